@@ -1,0 +1,4 @@
+"""The benchmarks and datasets, one file a family. The registry finds them; see oodbench.contracts.data."""
+
+if not __name__.startswith("oodbench."):
+    raise ImportError(f"import it as oodbench.{__name__}: a second copy of every class would not be the same class")

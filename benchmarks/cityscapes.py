@@ -1,0 +1,72 @@
+"""Cityscapes: what the networks know. Its training split is what methods are fitted on, validation what calibrates.
+
+Cordts, Omran, Ramos, Rehfeld, Enzweiler, Benenson, Franke, Roth, Schiele, "The Cityscapes Dataset for Semantic Urban
+Scene Understanding", CVPR 2016.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from oodbench.contracts import Dataset, DatasetCard, Roots
+from oodbench.data import LabelRule, file_frame, find_layout, pair_by_stem
+from oodbench.types import CITYSCAPES_19, VOID, FrameSet
+
+PLUGINS = {
+    "datasets": {"cityscapes": ("Cityscapes", "fine labels of 19 classes: 2975 training, 500 validation frames")}
+}
+
+# labelIds of the evaluated classes in trainId order (cityscapesScripts, helpers/labels.py); the others are void.
+_EVALUATED = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
+_RULE = LabelRule(
+    {**dict.fromkeys(range(34), VOID), **{value: index for index, value in enumerate(_EVALUATED)}},
+    "Expected labelIds (0..33). Files of trainIds have 255 for void: use the ones named *_gtFine_labelIds.png as "
+    "they were published.",
+)
+
+_CARD = DatasetCard(
+    name="cityscapes",
+    title="Cityscapes",
+    paper="Cordts et al.: The Cityscapes Dataset for Semantic Urban Scene Understanding. CVPR 2016",
+    url="https://www.cityscapes-dataset.com",
+    licence="free for research after registration; no redistribution",
+    classes=CITYSCAPES_19,
+    splits={"train": 2975, "val": 500},
+    layouts={
+        "official": "leftImg8bit/<split>/<city>/<id>_leftImg8bit.png and gtFine/<split>/<city>/<id>_gtFine_labelIds.png"
+    },
+    obtain="Get leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip at https://www.cityscapes-dataset.com, "
+    "unpack both into one folder, and give it: --id-data DIR",
+)
+
+
+class Cityscapes(Dataset):
+    """The official layout with fine labels."""
+
+    card = _CARD
+
+    def open(self, roots: Roots) -> Mapping[str, FrameSet]:
+        layout, folder = find_layout(_CARD.name, roots, {"official": _is_official}, _CARD.layouts, _CARD.obtain)
+        splits = {}
+        for split, expected in _CARD.splits.items():
+            images = _by_id(folder / "leftImg8bit" / split, "_leftImg8bit.png")
+            labels = _by_id(folder / "gtFine" / split, "_gtFine_labelIds.png")
+            if images or labels:
+                frames = tuple(
+                    file_frame(name, name.split("_")[0], image, label, _RULE, CITYSCAPES_19)
+                    for name, image, label in pair_by_stem(images, labels, folder / "leftImg8bit" / split)
+                )
+                splits[split] = FrameSet(frames, layout, folder, expected)
+        return splits
+
+
+def _is_official(folder: Path, named: bool) -> bool:
+    return any(
+        any((folder / "gtFine" / split).glob("*/*_gtFine_labelIds.png")) and (folder / "leftImg8bit" / split).is_dir()
+        for split in _CARD.splits
+    )
+
+
+def _by_id(folder: Path, ending: str) -> dict[str, Path]:
+    return {path.name.removesuffix(ending): path for path in sorted(folder.glob(f"*/*{ending}"))}

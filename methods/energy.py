@@ -1,0 +1,38 @@
+"""Energy: minus the log of the summed exponentials of the logits.
+
+    s(x) = -log sum_c exp l_c(x)
+
+Liu, Wang, Owens, Li, "Energy-based Out-of-distribution Detection", NeurIPS 2020, at temperature 1. Not reproduced: the
+fine-tuning with outliers, and the 7 x 7 blur that some road-scene code applies to this score.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from oodbench.contracts import ClassMapBand, MethodCard, PixelMethod
+from oodbench.types import LogitSummary
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+PLUGINS = {"methods": {"energy": ("Energy", "minus the log-sum-exp of the logits")}}
+
+
+def energy(summary: LogitSummary) -> Tensor:
+    """float32 [h, w], higher = more anomalous."""
+    return -(summary.best + summary.others.log1p())
+
+
+class Energy(PixelMethod):
+    """No parameters, no fit."""
+
+    card = MethodCard(
+        name="energy",
+        title="Energy",
+        paper="Liu, Wang, Owens, Li: Energy-based Out-of-distribution Detection. NeurIPS 2020",
+        url="https://arxiv.org/abs/2010.03759",
+    )
+
+    def pixel_score(self, band: ClassMapBand) -> Tensor:
+        return energy(band.summary)

@@ -1,0 +1,115 @@
+"""kNN: the distance of a pixel's embedding to the nearest in-distribution embeddings.
+
+    s(x) = 1/k * sum of the distances from f(x) to its k nearest neighbours in a bank of in-distribution features
+
+After the embedding-density baseline of the Fishyscapes benchmark (Blum et al., IJCV 2021). The bank is drawn from the
+fit frames, the same number of pixels of each class. Not reproduced: the approximate index of that baseline; the search
+here is exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from pydantic import Field
+
+from oodbench.contracts import Fit, GridMethod, MethodCard, Needs, Parameters
+from oodbench.errors import DataError
+from oodbench.numerics import ClassReservoir
+from oodbench.types import ClassSet, SegmenterOutput, SemanticLabels
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+PLUGINS = {"methods": {"knn": ("KNN", "distance to the k nearest in-distribution embeddings")}}
+
+
+def knn_distance(queries: Tensor, bank: Tensor, k: int, metric: Literal["euclidean", "cosine"]) -> Tensor:
+    """The mean distance from each query to its k nearest neighbours in the bank.
+
+    Args:
+        queries: float32 [N, D].
+        bank: float32 [B, D], B >= k.
+        k: how many neighbours.
+        metric: `euclidean`, or `cosine` for 1 - cos.
+
+    Returns:
+        float32 [N].
+    """
+    import faiss
+
+    if metric == "cosine":
+        queries = torch.nn.functional.normalize(queries, dim=1)
+        bank = torch.nn.functional.normalize(bank, dim=1)
+    index = faiss.IndexFlatL2(bank.shape[1])
+    index.add(bank.numpy())
+    squared, _ = index.search(queries.contiguous().numpy(), k)
+    nearest = torch.from_numpy(squared).clamp_min(0)  # [N, k]
+    # Of unit vectors, |a - b|^2 = 2 (1 - cos).
+    return (nearest / 2 if metric == "cosine" else nearest.sqrt()).mean(dim=1)
+
+
+class KNN(GridMethod):
+    """Fitted: the bank."""
+
+    class Params(Parameters):
+        k: int = Field(5, ge=1, description="how many neighbours")
+        metric: Literal["euclidean", "cosine"] = Field("euclidean", description="euclidean or cosine (1 - cos)")
+        bank_size: int = Field(10_000, ge=1, description="embeddings in the bank, over all classes")
+        features: str = Field("penultimate", description="role of the features")
+
+    card = MethodCard(
+        name="knn",
+        title="kNN",
+        paper="Blum, Sarlin, Nieto, Siegwart, Cadena: The Fishyscapes Benchmark (embedding density). IJCV 2021",
+        url="https://arxiv.org/abs/1904.03215",
+        published="Fishyscapes; Jung et al., ICCV 2021, table 2",
+    )
+    params: Params
+
+    def needs(self) -> Needs:
+        return Needs(features=(self.params.features,), fit=True)
+
+    def begin_fit(self, classes: ClassSet, seed: int) -> None:
+        self._classes = classes
+        # Where classes are missing the others fill the bank, hence the full size for each.
+        self._reservoir = ClassReservoir(len(classes), self.params.bank_size, seed)
+
+    def update(self, output: SegmenterOutput, labels: Sequence[SemanticLabels]) -> None:
+        for features, label in zip(output.features[self.params.features], labels, strict=True):
+            self._reservoir.add(features, label)
+
+    def fitted(self) -> Fit:
+        samples = [self._reservoir.pixels(index) for index in range(len(self._classes))]
+        present = [sample for sample in samples if sample is not None]
+        sizes = _fair_shares([len(sample) for sample in present], self.params.bank_size)
+        if sum(sizes) < self.params.k:
+            raise DataError(
+                f"knn: the fit frames have {sum(sizes)} labelled pixels; expected at least k = {self.params.k}",
+                "Check that the in-distribution labels are not all void.",
+            )
+        bank = torch.cat([sample[:size] for sample, size in zip(present, sizes, strict=True)])
+        absent = [name for name, sample in zip(self._classes.names, samples, strict=True) if sample is None]
+        return Fit({"bank": bank}, {"bank_size": len(bank), "absent_classes": absent})
+
+    def load(self, fit: Fit) -> None:
+        self._bank = fit.tensors["bank"]
+
+    def grid_score(self, output: SegmenterOutput) -> Tensor:
+        features = output.features[self.params.features].cpu()  # [N, D, h, w]
+        count, _, height, width = features.shape
+        queries = features.permute(0, 2, 3, 1).flatten(0, 2)  # [N * h * w, D]
+        return knn_distance(queries, self._bank, self.params.k, self.params.metric).view(count, height, width)
+
+
+def _fair_shares(available: Sequence[int], total: int) -> list[int]:
+    """How many to take of each so that the sum is `total` (or all there is) and no share is larger than need be."""
+    shares = [0] * len(available)
+    left = min(total, sum(available))
+    order = sorted(range(len(available)), key=lambda index: available[index])
+    for position, index in enumerate(order):
+        shares[index] = min(available[index], left // (len(order) - position))
+        left -= shares[index]
+    return shares

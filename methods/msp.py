@@ -1,0 +1,39 @@
+"""MSP: one minus the largest softmax probability.
+
+    s(x) = 1 - max_c p_c(x),   p = softmax(l)
+
+Hendrycks and Gimpel, "A Baseline for Detecting Misclassified and Out-of-Distribution Examples in Neural Networks",
+ICLR 2017. Computed as others / (1 + others), which keeps its digits where the network is sure (oodbench.numerics).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from oodbench.contracts import ClassMapBand, MethodCard, PixelMethod
+from oodbench.types import LogitSummary
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+PLUGINS = {"methods": {"msp": ("MSP", "one minus the largest softmax probability")}}
+
+
+def msp(summary: LogitSummary) -> Tensor:
+    """float32 [h, w] in [0, 1 - 1/C], higher = more anomalous."""
+    return summary.others / (1 + summary.others)
+
+
+class MSP(PixelMethod):
+    """No parameters, no fit."""
+
+    card = MethodCard(
+        name="msp",
+        title="MSP",
+        paper="Hendrycks, Gimpel: A Baseline for Detecting Misclassified and Out-of-Distribution Examples. ICLR 2017",
+        url="https://arxiv.org/abs/1610.02136",
+        published="Fishyscapes; SegmentMeIfYouCan; Jung et al., ICCV 2021, table 2",
+    )
+
+    def pixel_score(self, band: ClassMapBand) -> Tensor:
+        return msp(band.summary)

@@ -1,0 +1,27 @@
+"""oodbench: how well does a road-scene segmentation network know what it does not know?
+
+import oodbench
+
+run = oodbench.run(models=["network.onnx"], data=["downloads"], id_data=["cityscapes"])
+run.table()                        # a pandas DataFrame
+oodbench.load("runs/...").table()  # the same, later
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+__all__ = ["Run", "__version__", "load", "run"]
+
+if TYPE_CHECKING:
+    from oodbench.pipeline import Run, load, run
+
+
+def __getattr__(name: str) -> Any:
+    # Importing the pipeline takes torch, seconds; `oodbench --help` must not pay for it.
+    if name in {"Run", "load", "run"}:
+        from oodbench import pipeline
+
+        return getattr(pipeline, name)
+    raise AttributeError(f"module 'oodbench' has no attribute {name!r}")

@@ -1,0 +1,85 @@
+"""What the command line shows while it works: a bar on a terminal, plain lines elsewhere; always on standard error."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+# Seconds between two plain lines about the same piece of work.
+_INTERVAL = 10.0
+
+
+class PlainProgress:
+    """Lines, for logs and pipes."""
+
+    def say(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    def warn(self, text: str) -> None:
+        self.say(f"warning: {text}")
+
+    @contextmanager
+    def track(self, title: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+        start = last = time.monotonic()
+        done = 0
+
+        def advance(count: int) -> None:
+            nonlocal done, last
+            done += count
+            now = time.monotonic()
+            if now - last >= _INTERVAL and done < total:
+                last = now
+                rate = done / (now - start)
+                self.say(f"{title}: {done}/{total} {unit}, {rate:.2f} a second, {(total - done) / rate:.0f} s left")
+
+        yield advance
+        seconds = time.monotonic() - start
+        self.say(f"{title}: {done}/{total} {unit} in {seconds:.1f} s")
+
+
+class BarProgress:
+    """A bar with rate and time left, for a terminal."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+
+        self._console = Console(stderr=True)
+
+    def say(self, text: str) -> None:
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def warn(self, text: str) -> None:
+        self._console.print(f"warning: {text}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+
+    @contextmanager
+    def track(self, title: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+        from rich.progress import TimeRemainingColumn as TimeLeft
+
+        def rate(done: float, seconds: float | None) -> str:
+            return f"{done / seconds:.1f} {unit}/s" if done and seconds else ""
+
+        with Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeLeft(),
+            console=self._console,
+        ) as bar:
+            task = bar.add_task(title, total=total, rate="")
+
+            def advance(count: int) -> None:
+                state = bar.tasks[0]
+                bar.update(task, advance=count, rate=rate(state.completed + count, state.elapsed))
+
+            yield advance
+
+
+def make_progress() -> PlainProgress | BarProgress:
+    """A bar where standard error is a terminal, lines where it isn't."""
+    return BarProgress() if sys.stderr.isatty() else PlainProgress()

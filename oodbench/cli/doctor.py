@@ -1,0 +1,88 @@
+"""`oodbench doctor`: versions, devices, extras and data, and what is wrong with each."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, metadata, requires
+from typing import Annotated
+
+import typer
+
+from oodbench.errors import DataError, DataNotFoundError
+from oodbench.registry import Registry
+
+
+def doctor(
+    data: Annotated[
+        list[str] | None,
+        typer.Option(help="A folder with benchmarks, as for 'run'. Repeatable.", metavar="DIR|NAME=DIR"),
+    ] = None,
+    id_data: Annotated[
+        list[str] | None,
+        typer.Option(help="A folder with in-distribution frames, as for 'run'.", metavar="DIR|NAME=DIR"),
+    ] = None,
+) -> None:
+    """Say what is installed, which data sets are found, and what is wrong with each."""
+    import onnxruntime
+    import torch
+
+    from oodbench.pipeline.environment import environment
+    from oodbench.pipeline.request import config_file, data_roots
+
+    cuda = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
+    for name, value in environment(f"torch: CUDA {cuda}").items():
+        print(f"{name:<15} {value}")
+    print(f"{'onnxruntime on':<15} {', '.join(onnxruntime.get_available_providers())}")
+    for extra, missing in _extras().items():
+        print(f"{'extra ' + extra:<15} {'installed' if not missing else 'missing ' + ', '.join(missing)}")
+    print(f"{'config file':<15} {config_file()}{'' if config_file().is_file() else ' (none)'}")
+
+    benchmarks, datasets = data_roots(data or [], id_data or [])
+    roots = [*benchmarks.anywhere, *(part for parts in benchmarks.named.values() for part in parts)]
+    print(f"\ndata roots      {', '.join(map(str, roots)) or 'none: give --data DIR or set OODBENCH_DATA'}")
+    registry = Registry()
+    for kind, names in (("benchmark", registry.names("benchmarks")), ("dataset", registry.names("datasets"))):
+        for name in names:
+            try:
+                if kind == "benchmark":
+                    found = {"": registry.benchmark(name).open(benchmarks)}
+                else:
+                    found = dict(registry.dataset(name).open(datasets))
+            except DataNotFoundError:
+                print(f"{name:<27} not found; 'oodbench info {kind} {name}' says where to get it")
+            except DataError as error:
+                print(f"{name:<27} WRONG: {error.problem}" + (f"\n{'':<27} {error.remedy}" if error.remedy else ""))
+            else:
+                for split, part in found.items():
+                    count = f"{len(part.frames)} of {part.expected} frames"
+                    print(f"{f'{name} {split}':<27} {count}, {part.layout} layout in {part.folder}")
+                    print("".join(f"{'':<27} {problem}\n" for problem in _problems(name, part)), end="")
+
+
+def _problems(name: str, part: object) -> list[str]:
+    from oodbench.pipeline.frames import inspect
+    from oodbench.pipeline.progress import Silent
+    from oodbench.types import FrameSet
+
+    assert isinstance(part, FrameSet)
+    try:
+        inspect(part.frames, name, Silent())
+    except DataError as error:
+        return [f"WRONG: {error.problem}", *([error.remedy] if error.remedy else [])]
+    return []
+
+
+def _extras() -> dict[str, list[str]]:
+    """extra -> what of it is not installed."""
+    from packaging.requirements import Requirement
+
+    from oodbench.pipeline.environment import installed
+
+    try:
+        extras = metadata("oodbench").get_all("Provides-Extra") or []
+    except PackageNotFoundError:
+        return {}
+    wanted = [Requirement(line) for line in requires("oodbench") or []]
+    return {
+        extra: [r.name for r in wanted if r.marker and r.marker.evaluate({"extra": extra}) and not installed(r.name)]
+        for extra in extras
+    }

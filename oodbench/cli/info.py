@@ -1,0 +1,92 @@
+"""`oodbench info`: everything about one method, benchmark, dataset, report or network."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from oodbench.cli.console import make_progress
+from oodbench.errors import UnknownNameError, UsageError
+from oodbench.registry import KINDS, Registry
+
+
+def info(
+    kind: Annotated[str, typer.Argument(help="method, benchmark, dataset, report or model.")],
+    name: Annotated[str, typer.Argument(help="Its name; for a model, its file.")],
+    model_card: Annotated[
+        Path | None, typer.Option(help="The model's card. By default FILE.toml.", metavar="FILE")
+    ] = None,
+    id_data: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="In-distribution frames, to measure the model's mIoU and confidence on.", metavar="DIR|NAME=DIR"
+        ),
+    ] = None,
+    id_limit: Annotated[int, typer.Option(help="Frames to measure on at most, evenly spaced.", metavar="N")] = 20,
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where the model runs.")] = "auto",
+    plugin: Annotated[
+        list[Path] | None, typer.Option(help="A Python file with plugins of your own.", metavar="FILE")
+    ] = None,
+) -> None:
+    """Show everything about one method, benchmark, dataset, report or model."""
+    registry = Registry(tuple(plugin or ()))
+    plural = kind if kind in KINDS else f"{kind}s"
+    if plural not in KINDS:
+        raise UnknownNameError("kind", kind, [known.removesuffix("s") for known in KINDS])
+    if plural == "models":
+        _model(registry, name, model_card, id_data or [], id_limit, device)
+        return
+    loaded = registry.load(plural, name)
+    facts = {field.name: getattr(loaded.card, field.name) for field in dataclasses.fields(loaded.card)}
+    if "classes" in facts:
+        facts["classes"] = f"{facts['classes'].name}: {', '.join(facts['classes'].names)}"
+    _print(facts)
+    if plural == "methods":
+        fields = loaded.Params.model_fields
+        print("parameters" if fields else "parameters  none")
+        for key, field in fields.items():
+            print(f"  {key}={field.default}  {field.description or ''}")
+
+
+def _model(
+    registry: Registry,
+    source: str,
+    card: Path | None,
+    id_data: list[str],
+    limit: int,
+    device: Literal["auto", "cpu", "cuda"],
+) -> None:
+    from oodbench.pipeline.calibrate import measure_quality
+    from oodbench.pipeline.plan import labelled_frames
+    from oodbench.pipeline.request import data_roots
+
+    network = registry.adapter(source).open(source, card, device)
+    _print(network.describe())
+    if not id_data:
+        return
+    if network.capabilities.class_maps is None:
+        raise UsageError(f"{source}: no class maps in its card; mIoU can't be measured")
+    progress = make_progress()
+    _, roots = data_roots([], id_data)
+    name, split, frames = labelled_frames(registry, roots, network.classes, limit)
+    quality = measure_quality(network, frames, progress)
+    print(f"measured on {name} {split}, {quality['frames']} frames")
+    print(f"  mIoU             {quality['miou']:.4f}")
+    print(f"  mean confidence  {quality['mean_confidence']:.4f}")
+    for warning in quality["warnings"]:
+        progress.warn(warning)
+
+
+def _print(facts: Mapping[str, Any], indent: str = "") -> None:
+    width = max(map(len, facts), default=0)
+    for key, value in facts.items():
+        if isinstance(value, Mapping):
+            print(f"{indent}{key}")
+            _print({str(name): part for name, part in value.items()}, indent + "  ")
+        else:
+            text = {True: "yes", False: "no"}.get(value, value) if isinstance(value, bool) else value
+            print(f"{indent}{key:<{width}}  {text}".rstrip())

@@ -1,0 +1,69 @@
+"""`oodbench`: the verbs put together, and what becomes of errors.
+
+Exit codes: 0 done, 1 a fault of the program, 2 a mistake that the user can mend, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from oodbench import __version__
+from oodbench.cli.doctor import doctor
+from oodbench.cli.evaluate import evaluate
+from oodbench.cli.info import info
+from oodbench.cli.list import list_plugins
+from oodbench.cli.report import report
+from oodbench.cli.run import run
+from oodbench.errors import OodbenchError
+
+app = typer.Typer(
+    name="oodbench",
+    help="Measure how well a road-scene segmentation network knows what it does not know.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+app.command(short_help="Score benchmarks with methods on networks.")(run)
+app.command("list", short_help="List methods, benchmarks, models, ...")(list_plugins)
+app.command(short_help="Everything about one of them.")(info)
+app.command(short_help="Rows anew from a run's stored scores.")(evaluate)
+app.command(short_help="A run's tables and figures.")(report)
+app.command(short_help="What is installed, found, and wrong.")(doctor)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"oodbench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """The entry point."""
+    try:
+        app()
+    except OodbenchError as error:
+        print(f"error: {error.problem}", file=sys.stderr)
+        if error.remedy:
+            print(f"       {error.remedy}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted: the same command goes on from here", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        # Whoever read the output has stopped: `oodbench list | head`.
+        sys.stderr.close()
+        sys.exit(0)

@@ -1,0 +1,151 @@
+"""`oodbench run`: score benchmarks with methods on networks, and make the table and the figures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from oodbench.cli.console import make_progress
+from oodbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from oodbench.pipeline.plan import Plan
+    from oodbench.pipeline.progress import Progress
+
+_Stage = Literal["plan", "fit", "calibrate", "score", "evaluate", "report"]
+_Keep = Literal["all", "figures", "none"]
+
+
+def run(
+    method: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A method, as NAME or NAME:key=value,...; repeat for several. All by default.", metavar="METHOD"
+        ),
+    ] = None,
+    model: Annotated[
+        list[str] | None, typer.Option(help="A network: FILE.onnx; repeat for several.", metavar="NAME|FILE")
+    ] = None,
+    model_card: Annotated[
+        list[str] | None,
+        typer.Option(help="What describes the network, one for each --model. By default FILE.toml.", metavar="FILE"),
+    ] = None,
+    benchmark: Annotated[
+        list[str] | None,
+        typer.Option(help="A benchmark; repeat for several. All that are found by default.", metavar="NAME"),
+    ] = None,
+    data: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A folder with benchmarks, or the one of a certain benchmark. Repeatable.", metavar="DIR|NAME=DIR"
+        ),
+    ] = None,
+    id_data: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A folder with in-distribution frames (Cityscapes) to fit and calibrate on. By default as --data.",
+            metavar="DIR|NAME=DIR",
+        ),
+    ] = None,
+    id_limit: Annotated[
+        int, typer.Option(help="Frames to fit on and to calibrate on at most, evenly spaced.", metavar="N")
+    ] = 500,
+    upsample: Annotated[
+        Literal["logits", "score"],
+        typer.Option(help="Bring class maps to the label's resolution and score there, or score first."),
+    ] = "logits",
+    keep_scores: Annotated[_Keep, typer.Option(help="Which score maps stay after evaluation.")] = "all",
+    limit: Annotated[int | None, typer.Option(help="Only the first N frames of each benchmark.", metavar="N")] = None,
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where networks run.")] = "auto",
+    seed: Annotated[int, typer.Option(help="Seed of everything random.", metavar="N")] = 0,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the run. By default one under runs/ that follows from the plan.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on in --out and keep what fits this run.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Start anew in --out.")] = False,
+    until: Annotated[_Stage, typer.Option(help="Stop after this stage.")] = "report",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and stop.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print result.json, and nothing else, to standard output.")
+    ] = False,
+    plugin: Annotated[
+        list[Path] | None, typer.Option(help="A Python file with plugins of your own. Repeatable.", metavar="FILE")
+    ] = None,
+) -> None:
+    """Score benchmarks with methods on networks; make the table and the heatmaps.
+
+    The folder of the run keeps every result; the same command goes on with it after an interruption.
+    """
+    from oodbench.pipeline.plan import default_folder, make_plan
+    from oodbench.pipeline.request import Request
+    from oodbench.pipeline.run import execute
+    from oodbench.registry import Registry
+
+    if resume and overwrite:
+        raise UsageError("--resume and --overwrite exclude each other", "Give one of them.")
+    progress = make_progress()
+    request = Request(
+        methods=tuple(method or ()),
+        models=tuple(model or ()),
+        model_cards=tuple(model_card or ()),
+        benchmarks=tuple(benchmark or ()),
+        data=tuple(data or ()),
+        id_data=tuple(id_data or ()),
+        id_limit=id_limit,
+        upsample=upsample,
+        keep_scores=keep_scores,
+        limit=limit,
+        device=device,
+        seed=seed,
+        out=out,
+        policy="overwrite" if overwrite else "resume" if resume else "same",
+        until=until,
+        plugins=tuple(plugin or ()),
+    )
+    registry = Registry(request.plugins)
+    plan = make_plan(request, registry, progress)
+    for warning in registry.warnings:
+        progress.warn(warning)
+    folder = out or default_folder(plan.record)
+    _say_plan(plan, folder, progress)
+    if dry_run or until == "plan":
+        if as_json:
+            print(json.dumps(plan.record.model_dump(mode="json"), indent=1))
+        return
+    done = execute(request, plan, progress)
+    if until not in ("evaluate", "report"):
+        progress.say(f"stopped after {until}; {done.folder}")
+    elif as_json:
+        print(json.dumps(done.result, indent=1))
+    else:
+        print(done.registry.report("terminal").text(done), end="")
+        progress.say(f"table and figures: {done.folder / 'report'}")
+
+
+def _say_plan(plan: Plan, folder: Path, progress: Progress) -> None:
+    """What will run, how long its forward passes take, what it stores, where."""
+    record = plan.record
+    for pair in record.skipped:
+        progress.warn(f"{pair.method} on {pair.network} is skipped: {pair.reason}")
+    labels = ", ".join(dict.fromkeys(scorer.label for scorer in record.scorers))
+    networks = ", ".join(f"{network.name} ({network.device})" for network in record.networks)
+    progress.say(f"{labels}; on {networks}")
+    for part in record.benchmarks:
+        progress.say(f"{part.name}: {len(part.frames)} frames, {part.layout} layout in {part.folder}")
+    known = {"fitted": record.fit, "calibrated": record.calibrate}
+    for use, labelled in known.items():
+        if labelled is not None:
+            where = f"{len(labelled.frames)} frames in {labelled.folder}"
+            progress.say(f"{use} on {labelled.name} {labelled.split}: {where}")
+    parts = [*record.benchmarks, *(labelled for labelled in known.values() if labelled)]
+    for warning in dict.fromkeys(warning for part in parts for warning in part.warnings):
+        progress.warn(f"a partial set: {warning}")
+    frames = sum(len(part.frames) for part in parts)
+    seconds = sum(frames * each for each in plan.seconds_a_pass().values())
+    progress.say(
+        f"forward passes: about {seconds:.0f} s, methods add theirs; score maps: {plan.map_bytes() / 1e9:.2f} GB; "
+        f"in {folder}"
+    )

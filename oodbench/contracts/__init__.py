@@ -1,0 +1,43 @@
+"""What each kind of plugin is. A plugin implements one of these classes and nothing else of the harness."""
+
+from oodbench.contracts.data import Benchmark, BenchmarkCard, Dataset, DatasetCard, Roots
+from oodbench.contracts.method import (
+    ClassMapBand,
+    Fit,
+    GridMethod,
+    Method,
+    MethodCard,
+    Needs,
+    Parameters,
+    PixelMethod,
+)
+from oodbench.contracts.protocol import Protocol, Scoring
+from oodbench.contracts.report import Calibration, Report, ReportCard, Row, RunView
+from oodbench.contracts.segmenter import Adapter, AdapterCard, Capabilities, Segmenter
+
+__all__ = [
+    "Adapter",
+    "AdapterCard",
+    "Benchmark",
+    "BenchmarkCard",
+    "Calibration",
+    "Capabilities",
+    "ClassMapBand",
+    "Dataset",
+    "DatasetCard",
+    "Fit",
+    "GridMethod",
+    "Method",
+    "MethodCard",
+    "Needs",
+    "Parameters",
+    "PixelMethod",
+    "Protocol",
+    "Report",
+    "ReportCard",
+    "Roots",
+    "Row",
+    "RunView",
+    "Scoring",
+    "Segmenter",
+]

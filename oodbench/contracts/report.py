@@ -1,0 +1,126 @@
+"""What is made of a run: the stored row, the lazy view of a run, and the plugins that read it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from oodbench.types import AnomalyLabels, RGBImage, ScoreMap
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+ROW_SCHEMA = 1
+
+
+class Row(BaseModel):
+    """One number of a table with everything that it depends on. Written as one JSON file a row."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    schema_version: int = Field(ROW_SCHEMA, description="version of this record's layout")
+    method: str = Field(description="public name of the method")
+    params: dict[str, Any] = Field(description="its parameters, defaults included")
+    label: str = Field(description="the method with the parameters that differ from the defaults; for tables")
+    network: str = Field(description="name of the network")
+    benchmark: str = Field(description="public name of the benchmark")
+    layout: str = Field(description="folder layout in which the benchmark was found")
+    scoring: dict[str, Any] = Field(description="where scores were computed, see Scoring")
+    protocol: dict[str, Any] = Field(description="how scores became numbers, see Protocol")
+    metrics: dict[str, float | None] = Field(description="AP, FPR95, AUROC as fractions; null where undefined")
+    undefined: dict[str, str] = Field(description="the reason for each null metric")
+    counts: dict[str, int] = Field(
+        description="frames, expected_frames, frames_without_anomaly, anomaly_pixels, in_distribution_pixels, "
+        "void_pixels"
+    )
+    fit: dict[str, Any] = Field(description="what the fit has to say: frames, pixels, classes that were pooled")
+    cost: dict[str, float | None] = Field(
+        description="ms a frame, medians: forward (the pass that all methods share), summary (the pass over the "
+        "logits that they share), score (the method's own part); fit_s and the run's peak_memory_mb"
+    )
+    environment: dict[str, str] = Field(description="versions, processor, device, threads")
+    seed: int = Field(description="the seed of the run")
+    digests: dict[str, str] = Field(description="network, data (frames and labels), scores (the stored maps)")
+    warnings: list[str] = Field(description="what a reader has to know before quoting the number")
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How a method scores in-distribution pixels on which it was not fitted.
+
+    Attributes:
+        levels: float64 [Q], ascending in [0, 1].
+        quantiles: float32 [Q], the score that a share `levels` of the in-distribution pixels does not exceed.
+        source: what it was computed on, in words.
+    """
+
+    levels: NDArray[np.float64]
+    quantiles: NDArray[np.float32]
+    source: str
+
+    def rarity(self, score: ScoreMap) -> NDArray[np.float32]:
+        """How rare each score is among in-distribution pixels: -log10 of the share that is higher.
+
+        0 is common, 1 one pixel in ten, 3 one in a thousand. Capped where the quantiles end. Monotone in the score.
+        """
+        import numpy as np
+
+        share = np.interp(score, self.quantiles, self.levels).astype(np.float32)
+        floor = 1.0 - self.levels[-2]
+        rarity: NDArray[np.float32] = -np.log10(np.maximum(1.0 - share, floor, dtype=np.float32))
+        return rarity
+
+
+class RunView(Protocol):
+    """What a report sees of a run. Pixels are read when asked for."""
+
+    @property
+    def folder(self) -> Path: ...
+
+    @property
+    def rows(self) -> Sequence[Row]: ...
+
+    def frames(self, benchmark: str) -> Sequence[str]:
+        """Ids of the benchmark's frames, in order."""
+
+    def figure_frames(self, benchmark: str) -> Sequence[str]:
+        """Those that figures show: a few, evenly spaced."""
+
+    def image(self, benchmark: str, frame: str) -> RGBImage: ...
+
+    def labels(self, benchmark: str, frame: str) -> AnomalyLabels: ...
+
+    def score(self, row: Row, frame: str) -> ScoreMap: ...
+
+    def calibration(self, row: Row) -> Calibration | None:
+        """None where the run had no in-distribution frames."""
+
+
+@dataclass(frozen=True)
+class ReportCard:
+    """The fact sheet of a report. `default`: made at the end of every run. `text`: can be printed."""
+
+    name: str
+    title: str
+    default: bool = False
+    text: bool = False
+
+
+class Report(ABC):
+    """Turns a run into something that people read."""
+
+    card: ClassVar[ReportCard]
+
+    @abstractmethod
+    def write(self, run: RunView, out: Path) -> Sequence[Path]:
+        """Write into the folder `out` and return the files. Each is written whole or not at all."""
+
+    def text(self, run: RunView) -> str:
+        """For reports whose card says `text`: the same as a string."""
+        raise NotImplementedError

@@ -1,0 +1,104 @@
+"""Networks, and the adapters that bring them in."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from oodbench.contracts.method import Needs
+from oodbench.types import ClassSet, RGBImage, SegmenterOutput
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a network can give: the kind of its class maps (None: none), and the roles of its features."""
+
+    class_maps: Literal["logits", "posteriors"] | None
+    features: tuple[str, ...] = ()
+
+    def lacks(self, needs: Needs) -> str | None:
+        """Why a method with these needs can't run on the network, or None where it can."""
+        if needs.logits and self.class_maps != "logits":
+            return f"it reads logits, and this network gives {self.class_maps or 'no class maps'}"
+        missing = [role for role in needs.features if role not in self.features]
+        if missing:
+            given = ", ".join(self.features) or "none"
+            return f"it reads the features '{missing[0]}', and this network declares {given}"
+        return None
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What the network's card says of it on labelled in-distribution frames (fractions); None where it says nothing.
+
+    A forgotten division by 255 halves AP in silence; these two numbers tell.
+    """
+
+    miou: float | None = None
+    mean_confidence: float | None = None
+
+
+class Segmenter(ABC):
+    """A network with its preprocessing.
+
+    Attributes:
+        name: for tables.
+        digest: of the weights and of everything in the card that bears on the output.
+        classes: its class set, in the order of its class maps.
+        capabilities: what it can give.
+        expected: what its card says of it.
+        device: where it runs.
+    """
+
+    name: str
+    digest: str
+    classes: ClassSet
+    capabilities: Capabilities
+    expected: Expected
+    device: str
+
+    @abstractmethod
+    def prepare(self, image: RGBImage) -> NDArray[np.float32]:
+        """The network's input for one image: float32 [3, h, w]. Runs in worker threads."""
+
+    @abstractmethod
+    def forward(self, batch: NDArray[np.float32], needs: Needs) -> SegmenterOutput:
+        """One forward pass over [N, 3, h, w]; only what `needs` names has to be in the output."""
+
+    @abstractmethod
+    def describe(self) -> Mapping[str, Any]:
+        """Everything a user may want to check: inputs, outputs, preprocessing, classes."""
+
+
+@dataclass(frozen=True)
+class AdapterCard:
+    """The fact sheet of an adapter."""
+
+    name: str
+    title: str
+    takes: str
+
+
+class Adapter(ABC):
+    """Brings in networks of one format."""
+
+    card: ClassVar[AdapterCard]
+
+    @abstractmethod
+    def accepts(self, source: str) -> bool:
+        """Whether `--model SOURCE` is for this adapter."""
+
+    @abstractmethod
+    def open(self, source: str, card: Path | None, device: Literal["auto", "cpu", "cuda"]) -> Segmenter:
+        """Load the network. `card` is the file that describes it; None looks beside the network.
+
+        Raises:
+            ModelError: the file, its card or the device is not what it should be.
+        """

@@ -1,0 +1,62 @@
+"""What can go wrong through no fault of the program, each said in a way that tells how to mend it.
+
+Every error of the package derives from `OodbenchError`. The command line prints its text without a traceback and
+exits with 2; a library user catches it like any exception.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class OodbenchError(Exception):
+    """A mistake that the user can mend.
+
+    Args:
+        problem: what is wrong, with the file and the value, and what was expected.
+        remedy: the command or the change that mends it.
+    """
+
+    def __init__(self, problem: str, remedy: str | None = None) -> None:
+        super().__init__(problem if remedy is None else f"{problem}\n{remedy}")
+        self.problem = problem
+        self.remedy = remedy
+
+
+class UsageError(OodbenchError):
+    """The request itself does not make sense: an option, a parameter, a combination."""
+
+
+class UnknownNameError(UsageError):
+    """A plugin, a parameter or a format of that name does not exist."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], see: str | None = None) -> None:
+        names = sorted(known)
+        close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+        hint = f" Did you mean '{close[0]}'?" if close else f" Known: {', '.join(names) or 'none'}."
+        super().__init__(f"unknown {kind} '{name}'.{hint}", f"See: {see}" if see else None)
+
+
+class DataError(OodbenchError):
+    """A data set, an image or a label file is not what it should be."""
+
+
+class DataNotFoundError(DataError):
+    """A data set was looked for and is in none of the folders that were given."""
+
+
+class ModelError(OodbenchError):
+    """A network, or the card that describes it, can't be used as asked."""
+
+
+class PluginError(OodbenchError):
+    """A plugin file can't be read, or clashes with another."""
+
+
+class ScoreError(OodbenchError):
+    """A method produced scores that can't be evaluated."""
+
+
+class RunFolderError(OodbenchError):
+    """The folder of a run can't be written, is in use, is incomplete or belongs to another run."""

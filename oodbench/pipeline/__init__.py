@@ -1,0 +1,6 @@
+"""The five stages, and what they share: plan, fit, calibrate, score, evaluate; then the reports."""
+
+from oodbench.pipeline.run import run
+from oodbench.pipeline.view import Run, load
+
+__all__ = ["Run", "load", "run"]

@@ -1,0 +1,130 @@
+"""The third stage: how each method scores in-distribution pixels on which it was not fitted; and whether the network
+segments them as its card says, since a forgotten division by 255 halves AP in silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from oodbench.contracts import Calibration, Needs, Scoring, Segmenter
+from oodbench.metrics import ConfusionMatrix
+from oodbench.numerics import summarise
+from oodbench.pipeline.feed import batches, forward_batches, semantic_labels
+from oodbench.pipeline.plan import Plan, shared_needs
+from oodbench.pipeline.progress import Progress
+from oodbench.pipeline.scoring import score_output
+from oodbench.pipeline.store import Store
+from oodbench.types import VOID, Frame, SegmenterOutput, SemanticLabels
+
+# Dense toward the top, where thresholds lie: steps of 1e-2, then of 1e-3 from .99 and of 1e-4 from .999.
+LEVELS = np.unique(
+    np.concatenate([np.linspace(0, 1, 101), np.linspace(0.99, 1, 11)[:-1], np.linspace(0.999, 1, 11)]).round(6)
+)
+# Pixels kept for the quantiles of one scorer, evenly spaced: 16 MB, and 400 beyond the highest level but one.
+_PIXELS = 1 << 22
+
+# How far from its card a network may be before it is warned of. Few frames scatter by several points of mIoU.
+_MIOU_TOLERANCE = 0.2
+_CONFIDENCE_TOLERANCE = 0.1
+
+
+def calibrate(plan: Plan, store: Store, progress: Progress) -> None:
+    """Calibrate what is not calibrated yet."""
+    part = plan.record.calibrate
+    if part is None:
+        progress.warn("no in-distribution frames (--id-data): colour scales come from each benchmark itself")
+        return
+    frames = [plan.frames[frame.key] for frame in part.frames]
+    scoring = Scoring(**plan.record.scoring)
+    source = f"{part.title} {part.split}, {len(frames)} frames"
+    per_frame = max(_PIXELS // len(frames), 1)
+    for record in plan.record.networks:
+        network = plan.networks[record.name]
+        mine = [scorer.key for scorer in plan.record.scorers if scorer.network == record.name]
+        todo = {key: plan.scorers[key] for key in mine if store.calibration(key) is None}
+        quality_file = quality_name(record.digest, part.digest)
+        quality = Quality(network) if store.read_json(quality_file) is None else None
+        if not todo and quality is None:
+            continue
+        samples: dict[str, list[np.ndarray]] = {key: [] for key in todo}
+        needs = shared_needs(network, todo.values())
+        with progress.track(f"calibrate {record.name}", len(frames), "frames") as advance:
+            for batch in forward_batches(network, frames, batches(len(frames), plan.record.batch_size), needs):
+                labels = [semantic_labels(frames[index]) for index in batch.positions]
+                sizes = [label.values.shape for label in labels]
+                scored, _ = score_output(batch.output, sizes, todo, scoring)
+                for frame, label in zip(scored, labels, strict=True):
+                    valid = np.flatnonzero(label.values != VOID)
+                    valid = valid[:: max(1, -(-valid.size // per_frame))]
+                    for key, score in frame.scores.items():
+                        samples[key].append(score.ravel()[valid])
+                if quality is not None:
+                    quality.update(batch.output, labels)
+                advance(len(batch.positions))
+        for key, parts in samples.items():
+            store.write_calibration(key, Calibration(LEVELS, np.quantile(np.concatenate(parts), LEVELS), source))
+        if quality is not None:
+            store.write_json(quality_file, quality.result())
+
+
+def quality_name(network_digest: str, frames_digest: str) -> str:
+    """The file of a network's closed-set quality in a run's folder."""
+    return f"quality/{network_digest[:12]}-{frames_digest[:12]}.json"
+
+
+class Quality:
+    """Closed-set quality of a network, batch by batch."""
+
+    def __init__(self, network: Segmenter) -> None:
+        self._network = network
+        self._confusion = ConfusionMatrix(len(network.classes))
+        self._confidence = 0.0
+        self._pixels = 0
+        self._frames = 0
+
+    def update(self, output: SegmenterOutput, labels: Sequence[SemanticLabels]) -> None:
+        """Take in a batch; class maps are brought to the labels' resolution."""
+        if output.class_maps is None:
+            return
+        for maps, label in zip(output.class_maps.values, labels, strict=True):
+            logits = maps if output.class_maps.kind == "logits" else maps.log()
+            summary = summarise(logits, label.values.shape)
+            self._confusion.update(summary.prediction.cpu().numpy(), label)
+            valid = label.values != VOID
+            confidence = (1 / (1 + summary.others)).cpu().numpy()[valid]
+            self._confidence += float(confidence.sum(dtype=np.float64))
+            self._pixels += confidence.size
+            self._frames += 1
+
+    def result(self) -> dict[str, Any]:
+        """miou and mean_confidence (fractions, None where undefined), frames, pixels, warnings."""
+        miou = self._confusion.miou()
+        measured = {
+            "miou": None if np.isnan(miou) else miou,
+            "mean_confidence": self._confidence / self._pixels if self._pixels else None,
+        }
+        expected = self._network.expected
+        checks = (
+            ("miou", "mIoU", expected.miou, _MIOU_TOLERANCE),
+            ("mean_confidence", "mean confidence", expected.mean_confidence, _CONFIDENCE_TOLERANCE),
+        )
+        warnings = [
+            f"{self._network.name}: {title} on {self._frames} in-distribution frames is {value:.3f}, and its card says "
+            f"{target:.3f}: check the preprocessing in the model card (scale, mean, channel order, classes)"
+            for key, title, target, tolerance in checks
+            if (value := measured[key]) is not None and target is not None and abs(value - target) > tolerance
+        ]
+        return {**measured, "frames": self._frames, "pixels": self._pixels, "warnings": warnings}
+
+
+def measure_quality(network: Segmenter, frames: Sequence[Frame], progress: Progress) -> dict[str, Any]:
+    """Closed-set quality on labelled frames, without a run."""
+    quality = Quality(network)
+    with progress.track(f"measure {network.name}", len(frames), "frames") as advance:
+        for batch in forward_batches(network, frames, batches(len(frames), 1), Needs(logits=True)):
+            quality.update(batch.output, [semantic_labels(frames[index]) for index in batch.positions])
+            advance(len(batch.positions))
+    return quality.result()

@@ -1,0 +1,167 @@
+"""The fifth stage: stored maps and labels become rows."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import resource
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from oodbench.contracts import Row
+from oodbench.errors import DataError, RunFolderError, ScoreError
+from oodbench.files import digest_bytes
+from oodbench.metrics import PROTOCOLS, PixelPool
+from oodbench.pipeline.calibrate import quality_name
+from oodbench.pipeline.environment import environment
+from oodbench.pipeline.progress import Progress
+from oodbench.pipeline.record import PlanRecord, ScorerRecord, SetRecord
+from oodbench.pipeline.store import Store
+from oodbench.types import Frame
+
+
+def row_key(record: PlanRecord, scorer: ScorerRecord, benchmark: SetRecord) -> str:
+    """Names a row's file: the digest of everything that it depends on."""
+    parts = [scorer.key, scorer.network, benchmark.name, benchmark.digest, record.protocol, record.scoring]
+    return digest_bytes(json.dumps(parts, sort_keys=True).encode())[:20]
+
+
+def evaluate(
+    record: PlanRecord, frames: Mapping[str, Frame], store: Store, progress: Progress, *, again: bool = False
+) -> list[Row]:
+    """One row for each scorer and benchmark, in the plan's order.
+
+    Args:
+        record: the plan.
+        frames: key of a frame -> frame, for its labels.
+        store: where the maps are.
+        progress: what to tell.
+        again: compute rows that are stored already, too.
+
+    Raises:
+        RunFolderError: a map is not stored.
+        ScoreError: a map holds NaN.
+    """
+    rows = []
+    for benchmark in record.benchmarks:
+        todo = [scorer for scorer in record.scorers if again or store.row(row_key(record, scorer, benchmark)) is None]
+        if todo:
+            with progress.track(f"evaluate {benchmark.name}", len(todo), "methods") as advance:
+                for scorer in todo:
+                    fresh = _row(record, scorer, benchmark, frames, store)
+                    store.write_json(f"rows/{row_key(record, scorer, benchmark)}.json", fresh.model_dump(mode="json"))
+                    advance(1)
+        rows += [row for scorer in record.scorers if (row := store.row(row_key(record, scorer, benchmark)))]
+    return rows
+
+
+def _row(
+    record: PlanRecord, scorer: ScorerRecord, benchmark: SetRecord, frames: Mapping[str, Frame], store: Store
+) -> Row:
+    pool = PixelPool()
+    content = hashlib.sha256()
+    for frame in benchmark.frames:
+        score = store.read_map("scores", scorer.key, frame.key)
+        content.update(score.tobytes())
+        read_labels = frames[frame.key].read_anomaly_labels
+        if read_labels is None:
+            raise DataError(f"{benchmark.name}: the frame {frame.id} has no labels", "It can be scored, not evaluated.")
+        try:
+            pool.update(score, read_labels())
+        except ScoreError as error:
+            path = store.map_path("scores", scorer.key, frame.key)
+            raise ScoreError(
+                f"{path} ({scorer.method} on {frame.id}): {error.problem}",
+                "Remove the file and run the same command again.",
+            ) from None
+    protocol = PROTOCOLS[record.protocol]
+    metrics = pool.metrics(protocol)
+    network = next(part for part in record.networks if part.name == scorer.network)
+    fit = store.fit(scorer.key) if scorer.fits else None
+    fit_facts: dict[str, Any] = {}
+    warnings = [*benchmark.warnings]
+    if fit is not None and record.fit is not None:
+        fit_facts = {
+            "dataset": record.fit.name,
+            "split": record.fit.split,
+            "frames": len(record.fit.frames),
+            **fit.facts,
+        }
+        warnings += record.fit.warnings
+        warnings += _fit_warnings(scorer.method, fit.facts)
+    if record.calibrate is not None:
+        quality = store.read_json(quality_name(network.digest, record.calibrate.digest))
+        warnings += quality["warnings"] if quality else []
+    return Row(
+        method=scorer.method,
+        params=scorer.params,
+        label=scorer.label,
+        network=scorer.network,
+        benchmark=benchmark.name,
+        layout=benchmark.layout,
+        scoring=record.scoring,
+        protocol=protocol.record(),
+        metrics={name: None if math.isnan(value) else value for name, value in metrics.values.items()},
+        undefined=dict(metrics.undefined),
+        counts={**metrics.counts, "expected_frames": benchmark.expected},
+        fit=fit_facts,
+        cost=_cost(store, network.digest[:12], scorer.key),
+        environment=environment(network.device),
+        seed=record.seed,
+        digests={"network": network.digest, "data": benchmark.digest, "scores": content.hexdigest()},
+        warnings=warnings,
+    )
+
+
+def _fit_warnings(method: str, facts: Mapping[str, Any]) -> list[str]:
+    said = {"pooled_classes": "too few pixels, pooled statistics", "absent_classes": "no pixel in the fit frames"}
+    return [f"{method}: {text}: {', '.join(facts[key])}" for key, text in said.items() if facts.get(key)]
+
+
+def _cost(store: Store, network: str, scorer: str) -> dict[str, float | None]:
+    lines = [line for line in store.costs(network) if scorer in line["score"]]
+    # ru_maxrss is in kilobytes on Linux and in bytes on macOS; the pipeline is run on Linux.
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    if not lines:
+        return {"forward_ms": None, "summary_ms": None, "score_ms": None, "peak_memory_mb": peak}
+    return {
+        "forward_ms": float(np.median([line["forward"] for line in lines])),
+        "summary_ms": float(np.median([line["summary"] for line in lines])),
+        "score_ms": float(np.median([line["score"][scorer] for line in lines])),
+        "peak_memory_mb": peak,
+    }
+
+
+def result(record: PlanRecord, rows: list[Row], store: Store) -> dict[str, Any]:
+    """The content of result.json, put together from the rows."""
+    quality = {}
+    if record.calibrate is not None:
+        for network in record.networks:
+            found = store.read_json(quality_name(network.digest, record.calibrate.digest))
+            if found is not None:
+                quality[network.name] = {**found, "dataset": record.calibrate.name, "split": record.calibrate.split}
+    return {
+        "schema_version": 1,
+        "plan": record.digest,
+        "rows": [row.model_dump(mode="json") for row in rows],
+        "skipped": [pair.model_dump(mode="json") for pair in record.skipped],
+        "quality": quality,
+    }
+
+
+def read_result(store: Store) -> dict[str, Any]:
+    """result.json.
+
+    Raises:
+        RunFolderError: there is none.
+    """
+    content = store.read_json("result.json")
+    if not isinstance(content, dict):
+        raise RunFolderError(
+            f"{store.folder}: no result.json in this folder",
+            "Expected the folder of a run that was evaluated; run the same 'oodbench run' again to go on with one.",
+        )
+    return content

@@ -1,0 +1,53 @@
+"""The second stage: methods that learn from labelled in-distribution frames do so, side by side."""
+
+from __future__ import annotations
+
+from oodbench.contracts import Method
+from oodbench.pipeline.feed import batches, forward_batches, semantic_labels
+from oodbench.pipeline.plan import Plan, shared_needs
+from oodbench.pipeline.progress import Progress
+from oodbench.pipeline.record import SetRecord
+from oodbench.pipeline.store import Store
+
+
+def fit(plan: Plan, store: Store, progress: Progress) -> None:
+    """Fit what is not fitted yet, and make every method of the plan ready to score.
+
+    One forward pass a batch serves all methods of a network.
+    """
+    if plan.record.fit is not None:
+        _fit_missing(plan, plan.record.fit, store, progress)
+    for key, method in plan.scorers.items():
+        fitted = store.fit(key)
+        if fitted is not None:
+            method.load(fitted)
+
+
+def _fit_missing(plan: Plan, part: SetRecord, store: Store, progress: Progress) -> None:
+    record = plan.record
+    frames = [plan.frames[frame.key] for frame in part.frames]
+    for name, network in plan.networks.items():
+        todo = {
+            scorer.key: plan.scorers[scorer.key]
+            for scorer in record.scorers
+            if scorer.network == name and scorer.fits and store.fit(scorer.key) is None
+        }
+        for method in todo.values():
+            method.begin_fit(network.classes, record.seed)
+        learning: dict[str, Method] = dict(todo)
+        while learning:
+            needs = shared_needs(network, learning.values())
+            title = f"fit {name}: {', '.join(method.card.name for method in learning.values())}"
+            with progress.track(title, len(frames), "frames") as advance:
+                for batch in forward_batches(network, frames, batches(len(frames), record.batch_size), needs):
+                    labels = [semantic_labels(frames[index]) for index in batch.positions]
+                    for method in learning.values():
+                        method.update(batch.output, labels)
+                    advance(len(batch.positions))
+            again = {}
+            for key, method in learning.items():
+                if method.end_pass():
+                    again[key] = method
+                else:
+                    store.write_fit(key, method.fitted())
+            learning = again

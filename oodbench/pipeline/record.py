@@ -1,0 +1,136 @@
+"""The plan as it is kept in the run's folder. Its digest is the identity of the run; paths are no part of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from oodbench.contracts import Roots
+from oodbench.files import digest_bytes
+from oodbench.pipeline.frames import FrameRecord
+
+PLAN_SCHEMA = 1
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class RootsRecord(_Record):
+    """Roots, for finding the frames again."""
+
+    anywhere: tuple[Path, ...]
+    named: dict[str, tuple[Path, ...]]
+
+    @staticmethod
+    def of(roots: Roots) -> RootsRecord:
+        return RootsRecord(anywhere=roots.anywhere, named=dict(roots.named))
+
+    def roots(self) -> Roots:
+        return Roots(self.anywhere, self.named)
+
+
+class NetworkRecord(_Record):
+    """A network of the plan."""
+
+    name: str
+    source: str
+    card: str | None
+    digest: str
+    device: str
+
+
+class SetRecord(_Record):
+    """The frames of a benchmark, or those of a dataset that one stage uses."""
+
+    name: str
+    title: str
+    split: str
+    layout: str
+    folder: Path
+    expected: int
+    warnings: tuple[str, ...]
+    frames: tuple[FrameRecord, ...]
+
+    @property
+    def digest(self) -> str:
+        return digest_bytes(json.dumps([frame.digest for frame in self.frames]).encode())
+
+
+class ScorerRecord(_Record):
+    """A method on a network.
+
+    Attributes:
+        key: names its stored fit, calibration and maps; the digest of all that its scores depend on but the frames.
+    """
+
+    key: str
+    network: str
+    spec: str
+    method: str
+    params: dict[str, Any]
+    label: str
+    version: int
+    fits: bool
+
+
+class Skipped(_Record):
+    """A pair that doesn't fit together."""
+
+    network: str
+    method: str
+    reason: str
+
+
+class PlanRecord(_Record):
+    """Everything that a run does, decided before it starts."""
+
+    schema_version: int = PLAN_SCHEMA
+    networks: tuple[NetworkRecord, ...]
+    scorers: tuple[ScorerRecord, ...]
+    skipped: tuple[Skipped, ...]
+    benchmarks: tuple[SetRecord, ...]
+    fit: SetRecord | None
+    calibrate: SetRecord | None
+    scoring: dict[str, Any]
+    protocol: str
+    seed: int
+    batch_size: int
+    limit: int | None
+    data: RootsRecord
+    id_data: RootsRecord
+    plugins: tuple[Path, ...]
+
+    @property
+    def digest(self) -> str:
+        """What makes two runs the same: networks, methods, frames, scoring, protocol, seed, batches; not where."""
+        parts = {
+            "networks": [[network.name, network.digest, network.device] for network in self.networks],
+            "scorers": [scorer.key for scorer in self.scorers],
+            "benchmarks": [[part.name, part.digest] for part in self.benchmarks],
+            "calibrate": self.calibrate.digest if self.calibrate else None,
+            "scoring": self.scoring,
+            "protocol": self.protocol,
+            "seed": self.seed,
+            "batch_size": self.batch_size,
+        }
+        return digest_bytes(json.dumps(parts, sort_keys=True).encode())
+
+    def differences(self, other: PlanRecord) -> list[str]:
+        """In words, in what this plan differs from another one."""
+        ours, theirs = self._in_words(), other._in_words()
+        found = [f"{name}: {theirs[name]} there, {text} here" for name, text in ours.items() if theirs[name] != text]
+        return found or ["the content of the frames, of the fit, or a method's version"]
+
+    def _in_words(self) -> dict[str, str]:
+        sets = [*self.benchmarks, *(part for part in (self.fit, self.calibrate) if part)]
+        return {
+            "networks": ", ".join(f"{network.name} {network.digest[:8]}" for network in self.networks),
+            "methods": ", ".join(sorted({scorer.label for scorer in self.scorers})),
+            "frames": ", ".join(f"{part.name} {part.split} ({len(part.frames)})".replace("  ", " ") for part in sets),
+            "upsample": str(self.scoring["upsample"]),
+            "seed": str(self.seed),
+        }

@@ -1,0 +1,148 @@
+"""A run, from what was asked for to its reports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal
+
+from oodbench.errors import RunFolderError
+from oodbench.pipeline.calibrate import calibrate
+from oodbench.pipeline.evaluate import evaluate, result
+from oodbench.pipeline.fit import fit
+from oodbench.pipeline.plan import Plan, check_space, default_folder, make_plan
+from oodbench.pipeline.progress import Progress, Silent
+from oodbench.pipeline.request import STAGES, KeepScores, Policy, Request, Stage
+from oodbench.pipeline.score import score
+from oodbench.pipeline.store import Store
+from oodbench.pipeline.view import Run
+from oodbench.registry import Registry
+
+
+def run(
+    *,
+    models: Sequence[str | Path],
+    methods: Sequence[str] = (),
+    benchmarks: Sequence[str] = (),
+    data: Sequence[str | Path] = (),
+    id_data: Sequence[str | Path] = (),
+    model_cards: Sequence[str | Path] = (),
+    id_limit: int = 500,
+    upsample: Literal["logits", "score"] = "logits",
+    keep_scores: KeepScores = "all",
+    limit: int | None = None,
+    batch_size: int = 1,
+    device: Literal["auto", "cpu", "cuda"] = "auto",
+    seed: int = 0,
+    out: str | Path | None = None,
+    policy: Policy = "same",
+    until: Stage = "report",
+    plugins: Sequence[str | Path] = (),
+    progress: Progress | None = None,
+) -> Run:
+    """`oodbench run` from Python; the parameters are its options (docs/run.md).
+
+    Args:
+        batch_size: frames in one forward pass. It is part of the run's identity.
+        policy: what to do where the folder holds a run already: `same`, `resume` or `overwrite`.
+        progress: where news go; nowhere by default.
+
+    Returns:
+        The run. `run(...).table()` has its numbers.
+
+    Raises:
+        OodbenchError: a mistake that can be mended; the message says how.
+    """
+    request = Request(
+        methods=tuple(methods),
+        models=tuple(map(str, models)),
+        model_cards=tuple(map(str, model_cards)),
+        benchmarks=tuple(benchmarks),
+        data=tuple(map(str, data)),
+        id_data=tuple(map(str, id_data)),
+        id_limit=id_limit,
+        upsample=upsample,
+        keep_scores=keep_scores,
+        limit=limit,
+        batch_size=batch_size,
+        device=device,
+        seed=seed,
+        out=None if out is None else Path(out),
+        policy=policy,
+        until=until,
+        plugins=tuple(map(Path, plugins)),
+    )
+    progress = progress or Silent()
+    return execute(request, make_plan(request, Registry(request.plugins), progress), progress)
+
+
+def execute(request: Request, plan: Plan, progress: Progress) -> Run:
+    """Carry out a plan, as far as `request.until` says, and return the run.
+
+    Raises:
+        OodbenchError: see `run`.
+    """
+    folder = request.out or default_folder(plan.record)
+    store = Store(folder)
+    with store.locked():
+        _claim(store, plan, request.policy)
+        check_space(plan, folder)
+        store.write_json("plan.json", plan.record.model_dump(mode="json"))
+        run = Run(folder)
+        stages: dict[Stage, Callable[[], object]] = {
+            "fit": lambda: fit(plan, store, progress),
+            "calibrate": lambda: calibrate(plan, store, progress),
+            "score": lambda: score(plan, store, progress),
+            "evaluate": lambda: _evaluate(plan, store, progress, request.keep_scores, run),
+            "report": lambda: _report(run, progress),
+        }
+        for stage in STAGES[1 : STAGES.index(request.until) + 1]:
+            stages[stage]()
+        if request.keep_scores == "none" and request.until == "report":
+            _drop_maps(plan, store, run, keep_figures=False)
+    return run
+
+
+def _claim(store: Store, plan: Plan, policy: Policy) -> None:
+    """Make sure that what the folder holds may be gone on with."""
+    if store.is_foreign():
+        raise RunFolderError(
+            f"{store.folder}: this folder holds other files and no run", "Choose a new or empty folder with --out."
+        )
+    if policy == "overwrite":
+        store.clear()
+        return
+    there = store.plan()
+    if there is None or there.digest == plan.record.digest or policy == "resume":
+        return
+    differences = "; ".join(plan.record.differences(there))
+    raise RunFolderError(
+        f"{store.folder}: this folder belongs to another run ({differences})",
+        "Use --resume to go on there and keep what fits, --overwrite to start anew, or another --out.",
+    )
+
+
+def _evaluate(plan: Plan, store: Store, progress: Progress, keep_scores: KeepScores, run: Run) -> None:
+    rows = evaluate(plan.record, plan.frames, store, progress)
+    store.write_json("result.json", result(plan.record, rows, store))
+    if keep_scores == "figures":
+        _drop_maps(plan, store, run, keep_figures=True)
+
+
+def _report(run: Run, progress: Progress) -> None:
+    reports = [entry.load().card for entry in run.registry.entries("reports")]
+    wanted = [card.name for card in reports if card.default]
+    with progress.track("report", len(wanted), "reports") as advance:
+        for name in wanted:
+            run.report(name)
+            advance(1)
+
+
+def _drop_maps(plan: Plan, store: Store, run: Run, *, keep_figures: bool) -> None:
+    """Remove the score maps that are not to stay; the rows are there."""
+    for benchmark in plan.record.benchmarks:
+        figures = set(run.figure_frames(benchmark.name)) if keep_figures else set()
+        for scorer in plan.record.scorers:
+            for frame in benchmark.frames:
+                if frame.id not in figures:
+                    store.map_path("scores", scorer.key, frame.key).unlink(missing_ok=True)

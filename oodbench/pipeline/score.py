@@ -1,0 +1,118 @@
+"""The fourth stage: one forward pass a batch, all methods on it, each map into the store."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from oodbench.contracts import Scoring, Segmenter
+from oodbench.errors import ScoreError
+from oodbench.pipeline.evaluate import row_key
+from oodbench.pipeline.feed import batches, forward_batches
+from oodbench.pipeline.frames import FrameRecord
+from oodbench.pipeline.plan import Plan, shared_needs
+from oodbench.pipeline.progress import Progress
+from oodbench.pipeline.record import SetRecord
+from oodbench.pipeline.scoring import score_output
+from oodbench.pipeline.store import Store
+
+# Maps on their way to the disk at a time: enough to ride over a slow moment, few enough to bound the memory.
+_IN_FLIGHT = 24
+
+
+def score(plan: Plan, store: Store, progress: Progress) -> None:
+    """Score what is not scored yet. A batch is done when all its maps are stored; else it is done again, whole."""
+    for record in plan.record.networks:
+        network = plan.networks[record.name]
+        for benchmark in plan.record.benchmarks:
+            _score_benchmark(plan, store, progress, network, record.digest[:12], benchmark)
+
+
+def _score_benchmark(
+    plan: Plan, store: Store, progress: Progress, network: Segmenter, network_key: str, benchmark: SetRecord
+) -> None:
+    record = plan.record
+    # Where the row is there already its maps may have been removed after evaluation (--keep-scores).
+    keys = [
+        scorer.key
+        for scorer in record.scorers
+        if scorer.network == network.name and store.row(row_key(record, scorer, benchmark)) is None
+    ]
+    records = benchmark.frames
+    frames = [plan.frames[frame.key] for frame in records]
+
+    def missing(positions: range) -> list[str]:
+        absent = []
+        for key in keys:
+            for index in positions:
+                frame = records[index]
+                if not store.has_map("scores", key, frame.key, (frame.height, frame.width)):
+                    absent.append(key)
+                    break
+        return absent
+
+    wanted = {
+        positions: absent for positions in batches(len(frames), record.batch_size) if (absent := missing(positions))
+    }
+    if not wanted:
+        return
+    methods = {key: plan.scorers[key] for key in keys}
+    needs = shared_needs(network, methods.values())
+    scoring = Scoring(**record.scoring)
+    total = sum(len(positions) for positions in wanted)
+    writer = _Writer(store)
+    with writer, progress.track(f"score {network.name} on {benchmark.name}", total, "frames") as advance:
+        for batch in forward_batches(network, frames, list(wanted), needs):
+            todo = {key: methods[key] for key in wanted[batch.positions]}
+            inside = [records[index] for index in batch.positions]
+            try:
+                scored, cost = score_output(batch.output, [(f.height, f.width) for f in inside], todo, scoring)
+            except ScoreError as error:
+                names = ", ".join(str(frames[index].image_file or frames[index].id) for index in batch.positions)
+                raise ScoreError(f"{error.problem} ({network.name} on {names})", error.remedy) from None
+            for frame, result in zip(inside, scored, strict=True):
+                for key, values in result.scores.items():
+                    writer.put("scores", key, frame, values)
+                if result.prediction is not None:
+                    writer.put("predictions", network_key, frame, result.prediction)
+            count = len(inside)
+            milliseconds = {key: 1e3 * seconds / count for key, seconds in cost.scorers.items()}
+            line = {
+                "forward": 1e3 * batch.seconds / count,
+                "summary": 1e3 * cost.summary / count,
+                "score": milliseconds,
+            }
+            store.add_cost(network_key, line)
+            advance(count)
+
+
+class _Writer:
+    """Stores maps in the background, so that the disk's time is the network's time too."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._pool = ThreadPoolExecutor(2)
+        self._pending: deque[Future[None]] = deque()
+
+    def __enter__(self) -> _Writer:
+        return self
+
+    def __exit__(self, kind: object, *_: Any) -> None:
+        self._pool.shutdown(wait=True)
+        if kind is None:
+            self._settle(self._pending)
+
+    def put(self, kind: str, key: str, frame: FrameRecord, values: np.ndarray) -> None:
+        """Store one map; an error of an earlier one is raised here."""
+        if len(self._pending) >= _IN_FLIGHT:
+            self._settle([self._pending.popleft()])
+        self._pending.append(self._pool.submit(self._store.write_map, kind, key, frame.key, values))
+
+    @staticmethod
+    def _settle(futures: Sequence[Future[None]] | deque[Future[None]]) -> None:
+        for future in futures:
+            future.result()

@@ -1,0 +1,118 @@
+"""From a network's output to score maps at the labels' resolution."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from oodbench.contracts import GridMethod, Method, PixelMethod, Scoring
+from oodbench.errors import ScoreError
+from oodbench.numerics import resize_labels, resize_score, row_bands
+from oodbench.types import ClassMap, ScoreMap, SegmenterOutput, Size
+
+
+@dataclass
+class ScoredFrame:
+    """One frame's results.
+
+    Attributes:
+        scores: scorer -> score map at the label's resolution.
+        prediction: predicted classes at the label's resolution, None where the network has no class maps.
+    """
+
+    scores: dict[str, ScoreMap] = field(default_factory=dict)
+    prediction: ClassMap | None = None
+
+
+@dataclass
+class Cost:
+    """Seconds spent: in the pass over the logits that pixel methods share, and in each scorer's own part."""
+
+    summary: float = 0.0
+    scorers: dict[str, float] = field(default_factory=dict)
+
+    def add(self, key: str, seconds: float) -> None:
+        self.scorers[key] = self.scorers.get(key, 0.0) + seconds
+
+
+def score_output(
+    output: SegmenterOutput, sizes: Sequence[Size], methods: Mapping[str, Method], scoring: Scoring
+) -> tuple[list[ScoredFrame], Cost]:
+    """Score a batch.
+
+    Args:
+        output: of N frames.
+        sizes: of their labels.
+        methods: scorer -> method, ready to score.
+        scoring: where pixel methods are computed.
+
+    Returns:
+        N scored frames, and what it cost.
+
+    Raises:
+        ScoreError: a map is not float32, not of the expected shape, or not finite.
+    """
+    cost = Cost()
+    frames = [ScoredFrame() for _ in sizes]
+    pixel_methods = {key: method for key, method in methods.items() if isinstance(method, PixelMethod)}
+    for key, method in methods.items():
+        if isinstance(method, GridMethod):
+            start = time.perf_counter()
+            grid = method.grid_score(output).cpu().numpy()  # [N, h, w]
+            for frame, size, score in zip(frames, sizes, grid, strict=True):
+                frame.scores[key] = resize_score(_checked(score, score.shape, method), size)
+            cost.add(key, time.perf_counter() - start)
+    for index, (frame, size) in enumerate(zip(frames, sizes, strict=True)):
+        _score_pixels(output, index, size, pixel_methods, scoring, frame, cost)
+    return frames, cost
+
+
+def _score_pixels(
+    output: SegmenterOutput,
+    index: int,
+    size: Size,
+    methods: Mapping[str, PixelMethod],
+    scoring: Scoring,
+    frame: ScoredFrame,
+    cost: Cost,
+) -> None:
+    """All pixel methods of one frame, and its predicted classes, in one pass over its bands."""
+    if output.class_maps is None:
+        return
+    maps = output.class_maps.values[index]  # [C, h, w]
+    at: Size = size if scoring.upsample == "logits" else (maps.shape[-2], maps.shape[-1])
+    prediction = np.empty(at, np.uint8)
+    scores = {key: np.empty(at, np.float32) for key in methods}
+    for band in row_bands(maps, at):
+        start = time.perf_counter()
+        rows = slice(band.start, band.stop)
+        prediction[rows] = band.summary.prediction.cpu().numpy()
+        cost.summary += time.perf_counter() - start
+        for key, method in methods.items():
+            start = time.perf_counter()
+            part = method.pixel_score(band).cpu().numpy()
+            scores[key][rows] = _checked(part, (band.stop - band.start, at[1]), method)
+            cost.add(key, time.perf_counter() - start)
+    for key, method in methods.items():
+        start = time.perf_counter()
+        score = method.postprocess(scores[key], prediction)
+        frame.scores[key] = resize_score(_checked(score, at, method), size)
+        cost.add(key, time.perf_counter() - start)
+    frame.prediction = resize_labels(prediction, size)
+
+
+def _checked(score: ScoreMap, shape: tuple[int, ...], method: Method) -> ScoreMap:
+    name = method.card.name
+    if score.shape != shape or score.dtype != np.float32:
+        raise ScoreError(f"{name}: gave a map {score.dtype} {score.shape}; expected float32 {shape}")
+    if not np.isfinite(score).all():
+        broken = int(np.count_nonzero(~np.isfinite(score)))
+        raise ScoreError(
+            f"{name}: {broken} of {score.size} scores are NaN or infinite",
+            "Check the preprocessing in the model card and the network's weights; in a method of your own, the "
+            "logarithm or the division that can't bear zero.",
+        )
+    return score

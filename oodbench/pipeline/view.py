@@ -1,0 +1,156 @@
+"""A run that was made, as reports and users see it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from oodbench.contracts import Calibration, Row
+from oodbench.errors import DataError, RunFolderError, UnknownNameError
+from oodbench.pipeline.evaluate import evaluate, read_result, result
+from oodbench.pipeline.frames import inspect
+from oodbench.pipeline.progress import Progress, Silent
+from oodbench.pipeline.record import PlanRecord, SetRecord
+from oodbench.pipeline.store import Store
+from oodbench.registry import Registry
+from oodbench.types import AnomalyLabels, Frame, RGBImage, ScoreMap
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Frames of each benchmark that figures show, evenly spaced; --keep-scores figures keeps their maps.
+FIGURE_FRAMES = 6
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run in its folder. Implements contracts.RunView: everything is read when asked for."""
+
+    folder: Path
+
+    @cached_property
+    def store(self) -> Store:
+        """The files of the run."""
+        return Store(self.folder)
+
+    @cached_property
+    def registry(self) -> Registry:
+        """The plugins, those files included that the run was made with."""
+        return Registry(self.record.plugins)
+
+    @cached_property
+    def record(self) -> PlanRecord:
+        """The plan."""
+        record = self.store.plan()
+        if record is None:
+            raise RunFolderError(f"{self.folder}: no run in this folder; expected one with a plan.json")
+        return record
+
+    @property
+    def result(self) -> Mapping[str, Any]:
+        """The content of result.json."""
+        return read_result(self.store)
+
+    @cached_property
+    def rows(self) -> Sequence[Row]:
+        return [Row.model_validate(row) for row in self.result["rows"]]
+
+    def table(self) -> pd.DataFrame:
+        """One row a network, method and benchmark; metrics as fractions, NaN where undefined."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            [
+                {"network": row.network, "method": row.method, "label": row.label, "benchmark": row.benchmark}
+                | {name: np.nan if value is None else value for name, value in row.metrics.items()}
+                | {"frames": row.counts["frames"], "scoring": row.scoring["upsample"], "protocol": row.protocol["name"]}
+                for row in self.rows
+            ]
+        )
+
+    def frames(self, benchmark: str) -> Sequence[str]:
+        return [frame.id for frame in self._set(benchmark).frames]
+
+    def figure_frames(self, benchmark: str) -> Sequence[str]:
+        ids = self.frames(benchmark)
+        picked = np.linspace(0, len(ids) - 1, min(FIGURE_FRAMES, len(ids))).round().astype(int)
+        return [ids[index] for index in picked]
+
+    def image(self, benchmark: str, frame: str) -> RGBImage:
+        return self._opened[benchmark][frame].read_image()
+
+    def labels(self, benchmark: str, frame: str) -> AnomalyLabels:
+        read = self._opened[benchmark][frame].read_anomaly_labels
+        if read is None:
+            raise DataError(f"{benchmark}: the frame {frame} has no labels")
+        return read()
+
+    def score(self, row: Row, frame: str) -> ScoreMap:
+        key = next(record.key for record in self._set(row.benchmark).frames if record.id == frame)
+        return self.store.read_map("scores", self._scorer_key(row), key)
+
+    def calibration(self, row: Row) -> Calibration | None:
+        return self.store.calibration(self._scorer_key(row))
+
+    def report(self, name: str) -> Sequence[Path]:
+        """Write the report of that name into the run's folder, and return its files."""
+        return self.registry.report(name).write(self, self.folder / "report")
+
+    def evaluate(self, progress: Progress | None = None) -> Run:
+        """Compute all rows anew from the stored maps, without the networks; returns the run with the new rows.
+
+        Raises:
+            RunFolderError: a map is not stored, another process is at work there, or the labels have changed.
+        """
+        progress = progress or Silent()
+        with self.store.locked():
+            frames = {}
+            for part in self.record.benchmarks:
+                found = [self._opened[part.name][record.id] for record in part.frames]
+                if inspect(found, part.name, progress) != list(part.frames):
+                    raise RunFolderError(
+                        f"{part.folder}: the frames or labels of {part.name} are not those of the run any more",
+                        "Bring back the data set that the run was made on, or run again with another --out.",
+                    )
+                frames.update({record.key: frame for record, frame in zip(part.frames, found, strict=True)})
+            rows = evaluate(self.record, frames, self.store, progress, again=True)
+            self.store.write_json("result.json", result(self.record, rows, self.store))
+        return Run(self.folder)
+
+    @cached_property
+    def _opened(self) -> Mapping[str, Mapping[str, Frame]]:
+        """benchmark -> id -> frame."""
+        roots = self.record.data.roots()
+        return {
+            part.name: {frame.id: frame for frame in self.registry.benchmark(part.name).open(roots).frames}
+            for part in self.record.benchmarks
+        }
+
+    def _set(self, benchmark: str) -> SetRecord:
+        for part in self.record.benchmarks:
+            if part.name == benchmark:
+                return part
+        raise UnknownNameError("benchmark in this run", benchmark, [part.name for part in self.record.benchmarks])
+
+    def _scorer_key(self, row: Row) -> str:
+        return next(
+            scorer.key
+            for scorer in self.record.scorers
+            if (scorer.network, scorer.method, scorer.params) == (row.network, row.method, row.params)
+        )
+
+
+def load(folder: str | Path) -> Run:
+    """The run in a folder.
+
+    Raises:
+        RunFolderError: there is none.
+    """
+    run = Run(Path(folder))
+    _ = run.record
+    return run

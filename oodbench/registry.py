@@ -1,0 +1,237 @@
+"""Finds plugins, and imports one only when it is asked for.
+
+A plugin file declares its public names in a literal that is read without importing the file:
+
+    PLUGINS = {"methods": {"msp": ("MSP", "one minus the largest softmax probability")}}
+
+kind -> public name -> (attribute in the file, one line for `oodbench list`). Files are found in the package's own
+plugin folders, through the entry points of other distributions (group `oodbench`, each naming a module), and by
+`--plugin`.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from pydantic import ValidationError
+
+from oodbench.contracts import Adapter, Benchmark, Dataset, Method, Report
+from oodbench.errors import PluginError, UnknownNameError, UsageError
+
+KINDS: Mapping[str, type] = {
+    "methods": Method,
+    "benchmarks": Benchmark,
+    "datasets": Dataset,
+    "models": Adapter,
+    "reports": Report,
+}
+"""kind -> the contract that its plugins implement."""
+
+_FOLDERS = ("methods", "benchmarks", "reports", "segmenters")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One public name, not yet imported."""
+
+    kind: str
+    name: str
+    summary: str
+    file: Path
+    attribute: str
+    import_module: Callable[[], ModuleType]
+
+    def load(self) -> Any:
+        """The class.
+
+        Raises:
+            PluginError: the file doesn't import, or has no such class.
+        """
+        try:
+            plugin = getattr(self.import_module(), self.attribute)
+        except Exception as error:
+            raise PluginError(
+                f"{self.file}: the plugin '{self.name}' can't be imported ({type(error).__name__}: {error})",
+                "Mend the file, or run without it.",
+            ) from error
+        if not (isinstance(plugin, type) and issubclass(plugin, KINDS[self.kind])):
+            raise PluginError(
+                f"{self.file}: '{self.attribute}' is no subclass of oodbench.contracts.{KINDS[self.kind].__name__}"
+            )
+        return plugin
+
+
+class Registry:
+    """All plugins that can be found.
+
+    Args:
+        plugins: files given by the user.
+
+    Raises:
+        PluginError: one of those files can't be read, or two plugins have one name.
+    """
+
+    def __init__(self, plugins: Sequence[Path] = ()) -> None:
+        self.plugins = tuple(plugins)
+        self.warnings: list[str] = []
+
+    @cached_property
+    def _entries(self) -> dict[tuple[str, str], Entry]:
+        entries: dict[tuple[str, str], Entry] = {}
+        for file, import_module in self._files():
+            for entry in _declared(file, import_module):
+                other = entries.setdefault((entry.kind, entry.name), entry)
+                if other is not entry:
+                    raise PluginError(
+                        f"two {entry.kind} are called '{entry.name}': {other.file} and {file}", "Rename one of them."
+                    )
+        return entries
+
+    def _files(self) -> Iterable[tuple[Path, Callable[[], ModuleType]]]:
+        package = Path(__file__).parent
+        for folder in _FOLDERS:
+            for path in sorted((package / folder).iterdir()):
+                file = path / "__init__.py" if path.is_dir() else path
+                if file.suffix == ".py" and path.name != "__init__.py" and file.is_file():
+                    yield file, _importer(f"oodbench.{folder}.{path.stem}")
+        for point in entry_points(group="oodbench"):
+            spec = None
+            try:
+                spec = importlib.util.find_spec(point.module)
+            except ImportError as error:
+                self.warnings.append(f"the plugins of '{point.name}' can't be found: {error}")
+            if spec is not None and spec.origin is not None:
+                yield Path(spec.origin), _importer(point.module)
+        for path in self.plugins:
+            if not path.is_file():
+                raise PluginError(f"{path}: no such plugin file", "--plugin takes the path of a Python file.")
+            yield path, _file_importer(path)
+
+    def names(self, kind: str) -> list[str]:
+        """The public names of a kind, in order."""
+        return sorted(name for found, name in self._entries if found == kind)
+
+    def entries(self, kind: str) -> list[Entry]:
+        """What was declared of a kind, in order of the names."""
+        return [self._entries[kind, name] for name in self.names(kind)]
+
+    def load(self, kind: str, name: str) -> Any:
+        """The class of that kind and name; UnknownNameError with the nearest name where there is none."""
+        entry = self._entries.get((kind, name))
+        if entry is None:
+            raise UnknownNameError(kind.removesuffix("s"), name, self.names(kind), f"oodbench list {kind}")
+        return entry.load()
+
+    def method(self, spec: str) -> Method:
+        """The method of `NAME` or `NAME:key=value,...`, with validated parameters."""
+        name, _, rest = spec.partition(":")
+        given: dict[str, str] = {}
+        for part in filter(None, rest.split(",")):
+            key, equals, value = part.partition("=")
+            if not equals:
+                raise UsageError(
+                    f"method '{spec}': expected key=value, got '{part}'", f"See: oodbench info method {name}"
+                )
+            given[key.strip()] = value.strip()
+        plugin: type[Method] = self.load("methods", name)
+        unknown = next((key for key in given if key not in plugin.Params.model_fields), None)
+        if unknown is not None:
+            see = f"oodbench info method {name}"
+            raise UnknownNameError(f"parameter of {name}", unknown, plugin.Params.model_fields, see)
+        try:
+            return plugin(plugin.Params.model_validate(given))
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise UsageError(
+                f"method '{spec}': {first['loc'][0]}={first['input']}: {first['msg'].lower()}",
+                f"See: oodbench info method {name}",
+            ) from None
+
+    def benchmark(self, name: str) -> Benchmark:
+        """The benchmark of that name."""
+        plugin: type[Benchmark] = self.load("benchmarks", name)
+        return plugin()
+
+    def dataset(self, name: str) -> Dataset:
+        """The dataset of that name."""
+        plugin: type[Dataset] = self.load("datasets", name)
+        return plugin()
+
+    def report(self, name: str) -> Report:
+        """The report of that name."""
+        plugin: type[Report] = self.load("reports", name)
+        return plugin()
+
+    def adapter(self, source: str) -> Adapter:
+        """The adapter that takes `--model SOURCE`."""
+        adapters: list[Adapter] = [entry.load()() for entry in self.entries("models")]
+        for adapter in adapters:
+            if adapter.accepts(source):
+                return adapter
+        takes = "; ".join(f"{adapter.card.takes}" for adapter in adapters)
+        raise UsageError(f"--model {source}: no adapter takes this; expected {takes}", "See: oodbench list models")
+
+
+def method_label(method: Method) -> str:
+    """The method's title, with the parameters that differ from their defaults."""
+    changed = method.params.model_dump(exclude_defaults=True)
+    return method.card.title + (
+        f" ({', '.join(f'{key}={value}' for key, value in changed.items())})" if changed else ""
+    )
+
+
+def _declared(file: Path, import_module: Callable[[], ModuleType]) -> list[Entry]:
+    """What the file's PLUGINS literal says."""
+    try:
+        tree = ast.parse(file.read_text(encoding="utf-8"), str(file))
+    except (OSError, SyntaxError, ValueError) as error:
+        raise PluginError(f"{file}: can't be read as Python ({error})") from None
+    for node in tree.body:
+        targets = node.targets if isinstance(node, ast.Assign) else []
+        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "PLUGINS" for t in targets):
+            try:
+                return [
+                    Entry(kind, name, summary, file, attribute, import_module)
+                    for kind, names in ast.literal_eval(node.value).items()
+                    for name, (attribute, summary) in names.items()
+                    if kind in KINDS or _raise_kind(file, kind)
+                ]
+            except (ValueError, TypeError, AttributeError):
+                raise PluginError(
+                    f'{file}: PLUGINS is not a literal of the form {{"methods": {{"name": ("Class", "one line")}}}}'
+                ) from None
+    return []
+
+
+def _raise_kind(file: Path, kind: str) -> bool:
+    raise UnknownNameError(f"kind of plugin in {file}", kind, KINDS)
+
+
+def _importer(module: str) -> Callable[[], ModuleType]:
+    return lambda: importlib.import_module(module)
+
+
+def _file_importer(path: Path) -> Callable[[], ModuleType]:
+    def import_file() -> ModuleType:
+        name = f"oodbench_plugin_{path.stem}"
+        if name in sys.modules and sys.modules[name].__file__ == str(path):
+            return sys.modules[name]
+        spec = importlib.util.spec_from_file_location(name, path)
+        assert spec is not None, "a .py file always has a spec"
+        assert spec.loader is not None, "and a loader"
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        spec.loader.exec_module(module)
+        return module
+
+    return import_file

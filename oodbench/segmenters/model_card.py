@@ -1,0 +1,138 @@
+"""The TOML file that says what an exported network can't: preprocessing, classes, which output is what."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from oodbench.errors import ModelError, UnknownNameError
+from oodbench.types import CLASS_SETS, ClassSet, RGBImage
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Preprocessing(_Section):
+    """From a photograph to the network's input, in this order: resize, channel order, division, mean and std."""
+
+    name: str | None = Field(None, description="the network's input; may be left out where it has just one")
+    size: tuple[int, int] | None = Field(None, description="[height, width]; left out: as the image is")
+    resize: Literal["bilinear", "nearest", "bicubic", "area", "bilinear-antialias"] = Field(
+        "bilinear",
+        description="without antialiasing, as OpenCV does, but for area and for bilinear-antialias (Pillow's)",
+    )
+    channels: Literal["rgb", "bgr"] = Field(description="channel order")
+    divide_by: float = Field(gt=0, description="pixel values 0..255 are divided by this; 1 leaves them")
+    mean: tuple[float, float, float] = Field((0.0, 0.0, 0.0), description="subtracted after the division")
+    std: tuple[float, float, float] = Field((1.0, 1.0, 1.0), description="divided by, after the mean")
+
+    def apply(self, image: RGBImage) -> NDArray[np.float32]:
+        """uint8 [H, W, 3] -> float32 [3, h, w]."""
+        if self.size is not None and image.shape[:2] != self.size:
+            image = _resized(image, self.size, self.resize)
+        if self.channels == "bgr":
+            image = image[:, :, ::-1]
+        x = np.ascontiguousarray(image.transpose(2, 0, 1), dtype=np.float32)  # [3, h, w]
+        x /= np.float32(self.divide_by)
+        if any(self.mean):
+            x -= np.array(self.mean, np.float32)[:, None, None]
+        if any(value != 1.0 for value in self.std):
+            x /= np.array(self.std, np.float32)[:, None, None]
+        return x
+
+
+_OPENCV_FILTERS = {
+    "bilinear": cv2.INTER_LINEAR,
+    "nearest": cv2.INTER_NEAREST,
+    "bicubic": cv2.INTER_CUBIC,
+    "area": cv2.INTER_AREA,
+}
+
+
+def _resized(image: RGBImage, size: tuple[int, int], how: str) -> RGBImage:
+    height, width = size
+    if how == "bilinear-antialias":
+        return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR))
+    return np.asarray(cv2.resize(image, (width, height), interpolation=_OPENCV_FILTERS[how]), np.uint8)
+
+
+class Classes(_Section):
+    """The class set, and the order of the network's class maps where it is another than the set's."""
+
+    set: str = Field(description="name of a class set that oodbench knows")
+    order: tuple[str, ...] | None = Field(None, description="class names in the order of the network's maps")
+
+    def resolve(self) -> tuple[ClassSet, tuple[int, ...] | None]:
+        """The class set, and for each of its classes the network's map (None: the order is the set's)."""
+        if self.set not in CLASS_SETS:
+            raise UnknownNameError("class set", self.set, CLASS_SETS)
+        classes = CLASS_SETS[self.set]
+        if self.order is None or self.order == classes.names:
+            return classes, None
+        if sorted(self.order) != sorted(classes.names):
+            strange = sorted(set(self.order) ^ set(classes.names))
+            raise ModelError(
+                f"classes.order is no reordering of {classes.name}: {', '.join(strange) or 'a name is there twice'}"
+            )
+        return classes, tuple(self.order.index(name) for name in classes.names)
+
+
+class Outputs(_Section):
+    """Which output of the network is what."""
+
+    class_maps: str | None = Field(None, description="the output [N, C, h, w] with one map a class")
+    class_maps_are: Literal["logits", "posteriors"] = Field("logits", description="logits or posteriors")
+    features: dict[str, str] = Field(
+        default_factory=dict,
+        description="role -> the output [N, D, h, w]; 'penultimate' is what the classifier reads",
+    )
+
+
+class ExpectedQuality(_Section):
+    """What the network reaches on labelled in-distribution frames, as fractions; a run warns when it is far off."""
+
+    miou: float | None = Field(None, ge=0, le=1)
+    mean_confidence: float | None = Field(None, ge=0, le=1, description="mean of the largest posterior")
+
+
+class ModelCard(_Section):
+    """The whole file."""
+
+    name: str = Field(description="the name in tables", min_length=1)
+    source: str = Field("", description="where the network comes from, for the reader")
+    licence: str = Field("", description="for the reader")
+    input: Preprocessing
+    classes: Classes
+    outputs: Outputs
+    expected: ExpectedQuality = ExpectedQuality()
+
+
+def read_card(path: Path) -> ModelCard:
+    """Read and check a model card.
+
+    Raises:
+        ModelError: the file is missing, is no TOML, or a field is unknown, missing or of the wrong type.
+    """
+    try:
+        return ModelCard.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise ModelError(
+            f"{path}: no such model card",
+            "A TOML file beside the network says what its outputs are and how images are prepared: copy "
+            "docs/examples/erfnet-cityscapes.toml and change it, or name another file with --model-card.",
+        ) from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ModelError(f"{path}: not a readable TOML file ({error})") from None
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, problem['loc']))}: {problem['msg'].lower()}" for problem in error.errors()
+        )
+        raise ModelError(f"{path}: {problems}", "docs/models.md describes each field.") from None

@@ -1,0 +1,187 @@
+"""Networks exported to ONNX, run by ONNX Runtime. A model card says what their outputs are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from oodbench.contracts import Adapter, AdapterCard, Capabilities, Needs, Segmenter
+from oodbench.contracts.segmenter import Expected
+from oodbench.errors import ModelError
+from oodbench.files import digest_bytes, digest_file
+from oodbench.segmenters.model_card import ModelCard, read_card
+from oodbench.types import ClassMaps, RGBImage, SegmenterOutput
+
+PLUGINS = {"models": {"onnx": ("OnnxAdapter", "FILE.onnx with a model card FILE.toml beside it, or --model-card")}}
+
+
+class OnnxAdapter(Adapter):
+    """Any network with one image input and dense outputs."""
+
+    card = AdapterCard("onnx", "ONNX", "FILE.onnx")
+
+    def accepts(self, source: str) -> bool:
+        return source.lower().endswith(".onnx")
+
+    def open(self, source: str, card: Path | None, device: Literal["auto", "cpu", "cuda"]) -> Segmenter:
+        path = Path(source)
+        if not path.is_file():
+            raise ModelError(f"{path}: no such file; expected an ONNX network")
+        card_path = card or path.with_suffix(".toml")
+        return OnnxSegmenter(path, card_path, read_card(card_path), device)
+
+
+class OnnxSegmenter(Segmenter):
+    """One ONNX network."""
+
+    def __init__(
+        self, path: Path, card_path: Path, card: ModelCard, device: Literal["auto", "cpu", "cuda"] = "cpu"
+    ) -> None:
+        self._path, self._card_path, self._card = path, card_path, card
+        self.name = card.name
+        self.classes, self._order = card.classes.resolve()
+        self.expected = Expected(card.expected.miou, card.expected.mean_confidence)
+        self.capabilities = Capabilities(
+            card.outputs.class_maps_are if card.outputs.class_maps else None, tuple(card.outputs.features)
+        )
+        self._session, self.device = _session(path, device)
+        self._input = self._check_input()
+        self._check_outputs()
+        self.digest = self._digest()
+
+    def prepare(self, image: RGBImage) -> NDArray[np.float32]:
+        return self._card.input.apply(image)
+
+    def forward(self, batch: NDArray[np.float32], needs: Needs) -> SegmenterOutput:
+        import torch
+
+        names = {role: self._card.outputs.features[role] for role in needs.features}
+        if needs.logits and self._card.outputs.class_maps is not None:
+            names[""] = self._card.outputs.class_maps
+        try:
+            arrays = self._session.run(list(names.values()), {self._input: batch})
+        except Exception as error:  # ONNX Runtime raises classes of its own that share no base but Exception
+            raise ModelError(f"{self._path}: failed on an input of {batch.shape}: {error}") from error
+        outputs = {role: torch.from_numpy(array) for role, array in zip(names, arrays, strict=True)}
+        values = outputs.pop("", None)
+        if values is None:
+            return SegmenterOutput(None, outputs)
+        if values.shape[1] != len(self.classes):
+            raise self._wrong_classes(int(values.shape[1]))
+        if self._order is not None:
+            values = values[:, list(self._order)]
+        return SegmenterOutput(ClassMaps(values, self._card.outputs.class_maps_are), outputs)
+
+    def describe(self) -> Mapping[str, Any]:
+        return {
+            "name": self.name,
+            "file": str(self._path),
+            "card": str(self._card_path),
+            "source": self._card.source,
+            "licence": self._card.licence,
+            "digest": self.digest,
+            "device": self.device,
+            "inputs": {node.name: f"{node.type} {node.shape}" for node in self._session.get_inputs()},
+            "outputs": {node.name: f"{node.type} {node.shape}" for node in self._session.get_outputs()},
+            "class maps": f"{self._card.outputs.class_maps} ({self._card.outputs.class_maps_are})",
+            "features": dict(self._card.outputs.features),
+            "preprocessing": self._card.input.model_dump(exclude={"name"}),
+            "classes": f"{self.classes.name}: {', '.join(self.classes.names)}",
+            "class order": "as the set's" if self._order is None else ", ".join(self._card.classes.order or ()),
+            "expected": self._card.expected.model_dump(),
+        }
+
+    def _check_input(self) -> str:
+        nodes = {node.name: node for node in self._session.get_inputs()}
+        name = self._card.input.name
+        if name is None:
+            if len(nodes) != 1:
+                raise ModelError(
+                    f"{self._card_path}: input.name is missing, and {self._path.name} has the inputs {', '.join(nodes)}"
+                )
+            name = next(iter(nodes))
+        if name not in nodes:
+            raise ModelError(
+                f"{self._card_path}: input.name is '{name}', but {self._path.name} has the inputs {', '.join(nodes)}"
+            )
+        node = nodes[name]
+        takes_colour = len(node.shape) == 4 and (node.shape[1] == 3 or not isinstance(node.shape[1], int))
+        if node.type != "tensor(float)" or not takes_colour:
+            raise ModelError(
+                f"{self._path}: the input '{name}' is {node.type} {node.shape}; expected float32 [N, 3, h, w]",
+                "Export the network with images in channels-first float32 as its input.",
+            )
+        for axis, have in zip(node.shape[2:], self._card.input.size or (None, None), strict=True):
+            if isinstance(axis, int) and axis != have:
+                raise ModelError(
+                    f"{self._card_path}: input.size is {self._card.input.size}, but {self._path.name} takes "
+                    f"{node.shape[2:]} only",
+                    f"Set input.size = {node.shape[2:]}, or export with dynamic height and width.",
+                )
+        return name
+
+    def _check_outputs(self) -> None:
+        nodes = {node.name: node for node in self._session.get_outputs()}
+        outputs = self._card.outputs
+        declared = {f"outputs.features.{role}": name for role, name in outputs.features.items()}
+        if outputs.class_maps is not None:
+            declared["outputs.class_maps"] = outputs.class_maps
+        if not declared:
+            raise ModelError(f"{self._card_path}: [outputs] names neither class maps nor features")
+        for field, name in declared.items():
+            if name not in nodes:
+                raise ModelError(
+                    f"{self._card_path}: {field} is '{name}', but {self._path.name} has the outputs {', '.join(nodes)}"
+                )
+            if len(nodes[name].shape) != 4:
+                raise ModelError(
+                    f"{self._card_path}: {field} is '{name}', of shape {nodes[name].shape}; "
+                    "expected [N, channels, h, w]"
+                )
+        if outputs.class_maps is not None:
+            count = nodes[outputs.class_maps].shape[1]
+            if isinstance(count, int) and count != len(self.classes):
+                raise self._wrong_classes(count)
+
+    def _wrong_classes(self, count: int) -> ModelError:
+        return ModelError(
+            f"{self._card_path}: classes.set is {self.classes.name} with {len(self.classes)} classes, but "
+            f"{self._path.name} gives {count} class maps"
+        )
+
+    def _digest(self) -> str:
+        bearing = self._card.model_dump(exclude={"name", "source", "licence", "expected"}, mode="json")
+        # Large networks keep their weights in files beside the graph.
+        weights = sorted(self._path.parent.glob(f"{self._path.name}[._]*"))
+        parts = [digest_file(part) for part in (self._path, *weights)]
+        return digest_bytes(json.dumps([parts, bearing], sort_keys=True).encode())
+
+
+def _session(
+    path: Path, device: Literal["auto", "cpu", "cuda"]
+) -> tuple[onnxruntime.InferenceSession, Literal["cpu", "cuda"]]:
+    available = onnxruntime.get_available_providers()
+    if device == "cuda" and "CUDAExecutionProvider" not in available:
+        raise ModelError(
+            "--device cuda: this ONNX Runtime has no CUDA provider",
+            "pip install onnxruntime-gpu in place of onnxruntime, or use --device cpu.",
+        )
+    wanted = ["CUDAExecutionProvider"] if device != "cpu" and "CUDAExecutionProvider" in available else []
+    options = onnxruntime.SessionOptions()
+    # Threads that spin while they wait would take the processor from the scoring that goes on between two passes.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=[*wanted, "CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime raises classes of its own that share no base but Exception
+        raise ModelError(f"{path}: not an ONNX network that can be run ({error})", "Export it again.") from error
+    used: Literal["cpu", "cuda"] = "cuda" if "CUDAExecutionProvider" in session.get_providers() else "cpu"
+    if device == "cuda" and used != "cuda":
+        raise ModelError("--device cuda: ONNX Runtime could not start its CUDA provider", "Use --device cpu.")
+    return session, used

@@ -1,0 +1,170 @@
+"""The shared nouns. Frozen records, no behaviour beyond reading.
+
+Nothing here imports torch or numpy, which `oodbench --help` must not wait for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+RGBImage: TypeAlias = "NDArray[np.uint8]"
+"""uint8 [H, W, 3], red first."""
+
+ScoreMap: TypeAlias = "NDArray[np.float32]"
+"""float32 [H, W], higher = more anomalous."""
+
+ClassMap: TypeAlias = "NDArray[np.uint8]"
+"""uint8 [H, W], the index of the predicted class in the network's class set."""
+
+Size: TypeAlias = tuple[int, int]
+"""(height, width) in pixels."""
+
+IN_DISTRIBUTION = 0
+ANOMALY = 1
+VOID = 255
+
+
+@dataclass(frozen=True)
+class ClassSet:
+    """The classes of a network or of a dataset, in the order of their indices."""
+
+    name: str
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+CITYSCAPES_19 = ClassSet(
+    "cityscapes-19",
+    (
+        "road", "sidewalk", "building", "wall", "fence", "pole", "traffic light", "traffic sign", "vegetation",
+        "terrain", "sky", "person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle",
+    ),
+)  # fmt: skip
+"""The 19 evaluated classes of Cityscapes in trainId order (cityscapesScripts, helpers/labels.py)."""
+
+CLASS_SETS: Mapping[str, ClassSet] = {CITYSCAPES_19.name: CITYSCAPES_19}
+
+
+@dataclass(frozen=True)
+class AnomalyLabels:
+    """What each pixel of a benchmark frame is.
+
+    Attributes:
+        values: uint8 [H, W] of `IN_DISTRIBUTION`, `ANOMALY` and `VOID`.
+    """
+
+    values: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class SemanticLabels:
+    """The class of each pixel of a dataset frame.
+
+    Attributes:
+        values: uint8 [H, W], an index into `classes` or `VOID`.
+        classes: the class set that the indices refer to.
+    """
+
+    values: NDArray[np.uint8]
+    classes: ClassSet
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture with what is known about it. Pixels are read when a reader is called, never before.
+
+    Attributes:
+        id: stable within its data set.
+        group: its scene or city; frames of one group are not independent of each other.
+        read_size: (height, width) of the image, from its header alone.
+        read_image: the image.
+        read_anomaly_labels: anomaly labels, or None where there are none (hidden tests, plain photographs).
+        read_semantic_labels: semantic labels, or None.
+        image_file: where the image lies, None for a frame that is drawn.
+        label_file: where the labels lie, None where there are none or the frame is drawn.
+    """
+
+    id: str
+    group: str
+    read_size: Callable[[], Size]
+    read_image: Callable[[], RGBImage]
+    read_anomaly_labels: Callable[[], AnomalyLabels] | None = None
+    read_semantic_labels: Callable[[], SemanticLabels] | None = None
+    image_file: Path | None = None
+    label_file: Path | None = None
+
+
+@dataclass(frozen=True)
+class FrameSet:
+    """The frames of a benchmark or of one split of a dataset, as found on disk.
+
+    Attributes:
+        frames: in the order of the data set.
+        layout: the name of the folder layout that was recognised.
+        folder: where it was found.
+        expected: how many frames the complete set has.
+        warnings: what is unusual about this copy.
+    """
+
+    frames: tuple[Frame, ...]
+    layout: str
+    folder: Path
+    expected: int
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ClassMaps:
+    """One map a class, as the network gives them.
+
+    Attributes:
+        values: float32 [N, C, h, w].
+        kind: `logits` (unnormalised) or `posteriors` (sum to one over the classes).
+    """
+
+    values: Tensor
+    kind: Literal["logits", "posteriors"] = "logits"
+
+
+@dataclass(frozen=True)
+class SegmenterOutput:
+    """What one forward pass gave for a batch of N images.
+
+    Attributes:
+        class_maps: the class maps, or None where they were not asked for.
+        features: float32 [N, D, h, w] by role, those that were asked for.
+    """
+
+    class_maps: ClassMaps | None
+    features: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class LogitSummary:
+    """What the common scores need to know of a pixel's C logits l, in a form that loses no digits.
+
+    With b the largest logit, in each pixel:
+
+    Attributes:
+        best: b.
+        others: the sum over the other classes of exp(l - b). The largest posterior is 1 / (1 + others).
+        shortfall: the sum over the classes of (b - l) exp(l - b).
+        prediction: uint8, the index of the largest logit (the first of equal ones).
+
+    Each is [h, w]; all but the prediction are float32.
+    """
+
+    best: Tensor
+    others: Tensor
+    shortfall: Tensor
+    prediction: Tensor

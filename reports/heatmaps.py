@@ -1,0 +1,145 @@
+"""Heatmap figures: a frame, its label and each method's map side by side, a few frames of each benchmark.
+
+Each method has one colour scale for all frames, taken from calibration: the colour says how rare such a score is among
+in-distribution pixels, from common to one in ten thousand. So colours can be compared between frames and, unlike raw
+scores, between methods. A run without in-distribution frames has no calibration; its scales run from the lowest to the
+highest percentile of each method's scores in the figure, and the figure says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from oodbench.contracts import Calibration, Report, ReportCard, Row, RunView
+from oodbench.files import write_atomically
+from oodbench.types import ANOMALY, VOID, AnomalyLabels, RGBImage, ScoreMap
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+PLUGINS = {"reports": {"heatmaps": ("Heatmaps", "frames, labels and score maps side by side, as PNG and PDF")}}
+
+# Inches: the text width of a two-column paper, and pixels a panel that print at 300 dots an inch.
+_WIDTH = 7.16
+_PANEL_PIXELS = 360
+_COLOURS = "inferno"
+_RAREST = 4.0
+_ANOMALY_COLOUR = np.array([255, 122, 0], np.float32)
+
+
+class Heatmaps(Report):
+    """One figure a benchmark and network."""
+
+    card = ReportCard("heatmaps", "Heatmap figures", default=True)
+
+    def write(self, run: RunView, out: Path) -> Sequence[Path]:
+        groups: dict[tuple[str, str], list[Row]] = {}
+        for row in run.rows:
+            groups.setdefault((row.benchmark, row.network), []).append(row)
+        networks = sorted({network for _, network in groups})
+        written = []
+        for (benchmark, network), rows in groups.items():
+            # A network's name is the user's string; its place among the names is not.
+            suffix = f"-{networks.index(network) + 1}" if len(networks) > 1 else ""
+            figure = draw(run, benchmark, rows, run.figure_frames(benchmark))
+            for ending in ("png", "pdf"):
+                path = out / f"heatmaps-{benchmark}{suffix}.{ending}"
+                write_atomically(path, lambda file, figure=figure, ending=ending: figure.savefig(  # type: ignore[misc]
+                    file, format=ending, dpi=300))  # fmt: skip
+                written.append(path)
+        return written
+
+
+def draw(run: RunView, benchmark: str, rows: Sequence[Row], frames: Sequence[str]) -> Figure:
+    """The figure of one benchmark and network: a line a frame, a column a method."""
+    from matplotlib.figure import Figure
+
+    calibrations = [run.calibration(row) for row in rows]
+    columns = 2 + len(rows)
+    panel = _WIDTH / columns
+    images = [run.image(benchmark, frame) for frame in frames]
+    heights = [image.shape[0] / image.shape[1] for image in images]
+    # Inches for text: titles above, the colour scale below.
+    above, below = 0.17, 0.40
+    height = above + below + panel * sum(heights) + 0.03 * len(frames)
+    figure = Figure(figsize=(_WIDTH, height))
+    grid = figure.add_gridspec(
+        len(frames), columns, height_ratios=heights, left=0.002, right=0.998, wspace=0.03, hspace=0.03 / panel,
+        top=1 - above / height, bottom=below / height,
+    )  # fmt: skip
+    scales = [None if c else _percentiles(run, row, frames) for c, row in zip(calibrations, rows, strict=True)]
+    for line, (frame, image) in enumerate(zip(frames, images, strict=True)):
+        panels: list[NDArray[Any]] = [_small(image), _small(overlay(image, run.labels(benchmark, frame)))]
+        for row, calibration, scale in zip(rows, calibrations, scales, strict=True):
+            panels.append(_small_map(colour_position(run.score(row, frame), calibration, scale)))
+        for column, picture in enumerate(panels):
+            axes: Axes = figure.add_subplot(grid[line, column])
+            axes.imshow(picture, cmap=_COLOURS, vmin=0, vmax=_RAREST, interpolation="nearest", aspect="auto")
+            axes.set_axis_off()
+            if line == 0:
+                title = ["Image", "Label", *(row.label for row in rows)][column]
+                axes.set_title(title, fontsize=7 if len(title) < 16 else 5, pad=2)
+    _colour_scale(figure, calibrations[0], below / height)
+    return figure
+
+
+def colour_position(
+    score: ScoreMap, calibration: Calibration | None, scale: tuple[float, float] | None
+) -> NDArray[np.float32]:
+    """Where each pixel stands on the colour scale, 0 to 4; non-decreasing in the score."""
+    if calibration is not None:
+        return np.minimum(calibration.rarity(score), _RAREST).astype(np.float32)
+    low, high = scale or (0.0, 1.0)
+    return np.clip((score - low) / max(high - low, 1e-12), 0, 1).astype(np.float32) * np.float32(_RAREST)
+
+
+def overlay(image: RGBImage, labels: AnomalyLabels) -> RGBImage:
+    """The image with anomalies orange and void dark."""
+    picture = image.astype(np.float32) * 0.6
+    anomalous = labels.values == ANOMALY
+    picture[anomalous] = 0.35 * picture[anomalous] + 0.65 * _ANOMALY_COLOUR
+    picture[labels.values == VOID] *= 0.25
+    return picture.astype(np.uint8)
+
+
+def _percentiles(run: RunView, row: Row, frames: Sequence[str]) -> tuple[float, float]:
+    values = np.concatenate([run.score(row, frame).ravel()[::16] for frame in frames])
+    low, high = np.percentile(values, [1, 99])
+    return float(low), float(high)
+
+
+def _small(picture: RGBImage) -> RGBImage:
+    height, width = picture.shape[:2]
+    size = (_PANEL_PIXELS, round(_PANEL_PIXELS * height / width))
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _small_map(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    height, width = values.shape
+    size = (_PANEL_PIXELS, round(_PANEL_PIXELS * height / width))
+    return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_AREA), np.float32)
+
+
+def _colour_scale(figure: Figure, calibration: Calibration | None, below: float) -> None:
+    """The scale under the panels, with what its colours mean."""
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    axes = figure.add_axes((0.30, below * 0.62, 0.40, below * 0.16))
+    bar = figure.colorbar(ScalarMappable(Normalize(0, _RAREST), _COLOURS), cax=axes, orientation="horizontal")
+    bar.outline.set_linewidth(0.4)
+    axes.tick_params(labelsize=6, length=2, width=0.4, pad=1)
+    if calibration is None:
+        bar.set_ticks([0, _RAREST], labels=["lowest 1 %", "highest 1 %"])
+        text = "score, by each method's own percentiles in this figure (no in-distribution frames were given)"
+    else:
+        bar.set_ticks([0, 1, 2, 3, 4], labels=["all", "1 in 10", "1 in 100", "1 in 1000", "1 in 10 000"])
+        text = f"how many in-distribution pixels score as high ({calibration.source})"
+    figure.text(0.5, below * 0.08, text, ha="center", va="bottom", fontsize=6)

@@ -1,0 +1,277 @@
+"""Each layout as a literal tree, and its twin with one thing wrong."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import anomaly_label, photograph, save
+from PIL import Image
+
+from oodbench.contracts import Roots
+from oodbench.errors import DataError, DataNotFoundError
+from oodbench.registry import Registry
+from oodbench.types import Frame, FrameSet
+
+REGISTRY = Registry()
+
+
+def opened(name: str, *roots: Path, named: bool = False) -> FrameSet:
+    return REGISTRY.benchmark(name).open(Roots((), {name: roots}) if named else Roots(roots))
+
+
+def values(frame: Frame) -> set[int]:
+    assert frame.read_anomaly_labels is not None
+    return set(np.unique(frame.read_anomaly_labels().values).tolist())
+
+
+def track(root: Path, names: list[str], ending: str) -> Path:
+    for seed, name in enumerate(names):
+        save(root / "images" / f"{name}{ending}", photograph(seed))
+        label = anomaly_label(seed)
+        save(root / "labels_masks" / f"{name}_labels_semantic.png", label)
+        save(root / "labels_masks" / f"{name}_labels_semantic_color.png", np.stack([label] * 3, axis=2))
+    return root
+
+
+@pytest.fixture
+def anomaly_track(tmp_path: Path) -> Path:
+    root = track(tmp_path / "dataset_AnomalyTrack", [f"validation{index:04d}" for index in range(10)], ".jpg")
+    save(root / "images" / "cow0003.jpg", photograph(50))
+    save(root / "images" / "boat_trailer0001.jpg", photograph(51))
+    return root
+
+
+@pytest.fixture
+def obstacle_track(tmp_path: Path) -> Path:
+    root = track(tmp_path / "dataset_ObstacleTrack", [f"validation_{index}" for index in (0, 2, 10, 19, 21, 29)], ".webp")
+    save(root / "images" / "gravel_mini_1.webp", photograph(50))
+    return root
+
+
+@pytest.fixture
+def course(tmp_path: Path) -> Path:
+    """The pack of a university course: JPEG data in files named .png, a misspelt folder."""
+    root = tmp_path / "Validation_Dataset"
+    sets = {"RoadAnomaly21": ("png", 1), "RoadObsticle21": ("webp", 1), "FS_LostFound_full": ("png", 1)}
+    for name, (ending, anomaly) in {**sets, "fs_static": ("jpg", 1), "RoadAnomaly": ("jpg", 2)}.items():
+        for index in (0, 2, 10):
+            path = root / name / "images" / f"{index}.{ending}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(photograph(index)).save(path, format="WEBP" if ending == "webp" else "JPEG")
+            label = anomaly_label(index, anomaly=anomaly, void=None if anomaly == 2 else 255)
+            save(root / name / "labels_masks" / f"{index}.png", label)
+    return root
+
+
+@pytest.fixture
+def fishyscapes(tmp_path: Path) -> tuple[Path, Path]:
+    labels, frames = tmp_path / "fishyscapes_lostandfound", tmp_path / "lostandfound"
+    ids = {"01_Hanns_Klemm_Str_45_000000_000200": "train", "04_Maurener_Weg_8_000000_000030": "test"}
+    for index, (name, split) in enumerate(ids.items()):
+        save(labels / f"{index:04d}_{name}_labels.png", anomaly_label(index))
+        scene = name[:-14]
+        save(frames / "leftImg8bit" / split / scene / f"{name}_leftImg8bit.png", photograph(index))
+    return labels, frames
+
+
+# Road Anomaly
+
+
+def test_road_anomaly_official(road_anomaly: Path) -> None:
+    found = opened("road-anomaly", road_anomaly.parent)
+    assert (found.layout, len(found.frames), found.expected) == ("official", 3, 60)
+    assert found.frames[0].id == "animals01_Guiguinto_railway_station_Calves"
+    assert values(found.frames[0]) == {0, 1}
+    assert not list(road_anomaly.rglob("labels_instance.png"))
+
+
+def test_road_anomaly_counts_every_value_from_two_up_as_anomalous(road_anomaly: Path) -> None:
+    label = road_anomaly / "frames" / "obstacles03_cardboard.labels" / "labels_semantic.png"
+    save(label, np.array([[0, 2, 3, 200]] * 48, np.uint8))
+    frame = opened("road-anomaly", road_anomaly).frames[1]
+    assert frame.read_anomaly_labels is not None
+    assert frame.read_anomaly_labels().values[0].tolist() == [0, 1, 1, 1]
+
+
+def test_road_anomaly_with_a_repack_s_ones_is_an_error(road_anomaly: Path) -> None:
+    label = road_anomaly / "frames" / "obstacles03_cardboard.labels" / "labels_semantic.png"
+    save(label, anomaly_label(0, anomaly=1, void=None))
+    frame = opened("road-anomaly", road_anomaly).frames[1]
+    with pytest.raises(DataError, match=r"label value 1 is not declared; expected 0, 2\.\.255"):
+        values(frame)
+
+
+def test_road_anomaly_without_a_label(road_anomaly: Path) -> None:
+    shutil.rmtree(road_anomaly / "frames" / "obstacles03_cardboard.labels")
+    with pytest.raises(DataError, match=r"1 of 3 frames have no label; the first is obstacles03_cardboard\.jpg"):
+        opened("road-anomaly", road_anomaly)
+
+
+def test_road_anomaly_without_a_listed_image(road_anomaly: Path) -> None:
+    (road_anomaly / "frames" / "obstacles03_cardboard.jpg").unlink()
+    with pytest.raises(DataError, match=r"missing, the first is obstacles03_cardboard\.jpg"):
+        opened("road-anomaly", road_anomaly)
+
+
+def test_road_anomaly_with_a_broken_list(road_anomaly: Path) -> None:
+    (road_anomaly / "frame_list.json").write_text('["animals01')
+    with pytest.raises(DataError, match=r"frame_list\.json: not a JSON list"):
+        opened("road-anomaly", road_anomaly)
+
+
+def test_road_anomaly_course(course: Path) -> None:
+    found = opened("road-anomaly", course)
+    assert (found.layout, [frame.id for frame in found.frames]) == ("course", ["0", "2", "10"])
+    assert values(found.frames[0]) == {0, 1}
+
+
+# SegmentMeIfYouCan
+
+
+def test_road_anomaly_21_official_takes_the_validation_frames_alone(anomaly_track: Path) -> None:
+    found = opened("road-anomaly-21", anomaly_track.parent)
+    assert (found.layout, len(found.frames), found.expected) == ("official", 10, 10)
+    assert [frame.id for frame in found.frames][:2] == ["validation0000", "validation0001"]
+    assert values(found.frames[0]) == {0, 1, 255}
+
+
+def test_road_anomaly_21_with_a_label_missing(anomaly_track: Path) -> None:
+    (anomaly_track / "labels_masks" / "validation0004_labels_semantic.png").unlink()
+    with pytest.raises(DataError, match=r"1 of 10 frames have no label; the first is validation0004\.jpg"):
+        opened("road-anomaly-21", anomaly_track)
+
+
+def test_road_obstacle_21_official_leaves_out_what_the_toolkit_leaves_out(obstacle_track: Path) -> None:
+    found = opened("road-obstacle-21", obstacle_track.parent)
+    assert [frame.id for frame in found.frames] == ["validation_0", "validation_2", "validation_10"]
+
+
+def test_the_tracks_are_not_taken_for_each_other(anomaly_track: Path, obstacle_track: Path) -> None:
+    assert opened("road-anomaly-21", anomaly_track.parent).folder == anomaly_track
+    assert opened("road-obstacle-21", anomaly_track.parent).folder == obstacle_track
+    with pytest.raises(DataNotFoundError):
+        opened("road-obstacle-21", anomaly_track)
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [
+        ("road-anomaly-21", "RoadAnomaly21"),
+        ("road-obstacle-21", "RoadObsticle21"),
+        ("fishyscapes-lost-and-found", "FS_LostFound_full"),
+    ],
+)
+def test_course_pack(course: Path, name: str, folder: str) -> None:
+    found = opened(name, course.parent)
+    assert (found.layout, found.folder) == ("course", course / folder)
+    assert [frame.id for frame in found.frames] == ["0", "2", "10"]
+    assert found.frames[0].read_image().shape == (48, 96, 3)
+    assert values(found.frames[0]) == {0, 1, 255}
+
+
+def test_a_folder_s_path_decides_nothing(tmp_path: Path, course: Path) -> None:
+    """A set under a folder that is called like another set is still what it is."""
+    inside = tmp_path / "LostAndFound_RoadAnomaly" / "RoadAnomaly21"
+    shutil.copytree(course / "RoadAnomaly21", inside)
+    found = opened("road-anomaly-21", inside.parent)
+    assert values(found.frames[0]) == {0, 1, 255}
+    with pytest.raises(DataNotFoundError):
+        opened("road-anomaly", inside.parent)
+
+
+def test_a_renamed_course_folder_needs_the_user_s_word(tmp_path: Path, course: Path) -> None:
+    renamed = (course / "RoadAnomaly21").rename(tmp_path / "my_copy")
+    with pytest.raises(DataNotFoundError):
+        opened("road-anomaly-21", renamed)
+    assert len(opened("road-anomaly-21", renamed, named=True).frames) == 3
+
+
+def test_two_files_of_one_name(course: Path) -> None:
+    save(course / "RoadAnomaly21" / "images" / "2.jpg", photograph(0))
+    with pytest.raises(DataError, match="have the same name"):
+        opened("road-anomaly-21", course)
+
+
+def test_two_copies_ask_for_a_choice(course: Path, anomaly_track: Path) -> None:
+    with pytest.raises(DataError, match="found more than once") as error:
+        opened("road-anomaly-21", course.parent)
+    assert "--data road-anomaly-21=FOLDER" in str(error.value)
+
+
+# Fishyscapes
+
+
+def test_fishyscapes_official_takes_frames_from_train_and_test(fishyscapes: tuple[Path, Path]) -> None:
+    for roots in (fishyscapes, (fishyscapes[0].parent,)):
+        found = opened("fishyscapes-lost-and-found", *roots)
+        assert (found.layout, len(found.frames), found.expected) == ("official", 2, 100)
+        assert found.frames[1].id == "04_Maurener_Weg_8_000000_000030"
+        assert found.frames[1].group == "04_Maurener_Weg_8"
+        assert np.array_equal(found.frames[1].read_image(), photograph(1))
+
+
+def test_fishyscapes_without_lost_and_found(fishyscapes: tuple[Path, Path]) -> None:
+    with pytest.raises(DataError, match="its labels were found, but not the frames of Lost and Found"):
+        opened("fishyscapes-lost-and-found", fishyscapes[0])
+
+
+def test_fishyscapes_with_one_split_alone(fishyscapes: tuple[Path, Path]) -> None:
+    shutil.rmtree(fishyscapes[1] / "leftImg8bit" / "test")
+    with pytest.raises(DataError, match="neither leftImg8bit/train nor leftImg8bit/test"):
+        opened("fishyscapes-lost-and-found", *fishyscapes)
+
+
+# Cityscapes
+
+
+def test_cityscapes_maps_label_ids(cityscapes: Path) -> None:
+    splits = REGISTRY.dataset("cityscapes").open(Roots((cityscapes.parent,)))
+    assert {split: len(found.frames) for split, found in splits.items()} == {"train": 3, "val": 2}
+    frame = splits["train"].frames[0]
+    assert (frame.id, frame.group) == ("aachen_000000_000019", "aachen")
+    assert frame.label_file is not None
+    raw = np.asarray(Image.open(frame.label_file))
+    assert frame.read_semantic_labels is not None
+    mapped = frame.read_semantic_labels().values
+    for value, index in {7: 0, 8: 1, 11: 2, 17: 5, 21: 8, 23: 10, 24: 11, 26: 13, 0: 255, 4: 255}.items():
+        assert (mapped[raw == value] == index).all()
+
+
+def test_cityscapes_with_train_ids_is_an_error(cityscapes: Path) -> None:
+    path = next(cityscapes.rglob("aachen_000000_000019_gtFine_labelIds.png"))
+    save(path, np.full((48, 96), 255, np.uint8))
+    frame = REGISTRY.dataset("cityscapes").open(Roots((cityscapes,)))["train"].frames[0]
+    assert frame.read_semantic_labels is not None
+    with pytest.raises(DataError, match=r"label value 255 is not declared; expected 0\.\.33"):
+        frame.read_semantic_labels()
+
+
+def test_cityscapes_without_a_label(cityscapes: Path) -> None:
+    next(cityscapes.rglob("bochum_000000_000313_gtFine_labelIds.png")).unlink()
+    with pytest.raises(DataError, match="1 of 3 frames have no label"):
+        REGISTRY.dataset("cityscapes").open(Roots((cityscapes,)))
+
+
+# any
+
+
+def test_a_wrong_folder_says_what_was_expected_and_where_to_get_it(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataNotFoundError, match="road-anomaly was not found in .*empty") as error:
+        opened("road-anomaly", tmp_path / "empty")
+    assert "labels_semantic.png" in error.value.problem
+    assert "RoadAnomaly_jpg.zip" in str(error.value.remedy)
+    with pytest.raises(DataError, match="does not exist"):
+        opened("road-anomaly", tmp_path / "absent")
+
+
+@pytest.mark.parametrize("name", REGISTRY.names("benchmarks"))
+def test_cards_are_complete(name: str) -> None:
+    card = REGISTRY.load("benchmarks", name).card
+    assert card.name == name
+    assert all((card.title, card.paper, card.url, card.licence, card.labels, card.layouts, card.obtain))
+    assert json.dumps(dict(card.labels))

@@ -1,0 +1,76 @@
+"""Images by their bytes, and each way a file can be broken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import photograph, save
+from PIL import Image
+
+from oodbench.data import LabelRule, image_size, read_image, read_indices
+from oodbench.errors import DataError
+
+
+def test_the_format_is_told_by_the_bytes(tmp_path: Path) -> None:
+    jpeg = tmp_path / "0.png"
+    Image.fromarray(photograph(0)).save(jpeg, format="JPEG", quality=95)
+    assert read_image(jpeg).shape == (48, 96, 3)
+    assert np.abs(read_image(jpeg).astype(int) - photograph(0)).mean() < 6
+    webp = save(tmp_path / "1.webp", photograph(1), lossless=True)
+    assert np.array_equal(read_image(webp), photograph(1))
+    assert image_size(webp) == (48, 96)
+
+
+def test_grey_and_indexed_images_are_colour_images_too(tmp_path: Path) -> None:
+    grey = save(tmp_path / "grey.png", photograph(0)[:, :, 0])
+    assert read_image(grey).shape == (48, 96, 3)
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg", "webp"])
+@pytest.mark.parametrize("share", [0.1, 0.6, 0.95])
+def test_a_truncated_image_is_an_error_that_names_it(tmp_path: Path, ending: str, share: float) -> None:
+    path = save(tmp_path / f"cut.{ending}", np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8))
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    with pytest.raises(DataError, match=r"cut\..*not a whole image file") as error:
+        read_image(path)
+    assert "again" in str(error.value)
+
+
+def test_what_is_no_image_is_an_error(tmp_path: Path) -> None:
+    page = tmp_path / "0.png"
+    page.write_text("<html>404</html>")
+    with pytest.raises(DataError, match="not a whole image file"):
+        read_image(page)
+    with pytest.raises(DataError, match="no such file"):
+        read_image(tmp_path / "absent.png")
+    with pytest.raises(DataError, match="is a folder"):
+        read_image(tmp_path)
+
+
+def test_an_indexed_label_is_read_as_indices_not_colours(tmp_path: Path) -> None:
+    label = Image.fromarray(np.array([[0, 1], [1, 0]], np.uint8), mode="P")
+    label.putpalette([200, 10, 10, 10, 200, 10])
+    label.save(tmp_path / "label.png")
+    assert read_indices(tmp_path / "label.png").tolist() == [[0, 1], [1, 0]]
+
+
+def test_a_coloured_label_is_an_error(tmp_path: Path) -> None:
+    path = save(tmp_path / "label_color.png", photograph(0))
+    with pytest.raises(DataError, match="expected one channel"):
+        read_indices(path)
+
+
+def test_an_undeclared_value_is_an_error_that_names_it(tmp_path: Path) -> None:
+    rule = LabelRule({0: 0, 1: 1, 255: 255}, "the hint")
+    path = save(tmp_path / "label.png", np.array([[0, 1, 7], [255, 9, 0]], np.uint8))
+    with pytest.raises(DataError, match=r"label\.png: label value 7, 9 is not declared; expected 0\.\.1, 255") as error:
+        rule.apply(path)
+    assert error.value.remedy == "the hint"
+
+
+def test_sixteen_bits_beyond_the_rule_are_not_wrapped_around(tmp_path: Path) -> None:
+    path = save(tmp_path / "label.png", np.array([[0, 256, 257]], np.uint16))
+    with pytest.raises(DataError, match="256, 257 is not declared"):
+        LabelRule({0: 0, 1: 1, 255: 255}, "").apply(path)

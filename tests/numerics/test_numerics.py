@@ -1,0 +1,122 @@
+"""Resizing against torch and OpenCV, the shared pass against double precision, bands against the whole."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from oodbench.numerics import ClassReservoir, LogitBand, resize_labels, resize_rows, resize_score, row_bands, summarise
+from oodbench.numerics.summary import _summarise_torch
+from oodbench.types import CITYSCAPES_19, VOID, SemanticLabels
+
+SIZES = [(48, 96), (37, 61), (16, 32), (11, 90)]
+
+
+def logits(scale: float = 5.0, size: tuple[int, int] = (16, 32)) -> torch.Tensor:
+    return scale * torch.randn(19, *size, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_resize_equals_torch_and_opencv(size: tuple[int, int]) -> None:
+    maps = logits()
+    ours = resize_rows(maps, size, 0, size[0])
+    theirs = torch.nn.functional.interpolate(maps[None], size, mode="bilinear", align_corners=False)[0]
+    assert torch.allclose(ours, theirs, atol=1e-4)
+    opencv = cv2.resize(maps[0].numpy(), (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
+    assert np.allclose(ours[0].numpy(), opencv, atol=1e-4)
+    assert np.array_equal(resize_score(maps[0].numpy(), size), opencv)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_bands_are_bit_for_bit_the_whole(size: tuple[int, int]) -> None:
+    maps = logits()
+    whole = LogitBand(maps, size, 0, size[0])
+    for rows in (1, 7, 128):
+        bands = list(row_bands(maps, size, rows))
+        assert torch.equal(torch.cat([band.logits for band in bands], dim=1), whole.logits)
+        for name in ("best", "others", "shortfall", "prediction"):
+            parts = torch.cat([getattr(band.summary, name) for band in bands])
+            assert torch.equal(parts, getattr(whole.summary, name)), name
+
+
+@pytest.mark.parametrize("scale", [0.1, 5.0, 40.0])
+@pytest.mark.parametrize("size", [None, (40, 70)])
+def test_summary_equals_double_precision(scale: float, size: tuple[int, int] | None) -> None:
+    maps = logits(scale)
+    exact = resize_rows(maps, size or (16, 32), 0, (size or (16, 32))[0]).double()
+    weight = (exact - exact.amax(dim=0)).exp()
+    others = weight.sum(dim=0) - 1
+    shortfall = ((exact.amax(dim=0) - exact) * weight).sum(dim=0)
+    # Interpolated float32 logits of size L carry an error of some 1e-7 L, which exp turns into a relative one.
+    rtol = max(2e-5, 3e-6 * scale)
+    for found in (summarise(maps, size), _summarise_torch(exact.float())):
+        assert torch.allclose(found.best.double(), exact.amax(dim=0), atol=1e-6 * scale)
+        # The exact difference of two sums cancels where others is tiny, hence the absolute term.
+        assert torch.allclose(found.others.double(), others, rtol=rtol, atol=1e-12)
+        assert torch.allclose(found.shortfall.double(), shortfall, rtol=rtol, atol=1e-12)
+        assert torch.equal(found.prediction.long(), exact.argmax(dim=0))
+
+
+def test_summary_keeps_digits_where_the_network_is_sure() -> None:
+    maps = torch.zeros(19, 1, 2)
+    maps[0] = torch.tensor([[30.0, 40.0]])
+    summary = summarise(maps)
+    assert torch.allclose(summary.others.double(), 18 * torch.tensor([[-30.0, -40.0]]).double().exp(), rtol=1e-5)
+
+
+def test_summary_lets_nan_through_and_bears_minus_infinity() -> None:
+    maps = torch.zeros(3, 1, 2)
+    maps[1, 0, 0] = torch.nan
+    maps[2, 0, 1] = -torch.inf
+    for summary in (summarise(maps), _summarise_torch(maps)):
+        assert torch.isnan(summary.best[0, 0])
+        assert summary.others[0, 1] == pytest.approx(1.0)
+        assert summary.shortfall[0, 1] == pytest.approx(0.0, abs=1e-30)
+
+
+def test_equal_logits_share_the_mass() -> None:
+    summary = summarise(torch.zeros(19, 1, 1))
+    assert summary.others.item() == pytest.approx(18)
+    assert summary.prediction.item() == 0
+
+
+def test_labels_take_the_pixel_at_the_centre() -> None:
+    labels = np.arange(64, dtype=np.uint8).reshape(8, 8)
+    assert resize_labels(labels, (2, 2)).tolist() == [[18, 22], [50, 54]]
+    assert resize_labels(labels, (16, 16))[::2, ::2].tolist() == labels.tolist()
+
+
+def frame(seed: int) -> tuple[torch.Tensor, SemanticLabels]:
+    rng = np.random.default_rng(seed)
+    labels = rng.choice([0, 1, VOID], (32, 32), p=[0.9, 0.05, 0.05]).astype(np.uint8)
+    features = np.where(labels == VOID, 99, labels).astype(np.float32)
+    return torch.from_numpy(np.stack([features, rng.random((32, 32), np.float32)])), SemanticLabels(labels, CITYSCAPES_19)
+
+
+def test_reservoir_is_balanced_bounded_and_knows_labels() -> None:
+    reservoir = ClassReservoir(19, 100, seed=0)
+    for seed in range(5):
+        reservoir.add(*frame(seed))
+    for index in (0, 1):
+        pixels = reservoir.pixels(index)
+        assert pixels is not None
+        assert pixels.shape == (100, 2)
+        assert (pixels[:, 0] == index).all()
+    assert reservoir.pixels(2) is None
+    assert reservoir.seen[0] > 4000
+
+
+def test_reservoir_draws_uniformly() -> None:
+    kept = []
+    for seed in range(40):
+        reservoir = ClassReservoir(19, 50, seed=seed)
+        for order in range(4):
+            maps = torch.full((1, 10, 10), float(order))
+            reservoir.add(maps, SemanticLabels(np.zeros((10, 10), np.uint8), CITYSCAPES_19))
+        pixels = reservoir.pixels(0)
+        assert pixels is not None
+        kept.append(np.bincount(pixels[:, 0].long().numpy(), minlength=4))
+    # 2000 draws among four frames: 500 each with a standard deviation of about 18.
+    assert np.abs(np.sum(kept, axis=0) - 500).max() < 90
