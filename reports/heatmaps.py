@@ -95,7 +95,7 @@ def colour_position(
 ) -> NDArray[np.float32]:
     """Where each pixel stands on the colour scale, 0 to 4; non-decreasing in the score."""
     if calibration is not None:
-        return np.minimum(calibration.rarity(score), _RAREST).astype(np.float32)
+        return calibration.rarity(score).clip(max=_RAREST).astype(np.float32)
     low, high = scale or (0.0, 1.0)
     return np.clip((score - low) / max(high - low, 1e-12), 0, 1).astype(np.float32) * np.float32(_RAREST)
 

@@ -39,7 +39,7 @@ class PixelMetrics:
 
 @dataclass
 class PixelPool:
-    """Collects labelled scores frame by frame. Memory: four bytes for each valid pixel, twice that in `metrics`."""
+    """Collects labelled scores frame by frame. Memory: four bytes a valid pixel, and as much again in `metrics`."""
 
     _anomalous: list[NDArray[np.float32]] = field(default_factory=list)
     _normal: list[NDArray[np.float32]] = field(default_factory=list)
@@ -76,8 +76,10 @@ class PixelPool:
 
     def metrics(self, protocol: Protocol) -> PixelMetrics:
         """The metrics of everything collected so far."""
-        positive = np.sort(np.concatenate([*self._anomalous, np.empty(0, np.float32)]))
-        negative = np.sort(np.concatenate([*self._normal, np.empty(0, np.float32)]))
+        positive = np.concatenate([*self._anomalous, np.empty(0, np.float32)])
+        negative = np.concatenate([*self._normal, np.empty(0, np.float32)])
+        positive.sort()
+        negative.sort()
         counts = {
             "frames": len(self._anomalous),
             "frames_without_anomaly": self._without_anomaly,

@@ -15,7 +15,7 @@ from oodbench.numerics import summarise
 from oodbench.pipeline.feed import batches, forward_batches, semantic_labels
 from oodbench.pipeline.plan import Plan, shared_needs
 from oodbench.pipeline.progress import Progress
-from oodbench.pipeline.scoring import score_output
+from oodbench.pipeline.scoring import named, score_output
 from oodbench.pipeline.store import Store
 from oodbench.types import VOID, Frame, SegmenterOutput, SemanticLabels
 
@@ -55,7 +55,8 @@ def calibrate(plan: Plan, store: Store, progress: Progress) -> None:
             for batch in forward_batches(network, frames, batches(len(frames), plan.record.batch_size), needs):
                 labels = [semantic_labels(frames[index]) for index in batch.positions]
                 sizes = [label.values.shape for label in labels]
-                scored, _ = score_output(batch.output, sizes, todo, scoring)
+                with named(record.name, [frames[index] for index in batch.positions]):
+                    scored, _ = score_output(batch.output, sizes, todo, scoring)
                 for frame, label in zip(scored, labels, strict=True):
                     valid = np.flatnonzero(label.values != VOID)
                     valid = valid[:: max(1, -(-valid.size // per_frame))]

@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 
 from oodbench.contracts import Scoring, Segmenter
-from oodbench.errors import ScoreError
 from oodbench.pipeline.evaluate import row_key
 from oodbench.pipeline.feed import batches, forward_batches
 from oodbench.pipeline.frames import FrameRecord
 from oodbench.pipeline.plan import Plan, shared_needs
 from oodbench.pipeline.progress import Progress
 from oodbench.pipeline.record import SetRecord
-from oodbench.pipeline.scoring import score_output
+from oodbench.pipeline.scoring import named, score_output
 from oodbench.pipeline.store import Store
 
 # Maps on their way to the disk at a time: enough to ride over a slow moment, few enough to bound the memory.
@@ -69,11 +68,8 @@ def _score_benchmark(
         for batch in forward_batches(network, frames, list(wanted), needs):
             todo = {key: methods[key] for key in wanted[batch.positions]}
             inside = [records[index] for index in batch.positions]
-            try:
+            with named(network.name, [frames[index] for index in batch.positions]):
                 scored, cost = score_output(batch.output, [(f.height, f.width) for f in inside], todo, scoring)
-            except ScoreError as error:
-                names = ", ".join(str(frames[index].image_file or frames[index].id) for index in batch.positions)
-                raise ScoreError(f"{error.problem} ({network.name} on {names})", error.remedy) from None
             for frame, result in zip(inside, scored, strict=True):
                 for key, values in result.scores.items():
                     writer.put("scores", key, frame, values)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from oodbench.contracts import GridMethod, Method, PixelMethod, Scoring
 from oodbench.errors import ScoreError
 from oodbench.numerics import resize_labels, resize_score, row_bands
-from oodbench.types import ClassMap, ScoreMap, SegmenterOutput, Size
+from oodbench.types import ClassMap, Frame, ScoreMap, SegmenterOutput, Size
 
 
 @dataclass
@@ -68,6 +69,16 @@ def score_output(
     for index, (frame, size) in enumerate(zip(frames, sizes, strict=True)):
         _score_pixels(output, index, size, pixel_methods, scoring, frame, cost)
     return frames, cost
+
+
+@contextmanager
+def named(network: str, frames: Sequence[Frame]) -> Iterator[None]:
+    """Adds the network and the frames to an error about scores."""
+    try:
+        yield
+    except ScoreError as error:
+        names = ", ".join(str(frame.image_file or frame.id) for frame in frames)
+        raise ScoreError(f"{error.problem} ({network} on {names})", error.remedy) from None
 
 
 def _score_pixels(

@@ -55,7 +55,8 @@ def test_summary_equals_double_precision(scale: float, size: tuple[int, int] | N
         assert torch.allclose(found.best.double(), exact.amax(dim=0), atol=1e-6 * scale)
         # The exact difference of two sums cancels where others is tiny, hence the absolute term.
         assert torch.allclose(found.others.double(), others, rtol=rtol, atol=1e-12)
-        assert torch.allclose(found.shortfall.double(), shortfall, rtol=rtol, atol=1e-12)
+        # Where two logits almost tie, their small difference carries the logits' own rounding.
+        assert torch.allclose(found.shortfall.double(), shortfall, rtol=rtol, atol=1e-6 * scale)
         assert torch.equal(found.prediction.long(), exact.argmax(dim=0))
 
 

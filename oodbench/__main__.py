@@ -1,0 +1,5 @@
+"""`python -m oodbench`."""
+
+from oodbench.cli.main import main
+
+main()

@@ -1,0 +1,251 @@
+"""Runs from end to end on small real files: what is stored, what is shared, what goes on after an interruption."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import anomaly_label, photograph, save
+from worlds import numbers, small_run
+
+import oodbench
+from oodbench.contracts import Needs, Row
+from oodbench.metrics import POOLED, PixelPool
+from oodbench.segmenters.onnx import OnnxSegmenter
+from oodbench.types import SegmenterOutput
+
+METHODS = ["energy", "entropy", "gmm-posthoc", "knn", "max-logit", "msp"]
+
+
+@pytest.fixture
+def data(road_anomaly: Path, cityscapes: Path) -> Path:
+    assert road_anomaly.parent == cityscapes.parent
+    return road_anomaly.parent
+
+
+def test_a_whole_run(network_file: Path, data: Path, tmp_path: Path) -> None:
+    run = small_run(network_file, data, tmp_path / "run", until="report")
+    assert [row.method for row in run.rows] == METHODS
+    for row in run.rows:
+        assert row.counts["frames"] == 3
+        assert row.counts["expected_frames"] == 60
+        assert "road-anomaly: 3 of 60 frames" in row.warnings
+        assert set(row.metrics) == {"AP", "FPR95", "AUROC"}
+        assert row.scoring == {"upsample": "logits", "resize": "bilinear"}
+        assert row.protocol["name"] == "pooled"
+        # The row is what a fresh pool says of the stored maps.
+        pool = PixelPool()
+        for frame in run.frames("road-anomaly"):
+            pool.update(run.score(row, frame), run.labels("road-anomaly", frame))
+        assert row.metrics == pool.metrics(POOLED).values
+    stored = json.loads((run.folder / "result.json").read_text())
+    assert [Row.model_validate(row) for row in stored["rows"]] == list(run.rows)
+    assert set(stored["quality"]["tiny"]) >= {"miou", "mean_confidence", "frames"}
+    assert {path.name for path in (run.folder / "report").iterdir()} == {
+        "table.txt", "table.md", "table.tex", "table.csv", "heatmaps-road-anomaly.png", "heatmaps-road-anomaly.pdf",
+    }  # fmt: skip
+    predictions = list((run.folder / "predictions").glob("*/*.npy"))
+    assert len(predictions) == 3
+    assert np.load(predictions[0]).shape == (48, 96)
+
+
+def test_the_table_as_a_data_frame(network_file: Path, data: Path, tmp_path: Path) -> None:
+    small_run(network_file, data, tmp_path / "run", methods=["msp", "knn:k=1"])
+    table = oodbench.load(tmp_path / "run").table()
+    assert list(table["label"]) == ["MSP", "kNN (k=1)"]
+    assert table["AP"].between(0, 1).all()
+
+
+class _Counting(OnnxSegmenter):
+    passes: list[int]
+
+    def forward(self, batch: np.ndarray[Any, Any], needs: Needs) -> SegmenterOutput:
+        self.passes.append(len(batch))
+        return super().forward(batch, needs)
+
+
+@pytest.fixture
+def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The sizes of the batches that went through the network."""
+    _Counting.passes = []
+    monkeypatch.setattr("oodbench.segmenters.onnx.OnnxSegmenter", _Counting)
+    return _Counting.passes
+
+
+@pytest.mark.parametrize("methods", [["msp"], METHODS])
+def test_one_forward_pass_a_batch_serves_all_methods(
+    network_file: Path, data: Path, tmp_path: Path, passes: list[int], methods: list[str]
+) -> None:
+    small_run(network_file, data, tmp_path / "run", methods=methods, batch_size=2)
+    fit, calibrate, score = [2, 1], [2], [2, 1]
+    assert passes == ([] if methods == ["msp"] else fit) + calibrate + score
+
+
+def test_the_same_command_does_nothing_twice(network_file: Path, data: Path, tmp_path: Path, passes: list[int]) -> None:
+    first = numbers(small_run(network_file, data, tmp_path / "run"))
+    done = len(passes)
+    assert numbers(small_run(network_file, data, tmp_path / "run")) == first
+    assert len(passes) == done
+
+
+def test_without_out_the_folder_follows_from_the_plan(
+    network_file: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    first = small_run(network_file, data, None, methods=["msp"])
+    assert first.folder == small_run(network_file, data, None, methods=["msp"]).folder
+    assert first.folder != small_run(network_file, data, None, methods=["msp"], upsample="score").folder
+    assert first.folder.parent == Path("runs")
+
+
+def test_stages_go_on_from_what_the_one_before_left(network_file: Path, data: Path, tmp_path: Path) -> None:
+    whole = numbers(small_run(network_file, data, tmp_path / "whole"))
+    for until in ("plan", "fit", "calibrate", "score", "evaluate"):
+        run = small_run(network_file, data, tmp_path / "staged", until=until)
+    assert numbers(run) == whole
+
+
+@pytest.mark.parametrize("batch_size", [1, 2])
+def test_a_missing_map_is_made_again_with_its_batch(
+    network_file: Path, data: Path, tmp_path: Path, passes: list[int], batch_size: int
+) -> None:
+    run = small_run(network_file, data, tmp_path / "run", batch_size=batch_size, until="score")
+    passes.clear()
+    for path in list((run.folder / "scores").glob("knn-*/*.npy"))[:1]:
+        path.unlink()
+    damaged = next((run.folder / "scores").glob("msp-*/*.npy"))
+    damaged.write_bytes(damaged.read_bytes()[:200])
+    run = small_run(network_file, data, tmp_path / "run", batch_size=batch_size)
+    assert 1 <= len(passes) <= 2
+    assert numbers(run) == numbers(small_run(network_file, data, tmp_path / "other", batch_size=batch_size))
+
+
+def test_killed_while_scoring_and_begun_again(network_file: Path, data: Path, tmp_path: Path) -> None:
+    names = [f"frame{index:03d}" for index in range(60)]
+    folder = data / "RoadAnomaly_jpg" / "frames"
+    for seed, name in enumerate(names):
+        save(folder / f"{name}.jpg", photograph(seed, (120, 200)), quality=90)
+        save(folder / f"{name}.labels" / "labels_semantic.png", anomaly_label(seed, (120, 200), 2, None))
+    (data / "RoadAnomaly_jpg" / "frame_list.json").unlink()
+    command = [sys.executable, "-m", "oodbench", "run", "--model", str(network_file), "--data", str(data)]
+    command += ["--benchmark", "road-anomaly", "--until", "evaluate", "--out"]
+    total = len(METHODS) * 63
+    process = subprocess.Popen([*command, str(tmp_path / "killed")], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    try:
+        while len(list((tmp_path / "killed").glob("scores/*/*.npy"))) < total // 4:
+            assert process.poll() is None, process.stderr.read() if process.stderr else ""
+            time.sleep(0.002)
+    finally:
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+    stored = len(list((tmp_path / "killed").glob("scores/*/*.npy")))
+    assert total // 4 <= stored < total
+    assert not (tmp_path / "killed" / "result.json").exists()
+    for out in ("killed", "whole"):
+        subprocess.run([*command, str(tmp_path / out)], check=True, capture_output=True)
+    assert numbers(oodbench.load(tmp_path / "killed")) == numbers(oodbench.load(tmp_path / "whole"))
+
+
+def test_evaluate_reads_the_stored_maps_again(network_file: Path, data: Path, tmp_path: Path) -> None:
+    run = small_run(network_file, data, tmp_path / "run")
+    before = numbers(run)
+    network_free = oodbench.load(run.folder).evaluate()
+    assert numbers(network_free) == before
+
+
+@pytest.mark.parametrize(("keep", "left"), [("all", 18), ("figures", 18), ("none", 0)])
+def test_keep_scores(network_file: Path, data: Path, tmp_path: Path, keep: Any, left: int) -> None:
+    run = small_run(network_file, data, tmp_path / "run", keep_scores=keep, until="report")
+    assert len(list(run.folder.glob("scores/*/*.npy"))) == left
+    before = numbers(run)
+    # The rows stay, and the same command has nothing to do.
+    assert numbers(small_run(network_file, data, tmp_path / "run", keep_scores=keep)) == before
+    if keep == "none":
+        with pytest.raises(oodbench.pipeline.view.RunFolderError, match="this map is not stored"):
+            oodbench.load(run.folder).evaluate()
+
+
+def test_keep_figures_keeps_six_frames_spread_over_the_benchmark(
+    network_file: Path, data: Path, tmp_path: Path
+) -> None:
+    folder = data / "RoadAnomaly_jpg" / "frames"
+    for seed in range(10):
+        save(folder / f"more{seed}.jpg", photograph(seed))
+        save(folder / f"more{seed}.labels" / "labels_semantic.png", anomaly_label(seed, anomaly=2, void=None))
+    run = small_run(network_file, data, tmp_path / "run", methods=["msp"], keep_scores="figures")
+    assert len(list(run.folder.glob("scores/*/*.npy"))) == 6
+    assert run.figure_frames("road-anomaly")[0] == run.frames("road-anomaly")[0]
+    assert run.figure_frames("road-anomaly")[-1] == run.frames("road-anomaly")[-1]
+
+
+def test_limit_takes_the_first_frames_and_says_so(network_file: Path, data: Path, tmp_path: Path) -> None:
+    run = small_run(network_file, data, tmp_path / "run", methods=["msp"], limit=2)
+    assert run.rows[0].counts["frames"] == 2
+    assert "road-anomaly: 2 of 60 frames" in run.rows[0].warnings
+
+
+def test_the_two_ways_to_upsample_differ_and_features_don_t(network_file: Path, data: Path, tmp_path: Path) -> None:
+    rows = {
+        upsample: {row.method: row for row in small_run(network_file, data, tmp_path / upsample, upsample=upsample).rows}
+        for upsample in ("logits", "score")
+    }
+    assert rows["logits"]["msp"].metrics != rows["score"]["msp"].metrics
+    assert rows["logits"]["knn"].digests["scores"] == rows["score"]["knn"].digests["scores"]
+
+
+def test_without_in_distribution_frames_methods_that_need_none_run(
+    network_file: Path, road_anomaly: Path, tmp_path: Path
+) -> None:
+    run = small_run(network_file, road_anomaly, tmp_path / "run", methods=["msp", "energy"], until="report")
+    assert run.calibration(run.rows[0]) is None
+    assert (run.folder / "report" / "heatmaps-road-anomaly.png").is_file()
+
+
+def test_a_dataset_with_one_split_is_split(network_file: Path, data: Path, tmp_path: Path) -> None:
+    import shutil
+
+    shutil.rmtree(data / "cityscapes" / "leftImg8bit" / "val")
+    shutil.rmtree(data / "cityscapes" / "gtFine" / "val")
+    record = small_run(network_file, data, tmp_path / "run", methods=["knn"]).record
+    assert record.fit is not None
+    assert record.calibrate is not None
+    assert {frame.id for frame in record.fit.frames} & {frame.id for frame in record.calibrate.frames} == set()
+    assert len(record.fit.frames) + len(record.calibrate.frames) == 3
+
+
+def test_a_network_far_from_its_card_is_warned_of(network_file: Path, data: Path, tmp_path: Path) -> None:
+    card = tmp_path / "card.toml"
+    card.write_text(network_file.with_suffix(".toml").read_text() + "\n[expected]\nmiou = 0.72\nmean_confidence = 0.05\n")
+    run = small_run(network_file, data, tmp_path / "run", methods=["msp"], model_cards=[card])
+    assert any("mIoU on 2 in-distribution frames" in warning for warning in run.rows[0].warnings)
+    assert any("mean confidence" in warning for warning in run.rows[0].warnings)
+
+
+def test_a_plugin_of_one_s_own_in_one_file(network_file: Path, data: Path, tmp_path: Path) -> None:
+    plugin = tmp_path / "margin.py"
+    plugin.write_text(
+        """
+from oodbench.contracts import MethodCard, PixelMethod
+
+PLUGINS = {"methods": {"margin": ("Margin", "minus the gap between the two largest logits")}}
+
+
+class Margin(PixelMethod):
+    card = MethodCard(name="margin", title="Margin", paper="none", url="none")
+
+    def pixel_score(self, band):
+        best, second = band.logits.topk(2, dim=0).values
+        return second - best
+"""
+    )
+    run = small_run(network_file, data, tmp_path / "run", methods=["margin", "msp"], plugins=[plugin])
+    assert [row.method for row in run.rows] == ["margin", "msp"]
+    assert len(oodbench.load(run.folder).table()) == 2

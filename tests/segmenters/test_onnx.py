@@ -1,0 +1,151 @@
+"""The ONNX adapter: what it computes, and each way in which file and card can disagree."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from conftest import CARD, photograph, write_network
+
+from oodbench.contracts import Needs
+from oodbench.errors import ModelError, OodbenchError, UsageError
+from oodbench.registry import Registry
+from oodbench.segmenters.model_card import Preprocessing
+from oodbench.segmenters.onnx import OnnxAdapter
+
+
+
+def card(tmp_path: Path, *changes: tuple[str, str]) -> Path:
+    text = CARD
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    path = tmp_path / "card.toml"
+    path.write_text(text)
+    return path
+
+
+def test_outputs_are_those_of_the_network(network_file: Path) -> None:
+    network = OnnxAdapter().open(str(network_file), None, "cpu")
+    batch = np.stack([network.prepare(photograph(seed)) for seed in (1, 2)])
+    assert batch.shape == (2, 3, 32, 64)
+    output = network.forward(batch, Needs(logits=True, features=("penultimate",)))
+    session = onnxruntime.InferenceSession(str(network_file), providers=["CPUExecutionProvider"])
+    logits, features = session.run(["logits", "features"], {"image": batch})
+    assert output.class_maps is not None
+    assert np.array_equal(output.class_maps.values.numpy(), logits)
+    assert np.array_equal(output.features["penultimate"].numpy(), features)
+    assert network.forward(batch, Needs(logits=True)).features == {}
+    assert network.forward(batch, Needs(features=("penultimate",))).class_maps is None
+
+
+def test_preprocessing_follows_the_card() -> None:
+    image = photograph(3)
+    plain = Preprocessing(channels="rgb", divide_by=255.0).apply(image)
+    assert plain.dtype == np.float32
+    assert np.allclose(plain, image.transpose(2, 0, 1) / 255)
+    full = Preprocessing(channels="bgr", divide_by=1.0, mean=(1.0, 2.0, 3.0), std=(2.0, 4.0, 8.0)).apply(image)
+    assert np.allclose(full[0], (image[:, :, 2] - 1.0) / 2)
+    assert np.allclose(full[2], (image[:, :, 0] - 3.0) / 8)
+
+
+@pytest.mark.parametrize("resize", ["bilinear", "nearest", "bicubic", "area", "bilinear-antialias"])
+def test_each_filter_resizes(resize: str) -> None:
+    settings = {"size": (16, 24), "resize": resize, "channels": "rgb", "divide_by": 255.0}
+    assert Preprocessing.model_validate(settings).apply(photograph(3)).shape == (3, 16, 24)
+
+
+def test_classes_in_another_order_are_put_in_order(network_file: Path, tmp_path: Path) -> None:
+    network = OnnxAdapter().open(str(network_file), None, "cpu")
+    names = list(network.classes.names)
+    order = [names[-1], *names[:-1]]
+    turned = OnnxAdapter().open(
+        str(network_file), card(tmp_path, ('set = "cityscapes-19"', f'set = "cityscapes-19"\norder = {order}')), "cpu"
+    )
+    batch = network.prepare(photograph(1))[None]
+    straight = network.forward(batch, Needs(logits=True)).class_maps
+    permuted = turned.forward(batch, Needs(logits=True)).class_maps
+    assert straight is not None
+    assert permuted is not None
+    # The card says that the network's first map is the set's last class.
+    assert torch.equal(permuted.values[:, -1], straight.values[:, 0])
+    assert torch.equal(permuted.values[:, 0], straight.values[:, 1])
+    assert network.digest != turned.digest
+
+
+def test_the_digest_follows_what_bears_on_the_output(network_file: Path, tmp_path: Path) -> None:
+    def digest(*changes: tuple[str, str]) -> str:
+        return OnnxAdapter().open(str(network_file), card(tmp_path, *changes), "cpu").digest
+
+    assert digest() == digest(('name = "tiny"', 'name = "renamed"'))
+    assert digest() != digest(("divide_by = 255.0", "divide_by = 1.0"))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (('class_maps = "logits"', 'class_maps = "logit"'), "'logit', but tiny.onnx has the outputs logits, features"),
+        (('"features" }', '"embedding" }'), "outputs.features.penultimate is 'embedding'"),
+        (('set = "cityscapes-19"', 'set = "cityscapes-20"'), "Did you mean 'cityscapes-19'"),
+        (('channels = "rgb"', 'channels = "rbg"'), "input.channels: input should be 'rgb' or 'bgr'"),
+        (("divide_by = 255.0", "divide_by = 0"), "input.divide_by: input should be greater than 0"),
+        (("divide_by = 255.0", ""), "input.divide_by: field required"),
+        (("divide_by", "devide_by"), "input.devide_by: extra inputs are not permitted"),
+        (("size = [32, 64]", 'size = [32, 64]\nname = "images"'), "input.name is 'images', but tiny.onnx has the inputs image"),
+        (('set = "cityscapes-19"', 'set = "cityscapes-19"\norder = ["road"]'), "no reordering of cityscapes-19"),
+        (("[input]", "[input"), "not a readable TOML file"),
+    ],
+)
+def test_a_card_that_does_not_fit_says_where(
+    network_file: Path, tmp_path: Path, change: tuple[str, str], message: str
+) -> None:
+    with pytest.raises(OodbenchError) as error:
+        OnnxAdapter().open(str(network_file), card(tmp_path, change), "cpu")
+    assert message in str(error.value)
+
+
+def test_another_number_of_classes(tmp_path: Path) -> None:
+    path = tmp_path / "twenty.onnx"
+    write_network(path, classes=20)
+    with pytest.raises(ModelError, match=r"with 19 classes, but twenty\.onnx gives 20 class maps"):
+        OnnxAdapter().open(str(path), card(tmp_path), "cpu")
+
+
+def test_missing_files_and_files_that_are_no_networks(tmp_path: Path, network_file: Path) -> None:
+    with pytest.raises(ModelError, match="no such file"):
+        OnnxAdapter().open(str(tmp_path / "absent.onnx"), None, "cpu")
+    text = tmp_path / "text.onnx"
+    text.write_text("no network")
+    with pytest.raises(ModelError, match=r"text\.toml: no such model card") as error:
+        OnnxAdapter().open(str(text), None, "cpu")
+    assert "--model-card" in str(error.value)
+    with pytest.raises(ModelError, match="not an ONNX network"):
+        OnnxAdapter().open(str(text), card(tmp_path), "cpu")
+    with pytest.raises(UsageError, match=r"no adapter takes this; expected FILE\.onnx"):
+        Registry().adapter("network.pth")
+
+
+def test_cuda_where_there_is_none(network_file: Path) -> None:
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        assert OnnxAdapter().open(str(network_file), None, "cuda").device == "cuda"
+        return
+    with pytest.raises(ModelError, match="no CUDA provider"):
+        OnnxAdapter().open(str(network_file), None, "cuda")
+
+
+def test_a_fixed_input_size_that_the_card_contradicts(tmp_path: Path) -> None:
+    import onnx
+
+    path = tmp_path / "fixed.onnx"
+    write_network(path)
+    model = onnx.load(path)
+    for axis, value in ((2, 64), (3, 128)):
+        dimension = model.graph.input[0].type.tensor_type.shape.dim[axis]
+        dimension.ClearField("dim_param")
+        dimension.dim_value = value
+    onnx.save(model, path)
+    with pytest.raises(ModelError, match=r"input\.size is \(32, 64\), but fixed\.onnx takes \[64, 128\] only"):
+        OnnxAdapter().open(str(path), card(tmp_path), "cpu")
