@@ -97,7 +97,8 @@ def colour_position(
     if calibration is not None:
         return calibration.rarity(score).clip(max=_RAREST).astype(np.float32)
     low, high = scale or (0.0, 1.0)
-    return np.clip((score - low) / max(high - low, 1e-12), 0, 1).astype(np.float32) * np.float32(_RAREST)
+    share = ((score - low) / max(high - low, 1e-12)).clip(0, 1)
+    return (_RAREST * share).astype(np.float32)
 
 
 def overlay(image: RGBImage, labels: AnomalyLabels) -> RGBImage:

@@ -148,7 +148,7 @@ def test_knn_parameters_do_what_they_say() -> None:
     output, _ = world(10, planted=True)
     nearest, mean = (scores(fitted(f"knn:k={k}"), output) for k in (1, 9))
     assert (nearest <= mean + 1e-6).all()
-    cosine = scores(fitted("knn:metric=cosine"), output)
+    cosine = scores(fitted("knn"), output)
     assert cosine.min() >= 0
     assert cosine.max() <= 2
     small = fitted("knn:bank_size=60").fitted()
@@ -156,7 +156,7 @@ def test_knn_parameters_do_what_they_say() -> None:
 
 
 def test_knn_equals_a_search_by_hand() -> None:
-    method = fitted("knn:k=3,bank_size=200")
+    method = fitted("knn:k=3,metric=euclidean,bank_size=200")
     output, _ = world(10)
     queries = output.features["penultimate"][0].flatten(1).T
     distances = torch.cdist(queries.double(), method.fitted().tensors["bank"].double())

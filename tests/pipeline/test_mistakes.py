@@ -114,7 +114,7 @@ def test_nan_in_the_scores(data: Path, network_file: Path, tmp_path: Path) -> No
     broken = tmp_path / "broken.onnx"
     write_network(broken, broken=True)
     broken.with_suffix(".toml").write_text(network_file.with_suffix(".toml").read_text())
-    parts = ("msp", "scores are NaN or infinite", "tiny on", ".jpg", "Check the preprocessing")
+    parts = ("msp", "scores are NaN or infinite", "tiny on", "_leftImg8bit.png", "Check the preprocessing")
     refused(tmp_path / "run", *parts, network=broken, data=data, methods=["msp"])
 
 

@@ -58,9 +58,9 @@ def test_a_whole_run(network_file: Path, data: Path, tmp_path: Path) -> None:
 
 
 def test_the_table_as_a_data_frame(network_file: Path, data: Path, tmp_path: Path) -> None:
-    small_run(network_file, data, tmp_path / "run", methods=["msp", "knn:k=1"])
+    small_run(network_file, data, tmp_path / "run", methods=["msp", "knn:k=2"])
     table = oodbench.load(tmp_path / "run").table()
-    assert list(table["label"]) == ["MSP", "kNN (k=1)"]
+    assert list(table["label"]) == ["MSP", "kNN (k=2)"]
     assert table["AP"].between(0, 1).all()
 
 

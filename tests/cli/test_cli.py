@@ -1,0 +1,125 @@
+"""The command line as its users meet it: what goes where, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def oodbench(*arguments: object, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "oodbench", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=os.environ | environment)
+
+
+@pytest.fixture
+def data(road_anomaly: Path, cityscapes: Path) -> Path:
+    assert road_anomaly.parent == cityscapes.parent
+    return road_anomaly.parent
+
+
+def test_a_run_its_evaluation_and_its_reports(network_file: Path, data: Path, tmp_path: Path) -> None:
+    run = ["run", "--model", network_file, "--data", data, "--benchmark", "road-anomaly", "--out", "r"]
+    done = oodbench(*run, "--method", "msp", "--method", "knn:k=2", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "kNN (k=2)" in done.stdout
+    assert "score tiny on road-anomaly: 3/3 frames in" in done.stderr
+    assert "forward passes: about" in done.stderr
+    assert "\x1b" not in done.stdout + done.stderr
+
+    again = oodbench(*run, "--method", "msp", "--method", "knn:k=2", "--json", cwd=tmp_path)
+    rows = json.loads(again.stdout)["rows"]
+    assert [row["method"] for row in rows] == ["msp", "knn"]
+    assert all(0 <= row["metrics"]["AP"] <= 1 for row in rows)
+
+    evaluated = oodbench("evaluate", "r", "--json", cwd=tmp_path)
+    assert [row["metrics"] for row in json.loads(evaluated.stdout)["rows"]] == [row["metrics"] for row in rows]
+    for name, mark in {"markdown": "| MSP", "latex": r"\toprule", "csv": "network,method", "terminal": "MSP"}.items():
+        assert mark in oodbench("report", "r", "--format", name, cwd=tmp_path).stdout
+    drawn = oodbench("report", "r", "--format", "heatmaps", cwd=tmp_path).stdout.splitlines()
+    assert [Path(line).name for line in drawn] == ["heatmaps-road-anomaly.png", "heatmaps-road-anomaly.pdf"]
+    assert all((tmp_path / line).is_file() for line in drawn)
+
+
+def test_a_dry_run_says_what_would_run_and_writes_nothing(network_file: Path, data: Path, tmp_path: Path) -> None:
+    done = oodbench("run", "--model", network_file, "--data", data, "--dry-run", cwd=tmp_path / "..")
+    assert done.returncode == 0, done.stderr
+    assert "road-anomaly: 3 frames, official layout" in done.stderr
+    assert "warning: a partial set: cityscapes train: 3 of 2975 frames" in done.stderr
+    assert "GB" in done.stderr
+    assert not (tmp_path / ".." / "runs").exists()
+    as_json = oodbench("run", "--model", network_file, "--data", data, "--dry-run", "--json", cwd=tmp_path)
+    assert len(json.loads(as_json.stdout)["benchmarks"][0]["frames"]) == 3
+
+
+def test_data_roots_from_the_environment_and_the_config_file(network_file: Path, data: Path, tmp_path: Path) -> None:
+    run = ["run", "--model", network_file, "--method", "msp", "--until", "plan", "--dry-run"]
+    assert oodbench(*run, cwd=tmp_path).returncode == 2
+    assert oodbench(*run, cwd=tmp_path, OODBENCH_DATA=str(data)).returncode == 0
+    config = tmp_path / "xdg" / "oodbench" / "config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text(f'data = ["road-anomaly={data / "RoadAnomaly_jpg"}"]\nid_data = ["{data}"]\n')
+    done = oodbench(*run, cwd=tmp_path, XDG_CONFIG_HOME=str(tmp_path / "xdg"))
+    assert done.returncode == 0, done.stderr
+    config.write_text("dat = []\n")
+    wrong = oodbench(*run, cwd=tmp_path, XDG_CONFIG_HOME=str(tmp_path / "xdg"))
+    assert wrong.returncode == 2
+    assert "config.toml" in wrong.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run"], "no network was given"),
+        (["run", "--method", "mps"], "Did you mean 'msp'?"),
+        (["run", "--resume", "--overwrite"], "exclude each other"),
+        (["info", "method", "gmm"], "Did you mean 'gmm-posthoc'?"),
+        (["info", "metod", "msp"], "Did you mean 'method'?"),
+        (["list", "metods"], "Did you mean 'methods'?"),
+        (["report", "nowhere"], "no run in this folder"),
+        (["run", "--plugin", "absent.py"], "no such plugin file"),
+    ],
+)
+def test_mistakes_end_with_two_and_without_a_traceback(tmp_path: Path, arguments: list[str], message: str) -> None:
+    done = oodbench(*arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_info_on_a_model_measures_it(network_file: Path, cityscapes: Path) -> None:
+    done = oodbench("info", "model", network_file, "--id-data", cityscapes)
+    assert done.returncode == 0, done.stderr
+    for part in ("preprocessing", "divide_by", "penultimate", "cityscapes-19: road, sidewalk", "mIoU", "mean confidence"):
+        assert part in done.stdout
+
+
+def test_doctor_says_what_is_found_and_what_is_wrong(data: Path, tmp_path: Path) -> None:
+    next(data.rglob("obstacles03_cardboard.jpg")).write_bytes(b"no image")
+    done = oodbench("doctor", "--data", data)
+    assert done.returncode == 0, done.stderr
+    assert "torch" in done.stdout
+    assert "3 of 60 frames, official layout" in done.stdout
+    assert "obstacles03_cardboard.jpg: not a whole image file" in done.stdout
+    assert "cityscapes train" in done.stdout
+    assert "fishyscapes-lost-and-found  not found" in done.stdout
+
+
+def test_a_plugin_is_listed(tmp_path: Path) -> None:
+    plugin = tmp_path / "mine.py"
+    plugin.write_text('PLUGINS = {"methods": {"mine": ("Mine", "a scorer of my own")}}\n')
+    assert "a scorer of my own" in oodbench("list", "methods", "--plugin", plugin).stdout
+    broken = oodbench("info", "method", "mine", "--plugin", plugin)
+    assert broken.returncode == 2
+    assert "'mine' can't be imported (AttributeError" in broken.stderr
+    plugin.write_text('PLUGINS = {"methods": {"msp": ("Mine", "a second msp")}}\n')
+    clash = oodbench("list", "methods", "--plugin", plugin)
+    assert clash.returncode == 2
+    assert "two methods are called 'msp'" in clash.stderr
