@@ -60,3 +60,7 @@ class ScoreError(OodbenchError):
 
 class RunFolderError(OodbenchError):
     """The folder of a run can't be written, is in use, is incomplete or belongs to another run."""
+
+
+class NotStoredError(RunFolderError):
+    """A map is asked for that is not there: not scored yet, or not kept."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -37,12 +36,11 @@ def _own_user_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pyt
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _compiled() -> Iterator[None]:
+def _compiled() -> None:
     """Compile the pass over the logits once, so that no single test pays for it."""
     import torch
 
     summarise(torch.zeros(2, 2, 2), (4, 4))
-    yield
 
 
 @pytest.fixture
@@ -151,7 +149,9 @@ def write_network(path: Path, *, classes: int = 19, broken: bool = False) -> Non
     if broken:
         second[0] = np.nan
     nodes = [
-        helper.make_node("Conv", ["image", "first"], ["hidden"], kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1]),
+        helper.make_node(
+            "Conv", ["image", "first"], ["hidden"], kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1]
+        ),
         helper.make_node("Relu", ["hidden"], ["features"]),
         helper.make_node("Conv", ["features", "second"], ["logits"], kernel_shape=[1, 1]),
     ]

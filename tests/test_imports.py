@@ -43,7 +43,9 @@ def part(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-HARNESS = [path for path in sorted(PACKAGE.rglob("*.py")) if part(path) not in (*PLUGIN_FOLDERS, "__init__", "__main__")]
+HARNESS = [
+    path for path in sorted(PACKAGE.rglob("*.py")) if part(path) not in (*PLUGIN_FOLDERS, "__init__", "__main__")
+]
 
 
 @pytest.mark.parametrize("path", HARNESS, ids=lambda path: str(path.relative_to(PACKAGE)))

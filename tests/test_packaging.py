@@ -12,7 +12,9 @@ LINKS = ("methods", "benchmarks", "reports")
 
 
 def test_the_wheel_holds_what_git_has(tmp_path: Path) -> None:
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split(
+        "\n"
+    )
     package = {path for path in listed if path.startswith("oodbench/") and path not in {f"oodbench/{x}" for x in LINKS}}
     linked = {f"oodbench/{path}" for path in listed if path.split("/")[0] in LINKS}
     copy = tmp_path / "source"

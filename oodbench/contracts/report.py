@@ -41,8 +41,9 @@ class Row(BaseModel):
     )
     fit: dict[str, Any] = Field(description="what the fit has to say: frames, pixels, classes that were pooled")
     cost: dict[str, float | None] = Field(
-        description="ms a frame, medians: forward (the pass that all methods share), summary (the pass over the "
-        "logits that they share), score (the method's own part); fit_s and the run's peak_memory_mb"
+        description="medians a frame: forward_ms (the pass that all methods share), summary_ms (the pass over the "
+        "logits that they share), score_ms (the method's own part); fit_s (the fit's own part); peak_memory_mb of the "
+        "process that evaluated"
     )
     environment: dict[str, str] = Field(description="versions, processor, device, threads")
     seed: int = Field(description="the seed of the run")

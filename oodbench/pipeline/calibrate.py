@@ -37,7 +37,7 @@ def calibrate(plan: Plan, store: Store, progress: Progress) -> None:
     if part is None:
         progress.warn("no in-distribution frames (--id-data): colour scales come from each benchmark itself")
         return
-    frames = [plan.frames[frame.key] for frame in part.frames]
+    frames = [plan.frames[frame.digest] for frame in part.frames]
     scoring = Scoring(**plan.record.scoring)
     source = f"{part.title} {part.split}, {len(frames)} frames"
     per_frame = max(_PIXELS // len(frames), 1)

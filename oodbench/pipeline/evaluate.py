@@ -36,7 +36,7 @@ def evaluate(
 
     Args:
         record: the plan.
-        frames: key of a frame -> frame, for its labels.
+        frames: digest of a frame -> frame, for its labels.
         store: where the maps are.
         progress: what to tell.
         again: compute rows that are stored already, too.
@@ -66,7 +66,7 @@ def _row(
     for frame in benchmark.frames:
         score = store.read_map("scores", scorer.key, frame.key)
         content.update(score.tobytes())
-        read_labels = frames[frame.key].read_anomaly_labels
+        read_labels = frames[frame.digest].read_anomaly_labels
         if read_labels is None:
             raise DataError(f"{benchmark.name}: the frame {frame.id} has no labels", "It can be scored, not evaluated.")
         try:
@@ -88,8 +88,8 @@ def _row(
             "dataset": record.fit.name,
             "split": record.fit.split,
             "frames": len(record.fit.frames),
-            **fit.facts,
         }
+        fit_facts |= {name: fact for name, fact in fit.facts.items() if name != "seconds"}
         warnings += record.fit.warnings
         warnings += _fit_warnings(scorer.method, fit.facts)
     if record.calibrate is not None:
@@ -108,7 +108,7 @@ def _row(
         undefined=dict(metrics.undefined),
         counts={**metrics.counts, "expected_frames": benchmark.expected},
         fit=fit_facts,
-        cost=_cost(store, network.digest[:12], scorer.key),
+        cost={**_cost(store, network.digest[:12], scorer.key), "fit_s": fit.facts.get("seconds") if fit else None},
         environment=environment(network.device),
         seed=record.seed,
         digests={"network": network.digest, "data": benchmark.digest, "scores": content.hexdigest()},

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from oodbench.contracts import Method
+import time
+
+from oodbench.contracts import Fit, Method
 from oodbench.pipeline.feed import batches, forward_batches, semantic_labels
 from oodbench.pipeline.plan import Plan, shared_needs
 from oodbench.pipeline.progress import Progress
@@ -25,7 +27,7 @@ def fit(plan: Plan, store: Store, progress: Progress) -> None:
 
 def _fit_missing(plan: Plan, part: SetRecord, store: Store, progress: Progress) -> None:
     record = plan.record
-    frames = [plan.frames[frame.key] for frame in part.frames]
+    frames = [plan.frames[frame.digest] for frame in part.frames]
     for name, network in plan.networks.items():
         todo = {
             scorer.key: plan.scorers[scorer.key]
@@ -35,19 +37,25 @@ def _fit_missing(plan: Plan, part: SetRecord, store: Store, progress: Progress) 
         for method in todo.values():
             method.begin_fit(network.classes, record.seed)
         learning: dict[str, Method] = dict(todo)
+        seconds = dict.fromkeys(todo, 0.0)
         while learning:
             needs = shared_needs(network, learning.values())
             title = f"fit {name}: {', '.join(method.card.name for method in learning.values())}"
             with progress.track(title, len(frames), "frames") as advance:
                 for batch in forward_batches(network, frames, batches(len(frames), record.batch_size), needs):
                     labels = [semantic_labels(frames[index]) for index in batch.positions]
-                    for method in learning.values():
+                    for key, method in learning.items():
+                        start = time.perf_counter()
                         method.update(batch.output, labels)
+                        seconds[key] += time.perf_counter() - start
                     advance(len(batch.positions))
             again = {}
             for key, method in learning.items():
+                start = time.perf_counter()
                 if method.end_pass():
                     again[key] = method
-                else:
-                    store.write_fit(key, method.fitted())
+                    continue
+                learned = method.fitted()
+                seconds[key] += time.perf_counter() - start
+                store.write_fit(key, Fit(learned.tensors, {**learned.facts, "seconds": seconds[key]}))
             learning = again

@@ -83,7 +83,7 @@ def _inspect(frame: Frame) -> FrameRecord:
         labels = frame.read_semantic_labels().values
     if labels is None:
         pixels = (0, 0, 0)
-        parts = []
+        parts = ["none"]
     else:
         if labels.shape != size:
             raise DataError(
@@ -94,10 +94,10 @@ def _inspect(frame: Frame) -> FrameRecord:
         counts = np.bincount(labels.ravel(), minlength=256)
         void = int(counts[VOID])
         if frame.read_anomaly_labels is not None:
-            pixels = (int(counts[IN_DISTRIBUTION]), int(counts[ANOMALY]), void)
+            kind, pixels = "anomaly", (int(counts[IN_DISTRIBUTION]), int(counts[ANOMALY]), void)
         else:
-            pixels = (labels.size - void, 0, void)
-        parts = [digest_bytes(labels.tobytes())]
+            kind, pixels = "semantic", (labels.size - void, 0, void)
+        parts = [kind, digest_bytes(labels.tobytes())]
     # A drawn frame's identity is that of its labels: pixels may differ by a grey level between machines.
     image = digest_file(frame.image_file) if frame.image_file else digest_bytes(json.dumps([frame.id, parts]).encode())
     return FrameRecord(

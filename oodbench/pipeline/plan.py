@@ -31,7 +31,7 @@ class Plan:
         record: what is kept.
         networks: name -> network.
         scorers: key of a scorer -> its method.
-        frames: key of a frame -> the frame.
+        frames: digest of a frame -> the frame.
     """
 
     record: PlanRecord
@@ -48,7 +48,7 @@ class Plan:
     def seconds_a_pass(self) -> dict[str, float]:
         """network -> the time of one warm forward pass, measured on its first frame."""
         record = self.record.benchmarks[0].frames[0]
-        image = self.frames[record.key].read_image()
+        image = self.frames[record.digest].read_image()
         seconds = {}
         for name, network in self.networks.items():
             batch = network.prepare(image)[None]
@@ -82,7 +82,7 @@ def make_plan(request: Request, registry: Registry, progress: Progress) -> Plan:
 
     def checked(name: str, title: str, split: str, found: FrameSet) -> SetRecord:
         records = inspect(found.frames, name, progress)
-        frames.update({record.key: frame for record, frame in zip(records, found.frames, strict=True)})
+        frames.update({record.digest: frame for record, frame in zip(records, found.frames, strict=True)})
         return _set_record(name, title, split, found, records)
 
     benchmarks = tuple(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
-from oodbench.errors import RunFolderError
+from oodbench.errors import NotStoredError, RunFolderError
 from oodbench.pipeline.calibrate import calibrate
 from oodbench.pipeline.evaluate import evaluate, result
 from oodbench.pipeline.fit import fit
@@ -98,7 +98,7 @@ def execute(request: Request, plan: Plan, progress: Progress) -> Run:
         }
         for stage in STAGES[1 : STAGES.index(request.until) + 1]:
             stages[stage]()
-        if request.keep_scores == "none" and request.until == "report":
+        if request.keep_scores == "none" and request.until in ("evaluate", "report"):
             _drop_maps(plan, store, run, keep_figures=False)
     return run
 
@@ -134,7 +134,10 @@ def _report(run: Run, progress: Progress) -> None:
     wanted = [card.name for card in reports if card.default]
     with progress.track("report", len(wanted), "reports") as advance:
         for name in wanted:
-            run.report(name)
+            try:
+                run.report(name)
+            except NotStoredError as error:
+                progress.warn(f"{name} was not made: {error.problem} (--keep-scores)")
             advance(1)
 
 

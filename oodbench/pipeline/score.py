@@ -42,7 +42,7 @@ def _score_benchmark(
         if scorer.network == network.name and store.row(row_key(record, scorer, benchmark)) is None
     ]
     records = benchmark.frames
-    frames = [plan.frames[frame.key] for frame in records]
+    frames = [plan.frames[frame.digest] for frame in records]
 
     def missing(positions: range) -> list[str]:
         absent = []

@@ -25,7 +25,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from oodbench.contracts import Calibration, Fit, Row
-from oodbench.errors import RunFolderError
+from oodbench.errors import NotStoredError, RunFolderError
 from oodbench.files import cannot_write, write_atomically
 from oodbench.pipeline.record import PlanRecord
 
@@ -158,7 +158,7 @@ class Store:
         try:
             values: NDArray[Any] = np.load(path, allow_pickle=False)
         except FileNotFoundError:
-            raise RunFolderError(
+            raise NotStoredError(
                 f"{path}: this map is not stored",
                 "It was not scored yet, or --keep-scores did not keep it: run again with --keep-scores all.",
             ) from None

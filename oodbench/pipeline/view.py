@@ -117,7 +117,7 @@ class Run:
                         f"{part.folder}: the frames or labels of {part.name} are not those of the run any more",
                         "Bring back the data set that the run was made on, or run again with another --out.",
                     )
-                frames.update({record.key: frame for record, frame in zip(part.frames, found, strict=True)})
+                frames.update({record.digest: frame for record, frame in zip(part.frames, found, strict=True)})
             rows = evaluate(self.record, frames, self.store, progress, again=True)
             self.store.write_json("result.json", result(self.record, rows, self.store))
         return Run(self.folder)

@@ -47,7 +47,9 @@ def anomaly_track(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def obstacle_track(tmp_path: Path) -> Path:
-    root = track(tmp_path / "dataset_ObstacleTrack", [f"validation_{index}" for index in (0, 2, 10, 19, 21, 29)], ".webp")
+    root = track(
+        tmp_path / "dataset_ObstacleTrack", [f"validation_{index}" for index in (0, 2, 10, 19, 21, 29)], ".webp"
+    )
     save(root / "images" / "gravel_mini_1.webp", photograph(50))
     return root
 
@@ -261,7 +263,7 @@ def test_cityscapes_without_a_label(cityscapes: Path) -> None:
 
 def test_a_wrong_folder_says_what_was_expected_and_where_to_get_it(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataNotFoundError, match="road-anomaly was not found in .*empty") as error:
+    with pytest.raises(DataNotFoundError, match=r"road-anomaly was not found in .*empty") as error:
         opened("road-anomaly", tmp_path / "empty")
     assert "labels_semantic.png" in error.value.problem
     assert "RoadAnomaly_jpg.zip" in str(error.value.remedy)

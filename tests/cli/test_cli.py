@@ -97,7 +97,14 @@ def test_mistakes_end_with_two_and_without_a_traceback(tmp_path: Path, arguments
 def test_info_on_a_model_measures_it(network_file: Path, cityscapes: Path) -> None:
     done = oodbench("info", "model", network_file, "--id-data", cityscapes)
     assert done.returncode == 0, done.stderr
-    for part in ("preprocessing", "divide_by", "penultimate", "cityscapes-19: road, sidewalk", "mIoU", "mean confidence"):
+    for part in (
+        "preprocessing",
+        "divide_by",
+        "penultimate",
+        "cityscapes-19: road, sidewalk",
+        "mIoU",
+        "mean confidence",
+    ):
         assert part in done.stdout
 
 

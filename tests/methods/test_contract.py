@@ -22,7 +22,7 @@ PATCH = (slice(8, 14), slice(20, 30))
 
 
 def world(seed: int, planted: bool = False, classes: int = 6) -> tuple[SegmenterOutput, SemanticLabels]:
-    """One frame: blocks of classes whose features lie around a direction of their own, and logits that are sure of them.
+    """One frame: blocks of classes, features around a direction of each class, and logits that are sure.
 
     A planted anomaly has features far from every class, and logits that are low and equal.
     """

@@ -93,7 +93,9 @@ def frame(seed: int) -> tuple[torch.Tensor, SemanticLabels]:
     rng = np.random.default_rng(seed)
     labels = rng.choice([0, 1, VOID], (32, 32), p=[0.9, 0.05, 0.05]).astype(np.uint8)
     features = np.where(labels == VOID, 99, labels).astype(np.float32)
-    return torch.from_numpy(np.stack([features, rng.random((32, 32), np.float32)])), SemanticLabels(labels, CITYSCAPES_19)
+    return torch.from_numpy(np.stack([features, rng.random((32, 32), np.float32)])), SemanticLabels(
+        labels, CITYSCAPES_19
+    )
 
 
 def test_reservoir_is_balanced_bounded_and_knows_labels() -> None:

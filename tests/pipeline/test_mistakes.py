@@ -72,7 +72,11 @@ def test_a_label_value_that_nobody_declared_is_found_before_anything_is_computed
     for name in ("obstacles03_cardboard", "vehicle02_Skidloader"):
         label = data / f"RoadAnomaly_jpg/frames/{name}.labels/labels_semantic.png"
         save(label, anomaly_label(0, anomaly=1, void=None))
-    parts = ("labels_semantic.png: label value 1 is not declared", "expected 0, 2..255", "1 more frames of road-anomaly")
+    parts = (
+        "labels_semantic.png: label value 1 is not declared",
+        "expected 0, 2..255",
+        "1 more frames of road-anomaly",
+    )
     refused(tmp_path / "run", *parts, network=network_file, data=data)
     assert not (tmp_path / "run").exists()
 

@@ -18,6 +18,7 @@ from worlds import numbers, small_run
 
 import oodbench
 from oodbench.contracts import Needs, Row
+from oodbench.errors import NotStoredError
 from oodbench.metrics import POOLED, PixelPool
 from oodbench.segmenters.onnx import OnnxSegmenter
 from oodbench.types import SegmenterOutput
@@ -166,11 +167,26 @@ def test_keep_scores(network_file: Path, data: Path, tmp_path: Path, keep: Any, 
     run = small_run(network_file, data, tmp_path / "run", keep_scores=keep, until="report")
     assert len(list(run.folder.glob("scores/*/*.npy"))) == left
     before = numbers(run)
-    # The rows stay, and the same command has nothing to do.
-    assert numbers(small_run(network_file, data, tmp_path / "run", keep_scores=keep)) == before
+    # The rows stay, and the same command has nothing to do; nor does it mind that there is nothing to draw.
+    assert numbers(small_run(network_file, data, tmp_path / "run", keep_scores=keep, until="report")) == before
     if keep == "none":
-        with pytest.raises(oodbench.pipeline.view.RunFolderError, match="this map is not stored"):
+        with pytest.raises(NotStoredError, match="this map is not stored"):
             oodbench.load(run.folder).evaluate()
+
+
+def test_one_image_in_two_benchmarks_keeps_the_labels_of_each(network_file: Path, data: Path, tmp_path: Path) -> None:
+    for source in sorted((data / "RoadAnomaly_jpg" / "frames").glob("*.jpg")):
+        target = data / "RoadAnomaly21" / "images" / source.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(source.read_bytes())
+        save(data / "RoadAnomaly21" / "labels_masks" / f"{source.stem}.png", anomaly_label(40))
+    both = ["road-anomaly", "road-anomaly-21"]
+    together = small_run(network_file, data, tmp_path / "both", methods=["msp"], benchmarks=both)
+    for row, name in zip(together.rows, both, strict=True):
+        (alone,) = small_run(network_file, data, tmp_path / name, methods=["msp"], benchmarks=[name]).rows
+        assert row.metrics == alone.metrics
+        assert row.counts == alone.counts
+    assert len(list(together.folder.glob("scores/*/*.npy"))) == 3
 
 
 def test_keep_figures_keeps_six_frames_spread_over_the_benchmark(
@@ -194,7 +210,9 @@ def test_limit_takes_the_first_frames_and_says_so(network_file: Path, data: Path
 
 def test_the_two_ways_to_upsample_differ_and_features_don_t(network_file: Path, data: Path, tmp_path: Path) -> None:
     rows = {
-        upsample: {row.method: row for row in small_run(network_file, data, tmp_path / upsample, upsample=upsample).rows}
+        upsample: {
+            row.method: row for row in small_run(network_file, data, tmp_path / upsample, upsample=upsample).rows
+        }
         for upsample in ("logits", "score")
     }
     assert rows["logits"]["msp"].metrics != rows["score"]["msp"].metrics
@@ -223,7 +241,9 @@ def test_a_dataset_with_one_split_is_split(network_file: Path, data: Path, tmp_p
 
 def test_a_network_far_from_its_card_is_warned_of(network_file: Path, data: Path, tmp_path: Path) -> None:
     card = tmp_path / "card.toml"
-    card.write_text(network_file.with_suffix(".toml").read_text() + "\n[expected]\nmiou = 0.72\nmean_confidence = 0.05\n")
+    card.write_text(
+        network_file.with_suffix(".toml").read_text() + "\n[expected]\nmiou = 0.72\nmean_confidence = 0.05\n"
+    )
     run = small_run(network_file, data, tmp_path / "run", methods=["msp"], model_cards=[card])
     assert any("mIoU on 2 in-distribution frames" in warning for warning in run.rows[0].warnings)
     assert any("mean confidence" in warning for warning in run.rows[0].warnings)

@@ -71,7 +71,9 @@ class View:
         return np.tile(np.linspace(-1, 5, 80, dtype=np.float32), (40, 1))
 
     def calibration(self, row: Row) -> Calibration | None:
-        return Calibration(LEVELS, np.arange(7, dtype=np.float32), "Cityscapes val, 1 frame") if self.calibrated else None
+        return (
+            Calibration(LEVELS, np.arange(7, dtype=np.float32), "Cityscapes val, 1 frame") if self.calibrated else None
+        )
 
 
 ROWS = [row("msp", 0.2, 0.5), row("knn", 0.4, 0.3), row("energy", 0.30001, 0.3), row("entropy", 0.3, None)]

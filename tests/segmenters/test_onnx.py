@@ -17,7 +17,6 @@ from oodbench.segmenters.model_card import Preprocessing
 from oodbench.segmenters.onnx import OnnxAdapter
 
 
-
 def card(tmp_path: Path, *changes: tuple[str, str]) -> Path:
     text = CARD
     for old, new in changes:
@@ -94,7 +93,10 @@ def test_the_digest_follows_what_bears_on_the_output(network_file: Path, tmp_pat
         (("divide_by = 255.0", "divide_by = 0"), "input.divide_by: input should be greater than 0"),
         (("divide_by = 255.0", ""), "input.divide_by: field required"),
         (("divide_by", "devide_by"), "input.devide_by: extra inputs are not permitted"),
-        (("size = [32, 64]", 'size = [32, 64]\nname = "images"'), "input.name is 'images', but tiny.onnx has the inputs image"),
+        (
+            ("size = [32, 64]", 'size = [32, 64]\nname = "images"'),
+            "input.name is 'images', but tiny.onnx has the inputs image",
+        ),
         (('set = "cityscapes-19"', 'set = "cityscapes-19"\norder = ["road"]'), "no reordering of cityscapes-19"),
         (("[input]", "[input"), "not a readable TOML file"),
     ],

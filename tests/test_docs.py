@@ -1,0 +1,116 @@
+"""What the docs say is so: code runs, options exist, fields are the fields."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from oodbench.cli.main import app
+from oodbench.contracts import Row
+from oodbench.pipeline import run
+from oodbench.registry import Registry
+from oodbench.segmenters.model_card import ModelCard, read_card
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def code(page: Path) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+
+
+@pytest.fixture
+def place(
+    tmp_path: Path, network_file: Path, road_anomaly: Path, cityscapes: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """A folder with what the pages speak of: network.onnx, downloads/, cityscapes/."""
+    here = tmp_path / "here"
+    (here / "downloads").mkdir(parents=True)
+    shutil.copy(network_file, here / "network.onnx")
+    shutil.copy(network_file.with_suffix(".toml"), here / "network.toml")
+    road_anomaly.rename(here / "downloads" / "RoadAnomaly_jpg")
+    cityscapes.rename(here / "cityscapes")
+    monkeypatch.chdir(here)
+    return here
+
+
+def test_the_readme_s_python_runs(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (program,) = code(ROOT / "README.md")
+    exec(program, {})  # noqa: S102  # our own page
+    assert "kNN (k=5)" in capsys.readouterr().out
+
+
+def test_the_method_of_the_page_runs(place: Path) -> None:
+    (program,) = code(ROOT / "docs" / "methods.md")
+    (place / "margin.py").write_text(program)
+    made = run(
+        models=["network.onnx"],
+        methods=["margin", "msp"],
+        benchmarks=["road-anomaly"],
+        data=["downloads"],
+        plugins=["margin.py"],
+    )
+    assert [row.method for row in made.rows] == ["margin", "msp"]
+
+
+def test_the_example_card_is_a_card() -> None:
+    card = read_card(ROOT / "docs" / "examples" / "erfnet-cityscapes.toml")
+    assert card.outputs.features == {"penultimate": "features", "encoder": "encoder_features"}
+
+
+def test_every_field_of_a_model_card_is_described() -> None:
+    page = (ROOT / "docs" / "models.md").read_text()
+    for section, field in ModelCard.model_fields.items():
+        inner = getattr(field.annotation, "model_fields", None)
+        for name in inner or [None]:
+            assert f"`{section}.{name}`" in page if name else f"`{section}`" in page
+
+
+def test_every_field_of_a_row_is_described() -> None:
+    page = (ROOT / "docs" / "results.md").read_text()
+    for name, field in Row.model_fields.items():
+        assert f"| `{name}` | {field.description} |" in page
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_and_options_of_the_pages_exist(page: Path) -> None:
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    for line in re.findall(r"(?<![\w/-])oodbench ([a-z][^\n`]*)", page.read_text().replace("\\\n", " ")):
+        verb = line.split()[0]
+        if verb in commands:
+            options = {option for parameter in commands[verb].params for option in parameter.opts}
+            assert set(re.findall(r"(?<!\w)--[a-z][a-z-]*", line)) <= options, line
+
+
+def test_every_option_of_run_is_on_its_page() -> None:
+    page = (ROOT / "docs" / "run.md").read_text()
+    command = typer.main.get_command(app).commands["run"]  # type: ignore[attr-defined]
+    for parameter in command.params:
+        for option in parameter.opts:
+            if option not in ("-h", "--help"):
+                assert f"`{option}`" in page, option
+
+
+def test_everything_that_is_registered_is_on_its_page() -> None:
+    registry = Registry()
+    for page, kinds in {"methods.md": ["methods"], "data.md": ["benchmarks", "datasets"]}.items():
+        text = (ROOT / "docs" / page).read_text()
+        for kind in kinds:
+            for name in registry.names(kind):
+                assert f"`{name}`" in text, name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+        if not target.startswith("http"):
+            assert (page.parent / target).exists(), target
+
+
+def test_no_placeholder_is_left() -> None:
+    for page in PAGES:
+        assert "<!--" not in page.read_text(), page
