@@ -61,7 +61,7 @@ def _model(
     device: Literal["auto", "cpu", "cuda"],
 ) -> None:
     from oodbench.pipeline.calibrate import measure_quality
-    from oodbench.pipeline.plan import labelled_frames
+    from oodbench.pipeline.lookup import labelled_frames
     from oodbench.pipeline.request import data_roots
 
     network = registry.adapter(source).open(source, card, device)

@@ -1,0 +1,169 @@
+"""Finds what a plan names: methods, networks, benchmarks, in-distribution frames."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from oodbench.contracts import DatasetCard, Method, Roots, Segmenter
+from oodbench.errors import DataNotFoundError, UnknownNameError, UsageError
+from oodbench.pipeline.request import Request
+from oodbench.registry import Registry, method_label
+from oodbench.types import ClassSet, Frame, FrameSet
+
+
+def find_methods(request: Request, registry: Registry) -> dict[str, Method]:
+    """spec -> method; all that there are where none is named."""
+    specs = list(dict.fromkeys(request.methods)) or registry.names("methods")
+    methods = {spec: registry.method(spec) for spec in specs}
+    seen: dict[str, str] = {}
+    for spec, method in methods.items():
+        other = seen.setdefault(method_label(method), spec)
+        if other != spec:
+            raise UsageError(f"--method {spec} is the same as --method {other}", "Name it once.")
+    return methods
+
+
+def model_sources(request: Request) -> list[tuple[str, str | None]]:
+    """(source, card) of each network."""
+    cards = list(request.model_cards)
+    if not request.models:
+        raise UsageError(
+            "no network was given", "Name one: --model FILE.onnx (docs/models.md says how to bring one in)."
+        )
+    if cards and len(cards) != len(request.models):
+        raise UsageError(
+            f"{len(cards)} --model-card for {len(request.models)} --model; expected one for each, in the same order",
+            "Or put each card beside its network, as FILE.toml for FILE.onnx.",
+        )
+    absolute: list[str | None] = [str(Path(card).absolute()) for card in cards]
+    return list(zip(request.models, absolute or [None] * len(request.models), strict=True))
+
+
+def open_networks(request: Request, registry: Registry) -> dict[str, Segmenter]:
+    """name -> network; two of one name are an error."""
+    networks: dict[str, Segmenter] = {}
+    for source, card in model_sources(request):
+        network = registry.adapter(source).open(source, Path(card) if card else None, request.device)
+        if network.name in networks:
+            raise UsageError(
+                f"two networks are called '{network.name}'", "Give each a name of its own in its model card."
+            )
+        networks[network.name] = network
+    return networks
+
+
+def one_class_set(networks: Mapping[str, Segmenter]) -> ClassSet:
+    """The class set that all the networks share; a run has one."""
+    sets = {network.classes.name: network.classes for network in networks.values()}
+    if len(sets) > 1:
+        raise UsageError(
+            f"the networks have different class sets: {', '.join(sets)}", "Run them one by one, with --out for each."
+        )
+    return next(iter(sets.values()))
+
+
+def check_named_roots(data: Roots, id_data: Roots, registry: Registry) -> None:
+    """Refuse a NAME=DIR whose name is no data set's."""
+    known = [*registry.names("benchmarks"), *registry.names("datasets")]
+    for name in (*data.named, *id_data.named):
+        if name not in known:
+            raise UnknownNameError("data set in NAME=DIR", name, known, "oodbench list benchmarks")
+
+
+def find_benchmarks(request: Request, registry: Registry, data: Roots) -> dict[str, FrameSet]:
+    """name -> frames; all that are found where none is named."""
+    sets: dict[str, FrameSet] = {}
+    for name in dict.fromkeys(request.benchmarks) or registry.names("benchmarks"):
+        try:
+            sets[name] = registry.benchmark(name).open(data)
+        except DataNotFoundError:
+            if request.benchmarks:
+                raise
+    if not sets:
+        where = ", ".join(map(str, data.anywhere)) or "no folder"
+        raise DataNotFoundError(
+            f"no benchmark was found in {where}; looked for {', '.join(registry.names('benchmarks'))}",
+            "Give the folder of one: --data DIR, or OODBENCH_DATA=DIR. 'oodbench info benchmark NAME' says where to "
+            "get it.",
+        )
+    return sets
+
+
+InDistribution = tuple[str, str, str, FrameSet]
+"""name, title, split, frames."""
+
+
+def in_distribution(
+    registry: Registry, roots: Roots, classes: ClassSet, required: bool, limit: int
+) -> tuple[InDistribution | None, InDistribution | None]:
+    """The frames to fit on and those to calibrate on: by the dataset's own splits, else every fifth calibrates."""
+    try:
+        card, splits = _dataset(registry, roots, classes)
+    except DataNotFoundError:
+        if required:
+            raise
+        return None, None
+    if len(splits) > 1:
+        (fit_split, fit), (calibrate_split, calibrate) = list(splits.items())[:2]
+    else:
+        ((split, only),) = splits.items()
+        rest = [frame for index, frame in enumerate(only.frames) if index % 5]
+        fit = replace(only, frames=tuple(rest))
+        calibrate = replace(only, frames=only.frames[::5])
+        fit_split, calibrate_split = f"{split} (four of five)", f"{split} (every fifth)"
+    if required and not fit.frames:
+        raise UsageError(
+            f"{card.name}: {fit.folder} has one labelled frame; expected some to fit on and others to calibrate on",
+            card.obtain,
+        )
+    return (
+        (card.name, card.title, fit_split, _spread(fit, limit)),
+        (card.name, card.title, calibrate_split, _spread(calibrate, limit)),
+    )
+
+
+def labelled_frames(
+    registry: Registry, roots: Roots, classes: ClassSet, limit: int
+) -> tuple[str, str, tuple[Frame, ...]]:
+    """Dataset, split and frames to measure a network's closed-set quality on: those that calibrate.
+
+    Raises:
+        DataError: there are none.
+    """
+    _, calibrate = in_distribution(registry, roots, classes, True, limit)
+    assert calibrate is not None, "required frames are there or an error was raised"
+    name, _, split, found = calibrate
+    return name, split, found.frames
+
+
+def _dataset(registry: Registry, roots: Roots, classes: ClassSet) -> tuple[DatasetCard, Mapping[str, FrameSet]]:
+    """The one dataset with these classes that is found, and its splits."""
+    found = []
+    missing = DataNotFoundError(f"no dataset has the classes {classes.name}", "See: oodbench list datasets")
+    for dataset in map(registry.dataset, registry.names("datasets")):
+        if dataset.card.classes == classes:
+            try:
+                found.append((dataset.card, dataset.open(roots)))
+            except DataNotFoundError as error:
+                missing = error
+    if not found:
+        raise missing
+    if len(found) > 1:
+        names = ", ".join(card.name for card, _ in found)
+        raise UsageError(
+            f"several datasets with the classes {classes.name} were found: {names}", "Use --id-data NAME=DIR."
+        )
+    return found[0]
+
+
+def _spread(found: FrameSet, limit: int) -> FrameSet:
+    """At most `limit` frames, evenly spaced."""
+    count = len(found.frames)
+    if count <= limit:
+        return found
+    picked = np.linspace(0, count - 1, limit).round().astype(int)
+    return replace(found, frames=tuple(found.frames[index] for index in picked))
