@@ -69,4 +69,4 @@ def _is_official(folder: Path, named: bool) -> bool:
 
 
 def _by_id(folder: Path, ending: str) -> dict[str, Path]:
-    return {path.name.removesuffix(ending): path for path in sorted(folder.glob(f"*/*{ending}"))}
+    return {path.name.removesuffix(ending): path for path in sorted(folder.glob(f"*/[!.]*{ending}"))}

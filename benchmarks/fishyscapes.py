@@ -96,4 +96,4 @@ def _lost_and_found_images(roots: Roots) -> dict[str, Path]:
             _CARD.obtain,
         ) from None
     suffix = "_leftImg8bit"
-    return {path.stem.removesuffix(suffix): path for path in folder.glob(f"leftImg8bit/*/*/*{suffix}.png")}
+    return {path.stem.removesuffix(suffix): path for path in folder.glob(f"leftImg8bit/*/*/[!.]*{suffix}.png")}

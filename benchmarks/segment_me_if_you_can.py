@@ -64,7 +64,7 @@ class _Track(Benchmark):
         images = {stem: path for stem, path in images_by_stem(folder / "images").items() if ours(stem)}
         labels = {
             stem: path
-            for path in sorted((folder / "labels_masks").glob(f"*{_LABEL_ENDING}.png"))
+            for path in sorted((folder / "labels_masks").glob(f"[!.]*{_LABEL_ENDING}.png"))
             if ours(stem := path.stem.removesuffix(_LABEL_ENDING))
         }
         pairs = pair_by_stem(images, labels, folder)

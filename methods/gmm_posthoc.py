@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 PLUGINS = {"methods": {"gmm-posthoc": ("GMMPosthoc", "density of Gaussian mixtures fitted to a network's features")}}
 
+# A dimension whose spread is a smaller share than this of the largest does not move.
+_STILL = 1e-6
+
 
 def gmm_score(points: Tensor, mixtures: ClassMixtures) -> Tensor:
     """Minus the largest class-conditional log-density: points float32 [N, D] -> float32 [N]."""
@@ -90,7 +93,7 @@ class GMMPosthoc(GridMethod):
             elif name in samples:
                 # Too few pixels for a spread of its own: their mean, with the spread that classes have on average.
                 mean = ((samples[name] - shift) @ turn).mean(dim=0).expand(params.components, -1)
-                pooled = torch.stack([points.var(dim=0, correction=0) for points in whitened.values()]).mean(dim=0)
+                pooled = torch.stack([own_variance.mean(dim=0) for _, own_variance in fits.values()]).mean(dim=0)
                 variance = pooled.expand(params.components, -1)
             else:
                 continue
@@ -116,13 +119,14 @@ class GMMPosthoc(GridMethod):
 
 
 def _whitening(samples: Sequence[Tensor], kind: Literal["standardise", "within-class"]) -> tuple[Tensor, Tensor]:
-    """The shift [D] and the matrix [D, D] of x -> (x - shift) @ matrix."""
+    """The shift [D] and the matrix [D, D'] of x -> (x - shift) @ matrix, D' <= D."""
     everything = torch.cat(list(samples)).double()
     shift = everything.mean(dim=0)
     if kind == "standardise":
         spread = everything.std(dim=0)
-        # A dimension that never moves (a dead unit) carries nothing: it is left as it is.
-        turn = torch.diag(1 / torch.where(spread > 0, spread, torch.ones_like(spread)))
+        # A dimension that never moves (a dead unit) carries nothing and is left out.
+        alive = spread > _STILL * spread.max()
+        turn = torch.diag(1 / spread.clamp_min(torch.finfo(spread.dtype).tiny))[:, alive]
     else:
         within = torch.cat([sample - sample.mean(dim=0) for sample in samples]).double()
         values, vectors = torch.linalg.eigh(within.T @ within / len(within))

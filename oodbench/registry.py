@@ -25,8 +25,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from oodbench.contracts import Adapter, Benchmark, Dataset, Method, Report
+from oodbench.contracts import Adapter, Benchmark, Dataset, GridMethod, Method, PixelMethod, Report
 from oodbench.errors import PluginError, UnknownNameError, UsageError
+from oodbench.files import digest_file
 
 KINDS: Mapping[str, type] = {
     "methods": Method,
@@ -67,6 +68,13 @@ class Entry:
         if not (isinstance(plugin, type) and issubclass(plugin, KINDS[self.kind])):
             raise PluginError(
                 f"{self.file}: '{self.attribute}' is no subclass of oodbench.contracts.{KINDS[self.kind].__name__}"
+            )
+        card: Any = getattr(plugin, "card", None)
+        if getattr(card, "name", None) != self.name:
+            raise PluginError(
+                f"{self.file}: PLUGINS calls {self.attribute} '{self.name}', and its card says "
+                f"'{getattr(card, 'name', None)}'",
+                "Give both one name.",
             )
         return plugin
 
@@ -132,6 +140,21 @@ class Registry:
             raise UnknownNameError(kind.removesuffix("s"), name, self.names(kind), f"oodbench list {kind}")
         return entry.load()
 
+    def load_working(self, kind: str) -> list[Any]:
+        """The classes of a kind; one that can't be imported is a warning, since nobody asked for it by name."""
+        plugins = []
+        for entry in self.entries(kind):
+            try:
+                plugins.append(entry.load())
+            except PluginError as error:
+                self.warnings.append(error.problem)
+        return plugins
+
+    def source_digest(self, kind: str, name: str) -> str | None:
+        """Of a plugin file that the user gave by its path; None for installed plugins, whose cards have versions."""
+        entry = self._entries[kind, name]
+        return digest_file(entry.file) if entry.file in self.plugins else None
+
     def method(self, spec: str) -> Method:
         """The method of `NAME` or `NAME:key=value,...`, with validated parameters."""
         name, _, rest = spec.partition(":")
@@ -142,8 +165,12 @@ class Registry:
                 raise UsageError(
                     f"method '{spec}': expected key=value, got '{part}'", f"See: oodbench info method {name}"
                 )
+            if key.strip() in given:
+                raise UsageError(f"method '{spec}': {key.strip()} is given twice", "Give it once.")
             given[key.strip()] = value.strip()
         plugin: type[Method] = self.load("methods", name)
+        if not issubclass(plugin, PixelMethod | GridMethod):
+            raise PluginError(f"the method '{name}' is neither a PixelMethod nor a GridMethod")
         unknown = next((key for key in given if key not in plugin.Params.model_fields), None)
         if unknown is not None:
             see = f"oodbench info method {name}"
@@ -152,9 +179,9 @@ class Registry:
             return plugin(plugin.Params.model_validate(given))
         except ValidationError as error:
             first = error.errors()[0]
+            where = f"{first['loc'][0]}={first['input']}: " if first["loc"] else ""
             raise UsageError(
-                f"method '{spec}': {first['loc'][0]}={first['input']}: {first['msg'].lower()}",
-                f"See: oodbench info method {name}",
+                f"method '{spec}': {where}{first['msg'].lower()}", f"See: oodbench info method {name}"
             ) from None
 
     def benchmark(self, name: str) -> Benchmark:
@@ -174,7 +201,7 @@ class Registry:
 
     def adapter(self, source: str) -> Adapter:
         """The adapter that takes `--model SOURCE`."""
-        adapters: list[Adapter] = [entry.load()() for entry in self.entries("models")]
+        adapters: list[Adapter] = [plugin() for plugin in self.load_working("models")]
         for adapter in adapters:
             if adapter.accepts(source):
                 return adapter

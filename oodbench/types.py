@@ -92,6 +92,8 @@ class Frame:
         read_semantic_labels: semantic labels, or None.
         image_file: where the image lies, None for a frame that is drawn.
         label_file: where the labels lie, None where there are none or the frame is drawn.
+        identity: what else than the files' content decides on what the readers give: the label rule of a frame on
+            disk; the world's version, seed and index of a drawn one.
     """
 
     id: str
@@ -102,6 +104,7 @@ class Frame:
     read_semantic_labels: Callable[[], SemanticLabels] | None = None
     image_file: Path | None = None
     label_file: Path | None = None
+    identity: str = ""
 
 
 @dataclass(frozen=True)
@@ -111,14 +114,14 @@ class FrameSet:
     Attributes:
         frames: in the order of the data set.
         layout: the name of the folder layout that was recognised.
-        folder: where it was found.
+        folder: where it was found; None for frames that are drawn.
         expected: how many frames the complete set has.
         warnings: what is unusual about this copy.
     """
 
     frames: tuple[Frame, ...]
     layout: str
-    folder: Path
+    folder: Path | None
     expected: int
     warnings: tuple[str, ...] = ()
 

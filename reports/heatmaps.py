@@ -76,7 +76,8 @@ def draw(run: RunView, benchmark: str, rows: Sequence[Row], frames: Sequence[str
     )  # fmt: skip
     scales = [None if c else _percentiles(run, row, frames) for c, row in zip(calibrations, rows, strict=True)]
     for line, (frame, image) in enumerate(zip(frames, images, strict=True)):
-        panels: list[NDArray[Any]] = [_small(image), _small(overlay(image, run.labels(benchmark, frame)))]
+        labels = run.labels(benchmark, frame)
+        panels: list[NDArray[Any]] = [_small(image), _small(overlay(image, labels) if labels else image)]
         for row, calibration, scale in zip(rows, calibrations, scales, strict=True):
             panels.append(_small_map(colour_position(run.score(row, frame), calibration, scale)))
         for column, picture in enumerate(panels):

@@ -72,9 +72,9 @@ def comparison_tables(run: RunView) -> list[ComparisonTable]:
     groups: dict[str, list[Row]] = {}
     for row in run.rows:
         title = (
-            "class maps brought to the label's resolution, then scored"
+            "class maps brought to the label's resolution and scored there, features scored on their grid"
             if row.scoring["upsample"] == "logits"
-            else "scored on the network's grid, then brought to the label's resolution"
+            else "scored on the network's grid, scores brought to the label's resolution"
         )
         groups.setdefault(f"{title}; protocol {row.protocol['name']}; percent", []).append(row)
     return [_table(title, rows) for title, rows in groups.items()]
@@ -230,6 +230,5 @@ def _percent(value: float | None, missing: str = "-") -> str:
 
 
 def _escape(text: str) -> str:
-    for character in "\\&%$#_{}":
-        text = text.replace(character, "\\" + character)
-    return text
+    special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    return "".join(special.get(c, "\\" + c if c in "&%$#_{}" else c) for c in text)

@@ -60,8 +60,8 @@ def _model(
     limit: int,
     device: Literal["auto", "cpu", "cuda"],
 ) -> None:
-    from oodbench.pipeline.calibrate import measure_quality
-    from oodbench.pipeline.lookup import labelled_frames
+    from oodbench.pipeline.calibrate import measure_quality, quality_warnings
+    from oodbench.pipeline.lookup import in_distribution
     from oodbench.pipeline.request import data_roots
 
     network = registry.adapter(source).open(source, card, device)
@@ -72,12 +72,12 @@ def _model(
         raise UsageError(f"{source}: no class maps in its card; mIoU can't be measured")
     progress = make_progress()
     _, roots = data_roots([], id_data)
-    name, split, frames = labelled_frames(registry, roots, network.classes, limit)
-    quality = measure_quality(network, frames, progress)
+    _, (name, _, split, found) = in_distribution(registry, roots, network.classes, limit)
+    quality = measure_quality(network, found.frames, progress)
     print(f"measured on {name} {split}, {quality['frames']} frames")
     print(f"  mIoU             {quality['miou']:.4f}")
     print(f"  mean confidence  {quality['mean_confidence']:.4f}")
-    for warning in quality["warnings"]:
+    for warning in quality_warnings(network.name, quality, network.expected):
         progress.warn(warning)
 
 

@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 a fault of the program, 2 a mistake that the user can mend
 
 from __future__ import annotations
 
+import signal
 import sys
 from typing import Annotated
 
@@ -51,8 +52,17 @@ def _options(
     pass
 
 
+class _Interrupted(BaseException):
+    """Ctrl-C. Not KeyboardInterrupt, which typer answers itself before anything can be said."""
+
+
+def _interrupt(*_: object) -> None:
+    raise _Interrupted
+
+
 def main() -> None:
     """The entry point."""
+    signal.signal(signal.SIGINT, _interrupt)
     try:
         app()
     except OodbenchError as error:
@@ -60,10 +70,6 @@ def main() -> None:
         if error.remedy:
             print(f"       {error.remedy}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
+    except _Interrupted:
         print("interrupted: the same command goes on from here", file=sys.stderr)
         sys.exit(130)
-    except BrokenPipeError:
-        # Whoever read the output has stopped: `oodbench list | head`.
-        sys.stderr.close()
-        sys.exit(0)

@@ -13,7 +13,7 @@ from oodbench.contracts.method import (
 )
 from oodbench.contracts.protocol import Protocol, Scoring
 from oodbench.contracts.report import Calibration, Report, ReportCard, Row, RunView
-from oodbench.contracts.segmenter import Adapter, AdapterCard, Capabilities, Segmenter
+from oodbench.contracts.segmenter import Adapter, AdapterCard, Capabilities, Expected, Segmenter
 
 __all__ = [
     "Adapter",
@@ -25,6 +25,7 @@ __all__ = [
     "ClassMapBand",
     "Dataset",
     "DatasetCard",
+    "Expected",
     "Fit",
     "GridMethod",
     "Method",

@@ -48,8 +48,9 @@ class MethodCard:
 
 @dataclass(frozen=True)
 class Needs:
-    """What a method reads: class maps that are logits, features by role, a fit on labelled frames."""
+    """What a method reads: class maps of any kind, or logits; features by role; a fit on labelled frames."""
 
+    class_maps: bool = False
     logits: bool = False
     features: tuple[str, ...] = ()
     fit: bool = False
@@ -59,7 +60,12 @@ class Needs:
         """What serves all of them with one forward pass."""
         several = list(several)
         features = sorted({role for needs in several for role in needs.features})
-        return Needs(any(needs.logits for needs in several), tuple(features), any(needs.fit for needs in several))
+        return Needs(
+            class_maps=any(needs.class_maps or needs.logits for needs in several),
+            logits=any(needs.logits for needs in several),
+            features=tuple(features),
+            fit=any(needs.fit for needs in several),
+        )
 
 
 class Parameters(BaseModel):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 
@@ -24,6 +24,10 @@ class Scoring:
         """As it stands in rows and plans."""
         return asdict(self)
 
+    def identity(self) -> dict[str, Any]:
+        """What differs from the defaults: a later version may add a field, and stored numbers keep their names."""
+        return {f.name: value for f in fields(self) if (value := getattr(self, f.name)) != f.default}
+
 
 @dataclass(frozen=True)
 class Protocol:
@@ -31,18 +35,37 @@ class Protocol:
 
     Attributes:
         name: the public name.
-        pooling: `pixels`: all valid pixels of the set in one pool.
-        average_precision: `steps`: the sum over distinct thresholds of (recall gained) x precision, as scikit-learn.
+        source: whose rules these are.
+        pooling: `pixels`: all pixels of the set in one pool; `frames`: the mean over the frames' own metrics.
+        average_precision: `steps`: the sum over distinct thresholds of (recall gained) x precision, as scikit-learn;
+            `trapezoid`: the area under straight lines between the points of the precision-recall curve.
         tpr: the true positive rate at which the false positive rate is read.
-        fpr: `first`: at the first distinct threshold, coming down, at which the true positive rate is reached.
+        fpr: where it is read. Coming down through the distinct thresholds: `first`: where the true positive rate is
+            reached; `nearest`: where it is nearest, of two as near the one with the larger false positive rate;
+            `interpolated`: on straight lines between the points of the ROC curve; `strict`: at the first vertex of the
+            ROC curve above it, vertices between two equal steps left out.
+        precision: `float32`, as scored, or `float16`, as stored by SegmentMeIfYouCan.
+        thresholds: `all` distinct scores, or `percentiles`: 384 of the anomalous and 384 of the in-distribution scores
+            of each frame.
+        void: `dropped`, or counted as `in-distribution`.
+        frames_without_anomaly: `counted` with all their pixels, `skipped`, or `refused`.
     """
 
     name: str
-    pooling: Literal["pixels"] = "pixels"
-    average_precision: Literal["steps"] = "steps"
+    source: str
+    pooling: Literal["pixels", "frames"] = "pixels"
+    average_precision: Literal["steps", "trapezoid"] = "steps"
     tpr: float = 0.95
-    fpr: Literal["first"] = "first"
+    fpr: Literal["first", "nearest", "interpolated", "strict"] = "first"
+    precision: Literal["float32", "float16"] = "float32"
+    thresholds: Literal["all", "percentiles"] = "all"
+    void: Literal["dropped", "in-distribution"] = "dropped"
+    frames_without_anomaly: Literal["counted", "skipped", "refused"] = "counted"
 
     def record(self) -> dict[str, Any]:
         """As it stands in rows and plans."""
         return asdict(self)
+
+    def identity(self) -> dict[str, Any]:
+        """What differs from the defaults: a later version may add a field, and stored numbers keep their names."""
+        return {f.name: value for f in fields(self) if (value := getattr(self, f.name)) != f.default}

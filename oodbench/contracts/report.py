@@ -95,7 +95,8 @@ class RunView(Protocol):
 
     def image(self, benchmark: str, frame: str) -> RGBImage: ...
 
-    def labels(self, benchmark: str, frame: str) -> AnomalyLabels: ...
+    def labels(self, benchmark: str, frame: str) -> AnomalyLabels | None:
+        """None where the benchmark's labels are not public."""
 
     def score(self, row: Row, frame: str) -> ScoreMap: ...
 

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from oodbench.contracts.method import Needs
 from oodbench.types import ClassSet, RGBImage, SegmenterOutput
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -25,6 +21,8 @@ class Capabilities:
 
     def lacks(self, needs: Needs) -> str | None:
         """Why a method with these needs can't run on the network, or None where it can."""
+        if needs.class_maps and self.class_maps is None:
+            return "it reads class maps, and this network gives none"
         if needs.logits and self.class_maps != "logits":
             return f"it reads logits, and this network gives {self.class_maps or 'no class maps'}"
         missing = [role for role in needs.features if role not in self.features]
@@ -65,12 +63,18 @@ class Segmenter(ABC):
     device: str
 
     @abstractmethod
-    def prepare(self, image: RGBImage) -> NDArray[np.float32]:
-        """The network's input for one image: float32 [3, h, w]. Runs in worker threads."""
+    def prepare(self, image: RGBImage) -> Any:
+        """What `forward` takes of one image: the network's input and whatever the adapter has to remember of it.
+
+        Runs in worker threads.
+        """
 
     @abstractmethod
-    def forward(self, batch: NDArray[np.float32], needs: Needs) -> SegmenterOutput:
-        """One forward pass over [N, 3, h, w]; only what `needs` names has to be in the output."""
+    def forward(self, batch: Sequence[Any], needs: Needs) -> SegmenterOutput:
+        """One forward pass over N prepared images; only what `needs` names has to be in the output.
+
+        Every map spans the whole image: an adapter that pads or tiles its input takes that back.
+        """
 
     @abstractmethod
     def describe(self) -> Mapping[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -70,7 +71,7 @@ def find_layout(
         for root in searched
         for folder in subfolders(root)
         for layout, recognise in layouts.items()
-        if recognise(folder, named and folder == root)
+        if _readable(folder) and recognise(folder, named and folder == root)
     }
     if not found:
         where = ", ".join(map(str, searched)) or "no folder (give --data DIR)"
@@ -80,6 +81,10 @@ def find_layout(
         places = ", ".join(f"{folder} ({layout})" for layout, folder in found.values())
         raise DataError(f"{name} was found more than once: {places}", f"Choose one: --data {name}=FOLDER")
     return next(iter(found.values()))
+
+
+def _readable(folder: Path) -> bool:
+    return os.access(folder, os.R_OK | os.X_OK)
 
 
 def images_by_stem(folder: Path) -> dict[str, Path]:
@@ -98,7 +103,7 @@ def images_by_stem(folder: Path) -> dict[str, Path]:
 
 
 def _natural(text: str) -> list[tuple[int, int | str]]:
-    return [(0, int(part)) if part.isdigit() else (1, part) for part in re.split(r"(\d+)", text) if part]
+    return [(0, int(part)) if part.isdecimal() else (1, part) for part in re.split(r"(\d+)", text) if part]
 
 
 def pair_by_stem(images: Mapping[str, Path], labels: Mapping[str, Path], where: Path) -> list[tuple[str, Path, Path]]:

@@ -84,6 +84,7 @@ def file_frame(
         read_semantic_labels=(lambda: SemanticLabels(rule.apply(label), classes)) if classes else None,
         image_file=image,
         label_file=label,
+        identity=str(sorted(rule.meaning.items())),
     )
 
 

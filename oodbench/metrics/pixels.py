@@ -1,25 +1,25 @@
-"""Average precision, false positive rate at a true positive rate, and AUROC of pooled pixels: exact, ties included.
-
-Only the distinct scores of anomalous pixels are thresholds that matter: between two of them recall stands still. With
-TP_j and FP_j the numbers of anomalous and of in-distribution pixels that score at least s_j, P and N their totals:
-
-    AP      = sum_j (TP_j - TP_{j-1}) / P  *  TP_j / (TP_j + FP_j)
-    FPR@t   = FP_j / N at the first j, coming down, with TP_j / P >= t
-    AUROC   = (number of pairs ranked right + half the pairs that tie) / (P N), counted in integers
-"""
+"""AP, false positive rate, AUROC and best F1 of pooled pixels: from counts, or from a source that is read again."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from oodbench.contracts import Protocol
-from oodbench.errors import ScoreError
-from oodbench.types import ANOMALY, IN_DISTRIBUTION, VOID, AnomalyLabels, ScoreMap
+from oodbench.errors import UsageError
+from oodbench.metrics import kernels
+from oodbench.metrics.counts import PixelCounts, check_nan, flattened
+from oodbench.metrics.curve import Points, Summation
+from oodbench.metrics.keys import scores_of
+from oodbench.metrics.rules import fpr_at, trapezoid
+from oodbench.types import ANOMALY, IN_DISTRIBUTION, AnomalyLabels, ScoreMap
+
+Source = Callable[[], Iterable[tuple[ScoreMap, AnomalyLabels]]]
+"""Gives all frames, from the first, each time it is called."""
 
 
 @dataclass(frozen=True)
@@ -30,82 +30,127 @@ class PixelMetrics:
         values: AP, FPR95 and AUROC (FPR's number follows the protocol's true positive rate).
         undefined: metric -> reason.
         counts: frames, frames_without_anomaly, anomaly_pixels, in_distribution_pixels, void_pixels.
+        best_f1: the largest F1 over all thresholds, NaN without anomalous pixels.
+        best_f1_threshold: where it is reached, counting pixels that score at least this.
     """
 
     values: Mapping[str, float]
     undefined: Mapping[str, str]
     counts: Mapping[str, int]
+    best_f1: float
+    best_f1_threshold: float
 
 
-@dataclass
-class PixelPool:
-    """Collects labelled scores frame by frame. Memory: four bytes a valid pixel, and as much again in `metrics`."""
+@dataclass(frozen=True)
+class Totals:
+    """How much was counted."""
 
-    _anomalous: list[NDArray[np.float32]] = field(default_factory=list)
-    _normal: list[NDArray[np.float32]] = field(default_factory=list)
-    _void: int = 0
-    _without_anomaly: int = 0
+    frames: int
+    without_anomaly: int
+    positive: int
+    negative: int
+    void: int
 
-    def update(self, score: ScoreMap, labels: AnomalyLabels) -> None:
-        """Take in one frame: score float32 [H, W], higher = more anomalous, and labels of the same shape.
 
-        Raises:
-            ScoreError: another shape or type than the labels', or NaN in a pixel that counts.
-        """
-        values = labels.values
-        if score.shape != values.shape:
-            raise ScoreError(f"the score map is {score.shape} and its labels are {values.shape}; expected the same")
-        if score.dtype != np.float32:
-            raise ScoreError(f"the score map is {score.dtype}; expected float32")
-        anomalous, normal = score[values == ANOMALY], score[values == IN_DISTRIBUTION]
-        broken = int(np.isnan(anomalous).sum() + np.isnan(normal).sum())
-        if broken:
-            raise ScoreError(f"{broken} of {anomalous.size + normal.size} valid pixels score NaN")
-        self._anomalous.append(anomalous)
-        self._normal.append(normal)
-        self._void += int(np.count_nonzero(values == VOID))
-        self._without_anomaly += anomalous.size == 0
+def pixel_metrics(counts: PixelCounts, protocol: Protocol) -> PixelMetrics:
+    """The metrics of everything counted as one pool, exact, by the protocol's rules for AP and FPR."""
+    totals = Totals(counts.frames, counts.without_anomaly, counts.positive, counts.negative, counts.void)
+    summation = Summation(totals.positive, totals.negative, protocol.tpr)
+    points = counts.points()
+    summation.add(points)
+    found = _metrics(summation, totals, protocol)
+    rules = {}
+    if protocol.average_precision == "trapezoid":
+        rules["AP"] = trapezoid(points, totals.positive, totals.negative)
+    if protocol.fpr != "first":
+        rules[fpr_name(protocol)] = fpr_at(points, totals.positive, totals.negative, protocol)
+    return replace(found, values={**found.values, **rules})
 
-    def merge(self, others: Iterable[PixelPool]) -> None:
-        """Add what other pools collected; the order does not change any metric."""
-        for other in others:
-            self._anomalous += other._anomalous
-            self._normal += other._normal
-            self._void += other._void
-            self._without_anomaly += other._without_anomaly
 
-    def metrics(self, protocol: Protocol) -> PixelMetrics:
-        """The metrics of everything collected so far."""
-        positive = np.concatenate([*self._anomalous, np.empty(0, np.float32)])
-        negative = np.concatenate([*self._normal, np.empty(0, np.float32)])
-        positive.sort()
-        negative.sort()
-        counts = {
-            "frames": len(self._anomalous),
-            "frames_without_anomaly": self._without_anomaly,
-            "anomaly_pixels": positive.size,
-            "in_distribution_pixels": negative.size,
-            "void_pixels": self._void,
-        }
-        fpr_name = f"FPR{protocol.tpr * 100:g}"
-        values, undefined = {"AP": math.nan, fpr_name: math.nan, "AUROC": math.nan}, {}
-        if positive.size == 0:
-            undefined = dict.fromkeys(values, "no anomalous pixel among the valid ones")
-        else:
-            threshold, tied = np.unique(positive, return_counts=True)  # ascending
-            # From the highest threshold down.
-            tied = tied[::-1]
-            true = np.cumsum(tied)  # [thresholds]
-            not_below = (negative.size - np.searchsorted(negative, threshold, side="left"))[::-1]
-            above = (negative.size - np.searchsorted(negative, threshold, side="right"))[::-1]
-            values["AP"] = float(np.sum(tied / positive.size * (true / (true + not_below))))
-            if negative.size == 0:
-                reason = "no in-distribution pixel among the valid ones"
-                undefined = {fpr_name: reason, "AUROC": reason}
-            else:
-                reached = int(np.argmax(true / positive.size >= protocol.tpr))
-                values[fpr_name] = float(not_below[reached] / negative.size)
-                # Twice the pairs ranked wrong: 2 x (normal above) + (normal tied). At most 2 P N, far inside int64.
-                wrong = int(np.sum(tied * (above + not_below)))
-                values["AUROC"] = 1.0 - wrong / (2 * positive.size * negative.size)
-        return PixelMetrics(values, undefined, counts)
+def pixel_metrics_of(read: Source, protocol: Protocol, budget: int) -> PixelMetrics:
+    """The same metrics, exact, in bounded memory, of a source that can be read several times.
+
+    The first pass counts keys by their top 16 bits; each further one counts out as many of the buckets that hold pixels
+    of both kinds as fit the budget, a MiB for each.
+
+    Args:
+        read: the frames; called once for each pass.
+        protocol: what to compute.
+        budget: bytes that the counting may take, 4 MiB at least.
+
+    Raises:
+        UsageError: the budget is too small, or the protocol is another than one pool read at the first threshold.
+        ScoreError: as `PixelCounts.update`.
+    """
+    if (protocol.pooling, protocol.thresholds, protocol.average_precision, protocol.fpr) != _IN_PASSES:
+        raise UsageError(f"the protocol {protocol.name} can't be computed in passes", "Use 'pooled'.")
+    at_once = (budget - 2 * _MIB) // _MIB
+    if at_once < 1:
+        raise UsageError(f"a budget of {budget} bytes is too small; expected {4 * _MIB} or more")
+    coarse = np.zeros((2, kernels.BUCKETS), np.int64)
+    frames = without = void_pixels = 0
+    for score, labels in read():
+        bits, flat = flattened(score, labels)
+        before = int(coarse[ANOMALY].sum())
+        void, broken = kernels.count_buckets(bits, flat, coarse)
+        check_nan(broken, flat.size - void)
+        frames, void_pixels = frames + 1, void_pixels + void
+        without += int(coarse[ANOMALY].sum()) == before
+    totals = Totals(frames, without, int(coarse[ANOMALY].sum()), int(coarse[IN_DISTRIBUTION].sum()), void_pixels)
+    summation = Summation(totals.positive, totals.negative, protocol.tpr)
+    wanted = np.flatnonzero(coarse[ANOMALY])[::-1]
+    higher = np.concatenate([coarse[IN_DISTRIBUTION][::-1].cumsum()[::-1], [0]])
+    for start in range(0, wanted.size, at_once):
+        group = wanted[start : start + at_once]
+        slot = np.full(kernels.BUCKETS, -1, np.int32)
+        slot[group] = np.arange(group.size)
+        low = np.zeros((group.size, 2, kernels.BUCKETS), np.int64)
+        for score, labels in read():
+            kernels.count_low(*flattened(score, labels), slot, low)
+        for bucket, counted in zip(group, low, strict=True):
+            summation.add(_bucket_points(int(bucket), counted, int(higher[bucket + 1])))
+    return _metrics(summation, totals, protocol)
+
+
+_MIB = 1 << 20
+_IN_PASSES = ("pixels", "all", "steps", "first")
+
+
+def fpr_name(protocol: Protocol) -> str:
+    """`FPR95`, for a true positive rate of .95."""
+    return f"FPR{protocol.tpr * 100:g}"
+
+
+def reasons(positive: int, negative: int, protocol: Protocol) -> dict[str, str]:
+    """Why metrics are undefined, by metric; empty where they are defined."""
+    if positive == 0:
+        return dict.fromkeys(["AP", fpr_name(protocol), "AUROC"], "no anomalous pixel among the valid ones")
+    if negative == 0:
+        return dict.fromkeys([fpr_name(protocol), "AUROC"], "no in-distribution pixel among the valid ones")
+    return {}
+
+
+def _bucket_points(bucket: int, counted: NDArray[np.int64], higher: int) -> Points:
+    """The points of one bucket from its table [2, 2^16], with `higher` in-distribution pixels in those above it."""
+    low = np.flatnonzero(counted[ANOMALY])[::-1]
+    normal = counted[IN_DISTRIBUTION]
+    above = higher + np.concatenate([normal[::-1].cumsum()[::-1], [0]])[low + 1]
+    return Points((bucket << 16 | low).astype(np.uint32), counted[ANOMALY][low], above, normal[low])
+
+
+def _metrics(summation: Summation, totals: Totals, protocol: Protocol) -> PixelMetrics:
+    values = {"AP": summation.average_precision, fpr_name(protocol): summation.fpr, "AUROC": summation.auroc}
+    threshold = scores_of(np.array([summation.best_f1_key], np.uint32))[0]
+    return PixelMetrics(
+        values=values,
+        undefined=reasons(totals.positive, totals.negative, protocol),
+        counts={
+            "frames": totals.frames,
+            "frames_without_anomaly": totals.without_anomaly,
+            "anomaly_pixels": totals.positive,
+            "in_distribution_pixels": totals.negative,
+            "void_pixels": totals.void,
+        },
+        best_f1=summation.best_f1 if totals.positive else math.nan,
+        best_f1_threshold=float(threshold) if totals.positive else math.nan,
+    )

@@ -1,4 +1,4 @@
-"""The named protocols."""
+"""The named protocols: the rules of the field's evaluators. The same scores give other numbers under each."""
 
 from __future__ import annotations
 
@@ -6,7 +6,41 @@ from collections.abc import Mapping
 
 from oodbench.contracts import Protocol
 
-POOLED = Protocol("pooled")
-"""All valid pixels in one pool, exact: Fishyscapes' rules (hermannsblum/fishyscapes, eval.py)."""
+POOLED = Protocol("pooled", "hermannsblum/fishyscapes, eval.py; hermannsblum/bdl-benchmark")
 
-PROTOCOLS: Mapping[str, Protocol] = {POOLED.name: POOLED}
+_ALL = (
+    POOLED,
+    Protocol(
+        "smiyc",
+        "SegmentMeIfYouCan/road-anomaly-benchmark, PixBinaryClass since August 2023",
+        precision="float16",
+        thresholds="percentiles",
+    ),
+    Protocol(
+        "caos",
+        "hendrycks/anomaly-seg, as its code stands",
+        pooling="frames",
+        fpr="nearest",
+        void="in-distribution",
+        frames_without_anomaly="skipped",
+    ),
+    Protocol(
+        "caos-without-void",
+        "hendrycks/anomaly-seg, void pixels left out first",
+        pooling="frames",
+        fpr="nearest",
+        frames_without_anomaly="skipped",
+    ),
+    Protocol("pebal", "tianyu0207/PEBAL; yyliu01/RPL; ATTA", fpr="nearest"),
+    Protocol("interpolated-fpr", "shjung13/Standardized-max-logits; shyam671/Mask2Anomaly", fpr="interpolated"),
+    Protocol("strict-fpr", "matejgrcic/DenseHybrid; NazirNayal8/RbA", fpr="strict"),
+    Protocol(
+        "pytorch-ood",
+        "kkirchheim/pytorch-ood, OODMetrics in segmentation mode",
+        pooling="frames",
+        average_precision="trapezoid",
+        frames_without_anomaly="refused",
+    ),
+)
+
+PROTOCOLS: Mapping[str, Protocol] = {protocol.name: protocol for protocol in _ALL}

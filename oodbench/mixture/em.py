@@ -13,6 +13,9 @@ from oodbench.mixture.sinkhorn import balanced_responsibilities
 if TYPE_CHECKING:
     from torch import Tensor
 
+# The least spread of a dimension, as a share of the mean over the dimensions.
+_FLOOR = 1e-3
+
 
 def fit_components(
     points: Tensor,
@@ -42,7 +45,9 @@ def fit_components(
     """
     seeds, _ = kmeans_plusplus(points.numpy(), components, random_state=seed)
     mean = torch.from_numpy(seeds).to(points)
-    spread = points.var(dim=0, correction=0).clamp_min(torch.finfo(points.dtype).eps)  # [D]
+    spread = points.var(dim=0, correction=0)  # [D]
+    # A unit that is silent in this class may speak in another: without a floor, one spark of it would outweigh all.
+    spread = spread.clamp_min(max(_FLOOR * float(spread.mean()), torch.finfo(points.dtype).eps))
     variance = spread.expand(components, -1)
     before = -torch.inf
     for _ in range(iterations):

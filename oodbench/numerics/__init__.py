@@ -5,7 +5,11 @@ from oodbench.numerics.reservoir import ClassReservoir
 from oodbench.numerics.resize import Taps, linear_taps, nearest_labels, resize_labels, resize_rows, resize_score
 from oodbench.numerics.summary import summarise
 
+NUMERICS_VERSION = 1
+"""Raised when the shared arithmetic changes any score; maps stored by another version are not reused."""
+
 __all__ = [
+    "NUMERICS_VERSION",
     "ClassReservoir",
     "LogitBand",
     "Taps",

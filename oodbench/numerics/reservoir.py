@@ -51,12 +51,13 @@ class ClassReservoir:
             self._kept[index] = chosen[torch.from_numpy(smallest)]
 
     def pixels(self, index: int) -> Tensor | None:
-        """float32 [n, D], the sample of one class; None where no pixel of it was seen."""
+        """float32 [n, D], the sample of one class; None where no pixel of it was seen.
+
+        In the order of their random keys, so that the first m are a uniform sample too.
+        """
         return self._kept[index]
 
 
 def _smallest(keys: np.ndarray, count: int) -> np.ndarray:
-    """Positions of the `count` smallest keys, ascending by position."""
-    if keys.size <= count:
-        return np.arange(keys.size)
-    return np.sort(np.argpartition(keys, count)[:count])
+    """Positions of the `count` smallest keys, ascending by key."""
+    return np.argsort(keys)[:count]

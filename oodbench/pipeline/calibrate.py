@@ -4,17 +4,19 @@ segments them as its card says, since a forgotten division by 255 halves AP in s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from oodbench.contracts import Calibration, Needs, Scoring, Segmenter
+from oodbench.contracts import Calibration, Expected, Needs, Scoring, Segmenter
+from oodbench.errors import DataError
 from oodbench.metrics import ConfusionMatrix
 from oodbench.numerics import summarise
 from oodbench.pipeline.feed import batches, forward_batches, semantic_labels
 from oodbench.pipeline.plan import Plan, shared_needs
 from oodbench.pipeline.progress import Progress
+from oodbench.pipeline.record import SetRecord
 from oodbench.pipeline.scoring import named, score_output
 from oodbench.pipeline.store import Store
 from oodbench.types import VOID, Frame, SegmenterOutput, SemanticLabels
@@ -39,12 +41,12 @@ def calibrate(plan: Plan, store: Store, progress: Progress) -> None:
         return
     frames = [plan.frames[frame.digest] for frame in part.frames]
     scoring = Scoring(**plan.record.scoring)
-    source = f"{part.title} {part.split}, {len(frames)} frames"
+    source = f"{part.title} {part.split}, {len(frames)} frame{'s' if len(frames) > 1 else ''}"
     per_frame = max(_PIXELS // len(frames), 1)
     for record in plan.record.networks:
         network = plan.networks[record.name]
         mine = [scorer.key for scorer in plan.record.scorers if scorer.network == record.name]
-        todo = {key: plan.scorers[key] for key in mine if store.calibration(key) is None}
+        todo = {key: plan.scorers[key] for key in mine if store.calibration(calibration_name(key, part)) is None}
         quality_file = quality_name(record.digest, part.digest)
         quality = Quality(network) if store.read_json(quality_file) is None else None
         if not todo and quality is None:
@@ -66,9 +68,22 @@ def calibrate(plan: Plan, store: Store, progress: Progress) -> None:
                     quality.update(batch.output, labels)
                 advance(len(batch.positions))
         for key, parts in samples.items():
-            store.write_calibration(key, Calibration(LEVELS, np.quantile(np.concatenate(parts), LEVELS), source))
+            values = np.concatenate(parts)
+            if not values.size:
+                raise DataError(
+                    f"{part.name} {part.split}: all pixels of its frames are void; expected labelled ones",
+                    "Check the in-distribution labels: Cityscapes' test split has none.",
+                )
+            store.write_calibration(
+                calibration_name(key, part), Calibration(LEVELS, np.quantile(values, LEVELS), source)
+            )
         if quality is not None:
             store.write_json(quality_file, quality.result())
+
+
+def calibration_name(scorer: str, part: SetRecord) -> str:
+    """The file of a scorer's calibration on these frames, in a run's folder."""
+    return f"{scorer}-{part.digest[:8]}"
 
 
 def quality_name(network_digest: str, frames_digest: str) -> str:
@@ -101,31 +116,35 @@ class Quality:
             self._frames += 1
 
     def result(self) -> dict[str, Any]:
-        """miou and mean_confidence (fractions, None where undefined), frames, pixels, warnings."""
+        """miou and mean_confidence (fractions, None where undefined), frames, pixels."""
         miou = self._confusion.miou()
-        measured = {
+        return {
             "miou": None if np.isnan(miou) else miou,
             "mean_confidence": self._confidence / self._pixels if self._pixels else None,
+            "frames": self._frames,
+            "pixels": self._pixels,
         }
-        expected = self._network.expected
-        checks = (
-            ("miou", "mIoU", expected.miou, _MIOU_TOLERANCE),
-            ("mean_confidence", "mean confidence", expected.mean_confidence, _CONFIDENCE_TOLERANCE),
-        )
-        warnings = [
-            f"{self._network.name}: {title} on {self._frames} in-distribution frames is {value:.3f}, and its card says "
-            f"{target:.3f}: check the preprocessing in the model card (scale, mean, channel order, classes)"
-            for key, title, target, tolerance in checks
-            if (value := measured[key]) is not None and target is not None and abs(value - target) > tolerance
-        ]
-        return {**measured, "frames": self._frames, "pixels": self._pixels, "warnings": warnings}
+
+
+def quality_warnings(name: str, measured: Mapping[str, Any], expected: Expected) -> list[str]:
+    """What to say where a network is far from its card."""
+    checks = (
+        ("miou", "mIoU", expected.miou, _MIOU_TOLERANCE),
+        ("mean_confidence", "mean confidence", expected.mean_confidence, _CONFIDENCE_TOLERANCE),
+    )
+    return [
+        f"{name}: {title} on {measured['frames']} in-distribution frames is {value:.3f}, and its card says "
+        f"{target:.3f}: check the preprocessing in the model card (scale, mean, channel order, classes)"
+        for key, title, target, tolerance in checks
+        if (value := measured[key]) is not None and target is not None and abs(value - target) > tolerance
+    ]
 
 
 def measure_quality(network: Segmenter, frames: Sequence[Frame], progress: Progress) -> dict[str, Any]:
     """Closed-set quality on labelled frames, without a run."""
     quality = Quality(network)
     with progress.track(f"measure {network.name}", len(frames), "frames") as advance:
-        for batch in forward_batches(network, frames, batches(len(frames), 1), Needs(logits=True)):
+        for batch in forward_batches(network, frames, batches(len(frames), 1), Needs(class_maps=True)):
             quality.update(batch.output, [semantic_labels(frames[index]) for index in batch.positions])
             advance(len(batch.positions))
     return quality.result()

@@ -11,22 +11,35 @@ from typing import Any
 
 import numpy as np
 
-from oodbench.contracts import Row
-from oodbench.errors import DataError, RunFolderError, ScoreError
+from oodbench.contracts import Expected, Row, Scoring
+from oodbench.errors import RunFolderError, ScoreError
 from oodbench.files import digest_bytes
-from oodbench.metrics import PROTOCOLS, PixelPool
-from oodbench.pipeline.calibrate import quality_name
+from oodbench.metrics import PROTOCOLS, PixelCounts, pixel_metrics
+from oodbench.pipeline.calibrate import quality_name, quality_warnings
 from oodbench.pipeline.environment import environment
 from oodbench.pipeline.progress import Progress
-from oodbench.pipeline.record import PlanRecord, ScorerRecord, SetRecord
+from oodbench.pipeline.record import NetworkRecord, PlanRecord, ScorerRecord, SetRecord
 from oodbench.pipeline.store import Store
 from oodbench.types import Frame
 
 
 def row_key(record: PlanRecord, scorer: ScorerRecord, benchmark: SetRecord) -> str:
     """Names a row's file: the digest of everything that it depends on."""
-    parts = [scorer.key, scorer.network, benchmark.name, benchmark.digest, record.protocol, record.scoring]
+    network = _network(record, scorer)
+    parts = {
+        "scorer": [scorer.key, scorer.label],
+        "network": [network.name, network.expected_miou, network.expected_mean_confidence],
+        "benchmark": [benchmark.name, benchmark.layout, benchmark.digest, benchmark.expected, benchmark.warnings],
+        "calibrate": record.calibrate.digest if record.calibrate else None,
+        "protocol": PROTOCOLS[record.protocol].identity(),
+        "scoring": Scoring(**record.scoring).identity(),
+        "seed": record.seed,
+    }
     return digest_bytes(json.dumps(parts, sort_keys=True).encode())[:20]
+
+
+def _network(record: PlanRecord, scorer: ScorerRecord) -> NetworkRecord:
+    return next(network for network in record.networks if network.name == scorer.network)
 
 
 def evaluate(
@@ -47,6 +60,9 @@ def evaluate(
     """
     rows = []
     for benchmark in record.benchmarks:
+        if any(frames[frame.digest].read_anomaly_labels is None for frame in benchmark.frames):
+            progress.warn(f"{benchmark.name} has frames without labels: it was scored and is not evaluated")
+            continue
         todo = [scorer for scorer in record.scorers if again or store.row(row_key(record, scorer, benchmark)) is None]
         if todo:
             with progress.track(f"evaluate {benchmark.name}", len(todo), "methods") as advance:
@@ -61,16 +77,15 @@ def evaluate(
 def _row(
     record: PlanRecord, scorer: ScorerRecord, benchmark: SetRecord, frames: Mapping[str, Frame], store: Store
 ) -> Row:
-    pool = PixelPool()
+    counted = PixelCounts()
     content = hashlib.sha256()
     for frame in benchmark.frames:
         score = store.read_map("scores", scorer.key, frame.key)
         content.update(score.tobytes())
         read_labels = frames[frame.digest].read_anomaly_labels
-        if read_labels is None:
-            raise DataError(f"{benchmark.name}: the frame {frame.id} has no labels", "It can be scored, not evaluated.")
+        assert read_labels is not None, "benchmarks without labels were left out before"
         try:
-            pool.update(score, read_labels())
+            counted.update(score, read_labels())
         except ScoreError as error:
             path = store.map_path("scores", scorer.key, frame.key)
             raise ScoreError(
@@ -78,8 +93,8 @@ def _row(
                 "Remove the file and run the same command again.",
             ) from None
     protocol = PROTOCOLS[record.protocol]
-    metrics = pool.metrics(protocol)
-    network = next(part for part in record.networks if part.name == scorer.network)
+    metrics = pixel_metrics(counted, protocol)
+    network = _network(record, scorer)
     fit = store.fit(scorer.key) if scorer.fits else None
     fit_facts: dict[str, Any] = {}
     warnings = [*benchmark.warnings]
@@ -94,7 +109,8 @@ def _row(
         warnings += _fit_warnings(scorer.method, fit.facts)
     if record.calibrate is not None:
         quality = store.read_json(quality_name(network.digest, record.calibrate.digest))
-        warnings += quality["warnings"] if quality else []
+        expected = Expected(network.expected_miou, network.expected_mean_confidence)
+        warnings += quality_warnings(network.name, quality, expected) if quality else []
     return Row(
         method=scorer.method,
         params=scorer.params,
@@ -109,7 +125,7 @@ def _row(
         counts={**metrics.counts, "expected_frames": benchmark.expected},
         fit=fit_facts,
         cost={**_cost(store, network.digest[:12], scorer.key), "fit_s": fit.facts.get("seconds") if fit else None},
-        environment=environment(network.device),
+        environment=store.read_json(f"environments/{network.digest[:12]}.json") or environment(network.device),
         seed=record.seed,
         digests={"network": network.digest, "data": benchmark.digest, "scores": content.hexdigest()},
         warnings=warnings,

@@ -7,8 +7,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-
-import numpy as np
+from typing import Any
 
 from oodbench.contracts import Needs, Segmenter
 from oodbench.types import Frame, SegmenterOutput, SemanticLabels
@@ -36,11 +35,11 @@ def forward_batches(
 ) -> Iterator[Batch]:
     """One forward pass for each of the batches, in order."""
 
-    def prepare(frame: Frame) -> np.ndarray:
+    def prepare(frame: Frame) -> Any:
         return network.prepare(frame.read_image())
 
     with ThreadPoolExecutor(_WORKERS) as pool:
-        pending: deque[tuple[range, list[Future[np.ndarray]]]] = deque()
+        pending: deque[tuple[range, list[Future[Any]]]] = deque()
         waiting = iter(wanted)
         try:
             while True:
@@ -49,7 +48,7 @@ def forward_batches(
                 if not pending:
                     return
                 positions, futures = pending.popleft()
-                batch = np.stack([future.result() for future in futures])  # [N, 3, h, w]
+                batch = [future.result() for future in futures]
                 start = time.perf_counter()
                 output = network.forward(batch, needs)
                 yield Batch(positions, output, time.perf_counter() - start)

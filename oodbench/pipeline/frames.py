@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,7 +20,7 @@ from oodbench.pipeline.progress import Progress
 from oodbench.types import ANOMALY, IN_DISTRIBUTION, VOID, Frame
 
 # Raised when what `_inspect` computes or checks changes, so that older entries of the cache are not used.
-_VERSION = "1"
+_VERSION = "2"
 
 
 class FrameRecord(BaseModel):
@@ -48,6 +49,11 @@ def inspect(frames: Sequence[Frame], name: str, progress: Progress) -> list[Fram
     Raises:
         DataError: for the first frame that is not in order; says how many others are not.
     """
+    twice = [identity for identity, count in Counter(frame.id for frame in frames).items() if count > 1]
+    if twice:
+        raise DataError(f"{name}: two frames are called {twice[0]}", "Frame ids must be unique within a data set.")
+    if not frames:
+        raise DataError(f"{name}: its folder holds no frames", "Unpack the data set again.")
     cache = _Cache()
     records: list[FrameRecord] = []
     problems: list[DataError] = []
@@ -57,14 +63,14 @@ def inspect(frames: Sequence[Frame], name: str, progress: Progress) -> list[Fram
         known = cache.get(keys)
         pending = [known.get(key) or workers.submit(_inspect, frame) for frame, key in zip(frames, keys, strict=True)]
         fresh = {}
-        for key, item in zip(keys, pending, strict=True):
+        for frame, key, item in zip(frames, keys, pending, strict=True):
             try:
                 record = item if isinstance(item, FrameRecord) else item.result()
             except DataError as error:
                 problems.append(error)
                 continue
             records.append(record)
-            if key not in known:
+            if key not in known and frame.image_file is not None:
                 fresh[key] = record
             advance(1)
     cache.put(fresh)
@@ -98,8 +104,9 @@ def _inspect(frame: Frame) -> FrameRecord:
         else:
             kind, pixels = "semantic", (labels.size - void, 0, void)
         parts = [kind, digest_bytes(labels.tobytes())]
-    # A drawn frame's identity is that of its labels: pixels may differ by a grey level between machines.
-    image = digest_file(frame.image_file) if frame.image_file else digest_bytes(json.dumps([frame.id, parts]).encode())
+    # A drawn frame is known by its world and its labels: pixels may differ by a grey level between machines.
+    drawn = json.dumps([frame.identity, frame.id, parts]).encode()
+    image = digest_file(frame.image_file) if frame.image_file else digest_bytes(drawn)
     return FrameRecord(
         id=frame.id,
         group=frame.group,
@@ -116,7 +123,7 @@ def _cache_key(frame: Frame, name: str) -> str:
     files = [file.stat() if file and file.is_file() else None for file in (frame.image_file, frame.label_file)]
     stamps = [[stat.st_size, stat.st_mtime_ns] if stat else None for stat in files]
     paths = [str(frame.image_file), str(frame.label_file)]
-    return json.dumps([_VERSION, name, frame.id, frame.group, paths, stamps])
+    return json.dumps([_VERSION, name, frame.id, frame.group, frame.identity, paths, stamps])
 
 
 class _Cache:

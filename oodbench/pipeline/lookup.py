@@ -12,7 +12,7 @@ from oodbench.contracts import DatasetCard, Method, Roots, Segmenter
 from oodbench.errors import DataNotFoundError, UnknownNameError, UsageError
 from oodbench.pipeline.request import Request
 from oodbench.registry import Registry, method_label
-from oodbench.types import ClassSet, Frame, FrameSet
+from oodbench.types import ClassSet, FrameSet
 
 
 def find_methods(request: Request, registry: Registry) -> dict[str, Method]:
@@ -98,46 +98,25 @@ InDistribution = tuple[str, str, str, FrameSet]
 
 
 def in_distribution(
-    registry: Registry, roots: Roots, classes: ClassSet, required: bool, limit: int
-) -> tuple[InDistribution | None, InDistribution | None]:
-    """The frames to fit on and those to calibrate on: by the dataset's own splits, else every fifth calibrates."""
-    try:
-        card, splits = _dataset(registry, roots, classes)
-    except DataNotFoundError:
-        if required:
-            raise
-        return None, None
+    registry: Registry, roots: Roots, classes: ClassSet, limit: int
+) -> tuple[InDistribution, InDistribution]:
+    """The frames to fit on and those to calibrate on: by the dataset's own splits, else every fifth calibrates.
+
+    Raises:
+        DataNotFoundError: no dataset with these classes was found.
+    """
+    card, splits = _dataset(registry, roots, classes)
     if len(splits) > 1:
         (fit_split, fit), (calibrate_split, calibrate) = list(splits.items())[:2]
     else:
         ((split, only),) = splits.items()
-        rest = [frame for index, frame in enumerate(only.frames) if index % 5]
-        fit = replace(only, frames=tuple(rest))
+        fit = replace(only, frames=tuple(frame for index, frame in enumerate(only.frames) if index % 5))
         calibrate = replace(only, frames=only.frames[::5])
         fit_split, calibrate_split = f"{split} (four of five)", f"{split} (every fifth)"
-    if required and not fit.frames:
-        raise UsageError(
-            f"{card.name}: {fit.folder} has one labelled frame; expected some to fit on and others to calibrate on",
-            card.obtain,
-        )
     return (
         (card.name, card.title, fit_split, _spread(fit, limit)),
         (card.name, card.title, calibrate_split, _spread(calibrate, limit)),
     )
-
-
-def labelled_frames(
-    registry: Registry, roots: Roots, classes: ClassSet, limit: int
-) -> tuple[str, str, tuple[Frame, ...]]:
-    """Dataset, split and frames to measure a network's closed-set quality on: those that calibrate.
-
-    Raises:
-        DataError: there are none.
-    """
-    _, calibrate = in_distribution(registry, roots, classes, True, limit)
-    assert calibrate is not None, "required frames are there or an error was raised"
-    name, _, split, found = calibrate
-    return name, split, found.frames
 
 
 def _dataset(registry: Registry, roots: Roots, classes: ClassSet) -> tuple[DatasetCard, Mapping[str, FrameSet]]:

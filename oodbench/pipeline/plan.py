@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from oodbench.contracts import Method, Needs, PixelMethod, Scoring, Segmenter
-from oodbench.errors import RunFolderError, UsageError
+from oodbench.errors import DataNotFoundError, UsageError
 from oodbench.files import digest_bytes
 from oodbench.metrics import POOLED
+from oodbench.numerics import NUMERICS_VERSION
 from oodbench.pipeline.frames import FrameRecord, inspect
 from oodbench.pipeline.lookup import (
     check_named_roots,
@@ -58,7 +58,7 @@ class Plan:
         image = self.frames[record.digest].read_image()
         seconds = {}
         for name, network in self.networks.items():
-            batch = network.prepare(image)[None]
+            batch = [network.prepare(image)]
             needs = shared_needs(network, [self.scorers[s.key] for s in self.record.scorers if s.network == name])
             network.forward(batch, needs)
             start = time.perf_counter()
@@ -80,9 +80,15 @@ def make_plan(request: Request, registry: Registry, progress: Progress) -> Plan:
     networks = open_networks(request, registry)
     sets = find_benchmarks(request, registry, data)
     classes = one_class_set(networks)
-    fit_frames, calibrate_frames = in_distribution(
-        registry, id_data, classes, any(method.needs().fit for method in methods.values()), request.id_limit
-    )
+    fit_frames = calibrate_frames = None
+    try:
+        fit_frames, calibrate_frames = in_distribution(registry, id_data, classes, request.id_limit)
+    except DataNotFoundError:
+        fitting = any(method.needs().fit for method in methods.values())
+        if request.id_data or (request.methods and fitting):
+            raise
+    if fit_frames and not fit_frames[3].frames:
+        fit_frames = None
 
     frames: dict[str, Frame] = {}
     limit = request.limit
@@ -104,17 +110,28 @@ def make_plan(request: Request, registry: Registry, progress: Progress) -> Plan:
     for network in networks.values():
         for spec, method in methods.items():
             reason = network.capabilities.lacks(method.needs())
+            if reason is None and method.needs().fit and fit is None:
+                reason = "it is fitted, and no in-distribution frames were given to fit on (--id-data)"
             if reason is not None:
                 skipped.append(Skipped(network=network.name, method=method_label(method), reason=reason))
                 continue
-            scorer = _scorer(network, spec, method, scoring, request, fit)
+            source = registry.source_digest("methods", method.card.name)
+            scorer = _scorer(network, spec, method, source, scoring, request, fit)
             scorers[scorer.key] = registry.method(spec)
             scorer_records.append(scorer)
-    _every_method_fits(methods, networks, skipped)
+    _check_fits(bool(request.methods), scorer_records, skipped)
 
     record = PlanRecord(
         networks=tuple(
-            NetworkRecord(name=n.name, source=str(Path(source).absolute()), card=card, digest=n.digest, device=n.device)
+            NetworkRecord(
+                name=n.name,
+                source=str(Path(source).absolute()) if Path(source).exists() else source,
+                card=card,
+                digest=n.digest,
+                device=n.device,
+                expected_miou=n.expected.miou,
+                expected_mean_confidence=n.expected.mean_confidence,
+            )
             for (source, card), n in zip(model_sources(request), networks.values(), strict=True)
         ),
         scorers=tuple(scorer_records),
@@ -141,22 +158,10 @@ def default_folder(record: PlanRecord) -> Path:
     return Path("runs") / f"{benchmarks}{more}-{record.digest[:10]}"
 
 
-def check_space(plan: Plan, folder: Path) -> None:
-    """Refuse a run whose maps don't fit on the disk."""
-    place = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
-    free = shutil.disk_usage(place).free
-    stored = sum(path.stat().st_size for path in (folder / "scores").glob("*/*.npy"))
-    if plan.map_bytes() - stored > free:
-        raise RunFolderError(
-            f"{folder}: the score maps take {plan.map_bytes() / 1e9:.1f} GB and {free / 1e9:.1f} GB are free there",
-            "Use --out on another disk, fewer methods or benchmarks, or --limit.",
-        )
-
-
 def shared_needs(network: Segmenter, methods: Iterable[Method]) -> Needs:
     """What one forward pass has to give for these methods, and for the predicted classes that are kept."""
     needs = Needs.union(method.needs() for method in methods)
-    return Needs(network.capabilities.class_maps is not None, needs.features, needs.fit)
+    return replace(needs, class_maps=network.capabilities.class_maps is not None)
 
 
 def _first(found: FrameSet, limit: int | None) -> FrameSet:
@@ -173,7 +178,7 @@ def _set_record(name: str, title: str, split: str, found: FrameSet, records: Seq
         title=title,
         split=split,
         layout=found.layout,
-        folder=found.folder.absolute(),
+        folder=found.folder.absolute() if found.folder else None,
         expected=found.expected,
         warnings=tuple(warnings),
         frames=tuple(records),
@@ -181,14 +186,21 @@ def _set_record(name: str, title: str, split: str, found: FrameSet, records: Seq
 
 
 def _scorer(
-    network: Segmenter, spec: str, method: Method, scoring: Scoring, request: Request, fit: SetRecord | None
+    network: Segmenter,
+    spec: str,
+    method: Method,
+    source: str | None,
+    scoring: Scoring,
+    request: Request,
+    fit: SetRecord | None,
 ) -> ScorerRecord:
     fits = method.needs().fit
     params = method.params.model_dump(mode="json")
     depends_on = {
         "network": [network.digest, network.device],
-        "method": [method.card.name, method.card.version, params],
-        "scoring": scoring.record() if isinstance(method, PixelMethod) else scoring.resize,
+        "method": [method.card.name, method.card.version, source, params],
+        "numerics": NUMERICS_VERSION,
+        "scoring": scoring.identity() if isinstance(method, PixelMethod) else scoring.resize,
         "batch_size": request.batch_size,
         "fit": [request.seed, fit.digest] if fits and fit else None,
     }
@@ -205,15 +217,13 @@ def _scorer(
     )
 
 
-def _every_method_fits(
-    methods: Mapping[str, Method], networks: Mapping[str, Segmenter], skipped: Sequence[Skipped]
-) -> None:
-    """A method that fits no network at all is a mistake, not something to skip."""
-    for method in methods.values():
-        reasons = [pair for pair in skipped if pair.method == method_label(method)]
-        if len(reasons) == len(networks):
-            details = "; ".join(f"{pair.network}: {pair.reason}" for pair in reasons)
+def _check_fits(named: bool, scorers: Sequence[ScorerRecord], skipped: Sequence[Skipped]) -> None:
+    """A method that was named and fits no network is a mistake, not something to skip; so is a run of nothing."""
+    serving = {scorer.label for scorer in scorers}
+    for label in dict.fromkeys(pair.method for pair in skipped):
+        if label not in serving and (named or not scorers):
+            details = "; ".join(f"{pair.network}: {pair.reason}" for pair in skipped if pair.method == label)
             raise UsageError(
-                f"{method.card.name} fits none of the networks ({details})",
-                "Declare the features in the model card, or choose other methods with --method.",
+                f"{label} fits none of the networks ({details})",
+                "Declare in the model card what it reads, or choose other methods with --method.",
             )

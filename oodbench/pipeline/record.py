@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from oodbench.contracts import Roots
+from oodbench.contracts import Roots, Scoring
 from oodbench.files import digest_bytes
 from oodbench.pipeline.frames import FrameRecord
 
@@ -41,6 +41,8 @@ class NetworkRecord(_Record):
     card: str | None
     digest: str
     device: str
+    expected_miou: float | None
+    expected_mean_confidence: float | None
 
 
 class SetRecord(_Record):
@@ -50,14 +52,14 @@ class SetRecord(_Record):
     title: str
     split: str
     layout: str
-    folder: Path
+    folder: Path | None
     expected: int
     warnings: tuple[str, ...]
     frames: tuple[FrameRecord, ...]
 
     @property
     def digest(self) -> str:
-        return digest_bytes(json.dumps([frame.digest for frame in self.frames]).encode())
+        return digest_bytes(json.dumps([[frame.digest, frame.group] for frame in self.frames]).encode())
 
 
 class ScorerRecord(_Record):
@@ -106,14 +108,16 @@ class PlanRecord(_Record):
 
     @property
     def digest(self) -> str:
-        """What makes two runs the same: networks, methods, frames, scoring, protocol, seed, batches; not where."""
+        """What makes two runs the same: networks, methods, frames, scoring, seed, batches; not where they are.
+
+        Nor the protocol: the same scores are read under several.
+        """
         parts = {
             "networks": [[network.name, network.digest, network.device] for network in self.networks],
             "scorers": [scorer.key for scorer in self.scorers],
             "benchmarks": [[part.name, part.digest] for part in self.benchmarks],
             "calibrate": self.calibrate.digest if self.calibrate else None,
-            "scoring": self.scoring,
-            "protocol": self.protocol,
+            "scoring": Scoring(**self.scoring).identity(),
             "seed": self.seed,
             "batch_size": self.batch_size,
         }

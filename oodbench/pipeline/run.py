@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
 from oodbench.errors import NotStoredError, RunFolderError
 from oodbench.pipeline.calibrate import calibrate
-from oodbench.pipeline.evaluate import evaluate, result
+from oodbench.pipeline.evaluate import evaluate, result, row_key
 from oodbench.pipeline.fit import fit
-from oodbench.pipeline.plan import Plan, check_space, default_folder, make_plan
+from oodbench.pipeline.plan import Plan, default_folder, make_plan
 from oodbench.pipeline.progress import Progress, Silent
 from oodbench.pipeline.request import STAGES, KeepScores, Policy, Request, Stage
 from oodbench.pipeline.score import score
@@ -86,13 +87,13 @@ def execute(request: Request, plan: Plan, progress: Progress) -> Run:
     store = Store(folder)
     with store.locked():
         _claim(store, plan, request.policy)
-        check_space(plan, folder)
+        _check_space(plan, store, request.keep_scores)
         store.write_json("plan.json", plan.record.model_dump(mode="json"))
         run = Run(folder)
         stages: dict[Stage, Callable[[], object]] = {
             "fit": lambda: fit(plan, store, progress),
             "calibrate": lambda: calibrate(plan, store, progress),
-            "score": lambda: score(plan, store, progress),
+            "score": lambda: score(plan, store, progress, keep_maps=request.keep_scores == "all"),
             "evaluate": lambda: _evaluate(plan, store, progress, request.keep_scores, run),
             "report": lambda: _report(run, progress),
         }
@@ -122,6 +123,21 @@ def _claim(store: Store, plan: Plan, policy: Policy) -> None:
     )
 
 
+def _check_space(plan: Plan, store: Store, keep_scores: KeepScores) -> None:
+    """Refuse a run whose maps, those that are still to be made, don't fit on the disk."""
+    record = plan.record
+    rows = [row_key(record, scorer, part) for scorer in record.scorers for part in record.benchmarks]
+    if keep_scores != "all" and all(store.row(key) for key in rows):
+        return
+    stored = sum(path.stat().st_size for path in (store.folder / "scores").glob("*/*.npy"))
+    wanted, free = plan.map_bytes() - stored, shutil.disk_usage(store.folder).free
+    if wanted > free:
+        raise RunFolderError(
+            f"{store.folder}: the score maps take {wanted / 1e9:.1f} GB and {free / 1e9:.1f} GB are free there",
+            "Use --out on another disk, fewer methods or benchmarks, or --limit.",
+        )
+
+
 def _evaluate(plan: Plan, store: Store, progress: Progress, keep_scores: KeepScores, run: Run) -> None:
     rows = evaluate(plan.record, plan.frames, store, progress)
     store.write_json("result.json", result(plan.record, rows, store))
@@ -130,8 +146,9 @@ def _evaluate(plan: Plan, store: Store, progress: Progress, keep_scores: KeepSco
 
 
 def _report(run: Run, progress: Progress) -> None:
-    reports = [entry.load().card for entry in run.registry.entries("reports")]
-    wanted = [card.name for card in reports if card.default]
+    wanted = [plugin.card.name for plugin in run.registry.load_working("reports") if plugin.card.default]
+    for warning in run.registry.warnings:
+        progress.warn(warning)
     with progress.track("report", len(wanted), "reports") as advance:
         for name in wanted:
             try:
@@ -143,9 +160,10 @@ def _report(run: Run, progress: Progress) -> None:
 
 def _drop_maps(plan: Plan, store: Store, run: Run, *, keep_figures: bool) -> None:
     """Remove the score maps that are not to stay; the rows are there."""
-    for benchmark in plan.record.benchmarks:
-        figures = set(run.figure_frames(benchmark.name)) if keep_figures else set()
+    kept = set()
+    for benchmark in plan.record.benchmarks if keep_figures else ():
+        figures = set(run.figure_frames(benchmark.name))
+        kept |= {frame.key for frame in benchmark.frames if frame.id in figures}
+    for frame in {frame.key for benchmark in plan.record.benchmarks for frame in benchmark.frames} - kept:
         for scorer in plan.record.scorers:
-            for frame in benchmark.frames:
-                if frame.id not in figures:
-                    store.map_path("scores", scorer.key, frame.key).unlink(missing_ok=True)
+            store.map_path("scores", scorer.key, frame).unlink(missing_ok=True)

@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from oodbench.contracts import Scoring, Segmenter
+from oodbench.contracts import Scoring
+from oodbench.pipeline.environment import environment
 from oodbench.pipeline.evaluate import row_key
 from oodbench.pipeline.feed import batches, forward_batches
 from oodbench.pipeline.frames import FrameRecord
 from oodbench.pipeline.plan import Plan, shared_needs
 from oodbench.pipeline.progress import Progress
-from oodbench.pipeline.record import SetRecord
+from oodbench.pipeline.record import NetworkRecord, SetRecord
 from oodbench.pipeline.scoring import named, score_output
 from oodbench.pipeline.store import Store
 
@@ -23,36 +24,42 @@ from oodbench.pipeline.store import Store
 _IN_FLIGHT = 24
 
 
-def score(plan: Plan, store: Store, progress: Progress) -> None:
-    """Score what is not scored yet. A batch is done when all its maps are stored; else it is done again, whole."""
+def score(plan: Plan, store: Store, progress: Progress, *, keep_maps: bool = True) -> None:
+    """Score what is not scored yet. A batch is done when all its maps are stored; else it is done again, whole.
+
+    Args:
+        plan, store, progress: the run.
+        keep_maps: maps are wanted for themselves; False: only for rows that are not there yet.
+    """
     for record in plan.record.networks:
-        network = plan.networks[record.name]
+        store.write_json(f"environments/{record.digest[:12]}.json", environment(record.device))
         for benchmark in plan.record.benchmarks:
-            _score_benchmark(plan, store, progress, network, record.digest[:12], benchmark)
+            _score_benchmark(plan, store, progress, record, benchmark, keep_maps)
 
 
 def _score_benchmark(
-    plan: Plan, store: Store, progress: Progress, network: Segmenter, network_key: str, benchmark: SetRecord
+    plan: Plan, store: Store, progress: Progress, described: NetworkRecord, benchmark: SetRecord, keep_maps: bool
 ) -> None:
-    record = plan.record
+    record, network = plan.record, plan.networks[described.name]
+    network_key = described.digest[:12]
+    prediction_key = f"{network_key}-{record.scoring['upsample']}"
     # Where the row is there already its maps may have been removed after evaluation (--keep-scores).
     keys = [
         scorer.key
         for scorer in record.scorers
-        if scorer.network == network.name and store.row(row_key(record, scorer, benchmark)) is None
+        if scorer.network == network.name and (keep_maps or store.row(row_key(record, scorer, benchmark)) is None)
     ]
     records = benchmark.frames
     frames = [plan.frames[frame.digest] for frame in records]
 
+    def stored(kind: str, key: str, positions: range) -> bool:
+        inside = (records[index] for index in positions)
+        return all(store.has_map(kind, key, frame.key, (frame.height, frame.width)) for frame in inside)
+
     def missing(positions: range) -> list[str]:
-        absent = []
-        for key in keys:
-            for index in positions:
-                frame = records[index]
-                if not store.has_map("scores", key, frame.key, (frame.height, frame.width)):
-                    absent.append(key)
-                    break
-        return absent
+        if network.capabilities.class_maps is not None and not stored("predictions", prediction_key, positions):
+            return keys
+        return [key for key in keys if not stored("scores", key, positions)]
 
     wanted = {
         positions: absent for positions in batches(len(frames), record.batch_size) if (absent := missing(positions))
@@ -74,7 +81,7 @@ def _score_benchmark(
                 for key, values in result.scores.items():
                     writer.put("scores", key, frame, values)
                 if result.prediction is not None:
-                    writer.put("predictions", network_key, frame, result.prediction)
+                    writer.put("predictions", prediction_key, frame, result.prediction)
             count = len(inside)
             milliseconds = {key: 1e3 * seconds / count for key, seconds in cost.scorers.items()}
             line = {

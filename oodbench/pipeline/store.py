@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import filelock
 import numpy as np
@@ -28,6 +29,12 @@ from oodbench.contracts import Calibration, Fit, Row
 from oodbench.errors import NotStoredError, RunFolderError
 from oodbench.files import cannot_write, write_atomically
 from oodbench.pipeline.record import PlanRecord
+
+_DAMAGED = (OSError, ValueError, EOFError, BadZipFile)
+
+
+def _damaged(path: Path, error: Exception) -> RunFolderError:
+    return RunFolderError(f"{path}: damaged ({error})", "Remove the file and run the same command again.")
 
 
 class Store:
@@ -43,11 +50,10 @@ class Store:
         Raises:
             RunFolderError: another process holds it, or the folder can't be written.
         """
+        lock = filelock.FileLock(self.folder / ".lock")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            lock = filelock.FileLock(self.folder / ".lock")
-            with lock.acquire(timeout=0):
-                yield
+            lock.acquire(timeout=0)
         except filelock.Timeout:
             raise RunFolderError(
                 f"{self.folder}: another oodbench process is at work in this folder",
@@ -55,6 +61,12 @@ class Store:
             ) from None
         except OSError as error:
             raise cannot_write(self.folder, error) from error
+        try:
+            for left in self.folder.glob("**/.*.part"):  # of a process that was killed while it wrote
+                left.unlink(missing_ok=True)
+            yield
+        finally:
+            lock.release()
 
     def clear(self) -> None:
         """Remove what a run has written; files of anybody else stay."""
@@ -80,7 +92,7 @@ class Store:
 
     def is_foreign(self) -> bool:
         """Whether the folder holds files, but no run."""
-        return self.plan() is None and any(path.name != ".lock" for path in self.folder.iterdir())
+        return not (self.folder / "plan.json").is_file() and any(path.name != ".lock" for path in self.folder.iterdir())
 
     def write_json(self, name: str, content: Any) -> None:
         text = json.dumps(content, indent=1, sort_keys=False, allow_nan=False)
@@ -127,8 +139,11 @@ class Store:
         path = self.folder / "calibration" / f"{key}.npz"
         if not path.is_file():
             return None
-        with np.load(path, allow_pickle=False) as arrays:
-            return Calibration(arrays["levels"], arrays["quantiles"], str(arrays["source"]))
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                return Calibration(arrays["levels"], arrays["quantiles"], str(arrays["source"]))
+        except _DAMAGED as error:
+            raise _damaged(path, error) from None
 
     def write_calibration(self, key: str, calibration: Calibration) -> None:
         path = self.folder / "calibration" / f"{key}.npz"
@@ -146,7 +161,7 @@ class Store:
         path = self.map_path(kind, key, frame)
         try:
             return bool(np.load(path, mmap_mode="r", allow_pickle=False).shape == size)
-        except (OSError, ValueError):
+        except _DAMAGED:
             return False
 
     def write_map(self, kind: str, key: str, frame: str, values: NDArray[Any]) -> None:
@@ -162,10 +177,8 @@ class Store:
                 f"{path}: this map is not stored",
                 "It was not scored yet, or --keep-scores did not keep it: run again with --keep-scores all.",
             ) from None
-        except (OSError, ValueError) as error:
-            raise RunFolderError(
-                f"{path}: damaged ({error})", "Remove the file and run the same command again."
-            ) from None
+        except _DAMAGED as error:
+            raise _damaged(path, error) from None
         return values
 
     # costs
@@ -175,12 +188,18 @@ class Store:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line) + "\n")
+                # A line break before each line: half a line that a full disk left is then a line of its own.
+                file.write("\n" + json.dumps(line))
         except OSError as error:
             raise cannot_write(path, error) from error
 
     def costs(self, network: str) -> list[dict[str, Any]]:
         path = self.folder / "costs" / f"{network}.jsonl"
         lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-        # A run that was killed may have left half of a last line.
-        return [json.loads(line) for line in lines if line.endswith("}")]
+        found = []
+        for line in lines:
+            try:
+                found.append(json.loads(line))
+            except ValueError:
+                continue  # empty, or half a line of a run that was killed: a cost less, nothing else
+        return found

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from oodbench.contracts import Calibration, Row
-from oodbench.errors import DataError, RunFolderError, UnknownNameError
+from oodbench.errors import RunFolderError, UnknownNameError
+from oodbench.pipeline.calibrate import calibration_name
 from oodbench.pipeline.evaluate import evaluate, read_result, result
 from oodbench.pipeline.frames import inspect
 from oodbench.pipeline.progress import Progress, Silent
@@ -53,8 +54,18 @@ class Run:
 
     @property
     def result(self) -> Mapping[str, Any]:
-        """The content of result.json."""
-        return read_result(self.store)
+        """The content of result.json.
+
+        Raises:
+            RunFolderError: there is none, or it is of another plan than the one that the folder holds now.
+        """
+        content = read_result(self.store)
+        if content.get("plan") != self.record.digest:
+            raise RunFolderError(
+                f"{self.folder}: its result.json is older than its plan: the last run there did not come to the end",
+                "Run the same 'oodbench run' again to go on with it.",
+            )
+        return content
 
     @cached_property
     def rows(self) -> Sequence[Row]:
@@ -82,20 +93,19 @@ class Run:
         return [ids[index] for index in picked]
 
     def image(self, benchmark: str, frame: str) -> RGBImage:
-        return self._opened[benchmark][frame].read_image()
+        return self._frame(benchmark, frame).read_image()
 
-    def labels(self, benchmark: str, frame: str) -> AnomalyLabels:
-        read = self._opened[benchmark][frame].read_anomaly_labels
-        if read is None:
-            raise DataError(f"{benchmark}: the frame {frame} has no labels")
-        return read()
+    def labels(self, benchmark: str, frame: str) -> AnomalyLabels | None:
+        read = self._frame(benchmark, frame).read_anomaly_labels
+        return None if read is None else read()
 
     def score(self, row: Row, frame: str) -> ScoreMap:
         key = next(record.key for record in self._set(row.benchmark).frames if record.id == frame)
         return self.store.read_map("scores", self._scorer_key(row), key)
 
     def calibration(self, row: Row) -> Calibration | None:
-        return self.store.calibration(self._scorer_key(row))
+        part = self.record.calibrate
+        return None if part is None else self.store.calibration(calibration_name(self._scorer_key(row), part))
 
     def report(self, name: str) -> Sequence[Path]:
         """Write the report of that name into the run's folder, and return its files."""
@@ -111,7 +121,7 @@ class Run:
         with self.store.locked():
             frames = {}
             for part in self.record.benchmarks:
-                found = [self._opened[part.name][record.id] for record in part.frames]
+                found = [self._frame(part.name, record.id) for record in part.frames]
                 if inspect(found, part.name, progress) != list(part.frames):
                     raise RunFolderError(
                         f"{part.folder}: the frames or labels of {part.name} are not those of the run any more",
@@ -121,6 +131,16 @@ class Run:
             rows = evaluate(self.record, frames, self.store, progress, again=True)
             self.store.write_json("result.json", result(self.record, rows, self.store))
         return Run(self.folder)
+
+    def _frame(self, benchmark: str, identity: str) -> Frame:
+        part = self._set(benchmark)
+        frame = self._opened[part.name].get(identity)
+        if frame is None:
+            raise RunFolderError(
+                f"{part.folder}: the frame {identity} of {benchmark} is not there any more",
+                "Bring back the data set that the run was made on.",
+            )
+        return frame
 
     @cached_property
     def _opened(self) -> Mapping[str, Mapping[str, Frame]]:

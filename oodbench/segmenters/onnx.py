@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import onnx
 import onnxruntime
 from numpy.typing import NDArray
 
-from oodbench.contracts import Adapter, AdapterCard, Capabilities, Needs, Segmenter
-from oodbench.contracts.segmenter import Expected
+from oodbench.contracts import Adapter, AdapterCard, Capabilities, Expected, Needs, Segmenter
 from oodbench.errors import ModelError
 from oodbench.files import digest_bytes, digest_file
 from oodbench.segmenters.model_card import ModelCard, read_card
@@ -58,16 +58,23 @@ class OnnxSegmenter(Segmenter):
     def prepare(self, image: RGBImage) -> NDArray[np.float32]:
         return self._card.input.apply(image)
 
-    def forward(self, batch: NDArray[np.float32], needs: Needs) -> SegmenterOutput:
+    def forward(self, batch: Sequence[NDArray[np.float32]], needs: Needs) -> SegmenterOutput:
         import torch
 
+        shapes = {image.shape for image in batch}
+        if len(shapes) > 1:
+            raise ModelError(
+                f"{self._card_path}: images of {len(shapes)} sizes in one batch, and input.size is not set",
+                "Set input.size, or use a batch of one.",
+            )
+        images = np.stack(batch)  # [N, 3, h, w]
         names = {role: self._card.outputs.features[role] for role in needs.features}
-        if needs.logits and self._card.outputs.class_maps is not None:
+        if (needs.class_maps or needs.logits) and self._card.outputs.class_maps is not None:
             names[""] = self._card.outputs.class_maps
         try:
-            arrays = self._session.run(list(names.values()), {self._input: batch})
+            arrays = self._session.run(list(names.values()), {self._input: images})
         except Exception as error:  # ONNX Runtime raises classes of its own that share no base but Exception
-            raise ModelError(f"{self._path}: failed on an input of {batch.shape}: {error}") from error
+            raise ModelError(f"{self._path}: failed on an input of {images.shape}: {error}") from error
         outputs = {role: torch.from_numpy(array) for role, array in zip(names, arrays, strict=True)}
         values = outputs.pop("", None)
         if values is None:
@@ -157,10 +164,16 @@ class OnnxSegmenter(Segmenter):
 
     def _digest(self) -> str:
         bearing = self._card.model_dump(exclude={"name", "source", "licence", "expected"}, mode="json")
-        # Large networks keep their weights in files beside the graph.
-        weights = sorted(self._path.parent.glob(f"{self._path.name}[._]*"))
-        parts = [digest_file(part) for part in (self._path, *weights)]
+        parts = [digest_file(part) for part in (self._path, *_weight_files(self._path))]
         return digest_bytes(json.dumps([parts, bearing], sort_keys=True).encode())
+
+
+def _weight_files(path: Path) -> list[Path]:
+    """The files beside the graph in which a large network keeps its weights."""
+    model = onnx.load(path, load_external_data=False)
+    external = [tensor for tensor in model.graph.initializer if tensor.data_location == onnx.TensorProto.EXTERNAL]
+    names = {entry.value for tensor in external for entry in tensor.external_data if entry.key == "location"}
+    return [path.parent / name for name in sorted(names)]
 
 
 def _session(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -130,3 +132,16 @@ def test_a_plugin_is_listed(tmp_path: Path) -> None:
     clash = oodbench("list", "methods", "--plugin", plugin)
     assert clash.returncode == 2
     assert "two methods are called 'msp'" in clash.stderr
+
+
+def test_an_interruption_says_how_to_go_on(network_file: Path, data: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "oodbench", "run", "--model", str(network_file), "--data", str(data), "--out", "r"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not (tmp_path / "r" / "plan.json").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate()
+    assert process.returncode == 130, stderr
+    assert stderr.endswith("interrupted: the same command goes on from here\n")
+    assert "Traceback" not in stderr

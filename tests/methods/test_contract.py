@@ -236,3 +236,31 @@ def test_scores_that_are_not_finite_are_an_error() -> None:
     output.class_maps.values[0, 3, 5, 5] = torch.nan
     with pytest.raises(ScoreError, match="msp: 1 of 1152 scores are NaN or infinite"):
         scores(REGISTRY.method("msp"), output, "score")
+
+
+def test_gmm_bears_dead_units_and_a_rare_class() -> None:
+    method = REGISTRY.method("gmm-posthoc")
+    method.begin_fit(CITYSCAPES_19, 0)
+    output, labels = world(0, classes=4)
+    features = output.features["penultimate"].clone()
+    features[:, 3] = 0
+    rare = labels.values.copy()
+    rare[:4, :10] = 7
+    method.update(SegmenterOutput(None, {"penultimate": features}), [SemanticLabels(rare, CITYSCAPES_19)])
+    method.load(method.fitted())
+    quiet = scores(method, SegmenterOutput(output.class_maps, {"penultimate": features}))
+    assert np.isfinite(quiet).all()
+    sparking = features.clone()
+    sparking[:, 3, 5, 5] = 1e-3
+    assert np.allclose(scores(method, SegmenterOutput(output.class_maps, {"penultimate": sparking})), quiet)
+
+
+def test_knn_s_bank_is_drawn_from_all_frames() -> None:
+    method = REGISTRY.method("knn:bank_size=190")
+    method.begin_fit(CITYSCAPES_19, 0)
+    for frame in range(30):
+        _, labels = world(frame, classes=2)
+        maps = torch.full((1, 1, *GRID), float(frame))
+        method.update(SegmenterOutput(None, {"penultimate": maps}), [labels])
+    frames = method.fitted().tensors["bank"][:, 0]
+    assert len(frames.unique()) > 25

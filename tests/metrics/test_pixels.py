@@ -12,17 +12,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
-from oodbench.errors import ScoreError
-from oodbench.metrics import POOLED, PixelMetrics, PixelPool
+from oodbench.errors import ScoreError, UsageError
+from oodbench.metrics import POOLED, PixelCounts, PixelMetrics, pixel_metrics, pixel_metrics_of
 from oodbench.types import AnomalyLabels
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 
 
-def pooled(score: np.ndarray, label: np.ndarray) -> PixelMetrics:
-    pool = PixelPool()
-    pool.update(np.atleast_2d(score).astype(np.float32), AnomalyLabels(np.atleast_2d(label).astype(np.uint8)))
-    return pool.metrics(POOLED)
+def frame(score: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, AnomalyLabels]:
+    return np.atleast_2d(score).astype(np.float32), AnomalyLabels(np.atleast_2d(label).astype(np.uint8))
+
+
+def counted(score: np.ndarray, label: np.ndarray, compiled: bool = True) -> PixelCounts:
+    counts = PixelCounts(compiled)
+    counts.update(*frame(score, label))
+    return counts
+
+
+def pooled(score: np.ndarray, label: np.ndarray, compiled: bool = True) -> PixelMetrics:
+    return pixel_metrics(counted(score, label, compiled), POOLED)
 
 
 def brute_force(score: np.ndarray, label: np.ndarray) -> dict[str, float]:
@@ -55,8 +63,11 @@ def test_equals_the_definitions(values: list[float], data: st.DataObject) -> Non
     score = np.array(values, np.float32)
     labels = st.lists(st.sampled_from([0, 1, 255]), min_size=len(values), max_size=len(values))
     label = np.array(data.draw(labels.filter(lambda drawn: 0 in drawn and 1 in drawn)), np.uint8)
+    compiled, plain = pooled(score, label), pooled(score, label, compiled=False)
+    assert compiled == plain
+    assert pixel_metrics_of(lambda: [frame(score, label)], POOLED, 4 << 20) == compiled
     for name, value in brute_force(score, label).items():
-        assert pooled(score, label).values[name] == pytest.approx(value, abs=1e-12)
+        assert compiled.values[name] == pytest.approx(value, abs=1e-12)
 
 
 @pytest.mark.parametrize("levels", [None, 50, 3])
@@ -76,14 +87,14 @@ def test_equals_scikit_learn(levels: int | None) -> None:
 def test_equals_the_field_s_evaluators() -> None:
     arrays = np.load(GOLDEN / "pixel_metrics.npz")
     golden = json.loads((GOLDEN / "pixel_metrics.json").read_text())
-    for frames, results in ((golden["frame_sets"][name], golden["results"][name]) for name in golden["frame_sets"]):
-        pool = PixelPool()
+    for name, frames in golden["frame_sets"].items():
+        counts = PixelCounts()
         for index in frames:
-            pool.update(arrays[f"score_{index}"], AnomalyLabels(arrays[f"label_{index}"]))
-        found = pool.metrics(POOLED).values
-        for evaluator in results.values():
-            for name, value in evaluator.items():
-                assert found[name] == pytest.approx(value, abs=1e-12)
+            counts.update(arrays[f"score_{index}"], AnomalyLabels(arrays[f"label_{index}"]))
+        found = pixel_metrics(counts, POOLED).values
+        for evaluator in (golden["results"][name][key] for key in ("fishyscapes", "bdlb")):
+            for metric, value in evaluator.items():
+                assert found[metric] == pytest.approx(value, abs=1e-12)
 
 
 @settings(deadline=None)
@@ -91,15 +102,17 @@ def test_equals_the_field_s_evaluators() -> None:
 def test_shards_merge_to_the_whole_in_any_order(values: list[float], parts: int, random: object) -> None:
     score = np.array(values, np.float32)
     label = np.arange(len(values), dtype=np.uint8) % 2
-    pools = []
-    for chunk in np.array_split(np.arange(len(values)), parts):
-        pool = PixelPool()
-        pool.update(score[None, chunk], AnomalyLabels(label[None, chunk]))
-        pools.append(pool)
-    random.shuffle(pools)  # type: ignore[attr-defined]
-    whole = PixelPool()
-    whole.merge(pools)
-    assert whole.metrics(POOLED).values == pooled(score, label).values
+    shards = [
+        PixelCounts.from_arrays(counted(score[chunk], label[chunk]).arrays())
+        for chunk in np.array_split(np.arange(len(values)), parts)
+    ]
+    random.shuffle(shards)  # type: ignore[attr-defined]
+    whole = PixelCounts()
+    whole.merge(shards)
+    merged = pixel_metrics(whole, POOLED)
+    alone = pooled(score, label)
+    assert merged.values == alone.values
+    assert (merged.best_f1, merged.best_f1_threshold) == (alone.best_f1, alone.best_f1_threshold)
 
 
 @settings(deadline=None)
@@ -110,6 +123,9 @@ def test_a_monotone_map_of_the_scores_changes_nothing(values: list[float]) -> No
     # Ranks are the strictest monotone map there is; float32 holds them exactly.
     ranks = np.unique(score, return_inverse=True)[1].astype(np.float32)
     assert pooled(score, label).values == pooled(ranks, label).values
+    # A map that fills all 32 bits takes the scores out of half precision, and with it into the other way to count.
+    spread = (ranks * np.float32(1.2345678)).astype(np.float32)
+    assert pooled(score, label).values == pooled(spread, label).values
 
 
 def test_undefined_is_nan_with_a_reason() -> None:
@@ -117,6 +133,7 @@ def test_undefined_is_nan_with_a_reason() -> None:
     assert all(math.isnan(value) for value in none_anomalous.values.values())
     assert set(none_anomalous.undefined) == {"AP", "FPR95", "AUROC"}
     assert none_anomalous.counts["frames_without_anomaly"] == 1
+    assert math.isnan(none_anomalous.best_f1)
     all_anomalous = pooled(np.arange(4.0), np.ones(4))
     assert all_anomalous.values["AP"] == 1.0
     assert set(all_anomalous.undefined) == {"FPR95", "AUROC"}
@@ -137,6 +154,63 @@ def test_nan_where_it_counts_is_an_error() -> None:
 def test_another_shape_or_type_is_an_error() -> None:
     labels = AnomalyLabels(np.zeros((2, 2), np.uint8))
     with pytest.raises(ScoreError, match="expected the same"):
-        PixelPool().update(np.zeros((2, 3), np.float32), labels)
+        PixelCounts().update(np.zeros((2, 3), np.float32), labels)
     with pytest.raises(ScoreError, match="expected float32"):
-        PixelPool().update(np.zeros((2, 2)), labels)  # type: ignore[arg-type]
+        PixelCounts().update(np.zeros((2, 2)), labels)  # type: ignore[arg-type]
+
+
+def test_frames_of_both_precisions_pool() -> None:
+    rng = np.random.default_rng(5)
+    frames = []
+    for index in range(6):
+        score = rng.normal(size=(20, 30)).astype(np.float32)
+        if index % 2:
+            score = score.astype(np.float16).astype(np.float32)
+        frames.append((score, AnomalyLabels((rng.random((20, 30)) < 0.1).astype(np.uint8))))
+    counts, plain = PixelCounts(), PixelCounts(compiled=False)
+    for score, labels in frames:
+        counts.update(score, labels)
+        plain.update(score, labels)
+    found = pixel_metrics(counts, POOLED)
+    assert found == pixel_metrics(plain, POOLED)
+    score = np.concatenate([score.ravel() for score, _ in frames])
+    label = np.concatenate([labels.values.ravel() for _, labels in frames])
+    assert found.values["AP"] == pytest.approx(average_precision_score(label, score), abs=1e-12)
+    assert found.values["AUROC"] == pytest.approx(roc_auc_score(label, score), abs=1e-12)
+    again = pixel_metrics(PixelCounts.from_arrays(counts.arrays()), POOLED)
+    assert again == found
+
+
+@pytest.mark.parametrize("budget", [4 << 20, 16 << 20, 1 << 30])
+def test_any_budget_gives_the_same_numbers(budget: int) -> None:
+    rng = np.random.default_rng(6)
+    frames = [
+        (rng.normal(size=(40, 50)).astype(np.float32), AnomalyLabels((rng.random((40, 50)) < 0.1).astype(np.uint8)))
+        for _ in range(4)
+    ]
+    passes = []
+
+    def read() -> list[tuple[np.ndarray, AnomalyLabels]]:
+        passes.append(1)
+        return frames
+
+    counts = PixelCounts()
+    for score, labels in frames:
+        counts.update(score, labels)
+    assert pixel_metrics_of(read, POOLED, budget) == pixel_metrics(counts, POOLED)
+    assert len(passes) > (2 if budget < 1 << 30 else 1)
+
+
+def test_a_budget_that_is_too_small_is_an_error() -> None:
+    with pytest.raises(UsageError, match="expected 4194304 or more"):
+        pixel_metrics_of(list, POOLED, 1000)
+
+
+def test_best_f1_by_the_definition() -> None:
+    rng = np.random.default_rng(8)
+    label = (rng.random(3000) < 0.1).astype(np.uint8)
+    score = (rng.normal(size=3000) + label).astype(np.float32)
+    found = pooled(score, label)
+    options = {t: 2 * (label[score >= t] == 1).sum() / ((score >= t).sum() + label.sum()) for t in score[label == 1]}
+    assert found.best_f1 == pytest.approx(max(options.values()), abs=1e-12)
+    assert options[np.float32(found.best_f1_threshold)] == pytest.approx(found.best_f1, abs=1e-12)

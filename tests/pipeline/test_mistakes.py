@@ -45,7 +45,8 @@ def test_a_wrong_folder(network_file: Path, data: Path, tmp_path: Path) -> None:
 
 def test_no_in_distribution_frames(network_file: Path, road_anomaly: Path, tmp_path: Path) -> None:
     parts = ("cityscapes was not found", "gtFine/<split>", "--id-data DIR")
-    refused(tmp_path / "run", *parts, network=network_file, data=road_anomaly)
+    refused(tmp_path / "run", *parts, network=network_file, data=road_anomaly, methods=["msp", "knn"])
+    refused(tmp_path / "run", *parts, network=network_file, data=road_anomaly, id_data=[road_anomaly])
 
 
 def test_a_truncated_image(network_file: Path, data: Path, tmp_path: Path) -> None:
@@ -88,7 +89,10 @@ def test_a_label_value_that_nobody_declared_is_found_before_anything_is_computed
         ({"methods": ["knn:neighbours=5"]}, "unknown parameter of knn 'neighbours'"),
         ({"benchmarks": ["road-anomly"]}, "unknown benchmark 'road-anomly'. Did you mean 'road-anomaly'?"),
         ({"id_data": ["city=/tmp"]}, "unknown data set in NAME=DIR 'city'. Did you mean 'cityscapes'?"),
-        ({"methods": ["knn:features=encoder"]}, "knn fits none of the networks (tiny: it reads the features 'encoder'"),
+        (
+            {"methods": ["knn:features=encoder"]},
+            "kNN (features=encoder) fits none of the networks (tiny: it reads the features 'encoder'",
+        ),
         ({"models": []}, "no network was given"),
         ({"models": ["net.pth"]}, "no adapter takes this"),
         ({"limit": 0}, "limit is 0; expected 1 or more"),
@@ -206,6 +210,9 @@ def test_a_damaged_fit_and_a_damaged_plan(network_file: Path, data: Path, tmp_pa
     refused(tmp_path / "run", str(path), "damaged", "Remove the file", network=network_file, data=data, methods=["knn"])
     (tmp_path / "run" / "plan.json").write_text("{}")
     refused(tmp_path / "run", "not a plan of this version", "--overwrite", network=network_file, data=data)
+    (tmp_path / "run" / ".plan.json.abc.part").write_text("left by a process that was killed")
+    assert len(small_run(network_file, data, tmp_path / "run", policy="overwrite").rows) == 6
+    assert not list((tmp_path / "run").glob("**/*.part"))
 
 
 def test_labels_that_changed_since_the_run(network_file: Path, data: Path, tmp_path: Path) -> None:
@@ -237,8 +244,9 @@ def test_a_store_survives_half_a_line_of_costs(tmp_path: Path) -> None:
     store = Store(tmp_path)
     store.add_cost("network", {"forward": 1.0})
     with (tmp_path / "costs" / "network.jsonl").open("a") as file:
-        file.write('{"forward": 2.0, "sc')
-    assert store.costs("network") == [{"forward": 1.0}]
+        file.write('\n{"forward": 2.0, "sc')
+    store.add_cost("network", {"forward": 3.0})
+    assert store.costs("network") == [{"forward": 1.0}, {"forward": 3.0}]
 
 
 def test_frames_that_differ_only_in_pixels_are_other_runs(network_file: Path, data: Path, tmp_path: Path) -> None:
@@ -246,3 +254,90 @@ def test_frames_that_differ_only_in_pixels_are_other_runs(network_file: Path, da
     save(data / "RoadAnomaly_jpg/frames/obstacles03_cardboard.jpg", photograph(55))
     with pytest.raises(RunFolderError, match="belongs to another run"):
         small_run(network_file, data, tmp_path / "run", methods=["msp"])
+
+
+def test_an_empty_set_and_two_frames_of_one_name(network_file: Path, data: Path, tmp_path: Path) -> None:
+    (data / "RoadAnomaly21" / "images").mkdir(parents=True)
+    (data / "RoadAnomaly21" / "labels_masks").mkdir()
+    message = "road-anomaly-21: its folder holds no frames"
+    refused(tmp_path / "run", message, network=network_file, data=data, benchmarks=["road-anomaly-21"])
+    for scene in ("aachen", "bochum"):
+        save(data / f"cityscapes/leftImg8bit/train/{scene}/twin_leftImg8bit.png", photograph(1))
+        save(data / f"cityscapes/gtFine/train/{scene}/twin_gtFine_labelIds.png", np.full((48, 96), 7, np.uint8))
+    # A later folder's file of the same name replaces the earlier one in no silence: the pairs are by id.
+    run = small_run(network_file, data, tmp_path / "twin", methods=["msp"])
+    assert run.record.fit is not None
+    assert len({frame.id for frame in run.record.fit.frames}) == len(run.record.fit.frames)
+
+
+def test_a_calibration_split_that_is_all_void(network_file: Path, data: Path, tmp_path: Path) -> None:
+    for label in (data / "cityscapes" / "gtFine" / "val").rglob("*.png"):
+        save(label, np.zeros((48, 96), np.uint8))
+    parts = ("cityscapes val: all pixels of its frames are void", "labelled ones")
+    refused(tmp_path / "run", *parts, network=network_file, data=data, methods=["msp"])
+
+
+def test_an_error_of_a_method_s_own_files_is_not_blamed_on_the_folder(
+    network_file: Path, data: Path, tmp_path: Path
+) -> None:
+    plugin = tmp_path / "reads.py"
+    plugin.write_text(
+        """
+from oodbench.contracts import MethodCard, PixelMethod
+
+PLUGINS = {"methods": {"reads": ("Reads", "reads a file that is not there")}}
+
+
+class Reads(PixelMethod):
+    card = MethodCard(name="reads", title="Reads", paper="none", url="none")
+
+    def pixel_score(self, band):
+        return open("/nonexistent/weights.pt")
+"""
+    )
+    with pytest.raises(FileNotFoundError, match="weights"):
+        small_run(network_file, data, tmp_path / "run", methods=["reads"], plugins=[plugin])
+
+
+def test_a_card_of_another_name_is_refused(network_file: Path, data: Path, tmp_path: Path) -> None:
+    plugin = tmp_path / "copied.py"
+    plugin.write_text(
+        """
+from oodbench.methods.msp import MSP
+
+PLUGINS = {"methods": {"mine": ("MSP", "copied, and its card forgotten")}}
+"""
+    )
+    parts = ("PLUGINS calls MSP 'mine', and its card says 'msp'", "Give both one name")
+    refused(tmp_path / "run", *parts, network=network_file, data=data, methods=["mine"], plugins=[plugin])
+
+
+def test_a_result_older_than_its_plan_is_refused(network_file: Path, data: Path, tmp_path: Path) -> None:
+    small_run(network_file, data, tmp_path / "run", methods=["msp"])
+    small_run(network_file, data, tmp_path / "run", methods=["energy"], policy="resume", until="fit")
+    with pytest.raises(RunFolderError, match=r"result\.json is older than its plan"):
+        _ = oodbench.load(tmp_path / "run").rows
+
+
+def test_a_frame_that_is_gone_since_the_run(network_file: Path, data: Path, tmp_path: Path) -> None:
+    run = small_run(network_file, data, tmp_path / "run", methods=["msp"])
+    import shutil
+
+    (data / "RoadAnomaly_jpg" / "frame_list.json").unlink()
+    (data / "RoadAnomaly_jpg/frames/obstacles03_cardboard.jpg").unlink()
+    shutil.rmtree(data / "RoadAnomaly_jpg/frames/obstacles03_cardboard.labels")
+    with pytest.raises(RunFolderError, match="the frame obstacles03_cardboard of road-anomaly is not there any more"):
+        oodbench.load(run.folder).evaluate()
+
+
+def test_a_damaged_map_and_calibration_are_named(network_file: Path, data: Path, tmp_path: Path) -> None:
+    run = small_run(network_file, data, tmp_path / "run", methods=["msp"])
+    for pattern, read in (
+        ("scores/*/*.npy", lambda: oodbench.load(run.folder).evaluate()),
+        ("calibration/*.npz", lambda: oodbench.load(run.folder).calibration(run.rows[0])),
+    ):
+        path = next(run.folder.glob(pattern))
+        path.write_bytes(b"")
+        with pytest.raises(RunFolderError, match="damaged") as error:
+            read()
+        assert str(path) in str(error.value)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from worlds import numbers, small_run
 import oodbench
 from oodbench.contracts import Needs, Row
 from oodbench.errors import NotStoredError
-from oodbench.metrics import POOLED, PixelPool
+from oodbench.metrics import POOLED, PixelCounts, pixel_metrics
 from oodbench.segmenters.onnx import OnnxSegmenter
 from oodbench.types import SegmenterOutput
 
@@ -42,11 +43,11 @@ def test_a_whole_run(network_file: Path, data: Path, tmp_path: Path) -> None:
         assert set(row.metrics) == {"AP", "FPR95", "AUROC"}
         assert row.scoring == {"upsample": "logits", "resize": "bilinear"}
         assert row.protocol["name"] == "pooled"
-        # The row is what a fresh pool says of the stored maps.
-        pool = PixelPool()
+        # The row is what a fresh count says of the stored maps.
+        counted = PixelCounts()
         for frame in run.frames("road-anomaly"):
-            pool.update(run.score(row, frame), run.labels("road-anomaly", frame))
-        assert row.metrics == pool.metrics(POOLED).values
+            counted.update(run.score(row, frame), run.labels("road-anomaly", frame))
+        assert row.metrics == pixel_metrics(counted, POOLED).values
     stored = json.loads((run.folder / "result.json").read_text())
     assert [Row.model_validate(row) for row in stored["rows"]] == list(run.rows)
     assert set(stored["quality"]["tiny"]) >= {"miou", "mean_confidence", "frames"}
@@ -68,7 +69,7 @@ def test_the_table_as_a_data_frame(network_file: Path, data: Path, tmp_path: Pat
 class _Counting(OnnxSegmenter):
     passes: list[int]
 
-    def forward(self, batch: np.ndarray[Any, Any], needs: Needs) -> SegmenterOutput:
+    def forward(self, batch: Sequence[Any], needs: Needs) -> SegmenterOutput:
         self.passes.append(len(batch))
         return super().forward(batch, needs)
 
@@ -222,8 +223,10 @@ def test_the_two_ways_to_upsample_differ_and_features_don_t(network_file: Path, 
 def test_without_in_distribution_frames_methods_that_need_none_run(
     network_file: Path, road_anomaly: Path, tmp_path: Path
 ) -> None:
-    run = small_run(network_file, road_anomaly, tmp_path / "run", methods=["msp", "energy"], until="report")
+    run = small_run(network_file, road_anomaly, tmp_path / "run", until="report")
+    assert [row.method for row in run.rows] == ["energy", "entropy", "max-logit", "msp"]
     assert run.calibration(run.rows[0]) is None
+    assert {pair["method"] for pair in run.result["skipped"]} == {"kNN", "GMM post hoc"}
     assert (run.folder / "report" / "heatmaps-road-anomaly.png").is_file()
 
 
@@ -269,3 +272,65 @@ class Margin(PixelMethod):
     run = small_run(network_file, data, tmp_path / "run", methods=["margin", "msp"], plugins=[plugin])
     assert [row.method for row in run.rows] == ["margin", "msp"]
     assert len(oodbench.load(run.folder).table()) == 2
+
+
+def test_an_edited_plugin_is_scored_anew(network_file: Path, data: Path, tmp_path: Path) -> None:
+    plugin = tmp_path / "sign.py"
+    text = """
+from oodbench.contracts import MethodCard, PixelMethod
+
+PLUGINS = {"methods": {"sign": ("Sign", "for a test")}}
+
+
+class Sign(PixelMethod):
+    card = MethodCard(name="sign", title="Sign", paper="none", url="none")
+
+    def pixel_score(self, band):
+        return band.summary.best
+"""
+    aps = []
+    for content in (text, text.replace("return band", "return -band")):
+        plugin.write_text(content)
+        # A file of the same second is a new file to Python only under another name of its cache.
+        sys.modules.pop("oodbench_plugin_sign", None)
+        made = small_run(network_file, data, tmp_path / "run", methods=["sign"], plugins=[plugin], policy="resume")
+        aps.append(made.rows[0].metrics["AP"])
+    assert aps[0] != aps[1]
+
+
+def test_what_a_later_card_expects_is_held_against_what_was_measured(
+    network_file: Path, data: Path, tmp_path: Path
+) -> None:
+    card = tmp_path / "card.toml"
+    card.write_text(network_file.with_suffix(".toml").read_text())
+    first = small_run(network_file, data, tmp_path / "run", methods=["msp"], model_cards=[card])
+    assert not any("mIoU" in warning for warning in first.rows[0].warnings)
+    card.write_text(card.read_text() + "\n[expected]\nmiou = 0.72\n")
+    second = small_run(network_file, data, tmp_path / "run", methods=["msp"], model_cards=[card])
+    assert any("mIoU" in warning for warning in second.rows[0].warnings)
+
+
+def test_other_calibration_frames_calibrate_anew(network_file: Path, data: Path, tmp_path: Path) -> None:
+    first = small_run(network_file, data, tmp_path / "run", methods=["msp"])
+    one = small_run(network_file, data, tmp_path / "run", methods=["msp"], id_limit=1, policy="resume")
+    before, after = first.calibration(first.rows[0]), one.calibration(one.rows[0])
+    assert before is not None
+    assert after is not None
+    assert (before.source, after.source) == ("Cityscapes val, 2 frames", "Cityscapes val, 1 frame")
+    assert not np.array_equal(before.quantiles, after.quantiles)
+
+
+def test_a_prediction_that_is_missing_is_made_again(network_file: Path, data: Path, tmp_path: Path) -> None:
+    run = small_run(network_file, data, tmp_path / "run", methods=["knn"])
+    logits = {path.name: np.load(path) for path in run.folder.glob("predictions/*/*.npy")}
+    next(run.folder.glob("predictions/*/*.npy")).unlink()
+    small_run(network_file, data, tmp_path / "run", methods=["knn"])
+    assert len(list(run.folder.glob("predictions/*/*.npy"))) == len(logits) == 3
+    small_run(network_file, data, tmp_path / "run", methods=["knn"], upsample="score", policy="resume")
+    assert len(list(run.folder.glob("predictions/*/*.npy"))) == 6
+
+
+def test_keep_scores_all_brings_maps_back(network_file: Path, data: Path, tmp_path: Path) -> None:
+    small_run(network_file, data, tmp_path / "run", methods=["msp"], keep_scores="none")
+    run = small_run(network_file, data, tmp_path / "run", methods=["msp"], keep_scores="all")
+    assert len(list(run.folder.glob("scores/*/*.npy"))) == 3

@@ -29,11 +29,11 @@ def card(tmp_path: Path, *changes: tuple[str, str]) -> Path:
 
 def test_outputs_are_those_of_the_network(network_file: Path) -> None:
     network = OnnxAdapter().open(str(network_file), None, "cpu")
-    batch = np.stack([network.prepare(photograph(seed)) for seed in (1, 2)])
-    assert batch.shape == (2, 3, 32, 64)
+    batch = [network.prepare(photograph(seed)) for seed in (1, 2)]
+    assert batch[0].shape == (3, 32, 64)
     output = network.forward(batch, Needs(logits=True, features=("penultimate",)))
     session = onnxruntime.InferenceSession(str(network_file), providers=["CPUExecutionProvider"])
-    logits, features = session.run(["logits", "features"], {"image": batch})
+    logits, features = session.run(["logits", "features"], {"image": np.stack(batch)})
     assert output.class_maps is not None
     assert np.array_equal(output.class_maps.values.numpy(), logits)
     assert np.array_equal(output.features["penultimate"].numpy(), features)
@@ -64,7 +64,7 @@ def test_classes_in_another_order_are_put_in_order(network_file: Path, tmp_path:
     turned = OnnxAdapter().open(
         str(network_file), card(tmp_path, ('set = "cityscapes-19"', f'set = "cityscapes-19"\norder = {order}')), "cpu"
     )
-    batch = network.prepare(photograph(1))[None]
+    batch = [network.prepare(photograph(1))]
     straight = network.forward(batch, Needs(logits=True)).class_maps
     permuted = turned.forward(batch, Needs(logits=True)).class_maps
     assert straight is not None
@@ -151,3 +151,16 @@ def test_a_fixed_input_size_that_the_card_contradicts(tmp_path: Path) -> None:
     onnx.save(model, path)
     with pytest.raises(ModelError, match=r"input\.size is \(32, 64\), but fixed\.onnx takes \[64, 128\] only"):
         OnnxAdapter().open(str(path), card(tmp_path), "cpu")
+
+
+def test_weights_in_a_file_beside_the_graph_are_part_of_the_digest(tmp_path: Path) -> None:
+    import onnx
+
+    path = tmp_path / "large.onnx"
+    write_network(path)
+    model = onnx.load(path)
+    onnx.save(model, path, save_as_external_data=True, location="weights[1].bin", size_threshold=0)
+    before = OnnxAdapter().open(str(path), card(tmp_path), "cpu").digest
+    weights = tmp_path / "weights[1].bin"
+    weights.write_bytes(weights.read_bytes()[::-1])
+    assert OnnxAdapter().open(str(path), card(tmp_path), "cpu").digest != before

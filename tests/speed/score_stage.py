@@ -56,8 +56,8 @@ def forward_passes(plan: Plan) -> float:
     ((_, network),) = plan.networks.items()
     total = 0.0
     for record in plan.record.benchmarks[0].frames:
-        batch = network.prepare(plan.frames[record.digest].read_image())[None]
-        total += seconds(lambda batch=batch: network.forward(batch, Needs(logits=True)))  # type: ignore[misc]
+        batch = [network.prepare(plan.frames[record.digest].read_image())]
+        total += seconds(lambda batch=batch: network.forward(batch, Needs(class_maps=True)))  # type: ignore[misc]
     return total
 
 

@@ -1,0 +1,105 @@
+"""Labelled scores to metrics under any protocol: frames go in, one by one, and the numbers come out."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import replace
+
+import numpy as np
+
+from oodbench.contracts import Protocol
+from oodbench.metrics.counts import PixelCounts
+from oodbench.metrics.percentiles import PercentileBins
+from oodbench.metrics.pixels import PixelMetrics, pixel_metrics
+from oodbench.types import IN_DISTRIBUTION, VOID, AnomalyLabels, ScoreMap
+
+
+class Evaluation(ABC):
+    """Takes in frames under one protocol."""
+
+    def __init__(self, protocol: Protocol) -> None:
+        self.protocol = protocol
+
+    def update(self, score: ScoreMap, labels: AnomalyLabels) -> None:
+        """Take in one frame: score float32 [H, W], higher = more anomalous, and labels of the same shape.
+
+        Raises:
+            ScoreError: another shape or type than the labels', or NaN in a pixel that counts.
+        """
+        if self.protocol.void == "in-distribution":
+            labels = AnomalyLabels(np.where(labels.values == VOID, IN_DISTRIBUTION, labels.values).astype(np.uint8))
+        if self.protocol.precision == "float16":
+            score = score.astype(np.float16).astype(np.float32)
+        self._take(score, labels)
+
+    @abstractmethod
+    def _take(self, score: ScoreMap, labels: AnomalyLabels) -> None: ...
+
+    @abstractmethod
+    def metrics(self) -> PixelMetrics:
+        """The metrics of everything taken in so far."""
+
+
+class _Pooled(Evaluation):
+    """All pixels in one pool."""
+
+    def __init__(self, protocol: Protocol) -> None:
+        super().__init__(protocol)
+        self._counts = PixelCounts()
+
+    def _take(self, score: ScoreMap, labels: AnomalyLabels) -> None:
+        self._counts.update(score, labels)
+
+    def metrics(self) -> PixelMetrics:
+        return pixel_metrics(self._counts, self.protocol)
+
+
+class _Percentiles(_Pooled):
+    """All pixels in one pool of bins. The counts, and the best F1, are those of all distinct scores."""
+
+    def __init__(self, protocol: Protocol) -> None:
+        super().__init__(protocol)
+        self._bins = PercentileBins()
+
+    def _take(self, score: ScoreMap, labels: AnomalyLabels) -> None:
+        super()._take(score, labels)
+        self._bins.update(score, labels)
+
+    def metrics(self) -> PixelMetrics:
+        return replace(super().metrics(), values=self._bins.values(self.protocol))
+
+
+class _FrameMeans(Evaluation):
+    """The mean over the frames' own metrics; a metric that is undefined for a frame is left out of its mean."""
+
+    def __init__(self, protocol: Protocol) -> None:
+        super().__init__(protocol)
+        self._frames: list[PixelMetrics] = []
+
+    def _take(self, score: ScoreMap, labels: AnomalyLabels) -> None:
+        counts = PixelCounts()
+        counts.update(score, labels)
+        self._frames.append(pixel_metrics(counts, self.protocol))
+
+    def metrics(self) -> PixelMetrics:
+        nothing = pixel_metrics(PixelCounts(), self.protocol)
+        names = list(nothing.values)
+        kept = [frame for frame in self._frames if not frame.undefined]
+        totals = {name: sum(frame.counts[name] for frame in self._frames) for name in nothing.counts}
+        without = totals["frames_without_anomaly"]
+        reason = None
+        if not kept:
+            reason = "no frame has pixels of both kinds"
+        elif self.protocol.frames_without_anomaly == "refused" and without:
+            reason = f"{without} frames have no anomaly, which this protocol refuses"
+        values = {name: math.nan if reason else float(np.mean([f.values[name] for f in kept])) for name in names}
+        undefined = dict.fromkeys(names, reason) if reason else {}
+        return PixelMetrics(values, undefined, totals, math.nan, math.nan)
+
+
+def evaluation(protocol: Protocol) -> Evaluation:
+    """An evaluation under the protocol, with nothing taken in yet."""
+    if protocol.thresholds == "percentiles":
+        return _Percentiles(protocol)
+    return _FrameMeans(protocol) if protocol.pooling == "frames" else _Pooled(protocol)

@@ -1,0 +1,221 @@
+"""The compiled inner loops of the exact engine, and the same in plain numpy. Both give the same integers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from oodbench.metrics.keys import HALF_BITS, keys_of
+from oodbench.types import ANOMALY, IN_DISTRIBUTION
+
+BUCKETS = 1 << 16
+_LOW = (1 << 16) - 1
+_HALF_MASK = np.uint32((1 << HALF_BITS) - 1)
+
+
+@numba.njit(inline="always")
+def _key(bits: Any) -> Any:
+    if bits == np.uint32(0x80000000):  # -0.0
+        bits = np.uint32(0)
+    return ~bits if bits & np.uint32(0x80000000) else bits | np.uint32(0x80000000)
+
+
+@numba.njit(cache=True)
+def survey(
+    bits: NDArray[np.uint32], labels: NDArray[np.uint8], normal: NDArray[np.uint32]
+) -> tuple[int, int, int, Any]:
+    """Count in-distribution keys by their top 16 bits into `normal`.
+
+    Returns how many pixels are anomalous, void, NaN, and the OR of all magnitudes.
+
+    Labels are 0 (in-distribution), 1 (anomaly) or anything else (void).
+    """
+    anomalous, void, broken = 0, 0, 0
+    either = np.uint32(0)
+    for i in range(bits.size):
+        label = labels[i]
+        if label > ANOMALY:
+            void += 1
+            continue
+        b = bits[i]
+        either |= b & np.uint32(0x7FFFFFFF)
+        if (b & np.uint32(0x7FFFFFFF)) > np.uint32(0x7F800000):
+            broken += 1
+        if label == ANOMALY:
+            anomalous += 1
+        else:
+            normal[_key(b) >> np.uint32(16)] += np.uint32(1)
+    return anomalous, void, broken, either
+
+
+@numba.njit(cache=True)
+def scatter(
+    bits: NDArray[np.uint32],
+    labels: NDArray[np.uint8],
+    offset: NDArray[np.uint32],
+    low: NDArray[np.uint16],
+    positive: NDArray[np.uint32],
+) -> None:
+    """Put the low halves of in-distribution keys at their bucket's next place, anomalous keys one after another."""
+    at = 0
+    for i in range(bits.size):
+        label = labels[i]
+        if label > ANOMALY:
+            continue
+        key = _key(bits[i])
+        if label == ANOMALY:
+            positive[at] = key
+            at += 1
+        else:
+            bucket = key >> np.uint32(16)
+            low[offset[bucket]] = np.uint16(key & np.uint32(0xFFFF))
+            offset[bucket] += np.uint32(1)
+
+
+@numba.njit(cache=True)
+def count_halves(bits: NDArray[np.uint32], labels: NDArray[np.uint8], dense: NDArray[np.int64]) -> None:
+    """Count keys by all bits that a half-precision score can have, by label: dense [2, 2^19]."""
+    for i in range(bits.size):
+        label = labels[i]
+        if label <= ANOMALY:
+            dense[label, _key(bits[i]) >> np.uint32(HALF_BITS)] += 1
+
+
+@numba.njit(cache=True)
+def count_low(
+    bits: NDArray[np.uint32], labels: NDArray[np.uint8], slot: NDArray[np.int32], counts: NDArray[np.int64]
+) -> None:
+    """Count keys whose bucket has a slot by their low 16 bits and label: counts [slots, 2, 2^16]."""
+    for i in range(bits.size):
+        label = labels[i]
+        if label <= ANOMALY:
+            key = _key(bits[i])
+            place = slot[key >> np.uint32(16)]
+            if place >= 0:
+                counts[place, label, key & np.uint32(0xFFFF)] += 1
+
+
+@numba.njit(cache=True)
+def count_buckets(bits: NDArray[np.uint32], labels: NDArray[np.uint8], counts: NDArray[np.int64]) -> tuple[int, int]:
+    """Count keys by their top 16 bits and label: counts [2, 2^16]; returns how many pixels are void and NaN."""
+    void, broken = 0, 0
+    for i in range(bits.size):
+        label = labels[i]
+        if label > ANOMALY:
+            void += 1
+            continue
+        if (bits[i] & np.uint32(0x7FFFFFFF)) > np.uint32(0x7F800000):
+            broken += 1
+        counts[label, _key(bits[i]) >> np.uint32(16)] += 1
+    return void, broken
+
+
+@numba.njit(cache=True)
+def refine(
+    keys: NDArray[np.uint32],
+    lows: Any,
+    buckets: Any,
+    starts: Any,
+    above: NDArray[np.int64],
+    equal: NDArray[np.int64],
+) -> None:
+    """For each distinct key, from the highest down: how many low halves of its bucket are higher, how many equal.
+
+    Args:
+        keys: the queries.
+        lows, buckets, starts: of each block the low halves by bucket, the buckets (ascending), where each begins.
+        above, equal: added to, in the order of the keys.
+    """
+    histogram = np.zeros(BUCKETS, np.uint32)
+    # The queries go down through the buckets, and so does the place in each block.
+    place = np.empty(len(lows), np.int64)
+    for block in range(len(lows)):
+        place[block] = len(buckets[block]) - 1
+    first = 0
+    while first < keys.size:
+        bucket = keys[first] >> np.uint32(16)
+        last = first
+        while last < keys.size and keys[last] >> np.uint32(16) == bucket:
+            last += 1
+        found = False
+        for block in range(len(lows)):
+            present = buckets[block]
+            where = place[block]
+            while where >= 0 and present[where] > bucket:
+                where -= 1
+            place[block] = where
+            if where >= 0 and present[where] == bucket:
+                found = True
+                values = lows[block]
+                for i in range(starts[block][where], starts[block][where + 1]):
+                    histogram[values[i]] += np.uint32(1)
+        if found:
+            total = np.int64(0)
+            level = BUCKETS - 1
+            for query in range(first, last):
+                low = np.int64(keys[query] & np.uint32(0xFFFF))
+                while level > low:
+                    total += histogram[level]
+                    level -= 1
+                above[query] += total
+                equal[query] += histogram[low]
+            histogram[:] = 0
+        first = last
+
+
+# The same in plain numpy, for machines without a compiler's target and as a check of the above.
+
+
+def survey_numpy(
+    bits: NDArray[np.uint32], labels: NDArray[np.uint8], normal: NDArray[np.uint32]
+) -> tuple[int, int, int, Any]:
+    """As `survey`."""
+    magnitude = bits[labels <= ANOMALY] & np.uint32(0x7FFFFFFF)
+    broken = int(np.count_nonzero(magnitude > np.uint32(0x7F800000)))
+    either = int(np.bitwise_or.reduce(magnitude)) if magnitude.size else 0
+    keys = keys_of(bits[labels == IN_DISTRIBUTION].view(np.float32))
+    normal += np.bincount(keys >> np.uint32(16), minlength=BUCKETS).astype(np.uint32)
+    return int(np.count_nonzero(labels == ANOMALY)), labels.size - magnitude.size, broken, either
+
+
+def scatter_numpy(
+    bits: NDArray[np.uint32],
+    labels: NDArray[np.uint8],
+    offset: NDArray[np.uint32],
+    low: NDArray[np.uint16],
+    positive: NDArray[np.uint32],
+) -> None:
+    """As `scatter`, but for the order inside a bucket, which nothing depends on."""
+    keys = np.sort(keys_of(bits[labels == IN_DISTRIBUTION].view(np.float32)))
+    low[:] = (keys & np.uint32(_LOW)).astype(np.uint16)
+    positive[:] = keys_of(bits[labels == ANOMALY].view(np.float32))
+
+
+def count_halves_numpy(bits: NDArray[np.uint32], labels: NDArray[np.uint8], dense: NDArray[np.int64]) -> None:
+    """As `count_halves`."""
+    for label in (IN_DISTRIBUTION, ANOMALY):
+        keys = keys_of(bits[labels == label].view(np.float32))
+        dense[label] += np.bincount(keys >> np.uint32(HALF_BITS), minlength=dense.shape[1])
+
+
+def refine_numpy(
+    keys: NDArray[np.uint32], lows: Any, buckets: Any, starts: Any, above: NDArray[np.int64], equal: NDArray[np.int64]
+) -> None:
+    """As `refine`."""
+    top = (keys >> np.uint32(16)).astype(np.int64)
+    for bucket in np.unique(top):
+        parts = []
+        for low, present, start in zip(lows, buckets, starts, strict=True):
+            where = int(np.searchsorted(present, bucket))
+            if where < present.size and present[where] == bucket:
+                parts.append(low[start[where] : start[where + 1]])
+        if parts:
+            values = np.sort(np.concatenate(parts))
+            chosen = top == bucket
+            query = (keys[chosen] & np.uint32(_LOW)).astype(np.uint16)
+            right = np.searchsorted(values, query, side="right")
+            above[chosen] += values.size - right
+            equal[chosen] += right - np.searchsorted(values, query, side="left")

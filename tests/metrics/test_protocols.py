@@ -1,0 +1,85 @@
+"""Each protocol against the outputs of the evaluators whose rules it has, run once on the same frames."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from oodbench.errors import UsageError
+from oodbench.metrics import POOLED, PROTOCOLS, PixelMetrics, evaluation, pixel_metrics_of
+from oodbench.types import AnomalyLabels
+
+GOLDEN = Path(__file__).parent.parent / "golden"
+NUMBERS = json.loads((GOLDEN / "pixel_metrics.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def frames() -> list[tuple[np.ndarray, AnomalyLabels]]:
+    arrays = np.load(GOLDEN / "pixel_metrics.npz")
+    return [(arrays[f"score_{index}"], AnomalyLabels(arrays[f"label_{index}"])) for index in range(6)]
+
+
+def evaluated(name: str, frames: list[tuple[np.ndarray, AnomalyLabels]]) -> PixelMetrics:
+    under = evaluation(PROTOCOLS[name])
+    for score, labels in frames:
+        under.update(score, labels)
+    return under.metrics()
+
+
+@pytest.mark.parametrize("evaluator", NUMBERS["protocol"])
+@pytest.mark.parametrize("frame_set", NUMBERS["frame_sets"])
+def test_equals_the_evaluator(frames: list[tuple[np.ndarray, AnomalyLabels]], frame_set: str, evaluator: str) -> None:
+    expected = NUMBERS["results"][frame_set].get(evaluator)
+    assert expected, "the evaluator gave numbers on every set"
+    chosen = [frames[index] for index in NUMBERS["frame_sets"][frame_set]]
+    assert evaluated(NUMBERS["protocol"][evaluator], chosen).values == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("index", [0, 2, 3, 4, 5])
+def test_equals_pytorch_ood_a_frame_at_a_time(frames: list[tuple[np.ndarray, AnomalyLabels]], index: int) -> None:
+    """It counts in single precision after a sigmoid, which ties some high scores: hence the tolerance."""
+    expected = NUMBERS["results"]["all"]["pytorch_ood_segmentation"]["per_frame"][index]
+    found = evaluated("pytorch-ood", [frames[index]]).values
+    assert found["AP"] == pytest.approx(expected["AUPR-OUT"], abs=2e-5)
+    assert found["FPR95"] == pytest.approx(expected["FPR95TPR"], abs=2e-5)
+    assert found["AUROC"] == pytest.approx(expected["AUROC"], abs=2e-5)
+
+
+def test_pytorch_ood_refuses_a_frame_without_anomaly(frames: list[tuple[np.ndarray, AnomalyLabels]]) -> None:
+    found = evaluated("pytorch-ood", frames)
+    assert all(math.isnan(value) for value in found.values.values())
+    assert "1 frames have no anomaly" in found.undefined["AP"]
+
+
+def test_a_straight_slanted_run_is_where_strict_differs(frames: list[tuple[np.ndarray, AnomalyLabels]]) -> None:
+    """Ten levels of one size each: all their inner vertices are dropped, and the first one above is the last."""
+    arrays = np.load(GOLDEN / "pixel_metrics.npz")
+    score, label = arrays["diagonal_score"], arrays["diagonal_label"]
+    both = [(score.astype(np.float32), AnomalyLabels(label.astype(np.uint8)))]
+    strict, first = (evaluated(name, both).values["FPR95"] for name in ("strict-fpr", "pooled"))
+    assert strict > first
+    assert strict == pytest.approx(NUMBERS["diagonal_run"]["results"]["rba"]["FPR95"], abs=1e-12)
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_undefined_is_nan_with_a_reason(name: str) -> None:
+    under = evaluation(PROTOCOLS[name])
+    under.update(np.zeros((3, 3), np.float32), AnomalyLabels(np.zeros((3, 3), np.uint8)))
+    found = under.metrics()
+    assert all(math.isnan(value) for value in found.values.values())
+    assert set(found.undefined) == {"AP", "FPR95", "AUROC"}
+    assert found.counts["frames_without_anomaly"] == 1
+
+
+def test_names_are_those_of_the_records() -> None:
+    assert all(protocol.name == name and protocol.source for name, protocol in PROTOCOLS.items())
+
+
+def test_counting_in_passes_takes_pooled_alone() -> None:
+    assert pixel_metrics_of(list, POOLED, 1 << 23).counts["frames"] == 0
+    with pytest.raises(UsageError, match="the protocol pebal can't be computed in passes"):
+        pixel_metrics_of(list, PROTOCOLS["pebal"], 1 << 23)
