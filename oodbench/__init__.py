@@ -25,3 +25,7 @@ def __getattr__(name: str) -> Any:
 
         return getattr(pipeline, name)
     raise AttributeError(f"module 'oodbench' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -121,8 +121,13 @@ class Registry:
             if spec is not None and spec.origin is not None:
                 yield Path(spec.origin), _importer(point.module)
         for path in self.plugins:
-            if not path.is_file():
+            if not path.is_file() or path.suffix != ".py":
                 raise PluginError(f"{path}: no such plugin file", "--plugin takes the path of a Python file.")
+            if not _declared(path, _file_importer(path)):
+                raise PluginError(
+                    f"{path}: declares no plugins",
+                    'Expected PLUGINS = {"methods": {"name": ("Class", "one line")}} in it (docs/methods.md).',
+                )
             yield path, _file_importer(path)
 
     def names(self, kind: str) -> list[str]:
@@ -177,6 +182,8 @@ class Registry:
             raise UnknownNameError(f"parameter of {name}", unknown, plugin.Params.model_fields, see)
         try:
             return plugin(plugin.Params.model_validate(given))
+        except TypeError as error:  # an abstract method is missing
+            raise PluginError(f"the method '{name}' can't be made: {error}") from None
         except ValidationError as error:
             first = error.errors()[0]
             where = f"{first['loc'][0]}={first['input']}: " if first["loc"] else ""

@@ -87,6 +87,8 @@ def draw(run: RunView, benchmark: str, rows: Sequence[Row], frames: Sequence[str
             if line == 0:
                 title = ["Image", "Label", *(row.label for row in rows)][column]
                 axes.set_title(title, fontsize=7 if len(title) < 16 else 5, pad=2)
+    about = f"{benchmark}, {rows[0].network}\nlabel: orange anomalous, dark void"
+    figure.text(0.004, below / height * 0.12, about, ha="left", va="bottom", fontsize=5)
     _colour_scale(figure, calibrations[0], below / height)
     return figure
 

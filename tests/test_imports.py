@@ -14,7 +14,7 @@ PACKAGE = ROOT / "oodbench"
 
 # Each layer may import itself, those before it, and nothing else of the package.
 LAYERS = [
-    {"types", "errors"},
+    {"types", "errors", "validation"},
     {"contracts"},
     {"files"},
     {"registry", "metrics", "mixture", "numerics", "data"},
@@ -23,7 +23,7 @@ LAYERS = [
     {"cli"},
 ]
 PLUGIN_FOLDERS = ("methods", "benchmarks", "reports")
-FOR_PLUGINS = {"types", "errors", "contracts", "files", "metrics", "mixture", "numerics", "data"}
+FOR_PLUGINS = {"types", "errors", "validation", "contracts", "files", "metrics", "mixture", "numerics", "data"}
 
 
 def imports(path: Path) -> set[str]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, metadata, requires
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from oodbench.contracts import Roots
 from oodbench.errors import DataError, DataNotFoundError
 from oodbench.registry import Registry
 
@@ -36,10 +38,11 @@ def doctor(
         print(f"{'extra ' + extra:<15} {'installed' if not missing else 'missing ' + ', '.join(missing)}")
     print(f"{'config file':<15} {config_file()}{'' if config_file().is_file() else ' (none)'}")
 
-    benchmarks, datasets = data_roots(data or [], id_data or [])
+    benchmarks, datasets = (_present(roots) for roots in data_roots(data or [], id_data or []))
     roots = [*benchmarks.anywhere, *(part for parts in benchmarks.named.values() for part in parts)]
     print(f"\ndata roots      {', '.join(map(str, roots)) or 'none: give --data DIR or set OODBENCH_DATA'}")
     registry = Registry()
+    wrong = False
     for kind, names in (("benchmark", registry.names("benchmarks")), ("dataset", registry.names("datasets"))):
         for name in names:
             try:
@@ -50,12 +53,26 @@ def doctor(
             except DataNotFoundError:
                 print(f"{name:<27} not found; 'oodbench info {kind} {name}' says where to get it")
             except DataError as error:
+                wrong = True
                 print(f"{name:<27} WRONG: {error.problem}" + (f"\n{'':<27} {error.remedy}" if error.remedy else ""))
             else:
                 for split, part in found.items():
                     count = f"{len(part.frames)} of {part.expected} frames"
                     print(f"{f'{name} {split}':<27} {count}, {part.layout} layout in {part.folder}")
-                    print("".join(f"{'':<27} {problem}\n" for problem in _problems(name, part)), end="")
+                    problems = _problems(name, part)
+                    wrong = wrong or bool(problems)
+                    print("".join(f"{'':<27} {problem}\n" for problem in problems), end="")
+    if wrong:
+        raise typer.Exit(2)
+
+
+def _present(roots: Roots) -> Roots:
+    """The roots that exist; says which don't, so that one wrong folder hides nothing of the others."""
+    for root in (*roots.anywhere, *(part for parts in roots.named.values() for part in parts)):
+        if not root.is_dir():
+            print(f"{root}: WRONG: no such folder")
+    named = {name: tuple(filter(Path.is_dir, parts)) for name, parts in roots.named.items()}
+    return Roots(tuple(filter(Path.is_dir, roots.anywhere)), named)
 
 
 def _problems(name: str, part: object) -> list[str]:

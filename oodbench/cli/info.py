@@ -61,7 +61,7 @@ def _model(
     device: Literal["auto", "cpu", "cuda"],
 ) -> None:
     from oodbench.pipeline.calibrate import measure_quality, quality_warnings
-    from oodbench.pipeline.lookup import in_distribution
+    from oodbench.pipeline.lookup import in_distribution, spread
     from oodbench.pipeline.request import data_roots
 
     network = registry.adapter(source).open(source, card, device)
@@ -72,8 +72,8 @@ def _model(
         raise UsageError(f"{source}: no class maps in its card; mIoU can't be measured")
     progress = make_progress()
     _, roots = data_roots([], id_data)
-    _, (name, _, split, found) = in_distribution(registry, roots, network.classes, limit)
-    quality = measure_quality(network, found.frames, progress)
+    _, (name, _, split, found) = in_distribution(registry, roots, network.classes)
+    quality = measure_quality(network, spread(found, limit).frames, progress)
     print(f"measured on {name} {split}, {quality['frames']} frames")
     print(f"  mIoU             {quality['miou']:.4f}")
     print(f"  mean confidence  {quality['mean_confidence']:.4f}")

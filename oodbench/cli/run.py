@@ -81,13 +81,13 @@ def run(
     """
     from oodbench.pipeline.plan import default_folder, make_plan
     from oodbench.pipeline.request import Request
-    from oodbench.pipeline.run import execute
+    from oodbench.pipeline.run import check_folder, execute
     from oodbench.registry import Registry
 
     if resume and overwrite:
         raise UsageError("--resume and --overwrite exclude each other", "Give one of them.")
     progress = make_progress()
-    request = Request(
+    request = Request.of(
         methods=tuple(method or ()),
         models=tuple(model or ()),
         model_cards=tuple(model_card or ()),
@@ -111,7 +111,8 @@ def run(
         progress.warn(warning)
     folder = out or default_folder(plan.record)
     _say_plan(plan, folder, progress)
-    if dry_run or until == "plan":
+    if dry_run:
+        check_folder(request, plan)
         if as_json:
             print(json.dumps(plan.record.model_dump(mode="json"), indent=1))
         return
@@ -146,6 +147,6 @@ def _say_plan(plan: Plan, folder: Path, progress: Progress) -> None:
     frames = sum(len(part.frames) for part in parts)
     seconds = sum(frames * each for each in plan.seconds_a_pass().values())
     progress.say(
-        f"forward passes: about {seconds:.0f} s, methods add theirs; score maps: {plan.map_bytes() / 1e9:.2f} GB; "
+        f"forward passes: about {seconds:.0f} s, methods add theirs; score maps: {plan.map_bytes() / 1e6:.0f} MB; "
         f"in {folder}"
     )

@@ -16,7 +16,7 @@ _IMAGE_ENDINGS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".p
 _DEPTH = 2
 
 
-def existing(roots: Sequence[Path], name: str) -> tuple[Path, ...]:
+def existing(roots: Sequence[Path]) -> tuple[Path, ...]:
     """The roots, checked to be folders.
 
     Raises:
@@ -26,7 +26,8 @@ def existing(roots: Sequence[Path], name: str) -> tuple[Path, ...]:
         if not root.is_dir():
             what = "is a file" if root.exists() else "does not exist"
             raise DataError(
-                f"{root} {what}; expected a folder with data sets", f"Was it meant for '{name}'? Check --data."
+                f"{root} {what}; expected a folder with data sets",
+                "It was given with --data, --id-data, OODBENCH_DATA or the config file.",
             )
     return tuple(roots)
 
@@ -64,7 +65,7 @@ def find_layout(
         DataNotFoundError: no folder does.
         DataError: two do; or a root is missing.
     """
-    searched = existing(roots.of(name), name)
+    searched = existing(roots.of(name))
     named = name in roots.named
     found = {
         folder.resolve(): (layout, folder)
@@ -76,7 +77,9 @@ def find_layout(
     if not found:
         where = ", ".join(map(str, searched)) or "no folder (give --data DIR)"
         looks = "; or ".join(f"{layout}: {description}" for layout, description in expected.items())
-        raise DataNotFoundError(f"{name} was not found in {where}. Expected {looks}", obtain)
+        raise DataNotFoundError(
+            f"{name} was not found in {where}, nor up to {_DEPTH} levels under it. Expected {looks}", obtain
+        )
     if len(found) > 1:
         places = ", ".join(f"{folder} ({layout})" for layout, folder in found.values())
         raise DataError(f"{name} was found more than once: {places}", f"Choose one: --data {name}=FOLDER")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
@@ -30,13 +29,15 @@ def installed(package: str) -> str | None:
 
 def environment(device: str) -> dict[str, str]:
     """Versions, processor, device and threads."""
+    import torch
+
     found = {package: have for package in PACKAGES if (have := installed(package))}
     return {
         "python": platform.python_version(),
         **found,
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
-        "threads": str(os.cpu_count() or 1),
+        "threads": str(torch.get_num_threads()),
         "device": device,
     }
 

@@ -50,12 +50,14 @@ def _fit_missing(plan: Plan, part: SetRecord, store: Store, progress: Progress) 
                         seconds[key] += time.perf_counter() - start
                     advance(len(batch.positions))
             again = {}
-            for key, method in learning.items():
-                start = time.perf_counter()
-                if method.end_pass():
-                    again[key] = method
-                    continue
-                learned = method.fitted()
-                seconds[key] += time.perf_counter() - start
-                store.write_fit(key, Fit(learned.tensors, {**learned.facts, "seconds": seconds[key]}))
+            with progress.track(f"learn {name}", len(learning), "methods") as advance:
+                for key, method in learning.items():
+                    start = time.perf_counter()
+                    if method.end_pass():
+                        again[key] = method
+                    else:
+                        learned = method.fitted()
+                        seconds[key] += time.perf_counter() - start
+                        store.write_fit(key, Fit(learned.tensors, {**learned.facts, "seconds": seconds[key]}))
+                    advance(1)
             learning = again

@@ -44,7 +44,7 @@ class FrameRecord(BaseModel):
 
 
 def inspect(frames: Sequence[Frame], name: str, progress: Progress) -> list[FrameRecord]:
-    """Check that each image and its labels have one size and that the label values are declared; digest them.
+    """Check that images are whole, have the size of their labels, and label values are declared; digest both.
 
     Raises:
         DataError: for the first frame that is not in order; says how many others are not.
@@ -82,6 +82,8 @@ def inspect(frames: Sequence[Frame], name: str, progress: Progress) -> list[Fram
 
 def _inspect(frame: Frame) -> FrameRecord:
     size = frame.read_size()
+    if frame.image_file is not None:
+        frame.read_image()  # a truncated image is found here, not hours into scoring
     labels = None
     if frame.read_anomaly_labels is not None:
         labels = frame.read_anomaly_labels().values

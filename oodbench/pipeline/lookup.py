@@ -68,10 +68,14 @@ def one_class_set(networks: Mapping[str, Segmenter]) -> ClassSet:
 
 def check_named_roots(data: Roots, id_data: Roots, registry: Registry) -> None:
     """Refuse a NAME=DIR whose name is no data set's."""
-    known = [*registry.names("benchmarks"), *registry.names("datasets")]
-    for name in (*data.named, *id_data.named):
+    datasets = registry.names("datasets")
+    known = [*registry.names("benchmarks"), *datasets]
+    for name in data.named:
         if name not in known:
             raise UnknownNameError("data set in NAME=DIR", name, known, "oodbench list benchmarks")
+    for name in id_data.named if id_data is not data else ():
+        if name not in datasets:
+            raise UnknownNameError("in-distribution dataset in NAME=DIR", name, datasets, "oodbench list datasets")
 
 
 def find_benchmarks(request: Request, registry: Registry, data: Roots) -> dict[str, FrameSet]:
@@ -81,7 +85,7 @@ def find_benchmarks(request: Request, registry: Registry, data: Roots) -> dict[s
         try:
             sets[name] = registry.benchmark(name).open(data)
         except DataNotFoundError:
-            if request.benchmarks:
+            if request.benchmarks or name in data.named:
                 raise
     if not sets:
         where = ", ".join(map(str, data.anywhere)) or "no folder"
@@ -97,9 +101,7 @@ InDistribution = tuple[str, str, str, FrameSet]
 """name, title, split, frames."""
 
 
-def in_distribution(
-    registry: Registry, roots: Roots, classes: ClassSet, limit: int
-) -> tuple[InDistribution, InDistribution]:
+def in_distribution(registry: Registry, roots: Roots, classes: ClassSet) -> tuple[InDistribution, InDistribution]:
     """The frames to fit on and those to calibrate on: by the dataset's own splits, else every fifth calibrates.
 
     Raises:
@@ -114,8 +116,8 @@ def in_distribution(
         calibrate = replace(only, frames=only.frames[::5])
         fit_split, calibrate_split = f"{split} (four of five)", f"{split} (every fifth)"
     return (
-        (card.name, card.title, fit_split, _spread(fit, limit)),
-        (card.name, card.title, calibrate_split, _spread(calibrate, limit)),
+        (card.name, card.title, fit_split, fit),
+        (card.name, card.title, calibrate_split, calibrate),
     )
 
 
@@ -139,7 +141,7 @@ def _dataset(registry: Registry, roots: Roots, classes: ClassSet) -> tuple[Datas
     return found[0]
 
 
-def _spread(found: FrameSet, limit: int) -> FrameSet:
+def spread(found: FrameSet, limit: int) -> FrameSet:
     """At most `limit` frames, evenly spaced."""
     count = len(found.frames)
     if count <= limit:

@@ -22,6 +22,7 @@ from oodbench.pipeline.lookup import (
     model_sources,
     one_class_set,
     open_networks,
+    spread,
 )
 from oodbench.pipeline.progress import Progress
 from oodbench.pipeline.record import NetworkRecord, PlanRecord, RootsRecord, ScorerRecord, SetRecord, Skipped
@@ -82,7 +83,7 @@ def make_plan(request: Request, registry: Registry, progress: Progress) -> Plan:
     classes = one_class_set(networks)
     fit_frames = calibrate_frames = None
     try:
-        fit_frames, calibrate_frames = in_distribution(registry, id_data, classes, request.id_limit)
+        fit_frames, calibrate_frames = in_distribution(registry, id_data, classes)
     except DataNotFoundError:
         fitting = any(method.needs().fit for method in methods.values())
         if request.id_data or (request.methods and fitting):
@@ -93,16 +94,18 @@ def make_plan(request: Request, registry: Registry, progress: Progress) -> Plan:
     frames: dict[str, Frame] = {}
     limit = request.limit
 
-    def checked(name: str, title: str, split: str, found: FrameSet) -> SetRecord:
-        records = inspect(found.frames, name, progress)
-        frames.update({record.digest: frame for record, frame in zip(records, found.frames, strict=True)})
+    def checked(name: str, title: str, split: str, found: FrameSet, chosen: FrameSet) -> SetRecord:
+        records = inspect(chosen.frames, name, progress)
+        frames.update({record.digest: frame for record, frame in zip(records, chosen.frames, strict=True)})
         return _set_record(name, title, split, found, records)
 
     benchmarks = tuple(
-        checked(name, registry.benchmark(name).card.title, "", _first(found, limit)) for name, found in sets.items()
+        checked(name, registry.benchmark(name).card.title, "", found, _first(found, limit))
+        for name, found in sets.items()
     )
-    fit = checked(*fit_frames) if fit_frames else None
-    calibrate = checked(*calibrate_frames) if calibrate_frames else None
+    fit, calibrate = (
+        checked(*part, spread(part[3], request.id_limit)) if part else None for part in (fit_frames, calibrate_frames)
+    )
 
     scorers: dict[str, Method] = {}
     scorer_records: list[ScorerRecord] = []
@@ -169,10 +172,12 @@ def _first(found: FrameSet, limit: int | None) -> FrameSet:
 
 
 def _set_record(name: str, title: str, split: str, found: FrameSet, records: Sequence[FrameRecord]) -> SetRecord:
-    warnings = list(found.warnings)
-    if len(records) != found.expected:
-        what = f"{name} {split}".strip()
-        warnings.append(f"{what}: {len(records)} of {found.expected} frames")
+    warnings, there = list(found.warnings), len(found.frames)
+    what = f"{name} {split}".strip()
+    if there != found.expected:
+        warnings.append(f"{what}: {there} of {found.expected} frames")
+    if len(records) != there:
+        warnings.append(f"{what}: limited to {len(records)} of {there} frames")
     return SetRecord(
         name=name,
         title=title,

@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from oodbench.contracts import Roots
 from oodbench.errors import UsageError
+from oodbench.validation import explain
 
 Stage = Literal["plan", "fit", "calibrate", "score", "evaluate", "report"]
 STAGES: tuple[Stage, ...] = ("plan", "fit", "calibrate", "score", "evaluate", "report")
@@ -26,33 +26,43 @@ Policy = Literal["same", "resume", "overwrite"]
 (`resume`), start anew (`overwrite`)."""
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(BaseModel):
     """The options of `oodbench run`; docs/run.md describes each."""
 
-    methods: Sequence[str] = ()
-    models: Sequence[str] = ()
-    model_cards: Sequence[str] = ()
-    benchmarks: Sequence[str] = ()
-    data: Sequence[str] = ()
-    id_data: Sequence[str] = ()
-    id_limit: int = 500
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    methods: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    model_cards: tuple[str, ...] = ()
+    benchmarks: tuple[str, ...] = ()
+    data: tuple[str, ...] = ()
+    id_data: tuple[str, ...] = ()
+    id_limit: int = Field(500, ge=1)
     upsample: Literal["logits", "score"] = "logits"
     keep_scores: KeepScores = "all"
-    limit: int | None = None
-    batch_size: int = 1
+    limit: int | None = Field(None, ge=1)
+    batch_size: int = Field(1, ge=1)
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    seed: int = 0
+    seed: int = Field(0, ge=0, lt=2**32)
     out: Path | None = None
     policy: Policy = "same"
     until: Stage = "report"
-    plugins: Sequence[Path] = ()
+    plugins: tuple[Path, ...] = ()
 
-    def __post_init__(self) -> None:
-        for name in ("limit", "id_limit", "batch_size"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise UsageError(f"{name} is {value}; expected 1 or more")
+    @staticmethod
+    def of(**options: Any) -> Request:
+        """A checked request.
+
+        Raises:
+            UsageError: an option is unknown, or has a value that it can't have.
+        """
+        try:
+            return Request(**options)
+        except ValidationError as error:
+            raise UsageError("; ".join(explain(error)), "docs/run.md describes each option.") from None
+
+
+_CONFIG = 'Expected: data = ["DIR", "NAME=DIR"] and id_data = [...], both lists of texts.'
 
 
 class _Config(BaseModel):
@@ -78,11 +88,14 @@ def data_roots(data: Sequence[str], id_data: Sequence[str]) -> tuple[Roots, Root
     if file.is_file():
         try:
             config = _Config.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
-        except (OSError, ValueError, ValidationError) as error:
-            raise UsageError(f"{file}: {error}", 'Expected: data = ["DIR", "NAME=DIR"] and id_data = [...]') from None
+        except ValidationError as error:
+            raise UsageError(f"{file}: {'; '.join(explain(error))}", _CONFIG) from None
+        except (OSError, ValueError) as error:
+            raise UsageError(f"{file}: not a readable TOML file ({error})", _CONFIG) from None
     environment = [part for part in os.environ.get("OODBENCH_DATA", "").split(os.pathsep) if part]
     chosen = list(data) or environment or config.data
-    return _roots(chosen), _roots(list(id_data) or config.id_data or chosen)
+    benchmarks, own = _roots(chosen), list(id_data) or config.id_data
+    return benchmarks, _roots(own) if own else benchmarks
 
 
 def _roots(specs: Sequence[str]) -> Roots:
@@ -92,6 +105,8 @@ def _roots(specs: Sequence[str]) -> Roots:
         name, equals, folder = spec.partition("=")
         # A path may hold '=' itself; a data set's name never holds a separator.
         if equals and os.sep not in name and not Path(spec).exists():
+            if not folder:
+                raise UsageError(f"'{spec}' names no folder", f"Expected {name}=DIR.")
             named[name] = (*named.get(name, ()), Path(folder).expanduser().absolute())
         else:
             anywhere.append(Path(spec).expanduser().absolute())

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -22,12 +23,12 @@ from oodbench.registry import Registry
 
 def run(
     *,
-    models: Sequence[str | Path],
-    methods: Sequence[str] = (),
-    benchmarks: Sequence[str] = (),
-    data: Sequence[str | Path] = (),
-    id_data: Sequence[str | Path] = (),
-    model_cards: Sequence[str | Path] = (),
+    models: Sequence[str | Path] | str | Path,
+    methods: Sequence[str] | str | Path = (),
+    benchmarks: Sequence[str] | str | Path = (),
+    data: Sequence[str | Path] | str | Path = (),
+    id_data: Sequence[str | Path] | str | Path = (),
+    model_cards: Sequence[str | Path] | str | Path = (),
     id_limit: int = 500,
     upsample: Literal["logits", "score"] = "logits",
     keep_scores: KeepScores = "all",
@@ -38,7 +39,7 @@ def run(
     out: str | Path | None = None,
     policy: Policy = "same",
     until: Stage = "report",
-    plugins: Sequence[str | Path] = (),
+    plugins: Sequence[str | Path] | str | Path = (),
     progress: Progress | None = None,
 ) -> Run:
     """`oodbench run` from Python; the parameters are its options (docs/run.md).
@@ -54,13 +55,13 @@ def run(
     Raises:
         OodbenchError: a mistake that can be mended; the message says how.
     """
-    request = Request(
-        methods=tuple(methods),
-        models=tuple(map(str, models)),
-        model_cards=tuple(map(str, model_cards)),
-        benchmarks=tuple(benchmarks),
-        data=tuple(map(str, data)),
-        id_data=tuple(map(str, id_data)),
+    request = Request.of(
+        methods=_several(methods),
+        models=_several(models),
+        model_cards=_several(model_cards),
+        benchmarks=_several(benchmarks),
+        data=_several(data),
+        id_data=_several(id_data),
         id_limit=id_limit,
         upsample=upsample,
         keep_scores=keep_scores,
@@ -68,13 +69,22 @@ def run(
         batch_size=batch_size,
         device=device,
         seed=seed,
-        out=None if out is None else Path(out),
+        out=out,
         policy=policy,
         until=until,
-        plugins=tuple(map(Path, plugins)),
+        plugins=_several(plugins),
     )
     progress = progress or Silent()
     return execute(request, make_plan(request, Registry(request.plugins), progress), progress)
+
+
+def _several(values: Sequence[str | Path] | str | Path) -> tuple[str, ...]:
+    """One is as good as a list of one."""
+    if isinstance(values, str | Path):
+        return (str(values),)
+    if isinstance(values, Mapping):
+        return tuple(f"{name}={folder}" for name, folder in values.items())
+    return tuple(map(str, values))
 
 
 def execute(request: Request, plan: Plan, progress: Progress) -> Run:
@@ -83,11 +93,12 @@ def execute(request: Request, plan: Plan, progress: Progress) -> Run:
     Raises:
         OodbenchError: see `run`.
     """
+    check_folder(request, plan)
     folder = request.out or default_folder(plan.record)
     store = Store(folder)
     with store.locked():
-        _claim(store, plan, request.policy)
-        _check_space(plan, store, request.keep_scores)
+        if request.policy == "overwrite":
+            store.clear()
         store.write_json("plan.json", plan.record.model_dump(mode="json"))
         run = Run(folder)
         stages: dict[Stage, Callable[[], object]] = {
@@ -104,36 +115,45 @@ def execute(request: Request, plan: Plan, progress: Progress) -> Run:
     return run
 
 
-def _claim(store: Store, plan: Plan, policy: Policy) -> None:
-    """Make sure that what the folder holds may be gone on with."""
+def check_folder(request: Request, plan: Plan) -> None:
+    """Make sure, without writing anything, that the plan can be carried out in its folder.
+
+    Raises:
+        RunFolderError: it can't be written, is too small, or holds something else.
+    """
+    store = Store(request.out or default_folder(plan.record))
+    place = next(parent for parent in (store.folder, *store.folder.absolute().parents) if parent.exists())
+    if not place.is_dir() or not os.access(place, os.W_OK):
+        raise RunFolderError(f"{place}: can't be written", "Choose a folder that can be written with --out.")
+    _check_space(plan, store, place, request.keep_scores)
+    if not store.folder.exists():
+        return
     if store.is_foreign():
         raise RunFolderError(
             f"{store.folder}: this folder holds other files and no run", "Choose a new or empty folder with --out."
         )
-    if policy == "overwrite":
-        store.clear()
+    if request.policy != "same":
         return
     there = store.plan()
-    if there is None or there.digest == plan.record.digest or policy == "resume":
-        return
-    differences = "; ".join(plan.record.differences(there))
-    raise RunFolderError(
-        f"{store.folder}: this folder belongs to another run ({differences})",
-        "Use --resume to go on there and keep what fits, --overwrite to start anew, or another --out.",
-    )
+    if there is not None and there.digest != plan.record.digest:
+        differences = "; ".join(plan.record.differences(there))
+        raise RunFolderError(
+            f"{store.folder}: this folder belongs to another run ({differences})",
+            "Use --resume to go on there and keep what fits, --overwrite to start anew, or another --out.",
+        )
 
 
-def _check_space(plan: Plan, store: Store, keep_scores: KeepScores) -> None:
+def _check_space(plan: Plan, store: Store, place: Path, keep_scores: KeepScores) -> None:
     """Refuse a run whose maps, those that are still to be made, don't fit on the disk."""
     record = plan.record
     rows = [row_key(record, scorer, part) for scorer in record.scorers for part in record.benchmarks]
     if keep_scores != "all" and all(store.row(key) for key in rows):
         return
     stored = sum(path.stat().st_size for path in (store.folder / "scores").glob("*/*.npy"))
-    wanted, free = plan.map_bytes() - stored, shutil.disk_usage(store.folder).free
+    wanted, free = plan.map_bytes() - stored, shutil.disk_usage(place).free
     if wanted > free:
         raise RunFolderError(
-            f"{store.folder}: the score maps take {wanted / 1e9:.1f} GB and {free / 1e9:.1f} GB are free there",
+            f"{store.folder}: the score maps take {wanted / 1e6:.0f} MB and {free / 1e6:.0f} MB are free there",
             "Use --out on another disk, fewer methods or benchmarks, or --limit.",
         )
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import time
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from oodbench.contracts import GridMethod, Method, PixelMethod, Scoring
-from oodbench.errors import ScoreError
+from oodbench.errors import OodbenchError, ScoreError
 from oodbench.numerics import resize_labels, resize_score, row_bands
 from oodbench.types import ClassMap, Frame, ScoreMap, SegmenterOutput, Size
 
@@ -62,13 +64,31 @@ def score_output(
     for key, method in methods.items():
         if isinstance(method, GridMethod):
             start = time.perf_counter()
-            grid = method.grid_score(output).cpu().numpy()  # [N, h, w]
+            with _blamed(method):
+                grid = method.grid_score(output).cpu().numpy()  # [N, h, w]
             for frame, size, score in zip(frames, sizes, grid, strict=True):
                 frame.scores[key] = resize_score(_checked(score, score.shape, method), size)
             cost.add(key, time.perf_counter() - start)
     for index, (frame, size) in enumerate(zip(frames, sizes, strict=True)):
         _score_pixels(output, index, size, pixel_methods, scoring, frame, cost)
     return frames, cost
+
+
+@contextmanager
+def _blamed(method: Method) -> Iterator[None]:
+    """Turns an exception inside a method into an error that names the method and its line."""
+    try:
+        yield
+    except OodbenchError:
+        raise
+    except Exception as error:
+        file = inspect.getfile(type(method))
+        lines = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+        where = f"{file}:{lines[-1].lineno}" if lines else file
+        raise ScoreError(
+            f"{method.card.name} failed at {where}: {type(error).__name__}: {error}",
+            "A score function takes and returns torch tensors (docs/methods.md).",
+        ) from error
 
 
 @contextmanager
@@ -104,12 +124,14 @@ def _score_pixels(
         cost.summary += time.perf_counter() - start
         for key, method in methods.items():
             start = time.perf_counter()
-            part = method.pixel_score(band).cpu().numpy()
+            with _blamed(method):
+                part = method.pixel_score(band).cpu().numpy()
             scores[key][rows] = _checked(part, (band.stop - band.start, at[1]), method)
             cost.add(key, time.perf_counter() - start)
     for key, method in methods.items():
         start = time.perf_counter()
-        score = method.postprocess(scores[key], prediction)
+        with _blamed(method):
+            score = method.postprocess(scores[key], prediction)
         frame.scores[key] = resize_score(_checked(score, at, method), size)
         cost.add(key, time.perf_counter() - start)
     frame.prediction = resize_labels(prediction, size)

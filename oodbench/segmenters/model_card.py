@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from oodbench.errors import ModelError, UnknownNameError
 from oodbench.types import CLASS_SETS, ClassSet, RGBImage
+from oodbench.validation import explain
 
 
 class _Section(BaseModel):
@@ -132,7 +133,6 @@ def read_card(path: Path) -> ModelCard:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ModelError(f"{path}: not a readable TOML file ({error})") from None
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, problem['loc']))}: {problem['msg'].lower()}" for problem in error.errors()
-        )
+        known = [*ModelCard.model_fields, *Preprocessing.model_fields, *Outputs.model_fields, *Classes.model_fields]
+        problems = "; ".join(explain(error, tuple(known)))
         raise ModelError(f"{path}: {problems}", "docs/models.md describes each field.") from None

@@ -74,7 +74,9 @@ class OnnxSegmenter(Segmenter):
         try:
             arrays = self._session.run(list(names.values()), {self._input: images})
         except Exception as error:  # ONNX Runtime raises classes of its own that share no base but Exception
-            raise ModelError(f"{self._path}: failed on an input of {images.shape}: {error}") from error
+            raise ModelError(
+                f"{self._path}: failed on an input of {images.shape}: {error}", "Check input.size in the model card."
+            ) from error
         outputs = {role: torch.from_numpy(array) for role, array in zip(names, arrays, strict=True)}
         values = outputs.pop("", None)
         if values is None:

@@ -52,7 +52,7 @@ def test_a_dry_run_says_what_would_run_and_writes_nothing(network_file: Path, da
     assert done.returncode == 0, done.stderr
     assert "road-anomaly: 3 frames, official layout" in done.stderr
     assert "warning: a partial set: cityscapes train: 3 of 2975 frames" in done.stderr
-    assert "GB" in done.stderr
+    assert "score maps: 0 MB; in runs" in done.stderr
     assert not (tmp_path / ".." / "runs").exists()
     as_json = oodbench("run", "--model", network_file, "--data", data, "--dry-run", "--json", cwd=tmp_path)
     assert len(json.loads(as_json.stdout)["benchmarks"][0]["frames"]) == 3
@@ -111,9 +111,11 @@ def test_info_on_a_model_measures_it(network_file: Path, cityscapes: Path) -> No
 
 
 def test_doctor_says_what_is_found_and_what_is_wrong(data: Path, tmp_path: Path) -> None:
+    assert oodbench("doctor", "--data", data).returncode == 0
     next(data.rglob("obstacles03_cardboard.jpg")).write_bytes(b"no image")
-    done = oodbench("doctor", "--data", data)
-    assert done.returncode == 0, done.stderr
+    done = oodbench("doctor", "--data", data, "--data", tmp_path / "absent")
+    assert done.returncode == 2
+    assert "absent: WRONG: no such folder" in done.stdout
     assert "torch" in done.stdout
     assert "3 of 60 frames, official layout" in done.stdout
     assert "obstacles03_cardboard.jpg: not a whole image file" in done.stdout

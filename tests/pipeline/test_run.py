@@ -206,7 +206,7 @@ def test_keep_figures_keeps_six_frames_spread_over_the_benchmark(
 def test_limit_takes_the_first_frames_and_says_so(network_file: Path, data: Path, tmp_path: Path) -> None:
     run = small_run(network_file, data, tmp_path / "run", methods=["msp"], limit=2)
     assert run.rows[0].counts["frames"] == 2
-    assert "road-anomaly: 2 of 60 frames" in run.rows[0].warnings
+    assert "road-anomaly: limited to 2 of 3 frames" in run.rows[0].warnings
 
 
 def test_the_two_ways_to_upsample_differ_and_features_don_t(network_file: Path, data: Path, tmp_path: Path) -> None:
@@ -312,8 +312,9 @@ def test_what_a_later_card_expects_is_held_against_what_was_measured(
 
 def test_other_calibration_frames_calibrate_anew(network_file: Path, data: Path, tmp_path: Path) -> None:
     first = small_run(network_file, data, tmp_path / "run", methods=["msp"])
+    before = first.calibration(first.rows[0])
     one = small_run(network_file, data, tmp_path / "run", methods=["msp"], id_limit=1, policy="resume")
-    before, after = first.calibration(first.rows[0]), one.calibration(one.rows[0])
+    after = one.calibration(one.rows[0])
     assert before is not None
     assert after is not None
     assert (before.source, after.source) == ("Cityscapes val, 2 frames", "Cityscapes val, 1 frame")
