@@ -13,6 +13,10 @@ from oodbench.cli.console import make_progress
 
 def evaluate(
     run: Annotated[Path, typer.Argument(help="The folder of a run.", metavar="RUN")],
+    protocol: Annotated[
+        list[str] | None,
+        typer.Option(help="The rules to read the scores by (oodbench list protocols). Repeatable.", metavar="NAME"),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print result.json, and nothing else, to standard output.")
     ] = False,
@@ -20,5 +24,5 @@ def evaluate(
     """Compute a run's rows anew from its stored scores, without its networks."""
     from oodbench.pipeline import load
 
-    done = load(run).evaluate(make_progress())
+    done = load(run).evaluate(make_progress(), protocol or ["pooled"])
     print(json.dumps(done.result, indent=1) if as_json else done.registry.report("terminal").text(done), end="")

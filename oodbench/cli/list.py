@@ -12,15 +12,20 @@ from oodbench.registry import KINDS, Registry
 
 
 def list_plugins(
-    kind: Annotated[str | None, typer.Argument(help=f"One of: {', '.join(KINDS)}. All by default.")] = None,
+    kind: Annotated[
+        str | None, typer.Argument(help=f"One of: {', '.join(KINDS)}, protocols. All but protocols by default.")
+    ] = None,
     plugin: Annotated[
         list[Path] | None, typer.Option(help="A Python file with plugins of your own.", metavar="FILE")
     ] = None,
 ) -> None:
     """List methods, benchmarks, datasets, models and reports."""
+    if kind in ("protocol", "protocols"):
+        _list_protocols()
+        return
     registry = Registry(tuple(plugin or ()))
     if kind is not None and kind not in KINDS and f"{kind}s" not in KINDS:
-        raise UnknownNameError("kind", kind, KINDS)
+        raise UnknownNameError("kind", kind, [*KINDS, "protocols"])
     wanted = list(KINDS) if kind is None else [kind if kind in KINDS else f"{kind}s"]
     for name in wanted:
         entries = registry.entries(name)
@@ -29,3 +34,11 @@ def list_plugins(
         width = max((len(entry.name) for entry in entries), default=0)
         for entry in entries:
             print(f"{'  ' if len(wanted) > 1 else ''}{entry.name:<{width}}  {entry.summary}")
+
+
+def _list_protocols() -> None:
+    from oodbench.metrics import PROTOCOLS
+
+    width = max(map(len, PROTOCOLS))
+    for name, protocol in PROTOCOLS.items():
+        print(f"{name:<{width}}  {protocol.source}")

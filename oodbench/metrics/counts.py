@@ -63,21 +63,28 @@ class PixelCounts:
         """Take in one frame: score float32 [H, W], higher = more anomalous, and labels of the same shape.
 
         Raises:
-            ScoreError: another shape or type than the labels', or NaN in a pixel that counts.
+            ScoreError: another shape or type than the labels', or NaN in a pixel that counts; the state is of no use
+                after that.
         """
         bits, flat = flattened(score, labels)
-        normal = np.zeros(kernels.BUCKETS, np.uint32)
-        survey = kernels.survey if self.compiled else kernels.survey_numpy
-        anomalous, void, broken, either = survey(bits, flat, normal)
+        if np.bitwise_or.reduce(bits) & np.uint32(_HALF_MASK):
+            totals = self._take_block(bits, flat)
+        else:
+            totals = self._take_halves(bits, flat)
+        anomalous, void, broken = totals
         check_nan(broken, flat.size - void)
         self.frames += 1
         self.without_anomaly += anomalous == 0
         self.void += void
-        if either & _HALF_MASK == 0:
-            if self._halves is None:
-                self._halves = np.zeros((2, _HALF_BINS), np.int64)
-            (kernels.count_halves if self.compiled else kernels.count_halves_numpy)(bits, flat, self._halves)
-            return
+
+    def _take_halves(self, bits: NDArray[np.uint32], flat: NDArray[np.uint8]) -> tuple[int, int, int]:
+        if self._halves is None:
+            self._halves = np.zeros((2, _HALF_BINS), np.int64)
+        return (kernels.count_halves if self.compiled else kernels.count_halves_numpy)(bits, flat, self._halves)
+
+    def _take_block(self, bits: NDArray[np.uint32], flat: NDArray[np.uint8]) -> tuple[int, int, int]:
+        normal = np.zeros(kernels.BUCKETS, np.uint32)
+        anomalous, void, broken = (kernels.survey if self.compiled else kernels.survey_numpy)(bits, flat, normal)
         buckets = np.flatnonzero(normal)
         starts = np.concatenate([[0], np.cumsum(normal[buckets], dtype=np.int64)])
         offset = np.zeros(kernels.BUCKETS, np.uint32)
@@ -85,6 +92,7 @@ class PixelCounts:
         low, positive = np.empty(int(starts[-1]), np.uint16), np.empty(anomalous, np.uint32)
         (kernels.scatter if self.compiled else kernels.scatter_numpy)(bits, flat, offset, low, positive)
         self._blocks.append(_Block(low, buckets.astype(np.uint16), starts, positive))
+        return anomalous, void, broken
 
     def merge(self, others: Iterable[PixelCounts]) -> None:
         """Add what others have counted."""

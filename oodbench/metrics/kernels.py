@@ -13,7 +13,6 @@ from oodbench.types import ANOMALY, IN_DISTRIBUTION
 
 BUCKETS = 1 << 16
 _LOW = (1 << 16) - 1
-_HALF_MASK = np.uint32((1 << HALF_BITS) - 1)
 
 
 @numba.njit(inline="always")
@@ -24,31 +23,25 @@ def _key(bits: Any) -> Any:
 
 
 @numba.njit(cache=True)
-def survey(
-    bits: NDArray[np.uint32], labels: NDArray[np.uint8], normal: NDArray[np.uint32]
-) -> tuple[int, int, int, Any]:
-    """Count in-distribution keys by their top 16 bits into `normal`.
-
-    Returns how many pixels are anomalous, void, NaN, and the OR of all magnitudes.
+def survey(bits: NDArray[np.uint32], labels: NDArray[np.uint8], normal: NDArray[np.uint32]) -> tuple[int, int, int]:
+    """Count in-distribution keys by their top 16 bits into `normal`; returns how many pixels are anomalous, void, NaN.
 
     Labels are 0 (in-distribution), 1 (anomaly) or anything else (void).
     """
     anomalous, void, broken = 0, 0, 0
-    either = np.uint32(0)
     for i in range(bits.size):
         label = labels[i]
         if label > ANOMALY:
             void += 1
             continue
         b = bits[i]
-        either |= b & np.uint32(0x7FFFFFFF)
         if (b & np.uint32(0x7FFFFFFF)) > np.uint32(0x7F800000):
             broken += 1
         if label == ANOMALY:
             anomalous += 1
         else:
             normal[_key(b) >> np.uint32(16)] += np.uint32(1)
-    return anomalous, void, broken, either
+    return anomalous, void, broken
 
 
 @numba.njit(cache=True)
@@ -76,12 +69,19 @@ def scatter(
 
 
 @numba.njit(cache=True)
-def count_halves(bits: NDArray[np.uint32], labels: NDArray[np.uint8], dense: NDArray[np.int64]) -> None:
-    """Count keys by all bits that a half-precision score can have, by label: dense [2, 2^19]."""
+def count_halves(bits: NDArray[np.uint32], labels: NDArray[np.uint8], dense: NDArray[np.int64]) -> tuple[int, int, int]:
+    """Count keys by all bits that a half-precision score can have, by label: dense [2, 2^19]; returns as `survey`."""
+    anomalous, void, broken = 0, 0, 0
     for i in range(bits.size):
         label = labels[i]
-        if label <= ANOMALY:
-            dense[label, _key(bits[i]) >> np.uint32(HALF_BITS)] += 1
+        if label > ANOMALY:
+            void += 1
+            continue
+        if (bits[i] & np.uint32(0x7FFFFFFF)) > np.uint32(0x7F800000):
+            broken += 1
+        anomalous += label
+        dense[label, _key(bits[i]) >> np.uint32(HALF_BITS)] += 1
+    return anomalous, void, broken
 
 
 @numba.njit(cache=True)
@@ -171,14 +171,17 @@ def refine(
 
 def survey_numpy(
     bits: NDArray[np.uint32], labels: NDArray[np.uint8], normal: NDArray[np.uint32]
-) -> tuple[int, int, int, Any]:
+) -> tuple[int, int, int]:
     """As `survey`."""
-    magnitude = bits[labels <= ANOMALY] & np.uint32(0x7FFFFFFF)
-    broken = int(np.count_nonzero(magnitude > np.uint32(0x7F800000)))
-    either = int(np.bitwise_or.reduce(magnitude)) if magnitude.size else 0
     keys = keys_of(bits[labels == IN_DISTRIBUTION].view(np.float32))
     normal += np.bincount(keys >> np.uint32(16), minlength=BUCKETS).astype(np.uint32)
-    return int(np.count_nonzero(labels == ANOMALY)), labels.size - magnitude.size, broken, either
+    return _totals(bits, labels)
+
+
+def _totals(bits: NDArray[np.uint32], labels: NDArray[np.uint8]) -> tuple[int, int, int]:
+    magnitude = bits[labels <= ANOMALY] & np.uint32(0x7FFFFFFF)
+    broken = int(np.count_nonzero(magnitude > np.uint32(0x7F800000)))
+    return int(np.count_nonzero(labels == ANOMALY)), labels.size - magnitude.size, broken
 
 
 def scatter_numpy(
@@ -194,11 +197,14 @@ def scatter_numpy(
     positive[:] = keys_of(bits[labels == ANOMALY].view(np.float32))
 
 
-def count_halves_numpy(bits: NDArray[np.uint32], labels: NDArray[np.uint8], dense: NDArray[np.int64]) -> None:
+def count_halves_numpy(
+    bits: NDArray[np.uint32], labels: NDArray[np.uint8], dense: NDArray[np.int64]
+) -> tuple[int, int, int]:
     """As `count_halves`."""
     for label in (IN_DISTRIBUTION, ANOMALY):
         keys = keys_of(bits[labels == label].view(np.float32))
         dense[label] += np.bincount(keys >> np.uint32(HALF_BITS), minlength=dense.shape[1])
+    return _totals(bits, labels)
 
 
 def refine_numpy(

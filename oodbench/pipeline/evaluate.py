@@ -14,7 +14,7 @@ import numpy as np
 from oodbench.contracts import Expected, Row, Scoring
 from oodbench.errors import RunFolderError, ScoreError
 from oodbench.files import digest_bytes
-from oodbench.metrics import PROTOCOLS, PixelCounts, pixel_metrics
+from oodbench.metrics import PROTOCOLS, evaluation
 from oodbench.pipeline.calibrate import quality_name, quality_warnings
 from oodbench.pipeline.environment import environment
 from oodbench.pipeline.progress import Progress
@@ -77,7 +77,8 @@ def evaluate(
 def _row(
     record: PlanRecord, scorer: ScorerRecord, benchmark: SetRecord, frames: Mapping[str, Frame], store: Store
 ) -> Row:
-    counted = PixelCounts()
+    protocol = PROTOCOLS[record.protocol]
+    under = evaluation(protocol)
     content = hashlib.sha256()
     for frame in benchmark.frames:
         score = store.read_map("scores", scorer.key, frame.key)
@@ -85,15 +86,14 @@ def _row(
         read_labels = frames[frame.digest].read_anomaly_labels
         assert read_labels is not None, "benchmarks without labels were left out before"
         try:
-            counted.update(score, read_labels())
+            under.update(score, read_labels())
         except ScoreError as error:
             path = store.map_path("scores", scorer.key, frame.key)
             raise ScoreError(
                 f"{path} ({scorer.method} on {frame.id}): {error.problem}",
                 "Remove the file and run the same command again.",
             ) from None
-    protocol = PROTOCOLS[record.protocol]
-    metrics = pixel_metrics(counted, protocol)
+    metrics = under.metrics()
     network = _network(record, scorer)
     fit = store.fit(scorer.key) if scorer.fits else None
     fit_facts: dict[str, Any] = {}

@@ -12,6 +12,7 @@ import numpy as np
 
 from oodbench.contracts import Calibration, Row
 from oodbench.errors import RunFolderError, UnknownNameError
+from oodbench.metrics import POOLED, PROTOCOLS
 from oodbench.pipeline.calibrate import calibration_name
 from oodbench.pipeline.evaluate import evaluate, read_result, result
 from oodbench.pipeline.frames import inspect
@@ -111,13 +112,21 @@ class Run:
         """Write the report of that name into the run's folder, and return its files."""
         return self.registry.report(name).write(self, self.folder / "report")
 
-    def evaluate(self, progress: Progress | None = None) -> Run:
-        """Compute all rows anew from the stored maps, without the networks; returns the run with the new rows.
+    def evaluate(self, progress: Progress | None = None, protocols: Sequence[str] = (POOLED.name,)) -> Run:
+        """Compute rows anew from the stored maps, without the networks; returns the run with the new rows.
+
+        Args:
+            progress: where news go; nowhere by default.
+            protocols: under which the maps are read; a table of its own is made for each.
 
         Raises:
+            UnknownNameError: there is no protocol of that name.
             RunFolderError: a map is not stored, another process is at work there, or the labels have changed.
         """
         progress = progress or Silent()
+        for name in protocols:
+            if name not in PROTOCOLS:
+                raise UnknownNameError("protocol", name, PROTOCOLS, "oodbench list protocols")
         with self.store.locked():
             frames = {}
             for part in self.record.benchmarks:
@@ -128,7 +137,10 @@ class Run:
                         "Bring back the data set that the run was made on, or run again with another --out.",
                     )
                 frames.update({record.digest: frame for record, frame in zip(part.frames, found, strict=True)})
-            rows = evaluate(self.record, frames, self.store, progress, again=True)
+            rows = []
+            for name in protocols:
+                record = self.record.model_copy(update={"protocol": name})
+                rows += evaluate(record, frames, self.store, progress, again=True)
             self.store.write_json("result.json", result(self.record, rows, self.store))
         return Run(self.folder)
 

@@ -40,6 +40,12 @@ def test_a_run_its_evaluation_and_its_reports(network_file: Path, data: Path, tm
 
     evaluated = oodbench("evaluate", "r", "--json", cwd=tmp_path)
     assert [row["metrics"] for row in json.loads(evaluated.stdout)["rows"]] == [row["metrics"] for row in rows]
+    other = oodbench("evaluate", "r", "--protocol", "pebal", "--json", cwd=tmp_path)
+    assert {row["protocol"]["name"] for row in json.loads(other.stdout)["rows"]} == {"pebal"}
+    wrong = oodbench("evaluate", "r", "--protocol", "smyc", cwd=tmp_path)
+    assert wrong.returncode == 2
+    assert "Did you mean 'smiyc'?" in wrong.stderr
+    oodbench("evaluate", "r", cwd=tmp_path)
     for name, mark in {"markdown": "| MSP", "latex": r"\toprule", "csv": "network,method", "terminal": "MSP"}.items():
         assert mark in oodbench("report", "r", "--format", name, cwd=tmp_path).stdout
     drawn = oodbench("report", "r", "--format", "heatmaps", cwd=tmp_path).stdout.splitlines()

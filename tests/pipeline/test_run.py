@@ -20,7 +20,7 @@ from worlds import numbers, small_run
 import oodbench
 from oodbench.contracts import Needs, Row
 from oodbench.errors import NotStoredError
-from oodbench.metrics import POOLED, PixelCounts, pixel_metrics
+from oodbench.metrics import POOLED, PROTOCOLS, PixelCounts, evaluation, pixel_metrics
 from oodbench.segmenters.onnx import OnnxSegmenter
 from oodbench.types import SegmenterOutput
 
@@ -335,3 +335,26 @@ def test_keep_scores_all_brings_maps_back(network_file: Path, data: Path, tmp_pa
     small_run(network_file, data, tmp_path / "run", methods=["msp"], keep_scores="none")
     run = small_run(network_file, data, tmp_path / "run", methods=["msp"], keep_scores="all")
     assert len(list(run.folder.glob("scores/*/*.npy"))) == 3
+
+
+def test_stored_scores_are_read_again_under_other_rules(
+    network_file: Path, data: Path, tmp_path: Path, passes: list[int]
+) -> None:
+    run = small_run(network_file, data, tmp_path / "run", methods=["msp", "knn"])
+    done = len(passes)
+    both = oodbench.load(run.folder).evaluate(protocols=["pooled", "caos"])
+    assert len(passes) == done
+    assert [(row.method, row.protocol["name"]) for row in both.rows] == [
+        ("msp", "pooled"), ("knn", "pooled"), ("msp", "caos"), ("knn", "caos"),
+    ]  # fmt: skip
+    assert both.rows[0].metrics == run.rows[0].metrics
+    under = evaluation(PROTOCOLS["caos"])
+    for frame in run.frames("road-anomaly"):
+        labels = run.labels("road-anomaly", frame)
+        assert labels is not None
+        under.update(run.score(run.rows[0], frame), labels)
+    assert both.rows[2].metrics == under.metrics().values
+    text = both.registry.report("terminal").text(both)
+    assert "protocol pooled" in text
+    assert "protocol caos" in text
+    assert len(both.table()) == 4
