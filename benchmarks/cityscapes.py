@@ -11,6 +11,7 @@ from pathlib import Path
 
 from oodbench.contracts import Dataset, DatasetCard, Roots
 from oodbench.data import LabelRule, file_frame, find_layout, pair_by_stem
+from oodbench.errors import DataError
 from oodbench.types import CITYSCAPES_19, VOID, FrameSet
 
 PLUGINS = {
@@ -69,4 +70,11 @@ def _is_official(folder: Path, named: bool) -> bool:
 
 
 def _by_id(folder: Path, ending: str) -> dict[str, Path]:
-    return {path.name.removesuffix(ending): path for path in sorted(folder.glob(f"*/[!.]*{ending}"))}
+    """The files of a split by id, over its cities."""
+    files: dict[str, Path] = {}
+    for path in sorted(folder.glob(f"*/[!.]*{ending}")):
+        name = path.name.removesuffix(ending)
+        if name in files:
+            raise DataError(f"{files[name]} and {path} have one id", "Keep one of the two: an id begins with its city.")
+        files[name] = path
+    return files
