@@ -57,6 +57,7 @@ class Summation:
         self._fpr: float | None = None
         self.best_f1 = -math.inf
         self.best_f1_key = 0
+        self.largest_tie = 0
 
     def add(self, points: Points) -> None:
         """Take in the next piece."""
@@ -76,6 +77,7 @@ class Summation:
         best = int(np.argmax(f1))
         if f1[best] > self.best_f1:
             self.best_f1, self.best_f1_key = float(f1[best]), int(points.key[best])
+        self.largest_tie = max(self.largest_tie, int(np.max(points.tied + points.equal)))
         self._true = int(true[-1])
 
     @property

@@ -95,7 +95,8 @@ class _FrameMeans(Evaluation):
             reason = f"{without} frames have no anomaly, which this protocol refuses"
         values = {name: math.nan if reason else float(np.mean([f.values[name] for f in kept])) for name in names}
         undefined = dict.fromkeys(names, reason) if reason else {}
-        return PixelMetrics(values, undefined, totals, math.nan, math.nan)
+        largest = max((frame.largest_tie for frame in self._frames), default=0.0)
+        return PixelMetrics(values, undefined, totals, math.nan, math.nan, largest)
 
 
 def evaluation(protocol: Protocol) -> Evaluation:

@@ -32,6 +32,8 @@ class PixelMetrics:
         counts: frames, frames_without_anomaly, anomaly_pixels, in_distribution_pixels, void_pixels.
         best_f1: the largest F1 over all thresholds, NaN without anomalous pixels.
         best_f1_threshold: where it is reached, counting pixels that score at least this.
+        largest_tie: the largest share of the valid pixels that one score has, of the scores of anomalous pixels. A
+            large one means that scores saturate, and that the metrics depend on how ties are counted.
     """
 
     values: Mapping[str, float]
@@ -39,6 +41,7 @@ class PixelMetrics:
     counts: Mapping[str, int]
     best_f1: float
     best_f1_threshold: float
+    largest_tie: float
 
 
 @dataclass(frozen=True)
@@ -153,4 +156,5 @@ def _metrics(summation: Summation, totals: Totals, protocol: Protocol) -> PixelM
         },
         best_f1=summation.best_f1 if totals.positive else math.nan,
         best_f1_threshold=float(threshold) if totals.positive else math.nan,
+        largest_tie=summation.largest_tie / max(totals.positive + totals.negative, 1),
     )

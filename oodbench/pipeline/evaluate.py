@@ -22,6 +22,9 @@ from oodbench.pipeline.record import NetworkRecord, PlanRecord, ScorerRecord, Se
 from oodbench.pipeline.store import Store
 from oodbench.types import Frame
 
+# One pixel in a hundred with one score is more than chance.
+_MANY_TIES = 0.01
+
 
 def row_key(record: PlanRecord, scorer: ScorerRecord, benchmark: SetRecord) -> str:
     """Names a row's file: the digest of everything that it depends on."""
@@ -98,6 +101,9 @@ def _row(
     fit = store.fit(scorer.key) if scorer.fits else None
     fit_facts: dict[str, Any] = {}
     warnings = [*benchmark.warnings]
+    if metrics.largest_tie > _MANY_TIES:
+        share = f"{100 * metrics.largest_tie:.1f} % of the valid pixels of {benchmark.name} share one score"
+        warnings.append(f"{scorer.method}: {share}: it saturates, and AP depends on how ties are counted")
     if fit is not None and record.fit is not None:
         fit_facts = {
             "dataset": record.fit.name,

@@ -214,3 +214,10 @@ def test_best_f1_by_the_definition() -> None:
     options = {t: 2 * (label[score >= t] == 1).sum() / ((score >= t).sum() + label.sum()) for t in score[label == 1]}
     assert found.best_f1 == pytest.approx(max(options.values()), abs=1e-12)
     assert options[np.float32(found.best_f1_threshold)] == pytest.approx(found.best_f1, abs=1e-12)
+
+
+def test_saturated_scores_are_told() -> None:
+    label = np.array([0, 0, 0, 1, 1])
+    assert pooled(np.array([0.1, 0.9, 0.9, 0.9, 0.5]), label).largest_tie == pytest.approx(0.6)
+    # A tie that no anomalous pixel shares changes no metric.
+    assert pooled(np.array([0.1, 0.1, 0.1, 0.9, 0.5]), label).largest_tie == pytest.approx(0.2)

@@ -358,3 +358,25 @@ def test_stored_scores_are_read_again_under_other_rules(
     assert "protocol pooled" in text
     assert "protocol caos" in text
     assert len(both.table()) == 4
+
+
+def test_a_method_that_saturates_is_warned_of(network_file: Path, data: Path, tmp_path: Path) -> None:
+    plugin = tmp_path / "flat.py"
+    plugin.write_text(
+        """
+from oodbench.contracts import MethodCard, PixelMethod
+
+PLUGINS = {"methods": {"flat": ("Flat", "two values, no more")}}
+
+
+class Flat(PixelMethod):
+    card = MethodCard(name="flat", title="Flat", paper="none", url="none")
+
+    def pixel_score(self, band):
+        return (band.summary.others > 1).float()
+"""
+    )
+    run = small_run(network_file, data, tmp_path / "run", methods=["flat", "msp"], plugins=[plugin])
+    flat, msp = run.rows
+    assert any("share one score: it saturates" in warning for warning in flat.warnings)
+    assert not any("saturates" in warning for warning in msp.warnings)
