@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from oodbench.errors import NotStoredError, RunFolderError
 from oodbench.pipeline.calibrate import calibrate
@@ -20,15 +20,18 @@ from oodbench.pipeline.store import Store
 from oodbench.pipeline.view import Run
 from oodbench.registry import Registry
 
+Several: TypeAlias = Sequence[str | Path] | str | Path
+"""Names or files; a single one needs no list."""
+
 
 def run(
     *,
-    models: Sequence[str | Path] | str | Path,
-    methods: Sequence[str] | str | Path = (),
-    benchmarks: Sequence[str] | str | Path = (),
-    data: Sequence[str | Path] | str | Path = (),
-    id_data: Sequence[str | Path] | str | Path = (),
-    model_cards: Sequence[str | Path] | str | Path = (),
+    models: Several,
+    methods: Several = (),
+    benchmarks: Several = (),
+    data: Several | Mapping[str, str | Path] = (),
+    id_data: Several | Mapping[str, str | Path] = (),
+    model_cards: Several = (),
     id_limit: int = 500,
     upsample: Literal["logits", "score"] = "logits",
     keep_scores: KeepScores = "all",
@@ -39,7 +42,7 @@ def run(
     out: str | Path | None = None,
     policy: Policy = "same",
     until: Stage = "report",
-    plugins: Sequence[str | Path] | str | Path = (),
+    plugins: Several = (),
     progress: Progress | None = None,
 ) -> Run:
     """`oodbench run` from Python; the parameters are its options (docs/run.md).
@@ -78,8 +81,8 @@ def run(
     return execute(request, make_plan(request, Registry(request.plugins), progress), progress)
 
 
-def _several(values: Sequence[str | Path] | str | Path) -> tuple[str, ...]:
-    """One is as good as a list of one."""
+def _several(values: Several | Mapping[str, str | Path]) -> tuple[str, ...]:
+    """One is as good as a list of one, and a mapping as good as NAME=DIR."""
     if isinstance(values, str | Path):
         return (str(values),)
     if isinstance(values, Mapping):

@@ -380,3 +380,15 @@ class Flat(PixelMethod):
     flat, msp = run.rows
     assert any("share one score: it saturates" in warning for warning in flat.warnings)
     assert not any("saturates" in warning for warning in msp.warnings)
+
+
+def test_one_needs_no_list_and_folders_may_be_a_mapping(network_file: Path, data: Path, tmp_path: Path) -> None:
+    made = oodbench.run(
+        models=network_file,
+        methods="msp",
+        data={"road-anomaly": data / "RoadAnomaly_jpg"},
+        id_data=data,
+        out=tmp_path / "run",
+        until="evaluate",
+    )
+    assert [(row.method, row.benchmark) for row in made.rows] == [("msp", "road-anomaly")]
