@@ -72,9 +72,9 @@ def _model(
         raise UsageError(f"{source}: no class maps in its card; mIoU can't be measured")
     progress = make_progress()
     _, roots = data_roots([], id_data)
-    _, (name, _, split, found) = in_distribution(registry, roots, network.classes)
-    quality = measure_quality(network, spread(found, limit).frames, progress)
-    print(f"measured on {name} {split}, {quality['frames']} frames")
+    _, part = in_distribution(registry, roots, network.classes)
+    quality = measure_quality(network, spread(part.found, limit).frames, progress)
+    print(f"measured on {part.name} {part.split}, {quality['frames']} frames")
     print(f"  mIoU             {quality['miou']:.4f}")
     print(f"  mean confidence  {quality['mean_confidence']:.4f}")
     for warning in quality_warnings(network.name, quality, network.expected):

@@ -30,6 +30,8 @@ class Evaluation(ABC):
         if self.protocol.void == "in-distribution":
             labels = AnomalyLabels(np.where(labels.values == VOID, IN_DISTRIBUTION, labels.values).astype(np.uint8))
         if self.protocol.precision == "float16":
+            # Rounded to half precision, then sorted and counted in single: numpy 2.4 sorts float16 wrongly on
+            # processors with AVX-512, and np.quantile and np.histogram with it.
             score = score.astype(np.float16).astype(np.float32)
         self._take(score, labels)
 

@@ -34,9 +34,7 @@ class PercentileBins:
     def update(self, score: ScoreMap, labels: AnomalyLabels) -> None:
         """Take in one frame."""
         valid = labels.values != VOID
-        # Rounded to half precision, then sorted and counted in single: numpy 2.4 sorts float16 wrongly on processors
-        # with AVX-512, and np.quantile and np.histogram with it.
-        values = score.astype(np.float16).astype(np.float32)[valid]
+        values = score[valid]
         anomalous = labels.values[valid] == ANOMALY
         check_nan(int(np.isnan(values).sum()), values.size)
         if not values.size:

@@ -21,13 +21,11 @@ def _ends(points: Points, negative: int) -> NDArray[np.int64]:
 
 
 def fpr_at(points: Points, positive: int, negative: int, protocol: Protocol) -> float:
-    """The false positive rate by the protocol's rule; NaN without pixels of either kind."""
+    """The false positive rate by a rule other than `first`, which the summation has; NaN without both kinds."""
     if not positive or not negative:
         return math.nan
     recall = np.cumsum(points.tied) / positive
     false = points.above + points.equal
-    if protocol.fpr == "first":
-        return float(false[int(np.argmax(recall >= protocol.tpr))] / negative)
     if protocol.fpr == "nearest":
         return _nearest(recall, _ends(points, negative), false, negative, protocol.tpr)
     if protocol.fpr == "interpolated":

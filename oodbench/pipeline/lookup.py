@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -97,8 +98,13 @@ def find_benchmarks(request: Request, registry: Registry, data: Roots) -> dict[s
     return sets
 
 
-InDistribution = tuple[str, str, str, FrameSet]
-"""name, title, split, frames."""
+class InDistribution(NamedTuple):
+    """The frames of a dataset's split, and what to call them."""
+
+    name: str
+    title: str
+    split: str
+    found: FrameSet
 
 
 def in_distribution(registry: Registry, roots: Roots, classes: ClassSet) -> tuple[InDistribution, InDistribution]:
@@ -116,8 +122,8 @@ def in_distribution(registry: Registry, roots: Roots, classes: ClassSet) -> tupl
         calibrate = replace(only, frames=only.frames[::5])
         fit_split, calibrate_split = f"{split} (four of five)", f"{split} (every fifth)"
     return (
-        (card.name, card.title, fit_split, fit),
-        (card.name, card.title, calibrate_split, calibrate),
+        InDistribution(card.name, card.title, fit_split, fit),
+        InDistribution(card.name, card.title, calibrate_split, calibrate),
     )
 
 

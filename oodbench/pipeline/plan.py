@@ -88,7 +88,7 @@ def make_plan(request: Request, registry: Registry, progress: Progress) -> Plan:
         fitting = any(method.needs().fit for method in methods.values())
         if request.id_data or (request.methods and fitting):
             raise
-    if fit_frames and not fit_frames[3].frames:
+    if fit_frames and not fit_frames.found.frames:
         fit_frames = None
 
     frames: dict[str, Frame] = {}
@@ -104,7 +104,8 @@ def make_plan(request: Request, registry: Registry, progress: Progress) -> Plan:
         for name, found in sets.items()
     )
     fit, calibrate = (
-        checked(*part, spread(part[3], request.id_limit)) if part else None for part in (fit_frames, calibrate_frames)
+        checked(*part, spread(part.found, request.id_limit)) if part else None
+        for part in (fit_frames, calibrate_frames)
     )
 
     scorers: dict[str, Method] = {}

@@ -149,8 +149,8 @@ def check_folder(request: Request, plan: Plan) -> None:
 def _check_space(plan: Plan, store: Store, place: Path, keep_scores: KeepScores) -> None:
     """Refuse a run whose maps, those that are still to be made, don't fit on the disk."""
     record = plan.record
-    rows = [row_key(record, scorer, part) for scorer in record.scorers for part in record.benchmarks]
-    if keep_scores != "all" and all(store.row(key) for key in rows):
+    keys = (row_key(record, scorer, part) for scorer in record.scorers for part in record.benchmarks)
+    if keep_scores != "all" and all(store.row(key) for key in keys):
         return
     stored = sum(path.stat().st_size for path in (store.folder / "scores").glob("*/*.npy"))
     wanted, free = plan.map_bytes() - stored, shutil.disk_usage(place).free

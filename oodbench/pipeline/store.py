@@ -2,7 +2,7 @@
 
 plan.json
 fits/<scorer>.safetensors
-calibration/<scorer>.npz          quality/<network>.json
+calibration/<scorer>.npz          quality/<network>.json                  environments/<network>.json
 scores/<scorer>/<frame>.npy       predictions/<network>/<frame>.npy       costs/<network>.jsonl
 rows/<row>.json                   result.json
 report/                           tables and figures
@@ -29,6 +29,10 @@ from oodbench.contracts import Calibration, Fit, Row
 from oodbench.errors import NotStoredError, RunFolderError
 from oodbench.files import cannot_write, write_atomically
 from oodbench.pipeline.record import PlanRecord
+
+_FOLDERS = (
+    "fits", "calibration", "quality", "environments", "scores", "predictions", "costs", "rows", "report",
+)  # fmt: skip
 
 _DAMAGED = (OSError, ValueError, EOFError, BadZipFile)
 
@@ -70,7 +74,7 @@ class Store:
 
     def clear(self) -> None:
         """Remove what a run has written; files of anybody else stay."""
-        for name in ("fits", "calibration", "quality", "scores", "predictions", "costs", "rows", "report"):
+        for name in _FOLDERS:
             shutil.rmtree(self.folder / name, ignore_errors=True)
         for name in ("plan.json", "result.json"):
             (self.folder / name).unlink(missing_ok=True)
@@ -126,9 +130,7 @@ class Store:
                 facts = json.loads((file.metadata() or {}).get("facts", "{}"))
                 return Fit({name: file.get_tensor(name) for name in file.keys()}, facts)  # noqa: SIM118  # no mapping
         except (SafetensorError, ValueError) as error:
-            raise RunFolderError(
-                f"{path}: damaged ({error})", "Remove the file; the same command fits again."
-            ) from None
+            raise _damaged(path, error) from None
 
     def write_fit(self, key: str, fit: Fit) -> None:
         tensors = {name: tensor.contiguous() for name, tensor in fit.tensors.items()}
