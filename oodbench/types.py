@@ -117,6 +117,7 @@ class FrameSet:
         folder: where it was found; None for frames that are drawn.
         expected: how many frames the complete set has.
         warnings: what is unusual about this copy.
+        default: how many of the frames, from the first, a run takes where nobody says; None: all.
     """
 
     frames: tuple[Frame, ...]
@@ -124,6 +125,7 @@ class FrameSet:
     folder: Path | None
     expected: int
     warnings: tuple[str, ...] = ()
+    default: int | None = None
 
 
 @dataclass(frozen=True)

@@ -17,13 +17,24 @@ LAYERS = [
     {"types", "errors", "validation"},
     {"contracts"},
     {"files"},
-    {"registry", "metrics", "mixture", "numerics", "data"},
+    {"registry", "metrics", "mixture", "numerics", "data", "worlds"},
     {"segmenters"},
     {"pipeline"},
     {"cli"},
 ]
 PLUGIN_FOLDERS = ("methods", "benchmarks", "reports")
-FOR_PLUGINS = {"types", "errors", "validation", "contracts", "files", "metrics", "mixture", "numerics", "data"}
+FOR_PLUGINS = {
+    "types",
+    "errors",
+    "validation",
+    "contracts",
+    "files",
+    "metrics",
+    "mixture",
+    "numerics",
+    "data",
+    "worlds",
+}
 
 
 def imports(path: Path) -> set[str]:

@@ -43,6 +43,8 @@ class BenchmarkCard:
         layouts: the folder layouts that are recognised, in words.
         obtain: what to download, and how to lay it out.
         leaderboard_protocol: the protocol of its own leaderboard or toolkit.
+        dataset: of a benchmark that is drawn, the dataset of the same world; it is taken by itself only for networks
+            that were trained on that.
     """
 
     name: str
@@ -55,6 +57,7 @@ class BenchmarkCard:
     layouts: Mapping[str, str]
     obtain: str
     leaderboard_protocol: str
+    dataset: str = ""
 
 
 @dataclass(frozen=True)

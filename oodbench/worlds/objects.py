@@ -1,0 +1,308 @@
+"""Things that belong to none of the 19 classes, in two families that share no kind.
+
+`ANOMALIES` stand in the benchmarks and nowhere else. `OUTLIERS` are for what may see outliers in training; no
+benchmark shows them. Each kind is a function of dice to the parts of a picture in a unit box: (outline, colour), right
+from -.5 to .5, up from 0 to 1, from far to near.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from oodbench.types import VOID
+from oodbench.worlds.canvas import Canvas, Color, Paint, Points
+from oodbench.worlds.dice import Dice
+from oodbench.worlds.palette import near
+from oodbench.worlds.shapes import bar, blob, ellipse, rectangle
+
+Part: TypeAlias = tuple[Points, Color]
+
+_HIDES: Sequence[Color] = ((0.34, 0.22, 0.13), (0.72, 0.68, 0.60), (0.12, 0.10, 0.09), (0.54, 0.38, 0.22))
+_CLOTHS: Sequence[Color] = ((0.44, 0.12, 0.16), (0.28, 0.40, 0.30), (0.60, 0.52, 0.40), (0.30, 0.26, 0.46))
+_DRUMS: Sequence[Color] = ((0.16, 0.30, 0.52), (0.60, 0.16, 0.10), (0.30, 0.32, 0.30), (0.70, 0.54, 0.12))
+_SHEETS: Sequence[Color] = ((0.80, 0.80, 0.82), (0.14, 0.36, 0.62), (0.10, 0.10, 0.11), (0.72, 0.20, 0.50))
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An object, not yet placed.
+
+    Attributes:
+        kind: its name.
+        parts: from far to near, in the unit box.
+        aspect: width by height.
+        fill: the share of its box that it covers, about.
+        grain, mottle: texture.
+    """
+
+    kind: str
+    parts: Sequence[Part]
+    aspect: float
+    fill: float
+    grain: float = 0.05
+    mottle: float = 0.12
+
+    def paint(self, canvas: Canvas, left: float, top: float, width: float, height: float, distance: float) -> None:
+        """Put it into a box of the picture, as an anomaly."""
+        for outline, color in self.parts:
+            placed = np.stack([left + (outline[:, 0] + 0.5) * width, top + (1 - outline[:, 1]) * height], axis=1)
+            canvas.polygon(placed, Paint(color, VOID, self.grain, self.mottle, anomalous=True), distance)
+
+
+def _lit(color: Color, factor: float) -> Color:
+    return (color[0] * factor, color[1] * factor, color[2] * factor)
+
+
+def _animal(dice: Dice) -> Picture:
+    """A four-legged animal from the side: cow, horse, sheep, deer, dog by its proportions."""
+    hide: Color = near(dice, dice.pick(_HIDES))
+    spots: Color = near(dice, dice.pick(((0.85, 0.83, 0.78), (0.16, 0.11, 0.08))))
+    legs, thick = dice.uniform(0.38, 0.52), dice.uniform(0.055, 0.09)
+    deep = dice.uniform(0.15, 0.21)
+    body = legs + deep
+    neck = dice.uniform(-0.02, 0.22)
+    head = (0.38, min(body + 0.1 + neck, 0.86))
+    parts: list[Part] = []
+    for x, light in ((-0.22, 0.7), (0.20, 0.7), (-0.30, 1.0), (0.13, 1.0)):
+        parts.append((bar((x, body), (x + dice.uniform(-0.05, 0.05), 0.0), thick * 1.5, thick), _lit(hide, light)))
+    parts.append((bar((-0.36, body + 0.08), (-0.46, legs), 0.035, 0.02), _lit(hide, 0.8)))
+    parts.append((bar((0.20, body + 0.06), head, 0.24, 0.13), hide))
+    parts.append((ellipse(-0.06, body, 0.33, deep), hide))
+    if dice.chance(0.5):
+        for _ in range(3):
+            spot = blob(dice, 0.09, 0.08) + np.array([dice.uniform(-0.28, 0.14), body + dice.uniform(-0.06, 0.08)])
+            parts.append((spot, spots))
+    parts.append((bar((0.32, head[1] + 0.03), (0.49, head[1] - 0.07), 0.15, 0.09), _lit(hide, 1.1)))
+    parts.append((bar((0.33, head[1] + 0.05), (0.30, min(head[1] + 0.14, 1.0)), 0.05, 0.02), _lit(hide, 0.8)))
+    if dice.chance(0.4):
+        parts.append((bar((0.36, head[1] + 0.05), (0.42, min(head[1] + 0.16, 1.0)), 0.03, 0.01), (0.75, 0.70, 0.58)))
+    if dice.chance(0.5):
+        parts = [(outline * np.array([-1.0, 1.0]), color) for outline, color in parts]
+    return Picture("animal", parts, dice.uniform(1.15, 1.5), 0.47, 0.10, 0.16)
+
+
+def _crate(dice: Dice) -> Picture:
+    """A wooden crate: two faces and a lid, with boards."""
+    wood: Color = near(dice, (0.58, 0.42, 0.25), 0.08)
+    parts: list[Part] = [
+        (np.array([[-0.5, 0.0], [0.18, 0.0], [0.18, 0.74], [-0.5, 0.74]]), wood),
+        (np.array([[0.18, 0.0], [0.5, 0.2], [0.5, 0.94], [0.18, 0.74]]), _lit(wood, 0.62)),
+        (np.array([[-0.5, 0.74], [0.18, 0.74], [0.5, 0.94], [-0.2, 0.94]]), _lit(wood, 1.3)),
+    ]
+    for index in range(1, 4):
+        level = 0.185 * index
+        parts.append((rectangle(-0.5, level - 0.012, 0.18, level + 0.012), _lit(wood, 0.5)))
+    parts.append((bar((-0.46, 0.04), (0.14, 0.70), 0.07), _lit(wood, 0.8)))
+    parts.append((rectangle(-0.5, 0, -0.42, 0.74), _lit(wood, 0.85)))
+    parts.append((rectangle(0.10, 0, 0.18, 0.74), _lit(wood, 0.85)))
+    return Picture("crate", parts, dice.uniform(1.0, 1.4), 0.86)
+
+
+def _tyres(dice: Dice) -> Picture:
+    """One to three tyres on a heap."""
+    count = dice.integer(1, 3)
+    parts: list[Part] = []
+    tall = 1.0 / count
+    for index in range(count):
+        shift, low = dice.uniform(-0.06, 0.06), index * tall * 0.92
+        grey = dice.uniform(0.05, 0.10)
+        tread: Color = (grey, grey, grey * 1.1)
+        parts.append((ellipse(shift, low + 0.42 * tall, 0.44, 0.42 * tall), _lit(tread, 0.8)))
+        parts.append((rectangle(shift - 0.44, low + 0.40 * tall, shift + 0.44, low + 0.66 * tall), tread))
+        parts.append((ellipse(shift, low + 0.66 * tall, 0.44, 0.34 * tall), _lit(tread, 2.2)))
+        parts.append((ellipse(shift, low + 0.66 * tall, 0.24, 0.18 * tall), _lit(tread, 0.4)))
+    return Picture("tyres", parts, 1.9 / count, 0.78, 0.06, 0.08)
+
+
+def _cone(dice: Dice) -> Picture:
+    """A traffic cone."""
+    orange: Color = near(dice, (0.86, 0.33, 0.08), 0.04)
+    parts: list[Part] = [(rectangle(-0.5, 0, 0.5, 0.1), _lit(orange, 0.7))]
+    for low, high, color in ((0.08, 0.38, orange), (0.38, 0.56, (0.85, 0.85, 0.83)), (0.56, 0.74, orange),
+                             (0.74, 0.86, (0.85, 0.85, 0.83)), (0.86, 1.0, orange)):  # fmt: skip
+        wide, slim = 0.36 * (1 - low) + 0.05, 0.36 * (1 - high) + 0.05
+        parts.append((np.array([[-wide, low], [wide, low], [slim, high], [-slim, high]]), color))
+        parts.append((np.array([[0.3 * wide, low], [wide, low], [slim, high], [0.3 * slim, high]]), _lit(color, 0.7)))
+    return Picture("cone", parts, dice.uniform(0.6, 0.8), 0.52, 0.02, 0.05)
+
+
+def _boulder(dice: Dice) -> Picture:
+    """A rock with a light and a dark flank."""
+    stone: Color = near(dice, dice.pick(((0.44, 0.42, 0.40), (0.36, 0.32, 0.28), (0.55, 0.50, 0.44))))
+    outline = np.maximum(blob(dice, 0.5, 0.56, 11, 0.3) + np.array([0.0, 0.42]), [-0.5, 0.0])
+    peak = np.array([[dice.uniform(-0.15, 0.15), 0.62]])
+    parts: list[Part] = [(outline, stone)]
+    right = outline[outline[:, 0] > 0.0]
+    if len(right) > 2:
+        parts.append((np.concatenate([right[np.argsort(right[:, 1])], peak]), _lit(stone, 0.62)))
+    upper = outline[outline[:, 1] > 0.55]
+    if len(upper) > 2:
+        parts.append((np.concatenate([upper, peak]), _lit(stone, 1.3)))
+    return Picture("boulder", parts, dice.uniform(1.1, 1.7), 0.66, 0.16, 0.22)
+
+
+def _bird(dice: Dice) -> Picture:
+    """A large bird on its feet: goose, ostrich by the neck."""
+    feathers: Color = near(dice, dice.pick(((0.82, 0.81, 0.78), (0.24, 0.20, 0.18), (0.46, 0.40, 0.34))))
+    parts: list[Part] = []
+    for x in (-0.06, 0.08):
+        parts.append((bar((x, 0.42), (x + 0.03, 0.0), 0.05), (0.70, 0.42, 0.16)))
+    parts.append((bar((-0.30, 0.56), (-0.50, 0.66), 0.18, 0.05), _lit(feathers, 0.7)))
+    parts.append((ellipse(-0.04, 0.52, 0.36, 0.19), feathers))
+    parts.append((ellipse(-0.10, 0.55, 0.26, 0.11), _lit(feathers, 0.75)))
+    parts.append((bar((0.22, 0.58), (0.30, 0.93), 0.16, 0.09), feathers))
+    parts.append((ellipse(0.31, 0.93, 0.09, 0.07), _lit(feathers, 0.8)))
+    parts.append((bar((0.36, 0.94), (0.50, 0.91), 0.06, 0.02), (0.85, 0.52, 0.12)))
+    return Picture("bird", parts, dice.uniform(0.8, 1.1), 0.40, 0.08, 0.10)
+
+
+def _sofa(dice: Dice) -> Picture:
+    """A sofa or an armchair from the front."""
+    cloth: Color = near(dice, dice.pick(_CLOTHS))
+    parts: list[Part] = [
+        (rectangle(-0.42, 0.30, 0.42, 1.0), _lit(cloth, 0.8)),
+        (rectangle(-0.46, 0.08, 0.46, 0.48), cloth),
+        (rectangle(-0.36, 0.40, 0.36, 0.52), _lit(cloth, 1.25)),
+        (rectangle(-0.50, 0.06, -0.35, 0.70), _lit(cloth, 1.1)),
+        (rectangle(0.35, 0.06, 0.50, 0.70), _lit(cloth, 0.7)),
+        (rectangle(-0.01, 0.46, 0.01, 0.98), _lit(cloth, 0.5)),
+        (rectangle(-0.45, 0.0, -0.40, 0.08), (0.15, 0.10, 0.07)),
+        (rectangle(0.40, 0.0, 0.45, 0.08), (0.15, 0.10, 0.07)),
+    ]
+    return Picture("sofa", parts, dice.uniform(1.2, 2.3), 0.83, 0.07, 0.10)
+
+
+def _drum(dice: Dice) -> Picture:
+    """An oil drum, upright."""
+    steel: Color = near(dice, dice.pick(_DRUMS))
+    parts: list[Part] = [
+        (ellipse(0.0, 0.10, 0.5, 0.10), _lit(steel, 0.8)),
+        (rectangle(-0.5, 0.10, 0.5, 0.90), steel),
+        (rectangle(0.16, 0.06, 0.5, 0.90), _lit(steel, 0.66)),
+        (rectangle(-0.5, 0.36, 0.5, 0.40), _lit(steel, 0.55)),
+        (rectangle(-0.5, 0.64, 0.5, 0.68), _lit(steel, 0.55)),
+        (ellipse(0.0, 0.90, 0.5, 0.10), _lit(steel, 1.3)),
+        (ellipse(0.15, 0.90, 0.07, 0.03), _lit(steel, 0.3)),
+    ]
+    return Picture("drum", parts, dice.uniform(0.62, 0.8), 0.95, 0.05, 0.14)
+
+
+def _toppled_trailer(dice: Dice) -> Picture:
+    """A trailer on its side: its underside with axles and wheels toward the camera."""
+    frame: Color = near(dice, (0.26, 0.25, 0.25), 0.05)
+    skin: Color = near(dice, dice.pick(((0.70, 0.70, 0.68), (0.20, 0.34, 0.56), (0.52, 0.30, 0.14))))
+    parts: list[Part] = [
+        (np.array([[-0.48, 0.78], [0.40, 0.78], [0.46, 1.0], [-0.40, 1.0]]), _lit(skin, 1.1)),
+        (np.array([[-0.48, 0.0], [0.40, 0.0], [0.40, 0.80], [-0.48, 0.80]]), frame),
+        (rectangle(-0.48, 0.30, 0.40, 0.36), _lit(frame, 1.7)),
+        (rectangle(-0.48, 0.48, 0.40, 0.54), _lit(frame, 1.7)),
+        (bar((0.38, 0.42), (0.5, 0.30), 0.07), _lit(frame, 1.4)),
+    ]
+    for x in (-0.22, 0.02):
+        parts.append((rectangle(x - 0.02, 0.1, x + 0.02, 0.74), _lit(frame, 0.5)))
+        for y in (0.12, 0.70):
+            parts.append((ellipse(x, y, 0.10, 0.12), (0.05, 0.05, 0.06)))
+            parts.append((ellipse(x, y, 0.05, 0.06), (0.50, 0.50, 0.50)))
+    return Picture("toppled trailer", parts, dice.uniform(1.5, 2.2), 0.82, 0.05, 0.12)
+
+
+def _sheet(dice: Dice) -> Picture:
+    """A crumpled tarpaulin or bag."""
+    color: Color = near(dice, dice.pick(_SHEETS))
+    parts: list[Part] = [(np.maximum(blob(dice, 0.5, 0.62, 13, 0.45) + np.array([0.0, 0.42]), [-0.5, 0.0]), color)]
+    for light in (0.6, 1.25, 0.75, 1.1):
+        fold = blob(dice, 0.22, 0.16, 5, 0.5) + np.array([dice.uniform(-0.18, 0.18), dice.uniform(0.22, 0.6)])
+        parts.append((fold, _lit(color, light)))
+    return Picture("sheet", parts, dice.uniform(1.0, 1.9), 0.58, 0.03, 0.10)
+
+
+def _ball(dice: Dice) -> Picture:
+    color: Color = near(dice, dice.pick(((0.85, 0.20, 0.20), (0.90, 0.80, 0.20), (0.20, 0.40, 0.80))))
+    parts: list[Part] = [
+        (ellipse(0, 0.5, 0.5, 0.5), color),
+        (ellipse(0.1, 0.42, 0.36, 0.36), _lit(color, 0.8)),
+        (ellipse(-0.16, 0.68, 0.14, 0.12), _lit(color, 1.3)),
+    ]
+    return Picture("ball", parts, 1.0, 0.78)
+
+
+def _suitcase(dice: Dice) -> Picture:
+    color: Color = near(dice, dice.pick(((0.40, 0.10, 0.12), (0.12, 0.14, 0.20), (0.24, 0.44, 0.42))))
+    parts: list[Part] = [
+        (rectangle(-0.5, 0.04, 0.5, 0.80), color),
+        (rectangle(-0.44, 0.10, 0.44, 0.74), _lit(color, 1.2)),
+        (rectangle(-0.02, 0.04, 0.02, 0.80), _lit(color, 0.6)),
+        (rectangle(-0.18, 0.80, -0.14, 1.0), (0.5, 0.5, 0.5)),
+        (rectangle(0.14, 0.80, 0.18, 1.0), (0.5, 0.5, 0.5)),
+        (rectangle(-0.18, 0.95, 0.18, 1.0), (0.2, 0.2, 0.2)),
+    ]
+    return Picture("suitcase", parts, dice.uniform(0.8, 1.3), 0.80)
+
+
+def _log(dice: Dice) -> Picture:
+    bark: Color = near(dice, (0.28, 0.20, 0.14))
+    parts: list[Part] = [
+        (rectangle(-0.42, 0.05, 0.42, 0.95), bark),
+        (ellipse(-0.40, 0.5, 0.10, 0.45), _lit(bark, 0.8)),
+        (ellipse(0.40, 0.5, 0.10, 0.45), _lit(bark, 2.0)),
+        (ellipse(0.40, 0.5, 0.05, 0.25), _lit(bark, 1.6)),
+    ]
+    return Picture("log", parts, dice.uniform(2.5, 4.5), 0.86, 0.14, 0.2)
+
+
+def _pallet(dice: Dice) -> Picture:
+    wood: Color = near(dice, (0.62, 0.50, 0.34))
+    parts: list[Part] = [(rectangle(-0.5, 0.0, 0.5, 1.0), _lit(wood, 0.35))]
+    parts += [(rectangle(-0.5, 0.22 * index, 0.5, 0.22 * index + 0.13), wood) for index in range(5)]
+    parts += [(rectangle(x - 0.05, 0.0, x + 0.05, 1.0), _lit(wood, 0.8)) for x in (-0.45, 0.0, 0.45)]
+    return Picture("pallet", parts, dice.uniform(1.0, 2.4), 0.95)
+
+
+def _washer(dice: Dice) -> Picture:
+    grey = dice.uniform(0.75, 0.9)
+    shell: Color = (grey, grey, grey)
+    parts: list[Part] = [
+        (rectangle(-0.5, 0.0, 0.5, 1.0), shell),
+        (rectangle(-0.5, 0.84, 0.5, 0.87), _lit(shell, 0.6)),
+        (ellipse(0.0, 0.42, 0.30, 0.28), _lit(shell, 0.6)),
+        (ellipse(0.0, 0.42, 0.23, 0.21), (0.12, 0.13, 0.16)),
+    ]
+    return Picture("washing machine", parts, dice.uniform(0.7, 0.85), 0.98, 0.02, 0.04)
+
+
+def _ladder(dice: Dice) -> Picture:
+    metal: Color = near(dice, (0.66, 0.66, 0.66))
+    parts: list[Part] = [(bar((x, 0.0), (0.8 * x, 1.0), 0.14), metal) for x in (-0.42, 0.42)]
+    parts += [(rectangle(-0.40, level, 0.40, level + 0.04), metal) for level in np.arange(0.08, 0.98, 0.12)]
+    return Picture("ladder", parts, dice.uniform(0.25, 0.4), 0.5, 0.02, 0.04)
+
+
+Maker: TypeAlias = Callable[[Dice], Picture]
+
+ANOMALIES: Mapping[str, Maker] = {
+    "animal": _animal,
+    "bird": _bird,
+    "boulder": _boulder,
+    "cone": _cone,
+    "crate": _crate,
+    "drum": _drum,
+    "sheet": _sheet,
+    "sofa": _sofa,
+    "toppled trailer": _toppled_trailer,
+    "tyres": _tyres,
+}
+"""What the benchmarks show."""
+
+OUTLIERS: Mapping[str, Maker] = {
+    "ball": _ball,
+    "ladder": _ladder,
+    "log": _log,
+    "pallet": _pallet,
+    "suitcase": _suitcase,
+    "washing machine": _washer,
+}
+"""What training may show as an outlier."""

@@ -1,0 +1,199 @@
+"""The procedural world `streets`: driving scenes with the 19 classes of Cityscapes, and anomalies in three regimes.
+
+A frame is a function of the world's version, the split and the index. Its labels are the same bits on every machine;
+its image is the same within one grey level, since blur and exponentials differ in the last bit between processors.
+The world is fixed: a change that moves a label raises `VERSION`, and the old numbers are no longer comparable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oodbench.types import ANOMALY, IN_DISTRIBUTION, VOID, RGBImage, Size
+from oodbench.worlds import placement
+from oodbench.worlds.canvas import Canvas
+from oodbench.worlds.dice import Dice
+from oodbench.worlds.objects import ANOMALIES, Picture
+from oodbench.worlds.people import bicycle, person
+from oodbench.worlds.placement import Target, draw_targets
+from oodbench.worlds.scene import Scene, compose
+from oodbench.worlds.things import Thing, paint_contact
+from oodbench.worlds.vehicles import vehicle
+from oodbench.worlds.weather import develop
+
+VERSION = 1
+SEED = 20221
+"""Of the world as it is shipped."""
+SIZE: Size = (512, 1024)
+
+
+@dataclass(frozen=True)
+class Split:
+    """A set of frames.
+
+    Attributes:
+        code: part of the key of every frame's dice; no two splits share one.
+        frames: how many there are.
+        statistics: of its anomalies; None: it shows none.
+        shifted: roads, light and cameras as training does not show them.
+        pasted: anomalies, and ordinary objects among them, are put anywhere in the picture, in front of everything.
+    """
+
+    code: int
+    frames: int
+    statistics: placement.Statistics | None = None
+    shifted: bool = False
+    pasted: bool = False
+
+
+SPLITS: Mapping[str, Split] = {
+    "train": Split(1, 2000),
+    "val": Split(2, 300),
+    "obstacles": Split(3, 250, placement.OBSTACLES),
+    "static": Split(4, 250, placement.STATIC, pasted=True),
+    "anomaly": Split(5, 250, placement.ANOMALY, shifted=True),
+}
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A frame, drawn.
+
+    Attributes:
+        image: uint8 [H, W, 3].
+        semantic: uint8 [H, W], classes of Cityscapes or VOID; an anomaly is VOID.
+        anomaly: uint8 [H, W], IN_DISTRIBUTION, ANOMALY or VOID.
+    """
+
+    image: RGBImage
+    semantic: NDArray[np.uint8]
+    anomaly: NDArray[np.uint8]
+
+
+def draw(split: str, index: int, size: Size = SIZE) -> Drawing:
+    """Draw a frame of a split.
+
+    Args:
+        split: a key of `SPLITS`.
+        index: 0 to its number of frames - 1.
+        size: (height, width); anything but `SIZE` is another world, for trials.
+
+    Raises:
+        IndexError: there is no such frame.
+    """
+    kind = SPLITS[split]
+    if not 0 <= index < kind.frames:
+        raise IndexError(f"streets {split} has the frames 0 to {kind.frames - 1}, not {index}")
+    dice = Dice(VERSION, SEED, kind.code, index)
+    scene = compose(size, dice, shifted=kind.shifted)
+    extra: list[Thing] = []
+    last: list[Thing] = []
+    if kind.statistics is not None:
+        targets = draw_targets(kind.statistics, dice)
+        if kind.pasted:
+            last = _pasted(scene, targets, dice)
+        else:
+            extra = [_standing(scene, target, dice, kind.shifted) for target in targets]
+    canvas = scene.paint(extra, last)
+    semantic, anomalous = canvas.labels(), canvas.anomalous()
+    anomaly = np.full(size, IN_DISTRIBUTION, np.uint8)
+    anomaly[semantic == VOID] = VOID
+    anomaly[anomalous] = ANOMALY
+    return Drawing(develop(canvas, scene.weather, dice), semantic, anomaly)
+
+
+def _picture(dice: Dice, share: float) -> Picture:
+    """An anomaly. What fills more than a twentieth of the picture is one that can be that large."""
+    kinds = sorted(ANOMALIES)
+    if share > 0.05:
+        kinds = ["animal", "boulder", "sheet", "sofa", "toppled trailer"]
+    return ANOMALIES[dice.pick(kinds)](dice)
+
+
+def _extent(picture: Picture, target: Target, size: Size) -> tuple[float, float]:
+    """(width, height) of the box in pixels that gives the object its share."""
+    area = target.share * size[0] * size[1] / picture.fill
+    width = (area * picture.aspect) ** 0.5
+    return width, area / width
+
+
+def _standing(scene: Scene, target: Target, dice: Dice, anywhere: bool) -> Thing:
+    """An anomaly that stands on the ground: on the road, or `anywhere` on the ground that is seen."""
+    camera, (rows, columns) = scene.camera, scene.camera.size
+    picture = _picture(dice, target.share)
+    width, height = _extent(picture, target, camera.size)
+    base = min(max(target.height * rows + height / 2, camera.horizon + 6), 0.985 * rows)
+    z = camera.distance(base)
+    left, right = scene.street.left + 0.2, scene.street.right - 0.2
+    if anywhere:
+        left, right = scene.street.walk_left - 3, scene.street.walk_right + 3
+    half = width / 2 * z / camera.focal
+    margin = min(0.5 * width, 0.3 * columns)
+    # Of a few places the one that the least of the nearer things stands in front of.
+    best, least = 0.5 * columns, np.inf
+    for _ in range(24):
+        x = dice.uniform(left + half, right - half) if left + half < right - half else dice.uniform(left, right)
+        centre = float(np.clip(camera.project(x, 0.0, z)[0], margin, columns - margin))
+        hidden = _hidden(scene, z, (centre - width / 2, base - height, centre + width / 2, base))
+        if hidden < least:
+            best, least = centre, hidden
+        if hidden == 0:
+            break
+
+    def paint(canvas: Canvas) -> None:
+        paint_contact(canvas, camera, camera.across(best, z), z, 0.5 * half * 2, 0.35 * half)
+        picture.paint(canvas, best - width / 2, base - height, width, height, z)
+
+    return Thing(z, (best - width / 2, base - height, best + width / 2, base), paint)
+
+
+def _hidden(scene: Scene, z: float, box: tuple[float, float, float, float]) -> float:
+    """Pixels of the box that nearer things may cover."""
+    covered = 0.0
+    for thing in scene.things:
+        if thing.distance < z:
+            wide = min(box[2], thing.box[2]) - max(box[0], thing.box[0])
+            high = min(box[3], thing.box[3]) - max(box[1], thing.box[1])
+            covered += max(wide, 0.0) * max(high, 0.0)
+    return covered
+
+
+def _pasted(scene: Scene, targets: list[Target], dice: Dice) -> list[Thing]:
+    """One to four ordinary objects put anywhere, then the anomalies in the same way."""
+    rows, columns = scene.camera.size
+    things = [_negative(scene, dice) for _ in range(dice.integer(1, 4))]
+    for target in targets:
+        picture = _picture(dice, target.share)
+        width, height = _extent(picture, target, scene.camera.size)
+        left = dice.uniform(0, columns - width)
+        top = target.height * rows - height / 2
+        z = scene.camera.distance(max(target.height * rows, scene.camera.horizon + 12))
+
+        def paint(
+            canvas: Canvas,
+            picture: Picture = picture,
+            box: tuple[float, float, float, float] = (left, top, width, height),
+            z: float = z,
+        ) -> None:
+            picture.paint(canvas, *box, z)
+
+        things.append(Thing(z, (left, top, left + width, top + height), paint))
+    return things
+
+
+def _negative(scene: Scene, dice: Dice) -> Thing:
+    """An ordinary object where it need not belong, at a size that need not fit: its camera stands elsewhere."""
+    rows, columns = scene.camera.size
+    z = dice.uniform(6, 26)
+    x = dice.uniform(-0.45, 0.45) * columns * z / scene.camera.focal
+    lifted = replace(scene.camera, horizon=scene.camera.horizon - dice.uniform(-20, 60) * rows / 512, bend=0.0)
+    kind = dice.pick(("person", "person", "bicycle", "car", "truck"))
+    if kind == "person":
+        return person(lifted, dice, x, z)
+    if kind == "bicycle":
+        return bicycle(lifted, dice, x, z, ridden=dice.chance(0.5))
+    return vehicle(lifted, dice, kind, x, z + 4, facing=dice.pick((-1.0, 1.0)), across=dice.chance(0.5))
