@@ -43,6 +43,7 @@ class StreetsTrain(Dataset):
         splits={"train": SPLITS["train"].frames, "val": SPLITS["val"].frames},
         layouts={_LAYOUT: "nothing on disk"},
         obtain="It is part of oodbench.",
+        drawn=True,
     )
 
     def open(self, roots: Roots) -> Mapping[str, FrameSet]:

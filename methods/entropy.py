@@ -33,6 +33,7 @@ class Entropy(PixelMethod):
         paper="Blum, Sarlin, Nieto, Siegwart, Cadena: The Fishyscapes Benchmark. IJCV 2021",
         url="https://arxiv.org/abs/1904.03215",
         published="Fishyscapes; Jung et al., ICCV 2021, table 2",
+        basic=True,
     )
 
     def pixel_score(self, band: ClassMapBand) -> Tensor:

@@ -67,6 +67,7 @@ class KNN(GridMethod):
         paper="Blum, Sarlin, Nieto, Siegwart, Cadena: The Fishyscapes Benchmark (embedding density). IJCV 2021",
         url="https://arxiv.org/abs/1904.03215",
         published="Fishyscapes; Jung et al., ICCV 2021, table 2",
+        basic=True,
     )
     params: Params
 

@@ -33,6 +33,7 @@ class MSP(PixelMethod):
         paper="Hendrycks, Gimpel: A Baseline for Detecting Misclassified and Out-of-Distribution Examples. ICLR 2017",
         url="https://arxiv.org/abs/1610.02136",
         published="Fishyscapes; SegmentMeIfYouCan; Jung et al., ICCV 2021, table 2",
+        basic=True,
     )
 
     def pixel_score(self, band: ClassMapBand) -> Tensor:

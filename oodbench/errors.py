@@ -38,6 +38,13 @@ class UnknownNameError(UsageError):
         super().__init__(f"unknown {kind} '{name}'.{hint}", f"See: {see}" if see else None)
 
 
+class MissingExtraError(OodbenchError):
+    """A part of the program needs libraries that are installed on request only."""
+
+    def __init__(self, what: str, extra: str, cause: ImportError) -> None:
+        super().__init__(f"{what} needs libraries that are not installed ({cause})", f"pip install 'oodbench[{extra}]'")
+
+
 class DataError(OodbenchError):
     """A data set, an image or a label file is not what it should be."""
 

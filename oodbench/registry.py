@@ -25,15 +25,17 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from oodbench.contracts import Adapter, Benchmark, Dataset, GridMethod, Method, PixelMethod, Report
+from oodbench.contracts import Adapter, Benchmark, Dataset, GridMethod, Head, Method, PixelMethod, Report
 from oodbench.errors import PluginError, UnknownNameError, UsageError
 from oodbench.files import digest_file
+from oodbench.validation import explain
 
 KINDS: Mapping[str, type] = {
     "methods": Method,
     "benchmarks": Benchmark,
     "datasets": Dataset,
     "models": Adapter,
+    "heads": Head,
     "reports": Report,
 }
 """kind -> the contract that its plugins implement."""
@@ -206,9 +208,17 @@ class Registry:
         plugin: type[Report] = self.load("reports", name)
         return plugin()
 
+    def head(self, name: str, parameters: Mapping[str, Any]) -> Head:
+        """The head of that name with validated parameters."""
+        plugin: type[Head] = self.load("heads", name)
+        try:
+            return plugin(plugin.Params.model_validate(parameters))
+        except ValidationError as error:
+            raise UsageError(f"head '{name}': {'; '.join(explain(error))}", f"See: oodbench info head {name}") from None
+
     def adapter(self, source: str) -> Adapter:
         """The adapter that takes `--model SOURCE`."""
-        adapters: list[Adapter] = [plugin() for plugin in self.load_working("models")]
+        adapters: list[Adapter] = [plugin(self.head) for plugin in self.load_working("models")]
         for adapter in adapters:
             if adapter.accepts(source):
                 return adapter

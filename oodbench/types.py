@@ -148,10 +148,12 @@ class SegmenterOutput:
     Attributes:
         class_maps: the class maps, or None where they were not asked for.
         features: float32 [N, D, h, w] by role, those that were asked for.
+        extras: float32 [N, ?, h, w] by name, those that were asked for: what some heads give beside class maps.
     """
 
     class_maps: ClassMaps | None
     features: Mapping[str, Tensor] = field(default_factory=dict)
+    extras: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from oodbench.cli.info import info
 from oodbench.cli.list import list_plugins
 from oodbench.cli.report import report
 from oodbench.cli.run import run
+from oodbench.cli.train import train
 from oodbench.errors import OodbenchError
 
 app = typer.Typer(
@@ -34,6 +35,7 @@ app.command("list", short_help="List methods, benchmarks, models, ...")(list_plu
 app.command(short_help="Everything about one of them.")(info)
 app.command(short_help="Rows anew from a run's stored scores.")(evaluate)
 app.command(short_help="A run's tables and figures.")(report)
+app.command(short_help="Train a network by a recipe.")(train)
 app.command(short_help="What is installed, found, and wrong.")(doctor)
 
 

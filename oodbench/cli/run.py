@@ -23,11 +23,18 @@ def run(
     method: Annotated[
         list[str] | None,
         typer.Option(
-            help="A method, as NAME or NAME:key=value,...; repeat for several. All by default.", metavar="METHOD"
+            help="A method, as NAME or NAME:key=value,...; repeat for several. By default all, for networks that are "
+            "named.",
+            metavar="METHOD",
         ),
     ] = None,
     model: Annotated[
-        list[str] | None, typer.Option(help="A network: FILE.onnx; repeat for several.", metavar="NAME|FILE")
+        list[str] | None,
+        typer.Option(
+            help="A network: FILE.onnx, FILE.safetensors, an embedded one; repeat for several. The two embedded ones "
+            "by default.",
+            metavar="NAME|FILE",
+        ),
     ] = None,
     model_card: Annotated[
         list[str] | None,
@@ -51,14 +58,24 @@ def run(
         ),
     ] = None,
     id_limit: Annotated[
-        int, typer.Option(help="Frames to fit on and to calibrate on at most, evenly spaced.", metavar="N")
-    ] = 500,
+        int | None,
+        typer.Option(
+            help="Frames to fit on and to calibrate on at most, evenly spaced. By default 500, 24 drawn ones.",
+            metavar="N",
+        ),
+    ] = None,
     upsample: Annotated[
         Literal["logits", "score"],
         typer.Option(help="Bring class maps to the label's resolution and score there, or score first."),
     ] = "logits",
     keep_scores: Annotated[_Keep, typer.Option(help="Which score maps stay after evaluation.")] = "all",
-    limit: Annotated[int | None, typer.Option(help="Only the first N frames of each benchmark.", metavar="N")] = None,
+    limit: Annotated[
+        str | None,
+        typer.Option(
+            help="Only the first N frames of each benchmark, or all. By default all, 24 of those that are drawn.",
+            metavar="N|all",
+        ),
+    ] = None,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where networks run.")] = "auto",
     seed: Annotated[int, typer.Option(help="Seed of everything random.", metavar="N")] = 0,
     out: Annotated[
@@ -130,17 +147,18 @@ def _say_plan(plan: Plan, folder: Path, progress: Progress) -> None:
     """What will run, how long its forward passes take, what it stores, where."""
     record = plan.record
     for pair in record.skipped:
-        progress.warn(f"{pair.method} on {pair.network} is skipped: {pair.reason}")
+        progress.say(f"{pair.method} on {pair.network} is skipped: {pair.reason}")
     labels = ", ".join(dict.fromkeys(scorer.label for scorer in record.scorers))
     networks = ", ".join(f"{network.name} ({network.device})" for network in record.networks)
     progress.say(f"{labels}; on {networks}")
     for part in record.benchmarks:
-        progress.say(f"{part.name}: {len(part.frames)} frames, {part.layout} layout in {part.folder}")
+        where = f"{part.layout} layout in {part.folder}" if part.folder else part.layout
+        progress.say(f"{part.name}: {len(part.frames)} frames, {where}")
     known = {"fitted": record.fit, "calibrated": record.calibrate}
     for use, labelled in known.items():
         if labelled is not None:
-            where = f"{len(labelled.frames)} frames in {labelled.folder}"
-            progress.say(f"{use} on {labelled.name} {labelled.split}: {where}")
+            where = f"in {labelled.folder}" if labelled.folder else labelled.layout
+            progress.say(f"{use} on {labelled.name} {labelled.split}: {len(labelled.frames)} frames, {where}")
     parts = [*record.benchmarks, *(labelled for labelled in known.values() if labelled)]
     for warning in dict.fromkeys(warning for part in parts for warning in part.warnings):
         progress.warn(f"a partial set: {warning}")

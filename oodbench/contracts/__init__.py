@@ -1,6 +1,7 @@
 """What each kind of plugin is. A plugin implements one of these classes and nothing else of the harness."""
 
 from oodbench.contracts.data import Benchmark, BenchmarkCard, Dataset, DatasetCard, Roots
+from oodbench.contracts.head import Head, HeadCard, HeadOutput, TrainingHead
 from oodbench.contracts.method import (
     ClassMapBand,
     Fit,
@@ -28,6 +29,9 @@ __all__ = [
     "Expected",
     "Fit",
     "GridMethod",
+    "Head",
+    "HeadCard",
+    "HeadOutput",
     "Method",
     "MethodCard",
     "Needs",
@@ -41,4 +45,5 @@ __all__ = [
     "RunView",
     "Scoring",
     "Segmenter",
+    "TrainingHead",
 ]

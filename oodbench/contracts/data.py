@@ -62,7 +62,10 @@ class BenchmarkCard:
 
 @dataclass(frozen=True)
 class DatasetCard:
-    """The fact sheet of a dataset. `splits` has the number of frames of each complete split."""
+    """The fact sheet of a dataset. `splits` has the number of frames of each complete split.
+
+    A `drawn` one is always there; it is taken by itself only for networks that were trained on it.
+    """
 
     name: str
     title: str
@@ -73,6 +76,7 @@ class DatasetCard:
     splits: Mapping[str, int]
     layouts: Mapping[str, str]
     obtain: str
+    drawn: bool = False
 
 
 class Benchmark(ABC):

@@ -33,6 +33,7 @@ class MethodCard:
         extra_network: it needs a second network.
         ood_data: it has seen out-of-distribution data.
         published: where its published rows stand.
+        basic: part of the comparison that runs where neither methods nor networks are named.
     """
 
     name: str
@@ -44,26 +45,40 @@ class MethodCard:
     extra_network: bool = False
     ood_data: bool = False
     published: str = ""
+    basic: bool = False
 
 
 @dataclass(frozen=True)
 class Needs:
-    """What a method reads: class maps of any kind, or logits; features by role; a fit on labelled frames."""
+    """What a method reads.
+
+    Attributes:
+        class_maps: class maps of any kind.
+        logits: class maps that are logits.
+        features: features by role.
+        extras: what some heads give beside class maps, by name.
+        fit: a fit on labelled frames.
+        instead: what to say of a network that lacks the extras.
+    """
 
     class_maps: bool = False
     logits: bool = False
     features: tuple[str, ...] = ()
+    extras: tuple[str, ...] = ()
     fit: bool = False
+    instead: str = ""
 
     @staticmethod
     def union(several: Iterable[Needs]) -> Needs:
         """What serves all of them with one forward pass."""
         several = list(several)
         features = sorted({role for needs in several for role in needs.features})
+        extras = sorted({name for needs in several for name in needs.extras})
         return Needs(
             class_maps=any(needs.class_maps or needs.logits for needs in several),
             logits=any(needs.logits for needs in several),
             features=tuple(features),
+            extras=tuple(extras),
             fit=any(needs.fit for needs in several),
         )
 

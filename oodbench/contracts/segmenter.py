@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from oodbench.contracts.head import Head
 from oodbench.contracts.method import Needs
 from oodbench.types import ClassSet, RGBImage, SegmenterOutput
 
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What a network can give: the kind of its class maps (None: none), and the roles of its features."""
+    """What a network can give: the kind of its class maps (None: none), the roles of its features, extras by name."""
 
     class_maps: Literal["logits", "posteriors"] | None
     features: tuple[str, ...] = ()
+    extras: tuple[str, ...] = ()
 
     def lacks(self, needs: Needs) -> str | None:
         """Why a method with these needs can't run on the network, or None where it can."""
@@ -29,6 +31,11 @@ class Capabilities:
         if missing:
             given = ", ".join(self.features) or "none"
             return f"it reads the features '{missing[0]}', and this network declares {given}"
+        lacking = [name for name in needs.extras if name not in self.extras]
+        if lacking:
+            return f"it reads '{lacking[0]}', which this network does not give" + (
+                f": {needs.instead}" if needs.instead else ""
+            )
         return None
 
 
@@ -53,6 +60,7 @@ class Segmenter(ABC):
         capabilities: what it can give.
         expected: what its card says of it.
         device: where it runs.
+        trained_on: name of the dataset it was trained on, where its card says so; else empty.
     """
 
     name: str
@@ -61,6 +69,7 @@ class Segmenter(ABC):
     capabilities: Capabilities
     expected: Expected
     device: str
+    trained_on: str = ""
 
     @abstractmethod
     def prepare(self, image: RGBImage) -> Any:
@@ -94,6 +103,10 @@ class Adapter(ABC):
     """Brings in networks of one format."""
 
     card: ClassVar[AdapterCard]
+
+    def __init__(self, find_head: Callable[[str, Mapping[str, Any]], Head]) -> None:
+        """`find_head`: the registry's heads, by name and parameters, for weights that name theirs."""
+        self.find_head = find_head
 
     @abstractmethod
     def accepts(self, source: str) -> bool:

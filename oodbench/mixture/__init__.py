@@ -1,7 +1,21 @@
 """Gaussian mixtures for classes: density, responsibilities, estimation. Mathematics in torch; no files, no networks."""
 
-from oodbench.mixture.density import ClassMixtures
+from oodbench.mixture.density import ClassMixtures, component_log_density
 from oodbench.mixture.em import fit_components
+from oodbench.mixture.memory import Memory
+from oodbench.mixture.online import OnlineMixture
+from oodbench.mixture.presets import AUTHORS, PAPER, PRESETS, OnlineOptions
 from oodbench.mixture.sinkhorn import balanced_responsibilities
 
-__all__ = ["ClassMixtures", "balanced_responsibilities", "fit_components"]
+__all__ = [
+    "AUTHORS",
+    "PAPER",
+    "PRESETS",
+    "ClassMixtures",
+    "Memory",
+    "OnlineMixture",
+    "OnlineOptions",
+    "balanced_responsibilities",
+    "component_log_density",
+    "fit_components",
+]

@@ -37,20 +37,11 @@ class ClassMixtures:
 
     @cached_property
     def _coefficients(self) -> tuple[Tensor, Tensor, Tensor]:
-        """The centre [D], the weights [2D, C * M] and the offsets [C * M], computed in double precision."""
-        mean, variance = self.mean.double().flatten(0, 1), self.variance.double().flatten(0, 1)  # [K, D]
-        centre = mean.mean(dim=0)
-        mean = mean - centre
-        weight = torch.cat([mean / variance, -0.5 / variance], dim=1).T  # [2D, K]
-        offset = -0.5 * (math.log(2 * math.pi) + variance.log() + mean.square() / variance).sum(dim=1)  # [K]
-        return centre.float(), weight.float().contiguous(), offset.float()
+        return _coefficients(self.mean, self.variance)
 
     def log_density(self, points: Tensor) -> Tensor:
         """float32 [N, C, M], the log-density of points [N, D] under each component."""
-        centre, weight, offset = self._coefficients
-        x = points - centre
-        flat = torch.addmm(offset, torch.cat([x, x.square()], dim=1), weight)  # [N, C * M]
-        return flat.view(-1, *self.mean.shape[:2])
+        return _product(points, *self._coefficients).view(-1, *self.mean.shape[:2])
 
     def class_log_density(self, points: Tensor, combine: Literal["sum", "max"] = "sum") -> Tensor:
         """float32 [N, C]: log of the mixture with equal weights 1/M, or the largest component's log-density."""
@@ -62,3 +53,24 @@ class ClassMixtures:
             else:
                 parts.append(log_density.logsumexp(dim=2) - math.log(self.mean.shape[1]))
         return torch.cat(parts)
+
+
+def component_log_density(points: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
+    """float32 [N, C, M] of points [N, D] under means and variances [C, M, D] that change from call to call."""
+    return _product(points, *_coefficients(mean, variance)).view(-1, *mean.shape[:2])
+
+
+def _coefficients(mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The centre [D], the weights [2D, K] and the offsets [K], computed in double precision."""
+    mean, variance = mean.double().flatten(0, 1), variance.double().flatten(0, 1)  # [K, D]
+    centre = mean.mean(dim=0)
+    mean = mean - centre
+    weight = torch.cat([mean / variance, -0.5 / variance], dim=1).T
+    offset = -0.5 * (math.log(2 * math.pi) + variance.log() + mean.square() / variance).sum(dim=1)
+    return centre.float(), weight.float().contiguous(), offset.float()
+
+
+def _product(points: Tensor, centre: Tensor, weight: Tensor, offset: Tensor) -> Tensor:
+    """[N, K]."""
+    x = points - centre
+    return torch.addmm(offset, torch.cat([x, x.square()], dim=1), weight)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -13,13 +13,19 @@ from oodbench.contracts import DatasetCard, Method, Roots, Segmenter
 from oodbench.errors import DataNotFoundError, UnknownNameError, UsageError
 from oodbench.pipeline.request import Request
 from oodbench.registry import Registry, method_label
+from oodbench.segmenters.embedded import EMBEDDED
 from oodbench.types import ClassSet, FrameSet
+
+# In-distribution frames to fit on and to calibrate on where neither the user nor the dataset says how many.
+_SPREAD = 500
 
 
 def find_methods(request: Request, registry: Registry) -> dict[str, Method]:
-    """spec -> method; all that there are where none is named."""
+    """spec -> method; where none is named the basic comparison, or all that there are for networks that are named."""
     specs = list(dict.fromkeys(request.methods)) or registry.names("methods")
     methods = {spec: registry.method(spec) for spec in specs}
+    if not request.methods and not request.models:
+        methods = {spec: method for spec, method in methods.items() if method.card.basic}
     seen: dict[str, str] = {}
     for spec, method in methods.items():
         other = seen.setdefault(method_label(method), spec)
@@ -29,19 +35,16 @@ def find_methods(request: Request, registry: Registry) -> dict[str, Method]:
 
 
 def model_sources(request: Request) -> list[tuple[str, str | None]]:
-    """(source, card) of each network."""
+    """(source, card) of each network; the embedded ones where none is named."""
     cards = list(request.model_cards)
-    if not request.models:
-        raise UsageError(
-            "no network was given", "Name one: --model FILE.onnx (docs/models.md says how to bring one in)."
-        )
     if cards and len(cards) != len(request.models):
         raise UsageError(
             f"{len(cards)} --model-card for {len(request.models)} --model; expected one for each, in the same order",
             "Or put each card beside its network, as FILE.toml for FILE.onnx.",
         )
+    sources = request.models or EMBEDDED
     absolute: list[str | None] = [str(Path(card).absolute()) for card in cards]
-    return list(zip(request.models, absolute or [None] * len(request.models), strict=True))
+    return list(zip(sources, absolute or [None] * len(sources), strict=True))
 
 
 def open_networks(request: Request, registry: Registry) -> dict[str, Segmenter]:
@@ -79,12 +82,28 @@ def check_named_roots(data: Roots, id_data: Roots, registry: Registry) -> None:
             raise UnknownNameError("in-distribution dataset in NAME=DIR", name, datasets, "oodbench list datasets")
 
 
-def find_benchmarks(request: Request, registry: Registry, data: Roots) -> dict[str, FrameSet]:
-    """name -> frames; all that are found where none is named."""
+def drawn_world(networks: Mapping[str, Segmenter], registry: Registry) -> str:
+    """The drawn dataset on which all the networks were trained, or nothing."""
+    trained_on = {network.trained_on for network in networks.values()}
+    drawn = {registry.benchmark(name).card.dataset for name in registry.names("benchmarks")} - {""}
+    return trained_on.pop() if len(trained_on) == 1 and trained_on <= drawn else ""
+
+
+def find_benchmarks(request: Request, registry: Registry, data: Roots, world: str) -> dict[str, FrameSet]:
+    """name -> frames.
+
+    Where none is named: for networks of a drawn `world` its benchmarks; those on disk otherwise, and where the request
+    says where to look.
+    """
     sets: dict[str, FrameSet] = {}
+    on_disk = not world or bool(request.data)
     for name in dict.fromkeys(request.benchmarks) or registry.names("benchmarks"):
+        benchmark = registry.benchmark(name)
+        wanted = benchmark.card.dataset == world if benchmark.card.dataset else on_disk
+        if not (wanted or request.benchmarks):
+            continue
         try:
-            sets[name] = registry.benchmark(name).open(data)
+            sets[name] = benchmark.open(data)
         except DataNotFoundError:
             if request.benchmarks or name in data.named:
                 raise
@@ -107,13 +126,17 @@ class InDistribution(NamedTuple):
     found: FrameSet
 
 
-def in_distribution(registry: Registry, roots: Roots, classes: ClassSet) -> tuple[InDistribution, InDistribution]:
+def in_distribution(
+    registry: Registry, roots: Roots, classes: ClassSet, world: str = ""
+) -> tuple[InDistribution, InDistribution]:
     """The frames to fit on and those to calibrate on: by the dataset's own splits, else every fifth calibrates.
+
+    From the dataset on disk that has these classes, or from the drawn `world`.
 
     Raises:
         DataNotFoundError: no dataset with these classes was found.
     """
-    card, splits = _dataset(registry, roots, classes)
+    card, splits = _dataset(registry, roots, classes, world)
     if len(splits) > 1:
         (fit_split, fit), (calibrate_split, calibrate) = list(splits.items())[:2]
     else:
@@ -127,12 +150,15 @@ def in_distribution(registry: Registry, roots: Roots, classes: ClassSet) -> tupl
     )
 
 
-def _dataset(registry: Registry, roots: Roots, classes: ClassSet) -> tuple[DatasetCard, Mapping[str, FrameSet]]:
-    """The one dataset with these classes that is found, and its splits."""
+def _dataset(
+    registry: Registry, roots: Roots, classes: ClassSet, world: str
+) -> tuple[DatasetCard, Mapping[str, FrameSet]]:
+    """The one dataset with these classes that is found on disk, or the drawn one of the world, and its splits."""
     found = []
     missing = DataNotFoundError(f"no dataset has the classes {classes.name}", "See: oodbench list datasets")
     for dataset in map(registry.dataset, registry.names("datasets")):
-        if dataset.card.classes == classes:
+        card = dataset.card
+        if card.classes == classes and (card.name == world if world else not card.drawn):
             try:
                 found.append((dataset.card, dataset.open(roots)))
             except DataNotFoundError as error:
@@ -147,9 +173,16 @@ def _dataset(registry: Registry, roots: Roots, classes: ClassSet) -> tuple[Datas
     return found[0]
 
 
-def spread(found: FrameSet, limit: int) -> FrameSet:
-    """At most `limit` frames, evenly spaced."""
+def first(found: FrameSet, limit: int | Literal["all"] | None) -> FrameSet:
+    """The first frames: as many as the limit says, as the set takes by itself where there is none."""
+    count = found.default if limit is None else None if limit == "all" else limit
+    return replace(found, frames=found.frames[:count])
+
+
+def spread(found: FrameSet, limit: int | None) -> FrameSet:
+    """At most `limit` frames, evenly spaced; without one as many as the set takes by itself, or 500."""
     count = len(found.frames)
+    limit = limit or found.default or _SPREAD
     if count <= limit:
         return found
     picked = np.linspace(0, count - 1, limit).round().astype(int)

@@ -16,8 +16,10 @@ from oodbench.numerics import NUMERICS_VERSION
 from oodbench.pipeline.frames import FrameRecord, inspect
 from oodbench.pipeline.lookup import (
     check_named_roots,
+    drawn_world,
     find_benchmarks,
     find_methods,
+    first,
     in_distribution,
     model_sources,
     one_class_set,
@@ -79,11 +81,12 @@ def make_plan(request: Request, registry: Registry, progress: Progress) -> Plan:
     data, id_data = data_roots(request.data, request.id_data)
     check_named_roots(data, id_data, registry)
     networks = open_networks(request, registry)
-    sets = find_benchmarks(request, registry, data)
+    world = drawn_world(networks, registry)
+    sets = find_benchmarks(request, registry, data, world)
     classes = one_class_set(networks)
     fit_frames = calibrate_frames = None
     try:
-        fit_frames, calibrate_frames = in_distribution(registry, id_data, classes)
+        fit_frames, calibrate_frames = in_distribution(registry, id_data, classes, "" if request.id_data else world)
     except DataNotFoundError:
         fitting = any(method.needs().fit for method in methods.values())
         if request.id_data or (request.methods and fitting):
@@ -100,7 +103,7 @@ def make_plan(request: Request, registry: Registry, progress: Progress) -> Plan:
         return _set_record(name, title, split, found, records)
 
     benchmarks = tuple(
-        checked(name, registry.benchmark(name).card.title, "", found, _first(found, limit))
+        checked(name, registry.benchmark(name).card.title, "", found, first(found, limit))
         for name, found in sets.items()
     )
     fit, calibrate = (
@@ -166,10 +169,6 @@ def shared_needs(network: Segmenter, methods: Iterable[Method]) -> Needs:
     """What one forward pass has to give for these methods, and for the predicted classes that are kept."""
     needs = Needs.union(method.needs() for method in methods)
     return replace(needs, class_maps=network.capabilities.class_maps is not None)
-
-
-def _first(found: FrameSet, limit: int | None) -> FrameSet:
-    return found if limit is None else replace(found, frames=found.frames[:limit])
 
 
 def _set_record(name: str, title: str, split: str, found: FrameSet, records: Sequence[FrameRecord]) -> SetRecord:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -101,7 +101,7 @@ class PlanRecord(_Record):
     protocol: str
     seed: int
     batch_size: int
-    limit: int | None
+    limit: int | Literal["all"] | None
     data: RootsRecord
     id_data: RootsRecord
     plugins: tuple[Path, ...]

@@ -6,7 +6,7 @@ import os
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -37,10 +37,10 @@ class Request(BaseModel):
     benchmarks: tuple[str, ...] = ()
     data: tuple[str, ...] = ()
     id_data: tuple[str, ...] = ()
-    id_limit: int = Field(500, ge=1)
+    id_limit: int | None = Field(None, ge=1)
     upsample: Literal["logits", "score"] = "logits"
     keep_scores: KeepScores = "all"
-    limit: int | None = Field(None, ge=1)
+    limit: Annotated[int, Field(ge=1)] | Literal["all"] | None = None
     batch_size: int = Field(1, ge=1)
     device: Literal["auto", "cpu", "cuda"] = "auto"
     seed: int = Field(0, ge=0, lt=2**32)

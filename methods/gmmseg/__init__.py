@@ -1,0 +1,17 @@
+"""GMMSeg: a generative head, a Gaussian mixture a class, trained end to end with its network; and its scores.
+
+Liang, Wang, Miao, Yang, "GMMSeg: Gaussian Mixture based Generative Semantic Segmentation Models", NeurIPS 2022.
+"""
+
+from oodbench.methods.gmmseg.head import GMMSegHead
+from oodbench.methods.gmmseg.scores import GMMSeg, GMMSegNorm
+
+PLUGINS = {
+    "heads": {"gmmseg": ("GMMSegHead", "a Gaussian mixture a class, moved by EM, trained with the network")},
+    "methods": {
+        "gmmseg": ("GMMSeg", "GMMSeg's density: minus the largest class-conditional log-density"),
+        "gmmseg-norm": ("GMMSegNorm", "GMMSeg after its normalisation over the classes"),
+    },
+}
+
+__all__ = ["GMMSeg", "GMMSegHead", "GMMSegNorm"]

@@ -1,0 +1,152 @@
+"""GMMSeg's head.
+
+    x = L2norm(LayerNorm(ReLU(BN(W f))))           W: 1x1 convolution to D dimensions
+    s_c = max_m or log mean exp_m  log N(x; mu_cm, diag v_cm)
+    class maps = s, or LayerNorm over the C classes of s (learned gain and bias)
+
+    loss = cross entropy(class maps) + weight * cross entropy over all C * M components' log-densities,
+           the target being the component of the true class to which a balanced assignment gives the pixel
+
+The means and variances move by EM alone (oodbench.mixture.online); the gradient goes through the densities into the
+features, and so into the whole network. Two presets say what is done where the released code and the paper's text part
+(oodbench.mixture.presets). Not as released: the 1x1 convolution is there whatever the number of channels, and batch
+statistics are each process's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from pydantic import Field
+from torch import nn
+from torch.nn import functional
+
+from oodbench.contracts import Head, HeadCard, HeadOutput, Parameters, TrainingHead
+from oodbench.mixture import PRESETS, OnlineMixture, OnlineOptions
+from oodbench.types import VOID
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# The component loss's own "no target": VOID is the number of a component where there are more than 255 of them.
+_NO_TARGET = -100
+
+CLASS_LOG_DENSITY = "class_log_density"
+
+
+class GMMSegHead(Head):
+    """Makes GMMSeg's module."""
+
+    class Params(Parameters):
+        preset: Literal["authors", "paper"] = Field(
+            "authors", description="whose arithmetic (oodbench.mixture.presets)"
+        )
+        components: int = Field(5, ge=1, description="Gaussians a class")
+        dimensions: int = Field(64, ge=1, description="D, of the features under the mixture")
+        component_loss: float = Field(0.01, ge=0, description="weight of the loss over components")
+        memory: int | None = Field(
+            None, ge=1, description="points kept a component (paper: a class); None: the preset's"
+        )
+        mean_momentum: float | None = Field(None, ge=0, le=1, description="of the means; None: the preset's")
+        frozen: bool = Field(False, description="leave the mixture as it starts: no EM")
+        half_memory: bool = Field(False, description="keep the memory in half precision")
+
+    card = HeadCard(
+        name="gmmseg",
+        title="GMMSeg",
+        paper="Liang, Wang, Miao, Yang: GMMSeg: Gaussian Mixture based Generative Semantic Segmentation Models. "
+        "NeurIPS 2022",
+        url="https://arxiv.org/abs/2210.02025",
+    )
+    params: Params
+
+    def build(self, channels: int, classes: int) -> nn.Module:
+        params, options = self.params, PRESETS[self.params.preset]
+        if params.memory is not None:
+            options = replace(options, memory=params.memory)
+        if params.mean_momentum is not None:
+            options = replace(options, mean_momentum=params.mean_momentum)
+        return GMMSegModule(channels, classes, params, options)
+
+    def extras(self) -> tuple[str, ...]:
+        return (CLASS_LOG_DENSITY,)
+
+    def training_only(self) -> tuple[str, ...]:
+        return ("mixture.memory.", "mixture.occupancy", "mixture.steps", "mixture.estimations")
+
+
+class GMMSegModule(nn.Module, TrainingHead):
+    """The head as it is trained and run."""
+
+    def __init__(self, channels: int, classes: int, params: GMMSegHead.Params, options: OnlineOptions) -> None:
+        super().__init__()
+        self.params, self.options = params, options
+        self.projection = nn.Sequential(
+            nn.Conv2d(channels, params.dimensions, 1, bias=False), nn.BatchNorm2d(params.dimensions), nn.ReLU()
+        )
+        self.feature_norm = nn.LayerNorm(params.dimensions)
+        self.score_norm = nn.LayerNorm(classes) if options.normalised_scores else nn.Identity()
+        self.mixture = OnlineMixture(classes, params.components, params.dimensions, options, half=params.half_memory)
+        # The densities of the last training pass: `loss` and `after_step` need those of the components too.
+        self._last: Tensor | None = None
+
+    def forward(self, features: Tensor) -> HeadOutput:
+        return self.densities(self.projection(features))
+
+    def densities(self, features: Tensor) -> HeadOutput:
+        """From the projected features [N, D, h, w] on."""
+        count, _, height, width = features.shape
+        x = self.feature_norm(features.permute(0, 2, 3, 1))  # [N, h, w, D]
+        x = functional.normalize(x, dim=-1).flatten(0, 2)  # [n, D]
+        components = self.mixture.log_density(x)  # [n, C, M]
+        scores = self.mixture.class_score(components)  # [n, C]
+        self._last = components if self.training else None
+
+        def maps(values: Tensor) -> Tensor:
+            return values.view(count, height, width, -1).permute(0, 3, 1, 2)
+
+        return HeadOutput(maps(self.score_norm(scores)), maps(x), {CLASS_LOG_DENSITY: maps(scores)})
+
+    def loss(self, output: HeadOutput, labels: Tensor) -> Mapping[str, Tensor]:
+        maps = functional.interpolate(output.class_maps, size=labels.shape[-2:], mode="bilinear", align_corners=False)
+        losses = functional.cross_entropy(maps, labels, ignore_index=VOID, reduction="sum")
+        pixels = labels.numel() if self.options.void_counts else (labels != VOID).sum().clamp_min(1)
+        small, components = self._small(output, labels), self._components()
+        target = torch.full_like(small, _NO_TARGET)
+        known = small != VOID
+        self._shares = self.mixture.assign(components[known].detach(), small[known])
+        target[known] = small[known] * self.params.components + self._shares.argmax(dim=1)
+        if self.options.hard or not known.any():
+            component_loss = functional.cross_entropy(components.flatten(1), target, ignore_index=_NO_TARGET)
+        else:
+            log_share = components[known].flatten(1).log_softmax(dim=1).view_as(components[known])
+            own = log_share[torch.arange(len(log_share), device=small.device), small[known]]  # [n, M]
+            component_loss = -(self._shares * own).sum(dim=1).mean()
+        return {"loss_segmentation": losses / pixels, "loss_components": self.params.component_loss * component_loss}
+
+    @torch.no_grad()
+    def after_step(self, output: HeadOutput, labels: Tensor) -> None:
+        if self.params.frozen:
+            return
+        small = self._small(output, labels)
+        known = small != VOID
+        points = output.features.permute(0, 2, 3, 1).flatten(0, 2)[known]
+        right = output.class_maps.argmax(dim=1).flatten()[known] == small[known]
+        self.mixture.step(points, small[known], self._shares, right)
+
+    def facts(self) -> Mapping[str, float]:
+        return self.mixture.facts()
+
+    def _components(self) -> Tensor:
+        assert self._last is not None, "the loss is of the last pass in training mode"
+        return self._last
+
+    @staticmethod
+    def _small(output: HeadOutput, labels: Tensor) -> Tensor:
+        """The labels at the features' resolution, int64 [n]."""
+        size = output.features.shape[-2:]
+        small = functional.interpolate(labels[:, None].float(), size=size, mode="nearest")
+        return small.long().flatten()

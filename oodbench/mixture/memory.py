@@ -1,0 +1,76 @@
+"""First-in-first-out memories of points with running sums, so that estimates never read them again."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class Memory(nn.Module):
+    """G rings of points in D dimensions; each point counts for each of P components by its share.
+
+    The sums are kept in double precision, of the points as they are stored: what leaves a ring takes away exactly what
+    it brought, in half precision too.
+
+    Args:
+        rings: G.
+        size: points that a ring holds.
+        dimensions: D.
+        parts: P components that share a ring; 1 where each component has its own.
+        half: store points in half precision.
+    """
+
+    points: Tensor  # [G, size, D]
+    shares: Tensor  # [G, size, P], 0 where a slot is empty
+    pointer: Tensor  # [G], the slot that is written next
+    mass: Tensor  # [G, P]
+    first: Tensor  # [G, P, D], the sum of share * x
+    second: Tensor  # [G, P, D], the sum of share * x^2
+
+    def __init__(self, rings: int, size: int, dimensions: int, parts: int = 1, *, half: bool = False) -> None:
+        super().__init__()
+        dtype = torch.float16 if half else torch.float32
+        self.register_buffer("points", torch.zeros(rings, size, dimensions, dtype=dtype))
+        self.register_buffer("shares", torch.zeros(rings, size, parts))
+        self.register_buffer("pointer", torch.zeros(rings, dtype=torch.int64))
+        self.register_buffer("mass", torch.zeros(rings, parts, dtype=torch.float64))
+        self.register_buffer("first", torch.zeros(rings, parts, dimensions, dtype=torch.float64))
+        self.register_buffer("second", torch.zeros(rings, parts, dimensions, dtype=torch.float64))
+
+    @torch.no_grad()
+    def fill(self, points: Tensor) -> None:
+        """Start full of these points [G, size, D], each with the share 1."""
+        self.points.copy_(points)
+        self.shares.fill_(1.0)
+        stored = self.points.double()
+        self.mass.fill_(points.shape[1])
+        self.first.copy_(stored.sum(dim=1, keepdim=True).expand_as(self.first))
+        self.second.copy_(stored.square().sum(dim=1, keepdim=True).expand_as(self.second))
+
+    @torch.no_grad()
+    def put(self, rings: Tensor, order: Tensor, points: Tensor, shares: Tensor) -> None:
+        """Write points into their rings.
+
+        Args:
+            rings: int64 [n], the ring of each point.
+            order: int64 [n], 0, 1, ... within each ring: it is written that many slots on.
+            points: [n, D].
+            shares: [n, P].
+        """
+        slots = (self.pointer[rings] + order) % self.points.shape[1]
+        self._count(rings, self.points[rings, slots], self.shares[rings, slots], -1.0)
+        self.points[rings, slots] = points.to(self.points.dtype)
+        self.shares[rings, slots] = shares.to(self.shares.dtype)
+        self._count(rings, self.points[rings, slots], self.shares[rings, slots], 1.0)
+        written = torch.bincount(rings, minlength=len(self.pointer))
+        self.pointer.copy_((self.pointer + written) % self.points.shape[1])
+
+    def _count(self, rings: Tensor, points: Tensor, shares: Tensor, sign: float) -> None:
+        x, weight = points.double(), sign * shares.double()  # [n, D], [n, P]
+        self.mass.index_add_(0, rings, weight)
+        self.first.index_add_(0, rings, weight[:, :, None] * x[:, None, :])
+        self.second.index_add_(0, rings, weight[:, :, None] * x.square()[:, None, :])
+
+    def fullness(self) -> Tensor:
+        """float [G], the share of each ring's slots that hold a point."""
+        return (self.shares.sum(dim=2) > 0).float().mean(dim=1)

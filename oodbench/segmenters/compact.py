@@ -1,0 +1,81 @@
+"""The small network of the embedded models: a residual encoder to stride 16, a top-down decoder at stride 4."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torch import nn
+from torch.nn import functional
+
+from oodbench.contracts import HeadOutput
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+CHANNELS = 64
+"""Of the decoder's features."""
+STRIDE = 4
+"""Of the decoder's features."""
+
+# What the world's images look like: grey levels of all channels, over the first 200 training frames, rounded.
+_MEAN, _DEVIATION = 98.0, 56.0
+
+
+def _unit(inputs: int, outputs: int, stride: int = 1, dilation: int = 1) -> nn.Sequential:
+    convolution = nn.Conv2d(inputs, outputs, 3, stride, dilation, dilation, bias=False)
+    return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
+
+
+class _Residual(nn.Module):
+    """Two 3x3 convolutions around a shortcut."""
+
+    def __init__(self, channels: int, dilation: int = 1) -> None:
+        super().__init__()
+        self.first = _unit(channels, channels, dilation=dilation)
+        self.second = nn.Sequential(
+            nn.Conv2d(channels, channels, 3, padding=dilation, dilation=dilation, bias=False), nn.BatchNorm2d(channels)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.relu(x + self.second(self.first(x)))
+
+
+class CompactDecoder(nn.Module):
+    """Images float32 [N, 3, H, W], grey levels, to features [N, 64, H / 4, W / 4]; H and W are multiples of 16."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(_unit(3, 16, stride=2), _unit(16, 32, stride=2), _Residual(32))
+        self.middle = nn.Sequential(_unit(32, 64, stride=2), _Residual(64), _Residual(64))
+        self.deep = nn.Sequential(_unit(64, 96, stride=2), _Residual(96), _Residual(96, dilation=2))
+        self.from_deep = nn.Conv2d(96, CHANNELS, 1)
+        self.from_scene = nn.Linear(96, CHANNELS)
+        self.from_middle = nn.Conv2d(64, CHANNELS, 1)
+        self.from_stem = nn.Conv2d(32, CHANNELS, 1)
+        self.smooth = _unit(CHANNELS, CHANNELS)
+
+    def forward(self, images: Tensor) -> Tensor:
+        fine = self.stem((images - _MEAN) / _DEVIATION)  # [N, 32, H / 4, W / 4]
+        middle = self.middle(fine)  # [N, 64, H / 8, W / 8]
+        deep = self.deep(middle)  # [N, 96, H / 16, W / 16]
+        scene = self.from_scene(deep.mean(dim=(2, 3)))[:, :, None, None]
+        x = _double(self.from_deep(deep) + scene) + self.from_middle(middle)
+        features: Tensor = self.smooth(_double(x) + self.from_stem(fine))
+        return features
+
+
+def _double(x: Tensor) -> Tensor:
+    return functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+
+
+class CompactNetwork(nn.Module):
+    """The decoder with a head on it."""
+
+    def __init__(self, head: nn.Module) -> None:
+        super().__init__()
+        self.decoder = CompactDecoder()
+        self.head = head
+
+    def forward(self, images: Tensor) -> HeadOutput:
+        output: HeadOutput = self.head(self.decoder(images))
+        return output

@@ -1,0 +1,1 @@
+"""Fits networks. Needs the extra `oodbench[train]`; running what was trained does not."""

@@ -1,0 +1,45 @@
+"""The model card that is written beside trained weights."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from oodbench.files import write_atomically
+from oodbench.segmenters.embedded import EmbeddedCard
+from oodbench.training.recipe import Recipe
+
+_USE = "trying out and testing anomaly scorers on the drawn world it was trained on; a gate in continuous integration"
+_LIMITS = "it has never seen a photograph: nothing that it says of one means anything"
+
+
+def write_card(path: Path, recipe: Recipe, *, seed: int, classes: str, miou: float, confidence: float) -> EmbeddedCard:
+    """Write the TOML file, and return what is in it."""
+    card = EmbeddedCard.model_validate(
+        {
+            "name": recipe.name,
+            "intended_use": _USE,
+            "limits": _LIMITS,
+            "classes": {"set": classes},
+            "head": recipe.head.model_dump(),
+            "training": {
+                "recipe": recipe.name,
+                "seed": seed,
+                "iterations": recipe.schedule.iterations,
+                "data": recipe.data.dataset,
+            },
+            "expected": {"miou": round(miou, 4), "mean_confidence": round(confidence, 4)},
+        }
+    )
+    top = ("name", "intended_use", "limits")
+    lines = [f"{key} = {json.dumps(getattr(card, key))}" for key in top]
+    for section in ("classes", "head", "training", "expected"):
+        values = getattr(card, section).model_dump(exclude_none=True)
+        nested = {key: value for key, value in values.items() if isinstance(value, dict)}
+        lines += ["", f"[{section}]"]
+        lines += [f"{key} = {json.dumps(value)}" for key, value in values.items() if key not in nested]
+        for key, inner in nested.items():
+            lines += ["", f"[{section}.{key}]", *(f"{name} = {json.dumps(value)}" for name, value in inner.items())]
+    text = "\n".join(lines) + "\n"
+    write_atomically(path, lambda file: file.write(text.encode()))
+    return card
