@@ -5,6 +5,7 @@ import oodbench
 run = oodbench.run(models=["network.onnx"], data=["downloads"], id_data=["cityscapes"])
 run.table()                        # a pandas DataFrame
 oodbench.load("runs/...").table()  # the same, later
+oodbench.gate("runs/...", "baseline.json").passed  # whether nothing got worse than the accepted run
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["Run", "__version__", "load", "run"]
+__all__ = ["Run", "Verdict", "__version__", "gate", "load", "run"]
 
 if TYPE_CHECKING:
+    from oodbench.baseline import Verdict, gate
     from oodbench.pipeline import Run, load, run
 
 
@@ -24,6 +26,10 @@ def __getattr__(name: str) -> Any:
         from oodbench import pipeline
 
         return getattr(pipeline, name)
+    if name in {"Verdict", "gate"}:
+        from oodbench import baseline
+
+        return getattr(baseline, name)
     raise AttributeError(f"module 'oodbench' has no attribute {name!r}")
 
 

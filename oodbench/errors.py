@@ -65,6 +65,24 @@ class ScoreError(OodbenchError):
     """A method produced scores that can't be evaluated."""
 
 
+class BaselineError(OodbenchError):
+    """The accepted baseline is missing, damaged, or can't be written."""
+
+
+class NotComparableError(OodbenchError):
+    """A run and the accepted baseline differ in more than their numbers.
+
+    Args:
+        problem: which two.
+        reasons: in what they differ, all of it.
+        remedy: what to do.
+    """
+
+    def __init__(self, problem: str, reasons: Iterable[str], remedy: str) -> None:
+        self.reasons = tuple(reasons)
+        super().__init__("".join([f"{problem}:", *(f"\n       - {reason}" for reason in self.reasons)]), remedy)
+
+
 class RunFolderError(OodbenchError):
     """The folder of a run can't be written, is in use, is incomplete or belongs to another run."""
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oodbench.contracts import Report, ReportCard, Row, RunView
+from oodbench.contracts import HIGHER_IS_BETTER, Report, ReportCard, Row, RunView
 from oodbench.files import write_atomically
 
 if TYPE_CHECKING:
@@ -25,8 +25,6 @@ PLUGINS = {
         "csv": ("Csv", "all rows with their counts and costs, one line each"),
     }
 }
-
-_HIGHER_IS_BETTER = {"AP": True, "AUROC": True}
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ class ComparisonTable:
         found: dict[tuple[int, int], int] = {}
         for column, (_, metric) in enumerate(self.columns):
             values = {line: f"{v[column]:.2f}" for line, v in enumerate(self.lines.values()) if v[column] is not None}
-            distinct = sorted(set(values.values()), key=float, reverse=_HIGHER_IS_BETTER.get(metric, False))
+            distinct = sorted(set(values.values()), key=float, reverse=HIGHER_IS_BETTER.get(metric, False))
             if len(values) > 1:
                 found |= {(line, column): rank for rank, text in enumerate(distinct[:2], 1)
                           for line, value in values.items() if value == text}  # fmt: skip
@@ -97,7 +95,7 @@ def _table(title: str, rows: Sequence[Row]) -> ComparisonTable:
 
 
 def _arrow(metric: str) -> str:
-    return f"{metric} {'↑' if _HIGHER_IS_BETTER.get(metric, False) else '↓'}"
+    return f"{metric} {'↑' if HIGHER_IS_BETTER.get(metric, False) else '↓'}"
 
 
 class _TextTable(Report):

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 import typer.main
+from results import row, write_result
 
+from oodbench.baseline import DEFAULT_TOLERANCES, accept
+from oodbench.cli.exit_codes import ExitCode
 from oodbench.cli.main import app
 from oodbench.contracts import Row
 from oodbench.pipeline import run
@@ -57,6 +60,16 @@ def test_the_method_of_the_page_runs(place: Path) -> None:
     assert [row.method for row in made.rows] == ["margin", "msp"]
 
 
+def test_the_gate_s_python_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    accept(write_result(tmp_path / "run", [row()]), "ci/anomaly-baseline.json")
+    (program,) = code(ROOT / "docs" / "gate.md")
+    exec(program, {})  # noqa: S102  # our own page
+    assert capsys.readouterr().out == "True () ()\n"
+
+
 def test_the_example_card_is_a_card() -> None:
     card = read_card(ROOT / "docs" / "examples" / "erfnet-cityscapes.toml")
     assert card.outputs.features == {"penultimate": "features", "encoder": "encoder_features"}
@@ -86,13 +99,24 @@ def test_commands_and_options_of_the_pages_exist(page: Path) -> None:
             assert set(re.findall(r"(?<!\w)--[a-z][a-z-]*", line)) <= options, line
 
 
-def test_every_option_of_run_is_on_its_page() -> None:
-    page = (ROOT / "docs" / "run.md").read_text()
-    command = typer.main.get_command(app).commands["run"]  # type: ignore[attr-defined]
+@pytest.mark.parametrize("verb", ["run", "gate"])
+def test_every_option_is_on_the_page_of_its_verb(verb: str) -> None:
+    page = (ROOT / "docs" / f"{verb}.md").read_text()
+    command = typer.main.get_command(app).commands[verb]  # type: ignore[attr-defined]
     for parameter in command.params:
         for option in parameter.opts:
-            if option not in ("-h", "--help"):
+            if option.startswith("--") and option != "--help":
                 assert f"`{option}`" in page, option
+
+
+def test_the_exit_codes_are_on_the_page_of_the_gate() -> None:
+    page = (ROOT / "docs" / "gate.md").read_text()
+    assert [int(code) for code in re.findall(r"^\| (\d+) \|", page, re.MULTILINE)] == list(ExitCode)
+
+
+def test_the_default_tolerances_are_on_the_page_of_the_gate() -> None:
+    said = " and ".join(f"{metric} {points} points" for metric, points in DEFAULT_TOLERANCES.items())
+    assert said.replace(" points", "", 1) in (ROOT / "docs" / "gate.md").read_text()
 
 
 def test_everything_that_is_registered_is_on_its_page() -> None:

@@ -8,6 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from results import row, write_result
+
+from oodbench.baseline import accept
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "oodbench"
@@ -17,9 +20,10 @@ LAYERS = [
     {"types", "errors", "validation"},
     {"contracts"},
     {"files"},
-    {"registry", "metrics", "mixture", "numerics", "data", "worlds"},
+    {"baseline", "registry", "metrics", "mixture", "numerics", "data", "worlds"},
     {"segmenters"},
     {"pipeline"},
+    {"training"},
     {"cli"},
 ]
 PLUGIN_FOLDERS = ("methods", "benchmarks", "reports")
@@ -78,13 +82,26 @@ def test_metrics_know_neither_torch_nor_files() -> None:
         assert not names & {"torch", "pathlib", "cv2", "PIL"}, path
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["list", "methods"], ["info", "method", "msp"], ["--version"]])
-def test_small_verbs_answer_without_the_heavy_libraries(arguments: list[str]) -> None:
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["list", "methods"],
+        ["info", "method", "msp"],
+        ["--version"],
+        ["gate", "{run}", "--baseline", "{run}.json", "--accept"],
+        ["gate", "{run}", "--baseline", "{run}.json"],
+    ],
+)
+def test_small_verbs_answer_without_the_heavy_libraries(arguments: list[str], tmp_path: Path) -> None:
+    write_result(tmp_path / "run", [row()])
+    accept(tmp_path / "run", tmp_path / "run.json")
+    arguments = [argument.format(run=tmp_path / "run") for argument in arguments]
     program = (
         "import sys\n"
         f"sys.argv = ['oodbench', *{arguments!r}]\n"
         "from oodbench.cli.main import main\n"
-        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code\n"
         "heavy = {'torch', 'numpy', 'pandas', 'matplotlib', 'onnxruntime', 'numba', 'cv2'} & set(sys.modules)\n"
         "print('HEAVY', sorted(heavy))\n"
     )

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from oodbench.cli.exit_codes import ExitCode
 from oodbench.contracts import Roots
 from oodbench.errors import DataError, DataNotFoundError
 from oodbench.registry import Registry
@@ -63,7 +64,7 @@ def doctor(
                     wrong = wrong or bool(problems)
                     print("".join(f"{'':<27} {problem}\n" for problem in problems), end="")
     if wrong:
-        raise typer.Exit(2)
+        raise typer.Exit(ExitCode.MISTAKE)
 
 
 def _present(roots: Roots) -> Roots:

@@ -1,12 +1,14 @@
 """`oodbench`: the verbs put together, and what becomes of errors.
 
-Exit codes: 0 done, 1 a fault of the program, 2 a mistake that the user can mend, 130 interrupted.
+Exit codes: 0 done, 1 worse than the baseline (`gate` alone), 2 a mistake that the user can mend, 3 a fault of the
+program, 130 interrupted.
 """
 
 from __future__ import annotations
 
 import signal
 import sys
+import traceback
 from typing import Annotated
 
 import typer
@@ -14,6 +16,8 @@ import typer
 from oodbench import __version__
 from oodbench.cli.doctor import doctor
 from oodbench.cli.evaluate import evaluate
+from oodbench.cli.exit_codes import ExitCode
+from oodbench.cli.gate import gate
 from oodbench.cli.info import info
 from oodbench.cli.list import list_plugins
 from oodbench.cli.report import report
@@ -36,6 +40,7 @@ app.command(short_help="Everything about one of them.")(info)
 app.command(short_help="Rows anew from a run's stored scores.")(evaluate)
 app.command(short_help="A run's tables and figures.")(report)
 app.command(short_help="Train a network by a recipe.")(train)
+app.command(short_help="Is a run worse than the last accepted one?")(gate)
 app.command(short_help="What is installed, found, and wrong.")(doctor)
 
 
@@ -71,7 +76,10 @@ def main() -> None:
         print(f"error: {error.problem}", file=sys.stderr)
         if error.remedy:
             print(f"       {error.remedy}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(ExitCode.MISTAKE)
     except _Interrupted:
         print("interrupted: the same command goes on from here", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(ExitCode.INTERRUPTED)
+    except Exception:
+        traceback.print_exc()
+        sys.exit(ExitCode.FAULT)

@@ -13,10 +13,11 @@ from oodbench.contracts.method import (
     PixelMethod,
 )
 from oodbench.contracts.protocol import Protocol, Scoring
-from oodbench.contracts.report import Calibration, Report, ReportCard, Row, RunView
+from oodbench.contracts.report import HIGHER_IS_BETTER, Calibration, Report, ReportCard, Row, RunView
 from oodbench.contracts.segmenter import Adapter, AdapterCard, Capabilities, Expected, Segmenter
 
 __all__ = [
+    "HIGHER_IS_BETTER",
     "Adapter",
     "AdapterCard",
     "Benchmark",

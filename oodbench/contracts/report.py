@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ROW_SCHEMA = 1
+
+HIGHER_IS_BETTER: Mapping[str, bool] = {"AP": True, "FPR95": False, "AUROC": True}
+"""The metrics of a row, in their order, and whether more is better."""
 
 
 class Row(BaseModel):

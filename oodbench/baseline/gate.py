@@ -1,0 +1,117 @@
+"""Is today's run worse than the accepted one? And the acceptance of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from oodbench.baseline.compare import Verdict, compare, differences
+from oodbench.baseline.record import BASELINE_SCHEMA, Baseline, Tolerances
+from oodbench.baseline.store import read_baseline, read_result, write_baseline
+from oodbench.contracts import HIGHER_IS_BETTER
+from oodbench.errors import BaselineError, NotComparableError, UnknownNameError, UsageError
+
+DEFAULT_TOLERANCES: Tolerances = {"AP": 1.0, "FPR95": 2.0}
+"""Points by which a metric may get worse where a baseline is made without --tolerance.
+
+Set by judgement. They will be derived from the spread of each metric over seeds; docs/gate.md has the place.
+"""
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """What came of accepting a run.
+
+    Attributes:
+        verdict: what moved against the baseline that was there; None where there was none to compare with.
+        not_compared: why not, a text a reason.
+        tolerances: metric -> points, as stored.
+        rows: how many rows the baseline holds.
+    """
+
+    verdict: Verdict | None
+    not_compared: tuple[str, ...]
+    tolerances: Mapping[str, float]
+    rows: int
+
+
+def gate(run: str | Path, baseline: str | Path, tolerances: Mapping[str, float] | None = None) -> Verdict:
+    """Hold a run against the accepted one.
+
+    Args:
+        run: the folder of a run; its result.json is read and nothing else.
+        baseline: a file that `accept` wrote.
+        tolerances: metric -> points (percent) by which it may get worse, before those of the baseline.
+
+    Returns:
+        What moved; `.passed` says whether nothing got worse beyond its tolerance.
+
+    Raises:
+        NotComparableError: the two differ in more than their numbers.
+        BaselineError: there is no baseline, or it is damaged.
+        RunFolderError: there is no result, or it is damaged.
+        UsageError: a tolerance is of an unknown metric or no number from 0 to 100.
+    """
+    given = _checked(tolerances or {})
+    file = Path(baseline)
+    accepted, today = read_baseline(file), read_result(Path(run))
+    reasons = differences(accepted.measured, today)
+    if reasons:
+        raise NotComparableError(
+            f"{Path(run) / 'result.json'} can't be compared with {file}",
+            reasons,
+            "Run again as the baseline was made, or accept this run as the new one: "
+            f"oodbench gate {run} --baseline {file} --accept",
+        )
+    return compare(accepted.measured, today, accepted.tolerances | given)
+
+
+def accept(run: str | Path, baseline: str | Path, tolerances: Mapping[str, float] | None = None) -> Acceptance:
+    """Make a run the accepted one: write the baseline, in the place of the one that is there.
+
+    Args:
+        run: the folder of a run; its result.json is read and nothing else.
+        baseline: the file; its folder is made where it is missing.
+        tolerances: metric -> points to be stored. For metrics that it leaves out: those of the baseline that is
+            there; where there is none, the defaults.
+
+    Raises:
+        BaselineError: the file can't be written.
+        RunFolderError: there is no result, or it is damaged.
+        UsageError: the file lies in the run's folder, or a tolerance is wrong.
+    """
+    given = _checked(tolerances or {})
+    file = Path(baseline)
+    if file.resolve().is_relative_to(Path(run).resolve()):
+        raise UsageError(
+            f"--baseline {file} lies in the folder of the run", "Keep it beside your sources: it outlives runs."
+        )
+    today = read_result(Path(run))
+    verdict, stored, reasons = None, DEFAULT_TOLERANCES, []
+    try:
+        before = read_baseline(file)
+    except BaselineError as error:
+        reasons = [error.problem]
+    else:
+        stored, reasons = before.tolerances, differences(before.measured, today)
+        verdict = None if reasons else compare(before.measured, today, stored | given)
+    kept = stored | given
+    write_baseline(file, Baseline(schema_version=BASELINE_SCHEMA, tolerances=kept, measured=today))
+    return Acceptance(verdict, tuple(reasons), dict(kept), len(today.rows))
+
+
+def _checked(tolerances: Mapping[str, float]) -> Tolerances:
+    found: Tolerances = {}
+    for metric in HIGHER_IS_BETTER:
+        if metric in tolerances:
+            found[metric] = float(tolerances[metric])
+            if not 0 <= found[metric] <= 100:
+                raise UsageError(
+                    f"the tolerance of {metric} is {tolerances[metric]}; expected points from 0 to 100",
+                    "1.0 is one percent: from .50 to .49.",
+                )
+    for name in tolerances:
+        if name not in HIGHER_IS_BETTER:
+            raise UnknownNameError("metric of a tolerance", name, HIGHER_IS_BETTER)
+    return found

@@ -1,0 +1,123 @@
+"""`oodbench gate`: is today's run worse than the last accepted one?"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from oodbench.baseline import Move, Verdict
+from oodbench.baseline import accept as accept_run
+from oodbench.baseline import gate as hold_against
+from oodbench.cli.exit_codes import ExitCode
+from oodbench.errors import UsageError
+
+_HEADS = ("network", "method", "benchmark", "protocol", "metric", "baseline", "now", "points", "tolerance", "verdict")
+# Columns of numbers, aligned to the right.
+_NUMBERS = range(_HEADS.index("baseline"), _HEADS.index("verdict"))
+
+
+def gate(
+    run: Annotated[Path, typer.Argument(help="The folder of a run; its result.json is read.", metavar="RUN")],
+    baseline: Annotated[Path, typer.Option(help="The file that holds the accepted run.", metavar="FILE")],
+    accept: Annotated[
+        bool, typer.Option("--accept", help="Write FILE: from now on this run is the accepted one.")
+    ] = False,
+    tolerance: Annotated[
+        str | None,
+        typer.Option(
+            help="Points (percent) by which a metric may get worse: AP=1.0,FPR95=2.0. With --accept they are stored, "
+            "without they hold for this call.",
+            metavar="METRIC=POINTS,...",
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the same as JSON, and nothing else, to standard output.")
+    ] = False,
+) -> None:
+    """Exit with 1 where a run found anomalies worse than the last accepted one; say what moved.
+
+    Exit codes: 0 nothing got worse beyond its tolerance, 1 something did, 2 the two can't be compared.
+    """
+    tolerances = _tolerances(tolerance)
+    if accept:
+        done = accept_run(run, baseline, tolerances)
+        if as_json:
+            _print_json(done.verdict, done.tolerances, accepted=True, not_compared=done.not_compared)
+            return
+        for reason in done.not_compared:
+            print(f"not compared with an earlier baseline: {reason}")
+        if done.verdict is not None:
+            _print_moves(done.verdict)
+        limits = ", ".join(f"{metric} {points:g}" for metric, points in done.tolerances.items())
+        print(f"Accepted: {baseline} holds {done.rows} rows; tolerances in points: {limits}.")
+        return
+    verdict = hold_against(run, baseline, tolerances)
+    if as_json:
+        _print_json(verdict, verdict.tolerances, accepted=False, not_compared=())
+    else:
+        _print_moves(verdict)
+        if verdict.passed:
+            print("Passed: nothing got worse beyond its tolerance.")
+        else:
+            print(f"Worse: {len(verdict.worse)} of {_count(verdict)} numbers, by more than their tolerance.")
+    if not verdict.passed:
+        print(f"If that is meant, accept it: oodbench gate {run} --baseline {baseline} --accept", file=sys.stderr)
+        raise typer.Exit(ExitCode.WORSE)
+
+
+def _tolerances(text: str | None) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for part in (text or "").split(",") if text is not None else []:
+        name, _, points = (word.strip() for word in part.partition("="))
+        try:
+            if name in found:
+                raise UsageError(f"--tolerance {text}: {name} is there twice", "Name each metric once.")
+            found[name] = float(points)
+        except ValueError:
+            raise UsageError(
+                f"--tolerance {text}: '{part}' is not METRIC=POINTS", "Expected: --tolerance AP=1.0,FPR95=2.0"
+            ) from None
+    return found
+
+
+def _count(verdict: Verdict) -> int:
+    return len(verdict.moves) + verdict.unmoved
+
+
+def _print_json(
+    verdict: Verdict | None, tolerances: Mapping[str, float], *, accepted: bool, not_compared: Sequence[str]
+) -> None:
+    content = {
+        "verdict": None if verdict is None else "passed" if verdict.passed else "worse",
+        "accepted": accepted,
+        "not_compared": list(not_compared),
+        "tolerances": dict(tolerances),
+        "moves": [asdict(move) for move in verdict.moves] if verdict else [],
+        "unmoved": verdict.unmoved if verdict else 0,
+    }
+    print(json.dumps(content, indent=1, allow_nan=False))
+
+
+def _print_moves(verdict: Verdict) -> None:
+    """The table of what moved, and a line on what hasn't."""
+    lines = [_HEADS, *map(_cells, verdict.moves)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines if verdict.moves else []:
+        cells = [
+            cell.rjust(width) if index in _NUMBERS else cell.ljust(width)
+            for index, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ]
+        print("  ".join(cells).rstrip())
+    print(f"Unmoved: {verdict.unmoved} of {_count(verdict)} numbers. Metrics in percent.")
+
+
+def _cells(move: Move) -> tuple[str, ...]:
+    tolerance = "-" if move.tolerance is None else f"{move.tolerance:g}"
+    numbers = (f"{100 * move.baseline:.2f}", f"{100 * move.now:.2f}", f"{move.points:+.3f}", tolerance)
+    return move.network, move.label, move.benchmark, move.protocol, move.metric, *numbers, move.outcome

@@ -1,0 +1,301 @@
+"""The gate from Python: what is worse, what can't be compared, what the file holds and how it is damaged."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from results import Document, row, write_result
+
+import oodbench
+from oodbench.baseline import DEFAULT_TOLERANCES, accept
+from oodbench.contracts import HIGHER_IS_BETTER
+from oodbench.errors import BaselineError, NotComparableError, OodbenchError, RunFolderError, UsageError
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A baseline of one row: AP .5, FPR95 .25, AUROC .75, with the default tolerances."""
+    path = tmp_path / "baseline.json"
+    accept(write_result(tmp_path / "accepted", [row()]), path)
+    return path
+
+
+def hold(file: Path, *rows: Document, **tolerances: float) -> oodbench.Verdict:
+    return oodbench.gate(write_result(file.parent / "run", rows), file, tolerances)
+
+
+def reasons(file: Path, *rows: Document) -> tuple[str, ...]:
+    with pytest.raises(NotComparableError, match="--accept") as raised:
+        hold(file, *rows)
+    assert all(reason in str(raised.value) for reason in raised.value.reasons)
+    return raised.value.reasons
+
+
+# what is worse
+
+
+@pytest.mark.parametrize(
+    ("now", "metric", "points", "outcome"),
+    [
+        ({"ap": 0.4}, "AP", -10.0, "worse"),
+        ({"ap": 0.6}, "AP", 10.0, "better"),
+        ({"fpr95": 0.3}, "FPR95", 5.0, "worse"),
+        ({"fpr95": 0.2}, "FPR95", -5.0, "better"),
+        ({"auroc": 0.1}, "AUROC", -65.0, "not gated"),
+        # Exactly the tolerance is within it, though .49 - .5 in binary is more than one point; a digit more is not.
+        ({"ap": 0.49}, "AP", -1.0, "within"),
+        ({"ap": 0.51}, "AP", 1.0, "within"),
+        ({"ap": 0.48999999999999994}, "AP", pytest.approx(-1.0), "worse"),
+        ({"fpr95": 0.27}, "FPR95", 2.0, "within"),
+        ({"fpr95": 0.27000000000000007}, "FPR95", pytest.approx(2.0), "worse"),
+    ],
+)
+def test_each_metric_has_a_direction_and_an_exact_tolerance(
+    file: Path, now: dict[str, float], metric: str, points: float, outcome: str
+) -> None:
+    verdict = hold(file, row(**now))
+    (move,) = verdict.moves
+    assert (move.metric, move.points, move.outcome) == (metric, points, outcome)
+    assert (move.network, move.label, move.benchmark, move.protocol) == ("tiny", "MSP", "road-anomaly", "pooled")
+    assert verdict.passed == (outcome != "worse")
+    assert verdict.unmoved == 2
+
+
+def test_auroc_gates_where_it_has_a_tolerance(file: Path) -> None:
+    assert hold(file, row(auroc=0.7)).passed
+    assert not hold(file, row(auroc=0.7), AUROC=4.9).passed
+    assert hold(file, row(auroc=0.7), AUROC=5).passed
+
+
+def test_all_that_is_worse_is_listed(file: Path) -> None:
+    verdict = hold(file, row(ap=0.1, fpr95=0.9, auroc=0.2), AUROC=0)
+    assert [move.metric for move in verdict.worse] == list(HIGHER_IS_BETTER)
+
+
+def test_what_the_last_digits_say_is_no_move_unless_it_is_beyond_the_tolerance(file: Path) -> None:
+    now = row(ap=0.49999, fpr95=0.25004, auroc=0.74996)
+    assert hold(file, now).moves == ()
+    assert hold(file, now).unmoved == 3
+    assert [move.metric for move in hold(file, now, AP=0).worse] == ["AP"]
+
+
+def test_undefined_in_both_is_unmoved_and_in_one_alone_not_comparable(tmp_path: Path) -> None:
+    file = tmp_path / "baseline.json"
+    accept(write_result(tmp_path / "run", [row(ap=None)]), file)
+    assert hold(file, row(ap=None)).unmoved == 3
+    (said,) = reasons(file, row(ap=0.5, fpr95=0.9))
+    assert "AP is undefined (no anomaly in any frame) in the baseline, 0.5 now" in said
+    (said,) = reasons(file, row(ap=None, fpr95=None))
+    assert "FPR95 is 0.25 in the baseline, undefined (no anomaly in any frame) now" in said
+
+
+metrics = st.none() | st.floats(0, 1)
+NAMES = {"network": ["a", "b"], "label": ["MSP", "kNN (k=5)"], "benchmark": ["road-anomaly", "ü"]}
+who = st.fixed_dictionaries({name: st.sampled_from(values) for name, values in NAMES.items()})
+
+
+@given(st.lists(st.tuples(who, metrics, metrics, metrics), min_size=1, unique_by=lambda t: str(sorted(t[0].items()))))
+def test_an_accepted_run_passes_with_no_tolerance_at_all(tmp_path_factory: pytest.TempPathFactory, drawn: Any) -> None:
+    folder = tmp_path_factory.mktemp("accepted")
+    run = write_result(folder / "run", [row(*values, **names) for names, *values in drawn])
+    accept(run, folder / "baseline.json", dict.fromkeys(HIGHER_IS_BETTER, 0.0))
+    verdict = oodbench.gate(run, folder / "baseline.json")
+    assert verdict.passed
+    assert (verdict.moves, verdict.unmoved) == ((), 3 * len(drawn))
+
+
+# what can't be compared
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"scoring": {"upsample": "score", "resize": "bilinear"}}, "scoring: upsample is logits in the baseline"),
+        ({"protocol": {"name": "pebal", "source": ""}}, "only in the baseline pooled; only in this run pebal"),
+        ({"protocol": {"name": "pooled", "tpr": 0.9}}, "protocol pooled: tpr is 0.95 in the baseline, 0.9 now"),
+        ({"digests": {"data": "5" * 64}}, f"frames of road-anomaly: data is {'2' * 64} in the baseline, 5"),
+        ({"counts": {"frames": 2}}, "frames of road-anomaly: frames is 3 in the baseline, 2 now"),
+        ({"network": "other"}, "networks: only in the baseline tiny; only in this run other"),
+        ({"label": "Entropy"}, "methods: only in the baseline MSP; only in this run Entropy"),
+        ({"params": {"k": 3}}, 'MSP: params is {} in the baseline, {"k": 3} now'),
+        ({"method": "mine"}, "MSP: method is msp in the baseline, mine now"),
+        ({"benchmark": "other"}, "benchmarks: only in the baseline road-anomaly; only in this run other"),
+        ({"fit": {"dataset": "cityscapes", "split": "train", "frames": 5}}, "fit of MSP: dataset is null in the"),
+        ({"metrics": {"AP": 0.5}}, "only in the baseline AUROC, FPR95; in both AP"),
+    ],
+)  # fmt: skip
+def test_what_makes_two_runs_incomparable(file: Path, change: Document, said: str) -> None:
+    (reason,) = reasons(file, row(**change))
+    assert said in reason
+
+
+def test_all_reasons_are_told(file: Path) -> None:
+    said = reasons(file, row(network="other", label="Entropy", scoring={"upsample": "score"}))
+    assert [reason.split(":")[0] for reason in said] == ["scoring", "networks", "methods"]
+
+
+def test_a_row_that_is_missing_alone_is_named(tmp_path: Path) -> None:
+    rows = [row(network=network, label=label) for network in "ab" for label in ("MSP", "kNN")]
+    file = tmp_path / "baseline.json"
+    accept(write_result(tmp_path / "run", rows), file)
+    assert reasons(file, *rows[:3]) == ("row only in the baseline: kNN on b, road-anomaly (pooled)",)
+    accept(write_result(tmp_path / "run", rows[1:]), file)
+    assert reasons(file, *rows) == ("row only in the run: MSP on a, road-anomaly (pooled)",)
+
+
+def test_what_belongs_to_the_machine_the_weights_and_the_copy_does_not_matter(file: Path) -> None:
+    elsewhere = row(
+        digests={"network": "6" * 64, "data": "2" * 64, "scores": "7" * 64},
+        environment={"processor": "another"}, seed=3, cost={}, layout="course", warnings=["look"],
+        protocol={"name": "pooled", "source": "another text", "tpr": 0.95, "void": "dropped"},
+    )  # fmt: skip
+    assert hold(file, elsewhere).unmoved == 3
+    before = file.read_bytes()
+    accept(write_result(file.parent / "run", [elsewhere | {"protocol": row()["protocol"]}]), file)
+    assert file.read_bytes() == before
+
+
+# the file
+
+
+def test_the_file_is_sorted_and_has_every_digit(tmp_path: Path) -> None:
+    rows = [row(1 / 3, label=label, network=network) for label in ("b", "a") for network in ("y", "x")]
+    file = tmp_path / "new" / "folder" / "baseline.json"
+    done = accept(write_result(tmp_path / "run", rows), file)
+    assert (done.verdict, done.rows, done.tolerances) == (None, 4, DEFAULT_TOLERANCES)
+    assert "no baseline there" in done.not_compared[0]
+    content = json.loads(file.read_text())
+    assert content["tolerances"] == DEFAULT_TOLERANCES
+    measured = content["measured"]
+    assert [(r["network"], r["label"]) for r in measured["rows"]] == [("x", "a"), ("x", "b"), ("y", "a"), ("y", "b")]
+    assert measured["rows"][0]["metrics"]["AP"] == 1 / 3
+    assert measured["benchmarks"] == {"road-anomaly": {"frames": 3, "data": "2" * 64}}
+    accept(write_result(tmp_path / "run", rows[::-1]), file)
+    assert json.loads(file.read_text()) == content
+
+
+def test_accepting_again_says_what_moved_and_keeps_the_tolerances(file: Path) -> None:
+    run = write_result(file.parent / "run", [row(ap=0.4)])
+    done = accept(run, file, {"AP": 0.5, "AUROC": 3})
+    assert done.verdict is not None
+    assert [move.outcome for move in done.verdict.worse] == ["worse"]
+    assert oodbench.gate(run, file).tolerances == {"AP": 0.5, "FPR95": 2.0, "AUROC": 3.0}
+    assert accept(run, file, {"FPR95": 1}).tolerances == {"AP": 0.5, "FPR95": 1.0, "AUROC": 3.0}
+    done = accept(write_result(file.parent / "run", [row(network="other")]), file)
+    assert done.verdict is None
+    assert "networks" in done.not_compared[0]
+    assert done.tolerances == {"AP": 0.5, "FPR95": 1.0, "AUROC": 3.0}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("{", "{{", "not JSON"),
+        ("{", "<<<<<<< ours", "not JSON"),
+        ('"schema_version": 1', '"schema_version": 2', "schema_version is 2; this version of oodbench reads 1"),
+        ('"schema_version": 1', '"version": 1', "schema_version is missing"),
+        ('"tolerances"', '"tolerance"', "tolerances is missing; tolerance is unknown; did you mean tolerances?"),
+        ('"AP": 1.0', '"AP": -1.0', "tolerances.AP is -1.0"),
+        ('"AP": 1.0', '"AP": NaN', "tolerances.AP is nan"),
+        ('"AP": 1.0', '"PRO": 1.0', "PRO"),
+        ('"AP": 0.5', '"AP": "0.5"', "measured.rows.0.metrics.AP is '0.5'"),
+        ('"AP": 0.5', '"AP": Infinity', "measured.rows.0.metrics.AP is inf"),
+    ],
+)
+def test_a_damaged_baseline_says_what_is_wrong_and_can_be_made_anew(file: Path, old: str, new: str, said: str) -> None:
+    file.write_text(file.read_text().replace(old, new, 1))
+    with pytest.raises(BaselineError) as raised:
+        hold(file, row())
+    assert raised.value.problem.startswith(f"{file}: ")
+    assert said in raised.value.problem
+    assert f"--baseline {file} --accept" in (raised.value.remedy or "")
+    assert said in accept(file.parent / "run", file).not_compared[0]
+    assert hold(file, row()).passed
+
+
+def test_other_files_that_are_no_baseline(file: Path) -> None:
+    content = json.loads(file.read_text())
+    content["measured"]["rows"] *= 2
+    file.write_text(json.dumps(content))
+    with pytest.raises(BaselineError, match="two rows for MSP on tiny"):
+        hold(file, row())
+    file.write_text("[]")
+    with pytest.raises(BaselineError, match="holds a list; expected an object"):
+        hold(file, row())
+    with pytest.raises(BaselineError, match="can't be read"):
+        oodbench.gate(file.parent / "run", file.parent)
+    with pytest.raises(BaselineError, match="no baseline there"):
+        oodbench.gate(file.parent / "run", file / "below" / "a.json")
+
+
+def test_a_file_that_cannot_be_written(file: Path, tmp_path: Path) -> None:
+    for place in (tmp_path, file / "below" / "baseline.json"):
+        with pytest.raises(BaselineError, match="with --baseline"):
+            accept(tmp_path / "accepted", place)
+    with pytest.raises(UsageError, match="lies in the folder of the run"):
+        accept(tmp_path / "accepted", tmp_path / "accepted" / "result.json")
+
+
+def test_killed_while_writing_the_old_baseline_stays(file: Path, tmp_path: Path) -> None:
+    before = file.read_bytes()
+    run = write_result(tmp_path / "run", [row(ap=0.9)])
+    program = (
+        "import os, signal, sys\n"
+        "os.fsync = lambda number: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "from oodbench.baseline import accept\n"
+        "accept(sys.argv[1], sys.argv[2])\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", program, str(run), str(file)], env=os.environ, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert file.read_bytes() == before
+    accept(run, file)
+    assert oodbench.gate(run, file).unmoved == 3
+
+
+# the result
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([], "no rows"),
+        ([row(schema_version=2)], "rows of schema_version 2; this version of oodbench reads 1"),
+        ([row() | {"new": 1}], "rows.0.new is unknown"),
+        ([row(ap=float("nan"))], "rows.0.metrics.AP is nan"),
+        ([row(metrics={"PRO": 0.5})], "rows.0.metrics.PRO"),
+        ([row(digests={})], "benchmarks.road-anomaly.data is None"),
+        ([row(counts={})], "benchmarks.road-anomaly.frames is None"),
+        ([row(), row()], "two rows for MSP on tiny, road-anomaly (pooled)"),
+        ([row(), row(label="kNN", scoring={})], "rows of one run differ about scoring"),
+        ([{} for _ in range(9)], "and 148 more"),
+    ],
+)
+def test_a_damaged_result_says_what_is_wrong(file: Path, rows: list[Document], said: str) -> None:
+    with pytest.raises(RunFolderError) as raised:
+        hold(file, *rows)
+    assert said in str(raised.value)
+
+
+def test_a_folder_without_a_result(file: Path, tmp_path: Path) -> None:
+    for folder in ("absent", "."):
+        with pytest.raises(RunFolderError, match=r"no result\.json"):
+            oodbench.gate(tmp_path / folder, file)
+    (tmp_path / "accepted" / "result.json").write_text("{")
+    with pytest.raises(RunFolderError, match="not JSON"):
+        oodbench.gate(tmp_path / "accepted", file)
+
+
+@pytest.mark.parametrize("tolerances", [{"Ap": 1.0}, {"AP": -1}, {"AP": float("nan")}, {"AP": 101}])
+def test_a_wrong_tolerance(file: Path, tolerances: dict[str, float]) -> None:
+    for verb in (oodbench.gate, accept):
+        with pytest.raises(OodbenchError, match="toleran"):
+            verb(file.parent / "accepted", file, tolerances)

@@ -1,0 +1,129 @@
+"""`oodbench gate` as CI meets it: exit codes, what goes where."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from results import row, write_result
+
+FAULT = """
+import sys
+import oodbench.cli.gate as verb
+from oodbench.cli.main import main
+def broken(*_): raise ZeroDivisionError
+verb.hold_against = broken
+sys.argv = ['oodbench', 'gate', 'run', '--baseline', 'b.json']
+main()
+"""
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A folder with a run and its baseline of two rows."""
+    write_result(tmp_path / "run", [row(), row(label="kNN (k=5)", network="other network")])
+    assert gate(tmp_path, "--accept").returncode == 0
+    return tmp_path
+
+
+def gate(cwd: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "oodbench", "gate", "run", "--baseline", "b.json", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd)
+
+
+def test_passed(place: Path) -> None:
+    done = gate(place)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == (
+        "Unmoved: 6 of 6 numbers. Metrics in percent.\nPassed: nothing got worse beyond its tolerance.\n"
+    )
+
+
+def test_worse(place: Path) -> None:
+    write_result(place / "run", [row(0.4, 0.26), row(0.6, 0.3, 0.7, label="kNN (k=5)", network="other network")])
+    done = gate(place)
+    assert done.returncode == 1
+    assert done.stdout.splitlines() == [
+        "network        method     benchmark     protocol  metric  baseline    now   points  tolerance  verdict",
+        "other network  kNN (k=5)  road-anomaly  pooled    AP         50.00  60.00  +10.000          1  better",
+        "other network  kNN (k=5)  road-anomaly  pooled    FPR95      25.00  30.00   +5.000          2  worse",
+        "other network  kNN (k=5)  road-anomaly  pooled    AUROC      75.00  70.00   -5.000          -  not gated",
+        "tiny           MSP        road-anomaly  pooled    AP         50.00  40.00  -10.000          1  worse",
+        "tiny           MSP        road-anomaly  pooled    FPR95      25.00  26.00   +1.000          2  within",
+        "Unmoved: 1 of 6 numbers. Metrics in percent.",
+        "Worse: 2 of 6 numbers, by more than their tolerance.",
+    ]
+    assert done.stderr == "If that is meant, accept it: oodbench gate run --baseline b.json --accept\n"
+    assert gate(place, "--tolerance", "AP=10, FPR95=5").returncode == 0
+    assert gate(place, "--tolerance", "AP=10").returncode == 1
+
+    as_json = gate(place, "--json")
+    assert as_json.returncode == 1
+    content = json.loads(as_json.stdout)
+    assert (content["verdict"], content["accepted"], content["unmoved"]) == ("worse", False, 1)
+    assert content["tolerances"] == {"AP": 1.0, "FPR95": 2.0}
+    assert content["moves"][0] == {
+        "network": "other network", "method": "msp", "label": "kNN (k=5)", "benchmark": "road-anomaly",
+        "protocol": "pooled", "metric": "AP", "baseline": 0.5, "now": 0.6, "points": 10.0, "tolerance": 1.0,
+        "outcome": "better",
+    }  # fmt: skip
+    assert [move["outcome"] for move in content["moves"]] == ["better", "worse", "not gated", "worse", "within"]
+
+
+def test_not_comparable(place: Path) -> None:
+    write_result(place / "run", [row(0.1, scoring={"upsample": "score", "resize": "bilinear"})])
+    for arguments in ([], ["--json"]):
+        done = gate(place, *arguments)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.splitlines() == [
+            "error: run/result.json can't be compared with b.json:",
+            "       - scoring: upsample is logits in the baseline, score now",
+            "       - networks: only in the baseline other network; in both tiny",
+            "       - methods: only in the baseline kNN (k=5); in both MSP",
+            "       Run again as the baseline was made, or accept this run as the new one: "
+            "oodbench gate run --baseline b.json --accept",
+        ]
+
+
+def test_accept(place: Path) -> None:
+    write_result(place / "run", [row(0.4), row(label="kNN (k=5)", network="other network")])
+    as_json = json.loads(gate(place, "--accept", "--tolerance", "AP=0.5", "--json").stdout)
+    assert (as_json["verdict"], as_json["accepted"]) == ("worse", True)
+    assert as_json["tolerances"] == {"AP": 0.5, "FPR95": 2.0}
+    write_result(place / "run", [row(0.39), row(label="kNN (k=5)", network="other network")])
+    done = gate(place, "--accept")
+    assert done.returncode == 0
+    assert "-1.000        0.5  worse" in done.stdout
+    assert done.stdout.endswith("Accepted: b.json holds 2 rows; tolerances in points: AP 0.5, FPR95 2.\n")
+    assert gate(place).returncode == 0
+    (place / "b.json").write_text("")
+    done = gate(place, "--accept")
+    assert done.returncode == 0
+    assert done.stdout.startswith("not compared with an earlier baseline: b.json: not JSON")
+
+
+@pytest.mark.parametrize("text", ["AP", "AP=", "AP=x", "", "AP=1,AP=2", "AP=1;FPR95=2", "AR=1", "AP=-1"])
+def test_a_tolerance_that_is_none(place: Path, text: str) -> None:
+    done = gate(place, "--tolerance", text)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "toleran" in done.stderr
+
+
+def test_no_baseline_says_how_to_make_one(place: Path) -> None:
+    (place / "b.json").unlink()
+    done = gate(place)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "error: b.json: no baseline there\n"
+        "       Make one from a run that is good enough: oodbench gate RUN --baseline b.json --accept\n"
+    )
+
+
+def test_a_fault_of_the_program_is_not_taken_for_a_worse_run(place: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", FAULT], capture_output=True, text=True, cwd=place)
+    assert done.returncode == 3
+    assert "Traceback" in done.stderr
+    assert "ZeroDivisionError" in done.stderr
