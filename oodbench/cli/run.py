@@ -10,6 +10,7 @@ import typer
 
 from oodbench.cli.console import make_progress
 from oodbench.errors import UsageError
+from oodbench.types import Resize
 
 if TYPE_CHECKING:
     from oodbench.pipeline.plan import Plan
@@ -57,6 +58,9 @@ def run(
         Literal["logits", "score"],
         typer.Option(help="Bring class maps to the label's resolution and score there, or score first."),
     ] = "logits",
+    resize: Annotated[
+        Resize, typer.Option(help="How either comes there: half-pixel centres, or corner pixels on each other.")
+    ] = "bilinear",
     keep_scores: Annotated[_Keep, typer.Option(help="Which score maps stay after evaluation.")] = "all",
     limit: Annotated[int | None, typer.Option(help="Only the first N frames of each benchmark.", metavar="N")] = None,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where networks run.")] = "auto",
@@ -96,6 +100,7 @@ def run(
         id_data=tuple(id_data or ()),
         id_limit=id_limit,
         upsample=upsample,
+        resize=resize,
         keep_scores=keep_scores,
         limit=limit,
         device=device,
