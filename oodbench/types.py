@@ -27,6 +27,9 @@ ClassMap: TypeAlias = "NDArray[np.uint8]"
 Size: TypeAlias = tuple[int, int]
 """(height, width) in pixels."""
 
+Resize: TypeAlias = Literal["bilinear", "bilinear-aligned"]
+"""How maps come to another size; contracts.Scoring says what each is."""
+
 IN_DISTRIBUTION = 0
 ANOMALY = 1
 VOID = 255

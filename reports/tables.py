@@ -74,6 +74,8 @@ def comparison_tables(run: RunView) -> list[ComparisonTable]:
             if row.scoring["upsample"] == "logits"
             else "scored on the network's grid, scores brought to the label's resolution"
         )
+        if row.scoring["resize"] == "bilinear-aligned":
+            title += ", corner pixels aligned"
         groups.setdefault(f"{title}; protocol {row.protocol['name']}; percent", []).append(row)
     return [_table(title, rows) for title, rows in groups.items()]
 
@@ -214,7 +216,8 @@ class Csv(_TextTable):
 
         rows = [
             {"network": row.network, "method": row.method, "label": row.label, "benchmark": row.benchmark}
-            | {"scoring": row.scoring["upsample"], "protocol": row.protocol["name"], "seed": row.seed}
+            | {"scoring": row.scoring["upsample"], "resize": row.scoring["resize"]}
+            | {"protocol": row.protocol["name"], "seed": row.seed}
             | row.metrics
             | row.counts
             | row.cost

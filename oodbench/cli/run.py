@@ -10,6 +10,7 @@ import typer
 
 from oodbench.cli.console import make_progress
 from oodbench.errors import UsageError
+from oodbench.types import Resize
 
 if TYPE_CHECKING:
     from oodbench.pipeline.plan import Plan
@@ -68,6 +69,9 @@ def run(
         Literal["logits", "score"],
         typer.Option(help="Bring class maps to the label's resolution and score there, or score first."),
     ] = "logits",
+    resize: Annotated[
+        Resize, typer.Option(help="How either comes there: half-pixel centres, or corner pixels on each other.")
+    ] = "bilinear",
     keep_scores: Annotated[_Keep, typer.Option(help="Which score maps stay after evaluation.")] = "all",
     limit: Annotated[
         str | None,
@@ -113,6 +117,7 @@ def run(
         id_data=tuple(id_data or ()),
         id_limit=id_limit,
         upsample=upsample,
+        resize=resize,
         keep_scores=keep_scores,
         limit=limit,
         device=device,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
+from oodbench.types import Resize
+
 
 @dataclass(frozen=True)
 class Scoring:
@@ -14,11 +16,13 @@ class Scoring:
         upsample: `logits`: class maps are brought to the label's resolution and scored there (what most papers
             evaluate); `score`: they are scored on the network's grid and the score is brought there. Scores on
             features are always computed on the features' grid. The two differ, by up to .27 in MSP.
-        resize: the filter that brings either there. Bilinear with half-pixel centres and without antialiasing.
+        resize: the filter that brings either there, without antialiasing. `bilinear`: with half-pixel centres, the
+            borders of the two grids lie on each other; `bilinear-aligned`: the centres of their corner pixels do, as
+            with align_corners=True in torch.
     """
 
     upsample: Literal["logits", "score"] = "logits"
-    resize: Literal["bilinear"] = "bilinear"
+    resize: Resize = "bilinear"
 
     def record(self) -> dict[str, Any]:
         """As it stands in rows and plans."""

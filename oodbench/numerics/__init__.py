@@ -1,6 +1,7 @@
-"""What many methods need: resizing, the pass over the logits that they share, reservoirs of labelled pixels."""
+"""What many methods need: resizing, the pass over the logits that they share, samples and moments a class."""
 
 from oodbench.numerics.bands import LogitBand, row_bands
+from oodbench.numerics.moments import ClassMoments
 from oodbench.numerics.reservoir import ClassReservoir
 from oodbench.numerics.resize import Taps, linear_taps, nearest_labels, resize_labels, resize_rows, resize_score
 from oodbench.numerics.summary import summarise
@@ -10,6 +11,7 @@ NUMERICS_VERSION = 1
 
 __all__ = [
     "NUMERICS_VERSION",
+    "ClassMoments",
     "ClassReservoir",
     "LogitBand",
     "Taps",

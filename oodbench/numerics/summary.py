@@ -20,19 +20,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oodbench.numerics.resize import linear_taps, resize_rows
-from oodbench.types import LogitSummary, Size
+from oodbench.types import LogitSummary, Resize, Size
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-def summarise(logits: Tensor, size: Size | None = None, start: int = 0, stop: int | None = None) -> LogitSummary:
+def summarise(
+    logits: Tensor, size: Size | None = None, start: int = 0, stop: int | None = None, resize: Resize = "bilinear"
+) -> LogitSummary:
     """The summary of rows `start` to `stop` of the logits [C, h, w] brought to `size` (None: as they are)."""
     size = size or (logits.shape[-2], logits.shape[-1])
     stop = size[0] if stop is None else stop
     if logits.device.type != "cpu":
-        return _summarise_torch(resize_rows(logits, size, start, stop))
-    return _summarise_compiled(logits, size, start, stop)
+        return _summarise_torch(resize_rows(logits, size, start, stop, resize))
+    return _summarise_compiled(logits, size, start, stop, resize)
 
 
 def _summarise_torch(logits: Tensor) -> LogitSummary:
@@ -47,7 +49,7 @@ def _summarise_torch(logits: Tensor) -> LogitSummary:
     return LogitSummary(best, others, shortfall, prediction.to(torch.uint8))
 
 
-def _summarise_compiled(logits: Tensor, size: Size, start: int, stop: int) -> LogitSummary:
+def _summarise_compiled(logits: Tensor, size: Size, start: int, stop: int, resize: Resize) -> LogitSummary:
     import torch
 
     values = np.ascontiguousarray(logits.detach().numpy(), dtype=np.float32)
@@ -56,8 +58,8 @@ def _summarise_compiled(logits: Tensor, size: Size, start: int, stop: int) -> Lo
     others = np.empty(shape, np.float32)
     shortfall = np.empty(shape, np.float32)
     prediction = np.empty(shape, np.uint8)
-    rows = linear_taps(values.shape[1], size[0]).part(start, stop)
-    columns = linear_taps(values.shape[2], size[1])
+    rows = linear_taps(values.shape[1], size[0], resize).part(start, stop)
+    columns = linear_taps(values.shape[2], size[1], resize)
     _summary_rows(
         values, rows.first, rows.second, rows.weight, columns.first, columns.second, columns.weight,
         (values.shape[1], values.shape[2]) == size, best, others, shortfall, prediction,

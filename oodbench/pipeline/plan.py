@@ -76,7 +76,7 @@ def make_plan(request: Request, registry: Registry, progress: Progress) -> Plan:
     Raises:
         OodbenchError: a name, a parameter, a network or a data set is not what it should be.
     """
-    scoring = Scoring(request.upsample)
+    scoring = Scoring(request.upsample, request.resize)
     methods = find_methods(request, registry)
     data, id_data = data_roots(request.data, request.id_data)
     check_named_roots(data, id_data, registry)

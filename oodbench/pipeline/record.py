@@ -136,5 +136,6 @@ class PlanRecord(_Record):
             "methods": ", ".join(sorted({scorer.label for scorer in self.scorers})),
             "frames": ", ".join(f"{part.name} {part.split} ({len(part.frames)})".replace("  ", " ") for part in sets),
             "upsample": str(self.scoring["upsample"]),
+            "resize": str(self.scoring["resize"]),
             "seed": str(self.seed),
         }

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from oodbench.contracts import Roots
 from oodbench.errors import UsageError
+from oodbench.types import Resize
 from oodbench.validation import explain
 
 Stage = Literal["plan", "fit", "calibrate", "score", "evaluate", "report"]
@@ -39,6 +40,7 @@ class Request(BaseModel):
     id_data: tuple[str, ...] = ()
     id_limit: int | None = Field(None, ge=1)
     upsample: Literal["logits", "score"] = "logits"
+    resize: Resize = "bilinear"
     keep_scores: KeepScores = "all"
     limit: Annotated[int, Field(ge=1)] | Literal["all"] | None = None
     batch_size: int = Field(1, ge=1)

@@ -19,6 +19,7 @@ from oodbench.pipeline.score import score
 from oodbench.pipeline.store import Store
 from oodbench.pipeline.view import Run
 from oodbench.registry import Registry
+from oodbench.types import Resize
 
 Several: TypeAlias = Sequence[str | Path] | str | Path
 """Names or files; a single one needs no list."""
@@ -34,6 +35,7 @@ def run(
     model_cards: Several = (),
     id_limit: int | None = None,
     upsample: Literal["logits", "score"] = "logits",
+    resize: Resize = "bilinear",
     keep_scores: KeepScores = "all",
     limit: int | Literal["all"] | None = None,
     batch_size: int = 1,
@@ -67,6 +69,7 @@ def run(
         id_data=_several(id_data),
         id_limit=id_limit,
         upsample=upsample,
+        resize=resize,
         keep_scores=keep_scores,
         limit=limit,
         batch_size=batch_size,

@@ -42,7 +42,10 @@ def _score_benchmark(
 ) -> None:
     record, network = plan.record, plan.networks[described.name]
     network_key = described.digest[:12]
-    prediction_key = f"{network_key}-{record.scoring['upsample']}"
+    scoring = Scoring(**record.scoring)
+    # What is at its default is left out of the name, so that predictions stored before an option was added are found.
+    where = {"upsample": scoring.upsample} | scoring.identity()
+    prediction_key = "-".join([network_key, *where.values()])
     # Where the row is there already its maps may have been removed after evaluation (--keep-scores).
     keys = [
         scorer.key
@@ -68,7 +71,6 @@ def _score_benchmark(
         return
     methods = {key: plan.scorers[key] for key in keys}
     needs = shared_needs(network, methods.values())
-    scoring = Scoring(**record.scoring)
     total = sum(len(positions) for positions in wanted)
     writer = _Writer(store)
     with writer, progress.track(f"score {network.name} on {benchmark.name}", total, "frames") as advance:

@@ -50,7 +50,7 @@ def score_output(
         output: of N frames.
         sizes: of their labels.
         methods: scorer -> method, ready to score.
-        scoring: where pixel methods are computed.
+        scoring: where pixel methods are computed, and how maps come to the labels' resolution.
 
     Returns:
         N scored frames, and what it cost.
@@ -67,7 +67,7 @@ def score_output(
             with _blamed(method):
                 grid = method.grid_score(output).cpu().numpy()  # [N, h, w]
             for frame, size, score in zip(frames, sizes, grid, strict=True):
-                frame.scores[key] = resize_score(_checked(score, score.shape, method), size)
+                frame.scores[key] = resize_score(_checked(score, score.shape, method), size, scoring.resize)
             cost.add(key, time.perf_counter() - start)
     for index, (frame, size) in enumerate(zip(frames, sizes, strict=True)):
         _score_pixels(output, index, size, pixel_methods, scoring, frame, cost)
@@ -117,7 +117,7 @@ def _score_pixels(
     at: Size = size if scoring.upsample == "logits" else (maps.shape[-2], maps.shape[-1])
     prediction = np.empty(at, np.uint8)
     scores = {key: np.empty(at, np.float32) for key in methods}
-    for band in row_bands(maps, at):
+    for band in row_bands(maps, at, resize=scoring.resize):
         start = time.perf_counter()
         rows = slice(band.start, band.stop)
         prediction[rows] = band.summary.prediction.cpu().numpy()
@@ -132,9 +132,9 @@ def _score_pixels(
         start = time.perf_counter()
         with _blamed(method):
             score = method.postprocess(scores[key], prediction)
-        frame.scores[key] = resize_score(_checked(score, at, method), size)
+        frame.scores[key] = resize_score(_checked(score, at, method), size, scoring.resize)
         cost.add(key, time.perf_counter() - start)
-    frame.prediction = resize_labels(prediction, size)
+    frame.prediction = resize_labels(prediction, size, scoring.resize)
 
 
 def _checked(score: ScoreMap, shape: tuple[int, ...], method: Method) -> ScoreMap:

@@ -80,7 +80,8 @@ class Run:
             [
                 {"network": row.network, "method": row.method, "label": row.label, "benchmark": row.benchmark}
                 | {name: np.nan if value is None else value for name, value in row.metrics.items()}
-                | {"frames": row.counts["frames"], "scoring": row.scoring["upsample"], "protocol": row.protocol["name"]}
+                | {"frames": row.counts["frames"], "scoring": row.scoring["upsample"], "resize": row.scoring["resize"]}
+                | {"protocol": row.protocol["name"]}
                 for row in self.rows
             ]
         )

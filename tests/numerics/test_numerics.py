@@ -7,9 +7,18 @@ import numpy as np
 import pytest
 import torch
 
-from oodbench.numerics import ClassReservoir, LogitBand, resize_labels, resize_rows, resize_score, row_bands, summarise
+from oodbench.numerics import (
+    ClassMoments,
+    ClassReservoir,
+    LogitBand,
+    resize_labels,
+    resize_rows,
+    resize_score,
+    row_bands,
+    summarise,
+)
 from oodbench.numerics.summary import _summarise_torch
-from oodbench.types import CITYSCAPES_19, VOID, SemanticLabels
+from oodbench.types import CITYSCAPES_19, VOID, Resize, SemanticLabels
 
 SIZES = [(48, 96), (37, 61), (16, 32), (11, 90)]
 
@@ -29,12 +38,23 @@ def test_resize_equals_torch_and_opencv(size: tuple[int, int]) -> None:
     assert np.array_equal(resize_score(maps[0].numpy(), size), opencv)
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_bands_are_bit_for_bit_the_whole(size: tuple[int, int]) -> None:
+@pytest.mark.parametrize("size", [*SIZES, (1, 1), (1, 40)])
+def test_aligned_resize_equals_torch(size: tuple[int, int]) -> None:
     maps = logits()
-    whole = LogitBand(maps, size, 0, size[0])
+    exact = torch.nn.functional.interpolate(maps[None].double(), size, mode="bilinear", align_corners=True)[0]
+    ours = resize_rows(maps, size, 0, size[0], "bilinear-aligned")
+    assert torch.allclose(ours.double(), exact, atol=1e-5)
+    assert np.array_equal(resize_score(maps[0].numpy(), size, "bilinear-aligned"), ours[0].numpy())
+    assert torch.allclose(summarise(maps, size, resize="bilinear-aligned").best.double(), exact.amax(dim=0), atol=1e-5)
+
+
+@pytest.mark.parametrize("resize", ["bilinear", "bilinear-aligned"])
+@pytest.mark.parametrize("size", SIZES)
+def test_bands_are_bit_for_bit_the_whole(size: tuple[int, int], resize: Resize) -> None:
+    maps = logits()
+    whole = LogitBand(maps, size, 0, size[0], resize)
     for rows in (1, 7, 128):
-        bands = list(row_bands(maps, size, rows))
+        bands = list(row_bands(maps, size, rows, resize))
         assert torch.equal(torch.cat([band.logits for band in bands], dim=1), whole.logits)
         for name in ("best", "others", "shortfall", "prediction"):
             parts = torch.cat([getattr(band.summary, name) for band in bands])
@@ -87,6 +107,30 @@ def test_labels_take_the_pixel_at_the_centre() -> None:
     labels = np.arange(64, dtype=np.uint8).reshape(8, 8)
     assert resize_labels(labels, (2, 2)).tolist() == [[18, 22], [50, 54]]
     assert resize_labels(labels, (16, 16))[::2, ::2].tolist() == labels.tolist()
+
+
+def test_aligned_labels_keep_their_corners() -> None:
+    labels = np.arange(64, dtype=np.uint8).reshape(8, 8)
+    assert resize_labels(labels, (2, 2), "bilinear-aligned").tolist() == [[0, 7], [56, 63]]
+    assert resize_labels(labels, (15, 15), "bilinear-aligned")[::2, ::2].tolist() == labels.tolist()
+
+
+def test_moments_are_those_of_all_values_and_keep_their_digits() -> None:
+    rng = np.random.default_rng(0)
+    parts = [(1e6 + rng.normal(size=(9, 40)).astype(np.float32), rng.integers(0, 3, (9, 40))) for _ in range(5)]
+    moments = ClassMoments(5)
+    assert moments.pooled() == (0, 0)
+    for values, classes in parts:
+        moments.add(values, classes.astype(np.uint8))
+    everything = np.stack([values for values, _ in parts]).astype(np.float64)
+    index = np.stack([classes for _, classes in parts])
+    for number in range(3):
+        own = everything[index == number]
+        assert moments.count[number] == own.size
+        assert moments.mean[number] == pytest.approx(own.mean(), rel=1e-14)
+        assert moments.variance[number] == pytest.approx(own.var(), rel=1e-9)
+    assert moments.pooled() == pytest.approx((everything.mean(), everything.var()), rel=1e-9)
+    assert moments.variance[4] == moments.mean[4] == moments.count[4] == 0
 
 
 def frame(seed: int) -> tuple[torch.Tensor, SemanticLabels]:

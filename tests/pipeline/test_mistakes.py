@@ -99,6 +99,7 @@ def test_a_label_value_that_nobody_declared_is_found_before_anything_is_computed
         ({"limit": 0}, "limit is 0: input should be greater than or equal to 1"),
         ({"seed": -4}, "seed is -4: input should be greater than or equal to 0"),
         ({"upsample": "none"}, "upsample is 'none': input should be 'logits' or 'score'"),
+        ({"resize": "nearest"}, "resize is 'nearest': input should be 'bilinear' or 'bilinear-aligned'"),
         ({"until": "fitt"}, "until is 'fitt'"),
         ({"methods": ["msp", "msp:"]}, "is the same as"),
     ],
@@ -215,7 +216,7 @@ def test_a_damaged_fit_and_a_damaged_plan(network_file: Path, data: Path, tmp_pa
     (tmp_path / "run" / "plan.json").write_text("{}")
     refused(tmp_path / "run", "not a plan of this version", "--overwrite", network=network_file, data=data)
     (tmp_path / "run" / ".plan.json.abc.part").write_text("left by a process that was killed")
-    assert len(small_run(network_file, data, tmp_path / "run", policy="overwrite").rows) == 6
+    assert len(small_run(network_file, data, tmp_path / "run", policy="overwrite").rows) == 7
     assert not list((tmp_path / "run").glob("**/*.part"))
 
 

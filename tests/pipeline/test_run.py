@@ -19,12 +19,12 @@ from worlds import numbers, small_run
 
 import oodbench
 from oodbench.contracts import Needs, Row
-from oodbench.errors import NotStoredError
+from oodbench.errors import NotStoredError, RunFolderError
 from oodbench.metrics import POOLED, PROTOCOLS, PixelCounts, evaluation, pixel_metrics
 from oodbench.segmenters.onnx import OnnxSegmenter
 from oodbench.types import SegmenterOutput
 
-METHODS = ["energy", "entropy", "gmm-posthoc", "knn", "max-logit", "msp"]
+METHODS = ["energy", "entropy", "gmm-posthoc", "knn", "max-logit", "msp", "sml"]
 
 
 @pytest.fixture
@@ -163,7 +163,7 @@ def test_evaluate_reads_the_stored_maps_again(network_file: Path, data: Path, tm
     assert numbers(network_free) == before
 
 
-@pytest.mark.parametrize(("keep", "left"), [("all", 18), ("figures", 18), ("none", 0)])
+@pytest.mark.parametrize(("keep", "left"), [("all", 21), ("figures", 21), ("none", 0)])
 def test_keep_scores(network_file: Path, data: Path, tmp_path: Path, keep: Any, left: int) -> None:
     run = small_run(network_file, data, tmp_path / "run", keep_scores=keep, until="report")
     assert len(list(run.folder.glob("scores/*/*.npy"))) == left
@@ -220,13 +220,31 @@ def test_the_two_ways_to_upsample_differ_and_features_don_t(network_file: Path, 
     assert rows["logits"]["knn"].digests["scores"] == rows["score"]["knn"].digests["scores"]
 
 
+def test_the_two_ways_to_resize_differ_and_keep_their_maps_apart(
+    network_file: Path, data: Path, tmp_path: Path
+) -> None:
+    centred, aligned = (
+        {
+            row.method: row
+            for row in small_run(network_file, data, tmp_path / "run", resize=resize, policy="resume").rows
+        }
+        for resize in ("bilinear", "bilinear-aligned")
+    )
+    for name in METHODS:
+        assert centred[name].digests["scores"] != aligned[name].digests["scores"], name
+    assert aligned["sml"].scoring == {"upsample": "logits", "resize": "bilinear-aligned"}
+    assert len(list((tmp_path / "run" / "predictions").glob("*/*.npy"))) == 6
+    with pytest.raises(RunFolderError, match="resize: bilinear-aligned there, bilinear here"):
+        small_run(network_file, data, tmp_path / "run")
+
+
 def test_without_in_distribution_frames_methods_that_need_none_run(
     network_file: Path, road_anomaly: Path, tmp_path: Path
 ) -> None:
     run = small_run(network_file, road_anomaly, tmp_path / "run", until="report")
     assert [row.method for row in run.rows] == ["energy", "entropy", "max-logit", "msp"]
     assert run.calibration(run.rows[0]) is None
-    assert {pair["method"] for pair in run.result["skipped"]} == {"kNN", "GMM post hoc"}
+    assert {pair["method"] for pair in run.result["skipped"]} == {"kNN", "GMM post hoc", "SML"}
     assert (run.folder / "report" / "heatmaps-road-anomaly.png").is_file()
 
 

@@ -95,8 +95,9 @@ def test_a_single_row_is_neither_best_nor_second() -> None:
 
 def test_rows_of_another_scoring_or_protocol_get_a_table_of_their_own() -> None:
     other = row("msp", 0.9, 0.1, scoring={"upsample": "score", "resize": "bilinear"})
+    aligned = row("msp", 0.9, 0.1, scoring={"upsample": "logits", "resize": "bilinear-aligned"})
     foreign = row("msp", 0.9, 0.1, protocol={"name": "caos"})
-    assert len(comparison_tables(View([*ROWS, other, foreign]))) == 3
+    assert len(comparison_tables(View([*ROWS, other, aligned, foreign]))) == 4
 
 
 def test_plain_text() -> None:

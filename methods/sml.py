@@ -1,0 +1,178 @@
+"""SML: the largest logit, standardised by the statistics of the predicted class, and what lies near boundaries mended.
+
+    S(x) = (L(x) - mu_c) / sigma_c,   L(x) = max_k l_k(x),   c = argmax_k l_k(x)
+    s = -G * B(S)
+
+mu_c and sigma_c are the mean and the standard deviation of L over the in-distribution pixels that are predicted as c.
+B is iterative boundary suppression, G a dilated Gaussian; both average scores with weights that don't depend on them,
+so that the sign may be turned first.
+
+Jung, Lee, Gwak, Choi, Choo, "Standardized Max Logits: A Simple yet Effective Approach for Identifying Unexpected Road
+Obstacles in Urban-Scene Segmentation", ICCV 2021. The boundary, the radii and the padding are those of its code
+(shjung13/Standardized-max-logits, network/deepv3.py), whose outputs tests/golden has.
+
+Statistics are over all pixels of the whole fit set; labels select none, so void pixels count, as in the paper's code.
+Not reproduced: that code's statistics are those of the first 50 batches of augmented crops, where the paper says the
+training set. The code brings logits to the label's resolution with aligned corners: `--resize bilinear-aligned`. The
+fit, which is not told how frames are scored, always brings them there with half-pixel centres: in five frames of
+Cityscapes that moves mu by .01 at most and sigma by half a percent, of classes with ten thousand pixels or more. With
+`--upsample score` boundaries and Gaussian are as wide in pixels of the network's grid as they are meant to be in the
+label's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+
+from oodbench.contracts import ClassMapBand, Fit, MethodCard, Needs, Parameters, PixelMethod
+from oodbench.errors import DataError
+from oodbench.numerics import ClassMoments, summarise
+from oodbench.types import ClassMap, ClassSet, LogitSummary, ScoreMap, SegmenterOutput, SemanticLabels
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+PLUGINS = {"methods": {"sml": ("SML", "max logit standardised a class, boundaries suppressed, smoothed")}}
+
+# The boundary is grown by 3, 2, 1 and 0 pixels in turn: boundary_width 4 and boundary_iteration 4 of the paper's code.
+# With the boundary's own two pixels these are the total widths of 8, 6, 4 and 2 that the paper names.
+_ITERATIONS = 4
+# smoothing_kernel_size 7, sigma 1 (in steps of the kernel) and smoothing_kernel_dilation 6 of the same code.
+_TAPS = 7
+_SIGMA = 1.0
+_DILATION = 6
+
+_CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
+_SQUARE = np.ones((3, 3), np.uint8)
+
+# A class whose variance is a smaller share than this of that over all classes does not move.
+_STILL = 1e-6
+# float32 holds logits of about ten to a millionth: a variance below its square is rounding.
+_ROUNDING = 1e-12
+
+
+def standardised_max_logit(summary: LogitSummary, mean: Tensor, deviation: Tensor) -> Tensor:
+    """-S: a summary [h, w], mean and standard deviation float32 [C] -> float32 [h, w], higher = more anomalous."""
+    index = summary.prediction.long()
+    return (mean[index] - summary.best) / deviation[index]
+
+
+def class_boundaries(prediction: ClassMap) -> NDArray[np.uint8]:
+    """Where classes meet: 1 where the largest index of a pixel and its four neighbours isn't the smallest of it and its
+    eight, else 0. The map's edge is no boundary.
+    """
+    largest, smallest = cv2.dilate(prediction, _CROSS), cv2.erode(prediction, _SQUARE)
+    return np.not_equal(largest, smallest).astype(np.uint8)
+
+
+def suppress_boundaries(score: ScoreMap, boundary: NDArray[np.uint8]) -> ScoreMap:
+    """Scores at boundaries replaced by those around, from the outside in.
+
+    The boundary is grown by 3 pixels in city-block distance; each pixel in it takes the mean of those of its eight
+    neighbours that are not, the map's edge repeated outward, or stays where there are none. Then by 2, 1, and 0.
+
+    Args:
+        score: float32 [H, W].
+        boundary: uint8 [H, W] of 0 and 1.
+
+    Returns:
+        float32 [H, W].
+    """
+    grown = [boundary]
+    for _ in range(_ITERATIONS - 1):
+        grown.append(np.asarray(cv2.dilate(grown[-1], _CROSS), np.uint8))
+    score = score.copy()
+    for inside in reversed(grown):
+        outside = 1 - inside
+        total, count = _sum_of_nine(cv2.copyTo(score, outside)), _sum_of_nine(outside)
+        mean = cv2.divide(total, count, dtype=cv2.CV_32F)
+        cv2.copyTo(mean, cv2.min(inside, count), score)  # where neither is zero
+    return score
+
+
+def _sum_of_nine(values: cv2.typing.MatLike) -> cv2.typing.MatLike:
+    return cv2.boxFilter(values, -1, (3, 3), normalize=False, borderType=cv2.BORDER_REPLICATE)
+
+
+def smooth(score: ScoreMap) -> ScoreMap:
+    """The dilated Gaussian, the map's edge repeated outward: float32 [H, W] -> float32 [H, W]."""
+    steps = np.arange(_TAPS) - _TAPS // 2
+    weights = np.exp(-np.square(steps / _SIGMA) / 2)
+    # A Gaussian of two dimensions is one of each in turn, and dilation puts zeros between its taps.
+    kernel = np.zeros((_TAPS - 1) * _DILATION + 1)
+    kernel[::_DILATION] = weights / weights.sum()
+    return np.asarray(cv2.sepFilter2D(score, cv2.CV_32F, kernel, kernel, borderType=cv2.BORDER_REPLICATE), np.float32)
+
+
+class SML(PixelMethod):
+    """Fitted: mean and variance of the largest logit of each predicted class."""
+
+    class Params(Parameters):
+        suppression: bool = Field(True, description="replace scores at class boundaries by those around")
+        smoothing: bool = Field(True, description="smooth the score with the dilated Gaussian")
+        minimum: int = Field(50, ge=1, description="a class predicted on fewer pixels takes the statistics of all")
+
+    card = MethodCard(
+        name="sml",
+        title="SML",
+        paper="Jung, Lee, Gwak, Choi, Choo: Standardized Max Logits. ICCV 2021",
+        url="https://arxiv.org/abs/2107.11264",
+        published="Fishyscapes; Jung et al., ICCV 2021, tables 1 and 2",
+    )
+    params: Params
+
+    def needs(self) -> Needs:
+        return Needs(logits=True, fit=True)
+
+    def begin_fit(self, classes: ClassSet, seed: int) -> None:
+        self._classes = classes
+        self._moments = ClassMoments(len(classes))
+
+    def update(self, output: SegmenterOutput, labels: Sequence[SemanticLabels]) -> None:
+        assert output.class_maps is not None, "needs() asks for logits"
+        for maps, label in zip(output.class_maps.values, labels, strict=True):
+            summary = summarise(maps, label.values.shape)
+            if not summary.best.isfinite().all():
+                raise DataError(
+                    "sml: a frame to fit on has logits that are NaN or infinite",
+                    "Check the preprocessing in the model card and the network's weights.",
+                )
+            self._moments.add(summary.best.cpu().numpy(), summary.prediction.cpu().numpy())
+
+    def fitted(self) -> Fit:
+        moments, names = self._moments, self._classes.names
+        pooled_mean, pooled_variance = moments.pooled()
+        if not moments.count.any():
+            raise DataError("sml: there are no frames to fit on", "Name in-distribution frames with --id-data.")
+        enough = moments.count >= self.params.minimum
+        still = enough & (moments.variance <= _STILL * pooled_variance)
+        mean = np.where(enough, moments.mean, pooled_mean)
+        variance = np.where(enough & ~still, moments.variance, pooled_variance)
+        variance = np.where(variance > _ROUNDING, variance, 1.0)
+        facts = {
+            "pixels_predicted": {name: int(count) for name, count in zip(names, moments.count, strict=True)},
+            "pooled_classes": [name for name, own in zip(names, enough, strict=True) if not own],
+            "still_classes": [name for name, stands in zip(names, still, strict=True) if stands],
+        }
+        return Fit({"mean": torch.from_numpy(mean), "variance": torch.from_numpy(variance)}, facts)
+
+    def load(self, fit: Fit) -> None:
+        self._mean = fit.tensors["mean"].float()
+        self._deviation = fit.tensors["variance"].sqrt().float()
+
+    def pixel_score(self, band: ClassMapBand) -> Tensor:
+        summary = band.summary
+        device = summary.best.device
+        return standardised_max_logit(summary, self._mean.to(device), self._deviation.to(device))
+
+    def postprocess(self, score: ScoreMap, prediction: ClassMap) -> ScoreMap:
+        if self.params.suppression:
+            score = suppress_boundaries(score, class_boundaries(prediction))
+        return smooth(score) if self.params.smoothing else score
