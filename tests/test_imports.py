@@ -20,7 +20,8 @@ LAYERS = [
     {"registry", "metrics", "mixture", "numerics", "data"},
     {"segmenters"},
     {"pipeline"},
-    {"cli"},
+    {"cli", "testing"},
+    {"skeletons"},
 ]
 PLUGIN_FOLDERS = ("methods", "benchmarks", "reports")
 FOR_PLUGINS = {"types", "errors", "validation", "contracts", "files", "metrics", "mixture", "numerics", "data"}
@@ -61,14 +62,30 @@ def test_plugins_import_the_lower_layers_alone(folder: str) -> None:
         assert imports(path) <= FOR_PLUGINS | {folder}, path
 
 
+@pytest.mark.parametrize("name", ["method", "benchmark"])
+def test_so_do_the_skeletons(name: str) -> None:
+    assert imports(PACKAGE / "skeletons" / f"{name}.py") <= FOR_PLUGINS
+    assert imports(PACKAGE / "skeletons" / f"test_{name}.py") == {"testing"}
+
+
 def test_metrics_know_neither_torch_nor_files() -> None:
     for path in sorted((PACKAGE / "metrics").rglob("*.py")):
         names = {node.module for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)}
         assert not names & {"torch", "pathlib", "cv2", "PIL"}, path
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["list", "methods"], ["info", "method", "msp"], ["--version"]])
-def test_small_verbs_answer_without_the_heavy_libraries(arguments: list[str]) -> None:
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["list", "methods"],
+        ["info", "method", "msp"],
+        ["--version"],
+        ["new", "method", "margin"],
+        ["new", "benchmark", "my-street"],
+    ],
+)
+def test_small_verbs_answer_without_the_heavy_libraries(arguments: list[str], tmp_path: Path) -> None:
     program = (
         "import sys\n"
         f"sys.argv = ['oodbench', *{arguments!r}]\n"
@@ -77,8 +94,14 @@ def test_small_verbs_answer_without_the_heavy_libraries(arguments: list[str]) ->
         "heavy = {'torch', 'numpy', 'pandas', 'matplotlib', 'onnxruntime', 'numba', 'cv2'} & set(sys.modules)\n"
         "print('HEAVY', sorted(heavy))\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
     assert "HEAVY []" in done.stdout
+
+
+def test_the_contracts_do_without_pytest() -> None:
+    program = "import sys, oodbench.testing; assert 'pytest' not in sys.modules"
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_the_plugin_folders_refuse_their_bare_names() -> None:

@@ -16,6 +16,7 @@ from oodbench.cli.doctor import doctor
 from oodbench.cli.evaluate import evaluate
 from oodbench.cli.info import info
 from oodbench.cli.list import list_plugins
+from oodbench.cli.new import new
 from oodbench.cli.report import report
 from oodbench.cli.run import run
 from oodbench.errors import OodbenchError
@@ -35,6 +36,7 @@ app.command(short_help="Everything about one of them.")(info)
 app.command(short_help="Rows anew from a run's stored scores.")(evaluate)
 app.command(short_help="A run's tables and figures.")(report)
 app.command(short_help="What is installed, found, and wrong.")(doctor)
+app.command(short_help="A plugin of your own to start from.")(new)
 
 
 def _print_version(wanted: bool) -> None:
