@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -142,6 +143,21 @@ def network_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_network(path)
     path.with_suffix(".toml").write_text(CARD)
     return path
+
+
+@pytest.fixture
+def place(
+    tmp_path: Path, network_file: Path, road_anomaly: Path, cityscapes: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """The current folder, with what the docs speak of: network.onnx, downloads/, cityscapes/."""
+    here = tmp_path / "here"
+    (here / "downloads").mkdir(parents=True)
+    shutil.copy(network_file, here / "network.onnx")
+    shutil.copy(network_file.with_suffix(".toml"), here / "network.toml")
+    road_anomaly.rename(here / "downloads" / "RoadAnomaly_jpg")
+    cityscapes.rename(here / "cityscapes")
+    monkeypatch.chdir(here)
+    return here
 
 
 def write_network(path: Path, *, classes: int = 19, broken: bool = False) -> None:

@@ -14,7 +14,7 @@ from oodbench.types import ANOMALY, IN_DISTRIBUTION, VOID, FrameSet
 # Read without running this file: public name -> (class, one line).
 PLUGINS = {
     "benchmarks": {
-        "my-benchmark": ("MyBenchmark", "what is in it, in one line"),
+        "my-benchmark": ("MyBenchmark", "what is in it"),
     },
 }
 

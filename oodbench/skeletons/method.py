@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # Read without running this file: public name -> (class, one line).
 PLUGINS = {
     "methods": {
-        "my-method": ("MyMethod", "what it scores, in one line"),
+        "my-method": ("MyMethod", "what it scores"),
     },
 }
 

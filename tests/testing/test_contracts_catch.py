@@ -42,6 +42,7 @@ def _forget() -> Iterator[None]:
 
 class TestMine(MethodContract):
     name = "mine"
+    spec = "mine:scale=2"
 
     @pytest.fixture(autouse=True)
     def _file(self, tmp_path: Path) -> None:
