@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,11 +33,22 @@ from oodbench.contracts import (
 from oodbench.data import VOID_RULE, LabelRule, file_frame, find_layout, images_by_stem, pair_by_stem
 from oodbench.errors import ModelError
 from oodbench.files import digest_file, write_atomically
-from oodbench.types import CITYSCAPES_19, VOID, ClassMaps, ClassSet, FrameSet, RGBImage, SegmenterOutput, SemanticLabels
+from oodbench.types import (
+    CITYSCAPES_19,
+    VOID,
+    AnomalyLabels,
+    ClassMaps,
+    ClassSet,
+    Frame,
+    FrameSet,
+    RGBImage,
+    SegmenterOutput,
+    SemanticLabels,
+)
 
 PLUGINS = {
     "methods": {"centre": ("Centre", "distance to the mean in-distribution embedding")},
-    "benchmarks": {"cargo": ("Cargo", "a few frames")},
+    "benchmarks": {"cargo": ("Cargo", "a few frames"), "boxes": ("Boxes", "drawn frames")},
     "datasets": {"streets": ("Streets", "a few labelled frames")},
     "models": {"seeded": ("Seeded", "FILE.seed, a network drawn from the number in it")},
     "reports": {"lines": ("Lines", "a line a row")},
@@ -89,6 +102,26 @@ class Cargo(Benchmark):
         layouts = {"flat": lambda folder, named: (folder / "cargo" / "truth").is_dir()}
         layout, folder = find_layout("cargo", roots, layouts, self.card.layouts, self.card.obtain)
         return FrameSet(_frames(folder / "cargo", LabelRule(VOID_RULE, "")), layout, folder, 2)
+
+
+class Boxes(Benchmark):
+    card = replace(
+        Cargo.card, name="boxes", title="Boxes", url="", frames=9, layouts={"drawn": "nothing on disk"}, obtain="here"
+    )
+
+    def open(self, roots: Roots) -> FrameSet:
+        frames = tuple(
+            Frame(
+                id=f"box-{index}",
+                group=f"box-{index}",
+                read_size=lambda: (48, 96),
+                read_image=partial(np.full, (48, 96, 3), index, np.uint8),
+                read_anomaly_labels=lambda: AnomalyLabels(np.indices((48, 96))[0].astype(np.uint8) // 24),
+                identity=f"boxes 1 {index}",
+            )
+            for index in range(9)
+        )
+        return FrameSet(frames, "drawn", None, 9)
 
 
 class Streets(Dataset):

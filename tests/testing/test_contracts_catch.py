@@ -191,6 +191,13 @@ GRID = 'return (output.features["colour"] - self._mean[:, None, None]).norm(dim=
             "two spl",
         ),
         (
+            theirs.TestBoxes,
+            'identity=f"boxes 1 {index}"',
+            "identity=''",
+            "frames_say_what_they_are_known_by",
+            "its identity is empty",
+        ),
+        (
             theirs.TestStreets,
             "self.card.splits.items()\n",
             "reversed(self.card.splits.items())\n",

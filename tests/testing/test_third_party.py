@@ -42,6 +42,12 @@ class TestCargo(BenchmarkContract):
         write_cargo(folder)
 
 
+class TestBoxes(BenchmarkContract):
+    plugin = EVERYTHING
+    name = "boxes"
+    drawn = True
+
+
 class TestStreets(DatasetContract):
     plugin = EVERYTHING
     name = "streets"
@@ -76,7 +82,20 @@ def test_plugin_brings_in_every_kind(tmp_path: Path) -> None:
     write_streets(tmp_path / "id")
     (tmp_path / "net.seed").write_text("7")
     given = ["--plugin", str(EVERYTHING)]
-    run = ["--model", "net.seed", "--method", "centre", "--data", ".", "--id-data", "id", "--out", "run"]
+    run = [
+        "--model",
+        "net.seed",
+        "--method",
+        "centre",
+        "--benchmark",
+        "cargo",
+        "--data",
+        ".",
+        "--id-data",
+        "id",
+        "--out",
+        "run",
+    ]
     out = oodbench("run", *given, *run, cwd=tmp_path)
     assert "Centre" in out
     assert "cargo" in out
