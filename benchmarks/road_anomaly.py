@@ -58,7 +58,8 @@ def _is_official(folder: Path, named: bool) -> bool:
 def _official_frames(folder: Path) -> tuple[Frame, ...]:
     # Archives packed on a Mac hold a file ._name beside each name.
     images = {path.stem: path for path in sorted((folder / "frames").glob("[!.]*.jpg"))}
-    labels = {path.stem: path / "labels_semantic.png" for path in sorted((folder / "frames").glob("[!.]*.labels"))}
+    masks = sorted((folder / "frames").glob("[!.]*.labels/labels_semantic.png"))
+    labels = {path.parent.stem: path for path in masks}
     listing = folder / "frame_list.json"
     if listing.is_file():
         try:

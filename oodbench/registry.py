@@ -115,20 +115,23 @@ class Registry:
                 if file.suffix == ".py" and path.name != "__init__.py" and file.is_file():
                     yield file, _importer(f"oodbench.{folder}.{path.stem}")
         for point in entry_points(group="oodbench"):
+            problem = "there is no such module"
             spec = None
             try:
                 spec = importlib.util.find_spec(point.module)
             except ImportError as error:
-                self.warnings.append(f"the plugins of '{point.name}' can't be found: {error}")
+                problem = str(error)
             if spec is not None and spec.origin is not None:
                 yield Path(spec.origin), _importer(point.module)
+            else:
+                self.warnings.append(f"the plugins of '{point.name}' can't be found in {point.module}: {problem}")
         for path in self.plugins:
             if not path.is_file() or path.suffix != ".py":
                 raise PluginError(f"{path}: no such plugin file", "--plugin takes the path of a Python file.")
             if not _declared(path, _file_importer(path)):
                 raise PluginError(
                     f"{path}: declares no plugins",
-                    'Expected PLUGINS = {"methods": {"name": ("Class", "one line")}} in it (docs/methods.md).',
+                    'Expected PLUGINS = {"methods": {"name": ("Class", "one line")}} in it (docs/plugins.md).',
                 )
             yield path, _file_importer(path)
 

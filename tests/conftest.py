@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -80,23 +81,18 @@ def anomaly_label(seed: int, size: tuple[int, int] = (48, 96), anomaly: int = 1,
 # The layouts below are written out as their authors publish them, not by the loaders' own code.
 
 
-@pytest.fixture
-def road_anomaly(tmp_path: Path) -> Path:
+def write_road_anomaly(root: Path) -> None:
     """Road Anomaly's official layout: three frames."""
-    root = tmp_path / "RoadAnomaly_jpg"
     names = ["animals01_Guiguinto_railway_station_Calves", "obstacles03_cardboard", "vehicle02_Skidloader"]
     for seed, name in enumerate(names):
         save(root / "frames" / f"{name}.jpg", photograph(seed), quality=95)
         label = anomaly_label(seed, anomaly=2, void=None)
         save(root / "frames" / f"{name}.labels" / "labels_semantic.png", label)
     (root / "frame_list.json").write_text("[\n" + ",\n".join(f'"{name}.jpg"' for name in names) + "\n]")
-    return root
 
 
-@pytest.fixture
-def cityscapes(tmp_path: Path) -> Path:
+def write_cityscapes(root: Path) -> None:
     """Cityscapes' official layout: three training frames, two of validation."""
-    root = tmp_path / "cityscapes"
     frames = {"train": ["aachen_000000_000019", "aachen_000001_000019", "bochum_000000_000313"]}
     frames["val"] = ["frankfurt_000000_000576", "lindau_000000_000019"]
     values = np.array([7, 8, 11, 17, 21, 23, 24, 26, 0, 4], np.uint8)
@@ -109,7 +105,18 @@ def cityscapes(tmp_path: Path) -> Path:
             rng = np.random.default_rng(seed)
             blocks = rng.choice(values, (6, 12)).repeat(8, axis=0).repeat(8, axis=1)
             save(root / "gtFine" / split / city / f"{name}_gtFine_labelIds.png", blocks)
-    return root
+
+
+@pytest.fixture
+def road_anomaly(tmp_path: Path) -> Path:
+    write_road_anomaly(tmp_path / "RoadAnomaly_jpg")
+    return tmp_path / "RoadAnomaly_jpg"
+
+
+@pytest.fixture
+def cityscapes(tmp_path: Path) -> Path:
+    write_cityscapes(tmp_path / "cityscapes")
+    return tmp_path / "cityscapes"
 
 
 CARD = """
@@ -136,6 +143,21 @@ def network_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_network(path)
     path.with_suffix(".toml").write_text(CARD)
     return path
+
+
+@pytest.fixture
+def place(
+    tmp_path: Path, network_file: Path, road_anomaly: Path, cityscapes: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """The current folder, with what the docs speak of: network.onnx, downloads/, cityscapes/."""
+    here = tmp_path / "here"
+    (here / "downloads").mkdir(parents=True)
+    shutil.copy(network_file, here / "network.onnx")
+    shutil.copy(network_file.with_suffix(".toml"), here / "network.toml")
+    road_anomaly.rename(here / "downloads" / "RoadAnomaly_jpg")
+    cityscapes.rename(here / "cityscapes")
+    monkeypatch.chdir(here)
+    return here
 
 
 def write_network(path: Path, *, classes: int = 19, broken: bool = False) -> None:

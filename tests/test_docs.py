@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,6 @@ from oodbench.baseline import DEFAULT_TOLERANCES, accept
 from oodbench.cli.exit_codes import ExitCode
 from oodbench.cli.main import app
 from oodbench.contracts import Row
-from oodbench.pipeline import run
 from oodbench.registry import Registry
 from oodbench.segmenters.model_card import ModelCard, read_card
 
@@ -26,38 +24,10 @@ def code(page: Path) -> list[str]:
     return re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
 
 
-@pytest.fixture
-def place(
-    tmp_path: Path, network_file: Path, road_anomaly: Path, cityscapes: Path, monkeypatch: pytest.MonkeyPatch
-) -> Path:
-    """A folder with what the pages speak of: network.onnx, downloads/, cityscapes/."""
-    here = tmp_path / "here"
-    (here / "downloads").mkdir(parents=True)
-    shutil.copy(network_file, here / "network.onnx")
-    shutil.copy(network_file.with_suffix(".toml"), here / "network.toml")
-    road_anomaly.rename(here / "downloads" / "RoadAnomaly_jpg")
-    cityscapes.rename(here / "cityscapes")
-    monkeypatch.chdir(here)
-    return here
-
-
 def test_the_readme_s_python_runs(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (program,) = code(ROOT / "README.md")
     exec(program, {})  # noqa: S102  # our own page
     assert "kNN (k=5)" in capsys.readouterr().out
-
-
-def test_the_method_of_the_page_runs(place: Path) -> None:
-    (program,) = code(ROOT / "docs" / "methods.md")
-    (place / "margin.py").write_text(program)
-    made = run(
-        models=["network.onnx"],
-        methods=["margin", "msp"],
-        benchmarks=["road-anomaly"],
-        data=["downloads"],
-        plugins=["margin.py"],
-    )
-    assert [row.method for row in made.rows] == ["margin", "msp"]
 
 
 def test_the_gate_s_python_runs(

@@ -23,7 +23,8 @@ LAYERS = [
     {"baseline", "registry", "metrics", "mixture", "numerics", "data", "worlds"},
     {"segmenters"},
     {"pipeline"},
-    {"training"},
+    {"training", "testing"},
+    {"skeletons"},
     {"cli"},
 ]
 PLUGIN_FOLDERS = ("methods", "benchmarks", "reports")
@@ -76,6 +77,12 @@ def test_plugins_import_the_lower_layers_alone(folder: str) -> None:
         assert imports(path) <= FOR_PLUGINS | {folder}, path
 
 
+@pytest.mark.parametrize("name", ["method", "benchmark"])
+def test_so_do_the_skeletons(name: str) -> None:
+    assert imports(PACKAGE / "skeletons" / f"{name}.py") <= FOR_PLUGINS
+    assert imports(PACKAGE / "skeletons" / f"test_{name}.py") == {"testing"}
+
+
 def test_metrics_know_neither_torch_nor_files() -> None:
     for path in sorted((PACKAGE / "metrics").rglob("*.py")):
         names = {node.module for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)}
@@ -91,6 +98,9 @@ def test_metrics_know_neither_torch_nor_files() -> None:
         ["--version"],
         ["gate", "{run}", "--baseline", "{run}.json", "--accept"],
         ["gate", "{run}", "--baseline", "{run}.json"],
+        ["new", "method", "margin"],
+        ["new", "benchmark", "my-street"],
+        ["train", "--list"],
     ],
 )
 def test_small_verbs_answer_without_the_heavy_libraries(arguments: list[str], tmp_path: Path) -> None:
@@ -105,8 +115,14 @@ def test_small_verbs_answer_without_the_heavy_libraries(arguments: list[str], tm
         "heavy = {'torch', 'numpy', 'pandas', 'matplotlib', 'onnxruntime', 'numba', 'cv2'} & set(sys.modules)\n"
         "print('HEAVY', sorted(heavy))\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
     assert "HEAVY []" in done.stdout
+
+
+def test_the_contracts_do_without_pytest() -> None:
+    program = "import sys, oodbench.testing; assert 'pytest' not in sys.modules"
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_the_plugin_folders_refuse_their_bare_names() -> None:

@@ -23,6 +23,9 @@ def doctor(
         list[str] | None,
         typer.Option(help="A folder with in-distribution frames, as for 'run'.", metavar="DIR|NAME=DIR"),
     ] = None,
+    plugin: Annotated[
+        list[Path] | None, typer.Option(help="A Python file with data sets of your own.", metavar="FILE")
+    ] = None,
 ) -> None:
     """Say what is installed, which data sets are found, and what is wrong with each."""
     import onnxruntime
@@ -42,7 +45,7 @@ def doctor(
     benchmarks, datasets = (_present(roots) for roots in data_roots(data or [], id_data or []))
     roots = [*benchmarks.anywhere, *(part for parts in benchmarks.named.values() for part in parts)]
     print(f"\ndata roots      {', '.join(map(str, roots)) or 'none: give --data DIR or set OODBENCH_DATA'}")
-    registry = Registry()
+    registry = Registry(tuple(plugin or ()))
     wrong = False
     for kind, names in (("benchmark", registry.names("benchmarks")), ("dataset", registry.names("datasets"))):
         for name in names:
@@ -63,6 +66,8 @@ def doctor(
                     problems = _problems(name, part)
                     wrong = wrong or bool(problems)
                     print("".join(f"{'':<27} {problem}\n" for problem in problems), end="")
+    for warning in registry.warnings:
+        print(f"warning: {warning}")
     if wrong:
         raise typer.Exit(ExitCode.MISTAKE)
 

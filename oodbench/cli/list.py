@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from oodbench.cli.console import make_progress
 from oodbench.errors import UnknownNameError
 from oodbench.registry import KINDS, Registry
 
@@ -34,6 +35,8 @@ def list_plugins(
         width = max((len(entry.name) for entry in entries), default=0)
         for entry in entries:
             print(f"{'  ' if len(wanted) > 1 else ''}{entry.name:<{width}}  {entry.summary}")
+    for warning in registry.warnings:
+        make_progress().warn(warning)
 
 
 def _list_protocols() -> None:

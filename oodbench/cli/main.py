@@ -20,6 +20,7 @@ from oodbench.cli.exit_codes import ExitCode
 from oodbench.cli.gate import gate
 from oodbench.cli.info import info
 from oodbench.cli.list import list_plugins
+from oodbench.cli.new import new
 from oodbench.cli.report import report
 from oodbench.cli.run import run
 from oodbench.cli.train import train
@@ -42,6 +43,7 @@ app.command(short_help="A run's tables and figures.")(report)
 app.command(short_help="Train a network by a recipe.")(train)
 app.command(short_help="Is a run worse than the last accepted one?")(gate)
 app.command(short_help="What is installed, found, and wrong.")(doctor)
+app.command(short_help="A plugin of your own to start from.")(new)
 
 
 def _print_version(wanted: bool) -> None:

@@ -87,7 +87,7 @@ def _blamed(method: Method) -> Iterator[None]:
         where = f"{file}:{lines[-1].lineno}" if lines else file
         raise ScoreError(
             f"{method.card.name} failed at {where}: {type(error).__name__}: {error}",
-            "A score function takes and returns torch tensors (docs/methods.md).",
+            "A score function takes and returns torch tensors (docs/plugins.md).",
         ) from error
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import anomaly_label, photograph, save
+from layouts import write_anomaly_track, write_course_pack, write_fishyscapes, write_obstacle_track
 from PIL import Image
 
 from oodbench.contracts import Roots
@@ -28,55 +28,28 @@ def values(frame: Frame) -> set[int]:
     return set(np.unique(frame.read_anomaly_labels().values).tolist())
 
 
-def track(root: Path, names: list[str], ending: str) -> Path:
-    for seed, name in enumerate(names):
-        save(root / "images" / f"{name}{ending}", photograph(seed))
-        label = anomaly_label(seed)
-        save(root / "labels_masks" / f"{name}_labels_semantic.png", label)
-        save(root / "labels_masks" / f"{name}_labels_semantic_color.png", np.stack([label] * 3, axis=2))
-    return root
-
-
 @pytest.fixture
 def anomaly_track(tmp_path: Path) -> Path:
-    root = track(tmp_path / "dataset_AnomalyTrack", [f"validation{index:04d}" for index in range(10)], ".jpg")
-    save(root / "images" / "cow0003.jpg", photograph(50))
-    save(root / "images" / "boat_trailer0001.jpg", photograph(51))
-    return root
+    write_anomaly_track(tmp_path / "dataset_AnomalyTrack")
+    return tmp_path / "dataset_AnomalyTrack"
 
 
 @pytest.fixture
 def obstacle_track(tmp_path: Path) -> Path:
-    root = track(
-        tmp_path / "dataset_ObstacleTrack", [f"validation_{index}" for index in (0, 2, 10, 19, 21, 29)], ".webp"
-    )
-    save(root / "images" / "gravel_mini_1.webp", photograph(50))
-    return root
+    write_obstacle_track(tmp_path / "dataset_ObstacleTrack")
+    return tmp_path / "dataset_ObstacleTrack"
 
 
 @pytest.fixture
 def course(tmp_path: Path) -> Path:
-    """The pack of a university course: JPEG data in files named .png, a misspelt folder."""
-    root = tmp_path / "Validation_Dataset"
-    sets = {"RoadAnomaly21": ("png", 1), "RoadObsticle21": ("webp", 1), "FS_LostFound_full": ("png", 1)}
-    for name, (ending, anomaly) in {**sets, "fs_static": ("jpg", 1), "RoadAnomaly": ("jpg", 2)}.items():
-        for index in (0, 2, 10):
-            path = root / name / "images" / f"{index}.{ending}"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(photograph(index)).save(path, format="WEBP" if ending == "webp" else "JPEG")
-            label = anomaly_label(index, anomaly=anomaly, void=None if anomaly == 2 else 255)
-            save(root / name / "labels_masks" / f"{index}.png", label)
-    return root
+    write_course_pack(tmp_path / "Validation_Dataset")
+    return tmp_path / "Validation_Dataset"
 
 
 @pytest.fixture
 def fishyscapes(tmp_path: Path) -> tuple[Path, Path]:
     labels, frames = tmp_path / "fishyscapes_lostandfound", tmp_path / "lostandfound"
-    ids = {"01_Hanns_Klemm_Str_45_000000_000200": "train", "04_Maurener_Weg_8_000000_000030": "test"}
-    for index, (name, split) in enumerate(ids.items()):
-        save(labels / f"{index:04d}_{name}_labels.png", anomaly_label(index))
-        scene = name[:-14]
-        save(frames / "leftImg8bit" / split / scene / f"{name}_leftImg8bit.png", photograph(index))
+    write_fishyscapes(labels, frames)
     return labels, frames
 
 
@@ -269,11 +242,3 @@ def test_a_wrong_folder_says_what_was_expected_and_where_to_get_it(tmp_path: Pat
     assert "RoadAnomaly_jpg.zip" in str(error.value.remedy)
     with pytest.raises(DataError, match="does not exist"):
         opened("road-anomaly", tmp_path / "absent")
-
-
-@pytest.mark.parametrize("name", REGISTRY.names("benchmarks"))
-def test_cards_are_complete(name: str) -> None:
-    card = REGISTRY.load("benchmarks", name).card
-    assert card.name == name
-    assert all((card.title, card.paper, card.url, card.licence, card.labels, card.layouts, card.obtain))
-    assert json.dumps(dict(card.labels))

@@ -1,4 +1,4 @@
-"""What every method of the registry has to hold, on a small network with a planted anomaly."""
+"""The contract of every method in the registry, their definitions, and what each one's parameters do."""
 
 from __future__ import annotations
 
@@ -8,110 +8,25 @@ import numpy as np
 import pytest
 import torch
 
-from oodbench.contracts import Fit, GridMethod, Method, PixelMethod, Scoring
+from oodbench.contracts import GridMethod, Method, PixelMethod
 from oodbench.errors import DataError, ScoreError, UnknownNameError, UsageError
-from oodbench.pipeline.scoring import score_output
 from oodbench.registry import Registry
-from oodbench.types import CITYSCAPES_19, ClassMaps, SegmenterOutput, SemanticLabels
+from oodbench.testing import MethodContract
+from oodbench.testing.world import GRID, SIZE, ready, scores, world
+from oodbench.types import CITYSCAPES_19, SegmenterOutput, SemanticLabels
 
 REGISTRY = Registry()
 METHODS = REGISTRY.names("methods")
-SIZE = (48, 96)
-GRID = (24, 48)
-PATCH = (slice(8, 14), slice(20, 30))
-
-
-def world(seed: int, planted: bool = False, classes: int = 6) -> tuple[SegmenterOutput, SemanticLabels]:
-    """One frame: blocks of classes, features around a direction of each class, and logits that are sure.
-
-    A planted anomaly has features far from every class, and logits that are low and equal.
-    """
-    rng = np.random.default_rng(seed)
-    labels = rng.integers(0, classes, (6, 12)).repeat(8, axis=0).repeat(8, axis=1).astype(np.uint8)
-    grid = labels[1::2, 1::2]
-    directions = np.random.default_rng(99).normal(size=(19, 8))
-    features = directions[grid] + 0.2 * rng.normal(size=(*GRID, 8))
-    logits = 0.5 * rng.normal(size=(*GRID, 19))
-    np.put_along_axis(logits, grid[:, :, None].astype(int), 9 + rng.normal(size=(*GRID, 1)), axis=2)
-    if planted:
-        features[PATCH] = 8 + rng.normal(size=(6, 10, 8))
-        logits[PATCH] = 0.1 * rng.normal(size=(6, 10, 19))
-    maps = ClassMaps(torch.from_numpy(logits.transpose(2, 0, 1)[None].astype(np.float32)))
-    roles = {"penultimate": torch.from_numpy(features.transpose(2, 0, 1)[None].astype(np.float32))}
-    return SegmenterOutput(maps, roles), SemanticLabels(labels, CITYSCAPES_19)
 
 
 def fitted(spec: str, seed: int = 0, classes: int = 6) -> Method:
-    method = REGISTRY.method(spec)
-    if method.needs().fit:
-        method.begin_fit(CITYSCAPES_19, seed)
-        again = True
-        while again:
-            for frame in range(3):
-                output, labels = world(frame, classes=classes)
-                method.update(output, [labels])
-            again = method.end_pass()
-        method.load(method.fitted())
-    return method
+    return ready(REGISTRY.method(spec), seed, classes)
 
 
-def scores(method: Method, output: SegmenterOutput, upsample: str = "logits") -> np.ndarray:
-    scoring = Scoring(upsample)  # type: ignore[arg-type]
-    count = len(next(iter(output.features.values())))
-    frames, _ = score_output(output, [SIZE] * count, {"it": method}, scoring)
-    return np.stack([frame.scores["it"] for frame in frames])
-
-
-def stacked(*outputs: SegmenterOutput) -> SegmenterOutput:
-    maps = torch.cat([output.class_maps.values for output in outputs if output.class_maps])
-    return SegmenterOutput(ClassMaps(maps), {"penultimate": torch.cat([o.features["penultimate"] for o in outputs])})
-
-
-@pytest.mark.parametrize("upsample", ["logits", "score"])
-@pytest.mark.parametrize("name", METHODS)
-def test_maps_are_float32_finite_and_of_the_label_s_size(name: str, upsample: str) -> None:
-    score = scores(fitted(name), world(10, planted=True)[0], upsample)
-    assert score.shape == (1, *SIZE)
-    assert score.dtype == np.float32
-    assert np.isfinite(score).all()
-
-
-@pytest.mark.parametrize("upsample", ["logits", "score"])
-@pytest.mark.parametrize("name", METHODS)
-def test_higher_is_more_anomalous(name: str, upsample: str) -> None:
-    score = scores(fitted(name), world(10, planted=True)[0], upsample)[0]
-    inside = np.zeros(SIZE, bool)
-    inside[2 * 8 : 2 * 14, 2 * 20 : 2 * 30] = True
-    assert np.median(score[inside]) > np.quantile(score[~inside], 0.95)
-
-
-@pytest.mark.parametrize("name", METHODS)
-def test_the_batch_changes_nothing(name: str) -> None:
-    method = fitted(name)
-    outputs = [world(seed, planted=seed == 11)[0] for seed in (10, 11, 12)]
-    together = scores(method, stacked(*outputs))
-    for index, output in enumerate(outputs):
-        alone = scores(method, output)[0]
-        assert np.abs(together[index] - alone).max() <= 1e-5 * max(1.0, np.abs(alone).max())
-
-
-@pytest.mark.parametrize("name", METHODS)
-def test_the_same_fit_and_frame_give_the_same_scores(name: str) -> None:
-    first, second = (scores(fitted(name, seed=3), world(10)[0]) for _ in range(2))
-    assert np.array_equal(first, second)
-
-
-@pytest.mark.parametrize("name", METHODS)
-def test_what_was_learned_is_all_that_scoring_needs(name: str) -> None:
-    method = REGISTRY.method(name)
-    if not method.needs().fit:
-        assert method.fitted() == Fit({}, {})
-        return
-    first = fitted(name)
-    fresh = REGISTRY.method(name)
-    fresh.load(first.fitted())
-    output, _ = world(10)
-    assert np.array_equal(scores(first, output), scores(fresh, output))
+class TestEveryMethod(MethodContract):
+    @pytest.fixture(autouse=True, params=METHODS)
+    def _each(self, request: pytest.FixtureRequest) -> None:
+        self.name = request.param
 
 
 def upsampled(output: SegmenterOutput) -> torch.Tensor:
@@ -149,14 +64,6 @@ def test_pixel_scores_equal_the_definition_on_whole_maps(name: str) -> None:
     output, _ = world(10, planted=True)
     expected = definitions[name](upsampled(output)).numpy()
     assert np.allclose(scores(method, output)[0], expected, rtol=2e-5, atol=2e-6)
-
-
-@pytest.mark.parametrize("name", METHODS)
-def test_cards_and_parameters_are_described(name: str) -> None:
-    method = REGISTRY.method(name)
-    assert method.card.name == name
-    assert all((method.card.title, method.card.paper, method.card.url))
-    assert all(field.description for field in method.Params.model_fields.values())
 
 
 # parameters

@@ -15,6 +15,7 @@ from oodbench.errors import ModelError, OodbenchError, UsageError
 from oodbench.registry import Registry
 from oodbench.segmenters.model_card import Preprocessing
 from oodbench.segmenters.onnx import OnnxAdapter
+from oodbench.testing import AdapterContract
 
 
 def card(tmp_path: Path, *changes: tuple[str, str]) -> Path:
@@ -25,6 +26,15 @@ def card(tmp_path: Path, *changes: tuple[str, str]) -> Path:
     path = tmp_path / "card.toml"
     path.write_text(text)
     return path
+
+
+class TestOnnx(AdapterContract):
+    name = "onnx"
+
+    def make(self, folder: Path) -> str:
+        write_network(folder / "tiny.onnx")
+        (folder / "tiny.toml").write_text(CARD)
+        return str(folder / "tiny.onnx")
 
 
 def test_outputs_are_those_of_the_network(network_file: Path) -> None:

@@ -1,0 +1,19 @@
+"""What every plugin has to hold, as tests for a suite of one's own.
+
+from pathlib import Path
+from oodbench.testing import MethodContract
+
+class TestMargin(MethodContract):
+    plugin = Path(__file__).with_name("margin.py")
+    name = "margin"
+
+Each contract is a plain class whose test methods pytest collects from the subclass; docs/plugins.md walks through it.
+"""
+
+from oodbench.testing.benchmarks import BenchmarkContract
+from oodbench.testing.datasets import DatasetContract
+from oodbench.testing.methods import MethodContract
+from oodbench.testing.reports import ReportContract
+from oodbench.testing.segmenters import AdapterContract
+
+__all__ = ["AdapterContract", "BenchmarkContract", "DatasetContract", "MethodContract", "ReportContract"]

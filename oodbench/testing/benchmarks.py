@@ -1,0 +1,54 @@
+"""What every benchmark has to hold, on a small copy of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oodbench.contracts import Roots
+from oodbench.metrics import PROTOCOLS
+from oodbench.testing.frames import FramesContract
+from oodbench.testing.plugin import assert_filled
+from oodbench.types import ANOMALY, IN_DISTRIBUTION, VOID, Frame, FrameSet
+
+
+class BenchmarkContract(FramesContract):
+    """The contract of a benchmark; write `make`."""
+
+    kind = "benchmarks"
+
+    def splits(self, roots: Roots) -> Mapping[str, FrameSet]:
+        """All its frames."""
+        return {"": self.registry().benchmark(self.name).open(roots)}
+
+    def expected(self) -> Mapping[str, int]:
+        """The frames of the complete set."""
+        return {"": self.load().card.frames}
+
+    def labels(self, frame: Frame) -> NDArray[np.uint8] | None:
+        """Its anomaly labels."""
+        return None if frame.read_anomaly_labels is None else frame.read_anomaly_labels().values
+
+    def allowed(self) -> set[int]:
+        """In-distribution, anomaly, void."""
+        return {IN_DISTRIBUTION, ANOMALY, VOID}
+
+    def test_its_card_is_complete(self) -> None:
+        """`oodbench info benchmark NAME` says what it is and where to get it."""
+        card = self.load().card
+        assert_filled(card, *(() if self.drawn else ("url",)))
+        assert_filled(card, "title", "paper", "licence", "frames", "labels", "layouts", "obtain")
+        assert card.leaderboard_protocol in PROTOCOLS, (
+            f"{self.name}: leaderboard_protocol is '{card.leaderboard_protocol}'; expected one of {list(PROTOCOLS)}"
+        )
+
+    def test_it_has_anomalies(self, tmp_path: Path) -> None:
+        """Without both kinds of pixels there is nothing to tell apart."""
+        found = [labels for frame in self.made(tmp_path) if (labels := self.labels(frame)) is not None]
+        for what, value in (("anomalous", ANOMALY), ("in-distribution", IN_DISTRIBUTION)):
+            assert any((labels == value).any() for labels in found), (
+                f"{self.name}: no pixel is {what} ({value}): does make() write one, and does the rule read it?"
+            )

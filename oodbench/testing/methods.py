@@ -1,0 +1,182 @@
+"""What every method has to hold, on a small network with a planted anomaly."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+
+from oodbench.contracts import Fit, GridMethod, Method, PixelMethod
+from oodbench.numerics import row_bands
+from oodbench.pipeline.store import Store
+from oodbench.testing.plugin import PluginContract, assert_filled
+from oodbench.testing.world import PATCH, SIZE, learn, ready, restricted, scores, stacked, world
+from oodbench.types import ClassMaps, SegmenterOutput
+
+_UPSAMPLE: tuple[Literal["logits", "score"], ...] = ("logits", "score")
+
+# A fit may take seconds, and most tests can share one: class and specification -> fit.
+_FITS: dict[tuple[type[Method], str], Fit] = {}
+
+
+class MethodContract(PluginContract):
+    """The contract of a method.
+
+    Attributes:
+        spec: the method with parameters, as `--method` takes it; by default the name alone.
+        finds_planted: whether the planted anomaly, with low equal logits and features far from every class, must
+            score higher than the rest. Say False, and why, for a method that looks for something else.
+    """
+
+    kind = "methods"
+    spec: str = ""
+    finds_planted: bool = True
+
+    def method(self) -> Method:
+        """A new one, not fitted."""
+        return self.registry().method(self.spec or self.name)
+
+    def ready(self) -> Method:
+        """A new one with a fit loaded, where it takes one."""
+        method = self.method()
+        if method.needs().fit:
+            key = (type(method), self.spec)
+            if key not in _FITS:
+                _FITS[key] = learn(self.method())
+            method.load(_FITS[key])
+        return method
+
+    def frame(self, seed: int, planted: bool = False) -> SegmenterOutput:
+        """One frame of the small world: of the network's output what the method says it reads, and no more."""
+        needs = self.method().needs()
+        return restricted(world(seed, planted, roles=needs.features)[0], needs)
+
+    def test_its_card_and_parameters_are_described(self) -> None:
+        """`oodbench info method NAME` has something to show."""
+        method = self.method()
+        assert_filled(method.card, "title", "paper", "url")
+        for key, field in method.Params.model_fields.items():
+            assert field.description, f"{self.name}: the parameter {key} has no description; expected Field(..., "
+            "description=...)"
+
+    def test_it_says_what_it_reads(self) -> None:
+        """`needs()` names class maps or features; a pixel method's are class maps."""
+        method = self.method()
+        needs = method.needs()
+        maps = needs.class_maps or needs.logits
+        if isinstance(method, PixelMethod):
+            assert maps, f"{self.name}: a PixelMethod scores class maps, and its needs() asks for none"
+        assert maps or needs.features, f"{self.name}: needs() asks for neither class maps nor features"
+
+    def test_scores_are_float32_finite_and_of_the_label_s_size(self) -> None:
+        """Wherever they are computed."""
+        method, frame = self.ready(), self.frame(10, planted=True)
+        for upsample in _UPSAMPLE:
+            score = scores(method, frame, upsample)
+            assert score.shape == (1, *SIZE), f"{self.name}: a map of {score.shape[1:]}; expected {SIZE}"
+            assert score.dtype == np.float32, f"{self.name}: a map of {score.dtype}; expected float32"
+            assert np.isfinite(score).all(), f"{self.name}: scores that are NaN or infinite (--upsample {upsample})"
+
+    def test_scores_are_finite_at_the_extremes(self) -> None:
+        """Where the network is so sure that all other posteriors vanish in float32, and where all logits are equal."""
+        method, frame = self.ready(), self.frame(10)
+        if frame.class_maps is None:
+            return
+        for what, factor in (("logits a hundred apart", 20.0), ("equal logits", 0.0)):
+            maps = ClassMaps(frame.class_maps.values * factor, frame.class_maps.kind)
+            score = scores(method, dataclasses.replace(frame, class_maps=maps), "score")
+            assert np.isfinite(score).all(), f"{self.name}: scores that are NaN or infinite for {what}"
+
+    def test_higher_is_more_anomalous(self) -> None:
+        """On the planted anomaly; see `finds_planted`."""
+        if not self.finds_planted:
+            return
+        method, frame = self.ready(), self.frame(10, planted=True)
+        inside = np.zeros(SIZE, bool)
+        rows, columns = PATCH
+        inside[2 * rows.start : 2 * rows.stop, 2 * columns.start : 2 * columns.stop] = True
+        for upsample in _UPSAMPLE:
+            score = scores(method, frame, upsample)[0]
+            anomalous, common = np.median(score[inside]), np.quantile(score[~inside], 0.95)
+            assert anomalous > common, (
+                f"{self.name}: the median score of the planted anomaly is {anomalous:.4g}, and 95% of the other "
+                f"pixels reach {common:.4g}; expected it to be higher: higher scores are more anomalous "
+                f"(--upsample {upsample})"
+            )
+
+    def test_the_batch_changes_nothing(self) -> None:
+        """A frame's scores don't depend on the other frames of its batch."""
+        method = self.ready()
+        outputs = [self.frame(seed, planted=seed == 11) for seed in (10, 11, 12)]
+        together = scores(method, stacked(*outputs))
+        for index, output in enumerate(outputs):
+            _assert_close(self.name, together[index], scores(method, output)[0], "alone and in a batch of three")
+
+    def test_bands_change_nothing(self) -> None:
+        """A pixel score sees a frame in bands of rows, and must not depend on where they end."""
+        maps = self.frame(10, planted=True).class_maps
+        if maps is None or not isinstance(self.method(), PixelMethod):
+            return
+        method = self.ready()
+        assert isinstance(method, PixelMethod), "as above"
+        (whole,) = (method.pixel_score(band) for band in row_bands(maps.values[0], SIZE))
+        parts = [method.pixel_score(band) for band in row_bands(maps.values[0], SIZE, rows=7)]
+        _assert_close(self.name, torch.cat(parts).numpy(), whole.numpy(), "in bands of 7 rows and of 48")
+
+    def test_the_same_fit_and_frame_give_the_same_scores(self) -> None:
+        """Every random choice derives from the seed."""
+        frame = self.frame(10)
+        methods = [ready(self.method(), seed=3) for _ in range(2)]
+        first, second, again = (scores(method, frame) for method in (*methods, methods[0]))
+        assert np.array_equal(first, second), f"{self.name}: two fits of one seed give different scores"
+        assert np.array_equal(first, again), f"{self.name}: one frame, scored twice, has different scores"
+
+    def test_what_was_learned_is_all_that_scoring_needs(self, tmp_path: Path) -> None:
+        """A run that goes on makes the method anew and loads its fit from a file."""
+        method = self.method()
+        if not method.needs().fit:
+            assert method.fitted() == Fit({}, {}), f"{self.name}: fitted() gives something, and needs() asks for no fit"
+            return
+        fit, store, fresh = learn(method), Store(tmp_path), self.method()
+        method.load(fit)
+        store.write_fit("fit", fit)
+        stored = store.fit("fit")
+        assert stored is not None, "it was just written"
+        fresh.load(stored)
+        frame = self.frame(10)
+        assert np.array_equal(scores(method, frame), scores(fresh, frame)), (
+            f"{self.name}: a new instance that loads the stored fit gives other scores; expected all that scoring "
+            "needs in the tensors of fitted()"
+        )
+
+    def test_it_leaves_what_it_reads_as_it_is(self) -> None:
+        """Other methods read the same tensors after it."""
+        method, frame = self.ready(), self.frame(10)
+        if isinstance(method, GridMethod):
+            before = [tensor.clone() for tensor in _tensors(frame)]
+            method.grid_score(frame)
+            same = all(map(torch.equal, before, _tensors(frame)))
+        else:
+            assert frame.class_maps is not None, f"{self.name}: a PixelMethod scores class maps"
+            assert isinstance(method, PixelMethod), "the registry lets no third kind pass"
+            (band,) = row_bands(frame.class_maps.values[0], SIZE)
+            parts = [band.logits, band.summary.best, band.summary.others, band.summary.shortfall]
+            before = [tensor.clone() for tensor in parts]
+            method.pixel_score(band)
+            same = all(map(torch.equal, before, parts))
+        assert same, f"{self.name}: scoring changed the tensors that it was given; expected new ones"
+
+
+def _tensors(output: SegmenterOutput) -> list[torch.Tensor]:
+    maps = [] if output.class_maps is None else [output.class_maps.values]
+    return [*maps, *output.features.values()]
+
+
+def _assert_close(name: str, got: np.ndarray, expected: np.ndarray, what: str) -> None:
+    difference, largest = np.abs(got - expected).max(), np.abs(expected).max()
+    assert difference <= 1e-5 * max(1.0, largest), (
+        f"{name}: scores {what} differ by {difference:.3g}; expected the same but for rounding"
+    )

@@ -1,0 +1,83 @@
+"""What every report has to hold, on a run made by hand."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from oodbench.contracts import Report
+from oodbench.testing.plugin import PluginContract, assert_filled
+from oodbench.testing.run import HandmadeRun, row
+
+
+class ReportContract(PluginContract):
+    """The contract of a report."""
+
+    kind = "reports"
+
+    def report(self) -> Report:
+        """A new one."""
+        return self.registry().report(self.name)
+
+    def run(self, calibrated: bool = True, labelled: bool = True) -> HandmadeRun:
+        """Two methods on two benchmarks; one metric is undefined, and names have to be escaped."""
+        rows = [
+            row("msp", 0.2, 0.5),
+            row("knn", 0.4, 0.3, label="kNN (bank_size=5)"),
+            row("msp", None, 0.5, "road-anomaly-21"),
+            row("msp", 0.3, 0.4, network="../<other>&_%"),
+        ]
+        return HandmadeRun(rows, calibrated, labelled)
+
+    def test_its_card_is_complete(self) -> None:
+        """`oodbench list reports` has a title to show."""
+        assert_filled(self.load().card, "title")
+
+    def test_it_writes_the_files_that_it_names(self, tmp_path: Path) -> None:
+        """Into a folder that need not be there, nothing beside it, and no temporary file is left."""
+        out = tmp_path / "inside" / "report"
+        files = self._written(out)
+        there = {path for path in tmp_path.rglob("*") if path.is_file()}
+        assert there == set(files), f"{self.name}: wrote {sorted(there)}, and returned {sorted(files)}"
+        assert all(path.is_relative_to(out) for path in files), f"{self.name}: wrote outside of {out}"
+        assert all(path.stat().st_size for path in files), f"{self.name}: an empty file among {files}"
+
+    def test_written_again_the_files_are_the_same(self, tmp_path: Path) -> None:
+        """Those of the same names are replaced."""
+        first, second = self._written(tmp_path), self._written(tmp_path)
+        assert first == second, f"{self.name}: wrote {second} where it wrote {first} before"
+
+    def test_each_file_is_whole_or_not_there(self, tmp_path: Path) -> None:
+        """An old file is replaced, not written over: who reads it meanwhile, or after a crash, has the old one."""
+        kept = {}
+        for number, path in enumerate(self._written(tmp_path / "report")):
+            kept[path] = (tmp_path / f"kept-{number}", path.read_bytes())
+            os.link(path, kept[path][0])
+        written = self.report().write(HandmadeRun([row("entropy", 0.9, 0.1)], calibrated=False), tmp_path / "report")
+        assert written, f"{self.name}: wrote nothing"
+        for path, (link, content) in kept.items():
+            assert link.read_bytes() == content, (
+                f"{self.name}: {path.name} was written over in place; expected oodbench.files.write_atomically"
+            )
+
+    def test_it_bears_a_run_without_calibration_or_labels(self, tmp_path: Path) -> None:
+        """A run may have no in-distribution frames, and a benchmark's labels may be hidden."""
+        for index, (calibrated, labelled) in enumerate(((False, True), (True, False))):
+            files = self.report().write(self.run(calibrated, labelled), tmp_path / str(index))
+            assert files, f"{self.name}: wrote nothing for calibrated={calibrated}, labelled={labelled}"
+
+    def test_a_text_can_be_printed(self) -> None:
+        """Where the card says `text`."""
+        if not self.load().card.text:
+            return
+        first, second = (self.report().text(self.run()) for _ in range(2))
+        assert first.strip(), f"{self.name}: text() is empty"
+        assert first == second, f"{self.name}: text() gives two texts for one run"
+
+    def _written(self, out: Path) -> Sequence[Path]:
+        files = self.report().write(self.run(), out)
+        assert files, f"{self.name}: write() returned no files"
+        for path in files:
+            assert path.is_file(), f"{self.name}: write() returned {path}, which is not there"
+        return list(files)

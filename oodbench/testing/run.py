@@ -1,0 +1,77 @@
+"""A run made by hand, for reports."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from oodbench.contracts import Calibration, Row
+from oodbench.types import AnomalyLabels, RGBImage, ScoreMap
+
+LEVELS = np.array([0.0, 0.5, 0.9, 0.99, 0.999, 0.9999, 1.0])
+"""Of the calibration."""
+
+
+def row(method: str, ap: float | None, fpr: float | None, benchmark: str = "road-anomaly", **changes: object) -> Row:
+    """A row with these numbers, as fractions; `changes` are other fields of it."""
+    content: dict[str, object] = {
+        "method": method,
+        "params": {},
+        "label": method.upper(),
+        "network": "net",
+        "benchmark": benchmark,
+        "layout": "official",
+        "scoring": {"upsample": "logits", "resize": "bilinear"},
+        "protocol": {"name": "pooled"},
+        "metrics": {"AP": ap, "FPR95": fpr},
+        "undefined": {} if ap is not None else {"AP": "no anomalous pixel among the valid ones"},
+        "counts": {"frames": 3, "expected_frames": 60},
+        "fit": {},
+        "cost": {"forward_ms": 1.0},
+        "environment": {},
+        "seed": 0,
+        "digests": {},
+        "warnings": ["road-anomaly: 3 of 60 frames"],
+    }
+    return Row.model_validate(content | changes)
+
+
+class HandmadeRun:
+    """Implements contracts.RunView: three grey frames with a box and a strip of void, and a ramp for every score."""
+
+    def __init__(self, rows: Sequence[Row], calibrated: bool = True, labelled: bool = True) -> None:
+        self.folder = Path("nowhere")
+        self.rows = rows
+        self.calibrated = calibrated
+        self.labelled = labelled
+
+    def frames(self, benchmark: str) -> Sequence[str]:
+        """Names that have to be escaped."""
+        return ["a", "<b>&_%", "c"]
+
+    def figure_frames(self, benchmark: str) -> Sequence[str]:
+        """All of them."""
+        return self.frames(benchmark)
+
+    def image(self, benchmark: str, frame: str) -> RGBImage:
+        """Grey."""
+        return np.full((40, 80, 3), 128, np.uint8)
+
+    def labels(self, benchmark: str, frame: str) -> AnomalyLabels | None:
+        """A box of anomaly, a strip of void."""
+        values = np.zeros((40, 80), np.uint8)
+        values[10:20, 20:40] = 1
+        values[35:] = 255
+        return AnomalyLabels(values) if self.labelled else None
+
+    def score(self, row: Row, frame: str) -> ScoreMap:
+        """From -1 on the left to 5 on the right."""
+        return np.tile(np.linspace(-1, 5, 80, dtype=np.float32), (40, 1))
+
+    def calibration(self, row: Row) -> Calibration | None:
+        """The scores 0 to 6 at `LEVELS`."""
+        return (
+            Calibration(LEVELS, np.arange(7, dtype=np.float32), "Cityscapes val, 1 frame") if self.calibrated else None
+        )

@@ -1,0 +1,167 @@
+"""What every adapter, and the networks that it brings in, have to hold, on a small network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from oodbench.contracts import Adapter, Needs, Segmenter
+from oodbench.errors import ModelError
+from oodbench.testing.plugin import PluginContract, assert_filled, raised
+from oodbench.types import RGBImage, SegmenterOutput
+
+
+class AdapterContract(PluginContract):
+    """The contract of an adapter and its segmenters; write `make`.
+
+    Attributes:
+        tolerance: how far a batch's output may be from the single images', as a share of the largest value.
+    """
+
+    kind = "models"
+    tolerance: float = 1e-4
+
+    def make(self, folder: Path) -> str:
+        """Write a small network into `folder`, its card beside it, and return what `--model` takes for it."""
+        raise NotImplementedError(f"{type(self).__name__}: write make(folder), which lays out a small network")
+
+    def adapter(self) -> Adapter:
+        """A new one."""
+        made: Adapter = self.load()()
+        return made
+
+    def network(self, folder: Path) -> Segmenter:
+        """The small network, on the processor."""
+        return self.adapter().open(self.make(folder), None, "cpu")
+
+    def test_its_card_is_complete(self) -> None:
+        """`oodbench list models` and the error for a source that nothing takes say what it takes."""
+        assert_filled(self.load().card, "title", "takes")
+
+    def test_it_accepts_its_own_sources_alone(self, tmp_path: Path) -> None:
+        """The first adapter that accepts a source gets it."""
+        source = self.make(tmp_path)
+        assert self.adapter().accepts(source), f"{self.name}: doesn't accept {source}"
+        assert not self.adapter().accepts("network.of-no-known-format"), (
+            f"{self.name}: accepts 'network.of-no-known-format'; expected its own sources alone"
+        )
+        first = self.registry().adapter(source).card.name
+        assert first == self.name, f"{self.name}: {source} goes to the adapter '{first}'"
+
+    def test_a_missing_file_is_an_error(self, tmp_path: Path) -> None:
+        """A ModelError, which the command line prints without a traceback."""
+        source = Path(self.make(tmp_path))
+        if not source.is_file():
+            return
+        absent = source.with_stem("absent")
+        error = raised(lambda: self.adapter().open(str(absent), None, "cpu"))
+        assert isinstance(error, ModelError), f"{self.name}: opening an absent file gave {error!r}; expected ModelError"
+
+    def test_a_network_says_what_it_is(self, tmp_path: Path) -> None:
+        """Name, digest, classes, device; twice the same digest."""
+        network = self.network(tmp_path)
+        for field in ("name", "digest", "classes", "device"):
+            assert getattr(network, field), f"{self.name}: the network's {field} is empty"
+        assert network.describe(), f"{self.name}: describe() says nothing"
+        kinds = (None, "logits", "posteriors")
+        assert network.capabilities.class_maps in kinds, (
+            f"{self.name}: class maps are '{network.capabilities.class_maps}'; expected one of {kinds}"
+        )
+        assert network.digest == self.network(tmp_path).digest, f"{self.name}: opened twice, another digest"
+
+    def test_it_gives_what_it_says_it_can(self, tmp_path: Path) -> None:
+        """Class maps N x C of its kind and features by role: float32, finite, whether asked for together or alone."""
+        network = self.network(tmp_path)
+        batch = [network.prepare(image) for image in _images()]
+        for needs in _each(network):
+            output = network.forward(batch, needs)
+            self._check_class_maps(network, output, needs, len(batch))
+            for role in needs.features:
+                assert role in output.features, f"{self.name}: no features '{role}', which its capabilities name"
+                self._check_maps(output.features[role], f"features '{role}'", len(batch))
+
+    def test_a_batch_gives_what_single_images_give(self, tmp_path: Path) -> None:
+        """Prepared in worker threads, as a run does."""
+        network = self.network(tmp_path)
+        needs = _all(network)
+        with ThreadPoolExecutor(2) as pool:
+            together = network.forward(list(pool.map(network.prepare, _images())), needs)
+        for index, image in enumerate(_images()):
+            alone = network.forward([network.prepare(image)], needs)
+            for whole, single in zip(_tensors(together, needs), _tensors(alone, needs), strict=True):
+                difference = float((whole[index] - single[0]).abs().max())
+                assert difference <= self.tolerance * max(1.0, float(single.abs().max())), (
+                    f"{self.name}: an image's output alone and in a batch differs by {difference:.3g}; expected the "
+                    "same but for rounding"
+                )
+
+    def test_it_sees_the_image(self, tmp_path: Path) -> None:
+        """Two images don't give the same output, and one gives the same output twice."""
+        network = self.network(tmp_path)
+        needs = _all(network)
+        first, second = _images()
+        outputs = [
+            _tensors(network.forward([network.prepare(image)], needs), needs) for image in (first, first, second)
+        ]
+        assert all(torch.allclose(*pair) for pair in zip(*outputs[:2], strict=True)), (
+            f"{self.name}: one image gives two outputs; expected a network in evaluation mode"
+        )
+        assert not all(torch.equal(*pair) for pair in zip(outputs[0], outputs[2], strict=True)), (
+            f"{self.name}: two images give one output"
+        )
+
+    def _check_class_maps(self, network: Segmenter, output: SegmenterOutput, needs: Needs, count: int) -> None:
+        kind = network.capabilities.class_maps
+        if not needs.class_maps or kind is None:
+            return
+        maps = output.class_maps
+        assert maps is not None, f"{self.name}: no class maps, and its capabilities say {kind}"
+        assert maps.kind == kind, f"{self.name}: class maps are {maps.kind}, and its capabilities say {kind}"
+        self._check_maps(maps.values, "class maps", count)
+        assert maps.values.shape[1] == len(network.classes), (
+            f"{self.name}: {maps.values.shape[1]} class maps for the {len(network.classes)} classes of "
+            f"{network.classes.name}"
+        )
+        if kind == "posteriors":
+            total = maps.values.sum(dim=1)
+            assert torch.allclose(total, torch.ones_like(total), atol=1e-3), (
+                f"{self.name}: posteriors add up to {float(total.min()):.3g}..{float(total.max()):.3g}; expected 1"
+            )
+
+    def _check_maps(self, maps: torch.Tensor, what: str, count: int) -> None:
+        assert maps.dtype == torch.float32, f"{self.name}: {what} are {maps.dtype}; expected float32"
+        assert maps.ndim == 4, f"{self.name}: {what} have the shape {tuple(maps.shape)}; expected [N, channels, h, w]"
+        assert len(maps) == count, f"{self.name}: {what} of {len(maps)} images; expected {count}"
+        assert bool(torch.isfinite(maps).all()), f"{self.name}: {what} are NaN or infinite"
+
+
+def _images() -> list[RGBImage]:
+    """Two of one size: a ramp of each colour, with noise."""
+    rng = np.random.default_rng(0)
+    ramp = np.linspace(0, 200, 96)[None, :, None] * np.array([[[1.0, 0.6, 0.3]], [[0.2, 0.9, 0.5]]])[:, None]
+    noise = rng.integers(0, 56, (2, 48, 96, 3))
+    return list((ramp + noise).astype(np.uint8))
+
+
+def _all(network: Segmenter) -> Needs:
+    """Everything that it says it can give."""
+    can = network.capabilities
+    return Needs(class_maps=can.class_maps is not None, logits=can.class_maps == "logits", features=can.features)
+
+
+def _each(network: Segmenter) -> Sequence[Needs]:
+    """Everything, and each part by itself."""
+    everything = _all(network)
+    alone = [Needs(features=(role,)) for role in everything.features]
+    if everything.class_maps:
+        alone.append(Needs(class_maps=True, logits=everything.logits))
+    return [everything, *alone]
+
+
+def _tensors(output: SegmenterOutput, needs: Needs) -> list[torch.Tensor]:
+    maps = [output.class_maps.values] if output.class_maps is not None and needs.class_maps else []
+    return [*maps, *(output.features[role] for role in needs.features)]

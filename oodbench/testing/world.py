@@ -1,0 +1,105 @@
+"""A small network's output with a planted anomaly, and methods fitted and scored on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from oodbench.contracts import Fit, Method, Needs, Scoring
+from oodbench.pipeline.scoring import score_output
+from oodbench.types import CITYSCAPES_19, VOID, ClassMaps, SegmenterOutput, SemanticLabels
+
+SIZE = (48, 96)
+"""Of the labels."""
+
+GRID = (24, 48)
+"""Of the class maps and the features."""
+
+PATCH = (slice(8, 14), slice(20, 30))
+"""Where the anomaly is, on the grid."""
+
+
+def world(
+    seed: int, planted: bool = False, classes: int = 6, roles: Iterable[str] = ("penultimate",)
+) -> tuple[SegmenterOutput, SemanticLabels]:
+    """One frame: blocks of classes, features around a direction of each class, and logits that are sure.
+
+    A planted anomaly has features far from every class, and logits that are low and equal.
+
+    Args:
+        seed: of the frame.
+        planted: with an anomaly.
+        classes: how many of the 19 classes occur.
+        roles: of the features; each has the same.
+
+    Returns:
+        Logits float32 [1, 19, 24, 48] with features float32 [1, 8, 24, 48], and labels of 48 x 96 pixels.
+    """
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, classes, (6, 12)).repeat(8, axis=0).repeat(8, axis=1).astype(np.uint8)
+    grid = labels[1::2, 1::2]
+    directions = np.random.default_rng(99).normal(size=(19, 8))
+    features = directions[grid] + 0.2 * rng.normal(size=(*GRID, 8))
+    logits = 0.5 * rng.normal(size=(*GRID, 19))
+    np.put_along_axis(logits, grid[:, :, None].astype(int), 9 + rng.normal(size=(*GRID, 1)), axis=2)
+    if planted:
+        features[PATCH] = 8 + rng.normal(size=(6, 10, 8))
+        logits[PATCH] = 0.1 * rng.normal(size=(6, 10, 19))
+    maps = ClassMaps(torch.from_numpy(logits.transpose(2, 0, 1)[None].astype(np.float32)))
+    embedding = features.transpose(2, 0, 1)[None].astype(np.float32)
+    return SegmenterOutput(maps, {role: torch.from_numpy(embedding.copy()) for role in roles}), SemanticLabels(
+        labels, CITYSCAPES_19
+    )
+
+
+def restricted(output: SegmenterOutput, needs: Needs) -> SegmenterOutput:
+    """What a network gives to a method with these needs, and nothing else."""
+    return SegmenterOutput(
+        output.class_maps if needs.class_maps or needs.logits else None,
+        {role: output.features[role] for role in needs.features},
+    )
+
+
+def stacked(*outputs: SegmenterOutput) -> SegmenterOutput:
+    """Several frames as one batch."""
+    maps = [output.class_maps.values for output in outputs if output.class_maps]
+    features = {role: torch.cat([output.features[role] for output in outputs]) for role in outputs[0].features}
+    return SegmenterOutput(ClassMaps(torch.cat(maps)) if maps else None, features)
+
+
+def learn(method: Method, seed: int = 0, classes: int = 6) -> Fit:
+    """What a method learns of three frames with a void strip, in a batch of two and a batch of one."""
+    needs = method.needs()
+    frames = []
+    for index in range(3):
+        output, labels = world(index, classes=classes, roles=needs.features)
+        labels.values[-8:] = VOID
+        frames.append((restricted(output, needs), labels))
+    method.begin_fit(CITYSCAPES_19, seed)
+    again = True
+    while again:
+        for batch in (frames[:2], frames[2:]):
+            method.update(stacked(*(output for output, _ in batch)), [labels for _, labels in batch])
+        again = method.end_pass()
+    return method.fitted()
+
+
+def ready(method: Method, seed: int = 0, classes: int = 6) -> Method:
+    """The method, fitted where it has to be, ready to score."""
+    if method.needs().fit:
+        method.load(learn(method, seed, classes))
+    return method
+
+
+def scores(
+    method: Method, output: SegmenterOutput, upsample: Literal["logits", "score"] = "logits"
+) -> NDArray[np.float32]:
+    """float32 [N, 48, 96], as a run scores N frames."""
+    parts: Mapping[str, torch.Tensor] = output.features
+    count = len(next(iter(parts.values())) if output.class_maps is None else output.class_maps.values)
+    frames, _ = score_output(output, [SIZE] * count, {"it": method}, Scoring(upsample))
+    return np.stack([frame.scores["it"] for frame in frames])

@@ -1,0 +1,283 @@
+"""Each contract finds what is wrong: a plugin that holds it, with one thing changed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import test_third_party as theirs
+
+from oodbench.errors import OodbenchError
+from oodbench.testing import MethodContract
+
+PIXEL = """
+import torch
+from pydantic import Field
+from oodbench.contracts import Fit, MethodCard, Needs, Parameters, PixelMethod
+
+PLUGINS = {"methods": {"mine": ("Mine", "one line")}}
+
+
+class Mine(PixelMethod):
+    class Params(Parameters):
+        scale: float = Field(1.0, description="a factor")
+
+    card = MethodCard(name="mine", title="Mine", paper="nobody", url="https://example.org")
+
+    def pixel_score(self, band):
+        return -band.logits.amax(dim=0) * self.params.scale
+"""
+
+
+@pytest.fixture(autouse=True)
+def _forget() -> Iterator[None]:
+    """A plugin's module is kept under its file's name."""
+    yield
+    for name in ("oodbench_plugin_mine", "oodbench_plugin_changed"):
+        sys.modules.pop(name, None)
+
+
+class TestMine(MethodContract):
+    name = "mine"
+    spec = "mine:scale=2"
+
+    @pytest.fixture(autouse=True)
+    def _file(self, tmp_path: Path) -> None:
+        self.plugin = tmp_path / "mine.py"
+        self.plugin.write_text(PIXEL)
+
+
+def broken(folder: Path, contract: type[Any], text: str, old: str, new: str) -> Any:
+    """The contract of a plugin file with one change."""
+    assert text.count(old) == 1, old
+    made = contract()
+    made.plugin = folder / "changed.py"
+    made.plugin.write_text(text.replace(old, new))
+    return made
+
+
+SCORE = "return -band.logits.amax(dim=0) * self.params.scale"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "test", "message"),
+    [
+        ('"one line"', '" "', "it_is_found_under_its_name", "no description in PLUGINS"),
+        ('description="a factor"', "gt=0", "its_card_and_parameters_are_described", "scale has no description"),
+        ('paper="nobody"', 'paper=""', "its_card_and_parameters_are_described", "paper in its card is empty"),
+        (SCORE, "return band.logits.amax(dim=0)", "higher_is_more_anomalous", "higher scores are more anomalous"),
+        (
+            SCORE,
+            "return (1 - band.logits.softmax(dim=0).amax(dim=0)).log()",
+            "scores_are_finite_at_the_extremes",
+            "NaN or infinite",
+        ),
+        (SCORE, "return band.logits.amax(dim=0).double()", "scores_are_float32_finite_and_of_the_label_s_size", "64"),
+        (SCORE, "s = -band.logits.amax(dim=0); return s - s.mean()", "bands_change_nothing", "in bands of 7 rows"),
+        (SCORE, "return band.logits.neg_().amin(dim=0)", "it_leaves_what_it_reads_as_it_is", "expected new ones"),
+        (SCORE, "return torch.rand(band.logits.shape[1:])", "the_same_fit_and_frame_give_the_same_scores", "two fits"),
+        (
+            "    def pixel_score",
+            "    def fitted(self):\n        return Fit({}, {'a': 1})\n\n    def pixel_score",
+            "what_was_learned_is_all_that_scoring_needs",
+            "needs() asks for no fit",
+        ),
+        (
+            "    def pixel_score",
+            "    def needs(self):\n        return Needs(features=('penultimate',))\n\n    def pixel_score",
+            "it_says_what_it_reads",
+            "asks for none",
+        ),
+    ],
+)
+def test_a_method(tmp_path: Path, old: str, new: str, test: str, message: str) -> None:
+    caught(broken(tmp_path, TestMine, PIXEL, old, new), test, message, tmp_path)
+
+
+GRID = 'return (output.features["colour"] - self._mean[:, None, None]).norm(dim=1)'
+
+
+@pytest.mark.parametrize(
+    ("contract", "old", "new", "test", "message"),
+    [
+        (
+            theirs.TestCentre,
+            GRID,
+            f"s = {GRID[7:]}; return s - s.mean()",
+            "the_batch_changes_nothing",
+            "in a batch of three",
+        ),
+        (theirs.TestCentre, GRID, "return output.class_maps.values[:, 0]", "the_batch_changes_nothing", "NoneType"),
+        (
+            theirs.TestCentre,
+            'self._mean = fit.tensors["mean"]',
+            "self._mean = self._sum",
+            "what_was_learned_is_all_that_scoring_needs",
+            "_sum",
+        ),
+        (
+            theirs.TestCargo,
+            'frames=2,\n        labels={"0"',
+            'frames=9,\n        labels={"0"',
+            "a_small_copy_is_found",
+            "its card says 9",
+        ),
+        (
+            theirs.TestCargo,
+            'leaderboard_protocol="pooled"',
+            'leaderboard_protocol="pool"',
+            "its_card_is_complete",
+            "pooled",
+        ),
+        (
+            theirs.TestCargo,
+            "LabelRule(VOID_RULE, ",
+            "LabelRule({0: 0, 1: 255, 255: 255}, ",
+            "it_has_anomalies",
+            "anomalous",
+        ),
+        (
+            theirs.TestCargo,
+            "LabelRule(VOID_RULE, ",
+            "LabelRule({value: value for value in range(256)}, ",
+            "a_value_that_is_not_declared_is_no_label",
+            "2 in the label file became 2",
+        ),
+        (
+            theirs.TestCargo,
+            'layout, folder = find_layout("cargo", roots',
+            'layout, folder = find_layout("carg", roots',
+            "a_small_copy_is_found",
+            "carg",
+        ),
+        (
+            theirs.TestCargo,
+            "return FrameSet(_frames(folder / ",
+            "[frame.read_image() for frame in _frames(folder / 'cargo', LabelRule(VOID_RULE, ''))]\n"
+            "        return FrameSet(_frames(folder / ",
+            "nothing_is_read_before_it_is_asked_for",
+            "open() reads images",
+        ),
+        (
+            theirs.TestCargo,
+            "file_frame(name, name, ",
+            "file_frame('one', name, ",
+            "ids_are_unique_and_keep_their_order",
+            "one",
+        ),
+        (
+            theirs.TestCargo,
+            "    pairs = pair_by_stem(",
+            "    images = images_by_stem(folder / 'pictures').items()\n"
+            "    pairs = [(name, path, folder / 'truth' / path.name) for name, path in images] or pair_by_stem(",
+            "a_frame_has_its_image_and_its_label",
+            "still gives the frame",
+        ),
+        (
+            theirs.TestCargo,
+            'layouts = {"flat": lambda folder, named: (folder / "cargo" / "truth").is_dir()}',
+            'layouts = {"flat": lambda folder, named: True}',
+            "a_folder_without_it_is_an_error_that_says_where_to_get_it",
+            "expected a DataNotFoundError",
+        ),
+        (
+            theirs.TestStreets,
+            "_frames(folder / split, rule",
+            "_frames(folder / 'fit', rule",
+            "splits_share_no_frame",
+            "two spl",
+        ),
+        (
+            theirs.TestBoxes,
+            'identity=f"boxes 1 {index}"',
+            "identity=''",
+            "frames_say_what_they_are_known_by",
+            "its identity is empty",
+        ),
+        (
+            theirs.TestStreets,
+            "self.card.splits.items()\n",
+            "reversed(self.card.splits.items())\n",
+            "splits_are_those_of_the_card_in_its_order",
+            "in that order",
+        ),
+        (
+            theirs.TestSeeded,
+            'source.endswith(".seed")',
+            "True",
+            "it_accepts_its_own_sources_alone",
+            "its own sources alone",
+        ),
+        (
+            theirs.TestSeeded,
+            ".softmax(dim=1)",
+            ".softmax(dim=2)",
+            "it_gives_what_it_says_it_can",
+            "posteriors add up to",
+        ),
+        (
+            theirs.TestSeeded,
+            "torch.randn(19,",
+            "torch.randn(20,",
+            "it_gives_what_it_says_it_can",
+            "20 class maps for the 19",
+        ),
+        (theirs.TestSeeded, '("colour",))', '("depth",))', "it_gives_what_it_says_it_can", "no features 'depth'"),
+        (
+            theirs.TestSeeded,
+            '{"colour": colour})',
+            '{"colour": colour.double()})',
+            "it_gives_what_it_says_it_can",
+            "float64",
+        ),
+        (
+            theirs.TestSeeded,
+            "torch.stack(list(batch))",
+            "torch.stack(list(batch)); colour = colour - colour.mean(dim=0)",
+            "a_batch_gives_what_single_images_give",
+            "alone and in a batch",
+        ),
+        (
+            theirs.TestSeeded,
+            "torch.stack(list(batch))",
+            "torch.ones(len(batch), 3, 4, 4)",
+            "it_sees_the_image",
+            "one output",
+        ),
+        (theirs.TestSeeded, "raise ModelError(", "raise OSError(", "a_missing_file_is_an_error", "expected ModelError"),
+        (theirs.TestLines, 'return [out / "lines.txt"]', "return []", "it_writes_the_files_that_it_names", "no files"),
+        (
+            theirs.TestLines,
+            'write_atomically(out / "lines.txt", lambda file: file.write(self.text(run).encode()))',
+            'out.mkdir(exist_ok=True); (out / "lines.txt").write_text(self.text(run))',
+            "each_file_is_whole_or_not_there",
+            "write_atomically",
+        ),
+        (
+            theirs.TestLines,
+            'return [out / "lines.txt"]',
+            '(out / "more.txt").write_text("more"); return [out / "lines.txt"]',
+            "it_writes_the_files_that_it_names",
+            "more.txt",
+        ),
+        (theirs.TestLines, "{row.method}", "{id(self)} {object()}", "a_text_can_be_printed", "two texts"),
+    ],
+)
+def test_a_plugin_of_another_kind(
+    tmp_path: Path, contract: type[Any], old: str, new: str, test: str, message: str
+) -> None:
+    text = theirs.EVERYTHING.read_text()
+    caught(broken(tmp_path, contract, text, old, new), test, message, tmp_path)
+
+
+def caught(contract: Any, test: str, message: str, folder: Path) -> None:
+    """The test fails, and says why."""
+    run = getattr(contract, f"test_{test}")
+    place = folder / "place"
+    place.mkdir()
+    with pytest.raises((AssertionError, AttributeError, OodbenchError)) as error:
+        run(place) if "tmp_path" in run.__annotations__ else run()
+    assert message in str(error.value)
