@@ -26,13 +26,11 @@ from torch.nn import functional
 
 from oodbench.contracts import Head, HeadCard, HeadOutput, Parameters, TrainingHead
 from oodbench.mixture import PRESETS, OnlineMixture, OnlineOptions
+from oodbench.numerics import labelled_pixels
 from oodbench.types import VOID
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-# The component loss's own "no target": VOID is the number of a component where there are more than 255 of them.
-_NO_TARGET = -100
 
 CLASS_LOG_DENSITY = "class_log_density"
 
@@ -51,6 +49,9 @@ class GMMSegHead(Head):
             None, ge=1, description="points kept a component (paper: a class); None: the preset's"
         )
         mean_momentum: float | None = Field(None, ge=0, le=1, description="of the means; None: the preset's")
+        void_counts: bool | None = Field(
+            None, description="void pixels count in the segmentation loss's mean; None: the preset's"
+        )
         frozen: bool = Field(False, description="leave the mixture as it starts: no EM")
         half_memory: bool = Field(False, description="keep the memory in half precision")
 
@@ -69,6 +70,8 @@ class GMMSegHead(Head):
             options = replace(options, memory=params.memory)
         if params.mean_momentum is not None:
             options = replace(options, mean_momentum=params.mean_momentum)
+        if params.void_counts is not None:
+            options = replace(options, void_counts=params.void_counts)
         return GMMSegModule(channels, classes, params, options)
 
     def extras(self) -> tuple[str, ...]:
@@ -111,20 +114,16 @@ class GMMSegModule(nn.Module, TrainingHead):
         return HeadOutput(maps(self.score_norm(scores)), maps(x), {CLASS_LOG_DENSITY: maps(scores)})
 
     def loss(self, output: HeadOutput, labels: Tensor) -> Mapping[str, Tensor]:
-        maps = functional.interpolate(output.class_maps, size=labels.shape[-2:], mode="bilinear", align_corners=False)
-        losses = functional.cross_entropy(maps, labels, ignore_index=VOID, reduction="sum")
-        pixels = labels.numel() if self.options.void_counts else (labels != VOID).sum().clamp_min(1)
-        small, components = self._small(output, labels), self._components()
-        target = torch.full_like(small, _NO_TARGET)
+        logits, target = labelled_pixels(output.class_maps, labels)
+        losses = functional.cross_entropy(logits, target, reduction="sum")
+        pixels = labels.numel() if self.options.void_counts else max(len(target), 1)
+        small = self._small(output, labels)
         known = small != VOID
-        self._shares = self.mixture.assign(components[known].detach(), small[known])
-        target[known] = small[known] * self.params.components + self._shares.argmax(dim=1)
-        if self.options.hard or not known.any():
-            component_loss = functional.cross_entropy(components.flatten(1), target, ignore_index=_NO_TARGET)
-        else:
-            log_share = components[known].flatten(1).log_softmax(dim=1).view_as(components[known])
-            own = log_share[torch.arange(len(log_share), device=small.device), small[known]]  # [n, M]
-            component_loss = -(self._shares * own).sum(dim=1).mean()
+        label, components = small[known], self._components()[known]  # [n], [n, C, M]
+        self._shares = self.mixture.assign(components.detach(), label)  # [n, M]
+        own = components[torch.arange(len(label), device=label.device), label]  # [n, M]
+        everything = components.flatten(1).logsumexp(dim=1, keepdim=True)  # [n, 1]
+        component_loss = (self._shares * (everything - own)).sum() / max(len(label), 1)
         return {"loss_segmentation": losses / pixels, "loss_components": self.params.component_loss * component_loss}
 
     @torch.no_grad()

@@ -1,6 +1,7 @@
 """What many methods need: resizing, the pass over the logits that they share, samples and moments a class."""
 
 from oodbench.numerics.bands import LogitBand, row_bands
+from oodbench.numerics.labelled import labelled_pixels
 from oodbench.numerics.moments import ClassMoments
 from oodbench.numerics.reservoir import ClassReservoir
 from oodbench.numerics.resize import Taps, linear_taps, nearest_labels, resize_labels, resize_rows, resize_score
@@ -15,6 +16,7 @@ __all__ = [
     "ClassReservoir",
     "LogitBand",
     "Taps",
+    "labelled_pixels",
     "linear_taps",
     "nearest_labels",
     "resize_labels",

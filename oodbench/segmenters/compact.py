@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import torch
 from torch import nn
 from torch.nn import functional
 
@@ -45,23 +46,38 @@ class CompactDecoder(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = nn.Sequential(_unit(3, 16, stride=2), _unit(16, 32, stride=2), _Residual(32))
-        self.middle = nn.Sequential(_unit(32, 64, stride=2), _Residual(64), _Residual(64))
-        self.deep = nn.Sequential(_unit(64, 96, stride=2), _Residual(96), _Residual(96, dilation=2))
+        self.stem = nn.Sequential(_unit(4, 16, stride=2), _unit(16, 32, stride=2))
+        self.middle = nn.Sequential(_unit(32, 64, stride=2), _Residual(64))
+        self.deep = nn.Sequential(
+            _unit(64, 96, stride=2), _Residual(96), _Residual(96, dilation=2), _Residual(96, dilation=4)
+        )
         self.from_deep = nn.Conv2d(96, CHANNELS, 1)
-        self.from_scene = nn.Linear(96, CHANNELS)
         self.from_middle = nn.Conv2d(64, CHANNELS, 1)
         self.from_stem = nn.Conv2d(32, CHANNELS, 1)
-        self.smooth = _unit(CHANNELS, CHANNELS)
+        # By channel, then by pixel: on the finest grid a full 3x3 convolution would cost as much as all the rest.
+        self.smooth = nn.Sequential(
+            nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1, groups=CHANNELS, bias=False),
+            nn.BatchNorm2d(CHANNELS),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(CHANNELS, CHANNELS, 1, bias=False),
+            nn.BatchNorm2d(CHANNELS),
+            nn.ReLU(inplace=True),
+        )
 
     def forward(self, images: Tensor) -> Tensor:
-        fine = self.stem((images - _MEAN) / _DEVIATION)  # [N, 32, H / 4, W / 4]
+        fine = self.stem(_with_height((images - _MEAN) / _DEVIATION))  # [N, 32, H / 4, W / 4]
         middle = self.middle(fine)  # [N, 64, H / 8, W / 8]
         deep = self.deep(middle)  # [N, 96, H / 16, W / 16]
-        scene = self.from_scene(deep.mean(dim=(2, 3)))[:, :, None, None]
-        x = _double(self.from_deep(deep) + scene) + self.from_middle(middle)
+        x = _double(self.from_deep(deep)) + self.from_middle(middle)
         features: Tensor = self.smooth(_double(x) + self.from_stem(fine))
         return features
+
+
+def _with_height(images: Tensor) -> Tensor:
+    """A fourth channel with how high each row lies, 1 to -1: a street has an above and a below."""
+    rows = torch.linspace(1, -1, images.shape[2], dtype=images.dtype, device=images.device)
+    height = rows[None, None, :, None].expand(len(images), 1, -1, images.shape[3])
+    return torch.cat([images, height], dim=1)
 
 
 def _double(x: Tensor) -> Tensor:

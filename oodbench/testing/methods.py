@@ -52,7 +52,7 @@ class MethodContract(PluginContract):
     def frame(self, seed: int, planted: bool = False) -> SegmenterOutput:
         """One frame of the small world: of the network's output what the method says it reads, and no more."""
         needs = self.method().needs()
-        return restricted(world(seed, planted, roles=needs.features)[0], needs)
+        return restricted(world(seed, planted, roles=needs.features, extras=needs.extras)[0], needs)
 
     def test_its_card_and_parameters_are_described(self) -> None:
         """`oodbench info method NAME` has something to show."""
@@ -63,13 +63,15 @@ class MethodContract(PluginContract):
             "description=...)"
 
     def test_it_says_what_it_reads(self) -> None:
-        """`needs()` names class maps or features; a pixel method's are class maps."""
+        """`needs()` names class maps, features or extras; a pixel method's are class maps."""
         method = self.method()
         needs = method.needs()
         maps = needs.class_maps or needs.logits
         if isinstance(method, PixelMethod):
             assert maps, f"{self.name}: a PixelMethod scores class maps, and its needs() asks for none"
-        assert maps or needs.features, f"{self.name}: needs() asks for neither class maps nor features"
+        assert maps or needs.features or needs.extras, (
+            f"{self.name}: needs() asks for neither class maps nor features nor extras"
+        )
 
     def test_scores_are_float32_finite_and_of_the_label_s_size(self) -> None:
         """Wherever they are computed."""
@@ -172,7 +174,7 @@ class MethodContract(PluginContract):
 
 def _tensors(output: SegmenterOutput) -> list[torch.Tensor]:
     maps = [] if output.class_maps is None else [output.class_maps.values]
-    return [*maps, *output.features.values()]
+    return [*maps, *output.features.values(), *output.extras.values()]
 
 
 def _assert_close(name: str, got: np.ndarray, expected: np.ndarray, what: str) -> None:

@@ -83,6 +83,9 @@ class AdapterContract(PluginContract):
             for role in needs.features:
                 assert role in output.features, f"{self.name}: no features '{role}', which its capabilities name"
                 self._check_maps(output.features[role], f"features '{role}'", len(batch))
+            for name in needs.extras:
+                assert name in output.extras, f"{self.name}: no extra '{name}', which its capabilities name"
+                self._check_maps(output.extras[name], f"extra '{name}'", len(batch))
 
     def test_a_batch_gives_what_single_images_give(self, tmp_path: Path) -> None:
         """Prepared in worker threads, as a run does."""
@@ -150,13 +153,19 @@ def _images() -> list[RGBImage]:
 def _all(network: Segmenter) -> Needs:
     """Everything that it says it can give."""
     can = network.capabilities
-    return Needs(class_maps=can.class_maps is not None, logits=can.class_maps == "logits", features=can.features)
+    return Needs(
+        class_maps=can.class_maps is not None,
+        logits=can.class_maps == "logits",
+        features=can.features,
+        extras=can.extras,
+    )
 
 
 def _each(network: Segmenter) -> Sequence[Needs]:
     """Everything, and each part by itself."""
     everything = _all(network)
     alone = [Needs(features=(role,)) for role in everything.features]
+    alone += [Needs(extras=(name,)) for name in everything.extras]
     if everything.class_maps:
         alone.append(Needs(class_maps=True, logits=everything.logits))
     return [everything, *alone]
@@ -164,4 +173,5 @@ def _each(network: Segmenter) -> Sequence[Needs]:
 
 def _tensors(output: SegmenterOutput, needs: Needs) -> list[torch.Tensor]:
     maps = [output.class_maps.values] if output.class_maps is not None and needs.class_maps else []
-    return [*maps, *(output.features[role] for role in needs.features)]
+    features = [output.features[role] for role in needs.features]
+    return [*maps, *features, *(output.extras[name] for name in needs.extras)]

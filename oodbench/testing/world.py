@@ -24,7 +24,11 @@ PATCH = (slice(8, 14), slice(20, 30))
 
 
 def world(
-    seed: int, planted: bool = False, classes: int = 6, roles: Iterable[str] = ("penultimate",)
+    seed: int,
+    planted: bool = False,
+    classes: int = 6,
+    roles: Iterable[str] = ("penultimate",),
+    extras: Iterable[str] = (),
 ) -> tuple[SegmenterOutput, SemanticLabels]:
     """One frame: blocks of classes, features around a direction of each class, and logits that are sure.
 
@@ -35,6 +39,7 @@ def world(
         planted: with an anomaly.
         classes: how many of the 19 classes occur.
         roles: of the features; each has the same.
+        extras: names; each is the log-density of the features under each class.
 
     Returns:
         Logits float32 [1, 19, 24, 48] with features float32 [1, 8, 24, 48], and labels of 48 x 96 pixels.
@@ -51,9 +56,13 @@ def world(
         logits[PATCH] = 0.1 * rng.normal(size=(6, 10, 19))
     maps = ClassMaps(torch.from_numpy(logits.transpose(2, 0, 1)[None].astype(np.float32)))
     embedding = features.transpose(2, 0, 1)[None].astype(np.float32)
-    return SegmenterOutput(maps, {role: torch.from_numpy(embedding.copy()) for role in roles}), SemanticLabels(
-        labels, CITYSCAPES_19
+    density = -0.5 * np.square(features[:, :, None] - directions).sum(axis=3).transpose(2, 0, 1)[None] / 0.04
+    output = SegmenterOutput(
+        maps,
+        {role: torch.from_numpy(embedding.copy()) for role in roles},
+        {name: torch.from_numpy(density.astype(np.float32)) for name in extras},
     )
+    return output, SemanticLabels(labels, CITYSCAPES_19)
 
 
 def restricted(output: SegmenterOutput, needs: Needs) -> SegmenterOutput:
@@ -61,6 +70,7 @@ def restricted(output: SegmenterOutput, needs: Needs) -> SegmenterOutput:
     return SegmenterOutput(
         output.class_maps if needs.class_maps or needs.logits else None,
         {role: output.features[role] for role in needs.features},
+        {name: output.extras[name] for name in needs.extras},
     )
 
 
@@ -68,7 +78,8 @@ def stacked(*outputs: SegmenterOutput) -> SegmenterOutput:
     """Several frames as one batch."""
     maps = [output.class_maps.values for output in outputs if output.class_maps]
     features = {role: torch.cat([output.features[role] for output in outputs]) for role in outputs[0].features}
-    return SegmenterOutput(ClassMaps(torch.cat(maps)) if maps else None, features)
+    extras = {name: torch.cat([output.extras[name] for output in outputs]) for name in outputs[0].extras}
+    return SegmenterOutput(ClassMaps(torch.cat(maps)) if maps else None, features, extras)
 
 
 def learn(method: Method, seed: int = 0, classes: int = 6) -> Fit:
@@ -76,7 +87,7 @@ def learn(method: Method, seed: int = 0, classes: int = 6) -> Fit:
     needs = method.needs()
     frames = []
     for index in range(3):
-        output, labels = world(index, classes=classes, roles=needs.features)
+        output, labels = world(index, classes=classes, roles=needs.features, extras=needs.extras)
         labels.values[-8:] = VOID
         frames.append((restricted(output, needs), labels))
     method.begin_fit(CITYSCAPES_19, seed)
@@ -99,7 +110,7 @@ def scores(
     method: Method, output: SegmenterOutput, upsample: Literal["logits", "score"] = "logits"
 ) -> NDArray[np.float32]:
     """float32 [N, 48, 96], as a run scores N frames."""
-    parts: Mapping[str, torch.Tensor] = output.features
+    parts: Mapping[str, torch.Tensor] = {**output.features, **output.extras}
     count = len(next(iter(parts.values())) if output.class_maps is None else output.class_maps.values)
     frames, _ = score_output(output, [SIZE] * count, {"it": method}, Scoring(upsample))
     return np.stack([frame.scores["it"] for frame in frames])

@@ -28,7 +28,7 @@ class Crops(Dataset[tuple["Tensor", "Tensor"]]):
 
     def __init__(self, found: FrameSet, data: DataChoice, seed: int, steps: int) -> None:
         self._frames, self._data, self._seed, self._steps = found.frames, data, seed, steps
-        wanted = steps * data.frames_a_step
+        wanted = (steps - 1) // data.steps_a_frame + data.window
         rng = np.random.default_rng([seed, 0])
         rounds = -(-wanted // len(found.frames))
         self._order = np.concatenate([rng.permutation(len(found.frames)) for _ in range(rounds)])
@@ -39,18 +39,38 @@ class Crops(Dataset[tuple["Tensor", "Tensor"]]):
     def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
         rng = np.random.default_rng([self._seed, 1, step])
         images, labels = [], []
-        for index in self._order[step * self._data.frames_a_step :][: self._data.frames_a_step]:
+        # Each frame serves several crops, of steps that lie apart: a step sees many frames, and few are drawn for it.
+        window = self._order[step // self._data.steps_a_frame :][: self._data.window]
+        for index in rng.choice(window, self._data.crops, replace=len(window) < self._data.crops):
             frame = self._frames[index]
             assert frame.read_semantic_labels is not None, "frames of a dataset have semantic labels"
             image, label = frame.read_image(), frame.read_semantic_labels().values
-            for _ in range(self._data.crops_a_frame):
-                rows, columns = self._window(label, rng)
-                flip = -1 if rng.random() < 0.5 else 1
-                images.append(image[rows, columns][:, ::flip].transpose(2, 0, 1))
-                labels.append(label[rows, columns][:, ::flip])
-        return torch.from_numpy(np.stack(images)).float(), torch.from_numpy(np.stack(labels)).long()
+            rows, columns = self._cut(label, rng)
+            flip = -1 if rng.random() < 0.5 else 1
+            images.append(image[rows, columns][:, ::flip].transpose(2, 0, 1))
+            labels.append(label[rows, columns][:, ::flip])
+        thinned = self._thinned(np.stack(labels), rng)
+        return torch.from_numpy(np.stack(images)).float(), torch.from_numpy(thinned).long()
 
-    def _window(self, label: np.ndarray, rng: np.random.Generator) -> tuple[slice, slice]:
+    def _thinned(self, labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Labels of which about as many stay as the recipe says, at random; the others are void.
+
+        A class that is n times as common as another keeps a share of its pixels that is n^evenness times smaller.
+        """
+        counts = np.bincount(labels.ravel(), minlength=256).astype(np.float64)
+        counts[VOID] = 0
+        there = np.flatnonzero(counts)
+        share = np.zeros(256)
+        share[there] = 0.5 * (counts[there] / counts[there].min(initial=np.inf)) ** -self._data.evenness
+        # Rare classes keep all they have, and what they can't give the others do.
+        for _ in range(4):
+            kept = counts * np.minimum(share, 1.0)
+            full = share >= 1.0
+            open_ = kept[~full].sum()
+            share[~full] *= max(self._data.labels - kept[full].sum(), 0.0) / max(open_, 1e-9)
+        return np.where(rng.random(labels.shape, np.float32) < share.astype(np.float32)[labels], labels, VOID)
+
+    def _cut(self, label: np.ndarray, rng: np.random.Generator) -> tuple[slice, slice]:
         size = self._data.crop
         most = [whole - part for whole, part in zip(label.shape, size, strict=True)]
         corner = [int(rng.integers(0, limit + 1)) for limit in most]

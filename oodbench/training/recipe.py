@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from oodbench.errors import UnknownNameError, UsageError
 from oodbench.validation import explain
@@ -31,10 +31,13 @@ class DataChoice(_Part):
     dataset: str
     train: str
     validation: str
-    frames_a_step: int = Field(ge=1)
-    crops_a_frame: int = Field(ge=1)
+    crops: int = Field(ge=1, description="of a step")
+    window: int = Field(ge=1, description="frames from which a step's crops come")
+    steps_a_frame: int = Field(ge=1, description="steps after which the window moves on by a frame")
     crop: tuple[int, int] = Field(description="(height, width), multiples of 16")
     balanced: float = Field(ge=0, le=1, description="share of the crops around a pixel of a class drawn uniformly")
+    labels: int = Field(ge=1, description="labelled pixels of a step that count, about")
+    evenness: float = Field(ge=0, le=1, description="of the classes among them; 0: as they come, 1: as even as can be")
     validation_frames: int = Field(ge=1)
 
 
@@ -49,6 +52,12 @@ class Schedule(_Part):
     clip: float = Field(gt=0)
     validate_every: int = Field(ge=1)
     checkpoint_every: int = Field(ge=1)
+
+    @model_validator(mode="after")
+    def _ends(self) -> Schedule:
+        if self.warmup >= self.iterations:
+            raise ValueError(f"warmup is {self.warmup}; expected fewer than the {self.iterations} iterations")
+        return self
 
 
 class Recipe(_Part):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import uuid
 from pathlib import Path
 from typing import Any, Literal
 
@@ -112,7 +113,8 @@ def _runner(recipe: Recipe, model: TrainedModel, found: Any, out: Path, seed: in
         default_hooks=off,
         randomness={"seed": seed},
         log_level=logging.ERROR,
-        experiment_name=recipe.name,
+        # MMEngine keeps one global scope a name, and warns of a second.
+        experiment_name=f"{recipe.name}-{uuid.uuid4().hex}",
     )
     runner.train_loop._iter = start  # MMEngine's own resume sets it the same way
     return runner

@@ -19,6 +19,9 @@ OFFICIAL = {
 }
 
 
+DRAWN = ("streets-anomaly", "streets-obstacles", "streets-static")
+
+
 class TestOfficialLayout(BenchmarkContract):
     @pytest.fixture(autouse=True, params=OFFICIAL)
     def _each(self, request: pytest.FixtureRequest) -> None:
@@ -37,6 +40,19 @@ class TestCoursePack(BenchmarkContract):
         write_course_pack(folder)
 
 
+class TestDrawn(BenchmarkContract):
+    drawn = True
+
+    @pytest.fixture(autouse=True, params=DRAWN)
+    def _each(self, request: pytest.FixtureRequest) -> None:
+        self.name = request.param
+
+
+class TestStreets(DatasetContract):
+    name = "streets-train"
+    drawn = True
+
+
 class TestCityscapes(DatasetContract):
     name = "cityscapes"
 
@@ -46,5 +62,5 @@ class TestCityscapes(DatasetContract):
 
 def test_none_is_left_out() -> None:
     registry = Registry()
-    assert registry.names("benchmarks") == sorted(OFFICIAL)
-    assert registry.names("datasets") == ["cityscapes"]
+    assert registry.names("benchmarks") == sorted([*OFFICIAL, *DRAWN])
+    assert registry.names("datasets") == ["cityscapes", "streets-train"]

@@ -60,6 +60,7 @@ def test_pixel_scores_equal_the_definition_on_whole_maps(name: str) -> None:
         "entropy": lambda logits: torch.special.entr(logits.softmax(dim=0)).sum(dim=0),
         "energy": lambda logits: -logits.logsumexp(dim=0),
         "sml": standardised,
+        "gmmseg-norm": lambda logits: -logits.amax(dim=0),
     }
     output, _ = world(10, planted=True)
     expected = definitions[name](upsampled(output)).numpy()

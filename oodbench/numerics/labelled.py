@@ -1,0 +1,44 @@
+"""Class maps at labelled pixels alone: what a loss reads of maps brought to the labels' resolution."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from oodbench.numerics.resize import linear_taps
+from oodbench.types import VOID
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def labelled_pixels(maps: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """The class maps, brought bilinearly to the labels' resolution, where there is a label.
+
+    As torch's interpolate with align_corners=False does, without the maps in between; gradients flow into the maps.
+
+    Args:
+        maps: float32 [N, C, h, w].
+        labels: int64 [N, H, W], or VOID.
+
+    Returns:
+        float32 [n, C] and int64 [n], in the order of the labels.
+    """
+    count, _, height, width = maps.shape
+    frame, row, column = torch.nonzero(labels != VOID, as_tuple=True)
+    rows, columns = linear_taps(height, labels.shape[1]), linear_taps(width, labels.shape[2])
+
+    def at(array: object, index: Tensor) -> Tensor:
+        return torch.as_tensor(array, device=labels.device)[index]
+
+    flat = maps.permute(0, 2, 3, 1).reshape(count * height * width, -1)  # [N * h * w, C]
+    total: Tensor | None = None
+    low, right = at(rows.weight, row), at(columns.weight, column)
+    for taken_row, row_weight in ((rows.first, 1 - low), (rows.second, low)):
+        for taken_column, column_weight in ((columns.first, 1 - right), (columns.second, right)):
+            where = (frame * height + at(taken_row, row)) * width + at(taken_column, column)
+            part = flat.index_select(0, where) * (row_weight * column_weight)[:, None]  # [n, C]
+            total = part if total is None else total + part
+    assert total is not None, "four corners were added"
+    return total, labels[frame, row, column]

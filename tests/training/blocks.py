@@ -1,0 +1,45 @@
+"""A dataset of small frames, drawn: a square of one class on a ground of another."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from oodbench.contracts import Dataset, DatasetCard, Roots
+from oodbench.types import CITYSCAPES_19, Frame, FrameSet, SemanticLabels
+
+PLUGINS = {"datasets": {"blocks": ("Blocks", "squares on a ground")}}
+
+
+def _frame(split: str, index: int) -> Frame:
+    def labels() -> np.ndarray:
+        rng = np.random.default_rng([index, len(split)])
+        values = np.full((64, 96), index % 4, np.uint8)
+        top, left = rng.integers(0, 48), rng.integers(0, 80)
+        values[top : top + 16, left : left + 16] = 5
+        values[:2] = 255
+        return values
+
+    def image() -> np.ndarray:
+        return np.repeat(labels()[:, :, None] * 20, 3, axis=2).astype(np.uint8)
+
+    return Frame(
+        f"{split}-{index}",
+        split,
+        lambda: (64, 96),
+        image,
+        read_semantic_labels=lambda: SemanticLabels(labels(), CITYSCAPES_19),
+        identity=f"blocks {split} {index}",
+    )
+
+
+class Blocks(Dataset):
+    """Two splits."""
+
+    card = DatasetCard("blocks", "Blocks", "none", "", "none", CITYSCAPES_19, {"train": 6, "val": 3}, {"drawn": ""}, "",
+                       drawn=True)  # fmt: skip
+
+    def open(self, roots: Roots) -> Mapping[str, FrameSet]:
+        return {
+            split: FrameSet(tuple(_frame(split, index) for index in range(count)), "drawn", None, count)
+            for split, count in self.card.splits.items()
+        }
