@@ -4,9 +4,8 @@
 
 After the embedding-density baseline of the Fishyscapes benchmark (Blum et al., IJCV 2021). Its code is not public; the
 defaults, one neighbour under the cosine distance, are those of later code by the same author (hermannsblum/scim). The
-bank is drawn from the fit frames, the same number of pixels of each class; it is small, since the search is what a
-frame costs. Not reproduced: that code's approximate
-index; the search here is exact. One neighbour has a search of its own in faiss, some eight times as fast as several.
+bank is drawn from the fit frames, the same number of pixels of each class. Not reproduced: that code's approximate
+index; the search here is exact, as matrix products, several times as fast as a flat index of faiss.
 """
 
 from __future__ import annotations
@@ -25,6 +24,9 @@ from oodbench.types import ClassSet, SegmenterOutput, SemanticLabels
 if TYPE_CHECKING:
     from torch import Tensor
 
+# Queries at once: their distances to a bank of thousands stay near the processor.
+_CHUNK = 512
+
 PLUGINS = {"methods": {"knn": ("KNN", "distance to the k nearest in-distribution embeddings")}}
 
 
@@ -40,17 +42,18 @@ def knn_distance(queries: Tensor, bank: Tensor, k: int, metric: Literal["euclide
     Returns:
         float32 [N].
     """
-    import faiss
-
     if metric == "cosine":
-        queries = torch.nn.functional.normalize(queries, dim=1)
-        bank = torch.nn.functional.normalize(bank, dim=1)
-    index = faiss.IndexFlatL2(bank.shape[1])
-    index.add(bank.numpy())
-    squared, _ = index.search(queries.contiguous().numpy(), k)
-    nearest = torch.from_numpy(squared).clamp_min(0)  # [N, k]
-    # Of unit vectors, |a - b|^2 = 2 (1 - cos).
-    return (nearest / 2 if metric == "cosine" else nearest.sqrt()).mean(dim=1)
+        queries, bank = (torch.nn.functional.normalize(points, dim=1) for points in (queries, bank))
+    columns, norms = bank.T.contiguous(), bank.square().sum(dim=1)
+    parts = []
+    for part in queries.split(_CHUNK):
+        # |a - b|^2 without the |a|^2 that all neighbours of a query share.
+        distance = torch.addmm(norms, part, columns, alpha=-2)  # [n, B]
+        nearest = distance.amin(dim=1, keepdim=True) if k == 1 else distance.topk(k, dim=1, largest=False).values
+        squared = (nearest + part.square().sum(dim=1, keepdim=True)).clamp_min(0)  # [n, k]
+        # Of unit vectors, |a - b|^2 = 2 (1 - cos).
+        parts.append((squared / 2 if metric == "cosine" else squared.sqrt()).mean(dim=1))
+    return torch.cat(parts)
 
 
 class KNN(GridMethod):
@@ -59,7 +62,7 @@ class KNN(GridMethod):
     class Params(Parameters):
         k: int = Field(1, ge=1, description="how many neighbours; their distances are averaged")
         metric: Literal["euclidean", "cosine"] = Field("cosine", description="cosine (1 - cos) or euclidean")
-        bank_size: int = Field(2_000, ge=1, description="embeddings in the bank, over all classes")
+        bank_size: int = Field(5_000, ge=1, description="embeddings in the bank, over all classes")
         features: str = Field("penultimate", description="role of the features")
 
     card = MethodCard(

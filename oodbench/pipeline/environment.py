@@ -14,7 +14,6 @@ PACKAGES = (
     "opencv-python",
     "pillow",
     "scikit-learn",
-    "faiss-cpu",
     "numba",
 )
 

@@ -6,10 +6,10 @@ import os
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from oodbench.contracts import Roots
 from oodbench.errors import UsageError
@@ -42,7 +42,7 @@ class Request(BaseModel):
     upsample: Literal["logits", "score"] = "logits"
     resize: Resize = "bilinear"
     keep_scores: KeepScores = "all"
-    limit: Annotated[int, Field(ge=1)] | Literal["all"] | None = None
+    limit: int | Literal["all"] | None = None
     batch_size: int = Field(1, ge=1)
     device: Literal["auto", "cpu", "cuda"] = "auto"
     seed: int = Field(0, ge=0, lt=2**32)
@@ -50,6 +50,13 @@ class Request(BaseModel):
     policy: Policy = "same"
     until: Stage = "report"
     plugins: tuple[Path, ...] = ()
+
+    @field_validator("limit", mode="before")
+    @classmethod
+    def _number_or_all(cls, value: Any) -> Any:
+        if value in (None, "all") or (str(value).isdecimal() and int(value) >= 1):
+            return value
+        raise ValueError("expected a number of frames from 1 on, or 'all'")
 
     @staticmethod
     def of(**options: Any) -> Request:

@@ -21,7 +21,7 @@ from oodbench.segmenters.compact import CHANNELS, CompactNetwork
 from oodbench.segmenters.embedded import write_weights
 from oodbench.training.card import write_card
 from oodbench.training.crops import Crops, Remaining
-from oodbench.training.recipe import Recipe, Schedule
+from oodbench.training.recipe import Recipe
 from oodbench.training.runner import LogHook, ResumableLoop, SaveHook, TrainedModel, measure
 
 
@@ -93,7 +93,8 @@ def _runner(recipe: Recipe, model: TrainedModel, found: Any, out: Path, seed: in
     schedule = recipe.schedule
     crops = Crops(found, recipe.data, seed, schedule.iterations)
     loader = DataLoader(crops, batch_size=None, sampler=Remaining(start, schedule.iterations))
-    optimizer = torch.optim.AdamW(_groups(model.network, schedule), lr=schedule.learning_rate)
+    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(trainable, lr=schedule.learning_rate, weight_decay=schedule.weight_decay)
     wrapper = OptimWrapper(optimizer, clip_grad={"max_norm": schedule.clip})
     schedulers = [
         LinearLR(optimizer, start_factor=1e-3, by_epoch=False, begin=0, end=schedule.warmup),
@@ -117,21 +118,6 @@ def _runner(recipe: Recipe, model: TrainedModel, found: Any, out: Path, seed: in
     )
     runner.train_loop._iter = start  # MMEngine's own resume sets it the same way
     return runner
-
-
-def _groups(network: CompactNetwork, schedule: Schedule) -> list[dict[str, Any]]:
-    """The head's parameters and the others, each with and without decay; norms and biases have none."""
-    groups: dict[tuple[bool, bool], list[torch.nn.Parameter]] = {}
-    for name, parameter in network.named_parameters():
-        groups.setdefault((name.startswith("head."), parameter.ndim > 1), []).append(parameter)
-    return [
-        {
-            "params": parameters,
-            "lr": schedule.learning_rate * (schedule.head_factor if head else 1.0),
-            "weight_decay": schedule.weight_decay if decays else 0.0,
-        }
-        for (head, decays), parameters in groups.items()
-    ]
 
 
 def _record(recipe: Recipe) -> dict[str, Any]:

@@ -82,7 +82,7 @@ def test_data_roots_from_the_environment_and_the_config_file(network_file: Path,
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["run"], "no network was given"),
+        (["run", "--limit", "some"], "expected a number of frames from 1 on, or 'all'"),
         (["run", "--method", "mps"], "Did you mean 'msp'?"),
         (["run", "--resume", "--overwrite"], "exclude each other"),
         (["info", "method", "gmm"], "Did you mean 'gmm-posthoc'?"),

@@ -48,7 +48,6 @@ def recipe(head: str = "gmmseg", *, iterations: int = 6, **parameters: object) -
                 "iterations": iterations,
                 "warmup": 1,
                 "learning_rate": 2e-3,
-                "head_factor": 5.0,
                 "weight_decay": 1e-2,
                 "power": 0.9,
                 "clip": 5.0,
