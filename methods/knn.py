@@ -62,7 +62,7 @@ class KNN(GridMethod):
     class Params(Parameters):
         k: int = Field(1, ge=1, description="how many neighbours; their distances are averaged")
         metric: Literal["euclidean", "cosine"] = Field("cosine", description="cosine (1 - cos) or euclidean")
-        bank_size: int = Field(5_000, ge=1, description="embeddings in the bank, over all classes")
+        bank_size: int = Field(2_000, ge=1, description="embeddings in the bank, over all classes")
         features: str = Field("penultimate", description="role of the features")
 
     card = MethodCard(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
-from sklearn.cluster import kmeans_plusplus
 
 from oodbench.mixture.density import ClassMixtures
 from oodbench.mixture.sinkhorn import balanced_responsibilities
@@ -43,6 +42,8 @@ def fit_components(
     Returns:
         mean and variance, float32 [M, D] each.
     """
+    from sklearn.cluster import kmeans_plusplus  # two seconds that only a fit should wait for
+
     seeds, _ = kmeans_plusplus(points.numpy(), components, random_state=seed)
     mean = torch.from_numpy(seeds).to(points)
     spread = points.var(dim=0, correction=0)  # [D]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # Frames of each benchmark that figures show, evenly spaced; --keep-scores figures keeps their maps.
-FIGURE_FRAMES = 6
+FIGURE_FRAMES = 4
 
 
 @dataclass(frozen=True)
