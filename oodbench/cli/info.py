@@ -32,7 +32,7 @@ def info(
         list[Path] | None, typer.Option(help="A Python file with plugins of your own.", metavar="FILE")
     ] = None,
 ) -> None:
-    """Show everything about one method, benchmark, dataset, report or model."""
+    """Show everything about one method, benchmark, dataset, report, model or head."""
     registry = Registry(tuple(plugin or ()))
     plural = kind if kind in KINDS else f"{kind}s"
     if plural not in KINDS:
@@ -45,7 +45,7 @@ def info(
     if "classes" in facts:
         facts["classes"] = f"{facts['classes'].name}: {', '.join(facts['classes'].names)}"
     _print(facts)
-    if plural == "methods":
+    if plural in ("methods", "heads"):
         fields = loaded.Params.model_fields
         print("parameters" if fields else "parameters  none")
         for key, field in fields.items():

@@ -36,7 +36,8 @@ PLUGINS = {
 EMBEDDED = ("streets-gmmseg", "streets-softmax")
 """The networks that come with the program."""
 
-_FOLDER = Path(__file__).parent / "networks"
+FOLDER = Path(__file__).parent / "networks"
+"""Where their weights and model cards lie."""
 # The encoder halves its input four times.
 _MULTIPLE = 16
 
@@ -82,7 +83,7 @@ class EmbeddedAdapter(Adapter):
         return source in EMBEDDED or source.lower().endswith(".safetensors")
 
     def open(self, source: str, card: Path | None, device: Literal["auto", "cpu", "cuda"]) -> Segmenter:
-        path = _FOLDER / f"{source}.safetensors" if source in EMBEDDED else Path(source)
+        path = FOLDER / f"{source}.safetensors" if source in EMBEDDED else Path(source)
         if not path.is_file():
             raise ModelError(f"{path}: no such file; expected weights that oodbench train wrote")
         described = _read_card(card or path.with_suffix(".toml"))
