@@ -46,7 +46,7 @@ def knn_distance(queries: Tensor, bank: Tensor, k: int, metric: Literal["euclide
         queries, bank = (torch.nn.functional.normalize(points, dim=1) for points in (queries, bank))
     columns, norms = bank.T.contiguous(), bank.square().sum(dim=1)
     parts = []
-    for part in queries.split(_CHUNK):
+    for part in torch.split(queries, _CHUNK):
         # |a - b|^2 without the |a|^2 that all neighbours of a query share.
         distance = torch.addmm(norms, part, columns, alpha=-2)  # [n, B]
         nearest = distance.amin(dim=1, keepdim=True) if k == 1 else distance.topk(k, dim=1, largest=False).values
