@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal
 
 from oodbench.contracts.head import Head
 from oodbench.contracts.method import Needs
+from oodbench.errors import ModelError
 from oodbench.types import ClassSet, RGBImage, SegmenterOutput
 
 
@@ -104,9 +105,15 @@ class Adapter(ABC):
 
     card: ClassVar[AdapterCard]
 
-    def __init__(self, find_head: Callable[[str, Mapping[str, Any]], Head]) -> None:
+    def __init__(self, find_head: Callable[[str, Mapping[str, Any]], Head] | None = None) -> None:
         """`find_head`: the registry's heads, by name and parameters, for weights that name theirs."""
-        self.find_head = find_head
+        self._find_head = find_head
+
+    def find_head(self, name: str, parameters: Mapping[str, Any]) -> Head:
+        """The head of that name."""
+        if self._find_head is None:
+            raise ModelError(f"the head '{name}' is looked for in a registry", "Use Registry().adapter(source).")
+        return self._find_head(name, parameters)
 
     @abstractmethod
     def accepts(self, source: str) -> bool:

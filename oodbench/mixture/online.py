@@ -53,9 +53,10 @@ class OnlineMixture(nn.Module):
     def log_density(self, points: Tensor) -> Tensor:
         """float32 [n, C, M] of points [n, D] under each component; gradients go to the points alone."""
         with torch.autocast(points.device.type, enabled=False), torch.no_grad():
-            if self.options.unit_means:
-                self.mean.copy_(functional.normalize(self.mean, dim=2))
-            mean, variance = self.mean.clone(), self.deviation.square()
+            mean = functional.normalize(self.mean, dim=2) if self.options.unit_means else self.mean.clone()
+            if self.training:
+                self.mean.copy_(mean)
+            variance = self.deviation.square()
         with torch.autocast(points.device.type, enabled=False):
             return component_log_density(points.float(), mean, variance)
 

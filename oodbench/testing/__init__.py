@@ -12,8 +12,16 @@ Each contract is a plain class whose test methods pytest collects from the subcl
 
 from oodbench.testing.benchmarks import BenchmarkContract
 from oodbench.testing.datasets import DatasetContract
+from oodbench.testing.heads import HeadContract
 from oodbench.testing.methods import MethodContract
 from oodbench.testing.reports import ReportContract
 from oodbench.testing.segmenters import AdapterContract
 
-__all__ = ["AdapterContract", "BenchmarkContract", "DatasetContract", "MethodContract", "ReportContract"]
+__all__ = [
+    "AdapterContract",
+    "BenchmarkContract",
+    "DatasetContract",
+    "HeadContract",
+    "MethodContract",
+    "ReportContract",
+]

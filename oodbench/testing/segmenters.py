@@ -31,7 +31,7 @@ class AdapterContract(PluginContract):
 
     def adapter(self) -> Adapter:
         """A new one."""
-        made: Adapter = self.load()()
+        made: Adapter = self.load()(self.registry().head)
         return made
 
     def network(self, folder: Path) -> Segmenter:
