@@ -52,13 +52,12 @@ class OnlineMixture(nn.Module):
 
     def log_density(self, points: Tensor) -> Tensor:
         """float32 [n, C, M] of points [n, D] under each component; gradients go to the points alone."""
-        with torch.autocast(points.device.type, enabled=False), torch.no_grad():
-            mean = functional.normalize(self.mean, dim=2) if self.options.unit_means else self.mean.clone()
+        with torch.autocast(points.device.type, enabled=False):
+            # No buffer asks for a gradient.
+            mean = functional.normalize(self.mean, dim=2) if self.options.unit_means else self.mean
             if self.training:
                 self.mean.copy_(mean)
-            variance = self.deviation.square()
-        with torch.autocast(points.device.type, enabled=False):
-            return component_log_density(points.float(), mean, variance)
+            return component_log_density(points.float(), mean, self.deviation.square())
 
     def class_score(self, log_density: Tensor) -> Tensor:
         """[n, C] from the components' log-densities [n, C, M]."""

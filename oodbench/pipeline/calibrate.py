@@ -48,7 +48,7 @@ def calibrate(plan: Plan, store: Store, progress: Progress) -> None:
         mine = [scorer.key for scorer in plan.record.scorers if scorer.network == record.name]
         todo = {key: plan.scorers[key] for key in mine if store.calibration(calibration_name(key, part)) is None}
         quality_file = quality_name(record.digest, part.digest)
-        quality = Quality(network) if store.read_json(quality_file) is None else None
+        quality = Quality(len(network.classes)) if store.read_json(quality_file) is None else None
         if not todo and quality is None:
             continue
         samples: dict[str, list[np.ndarray]] = {key: [] for key in todo}
@@ -92,11 +92,10 @@ def quality_name(network_digest: str, frames_digest: str) -> str:
 
 
 class Quality:
-    """Closed-set quality of a network, batch by batch."""
+    """Closed-set quality of a network of that many classes, batch by batch."""
 
-    def __init__(self, network: Segmenter) -> None:
-        self._network = network
-        self._confusion = ConfusionMatrix(len(network.classes))
+    def __init__(self, classes: int) -> None:
+        self._confusion = ConfusionMatrix(classes)
         self._confidence = 0.0
         self._pixels = 0
         self._frames = 0
@@ -142,7 +141,7 @@ def quality_warnings(name: str, measured: Mapping[str, Any], expected: Expected)
 
 def measure_quality(network: Segmenter, frames: Sequence[Frame], progress: Progress) -> dict[str, Any]:
     """Closed-set quality on labelled frames, without a run."""
-    quality = Quality(network)
+    quality = Quality(len(network.classes))
     with progress.track(f"measure {network.name}", len(frames), "frames") as advance:
         for batch in forward_batches(network, frames, batches(len(frames), 1), Needs(class_maps=True)):
             quality.update(batch.output, [semantic_labels(frames[index]) for index in batch.positions])

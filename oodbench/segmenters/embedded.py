@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -14,15 +13,14 @@ import safetensors
 import safetensors.torch
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from oodbench.contracts import Adapter, AdapterCard, Capabilities, Expected, Head, Needs, Segmenter
 from oodbench.errors import ModelError
 from oodbench.files import digest_bytes, digest_file, write_atomically
 from oodbench.segmenters.compact import CHANNELS, CompactNetwork
-from oodbench.segmenters.model_card import Classes, ExpectedQuality
+from oodbench.segmenters.model_card import Classes, ExpectedQuality, read_toml
 from oodbench.types import ClassMaps, RGBImage, SegmenterOutput
-from oodbench.validation import explain
 
 PLUGINS = {
     "models": {
@@ -38,6 +36,7 @@ EMBEDDED = ("streets-gmmseg", "streets-softmax")
 
 FOLDER = Path(__file__).parent / "networks"
 """Where their weights and model cards lie."""
+
 # The encoder halves its input four times.
 _MULTIPLE = 16
 
@@ -86,7 +85,9 @@ class EmbeddedAdapter(Adapter):
         path = FOLDER / f"{source}.safetensors" if source in EMBEDDED else Path(source)
         if not path.is_file():
             raise ModelError(f"{path}: no such file; expected weights that oodbench train wrote")
-        described = _read_card(card or path.with_suffix(".toml"))
+        described = read_toml(
+            card or path.with_suffix(".toml"), EmbeddedCard, "oodbench train writes it beside the weights."
+        )
         head = self.find_head(described.head.name, described.head.parameters)
         return EmbeddedSegmenter(path, described, head, device)
 
@@ -103,9 +104,7 @@ class EmbeddedSegmenter(Segmenter):
         self.expected = Expected(card.expected.miou, card.expected.mean_confidence)
         self.capabilities = Capabilities("logits", ("penultimate",), head.extras())
         self.trained_on = card.training.data
-        if device == "cuda" and not torch.cuda.is_available():
-            raise ModelError("--device cuda: this torch sees no GPU", "Use --device cpu.")
-        self.device = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
+        self.device = choose_device(device)
         network = CompactNetwork(head.build(CHANNELS, len(self.classes)))
         _load(network, path, head)
         network.eval().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch omits it
@@ -145,6 +144,18 @@ class EmbeddedSegmenter(Segmenter):
             "classes": f"{self.classes.name}: {', '.join(self.classes.names)}",
             "expected": card.expected.model_dump(),
         }
+
+
+def choose_device(wanted: Literal["auto", "cpu", "cuda"]) -> Literal["cpu", "cuda"]:
+    """Where torch is to work.
+
+    Raises:
+        ModelError: a GPU is wanted, and there is none.
+    """
+    available = torch.cuda.is_available()
+    if wanted == "cuda" and not available:
+        raise ModelError("--device cuda: this torch sees no GPU", "Use --device cpu.")
+    return "cuda" if wanted != "cpu" and available else "cpu"
 
 
 def write_weights(path: Path, network: CompactNetwork, head: Head) -> None:
@@ -187,14 +198,3 @@ def _load(network: CompactNetwork, path: Path, head: Head) -> None:
 
 def _shape(value: torch.Tensor | None) -> str:
     return "missing" if value is None else str(list(value.shape))
-
-
-def _read_card(path: Path) -> EmbeddedCard:
-    try:
-        return EmbeddedCard.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        raise ModelError(f"{path}: no such model card", "oodbench train writes it beside the weights.") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ModelError(f"{path}: not a readable TOML file ({error})") from None
-    except ValidationError as error:
-        raise ModelError(f"{path}: {'; '.join(explain(error))}", "docs/models.md describes each field.") from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import cv2
 import numpy as np
@@ -116,23 +116,39 @@ class ModelCard(_Section):
     expected: ExpectedQuality = ExpectedQuality()
 
 
+Card = TypeVar("Card", bound=BaseModel)
+
+
 def read_card(path: Path) -> ModelCard:
-    """Read and check a model card.
+    """The model card of an exported network; raises as `read_toml`."""
+    known = (*ModelCard.model_fields, *Preprocessing.model_fields, *Outputs.model_fields, *Classes.model_fields)
+    return read_toml(
+        path,
+        ModelCard,
+        "A TOML file beside the network says what its outputs are and how images are prepared: copy "
+        "docs/examples/erfnet-cityscapes.toml and change it, or name another file with --model-card.",
+        known,
+    )
+
+
+def read_toml(path: Path, kind: type[Card], where_from: str, known: tuple[str, ...] = ()) -> Card:
+    """Read and check a model card of either kind.
+
+    Args:
+        path: of the file.
+        kind: what it has to be.
+        where_from: what to do where there is none.
+        known: names that an unknown field may have been meant for.
 
     Raises:
         ModelError: the file is missing, is no TOML, or a field is unknown, missing or of the wrong type.
     """
     try:
-        return ModelCard.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        return kind.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
-        raise ModelError(
-            f"{path}: no such model card",
-            "A TOML file beside the network says what its outputs are and how images are prepared: copy "
-            "docs/examples/erfnet-cityscapes.toml and change it, or name another file with --model-card.",
-        ) from None
+        raise ModelError(f"{path}: no such model card", where_from) from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ModelError(f"{path}: not a readable TOML file ({error})") from None
     except ValidationError as error:
-        known = [*ModelCard.model_fields, *Preprocessing.model_fields, *Outputs.model_fields, *Classes.model_fields]
-        problems = "; ".join(explain(error, tuple(known)))
+        problems = "; ".join(explain(error, known))
         raise ModelError(f"{path}: {problems}", "docs/models.md describes each field.") from None

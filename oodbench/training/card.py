@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from oodbench.files import write_atomically
 from oodbench.segmenters.embedded import EmbeddedCard
@@ -13,8 +15,9 @@ _USE = "trying out and testing anomaly scorers on the drawn world it was trained
 _LIMITS = "it has never seen a photograph: nothing that it says of one means anything"
 
 
-def write_card(path: Path, recipe: Recipe, *, seed: int, classes: str, miou: float, confidence: float) -> EmbeddedCard:
-    """Write the TOML file, and return what is in it."""
+def write_card(path: Path, recipe: Recipe, seed: int, classes: str, quality: Mapping[str, Any]) -> None:
+    """Write the TOML file; `classes` is the class set's name, `quality` what `runner.measure` gives."""
+    expected = {name: quality[name] for name in ("miou", "mean_confidence") if quality[name] is not None}
     card = EmbeddedCard.model_validate(
         {
             "name": recipe.name,
@@ -28,7 +31,7 @@ def write_card(path: Path, recipe: Recipe, *, seed: int, classes: str, miou: flo
                 "iterations": recipe.schedule.iterations,
                 "data": recipe.data.dataset,
             },
-            "expected": {"miou": round(miou, 4), "mean_confidence": round(confidence, 4)},
+            "expected": {name: round(value, 4) for name, value in expected.items()},
         }
     )
     top = ("name", "intended_use", "limits")
@@ -42,4 +45,3 @@ def write_card(path: Path, recipe: Recipe, *, seed: int, classes: str, miou: flo
             lines += ["", f"[{section}.{key}]", *(f"{name} = {json.dumps(value)}" for name, value in inner.items())]
     text = "\n".join(lines) + "\n"
     write_atomically(path, lambda file: file.write(text.encode()))
-    return card

@@ -20,11 +20,11 @@ from torch import Tensor
 
 from oodbench.contracts import HeadOutput, TrainingHead
 from oodbench.files import write_atomically
-from oodbench.metrics import ConfusionMatrix
-from oodbench.numerics import summarise
+from oodbench.pipeline.calibrate import Quality
+from oodbench.pipeline.feed import semantic_labels
 from oodbench.pipeline.progress import Progress
 from oodbench.segmenters.compact import CompactNetwork
-from oodbench.types import VOID, Frame
+from oodbench.types import ClassMaps, Frame, SegmenterOutput
 
 
 class TrainedModel(BaseModel):
@@ -84,9 +84,10 @@ class LogHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Drop what a killed run logged beyond its last checkpoint."""
-        lines = self._file.read_text().splitlines() if self._file.is_file() else []
-        kept = [line for line in lines if json.loads(line)["iteration"] <= runner.iter]
-        self._file.write_text("".join(line + "\n" for line in kept))
+        lines = self._file.read_text().splitlines(keepends=True) if self._file.is_file() else []
+        # A line without its end was being written when the run was killed.
+        kept = [line for line in lines if line.endswith("\n") and json.loads(line)["iteration"] <= runner.iter]
+        self._file.write_text("".join(kept))
         self._bar = self._progress.track("train", runner.max_iters - runner.iter, "steps")
         self._advance = self._bar.__enter__()
         self._started = time.perf_counter()
@@ -106,7 +107,7 @@ class LogHook(Hook):
             entry |= {name: round(value, 6) for name, value in runner.model.facts().items()}
             self._losses, self._count = {}, 0
             if done % self._every == 0 or done == runner.max_iters:
-                entry["miou"] = round(measure(runner.model.network, self._frames, self._classes)[0], 5)
+                entry["miou"] = measure(runner.model.network, self._frames, self._classes)["miou"]
             self._started = time.perf_counter()
             with self._file.open("a") as log:
                 log.write(json.dumps(entry) + "\n")
@@ -142,20 +143,14 @@ class SaveHook(Hook):
 
 
 @torch.inference_mode()
-def measure(network: CompactNetwork, frames: Sequence[Frame], classes: int) -> tuple[float, float]:
-    """(mIoU, mean confidence) on whole frames, class maps brought to the labels' resolution."""
+def measure(network: CompactNetwork, frames: Sequence[Frame], classes: int) -> Mapping[str, Any]:
+    """miou and mean_confidence on whole frames, as a run measures them (pipeline.calibrate)."""
     training = network.training
     network.eval()
     device = next(network.parameters()).device
-    confusion, confident, pixels = ConfusionMatrix(classes), 0.0, 0
+    quality = Quality(classes)
     for frame in frames:
-        assert frame.read_semantic_labels is not None, "frames of a dataset have semantic labels"
-        labels = frame.read_semantic_labels()
         image = torch.from_numpy(frame.read_image().transpose(2, 0, 1)[None].copy()).float().to(device)
-        maps = network(image).class_maps[0]
-        summary = summarise(maps, labels.values.shape)
-        confusion.update(summary.prediction.cpu().numpy(), labels)
-        confidence = (1 / (1 + summary.others)).cpu().numpy()[labels.values != VOID]
-        confident, pixels = confident + float(confidence.sum(dtype="float64")), pixels + confidence.size
+        quality.update(SegmenterOutput(ClassMaps(network(image).class_maps)), [semantic_labels(frame)])
     network.train(training)
-    return confusion.miou(), confident / pixels
+    return quality.result()

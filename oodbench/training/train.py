@@ -16,13 +16,15 @@ from torch.utils.data import DataLoader
 from oodbench.contracts import Roots, TrainingHead
 from oodbench.errors import DataError, RunFolderError
 from oodbench.pipeline.progress import Progress
+from oodbench.pipeline.store import Store
 from oodbench.registry import Registry
 from oodbench.segmenters.compact import CHANNELS, CompactNetwork
-from oodbench.segmenters.embedded import write_weights
+from oodbench.segmenters.embedded import choose_device, write_weights
 from oodbench.training.card import write_card
 from oodbench.training.crops import Crops, Remaining
 from oodbench.training.recipe import Recipe
 from oodbench.training.runner import LogHook, ResumableLoop, SaveHook, TrainedModel, measure
+from oodbench.types import FrameSet
 
 
 def train(
@@ -43,7 +45,15 @@ def train(
     Raises:
         OodbenchError: the folder holds another training; the data is not there; and so on.
     """
-    out.mkdir(parents=True, exist_ok=True)
+    where = choose_device(device)
+    with Store(out).locked():
+        return _train(recipe, out, progress, registry, roots, seed, where)
+
+
+def _train(
+    recipe: Recipe, out: Path, progress: Progress, registry: Registry, roots: Roots, seed: int, device: str
+) -> Path:
+    """In a folder that this process holds."""
     checkpoint = _checkpoint(out / "checkpoint.pt", recipe, seed)
     dataset = registry.dataset(recipe.data.dataset)
     splits, classes = dataset.open(roots), dataset.card.classes
@@ -55,12 +65,11 @@ def train(
     module = head.build(CHANNELS, len(classes))
     assert isinstance(module, TrainingHead), f"the head '{recipe.head.name}' can't be trained"
     network = CompactNetwork(module)
-    where = "cuda" if device == "cuda" or (device == "auto" and torch.cuda.is_available()) else "cpu"
     start = 0
     if checkpoint is not None:
         network.load_state_dict(checkpoint["network"])
         start = int(checkpoint["iteration"])
-    network.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch leaves this one out
+    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch leaves this one out
     model = TrainedModel(network, module)
     validation = splits[recipe.data.validation].frames[: recipe.data.validation_frames]
     runner = _runner(recipe, model, splits[recipe.data.train], out, seed, start)
@@ -75,21 +84,14 @@ def train(
     if start < schedule.iterations:
         runner.train()
     network.eval().to("cpu")
-    miou, confidence = measure(network, validation, len(classes))
+    quality = measure(network, validation, len(classes))
     file = out / f"{recipe.name}.safetensors"
     write_weights(file, network, head)
-    write_card(
-        file.with_suffix(".toml"),
-        recipe,
-        seed=seed,
-        classes=classes.name,
-        miou=miou,
-        confidence=confidence,
-    )
+    write_card(file.with_suffix(".toml"), recipe, seed, classes.name, quality)
     return file
 
 
-def _runner(recipe: Recipe, model: TrainedModel, found: Any, out: Path, seed: int, start: int) -> Runner:
+def _runner(recipe: Recipe, model: TrainedModel, found: FrameSet, out: Path, seed: int, start: int) -> Runner:
     schedule = recipe.schedule
     crops = Crops(found, recipe.data, seed, schedule.iterations)
     loader = DataLoader(crops, batch_size=None, sampler=Remaining(start, schedule.iterations))

@@ -1,8 +1,9 @@
 """How much of a frame is anomalous, in how many pieces, and where: after the public benchmarks.
 
 Each regime follows the distributions measured on the labels of the data set that it mimics: the share of a frame, the
-number of objects, the height at which they stand. What is drawn from them here are targets; a near vehicle may hide
-part of an object. docs/streets.md sets what came out beside what was aimed at.
+number of objects, the height at which they stand. What is drawn here are targets: nearer things hide parts of objects,
+and objects each other, so that some of them lie beside the measured figure for what is seen to lie near it.
+docs/streets.md sets what is seen beside what was measured.
 """
 
 from __future__ import annotations

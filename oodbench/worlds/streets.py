@@ -145,7 +145,7 @@ def _standing(scene: Scene, target: Target, dice: Dice, anywhere: bool) -> Thing
             break
 
     def paint(canvas: Canvas) -> None:
-        paint_contact(canvas, camera, camera.across(best, z), z, 0.5 * half * 2, 0.35 * half)
+        paint_contact(canvas, camera, camera.across(best, z), z, half, 0.35 * half)
         picture.paint(canvas, best - width / 2, base - height, width, height, z)
 
     return Thing(z, (best - width / 2, base - height, best + width / 2, base), paint)

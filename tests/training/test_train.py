@@ -14,6 +14,7 @@ import torch
 from oodbench.contracts import Roots
 from oodbench.errors import DataError, ModelError, RunFolderError, UnknownNameError, UsageError
 from oodbench.pipeline.progress import Silent
+from oodbench.pipeline.store import Store
 from oodbench.registry import Registry
 from oodbench.training.crops import Crops
 from oodbench.training.recipe import Recipe, read_recipe, recipe_names
@@ -116,6 +117,38 @@ def test_a_folder_of_another_training_is_refused(tmp_path: Path) -> None:
     (tmp_path / "out" / "checkpoint.pt").write_bytes(b"PK\x03\x04 torn")
     with pytest.raises(RunFolderError, match="not a checkpoint"):
         run(recipe(iterations=2), tmp_path / "out")
+
+
+def test_a_folder_that_is_a_file_or_in_use_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunFolderError, match="file: can't be written"):
+        run(recipe(iterations=2), tmp_path / "file")
+    with Store(tmp_path / "out").locked(), pytest.raises(RunFolderError, match="another oodbench process is at work"):
+        run(recipe(iterations=2), tmp_path / "out")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_a_gpu_that_is_not_there_is_said_before_anything_is_written(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="this torch sees no GPU"):
+        run(recipe(), tmp_path / "out", device="cuda")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_torn_line_of_the_log_is_dropped(tmp_path: Path) -> None:
+    run(recipe(iterations=2), tmp_path / "out")
+    checkpoint = torch.load(tmp_path / "out" / "checkpoint.pt", weights_only=True)
+    checkpoint["iteration"] = 1
+    torch.save(checkpoint, tmp_path / "out" / "checkpoint.pt")
+    with (tmp_path / "out" / "log.jsonl").open("a") as file:
+        file.write('{"iteration": 1, "lo')
+    run(recipe(iterations=2), tmp_path / "out")
+    assert [entry["iteration"] for entry in log(tmp_path / "out")] == [2]
+
+
+def test_the_embedded_recipes_differ_in_their_head_alone() -> None:
+    first, second, third = (read_recipe(f"streets-{name}") for name in ("softmax", "gmmseg", "frozen"))
+    assert first.data == second.data == third.data
+    assert first.schedule == second.schedule == third.schedule
 
 
 def test_seeds_give_other_weights_and_one_seed_the_same(tmp_path: Path) -> None:
