@@ -52,6 +52,9 @@ class GMMSegHead(Head):
         void_counts: bool | None = Field(
             None, description="void pixels count in the segmentation loss's mean; None: the preset's"
         )
+        correct_only: bool | None = Field(
+            None, description="only pixels classified right enter the memory; None: the preset's"
+        )
         frozen: bool = Field(False, description="leave the mixture as it starts: no EM")
         half_memory: bool = Field(False, description="keep the memory in half precision")
 
@@ -65,14 +68,9 @@ class GMMSegHead(Head):
     params: Params
 
     def build(self, channels: int, classes: int) -> nn.Module:
-        params, options = self.params, PRESETS[self.params.preset]
-        if params.memory is not None:
-            options = replace(options, memory=params.memory)
-        if params.mean_momentum is not None:
-            options = replace(options, mean_momentum=params.mean_momentum)
-        if params.void_counts is not None:
-            options = replace(options, void_counts=params.void_counts)
-        return GMMSegModule(channels, classes, params, options)
+        said = self.params.model_dump(include={"memory", "mean_momentum", "void_counts", "correct_only"})
+        options = replace(PRESETS[self.params.preset], **{name: v for name, v in said.items() if v is not None})
+        return GMMSegModule(channels, classes, self.params, options)
 
     def extras(self) -> tuple[str, ...]:
         return (CLASS_LOG_DENSITY,)
