@@ -142,12 +142,18 @@ def _filled(kind: type[Scoring | Protocol], record: Mapping[str, Any]) -> dict[s
 
 
 def compare(before: Measurement, now: Measurement, tolerances: Mapping[str, float]) -> Verdict:
-    """What moved between two measurements without `differences`."""
+    """What moved between two measurements without `differences`.
+
+    A row's metric may get worse by `tolerances`, or by what chance moves it where that is more.
+    """
     today = {row.key: row for row in now.rows}
     moves, unmoved = [], 0
     for row in before.rows:
         for metric in row.metrics:
-            move = _move(row, today[row.key], metric, tolerances.get(metric))
+            tolerance = tolerances.get(metric)
+            if tolerance is not None:
+                tolerance = max(tolerance, row.chance.get(metric, 0.0))
+            move = _move(row, today[row.key], metric, tolerance)
             if move is None:
                 unmoved += 1
             else:

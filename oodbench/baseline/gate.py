@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from oodbench.baseline.chance import kept_chance, with_chance
 from oodbench.baseline.compare import Verdict, compare, differences
 from oodbench.baseline.record import BASELINE_SCHEMA, Baseline, Tolerances
 from oodbench.baseline.store import read_baseline, read_result, write_baseline
@@ -15,7 +16,7 @@ from oodbench.errors import BaselineError, NotComparableError, UnknownNameError,
 DEFAULT_TOLERANCES: Tolerances = {"AP": 1.0, "FPR95": 2.0}
 """Points by which a metric may get worse where a baseline is made without --tolerance.
 
-Set by judgement. They will be derived from the spread of each metric over seeds; docs/gate.md has the place.
+Set by judgement: what a team may be ready to lose. What another seed moves is measured, row by row (baseline.chance).
 """
 
 
@@ -28,12 +29,14 @@ class Acceptance:
         not_compared: why not, a text a reason.
         tolerances: metric -> points, as stored.
         rows: how many rows the baseline holds.
+        by_chance: how many of its numbers may move by more than that, since another seed moves them by more.
     """
 
     verdict: Verdict | None
     not_compared: tuple[str, ...]
     tolerances: Mapping[str, float]
     rows: int
+    by_chance: int
 
 
 def gate(run: str | Path, baseline: str | Path, tolerances: Mapping[str, float] | None = None) -> Verdict:
@@ -67,7 +70,12 @@ def gate(run: str | Path, baseline: str | Path, tolerances: Mapping[str, float] 
     return compare(accepted.measured, today, accepted.tolerances | given)
 
 
-def accept(run: str | Path, baseline: str | Path, tolerances: Mapping[str, float] | None = None) -> Acceptance:
+def accept(
+    run: str | Path,
+    baseline: str | Path,
+    tolerances: Mapping[str, float] | None = None,
+    others: Sequence[str | Path] = (),
+) -> Acceptance:
     """Make a run the accepted one: write the baseline, in the place of the one that is there.
 
     Args:
@@ -75,11 +83,14 @@ def accept(run: str | Path, baseline: str | Path, tolerances: Mapping[str, float
         baseline: the file; its folder is made where it is missing.
         tolerances: metric -> points to be stored. For metrics that it leaves out: those of the baseline that is
             there; where there is none, the defaults.
+        others: runs of the same network under other seeds, two or more, from which the chance in each row is measured.
+            Without them rows keep the chance that the baseline has for them.
 
     Raises:
         BaselineError: the file can't be written.
         RunFolderError: there is no result, or it is damaged.
-        UsageError: the file lies in the run's folder, or a tolerance is wrong.
+        NotComparableError: one of the others differs in more than its seed.
+        UsageError: the file lies in the run's folder, a tolerance is wrong, or the others don't serve.
     """
     given = _checked(tolerances or {})
     file = Path(baseline)
@@ -87,7 +98,7 @@ def accept(run: str | Path, baseline: str | Path, tolerances: Mapping[str, float
         raise UsageError(
             f"--baseline {file} lies in the folder of the run", "Keep it beside your sources: it outlives runs."
         )
-    today = read_result(Path(run))
+    today = with_chance(Path(run), [Path(other) for other in others]) if others else read_result(Path(run))
     verdict, stored, reasons = None, DEFAULT_TOLERANCES, []
     try:
         before = read_baseline(file)
@@ -96,9 +107,12 @@ def accept(run: str | Path, baseline: str | Path, tolerances: Mapping[str, float
     else:
         stored, reasons = before.tolerances, differences(before.measured, today)
         verdict = None if reasons else compare(before.measured, today, stored | given)
+        if not others:
+            today = kept_chance(before.measured, today)
     kept = stored | given
     write_baseline(file, Baseline(schema_version=BASELINE_SCHEMA, tolerances=kept, measured=today))
-    return Acceptance(verdict, tuple(reasons), dict(kept), len(today.rows))
+    wider = sum(row.chance[metric] > kept[metric] for row in today.rows for metric in kept if metric in row.chance)
+    return Acceptance(verdict, tuple(reasons), dict(kept), len(today.rows), wider)
 
 
 def _checked(tolerances: Mapping[str, float]) -> Tolerances:

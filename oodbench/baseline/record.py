@@ -39,7 +39,10 @@ class FitRecord(_Record):
 
 
 class RowRecord(_Record):
-    """One row: who, on what, and its metrics as fractions; null where undefined, with the reason."""
+    """One row: who, on what, and its metrics as fractions; null where undefined, with the reason.
+
+    `chance`: metric -> points by which another seed may move it (baseline.chance); in baselines alone.
+    """
 
     network: str
     label: str
@@ -50,6 +53,7 @@ class RowRecord(_Record):
     fit: FitRecord | None = None
     metrics: dict[Metric, Annotated[float, Field(strict=True, allow_inf_nan=False)] | None]
     undefined: dict[str, str] = {}
+    chance: dict[Metric, Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]] = {}
 
     @property
     def key(self) -> tuple[str, str, str, str]:

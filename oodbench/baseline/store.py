@@ -23,6 +23,7 @@ from oodbench.errors import BaselineError, OodbenchError, RunFolderError
 from oodbench.files import write_atomically
 from oodbench.validation import explain
 
+_AGAIN = "Run the same 'oodbench run' again, with the version of oodbench that is to be judged."
 _PHRASES = 5
 _RECORDS = (Baseline, Measurement, BenchmarkRecord, RowRecord, FitRecord)
 _KNOWN = tuple(name for record in _RECORDS for name in record.model_fields)
@@ -34,32 +35,43 @@ class _Result(BaseModel):
     rows: list[Row]
 
 
-def read_result(folder: Path) -> Measurement:
-    """What the run in this folder measured, from its result.json alone.
+def read_rows(folder: Path) -> list[Row]:
+    """The rows of the run in this folder, from its result.json alone.
 
     Raises:
         RunFolderError: there is none, it is damaged or of another version, or it has no rows.
     """
     path = folder / "result.json"
-    again = "Run the same 'oodbench run' again, with the version of oodbench that is to be judged."
     absent = RunFolderError(
         f"{folder}: no result.json in this folder",
         "Expected the folder of a run that was evaluated; run the same 'oodbench run' again to go on with one.",
     )
-    content = _json_object(path, absent, again)
+    content = _json_object(path, absent, _AGAIN)
     try:
         rows = _Result.model_validate(content).rows
-        others = {str(row.schema_version) for row in rows if row.schema_version != ROW_SCHEMA}
-        if others:
-            raise RunFolderError(
-                f"{path}: rows of schema_version {', '.join(others)}; this version of oodbench reads {ROW_SCHEMA}",
-                again,
-            )
-        if not rows:
-            raise RunFolderError(f"{path}: no rows", "Run again with a benchmark whose labels are public.")
+    except ValidationError as error:
+        raise RunFolderError(f"{path}: {_explained(error)}", _AGAIN) from None
+    others = {str(row.schema_version) for row in rows if row.schema_version != ROW_SCHEMA}
+    if others:
+        raise RunFolderError(
+            f"{path}: rows of schema_version {', '.join(others)}; this version of oodbench reads {ROW_SCHEMA}", _AGAIN
+        )
+    if not rows:
+        raise RunFolderError(f"{path}: no rows", "Run again with a benchmark whose labels are public.")
+    return rows
+
+
+def read_result(folder: Path) -> Measurement:
+    """What the run in this folder measured, from its result.json alone.
+
+    Raises:
+        RunFolderError: as `read_rows`, or its rows are not of one run.
+    """
+    path, rows = folder / "result.json", read_rows(folder)
+    try:
         measured = _measurement(path, rows)
     except ValidationError as error:
-        raise RunFolderError(f"{path}: {_explained(error)}", again) from None
+        raise RunFolderError(f"{path}: {_explained(error)}", _AGAIN) from None
     if measured.repeated():
         raise RunFolderError(
             f"{path}: two rows for {'; '.join(measured.repeated())}",

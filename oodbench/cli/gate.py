@@ -24,6 +24,16 @@ _NUMBERS = range(_HEADS.index("baseline"), _HEADS.index("verdict"))
 
 def gate(
     run: Annotated[Path, typer.Argument(help="The folder of a run; its result.json is read.", metavar="RUN")],
+    others: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="With --accept: the same run under other seeds, from which it is measured how far chance moves each "
+            "row.",
+            metavar="OTHER",
+            show_default=False,
+        ),
+    ] = None,
+    *,
     baseline: Annotated[Path, typer.Option(help="The file that holds the accepted run.", metavar="FILE")],
     accept: Annotated[
         bool, typer.Option("--accept", help="Write FILE: from now on this run is the accepted one.")
@@ -45,8 +55,13 @@ def gate(
     Exit codes: 0 nothing got worse beyond its tolerance, 1 something did, 2 the two can't be compared.
     """
     tolerances = _tolerances(tolerance)
+    if others and not accept:
+        raise UsageError(
+            f"{run} and {len(others)} more runs were given; one run at a time is held against a baseline",
+            "Several are for --accept alone.",
+        )
     if accept:
-        done = accept_run(run, baseline, tolerances)
+        done = accept_run(run, baseline, tolerances, others or ())
         if as_json:
             _print_json(done.verdict, done.tolerances, accepted=True, not_compared=done.not_compared)
             return
@@ -56,6 +71,8 @@ def gate(
             _print_moves(done.verdict)
         limits = ", ".join(f"{metric} {points:g}" for metric, points in done.tolerances.items())
         print(f"Accepted: {baseline} holds {done.rows} rows; tolerances in points: {limits}.")
+        if done.by_chance:
+            print(f"Wider where another seed moves a number by more: {done.by_chance} of the numbers.")
         return
     verdict = hold_against(run, baseline, tolerances)
     if as_json:

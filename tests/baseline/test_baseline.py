@@ -113,6 +113,57 @@ def test_an_accepted_run_passes_with_no_tolerance_at_all(tmp_path_factory: pytes
     assert (verdict.moves, verdict.unmoved) == ((), 3 * len(drawn))
 
 
+# what another seed moves
+
+APS = (0.50, 0.48, 0.53, 0.49, 0.50)
+
+
+def seeds(folder: Path, *aps: float) -> list[Path]:
+    """Runs of one fitted method, whose AP the seed moves, and of one that it doesn't move."""
+    made = [[row(ap, label="kNN", seed=seed), row(0.5, label="MSP", seed=seed)] for seed, ap in enumerate(aps)]
+    return [write_result(folder / f"seed{seed}", rows) for seed, rows in enumerate(made)]
+
+
+def test_a_row_may_move_as_far_as_other_seeds_move_it(tmp_path: Path) -> None:
+    file = tmp_path / "baseline.json"
+    first, *others = seeds(tmp_path, *APS)
+    done = accept(first, file, others=others)
+    # s = 1.8708 points; Student's t of 4 degrees of freedom exceeds 3.7469 with a chance of .01; times sqrt 2.
+    assert [kept["chance"] for kept in json.loads(file.read_text())["measured"]["rows"] if "chance" in kept] == [
+        {"AP": pytest.approx(9.913, abs=0.002)}
+    ]
+    assert done.by_chance == 1
+    assert all(oodbench.gate(run, file).passed for run in (first, *others))
+    still = row(label="MSP")
+    assert hold(file, row(0.402, label="kNN"), still).passed
+    (worse,) = hold(file, row(0.40, label="kNN"), still).worse
+    assert (worse.label, worse.tolerance) == ("kNN", pytest.approx(9.913, abs=0.002))
+    # Luck does not excuse a loss beyond what the team says it may lose, where the seed moves nothing.
+    assert not hold(file, row(label="kNN"), row(0.48, label="MSP")).passed
+    # A wider tolerance holds; a metric that is not gated stays so.
+    assert hold(file, row(0.3, label="kNN"), still, AP=20).passed
+    accept(first, file)
+    assert hold(file, row(0.402, label="kNN"), still).passed
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"seed": 0}, "are both of seed 0"),
+        ({"digests": {"network": "9" * 64, "data": "2" * 64}}, "tiny has other weights there"),
+        ({"scoring": {"upsample": "score"}}, "in more than its seed"),
+    ],
+)
+def test_runs_that_say_nothing_of_chance(tmp_path: Path, change: Document, said: str) -> None:
+    first, second, third = seeds(tmp_path, 0.5, 0.6, 0.7)
+    with pytest.raises(UsageError, match="expected 3 or more"):
+        accept(first, tmp_path / "baseline.json", others=[second])
+    write_result(third, [row(0.7, label=label, **{"seed": 2} | change) for label in ("kNN", "MSP")])
+    with pytest.raises(OodbenchError, match=said):
+        accept(first, tmp_path / "baseline.json", others=[second, third])
+    assert not (tmp_path / "baseline.json").exists()
+
+
 # what can't be compared
 
 

@@ -73,6 +73,15 @@ def test_worse(place: Path) -> None:
     assert [move["outcome"] for move in content["moves"]] == ["better", "worse", "not gated", "worse", "within"]
 
 
+def test_other_seeds_are_for_accepting(place: Path) -> None:
+    names = [write_result(place / f"seed{n}", [row(0.5 + n / 100, seed=n)]).name for n in range(1, 4)]
+    write_result(place / "run", [row()])
+    assert gate(place, *names).returncode == 2
+    done = gate(place, *names, "--accept")
+    assert done.returncode == 0
+    assert done.stdout.endswith("Wider where another seed moves a number by more: 1 of the numbers.\n")
+
+
 def test_not_comparable(place: Path) -> None:
     write_result(place / "run", [row(0.1, scoring={"upsample": "score", "resize": "bilinear"})])
     for arguments in ([], ["--json"]):
