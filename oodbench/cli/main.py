@@ -20,6 +20,7 @@ from oodbench.cli.exit_codes import ExitCode
 from oodbench.cli.gate import gate
 from oodbench.cli.info import info
 from oodbench.cli.list import list_plugins
+from oodbench.cli.merge import merge
 from oodbench.cli.new import new
 from oodbench.cli.report import report
 from oodbench.cli.run import run
@@ -39,6 +40,7 @@ app.command(short_help="Score benchmarks with methods on networks.")(run)
 app.command("list", short_help="List methods, benchmarks, models, ...")(list_plugins)
 app.command(short_help="Everything about one of them.")(info)
 app.command(short_help="Rows anew from a run's stored scores.")(evaluate)
+app.command(short_help="The pieces of a run put together.")(merge)
 app.command(short_help="A run's tables and figures.")(report)
 app.command(short_help="Train a network by a recipe.")(train)
 app.command(short_help="Is a run worse than the last accepted one?")(gate)

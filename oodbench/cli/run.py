@@ -88,6 +88,10 @@ def run(
     resume: Annotated[bool, typer.Option("--resume", help="Go on in --out and keep what fits this run.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Start anew in --out.")] = False,
     until: Annotated[_Stage, typer.Option(help="Stop after this stage.")] = "report",
+    shard: Annotated[
+        str | None,
+        typer.Option(help="Score only piece i of n, in --out; 'oodbench merge' puts them together.", metavar="i/n"),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and stop.")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print result.json, and nothing else, to standard output.")
@@ -102,7 +106,7 @@ def run(
     """
     from oodbench.pipeline.plan import default_folder, make_plan
     from oodbench.pipeline.request import Request
-    from oodbench.pipeline.run import check_folder, execute
+    from oodbench.pipeline.run import check_folder, execute, folder_of
     from oodbench.registry import Registry
 
     if resume and overwrite:
@@ -125,22 +129,24 @@ def run(
         out=out,
         policy="overwrite" if overwrite else "resume" if resume else "same",
         until=until,
+        shard=shard,
         plugins=tuple(plugin or ()),
     )
     registry = Registry(request.plugins)
     plan = make_plan(request, registry, progress)
     for warning in registry.warnings:
         progress.warn(warning)
-    folder = out or default_folder(plan.record)
-    _say_plan(plan, folder, progress)
+    _say_plan(plan, folder_of(request, plan), progress)
     if dry_run:
         check_folder(request, plan)
         if as_json:
             print(json.dumps(plan.record.model_dump(mode="json"), indent=1))
         return
     done = execute(request, plan, progress)
-    if until not in ("evaluate", "report"):
-        progress.say(f"stopped after {until}; {done.folder}")
+    if request.last_stage not in ("evaluate", "report"):
+        progress.say(f"stopped after {request.last_stage}; {done.folder}")
+        if request.shard:
+            progress.say(f"once all pieces are there: oodbench merge {out or default_folder(plan.record)}")
     elif as_json:
         print(json.dumps(done.result, indent=1))
     else:

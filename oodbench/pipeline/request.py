@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from oodbench.contracts import Roots
 from oodbench.errors import UsageError
+from oodbench.pipeline.shards import Shard
 from oodbench.types import Resize
 from oodbench.validation import explain
 
@@ -49,6 +50,7 @@ class Request(BaseModel):
     out: Path | None = None
     policy: Policy = "same"
     until: Stage = "report"
+    shard: Shard | None = None
     plugins: tuple[Path, ...] = ()
 
     @field_validator("limit", mode="before")
@@ -57,6 +59,16 @@ class Request(BaseModel):
         if value in (None, "all") or (str(value).isdecimal() and int(value) >= 1):
             return value
         raise ValueError("expected a number of frames from 1 on, or 'all'")
+
+    @field_validator("shard", mode="before")
+    @classmethod
+    def _piece(cls, value: Any) -> Any:
+        return Shard.of(value) if isinstance(value, str) else value
+
+    @property
+    def last_stage(self) -> Stage:
+        """After which to stop: a piece has no rows of its own."""
+        return "score" if self.shard and self.until in ("evaluate", "report") else self.until
 
     @staticmethod
     def of(**options: Any) -> Request:

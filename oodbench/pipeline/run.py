@@ -16,6 +16,7 @@ from oodbench.pipeline.plan import Plan, default_folder, make_plan
 from oodbench.pipeline.progress import Progress, Silent
 from oodbench.pipeline.request import STAGES, KeepScores, Policy, Request, Stage
 from oodbench.pipeline.score import score
+from oodbench.pipeline.shards import SHARED, adopt
 from oodbench.pipeline.store import Store
 from oodbench.pipeline.view import Run
 from oodbench.registry import Registry
@@ -44,6 +45,7 @@ def run(
     out: str | Path | None = None,
     policy: Policy = "same",
     until: Stage = "report",
+    shard: str | None = None,
     plugins: Several = (),
     progress: Progress | None = None,
 ) -> Run:
@@ -51,6 +53,7 @@ def run(
 
     Args:
         batch_size: frames in one forward pass. It is part of the run's identity.
+        shard: `i/n`: score this piece alone (docs/run.md, "In pieces"); oodbench.merge puts the pieces together.
         policy: what to do where the folder holds a run already: `same`, `resume` or `overwrite`.
         progress: where news go; nowhere by default.
 
@@ -78,6 +81,7 @@ def run(
         out=out,
         policy=policy,
         until=until,
+        shard=shard,
         plugins=_several(plugins),
     )
     progress = progress or Silent()
@@ -100,25 +104,34 @@ def execute(request: Request, plan: Plan, progress: Progress) -> Run:
         OodbenchError: see `run`.
     """
     check_folder(request, plan)
-    folder = request.out or default_folder(plan.record)
-    store = Store(folder)
+    whole = Store(request.out or default_folder(plan.record))
+    store = Store(folder_of(request, plan))
     with store.locked():
         if request.policy == "overwrite":
             store.clear()
         store.write_json("plan.json", plan.record.model_dump(mode="json"))
-        run = Run(folder)
+        there = whole.plan() if request.shard else None
+        if there is not None and there.digest == plan.record.digest:
+            adopt(whole, store, SHARED)
+        run = Run(store.folder)
         stages: dict[Stage, Callable[[], object]] = {
             "fit": lambda: fit(plan, store, progress),
             "calibrate": lambda: calibrate(plan, store, progress),
-            "score": lambda: score(plan, store, progress, keep_maps=request.keep_scores == "all"),
+            "score": lambda: score(plan, store, progress, keep_maps=request.keep_scores == "all", shard=request.shard),
             "evaluate": lambda: _evaluate(plan, store, progress, request.keep_scores, run),
-            "report": lambda: _report(run, progress),
+            "report": lambda: make_reports(run, progress),
         }
-        for stage in STAGES[1 : STAGES.index(request.until) + 1]:
+        for stage in STAGES[1 : STAGES.index(request.last_stage) + 1]:
             stages[stage]()
-        if request.keep_scores == "none" and request.until in ("evaluate", "report"):
+        if request.keep_scores == "none" and request.last_stage in ("evaluate", "report"):
             _drop_maps(plan, store, run, keep_figures=False)
     return run
+
+
+def folder_of(request: Request, plan: Plan) -> Path:
+    """Where this process works: in the run's folder, or in a piece's own folder within it."""
+    folder = request.out or default_folder(plan.record)
+    return request.shard.folder(folder) if request.shard else folder
 
 
 def check_folder(request: Request, plan: Plan) -> None:
@@ -127,16 +140,14 @@ def check_folder(request: Request, plan: Plan) -> None:
     Raises:
         RunFolderError: it can't be written, is too small, or holds something else.
     """
-    store = Store(request.out or default_folder(plan.record))
+    whole, store = Store(request.out or default_folder(plan.record)), Store(folder_of(request, plan))
     place = next(parent for parent in (store.folder, *store.folder.absolute().parents) if parent.exists())
     if not place.is_dir() or not os.access(place, os.W_OK):
         raise RunFolderError(f"{place}: can't be written", "Choose a folder that can be written with --out.")
-    _check_space(plan, store, place, request.keep_scores)
-    if not store.folder.exists():
-        return
-    if store.is_foreign():
+    _check_space(plan, store, place, request)
+    if whole.is_foreign():
         raise RunFolderError(
-            f"{store.folder}: this folder holds other files and no run", "Choose a new or empty folder with --out."
+            f"{whole.folder}: this folder holds other files and no run", "Choose a new or empty folder with --out."
         )
     if request.policy != "same":
         return
@@ -149,14 +160,15 @@ def check_folder(request: Request, plan: Plan) -> None:
         )
 
 
-def _check_space(plan: Plan, store: Store, place: Path, keep_scores: KeepScores) -> None:
+def _check_space(plan: Plan, store: Store, place: Path, request: Request) -> None:
     """Refuse a run whose maps, those that are still to be made, don't fit on the disk."""
     record = plan.record
     keys = (row_key(record, scorer, part) for scorer in record.scorers for part in record.benchmarks)
-    if keep_scores != "all" and all(store.row(key) for key in keys):
+    if request.keep_scores != "all" and all(store.row(key) for key in keys):
         return
     stored = sum(path.stat().st_size for path in (store.folder / "scores").glob("*/*.npy"))
-    wanted, free = plan.map_bytes() - stored, shutil.disk_usage(place).free
+    share = request.shard.count if request.shard else 1
+    wanted, free = plan.map_bytes() // share - stored, shutil.disk_usage(place).free
     if wanted > free:
         raise RunFolderError(
             f"{store.folder}: the score maps take {wanted / 1e6:.0f} MB and {free / 1e6:.0f} MB are free there",
@@ -171,7 +183,8 @@ def _evaluate(plan: Plan, store: Store, progress: Progress, keep_scores: KeepSco
         _drop_maps(plan, store, run, keep_figures=True)
 
 
-def _report(run: Run, progress: Progress) -> None:
+def make_reports(run: Run, progress: Progress) -> None:
+    """Write the reports that every run gets. One whose maps are not stored is left out, with a warning."""
     wanted = [plugin.card.name for plugin in run.registry.load_working("reports") if plugin.card.default]
     for warning in run.registry.warnings:
         progress.warn(warning)

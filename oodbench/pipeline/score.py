@@ -18,27 +18,36 @@ from oodbench.pipeline.plan import Plan, shared_needs
 from oodbench.pipeline.progress import Progress
 from oodbench.pipeline.record import NetworkRecord, SetRecord
 from oodbench.pipeline.scoring import named, score_output
+from oodbench.pipeline.shards import Shard
 from oodbench.pipeline.store import Store
 
 # Maps on their way to the disk at a time: enough to ride over a slow moment, few enough to bound the memory.
 _IN_FLIGHT = 24
 
 
-def score(plan: Plan, store: Store, progress: Progress, *, keep_maps: bool = True) -> None:
+def score(plan: Plan, store: Store, progress: Progress, *, keep_maps: bool = True, shard: Shard | None = None) -> None:
     """Score what is not scored yet. A batch is done when all its maps are stored; else it is done again, whole.
 
     Args:
         plan, store, progress: the run.
         keep_maps: maps are wanted for themselves; False: only for rows that are not there yet.
+        shard: of each benchmark's batches only those of this piece; None: all.
     """
     for record in plan.record.networks:
         store.write_json(f"environments/{record.digest[:12]}.json", environment(record.device))
         for benchmark in plan.record.benchmarks:
-            _score_benchmark(plan, store, progress, record, benchmark, keep_maps)
+            _score_benchmark(plan, store, progress, record, benchmark, keep_maps=keep_maps, shard=shard)
 
 
 def _score_benchmark(
-    plan: Plan, store: Store, progress: Progress, described: NetworkRecord, benchmark: SetRecord, keep_maps: bool
+    plan: Plan,
+    store: Store,
+    progress: Progress,
+    described: NetworkRecord,
+    benchmark: SetRecord,
+    *,
+    keep_maps: bool,
+    shard: Shard | None,
 ) -> None:
     record, network = plan.record, plan.networks[described.name]
     network_key = described.digest[:12]
@@ -65,7 +74,9 @@ def _score_benchmark(
         return [key for key in keys if not stored("scores", key, positions)]
 
     wanted = {
-        positions: absent for positions in batches(len(frames), record.batch_size) if (absent := missing(positions))
+        positions: absent
+        for number, positions in enumerate(batches(len(frames), record.batch_size))
+        if (shard is None or shard.takes(number)) and (absent := missing(positions))
     }
     if not wanted:
         return

@@ -6,6 +6,7 @@ calibration/<scorer>.npz          quality/<network>.json                  enviro
 scores/<scorer>/<frame>.npy       predictions/<network>/<frame>.npy       costs/<network>.jsonl
 rows/<row>.json                   result.json
 report/                           tables and figures
+shards/<i>-of-<n>/                pieces, each a folder like this one
 """
 
 from __future__ import annotations
@@ -95,8 +96,10 @@ class Store:
             ) from None
 
     def is_foreign(self) -> bool:
-        """Whether the folder holds files, but no run."""
-        return not (self.folder / "plan.json").is_file() and any(path.name != ".lock" for path in self.folder.iterdir())
+        """Whether the folder holds files, but no run nor pieces of one."""
+        if not self.folder.exists() or (self.folder / "plan.json").is_file():
+            return False
+        return any(path.name not in (".lock", "shards") for path in self.folder.iterdir())
 
     def write_json(self, name: str, content: Any) -> None:
         text = json.dumps(content, indent=1, sort_keys=False, allow_nan=False)
@@ -194,6 +197,11 @@ class Store:
                 file.write("\n" + json.dumps(line))
         except OSError as error:
             raise cannot_write(path, error) from error
+
+    def replace_costs(self, network: str, lines: list[dict[str, Any]]) -> None:
+        """Put these lines in the place of all that are there."""
+        text = "".join(f"\n{json.dumps(line)}" for line in lines)
+        write_atomically(self.folder / "costs" / f"{network}.jsonl", lambda file: file.write(text.encode()))
 
     def costs(self, network: str) -> list[dict[str, Any]]:
         path = self.folder / "costs" / f"{network}.jsonl"
