@@ -1,0 +1,265 @@
+"""Networks of the transformers library: SegFormer, UperNet, Mask2Former, from a folder or from a hub.
+
+A mask classifier (Mask2Former) gives no logits a pixel. Its semantic map is the sum over its queries of class posterior
+(without no-object) times mask probability. Divided by its sum over the classes it stands for posteriors here: methods
+that read logits refuse the network, and those that read features run.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from oodbench.contracts import Adapter, AdapterCard, Capabilities, Expected, Needs, Segmenter
+from oodbench.errors import ModelError
+from oodbench.files import digest_bytes, digest_file
+from oodbench.segmenters.embedded import choose_device
+from oodbench.segmenters.model_card import Classes, ExpectedQuality, Preprocessing, read_toml
+from oodbench.types import CLASS_SETS, ClassMaps, RGBImage, SegmenterOutput
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+PLUGINS = {
+    "models": {"transformers": ("TransformersAdapter", "a folder with config.json, or hf:OWNER/NAME (SegFormer, ...)")}
+}
+
+_HUB = "hf:"
+# What of a hub's repository is fetched. Weights that are no safetensors are read weights-only by the library.
+_FILES = ("*.json", "*.safetensors", "*.bin")
+_SOFTMAX = {"segformer": "SegformerForSemanticSegmentation", "upernet": "UperNetForSemanticSegmentation"}
+_MASKS = {"mask2former": "Mask2FormerForUniversalSegmentation"}
+_KNOWN = _SOFTMAX | _MASKS
+
+
+class TransformersCard(BaseModel):
+    """The model card; it may be left out, and each of its fields with it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str | None = None
+    input: Preprocessing | None = None
+    classes: Classes | None = None
+    expected: ExpectedQuality = ExpectedQuality()
+
+
+class TransformersAdapter(Adapter):
+    """A folder as `save_pretrained` writes it, or a name on the hub."""
+
+    card = AdapterCard("transformers", "Transformers", "a folder with config.json, or hf:OWNER/NAME")
+
+    def accepts(self, source: str) -> bool:
+        return source.startswith(_HUB) or (Path(source) / "config.json").is_file()
+
+    def open(self, source: str, card: Path | None, device: Literal["auto", "cpu", "cuda"]) -> Segmenter:
+        try:
+            import transformers  # noqa: F401  # late: it is an extra, and takes seconds
+        except ImportError as error:
+            raise ModelError(
+                f"--model {source}: the transformers library can't be imported ({error})",
+                "pip install 'oodbench[transformers]'",
+            ) from None
+        folder = _fetched(source) if source.startswith(_HUB) else Path(source)
+        described = read_toml(card, TransformersCard, "--model-card names it.") if card else TransformersCard()
+        return TransformersSegmenter(folder, source.removeprefix(_HUB), described, device)
+
+
+class TransformersSegmenter(Segmenter):
+    """One network of the transformers library."""
+
+    def __init__(
+        self, folder: Path, source: str, card: TransformersCard, device: Literal["auto", "cpu", "cuda"] = "cpu"
+    ) -> None:
+        self._folder, self._source = folder, source
+        self.name = card.name or Path(source).name
+        config = _config(folder)
+        self._masks = config["model_type"] in _MASKS
+        self.expected = Expected(card.expected.miou, card.expected.mean_confidence)
+        self.device = choose_device(device)
+        self._network = _loaded(folder, _KNOWN[config["model_type"]]).eval().to(self.device)
+        labels: Mapping[int, str] = self._network.config.id2label
+        self._names = [str(labels[index]) for index in sorted(labels)]
+        self.classes, self._order = (card.classes or _classes(folder, self._names)).resolve()
+        if len(self._names) != len(self.classes):
+            raise ModelError(
+                f"{folder}: {len(self._names)} classes; expected the {len(self.classes)} of {self.classes.name}"
+            )
+        self._prepare, preprocessing = _preparation(folder, card.input)
+        self._preprocessing: Mapping[str, Any] = preprocessing
+        roles = ("pixel-decoder",) if self._masks else ("penultimate",)
+        self.capabilities = Capabilities("posteriors" if self._masks else "logits", roles)
+        weights = sorted(path for ending in _FILES[1:] for path in folder.glob(ending))
+        bearing = [config, self._order, preprocessing, [digest_file(path) for path in weights]]
+        self.digest = digest_bytes(json.dumps(bearing, sort_keys=True, default=str).encode())
+
+    def prepare(self, image: RGBImage) -> NDArray[np.float32]:
+        return np.ascontiguousarray(self._prepare(image), np.float32)
+
+    @torch.inference_mode()
+    def forward(self, batch: Sequence[NDArray[np.float32]], needs: Needs) -> SegmenterOutput:
+        shapes = {image.shape for image in batch}
+        if len(shapes) > 1:
+            raise ModelError(
+                f"{self._source}: images of {len(shapes)} sizes in one batch",
+                "Set input.size in a model card, or use a batch of one.",
+            )
+        images = torch.from_numpy(np.stack(batch)).to(self.device)
+        if self._masks:
+            output = self._network(pixel_values=images)
+            maps, features = _semantic_maps(output), {"pixel-decoder": output.pixel_decoder_last_hidden_state}
+        else:
+            with _input_of(self._network.decode_head.classifier) as seen:
+                maps = self._network(pixel_values=images).logits
+            features = {"penultimate": seen[0]}
+        if self._order is not None:
+            maps = maps[:, list(self._order)]
+        return SegmenterOutput(
+            ClassMaps(maps.float(), self.capabilities.class_maps or "logits") if _asked(needs) else None,
+            {role: features[role].float() for role in needs.features},
+        )
+
+    def describe(self) -> Mapping[str, Any]:
+        return {
+            "name": self.name,
+            "source": self._source,
+            "architecture": type(self._network).__name__,
+            "digest": self.digest,
+            "device": self.device,
+            "class maps": "posteriors: sums over queries of class times mask, normalised" if self._masks else "logits",
+            "features": dict.fromkeys(
+                self.capabilities.features, "what masks are read from" if self._masks else "what the classifier reads"
+            ),
+            "preprocessing": self._preprocessing,
+            "classes": f"{self.classes.name}: {', '.join(self.classes.names)}",
+            "class order": "as the set's" if self._order is None else ", ".join(self._names),
+        }
+
+
+def _asked(needs: Needs) -> bool:
+    return needs.class_maps or needs.logits
+
+
+def _semantic_maps(output: Any) -> Tensor:
+    """[N, C, h, w] from Q queries: class logits [N, Q, C + 1] (last: no-object) and mask logits [N, Q, h, w]."""
+    classes = output.class_queries_logits.softmax(dim=-1)[..., :-1]
+    maps = torch.einsum("nqc,nqhw->nchw", classes, output.masks_queries_logits.sigmoid())
+    # A pixel that no query claims has a sum near zero: there all classes are as likely.
+    return (maps + torch.finfo(maps.dtype).tiny) / (maps + torch.finfo(maps.dtype).tiny).sum(dim=1, keepdim=True)
+
+
+@contextmanager
+def _input_of(layer: nn.Module) -> Iterator[list[Tensor]]:
+    """What goes into a layer while the context is open."""
+    seen: list[Tensor] = []
+    handle = layer.register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0]))
+    try:
+        yield seen
+    finally:
+        handle.remove()
+
+
+def _fetched(source: str) -> Path:
+    """The folder of a hub's repository, from the library's cache or fetched there."""
+    import huggingface_hub
+
+    try:
+        return Path(huggingface_hub.snapshot_download(source.removeprefix(_HUB), allow_patterns=list(_FILES)))
+    except Exception as error:  # the hub's own errors and those of whatever transport it uses
+        raise ModelError(
+            f"--model {source}: neither in the local cache nor to be fetched ({type(error).__name__})",
+            "Expected hf:OWNER/NAME. Without a network: download it elsewhere, and give its folder.",
+        ) from error
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    path = folder / "config.json"
+    try:
+        config = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: not a readable config ({error})", "Save or download the network again.") from None
+    kind = config.get("model_type") if isinstance(config, dict) else None
+    if kind not in _KNOWN:
+        raise ModelError(f"{path}: model_type is {kind!r}; expected one of {', '.join(sorted(_KNOWN))}")
+    return dict(config)
+
+
+def _loaded(folder: Path, architecture: str) -> Any:
+    """The network with its weights, of a class without types. None may be missing: the library would make them up."""
+    import transformers
+
+    network = getattr(transformers, architecture)
+    silent: Any = transformers.logging
+    silent.disable_progress_bar()
+    talkative = logging.getLogger("transformers")
+    before = talkative.level
+    talkative.setLevel(logging.ERROR)  # what it would warn of is an error here
+    try:
+        made, found = network.from_pretrained(folder, local_files_only=True, output_loading_info=True)
+    except Exception as error:  # whatever the library meets in a damaged folder
+        raise ModelError(
+            f"{folder}: can't be loaded as {architecture} ({error})", "Save or download the network again."
+        ) from error
+    finally:
+        talkative.setLevel(before)
+    wrong = sorted(str(name) for kind in ("missing_keys", "mismatched_keys") for name in found[kind])
+    if wrong:
+        raise ModelError(
+            f"{folder}: {len(wrong)} weights of {architecture} are missing or of another shape, as {wrong[0]}",
+            "Give the folder of a network that was trained for semantic segmentation, not of its backbone alone.",
+        )
+    return made
+
+
+def _classes(folder: Path, names: Sequence[str]) -> Classes:
+    """The class set with these names, in any order and spelling of case, '-' and '_'."""
+
+    def plain(name: str) -> str:
+        return name.lower().replace("_", " ").replace("-", " ")
+
+    for known in CLASS_SETS.values():
+        spelled = {plain(name): name for name in known.names}
+        if {plain(name) for name in names} == set(spelled) and len(names) == len(known):
+            return Classes(set=known.name, order=tuple(spelled[plain(name)] for name in names))
+    raise ModelError(
+        f"{folder / 'config.json'}: its {len(names)} classes ({', '.join(names[:3])}, ...) are of no known class set; "
+        f"known: {', '.join(CLASS_SETS)}",
+        "Where the config has no names, say the set in a model card: [classes] set = ..., order = [...].",
+    )
+
+
+def _preparation(
+    folder: Path, own: Preprocessing | None
+) -> tuple[Callable[[RGBImage], NDArray[np.float32]], dict[str, Any]]:
+    """How images are prepared, and that in words: as the model card says, else as the network's own file does."""
+    if own is not None:
+        return own.apply, own.model_dump(exclude={"name"}, mode="json")
+    import transformers
+
+    reader: Any = transformers.AutoImageProcessor
+    try:
+        processor = reader.from_pretrained(folder, local_files_only=True, backend="pil")
+    except (OSError, ValueError, ImportError) as error:
+        raise ModelError(
+            f"{folder}: no preprocessor_config.json that can be read ({error})",
+            "Download it too, or say how images are prepared in the [input] of a model card (docs/models.md).",
+        ) from None
+    if getattr(processor, "do_center_crop", False):
+        raise ModelError(
+            f"{folder}: its preprocessing cuts a piece out of the image",
+            "Say in the [input] of a model card how the whole image is prepared.",
+        )
+
+    def prepare(image: RGBImage) -> NDArray[np.float32]:
+        values: NDArray[np.float32] = processor(images=image, return_tensors="np")["pixel_values"][0]
+        return values
+
+    return prepare, dict(processor.to_dict())
