@@ -182,9 +182,8 @@ class Latex(_TextTable):
 
         parts = []
         for comparison in comparison_tables(run):
-            arrows = {"AP": r"AP $\uparrow$", "AUROC": r"AUROC $\uparrow$"}
             columns = pd.MultiIndex.from_tuples(
-                [(_escape(benchmark), arrows.get(metric, rf"{metric} $\downarrow$"))
+                [(_escape(benchmark), _arrow(metric).replace("↑", r"$\uparrow$").replace("↓", r"$\downarrow$"))
                  for benchmark, metric in comparison.columns]
             )  # fmt: skip
             index = pd.Index([_escape(" / ".join(names)) for names in comparison.names()])

@@ -1,19 +1,25 @@
 """Numbers from scores and labels: numpy in, numpy out; no torch, no files."""
 
+from oodbench.metrics.components import ComponentCounts, ComponentMetrics, component_metrics, frame_components
 from oodbench.metrics.counts import PixelCounts
 from oodbench.metrics.evaluation import Evaluation, evaluation
-from oodbench.metrics.pixels import PixelMetrics, pixel_metrics, pixel_metrics_of
+from oodbench.metrics.pixels import PixelMetrics, Source, pixel_metrics, pixel_metrics_of
 from oodbench.metrics.protocols import POOLED, PROTOCOLS
 from oodbench.metrics.segmentation import ConfusionMatrix
 
 __all__ = [
     "POOLED",
     "PROTOCOLS",
+    "ComponentCounts",
+    "ComponentMetrics",
     "ConfusionMatrix",
     "Evaluation",
     "PixelCounts",
     "PixelMetrics",
+    "Source",
+    "component_metrics",
     "evaluation",
+    "frame_components",
     "pixel_metrics",
     "pixel_metrics_of",
 ]
