@@ -111,6 +111,10 @@ class RunView(Protocol):
     @property
     def rows(self) -> Sequence[Row]: ...
 
+    @property
+    def quality(self) -> Mapping[str, Mapping[str, Any]]:
+        """network -> its closed-set quality on the calibration frames (docs/results.md); empty without such frames."""
+
     def frames(self, benchmark: str) -> Sequence[str]:
         """Ids of the benchmark's frames, in order."""
 

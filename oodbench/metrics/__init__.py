@@ -5,7 +5,7 @@ from oodbench.metrics.counts import PixelCounts
 from oodbench.metrics.evaluation import Evaluation, evaluation
 from oodbench.metrics.pixels import PixelMetrics, Source, pixel_metrics, pixel_metrics_of
 from oodbench.metrics.protocols import POOLED, PROTOCOLS
-from oodbench.metrics.segmentation import ConfusionMatrix
+from oodbench.metrics.segmentation import ConfusionMatrix, Reliability
 
 __all__ = [
     "POOLED",
@@ -16,6 +16,7 @@ __all__ = [
     "Evaluation",
     "PixelCounts",
     "PixelMetrics",
+    "Reliability",
     "Source",
     "component_metrics",
     "evaluation",
