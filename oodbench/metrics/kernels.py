@@ -99,8 +99,13 @@ def count_low(
 
 
 @numba.njit(cache=True)
-def count_buckets(bits: NDArray[np.uint32], labels: NDArray[np.uint8], counts: NDArray[np.int64]) -> tuple[int, int]:
-    """Count keys by their top 16 bits and label: counts [2, 2^16]; returns how many pixels are void and NaN."""
+def count_buckets(
+    bits: NDArray[np.uint32], labels: NDArray[np.uint8], counts: NDArray[np.int64], shift: int
+) -> tuple[int, int]:
+    """Count keys by label and by all but their last `shift` bits: counts [2, 2^(32 - shift)].
+
+    Returns how many pixels are void and NaN. Labels are 0 (in-distribution), 1 (anomaly) or anything else (void).
+    """
     void, broken = 0, 0
     for i in range(bits.size):
         label = labels[i]
@@ -109,7 +114,7 @@ def count_buckets(bits: NDArray[np.uint32], labels: NDArray[np.uint8], counts: N
             continue
         if (bits[i] & np.uint32(0x7FFFFFFF)) > np.uint32(0x7F800000):
             broken += 1
-        counts[label, _key(bits[i]) >> np.uint32(16)] += 1
+        counts[label, _key(bits[i]) >> np.uint32(shift)] += 1
     return void, broken
 
 
