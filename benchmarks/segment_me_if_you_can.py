@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from oodbench.contracts import Benchmark, BenchmarkCard, Roots
+from oodbench.contracts import Benchmark, BenchmarkCard, ComponentSizes, Roots
 from oodbench.data import (
     VOID_RULE,
     LabelRule,
@@ -112,6 +112,7 @@ class RoadObstacle21(_Track):
         obtain="Get dataset_ObstacleTrack.zip at https://zenodo.org/records/5281633, unpack it, and give its folder: "
         "--data DIR",
         leaderboard_protocol="smiyc",
+        components=ComponentSizes(prediction=50, object=10),
     )
     course_names = ("RoadObsticle21", "RoadObstacle21")
     frame_name = re.compile(r"validation_\d+$")

@@ -1,15 +1,16 @@
 """The comparison as a table: for the terminal, Markdown, LaTeX and CSV.
 
+Beside the anomaly metrics stands what the network makes of the classes it knows: mIoU and expected calibration error.
 Rows that differ in scoring or protocol don't stand in one table: each combination gets one of its own.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from oodbench.contracts import HIGHER_IS_BETTER, Report, ReportCard, Row, RunView
 from oodbench.files import write_atomically
@@ -27,13 +28,17 @@ PLUGINS = {
 }
 
 
+_CLOSED_SET = {"mIoU": "miou", "ECE": "ece"}
+_HIGHER_IS_BETTER = {**HIGHER_IS_BETTER, "mIoU": True, "ECE": False}
+
+
 @dataclass(frozen=True)
 class ComparisonTable:
     """One table: a line a method and network, a column a benchmark and metric.
 
     Attributes:
         title: scoring and protocol.
-        columns: (benchmark, metric) in order.
+        columns: (benchmark, metric) in order, after the in-distribution set with the metrics of the network alone.
         lines: (method, network) -> percentages, None where there is no row or the metric is undefined.
         notes: what a reader has to know.
     """
@@ -48,8 +53,8 @@ class ComparisonTable:
         found: dict[tuple[int, int], int] = {}
         for column, (_, metric) in enumerate(self.columns):
             values = {line: f"{v[column]:.2f}" for line, v in enumerate(self.lines.values()) if v[column] is not None}
-            distinct = sorted(set(values.values()), key=float, reverse=HIGHER_IS_BETTER.get(metric, False))
-            if len(values) > 1:
+            distinct = sorted(set(values.values()), key=float, reverse=_HIGHER_IS_BETTER.get(metric, False))
+            if len(values) > 1 and (len(distinct) > 1 or metric not in _CLOSED_SET):
                 found |= {(line, column): rank for rank, text in enumerate(distinct[:2], 1)
                           for line, value in values.items() if value == text}  # fmt: skip
         return found
@@ -77,17 +82,29 @@ def comparison_tables(run: RunView) -> list[ComparisonTable]:
         if row.scoring["resize"] == "bilinear-aligned":
             title += ", corner pixels aligned"
         groups.setdefault(f"{title}; protocol {row.protocol['name']}; percent", []).append(row)
-    return [_table(title, rows) for title, rows in groups.items()]
+    return [_table(title, rows, run.quality) for title, rows in groups.items()]
 
 
-def _table(title: str, rows: Sequence[Row]) -> ComparisonTable:
-    columns = list(dict.fromkeys((row.benchmark, metric) for row in rows for metric in row.metrics))
+def _table(title: str, rows: Sequence[Row], quality: Mapping[str, Mapping[str, Any]]) -> ComparisonTable:
+    closed = {
+        (row.network, (f"{known['dataset']} {known['split']}", metric)): known[name]
+        for row in rows
+        if (known := quality.get(row.network)) is not None
+        for metric, name in _CLOSED_SET.items()
+        if known.get(name) is not None
+    }
+    columns = list(dict.fromkeys(column for _, column in closed))
+    columns += dict.fromkeys((row.benchmark, metric) for row in rows for metric in row.metrics)
     lines: dict[tuple[str, str], list[float | None]] = {}
     for row in rows:
         line = lines.setdefault((row.label, row.network), [None] * len(columns))
         for metric, value in row.metrics.items():
             line[columns.index((row.benchmark, metric))] = None if value is None else 100 * value
-    frames = {row.benchmark: row.counts["frames"] for row in rows}
+        for (network, column), value in closed.items():
+            if network == row.network:
+                line[columns.index(column)] = 100 * value
+    frames = {f"{known['dataset']} {known['split']}": known["frames"] for known in quality.values() if closed}
+    frames |= {row.benchmark: row.counts["frames"] for row in rows}
     counted = "Frames: " + ", ".join(f"{benchmark} {count}" for benchmark, count in frames.items()) + "."
     warnings = dict.fromkeys(warning for row in rows for warning in row.warnings)
     undefined = dict.fromkeys(
@@ -97,7 +114,7 @@ def _table(title: str, rows: Sequence[Row]) -> ComparisonTable:
 
 
 def _arrow(metric: str) -> str:
-    return f"{metric} {'↑' if HIGHER_IS_BETTER.get(metric, False) else '↓'}"
+    return f"{metric} {'↑' if _HIGHER_IS_BETTER.get(metric, False) else '↓'}"
 
 
 class _TextTable(Report):
@@ -130,8 +147,10 @@ class Terminal(_TextTable):
             table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
             for head in comparison.heads():
                 table.add_column(head, no_wrap=True, vertical="bottom")
+            shown = ""
             for benchmark, metric in comparison.columns:
-                table.add_column(f"{benchmark if metric == 'AP' else ''}\n{_arrow(metric)}", justify="right")
+                table.add_column(f"{benchmark if benchmark != shown else ''}\n{_arrow(metric)}", justify="right")
+                shown = benchmark
             marks = {1: "*", 2: "+"}
             for line, (names, values) in enumerate(zip(comparison.names(), comparison.lines.values(), strict=True)):
                 cells = [_percent(v) + marks.get(ranks.get((line, c), 0), " ") for c, v in enumerate(values)]
@@ -182,9 +201,8 @@ class Latex(_TextTable):
 
         parts = []
         for comparison in comparison_tables(run):
-            arrows = {"AP": r"AP $\uparrow$", "AUROC": r"AUROC $\uparrow$"}
             columns = pd.MultiIndex.from_tuples(
-                [(_escape(benchmark), arrows.get(metric, rf"{metric} $\downarrow$"))
+                [(_escape(benchmark), _arrow(metric).replace("↑", r"$\uparrow$").replace("↓", r"$\downarrow$"))
                  for benchmark, metric in comparison.columns]
             )  # fmt: skip
             index = pd.Index([_escape(" / ".join(names)) for names in comparison.names()])

@@ -40,6 +40,14 @@ def test_the_gate_s_python_runs(
     assert capsys.readouterr().out == "True () ()\n"
 
 
+def test_the_metrics_page_s_python_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    (program,) = code(ROOT / "docs" / "metrics.md")
+    exec(program, {})  # noqa: S102  # our own page
+    printed = capsys.readouterr().out.splitlines()
+    assert len(printed) == 8
+    assert printed[0].startswith("{'AP': '0.")
+
+
 def test_the_example_card_is_a_card() -> None:
     card = read_card(ROOT / "docs" / "examples" / "erfnet-cityscapes.toml")
     assert card.outputs.features == {"penultimate": "features", "encoder": "encoder_features"}

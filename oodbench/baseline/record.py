@@ -5,6 +5,7 @@ It names no path, time, machine or digest of weights: the network is what is jud
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -13,7 +14,7 @@ from oodbench.contracts import HIGHER_IS_BETTER
 
 BASELINE_SCHEMA = 1
 
-Metric: TypeAlias = Annotated[str, Field(pattern=f"^({'|'.join(HIGHER_IS_BETTER)})$")]
+Metric: TypeAlias = Annotated[str, Field(pattern=f"^({'|'.join(map(re.escape, HIGHER_IS_BETTER))})$")]
 
 Tolerances: TypeAlias = dict[Metric, Annotated[float, Field(strict=True, ge=0, le=100)]]
 """metric -> points (percent) by which it may get worse. A metric that is not in it does not gate."""

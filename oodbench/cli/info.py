@@ -76,7 +76,9 @@ def _model(
     quality = measure_quality(network, spread(part.found, limit).frames, progress)
     print(f"measured on {part.name} {part.split}, {quality['frames']} frames")
     print(f"  mIoU             {quality['miou']:.4f}")
+    print(f"  accuracy         {quality['accuracy']:.4f}")
     print(f"  mean confidence  {quality['mean_confidence']:.4f}")
+    print(f"  ECE              {quality['ece']:.4f}")
     for warning in quality_warnings(network.name, quality, network.expected):
         progress.warn(warning)
 

@@ -1,6 +1,6 @@
 """What each kind of plugin is. A plugin implements one of these classes and nothing else of the harness."""
 
-from oodbench.contracts.data import Benchmark, BenchmarkCard, Dataset, DatasetCard, Roots
+from oodbench.contracts.data import Benchmark, BenchmarkCard, ComponentSizes, Dataset, DatasetCard, Roots
 from oodbench.contracts.head import Head, HeadCard, HeadOutput, TrainingHead
 from oodbench.contracts.method import (
     ClassMapBand,
@@ -13,10 +13,11 @@ from oodbench.contracts.method import (
     PixelMethod,
 )
 from oodbench.contracts.protocol import Protocol, Scoring
-from oodbench.contracts.report import HIGHER_IS_BETTER, Calibration, Report, ReportCard, Row, RunView
+from oodbench.contracts.report import AT_ID95, HIGHER_IS_BETTER, Calibration, Report, ReportCard, Row, RunView
 from oodbench.contracts.segmenter import Adapter, AdapterCard, Capabilities, Expected, Segmenter
 
 __all__ = [
+    "AT_ID95",
     "HIGHER_IS_BETTER",
     "Adapter",
     "AdapterCard",
@@ -25,6 +26,7 @@ __all__ = [
     "Calibration",
     "Capabilities",
     "ClassMapBand",
+    "ComponentSizes",
     "Dataset",
     "DatasetCard",
     "Expected",

@@ -29,6 +29,19 @@ class Roots:
 
 
 @dataclass(frozen=True)
+class ComponentSizes:
+    """The smallest components that count in component metrics, in pixels. By default those of RoadAnomaly21.
+
+    Attributes:
+        prediction: a smaller predicted component is dropped.
+        object: a smaller object is void.
+    """
+
+    prediction: int = 500
+    object: int = 100
+
+
+@dataclass(frozen=True)
 class BenchmarkCard:
     """The fact sheet of a benchmark.
 
@@ -45,6 +58,7 @@ class BenchmarkCard:
         leaderboard_protocol: the protocol of its own leaderboard or toolkit.
         dataset: of a benchmark that is drawn, the dataset of the same world; it is taken by itself only for networks
             that were trained on that.
+        components: the smallest components that count, as its own toolkit has them.
     """
 
     name: str
@@ -58,6 +72,7 @@ class BenchmarkCard:
     obtain: str
     leaderboard_protocol: str
     dataset: str = ""
+    components: ComponentSizes = ComponentSizes()
 
 
 @dataclass(frozen=True)

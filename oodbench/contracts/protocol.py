@@ -53,6 +53,7 @@ class Protocol:
             of each frame.
         void: `dropped`, or counted as `in-distribution`.
         frames_without_anomaly: `counted` with all their pixels, `skipped`, or `refused`.
+        components: whole objects are counted too (oodbench.metrics.components).
     """
 
     name: str
@@ -65,6 +66,7 @@ class Protocol:
     thresholds: Literal["all", "percentiles"] = "all"
     void: Literal["dropped", "in-distribution"] = "dropped"
     frames_without_anomaly: Literal["counted", "skipped", "refused"] = "counted"
+    components: bool = False
 
     def record(self) -> dict[str, Any]:
         """As it stands in rows and plans."""

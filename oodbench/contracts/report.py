@@ -18,8 +18,16 @@ if TYPE_CHECKING:
 
 ROW_SCHEMA = 1
 
-HIGHER_IS_BETTER: Mapping[str, bool] = {"AP": True, "FPR95": False, "AUROC": True}
-"""The metrics of a row, in their order, and whether more is better."""
+AT_ID95 = "@ID95"
+"""Ends the name of a metric that is read at the score which 95 % of in-distribution pixels of the calibration frames
+don't exceed, instead of at one chosen with the benchmark's labels."""
+
+_COMPONENT_METRICS = ("sIoU", "PPV", "F1*")
+
+HIGHER_IS_BETTER: Mapping[str, bool] = {"AP": True, "FPR95": False, "AUROC": True} | {
+    f"{name}{end}": True for end in ("", AT_ID95) for name in _COMPONENT_METRICS
+}
+"""The metrics of a row, in their order, and whether more is better. Protocols say which of them a row has."""
 
 
 class Row(BaseModel):
@@ -36,11 +44,18 @@ class Row(BaseModel):
     layout: str = Field(description="folder layout in which the benchmark was found")
     scoring: dict[str, Any] = Field(description="where scores were computed, see Scoring")
     protocol: dict[str, Any] = Field(description="how scores became numbers, see Protocol")
-    metrics: dict[str, float | None] = Field(description="AP, FPR95, AUROC as fractions; null where undefined")
+    metrics: dict[str, float | None] = Field(
+        description="AP, FPR95, AUROC, and under `smiyc` those of components, as fractions; null where undefined"
+    )
     undefined: dict[str, str] = Field(description="the reason for each null metric")
     counts: dict[str, int] = Field(
         description="frames, expected_frames, frames_without_anomaly, anomaly_pixels, in_distribution_pixels, "
         "void_pixels"
+    )
+    components: dict[str, Any] = Field(
+        default={},
+        description="behind the metrics of components: the sizes, the taus; for each threshold its value, objects, "
+        "predictions, and tp, fn, fp, f1 at each tau",
     )
     fit: dict[str, Any] = Field(description="what the fit has to say: frames, pixels, classes that were pooled")
     cost: dict[str, float | None] = Field(
@@ -68,6 +83,12 @@ class Calibration:
     quantiles: NDArray[np.float32]
     source: str
 
+    def score_at(self, share: float) -> float:
+        """The score that this share of the in-distribution pixels does not exceed."""
+        import numpy as np
+
+        return float(np.interp(share, self.levels, self.quantiles))
+
     def rarity(self, score: ScoreMap) -> NDArray[np.float32]:
         """How rare each score is among in-distribution pixels: -log10 of the share that is higher.
 
@@ -89,6 +110,10 @@ class RunView(Protocol):
 
     @property
     def rows(self) -> Sequence[Row]: ...
+
+    @property
+    def quality(self) -> Mapping[str, Mapping[str, Any]]:
+        """network -> its closed-set quality on the calibration frames (docs/results.md); empty without such frames."""
 
     def frames(self, benchmark: str) -> Sequence[str]:
         """Ids of the benchmark's frames, in order."""

@@ -1,19 +1,33 @@
 """Numbers from scores and labels: numpy in, numpy out; no torch, no files."""
 
+from oodbench.metrics.brackets import BucketCounts, PixelBrackets, pixel_brackets
+from oodbench.metrics.components import ComponentCounts, ComponentMetrics, component_metrics, frame_components
 from oodbench.metrics.counts import PixelCounts
+from oodbench.metrics.curves import PixelCurve, pixel_curve
 from oodbench.metrics.evaluation import Evaluation, evaluation
-from oodbench.metrics.pixels import PixelMetrics, pixel_metrics, pixel_metrics_of
+from oodbench.metrics.pixels import PixelMetrics, Source, pixel_metrics, pixel_metrics_of
 from oodbench.metrics.protocols import POOLED, PROTOCOLS
-from oodbench.metrics.segmentation import ConfusionMatrix
+from oodbench.metrics.segmentation import ConfusionMatrix, Reliability
 
 __all__ = [
     "POOLED",
     "PROTOCOLS",
+    "BucketCounts",
+    "ComponentCounts",
+    "ComponentMetrics",
     "ConfusionMatrix",
     "Evaluation",
+    "PixelBrackets",
     "PixelCounts",
+    "PixelCurve",
     "PixelMetrics",
+    "Reliability",
+    "Source",
+    "component_metrics",
     "evaluation",
+    "frame_components",
+    "pixel_brackets",
+    "pixel_curve",
     "pixel_metrics",
     "pixel_metrics_of",
 ]

@@ -16,29 +16,13 @@ from numpy.typing import NDArray
 
 from oodbench.errors import ScoreError
 from oodbench.metrics import kernels
+from oodbench.metrics.blocks import Block, Filer, block_numpy
 from oodbench.metrics.curve import Points
 from oodbench.metrics.keys import HALF_BITS, half_bins_to_keys
 from oodbench.types import AnomalyLabels, ScoreMap
 
 _HALF_BINS = 1 << (32 - HALF_BITS)
 _HALF_MASK = (1 << HALF_BITS) - 1
-
-
-@dataclass(frozen=True)
-class _Block:
-    """The keys of one frame.
-
-    Attributes:
-        low: uint16, low halves of in-distribution keys, bucket after bucket.
-        buckets: uint16, the high halves that occur, ascending.
-        starts: int64, where each bucket begins in `low`, and the end.
-        positive: uint32, keys of anomalous pixels.
-    """
-
-    low: NDArray[np.uint16]
-    buckets: NDArray[np.uint16]
-    starts: NDArray[np.int64]
-    positive: NDArray[np.uint32]
 
 
 @dataclass
@@ -56,7 +40,8 @@ class PixelCounts:
     frames: int = 0
     without_anomaly: int = 0
     void: int = 0
-    _blocks: list[_Block] = field(default_factory=list)
+    _blocks: list[Block] = field(default_factory=list)
+    _filer: Filer = field(default_factory=Filer, repr=False, compare=False)
     _halves: NDArray[np.int64] | None = None
 
     def update(self, score: ScoreMap, labels: AnomalyLabels) -> None:
@@ -83,16 +68,9 @@ class PixelCounts:
         return (kernels.count_halves if self.compiled else kernels.count_halves_numpy)(bits, flat, self._halves)
 
     def _take_block(self, bits: NDArray[np.uint32], flat: NDArray[np.uint8]) -> tuple[int, int, int]:
-        normal = np.zeros(kernels.BUCKETS, np.uint32)
-        anomalous, void, broken = (kernels.survey if self.compiled else kernels.survey_numpy)(bits, flat, normal)
-        buckets = np.flatnonzero(normal)
-        starts = np.concatenate([[0], np.cumsum(normal[buckets], dtype=np.int64)])
-        offset = np.zeros(kernels.BUCKETS, np.uint32)
-        offset[buckets] = starts[:-1]
-        low, positive = np.empty(int(starts[-1]), np.uint16), np.empty(anomalous, np.uint32)
-        (kernels.scatter if self.compiled else kernels.scatter_numpy)(bits, flat, offset, low, positive)
-        self._blocks.append(_Block(low, buckets.astype(np.uint16), starts, positive))
-        return anomalous, void, broken
+        block, totals = self._filer.block(bits, flat) if self.compiled else block_numpy(bits, flat)
+        self._blocks.append(block)
+        return totals
 
     def merge(self, others: Iterable[PixelCounts]) -> None:
         """Add what others have counted."""
@@ -118,6 +96,7 @@ class PixelCounts:
 
     def points(self) -> Points:
         """The distinct anomalous scores, from the highest down, with the counts at each."""
+        self._filer = Filer()  # its pages make room for what follows
         key, tied = self._distinct()
         above, equal = np.zeros(key.size, np.int64), np.zeros(key.size, np.int64)
         if self._blocks:
@@ -188,7 +167,7 @@ class PixelCounts:
         at = 0
         for present, size, keys in zip(buckets, sizes, positive, strict=True) if len(arrays["block_buckets"]) else ():
             starts = np.concatenate([[0], np.cumsum(size)])
-            counts._blocks.append(_Block(arrays["low"][at : at + starts[-1]], present, starts, keys))  # type: ignore[arg-type]
+            counts._blocks.append(Block(arrays["low"][at : at + starts[-1]], present, starts, keys))  # type: ignore[arg-type]
             at += int(starts[-1])
         if "half_bins" in arrays:
             counts._halves = np.zeros((2, _HALF_BINS), np.int64)

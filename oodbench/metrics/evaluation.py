@@ -15,6 +15,17 @@ from oodbench.metrics.pixels import PixelMetrics, pixel_metrics
 from oodbench.types import IN_DISTRIBUTION, VOID, AnomalyLabels, ScoreMap
 
 
+def as_read(protocol: Protocol, score: ScoreMap, labels: AnomalyLabels) -> tuple[ScoreMap, AnomalyLabels]:
+    """A frame as the protocol reads it: in its precision, with its rule for void."""
+    if protocol.void == "in-distribution":
+        labels = AnomalyLabels(np.where(labels.values == VOID, IN_DISTRIBUTION, labels.values).astype(np.uint8))
+    if protocol.precision == "float16":
+        # Rounded to half precision, then sorted and counted in single: numpy 2.4 sorts float16 wrongly on
+        # processors with AVX-512, and np.quantile and np.histogram with it.
+        score = score.astype(np.float16).astype(np.float32)
+    return score, labels
+
+
 class Evaluation(ABC):
     """Takes in frames under one protocol."""
 
@@ -27,13 +38,7 @@ class Evaluation(ABC):
         Raises:
             ScoreError: another shape or type than the labels', or NaN in a pixel that counts.
         """
-        if self.protocol.void == "in-distribution":
-            labels = AnomalyLabels(np.where(labels.values == VOID, IN_DISTRIBUTION, labels.values).astype(np.uint8))
-        if self.protocol.precision == "float16":
-            # Rounded to half precision, then sorted and counted in single: numpy 2.4 sorts float16 wrongly on
-            # processors with AVX-512, and np.quantile and np.histogram with it.
-            score = score.astype(np.float16).astype(np.float32)
-        self._take(score, labels)
+        self._take(*as_read(self.protocol, score, labels))
 
     @abstractmethod
     def _take(self, score: ScoreMap, labels: AnomalyLabels) -> None: ...
@@ -58,7 +63,7 @@ class _Pooled(Evaluation):
 
 
 class _Percentiles(_Pooled):
-    """All pixels in one pool of bins. The counts, and the best F1, are those of all distinct scores."""
+    """All pixels in one pool of bins. The counts and the largest tie are those of all distinct scores."""
 
     def __init__(self, protocol: Protocol) -> None:
         super().__init__(protocol)
@@ -69,7 +74,9 @@ class _Percentiles(_Pooled):
         self._bins.update(score, labels)
 
     def metrics(self) -> PixelMetrics:
-        return replace(super().metrics(), values=self._bins.values(self.protocol))
+        f1, threshold = self._bins.best_f1()
+        values = self._bins.values(self.protocol)
+        return replace(super().metrics(), values=values, best_f1=f1, best_f1_threshold=threshold)
 
 
 class _FrameMeans(Evaluation):

@@ -12,6 +12,7 @@ from oodbench.metrics.keys import HALF_BITS, keys_of
 from oodbench.types import ANOMALY, IN_DISTRIBUTION
 
 BUCKETS = 1 << 16
+PAGE = 512
 _LOW = (1 << 16) - 1
 
 
@@ -23,12 +24,28 @@ def _key(bits: Any) -> Any:
 
 
 @numba.njit(cache=True)
-def survey(bits: NDArray[np.uint32], labels: NDArray[np.uint8], normal: NDArray[np.uint32]) -> tuple[int, int, int]:
-    """Count in-distribution keys by their top 16 bits into `normal`; returns how many pixels are anomalous, void, NaN.
+def append(
+    bits: NDArray[np.uint32],
+    labels: NDArray[np.uint8],
+    head: NDArray[np.uint32],
+    pool: NDArray[np.uint16],
+    link: NDArray[np.uint32],
+    positive: NDArray[np.uint32],
+) -> tuple[int, int, int]:
+    """File the low halves of in-distribution keys in pages of their bucket, anomalous keys one after another.
 
-    Labels are 0 (in-distribution), 1 (anomaly) or anything else (void).
+    Args:
+        bits, labels: a frame; labels are 0 (in-distribution), 1 (anomaly) or anything else (void).
+        head: [2^16], the place after the last one of each bucket, 0 for a bucket without any; all 0 before.
+        pool: the pages, one after another.
+        link: of each page, the `head` before it.
+        positive: for the anomalous keys.
+
+    Returns:
+        How many pixels are anomalous, void, NaN.
     """
     anomalous, void, broken = 0, 0, 0
+    pages = 0
     for i in range(bits.size):
         label = labels[i]
         if label > ANOMALY:
@@ -37,40 +54,67 @@ def survey(bits: NDArray[np.uint32], labels: NDArray[np.uint8], normal: NDArray[
         b = bits[i]
         if (b & np.uint32(0x7FFFFFFF)) > np.uint32(0x7F800000):
             broken += 1
+        key = _key(b)
         if label == ANOMALY:
+            positive[anomalous] = key
             anomalous += 1
         else:
-            normal[_key(b) >> np.uint32(16)] += np.uint32(1)
+            bucket = key >> np.uint32(16)
+            at = head[bucket]
+            if at & (PAGE - 1) == 0:  # the page is full, or there is none yet
+                link[pages] = at
+                at = np.uint32(pages * PAGE)
+                pages += 1
+            pool[at] = np.uint16(key & np.uint32(0xFFFF))
+            head[bucket] = at + np.uint32(1)
     return anomalous, void, broken
 
 
 @numba.njit(cache=True)
-def scatter(
-    bits: NDArray[np.uint32],
-    labels: NDArray[np.uint8],
-    offset: NDArray[np.uint32],
-    low: NDArray[np.uint16],
-    positive: NDArray[np.uint32],
-) -> None:
-    """Put the low halves of in-distribution keys at their bucket's next place, anomalous keys one after another."""
-    at = 0
-    for i in range(bits.size):
-        label = labels[i]
-        if label > ANOMALY:
+def measure(
+    head: NDArray[np.uint32], link: NDArray[np.uint32], buckets: NDArray[np.uint16], starts: NDArray[np.int64]
+) -> int:
+    """Which buckets `append` used, ascending, and where each will start; returns how many they are."""
+    used, total = 0, np.int64(0)
+    for bucket in range(BUCKETS):
+        at = np.int64(head[bucket])
+        if at == 0:
             continue
-        key = _key(bits[i])
-        if label == ANOMALY:
-            positive[at] = key
-            at += 1
-        else:
-            bucket = key >> np.uint32(16)
-            low[offset[bucket]] = np.uint16(key & np.uint32(0xFFFF))
-            offset[bucket] += np.uint32(1)
+        buckets[used], starts[used] = bucket, total
+        used += 1
+        while at != 0:
+            page = (at - 1) // PAGE
+            total += at - page * PAGE
+            at = np.int64(link[page])
+    starts[used] = total
+    return used
+
+
+@numba.njit(cache=True)
+def gather(
+    head: NDArray[np.uint32],
+    pool: NDArray[np.uint16],
+    link: NDArray[np.uint32],
+    buckets: NDArray[np.uint16],
+    starts: NDArray[np.int64],
+    low: NDArray[np.uint16],
+) -> None:
+    """Put the pages of each bucket together in `low`, and set `head` back to 0."""
+    for used in range(buckets.size):
+        at = np.int64(head[buckets[used]])
+        to = starts[used]
+        while at != 0:
+            page = (at - 1) // PAGE
+            size = at - page * PAGE
+            low[to : to + size] = pool[page * PAGE : at]
+            to += size
+            at = np.int64(link[page])
+        head[buckets[used]] = 0
 
 
 @numba.njit(cache=True)
 def count_halves(bits: NDArray[np.uint32], labels: NDArray[np.uint8], dense: NDArray[np.int64]) -> tuple[int, int, int]:
-    """Count keys by all bits that a half-precision score can have, by label: dense [2, 2^19]; returns as `survey`."""
+    """Count keys by all bits that a half-precision score can have, by label: dense [2, 2^19]; returns as `append`."""
     anomalous, void, broken = 0, 0, 0
     for i in range(bits.size):
         label = labels[i]
@@ -99,8 +143,13 @@ def count_low(
 
 
 @numba.njit(cache=True)
-def count_buckets(bits: NDArray[np.uint32], labels: NDArray[np.uint8], counts: NDArray[np.int64]) -> tuple[int, int]:
-    """Count keys by their top 16 bits and label: counts [2, 2^16]; returns how many pixels are void and NaN."""
+def count_buckets(
+    bits: NDArray[np.uint32], labels: NDArray[np.uint8], counts: NDArray[np.int64], shift: int
+) -> tuple[int, int]:
+    """Count keys by label and by all but their last `shift` bits: counts [2, 2^(32 - shift)].
+
+    Returns how many pixels are void and NaN. Labels are 0 (in-distribution), 1 (anomaly) or anything else (void).
+    """
     void, broken = 0, 0
     for i in range(bits.size):
         label = labels[i]
@@ -109,7 +158,7 @@ def count_buckets(bits: NDArray[np.uint32], labels: NDArray[np.uint8], counts: N
             continue
         if (bits[i] & np.uint32(0x7FFFFFFF)) > np.uint32(0x7F800000):
             broken += 1
-        counts[label, _key(bits[i]) >> np.uint32(16)] += 1
+        counts[label, _key(bits[i]) >> np.uint32(shift)] += 1
     return void, broken
 
 
@@ -169,32 +218,11 @@ def refine(
 # The same in plain numpy, for machines without a compiler's target and as a check of the above.
 
 
-def survey_numpy(
-    bits: NDArray[np.uint32], labels: NDArray[np.uint8], normal: NDArray[np.uint32]
-) -> tuple[int, int, int]:
-    """As `survey`."""
-    keys = keys_of(bits[labels == IN_DISTRIBUTION].view(np.float32))
-    normal += np.bincount(keys >> np.uint32(16), minlength=BUCKETS).astype(np.uint32)
-    return _totals(bits, labels)
-
-
-def _totals(bits: NDArray[np.uint32], labels: NDArray[np.uint8]) -> tuple[int, int, int]:
+def totals_numpy(bits: NDArray[np.uint32], labels: NDArray[np.uint8]) -> tuple[int, int, int]:
+    """How many pixels are anomalous, void, NaN."""
     magnitude = bits[labels <= ANOMALY] & np.uint32(0x7FFFFFFF)
     broken = int(np.count_nonzero(magnitude > np.uint32(0x7F800000)))
     return int(np.count_nonzero(labels == ANOMALY)), labels.size - magnitude.size, broken
-
-
-def scatter_numpy(
-    bits: NDArray[np.uint32],
-    labels: NDArray[np.uint8],
-    offset: NDArray[np.uint32],
-    low: NDArray[np.uint16],
-    positive: NDArray[np.uint32],
-) -> None:
-    """As `scatter`, but for the order inside a bucket, which nothing depends on."""
-    keys = np.sort(keys_of(bits[labels == IN_DISTRIBUTION].view(np.float32)))
-    low[:] = (keys & np.uint32(_LOW)).astype(np.uint16)
-    positive[:] = keys_of(bits[labels == ANOMALY].view(np.float32))
 
 
 def count_halves_numpy(
@@ -204,7 +232,7 @@ def count_halves_numpy(
     for label in (IN_DISTRIBUTION, ANOMALY):
         keys = keys_of(bits[labels == label].view(np.float32))
         dense[label] += np.bincount(keys >> np.uint32(HALF_BITS), minlength=dense.shape[1])
-    return _totals(bits, labels)
+    return totals_numpy(bits, labels)
 
 
 def refine_numpy(

@@ -50,15 +50,9 @@ class PercentileBins:
 
     def values(self, protocol: Protocol) -> dict[str, float]:
         """AP, FPR and AUROC as fractions."""
-        edges = np.concatenate([np.empty(0), *self._edges])
-        order = np.argsort(edges)[::-1]
-        true = np.cumsum(np.concatenate([np.empty(0, np.int64), *self._true])[order], dtype=np.float64)
-        false = np.cumsum(np.concatenate([np.empty(0, np.int64), *self._false])[order], dtype=np.float64)
-        if not edges.size or not true[-1] or not false[-1]:
+        _, true, false = self._curve()
+        if not true[-1] or not false[-1]:
             return {"AP": math.nan, fpr_name(protocol): math.nan, "AUROC": math.nan}
-        ordered = edges[order]
-        last = np.concatenate([[0], np.flatnonzero(ordered[:-1] != ordered[1:]), [ordered.size - 1]])
-        true, false = np.concatenate([[0], true[last]]), np.concatenate([[0], false[last]])
         recall, fall_out = true / true[-1], false / false[-1]
         precision = np.divide(true, true + false, out=np.ones_like(true), where=true + false > 0)
         return {
@@ -66,3 +60,22 @@ class PercentileBins:
             fpr_name(protocol): float(fall_out[int(np.searchsorted(recall, protocol.tpr))]),
             "AUROC": float(np.trapezoid(recall, fall_out)),
         }
+
+    def best_f1(self) -> tuple[float, float]:
+        """The largest F1 on the curve, and the lower edge of the bin where it is reached; NaN without anomalies."""
+        edges, true, false = self._curve()
+        if not true[-1]:
+            return math.nan, math.nan
+        f1 = 2 * true / (true + false + true[-1])
+        best = int(np.argmax(f1))
+        return float(f1[best]), float(edges[best])
+
+    def _curve(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Edges, descending, and the anomalous and in-distribution pixels in the bins from each up; from infinity."""
+        edges = np.concatenate([np.empty(0), *self._edges])
+        order = np.argsort(edges)[::-1]
+        true = np.cumsum(np.concatenate([np.empty(0, np.int64), *self._true])[order], dtype=np.float64)
+        false = np.cumsum(np.concatenate([np.empty(0, np.int64), *self._false])[order], dtype=np.float64)
+        ordered = edges[order]
+        last = np.flatnonzero(np.append(ordered[:-1] != ordered[1:], True)) if ordered.size else np.empty(0, np.intp)
+        return np.append(np.inf, ordered[last]), np.append(0.0, true[last]), np.append(0.0, false[last])

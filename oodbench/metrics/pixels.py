@@ -85,8 +85,7 @@ def pixel_metrics_of(read: Source, protocol: Protocol, budget: int) -> PixelMetr
         UsageError: the budget is too small, or the protocol is another than one pool read at the first threshold.
         ScoreError: as `PixelCounts.update`.
     """
-    if (protocol.pooling, protocol.thresholds, protocol.average_precision, protocol.fpr) != _IN_PASSES:
-        raise UsageError(f"the protocol {protocol.name} can't be computed in passes", "Use 'pooled'.")
+    check_in_passes(protocol)
     at_once = (budget - 2 * _MIB) // _MIB
     if at_once < 1:
         raise UsageError(f"a budget of {budget} bytes is too small; expected {4 * _MIB} or more")
@@ -95,7 +94,7 @@ def pixel_metrics_of(read: Source, protocol: Protocol, budget: int) -> PixelMetr
     for score, labels in read():
         bits, flat = flattened(score, labels)
         before = int(coarse[ANOMALY].sum())
-        void, broken = kernels.count_buckets(bits, flat, coarse)
+        void, broken = kernels.count_buckets(bits, flat, coarse, 16)
         check_nan(broken, flat.size - void)
         frames, void_pixels = frames + 1, void_pixels + void
         without += int(coarse[ANOMALY].sum()) == before
@@ -117,6 +116,16 @@ def pixel_metrics_of(read: Source, protocol: Protocol, budget: int) -> PixelMetr
 
 _MIB = 1 << 20
 _IN_PASSES = ("pixels", "all", "steps", "first")
+
+
+def check_in_passes(protocol: Protocol) -> None:
+    """Refuse a protocol that is another than one pool of all scores, read at the first threshold.
+
+    Raises:
+        UsageError: it is.
+    """
+    if (protocol.pooling, protocol.thresholds, protocol.average_precision, protocol.fpr) != _IN_PASSES:
+        raise UsageError(f"the protocol {protocol.name} can't be computed in passes", "Use 'pooled'.")
 
 
 def fpr_name(protocol: Protocol) -> str:

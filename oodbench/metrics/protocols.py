@@ -12,9 +12,10 @@ _ALL = (
     POOLED,
     Protocol(
         "smiyc",
-        "SegmentMeIfYouCan/road-anomaly-benchmark, PixBinaryClass since August 2023",
+        "SegmentMeIfYouCan/road-anomaly-benchmark, PixBinaryClass since August 2023 and SegEval",
         precision="float16",
         thresholds="percentiles",
+        components=True,
     ),
     Protocol(
         "caos",

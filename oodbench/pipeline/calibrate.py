@@ -11,7 +11,7 @@ import numpy as np
 
 from oodbench.contracts import Calibration, Expected, Needs, Scoring, Segmenter
 from oodbench.errors import DataError
-from oodbench.metrics import ConfusionMatrix
+from oodbench.metrics import ConfusionMatrix, Reliability
 from oodbench.numerics import summarise
 from oodbench.pipeline.feed import batches, forward_batches, semantic_labels
 from oodbench.pipeline.plan import Plan, shared_needs
@@ -19,7 +19,7 @@ from oodbench.pipeline.progress import Progress
 from oodbench.pipeline.record import SetRecord
 from oodbench.pipeline.scoring import named, score_output
 from oodbench.pipeline.store import Store
-from oodbench.types import VOID, Frame, SegmenterOutput, SemanticLabels
+from oodbench.types import VOID, ClassSet, Frame, SegmenterOutput, SemanticLabels
 
 # Dense toward the top, where thresholds lie: steps of 1e-2, then of 1e-3 from .99 and of 1e-4 from .999.
 LEVELS = np.unique(
@@ -48,7 +48,7 @@ def calibrate(plan: Plan, store: Store, progress: Progress) -> None:
         mine = [scorer.key for scorer in plan.record.scorers if scorer.network == record.name]
         todo = {key: plan.scorers[key] for key in mine if store.calibration(calibration_name(key, part)) is None}
         quality_file = quality_name(record.digest, part.digest)
-        quality = Quality(len(network.classes)) if store.read_json(quality_file) is None else None
+        quality = Quality(network.classes) if store.read_json(quality_file) is None else None
         if not todo and quality is None:
             continue
         samples: dict[str, list[np.ndarray]] = {key: [] for key in todo}
@@ -92,12 +92,16 @@ def quality_name(network_digest: str, frames_digest: str) -> str:
 
 
 class Quality:
-    """Closed-set quality of a network of that many classes, batch by batch."""
+    """Closed-set quality of a network of these classes, batch by batch.
 
-    def __init__(self, classes: int) -> None:
-        self._confusion = ConfusionMatrix(classes)
-        self._confidence = 0.0
-        self._pixels = 0
+    Confidence is the largest posterior: of logits, the largest softmax. Class maps that are log-densities, of a
+    generative head, are logits in this sense: their softmax is the posterior under equal priors of the classes.
+    """
+
+    def __init__(self, classes: ClassSet) -> None:
+        self._classes = classes
+        self._confusion = ConfusionMatrix(len(classes))
+        self._reliability = Reliability()
         self._frames = 0
 
     def update(self, output: SegmenterOutput, labels: Sequence[SemanticLabels]) -> None:
@@ -107,22 +111,30 @@ class Quality:
         for maps, label in zip(output.class_maps.values, labels, strict=True):
             logits = maps if output.class_maps.kind == "logits" else maps.log()
             summary = summarise(logits, label.values.shape)
-            self._confusion.update(summary.prediction.cpu().numpy(), label)
-            valid = label.values != VOID
-            confidence = (1 / (1 + summary.others)).cpu().numpy()[valid]
-            self._confidence += float(confidence.sum(dtype=np.float64))
-            self._pixels += confidence.size
+            prediction = summary.prediction.cpu().numpy()
+            self._confusion.update(prediction, label)
+            self._reliability.update((1 / (1 + summary.others)).cpu().numpy(), prediction, label)
             self._frames += 1
 
     def result(self) -> dict[str, Any]:
-        """miou and mean_confidence (fractions, None where undefined), frames, pixels."""
-        miou = self._confusion.miou()
-        return {
-            "miou": None if np.isnan(miou) else miou,
-            "mean_confidence": self._confidence / self._pixels if self._pixels else None,
-            "frames": self._frames,
-            "pixels": self._pixels,
+        """Fractions, None where undefined: miou, accuracy, ece, mean_confidence; iou by class; frames, pixels."""
+        values = {
+            "miou": self._confusion.miou(),
+            "accuracy": self._confusion.accuracy(),
+            "ece": self._reliability.expected_calibration_error(),
+            "mean_confidence": self._reliability.mean_confidence(),
         }
+        iou = dict(zip(self._classes.names, self._confusion.iou().tolist(), strict=True))
+        return {
+            **_defined(values),
+            "iou": _defined(iou),
+            "frames": self._frames,
+            "pixels": int(self._confusion.counts.sum()),
+        }
+
+
+def _defined(values: Mapping[str, float]) -> dict[str, float | None]:
+    return {name: None if np.isnan(value) else value for name, value in values.items()}
 
 
 def quality_warnings(name: str, measured: Mapping[str, Any], expected: Expected) -> list[str]:
@@ -141,7 +153,7 @@ def quality_warnings(name: str, measured: Mapping[str, Any], expected: Expected)
 
 def measure_quality(network: Segmenter, frames: Sequence[Frame], progress: Progress) -> dict[str, Any]:
     """Closed-set quality on labelled frames, without a run."""
-    quality = Quality(len(network.classes))
+    quality = Quality(network.classes)
     with progress.track(f"measure {network.name}", len(frames), "frames") as advance:
         for batch in forward_batches(network, frames, batches(len(frames), 1), Needs(class_maps=True)):
             quality.update(batch.output, [semantic_labels(frames[index]) for index in batch.positions])

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import resource
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,13 +14,14 @@ import numpy as np
 from oodbench.contracts import Expected, Row, Scoring
 from oodbench.errors import RunFolderError, ScoreError
 from oodbench.files import digest_bytes
-from oodbench.metrics import PROTOCOLS, evaluation
-from oodbench.pipeline.calibrate import quality_name, quality_warnings
+from oodbench.metrics import PROTOCOLS, PixelMetrics, evaluation
+from oodbench.pipeline.calibrate import calibration_name, quality_name, quality_warnings
+from oodbench.pipeline.components import with_components
 from oodbench.pipeline.environment import environment
 from oodbench.pipeline.progress import Progress
 from oodbench.pipeline.record import NetworkRecord, PlanRecord, ScorerRecord, SetRecord
 from oodbench.pipeline.store import Store
-from oodbench.types import Frame
+from oodbench.types import AnomalyLabels, Frame, ScoreMap
 
 # One pixel in a hundred with one score is more than chance.
 _MANY_TIES = 0.01
@@ -38,6 +39,8 @@ def row_key(record: PlanRecord, scorer: ScorerRecord, benchmark: SetRecord) -> s
         "scoring": Scoring(**record.scoring).identity(),
         "seed": record.seed,
     }
+    if PROTOCOLS[record.protocol].components and benchmark.components:
+        parts["components"] = [benchmark.components.prediction, benchmark.components.object]
     return digest_bytes(json.dumps(parts, sort_keys=True).encode())[:20]
 
 
@@ -97,6 +100,9 @@ def _row(
                 "Remove the file and run the same command again.",
             ) from None
     metrics = under.metrics()
+    components: dict[str, Any] = {}
+    if protocol.components:
+        metrics, components = _components(record, scorer, benchmark, frames, store, metrics)
     network = _network(record, scorer)
     fit = store.fit(scorer.key) if scorer.fits else None
     fit_facts: dict[str, Any] = {}
@@ -129,6 +135,7 @@ def _row(
         metrics={name: None if math.isnan(value) else value for name, value in metrics.values.items()},
         undefined=dict(metrics.undefined),
         counts={**metrics.counts, "expected_frames": benchmark.expected},
+        components=components,
         fit=fit_facts,
         cost={**_cost(store, network.digest[:12], scorer.key), "fit_s": fit.facts.get("seconds") if fit else None},
         environment=store.read_json(f"environments/{network.digest[:12]}.json") or environment(network.device),
@@ -136,6 +143,31 @@ def _row(
         digests={"network": network.digest, "data": benchmark.digest, "scores": content.hexdigest()},
         warnings=warnings,
     )
+
+
+def _components(
+    record: PlanRecord,
+    scorer: ScorerRecord,
+    benchmark: SetRecord,
+    frames: Mapping[str, Frame],
+    store: Store,
+    metrics: PixelMetrics,
+) -> tuple[PixelMetrics, dict[str, Any]]:
+    if benchmark.components is None:
+        raise RunFolderError(
+            f"{store.folder}: its plan.json does not say which components of {benchmark.name} are too small to count",
+            "An earlier version of oodbench made it: run the same 'oodbench run' again, then evaluate.",
+        )
+
+    def read() -> Iterator[tuple[ScoreMap, AnomalyLabels]]:
+        for frame in benchmark.frames:
+            read_labels = frames[frame.digest].read_anomaly_labels
+            assert read_labels is not None, "benchmarks without labels were left out before"
+            yield store.read_map("scores", scorer.key, frame.key), read_labels()
+
+    part = record.calibrate
+    calibration = None if part is None else store.calibration(calibration_name(scorer.key, part))
+    return with_components(metrics, read, PROTOCOLS[record.protocol], benchmark.components, calibration)
 
 
 def _fit_warnings(method: str, facts: Mapping[str, Any]) -> list[str]:

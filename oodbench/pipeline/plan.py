@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from oodbench.contracts import Method, Needs, PixelMethod, Scoring, Segmenter
+from oodbench.contracts import ComponentSizes, Method, Needs, PixelMethod, Scoring, Segmenter
 from oodbench.errors import DataNotFoundError, UsageError
 from oodbench.files import digest_bytes
 from oodbench.metrics import POOLED
@@ -97,13 +97,16 @@ def make_plan(request: Request, registry: Registry, progress: Progress) -> Plan:
     frames: dict[str, Frame] = {}
     limit = request.limit
 
-    def checked(name: str, title: str, split: str, found: FrameSet, chosen: FrameSet) -> SetRecord:
+    def checked(
+        name: str, title: str, split: str, found: FrameSet, chosen: FrameSet, components: ComponentSizes | None = None
+    ) -> SetRecord:
         records = inspect(chosen.frames, name, progress)
         frames.update({record.digest: frame for record, frame in zip(records, chosen.frames, strict=True)})
-        return _set_record(name, title, split, found, records)
+        return _set_record(name, title, split, found, records, components)
 
+    cards = {name: registry.benchmark(name).card for name in sets}
     benchmarks = tuple(
-        checked(name, registry.benchmark(name).card.title, "", found, first(found, limit))
+        checked(name, cards[name].title, "", found, first(found, limit), cards[name].components)
         for name, found in sets.items()
     )
     fit, calibrate = (
@@ -171,7 +174,14 @@ def shared_needs(network: Segmenter, methods: Iterable[Method]) -> Needs:
     return replace(needs, class_maps=network.capabilities.class_maps is not None)
 
 
-def _set_record(name: str, title: str, split: str, found: FrameSet, records: Sequence[FrameRecord]) -> SetRecord:
+def _set_record(
+    name: str,
+    title: str,
+    split: str,
+    found: FrameSet,
+    records: Sequence[FrameRecord],
+    components: ComponentSizes | None,
+) -> SetRecord:
     warnings, there = list(found.warnings), len(found.frames)
     what = f"{name} {split}".strip()
     if there != found.expected:
@@ -187,6 +197,7 @@ def _set_record(name: str, title: str, split: str, found: FrameSet, records: Seq
         expected=found.expected,
         warnings=tuple(warnings),
         frames=tuple(records),
+        components=components,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from oodbench.contracts import Roots, Scoring
+from oodbench.contracts import ComponentSizes, Roots, Scoring
 from oodbench.files import digest_bytes
 from oodbench.pipeline.frames import FrameRecord
 
@@ -46,7 +46,11 @@ class NetworkRecord(_Record):
 
 
 class SetRecord(_Record):
-    """The frames of a benchmark, or those of a dataset that one stage uses."""
+    """The frames of a benchmark, or those of a dataset that one stage uses.
+
+    Attributes:
+        components: of a benchmark, the smallest components that count; None in a plan from before there were any.
+    """
 
     name: str
     title: str
@@ -56,6 +60,7 @@ class SetRecord(_Record):
     expected: int
     warnings: tuple[str, ...]
     frames: tuple[FrameRecord, ...]
+    components: ComponentSizes | None = None
 
     @property
     def digest(self) -> str:

@@ -72,6 +72,11 @@ class Run:
     def rows(self) -> Sequence[Row]:
         return [Row.model_validate(row) for row in self.result["rows"]]
 
+    @property
+    def quality(self) -> Mapping[str, Mapping[str, Any]]:
+        quality: Mapping[str, Mapping[str, Any]] = self.result["quality"]
+        return quality
+
     def table(self) -> pd.DataFrame:
         """One row a network, method and benchmark; metrics as fractions, NaN where undefined."""
         import pandas as pd

@@ -28,7 +28,8 @@ class ReportContract(PluginContract):
             row("msp", None, 0.5, "road-anomaly-21"),
             row("msp", 0.3, 0.4, network="../<other>&_%"),
         ]
-        return HandmadeRun(rows, calibrated, labelled)
+        quality = {"miou": 0.7, "ece": None, "dataset": "<set>&_%", "split": "val", "frames": 5}
+        return HandmadeRun(rows, calibrated, labelled, {rows[0].network: quality} if calibrated else None)
 
     def test_its_card_is_complete(self) -> None:
         """`oodbench list reports` has a title to show."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -41,11 +42,18 @@ def row(method: str, ap: float | None, fpr: float | None, benchmark: str = "road
 class HandmadeRun:
     """Implements contracts.RunView: three grey frames with a box and a strip of void, and a ramp for every score."""
 
-    def __init__(self, rows: Sequence[Row], calibrated: bool = True, labelled: bool = True) -> None:
+    def __init__(
+        self,
+        rows: Sequence[Row],
+        calibrated: bool = True,
+        labelled: bool = True,
+        quality: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
         self.folder = Path("nowhere")
         self.rows = rows
         self.calibrated = calibrated
         self.labelled = labelled
+        self.quality = quality or {}
 
     def frames(self, benchmark: str) -> Sequence[str]:
         """Names that have to be escaped."""

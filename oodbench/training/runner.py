@@ -24,7 +24,7 @@ from oodbench.pipeline.calibrate import Quality
 from oodbench.pipeline.feed import semantic_labels
 from oodbench.pipeline.progress import Progress
 from oodbench.segmenters.compact import CompactNetwork
-from oodbench.types import ClassMaps, Frame, SegmenterOutput
+from oodbench.types import ClassMaps, ClassSet, Frame, SegmenterOutput
 
 
 class TrainedModel(BaseModel):
@@ -76,7 +76,7 @@ class LogHook(Hook):
 
     priority = "LOW"
 
-    def __init__(self, file: Path, frames: Sequence[Frame], every: int, classes: int, progress: Progress) -> None:
+    def __init__(self, file: Path, frames: Sequence[Frame], every: int, classes: ClassSet, progress: Progress) -> None:
         self._file, self._frames, self._every, self._classes = file, frames, every, classes
         self._progress = progress
         self._losses: dict[str, float] = {}
@@ -143,8 +143,8 @@ class SaveHook(Hook):
 
 
 @torch.inference_mode()
-def measure(network: CompactNetwork, frames: Sequence[Frame], classes: int) -> Mapping[str, Any]:
-    """miou and mean_confidence on whole frames, as a run measures them (pipeline.calibrate)."""
+def measure(network: CompactNetwork, frames: Sequence[Frame], classes: ClassSet) -> Mapping[str, Any]:
+    """Closed-set quality on whole frames, as a run measures them (pipeline.calibrate)."""
     training = network.training
     network.eval()
     device = next(network.parameters()).device

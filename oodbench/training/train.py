@@ -79,12 +79,12 @@ def _train(
             scheduler.load_state_dict(state)
         torch.set_rng_state(checkpoint["random"])
     schedule = recipe.schedule
-    runner.register_hook(LogHook(out / "log.jsonl", validation, schedule.validate_every, len(classes), progress))
+    runner.register_hook(LogHook(out / "log.jsonl", validation, schedule.validate_every, classes, progress))
     runner.register_hook(SaveHook(out / "checkpoint.pt", schedule.checkpoint_every, _record(recipe), seed))
     if start < schedule.iterations:
         runner.train()
     network.eval().to("cpu")
-    quality = measure(network, validation, len(classes))
+    quality = measure(network, validation, classes)
     file = out / f"{recipe.name}.safetensors"
     write_weights(file, network, head)
     write_card(file.with_suffix(".toml"), recipe, seed, classes.name, quality)

@@ -39,6 +39,14 @@ def test_equals_the_evaluator(frames: list[tuple[np.ndarray, AnomalyLabels]], fr
     assert evaluated(NUMBERS["protocol"][evaluator], chosen).values == pytest.approx(expected, abs=1e-12)
 
 
+@pytest.mark.parametrize("frame_set", NUMBERS["best_f1"])
+def test_smiyc_s_threshold_of_the_best_f1(frames: list[tuple[np.ndarray, AnomalyLabels]], frame_set: str) -> None:
+    """A lower edge of a bin, between two scores where the percentile lies there: its digits are the evaluator's."""
+    found = evaluated("smiyc", [frames[index] for index in NUMBERS["frame_sets"][frame_set]])
+    assert found.best_f1 == pytest.approx(NUMBERS["best_f1"][frame_set]["best_f1"], abs=1e-15)
+    assert found.best_f1_threshold == NUMBERS["best_f1"][frame_set]["best_f1_threshold"]
+
+
 @pytest.mark.parametrize("index", [0, 2, 3, 4, 5])
 def test_equals_pytorch_ood_a_frame_at_a_time(frames: list[tuple[np.ndarray, AnomalyLabels]], index: int) -> None:
     """It counts in single precision after a sigmoid, which ties some high scores: hence the tolerance."""

@@ -22,7 +22,7 @@ from oodbench.contracts import Needs, Row
 from oodbench.errors import NotStoredError, RunFolderError
 from oodbench.metrics import POOLED, PROTOCOLS, PixelCounts, evaluation, pixel_metrics
 from oodbench.segmenters.onnx import OnnxSegmenter
-from oodbench.types import SegmenterOutput
+from oodbench.types import CITYSCAPES_19, SegmenterOutput
 
 METHODS = ["energy", "entropy", "gmm-posthoc", "knn", "max-logit", "msp", "sml"]
 
@@ -50,7 +50,12 @@ def test_a_whole_run(network_file: Path, data: Path, tmp_path: Path) -> None:
         assert row.metrics == pixel_metrics(counted, POOLED).values
     stored = json.loads((run.folder / "result.json").read_text())
     assert [Row.model_validate(row) for row in stored["rows"]] == list(run.rows)
-    assert set(stored["quality"]["tiny"]) >= {"miou", "mean_confidence", "frames"}
+    quality = stored["quality"]["tiny"]
+    assert set(quality) == {
+        "miou", "accuracy", "ece", "mean_confidence", "iou", "frames", "pixels", "dataset", "split",
+    }  # fmt: skip
+    assert set(quality["iou"]) == set(CITYSCAPES_19.names)
+    assert quality["miou"] == pytest.approx(np.mean([value for value in quality["iou"].values() if value is not None]))
     assert {path.name for path in (run.folder / "report").iterdir()} == {
         "table.txt", "table.md", "table.tex", "table.csv", "heatmaps-road-anomaly.png", "heatmaps-road-anomaly.pdf",
     }  # fmt: skip

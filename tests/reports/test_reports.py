@@ -49,6 +49,25 @@ def test_rows_of_another_scoring_or_protocol_get_a_table_of_their_own() -> None:
     assert len(comparison_tables(HandmadeRun([*ROWS, other, aligned, foreign]))) == 4
 
 
+QUALITY = {"miou": 0.612345, "ece": 0.0412, "dataset": "cityscapes", "split": "val", "frames": 7}
+
+
+def test_closed_set_quality_stands_beside_the_anomaly_metrics() -> None:
+    rows = [*ROWS[:2], row("msp", 0.5, 0.5, network="other"), row("msp", 0.1, 0.5, network="blind")]
+    view = HandmadeRun(rows, quality={"net": QUALITY, "other": QUALITY | {"miou": 0.5, "ece": None}})
+    (table,) = comparison_tables(view)
+    assert table.columns[:3] == [("cityscapes val", "mIoU"), ("cityscapes val", "ECE"), ("road-anomaly", "AP")]
+    assert [values[:2] for values in table.lines.values()] == [
+        [pytest.approx(61.2345), pytest.approx(4.12)], [pytest.approx(61.2345), pytest.approx(4.12)],
+        [50.0, None], [None, None],
+    ]  # fmt: skip
+    assert {place: rank for place, rank in table.ranks().items() if place[1] < 2} == {(0, 0): 1, (1, 0): 1, (2, 0): 2}
+    assert "Frames: cityscapes val 7, road-anomaly 3." in table.notes
+    lines = REGISTRY.report("terminal").text(view).splitlines()
+    assert lines[0].split() == ["cityscapes", "val", "road-anomaly"]
+    assert lines[1].split() == ["Method", "Network", "mIoU", "↑", "ECE", "↓", "AP", "↑", "FPR95", "↓"]
+
+
 def test_plain_text() -> None:
     text = REGISTRY.report("terminal").text(HandmadeRun(ROWS))
     lines = text.splitlines()

@@ -1,0 +1,181 @@
+"""SegmentMeIfYouCan's component metrics: how well whole objects are found. sIoU, PPV and F1*.
+
+Chan, Lis, Uhlemeyer et al., "SegmentMeIfYouCan", NeurIPS 2021, as the evaluator has them since September 2021. Pixels
+that score above a threshold are predicted; void ones never. Components are 8-connected. Predicted ones that are too
+small are dropped, objects that are too small become void. Then, with n the number of pixels:
+
+    sIoU(object k)    = n(k and K) / (n(k) + n(K) - n(k and K) - n(K in other objects)),  K: predictions that touch k
+    PPV(prediction l) = n(l in any object) / n(l)
+    F1(t)             = 2 TP / (2 TP + FN + FP),  TP, FN: objects with sIoU >= t, < t;  FP: predictions with PPV < t
+    F1*               = the mean of F1 over t = .25, .30, ..., .75
+
+sIoU and PPV are means over all objects and all predictions of the set, not over frames.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from oodbench.contracts import ComponentSizes, Protocol
+from oodbench.metrics.evaluation import as_read
+from oodbench.metrics.pixels import Source
+from oodbench.types import ANOMALY, VOID, AnomalyLabels
+
+TAUS = np.linspace(0.25, 0.75, 11)
+"""As the evaluator's floats are: its .6 lies a little above .6, so that a ratio of exactly .6 is a miss."""
+
+_EIGHT = np.ones((3, 3), np.uint8)
+
+
+@dataclass(frozen=True)
+class FrameComponents:
+    """The components of one frame that count.
+
+    Attributes:
+        object_sizes: int64 [K], pixels of each object, by its first pixel row by row.
+        siou: float64 [K].
+        prediction_sizes: int64 [L], pixels of each predicted component that are not void, in the same order.
+        ppv: float64 [L].
+    """
+
+    object_sizes: NDArray[np.int64]
+    siou: NDArray[np.float64]
+    prediction_sizes: NDArray[np.int64]
+    ppv: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ComponentMetrics:
+    """The metrics as fractions; NaN where undefined, with the reason in `undefined` under the metric's name.
+
+    Attributes:
+        values: sIoU, PPV, F1*.
+        undefined: metric -> reason.
+        objects: how many count.
+        predictions: how many predicted components count.
+        tp, fn, fp: int64 [11], at each of `TAUS`.
+        f1: float64 [11].
+    """
+
+    values: Mapping[str, float]
+    undefined: Mapping[str, str]
+    objects: int
+    predictions: int
+    tp: NDArray[np.int64]
+    fn: NDArray[np.int64]
+    fp: NDArray[np.int64]
+    f1: NDArray[np.float64]
+
+
+def frame_components(predicted: NDArray[np.bool_], labels: AnomalyLabels, sizes: ComponentSizes) -> FrameComponents:
+    """Match predicted components with objects.
+
+    Args:
+        predicted: bool [H, W], the pixels that count as anomalous.
+        labels: of the same shape.
+        sizes: the smallest components that count.
+    """
+    objects = _large(labels.values == ANOMALY, sizes.object)
+    predictions = _large(predicted & (labels.values != VOID), sizes.prediction)
+    # Objects that are too small are void: predictions lose their pixels there, after their size has been judged.
+    predictions[(labels.values == ANOMALY) & (objects == 0)] = 0
+    object_sizes, prediction_sizes = (np.bincount(found.ravel())[1:] for found in (objects, predictions))
+
+    both = (objects > 0) & (predictions > 0)
+    pair = (objects[both].astype(np.int64) - 1) * prediction_sizes.size + predictions[both] - 1
+    pair, shared = np.unique(pair, return_counts=True)
+    own, hit = np.divmod(pair, max(prediction_sizes.size, 1))  # of each pair that shares pixels
+    inside = _summed(hit, shared, prediction_sizes.size)  # pixels of each prediction in any object
+    common = _summed(own, shared, object_sizes.size)
+    touching = _summed(own, prediction_sizes[hit], object_sizes.size)
+    elsewhere = _summed(own, inside[hit] - shared, object_sizes.size)
+    return FrameComponents(
+        object_sizes,
+        common / (object_sizes + touching - common - elsewhere),
+        prediction_sizes,
+        inside / prediction_sizes,
+    )
+
+
+def _large(mask: NDArray[np.bool_], smallest: int) -> NDArray[np.int32]:
+    """int32 [H, W]: the components of at least that many pixels, numbered from 1 row by row; 0 elsewhere."""
+    found: NDArray[np.int32] = ndimage.label(mask, _EIGHT)[0]
+    stays = np.bincount(found.ravel()) >= smallest
+    stays[0] = False
+    return np.where(stays, np.cumsum(stays), 0).astype(np.int32)[found]
+
+
+def _summed(index: NDArray[np.int64], amount: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+    """The sum of the amounts at each index."""
+    return np.bincount(index, amount, size).astype(np.int64)  # sums of pixels: exact in float64
+
+
+class ComponentCounts:
+    """Components of a set, frame by frame, at one threshold. States add up in any order to the same numbers.
+
+    Args:
+        sizes: the smallest components that count.
+    """
+
+    def __init__(self, sizes: ComponentSizes) -> None:
+        self.sizes = sizes
+        self._frames: list[FrameComponents] = []
+
+    def update(self, predicted: NDArray[np.bool_], labels: AnomalyLabels) -> None:
+        """Take in one frame: bool [H, W], the pixels that count as anomalous, and labels of the same shape."""
+        self._frames.append(frame_components(predicted, labels, self.sizes))
+
+    def merge(self, others: Iterable[ComponentCounts]) -> None:
+        """Add what others have counted."""
+        for other in others:
+            self._frames += other._frames
+
+    def metrics(self) -> ComponentMetrics:
+        """The metrics of everything taken in so far."""
+        siou, ppv = (
+            np.concatenate([np.empty(0), *(getattr(frame, name) for frame in self._frames)]) for name in ("siou", "ppv")
+        )
+        tp = (siou >= TAUS[:, None]).sum(axis=1)
+        fn, fp = siou.size - tp, (ppv < TAUS[:, None]).sum(axis=1)
+        total = 2 * tp + fn + fp
+        f1 = np.divide(2 * tp, total, out=np.full(TAUS.size, math.nan), where=total > 0)
+        undefined = {}
+        if not siou.size:
+            undefined["sIoU"] = f"no object of {self.sizes.object} pixels or more"
+        if not ppv.size:
+            undefined["PPV"] = f"no predicted component of {self.sizes.prediction} pixels or more"
+        if not siou.size + ppv.size:
+            undefined["F1*"] = "no component, neither in labels nor predicted"
+        means = {"sIoU": _mean(siou), "PPV": _mean(ppv), "F1*": _mean(f1)}
+        return ComponentMetrics(means, undefined, siou.size, ppv.size, tp, fn, fp, f1)
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    """The mean, the same to the last bit in any order; NaN of nothing."""
+    return math.fsum(values) / values.size if values.size else math.nan
+
+
+def component_metrics(
+    read: Source, protocol: Protocol, sizes: ComponentSizes, thresholds: Mapping[str, float]
+) -> dict[str, ComponentMetrics]:
+    """The metrics at each of some thresholds, in one pass over the frames.
+
+    Args:
+        read: gives the frames.
+        protocol: in whose precision, and with whose void, scores and labels are read.
+        sizes: the smallest components that count.
+        thresholds: name -> threshold; a pixel is predicted where its score is higher, compared in float64. SMIYC's is
+            the one of the best F1 of pixels (`PixelMetrics.best_f1_threshold`), which knows the labels.
+    """
+    counts = {name: ComponentCounts(sizes) for name in thresholds}
+    for frame in read():
+        score, labels = as_read(protocol, *frame)
+        for name, threshold in thresholds.items():
+            counts[name].update(score > np.float64(threshold), labels)
+    return {name: counted.metrics() for name, counted in counts.items()}
