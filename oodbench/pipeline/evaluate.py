@@ -16,6 +16,7 @@ from oodbench.errors import RunFolderError, ScoreError
 from oodbench.files import digest_bytes
 from oodbench.metrics import PROTOCOLS, evaluation
 from oodbench.pipeline.calibrate import quality_name, quality_warnings
+from oodbench.pipeline.details import look_again, row_intervals
 from oodbench.pipeline.environment import environment
 from oodbench.pipeline.progress import Progress
 from oodbench.pipeline.record import NetworkRecord, PlanRecord, ScorerRecord, SetRecord
@@ -97,6 +98,7 @@ def _row(
                 "Remove the file and run the same command again.",
             ) from None
     metrics = under.metrics()
+    sketch = look_again(row_key(record, scorer, benchmark), under, record, scorer, benchmark, frames, store)
     network = _network(record, scorer)
     fit = store.fit(scorer.key) if scorer.fits else None
     fit_facts: dict[str, Any] = {}
@@ -128,6 +130,7 @@ def _row(
         protocol=protocol.record(),
         metrics={name: None if math.isnan(value) else value for name, value in metrics.values.items()},
         undefined=dict(metrics.undefined),
+        intervals=row_intervals(sketch, metrics, benchmark, record.seed),
         counts={**metrics.counts, "expected_frames": benchmark.expected},
         fit=fit_facts,
         cost={**_cost(store, network.digest[:12], scorer.key), "fit_s": fit.facts.get("seconds") if fit else None},
