@@ -143,7 +143,8 @@ def intervals(
     for index, name in enumerate(sketch.names):
 
         def one(weights: NDArray[np.float64], index: int = index) -> NDArray[np.float64]:
-            return sketch.metrics(weights)[index]
+            values: NDArray[np.float64] = sketch.metrics(weights)[index]
+            return values
 
         found = interval(one, drawn[index], sketch.units, method, level)
         if isinstance(found, str):

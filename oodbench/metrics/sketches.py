@@ -13,6 +13,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -157,7 +158,8 @@ class FrameValues(Sketch):
 
     def _metrics(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         with np.errstate(invalid="ignore"):
-            return ((weights @ self.sums) / (weights @ self.defined)).T
+            means: NDArray[np.float64] = ((weights @ self.sums) / (weights @ self.defined)).T
+        return means
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """As `Sketch`."""
@@ -173,18 +175,18 @@ def sketch_from(arrays: Mapping[str, NDArray[np.generic]]) -> Sketch | None:
     """The sketch that these arrays came from; None where another version wrote them."""
     if int(arrays["version"]) != SKETCH_VERSION:
         return None
-    content = {name: np.asarray(values) for name, values in arrays.items()}
+    content: dict[str, NDArray[Any]] = {name: np.asarray(values) for name, values in arrays.items()}
     names = tuple(str(name) for name in content["names"])
     if "sums" in content:
         return FrameValues(names, content["sums"], content["defined"])
-    parts = (content[name] for name in ("edges", "single", "passed", "wrong"))
-    bins = Bins(*parts, threshold=float(content["threshold"]))
+    edges, single, passed, wrong = (content[name] for name in ("edges", "single", "passed", "wrong"))
+    bins = Bins(edges, single, passed, wrong, float(content["threshold"]))
     return PixelSketch(names, bins, content["counts"].astype(np.int64), float(content["tpr"]))
 
 
-def _summed(values: NDArray[np.generic], groups: Sequence[str]) -> NDArray[np.generic]:
+def _summed(values: NDArray[Any], groups: Sequence[str]) -> NDArray[Any]:
     """[frames, ...] -> [groups, ...], in the order in which groups first occur."""
     order = {group: index for index, group in enumerate(dict.fromkeys(groups))}
-    total = np.zeros((len(order), *values.shape[1:]), values.dtype)
+    total: NDArray[Any] = np.zeros((len(order), *values.shape[1:]), values.dtype)
     np.add.at(total, [order[group] for group in groups], values)
     return total

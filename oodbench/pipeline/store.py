@@ -143,7 +143,8 @@ class Store:
 
     def write_sketch(self, key: str, sketch: Sketch) -> None:
         path = self.folder / "sketches" / f"{key}.npz"
-        write_atomically(path, lambda file: np.savez_compressed(file, **sketch.arrays()))
+        arrays: dict[str, Any] = sketch.arrays()
+        write_atomically(path, lambda file: np.savez_compressed(file, **arrays))
 
     # fits and calibration
 
