@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from oodbench.contracts import Report, ReportCard, Row, RunView, Strata
+from oodbench.contracts import Report, ReportCard, RunView, Strata
 from oodbench.files import write_atomically
 
 PLUGINS = {"reports": {"strata": ("StrataText", "results by size, place and class of the anomaly, and thresholds")}}
@@ -24,7 +24,7 @@ _SHOWN = 0.01
 
 
 class StrataText(Report):
-    """A table for each benchmark and way to divide, with a line for each method."""
+    """A table for each benchmark, network and way to divide, with a line for each method."""
 
     card = ReportCard("strata", "Results by size, place and class", text=True)
 
@@ -35,23 +35,18 @@ class StrataText(Report):
         return [path]
 
     def text(self, run: RunView) -> str:
-        networks = len({row.network for row in run.rows}) > 1
         parts, without = [], []
-        for benchmark, protocol in dict.fromkeys((row.benchmark, row.protocol["name"]) for row in run.rows):
-            rows = [row for row in run.rows if (row.benchmark, row.protocol["name"]) == (benchmark, protocol)]
-            found = {_name(row, networks): strata for row in rows if (strata := run.strata(row)) is not None}
+        for who in dict.fromkeys((row.benchmark, row.protocol["name"], row.network) for row in run.rows):
+            rows = [row for row in run.rows if (row.benchmark, row.protocol["name"], row.network) == who]
+            found = {row.label: strata for row in rows if (strata := run.strata(row)) is not None}
+            heading = f"{who[0]}, protocol {who[1]}, network {who[2]}"
             if len(found) < len(rows):
-                without.append(f"{benchmark}: {len(rows) - len(found)} rows under protocol {protocol} have no strata.")
+                without.append(f"{heading}: {len(rows) - len(found)} rows have no strata.")
             if found:
-                heading = f"{benchmark}, protocol {protocol}"
                 parts += [f"{heading}\n{'=' * len(heading)}", _thresholds(found)]
                 parts += [_strata(found, kind) for kind in _TITLES]
                 parts.append(_mistakes(found))
         return "\n\n".join(filter(None, [*parts, "\n".join(without)])) + "\n"
-
-
-def _name(row: Row, networks: bool) -> str:
-    return f"{row.label} / {row.network}" if networks else row.label
 
 
 def _thresholds(found: Mapping[str, Strata]) -> str:

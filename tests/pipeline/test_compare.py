@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -157,3 +158,11 @@ def test_the_command(run: Run) -> None:
     assert refused.returncode == 2
     assert "--reference is for the methods of one run" in refused.stderr
     assert np.isfinite(tables[0]["entries"][0]["value"])
+
+
+def test_the_page_s_python_runs(run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(run.folder.parent)
+    page = (Path(__file__).parent.parent.parent / "docs" / "compare.md").read_text()
+    (program,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    exec(program, {})  # noqa: S102  # our own page
+    assert capsys.readouterr().out.count("\n") == 3

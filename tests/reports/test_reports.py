@@ -117,13 +117,13 @@ def test_csv_has_the_ends_of_intervals() -> None:
 def test_strata_as_text() -> None:
     text = REGISTRY.report("strata").text(HandmadeRun(ROWS[:2]))
     lines = text.splitlines()
-    assert lines[0] == "road-anomaly, protocol pooled"
+    assert lines[0] == "road-anomaly, protocol pooled, network net"
     assert ["MSP", "1", "25.0", "95.0", "2", "12.5", "50.0"] in [line.split() for line in lines]
     assert ["MSP", "25.0", "/", "95.0", "/", "50.0"] in [line.split() for line in lines]
     assert ["MSP", "-", "/", "95.0", "/", "50.0"] in [line.split() for line in lines]
     assert ["MSP", "100.0", "/", "100.0"] in [line.split() for line in lines]
     assert "100 % of pixels, 3 regions" in text
-    assert "road-anomaly: 1 rows under protocol pooled have no strata." in lines
+    assert "road-anomaly, protocol pooled, network net: 1 rows have no strata." in lines
 
 
 def test_csv_keeps_all_digits() -> None:
