@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from oodbench.contracts import Report, ReportCard, RunView, Strata
+from oodbench.contracts import Report, ReportCard, RunView, Strata, Threshold
 from oodbench.files import write_atomically
 
 PLUGINS = {"reports": {"strata": ("StrataText", "results by size, place and class of the anomaly, and thresholds")}}
@@ -51,13 +51,14 @@ class StrataText(Report):
 
 def _thresholds(found: Mapping[str, Strata]) -> str:
     heads = ["", "score", "FPR", "recall", "score", "FPR", "recall"]
-    body, titles = [], {}
+    body = []
+    titles: dict[str, str] = {}
     for name, strata in found.items():
         cells = [name]
-        known = {threshold.name: threshold for threshold in strata.thresholds}
+        known: dict[str, Threshold] = {threshold.name: threshold for threshold in strata.thresholds}
         titles |= {threshold.name: threshold.title for threshold in strata.thresholds}
         for which in ("test", "calibrated"):
-            at = known.get(which)  # type: ignore[call-overload]  # a literal
+            at = known.get(which)
             cells += ["-"] * 3 if at is None else [f"{at.score:.4g}", _percent(at.fpr), _percent(at.recall)]
         body.append(cells)
     said = "; ".join(f"{which}: {title}" for which, title in titles.items())
@@ -117,7 +118,8 @@ def _table(title: str, heads: Sequence[str], body: Sequence[Sequence[str]]) -> s
     from tabulate import tabulate
 
     align = ["left"] + ["right"] * (len(heads) - 1)
-    return f"{title}; percent\n" + tabulate(body, heads, "simple", disable_numparse=True, colalign=align)
+    table: str = tabulate(body, heads, "simple", disable_numparse=True, colalign=align)
+    return f"{title}; percent\n{table}"
 
 
 def _percent(value: float | None) -> str:

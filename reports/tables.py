@@ -249,10 +249,10 @@ class Csv(_TextTable):
         return str(pd.DataFrame(rows).to_csv(index=False))
 
 
-def _bounds(row: Row) -> dict[str, float | str]:
+def _bounds(row: Row) -> dict[str, object]:
     if row.intervals is None:
         return {}
-    ends = {
+    ends: dict[str, object] = {
         f"{metric}_{name}": value
         for metric, bounds in row.intervals.bounds.items()
         for name, value in zip(("low", "high"), bounds, strict=True)
