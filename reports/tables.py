@@ -10,13 +10,10 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from oodbench.contracts import HIGHER_IS_BETTER, Report, ReportCard, Row, RunView
 from oodbench.files import write_atomically
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 PLUGINS = {
     "reports": {
@@ -40,13 +37,17 @@ class ComparisonTable:
         title: scoring and protocol.
         columns: (benchmark, metric) in order, after the in-distribution set with the metrics of the network alone.
         lines: (method, network) -> percentages, None where there is no row or the metric is undefined.
+        intervals: (method, network) -> their intervals as text, empty where there is none.
         notes: what a reader has to know.
+        interval_notes: how the intervals were made, and why some are missing.
     """
 
     title: str
     columns: list[tuple[str, str]]
     lines: dict[tuple[str, str], list[float | None]]
+    intervals: dict[tuple[str, str], list[str]]
     notes: list[str]
+    interval_notes: list[str]
 
     def ranks(self) -> dict[tuple[int, int], int]:
         """(line, column) -> 1 for the best and 2 for the second value of the column, as printed; ties share a rank."""
@@ -96,10 +97,14 @@ def _table(title: str, rows: Sequence[Row], quality: Mapping[str, Mapping[str, A
     columns = list(dict.fromkeys(column for _, column in closed))
     columns += dict.fromkeys((row.benchmark, metric) for row in rows for metric in row.metrics)
     lines: dict[tuple[str, str], list[float | None]] = {}
+    intervals: dict[tuple[str, str], list[str]] = {}
     for row in rows:
         line = lines.setdefault((row.label, row.network), [None] * len(columns))
+        bounds = intervals.setdefault((row.label, row.network), [""] * len(columns))
         for metric, value in row.metrics.items():
-            line[columns.index((row.benchmark, metric))] = None if value is None else 100 * value
+            at = columns.index((row.benchmark, metric))
+            line[at] = None if value is None else 100 * value
+            bounds[at] = row.intervals.text(metric) if row.intervals else ""
         for (network, column), value in closed.items():
             if network == row.network:
                 line[columns.index(column)] = 100 * value
@@ -110,7 +115,20 @@ def _table(title: str, rows: Sequence[Row], quality: Mapping[str, Mapping[str, A
     undefined = dict.fromkeys(
         f"{row.benchmark}: {metric} is undefined: {reason}" for row in rows for metric, reason in row.undefined.items()
     )
-    return ComparisonTable(title, columns, lines, [counted, *warnings, *undefined])
+    notes = [counted, *warnings, *undefined]
+    return ComparisonTable(title, columns, lines, intervals, notes, _interval_notes(rows))
+
+
+def _interval_notes(rows: Sequence[Row]) -> list[str]:
+    made = dict.fromkeys(f"{row.intervals.title}." for row in rows if row.intervals and row.intervals.bounds)
+    missing = dict.fromkeys(
+        f"{row.benchmark}: no interval of {metric}: {reason}"
+        for row in rows
+        if row.intervals
+        for metric, reason in row.intervals.undefined.items()
+        if metric not in row.undefined
+    )
+    return [*made, *missing]
 
 
 def _arrow(metric: str) -> str:
@@ -176,9 +194,12 @@ class Markdown(_TextTable):
             ranks = comparison.ranks()
             marks = {1: "**{}**", 2: "<u>{}</u>", 0: "{}"}
             body = [
-                [*names, *(marks[ranks.get((line, c), 0)].format(_percent(v)) for c, v in enumerate(values))]
-                for line, (names, values) in enumerate(zip(comparison.names(), comparison.lines.values(), strict=True))
-            ]
+                [*names, *(f"{marks[ranks.get((line, c), 0)].format(_percent(v))} {bounds[c]}".rstrip()
+                           for c, v in enumerate(values))]
+                for line, (names, values, bounds) in enumerate(
+                    zip(comparison.names(), comparison.lines.values(), comparison.intervals.values(), strict=True)
+                )
+            ]  # fmt: skip
             heads = [
                 *comparison.heads(),
                 *(f"{benchmark} {_arrow(metric)}" for benchmark, metric in comparison.columns),
@@ -186,12 +207,12 @@ class Markdown(_TextTable):
             align = ["left"] * len(comparison.heads()) + ["right"] * len(comparison.columns)
             parts.append(tabulate(body, heads, "pipe", disable_numparse=True, colalign=align))
             parts.append(f"{comparison.title[0].upper()}{comparison.title[1:]}. **Best**, <u>second</u>.")
-            parts.append("\n".join(f"- {note}" for note in comparison.notes))
+            parts.append("\n".join(f"- {note}" for note in [*comparison.interval_notes, *comparison.notes]))
         return "\n\n".join(parts) + "\n"
 
 
 class Latex(_TextTable):
-    """Needs \\usepackage{booktabs}. The best value is bold, the second underlined."""
+    """Needs \\usepackage{booktabs}. The best value is bold, the second underlined; intervals stand below the values."""
 
     card = ReportCard("latex", "Table in LaTeX", default=True, text=True)
     ending = "tex"
@@ -206,21 +227,23 @@ class Latex(_TextTable):
                  for benchmark, metric in comparison.columns]
             )  # fmt: skip
             index = pd.Index([_escape(" / ".join(names)) for names in comparison.names()])
-            cells = [[_percent(value, "--") for value in values] for values in comparison.lines.values()]
-            frame = pd.DataFrame(cells, index=index, columns=columns)
-            ranks, styles = comparison.ranks(), {1: "textbf:--rwrap;", 2: "underline:--rwrap;"}
-            marks = pd.DataFrame("", index=index, columns=columns)
-            for (line, column), rank in ranks.items():
-                marks.iloc[line, column] = styles[rank]
-            styled = frame.style.apply(_constant(marks), axis=None)
+            ranks, styles = comparison.ranks(), {1: r"\textbf{{{}}}", 2: r"\underline{{{}}}", 0: "{}"}
+            cells = [
+                [_stacked(styles[ranks.get((line, c), 0)].format(_percent(v, "--")), bounds[c])
+                 for c, v in enumerate(values)]
+                for line, (values, bounds) in enumerate(
+                    zip(comparison.lines.values(), comparison.intervals.values(), strict=True)
+                )
+            ]  # fmt: skip
+            styled = pd.DataFrame(cells, index=index, columns=columns).style
             tex = styled.to_latex(hrules=True, multicol_align="c", column_format="l" + "r" * len(columns))
-            notes = [comparison.title, *comparison.notes]
+            notes = [comparison.title, *comparison.interval_notes, *comparison.notes]
             parts.append("".join(f"% {note}\n" for note in notes) + tex)
         return "\n".join(parts)
 
 
-def _constant(marks: pd.DataFrame):  # type: ignore[no-untyped-def]  # pandas' own stubs want a looser type
-    return lambda frame: marks
+def _stacked(value: str, bounds: str) -> str:
+    return rf"\shortstack{{{value}\\{{\tiny {bounds}}}}}" if bounds else value
 
 
 class Csv(_TextTable):
@@ -237,11 +260,24 @@ class Csv(_TextTable):
             | {"scoring": row.scoring["upsample"], "resize": row.scoring["resize"]}
             | {"protocol": row.protocol["name"], "seed": row.seed}
             | row.metrics
+            | _bounds(row)
             | row.counts
             | row.cost
             for row in run.rows
         ]
         return str(pd.DataFrame(rows).to_csv(index=False))
+
+
+def _bounds(row: Row) -> dict[str, object]:
+    if row.intervals is None:
+        return {}
+    ends: dict[str, object] = {
+        f"{metric}_{name}": value
+        for metric, bounds in row.intervals.bounds.items()
+        for name, value in zip(("low", "high"), bounds, strict=True)
+    }
+    made = {"interval_level": row.intervals.level, "interval_method": row.intervals.method}
+    return ends | made | {"interval_unit": row.intervals.unit, "interval_resamples": row.intervals.resamples}
 
 
 def _percent(value: float | None, missing: str = "-") -> str:

@@ -77,7 +77,7 @@ def test_commands_and_options_of_the_pages_exist(page: Path) -> None:
             assert set(re.findall(r"(?<!\w)--[a-z][a-z-]*", line)) <= options, line
 
 
-@pytest.mark.parametrize("verb", ["run", "gate"])
+@pytest.mark.parametrize("verb", ["run", "gate", "compare"])
 def test_every_option_is_on_the_page_of_its_verb(verb: str) -> None:
     page = (ROOT / "docs" / f"{verb}.md").read_text()
     command = typer.main.get_command(app).commands[verb]  # type: ignore[attr-defined]

@@ -15,6 +15,8 @@ from oodbench.contracts.method import (
 from oodbench.contracts.protocol import Protocol, Scoring
 from oodbench.contracts.report import AT_ID95, HIGHER_IS_BETTER, Calibration, Report, ReportCard, Row, RunView
 from oodbench.contracts.segmenter import Adapter, AdapterCard, Capabilities, Expected, Segmenter
+from oodbench.contracts.strata import Mistake, Strata, Stratum, Threshold
+from oodbench.contracts.uncertainty import Intervals
 
 __all__ = [
     "AT_ID95",
@@ -35,8 +37,10 @@ __all__ = [
     "Head",
     "HeadCard",
     "HeadOutput",
+    "Intervals",
     "Method",
     "MethodCard",
+    "Mistake",
     "Needs",
     "Parameters",
     "PixelMethod",
@@ -48,5 +52,8 @@ __all__ = [
     "RunView",
     "Scoring",
     "Segmenter",
+    "Strata",
+    "Stratum",
+    "Threshold",
     "TrainingHead",
 ]

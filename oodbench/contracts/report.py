@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from oodbench.contracts.strata import Strata
+from oodbench.contracts.uncertainty import Intervals
 from oodbench.types import AnomalyLabels, RGBImage, ScoreMap
 
 if TYPE_CHECKING:
@@ -48,6 +50,11 @@ class Row(BaseModel):
         description="AP, FPR95, AUROC, and under `smiyc` those of components, as fractions; null where undefined"
     )
     undefined: dict[str, str] = Field(description="the reason for each null metric")
+    intervals: Intervals | None = Field(
+        None,
+        description="level, method, unit (frames or groups), units, resamples, bounds (metric: low, high), undefined "
+        "(metric: why it has none); null in rows of older versions",
+    )
     counts: dict[str, int] = Field(
         description="frames, expected_frames, frames_without_anomaly, anomaly_pixels, in_distribution_pixels, "
         "void_pixels"
@@ -130,6 +137,9 @@ class RunView(Protocol):
 
     def calibration(self, row: Row) -> Calibration | None:
         """None where the run had no in-distribution frames."""
+
+    def strata(self, row: Row) -> Strata | None:
+        """None where the row's protocol has none."""
 
 
 @dataclass(frozen=True)

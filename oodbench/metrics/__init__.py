@@ -5,9 +5,11 @@ from oodbench.metrics.components import ComponentCounts, ComponentMetrics, compo
 from oodbench.metrics.counts import PixelCounts
 from oodbench.metrics.curves import PixelCurve, pixel_curve
 from oodbench.metrics.evaluation import Evaluation, evaluation
+from oodbench.metrics.intervals import MetricIntervals, intervals
 from oodbench.metrics.pixels import PixelMetrics, Source, pixel_metrics, pixel_metrics_of
 from oodbench.metrics.protocols import POOLED, PROTOCOLS
 from oodbench.metrics.segmentation import ConfusionMatrix, Reliability
+from oodbench.metrics.sketches import FrameValues, PixelSketch, Sketch, sketch_from
 
 __all__ = [
     "POOLED",
@@ -17,17 +19,23 @@ __all__ = [
     "ComponentMetrics",
     "ConfusionMatrix",
     "Evaluation",
+    "FrameValues",
+    "MetricIntervals",
     "PixelBrackets",
     "PixelCounts",
     "PixelCurve",
     "PixelMetrics",
+    "PixelSketch",
     "Reliability",
+    "Sketch",
     "Source",
     "component_metrics",
     "evaluation",
     "frame_components",
+    "intervals",
     "pixel_brackets",
     "pixel_curve",
     "pixel_metrics",
     "pixel_metrics_of",
+    "sketch_from",
 ]

@@ -9,9 +9,11 @@ from dataclasses import replace
 import numpy as np
 
 from oodbench.contracts import Protocol
+from oodbench.metrics.bins import Bins, choose_bins
 from oodbench.metrics.counts import PixelCounts
 from oodbench.metrics.percentiles import PercentileBins
 from oodbench.metrics.pixels import PixelMetrics, pixel_metrics
+from oodbench.metrics.sketches import FrameValues
 from oodbench.types import IN_DISTRIBUTION, VOID, AnomalyLabels, ScoreMap
 
 
@@ -47,6 +49,14 @@ class Evaluation(ABC):
     def metrics(self) -> PixelMetrics:
         """The metrics of everything taken in so far."""
 
+    def bins(self) -> Bins | None:
+        """For a sketch of all frames, into which each is counted once more; None where it takes no second look."""
+        return None
+
+    def frame_values(self) -> FrameValues | None:
+        """The frames' own metrics, where the protocol averages them."""
+        return None
+
 
 class _Pooled(Evaluation):
     """All pixels in one pool."""
@@ -54,12 +64,22 @@ class _Pooled(Evaluation):
     def __init__(self, protocol: Protocol) -> None:
         super().__init__(protocol)
         self._counts = PixelCounts()
+        self._bins: Bins | None = None
 
     def _take(self, score: ScoreMap, labels: AnomalyLabels) -> None:
         self._counts.update(score, labels)
+        self._bins = None
 
     def metrics(self) -> PixelMetrics:
-        return pixel_metrics(self._counts, self.protocol)
+        counts, points = self._counts, self._counts.points()
+        # At once: the points are the larger part of the work and of the memory.
+        self._bins = choose_bins(points, counts.positive, counts.negative, self.protocol.tpr)
+        return pixel_metrics(counts, self.protocol, points)
+
+    def bins(self) -> Bins | None:
+        if self._bins is None:
+            self.metrics()
+        return self._bins
 
 
 class _Percentiles(_Pooled):
@@ -67,16 +87,19 @@ class _Percentiles(_Pooled):
 
     def __init__(self, protocol: Protocol) -> None:
         super().__init__(protocol)
-        self._bins = PercentileBins()
+        self._percentiles = PercentileBins()
 
     def _take(self, score: ScoreMap, labels: AnomalyLabels) -> None:
         super()._take(score, labels)
-        self._bins.update(score, labels)
+        self._percentiles.update(score, labels)
 
     def metrics(self) -> PixelMetrics:
-        f1, threshold = self._bins.best_f1()
-        values = self._bins.values(self.protocol)
+        f1, threshold = self._percentiles.best_f1()
+        values = self._percentiles.values(self.protocol)
         return replace(super().metrics(), values=values, best_f1=f1, best_f1_threshold=threshold)
+
+    def bins(self) -> None:
+        """The curve is put together from bins of each frame's own: no common ones stand for it."""
 
 
 class _FrameMeans(Evaluation):
@@ -106,6 +129,12 @@ class _FrameMeans(Evaluation):
         undefined = dict.fromkeys(names, reason) if reason else {}
         largest = max((frame.largest_tie for frame in self._frames), default=0.0)
         return PixelMetrics(values, undefined, totals, math.nan, math.nan, largest)
+
+    def frame_values(self) -> FrameValues:
+        names = tuple(pixel_metrics(PixelCounts(), self.protocol).values)
+        found = np.array([[frame.values[name] for name in names] for frame in self._frames]).reshape(-1, len(names))
+        kept = np.array([not frame.undefined for frame in self._frames])[:, None] & np.ones(found.shape, bool)
+        return FrameValues(names, np.where(kept, found, 0.0), kept.astype(np.int64))
 
 
 def evaluation(protocol: Protocol) -> Evaluation:

@@ -55,11 +55,14 @@ class Totals:
     void: int
 
 
-def pixel_metrics(counts: PixelCounts, protocol: Protocol) -> PixelMetrics:
-    """The metrics of everything counted as one pool, exact, by the protocol's rules for AP and FPR."""
+def pixel_metrics(counts: PixelCounts, protocol: Protocol, points: Points | None = None) -> PixelMetrics:
+    """The metrics of everything counted as one pool, exact, by the protocol's rules for AP and FPR.
+
+    `points` are those of the counts, where somebody has them already.
+    """
     totals = Totals(counts.frames, counts.without_anomaly, counts.positive, counts.negative, counts.void)
     summation = Summation(totals.positive, totals.negative, protocol.tpr)
-    points = counts.points()
+    points = counts.points() if points is None else points
     summation.add(points)
     found = _metrics(summation, totals, protocol)
     rules = {}

@@ -17,6 +17,7 @@ from oodbench.files import digest_bytes
 from oodbench.metrics import PROTOCOLS, PixelMetrics, evaluation
 from oodbench.pipeline.calibrate import calibration_name, quality_name, quality_warnings
 from oodbench.pipeline.components import with_components
+from oodbench.pipeline.details import look_again, row_intervals
 from oodbench.pipeline.environment import environment
 from oodbench.pipeline.progress import Progress
 from oodbench.pipeline.record import NetworkRecord, PlanRecord, ScorerRecord, SetRecord
@@ -103,6 +104,7 @@ def _row(
     components: dict[str, Any] = {}
     if protocol.components:
         metrics, components = _components(record, scorer, benchmark, frames, store, metrics)
+    sketch = look_again(row_key(record, scorer, benchmark), under, record, scorer, benchmark, frames, store)
     network = _network(record, scorer)
     fit = store.fit(scorer.key) if scorer.fits else None
     fit_facts: dict[str, Any] = {}
@@ -134,6 +136,7 @@ def _row(
         protocol=protocol.record(),
         metrics={name: None if math.isnan(value) else value for name, value in metrics.values.items()},
         undefined=dict(metrics.undefined),
+        intervals=row_intervals(sketch, metrics, benchmark, record.seed),
         counts={**metrics.counts, "expected_frames": benchmark.expected},
         components=components,
         fit=fit_facts,

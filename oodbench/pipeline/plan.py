@@ -157,6 +157,7 @@ def make_plan(request: Request, registry: Registry, progress: Progress) -> Plan:
         data=RootsRecord.of(data),
         id_data=RootsRecord.of(id_data),
         plugins=tuple(Path(path).absolute() for path in request.plugins),
+        classes=classes.name,
     )
     return Plan(record, networks, scorers, frames)
 

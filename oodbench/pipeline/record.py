@@ -110,6 +110,7 @@ class PlanRecord(_Record):
     data: RootsRecord
     id_data: RootsRecord
     plugins: tuple[Path, ...]
+    classes: str | None = None  # the class set; None in plans of older versions
 
     @property
     def digest(self) -> str:

@@ -19,7 +19,7 @@ from oodbench.pipeline.progress import Progress
 from oodbench.pipeline.record import NetworkRecord, SetRecord
 from oodbench.pipeline.scoring import named, score_output
 from oodbench.pipeline.shards import Shard
-from oodbench.pipeline.store import Store
+from oodbench.pipeline.store import Store, predictions_key
 
 # Maps on their way to the disk at a time: enough to ride over a slow moment, few enough to bound the memory.
 _IN_FLIGHT = 24
@@ -52,9 +52,7 @@ def _score_benchmark(
     record, network = plan.record, plan.networks[described.name]
     network_key = described.digest[:12]
     scoring = Scoring(**record.scoring)
-    # What is at its default is left out of the name, so that predictions stored before an option was added are found.
-    where = {"upsample": scoring.upsample} | scoring.identity()
-    prediction_key = "-".join([network_key, *where.values()])
+    prediction_key = predictions_key(described.digest, scoring)
     # Where the row is there already its maps may have been removed after evaluation (--keep-scores).
     keys = [
         scorer.key

@@ -4,7 +4,8 @@ plan.json
 fits/<scorer>.safetensors
 calibration/<scorer>.npz          quality/<network>.json                  environments/<network>.json
 scores/<scorer>/<frame>.npy       predictions/<network>/<frame>.npy       costs/<network>.jsonl
-rows/<row>.json                   result.json
+rows/<row>.json                   sketches/<row>.npz                      strata/<row>.json
+result.json
 report/                           tables and figures
 shards/<i>-of-<n>/                pieces, each a folder like this one
 """
@@ -26,16 +27,26 @@ from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from oodbench.contracts import Calibration, Fit, Row
+from oodbench.contracts import Calibration, Fit, Row, Scoring
 from oodbench.errors import NotStoredError, RunFolderError
 from oodbench.files import cannot_write, write_atomically
+from oodbench.metrics import Sketch, sketch_from
 from oodbench.pipeline.record import PlanRecord
 
 _FOLDERS = (
-    "fits", "calibration", "quality", "environments", "scores", "predictions", "costs", "rows", "report",
+    "fits", "calibration", "quality", "environments", "scores", "predictions", "costs", "rows", "sketches",
+    "strata", "report",
 )  # fmt: skip
 
 _DAMAGED = (OSError, ValueError, EOFError, BadZipFile)
+
+
+def predictions_key(network_digest: str, scoring: Scoring) -> str:
+    """The folder of a network's predicted classes.
+
+    What is at its default is left out of the name, so that predictions stored before an option was added are found.
+    """
+    return "-".join([network_digest[:12], *({"upsample": scoring.upsample} | scoring.identity()).values()])
 
 
 def _damaged(path: Path, error: Exception) -> RunFolderError:
@@ -121,6 +132,22 @@ class Store:
             return Row.model_validate_json(path.read_bytes()) if path.is_file() else None
         except ValidationError:
             return None  # of another version: computed anew
+
+    def sketch(self, key: str) -> Sketch | None:
+        """None where there is none, or one of another version."""
+        path = self.folder / "sketches" / f"{key}.npz"
+        if not path.is_file():
+            return None
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                return sketch_from(dict(arrays))
+        except (*_DAMAGED, KeyError) as error:
+            raise _damaged(path, error) from None
+
+    def write_sketch(self, key: str, sketch: Sketch) -> None:
+        path = self.folder / "sketches" / f"{key}.npz"
+        arrays: dict[str, Any] = sketch.arrays()
+        write_atomically(path, lambda file: np.savez_compressed(file, **arrays))
 
     # fits and calibration
 

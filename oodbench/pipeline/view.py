@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from oodbench.contracts import Calibration, Row
+from oodbench.contracts import Calibration, Row, Strata
 from oodbench.errors import RunFolderError, UnknownNameError
-from oodbench.metrics import POOLED, PROTOCOLS
+from oodbench.metrics import POOLED, PROTOCOLS, Sketch
 from oodbench.pipeline.calibrate import calibration_name
-from oodbench.pipeline.evaluate import evaluate, read_result, result
+from oodbench.pipeline.details import take_in_and_look_again
+from oodbench.pipeline.evaluate import evaluate, read_result, result, row_key
 from oodbench.pipeline.frames import inspect
 from oodbench.pipeline.progress import Progress, Silent
-from oodbench.pipeline.record import PlanRecord, SetRecord
+from oodbench.pipeline.record import PlanRecord, ScorerRecord, SetRecord
 from oodbench.pipeline.store import Store
 from oodbench.registry import Registry
 from oodbench.types import AnomalyLabels, Frame, RGBImage, ScoreMap
@@ -114,6 +115,36 @@ class Run:
         part = self.record.calibrate
         return None if part is None else self.store.calibration(calibration_name(self._scorer_key(row), part))
 
+    def sketch(self, row: Row) -> Sketch | None:
+        """What is kept of each frame for resampling, in the order of the benchmark's frames.
+
+        None where the row's protocol allows of none. Where the file is not there any more it is made again.
+
+        Raises:
+            NotStoredError: neither it nor the scores are stored.
+        """
+        found = self.store.sketch(self._row_key(row))
+        return found if found is not None else self._look_again(row)
+
+    def strata(self, row: Row) -> Strata | None:
+        """As `sketch`."""
+        name = f"strata/{self._row_key(row)}.json"
+        if (content := self.store.read_json(name)) is None and row.protocol["thresholds"] == "all":
+            self._look_again(row)
+            content = self.store.read_json(name)
+        return None if content is None else Strata.model_validate(content)
+
+    def groups(self, benchmark: str) -> Sequence[str]:
+        """The group of each frame."""
+        return [frame.group for frame in self._set(benchmark).frames]
+
+    def _look_again(self, row: Row) -> Sketch | None:
+        part = self._set(row.benchmark)
+        record = self.record.model_copy(update={"protocol": row.protocol["name"]})
+        with self.store.locked():
+            frames = self._checked(part, Silent())
+            return take_in_and_look_again(self._row_key(row), record, self._scorer(row), part, frames, self.store)
+
     def report(self, name: str) -> Sequence[Path]:
         """Write the report of that name into the run's folder, and return its files."""
         return self.registry.report(name).write(self, self.folder / "report")
@@ -134,21 +165,25 @@ class Run:
             if name not in PROTOCOLS:
                 raise UnknownNameError("protocol", name, PROTOCOLS, "oodbench list protocols")
         with self.store.locked():
-            frames = {}
+            frames: dict[str, Frame] = {}
             for part in self.record.benchmarks:
-                found = [self._frame(part.name, record.id) for record in part.frames]
-                if inspect(found, part.name, progress) != list(part.frames):
-                    raise RunFolderError(
-                        f"{part.folder}: the frames or labels of {part.name} are not those of the run any more",
-                        "Bring back the data set that the run was made on, or run again with another --out.",
-                    )
-                frames.update({record.digest: frame for record, frame in zip(part.frames, found, strict=True)})
+                frames.update(self._checked(part, progress))
             rows = []
             for name in protocols:
                 record = self.record.model_copy(update={"protocol": name})
                 rows += evaluate(record, frames, self.store, progress, again=True)
             self.store.write_json("result.json", result(self.record, rows, self.store))
         return Run(self.folder)
+
+    def _checked(self, part: SetRecord, progress: Progress) -> dict[str, Frame]:
+        """digest -> frame, those that the run was made on."""
+        found = [self._frame(part.name, record.id) for record in part.frames]
+        if inspect(found, part.name, progress) != list(part.frames):
+            raise RunFolderError(
+                f"{part.folder}: the frames or labels of {part.name} are not those of the run any more",
+                "Bring back the data set that the run was made on, or run again with another --out.",
+            )
+        return {record.digest: frame for record, frame in zip(part.frames, found, strict=True)}
 
     def _frame(self, benchmark: str, identity: str) -> Frame:
         part = self._set(benchmark)
@@ -176,11 +211,18 @@ class Run:
         raise UnknownNameError("benchmark in this run", benchmark, [part.name for part in self.record.benchmarks])
 
     def _scorer_key(self, row: Row) -> str:
+        return self._scorer(row).key
+
+    def _scorer(self, row: Row) -> ScorerRecord:
         return next(
-            scorer.key
+            scorer
             for scorer in self.record.scorers
             if (scorer.network, scorer.method, scorer.params) == (row.network, row.method, row.params)
         )
+
+    def _row_key(self, row: Row) -> str:
+        record = self.record.model_copy(update={"protocol": row.protocol["name"]})
+        return row_key(record, self._scorer(row), self._set(row.benchmark))
 
 
 def load(folder: str | Path) -> Run:

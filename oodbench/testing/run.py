@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from oodbench.contracts import Calibration, Row
+from oodbench.contracts import Calibration, Mistake, Row, Strata, Stratum, Threshold
 from oodbench.types import AnomalyLabels, RGBImage, ScoreMap
 
 LEVELS = np.array([0.0, 0.5, 0.9, 0.99, 0.999, 0.9999, 1.0])
@@ -82,4 +82,25 @@ class HandmadeRun:
         """The scores 0 to 6 at `LEVELS`."""
         return (
             Calibration(LEVELS, np.arange(7, dtype=np.float32), "Cityscapes val, 1 frame") if self.calibrated else None
+        )
+
+    def strata(self, row: Row) -> Strata | None:
+        """A few for MSP, none for the others."""
+        if row.method != "msp":
+            return None
+        recall = {"test": 0.95, "calibrated": 0.5} if self.calibrated else {"test": 0.95}
+        called = dict.fromkeys(recall, 10)
+        thresholds = [Threshold(name="test", title="finds 95 %", score=1.0, expected=None, fpr=0.25, recall=0.95)]
+        if self.calibrated:
+            said = "5 % of the pixels of Cityscapes val exceed it"
+            more = Threshold(name="calibrated", title=said, score=2.0, expected=0.05, fpr=0.125, recall=0.5)
+            thresholds.append(more)
+        return Strata(
+            thresholds=tuple(thresholds),
+            strata=(
+                Stratum(kind="size", name="1 to 10 %", objects=3, pixels=600, ap=0.25, auroc=0.75, recall=recall),
+                Stratum(kind="place", name="upper half", objects=3, pixels=600, ap=0.25, auroc=None, recall=recall),
+                Stratum(kind="class", name="<road>&_%", objects=None, pixels=600, ap=None, auroc=0.75, recall=recall),
+            ),
+            mistakes=(Mistake(name="<road>&_%", pixels=40, called=called),),
         )

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from oodbench.contracts import Calibration
+from oodbench.contracts import Calibration, Intervals
 from oodbench.registry import Registry
 from oodbench.reports.heatmaps import colour_position, draw, overlay
 from oodbench.reports.tables import comparison_tables
@@ -93,6 +93,56 @@ def test_latex_escapes_and_marks() -> None:
     assert r"kNN (bank\_size=5) & \textbf{40.00} & \textbf{30.00} \\" in text
     assert r"\underline{20.00}" in text
     assert r"\multicolumn{2}{c}{road-anomaly}" in text
+
+
+def bounded(**bounds: tuple[float, float]) -> Intervals:
+    return Intervals(
+        level=0.95, method="percentile", unit="frames", units=60, resamples=2000, bounds=bounds,
+        undefined={"FPR95": "a reason"},
+    )  # fmt: skip
+
+
+def test_intervals_stand_beside_the_values_in_markdown_and_below_them_in_latex() -> None:
+    rows = [row("knn", 0.4, 0.3, intervals=bounded(AP=(0.3514, 0.46))), row("msp", 0.2, 0.5)]
+    markdown = REGISTRY.report("markdown").text(HandmadeRun(rows))
+    assert "**40.00** [35.1, 46.0] |" in markdown
+    assert "<u>20.00</u> |" in markdown
+    assert "- 95 % intervals (percentile, 2000 resamples of frames)." in markdown
+    assert "- road-anomaly: no interval of FPR95: a reason" in markdown
+    latex = REGISTRY.report("latex").text(HandmadeRun(rows))
+    assert r"KNN & \shortstack{\textbf{40.00}\\{\tiny [35.1, 46.0]}} & \textbf{30.00} \\" in latex
+    assert r"MSP & \underline{20.00} & \underline{50.00} \\" in latex
+
+
+def test_intervals_as_text_fit_a_terminal_a_benchmark_at_a_time() -> None:
+    rows = [row("knn", 0.4, 0.3, intervals=bounded(AP=(0.3514, 0.46))), row("msp", 0.2, None, "road-anomaly-21")]
+    text = REGISTRY.report("intervals").text(HandmadeRun(rows))
+    lines = text.splitlines()
+    assert lines[0] == "road-anomaly"
+    assert lines[1].split() == ["Method", "AP", "↑", "FPR95", "↓"]
+    assert lines[3].split() == ["KNN", "40.00", "[35.1,", "46.0]", "30.00"]
+    assert "road-anomaly-21" in lines
+    assert "road-anomaly: no interval of FPR95: a reason" in lines
+
+
+def test_csv_has_the_ends_of_intervals() -> None:
+    rows = [row("knn", 0.4, 0.3, intervals=bounded(AP=(0.3514, 0.46))), row("msp", 0.2, 0.5)]
+    first, second = csv.DictReader(io.StringIO(REGISTRY.report("csv").text(HandmadeRun(rows))))
+    assert (float(first["AP_low"]), float(first["AP_high"])) == (0.3514, 0.46)
+    assert (first["interval_method"], first["interval_unit"]) == ("percentile", "frames")
+    assert second["AP_low"] == ""
+
+
+def test_strata_as_text() -> None:
+    text = REGISTRY.report("strata").text(HandmadeRun(ROWS[:2]))
+    lines = text.splitlines()
+    assert lines[0] == "road-anomaly, protocol pooled, network net"
+    assert ["MSP", "1", "25.0", "95.0", "2", "12.5", "50.0"] in [line.split() for line in lines]
+    assert ["MSP", "25.0", "/", "95.0", "/", "50.0"] in [line.split() for line in lines]
+    assert ["MSP", "-", "/", "95.0", "/", "50.0"] in [line.split() for line in lines]
+    assert ["MSP", "100.0", "/", "100.0"] in [line.split() for line in lines]
+    assert "100 % of pixels, 3 regions" in text
+    assert "road-anomaly, protocol pooled, network net: 1 rows have no strata." in lines
 
 
 def test_csv_keeps_all_digits() -> None:

@@ -1,0 +1,97 @@
+"""`oodbench compare`: which differences between methods, or between two runs, are more than chance."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from oodbench.pipeline.compare import ComparisonOfRows
+
+
+def compare(
+    first: Annotated[Path, typer.Argument(help="The folder of a run.", metavar="RUN_A")],
+    second: Annotated[
+        Path | None,
+        typer.Argument(help="Another: its rows against the same ones of the first.", metavar="[RUN_B]"),
+    ] = None,
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            help="A method of RUN_A against which the others are held; else all pairs are.",
+            metavar="METHOD[ / NETWORK]",
+        ),
+    ] = None,
+    metric: Annotated[
+        list[str] | None, typer.Option(help="AP, FPR95 or AUROC; repeat for several.", metavar="NAME")
+    ] = None,
+    resamples: Annotated[int, typer.Option(help="How often the frames are resampled.", min=99)] = 9999,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the same as JSON, and nothing else, to standard output.")
+    ] = False,
+) -> None:
+    """Compare methods, or two runs, on the same frames: differences, their intervals, and which are significant."""
+    from dataclasses import asdict
+
+    from oodbench.errors import UsageError
+    from oodbench.pipeline import load
+    from oodbench.pipeline.compare import compare_methods, compare_runs
+
+    if second is not None and reference is not None:
+        raise UsageError("--reference is for the methods of one run", "Leave it out, or leave out the second run.")
+    if second is None:
+        tables = compare_methods(load(first), reference, metric or (), resamples)
+    else:
+        tables = compare_runs(load(first), load(second), metric or (), resamples)
+    if as_json:
+        print(json.dumps([asdict(table) for table in tables], indent=1))
+        return
+    print("\n\n".join(_text(table) for table in tables))
+
+
+def _text(table: ComparisonOfRows) -> str:
+    from tabulate import tabulate
+
+    ranked = any(entry.rank is not None for entry in table.entries)
+    networks = len({entry.network for entry in table.entries}) > 1
+    heads = [*(["Rank"] if ranked else []), "Method", *(["Network"] if networks else []), table.metric, "95 %"]
+    heads += [f"to {table.reference if networks else table.reference.split(' / ')[0]}", "95 %", "p", ""]
+    body = []
+    for entry in table.entries:
+        cells = [str(entry.rank)] if ranked else []
+        cells += [
+            entry.label,
+            *([entry.network] if networks else []),
+            f"{100 * entry.value:.2f}",
+            _bounds(entry.bounds),
+        ]
+        if entry.difference is None or entry.corrected is None:
+            cells += ["", "", "", ""]
+        else:
+            cells += [f"{100 * entry.difference.value:+.2f}", _bounds(entry.difference.bounds, "+.2f")]
+            cells += [f"{entry.corrected:.4f}", "*" if entry.significant else ""]
+        body.append(cells)
+    align = [*(["right"] if ranked else []), "left", *(["left"] if networks else [])]
+    align += ["right", "right", "right", "right", "right", "left"]
+    lines = [
+        f"{table.benchmark}, {table.metric}, percent; {table.units} {table.unit}, protocol {table.protocol}",
+        tabulate(body, heads, "simple", disable_numparse=True, colalign=align),
+        f"p corrected by Holm for {table.comparisons} comparisons; * below .05; {table.resamples} resamples of "
+        f"{table.unit}, paired.",
+    ]
+    least = 2 * table.comparisons / (table.resamples + 1)
+    if least >= _LEVEL:
+        lines.append(f"No p can be below {least:.3f} here: use more resamples (--resamples).")
+    if ranked:
+        lines.append("Rank: one more than the number of methods that are significantly better.")
+    return "\n".join([*lines, *table.left_out])
+
+
+_LEVEL = 0.05
+
+
+def _bounds(bounds: tuple[float, float] | None, how: str = ".1f") -> str:
+    return "-" if bounds is None else f"[{100 * bounds[0]:{how}}, {100 * bounds[1]:{how}}]"

@@ -1,0 +1,313 @@
+"""Runs side by side: the methods of one run, or the same rows of two, on the same frames."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from itertools import combinations
+from typing import Any, Literal
+
+from oodbench.contracts import HIGHER_IS_BETTER, Protocol, Row, Scoring
+from oodbench.errors import NotComparableError, UnknownNameError
+from oodbench.metrics.comparison import RESAMPLES, Difference, Paired, holm, ranks
+from oodbench.metrics.intervals import FEWEST
+from oodbench.metrics.sketches import Sketch
+from oodbench.pipeline.view import Run
+
+LEVEL = 0.05
+"""Differences with a corrected p below this are called significant."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of a table.
+
+    Attributes:
+        network, label: of the row.
+        value: the metric, a fraction.
+        bounds: its interval.
+        rank: None in tables against a chosen reference and of two runs.
+        difference: to the reference, or of the second run to the first; None for the reference itself.
+        corrected: its p, corrected by Holm over the table.
+        significant: whether that is below .05.
+    """
+
+    network: str
+    label: str
+    value: float
+    bounds: tuple[float, float] | None
+    rank: int | None
+    difference: Difference | None
+    corrected: float | None
+    significant: bool
+
+
+@dataclass(frozen=True)
+class ComparisonOfRows:
+    """One metric on one benchmark.
+
+    Attributes:
+        benchmark, protocol, metric: names.
+        unit: what was resampled, `frames` or `groups`, and `units` how many.
+        resamples: how often.
+        reference: what differences are to; `first run` where two runs are compared.
+        comparisons: the number that p is corrected for.
+        entries: from the best; of two runs in the order of the rows, the values those of the second.
+        left_out: rows that can't be in the table, with the reason.
+    """
+
+    benchmark: str
+    protocol: str
+    metric: str
+    unit: Literal["frames", "groups"]
+    units: int
+    resamples: int
+    reference: str
+    comparisons: int
+    entries: tuple[Entry, ...]
+    left_out: tuple[str, ...]
+
+
+def compare_methods(
+    run: Run, reference: str | None = None, metrics: Sequence[str] = (), resamples: int = RESAMPLES
+) -> list[ComparisonOfRows]:
+    """The rows of a run on each benchmark, all pairs, or each with the reference alone.
+
+    Args:
+        run: a run that was evaluated.
+        reference: a method, as its name or label in the rows, with ` / network` where there are several networks.
+        metrics: those wanted; all that sketches have where none is named.
+        resamples: how often frames are resampled.
+
+    Raises:
+        UnknownNameError: the reference, or a metric, is in none of the rows.
+        NotComparableError: no benchmark has two rows that can be compared.
+        NotStoredError: a sketch is not there and can't be made again.
+    """
+    parts: dict[tuple[str, str], list[Row]] = {}
+    for row in run.rows:
+        parts.setdefault((row.benchmark, row.protocol["name"]), []).append(row)
+    tables: list[ComparisonOfRows] = []
+    reasons = []
+    for (benchmark, protocol), rows in parts.items():
+        # Before anything is computed: a reference that does not exist is in no table.
+        at = None if reference is None else _find(rows, reference)
+        sketches, left_out = _sketches(run, rows)
+        kept = [row for row, sketch in zip(rows, sketches, strict=True) if sketch is not None]
+        if len(kept) < 2:
+            reasons += [f"{benchmark} ({protocol}): {reason}" for reason in left_out or ["a single row"]]
+            continue
+        if at is not None and rows[at] not in kept:
+            reasons.append(f"{benchmark} ({protocol}): the reference is left out: {'; '.join(left_out)}")
+            continue
+        paired = Paired([sketch for sketch in sketches if sketch is not None], run.record.seed, resamples)
+        chosen = None if at is None else kept.index(rows[at])
+        for metric in _metrics(paired, metrics):
+            lines = _against(paired, kept, metric, chosen) if chosen is not None else _all_pairs(paired, kept, metric)
+            if lines is not None:
+                tables.append(_table(run, rows[0], metric, resamples, *lines, left_out))
+    if not tables:
+        raise NotComparableError(f"{run.folder}: nothing to compare", reasons, "Compare two rows on one benchmark.")
+    return tables
+
+
+def compare_runs(
+    first: Run, second: Run, metrics: Sequence[str] = (), resamples: int = RESAMPLES
+) -> list[ComparisonOfRows]:
+    """The same rows of two runs: what the second has more than the first.
+
+    Rows are the same by method, parameters and benchmark, and by network unless each run has a single one.
+
+    Raises:
+        NotComparableError: rows that are the same differ in frames, protocol or scoring, or there are none.
+        UnknownNameError, NotStoredError: as `compare_methods`.
+    """
+    pairs, only = _same_rows(first.rows, second.rows)
+    reasons = [reason for ours, theirs in pairs for reason in _differences(ours, theirs)]
+    if reasons or not pairs:
+        raise NotComparableError(
+            f"{second.folder} can't be compared with {first.folder}",
+            dict.fromkeys(reasons or only or ["neither has rows"]),
+            "Make both runs on the same frames, with the same --upsample and --resize, under the same --protocol.",
+        )
+    tables = []
+    parts: dict[tuple[str, str], list[tuple[Row, Row]]] = {}
+    for pair in pairs:
+        parts.setdefault((pair[0].benchmark, pair[0].protocol["name"]), []).append(pair)
+    why: list[str] = []
+    for rows in parts.values():
+        old, left_out = _sketches(first, [ours for ours, _ in rows])
+        new, also = _sketches(second, [theirs for _, theirs in rows])
+        kept = [(row, a, b) for (_, row), a, b in zip(rows, old, new, strict=True) if a is not None and b is not None]
+        left_out = list(dict.fromkeys([*left_out, *also]))
+        why += left_out
+        if not kept:
+            continue
+        count = len(kept)
+        paired = Paired([a for _, a, _ in kept] + [b for _, _, b in kept], first.record.seed, resamples)
+        for metric in _metrics(paired, metrics):
+            found = {
+                i: paired.difference(i, count + i, metric)
+                for i in range(count)
+                if not math.isnan(paired.value(i, metric) + paired.value(count + i, metric))
+            }
+            corrected = dict(zip(found, holm([difference.p for difference in found.values()]), strict=True))
+            entries = [
+                _entry(paired, kept[i][0], count + i, metric, None, difference, corrected[i])
+                for i, difference in found.items()
+            ]
+            tables.append(
+                _table(second, kept[0][0], metric, resamples, entries, "first run", len(found), [*left_out, *only])
+            )
+    if not tables:
+        raise NotComparableError(f"{first.folder}, {second.folder}: nothing to compare", why, "Use more frames.")
+    return tables
+
+
+def _all_pairs(paired: Paired, rows: Sequence[Row], metric: str) -> tuple[list[Entry], str, int] | None:
+    sign = 1 if HIGHER_IS_BETTER[metric] else -1
+    there = [index for index in range(len(rows)) if not math.isnan(paired.value(index, metric))]
+    if len(there) < 2:
+        return None
+    order = sorted(there, key=lambda index: -sign * paired.value(index, metric))
+    pairs = list(combinations(range(len(order)), 2))
+    found = {(i, j): paired.difference(order[i], order[j], metric) for i, j in pairs}
+    corrected = dict(zip(pairs, holm([found[pair].p for pair in pairs]), strict=True))
+    place = ranks(len(order), {pair: corrected[pair] < LEVEL for pair in pairs})
+    entries = [_entry(paired, rows[order[0]], order[0], metric, place[0])]
+    entries += [
+        _entry(paired, rows[order[i]], order[i], metric, place[i], found[0, i], corrected[0, i])
+        for i in range(1, len(order))
+    ]
+    return entries, _title(rows[order[0]]), len(pairs)
+
+
+def _against(paired: Paired, rows: Sequence[Row], metric: str, at: int) -> tuple[list[Entry], str, int] | None:
+    sign = 1 if HIGHER_IS_BETTER[metric] else -1
+    others = [i for i in range(len(rows)) if i != at and not math.isnan(paired.value(i, metric))]
+    if math.isnan(paired.value(at, metric)) or not others:
+        return None
+    found = [paired.difference(at, other, metric) for other in others]
+    entries = [_entry(paired, rows[at], at, metric, None)]
+    entries += [
+        _entry(paired, rows[other], other, metric, None, difference, corrected)
+        for other, difference, corrected in zip(others, found, holm([d.p for d in found]), strict=True)
+    ]
+    return sorted(entries, key=lambda entry: -sign * entry.value), _title(rows[at]), len(others)
+
+
+def _entry(
+    paired: Paired,
+    row: Row,
+    index: int,
+    metric: str,
+    rank: int | None,
+    difference: Difference | None = None,
+    corrected: float | None = None,
+) -> Entry:
+    return Entry(
+        row.network,
+        row.label,
+        paired.value(index, metric),
+        paired.bounds(index, metric),
+        rank,
+        difference,
+        corrected,
+        corrected is not None and corrected < LEVEL,
+    )
+
+
+def _table(
+    run: Run,
+    row: Row,
+    metric: str,
+    resamples: int,
+    entries: Sequence[Entry],
+    reference: str,
+    comparisons: int,
+    left_out: Sequence[str],
+) -> ComparisonOfRows:
+    groups = run.groups(row.benchmark)
+    units = len(set(groups))
+    unit: Literal["frames", "groups"] = "frames" if units == len(groups) else "groups"
+    name = row.protocol["name"]
+    return ComparisonOfRows(
+        row.benchmark, name, metric, unit, units, resamples, reference, comparisons, tuple(entries), tuple(left_out)
+    )
+
+
+def _sketches(run: Run, rows: Sequence[Row]) -> tuple[list[Sketch | None], list[str]]:
+    """Of groups of frames; None where a row has none, with the reasons."""
+    found: list[Sketch | None] = []
+    reasons = []
+    for row in rows:
+        sketch = run.sketch(row)
+        grouped = None if sketch is None else sketch.grouped(run.groups(row.benchmark))
+        if grouped is None:
+            reasons.append(f"{_title(row)}: its protocol ({row.protocol['name']}) has no sketch of each frame")
+        elif grouped.units < FEWEST:
+            reasons.append(f"{row.benchmark}: {grouped.units} independent frames are too few; {FEWEST} are the least")
+            grouped = None
+        found.append(grouped)
+    return found, list(dict.fromkeys(reasons))
+
+
+def _metrics(paired: Paired, wanted: Sequence[str]) -> Iterator[str]:
+    for name in wanted:
+        if name not in paired.names:
+            raise UnknownNameError("metric of a comparison", name, paired.names)
+    yield from (name for name in paired.names if not wanted or name in wanted)
+
+
+def _find(rows: Sequence[Row], reference: str) -> int:
+    names = [{row.method, row.label, _title(row), f"{row.method} / {row.network}"} for row in rows]
+    at = [index for index, known in enumerate(names) if reference in known]
+    if len(at) != 1:
+        raise UnknownNameError("reference, or it is in several rows,", reference, [_title(row) for row in rows])
+    return at[0]
+
+
+def _title(row: Row) -> str:
+    return f"{row.label} / {row.network}"
+
+
+def _same_rows(first: Sequence[Row], second: Sequence[Row]) -> tuple[list[tuple[Row, Row]], list[str]]:
+    single = all(len({row.network for row in rows}) == 1 for rows in (first, second))
+
+    def key(row: Row) -> tuple[str, ...]:
+        return (row.label, row.benchmark) if single else (row.network, row.label, row.benchmark)
+
+    pairs, only = [], []
+    for row in first:
+        same = [other for other in second if key(other) == key(row)]
+        # Under several protocols the one of the same name; where there is none, what differs is said of any.
+        named = [other for other in same if other.protocol["name"] == row.protocol["name"]] or same[:1]
+        if named:
+            pairs.append((row, named[0]))
+        else:
+            only.append(f"only in the first run: {_title(row)}, {row.benchmark}")
+    keys = {key(row) for row in first}
+    only += [f"only in the second run: {_title(row)}, {row.benchmark}" for row in second if key(row) not in keys]
+    return pairs, list(dict.fromkeys(only))
+
+
+def _differences(first: Row, second: Row) -> list[str]:
+    found = []
+    for what, kind, ours, theirs in (
+        ("scoring", Scoring, first.scoring, second.scoring),
+        ("protocol", Protocol, first.protocol, second.protocol),
+    ):
+        for field in fields(kind):
+            old, new = (_or_default(record, field.name, field.default) for record in (ours, theirs))
+            if old != new and field.name != "source":
+                found.append(f"{what}: {field.name} is {old} in the first run, {new} in the second")
+    if first.digests.get("data") != second.digests.get("data"):
+        frames = [row.counts["frames"] for row in (first, second)]
+        differ = f"{frames[0]} and {frames[1]}" if frames[0] != frames[1] else f"{frames[0]} each, not the same"
+        found.append(f"frames of {first.benchmark}: {differ}")
+    return found
+
+
+def _or_default(record: dict[str, Any], name: str, default: object) -> object:
+    return record.get(name, default)
