@@ -45,6 +45,7 @@ _CARD = BenchmarkCard(
             "RoadAnomaly_jpg.zip",
             "https://datasets-cvlab.epfl.ch/2019-road-anomaly/RoadAnomaly_jpg.zip",
             md5="87a0908e5c72827824693913cf2e4fb0",
+            fetchable=True,
         ),
     ),
 )

@@ -62,7 +62,9 @@ def track_card(
         obtain=f"Get {archive} at https://zenodo.org/records/{record}, unpack it, and give its folder: --data DIR",
         leaderboard_protocol="smiyc",
         variant_of=track if part else "",
-        archives=(Archive(archive, f"https://zenodo.org/records/{record}/files/{archive}", md5=digest),),
+        archives=(
+            Archive(archive, f"https://zenodo.org/records/{record}/files/{archive}", md5=digest, fetchable=True),
+        ),
     )
 
 

@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from oodbench import __version__
+from oodbench.cli.data import data
 from oodbench.cli.doctor import doctor
 from oodbench.cli.evaluate import evaluate
 from oodbench.cli.exit_codes import ExitCode
@@ -42,6 +43,7 @@ app.command(short_help="Rows anew from a run's stored scores.")(evaluate)
 app.command(short_help="A run's tables and figures.")(report)
 app.command(short_help="Train a network by a recipe.")(train)
 app.command(short_help="Is a run worse than the last accepted one?")(gate)
+app.add_typer(data, name="data", short_help="Find, check, build and fetch data sets.")
 app.command(short_help="What is installed, found, and wrong.")(doctor)
 app.command(short_help="A plugin of your own to start from.")(new)
 

@@ -37,12 +37,19 @@ class Archive:
         url: where it lies; empty where one has to register, or where no address is known.
         size: in bytes, None where it is not known.
         md5: in hexadecimal, empty where it is not known.
+        fetchable: whether its licence lets a program download it for somebody who has not been to its page.
     """
 
     name: str
     url: str = ""
     size: int | None = None
     md5: str = ""
+    fetchable: bool = False
+
+    def __str__(self) -> str:
+        """All but the name, in one line."""
+        known = (self.url or "on the data set's page", f"{self.size} bytes" if self.size else "")
+        return ", ".join(filter(None, (*known, f"MD5 {self.md5}" if self.md5 else "")))
 
 
 @dataclass(frozen=True)

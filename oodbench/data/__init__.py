@@ -1,5 +1,6 @@
 """Reading data sets from disk: images by their bytes, labels under a declared rule, folders by their structure."""
 
+from oodbench.data.check import check_frame
 from oodbench.data.folders import Layout, find_layout, open_layouts, readable
 from oodbench.data.images import image_size, read_image, read_indices
 from oodbench.data.labels import VOID_RULE, LabelRule, file_frame
@@ -10,6 +11,7 @@ __all__ = [
     "LabelRule",
     "Layout",
     "by_name",
+    "check_frame",
     "course",
     "file_frame",
     "find_layout",
