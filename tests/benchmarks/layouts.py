@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from conftest import anomaly_label, photograph, save
 from PIL import Image
+
+Write = Callable[[Path], None]
 
 SMALL = (16, 32)
 
