@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from oodbench.contracts import Dataset, DatasetCard, Roots
-from oodbench.data import LabelRule, file_frame, find_layout, pair_by_stem
-from oodbench.errors import DataError
+from oodbench.data import LabelRule, by_name, file_frame, find_layout, pair_by_stem, readable
 from oodbench.types import CITYSCAPES_19, VOID, FrameSet
 
 PLUGINS = {
@@ -49,17 +48,18 @@ class Cityscapes(Dataset):
 
     def open(self, roots: Roots) -> Mapping[str, FrameSet]:
         layout, folder = find_layout(_CARD.name, roots, {"official": _is_official}, _CARD.layouts, _CARD.obtain)
-        splits = {}
-        for split, expected in _CARD.splits.items():
-            images = _by_id(folder / "leftImg8bit" / split, "_leftImg8bit.png")
-            labels = _by_id(folder / "gtFine" / split, "_gtFine_labelIds.png")
-            if images or labels:
-                frames = tuple(
-                    file_frame(name, name.split("_")[0], image, label, _RULE, CITYSCAPES_19)
-                    for name, image, label in pair_by_stem(images, labels, folder / "leftImg8bit" / split)
-                )
-                splits[split] = FrameSet(frames, layout, folder, expected)
-        return splits
+        with readable(folder):
+            return {split: found for split in _CARD.splits if (found := _split(folder, split, layout)).frames}
+
+
+def _split(folder: Path, split: str, layout: str) -> FrameSet:
+    images = by_name((folder / "leftImg8bit" / split).glob("*/*_leftImg8bit.png"), "_leftImg8bit")
+    labels = by_name((folder / "gtFine" / split).glob("*/*_gtFine_labelIds.png"), "_gtFine_labelIds")
+    frames = tuple(
+        file_frame(name, name.split("_")[0], image, label, _RULE, CITYSCAPES_19)
+        for name, image, label in pair_by_stem(images, labels, folder / "leftImg8bit" / split)
+    )
+    return FrameSet(frames, layout, folder, _CARD.splits[split])
 
 
 def _is_official(folder: Path, named: bool) -> bool:
@@ -67,14 +67,3 @@ def _is_official(folder: Path, named: bool) -> bool:
         any((folder / "gtFine" / split).glob("*/*_gtFine_labelIds.png")) and (folder / "leftImg8bit" / split).is_dir()
         for split in _CARD.splits
     )
-
-
-def _by_id(folder: Path, ending: str) -> dict[str, Path]:
-    """The files of a split by id, over its cities."""
-    files: dict[str, Path] = {}
-    for path in sorted(folder.glob(f"*/[!.]*{ending}")):
-        name = path.name.removesuffix(ending)
-        if name in files:
-            raise DataError(f"{files[name]} and {path} have one id", "Keep one of the two: an id begins with its city.")
-        files[name] = path
-    return files

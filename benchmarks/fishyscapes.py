@@ -8,92 +8,204 @@ its train *and* its test split.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
-from oodbench.contracts import Benchmark, BenchmarkCard, Roots
-from oodbench.data import VOID_RULE, LabelRule, course_frames, course_recogniser, file_frame, find_layout
-from oodbench.errors import DataError, DataNotFoundError
-from oodbench.types import Frame, FrameSet
+from oodbench.benchmarks.lost_and_found import SMIYC_RULE, coarse_labels, left_images, scene_of
+from oodbench.contracts import Archive, Benchmark, BenchmarkCard, Roots
+from oodbench.data import (
+    VOID_RULE,
+    LabelRule,
+    Layout,
+    by_name,
+    course,
+    file_frame,
+    images_by_stem,
+    open_layouts,
+    pair_by_stem,
+    synboost,
+)
+from oodbench.errors import DataError
+from oodbench.types import ANOMALY, IN_DISTRIBUTION, VOID, Frame, FrameSet
 
 PLUGINS = {
     "benchmarks": {
         "fishyscapes-lost-and-found": ("FishyscapesLostAndFound", "small lost cargo on roads, 100 validation frames"),
+        "fishyscapes-lost-and-found@obstacles": (
+            "FishyscapesObstacles",
+            "98 of the same frames, with Lost and Found's own labels of the road (FishyLAFObstacle-val)",
+        ),
     }
 }
 
-_LABEL = re.compile(r"(?P<index>\d{4})_(?P<id>(?P<scene>\d\d_.+)_\d{6}_\d{6})_labels\.png$")
+_ID = r"(?P<id>\d\d_.+_\d{6}_\d{6})"
+_LABEL = re.compile(rf"\d{{4}}_{_ID}_labels\.png$")
+_TOOLKIT_LABEL = re.compile(rf"{_ID}_fishy-labels\.png$")
 _RULE = LabelRule(
     VOID_RULE,
     "Expected Fishyscapes' labels: 0 in-distribution, 1 anomaly, 255 void. Lost and Found's own gtCoarse files are "
     "another benchmark.",
 )
-
-_CARD = BenchmarkCard(
-    name="fishyscapes-lost-and-found",
-    title="FS Lost & Found val",
-    paper="Blum, Sarlin, Nieto, Siegwart, Cadena: The Fishyscapes Benchmark. IJCV 2021",
-    url="https://fishyscapes.com",
-    licence="the terms of Lost and Found for the frames; not for training, by its maintainers' word",
-    frames=100,
-    labels={"0": "in-distribution", "1": "anomaly", "255": "void"},
-    layouts={
-        "official": "<nnnn>_<id>_labels.png in one folder, and leftImg8bit/{train,test}/<scene>/<id>_leftImg8bit.png",
-        "course": "FS_LostFound_full/images/<n>.* and FS_LostFound_full/labels_masks/<n>.png",
-    },
-    obtain="Get fishyscapes_lostandfound.zip (https://fishyscapes.com/dataset) and leftImg8bit.zip of Lost and Found "
-    "(https://www.6d-vision.com/lostandfounddataset), unpack both, and give both folders: --data DIR --data DIR",
-    leaderboard_protocol="pooled",
+_DENSEHYBRID_RULE = LabelRule(
+    {0: IN_DISTRIBUTION, 1: ANOMALY, 2: VOID}, "Expected DenseHybrid's labels: 0 in-distribution, 1 anomaly, 2 void."
 )
+# The toolkit leaves these two out of the obstacle reading: Lost and Found's labels of them are empty.
+_WITHOUT_COARSE_LABELS = {"01_Hanns_Klemm_Str_45_000001_000240", "01_Hanns_Klemm_Str_45_000005_000230"}
+
+_OFFICIAL = (
+    "<nnnn>_<id>_labels.png in one folder, and leftImg8bit/{train,test}/<scene>/<id>_leftImg8bit.png, or the frames "
+    "flat in laf_images/ beside the labels' folder"
+)
+_TOOLKIT = "labels/val/<id>_fishy-labels.png (dataset_FishyLAF), and leftImg8bit/ as in the official layout"
+_ARCHIVES = (
+    Archive(
+        "fishyscapes_lostandfound.zip",
+        "http://robotics.ethz.ch/~asl-datasets/Fishyscapes/fishyscapes_lostandfound.zip",
+        size=729335,
+        md5="0d3bf7c0ec38bd50b84f3d8aaa4b2e26",
+    ),
+    Archive("leftImg8bit.zip"),
+)
+_OBTAIN = (
+    "Get fishyscapes_lostandfound.zip (https://fishyscapes.com/dataset) and leftImg8bit.zip of Lost and Found "
+    "(https://www.6d-vision.com/lostandfounddataset), unpack both, and give both folders: --data DIR --data DIR"
+)
+_PAPER = "Blum, Sarlin, Nieto, Siegwart, Cadena: The Fishyscapes Benchmark. IJCV 2021"
+_LICENCE = "the terms of Lost and Found for the frames; not for training, by its maintainers' word"
 
 
 class FishyscapesLostAndFound(Benchmark):
     """The whole image counts but for void; one frame holds no anomaly and stays in."""
 
-    card = _CARD
+    card = BenchmarkCard(
+        name="fishyscapes-lost-and-found",
+        title="FS Lost & Found val",
+        paper=_PAPER,
+        url="https://fishyscapes.com",
+        licence=_LICENCE,
+        frames=100,
+        labels={"0": "in-distribution", "1": "anomaly", "255": "void"},
+        layouts={
+            "official": _OFFICIAL,
+            "smiyc": _TOOLKIT,
+            "synboost": "LostAndFound/original/<n>.* and LostAndFound/labels/<n>.png; fs_lost_and_found/ likewise",
+            "course": "FS_LostFound_full/images/<n>.* and FS_LostFound_full/labels_masks/<n>.png",
+            "densehybrid": "leftImg8bit/<id>_leftImg8bit.png and ood/<id>_ood_segmentation.png with the values 0, 1, 2",
+            "cityscapes": "leftImg8bit_trainvaltest/leftImg8bit/val/<city>/<id>_leftImg8bit.png and "
+            "gtFine_trainvaltest/gtFine/val/<city>/<id>_gtFine_labelIds.png with the values 0, 1, 255",
+        },
+        obtain=_OBTAIN,
+        leaderboard_protocol="pooled",
+        archives=_ARCHIVES,
+    )
 
     def open(self, roots: Roots) -> FrameSet:
-        layouts = {"official": _has_labels, "course": course_recogniser("FS_LostFound_full")}
-        layout, folder = find_layout(_CARD.name, roots, layouts, _CARD.layouts, _CARD.obtain)
-        frames = _official_frames(folder, roots) if layout == "official" else course_frames(folder, _RULE)
-        return FrameSet(frames, layout, folder, _CARD.frames)
+        return open_layouts(
+            self.card,
+            roots,
+            {
+                "official": Layout(_is_official, lambda folder: _frames(_labels(folder), folder, roots)),
+                "smiyc": Layout(_is_toolkit, lambda folder: _frames(_toolkit_labels(folder), folder, roots)),
+                "synboost": synboost(_RULE, "LostAndFound", "fs_lost_and_found"),
+                "course": course(_RULE, "FS_LostFound_full"),
+                "densehybrid": Layout(_is_densehybrid, _densehybrid_frames),
+                "cityscapes": Layout(_is_cityscapes, _cityscapes_frames),
+            },
+        )
 
 
-def _has_labels(folder: Path, named: bool) -> bool:
+class FishyscapesObstacles(Benchmark):
+    """Fishyscapes' frames, Lost and Found's labels: obstacles against the road, the rest is void."""
+
+    card = BenchmarkCard(
+        name="fishyscapes-lost-and-found@obstacles",
+        title="FS Lost & Found val (obstacles)",
+        paper="Chan, Lis, Uhlemeyer et al.: SegmentMeIfYouCan. NeurIPS 2021 Datasets and Benchmarks (FishyLAFObstacle)",
+        url="https://github.com/SegmentMeIfYouCan/road-anomaly-benchmark",
+        licence=_LICENCE,
+        frames=98,
+        labels={"0": "void: off the road", "1": "road", "2 to 200": "obstacle"},
+        layouts={"official": f"{_OFFICIAL}; and gtCoarse/ beside leftImg8bit/", "smiyc": f"{_TOOLKIT}; and gtCoarse/"},
+        obtain=f"{_OBTAIN}. And gtCoarse.zip of Lost and Found.",
+        leaderboard_protocol="smiyc",
+        variant_of="fishyscapes-lost-and-found",
+        archives=(*_ARCHIVES, Archive("gtCoarse.zip")),
+    )
+
+    def open(self, roots: Roots) -> FrameSet:
+        def frames(labels: Mapping[str, Path]) -> tuple[Frame, ...]:
+            wanted = {name: name for name in labels if name not in _WITHOUT_COARSE_LABELS}
+            images, coarse = left_images(self.card, roots), coarse_labels(self.card, roots)
+            for files, what in ((images, "leftImg8bit"), (coarse, "gtCoarse")):
+                absent = [name for name in wanted if name not in files]
+                if absent:
+                    raise DataError(
+                        f"{self.card.name}: {absent[0]} is in neither {what}/train nor {what}/test", self.card.obtain
+                    )
+            return tuple(file_frame(name, scene_of(name), images[name], coarse[name], SMIYC_RULE) for name in wanted)
+
+        return open_layouts(
+            self.card,
+            roots,
+            {
+                "official": Layout(_is_official, lambda folder: frames(_labels(folder))),
+                "smiyc": Layout(_is_toolkit, lambda folder: frames(_toolkit_labels(folder))),
+            },
+        )
+
+
+def _is_official(folder: Path, named: bool) -> bool:
     return any(_LABEL.match(path.name) for path in folder.glob("*_labels.png"))
 
 
-def _official_frames(folder: Path, roots: Roots) -> tuple[Frame, ...]:
-    images = _lost_and_found_images(roots)
-    frames = []
-    for path in sorted(folder.glob("*_labels.png")):
-        match = _LABEL.match(path.name)
-        if match is None:
-            continue
-        image = images.get(match["id"])
-        if image is None:
-            raise DataError(
-                f"{path}: its frame {match['id']}_leftImg8bit.png is in neither leftImg8bit/train nor leftImg8bit/test",
-                _CARD.obtain,
-            )
-        frames.append(file_frame(match["id"], match["scene"], image, path, _RULE))
-    return tuple(frames)
+def _labels(folder: Path) -> dict[str, Path]:
+    """The label files by the id of their frame, in their own order."""
+    return {match["id"]: path for path in sorted(folder.glob("*_labels.png")) if (match := _LABEL.match(path.name))}
 
 
-def _lost_and_found_images(roots: Roots) -> dict[str, Path]:
-    """Lost and Found's frames by id, from wherever leftImg8bit lies under the roots."""
+def _is_toolkit(folder: Path, named: bool) -> bool:
+    return any(_TOOLKIT_LABEL.match(path.name) for path in folder.glob("labels/val/*_fishy-labels.png"))
 
-    def recognise(folder: Path, named: bool) -> bool:
-        return any(any(folder.glob(f"leftImg8bit/{split}/[0-9][0-9]_*")) for split in ("train", "test"))
 
-    try:
-        expected = {"official": _CARD.layouts["official"]}
-        _, folder = find_layout(_CARD.name, roots, {"official": recognise}, expected, _CARD.obtain)
-    except DataNotFoundError:
-        searched = ", ".join(map(str, roots.of(_CARD.name)))
+def _toolkit_labels(folder: Path) -> dict[str, Path]:
+    files = by_name(folder.glob("labels/val/*_fishy-labels.png"), "_fishy-labels")
+    return {name: path for name, path in files.items() if _TOOLKIT_LABEL.match(path.name)}
+
+
+def _frames(labels: Mapping[str, Path], folder: Path, roots: Roots) -> tuple[Frame, ...]:
+    flat = folder.parent / "laf_images"
+    images = images_by_stem(flat, "_leftImg8bit") or left_images(FishyscapesLostAndFound.card, roots)
+    absent = [name for name in labels if name not in images]
+    if absent:
+        where = f"not in {flat}" if flat.is_dir() else "in neither leftImg8bit/train nor leftImg8bit/test"
         raise DataError(
-            f"{_CARD.name}: its labels were found, but not the frames of Lost and Found in {searched}; "
-            "expected leftImg8bit/{train,test}/<scene>/<id>_leftImg8bit.png",
-            _CARD.obtain,
-        ) from None
-    suffix = "_leftImg8bit"
-    return {path.stem.removesuffix(suffix): path for path in folder.glob(f"leftImg8bit/*/*/[!.]*{suffix}.png")}
+            f"{labels[absent[0]]}: its frame {absent[0]}_leftImg8bit.png is {where}",
+            _OBTAIN,
+            [f"{labels[name]}: its frame is not there" for name in absent],
+        )
+    return tuple(file_frame(name, scene_of(name), images[name], path, _RULE) for name, path in labels.items())
+
+
+def _is_densehybrid(folder: Path, named: bool) -> bool:
+    return (folder / "leftImg8bit").is_dir() and any((folder / "ood").rglob("*_ood_segmentation.png"))
+
+
+def _densehybrid_frames(folder: Path) -> tuple[Frame, ...]:
+    images = by_name((folder / "leftImg8bit").rglob("*_leftImg8bit.png"), "_leftImg8bit")
+    labels = by_name((folder / "ood").rglob("*_ood_segmentation.png"), "_ood_segmentation")
+    pairs = pair_by_stem(images, labels, folder)
+    return tuple(file_frame(name, scene_of(name), image, label, _DENSEHYBRID_RULE) for name, image, label in pairs)
+
+
+def _is_cityscapes(folder: Path, named: bool) -> bool:
+    """Shaped as Cityscapes, its zips unpacked apart: told from it by Lost and Found's ids, or by the user's word."""
+    labels = folder.glob("gtFine_trainvaltest/gtFine/val/*/*_gtFine_labelIds.png")
+    ours = re.compile(rf"{_ID}_gtFine_labelIds\.png$")
+    return any(named or ours.match(path.name) for path in labels)
+
+
+def _cityscapes_frames(folder: Path) -> tuple[Frame, ...]:
+    images = by_name(folder.glob("leftImg8bit_trainvaltest/leftImg8bit/val/*/*_leftImg8bit.png"), "_leftImg8bit")
+    labels = by_name(folder.glob("gtFine_trainvaltest/gtFine/val/*/*_gtFine_labelIds.png"), "_gtFine_labelIds")
+    pairs = pair_by_stem(images, labels, folder)
+    return tuple(file_frame(name, scene_of(name), image, label, _RULE) for name, image, label in pairs)

@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from oodbench.contracts import Benchmark, BenchmarkCard, Roots
-from oodbench.data import LabelRule, course_frames, course_recogniser, file_frame, find_layout, pair_by_stem
+from oodbench.contracts import Archive, Benchmark, BenchmarkCard, Roots
+from oodbench.data import LabelRule, Layout, by_name, course, file_frame, open_layouts, pair_by_stem, synboost
 from oodbench.errors import DataError
 from oodbench.types import ANOMALY, IN_DISTRIBUTION, Frame, FrameSet
 
@@ -19,6 +19,9 @@ PLUGINS = {"benchmarks": {"road-anomaly": ("RoadAnomaly", "60 web photographs of
 _RULE = LabelRule(
     {0: IN_DISTRIBUTION, **dict.fromkeys(range(2, 256), ANOMALY)},
     "Label 1 is no value of the official set: a repack with 0 and 1 needs the official labels_semantic.png instead.",
+)
+_SYNBOOST_RULE = LabelRule(
+    {0: IN_DISTRIBUTION, 1: ANOMALY}, "Expected SynBoost's labels: 0 in-distribution, 1 anomaly, no void."
 )
 
 _CARD = BenchmarkCard(
@@ -32,10 +35,19 @@ _CARD = BenchmarkCard(
     layouts={
         "official": "frames/<name>.jpg and frames/<name>.labels/labels_semantic.png",
         "course": "RoadAnomaly/images/<n>.* and RoadAnomaly/labels_masks/<n>.png with the values 0 and 2",
+        "synboost": "road_anomaly/original/<n>.jpg and road_anomaly/labels/<n>.png with the values 0 and 1",
     },
     obtain="Get RoadAnomaly_jpg.zip at https://datasets-cvlab.epfl.ch/2019-road-anomaly/RoadAnomaly_jpg.zip, "
     "unpack it, and give its folder: --data DIR",
     leaderboard_protocol="pooled",
+    archives=(
+        Archive(
+            "RoadAnomaly_jpg.zip",
+            "https://datasets-cvlab.epfl.ch/2019-road-anomaly/RoadAnomaly_jpg.zip",
+            md5="87a0908e5c72827824693913cf2e4fb0",
+            fetchable=True,
+        ),
+    ),
 )
 
 
@@ -45,10 +57,15 @@ class RoadAnomaly(Benchmark):
     card = _CARD
 
     def open(self, roots: Roots) -> FrameSet:
-        layouts = {"official": _is_official, "course": course_recogniser("RoadAnomaly")}
-        layout, folder = find_layout(_CARD.name, roots, layouts, _CARD.layouts, _CARD.obtain)
-        frames = _official_frames(folder) if layout == "official" else course_frames(folder, _RULE)
-        return FrameSet(frames, layout, folder, _CARD.frames)
+        return open_layouts(
+            _CARD,
+            roots,
+            {
+                "official": Layout(_is_official, _official_frames),
+                "course": course(_RULE, "RoadAnomaly"),
+                "synboost": synboost(_SYNBOOST_RULE, "road_anomaly"),
+            },
+        )
 
 
 def _is_official(folder: Path, named: bool) -> bool:
@@ -56,23 +73,30 @@ def _is_official(folder: Path, named: bool) -> bool:
 
 
 def _official_frames(folder: Path) -> tuple[Frame, ...]:
-    # Archives packed on a Mac hold a file ._name beside each name.
-    images = {path.stem: path for path in sorted((folder / "frames").glob("[!.]*.jpg"))}
+    images = by_name((folder / "frames").glob("*.jpg"))
     masks = sorted((folder / "frames").glob("[!.]*.labels/labels_semantic.png"))
     labels = {path.parent.stem: path for path in masks}
     listing = folder / "frame_list.json"
     if listing.is_file():
-        try:
-            listed = [Path(str(name)).stem for name in json.loads(listing.read_text())]
-        except ValueError as error:
-            raise DataError(f"{listing}: not a JSON list of file names ({error})", _CARD.obtain) from None
-        absent = [name for name in listed if name not in images]
+        absent = [name for name in _listed(listing) if name not in images]
         if absent:
             raise DataError(
-                f"{folder / 'frames'}: {len(absent)} of the {len(listed)} images in {listing.name} are missing, "
+                f"{folder / 'frames'}: {len(absent)} of the images in {listing.name} are missing, "
                 f"the first is {absent[0]}.jpg",
                 _CARD.obtain,
+                [f"{folder / 'frames' / name}.jpg: is missing, and {listing.name} lists it" for name in absent],
             )
     return tuple(
         file_frame(name, name, image, label, _RULE) for name, image, label in pair_by_stem(images, labels, folder)
     )
+
+
+def _listed(listing: Path) -> list[str]:
+    """The names in frame_list.json, without their endings."""
+    try:
+        names = json.loads(listing.read_text(encoding="utf-8"))
+        if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
+            raise ValueError("it holds something else")
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{listing}: not a JSON list of file names ({error})", _CARD.obtain) from None
+    return [Path(name).stem for name in names]

@@ -46,7 +46,17 @@ class MissingExtraError(OodbenchError):
 
 
 class DataError(OodbenchError):
-    """A data set, an image or a label file is not what it should be."""
+    """A data set, an image or a label file is not what it should be.
+
+    Args:
+        problem: as in every error of ours.
+        remedy: likewise.
+        each: where several files are wrong in the same way, a line for each of them.
+    """
+
+    def __init__(self, problem: str, remedy: str | None = None, each: Iterable[str] = ()) -> None:
+        super().__init__(problem, remedy)
+        self.each = tuple(each)
 
 
 class DataNotFoundError(DataError):

@@ -55,8 +55,6 @@ CITYSCAPES_19 = ClassSet(
 )  # fmt: skip
 """The 19 evaluated classes of Cityscapes in trainId order (cityscapesScripts, helpers/labels.py)."""
 
-CLASS_SETS: Mapping[str, ClassSet] = {CITYSCAPES_19.name: CITYSCAPES_19}
-
 
 @dataclass(frozen=True)
 class AnomalyLabels:

@@ -71,10 +71,20 @@ def test_every_field_of_a_row_is_described() -> None:
 def test_commands_and_options_of_the_pages_exist(page: Path) -> None:
     commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     for line in re.findall(r"(?<![\w/-])oodbench ([a-z][^\n`]*)", page.read_text().replace("\\\n", " ")):
-        verb = line.split()[0]
+        verb, *rest = line.split()
         if verb in commands:
-            options = {option for parameter in commands[verb].params for option in parameter.opts}
+            command = commands[verb]
+            if hasattr(command, "commands") and rest:
+                assert rest[0] in command.commands, line
+                command = command.commands[rest[0]]
+            options = {option for parameter in command.params for option in parameter.opts}
             assert set(re.findall(r"(?<!\w)--[a-z][a-z-]*", line)) <= options, line
+
+
+def test_every_part_of_the_data_verb_is_on_the_page_of_data_sets() -> None:
+    page = (ROOT / "docs" / "data.md").read_text()
+    for part in typer.main.get_command(app).commands["data"].commands:  # type: ignore[attr-defined]
+        assert f"oodbench data {part}" in page, part
 
 
 @pytest.mark.parametrize("verb", ["run", "gate", "compare"])

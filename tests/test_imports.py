@@ -18,6 +18,7 @@ PACKAGE = ROOT / "oodbench"
 # Each layer may import itself, those before it, and nothing else of the package.
 LAYERS = [
     {"types", "errors", "validation"},
+    {"class_sets"},
     {"contracts"},
     {"files"},
     {"baseline", "registry", "metrics", "mixture", "numerics", "data", "worlds"},
@@ -30,6 +31,7 @@ LAYERS = [
 PLUGIN_FOLDERS = ("methods", "benchmarks", "reports")
 FOR_PLUGINS = {
     "types",
+    "class_sets",
     "errors",
     "validation",
     "contracts",

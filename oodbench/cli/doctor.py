@@ -47,7 +47,9 @@ def doctor(
     print(f"\ndata roots      {', '.join(map(str, roots)) or 'none: give --data DIR or set OODBENCH_DATA'}")
     registry = Registry(tuple(plugin or ()))
     wrong = False
-    for kind, names in (("benchmark", registry.names("benchmarks")), ("dataset", registry.names("datasets"))):
+    # Variants read the same files.
+    usual = [name for name in registry.names("benchmarks") if not registry.benchmark(name).card.variant_of]
+    for kind, names in (("benchmark", usual), ("dataset", registry.names("datasets"))):
         for name in names:
             try:
                 if kind == "benchmark":
@@ -55,18 +57,18 @@ def doctor(
                 else:
                     found = dict(registry.dataset(name).open(datasets))
             except DataNotFoundError:
-                print(f"{name:<27} not found; 'oodbench info {kind} {name}' says where to get it")
+                print(f"{name:<30} not found; 'oodbench info {kind} {name}' says where to get it")
             except DataError as error:
                 wrong = True
-                print(f"{name:<27} WRONG: {error.problem}" + (f"\n{'':<27} {error.remedy}" if error.remedy else ""))
+                print(f"{name:<30} WRONG: {error.problem}" + (f"\n{'':<30} {error.remedy}" if error.remedy else ""))
             else:
                 for split, part in found.items():
                     count = f"{len(part.frames)} of {part.expected} frames"
                     where = f"{part.layout} layout in {part.folder}" if part.folder else part.layout
-                    print(f"{f'{name} {split}':<27} {count}, {where}")
+                    print(f"{f'{name} {split}':<30} {count}, {where}")
                     problems = _problems(name, part)
                     wrong = wrong or bool(problems)
-                    print("".join(f"{'':<27} {problem}\n" for problem in problems), end="")
+                    print("".join(f"{'':<30} {problem}\n" for problem in problems), end="")
     for warning in registry.warnings:
         print(f"warning: {warning}")
     if wrong:

@@ -42,7 +42,10 @@ def info(
         return
     loaded = registry.load(plural, name)
     facts = {field.name: getattr(loaded.card, field.name) for field in dataclasses.fields(loaded.card)}
-    if "classes" in facts:
+    archives = facts.pop("archives", ())
+    if archives:
+        facts["archives"] = {archive.name: str(archive) for archive in archives}
+    if facts.get("classes"):
         facts["classes"] = f"{facts['classes'].name}: {', '.join(facts['classes'].names)}"
     _print(facts)
     if plural in ("methods", "heads"):

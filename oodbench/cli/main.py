@@ -15,6 +15,7 @@ import typer
 
 from oodbench import __version__
 from oodbench.cli.compare import compare
+from oodbench.cli.data import data
 from oodbench.cli.doctor import doctor
 from oodbench.cli.evaluate import evaluate
 from oodbench.cli.exit_codes import ExitCode
@@ -46,6 +47,7 @@ app.command(short_help="A run's tables and figures.")(report)
 app.command(short_help="Which differences between methods or runs are significant.")(compare)
 app.command(short_help="Train a network by a recipe.")(train)
 app.command(short_help="Is a run worse than the last accepted one?")(gate)
+app.add_typer(data, name="data", short_help="Find, check, build and fetch data sets.")
 app.command(short_help="What is installed, found, and wrong.")(doctor)
 app.command(short_help="A plugin of your own to start from.")(new)
 

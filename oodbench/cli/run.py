@@ -172,7 +172,7 @@ def _say_plan(plan: Plan, folder: Path, progress: Progress) -> None:
             progress.say(f"{use} on {labelled.name} {labelled.split}: {len(labelled.frames)} frames, {where}")
     parts = [*record.benchmarks, *(labelled for labelled in known.values() if labelled)]
     for warning in dict.fromkeys(warning for part in parts for warning in part.warnings):
-        progress.warn(f"a partial set: {warning}")
+        progress.warn(warning)
     frames = sum(len(part.frames) for part in parts)
     seconds = sum(frames * each for each in plan.seconds_a_pass().values())
     progress.say(

@@ -1,6 +1,6 @@
 """What each kind of plugin is. A plugin implements one of these classes and nothing else of the harness."""
 
-from oodbench.contracts.data import Benchmark, BenchmarkCard, ComponentSizes, Dataset, DatasetCard, Roots
+from oodbench.contracts.data import Archive, Benchmark, BenchmarkCard, ComponentSizes, Dataset, DatasetCard, Roots
 from oodbench.contracts.head import Head, HeadCard, HeadOutput, TrainingHead
 from oodbench.contracts.method import (
     ClassMapBand,
@@ -23,6 +23,7 @@ __all__ = [
     "HIGHER_IS_BETTER",
     "Adapter",
     "AdapterCard",
+    "Archive",
     "Benchmark",
     "BenchmarkCard",
     "Calibration",

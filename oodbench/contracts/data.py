@@ -42,6 +42,30 @@ class ComponentSizes:
 
 
 @dataclass(frozen=True)
+class Archive:
+    """A file that its authors offer for download.
+
+    Attributes:
+        name: of the file.
+        url: where it lies; empty where one has to register, or where no address is known.
+        size: in bytes, None where it is not known.
+        md5: in hexadecimal, empty where it is not known.
+        fetchable: whether its licence lets a program download it for somebody who has not been to its page.
+    """
+
+    name: str
+    url: str = ""
+    size: int | None = None
+    md5: str = ""
+    fetchable: bool = False
+
+    def __str__(self) -> str:
+        """All but the name, in one line."""
+        known = (self.url or "on the data set's page", f"{self.size} bytes" if self.size else "")
+        return ", ".join(filter(None, (*known, f"MD5 {self.md5}" if self.md5 else "")))
+
+
+@dataclass(frozen=True)
 class BenchmarkCard:
     """The fact sheet of a benchmark.
 
@@ -50,15 +74,18 @@ class BenchmarkCard:
         title: the name that papers use.
         paper: authors, title, venue and year.
         url: where it is published.
-        licence: as its authors state it.
-        frames: how many frames the complete set has.
-        labels: what each value in its label files means.
+        licence: as its authors state it; where sources disagree, each of them.
+        frames: how many frames the complete set has; 0 where that is not published.
+        labels: what each value in its label files means; empty where its labels are secret.
         layouts: the folder layouts that are recognised, in words.
         obtain: what to download, and how to lay it out.
         leaderboard_protocol: the protocol of its own leaderboard or toolkit.
         dataset: of a benchmark that is drawn, the dataset of the same world; it is taken by itself only for networks
             that were trained on that.
         components: the smallest components that count, as its own toolkit has them.
+        variant_of: of another reading or another part of the same frames, the benchmark that is the usual one. A run
+            takes a variant only by its name.
+        archives: what to download.
     """
 
     name: str
@@ -73,13 +100,21 @@ class BenchmarkCard:
     leaderboard_protocol: str
     dataset: str = ""
     components: ComponentSizes = ComponentSizes()
+    variant_of: str = ""
+    archives: tuple[Archive, ...] = ()
+
+    @property
+    def hidden(self) -> bool:
+        """Whether its labels are secret: it is scored and can be submitted, and is never evaluated here."""
+        return not self.labels
 
 
 @dataclass(frozen=True)
 class DatasetCard:
     """The fact sheet of a dataset. `splits` has the number of frames of each complete split.
 
-    A `drawn` one is always there; it is taken by itself only for networks that were trained on it.
+    `classes` is None where a file of the user's says them. A `drawn` one is always there; it is taken by itself only
+    for networks that were trained on it.
     """
 
     name: str
@@ -87,11 +122,12 @@ class DatasetCard:
     paper: str
     url: str
     licence: str
-    classes: ClassSet
+    classes: ClassSet | None
     splits: Mapping[str, int]
     layouts: Mapping[str, str]
     obtain: str
     drawn: bool = False
+    archives: tuple[Archive, ...] = ()
 
 
 class Benchmark(ABC):
@@ -121,3 +157,13 @@ class Dataset(ABC):
         Raises:
             DataNotFoundError, DataError: as `Benchmark.open`.
         """
+
+    def classes(self, roots: Roots) -> ClassSet:
+        """The classes that its labels refer to: the card's, or those that a file under the roots says.
+
+        Raises:
+            DataNotFoundError, DataError: as `open`, of that file.
+        """
+        if self.card.classes is None:
+            raise NotImplementedError(f"{type(self).__name__}: its card has no classes; write classes(roots)")
+        return self.card.classes

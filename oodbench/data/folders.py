@@ -3,17 +3,43 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from oodbench.contracts import Roots
-from oodbench.data.labels import LabelRule, file_frame
+from oodbench.contracts import BenchmarkCard, Roots
 from oodbench.errors import DataError, DataNotFoundError
-from oodbench.types import Frame
+from oodbench.types import Frame, FrameSet
 
-_IMAGE_ENDINGS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm"}
 _DEPTH = 2
+
+Recogniser = Callable[[Path, bool], bool]
+"""(folder, the user named it for this data set) -> whether it holds the data set in this layout."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One way in which a benchmark lies on disk.
+
+    Attributes:
+        recognise: whether a folder holds it.
+        frames: the frames of such a folder.
+        warnings: what every table has to say of a copy in this layout.
+    """
+
+    recognise: Recogniser
+    frames: Callable[[Path], tuple[Frame, ...]]
+    warnings: tuple[str, ...] = ()
+
+
+def open_layouts(card: BenchmarkCard, roots: Roots, layouts: Mapping[str, Layout]) -> FrameSet:
+    """The benchmark, from the one folder among the roots that holds it; raises as `find_layout`."""
+    recognisers = {name: layout.recognise for name, layout in layouts.items()}
+    layout, folder = find_layout(card.name, roots, recognisers, card.layouts, card.obtain)
+    with readable(folder):
+        frames = layouts[layout].frames(folder)
+    return FrameSet(frames, layout, folder, card.frames or len(frames), layouts[layout].warnings)
 
 
 def existing(roots: Sequence[Path]) -> tuple[Path, ...]:
@@ -39,14 +65,10 @@ def subfolders(root: Path, depth: int = _DEPTH) -> Iterator[Path]:
         return
     try:
         children = sorted(child for child in root.iterdir() if child.is_dir() and not child.name.startswith("."))
-    except PermissionError:
+    except OSError:
         return
     for child in children:
         yield from subfolders(child, depth - 1)
-
-
-Recogniser = Callable[[Path, bool], bool]
-"""(folder, the user named it for this data set) -> whether it holds the data set in this layout."""
 
 
 def find_layout(
@@ -67,13 +89,13 @@ def find_layout(
     """
     searched = existing(roots.of(name))
     named = name in roots.named
-    found = {
-        folder.resolve(): (layout, folder)
-        for root in searched
-        for folder in subfolders(root)
-        for layout, recognise in layouts.items()
-        if _readable(folder) and recognise(folder, named and folder == root)
-    }
+    found: dict[Path, tuple[str, Path]] = {}
+    for root in searched:
+        for folder in subfolders(root):
+            with readable(folder):
+                for layout, recognise in layouts.items():
+                    if _enterable(folder) and recognise(folder, named and folder == root):
+                        found.setdefault(folder.resolve(), (layout, folder))
     if not found:
         where = ", ".join(map(str, searched)) or "no folder (give --data DIR)"
         looks = "; or ".join(f"{layout}: {description}" for layout, description in expected.items())
@@ -86,63 +108,16 @@ def find_layout(
     return next(iter(found.values()))
 
 
-def _readable(folder: Path) -> bool:
+@contextmanager
+def readable(folder: Path) -> Iterator[None]:
+    """What the system refuses while a folder is read, as a DataError."""
+    try:
+        yield
+    except OSError as error:
+        raise DataError(
+            f"{error.filename or folder}: can't be read ({error.strerror})", "Expected a folder that can be read."
+        ) from None
+
+
+def _enterable(folder: Path) -> bool:
     return os.access(folder, os.R_OK | os.X_OK)
-
-
-def images_by_stem(folder: Path) -> dict[str, Path]:
-    """The image files of a folder by the name without its ending, in natural order (2 before 10).
-
-    Raises:
-        DataError: two files differ only in their ending.
-    """
-    files: dict[str, Path] = {}
-    for path in sorted(folder.iterdir(), key=lambda path: _natural(path.stem)):
-        if path.suffix.lower() in _IMAGE_ENDINGS and not path.name.startswith("."):
-            if path.stem in files:
-                raise DataError(f"{files[path.stem]} and {path.name} have the same name", "Keep one of the two.")
-            files[path.stem] = path
-    return files
-
-
-def _natural(text: str) -> list[tuple[int, int | str]]:
-    return [(0, int(part)) if part.isdecimal() else (1, part) for part in re.split(r"(\d+)", text) if part]
-
-
-def pair_by_stem(images: Mapping[str, Path], labels: Mapping[str, Path], where: Path) -> list[tuple[str, Path, Path]]:
-    """(name, image, label) for each name.
-
-    Raises:
-        DataError: an image without a label or a label without an image.
-    """
-    for having, lacking, what in ((images, labels, "label"), (labels, images, "image")):
-        missing = [name for name in having if name not in lacking]
-        if missing:
-            raise DataError(
-                f"{where}: {len(missing)} of {len(having)} frames have no {what}; the first is "
-                f"{having[missing[0]].name}",
-                f"Expected the {what} under the same name. Unpack the data set again.",
-            )
-    return [(name, images[name], labels[name]) for name in images]
-
-
-def course_frames(folder: Path, rule: LabelRule) -> tuple[Frame, ...]:
-    """The frames of a set in the layout of the course packs: images/<n>.* and labels_masks/<n>.png."""
-    pairs = pair_by_stem(images_by_stem(folder / "images"), images_by_stem(folder / "labels_masks"), folder)
-    return tuple(file_frame(name, name, image, label, rule) for name, image, label in pairs)
-
-
-def course_recogniser(*names: str) -> Recogniser:
-    """Recognises a course pack's folder of one of these names, or any name where the user said what it holds.
-
-    All sets of the pack have the same structure, so the folder's own name, whole, is what tells them apart.
-    """
-
-    def recognise(folder: Path, named: bool) -> bool:
-        known = named or folder.name.lower() in {name.lower() for name in names}
-        if not (known and (folder / "images").is_dir() and (folder / "labels_masks").is_dir()):
-            return False
-        # The official packs also have images/ and labels_masks/, with another naming inside.
-        return not any((folder / "labels_masks").glob("*_labels_semantic*"))
-
-    return recognise

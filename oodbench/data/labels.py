@@ -70,11 +70,16 @@ def file_frame(
     identity: str,
     group: str,
     image: Path,
-    label: Path,
-    rule: LabelRule,
+    label: Path | None = None,
+    rule: LabelRule | None = None,
     classes: ClassSet | None = None,
 ) -> Frame:
-    """A frame that lies on disk; with `classes` its labels are semantic, without they are anomaly labels."""
+    """A frame that lies on disk; with `classes` its labels are semantic, without they are anomaly labels.
+
+    Where there is neither a label file nor a rule, the frame has no labels.
+    """
+    if label is None or rule is None:
+        return Frame(identity, group, partial(image_size, image), partial(read_image, image), image_file=image)
     return Frame(
         id=identity,
         group=group,

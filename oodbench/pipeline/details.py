@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from oodbench.class_sets import CLASS_SETS
 from oodbench.contracts import Intervals, Scoring
 from oodbench.errors import NotStoredError
 from oodbench.metrics import PROTOCOLS, Evaluation, PixelMetrics, PixelSketch, Sketch, evaluation, intervals
@@ -17,7 +18,7 @@ from oodbench.pipeline.calibrate import calibration_name
 from oodbench.pipeline.record import PlanRecord, ScorerRecord, SetRecord
 from oodbench.pipeline.store import Store, predictions_key
 from oodbench.pipeline.strata import FrameStrata
-from oodbench.types import CLASS_SETS, ClassMap, Frame
+from oodbench.types import ClassMap, Frame
 
 NO_SKETCH = "the protocol bins each frame at percentiles of its own, and no sketch stands for that"
 

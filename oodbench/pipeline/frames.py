@@ -14,6 +14,7 @@ import numpy as np
 import platformdirs
 from pydantic import BaseModel, ConfigDict
 
+from oodbench.data import check_frame
 from oodbench.errors import DataError
 from oodbench.files import digest_bytes, digest_file
 from oodbench.pipeline.progress import Progress
@@ -81,24 +82,11 @@ def inspect(frames: Sequence[Frame], name: str, progress: Progress) -> list[Fram
 
 
 def _inspect(frame: Frame) -> FrameRecord:
-    size = frame.read_size()
-    if frame.image_file is not None:
-        frame.read_image()  # a truncated image is found here, not hours into scoring
-    labels = None
-    if frame.read_anomaly_labels is not None:
-        labels = frame.read_anomaly_labels().values
-    elif frame.read_semantic_labels is not None:
-        labels = frame.read_semantic_labels().values
+    size, labels = check_frame(frame)
     if labels is None:
         pixels = (0, 0, 0)
         parts = ["none"]
     else:
-        if labels.shape != size:
-            raise DataError(
-                f"{frame.label_file or frame.id}: the labels are {labels.shape[1]} x {labels.shape[0]} and the image "
-                f"{frame.image_file or ''} is {size[1]} x {size[0]}; expected one size",
-                "One of the two was resized or belongs to another frame: unpack both again.",
-            )
         counts = np.bincount(labels.ravel(), minlength=256)
         void = int(counts[VOID])
         if frame.read_anomaly_labels is not None:

@@ -93,15 +93,18 @@ def find_benchmarks(request: Request, registry: Registry, data: Roots, world: st
     """name -> frames.
 
     Where none is named: for networks of a drawn `world` its benchmarks; those on disk otherwise, and where the request
-    says where to look.
+    says where to look. Of those with variants the usual one, and the variants whose folders are named.
     """
     sets: dict[str, FrameSet] = {}
+    looked_for = []
     on_disk = not world or bool(request.data)
     for name in dict.fromkeys(request.benchmarks) or registry.names("benchmarks"):
         benchmark = registry.benchmark(name)
         wanted = benchmark.card.dataset == world if benchmark.card.dataset else on_disk
-        if not (wanted or request.benchmarks):
+        usual = not benchmark.card.variant_of or name in data.named
+        if not (request.benchmarks or (wanted and usual)):
             continue
+        looked_for.append(name)
         try:
             sets[name] = benchmark.open(data)
         except DataNotFoundError:
@@ -110,7 +113,7 @@ def find_benchmarks(request: Request, registry: Registry, data: Roots, world: st
     if not sets:
         where = ", ".join(map(str, data.anywhere)) or "no folder"
         raise DataNotFoundError(
-            f"no benchmark was found in {where}; looked for {', '.join(registry.names('benchmarks'))}",
+            f"no benchmark was found in {where}; looked for {', '.join(looked_for)}",
             "Give the folder of one: --data DIR, or OODBENCH_DATA=DIR. 'oodbench info benchmark NAME' says where to "
             "get it.",
         )
@@ -158,11 +161,16 @@ def _dataset(
     missing = DataNotFoundError(f"no dataset has the classes {classes.name}", "See: oodbench list datasets")
     for dataset in map(registry.dataset, registry.names("datasets")):
         card = dataset.card
-        if card.classes == classes and (card.name == world if world else not card.drawn):
-            try:
-                found.append((dataset.card, dataset.open(roots)))
-            except DataNotFoundError as error:
+        if not (card.name == world if world else not card.drawn):
+            continue
+        try:
+            if dataset.classes(roots) == classes:
+                found.append((card, dataset.open(roots)))
+        except DataNotFoundError as error:
+            if card.classes == classes:
                 missing = error
+    # Where the user named the folder of one of them, that is the choice.
+    found = [part for part in found if part[0].name in roots.named] or found
     if not found:
         raise missing
     if len(found) > 1:

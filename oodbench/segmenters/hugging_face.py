@@ -19,12 +19,13 @@ import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from oodbench.class_sets import CLASS_SETS
 from oodbench.contracts import Adapter, AdapterCard, Capabilities, Expected, Needs, Segmenter
 from oodbench.errors import ModelError
 from oodbench.files import digest_bytes, digest_file
 from oodbench.segmenters.embedded import choose_device
 from oodbench.segmenters.model_card import Classes, ExpectedQuality, Preprocessing, read_toml
-from oodbench.types import CLASS_SETS, ClassMaps, RGBImage, SegmenterOutput
+from oodbench.types import ClassMaps, RGBImage, SegmenterOutput
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from oodbench.class_sets import CLASS_SETS
 from oodbench.errors import ModelError, UnknownNameError
-from oodbench.types import CLASS_SETS, ClassSet, RGBImage
+from oodbench.types import ClassSet, RGBImage
 from oodbench.validation import explain
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from oodbench.contracts import Roots
+from oodbench.contracts import BenchmarkCard, Roots
 from oodbench.metrics import PROTOCOLS
 from oodbench.testing.frames import FramesContract
 from oodbench.testing.plugin import assert_filled
@@ -36,17 +36,27 @@ class BenchmarkContract(FramesContract):
         """In-distribution, anomaly, void."""
         return {IN_DISTRIBUTION, ANOMALY, VOID}
 
+    def hidden(self) -> bool:
+        """As its card says."""
+        card: BenchmarkCard = self.load().card
+        return card.hidden
+
     def test_its_card_is_complete(self) -> None:
         """`oodbench info benchmark NAME` says what it is and where to get it."""
         card = self.load().card
         assert_filled(card, *(() if self.drawn else ("url",)))
-        assert_filled(card, "title", "paper", "licence", "frames", "labels", "layouts", "obtain")
+        assert_filled(card, "title", "paper", "licence", "layouts", "obtain")
+        assert_filled(card, *(() if card.hidden else ("frames", "labels")))
+        known = self.registry().names("benchmarks")
+        assert card.variant_of in ("", *known), f"{self.name}: variant_of '{card.variant_of}' is no benchmark"
         assert card.leaderboard_protocol in PROTOCOLS, (
             f"{self.name}: leaderboard_protocol is '{card.leaderboard_protocol}'; expected one of {list(PROTOCOLS)}"
         )
 
     def test_it_has_anomalies(self, tmp_path: Path) -> None:
-        """Without both kinds of pixels there is nothing to tell apart."""
+        """Without both kinds of pixels there is nothing to tell apart; secret ones can't be asked."""
+        if self.hidden():
+            return
         found = [labels for frame in self.made(tmp_path) if (labels := self.labels(frame)) is not None]
         for what, value in (("anomalous", ANOMALY), ("in-distribution", IN_DISTRIBUTION)):
             assert any((labels == value).any() for labels in found), (

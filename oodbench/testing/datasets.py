@@ -29,10 +29,10 @@ class DatasetContract(FramesContract):
         return splits
 
     def labels(self, frame: Frame) -> NDArray[np.uint8] | None:
-        """Its semantic labels, which refer to the card's classes."""
+        """Its semantic labels, which refer to the card's classes where the card has some."""
         if frame.read_semantic_labels is None:
             return None
-        labels, classes = frame.read_semantic_labels(), self.load().card.classes
+        labels, classes = frame.read_semantic_labels(), self.load().card.classes or self._said
         assert labels.classes == classes, (
             f"{frame.id}: labels of {labels.classes.name}; expected those of its card, {classes.name}"
         )
@@ -40,13 +40,18 @@ class DatasetContract(FramesContract):
 
     def allowed(self) -> set[int]:
         """Indices into the classes, and void."""
-        return {*range(len(self.load().card.classes)), VOID}
+        return {*range(len(self.load().card.classes or self._said)), VOID}
+
+    def found(self, folder: Path) -> list[Frame]:
+        """As in the base; what the data set says of its classes in that folder is kept for the labels."""
+        self._said = self.registry().dataset(self.name).classes(Roots((folder,)))
+        return super().found(folder)
 
     def test_its_card_is_complete(self) -> None:
         """`oodbench info dataset NAME` says what it is and where to get it."""
         card = self.load().card
         assert_filled(card, *(() if self.drawn else ("url",)))
-        assert_filled(card, "title", "paper", "licence", "classes", "splits", "layouts", "obtain")
+        assert_filled(card, "title", "paper", "licence", "splits", "layouts", "obtain")
 
     def test_splits_are_those_of_the_card_in_its_order(self, tmp_path: Path) -> None:
         """Methods are fitted on the first and calibrated on the second."""

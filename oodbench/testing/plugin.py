@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,10 @@ class PluginContract:
 
     def registry(self) -> Registry:
         """The registry, with the plugin's file where there is one."""
+        return self._registry
+
+    @cached_property
+    def _registry(self) -> Registry:
         return Registry(() if self.plugin is None else (Path(self.plugin).absolute(),))
 
     def load(self) -> Any:

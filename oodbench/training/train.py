@@ -56,7 +56,7 @@ def _train(
     """In a folder that this process holds."""
     checkpoint = _checkpoint(out / "checkpoint.pt", recipe, seed)
     dataset = registry.dataset(recipe.data.dataset)
-    splits, classes = dataset.open(roots), dataset.card.classes
+    splits, classes = dataset.open(roots), dataset.classes(roots)
     for split in (recipe.data.train, recipe.data.validation):
         if split not in splits:
             raise DataError(f"{recipe.data.dataset} has no split '{split}'; it has {', '.join(splits)}")

@@ -2,42 +2,131 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
+import layouts
 import pytest
 from conftest import write_cityscapes, write_road_anomaly
-from layouts import write_anomaly_track, write_course_pack, write_fishyscapes, write_obstacle_track
 
+from oodbench.contracts import Roots
+from oodbench.data.overlays import build, read_overlays
 from oodbench.registry import Registry
 from oodbench.testing import BenchmarkContract, DatasetContract
 
-OFFICIAL = {
-    "road-anomaly": write_road_anomaly,
-    "road-anomaly-21": write_anomaly_track,
-    "road-obstacle-21": write_obstacle_track,
-    "fishyscapes-lost-and-found": lambda folder: write_fishyscapes(folder / "labels", folder / "frames"),
+Make = Callable[[Path], None]
+
+
+def _built(version: str) -> Make:
+    """As the verb builds it; that it builds the right pixels is another test."""
+
+    def make(folder: Path) -> None:
+        layouts.write_static_overlays(folder / "overlays")
+        write_cityscapes(folder / "cityscapes")
+        build(read_overlays(folder / "overlays", version), folder / "cityscapes", folder / "built")
+
+    return make
+
+
+def _below(name: str, write: Make) -> Make:
+    return lambda folder: write(folder / name)
+
+
+# benchmark, layout: one of each family's members stands for those that differ in a rule or a pattern alone.
+BENCHMARKS: dict[tuple[str, str], Make] = {
+    ("road-anomaly", "official"): write_road_anomaly,
+    ("road-anomaly", "course"): layouts.write_course_pack,
+    ("road-anomaly", "synboost"): layouts.write_synboost,
+    ("road-anomaly-21", "official"): layouts.write_anomaly_track,
+    ("road-anomaly-21", "course"): layouts.write_course_pack,
+    ("road-obstacle-21", "official"): layouts.write_obstacle_track,
+    ("road-obstacle-21", "course"): layouts.write_course_pack,
+    ("road-anomaly-21-test", "official"): layouts.write_anomaly_track,
+    ("road-obstacle-21-test", "official"): layouts.write_obstacle_track,
+    ("fishyscapes-lost-and-found", "official"): lambda folder: layouts.write_fishyscapes(
+        folder / "labels", folder / "frames"
+    ),
+    ("fishyscapes-lost-and-found", "rba"): layouts.write_fishyscapes_rba,
+    ("fishyscapes-lost-and-found", "smiyc"): layouts.write_fishyscapes_toolkit,
+    ("fishyscapes-lost-and-found", "synboost"): lambda folder: layouts.write_synboost(folder),
+    ("fishyscapes-lost-and-found", "course"): layouts.write_course_pack,
+    ("fishyscapes-lost-and-found", "densehybrid"): layouts.write_fishyscapes_densehybrid,
+    ("fishyscapes-lost-and-found@obstacles", "official"): layouts.write_fishyscapes_obstacles,
+    ("fishyscapes-static-v3", "built"): _built("v3"),
+    ("fishyscapes-static-v2", "flat"): _below("fs_val_v2", layouts.write_static_flat),
+    ("fishyscapes-static-unversioned", "synboost"): layouts.write_synboost,
+    ("fishyscapes-static-unversioned", "course"): layouts.write_course_pack,
+    ("fishyscapes-static-unversioned", "densehybrid"): lambda folder: layouts.write_static_flat(folder, "jpg"),
+    ("fishyscapes-static-unversioned", "flat"): layouts.write_static_flat,
+    ("lost-and-found@smiyc", "official"): layouts.write_lost_and_found,
+    ("street-hazards@mask2anomaly", "official"): layouts.write_street_hazards_test,
+}
+# Read by the same code as another of these; test_broken_folders reads, pairs and breaks them all.
+SAME_LOADER = {
+    ("road-anomaly", "synboost"),
+    ("road-anomaly-21", "course"),
+    ("road-obstacle-21", "course"),
+    ("fishyscapes-lost-and-found", "rba"),
+    ("fishyscapes-lost-and-found", "smiyc"),
+    ("fishyscapes-lost-and-found", "course"),
+    ("fishyscapes-static-unversioned", "synboost"),
+    ("fishyscapes-static-unversioned", "flat"),
+}
+# The rest of each family: that they open is enough, their rules have tests of their own.
+OTHERS: dict[str, Make] = {
+    **dict.fromkeys(["fishyscapes-static-v1"], _built("v1")),
+    "road-anomaly-21-all": layouts.write_anomaly_track,
+    **dict.fromkeys(
+        [
+            f"road-obstacle-21-{part}"
+            for part in (
+                "all",
+                "night",
+                "snow",
+                "curvy-street",
+                "darkasphalt",
+                "darkasphalt2",
+                "gravel",
+                "greyasphalt",
+                "motorway",
+                "one-way-street",
+                "paving",
+            )
+        ],
+        layouts.write_obstacle_track,
+    ),
+    **dict.fromkeys(
+        [
+            "lost-and-found@pebal",
+            "lost-and-found@rba",
+            "lost-and-found-no-known@smiyc",
+            "lost-and-found-no-known@pebal",
+            "lost-and-found-no-known@rba",
+        ],
+        layouts.write_lost_and_found,
+    ),
+    **dict.fromkeys(["street-hazards@caos", "street-hazards@densehybrid"], layouts.write_street_hazards_test),
+}
+DRAWN = ("streets-anomaly", "streets-obstacles", "streets-static")
+
+DATASETS: dict[tuple[str, str], Make] = {
+    ("cityscapes", "official"): write_cityscapes,
+    ("street-hazards", "official"): _below("train", layouts.write_street_hazards_train),
+    ("ade20k", "official"): layouts.write_ade20k,
+    ("coco-stuff", "official"): layouts.write_coco_stuff,
+    ("coco-stuff", "mmsegmentation"): lambda folder: layouts.write_coco_stuff(folder, "annotations", "_labelTrainIds"),
+    ("labelled-folder", "splits"): layouts.write_labelled_folder,
+    ("labelled-folder", "flat"): lambda folder: layouts.write_labelled_folder(folder, (".",)),
 }
 
 
-DRAWN = ("streets-anomaly", "streets-obstacles", "streets-static")
-
-
-class TestOfficialLayout(BenchmarkContract):
-    @pytest.fixture(autouse=True, params=OFFICIAL)
+class TestBenchmarks(BenchmarkContract):
+    @pytest.fixture(autouse=True, params=[key for key in BENCHMARKS if key not in SAME_LOADER], ids="-".join)
     def _each(self, request: pytest.FixtureRequest) -> None:
-        self.name = request.param
+        self.name, self.layout = request.param
 
     def make(self, folder: Path) -> None:
-        OFFICIAL[self.name](folder)
-
-
-class TestCoursePack(BenchmarkContract):
-    @pytest.fixture(autouse=True, params=OFFICIAL)
-    def _each(self, request: pytest.FixtureRequest) -> None:
-        self.name = request.param
-
-    def make(self, folder: Path) -> None:
-        write_course_pack(folder)
+        BENCHMARKS[self.name, self.layout](folder)
 
 
 class TestDrawn(BenchmarkContract):
@@ -53,14 +142,40 @@ class TestStreets(DatasetContract):
     drawn = True
 
 
-class TestCityscapes(DatasetContract):
-    name = "cityscapes"
+class TestDatasets(DatasetContract):
+    @pytest.fixture(autouse=True, params=DATASETS, ids="-".join)
+    def _each(self, request: pytest.FixtureRequest) -> None:
+        self.name, self.layout = request.param
 
     def make(self, folder: Path) -> None:
-        write_cityscapes(folder)
+        DATASETS[self.name, self.layout](folder)
+
+
+@pytest.mark.parametrize(("name", "make"), OTHERS.items())
+def test_the_rest_of_each_family_opens(tmp_path: Path, name: str, make: Make) -> None:
+    make(tmp_path)
+    benchmark = Registry().benchmark(name)
+    found = benchmark.open(Roots((tmp_path,)))
+    assert found.frames
+    assert found.expected == (benchmark.card.frames or len(found.frames))
+    assert all((frame.read_anomaly_labels is None) == benchmark.card.hidden for frame in found.frames)
+    assert benchmark.card.variant_of in ("", *Registry().names("benchmarks"))
 
 
 def test_none_is_left_out() -> None:
     registry = Registry()
-    assert registry.names("benchmarks") == sorted([*OFFICIAL, *DRAWN])
-    assert registry.names("datasets") == ["cityscapes", "streets-train"]
+    tested = {name for name, _ in BENCHMARKS} | set(OTHERS) | set(DRAWN)
+    assert registry.names("benchmarks") == sorted(tested)
+    assert registry.names("datasets") == sorted({name for name, _ in DATASETS} | {"streets-train"})
+
+
+def test_no_layout_is_left_out() -> None:
+    """But for the Cityscapes-shaped ones, which need the user's word."""
+    registry = Registry()
+    for kind, tested in (("benchmarks", BENCHMARKS), ("datasets", DATASETS)):
+        for name in {name for name, _ in tested}:
+            known = set(registry.load(kind, name).card.layouts) - {"cityscapes"}
+            ours = {layout for of, layout in tested if of == name} - {"rba"}
+            family = name.split("-v")[0].split("-21")[0].split("@")[0]
+            others = {layout for of, layout in tested if of.startswith(family)}
+            assert known <= ours | others, name

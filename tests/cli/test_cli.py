@@ -57,7 +57,7 @@ def test_a_dry_run_says_what_would_run_and_writes_nothing(network_file: Path, da
     done = oodbench("run", "--model", network_file, "--data", data, "--dry-run", cwd=tmp_path / "..")
     assert done.returncode == 0, done.stderr
     assert "road-anomaly: 3 frames, official layout" in done.stderr
-    assert "warning: a partial set: cityscapes train: 3 of 2975 frames" in done.stderr
+    assert "warning: cityscapes train: 3 of 2975 frames" in done.stderr
     assert "score maps: 0 MB; in runs" in done.stderr
     assert not (tmp_path / ".." / "runs").exists()
     as_json = oodbench("run", "--model", network_file, "--data", data, "--dry-run", "--json", cwd=tmp_path)
@@ -126,7 +126,9 @@ def test_doctor_says_what_is_found_and_what_is_wrong(data: Path, tmp_path: Path)
     assert "3 of 60 frames, official layout" in done.stdout
     assert "obstacles03_cardboard.jpg: not a whole image file" in done.stdout
     assert "cityscapes train" in done.stdout
-    assert "fishyscapes-lost-and-found  not found" in done.stdout
+    assert "fishyscapes-lost-and-found     not found" in done.stdout
+    assert "lost-and-found@smiyc" in done.stdout
+    assert "lost-and-found@rba" not in done.stdout
 
 
 def test_a_plugin_is_listed(tmp_path: Path) -> None:

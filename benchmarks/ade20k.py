@@ -1,0 +1,62 @@
+"""ADE20K, scene parsing: 150 classes of indoor and outdoor scenes.
+
+Zhou, Zhao, Puig, Fidler, Barriuso, Torralba, "Scene Parsing through ADE20K Dataset", CVPR 2017.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from oodbench.class_sets import ADE20K_150
+from oodbench.contracts import Dataset, DatasetCard, Roots
+from oodbench.data import LabelRule, by_name, file_frame, find_layout, pair_by_stem, readable
+from oodbench.types import VOID, FrameSet
+
+PLUGINS = {"datasets": {"ade20k": ("Ade20k", "scenes of 150 classes: 20210 training, 2000 validation frames")}}
+
+_RULE = LabelRule(
+    {0: VOID, **{index + 1: index for index in range(len(ADE20K_150))}},
+    "Expected the annotations of the scene parsing benchmark: 0 for none of the classes, 1 to 150.",
+)
+
+
+class Ade20k(Dataset):
+    """The scene parsing benchmark of 2016; the full data set of thousands of classes is another."""
+
+    card = DatasetCard(
+        name="ade20k",
+        title="ADE20K",
+        paper="Zhou, Zhao, Puig, Fidler, Barriuso, Torralba: Scene Parsing through ADE20K Dataset. CVPR 2017",
+        url="http://sceneparsing.csail.mit.edu",
+        licence="research use only, by the terms of its page",
+        classes=ADE20K_150,
+        splits={"training": 20210, "validation": 2000},
+        layouts={"official": "images/<split>/ADE_*.jpg and annotations/<split>/ADE_*.png (ADEChallengeData2016)"},
+        obtain="Get ADEChallengeData2016.zip at http://sceneparsing.csail.mit.edu, unpack it, and give its folder: "
+        "--id-data DIR",
+    )
+
+    def open(self, roots: Roots) -> Mapping[str, FrameSet]:
+        card = self.card
+        layout, folder = find_layout(card.name, roots, {"official": _is_official}, card.layouts, card.obtain)
+        with readable(folder):
+            return {split: found for split in card.splits if (found := _split(folder, split, layout)).frames}
+
+
+def _is_official(folder: Path, named: bool) -> bool:
+    """Told from other sets with images/ and annotations/ by the names of its files."""
+    return any(
+        all(any((folder / part / split).glob("ADE_*")) for part in ("images", "annotations"))
+        for split in Ade20k.card.splits
+    )
+
+
+def _split(folder: Path, split: str, layout: str) -> FrameSet:
+    images = by_name((folder / "images" / split).glob("*.jpg"))
+    labels = by_name((folder / "annotations" / split).glob("*.png"))
+    frames = tuple(
+        file_frame(name, name, image, label, _RULE, ADE20K_150)
+        for name, image, label in pair_by_stem(images, labels, folder / "images" / split)
+    )
+    return FrameSet(frames, layout, folder, Ade20k.card.splits[split])

@@ -1,0 +1,204 @@
+"""Fishyscapes Static, validation: objects pasted into 30 frames of Cityscapes, in three versions that differ.
+
+Blum, Sarlin, Nieto, Siegwart, Cadena, "The Fishyscapes Benchmark: Measuring Blind Spots in Semantic Segmentation",
+IJCV 2021. v1 (March 2019) is not blended, v2 (June 2019) better blended; v3 (January 2020) pastes ordinary objects of
+Cityscapes too, so that many of its frames hold no anomaly. Papers seldom say which they used.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from pathlib import Path
+
+from oodbench.contracts import Archive, Benchmark, BenchmarkCard, Roots
+from oodbench.data import (
+    VOID_RULE,
+    LabelRule,
+    Layout,
+    by_name,
+    course,
+    file_frame,
+    find_layout,
+    open_layouts,
+    pair_by_stem,
+    synboost,
+)
+from oodbench.data.overlays import ARCHIVES, OVERLAY, built_version
+from oodbench.errors import DataError, DataNotFoundError
+from oodbench.types import Frame, FrameSet
+
+PLUGINS = {
+    "benchmarks": {
+        "fishyscapes-static-v1": ("StaticV1", "objects pasted into 30 Cityscapes frames, not blended (2019)"),
+        "fishyscapes-static-v2": ("StaticV2", "the same, better blended (2019)"),
+        "fishyscapes-static-v3": ("StaticV3", "the same with ordinary objects pasted too (2020)"),
+        "fishyscapes-static-unversioned": ("StaticUnversioned", "a copy whose version can't be told"),
+    }
+}
+
+_RULE = LabelRule(VOID_RULE, "Expected Fishyscapes' labels: 0 in-distribution, 1 anomaly, 255 void.")
+_LABELS = {"0": "in-distribution, pasted objects of known classes too", "1": "anomaly", "255": "void"}
+_PAPER = "Blum, Sarlin, Nieto, Siegwart, Cadena: The Fishyscapes Benchmark. IJCV 2021"
+_URL = "https://fishyscapes.com"
+_LICENCE = "the terms of Cityscapes for the frames"
+_UNVERSIONED = "fishyscapes-static-unversioned"
+_WARNING = (
+    f"{_UNVERSIONED}: which version of Fishyscapes Static this copy is can't be told; its numbers compare with no "
+    "other copy's"
+)
+
+
+def _card(version: str, what: str) -> BenchmarkCard:
+    archive, size, md5 = ARCHIVES[version]
+    return BenchmarkCard(
+        name=f"fishyscapes-static-{version}",
+        title=f"FS Static val {version}",
+        paper=f"{_PAPER} ({what})",
+        url=_URL,
+        licence=_LICENCE,
+        frames=30,
+        labels=_LABELS,
+        layouts={
+            "built": "what 'oodbench data build-fishyscapes-static' writes: <nnnn>_<id>_rgb.png, "
+            "<nnnn>_<id>_labels.png, fishyscapes-static.json",
+            "flat": f"<nnnn>_<id>_rgb.png and <nnnn>_<id>_labels.png in a folder fs_val_{version}, or one that "
+            f"--data fishyscapes-static-{version}=DIR names",
+        },
+        obtain=f"Get {archive} (https://fishyscapes.com/dataset) and Cityscapes, and build the images: oodbench data "
+        f"build-fishyscapes-static --overlays {archive} --cityscapes DIR --out DIR; then give that folder: --data DIR",
+        leaderboard_protocol="pooled",
+        archives=(Archive(archive, f"http://robotics.ethz.ch/~asl-datasets/Fishyscapes/{archive}", size, md5),),
+    )
+
+
+class _Static(Benchmark):
+    """One version."""
+
+    version: str
+
+    def open(self, roots: Roots) -> FrameSet:
+        layouts = {
+            "built": Layout(lambda folder, named: built_version(folder) == self.version, partial(_frames, "png")),
+            "flat": Layout(self._is_flat, partial(_frames, "png")),
+        }
+        try:
+            return open_layouts(self.card, roots, layouts)
+        except DataNotFoundError:
+            self._say_where_overlays_wait(roots)
+            raise
+
+    def _is_flat(self, folder: Path, named: bool) -> bool:
+        ours = named or folder.name.lower() == f"fs_val_{self.version}"
+        return ours and not built_version(folder) and any(_FLAT.match(path.name) for path in folder.glob("*_rgb.png"))
+
+    def _say_where_overlays_wait(self, roots: Roots) -> None:
+        def waiting(folder: Path, named: bool) -> bool:
+            ours = named or folder.name.lower() == f"fs_val_{self.version}"
+            return ours and any(OVERLAY.match(path.name) for path in folder.glob("*_rgb.npz"))
+
+        _, folder = find_layout(self.card.name, roots, {"overlays": waiting}, self.card.layouts, self.card.obtain)
+        raise DataError(
+            f"{folder}: the overlays of {self.card.name}, and not the images, which have to be built from Cityscapes",
+            f"oodbench data build-fishyscapes-static --overlays {folder} --version {self.version} --cityscapes DIR "
+            "--out DIR",
+        )
+
+
+class StaticV1(_Static):
+    """Not blended."""
+
+    card = _card("v1", "version 1, March 2019")
+    version = "v1"
+
+
+class StaticV2(_Static):
+    """Better blended."""
+
+    card = _card("v2", "version 2, June 2019")
+    version = "v2"
+
+
+class StaticV3(_Static):
+    """Ordinary objects pasted too: in-distribution, although something was pasted."""
+
+    card = _card("v3", "version 3, January 2020")
+    version = "v3"
+
+
+class StaticUnversioned(Benchmark):
+    """A circulating copy; every table says that its version can't be told."""
+
+    card = BenchmarkCard(
+        name=_UNVERSIONED,
+        title="FS Static val (version unknown)",
+        paper=_PAPER,
+        url=_URL,
+        licence=_LICENCE,
+        frames=30,
+        labels=_LABELS,
+        layouts={
+            "synboost": "Static/original/<n>.* and Static/labels/<n>.png; fs_static/ likewise",
+            "course": "fs_static/images/<n>.* and fs_static/labels_masks/<n>.png",
+            "densehybrid": "<n>_rgb.jpg beside <n>_labels.png",
+            "flat": "<n>_rgb.png beside <n>_labels.png, in a folder whose name says no version",
+            "cityscapes": "leftImg8bit_trainvaltest/leftImg8bit/val/<city>/<id>_leftImg8bit.png and "
+            "gtFine_trainvaltest/gtFine/val/<city>/<id>_gtFine_labelIds.png with the values 0, 1, 255; by "
+            f"--data {_UNVERSIONED}=DIR alone",
+        },
+        obtain="Copies circulate in the packs of SynBoost, of PEBAL and of courses; the published one is "
+        "fishyscapes-static-v3.",
+        leaderboard_protocol="pooled",
+    )
+
+    def open(self, roots: Roots) -> FrameSet:
+        return open_layouts(
+            self.card,
+            roots,
+            {
+                "synboost": _warned(synboost(_RULE, "Static", "fs_static")),
+                "course": _warned(course(_RULE, "fs_static")),
+                "densehybrid": _warned(Layout(partial(_is_unversioned, "jpg"), partial(_frames, "jpg"))),
+                "flat": _warned(Layout(partial(_is_unversioned, "png"), partial(_frames, "png"))),
+                "cityscapes": _warned(Layout(_is_cityscapes, _cityscapes_frames)),
+            },
+        )
+
+
+_FLAT = re.compile(r"\d{4}_.+_rgb\.(png|jpg)$")
+_VERSIONED = re.compile(r"fs_val_v[123]$", re.IGNORECASE)
+
+
+def _warned(layout: Layout) -> Layout:
+    return Layout(layout.recognise, layout.frames, (_WARNING,))
+
+
+def _is_unversioned(ending: str, folder: Path, named: bool) -> bool:
+    if built_version(folder) or _VERSIONED.match(folder.name):
+        return False
+    return any(
+        _FLAT.match(path.name) and path.with_name(path.name.replace(f"_rgb.{ending}", "_labels.png")).is_file()
+        for path in folder.glob(f"*_rgb.{ending}")
+    )
+
+
+def _frames(ending: str, folder: Path) -> tuple[Frame, ...]:
+    images = by_name(folder.glob(f"*_rgb.{ending}"), "_rgb")
+    labels = by_name(folder.glob("*_labels.png"), "_labels")
+    return _paired(images, labels, folder)
+
+
+def _is_cityscapes(folder: Path, named: bool) -> bool:
+    """Shaped as Cityscapes, with Cityscapes' own ids: nothing but the user's word tells the two apart."""
+    return named and any(folder.glob("gtFine_trainvaltest/gtFine/val/*/*_gtFine_labelIds.png"))
+
+
+def _cityscapes_frames(folder: Path) -> tuple[Frame, ...]:
+    images = by_name(folder.glob("leftImg8bit_trainvaltest/leftImg8bit/val/*/*_leftImg8bit.png"), "_leftImg8bit")
+    labels = by_name(folder.glob("gtFine_trainvaltest/gtFine/val/*/*_gtFine_labelIds.png"), "_gtFine_labelIds")
+    return _paired(images, labels, folder)
+
+
+def _paired(images: dict[str, Path], labels: dict[str, Path], folder: Path) -> tuple[Frame, ...]:
+    pairs = pair_by_stem(images, labels, folder)
+    return tuple(file_frame(name, name, image, label, _RULE) for name, image, label in pairs)

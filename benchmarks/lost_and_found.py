@@ -1,0 +1,200 @@
+"""Lost and Found: small things lost on the road, under each of the label rules that papers use.
+
+Pinggera, Ramos, Gehrig, Franke, Rother, Mester, "Lost and Found: Detecting Small Road Hazards for Self-Driving
+Vehicles", IROS 2016. Its labels know free road, obstacles, and things that are no hazard (timber, wheel caps). What
+becomes of the last is where papers part, and their numbers can't be compared.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+from oodbench.contracts import Archive, Benchmark, BenchmarkCard, Roots
+from oodbench.data import LabelRule, Layout, by_name, file_frame, find_layout, open_layouts, pair_by_stem
+from oodbench.errors import DataError, DataNotFoundError
+from oodbench.types import ANOMALY, IN_DISTRIBUTION, VOID, Frame, FrameSet
+
+PLUGINS = {
+    "benchmarks": {
+        "lost-and-found@smiyc": ("Smiyc", "1186 test frames; things that are no hazard count as obstacles"),
+        "lost-and-found@pebal": ("Pebal", "the same frames; things that are no hazard are void"),
+        "lost-and-found@rba": ("Rba", "the same frames; things that are no hazard are in-distribution"),
+        "lost-and-found-no-known@smiyc": ("SmiycNoKnown", "1043 test frames, without children and bicycles"),
+        "lost-and-found-no-known@pebal": ("PebalNoKnown", "the same frames; things that are no hazard are void"),
+        "lost-and-found-no-known@rba": ("RbaNoKnown", "the same frames; things that are no hazard in-distribution"),
+    }
+}
+
+SMIYC_RULE = LabelRule(
+    {0: VOID, 1: IN_DISTRIBUTION, **dict.fromkeys(range(2, 201), ANOMALY)},
+    "Expected Lost and Found's labelIds: 0 unlabelled, 1 free road, 2 to 43 objects.",
+)
+_TRAIN_IDS = "Expected Lost and Found's labelTrainIds: 0 no hazard, 1 free road, 2 obstacle, 255 unlabelled."
+_PEBAL_RULE = LabelRule({0: VOID, 1: IN_DISTRIBUTION, 2: ANOMALY, 255: VOID}, _TRAIN_IDS)
+_RBA_RULE = LabelRule({0: IN_DISTRIBUTION, 1: IN_DISTRIBUTION, 2: ANOMALY, 255: VOID}, _TRAIN_IDS)
+
+# Positions, in the whole test split sorted by id, of the frames without any label (the toolkit's testValid).
+_WHOLE = 1203
+_EMPTY = {17, 37, 55, 72, 91, 110, 129, 153, 174, 197, 218, 353, 490, 618, 686, 792, 793}
+# Scenes with children and with bicycles, classes that networks know (the toolkit's testNoKnown).
+_KNOWN = (
+    "15_Rechbergstr_Deckenpfronn",
+    "01_Hanns_Klemm_Str_45_000006",
+    "01_Hanns_Klemm_Str_45_000007",
+    "10_Schlossberg_9_000004",
+)
+
+_ENDINGS = ("png", "webp", "jpg")
+_LAYOUT = (
+    "leftImg8bit/test/<scene>/<id>_leftImg8bit.png and gtCoarse/test/<scene>/<id>_gtCoarse_{labelIds,labelTrainIds}.png"
+)
+_OBTAIN = (
+    "Get leftImg8bit.zip and gtCoarse.zip at https://www.6d-vision.com/lostandfounddataset, unpack both into one "
+    "folder, and give it: --data DIR"
+)
+
+
+class _LostAndFound(Benchmark):
+    """The test split under one rule."""
+
+    rule: LabelRule
+    ending: str
+    without_known: bool = False
+
+    def open(self, roots: Roots) -> FrameSet:
+        found = open_layouts(self.card, roots, {"official": Layout(partial(_is_official, self.ending), self._frames)})
+        assert found.folder is not None, "it lies on disk"
+        if len(_test_images(found.folder)) == _WHOLE:
+            return found
+        # A frame without any label is all void: it stays in, and counts for nothing where pixels are pooled.
+        warning = f"{self.card.name}: a part of the test split; frames without any label can't be told, and stay in"
+        return FrameSet(found.frames, found.layout, found.folder, found.expected, (warning,))
+
+    def _frames(self, folder: Path) -> tuple[Frame, ...]:
+        suffix = f"_gtCoarse_{self.ending}"
+        images = _test_images(folder)
+        labels = by_name((folder / "gtCoarse" / "test").glob(f"*/*{suffix}.png"), suffix)
+        pairs = sorted(pair_by_stem(images, labels, folder / "leftImg8bit" / "test"))
+        empty = _EMPTY if len(pairs) == _WHOLE else set()
+        return tuple(
+            file_frame(name, scene_of(name), image, label, self.rule)
+            for index, (name, image, label) in enumerate(pairs)
+            if index not in empty and not (self.without_known and name.startswith(_KNOWN))
+        )
+
+
+def _card(rule: str, title: str, labels: Mapping[str, str], *, known: bool = True) -> BenchmarkCard:
+    base = "lost-and-found" if known else "lost-and-found-no-known"
+    usual = f"{base}@smiyc"
+    return BenchmarkCard(
+        name=f"{base}@{rule}",
+        title=f"Lost and Found{'' if known else ' NoKnown'} ({title})",
+        paper="Pinggera, Ramos, Gehrig, Franke, Rother, Mester: Lost and Found. IROS 2016",
+        url="https://www.6d-vision.com/lostandfounddataset",
+        licence="its own terms, on its page",
+        frames=1186 if known else 1043,
+        labels=labels,
+        layouts={"official": _LAYOUT},
+        obtain=_OBTAIN,
+        leaderboard_protocol="smiyc" if rule == "smiyc" else "pebal" if rule == "pebal" else "strict-fpr",
+        variant_of="" if rule == "smiyc" and known else usual if rule != "smiyc" else "lost-and-found@smiyc",
+        archives=(Archive("leftImg8bit.zip"), Archive("gtCoarse.zip")),
+    )
+
+
+_SMIYC = {"0": "void", "1": "free road", "2 to 200": "obstacle, those that are no hazard too"}
+_PEBAL = {"0": "void: things that are no hazard", "1": "free road", "2": "obstacle", "255": "void"}
+_RBA = {"0": "in-distribution: things that are no hazard", "1": "free road", "2": "obstacle", "255": "void"}
+
+
+class Smiyc(_LostAndFound):
+    """labelIds; the reading of SegmentMeIfYouCan's toolkit."""
+
+    card = _card("smiyc", "SMIYC", _SMIYC)
+    rule, ending = SMIYC_RULE, "labelIds"
+
+
+class Pebal(_LostAndFound):
+    """labelTrainIds; the reading of PEBAL."""
+
+    card = _card("pebal", "PEBAL", _PEBAL)
+    rule, ending = _PEBAL_RULE, "labelTrainIds"
+
+
+class Rba(_LostAndFound):
+    """labelTrainIds; the reading of RbA."""
+
+    card = _card("rba", "RbA", _RBA)
+    rule, ending = _RBA_RULE, "labelTrainIds"
+
+
+class SmiycNoKnown(Smiyc):
+    """The track of SegmentMeIfYouCan's table."""
+
+    card = _card("smiyc", "SMIYC", _SMIYC, known=False)
+    without_known = True
+
+
+class PebalNoKnown(Pebal):
+    """The frames of NoKnown as PEBAL reads labels."""
+
+    card = _card("pebal", "PEBAL", _PEBAL, known=False)
+    without_known = True
+
+
+class RbaNoKnown(Rba):
+    """The frames of NoKnown as RbA reads labels."""
+
+    card = _card("rba", "RbA", _RBA, known=False)
+    without_known = True
+
+
+def scene_of(identity: str) -> str:
+    """`04_Maurener_Weg_8` of `04_Maurener_Weg_8_000000_000030`; another name is a scene of its own."""
+    match = re.fullmatch(r"(\d\d_.+)_\d{6}_\d{6}", identity)
+    return match[1] if match else identity
+
+
+def left_images(card: BenchmarkCard, roots: Roots) -> dict[str, Path]:
+    """Lost and Found's frames by id, over both splits, from wherever leftImg8bit lies under the card's roots.
+
+    Raises:
+        DataError: they are not there.
+    """
+    return _of_both_splits(card, roots, "leftImg8bit", "_leftImg8bit")
+
+
+def coarse_labels(card: BenchmarkCard, roots: Roots) -> dict[str, Path]:
+    """Its label files of labelIds likewise, from gtCoarse."""
+    return _of_both_splits(card, roots, "gtCoarse", "_gtCoarse_labelIds")
+
+
+def _of_both_splits(card: BenchmarkCard, roots: Roots, what: str, suffix: str) -> dict[str, Path]:
+    def recognise(folder: Path, named: bool) -> bool:
+        return any(any(folder.glob(f"{what}/{split}/[0-9][0-9]_*")) for split in ("train", "test"))
+
+    try:
+        _, folder = find_layout(card.name, roots, {"official": recognise}, {"official": _LAYOUT}, card.obtain)
+    except DataNotFoundError:
+        searched = ", ".join(map(str, roots.of(card.name)))
+        raise DataError(
+            f"{card.name}: its labels were found, but not the frames of Lost and Found in {searched}; "
+            f"expected {what}/{{train,test}}/<scene>/<id>{suffix}.png",
+            card.obtain,
+        ) from None
+    return by_name(folder.glob(f"{what}/*/*/*{suffix}.*"), suffix)
+
+
+def _is_official(ending: str, folder: Path, named: bool) -> bool:
+    return (folder / "leftImg8bit" / "test").is_dir() and any(
+        (folder / "gtCoarse" / "test").glob(f"[0-9][0-9]_*/*_gtCoarse_{ending}.png")
+    )
+
+
+def _test_images(folder: Path) -> dict[str, Path]:
+    """The frames of the test split; copies in WebP or JPEG circulate, and the toolkit reads them too."""
+    test = folder / "leftImg8bit" / "test"
+    return by_name((path for ending in _ENDINGS for path in test.glob(f"*/*_leftImg8bit.{ending}")), "_leftImg8bit")

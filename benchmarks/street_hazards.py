@@ -1,0 +1,161 @@
+"""StreetHazards: streets of a simulator with foreign objects, under each of the ignore rules that papers use.
+
+Hendrycks, Basart, Mazeika, Zou, Kwon, Mostajabi, Steinhardt, Song, "Scaling Out-of-Distribution Detection for
+Real-World Settings", ICML 2022. Label files hold 1 to 14, one more than the class; 14 is the foreign object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from oodbench.class_sets import STREET_HAZARDS_13
+from oodbench.contracts import Archive, Benchmark, BenchmarkCard, Dataset, DatasetCard, Roots
+from oodbench.data import LabelRule, Layout, by_name, file_frame, find_layout, open_layouts, pair_by_stem, readable
+from oodbench.types import ANOMALY, IN_DISTRIBUTION, VOID, Frame, FrameSet
+
+PLUGINS = {
+    "benchmarks": {
+        "street-hazards@caos": ("Caos", "1500 simulated frames with foreign objects; no pixel is ignored"),
+        "street-hazards@densehybrid": ("DenseHybrid", "the same frames; the class 'other' is void"),
+        "street-hazards@mask2anomaly": ("Mask2Anomaly", "the same frames; 'unlabeled' and 'other' are void"),
+    },
+    "datasets": {"street-hazards": ("StreetHazards", "its 13 classes: 5125 training, 1031 validation frames")},
+}
+
+_HINT = "Expected the published files, with 1 to 14: a copy with 0 to 13 had one taken off, and is another set."
+_FOREIGN = 14
+_UNLABELLED, _OTHER = 1, 4
+_PAPER = "Hendrycks, Basart, Mazeika et al.: Scaling Out-of-Distribution Detection for Real-World Settings. ICML 2022"
+_URL = "https://github.com/hendrycks/anomaly-seg"
+_LICENCE = "not stated by its authors"
+
+
+def _rule(*ignored: int) -> LabelRule:
+    meaning = dict.fromkeys(range(1, _FOREIGN), IN_DISTRIBUTION)
+    return LabelRule({**meaning, **dict.fromkeys(ignored, VOID), _FOREIGN: ANOMALY}, _HINT)
+
+
+def _card(rule: str, protocol: str, ignored: str) -> BenchmarkCard:
+    archive = "streethazards_test.tar"
+    labels = {"1 to 13": f"in-distribution{ignored}", "14": "anomaly"}
+    return BenchmarkCard(
+        name=f"street-hazards@{rule}",
+        title=f"StreetHazards ({rule})",
+        paper=_PAPER,
+        url=_URL,
+        licence=_LICENCE,
+        frames=1500,
+        labels=labels,
+        layouts={"official": "test/images/test/<town>/<n>.png and test/annotations/test/<town>/<n>.png"},
+        obtain=f"Get {archive} at {_URL}, unpack it, and give its folder: --data DIR",
+        leaderboard_protocol=protocol,
+        variant_of="" if rule == "caos" else "street-hazards@caos",
+        archives=(
+            Archive(
+                archive,
+                f"https://people.eecs.berkeley.edu/~hendrycks/{archive}",
+                md5="8c547c1346b00c21b2483887110bfea7",
+            ),
+        ),
+    )
+
+
+class _StreetHazards(Benchmark):
+    """The test towns under one rule."""
+
+    rule: LabelRule
+
+    def open(self, roots: Roots) -> FrameSet:
+        return open_layouts(self.card, roots, {"official": Layout(_holds_test, self._frames)})
+
+    def _frames(self, folder: Path) -> tuple[Frame, ...]:
+        return tuple(
+            file_frame(name, name.split("/")[0], image, label, self.rule)
+            for name, image, label in _pairs(folder, "test")
+        )
+
+
+class Caos(_StreetHazards):
+    """The authors' evaluation."""
+
+    card = _card("caos", "caos", "")
+    rule = _rule()
+
+
+class DenseHybrid(_StreetHazards):
+    """DenseHybrid's evaluation."""
+
+    card = _card("densehybrid", "strict-fpr", "; 4 (other) is void")
+    rule = _rule(_OTHER)
+
+
+class Mask2Anomaly(_StreetHazards):
+    """Mask2Anomaly's evaluation."""
+
+    card = _card("mask2anomaly", "interpolated-fpr", "; 1 (unlabeled) and 4 (other) are void")
+    rule = _rule(_UNLABELLED, _OTHER)
+
+
+class StreetHazards(Dataset):
+    """Three towns to train on, one to validate. 'unlabeled' is a class of its own, as in the authors' network."""
+
+    card = DatasetCard(
+        name="street-hazards",
+        title="StreetHazards",
+        paper=_PAPER,
+        url=_URL,
+        licence=_LICENCE,
+        classes=STREET_HAZARDS_13,
+        splits={"training": 5125, "validation": 1031},
+        layouts={"official": "train/images/<split>/<town>/<n>.png and train/annotations/<split>/<town>/<n>.png"},
+        obtain=f"Get streethazards_train.tar at {_URL}, unpack it, and give its folder: --id-data DIR",
+        archives=(
+            Archive(
+                "streethazards_train.tar",
+                "https://people.eecs.berkeley.edu/~hendrycks/streethazards_train.tar",
+                md5="cd2d1a8649848afb85b5059d227d2090",
+            ),
+        ),
+    )
+
+    def open(self, roots: Roots) -> Mapping[str, FrameSet]:
+        card = self.card
+        layout, folder = find_layout(card.name, roots, {"official": _holds_train}, card.layouts, card.obtain)
+        splits = {}
+        with readable(folder):
+            for split, expected in card.splits.items():
+                frames = tuple(
+                    file_frame(name, name.split("/")[0], image, label, _TRAINING_RULE, STREET_HAZARDS_13)
+                    for name, image, label in _pairs(folder, split)
+                )
+                if frames:
+                    splits[split] = FrameSet(frames, layout, folder, expected)
+        return splits
+
+
+_TRAINING_RULE = LabelRule({value: value - 1 for value in range(1, _FOREIGN)}, _HINT)
+
+
+def _holds_test(folder: Path, named: bool) -> bool:
+    return _holds(folder, "test")
+
+
+def _holds_train(folder: Path, named: bool) -> bool:
+    return any(_holds(folder, split) for split in StreetHazards.card.splits)
+
+
+def _holds(folder: Path, split: str) -> bool:
+    """Whether both trees have towns with PNG files; ADE20K's trees of the same names have none."""
+    return all(any((folder / part / split).glob("*/[!.]*.png")) for part in ("images", "annotations"))
+
+
+def _pairs(folder: Path, split: str) -> list[tuple[str, Path, Path]]:
+    """(town/n, image, label): names begin anew in each town."""
+
+    def files(part: str) -> dict[str, Path]:
+        towns = sorted(path for path in (folder / part / split).glob("[!.]*") if path.is_dir())
+        named = ((town, by_name(town.glob("*.png"))) for town in towns)
+        return {f"{town.name}/{stem}": path for town, found in named for stem, path in found.items()}
+
+    return pair_by_stem(files("images"), files("annotations"), folder)

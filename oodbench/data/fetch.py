@@ -1,0 +1,81 @@
+"""Downloading an archive: by parts, checked, and a clear word where its address is dead."""
+
+from __future__ import annotations
+
+import http.client
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from oodbench.contracts import Archive
+from oodbench.data.verify import mismatch
+from oodbench.errors import DataError
+from oodbench.files import cannot_write
+
+_CHUNK = 1 << 20
+_TIMEOUT = 60
+
+Track = Callable[[str, int, str], AbstractContextManager[Callable[[int], None]]]
+"""(title, total, unit) -> what to call with each part that is done; as `Progress.track`."""
+
+
+def fetch_archive(archive: Archive, folder: Path, obtain: str, track: Track) -> Path:
+    """Download an archive into a folder, or go on with one; returns its file.
+
+    A whole file that is there already is kept. What has come so far lies in NAME.part.
+
+    Raises:
+        DataError: the address is dead or answers something else, or what came is not what was published.
+        RunFolderError: the folder can't be written.
+    """
+    if not archive.url.startswith(("http://", "https://")):
+        raise DataError(f"{archive.url}: not an address on the web", obtain)
+    path, part = folder / archive.name, folder / f"{archive.name}.part"
+    if path.is_file() and not mismatch(archive, path):
+        return path
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _download(archive, part, track)
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise DataError(f"{archive.url} answers {error.code} ({error.reason}): the address is dead", obtain) from None
+    except (urllib.error.URLError, TimeoutError, ConnectionError, http.client.HTTPException) as error:
+        why = getattr(error, "reason", None) or error
+        raise DataError(
+            f"{archive.url} does not answer, or stopped ({why})", f"The same command goes on from here. Or: {obtain}"
+        ) from None
+    except OSError as error:
+        raise cannot_write(part, error) from error
+    problem = mismatch(archive, part)
+    if problem:
+        part.unlink()
+        raise DataError(f"{archive.url}: what came is not what was published: {problem}", obtain)
+    return part.replace(path)
+
+
+def _download(archive: Archive, part: Path, track: Track) -> None:
+    done = part.stat().st_size if part.is_file() else 0
+    if done and done == archive.size:
+        return
+    headers = {"Range": f"bytes={done}-"} if done else {}
+    request = urllib.request.Request(archive.url, headers=headers)  # noqa: S310  # its scheme was looked at
+    try:
+        answer = urllib.request.urlopen(request, timeout=_TIMEOUT)  # noqa: S310
+    except urllib.error.HTTPError as error:
+        if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            raise
+        error.close()  # the part is as long as the file, or longer: its checksum will tell
+        return
+    with answer:
+        goes_on = answer.status == http.HTTPStatus.PARTIAL_CONTENT
+        coming = int(answer.headers.get("Content-Length") or 0)
+        with part.open("ab" if goes_on else "wb") as file, track(f"fetch {archive.name}", coming, "bytes") as advance:
+            received = 0
+            while block := answer.read(_CHUNK):
+                file.write(block)
+                received += len(block)
+                advance(len(block))
+    if received < coming:
+        raise ConnectionError(f"{received} of {coming} bytes came")

@@ -1,0 +1,46 @@
+"""Real copies, where there are some: their frames, and that two layouts of one set have the same labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from reading import REGISTRY, labels, opened
+
+from oodbench.contracts import Roots
+
+
+@pytest.mark.parametrize(
+    ("name", "layout", "first", "last", "count"),
+    [
+        ("road-anomaly", "official", "animals01_Guiguinto_railway_station_Calves", "vehicle03_Fuhrwerke_in_China", 60),
+        ("road-anomaly-21", "course", "0", "9", 10),
+        ("road-obstacle-21", "course", "0", "25", 6),
+    ],
+)
+def test_the_same_frames_as_ever(real: Path, name: str, layout: str, first: str, last: str, count: int) -> None:
+    found = opened(name, real)
+    assert (found.layout, len(found.frames)) == (layout, count)
+    assert (found.frames[0].id, found.frames[-1].id) == (first, last)
+
+
+def test_the_same_splits_as_ever(real: Path) -> None:
+    splits = REGISTRY.dataset("cityscapes").open(Roots((real,)))
+    assert {split: len(part.frames) for split, part in splits.items()} == {"train": 5, "val": 1}
+
+
+def test_two_layouts_of_real_frames_have_the_same_labels(real: Path, tmp_path: Path) -> None:
+    official = opened("road-anomaly", real).frames[::12]
+    for part in ("images", "labels_masks"):
+        (tmp_path / "RoadAnomaly" / part).mkdir(parents=True)
+    for index, frame in enumerate(official):
+        assert frame.image_file is not None
+        assert frame.label_file is not None
+        (tmp_path / "RoadAnomaly" / "images" / f"{index}.png").symlink_to(frame.image_file)
+        (tmp_path / "RoadAnomaly" / "labels_masks" / f"{index}.png").symlink_to(frame.label_file)
+    course = opened("road-anomaly", tmp_path)
+    assert course.layout == "course"
+    for ours, theirs in zip(official, course.frames, strict=True):
+        assert np.array_equal(labels(ours), labels(theirs))
+        assert np.array_equal(ours.read_image(), theirs.read_image())

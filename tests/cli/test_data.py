@@ -1,0 +1,144 @@
+"""`oodbench data` as its users meet it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import save
+from typer.testing import CliRunner, Result
+
+from oodbench.cli.exit_codes import ExitCode
+from oodbench.cli.main import app
+from oodbench.errors import DataNotFoundError, OodbenchError, UnknownNameError, UsageError
+
+
+def data(*arguments: object) -> Result:
+    done = CliRunner().invoke(app, ["data", *map(str, arguments)])
+    if isinstance(done.exception, OodbenchError):
+        raise done.exception
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    return done
+
+
+def test_list_has_variants_under_their_benchmark() -> None:
+    lines = data("list").stdout.splitlines()
+    assert any(line.startswith("lost-and-found@smiyc ") and "1186 frames" in line for line in lines)
+    assert any(line.startswith("  lost-and-found@pebal ") for line in lines)
+    assert any(line.startswith("  road-anomaly-21-test ") and "100 frames, labels secret" in line for line in lines)
+    assert any(line.startswith("cityscapes ") and "train 2975, val 500" in line for line in lines)
+
+
+def test_where_says_all_that_one_has_to_know() -> None:
+    said = data("where", "fishyscapes-static-v3").stdout
+    for part in (
+        "fs_val_v3.zip",
+        "8046056 bytes",
+        "0dc11db9e57088c5bb18de4c55a53f3a",
+        "terms of Cityscapes",
+        "30 frames",
+    ):
+        assert part in said
+    with pytest.raises(UnknownNameError, match="Did you mean 'fishyscapes-static-v3'"):
+        data("where", "fishyscapes-static-v33")
+
+
+def test_verify_finds_nothing_off_but_the_counts(road_anomaly: Path, cityscapes: Path) -> None:
+    done = data("verify", "--data", road_anomaly.parent)
+    assert done.exit_code == ExitCode.MISTAKE
+    assert done.stdout.splitlines() == [
+        "road-anomaly: 3 of 60 frames, official layout; 1 thing is off",
+        f"  {road_anomaly}: 3 frames; the complete set has 60. Get RoadAnomaly_jpg.zip at "
+        "https://datasets-cvlab.epfl.ch/2019-road-anomaly/RoadAnomaly_jpg.zip, unpack it, and give its folder: "
+        "--data DIR",
+        "cityscapes: train 3 of 2975 frames, official layout, val 2 of 500 frames, official layout; 2 things are off",
+        *(
+            f"  {cityscapes}: {there} frames; the complete set has {all_}. Get leftImg8bit_trainvaltest.zip and "
+            "gtFine_trainvaltest.zip at https://www.cityscapes-dataset.com, unpack both into one folder, and give it: "
+            "--id-data DIR"
+            for there, all_ in ((3, 2975), (2, 500))
+        ),
+    ]
+
+
+def test_a_whole_set_is_in_order(tmp_path: Path) -> None:
+    """Ten frames, as the card has it."""
+    for index in range(10):
+        save(tmp_path / "images" / f"validation{index:04d}.jpg", np.zeros((8, 16, 3), np.uint8))
+        save(tmp_path / "labels_masks" / f"validation{index:04d}_labels_semantic.png", np.ones((8, 16), np.uint8))
+    done = data("verify", "road-anomaly-21", "--data", tmp_path)
+    assert (done.exit_code, done.stdout) == (0, "road-anomaly-21: 10 of 10 frames, official layout; nothing is off\n")
+
+
+def test_each_broken_frame_has_a_line(road_anomaly: Path) -> None:
+    frames = road_anomaly / "frames"
+    (frames / "obstacles03_cardboard.jpg").write_bytes(b"torn")
+    label = "vehicle02_Skidloader.labels/labels_semantic.png"
+    save(frames / label, np.full((8, 16), 2, np.uint8))
+    save(
+        frames / "animals01_Guiguinto_railway_station_Calves.labels" / "labels_semantic.png",
+        np.ones((48, 96), np.uint8),
+    )
+    lines = data("verify", "road-anomaly", "--data", road_anomaly).stdout.splitlines()[2:]
+    assert len(lines) == 3
+    assert "label value 1 is not declared; expected 0, 2..255 Label 1 is no value of the official set" in lines[0]
+    assert "obstacles03_cardboard.jpg: not a whole image file" in lines[1]
+    assert f"{label}: the labels are 16 x 8 and the image" in lines[2]
+
+
+def test_each_missing_label_has_a_line(cityscapes: Path) -> None:
+    for path in cityscapes.rglob("aachen_*_gtFine_labelIds.png"):
+        path.unlink()
+    lines = data("verify", "cityscapes", "--data", cityscapes).stdout.splitlines()
+    assert lines[0] == "cityscapes; 2 things are off"
+    assert all("aachen_00000" in line and "has no label" in line for line in lines[1:])
+
+
+def test_archives_are_held_against_their_checksums(tmp_path: Path) -> None:
+    (tmp_path / "downloads").mkdir()
+    (tmp_path / "downloads" / "dataset_AnomalyTrack.zip").write_bytes(b"a page that says 404")
+    (tmp_path / "downloads" / "fs_val_v1.zip").write_bytes(b"half")
+    lines = data("verify", "--data", tmp_path).stdout.splitlines()
+    expected = "expected 231bf79ed58924bcd33d9cbe22e61076. Download it again."
+    assert any("dataset_AnomalyTrack.zip: MD5 " in line and line.endswith(expected) for line in lines)
+    assert any("fs_val_v1.zip: 4 bytes; expected 4417983. Download it again." in line for line in lines)
+
+
+def test_what_is_asked_for_and_is_not_there_is_off(road_anomaly: Path, tmp_path: Path) -> None:
+    done = data("verify", "road-anomaly-21", "--data", road_anomaly)
+    assert done.exit_code == ExitCode.MISTAKE
+    assert "road-anomaly-21 was not found in" in done.stdout
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataNotFoundError, match="no data set was found in"):
+        data("verify", "--data", tmp_path / "empty")
+    with pytest.raises(UsageError, match="no folder with data sets was given"):
+        data("verify")
+
+
+def test_build_and_use(cityscapes: Path, tmp_path: Path) -> None:
+    (tmp_path / "overlays").mkdir()
+    name = "frankfurt_000000_000576"
+    np.savez(tmp_path / "overlays" / f"0000_{name}_rgb.npz", rgb=np.full((48, 96, 3), 7, np.int16))
+    save(tmp_path / "overlays" / f"0000_{name}_labels.png", np.ones((48, 96), np.uint8))
+    build = ["build-fishyscapes-static", "--overlays", tmp_path / "overlays", "--cityscapes", cityscapes]
+    with pytest.raises(UsageError, match="say --version v1, v2 or v3"):
+        data(*build, "--out", tmp_path / "out")
+    said = data(*build, "--out", tmp_path / "out", "--version", "v2").stdout
+    assert "1 frames of Fishyscapes Static v2 (by your word)" in said
+    assert "fishyscapes-static-v2: 1 of 30 frames, built layout" in data("verify", "--data", tmp_path / "out").stdout
+
+
+def test_what_may_not_be_fetched(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cityscapes: nothing of it may be fetched"):
+        data("fetch", "cityscapes", "--out", tmp_path)
+
+
+def test_mistakes_end_with_two_and_without_a_traceback(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "oodbench", "data", "verify", "--data", tmp_path / "absent"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == ExitCode.MISTAKE
+    assert "absent does not exist" in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr

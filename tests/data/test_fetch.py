@@ -1,0 +1,135 @@
+"""Downloads against a server of our own: whole, resumed, cut short, changed, and gone."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from oodbench.contracts import Archive
+from oodbench.data.fetch import fetch_archive
+from oodbench.errors import DataError, RunFolderError
+
+CONTENT = bytes(range(256)) * 512
+MD5 = hashlib.md5(CONTENT, usedforsecurity=False).hexdigest()
+
+
+class Server:
+    """What it was asked, and how it behaves."""
+
+    def __init__(self) -> None:
+        self.ranges: list[str | None] = []
+        self.resumes = True
+        self.cut: int | None = None
+        self.url = ""
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    state = Server()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked = self.headers.get("Range")
+            state.ranges.append(asked)
+            if self.path != "/set.zip":
+                self.send_error(404)
+                return
+            start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked and state.resumes else 0
+            if start and start >= len(CONTENT):
+                self.send_error(416)
+                return
+            body = CONTENT[start:]
+            self.send_response(206 if start else 200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body[: state.cut])
+
+        def log_message(self, *args: object) -> None:
+            """Silent."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as httpd:
+        state.url = f"http://127.0.0.1:{httpd.server_port}/set.zip"
+        thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield state
+        httpd.shutdown()
+        thread.join()
+
+
+@contextmanager
+def track(title: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+    yield lambda count: None
+
+
+def fetch(server: Server, folder: Path, **known: object) -> Path:
+    archive = Archive("set.zip", server.url, **{"size": len(CONTENT), "md5": MD5, **known})  # type: ignore[arg-type]
+    return fetch_archive(archive, folder, "Get it at its page.", track)
+
+
+def test_a_whole_download_is_kept(server: Server, tmp_path: Path) -> None:
+    path = fetch(server, tmp_path / "deep" / "folder")
+    assert path.read_bytes() == CONTENT
+    assert [found.name for found in path.parent.iterdir()] == ["set.zip"]
+    fetch(server, path.parent)
+    assert server.ranges == [None]
+
+
+@pytest.mark.parametrize("resumes", [True, False])
+def test_an_interrupted_download_goes_on(server: Server, tmp_path: Path, resumes: bool) -> None:
+    server.cut, server.resumes = 1000, resumes
+    with pytest.raises(DataError, match="stopped") as error:
+        fetch(server, tmp_path)
+    assert "The same command goes on from here" in str(error.value)
+    assert (tmp_path / "set.zip.part").stat().st_size == 1000
+    server.cut = None
+    assert fetch(server, tmp_path).read_bytes() == CONTENT
+    assert server.ranges == [None, "bytes=1000-"]
+    assert [found.name for found in tmp_path.iterdir()] == ["set.zip"]
+
+
+def test_a_part_that_is_whole_is_only_checked(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "set.zip.part").write_bytes(CONTENT)
+    assert fetch(server, tmp_path).read_bytes() == CONTENT
+    assert server.ranges == []
+    (tmp_path / "set.zip").rename(tmp_path / "set.zip.part")
+    assert fetch(server, tmp_path, size=None).read_bytes() == CONTENT
+    assert server.ranges == [f"bytes={len(CONTENT)}-"]
+
+
+def test_what_was_not_published_does_not_stay(server: Server, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"what came is not what was published: MD5 \w+; expected 0000"):
+        fetch(server, tmp_path, md5="0000")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_damaged_copy_is_fetched_anew(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "set.zip").write_bytes(b"a page that says 404")
+    assert fetch(server, tmp_path).read_bytes() == CONTENT
+
+
+def test_a_dead_address(server: Server, tmp_path: Path) -> None:
+    server.url = server.url.replace("set.zip", "gone.zip")
+    with pytest.raises(DataError, match=r"gone\.zip answers 404 \(Not Found\): the address is dead") as error:
+        fetch(server, tmp_path)
+    assert error.value.remedy == "Get it at its page."
+    server.url = "http://127.0.0.1:9/set.zip"
+    with pytest.raises(DataError, match="does not answer"):
+        fetch(server, tmp_path)
+
+
+def test_an_address_that_is_a_file(server: Server, tmp_path: Path) -> None:
+    server.url = f"file://{tmp_path}"
+    with pytest.raises(DataError, match="not an address on the web"):
+        fetch(server, tmp_path)
+
+
+def test_a_folder_that_is_a_file(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_bytes(b"")
+    with pytest.raises(RunFolderError, match="can't be written"):
+        fetch(server, tmp_path / "taken")
