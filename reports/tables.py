@@ -26,6 +26,13 @@ PLUGINS = {
     }
 }
 
+_SCORED = {
+    "logits": "class maps brought to the label's resolution and scored there, features scored on their grid",
+    "score": "scored on the network's grid, scores brought to the label's resolution",
+    "given": "scores as given, smaller ones brought to the label's resolution",
+}
+"""Scoring's `upsample` in words."""
+
 
 @dataclass(frozen=True)
 class ComparisonTable:
@@ -69,11 +76,7 @@ def comparison_tables(run: RunView) -> list[ComparisonTable]:
     """One table for each combination of scoring and protocol among the rows."""
     groups: dict[str, list[Row]] = {}
     for row in run.rows:
-        title = (
-            "class maps brought to the label's resolution and scored there, features scored on their grid"
-            if row.scoring["upsample"] == "logits"
-            else "scored on the network's grid, scores brought to the label's resolution"
-        )
+        title = _SCORED[row.scoring["upsample"]]
         if row.scoring["resize"] == "bilinear-aligned":
             title += ", corner pixels aligned"
         groups.setdefault(f"{title}; protocol {row.protocol['name']}; percent", []).append(row)

@@ -1,19 +1,27 @@
-"""Reading data sets from disk: images by their bytes, labels under a declared rule, folders by their structure."""
+"""Reading from disk: images by their bytes, labels under a declared rule, folders by their structure, score maps."""
 
 from oodbench.data.folders import course_frames, course_recogniser, find_layout, images_by_stem, pair_by_stem
-from oodbench.data.images import image_size, read_image, read_indices
+from oodbench.data.hdf5 import read_hdf5, write_hdf5
+from oodbench.data.images import image_size, read_grey16, read_image, read_indices
 from oodbench.data.labels import VOID_RULE, LabelRule, file_frame
+from oodbench.data.scores import ScoreFiles, find_scores, read_scores
 
 __all__ = [
     "VOID_RULE",
     "LabelRule",
+    "ScoreFiles",
     "course_frames",
     "course_recogniser",
     "file_frame",
     "find_layout",
+    "find_scores",
     "image_size",
     "images_by_stem",
     "pair_by_stem",
+    "read_grey16",
+    "read_hdf5",
     "read_image",
     "read_indices",
+    "read_scores",
+    "write_hdf5",
 ]

@@ -18,12 +18,15 @@ from oodbench.metrics import PROTOCOLS, evaluation
 from oodbench.pipeline.calibrate import quality_name, quality_warnings
 from oodbench.pipeline.environment import environment
 from oodbench.pipeline.progress import Progress
-from oodbench.pipeline.record import NetworkRecord, PlanRecord, ScorerRecord, SetRecord
+from oodbench.pipeline.record import Anomalous, NetworkRecord, PlanRecord, ScorerRecord, SetRecord
 from oodbench.pipeline.store import Store
 from oodbench.types import Frame
 
 # One pixel in a hundred with one score is more than chance.
 _MANY_TIES = 0.01
+
+# Scores that are turned round find anomalies last. Real methods on hard sets come down to an AUROC of .4.
+_INVERTED = 0.4
 
 
 def row_key(record: PlanRecord, scorer: ScorerRecord, benchmark: SetRecord) -> str:
@@ -103,7 +106,10 @@ def _row(
     warnings = [*benchmark.warnings]
     if metrics.largest_tie > _MANY_TIES:
         share = f"{100 * metrics.largest_tie:.1f} % of the valid pixels of {benchmark.name} share one score"
-        warnings.append(f"{scorer.method}: {share}: it saturates, and AP depends on how ties are counted")
+        name = scorer.label if scorer.given else scorer.method
+        warnings.append(f"{name}: {share}: it saturates, and AP depends on how ties are counted")
+    if scorer.given is not None:
+        warnings += [*scorer.given.notes, *_inversion(scorer.label, scorer.given.anomalous, metrics.values["AUROC"])]
     if fit is not None and record.fit is not None:
         fit_facts = {
             "dataset": record.fit.name,
@@ -136,6 +142,14 @@ def _row(
         digests={"network": network.digest, "data": benchmark.digest, "scores": content.hexdigest()},
         warnings=warnings,
     )
+
+
+def _inversion(label: str, anomalous: Anomalous, auroc: float) -> list[str]:
+    """What to say where the scores look as if the other ones were the anomalous ones."""
+    if not auroc < _INVERTED:
+        return []
+    other = {"higher": "lower", "lower": "higher"}[anomalous]
+    return [f"{label}: AUROC is {auroc:.2f} with {anomalous} scores as anomalous: should it be --anomalous {other}?"]
 
 
 def _fit_warnings(method: str, facts: Mapping[str, Any]) -> list[str]:

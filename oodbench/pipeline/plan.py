@@ -13,7 +13,7 @@ from oodbench.errors import DataNotFoundError, UsageError
 from oodbench.files import digest_bytes
 from oodbench.metrics import POOLED
 from oodbench.numerics import NUMERICS_VERSION
-from oodbench.pipeline.frames import FrameRecord, inspect
+from oodbench.pipeline.frames import inspect
 from oodbench.pipeline.lookup import (
     check_named_roots,
     drawn_world,
@@ -53,7 +53,7 @@ class Plan:
         """What the score maps and predicted classes take on disk."""
         frames = {frame.key: frame for part in self.record.benchmarks for frame in part.frames}.values()
         pixels = sum(frame.height * frame.width for frame in frames)
-        return pixels * (4 * len(self.record.scorers) + len(self.record.networks))
+        return pixels * (4 * len(self.record.scorers) + len(self.networks))
 
     def seconds_a_pass(self) -> dict[str, float]:
         """network -> the time of one warm forward pass, measured on its first frame."""
@@ -100,7 +100,7 @@ def make_plan(request: Request, registry: Registry, progress: Progress) -> Plan:
     def checked(name: str, title: str, split: str, found: FrameSet, chosen: FrameSet) -> SetRecord:
         records = inspect(chosen.frames, name, progress)
         frames.update({record.digest: frame for record, frame in zip(records, chosen.frames, strict=True)})
-        return _set_record(name, title, split, found, records)
+        return SetRecord.of(name, title, split, found, records)
 
     benchmarks = tuple(
         checked(name, registry.benchmark(name).card.title, "", found, first(found, limit))
@@ -169,25 +169,6 @@ def shared_needs(network: Segmenter, methods: Iterable[Method]) -> Needs:
     """What one forward pass has to give for these methods, and for the predicted classes that are kept."""
     needs = Needs.union(method.needs() for method in methods)
     return replace(needs, class_maps=network.capabilities.class_maps is not None)
-
-
-def _set_record(name: str, title: str, split: str, found: FrameSet, records: Sequence[FrameRecord]) -> SetRecord:
-    warnings, there = list(found.warnings), len(found.frames)
-    what = f"{name} {split}".strip()
-    if there != found.expected:
-        warnings.append(f"{what}: {there} of {found.expected} frames")
-    if len(records) != there:
-        warnings.append(f"{what}: limited to {len(records)} of {there} frames")
-    return SetRecord(
-        name=name,
-        title=title,
-        split=split,
-        layout=found.layout,
-        folder=found.folder.absolute() if found.folder else None,
-        expected=found.expected,
-        warnings=tuple(warnings),
-        frames=tuple(records),
-    )
 
 
 def _scorer(

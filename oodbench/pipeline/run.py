@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -61,12 +62,12 @@ def run(
         OodbenchError: a mistake that can be mended; the message says how.
     """
     request = Request.of(
-        methods=_several(methods),
-        models=_several(models),
-        model_cards=_several(model_cards),
-        benchmarks=_several(benchmarks),
-        data=_several(data),
-        id_data=_several(id_data),
+        methods=several(methods),
+        models=several(models),
+        model_cards=several(model_cards),
+        benchmarks=several(benchmarks),
+        data=several(data),
+        id_data=several(id_data),
         id_limit=id_limit,
         upsample=upsample,
         resize=resize,
@@ -78,13 +79,13 @@ def run(
         out=out,
         policy=policy,
         until=until,
-        plugins=_several(plugins),
+        plugins=several(plugins),
     )
     progress = progress or Silent()
     return execute(request, make_plan(request, Registry(request.plugins), progress), progress)
 
 
-def _several(values: Several | Mapping[str, str | Path]) -> tuple[str, ...]:
+def several(values: Several | Mapping[str, str | Path]) -> tuple[str, ...]:
     """One is as good as a list of one, and a mapping as good as NAME=DIR."""
     if isinstance(values, str | Path):
         return (str(values),)
@@ -99,26 +100,36 @@ def execute(request: Request, plan: Plan, progress: Progress) -> Run:
     Raises:
         OodbenchError: see `run`.
     """
-    check_folder(request, plan)
-    folder = request.out or default_folder(plan.record)
-    store = Store(folder)
-    with store.locked():
-        if request.policy == "overwrite":
-            store.clear()
-        store.write_json("plan.json", plan.record.model_dump(mode="json"))
-        run = Run(folder)
+    with planned(request, plan) as store:
+        run = Run(store.folder)
         stages: dict[Stage, Callable[[], object]] = {
             "fit": lambda: fit(plan, store, progress),
             "calibrate": lambda: calibrate(plan, store, progress),
             "score": lambda: score(plan, store, progress, keep_maps=request.keep_scores == "all"),
             "evaluate": lambda: _evaluate(plan, store, progress, request.keep_scores, run),
-            "report": lambda: _report(run, progress),
+            "report": lambda: write_reports(run, progress),
         }
         for stage in STAGES[1 : STAGES.index(request.until) + 1]:
             stages[stage]()
         if request.keep_scores == "none" and request.until in ("evaluate", "report"):
             _drop_maps(plan, store, run, keep_figures=False)
     return run
+
+
+@contextmanager
+def planned(request: Request, plan: Plan) -> Iterator[Store]:
+    """The plan's folder, held by this process, with the plan in it.
+
+    Raises:
+        RunFolderError: see `check_folder`; or another process holds it.
+    """
+    check_folder(request, plan)
+    store = Store(request.out or default_folder(plan.record))
+    with store.locked():
+        if request.policy == "overwrite":
+            store.clear()
+        store.write_json("plan.json", plan.record.model_dump(mode="json"))
+        yield store
 
 
 def check_folder(request: Request, plan: Plan) -> None:
@@ -171,7 +182,8 @@ def _evaluate(plan: Plan, store: Store, progress: Progress, keep_scores: KeepSco
         _drop_maps(plan, store, run, keep_figures=True)
 
 
-def _report(run: Run, progress: Progress) -> None:
+def write_reports(run: Run, progress: Progress) -> None:
+    """The last stage: the reports that every run gets."""
     wanted = [plugin.card.name for plugin in run.registry.load_working("reports") if plugin.card.default]
     for warning in run.registry.warnings:
         progress.warn(warning)

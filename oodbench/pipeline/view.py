@@ -125,9 +125,7 @@ class Run:
             RunFolderError: a map is not stored, another process is at work there, or the labels have changed.
         """
         progress = progress or Silent()
-        for name in protocols:
-            if name not in PROTOCOLS:
-                raise UnknownNameError("protocol", name, PROTOCOLS, "oodbench list protocols")
+        check_protocols(protocols)
         with self.store.locked():
             frames = {}
             for part in self.record.benchmarks:
@@ -172,10 +170,15 @@ class Run:
 
     def _scorer_key(self, row: Row) -> str:
         return next(
-            scorer.key
-            for scorer in self.record.scorers
-            if (scorer.network, scorer.method, scorer.params) == (row.network, row.method, row.params)
+            scorer.key for scorer in self.record.scorers if (scorer.network, scorer.label) == (row.network, row.label)
         )
+
+
+def check_protocols(names: Sequence[str]) -> None:
+    """Refuse a name that is no protocol's."""
+    for name in names:
+        if name not in PROTOCOLS:
+            raise UnknownNameError("protocol", name, PROTOCOLS, "oodbench list protocols")
 
 
 def load(folder: str | Path) -> Run:
