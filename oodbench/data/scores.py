@@ -98,7 +98,7 @@ def read_scores(path: Path) -> ScoreMap:
     if values.ndim != 2 or not values.size:
         raise ScoreError(f"{path}: an array of shape {values.shape}; expected [height, width]", "Write one map a file.")
     with np.errstate(over="ignore"):
-        score = np.ascontiguousarray(values, np.float32)
+        score = np.array(values, np.float32, order="C")
     broken = score.size - int(np.count_nonzero(np.isfinite(score)))
     if broken:
         raise ScoreError(
@@ -114,7 +114,8 @@ def _read_npy(path: Path) -> NDArray[Any]:
 
 def _read_npz(path: Path) -> NDArray[Any]:
     def only() -> NDArray[Any]:
-        with np.load(path, allow_pickle=False) as arrays:
+        # Opened here: numpy leaves the file open where the archive is damaged.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             if len(arrays.files) == 1:
                 return np.asarray(arrays[arrays.files[0]])
             names = ", ".join(arrays.files) or "none"

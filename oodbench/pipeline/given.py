@@ -68,6 +68,7 @@ def evaluate_scores(
     limit: int | Literal["all"] | None = None,
     out: str | Path | None = None,
     policy: Policy = "same",
+    until: Literal["evaluate", "report"] = "report",
     plugins: Several = (),
     progress: Progress | None = None,
 ) -> Run:
@@ -77,7 +78,7 @@ def evaluate_scores(
         scores: label -> folder of score maps; or folders, whose names are the labels.
         benchmark: public name of the benchmark whose frames they are of.
         anomalous: which scores are the anomalous ones, `higher` or `lower`; or that by label.
-        data, resize, limit, out, policy, plugins, progress: as `oodbench.run`.
+        data, resize, limit, out, policy, until, plugins, progress: as `oodbench.run`.
         protocols: under which the scores are read.
 
     Returns:
@@ -96,6 +97,7 @@ def evaluate_scores(
         limit=limit,
         out=out,
         policy=policy,
+        until=until,
         plugins=several(plugins),
     )
     given = [Given.of(label, folder, ways.get(label)) for label, folder in pairs]
@@ -116,7 +118,8 @@ def evaluate_given(request: Request, given: Sequence[Given], protocols: Sequence
     with planned(request, plan) as store:
         _take_in(plan.record, files, store, progress)
     run = Run(store.folder).evaluate(progress, protocols)
-    write_reports(run, progress)
+    if request.until == "report":
+        write_reports(run, progress)
     return run
 
 
