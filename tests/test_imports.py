@@ -20,7 +20,7 @@ LAYERS = [
     {"types", "errors", "validation"},
     {"contracts"},
     {"files"},
-    {"baseline", "registry", "metrics", "mixture", "numerics", "data", "worlds"},
+    {"baseline", "registry", "metrics", "mixture", "numerics", "data", "drawing", "worlds"},
     {"segmenters"},
     {"pipeline"},
     {"training", "testing"},
@@ -38,6 +38,7 @@ FOR_PLUGINS = {
     "mixture",
     "numerics",
     "data",
+    "drawing",
     "worlds",
 }
 

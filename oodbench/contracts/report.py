@@ -68,6 +68,12 @@ class Calibration:
     quantiles: NDArray[np.float32]
     source: str
 
+    def threshold(self, share: float) -> float:
+        """The score that this share of the in-distribution pixels exceeds."""
+        import numpy as np
+
+        return float(np.interp(1.0 - share, self.levels, self.quantiles))
+
     def rarity(self, score: ScoreMap) -> NDArray[np.float32]:
         """How rare each score is among in-distribution pixels: -log10 of the share that is higher.
 

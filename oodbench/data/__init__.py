@@ -4,6 +4,7 @@ from oodbench.data.folders import course_frames, course_recogniser, find_layout,
 from oodbench.data.hdf5 import read_hdf5, write_hdf5
 from oodbench.data.images import image_size, read_grey16, read_image, read_indices
 from oodbench.data.labels import VOID_RULE, LabelRule, file_frame
+from oodbench.data.photographs import photographs
 from oodbench.data.scores import ScoreFiles, find_scores, read_scores
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "image_size",
     "images_by_stem",
     "pair_by_stem",
+    "photographs",
     "read_grey16",
     "read_hdf5",
     "read_image",

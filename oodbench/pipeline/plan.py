@@ -70,8 +70,12 @@ class Plan:
         return seconds
 
 
-def make_plan(request: Request, registry: Registry, progress: Progress) -> Plan:
-    """Decide what runs.
+PHOTOGRAPHS = "photographs"
+"""Stands for the benchmark in a plan for frames without labels."""
+
+
+def make_plan(request: Request, registry: Registry, progress: Progress, photographs: FrameSet | None = None) -> Plan:
+    """Decide what runs; on the benchmarks that the request names, or on photographs.
 
     Raises:
         OodbenchError: a name, a parameter, a network or a data set is not what it should be.
@@ -82,7 +86,11 @@ def make_plan(request: Request, registry: Registry, progress: Progress) -> Plan:
     check_named_roots(data, id_data, registry)
     networks = open_networks(request, registry)
     world = drawn_world(networks, registry)
-    sets = find_benchmarks(request, registry, data, world)
+    if photographs is None:
+        sets = find_benchmarks(request, registry, data, world)
+        titles = {name: registry.benchmark(name).card.title for name in sets}
+    else:
+        sets, titles = {PHOTOGRAPHS: photographs}, {PHOTOGRAPHS: "Photographs"}
     classes = one_class_set(networks)
     fit_frames = calibrate_frames = None
     try:
@@ -102,10 +110,7 @@ def make_plan(request: Request, registry: Registry, progress: Progress) -> Plan:
         frames.update({record.digest: frame for record, frame in zip(records, chosen.frames, strict=True)})
         return SetRecord.of(name, title, split, found, records)
 
-    benchmarks = tuple(
-        checked(name, registry.benchmark(name).card.title, "", found, first(found, limit))
-        for name, found in sets.items()
-    )
+    benchmarks = tuple(checked(name, titles[name], "", found, first(found, limit)) for name, found in sets.items())
     fit, calibrate = (
         checked(*part, spread(part.found, request.id_limit)) if part else None
         for part in (fit_frames, calibrate_frames)

@@ -30,8 +30,12 @@ from oodbench.errors import NotStoredError, RunFolderError
 from oodbench.files import cannot_write, write_atomically
 from oodbench.pipeline.record import PlanRecord
 
+MAPS, HEATMAPS, SHARES = "maps", "heatmaps", "shares.csv"
+"""What `oodbench predict` makes, by the photographs' names."""
+
 _FOLDERS = (
-    "fits", "calibration", "quality", "environments", "scores", "predictions", "costs", "rows", "report",
+    "fits", "calibration", "quality", "environments", "scores", "predictions", "costs", "rows", "report", MAPS,
+    HEATMAPS,
 )  # fmt: skip
 
 _DAMAGED = (OSError, ValueError, EOFError, BadZipFile)
@@ -76,7 +80,7 @@ class Store:
         """Remove what a run has written; files of anybody else stay."""
         for name in _FOLDERS:
             shutil.rmtree(self.folder / name, ignore_errors=True)
-        for name in ("plan.json", "result.json"):
+        for name in ("plan.json", "result.json", SHARES):
             (self.folder / name).unlink(missing_ok=True)
 
     # the plan, rows, results
