@@ -16,6 +16,7 @@ from oodbench.contracts import Calibration
 from oodbench.types import ScoreMap
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 WIDTH = 7.16
@@ -51,7 +52,7 @@ def to_width(picture: NDArray[Any], width: int) -> NDArray[Any]:
     return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), picture.dtype)
 
 
-def colour_scale(figure: Figure, calibration: Calibration | None, below: float) -> None:
+def colour_scale(figure: Figure, calibration: Calibration | None, below: float) -> Axes:
     """The scale under the panels, with what its colours mean; `below` is the share of the figure that is under them."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
@@ -67,3 +68,4 @@ def colour_scale(figure: Figure, calibration: Calibration | None, below: float) 
         bar.set_ticks([0, 1, 2, 3, 4], labels=["all", "1 in 10", "1 in 100", "1 in 1000", "1 in 10 000"])
         text = f"how many in-distribution pixels score as high ({calibration.source})"
     figure.text(0.5, below * 0.08, text, ha="center", va="bottom", fontsize=6)
+    return axes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -79,8 +80,9 @@ def picture(
         axes.imshow(to_width(pixels, width), cmap=COLOURS, vmin=0, vmax=RAREST, interpolation="nearest", aspect="equal")
         axes.set_axis_off()
         axes.set_title(title, fontsize=7, pad=2)
-        if above is not None and above.min() < 0.5 < above.max():
-            axes.contour(above, levels=[0.5], colors=_LINE, linewidths=0.6)
+        # Matplotlib finds no contour in a single row or column.
+        if above is not None and min(above.shape) > 1 and above.min() < 0.5 < above.max():
+            axes.contour(above, levels=[0.5], colors=_LINE, linewidths=0.4)
     about = network
     if threshold is not None:
         share = 100 * float(threshold.above(score).mean())
@@ -89,5 +91,7 @@ def picture(
             f"\n{share:.1f} % of this image"
         )
     figure.text(0.004, _BELOW / height * 0.12, about, ha="left", va="bottom", fontsize=5)
-    colour_scale(figure, calibration, _BELOW / height)
+    scale = colour_scale(figure, calibration, _BELOW / height)
+    if threshold is not None:
+        scale.axvline(-math.log10(threshold.share), color=_LINE, linewidth=0.8)
     return figure
