@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
-from oodbench.contracts import Scoring
+from oodbench.contracts import Roots, Scoring
 from oodbench.data import find_scores, read_scores
 from oodbench.errors import ScoreError, UsageError
 from oodbench.files import digest_bytes, digest_file
@@ -113,8 +113,9 @@ def evaluate_given(request: Request, given: Sequence[Given], protocols: Sequence
     check_protocols(protocols)
     registry = Registry(request.plugins)
     plan, files = _plan(request, given, registry, progress)
-    for note in (note for scorer in plan.record.scorers if scorer.given for note in scorer.given.notes):
-        progress.warn(note)
+    notes = (note for scorer in plan.record.scorers if scorer.given for note in scorer.given.notes)
+    for warning in (*registry.warnings, *notes):
+        progress.warn(warning)
     with planned(request, plan) as store:
         _take_in(plan.record, files, store, progress)
     run = Run(store.folder).evaluate(progress, protocols)
@@ -167,7 +168,7 @@ def _plan(request: Request, given: Sequence[Given], registry: Registry, progress
         batch_size=request.batch_size,
         limit=request.limit,
         data=RootsRecord.of(data),
-        id_data=RootsRecord.of(data),
+        id_data=RootsRecord.of(Roots()),
         plugins=tuple(path.absolute() for path in request.plugins),
     )
     live = {record.digest: frame for record, frame in zip(records, frames, strict=True)}

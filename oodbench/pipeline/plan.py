@@ -27,7 +27,15 @@ from oodbench.pipeline.lookup import (
     spread,
 )
 from oodbench.pipeline.progress import Progress
-from oodbench.pipeline.record import NetworkRecord, PlanRecord, RootsRecord, ScorerRecord, SetRecord, Skipped
+from oodbench.pipeline.record import (
+    PHOTOGRAPHS,
+    NetworkRecord,
+    PlanRecord,
+    RootsRecord,
+    ScorerRecord,
+    SetRecord,
+    Skipped,
+)
 from oodbench.pipeline.request import Request, data_roots
 from oodbench.registry import Registry, method_label
 from oodbench.types import Frame, FrameSet
@@ -68,10 +76,6 @@ class Plan:
             network.forward(batch, needs)
             seconds[name] = time.perf_counter() - start
         return seconds
-
-
-PHOTOGRAPHS = "photographs"
-"""Stands for the benchmark in a plan for frames without labels."""
 
 
 def make_plan(request: Request, registry: Registry, progress: Progress, photographs: FrameSet | None = None) -> Plan:

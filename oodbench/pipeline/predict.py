@@ -21,8 +21,9 @@ from oodbench.pipeline.feed import batches, forward_batches
 from oodbench.pipeline.fit import fit
 from oodbench.pipeline.frames import FrameRecord
 from oodbench.pipeline.picture import DPI, Threshold, picture
-from oodbench.pipeline.plan import PHOTOGRAPHS, Plan, default_folder, make_plan, shared_needs
+from oodbench.pipeline.plan import Plan, default_folder, make_plan, shared_needs
 from oodbench.pipeline.progress import Progress, Silent
+from oodbench.pipeline.record import PHOTOGRAPHS
 from oodbench.pipeline.request import Request
 from oodbench.pipeline.run import Several, planned, several
 from oodbench.pipeline.scoring import named, score_output
@@ -107,7 +108,10 @@ def predict(
         plugins=several(plugins),
     )
     progress = progress or Silent()
-    plan = make_plan(request, Registry(request.plugins), progress, photographs(Path(images)))
+    registry = Registry(request.plugins)
+    plan = make_plan(request, registry, progress, photographs(Path(images)))
+    for warning in registry.warnings:
+        progress.warn(warning)
     _check_folder(request.out or default_folder(plan.record))
     # What the folder has of fits and calibrations is used; maps and pictures are made anew.
     with planned(request, plan) as store:

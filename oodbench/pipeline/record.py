@@ -16,6 +16,9 @@ from oodbench.types import FrameSet
 
 PLAN_SCHEMA = 1
 
+PHOTOGRAPHS = "photographs"
+"""Stands for the benchmark in a plan for frames without labels."""
+
 Anomalous: TypeAlias = Literal["higher", "lower"]
 """Which scores are the anomalous ones."""
 

@@ -6,6 +6,8 @@ calibration/<scorer>.npz          quality/<network>.json                  enviro
 scores/<scorer>/<frame>.npy       predictions/<network>/<frame>.npy       costs/<network>.jsonl
 rows/<row>.json                   result.json
 report/                           tables and figures
+
+`oodbench predict` alone names files by the user's photographs: maps/, heatmaps/, shares.csv.
 """
 
 from __future__ import annotations

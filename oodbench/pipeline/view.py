@@ -17,8 +17,8 @@ from oodbench.pipeline.calibrate import calibration_name
 from oodbench.pipeline.evaluate import evaluate, read_result, result
 from oodbench.pipeline.frames import inspect
 from oodbench.pipeline.progress import Progress, Silent
-from oodbench.pipeline.record import PlanRecord, SetRecord
-from oodbench.pipeline.store import Store
+from oodbench.pipeline.record import PHOTOGRAPHS, PlanRecord, SetRecord
+from oodbench.pipeline.store import MAPS, Store
 from oodbench.registry import Registry
 from oodbench.types import AnomalyLabels, Frame, RGBImage, ScoreMap
 
@@ -188,5 +188,9 @@ def load(folder: str | Path) -> Run:
         RunFolderError: there is none.
     """
     run = Run(Path(folder))
-    _ = run.record
+    if [part.name for part in run.record.benchmarks] == [PHOTOGRAPHS]:
+        raise RunFolderError(
+            f"{folder}: holds predictions for photographs, which have no labels; expected a run",
+            f"If they are of a benchmark's frames: oodbench evaluate --scores {run.folder / MAPS} --benchmark NAME",
+        )
     return run

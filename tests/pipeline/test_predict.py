@@ -13,6 +13,7 @@ from conftest import photograph, save
 from PIL import Image
 from worlds import small_run
 
+import oodbench
 from oodbench.contracts import Needs
 from oodbench.errors import DataError, OodbenchError, RunFolderError, UsageError
 from oodbench.pipeline import Prediction, evaluate_scores, predict
@@ -210,6 +211,9 @@ def test_a_folder_that_holds_something_else(photos: Path, tmp_path: Path, networ
     assert files(run.folder) == before
     with pytest.raises(RunFolderError, match="holds other files and no run"):
         predict(photos, out=photos, **network)
+    done = predict(photos / "d.png", out=tmp_path / "out", **network)
+    with pytest.raises(RunFolderError, match="out: holds predictions for photographs, which have no labels"):
+        oodbench.load(done.folder)
 
 
 @pytest.mark.parametrize(
