@@ -129,6 +129,8 @@ Files = Mapping[str, Mapping[str, Path]]
 
 
 def _plan(request: Request, given: Sequence[Given], registry: Registry, progress: Progress) -> tuple[Plan, Files]:
+    if not given:
+        raise UsageError("no folder of score maps was given", "Expected one or more.")
     labels = [each.label for each in given]
     twice = next((label for label in labels if labels.count(label) > 1), None)
     if twice is not None:

@@ -286,6 +286,11 @@ def test_options(road_anomaly: Path, tmp_path: Path, options: dict[str, Any], pa
     refused(write(tmp_path / "mine", ramps()), road_anomaly, tmp_path / "run", *parts, **options)
 
 
+def test_no_folder() -> None:
+    with pytest.raises(UsageError, match="no folder of score maps was given"):
+        evaluate_scores([], "road-anomaly", anomalous="higher")
+
+
 def test_two_folders_of_one_name(road_anomaly: Path, tmp_path: Path) -> None:
     folders = [write(tmp_path / where / "mine", ramps()) for where in ("a", "b")]
     with pytest.raises(UsageError, match="two --scores are called 'mine'"):
