@@ -13,16 +13,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["Run", "Verdict", "__version__", "gate", "load", "merge", "run"]
+__all__ = [
+    "Prediction",
+    "Run",
+    "Verdict",
+    "__version__",
+    "evaluate_scores",
+    "gate",
+    "load",
+    "merge",
+    "predict",
+    "run",
+]
 
 if TYPE_CHECKING:
     from oodbench.baseline import Verdict, gate
-    from oodbench.pipeline import Run, load, merge, run
+    from oodbench.pipeline import Prediction, Run, evaluate_scores, load, merge, predict, run
 
 
 def __getattr__(name: str) -> Any:
     # Importing the pipeline takes torch, seconds; `oodbench --help` must not pay for it.
-    if name in {"Run", "load", "merge", "run"}:
+    if name in {"Prediction", "Run", "evaluate_scores", "load", "merge", "predict", "run"}:
         from oodbench import pipeline
 
         return getattr(pipeline, name)

@@ -72,7 +72,7 @@ class PluginError(OodbenchError):
 
 
 class ScoreError(OodbenchError):
-    """A method produced scores that can't be evaluated."""
+    """Scores can't be evaluated: those of a method, or those in a file."""
 
 
 class BaselineError(OodbenchError):

@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from oodbench.contracts import Calibration, Report, ReportCard, Row, RunView
+from oodbench.contracts import Report, ReportCard, Row, RunView
+from oodbench.drawing import COLOURS, RAREST, WIDTH, colour_position, colour_scale, to_width
 from oodbench.files import write_atomically
-from oodbench.types import ANOMALY, VOID, AnomalyLabels, RGBImage, ScoreMap
+from oodbench.types import ANOMALY, VOID, AnomalyLabels, RGBImage
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,11 +26,8 @@ if TYPE_CHECKING:
 
 PLUGINS = {"reports": {"heatmaps": ("Heatmaps", "frames, labels and score maps side by side, as PNG and PDF")}}
 
-# Inches: the text width of a two-column paper, and pixels a panel that print at 300 dots an inch.
-_WIDTH = 7.16
+# Of a panel's width: they print at 300 dots an inch.
 _PANEL_PIXELS = 360
-_COLOURS = "inferno"
-_RAREST = 4.0
 _ANOMALY_COLOUR = np.array([255, 122, 0], np.float32)
 
 
@@ -65,13 +62,13 @@ def draw(run: RunView, benchmark: str, rows: Sequence[Row], frames: Sequence[str
 
     calibrations = [run.calibration(row) for row in rows]
     columns = 2 + len(rows)
-    panel = _WIDTH / columns
+    panel = WIDTH / columns
     images = [run.image(benchmark, frame) for frame in frames]
     heights = [image.shape[0] / image.shape[1] for image in images]
     # Inches for text: titles above, the colour scale below.
     above, below = 0.17, 0.40
     height = above + below + panel * sum(heights) + 0.03 * len(frames)
-    figure = Figure(figsize=(_WIDTH, height))
+    figure = Figure(figsize=(WIDTH, height))
     grid = figure.add_gridspec(
         len(frames), columns, height_ratios=heights, left=0.002, right=0.998, wspace=0.03, hspace=0.03 / panel,
         top=1 - above / height, bottom=below / height,
@@ -81,29 +78,18 @@ def draw(run: RunView, benchmark: str, rows: Sequence[Row], frames: Sequence[str
         labels = run.labels(benchmark, frame)
         panels: list[NDArray[Any]] = [_small(image), _small(overlay(image, labels) if labels else image)]
         for row, calibration, scale in zip(rows, calibrations, scales, strict=True):
-            panels.append(_small_map(colour_position(run.score(row, frame), calibration, scale)))
+            panels.append(_small(colour_position(run.score(row, frame), calibration, scale)))
         for column, picture in enumerate(panels):
             axes: Axes = figure.add_subplot(grid[line, column])
-            axes.imshow(picture, cmap=_COLOURS, vmin=0, vmax=_RAREST, interpolation="nearest", aspect="auto")
+            axes.imshow(picture, cmap=COLOURS, vmin=0, vmax=RAREST, interpolation="nearest", aspect="auto")
             axes.set_axis_off()
             if line == 0:
                 title = ["Image", "Label", *(row.label for row in rows)][column]
                 axes.set_title(title, fontsize=7 if len(title) < 16 else 5, pad=2)
     about = f"{benchmark}, {rows[0].network}\nlabel: orange anomalous, dark void"
     figure.text(0.004, below / height * 0.12, about, ha="left", va="bottom", fontsize=5)
-    _colour_scale(figure, calibrations[0], below / height)
+    colour_scale(figure, calibrations[0], below / height)
     return figure
-
-
-def colour_position(
-    score: ScoreMap, calibration: Calibration | None, scale: tuple[float, float] | None
-) -> NDArray[np.float32]:
-    """Where each pixel stands on the colour scale, 0 to 4; non-decreasing in the score."""
-    if calibration is not None:
-        return calibration.rarity(score).clip(max=_RAREST).astype(np.float32)
-    low, high = scale or (0.0, 1.0)
-    share = ((score - low) / max(high - low, 1e-12)).clip(0, 1)
-    return (_RAREST * share).astype(np.float32)
 
 
 def overlay(image: RGBImage, labels: AnomalyLabels) -> RGBImage:
@@ -121,31 +107,5 @@ def _percentiles(run: RunView, row: Row, frames: Sequence[str]) -> tuple[float, 
     return float(low), float(high)
 
 
-def _small(picture: RGBImage) -> RGBImage:
-    height, width = picture.shape[:2]
-    size = (_PANEL_PIXELS, round(_PANEL_PIXELS * height / width))
-    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
-
-
-def _small_map(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    height, width = values.shape
-    size = (_PANEL_PIXELS, round(_PANEL_PIXELS * height / width))
-    return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_AREA), np.float32)
-
-
-def _colour_scale(figure: Figure, calibration: Calibration | None, below: float) -> None:
-    """The scale under the panels, with what its colours mean."""
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import Normalize
-
-    axes = figure.add_axes((0.30, below * 0.62, 0.40, below * 0.16))
-    bar = figure.colorbar(ScalarMappable(Normalize(0, _RAREST), _COLOURS), cax=axes, orientation="horizontal")
-    bar.outline.set_linewidth(0.4)
-    axes.tick_params(labelsize=6, length=2, width=0.4, pad=1)
-    if calibration is None:
-        bar.set_ticks([0, _RAREST], labels=["lowest 1 %", "highest 1 %"])
-        text = "score, by each method's own percentiles in this figure (no in-distribution frames were given)"
-    else:
-        bar.set_ticks([0, 1, 2, 3, 4], labels=["all", "1 in 10", "1 in 100", "1 in 1000", "1 in 10 000"])
-        text = f"how many in-distribution pixels score as high ({calibration.source})"
-    figure.text(0.5, below * 0.08, text, ha="center", va="bottom", fontsize=6)
+def _small(picture: NDArray[Any]) -> NDArray[Any]:
+    return to_width(picture, _PANEL_PIXELS)

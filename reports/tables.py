@@ -24,6 +24,13 @@ PLUGINS = {
     }
 }
 
+_SCORED = {
+    "logits": "class maps brought to the label's resolution and scored there, features scored on their grid",
+    "score": "scored on the network's grid, scores brought to the label's resolution",
+    "given": "scores as given, smaller ones brought to the label's resolution",
+}
+"""Scoring's `upsample` in words."""
+
 
 _CLOSED_SET = {"mIoU": "miou", "ECE": "ece"}
 _HIGHER_IS_BETTER = {**HIGHER_IS_BETTER, "mIoU": True, "ECE": False}
@@ -75,11 +82,7 @@ def comparison_tables(run: RunView) -> list[ComparisonTable]:
     """One table for each combination of scoring and protocol among the rows."""
     groups: dict[str, list[Row]] = {}
     for row in run.rows:
-        title = (
-            "class maps brought to the label's resolution and scored there, features scored on their grid"
-            if row.scoring["upsample"] == "logits"
-            else "scored on the network's grid, scores brought to the label's resolution"
-        )
+        title = _SCORED[row.scoring["upsample"]]
         if row.scoring["resize"] == "bilinear-aligned":
             title += ", corner pixels aligned"
         groups.setdefault(f"{title}; protocol {row.protocol['name']}; percent", []).append(row)

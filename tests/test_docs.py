@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import typer.main
+from conftest import photograph, save
 from results import row, write_result
 
 from oodbench.baseline import DEFAULT_TOLERANCES, accept
@@ -28,6 +30,19 @@ def test_the_readme_s_python_runs(place: Path, capsys: pytest.CaptureFixture[str
     (program,) = code(ROOT / "README.md")
     exec(program, {})  # noqa: S102  # our own page
     assert "kNN (k=5)" in capsys.readouterr().out
+
+
+def test_the_python_of_scores_and_photographs_runs(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (place / "scores" / "mine").mkdir(parents=True)
+    for path in sorted((place / "downloads" / "RoadAnomaly_jpg" / "frames").glob("*.jpg")):
+        np.save(place / "scores" / "mine" / f"{path.stem}.npy", np.zeros((48, 96), np.float32))
+    save(place / "photographs" / "a.png", photograph(1))
+    for page in ("scores.md", "predict.md"):
+        (program,) = code(ROOT / "docs" / page)
+        exec(program, {})  # noqa: S102  # our own page
+    said = capsys.readouterr().out
+    assert "mine" in said
+    assert "Threshold(score=" in said
 
 
 def test_the_gate_s_python_runs(
@@ -87,9 +102,12 @@ def test_every_part_of_the_data_verb_is_on_the_page_of_data_sets() -> None:
         assert f"oodbench data {part}" in page, part
 
 
-@pytest.mark.parametrize("verb", ["run", "gate", "compare"])
-def test_every_option_is_on_the_page_of_its_verb(verb: str) -> None:
-    page = (ROOT / "docs" / f"{verb}.md").read_text()
+@pytest.mark.parametrize(
+    ("verb", "page"),
+    [("run", "run"), ("gate", "gate"), ("compare", "compare"), ("evaluate", "scores"), ("predict", "predict")],
+)
+def test_every_option_is_on_the_page_of_its_verb(verb: str, page: str) -> None:
+    page = (ROOT / "docs" / f"{page}.md").read_text()
     command = typer.main.get_command(app).commands[verb]  # type: ignore[attr-defined]
     for parameter in command.params:
         for option in parameter.opts:

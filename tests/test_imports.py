@@ -21,7 +21,7 @@ LAYERS = [
     {"class_sets"},
     {"contracts"},
     {"files"},
-    {"baseline", "registry", "metrics", "mixture", "numerics", "data", "worlds"},
+    {"baseline", "registry", "metrics", "mixture", "numerics", "data", "drawing", "worlds"},
     {"segmenters"},
     {"pipeline"},
     {"training", "testing"},
@@ -40,6 +40,7 @@ FOR_PLUGINS = {
     "mixture",
     "numerics",
     "data",
+    "drawing",
     "worlds",
 }
 

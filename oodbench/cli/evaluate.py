@@ -1,18 +1,23 @@
-"""`oodbench evaluate`: the rows of a run anew from its stored scores, without its networks."""
+"""`oodbench evaluate`: rows without a network, from a run's stored scores or from score maps in files."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from oodbench.cli.console import make_progress
+from oodbench.errors import UsageError
+from oodbench.types import Resize
+
+if TYPE_CHECKING:
+    from oodbench.pipeline.given import Given
 
 
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="The folder of a run.", metavar="RUN")],
+    run: Annotated[Path | None, typer.Argument(help="The folder of a run.", metavar="RUN")] = None,
     protocol: Annotated[
         list[str] | None,
         typer.Option(help="The rules to read the scores by (oodbench list protocols). Repeatable.", metavar="NAME"),
@@ -20,9 +25,124 @@ def evaluate(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print result.json, and nothing else, to standard output.")
     ] = False,
+    scores: Annotated[
+        list[Path] | None,
+        typer.Option(help="A folder of score maps, a file a frame, in the place of RUN. Repeatable.", metavar="DIR"),
+    ] = None,
+    benchmark: Annotated[
+        str | None, typer.Option(help="With --scores: the benchmark whose frames they are of.", metavar="NAME")
+    ] = None,
+    anomalous: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="With --scores: which scores are the anomalous ones; once, or once for each --scores.",
+            metavar="higher|lower",
+        ),
+    ] = None,
+    name: Annotated[
+        list[str] | None,
+        typer.Option(help="With --scores: what to call each in tables. By default its folder's name.", metavar="LABEL"),
+    ] = None,
+    data: Annotated[
+        list[str] | None,
+        typer.Option(help="With --scores: where the benchmark lies. Repeatable.", metavar="DIR|NAME=DIR"),
+    ] = None,
+    resize: Annotated[
+        Resize | None,
+        typer.Option(help="With --scores: how maps that are smaller than the labels come to their size."),
+    ] = None,
+    limit: Annotated[
+        str | None,
+        typer.Option(
+            help="With --scores: only the first N frames, or all. By default all, 12 of a benchmark that is drawn.",
+            metavar="N|all",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="With --scores: folder of the new run. By default one under runs/ that follows from them."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="With --scores: go on in --out and keep what fits this run.")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="With --scores: start anew in --out.")] = False,
+    plugin: Annotated[
+        list[Path] | None,
+        typer.Option(help="With --scores: a Python file with plugins of your own. Repeatable.", metavar="FILE"),
+    ] = None,
 ) -> None:
-    """Compute a run's rows anew from its stored scores, without its networks."""
+    """Compute rows without a network: from the stored scores of a run, or from score maps that your own code wrote."""
+    protocols = protocol or ["pooled"]
+    if not scores:
+        _evaluate_run(
+            run,
+            protocols,
+            as_json,
+            benchmark=benchmark,
+            anomalous=anomalous,
+            name=name,
+            data=data,
+            resize=resize,
+            limit=limit,
+            out=out,
+            resume=resume,
+            overwrite=overwrite,
+            plugin=plugin,
+        )
+        return
+    if run is not None:
+        raise UsageError(f"evaluate takes a run ({run}) or --scores, not both", "Leave one of them out.")
+    if benchmark is None:
+        raise UsageError(
+            "--scores without --benchmark: the labels to hold them against are not known", "oodbench list benchmarks"
+        )
+    if resume and overwrite:
+        raise UsageError("--resume and --overwrite exclude each other", "Give one of them.")
+    given = _given(scores, name or [], anomalous or [])
+    from oodbench.pipeline.given import evaluate_given
+    from oodbench.pipeline.request import Request
+
+    request = Request.of(
+        benchmarks=(benchmark,),
+        data=tuple(data or ()),
+        resize=resize or "bilinear",
+        limit=limit,
+        out=out,
+        policy="overwrite" if overwrite else "resume" if resume else "same",
+        plugins=tuple(plugin or ()),
+    )
+    progress = make_progress()
+    done = evaluate_given(request, given, protocols, progress)
+    print(json.dumps(done.result, indent=1) if as_json else done.registry.report("terminal").text(done), end="")
+    progress.say(f"table and figures: {done.folder / 'report'}")
+
+
+def _evaluate_run(run: Path | None, protocols: list[str], as_json: bool, **others: Any) -> None:
+    if run is None:
+        raise UsageError("evaluate takes the folder of a run, or --scores DIR", "See: oodbench evaluate --help")
+    stray = next((option for option, value in others.items() if value), None)
+    if stray is not None:
+        raise UsageError(f"--{stray} goes with --scores; a run has its own", "Leave it out.")
     from oodbench.pipeline import load
 
-    done = load(run).evaluate(make_progress(), protocol or ["pooled"])
+    done = load(run).evaluate(make_progress(), protocols)
     print(json.dumps(done.result, indent=1) if as_json else done.registry.report("terminal").text(done), end="")
+
+
+def _given(folders: list[Path], names: list[str], ways: list[str]) -> list[Given]:
+    from oodbench.pipeline.given import Given
+
+    if names and len(names) != len(folders):
+        raise UsageError(
+            f"{len(names)} --name for {len(folders)} --scores", "Give one for each, in the same order, or none."
+        )
+    if len(ways) not in (1, len(folders)):
+        raise UsageError(
+            f"{len(ways)} --anomalous for {len(folders)} --scores",
+            "Say which scores are the anomalous ones: --anomalous higher, or lower; once, or once for each.",
+        )
+    labels = names or [folder.absolute().name for folder in folders]
+    return [
+        Given.of(label, folder, way)
+        for label, folder, way in zip(labels, folders, ways * (len(folders) // len(ways)), strict=True)
+    ]

@@ -15,13 +15,14 @@ class Scoring:
     Attributes:
         upsample: `logits`: class maps are brought to the label's resolution and scored there (what most papers
             evaluate); `score`: they are scored on the network's grid and the score is brought there. Scores on
-            features are always computed on the features' grid. The two differ, by up to .27 in MSP.
+            features are always computed on the features' grid. The two differ, by up to .27 in MSP. `given`: the
+            scores were read from files; those that are smaller than the labels are brought there.
         resize: the filter that brings either there, without antialiasing. `bilinear`: with half-pixel centres, the
             borders of the two grids lie on each other; `bilinear-aligned`: the centres of their corner pixels do, as
             with align_corners=True in torch.
     """
 
-    upsample: Literal["logits", "score"] = "logits"
+    upsample: Literal["logits", "score", "given"] = "logits"
     resize: Resize = "bilinear"
 
     def record(self) -> dict[str, Any]:

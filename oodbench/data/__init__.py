@@ -1,26 +1,36 @@
-"""Reading data sets from disk: images by their bytes, labels under a declared rule, folders by their structure."""
+"""Reading from disk: images by their bytes, labels under a declared rule, folders by their structure, score maps."""
 
 from oodbench.data.check import check_frame
 from oodbench.data.folders import Layout, find_layout, open_layouts, readable
-from oodbench.data.images import image_size, read_image, read_indices
+from oodbench.data.hdf5 import read_hdf5, write_hdf5
+from oodbench.data.images import image_size, read_grey16, read_image, read_indices
 from oodbench.data.labels import VOID_RULE, LabelRule, file_frame
 from oodbench.data.pairing import by_name, course, images_by_stem, pair_by_stem, synboost
+from oodbench.data.photographs import photographs
+from oodbench.data.scores import ScoreFiles, find_scores, read_scores
 
 __all__ = [
     "VOID_RULE",
     "LabelRule",
     "Layout",
+    "ScoreFiles",
     "by_name",
     "check_frame",
     "course",
     "file_frame",
     "find_layout",
+    "find_scores",
     "image_size",
     "images_by_stem",
     "open_layouts",
     "pair_by_stem",
+    "photographs",
+    "read_grey16",
+    "read_hdf5",
     "read_image",
     "read_indices",
+    "read_scores",
     "readable",
     "synboost",
+    "write_hdf5",
 ]

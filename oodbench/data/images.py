@@ -72,3 +72,18 @@ def read_indices(path: Path) -> NDArray[Any]:
                 "Files named '*_color*' are pictures of the labels, not the labels.",
             )
         return np.asarray(image)
+
+
+def read_grey16(path: Path) -> NDArray[np.uint16]:
+    """uint16 [H, W] of a grey image of sixteen bits.
+
+    Raises:
+        DataError: missing, truncated, no image, or of another type.
+    """
+    with _opened(path) as image:
+        if image.mode != "I;16":
+            raise DataError(
+                f"{path}: pixels of type {image.mode}; expected one channel of sixteen bits",
+                "Eight bits are too few for scores: write sixteen, or floats as .npy.",
+            )
+        return np.asarray(image, np.uint16)

@@ -1,7 +1,9 @@
 """The five stages, and what they share: plan, fit, calibrate, score, evaluate; then the reports."""
 
+from oodbench.pipeline.given import evaluate_scores
 from oodbench.pipeline.merge import merge
+from oodbench.pipeline.predict import Prediction, predict
 from oodbench.pipeline.run import run
 from oodbench.pipeline.view import Run, load
 
-__all__ = ["Run", "load", "merge", "run"]
+__all__ = ["Prediction", "Run", "evaluate_scores", "load", "merge", "predict", "run"]

@@ -20,12 +20,15 @@ from oodbench.pipeline.components import with_components
 from oodbench.pipeline.details import look_again, row_intervals
 from oodbench.pipeline.environment import environment
 from oodbench.pipeline.progress import Progress
-from oodbench.pipeline.record import NetworkRecord, PlanRecord, ScorerRecord, SetRecord
+from oodbench.pipeline.record import Anomalous, NetworkRecord, PlanRecord, ScorerRecord, SetRecord
 from oodbench.pipeline.store import Store
 from oodbench.types import AnomalyLabels, Frame, ScoreMap
 
 # One pixel in a hundred with one score is more than chance.
 _MANY_TIES = 0.01
+
+# Scores that are turned round find anomalies last. Real methods on hard sets come down to an AUROC of .4.
+_INVERTED = 0.4
 
 
 def row_key(record: PlanRecord, scorer: ScorerRecord, benchmark: SetRecord) -> str:
@@ -111,7 +114,10 @@ def _row(
     warnings = [*benchmark.warnings]
     if metrics.largest_tie > _MANY_TIES:
         share = f"{100 * metrics.largest_tie:.1f} % of the valid pixels of {benchmark.name} share one score"
-        warnings.append(f"{scorer.method}: {share}: it saturates, and AP depends on how ties are counted")
+        name = scorer.label if scorer.given else scorer.method
+        warnings.append(f"{name}: {share}: it saturates, and AP depends on how ties are counted")
+    if scorer.given is not None:
+        warnings += [*scorer.given.notes, *_inversion(scorer.label, scorer.given.anomalous, metrics.values["AUROC"])]
     if fit is not None and record.fit is not None:
         fit_facts = {
             "dataset": record.fit.name,
@@ -171,6 +177,14 @@ def _components(
     part = record.calibrate
     calibration = None if part is None else store.calibration(calibration_name(scorer.key, part))
     return with_components(metrics, read, PROTOCOLS[record.protocol], benchmark.components, calibration)
+
+
+def _inversion(label: str, anomalous: Anomalous, auroc: float) -> list[str]:
+    """What to say where the scores look as if the other ones were the anomalous ones."""
+    if not auroc < _INVERTED:
+        return []
+    other = {"higher": "lower", "lower": "higher"}[anomalous]
+    return [f"{label}: AUROC is {auroc:.2f} with {anomalous} scores as anomalous: should it be --anomalous {other}?"]
 
 
 def _fit_warnings(method: str, facts: Mapping[str, Any]) -> list[str]:

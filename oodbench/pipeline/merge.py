@@ -9,7 +9,7 @@ from pathlib import Path
 from oodbench.errors import RunFolderError
 from oodbench.pipeline.progress import Progress, Silent
 from oodbench.pipeline.record import PlanRecord
-from oodbench.pipeline.run import make_reports
+from oodbench.pipeline.run import write_reports
 from oodbench.pipeline.shards import SHARDS, SHARED, adopt
 from oodbench.pipeline.store import Store
 from oodbench.pipeline.view import Run
@@ -62,7 +62,7 @@ def merge(folders: Sequence[str | Path], out: str | Path | None = None, progress
             _merge_environments(f"environments/{key}.json", [piece for piece, _ in plans], store, progress)
         _check_whole(record, store)
     run = Run(store.folder).evaluate(progress)
-    make_reports(run, progress)
+    write_reports(run, progress)
     return run
 
 

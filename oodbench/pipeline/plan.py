@@ -13,7 +13,7 @@ from oodbench.errors import DataNotFoundError, UsageError
 from oodbench.files import digest_bytes
 from oodbench.metrics import POOLED
 from oodbench.numerics import NUMERICS_VERSION
-from oodbench.pipeline.frames import FrameRecord, inspect
+from oodbench.pipeline.frames import inspect
 from oodbench.pipeline.lookup import (
     check_named_roots,
     drawn_world,
@@ -27,7 +27,15 @@ from oodbench.pipeline.lookup import (
     spread,
 )
 from oodbench.pipeline.progress import Progress
-from oodbench.pipeline.record import NetworkRecord, PlanRecord, RootsRecord, ScorerRecord, SetRecord, Skipped
+from oodbench.pipeline.record import (
+    PHOTOGRAPHS,
+    NetworkRecord,
+    PlanRecord,
+    RootsRecord,
+    ScorerRecord,
+    SetRecord,
+    Skipped,
+)
 from oodbench.pipeline.request import Request, data_roots
 from oodbench.registry import Registry, method_label
 from oodbench.types import Frame, FrameSet
@@ -53,7 +61,7 @@ class Plan:
         """What the score maps and predicted classes take on disk."""
         frames = {frame.key: frame for part in self.record.benchmarks for frame in part.frames}.values()
         pixels = sum(frame.height * frame.width for frame in frames)
-        return pixels * (4 * len(self.record.scorers) + len(self.record.networks))
+        return pixels * (4 * len(self.record.scorers) + len(self.networks))
 
     def seconds_a_pass(self) -> dict[str, float]:
         """network -> the time of one warm forward pass, measured on its first frame."""
@@ -70,8 +78,8 @@ class Plan:
         return seconds
 
 
-def make_plan(request: Request, registry: Registry, progress: Progress) -> Plan:
-    """Decide what runs.
+def make_plan(request: Request, registry: Registry, progress: Progress, photographs: FrameSet | None = None) -> Plan:
+    """Decide what runs; on the benchmarks that the request names, or on photographs.
 
     Raises:
         OodbenchError: a name, a parameter, a network or a data set is not what it should be.
@@ -82,7 +90,13 @@ def make_plan(request: Request, registry: Registry, progress: Progress) -> Plan:
     check_named_roots(data, id_data, registry)
     networks = open_networks(request, registry)
     world = drawn_world(networks, registry)
-    sets = find_benchmarks(request, registry, data, world)
+    if photographs is None:
+        sets = find_benchmarks(request, registry, data, world)
+        cards = [registry.benchmark(name).card for name in sets]
+        titles = {card.name: card.title for card in cards}
+        sizes = {card.name: card.components for card in cards}
+    else:
+        sets, titles, sizes = {PHOTOGRAPHS: photographs}, {PHOTOGRAPHS: "Photographs"}, {}
     classes = one_class_set(networks)
     fit_frames = calibrate_frames = None
     try:
@@ -102,12 +116,10 @@ def make_plan(request: Request, registry: Registry, progress: Progress) -> Plan:
     ) -> SetRecord:
         records = inspect(chosen.frames, name, progress)
         frames.update({record.digest: frame for record, frame in zip(records, chosen.frames, strict=True)})
-        return _set_record(name, title, split, found, records, components)
+        return SetRecord.of(name, title, split, found, records, components)
 
-    cards = {name: registry.benchmark(name).card for name in sets}
     benchmarks = tuple(
-        checked(name, cards[name].title, "", found, first(found, limit), cards[name].components)
-        for name, found in sets.items()
+        checked(name, titles[name], "", found, first(found, limit), sizes.get(name)) for name, found in sets.items()
     )
     fit, calibrate = (
         checked(*part, spread(part.found, request.id_limit)) if part else None
@@ -173,33 +185,6 @@ def shared_needs(network: Segmenter, methods: Iterable[Method]) -> Needs:
     """What one forward pass has to give for these methods, and for the predicted classes that are kept."""
     needs = Needs.union(method.needs() for method in methods)
     return replace(needs, class_maps=network.capabilities.class_maps is not None)
-
-
-def _set_record(
-    name: str,
-    title: str,
-    split: str,
-    found: FrameSet,
-    records: Sequence[FrameRecord],
-    components: ComponentSizes | None,
-) -> SetRecord:
-    warnings, there = list(found.warnings), len(found.frames)
-    what = f"{name} {split}".strip()
-    if there != found.expected:
-        warnings.append(f"{what}: {there} of {found.expected} frames")
-    if len(records) != there:
-        warnings.append(f"{what}: limited to {len(records)} of {there} frames")
-    return SetRecord(
-        name=name,
-        title=title,
-        split=split,
-        layout=found.layout,
-        folder=found.folder.absolute() if found.folder else None,
-        expected=found.expected,
-        warnings=tuple(warnings),
-        frames=tuple(records),
-        components=components,
-    )
 
 
 def _scorer(

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
 
 from oodbench.contracts import ComponentSizes, Roots, Scoring
 from oodbench.files import digest_bytes
 from oodbench.pipeline.frames import FrameRecord
+from oodbench.types import FrameSet
 
 PLAN_SCHEMA = 1
+
+PHOTOGRAPHS = "photographs"
+"""Stands for the benchmark in a plan for frames without labels."""
+
+Anomalous: TypeAlias = Literal["higher", "lower"]
+"""Which scores are the anomalous ones."""
 
 
 class _Record(BaseModel):
@@ -66,12 +74,55 @@ class SetRecord(_Record):
     def digest(self) -> str:
         return digest_bytes(json.dumps([[frame.digest, frame.group] for frame in self.frames]).encode())
 
+    @staticmethod
+    def of(
+        name: str,
+        title: str,
+        split: str,
+        found: FrameSet,
+        records: Sequence[FrameRecord],
+        components: ComponentSizes | None = None,
+    ) -> SetRecord:
+        """Of the chosen frames of a set that was found; frames that are left out are a warning."""
+        warnings, there = list(found.warnings), len(found.frames)
+        what = f"{name} {split}".strip()
+        if there != found.expected:
+            warnings.append(f"{what}: {there} of {found.expected} frames")
+        if len(records) != there:
+            warnings.append(f"{what}: limited to {len(records)} of {there} frames")
+        return SetRecord(
+            name=name,
+            title=title,
+            split=split,
+            layout=found.layout,
+            folder=found.folder.absolute() if found.folder else None,
+            expected=found.expected,
+            warnings=tuple(warnings),
+            frames=tuple(records),
+            components=components,
+        )
+
+
+class GivenRecord(_Record):
+    """Score maps that were given instead of computed.
+
+    Attributes:
+        folder: where they were read.
+        anomalous: which of their scores were said to be anomalous.
+        notes: what a reader has to know before quoting numbers that were made from them.
+    """
+
+    folder: Path
+    anomalous: Anomalous
+    notes: tuple[str, ...]
+
 
 class ScorerRecord(_Record):
-    """A method on a network.
+    """A method on a network, or score maps that were given.
 
     Attributes:
         key: names its stored fit, calibration and maps; the digest of all that its scores depend on but the frames.
+        given: None of a method.
     """
 
     key: str
@@ -82,6 +133,7 @@ class ScorerRecord(_Record):
     label: str
     version: int
     fits: bool
+    given: GivenRecord | None = None
 
 
 class Skipped(_Record):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -64,12 +65,12 @@ def run(
         OodbenchError: a mistake that can be mended; the message says how.
     """
     request = Request.of(
-        methods=_several(methods),
-        models=_several(models),
-        model_cards=_several(model_cards),
-        benchmarks=_several(benchmarks),
-        data=_several(data),
-        id_data=_several(id_data),
+        methods=several(methods),
+        models=several(models),
+        model_cards=several(model_cards),
+        benchmarks=several(benchmarks),
+        data=several(data),
+        id_data=several(id_data),
         id_limit=id_limit,
         upsample=upsample,
         resize=resize,
@@ -82,13 +83,13 @@ def run(
         policy=policy,
         until=until,
         shard=shard,
-        plugins=_several(plugins),
+        plugins=several(plugins),
     )
     progress = progress or Silent()
     return execute(request, make_plan(request, Registry(request.plugins), progress), progress)
 
 
-def _several(values: Several | Mapping[str, str | Path]) -> tuple[str, ...]:
+def several(values: Several | Mapping[str, str | Path]) -> tuple[str, ...]:
     """One is as good as a list of one, and a mapping as good as NAME=DIR."""
     if isinstance(values, str | Path):
         return (str(values),)
@@ -103,23 +104,14 @@ def execute(request: Request, plan: Plan, progress: Progress) -> Run:
     Raises:
         OodbenchError: see `run`.
     """
-    check_folder(request, plan)
-    whole = Store(request.out or default_folder(plan.record))
-    store = Store(folder_of(request, plan))
-    with store.locked():
-        if request.policy == "overwrite":
-            store.clear()
-        store.write_json("plan.json", plan.record.model_dump(mode="json"))
-        there = whole.plan() if request.shard else None
-        if there is not None and there.digest == plan.record.digest:
-            adopt(whole, store, SHARED)
+    with planned(request, plan) as store:
         run = Run(store.folder)
         stages: dict[Stage, Callable[[], object]] = {
             "fit": lambda: fit(plan, store, progress),
             "calibrate": lambda: calibrate(plan, store, progress),
             "score": lambda: score(plan, store, progress, keep_maps=request.keep_scores == "all", shard=request.shard),
             "evaluate": lambda: _evaluate(plan, store, progress, request.keep_scores, run),
-            "report": lambda: make_reports(run, progress),
+            "report": lambda: write_reports(run, progress),
         }
         for stage in STAGES[1 : STAGES.index(request.last_stage) + 1]:
             stages[stage]()
@@ -132,6 +124,26 @@ def folder_of(request: Request, plan: Plan) -> Path:
     """Where this process works: in the run's folder, or in a piece's own folder within it."""
     folder = request.out or default_folder(plan.record)
     return request.shard.folder(folder) if request.shard else folder
+
+
+@contextmanager
+def planned(request: Request, plan: Plan) -> Iterator[Store]:
+    """The plan's folder, held by this process, with the plan in it.
+
+    Raises:
+        RunFolderError: see `check_folder`; or another process holds it.
+    """
+    check_folder(request, plan)
+    whole = Store(request.out or default_folder(plan.record))
+    store = Store(folder_of(request, plan))
+    with store.locked():
+        if request.policy == "overwrite":
+            store.clear()
+        store.write_json("plan.json", plan.record.model_dump(mode="json"))
+        there = whole.plan() if request.shard else None
+        if there is not None and there.digest == plan.record.digest:
+            adopt(whole, store, SHARED)
+        yield store
 
 
 def check_folder(request: Request, plan: Plan) -> None:
@@ -183,8 +195,8 @@ def _evaluate(plan: Plan, store: Store, progress: Progress, keep_scores: KeepSco
         _drop_maps(plan, store, run, keep_figures=True)
 
 
-def make_reports(run: Run, progress: Progress) -> None:
-    """Write the reports that every run gets. One whose maps are not stored is left out, with a warning."""
+def write_reports(run: Run, progress: Progress) -> None:
+    """The last stage: the reports that every run gets. One whose maps are not stored is left out, with a warning."""
     wanted = [plugin.card.name for plugin in run.registry.load_working("reports") if plugin.card.default]
     for warning in run.registry.warnings:
         progress.warn(warning)

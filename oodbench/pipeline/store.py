@@ -8,6 +8,8 @@ rows/<row>.json                   sketches/<row>.npz                      strata
 result.json
 report/                           tables and figures
 shards/<i>-of-<n>/                pieces, each a folder like this one
+
+`oodbench predict` alone names files by the user's photographs: maps/, heatmaps/, shares.csv.
 """
 
 from __future__ import annotations
@@ -33,9 +35,12 @@ from oodbench.files import cannot_write, write_atomically
 from oodbench.metrics import Sketch, sketch_from
 from oodbench.pipeline.record import PlanRecord
 
+MAPS, HEATMAPS, SHARES = "maps", "heatmaps", "shares.csv"
+"""What `oodbench predict` makes, by the photographs' names."""
+
 _FOLDERS = (
     "fits", "calibration", "quality", "environments", "scores", "predictions", "costs", "rows", "sketches",
-    "strata", "report",
+    "strata", "report", MAPS, HEATMAPS,
 )  # fmt: skip
 
 _DAMAGED = (OSError, ValueError, EOFError, BadZipFile)
@@ -88,7 +93,7 @@ class Store:
         """Remove what a run has written; files of anybody else stay."""
         for name in _FOLDERS:
             shutil.rmtree(self.folder / name, ignore_errors=True)
-        for name in ("plan.json", "result.json"):
+        for name in ("plan.json", "result.json", SHARES):
             (self.folder / name).unlink(missing_ok=True)
 
     # the plan, rows, results

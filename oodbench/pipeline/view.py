@@ -18,8 +18,8 @@ from oodbench.pipeline.details import take_in_and_look_again
 from oodbench.pipeline.evaluate import evaluate, read_result, result, row_key
 from oodbench.pipeline.frames import inspect
 from oodbench.pipeline.progress import Progress, Silent
-from oodbench.pipeline.record import PlanRecord, ScorerRecord, SetRecord
-from oodbench.pipeline.store import Store
+from oodbench.pipeline.record import PHOTOGRAPHS, PlanRecord, ScorerRecord, SetRecord
+from oodbench.pipeline.store import MAPS, Store
 from oodbench.registry import Registry
 from oodbench.types import AnomalyLabels, Frame, RGBImage, ScoreMap
 
@@ -161,9 +161,7 @@ class Run:
             RunFolderError: a map is not stored, another process is at work there, or the labels have changed.
         """
         progress = progress or Silent()
-        for name in protocols:
-            if name not in PROTOCOLS:
-                raise UnknownNameError("protocol", name, PROTOCOLS, "oodbench list protocols")
+        check_protocols(protocols)
         with self.store.locked():
             frames: dict[str, Frame] = {}
             for part in self.record.benchmarks:
@@ -215,14 +213,19 @@ class Run:
 
     def _scorer(self, row: Row) -> ScorerRecord:
         return next(
-            scorer
-            for scorer in self.record.scorers
-            if (scorer.network, scorer.method, scorer.params) == (row.network, row.method, row.params)
+            scorer for scorer in self.record.scorers if (scorer.network, scorer.label) == (row.network, row.label)
         )
 
     def _row_key(self, row: Row) -> str:
         record = self.record.model_copy(update={"protocol": row.protocol["name"]})
         return row_key(record, self._scorer(row), self._set(row.benchmark))
+
+
+def check_protocols(names: Sequence[str]) -> None:
+    """Refuse a name that is no protocol's."""
+    for name in names:
+        if name not in PROTOCOLS:
+            raise UnknownNameError("protocol", name, PROTOCOLS, "oodbench list protocols")
 
 
 def load(folder: str | Path) -> Run:
@@ -232,5 +235,9 @@ def load(folder: str | Path) -> Run:
         RunFolderError: there is none.
     """
     run = Run(Path(folder))
-    _ = run.record
+    if [part.name for part in run.record.benchmarks] == [PHOTOGRAPHS]:
+        raise RunFolderError(
+            f"{folder}: holds predictions for photographs, which have no labels; expected a run",
+            f"If they are of a benchmark's frames: oodbench evaluate --scores {run.folder / MAPS} --benchmark NAME",
+        )
     return run

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+from conftest import photograph, save
 
 
 def oodbench(*arguments: object, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -53,6 +56,38 @@ def test_a_run_its_evaluation_and_its_reports(network_file: Path, data: Path, tm
     assert all((tmp_path / line).is_file() for line in drawn)
 
 
+def test_scores_in_files_and_the_run_that_they_become(road_anomaly: Path, tmp_path: Path) -> None:
+    for seed, path in enumerate(sorted((road_anomaly / "frames").glob("*.jpg"))):
+        (tmp_path / "mine").mkdir(exist_ok=True)
+        np.save(tmp_path / "mine" / f"{path.stem}.npy", np.random.default_rng(seed).random((24, 48)))
+    given = ["evaluate", "--scores", "mine", "--benchmark", "road-anomaly", "--data", road_anomaly, "--out", "r"]
+    silent = oodbench(*given, cwd=tmp_path)
+    assert silent.returncode == 2
+    assert "Say which scores are the anomalous ones: --anomalous higher, or lower" in silent.stderr
+    done = oodbench(*given, "--anomalous", "lower", "--name", "my scorer", "--protocol", "smiyc", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "my scorer" in done.stdout
+    assert "protocol smiyc" in done.stdout
+    assert "my scorer: 3 of 3 score maps are smaller than their labels, 48 x 24 for 96 x 48" in done.stderr
+    assert (tmp_path / "r" / "report" / "heatmaps-road-anomaly.png").is_file()
+    again = oodbench("evaluate", "r", "--json", cwd=tmp_path)
+    (row,) = json.loads(again.stdout)["rows"]
+    assert (row["label"], row["params"], row["protocol"]["name"]) == ("my scorer", {"anomalous": "lower"}, "pooled")
+
+
+def test_photographs(network_file: Path, cityscapes: Path, tmp_path: Path) -> None:
+    path = save(tmp_path / "photos" / "street.png", photograph(1))
+    options = ["--method", "energy", "--model", network_file, "--id-data", cityscapes, "--out", "seen"]
+    done = oodbench("predict", path.parent, *options, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    first, second = done.stdout.splitlines()
+    assert re.fullmatch(
+        r"threshold -?[\d.]+: 5 % of in-distribution pixels score higher \(Cityscapes val, 2 frames\)", first
+    )
+    assert re.fullmatch(r" *\d+\.\d\d %  street", second)
+    assert (tmp_path / "seen" / "heatmaps" / "street.png").is_file()
+
+
 def test_a_dry_run_says_what_would_run_and_writes_nothing(network_file: Path, data: Path, tmp_path: Path) -> None:
     done = oodbench("run", "--model", network_file, "--data", data, "--dry-run", cwd=tmp_path / "..")
     assert done.returncode == 0, done.stderr
@@ -89,6 +124,13 @@ def test_data_roots_from_the_environment_and_the_config_file(network_file: Path,
         (["info", "metod", "msp"], "Did you mean 'method'?"),
         (["list", "metods"], "Did you mean 'methods'?"),
         (["report", "nowhere"], "no run in this folder"),
+        (["evaluate"], "evaluate takes the folder of a run, or --scores DIR"),
+        (["evaluate", "r", "--limit", "2"], "--limit goes with --scores"),
+        (["evaluate", "r", "--scores", "s", "--benchmark", "road-anomaly"], "not both"),
+        (["evaluate", "--scores", "s"], "--scores without --benchmark"),
+        (["evaluate", "--scores", "s", "--benchmark", "road-anomaly"], "0 --anomalous for 1 --scores"),
+        (["evaluate", "--scores", "s", "--benchmark", "b", "--name", "x", "--name", "y"], "2 --name for 1 --scores"),
+        (["predict", "nowhere"], "nowhere does not exist; expected an image or a folder of images"),
         (["run", "--plugin", "absent.py"], "no such plugin file"),
     ],
 )

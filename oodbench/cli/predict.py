@@ -1,0 +1,71 @@
+"""`oodbench predict`: photographs to score maps and heatmaps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from oodbench.cli.console import make_progress
+
+
+def predict(
+    images: Annotated[Path, typer.Argument(help="A folder of photographs, or one.", metavar="IMAGES")],
+    method: Annotated[str, typer.Option(help="A method, as NAME or NAME:key=value,...", metavar="METHOD")] = "gmmseg",
+    model: Annotated[
+        str, typer.Option(help="A network: FILE.onnx, FILE.safetensors, an embedded one.", metavar="NAME|FILE")
+    ] = "streets-gmmseg",
+    model_card: Annotated[
+        Path | None, typer.Option(help="What describes the network. By default FILE.toml.", metavar="FILE")
+    ] = None,
+    id_data: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A folder with in-distribution frames (Cityscapes) to fit and calibrate on. Embedded networks have "
+            "drawn ones.",
+            metavar="DIR|NAME=DIR",
+        ),
+    ] = None,
+    id_limit: Annotated[
+        int | None,
+        typer.Option(
+            help="Frames to fit on and to calibrate on at most, evenly spaced. By default 500, 12 drawn ones.",
+            metavar="N",
+        ),
+    ] = None,
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where the network runs.")] = "auto",
+    seed: Annotated[int, typer.Option(help="Seed of everything random.", metavar="N")] = 0,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for maps and heatmaps. By default one under runs/ that follows from the plan."),
+    ] = None,
+    plugin: Annotated[
+        list[Path] | None, typer.Option(help="A Python file with plugins of your own. Repeatable.", metavar="FILE")
+    ] = None,
+) -> None:
+    """Score photographs without labels: maps, heatmaps, and how much of each is above the in-distribution threshold."""
+    from oodbench.pipeline import predict as predict_images
+
+    progress = make_progress()
+    done = predict_images(
+        images,
+        method=method,
+        model=model,
+        model_card=model_card,
+        id_data=id_data or (),
+        id_limit=id_limit,
+        device=device,
+        seed=seed,
+        out=out,
+        plugins=[str(path) for path in plugin or ()],
+        progress=progress,
+    )
+    if done.threshold is None:
+        print("no threshold: without in-distribution frames (--id-data) it is not known what is common")
+    else:
+        part = f"{100 * done.threshold.share:g} % of in-distribution pixels score higher ({done.source})"
+        print(f"threshold {done.threshold.score:.6g}: {part}")
+        for each in done.shares:
+            print(f"{100 * (each.share or 0):6.2f} %  {each.image}")
+    progress.say(f"maps, heatmaps and shares: {done.folder}")

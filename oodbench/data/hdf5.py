@@ -1,0 +1,70 @@
+"""Score maps in HDF5, as SegmentMeIfYouCan's toolkit stores them: a file a frame, one data set `value` of half floats.
+
+The layout is that of its `ImageBackgroundService` and `Evaluation` (road-anomaly-benchmark, 2023-08): float16
+[height, width], gzip level 9, higher = more anomalous, the frame's id as the name.
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oodbench.errors import MissingExtraError, ScoreError
+from oodbench.files import write_atomically
+from oodbench.types import ScoreMap
+
+_KEY = "value"
+_COMPRESSION = 9
+
+
+def read_hdf5(path: Path) -> NDArray[Any]:
+    """The data set `value` of the file, as it is stored.
+
+    Raises:
+        ScoreError: there is none, or the file is not whole.
+        MissingExtraError: h5py is not installed.
+    """
+    h5py = _library()
+    try:
+        with h5py.File(path, "r") as file:
+            if isinstance(file.get(_KEY), h5py.Dataset):
+                return np.asarray(file[_KEY][()])
+            there = ", ".join(file) or "nothing"
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
+        raise ScoreError(f"{path}: not a whole HDF5 file ({error})", "Write or copy it again.") from None
+    raise ScoreError(
+        f"{path}: holds {there}; expected a data set '{_KEY}'", f"Write the scores under the name '{_KEY}'."
+    )
+
+
+def write_hdf5(path: Path, score: ScoreMap) -> None:
+    """Write a score map [height, width], rounded to half precision.
+
+    Raises:
+        ScoreError: a score is beyond what half precision holds, +-65504.
+        MissingExtraError: h5py is not installed.
+    """
+    h5py = _library()
+    with np.errstate(over="ignore"):
+        half = score.astype(np.float16)
+    if not np.isfinite(half).all():
+        raise ScoreError(
+            f"{path}: scores from {score.min():g} to {score.max():g}; half precision ends at +-65504",
+            "Map the scores monotonically to a smaller range first; the metrics stay as they are.",
+        )
+    content = io.BytesIO()
+    with h5py.File(content, "w") as file:
+        file.create_dataset(_KEY, data=half, compression="gzip", compression_opts=_COMPRESSION)
+    write_atomically(path, lambda out: out.write(content.getbuffer()))
+
+
+def _library() -> Any:
+    try:
+        import h5py
+    except ImportError as error:
+        raise MissingExtraError("HDF5", "hdf5", error) from None
+    return h5py

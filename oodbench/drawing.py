@@ -1,0 +1,71 @@
+"""How a score map becomes a picture: the colours, what they mean, and the sizes of panels. The same for every figure.
+
+The colour says how rare a score is among in-distribution pixels, from common to one in ten thousand, as calibration
+found it. So colours can be compared between frames and, unlike raw scores, between methods.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from oodbench.contracts import Calibration
+from oodbench.types import ScoreMap
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+WIDTH = 7.16
+"""Inches: the text width of a two-column paper."""
+
+COLOURS = "inferno"
+"""Matplotlib's name of the colours."""
+
+RAREST = 4.0
+"""The end of the scale: one in 10^4."""
+
+
+def colour_position(
+    score: ScoreMap, calibration: Calibration | None, scale: tuple[float, float] | None
+) -> NDArray[np.float32]:
+    """Where each pixel stands on the colour scale, 0 to 4; non-decreasing in the score.
+
+    Args:
+        score: float32 [H, W].
+        calibration: what says how rare a score is; None: `scale` has the scores at the ends.
+        scale: the lowest and the highest score.
+    """
+    if calibration is not None:
+        return calibration.rarity(score).clip(max=RAREST).astype(np.float32)
+    low, high = scale or (0.0, 1.0)
+    share = ((score - low) / max(high - low, 1e-12)).clip(0, 1)
+    return (RAREST * share).astype(np.float32)
+
+
+def to_width(picture: NDArray[Any], width: int) -> NDArray[Any]:
+    """A picture [H, W, 3] or a map [H, W] of that width, in its own proportions and type."""
+    height = max(round(width * picture.shape[0] / picture.shape[1]), 1)
+    return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), picture.dtype)
+
+
+def colour_scale(figure: Figure, calibration: Calibration | None, below: float) -> Axes:
+    """The scale under the panels, with what its colours mean; `below` is the share of the figure that is under them."""
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    axes = figure.add_axes((0.30, below * 0.62, 0.40, below * 0.16))
+    bar = figure.colorbar(ScalarMappable(Normalize(0, RAREST), COLOURS), cax=axes, orientation="horizontal")
+    bar.outline.set_linewidth(0.4)
+    axes.tick_params(labelsize=6, length=2, width=0.4, pad=1)
+    if calibration is None:
+        bar.set_ticks([0, RAREST], labels=["lowest 1 %", "highest 1 %"])
+        text = "score, by each method's own percentiles in this figure (no in-distribution frames were given)"
+    else:
+        bar.set_ticks([0, 1, 2, 3, 4], labels=["all", "1 in 10", "1 in 100", "1 in 1000", "1 in 10 000"])
+        text = f"how many in-distribution pixels score as high ({calibration.source})"
+    figure.text(0.5, below * 0.08, text, ha="center", va="bottom", fontsize=6)
+    return axes

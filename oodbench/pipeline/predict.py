@@ -1,0 +1,199 @@
+"""Photographs to score maps and pictures: a run's own stages, up to the score, on frames without labels."""
+
+from __future__ import annotations
+
+import csv
+import io
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from oodbench.contracts import Calibration, Scoring
+from oodbench.data import photographs
+from oodbench.errors import RunFolderError
+from oodbench.files import write_atomically
+from oodbench.pipeline.calibrate import calibrate, calibration_name, quality_name, quality_warnings
+from oodbench.pipeline.feed import batches, forward_batches
+from oodbench.pipeline.fit import fit
+from oodbench.pipeline.frames import FrameRecord
+from oodbench.pipeline.picture import DPI, Threshold, picture
+from oodbench.pipeline.plan import Plan, default_folder, make_plan, shared_needs
+from oodbench.pipeline.progress import Progress, Silent
+from oodbench.pipeline.record import PHOTOGRAPHS
+from oodbench.pipeline.request import Request
+from oodbench.pipeline.run import Several, planned, several
+from oodbench.pipeline.scoring import named, score_output
+from oodbench.pipeline.store import HEATMAPS, MAPS, SHARES, Store
+from oodbench.registry import Registry
+from oodbench.types import RGBImage, ScoreMap
+
+METHOD = "gmmseg"
+MODEL = "streets-gmmseg"
+
+FALSE_ALARMS = 0.05
+"""The share of in-distribution pixels that lie above the threshold."""
+
+
+class Share(NamedTuple):
+    """One photograph: its id, its size, and how many of its pixels are above the threshold (None without one)."""
+
+    image: str
+    height: int
+    width: int
+    above: int | None
+
+    @property
+    def share(self) -> float | None:
+        """Of the pixels, above the threshold."""
+        return None if self.above is None else self.above / (self.height * self.width)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What was made of photographs.
+
+    Attributes:
+        folder: where maps and pictures are.
+        threshold: None without in-distribution frames.
+        source: what the threshold was found on, in words.
+        shares: one a photograph, in order.
+    """
+
+    folder: Path
+    threshold: Threshold | None
+    source: str
+    shares: Sequence[Share]
+
+
+def predict(
+    images: str | Path,
+    *,
+    method: str = METHOD,
+    model: str | Path = MODEL,
+    model_card: str | Path | None = None,
+    id_data: Several = (),
+    id_limit: int | None = None,
+    device: Literal["auto", "cpu", "cuda"] = "auto",
+    seed: int = 0,
+    out: str | Path | None = None,
+    plugins: Several = (),
+    progress: Progress | None = None,
+) -> Prediction:
+    """`oodbench predict` from Python (docs/predict.md).
+
+    Args:
+        images: a folder of photographs, or one.
+        method: the method, as `NAME` or `NAME:key=value,...`.
+        model, model_card: the network and what describes it.
+        id_data, id_limit, device, seed, plugins, progress: as `oodbench.run`.
+        out: the folder for maps and pictures; by default one under runs/ that follows from the plan.
+
+    Raises:
+        OodbenchError: a mistake that can be mended; the message says how.
+    """
+    request = Request.of(
+        methods=(method,),
+        models=(str(model),),
+        model_cards=() if model_card is None else (str(model_card),),
+        id_data=several(id_data),
+        id_limit=id_limit,
+        device=device,
+        seed=seed,
+        out=out,
+        policy="resume",
+        plugins=several(plugins),
+    )
+    progress = progress or Silent()
+    registry = Registry(request.plugins)
+    plan = make_plan(request, registry, progress, photographs(Path(images)))
+    for warning in registry.warnings:
+        progress.warn(warning)
+    _check_folder(request.out or default_folder(plan.record))
+    # What the folder has of fits and calibrations is used; maps and pictures are made anew.
+    with planned(request, plan) as store:
+        for name in (MAPS, HEATMAPS):
+            shutil.rmtree(store.folder / name, ignore_errors=True)
+        fit(plan, store, progress)
+        calibrate(plan, store, progress)
+        calibration = _calibration(plan, store, progress)
+        threshold = None
+        if calibration is not None:
+            threshold = Threshold(calibration.score_at(1 - FALSE_ALARMS), FALSE_ALARMS)
+        shares = _score(plan, store, calibration, threshold, progress)
+        write_atomically(store.folder / SHARES, lambda file: file.write(_csv(shares, threshold).encode()))
+    return Prediction(store.folder, threshold, calibration.source if calibration else "", shares)
+
+
+def _check_folder(folder: Path) -> None:
+    there = Store(folder).plan()
+    if there is not None and [part.name for part in there.benchmarks] != [PHOTOGRAPHS]:
+        raise RunFolderError(f"{folder}: this folder holds a run", "Choose another one with --out.")
+
+
+def _calibration(plan: Plan, store: Store, progress: Progress) -> Calibration | None:
+    """The method's calibration; warns where the network is far from its card on the same frames."""
+    part = plan.record.calibrate
+    if part is None:
+        return None
+    (scorer,), (network,) = plan.record.scorers, plan.networks.values()
+    quality = store.read_json(quality_name(network.digest, part.digest))
+    for warning in quality_warnings(network.name, quality, network.expected) if quality else []:
+        progress.warn(warning)
+    return store.calibration(calibration_name(scorer.key, part))
+
+
+def _score(
+    plan: Plan, store: Store, calibration: Calibration | None, threshold: Threshold | None, progress: Progress
+) -> list[Share]:
+    (network,), (part,) = plan.networks.values(), plan.record.benchmarks
+    ((key, method),) = plan.scorers.items()
+    frames = [plan.frames[record.digest] for record in part.frames]
+    scoring, needs = Scoring(**plan.record.scoring), shared_needs(network, [method])
+    shares = []
+    with progress.track(f"score {network.name} on {part.name}", len(frames), "images") as advance:
+        for batch in forward_batches(network, frames, batches(len(frames), plan.record.batch_size), needs):
+            inside = [part.frames[index] for index in batch.positions]
+            with named(network.name, [frames[index] for index in batch.positions]):
+                scored, _ = score_output(batch.output, [(f.height, f.width) for f in inside], {key: method}, scoring)
+            for index, record, result in zip(batch.positions, inside, scored, strict=True):
+                score = result.scores[key]
+                above = None if threshold is None else int(np.count_nonzero(threshold.above(score)))
+                shares.append(Share(record.id, record.height, record.width, above))
+                _write(store, record, score)
+                _draw(plan, store, record, frames[index].read_image(), score, calibration, threshold)
+                advance(1)
+    return shares
+
+
+def _write(store: Store, record: FrameRecord, score: ScoreMap) -> None:
+    path = store.folder / MAPS / f"{record.id}.npy"
+    write_atomically(path, lambda file: np.save(file, score, allow_pickle=False))
+
+
+def _draw(
+    plan: Plan,
+    store: Store,
+    record: FrameRecord,
+    image: RGBImage,
+    score: ScoreMap,
+    calibration: Calibration | None,
+    threshold: Threshold | None,
+) -> None:
+    (scorer,) = plan.record.scorers
+    figure = picture(image, score, calibration, threshold, scorer.label, scorer.network)
+    path = store.folder / HEATMAPS / f"{record.id}.png"
+    write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=DPI, pil_kwargs={"compress_level": 1}))
+
+
+def _csv(shares: Sequence[Share], threshold: Threshold | None) -> str:
+    """One line a photograph; what needs a threshold is empty without one."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["image", "width", "height", "threshold", "pixels_above", "share_above"])
+    limit = None if threshold is None else threshold.score
+    writer.writerows([each.image, each.width, each.height, limit, each.above, each.share] for each in shares)
+    return text.getvalue()

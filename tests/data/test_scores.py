@@ -1,0 +1,200 @@
+"""Score maps in files: found by the frame's id, refused where they are not what they should be."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+from conftest import save
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from oodbench.data import find_scores, read_hdf5, read_scores, write_hdf5
+from oodbench.errors import MissingExtraError, OodbenchError, ScoreError
+
+EXACT = np.array([[0.5, -3.0, 0.0], [1024.0, -0.25, 7.0]], np.float16)
+"""Scores that every floating type holds."""
+
+
+def write(path: Path, values: Any) -> Path:
+    """In the format that the ending says."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".npy":
+        np.save(path, values, allow_pickle=True)
+    elif path.suffix == ".npz":
+        np.savez_compressed(path, anything=values)
+    else:
+        with h5py.File(path, "w") as file:
+            file["value"] = values
+    return path
+
+
+@pytest.mark.parametrize("ending", ["npy", "npz", "hdf5", "h5"])
+@pytest.mark.parametrize("dtype", ["<f2", "<f4", "<f8", ">f4"])
+def test_floats_of_any_width_and_order_of_bytes(tmp_path: Path, ending: str, dtype: str) -> None:
+    score = read_scores(write(tmp_path / f"a.{ending}", EXACT.astype(dtype)))
+    assert score.dtype == np.float32
+    assert score.tolist() == [[0.5, -3.0, 0.0], [1024.0, -0.25, 7.0]]
+
+
+def test_columns_first_in_memory_is_rows_first_in_the_map(tmp_path: Path) -> None:
+    write(tmp_path / "a.npy", np.asfortranarray(EXACT))
+    assert read_scores(tmp_path / "a.npy").tolist() == EXACT.tolist()
+
+
+def test_a_png_of_sixteen_bits(tmp_path: Path) -> None:
+    save(tmp_path / "a.png", np.array([[0, 1, 65535]], np.uint16))
+    assert read_scores(tmp_path / "a.png").tolist() == [[0.0, 1.0, 65535.0]]
+
+
+@settings(max_examples=20, deadline=None)
+@given(arrays(np.float32, (3, 4), elements=st.floats(-65000, 65000, width=32)))
+def test_hdf5_holds_scores_in_half_precision(tmp_path_factory: pytest.TempPathFactory, score: np.ndarray) -> None:
+    path = tmp_path_factory.mktemp("hdf5") / "inside" / "a.hdf5"
+    write_hdf5(path, score)
+    assert read_hdf5(path).tobytes() == score.astype(np.float16).tobytes()
+    assert np.array_equal(read_scores(path), score.astype(np.float16).astype(np.float32))
+
+
+def test_hdf5_as_the_toolkit_writes_it(tmp_path: Path) -> None:
+    write_hdf5(tmp_path / "a.hdf5", EXACT.astype(np.float32))
+    with h5py.File(tmp_path / "a.hdf5") as file:
+        stored = file["value"]
+        assert (stored.dtype, stored.shape, stored.compression, stored.compression_opts) == ("<f2", (2, 3), "gzip", 9)
+
+
+def test_half_precision_ends(tmp_path: Path) -> None:
+    with pytest.raises(ScoreError, match=r"scores from -1 to 70000; half precision ends"):
+        write_hdf5(tmp_path / "a.hdf5", np.array([[-1.0, 7e4]], np.float32))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_h5py_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "a.hdf5", EXACT)
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'oodbench\[hdf5\]'"):
+        read_scores(tmp_path / "a.hdf5")
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "message"),
+    [
+        ("a.npy", np.zeros((2, 3), np.int64), "holds int64; expected float16, float32 or float64"),
+        ("a.hdf5", np.zeros((2, 3), np.uint8), "holds uint8; expected float16, float32 or float64"),
+        ("a.npz", np.zeros((2, 3), bool), "holds bool; expected float16"),
+        ("a.npy", np.zeros((2, 3), np.complex64), "holds complex64"),
+        ("a.npy", np.array([["a", None]], object), "not a whole array of numbers"),
+        ("a.npz", np.array([[1.0, None]], object), "Object arrays cannot be loaded"),
+        ("a.npy", np.zeros((1, 2, 3)), r"an array of shape \(1, 2, 3\); expected \[height, width\]"),
+        ("a.h5", np.float32(3), r"an array of shape \(\)"),
+        ("a.npz", np.zeros((0, 3)), r"an array of shape \(0, 3\)"),
+        ("a.npy", np.array([[np.nan, 1.0, np.inf]]), "2 of 3 scores are NaN, infinite or beyond float32"),
+        ("a.npy", np.array([[1e300, 1.0]]), "1 of 2 scores are NaN, infinite or beyond float32"),
+    ],
+)
+def test_what_is_no_map_of_floats_is_refused(tmp_path: Path, name: str, values: Any, message: str) -> None:
+    path = write(tmp_path / name, values)
+    with pytest.raises(ScoreError, match=message) as error:
+        read_scores(path)
+    assert str(path) in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["a.npy", "a.npz", "a.hdf5", "a.png"])
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.95])
+def test_a_truncated_file_is_refused(tmp_path: Path, name: str, share: float) -> None:
+    values = np.random.default_rng(0).random((40, 60)).astype(np.float32)
+    path = (
+        save(tmp_path / name, (values * 65535).astype(np.uint16)) if name == "a.png" else write(tmp_path / name, values)
+    )
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(OodbenchError, match="not a whole") as error:
+        read_scores(path)
+    assert str(path) in str(error.value)
+
+
+def _two_arrays(path: Path) -> None:
+    np.savez(path, first=EXACT, second=EXACT)
+
+
+def _other_key(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        file["scores"] = EXACT
+
+
+def _group(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        file.create_group("value")
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "message"),
+    [
+        ("a.npz", _two_arrays, "arrays first, second; expected one"),
+        ("a.hdf5", _other_key, "holds scores; expected a data set 'value'"),
+        ("a.hdf5", _group, "holds value; expected a data set 'value'"),
+        (
+            "a.png",
+            lambda path: save(path, np.zeros((2, 3), np.uint8)),
+            "pixels of type L; expected one channel of sixteen",
+        ),
+    ],
+)
+def test_what_the_file_should_hold_is_said(
+    tmp_path: Path, name: str, make: Callable[[Path], None], message: str
+) -> None:
+    make(tmp_path / name)
+    with pytest.raises(OodbenchError, match=message):
+        read_scores(tmp_path / name)
+
+
+# which file is whose
+
+
+def test_a_frame_s_file_is_its_id_and_an_ending(tmp_path: Path) -> None:
+    names = ["b.1.npy", "town/c.npz", "a.hdf5", "d.PNG"]
+    for name in [*names, "town/e.npy", ".b.1.npy", "notes.txt"]:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    found = find_scores(tmp_path, ["a", "b.1", "town/c", "d"])
+    assert found.files == {
+        "a": tmp_path / "a.hdf5",
+        "b.1": tmp_path / "b.1.npy",
+        "town/c": tmp_path / "town/c.npz",
+        "d": tmp_path / "d.PNG",
+    }
+    assert found.others == {"town/e": tmp_path / "town/e.npy"}
+
+
+@pytest.mark.parametrize(
+    ("files", "messages"),
+    [
+        (["a.npy", "a.npz", "b.npy"], ["a has two files", "a.npz", "Keep one of the two"]),
+        (["a.npy", "B.npy"], ["1 of 2 frames have no score map; the first is b;", "b.{npy,npz,hdf5,h5,png}"]),
+        (["a_score.npy", "b_score.npy"], ["2 of 2 frames", "the first is a;", "there is, for example", "a_score.npy"]),
+        (["all/a.npy", "all/b.npy"], ["2 of 2 frames", "There is", "all/a.npy: give the folder"]),
+        (["a.txt"], ["2 of 2 frames", "It holds no score maps at all"]),
+    ],
+)
+def test_a_frame_without_a_file_or_with_two(tmp_path: Path, files: list[str], messages: list[str]) -> None:
+    for name in files:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    with pytest.raises(ScoreError) as error:
+        find_scores(tmp_path, ["a", "b"])
+    for message in messages:
+        assert message in str(error.value)
+
+
+def test_a_folder_that_is_none(tmp_path: Path) -> None:
+    with pytest.raises(ScoreError, match="absent does not exist; expected a folder of score maps"):
+        find_scores(tmp_path / "absent", ["a"])
+    (tmp_path / "file").touch()
+    with pytest.raises(ScoreError, match="file is a file; expected a folder of score maps"):
+        find_scores(tmp_path / "file", ["a"])
