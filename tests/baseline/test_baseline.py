@@ -70,6 +70,17 @@ def test_each_metric_has_a_direction_and_an_exact_tolerance(
     assert verdict.unmoved == 2
 
 
+def test_metrics_of_components_gate_where_they_have_a_tolerance(tmp_path: Path) -> None:
+    def objects(f1: float) -> Document:
+        return row(metrics={"AP": 0.5, "F1*": f1, "F1*@ID95": 0.3}, undefined={})
+
+    file = tmp_path / "baseline.json"
+    accept(write_result(tmp_path / "accepted", [objects(0.4)]), file, {"F1*": 1.0})
+    assert hold(file, objects(0.395)).passed
+    (move,) = hold(file, objects(0.2)).worse
+    assert (move.metric, move.points) == ("F1*", -20.0)
+
+
 def test_auroc_gates_where_it_has_a_tolerance(file: Path) -> None:
     assert hold(file, row(auroc=0.7)).passed
     assert not hold(file, row(auroc=0.7), AUROC=4.9).passed
