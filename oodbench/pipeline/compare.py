@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import combinations
-from typing import Any, Literal
+from typing import Literal
 
-from oodbench.contracts import HIGHER_IS_BETTER, Protocol, Row, Scoring
+from oodbench.contracts import HIGHER_IS_BETTER, Row
 from oodbench.errors import NotComparableError, UnknownNameError
 from oodbench.metrics.comparison import RESAMPLES, Difference, Paired, holm, ranks
 from oodbench.metrics.intervals import FEWEST
 from oodbench.metrics.sketches import Sketch
+from oodbench.pipeline.same_rows import differences, same_rows, title
 from oodbench.pipeline.view import Run
 
 LEVEL = 0.05
@@ -123,8 +124,8 @@ def compare_runs(
         NotComparableError: rows that are the same differ in frames, protocol or scoring, or there are none.
         UnknownNameError, NotStoredError: as `compare_methods`.
     """
-    pairs, only = _same_rows(first.rows, second.rows)
-    reasons = [reason for ours, theirs in pairs for reason in _differences(ours, theirs)]
+    pairs, only = same_rows(first.rows, second.rows)
+    reasons = [reason for ours, theirs in pairs for reason in differences(ours, theirs)]
     if reasons or not pairs:
         raise NotComparableError(
             f"{second.folder} can't be compared with {first.folder}",
@@ -180,7 +181,7 @@ def _all_pairs(paired: Paired, rows: Sequence[Row], metric: str) -> tuple[list[E
         _entry(paired, rows[order[i]], order[i], metric, place[i], found[0, i], corrected[0, i])
         for i in range(1, len(order))
     ]
-    return entries, _title(rows[order[0]]), len(pairs)
+    return entries, title(rows[order[0]]), len(pairs)
 
 
 def _against(paired: Paired, rows: Sequence[Row], metric: str, at: int) -> tuple[list[Entry], str, int] | None:
@@ -194,7 +195,7 @@ def _against(paired: Paired, rows: Sequence[Row], metric: str, at: int) -> tuple
         _entry(paired, rows[other], other, metric, None, difference, corrected)
         for other, difference, corrected in zip(others, found, holm([d.p for d in found]), strict=True)
     ]
-    return sorted(entries, key=lambda entry: -sign * entry.value), _title(rows[at]), len(others)
+    return sorted(entries, key=lambda entry: -sign * entry.value), title(rows[at]), len(others)
 
 
 def _entry(
@@ -245,7 +246,7 @@ def _sketches(run: Run, rows: Sequence[Row]) -> tuple[list[Sketch | None], list[
         sketch = run.sketch(row)
         grouped = None if sketch is None else sketch.grouped(run.groups(row.benchmark))
         if grouped is None:
-            reasons.append(f"{_title(row)}: its protocol ({row.protocol['name']}) has no sketch of each frame")
+            reasons.append(f"{title(row)}: its protocol ({row.protocol['name']}) has no sketch of each frame")
         elif grouped.units < FEWEST:
             reasons.append(f"{row.benchmark}: {grouped.units} independent frames are too few; {FEWEST} are the least")
             grouped = None
@@ -261,53 +262,8 @@ def _metrics(paired: Paired, wanted: Sequence[str]) -> Iterator[str]:
 
 
 def _find(rows: Sequence[Row], reference: str) -> int:
-    names = [{row.method, row.label, _title(row), f"{row.method} / {row.network}"} for row in rows]
+    names = [{row.method, row.label, title(row), f"{row.method} / {row.network}"} for row in rows]
     at = [index for index, known in enumerate(names) if reference in known]
     if len(at) != 1:
-        raise UnknownNameError("reference, or it is in several rows,", reference, [_title(row) for row in rows])
+        raise UnknownNameError("reference, or it is in several rows,", reference, [title(row) for row in rows])
     return at[0]
-
-
-def _title(row: Row) -> str:
-    return f"{row.label} / {row.network}"
-
-
-def _same_rows(first: Sequence[Row], second: Sequence[Row]) -> tuple[list[tuple[Row, Row]], list[str]]:
-    single = all(len({row.network for row in rows}) == 1 for rows in (first, second))
-
-    def key(row: Row) -> tuple[str, ...]:
-        return (row.label, row.benchmark) if single else (row.network, row.label, row.benchmark)
-
-    pairs, only = [], []
-    for row in first:
-        same = [other for other in second if key(other) == key(row)]
-        # Under several protocols the one of the same name; where there is none, what differs is said of any.
-        named = [other for other in same if other.protocol["name"] == row.protocol["name"]] or same[:1]
-        if named:
-            pairs.append((row, named[0]))
-        else:
-            only.append(f"only in the first run: {_title(row)}, {row.benchmark}")
-    keys = {key(row) for row in first}
-    only += [f"only in the second run: {_title(row)}, {row.benchmark}" for row in second if key(row) not in keys]
-    return pairs, list(dict.fromkeys(only))
-
-
-def _differences(first: Row, second: Row) -> list[str]:
-    found = []
-    for what, kind, ours, theirs in (
-        ("scoring", Scoring, first.scoring, second.scoring),
-        ("protocol", Protocol, first.protocol, second.protocol),
-    ):
-        for field in fields(kind):
-            old, new = (_or_default(record, field.name, field.default) for record in (ours, theirs))
-            if old != new and field.name != "source":
-                found.append(f"{what}: {field.name} is {old} in the first run, {new} in the second")
-    if first.digests.get("data") != second.digests.get("data"):
-        frames = [row.counts["frames"] for row in (first, second)]
-        differ = f"{frames[0]} and {frames[1]}" if frames[0] != frames[1] else f"{frames[0]} each, not the same"
-        found.append(f"frames of {first.benchmark}: {differ}")
-    return found
-
-
-def _or_default(record: dict[str, Any], name: str, default: object) -> object:
-    return record.get(name, default)
