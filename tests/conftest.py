@@ -8,9 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 from PIL import Image
 
 from oodbench.numerics import summarise
+
+# A slow machine is no failure.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
+
 
 NO_REAL_DATA = "no real data"
 REAL = Path(os.environ.get("OODBENCH_REAL_DATA", "nowhere"))

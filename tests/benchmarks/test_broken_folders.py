@@ -144,7 +144,7 @@ def test_whole_trees_are_read_and_paired(templates: dict[tuple[str, str], Path],
         assert frame.label_file is None or whose(frame.image_file) == whose(frame.label_file)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(data=st.data())
 def test_broken_trees_are_our_errors(templates: dict[tuple[str, str], Path], data: st.DataObject) -> None:
     key = data.draw(st.sampled_from(list(TREES)), "set and layout")

@@ -53,7 +53,7 @@ def test_a_png_of_sixteen_bits(tmp_path: Path) -> None:
     assert read_scores(tmp_path / "a.png").tolist() == [[0.0, 1.0, 65535.0]]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(arrays(np.float32, (3, 4), elements=st.floats(-65000, 65000, width=32)))
 def test_hdf5_holds_scores_in_half_precision(tmp_path_factory: pytest.TempPathFactory, score: np.ndarray) -> None:
     path = tmp_path_factory.mktemp("hdf5") / "inside" / "a.hdf5"

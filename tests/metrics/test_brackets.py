@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from oodbench.errors import ScoreError, UsageError
@@ -39,7 +39,6 @@ near = st.integers(0, 40).map(lambda step: 1.0 + step * 2.0**-12)
 scores = st.lists(near | st.floats(-2, 2, width=32) | st.sampled_from([-math.inf, 0.0, -0.0, math.inf]), min_size=2)
 
 
-@settings(deadline=None)
 @given(scores, st.sampled_from([12, 13, 16, 19]), st.data())
 def test_the_exact_value_is_always_inside(values: list[float], bits: int, data: st.DataObject) -> None:
     score = np.array(values, np.float32)

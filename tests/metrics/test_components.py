@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -108,7 +108,6 @@ def test_undefined_is_nan_with_a_reason() -> None:
 masks = arrays(np.uint8, (7, 9), elements=st.sampled_from([0, 0, 1, 255]))
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(masks, arrays(bool, (7, 9))), min_size=1, max_size=4), st.randoms())
 def test_equals_the_definitions_and_merges_in_any_order(
     frames: list[tuple[np.ndarray, np.ndarray]], random: object

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import precision_recall_curve, roc_curve
 
@@ -21,7 +21,6 @@ def counted(score: np.ndarray, label: np.ndarray) -> PixelCounts:
     return counts
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from(LEVELS) | st.floats(-2, 2, width=32), min_size=2, max_size=50), st.data())
 def test_equals_scikit_learn(values: list[float], data: st.DataObject) -> None:
     score = np.array(values, np.float32)

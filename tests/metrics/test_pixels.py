@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
@@ -57,7 +57,6 @@ scores = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(scores, st.data())
 def test_equals_the_definitions(values: list[float], data: st.DataObject) -> None:
     score = np.array(values, np.float32)
@@ -97,7 +96,6 @@ def test_equals_the_field_s_evaluators() -> None:
                 assert found[metric] == pytest.approx(value, abs=1e-12)
 
 
-@settings(deadline=None)
 @given(scores, st.integers(1, 5), st.randoms())
 def test_shards_merge_to_the_whole_in_any_order(values: list[float], parts: int, random: object) -> None:
     score = np.array(values, np.float32)
@@ -115,7 +113,6 @@ def test_shards_merge_to_the_whole_in_any_order(values: list[float], parts: int,
     assert (merged.best_f1, merged.best_f1_threshold) == (alone.best_f1, alone.best_f1_threshold)
 
 
-@settings(deadline=None)
 @given(scores)
 def test_a_monotone_map_of_the_scores_changes_nothing(values: list[float]) -> None:
     score = np.array(values, np.float32)

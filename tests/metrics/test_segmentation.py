@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, confusion_matrix, jaccard_score
 
@@ -53,7 +53,6 @@ def literal_ece(confidence: np.ndarray, right: np.ndarray, bins: int) -> float:
     return error
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.floats(1 / 32, 1, width=32) | st.sampled_from([0.25, 0.5, 1.0]), min_size=1, max_size=40),
     st.sampled_from([4, 15]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from oodbench.metrics import PROTOCOLS, Evaluation, FrameValues, PixelSketch, Sketch, evaluation, sketch_from
@@ -62,7 +62,6 @@ def test_it_gives_the_exact_numbers_closely(kind: str) -> None:
 few = st.lists(st.sampled_from([-1.5, -0.0, 0.0, 0.25, 0.5]) | st.floats(-2, 2, width=32), min_size=4, max_size=60)
 
 
-@settings(deadline=None)
 @given(few, st.data())
 def test_with_few_distinct_scores_average_precision_and_fpr_are_exact(values: list[float], data: st.DataObject) -> None:
     score = np.array(values, np.float32)[None]
