@@ -10,7 +10,7 @@ import numpy as np
 from oodbench.class_sets import CLASS_SETS
 from oodbench.contracts import Intervals, Scoring
 from oodbench.errors import NotStoredError
-from oodbench.metrics import POOLED, PROTOCOLS, Evaluation, PixelMetrics, PixelSketch, Sketch, evaluation, intervals
+from oodbench.metrics import PROTOCOLS, Evaluation, PixelMetrics, PixelSketch, Sketch, evaluation, intervals
 from oodbench.metrics.evaluation import as_read
 from oodbench.metrics.intervals import LEVEL, METHOD, RESAMPLES
 from oodbench.metrics.pixels import fpr_name
@@ -18,7 +18,7 @@ from oodbench.pipeline.calibrate import calibration_name
 from oodbench.pipeline.record import PlanRecord, ScorerRecord, SetRecord
 from oodbench.pipeline.store import Store, predictions_key
 from oodbench.pipeline.strata import FrameStrata
-from oodbench.types import CITYSCAPES_19, AnomalyLabels, ClassMap, Frame
+from oodbench.types import ClassMap, Frame
 
 NO_SKETCH = "the protocol bins each frame at percentiles of its own, and no sketch stands for that"
 
@@ -72,17 +72,6 @@ def _prediction(record: PlanRecord, scorer: ScorerRecord, store: Store, frame: s
         return store.read_map("predictions", predictions_key(network.digest, Scoring(**record.scoring)), frame)
     except NotStoredError:
         return None
-
-
-def compile_ahead() -> None:
-    """Compile the loops of the evaluation, on two pixels: seconds, where this machine has not done it yet."""
-    score, labels = np.array([[0.1, 0.3]], np.float32), AnomalyLabels(np.array([[0, 1]], np.uint8))
-    under = evaluation(POOLED)
-    under.update(score, labels)
-    under.metrics()
-    bins = under.bins()
-    assert bins is not None, "the pooled protocol has bins"
-    FrameStrata(bins, POOLED.tpr, None, CITYSCAPES_19).update(score, labels, np.zeros((1, 2), np.uint8))
 
 
 def take_in_and_look_again(

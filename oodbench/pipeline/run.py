@@ -7,12 +7,10 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Thread
 from typing import Literal, TypeAlias
 
 from oodbench.errors import NotStoredError, RunFolderError
 from oodbench.pipeline.calibrate import calibrate
-from oodbench.pipeline.details import compile_ahead
 from oodbench.pipeline.evaluate import evaluate, result, row_key
 from oodbench.pipeline.fit import fit
 from oodbench.pipeline.plan import Plan, default_folder, make_plan
@@ -115,9 +113,6 @@ def execute(request: Request, plan: Plan, progress: Progress) -> Run:
             "evaluate": lambda: _evaluate(plan, store, progress, request.keep_scores, run),
             "report": lambda: write_reports(run, progress),
         }
-        if request.last_stage in ("evaluate", "report"):
-            # While the network works, on whose threads Python waits.
-            Thread(target=compile_ahead).start()
         for stage in STAGES[1 : STAGES.index(request.last_stage) + 1]:
             stages[stage]()
         if request.keep_scores == "none" and request.last_stage in ("evaluate", "report"):
