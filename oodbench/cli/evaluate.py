@@ -54,7 +54,7 @@ def evaluate(
     limit: Annotated[
         str | None,
         typer.Option(
-            help="With --scores: only the first N frames, or all. By default all, 12 of a benchmark that is drawn.",
+            help="With --scores: only the first N frames, or all. By default all, 10 of a benchmark that is drawn.",
             metavar="N|all",
         ),
     ] = None,

@@ -30,7 +30,7 @@ def predict(
     id_limit: Annotated[
         int | None,
         typer.Option(
-            help="Frames to fit on and to calibrate on at most, evenly spaced. By default 500, 12 drawn ones.",
+            help="Frames to fit on and to calibrate on at most, evenly spaced. By default 500, 10 drawn ones.",
             metavar="N",
         ),
     ] = None,

@@ -61,7 +61,7 @@ def run(
     id_limit: Annotated[
         int | None,
         typer.Option(
-            help="Frames to fit on and to calibrate on at most, evenly spaced. By default 500, 12 drawn ones.",
+            help="Frames to fit on and to calibrate on at most, evenly spaced. By default 500, 10 drawn ones.",
             metavar="N",
         ),
     ] = None,
@@ -76,7 +76,7 @@ def run(
     limit: Annotated[
         str | None,
         typer.Option(
-            help="Only the first N frames of each benchmark, or all. By default all, 12 of those that are drawn.",
+            help="Only the first N frames of each benchmark, or all. By default all, 10 of those that are drawn.",
             metavar="N|all",
         ),
     ] = None,
