@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-from oodbench.contracts import Archive, Benchmark, BenchmarkCard, Roots
+from oodbench.contracts import Archive, Benchmark, BenchmarkCard, ComponentSizes, Roots
 from oodbench.data import LabelRule, Layout, by_name, file_frame, find_layout, open_layouts, pair_by_stem
 from oodbench.errors import DataError, DataNotFoundError
 from oodbench.types import ANOMALY, IN_DISTRIBUTION, VOID, Frame, FrameSet
@@ -100,6 +100,7 @@ def _card(rule: str, title: str, labels: Mapping[str, str], *, known: bool = Tru
         layouts={"official": _LAYOUT},
         obtain=_OBTAIN,
         leaderboard_protocol="smiyc" if rule == "smiyc" else "pebal" if rule == "pebal" else "strict-fpr",
+        components=ComponentSizes(prediction=50, object=10),  # as the obstacle track's
         variant_of="" if rule == "smiyc" and known else usual if rule != "smiyc" else "lost-and-found@smiyc",
         archives=(Archive("leftImg8bit.zip"), Archive("gtCoarse.zip")),
     )

@@ -268,7 +268,7 @@ def test_an_empty_set_and_two_frames_of_one_name(network_file: Path, data: Path,
     for scene in ("aachen", "bochum"):
         save(data / f"cityscapes/leftImg8bit/train/{scene}/twin_leftImg8bit.png", photograph(1))
         save(data / f"cityscapes/gtFine/train/{scene}/twin_gtFine_labelIds.png", np.full((48, 96), 7, np.uint8))
-    parts = ("aachen/twin_leftImg8bit.png", "bochum/twin_leftImg8bit.png", "have one id")
+    parts = ("aachen/twin_leftImg8bit.png", "bochum/twin_leftImg8bit.png", "have the same name")
     refused(tmp_path / "run", *parts, network=network_file, data=data, methods=["msp"])
 
 
