@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from oodbench.contracts import Dataset, DatasetCard, Roots
-from oodbench.data import LabelRule, by_name, file_frame, find_layout, pair_by_stem, readable
+from oodbench.data import LabelRule, cityscapes_pairs, file_frame, find_layout, readable
 from oodbench.types import CITYSCAPES_19, VOID, FrameSet
 
 PLUGINS = {
@@ -53,11 +53,9 @@ class Cityscapes(Dataset):
 
 
 def _split(folder: Path, split: str, layout: str) -> FrameSet:
-    images = by_name((folder / "leftImg8bit" / split).glob("*/*_leftImg8bit.png"), "_leftImg8bit")
-    labels = by_name((folder / "gtFine" / split).glob("*/*_gtFine_labelIds.png"), "_gtFine_labelIds")
+    pairs = cityscapes_pairs(folder / "leftImg8bit" / split, folder / "gtFine" / split)
     frames = tuple(
-        file_frame(name, name.split("_")[0], image, label, _RULE, CITYSCAPES_19)
-        for name, image, label in pair_by_stem(images, labels, folder / "leftImg8bit" / split)
+        file_frame(name, name.split("_")[0], image, label, _RULE, CITYSCAPES_19) for name, image, label in pairs
     )
     return FrameSet(frames, layout, folder, _CARD.splits[split])
 

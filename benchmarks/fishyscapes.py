@@ -18,6 +18,7 @@ from oodbench.data import (
     LabelRule,
     Layout,
     by_name,
+    cityscapes_pairs,
     course,
     file_frame,
     images_by_stem,
@@ -205,7 +206,6 @@ def _is_cityscapes(folder: Path, named: bool) -> bool:
 
 
 def _cityscapes_frames(folder: Path) -> tuple[Frame, ...]:
-    images = by_name(folder.glob("leftImg8bit_trainvaltest/leftImg8bit/val/*/*_leftImg8bit.png"), "_leftImg8bit")
-    labels = by_name(folder.glob("gtFine_trainvaltest/gtFine/val/*/*_gtFine_labelIds.png"), "_gtFine_labelIds")
-    pairs = pair_by_stem(images, labels, folder)
+    images, labels = (folder / f"{tree}_trainvaltest" / tree / "val" for tree in ("leftImg8bit", "gtFine"))
+    pairs = cityscapes_pairs(images, labels)
     return tuple(file_frame(name, scene_of(name), image, label, _RULE) for name, image, label in pairs)

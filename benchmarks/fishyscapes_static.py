@@ -17,6 +17,7 @@ from oodbench.data import (
     LabelRule,
     Layout,
     by_name,
+    cityscapes_pairs,
     course,
     file_frame,
     find_layout,
@@ -185,7 +186,8 @@ def _is_unversioned(ending: str, folder: Path, named: bool) -> bool:
 def _frames(ending: str, folder: Path) -> tuple[Frame, ...]:
     images = by_name(folder.glob(f"*_rgb.{ending}"), "_rgb")
     labels = by_name(folder.glob("*_labels.png"), "_labels")
-    return _paired(images, labels, folder)
+    pairs = pair_by_stem(images, labels, folder)
+    return tuple(file_frame(name, name, image, label, _RULE) for name, image, label in pairs)
 
 
 def _is_cityscapes(folder: Path, named: bool) -> bool:
@@ -194,11 +196,6 @@ def _is_cityscapes(folder: Path, named: bool) -> bool:
 
 
 def _cityscapes_frames(folder: Path) -> tuple[Frame, ...]:
-    images = by_name(folder.glob("leftImg8bit_trainvaltest/leftImg8bit/val/*/*_leftImg8bit.png"), "_leftImg8bit")
-    labels = by_name(folder.glob("gtFine_trainvaltest/gtFine/val/*/*_gtFine_labelIds.png"), "_gtFine_labelIds")
-    return _paired(images, labels, folder)
-
-
-def _paired(images: dict[str, Path], labels: dict[str, Path], folder: Path) -> tuple[Frame, ...]:
-    pairs = pair_by_stem(images, labels, folder)
+    images, labels = (folder / f"{tree}_trainvaltest" / tree / "val" for tree in ("leftImg8bit", "gtFine"))
+    pairs = cityscapes_pairs(images, labels)
     return tuple(file_frame(name, name, image, label, _RULE) for name, image, label in pairs)

@@ -117,57 +117,21 @@ class ObstacleAll(_Hidden):
     frame_name = _scenes(f"{_DAY}|{_NIGHT}|{_SNOW}|validation")
 
 
-class CurvyStreet(_Hidden):
-    """How many frames a scene has is not published, so a part of one can't be told from the whole."""
+def _scene(scene: str) -> type[_Hidden]:
+    """One scene. How many frames it has is not published, so a part of one can't be told from the whole."""
 
-    card = _obstacle("curvy-street", 0, "curvy-street")
-    frame_name = _scenes("curvy-street")
+    class Scene(_Hidden):
+        card = _obstacle(scene, 0, scene)
+        frame_name = _scenes(scene)
 
-
-class DarkAsphalt(_Hidden):
-    """As CurvyStreet."""
-
-    card = _obstacle("darkasphalt", 0, "darkasphalt")
-    frame_name = _scenes("darkasphalt")
+    return Scene
 
 
-class DarkAsphalt2(_Hidden):
-    """As CurvyStreet."""
-
-    card = _obstacle("darkasphalt2", 0, "darkasphalt2")
-    frame_name = _scenes("darkasphalt2")
-
-
-class Gravel(_Hidden):
-    """As CurvyStreet."""
-
-    card = _obstacle("gravel", 0, "gravel")
-    frame_name = _scenes("gravel")
-
-
-class GreyAsphalt(_Hidden):
-    """As CurvyStreet."""
-
-    card = _obstacle("greyasphalt", 0, "greyasphalt")
-    frame_name = _scenes("greyasphalt")
-
-
-class Motorway(_Hidden):
-    """As CurvyStreet."""
-
-    card = _obstacle("motorway", 0, "motorway")
-    frame_name = _scenes("motorway")
-
-
-class OneWayStreet(_Hidden):
-    """As CurvyStreet."""
-
-    card = _obstacle("one-way-street", 0, "one-way-street")
-    frame_name = _scenes("one-way-street")
-
-
-class Paving(_Hidden):
-    """As CurvyStreet."""
-
-    card = _obstacle("paving", 0, "paving")
-    frame_name = _scenes("paving")
+CurvyStreet = _scene("curvy-street")
+DarkAsphalt = _scene("darkasphalt")
+DarkAsphalt2 = _scene("darkasphalt2")
+Gravel = _scene("gravel")
+GreyAsphalt = _scene("greyasphalt")
+Motorway = _scene("motorway")
+OneWayStreet = _scene("one-way-street")
+Paving = _scene("paving")

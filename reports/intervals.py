@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-
-from oodbench.contracts import HIGHER_IS_BETTER, Report, ReportCard, RunView
-from oodbench.files import write_atomically
-from oodbench.reports.tables import comparison_tables
+from oodbench.contracts import ReportCard, RunView
+from oodbench.reports.tables import TextReport, arrow, comparison_tables
 
 PLUGINS = {"reports": {"intervals": ("Intervals", "the table with intervals as plain text, a benchmark at a time")}}
 
 
-class Intervals(Report):
+class Intervals(TextReport):
     """The best value has a star, the second a plus, as in the terminal's table."""
 
     card = ReportCard("intervals", "Table with intervals", text=True)
-
-    def write(self, run: RunView, out: Path) -> Sequence[Path]:
-        path = out / "intervals.txt"
-        text = self.text(run)
-        write_atomically(path, lambda file: file.write(text.encode()))
-        return [path]
+    file = "intervals.txt"
 
     def text(self, run: RunView) -> str:
         from tabulate import tabulate
@@ -33,8 +24,7 @@ class Intervals(Report):
                 chosen = [c for c, (name, _) in enumerate(table.columns) if name == benchmark]
                 heads = [*table.heads()]
                 for c in chosen:
-                    metric = table.columns[c][1]
-                    heads += [f"{metric} {'↑' if HIGHER_IS_BETTER.get(metric, False) else '↓'}", ""]
+                    heads += [arrow(table.columns[c][1]), ""]
                 body = []
                 for line, (who, names) in enumerate(zip(table.lines, table.names(), strict=True)):
                     cells = [*names]

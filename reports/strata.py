@@ -7,10 +7,9 @@ methods in a column and not the columns of a method; recall compares both.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-from oodbench.contracts import Report, ReportCard, RunView, Strata, Threshold
-from oodbench.files import write_atomically
+from oodbench.contracts import ReportCard, RunView, Strata, Threshold
+from oodbench.reports.tables import TextReport
 
 PLUGINS = {"reports": {"strata": ("StrataText", "results by size, place and class of the anomaly, and thresholds")}}
 
@@ -23,16 +22,11 @@ _TITLES = {
 _SHOWN = 0.01
 
 
-class StrataText(Report):
+class StrataText(TextReport):
     """A table for each benchmark, network and way to divide, with a line for each method."""
 
     card = ReportCard("strata", "Results by size, place and class", text=True)
-
-    def write(self, run: RunView, out: Path) -> Sequence[Path]:
-        path = out / "strata.txt"
-        text = self.text(run)
-        write_atomically(path, lambda file: file.write(text.encode()))
-        return [path]
+    file = "strata.txt"
 
     def text(self, run: RunView) -> str:
         parts, without = [], []

@@ -134,27 +134,28 @@ def _interval_notes(rows: Sequence[Row]) -> list[str]:
     return [*made, *missing]
 
 
-def _arrow(metric: str) -> str:
+def arrow(metric: str) -> str:
+    """The metric with the direction in which it gets better."""
     return f"{metric} {'↑' if _HIGHER_IS_BETTER.get(metric, False) else '↓'}"
 
 
-class _TextTable(Report):
-    """A table in one text file."""
+class TextReport(Report):
+    """A report in one text file, named `file`."""
 
-    ending: str
+    file: str
 
     def write(self, run: RunView, out: Path) -> Sequence[Path]:
-        path = out / f"table.{self.ending}"
+        path = out / self.file
         text = self.text(run)
         write_atomically(path, lambda file: file.write(text.encode()))
         return [path]
 
 
-class Terminal(_TextTable):
+class Terminal(TextReport):
     """Plain text, as wide as it needs to be; the best value has a star, the second a plus."""
 
     card = ReportCard("terminal", "Table as plain text", default=True, text=True)
-    ending = "txt"
+    file = "table.txt"
 
     def text(self, run: RunView) -> str:
         from rich import box
@@ -170,7 +171,7 @@ class Terminal(_TextTable):
                 table.add_column(head, no_wrap=True, vertical="bottom")
             shown = ""
             for benchmark, metric in comparison.columns:
-                table.add_column(f"{benchmark if benchmark != shown else ''}\n{_arrow(metric)}", justify="right")
+                table.add_column(f"{benchmark if benchmark != shown else ''}\n{arrow(metric)}", justify="right")
                 shown = benchmark
             marks = {1: "*", 2: "+"}
             for line, (names, values) in enumerate(zip(comparison.names(), comparison.lines.values(), strict=True)):
@@ -183,11 +184,11 @@ class Terminal(_TextTable):
         return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + "\n"
 
 
-class Markdown(_TextTable):
+class Markdown(TextReport):
     """The best value is bold, the second underlined."""
 
     card = ReportCard("markdown", "Table in Markdown", default=True, text=True)
-    ending = "md"
+    file = "table.md"
 
     def text(self, run: RunView) -> str:
         from tabulate import tabulate
@@ -205,7 +206,7 @@ class Markdown(_TextTable):
             ]  # fmt: skip
             heads = [
                 *comparison.heads(),
-                *(f"{benchmark} {_arrow(metric)}" for benchmark, metric in comparison.columns),
+                *(f"{benchmark} {arrow(metric)}" for benchmark, metric in comparison.columns),
             ]
             align = ["left"] * len(comparison.heads()) + ["right"] * len(comparison.columns)
             parts.append(tabulate(body, heads, "pipe", disable_numparse=True, colalign=align))
@@ -214,11 +215,11 @@ class Markdown(_TextTable):
         return "\n\n".join(parts) + "\n"
 
 
-class Latex(_TextTable):
+class Latex(TextReport):
     """Needs \\usepackage{booktabs}. The best value is bold, the second underlined; intervals stand below the values."""
 
     card = ReportCard("latex", "Table in LaTeX", default=True, text=True)
-    ending = "tex"
+    file = "table.tex"
 
     def text(self, run: RunView) -> str:
         import pandas as pd
@@ -226,7 +227,7 @@ class Latex(_TextTable):
         parts = []
         for comparison in comparison_tables(run):
             columns = pd.MultiIndex.from_tuples(
-                [(_escape(benchmark), _arrow(metric).replace("↑", r"$\uparrow$").replace("↓", r"$\downarrow$"))
+                [(_escape(benchmark), arrow(metric).replace("↑", r"$\uparrow$").replace("↓", r"$\downarrow$"))
                  for benchmark, metric in comparison.columns]
             )  # fmt: skip
             index = pd.Index([_escape(" / ".join(names)) for names in comparison.names()])
@@ -249,11 +250,11 @@ def _stacked(value: str, bounds: str) -> str:
     return rf"\shortstack{{{value}\\{{\tiny {bounds}}}}}" if bounds else value
 
 
-class Csv(_TextTable):
+class Csv(TextReport):
     """For further computation: fractions with all their digits."""
 
     card = ReportCard("csv", "Rows as CSV", default=True, text=True)
-    ending = "csv"
+    file = "table.csv"
 
     def text(self, run: RunView) -> str:
         import pandas as pd

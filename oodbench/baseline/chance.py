@@ -13,7 +13,8 @@ from statistics import stdev
 
 from oodbench.baseline.compare import differences
 from oodbench.baseline.record import Measurement
-from oodbench.baseline.store import read_result, read_rows
+from oodbench.baseline.store import measurement, read_rows
+from oodbench.contracts import Row
 from oodbench.errors import NotComparableError, UsageError
 
 # Of all moving numbers together.
@@ -33,28 +34,27 @@ def with_chance(run: Path, others: Sequence[Path]) -> Measurement:
         NotComparableError: one differs in more than its seed.
         RunFolderError: as `read_rows`.
     """
-    measured = read_result(run)
     if len(others) < _FEWEST - 1:
         raise UsageError(
             f"{len(others) + 1} runs don't show how far chance moves a number; expected {_FEWEST} or more",
             "Ten make tight tolerances: oodbench run --seed 1 --out ..., --seed 2, and so on.",
         )
-    _check_seeds([run, *others])
-    runs = [measured]
-    for folder in others:
-        runs.append(read_result(folder))
-        reasons = differences(measured, runs[-1])
+    runs = [(folder, read_rows(folder)) for folder in (run, *others)]
+    _check_seeds(runs)
+    measured, *alike = (measurement(folder, rows) for folder, rows in runs)
+    for folder, other in zip(others, alike, strict=True):
+        reasons = differences(measured, other)
         if reasons:
             raise NotComparableError(
                 f"{folder / 'result.json'} differs from {run / 'result.json'} in more than its seed",
                 reasons,
                 "Run again with the same command and another --seed.",
             )
-    by_key = [{row.key: row.metrics for row in made.rows} for made in runs]
+    by_key = [{row.key: row.metrics for row in made.rows} for made in (measured, *alike)]
     moving: dict[tuple[str, ...], dict[str, float]] = {}
     for row in measured.rows:
         for metric in row.metrics:
-            found = [100 * number for rows in by_key if (number := rows[row.key][metric]) is not None]
+            found = [100 * number for known in by_key if (number := known[row.key][metric]) is not None]
             if len(set(found)) > 1:
                 moving.setdefault(row.key, {})[metric] = stdev(found)
     reach = _reach(len(runs), sum(map(len, moving.values()))) if moving else 0.0
@@ -80,17 +80,19 @@ def _reach(runs: int, numbers: int) -> float:
     return float(t.ppf(1 - _FALSE_ALARMS / numbers, runs - 1)) * 2**0.5
 
 
-def _check_seeds(folders: Sequence[Path]) -> None:
-    seen: dict[int, Path] = {}
+def _check_seeds(runs: Sequence[tuple[Path, Sequence[Row]]]) -> None:
+    seen: dict[int, int] = {}
     weights: dict[str, str] = {}
-    for folder in folders:
-        for row in read_rows(folder):
-            if weights.setdefault(row.network, row.digests.get("network", "")) != row.digests.get("network", ""):
+    for place, (folder, rows) in enumerate(runs):
+        for row in rows:
+            digest = row.digests.get("network", "")
+            if weights.setdefault(row.network, digest) != digest:
                 raise UsageError(
-                    f"{folder}: {row.network} has other weights there than in {folders[0]}",
+                    f"{folder}: {row.network} has other weights there than in {runs[0][0]}",
                     "Chance is measured on one network, under several seeds.",
                 )
-            if seen.setdefault(row.seed, folder) != folder:
+            first = seen.setdefault(row.seed, place)
+            if first != place:
                 raise UsageError(
-                    f"{folder} and {seen[row.seed]} are both of seed {row.seed}", "Give each run a --seed of its own."
+                    f"{folder} and {runs[first][0]} are both of seed {row.seed}", "Give each run a --seed of its own."
                 )

@@ -67,7 +67,12 @@ def read_result(folder: Path) -> Measurement:
     Raises:
         RunFolderError: as `read_rows`, or its rows are not of one run.
     """
-    path, rows = folder / "result.json", read_rows(folder)
+    return measurement(folder, read_rows(folder))
+
+
+def measurement(folder: Path, rows: Sequence[Row]) -> Measurement:
+    """What these rows of the run in this folder measured; raises as `read_result`."""
+    path = folder / "result.json"
     try:
         measured = _measurement(path, rows)
     except ValidationError as error:

@@ -55,6 +55,8 @@ def compare(
 def _text(table: ComparisonOfRows) -> str:
     from tabulate import tabulate
 
+    from oodbench.pipeline.compare import LEVEL
+
     ranked = any(entry.rank is not None for entry in table.entries)
     networks = len({entry.network for entry in table.entries}) > 1
     heads = [*(["Rank"] if ranked else []), "Method", *(["Network"] if networks else []), table.metric, "95 %"]
@@ -83,14 +85,11 @@ def _text(table: ComparisonOfRows) -> str:
         f"{table.unit}, paired.",
     ]
     least = 2 * table.comparisons / (table.resamples + 1)
-    if least >= _LEVEL:
+    if least >= LEVEL:
         lines.append(f"No p can be below {least:.3f} here: use more resamples (--resamples).")
     if ranked:
         lines.append("Rank: one more than the number of methods that are significantly better.")
     return "\n".join([*lines, *table.left_out])
-
-
-_LEVEL = 0.05
 
 
 def _bounds(bounds: tuple[float, float] | None, how: str = ".1f") -> str:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from oodbench.pipeline import Run
 
 # Seconds between two plain lines about the same piece of work.
 _INTERVAL = 10.0
@@ -78,6 +83,12 @@ class BarProgress:
                 bar.update(task, advance=count, rate=rate(state.completed + count, state.elapsed))
 
             yield advance
+
+
+def print_run(run: Run, *, as_json: bool) -> None:
+    """A run's table to standard output, or its result.json."""
+    text = json.dumps(run.result, indent=1) + "\n" if as_json else run.registry.report("terminal").text(run)
+    print(text, end="")
 
 
 def make_progress() -> PlainProgress | BarProgress:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from oodbench.cli.console import make_progress
+from oodbench.cli.console import make_progress, print_run
 from oodbench.errors import UsageError
 from oodbench.types import Resize
 
@@ -113,7 +112,7 @@ def evaluate(
     )
     progress = make_progress()
     done = evaluate_given(request, given, protocols, progress)
-    print(json.dumps(done.result, indent=1) if as_json else done.registry.report("terminal").text(done), end="")
+    print_run(done, as_json=as_json)
     progress.say(f"table and figures: {done.folder / 'report'}")
 
 
@@ -126,7 +125,7 @@ def _evaluate_run(run: Path | None, protocols: list[str], as_json: bool, **other
     from oodbench.pipeline import load
 
     done = load(run).evaluate(make_progress(), protocols)
-    print(json.dumps(done.result, indent=1) if as_json else done.registry.report("terminal").text(done), end="")
+    print_run(done, as_json=as_json)
 
 
 def _given(folders: list[Path], names: list[str], ways: list[str]) -> list[Given]:

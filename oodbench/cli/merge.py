@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from oodbench.cli.console import make_progress
+from oodbench.cli.console import make_progress, print_run
 
 
 def merge(
@@ -25,8 +24,6 @@ def merge(
 
     progress = make_progress()
     done = put_together(folders, out, progress)
-    if as_json:
-        print(json.dumps(done.result, indent=1))
-    else:
-        print(done.registry.report("terminal").text(done), end="")
+    print_run(done, as_json=as_json)
+    if not as_json:
         progress.say(f"table and figures: {done.folder / 'report'}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from oodbench.cli.console import make_progress
+from oodbench.cli.console import make_progress, print_run
 from oodbench.errors import UsageError
 from oodbench.types import Resize
 
@@ -147,10 +147,9 @@ def run(
         progress.say(f"stopped after {request.last_stage}; {done.folder}")
         if request.shard:
             progress.say(f"once all pieces are there: oodbench merge {out or default_folder(plan.record)}")
-    elif as_json:
-        print(json.dumps(done.result, indent=1))
-    else:
-        print(done.registry.report("terminal").text(done), end="")
+        return
+    print_run(done, as_json=as_json)
+    if not as_json:
         progress.say(f"table and figures: {done.folder / 'report'}")
 
 

@@ -5,7 +5,7 @@ from oodbench.data.folders import Layout, find_layout, open_layouts, readable
 from oodbench.data.hdf5 import read_hdf5, write_hdf5
 from oodbench.data.images import image_size, read_grey16, read_image, read_indices
 from oodbench.data.labels import VOID_RULE, LabelRule, file_frame
-from oodbench.data.pairing import by_name, course, images_by_stem, pair_by_stem, synboost
+from oodbench.data.pairing import by_name, cityscapes_pairs, course, images_by_stem, pair_by_stem, synboost
 from oodbench.data.photographs import photographs
 from oodbench.data.scores import ScoreFiles, find_scores, read_scores
 
@@ -16,6 +16,7 @@ __all__ = [
     "ScoreFiles",
     "by_name",
     "check_frame",
+    "cityscapes_pairs",
     "course",
     "file_frame",
     "find_layout",

@@ -75,6 +75,20 @@ def pair_by_stem(images: Mapping[str, Path], labels: Mapping[str, Path], where: 
     return [(name, images[name], labels[name]) for name in images]
 
 
+def cityscapes_pairs(images: Path, labels: Path) -> list[tuple[str, Path, Path]]:
+    """(id, image, label) of a split of Cityscapes' two trees, folders of cities; raises as `pair_by_stem`.
+
+    Args:
+        images: with <city>/<id>_leftImg8bit.png.
+        labels: with <city>/<id>_gtFine_labelIds.png.
+    """
+    return pair_by_stem(
+        by_name(images.glob("*/*_leftImg8bit.png"), "_leftImg8bit"),
+        by_name(labels.glob("*/*_gtFine_labelIds.png"), "_gtFine_labelIds"),
+        images,
+    )
+
+
 def pack(rule: LabelRule, *names: str, images: str = "images", labels: str = "labels_masks") -> Layout:
     """The layout of packs that hold several sets, each with a folder of images and one of labels of the same names.
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
-from oodbench.data.images import image_size, read_image
+from oodbench.data.labels import file_frame
 from oodbench.data.pairing import images_by_stem
 from oodbench.errors import DataError
-from oodbench.types import Frame, FrameSet
+from oodbench.types import FrameSet
 
 
 def photographs(source: Path) -> FrameSet:
@@ -26,14 +25,5 @@ def photographs(source: Path) -> FrameSet:
         raise DataError(
             f"{source}: no image lies in this folder", "Give the folder in which the images lie themselves, or a file."
         )
-    frames = tuple(
-        Frame(
-            id=name,
-            group=name,
-            read_size=partial(image_size, path),
-            read_image=partial(read_image, path),
-            image_file=path,
-        )
-        for name, path in files.items()
-    )
+    frames = tuple(file_frame(name, name, path) for name, path in files.items())
     return FrameSet(frames, "plain", source if source.is_dir() else source.parent, len(frames))

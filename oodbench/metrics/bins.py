@@ -106,9 +106,7 @@ def choose_bins(points: Points, positive: int, negative: int, tpr: float, cells:
 @numba.njit(inline="always")
 def bin_of(bits: Any, edges: NDArray[np.uint32], first: NDArray[np.int64]) -> Any:
     """The bin of a score by its bits. Of the edges, those of its bucket are searched, most often none."""
-    if bits == np.uint32(0x80000000):  # -0.0
-        bits = np.uint32(0)
-    key = ~bits if bits & np.uint32(0x80000000) else bits | np.uint32(0x80000000)
+    key = kernels.key_of(bits)
     bucket = key >> np.uint32(16)
     low, high = first[bucket], first[bucket + 1]
     while low < high:

@@ -55,8 +55,7 @@ class BucketCounts:
 
     Args:
         bits: how many, 12 to 24. The state takes 16 bytes times two to their power and never more: 1 MiB for 16, 8 for
-            19, 64 for 22; each bit halves the brackets, until a
-            bucket holds one score alone.
+            19, 64 for 22; each bit halves the brackets, until a bucket holds one score alone.
     """
 
     def __init__(self, bits: int = 16) -> None:

@@ -17,7 +17,8 @@ _LOW = (1 << 16) - 1
 
 
 @numba.njit(inline="always")
-def _key(bits: Any) -> Any:
+def key_of(bits: Any) -> Any:
+    """The order-preserving key of a score, from its bits; of one score, as `keys_of` of many."""
     if bits == np.uint32(0x80000000):  # -0.0
         bits = np.uint32(0)
     return ~bits if bits & np.uint32(0x80000000) else bits | np.uint32(0x80000000)
@@ -54,7 +55,7 @@ def append(
         b = bits[i]
         if (b & np.uint32(0x7FFFFFFF)) > np.uint32(0x7F800000):
             broken += 1
-        key = _key(b)
+        key = key_of(b)
         if label == ANOMALY:
             positive[anomalous] = key
             anomalous += 1
@@ -124,7 +125,7 @@ def count_halves(bits: NDArray[np.uint32], labels: NDArray[np.uint8], dense: NDA
         if (bits[i] & np.uint32(0x7FFFFFFF)) > np.uint32(0x7F800000):
             broken += 1
         anomalous += label
-        dense[label, _key(bits[i]) >> np.uint32(HALF_BITS)] += 1
+        dense[label, key_of(bits[i]) >> np.uint32(HALF_BITS)] += 1
     return anomalous, void, broken
 
 
@@ -136,7 +137,7 @@ def count_low(
     for i in range(bits.size):
         label = labels[i]
         if label <= ANOMALY:
-            key = _key(bits[i])
+            key = key_of(bits[i])
             place = slot[key >> np.uint32(16)]
             if place >= 0:
                 counts[place, label, key & np.uint32(0xFFFF)] += 1
@@ -158,7 +159,7 @@ def count_buckets(
             continue
         if (bits[i] & np.uint32(0x7FFFFFFF)) > np.uint32(0x7F800000):
             broken += 1
-        counts[label, _key(bits[i]) >> np.uint32(shift)] += 1
+        counts[label, key_of(bits[i]) >> np.uint32(shift)] += 1
     return void, broken
 
 

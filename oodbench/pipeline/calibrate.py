@@ -25,6 +25,9 @@ from oodbench.types import VOID, ClassSet, Frame, SegmenterOutput, SemanticLabel
 LEVELS = np.unique(
     np.concatenate([np.linspace(0, 1, 101), np.linspace(0.99, 1, 11)[:-1], np.linspace(0.999, 1, 11)]).round(6)
 )
+FALSE_ALARMS = 0.05
+"""The share of in-distribution pixels above the threshold that is chosen without anomalies."""
+
 # Pixels kept for the quantiles of one scorer, evenly spaced: 16 MB, and 400 beyond the highest level but one.
 _PIXELS = 1 << 22
 

@@ -13,6 +13,7 @@ from oodbench.errors import NotComparableError, UnknownNameError
 from oodbench.metrics.comparison import RESAMPLES, Difference, Paired, holm, ranks
 from oodbench.metrics.intervals import FEWEST
 from oodbench.metrics.sketches import Sketch
+from oodbench.pipeline.details import resampled_unit
 from oodbench.pipeline.same_rows import differences, same_rows, title
 from oodbench.pipeline.view import Run
 
@@ -229,9 +230,7 @@ def _table(
     comparisons: int,
     left_out: Sequence[str],
 ) -> ComparisonOfRows:
-    groups = run.groups(row.benchmark)
-    units = len(set(groups))
-    unit: Literal["frames", "groups"] = "frames" if units == len(groups) else "groups"
+    unit, units = resampled_unit(run.groups(row.benchmark))
     name = row.protocol["name"]
     return ComparisonOfRows(
         row.benchmark, name, metric, unit, units, resamples, reference, comparisons, tuple(entries), tuple(left_out)

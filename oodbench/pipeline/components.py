@@ -10,8 +10,7 @@ from typing import Any
 from oodbench.contracts import AT_ID95, Calibration, ComponentSizes, Protocol
 from oodbench.metrics import ComponentCounts, ComponentMetrics, PixelMetrics, Source, component_metrics
 from oodbench.metrics.components import TAUS
-
-_SHARE = 0.95
+from oodbench.pipeline.calibrate import FALSE_ALARMS
 
 
 def with_components(
@@ -26,7 +25,10 @@ def with_components(
         sizes: the smallest components that count.
         calibration: of the scorer, None where the run had no in-distribution frames.
     """
-    chosen = {"": pixels.best_f1_threshold, AT_ID95: calibration.score_at(_SHARE) if calibration else math.nan}
+    chosen = {
+        "": pixels.best_f1_threshold,
+        AT_ID95: calibration.score_at(1 - FALSE_ALARMS) if calibration else math.nan,
+    }
     reasons = {
         "": "no anomalous pixel among the valid ones, so no threshold of the best F1",
         AT_ID95: "no in-distribution frames (--id-data), so no threshold without the benchmark's labels",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from oodbench.metrics.pixels import fpr_name
 from oodbench.pipeline.calibrate import calibration_name
 from oodbench.pipeline.record import PlanRecord, ScorerRecord, SetRecord
 from oodbench.pipeline.store import Store, predictions_key
+from oodbench.pipeline.stored import stored_scores
 from oodbench.pipeline.strata import FrameStrata
 from oodbench.types import ClassMap, Frame
 
@@ -54,10 +56,8 @@ def look_again(
         calibration = store.calibration(calibration_name(scorer.key, record.calibrate)) if record.calibrate else None
         strata = FrameStrata(bins, tpr, calibration, CLASS_SETS.get(record.classes or ""))
         counts = []
-        for frame in benchmark.frames:
-            read_labels = frames[frame.digest].read_anomaly_labels
-            assert read_labels is not None, "benchmarks without labels were left out before"
-            score, labels = as_read(under.protocol, store.read_map("scores", scorer.key, frame.key), read_labels())
+        for frame, stored, known in stored_scores(scorer, benchmark, frames, store):
+            score, labels = as_read(under.protocol, stored, known)
             counts.append(strata.update(score, labels, _prediction(record, scorer, store, frame.key)))
         sketch = PixelSketch(("AP", fpr_name(under.protocol), "AUROC"), bins, np.stack(counts), tpr)
         store.write_json(f"strata/{key}.json", strata.strata().model_dump(mode="json"))
@@ -84,17 +84,21 @@ def take_in_and_look_again(
 ) -> Sketch | None:
     """The same for a row that is there and lacks them."""
     under = evaluation(PROTOCOLS[record.protocol])
-    for frame in benchmark.frames:
-        read_labels = frames[frame.digest].read_anomaly_labels
-        assert read_labels is not None, "a benchmark without labels has no rows"
-        under.update(store.read_map("scores", scorer.key, frame.key), read_labels())
+    for _, score, labels in stored_scores(scorer, benchmark, frames, store):
+        under.update(score, labels)
     return look_again(key, under, record, scorer, benchmark, frames, store)
+
+
+def resampled_unit(groups: Sequence[str]) -> tuple[Literal["frames", "groups"], int]:
+    """What is resampled of frames with these groups, and how many there are."""
+    units = len(set(groups))
+    return "frames" if units == len(groups) else "groups", units
 
 
 def row_intervals(sketch: Sketch | None, metrics: PixelMetrics, benchmark: SetRecord, seed: int) -> Intervals:
     """The intervals of a row with these metrics: of groups where the benchmark has frames that belong together."""
     groups = [frame.group for frame in benchmark.frames]
-    units = len(set(groups))
+    unit, units = resampled_unit(groups)
     undefined = dict.fromkeys(metrics.values, NO_SKETCH) if sketch is None else {}
     bounds: dict[str, tuple[float, float]] = {}
     if sketch is not None:
@@ -112,7 +116,7 @@ def row_intervals(sketch: Sketch | None, metrics: PixelMetrics, benchmark: SetRe
     return Intervals(
         level=LEVEL,
         method=METHOD,
-        unit="frames" if units == len(groups) else "groups",
+        unit=unit,
         units=units,
         resamples=RESAMPLES,
         bounds=bounds,

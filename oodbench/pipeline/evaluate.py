@@ -22,6 +22,7 @@ from oodbench.pipeline.environment import environment
 from oodbench.pipeline.progress import Progress
 from oodbench.pipeline.record import Anomalous, NetworkRecord, PlanRecord, ScorerRecord, SetRecord
 from oodbench.pipeline.store import Store
+from oodbench.pipeline.stored import stored_scores
 from oodbench.types import AnomalyLabels, Frame, ScoreMap
 
 # One pixel in a hundred with one score is more than chance.
@@ -90,13 +91,10 @@ def _row(
     protocol = PROTOCOLS[record.protocol]
     under = evaluation(protocol)
     content = hashlib.sha256()
-    for frame in benchmark.frames:
-        score = store.read_map("scores", scorer.key, frame.key)
+    for frame, score, labels in stored_scores(scorer, benchmark, frames, store):
         content.update(score.tobytes())
-        read_labels = frames[frame.digest].read_anomaly_labels
-        assert read_labels is not None, "benchmarks without labels were left out before"
         try:
-            under.update(score, read_labels())
+            under.update(score, labels)
         except ScoreError as error:
             path = store.map_path("scores", scorer.key, frame.key)
             raise ScoreError(
@@ -169,10 +167,8 @@ def _components(
         )
 
     def read() -> Iterator[tuple[ScoreMap, AnomalyLabels]]:
-        for frame in benchmark.frames:
-            read_labels = frames[frame.digest].read_anomaly_labels
-            assert read_labels is not None, "benchmarks without labels were left out before"
-            yield store.read_map("scores", scorer.key, frame.key), read_labels()
+        for _, score, labels in stored_scores(scorer, benchmark, frames, store):
+            yield score, labels
 
     part = record.calibrate
     calibration = None if part is None else store.calibration(calibration_name(scorer.key, part))

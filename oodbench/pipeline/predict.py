@@ -16,7 +16,7 @@ from oodbench.contracts import Calibration, Scoring
 from oodbench.data import photographs
 from oodbench.errors import RunFolderError
 from oodbench.files import write_atomically
-from oodbench.pipeline.calibrate import calibrate, calibration_name, quality_name, quality_warnings
+from oodbench.pipeline.calibrate import FALSE_ALARMS, calibrate, calibration_name, quality_name, quality_warnings
 from oodbench.pipeline.feed import batches, forward_batches
 from oodbench.pipeline.fit import fit
 from oodbench.pipeline.frames import FrameRecord
@@ -33,9 +33,6 @@ from oodbench.types import RGBImage, ScoreMap
 
 METHOD = "gmmseg"
 MODEL = "streets-gmmseg"
-
-FALSE_ALARMS = 0.05
-"""The share of in-distribution pixels that lie above the threshold."""
 
 
 class Share(NamedTuple):

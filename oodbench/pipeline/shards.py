@@ -8,7 +8,6 @@ uses. So the numbers are those of one process, to the last digit, whatever the n
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from collections.abc import Iterable
@@ -16,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oodbench.errors import RunFolderError
-from oodbench.files import cannot_write
+from oodbench.files import write_atomically
 from oodbench.pipeline.store import Store
 
 SHARDS = "shards"
@@ -83,11 +82,7 @@ def _same_fit(path: Path, place: Path) -> bool:
 def _link(path: Path, place: Path) -> None:
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            os.link(path, place)
-        except OSError:  # another disk, or one that knows no links
-            temporary = place.with_name(f".{place.name}.part")
-            shutil.copyfile(path, temporary)
-            temporary.replace(place)
-    except OSError as error:
-        raise cannot_write(place, error) from error
+        place.hardlink_to(path)
+    except OSError:  # another disk, or one that knows no links
+        with path.open("rb") as source:
+            write_atomically(place, lambda file: shutil.copyfileobj(source, file))

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from oodbench.contracts import Calibration, Mistake, Strata, Stratum, Threshold
 from oodbench.metrics.bins import Bins
 from oodbench.metrics.strata import StrataCounts
+from oodbench.pipeline.calibrate import FALSE_ALARMS
 from oodbench.types import ANOMALY, AnomalyLabels, ClassMap, ClassSet, ScoreMap
 
 SIZES = {"below 0.1 %": 0.001, "0.1 to 1 %": 0.01, "1 to 10 %": 0.1, "10 % and more": np.inf}
@@ -24,9 +25,6 @@ SIZES = {"below 0.1 %": 0.001, "0.1 to 1 %": 0.01, "1 to 10 %": 0.1, "10 % and m
 
 PLACES = {"upper half": 0.5, "third quarter": 0.75, "lowest quarter": np.inf}
 """Name -> height of the lowest pixel, as a share of the frame's from the top, below which a region belongs there."""
-
-EXPECTED_FPR = 0.05
-"""The share of the calibration pixels that exceed the threshold chosen on them."""
 
 _FIRST_CLASS = len(SIZES) + len(PLACES)
 
@@ -49,9 +47,9 @@ class FrameStrata:
             thresholds["test"] = bins.threshold
             self._titles["test"] = f"finds {100 * tpr:g} % of the benchmark's anomalous pixels"
         if calibration is not None:
-            exceeded = np.float32(np.interp(1 - EXPECTED_FPR, calibration.levels, calibration.quantiles))
+            exceeded = np.float32(calibration.score_at(1 - FALSE_ALARMS))
             thresholds["calibrated"] = float(np.nextafter(exceeded, np.float32(np.inf)))
-            self._titles["calibrated"] = f"{100 * EXPECTED_FPR:g} % of the pixels of {calibration.source} exceed it"
+            self._titles["calibrated"] = f"{100 * FALSE_ALARMS:g} % of the pixels of {calibration.source} exceed it"
         self._counts = StrataCounts(bins, thresholds, _FIRST_CLASS)
         self._objects: Counter[int] = Counter()
         self._predicted = False
@@ -100,7 +98,7 @@ class FrameStrata:
                 name="test" if name == "test" else "calibrated",
                 title=self._titles[name],
                 score=counts.thresholds[name],
-                expected=None if name == "test" else EXPECTED_FPR,
+                expected=None if name == "test" else FALSE_ALARMS,
                 fpr=float(above[0] / normal) if normal else None,
                 recall=float(above[1] / anomalous) if anomalous else None,
             )

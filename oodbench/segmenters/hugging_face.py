@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict
 
 from oodbench.class_sets import CLASS_SETS
 from oodbench.contracts import Adapter, AdapterCard, Capabilities, Expected, Needs, Segmenter
-from oodbench.errors import ModelError
+from oodbench.errors import MissingExtraError, ModelError
 from oodbench.files import digest_bytes, digest_file
 from oodbench.segmenters.embedded import choose_device
 from oodbench.segmenters.model_card import Classes, ExpectedQuality, Preprocessing, read_toml
@@ -65,10 +65,7 @@ class TransformersAdapter(Adapter):
         try:
             import transformers  # noqa: F401  # late: it is an extra, and takes seconds
         except ImportError as error:
-            raise ModelError(
-                f"--model {source}: the transformers library can't be imported ({error})",
-                "pip install 'oodbench[transformers]'",
-            ) from None
+            raise MissingExtraError(f"--model {source}", "transformers", error) from None
         folder = _fetched(source) if source.startswith(_HUB) else Path(source)
         described = read_toml(card, TransformersCard, "--model-card names it.") if card else TransformersCard()
         return TransformersSegmenter(folder, source.removeprefix(_HUB), described, device)
@@ -154,7 +151,8 @@ def _semantic_maps(output: Any) -> Tensor:
     classes = output.class_queries_logits.softmax(dim=-1)[..., :-1]
     maps = torch.einsum("nqc,nqhw->nchw", classes, output.masks_queries_logits.sigmoid())
     # A pixel that no query claims has a sum near zero: there all classes are as likely.
-    return (maps + torch.finfo(maps.dtype).tiny) / (maps + torch.finfo(maps.dtype).tiny).sum(dim=1, keepdim=True)
+    maps = maps + torch.finfo(maps.dtype).tiny
+    return maps / maps.sum(dim=1, keepdim=True)
 
 
 @contextmanager

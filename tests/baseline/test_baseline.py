@@ -167,6 +167,8 @@ def test_a_row_may_move_as_far_as_other_seeds_move_it(tmp_path: Path) -> None:
 )
 def test_runs_that_say_nothing_of_chance(tmp_path: Path, change: Document, said: str) -> None:
     first, second, third = seeds(tmp_path, 0.5, 0.6, 0.7)
+    with pytest.raises(UsageError, match="are both of seed 0"):
+        accept(first, tmp_path / "baseline.json", others=[first, second])
     with pytest.raises(UsageError, match="expected 3 or more"):
         accept(first, tmp_path / "baseline.json", others=[second])
     write_result(third, [row(0.7, label=label, **{"seed": 2} | change) for label in ("kNN", "MSP")])

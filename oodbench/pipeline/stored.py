@@ -1,0 +1,29 @@
+"""The stored maps of one row with the labels that they are held against."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from oodbench.pipeline.frames import FrameRecord
+from oodbench.pipeline.record import ScorerRecord, SetRecord
+from oodbench.pipeline.store import Store
+from oodbench.types import AnomalyLabels, Frame, ScoreMap
+
+
+def stored_scores(
+    scorer: ScorerRecord, benchmark: SetRecord, frames: Mapping[str, Frame], store: Store
+) -> Iterator[tuple[FrameRecord, ScoreMap, AnomalyLabels]]:
+    """Each frame with its map and its labels, in the benchmark's order.
+
+    Args:
+        scorer, benchmark: what the row is of; a benchmark without labels has no rows.
+        frames: digest of a frame -> frame, for its labels.
+        store: where the maps are.
+
+    Raises:
+        NotStoredError: a map is not there.
+    """
+    for frame in benchmark.frames:
+        read_labels = frames[frame.digest].read_anomaly_labels
+        assert read_labels is not None, "a benchmark without labels has no rows"
+        yield frame, store.read_map("scores", scorer.key, frame.key), read_labels()
