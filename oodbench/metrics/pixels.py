@@ -107,14 +107,20 @@ def pixel_metrics_of(read: Source, protocol: Protocol, budget: int) -> PixelMetr
     higher = np.concatenate([coarse[IN_DISTRIBUTION][::-1].cumsum()[::-1], [0]])
     for start in range(0, wanted.size, at_once):
         group = wanted[start : start + at_once]
-        slot = np.full(kernels.BUCKETS, -1, np.int32)
-        slot[group] = np.arange(group.size)
-        low = np.zeros((group.size, 2, kernels.BUCKETS), np.int64)
-        for score, labels in read():
-            kernels.count_low(*flattened(score, labels), slot, low)
-        for bucket, counted in zip(group, low, strict=True):
+        for bucket, counted in zip(group, _counted_out(read, group), strict=True):
             summation.add(_bucket_points(int(bucket), counted, int(higher[bucket + 1])))
+            del counted  # a view on the whole table, which has to go before the next one comes
     return _metrics(summation, totals, protocol)
+
+
+def _counted_out(read: Source, group: NDArray[np.intp]) -> NDArray[np.int64]:
+    """int64 [len(group), 2, 65536]: the pixels of those buckets by label and the low half of their key."""
+    slot = np.full(kernels.BUCKETS, -1, np.int32)
+    slot[group] = np.arange(group.size)
+    low = np.zeros((group.size, 2, kernels.BUCKETS), np.int64)
+    for score, labels in read():
+        kernels.count_low(*flattened(score, labels), slot, low)
+    return low
 
 
 _MIB = 1 << 20
