@@ -35,8 +35,22 @@ def list_plugins(
         width = max((len(entry.name) for entry in entries), default=0)
         for entry in entries:
             print(f"{'  ' if len(wanted) > 1 else ''}{entry.name:<{width}}  {entry.summary}")
+    if wanted == ["models"]:
+        _list_published()
     for warning in registry.warnings:
         make_progress().warn(warning)
+
+
+def _list_published() -> None:
+    from oodbench.segmenters.published import published_networks
+
+    print("\nnetworks that others published, none of which comes with the program:")
+    for network in published_networks():
+        facts = network.facts()
+        width = max(map(len, facts))
+        print(f"\n{network.name}: {network.title}")
+        for heading, fact in facts.items():
+            print(f"  {heading:<{width}}  {fact}")
 
 
 def _list_protocols() -> None:
