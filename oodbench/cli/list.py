@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from oodbench.cli.console import make_progress
+from oodbench.cli.options import Plugins
 from oodbench.errors import UnknownNameError
 from oodbench.registry import KINDS, Registry
 
@@ -16,9 +16,7 @@ def list_plugins(
     kind: Annotated[
         str | None, typer.Argument(help=f"One of: {', '.join(KINDS)}, protocols. All but protocols by default.")
     ] = None,
-    plugin: Annotated[
-        list[Path] | None, typer.Option(help="A Python file with plugins of your own.", metavar="FILE")
-    ] = None,
+    plugin: Plugins = None,
 ) -> None:
     """List methods, benchmarks, datasets, models and reports."""
     if kind in ("protocol", "protocols"):
