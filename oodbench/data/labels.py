@@ -41,7 +41,7 @@ class LabelRule:
         for value, normalised in self.meaning.items():
             table[value] = normalised
         values: NDArray[np.uint8]
-        if raw.dtype.itemsize == 1:  # the usual ones, by a loop that is ten times as fast as indexing
+        if raw.dtype.itemsize == 1:  # the usual ones, in a fraction of the time that indexing takes
             values = np.asarray(cv2.LUT(raw.view(np.uint8), table[:256]), np.uint8)
         else:
             values = table[np.clip(raw, 0, len(table) - 1)]
