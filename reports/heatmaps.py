@@ -37,15 +37,15 @@ class Heatmaps(Report):
     card = ReportCard("heatmaps", "Heatmap figures", default=True)
 
     def write(self, run: RunView, out: Path) -> Sequence[Path]:
-        groups: dict[tuple[str, str], list[Row]] = {}
-        for row in run.rows:
-            groups.setdefault((row.benchmark, row.network), []).append(row)
+        groups: dict[tuple[str, str], dict[str, Row]] = {}
+        for row in run.rows:  # under several protocols a method has several rows, and one map
+            groups.setdefault((row.benchmark, row.network), {})[row.label] = row
         networks = sorted({network for _, network in groups})
         written = []
         for (benchmark, network), rows in groups.items():
             # A network's name is the user's string; its place among the names is not.
             suffix = f"-{networks.index(network) + 1}" if len(networks) > 1 else ""
-            figure = draw(run, benchmark, rows, run.figure_frames(benchmark))
+            figure = draw(run, benchmark, list(rows.values()), run.figure_frames(benchmark))
             for ending in ("png", "pdf"):
                 path = out / f"heatmaps-{benchmark}{suffix}.{ending}"
                 # Compressing harder doubles the time that a PNG takes and makes it an eighth smaller.

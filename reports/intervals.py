@@ -36,4 +36,4 @@ class Intervals(TextReport):
                 align = ["left"] * len(table.heads()) + ["right", "left"] * len(chosen)
                 parts.append(f"{benchmark}\n" + tabulate(body, heads, "simple", disable_numparse=True, colalign=align))
             parts.append("\n".join([f"{table.title}. * best, + second.", *table.interval_notes, *table.notes]))
-        return "\n\n".join(parts) + "\n"
+        return "\n\n".join(filter(None, [*parts, "\n".join(run.notes)])) + "\n"

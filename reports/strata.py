@@ -40,7 +40,7 @@ class StrataText(TextReport):
                 parts += [f"{heading}\n{'=' * len(heading)}", _thresholds(found)]
                 parts += [_strata(found, kind) for kind in _TITLES]
                 parts.append(_mistakes(found))
-        return "\n\n".join(filter(None, [*parts, "\n".join(without)])) + "\n"
+        return "\n\n".join(filter(None, [*parts, "\n".join([*without, *run.notes])])) + "\n"
 
 
 def _thresholds(found: Mapping[str, Strata]) -> str:

@@ -181,7 +181,7 @@ class Terminal(TextReport):
             console.print(f"{comparison.title}. * best, + second.", markup=False, highlight=False)
             for note in comparison.notes:
                 console.print(note, markup=False, highlight=False, soft_wrap=True)
-        return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + "\n"
+        return "\n".join([*(line.rstrip() for line in buffer.getvalue().splitlines()), *run.notes]) + "\n"
 
 
 class Markdown(TextReport):
@@ -212,6 +212,8 @@ class Markdown(TextReport):
             parts.append(tabulate(body, heads, "pipe", disable_numparse=True, colalign=align))
             parts.append(f"{comparison.title[0].upper()}{comparison.title[1:]}. **Best**, <u>second</u>.")
             parts.append("\n".join(f"- {note}" for note in [*comparison.interval_notes, *comparison.notes]))
+        if run.notes:
+            parts.append("\n".join(f"- {note}" for note in run.notes))
         return "\n\n".join(parts) + "\n"
 
 
@@ -243,6 +245,8 @@ class Latex(TextReport):
             tex = styled.to_latex(hrules=True, multicol_align="c", column_format="l" + "r" * len(columns))
             notes = [comparison.title, *comparison.interval_notes, *comparison.notes]
             parts.append("".join(f"% {note}\n" for note in notes) + tex)
+        if run.notes:
+            parts.append("".join(f"% {note}\n" for note in run.notes))
         return "\n".join(parts)
 
 

@@ -17,6 +17,7 @@ from oodbench.cli.main import app
 from oodbench.contracts import Row
 from oodbench.registry import Registry
 from oodbench.segmenters.model_card import ModelCard, read_card
+from oodbench.segmenters.published import published_networks
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -74,6 +75,22 @@ def test_every_field_of_a_model_card_is_described() -> None:
         inner = getattr(field.annotation, "model_fields", None)
         for name in inner or [None]:
             assert f"`{section}.{name}`" in page if name else f"`{section}`" in page
+
+
+def test_the_table_of_published_networks_is_the_list() -> None:
+    rows = []
+    for network in published_networks():
+        facts = network.facts()
+        facts["page"] = f"[page]({facts['page']})"
+        if network.weights:
+            facts["weights"] = f"[file]({network.weights})"
+        rows.append({"name": f"`{network.name}`", "network": network.title} | facts)
+    lines = [
+        f"| {' | '.join(rows[0])} |",
+        "|" + "---|" * len(rows[0]),
+        *(f"| {' | '.join(row.values())} |" for row in rows),
+    ]
+    assert "\n".join(lines) + "\n" in (ROOT / "docs" / "models.md").read_text()
 
 
 def test_every_field_of_a_row_is_described() -> None:

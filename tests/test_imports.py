@@ -96,7 +96,8 @@ def test_metrics_know_neither_torch_nor_files() -> None:
     "arguments",
     [
         ["--help"],
-        ["list", "methods"],
+        ["list"],
+        ["list", "models"],
         ["info", "method", "msp"],
         ["--version"],
         ["gate", "{run}", "--baseline", "{run}.json", "--accept"],

@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import stdev
 
 from oodbench.baseline.compare import differences
-from oodbench.baseline.record import Measurement
+from oodbench.baseline.record import Measurement, RowRecord
 from oodbench.baseline.store import measurement, read_rows
 from oodbench.contracts import Row
 from oodbench.errors import NotComparableError, UsageError
@@ -64,8 +64,29 @@ def with_chance(run: Path, others: Sequence[Path]) -> Measurement:
 
 
 def kept_chance(before: Measurement, now: Measurement) -> Measurement:
-    """`now` with the chance of the rows of `before` that it repeats."""
-    return _updated(now, {row.key: row.chance for row in before.rows})
+    """`now` with the chance of the rows of `before` that it repeats: on the same frames, scored, read and fitted alike.
+
+    Of other rows the old chance says nothing.
+    """
+    today = {row.key: row for row in now.rows}
+    return _updated(
+        now,
+        {
+            row.key: row.chance
+            for row in before.rows
+            if row.key in today and not differences(_alone(before, row), _alone(now, today[row.key]))
+        },
+    )
+
+
+def _alone(measured: Measurement, row: RowRecord) -> Measurement:
+    """One of its rows and what belongs to that."""
+    own = {
+        "rows": (row,),
+        "benchmarks": {name: part for name, part in measured.benchmarks.items() if name == row.benchmark},
+        "protocols": {name: rules for name, rules in measured.protocols.items() if name == row.protocol},
+    }
+    return measured.model_copy(update=own)
 
 
 def _updated(measured: Measurement, chance: Mapping[tuple[str, ...], Mapping[str, float]]) -> Measurement:

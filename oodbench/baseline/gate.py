@@ -84,7 +84,7 @@ def accept(
         tolerances: metric -> points to be stored. For metrics that it leaves out: those of the baseline that is
             there; where there is none, the defaults.
         others: runs of the same network under other seeds, two or more, from which the chance in each row is measured.
-            Without them rows keep the chance that the baseline has for them.
+            Without them rows that are measured as before keep the chance that the baseline has for them.
 
     Raises:
         BaselineError: the file can't be written.

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from oodbench.cli.options import TextAsJson
+
 if TYPE_CHECKING:
     from oodbench.pipeline.compare import ComparisonOfRows
 
@@ -29,9 +31,7 @@ def compare(
         list[str] | None, typer.Option(help="AP, FPR95 or AUROC; repeat for several.", metavar="NAME")
     ] = None,
     resamples: Annotated[int, typer.Option(help="How often the frames are resampled.", min=99)] = 9999,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the same as JSON, and nothing else, to standard output.")
-    ] = False,
+    as_json: TextAsJson = False,
 ) -> None:
     """Compare methods, or two runs, on the same frames: differences, their intervals, and which are significant."""
     from dataclasses import asdict

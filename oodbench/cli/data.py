@@ -10,6 +10,7 @@ import typer
 
 from oodbench.cli.console import make_progress
 from oodbench.cli.exit_codes import ExitCode
+from oodbench.cli.options import DataPlugins
 from oodbench.contracts import BenchmarkCard, DatasetCard, Roots
 from oodbench.errors import DataError, DataNotFoundError, UnknownNameError, UsageError
 from oodbench.registry import Registry
@@ -20,11 +21,9 @@ if TYPE_CHECKING:
 
 data = typer.Typer(no_args_is_help=True, help="List, find, check, build and fetch data sets.")
 
-_Plugin = Annotated[list[Path] | None, typer.Option(help="A Python file with data sets of your own.", metavar="FILE")]
-
 
 @data.command("list", short_help="What there is.")
-def list_sets(plugin: _Plugin = None) -> None:
+def list_sets(plugin: DataPlugins = None) -> None:
     """List benchmarks and datasets: frames, licence; variants under the benchmark whose frames they read."""
     cards = _cards(Registry(tuple(plugin or ())))
     variants: dict[str, list[str]] = {}
@@ -69,7 +68,7 @@ def _known(registry: Registry, name: str) -> str:
 @data.command(short_help="Addresses, licence, layout.")
 def where(
     name: Annotated[str, typer.Argument(help="A benchmark or a dataset.")],
-    plugin: _Plugin = None,
+    plugin: DataPlugins = None,
 ) -> None:
     """Say where a data set comes from, under which licence, and what lies where once it is unpacked."""
     registry = Registry(tuple(plugin or ()))
@@ -102,7 +101,7 @@ def verify(
         list[str] | None,
         typer.Option(help="A folder with in-distribution frames, as for 'run'.", metavar="DIR|NAME=DIR"),
     ] = None,
-    plugin: _Plugin = None,
+    plugin: DataPlugins = None,
 ) -> None:
     """Check counts, pairs, sizes, label values and checksums; a line for each thing that is off, and what to do.
 
@@ -194,7 +193,7 @@ def build_fishyscapes_static(
 def fetch(
     name: Annotated[str, typer.Argument(help="A benchmark or a dataset.")],
     out: Annotated[Path, typer.Option(help="Where to put its archives.", metavar="DIR")],
-    plugin: _Plugin = None,
+    plugin: DataPlugins = None,
 ) -> None:
     """Download a data set's archives, where address and licence allow it, and check them; unpacking is yours.
 

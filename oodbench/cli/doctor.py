@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from oodbench.cli.exit_codes import ExitCode
+from oodbench.cli.options import DataPlugins
 from oodbench.contracts import Roots
 from oodbench.errors import DataError, DataNotFoundError
 from oodbench.registry import Registry
@@ -23,9 +24,7 @@ def doctor(
         list[str] | None,
         typer.Option(help="A folder with in-distribution frames, as for 'run'.", metavar="DIR|NAME=DIR"),
     ] = None,
-    plugin: Annotated[
-        list[Path] | None, typer.Option(help="A Python file with data sets of your own.", metavar="FILE")
-    ] = None,
+    plugin: DataPlugins = None,
 ) -> None:
     """Say what is installed, which data sets are found, and what is wrong with each."""
     import onnxruntime

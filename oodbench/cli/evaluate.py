@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from oodbench.cli.console import make_progress, print_run
+from oodbench.cli.options import ResultAsJson
 from oodbench.errors import UsageError
 from oodbench.types import Resize
 
@@ -21,9 +22,7 @@ def evaluate(
         list[str] | None,
         typer.Option(help="The rules to read the scores by (oodbench list protocols). Repeatable.", metavar="NAME"),
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print result.json, and nothing else, to standard output.")
-    ] = False,
+    as_json: ResultAsJson = False,
     scores: Annotated[
         list[Path] | None,
         typer.Option(help="A folder of score maps, a file a frame, in the place of RUN. Repeatable.", metavar="DIR"),

@@ -15,6 +15,7 @@ from oodbench.baseline import Move, Verdict
 from oodbench.baseline import accept as accept_run
 from oodbench.baseline import gate as hold_against
 from oodbench.cli.exit_codes import ExitCode
+from oodbench.cli.options import TextAsJson
 from oodbench.errors import UsageError
 
 _HEADS = ("network", "method", "benchmark", "protocol", "metric", "baseline", "now", "points", "tolerance", "verdict")
@@ -46,9 +47,7 @@ def gate(
             metavar="METRIC=POINTS,...",
         ),
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the same as JSON, and nothing else, to standard output.")
-    ] = False,
+    as_json: TextAsJson = False,
 ) -> None:
     """Exit with 1 where a run found anomalies worse than the last accepted one; say what moved.
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from oodbench.cli.console import make_progress
+from oodbench.cli.options import Plugins
 from oodbench.errors import UnknownNameError, UsageError
 from oodbench.registry import KINDS, Registry
 
@@ -28,9 +29,7 @@ def info(
     ] = None,
     id_limit: Annotated[int, typer.Option(help="Frames to measure on at most, evenly spaced.", metavar="N")] = 20,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where the model runs.")] = "auto",
-    plugin: Annotated[
-        list[Path] | None, typer.Option(help="A Python file with plugins of your own.", metavar="FILE")
-    ] = None,
+    plugin: Plugins = None,
 ) -> None:
     """Show everything about one method, benchmark, dataset, report, model or head."""
     registry = Registry(tuple(plugin or ()))

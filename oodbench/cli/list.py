@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from oodbench.cli.console import make_progress
+from oodbench.cli.options import Plugins
 from oodbench.errors import UnknownNameError
 from oodbench.registry import KINDS, Registry
 
@@ -16,9 +16,7 @@ def list_plugins(
     kind: Annotated[
         str | None, typer.Argument(help=f"One of: {', '.join(KINDS)}, protocols. All but protocols by default.")
     ] = None,
-    plugin: Annotated[
-        list[Path] | None, typer.Option(help="A Python file with plugins of your own.", metavar="FILE")
-    ] = None,
+    plugin: Plugins = None,
 ) -> None:
     """List methods, benchmarks, datasets, models and reports."""
     if kind in ("protocol", "protocols"):
@@ -35,8 +33,22 @@ def list_plugins(
         width = max((len(entry.name) for entry in entries), default=0)
         for entry in entries:
             print(f"{'  ' if len(wanted) > 1 else ''}{entry.name:<{width}}  {entry.summary}")
+    if wanted == ["models"]:
+        _list_published()
     for warning in registry.warnings:
         make_progress().warn(warning)
+
+
+def _list_published() -> None:
+    from oodbench.segmenters.published import published_networks
+
+    print("\nnetworks that others published, none of which comes with the program:")
+    for network in published_networks():
+        facts = network.facts()
+        width = max(map(len, facts))
+        print(f"\n{network.name}: {network.title}")
+        for heading, fact in facts.items():
+            print(f"  {heading:<{width}}  {fact}")
 
 
 def _list_protocols() -> None:

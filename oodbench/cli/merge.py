@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from oodbench.cli.console import make_progress, print_run
+from oodbench.cli.options import ResultAsJson
 
 
 def merge(
@@ -15,9 +16,7 @@ def merge(
         list[Path], typer.Argument(help="What was --out of 'oodbench run --shard i/n'; several where it differed.")
     ],
     out: Annotated[Path | None, typer.Option(help="Folder of the whole run. By default the first of those.")] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print result.json, and nothing else, to standard output.")
-    ] = False,
+    as_json: ResultAsJson = False,
 ) -> None:
     """Put the pieces of a run together: the same numbers as one process, to the last digit."""
     from oodbench.pipeline import merge as put_together

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from oodbench.cli.console import make_progress
+from oodbench.cli.options import IdLimit, RunPlugins, Seed
 
 
 def predict(
@@ -27,22 +28,14 @@ def predict(
             metavar="DIR|NAME=DIR",
         ),
     ] = None,
-    id_limit: Annotated[
-        int | None,
-        typer.Option(
-            help="Frames to fit on and to calibrate on at most, evenly spaced. By default 500, 10 drawn ones.",
-            metavar="N",
-        ),
-    ] = None,
+    id_limit: IdLimit = None,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where the network runs.")] = "auto",
-    seed: Annotated[int, typer.Option(help="Seed of everything random.", metavar="N")] = 0,
+    seed: Seed = 0,
     out: Annotated[
         Path | None,
         typer.Option(help="Folder for maps and heatmaps. By default one under runs/ that follows from the plan."),
     ] = None,
-    plugin: Annotated[
-        list[Path] | None, typer.Option(help="A Python file with plugins of your own. Repeatable.", metavar="FILE")
-    ] = None,
+    plugin: RunPlugins = None,
 ) -> None:
     """Score photographs without labels: maps, heatmaps, and how much of each is above the in-distribution threshold."""
     from oodbench.pipeline import predict as predict_images

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from oodbench.cli.console import make_progress, print_run
+from oodbench.cli.options import IdLimit, ResultAsJson, RunPlugins, Seed
 from oodbench.errors import UsageError
 from oodbench.types import Resize
 
@@ -58,13 +59,7 @@ def run(
             metavar="DIR|NAME=DIR",
         ),
     ] = None,
-    id_limit: Annotated[
-        int | None,
-        typer.Option(
-            help="Frames to fit on and to calibrate on at most, evenly spaced. By default 500, 10 drawn ones.",
-            metavar="N",
-        ),
-    ] = None,
+    id_limit: IdLimit = None,
     upsample: Annotated[
         Literal["logits", "score"],
         typer.Option(help="Bring class maps to the label's resolution and score there, or score first."),
@@ -81,7 +76,7 @@ def run(
         ),
     ] = None,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where networks run.")] = "auto",
-    seed: Annotated[int, typer.Option(help="Seed of everything random.", metavar="N")] = 0,
+    seed: Seed = 0,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the run. By default one under runs/ that follows from the plan.")
     ] = None,
@@ -93,12 +88,8 @@ def run(
         typer.Option(help="Score only piece i of n, in --out; 'oodbench merge' puts them together.", metavar="i/n"),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and stop.")] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print result.json, and nothing else, to standard output.")
-    ] = False,
-    plugin: Annotated[
-        list[Path] | None, typer.Option(help="A Python file with plugins of your own. Repeatable.", metavar="FILE")
-    ] = None,
+    as_json: ResultAsJson = False,
+    plugin: RunPlugins = None,
 ) -> None:
     """Score benchmarks with methods on networks; make the table and the heatmaps.
 

@@ -122,6 +122,10 @@ class RunView(Protocol):
     def quality(self) -> Mapping[str, Mapping[str, Any]]:
         """network -> its closed-set quality on the calibration frames (docs/results.md); empty without such frames."""
 
+    @property
+    def notes(self) -> Sequence[str]:
+        """What a reader has to know and no row can say, a line each: of benchmarks whose labels are not public."""
+
     def frames(self, benchmark: str) -> Sequence[str]:
         """Ids of the benchmark's frames, in order."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,12 +37,16 @@ class LabelRule:
             DataError: the file can't be read, or holds a value that the rule doesn't declare.
         """
         raw = read_indices(path)
-        highest = max(self.meaning)
-        table = np.full(highest + 2, _UNDECLARED, np.uint8)
+        table = np.full(max(256, max(self.meaning) + 2), _UNDECLARED, np.uint8)
         for value, normalised in self.meaning.items():
             table[value] = normalised
-        values = table[np.clip(raw, 0, highest + 1)] if raw.dtype != np.bool_ else table[raw.astype(np.uint8)]
-        if np.any(values == _UNDECLARED) or (raw.dtype != np.bool_ and np.any(raw < 0)):
+        values: NDArray[np.uint8]
+        if raw.dtype.itemsize == 1:  # the usual ones, in a fraction of the time that indexing takes
+            values = np.asarray(cv2.LUT(raw.view(np.uint8), table[:256]), np.uint8)
+        else:
+            values = table[np.clip(raw, 0, len(table) - 1)]
+            values[raw < 0] = _UNDECLARED
+        if np.any(values == _UNDECLARED):
             found = {int(value) for value in np.unique(raw)}
             strange = sorted(found - set(self.meaning))
             raise DataError(

@@ -13,7 +13,7 @@ from oodbench.contracts import Calibration, Expected, Needs, Scoring, Segmenter
 from oodbench.errors import DataError
 from oodbench.metrics import ConfusionMatrix, Reliability
 from oodbench.numerics import summarise
-from oodbench.pipeline.feed import batches, forward_batches, semantic_labels
+from oodbench.pipeline.feed import batches, forward_batches
 from oodbench.pipeline.plan import Plan, shared_needs
 from oodbench.pipeline.progress import Progress
 from oodbench.pipeline.record import SetRecord
@@ -57,18 +57,18 @@ def calibrate(plan: Plan, store: Store, progress: Progress) -> None:
         samples: dict[str, list[np.ndarray]] = {key: [] for key in todo}
         needs = shared_needs(network, todo.values())
         with progress.track(f"calibrate {record.name}", len(frames), "frames") as advance:
-            for batch in forward_batches(network, frames, batches(len(frames), plan.record.batch_size), needs):
-                labels = [semantic_labels(frames[index]) for index in batch.positions]
-                sizes = [label.values.shape for label in labels]
+            pieces = batches(len(frames), plan.record.batch_size)
+            for batch in forward_batches(network, frames, pieces, needs, labelled=True):
+                sizes = [label.values.shape for label in batch.labels]
                 with named(record.name, [frames[index] for index in batch.positions]):
                     scored, _ = score_output(batch.output, sizes, todo, scoring)
-                for frame, label in zip(scored, labels, strict=True):
+                for frame, label in zip(scored, batch.labels, strict=True):
                     valid = np.flatnonzero(label.values != VOID)
                     valid = valid[:: max(1, -(-valid.size // per_frame))]
                     for key, score in frame.scores.items():
                         samples[key].append(score.ravel()[valid])
                 if quality is not None:
-                    quality.update(batch.output, labels)
+                    quality.update(batch.output, batch.labels)
                 advance(len(batch.positions))
         for key, parts in samples.items():
             values = np.concatenate(parts)
@@ -158,7 +158,8 @@ def measure_quality(network: Segmenter, frames: Sequence[Frame], progress: Progr
     """Closed-set quality on labelled frames, without a run."""
     quality = Quality(network.classes)
     with progress.track(f"measure {network.name}", len(frames), "frames") as advance:
-        for batch in forward_batches(network, frames, batches(len(frames), 1), Needs(class_maps=True)):
-            quality.update(batch.output, [semantic_labels(frames[index]) for index in batch.positions])
+        pieces = batches(len(frames), 1)
+        for batch in forward_batches(network, frames, pieces, Needs(class_maps=True), labelled=True):
+            quality.update(batch.output, batch.labels)
             advance(len(batch.positions))
     return quality.result()

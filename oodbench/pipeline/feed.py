@@ -12,17 +12,25 @@ from typing import Any
 from oodbench.contracts import Needs, Segmenter
 from oodbench.types import Frame, SegmenterOutput, SemanticLabels
 
-_WORKERS = 2
-_AHEAD = 4
+WORKERS = 2
+AHEAD = 4
 
 
 @dataclass(frozen=True)
 class Batch:
-    """The positions of the batch's frames in the sequence, the network's output, and what it took in seconds."""
+    """One forward pass.
+
+    Attributes:
+        positions: of the batch's frames in the sequence.
+        output: of the network.
+        seconds: what the network took.
+        labels: a dataset's, where they were asked for; else none.
+    """
 
     positions: range
     output: SegmenterOutput
     seconds: float
+    labels: Sequence[SemanticLabels]
 
 
 def batches(count: int, size: int) -> list[range]:
@@ -31,27 +39,28 @@ def batches(count: int, size: int) -> list[range]:
 
 
 def forward_batches(
-    network: Segmenter, frames: Sequence[Frame], wanted: Sequence[range], needs: Needs
+    network: Segmenter, frames: Sequence[Frame], wanted: Sequence[range], needs: Needs, *, labelled: bool = False
 ) -> Iterator[Batch]:
-    """One forward pass for each of the batches, in order."""
+    """One forward pass for each of the batches, in order; with `labelled` the frames' semantic labels beside it."""
 
-    def prepare(frame: Frame) -> Any:
-        return network.prepare(frame.read_image())
+    def prepare(frame: Frame) -> tuple[Any, list[SemanticLabels]]:
+        return network.prepare(frame.read_image()), [semantic_labels(frame)] if labelled else []
 
-    with ThreadPoolExecutor(_WORKERS) as pool:
-        pending: deque[tuple[range, list[Future[Any]]]] = deque()
+    with ThreadPoolExecutor(WORKERS) as pool:
+        pending: deque[tuple[range, list[Future[tuple[Any, list[SemanticLabels]]]]]] = deque()
         waiting = iter(wanted)
         try:
             while True:
-                while len(pending) < _AHEAD and (positions := next(waiting, None)) is not None:
+                while len(pending) < AHEAD and (positions := next(waiting, None)) is not None:
                     pending.append((positions, [pool.submit(prepare, frames[index]) for index in positions]))
                 if not pending:
                     return
                 positions, futures = pending.popleft()
-                batch = [future.result() for future in futures]
+                prepared = [future.result() for future in futures]
                 start = time.perf_counter()
-                output = network.forward(batch, needs)
-                yield Batch(positions, output, time.perf_counter() - start)
+                output = network.forward([image for image, _ in prepared], needs)
+                seconds = time.perf_counter() - start
+                yield Batch(positions, output, seconds, [label for _, labels in prepared for label in labels])
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from oodbench.contracts import Fit, Method
-from oodbench.pipeline.feed import batches, forward_batches, semantic_labels
+from oodbench.pipeline.feed import batches, forward_batches
 from oodbench.pipeline.plan import Plan, shared_needs
 from oodbench.pipeline.progress import Progress
 from oodbench.pipeline.record import SetRecord
@@ -42,11 +42,11 @@ def _fit_missing(plan: Plan, part: SetRecord, store: Store, progress: Progress) 
             needs = shared_needs(network, learning.values())
             title = f"fit {name}: {', '.join(method.card.name for method in learning.values())}"
             with progress.track(title, len(frames), "frames") as advance:
-                for batch in forward_batches(network, frames, batches(len(frames), record.batch_size), needs):
-                    labels = [semantic_labels(frames[index]) for index in batch.positions]
+                pieces = batches(len(frames), record.batch_size)
+                for batch in forward_batches(network, frames, pieces, needs, labelled=True):
                     for key, method in learning.items():
                         start = time.perf_counter()
-                        method.update(batch.output, labels)
+                        method.update(batch.output, batch.labels)
                         seconds[key] += time.perf_counter() - start
                     advance(len(batch.positions))
             again = {}

@@ -20,6 +20,7 @@ from oodbench.pipeline.frames import inspect
 from oodbench.pipeline.progress import Progress, Silent
 from oodbench.pipeline.record import PHOTOGRAPHS, PlanRecord, ScorerRecord, SetRecord
 from oodbench.pipeline.store import MAPS, Store
+from oodbench.pipeline.unlabelled import unlabelled_notes
 from oodbench.registry import Registry
 from oodbench.types import AnomalyLabels, Frame, RGBImage, ScoreMap
 
@@ -77,6 +78,10 @@ class Run:
     def quality(self) -> Mapping[str, Mapping[str, Any]]:
         quality: Mapping[str, Mapping[str, Any]] = self.result["quality"]
         return quality
+
+    @property
+    def notes(self) -> Sequence[str]:
+        return unlabelled_notes(self.record, self.rows, self.store)
 
     def table(self) -> pd.DataFrame:
         """One row a network, method and benchmark; metrics as fractions, NaN where undefined."""

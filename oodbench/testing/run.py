@@ -48,12 +48,14 @@ class HandmadeRun:
         calibrated: bool = True,
         labelled: bool = True,
         quality: Mapping[str, Mapping[str, Any]] | None = None,
+        notes: Sequence[str] = (),
     ) -> None:
         self.folder = Path("nowhere")
         self.rows = rows
         self.calibrated = calibrated
         self.labelled = labelled
         self.quality = quality or {}
+        self.notes = notes
 
     def frames(self, benchmark: str) -> Sequence[str]:
         """Names that have to be escaped."""

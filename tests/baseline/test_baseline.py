@@ -158,6 +158,31 @@ def test_a_row_may_move_as_far_as_other_seeds_move_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("change", "kept"),
+    [
+        ({}, True),
+        ({"seed": 9, "digests": {"network": "9" * 64, "data": "2" * 64}}, True),
+        ({"scoring": {"upsample": "score", "resize": "bilinear"}}, False),
+        ({"protocol": {"name": "pooled", "tpr": 0.9}}, False),
+        ({"digests": {"data": "5" * 64}}, False),
+        ({"params": {"k": 3}}, False),
+        ({"fit": {"dataset": "cityscapes", "split": "train", "frames": 5}}, False),
+    ],
+)
+def test_chance_is_kept_for_what_is_measured_as_before(tmp_path: Path, change: Document, kept: bool) -> None:
+    file = tmp_path / "baseline.json"
+    first, *others = seeds(tmp_path, *APS)
+    accept(first, file, others=others)
+    # The runs can't be compared in any case: one method has gone and another has come.
+    rows = [row(label=label, **change) for label in ("kNN", "Entropy")]
+    done = accept(write_result(tmp_path / "run", rows), file)
+    assert done.verdict is None
+    assert done.by_chance == kept
+    stored = {held["label"]: held.get("chance") for held in json.loads(file.read_text())["measured"]["rows"]}
+    assert stored == {"kNN": {"AP": pytest.approx(9.913, abs=0.002)} if kept else None, "Entropy": None}
+
+
+@pytest.mark.parametrize(
     ("change", "said"),
     [
         ({"seed": 0}, "are both of seed 0"),

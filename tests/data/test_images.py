@@ -62,6 +62,21 @@ def test_a_coloured_label_is_an_error(tmp_path: Path) -> None:
         read_indices(path)
 
 
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.int32])
+def test_a_rule_reads_every_width_of_integers_alike(tmp_path: Path, kind: type[np.generic]) -> None:
+    values = np.array([[0, 1, 255], [1, 0, 255]], kind)
+    Image.fromarray(values).save(tmp_path / "label.png" if kind != np.int32 else tmp_path / "label.tif")
+    (path,) = tmp_path.iterdir()
+    normalised = LabelRule({0: 7, 1: 0, 255: 255}, "").apply(path)
+    assert normalised.tolist() == [[7, 0, 255], [0, 7, 255]]
+    assert normalised.dtype == np.uint8
+    for strange in {np.uint8: (2, 254), np.uint16: (2, 256, 65535), np.int32: (2, 256, -1)}[kind]:
+        values[0, 0] = strange
+        Image.fromarray(values).save(path)
+        with pytest.raises(DataError, match=f"label value {strange} is not declared"):
+            LabelRule({0: 7, 1: 0, 255: 255}, "").apply(path)
+
+
 def test_an_undeclared_value_is_an_error_that_names_it(tmp_path: Path) -> None:
     rule = LabelRule({0: 0, 1: 1, 255: 255}, "the hint")
     path = save(tmp_path / "label.png", np.array([[0, 1, 7], [255, 9, 0]], np.uint8))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +49,41 @@ def test_rows_of_another_scoring_or_protocol_get_a_table_of_their_own() -> None:
     aligned = row("msp", 0.9, 0.1, scoring={"upsample": "logits", "resize": "bilinear-aligned"})
     foreign = row("msp", 0.9, 0.1, protocol={"name": "caos"})
     assert len(comparison_tables(HandmadeRun([*ROWS, other, aligned, foreign]))) == 4
+
+
+@pytest.mark.parametrize("name", ["terminal", "markdown", "latex", "intervals"])
+def test_no_table_mixes_protocols_and_each_names_its_own(name: str) -> None:
+    first, second = row("msp", 0.1234, 0.5), row("msp", 0.5678, 0.5, protocol={"name": "caos"})
+    third = row("msp", 0.9012, 0.5, scoring={"upsample": "score", "resize": "bilinear-aligned"})
+    text = REGISTRY.report(name).text(HandmadeRun([first, second, third]))
+    order = re.findall(
+        r"12\.34|56\.78|90\.12|protocol \w+|network's grid|label's resolution and|corner pixels aligned", text
+    )
+    captions = [["label's resolution and", "protocol pooled"], ["label's resolution and", "protocol caos"]]
+    captions += [["network's grid", "corner pixels aligned", "protocol pooled"]]
+    values = ["12.34", "56.78", "90.12"]
+    above = name == "latex"  # where captions are comments before the table
+    assert order == [
+        part for caption, value in zip(captions, values, strict=True)
+        for part in ([*caption, value] if above else [value, *caption])
+    ]  # fmt: skip
+
+
+def test_a_line_of_the_csv_says_its_protocol_and_scoring() -> None:
+    rows = [row("msp", 0.1, 0.5), row("msp", 0.2, 0.5, protocol={"name": "caos"})]
+    lines = list(csv.DictReader(io.StringIO(REGISTRY.report("csv").text(HandmadeRun(rows)))))
+    assert [(line["AP"], line["protocol"], line["scoring"]) for line in lines] == [
+        ("0.1", "pooled", "logits"), ("0.2", "caos", "logits"),
+    ]  # fmt: skip
+
+
+def test_a_method_read_by_two_protocols_is_drawn_once(tmp_path: Path) -> None:
+    both = [row("msp", 0.1, 0.5), row("msp", 0.2, 0.5, protocol={"name": "caos"})]
+    drawn = []
+    for folder, rows in {"one": both[:1], "two": both}.items():
+        png, _ = REGISTRY.report("heatmaps").write(HandmadeRun(rows), tmp_path / folder)
+        drawn.append(png.read_bytes())
+    assert drawn[0] == drawn[1]
 
 
 QUALITY = {"miou": 0.612345, "ece": 0.0412, "dataset": "cityscapes", "split": "val", "frames": 7}
