@@ -1,19 +1,22 @@
 """Image files. The format is told by the bytes, never by the file's ending: packs circulate with JPEGs named .png.
 
-Pillow, because it refuses a truncated file where other decoders hand out grey pixels, reads indexed PNGs as indices,
-and applies neither the gamma chunk nor the orientation tag, which the labels of these data sets don't follow.
+Pillow opens and judges every file, because it refuses a truncated one where other decoders hand out grey pixels, reads
+indexed PNGs as indices, and applies neither the gamma chunk nor the orientation tag, which the labels of these data
+sets don't follow. Plain whole files are then decoded by OpenCV: the same pixels in less time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageFile
 
 from oodbench.errors import DataError
 from oodbench.types import RGBImage, Size
@@ -23,7 +26,7 @@ _INDEX_MODES = {"1", "L", "P", "I", "I;16"}
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
+def _opened(path: Path) -> Iterator[ImageFile.ImageFile]:
     remedy = "Unpack or download this file again."
     try:
         with Image.open(path) as image:
@@ -41,6 +44,26 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         raise DataError(f"{path}: not a whole image file ({error})", remedy) from None
 
 
+def _plain(path: Path, flags: int, modes: Collection[str] = ("RGB", "L")) -> NDArray[np.uint8] | None:
+    """What OpenCV reads, of a file that is known to be whole and that the two decoders see alike; else None."""
+    with _opened(path) as image:
+        if image.mode not in modes:
+            return None
+        if image.format == "PNG" and [tile[3] for tile in image.tile] == [image.mode]:  # eight bits a channel
+            image.verify()  # checksums and end of the chunks; decodes nothing
+        elif not (image.format == "JPEG" and _ends(path)):
+            return None
+    found = cv2.imread(os.fspath(path), flags)
+    return None if found is None else np.asarray(found, np.uint8)
+
+
+def _ends(path: Path) -> bool:
+    """Whether a JPEG's last bytes are its end marker."""
+    with path.open("rb") as file:
+        file.seek(-2, os.SEEK_END)
+        return file.read() == b"\xff\xd9"
+
+
 def image_size(path: Path) -> Size:
     """(height, width), from the header alone."""
     with _opened(path) as image:
@@ -53,6 +76,9 @@ def read_image(path: Path) -> RGBImage:
     Raises:
         DataError: missing, truncated, no image, or deeper than eight bits.
     """
+    plain = _plain(path, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
+    if plain is not None:
+        return plain
     with _opened(path) as image:
         if image.mode not in _COLOUR_MODES:
             raise DataError(f"{path}: pixels of type {image.mode}; expected eight-bit colour or grey")
@@ -65,6 +91,9 @@ def read_indices(path: Path) -> NDArray[Any]:
     Raises:
         DataError: missing, truncated, no image, or one with colour channels.
     """
+    plain = _plain(path, cv2.IMREAD_UNCHANGED, {"L"})
+    if plain is not None:
+        return plain
     with _opened(path) as image:
         if image.mode not in _INDEX_MODES:
             raise DataError(

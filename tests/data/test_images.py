@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from conftest import photograph, save
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from oodbench.data import LabelRule, image_size, read_image, read_indices
 from oodbench.errors import DataError
@@ -26,6 +28,42 @@ def test_the_format_is_told_by_the_bytes(tmp_path: Path) -> None:
 def test_grey_and_indexed_images_are_colour_images_too(tmp_path: Path) -> None:
     grey = save(tmp_path / "grey.png", photograph(0)[:, :, 0])
     assert read_image(grey).shape == (48, 96, 3)
+
+
+def test_whatever_decodes_a_file_the_pixels_are_those_of_pillow(tmp_path: Path) -> None:
+    colour = Image.fromarray(photograph(0))
+    gamma, turned, see_through = PngInfo(), Image.Exif(), colour.convert("RGBA")
+    gamma.add(b"gAMA", (100000).to_bytes(4, "big"))
+    turned[0x0112] = 6
+    see_through.putalpha(90)
+    colour.save(tmp_path / "plain.png")
+    colour.save(tmp_path / "gamma.png", pnginfo=gamma)
+    colour.save(tmp_path / "one colour transparent.png", transparency=tuple(photograph(0)[0, 0].tolist()))
+    see_through.save(tmp_path / "alpha.png")
+    colour.quantize(50).save(tmp_path / "indexed.png")
+    colour.quantize(3).save(tmp_path / "indexed in two bits.png", bits=2)
+    colour.convert("L").save(tmp_path / "grey.png")
+    colour.save(tmp_path / "plain.jpg")
+    colour.save(tmp_path / "turned.jpg", exif=turned)
+    colour.save(tmp_path / "progressive.jpg", progressive=True, subsampling=0)
+    colour.convert("L").save(tmp_path / "grey.jpg")
+    colour.convert("CMYK").save(tmp_path / "four inks.jpg")
+    cv2.imwrite(str(tmp_path / "sixteen bits.png"), photograph(0).astype(np.uint16) * 251)
+    (tmp_path / "more at the end.jpg").write_bytes((tmp_path / "plain.jpg").read_bytes() + b"from a telephone")
+    for path in tmp_path.iterdir():
+        with Image.open(path) as image:
+            assert np.array_equal(read_image(path), np.asarray(image.convert("RGB"))), path.name
+
+
+@pytest.mark.parametrize("at", [0.3, 0.7])
+def test_a_flipped_bit_in_a_png_is_an_error(tmp_path: Path, at: float) -> None:
+    path = save(tmp_path / "bit.png", np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8))
+    content = bytearray(path.read_bytes())
+    content[int(at * len(content))] ^= 4
+    path.write_bytes(content)
+    for read in (read_image, read_indices):
+        with pytest.raises(DataError, match=r"bit\.png: not a whole image file"):
+            read(path)
 
 
 @pytest.mark.parametrize("ending", ["png", "jpg", "webp"])
