@@ -20,7 +20,7 @@ def list_plugins(
         list[Path] | None, typer.Option(help="A Python file with plugins of your own.", metavar="FILE")
     ] = None,
 ) -> None:
-    """List methods, benchmarks, datasets, models and reports."""
+    """List methods, benchmarks, datasets, models, reports and submissions."""
     if kind in ("protocol", "protocols"):
         _list_protocols()
         return

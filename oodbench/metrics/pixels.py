@@ -111,7 +111,7 @@ def pixel_metrics_of(read: Source, protocol: Protocol, budget: int) -> PixelMetr
         slot[group] = np.arange(group.size)
         low = np.zeros((group.size, 2, kernels.BUCKETS), np.int64)
         for score, labels in read():
-            kernels.count_low(*flattened(score, labels), slot, low)
+            kernels.count_low(*flattened(score, labels), slot, low, 16)
         for bucket, counted in zip(group, low, strict=True):
             summation.add(_bucket_points(int(bucket), counted, int(higher[bucket + 1])))
     return _metrics(summation, totals, protocol)
