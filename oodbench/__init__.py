@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 __all__ = [
+    "Checked",
     "Prediction",
     "Run",
     "Submitted",
@@ -27,11 +28,13 @@ __all__ = [
     "predict",
     "run",
     "submit",
+    "verify",
 ]
 
 if TYPE_CHECKING:
     from oodbench.baseline import Verdict, gate
     from oodbench.pipeline import (
+        Checked,
         Prediction,
         Run,
         Submitted,
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
         predict,
         run,
         submit,
+        verify,
     )
 
 

@@ -29,6 +29,7 @@ from oodbench.cli.report import report
 from oodbench.cli.run import run
 from oodbench.cli.submit import submit
 from oodbench.cli.train import train
+from oodbench.cli.verify import verify
 from oodbench.errors import OodbenchError
 
 app = typer.Typer(
@@ -48,6 +49,7 @@ app.command(short_help="Score maps and heatmaps of photographs.")(predict)
 app.command(short_help="The pieces of a run put together.")(merge)
 app.command(short_help="A run's tables and figures.")(report)
 app.command(short_help="Which differences between methods or runs are significant.")(compare)
+app.command(short_help="Is a run what it says?")(verify)
 app.command(short_help="A submission to a leaderboard, or a check of one.")(submit)
 app.command(short_help="Train a network by a recipe.")(train)
 app.command(short_help="Is a run worse than the last accepted one?")(gate)

@@ -5,9 +5,11 @@ from oodbench.pipeline.merge import merge
 from oodbench.pipeline.predict import Prediction, predict
 from oodbench.pipeline.run import run
 from oodbench.pipeline.submit import Submitted, check_submission, submit
+from oodbench.pipeline.verify import Checked, verify
 from oodbench.pipeline.view import Run, load
 
 __all__ = [
+    "Checked",
     "Prediction",
     "Run",
     "Submitted",
@@ -18,4 +20,5 @@ __all__ = [
     "predict",
     "run",
     "submit",
+    "verify",
 ]
