@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -74,8 +75,7 @@ def _check(target: str, path: Path, data: list[str], plugin: list[Path]) -> None
 
 def _print(done: Submitted) -> None:
     print(f"{done.folder}: {done.frames} frames, written and checked")
-    for name, value in done.facts.items():
-        print(f"{name}: {value}")
+    _print_facts(done.facts)
     for name, change in done.changes.items():
         for metric, before, after in zip(("AP", "FPR95"), change.before, change.after, strict=True):
             moved = f"{100 * before:.4f} stored, {100 * after:.4f} read back, {100 * (after - before):+.4f}"
@@ -84,3 +84,14 @@ def _print(done: Submitted) -> None:
         print("metrics: not measured, the run has no labelled frame of this leaderboard")
     for note in done.notes:
         print(f"note: {note}")
+
+
+def _print_facts(facts: Mapping[str, Any], of: str = "") -> None:
+    """A line for each thing that has facts of its own, and for each other fact."""
+    for name, value in facts.items():
+        if not isinstance(value, Mapping):
+            print(f"{of}{name}: {value}")
+        elif any(isinstance(part, Mapping) for part in value.values()):
+            _print_facts(value, f"{of}{name}, ")
+        else:
+            print(f"{of}{name}: {'; '.join(f'{key} {part}' for key, part in value.items())}")
