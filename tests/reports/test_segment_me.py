@@ -21,6 +21,7 @@ from oodbench.data import read_hdf5, write_hdf5
 from oodbench.errors import OodbenchError, ScoreError, UsageError
 from oodbench.metrics import change
 from oodbench.registry import Registry
+from oodbench.reports.segment_me_entry import LOST_AND_FOUND, entry, entry_problems
 from oodbench.testing import SubmissionContract
 
 __all__ = ["unsynced"]
@@ -201,18 +202,16 @@ def test_the_entry_has_every_field_of_the_table(made: tuple[Path, Written]) -> N
     assert all(obstacle[name] is None for name in numbers)
 
 
-def test_lost_and_found_has_numbers_of_its_own(unsynced: None, tmp_path: Path) -> None:
-    tracks = [each for each in both_tracks().frames if each.benchmark.startswith("road-anomaly-21")]
-    known = [frame("lost-and-found-no-known@smiyc", n, f"02_x_{n}", (40, 80), hidden=False) for n in range(3)]
-    target().write(scored(*tracks, *known), tmp_path, track)
-    (row,) = json.loads((tmp_path / "leaderboard_entry.json").read_text())["laf_no_known"]
+def test_lost_and_found_has_numbers_of_its_own() -> None:
+    known = [frame(LOST_AND_FOUND, n, f"02_x_{n}", (40, 80), hidden=False) for n in range(3)]
+    table = entry(scored(*known), [], "MSP", target().params)
+    (row,) = table["laf_no_known"]
     assert 0.2 < row["LostAndFound-testNoKnown-PixBinaryClass-area_PRC"] < 0.9
     assert row["LostAndFound-testNoKnown-SegEval-ObstacleTrack-fn_25"] >= 0
-    assert list(target().check(tmp_path, [*tracks, *known])) == []
-    partly = scored(*tracks, *known, expected={"lost-and-found-no-known@smiyc": 1043})
-    (tmp_path / "second").mkdir()
-    target().write(partly, tmp_path / "second", track)
-    assert "laf_no_known" not in json.loads((tmp_path / "second" / "leaderboard_entry.json").read_text())
+    assert len(row) == 19
+    assert list(entry_problems("entry", json.dumps(table).encode())) == []
+    partly = scored(*known, expected={LOST_AND_FOUND: 1043})
+    assert entry(partly, ["AnomalyTrack"], "MSP", target().params).keys() == {"anomaly_track"}
 
 
 @pytest.mark.parametrize(
