@@ -12,6 +12,7 @@ from pathlib import Path
 from oodbench.benchmarks.segment_me_if_you_can import track_card
 from oodbench.contracts import Benchmark, BenchmarkCard, Roots
 from oodbench.data import Layout, file_frame, images_by_stem, open_layouts
+from oodbench.data.tracks import DAY, NIGHT, SNOW, THINGS, scene_frames
 from oodbench.types import Frame, FrameSet
 
 PLUGINS = {
@@ -32,14 +33,6 @@ PLUGINS = {
         "road-obstacle-21-paving": ("Paving", "one scene of the test frames"),
     }
 }
-
-# What the test frames of the anomaly track are called after.
-_THINGS = (
-    "airplane|bear|boat_trailer|camel|caravan|carriage|cock|coffin|cones|cow|deer|donkey|elephant|goose|hay|horse|"
-    "leopard|lion|piano|pig|rhino|scooter|sheep|tent|tractor|zebra"
-)
-_DAY = "curvy-street|darkasphalt|darkasphalt2|gravel|greyasphalt|motorway|one-way-street|paving"
-_NIGHT, _SNOW = "driveway", "snowstorm1|snowstorm2"
 
 
 class _Hidden(Benchmark):
@@ -71,50 +64,46 @@ def _obstacle(part: str, frames: int, scenes: str) -> BenchmarkCard:
     return track_card("road-obstacle-21", part, frames, {}, layout)
 
 
-def _scenes(scenes: str) -> re.Pattern[str]:
-    return re.compile(rf"(?P<scene>{scenes})_.+$")
-
-
 class AnomalyTest(_Hidden):
     """The toolkit's AnomalyTrack-test."""
 
     card = _anomaly("test", 100, "images/<thing><nnnn>.jpg, as cow0003.jpg")
-    frame_name = re.compile(rf"(?P<scene>{_THINGS})\d{{4}}$")
+    frame_name = re.compile(rf"(?P<scene>{THINGS})\d{{4}}$")
 
 
 class AnomalyAll(_Hidden):
     """The toolkit's AnomalyTrack-all."""
 
     card = _anomaly("all", 110, "images/<thing><nnnn>.jpg and images/validation<nnnn>.jpg", "all frames")
-    frame_name = re.compile(rf"(?P<scene>{_THINGS}|validation)\d{{4}}$")
+    frame_name = re.compile(rf"(?P<scene>{THINGS}|validation)\d{{4}}$")
 
 
 class ObstacleTest(_Hidden):
     """The toolkit's ObstacleTrack-test."""
 
-    card = _obstacle("test", 327, _DAY)
-    frame_name = _scenes(_DAY)
+    card = _obstacle("test", 327, DAY)
+    frame_name = scene_frames(DAY)
 
 
 class ObstacleNight(_Hidden):
     """The toolkit's ObstacleTrack-night."""
 
-    card = _obstacle("night", 30, _NIGHT)
-    frame_name = _scenes(_NIGHT)
+    card = _obstacle("night", 30, NIGHT)
+    frame_name = scene_frames(NIGHT)
 
 
 class ObstacleSnow(_Hidden):
     """The toolkit's ObstacleTrack-snowstorm."""
 
-    card = _obstacle("snow", 55, _SNOW)
-    frame_name = _scenes(_SNOW)
+    card = _obstacle("snow", 55, SNOW)
+    frame_name = scene_frames(SNOW)
 
 
 class ObstacleAll(_Hidden):
     """The toolkit's ObstacleTrack-all: 412 test frames and the 40 of validation, which a submission may leave out."""
 
-    card = _obstacle("all", 452, f"{_DAY}|{_NIGHT}|{_SNOW}|validation")
-    frame_name = _scenes(f"{_DAY}|{_NIGHT}|{_SNOW}|validation")
+    card = _obstacle("all", 452, f"{DAY}|{NIGHT}|{SNOW}|validation")
+    frame_name = scene_frames(f"{DAY}|{NIGHT}|{SNOW}|validation")
 
 
 def _scene(scene: str) -> type[_Hidden]:
@@ -122,7 +111,7 @@ def _scene(scene: str) -> type[_Hidden]:
 
     class Scene(_Hidden):
         card = _obstacle(scene, 0, scene)
-        frame_name = _scenes(scene)
+        frame_name = scene_frames(scene)
 
     return Scene
 

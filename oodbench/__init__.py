@@ -14,33 +14,51 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 __all__ = [
+    "Checked",
     "Prediction",
     "Run",
+    "Submitted",
     "Verdict",
     "__version__",
+    "check_submission",
     "evaluate_scores",
     "gate",
     "load",
     "merge",
     "predict",
     "run",
+    "submit",
+    "verify",
 ]
 
 if TYPE_CHECKING:
     from oodbench.baseline import Verdict, gate
-    from oodbench.pipeline import Prediction, Run, evaluate_scores, load, merge, predict, run
+    from oodbench.pipeline import (
+        Checked,
+        Prediction,
+        Run,
+        Submitted,
+        check_submission,
+        evaluate_scores,
+        load,
+        merge,
+        predict,
+        run,
+        submit,
+        verify,
+    )
 
 
 def __getattr__(name: str) -> Any:
-    # Importing the pipeline takes torch, seconds; `oodbench --help` must not pay for it.
-    if name in {"Prediction", "Run", "evaluate_scores", "load", "merge", "predict", "run"}:
-        from oodbench import pipeline
-
-        return getattr(pipeline, name)
     if name in {"Verdict", "gate"}:
         from oodbench import baseline
 
         return getattr(baseline, name)
+    if name in __all__:
+        # Importing the pipeline takes torch, seconds; `oodbench --help` must not pay for it.
+        from oodbench import pipeline
+
+        return getattr(pipeline, name)
     raise AttributeError(f"module 'oodbench' has no attribute {name!r}")
 
 

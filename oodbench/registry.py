@@ -25,7 +25,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from oodbench.contracts import Adapter, Benchmark, Dataset, GridMethod, Head, Method, PixelMethod, Report
+from oodbench.contracts import Adapter, Benchmark, Dataset, GridMethod, Head, Method, PixelMethod, Report, Submission
 from oodbench.errors import PluginError, UnknownNameError, UsageError
 from oodbench.files import digest_file
 from oodbench.validation import explain
@@ -37,6 +37,7 @@ KINDS: Mapping[str, type] = {
     "models": Adapter,
     "heads": Head,
     "reports": Report,
+    "submissions": Submission,
 }
 """kind -> the contract that its plugins implement."""
 
@@ -167,34 +168,37 @@ class Registry:
 
     def method(self, spec: str) -> Method:
         """The method of `NAME` or `NAME:key=value,...`, with validated parameters."""
+        plugin, given = self._specified("methods", spec)
+        if not issubclass(plugin, PixelMethod | GridMethod):
+            raise PluginError(f"the method '{plugin.card.name}' is neither a PixelMethod nor a GridMethod")
+        made: Method = _made(plugin, given, "method", spec)
+        return made
+
+    def submission(self, spec: str) -> Submission:
+        """The submission of `NAME` or `NAME:key=value,...`, with validated parameters."""
+        made: Submission = _made(*self._specified("submissions", spec), "submission", spec)
+        return made
+
+    def _specified(self, kind: str, spec: str) -> tuple[Any, dict[str, str]]:
+        """The class of `NAME:key=value,...`, and the parameters as they were given, their names known to be right."""
         name, _, rest = spec.partition(":")
+        what = kind.removesuffix("s")
         given: dict[str, str] = {}
         for part in filter(None, rest.split(",")):
             key, equals, value = part.partition("=")
             if not equals:
                 raise UsageError(
-                    f"method '{spec}': expected key=value, got '{part}'", f"See: oodbench info method {name}"
+                    f"{what} '{spec}': expected key=value, got '{part}'", f"See: oodbench info {what} {name}"
                 )
             if key.strip() in given:
-                raise UsageError(f"method '{spec}': {key.strip()} is given twice", "Give it once.")
+                raise UsageError(f"{what} '{spec}': {key.strip()} is given twice", "Give it once.")
             given[key.strip()] = value.strip()
-        plugin: type[Method] = self.load("methods", name)
-        if not issubclass(plugin, PixelMethod | GridMethod):
-            raise PluginError(f"the method '{name}' is neither a PixelMethod nor a GridMethod")
+        plugin = self.load(kind, name)
         unknown = next((key for key in given if key not in plugin.Params.model_fields), None)
         if unknown is not None:
-            see = f"oodbench info method {name}"
+            see = f"oodbench info {what} {name}"
             raise UnknownNameError(f"parameter of {name}", unknown, plugin.Params.model_fields, see)
-        try:
-            return plugin(plugin.Params.model_validate(given))
-        except TypeError as error:  # an abstract method is missing
-            raise PluginError(f"the method '{name}' can't be made: {error}") from None
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = f"{first['loc'][0]}={first['input']}: " if first["loc"] else ""
-            raise UsageError(
-                f"method '{spec}': {where}{first['msg'].lower()}", f"See: oodbench info method {name}"
-            ) from None
+        return plugin, given
 
     def benchmark(self, name: str) -> Benchmark:
         """The benchmark of that name."""
@@ -227,6 +231,21 @@ class Registry:
                 return adapter
         takes = "; ".join(f"{adapter.card.takes}" for adapter in adapters)
         raise UsageError(f"--model {source}: no adapter takes this; expected {takes}", "See: oodbench list models")
+
+
+def _made(plugin: Any, given: Mapping[str, str], what: str, spec: str) -> Any:
+    """A plugin with the parameters that were given for it."""
+    name = plugin.card.name
+    try:
+        return plugin(plugin.Params.model_validate(given))
+    except TypeError as error:  # an abstract method is missing
+        raise PluginError(f"the {what} '{name}' can't be made: {error}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = f"{first['loc'][0]}={first['input']}: " if first["loc"] else ""
+        raise UsageError(
+            f"{what} '{spec}': {where}{first['msg'].lower()}", f"See: oodbench info {what} {name}"
+        ) from None
 
 
 def method_label(method: Method) -> str:

@@ -121,7 +121,14 @@ def test_every_part_of_the_data_verb_is_on_the_page_of_data_sets() -> None:
 
 @pytest.mark.parametrize(
     ("verb", "page"),
-    [("run", "run"), ("gate", "gate"), ("compare", "compare"), ("evaluate", "scores"), ("predict", "predict")],
+    [
+        ("run", "run"),
+        ("gate", "gate"),
+        ("compare", "compare"),
+        ("evaluate", "scores"),
+        ("predict", "predict"),
+        ("submit", "submit"),
+    ],
 )
 def test_every_option_is_on_the_page_of_its_verb(verb: str, page: str) -> None:
     page = (ROOT / "docs" / f"{page}.md").read_text()

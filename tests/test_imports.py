@@ -20,7 +20,7 @@ LAYERS = [
     {"types", "errors", "validation"},
     {"class_sets"},
     {"contracts"},
-    {"files"},
+    {"files", "compiled"},
     {"baseline", "registry", "metrics", "mixture", "numerics", "data", "drawing", "worlds"},
     {"segmenters"},
     {"pipeline"},

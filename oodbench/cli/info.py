@@ -1,4 +1,4 @@
-"""`oodbench info`: everything about one method, benchmark, dataset, report or network."""
+"""`oodbench info`: everything about one method, benchmark, dataset, report, submission or network."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from oodbench.registry import KINDS, Registry
 
 
 def info(
-    kind: Annotated[str, typer.Argument(help="method, benchmark, dataset, report or model.")],
+    kind: Annotated[str, typer.Argument(help="method, benchmark, dataset, report, submission or model.")],
     name: Annotated[str, typer.Argument(help="Its name; for a model, its file.")],
     model_card: Annotated[
         Path | None, typer.Option(help="The model's card. By default FILE.toml.", metavar="FILE")
@@ -31,7 +31,7 @@ def info(
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where the model runs.")] = "auto",
     plugin: Plugins = None,
 ) -> None:
-    """Show everything about one method, benchmark, dataset, report, model or head."""
+    """Show everything about one method, benchmark, dataset, report, submission, model or head."""
     registry = Registry(tuple(plugin or ()))
     plural = kind if kind in KINDS else f"{kind}s"
     if plural not in KINDS:
@@ -47,7 +47,7 @@ def info(
     if facts.get("classes"):
         facts["classes"] = f"{facts['classes'].name}: {', '.join(facts['classes'].names)}"
     _print(facts)
-    if plural in ("methods", "heads"):
+    if plural in ("methods", "heads", "submissions"):
         fields = loaded.Params.model_fields
         print("parameters" if fields else "parameters  none")
         for key, field in fields.items():

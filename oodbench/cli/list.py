@@ -18,7 +18,7 @@ def list_plugins(
     ] = None,
     plugin: Plugins = None,
 ) -> None:
-    """List methods, benchmarks, datasets, models and reports."""
+    """List methods, benchmarks, datasets, models, reports and submissions."""
     if kind in ("protocol", "protocols"):
         _list_protocols()
         return

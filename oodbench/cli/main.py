@@ -27,7 +27,9 @@ from oodbench.cli.new import new
 from oodbench.cli.predict import predict
 from oodbench.cli.report import report
 from oodbench.cli.run import run
+from oodbench.cli.submit import submit
 from oodbench.cli.train import train
+from oodbench.cli.verify import verify
 from oodbench.errors import OodbenchError
 
 app = typer.Typer(
@@ -47,6 +49,8 @@ app.command(short_help="Score maps and heatmaps of photographs.")(predict)
 app.command(short_help="The pieces of a run put together.")(merge)
 app.command(short_help="A run's tables and figures.")(report)
 app.command(short_help="Which differences between methods or runs are significant.")(compare)
+app.command(short_help="Is a run what it says?")(verify)
+app.command(short_help="A submission to a leaderboard, or a check of one.")(submit)
 app.command(short_help="Train a network by a recipe.")(train)
 app.command(short_help="Is a run worse than the last accepted one?")(gate)
 app.add_typer(data, name="data", short_help="Find, check, build and fetch data sets.")

@@ -35,6 +35,18 @@ def predict(
         Path | None,
         typer.Option(help="Folder for maps and heatmaps. By default one under runs/ that follows from the plan."),
     ] = None,
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            help="Write each image as a leaderboard takes it (oodbench list submissions) into --out, nothing else.",
+            metavar="NAME",
+        ),
+    ] = None,
+    fit: Annotated[
+        Path | None,
+        typer.Option(help="With --format: what the method learned, a file in the fits/ of a run.", metavar="FILE"),
+    ] = None,
     plugin: RunPlugins = None,
 ) -> None:
     """Score photographs without labels: maps, heatmaps, and how much of each is above the in-distribution threshold."""
@@ -51,14 +63,19 @@ def predict(
         device=device,
         seed=seed,
         out=out,
+        form=form,
+        fit_file=fit,
         plugins=[str(path) for path in plugin or ()],
         progress=progress,
     )
-    if done.threshold is None:
+    if form is not None:
+        progress.say(f"{len(done.shares)} images as {form} takes them: {done.folder}")
+    elif done.threshold is None:
         print("no threshold: without in-distribution frames (--id-data) it is not known what is common")
     else:
         part = f"{100 * done.threshold.share:g} % of in-distribution pixels score higher ({done.source})"
         print(f"threshold {done.threshold.score:.6g}: {part}")
         for each in done.shares:
             print(f"{100 * (each.share or 0):6.2f} %  {each.image}")
-    progress.say(f"maps, heatmaps and shares: {done.folder}")
+    if form is None:
+        progress.say(f"maps, heatmaps and shares: {done.folder}")

@@ -16,11 +16,24 @@ from oodbench.contracts.protocol import Protocol, Scoring
 from oodbench.contracts.report import AT_ID95, HIGHER_IS_BETTER, Calibration, Report, ReportCard, Row, RunView
 from oodbench.contracts.segmenter import Adapter, AdapterCard, Capabilities, Expected, Segmenter
 from oodbench.contracts.strata import Mistake, Strata, Stratum, Threshold
+from oodbench.contracts.submission import (
+    LARGEST_CHANGE,
+    SIDE_FILE,
+    KnownFrame,
+    Scored,
+    Submission,
+    SubmissionCard,
+    SubmittedFrame,
+    Track,
+    Written,
+)
 from oodbench.contracts.uncertainty import Intervals
 
 __all__ = [
     "AT_ID95",
     "HIGHER_IS_BETTER",
+    "LARGEST_CHANGE",
+    "SIDE_FILE",
     "Adapter",
     "AdapterCard",
     "Archive",
@@ -39,6 +52,7 @@ __all__ = [
     "HeadCard",
     "HeadOutput",
     "Intervals",
+    "KnownFrame",
     "Method",
     "MethodCard",
     "Mistake",
@@ -51,10 +65,16 @@ __all__ = [
     "Roots",
     "Row",
     "RunView",
+    "Scored",
     "Scoring",
     "Segmenter",
     "Strata",
     "Stratum",
+    "Submission",
+    "SubmissionCard",
+    "SubmittedFrame",
     "Threshold",
+    "Track",
     "TrainingHead",
+    "Written",
 ]

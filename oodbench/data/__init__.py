@@ -7,13 +7,15 @@ from oodbench.data.images import image_size, read_grey16, read_image, read_indic
 from oodbench.data.labels import VOID_RULE, LabelRule, file_frame
 from oodbench.data.pairing import by_name, cityscapes_pairs, course, images_by_stem, pair_by_stem, synboost
 from oodbench.data.photographs import photographs
-from oodbench.data.scores import ScoreFiles, find_scores, read_scores
+from oodbench.data.scores import ScoreFiles, find_scores, read_array, read_scores
+from oodbench.data.trees import Tree, open_tree
 
 __all__ = [
     "VOID_RULE",
     "LabelRule",
     "Layout",
     "ScoreFiles",
+    "Tree",
     "by_name",
     "check_frame",
     "cityscapes_pairs",
@@ -24,8 +26,10 @@ __all__ = [
     "image_size",
     "images_by_stem",
     "open_layouts",
+    "open_tree",
     "pair_by_stem",
     "photographs",
+    "read_array",
     "read_grey16",
     "read_hdf5",
     "read_image",

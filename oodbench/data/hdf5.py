@@ -21,8 +21,12 @@ _KEY = "value"
 _COMPRESSION = 9
 
 
-def read_hdf5(path: Path) -> NDArray[Any]:
+def read_hdf5(path: Path, content: bytes | None = None) -> NDArray[Any]:
     """The data set `value` of the file, as it is stored.
+
+    Args:
+        path: where it is.
+        content: of the file, where it lies in an archive and `path` is its name there.
 
     Raises:
         ScoreError: there is none, or the file is not whole.
@@ -30,7 +34,7 @@ def read_hdf5(path: Path) -> NDArray[Any]:
     """
     h5py = _library()
     try:
-        with h5py.File(path, "r") as file:
+        with h5py.File(path if content is None else io.BytesIO(content), "r") as file:
             if isinstance(file.get(_KEY), h5py.Dataset):
                 return np.asarray(file[_KEY][()])
             there = ", ".join(file) or "nothing"
@@ -41,8 +45,8 @@ def read_hdf5(path: Path) -> NDArray[Any]:
     )
 
 
-def write_hdf5(path: Path, score: ScoreMap) -> None:
-    """Write a score map [height, width], rounded to half precision.
+def write_hdf5(path: Path, score: ScoreMap | NDArray[np.float16]) -> None:
+    """Write a score map [height, width], rounded to half precision where it is not in it.
 
     Raises:
         ScoreError: a score is beyond what half precision holds, +-65504.

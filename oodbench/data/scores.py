@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -110,6 +111,19 @@ def read_scores(path: Path) -> ScoreMap:
 
 def _read_npy(path: Path) -> NDArray[Any]:
     return _whole(path, lambda: np.load(path, mmap_mode="r", allow_pickle=False))
+
+
+def read_array(path: Path, content: bytes) -> NDArray[Any]:
+    """The array of a .npy file, as it is stored.
+
+    Args:
+        path: its name.
+        content: of the file.
+
+    Raises:
+        ScoreError: it is not whole, or holds objects.
+    """
+    return _whole(path, lambda: np.asarray(np.load(io.BytesIO(content), allow_pickle=False)))
 
 
 def _read_npz(path: Path) -> NDArray[Any]:

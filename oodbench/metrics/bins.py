@@ -16,6 +16,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from oodbench.compiled import compiled
 from oodbench.metrics import kernels
 from oodbench.metrics.counts import flattened
 from oodbench.metrics.curve import Points
@@ -118,7 +119,7 @@ def bin_of(bits: Any, edges: NDArray[np.uint32], first: NDArray[np.int64]) -> An
     return edges.size - low
 
 
-@numba.njit(cache=True)
+@compiled()
 def _count(
     bits: NDArray[np.uint32],
     labels: NDArray[np.uint8],

@@ -8,6 +8,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from oodbench.compiled import compiled
 from oodbench.metrics.keys import HALF_BITS, keys_of
 from oodbench.types import ANOMALY, IN_DISTRIBUTION
 
@@ -24,7 +25,7 @@ def key_of(bits: Any) -> Any:
     return ~bits if bits & np.uint32(0x80000000) else bits | np.uint32(0x80000000)
 
 
-@numba.njit(cache=True)
+@compiled()
 def append(
     bits: NDArray[np.uint32],
     labels: NDArray[np.uint8],
@@ -71,7 +72,7 @@ def append(
     return anomalous, void, broken
 
 
-@numba.njit(cache=True)
+@compiled()
 def measure(
     head: NDArray[np.uint32], link: NDArray[np.uint32], buckets: NDArray[np.uint16], starts: NDArray[np.int64]
 ) -> int:
@@ -91,7 +92,7 @@ def measure(
     return used
 
 
-@numba.njit(cache=True)
+@compiled()
 def gather(
     head: NDArray[np.uint32],
     pool: NDArray[np.uint16],
@@ -113,7 +114,7 @@ def gather(
         head[buckets[used]] = 0
 
 
-@numba.njit(cache=True)
+@compiled()
 def count_halves(bits: NDArray[np.uint32], labels: NDArray[np.uint8], dense: NDArray[np.int64]) -> tuple[int, int, int]:
     """Count keys by all bits that a half-precision score can have, by label: dense [2, 2^19]; returns as `append`."""
     anomalous, void, broken = 0, 0, 0
@@ -129,21 +130,22 @@ def count_halves(bits: NDArray[np.uint32], labels: NDArray[np.uint8], dense: NDA
     return anomalous, void, broken
 
 
-@numba.njit(cache=True)
+@compiled()
 def count_low(
-    bits: NDArray[np.uint32], labels: NDArray[np.uint8], slot: NDArray[np.int32], counts: NDArray[np.int64]
+    bits: NDArray[np.uint32], labels: NDArray[np.uint8], slot: NDArray[np.int32], counts: NDArray[np.int64], shift: int
 ) -> None:
-    """Count keys whose bucket has a slot by their low 16 bits and label: counts [slots, 2, 2^16]."""
+    """Count keys whose bucket has a slot by label and by their last `shift` bits: counts [slots, labels, 2^shift]."""
+    low = np.uint32((1 << shift) - 1)
     for i in range(bits.size):
         label = labels[i]
         if label <= ANOMALY:
             key = key_of(bits[i])
-            place = slot[key >> np.uint32(16)]
+            place = slot[key >> np.uint32(shift)]
             if place >= 0:
-                counts[place, label, key & np.uint32(0xFFFF)] += 1
+                counts[place, label, key & low] += 1
 
 
-@numba.njit(cache=True)
+@compiled()
 def count_buckets(
     bits: NDArray[np.uint32], labels: NDArray[np.uint8], counts: NDArray[np.int64], shift: int
 ) -> tuple[int, int]:
@@ -163,7 +165,7 @@ def count_buckets(
     return void, broken
 
 
-@numba.njit(cache=True)
+@compiled()
 def refine(
     keys: NDArray[np.uint32],
     lows: Any,

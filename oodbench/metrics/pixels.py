@@ -119,7 +119,7 @@ def _counted_out(read: Source, group: NDArray[np.intp]) -> NDArray[np.int64]:
     slot[group] = np.arange(group.size)
     low = np.zeros((group.size, 2, kernels.BUCKETS), np.int64)
     for score, labels in read():
-        kernels.count_low(*flattened(score, labels), slot, low)
+        kernels.count_low(*flattened(score, labels), slot, low, 16)
     return low
 
 

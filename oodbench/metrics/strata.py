@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from oodbench.compiled import compiled
 from oodbench.metrics.bins import Bins, bin_of
 from oodbench.metrics.counts import flattened
 from oodbench.metrics.sketches import PixelSketch
@@ -104,7 +104,7 @@ class StrataCounts:
         return values[[0, 2]]
 
 
-@numba.njit(cache=True)
+@compiled()
 def _tally(
     bits: NDArray[np.uint32],
     labels: NDArray[np.uint8],

@@ -19,6 +19,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from oodbench.compiled import compiled
 from oodbench.numerics.resize import linear_taps, resize_rows
 from oodbench.types import LogitSummary, Resize, Size
 
@@ -92,7 +93,7 @@ def _exp(x: Any) -> Any:
     return p * np.int32((np.int32(n) + np.int32(127)) << np.int32(23)).view(np.float32)
 
 
-@numba.njit(parallel=True, cache=True, error_model="numpy")
+@compiled(parallel=True, error_model="numpy")
 def _summary_rows(
     values: NDArray[np.float32],
     upper: NDArray[np.int32],

@@ -4,6 +4,21 @@ from oodbench.pipeline.given import evaluate_scores
 from oodbench.pipeline.merge import merge
 from oodbench.pipeline.predict import Prediction, predict
 from oodbench.pipeline.run import run
+from oodbench.pipeline.submit import Submitted, check_submission, submit
+from oodbench.pipeline.verify import Checked, verify
 from oodbench.pipeline.view import Run, load
 
-__all__ = ["Prediction", "Run", "evaluate_scores", "load", "merge", "predict", "run"]
+__all__ = [
+    "Checked",
+    "Prediction",
+    "Run",
+    "Submitted",
+    "check_submission",
+    "evaluate_scores",
+    "load",
+    "merge",
+    "predict",
+    "run",
+    "submit",
+    "verify",
+]

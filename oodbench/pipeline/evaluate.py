@@ -14,7 +14,7 @@ import numpy as np
 from oodbench.contracts import Expected, Row, Scoring
 from oodbench.errors import RunFolderError, ScoreError
 from oodbench.files import digest_bytes
-from oodbench.metrics import PROTOCOLS, PixelMetrics, evaluation
+from oodbench.metrics import PROTOCOLS, Evaluation, PixelMetrics, evaluation
 from oodbench.pipeline.calibrate import calibration_name, quality_name, quality_warnings
 from oodbench.pipeline.components import with_components
 from oodbench.pipeline.details import look_again, row_intervals
@@ -85,9 +85,15 @@ def evaluate(
     return rows
 
 
-def _row(
+def measure(
     record: PlanRecord, scorer: ScorerRecord, benchmark: SetRecord, frames: Mapping[str, Frame], store: Store
-) -> Row:
+) -> tuple[Evaluation, PixelMetrics, dict[str, Any], str]:
+    """What the stored maps of a row say: all frames taken in, the metrics, the components, the digest of the maps.
+
+    Raises:
+        NotStoredError: a map is not there.
+        ScoreError: a map holds NaN.
+    """
     protocol = PROTOCOLS[record.protocol]
     under = evaluation(protocol)
     content = hashlib.sha256()
@@ -105,6 +111,13 @@ def _row(
     components: dict[str, Any] = {}
     if protocol.components:
         metrics, components = _components(record, scorer, benchmark, frames, store, metrics)
+    return under, metrics, components, content.hexdigest()
+
+
+def _row(
+    record: PlanRecord, scorer: ScorerRecord, benchmark: SetRecord, frames: Mapping[str, Frame], store: Store
+) -> Row:
+    under, metrics, components, content = measure(record, scorer, benchmark, frames, store)
     sketch = look_again(row_key(record, scorer, benchmark), under, record, scorer, benchmark, frames, store)
     network = _network(record, scorer)
     fit = store.fit(scorer.key) if scorer.fits else None
@@ -137,7 +150,7 @@ def _row(
         benchmark=benchmark.name,
         layout=benchmark.layout,
         scoring=record.scoring,
-        protocol=protocol.record(),
+        protocol=under.protocol.record(),
         metrics={name: None if math.isnan(value) else value for name, value in metrics.values.items()},
         undefined=dict(metrics.undefined),
         intervals=row_intervals(sketch, metrics, benchmark, record.seed),
@@ -147,7 +160,7 @@ def _row(
         cost={**_cost(store, network.digest[:12], scorer.key), "fit_s": fit.facts.get("seconds") if fit else None},
         environment=store.read_json(f"environments/{network.digest[:12]}.json") or environment(network.device),
         seed=record.seed,
-        digests={"network": network.digest, "data": benchmark.digest, "scores": content.hexdigest()},
+        digests={"network": network.digest, "data": benchmark.digest, "scores": content},
         warnings=warnings,
     )
 

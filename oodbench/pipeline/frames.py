@@ -44,8 +44,14 @@ class FrameRecord(BaseModel):
     pixels: tuple[int, int, int]
 
 
-def inspect(frames: Sequence[Frame], name: str, progress: Progress) -> list[FrameRecord]:
+def inspect(frames: Sequence[Frame], name: str, progress: Progress, *, cached: bool = True) -> list[FrameRecord]:
     """Check that images are whole, have the size of their labels, and label values are declared; digest both.
+
+    Args:
+        frames: of one data set.
+        name: of the data set.
+        progress: what to tell.
+        cached: what is known of files of the same path, size and time is taken as it is; False: all are read.
 
     Raises:
         DataError: for the first frame that is not in order; says how many others are not.
@@ -61,7 +67,7 @@ def inspect(frames: Sequence[Frame], name: str, progress: Progress) -> list[Fram
     workers = ThreadPoolExecutor(os.cpu_count() or 1)
     with workers, progress.track(f"check {name}", len(frames), "frames") as advance:
         keys = [_cache_key(frame, name) for frame in frames]
-        known = cache.get(keys)
+        known = cache.get(keys) if cached else {}
         pending = [known.get(key) or workers.submit(_inspect, frame) for frame, key in zip(frames, keys, strict=True)]
         fresh = {}
         for frame, key, item in zip(frames, keys, pending, strict=True):

@@ -14,9 +14,10 @@ import numpy as np
 
 from oodbench.contracts import Calibration, Scoring
 from oodbench.data import photographs
-from oodbench.errors import RunFolderError
+from oodbench.errors import RunFolderError, UsageError
 from oodbench.files import write_atomically
 from oodbench.pipeline.calibrate import FALSE_ALARMS, calibrate, calibration_name, quality_name, quality_warnings
+from oodbench.pipeline.export import export
 from oodbench.pipeline.feed import batches, forward_batches
 from oodbench.pipeline.fit import fit
 from oodbench.pipeline.frames import FrameRecord
@@ -77,6 +78,8 @@ def predict(
     device: Literal["auto", "cpu", "cuda"] = "auto",
     seed: int = 0,
     out: str | Path | None = None,
+    form: str | None = None,
+    fit_file: str | Path | None = None,
     plugins: Several = (),
     progress: Progress | None = None,
 ) -> Prediction:
@@ -88,6 +91,8 @@ def predict(
         model, model_card: the network and what describes it.
         id_data, id_limit, device, seed, plugins, progress: as `oodbench.run`.
         out: the folder for maps and pictures; by default one under runs/ that follows from the plan.
+        form: a leaderboard's format, in which each image is written instead of maps, pictures and shares; `--format`.
+        fit_file: with `form`, what the method learned: a file in the fits/ of a run; `--fit`.
 
     Raises:
         OodbenchError: a mistake that can be mended; the message says how.
@@ -106,6 +111,11 @@ def predict(
     )
     progress = progress or Silent()
     registry = Registry(request.plugins)
+    if form is not None:
+        sizes = export(Path(images), form, Path(fit_file) if fit_file else None, request, registry, progress)
+        return Prediction(Path(str(out)), None, "", [Share(name, *size, None) for name, size in sizes.items()])
+    if fit_file is not None:
+        raise UsageError("--fit goes with --format; else a method learns from --id-data", "Leave it out.")
     plan = make_plan(request, registry, progress, photographs(Path(images)))
     for warning in registry.warnings:
         progress.warn(warning)

@@ -58,6 +58,22 @@ def _damaged(path: Path, error: Exception) -> RunFolderError:
     return RunFolderError(f"{path}: damaged ({error})", "Remove the file and run the same command again.")
 
 
+def read_fit(path: Path) -> Fit | None:
+    """What a method learned; None where there is no such file.
+
+    Raises:
+        RunFolderError: it is damaged.
+    """
+    if not path.is_file():
+        return None
+    try:
+        with safe_open(path, framework="pt") as file:
+            facts = json.loads((file.metadata() or {}).get("facts", "{}"))
+            return Fit({name: file.get_tensor(name) for name in file.keys()}, facts)  # noqa: SIM118  # no mapping
+    except (SafetensorError, ValueError) as error:
+        raise _damaged(path, error) from None
+
+
 class Store:
     """Reads and writes one run's folder."""
 
@@ -156,21 +172,16 @@ class Store:
 
     # fits and calibration
 
+    def fit_path(self, key: str) -> Path:
+        return self.folder / "fits" / f"{key}.safetensors"
+
     def fit(self, key: str) -> Fit | None:
-        path = self.folder / "fits" / f"{key}.safetensors"
-        if not path.is_file():
-            return None
-        try:
-            with safe_open(path, framework="pt") as file:
-                facts = json.loads((file.metadata() or {}).get("facts", "{}"))
-                return Fit({name: file.get_tensor(name) for name in file.keys()}, facts)  # noqa: SIM118  # no mapping
-        except (SafetensorError, ValueError) as error:
-            raise _damaged(path, error) from None
+        return read_fit(self.fit_path(key))
 
     def write_fit(self, key: str, fit: Fit) -> None:
         tensors = {name: tensor.contiguous() for name, tensor in fit.tensors.items()}
         data = save(tensors, {"facts": json.dumps(dict(fit.facts))})
-        write_atomically(self.folder / "fits" / f"{key}.safetensors", lambda file: file.write(data))
+        write_atomically(self.fit_path(key), lambda file: file.write(data))
 
     def calibration(self, key: str) -> Calibration | None:
         path = self.folder / "calibration" / f"{key}.npz"

@@ -112,6 +112,17 @@ class Run:
         read = self._frame(benchmark, frame).read_anomaly_labels
         return None if read is None else read()
 
+    def known_labels(self, benchmark: str, frame: str) -> AnomalyLabels:
+        """Of a frame that has some.
+
+        Raises:
+            RunFolderError: it has none.
+        """
+        labels = self.labels(benchmark, frame)
+        if labels is None:
+            raise RunFolderError(f"{self.folder}: {frame} of {benchmark} has no labels")
+        return labels
+
     def score(self, row: Row, frame: str) -> ScoreMap:
         key = next(record.key for record in self._set(row.benchmark).frames if record.id == frame)
         return self.store.read_map("scores", self._scorer_key(row), key)
@@ -139,6 +150,10 @@ class Run:
             content = self.store.read_json(name)
         return None if content is None else Strata.model_validate(content)
 
+    def stored_row(self, row: Row) -> Row | None:
+        """The row as the file in rows/ has it; None where there is none."""
+        return self.store.row(self._row_key(row))
+
     def groups(self, benchmark: str) -> Sequence[str]:
         """The group of each frame."""
         return [frame.group for frame in self._set(benchmark).frames]
@@ -147,7 +162,7 @@ class Run:
         part = self._set(row.benchmark)
         record = self.record.model_copy(update={"protocol": row.protocol["name"]})
         with self.store.locked():
-            frames = self._checked(part, Silent())
+            frames = self.checked(part, Silent())
             return take_in_and_look_again(self._row_key(row), record, self._scorer(row), part, frames, self.store)
 
     def report(self, name: str) -> Sequence[Path]:
@@ -170,7 +185,7 @@ class Run:
         with self.store.locked():
             frames: dict[str, Frame] = {}
             for part in self.record.benchmarks:
-                frames.update(self._checked(part, progress))
+                frames.update(self.checked(part, progress))
             rows = []
             for name in protocols:
                 record = self.record.model_copy(update={"protocol": name})
@@ -178,8 +193,12 @@ class Run:
             self.store.write_json("result.json", result(self.record, rows, self.store))
         return Run(self.folder)
 
-    def _checked(self, part: SetRecord, progress: Progress) -> dict[str, Frame]:
-        """digest -> frame, those that the run was made on."""
+    def checked(self, part: SetRecord, progress: Progress) -> dict[str, Frame]:
+        """digest -> frame, those that the run was made on.
+
+        Raises:
+            RunFolderError: they are not there any more, or their images or labels are others.
+        """
         found = [self._frame(part.name, record.id) for record in part.frames]
         if inspect(found, part.name, progress) != list(part.frames):
             raise RunFolderError(

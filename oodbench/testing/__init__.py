@@ -16,6 +16,7 @@ from oodbench.testing.heads import HeadContract
 from oodbench.testing.methods import MethodContract
 from oodbench.testing.reports import ReportContract
 from oodbench.testing.segmenters import AdapterContract
+from oodbench.testing.submissions import SubmissionContract
 
 __all__ = [
     "AdapterContract",
@@ -24,4 +25,5 @@ __all__ = [
     "HeadContract",
     "MethodContract",
     "ReportContract",
+    "SubmissionContract",
 ]

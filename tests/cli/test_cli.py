@@ -51,6 +51,9 @@ def test_a_run_its_evaluation_and_its_reports(network_file: Path, data: Path, tm
     oodbench("evaluate", "r", cwd=tmp_path)
     for name, mark in {"markdown": "| MSP", "latex": r"\toprule", "csv": "network,method", "terminal": "MSP"}.items():
         assert mark in oodbench("report", "r", "--format", name, cwd=tmp_path).stdout
+    verified = oodbench("verify", "r", cwd=tmp_path)
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    assert verified.stdout.splitlines()[-1] == "r: 9 right, 0 wrong, 1 not checked"
     drawn = oodbench("report", "r", "--format", "heatmaps", cwd=tmp_path).stdout.splitlines()
     assert [Path(line).name for line in drawn] == ["heatmaps-road-anomaly.png", "heatmaps-road-anomaly.pdf"]
     assert all((tmp_path / line).is_file() for line in drawn)
@@ -73,6 +76,19 @@ def test_scores_in_files_and_the_run_that_they_become(road_anomaly: Path, tmp_pa
     again = oodbench("evaluate", "r", "--json", cwd=tmp_path)
     (row,) = json.loads(again.stdout)["rows"]
     assert (row["label"], row["params"], row["protocol"]["name"]) == ("my scorer", {"anomalous": "lower"}, "pooled")
+
+
+def test_a_check_alone_needs_no_run(tmp_path: Path) -> None:
+    (tmp_path / "sent").mkdir()
+    found = oodbench("submit", "fishyscapes", "sent", "--check", cwd=tmp_path)
+    assert found.returncode == 2
+    assert found.stdout == "sent: no file DDDD_anomaly.npy. Expected two files for each image.\nsent: 1 wrong\n"
+    np.save(tmp_path / "sent" / "0000_anomaly.npy", np.zeros((1024, 2048), np.float32))
+    np.save(tmp_path / "sent" / "0000_segmentation.npy", np.zeros((1024, 2048), np.uint8))
+    right = oodbench("submit", "--check", "fishyscapes", "sent", cwd=tmp_path)
+    assert (right.returncode, right.stdout) == (0, "sent: nothing wrong\n")
+    for wrong, message in ((["sent"], "Give it: --out DIR"), (["sent", "--check", "--out", "x"], "writes nothing")):
+        assert message in oodbench("submit", "fishyscapes", *wrong, cwd=tmp_path).stderr
 
 
 def test_photographs(network_file: Path, cityscapes: Path, tmp_path: Path) -> None:

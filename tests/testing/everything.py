@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,16 +22,23 @@ from oodbench.contracts import (
     Expected,
     Fit,
     GridMethod,
+    KnownFrame,
     MethodCard,
     Needs,
     Report,
     ReportCard,
     Roots,
     RunView,
+    Scored,
     Segmenter,
+    Submission,
+    SubmissionCard,
+    SubmittedFrame,
+    Track,
+    Written,
 )
-from oodbench.data import VOID_RULE, LabelRule, file_frame, find_layout, images_by_stem, pair_by_stem
-from oodbench.errors import ModelError
+from oodbench.data import VOID_RULE, LabelRule, file_frame, find_layout, images_by_stem, pair_by_stem, read_scores
+from oodbench.errors import ModelError, OodbenchError, ScoreError, UsageError
 from oodbench.files import digest_file, write_atomically
 from oodbench.types import (
     CITYSCAPES_19,
@@ -42,6 +49,7 @@ from oodbench.types import (
     Frame,
     FrameSet,
     RGBImage,
+    ScoreMap,
     SegmenterOutput,
     SemanticLabels,
 )
@@ -52,6 +60,7 @@ PLUGINS = {
     "datasets": {"streets": ("Streets", "a few labelled frames")},
     "models": {"seeded": ("Seeded", "FILE.seed, a network drawn from the number in it")},
     "reports": {"lines": ("Lines", "a line a row")},
+    "submissions": {"parcel": ("Parcel", "an array a frame")},
 }
 
 
@@ -191,3 +200,31 @@ class Lines(Report):
 
     def text(self, run: RunView) -> str:
         return "".join(f"{row.method} on {row.benchmark}\n" for row in run.rows)
+
+
+class Parcel(Submission):
+    card = SubmissionCard("parcel", "Parcel", "https://example.org", "open", ("cargo",))
+
+    def write(self, scored: Scored, out: Path, track: Track) -> Written:
+        if len(scored.frames) != scored.expected["cargo"]:
+            raise UsageError("a frame is missing", "Score all of them.")
+        for frame in scored.frames:
+            score = frame.read_score()
+            if not np.isfinite(score).all():
+                raise ScoreError(f"{frame.id} is not finite", "Score it again.")
+            write_atomically(out / f"{frame.id}.npy", partial(np.save, arr=score))
+        return Written({})
+
+    def check(self, path: Path, frames: Sequence[KnownFrame] = ()) -> Iterator[str]:
+        files = sorted(path.glob("*.npy"))
+        if not files:
+            yield f"{path}: is empty"
+        yield from (f"{frame.id}.npy is missing" for frame in frames if path / f"{frame.id}.npy" not in files)
+        for file in files:
+            try:
+                read_scores(file)
+            except OodbenchError as error:
+                yield error.problem
+
+    def read(self, path: Path, frames: Sequence[SubmittedFrame]) -> Iterator[tuple[SubmittedFrame, ScoreMap]]:
+        return ((frame, read_scores(path / f"{frame.id}.npy")) for frame in frames)

@@ -264,6 +264,42 @@ GRID = 'return (output.features["colour"] - self._mean[:, None, None]).norm(dim=
             "more.txt",
         ),
         (theirs.TestLines, "{row.method}", "{id(self)} {object()}", "a_text_can_be_printed", "two texts"),
+        (theirs.TestParcel, '"open", ("cargo",)', '"", ("cargo",)', "its_card_and_parameters_are_described", "state"),
+        (
+            theirs.TestParcel,
+            "partial(np.save, arr=score)",
+            "partial(np.save, arr=-score)",
+            "what_it_writes_is_right_and_scores_the_same",
+            "as read back",
+        ),
+        (
+            theirs.TestParcel,
+            'read_scores(path / f"{frame.id}.npy")) for frame in frames)',
+            'read_scores(path / f"{frame.id}.npy")) for frame in frames[1:])',
+            "what_it_writes_is_right_and_scores_the_same",
+            "2 of 3 frames",
+        ),
+        (
+            theirs.TestParcel,
+            "                read_scores(file)\n",
+            "                file.stat()\n",
+            "its_check_finds_what_is_missing_and_what_is_damaged",
+            "1.npy is cut off",
+        ),
+        (
+            theirs.TestParcel,
+            "if not files:",
+            "if False:",
+            "its_check_finds_what_is_missing_and_what_is_damaged",
+            "nothing",
+        ),
+        (
+            theirs.TestParcel,
+            "if not np.isfinite(score).all():",
+            "if False:",
+            "it_refuses_what_is_not_whole",
+            "a frame is NaN",
+        ),
     ],
 )
 def test_a_plugin_of_another_kind(

@@ -11,7 +11,16 @@ import numpy as np
 import pytest
 from conftest import anomaly_label, photograph, save
 
-from oodbench.testing import AdapterContract, BenchmarkContract, DatasetContract, MethodContract, ReportContract
+from oodbench.contracts import Scored, SubmittedFrame
+from oodbench.testing import (
+    AdapterContract,
+    BenchmarkContract,
+    DatasetContract,
+    MethodContract,
+    ReportContract,
+    SubmissionContract,
+)
+from oodbench.types import CITYSCAPES_19, AnomalyLabels
 
 EVERYTHING = Path(__file__).with_name("everything.py")
 
@@ -70,6 +79,40 @@ class TestLines(ReportContract):
     name = "lines"
 
 
+class TestParcel(SubmissionContract):
+    plugin = EVERYTHING
+    name = "parcel"
+    ending = ".npy"
+
+    def scored(self) -> Scored:
+        frames = tuple(
+            SubmittedFrame(
+                benchmark="cargo",
+                index=seed,
+                id=str(seed),
+                size=(48, 96),
+                read_score=lambda seed=seed: photograph(seed)[:, :, 0].astype(np.float32),
+                read_prediction=None,
+                read_labels=lambda seed=seed: AnomalyLabels(anomaly_label(seed)),
+            )
+            for seed in range(3)
+        )
+        return Scored(
+            label="Centre",
+            network="net",
+            method=None,
+            spec="centre",
+            source="net.seed",
+            card=None,
+            classes=CITYSCAPES_19,
+            scoring={"upsample": "logits", "resize": "bilinear"},
+            fit=None,
+            plugins=(EVERYTHING,),
+            expected={"cargo": 3},
+            frames=frames,
+        )
+
+
 def oodbench(*arguments: str, cwd: Path) -> str:
     command = [sys.executable, "-m", "oodbench", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=os.environ)
@@ -100,6 +143,9 @@ def test_plugin_brings_in_every_kind(tmp_path: Path) -> None:
     assert "Centre" in out
     assert "cargo" in out
     assert (tmp_path / "run" / "report" / "lines.txt").read_text() == "centre on cargo\n"
+    submitted = oodbench("submit", "parcel", "run", "--out", "parcel", cwd=tmp_path)
+    assert "cargo (2 frames): AP" in submitted
+    assert sorted(path.name for path in (tmp_path / "parcel").iterdir()) == ["1.npy", "2.npy", "submission.json"]
     # The run knows its plugins.
     assert oodbench("report", "run", "--format", "lines", cwd=tmp_path) == "centre on cargo\n"
 
@@ -111,6 +157,7 @@ def test_plugin_brings_in_every_kind(tmp_path: Path) -> None:
         ("benchmark", "cargo", "cargo/truth/<n>.png"),
         ("dataset", "streets", "cityscapes-19: road"),
         ("report", "lines", "Lines"),
+        ("submission", "parcel", "https://example.org"),
     ],
 )
 def test_plugin_in_list_and_info(tmp_path: Path, kind: str, name: str, fact: str) -> None:

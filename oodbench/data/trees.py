@@ -1,0 +1,64 @@
+"""Files in a folder or an archive, read one by one without unpacking it."""
+
+from __future__ import annotations
+
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from oodbench.errors import DataError, DataNotFoundError
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A folder or an archive that is open.
+
+    Attributes:
+        path: where it is.
+        names: of its files, with slashes, in order; an archive may have a name twice.
+        read: name -> content.
+    """
+
+    path: Path
+    names: tuple[str, ...]
+    read: Callable[[str], bytes]
+
+
+@contextmanager
+def open_tree(path: Path) -> Iterator[Tree]:
+    """Open a folder, a .zip or a .tar, compressed or not; told by the content.
+
+    Raises:
+        DataNotFoundError: there is nothing.
+        DataError: a file that is no archive, or a damaged one; while it is open, too.
+    """
+    try:
+        if path.is_dir():
+            names = sorted(file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
+            yield Tree(path, tuple(names), lambda name: (path / name).read_bytes())
+        elif zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                files = [info.filename for info in archive.infolist() if not info.is_dir()]
+                yield Tree(path, tuple(sorted(files)), archive.read)
+        elif path.is_file() and tarfile.is_tarfile(path):
+            with tarfile.open(path) as packed:
+                members = {info.name: info for info in packed.getmembers() if info.isfile()}
+                listed = [info.name for info in packed.getmembers() if info.isfile()]
+                yield Tree(path, tuple(sorted(listed)), lambda name: _member(packed, members[name]))
+        elif path.exists():
+            raise DataError(f"{path}: neither a folder nor an archive; expected one of the two, .zip or .tar")
+        else:
+            raise DataNotFoundError(f"{path} does not exist; expected a folder or an archive")
+    except (OSError, zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError) as error:
+        raise DataError(f"{path}: damaged ({error})", "Make the archive again.") from None
+
+
+def _member(archive: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:
+    file = archive.extractfile(info)
+    assert file is not None, "only files are listed"
+    with file:
+        return file.read()

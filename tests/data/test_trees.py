@@ -1,0 +1,68 @@
+"""Folders and archives, read alike."""
+
+from __future__ import annotations
+
+import tarfile
+import warnings
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from oodbench.data import open_tree
+from oodbench.errors import DataError, DataNotFoundError
+
+CONTENT = {"a.txt": b"one", "inside/b.txt": b"two " * 99}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name, content in CONTENT.items():
+        path = tmp_path / "folder" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return tmp_path / "folder"
+
+
+def read(path: Path) -> dict[str, bytes]:
+    with open_tree(path) as tree:
+        return {name: tree.read(name) for name in tree.names}
+
+
+def pack(folder: Path, path: Path) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in CONTENT:
+            archive.write(folder / name, name)
+    return path
+
+
+def test_they_are_read_alike(folder: Path, tmp_path: Path) -> None:
+    packed = pack(folder, tmp_path / "files")  # told by its content, not by its name
+    for mode, name in (("w", "a.tar"), ("w:gz", "b.tgz"), ("w:xz", "c")):
+        with tarfile.open(tmp_path / name, mode) as archive:
+            for member in CONTENT:
+                archive.add(folder / member, member)
+    assert read(folder) == read(packed) == CONTENT
+    assert all(read(tmp_path / name) == CONTENT for name in ("a.tar", "b.tgz", "c"))
+
+
+def test_a_name_that_is_there_twice_is_named_twice(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "twice.zip", "w") as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for content in ("1", "2"):
+            archive.writestr("a.txt", content)
+    with open_tree(tmp_path / "twice.zip") as tree:
+        assert tree.names == ("a.txt", "a.txt")
+
+
+def test_what_can_not_be_read(folder: Path, tmp_path: Path) -> None:
+    packed = pack(folder, tmp_path / "files.zip")
+    content = bytearray(packed.read_bytes())
+    content[content.index(b"inside/b.txt") + 15] ^= 255
+    packed.write_bytes(bytes(content))
+    with pytest.raises(DataError, match=r"files\.zip: damaged"):
+        read(packed)
+    with pytest.raises(DataError, match=r"a\.txt: neither a folder nor an archive"):
+        read(folder / "a.txt")
+    with pytest.raises(DataNotFoundError, match="does not exist"):
+        read(tmp_path / "nowhere")

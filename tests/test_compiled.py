@@ -1,0 +1,28 @@
+"""Compiled loops where nothing can be kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import pytest
+
+from oodbench.compiled import compiled
+
+
+def add(first: int, second: int) -> int:
+    return first + second
+
+
+def test_without_a_place_for_the_cache_it_is_compiled_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def njit(*, cache: bool = False, **options: Any) -> Any:
+        asked.append((cache, options))
+        if cache:
+            raise RuntimeError("cannot cache function 'add': no locator available")
+        return lambda loop: loop
+
+    monkeypatch.setattr(numba, "njit", njit)
+    assert compiled(error_model="numpy")(add)(1, 2) == 3
+    assert asked == [(True, {"error_model": "numpy"}), (False, {"error_model": "numpy"})]
