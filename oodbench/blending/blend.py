@@ -81,7 +81,7 @@ def blend(
     labels = np.where(ground.void, VOID, IN_DISTRIBUTION).astype(np.uint8)
     for place, cutout, label in chosen:
         inside = paste(levels, frame, cutout, place, ground, look, dice)
-        box = labels[place.top : place.bottom, place.left : place.right]
-        box[inside] = ANOMALY if label == "anomaly" else IN_DISTRIBUTION
+        if label == "anomaly":
+            labels[place.top : place.bottom, place.left : place.right][inside] = ANOMALY
     image = np.clip(levels + 0.5, 0, 255).astype(np.uint8)
     return Blend(image, labels, [(cutout.kind, label, place) for place, cutout, label in chosen])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,13 +9,16 @@ from oodbench.blending.cutout import Cutout, Layer, sized
 from oodbench.blending.ground import Ground, Place
 from oodbench.blending.look import Look, ground_color, white
 from oodbench.blending.shadow import cast_shadow
+from oodbench.blending.soft import softened
 from oodbench.types import RGBImage
 from oodbench.worlds.dice import Dice
 
 # A box filter's variance over a pixel: what reducing alone blurs.
 _REDUCED = 1 / 12
-# The light at two places of the world may differ by so much and is matched; more is another thing's light.
-_GAIN = (0.6, 1.6)
+# Light at two places differs by so much at most.
+_GAIN = (0.35, 2.5)
+# Less than that is no blur.
+_SHARP = 0.2
 _MARGIN = 8
 
 
@@ -37,9 +39,9 @@ def paste(
     layer = sized(cutout, (place.height, place.width))
     light = ground_color(frame, ground, place.left, place.right, place.bottom)
     color = _hazy(_lit(cutout, layer, light, look), ground.distance(place.bottom), look)
-    shrink = place.height / cutout.alpha.shape[0]
+    shrink = place.height / cutout.size[0]
     present = (shrink * cutout.blur) ** 2 + (_REDUCED if shrink < 0.95 or not cutout.blur else 0.0)
-    color, alpha = _soft(color, layer.alpha, max(look.blur**2 - present, 0.0) ** 0.5, look.blur)
+    color, alpha = _soft(color, layer.alpha, max(look.blur**2 - present, 0.0) ** 0.5)
     missing = max(look.noise**2 - (shrink * cutout.noise) ** 2, 0.0) ** 0.5
     color = color + np.float32(missing) * _sensor(color.shape, dice)
     cast_shadow(image, layer.alpha, place, ground)
@@ -61,8 +63,10 @@ def _lit(cutout: Cutout, layer: Layer, light: NDArray[np.float64], look: Look) -
     if cutout.ground is None:
         plain = white(light, look)
         return np.asarray(look.black + layer.color / 255.0 * (plain - look.black), np.float32)
-    gain = np.clip(light / np.maximum(cutout.ground, 1.0), *_GAIN)
-    return np.asarray(layer.color * gain, np.float32)
+    color = layer.color * np.clip(light / np.maximum(cutout.ground, 1.0), *_GAIN)
+    # What was in the sun is no brighter in the shade than what else is bright there.
+    brightest = float(np.percentile(color[layer.inside], 99)) if layer.inside.any() else 1.0
+    return np.asarray(color * min(1.0, look.bright / max(brightest, 1.0)), np.float32)
 
 
 def _hazy(color: NDArray[np.float32], distance: float, look: Look) -> NDArray[np.float32]:
@@ -71,30 +75,30 @@ def _hazy(color: NDArray[np.float32], distance: float, look: Look) -> NDArray[np
 
 
 def _soft(
-    color: NDArray[np.float32], alpha: NDArray[np.float32], blur: float, edge: float
+    color: NDArray[np.float32], alpha: NDArray[np.float32], blur: float
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Both with a margin, the colours blurred by `blur` and the outline by `edge` less what reducing did.
+    """Both with a margin, and as soft as the lens makes them.
 
     Colours go on beyond the outline, so that the soft border shows the thing's own colour and nothing else.
     """
-    color, alpha = (np.pad(part, [(_MARGIN, _MARGIN)] * 2 + [(0, 0)] * (part.ndim - 2)) for part in (color, alpha))
-    near = _spread(color, alpha, max(blur, 0.3))
-    wide = _spread(color, alpha, 2.5)
-    known = cv2.GaussianBlur(alpha, (0, 0), 0.5)[:, :, None]
-    weight = np.clip(2.0 * known, 0.0, 1.0)
-    outline = max(edge**2 - _REDUCED, 0.09) ** 0.5
-    return near * weight + wide * (1.0 - weight), cv2.GaussianBlur(alpha, (0, 0), outline)
+    edges = (_MARGIN, _MARGIN)
+    color, alpha = np.pad(color, (edges, edges, (0, 0))), np.pad(alpha, _MARGIN)
+    near, wide = _spread(color, alpha, max(blur, _SHARP)), _spread(color, alpha, 2.5)
+    known = np.clip(2.0 * softened(alpha, 0.5), 0.0, 1.0)[:, :, None]
+    return np.asarray(near * known + wide * (1.0 - known), np.float32), softened(alpha, max(blur, _SHARP))
 
 
 def _spread(color: NDArray[np.float32], alpha: NDArray[np.float32], blur: float) -> NDArray[np.float32]:
     """A blur that takes only what is opaque."""
-    weight = cv2.GaussianBlur(alpha, (0, 0), blur)[:, :, None]
-    return np.asarray(cv2.GaussianBlur(color * alpha[:, :, None], (0, 0), blur) / np.maximum(weight, 1e-4), np.float32)
+    weight = softened(alpha, blur)[:, :, None]
+    return np.asarray(softened(color * alpha[:, :, None], blur) / np.maximum(weight, 1e-4), np.float32)
 
 
 def _sensor(shape: tuple[int, ...], dice: Dice) -> NDArray[np.float32]:
     """Noise of unit spread, about normal, and a little alike in neighbours as a sensor's is once colours are made."""
     rows, columns, channels = shape
-    raw = sum(dice.uniforms(rows * columns * channels, -1.0, 1.0) for _ in range(3))
-    noise = cv2.GaussianBlur(np.asarray(raw, np.float32).reshape(shape), (3, 3), 0.55)
-    return noise / max(float(noise.std()), 1e-6)
+    raw = np.zeros(rows * columns * channels)
+    for _ in range(3):
+        raw += dice.uniforms(len(raw), -1.0, 1.0)
+    noise = softened(raw.astype(np.float32).reshape(shape), 0.55)
+    return np.asarray(noise / max(float(noise.std()), 1e-6), np.float32)

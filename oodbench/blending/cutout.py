@@ -46,9 +46,15 @@ class Cutout:
     noise: float = 0.0
     ground: NDArray[np.float64] | None = None
 
+    @property
+    def size(self) -> Size:
+        """(height, width) of its own pixels."""
+        rows, columns = self.alpha.shape
+        return int(rows), int(columns)
+
     def width(self, height: int) -> int:
         """Its width in pixels where it is `height` tall."""
-        rows, columns = self.alpha.shape
+        rows, columns = self.size
         return max(round(height * columns / rows), 1)
 
 
@@ -69,10 +75,10 @@ class Layer:
 
 def sized(cutout: Cutout, size: Size) -> Layer:
     """The cut-out at (height, width): each pixel the mean of 16 samples and more, weighted by their opacity."""
-    samples = min(max(-(-cutout.alpha.shape[0] // size[0]), _FEWEST), _MOST)
+    samples = min(max(-(-cutout.size[0] // size[0]), _FEWEST), _MOST)
     rows, columns = (
         (2 * np.arange(samples * pixels) + 1) * whole // (2 * samples * pixels)
-        for pixels, whole in zip(size, cutout.alpha.shape, strict=True)
+        for pixels, whole in zip(size, cutout.size, strict=True)
     )
     alpha = cutout.alpha[np.ix_(rows, columns)].astype(np.int32)
     opacity = _block_sums(alpha, samples)

@@ -22,6 +22,8 @@ FOCAL = 1.1
 """Focal length by the picture's width. It decides on distances, which is to say on haze; sizes don't need it."""
 
 _SPREAD = 0.08
+# Pixels between a whole thing and the border of the picture, at least.
+_BORDER = 4
 # A road that is not labelled: so many metres to either side of the middle.
 _HALF_ROAD = 3.0
 # Below that share of the picture the hood of the car may be seen.
@@ -115,12 +117,12 @@ def _horizon(labels: SemanticLabels, road: NDArray[np.bool_]) -> float:
     seen = np.flatnonzero(road.sum(axis=1) > 0.005 * columns)
     if len(seen):
         horizon = min(horizon, float(seen[0]))
-    return min(max(horizon, (HORIZON - _SPREAD) * rows), (HORIZON + _SPREAD) * rows)
+    return float(np.clip(horizon, (HORIZON - _SPREAD) * rows, (HORIZON + _SPREAD) * rows))
 
 
 def whole(thing: Thing, size: Size) -> bool:
     """Whether the picture's border cuts nothing off."""
-    return thing.left > 1 and thing.top > 1 and thing.right < size[1] - 1 and thing.bottom < size[0] - 1
+    return min(thing.left, thing.top, size[1] - thing.right, size[0] - thing.bottom) > _BORDER
 
 
 def _assumed(size: Size) -> Ground:

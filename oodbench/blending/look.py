@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oodbench.blending.ground import Ground
+from oodbench.blending.soft import softened
 from oodbench.types import RGBImage
 
 _EDGE = 8
@@ -61,7 +62,7 @@ def look_of(image: RGBImage, ground: Ground) -> Look:
 
 def _blur(grey: NDArray[np.float32]) -> float:
     """By how much a second blur of one pixel flattens the steepest edges; the tenth part of them that are sharpest."""
-    before, after = _steepness(grey), _steepness(cv2.GaussianBlur(grey, (0, 0), 1.0))
+    before, after = _steepness(grey), _steepness(softened(grey, 1.0))
     steep = before > np.quantile(before, 0.98)
     ratio = before[steep] / np.maximum(after[steep], 1e-3)
     ratio = ratio[ratio > 1.02]
@@ -71,14 +72,15 @@ def _blur(grey: NDArray[np.float32]) -> float:
 
 
 def _steepness(grey: NDArray[np.float32]) -> NDArray[np.float32]:
-    return cv2.magnitude(cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1))
+    across, down = cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1)
+    return np.asarray(cv2.magnitude(across, down), np.float32)
 
 
 def _noise(grey: NDArray[np.float32]) -> float:
     """What a plane leaves of blocks of 8 x 8 pixels, in the tenth part of them that are smoothest."""
     rows, columns = (side // _EDGE for side in grey.shape)
-    blocks = grey[: rows * _EDGE, : columns * _EDGE].reshape(rows, _EDGE, columns, _EDGE).swapaxes(1, 2)
-    blocks = blocks.reshape(-1, _EDGE, _EDGE)
+    whole = grey[: rows * _EDGE, : columns * _EDGE]
+    blocks = whole.reshape(rows, _EDGE, columns, _EDGE).swapaxes(1, 2).reshape(rows * columns, _EDGE, _EDGE)
     mean = blocks.mean(axis=(1, 2), keepdims=True)
     slope = np.arange(_EDGE, dtype=np.float32) - (_EDGE - 1) / 2
     rest = blocks - mean
@@ -101,7 +103,7 @@ def ground_color(image: RGBImage, ground: Ground, left: int, right: int, bottom:
     pixels = image[window][floor]
     if not len(pixels):
         pixels = image[window].reshape(-1, 3)
-    return np.median(pixels, axis=0)
+    return np.asarray(np.median(pixels, axis=0), np.float64)
 
 
 def white(color: NDArray[np.float64], look: Look) -> NDArray[np.float64]:

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
-from oodbench.blending.cutout import Cutout
+from oodbench.blending.cutout import Cutout, trimmed
 from oodbench.blending.ground import Ground, whole
 from oodbench.blending.look import Look, ground_color
+from oodbench.blending.matte import matte
 from oodbench.blending.things import ORDINARY, Thing, things
 from oodbench.types import RGBImage, SemanticLabels
 
@@ -22,8 +23,6 @@ _PLAUSIBLE = (0.8, 1.3)
 # Around the outline, so many pixels wide, no more than that share may be in front.
 _RING = 5
 _IN_FRONT = 0.04
-# Drawn outlines are a pixel or two off: so much of the border is taken off.
-_OFF = 2
 
 
 def ordinary(image: RGBImage, labels: SemanticLabels, ground: Ground, look: Look) -> Iterator[Cutout]:
@@ -60,15 +59,9 @@ def _stands_free(thing: Thing, ground: Ground) -> bool:
 
 
 def _cut(thing: Thing, image: RGBImage, ground: Ground, look: Look) -> Cutout:
-    alpha = cv2.erode(
-        np.pad(thing.inside.astype(np.uint8), _OFF),
-        cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _OFF + 1, 2 * _OFF + 1)),
-    )[_OFF:-_OFF, _OFF:-_OFF]
-    alpha = np.ascontiguousarray(alpha * np.uint8(255))
     return Cutout(
-        kind=thing.name,
-        color=np.ascontiguousarray(image[thing.box]),
-        alpha=alpha,
+        thing.name,
+        *trimmed(*matte(image, thing)),
         metres=thing.height / ground.scale(thing.bottom),
         blur=look.blur,
         noise=look.noise,

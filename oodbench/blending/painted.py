@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oodbench.blending.cutout import Cutout, trimmed
+from oodbench.blending.soft import softened
 from oodbench.types import Size
 from oodbench.worlds.canvas import Canvas
 from oodbench.worlds.dice import Dice
@@ -31,7 +32,7 @@ def painted(kind: str, dice: Dice) -> Cutout:
     picture.paint(canvas, 0.0, 0.0, size[1], size[0], 1.0)
     numbers = _strayed(canvas.numbers, _STRAY[kind in _ROUND | _ROUGH], dice)
     colors = np.array([paint.color for paint in canvas.paints], np.float32)
-    flat = cv2.GaussianBlur(colors[numbers], (0, 0), 1.5)
+    flat = softened(colors[numbers], 1.5)
     texture = _texture(size, dice)
     surface = 1.0 + np.float32(1.4 * picture.mottle) * texture + np.float32(picture.grain) * _grain(size, dice)
     lit = flat * (_light(numbers, kind, texture, dice) * surface)[:, :, None]
@@ -78,7 +79,7 @@ def _light(numbers: NDArray[np.int32], kind: str, texture: NDArray[np.float32], 
         left, top, width, height = cv2.boundingRect((numbers == number).astype(np.uint8))
         box = np.s_[top : top + height, left : left + width]
         relief[box] += part * _inflated(numbers[box] == number, (0.2 if kind in _ROUND else _BEVEL) * _TALL)
-    relief = cv2.GaussianBlur(relief, (0, 0), 0.006 * _TALL)
+    relief = softened(relief, 0.006 * _TALL)
     right = cv2.Sobel(relief, cv2.CV_32F, 1, 0, scale=1 / 8)
     down = cv2.Sobel(relief, cv2.CV_32F, 0, 1, scale=1 / 8)
     side = np.float32(dice.uniform(-0.35, 0.35))
@@ -110,4 +111,4 @@ def _texture(size: Size, dice: Dice) -> NDArray[np.float32]:
 
 def _grain(size: Size, dice: Dice) -> NDArray[np.float32]:
     raw = dice.uniforms(size[0] * size[1], -1.0, 1.0).reshape(size).astype(np.float32)
-    return cv2.GaussianBlur(raw, (0, 0), 2.0) * np.float32(5.0)
+    return softened(raw, 2.0) * np.float32(5.0)

@@ -41,7 +41,7 @@ def find_place(cutout: Cutout, ground: Ground, taken: list[Place], dice: Dice, *
         bottom = int(ground.row(distance))
         height = round(cutout.metres * ground.scale(bottom))
         width = cutout.width(max(height, 1))
-        if not max(_SMALLEST * rows, _LEAST) <= height <= min(_TALLEST * rows, _ENLARGED * cutout.alpha.shape[0]):
+        if not max(_SMALLEST * rows, _LEAST) <= height <= min(_TALLEST * rows, _ENLARGED * cutout.size[0]):
             continue
         if bottom > ground.lowest or bottom <= height or width >= columns:
             continue

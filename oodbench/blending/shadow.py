@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oodbench.blending.ground import FOCAL, Ground, Place
+from oodbench.blending.soft import softened
 
 _AROUND = 0.35
-_UNDER = 0.6
+_UNDER = 0.75
 # As deep as half its width; what is lower than that share of its height above the ground is its foot.
 _DEPTH = 0.5
 _FOOT = 0.12
@@ -28,12 +29,12 @@ def cast_shadow(image: NDArray[np.float32], alpha: NDArray[np.float32], place: P
     around = np.zeros((bottom - top, right - left), np.float32)
     centre = ((place.left + place.right) / 2 - left, place.bottom - 0.5 * depth - top)
     cv2.ellipse(around, (centre, (place.width, max(1.2 * depth, 2.0)), 0.0), 1.0, -1)
-    around = cv2.GaussianBlur(around, (0, 0), sigmaX=soft, sigmaY=max(0.45 * depth, 1.0))
+    around = softened(around, soft, max(0.45 * depth, 1.0))
 
     under = np.zeros_like(around)
     under[: place.height, place.left - left : place.right - left] = _under(alpha)
     contact = max(0.012 * place.height, 0.6)
-    under = cv2.GaussianBlur(under, (0, 0), sigmaX=2 * contact, sigmaY=contact)
+    under = softened(under, 2 * contact, contact)
     window = image[top:bottom, left:right]
     window *= ((1.0 - _AROUND * around) * (1.0 - _UNDER * np.minimum(1.3 * under, 1.0)))[:, :, None]
 

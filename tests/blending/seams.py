@@ -18,16 +18,17 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from oodbench.blending.cutout import Cutout
-from oodbench.blending.ground import Ground, Place, ground_of
+from oodbench.blending.cutout import OPAQUE, Cutout
+from oodbench.blending.ground import Ground, Place, ground_of, whole
 from oodbench.blending.look import Look, look_of
+from oodbench.blending.matte import MARGIN, matte
 from oodbench.blending.ordinary import ordinary
 from oodbench.blending.placing import find_place
 from oodbench.blending.things import ORDINARY, things
 from oodbench.types import Frame, RGBImage, SemanticLabels
 from oodbench.worlds.dice import Dice
 
-REACH, ALONG, JITTER = 8, 4, 3
+REACH, ALONG, JITTER, SMALLEST = 8, 4, 3, 40
 Paste = Callable[["Shot", Cutout, Place, Dice], tuple[np.ndarray, np.ndarray]]
 """(frame, what, where) -> the image, and a mask of its box."""
 
@@ -77,7 +78,10 @@ def profiles(
         if x.min() < 1 or y.min() < 1 or x.max() > image.shape[1] - 2 or y.max() > image.shape[0] - 2:
             continue
         foot = "foot" if normal[1] > 0.7 else "side"
-        yield f"{foot} {int(x[-1, ALONG])} {int(y[-1, ALONG])}", features(cv2.remap(image, x, y, cv2.INTER_LINEAR))
+        yield (
+            f"{foot} {int(x[-1, ALONG])} {int(y[-1, ALONG])}",
+            features(cv2.remap(image.astype(np.float32, copy=False), x, y, cv2.INTER_LINEAR)),
+        )
 
 
 def features(patch: np.ndarray) -> np.ndarray:
@@ -115,10 +119,13 @@ def cell(where: str, ground: Ground) -> str:
 
 def there(shot: Shot, dice: Dice, most: int) -> Iterator[tuple[str, np.ndarray]]:
     """Patches of the things that are in the frame."""
-    found = [thing for thing in things(shot.labels, tuple(ORDINARY)) if thing.height >= 40]
+    found = [thing for thing in things(shot.labels, tuple(ORDINARY)) if thing.height >= SMALLEST]
     for thing in found:
+        if not whole(thing, shot.ground.size):
+            continue
+        inside = matte(shot.image, thing)[1] >= OPAQUE
         for where, values in profiles(
-            shot.image, thing.inside, thing.left, thing.top, dice, most // max(len(found), 1)
+            shot.image, inside, thing.left - MARGIN, thing.top - MARGIN, dice, most // max(len(found), 1)
         ):
             yield cell(where, shot.ground), values
 
@@ -130,7 +137,7 @@ def pasted(
     for _ in range(times):
         cutout = dice.pick(cutouts)
         place = find_place(cutout, shot.ground, [], dice)
-        if place is None:
+        if place is None or place.height < SMALLEST:
             continue
         image, inside = paste(shot, cutout, place, dice)
         for where, values in profiles(image, inside, place.left, place.top, dice, most // times):
