@@ -61,9 +61,13 @@ def look_of(image: RGBImage, ground: Ground) -> Look:
 
 
 def _blur(grey: NDArray[np.float32]) -> float:
-    """By how much a second blur of one pixel flattens the steepest edges; the tenth part of them that are sharpest."""
+    """By how much a second blur of one pixel flattens the steepest edges; the tenth part of them that are sharpest.
+
+    The operator that finds the edges counts in with a variance of about .53. That makes up for the sharpest tenth:
+    their own blur is less than the lens's is on the whole.
+    """
     before, after = _steepness(grey), _steepness(softened(grey, 1.0))
-    steep = before > np.quantile(before, 0.98)
+    steep = before >= np.quantile(before, 0.98)
     ratio = before[steep] / np.maximum(after[steep], 1e-3)
     ratio = ratio[ratio > 1.02]
     if not len(ratio):

@@ -173,9 +173,11 @@ def _whole_or_nothing(out: Path) -> Iterator[Callable[[str, Image.Image], None]]
 
     try:
         yield write
-    except BaseException:
+    except BaseException as error:
         for path in written:
             path.unlink(missing_ok=True)
         if new and out.exists():
             out.rmdir()
+        if isinstance(error, RunFolderError):
+            raise RunFolderError(error.problem, "Free some space, or choose another folder with --out.") from error
         raise

@@ -110,15 +110,14 @@ def test_trimmed_by_hand() -> None:
 
 
 def test_what_is_measured_is_what_is_there() -> None:
-    """Edges of known softness, then noise of known strength on a plain ground."""
+    """Edges of known softness, to which the Sobel operator adds its own; noise of known strength on a plain ground."""
     rng = np.random.default_rng(0)
     bars = np.full((200, 400), 60, np.float32)
-    bars[:, 200::40] = bars[:, 210::40] = 200
     for start in range(0, 400, 40):
         bars[:, start : start + 20] = 200
     for sigma in (0.8, 1.6):
         soft = cv2.GaussianBlur(bars, (0, 0), sigma).astype(np.uint8)
-        assert look_of(np.dstack([soft] * 3), FLAT).blur == pytest.approx(sigma, abs=0.3)
+        assert look_of(np.dstack([soft] * 3), FLAT).blur == pytest.approx((sigma**2 + 0.53) ** 0.5, abs=0.06)
     plain = np.clip(100 + 3 * rng.normal(size=(200, 400, 3)), 0, 255).astype(np.uint8)
     assert look_of(plain, FLAT).noise == pytest.approx(3, abs=0.6)
 
@@ -149,8 +148,9 @@ def test_the_matte_follows_the_picture() -> None:
     row = alpha[20, :].astype(int)
     assert alpha.shape == (40 + 2 * MARGIN, 40 + 2 * MARGIN)
     opaque = np.flatnonzero(row >= 128) + thing.left - MARGIN
-    assert (opaque[0], opaque[-1]) == (20, 59)
-    assert color[20, opaque - thing.left + MARGIN].min() > 150
+    assert opaque[0] in (19, 20)
+    assert opaque[-1] == 59
+    assert color[20, opaque - thing.left + MARGIN].min() > 170
 
 
 def test_cut_outs_say_how_tall_they_are(tmp_path: Path) -> None:
