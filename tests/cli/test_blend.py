@@ -59,7 +59,7 @@ def test_labelled_frames_by_split(cityscapes: Path, cutouts: Path, tmp_path: Pat
     assert "no ordinary object in your frames could be cut out whole" in said
     names = sorted(path.name for path in (tmp_path / "val").glob("*_rgb.png"))
     assert names == ["0000_frankfurt_000000_000576_rgb.png", "0001_lindau_000000_000019_rgb.png"]
-    with pytest.raises(UsageError, match="--split test: cityscapes in .* has the splits train, val"):
+    with pytest.raises(UsageError, match=r"--split test: cityscapes in .* has the splits train, val"):
         data(*blend, "--out", tmp_path / "test", "--split", "test")
 
 
@@ -70,7 +70,7 @@ def test_mistakes(photographs: Path, cutouts: Path, tmp_path: Path) -> None:
         data("blend", "--frames", tmp_path / "empty", *out)
     with pytest.raises(DataError, match="absent does not exist"):
         data("blend", "--frames", tmp_path / "absent", *out)
-    with pytest.raises(UsageError, match="--split val: .* holds no labelled data set"):
+    with pytest.raises(UsageError, match=r"--split val: .* holds no labelled data set"):
         data("blend", "--frames", photographs, *out, "--split", "val")
     with pytest.raises(DataError, match="no image lies in this folder"):
         data("blend", "--frames", photographs, *out, "--cutouts", tmp_path / "empty")
