@@ -38,7 +38,7 @@ def matte(image: RGBImage, thing: Thing) -> tuple[RGBImage, NDArray[np.uint8]]:
     """
     window = image[thing.top - MARGIN : thing.bottom + MARGIN, thing.left - MARGIN : thing.right + MARGIN]
     drawn = np.pad(thing.inside, MARGIN).astype(np.uint8)
-    guide = window.astype(np.float32) / 255
+    guide = np.asarray(window / 255, np.float32)
     fitted = _STEEPER * (_guided(guide, drawn.astype(np.float32)) - 0.5) + 0.5
     inside = cv2.erode(drawn, _disc(_INWARD)) > 0
     near = cv2.dilate(drawn, _disc(_OUTWARD)) > 0
