@@ -11,6 +11,7 @@ import re
 from functools import partial
 from pathlib import Path
 
+from oodbench.blending import MANIFEST as BLENDED
 from oodbench.contracts import Archive, Benchmark, BenchmarkCard, Roots
 from oodbench.data import (
     VOID_RULE,
@@ -175,7 +176,7 @@ def _warned(layout: Layout) -> Layout:
 
 
 def _is_unversioned(ending: str, folder: Path, named: bool) -> bool:
-    if built_version(folder) or _VERSIONED.match(folder.name):
+    if built_version(folder) or _VERSIONED.match(folder.name) or (folder / BLENDED).exists():
         return False
     return any(
         _FLAT.match(path.name) and path.with_name(path.name.replace(f"_rgb.{ending}", "_labels.png")).is_file()

@@ -95,6 +95,8 @@ class Frame:
         label_file: where the labels lie, None where there are none or the frame is drawn.
         identity: what else than the files' content decides on what the readers give: the label rule of a frame on
             disk; the world's version, seed and index of a drawn one.
+        drawn: that, with its labels, is what the frame is known by, and never its pixels, which may differ by a grey
+            level between machines. So is every frame without an image file.
     """
 
     id: str
@@ -106,6 +108,7 @@ class Frame:
     image_file: Path | None = None
     label_file: Path | None = None
     identity: str = ""
+    drawn: bool = False
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ LAYERS = [
     {"contracts"},
     {"files", "compiled"},
     {"baseline", "registry", "metrics", "mixture", "numerics", "data", "drawing", "worlds"},
+    {"blending"},
     {"segmenters"},
     {"pipeline"},
     {"training", "testing"},
@@ -42,6 +43,7 @@ FOR_PLUGINS = {
     "data",
     "drawing",
     "worlds",
+    "blending",
 }
 
 

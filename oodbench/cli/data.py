@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from oodbench.cli.blend import blend
 from oodbench.cli.console import make_progress
 from oodbench.cli.exit_codes import ExitCode
 from oodbench.cli.options import DataPlugins
@@ -187,6 +188,9 @@ def build_fishyscapes_static(
     by = "by its checksum" if found.told_by == "checksum" else "by your word"
     print(f"{out}: {count} frames of Fishyscapes Static {found.version} ({by})")
     print(f"use it:  oodbench run --benchmark fishyscapes-static-{found.version} --data {out}")
+
+
+data.command("blend", short_help="Anomalies into frames of your own.")(blend)
 
 
 @data.command(short_help="Download what may be downloaded.")

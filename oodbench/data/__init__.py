@@ -3,7 +3,7 @@
 from oodbench.data.check import check_frame
 from oodbench.data.folders import Layout, find_layout, open_layouts, readable
 from oodbench.data.hdf5 import read_hdf5, write_hdf5
-from oodbench.data.images import image_size, read_grey16, read_image, read_indices
+from oodbench.data.images import image_size, read_grey16, read_image, read_indices, read_rgba
 from oodbench.data.labels import VOID_RULE, LabelRule, file_frame
 from oodbench.data.pairing import by_name, cityscapes_pairs, course, images_by_stem, pair_by_stem, synboost
 from oodbench.data.photographs import photographs
@@ -34,6 +34,7 @@ __all__ = [
     "read_hdf5",
     "read_image",
     "read_indices",
+    "read_rgba",
     "read_scores",
     "readable",
     "synboost",

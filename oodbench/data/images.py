@@ -116,3 +116,18 @@ def read_grey16(path: Path) -> NDArray[np.uint16]:
                 "Eight bits are too few for scores: write sixteen, or floats as .npy.",
             )
         return np.asarray(image, np.uint16)
+
+
+def read_rgba(path: Path) -> NDArray[np.uint8]:
+    """uint8 [H, W, 4], red first, opacity last.
+
+    Raises:
+        DataError: missing, truncated, no image, or without an alpha channel.
+    """
+    with _opened(path) as image:
+        if image.mode not in ("RGBA", "LA") and "transparency" not in image.info:
+            raise DataError(
+                f"{path}: pixels of type {image.mode}, without opacity; expected colours with an alpha channel",
+                "Save it as a PNG with a transparent ground.",
+            )
+        return np.asarray(image.convert("RGBA"))

@@ -102,7 +102,8 @@ def _inspect(frame: Frame) -> FrameRecord:
         parts = [kind, digest_bytes(labels.tobytes())]
     # A drawn frame is known by its world and its labels: pixels may differ by a grey level between machines.
     drawn = json.dumps([frame.identity, frame.id, parts]).encode()
-    image = digest_file(frame.image_file) if frame.image_file else digest_bytes(drawn)
+    known_by_file = frame.image_file if not frame.drawn else None
+    image = digest_file(known_by_file) if known_by_file else digest_bytes(drawn)
     return FrameRecord(
         id=frame.id,
         group=frame.group,

@@ -8,7 +8,7 @@ from -.5 to .5, up from 0 to 1, from far to near.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
@@ -37,6 +37,7 @@ class Picture:
         aspect: width by height.
         fill: the share of its box that it covers, about.
         grain, mottle: texture.
+        tall: from the ground to its top, in metres: the least and the most.
     """
 
     kind: str
@@ -45,6 +46,7 @@ class Picture:
     fill: float
     grain: float = 0.05
     mottle: float = 0.12
+    tall: tuple[float, float] = field(kw_only=True)
 
     def paint(self, canvas: Canvas, left: float, top: float, width: float, height: float, distance: float) -> None:
         """Put it into a box of the picture, as an anomaly."""
@@ -82,7 +84,7 @@ def _animal(dice: Dice) -> Picture:
         parts.append((bar((0.36, head[1] + 0.05), (0.42, min(head[1] + 0.16, 1.0)), 0.03, 0.01), (0.75, 0.70, 0.58)))
     if dice.chance(0.5):
         parts = [(outline * np.array([-1.0, 1.0]), color) for outline, color in parts]
-    return Picture("animal", parts, dice.uniform(1.15, 1.5), 0.47, 0.10, 0.16)
+    return Picture("animal", parts, dice.uniform(1.15, 1.5), 0.47, 0.10, 0.16, tall=(0.7, 1.6))
 
 
 def _crate(dice: Dice) -> Picture:
@@ -99,7 +101,7 @@ def _crate(dice: Dice) -> Picture:
     parts.append((bar((-0.46, 0.04), (0.14, 0.70), 0.07), _lit(wood, 0.8)))
     parts.append((rectangle(-0.5, 0, -0.42, 0.74), _lit(wood, 0.85)))
     parts.append((rectangle(0.10, 0, 0.18, 0.74), _lit(wood, 0.85)))
-    return Picture("crate", parts, dice.uniform(1.0, 1.4), 0.86)
+    return Picture("crate", parts, dice.uniform(1.0, 1.4), 0.86, tall=(0.4, 0.9))
 
 
 def _tyres(dice: Dice) -> Picture:
@@ -115,7 +117,7 @@ def _tyres(dice: Dice) -> Picture:
         parts.append((rectangle(shift - 0.44, low + 0.40 * tall, shift + 0.44, low + 0.66 * tall), tread))
         parts.append((ellipse(shift, low + 0.66 * tall, 0.44, 0.34 * tall), _lit(tread, 2.2)))
         parts.append((ellipse(shift, low + 0.66 * tall, 0.24, 0.18 * tall), _lit(tread, 0.4)))
-    return Picture("tyres", parts, 1.9 / count, 0.78, 0.06, 0.08)
+    return Picture("tyres", parts, 1.9 / count, 0.78, 0.06, 0.08, tall=(0.30 * count, 0.38 * count))
 
 
 def _cone(dice: Dice) -> Picture:
@@ -127,7 +129,7 @@ def _cone(dice: Dice) -> Picture:
         wide, slim = 0.36 * (1 - low) + 0.05, 0.36 * (1 - high) + 0.05
         parts.append((np.array([[-wide, low], [wide, low], [slim, high], [-slim, high]]), color))
         parts.append((np.array([[0.3 * wide, low], [wide, low], [slim, high], [0.3 * slim, high]]), _lit(color, 0.7)))
-    return Picture("cone", parts, dice.uniform(0.6, 0.8), 0.52, 0.02, 0.05)
+    return Picture("cone", parts, dice.uniform(0.6, 0.8), 0.52, 0.02, 0.05, tall=(0.5, 0.9))
 
 
 def _boulder(dice: Dice) -> Picture:
@@ -142,7 +144,7 @@ def _boulder(dice: Dice) -> Picture:
     upper = outline[outline[:, 1] > 0.55]
     if len(upper) > 2:
         parts.append((np.concatenate([upper, peak]), _lit(stone, 1.3)))
-    return Picture("boulder", parts, dice.uniform(1.1, 1.7), 0.66, 0.16, 0.22)
+    return Picture("boulder", parts, dice.uniform(1.1, 1.7), 0.66, 0.16, 0.22, tall=(0.35, 1.0))
 
 
 def _bird(dice: Dice) -> Picture:
@@ -157,7 +159,7 @@ def _bird(dice: Dice) -> Picture:
     parts.append((bar((0.22, 0.58), (0.30, 0.93), 0.16, 0.09), feathers))
     parts.append((ellipse(0.31, 0.93, 0.09, 0.07), _lit(feathers, 0.8)))
     parts.append((bar((0.36, 0.94), (0.50, 0.91), 0.06, 0.02), (0.85, 0.52, 0.12)))
-    return Picture("bird", parts, dice.uniform(0.8, 1.1), 0.40, 0.08, 0.10)
+    return Picture("bird", parts, dice.uniform(0.8, 1.1), 0.40, 0.08, 0.10, tall=(0.6, 1.2))
 
 
 def _sofa(dice: Dice) -> Picture:
@@ -173,7 +175,7 @@ def _sofa(dice: Dice) -> Picture:
         (rectangle(-0.45, 0.0, -0.40, 0.08), (0.15, 0.10, 0.07)),
         (rectangle(0.40, 0.0, 0.45, 0.08), (0.15, 0.10, 0.07)),
     ]
-    return Picture("sofa", parts, dice.uniform(1.2, 2.3), 0.83, 0.07, 0.10)
+    return Picture("sofa", parts, dice.uniform(1.2, 2.3), 0.83, 0.07, 0.10, tall=(0.75, 1.0))
 
 
 def _drum(dice: Dice) -> Picture:
@@ -188,7 +190,7 @@ def _drum(dice: Dice) -> Picture:
         (ellipse(0.0, 0.90, 0.5, 0.10), _lit(steel, 1.3)),
         (ellipse(0.15, 0.90, 0.07, 0.03), _lit(steel, 0.3)),
     ]
-    return Picture("drum", parts, dice.uniform(0.62, 0.8), 0.95, 0.05, 0.14)
+    return Picture("drum", parts, dice.uniform(0.62, 0.8), 0.95, 0.05, 0.14, tall=(0.85, 0.95))
 
 
 def _toppled_trailer(dice: Dice) -> Picture:
@@ -207,7 +209,7 @@ def _toppled_trailer(dice: Dice) -> Picture:
         for y in (0.12, 0.70):
             parts.append((ellipse(x, y, 0.10, 0.12), (0.05, 0.05, 0.06)))
             parts.append((ellipse(x, y, 0.05, 0.06), (0.50, 0.50, 0.50)))
-    return Picture("toppled trailer", parts, dice.uniform(1.5, 2.2), 0.82, 0.05, 0.12)
+    return Picture("toppled trailer", parts, dice.uniform(1.5, 2.2), 0.82, 0.05, 0.12, tall=(1.2, 1.6))
 
 
 def _sheet(dice: Dice) -> Picture:
@@ -217,7 +219,7 @@ def _sheet(dice: Dice) -> Picture:
     for light in (0.6, 1.25, 0.75, 1.1):
         fold = blob(dice, 0.22, 0.16, 5, 0.5) + np.array([dice.uniform(-0.18, 0.18), dice.uniform(0.22, 0.6)])
         parts.append((fold, _lit(color, light)))
-    return Picture("sheet", parts, dice.uniform(1.0, 1.9), 0.58, 0.03, 0.10)
+    return Picture("sheet", parts, dice.uniform(1.0, 1.9), 0.58, 0.03, 0.10, tall=(0.3, 0.9))
 
 
 def _ball(dice: Dice) -> Picture:
@@ -227,7 +229,7 @@ def _ball(dice: Dice) -> Picture:
         (ellipse(0.1, 0.42, 0.36, 0.36), _lit(color, 0.8)),
         (ellipse(-0.16, 0.68, 0.14, 0.12), _lit(color, 1.3)),
     ]
-    return Picture("ball", parts, 1.0, 0.78)
+    return Picture("ball", parts, 1.0, 0.78, tall=(0.2, 0.3))
 
 
 def _suitcase(dice: Dice) -> Picture:
@@ -240,7 +242,7 @@ def _suitcase(dice: Dice) -> Picture:
         (rectangle(0.14, 0.80, 0.18, 1.0), (0.5, 0.5, 0.5)),
         (rectangle(-0.18, 0.95, 0.18, 1.0), (0.2, 0.2, 0.2)),
     ]
-    return Picture("suitcase", parts, dice.uniform(0.8, 1.3), 0.80)
+    return Picture("suitcase", parts, dice.uniform(0.8, 1.3), 0.80, tall=(0.5, 0.8))
 
 
 def _log(dice: Dice) -> Picture:
@@ -251,7 +253,7 @@ def _log(dice: Dice) -> Picture:
         (ellipse(0.40, 0.5, 0.10, 0.45), _lit(bark, 2.0)),
         (ellipse(0.40, 0.5, 0.05, 0.25), _lit(bark, 1.6)),
     ]
-    return Picture("log", parts, dice.uniform(2.5, 4.5), 0.86, 0.14, 0.2)
+    return Picture("log", parts, dice.uniform(2.5, 4.5), 0.86, 0.14, 0.2, tall=(0.25, 0.5))
 
 
 def _pallet(dice: Dice) -> Picture:
@@ -259,7 +261,7 @@ def _pallet(dice: Dice) -> Picture:
     parts: list[Part] = [(rectangle(-0.5, 0.0, 0.5, 1.0), _lit(wood, 0.35))]
     parts += [(rectangle(-0.5, 0.22 * index, 0.5, 0.22 * index + 0.13), wood) for index in range(5)]
     parts += [(rectangle(x - 0.05, 0.0, x + 0.05, 1.0), _lit(wood, 0.8)) for x in (-0.45, 0.0, 0.45)]
-    return Picture("pallet", parts, dice.uniform(1.0, 2.4), 0.95)
+    return Picture("pallet", parts, dice.uniform(1.0, 2.4), 0.95, tall=(0.8, 1.2))
 
 
 def _washer(dice: Dice) -> Picture:
@@ -271,14 +273,14 @@ def _washer(dice: Dice) -> Picture:
         (ellipse(0.0, 0.42, 0.30, 0.28), _lit(shell, 0.6)),
         (ellipse(0.0, 0.42, 0.23, 0.21), (0.12, 0.13, 0.16)),
     ]
-    return Picture("washing machine", parts, dice.uniform(0.7, 0.85), 0.98, 0.02, 0.04)
+    return Picture("washing machine", parts, dice.uniform(0.7, 0.85), 0.98, 0.02, 0.04, tall=(0.85, 0.85))
 
 
 def _ladder(dice: Dice) -> Picture:
     metal: Color = near(dice, (0.66, 0.66, 0.66))
     parts: list[Part] = [(bar((x, 0.0), (0.8 * x, 1.0), 0.14), metal) for x in (-0.42, 0.42)]
     parts += [(rectangle(-0.40, level, 0.40, level + 0.04), metal) for level in np.arange(0.08, 0.98, 0.12)]
-    return Picture("ladder", parts, dice.uniform(0.25, 0.4), 0.5, 0.02, 0.04)
+    return Picture("ladder", parts, dice.uniform(0.25, 0.4), 0.5, 0.02, 0.04, tall=(2.0, 3.5))
 
 
 Maker: TypeAlias = Callable[[Dice], Picture]

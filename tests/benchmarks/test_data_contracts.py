@@ -7,9 +7,11 @@ from pathlib import Path
 
 import layouts
 import pytest
-from conftest import write_cityscapes, write_road_anomaly
+from conftest import photograph, save, write_cityscapes, write_road_anomaly
 
+from oodbench.blending import write_blends
 from oodbench.contracts import Roots
+from oodbench.data import photographs
 from oodbench.data.overlays import build, read_overlays
 from oodbench.registry import Registry
 from oodbench.testing import BenchmarkContract, DatasetContract
@@ -26,6 +28,13 @@ def _built(version: str) -> Make:
         build(read_overlays(folder / "overlays", version), folder / "cityscapes", folder / "built")
 
     return make
+
+
+def _blended(folder: Path) -> None:
+    """As the verb writes it, into plain frames."""
+    for index in range(2):
+        save(folder / "frames" / f"{index}.png", photograph(index, (64, 128)))
+    write_blends(photographs(folder / "frames").frames, folder / "blended", 2, 0)
 
 
 def _below(name: str, write: Make) -> Make:
@@ -60,6 +69,7 @@ BENCHMARKS: dict[tuple[str, str], Make] = {
     ("fishyscapes-static-unversioned", "flat"): layouts.write_static_flat,
     ("lost-and-found@smiyc", "official"): layouts.write_lost_and_found,
     ("street-hazards@mask2anomaly", "official"): layouts.write_street_hazards_test,
+    ("synthetic-blend", "blended"): _blended,
 }
 # Read by the same code as another of these; test_broken_folders reads, pairs and breaks them all.
 SAME_LOADER = {

@@ -1,0 +1,193 @@
+"""Where things stand, how large they are, how they look: by hand, and as properties."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from conftest import save
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oodbench.blending.cutout import Cutout, read_cutouts, sized, trimmed
+from oodbench.blending.ground import CAMERA_HEIGHT, Ground, ground_of
+from oodbench.blending.look import Look, look_of, white
+from oodbench.blending.matte import MARGIN, matte
+from oodbench.blending.placing import find_place
+from oodbench.blending.things import things
+from oodbench.errors import DataError
+from oodbench.types import CITYSCAPES_19, VOID, SemanticLabels
+from oodbench.worlds.dice import Dice
+
+ROAD, BUILDING, CAR = 0, 2, 13
+FLAT = ground_of(None, (200, 400))
+
+
+def box(height: int, width: int, metres: float = 1.0) -> Cutout:
+    return Cutout("box", np.full((height, width, 3), 100, np.uint8), np.full((height, width), 255, np.uint8), metres)
+
+
+def scene(cars: list[tuple[int, int, int, int]]) -> SemanticLabels:
+    """Road below row 90, houses above it, cars as (left, top, right, bottom)."""
+    values = np.full((200, 400), BUILDING, np.uint8)
+    values[90:] = ROAD
+    for left, top, right, bottom in cars:
+        values[top:bottom, left:right] = CAR
+    return SemanticLabels(values, CITYSCAPES_19)
+
+
+def test_a_metre_by_hand() -> None:
+    """The horizon is at row 84; a camera 1.25 m high sees one metre at row 134 with 40 pixels."""
+    assert FLAT.horizon == 84
+    assert FLAT.scale(134) == 40
+    assert FLAT.distance(134) == pytest.approx(1.1 * 400 * 1.25 / 50)
+    assert FLAT.row(FLAT.distance(134)) == pytest.approx(134)
+    assert FLAT.scale(80) == 0
+
+
+def test_the_horizon_by_cars() -> None:
+    """Two cars, 1.5 m tall, as they are seen under a horizon at row 80."""
+    scale = {row: (row - 80) / CAMERA_HEIGHT for row in (105, 130)}
+    cars = [(40, 105 - round(1.5 * scale[105]), 90, 105), (200, 130 - round(1.5 * scale[130]), 300, 130)]
+    assert ground_of(scene(cars), (200, 400)).horizon == pytest.approx(80, abs=0.6)
+    assert ground_of(scene([]), (200, 400)).horizon == 84
+
+
+def test_no_horizon_below_the_road() -> None:
+    labels = scene([])
+    labels.values[75:] = ROAD
+    assert ground_of(labels, (200, 400)).horizon == 75
+
+
+@given(st.integers(0, 2**32), st.floats(0.2, 2.5))
+def test_things_stand_on_the_road_at_their_size(seed: int, metres: float) -> None:
+    ground = ground_of(scene([(150, 90, 250, 130)]), (200, 400))
+    first = find_place(box(400, 300, metres), ground, [], Dice(seed))
+    if first is None:
+        return
+    assert first.height == round(metres * ground.scale(first.bottom))
+    assert first.width == max(round(0.75 * first.height), 1)
+    assert ground.road[first.bottom - 1, first.left : first.right].mean() > 0.9
+    assert not (ground.standing[first.top : first.bottom, first.left : first.right] > first.bottom).mean() > 0.002
+    second = find_place(box(400, 300, metres), ground, [first], Dice(seed, 1))
+    if second is not None:
+        across = min(first.right, second.right) - max(first.left, second.left)
+        down = min(first.bottom, second.bottom) - max(first.top, second.top)
+        assert min(across, down) <= 0
+
+
+def test_some_place_is_found() -> None:
+    found = [find_place(box(400, 300), FLAT, [], Dice(seed)) for seed in range(10)]
+    assert sum(place is not None for place in found) == 10
+    assert len({place.bottom for place in found if place}) > 5
+
+
+def test_nothing_is_enlarged() -> None:
+    places = [find_place(box(20, 20, 2.0), FLAT, [], Dice(seed)) for seed in range(10)]
+    assert max(place.height for place in places if place) <= 21
+
+
+def test_reducing_by_hand() -> None:
+    """The left half is opaque red, the right half see-through green; two columns become one."""
+    color = np.zeros((4, 4, 3), np.uint8)
+    color[:, :2], color[:, 2:] = (200, 0, 0), (0, 90, 0)
+    alpha = np.repeat(np.array([[255, 255, 0, 0]], np.uint8), 4, axis=0)
+    layer = sized(Cutout("half", color, alpha, 1.0), (1, 1))
+    assert layer.color.tolist() == [[[200, 0, 0]]]
+    assert layer.alpha.tolist() == [[0.5]]
+    assert not layer.inside[0, 0]
+    assert sized(Cutout("half", color, alpha, 1.0), (2, 2)).inside.tolist() == [[True, False]] * 2
+
+
+def test_trimmed_by_hand() -> None:
+    alpha = np.zeros((6, 5), np.uint8)
+    alpha[2:4, 1:4] = 255
+    alpha[0, 0] = 100
+    color, kept = trimmed(np.zeros((6, 5, 3), np.uint8), alpha)
+    assert (kept.shape, color.shape) == ((2, 3), (2, 3, 3))
+
+
+def test_what_is_measured_is_what_is_there() -> None:
+    """Edges of known softness, to which the Sobel operator adds its own; noise of known strength on a plain ground."""
+    rng = np.random.default_rng(0)
+    bars = np.full((200, 400), 60, np.float32)
+    for start in range(0, 400, 40):
+        bars[:, start : start + 20] = 200
+    for sigma in (0.8, 1.6):
+        soft = cv2.GaussianBlur(bars, (0, 0), sigma).astype(np.uint8)
+        assert look_of(np.dstack([soft] * 3), FLAT).blur == pytest.approx((sigma**2 + 0.53) ** 0.5, abs=0.06)
+    plain = np.clip(100 + 3 * rng.normal(size=(200, 400, 3)), 0, 255).astype(np.uint8)
+    assert look_of(plain, FLAT).noise == pytest.approx(3, abs=0.6)
+
+
+def test_haze_by_hand() -> None:
+    """What is black at the foot of the picture is half as bright as the sky at the horizon."""
+    image = np.zeros((200, 400, 3), np.uint8)
+    image[:90] = 200
+    image[79:90, ::2] = 100
+    assert look_of(image, FLAT).haze == pytest.approx(np.log(2) / 60, rel=0.05)
+
+
+def test_white_in_the_light_of_the_road() -> None:
+    look = Look(0.7, 1.0, np.zeros(3), np.full(3, 200.0), 0.0, 150.0)
+    assert white(np.array([38.0, 38.0, 38.0]), look) == pytest.approx([100, 100, 100])
+    assert white(np.array([20.0, 38.0, 56.0]), look)[2] > 100 > white(np.array([20.0, 38.0, 56.0]), look)[0]
+    assert white(np.array([100.0, 100.0, 100.0]), look) == pytest.approx([150, 150, 150])
+
+
+def test_the_matte_follows_the_picture() -> None:
+    """A bright thing on dark ground, drawn two pixels too large on one side and two too small on the other."""
+    image = np.full((80, 80, 3), 40, np.uint8)
+    image[20:60, 20:60] = 180
+    values = np.full((80, 80), ROAD, np.uint8)
+    values[20:60, 18:58] = CAR
+    (thing,) = things(SemanticLabels(values, CITYSCAPES_19), ("car",))
+    color, alpha = matte(image, thing)
+    row = alpha[20, :].astype(int)
+    assert alpha.shape == (40 + 2 * MARGIN, 40 + 2 * MARGIN)
+    opaque = np.flatnonzero(row >= 128) + thing.left - MARGIN
+    assert opaque[0] in (19, 20)
+    assert opaque[-1] == 59
+    assert color[20, opaque - thing.left + MARGIN].min() > 170
+
+
+def test_cut_outs_say_how_tall_they_are(tmp_path: Path) -> None:
+    pixels = np.zeros((20, 20, 4), np.uint8)
+    pixels[5:15, 5:10] = 255
+    save(tmp_path / "goose_0.6m.png", pixels)
+    save(tmp_path / "thing.png", pixels)
+    goose, thing = (cutout for _, cutout in read_cutouts(tmp_path))
+    assert (goose.kind, goose.metres, goose.size) == ("goose", 0.6, (10, 5))
+    assert (thing.kind, thing.metres) == ("thing", 1.0)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "name", "message"),
+    [
+        (np.zeros((9, 9, 3), np.uint8), "a.png", r"a\.png: pixels of type RGB, without opacity"),
+        (np.zeros((9, 9, 4), np.uint8), "a.png", r"a\.png: transparent all over"),
+        (np.full((9, 9, 4), 255, np.uint8), "a.png", r"a\.png: opaque all over"),
+        (np.pad(np.full((9, 9, 4), 255, np.uint8), 1)[:, :, 1:5], "a_900m.png", "says 900 metres"),
+    ],
+)
+def test_cut_outs_that_are_none(tmp_path: Path, pixels: np.ndarray, name: str, message: str) -> None:
+    save(tmp_path / name, pixels)
+    with pytest.raises(DataError, match=message):
+        read_cutouts(tmp_path)
+
+
+def test_no_cut_outs(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no image lies in this folder"):
+        read_cutouts(tmp_path)
+    with pytest.raises(DataError, match="no such folder"):
+        read_cutouts(tmp_path / "absent")
+
+
+def test_void_is_no_ground() -> None:
+    labels = scene([])
+    labels.values[150:] = VOID
+    ground: Ground = ground_of(labels, (200, 400))
+    assert ground.void[150:].all()
+    assert not ground.road[150:].any()

@@ -1,0 +1,208 @@
+"""The folder of blended frames: whole or empty, the same for a seed, read back as the benchmark."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import photograph, save
+from PIL import Image
+from streets import write_streets
+
+from oodbench.blending import MANIFEST, Summary, read_cutouts, read_manifest, write_blends
+from oodbench.contracts import Roots
+from oodbench.data import photographs
+from oodbench.data.verify import verify_frames
+from oodbench.errors import DataError, RunFolderError, UsageError
+from oodbench.pipeline.frames import inspect
+from oodbench.pipeline.progress import Silent
+from oodbench.registry import Registry
+from oodbench.types import Frame
+
+BENCHMARK = Registry().benchmark("synthetic-blend")
+
+
+def streets(root: Path) -> tuple[Frame, ...]:
+    return Registry().dataset("cityscapes").open(Roots((root,)))["val"].frames
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_streets(tmp_path_factory.mktemp("streets"))
+
+
+@pytest.fixture(scope="module")
+def goose(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A disc, 0.8 m tall."""
+    folder = tmp_path_factory.mktemp("cutouts")
+    rows, columns = np.mgrid[:60, :60] - 29.5
+    pixels = np.full((60, 60, 4), 200, np.uint8)
+    pixels[:, :, 3] = np.where(rows**2 + columns**2 < 29**2, 255, 0)
+    save(folder / "goose_0.8m.png", pixels)
+    return folder
+
+
+def written(source: Path, goose: Path, out: Path, seed: int = 0, count: int = 6) -> Summary:
+    return write_blends(streets(source), out, count, seed, read_cutouts(goose))
+
+
+def labels_of(folder: Path) -> str:
+    pixels = [np.asarray(Image.open(path)).tobytes() for path in sorted(folder.glob("*_labels.png"))]
+    return hashlib.sha256(b"".join(pixels)).hexdigest()
+
+
+def test_the_layout_of_static(source: Path, goose: Path, tmp_path: Path) -> None:
+    summary = written(source, goose, tmp_path / "out")
+    names = [f"{index:04d}_town_{index % 2:06d}_000019" for index in range(6)]
+    expected = sorted([MANIFEST, *(f"{name}_{part}.png" for name in names for part in ("rgb", "labels"))])
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == expected
+    found = BENCHMARK.open(Roots((tmp_path,)))
+    assert [(frame.id, frame.group) for frame in found.frames] == [(name, name[5:]) for name in names]
+    assert (summary.frames, summary.sources, summary.labelled) == (6, 2, 2)
+    assert not list(verify_frames(found, ""))
+    manifest = read_manifest(tmp_path / "out")
+    pasted = [thing for frame in manifest.frames.values() for thing in frame.pasted]
+    assert summary.anomalies == sum(thing.label == "anomaly" for thing in pasted) > 2
+    for frame in found.frames:
+        assert frame.read_anomaly_labels is not None
+        labels = frame.read_anomaly_labels().values
+        things = [t for t in manifest.frames[frame.id].pasted if t.label == "anomaly"]
+        inside = np.zeros(labels.shape, bool)
+        for thing in things:
+            box = np.s_[thing.top : thing.top + thing.height, thing.left : thing.left + thing.width]
+            inside[box] = True
+            # A disc fills .785 of its box.
+            assert (labels[box] == 1).mean() == pytest.approx(0.785, abs=0.08)
+        assert not (labels[~inside] == 1).any()
+
+
+def test_what_was_void_is_void_and_the_rest_of_the_picture_is_as_it_was(
+    source: Path, goose: Path, tmp_path: Path
+) -> None:
+    written(source, goose, tmp_path / "out")
+    originals = {frame.id: frame for frame in streets(source)}
+    changed = []
+    for frame in BENCHMARK.open(Roots((tmp_path,))).frames:
+        original = originals[frame.group]
+        assert original.read_semantic_labels is not None
+        assert frame.read_anomaly_labels is not None
+        void, labels = original.read_semantic_labels().values == 255, frame.read_anomaly_labels().values
+        assert np.array_equal(labels == 255, void & (labels != 1))
+        same = (frame.read_image() == original.read_image()).all(axis=2)
+        changed.append(1 - same.mean())
+        assert same[:60].all()
+        if (labels == 1).any():
+            assert not same[labels == 1].all()
+    assert 0 < np.mean(changed) < 0.2
+
+
+def test_the_same_seed_gives_the_same_labels_everywhere(source: Path, goose: Path, tmp_path: Path) -> None:
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        written(source, goose, tmp_path / name, seed)
+    first, again, other = (BENCHMARK.open(Roots((tmp_path / name,))).frames for name in "abc")
+    assert labels_of(tmp_path / "a") == labels_of(tmp_path / "b") == LABELS
+    assert labels_of(tmp_path / "c") != LABELS
+    assert [frame.identity for frame in first] == [frame.identity for frame in again]
+    assert {frame.identity for frame in first}.isdisjoint(frame.identity for frame in other)
+
+
+# Another version of what blends changes it, and has another number.
+LABELS = "95a1492d80100aaaaf0fa4f183865f7ba87ce56d116b577fa6102bdf86374dcf"
+
+
+def test_a_baseline_holds_where_the_images_were_packed_otherwise(source: Path, goose: Path, tmp_path: Path) -> None:
+    for name in "ab":
+        written(source, goose, tmp_path / name, count=2)
+    for path in (tmp_path / "b").glob("*_rgb.png"):
+        Image.open(path).save(path, compress_level=0)
+    one, two = (inspect(BENCHMARK.open(Roots((tmp_path / name,))).frames, name, Silent()) for name in "ab")
+    assert one == two
+
+
+def test_another_image_in_its_place_is_found(source: Path, goose: Path, tmp_path: Path) -> None:
+    written(source, goose, tmp_path / "out", count=2)
+    frame = BENCHMARK.open(Roots((tmp_path,))).frames[0]
+    assert frame.image_file is not None
+    pixels = np.array(Image.open(frame.image_file))
+    pixels[0, 0] ^= 1
+    save(frame.image_file, pixels)
+    with pytest.raises(DataError, match="its pixels are not those that 'oodbench data blend' wrote"):
+        frame.read_image()
+
+
+def test_a_set_that_is_not_whole(source: Path, goose: Path, tmp_path: Path) -> None:
+    written(source, goose, tmp_path / "out", count=2)
+    path = tmp_path / "out" / MANIFEST
+    label = next((tmp_path / "out").glob("*_labels.png"))
+    label.rename(tmp_path / "aside.png")
+    with pytest.raises(DataError, match=f"{label.name}: is missing"):
+        BENCHMARK.open(Roots((tmp_path,)))
+    path.write_text(json.dumps({"version": 1}))
+    with pytest.raises(DataError, match=f"{MANIFEST}: .*seed"):
+        BENCHMARK.open(Roots((tmp_path,)))
+
+
+def test_no_other_benchmark_takes_it(source: Path, goose: Path, tmp_path: Path) -> None:
+    written(source, goose, tmp_path / "out", count=2)
+    with pytest.raises(DataError, match="was not found"):
+        Registry().benchmark("fishyscapes-static-unversioned").open(Roots((tmp_path,)))
+
+
+def test_frames_without_labels(tmp_path: Path, goose: Path) -> None:
+    save(tmp_path / "photographs" / "a.png", photograph(1, (200, 400)))
+    summary = write_blends(photographs(tmp_path / "photographs").frames, tmp_path / "out", 3, 5, read_cutouts(goose))
+    assert (summary.labelled, summary.ordinary, summary.cuttable) == (0, 0, 0)
+    assert summary.anomalies > 0
+
+
+def test_fewer_frames_than_there_are_are_taken_evenly(tmp_path: Path, goose: Path) -> None:
+    for index in range(6):
+        save(tmp_path / "photographs" / f"{index}.png", photograph(index, (64, 128)))
+    write_blends(photographs(tmp_path / "photographs").frames, tmp_path / "out", 3, 0, read_cutouts(goose))
+    assert [frame.source for frame in read_manifest(tmp_path / "out").frames.values()] == ["0", "2", "4"]
+
+
+def test_a_folder_that_is_not_empty(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(RunFolderError, match="is not empty; expected a new or an empty folder"):
+        write_blends(streets(source), tmp_path, 1, 0)
+    with pytest.raises(RunFolderError, match="is a file"):
+        write_blends(streets(source), tmp_path / "notes.txt", 1, 0)
+
+
+@pytest.mark.parametrize(("count", "seed"), [(0, 0), (10000, 0), (1, -1)])
+def test_counts_and_seeds_that_are_none(source: Path, tmp_path: Path, count: int, seed: int) -> None:
+    with pytest.raises(UsageError, match=f"--count {count}, --seed {seed}"):
+        write_blends(streets(source), tmp_path / "out", count, seed)
+
+
+def test_a_full_disk_leaves_nothing(source: Path, goose: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_image, saved = Image.Image.save, []
+
+    def full(image: Image.Image, *arguments: object) -> None:
+        saved.append(image)
+        if len(saved) > 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        save_image(image, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Image.Image, "save", full)
+    with pytest.raises(RunFolderError, match="No space left on device"):
+        written(source, goose, tmp_path / "out")
+    assert len(saved) == 4
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_broken_frame_is_found_before_anything_is_written(tmp_path: Path) -> None:
+    save(tmp_path / "photographs" / "a.png", photograph(1, (64, 128)))
+    (tmp_path / "photographs" / "b.png").write_bytes(b"torn")
+    frames = photographs(tmp_path / "photographs").frames
+    with pytest.raises(DataError, match=r"b\.png: not a whole image file"):
+        write_blends(frames, tmp_path / "out", 2, 0)
+    assert not (tmp_path / "out").exists()
+    save(tmp_path / "photographs" / "b.png", photograph(1, (16, 128)))
+    with pytest.raises(DataError, match=r"b\.png: 128 x 16 pixels; expected 32 x 32 and more"):
+        write_blends(frames, tmp_path / "out", 2, 0)
