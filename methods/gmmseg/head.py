@@ -49,9 +49,6 @@ class GMMSegHead(Head):
             None, ge=1, description="points kept a component (paper: a class); None: the preset's"
         )
         mean_momentum: float | None = Field(None, ge=0, le=1, description="of the means; None: the preset's")
-        warmup: int | None = Field(
-            None, ge=0, description="steps before the mixture first moves; None: the preset's, which is none"
-        )
         void_counts: bool | None = Field(
             None, description="void pixels count in the segmentation loss's mean; None: the preset's"
         )
@@ -71,7 +68,7 @@ class GMMSegHead(Head):
     params: Params
 
     def build(self, channels: int, classes: int) -> nn.Module:
-        said = self.params.model_dump(include={"memory", "mean_momentum", "warmup", "void_counts", "correct_only"})
+        said = self.params.model_dump(include={"memory", "mean_momentum", "void_counts", "correct_only"})
         options = replace(PRESETS[self.params.preset], **{name: v for name, v in said.items() if v is not None})
         return GMMSegModule(channels, classes, self.params, options)
 

@@ -112,8 +112,7 @@ class OnlineMixture(nn.Module):
         most = min(most, self.options.memory)
         chosen, order = _choose(ring, len(self.memory.pointer), most, spaced=self.options.spaced)
         self.memory.put(ring[chosen], order, x[chosen], kept[chosen])
-        done = int(self.steps)
-        if done >= self.options.warmup and done % self.options.interval == 0:
+        if int(self.steps) % self.options.interval == 0:
             self._estimate(present)
             self.estimations += 1
         self.steps += 1

@@ -35,7 +35,6 @@ class OnlineOptions:
         averaged: what the moving average of the spread is of: `deviation` or `variance`.
         ridge: added to each estimated variance.
         interval: steps from one estimation to the next, from the first step on.
-        warmup: steps before the first estimation; the memory takes points in from the first on.
         void_counts: void pixels count in the mean of the segmentation loss, as zero.
     """
 
@@ -56,7 +55,6 @@ class OnlineOptions:
     averaged: Literal["deviation", "variance"]
     ridge: float
     interval: int
-    warmup: int
     void_counts: bool
 
 
@@ -78,7 +76,6 @@ AUTHORS = OnlineOptions(
     averaged="deviation",
     ridge=0.01,
     interval=5,
-    warmup=0,
     void_counts=True,
 )
 
@@ -100,7 +97,6 @@ PAPER = OnlineOptions(
     averaged="variance",
     ridge=0.01,
     interval=1,
-    warmup=0,
     void_counts=False,
 )
 

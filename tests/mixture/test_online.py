@@ -99,24 +99,6 @@ def test_estimation_happens_at_its_interval_and_for_present_classes_alone() -> N
     assert np.allclose(mixture.mean[1], torch.nn.functional.normalize(before[1], dim=1))
 
 
-def test_the_memory_fills_during_the_warm_up_and_nothing_moves() -> None:
-    torch.manual_seed(1)
-    mixture = OnlineMixture(2, 1, 4, replace(PAPER, memory=8, samples=2, interval=5, warmup=11))
-    before = mixture.mean.clone()
-    labels = torch.tensor([0, 0, 1, 1])
-    estimations = []
-    for step in range(17):
-        points = torch.randn(4, 4)
-        shares = mixture.assign(mixture.log_density(points), labels)
-        mixture.step(points, labels, shares, torch.ones(4, dtype=torch.bool))
-        estimations.append(int(mixture.estimations))
-        if step == 10:
-            assert torch.equal(mixture.mean, before)
-            assert mixture.memory.fullness().tolist() == [1.0, 1.0]
-    assert estimations == [0] * 15 + [1] * 2, "at step 15, the first multiple of 5 from 11 on"
-    assert not torch.equal(mixture.mean, before)
-
-
 def test_under_autocast_the_density_stays_float32() -> None:
     # In training each use brings the means to unit length anew.
     mixture = OnlineMixture(3, 2, 4, replace(AUTHORS, memory=8)).eval()
