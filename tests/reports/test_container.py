@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import photograph, save
+from conftest import NO_NAMESPACES, photograph, save
 from handmade import files, track, unsynced
 from rehearsal import can_rehearse, rehearse
 from test_fishyscapes import fishyscapes, hundred
@@ -19,7 +19,7 @@ from oodbench.errors import UsageError
 __all__ = ["unsynced"]
 
 
-@pytest.mark.skipif(not can_rehearse(), reason="no namespaces for mounts on this machine")
+@pytest.mark.skipif(not can_rehearse(), reason=NO_NAMESPACES)
 def test_the_command_writes_what_the_run_had(
     unsynced: None, network_file: Path, road_anomaly: Path, cityscapes: Path, tmp_path: Path
 ) -> None:
