@@ -10,7 +10,7 @@ import pytest
 from conftest import NO_NAMESPACES, photograph, save
 from handmade import files, track, unsynced
 from rehearsal import can_rehearse, rehearse
-from test_fishyscapes import fishyscapes, hundred
+from test_submit_fishyscapes import fishyscapes, hundred
 
 import oodbench
 from oodbench.contracts import KnownFrame
