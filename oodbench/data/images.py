@@ -7,7 +7,6 @@ sets don't follow. Plain whole files are then decoded by OpenCV: the same pixels
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +21,7 @@ from oodbench.errors import DataError
 from oodbench.types import RGBImage, Size
 
 _COLOUR_MODES = {"RGB", "RGBA", "L", "LA", "P", "CMYK", "YCbCr"}
+_END_OF_JPEG = b"\xff\xd9"
 _INDEX_MODES = {"1", "L", "P", "I", "I;16"}
 
 
@@ -47,21 +47,19 @@ def _opened(path: Path) -> Iterator[ImageFile.ImageFile]:
 def _plain(path: Path, flags: int, modes: Collection[str] = ("RGB", "L")) -> NDArray[np.uint8] | None:
     """What OpenCV reads, of a file that is known to be whole and that the two decoders see alike; else None."""
     with _opened(path) as image:
-        if image.mode not in modes:
+        if image.mode not in modes or image.format not in ("PNG", "JPEG"):
             return None
-        if image.format == "PNG" and [tile[3] for tile in image.tile] == [image.mode]:  # eight bits a channel
+        # OpenCV gets bytes, not the path: it crashes on a name that is not valid text.
+        content = np.fromfile(path, np.uint8)
+        if image.format == "JPEG":
+            if content[-2:].tobytes() != _END_OF_JPEG:
+                return None
+        elif [tile[3] for tile in image.tile] == [image.mode]:  # eight bits a channel
             image.verify()  # checksums and end of the chunks; decodes nothing
-        elif not (image.format == "JPEG" and _ends(path)):
+        else:
             return None
-    found = cv2.imread(os.fspath(path), flags)
+        found = cv2.imdecode(content, flags)
     return None if found is None else np.asarray(found, np.uint8)
-
-
-def _ends(path: Path) -> bool:
-    """Whether a JPEG's last bytes are its end marker."""
-    with path.open("rb") as file:
-        file.seek(-2, os.SEEK_END)
-        return file.read() == b"\xff\xd9"
 
 
 def image_size(path: Path) -> Size:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import cv2
@@ -53,6 +54,15 @@ def test_whatever_decodes_a_file_the_pixels_are_those_of_pillow(tmp_path: Path) 
     for path in tmp_path.iterdir():
         with Image.open(path) as image:
             assert np.array_equal(read_image(path), np.asarray(image.convert("RGB"))), path.name
+
+
+@pytest.mark.parametrize("name", [b"no text \xff.png", b"no text \xff.jpg", "Straße ß.png".encode()])
+def test_any_name_that_a_file_system_takes_is_read(tmp_path: Path, name: bytes) -> None:
+    path = tmp_path / os.fsdecode(name)
+    grey = photograph(0)[:, :, 0]
+    Image.fromarray(grey).save(path)
+    assert np.abs(read_indices(path).astype(int) - grey).mean() < 6
+    assert read_image(path).shape == (48, 96, 3)
 
 
 @pytest.mark.parametrize("at", [0.3, 0.7])
