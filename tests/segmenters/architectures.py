@@ -1,4 +1,4 @@
-"""The per-pixel architectures of MMSegmentation, out of its wheel: at full size, and small siblings of each."""
+"""The architectures of MMSegmentation, out of its wheel: at full size, and small siblings of each."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from mmengine.registry import DefaultScope
 from mmengine.structures import PixelData
 from torch import nn
 
-import oodbench.segmenters.mmsegmentation.decoders  # noqa: F401  # registers
-from oodbench.segmenters.mmsegmentation.headed import HeadedDecoder
+import oodbench.segmenters.mmsegmentation.mask2former  # noqa: F401  # registers, and so do the decoders
+from oodbench.segmenters.mmsegmentation.headed import HeadBearer
 from oodbench.segmenters.mmsegmentation.shims import import_mmseg
 
 WHEEL = Path(str(import_mmseg("the tests").__file__)).parent / ".mim" / "configs"
@@ -65,18 +65,35 @@ ARCHITECTURES: Mapping[str, Architecture] = {
         {"backbone.num_layers": [1, 1, 1, 1], "decode_head.channels": 16},
     ),
 }
+MASK2FORMER = Architecture(
+    "mask2former/mask2former_swin-l-in22k-384x384-pre_8xb2-90k_cityscapes-512x1024.py",
+    "mask2former/mask2former_swin-t_8xb2-90k_cityscapes-512x1024.py",
+    {
+        "backbone.depths": [1, 1, 1, 1],
+        "decode_head.pixel_decoder.encoder.num_layers": 1,
+        "decode_head.transformer_decoder.num_layers": 2,
+        "decode_head.num_queries": 30,
+        "decode_head.train_cfg.num_points": 256,
+    },
+)
 
 
 def config(name: str, head: Mapping[str, Any] | None, *, full: bool = False) -> Any:
     """The model's part of a config; with a head of ours on its decoder where one is given."""
-    architecture = ARCHITECTURES[name]
+    per_pixel = name in ARCHITECTURES
+    architecture = ARCHITECTURES[name] if per_pixel else MASK2FORMER
     whole = Config.fromfile(WHEEL / (architecture.full if full else architecture.small))
     if not full:
         whole.merge_from_dict({f"model.{key}": value for key, value in architecture.smaller.items()})
     model = whole.model
-    model.pretrained = None
+    if per_pixel:
+        model.pretrained = None
     model.backbone.init_cfg = None
     decoders = model.decode_head if isinstance(model.decode_head, list) else [model.decode_head]
+    if not per_pixel:
+        if head is not None:
+            decoders[0].update(type="OodbenchMask2Former", head=dict(head))
+        return model
     for decoder in (*decoders, *filter(None, [model.get("auxiliary_head")])):
         decoder.num_classes = CLASSES
     if head is not None:
@@ -95,10 +112,10 @@ def build(model: Any) -> nn.Module:
     return trained
 
 
-def headed(network: Any) -> HeadedDecoder:
+def headed(network: Any) -> HeadBearer:
     """The decoder with the head of ours."""
     decoder = network.decode_head[-1] if isinstance(network.decode_head, nn.ModuleList) else network.decode_head
-    assert isinstance(decoder, HeadedDecoder)
+    assert isinstance(decoder, HeadBearer)
     return decoder
 
 

@@ -1,4 +1,4 @@
-"""One step of training of each per-pixel architecture at full size with GMMSeg's head.
+"""One step of training of each architecture at full size with GMMSeg's head.
 
     python tests/segmenters/full_size.py [ARCHITECTURE]...
 
@@ -33,11 +33,12 @@ def step(name: str) -> str:
     assert not any("mixture" in key for key in trained)
     with_gradient = sum(value.grad is not None and bool(value.grad.isfinite().all()) for value in trained.values())
     first = next(value for key, value in trained.items() if key.startswith("backbone."))
-    (prefix,) = [key.removesuffix(".loss_segmentation") for key in losses if key.endswith(".loss_segmentation")]
+    (prefix,) = [key.removesuffix(".loss_components") for key in losses if key.endswith(".loss_components")]
+    segmentation = losses[f"{prefix}.loss_segmentation" if name in ARCHITECTURES else f"{prefix}.loss_cls"]
     cells = [
         f"`{name}`",
         f"{sum(value.numel() for value in trained.values()) / 1e6:.1f} M",
-        f"{losses[f'{prefix}.loss_segmentation'].item():.2f}",
+        f"{segmentation.item():.2f}",
         f"{losses[f'{prefix}.loss_components'].item():.4f}",
         f"{with_gradient} of {len(trained)}",
         f"{first.grad.norm().item():.2g}",
@@ -47,11 +48,11 @@ def step(name: str) -> str:
 
 def main(names: list[str]) -> None:
     """Those named, or all."""
-    warnings.filterwarnings("ignore", category=UserWarning, module="mmseg.*")
-    columns = ("architecture", "parameters", "segmentation loss", "component loss", "tensors with a gradient",
+    warnings.simplefilter("ignore", UserWarning)  # of MMSegmentation's own ways
+    columns = ("architecture", "parameters", "class loss", "component loss", "tensors with a gradient",
                "its norm at the first")  # fmt: skip
     print(f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|", flush=True)
-    for name in names or ARCHITECTURES:
+    for name in names or (*ARCHITECTURES, "mask2former"):
         print(step(name), flush=True)
 
 

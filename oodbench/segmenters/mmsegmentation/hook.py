@@ -8,7 +8,7 @@ from mmengine.hooks import Hook
 from mmengine.model import revert_sync_batchnorm
 from mmengine.runner import Runner
 
-from oodbench.segmenters.mmsegmentation.headed import HeadedDecoder
+from oodbench.segmenters.mmsegmentation.headed import HeadBearer
 
 
 class HeadHook(Hook):
@@ -22,5 +22,5 @@ class HeadHook(Hook):
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         """After each step."""
         for module in runner.model.modules():
-            if isinstance(module, HeadedDecoder):
+            if isinstance(module, HeadBearer):
                 module.after_step()
