@@ -74,7 +74,12 @@ def test_the_config_of_the_page_trains(tmp_path: Path) -> None:
     head = model.decode_head.head
     assert type(model.decode_head.fusion_conv.bn).__name__ == "_BatchNormXd", "on a CPU no statistics are synchronised"
     assert int(head.mixture.estimations) == 2  # after steps 1 and 6
-    saved = torch.load(tmp_path / "work" / "iter_6.pth", weights_only=False)["state_dict"]
+    checkpoint = torch.load(tmp_path / "work" / "iter_6.pth", weights_only=False)
+    saved = checkpoint["state_dict"]
+    shipped = {name for name in saved if not name.startswith(tuple(checkpoint["meta"]["training_only"]))}
+    left_out = {name.removeprefix("decode_head.head.mixture.") for name in saved.keys() - shipped}
+    memory = {f"memory.{name}" for name in ("points", "shares", "pointer", "mass", "first", "second")}
+    assert left_out == memory | {"occupancy", "steps", "estimations"}
     assert torch.equal(saved["decode_head.head.mixture.mean"], head.mixture.mean)
     assert int(saved["decode_head.head.mixture.steps"]) == 6
     rates = {group["lr"] for group in made.optim_wrapper.optimizer.param_groups}
