@@ -92,13 +92,24 @@ def test_the_last_layer_s_logits_are_the_head_s(stepped: tuple[Any, dict[str, to
     assert isinstance(made.decode_head, HeadedMask2Former)
     assert logits[-1].shape == (2, QUERIES, CLASSES + 1)
     assert torch.equal(logits[-1][..., :-1], seen[0].class_maps[..., 0].transpose(1, 2))
-    assert (logits[-1][..., -1] == made.decode_head.no_object).all()
+    level = made.decode_head.level
+    assert (logits[-1][..., -1] == level + made.decode_head.no_object).all()
     assert logits[0].shape == logits[-1].shape
     assert whole[0].seg_logits.data.shape == (CLASSES, 64, 64)
     posterior = logits[-1].softmax(dim=-1)[..., :-1]
     large = torch.nn.functional.interpolate(masks[-1], size=(64, 64), mode="bilinear")
     expected = torch.einsum("nqc,nqhw->nchw", posterior, large.sigmoid())
     assert torch.allclose(torch.stack([sample.seg_logits.data for sample in whole]), expected, atol=1e-5)
+
+
+def test_no_object_starts_level_with_the_classes(stepped: tuple[Any, dict[str, torch.Tensor]]) -> None:
+    made, _ = stepped
+    decoder, passes, level = made.decode_head, float(made.decode_head.passes), float(made.decode_head.level)
+    decoder._follow(torch.full((2, QUERIES), level + 8 * (passes + 1)))
+    assert float(decoder.level) == pytest.approx(level + 8, abs=1e-4)
+    decoder.passes.fill_(5000)
+    decoder._follow(torch.full((2, QUERIES), level + 108))
+    assert float(decoder.level) == pytest.approx(level + 9, abs=1e-4)
 
 
 def test_a_pixel_s_density_is_its_best_query_s() -> None:

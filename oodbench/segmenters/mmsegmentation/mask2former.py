@@ -6,7 +6,9 @@ Mask2Former's own code; this stands on its port in mmdet and MMSegmentation. Her
 
 - the head takes the place of the class layer after the last decoder layer; the layers before it keep their linear one,
   as auxiliary heads do elsewhere;
-- class logits of a query are the head's class maps and, for no object, one learned constant;
+- class logits of a query are the head's class maps and, for no object, a learned constant above what the queries' class
+  maps sum to on average (log-sum-exp): densities move by tens of nats while variances shrink, which a constant by
+  itself can't follow;
 - the classification loss is Mask2Former's own, over classes and no object. Of the head's losses it takes the place of
   `loss_segmentation`; the others are over the queries that the Hungarian assignment matched, and only these enter the
   memory;
@@ -30,6 +32,7 @@ from torch import nn
 from torch.nn import functional
 
 from oodbench.contracts import HeadOutput
+from oodbench.mixture import ranks
 from oodbench.registry import Registry
 from oodbench.segmenters.mmsegmentation.headed import HeadBearer
 from oodbench.segmenters.mmsegmentation.shims import import_mmseg
@@ -85,12 +88,17 @@ class HeadedMask2Former(HeadBearer, Mask2FormerHead):
     num_classes: int
     cls_embed: Any
 
+    level: Tensor  # the mean log-sum-exp of the queries' class maps, over about the last hundred passes
+    passes: Tensor
+
     def __init__(self, *, head: Mapping[str, Any], plugins: Sequence[str] = (), **arguments: Any) -> None:
         super().__init__(**arguments)
         made = Registry([Path(file) for file in plugins]).head(head["name"], head.get("parameters", {}))
         channels: int = self.cls_embed.in_features
         self.cls_embed = _ClassLayer(channels, self.num_classes + 1)
         self.no_object = nn.Parameter(torch.zeros(()))
+        self.register_buffer("level", torch.zeros(()))
+        self.register_buffer("passes", torch.zeros(()))
         self.bear(made, channels, self.num_classes)
         self._output: HeadOutput | None = None
         self._matched: Tensor | None = None
@@ -103,8 +111,17 @@ class HeadedMask2Former(HeadBearer, Mask2FormerHead):
         output: HeadOutput = self.head(embeddings.transpose(1, 2)[..., None])  # [N, D, Q, 1]
         self._output = output if self.training else None
         classes = output.class_maps[..., 0].transpose(1, 2)  # [N, Q, C]
-        logits[-1] = torch.cat([classes, self.no_object.expand(*classes.shape[:2], 1)], dim=2)
+        if self.training:
+            self._follow(classes.detach().logsumexp(dim=2))
+        no_object = self.level + self.no_object
+        logits[-1] = torch.cat([classes, no_object.expand(*classes.shape[:2], 1)], dim=2)
         return logits, masks
+
+    def _follow(self, sums: Tensor) -> None:
+        """Bring the level toward that of these queries [N, Q], of all ranks."""
+        total, count = ranks.summed(torch.stack([sums.sum(), sums.new_tensor(sums.numel())]))
+        self.passes += 1
+        self.level += (total / count - self.level) / self.passes.clamp(max=100)
 
     def get_targets(self, *arguments: Any, **named: Any) -> Any:
         """As there; what the last layer's queries were matched with is kept."""
