@@ -86,6 +86,8 @@ def test_a_recipe_becomes_a_config(name: str) -> None:
     ours = name.endswith("-gmmseg")
     assert decoders[-1].type.startswith("Oodbench") == ours
     assert ("custom_hooks" in config) == ours
+    assert config.custom_imports["imports"][0].startswith("oodbench.segmenters.mmsegmentation.")
+    assert ("oodbench.training.balance" in config.custom_imports["imports"]) == ours
     assert (config.train_dataloader.sampler["type"] == "OodbenchBalancedSampler") == ours
     Config.fromstring(config.pretty_text, ".py")
 

@@ -50,11 +50,12 @@ def full_config(recipe: FullRecipe, data: Path, devices: int = 1) -> Config:
     config.optimizer = wrapper.optimizer
     config.param_scheduler = _decay(schedule)
     config.train_cfg.max_iters = schedule.iterations.value
+    # Without a head of ours too: these bring what MMSegmentation needs where no compiled mmcv is.
+    modules = [_PLUGS["OodbenchMask2Former" if _has_queries(config.model) else "OodbenchHead"]]
+    if recipe.data.class_balanced.value:
+        modules.append("oodbench.training.balance")
+    config.custom_imports = {"imports": modules}
     if recipe.head is not None:
-        modules = [_PLUGS["OodbenchMask2Former" if _has_queries(config.model) else "OodbenchHead"]]
-        if recipe.data.class_balanced.value:
-            modules.append("oodbench.training.balance")
-        config.custom_imports = {"imports": modules}
         config.custom_hooks = [{"type": "OodbenchHeadHook"}]
     return config
 
