@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from oodbench.cli.console import make_progress
-from oodbench.cli.options import IdLimit, RunPlugins, Seed
+from oodbench.cli.options import Checkpoint, IdLimit, RunPlugins, Seed
 
 
 def predict(
@@ -17,6 +17,7 @@ def predict(
     model: Annotated[
         str, typer.Option(help="A network: FILE.onnx, FILE.safetensors, an embedded one.", metavar="NAME|FILE")
     ] = "streets-gmmseg",
+    checkpoint: Checkpoint = None,
     model_card: Annotated[
         Path | None, typer.Option(help="What describes the network. By default FILE.toml.", metavar="FILE")
     ] = None,
@@ -58,6 +59,7 @@ def predict(
         method=method,
         model=model,
         model_card=model_card,
+        checkpoint=checkpoint,
         id_data=id_data or (),
         id_limit=id_limit,
         device=device,

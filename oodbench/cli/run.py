@@ -38,6 +38,10 @@ def run(
             metavar="NAME|FILE",
         ),
     ] = None,
+    checkpoint: Annotated[
+        list[str] | None,
+        typer.Option(help="The weights of a network that has them apart, one for each --model.", metavar="FILE"),
+    ] = None,
     model_card: Annotated[
         list[str] | None,
         typer.Option(help="What describes the network, one for each --model. By default FILE.toml.", metavar="FILE"),
@@ -107,6 +111,7 @@ def run(
         methods=tuple(method or ()),
         models=tuple(model or ()),
         model_cards=tuple(model_card or ()),
+        checkpoints=tuple(checkpoint or ()),
         benchmarks=tuple(benchmark or ()),
         data=tuple(data or ()),
         id_data=tuple(id_data or ()),

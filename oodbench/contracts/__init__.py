@@ -14,7 +14,7 @@ from oodbench.contracts.method import (
 )
 from oodbench.contracts.protocol import Protocol, Scoring
 from oodbench.contracts.report import AT_ID95, HIGHER_IS_BETTER, Calibration, Report, ReportCard, Row, RunView
-from oodbench.contracts.segmenter import Adapter, AdapterCard, Capabilities, Expected, Segmenter
+from oodbench.contracts.segmenter import Adapter, AdapterCard, Capabilities, Expected, LinearClassifier, Segmenter
 from oodbench.contracts.strata import Mistake, Strata, Stratum, Threshold
 from oodbench.contracts.submission import (
     LARGEST_CHANGE,
@@ -53,6 +53,7 @@ __all__ = [
     "HeadOutput",
     "Intervals",
     "KnownFrame",
+    "LinearClassifier",
     "Method",
     "MethodCard",
     "Mistake",

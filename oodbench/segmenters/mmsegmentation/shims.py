@@ -10,6 +10,7 @@ import importlib
 import importlib.util
 import sys
 import warnings
+from contextlib import contextmanager
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from torch.nn import functional
 from oodbench.errors import MissingExtraError, ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from torch import Tensor
 
@@ -38,8 +39,7 @@ def import_mmseg(what: str, detection: bool = False) -> ModuleType:
         ModelError: the versions that are installed don't go together.
     """
     try:
-        with warnings.catch_warnings():
-            _silence()
+        with quiet():
             _stand_in_for_compiled_code()
             mmseg = importlib.import_module("mmseg")
             importlib.import_module("mmseg.models")
@@ -52,12 +52,31 @@ def import_mmseg(what: str, detection: bool = False) -> ModuleType:
     return mmseg
 
 
-def _silence() -> None:
-    """What these libraries do at import that others warn of, each for what it is."""
-    # MMEngine imports torch's functional optimisers, which torch itself still compiles with what it has deprecated.
-    warnings.filterwarnings("ignore", r"`torch\.jit\.\w+` is deprecated", DeprecationWarning)
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Silences what these libraries warn of themselves for, and what nobody who calls them can change."""
+    with warnings.catch_warnings():
+        for message, category in _KNOWN_WARNINGS:
+            warnings.filterwarnings("ignore", message, category)
+        yield
+
+
+_KNOWN_WARNINGS: tuple[tuple[str, type[Warning]], ...] = (
+    # MMEngine imports torch's functional optimisers, which torch still compiles with what it has deprecated.
+    (r"`torch\.jit\.\w+` is deprecated", DeprecationWarning),
     # mmcv's own old place for the attention takes it from the new one, and tells whoever imports mmcv of it.
-    warnings.filterwarnings("ignore", "``MultiScaleDeformableAttention`` has been moved", ImportWarning)
+    ("``MultiScaleDeformableAttention`` has been moved", ImportWarning),
+    # MMEngine asks it where a package lies whose configs another config stands on; hence the extra's older setuptools.
+    ("pkg_resources is deprecated as an API", Warning),
+    # Every decode head builds its loss by the old function.
+    ("``build_loss`` would be deprecated soon", UserWarning),
+    # Said of the loss of nearly every released config.
+    ("Default ``avg_non_ignore`` is False", UserWarning),
+    # Swin and mmdet's point generator call it without an order.
+    (r"torch\.meshgrid: in an upcoming release", UserWarning),
+    # Said at every resize of a network that aligns corners, unless sizes are multiples plus one.
+    (r"When align_corners=\w+, the output would more aligned", UserWarning),
+)
 
 
 def _stand_in_for_compiled_code() -> None:
