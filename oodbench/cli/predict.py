@@ -15,7 +15,11 @@ def predict(
     images: Annotated[Path, typer.Argument(help="A folder of photographs, or one.", metavar="IMAGES")],
     method: Annotated[str, typer.Option(help="A method, as NAME or NAME:key=value,...", metavar="METHOD")] = "gmmseg",
     model: Annotated[
-        str, typer.Option(help="A network: FILE.onnx, FILE.safetensors, an embedded one.", metavar="NAME|FILE")
+        str,
+        typer.Option(
+            help="A network: FILE.onnx, FILE.safetensors, a config of MMSegmentation, an embedded one.",
+            metavar="NAME|FILE",
+        ),
     ] = "streets-gmmseg",
     checkpoint: Checkpoint = None,
     model_card: Annotated[

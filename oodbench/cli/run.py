@@ -33,8 +33,8 @@ def run(
     model: Annotated[
         list[str] | None,
         typer.Option(
-            help="A network: FILE.onnx, FILE.safetensors, an embedded one; repeat for several. The two embedded ones "
-            "by default.",
+            help="A network: FILE.onnx, FILE.safetensors, a config of MMSegmentation, an embedded one; repeat for "
+            "several. The two embedded ones by default.",
             metavar="NAME|FILE",
         ),
     ] = None,

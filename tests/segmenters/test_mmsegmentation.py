@@ -18,6 +18,9 @@ from oodbench.segmenters.mmsegmentation import MMSegmentationAdapter
 from oodbench.segmenters.mmsegmentation.shims import import_mmseg, quiet
 from oodbench.testing import AdapterContract
 
+PSA_HEAD = (
+    "dict(_delete_=True, type='PSAHead', in_channels=64, in_index=3, channels=16, mask_size=(97, 97), num_classes=19)"
+)
 MY_HEAD = """
 import torch
 from mmseg.models.decode_heads import FCNHead
@@ -250,6 +253,7 @@ def test_classes_in_another_order(tmp_path: Path) -> None:
 def test_what_can_not_be_read_is_said(tmp_path: Path) -> None:
     cases = {
         "model['type'] = 'SegFormr'": "the network can't be built",
+        f"model['decode_head'] = {PSA_HEAD}": r"can't be run \(NotImplementedError: psamask_forward is compiled code",
         "model['decode_head']['num_classes'] = 7": "7 class maps; expected the 19 of cityscapes-19",
         "test_dataloader['dataset']['type'] = 'ADE20KDataset'": "19 class maps; expected the 150 of ade20k-150",
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib.util
 import re
 from dataclasses import dataclass
@@ -90,7 +91,11 @@ class Source:
         found = _named(folder)
         name = self.config.removesuffix(".py")
         if name not in found:
-            raise UnknownNameError("config of MMSegmentation", name, found)
+            nearest = difflib.get_close_matches(name, found, n=1, cutoff=0)
+            raise ModelError(
+                f"--model {self.config}: no such file, and no config of that name in {folder}",
+                f"The nearest name there is {nearest[0]}.",
+            )
         return found[name]
 
 
