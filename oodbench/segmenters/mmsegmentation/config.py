@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oodbench.errors import ModelError
+from oodbench.segmenters.mmsegmentation.checkpoint import Weights
 from oodbench.segmenters.mmsegmentation.shims import import_mmseg, quiet
 from oodbench.segmenters.mmsegmentation.source import Inference
 from oodbench.segmenters.mmsegmentation.windows import Windowing
+from oodbench.segmenters.model_card import Classes, classes_named
 from oodbench.types import RGBImage
 
 # Steps of a test pipeline that do nothing to an image that is read already, and those that bring it to another size.
@@ -102,6 +104,30 @@ class Resizer:
             # A step remembers the image it is at; several threads prepare images.
             results = copy.copy(step)(results)
         return np.asarray(results["img"], np.uint8)
+
+
+def classes_of(config: NetworkConfig, weights: Weights, checkpoint: Path) -> Classes:
+    """The class set whose names the checkpoint has, else that of the config's dataset; both have to agree.
+
+    Raises:
+        ModelError: they differ, are of no known class set, or neither says which they are.
+    """
+    said = {
+        str(path): classes_named(names, path)
+        for path, names in ((checkpoint, weights.classes), (config.path, config.class_names()))
+        if names
+    }
+    if not said:
+        raise ModelError(
+            f"{checkpoint}: neither it nor {config.path.name} says which classes it has",
+            'Say the class set in a model card: [classes] set = "cityscapes-19"; and give it with --model-card.',
+        )
+    if len({(classes.set, classes.order) for classes in said.values()}) > 1:
+        sets = " and ".join(f"{path} has {classes.set}" for path, classes in said.items())
+        raise ModelError(
+            f"the classes differ: {sets}", "Give the config that the checkpoint was trained with, or a model card."
+        )
+    return next(iter(said.values()))
 
 
 def _read(path: Path) -> Any:

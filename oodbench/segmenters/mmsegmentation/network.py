@@ -16,12 +16,12 @@ from oodbench.contracts import Capabilities, Expected, LinearClassifier, Needs, 
 from oodbench.errors import ModelError
 from oodbench.files import digest_bytes, digest_file
 from oodbench.segmenters.embedded import choose_device
-from oodbench.segmenters.mmsegmentation.checkpoint import Weights, load_into, read_weights
-from oodbench.segmenters.mmsegmentation.config import NetworkConfig
-from oodbench.segmenters.mmsegmentation.heads import Maps, reader_of
+from oodbench.segmenters.mmsegmentation.checkpoint import load_into, read_weights
+from oodbench.segmenters.mmsegmentation.config import NetworkConfig, classes_of
+from oodbench.segmenters.mmsegmentation.readers import Maps, reader_of
 from oodbench.segmenters.mmsegmentation.shims import quiet
 from oodbench.segmenters.mmsegmentation.windows import Box, average_on_grid, average_on_pixels
-from oodbench.segmenters.model_card import Classes, PartialCard, classes_named
+from oodbench.segmenters.model_card import PartialCard
 from oodbench.types import ClassMaps, RGBImage, SegmenterOutput, Size, Window, Windows
 
 # Of the pass that tells what the network gives, in pixels.
@@ -38,7 +38,7 @@ class MMSegmentationSegmenter(Segmenter):
         weights = read_weights(checkpoint)
         self.name = card.name or config.path.stem
         self.expected = Expected(card.expected.miou, card.expected.mean_confidence)
-        self.classes, self._order = (card.classes or _classes(config, weights, checkpoint)).resolve()
+        self.classes, self._order = (card.classes or classes_of(config, weights, checkpoint)).resolve()
         self.device = choose_device(device)
         self._network = config.build().eval()
         self._reader = reader_of(self._network, config.path)
@@ -183,23 +183,3 @@ class MMSegmentationSegmenter(Segmenter):
             return self._own_input.model_dump(exclude={"name"}, mode="json")
         steps = ", ".join(json.dumps(step, default=str) for step in self._resizer.steps)
         return {"resize": steps or "none", **self._config.model.get("data_preprocessor", {})}
-
-
-def _classes(config: NetworkConfig, weights: Weights, checkpoint: Path) -> Classes:
-    """The class set whose names the checkpoint has, else that of the config's dataset; both have to agree."""
-    said = {
-        str(path): classes_named(names, path)
-        for path, names in ((checkpoint, weights.classes), (config.path, config.class_names()))
-        if names
-    }
-    if not said:
-        raise ModelError(
-            f"{checkpoint}: neither it nor {config.path.name} says which classes it has",
-            'Say the class set in a model card: [classes] set = "cityscapes-19"; and give it with --model-card.',
-        )
-    if len({(classes.set, classes.order) for classes in said.values()}) > 1:
-        sets = " and ".join(f"{path} has {classes.set}" for path, classes in said.items())
-        raise ModelError(
-            f"the classes differ: {sets}", "Give the config that the checkpoint was trained with, or a model card."
-        )
-    return next(iter(said.values()))
