@@ -20,6 +20,7 @@ settings.load_profile("any machine")
 
 NO_REAL_DATA = "no real data"
 NO_NAMESPACES = "no namespaces for mounts on this machine"
+NO_BROWSER = "no browser"
 REAL = Path(os.environ.get("OODBENCH_REAL_DATA", "nowhere"))
 
 

@@ -27,7 +27,7 @@ from oodbench.contracts.submission import (
     Track,
     Written,
 )
-from oodbench.contracts.uncertainty import Intervals
+from oodbench.contracts.uncertainty import ComparedRow, ComparisonOfRows, Difference, Intervals
 
 __all__ = [
     "AT_ID95",
@@ -42,9 +42,12 @@ __all__ = [
     "Calibration",
     "Capabilities",
     "ClassMapBand",
+    "ComparedRow",
+    "ComparisonOfRows",
     "ComponentSizes",
     "Dataset",
     "DatasetCard",
+    "Difference",
     "Expected",
     "Fit",
     "GridMethod",

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from oodbench.contracts.method import MethodCard
 from oodbench.contracts.strata import Strata
-from oodbench.contracts.uncertainty import Intervals
+from oodbench.contracts.uncertainty import ComparisonOfRows, Intervals
 from oodbench.types import AnomalyLabels, RGBImage, ScoreMap
 
 if TYPE_CHECKING:
@@ -144,6 +145,12 @@ class RunView(Protocol):
 
     def strata(self, row: Row) -> Strata | None:
         """None where the row's protocol has none."""
+
+    def card(self, row: Row) -> MethodCard | None:
+        """Of the row's method; None where its scores were given."""
+
+    def comparisons(self) -> Sequence[ComparisonOfRows]:
+        """Which methods differ by more than chance: one a benchmark, protocol and metric, where that can be said."""
 
 
 @dataclass(frozen=True)

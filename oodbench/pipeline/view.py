@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from oodbench.contracts import Calibration, Row, Strata
-from oodbench.errors import RunFolderError, UnknownNameError
+from oodbench.contracts import Calibration, ComparisonOfRows, MethodCard, Row, Strata
+from oodbench.errors import NotComparableError, NotStoredError, RunFolderError, UnknownNameError
 from oodbench.metrics import POOLED, PROTOCOLS, Sketch
 from oodbench.pipeline.calibrate import calibration_name
 from oodbench.pipeline.details import take_in_and_look_again
@@ -149,6 +149,18 @@ class Run:
             self._look_again(row)
             content = self.store.read_json(name)
         return None if content is None else Strata.model_validate(content)
+
+    def card(self, row: Row) -> MethodCard | None:
+        scorer = self._scorer(row)
+        return None if scorer.given is not None else self.registry.method(scorer.spec).card
+
+    def comparisons(self) -> Sequence[ComparisonOfRows]:
+        from oodbench.pipeline.compare import compare_methods  # which knows this module
+
+        try:
+            return compare_methods(self)
+        except (NotComparableError, NotStoredError):
+            return ()
 
     def stored_row(self, row: Row) -> Row | None:
         """The row as the file in rows/ has it; None where there is none."""

@@ -8,7 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from oodbench.contracts import Calibration, Mistake, Row, Strata, Stratum, Threshold
+from oodbench.contracts import (
+    Calibration,
+    ComparedRow,
+    ComparisonOfRows,
+    Difference,
+    MethodCard,
+    Mistake,
+    Row,
+    Strata,
+    Stratum,
+    Threshold,
+)
 from oodbench.types import AnomalyLabels, RGBImage, ScoreMap
 
 LEVELS = np.array([0.0, 0.5, 0.9, 0.99, 0.999, 0.9999, 1.0])
@@ -106,3 +117,41 @@ class HandmadeRun:
             ),
             mistakes=(Mistake(name="<road>&_%", pixels=40, called=called),),
         )
+
+    def card(self, row: Row) -> MethodCard | None:
+        """Of kNN, one that has seen outliers; of the others one without a mark."""
+        return MethodCard(name=row.method, title=row.label, paper="P", url="U", ood_data=row.method == "knn")
+
+    def comparisons(self) -> Sequence[ComparisonOfRows]:
+        """AP on the first benchmark: nothing tells the first two rows apart, and the others are worse."""
+        first = self.rows[0]
+        rows = [row for row in self.rows if row.benchmark == first.benchmark and row.metrics["AP"] is not None]
+        if len(rows) < 2:
+            return ()
+        rows.sort(key=lambda row: -(row.metrics["AP"] or 0))
+        best = rows[0].metrics["AP"] or 0
+        entries = []
+        for place, row in enumerate(rows):
+            value = row.metrics["AP"] or 0
+            difference = Difference(value - best, (value - best - 0.05, value - best + 0.01), 0.001) if place else None
+            bounds = (value / 2, value + 0.05)
+            entries.append(
+                ComparedRow(
+                    row.network,
+                    row.label,
+                    value,
+                    bounds,
+                    1 if place < 2 else 2,
+                    difference,
+                    (0.5 if place == 1 else 0.01) if place else None,
+                    place > 1,
+                )  # fmt: skip
+            )
+        pairs = len(rows) * (len(rows) - 1) // 2
+        apart = tuple((0, place) for place in range(2, len(rows)))
+        return (
+            ComparisonOfRows(
+                first.benchmark, first.protocol["name"], "AP", "frames", 3, 9999, f"{rows[0].label} / net", pairs,
+                tuple(entries), (), apart,
+            ),
+        )  # fmt: skip
