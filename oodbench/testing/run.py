@@ -145,7 +145,7 @@ class HandmadeRun:
                     difference,
                     (0.5 if place == 1 else 0.01) if place else None,
                     place > 1,
-                )  # fmt: skip
+                )
             )
         pairs = len(rows) * (len(rows) - 1) // 2
         apart = tuple((0, place) for place in range(2, len(rows)))

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from oodbench.contracts import HIGHER_IS_BETTER, Row, RunView, Threshold
 from oodbench.reports.html.parts import Line, Part
 
+_PERCENT = "\N{NO-BREAK SPACE}%"
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -64,7 +66,7 @@ def _apart(part: Part, metric: str) -> list[Line]:
 
 def _lead(part: Part, metric: str, order: Sequence[Line], tied: Sequence[Line]) -> str:
     best, cell = part.name(order[0]), order[0].metrics[metric]
-    reached = f"{cell.text} %"
+    reached = f"{cell.text}{_PERCENT}"
     if len(order) == 1:
         return f"{best} reaches {reached} {metric}."
     second = order[1]
@@ -79,7 +81,8 @@ def _lead(part: Part, metric: str, order: Sequence[Line], tied: Sequence[Line]) 
     entry = next(e for e in comparison.entries if (e.network, e.label) == (second.row.network, second.row.label))
     assert entry.difference is not None, "only the best one of a comparison has no difference to it"
     ahead = f"{100 * abs(entry.difference.value):.2f} points ahead of {part.name(second)}"
-    return f"{best} leads with {reached} {metric}, {ahead}: more than chance over {units} (p = {entry.corrected:.4f}, Holm)."
+    chance = f"more than chance over {units} (p = {entry.corrected:.4f}, Holm)"
+    return f"{best} leads with {reached} {metric}, {ahead}: {chance}."
 
 
 def _calibrated(run: RunView, part: Part, line: Line) -> str:
@@ -90,9 +93,9 @@ def _calibrated(run: RunView, part: Part, line: Line) -> str:
     if at is None or at.fpr is None or at.recall is None or at.expected is None:
         return ""
     return (
-        f"At a threshold set without anomalies, for {100 * at.expected:g} % false positives, {part.name(line)} finds "
-        f"{100 * at.recall:.1f} % of the anomalous pixels here, and calls {100 * at.fpr:.1f} % of the ordinary ones "
-        "anomalous."
+        f"At a threshold set without anomalies, for {100 * at.expected:g}{_PERCENT} false positives, "
+        f"{part.name(line)} finds {100 * at.recall:.1f}{_PERCENT} of the anomalous pixels here, and calls "
+        f"{100 * at.fpr:.1f}{_PERCENT} of the ordinary ones anomalous."
     )
 
 

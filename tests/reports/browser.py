@@ -15,6 +15,8 @@ from conftest import NO_BROWSER
 from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 # Of the machine; OODBENCH_CHROMIUM and OODBENCH_CHROMEDRIVER name others.
@@ -22,8 +24,8 @@ CHROMIUM = os.environ.get("OODBENCH_CHROMIUM") or shutil.which("chromium") or sh
 DRIVER = os.environ.get("OODBENCH_CHROMEDRIVER") or shutil.which("chromedriver")
 
 _ARGUMENTS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--hide-scrollbars",
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+    "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage", "--hide-scrollbars",
 )  # fmt: skip
 
 
@@ -47,12 +49,26 @@ class Page:
         WebDriverWait(self.driver, 60, 0.02).until(lambda _: self.run(f"return Boolean({condition})"), condition)
 
     def texts(self, selector: str) -> list[str]:
-        """The text of each element, as it is shown; of hidden ones nothing."""
+        """The text of each element that is shown."""
         found: list[str] = self.run(
-            "return [...document.querySelectorAll(arguments[0])].filter((e) => e.checkVisibility()).map((e) => e.innerText)",
+            "return [...document.querySelectorAll(arguments[0])]"
+            ".filter((one) => one.checkVisibility()).map((one) => one.innerText)",
             selector,
         )
         return found
+
+    def press(self, selector: str, *keys: str) -> None:
+        """Keys, to an element that then has the focus."""
+        self.run("document.querySelector(arguments[0]).focus()", selector)
+        self.press_on(*keys)
+
+    def press_on(self, *keys: str) -> None:
+        """Keys, to whatever has the focus."""
+        ActionChains(self.driver).send_keys(*keys).perform()
+
+    def click(self, selector: str) -> None:
+        """As its user does, scrolled to."""
+        self.driver.find_element(By.CSS_SELECTOR, selector).click()
 
     def set(self, selector: str, value: Any, event: str = "input") -> None:
         """Give a slider or a field a value, as its user does."""
@@ -63,12 +79,15 @@ class Page:
         )  # fmt: skip
 
     def size(self, width: int, height: int, dark: bool = False) -> None:
-        """Of the window, and the colours that its system prefers."""
+        """Of the window, and the colours that its system prefers; it wants no motion, which a click would wait for."""
         self.driver.execute_cdp_cmd(
             "Emulation.setDeviceMetricsOverride",
             {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False},
         )
-        features = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
+        features = [
+            {"name": "prefers-color-scheme", "value": "dark" if dark else "light"},
+            {"name": "prefers-reduced-motion", "value": "reduce"},
+        ]
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
 
     def complaints(self) -> list[str]:
@@ -76,11 +95,17 @@ class Page:
         return [entry["message"] for entry in self.driver.get_log("browser")]  # type: ignore[no-untyped-call]
 
     def requests(self) -> list[str]:
-        """The addresses that were asked for since this was last asked, those inside of the page left out."""
+        """The addresses that pages from files have asked for since this was last asked, with what it is in left out."""
         entries = self.driver.get_log("performance")  # type: ignore[no-untyped-call]
         messages = [json.loads(entry["message"])["message"] for entry in entries]
-        sent = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
-        return [address for address in sent if not address.startswith("data:")]
+        sent = [message["params"] for message in messages if message["method"] == "Network.requestWillBeSent"]
+        return [
+            one["request"]["url"]
+            for one in sent
+            if one["documentURL"].startswith("file:")
+            and one["request"]["url"] != one["documentURL"]
+            and not one["request"]["url"].startswith("data:")
+        ]
 
 
 @contextmanager

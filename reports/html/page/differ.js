@@ -40,7 +40,7 @@ function drawDiffer() {
   byId("differ-frames").replaceChildren(...found.slice(0, DIFFERENT_FRAMES).map(({ frame, both }) => {
     const [wrongFirst, wrongSecond, rightFirst, rightSecond] = both;
     return frameTile(frame, { left: String(first), right: String(second) },
-      split("Anomalous pixels", rightFirst, rightSecond), split("Ordinary pixels", wrongFirst, wrongSecond));
+      split("Anomalous", rightFirst, rightSecond), split("Ordinary", wrongFirst, wrongSecond));
   }));
 }
 
