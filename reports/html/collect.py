@@ -41,5 +41,5 @@ def colours() -> str:
     """The colour scale of all figures, as 256 x 3 bytes: perceptually uniform, and read alike by colour-blind eyes."""
     from matplotlib import colormaps
 
-    scale = colormaps[COLOURS](np.arange(256), bytes=True)[:, :3]  # type: ignore[call-overload,index]
+    scale = colormaps[COLOURS](np.arange(256), bytes=True)[:, :3]
     return packed(scale, np.uint8)

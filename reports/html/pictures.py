@@ -25,9 +25,9 @@ def photograph(image: RGBImage, width: int = PHOTOGRAPH) -> str:
 def levels(found: NDArray[np.uint8], width: int = MAP) -> str:
     """Levels, uint8 [H, W], as shades of grey. A pixel of the picture is the mean of those that it stands for.
 
-    Lossy: a level of the picture is off by two on average. Nothing is counted in it.
+    Lossy: a level of the picture is off by two or three of 255 on average. Nothing is counted in it.
     """
-    return _uri(_reduced(found, width), "webp", quality=88, method=2)
+    return _uri(_reduced(found, width), "webp", quality=80, method=2)
 
 
 def label(labels: AnomalyLabels, width: int = MAP) -> str:

@@ -35,8 +35,12 @@ function axes(names, top) {
 }
 
 // The points of one method's curve, from the highest threshold down; those without a value are left out.
+const kept = new Map();
 function points(index, kind) {
+  const key = `${chosen.benchmark} ${index} ${kind}`;
+  if (kept.has(key)) return kept.get(key);
   const found = [];
+  kept.set(key, found);
   for (let level = topLevel(benchmark().methods[index]); level >= 0; level--) {
     const rates = counts().at(index, null, level);
     const place = [rates[AXES[kind].across], rates[AXES[kind].along]];
@@ -65,8 +69,25 @@ function marker(name, cx, cy, index) {
   return drawn("circle", { ...styled, cx, cy, r: name === "now" ? 6 : 4 });
 }
 
+// A marker, or nothing where the threshold has no place on the curve.
+function placed(kind, name, index, level, top) {
+  const rates = counts().at(index, null, level);
+  const [x, y] = [rates[AXES[kind].across], rates[AXES[kind].along]];
+  return Number.isFinite(x) && Number.isFinite(y) ? [marker(name, across(x), along(y, top), index)] : [];
+}
+
+const plotted = {};
+
+function drawNow() {
+  for (const [kind, { inside, top }] of Object.entries(plotted)) {
+    const hidden = !method() || hiddenCurves.has(method().name);
+    const marks = hidden ? [] : placed(kind, "now", chosen.method, chosen.level[chosen.method], top);
+    inside.querySelector(".now").replaceChildren(...marks);
+  }
+}
+
 function drawCurve(kind) {
-  const { names, across: x, along: y } = AXES[kind];
+  const { names } = AXES[kind];
   const [view, top] = [`0 0 ${PLOT.width} ${PLOT.height}`, topOf(kind)];
   const picture = drawn("svg", { viewBox: view, role: "img", "aria-label": `${names[1]} over ${names[0]}` }, ...axes(names, top));
   // What is higher than the axis is cut off.
@@ -80,14 +101,10 @@ function drawCurve(kind) {
     inside.append(drawn("path", {
       class: `curve stroke-${index % 8}${index >= 4 ? " dashed" : ""}${emphasis}`, d: path(found, kind, top),
     }));
-    const marks = [...one.operating];
-    if (index === chosen.method) marks.push({ name: "now", level: chosen.level[index] });
-    for (const { name, level } of marks) {
-      const rates = counts().at(index, null, level);
-      if (!Number.isFinite(rates[x]) || !Number.isFinite(rates[y])) continue;
-      inside.append(marker(name, across(rates[x]), along(rates[y], top), index));
-    }
+    for (const { name, level } of one.operating) inside.append(...placed(kind, name, index, level, top));
   });
+  inside.append(drawn("g", { class: "now" }));
+  plotted[kind] = { inside, top };
   picture.addEventListener("pointermove", (event) => readOut(event, picture, kind, top));
   byId(`plot-${kind}`).replaceChildren(picture);
 }
@@ -126,7 +143,9 @@ function drawLegend() {
 function drawCurves() {
   drawCurve("pr");
   drawCurve("roc");
+  drawNow();
 }
 
 watch("benchmark", drawLegend);
-watch("benchmark method level", drawCurves);
+watch("benchmark method", drawCurves);
+watch("level", drawNow);

@@ -5,7 +5,12 @@ const DATA = JSON.parse(document.getElementById("data").textContent);
 
 const byId = (id) => document.getElementById(id);
 
-const unpacked = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+function unpacked(text) {
+  const letters = atob(text);
+  const bytes = new Uint8Array(letters.length);
+  for (let at = 0; at < letters.length; at++) bytes[at] = letters.charCodeAt(at);
+  return bytes;
+}
 const wholeNumbers = (text) => new Uint32Array(unpacked(text).buffer);
 
 // level: of each method, where its threshold stands; linked: what holds these together.
@@ -21,6 +26,19 @@ function changed(...kinds) {
   for (const { kinds: own, redraw } of watchers) {
     if (own.some((kind) => kinds.includes(kind))) redraw();
   }
+}
+
+// What takes longer than a slider's step, once for each picture on the screen.
+function soon(redraw) {
+  let waits = false;
+  return () => {
+    if (waits) return;
+    waits = true;
+    requestAnimationFrame(() => {
+      waits = false;
+      redraw();
+    });
+  };
 }
 
 // An element with properties and children; text stays text.

@@ -8,7 +8,9 @@ function decoded(uri) {
       const context = canvas.getContext("2d", { willReadFrequently: true });
       context.drawImage(image, 0, 0);
       const { data, width, height } = context.getImageData(0, 0, canvas.width, canvas.height);
-      done({ bytes: Uint8Array.from({ length: width * height }, (_, at) => data[4 * at]), width, height });
+      const bytes = new Uint8Array(width * height);
+      for (let at = 0; at < bytes.length; at++) bytes[at] = data[4 * at];
+      done({ bytes, width, height });
     };
     image.onerror = () => fail(new Error("a picture of the page can't be read"));
     image.src = uri;

@@ -84,14 +84,11 @@ byId("strip").addEventListener("keydown", (event) => {
 byId("find").addEventListener("input", findFrames);
 byId("order").addEventListener("change", orderStrip);
 
-// A slider moves faster than a hundred frames need be sorted.
-let waitingForOrder = 0;
+// A hundred frames are put in order when the slider rests.
+let resting = 0;
 function orderSoon() {
-  if (waitingForOrder) return;
-  waitingForOrder = requestAnimationFrame(() => {
-    waitingForOrder = 0;
-    orderStrip();
-  });
+  clearTimeout(resting);
+  resting = setTimeout(orderStrip, 150);
 }
 
 watch("benchmark", () => {

@@ -52,7 +52,6 @@ function drawViewer() {
   paintLayer("right");
   byId("key-rarity").hidden = chosen.mode !== "rarity";
   byId("key-outcome").hidden = chosen.mode !== "outcome";
-  paintMultiples();
 }
 
 function drawName() {
@@ -89,6 +88,7 @@ function fillMultiples() {
 }
 
 function paintMultiples() {
+  if (!shown.frame || shown.frame !== benchmark().frames[chosen.frame]) return;
   for (const image of byId("multiples").querySelectorAll("img")) {
     if (image.src !== shown.photograph) image.src = shown.photograph;
   }
@@ -142,4 +142,5 @@ watch("benchmark", fillLayers);
 watch("benchmark", fillMultiples);
 watch("benchmark frame", drawName);
 watch("pictures layers mode method level", drawViewer);
+watch("pictures mode method level", soon(paintMultiples));
 watch("benchmark layers", wipe);
