@@ -85,7 +85,7 @@ def choose_levels(counts: PixelCounts, always: NDArray[np.floating], tpr: float 
     return Levels(np.unique(np.concatenate([wanted, scores_of(chosen.edges)])))
 
 
-@compiled()
+@compiled(nogil=True)
 def _file(
     bits: NDArray[np.uint32],
     labels: NDArray[np.uint8],

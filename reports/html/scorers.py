@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,14 +80,19 @@ def scorers(run: RunView, benchmark: str) -> list[Scorer]:
         if row.benchmark == benchmark and (key not in rows or run.strata(rows[key]) is None):
             rows[key] = row
     several = len({network for _, network in rows}) > 1
-    made = (_scorer(run, row, f"{row.label} / {row.network}" if several else row.label) for row in rows.values())
+    frames = run.frames(benchmark)
+    chosen = np.unique(np.linspace(0, len(frames) - 1, min(_FRAMES, len(frames))).round().astype(int))
+    sample = {frames[index]: run.labels(benchmark, frames[index]) for index in chosen}
+    made = (
+        _scorer(run, row, f"{row.label} / {row.network}" if several else row.label, sample) for row in rows.values()
+    )
     return [scorer for scorer in made if scorer is not None]
 
 
-def _scorer(run: RunView, row: Row, name: str) -> Scorer | None:
+def _scorer(run: RunView, row: Row, name: str, sample: Mapping[str, AnomalyLabels | None]) -> Scorer | None:
     counts, calibration = PixelCounts(), run.calibration(row)
     ordinary: list[NDArray[np.float32]] = []
-    for score, labels in _sample(run, row):
+    for score, labels in _sample(run, row, sample):
         counts.update(score, labels)
         ordinary.append(score[labels.values == IN_DISTRIBUTION])
     if not ordinary:
@@ -113,14 +118,14 @@ def _scorer(run: RunView, row: Row, name: str) -> Scorer | None:
     )
 
 
-def _sample(run: RunView, row: Row) -> Iterator[tuple[ScoreMap, AnomalyLabels]]:
-    frames = run.frames(row.benchmark)
-    for index in np.unique(np.linspace(0, len(frames) - 1, min(_FRAMES, len(frames))).round().astype(int)):
+def _sample(
+    run: RunView, row: Row, sample: Mapping[str, AnomalyLabels | None]
+) -> Iterator[tuple[ScoreMap, AnomalyLabels]]:
+    for frame, labels in sample.items():
         try:
-            score = run.score(row, frames[index])
+            score = run.score(row, frame)
         except NotStoredError:
             continue
-        labels = run.labels(row.benchmark, frames[index])
         values = np.full(score.shape, IN_DISTRIBUTION, np.uint8) if labels is None else labels.values
         kept = values == ANOMALY
         kept[::_STRIDE, ::_STRIDE] = True

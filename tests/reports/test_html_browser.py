@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -229,6 +230,28 @@ def test_a_page_that_is_too_large_keeps_its_frames_beside_it(
     page.until("shown.frame === benchmark().frames[1]")
     asked = page.requests()
     assert [address.rsplit("/", 1)[1] for address in asked] == ["0.js", "1.js"]
+
+
+def test_without_stored_scores_the_tables_stand_alone(page: Page, made: Run, tmp_path: Path) -> None:
+    shutil.copytree(made.folder, tmp_path / "run", ignore=shutil.ignore_patterns("scores"))
+    (path,) = Run(tmp_path / "run").report("html")
+    page.driver.get(path.as_uri())
+    assert len(page.texts("#unstored")) == 1
+    assert page.texts("#frames, #curves, #worst, #differ") == []
+    assert len(page.texts("table.comparison tbody tr")) == 3
+
+
+def test_of_stored_figures_the_page_says_so(page: Page, made: Run, tmp_path: Path) -> None:
+    shutil.copytree(made.folder, tmp_path / "run")
+    frame = made.record.benchmarks[0].frames[1].key
+    for stored in (tmp_path / "run" / "scores").glob(f"*/{frame}.npy"):
+        stored.unlink()
+    (path,) = Run(tmp_path / "run").report("html")
+    page.open(path)
+    assert page.texts("#coverage") == ["Scores of up to 1 of the 3 frames are not stored: the set is the others."]
+    page.click("#next")
+    page.until("shown.frame === benchmark().frames[1]")
+    assert page.texts("#rates tbody tr:first-child td")[:3] == ["–", "–", "–"]
 
 
 @pytest.mark.parametrize("dark", [False, True])

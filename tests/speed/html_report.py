@@ -5,7 +5,8 @@
 Frames of 1024 x 2048 and their maps are generated in memory. Made: the whole page, the comparison of all pairs of
 methods in it. In the browser, without a window: from the page's address to the first frame drawn; the longest time that
 it is busy without a pause meanwhile; moves of the threshold over all levels, from each move to the picture on the
-screen; the same of the line between two layers; and the longest gap between two pictures while the page is scrolled
+screen; the same of the line between two layers, each with how long the page's main thread worked for it, which other work on the
+machine disturbs less; and the longest gap between two pictures while the page is scrolled
 from its top to its end. With --page one that is there already is opened, and none is made.
 """
 
@@ -82,17 +83,25 @@ def make(frames: int, methods: int, out: Path) -> Path:
 
 def answer(page: Page, path: Path) -> None:
     page.size(1280, 900)
+    page.driver.execute_cdp_cmd("Performance.enable", {"timeDomain": "threadTicks"})
     clock = time.perf_counter()
     page.open(path)
     opened = time.perf_counter() - clock
     print(f"opened: {opened:.1f} s to the first frame; busy without a pause for {asked(page, _BUSY):.0f} ms at most")
     for name, selector in {"threshold": "#threshold", "line between layers": "#wipe"}.items():
+        before = worked(page)
         took = asked(page, _MOVES, selector, 60)
-        print(
-            f"{name} moved: {statistics.median(took):.0f} ms in the median, {max(took):.0f} ms at most of {len(took)}"
-        )
+        each = 1000 * (worked(page) - before) / len(took)
+        print(f"{name} moved: {statistics.median(took):.0f} ms in the median, {max(took):.0f} ms at most of {len(took)}; "
+              f"{each:.0f} ms of the main thread")  # fmt: skip
     gaps = asked(page, _SCROLL)
     print(f"scrolled: {statistics.median(gaps):.0f} ms between two pictures in the median, {max(gaps):.0f} ms at most")
+
+
+def worked(page: Page) -> float:
+    """Seconds that the main thread has worked."""
+    metrics = page.driver.execute_cdp_cmd("Performance.getMetrics", {})["metrics"]
+    return float(next(one["value"] for one in metrics if one["name"] == "TaskDuration"))
 
 
 def asked(page: Page, script: str, *arguments: Any) -> Any:

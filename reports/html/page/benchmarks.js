@@ -5,9 +5,14 @@ function showBenchmark(index) {
   for (const part of document.querySelectorAll("[data-benchmark]")) {
     part.hidden = part.dataset.benchmark !== benchmark().name;
   }
+  // Without stored scores there is no more than the tables.
+  const empty = benchmark().methods.length === 0;
+  for (const id of ["curves", "frames", "worst", "differ"]) byId(id).hidden = empty;
+  byId("unstored").hidden = !empty;
+  if (empty) return;
   chosen.frame = 0;
   chosen.method = leader();
-  toNamed(method()?.operating[0]?.name);
+  toNamed(method().operating[0]?.name);
   changed("benchmark", "method", "frame", "level");
 }
 

@@ -80,7 +80,7 @@ const plotted = {};
 
 function drawNow() {
   for (const [kind, { inside, top }] of Object.entries(plotted)) {
-    const hidden = !method() || hiddenCurves.has(method().name);
+    const hidden = hiddenCurves.has(method().name);
     const marks = hidden ? [] : placed(kind, "now", chosen.method, chosen.level[chosen.method], top);
     inside.querySelector(".now").replaceChildren(...marks);
   }

@@ -62,7 +62,8 @@ const percent = (share, digits = 1) => (Number.isFinite(share) ? (100 * share).t
 const whole = (count) => count.toLocaleString("en");
 const score = (value) => {
   const size = Math.abs(value);
-  return size !== 0 && (size >= 1e5 || size < 1e-3) ? value.toExponential(2) : Number(value.toPrecision(4)).toString();
+  const text = size !== 0 && (size >= 1e5 || size < 1e-3) ? value.toExponential(2) : Number(value.toPrecision(4)).toString();
+  return text.replace("-", "−");
 };
 
 // A frame's pictures: in an element of this page, or in a file beside it.

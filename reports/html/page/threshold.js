@@ -13,7 +13,6 @@ function toLevel(level) {
 // Every method at its own threshold of that name; one that has none follows by recall.
 function toNamed(name) {
   const methods = benchmark().methods;
-  if (!methods.length) return;
   const at = (one) => one.operating.find((each) => each.name === name)?.level;
   toLevel(at(method()) ?? Math.ceil(topLevel(method()) / 2));
   if (name === undefined) return;
@@ -25,9 +24,7 @@ const NAMED = { calibrated: "Set without anomalies", test: "Finds 95 %", f1: "Be
 
 function drawThreshold() {
   const one = method();
-  for (const name of document.querySelectorAll(".method-name")) name.textContent = one?.name ?? "";
-  byId("viewer").hidden = !one;
-  if (!one) return;
+  for (const name of document.querySelectorAll(".method-name")) name.textContent = one.name;
   const level = chosen.level[chosen.method];
   const slider = byId("threshold");
   slider.max = topLevel(one);
@@ -48,8 +45,8 @@ function drawThreshold() {
 function rarityInWords(one, level) {
   if (!benchmark().source) return "";
   const share = 10 ** one.position[level];
-  if (one.position[level] <= 0) return ", as most in-distribution pixels";
-  return `, as 1 in ${share >= 9999 ? "10 000 or fewer" : share < 10 ? share.toFixed(1) : whole(Math.round(share))}`;
+  if (one.position[level] <= 0) return " · reached by most ordinary pixels";
+  return ` · reached by 1 in ${share >= 9999 ? "10 000 or fewer" : share < 10 ? share.toFixed(1) : whole(Math.round(share))}`;
 }
 
 function drawRates() {

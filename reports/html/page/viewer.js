@@ -47,7 +47,7 @@ function paintLayer(side) {
 }
 
 function drawViewer() {
-  if (!shown.frame || !method()) return;
+  if (!shown.frame) return;
   paintLayer("left");
   paintLayer("right");
   byId("key-rarity").hidden = chosen.mode !== "rarity";

@@ -50,10 +50,6 @@ function group(title, about, items, nothing) {
 }
 
 function drawWorst() {
-  if (!method()) {
-    byId("worst-cases").replaceChildren(element("p", { class: "small soft" }, "No scores of this benchmark are stored."));
-    return;
-  }
   const { objects, alarms } = benchmark().worst[chosen.method];
   const least = benchmark().smallest;
   const at = method().operating[0]?.title ?? "no threshold";
