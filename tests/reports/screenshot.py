@@ -47,8 +47,9 @@ def main() -> None:
         )
         shot = Image.open(io.BytesIO(page.driver.get_screenshot_as_png())).convert("RGB")
     height = min(options.height or height, height)
-    shot.crop((int(left), int(top), int(left + width), int(top + height))).save(options.picture, quality=85)
-    print(f"{options.picture}: {int(width)} x {int(height)}, {options.picture.stat().st_size / 1000:.0f} kB")
+    edge = min(24, int(left))  # of the paper around it
+    shot.crop((int(left) - edge, int(top), int(left + width) + edge, int(top + height))).save(options.picture, quality=85)
+    print(f"{options.picture}: {int(width) + 2 * edge} x {int(height)}, {options.picture.stat().st_size / 1000:.0f} kB")
 
 
 if __name__ == "__main__":

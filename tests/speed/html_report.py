@@ -5,9 +5,9 @@
 Frames of 1024 x 2048 and their maps are generated in memory. Made: the whole page, the comparison of all pairs of
 methods in it. In the browser, without a window: from the page's address to the first frame drawn; the longest time that
 it is busy without a pause meanwhile; moves of the threshold over all levels, from each move to the picture on the
-screen; the same of the line between two layers, each with how long the page's main thread worked for it, which other work on the
-machine disturbs less; and the longest gap between two pictures while the page is scrolled
-from its top to its end. With --page one that is there already is opened, and none is made.
+screen; the same of the line between two layers, each with how long the page's main thread worked for it, which other
+work on the machine disturbs less; and the longest gap between two pictures while the page is scrolled from its top to
+its end. With --page one that is there already is opened, and none is made.
 """
 
 from __future__ import annotations
@@ -92,8 +92,8 @@ def answer(page: Page, path: Path) -> None:
         before = worked(page)
         took = asked(page, _MOVES, selector, 60)
         each = 1000 * (worked(page) - before) / len(took)
-        print(f"{name} moved: {statistics.median(took):.0f} ms in the median, {max(took):.0f} ms at most of {len(took)}; "
-              f"{each:.0f} ms of the main thread")  # fmt: skip
+        print(f"{name} moved: {statistics.median(took):.0f} ms in the median, {max(took):.0f} ms at most of "
+              f"{len(took)}; {each:.0f} ms of the main thread")  # fmt: skip
     gaps = asked(page, _SCROLL)
     print(f"scrolled: {statistics.median(gaps):.0f} ms between two pictures in the median, {max(gaps):.0f} ms at most")
 
