@@ -67,7 +67,8 @@ class Page:
         ActionChains(self.driver).send_keys(*keys).perform()
 
     def click(self, selector: str) -> None:
-        """As its user does, scrolled to."""
+        """As its user does, scrolled to the middle: at the top the page's bar would be in the way."""
+        self.run("document.querySelector(arguments[0]).scrollIntoView({ block: 'center' })", selector)
         self.driver.find_element(By.CSS_SELECTOR, selector).click()
 
     def set(self, selector: str, value: Any, event: str = "input") -> None:

@@ -48,7 +48,9 @@ def main() -> None:
         shot = Image.open(io.BytesIO(page.driver.get_screenshot_as_png())).convert("RGB")
     height = min(options.height or height, height)
     edge = min(24, int(left))  # of the paper around it
-    shot.crop((int(left) - edge, int(top), int(left + width) + edge, int(top + height))).save(options.picture, quality=85)
+    shot.crop((int(left) - edge, int(top), int(left + width) + edge, int(top + height))).save(
+        options.picture, quality=85
+    )
     print(f"{options.picture}: {int(width) + 2 * edge} x {int(height)}, {options.picture.stat().st_size / 1000:.0f} kB")
 
 
