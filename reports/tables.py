@@ -1,4 +1,4 @@
-"""The comparison as a table: for the terminal, Markdown, LaTeX and CSV."""
+"""The comparison as a table: for the terminal, in Markdown and LaTeX."""
 
 from __future__ import annotations
 
@@ -6,18 +6,21 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from oodbench.contracts import Report, ReportCard, Row, RunView
+from oodbench.contracts import Report, ReportCard, RunView
 from oodbench.files import write_atomically
-from oodbench.reports.comparison import arrow, comparison_tables
+from oodbench.reports.comparison import ComparisonTable, arrow, comparison_tables
+from oodbench.reports.published_lines import UNCONFIRMED
 
 PLUGINS = {
     "reports": {
         "terminal": ("Terminal", "the table as plain text"),
         "markdown": ("Markdown", "the table in Markdown"),
         "latex": ("Latex", "the table in LaTeX, with booktabs"),
-        "csv": ("Csv", "all rows with their counts and costs, one line each"),
     }
 }
+
+# Letters: nothing is ever cut to fit it.
+_WIDEST = 4000
 
 
 class TextReport(Report):
@@ -41,10 +44,11 @@ class Terminal(TextReport):
     def text(self, run: RunView) -> str:
         from rich import box
         from rich.console import Console
+        from rich.markup import escape
         from rich.table import Table
 
         buffer = io.StringIO()
-        console = Console(file=buffer, width=400, color_system=None)
+        console = Console(file=buffer, width=_WIDEST, color_system=None)
         for comparison in comparison_tables(run):
             ranks = comparison.ranks()
             table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
@@ -57,16 +61,22 @@ class Terminal(TextReport):
             marks = {1: "*", 2: "+"}
             for line, (names, values) in enumerate(zip(comparison.names(), comparison.lines.values(), strict=True)):
                 cells = [_percent(v) + marks.get(ranks.get((line, c), 0), " ") for c, v in enumerate(values)]
-                table.add_row(*names, *cells)
+                table.add_row(*map(escape, names), *cells)
+            table.add_section()
+            for names, published in zip(comparison.published_names(), comparison.published, strict=True):
+                # Where a mark may stand behind a measured number, one says whether a published one is confirmed.
+                cells = [cell if cell.endswith(UNCONFIRMED) else f"{cell or '-'} " for cell in published.cells]
+                table.add_row(*map(escape, names), *cells)
             console.print(table)
-            console.print(f"{comparison.title}. * best, + second.", markup=False, highlight=False)
+            said = ". * best, + second." if comparison.lines else "."
+            console.print(f"{comparison.title}{said}", markup=False, highlight=False)
             for note in comparison.notes:
                 console.print(note, markup=False, highlight=False, soft_wrap=True)
         return "\n".join([*(line.rstrip() for line in buffer.getvalue().splitlines()), *run.notes]) + "\n"
 
 
 class Markdown(TextReport):
-    """The best value is bold, the second underlined."""
+    """The best value is bold, the second underlined; what others published is in italics."""
 
     card = ReportCard("markdown", "Table in Markdown", default=True, text=True)
     file = "table.md"
@@ -85,13 +95,19 @@ class Markdown(TextReport):
                     zip(comparison.names(), comparison.lines.values(), comparison.intervals.values(), strict=True)
                 )
             ]  # fmt: skip
+            body += [
+                [f"*{name}*", *rest, *(f"*{cell}*" if cell else "-" for cell in published.cells)]
+                for (name, *rest), published in zip(comparison.published_names(), comparison.published, strict=True)
+            ]
             heads = [
                 *comparison.heads(),
                 *(f"{benchmark} {arrow(metric)}" for benchmark, metric in comparison.columns),
             ]
             align = ["left"] * len(comparison.heads()) + ["right"] * len(comparison.columns)
             parts.append(tabulate(body, heads, "pipe", disable_numparse=True, colalign=align))
-            parts.append(f"{comparison.title[0].upper()}{comparison.title[1:]}. **Best**, <u>second</u>.")
+            marked = ["**Best**, <u>second</u>"] if comparison.lines else []
+            marked += ["*published*"] if comparison.published else []
+            parts.append(f"{comparison.title[0].upper()}{comparison.title[1:]}. {', '.join(marked)}.")
             parts.append("\n".join(f"- {note}" for note in [*comparison.interval_notes, *comparison.notes]))
         if run.notes:
             parts.append("\n".join(f"- {note}" for note in run.notes))
@@ -99,74 +115,50 @@ class Markdown(TextReport):
 
 
 class Latex(TextReport):
-    """Needs \\usepackage{booktabs}. The best value is bold, the second underlined; intervals stand below the values."""
+    """Needs \\usepackage{booktabs}. The best value is bold, the second underlined; intervals stand below the values.
+
+    What others published stands below a rule, in italics.
+    """
 
     card = ReportCard("latex", "Table in LaTeX", default=True, text=True)
     file = "table.tex"
 
     def text(self, run: RunView) -> str:
-        import pandas as pd
-
         parts = []
         for comparison in comparison_tables(run):
-            columns = pd.MultiIndex.from_tuples(
-                [(_escape(benchmark), arrow(metric).replace("↑", r"$\uparrow$").replace("↓", r"$\downarrow$"))
-                 for benchmark, metric in comparison.columns]
-            )  # fmt: skip
-            index = pd.Index([_escape(" / ".join(names)) for names in comparison.names()])
-            ranks, styles = comparison.ranks(), {1: r"\textbf{{{}}}", 2: r"\underline{{{}}}", 0: "{}"}
-            cells = [
-                [_stacked(styles[ranks.get((line, c), 0)].format(_percent(v, "--")), bounds[c])
-                 for c, v in enumerate(values)]
-                for line, (values, bounds) in enumerate(
-                    zip(comparison.lines.values(), comparison.intervals.values(), strict=True)
-                )
-            ]  # fmt: skip
-            styled = pd.DataFrame(cells, index=index, columns=columns).style
-            tex = styled.to_latex(hrules=True, multicol_align="c", column_format="l" + "r" * len(columns))
             notes = [comparison.title, *comparison.interval_notes, *comparison.notes]
-            parts.append("".join(f"% {note}\n" for note in notes) + tex)
+            parts.append("".join(f"% {note}\n" for note in notes) + _tabular(comparison))
         if run.notes:
             parts.append("".join(f"% {note}\n" for note in run.notes))
         return "\n".join(parts)
 
 
+def _tabular(comparison: ComparisonTable) -> str:
+    import pandas as pd
+
+    heads, names = comparison.heads(), [*comparison.names(), *comparison.published_names()]
+    columns = [("", _escape(head)) for head in heads]
+    columns += [(_escape(benchmark), _escape(arrow(metric))) for benchmark, metric in comparison.columns]
+    ranks, styles = comparison.ranks(), {1: r"\textbf{{{}}}", 2: r"\underline{{{}}}", 0: "{}"}
+    cells = [
+        [_stacked(styles[ranks.get((line, c), 0)].format(_percent(v, "--")), bounds[c]) for c, v in enumerate(values)]
+        for line, (values, bounds) in enumerate(
+            zip(comparison.lines.values(), comparison.intervals.values(), strict=True)
+        )
+    ]
+    measured = len(cells)
+    cells += [[rf"\textit{{{cell}}}" if cell else "--" for cell in line.cells] for line in comparison.published]
+    body = [[*map(_escape, name), *line] for name, line in zip(names, cells, strict=True)]
+    styled = pd.DataFrame(body, columns=pd.MultiIndex.from_tuples(columns)).style.hide(axis="index")
+    layout = "l" * len(heads) + "r" * len(comparison.columns)
+    lines = styled.to_latex(hrules=True, multicol_align="c", column_format=layout).splitlines()
+    if 0 < measured < len(cells):
+        lines.insert(lines.index(r"\midrule") + 1 + measured, r"\midrule")
+    return "\n".join(lines) + "\n"
+
+
 def _stacked(value: str, bounds: str) -> str:
     return rf"\shortstack{{{value}\\{{\tiny {bounds}}}}}" if bounds else value
-
-
-class Csv(TextReport):
-    """For further computation: fractions with all their digits."""
-
-    card = ReportCard("csv", "Rows as CSV", default=True, text=True)
-    file = "table.csv"
-
-    def text(self, run: RunView) -> str:
-        import pandas as pd
-
-        rows = [
-            {"network": row.network, "method": row.method, "label": row.label, "benchmark": row.benchmark}
-            | {"scoring": row.scoring["upsample"], "resize": row.scoring["resize"]}
-            | {"protocol": row.protocol["name"], "seed": row.seed}
-            | row.metrics
-            | _bounds(row)
-            | row.counts
-            | row.cost
-            for row in run.rows
-        ]
-        return str(pd.DataFrame(rows).to_csv(index=False))
-
-
-def _bounds(row: Row) -> dict[str, object]:
-    if row.intervals is None:
-        return {}
-    ends: dict[str, object] = {
-        f"{metric}_{name}": value
-        for metric, bounds in row.intervals.bounds.items()
-        for name, value in zip(("low", "high"), bounds, strict=True)
-    }
-    made = {"interval_level": row.intervals.level, "interval_method": row.intervals.method}
-    return ends | made | {"interval_unit": row.intervals.unit, "interval_resamples": row.intervals.resamples}
 
 
 def _percent(value: float | None, missing: str = "-") -> str:
@@ -175,4 +167,7 @@ def _percent(value: float | None, missing: str = "-") -> str:
 
 def _escape(text: str) -> str:
     special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    # TeX's own fonts have other signs in these places.
+    special |= {"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}"}
+    special |= {"↑": r"$\uparrow$", "↓": r"$\downarrow$"}
     return "".join(special.get(c, "\\" + c if c in "&%$#_{}" else c) for c in text)

@@ -20,18 +20,19 @@ settings.load_profile("any machine")
 
 NO_REAL_DATA = "no real data"
 NO_NAMESPACES = "no namespaces for mounts on this machine"
+NO_LATEX = "no LaTeX on this machine"
 REAL = Path(os.environ.get("OODBENCH_REAL_DATA", "nowhere"))
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """In CI a skip is a failure: a dependency is missing. Real data, and namespaces, may be absent anywhere."""
+    """In CI a skip is a failure: a dependency is missing. Real data, namespaces and LaTeX may be absent."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if os.environ.get("CI") and reporter is not None:
         skipped = [
             report
             for report in reporter.stats.get("skipped", [])
-            if not any(reason in str(report.longrepr) for reason in (NO_REAL_DATA, NO_NAMESPACES))
+            if not any(reason in str(report.longrepr) for reason in (NO_REAL_DATA, NO_NAMESPACES, NO_LATEX))
         ]
         if skipped:
             reporter.write_line(f"CI: {len(skipped)} tests were skipped", red=True)

@@ -13,6 +13,7 @@ from oodbench.contracts.method import (
     PixelMethod,
 )
 from oodbench.contracts.protocol import Protocol, Scoring
+from oodbench.contracts.published import CONTAMINATION, Contamination, Flag, PublishedRow
 from oodbench.contracts.report import AT_ID95, HIGHER_IS_BETTER, Calibration, Report, ReportCard, Row, RunView
 from oodbench.contracts.segmenter import Adapter, AdapterCard, Capabilities, Expected, Segmenter
 from oodbench.contracts.strata import Mistake, Strata, Stratum, Threshold
@@ -31,6 +32,7 @@ from oodbench.contracts.uncertainty import Intervals
 
 __all__ = [
     "AT_ID95",
+    "CONTAMINATION",
     "HIGHER_IS_BETTER",
     "LARGEST_CHANGE",
     "SIDE_FILE",
@@ -43,10 +45,12 @@ __all__ = [
     "Capabilities",
     "ClassMapBand",
     "ComponentSizes",
+    "Contamination",
     "Dataset",
     "DatasetCard",
     "Expected",
     "Fit",
+    "Flag",
     "GridMethod",
     "Head",
     "HeadCard",
@@ -60,6 +64,7 @@ __all__ = [
     "Parameters",
     "PixelMethod",
     "Protocol",
+    "PublishedRow",
     "Report",
     "ReportCard",
     "Roots",

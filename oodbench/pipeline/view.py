@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from oodbench.contracts import Calibration, Row, Strata
-from oodbench.errors import RunFolderError, UnknownNameError
+from oodbench.class_sets import CLASS_SETS
+from oodbench.contracts import Calibration, Contamination, PublishedRow, Row, Scoring, Strata
+from oodbench.errors import NotStoredError, RunFolderError, UnknownNameError
 from oodbench.metrics import POOLED, PROTOCOLS, Sketch
 from oodbench.pipeline.calibrate import calibration_name
 from oodbench.pipeline.details import take_in_and_look_again
@@ -19,10 +20,10 @@ from oodbench.pipeline.evaluate import evaluate, read_result, result, row_key
 from oodbench.pipeline.frames import inspect
 from oodbench.pipeline.progress import Progress, Silent
 from oodbench.pipeline.record import PHOTOGRAPHS, PlanRecord, ScorerRecord, SetRecord
-from oodbench.pipeline.store import MAPS, Store
+from oodbench.pipeline.store import MAPS, Store, predictions_key
 from oodbench.pipeline.unlabelled import unlabelled_notes
 from oodbench.registry import Registry
-from oodbench.types import AnomalyLabels, Frame, RGBImage, ScoreMap
+from oodbench.types import AnomalyLabels, Frame, RGBImage, ScoreMap, SemanticLabels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,6 +84,21 @@ class Run:
     def notes(self) -> Sequence[str]:
         return unlabelled_notes(self.record, self.rows, self.store)
 
+    @property
+    def published(self) -> Sequence[PublishedRow]:
+        """None: a run has its own rows alone; oodbench.pipeline.shown puts others beside them."""
+        return ()
+
+    def contamination(self, row: Row) -> Contamination:
+        """As the method's card says; nothing is known of score maps that were given, or of a plugin that is gone."""
+        try:
+            card = None if self._scorer(row).given else self.registry.load("methods", row.method).card
+        except UnknownNameError:
+            card = None
+        if card is None:
+            return Contamination()
+        return Contamination(retraining=card.retraining, extra_network=card.extra_network, ood_data=card.ood_data)
+
     def table(self) -> pd.DataFrame:
         """One row a network, method and benchmark; metrics as fractions, NaN where undefined."""
         import pandas as pd
@@ -112,6 +128,10 @@ class Run:
         read = self._frame(benchmark, frame).read_anomaly_labels
         return None if read is None else read()
 
+    def semantic_labels(self, benchmark: str, frame: str) -> SemanticLabels | None:
+        read = self._frame(benchmark, frame).read_semantic_labels
+        return None if read is None else read()
+
     def known_labels(self, benchmark: str, frame: str) -> AnomalyLabels:
         """Of a frame that has some.
 
@@ -124,8 +144,20 @@ class Run:
         return labels
 
     def score(self, row: Row, frame: str) -> ScoreMap:
-        key = next(record.key for record in self._set(row.benchmark).frames if record.id == frame)
-        return self.store.read_map("scores", self._scorer_key(row), key)
+        return self.store.read_map("scores", self._scorer_key(row), self._frame_key(row.benchmark, frame))
+
+    def prediction(self, row: Row, frame: str) -> SemanticLabels | None:
+        network = next(network for network in self.record.networks if network.name == row.network)
+        classes = CLASS_SETS.get(self.record.classes or "")
+        key = predictions_key(network.digest, Scoring(**self.record.scoring))
+        try:
+            values = self.store.read_map("predictions", key, self._frame_key(row.benchmark, frame))
+        except NotStoredError:
+            return None
+        return None if classes is None else SemanticLabels(values, classes)
+
+    def _frame_key(self, benchmark: str, frame: str) -> str:
+        return next(record.key for record in self._set(benchmark).frames if record.id == frame)
 
     def calibration(self, row: Row) -> Calibration | None:
         part = self.record.calibrate

@@ -8,8 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from oodbench.contracts import Calibration, Mistake, Row, Strata, Stratum, Threshold
-from oodbench.types import AnomalyLabels, RGBImage, ScoreMap
+from oodbench.contracts import (
+    Calibration,
+    Contamination,
+    Mistake,
+    PublishedRow,
+    Row,
+    Strata,
+    Stratum,
+    Threshold,
+)
+from oodbench.types import CITYSCAPES_19, VOID, AnomalyLabels, RGBImage, ScoreMap, SemanticLabels
 
 LEVELS = np.array([0.0, 0.5, 0.9, 0.99, 0.999, 0.9999, 1.0])
 """Of the calibration."""
@@ -49,6 +58,7 @@ class HandmadeRun:
         labelled: bool = True,
         quality: Mapping[str, Mapping[str, Any]] | None = None,
         notes: Sequence[str] = (),
+        published: Sequence[PublishedRow] = (),
     ) -> None:
         self.folder = Path("nowhere")
         self.rows = rows
@@ -56,6 +66,12 @@ class HandmadeRun:
         self.labelled = labelled
         self.quality = quality or {}
         self.notes = notes
+        self.published = published
+
+    def contamination(self, row: Row) -> Contamination:
+        """None of it; nothing is known of scores that were given."""
+        known = {"retraining": False, "extra_network": False, "ood_data": False}
+        return Contamination() if row.method == "given" else Contamination.model_validate(known)
 
     def frames(self, benchmark: str) -> Sequence[str]:
         """Names that have to be escaped."""
@@ -76,9 +92,22 @@ class HandmadeRun:
         values[35:] = 255
         return AnomalyLabels(values) if self.labelled else None
 
+    def semantic_labels(self, benchmark: str, frame: str) -> SemanticLabels | None:
+        """Road below, sky above."""
+        values = np.full((40, 80), 10, np.uint8)
+        values[20:] = 0
+        return SemanticLabels(values, CITYSCAPES_19) if self.labelled else None
+
     def score(self, row: Row, frame: str) -> ScoreMap:
         """From -1 on the left to 5 on the right."""
         return np.tile(np.linspace(-1, 5, 80, dtype=np.float32), (40, 1))
+
+    def prediction(self, row: Row, frame: str) -> SemanticLabels | None:
+        """Cars in the place of the road; void in the last column."""
+        values = np.full((40, 80), 10, np.uint8)
+        values[20:] = 13
+        values[:, -1] = VOID
+        return SemanticLabels(values, CITYSCAPES_19)
 
     def calibration(self, row: Row) -> Calibration | None:
         """The scores 0 to 6 at `LEVELS`."""
