@@ -50,7 +50,8 @@ def report(
         list[str] | None, typer.Option(help="Show this network alone; repeatable.", metavar="NAME")
     ] = None,
     methods: Annotated[
-        list[str] | None, typer.Option(help="Show this method alone; repeatable, in this order.", metavar="NAME")
+        list[str] | None,
+        typer.Option(help="Show this method alone; repeatable, in this order.", metavar="METHOD[ / NETWORK]"),
     ] = None,
     frames: Annotated[
         list[str] | None, typer.Option(help="A frame for figures, by its id; repeatable.", metavar="ID")

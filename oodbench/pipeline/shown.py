@@ -20,8 +20,9 @@ class Choice:
     """What to show; empty: everything.
 
     Attributes:
-        benchmarks, networks: names.
-        methods: public names or labels, in the order in which they are shown.
+        benchmarks: names.
+        methods: public names or labels, each alone or as `METHOD / NETWORK`, in the order in which they are shown.
+        networks: names, in the order in which they are shown of each method.
         frames: ids of the frames that figures show, in their order.
         without: methods that are known to have had none of these, and no others.
     """
@@ -77,8 +78,9 @@ class Shown:
             kept = [row for row in kept if not set(choice.frames).isdisjoint(ids[row.benchmark])]
         if not kept:
             raise UsageError("no row of the run is left", "Leave out some of --benchmarks, --methods, --without, ...")
-        place = {name: index for index, name in enumerate(choice.methods)}
-        return sorted(kept, key=lambda row: min(place.get(name, len(place)) for name in _names(row)))
+        return sorted(
+            kept, key=lambda row: (_order(choice.methods, _names(row)), _order(choice.networks, [row.network]))
+        )
 
     @cached_property
     def published(self) -> Sequence[PublishedRow]:
@@ -97,7 +99,7 @@ class Shown:
     def notes(self) -> Sequence[str]:
         notes = [*(note for run in self.runs for note in run.notes), *numbers(self.runs, self._joined)]
         if self.choice.without:
-            flags = [it.run.contamination(it.own) for it in {_names(it.row): it for it in self._joined}.values()]
+            flags = [it.run.contamination(it.own) for it in {it.row.label: it for it in self._joined}.values()]
             flags += {(row.method, row.network): row.contamination for row in self.others}.values()
             notes.append(_left_out(flags, self.choice.without))
         return list(dict.fromkeys(notes))
@@ -156,8 +158,14 @@ class Shown:
         return next(it for it in self._joined if it.row.benchmark == benchmark)
 
 
-def _names(row: Row) -> tuple[str, str]:
-    return row.method, row.label
+def _names(row: Row) -> list[str]:
+    """By which a method is asked for: alone, or on one network."""
+    return [f"{name}{network}" for name in (row.method, row.label) for network in ("", f" / {row.network}")]
+
+
+def _order(asked: Sequence[str], names: Iterable[str]) -> int:
+    """The place of the first of the names that was asked for; they stand as they are where none was."""
+    return min([asked.index(name) for name in names if name in asked], default=0)
 
 
 def _known(kind: str, asked: Iterable[str], known: Iterable[str]) -> None:
