@@ -73,7 +73,7 @@ def draw(run: RunView, benchmark: str, rows: Sequence[Row]) -> Figure:
         calibration = run.calibration(row)
         if calibration is not None:
             axes.axvline(calibration.score_at(_SHARE), color="#333333", linewidth=0.7, linestyle=(0, (3, 2)),
-                         label="exceeded by 5 % of the calibration pixels")  # fmt: skip
+                         label="5 % of calibration above")  # fmt: skip
         if place % _ACROSS == 1:
             axes.set_ylabel("Share of pixels")
         else:
