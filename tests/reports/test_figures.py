@@ -66,15 +66,15 @@ def drawn(name: str, view: RunView) -> Figure:
 @pytest.mark.parametrize("name", FIGURES)
 def test_pdf_has_its_fonts_and_png_is_as_wide_as_a_column_or_a_page(tmp_path: Path, name: str) -> None:
     view = HandmadeRun([row("msp", 0.2, 0.5, network=r"_$\frac{a_1}$")])
-    files = REGISTRY.report(name).write(view, tmp_path)
-    assert [path.suffix for path in files] == [".pdf", ".png"]
-    pdf = files[0].read_bytes()
+    picture_file, pdf_file = REGISTRY.report(name).write(view, tmp_path)
+    assert (picture_file.suffix, pdf_file.suffix) == (".png", ".pdf")
+    pdf = pdf_file.read_bytes()
     assert b"/FontFile2" in pdf
     assert b"/Type3" not in pdf
-    with Image.open(files[1]) as picture:
+    with Image.open(picture_file) as picture:
         assert picture.width == (2148 if name == "heatmaps" else 1050)
     REGISTRY.report(name).write(view, tmp_path)
-    assert files[0].read_bytes() == pdf
+    assert pdf_file.read_bytes() == pdf
 
 
 def test_a_method_looks_the_same_everywhere_and_networks_differ_in_line_and_marker() -> None:
