@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -28,11 +29,27 @@ def as_read(protocol: Protocol, score: ScoreMap, labels: AnomalyLabels) -> tuple
     return score, labels
 
 
-class Evaluation(ABC):
-    """Takes in frames under one protocol."""
+Count = Callable[[ScoreMap, AnomalyLabels], PixelCounts]
+"""Counts one frame, somewhere else than here; its state is as good as one of our own."""
 
-    def __init__(self, protocol: Protocol) -> None:
+
+class Evaluation(ABC):
+    """Takes in frames under one protocol.
+
+    Args:
+        protocol: how they are read.
+        count: what counts a frame; None: the compiled loops, in this process.
+    """
+
+    def __init__(self, protocol: Protocol, count: Count | None = None) -> None:
         self.protocol = protocol
+        self._count = count
+
+    def _add(self, counts: PixelCounts, score: ScoreMap, labels: AnomalyLabels) -> None:
+        if self._count is None:
+            counts.update(score, labels)
+        else:
+            counts.merge([self._count(score, labels)])
 
     def update(self, score: ScoreMap, labels: AnomalyLabels) -> None:
         """Take in one frame: score float32 [H, W], higher = more anomalous, and labels of the same shape.
@@ -61,13 +78,13 @@ class Evaluation(ABC):
 class _Pooled(Evaluation):
     """All pixels in one pool."""
 
-    def __init__(self, protocol: Protocol) -> None:
-        super().__init__(protocol)
+    def __init__(self, protocol: Protocol, count: Count | None = None) -> None:
+        super().__init__(protocol, count)
         self._counts = PixelCounts()
         self._bins: Bins | None = None
 
     def _take(self, score: ScoreMap, labels: AnomalyLabels) -> None:
-        self._counts.update(score, labels)
+        self._add(self._counts, score, labels)
         self._bins = None
 
     def metrics(self) -> PixelMetrics:
@@ -85,8 +102,8 @@ class _Pooled(Evaluation):
 class _Percentiles(_Pooled):
     """All pixels in one pool of bins. The counts and the largest tie are those of all distinct scores."""
 
-    def __init__(self, protocol: Protocol) -> None:
-        super().__init__(protocol)
+    def __init__(self, protocol: Protocol, count: Count | None = None) -> None:
+        super().__init__(protocol, count)
         self._percentiles = PercentileBins()
 
     def _take(self, score: ScoreMap, labels: AnomalyLabels) -> None:
@@ -105,13 +122,13 @@ class _Percentiles(_Pooled):
 class _FrameMeans(Evaluation):
     """The mean over the frames' own metrics; a metric that is undefined for a frame is left out of its mean."""
 
-    def __init__(self, protocol: Protocol) -> None:
-        super().__init__(protocol)
+    def __init__(self, protocol: Protocol, count: Count | None = None) -> None:
+        super().__init__(protocol, count)
         self._frames: list[PixelMetrics] = []
 
     def _take(self, score: ScoreMap, labels: AnomalyLabels) -> None:
         counts = PixelCounts()
-        counts.update(score, labels)
+        self._add(counts, score, labels)
         self._frames.append(pixel_metrics(counts, self.protocol))
 
     def metrics(self) -> PixelMetrics:
@@ -137,8 +154,8 @@ class _FrameMeans(Evaluation):
         return FrameValues(names, np.where(kept, found, 0.0), kept.astype(np.int64))
 
 
-def evaluation(protocol: Protocol) -> Evaluation:
-    """An evaluation under the protocol, with nothing taken in yet."""
+def evaluation(protocol: Protocol, count: Count | None = None) -> Evaluation:
+    """An evaluation under the protocol, with nothing taken in yet; `count` as `Evaluation`."""
     if protocol.thresholds == "percentiles":
-        return _Percentiles(protocol)
-    return _FrameMeans(protocol) if protocol.pooling == "frames" else _Pooled(protocol)
+        return _Percentiles(protocol, count)
+    return _FrameMeans(protocol, count) if protocol.pooling == "frames" else _Pooled(protocol, count)

@@ -18,6 +18,7 @@ from oodbench.metrics import PROTOCOLS, Evaluation, PixelMetrics, evaluation
 from oodbench.pipeline.calibrate import calibration_name, quality_name, quality_warnings
 from oodbench.pipeline.components import with_components
 from oodbench.pipeline.details import look_again, row_intervals
+from oodbench.pipeline.device_counts import counter
 from oodbench.pipeline.environment import environment
 from oodbench.pipeline.progress import Progress
 from oodbench.pipeline.record import Anomalous, NetworkRecord, PlanRecord, ScorerRecord, SetRecord
@@ -95,7 +96,7 @@ def measure(
         ScoreError: a map holds NaN.
     """
     protocol = PROTOCOLS[record.protocol]
-    under = evaluation(protocol)
+    under = evaluation(protocol, counter(_network(record, scorer).device))
     content = hashlib.sha256()
     for frame, score, labels in stored_scores(scorer, benchmark, frames, store):
         content.update(score.tobytes())
