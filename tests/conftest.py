@@ -23,6 +23,12 @@ NO_NAMESPACES = "no namespaces for mounts on this machine"
 REAL = Path(os.environ.get("OODBENCH_REAL_DATA", "nowhere"))
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Of processes side by side (-n) each takes one core, and so does what it starts."""
+    if config.getoption("numprocesses", default=None):
+        os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """In CI a skip is a failure: a dependency is missing. Real data, and namespaces, may be absent anywhere."""
