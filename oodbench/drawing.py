@@ -57,7 +57,8 @@ def colour_scale(figure: Figure, calibration: Calibration | None, below: float) 
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
-    axes = figure.add_axes((0.30, below * 0.62, 0.40, below * 0.16))
+    share = min(0.40 * WIDTH / figure.get_figwidth(), 0.9)  # as long in a narrow figure as in a wide one
+    axes = figure.add_axes(((1 - share) / 2, below * 0.62, share, below * 0.16))
     bar = figure.colorbar(ScalarMappable(Normalize(0, RAREST), COLOURS), cax=axes, orientation="horizontal")
     bar.outline.set_linewidth(0.4)
     axes.tick_params(labelsize=6, length=2, width=0.4, pad=1)

@@ -153,11 +153,38 @@ class SegmenterOutput:
         class_maps: the class maps, or None where they were not asked for.
         features: float32 [N, D, h, w] by role, those that were asked for.
         extras: float32 [N, ?, h, w] by name, those that were asked for: what some heads give beside class maps.
+        windows: where the network looked at the images through windows, what it gave for each; the maps above are then
+            averages over the windows. None: it looked at the whole images.
     """
 
     class_maps: ClassMaps | None
     features: Mapping[str, Tensor] = field(default_factory=dict)
     extras: Mapping[str, Tensor] = field(default_factory=dict)
+    windows: Windows | None = None
+
+
+@dataclass(frozen=True)
+class Window:
+    """A part of the images, in pixels of them as the network takes them, and what the network gave for it."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+    output: SegmenterOutput
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Windows that together cover images of one size.
+
+    Attributes:
+        size: (height, width) of the images as the network takes them; what of a window lies beyond it is padding.
+        parts: the windows.
+    """
+
+    size: Size
+    parts: tuple[Window, ...]
 
 
 @dataclass(frozen=True)

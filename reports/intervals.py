@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from oodbench.contracts import ReportCard, RunView
-from oodbench.reports.tables import TextReport, arrow, comparison_tables
+from oodbench.reports.comparison import arrow, comparison_tables
+from oodbench.reports.tables import TextReport
 
 PLUGINS = {"reports": {"intervals": ("Intervals", "the table with intervals as plain text, a benchmark at a time")}}
 

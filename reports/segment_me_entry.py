@@ -22,7 +22,7 @@ ENTRY = "leaderboard_entry.json"
 LOST_AND_FOUND = "lost-and-found-no-known@smiyc"
 
 # key of the table -> (data set, whose components) as they stand in the names of its fields
-_LISTS: Mapping[str, tuple[str, str]] = {
+LISTS: Mapping[str, tuple[str, str]] = {
     "anomaly_track": ("AnomalyTrack-test", "AnomalyTrack"),
     "obstacle_track": ("ObstacleTrack-test", "ObstacleTrack"),
     "laf_no_known": ("LostAndFound-testNoKnown", "ObstacleTrack"),
@@ -37,7 +37,7 @@ _AT = {"25": 0, "50": 5, "75": 10}
 
 def fields(key: str) -> list[str]:
     """The names of the 15 numbers in a list of the table."""
-    data, components = _LISTS[key]
+    data, components = LISTS[key]
     return [
         *(f"{data}-PixBinaryClass-{name}" for name in _PIXELS),
         *(f"{data}-SegEval-{components}-{name}" for name in _COMPONENTS),
@@ -61,7 +61,7 @@ def entry(scored: Scored, tracks: Sequence[str], name: str, params: Any) -> dict
     }
     table = {
         key: [dict.fromkeys(fields(key)) | about]
-        for key, (_, track) in _LISTS.items()
+        for key, (_, track) in LISTS.items()
         if track in tracks and key != "laf_no_known"
     }
     known = [frame for frame in scored.frames if frame.benchmark == LOST_AND_FOUND]
@@ -112,8 +112,8 @@ def entry_problems(name: str, content: bytes) -> Iterator[str]:
         yield f"{name}: expected an object of lists, as in assets/leaderboard.json."
         return
     for key, rows in table.items():
-        if key not in _LISTS:
-            yield f"{name}: unknown list '{key}'; expected {', '.join(_LISTS)}."
+        if key not in LISTS:
+            yield f"{name}: unknown list '{key}'; expected {', '.join(LISTS)}."
             continue
         for row in rows:
             yield from (f"{name}: {key}: {problem}" for problem in _row_problems(row, fields(key)))

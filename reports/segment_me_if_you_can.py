@@ -21,6 +21,7 @@ from oodbench.contracts import (
     LARGEST_CHANGE,
     KnownFrame,
     Parameters,
+    PublishedRow,
     Scored,
     Submission,
     SubmissionCard,
@@ -35,6 +36,7 @@ from oodbench.files import write_atomically
 from oodbench.metrics import HalfMap, born_half, change, fit_half_map, to_half
 from oodbench.reports.segment_me_check import ENDING, missing_parts, problems, score_files
 from oodbench.reports.segment_me_entry import ENTRY, LOST_AND_FOUND, entry, write_entry
+from oodbench.reports.segment_me_table import public_rows
 from oodbench.types import ScoreMap
 
 PLUGINS = {
@@ -121,6 +123,10 @@ class SegmentMeIfYouCan(Submission):
                 if frame.id in files:
                     where = files[frame.id]
                     yield frame, read_hdf5(path / where, tree.read(where)).astype(np.float32)
+
+    @classmethod
+    def public_table(cls, path: Path) -> Sequence[PublishedRow]:
+        return public_rows(path)
 
 
 def _finite(frame: SubmittedFrame) -> ScoreMap:

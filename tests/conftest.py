@@ -20,18 +20,31 @@ settings.load_profile("any machine")
 
 NO_REAL_DATA = "no real data"
 NO_NAMESPACES = "no namespaces for mounts on this machine"
+NO_LATEX = "no LaTeX on this machine"
+NO_BROWSER = "no browser"
 REAL = Path(os.environ.get("OODBENCH_REAL_DATA", "nowhere"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Of processes side by side (-n) each takes one core, and so does what it starts."""
+    if config.getoption("numprocesses", default=None):
+        os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest file first: side by side the others fill the time beside it."""
+    items.sort(key=lambda item: item.path.name != "test_real.py")
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """In CI a skip is a failure: a dependency is missing. Real data, and namespaces, may be absent anywhere."""
+    """In CI a skip is a failure: a dependency is missing. Real data, namespaces and LaTeX may be absent."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if os.environ.get("CI") and reporter is not None:
         skipped = [
             report
             for report in reporter.stats.get("skipped", [])
-            if not any(reason in str(report.longrepr) for reason in (NO_REAL_DATA, NO_NAMESPACES))
+            if not any(reason in str(report.longrepr) for reason in (NO_REAL_DATA, NO_NAMESPACES, NO_LATEX))
         ]
         if skipped:
             reporter.write_line(f"CI: {len(skipped)} tests were skipped", red=True)

@@ -128,6 +128,7 @@ def test_every_part_of_the_data_verb_is_on_the_page_of_data_sets() -> None:
         ("evaluate", "scores"),
         ("predict", "predict"),
         ("submit", "submit"),
+        ("report", "paper"),
     ],
 )
 def test_every_option_is_on_the_page_of_its_verb(verb: str, page: str) -> None:

@@ -21,7 +21,7 @@ LAYERS = [
     {"class_sets"},
     {"contracts"},
     {"files", "compiled"},
-    {"baseline", "registry", "metrics", "mixture", "numerics", "data", "drawing", "worlds"},
+    {"baseline", "registry", "metrics", "mixture", "numerics", "data", "drawing", "worlds", "published"},
     {"blending"},
     {"segmenters"},
     {"pipeline"},

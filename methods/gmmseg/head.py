@@ -10,7 +10,7 @@
 The means and variances move by EM alone (oodbench.mixture.online); the gradient goes through the densities into the
 features, and so into the whole network. Two presets say what is done where the released code and the paper's text part
 (oodbench.mixture.presets). Not as released: the 1x1 convolution is there whatever the number of channels, and batch
-statistics are each process's own.
+statistics are each process's own unless the training exchanges BatchNorm2d for SyncBatchNorm.
 """
 
 from __future__ import annotations
@@ -98,25 +98,27 @@ class GMMSegModule(nn.Module, TrainingHead):
         return self.densities(self.projection(features))
 
     def densities(self, features: Tensor) -> HeadOutput:
-        """From the projected features [N, D, h, w] on."""
+        """From the projected features [N, D, h, w] on, in float32 under autocast too."""
         count, _, height, width = features.shape
-        x = self.feature_norm(features.permute(0, 2, 3, 1))  # [N, h, w, D]
-        x = functional.normalize(x, dim=-1).flatten(0, 2)  # [n, D]
-        components = self.mixture.log_density(x)  # [n, C, M]
-        scores = self.mixture.class_score(components)  # [n, C]
+        with torch.autocast(features.device.type, enabled=False):
+            x = self.feature_norm(features.float().permute(0, 2, 3, 1))  # [N, h, w, D]
+            x = functional.normalize(x, dim=-1).flatten(0, 2)  # [n, D]
+            components = self.mixture.log_density(x)  # [n, C, M]
+            scores = self.mixture.class_score(components)  # [n, C]
+            normalised = self.score_norm(scores)
         self._last = components if self.training else None
 
         def maps(values: Tensor) -> Tensor:
             return values.view(count, height, width, -1).permute(0, 3, 1, 2)
 
-        return HeadOutput(maps(self.score_norm(scores)), maps(x), {CLASS_LOG_DENSITY: maps(scores)})
+        return HeadOutput(maps(normalised), maps(x), {CLASS_LOG_DENSITY: maps(scores)})
 
     def loss(self, output: HeadOutput, labels: Tensor) -> Mapping[str, Tensor]:
         logits, target = labelled_pixels(output.class_maps, labels)
         losses = functional.cross_entropy(logits, target, reduction="sum")
         pixels = labels.numel() if self.options.void_counts else max(len(target), 1)
         small = self._small(output, labels)
-        known = small != VOID
+        known = (small != VOID).nonzero()[:, 0]
         label, components = small[known], self._components()[known]  # [n], [n, C, M]
         self._shares = self.mixture.assign(components.detach(), label)  # [n, M]
         own = components[torch.arange(len(label), device=label.device), label]  # [n, M]
@@ -129,7 +131,7 @@ class GMMSegModule(nn.Module, TrainingHead):
         if self.params.frozen:
             return
         small = self._small(output, labels)
-        known = small != VOID
+        known = (small != VOID).nonzero()[:, 0]
         points = output.features.permute(0, 2, 3, 1).flatten(0, 2)[known]
         right = output.class_maps.argmax(dim=1).flatten()[known] == small[known]
         self.mixture.step(points, small[known], self._shares, right)

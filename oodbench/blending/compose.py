@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from oodbench.blending.cutout import Cutout, Layer, sized
 from oodbench.blending.ground import Ground, Place
 from oodbench.blending.look import Look, ground_color, white
+from oodbench.blending.sensor import GRAIN, taken
 from oodbench.blending.shadow import cast_shadow
 from oodbench.blending.soft import softened
 from oodbench.types import RGBImage
@@ -20,6 +21,8 @@ _GAIN = (0.35, 2.5)
 # Less than that is no blur.
 _SHARP = 0.2
 _MARGIN = 8
+# What covers less of a pixel leaves it as it was.
+_FAINT = 0.05
 
 
 def paste(
@@ -41,9 +44,10 @@ def paste(
     color = _hazy(_lit(cutout, layer, light, look), ground.distance(place.bottom), look)
     shrink = place.height / cutout.size[0]
     present = (shrink * cutout.blur) ** 2 + (_REDUCED if shrink < 0.95 or not cutout.blur else 0.0)
-    color, alpha = _soft(color, layer.alpha, max(look.blur**2 - present, 0.0) ** 0.5)
-    missing = max(look.noise**2 - (shrink * cutout.noise) ** 2, 0.0) ** 0.5
-    color = color + np.float32(missing) * _sensor(color.shape, dice)
+    blur = max(look.blur**2 - present, 0.0) ** 0.5
+    color, alpha = _soft(color, layer.alpha, blur)
+    # Averaging leaves less of the cut-out's own noise, the more the wider it reaches beside the grain.
+    own = cutout.noise * GRAIN / (GRAIN**2 + (blur**2 + _REDUCED) / shrink**2) ** 0.5
     cast_shadow(image, layer.alpha, place, ground)
     rows, columns = image.shape[:2]
     top, left = max(place.top - _MARGIN, 0), max(place.left - _MARGIN, 0)
@@ -52,9 +56,13 @@ def paste(
         top - place.top + _MARGIN : bottom - place.top + _MARGIN,
         left - place.left + _MARGIN : right - place.left + _MARGIN,
     ]
-    cover = alpha[part][:, :, None]
+    cover = alpha[part]
     window = image[top:bottom, left:right]
-    window += cover * (color[part] - window)
+    seen = window + cover[:, :, None] * (color[part] - window)
+    # The sensor's noise comes after the lens and knows no border: each pixel gets what either side brings too little.
+    there = ((1.0 - cover) * look.noise) ** 2 + (cover * own) ** 2
+    noise = np.sqrt(np.maximum(look.noise**2 - there, 0.0), dtype=np.float32)
+    window += np.minimum(cover / _FAINT, 1.0)[:, :, None] * (taken(seen, noise, dice, look.unlike) - window)
     return layer.inside
 
 
@@ -92,13 +100,3 @@ def _spread(color: NDArray[np.float32], alpha: NDArray[np.float32], blur: float)
     """A blur that takes only what is opaque."""
     weight = softened(alpha, blur)[:, :, None]
     return np.asarray(softened(color * alpha[:, :, None], blur) / np.maximum(weight, 1e-4), np.float32)
-
-
-def _sensor(shape: tuple[int, ...], dice: Dice) -> NDArray[np.float32]:
-    """Noise of unit spread, about normal, and a little alike in neighbours as a sensor's is once colours are made."""
-    rows, columns, channels = shape
-    raw = np.zeros(rows * columns * channels)
-    for _ in range(3):
-        raw += dice.uniforms(len(raw), -1.0, 1.0)
-    noise = softened(raw.astype(np.float32).reshape(shape), 0.55)
-    return np.asarray(noise / max(float(noise.std()), 1e-6), np.float32)

@@ -9,10 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oodbench.blending.ground import Ground
+from oodbench.blending.sensor import LEFT, RESIDUAL
 from oodbench.blending.soft import softened
 from oodbench.types import RGBImage
 
 _EDGE = 8
+# Variance that rounding three channels leaves in the finest residual of their mean.
+_ROUNDED = 2.25 / 12 / 3
 # Asphalt in grey levels by a white surface in the same light.
 _ASPHALT = 0.38
 
@@ -23,7 +26,8 @@ class Look:
 
     Attributes:
         blur: of its sharpest edges, standard deviation in pixels.
-        noise: of its sensor in the smoothest places, standard deviation in grey levels.
+        noise: of its sensor in the smoothest places, standard deviation in grey levels, before colours are made.
+        unlike: what each channel has of its own beside that, standard deviation in grey levels.
         black: [3], the darkest that it shows, in grey levels.
         air: [3], the colour of far haze, in grey levels.
         haze: share of the light that is lost in a metre.
@@ -32,6 +36,7 @@ class Look:
 
     blur: float
     noise: float
+    unlike: float
     black: NDArray[np.float64]
     air: NDArray[np.float64]
     haze: float
@@ -52,7 +57,8 @@ def look_of(image: RGBImage, ground: Ground) -> Look:
     veil = float(np.clip(((far - black) / np.maximum(air - black, 1.0)).mean(), 0.0, 0.5))
     return Look(
         blur=_blur(grey),
-        noise=_noise(grey),
+        noise=_noise(image),
+        unlike=_unlike(image),
         black=black,
         air=air,
         haze=float(-np.log1p(-veil)) / 60.0,
@@ -80,21 +86,47 @@ def _steepness(grey: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(cv2.magnitude(across, down), np.float32)
 
 
-def _noise(grey: NDArray[np.float32]) -> float:
-    """What a plane leaves of blocks of 8 x 8 pixels, in the tenth part of them that are smoothest."""
+def _noise(image: RGBImage) -> float:
+    """By the finest residual in the tenth part of the blocks of 8 x 8 pixels that a plane fits best.
+
+    The mean of the channels is taken: their differences hold hardly any of it, and rounding to whole levels counts
+    in with a known share.
+    """
+    grey = image.astype(np.float32).mean(axis=2)
     rows, columns = (side // _EDGE for side in grey.shape)
-    whole = grey[: rows * _EDGE, : columns * _EDGE]
-    blocks = whole.reshape(rows, _EDGE, columns, _EDGE).swapaxes(1, 2).reshape(rows * columns, _EDGE, _EDGE)
-    mean = blocks.mean(axis=(1, 2), keepdims=True)
+    finest, whole = (
+        part[: rows * _EDGE, : columns * _EDGE].reshape(rows, _EDGE, columns, _EDGE).swapaxes(1, 2)
+        for part in (cv2.filter2D(grey, -1, RESIDUAL), grey)
+    )
+    mean = whole.mean(axis=(2, 3))
+    exposed = (mean > 10) & (mean < 245)
+    if not exposed.any():
+        return 0.0
+    blocks = whole[exposed]
     slope = np.arange(_EDGE, dtype=np.float32) - (_EDGE - 1) / 2
-    rest = blocks - mean
+    rest = blocks - blocks.mean(axis=(1, 2), keepdims=True)
     for along in (slope[:, None], slope[None, :]):
         along = np.broadcast_to(along, (_EDGE, _EDGE))
         rest = rest - (rest * along).sum(axis=(1, 2), keepdims=True) / (along**2).sum() * along
-    exposed = (mean[:, 0, 0] > 10) & (mean[:, 0, 0] < 245)
-    if not exposed.any():
-        return 0.0
-    return float(np.quantile(rest[exposed].std(axis=(1, 2)), 0.1))
+    spread = rest.std(axis=(1, 2))
+    smooth = finest[exposed][spread <= np.quantile(spread, 0.1)]
+    return float(max((smooth**2).mean() - _ROUNDED, 0.0) ** 0.5 / LEFT)
+
+
+def _unlike(image: RGBImage) -> float:
+    """By the finest residual of the differences between channels, in the middle one of all blocks of 8 x 8 pixels.
+
+    Colours are smoother than light is: half of a street's blocks show nothing of this kind but noise and rounding.
+    """
+    levels = image.astype(np.float32)
+    rows, columns = (side // _EDGE * _EDGE for side in image.shape[:2])
+    powers: list[float] = []
+    for channel in (0, 2):
+        finest = cv2.filter2D(levels[:, :, channel] - levels[:, :, 1], -1, RESIDUAL)[:rows, :columns]
+        powers.append(
+            float(np.median(cv2.resize(finest**2, (columns // _EDGE, rows // _EDGE), interpolation=cv2.INTER_AREA)))
+        )
+    return float(np.sqrt(max(sum(powers) / 2 / 2.25 - 2 / 12, 0.0) / 2))
 
 
 def ground_color(image: RGBImage, ground: Ground, left: int, right: int, bottom: int) -> NDArray[np.float64]:

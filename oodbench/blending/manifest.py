@@ -12,7 +12,7 @@ from oodbench.errors import DataError
 from oodbench.validation import explain
 
 MANIFEST = "synthetic-blend.json"
-VERSION = 1
+VERSION = 2
 """Raised with every change that moves a label or more than a grey level."""
 
 

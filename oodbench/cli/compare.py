@@ -11,7 +11,7 @@ import typer
 from oodbench.cli.options import TextAsJson
 
 if TYPE_CHECKING:
-    from oodbench.pipeline.compare import ComparisonOfRows
+    from oodbench.contracts import ComparisonOfRows
 
 
 def compare(

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from oodbench.cli.console import make_progress
-from oodbench.cli.options import Plugins
+from oodbench.cli.options import Checkpoint, Plugins
 from oodbench.errors import UnknownNameError, UsageError
 from oodbench.registry import KINDS, Registry
 
@@ -18,6 +18,7 @@ from oodbench.registry import KINDS, Registry
 def info(
     kind: Annotated[str, typer.Argument(help="method, benchmark, dataset, report, submission or model.")],
     name: Annotated[str, typer.Argument(help="Its name; for a model, its file.")],
+    checkpoint: Checkpoint = None,
     model_card: Annotated[
         Path | None, typer.Option(help="The model's card. By default FILE.toml.", metavar="FILE")
     ] = None,
@@ -37,7 +38,7 @@ def info(
     if plural not in KINDS:
         raise UnknownNameError("kind", kind, [known.removesuffix("s") for known in KINDS])
     if plural == "models":
-        _model(registry, name, model_card, id_data or [], id_limit, device)
+        _model(registry, name, model_card, checkpoint, id_data or [], id_limit, device)
         return
     loaded = registry.load(plural, name)
     facts = {field.name: getattr(loaded.card, field.name) for field in dataclasses.fields(loaded.card)}
@@ -58,15 +59,17 @@ def _model(
     registry: Registry,
     source: str,
     card: Path | None,
+    checkpoint: Path | None,
     id_data: list[str],
     limit: int,
     device: Literal["auto", "cpu", "cuda"],
 ) -> None:
     from oodbench.pipeline.calibrate import measure_quality, quality_warnings
-    from oodbench.pipeline.lookup import in_distribution, spread
+    from oodbench.pipeline.lookup import ModelSource, in_distribution, spread
     from oodbench.pipeline.request import data_roots
 
-    network = registry.adapter(source).open(source, card, device)
+    files = (str(path) if path else None for path in (card, checkpoint))
+    network = ModelSource(source, *files).open(registry, device)
     _print(network.describe())
     if not id_data:
         return

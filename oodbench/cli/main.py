@@ -15,6 +15,7 @@ import typer
 
 from oodbench import __version__
 from oodbench.cli.compare import compare
+from oodbench.cli.convert import convert
 from oodbench.cli.data import data
 from oodbench.cli.doctor import doctor
 from oodbench.cli.evaluate import evaluate
@@ -53,6 +54,7 @@ app.command(short_help="Is a run what it says?")(verify)
 app.command(short_help="A submission to a leaderboard, or a check of one.")(submit)
 app.command(short_help="Train a network by a recipe.")(train)
 app.command(short_help="Is a run worse than the last accepted one?")(gate)
+app.command(short_help="A checkpoint as safetensors, once and for all.")(convert)
 app.add_typer(data, name="data", short_help="Find, check, build and fetch data sets.")
 app.command(short_help="What is installed, found, and wrong.")(doctor)
 app.command(short_help="A plugin of your own to start from.")(new)

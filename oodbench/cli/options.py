@@ -17,6 +17,10 @@ RunPlugins = Annotated[
     list[Path] | None, typer.Option(help="A Python file with plugins of your own. Repeatable.", metavar="FILE")
 ]
 
+Checkpoint = Annotated[
+    Path | None, typer.Option(help="The weights of a network that has them apart (MMSegmentation).", metavar="FILE")
+]
+
 IdLimit = Annotated[
     int | None,
     typer.Option(

@@ -8,15 +8,20 @@ from typing import Annotated, Literal
 import typer
 
 from oodbench.cli.console import make_progress
-from oodbench.cli.options import IdLimit, RunPlugins, Seed
+from oodbench.cli.options import Checkpoint, IdLimit, RunPlugins, Seed
 
 
 def predict(
     images: Annotated[Path, typer.Argument(help="A folder of photographs, or one.", metavar="IMAGES")],
     method: Annotated[str, typer.Option(help="A method, as NAME or NAME:key=value,...", metavar="METHOD")] = "gmmseg",
     model: Annotated[
-        str, typer.Option(help="A network: FILE.onnx, FILE.safetensors, an embedded one.", metavar="NAME|FILE")
+        str,
+        typer.Option(
+            help="A network: FILE.onnx, FILE.safetensors, a config of MMSegmentation, an embedded one.",
+            metavar="NAME|FILE",
+        ),
     ] = "streets-gmmseg",
+    checkpoint: Checkpoint = None,
     model_card: Annotated[
         Path | None, typer.Option(help="What describes the network. By default FILE.toml.", metavar="FILE")
     ] = None,
@@ -58,6 +63,7 @@ def predict(
         method=method,
         model=model,
         model_card=model_card,
+        checkpoint=checkpoint,
         id_data=id_data or (),
         id_limit=id_limit,
         device=device,

@@ -33,10 +33,14 @@ def run(
     model: Annotated[
         list[str] | None,
         typer.Option(
-            help="A network: FILE.onnx, FILE.safetensors, an embedded one; repeat for several. The two embedded ones "
-            "by default.",
+            help="A network: FILE.onnx, FILE.safetensors, a config of MMSegmentation, an embedded one; repeat for "
+            "several. The two embedded ones by default.",
             metavar="NAME|FILE",
         ),
+    ] = None,
+    checkpoint: Annotated[
+        list[str] | None,
+        typer.Option(help="The weights of a network that has them apart, one for each --model.", metavar="FILE"),
     ] = None,
     model_card: Annotated[
         list[str] | None,
@@ -107,6 +111,7 @@ def run(
         methods=tuple(method or ()),
         models=tuple(model or ()),
         model_cards=tuple(model_card or ()),
+        checkpoints=tuple(checkpoint or ()),
         benchmarks=tuple(benchmark or ()),
         data=tuple(data or ()),
         id_data=tuple(id_data or ()),

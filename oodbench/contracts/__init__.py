@@ -13,8 +13,9 @@ from oodbench.contracts.method import (
     PixelMethod,
 )
 from oodbench.contracts.protocol import Protocol, Scoring
+from oodbench.contracts.published import CONTAMINATION, Contamination, Flag, PublishedRow
 from oodbench.contracts.report import AT_ID95, HIGHER_IS_BETTER, Calibration, Report, ReportCard, Row, RunView
-from oodbench.contracts.segmenter import Adapter, AdapterCard, Capabilities, Expected, Segmenter
+from oodbench.contracts.segmenter import Adapter, AdapterCard, Capabilities, Expected, LinearClassifier, Segmenter
 from oodbench.contracts.strata import Mistake, Strata, Stratum, Threshold
 from oodbench.contracts.submission import (
     LARGEST_CHANGE,
@@ -27,10 +28,11 @@ from oodbench.contracts.submission import (
     Track,
     Written,
 )
-from oodbench.contracts.uncertainty import Intervals
+from oodbench.contracts.uncertainty import ComparedRow, ComparisonOfRows, Difference, Intervals
 
 __all__ = [
     "AT_ID95",
+    "CONTAMINATION",
     "HIGHER_IS_BETTER",
     "LARGEST_CHANGE",
     "SIDE_FILE",
@@ -42,17 +44,23 @@ __all__ = [
     "Calibration",
     "Capabilities",
     "ClassMapBand",
+    "ComparedRow",
+    "ComparisonOfRows",
     "ComponentSizes",
+    "Contamination",
     "Dataset",
     "DatasetCard",
+    "Difference",
     "Expected",
     "Fit",
+    "Flag",
     "GridMethod",
     "Head",
     "HeadCard",
     "HeadOutput",
     "Intervals",
     "KnownFrame",
+    "LinearClassifier",
     "Method",
     "MethodCard",
     "Mistake",
@@ -60,6 +68,7 @@ __all__ = [
     "Parameters",
     "PixelMethod",
     "Protocol",
+    "PublishedRow",
     "Report",
     "ReportCard",
     "Roots",

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from oodbench.contracts.method import MethodCard
+from oodbench.contracts.published import Contamination, PublishedRow
 from oodbench.contracts.strata import Strata
-from oodbench.contracts.uncertainty import Intervals
-from oodbench.types import AnomalyLabels, RGBImage, ScoreMap
+from oodbench.contracts.uncertainty import ComparisonOfRows, Intervals
+from oodbench.types import AnomalyLabels, RGBImage, ScoreMap, SemanticLabels
 
 if TYPE_CHECKING:
     import numpy as np
@@ -126,18 +128,31 @@ class RunView(Protocol):
     def notes(self) -> Sequence[str]:
         """What a reader has to know and no row can say, a line each: of benchmarks whose labels are not public."""
 
+    @property
+    def published(self) -> Sequence[PublishedRow]:
+        """What others published, to stand beside the rows; empty unless it was asked for."""
+
+    def contamination(self, row: Row) -> Contamination:
+        """What the row's method has had."""
+
     def frames(self, benchmark: str) -> Sequence[str]:
         """Ids of the benchmark's frames, in order."""
 
     def figure_frames(self, benchmark: str) -> Sequence[str]:
-        """Those that figures show: a few, evenly spaced."""
+        """Those that figures show: those that were asked for; else a few, evenly spaced."""
 
     def image(self, benchmark: str, frame: str) -> RGBImage: ...
 
     def labels(self, benchmark: str, frame: str) -> AnomalyLabels | None:
         """None where the benchmark's labels are not public."""
 
+    def semantic_labels(self, benchmark: str, frame: str) -> SemanticLabels | None:
+        """None where the benchmark has none."""
+
     def score(self, row: Row, frame: str) -> ScoreMap: ...
+
+    def prediction(self, row: Row, frame: str) -> SemanticLabels | None:
+        """The classes that the row's network predicts; None where they are not stored."""
 
     def calibration(self, row: Row) -> Calibration | None:
         """None where the run had no in-distribution frames."""
@@ -145,15 +160,30 @@ class RunView(Protocol):
     def strata(self, row: Row) -> Strata | None:
         """None where the row's protocol has none."""
 
+    def card(self, row: Row) -> MethodCard | None:
+        """Of the row's method; None where its scores were given, or its plugin is gone."""
+
+    def comparisons(self) -> Sequence[ComparisonOfRows]:
+        """Which methods differ by more than chance: one a benchmark, protocol and metric, where that can be said."""
+
 
 @dataclass(frozen=True)
 class ReportCard:
-    """The fact sheet of a report. `default`: made at the end of every run. `text`: can be printed."""
+    """The fact sheet of a report.
+
+    Attributes:
+        name: the public name.
+        title: what it is.
+        default: made at the end of every run.
+        text: can be printed.
+        figure: pictures for a paper, which `--figure` draws.
+    """
 
     name: str
     title: str
     default: bool = False
     text: bool = False
+    figure: bool = False
 
 
 class Report(ABC):

@@ -6,12 +6,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from oodbench.contracts.head import Head
 from oodbench.contracts.method import Needs
 from oodbench.errors import ModelError
 from oodbench.types import ClassSet, RGBImage, SegmenterOutput
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,17 @@ class Capabilities:
                 f": {needs.instead}" if needs.instead else ""
             )
         return None
+
+
+@dataclass(frozen=True)
+class LinearClassifier:
+    """What a network makes its class maps of the features `penultimate` with: weight [C, D] and bias [C], float32.
+
+    The classes stand in the order of the network's class set.
+    """
+
+    weight: Tensor
+    bias: Tensor
 
 
 @dataclass(frozen=True)
@@ -86,6 +100,10 @@ class Segmenter(ABC):
         Every map spans the whole image: an adapter that pads or tiles its input takes that back.
         """
 
+    def classifier(self) -> LinearClassifier | None:
+        """The last layer, where it is linear in each pixel's features; by default None."""
+        return None
+
     @abstractmethod
     def describe(self) -> Mapping[str, Any]:
         """Everything a user may want to check: inputs, outputs, preprocessing, classes."""
@@ -118,6 +136,14 @@ class Adapter(ABC):
     @abstractmethod
     def accepts(self, source: str) -> bool:
         """Whether `--model SOURCE` is for this adapter."""
+
+    def open_checkpoint(
+        self, source: str, checkpoint: Path, card: Path | None, device: Literal["auto", "cpu", "cuda"]
+    ) -> Segmenter:
+        """As `open`, with the weights in a file of their own. By default an error: few formats keep them apart."""
+        raise ModelError(
+            f"--checkpoint {checkpoint}: --model {source} has its weights in itself", "Leave --checkpoint out."
+        )
 
     @abstractmethod
     def open(self, source: str, card: Path | None, device: Literal["auto", "cpu", "cuda"]) -> Segmenter:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from oodbench.contracts.method import MethodCard, Parameters
+from oodbench.contracts.published import PublishedRow
 from oodbench.errors import UsageError
 from oodbench.types import AnomalyLabels, ClassMap, ClassSet, ScoreMap, Size
 
@@ -160,3 +161,15 @@ class Submission(ABC):
     def write_image(self, out: Path, name: str, score: ScoreMap, prediction: ClassMap | None) -> None:
         """Where the card says `images`: write one image into the folder `out`, by the name of its file."""
         raise UsageError(f"{self.card.name} is not written image by image", "See: oodbench list submissions")
+
+    @classmethod
+    def public_table(cls, path: Path) -> Sequence[PublishedRow]:
+        """The leaderboard's public table, from a file that its site publishes.
+
+        Raises:
+            DataError: the file can't be read as one.
+        """
+        raise UsageError(
+            f"the public table of {cls.card.name} can't be read from a file",
+            "Expected a leaderboard that publishes one, as segment-me-if-you-can does (docs/results.md).",
+        )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,11 @@ _INDEX_MODES = {"1", "L", "P", "I", "I;16"}
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[ImageFile.ImageFile]:
+def _explained(path: Path) -> Iterator[None]:
+    """What goes wrong with an image file, in words of ours."""
     remedy = "Unpack or download this file again."
     try:
-        with Image.open(path) as image:
-            yield image
+        yield
     except FileNotFoundError:
         raise DataError(f"{path}: no such file", "Check the data set with 'oodbench doctor'.") from None
     except IsADirectoryError:
@@ -44,21 +45,28 @@ def _opened(path: Path) -> Iterator[ImageFile.ImageFile]:
         raise DataError(f"{path}: not a whole image file ({error})", remedy) from None
 
 
+@contextmanager
+def _opened(path: Path) -> Iterator[ImageFile.ImageFile]:
+    with _explained(path), Image.open(path) as image:
+        yield image
+
+
 def _plain(path: Path, flags: int, modes: Collection[str] = ("RGB", "L")) -> NDArray[np.uint8] | None:
     """What OpenCV reads, of a file that is known to be whole and that the two decoders see alike; else None."""
-    with _opened(path) as image:
+    with _explained(path):
+        # Both decoders get these bytes: the file is read once, and OpenCV crashes on a path that is not valid text.
+        content = path.read_bytes()
+        image = Image.open(BytesIO(content))
         if image.mode not in modes or image.format not in ("PNG", "JPEG"):
             return None
-        # OpenCV gets bytes, not the path: it crashes on a name that is not valid text.
-        content = np.fromfile(path, np.uint8)
         if image.format == "JPEG":
-            if content[-2:].tobytes() != _END_OF_JPEG:
+            if content[-2:] != _END_OF_JPEG:
                 return None
         elif [tile[3] for tile in image.tile] == [image.mode]:  # eight bits a channel
             image.verify()  # checksums and end of the chunks; decodes nothing
         else:
             return None
-        found = cv2.imdecode(content, flags)
+        found = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
     return None if found is None else np.asarray(found, np.uint8)
 
 

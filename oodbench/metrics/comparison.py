@@ -8,30 +8,15 @@ most 1: the percentile interval turned round, two-sided.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from oodbench.contracts import Difference
 from oodbench.metrics.intervals import LEVEL, interval, resampled
 from oodbench.metrics.sketches import Sketch
 
 RESAMPLES = 9999
-
-
-@dataclass(frozen=True)
-class Difference:
-    """Of one metric, between two.
-
-    Attributes:
-        value: the second less the first, a fraction.
-        bounds: its interval at level .95; None where it can't be had.
-        p: two-sided, not corrected.
-    """
-
-    value: float
-    bounds: tuple[float, float] | None
-    p: float
 
 
 class Paired:

@@ -5,6 +5,7 @@
 
 is linear in [x, x^2], so N points under K components cost a product of [N, 2D] with [2D, K], not a tensor of N x K x D.
 The terms cancel where |mu| is large against the standard deviation; x is therefore taken about the mean of all means.
+The gradient in x is a product of [N, K] with [K, 2D]; for it x alone is kept, not [x, x^2].
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,11 +40,12 @@ class ClassMixtures:
 
     @cached_property
     def _coefficients(self) -> tuple[Tensor, Tensor, Tensor]:
-        return _coefficients(self.mean, self.variance)
+        centre, weight, offset = _coefficients(self.mean, self.variance)
+        return centre.float(), weight.float(), offset.float()
 
     def log_density(self, points: Tensor) -> Tensor:
         """float32 [N, C, M], the log-density of points [N, D] under each component."""
-        return _product(points, *self._coefficients).view(-1, *self.mean.shape[:2])
+        return _density(points, *self._coefficients).view(-1, *self.mean.shape[:2])
 
     def class_log_density(self, points: Tensor, combine: Literal["sum", "max"] = "sum") -> Tensor:
         """float32 [N, C]: log of the mixture with equal weights 1/M, or the largest component's log-density."""
@@ -56,21 +60,44 @@ class ClassMixtures:
 
 
 def component_log_density(points: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
-    """float32 [N, C, M] of points [N, D] under means and variances [C, M, D] that change from call to call."""
-    return _product(points, *_coefficients(mean, variance)).view(-1, *mean.shape[:2])
+    """[N, C, M] of points [N, D] under means and variances [C, M, D] that change from call to call.
+
+    In the points' precision. Gradients go to the points alone.
+    """
+    coefficients = (part.to(points.dtype) for part in _coefficients(mean, variance))
+    return _density(points, *coefficients).view(-1, *mean.shape[:2])
 
 
 def _coefficients(mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The centre [D], the weights [2D, K] and the offsets [K], computed in double precision."""
+    """The centre [D], the weights [2D, K] and the offsets [K], in double precision."""
     mean, variance = mean.double().flatten(0, 1), variance.double().flatten(0, 1)  # [K, D]
     centre = mean.mean(dim=0)
     mean = mean - centre
     weight = torch.cat([mean / variance, -0.5 / variance], dim=1).T
     offset = -0.5 * (math.log(2 * math.pi) + variance.log() + mean.square() / variance).sum(dim=1)
-    return centre.float(), weight.float().contiguous(), offset.float()
+    return centre, weight.contiguous(), offset
 
 
-def _product(points: Tensor, centre: Tensor, weight: Tensor, offset: Tensor) -> Tensor:
+def _density(points: Tensor, centre: Tensor, weight: Tensor, offset: Tensor) -> Tensor:
     """[N, K]."""
-    x = points - centre
-    return torch.addmm(offset, torch.cat([x, x.square()], dim=1), weight)
+    density: Tensor = _LogDensity.apply(points, centre, weight, offset)  # type: ignore[no-untyped-call]
+    return density
+
+
+class _LogDensity(Function):
+    """The product, with a gradient for the points alone; neither direction listens to autocast."""
+
+    @staticmethod
+    def forward(context: Any, points: Tensor, centre: Tensor, weight: Tensor, offset: Tensor) -> Tensor:
+        context.save_for_backward(points, centre, weight)
+        with torch.autocast(points.device.type, enabled=False):
+            x = points - centre
+            return torch.addmm(offset, torch.cat([x, x.square()], dim=1), weight)
+
+    @staticmethod
+    @once_differentiable
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
+        points, centre, weight = context.saved_tensors
+        with torch.autocast(points.device.type, enabled=False):
+            linear, quadratic = (gradient @ weight.T).chunk(2, dim=1)  # [N, D] each
+            return linear + quadratic * (2 * (points - centre)), None, None, None

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
+
+from oodbench.mixture.tally import tally
 
 
 class Memory(nn.Module):
@@ -38,14 +42,21 @@ class Memory(nn.Module):
         self.register_buffer("second", torch.zeros(rings, parts, dimensions, dtype=torch.float64))
 
     @torch.no_grad()
-    def fill(self, points: Tensor) -> None:
-        """Start full of these points [G, size, D], each with the share 1."""
-        self.points.copy_(points)
+    def fill(self, points: Iterable[Tensor]) -> None:
+        """Start full: the points [size, D] of each ring, each with the share 1."""
+        for ring, its_points in zip(self.points, points, strict=True):
+            ring.copy_(its_points)
         self.shares.fill_(1.0)
-        stored = self.points.double()
-        self.mass.fill_(points.shape[1])
-        self.first.copy_(stored.sum(dim=1, keepdim=True).expand_as(self.first))
-        self.second.copy_(stored.square().sum(dim=1, keepdim=True).expand_as(self.second))
+        self.recount()
+
+    @torch.no_grad()
+    def recount(self) -> None:
+        """Take the sums anew from what is stored: running ones drift, if by little."""
+        for ring, (points, shares) in enumerate(zip(self.points, self.shares, strict=True)):
+            x, weight = points.double(), shares.double().T  # [size, D], [P, size]
+            self.mass[ring] = weight.sum(dim=1)
+            self.first[ring] = weight @ x
+            self.second[ring] = weight @ x.square()
 
     @torch.no_grad()
     def put(self, rings: Tensor, order: Tensor, points: Tensor, shares: Tensor) -> None:
@@ -62,7 +73,7 @@ class Memory(nn.Module):
         self.points[rings, slots] = points.to(self.points.dtype)
         self.shares[rings, slots] = shares.to(self.shares.dtype)
         self._count(rings, self.points[rings, slots], self.shares[rings, slots], 1.0)
-        written = torch.bincount(rings, minlength=len(self.pointer))
+        written = tally(rings, len(self.pointer))
         self.pointer.copy_((self.pointer + written) % self.points.shape[1])
 
     def _count(self, rings: Tensor, points: Tensor, shares: Tensor, sign: float) -> None:

@@ -1,4 +1,8 @@
-"""A mixture a class that is estimated while the network that feeds it is trained."""
+"""A mixture a class that is estimated while the network that feeds it is trained.
+
+Of several ranks (oodbench.mixture.ranks) each holds the same mixture and the same memory, and moves them alike: what
+enters the memory, and which classes a step holds, is decided over the points of all.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +13,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from oodbench.mixture import ranks
 from oodbench.mixture.density import component_log_density
 from oodbench.mixture.memory import Memory
 from oodbench.mixture.presets import OnlineOptions
+from oodbench.mixture.tally import tally
+
+# Steps after which the memory's running sums are taken anew.
+_RECOUNT = 1000
 
 
 class OnlineMixture(nn.Module):
@@ -48,16 +57,15 @@ class OnlineMixture(nn.Module):
         rings, parts = (classes * components, 1) if options.hard else (classes, components)
         self.memory = Memory(rings, options.memory, dimensions, parts, half=half)
         if options.random_start:
-            self.memory.fill(functional.normalize(torch.randn(rings, options.memory, dimensions), dim=2))
+            # A ring at a time: at full size all of them are most of a gigabyte.
+            self.memory.fill(functional.normalize(torch.randn(options.memory, dimensions), dim=1) for _ in range(rings))
 
     def log_density(self, points: Tensor) -> Tensor:
         """float32 [n, C, M] of points [n, D] under each component; gradients go to the points alone."""
-        with torch.autocast(points.device.type, enabled=False):
-            # No buffer asks for a gradient.
-            mean = functional.normalize(self.mean, dim=2) if self.options.unit_means else self.mean
-            if self.training:
-                self.mean.copy_(mean)
-            return component_log_density(points.float(), mean, self.deviation.square())
+        mean = functional.normalize(self.mean, dim=2) if self.options.unit_means else self.mean
+        if self.training:
+            self.mean.copy_(mean)
+        return component_log_density(points.float(), mean, self.deviation.square())
 
     def class_score(self, log_density: Tensor) -> Tensor:
         """[n, C] from the components' log-densities [n, C, M]."""
@@ -77,14 +85,15 @@ class OnlineMixture(nn.Module):
             float32 [n, M]: each row sums to one, or is one component where assignments are hard.
         """
         classes, components, _ = self.shape
+        joined = self.options.joined
         own = log_density.float()[torch.arange(len(labels), device=labels.device), labels]  # [n, M]
         self._watch(labels, own.argmax(dim=1))
         if self.options.scaled:
             largest = own.new_zeros(classes).scatter_reduce_(0, labels, own.abs().amax(dim=1), "amax")
-            own = own / largest[labels, None]
+            own = own / (ranks.largest(largest) if joined else largest)[labels, None]
         plan = own / self.options.epsilon
         for _ in range(3):
-            plan = plan - _class_logsumexp(plan, labels, classes)[labels]
+            plan = plan - _class_logsumexp(plan, labels, classes, joined=joined)[labels]
             plan = plan - plan.logsumexp(dim=1, keepdim=True)
         if self.options.hard:
             return functional.one_hot(plan.argmax(dim=1), components).float()
@@ -101,18 +110,24 @@ class OnlineMixture(nn.Module):
             right: bool [n], whether the head classifies the point right.
         """
         classes, components, _ = self.shape
-        present = torch.bincount(labels, minlength=classes) > 0
-        entering = right if self.options.correct_only else torch.ones_like(right)
-        x, label, share = points[entering].float(), labels[entering], shares[entering]
+        present = ranks.summed(tally(labels, classes)) > 0
+        if self.options.correct_only:
+            entering = right.nonzero()[:, 0]
+            points, labels, shares = points[entering], labels[entering], shares[entering]
         if self.options.hard:
-            ring = label * components + share.argmax(dim=1)
-            most, kept = self.options.samples, torch.ones(len(label), 1, device=label.device)
+            ring = labels * components + shares.argmax(dim=1)
+            most, kept = self.options.samples, torch.ones(len(labels), 1, device=labels.device)
         else:
-            ring, most, kept = label, self.options.samples * components, share
+            ring, most, kept = labels, self.options.samples * components, shares
+        everyone, start = ranks.joined(ring)
         most = min(most, self.options.memory)
-        chosen, order = _choose(ring, len(self.memory.pointer), most, spaced=self.options.spaced)
-        self.memory.put(ring[chosen], order, x[chosen], kept[chosen])
-        if int(self.steps) % self.options.interval == 0:
+        chosen, order = _choose(everyone, len(self.memory.pointer), most, spaced=self.options.spaced)
+        x, share = (ranks.rows(part, start, chosen) for part in (points.float(), kept))
+        self.memory.put(everyone[chosen], order, x, share)
+        steps = int(self.steps)
+        if steps % _RECOUNT == _RECOUNT - 1:
+            self.memory.recount()
+        if steps % self.options.interval == 0:
             self._estimate(present)
             self.estimations += 1
         self.steps += 1
@@ -139,7 +154,7 @@ class OnlineMixture(nn.Module):
     def _watch(self, labels: Tensor, best: Tensor) -> None:
         """Keep count, over about a hundred batches, of which component of its class fits each point best."""
         classes, components, _ = self.shape
-        counts = torch.bincount(labels * components + best, minlength=classes * components).view(classes, components)
+        counts = ranks.summed(tally(labels * components + best, classes * components)).view(classes, components)
         there = counts.sum(dim=1, keepdim=True)
         share = counts / there.clamp_min(1)
         self.occupancy.copy_(torch.where(there > 0, 0.99 * self.occupancy + 0.01 * share, self.occupancy))
@@ -162,12 +177,14 @@ class OnlineMixture(nn.Module):
         }
 
 
-def _class_logsumexp(values: Tensor, labels: Tensor, classes: int) -> Tensor:
-    """log of the sum of exp over the points of each class: [n, M] -> [C, M]."""
+def _class_logsumexp(values: Tensor, labels: Tensor, classes: int, *, joined: bool) -> Tensor:
+    """log of the sum of exp over the points of each class, of all ranks if joined: [n, M] -> [C, M]."""
     index = labels[:, None].expand_as(values)
     top = values.new_full((classes, values.shape[1]), -torch.inf).scatter_reduce_(0, index, values, "amax")
+    top = ranks.largest(top) if joined else top
     top = torch.where(top.isfinite(), top, 0.0)
     total = torch.zeros_like(top).index_add_(0, labels, (values - top[labels]).exp())
+    total = ranks.summed(total) if joined else total
     return total.clamp_min(torch.finfo(total.dtype).tiny).log() + top
 
 
@@ -181,16 +198,15 @@ def _choose(rings: Tensor, count: int, most: int, *, spaced: bool) -> tuple[Tens
         spaced: at even spacing in the order in which they came, at truncated positions; else at random.
     """
     if not spaced:
-        shuffled = torch.randperm(len(rings), device=rings.device)
+        shuffled = ranks.of_the_first(torch.randperm(len(rings), device=rings.device))
         by_ring = shuffled[torch.argsort(rings[shuffled], stable=True)]
     else:
         by_ring = torch.argsort(rings, stable=True)
-    there = torch.bincount(rings, minlength=count)  # [G]
+    there = tally(rings, count)  # [G]
     starts = torch.cumsum(there, 0) - there
     place = torch.arange(most, device=rings.device)[None]  # [1, most]
     held = there[:, None]
     spread = place * (held - 1).clamp_min(0) // max(most - 1, 1) if spaced else place
     position = torch.where(held > most, spread, place)
-    valid = place < held
-    chosen = by_ring[(starts[:, None] + position)[valid]]
-    return chosen, place.expand_as(valid)[valid]
+    ring, turn = (place < held).nonzero(as_tuple=True)
+    return by_ring[starts[ring] + position[ring, turn]], turn

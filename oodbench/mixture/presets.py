@@ -22,6 +22,7 @@ class OnlineOptions:
         unit_means: means are brought to unit length before each use.
         epsilon: temperature of the balanced assignment.
         scaled: log-densities are divided, class by class, by the largest absolute value before they are assigned.
+        joined: of several ranks the assignment is balanced over the points of all; else each rank's by itself.
         hard: each point goes wholly to its largest component, in a memory of its own; else one memory a class holds
             points with their shares.
         correct_only: only points that the head classifies right enter the memory.
@@ -43,6 +44,7 @@ class OnlineOptions:
     unit_means: bool
     epsilon: float
     scaled: bool
+    joined: bool
     hard: bool
     correct_only: bool
     spaced: bool
@@ -64,6 +66,7 @@ AUTHORS = OnlineOptions(
     unit_means=True,
     epsilon=0.05,
     scaled=True,
+    joined=False,
     hard=True,
     correct_only=True,
     spaced=True,
@@ -85,6 +88,7 @@ PAPER = OnlineOptions(
     unit_means=False,
     epsilon=1.0,  # ours: the temperature of the likelihood itself
     scaled=False,
+    joined=True,
     hard=False,
     correct_only=False,
     spaced=False,

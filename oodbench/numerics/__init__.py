@@ -4,7 +4,16 @@ from oodbench.numerics.bands import LogitBand, row_bands
 from oodbench.numerics.labelled import labelled_pixels
 from oodbench.numerics.moments import ClassMoments
 from oodbench.numerics.reservoir import ClassReservoir
-from oodbench.numerics.resize import Taps, linear_taps, nearest_labels, resize_labels, resize_rows, resize_score
+from oodbench.numerics.resize import (
+    Taps,
+    linear_taps,
+    nearest_labels,
+    resize_labels,
+    resize_rows,
+    resize_score,
+    sample,
+    taps_at,
+)
 from oodbench.numerics.summary import summarise
 
 NUMERICS_VERSION = 1
@@ -23,5 +32,7 @@ __all__ = [
     "resize_rows",
     "resize_score",
     "row_bands",
+    "sample",
     "summarise",
+    "taps_at",
 ]

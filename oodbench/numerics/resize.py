@@ -38,6 +38,11 @@ def linear_taps(length: int, out: int, resize: Resize = "bilinear") -> Taps:
         centre = _aligned_centres(length, out)
     else:
         centre = (np.arange(out, dtype=np.float64) + 0.5) * (length / out) - 0.5
+    return taps_at(centre, length)
+
+
+def taps_at(centre: NDArray[np.float64], length: int) -> Taps:
+    """The taps of output positions that lie at `centre` among `length` input positions, 0 being the first one's own."""
     centre = np.clip(centre, 0.0, length - 1.0)
     first = np.floor(centre).astype(np.int32)
     second = np.minimum(first + 1, length - 1).astype(np.int32)
@@ -54,17 +59,19 @@ def resize_rows(values: Tensor, size: Size, start: int, stop: int, resize: Resiz
 
     Each output row depends on its position alone, so bands put together are bit for bit the whole.
     """
-    import torch
-
     height, width = values.shape[-2:]
     if (height, width) == size:
         return values[..., start:stop, :]
+    return sample(values, linear_taps(height, size[0], resize).part(start, stop), linear_taps(width, size[1], resize))
+
+
+def sample(values: Tensor, rows: Taps, columns: Taps) -> Tensor:
+    """[..., h, w] read at these rows and columns."""
+    import torch
 
     def to_device(array: NDArray[np.generic]) -> Tensor:
         return torch.from_numpy(array).to(values.device)
 
-    rows = linear_taps(height, size[0], resize).part(start, stop)
-    columns = linear_taps(width, size[1], resize)
     upper = values.index_select(-2, to_device(rows.first))
     lower = values.index_select(-2, to_device(rows.second))
     band = torch.lerp(upper, lower, to_device(rows.weight)[:, None])  # [..., stop - start, w]

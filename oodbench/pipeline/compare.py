@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import combinations
-from typing import Literal
+from typing import TypeAlias
 
-from oodbench.contracts import HIGHER_IS_BETTER, Row
+from oodbench.contracts import HIGHER_IS_BETTER, ComparedRow, ComparisonOfRows, Difference, Row
 from oodbench.errors import NotComparableError, UnknownNameError
-from oodbench.metrics.comparison import RESAMPLES, Difference, Paired, holm, ranks
+from oodbench.metrics.comparison import RESAMPLES, Paired, holm, ranks
 from oodbench.metrics.intervals import FEWEST
 from oodbench.metrics.sketches import Sketch
 from oodbench.pipeline.details import resampled_unit
@@ -19,56 +18,6 @@ from oodbench.pipeline.view import Run
 
 LEVEL = 0.05
 """Differences with a corrected p below this are called significant."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One line of a table.
-
-    Attributes:
-        network, label: of the row.
-        value: the metric, a fraction.
-        bounds: its interval.
-        rank: None in tables against a chosen reference and of two runs.
-        difference: to the reference, or of the second run to the first; None for the reference itself.
-        corrected: its p, corrected by Holm over the table.
-        significant: whether that is below .05.
-    """
-
-    network: str
-    label: str
-    value: float
-    bounds: tuple[float, float] | None
-    rank: int | None
-    difference: Difference | None
-    corrected: float | None
-    significant: bool
-
-
-@dataclass(frozen=True)
-class ComparisonOfRows:
-    """One metric on one benchmark.
-
-    Attributes:
-        benchmark, protocol, metric: names.
-        unit: what was resampled, `frames` or `groups`, and `units` how many.
-        resamples: how often.
-        reference: what differences are to; `first run` where two runs are compared.
-        comparisons: the number that p is corrected for.
-        entries: from the best; of two runs in the order of the rows, the values those of the second.
-        left_out: rows that can't be in the table, with the reason.
-    """
-
-    benchmark: str
-    protocol: str
-    metric: str
-    unit: Literal["frames", "groups"]
-    units: int
-    resamples: int
-    reference: str
-    comparisons: int
-    entries: tuple[Entry, ...]
-    left_out: tuple[str, ...]
 
 
 def compare_methods(
@@ -160,14 +109,18 @@ def compare_runs(
                 for i, difference in found.items()
             ]
             tables.append(
-                _table(second, kept[0][0], metric, resamples, entries, "first run", len(found), [*left_out, *only])
+                _table(second, kept[0][0], metric, resamples, entries, "first run", len(found), (), [*left_out, *only])
             )
     if not tables:
         raise NotComparableError(f"{first.folder}, {second.folder}: nothing to compare", why, "Use more frames.")
     return tables
 
 
-def _all_pairs(paired: Paired, rows: Sequence[Row], metric: str) -> tuple[list[Entry], str, int] | None:
+# Entries, the reference, how many comparisons, the pairs that are apart.
+_Lines: TypeAlias = tuple[list[ComparedRow], str, int, tuple[tuple[int, int], ...]]
+
+
+def _all_pairs(paired: Paired, rows: Sequence[Row], metric: str) -> _Lines | None:
     sign = 1 if HIGHER_IS_BETTER[metric] else -1
     there = [index for index in range(len(rows)) if not math.isnan(paired.value(index, metric))]
     if len(there) < 2:
@@ -176,16 +129,17 @@ def _all_pairs(paired: Paired, rows: Sequence[Row], metric: str) -> tuple[list[E
     pairs = list(combinations(range(len(order)), 2))
     found = {(i, j): paired.difference(order[i], order[j], metric) for i, j in pairs}
     corrected = dict(zip(pairs, holm([found[pair].p for pair in pairs]), strict=True))
-    place = ranks(len(order), {pair: corrected[pair] < LEVEL for pair in pairs})
+    apart = tuple(pair for pair in pairs if corrected[pair] < LEVEL)
+    place = ranks(len(order), dict.fromkeys(apart, True))
     entries = [_entry(paired, rows[order[0]], order[0], metric, place[0])]
     entries += [
         _entry(paired, rows[order[i]], order[i], metric, place[i], found[0, i], corrected[0, i])
         for i in range(1, len(order))
     ]
-    return entries, title(rows[order[0]]), len(pairs)
+    return entries, title(rows[order[0]]), len(pairs), apart
 
 
-def _against(paired: Paired, rows: Sequence[Row], metric: str, at: int) -> tuple[list[Entry], str, int] | None:
+def _against(paired: Paired, rows: Sequence[Row], metric: str, at: int) -> _Lines | None:
     sign = 1 if HIGHER_IS_BETTER[metric] else -1
     others = [i for i in range(len(rows)) if i != at and not math.isnan(paired.value(i, metric))]
     if math.isnan(paired.value(at, metric)) or not others:
@@ -196,7 +150,7 @@ def _against(paired: Paired, rows: Sequence[Row], metric: str, at: int) -> tuple
         _entry(paired, rows[other], other, metric, None, difference, corrected)
         for other, difference, corrected in zip(others, found, holm([d.p for d in found]), strict=True)
     ]
-    return sorted(entries, key=lambda entry: -sign * entry.value), title(rows[at]), len(others)
+    return sorted(entries, key=lambda entry: -sign * entry.value), title(rows[at]), len(others), ()
 
 
 def _entry(
@@ -207,8 +161,8 @@ def _entry(
     rank: int | None,
     difference: Difference | None = None,
     corrected: float | None = None,
-) -> Entry:
-    return Entry(
+) -> ComparedRow:
+    return ComparedRow(
         row.network,
         row.label,
         paired.value(index, metric),
@@ -225,15 +179,26 @@ def _table(
     row: Row,
     metric: str,
     resamples: int,
-    entries: Sequence[Entry],
+    entries: Sequence[ComparedRow],
     reference: str,
     comparisons: int,
+    apart: tuple[tuple[int, int], ...],
     left_out: Sequence[str],
 ) -> ComparisonOfRows:
     unit, units = resampled_unit(run.groups(row.benchmark))
     name = row.protocol["name"]
     return ComparisonOfRows(
-        row.benchmark, name, metric, unit, units, resamples, reference, comparisons, tuple(entries), tuple(left_out)
+        row.benchmark,
+        name,
+        metric,
+        unit,
+        units,
+        resamples,
+        reference,
+        comparisons,
+        tuple(entries),
+        tuple(left_out),
+        apart,
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -18,6 +19,8 @@ from oodbench.types import ClassSet, FrameSet
 
 # In-distribution frames to fit on and to calibrate on where neither the user nor the dataset says how many.
 _SPREAD = 500
+# Where the options of a network begin in `--model FILE:key=value`.
+_OPTIONS = re.compile(r":\w+=")
 
 
 def find_methods(request: Request, registry: Registry) -> dict[str, Method]:
@@ -34,24 +37,53 @@ def find_methods(request: Request, registry: Registry) -> dict[str, Method]:
     return methods
 
 
-def model_sources(request: Request) -> list[tuple[str, str | None]]:
-    """(source, card) of each network; the embedded ones where none is named."""
-    cards = list(request.model_cards)
-    if cards and len(cards) != len(request.models):
-        raise UsageError(
-            f"{len(cards)} --model-card for {len(request.models)} --model; expected one for each, in the same order",
-            "Or put each card beside its network, as FILE.toml for FILE.onnx.",
-        )
+class ModelSource(NamedTuple):
+    """What the user names of a network: `--model`, `--model-card`, `--checkpoint`; the latter two as absolute paths."""
+
+    source: str
+    card: str | None = None
+    checkpoint: str | None = None
+
+    def open(self, registry: Registry, device: Literal["auto", "cpu", "cuda"]) -> Segmenter:
+        """The network, by the adapter that takes it."""
+        adapter = registry.adapter(self.source)
+        card = Path(self.card) if self.card else None
+        if self.checkpoint is None:
+            return adapter.open(self.source, card, device)
+        return adapter.open_checkpoint(self.source, Path(self.checkpoint), card, device)
+
+    def recorded(self) -> str:
+        """`--model` for another folder to open: the path of a file is absolute, what follows it stays."""
+        path, options = self.source, ""
+        if not Path(path).exists() and (match := _OPTIONS.search(path)):
+            path, options = path[: match.start()], path[match.start() :]
+        return f"{Path(path).absolute()}{options}" if Path(path).exists() else self.source
+
+
+def model_sources(request: Request) -> list[ModelSource]:
+    """Of each network; the embedded ones where none is named."""
     sources = request.models or EMBEDDED
-    absolute: list[str | None] = [str(Path(card).absolute()) for card in cards]
-    return list(zip(sources, absolute or [None] * len(sources), strict=True))
+    cards = _one_each("--model-card", request.model_cards, request, "as FILE.toml for FILE.onnx")
+    checkpoints = _one_each("--checkpoint", request.checkpoints, request, "as CONFIG.safetensors for CONFIG.py")
+    nothing = [None] * len(sources)
+    return [ModelSource(*parts) for parts in zip(sources, cards or nothing, checkpoints or nothing, strict=True)]
+
+
+def _one_each(option: str, files: Sequence[str], request: Request, beside: str) -> list[str]:
+    """The files that an option names, as absolute paths: one for each network, or none."""
+    if files and len(files) != len(request.models):
+        raise UsageError(
+            f"{len(files)} {option} for {len(request.models)} --model; expected one for each, in the same order",
+            f"Or put each beside its network, {beside}.",
+        )
+    return [str(Path(file).absolute()) for file in files]
 
 
 def open_networks(request: Request, registry: Registry) -> dict[str, Segmenter]:
     """name -> network; two of one name are an error."""
     networks: dict[str, Segmenter] = {}
-    for source, card in model_sources(request):
-        network = registry.adapter(source).open(source, Path(card) if card else None, request.device)
+    for source in model_sources(request):
+        network = source.open(registry, request.device)
         if network.name in networks:
             raise UsageError(
                 f"two networks are called '{network.name}'", "Give each a name of its own in its model card."

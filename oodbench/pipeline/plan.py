@@ -147,14 +147,15 @@ def make_plan(request: Request, registry: Registry, progress: Progress, photogra
         networks=tuple(
             NetworkRecord(
                 name=n.name,
-                source=str(Path(source).absolute()) if Path(source).exists() else source,
-                card=card,
+                source=source.recorded(),
+                card=source.card,
+                checkpoint=source.checkpoint,
                 digest=n.digest,
                 device=n.device,
                 expected_miou=n.expected.miou,
                 expected_mean_confidence=n.expected.mean_confidence,
             )
-            for (source, card), n in zip(model_sources(request), networks.values(), strict=True)
+            for source, n in zip(model_sources(request), networks.values(), strict=True)
         ),
         scorers=tuple(scorer_records),
         skipped=tuple(skipped),

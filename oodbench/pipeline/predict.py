@@ -73,6 +73,7 @@ def predict(
     method: str = METHOD,
     model: str | Path = MODEL,
     model_card: str | Path | None = None,
+    checkpoint: str | Path | None = None,
     id_data: Several = (),
     id_limit: int | None = None,
     device: Literal["auto", "cpu", "cuda"] = "auto",
@@ -88,7 +89,7 @@ def predict(
     Args:
         images: a folder of photographs, or one.
         method: the method, as `NAME` or `NAME:key=value,...`.
-        model, model_card: the network and what describes it.
+        model, model_card, checkpoint: the network, what describes it, and its weights where they lie apart.
         id_data, id_limit, device, seed, plugins, progress: as `oodbench.run`.
         out: the folder for maps and pictures; by default one under runs/ that follows from the plan.
         form: a leaderboard's format, in which each image is written instead of maps, pictures and shares; `--format`.
@@ -101,6 +102,7 @@ def predict(
         methods=(method,),
         models=(str(model),),
         model_cards=() if model_card is None else (str(model_card),),
+        checkpoints=() if checkpoint is None else (str(checkpoint),),
         id_data=several(id_data),
         id_limit=id_limit,
         device=device,

@@ -42,11 +42,12 @@ class RootsRecord(_Record):
 
 
 class NetworkRecord(_Record):
-    """A network of the plan."""
+    """A network of the plan; plans of older versions know of no checkpoints apart."""
 
     name: str
     source: str
     card: str | None
+    checkpoint: str | None = None
     digest: str
     device: str
     expected_miou: float | None

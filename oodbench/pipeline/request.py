@@ -36,6 +36,7 @@ class Request(BaseModel):
     methods: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
     model_cards: tuple[str, ...] = ()
+    checkpoints: tuple[str, ...] = ()
     benchmarks: tuple[str, ...] = ()
     data: tuple[str, ...] = ()
     id_data: tuple[str, ...] = ()

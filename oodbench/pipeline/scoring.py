@@ -64,14 +64,32 @@ def score_output(
     for key, method in methods.items():
         if isinstance(method, GridMethod):
             start = time.perf_counter()
-            with _blamed(method):
-                grid = method.grid_score(output).cpu().numpy()  # [N, h, w]
-            for frame, size, score in zip(frames, sizes, grid, strict=True):
-                frame.scores[key] = resize_score(_checked(score, score.shape, method), size, scoring.resize)
+            for frame, size, score in zip(frames, sizes, _grid_scores(output, method, scoring), strict=True):
+                frame.scores[key] = resize_score(score, size, scoring.resize)
             cost.add(key, time.perf_counter() - start)
     for index, (frame, size) in enumerate(zip(frames, sizes, strict=True)):
         _score_pixels(output, index, size, pixel_methods, scoring, frame, cost)
     return frames, cost
+
+
+def _grid_scores(output: SegmenterOutput, method: GridMethod, scoring: Scoring) -> Sequence[ScoreMap]:
+    """One score map a frame: on the network's grid; of windows, their scores' average, on the pixels of the image."""
+    if output.windows is None:
+        with _blamed(method):
+            grid = method.grid_score(output).cpu().numpy()  # [N, h, w]
+        return [_checked(score, score.shape, method) for score in grid]
+    height, width = output.windows.size
+    total: list[ScoreMap] = []
+    count = np.zeros((height, width), np.float32)
+    for window in output.windows.parts:
+        scores = _grid_scores(window.output, method, scoring)
+        total = total or [np.zeros((height, width), np.float32) for _ in scores]
+        place = (slice(window.top, window.top + window.height), slice(window.left, window.left + window.width))
+        rows, columns = count[place].shape
+        for whole, score in zip(total, scores, strict=True):
+            whole[place] += resize_score(score, (window.height, window.width), scoring.resize)[:rows, :columns]
+        count[place] += 1
+    return [whole / count for whole in total]
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from oodbench.errors import DataError, DataNotFoundError, NotStoredError, Oodben
 from oodbench.metrics import PROTOCOLS
 from oodbench.pipeline.evaluate import measure
 from oodbench.pipeline.frames import inspect
+from oodbench.pipeline.lookup import ModelSource
 from oodbench.pipeline.progress import Progress, Silent
 from oodbench.pipeline.record import NetworkRecord, ScorerRecord, SetRecord
 from oodbench.pipeline.view import Run, load
@@ -84,8 +85,8 @@ class _Verification:
         if any(scorer.given for scorer in self._record.scorers):
             return Checked("not checked", what, "there is none, the scores were given")
         try:
-            card = Path(network.card) if network.card else None
-            found = self._run.registry.adapter(network.source).open(network.source, card, "cpu").digest
+            named = ModelSource(network.source, network.card, network.checkpoint)
+            found = named.open(self._run.registry, "cpu").digest
         except OodbenchError as error:
             return Checked("not checked", what, f"it can't be opened: {error.problem}")
         return _digests(what, "weights and card", found, network.digest)

@@ -10,8 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from oodbench.contracts import Calibration, Row, Strata
-from oodbench.errors import RunFolderError, UnknownNameError
+from oodbench.class_sets import CLASS_SETS
+from oodbench.contracts import (
+    Calibration,
+    ComparisonOfRows,
+    Contamination,
+    MethodCard,
+    PublishedRow,
+    Row,
+    Scoring,
+    Strata,
+)
+from oodbench.errors import NotComparableError, NotStoredError, RunFolderError, UnknownNameError
 from oodbench.metrics import POOLED, PROTOCOLS, Sketch
 from oodbench.pipeline.calibrate import calibration_name
 from oodbench.pipeline.details import take_in_and_look_again
@@ -19,10 +29,10 @@ from oodbench.pipeline.evaluate import evaluate, read_result, result, row_key
 from oodbench.pipeline.frames import inspect
 from oodbench.pipeline.progress import Progress, Silent
 from oodbench.pipeline.record import PHOTOGRAPHS, PlanRecord, ScorerRecord, SetRecord
-from oodbench.pipeline.store import MAPS, Store
+from oodbench.pipeline.store import MAPS, Store, predictions_key
 from oodbench.pipeline.unlabelled import unlabelled_notes
 from oodbench.registry import Registry
-from oodbench.types import AnomalyLabels, Frame, RGBImage, ScoreMap
+from oodbench.types import AnomalyLabels, Frame, RGBImage, ScoreMap, SemanticLabels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,6 +93,18 @@ class Run:
     def notes(self) -> Sequence[str]:
         return unlabelled_notes(self.record, self.rows, self.store)
 
+    @property
+    def published(self) -> Sequence[PublishedRow]:
+        """None: a run has its own rows alone; oodbench.pipeline.shown puts others beside them."""
+        return ()
+
+    def contamination(self, row: Row) -> Contamination:
+        """As the method's card says; without one nothing is known."""
+        card = self.card(row)
+        if card is None:
+            return Contamination()
+        return Contamination(retraining=card.retraining, extra_network=card.extra_network, ood_data=card.ood_data)
+
     def table(self) -> pd.DataFrame:
         """One row a network, method and benchmark; metrics as fractions, NaN where undefined."""
         import pandas as pd
@@ -112,6 +134,10 @@ class Run:
         read = self._frame(benchmark, frame).read_anomaly_labels
         return None if read is None else read()
 
+    def semantic_labels(self, benchmark: str, frame: str) -> SemanticLabels | None:
+        read = self._frame(benchmark, frame).read_semantic_labels
+        return None if read is None else read()
+
     def known_labels(self, benchmark: str, frame: str) -> AnomalyLabels:
         """Of a frame that has some.
 
@@ -124,8 +150,20 @@ class Run:
         return labels
 
     def score(self, row: Row, frame: str) -> ScoreMap:
-        key = next(record.key for record in self._set(row.benchmark).frames if record.id == frame)
-        return self.store.read_map("scores", self._scorer_key(row), key)
+        return self.store.read_map("scores", self._scorer_key(row), self._frame_key(row.benchmark, frame))
+
+    def prediction(self, row: Row, frame: str) -> SemanticLabels | None:
+        network = next(network for network in self.record.networks if network.name == row.network)
+        classes = CLASS_SETS.get(self.record.classes or "")
+        key = predictions_key(network.digest, Scoring(**self.record.scoring))
+        try:
+            values = self.store.read_map("predictions", key, self._frame_key(row.benchmark, frame))
+        except NotStoredError:
+            return None
+        return None if classes is None else SemanticLabels(values, classes)
+
+    def _frame_key(self, benchmark: str, frame: str) -> str:
+        return next(record.key for record in self._set(benchmark).frames if record.id == frame)
 
     def calibration(self, row: Row) -> Calibration | None:
         part = self.record.calibrate
@@ -149,6 +187,21 @@ class Run:
             self._look_again(row)
             content = self.store.read_json(name)
         return None if content is None else Strata.model_validate(content)
+
+    def card(self, row: Row) -> MethodCard | None:
+        scorer = self._scorer(row)
+        try:
+            return None if scorer.given is not None else self.registry.method(scorer.spec).card
+        except UnknownNameError:
+            return None
+
+    def comparisons(self) -> Sequence[ComparisonOfRows]:
+        from oodbench.pipeline.compare import compare_methods  # which knows this module
+
+        try:
+            return compare_methods(self)
+        except (NotComparableError, NotStoredError):
+            return ()
 
     def stored_row(self, row: Row) -> Row | None:
         """The row as the file in rows/ has it; None where there is none."""

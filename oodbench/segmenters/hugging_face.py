@@ -17,14 +17,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 
-from oodbench.class_sets import CLASS_SETS
 from oodbench.contracts import Adapter, AdapterCard, Capabilities, Expected, Needs, Segmenter
 from oodbench.errors import MissingExtraError, ModelError
 from oodbench.files import digest_bytes, digest_file
 from oodbench.segmenters.embedded import choose_device
-from oodbench.segmenters.model_card import Classes, ExpectedQuality, Preprocessing, read_toml
+from oodbench.segmenters.masks import semantic_maps
+from oodbench.segmenters.model_card import PartialCard, Preprocessing, classes_named, read_toml
 from oodbench.types import ClassMaps, RGBImage, SegmenterOutput
 
 if TYPE_CHECKING:
@@ -42,17 +41,6 @@ _MASKS = {"mask2former": "Mask2FormerForUniversalSegmentation"}
 _KNOWN = _SOFTMAX | _MASKS
 
 
-class TransformersCard(BaseModel):
-    """The model card; it may be left out, and each of its fields with it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: str | None = None
-    input: Preprocessing | None = None
-    classes: Classes | None = None
-    expected: ExpectedQuality = ExpectedQuality()
-
-
 class TransformersAdapter(Adapter):
     """A folder as `save_pretrained` writes it, or a name on the hub."""
 
@@ -67,7 +55,7 @@ class TransformersAdapter(Adapter):
         except ImportError as error:
             raise MissingExtraError(f"--model {source}", "transformers", error) from None
         folder = _fetched(source) if source.startswith(_HUB) else Path(source)
-        described = read_toml(card, TransformersCard, "--model-card names it.") if card else TransformersCard()
+        described = read_toml(card, PartialCard, "--model-card names it.") if card else PartialCard()
         return TransformersSegmenter(folder, source.removeprefix(_HUB), described, device)
 
 
@@ -75,7 +63,7 @@ class TransformersSegmenter(Segmenter):
     """One network of the transformers library."""
 
     def __init__(
-        self, folder: Path, source: str, card: TransformersCard, device: Literal["auto", "cpu", "cuda"] = "cpu"
+        self, folder: Path, source: str, card: PartialCard, device: Literal["auto", "cpu", "cuda"] = "cpu"
     ) -> None:
         self._folder, self._source = folder, source
         self.name = card.name or Path(source).name
@@ -86,7 +74,7 @@ class TransformersSegmenter(Segmenter):
         self._network = _loaded(folder, _KNOWN[config["model_type"]]).eval().to(self.device)
         labels: Mapping[int, str] = self._network.config.id2label
         self._names = [str(labels[index]) for index in sorted(labels)]
-        self.classes, self._order = (card.classes or _classes(folder, self._names)).resolve()
+        self.classes, self._order = (card.classes or classes_named(self._names, folder / "config.json")).resolve()
         if len(self._names) != len(self.classes):
             raise ModelError(
                 f"{folder}: {len(self._names)} classes; expected the {len(self.classes)} of {self.classes.name}"
@@ -113,7 +101,8 @@ class TransformersSegmenter(Segmenter):
         images = torch.from_numpy(np.stack(batch)).to(self.device)
         if self._masks:
             output = self._network(pixel_values=images)
-            maps, features = _semantic_maps(output), {"pixel-decoder": output.pixel_decoder_last_hidden_state}
+            maps = semantic_maps(output.class_queries_logits, output.masks_queries_logits)
+            features = {"pixel-decoder": output.pixel_decoder_last_hidden_state}
         else:
             with _input_of(self._network.decode_head.classifier) as seen:
                 maps = self._network(pixel_values=images).logits
@@ -144,15 +133,6 @@ class TransformersSegmenter(Segmenter):
 
 def _asked(needs: Needs) -> bool:
     return needs.class_maps or needs.logits
-
-
-def _semantic_maps(output: Any) -> Tensor:
-    """[N, C, h, w] from Q queries: class logits [N, Q, C + 1] (last: no-object) and mask logits [N, Q, h, w]."""
-    classes = output.class_queries_logits.softmax(dim=-1)[..., :-1]
-    maps = torch.einsum("nqc,nqhw->nchw", classes, output.masks_queries_logits.sigmoid())
-    # A pixel that no query claims has a sum near zero: there all classes are as likely.
-    maps = maps + torch.finfo(maps.dtype).tiny
-    return maps / maps.sum(dim=1, keepdim=True)
 
 
 @contextmanager
@@ -216,23 +196,6 @@ def _loaded(folder: Path, architecture: str) -> Any:
             "Give the folder of a network that was trained for semantic segmentation, not of its backbone alone.",
         )
     return made
-
-
-def _classes(folder: Path, names: Sequence[str]) -> Classes:
-    """The class set with these names, in any order and spelling of case, '-' and '_'."""
-
-    def plain(name: str) -> str:
-        return name.lower().replace("_", " ").replace("-", " ")
-
-    for known in CLASS_SETS.values():
-        spelled = {plain(name): name for name in known.names}
-        if {plain(name) for name in names} == set(spelled) and len(names) == len(known):
-            return Classes(set=known.name, order=tuple(spelled[plain(name)] for name in names))
-    raise ModelError(
-        f"{folder / 'config.json'}: its {len(names)} classes ({', '.join(names[:3])}, ...) are of no known class set; "
-        f"known: {', '.join(CLASS_SETS)}",
-        "Where the config has no names, say the set in a model card: [classes] set = ..., order = [...].",
-    )
 
 
 def _preparation(

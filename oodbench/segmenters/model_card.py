@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -115,6 +116,36 @@ class ModelCard(_Section):
     classes: Classes
     outputs: Outputs
     expected: ExpectedQuality = ExpectedQuality()
+
+
+class PartialCard(_Section):
+    """The model card of a network that says itself what it is: it may be left out, and each of its fields with it."""
+
+    name: str | None = None
+    input: Preprocessing | None = None
+    classes: Classes | None = None
+    expected: ExpectedQuality = ExpectedQuality()
+
+
+def classes_named(names: Sequence[str], where: Path) -> Classes:
+    """The class set with these names, in any order and spelling of case, '-' and '_'.
+
+    Raises:
+        ModelError: there is none; `where` is the file that has the names.
+    """
+
+    def plain(name: str) -> str:
+        return " ".join(name.lower().replace("_", " ").replace("-", " ").split())
+
+    for known in CLASS_SETS.values():
+        spelled = {plain(name): name for name in known.names}
+        if {plain(name) for name in names} == set(spelled) and len(names) == len(known):
+            return Classes(set=known.name, order=tuple(spelled[plain(name)] for name in names))
+    raise ModelError(
+        f"{where}: its {len(names)} classes ({', '.join(names[:3])}, ...) are of no known class set; "
+        f"known: {', '.join(CLASS_SETS)}",
+        "Where the names are others, say the set in a model card: [classes] set = ..., order = [...].",
+    )
 
 
 Card = TypeVar("Card", bound=BaseModel)

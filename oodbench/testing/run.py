@@ -8,8 +8,21 @@ from typing import Any
 
 import numpy as np
 
-from oodbench.contracts import Calibration, Mistake, Row, Strata, Stratum, Threshold
-from oodbench.types import AnomalyLabels, RGBImage, ScoreMap
+from oodbench.contracts import (
+    Calibration,
+    ComparedRow,
+    ComparisonOfRows,
+    Contamination,
+    Difference,
+    MethodCard,
+    Mistake,
+    PublishedRow,
+    Row,
+    Strata,
+    Stratum,
+    Threshold,
+)
+from oodbench.types import CITYSCAPES_19, VOID, AnomalyLabels, RGBImage, ScoreMap, SemanticLabels
 
 LEVELS = np.array([0.0, 0.5, 0.9, 0.99, 0.999, 0.9999, 1.0])
 """Of the calibration."""
@@ -49,6 +62,7 @@ class HandmadeRun:
         labelled: bool = True,
         quality: Mapping[str, Mapping[str, Any]] | None = None,
         notes: Sequence[str] = (),
+        published: Sequence[PublishedRow] = (),
     ) -> None:
         self.folder = Path("nowhere")
         self.rows = rows
@@ -56,6 +70,13 @@ class HandmadeRun:
         self.labelled = labelled
         self.quality = quality or {}
         self.notes = notes
+        self.published = published
+
+    def contamination(self, row: Row) -> Contamination:
+        """`outlier` has seen outliers, the others have had nothing; nothing is known of scores that were given."""
+        if row.method == "given":
+            return Contamination()
+        return Contamination(retraining=False, extra_network=False, ood_data=row.method == "outlier")
 
     def frames(self, benchmark: str) -> Sequence[str]:
         """Names that have to be escaped."""
@@ -76,9 +97,22 @@ class HandmadeRun:
         values[35:] = 255
         return AnomalyLabels(values) if self.labelled else None
 
+    def semantic_labels(self, benchmark: str, frame: str) -> SemanticLabels | None:
+        """Road below, sky above."""
+        values = np.full((40, 80), 10, np.uint8)
+        values[20:] = 0
+        return SemanticLabels(values, CITYSCAPES_19) if self.labelled else None
+
     def score(self, row: Row, frame: str) -> ScoreMap:
         """From -1 on the left to 5 on the right."""
         return np.tile(np.linspace(-1, 5, 80, dtype=np.float32), (40, 1))
+
+    def prediction(self, row: Row, frame: str) -> SemanticLabels | None:
+        """Cars in the place of the road; void in the last column."""
+        values = np.full((40, 80), 10, np.uint8)
+        values[20:] = 13
+        values[:, -1] = VOID
+        return SemanticLabels(values, CITYSCAPES_19)
 
     def calibration(self, row: Row) -> Calibration | None:
         """The scores 0 to 6 at `LEVELS`."""
@@ -106,3 +140,41 @@ class HandmadeRun:
             ),
             mistakes=(Mistake(name="<road>&_%", pixels=40, called=called),),
         )
+
+    def card(self, row: Row) -> MethodCard | None:
+        """One for each method; none of scores that were given."""
+        return None if row.method == "given" else MethodCard(name=row.method, title=row.label, paper="P", url="U")
+
+    def comparisons(self) -> Sequence[ComparisonOfRows]:
+        """AP on the first benchmark: nothing tells the first two rows apart, and the others are worse."""
+        first = self.rows[0]
+        rows = [row for row in self.rows if row.benchmark == first.benchmark and row.metrics["AP"] is not None]
+        if len(rows) < 2:
+            return ()
+        rows.sort(key=lambda row: -(row.metrics["AP"] or 0))
+        best = rows[0].metrics["AP"] or 0
+        entries = []
+        for place, row in enumerate(rows):
+            value = row.metrics["AP"] or 0
+            difference = Difference(value - best, (value - best - 0.05, value - best + 0.01), 0.001) if place else None
+            bounds = (value / 2, value + 0.05)
+            entries.append(
+                ComparedRow(
+                    row.network,
+                    row.label,
+                    value,
+                    bounds,
+                    1 if place < 2 else 2,
+                    difference,
+                    (0.5 if place == 1 else 0.01) if place else None,
+                    place > 1,
+                )
+            )
+        pairs = len(rows) * (len(rows) - 1) // 2
+        apart = tuple((0, place) for place in range(2, len(rows)))
+        return (
+            ComparisonOfRows(
+                first.benchmark, first.protocol["name"], "AP", "frames", 3, 9999, f"{rows[0].label} / net", pairs,
+                tuple(entries), (), apart,
+            ),
+        )  # fmt: skip

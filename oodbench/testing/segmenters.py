@@ -74,12 +74,16 @@ class AdapterContract(PluginContract):
         assert network.digest == self.network(tmp_path).digest, f"{self.name}: opened twice, another digest"
 
     def test_it_gives_what_it_says_it_can(self, tmp_path: Path) -> None:
-        """Class maps N x C of its kind and features by role: float32, finite, whether asked for together or alone."""
+        """Class maps N x C of its kind and features by role: float32, finite, whether asked for together or alone.
+
+        The classifier, where it has one, makes the class maps of the features.
+        """
         network = self.network(tmp_path)
         batch = [network.prepare(image) for image in _images()]
         for needs in _each(network):
             output = network.forward(batch, needs)
             self._check_class_maps(network, output, needs, len(batch))
+            self._check_classifier(network, output)
             for role in needs.features:
                 assert role in output.features, f"{self.name}: no features '{role}', which its capabilities name"
                 self._check_maps(output.features[role], f"features '{role}'", len(batch))
@@ -134,6 +138,19 @@ class AdapterContract(PluginContract):
             assert torch.allclose(total, torch.ones_like(total), atol=1e-3), (
                 f"{self.name}: posteriors add up to {float(total.min()):.3g}..{float(total.max()):.3g}; expected 1"
             )
+
+    def _check_classifier(self, network: Segmenter, output: SegmenterOutput) -> None:
+        layer, maps = network.classifier(), output.class_maps
+        if layer is None or maps is None or "penultimate" not in output.features:
+            return
+        features = output.features["penultimate"]
+        if features.shape[2:] != maps.values.shape[2:]:
+            return  # the network brings its maps to another size
+        made = torch.einsum("cd,ndhw->nchw", layer.weight, features) + layer.bias[:, None, None]
+        difference = float((made - maps.values).abs().max())
+        assert difference <= self.tolerance * max(1.0, float(maps.values.abs().max())), (
+            f"{self.name}: its classifier makes other class maps of the features 'penultimate', by {difference:.3g}"
+        )
 
     def _check_maps(self, maps: torch.Tensor, what: str, count: int) -> None:
         assert maps.dtype == torch.float32, f"{self.name}: {what} are {maps.dtype}; expected float32"

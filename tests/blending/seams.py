@@ -1,10 +1,13 @@
 """Can a small classifier tell pasted ordinary things from those that were there, by patches along their borders?
 
-A random forest and a logistic regression see profiles across the border. They are asked about the things in one frame
-and about things of a second one that were pasted there, and have learned from the other frames and their things alone:
-with few frames they would otherwise know the cars themselves. Both kinds have the same number of patches for each
-frame, side of the border (foot or not) and surface beyond it (ground or not), so that it is the seam that counts and
-not where things stand. Borders are those of the matte for both, moved across by up to three pixels.
+Two classifiers see what `patches.py` measures. They are asked about the things in one frame and about things of a
+second one that were pasted there, and have learned from the other frames and their things alone: with few frames they
+would otherwise know the cars themselves.
+
+It is the seam that counts, not what is on its sides. Therefore both kinds are things of the same classes, whole in the
+picture, at borders where nothing stands nearer; and they have the same number of patches for each frame, side (foot or
+not), surface beyond the border, and octave of height in pixels. Borders are those of the matte for both, moved across
+by up to three pixels, since that of what was there is known no better.
 
     python tests/blending/seams.py CITYSCAPES
 """
@@ -18,6 +21,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from patches import AROUND, Window, features, windows
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -30,25 +34,26 @@ from oodbench.blending.look import Look, look_of
 from oodbench.blending.matte import MARGIN, matte
 from oodbench.blending.ordinary import ordinary
 from oodbench.blending.placing import find_place
-from oodbench.blending.things import ORDINARY, things
+from oodbench.blending.things import BESIDE, ORDINARY, ROADS, mask, things
 from oodbench.contracts import Roots
 from oodbench.registry import Registry
 from oodbench.types import Frame, RGBImage, SemanticLabels
 from oodbench.worlds.dice import Dice
 
-REACH, ALONG, JITTER, SMALLEST, TIMES = 8, 4, 3, 40, 2
+SMALLEST, TIMES, MOST = 40, 2, 600
 Paste = Callable[["Shot", Cutout, Place, Dice], tuple[np.ndarray, np.ndarray]]
 """(frame, what, where) -> the image, and a mask of its box."""
 
 
 @dataclass(frozen=True)
 class Shot:
-    """A frame with all that is measured of it."""
+    """A frame with all that is measured of it; `surfaces` [H, W] is road, beside it, things, or all else."""
 
     image: RGBImage
     labels: SemanticLabels
     ground: Ground
     look: Look
+    surfaces: np.ndarray
     cutouts: Sequence[Cutout]
 
 
@@ -57,73 +62,8 @@ def shot(frame: Frame) -> Shot:
     image, labels = frame.read_image(), frame.read_semantic_labels()
     ground = ground_of(labels, image.shape[:2])
     look = look_of(image, ground)
-    return Shot(image, labels, ground, look, tuple(ordinary(image, labels, ground, look)))
-
-
-def profiles(
-    image: np.ndarray, inside: np.ndarray, left: int, top: int, dice: Dice, most: int
-) -> Iterator[tuple[str, np.ndarray]]:
-    """(cell, features) of patches along the border of a mask whose corner is at (left, top)."""
-    pixels = image.astype(np.float32, copy=False)
-    margin = REACH + JITTER + 2
-    padded = np.pad(inside.astype(np.uint8), margin)
-    signed = cv2.distanceTransform(padded, cv2.DIST_L2, 5) - cv2.distanceTransform(1 - padded, cv2.DIST_L2, 5)
-    smooth = cv2.GaussianBlur(signed, (0, 0), 2.0)
-    down, right = np.gradient(smooth)
-    border = np.argwhere((padded > 0) & (signed <= 1.0))
-    for _ in range(most):
-        row, column = border[dice.integer(0, len(border) - 1)]
-        normal = -np.array([right[row, column], down[row, column]])
-        length = float(np.hypot(*normal))
-        if length < 0.5:
-            continue
-        normal /= length
-        tangent = np.array([-normal[1], normal[0]])
-        shift = dice.uniform(-JITTER, JITTER)
-        across = np.arange(-REACH, REACH + 1)[:, None] + shift
-        along = np.arange(-ALONG, ALONG + 1)[None, :]
-        x = (column - margin + left + across * normal[0] + along * tangent[0]).astype(np.float32)
-        y = (row - margin + top + across * normal[1] + along * tangent[1]).astype(np.float32)
-        if x.min() < 1 or y.min() < 1 or x.max() > image.shape[1] - 2 or y.max() > image.shape[0] - 2:
-            continue
-        foot = "foot" if normal[1] > 0.7 else "side"
-        yield (
-            f"{foot} {int(x[-1, ALONG])} {int(y[-1, ALONG])}",
-            features(cv2.remap(pixels, x, y, cv2.INTER_LINEAR)),
-        )
-
-
-def features(patch: np.ndarray) -> np.ndarray:
-    """Of a patch [across, along, 3], from inside to outside."""
-    grey = patch.mean(axis=2)
-    level = np.abs(grey).mean() + 5.0
-    across, along = np.abs(np.diff(grey, axis=0)), np.abs(np.diff(grey, axis=1))
-    bend = np.abs(np.diff(grey, n=2, axis=0))
-    mean = grey.mean(axis=1)
-    edge = np.abs(np.diff(mean))
-    tint = patch.mean(axis=1) - grey.mean(axis=1, keepdims=True)
-    ripple = grey - cv2.blur(grey, (3, 3))
-    third = len(grey) // 3
-    return np.concatenate(
-        [
-            across.mean(axis=1) / level,
-            along.mean(axis=1) / level,
-            bend.mean(axis=1) / level,
-            np.sort(edge)[::-1][:6] / level,
-            np.sort(bend.ravel())[::-1][::12] / level,
-            [edge.argmax() - REACH, edge.max() / max(edge.sum(), 1e-3), bend.max() / max(across.max(), 1e-3)],
-            [ripple[:third].std(), ripple[third : 2 * third].std(), ripple[-third:].std()],
-            np.abs(np.diff(tint, axis=0)).max(axis=0),
-            tint[:third].mean(axis=0) - tint[-third:].mean(axis=0),
-            [mean[:third].mean() - mean[-third:].mean(), mean.min(), mean.max()],
-        ]
-    )
-
-
-def cell(where: str, ground: Ground) -> str:
-    foot, column, row = where.split()
-    floor = ground.road | ground.walks
-    return f"{foot} {'ground' if floor[int(row), int(column)] else 'other'}"
+    kinds = [mask(labels, names) for names in (ROADS, BESIDE, ORDINARY)]
+    return Shot(image, labels, ground, look, np.select(kinds, [1, 2, 3]), tuple(ordinary(image, labels, ground, look)))
 
 
 @dataclass(frozen=True)
@@ -132,26 +72,34 @@ class Patch:
 
     frame: int
     source: int | None
-    cell: str
-    values: np.ndarray
+    cell: tuple[bool, int, int]
+    window: Window
 
 
-def there(shots: Sequence[Shot], index: int, dice: Dice, most: int) -> Iterator[Patch]:
-    """Patches of the things that are in a frame."""
+def cell(window: Window, shot: Shot, height: int, bottom: int) -> tuple[bool, int, int] | None:
+    """Foot or not, surface beyond, octave of height; None where something nearer stands beyond."""
+    at = window.beyond(AROUND / 2)
+    if not (0 <= at[0] < shot.ground.size[0] and 0 <= at[1] < shot.ground.size[1]):
+        return None
+    if shot.ground.standing[at] > bottom:
+        return None
+    return window.normal[1] > 0.7, int(shot.surfaces[at]), min(int(np.log2(height / SMALLEST)), 2)
+
+
+def there(shots: Sequence[Shot], index: int, kinds: Iterable[str], dice: Dice) -> Iterator[Patch]:
+    """Patches of the things of these kinds that are in a frame."""
     shot = shots[index]
-    found = [
-        thing
-        for thing in things(shot.labels, tuple(ORDINARY))
-        if thing.height >= SMALLEST and whole(thing, shot.ground.size)
-    ]
-    for thing in found:
+    for thing in things(shot.labels, kinds):
+        if thing.height < SMALLEST or not whole(thing, shot.ground.size):
+            continue
         inside = matte(shot.image, thing)[1] >= OPAQUE
-        corner = (thing.left - MARGIN, thing.top - MARGIN)
-        for where, values in profiles(shot.image, inside, *corner, dice, most // len(found)):
-            yield Patch(index, None, cell(where, shot.ground), values)
+        for window in windows(shot.image, inside, thing.left - MARGIN, thing.top - MARGIN, dice, MOST):
+            where = cell(window, shot, thing.height, thing.bottom)
+            if where is not None:
+                yield Patch(index, None, where, window)
 
 
-def pasted(shots: Sequence[Shot], index: int, paste: Paste, dice: Dice, most: int) -> Iterator[Patch]:
+def pasted(shots: Sequence[Shot], index: int, paste: Paste, dice: Dice) -> Iterator[Patch]:
     """Patches of the things of every other frame, pasted into this one, one at a time."""
     shot = shots[index]
     others = [(source, cutout) for source, other in enumerate(shots) if source != index for cutout in other.cutouts]
@@ -160,44 +108,59 @@ def pasted(shots: Sequence[Shot], index: int, paste: Paste, dice: Dice, most: in
         if place is None or place.height < SMALLEST:
             continue
         image, inside = paste(shot, cutout, place, dice)
-        for where, values in profiles(image, inside, place.left, place.top, dice, most // (TIMES * len(others))):
-            yield Patch(index, source, cell(where, shot.ground), values)
+        for window in windows(image, inside, place.left, place.top, dice, MOST // TIMES):
+            where = cell(window, shot, place.height, place.bottom)
+            if where is not None:
+                yield Patch(index, source, where, window)
 
 
-def balanced(patches: Iterable[Patch]) -> tuple[np.ndarray, np.ndarray]:
-    """Values and kinds (1: pasted), as many of either kind in each frame and cell."""
-    groups: dict[tuple[int, str], tuple[list[np.ndarray], list[np.ndarray]]] = {}
+def balanced(patches: Iterable[Patch], dice: Dice, most: int) -> tuple[list[Window], np.ndarray]:
+    """Windows and kinds (1: pasted), as many of either kind in each frame and cell, and no more than `most`."""
+    groups: dict[tuple[int, tuple[bool, int, int]], tuple[list[Window], list[Window]]] = {}
     for patch in patches:
         pair = groups.setdefault((patch.frame, patch.cell), ([], []))
-        pair[patch.source is not None].append(patch.values)
-    values, kinds = [], []
+        pair[patch.source is not None].append(patch.window)
+    found: list[Window] = []
+    kinds: list[int] = []
     for pair in groups.values():
-        count = min(map(len, pair))
+        count = min(*map(len, pair), most)
         for kind, own in enumerate(pair):
-            values += own[:count]
+            order = np.argsort(dice.uniforms(len(own)))[:count]
+            found += [own[place] for place in order]
             kinds += [kind] * count
-    return np.array(values), np.array(kinds)
+    return found, np.array(kinds)
 
 
-def accuracy(shots: Sequence[Shot], paste: Paste, seed: int = 0, most: int = 320) -> dict[str, float]:
+MODELS: dict[str, Callable[[], object]] = {
+    "random forest": lambda: RandomForestClassifier(60, min_samples_leaf=3, random_state=0),
+    "logistic regression": lambda: make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=2000)),
+}
+
+
+def accuracy(shots: Sequence[Shot], paste: Paste, seed: int = 0, most: int = 12) -> dict[str, float]:
     """Share of patches told right, by classifier, over all pairs of a frame and the source of what is pasted there."""
+    kinds = sorted({cutout.kind for shot in shots for cutout in shot.cutouts})
     patches: list[Patch] = []
     for index in range(len(shots)):
         dice = Dice(seed, index)
-        patches += [*there(shots, index, dice, most), *pasted(shots, index, paste, dice, most)]
-    models = {
-        "random forest": lambda: RandomForestClassifier(60, min_samples_leaf=3, max_depth=10, random_state=0),
-        "logistic regression": lambda: make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=2000)),
-    }
-    hits: dict[str, list[np.ndarray]] = {name: [] for name in models}
+        patches += [*there(shots, index, kinds, dice), *pasted(shots, index, paste, dice)]
+    seen: dict[int, np.ndarray] = {}
+
+    def values(found: list[Window]) -> np.ndarray:
+        new = [window for window in found if id(window) not in seen]
+        if new:
+            seen.update(zip(map(id, new), np.nan_to_num(features(new)), strict=True))
+        return np.stack([seen[id(window)] for window in found])
+
+    hits: dict[str, list[np.ndarray]] = {name: [] for name in MODELS}
     for index, source in sorted({(patch.frame, patch.source) for patch in patches if patch.source is not None}):
-        held = {index, source}
-        values, kinds = balanced(p for p in patches if p.frame not in held and p.source not in held)
-        asked, truth = balanced(p for p in patches if p.frame == index and p.source in (None, source))
-        if not len(truth) or not len(kinds):
+        held, dice = {index, source}, Dice(seed, index, source)
+        known, kinds_known = balanced((p for p in patches if p.frame not in held and p.source not in held), dice, most)
+        asked, truth = balanced((p for p in patches if p.frame == index and p.source in (None, source)), dice, most)
+        if not asked or not known:
             continue
-        for name, make in models.items():
-            hits[name].append(make().fit(values, kinds).predict(asked) == truth)
+        for name, make in MODELS.items():
+            hits[name].append(make().fit(values(known), kinds_known).predict(values(asked)) == truth)
     return {name: float(np.concatenate(own).mean()) for name, own in hits.items()}
 
 
@@ -218,11 +181,18 @@ def crude(shot: Shot, cutout: Cutout, place: Place, dice: Dice) -> tuple[np.ndar
     return image, inside
 
 
-if __name__ == "__main__":
+def main() -> None:
     splits = Registry().dataset("cityscapes").open(Roots((Path(sys.argv[1]),)))
-    taken = [shot(frame) for frame in splits["train"].frames]
+    taken = [shot(frame) for split in splits.values() for frame in split.frames]
     for paste in (crude, ours):
         found = [accuracy(taken, paste, seed) for seed in range(6)]
         for name in found[0]:
             own = [one[name] for one in found]
-            print(f"{paste.__name__}, {name}: {np.mean(own):.3f} ({min(own):.3f} to {max(own):.3f}), {len(own)} seeds")
+            print(
+                f"{paste.__name__}, {name}: {np.mean(own):.3f} ({min(own):.3f} to {max(own):.3f}), {len(own)} seeds",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -16,6 +16,7 @@ from oodbench.blending.ground import CAMERA_HEIGHT, Ground, ground_of
 from oodbench.blending.look import Look, look_of, white
 from oodbench.blending.matte import MARGIN, matte
 from oodbench.blending.placing import find_place
+from oodbench.blending.sensor import taken
 from oodbench.blending.things import things
 from oodbench.errors import DataError
 from oodbench.types import CITYSCAPES_19, VOID, SemanticLabels
@@ -111,15 +112,18 @@ def test_trimmed_by_hand() -> None:
 
 def test_what_is_measured_is_what_is_there() -> None:
     """Edges of known softness, to which the Sobel operator adds its own; noise of known strength on a plain ground."""
-    rng = np.random.default_rng(0)
     bars = np.full((200, 400), 60, np.float32)
     for start in range(0, 400, 40):
         bars[:, start : start + 20] = 200
     for sigma in (0.8, 1.6):
         soft = cv2.GaussianBlur(bars, (0, 0), sigma).astype(np.uint8)
         assert look_of(np.dstack([soft] * 3), FLAT).blur == pytest.approx((sigma**2 + 0.53) ** 0.5, abs=0.06)
-    plain = np.clip(100 + 3 * rng.normal(size=(200, 400, 3)), 0, 255).astype(np.uint8)
-    assert look_of(plain, FLAT).noise == pytest.approx(3, abs=0.6)
+    plain = np.full((200, 400, 3), 100, np.float32)
+    for noise, unlike in ((0.6, 0.0), (1.0, 0.4)):
+        seen = taken(plain, np.full((200, 400), noise, np.float32), Dice(1), unlike)
+        look = look_of((seen + 0.5).astype(np.uint8), FLAT)
+        assert look.noise == pytest.approx(noise, rel=0.15)
+        assert look.unlike == pytest.approx(unlike, abs=0.25)
 
 
 def test_haze_by_hand() -> None:
@@ -131,7 +135,7 @@ def test_haze_by_hand() -> None:
 
 
 def test_white_in_the_light_of_the_road() -> None:
-    look = Look(0.7, 1.0, np.zeros(3), np.full(3, 200.0), 0.0, 150.0)
+    look = Look(0.7, 1.0, 0.1, np.zeros(3), np.full(3, 200.0), 0.0, 150.0)
     assert white(np.array([38.0, 38.0, 38.0]), look) == pytest.approx([100, 100, 100])
     assert white(np.array([20.0, 38.0, 56.0]), look)[2] > 100 > white(np.array([20.0, 38.0, 56.0]), look)[0]
     assert white(np.array([100.0, 100.0, 100.0]), look) == pytest.approx([150, 150, 150])

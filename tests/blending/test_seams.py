@@ -1,4 +1,4 @@
-"""No outline gives pasted things away, on real frames."""
+"""Outlines give crude pastes away, and ours much less, on real frames."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from oodbench.registry import Registry
 
 
 @pytest.mark.slow
-def test_a_classifier_finds_crude_pastes_and_hardly_ours(real: Path) -> None:
+def test_a_classifier_finds_crude_pastes_and_ours_less_often(real: Path) -> None:
     # docs/blend.md has the means and the spread over six seeds.
-    frames = Registry().dataset("cityscapes").open(Roots((real,)))["train"].frames
-    shots = [shot(frame) for frame in frames]
-    assert max(accuracy(shots, crude).values()) >= 0.84
-    assert max(accuracy(shots, ours).values()) <= 0.65
+    splits = Registry().dataset("cityscapes").open(Roots((real,)))
+    shots = [shot(frame) for split in splits.values() for frame in split.frames]
+    assert min(accuracy(shots, crude).values()) >= 0.85
+    assert max(accuracy(shots, ours).values()) <= 0.77

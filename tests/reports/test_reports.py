@@ -14,8 +14,8 @@ from PIL import Image
 from oodbench.contracts import Calibration, Intervals
 from oodbench.drawing import colour_position
 from oodbench.registry import Registry
+from oodbench.reports.comparison import comparison_tables
 from oodbench.reports.heatmaps import draw, overlay
-from oodbench.reports.tables import comparison_tables
 from oodbench.testing import ReportContract
 from oodbench.testing.run import LEVELS, HandmadeRun, row
 

@@ -1,0 +1,40 @@
+"""What MMEngine's runner has to do for heads of ours on decoders of MMSegmentation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper, revert_sync_batchnorm
+from mmengine.runner import Runner
+
+from oodbench.segmenters.mmsegmentation.headed import HeadBearer
+
+
+class HeadHook(Hook):
+    """Lets each head move after the optimiser's step, before anything is saved."""
+
+    def before_train(self, runner: Runner) -> None:
+        """On a CPU statistics that are common to all GPUs, for which there is no code, are each process's own."""
+        if next(runner.model.parameters()).device.type == "cpu":
+            revert_sync_batchnorm(runner.model)
+
+    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+        """After each step."""
+        for _, bearer in _bearers(runner):
+            bearer.after_step()
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Say in `meta` how names in the state begin that are of use in training alone, and need not be shipped."""
+        checkpoint["meta"]["training_only"] = [
+            f"{name}.head.{prefix}" for name, bearer in _bearers(runner) for prefix in bearer.made_by.training_only()
+        ]
+
+
+def _bearers(runner: Runner) -> Iterator[tuple[str, HeadBearer]]:
+    """Each by its name in the network."""
+    network = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    for name, module in network.named_modules():
+        if isinstance(module, HeadBearer):
+            yield name, module

@@ -1,0 +1,45 @@
+"""Everything that the page's scripts know of a benchmark, as it is embedded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from oodbench.contracts import RunView
+from oodbench.drawing import COLOURS
+from oodbench.reports.html.crops import crops
+from oodbench.reports.html.frames import look_at_frames
+from oodbench.reports.html.pictures import packed
+from oodbench.reports.html.regions import SMALLEST
+from oodbench.reports.html.scorers import scorers
+
+
+def benchmark_data(run: RunView, benchmark: str, keep: Callable[[dict[str, Any]], int]) -> dict[str, Any]:
+    """Of one benchmark. `keep` takes a frame's pictures, and returns the frame's number on the page."""
+    numbers: list[int] = []
+    methods = scorers(run, benchmark)
+    found = look_at_frames(run, benchmark, methods, lambda pictures: numbers.append(keep(pictures)))
+    return {
+        "name": benchmark,
+        "frames": [frame | {"number": number} for frame, number in zip(found.frames, numbers, strict=True)],
+        "methods": [method.record() for method in methods],
+        "source": next((method.source for method in methods if method.source), ""),
+        "counts": packed(found.counts, np.uint32),
+        "stored": found.stored.astype(int).tolist(),
+        "overlaps": packed(found.overlaps, np.uint32),
+        "worst": [
+            {"objects": crops(run, benchmark, method, objects), "alarms": crops(run, benchmark, method, alarms)}
+            for method, objects, alarms in zip(methods, found.objects, found.alarms, strict=True)
+        ],
+        "smallest": SMALLEST,
+    }
+
+
+def colours() -> str:
+    """The colour scale of all figures, as 256 x 3 bytes: perceptually uniform, and read alike by colour-blind eyes."""
+    from matplotlib import colormaps
+
+    scale = colormaps[COLOURS](np.arange(256), bytes=True)[:, :3]
+    return packed(scale, np.uint8)

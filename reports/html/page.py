@@ -1,0 +1,126 @@
+"""Puts the page together and writes it: one file, or a folder where that would be too large."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from oodbench.contracts import CONTAMINATION, RunView
+from oodbench.files import write_atomically
+from oodbench.reports.html.answer import answer
+from oodbench.reports.html.collect import benchmark_data, colours
+from oodbench.reports.html.parts import COSTS, QUALITY, parts
+from oodbench.reports.html.provenance import provenance
+from oodbench.reports.html.strata import strata
+
+LARGEST = 60_000_000
+"""Bytes of frames' pictures in one file. With more, each frame's lie in a file of their own, beside the page."""
+
+_HERE = Path(__file__).parent / "page"
+_STYLES = ("base.css", "tables.css", "frames.css")
+_SCRIPTS = (
+    "data.js", "counts.js", "colours.js", "benchmarks.js", "table.js", "curves.js", "threshold.js", "pictures.js",
+    "viewer.js", "strip.js", "worst.js", "differ.js", "start.js",
+)  # fmt: skip
+
+
+def write_page(run: RunView, out: Path) -> list[Path]:
+    """Write the page into a folder; returns the files, the page first."""
+    made = [(part, answer(run, part), strata(run, part)) for part in parts(run)]
+    benchmarks = list(dict.fromkeys(part.benchmark for part, *_ in made))
+    with tempfile.TemporaryDirectory(prefix="oodbench-") as scratch:
+        spool = _Spool(Path(scratch))
+        data = {
+            "colours": colours(),
+            "benchmarks": [benchmark_data(run, benchmark, spool.keep) for benchmark in benchmarks],
+            "tables": {part.anchor: part.apart() for part, *_ in made},
+        }
+        beside = spool.size > LARGEST
+        style = "".join((_HERE / name).read_text(encoding="utf-8") for name in _STYLES)
+        script = "".join((_HERE / name).read_text(encoding="utf-8") for name in _SCRIPTS)
+        page = _environment().get_template("report.html.j2").generate(
+            title=run.folder.absolute().name,
+            policy=_policy(style, script, beside),
+            nonce=_nonce(script),
+            style=style,
+            script=script,
+            data=as_json(data | {"beside": beside}),
+            frames=() if beside else spool.texts(),
+            made=made,
+            benchmarks=benchmarks,
+            notes=run.notes,
+            provenance=provenance,
+            heads={
+                "quality": list(QUALITY.values()),
+                "cost": list(COSTS.values()),
+                "flags": list(CONTAMINATION.values()),
+            },
+        )  # fmt: skip
+        folder = out / "report" if beside else out
+        path = folder / ("index.html" if beside else "report.html")
+        files = [path]
+        if beside:
+            for number, text in enumerate(spool.texts()):
+                files.append(folder / "frames" / f"{number}.js")
+                content = f"oodbenchFrame({number}, {text});\n".encode()
+                write_atomically(files[-1], lambda file, content=content: file.write(content))  # type: ignore[misc]
+        write_atomically(path, lambda file: file.writelines(piece.encode() for piece in page))
+    return files
+
+
+def as_json(content: Any) -> str:
+    """For a script element: no character that could end it, whatever names are in the content."""
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+class _Spool:
+    """Frames' pictures on disk until it is known how large they are together."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._count, self.size = folder, 0, 0
+
+    def keep(self, pictures: dict[str, Any]) -> int:
+        """Take a frame's; returns its number on the page."""
+        text = as_json(pictures)
+        (self._folder / str(self._count)).write_text(text, encoding="utf-8")
+        self.size += len(text)
+        self._count += 1
+        return self._count - 1
+
+    def texts(self) -> Iterator[str]:
+        """All of them, in order."""
+        for number in range(self._count):
+            yield (self._folder / str(number)).read_text(encoding="utf-8")
+
+
+def _environment() -> Environment:
+    loader = FileSystemLoader(_HERE)
+    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+
+
+def _policy(style: str, script: str, beside: bool) -> str:
+    """The page's Content-Security-Policy: its own style and script, pictures that are in it, and no request at all.
+
+    Of a folder's page, the files with frames too, by a nonce: from file:// there is no origin to name.
+    """
+    scripts = [f"'sha256-{_hash(script)}'", *([f"'nonce-{_nonce(script)}'"] if beside else [])]
+    return (
+        f"default-src 'none'; script-src {' '.join(scripts)}; style-src 'sha256-{_hash(style)}'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _nonce(script: str) -> str:
+    return hashlib.sha256(script.encode()).hexdigest()[:32]

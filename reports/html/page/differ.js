@@ -1,0 +1,60 @@
+// Where one method calls anomalous what the other does not: counted at full resolution, each at its own threshold.
+
+const DIFFERENT_FRAMES = 6;
+const overlapping = new Map();
+
+function overlap(frame, kind, first, second) {
+  if (!overlapping.has(benchmark())) overlapping.set(benchmark(), wholeNumbers(benchmark().overlaps));
+  const size = benchmark().methods.length;
+  return overlapping.get(benchmark())[((frame * 2 + kind) * size + first) * size + second];
+}
+
+// Pixels that the first calls anomalous and the second does not.
+const alone = (frame, kind, first, second) => overlap(frame, kind, first, first) - overlap(frame, kind, first, second);
+
+function fillDiffer() {
+  const names = benchmark().methods.map((one) => one.name);
+  ["differ-first", "differ-second"].forEach((id, place) => {
+    byId(id).replaceChildren(...names.map((name, value) => element("option", { value: String(value) }, name)));
+    byId(id).value = String(place ? (chosen.method === 0 && names.length > 1 ? 1 : 0) : chosen.method);
+  });
+  byId("differ").hidden = names.length < 2;
+}
+
+function drawDiffer() {
+  const [first, second] = ["differ-first", "differ-second"].map((id) => Number(byId(id).value));
+  const methods = benchmark().methods;
+  if (methods.length < 2) return;
+  const by = (index, side) => [element("span", { class: `swatch ${side}` }), `${methods[index].name} alone`];
+  byId("differ-about").replaceChildren(...first === second ? ["Choose two."] : [
+    "Pixels that are called anomalous by ", ...by(first, "one"), " and by ", ...by(second, "other"),
+    `, each at its own threshold: ${methods[first].operating[0]?.title ?? "none"}.`,
+  ]);
+  const found = benchmark().frames.flatMap((_, frame) => {
+    if (first === second || !isStored(first, frame) || !isStored(second, frame)) return [];
+    const both = [ORDINARY, ANOMALOUS].flatMap((kind) => [alone(frame, kind, first, second), alone(frame, kind, second, first)]);
+    const pixels = both.reduce((sum, value) => sum + value);
+    return pixels ? [{ frame, both, pixels }] : [];
+  });
+  found.sort((a, b) => b.pixels - a.pixels);
+  byId("differ-frames").replaceChildren(...found.slice(0, DIFFERENT_FRAMES).map(({ frame, both }) => {
+    const [wrongFirst, wrongSecond, rightFirst, rightSecond] = both;
+    return frameTile(frame, { left: String(first), right: String(second) },
+      split("Anomalous", rightFirst, rightSecond), split("Ordinary", wrongFirst, wrongSecond));
+  }));
+}
+
+// Two numbers and a bar that they divide.
+function split(title, one, other) {
+  const bar = drawn("svg", { class: "split", "aria-hidden": "true" },
+    drawn("rect", { width: `${(100 * one) / (one + other || 1)}%`, height: "100%" }));
+  return element("span", { class: "pair" }, element("b", {}, title), bar,
+    element("span", {}, whole(one)), element("span", {}, whole(other)));
+}
+
+for (const id of ["differ-first", "differ-second"]) byId(id).addEventListener("change", drawDiffer);
+
+watch("benchmark", () => {
+  fillDiffer();
+  drawDiffer();
+});

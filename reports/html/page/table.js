@@ -1,0 +1,86 @@
+// The comparison: sorted by any column, filtered by contamination, the best and its ties marked among what is shown.
+
+function sortTable(table, head) {
+  const heads = [...table.tHead.rows[0].cells];
+  const column = heads.indexOf(head);
+  const button = head.querySelector("button");
+  const ascends = head.ariaSort === "none" ? button.dataset.better !== "higher" : head.ariaSort !== "ascending";
+  for (const other of heads) other.ariaSort = "none";
+  head.ariaSort = ascends ? "ascending" : "descending";
+  const value = (row) => row.cells[column].dataset.value;
+  const compare = button.dataset.kind === "number"
+    ? (a, b) => Number(a) - Number(b)
+    : (a, b) => a.localeCompare(b, "en", { numeric: true });
+  const rows = [...table.tBodies[0].rows].sort((one, other) => {
+    const [a, b] = [value(one), value(other)];
+    if (a === "" || b === "") return (a === "") - (b === ""); // what is undefined stands last either way
+    return (ascends ? 1 : -1) * compare(a, b);
+  });
+  table.tBodies[0].append(...rows);
+}
+
+function filterTable(table, unwanted) {
+  let left = 0;
+  for (const row of table.tBodies[0].rows) {
+    row.hidden = unwanted.some((name) => row.hasAttribute(`data-${name.toLowerCase().replace(" ", "-")}`));
+    left += row.hidden ? 0 : 1;
+  }
+  table.closest(".part").querySelector(".empty").hidden = left > 0;
+}
+
+function markTable(table) {
+  for (const [metric, facts] of Object.entries(DATA.tables[table.id])) {
+    const cells = [...table.querySelectorAll(`td[data-metric="${CSS.escape(metric)}"]`)];
+    for (const cell of cells) mark(cell, "");
+    const shown = cells.filter((cell) => !cell.parentElement.hidden && cell.dataset.value !== "");
+    if (shown.length < 2) continue;
+    const sign = facts.higher ? 1 : -1;
+    const best = shown.reduce((a, b) => (sign * (b.dataset.value - a.dataset.value) > 0 ? b : a));
+    for (const cell of shown) {
+      if (cell === best || printed(cell) === printed(best)) mark(cell, "best");
+      else if (isTied(facts, line(best), line(cell))) mark(cell, "tied");
+    }
+  }
+}
+
+const line = (cell) => Number(cell.parentElement.dataset.line);
+const printed = (cell) => cell.querySelector(".value").textContent;
+
+function isTied(facts, best, other) {
+  const known = facts.known.includes(best) && facts.known.includes(other);
+  return known && !facts.apart.some(([better, worse]) => better === best && worse === other);
+}
+
+function mark(cell, kind) {
+  cell.classList.toggle("best", kind === "best");
+  cell.classList.toggle("tied", kind === "tied");
+  const sign = cell.querySelector(".mark");
+  sign.textContent = kind === "tied" ? "=" : "";
+  sign.title = kind === "tied" ? "chance alone may set it apart from the best" : "";
+}
+
+function refilter() {
+  const unwanted = [...byId("filter").querySelectorAll(":checked")].map((box) => box.value);
+  for (const table of document.querySelectorAll("table.comparison")) {
+    filterTable(table, unwanted);
+    markTable(table);
+  }
+}
+
+for (const table of document.querySelectorAll("table.comparison")) {
+  table.tHead.addEventListener("click", (event) => {
+    const head = event.target.closest("th");
+    if (event.target.closest("button")) sortTable(table, head);
+  });
+}
+byId("filter").addEventListener("change", refilter);
+
+// A number leads to where it comes from, which opens.
+function openProvenance() {
+  const target = location.hash.startsWith("#provenance-") && byId(location.hash.slice(1));
+  if (!target) return;
+  target.open = true;
+  target.scrollIntoView();
+  target.querySelector("summary").focus();
+}
+addEventListener("hashchange", openProvenance);

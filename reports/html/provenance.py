@@ -1,0 +1,46 @@
+"""Where each number comes from: everything that its row records, as headed lists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from oodbench.contracts import MethodCard, Row
+
+Facts = list[tuple[str, list[tuple[str, str]]]]
+"""(heading, [(name, value)])."""
+
+
+def provenance(row: Row, card: MethodCard | None) -> Facts:
+    """Of the numbers of one row; headings without content are left out."""
+    paper = {} if card is None else {"paper": card.paper, "address": card.url, "version of the method": card.version}
+    intervals = {} if row.intervals is None else {
+        "made": row.intervals.title, "independent units": row.intervals.units, **{
+            f"no interval of {metric}": reason for metric, reason in row.intervals.undefined.items()}}  # fmt: skip
+    groups: dict[str, Mapping[str, Any]] = {
+        "Method": {"name": row.method, **row.params, **paper},
+        "Network and data": {
+            "network": row.network, "benchmark": row.benchmark, "layout": row.layout, "seed": row.seed,
+        },
+        "Numbers, as fractions": {name: value for name, value in row.metrics.items() if value is not None},
+        "Counts": row.counts,
+        "Protocol": row.protocol,
+        "Scoring": row.scoring,
+        "Intervals": intervals,
+        "Components": row.components,
+        "Fit": row.fit,
+        "Cost, medians a frame": row.cost,
+        "Environment": row.environment,
+        "SHA-256": row.digests,
+        "Warnings": {str(number): warning for number, warning in enumerate(row.warnings, 1)},
+    }  # fmt: skip
+    return [(heading, facts) for heading, content in groups.items() if (facts := list(_facts(content)))]
+
+
+def _facts(content: Mapping[str, Any], under: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in content.items():
+        title = f"{under}{name}".replace("_", " ")
+        if isinstance(value, Mapping):
+            yield from _facts(value, f"{title}, ")
+        elif value is not None and value != "" and value != []:
+            yield title, ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

@@ -1,0 +1,152 @@
+"""What the page has of each method on a network, for one benchmark: its levels, their colours, its thresholds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oodbench.contracts import Calibration, Row, RunView
+from oodbench.drawing import RAREST, colour_position
+from oodbench.errors import NotStoredError
+from oodbench.metrics import POOLED, PixelCounts, pixel_metrics
+from oodbench.metrics.levels import LEVELS, Levels, choose_levels
+from oodbench.types import ANOMALY, IN_DISTRIBUTION, AnomalyLabels, ScoreMap
+
+# Levels are chosen on this many frames at most, evenly spaced, on all their anomalous pixels and one in 4 x 4 others.
+_FRAMES = 32
+_STRIDE = 4
+
+# Levels that begin at even steps of the colour scale, whatever the curve does there.
+_COLOURED = 60
+
+
+@dataclass(frozen=True)
+class Operating:
+    """A threshold with a name.
+
+    Attributes:
+        name: `calibrated`, `test`, or `f1`.
+        title: how it was chosen, in words.
+        level: the level that begins there.
+    """
+
+    name: str
+    title: str
+    level: int
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """A method on a network.
+
+    Attributes:
+        row: one of its rows on the benchmark.
+        name: its label, with the network's name where there are several.
+        levels: of its scores.
+        position: float [256], where each level stands on the colour scale, 0 to 4.
+        operating: thresholds with a name, the one that the page begins with first.
+        source: what says how rare its scores are; empty without calibration.
+    """
+
+    row: Row
+    name: str
+    levels: Levels
+    position: NDArray[np.float64]
+    operating: tuple[Operating, ...]
+    source: str
+
+    def record(self) -> dict[str, Any]:
+        """For the page."""
+        return {
+            "name": self.name,
+            "label": self.row.label,
+            "network": self.row.network,
+            "digest": self.row.digests.get("scores", ""),
+            "edges": self.levels.edges.tolist(),
+            "position": self.position.round(4).tolist(),
+            "operating": [{"name": o.name, "title": o.title, "level": o.level} for o in self.operating],
+        }
+
+
+def scorers(run: RunView, benchmark: str) -> list[Scorer]:
+    """Those of the benchmark whose scores are stored, of a few frames at least."""
+    rows: dict[tuple[str, str], Row] = {}
+    for row in run.rows:  # under several protocols a method has several rows, and one map
+        key = (row.label, row.network)
+        if row.benchmark == benchmark and (key not in rows or run.strata(rows[key]) is None):
+            rows[key] = row
+    several = len({network for _, network in rows}) > 1
+    frames = run.frames(benchmark)
+    chosen = np.unique(np.linspace(0, len(frames) - 1, min(_FRAMES, len(frames))).round().astype(int))
+    sample = {frames[index]: run.labels(benchmark, frames[index]) for index in chosen}
+    made = (
+        _scorer(run, row, f"{row.label} / {row.network}" if several else row.label, sample) for row in rows.values()
+    )
+    return [scorer for scorer in made if scorer is not None]
+
+
+def _scorer(run: RunView, row: Row, name: str, sample: Mapping[str, AnomalyLabels | None]) -> Scorer | None:
+    counts, calibration = PixelCounts(), run.calibration(row)
+    ordinary: list[NDArray[np.float32]] = []
+    for score, labels in _sample(run, row, sample):
+        counts.update(score, labels)
+        ordinary.append(score[labels.values == IN_DISTRIBUTION])
+    if not ordinary:
+        return None
+    values = np.concatenate(ordinary)
+    if not values.size:
+        values = np.zeros(1, np.float32)
+    # Without calibration colours go by the benchmark's own ordinary pixels, from their lowest percentile.
+    ends = np.percentile(values, [1, 99]) if calibration is None else np.zeros(2)
+    coloured = _steps(calibration, (float(ends[0]), float(ends[1])))
+    chosen = _thresholds(run, row, counts)
+    levels = choose_levels(counts, np.concatenate([coloured, [score for *_, score in chosen]]))
+    position = np.zeros(LEVELS)
+    position[1 : levels.edges.size + 1] = colour_position(levels.edges, calibration, (float(ends[0]), float(ends[1])))
+    position[levels.edges.size + 1 :] = RAREST  # no pixel is of these
+    return Scorer(
+        row,
+        name,
+        levels,
+        position,
+        tuple(Operating(name, title, levels.at(score)) for name, title, score in chosen),
+        "" if calibration is None else calibration.source,
+    )
+
+
+def _sample(
+    run: RunView, row: Row, sample: Mapping[str, AnomalyLabels | None]
+) -> Iterator[tuple[ScoreMap, AnomalyLabels]]:
+    for frame, labels in sample.items():
+        try:
+            score = run.score(row, frame)
+        except NotStoredError:
+            continue
+        values = np.full(score.shape, IN_DISTRIBUTION, np.uint8) if labels is None else labels.values
+        kept = values == ANOMALY
+        kept[::_STRIDE, ::_STRIDE] = True
+        yield score[kept][None], AnomalyLabels(values[kept][None])
+
+
+def _steps(calibration: Calibration | None, ends: tuple[float, float]) -> NDArray[np.float64]:
+    """The scores at even steps of the colour scale."""
+    if calibration is None:
+        return np.linspace(*ends, _COLOURED)
+    shares = 1 - 10.0 ** -np.linspace(0, RAREST, _COLOURED)
+    return np.array([calibration.score_at(share) for share in shares])
+
+
+def _thresholds(run: RunView, row: Row, counts: PixelCounts) -> Sequence[tuple[str, str, float]]:
+    """Name, title, score: those that stand in the strata, and where there are none the best F1 of the sample."""
+    strata = run.strata(row)
+    if strata is not None:
+        found = sorted(strata.thresholds, key=lambda threshold: threshold.name)  # calibrated, then test
+        return [(threshold.name, threshold.title, threshold.score) for threshold in found]
+    if counts.positive:
+        best = pixel_metrics(counts, POOLED).best_f1_threshold
+        return [("f1", "best F1 of pixels, on a sample of the benchmark's own labels", float(best))]
+    return []

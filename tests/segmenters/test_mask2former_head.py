@@ -1,0 +1,141 @@
+"""Mask2Former: its training as it is, and with a mixture over its queries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from architectures import CLASSES, batch, build, config
+
+from oodbench.segmenters.mmsegmentation.mask2former import HeadedMask2Former, pixel_log_density
+from oodbench.segmenters.mmsegmentation.readers import reader_of
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::UserWarning:mmseg.*"),
+    pytest.mark.filterwarnings("ignore:torch.meshgrid"),  # mmdet calls it the old way
+]
+QUERIES = 30
+
+
+def network(head: dict[str, Any] | None) -> Any:
+    """A small sibling of the Swin variant."""
+    torch.manual_seed(0)
+    return build(config("mask2former", head))
+
+
+def test_its_own_training_runs_and_learns() -> None:
+    plain = network(None)
+    optimizer = torch.optim.AdamW(plain.parameters(), lr=3e-4)
+    images, samples = batch()
+    totals = []
+    for _ in range(3):
+        total, _ = plain.parse_losses(plain.loss(images, samples))
+        optimizer.zero_grad()
+        total.backward()
+        assert [name for name, value in plain.named_parameters() if value.requires_grad and value.grad is None] == []
+        optimizer.step()
+        totals.append(total.item())
+    assert np.isfinite(totals).all()
+    assert totals[-1] < totals[0]
+
+
+@pytest.fixture(scope="module", params=["authors", "paper"])
+def stepped(request: pytest.FixtureRequest) -> tuple[Any, dict[str, torch.Tensor]]:
+    parameters = {"preset": request.param, "components": 2, "memory": 40, "mean_momentum": 0.5, "correct_only": False}
+    made = network({"name": "gmmseg", "parameters": parameters})
+    losses = made.loss(*batch())
+    made.parse_losses(losses)[0].backward()
+    return made, losses
+
+
+def test_losses_and_gradients(stepped: tuple[Any, dict[str, torch.Tensor]]) -> None:
+    made, losses = stepped
+    of_a_layer = {"loss_cls", "loss_mask", "loss_dice"}
+    expected = of_a_layer | {f"d{layer}.{name}" for layer in range(2) for name in of_a_layer} | {"loss_components"}
+    assert set(losses) == {f"decode.{name}" for name in expected}
+    assert all(value.isfinite() for value in losses.values())
+    gradients = {name: value.grad for name, value in made.named_parameters() if value.requires_grad}
+    assert [name for name, gradient in gradients.items() if gradient is None] == []
+    assert not any("mixture" in name for name in gradients)
+    for name in ("decode_head.head.projection.0.weight", "decode_head.no_object", "decode_head.query_feat.weight"):
+        gradient = gradients[name]
+        assert gradient is not None
+        assert float(gradient.abs().max()) > 0, name
+
+
+def test_only_matched_queries_enter_the_memory(stepped: tuple[Any, dict[str, torch.Tensor]]) -> None:
+    made, _ = stepped
+    decoder = made.decode_head
+    _, labels = decoder._batch
+    _, samples = batch()
+    expected = [sorted(set(sample.gt_sem_seg.data.unique().tolist()) - {255}) for sample in samples]
+    assert [sorted(set(row.flatten().tolist()) - {255}) for row in labels] == expected, "a query a class in the image"
+    assert int((labels != 255).sum()) == sum(map(len, expected))
+    before = decoder.head.mixture.mean.clone()
+    decoder.after_step()
+    memory = decoder.head.mixture.memory
+    assert int(memory.pointer.sum()) == sum(map(len, expected))
+    assert not torch.equal(before, decoder.head.mixture.mean)
+
+
+def test_the_last_layer_s_logits_are_the_head_s(stepped: tuple[Any, dict[str, torch.Tensor]]) -> None:
+    made, _ = stepped
+    made.eval()
+    images, samples = batch()
+    seen: list[Any] = []
+    handle = made.decode_head.head.register_forward_hook(lambda module, given, output: seen.append(output))
+    with torch.no_grad():
+        logits, masks = made.decode_head(made.extract_feat(images), samples)
+        whole = made(images, mode="predict")
+    handle.remove()
+    assert isinstance(made.decode_head, HeadedMask2Former)
+    assert logits[-1].shape == (2, QUERIES, CLASSES + 1)
+    assert torch.equal(logits[-1][..., :-1], seen[0].class_maps[..., 0].transpose(1, 2))
+    level = made.decode_head.level
+    assert (logits[-1][..., -1] == level + made.decode_head.no_object).all()
+    assert logits[0].shape == logits[-1].shape
+    assert whole[0].seg_logits.data.shape == (CLASSES, 64, 64)
+    posterior = logits[-1].softmax(dim=-1)[..., :-1]
+    large = torch.nn.functional.interpolate(masks[-1], size=(64, 64), mode="bilinear")
+    expected = torch.einsum("nqc,nqhw->nchw", posterior, large.sigmoid())
+    assert torch.allclose(torch.stack([sample.seg_logits.data for sample in whole]), expected, atol=1e-5)
+
+
+def test_a_run_reads_the_pixels_densities(stepped: tuple[Any, dict[str, torch.Tensor]]) -> None:
+    made, _ = stepped
+    made.eval()
+    images, samples = batch()
+    reader = reader_of(made, Path("config.py"))
+    assert reader.extras == ("class_log_density",)
+    with torch.no_grad():
+        maps = reader.read(images)
+        seen: list[Any] = []
+        handle = made.decode_head.head.register_forward_hook(lambda module, given, output: seen.append(output))
+        _, masks = made.decode_head(made.extract_feat(images), samples)
+        handle.remove()
+    queries = seen[0].extras["class_log_density"][..., 0]
+    assert torch.equal(maps.extras["class_log_density"], pixel_log_density(queries, masks[-1]))
+    assert maps.extras["class_log_density"].shape == maps.class_maps.shape
+    assert maps.class_maps.sum(dim=1).allclose(torch.ones(()), atol=1e-5)
+
+
+def test_no_object_starts_level_with_the_classes(stepped: tuple[Any, dict[str, torch.Tensor]]) -> None:
+    made, _ = stepped
+    decoder, passes, level = made.decode_head, float(made.decode_head.passes), float(made.decode_head.level)
+    decoder._follow(torch.full((2, QUERIES), level + 8 * (passes + 1)))
+    assert float(decoder.level) == pytest.approx(level + 8, abs=1e-4)
+    decoder.passes.fill_(5000)
+    decoder._follow(torch.full((2, QUERIES), level + 108))
+    assert float(decoder.level) == pytest.approx(level + 9, abs=1e-4)
+
+
+def test_a_pixel_s_density_is_its_best_query_s() -> None:
+    generator = torch.Generator().manual_seed(1)
+    query, masks = torch.randn(1, 3, 4, generator=generator), torch.randn(1, 4, 2, 2, generator=generator)
+    found = pixel_log_density(query, masks)
+    for c, row, column in np.ndindex(3, 2, 2):
+        each = [query[0, c, q] - torch.log1p(torch.exp(-masks[0, q, row, column])) for q in range(4)]
+        assert found[0, c, row, column] == pytest.approx(float(max(each)), abs=1e-6)

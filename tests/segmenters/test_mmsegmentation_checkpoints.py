@@ -1,0 +1,202 @@
+"""What `--model` and `--checkpoint` may name, and what becomes of files that hold something else."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import safetensors
+import torch
+from conftest import photograph
+from mmseg_networks import built, save_checkpoint, write_config, write_network
+
+from oodbench.contracts import Needs
+from oodbench.errors import MissingExtraError, ModelError, OodbenchError, UnknownNameError, UsageError
+from oodbench.registry import Registry
+from oodbench.segmenters.mmsegmentation import MMSegmentationAdapter
+from oodbench.segmenters.mmsegmentation.checkpoint import convert, read_weights
+from oodbench.segmenters.mmsegmentation.source import Inference, Source, is_config
+
+NAME = "segformer_mit-b0_8xb1-160k_cityscapes-1024x1024"
+
+
+class Planted:
+    """Writes a file when a pickle with it is read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.path),)
+
+
+def open_with(config: Path, checkpoint: Path, card: Path | None = None) -> Any:
+    return MMSegmentationAdapter().open_checkpoint(str(config), checkpoint, card, "cpu")
+
+
+def test_a_pickle_that_would_run_code_is_refused(tmp_path: Path) -> None:
+    config = write_config(tmp_path, "fcn")
+    planted = tmp_path / "planted.pth"
+    torch.save({"state_dict": built(config).state_dict(), "meta": Planted(tmp_path / "it-ran")}, planted)
+    said = r"planted\.pth: holds more than weights \(\w+\.mkdir\).*\nIf you trust .*: oodbench convert \S+ --trust"
+    with pytest.raises(ModelError, match=said):
+        open_with(config, planted)
+    with pytest.raises(ModelError, match="holds more than weights"):
+        convert(planted, tmp_path / "out.safetensors", trust=False)
+    assert not (tmp_path / "it-ran").exists()
+    assert not (tmp_path / "out.safetensors").exists()
+    convert(planted, tmp_path / "out.safetensors", trust=True)
+    assert (tmp_path / "it-ran").is_dir()
+
+
+def test_what_the_runner_saves_is_converted_once(tmp_path: Path) -> None:
+    from mmengine.logging import MessageHub
+
+    config = write_network(tmp_path, "fcn")
+    log = MessageHub("a training")
+    log.update_scalar("train/loss", 0.5)
+    runner_s = tmp_path / "iter_3.pth"
+    save_checkpoint(runner_s, built(config), message_hub=log.state_dict())
+    with pytest.raises(
+        ModelError, match=r"holds more than weights \(mmengine\.logging\.history_buffer\.HistoryBuffer\)"
+    ):
+        open_with(config, runner_s)
+    weights = convert(runner_s, tmp_path / "iter_3.safetensors", trust=True)
+    assert weights.classes[:2] == ("road", "sidewalk")
+    with safetensors.safe_open(tmp_path / "iter_3.safetensors", "pt") as file:
+        assert json.loads(file.metadata()["classes"])[18] == "bicycle"
+    networks = [open_with(config, path) for path in (tmp_path / "iter_3.safetensors", config.with_suffix(".pth"))]
+    batch = [networks[0].prepare(photograph(1))]
+    maps = [network.forward(batch, Needs(class_maps=True)).class_maps.values for network in networks]
+    assert torch.equal(*maps)
+    with pytest.raises(ModelError, match="there is such a file already"):
+        convert(runner_s, tmp_path / "iter_3.safetensors", trust=True)
+
+
+def test_a_checkpoint_of_another_architecture(tmp_path: Path) -> None:
+    fcn, other = write_config(tmp_path, "fcn"), write_network(tmp_path, "deeplabv3plus")
+    with pytest.raises(ModelError) as caught:
+        open_with(fcn, other.with_suffix(".pth"))
+    said = str(caught.value)
+    assert "deeplabv3plus.pth: not the weights of fcn.py (" in said
+    assert " missing: decode_head.convs.0.conv.weight, decode_head.convs.0.bn.weight, " in said
+    assert " not expected: decode_head." in said
+    assert "Give --model the config that they were trained with" in said
+    # Names as they should be, and another width.
+    state = torch.load(other.with_suffix(".pth"), weights_only=True)["state_dict"]
+    state["decode_head.conv_seg.weight"] = torch.zeros(150, 16, 1, 1)
+    torch.save(state, tmp_path / "wide.pth")
+    with pytest.raises(ModelError, match=r"1 of another shape: decode_head\.conv_seg\.weight \[150, 16, 1, 1\] there"):
+        open_with(other, tmp_path / "wide.pth")
+
+
+def test_auxiliary_heads_and_other_wrappings_are_put_up_with(tmp_path: Path) -> None:
+    config = write_network(tmp_path, "fcn")
+    state = torch.load(config.with_suffix(".pth"), weights_only=True)["state_dict"]
+    state["auxiliary_head.conv_seg.weight"] = torch.zeros(19, 4, 1, 1)
+    names = [name for name in state if name.endswith("num_batches_tracked")]
+    assert names
+    wrapped = {f"module.{name}": value for name, value in state.items() if name not in names}
+    torch.save(wrapped, tmp_path / "bare.pth")
+    network = open_with(config, tmp_path / "bare.pth")  # its classes are those of the config's dataset
+    assert network.classes.name == "cityscapes-19"
+    state["decode_head.conv_seg.bias"][3] = torch.nan
+    torch.save(state, tmp_path / "broken.pth")
+    with pytest.raises(ModelError, match=r"'decode_head\.conv_seg\.bias' holds NaN or infinite weights"):
+        open_with(config, tmp_path / "broken.pth")
+
+
+def test_files_that_are_no_checkpoints(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="no such file; expected a checkpoint"):
+        read_weights(tmp_path / "absent.pth")
+    with pytest.raises(ModelError, match="no such file; expected a checkpoint"):
+        convert(tmp_path / "absent.pth", tmp_path / "out.safetensors", trust=True)
+    for name in ("junk.pth", "junk.safetensors"):
+        (tmp_path / name).write_bytes(b"no network")
+        with pytest.raises(ModelError, match="not a readable checkpoint"):
+            read_weights(tmp_path / name)
+    torch.save({"state_dict": {"epoch": 3}}, tmp_path / "empty.pth")
+    with pytest.raises(ModelError, match="no weights in it"):
+        read_weights(tmp_path / "empty.pth")
+    whole = tmp_path / "whole.pth"
+    torch.save({"weight": torch.zeros(1000)}, whole)
+    whole.write_bytes(whole.read_bytes()[:2000])
+    for read in (lambda: read_weights(whole), lambda: convert(whole, tmp_path / "out.safetensors", trust=True)):
+        with pytest.raises(ModelError, match="not a readable checkpoint"):
+            read()
+
+
+def test_classes_that_differ_or_that_nobody_says(tmp_path: Path) -> None:
+    config = write_network(tmp_path, "fcn", "test_dataloader['dataset']['type'] = 'ADE20KDataset'")
+    with pytest.raises(
+        ModelError, match=r"the classes differ: \S+fcn\.pth has cityscapes-19 and \S+fcn\.py has ade20k-150"
+    ):
+        open_with(config, config.with_suffix(".pth"))
+    state = torch.load(config.with_suffix(".pth"), weights_only=True)["state_dict"]
+    torch.save(state, tmp_path / "bare.pth")
+    with pytest.raises(ModelError, match="19 class maps; expected the 150 of ade20k-150"):
+        open_with(config, tmp_path / "bare.pth")
+    unknown = write_config(tmp_path, "fcn", "test_dataloader['dataset']['type'] = 'BaseSegDataset'")
+    with pytest.raises(ModelError, match=r"neither it nor fcn\.py says which classes it has"):
+        open_with(unknown, tmp_path / "bare.pth")
+    card = tmp_path / "card.toml"
+    card.write_text('[classes]\nset = "cityscapes-19"\n')
+    assert open_with(unknown, tmp_path / "bare.pth", card).classes.name == "cityscapes-19"
+
+
+def test_where_the_weights_are(tmp_path: Path) -> None:
+    config = write_config(tmp_path, "fcn")
+    with pytest.raises(ModelError, match=r"no weights; expected --checkpoint FILE, or fcn\.safetensors beside it"):
+        MMSegmentationAdapter().open(str(config), None, "cpu")
+    with pytest.raises(ModelError, match=r"--checkpoint x\.pth: --model streets-gmmseg has its weights in itself"):
+        Registry().adapter("streets-gmmseg").open_checkpoint("streets-gmmseg", Path("x.pth"), None, "cpu")
+
+
+def test_what_model_may_say(tmp_path: Path) -> None:
+    assert is_config(NAME)
+    assert is_config(f"{NAME}:window=768,stride=512")
+    assert is_config("my/own.py")
+    assert not is_config("streets-gmmseg")
+    assert not is_config("hf:nvidia/segformer")
+    assert Source.of(NAME).file().name == f"{NAME}.py"
+    assert Source.of(f"{NAME}.py").file().parent.name == "segformer"
+    assert Source.of("C:/a.py:window=768,stride=512x256") == Source(
+        "C:/a.py", Inference(window=(768, 768), stride=(512, 256))
+    )
+    wrong: dict[str, type[OodbenchError]] = {
+        f"{NAME}:windows=768": UnknownNameError,
+        f"{NAME}:window=large": UsageError,
+        f"{NAME}:window=1x2x3": UsageError,
+        f"{NAME}:mode=whole,window=768": UsageError,
+        f"{NAME}:mode=half": UsageError,
+    }
+    for text, error in wrong.items():
+        with pytest.raises(error):
+            Source.of(text)
+    with pytest.raises(ModelError, match=f"no such file, and no config of that name in .*\nThe nearest name.* {NAME}"):
+        Source.of("segformer_mit-b0_8xb1-160k_cityscapes-1024x1025").file()
+    with pytest.raises(ModelError, match="no such file"):
+        Source.of(str(tmp_path / "absent.py")).file()
+
+
+def test_windows_without_a_stride_or_with_gaps(tmp_path: Path) -> None:
+    config = write_network(tmp_path, "fcn")
+    with pytest.raises(ModelError, match=r"neither --model nor the config says their stride\n--model fcn:window=768,s"):
+        MMSegmentationAdapter().open(f"{config}:window=64", None, "cpu")
+    with pytest.raises(ModelError, match="leave gaps"):
+        MMSegmentationAdapter().open(f"{config}:window=64,stride=96", None, "cpu")
+
+
+def test_without_mmsegmentation_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert is_config(NAME)
+    assert not is_config("streets-gmmseg")
+    assert not is_config("network.of-no-known-format")
+    for source in (NAME, str(write_config(tmp_path, "fcn"))):
+        monkeypatch.setitem(sys.modules, "mmseg", None)
+        with pytest.raises(MissingExtraError, match=r"pip install 'oodbench\[mmseg\]'"):
+            MMSegmentationAdapter().open_checkpoint(source, tmp_path / "x.pth", None, "cpu")
