@@ -15,7 +15,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from oodbench.contracts import Calibration, ComparisonOfRows, Intervals, MethodCard, Roots, Row, Strata, Threshold
+from oodbench.contracts import (
+    Calibration,
+    ComparisonOfRows,
+    Contamination,
+    Intervals,
+    MethodCard,
+    Roots,
+    Row,
+    Strata,
+    Threshold,
+)
 from oodbench.metrics import POOLED, PixelCounts, PixelSketch, intervals, pixel_metrics
 from oodbench.metrics.bins import Bins, choose_bins
 from oodbench.pipeline.calibrate import LEVELS
@@ -82,6 +92,9 @@ class GeneratedRun:
         """By the ordinary pixels of the first scene."""
         ordinary = self._maps[row.params["number"]][0][self._labels[0] == 0]
         return Calibration(LEVELS, np.quantile(ordinary, LEVELS).astype(np.float32), "the first scene")
+
+    def contamination(self, row: Row) -> Contamination:
+        return Contamination(retraining=False, extra_network=False, ood_data=False)
 
     def card(self, row: Row) -> MethodCard:
         return MethodCard(name=row.method, title=row.label, paper="none", url="none")
