@@ -183,16 +183,7 @@ class Registry:
         """The class of `NAME:key=value,...`, and the parameters as they were given, their names known to be right."""
         name, _, rest = spec.partition(":")
         what = kind.removesuffix("s")
-        given: dict[str, str] = {}
-        for part in filter(None, rest.split(",")):
-            key, equals, value = part.partition("=")
-            if not equals:
-                raise UsageError(
-                    f"{what} '{spec}': expected key=value, got '{part}'", f"See: oodbench info {what} {name}"
-                )
-            if key.strip() in given:
-                raise UsageError(f"{what} '{spec}': {key.strip()} is given twice", "Give it once.")
-            given[key.strip()] = value.strip()
+        given = key_values(rest, f"{what} '{spec}'", f"See: oodbench info {what} {name}")
         plugin = self.load(kind, name)
         unknown = next((key for key in given if key not in plugin.Params.model_fields), None)
         if unknown is not None:
@@ -231,6 +222,28 @@ class Registry:
                 return adapter
         takes = "; ".join(f"{adapter.card.takes}" for adapter in adapters)
         raise UsageError(f"--model {source}: no adapter takes this; expected {takes}", "See: oodbench list models")
+
+
+def key_values(text: str, where: str, see: str) -> dict[str, str]:
+    """What `key=value,...` says.
+
+    Args:
+        text: that.
+        where: what it belongs to, for the error.
+        see: where its keys are described.
+
+    Raises:
+        UsageError: a part is no key=value, or a key is given twice.
+    """
+    given: dict[str, str] = {}
+    for part in filter(None, text.split(",")):
+        key, equals, value = part.partition("=")
+        if not equals:
+            raise UsageError(f"{where}: expected key=value, got '{part}'", see)
+        if key.strip() in given:
+            raise UsageError(f"{where}: {key.strip()} is given twice", "Give it once.")
+        given[key.strip()] = value.strip()
+    return given
 
 
 def _made(plugin: Any, given: Mapping[str, str], what: str, spec: str) -> Any:

@@ -7,11 +7,16 @@ run measured them; it depends on the machine, which the figure names. Bars are t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oodbench.contracts import Report, ReportCard, Row, RunView
-from oodbench.reports.figures import COLUMN, LEGEND_LINE, legend_columns, looks, rows_by_benchmark, save, style
+from oodbench.contracts import ReportCard, Row, RunView
+from oodbench.reports.figures import (
+    COLUMN,
+    LEGEND_LINE,
+    BenchmarkFigure,
+    legend_columns,
+    looks,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,18 +28,13 @@ _METRIC = "AP"
 _HEIGHT = 2.1
 
 
-class AccuracyCost(Report):
+class AccuracyCost(BenchmarkFigure):
     """One figure a benchmark."""
 
     card = ReportCard("accuracy-cost", "Accuracy against cost", figure=True)
 
-    def write(self, run: RunView, out: Path) -> Sequence[Path]:
-        written = []
-        for benchmark, rows in rows_by_benchmark(run).items():
-            with style():
-                figure = draw(run, benchmark, rows)
-                written += save(figure, out, f"accuracy-cost-{benchmark}")
-        return written
+    def draw(self, run: RunView, benchmark: str, rows: Sequence[Row]) -> Figure:
+        return draw(run, benchmark, rows)
 
 
 def draw(run: RunView, benchmark: str, rows: Sequence[Row]) -> Figure:

@@ -9,14 +9,20 @@ import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from oodbench.contracts import Report, ReportCard, Row, RunView
+from oodbench.contracts import ReportCard, Row, RunView
 from oodbench.metrics import POOLED, PixelCounts, PixelCurve, pixel_curve, pixel_metrics
-from oodbench.reports.figures import COLUMN, LEGEND_LINE, Look, legend_columns, looks, rows_by_benchmark, save, style
+from oodbench.reports.figures import (
+    COLUMN,
+    LEGEND_LINE,
+    BenchmarkFigure,
+    Look,
+    legend_columns,
+    looks,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,19 +55,11 @@ class _Line:
         return int(np.argmax(self.curve.recall >= POOLED.tpr))
 
 
-class _Curves(Report):
+class _Curves(BenchmarkFigure):
     """One figure a benchmark. Every stored map of it is read."""
 
     metric: str
     higher_is_better: bool
-
-    def write(self, run: RunView, out: Path) -> Sequence[Path]:
-        written = []
-        for benchmark, rows in rows_by_benchmark(run).items():
-            with style():
-                figure = self.draw(run, benchmark, rows)
-                written += save(figure, out, f"{self.card.name}-{benchmark}")
-        return written
 
     def draw(self, run: RunView, benchmark: str, rows: Sequence[Row]) -> Figure:
         """The figure of one benchmark: a line for each row; the legend has the metric, the best first."""
@@ -97,7 +95,7 @@ class _Curves(Report):
         if not counts.positive or not counts.negative:
             return None
         points = counts.points()
-        return _Line(look, 100 * pixel_metrics(counts, POOLED, points).values[self.metric], pixel_curve(counts))
+        return _Line(look, 100 * pixel_metrics(counts, POOLED, points).values[self.metric], pixel_curve(counts, points))
 
     @abstractmethod
     def plot(self, axes: Axes, lines: Sequence[_Line]) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from oodbench.contracts import Row, RunView
+from oodbench.contracts import Report, Row, RunView
 from oodbench.files import write_atomically
 
 if TYPE_CHECKING:
@@ -108,6 +109,21 @@ def rows_by_benchmark(run: RunView) -> dict[str, list[Row]]:
     for row in run.rows:
         found.setdefault(row.benchmark, {}).setdefault((row.label, row.network), row)
     return {benchmark: list(rows.values()) for benchmark, rows in found.items()}
+
+
+class BenchmarkFigure(Report):
+    """A report of one figure a benchmark."""
+
+    def write(self, run: RunView, out: Path) -> Sequence[Path]:
+        written = []
+        for benchmark, rows in rows_by_benchmark(run).items():
+            with style():
+                written += save(self.draw(run, benchmark, rows), out, f"{self.card.name}-{benchmark}")
+        return written
+
+    @abstractmethod
+    def draw(self, run: RunView, benchmark: str, rows: Sequence[Row]) -> Figure:
+        """The figure of one benchmark, of `rows_by_benchmark`."""
 
 
 def style() -> AbstractContextManager[None]:

@@ -8,21 +8,18 @@ anomalies: the score that 5 % of the calibration frames' pixels exceed.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from oodbench.contracts import Report, ReportCard, Row, RunView
+from oodbench.contracts import ReportCard, Row, RunView
 from oodbench.reports.figures import (
     ANOMALY_COLOUR,
     COLUMN,
     IN_DISTRIBUTION_COLOUR,
+    BenchmarkFigure,
     looks,
-    rows_by_benchmark,
-    save,
-    style,
 )
 from oodbench.types import ANOMALY, IN_DISTRIBUTION
 
@@ -44,18 +41,13 @@ _SHARE = 0.95
 _LEAST = 1e-4
 
 
-class ScoreHistograms(Report):
+class ScoreHistograms(BenchmarkFigure):
     """One figure a benchmark. Every stored map of it is read, twice."""
 
     card = ReportCard("score-histograms", "Score histograms", figure=True)
 
-    def write(self, run: RunView, out: Path) -> Sequence[Path]:
-        written = []
-        for benchmark, rows in rows_by_benchmark(run).items():
-            with style():
-                figure = draw(run, benchmark, rows)
-                written += save(figure, out, f"score-histograms-{benchmark}")
-        return written
+    def draw(self, run: RunView, benchmark: str, rows: Sequence[Row]) -> Figure:
+        return draw(run, benchmark, rows)
 
 
 def draw(run: RunView, benchmark: str, rows: Sequence[Row]) -> Figure:

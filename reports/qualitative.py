@@ -7,12 +7,11 @@ place. Up to four columns of pictures fit a column of a paper; more go across th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oodbench.contracts import Report, ReportCard, Row, RunView
+from oodbench.contracts import ReportCard, Row, RunView
 from oodbench.drawing import WIDTH, colour_scale
-from oodbench.reports.figures import COLUMN, rows_by_benchmark, save, style
+from oodbench.reports.figures import COLUMN, BenchmarkFigure
 from oodbench.reports.heatmaps import overlay, score_pictures
 from oodbench.reports.panels import panels
 from oodbench.reports.segmentation import class_colours
@@ -28,18 +27,13 @@ _BELOW = 0.44
 _NARROW = 4
 
 
-class Qualitative(Report):
+class Qualitative(BenchmarkFigure):
     """One figure a benchmark."""
 
     card = ReportCard("qualitative", "Qualitative figure", figure=True)
 
-    def write(self, run: RunView, out: Path) -> Sequence[Path]:
-        written = []
-        for benchmark, rows in rows_by_benchmark(run).items():
-            with style():
-                figure = draw(run, benchmark, rows, run.figure_frames(benchmark))
-                written += save(figure, out, f"qualitative-{benchmark}")
-        return written
+    def draw(self, run: RunView, benchmark: str, rows: Sequence[Row]) -> Figure:
+        return draw(run, benchmark, rows, run.figure_frames(benchmark))
 
 
 def draw(run: RunView, benchmark: str, rows: Sequence[Row], frames: Sequence[str]) -> Figure:

@@ -7,16 +7,15 @@ for colour-blind readers, so the classes that occur are named below.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from oodbench.contracts import Report, ReportCard, Row, RunView
+from oodbench.contracts import ReportCard, Row, RunView
 from oodbench.drawing import WIDTH
 from oodbench.errors import NotStoredError
-from oodbench.reports.figures import COLUMN, rows_by_benchmark, save, style
+from oodbench.reports.figures import COLUMN, BenchmarkFigure
 from oodbench.reports.panels import panels
 from oodbench.types import CITYSCAPES_19, VOID, ClassSet, RGBImage, SemanticLabels
 
@@ -37,18 +36,13 @@ _NARROW = 4
 _LEGEND_LINE, _NAMES_AN_INCH = 0.095, 1.7
 
 
-class Segmentation(Report):
+class Segmentation(BenchmarkFigure):
     """One figure a benchmark."""
 
     card = ReportCard("segmentation", "Segmentation figure", figure=True)
 
-    def write(self, run: RunView, out: Path) -> Sequence[Path]:
-        written = []
-        for benchmark, rows in rows_by_benchmark(run).items():
-            with style():
-                figure = draw(run, benchmark, rows, run.figure_frames(benchmark))
-                written += save(figure, out, f"segmentation-{benchmark}")
-        return written
+    def draw(self, run: RunView, benchmark: str, rows: Sequence[Row]) -> Figure:
+        return draw(run, benchmark, rows, run.figure_frames(benchmark))
 
 
 def draw(run: RunView, benchmark: str, rows: Sequence[Row], frames: Sequence[str]) -> Figure:

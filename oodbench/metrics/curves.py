@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from oodbench.errors import UsageError
 from oodbench.metrics.counts import PixelCounts
+from oodbench.metrics.curve import Points
 from oodbench.metrics.keys import scores_of
 
 
@@ -85,8 +86,11 @@ class PixelCurve:
         return replace(self, **{name: getattr(self, name)[kept] for name in names})
 
 
-def pixel_curve(counts: PixelCounts) -> PixelCurve:
-    """The exact curve of everything counted as one pool; without points where no pixel is anomalous."""
-    points = counts.points()
+def pixel_curve(counts: PixelCounts, points: Points | None = None) -> PixelCurve:
+    """The exact curve of everything counted as one pool; without points where no pixel is anomalous.
+
+    `points` are those of the counts, where somebody has them already.
+    """
+    points = counts.points() if points is None else points
     true, false = np.cumsum(points.tied), points.above + points.equal
     return PixelCurve(scores_of(points.key), true, false, points.above, counts.positive, counts.negative)

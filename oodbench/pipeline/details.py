@@ -9,18 +9,17 @@ from typing import Literal
 import numpy as np
 
 from oodbench.class_sets import CLASS_SETS
-from oodbench.contracts import Intervals, Scoring
-from oodbench.errors import NotStoredError
+from oodbench.contracts import Intervals
 from oodbench.metrics import PROTOCOLS, Evaluation, PixelMetrics, PixelSketch, Sketch, evaluation, intervals
 from oodbench.metrics.evaluation import as_read
 from oodbench.metrics.intervals import LEVEL, METHOD, RESAMPLES
 from oodbench.metrics.pixels import fpr_name
 from oodbench.pipeline.calibrate import calibration_name
 from oodbench.pipeline.record import PlanRecord, ScorerRecord, SetRecord
-from oodbench.pipeline.store import Store, predictions_key
-from oodbench.pipeline.stored import stored_scores
+from oodbench.pipeline.store import Store
+from oodbench.pipeline.stored import stored_prediction, stored_scores
 from oodbench.pipeline.strata import FrameStrata
-from oodbench.types import ClassMap, Frame
+from oodbench.types import Frame
 
 NO_SKETCH = "the protocol bins each frame at percentiles of its own, and no sketch stands for that"
 
@@ -58,20 +57,12 @@ def look_again(
         counts = []
         for frame, stored, known in stored_scores(scorer, benchmark, frames, store):
             score, labels = as_read(under.protocol, stored, known)
-            counts.append(strata.update(score, labels, _prediction(record, scorer, store, frame.key)))
+            counts.append(strata.update(score, labels, stored_prediction(record, scorer.network, frame.key, store)))
         sketch = PixelSketch(("AP", fpr_name(under.protocol), "AUROC"), bins, np.stack(counts), tpr)
         store.write_json(f"strata/{key}.json", strata.strata().model_dump(mode="json"))
     if sketch is not None:
         store.write_sketch(key, sketch)
     return sketch
-
-
-def _prediction(record: PlanRecord, scorer: ScorerRecord, store: Store, frame: str) -> ClassMap | None:
-    network = next(network for network in record.networks if network.name == scorer.network)
-    try:
-        return store.read_map("predictions", predictions_key(network.digest, Scoring(**record.scoring)), frame)
-    except NotStoredError:
-        return None
 
 
 def take_in_and_look_again(

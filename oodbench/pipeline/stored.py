@@ -1,13 +1,15 @@
-"""The stored maps of one row with the labels that they are held against."""
+"""The stored maps of one row with the labels that they are held against, and the stored classes beside them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from oodbench.contracts import Scoring
+from oodbench.errors import NotStoredError
 from oodbench.pipeline.frames import FrameRecord
-from oodbench.pipeline.record import ScorerRecord, SetRecord
-from oodbench.pipeline.store import Store
-from oodbench.types import AnomalyLabels, Frame, ScoreMap
+from oodbench.pipeline.record import PlanRecord, ScorerRecord, SetRecord
+from oodbench.pipeline.store import Store, predictions_key
+from oodbench.types import AnomalyLabels, ClassMap, Frame, ScoreMap
 
 
 def stored_scores(
@@ -27,3 +29,12 @@ def stored_scores(
         read_labels = frames[frame.digest].read_anomaly_labels
         assert read_labels is not None, "a benchmark without labels has no rows"
         yield frame, store.read_map("scores", scorer.key, frame.key), read_labels()
+
+
+def stored_prediction(record: PlanRecord, network: str, frame: str, store: Store) -> ClassMap | None:
+    """The classes that a network predicts in the frame of that key; None where they are not stored."""
+    digest = next(known.digest for known in record.networks if known.name == network)
+    try:
+        return store.read_map("predictions", predictions_key(digest, Scoring(**record.scoring)), frame)
+    except NotStoredError:
+        return None

@@ -18,7 +18,6 @@ from oodbench.contracts import (
     MethodCard,
     PublishedRow,
     Row,
-    Scoring,
     Strata,
 )
 from oodbench.errors import NotComparableError, NotStoredError, RunFolderError, UnknownNameError
@@ -29,7 +28,8 @@ from oodbench.pipeline.evaluate import evaluate, read_result, result, row_key
 from oodbench.pipeline.frames import inspect
 from oodbench.pipeline.progress import Progress, Silent
 from oodbench.pipeline.record import PHOTOGRAPHS, PlanRecord, ScorerRecord, SetRecord
-from oodbench.pipeline.store import MAPS, Store, predictions_key
+from oodbench.pipeline.store import MAPS, Store
+from oodbench.pipeline.stored import stored_prediction
 from oodbench.pipeline.unlabelled import unlabelled_notes
 from oodbench.registry import Registry
 from oodbench.types import AnomalyLabels, Frame, RGBImage, ScoreMap, SemanticLabels
@@ -153,14 +153,9 @@ class Run:
         return self.store.read_map("scores", self._scorer_key(row), self._frame_key(row.benchmark, frame))
 
     def prediction(self, row: Row, frame: str) -> SemanticLabels | None:
-        network = next(network for network in self.record.networks if network.name == row.network)
         classes = CLASS_SETS.get(self.record.classes or "")
-        key = predictions_key(network.digest, Scoring(**self.record.scoring))
-        try:
-            values = self.store.read_map("predictions", key, self._frame_key(row.benchmark, frame))
-        except NotStoredError:
-            return None
-        return None if classes is None else SemanticLabels(values, classes)
+        values = stored_prediction(self.record, row.network, self._frame_key(row.benchmark, frame), self.store)
+        return None if classes is None or values is None else SemanticLabels(values, classes)
 
     def _frame_key(self, benchmark: str, frame: str) -> str:
         return next(record.key for record in self._set(benchmark).frames if record.id == frame)

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -24,10 +23,8 @@ from oodbench.files import digest_bytes, digest_file
 from oodbench.segmenters.embedded import choose_device
 from oodbench.segmenters.masks import semantic_maps
 from oodbench.segmenters.model_card import PartialCard, Preprocessing, classes_named, read_toml
+from oodbench.segmenters.watch import seen
 from oodbench.types import ClassMaps, RGBImage, SegmenterOutput
-
-if TYPE_CHECKING:
-    from torch import Tensor, nn
 
 PLUGINS = {
     "models": {"transformers": ("TransformersAdapter", "a folder with config.json, or hf:OWNER/NAME (SegFormer, ...)")}
@@ -104,9 +101,9 @@ class TransformersSegmenter(Segmenter):
             maps = semantic_maps(output.class_queries_logits, output.masks_queries_logits)
             features = {"pixel-decoder": output.pixel_decoder_last_hidden_state}
         else:
-            with _input_of(self._network.decode_head.classifier) as seen:
+            with seen(self._network.decode_head.classifier) as passes:
                 maps = self._network(pixel_values=images).logits
-            features = {"penultimate": seen[0]}
+            features = {"penultimate": passes[0][0]}
         if self._order is not None:
             maps = maps[:, list(self._order)]
         return SegmenterOutput(
@@ -133,17 +130,6 @@ class TransformersSegmenter(Segmenter):
 
 def _asked(needs: Needs) -> bool:
     return needs.class_maps or needs.logits
-
-
-@contextmanager
-def _input_of(layer: nn.Module) -> Iterator[list[Tensor]]:
-    """What goes into a layer while the context is open."""
-    seen: list[Tensor] = []
-    handle = layer.register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0]))
-    try:
-        yield seen
-    finally:
-        handle.remove()
 
 
 def _fetched(source: str) -> Path:

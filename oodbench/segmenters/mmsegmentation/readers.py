@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,9 +12,10 @@ import torch
 from oodbench.contracts import Head, HeadOutput, LinearClassifier
 from oodbench.errors import ModelError
 from oodbench.segmenters.masks import semantic_maps
+from oodbench.segmenters.watch import seen
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -87,9 +87,9 @@ class PixelReader(Reader):
     """A head that classifies each pixel's features by `conv_seg`."""
 
     def _decode(self, pyramid: Sequence[Tensor], images: Tensor) -> Maps:
-        with _seen(self.head.conv_seg) as seen:
+        with seen(self.head.conv_seg) as passes:
             maps = self._forward(pyramid)
-        features, classified = seen[-1] if seen else (None, None)
+        features, classified = passes[-1] if passes else (None, None)
         if isinstance(maps, (list, tuple)) and maps and maps[0] is classified:
             maps = maps[0]  # further ones are for losses
         if not isinstance(maps, torch.Tensor):
@@ -118,9 +118,9 @@ class RegistryHeadReader(Reader):
         self.maps = f"logits of the head '{made_by.card.name}'"
 
     def _decode(self, pyramid: Sequence[Tensor], images: Tensor) -> Maps:
-        with _seen(self.head.head) as seen:
+        with seen(self.head.head) as passes:
             self._forward(pyramid)
-        output: HeadOutput = seen[-1][1]
+        output: HeadOutput = passes[-1][1]
         return Maps(output.class_maps, {self.role: output.features}, output.extras)
 
 
@@ -145,15 +145,15 @@ class MaskReader(Reader):
         size = tuple(images.shape[-2:])
         about = {"img_shape": size, "pad_shape": size, "batch_input_shape": size, "ori_shape": size}
         samples = [SegDataSample(metainfo=dict(about)) for _ in images]
-        with _seen(self.head.pixel_decoder) as seen:
+        with seen(self.head.pixel_decoder) as pixels:
             if not self.extras:
                 classes, masks = self.head(pyramid, samples)
                 extras = {}
             else:
-                with _seen(self.head.head) as queries:
+                with seen(self.head.head) as queries:
                     classes, masks = self.head(pyramid, samples)
                 extras = self._at_pixels(queries[-1][1], masks[-1])
-        return Maps(semantic_maps(classes[-1], masks[-1]), {self.role: seen[-1][1][0]}, extras)
+        return Maps(semantic_maps(classes[-1], masks[-1]), {self.role: pixels[-1][1][0]}, extras)
 
     def _at_pixels(self, queries: HeadOutput, masks: Tensor) -> dict[str, Tensor]:
         from oodbench.segmenters.mmsegmentation.mask2former import AT_PIXELS
@@ -183,14 +183,3 @@ def reader_of(network: Any, config: Path) -> Reader:
     if hasattr(head, "conv_seg"):
         return PixelReader(network)
     raise ModelError(f"{config}: the decode head {type(head).__name__} is not read; it classifies by no 'conv_seg'")
-
-
-@contextmanager
-def _seen(layer: nn.Module) -> Iterator[list[tuple[Tensor, Any]]]:
-    """What goes into a layer while the context is open, and what comes out."""
-    seen: list[tuple[Tensor, Any]] = []
-    handle = layer.register_forward_hook(lambda _, arguments, output: seen.append((arguments[0], output)))
-    try:
-        yield seen
-    finally:
-        handle.remove()

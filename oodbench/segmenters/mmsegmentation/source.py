@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from oodbench.errors import MissingExtraError, ModelError, UnknownNameError, UsageError
+from oodbench.registry import key_values
 from oodbench.types import Size
 from oodbench.validation import explain
 
@@ -59,15 +60,13 @@ class Source:
         """Read it.
 
         Raises:
-            UsageError: an option is unknown, or has a value that it can't have.
+            UsageError: an option is unknown, given twice, or has a value that it can't have.
         """
         config, options = _apart(text)
-        given: dict[str, str] = {}
-        for part in filter(None, options.split(",")):
-            key, _, value = (piece.strip() for piece in part.partition("="))
+        given = key_values(options, f"--model {text}", "docs/models.md has examples.")
+        for key in given:
             if key not in Inference.model_fields:
                 raise UnknownNameError("option of a network of MMSegmentation", key, Inference.model_fields)
-            given[key] = value
         try:
             return Source(config, Inference.model_validate(given))
         except ValidationError as error:
