@@ -99,3 +99,7 @@ class RunFolderError(OodbenchError):
 
 class NotStoredError(RunFolderError):
     """A map is asked for that is not there: not scored yet, or not kept."""
+
+
+class TrainingError(OodbenchError):
+    """A training can't go on."""

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from oodbench.cli.console import make_progress
 from oodbench.errors import MissingExtraError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def train(
@@ -22,36 +27,71 @@ def train(
     data: Annotated[
         list[str] | None, typer.Option(help="Where the dataset lies: DIR or NAME=DIR. Repeatable.", metavar="DIR")
     ] = None,
-    plugin: Annotated[list[Path] | None, typer.Option(help="A plugin file. Repeatable.", metavar="FILE")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Only go on with a training that is there; it goes on without this, too.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print configuration, parameters, memory and the time of a step; no more.")
+    ] = False,
+    devices: Annotated[int, typer.Option(help="Processes, a GPU each, that share a step.", min=1)] = 1,
+    launcher: Annotated[
+        Literal["none", "pytorch", "slurm"] | None,
+        typer.Option(help="What started the processes. [default: torchrun is noticed]"),
+    ] = None,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to train.")] = "auto",
+    amp: Annotated[bool, typer.Option("--amp", help="Half precision, on a GPU.")] = False,
+    workers: Annotated[int, typer.Option(help="Processes that read frames, for each device.", min=0)] = 4,
+    start: Annotated[Path | None, typer.Option(help="Weights of the backbone to start from.", metavar="FILE")] = None,
+    plugin: Annotated[list[Path] | None, typer.Option(help="A plugin file. Repeatable.", metavar="FILE")] = None,
     list_recipes: Annotated[bool, typer.Option("--list", help="List the recipes and exit.")] = False,
 ) -> None:
     """Train a network, or go on with a training that was stopped."""
-    from oodbench.training.recipe import read_recipe, recipe_names
+    from oodbench.training.catalogue import all_recipe_names, find_recipe
 
     if list_recipes:
-        for name in recipe_names():
-            print(f"{name}  {read_recipe(name).title}")
+        width = max(map(len, all_recipe_names()))
+        for name in all_recipe_names():
+            print(f"{name:<{width}}  {find_recipe(name).title}")
         return
     if recipe is None:
-        raise UsageError("no recipe was named", f"One of {', '.join(recipe_names())}, or a file NAME.toml.")
-    chosen = read_recipe(recipe)
+        raise UsageError("no recipe was named", "One of oodbench train --list, or a file NAME.toml.")
+    chosen = find_recipe(recipe)
     try:
+        from oodbench.training.devices import check_share, launched, run_side_by_side
+        from oodbench.training.train import Options
         from oodbench.training.train import train as train_network
     except ImportError as error:
         raise MissingExtraError("oodbench train", "train", error) from None
+    from oodbench.pipeline.progress import Silent
     from oodbench.pipeline.request import data_roots
-    from oodbench.registry import Registry
 
+    launcher = launcher or launched()
+    check_share(chosen, devices)
+    if devices > 1 and launcher == "none" and not dry_run:
+        raise typer.Exit(run_side_by_side(devices, _again, sys.argv[1:]))
     roots, _ = data_roots(data or [], [])
+    options = Options(seed, device, resume, amp, workers, start, launcher, tuple(plugin or ()))
+    if dry_run:
+        from oodbench.training.dry_run import dry_run as tell
+
+        for line in tell(chosen, roots=roots, options=options, devices=devices):
+            print(line, flush=True)
+        return
     folder = out or Path("runs") / f"{chosen.name}-{seed}"
-    file = train_network(
-        chosen,
-        folder,
-        make_progress(),
-        registry=Registry(plugin or []),
-        roots=roots,
-        seed=seed,
-        device=device,
-    )
-    print(file)
+    first = os.environ.get("RANK", "0") == "0"
+    progress = make_progress() if first else Silent()
+    file = train_network(chosen, folder, progress, roots=roots, options=options)
+    if first:
+        print(file)
+
+
+def _again(arguments: Sequence[str]) -> int:
+    """This command in one of the processes that share the steps."""
+    from oodbench.cli.main import main
+
+    sys.argv[1:] = arguments
+    try:
+        main()
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    return 0

@@ -122,6 +122,7 @@ class PartialCard(_Section):
     """The model card of a network that says itself what it is: it may be left out, and each of its fields with it."""
 
     name: str | None = None
+    trained_on: str = ""
     input: Preprocessing | None = None
     classes: Classes | None = None
     expected: ExpectedQuality = ExpectedQuality()

@@ -16,8 +16,8 @@ _LIMITS = "it has never seen a photograph: nothing that it says of one means any
 
 
 def write_card(path: Path, recipe: Recipe, seed: int, classes: str, quality: Mapping[str, Any]) -> None:
-    """Write the TOML file; `classes` is the class set's name, `quality` what `runner.measure` gives."""
-    expected = {name: quality[name] for name in ("miou", "mean_confidence") if quality[name] is not None}
+    """Write the TOML file; `classes` is the class set's name, `quality` what `Trainee.measure` gives, or nothing."""
+    expected = {name: quality[name] for name in ("miou", "mean_confidence") if quality.get(name) is not None}
     card = EmbeddedCard.model_validate(
         {
             "name": recipe.name,

@@ -1,146 +1,199 @@
-"""`oodbench train`: a recipe, a seed and a folder become a network with its model card."""
+"""`oodbench train`: a recipe, a seed and a folder become a network that runs."""
 
 from __future__ import annotations
 
 import json
-import logging
-import uuid
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from mmengine.optim import LinearLR, OptimWrapper, PolyLR
-from mmengine.runner import Runner
-from torch.utils.data import DataLoader
+from mmengine.dist import get_dist_info, is_main_process
 
-from oodbench.contracts import Roots, TrainingHead
-from oodbench.errors import DataError, RunFolderError
+from oodbench.contracts import Roots
+from oodbench.errors import DataError, RunFolderError, UsageError
 from oodbench.pipeline.progress import Progress
 from oodbench.pipeline.store import Store
 from oodbench.registry import Registry
-from oodbench.segmenters.compact import CHANNELS, CompactNetwork
-from oodbench.segmenters.embedded import choose_device, write_weights
-from oodbench.training.card import write_card
-from oodbench.training.crops import Crops, Remaining
+from oodbench.segmenters.embedded import choose_device
+from oodbench.training.architectures.recipe import ArchitectureRecipe
+from oodbench.training.catalogue import AnyRecipe
+from oodbench.training.devices import Launcher, join
+from oodbench.training.hooks import set_random_state
+from oodbench.training.loop import make_runner
 from oodbench.training.recipe import Recipe
-from oodbench.training.runner import LogHook, ResumableLoop, SaveHook, TrainedModel, measure
-from oodbench.types import FrameSet
+from oodbench.training.trainee import Trainee
+from oodbench.types import ClassSet, FrameSet
 
 
-def train(
-    recipe: Recipe,
-    out: Path,
-    progress: Progress,
-    *,
-    registry: Registry,
-    roots: Roots,
-    seed: int = 0,
-    device: Literal["auto", "cpu", "cuda"] = "auto",
-) -> Path:
+@dataclass(frozen=True)
+class Options:
+    """What of a training no recipe says.
+
+    Attributes:
+        seed: of the weights, the frames' order and the crops.
+        device: where.
+        resume: there has to be a training to go on from.
+        amp: half precision where it does no harm; on a GPU.
+        workers: processes that read frames, in each process that trains.
+        start: weights to start from, instead of what the recipe says.
+        launcher: what started the processes that share each step.
+        plugins: files with heads and datasets of the user's own.
+    """
+
+    seed: int = 0
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    resume: bool = False
+    amp: bool = False
+    workers: int = 0
+    start: Path | None = None
+    launcher: Launcher = "none"
+    plugins: Sequence[Path] = ()
+
+
+def train(recipe: AnyRecipe, out: Path, progress: Progress, *, roots: Roots, options: Options | None = None) -> Path:
     """Train by a recipe, or go on where a run in the same folder stopped.
 
     Returns:
-        The network's file in `out`, with its model card beside it.
+        The network's file in `out`, for --model, with its model card beside it.
 
     Raises:
         OodbenchError: the folder holds another training; the data is not there; and so on.
     """
-    where = choose_device(device)
-    with Store(out).locked():
-        return _train(recipe, out, progress, registry, roots, seed, where)
+    options = options or Options()
+    device = join(options.launcher, choose_device(options.device))
+    # One process writes.
+    with Store(out).locked() if is_main_process() else nullcontext():
+        return _train(recipe, out, progress, roots, options, device)
 
 
-def _train(
-    recipe: Recipe, out: Path, progress: Progress, registry: Registry, roots: Roots, seed: int, device: str
-) -> Path:
+def _train(recipe: AnyRecipe, out: Path, progress: Progress, roots: Roots, options: Options, device: str) -> Path:
     """In a folder that this process holds."""
-    checkpoint = _checkpoint(out / "checkpoint.pt", recipe, seed)
-    dataset = registry.dataset(recipe.data.dataset)
-    splits, classes = dataset.open(roots), dataset.classes(roots)
-    for split in (recipe.data.train, recipe.data.validation):
-        if split not in splits:
-            raise DataError(f"{recipe.data.dataset} has no split '{split}'; it has {', '.join(splits)}")
-    torch.manual_seed(seed)
-    head = registry.head(recipe.head.name, recipe.head.parameters)
-    module = head.build(CHANNELS, len(classes))
-    assert isinstance(module, TrainingHead), f"the head '{recipe.head.name}' can't be trained"
-    network = CompactNetwork(module)
+    file = out / "checkpoint.pt"
+    checkpoint = _read(file)
+    if checkpoint is None and options.resume:
+        raise RunFolderError(f"{file}: no such file, so there is no training to resume", "Leave --resume out.")
+    rank, ranks = get_dist_info()
+    splits, classes = find_data(recipe, roots, options.plugins)
+    trainee = make_trainee(recipe, splits, classes, options, device, ranks, resumed=checkpoint is not None)
     start = 0
     if checkpoint is not None:
-        network.load_state_dict(checkpoint["network"])
+        _check(checkpoint, file, trainee, options.seed, ranks)
         start = int(checkpoint["iteration"])
-    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch leaves this one out
-    model = TrainedModel(network, module)
-    validation = splits[recipe.data.validation].frames[: recipe.data.validation_frames]
-    runner = _runner(recipe, model, splits[recipe.data.train], out, seed, start)
+        trainee.network.load_state_dict(checkpoint["network"])
+    if isinstance(recipe, ArchitectureRecipe):
+        from oodbench.training.architectures.overrides import override_lines
+
+        for line in override_lines(recipe):
+            progress.say(line)
+    runner = make_runner(trainee, out, options.seed, start, progress)
     if checkpoint is not None:
-        runner.optim_wrapper.load_state_dict(checkpoint["optimizer"])
-        for scheduler, state in zip(runner.param_schedulers, checkpoint["schedulers"], strict=True):
+        trainee.optimizer.load_state_dict(checkpoint["optimizer"])
+        for scheduler, state in zip(trainee.schedulers, checkpoint["schedulers"], strict=True):
             scheduler.load_state_dict(state)
-        torch.set_rng_state(checkpoint["random"])
-    schedule = recipe.schedule
-    runner.register_hook(LogHook(out / "log.jsonl", validation, schedule.validate_every, classes, progress))
-    runner.register_hook(SaveHook(out / "checkpoint.pt", schedule.checkpoint_every, _record(recipe), seed))
-    if start < schedule.iterations:
+        set_random_state(checkpoint["random"][rank])
+    if start < trainee.iterations:
         runner.train()
-    network.eval().to("cpu")
-    quality = measure(network, validation, classes)
-    file = out / f"{recipe.name}.safetensors"
-    write_weights(file, network, head)
-    write_card(file.with_suffix(".toml"), recipe, seed, classes.name, quality)
-    return file
+    if not is_main_process():
+        return out
+    for fact, value in trainee.facts().items():
+        progress.say(f"{fact}: {value:g}")
+    quality = trainee.measure(out / "validation")
+    progress.say(f"mIoU on {len(trainee.validation)} frames: {100 * quality['miou']:.2f} %")
+    return trainee.write(out, quality)
 
 
-def _runner(recipe: Recipe, model: TrainedModel, found: FrameSet, out: Path, seed: int, start: int) -> Runner:
-    schedule = recipe.schedule
-    crops = Crops(found, recipe.data, seed, schedule.iterations)
-    loader = DataLoader(crops, batch_size=None, sampler=Remaining(start, schedule.iterations))
-    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(trainable, lr=schedule.learning_rate, weight_decay=schedule.weight_decay)
-    wrapper = OptimWrapper(optimizer, clip_grad={"max_norm": schedule.clip})
-    schedulers = [
-        LinearLR(optimizer, start_factor=1e-3, by_epoch=False, begin=0, end=schedule.warmup),
-        PolyLR(
-            optimizer, power=schedule.power, eta_min=0.0, by_epoch=False, begin=schedule.warmup, end=schedule.iterations
-        ),
-    ]
-    off: dict[str, Any] = dict.fromkeys(("logger", "checkpoint", "timer", "sampler_seed"))
-    runner = Runner(
-        model,
-        work_dir=str(out / "mmengine"),
-        train_dataloader=loader,
-        train_cfg={"type": ResumableLoop, "max_iters": schedule.iterations},
-        optim_wrapper=wrapper,
-        param_scheduler=schedulers,
-        default_hooks=off,
-        randomness={"seed": seed},
-        log_level=logging.ERROR,
-        # MMEngine keeps one global scope a name, and warns of a second.
-        experiment_name=f"{recipe.name}-{uuid.uuid4().hex}",
-    )
-    runner.train_loop._iter = start  # MMEngine's own resume sets it the same way
-    return runner
+def make_trainee(
+    recipe: AnyRecipe,
+    splits: Mapping[str, FrameSet],
+    classes: ClassSet,
+    options: Options,
+    device: str,
+    ranks: int,
+    *,
+    resumed: bool = False,
+) -> Trainee:
+    """What the recipe trains.
+
+    Args:
+        recipe: of either kind.
+        splits: of its dataset.
+        classes: of that.
+        options: the rest.
+        device: of this process.
+        ranks: processes that share a step.
+        resumed: its state is still to come, so that no weights to start from are read.
+
+    Raises:
+        OodbenchError: what is asked for doesn't fit together; weights to start from are not there.
+    """
+    registry = Registry(options.plugins)
+    if options.amp and device == "cpu":
+        raise UsageError("--amp: half precision is for GPUs", "Leave it out.")
+    if isinstance(recipe, Recipe):
+        if ranks > 1 or options.start or options.amp:
+            raise UsageError(
+                f"{recipe.name}: the compact network trains on one device, from random weights, in single precision",
+                "Leave --devices, --start and --amp out.",
+            )
+        from oodbench.training.compact import CompactTrainee
+
+        head = registry.head(recipe.head.name, recipe.head.parameters)
+        return CompactTrainee(recipe, head, splits, classes, options.seed, device)
+    from oodbench.training.architectures.trainee import ArchitectureTrainee, How
+
+    how = How(options.seed, device, ranks, options.amp, options.workers, options.start, options.plugins)
+    return ArchitectureTrainee(recipe, splits, classes, how, resumed=resumed)
 
 
-def _record(recipe: Recipe) -> dict[str, Any]:
-    record: dict[str, Any] = recipe.model_dump(mode="json")
-    return record
+def find_data(recipe: AnyRecipe, roots: Roots, plugins: Sequence[Path]) -> tuple[Mapping[str, FrameSet], ClassSet]:
+    """The splits of the recipe's dataset, those of them that it needs among them, and its classes.
+
+    Raises:
+        DataError: it, or a part of it, is not there.
+    """
+    if isinstance(recipe, Recipe):
+        name, needed = recipe.data.dataset, (recipe.data.train, recipe.data.validation)
+    else:
+        name, needed = recipe.data.dataset.value, ("train", "val")
+    dataset = Registry(plugins).dataset(name)
+    splits = dataset.open(roots)
+    for split in needed:
+        if split not in splits:
+            raise DataError(
+                f"{name} has no split '{split}', which the recipe {recipe.name} needs; it has {', '.join(splits)}",
+                "Complete the copy, or say with --data where a whole one lies.",
+            )
+    return splits, dataset.classes(roots)
 
 
-def _checkpoint(file: Path, recipe: Recipe, seed: int) -> dict[str, Any] | None:
+def _read(file: Path) -> dict[str, Any] | None:
     if not file.is_file():
         return None
     try:
         state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
-        there, its_seed = json.loads(state["recipe"]), state["seed"]
+        json.loads(state["recipe"]), state["seed"], state["random"]
     except Exception as error:  # a truncated zip, a foreign pickle, a missing key: each has a class of its own
         raise RunFolderError(
             f"{file}: not a checkpoint of oodbench train ({error})", "Remove it, or choose another --out."
         ) from None
-    if (there, its_seed) != (_record(recipe), seed):
+    return state
+
+
+def _check(checkpoint: dict[str, Any], file: Path, trainee: Trainee, seed: int, ranks: int) -> None:
+    """It is of this training."""
+    there, its_seed = json.loads(checkpoint["recipe"]), checkpoint["seed"]
+    # As JSON has it: lists for tuples.
+    if (there, its_seed) != (json.loads(json.dumps(trainee.record)), seed):
         raise RunFolderError(
-            f"{file}: belongs to another training ({there['name']}, seed {its_seed}); this one is {recipe.name}, seed "
+            f"{file}: belongs to another training ({there['name']}, seed {its_seed}); this one is {trainee.name}, seed "
             f"{seed}",
             "Choose another --out, or remove the folder.",
         )
-    return state
+    if len(checkpoint["random"]) != ranks:
+        raise RunFolderError(
+            f"{file}: {len(checkpoint['random'])} devices trained it; here are {ranks}",
+            f"Go on with --devices {len(checkpoint['random'])}.",
+        )

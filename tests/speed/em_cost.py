@@ -1,56 +1,78 @@
-"""What GMMSeg's head adds to a training step: the same network and batches, with the softmax head and with GMMSeg's.
+"""What GMMSeg's head adds to a training step: a recipe and its twin with that head, steps of the two in turn.
 
-    python tests/speed/em_cost.py
+    python tests/speed/em_cost.py                                            the compact network of the embedded ones
+    python tests/speed/em_cost.py streets-deeplabv3plus streets-deeplabv3plus-gmmseg
+    python tests/speed/em_cost.py cityscapes-deeplabv3plus cityscapes-deeplabv3plus-gmmseg --crops 2     on a GPU
 
-Batches are those of the embedded recipes. Steps of the two alternate; printed are medians in milliseconds and their
-ratio, whole and part by part.
+Batches are the recipe's own where its frames are drawn, and noise elsewhere. Printed are medians in milliseconds, part
+by part, their ratio, and on a GPU the peak memory of each.
 """
 
 from __future__ import annotations
 
+import argparse
 import itertools
 import statistics
 import time
+from typing import Any
 
 import torch
 
-from oodbench.contracts import Roots, TrainingHead
-from oodbench.registry import Registry
-from oodbench.segmenters.compact import CHANNELS, CompactNetwork
-from oodbench.training.crops import Crops
-from oodbench.training.recipe import read_recipe
+from oodbench.contracts import Roots
+from oodbench.errors import DataError
+from oodbench.segmenters.embedded import choose_device
+from oodbench.segmenters.mmsegmentation.headed import HeadBearer
+from oodbench.training.architectures.recipe import ArchitectureRecipe
+from oodbench.training.catalogue import find_recipe
+from oodbench.training.train import Options, find_data, make_trainee
+from oodbench.types import CITYSCAPES_19, FrameSet
 
 STEPS, WARM = 24, 4
-PARTS = ("forward", "loss", "backward", "optimiser", "EM and memory")
+PARTS = ("forward and losses", "backward and optimiser", "EM and memory")
 
 
 class Timed:
     """One network under training."""
 
-    def __init__(self, name: str) -> None:
-        recipe, registry = read_recipe(name), Registry()
-        module = registry.head(recipe.head.name, recipe.head.parameters).build(CHANNELS, 19)
-        assert isinstance(module, TrainingHead)
-        self.head = module
-        self.network = CompactNetwork(module).to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-        trainable = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
-        self.optimizer = torch.optim.AdamW(trainable, lr=recipe.schedule.learning_rate)
+    def __init__(self, name: str, device: str, crops: int | None) -> None:
+        recipe = find_recipe(name)
+        if crops is not None and isinstance(recipe, ArchitectureRecipe):
+            batch = recipe.data.batch.model_copy(update={"value": crops})
+            recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"batch": batch})})
+        self.device, nothing = device, FrameSet((), "", None, 0)
+        try:
+            splits, classes = find_data(recipe, Roots(), ())
+        except DataError:
+            splits, classes = {"train": nothing, "val": nothing}, CITYSCAPES_19
+        self.drawn = bool(splits["train"].frames)
+        self.trainee = make_trainee(recipe, splits, classes, Options(), device, 1, resumed=True)
+        self.trainee.model.train()
         self.times: list[list[float]] = []
 
-    def step(self, images: torch.Tensor, labels: torch.Tensor) -> None:
+    def batches(self) -> Any:
+        """Of the recipe."""
+        if self.drawn:
+            return iter(self.trainee.loader(0))
+        return itertools.repeat(self.trainee.example(None)[0])
+
+    def now(self) -> float:
+        """Once everything that was asked for is done."""
+        if self.device != "cpu":
+            torch.cuda.synchronize()
+        return time.perf_counter()
+
+    def step(self, batch: Any) -> None:
         """One step, with the time after each part."""
-        marks = [time.perf_counter()]
-        output = self.network(images)
-        marks.append(time.perf_counter())
-        loss = torch.stack(list(self.head.loss(output, labels).values())).sum()
-        marks.append(time.perf_counter())
-        self.optimizer.zero_grad()
-        loss.backward()
-        marks.append(time.perf_counter())
-        self.optimizer.step()
-        marks.append(time.perf_counter())
-        self.head.after_step(output, labels)
-        marks.append(time.perf_counter())
+        model = self.trainee.model
+        marks = [self.now()]
+        total, _ = model.parse_losses(model(**model.data_preprocessor(batch, True), mode="loss"))
+        marks.append(self.now())
+        self.trainee.optimizer.update_params(total)
+        marks.append(self.now())
+        for module in model.modules():
+            if isinstance(module, HeadBearer):
+                module.after_step()
+        marks.append(self.now())
         self.times.append([1e3 * (after - before) for before, after in itertools.pairwise(marks)])
 
     def medians(self) -> list[float]:
@@ -61,16 +83,31 @@ class Timed:
         ]
 
 
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("recipes", nargs="*", default=["streets-softmax", "streets-gmmseg"])
+    parser.add_argument("--crops", type=int, help="of a step, in place of the recipe's")
+    asked = parser.parse_args()
+    device = choose_device("auto")
+    both = [Timed(name, device, asked.crops) for name in asked.recipes]
+    peaks = [0.0, 0.0]
+    for _, batch in zip(range(STEPS), both[0].batches(), strict=False):
+        for index, timed in enumerate(both):
+            if device != "cpu":
+                torch.cuda.reset_peak_memory_stats()
+            timed.step(batch)
+            if device != "cpu":
+                peaks[index] = max(peaks[index], torch.cuda.max_memory_allocated() / 2**30)
+    plain, ours = (timed.medians() for timed in both)
+    width = max(map(len, asked.recipes)) + 2
+    print(f"{'':24}" + "".join(f"{name:>{width}}" for name in asked.recipes) + f"  ms, medians of {STEPS - WARM} steps")
+    for part, first, second in zip((*PARTS, "step"), plain, ours, strict=True):
+        print(f"{part:24}{first:>{width}.1f}{second:>{width}.1f}")
+    where = f"cpu, {torch.get_num_threads()} threads" if device == "cpu" else torch.cuda.get_device_name()
+    print(f"ratio of the steps {ours[-1] / plain[-1]:.2f}, {where}")
+    if device != "cpu":
+        print(f"peak memory, both networks there: {peaks[0]:.2f} and {peaks[1]:.2f} GiB")
+
+
 if __name__ == "__main__":
-    recipe = read_recipe("streets-gmmseg")
-    found = Registry().dataset(recipe.data.dataset).open(Roots())[recipe.data.train]
-    crops = Crops(found, recipe.data, 0, STEPS)
-    softmax, gmmseg = Timed("streets-softmax"), Timed("streets-gmmseg")
-    for step in range(STEPS):
-        images, labels = crops[step]
-        for timed in (softmax, gmmseg):
-            timed.step(images.contiguous(memory_format=torch.channels_last), labels)
-    print(f"{'':16}{'softmax':>10}{'GMMSeg':>10}  ms, medians of {STEPS - WARM} steps")
-    for part, plain, ours in zip((*PARTS, "step"), softmax.medians(), gmmseg.medians(), strict=True):
-        print(f"{part:16}{plain:10.1f}{ours:10.1f}")
-    print(f"ratio of the steps {gmmseg.medians()[-1] / softmax.medians()[-1]:.2f}, {torch.get_num_threads()} threads")
+    main()

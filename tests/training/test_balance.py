@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from conftest import save
 
 from oodbench.errors import DataError
-from oodbench.training.balance import BalancedSampler, frames_by_class
+from oodbench.training.balance import BalancedSampler
+from oodbench.training.draws import Balanced, Batches, InTurn, frames_by_class
 
 
 @pytest.fixture
@@ -36,8 +39,26 @@ class Frames:
 
 
 def test_the_index_says_which_frames_have_a_class(labels: list[Path]) -> None:
-    assert frames_by_class(labels) == {0: [0, 1, 2], 3: [1], 7: [2]}
-    assert frames_by_class(labels, least_pixels=2) == {0: [0, 1, 2], 3: [1]}
+    readers = [partial(cv2.imread, str(path), cv2.IMREAD_UNCHANGED) for path in labels]
+    assert frames_by_class(readers) == {0: [0, 1, 2], 3: [1], 7: [2]}  # type: ignore[arg-type]
+    assert frames_by_class(readers, least_pixels=2) == {0: [0, 1, 2], 3: [1]}  # type: ignore[arg-type]
+
+
+def test_orders_are_functions_of_the_draw() -> None:
+    order = InTurn(5, seed=3)
+    drawn = [order(draw) for draw in range(15)]
+    assert [sorted(drawn[start : start + 5]) for start in (0, 5, 10)] == [list(range(5))] * 3
+    assert [InTurn(5, seed=3)(draw) for draw in (14, 2, 7)] == [drawn[draw] for draw in (14, 2, 7)]
+    assert drawn != [InTurn(5, seed=4)(draw) for draw in range(15)]
+    balanced = Balanced({0: [0, 1], 9: [4]}, seed=3)
+    assert [balanced(draw) for draw in range(9)] == [Balanced({0: [0, 1], 9: [4]}, seed=3)(draw) for draw in range(9)]
+
+
+def test_processes_share_the_draws_of_each_step() -> None:
+    whole = list(Batches(3, 6, 4))
+    assert whole == [[12, 13, 14, 15], [16, 17, 18, 19], [20, 21, 22, 23]]
+    shares = [list(Batches(3, 6, 4, rank, 2)) for rank in range(2)]
+    assert [first + second for first, second in zip(*shares, strict=True)] == whole
 
 
 def test_classes_are_drawn_evenly(labels: list[Path]) -> None:
@@ -58,10 +79,10 @@ def test_ranks_share_one_order(labels: list[Path], monkeypatch: pytest.MonkeyPat
 
 def test_labels_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"gone.png: not an 8-bit label image"):
-        frames_by_class([tmp_path / "gone.png"])
+        BalancedSampler(Frames([tmp_path / "gone.png"]), seed=0)
     colours = save(tmp_path / "colours.png", np.zeros((4, 6, 3), np.uint8))
     with pytest.raises(DataError, match=r"colours.png: not an 8-bit label image"):
-        frames_by_class([colours])
+        BalancedSampler(Frames([colours]), seed=0)
     void = save(tmp_path / "void.png", np.full((4, 6), 255, np.uint8))
     with pytest.raises(DataError, match="no label in 1 frames"):
         BalancedSampler(Frames([void]), seed=0)

@@ -18,7 +18,7 @@ from oodbench.pipeline.store import Store
 from oodbench.registry import Registry
 from oodbench.training.crops import Crops
 from oodbench.training.recipe import Recipe, read_recipe, recipe_names
-from oodbench.training.train import train
+from oodbench.training.train import Options, train
 from oodbench.types import VOID
 
 PLUGIN = Path(__file__).parent / "blocks.py"
@@ -60,7 +60,7 @@ def recipe(head: str = "gmmseg", *, iterations: int = 6, **parameters: object) -
 
 
 def run(chosen: Recipe, out: Path, **options: object) -> Path:
-    return train(chosen, out, Silent(), registry=Registry([PLUGIN]), roots=Roots(), **options)  # type: ignore[arg-type]
+    return train(chosen, out, Silent(), roots=Roots(), options=Options(plugins=[PLUGIN], **options))  # type: ignore[arg-type]
 
 
 def log(out: Path) -> list[Mapping[str, float]]:
@@ -105,7 +105,7 @@ def test_a_stopped_training_goes_on_and_ends_the_same(tmp_path: Path, monkeypatc
     resumed = run(recipe(), tmp_path / "parts")
     first, second = safetensors.torch.load_file(whole), safetensors.torch.load_file(resumed)
     assert all(torch.equal(value, second[name]) for name, value in first.items())
-    assert [entry["iteration"] for entry in log(tmp_path / "parts")] == [6]
+    assert [entry["iteration"] for entry in log(tmp_path / "parts")] == [2, 4, 6]
     again = run(recipe(), tmp_path / "parts")
     assert again.read_bytes() == whole.read_bytes()
 
@@ -244,7 +244,9 @@ def test_what_is_wrong_with_a_recipe_is_said(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="not a readable TOML file"):
         read_recipe(str(file))
     wrong = recipe().model_copy(update={"data": recipe().data.model_copy(update={"validation": "nights"})})
-    with pytest.raises(DataError, match="has no split 'nights'; it has train, val"):
+    with pytest.raises(
+        DataError, match="has no split 'nights', which the recipe blocks-gmmseg needs; it has train, val"
+    ):
         run(wrong, tmp_path / "out")
 
 

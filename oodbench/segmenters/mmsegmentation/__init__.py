@@ -50,5 +50,7 @@ class MMSegmentationAdapter(Adapter):
         from oodbench.segmenters.model_card import PartialCard, read_toml
 
         named = Source.of(source)
+        beside = named.file().with_suffix(".toml")
+        card = card or (beside if beside.is_file() else None)
         described = read_toml(card, PartialCard, "--model-card names it.") if card else PartialCard()
         return MMSegmentationSegmenter(NetworkConfig(named.file(), named.inference), checkpoint, described, device)

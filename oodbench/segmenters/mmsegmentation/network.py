@@ -38,6 +38,7 @@ class MMSegmentationSegmenter(Segmenter):
         weights = read_weights(checkpoint)
         self.name = card.name or config.path.stem
         self.expected = Expected(card.expected.miou, card.expected.mean_confidence)
+        self.trained_on = card.trained_on
         self.classes, self._order = (card.classes or classes_of(config, weights, checkpoint)).resolve()
         self.device = choose_device(device)
         self._network = config.build().eval()

@@ -1,4 +1,5 @@
-"""A recipe at full size as a config of MMSegmentation, for its own `tools/train.py` or MMEngine's runner."""
+"""A recipe of an architecture as a config of MMSegmentation: what `oodbench train` takes its parts from, and what
+MMSegmentation's own `tools/train.py` takes whole."""
 
 from __future__ import annotations
 
@@ -9,9 +10,9 @@ from mmengine.config import Config
 
 from oodbench.errors import UsageError
 from oodbench.segmenters.mmsegmentation.shims import import_mmseg
-from oodbench.training.cityscapes.recipe import FullRecipe, Schedule
+from oodbench.training.architectures.recipe import ArchitectureRecipe, Schedule
+from oodbench.training.devices import check_share
 
-CLASSES = 19
 _CITYSCAPES = "_base_/datasets/cityscapes.py"
 _PLUGS = {
     "OodbenchHead": "oodbench.segmenters.mmsegmentation.decoders",
@@ -19,37 +20,42 @@ _PLUGS = {
 }
 
 
-def full_config(recipe: FullRecipe, data: Path, devices: int = 1) -> Config:
+def architecture_config(recipe: ArchitectureRecipe, data: Path, devices: int = 1, classes: int = 19) -> Config:
     """The whole config.
 
     Args:
-        recipe: of `read_full_recipe`.
+        recipe: of `read_architecture_recipe`.
         data: where Cityscapes lies, with leftImg8bit/ and gtFine/ and MMSegmentation's labelTrainIds in it.
         devices: how many processes share a step.
+        classes: how many the labels have.
 
     Raises:
-        UsageError: the batch can't be shared out evenly.
+        UsageError: the batch can't be shared out evenly; the recipe has another number of classes, or says something of
+            a part that the config's network doesn't have.
         MissingExtraError: the extra `mmseg` is not installed.
     """
-    batch = recipe.data.batch.value
-    if batch % devices:
-        raise UsageError(
-            f"{recipe.name}: a step has {batch} crops, which {devices} devices can't share evenly",
-            f"Take a number of devices that {batch} can be divided by.",
-        )
+    check_share(recipe, devices)
     wheel = Path(str(import_mmseg(f"the recipe {recipe.name}").__file__)).parent / ".mim" / "configs"
     config = Config.fromfile(wheel / recipe.config.value)
     if config.dataset_type != "CityscapesDataset":
         _to_cityscapes(config, wheel)
-    _network(config.model, recipe)
-    _data(config, recipe, data, batch // devices)
+    _network(config.model, recipe, classes)
+    _data(config, recipe, data, recipe.data.batch.value // devices)
     schedule, wrapper = recipe.schedule, config.optim_wrapper
     wrapper.optimizer.update(
         type=schedule.optimizer.value, lr=schedule.learning_rate.value, weight_decay=schedule.weight_decay.value
     )
     config.optimizer = wrapper.optimizer
+    if schedule.backbone_rate is not None:
+        for key, rates in wrapper.paramwise_cfg.custom_keys.items():
+            if key.startswith("backbone"):
+                rates.lr_mult = schedule.backbone_rate.value
     config.param_scheduler = _decay(schedule)
     config.train_cfg.max_iters = schedule.iterations.value
+    if schedule.validate_every is not None:
+        config.train_cfg.val_interval = schedule.validate_every.value
+    if schedule.checkpoint_every is not None:
+        config.default_hooks.checkpoint.interval = schedule.checkpoint_every.value
     # Without a head of ours too: these bring what MMSegmentation needs where no compiled mmcv is.
     modules = [_PLUGS["OodbenchMask2Former" if _has_queries(config.model) else "OodbenchHead"]]
     if recipe.data.class_balanced.value:
@@ -71,13 +77,24 @@ def _to_cityscapes(config: Config, wheel: Path) -> None:
         config[key] = value
 
 
-def _network(model: Any, recipe: FullRecipe) -> None:
+def _network(model: Any, recipe: ArchitectureRecipe, classes: int) -> None:
+    for name, said in recipe.network.items():
+        if name.endswith("num_classes") and said.value != classes:
+            raise UsageError(
+                f"{recipe.name}: network.{name} is {said.value}; the labels of {recipe.data.dataset.value} have "
+                f"{classes} classes",
+                "Leave it out: the number of classes is that of the labels.",
+            )
+        _set(model, name, said.value, recipe.name)
+    if recipe.start.value == "random":
+        model.pretrained = model.backbone.init_cfg = None
     decoders = model.decode_head if isinstance(model.decode_head, list) else [model.decode_head]
     for decoder in (*decoders, *filter(None, [model.get("auxiliary_head")])):
-        decoder.num_classes = CLASSES
+        if _has_queries(model) and decoder.num_classes != classes:
+            decoder.loss_cls.class_weight = [1.0] * classes + [decoder.loss_cls.class_weight[-1]]
+        decoder.num_classes = classes
     inference = recipe.inference
-    if _has_queries(model):
-        # In windows MMSegmentation's port would bring each window's masks to the size of the image.
+    if inference.mode.value == "whole":
         model.test_cfg = {"mode": "whole"}
     else:
         window, stride = (2 * (side.value,) for side in (inference.window, inference.stride))
@@ -95,11 +112,36 @@ def _network(model: Any, recipe: FullRecipe) -> None:
             last.update(type="OodbenchHead", decoder=last.type, head=head)
 
 
-def _data(config: Config, recipe: FullRecipe, where: Path, crops: int) -> None:
+def in_model(model: Any, name: str) -> Any:
+    """What stands at a dotted name, `decode_head.0.channels`, in a config's `model`; None where nothing does."""
+    place = model
+    for key in name.split("."):
+        try:
+            place = place[int(key)] if isinstance(place, list) else place[key]
+        except (KeyError, IndexError, ValueError, TypeError):
+            return None
+    return place
+
+
+def _set(model: Any, name: str, value: Any, recipe: str) -> None:
+    """What stands at a dotted name, `decode_head.0.channels`, in the config's `model`."""
+    outer, _, last = name.rpartition(".")
+    place = in_model(model, outer) if outer else model
+    if not isinstance(place, dict):
+        raise UsageError(
+            f"{recipe}: network.{name}: the config's model has no {outer}",
+            "The names are those of its config of MMSegmentation, which oodbench train --dry-run prints.",
+        )
+    place[last] = value
+
+
+def _data(config: Config, recipe: ArchitectureRecipe, where: Path, crops: int) -> None:
     data = recipe.data
     steps = {step.type: step for step in config.train_dataloader.dataset.pipeline}
     if data.scale is not None and data.ratio is not None:
         steps["RandomResize"].update(scale=data.scale.value, ratio_range=data.ratio.value)
+    if data.shortest is not None:
+        steps["RandomChoiceResize"].update(scales=list(data.shortest.value))
     steps["RandomCrop"].update(crop_size=data.crop.value, cat_max_ratio=data.most_of_a_class.value)
     steps["RandomFlip"].prob = data.flip.value
     config.train_pipeline = config.train_dataloader.dataset.pipeline
@@ -118,7 +160,7 @@ def _data(config: Config, recipe: FullRecipe, where: Path, crops: int) -> None:
 def _decay(schedule: Schedule) -> list[dict[str, Any]]:
     iterations, warmup = schedule.iterations.value, schedule.warmup.value
     parts: list[dict[str, Any]] = []
-    if warmup:
+    if warmup > 1:
         # A millionth at first: MMSegmentation's, and the released config's.
         parts.append({"type": "LinearLR", "start_factor": 1e-6, "by_epoch": False, "begin": 0, "end": warmup})
     if schedule.steps is not None:

@@ -1,8 +1,11 @@
-"""A recipe at full size: a config of MMSegmentation's wheel, and what is said otherwise, each value with its source.
+"""A recipe of an architecture: a config of MMSegmentation's wheel, and what is said otherwise, each with its source.
 
 Sources are the supplement of GMMSeg's paper (sections S1 and S2), the config that its authors released, the default of
 MMSegmentation (that config of the wheel), what is recalled of the paper and not confirmed, and our own choice where all
 are silent. Where the supplement and a default disagree the recipe follows the supplement.
+
+A file stands on others, its `base`: the later over the earlier, its own values over all. A small twin names the recipe
+at full size that it is a twin of (overrides.py lists what it says otherwise).
 """
 
 from __future__ import annotations
@@ -17,9 +20,12 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from oodbench.errors import UnknownNameError, UsageError
 from oodbench.validation import explain
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).parent / "recipes"
 SOURCES = ("supplement", "released config", "MMSegmentation's default", "recalled, unconfirmed", "ours")
 """How a source begins."""
+
+# Files that others stand on, and no recipes.
+_PART = "_"
 
 T = TypeVar("T")
 
@@ -51,8 +57,12 @@ class HeadChoice(_Part):
 class Data(_Part):
     """What a step sees."""
 
+    dataset: Said[str] = Field(description="of the registry; its splits are train and val")
+    frames: Said[int] | None = Field(None, description="of the training split, from the first on; None: all")
+    validation_frames: Said[int] | None = Field(None, description="likewise of the validation split")
     scale: Said[tuple[int, int]] | None = Field(None, description="(width, height) to which frames are brought first")
     ratio: Said[tuple[float, float]] | None = Field(None, description="of that, drawn anew for each frame")
+    shortest: Said[tuple[int, ...]] | None = Field(None, description="sides, of which the shorter is brought to one")
     crop: Said[tuple[int, int]] = Field(description="(height, width)")
     most_of_a_class: Said[float] = Field(description="share of a crop above which it is drawn again")
     flip: Said[float] = Field(description="probability")
@@ -66,6 +76,7 @@ class Schedule(_Part):
     optimizer: Said[Literal["SGD", "AdamW"]]
     learning_rate: Said[float]
     weight_decay: Said[float]
+    backbone_rate: Said[float] | None = Field(None, description="times that, of the backbone; None: as the config says")
     iterations: Said[int]
     warmup: Said[int] = Field(description="iterations of linear warm-up")
     power: Said[float] | None = Field(None, description="of the polynomial decay")
@@ -73,11 +84,15 @@ class Schedule(_Part):
     steps: Said[tuple[float, ...]] | None = Field(
         None, description="shares of the iterations; a tenth of the rate after each"
     )
+    validate_every: Said[int] | None = Field(None, description="iterations; None: as the config says")
+    checkpoint_every: Said[int] | None = Field(None, description="iterations; None: as the config says")
 
     @model_validator(mode="after")
     def _one_decay(self) -> Schedule:
         if (self.power is None) == (self.steps is None) or (self.power is None) != (self.least is None):
             raise ValueError("expected 'power' and 'least', or 'steps'")
+        if self.warmup.value >= self.iterations.value:
+            raise ValueError(f"warmup is {self.warmup.value}; expected fewer than {self.iterations.value} iterations")
         return self
 
 
@@ -85,16 +100,20 @@ class Inference(_Part):
     """How whole images are seen."""
 
     scale: Said[tuple[int, int]] = Field(description="(width, height) to which images are brought")
+    mode: Said[Literal["slide", "whole"]]
     window: Said[int] = Field(description="its side")
     stride: Said[int]
 
 
-class FullRecipe(_Part):
+class ArchitectureRecipe(_Part):
     """One architecture and one head."""
 
     name: str
     title: str
+    twin_of: str | None = Field(None, description="the recipe at full size that this one is a small twin of")
     config: Said[str] = Field(description="of MMSegmentation's wheel; what isn't said here is as it says")
+    start: Said[Literal["pretrained", "random"]] = Field(description="of the backbone: the config's weights, or none")
+    network: dict[str, Said[Any]] = Field({}, description="dotted name in the config's `model` -> value")
     head: HeadChoice | None = Field(None, description="None: the decoder's own classifier")
     data: Data
     schedule: Schedule
@@ -113,32 +132,42 @@ def _said(prefix: str, part: Any) -> Iterator[tuple[str, tuple[Any, str]]]:
             yield from _said(f"{prefix}.{key}".lstrip("."), inner)
 
 
-def full_recipe_names() -> list[str]:
+def architecture_recipe_names() -> list[str]:
     """Those that come with the program."""
-    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+    return sorted(path.stem for path in FOLDER.glob("*.toml") if not path.stem.startswith(_PART))
 
 
-def read_full_recipe(name: str) -> FullRecipe:
-    """The recipe of that name.
+def read_architecture_recipe(source: str) -> ArchitectureRecipe:
+    """The recipe of that name, or of a file NAME.toml, whose `base` may be one of the program's.
 
     Raises:
         UnknownNameError: there is none.
         UsageError: its file is not what it should be.
     """
-    path = FOLDER / f"{name}.toml"
+    path = Path(source) if source.endswith(".toml") else FOLDER / f"{source}.toml"
     if not path.is_file():
-        raise UnknownNameError("recipe", name, full_recipe_names())
+        raise UnknownNameError("recipe", source, architecture_recipe_names())
     try:
-        return FullRecipe.model_validate({"name": name, **_read(path)})
+        return ArchitectureRecipe.model_validate({"name": path.stem, **_read(path)})
     except ValidationError as error:
         raise UsageError(f"{path}: {'; '.join(explain(error))}", "docs/training.md describes it.") from None
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """The file over the one that it names as its `base`."""
-    own = tomllib.loads(path.read_text(encoding="utf-8"))
-    base = own.pop("base", None)
-    return own if base is None else _over(_read(path.with_name(f"{base}.toml")), own)
+    """The file over those that it names as its `base`, one name or several."""
+    try:
+        own = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path}: not a readable TOML file ({error})", "docs/training.md describes it.") from None
+    base = own.pop("base", [])
+    merged: dict[str, Any] = {}
+    for name in [base] if isinstance(base, str) else base:
+        beside = path.with_name(f"{name}.toml")
+        below = beside if beside.is_file() else FOLDER / f"{name}.toml"
+        if not below.is_file():
+            raise UnknownNameError(f"base in {path}", name, architecture_recipe_names())
+        merged = _over(merged, _read(below))
+    return _over(merged, own)
 
 
 def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,93 @@
+"""Several processes that share each step: on this machine, or as torchrun or Slurm started them."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import torch
+import torch.distributed
+from mmengine.dist import init_dist
+from torch.multiprocessing.spawn import ProcessExitedException, spawn
+
+from oodbench.errors import UsageError
+from oodbench.training.architectures.recipe import ArchitectureRecipe
+from oodbench.training.catalogue import AnyRecipe
+from oodbench.training.recipe import Recipe
+
+Launcher = Literal["none", "pytorch", "slurm"]
+
+# Seconds for which processes wait for each other; one of them measures while the others wait.
+_PATIENCE = 4 * 3600
+
+
+def launched() -> Launcher:
+    """Whether torchrun, or `run_side_by_side`, started this process."""
+    return "pytorch" if "RANK" in os.environ and "WORLD_SIZE" in os.environ else "none"
+
+
+def join(launcher: Launcher, device: str) -> str:
+    """Find the other processes; returns the device of this one.
+
+    Args:
+        launcher: what started them.
+        device: `cpu` or `cuda`.
+
+    Raises:
+        UsageError: Slurm's processes are to train on CPUs.
+    """
+    if launcher == "none" or torch.distributed.is_initialized():
+        return device
+    if device == "cuda":
+        init_dist(launcher, backend="nccl", timeout=_PATIENCE)
+        return f"cuda:{torch.cuda.current_device()}"
+    if launcher == "slurm":
+        raise UsageError("--launcher slurm: expected GPUs, this torch sees none", "On CPUs use --devices N.")
+    torch.distributed.init_process_group("gloo")
+    return device
+
+
+def check_share(recipe: AnyRecipe, devices: int) -> None:
+    """Whether that many devices can share the recipe's steps.
+
+    Raises:
+        UsageError: they can't.
+    """
+    if devices > 1 and isinstance(recipe, Recipe):
+        raise UsageError(f"{recipe.name}: the compact network trains on one device", "Leave --devices out.")
+    if isinstance(recipe, ArchitectureRecipe) and recipe.data.batch.value % devices:
+        batch = recipe.data.batch.value
+        raise UsageError(
+            f"{recipe.name}: a step has {batch} crops, which {devices} devices can't share evenly",
+            f"Take a number of devices that {batch} can be divided by.",
+        )
+
+
+def run_side_by_side(processes: int, work: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:
+    """Run `work(arguments)` in that many new processes of this machine; returns the exit code, 0 if all did well.
+
+    Args:
+        processes: how many.
+        work: a function that can be pickled; what it returns is its process's exit code.
+        arguments: for it.
+    """
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    # Else each would take all cores.
+    for threads in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(threads, str(max((os.cpu_count() or 1) // processes, 1)))
+    try:
+        spawn(_one, (processes, port, work, list(arguments)), processes)  # type: ignore[no-untyped-call]  # torch's
+    except ProcessExitedException as error:
+        return int(error.exit_code)
+    return 0
+
+
+def _one(rank: int, ranks: int, port: int, work: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> None:
+    os.environ.update(
+        RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(ranks), MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port)
+    )
+    raise SystemExit(work(arguments))

@@ -1,0 +1,93 @@
+"""`oodbench train --dry-run`: what a training would be, and what a step of it takes here."""
+
+from __future__ import annotations
+
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+import torch
+
+from oodbench.contracts import Roots
+from oodbench.errors import DataError
+from oodbench.segmenters.embedded import choose_device
+from oodbench.segmenters.mmsegmentation.headed import HeadBearer
+from oodbench.training.architectures.overrides import override_lines
+from oodbench.training.architectures.recipe import ArchitectureRecipe
+from oodbench.training.catalogue import AnyRecipe
+from oodbench.training.train import Options, find_data, make_trainee
+from oodbench.training.trainee import Trainee
+from oodbench.types import CITYSCAPES_19, FrameSet
+
+# A CPU takes minutes for a step at full size, and more memory than it may have.
+_PIXELS_ON_A_CPU = 1 << 19
+_TIMED = 3
+_NO_FRAMES = FrameSet((), "", None, 0)
+
+
+def dry_run(recipe: AnyRecipe, *, roots: Roots, options: Options, devices: int = 1) -> Iterator[str]:
+    """Lines to print: configuration, data, parameters, memory, the time of a step.
+
+    Nothing is fetched and nothing is written; weights are random, the images of the timed steps are noise.
+    """
+    yield f"recipe {recipe.name}: {recipe.title}"
+    if isinstance(recipe, ArchitectureRecipe):
+        yield from (f"  {field} = {value}   ({source})" for field, (value, source) in recipe.sources().items())
+        yield from override_lines(recipe)
+    else:
+        for part, said in recipe.model_dump(mode="json").items():
+            yield from (
+                [f"  {part}.{field} = {value}" for field, value in said.items()]
+                if isinstance(said, Mapping)
+                else [f"  {part} = {said}"]
+            )
+    device = choose_device(options.device)
+    try:
+        splits, classes = find_data(recipe, roots, options.plugins)
+        yield from (f"data: {split}, {len(found.frames)} frames" for split, found in splits.items())
+    except DataError as error:
+        splits, classes = dict.fromkeys(("train", "val"), _NO_FRAMES), CITYSCAPES_19
+        yield f"data: {error.problem}; a training needs it"
+    trainee = make_trainee(recipe, splits, classes, replace(options, start=None), device, devices, resumed=True)
+    config = getattr(trainee, "config", None)
+    if config is not None:
+        yield "configuration:"
+        yield from (f"  {line}" for line in config.pretty_text.splitlines())
+    trained = sum(value.numel() for value in trainee.model.parameters() if value.requires_grad)
+    yield f"parameters: {trained / 1e6:.2f} M with a gradient"
+    for name, module in trainee.model.named_modules():
+        if isinstance(module, HeadBearer):
+            held = sum(value.numel() * value.element_size() for value in module.head.buffers())
+            yield f"state of the head {name or 'itself'} without a gradient: {held / 2**20:.1f} MiB"
+    yield from _measured(trainee, device, devices)
+
+
+def _measured(trainee: Trainee, device: str, devices: int) -> Iterator[str]:
+    batch, share = trainee.example(_PIXELS_ON_A_CPU if device == "cpu" else None)
+    seconds = []
+    for _ in range(_TIMED + 1):
+        started = time.perf_counter()
+        trainee.model.train_step(batch, trainee.optimizer)
+        for module in trainee.model.modules():
+            if isinstance(module, HeadBearer):
+                module.after_step()
+        if device != "cpu":
+            torch.cuda.synchronize()
+        seconds.append(time.perf_counter() - started)
+    step = statistics.median(seconds[1:])
+    if device == "cpu":
+        unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
+        peak, where = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit, "of this process"
+    else:
+        peak, where = torch.cuda.max_memory_allocated(), "on the GPU"
+    of = "a whole step" if share == 1 else f"{100 * share:.0f} % of a step's pixels, since this is a CPU"
+    on = f"{device}, {torch.get_num_threads()} threads" if device == "cpu" else torch.cuda.get_device_name()
+    yield f"memory: {peak / 2**30:.2f} GiB at the most {where} ({of})"
+    yield f"step: {step:.3f} s, median of {_TIMED} ({of}; {on})"
+    whole = step / share * trainee.iterations / 3600
+    reckoned = "" if share == 1 else ", reckoned from that share"
+    alike = f" on each of {devices} devices alike" if devices > 1 else ""
+    yield f"training: {trainee.iterations} steps, {whole:.1f} hours without reading and validation{alike}{reckoned}"

@@ -1,0 +1,74 @@
+"""What a recipe trains, as the loop asks of it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.model import BaseModel
+from mmengine.optim import OptimWrapper
+from torch import nn
+from torch.utils.data import DataLoader
+
+from oodbench.contracts import Needs, Segmenter
+from oodbench.pipeline.calibrate import Quality
+from oodbench.pipeline.feed import batches, forward_batches
+from oodbench.types import Frame
+
+
+class Trainee(ABC):
+    """A network under training, with its data and its optimiser.
+
+    Attributes:
+        name: of the recipe.
+        record: everything that decides on the training but its seed, in plain values.
+        iterations: how many there are.
+        validate_every, checkpoint_every: iterations.
+        model: what MMEngine's runner steps.
+        network: that, or the part of it whose state is kept.
+        optimizer: of the model.
+        schedulers: of the optimizer.
+        validation: frames on which its quality is measured.
+    """
+
+    name: str
+    record: Mapping[str, Any]
+    iterations: int
+    validate_every: int
+    checkpoint_every: int
+    model: BaseModel
+    network: nn.Module
+    optimizer: OptimWrapper
+    schedulers: Sequence[Any]
+    validation: Sequence[Frame]
+
+    @abstractmethod
+    def loader(self, start: int, rank: int = 0, ranks: int = 1) -> DataLoader[Any]:
+        """The batches from step `start` on; of several processes this one's share of each."""
+
+    @abstractmethod
+    def example(self, most_pixels: int | None) -> tuple[Any, float]:
+        """A batch of noise as large as a step's, or smaller, of so many pixels; and what share of a step it is."""
+
+    @abstractmethod
+    def facts(self) -> Mapping[str, float]:
+        """What the log shows beside the losses."""
+
+    @abstractmethod
+    def write(self, folder: Path, quality: Mapping[str, Any] | None = None) -> Path:
+        """The network as it stands, as a file for --model; `quality` is what `measure` gave."""
+
+    @abstractmethod
+    def open(self, file: Path) -> Segmenter:
+        """A network that `write` wrote, on the device of the training."""
+
+    def measure(self, folder: Path) -> Mapping[str, Any]:
+        """Closed-set quality on the validation frames: of the network that is written to `folder` and read again."""
+        segmenter = self.open(self.write(folder))
+        quality = Quality(segmenter.classes)
+        each = batches(len(self.validation), 1)
+        for batch in forward_batches(segmenter, self.validation, each, Needs(class_maps=True), labelled=True):
+            quality.update(batch.output, batch.labels)
+        return quality.result()

@@ -1,0 +1,304 @@
+"""Training of architectures of MMSegmentation, by recipes that take seconds."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import safetensors.torch
+import torch
+from test_train import log
+
+from oodbench.cli.main import main
+from oodbench.contracts import Roots
+from oodbench.errors import DataError, ModelError, RunFolderError, TrainingError, UsageError
+from oodbench.pipeline.progress import Silent
+from oodbench.registry import Registry
+from oodbench.training.catalogue import find_recipe
+from oodbench.training.draws import Draws
+from oodbench.training.dry_run import dry_run
+from oodbench.training.train import Options, train
+
+PLUGINS = (Path(__file__).parent / "blocks.py", Path(__file__).parent / "breaks.py")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::UserWarning:mmseg.*"),
+    # MMEngine finds out by pkg_resources what is installed.
+    pytest.mark.filterwarnings("ignore:pkg_resources is deprecated"),
+]
+
+SMALL = """
+base = "streets-segformer{head}"
+title = "a small SegFormer"
+
+[network]
+"backbone.embed_dims" = {{ value = 8, source = "ours" }}
+"backbone.num_layers" = {{ value = [1, 1, 1, 1], source = "ours" }}
+"decode_head.in_channels" = {{ value = [8, 16, 40, 64], source = "ours" }}
+"decode_head.channels" = {{ value = 16, source = "ours" }}
+{network}
+
+[data]
+dataset = {{ value = "blocks", source = "ours" }}
+validation_frames = {{ value = 2, source = "ours" }}
+scale = {{ value = [96, 64], source = "ours" }}
+crop = {{ value = [64, 64], source = "ours" }}
+batch = {{ value = 2, source = "ours" }}
+
+[schedule]
+iterations = {{ value = 6, source = "ours" }}
+warmup = {{ value = 2, source = "ours" }}
+validate_every = {{ value = 4, source = "ours" }}
+checkpoint_every = {{ value = 2, source = "ours" }}
+
+[inference]
+scale = {{ value = [96, 64], source = "ours" }}
+"""
+MEMORY = '\n[head.parameters]\nmemory = { value = 30, source = "ours" }\n'
+
+
+def recipe(folder: Path, head: str = "-gmmseg", network: str = "", more: str = "") -> Path:
+    """A file with it."""
+    folder.mkdir(exist_ok=True)
+    path = folder / "small.toml"
+    path.write_text(SMALL.format(head=head, network=network) + (MEMORY if head == "-gmmseg" else "") + more)
+    return path
+
+
+def run(path: Path, out: Path, **options: Any) -> Path:
+    return train(find_recipe(str(path)), out, Silent(), roots=Roots(), options=Options(plugins=PLUGINS, **options))
+
+
+def weights(config: Path) -> Mapping[str, torch.Tensor]:
+    return safetensors.torch.load_file(config.with_suffix(".safetensors"))
+
+
+def same(first: Path, second: Path) -> bool:
+    one, other = weights(first), weights(second)
+    return one.keys() == other.keys() and all(torch.equal(value, other[name]) for name, value in one.items())
+
+
+@pytest.mark.parametrize("head", ["", "-gmmseg"])
+def test_a_recipe_becomes_a_network_that_runs(head: str, tmp_path: Path) -> None:
+    config = run(recipe(tmp_path, head), tmp_path / "out")
+    network = Registry().adapter(str(config)).open(str(config), None, "cpu")
+    assert (network.name, network.trained_on) == ("small", "blocks")
+    assert network.expected.miou is not None
+    assert ("class_log_density" in network.capabilities.extras) == (head == "-gmmseg")
+    assert not any("memory" in name for name in weights(config))
+    lines = log(tmp_path / "out")
+    assert [entry["iteration"] for entry in lines if "miou" in entry] == [4, 6]
+    if head:
+        # A frame has at most three of the 19 classes, so each batch is without most of them.
+        assert {"decode.loss_segmentation", "memory fill", "estimations"} <= lines[-1].keys()
+
+
+class KilledError(Exception):
+    """Stands in for a kill."""
+
+
+def test_a_stopped_training_goes_on_and_ends_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = run(recipe(tmp_path), tmp_path / "whole")
+    read = Draws.__getitem__
+
+    def stop_at_five(self: Draws, draw: int) -> object:
+        if draw == 5 * 2:
+            raise KilledError
+        return read(self, draw)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Draws, "__getitem__", stop_at_five)
+        with pytest.raises(KilledError):
+            run(recipe(tmp_path), tmp_path / "parts")
+    resumed = run(recipe(tmp_path), tmp_path / "parts", resume=True)
+    assert same(whole, resumed)
+    first, second = (
+        torch.load(tmp_path / name / "checkpoint.pt", weights_only=True)["network"] for name in ("whole", "parts")
+    )
+    assert any("memory.points" in name for name in first)
+    assert all(torch.equal(value, second[name]) for name, value in first.items())
+
+
+def command(path: Path, out: Path, *more: str) -> list[str]:
+    plugins = [part for plugin in PLUGINS for part in ("--plugin", str(plugin))]
+    return [sys.executable, "-m", "oodbench", "train", str(path), "--out", str(out), *plugins, *more]
+
+
+@pytest.fixture
+def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Here and in what is started: sums of several threads have other last bits."""
+    before = torch.get_num_threads()
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_a_killed_training_goes_on_from_the_command_line(tmp_path: Path) -> None:
+    whole = run(recipe(tmp_path), tmp_path / "whole")
+    out = tmp_path / "killed"
+    process = subprocess.Popen(command(recipe(tmp_path), out), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not (out / "checkpoint.pt").is_file() and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert (out / "checkpoint.pt").is_file()
+    done = subprocess.run(command(recipe(tmp_path), out, "--resume"), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip().endswith("killed/small.py")
+    assert same(whole, out / "small.py")
+
+
+def test_two_devices_share_the_steps(tmp_path: Path) -> None:
+    out = tmp_path / "two"
+    done = subprocess.run(
+        command(recipe(tmp_path), out, "--devices", "2", "--device", "cpu"), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert log(out)[-1]["iteration"] == 6
+    states = torch.load(out / "checkpoint.pt", weights_only=True)["random"]
+    assert len(states) == 2
+    assert not torch.equal(states[0]["cpu"], states[1]["cpu"])
+    with pytest.raises(RunFolderError, match="2 devices trained it; here are 1"):
+        run(recipe(tmp_path), out)
+    assert not done.stderr.count("Warning")
+
+
+def test_a_loss_that_is_no_number_stops_the_training_and_keeps_the_last_good_state(tmp_path: Path) -> None:
+    breaks = (
+        '\n[head]\nname = { value = "breaks", source = "ours" }\nparameters = { at = { value = 5, source = "ours" } }\n'
+    )
+    path = recipe(tmp_path, "", more=breaks)
+    with pytest.raises(TrainingError) as stopped:
+        run(path, tmp_path / "out")
+    assert "step 5: loss is nan, decode.loss_segmentation is nan" in stopped.value.problem
+    assert "train-" in stopped.value.problem
+    assert "checkpoint.pt has an earlier one" in stopped.value.problem
+    kept = torch.load(tmp_path / "out" / "checkpoint.pt", weights_only=True)
+    assert kept["iteration"] == 4
+    assert all(value.isfinite().all() for value in kept["network"].values())
+
+
+def test_weights_to_start_from(tmp_path: Path) -> None:
+    first = run(recipe(tmp_path, ""), tmp_path / "first")
+    started = run(recipe(tmp_path), tmp_path / "second", start=first.with_suffix(".safetensors"))
+    assert not same(first, started)
+    other = tmp_path / "other.safetensors"
+    safetensors.torch.save_file({"conv1.weight": torch.zeros(3)}, other)
+    with pytest.raises(ModelError, match=r"not the weights of this backbone \(MixVisionTransformer\).*are missing"):
+        run(recipe(tmp_path), tmp_path / "third", start=other)
+    with pytest.raises(ModelError, match="no such file"):
+        run(recipe(tmp_path), tmp_path / "fourth", start=tmp_path / "gone.pth")
+
+
+class Planted:
+    """A pickle that would run code."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, ("planted",)
+
+
+def test_a_pickle_that_would_run_code_is_no_start_and_no_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    evil = tmp_path / "evil.pth"
+    evil.write_bytes(pickle.dumps({"state_dict": Planted()}, protocol=2))
+    with pytest.raises(ModelError, match=r"evil.pth"):
+        run(recipe(tmp_path), tmp_path / "out", start=evil)
+    (tmp_path / "out" / "checkpoint.pt").write_bytes(evil.read_bytes())
+    with pytest.raises(RunFolderError, match="not a checkpoint of oodbench train"):
+        run(recipe(tmp_path), tmp_path / "out")
+    assert not (tmp_path / "planted").exists()
+
+
+def test_what_does_not_fit_together_is_said(tmp_path: Path) -> None:
+    classes = '"decode_head.num_classes" = { value = 7, source = "ours" }'
+    with pytest.raises(UsageError, match=r"network.decode_head.num_classes is 7; the labels of blocks have 19 classes"):
+        run(recipe(tmp_path, network=classes), tmp_path / "out")
+    unknown = '"neck.channels" = { value = 7, source = "ours" }'
+    with pytest.raises(UsageError, match=r"network.neck.channels: the config's model has no neck"):
+        run(recipe(tmp_path, network=unknown), tmp_path / "out")
+    strange = '"backbone.depht" = { value = 7, source = "ours" }'
+    with pytest.raises(UsageError, match=r"the network can't be built .*depht"):
+        run(recipe(tmp_path, network=strange), tmp_path / "out")
+    with pytest.raises(RunFolderError, match="no training to resume"):
+        run(recipe(tmp_path), tmp_path / "out", resume=True)
+    with pytest.raises(UsageError, match="--amp"):
+        run(recipe(tmp_path), tmp_path / "out", amp=True, device="cpu")
+    run(recipe(tmp_path), tmp_path / "out")
+    with pytest.raises(RunFolderError, match="belongs to another training"):
+        run(recipe(tmp_path, more='components = { value = 2, source = "ours" }\n'), tmp_path / "out")
+
+
+def test_a_dataset_without_a_split(tmp_path: Path) -> None:
+    lacking = tmp_path / "lacking.py"
+    lacking.write_text(PLUGINS[0].read_text().replace('"train": 6, "val": 3', '"train": 6'))
+    with pytest.raises(DataError, match=r"blocks has no split 'val', which the recipe small needs; it has train"):
+        train(
+            find_recipe(str(recipe(tmp_path))),
+            tmp_path / "out",
+            Silent(),
+            roots=Roots(),
+            options=Options(plugins=[lacking]),
+        )
+
+
+def test_a_base_that_is_none(tmp_path: Path) -> None:
+    path = recipe(tmp_path)
+    path.write_text(path.read_text().replace("streets-segformer", "streets-segfromer"))
+    with pytest.raises(UsageError, match="Did you mean 'streets-segformer-gmmseg'"):
+        find_recipe(str(path))
+    path.write_text("base = ")
+    with pytest.raises(UsageError, match="not a readable TOML file"):
+        find_recipe(str(path))
+    with pytest.raises(UsageError, match=r"gone.toml: no such file"):
+        find_recipe("gone.toml")
+
+
+def test_a_dry_run_says_what_a_training_would_be_and_writes_nothing(tmp_path: Path) -> None:
+    lines = list(dry_run(find_recipe("streets-segformer-gmmseg"), roots=Roots(), options=Options(device="cpu")))
+    text = "\n".join(lines)
+    assert "small twin of cityscapes-segformer-gmmseg" in text
+    assert "schedule.learning_rate: 6e-05 -> " in text
+    assert "head.parameters.memory: 32000 -> " in text
+    assert "data: train, 2000 frames" in text
+    assert "type='OodbenchHead'" in text
+    assert lines[-1].startswith("training: ")
+    assert lines[-2].startswith("step: ")
+    assert lines[-3].startswith("memory: ")
+    found = list(dry_run(find_recipe(str(recipe(tmp_path))), roots=Roots(), options=Options(plugins=PLUGINS)))
+    assert "data: train, 6 frames" in found
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_dry_run_needs_no_data() -> None:
+    lines = list(dry_run(find_recipe("streets-softmax"), roots=Roots(), options=Options(device="cpu")))
+    assert lines[-1].startswith("training: 4000 steps")
+
+
+def test_without_mmsegmentation_the_extra_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "mmseg", None)
+    monkeypatch.setattr(sys, "argv", command(recipe(tmp_path), tmp_path / "out")[2:])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert "pip install 'oodbench[mmseg]'" in capsys.readouterr().err
+
+
+def test_the_log_is_lines_of_json(tmp_path: Path) -> None:
+    run(recipe(tmp_path), tmp_path / "out")
+    assert all(isinstance(json.loads(line), dict) for line in (tmp_path / "out" / "log.jsonl").read_text().splitlines())

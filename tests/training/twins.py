@@ -1,0 +1,83 @@
+"""Tables of the small twins of the architectures, as docs/training.md has them.
+
+    for name in fcn fcn-gmmseg deeplabv3plus deeplabv3plus-gmmseg ...; do oodbench train streets-$name; done
+    python tests/training/twins.py runs [--frames N] [ARCHITECTURE]...
+
+Of each architecture both trainings lie in the folder that is named, as `oodbench train` leaves them. The network with
+GMMSeg's head gives the densities, its softmax twin what the other methods read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tomllib
+from pathlib import Path
+
+import oodbench
+from oodbench.contracts import Row
+from oodbench.pipeline import Run
+
+ARCHITECTURES = ("fcn", "deeplabv3plus", "ocrnet", "upernet-swin", "segformer", "mask2former")
+OURS, OTHERS = ("gmmseg", "gmmseg-norm"), ("msp", "entropy", "max-logit", "sml", "knn")
+BENCHMARKS = ("streets-anomaly", "streets-obstacles", "streets-static")
+
+
+def trained(folder: Path, name: str) -> Path:
+    """The network of `oodbench train streets-NAME`."""
+    return folder / f"streets-{name}-0" / f"streets-{name}.py"
+
+
+def quality(network: Path) -> str:
+    """Its mIoU, and what the log says of the training."""
+    card = tomllib.loads(network.with_suffix(".toml").read_text())
+    lines = [json.loads(line) for line in network.with_name("log.jsonl").read_text().splitlines()]
+    hours = sum(20 * line["seconds_a_step"] for line in lines) / 60
+    fill = f", memory filled to {100 * lines[-1]['memory fill']:.0f} %" if "memory fill" in lines[-1] else ""
+    return (
+        f"{100 * card['expected']['miou']:.1f} % mIoU after {lines[-1]['iteration']} steps, {hours:.0f} minutes{fill}"
+    )
+
+
+def cell(row: Row, metric: str) -> str:
+    """A value and its interval, in percent."""
+    value, bounds = row.metrics[metric], row.intervals.bounds.get(metric) if row.intervals else None
+    if value is None:
+        return "-"
+    return f"{100 * value:.1f}" + (f" ({100 * bounds[0]:.1f} to {100 * bounds[1]:.1f})" if bounds else "")
+
+
+def table(run: Run, softmax: str, gmmseg: str) -> list[str]:
+    """Lines of Markdown: AP / FPR95 with intervals."""
+    rows = {(row.network, row.method, row.benchmark): row for row in run.rows}
+    lines = [f"| AP / FPR95 | {' | '.join(f'`{name}`' for name in BENCHMARKS)} |", "|---" * (len(BENCHMARKS) + 1) + "|"]
+    for network, methods in ((gmmseg, OURS), (softmax, OTHERS)):
+        for method in methods:
+            found = [rows.get((network, method, benchmark)) for benchmark in BENCHMARKS]
+            cells = ["-" if row is None else f"{cell(row, 'AP')} / {cell(row, 'FPR95')}" for row in found]
+            lines.append(f"| `{method}` | {' | '.join(cells)} |")
+    return lines
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("architectures", nargs="*", default=ARCHITECTURES)
+    parser.add_argument("--frames", type=int, default=60, help="of each benchmark")
+    asked = parser.parse_args()
+    for name in asked.architectures:
+        plain, ours = trained(asked.folder, name), trained(asked.folder, f"{name}-gmmseg")
+        run = oodbench.run(
+            models=[str(plain), str(ours)],
+            methods=[*OURS, *OTHERS],
+            benchmarks=BENCHMARKS,
+            limit=asked.frames,
+            keep_scores="none",
+            out=asked.folder / f"twins-{name}",
+        )
+        print(f"`streets-{name}`: softmax {quality(plain)}; GMMSeg {quality(ours)}.\n")
+        print("\n".join(table(run, plain.stem, ours.stem)), "\n", flush=True)
+
+
+if __name__ == "__main__":
+    main()
