@@ -71,7 +71,7 @@ def blend(
             chosen.append((place, cutout, "anomaly"))
     for _ in range(dice.weighted(_ORDINARY) if negatives else 0):
         cutout = dice.pick(negatives)
-        place = find_place(cutout, ground, taken, dice, beside=cutout.kind in _WALKERS)
+        place = find_place(cutout, ground, taken, dice, beside=cutout.kind in _WALKERS, as_large=True)
         if place is not None:
             taken.append(place)
             chosen.append((place, cutout, "ordinary"))

@@ -17,6 +17,9 @@ from oodbench.types import Size
 OPAQUE = 128
 """Opacity, of 255, from which on a pixel belongs to the thing."""
 
+RIM = 3
+"""Pixels around its box in which the outer half of a thing's border lies."""
+
 # Samples a pixel and direction: each cut-out is made of that many at least, so that its outline has no stairs.
 _FEWEST, _MOST = 4, 16
 _METRES = re.compile(r"_(?P<metres>\d+(\.\d+)?)m$")
@@ -36,6 +39,8 @@ class Cutout:
         noise: that its colours have already, in grey levels.
         ground: [3], the colour of the ground that it stood on, in grey levels; None where its colours are those of
             plain light, 255 being white.
+        rim: its colours and its opacity, uint8 [h + 2 RIM, w + 2 RIM, 3] and [h + 2 RIM, w + 2 RIM]; None where they
+            are not those that a camera gave it.
     """
 
     kind: str
@@ -45,6 +50,7 @@ class Cutout:
     blur: float = 0.0
     noise: float = 0.0
     ground: NDArray[np.float64] | None = None
+    rim: tuple[NDArray[np.uint8], NDArray[np.uint8]] | None = None
 
     @property
     def size(self) -> Size:
@@ -99,10 +105,13 @@ def _block_sums(values: NDArray[np.int32], edge: int) -> NDArray[np.int64]:
     return sums
 
 
-def trimmed(color: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Both without the rows and columns at their borders where nothing belongs to the thing."""
+def trimmed(
+    color: NDArray[np.uint8], alpha: NDArray[np.uint8], rim: int = 0
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Both without the rows and columns at their borders where nothing belongs to the thing, but for `rim` of them."""
+    color, alpha = np.pad(color, ((rim, rim), (rim, rim), (0, 0))), np.pad(alpha, rim)
     left, top, width, height = cv2.boundingRect((alpha >= OPAQUE).astype(np.uint8))
-    box = np.s_[top : top + height, left : left + width]
+    box = np.s_[top - rim : top + height + rim, left - rim : left + width + rim]
     return np.ascontiguousarray(color[box]), np.ascontiguousarray(alpha[box])
 
 

@@ -12,7 +12,7 @@ from oodbench.errors import DataError
 from oodbench.validation import explain
 
 MANIFEST = "synthetic-blend.json"
-VERSION = 2
+VERSION = 3
 """Raised with every change that moves a label or more than a grey level."""
 
 

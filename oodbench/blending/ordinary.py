@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
-from oodbench.blending.cutout import Cutout, trimmed
+from oodbench.blending.cutout import RIM, Cutout, trimmed
 from oodbench.blending.ground import Ground, whole
 from oodbench.blending.look import Look, ground_color
 from oodbench.blending.matte import matte
@@ -59,11 +59,15 @@ def _stands_free(thing: Thing, ground: Ground) -> bool:
 
 
 def _cut(thing: Thing, image: RGBImage, ground: Ground, look: Look) -> Cutout:
+    color, alpha = trimmed(*matte(image, thing), RIM)
+    within = np.s_[RIM:-RIM, RIM:-RIM]
     return Cutout(
         thing.name,
-        *trimmed(*matte(image, thing)),
+        color[within],
+        alpha[within],
         metres=thing.height / ground.scale(thing.bottom),
         blur=look.blur,
         noise=look.noise,
         ground=ground_color(image, ground, thing.left, thing.right, thing.bottom),
+        rim=(color, alpha),
     )

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oodbench.blending.cutout import Cutout
-from oodbench.blending.ground import Ground, Place
+from oodbench.blending.ground import CAMERA_HEIGHT, Ground, Place
 from oodbench.worlds.dice import Dice
 
 _NEAREST, _FARTHEST = 6.0, 55.0
@@ -14,6 +14,8 @@ _NEAREST, _FARTHEST = 6.0, 55.0
 _SMALLEST, _TALLEST = 0.012, 0.6
 # A cut-out is hardly ever enlarged, which would leave it softer than the frame.
 _ENLARGED = 1.05
+# Things of a kind are not all of one height, and none is measured to the pixel: by so much they may be off.
+_OFF = 0.03
 # Pixels; less is no thing.
 _LEAST = 6
 _TRIES = 60
@@ -23,7 +25,9 @@ _ON_GROUND = 0.97
 _HIDDEN = 0.002
 
 
-def find_place(cutout: Cutout, ground: Ground, taken: list[Place], dice: Dice, *, beside: bool = False) -> Place | None:
+def find_place(
+    cutout: Cutout, ground: Ground, taken: list[Place], dice: Dice, *, beside: bool = False, as_large: bool = False
+) -> Place | None:
     """A place for it; None where the dice found none.
 
     Args:
@@ -32,15 +36,21 @@ def find_place(cutout: Cutout, ground: Ground, taken: list[Place], dice: Dice, *
         taken: where others stand already; boxes don't overlap.
         dice: distance, evenly in its logarithm, and column.
         beside: whether it may stand beside the road, too.
+        as_large: whether it is to have the size of its own pixels, and so the distance at which that is its size; then
+            it is neither softened nor made sharper by resizing.
     """
     floor = ground.road | ground.walks if beside else ground.road
     rows, columns = ground.size
     for _ in range(_TRIES):
-        distance = _NEAREST * (_FARTHEST / _NEAREST) ** dice.uniform(0, 1)
-        across = dice.uniform(0, 1)
-        bottom = int(ground.row(distance))
-        height = round(cutout.metres * ground.scale(bottom))
-        width = cutout.width(max(height, 1))
+        chance, across = dice.uniform(0, 1), dice.uniform(0, 1)
+        if as_large:
+            bottom, height, width = _own_row(cutout, ground, chance), *cutout.size
+            if not _NEAREST <= ground.distance(bottom) <= _FARTHEST:
+                continue
+        else:
+            bottom = int(ground.row(_NEAREST * (_FARTHEST / _NEAREST) ** chance))
+            height = round(cutout.metres * ground.scale(bottom))
+            width = cutout.width(max(height, 1))
         if not max(_SMALLEST * rows, _LEAST) <= height <= min(_TALLEST * rows, _ENLARGED * cutout.size[0]):
             continue
         if bottom > ground.lowest or bottom <= height or width >= columns:
@@ -49,6 +59,12 @@ def find_place(cutout: Cutout, ground: Ground, taken: list[Place], dice: Dice, *
         if _fits(place, ground, floor, taken):
             return place
     return None
+
+
+def _own_row(cutout: Cutout, ground: Ground, chance: float) -> int:
+    """Where it is as tall as its own pixels, or nearly so."""
+    metres = cutout.metres * (1.0 + _OFF * (2.0 * chance - 1.0))
+    return round(ground.horizon + CAMERA_HEIGHT * cutout.size[0] / metres)
 
 
 def _fits(place: Place, ground: Ground, floor: NDArray[np.bool_], taken: list[Place]) -> bool:

@@ -9,6 +9,9 @@ picture, at borders where nothing stands nearer; and they have the same number o
 not), surface beyond the border, and octave of height in pixels. Borders are those of the matte for both, moved across
 by up to three pixels, since that of what was there is known no better.
 
+Things are pasted as the benchmark pastes ordinary ones, at the distance at which their own pixels have the right size,
+and a second time at all distances, resized as anomalies are. Crude pastes stand at the same places either time.
+
     python tests/blending/seams.py CITYSCAPES
 """
 
@@ -99,12 +102,12 @@ def there(shots: Sequence[Shot], index: int, kinds: Iterable[str], dice: Dice) -
                 yield Patch(index, None, where, window)
 
 
-def pasted(shots: Sequence[Shot], index: int, paste: Paste, dice: Dice) -> Iterator[Patch]:
+def pasted(shots: Sequence[Shot], index: int, paste: Paste, dice: Dice, as_large: bool) -> Iterator[Patch]:
     """Patches of the things of every other frame, pasted into this one, one at a time."""
     shot = shots[index]
     others = [(source, cutout) for source, other in enumerate(shots) if source != index for cutout in other.cutouts]
     for source, cutout in others * TIMES:
-        place = find_place(cutout, shot.ground, [], dice)
+        place = find_place(cutout, shot.ground, [], dice, as_large=as_large)
         if place is None or place.height < SMALLEST:
             continue
         image, inside = paste(shot, cutout, place, dice)
@@ -137,13 +140,18 @@ MODELS: dict[str, Callable[[], object]] = {
 }
 
 
-def accuracy(shots: Sequence[Shot], paste: Paste, seed: int = 0, most: int = 12) -> dict[str, float]:
-    """Share of patches told right, by classifier, over all pairs of a frame and the source of what is pasted there."""
+def accuracy(
+    shots: Sequence[Shot], paste: Paste, seed: int = 0, most: int = 12, *, as_large: bool = True
+) -> dict[str, float]:
+    """Share of patches told right, by classifier, over all pairs of a frame and the source of what is pasted there.
+
+    Things are pasted where the benchmark puts ordinary ones, as large as they are; or else at all distances.
+    """
     kinds = sorted({cutout.kind for shot in shots for cutout in shot.cutouts})
     patches: list[Patch] = []
     for index in range(len(shots)):
         dice = Dice(seed, index)
-        patches += [*there(shots, index, kinds, dice), *pasted(shots, index, paste, dice)]
+        patches += [*there(shots, index, kinds, dice), *pasted(shots, index, paste, dice, as_large)]
     seen: dict[int, np.ndarray] = {}
 
     def values(found: list[Window]) -> np.ndarray:
@@ -184,14 +192,12 @@ def crude(shot: Shot, cutout: Cutout, place: Place, dice: Dice) -> tuple[np.ndar
 def main() -> None:
     splits = Registry().dataset("cityscapes").open(Roots((Path(sys.argv[1]),)))
     taken = [shot(frame) for split in splits.values() for frame in split.frames]
-    for paste in (crude, ours):
-        found = [accuracy(taken, paste, seed) for seed in range(6)]
+    for paste, as_large in ((crude, True), (ours, True), (crude, False), (ours, False)):
+        found = [accuracy(taken, paste, seed, as_large=as_large) for seed in range(6)]
         for name in found[0]:
             own = [one[name] for one in found]
-            print(
-                f"{paste.__name__}, {name}: {np.mean(own):.3f} ({min(own):.3f} to {max(own):.3f}), {len(own)} seeds",
-                flush=True,
-            )
+            means = f"{np.mean(own):.3f} ({min(own):.3f} to {max(own):.3f}), {len(own)} seeds"
+            print(f"{paste.__name__}, {'own size' if as_large else 'resized'}, {name}: {means}", flush=True)
 
 
 if __name__ == "__main__":
