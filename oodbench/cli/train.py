@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -57,19 +56,22 @@ def train(
         raise UsageError("no recipe was named", "One of oodbench train --list, or a file NAME.toml.")
     chosen = find_recipe(recipe)
     try:
-        from oodbench.training.devices import check_share, launched, run_side_by_side
-        from oodbench.training.train import Options
+        from oodbench.training.devices import check_share, is_first, launched, run_side_by_side
+        from oodbench.training.train import Options, find_data
         from oodbench.training.train import train as train_network
     except ImportError as error:
         raise MissingExtraError("oodbench train", "train", error) from None
     from oodbench.pipeline.progress import Silent
     from oodbench.pipeline.request import data_roots
+    from oodbench.segmenters.embedded import choose_device
 
     launcher = launcher or launched()
-    check_share(chosen, devices)
-    if devices > 1 and launcher == "none" and not dry_run:
-        raise typer.Exit(run_side_by_side(devices, _again, sys.argv[1:]))
     roots, _ = data_roots(data or [], [])
+    if devices > 1 and launcher == "none" and not dry_run:
+        # What can be known before is said once, and not by each of them.
+        check_share(chosen, devices, choose_device(device))
+        find_data(chosen, roots, tuple(plugin or ()))
+        raise typer.Exit(run_side_by_side(devices, _again, sys.argv[1:]))
     options = Options(seed, device, resume, amp, workers, start, launcher, tuple(plugin or ()))
     if dry_run:
         from oodbench.training.dry_run import dry_run as tell
@@ -78,7 +80,7 @@ def train(
             print(line, flush=True)
         return
     folder = out or Path("runs") / f"{chosen.name}-{seed}"
-    first = os.environ.get("RANK", "0") == "0"
+    first = is_first(launcher)
     progress = make_progress() if first else Silent()
     file = train_network(chosen, folder, progress, roots=roots, options=options)
     if first:

@@ -48,7 +48,8 @@ class BalancedSampler(Sampler[int]):
             raise DataError(f"{paths[0].parent}: no label in {self.size} frames", "Check that the labels are not void.")
 
     def __iter__(self) -> Iterator[int]:
-        return map(Balanced(self.frames, self.seed), islice(count(), self.rank, None, self.ranks))
+        order = Balanced(self.frames, self.seed)
+        return (order(draw)[0] for draw in islice(count(), self.rank, None, self.ranks))
 
     def __len__(self) -> int:
         return self.size

@@ -28,6 +28,12 @@ def launched() -> Launcher:
     return "pytorch" if "RANK" in os.environ and "WORLD_SIZE" in os.environ else "none"
 
 
+def is_first(launcher: Launcher) -> bool:
+    """Whether this process is the one that speaks, before it has found the others."""
+    number = {"none": None, "pytorch": "RANK", "slurm": "SLURM_PROCID"}[launcher]
+    return number is None or os.environ.get(number, "0") == "0"
+
+
 def join(launcher: Launcher, device: str) -> str:
     """Find the other processes; returns the device of this one.
 
@@ -49,14 +55,18 @@ def join(launcher: Launcher, device: str) -> str:
     return device
 
 
-def check_share(recipe: AnyRecipe, devices: int) -> None:
-    """Whether that many devices can share the recipe's steps.
+def check_share(recipe: AnyRecipe, devices: int, device: str = "cpu") -> None:
+    """Whether that many devices, `cpu` or `cuda`, can share the recipe's steps.
 
     Raises:
         UsageError: they can't.
     """
     if devices > 1 and isinstance(recipe, Recipe):
         raise UsageError(f"{recipe.name}: the compact network trains on one device", "Leave --devices out.")
+    if device == "cuda" and devices > torch.cuda.device_count():
+        raise UsageError(
+            f"--devices {devices}: this torch sees {torch.cuda.device_count()} GPUs", "Take no more, or --device cpu."
+        )
     if isinstance(recipe, ArchitectureRecipe) and recipe.data.batch.value % devices:
         batch = recipe.data.batch.value
         raise UsageError(

@@ -29,10 +29,10 @@ class InTurn:
         self._frames = frames
         self._round = lru_cache(maxsize=2)(lambda turn: np.random.default_rng([seed, _ORDER, turn]).permutation(frames))
 
-    def __call__(self, draw: int) -> int:
-        """The frame of that draw."""
+    def __call__(self, draw: int) -> tuple[int, int | None]:
+        """The frame of that draw, and no class."""
         turn, place = divmod(draw, self._frames)
-        return int(self._round(turn)[place])
+        return int(self._round(turn)[place]), None
 
 
 class Balanced:
@@ -46,13 +46,13 @@ class Balanced:
     """
 
     def __init__(self, frames: Mapping[int, Sequence[int]], seed: int) -> None:
-        self._frames, self._seed = list(frames.values()), seed
+        self._frames, self._seed = list(frames.items()), seed
 
-    def __call__(self, draw: int) -> int:
-        """The frame of that draw."""
+    def __call__(self, draw: int) -> tuple[int, int]:
+        """The frame of that draw, and the class."""
         rng = np.random.default_rng([self._seed, _ORDER, draw])
-        frames = self._frames[int(rng.integers(len(self._frames)))]
-        return frames[int(rng.integers(len(frames)))]
+        wanted, frames = self._frames[int(rng.integers(len(self._frames)))]
+        return frames[int(rng.integers(len(frames)))], wanted
 
 
 def frames_by_class(labels: Sequence[Callable[[], NDArray[np.uint8]]], least_pixels: int = 1) -> dict[int, list[int]]:
@@ -105,7 +105,7 @@ class Draws(Dataset[Any]):
 
     Args:
         pixels: of the training split.
-        order: draw -> frame.
+        order: draw -> frame, and the class for which it was drawn.
         steps: the transforms, built.
         seed: of what they do by chance.
     """
@@ -113,14 +113,14 @@ class Draws(Dataset[Any]):
     def __init__(
         self,
         pixels: Pixels,
-        order: Callable[[int], int],
+        order: Callable[[int], tuple[int, int | None]],
         steps: Sequence[Callable[[dict[str, Any]], dict[str, Any]]],
         seed: int,
     ) -> None:
         self._pixels, self._order, self._steps, self._seed = pixels, order, steps, seed
 
     def __getitem__(self, draw: int) -> dict[str, Any]:
-        index = self._order(draw)
+        index, wanted = self._order(draw)
         image, labels = self._pixels.image(index), self._pixels.labels(index)
         results: dict[str, Any] = {
             "img": image,
@@ -130,6 +130,8 @@ class Draws(Dataset[Any]):
             "gt_seg_map": labels,
             "seg_fields": ["gt_seg_map"],
         }
+        if wanted is not None:
+            results["wanted_class"] = wanted
         # The transforms draw from the two global generators.
         before = random.getstate(), np.random.get_state()
         try:

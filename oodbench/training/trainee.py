@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper
 from torch import nn
@@ -68,7 +69,9 @@ class Trainee(ABC):
         """Closed-set quality on the validation frames: of the network that is written to `folder` and read again."""
         segmenter = self.open(self.write(folder))
         quality = Quality(segmenter.classes)
-        each = batches(len(self.validation), 1)
+        each, threads = batches(len(self.validation), 1), torch.get_num_threads()
         for batch in forward_batches(segmenter, self.validation, each, Needs(class_maps=True), labelled=True):
             quality.update(batch.output, batch.labels)
+        # Compiled loops leave another number behind, and with it the steps that follow would have other last bits.
+        torch.set_num_threads(threads)
         return quality.result()

@@ -88,7 +88,9 @@ def same(first: Path, second: Path) -> bool:
 
 @pytest.mark.parametrize("head", ["", "-gmmseg"])
 def test_a_recipe_becomes_a_network_that_runs(head: str, tmp_path: Path) -> None:
+    threads = torch.get_num_threads()
     config = run(recipe(tmp_path, head), tmp_path / "out")
+    assert torch.get_num_threads() == threads, "sums of another number of threads have other last bits"
     network = Registry().adapter(str(config)).open(str(config), None, "cpu")
     assert (network.name, network.trained_on) == ("small", "blocks")
     assert network.expected.miou is not None

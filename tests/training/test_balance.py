@@ -13,6 +13,7 @@ import pytest
 from conftest import save
 
 from oodbench.errors import DataError
+from oodbench.segmenters.mmsegmentation.shims import import_mmseg
 from oodbench.training.balance import BalancedSampler
 from oodbench.training.draws import Balanced, Batches, InTurn, frames_by_class
 
@@ -46,11 +47,12 @@ def test_the_index_says_which_frames_have_a_class(labels: list[Path]) -> None:
 
 def test_orders_are_functions_of_the_draw() -> None:
     order = InTurn(5, seed=3)
-    drawn = [order(draw) for draw in range(15)]
+    drawn = [order(draw)[0] for draw in range(15)]
     assert [sorted(drawn[start : start + 5]) for start in (0, 5, 10)] == [list(range(5))] * 3
-    assert [InTurn(5, seed=3)(draw) for draw in (14, 2, 7)] == [drawn[draw] for draw in (14, 2, 7)]
-    assert drawn != [InTurn(5, seed=4)(draw) for draw in range(15)]
+    assert [InTurn(5, seed=3)(draw)[0] for draw in (14, 2, 7)] == [drawn[draw] for draw in (14, 2, 7)]
+    assert drawn != [InTurn(5, seed=4)(draw)[0] for draw in range(15)]
     balanced = Balanced({0: [0, 1], 9: [4]}, seed=3)
+    assert {balanced(draw) for draw in range(50)} == {(0, 0), (1, 0), (4, 9)}
     assert [balanced(draw) for draw in range(9)] == [Balanced({0: [0, 1], 9: [4]}, seed=3)(draw) for draw in range(9)]
 
 
@@ -86,3 +88,20 @@ def test_labels_that_are_none(tmp_path: Path) -> None:
     void = save(tmp_path / "void.png", np.full((4, 6), 255, np.uint8))
     with pytest.raises(DataError, match="no label in 1 frames"):
         BalancedSampler(Frames([void]), seed=0)
+
+
+def test_a_crop_is_drawn_around_the_class_that_was_drawn() -> None:
+    import_mmseg("the tests")
+    from oodbench.training.architectures.crop import CropAround
+
+    labels = np.zeros((40, 60), np.uint8)
+    labels[30, 50] = 7
+    crop = CropAround((16, 20), cat_max_ratio=0.75)
+    np.random.seed(0)
+    boxes = [crop.crop_bbox({"img": labels, "gt_seg_map": labels, "wanted_class": 7}) for _ in range(60)]
+    assert all(top <= 30 < bottom and left <= 50 < right for top, bottom, left, right in boxes)
+    assert all((bottom - top, right - left) == (16, 20) for top, bottom, left, right in boxes)
+    assert all(bottom <= 40 and right <= 60 for _, bottom, _, right in boxes)
+    assert len({box[::2] for box in boxes}) > 20, "the pixel lies anywhere in it"
+    anywhere = [crop.crop_bbox({"img": labels, "gt_seg_map": labels, "wanted_class": 3}) for _ in range(60)]
+    assert any(bottom <= 30 for _, bottom, _, _ in anywhere), "the frame has no such class"

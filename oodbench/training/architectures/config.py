@@ -59,7 +59,7 @@ def architecture_config(recipe: ArchitectureRecipe, data: Path, devices: int = 1
     # Without a head of ours too: these bring what MMSegmentation needs where no compiled mmcv is.
     modules = [_PLUGS["OodbenchMask2Former" if _has_queries(config.model) else "OodbenchHead"]]
     if recipe.data.class_balanced.value:
-        modules.append("oodbench.training.balance")
+        modules += ["oodbench.training.balance", "oodbench.training.architectures.crop"]
     config.custom_imports = {"imports": modules}
     if recipe.head is not None:
         config.custom_hooks = [{"type": "OodbenchHeadHook"}]
@@ -143,6 +143,8 @@ def _data(config: Config, recipe: ArchitectureRecipe, where: Path, crops: int) -
     if data.shortest is not None:
         steps["RandomChoiceResize"].update(scales=list(data.shortest.value))
     steps["RandomCrop"].update(crop_size=data.crop.value, cat_max_ratio=data.most_of_a_class.value)
+    if data.around_class is not None and data.around_class.value:
+        steps["RandomCrop"].type = "OodbenchCropAround"
     steps["RandomFlip"].prob = data.flip.value
     config.train_pipeline = config.train_dataloader.dataset.pipeline
     config.train_dataloader.batch_size = crops

@@ -68,6 +68,7 @@ class Data(_Part):
     flip: Said[float] = Field(description="probability")
     batch: Said[int] = Field(description="crops of a step, over all GPUs")
     class_balanced: Said[bool] = Field(description="draw a class, then a frame that has it")
+    around_class: Said[bool] | None = Field(None, description="then a crop in which it stands; None: any crop")
 
 
 class Schedule(_Part):

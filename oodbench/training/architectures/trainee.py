@@ -245,7 +245,7 @@ def _for_inference(config: Config) -> Config:
         "dataset": {"type": config.test_dataloader.dataset.type, "pipeline": config.test_pipeline}
     }
     kept["custom_imports"]["imports"] = [
-        name for name in config.custom_imports.imports if name != "oodbench.training.balance"
+        name for name in config.custom_imports.imports if not name.startswith("oodbench.training.")
     ]
     return Config(kept)
 
