@@ -40,7 +40,7 @@ def test_there_are_six_with_two_heads_and_a_small_twin_of_each() -> None:
 
 # Depth, width, crop, batch, iterations, warm-up, rate, norm and start, and what they bring along.
 _OVERRIDDEN = re.compile(
-    r"start|network\..*|data\.(dataset|frames|validation_frames|scale|shortest|crop|batch|class_balanced|around_class)"
+    r"start|network\..*|data\.(dataset|frames|validation_frames|scale|ratio|shortest|crop|batch|class_balanced|around_class)"
     r"|schedule\.(learning_rate|backbone_rate|iterations|warmup|validate_every|checkpoint_every)"
     r"|inference\.(scale|mode)|head\.parameters\.(memory|correct_only|mean_momentum|component_loss)"
 )
