@@ -34,7 +34,7 @@ def train(
     ] = False,
     devices: Annotated[int, typer.Option(help="Processes, a GPU each, that share a step.", min=1)] = 1,
     launcher: Annotated[
-        Literal["none", "pytorch", "slurm"] | None,
+        Literal["pytorch", "slurm"] | None,
         typer.Option(help="What started the processes. [default: torchrun is noticed]"),
     ] = None,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to train.")] = "auto",
@@ -56,7 +56,14 @@ def train(
         raise UsageError("no recipe was named", "One of oodbench train --list, or a file NAME.toml.")
     chosen = find_recipe(recipe)
     try:
-        from oodbench.training.devices import check_share, is_first, launched, run_side_by_side
+        from oodbench.training.devices import (
+            Launcher,
+            check_launched,
+            check_share,
+            is_first,
+            launched,
+            run_side_by_side,
+        )
         from oodbench.training.train import Options, find_data
         from oodbench.training.train import train as train_network
     except ImportError as error:
@@ -65,14 +72,14 @@ def train(
     from oodbench.pipeline.request import data_roots
     from oodbench.segmenters.embedded import choose_device
 
-    launcher = launcher or launched()
+    started_by: Launcher = launcher or launched()
     roots, _ = data_roots(data or [], [])
-    if devices > 1 and launcher == "none" and not dry_run:
+    if devices > 1 and started_by == "none" and not dry_run:
         # What can be known before is said once, and not by each of them.
         check_share(chosen, devices, choose_device(device))
         find_data(chosen, roots, tuple(plugin or ()))
         raise typer.Exit(run_side_by_side(devices, _again, sys.argv[1:]))
-    options = Options(seed, device, resume, amp, workers, start, launcher, tuple(plugin or ()))
+    options = Options(seed, device, resume, amp, workers, start, started_by, tuple(plugin or ()))
     if dry_run:
         from oodbench.training.dry_run import dry_run as tell
 
@@ -80,7 +87,8 @@ def train(
             print(line, flush=True)
         return
     folder = out or Path("runs") / f"{chosen.name}-{seed}"
-    first = is_first(launcher)
+    check_launched(started_by, devices)
+    first = is_first(started_by)
     progress = make_progress() if first else Silent()
     file = train_network(chosen, folder, progress, roots=roots, options=options)
     if first:

@@ -59,7 +59,7 @@ class CompactTrainee(Trainee):
         self, recipe: Recipe, head: Head, splits: Mapping[str, FrameSet], classes: ClassSet, seed: int, device: str
     ) -> None:
         schedule = recipe.schedule
-        self.name, self.record = recipe.name, recipe.model_dump(mode="json")
+        self.name, self.record = recipe.name, recipe.model_dump(mode="json", exclude={"title"})
         self.iterations, self.validate_every = schedule.iterations, schedule.validate_every
         self.checkpoint_every = schedule.checkpoint_every
         self.validation = splits[recipe.data.validation].frames[: recipe.data.validation_frames]

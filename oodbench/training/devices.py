@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Literal
 
 import torch
@@ -34,6 +35,24 @@ def is_first(launcher: Launcher) -> bool:
     return number is None or os.environ.get(number, "0") == "0"
 
 
+def check_launched(launcher: Launcher, devices: int) -> None:
+    """Whether the launcher that is named started this process, and as many as `--devices` says, if that says any.
+
+    Raises:
+        UsageError: it didn't, or started another number.
+    """
+    needed = {"none": (), "pytorch": ("RANK", "LOCAL_RANK", "WORLD_SIZE"), "slurm": ("SLURM_PROCID", "SLURM_NTASKS")}
+    missing = [name for name in needed[launcher] if name not in os.environ]
+    if missing:
+        how = "torchrun ... -m oodbench train" if launcher == "pytorch" else "srun ... oodbench train"
+        raise UsageError(
+            f"--launcher {launcher}: {missing[0]} is not set, so it started no process", f"Start it: {how}"
+        )
+    there = int(os.environ[needed[launcher][-1]]) if needed[launcher] else devices
+    if devices not in (1, there):
+        raise UsageError(f"--devices {devices}: {there} processes were started", "Leave --devices out.")
+
+
 def join(launcher: Launcher, device: str) -> str:
     """Find the other processes; returns the device of this one.
 
@@ -51,7 +70,7 @@ def join(launcher: Launcher, device: str) -> str:
         return f"cuda:{torch.cuda.current_device()}"
     if launcher == "slurm":
         raise UsageError("--launcher slurm: expected GPUs, this torch sees none", "On CPUs use --devices N.")
-    torch.distributed.init_process_group("gloo")
+    torch.distributed.init_process_group("gloo", timeout=timedelta(seconds=_PATIENCE))
     return device
 
 
@@ -73,6 +92,12 @@ def check_share(recipe: AnyRecipe, devices: int, device: str = "cpu") -> None:
             f"{recipe.name}: a step has {batch} crops, which {devices} devices can't share evenly",
             f"Take a number of devices that {batch} can be divided by.",
         )
+
+
+def leave() -> None:
+    """Let go of the other processes."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def run_side_by_side(processes: int, work: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:

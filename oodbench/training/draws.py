@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import Dataset, Sampler
 
+from oodbench.errors import OodbenchError
 from oodbench.pipeline.feed import semantic_labels
 from oodbench.types import VOID, Frame
 
@@ -119,9 +120,12 @@ class Draws(Dataset[Any]):
     ) -> None:
         self._pixels, self._order, self._steps, self._seed = pixels, order, steps, seed
 
-    def __getitem__(self, draw: int) -> dict[str, Any]:
+    def __getitem__(self, draw: int) -> dict[str, Any] | OodbenchError:
         index, wanted = self._order(draw)
-        image, labels = self._pixels.image(index), self._pixels.labels(index)
+        try:
+            image, labels = self._pixels.image(index), self._pixels.labels(index)
+        except OodbenchError as error:
+            return error
         results: dict[str, Any] = {
             "img": image,
             "img_shape": image.shape[:2],

@@ -12,20 +12,17 @@ from dataclasses import replace
 import torch
 
 from oodbench.contracts import Roots
-from oodbench.errors import DataError
 from oodbench.segmenters.embedded import choose_device
 from oodbench.segmenters.mmsegmentation.headed import HeadBearer
 from oodbench.training.architectures.overrides import override_lines
 from oodbench.training.architectures.recipe import ArchitectureRecipe
 from oodbench.training.catalogue import AnyRecipe
-from oodbench.training.train import Options, find_data, make_trainee
+from oodbench.training.train import Options, data_or_nothing, make_trainee
 from oodbench.training.trainee import Trainee
-from oodbench.types import CITYSCAPES_19, FrameSet
 
 # A CPU takes minutes for a step at full size, and more memory than it may have.
 _PIXELS_ON_A_CPU = 1 << 19
 _TIMED = 3
-_NO_FRAMES = FrameSet((), "", None, 0)
 
 
 def dry_run(recipe: AnyRecipe, *, roots: Roots, options: Options, devices: int = 1) -> Iterator[str]:
@@ -45,12 +42,11 @@ def dry_run(recipe: AnyRecipe, *, roots: Roots, options: Options, devices: int =
                 else [f"  {part} = {said}"]
             )
     device = choose_device(options.device)
-    try:
-        splits, classes = find_data(recipe, roots, options.plugins)
+    splits, classes, wrong = data_or_nothing(recipe, roots, options.plugins)
+    if wrong:
+        yield f"data: {wrong}; a training needs it"
+    else:
         yield from (f"data: {split}, {len(found.frames)} frames" for split, found in splits.items())
-    except DataError as error:
-        splits, classes = dict.fromkeys(("train", "val"), _NO_FRAMES), CITYSCAPES_19
-        yield f"data: {error.problem}; a training needs it"
     trainee = make_trainee(recipe, splits, classes, replace(options, start=None), device, devices, resumed=True)
     config = getattr(trainee, "config", None)
     if config is not None:

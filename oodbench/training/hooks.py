@@ -6,7 +6,9 @@ Checkpoints hold tensors and plain values alone, so that they are read weights-o
 from __future__ import annotations
 
 import json
+import math
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,10 @@ import torch
 from mmengine.dist import all_gather_object, barrier, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+from torch.nn.utils import get_total_norm
 
 from oodbench.errors import TrainingError
 from oodbench.files import write_atomically
-from oodbench.pipeline.progress import Progress
 from oodbench.training.trainee import Trainee
 
 # Steps from one line of the log to the next.
@@ -25,7 +27,7 @@ _LINE = 20
 
 
 class GuardHook(Hook):
-    """Stops at a loss that is NaN or infinite, before the step after it, and before anything is saved."""
+    """Stops after a step whose losses or new weights are NaN or infinite, before anything else is done with them."""
 
     priority = "VERY_HIGH"
 
@@ -34,15 +36,21 @@ class GuardHook(Hook):
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         """After each step."""
-        broken = {name: float(value.detach()) for name, value in outputs.items() if not value.detach().isfinite().all()}
-        if not broken:
+        parameters = [parameter.detach() for parameter in runner.model.parameters()]
+        # A finite loss may have a gradient that is not. One question, since a GPU is waited for at each.
+        values = torch.stack(
+            [*(value.detach().float().mean() for value in outputs.values()), get_total_norm(parameters)]
+        )
+        if bool(values.isfinite().all()):
             return
-        values = ", ".join(f"{name} is {value}" for name, value in broken.items())
+        losses = {name: float(value.detach().mean()) for name, value in outputs.items()}
+        broken = [f"{name} is {value}" for name, value in losses.items() if not math.isfinite(value)]
+        said = ", ".join(broken) or "the losses are finite, and the weights after it are not"
         frames = ", ".join(sample.img_path for sample in data_batch.get("data_samples", ()))
         rate = max(group["lr"] for group in runner.optim_wrapper.optimizer.param_groups)
         kept = f"{self._checkpoint} has an earlier one" if self._checkpoint.is_file() else "none was saved before"
         raise TrainingError(
-            f"step {runner.iter + 1}: {values}, at a learning rate of {rate:g}{f', on {frames}' if frames else ''}; "
+            f"step {runner.iter + 1}: {said}, at a learning rate of {rate:g}{f', on {frames}' if frames else ''}; "
             f"this state is not kept, {kept}",
             "A smaller learning rate or a longer warm-up helps most often: in a recipe of your own with this one as "
             "its base, in another folder.",
@@ -50,14 +58,19 @@ class GuardHook(Hook):
 
 
 class LogHook(Hook):
-    """Writes log.jsonl and moves the progress bar; every so often measures mIoU on held-out frames."""
+    """Writes log.jsonl and tells of each step; every so often measures the network on held-out frames.
+
+    Attributes:
+        quality: what it measured last; nothing before.
+    """
 
     priority = "LOW"
 
-    def __init__(self, folder: Path, trainee: Trainee, progress: Progress) -> None:
-        self._file, self._folder, self._trainee, self._progress = folder / "log.jsonl", folder, trainee, progress
-        self._losses: dict[str, float] = {}
-        self._count = 0
+    def __init__(self, folder: Path, trainee: Trainee, advance: Callable[[int], None]) -> None:
+        self._file, self._folder, self._trainee, self._advance = folder / "log.jsonl", folder, trainee, advance
+        self._losses: dict[str, Any] = {}
+        self._count, self._rate = 0, 0.0
+        self.quality: Mapping[str, Any] = {}
 
     def before_train(self, runner: Runner) -> None:
         """Drop what a killed run logged beyond its last checkpoint."""
@@ -66,38 +79,37 @@ class LogHook(Hook):
             # A line without its end was being written when the run was killed.
             kept = [line for line in lines if line.endswith("\n") and json.loads(line)["iteration"] <= runner.iter]
             self._file.write_text("".join(kept))
-        self._bar = self._progress.track("train", runner.max_iters - runner.iter, "steps")
-        self._advance = self._bar.__enter__()
         self._started = time.perf_counter()
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        """The rate of the step to come: after it, it is the next one's."""
+        self._rate = max(group["lr"] for group in runner.optim_wrapper.optimizer.param_groups)
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         """After each step."""
         for name, value in outputs.items():
-            self._losses[name] = self._losses.get(name, 0.0) + float(value.detach())
+            self._losses[name] = self._losses.get(name, 0.0) + value.detach().double().mean()
         self._count += 1
         self._advance(1)
         done = runner.iter + 1
         measured = done % self._trainee.validate_every == 0 or done == runner.max_iters
         if is_main_process() and (done % _LINE == 0 or measured):
             entry: dict[str, Any] = {"iteration": done}
-            entry |= {name: round(value / self._count, 5) for name, value in self._losses.items()}
-            entry["learning_rate"] = runner.optim_wrapper.get_lr()["lr"][0]
+            entry |= {name: round(float(value) / self._count, 5) for name, value in self._losses.items()}
+            entry["learning_rate"] = self._rate
             entry["seconds_a_step"] = round((time.perf_counter() - self._started) / self._count, 4)
             if torch.cuda.is_available():
                 entry["memory_gib"] = round(torch.cuda.max_memory_allocated() / 2**30, 2)
             entry |= {name: round(value, 6) for name, value in self._trainee.facts().items()}
             self._losses, self._count = {}, 0
             if measured:
-                entry["miou"] = self._trainee.measure(self._folder / "validation")["miou"]
+                self.quality = self._trainee.measure(self._folder / "validation")
+                entry["miou"] = self.quality["miou"]
             self._started = time.perf_counter()
             with self._file.open("a") as log:
                 log.write(json.dumps(entry) + "\n")
         if measured:
             barrier()
-
-    def after_train(self, runner: Runner) -> None:
-        """Close the bar."""
-        self._bar.__exit__(None, None, None)
 
 
 class SaveHook(Hook):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import uuid
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from mmengine.model import MMDistributedDataParallel
 from mmengine.runner import IterBasedTrainLoop, Runner
 from torch import nn
 
-from oodbench.pipeline.progress import Progress
+from oodbench.errors import OodbenchError
 from oodbench.segmenters.mmsegmentation.hook import HeadHook
 from oodbench.training.hooks import GuardHook, LogHook, SaveHook
 from oodbench.training.trainee import Trainee
@@ -28,7 +29,10 @@ class _Loop(IterBasedTrainLoop):
         self.runner.call_hook("before_train_epoch")
         while self._iter < self._max_iters and not self.stop_training:
             self.runner.model.train()
-            self.run_iter(next(self.dataloader_iterator))
+            batch = next(self.dataloader_iterator)
+            if isinstance(batch, OodbenchError):
+                raise batch
+            self.run_iter(batch)
         self.runner.call_hook("after_train_epoch")
         self.runner.call_hook("after_train")
         model: nn.Module = self.runner.model
@@ -54,18 +58,20 @@ class _Runner(Runner):
         return
 
 
-def make_runner(trainee: Trainee, out: Path, seed: int, start: int, progress: Progress) -> Runner:
-    """A runner that trains from step `start` on.
+def make_runner(
+    trainee: Trainee, out: Path, seed: int, start: int, advance: Callable[[int], None]
+) -> tuple[Runner, LogHook]:
+    """A runner that trains from step `start` on, and what logs and measures in it.
 
     Args:
         trainee: its state is that of `start`.
         out: folder of the training.
         seed: for checkpoints.
         start: steps that were taken.
-        progress: told of each step.
+        advance: told of each step.
     """
     rank, ranks = get_dist_info()
-    off: dict[str, Any] = dict.fromkeys(("logger", "checkpoint", "timer", "sampler_seed"))
+    off: dict[str, Any] = dict.fromkeys(("logger", "checkpoint", "timer", "sampler_seed", "runtime_info"))
     with warnings.catch_warnings():
         # It starts processes by forking, whatever started this one.
         warnings.filterwarnings("ignore", "Multi-processing start method", UserWarning)
@@ -84,12 +90,12 @@ def make_runner(trainee: Trainee, out: Path, seed: int, start: int, progress: Pr
             experiment_name=f"{trainee.name}-{uuid.uuid4().hex}",
         )
     runner.train_loop._iter = start  # MMEngine's own resume sets it the same way
-    checkpoint = out / "checkpoint.pt"
+    checkpoint, log = out / "checkpoint.pt", LogHook(out, trainee, advance)
     for hook in (
         GuardHook(checkpoint),
         HeadHook(),
-        LogHook(out, trainee, progress),
+        log,
         SaveHook(checkpoint, trainee, seed),
     ):
         runner.register_hook(hook)
-    return runner
+    return runner, log

@@ -10,22 +10,26 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from mmengine.dist import get_dist_info, is_main_process
+from mmengine.dist import all_gather_object, get_dist_info, is_main_process
 
 from oodbench.contracts import Roots
-from oodbench.errors import DataError, RunFolderError, UsageError
+from oodbench.errors import DataError, DataNotFoundError, RunFolderError, UsageError
 from oodbench.pipeline.progress import Progress
 from oodbench.pipeline.store import Store
 from oodbench.registry import Registry
 from oodbench.segmenters.embedded import choose_device
+from oodbench.segmenters.mmsegmentation.shims import quiet
 from oodbench.training.architectures.recipe import ArchitectureRecipe
 from oodbench.training.catalogue import AnyRecipe
-from oodbench.training.devices import Launcher, join
+from oodbench.training.devices import Launcher, join, leave
 from oodbench.training.hooks import set_random_state
 from oodbench.training.loop import make_runner
 from oodbench.training.recipe import Recipe
 from oodbench.training.trainee import Trainee
-from oodbench.types import ClassSet, FrameSet
+from oodbench.types import CITYSCAPES_19, ClassSet, FrameSet
+
+# Of what differs from a training that lies in the folder.
+_SHOWN = 4
 
 
 @dataclass(frozen=True)
@@ -64,18 +68,20 @@ def train(recipe: AnyRecipe, out: Path, progress: Progress, *, roots: Roots, opt
     """
     options = options or Options()
     device = join(options.launcher, choose_device(options.device))
-    # One process writes.
-    with Store(out).locked() if is_main_process() else nullcontext():
-        return _train(recipe, out, progress, roots, options, device)
+    try:
+        # One process writes.
+        with Store(out).locked() if is_main_process() else nullcontext():
+            return _train(recipe, out, progress, roots, options, device)
+    finally:
+        leave()
 
 
 def _train(recipe: AnyRecipe, out: Path, progress: Progress, roots: Roots, options: Options, device: str) -> Path:
     """In a folder that this process holds."""
-    file = out / "checkpoint.pt"
+    file, (rank, ranks) = out / "checkpoint.pt", get_dist_info()
     checkpoint = _read(file)
     if checkpoint is None and options.resume:
         raise RunFolderError(f"{file}: no such file, so there is no training to resume", "Leave --resume out.")
-    rank, ranks = get_dist_info()
     splits, classes = find_data(recipe, roots, options.plugins)
     trainee = make_trainee(recipe, splits, classes, options, device, ranks, resumed=checkpoint is not None)
     start = 0
@@ -83,24 +89,29 @@ def _train(recipe: AnyRecipe, out: Path, progress: Progress, roots: Roots, optio
         _check(checkpoint, file, trainee, options.seed, ranks)
         start = int(checkpoint["iteration"])
         trainee.network.load_state_dict(checkpoint["network"])
+    if len(set(all_gather_object(start))) > 1:
+        raise RunFolderError(f"{file}: not all processes see it", "Give --out a folder that all machines share.")
     if isinstance(recipe, ArchitectureRecipe):
         from oodbench.training.architectures.overrides import override_lines
 
         for line in override_lines(recipe):
             progress.say(line)
-    runner = make_runner(trainee, out, options.seed, start, progress)
-    if checkpoint is not None:
-        trainee.optimizer.load_state_dict(checkpoint["optimizer"])
-        for scheduler, state in zip(trainee.schedulers, checkpoint["schedulers"], strict=True):
-            scheduler.load_state_dict(state)
-        set_random_state(checkpoint["random"][rank])
-    if start < trainee.iterations:
-        runner.train()
+    with progress.track("train", trainee.iterations - start, "steps") as advance:
+        runner, log = make_runner(trainee, out, options.seed, start, advance)
+        if checkpoint is not None:
+            trainee.optimizer.load_state_dict(checkpoint["optimizer"])
+            for scheduler, state in zip(trainee.schedulers, checkpoint["schedulers"], strict=True):
+                scheduler.load_state_dict(state)
+            set_random_state(checkpoint["random"][rank])
+            del checkpoint  # gigabytes for a large network, and it would stay for all of the training
+        if start < trainee.iterations:
+            with quiet():
+                runner.train()
     if not is_main_process():
         return out
     for fact, value in trainee.facts().items():
         progress.say(f"{fact}: {value:g}")
-    quality = trainee.measure(out / "validation")
+    quality = log.quality or trainee.measure(out / "validation")
     progress.say(f"mIoU on {len(trainee.validation)} frames: {100 * quality['miou']:.2f} %")
     return trainee.write(out, quality)
 
@@ -154,19 +165,37 @@ def find_data(recipe: AnyRecipe, roots: Roots, plugins: Sequence[Path]) -> tuple
     Raises:
         DataError: it, or a part of it, is not there.
     """
-    if isinstance(recipe, Recipe):
-        name, needed = recipe.data.dataset, (recipe.data.train, recipe.data.validation)
-    else:
-        name, needed = recipe.data.dataset.value, ("train", "val")
+    name, needed = _needed(recipe)
     dataset = Registry(plugins).dataset(name)
-    splits = dataset.open(roots)
+    try:
+        splits = dataset.open(roots)
+    except DataNotFoundError as error:
+        raise DataNotFoundError(error.problem, (error.remedy or "").replace("--id-data", "--data")) from None
     for split in needed:
         if split not in splits:
             raise DataError(
                 f"{name} has no split '{split}', which the recipe {recipe.name} needs; it has {', '.join(splits)}",
-                "Complete the copy, or say with --data where a whole one lies.",
+                "Complete the copy, or say with --data where a whole one lies. Architectures train on splits that are "
+                "named train and val.",
             )
     return splits, dataset.classes(roots)
+
+
+def data_or_nothing(
+    recipe: AnyRecipe, roots: Roots, plugins: Sequence[Path]
+) -> tuple[Mapping[str, FrameSet], ClassSet, str]:
+    """As `find_data`; where it is not there, splits without frames, the classes of Cityscapes, and what is wrong."""
+    try:
+        return (*find_data(recipe, roots, plugins), "")
+    except DataError as error:
+        return dict.fromkeys(_needed(recipe)[1], FrameSet((), "", None, 0)), CITYSCAPES_19, error.problem
+
+
+def _needed(recipe: AnyRecipe) -> tuple[str, tuple[str, str]]:
+    """The dataset, and its splits to train and to validate on."""
+    if isinstance(recipe, Recipe):
+        return recipe.data.dataset, (recipe.data.train, recipe.data.validation)
+    return recipe.data.dataset.value, ("train", "val")
 
 
 def _read(file: Path) -> dict[str, Any] | None:
@@ -174,22 +203,29 @@ def _read(file: Path) -> dict[str, Any] | None:
         return None
     try:
         state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
-        json.loads(state["recipe"]), state["seed"], state["random"]
+        json.loads(state["recipe"]), state["seed"], [random["cpu"] for random in state["random"]]
     except Exception as error:  # a truncated zip, a foreign pickle, a missing key: each has a class of its own
         raise RunFolderError(
-            f"{file}: not a checkpoint of oodbench train ({error})", "Remove it, or choose another --out."
+            f"{file}: not a checkpoint of oodbench train, or one of another version ({str(error).partition('.')[0]})",
+            "Remove it, or choose another --out.",
         ) from None
     return state
 
 
 def _check(checkpoint: dict[str, Any], file: Path, trainee: Trainee, seed: int, ranks: int) -> None:
     """It is of this training."""
-    there, its_seed = json.loads(checkpoint["recipe"]), checkpoint["seed"]
     # As JSON has it: lists for tuples.
-    if (there, its_seed) != (json.loads(json.dumps(trainee.record)), seed):
+    here = {"seed": seed, **json.loads(json.dumps(trainee.record))}
+    there = {"seed": checkpoint["seed"], **json.loads(checkpoint["recipe"])}
+    other = [
+        f"{field} is {there.get(field)} there and {here.get(field)} here"
+        for field in {**there, **here}
+        if there.get(field) != here.get(field)
+    ]
+    if other:
+        more = f", and {len(other) - _SHOWN} more" if len(other) > _SHOWN else ""
         raise RunFolderError(
-            f"{file}: belongs to another training ({there['name']}, seed {its_seed}); this one is {trainee.name}, seed "
-            f"{seed}",
+            f"{file}: belongs to another training: {'; '.join(other[:_SHOWN])}{more}",
             "Choose another --out, or remove the folder.",
         )
     if len(checkpoint["random"]) != ranks:

@@ -19,13 +19,11 @@ from typing import Any
 import torch
 
 from oodbench.contracts import Roots
-from oodbench.errors import DataError
 from oodbench.segmenters.embedded import choose_device
 from oodbench.segmenters.mmsegmentation.headed import HeadBearer
 from oodbench.training.architectures.recipe import ArchitectureRecipe
 from oodbench.training.catalogue import find_recipe
-from oodbench.training.train import Options, find_data, make_trainee
-from oodbench.types import CITYSCAPES_19, FrameSet
+from oodbench.training.train import Options, data_or_nothing, make_trainee
 
 STEPS, WARM = 24, 4
 PARTS = ("forward and losses", "backward and optimiser", "EM and memory")
@@ -39,12 +37,9 @@ class Timed:
         if crops is not None and isinstance(recipe, ArchitectureRecipe):
             batch = recipe.data.batch.model_copy(update={"value": crops})
             recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"batch": batch})})
-        self.device, nothing = device, FrameSet((), "", None, 0)
-        try:
-            splits, classes = find_data(recipe, Roots(), ())
-        except DataError:
-            splits, classes = {"train": nothing, "val": nothing}, CITYSCAPES_19
-        self.drawn = bool(splits["train"].frames)
+        self.device = device
+        splits, classes, missing = data_or_nothing(recipe, Roots(), ())
+        self.drawn = not missing
         self.trainee = make_trainee(recipe, splits, classes, Options(), device, 1, resumed=True)
         self.trainee.model.train()
         self.times: list[list[float]] = []
@@ -88,6 +83,8 @@ def main() -> None:
     parser.add_argument("recipes", nargs="*", default=["streets-softmax", "streets-gmmseg"])
     parser.add_argument("--crops", type=int, help="of a step, in place of the recipe's")
     asked = parser.parse_args()
+    if len(asked.recipes) != 2:
+        parser.error("expected a recipe, and its twin with GMMSeg's head")
     device = choose_device("auto")
     both = [Timed(name, device, asked.crops) for name in asked.recipes]
     peaks = [0.0, 0.0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pickle
 import signal
@@ -26,7 +25,7 @@ from oodbench.registry import Registry
 from oodbench.training.catalogue import find_recipe
 from oodbench.training.draws import Draws
 from oodbench.training.dry_run import dry_run
-from oodbench.training.train import Options, train
+from oodbench.training.train import Options, find_data, make_trainee, train
 
 PLUGINS = (Path(__file__).parent / "blocks.py", Path(__file__).parent / "breaks.py")
 pytestmark = [
@@ -154,7 +153,7 @@ def test_a_killed_training_goes_on_from_the_command_line(tmp_path: Path) -> None
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert (out / "checkpoint.pt").is_file()
+    assert torch.load(out / "checkpoint.pt", weights_only=True)["iteration"] < 6, "it was killed before its end"
     done = subprocess.run(command(recipe(tmp_path), out, "--resume"), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip().endswith("killed/small.py")
@@ -177,28 +176,49 @@ def test_two_devices_share_the_steps(tmp_path: Path) -> None:
     assert not done.stderr.count("Warning")
 
 
-def test_a_loss_that_is_no_number_stops_the_training_and_keeps_the_last_good_state(tmp_path: Path) -> None:
-    breaks = (
-        '\n[head]\nname = { value = "breaks", source = "ours" }\nparameters = { at = { value = 5, source = "ours" } }\n'
-    )
-    path = recipe(tmp_path, "", more=breaks)
+@pytest.mark.parametrize(
+    ("where", "at", "said", "last"),
+    [
+        ("loss", 5, "step 5: loss is nan, decode.loss_segmentation is nan", 4),
+        # At a step after which the state would be saved.
+        ("gradient", 4, "step 4: the losses are finite, and the weights after it are not", 2),
+    ],
+)
+def test_what_is_no_number_stops_the_training_and_the_last_good_state_is_kept(
+    where: str, at: int, said: str, last: int, tmp_path: Path
+) -> None:
+    breaks = f"""
+[head]
+name = {{ value = "breaks", source = "ours" }}
+
+[head.parameters]
+at = {{ value = {at}, source = "ours" }}
+where = {{ value = "{where}", source = "ours" }}
+"""
     with pytest.raises(TrainingError) as stopped:
-        run(path, tmp_path / "out")
-    assert "step 5: loss is nan, decode.loss_segmentation is nan" in stopped.value.problem
+        run(recipe(tmp_path, "", more=breaks), tmp_path / "out")
+    assert stopped.value.problem.startswith(said)
     assert "train-" in stopped.value.problem
     assert "checkpoint.pt has an earlier one" in stopped.value.problem
     kept = torch.load(tmp_path / "out" / "checkpoint.pt", weights_only=True)
-    assert kept["iteration"] == 4
+    assert kept["iteration"] == last
     assert all(value.isfinite().all() for value in kept["network"].values())
 
 
 def test_weights_to_start_from(tmp_path: Path) -> None:
-    first = run(recipe(tmp_path, ""), tmp_path / "first")
-    started = run(recipe(tmp_path), tmp_path / "second", start=first.with_suffix(".safetensors"))
-    assert not same(first, started)
+    first = run(recipe(tmp_path, ""), tmp_path / "first").with_suffix(".safetensors")
+    chosen, options = find_recipe(str(recipe(tmp_path))), Options(start=first, plugins=PLUGINS)
+    splits, classes = find_data(chosen, Roots(), PLUGINS)
+    started = make_trainee(chosen, splits, classes, options, "cpu", 1).network.state_dict()
+    written = safetensors.torch.load_file(first)
+    backbone = {name for name in started if name.startswith("backbone.")}
+    assert backbone <= written.keys()
+    assert all(torch.equal(started[name], written[name]) for name in backbone)
     other = tmp_path / "other.safetensors"
     safetensors.torch.save_file({"conv1.weight": torch.zeros(3)}, other)
-    with pytest.raises(ModelError, match=r"not the weights of this backbone \(MixVisionTransformer\).*are missing"):
+    with pytest.raises(
+        ModelError, match=r"not the weights of this backbone \(MixVisionTransformer\).* are missing, 0 have"
+    ):
         run(recipe(tmp_path), tmp_path / "third", start=other)
     with pytest.raises(ModelError, match="no such file"):
         run(recipe(tmp_path), tmp_path / "fourth", start=tmp_path / "gone.pth")
@@ -240,7 +260,7 @@ def test_what_does_not_fit_together_is_said(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--amp"):
         run(recipe(tmp_path), tmp_path / "out", amp=True, device="cpu")
     run(recipe(tmp_path), tmp_path / "out")
-    with pytest.raises(RunFolderError, match="belongs to another training"):
+    with pytest.raises(RunFolderError, match=r"another training: head.parameters.components is 5 there and 2 here\n"):
         run(recipe(tmp_path, more='components = { value = 2, source = "ours" }\n'), tmp_path / "out")
 
 
@@ -257,6 +277,62 @@ def test_a_dataset_without_a_split(tmp_path: Path) -> None:
         )
 
 
+def test_fields_that_do_not_go_with_a_config(tmp_path: Path) -> None:
+    shortest = 'shortest = { value = [64], source = "ours" }\n'
+    path = recipe(tmp_path, "")
+    good = path.read_text()
+    path.write_text(good.replace("[data]\n", f"[data]\n{shortest}"))
+    with pytest.raises(UsageError, match="expected 'scale' and 'ratio', or 'shortest'"):
+        find_recipe(str(path))
+    scale = 'scale = { value = [96, 64], source = "ours" }\nratio = { value = [1, 1], source = "ours" }\n'
+    blocks = 'dataset = { value = "blocks", source = "ours" }\n'
+    path.write_text(f'base = "cityscapes-mask2former"\ntitle = "x"\n[data]\n{blocks}{scale}')
+    with pytest.raises(UsageError, match=r"data.scale and ratio: .* has no step RandomResize"):
+        run(path, tmp_path / "out")
+    path.write_text(good.replace("checkpoint_every = { value = 2", "checkpoint_every = { value = 0"))
+    with pytest.raises(UsageError, match=r"checkpoint_every.*greater than or equal to 1"):
+        find_recipe(str(path))
+
+
+def test_a_recipe_may_have_the_name_of_the_one_that_it_stands_on(tmp_path: Path) -> None:
+    path = tmp_path / "cityscapes-fcn.toml"
+    path.write_text('base = "cityscapes-fcn"\ntitle = "mine"\n')
+    assert find_recipe(str(path)).title == "mine"
+    (tmp_path / "a.toml").write_text('base = "b"\ntitle = "a"\n')
+    (tmp_path / "b.toml").write_text('base = "a"\ntitle = "b"\n')
+    with pytest.raises(UsageError, match="unknown base in"):
+        find_recipe(str(tmp_path / "a.toml"))
+
+
+def test_a_frame_that_can_not_be_read_is_said(tmp_path: Path) -> None:
+    torn = tmp_path / "torn.py"
+    torn.write_text(
+        PLUGINS[0]
+        .read_text()
+        .replace(
+            "    def image()",
+            "    def image() -> np.ndarray:\n        raise DataError('frame 3: torn', 'Copy it again.')\n\n    def _()",
+        )
+        .replace("from oodbench.types", "from oodbench.errors import DataError\nfrom oodbench.types")
+    )
+    options = Options(plugins=[torn], workers=1)
+    with pytest.raises(DataError, match=r"frame 3: torn\nCopy it again."):
+        train(find_recipe(str(recipe(tmp_path))), tmp_path / "out", Silent(), roots=Roots(), options=options)
+
+
+@pytest.mark.parametrize("more", [("--launcher", "pytorch"), ("--launcher", "slurm"), ("--devices", "3")])
+def test_processes_that_nobody_started_or_that_can_not_share(
+    more: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", command(recipe(tmp_path), tmp_path / "out", "--device", "cpu", *more)[2:])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert "is not set, so it started no process" in said or "which 3 devices can't share evenly" in said
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_base_that_is_none(tmp_path: Path) -> None:
     path = recipe(tmp_path)
     path.write_text(path.read_text().replace("streets-segformer", "streets-segfromer"))
@@ -269,7 +345,10 @@ def test_a_base_that_is_none(tmp_path: Path) -> None:
         find_recipe("gone.toml")
 
 
-def test_a_dry_run_says_what_a_training_would_be_and_writes_nothing(tmp_path: Path) -> None:
+def test_a_dry_run_says_what_a_training_would_be_and_writes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     lines = list(dry_run(find_recipe("streets-segformer-gmmseg"), roots=Roots(), options=Options(device="cpu")))
     text = "\n".join(lines)
     assert "small twin of cityscapes-segformer-gmmseg" in text
@@ -282,12 +361,17 @@ def test_a_dry_run_says_what_a_training_would_be_and_writes_nothing(tmp_path: Pa
     assert lines[-3].startswith("memory: ")
     found = list(dry_run(find_recipe(str(recipe(tmp_path))), roots=Roots(), options=Options(plugins=PLUGINS)))
     assert "data: train, 6 frames" in found
-    assert not (tmp_path / "runs").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["small.toml"]
 
 
-def test_a_dry_run_needs_no_data() -> None:
-    lines = list(dry_run(find_recipe("streets-softmax"), roots=Roots(), options=Options(device="cpu")))
-    assert lines[-1].startswith("training: 4000 steps")
+def test_a_dry_run_needs_no_data(tmp_path: Path) -> None:
+    path = recipe(tmp_path)
+    path.write_text(path.read_text().replace('value = "blocks"', 'value = "cityscapes"'))
+    lines = list(dry_run(find_recipe(str(path)), roots=Roots((tmp_path,)), options=Options(device="cpu")))
+    assert any(line.startswith("data: ") and line.endswith("; a training needs it") for line in lines)
+    assert lines[-1].startswith("training: 6 steps")
+    compact = list(dry_run(find_recipe("streets-softmax"), roots=Roots(), options=Options(device="cpu")))
+    assert compact[-1].startswith("training: 4000 steps")
 
 
 def test_without_mmsegmentation_the_extra_is_named(
@@ -299,8 +383,3 @@ def test_without_mmsegmentation_the_extra_is_named(
         main()
     assert ended.value.code == 2
     assert "pip install 'oodbench[mmseg]'" in capsys.readouterr().err
-
-
-def test_the_log_is_lines_of_json(tmp_path: Path) -> None:
-    run(recipe(tmp_path), tmp_path / "out")
-    assert all(isinstance(json.loads(line), dict) for line in (tmp_path / "out" / "log.jsonl").read_text().splitlines())

@@ -32,10 +32,10 @@ def quality(network: Path) -> str:
     """Its mIoU, and what the log says of the training."""
     card = tomllib.loads(network.with_suffix(".toml").read_text())
     lines = [json.loads(line) for line in network.with_name("log.jsonl").read_text().splitlines()]
-    hours = sum(20 * line["seconds_a_step"] for line in lines) / 60
+    minutes = sum(20 * line["seconds_a_step"] for line in lines) / 60
     fill = f", memory filled to {100 * lines[-1]['memory fill']:.0f} %" if "memory fill" in lines[-1] else ""
     return (
-        f"{100 * card['expected']['miou']:.1f} % mIoU after {lines[-1]['iteration']} steps, {hours:.0f} minutes{fill}"
+        f"{100 * card['expected']['miou']:.1f} % mIoU after {lines[-1]['iteration']} steps, {minutes:.0f} minutes{fill}"
     )
 
 

@@ -47,9 +47,11 @@ def architecture_config(recipe: ArchitectureRecipe, data: Path, devices: int = 1
     )
     config.optimizer = wrapper.optimizer
     if schedule.backbone_rate is not None:
-        for key, rates in wrapper.paramwise_cfg.custom_keys.items():
+        keys = wrapper.setdefault("paramwise_cfg", {}).setdefault("custom_keys", {})
+        keys.setdefault("backbone", {})
+        for key, rates in keys.items():
             if key.startswith("backbone"):
-                rates.lr_mult = schedule.backbone_rate.value
+                rates["lr_mult"] = schedule.backbone_rate.value
     config.param_scheduler = _decay(schedule)
     config.train_cfg.max_iters = schedule.iterations.value
     if schedule.validate_every is not None:
@@ -138,6 +140,13 @@ def _set(model: Any, name: str, value: Any, recipe: str) -> None:
 def _data(config: Config, recipe: ArchitectureRecipe, where: Path, crops: int) -> None:
     data = recipe.data
     steps = {step.type: step for step in config.train_dataloader.dataset.pipeline}
+    for said, step in ((data.scale, "RandomResize"), (data.shortest, "RandomChoiceResize")):
+        if said is not None and step not in steps:
+            fields = "scale and ratio" if said is data.scale else "shortest"
+            raise UsageError(
+                f"{recipe.name}: data.{fields}: the config's training pipeline has no step {step} for it",
+                f"It has {', '.join(steps)}.",
+            )
     if data.scale is not None and data.ratio is not None:
         steps["RandomResize"].update(scale=data.scale.value, ratio_range=data.ratio.value)
     if data.shortest is not None:

@@ -28,6 +28,7 @@ SOURCES = ("supplement", "released config", "MMSegmentation's default", "recalle
 _PART = "_"
 
 T = TypeVar("T")
+Count = Annotated[int, Field(ge=1)]
 
 
 def _known(source: str) -> str:
@@ -58,17 +59,23 @@ class Data(_Part):
     """What a step sees."""
 
     dataset: Said[str] = Field(description="of the registry; its splits are train and val")
-    frames: Said[int] | None = Field(None, description="of the training split, from the first on; None: all")
-    validation_frames: Said[int] | None = Field(None, description="likewise of the validation split")
+    frames: Said[Count] | None = Field(None, description="of the training split, from the first on; None: all")
+    validation_frames: Said[Count] | None = Field(None, description="likewise of the validation split")
     scale: Said[tuple[int, int]] | None = Field(None, description="(width, height) to which frames are brought first")
     ratio: Said[tuple[float, float]] | None = Field(None, description="of that, drawn anew for each frame")
     shortest: Said[tuple[int, ...]] | None = Field(None, description="sides, of which the shorter is brought to one")
     crop: Said[tuple[int, int]] = Field(description="(height, width)")
     most_of_a_class: Said[float] = Field(description="share of a crop above which it is drawn again")
     flip: Said[float] = Field(description="probability")
-    batch: Said[int] = Field(description="crops of a step, over all GPUs")
+    batch: Said[Count] = Field(description="crops of a step, over all GPUs")
     class_balanced: Said[bool] = Field(description="draw a class, then a frame that has it")
     around_class: Said[bool] | None = Field(None, description="then a crop in which it stands; None: any crop")
+
+    @model_validator(mode="after")
+    def _one_way_of_resizing(self) -> Data:
+        if (self.scale is None) != (self.ratio is None) or (self.scale is not None and self.shortest is not None):
+            raise ValueError("expected 'scale' and 'ratio', or 'shortest', or none of them")
+        return self
 
 
 class Schedule(_Part):
@@ -78,15 +85,15 @@ class Schedule(_Part):
     learning_rate: Said[float]
     weight_decay: Said[float]
     backbone_rate: Said[float] | None = Field(None, description="times that, of the backbone; None: as the config says")
-    iterations: Said[int]
+    iterations: Said[Count]
     warmup: Said[int] = Field(description="iterations of linear warm-up")
     power: Said[float] | None = Field(None, description="of the polynomial decay")
     least: Said[float] | None = Field(None, description="the rate at the end of that decay")
     steps: Said[tuple[float, ...]] | None = Field(
         None, description="shares of the iterations; a tenth of the rate after each"
     )
-    validate_every: Said[int] | None = Field(None, description="iterations; None: as the config says")
-    checkpoint_every: Said[int] | None = Field(None, description="iterations; None: as the config says")
+    validate_every: Said[Count] | None = Field(None, description="iterations; None: as the config says")
+    checkpoint_every: Said[Count] | None = Field(None, description="iterations; None: as the config says")
 
     @model_validator(mode="after")
     def _one_decay(self) -> Schedule:
@@ -154,8 +161,8 @@ def read_architecture_recipe(source: str) -> ArchitectureRecipe:
         raise UsageError(f"{path}: {'; '.join(explain(error))}", "docs/training.md describes it.") from None
 
 
-def _read(path: Path) -> dict[str, Any]:
-    """The file over those that it names as its `base`, one name or several."""
+def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """The file over those that it names as its `base`, one name or several; `above` are those that stand on it."""
     try:
         own = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -163,11 +170,12 @@ def _read(path: Path) -> dict[str, Any]:
     base = own.pop("base", [])
     merged: dict[str, Any] = {}
     for name in [base] if isinstance(base, str) else base:
-        beside = path.with_name(f"{name}.toml")
-        below = beside if beside.is_file() else FOLDER / f"{name}.toml"
-        if not below.is_file():
+        # One's own file may have the name of the program's that it stands on.
+        beside, known = (folder / f"{name}.toml" for folder in (path.parent, FOLDER))
+        below = beside if beside.is_file() and beside != path else known
+        if not below.is_file() or below in (path, *above):
             raise UnknownNameError(f"base in {path}", name, architecture_recipe_names())
-        merged = _over(merged, _read(below))
+        merged = _over(merged, _read(below, (path, *above)))
     return _over(merged, own)
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
+import re
+import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -22,7 +25,7 @@ from mmengine.registry import PARAM_SCHEDULERS, DefaultScope
 from torch.utils.data import DataLoader
 
 from oodbench.contracts import Segmenter
-from oodbench.errors import DataError, ModelError, UsageError
+from oodbench.errors import DataError, ModelError, OodbenchError, UsageError
 from oodbench.files import write_atomically
 from oodbench.segmenters.mmsegmentation import MMSegmentationAdapter
 from oodbench.segmenters.mmsegmentation.checkpoint import read_weights
@@ -85,7 +88,11 @@ class ArchitectureTrainee(Trainee):
         resumed: bool = False,
     ) -> None:
         self.name, self.recipe, self.how = recipe.name, recipe, how
-        self.record = {**recipe.model_dump(mode="json"), "start weights": str(how.start or "")}
+        self.record = {
+            **{field: value for field, (value, _) in recipe.sources().items()},
+            "--start": str(how.start or ""),
+            "--amp": how.amp,
+        }
         self.config = architecture_config(recipe, Path("."), how.ranks, len(classes))
         self.iterations = recipe.schedule.iterations.value
         self.validate_every = self.config.train_cfg.val_interval
@@ -124,7 +131,8 @@ class ArchitectureTrainee(Trainee):
             data,
             batch_sampler=batches,
             num_workers=workers,
-            collate_fn=pseudo_collate,
+            collate_fn=_together,
+            worker_init_fn=_leave_interrupts,
             persistent_workers=workers > 0,
             pin_memory=self.how.device != "cpu",
         )
@@ -166,7 +174,7 @@ class ArchitectureTrainee(Trainee):
         write_atomically(
             file.with_suffix(".safetensors"), lambda out: out.write(safetensors.torch.save(state, metadata))
         )
-        text = _for_inference(self.config).pretty_text
+        text = _for_inference(self.config, self._classes).pretty_text
         write_atomically(file, lambda out: out.write(text.encode()))
         lines = [f"name = {json.dumps(self.name)}", f"trained_on = {json.dumps(self.recipe.data.dataset.value)}"]
         if quality:
@@ -178,7 +186,7 @@ class ArchitectureTrainee(Trainee):
     def open(self, file: Path) -> Segmenter:
         device = "cpu" if self.how.device == "cpu" else "cuda"
         # Random weights are made and overwritten: training's chance stays as it is.
-        with torch.random.fork_rng():
+        with torch.random.fork_rng([] if device == "cpu" else [torch.cuda.current_device()]):
             return MMSegmentationAdapter().open(str(file), None, device)  # type: ignore[arg-type]
 
     def _built(self, no_start: bool) -> Any:
@@ -189,10 +197,10 @@ class ArchitectureTrainee(Trainee):
             import_module(module)
         # It tells of each tensor how it was made.
         MMLogger.get_current_instance().setLevel(logging.ERROR)
-        model = ConfigDict(self.config.model)
+        _with_plugins(self.config.model, self.how.plugins)
+        model = copy.deepcopy(self.config.model)
         if no_start:
             model.pretrained = model.backbone.init_cfg = None
-        _with_plugins(model, self.how.plugins)
         torch.manual_seed(self.how.seed)
         with quiet(), DefaultScope.overwrite_default_scope("mmseg"):
             try:
@@ -213,6 +221,11 @@ class ArchitectureTrainee(Trainee):
                 ) from error
         if self.how.device == "cpu" or self.how.ranks == 1:
             revert_sync_batchnorm(network)
+        else:
+            # Mask2Former has no norm that could say so to the head.
+            for module in list(network.modules()):
+                if isinstance(module, HeadBearer):
+                    module.head = torch.nn.SyncBatchNorm.convert_sync_batchnorm(module.head)  # type: ignore[no-untyped-call]
         return network.train()
 
     def _optimizer(self) -> Any:
@@ -238,35 +251,54 @@ def _with_plugins(model: Any, plugins: Sequence[Path]) -> None:
             decoder.plugins = [str(file.resolve()) for file in plugins]
 
 
-def _for_inference(config: Config) -> Config:
-    """What a run needs of a config."""
-    kept = {"default_scope": "mmseg", "custom_imports": dict(config.custom_imports), "model": config.model}
-    kept["test_dataloader"] = {
-        "dataset": {"type": config.test_dataloader.dataset.type, "pipeline": config.test_pipeline}
-    }
-    kept["custom_imports"]["imports"] = [
-        name for name in config.custom_imports.imports if not name.startswith("oodbench.training.")
-    ]
-    return Config(kept)
+def _for_inference(config: Config, classes: ClassSet) -> Config:
+    """What a run needs of a config; the same whatever the training started from."""
+    model = copy.deepcopy(config.model)
+    model.pretrained = model.backbone.init_cfg = None
+    imports = [name for name in config.custom_imports.imports if not name.startswith("oodbench.training.")]
+    dataset = {"metainfo": {"classes": classes.names}, "pipeline": config.test_pipeline}
+    return Config(
+        {
+            "default_scope": "mmseg",
+            "custom_imports": {"imports": imports},
+            "model": model,
+            "test_dataloader": {"dataset": dataset},
+        }
+    )
+
+
+def _together(drawn: list[Any]) -> Any:
+    """A batch of what was drawn; or what went wrong, for the loop to raise: from a worker it would lose its remedy."""
+    return next((item for item in drawn if isinstance(item, OodbenchError)), None) or pseudo_collate(drawn)
+
+
+def _leave_interrupts(_: int) -> None:
+    """Ctrl-C is the first process's affair."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+# MMSegmentation's Swin norms each stage's maps; files of a backbone that was trained to classify have none of these.
+_MAY_BE_MISSING = re.compile(r"norm\d\.|.*num_batches_tracked$")
 
 
 def _start_from(network: Any, file: Path) -> None:
-    """Weights of a backbone, or of a whole network, of a file.
+    """Weights of a backbone, or of the backbone of a whole network, of a file.
 
     Raises:
         ModelError: they are not those of this architecture.
     """
-    state = dict(read_weights(file).state)
-    backbone = network.backbone.state_dict()
-    for prefix in ("backbone.", ""):
-        own = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
-        fitting = {name for name, value in own.items() if name in backbone and backbone[name].shape == value.shape}
-        missing = [name for name in backbone if name not in fitting and not name.endswith("num_batches_tracked")]
-        if not missing:
-            network.backbone.load_state_dict({name: own[name] for name in fitting}, strict=False)
-            return
-    raise ModelError(
-        f"--start {file}: not the weights of this backbone ({type(network.backbone).__name__}): of its {len(backbone)} "
-        f"tensors {len(missing)} are missing or of another shape, the first is {missing[0]}",
-        "Give the file that the recipe's config names for its backbone, or a checkpoint of the same network.",
-    )
+    state = read_weights(file).state
+    whole = any(name.startswith("backbone.") for name in state)
+    there = {
+        name.removeprefix("backbone."): v for name, v in state.items() if name.startswith("backbone.") or not whole
+    }
+    own = network.backbone.state_dict()
+    missing = [name for name in own if name not in there and not _MAY_BE_MISSING.match(name)]
+    shapes = [name for name in own if name in there and there[name].shape != own[name].shape]
+    if missing or shapes:
+        raise ModelError(
+            f"--start {file}: not the weights of this backbone ({type(network.backbone).__name__}): of its {len(own)} "
+            f"tensors {len(missing)} are missing, {len(shapes)} have another shape, first {[*missing, *shapes][0]}",
+            "Give the file that the recipe's config names for its backbone, or a checkpoint of the same network.",
+        )
+    network.backbone.load_state_dict({name: there[name] for name in own if name in there}, strict=False)
