@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-# Compiled loops that run in parallel set OpenMP's number of threads in the whole process, torch's too: where the user
-# has said how many, it holds for both.
-if os.environ.get("OMP_NUM_THREADS", "").isdecimal():
-    os.environ.setdefault("NUMBA_NUM_THREADS", os.environ["OMP_NUM_THREADS"])
-
-import numba  # it reads that when it is imported
+import numba
 
 Loop = TypeVar("Loop", bound=Callable[..., Any])
 
