@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import logging
-import re
 import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from typing import Any
 
 import safetensors.torch
 import torch
-from mmengine.config import Config, ConfigDict
+from mmengine.config import ConfigDict
 from mmengine.dataset import pseudo_collate
 from mmengine.logging import MMLogger
 from mmengine.model import revert_sync_batchnorm
@@ -28,11 +27,12 @@ from oodbench.contracts import Segmenter
 from oodbench.errors import DataError, ModelError, OodbenchError, UsageError
 from oodbench.files import write_atomically
 from oodbench.segmenters.mmsegmentation import MMSegmentationAdapter
-from oodbench.segmenters.mmsegmentation.checkpoint import read_weights
 from oodbench.segmenters.mmsegmentation.headed import HeadBearer
 from oodbench.segmenters.mmsegmentation.shims import quiet
 from oodbench.training.architectures.config import architecture_config
+from oodbench.training.architectures.inference import inference_config
 from oodbench.training.architectures.recipe import ArchitectureRecipe
+from oodbench.training.architectures.start import start_from
 from oodbench.training.draws import Balanced, Batches, Draws, InTurn, Pixels, frames_by_class
 from oodbench.training.trainee import Trainee
 from oodbench.types import ClassSet, FrameSet
@@ -105,7 +105,7 @@ class ArchitectureTrainee(Trainee):
         self._drawn = not any(frame.image_file for frame in self._frames)
         self.network = self.model = self._built(resumed or how.start is not None)
         if how.start is not None and not resumed:
-            _start_from(self.model, how.start)
+            start_from(self.model, how.start)
         self.model.to(how.device, memory_format=torch.channels_last)  # a tenth faster on a CPU
         with quiet(), DefaultScope.overwrite_default_scope("mmseg"):
             self.optimizer = build_optim_wrapper(self.model, self._optimizer())
@@ -174,7 +174,7 @@ class ArchitectureTrainee(Trainee):
         write_atomically(
             file.with_suffix(".safetensors"), lambda out: out.write(safetensors.torch.save(state, metadata))
         )
-        text = _for_inference(self.config, self._classes).pretty_text
+        text = inference_config(self.config, self._classes).pretty_text
         write_atomically(file, lambda out: out.write(text.encode()))
         lines = [f"name = {json.dumps(self.name)}", f"trained_on = {json.dumps(self.recipe.data.dataset.value)}"]
         if quality:
@@ -251,22 +251,6 @@ def _with_plugins(model: Any, plugins: Sequence[Path]) -> None:
             decoder.plugins = [str(file.resolve()) for file in plugins]
 
 
-def _for_inference(config: Config, classes: ClassSet) -> Config:
-    """What a run needs of a config; the same whatever the training started from."""
-    model = copy.deepcopy(config.model)
-    model.pretrained = model.backbone.init_cfg = None
-    imports = [name for name in config.custom_imports.imports if not name.startswith("oodbench.training.")]
-    dataset = {"metainfo": {"classes": classes.names}, "pipeline": config.test_pipeline}
-    return Config(
-        {
-            "default_scope": "mmseg",
-            "custom_imports": {"imports": imports},
-            "model": model,
-            "test_dataloader": {"dataset": dataset},
-        }
-    )
-
-
 def _together(drawn: list[Any]) -> Any:
     """A batch of what was drawn; or what went wrong, for the loop to raise: from a worker it would lose its remedy."""
     return next((item for item in drawn if isinstance(item, OodbenchError)), None) or pseudo_collate(drawn)
@@ -275,30 +259,3 @@ def _together(drawn: list[Any]) -> Any:
 def _leave_interrupts(_: int) -> None:
     """Ctrl-C is the first process's affair."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-# MMSegmentation's Swin norms each stage's maps; files of a backbone that was trained to classify have none of these.
-_MAY_BE_MISSING = re.compile(r"norm\d\.|.*num_batches_tracked$")
-
-
-def _start_from(network: Any, file: Path) -> None:
-    """Weights of a backbone, or of the backbone of a whole network, of a file.
-
-    Raises:
-        ModelError: they are not those of this architecture.
-    """
-    state = read_weights(file).state
-    whole = any(name.startswith("backbone.") for name in state)
-    there = {
-        name.removeprefix("backbone."): v for name, v in state.items() if name.startswith("backbone.") or not whole
-    }
-    own = network.backbone.state_dict()
-    missing = [name for name in own if name not in there and not _MAY_BE_MISSING.match(name)]
-    shapes = [name for name in own if name in there and there[name].shape != own[name].shape]
-    if missing or shapes:
-        raise ModelError(
-            f"--start {file}: not the weights of this backbone ({type(network.backbone).__name__}): of its {len(own)} "
-            f"tensors {len(missing)} are missing, {len(shapes)} have another shape, first {[*missing, *shapes][0]}",
-            "Give the file that the recipe's config names for its backbone, or a checkpoint of the same network.",
-        )
-    network.backbone.load_state_dict({name: there[name] for name in own if name in there}, strict=False)
