@@ -139,3 +139,20 @@ def test_a_pixel_s_density_is_its_best_query_s() -> None:
     for c, row, column in np.ndindex(3, 2, 2):
         each = [query[0, c, q] - torch.log1p(torch.exp(-masks[0, q, row, column])) for q in range(4)]
         assert found[0, c, row, column] == pytest.approx(float(max(each)), abs=1e-6)
+
+
+@pytest.mark.parametrize(("cost", "finite"), [("CrossEntropyLossCost", False), ("OodbenchMaskCost", True)])
+def test_masks_that_are_sure_of_themselves_can_be_matched_in_half_precision(cost: str, finite: bool) -> None:
+    from mmdet.registry import TASK_UTILS
+    from mmengine.structures import InstanceData
+
+    # Two queries that see nothing in 12544 points, Mask2Former's number, of which each of two masks has half.
+    masks = torch.zeros(2, 12544)
+    masks[0, ::2] = masks[1, 1::2] = 1
+    said = TASK_UTILS.build({"type": cost, "use_sigmoid": True, "weight": 5.0})
+    predicted = InstanceData(masks=torch.full((2, 12544), -20.0).half())
+    with torch.autocast("cpu", dtype=torch.float16):
+        found = said(predicted, InstanceData(masks=masks))
+    assert bool(found.isfinite().all()) == finite
+    if finite:
+        assert torch.allclose(found, torch.full((2, 2), 50.0))

@@ -114,13 +114,18 @@ def test_the_softmax_head_beside_dropout() -> None:
     assert float(ours.decode_head._output.features.abs().max()) == 0
 
 
-def test_under_autocast_the_mixture_s_losses_are_float32() -> None:
-    network: Any = build(config("segformer", GMMSEG))
+@pytest.mark.parametrize("name", [*ARCHITECTURES, "mask2former"])
+def test_under_autocast_the_mixture_s_losses_are_float32(name: str) -> None:
+    network: Any = build(config(name, GMMSEG))
     with torch.autocast("cpu", dtype=torch.bfloat16):
         losses = network.loss(*batch())
-    assert {value.dtype for value in losses.values()} == {torch.float32}
+    of_the_head = {key: value for key, value in losses.items() if key.endswith(("_segmentation", "_components"))}
+    assert {value.dtype for value in of_the_head.values()} == {torch.float32}
     network.parse_losses(losses)[0].backward()
-    assert network.decode_head.head.projection[0].weight.grad.isfinite().all()
+    decoder = headed(network)
+    assert decoder.head.projection[0].weight.grad.isfinite().all()  # type: ignore[index, union-attr]
+    decoder.after_step()
+    assert decoder.head.mixture.mean.isfinite().all()  # type: ignore[union-attr, operator]
 
 
 def test_a_head_that_nothing_steps_is_told_how() -> None:

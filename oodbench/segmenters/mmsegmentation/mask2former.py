@@ -18,7 +18,8 @@ Mask2Former's own code; this stands on its port in mmdet and MMSegmentation. Her
 
     model = dict(decode_head=dict(type="OodbenchMask2Former", head=dict(name="gmmseg")))
 
-with the custom_imports of this file and the custom_hooks of oodbench.segmenters.mmsegmentation.decoders.
+with the custom_imports of this file and the custom_hooks of oodbench.segmenters.mmsegmentation.decoders. For training in
+half precision the assigner's `mmdet.CrossEntropyLossCost` becomes `mmdet.OodbenchMaskCost`, with or without a head of ours.
 """
 
 from __future__ import annotations
@@ -43,7 +44,9 @@ if TYPE_CHECKING:
 
 import_mmseg("Mask2Former", detection=True)
 
-from mmseg.models.decode_heads.mask2former_head import Mask2FormerHead  # noqa: E402  # after the shims
+from mmdet.models.task_modules.assigners import CrossEntropyLossCost  # noqa: E402  # after the shims
+from mmdet.registry import TASK_UTILS  # noqa: E402
+from mmseg.models.decode_heads.mask2former_head import Mask2FormerHead  # noqa: E402
 from mmseg.registry import MODELS  # noqa: E402
 
 import oodbench.segmenters.mmsegmentation.decoders  # noqa: E402, F401  # registers the hook
@@ -144,4 +147,18 @@ class HeadedMask2Former(HeadBearer, Mask2FormerHead):
         return losses | {name: loss for name, loss in mine.items() if name != "loss_segmentation"}
 
 
+class SinglePrecisionMaskCost(CrossEntropyLossCost):
+    """What matching a query to a mask costs, in single precision under autocast too.
+
+    It sums cross-entropies over thousands of points before it divides by their number, which is past the largest number
+    of half precision once a mask is sure of itself; nothing can be matched by infinite costs, and training breaks off
+    (github.com/open-mmlab/mmdetection/issues/10909).
+    """
+
+    def _binary_cross_entropy(self, cls_pred: Tensor, gt_labels: Tensor) -> Tensor:
+        with torch.autocast(cls_pred.device.type, enabled=False):
+            return super()._binary_cross_entropy(cls_pred, gt_labels)
+
+
 MODELS.register_module(name="OodbenchMask2Former", module=HeadedMask2Former)
+TASK_UTILS.register_module(name="OodbenchMaskCost", module=SinglePrecisionMaskCost)

@@ -95,6 +95,10 @@ def _network(model: Any, recipe: ArchitectureRecipe, classes: int) -> None:
         if _has_queries(model) and decoder.num_classes != classes:
             decoder.loss_cls.class_weight = [1.0] * classes + [decoder.loss_cls.class_weight[-1]]
         decoder.num_classes = classes
+    if _has_queries(model):
+        for cost in decoders[-1].train_cfg.assigner.match_costs:
+            if cost.type == "mmdet.CrossEntropyLossCost":
+                cost.type = "mmdet.OodbenchMaskCost"
     inference = recipe.inference
     if inference.mode.value == "whole":
         model.test_cfg = {"mode": "whole"}
