@@ -18,8 +18,9 @@ Mask2Former's own code; this stands on its port in mmdet and MMSegmentation. Her
 
     model = dict(decode_head=dict(type="OodbenchMask2Former", head=dict(name="gmmseg")))
 
-with the custom_imports of this file and the custom_hooks of oodbench.segmenters.mmsegmentation.decoders. For training in
-half precision the assigner's `mmdet.CrossEntropyLossCost` becomes `mmdet.OodbenchMaskCost`, with or without a head of ours.
+with the custom_imports of this file and the custom_hooks of oodbench.segmenters.mmsegmentation.decoders. To train in
+half precision, with or without a head of ours, `mmdet.OodbenchMaskCost` takes the place of `mmdet.CrossEntropyLossCost`
+in the assigner; our recipes say so.
 """
 
 from __future__ import annotations
@@ -157,7 +158,8 @@ class SinglePrecisionMaskCost(CrossEntropyLossCost):
 
     def _binary_cross_entropy(self, cls_pred: Tensor, gt_labels: Tensor) -> Tensor:
         with torch.autocast(cls_pred.device.type, enabled=False):
-            return super()._binary_cross_entropy(cls_pred, gt_labels)
+            cost: Tensor = super()._binary_cross_entropy(cls_pred, gt_labels)
+        return cost
 
 
 MODELS.register_module(name="OodbenchMask2Former", module=HeadedMask2Former)
