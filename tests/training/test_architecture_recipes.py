@@ -63,9 +63,14 @@ def test_a_small_twin_says_what_it_overrides(name: str) -> None:
     assert said["schedule.iterations"][:2] == (full.schedule.iterations.value, twin.schedule.iterations.value)
     assert overrides(full) == {}
     if twin.head is not None and full.head is not None:
-        # As often as at full size all samples pass through a component's memory.
-        drawn, passes = twin.schedule.iterations.value, 80_000 / full.head.parameters["memory"].value
-        assert drawn / twin.head.parameters["memory"].value == pytest.approx(passes, rel=0.05)
+        # As often as at full size all samples pass through a component's memory: 20 a step, or the queries that match.
+        passes, expected = (
+            recipe.schedule.iterations.value
+            * (recipe.data.batch.value / 5 if "mask2former" in name else 20)
+            / head.parameters["memory"].value
+            for recipe, head in ((twin, twin.head), (full, full.head))
+        )
+        assert passes == pytest.approx(expected, rel=0.05)
 
 
 @pytest.mark.parametrize("name", [f"cityscapes-{name}" for name in BASES])
@@ -144,14 +149,15 @@ def test_warm_up_comes_before_the_decay() -> None:
 def test_the_python_of_the_page_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    page = (Path(__file__).parents[2] / "docs" / "training.md").read_text()
+    docs = Path(__file__).parents[2] / "docs"
+    page, twins = ((docs / name).read_text() for name in ("training.md", "twins.md"))
     (program,) = re.findall(r"```python\n(from .*?)```", page, re.DOTALL)
     monkeypatch.chdir(tmp_path)
     exec(program, {})  # noqa: S102  # our own page
     assert "schedule.learning_rate = 0.1   (supplement, S1 and S2)" in capsys.readouterr().out
     config = Config.fromfile("fcn-gmmseg.py")
     assert config.train_dataloader.batch_size == 2
-    assert all(f"`cityscapes-{name}`" in page and f"`streets-{name}`" in page for name in BASES)
+    assert all(f"`cityscapes-{name}`" in page and f"`streets-{name}`" in twins for name in BASES)
 
 
 def test_a_batch_that_devices_can_t_share() -> None:

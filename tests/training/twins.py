@@ -28,15 +28,22 @@ def trained(folder: Path, name: str) -> Path:
     return folder / f"streets-{name}-0" / f"streets-{name}.py"
 
 
-def quality(network: Path) -> str:
-    """Its mIoU, and what the log says of the training."""
-    card = tomllib.loads(network.with_suffix(".toml").read_text())
-    lines = [json.loads(line) for line in network.with_name("log.jsonl").read_text().splitlines()]
-    minutes = sum(20 * line["seconds_a_step"] for line in lines) / 60
-    fill = f", memory filled to {100 * lines[-1]['memory fill']:.0f} %" if "memory fill" in lines[-1] else ""
-    return (
-        f"{100 * card['expected']['miou']:.1f} % mIoU after {lines[-1]['iteration']} steps, {minutes:.0f} minutes{fill}"
-    )
+def quality(folder: Path, architecture: str) -> list[str]:
+    """Cells of a Markdown row: mIoU of both, GMMSeg's share of the other's, steps, minutes of either training."""
+    reached, steps, minutes = [], 0, []
+    for network in (trained(folder, architecture), trained(folder, f"{architecture}-gmmseg")):
+        reached.append(tomllib.loads(network.with_suffix(".toml").read_text())["expected"]["miou"])
+        lines = [json.loads(line) for line in network.with_name("log.jsonl").read_text().splitlines()]
+        steps = lines[-1]["iteration"]
+        minutes.append(sum(20 * line["seconds_a_step"] for line in lines) / 60)
+    plain, ours = reached
+    return [
+        f"`streets-{architecture}`",
+        *(f"{100 * share:.1f}" for share in (plain, ours)),
+        f"{100 * ours / plain:.0f}",
+        str(steps),
+        " / ".join(f"{value:.0f}" for value in minutes),
+    ]
 
 
 def cell(row: Row, metric: str) -> str:
@@ -65,6 +72,9 @@ def main() -> None:
     parser.add_argument("architectures", nargs="*", default=ARCHITECTURES)
     parser.add_argument("--frames", type=int, default=60, help="of each benchmark")
     asked = parser.parse_args()
+    print("| twin | mIoU, softmax | mIoU, GMMSeg | of the other's | steps | minutes |\n|---|---|---|---|---|---|")
+    for name in asked.architectures:
+        print(f"| {' | '.join(quality(asked.folder, name))} |", flush=True)
     for name in asked.architectures:
         plain, ours = trained(asked.folder, name), trained(asked.folder, f"{name}-gmmseg")
         run = oodbench.run(
@@ -75,8 +85,8 @@ def main() -> None:
             keep_scores="none",
             out=asked.folder / f"twins-{name}",
         )
-        print(f"`streets-{name}`: softmax {quality(plain)}; GMMSeg {quality(ours)}.\n")
-        print("\n".join(table(run, plain.stem, ours.stem)), "\n", flush=True)
+        print(f"\n`streets-{name}`\n")
+        print("\n".join(table(run, plain.stem, ours.stem)), flush=True)
 
 
 if __name__ == "__main__":
