@@ -149,7 +149,7 @@ def test_masks_that_are_sure_of_themselves_can_be_matched_in_half_precision(cost
     # Two queries that see nothing in 12544 points, Mask2Former's number, of which each of two masks has half.
     masks = torch.zeros(2, 12544)
     masks[0, ::2] = masks[1, 1::2] = 1
-    said = TASK_UTILS.build({"type": cost, "use_sigmoid": True, "weight": 5.0})
+    said = TASK_UTILS.build({"type": f"mmdet.{cost}", "use_sigmoid": True, "weight": 5.0})
     predicted = InstanceData(masks=torch.full((2, 12544), -20.0).half())
     with torch.autocast("cpu", dtype=torch.float16):
         found = said(predicted, InstanceData(masks=masks))
