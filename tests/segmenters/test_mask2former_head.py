@@ -156,3 +156,16 @@ def test_masks_that_are_sure_of_themselves_can_be_matched_in_half_precision(cost
     assert bool(found.isfinite().all()) == finite
     if finite:
         assert torch.allclose(found, torch.full((2, 2), 50.0))
+
+
+def test_a_step_under_autocast() -> None:
+    made = network({"name": "gmmseg", "parameters": {"components": 2, "memory": 40, "mean_momentum": 0.5}})
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        losses = made.loss(*batch())
+    # Those over masks are mmdet's own.
+    assert {losses[f"decode.loss_{name}"].dtype for name in ("cls", "components")} == {torch.float32}
+    made.parse_losses(losses)[0].backward()
+    decoder = made.decode_head
+    assert decoder.head.projection[0].weight.grad.isfinite().all()
+    decoder.after_step()
+    assert decoder.head.mixture.mean.isfinite().all()
