@@ -101,5 +101,9 @@ class NotStoredError(RunFolderError):
     """A map is asked for that is not there: not scored yet, or not kept."""
 
 
+class StoppedElsewhereError(OodbenchError):
+    """Another of the processes that do one thing together says what is wrong; this one ends with it."""
+
+
 class TrainingError(OodbenchError):
     """A training can't go on."""

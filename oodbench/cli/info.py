@@ -1,4 +1,4 @@
-"""`oodbench info`: everything about one method, benchmark, dataset, report, submission or network."""
+"""`oodbench info`: everything about one method, benchmark, dataset, head, report, submission or network."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from oodbench.registry import KINDS, Registry
 
 
 def info(
-    kind: Annotated[str, typer.Argument(help="method, benchmark, dataset, report, submission or model.")],
+    kind: Annotated[str, typer.Argument(help="method, benchmark, dataset, head, report, submission or model.")],
     name: Annotated[str, typer.Argument(help="Its name; for a model, its file.")],
     checkpoint: Checkpoint = None,
     model_card: Annotated[

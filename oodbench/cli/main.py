@@ -94,7 +94,7 @@ def main() -> None:
             print(f"       {error.remedy}", file=sys.stderr)
         sys.exit(ExitCode.MISTAKE)
     except _Interrupted:
-        print("interrupted: the same command goes on from here", file=sys.stderr)
+        print("interrupted: the same command goes on from what is saved", file=sys.stderr)
         sys.exit(ExitCode.INTERRUPTED)
     except Exception:
         traceback.print_exc()

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from oodbench.cli.console import make_progress
-from oodbench.errors import MissingExtraError, UsageError
+from oodbench.cli.exit_codes import ExitCode
+from oodbench.errors import MissingExtraError, StoppedElsewhereError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +33,7 @@ def train(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print configuration, parameters, memory and the time of a step; no more.")
     ] = False,
-    devices: Annotated[int, typer.Option(help="Processes, a GPU each, that share a step.", min=1)] = 1,
+    devices: Annotated[int, typer.Option(help="Processes, a GPU each, that share a step evenly.", min=1)] = 1,
     launcher: Annotated[
         Literal["pytorch", "slurm"] | None,
         typer.Option(help="What started the processes. [default: torchrun is noticed]"),
@@ -46,6 +47,7 @@ def train(
 ) -> None:
     """Train a network, or go on with a training that was stopped."""
     from oodbench.training.catalogue import all_recipe_names, find_recipe
+    from oodbench.training.recipe import Recipe
 
     if list_recipes:
         width = max(map(len, all_recipe_names()))
@@ -67,13 +69,14 @@ def train(
         from oodbench.training.train import Options, find_data
         from oodbench.training.train import train as train_network
     except ImportError as error:
-        raise MissingExtraError("oodbench train", "train", error) from None
+        extra = "train" if isinstance(chosen, Recipe) else "mmseg"
+        raise MissingExtraError("oodbench train", extra, error) from None
     from oodbench.pipeline.progress import Silent
     from oodbench.pipeline.request import data_roots
     from oodbench.segmenters.embedded import choose_device
 
     started_by: Launcher = launcher or launched()
-    roots, _ = data_roots(data or [], [])
+    _, roots = data_roots([], data or [])
     if devices > 1 and started_by == "none" and not dry_run:
         # What can be known before is said once, and not by each of them.
         check_share(chosen, devices, choose_device(device))
@@ -90,7 +93,10 @@ def train(
     check_launched(started_by, devices)
     first = is_first(started_by)
     progress = make_progress() if first else Silent()
-    file = train_network(chosen, folder, progress, roots=roots, options=options)
+    try:
+        file = train_network(chosen, folder, progress, roots=roots, options=options)
+    except StoppedElsewhereError:
+        raise typer.Exit(ExitCode.MISTAKE) from None
     if first:
         print(file)
 

@@ -19,7 +19,7 @@ from oodbench.segmenters.mmsegmentation.headed import HeadBearer
 from oodbench.training.card import write_card
 from oodbench.training.crops import Crops, Remaining
 from oodbench.training.recipe import Recipe
-from oodbench.training.trainee import Trainee
+from oodbench.training.trainee import Trainee, record_of
 from oodbench.types import ClassSet, FrameSet
 
 
@@ -59,12 +59,13 @@ class CompactTrainee(Trainee):
         self, recipe: Recipe, head: Head, splits: Mapping[str, FrameSet], classes: ClassSet, seed: int, device: str
     ) -> None:
         schedule = recipe.schedule
+        self._frames = splits[recipe.data.train]
         self.name, self.record = recipe.name, recipe.model_dump(mode="json", exclude={"title"})
+        self.record |= record_of(self._frames.frames, classes)
         self.iterations, self.validate_every = schedule.iterations, schedule.validate_every
         self.checkpoint_every = schedule.checkpoint_every
         self.validation = splits[recipe.data.validation].frames[: recipe.data.validation_frames]
         self._recipe, self._head, self._classes, self._seed, self._device = recipe, head, classes, seed, device
-        self._frames = splits[recipe.data.train]
         torch.manual_seed(seed)
         self.model = CompactModel(head, len(classes))
         self.network = self.model.network

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Literal
 
 import torch
 import torch.distributed
-from mmengine.dist import init_dist
+from mmengine.dist import all_gather_object, all_reduce, get_dist_info, init_dist, is_distributed, is_main_process
 from torch.multiprocessing.spawn import ProcessExitedException, spawn
 
-from oodbench.errors import UsageError
+from oodbench.errors import OodbenchError, StoppedElsewhereError, UsageError
 from oodbench.training.architectures.recipe import ArchitectureRecipe
 from oodbench.training.catalogue import AnyRecipe
 from oodbench.training.recipe import Recipe
@@ -66,6 +67,12 @@ def join(launcher: Launcher, device: str) -> str:
     if launcher == "none" or torch.distributed.is_initialized():
         return device
     if device == "cuda":
+        local = int(os.environ.get("LOCAL_RANK", os.environ.get("SLURM_LOCALID", 0)))
+        if local >= torch.cuda.device_count():
+            raise UsageError(
+                f"process {local} of this machine has no GPU: this torch sees {torch.cuda.device_count()}",
+                "Start as many processes as there are GPUs.",
+            )
         init_dist(launcher, backend="nccl", timeout=_PATIENCE)
         return f"cuda:{torch.cuda.current_device()}"
     if launcher == "slurm":
@@ -94,6 +101,38 @@ def check_share(recipe: AnyRecipe, devices: int, device: str = "cpu") -> None:
         )
 
 
+@contextmanager
+def failing_together() -> Iterator[None]:
+    """What goes wrong within it in one of the processes that share each step ends all of them.
+
+    Else the others would wait for it for hours. All of them have to come here.
+
+    Raises:
+        OodbenchError: in the first process what went wrong, in whichever it did.
+        StoppedElsewhereError: in the others.
+    """
+    problem: OodbenchError | None = None
+    try:
+        yield
+    except OodbenchError as error:
+        if not is_distributed():
+            raise
+        problem = error
+    if not is_distributed():
+        return
+    failed = torch.tensor(int(problem is not None))
+    all_reduce(failed, "max")
+    if not failed:
+        return
+    said = all_gather_object(None if problem is None else (problem.problem, problem.remedy))
+    rank, (what, remedy) = next((rank, words) for rank, words in enumerate(said) if words is not None)
+    if not is_main_process():
+        raise StoppedElsewhereError(what, remedy) from problem
+    if problem is not None:
+        raise problem
+    raise OodbenchError(f"process {rank} of {get_dist_info()[1]}: {what}", remedy)
+
+
 def leave() -> None:
     """Let go of the other processes."""
     if torch.distributed.is_initialized():
@@ -114,10 +153,16 @@ def run_side_by_side(processes: int, work: Callable[[Sequence[str]], int], argum
     # Else each would take all cores.
     for threads in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(threads, str(max((os.cpu_count() or 1) // processes, 1)))
+    started = spawn(_one, (processes, port, work, list(arguments)), processes, join=False)  # type: ignore[no-untyped-call]  # torch's
     try:
-        spawn(_one, (processes, port, work, list(arguments)), processes)  # type: ignore[no-untyped-call]  # torch's
+        while not started.join():
+            pass
     except ProcessExitedException as error:
         return int(error.exit_code)
+    finally:
+        # Where this one alone was interrupted.
+        for process in started.processes:
+            process.terminate()
     return 0
 
 

@@ -13,7 +13,7 @@ import torch
 
 from oodbench.contracts import Roots
 from oodbench.segmenters.embedded import choose_device
-from oodbench.segmenters.mmsegmentation.headed import HeadBearer
+from oodbench.segmenters.mmsegmentation.headed import bearers
 from oodbench.training.architectures.overrides import override_lines
 from oodbench.training.architectures.recipe import ArchitectureRecipe
 from oodbench.training.catalogue import AnyRecipe
@@ -54,10 +54,9 @@ def dry_run(recipe: AnyRecipe, *, roots: Roots, options: Options, devices: int =
         yield from (f"  {line}" for line in config.pretty_text.splitlines())
     trained = sum(value.numel() for value in trainee.model.parameters() if value.requires_grad)
     yield f"parameters: {trained / 1e6:.2f} M with a gradient"
-    for name, module in trainee.model.named_modules():
-        if isinstance(module, HeadBearer):
-            held = sum(value.numel() * value.element_size() for value in module.head.buffers())
-            yield f"state of the head {name or 'itself'} without a gradient: {held / 2**20:.1f} MiB"
+    for name, bearer in bearers(trainee.model).items():
+        held = sum(value.numel() * value.element_size() for value in bearer.head.buffers())
+        yield f"state of the head {name or 'itself'} without a gradient: {held / 2**20:.1f} MiB"
     yield from _measured(trainee, device, devices)
 
 
@@ -67,9 +66,8 @@ def _measured(trainee: Trainee, device: str, devices: int) -> Iterator[str]:
     for _ in range(_TIMED + 1):
         started = time.perf_counter()
         trainee.model.train_step(batch, trainee.optimizer)
-        for module in trainee.model.modules():
-            if isinstance(module, HeadBearer):
-                module.after_step()
+        for bearer in bearers(trainee.model).values():
+            bearer.after_step()
         if device != "cpu":
             torch.cuda.synchronize()
         seconds.append(time.perf_counter() - started)

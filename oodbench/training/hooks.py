@@ -9,21 +9,26 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.dist import all_gather_object, barrier, is_main_process
+from mmengine.dist import all_gather_object, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+from torch import nn
 from torch.nn.utils import get_total_norm
 
 from oodbench.errors import TrainingError
 from oodbench.files import write_atomically
+from oodbench.training.devices import failing_together
 from oodbench.training.trainee import Trainee
 
 # Steps from one line of the log to the next.
 _LINE = 20
+# Of the loss in half precision. Each step whose gradient is no number halves it, from 65 536 on; now and then one does.
+_LEAST_SCALE = 2.0**-10
 
 
 class GuardHook(Hook):
@@ -36,16 +41,26 @@ class GuardHook(Hook):
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         """After each step."""
+        with failing_together():
+            self._check(runner, data_batch, outputs)
+
+    def _check(self, runner: Runner, data_batch: Any, outputs: Any) -> None:
         parameters = [parameter.detach() for parameter in runner.model.parameters()]
         # A finite loss may have a gradient that is not. One question, since a GPU is waited for at each.
         values = torch.stack(
             [*(value.detach().float().mean() for value in outputs.values()), get_total_norm(parameters)]
         )
-        if bool(values.isfinite().all()):
+        scaler = getattr(runner.optim_wrapper, "loss_scaler", None)
+        no_steps = scaler is not None and scaler.get_scale() < _LEAST_SCALE
+        if bool(values.isfinite().all()) and not no_steps:
             return
         losses = {name: float(value.detach().mean()) for name, value in outputs.items()}
         broken = [f"{name} is {value}" for name, value in losses.items() if not math.isfinite(value)]
-        said = ", ".join(broken) or "the losses are finite, and the weights after it are not"
+        said = ", ".join(broken) or "the losses are finite, and " + (
+            "in half precision no gradient of the last steps was, so that none was taken"
+            if no_steps
+            else "the weights after it are not"
+        )
         frames = ", ".join(sample.img_path for sample in data_batch.get("data_samples", ()))
         rate = max(group["lr"] for group in runner.optim_wrapper.optimizer.param_groups)
         kept = f"{self._checkpoint} has an earlier one" if self._checkpoint.is_file() else "none was saved before"
@@ -93,23 +108,26 @@ class LogHook(Hook):
         self._advance(1)
         done = runner.iter + 1
         measured = done % self._trainee.validate_every == 0 or done == runner.max_iters
-        if is_main_process() and (done % _LINE == 0 or measured):
-            entry: dict[str, Any] = {"iteration": done}
-            entry |= {name: round(float(value) / self._count, 5) for name, value in self._losses.items()}
-            entry["learning_rate"] = self._rate
-            entry["seconds_a_step"] = round((time.perf_counter() - self._started) / self._count, 4)
-            if torch.cuda.is_available():
-                entry["memory_gib"] = round(torch.cuda.max_memory_allocated() / 2**30, 2)
-            entry |= {name: round(value, 6) for name, value in self._trainee.facts().items()}
-            self._losses, self._count = {}, 0
-            if measured:
-                self.quality = self._trainee.measure(self._folder / "validation")
-                entry["miou"] = self.quality["miou"]
-            self._started = time.perf_counter()
-            with self._file.open("a") as log:
-                log.write(json.dumps(entry) + "\n")
+        # The others wait where one measures.
+        with failing_together() if measured else nullcontext():
+            if is_main_process() and (done % _LINE == 0 or measured):
+                self._tell(runner, done, measured=measured)
+
+    def _tell(self, runner: Runner, done: int, *, measured: bool) -> None:
+        entry: dict[str, Any] = {"iteration": done}
+        entry |= {name: round(float(value) / self._count, 5) for name, value in self._losses.items()}
+        entry["learning_rate"] = self._rate
+        entry["seconds_a_step"] = round((time.perf_counter() - self._started) / self._count, 4)
+        if device_of(runner.model).type == "cuda":
+            entry["memory_gib"] = round(torch.cuda.max_memory_allocated() / 2**30, 2)
+        entry |= {name: round(value, 6) for name, value in self._trainee.facts().items()}
+        self._losses, self._count = {}, 0
         if measured:
-            barrier()
+            self.quality = self._trainee.measure(self._folder / "validation")
+            entry["miou"] = self.quality["miou"]
+        self._started = time.perf_counter()
+        with self._file.open("a") as log:
+            log.write(json.dumps(entry) + "\n")
 
 
 class SaveHook(Hook):
@@ -125,9 +143,12 @@ class SaveHook(Hook):
         done = runner.iter + 1
         if done % self._trainee.checkpoint_every and done != runner.max_iters:
             return
-        random = all_gather_object(random_state())
-        if not is_main_process():
-            return
+        random = all_gather_object(random_state(device_of(runner.model)))
+        with failing_together():
+            if is_main_process():
+                self._save(runner, done, random)
+
+    def _save(self, runner: Runner, done: int, random: list[dict[str, torch.Tensor]]) -> None:
         state = {
             "recipe": json.dumps(self._trainee.record),
             "seed": self._seed,
@@ -140,16 +161,21 @@ class SaveHook(Hook):
         write_atomically(self._file, lambda file: torch.save(state, file))
 
 
-def random_state() -> dict[str, torch.Tensor]:
+def device_of(model: nn.Module) -> torch.device:
+    """Where it trains; no GPU is asked for anything by a training on a CPU."""
+    return next(model.parameters()).device
+
+
+def random_state(device: torch.device) -> dict[str, torch.Tensor]:
     """Of the generators that a step draws from in this process."""
     state = {"cpu": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        state["cuda"] = torch.cuda.get_rng_state()
+    if device.type == "cuda":
+        state["cuda"] = torch.cuda.get_rng_state(device)
     return state
 
 
-def set_random_state(state: dict[str, torch.Tensor]) -> None:
+def set_random_state(state: dict[str, torch.Tensor], device: torch.device) -> None:
     """As `random_state` gave it."""
     torch.set_rng_state(state["cpu"])
-    if "cuda" in state and torch.cuda.is_available():
-        torch.cuda.set_rng_state(state["cuda"])
+    if "cuda" in state and device.type == "cuda":
+        torch.cuda.set_rng_state(state["cuda"], device)

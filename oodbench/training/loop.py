@@ -16,6 +16,7 @@ from torch import nn
 
 from oodbench.errors import OodbenchError
 from oodbench.segmenters.mmsegmentation.hook import HeadHook
+from oodbench.training.devices import failing_together
 from oodbench.training.hooks import GuardHook, LogHook, SaveHook
 from oodbench.training.trainee import Trainee
 
@@ -30,8 +31,9 @@ class _Loop(IterBasedTrainLoop):
         while self._iter < self._max_iters and not self.stop_training:
             self.runner.model.train()
             batch = next(self.dataloader_iterator)
-            if isinstance(batch, OodbenchError):
-                raise batch
+            with failing_together():
+                if isinstance(batch, OodbenchError):
+                    raise batch
             self.run_iter(batch)
         self.runner.call_hook("after_train_epoch")
         self.runner.call_hook("after_train")

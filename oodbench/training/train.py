@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +13,7 @@ import torch
 from mmengine.dist import all_gather_object, get_dist_info, is_main_process
 
 from oodbench.contracts import Roots
-from oodbench.errors import DataError, DataNotFoundError, RunFolderError, UsageError
+from oodbench.errors import DataError, DataNotFoundError, OodbenchError, RunFolderError, UsageError
 from oodbench.pipeline.progress import Progress
 from oodbench.pipeline.store import Store
 from oodbench.registry import Registry
@@ -21,8 +21,8 @@ from oodbench.segmenters.embedded import choose_device
 from oodbench.segmenters.mmsegmentation.shims import quiet
 from oodbench.training.architectures.recipe import ArchitectureRecipe
 from oodbench.training.catalogue import AnyRecipe
-from oodbench.training.devices import Launcher, join, leave
-from oodbench.training.hooks import set_random_state
+from oodbench.training.devices import Launcher, failing_together, join, leave
+from oodbench.training.hooks import device_of, set_random_state
 from oodbench.training.loop import make_runner
 from oodbench.training.recipe import Recipe
 from oodbench.training.trainee import Trainee
@@ -69,28 +69,36 @@ def train(recipe: AnyRecipe, out: Path, progress: Progress, *, roots: Roots, opt
     options = options or Options()
     device = join(options.launcher, choose_device(options.device))
     try:
-        # One process writes.
-        with Store(out).locked() if is_main_process() else nullcontext():
-            return _train(recipe, out, progress, roots, options, device)
-    finally:
+        with ExitStack() as held:
+            with failing_together():
+                if is_main_process():  # which alone writes
+                    held.enter_context(Store(out).locked())
+            file = _train(recipe, out, progress, roots, options, device)
+    except OodbenchError:
         leave()
+        raise
+    # After a fault the others may be waiting in the middle of a step; they end when this process does.
+    leave()
+    return file
 
 
 def _train(recipe: AnyRecipe, out: Path, progress: Progress, roots: Roots, options: Options, device: str) -> Path:
     """In a folder that this process holds."""
     file, (rank, ranks) = out / "checkpoint.pt", get_dist_info()
-    checkpoint = _read(file)
-    if checkpoint is None and options.resume:
-        raise RunFolderError(f"{file}: no such file, so there is no training to resume", "Leave --resume out.")
-    splits, classes = find_data(recipe, roots, options.plugins)
-    trainee = make_trainee(recipe, splits, classes, options, device, ranks, resumed=checkpoint is not None)
-    start = 0
-    if checkpoint is not None:
-        _check(checkpoint, file, trainee, options.seed, ranks)
-        start = int(checkpoint["iteration"])
-        trainee.network.load_state_dict(checkpoint["network"])
-    if len(set(all_gather_object(start))) > 1:
-        raise RunFolderError(f"{file}: not all processes see it", "Give --out a folder that all machines share.")
+    with failing_together():
+        checkpoint = _read(file)
+        if checkpoint is None and options.resume:
+            raise RunFolderError(f"{file}: no such file, so there is no training to resume", "Leave --resume out.")
+        splits, classes = find_data(recipe, roots, options.plugins)
+        trainee = make_trainee(recipe, splits, classes, options, device, ranks, resumed=checkpoint is not None)
+        start = 0
+        if checkpoint is not None:
+            _check(checkpoint, file, trainee, options.seed, ranks)
+            start = int(checkpoint["iteration"])
+            _load(checkpoint, file, trainee)
+    with failing_together():
+        if len(set(all_gather_object(start))) > 1:
+            raise RunFolderError(f"{file}: not all processes see it", "Give --out a folder that all machines share.")
     if isinstance(recipe, ArchitectureRecipe):
         from oodbench.training.architectures.overrides import override_lines
 
@@ -102,7 +110,7 @@ def _train(recipe: AnyRecipe, out: Path, progress: Progress, roots: Roots, optio
             trainee.optimizer.load_state_dict(checkpoint["optimizer"])
             for scheduler, state in zip(trainee.schedulers, checkpoint["schedulers"], strict=True):
                 scheduler.load_state_dict(state)
-            set_random_state(checkpoint["random"][rank])
+            set_random_state(checkpoint["random"][rank], device_of(trainee.model))
             del checkpoint  # gigabytes for a large network, and it would stay for all of the training
         if start < trainee.iterations:
             with quiet():
@@ -112,7 +120,8 @@ def _train(recipe: AnyRecipe, out: Path, progress: Progress, roots: Roots, optio
     for fact, value in trainee.facts().items():
         progress.say(f"{fact}: {value:g}")
     quality = log.quality or trainee.measure(out / "validation")
-    progress.say(f"mIoU on {len(trainee.validation)} frames: {100 * quality['miou']:.2f} %")
+    miou = "none, they have no labels" if quality["miou"] is None else f"{100 * quality['miou']:.2f} %"
+    progress.say(f"mIoU on {len(trainee.validation)} frames: {miou}")
     return trainee.write(out, quality)
 
 
@@ -203,7 +212,9 @@ def _read(file: Path) -> dict[str, Any] | None:
         return None
     try:
         state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
-        json.loads(state["recipe"]), state["seed"], [random["cpu"] for random in state["random"]]
+        for key in ("seed", "iteration", "network", "optimizer", "schedulers"):
+            state[key]
+        json.loads(state["recipe"]), [random["cpu"] for random in state["random"]]
     except Exception as error:  # a truncated zip, a foreign pickle, a missing key: each has a class of its own
         raise RunFolderError(
             f"{file}: not a checkpoint of oodbench train, or one of another version ({str(error).partition('.')[0]})",
@@ -233,3 +244,13 @@ def _check(checkpoint: dict[str, Any], file: Path, trainee: Trainee, seed: int, 
             f"{file}: {len(checkpoint['random'])} devices trained it; here are {ranks}",
             f"Go on with --devices {len(checkpoint['random'])}.",
         )
+
+
+def _load(checkpoint: dict[str, Any], file: Path, trainee: Trainee) -> None:
+    try:
+        trainee.network.load_state_dict(checkpoint["network"])
+    except RuntimeError as error:  # a plugin's head may have become another under the same name
+        last = str(error).splitlines()[-1].strip()
+        raise RunFolderError(
+            f"{file}: the network is another now ({last})", "Choose another --out, or remove the folder."
+        ) from None

@@ -14,9 +14,16 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from oodbench.contracts import Needs, Segmenter
+from oodbench.files import digest_bytes
 from oodbench.pipeline.calibrate import Quality
 from oodbench.pipeline.feed import batches, forward_batches
-from oodbench.types import Frame
+from oodbench.types import ClassSet, Frame
+
+
+def record_of(frames: Sequence[Frame], classes: ClassSet) -> dict[str, Any]:
+    """Of the data what decides on a training: draws count frames from the first on."""
+    names = digest_bytes("\n".join(frame.id for frame in frames).encode())
+    return {"training frames": f"{len(frames)} ({names[:8]})", "classes": list(classes.names)}
 
 
 class Trainee(ABC):
@@ -35,7 +42,7 @@ class Trainee(ABC):
     """
 
     name: str
-    record: Mapping[str, Any]
+    record: dict[str, Any]
     iterations: int
     validate_every: int
     checkpoint_every: int

@@ -211,5 +211,5 @@ def test_an_interruption_says_how_to_go_on(network_file: Path, data: Path, tmp_p
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate()
     assert process.returncode == 130, stderr
-    assert stderr.endswith("interrupted: the same command goes on from here\n")
+    assert stderr.endswith("interrupted: the same command goes on from what is saved\n")
     assert "Traceback" not in stderr

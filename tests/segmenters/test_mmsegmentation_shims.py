@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from oodbench.errors import MissingExtraError, ModelError
-from oodbench.segmenters.mmsegmentation.shims import import_mmseg, sigmoid_focal_loss
+from oodbench.segmenters.mmsegmentation.shims import import_mmseg, quiet, sigmoid_focal_loss
 
 
 def test_it_imports_with_every_warning_an_error() -> None:
@@ -106,3 +106,11 @@ def test_attention_runs_in_torch_whatever_the_device() -> None:
     out = layer(query, reference_points=reference, spatial_shapes=shapes, level_start_index=start)
     assert out.shape == (4, 1, 8)
     assert bool(out.isfinite().all())
+
+
+def test_what_torch_says_of_mmengine_s_old_names_for_half_precision_is_silenced() -> None:
+    with quiet():
+        torch.cuda.amp.GradScaler(enabled=False)
+        torch.get_autocast_gpu_dtype()
+    with pytest.warns(FutureWarning, match="GradScaler"):
+        torch.cuda.amp.GradScaler(enabled=False)

@@ -1,12 +1,18 @@
-"""A dataset of small frames, drawn: a square of one class on a ground of another."""
+"""A dataset of small frames, drawn: a square of one class on a ground of another.
 
+The third that the process TORN_ON_RANK reads is torn.
+"""
+
+import os
 from collections.abc import Mapping
 
 import numpy as np
 
 from oodbench.contracts import Dataset, DatasetCard, Roots
+from oodbench.errors import DataError
 from oodbench.types import CITYSCAPES_19, Frame, FrameSet, SemanticLabels
 
+_READ: list[int] = []
 PLUGINS = {"datasets": {"blocks": ("Blocks", "squares on a ground")}}
 
 
@@ -20,6 +26,9 @@ def _frame(split: str, index: int) -> Frame:
         return values
 
     def image() -> np.ndarray:
+        _READ.append(index)
+        if len(_READ) == 3 and os.environ.get("RANK", "") == os.environ.get("TORN_ON_RANK", "no"):
+            raise DataError("the third frame: torn", "Copy it again.")
         return np.repeat(labels()[:, :, None] * 20, 3, axis=2).astype(np.uint8)
 
     return Frame(

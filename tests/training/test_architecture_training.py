@@ -9,7 +9,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -25,6 +29,7 @@ from oodbench.registry import Registry
 from oodbench.training.catalogue import find_recipe
 from oodbench.training.draws import Draws
 from oodbench.training.dry_run import dry_run
+from oodbench.training.hooks import GuardHook
 from oodbench.training.train import Options, find_data, make_trainee, train
 
 PLUGINS = (Path(__file__).parent / "blocks.py", Path(__file__).parent / "breaks.py")
@@ -160,11 +165,17 @@ def test_a_killed_training_goes_on_from_the_command_line(tmp_path: Path) -> None
     assert same(whole, out / "small.py")
 
 
-def test_two_devices_share_the_steps(tmp_path: Path) -> None:
+def on_two_devices(path: Path, out: Path) -> subprocess.CompletedProcess[str]:
+    two = command(path, out, "--devices", "2", "--device", "cpu")
+    return subprocess.run(two, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_two_devices_share_the_steps_and_what_stops_one_stops_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     out = tmp_path / "two"
-    done = subprocess.run(
-        command(recipe(tmp_path), out, "--devices", "2", "--device", "cpu"), capture_output=True, text=True, check=False
-    )
+    done = on_two_devices(recipe(tmp_path), out)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     assert log(out)[-1]["iteration"] == 6
@@ -174,6 +185,17 @@ def test_two_devices_share_the_steps(tmp_path: Path) -> None:
     with pytest.raises(RunFolderError, match="2 devices trained it; here are 1"):
         run(recipe(tmp_path), out)
     assert not done.stderr.count("Warning")
+    monkeypatch.setenv("TORN_ON_RANK", "1")
+    broken = on_two_devices(recipe(tmp_path), tmp_path / "parts")
+    assert broken.returncode == 2, broken.stderr
+    assert broken.stderr.count("error:") == 1
+    assert "error: process 1 of 2: the third frame: torn" in broken.stderr
+    assert "Traceback" not in broken.stderr
+    assert torch.load(tmp_path / "parts" / "checkpoint.pt", weights_only=True)["iteration"] < 6
+    monkeypatch.delenv("TORN_ON_RANK")
+    resumed = on_two_devices(recipe(tmp_path), tmp_path / "parts")
+    assert resumed.returncode == 0, resumed.stderr
+    assert same(out / "small.py", tmp_path / "parts" / "small.py")
 
 
 @pytest.mark.parametrize(
@@ -205,6 +227,26 @@ where = {{ value = "{where}", source = "ours" }}
     assert all(value.isfinite().all() for value in kept["network"].values())
 
 
+def test_half_precision_in_which_no_step_is_taken_any_more_stops_too(tmp_path: Path) -> None:
+    network, scaler = torch.nn.Linear(2, 1), torch.amp.GradScaler("cpu", init_scale=2.0**-9)
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+    runner: Any = SimpleNamespace(
+        model=network, iter=6, optim_wrapper=SimpleNamespace(optimizer=optimizer, loss_scaler=scaler)
+    )
+    guard, batch = GuardHook(tmp_path / "checkpoint.pt"), {"data_samples": []}
+    for step in range(3):
+        loss = network(torch.ones(1, 2)).sum()
+        optimizer.zero_grad()
+        scaler.scale(loss + (0 * loss).sqrt()).backward()
+        scaler.step(optimizer)
+        scaler.update()
+        runner.iter = step
+        if step < 1:
+            guard.after_train_iter(runner, step, batch, {"loss": loss})  # now and then a step is passed over
+    with pytest.raises(TrainingError, match=r"step 3: the losses are finite, and in half precision no gradient"):
+        guard.after_train_iter(runner, 2, batch, {"loss": loss})
+
+
 def test_weights_to_start_from(tmp_path: Path) -> None:
     first = run(recipe(tmp_path, ""), tmp_path / "first").with_suffix(".safetensors")
     chosen, options = find_recipe(str(recipe(tmp_path))), Options(start=first, plugins=PLUGINS)
@@ -220,6 +262,10 @@ def test_weights_to_start_from(tmp_path: Path) -> None:
         ModelError, match=r"not the weights of this backbone \(MixVisionTransformer\).* are missing, 0 have"
     ):
         run(recipe(tmp_path), tmp_path / "third", start=other)
+    deeper = tmp_path / "deeper.safetensors"
+    safetensors.torch.save_file({**written, "backbone.layers.0.1.9.ffn.layers.0.weight": torch.zeros(3)}, deeper)
+    with pytest.raises(ModelError, match=r"1 more are of layers that it doesn't have, first layers.0.1.9.ffn"):
+        run(recipe(tmp_path), tmp_path / "deeper", start=deeper)
     with pytest.raises(ModelError, match="no such file"):
         run(recipe(tmp_path), tmp_path / "fourth", start=tmp_path / "gone.pth")
 
@@ -245,6 +291,45 @@ def test_a_pickle_that_would_run_code_is_no_start_and_no_checkpoint(
     assert not (tmp_path / "planted").exists()
 
 
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[tuple[Path, str]]:
+    """A folder, and the address under which its files can be had."""
+    folder = tmp_path / "served"
+    folder.mkdir()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=str(folder)))
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield folder, f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_what_a_config_names_by_its_address_is_read_weights_only(
+    served: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "fetched"))
+    folder, address = served
+    written = weights(run(recipe(tmp_path, ""), tmp_path / "first"))
+    backbone = {name.removeprefix("backbone."): v for name, v in written.items() if name.startswith("backbone.")}
+    torch.save(backbone, folder / "good.pth")
+    (folder / "evil.pth").write_bytes(pickle.dumps({"state_dict": Planted()}, protocol=2))
+
+    def started_from(name: str) -> Mapping[str, torch.Tensor]:
+        said = f'{{ type = "Pretrained", checkpoint = "{address}/{name}" }}'
+        path = recipe(tmp_path, network=f'"backbone.init_cfg" = {{ value = {said}, source = "ours" }}')
+        path.write_text('start = { value = "pretrained", source = "ours" }\n' + path.read_text())
+        chosen = find_recipe(str(path))
+        return make_trainee(chosen, *find_data(chosen, Roots(), PLUGINS), Options(), "cpu", 1).network.state_dict()
+
+    started = started_from("good.pth")
+    assert all(torch.equal(started[f"backbone.{name}"], value) for name, value in backbone.items())
+    with pytest.raises(ModelError, match=r"the weights to start from can't be had \(UnpicklingError"):
+        started_from("evil.pth")
+    with pytest.raises(ModelError, match=r"can't be had \(HTTPError: .*404"):
+        started_from("gone.pth")
+    assert not (tmp_path / "planted").exists()
+
+
 def test_what_does_not_fit_together_is_said(tmp_path: Path) -> None:
     classes = '"decode_head.num_classes" = { value = 7, source = "ours" }'
     with pytest.raises(UsageError, match=r"network.decode_head.num_classes is 7; the labels of blocks have 19 classes"):
@@ -252,6 +337,10 @@ def test_what_does_not_fit_together_is_said(tmp_path: Path) -> None:
     unknown = '"neck.channels" = { value = 7, source = "ours" }'
     with pytest.raises(UsageError, match=r"network.neck.channels: the config's model has no neck"):
         run(recipe(tmp_path, network=unknown), tmp_path / "out")
+    path = recipe(tmp_path)
+    path.write_text('config = { value = "fcn/fcn_r51.py", source = "ours" }\n' + path.read_text())
+    with pytest.raises(UsageError, match=r"small: config: fcn/fcn_r51.py can't be read in .*configs"):
+        run(path, tmp_path / "out")
     strange = '"backbone.depht" = { value = 7, source = "ours" }'
     with pytest.raises(UsageError, match=r"the network can't be built .*depht"):
         run(recipe(tmp_path, network=strange), tmp_path / "out")
@@ -289,6 +378,9 @@ def test_fields_that_do_not_go_with_a_config(tmp_path: Path) -> None:
     path.write_text(f'base = "cityscapes-mask2former"\ntitle = "x"\n[data]\n{blocks}{scale}')
     with pytest.raises(UsageError, match=r"data.scale and ratio: .* has no step RandomResize"):
         run(path, tmp_path / "out")
+    path.write_text(good.replace("[data]\n", '[data]\nclass_balanced = { value = false, source = "ours" }\n'))
+    with pytest.raises(UsageError, match="'around_class' needs 'class_balanced'"):
+        find_recipe(str(path))
     path.write_text(good.replace("checkpoint_every = { value = 2", "checkpoint_every = { value = 0"))
     with pytest.raises(UsageError, match=r"checkpoint_every.*greater than or equal to 1"):
         find_recipe(str(path))
@@ -313,7 +405,6 @@ def test_a_frame_that_can_not_be_read_is_said(tmp_path: Path) -> None:
             "    def image()",
             "    def image() -> np.ndarray:\n        raise DataError('frame 3: torn', 'Copy it again.')\n\n    def _()",
         )
-        .replace("from oodbench.types", "from oodbench.errors import DataError\nfrom oodbench.types")
     )
     options = Options(plugins=[torn], workers=1)
     with pytest.raises(DataError, match=r"frame 3: torn\nCopy it again."):

@@ -1,4 +1,4 @@
-"""Tables of the small twins of the architectures, as docs/training.md has them.
+"""Tables of the small twins of the architectures, as docs/twins.md has them.
 
     for name in fcn fcn-gmmseg deeplabv3plus deeplabv3plus-gmmseg ...; do oodbench train streets-$name; done
     python tests/training/twins.py runs [--frames N] [ARCHITECTURE]...

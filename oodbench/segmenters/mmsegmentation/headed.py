@@ -30,7 +30,11 @@ class HeadBearer(nn.Module):
         """Take a head, after everything else was made."""
         self.made_by = head
         module = head.build(channels, classes)
-        assert isinstance(module, TrainingHead), f"the head '{head.card.name}' can't be trained"
+        if not isinstance(module, TrainingHead):
+            raise UsageError(
+                f"the head '{head.card.name}' can't be trained: what it builds is no TrainingHead",
+                "docs/plugins.md has its contract.",
+            )
         if (self.norm_cfg or {}).get("type") == "SyncBN":
             module = nn.SyncBatchNorm.convert_sync_batchnorm(module)  # type: ignore[no-untyped-call]  # torch's
         self.head = module
@@ -53,6 +57,20 @@ class HeadBearer(nn.Module):
         if self._batch is not None:
             self.head.after_step(*self._batch)
             self._batch = None
+
+
+def bearers(network: nn.Module) -> dict[str, HeadBearer]:
+    """Name in the network -> each decoder with a head of ours."""
+    return {name: module for name, module in network.named_modules() if isinstance(module, HeadBearer)}
+
+
+def training_only(network: nn.Module) -> tuple[str, ...]:
+    """How the names begin, in the network's state, of what these heads need in training alone."""
+    return tuple(
+        f"{name}.head.{prefix}"
+        for name, bearer in bearers(network).items()
+        for prefix in bearer.made_by.training_only()
+    )
 
 
 class HeadedDecoder(HeadBearer):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper, revert_sync_batchnorm
 from mmengine.runner import Runner
+from torch import nn
 
-from oodbench.segmenters.mmsegmentation.headed import HeadBearer
+from oodbench.segmenters.mmsegmentation.headed import bearers, training_only
 
 
 class HeadHook(Hook):
@@ -22,19 +22,14 @@ class HeadHook(Hook):
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         """After each step."""
-        for _, bearer in _bearers(runner):
+        for bearer in bearers(_network(runner)).values():
             bearer.after_step()
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Say in `meta` how names in the state begin that are of use in training alone, and need not be shipped."""
-        checkpoint["meta"]["training_only"] = [
-            f"{name}.head.{prefix}" for name, bearer in _bearers(runner) for prefix in bearer.made_by.training_only()
-        ]
+        checkpoint["meta"]["training_only"] = list(training_only(_network(runner)))
 
 
-def _bearers(runner: Runner) -> Iterator[tuple[str, HeadBearer]]:
-    """Each by its name in the network."""
-    network = runner.model.module if is_model_wrapper(runner.model) else runner.model
-    for name, module in network.named_modules():
-        if isinstance(module, HeadBearer):
-            yield name, module
+def _network(runner: Runner) -> nn.Module:
+    network: nn.Module = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    return network

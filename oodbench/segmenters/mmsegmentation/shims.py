@@ -75,8 +75,8 @@ _KNOWN_WARNINGS: tuple[tuple[str, type[Warning]], ...] = (
     # Swin and mmdet's point generator call it without an order.
     (r"torch\.meshgrid: in an upcoming release", UserWarning),
     # Of half precision: MMEngine makes the scaler, and asks for the type, by old names.
-    (r"`torch\\.cuda\\.amp\\.", FutureWarning),
-    (r"torch\\.get_autocast_gpu_dtype", DeprecationWarning),
+    (r"`torch\.cuda\.amp\.", FutureWarning),
+    (r"torch\.get_autocast_gpu_dtype", DeprecationWarning),
     # Said at every resize of a network that aligns corners, unless sizes are multiples plus one.
     (r"When align_corners=\w+, the output would more aligned", UserWarning),
 )

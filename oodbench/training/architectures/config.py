@@ -36,7 +36,13 @@ def architecture_config(recipe: ArchitectureRecipe, data: Path, devices: int = 1
     """
     check_share(recipe, devices)
     wheel = Path(str(import_mmseg(f"the recipe {recipe.name}").__file__)).parent / ".mim" / "configs"
-    config = Config.fromfile(wheel / recipe.config.value)
+    try:
+        config = Config.fromfile(wheel / recipe.config.value)
+    except (OSError, SyntaxError) as error:
+        raise UsageError(
+            f"{recipe.name}: config: {recipe.config.value} can't be read in {wheel} ({error})",
+            "Its path there, such as fcn/fcn_r50-d8_4xb2-80k_cityscapes-512x1024.py.",
+        ) from None
     if config.dataset_type != "CityscapesDataset":
         _to_cityscapes(config, wheel)
     _network(config.model, recipe, classes)
@@ -90,8 +96,8 @@ def _network(model: Any, recipe: ArchitectureRecipe, classes: int) -> None:
         _set(model, name, said.value, recipe.name)
     if recipe.start.value == "random":
         model.pretrained = model.backbone.init_cfg = None
-    decoders = model.decode_head if isinstance(model.decode_head, list) else [model.decode_head]
-    for decoder in (*decoders, *filter(None, [model.get("auxiliary_head")])):
+    decoders = _several(model.decode_head)
+    for decoder in (*decoders, *_several(model.get("auxiliary_head"))):
         if _has_queries(model) and decoder.num_classes != classes:
             decoder.loss_cls.class_weight = [1.0] * classes + [decoder.loss_cls.class_weight[-1]]
         decoder.num_classes = classes
@@ -116,6 +122,11 @@ def _network(model: Any, recipe: ArchitectureRecipe, classes: int) -> None:
             last.update(type="OodbenchMask2Former", head=head)
         else:
             last.update(type="OodbenchHead", decoder=last.type, head=head)
+
+
+def _several(heads: Any) -> list[Any]:
+    """One or more of a config, or none."""
+    return list(heads) if isinstance(heads, list) else [heads] if heads else []
 
 
 def in_model(model: Any, name: str) -> Any:
@@ -143,13 +154,18 @@ def _set(model: Any, name: str, value: Any, recipe: str) -> None:
 
 def _data(config: Config, recipe: ArchitectureRecipe, where: Path, crops: int) -> None:
     data = recipe.data
-    steps = {step.type: step for step in config.train_dataloader.dataset.pipeline}
-    for said, step in ((data.scale, "RandomResize"), (data.shortest, "RandomChoiceResize")):
+    # A config may wrap its dataset.
+    steps = {step.type: step for step in config.train_dataloader.dataset.get("pipeline", ())}
+    for said, fields, step in (
+        (data.scale, "scale and ratio", "RandomResize"),
+        (data.shortest, "shortest", "RandomChoiceResize"),
+        (data.crop, "crop", "RandomCrop"),
+        (data.flip, "flip", "RandomFlip"),
+    ):
         if said is not None and step not in steps:
-            fields = "scale and ratio" if said is data.scale else "shortest"
             raise UsageError(
                 f"{recipe.name}: data.{fields}: the config's training pipeline has no step {step} for it",
-                f"It has {', '.join(steps)}.",
+                f"It has {', '.join(steps) or 'none at all'}.",
             )
     if data.scale is not None and data.ratio is not None:
         steps["RandomResize"].update(scale=data.scale.value, ratio_range=data.ratio.value)

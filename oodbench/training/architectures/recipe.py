@@ -77,6 +77,12 @@ class Data(_Part):
             raise ValueError("expected 'scale' and 'ratio', or 'shortest', or none of them")
         return self
 
+    @model_validator(mode="after")
+    def _a_class_to_crop_around(self) -> Data:
+        if self.around_class is not None and self.around_class.value and not self.class_balanced.value:
+            raise ValueError("'around_class' needs 'class_balanced', which draws the class")
+        return self
+
 
 class Schedule(_Part):
     """How long, and how fast."""

@@ -27,14 +27,14 @@ from oodbench.contracts import Segmenter
 from oodbench.errors import DataError, ModelError, OodbenchError, UsageError
 from oodbench.files import write_atomically
 from oodbench.segmenters.mmsegmentation import MMSegmentationAdapter
-from oodbench.segmenters.mmsegmentation.headed import HeadBearer
+from oodbench.segmenters.mmsegmentation.headed import bearers, training_only
 from oodbench.segmenters.mmsegmentation.shims import quiet
 from oodbench.training.architectures.config import architecture_config
 from oodbench.training.architectures.inference import inference_config
 from oodbench.training.architectures.recipe import ArchitectureRecipe
-from oodbench.training.architectures.start import start_from
+from oodbench.training.architectures.start import reading_weights_only, start_from
 from oodbench.training.draws import Balanced, Batches, Draws, InTurn, Pixels, frames_by_class
-from oodbench.training.trainee import Trainee
+from oodbench.training.trainee import Trainee, record_of
 from oodbench.types import ClassSet, FrameSet
 
 # Transforms of a training pipeline that read files: ours are read already.
@@ -102,6 +102,7 @@ class ArchitectureTrainee(Trainee):
             splits[split].frames[: said.value if said else None]
             for split, said in (("train", recipe.data.frames), ("val", recipe.data.validation_frames))
         )
+        self.record |= record_of(self._frames, classes)
         self._drawn = not any(frame.image_file for frame in self._frames)
         self.network = self.model = self._built(resumed or how.start is not None)
         if how.start is not None and not resumed:
@@ -112,10 +113,6 @@ class ArchitectureTrainee(Trainee):
             self.schedulers = [
                 PARAM_SCHEDULERS.build({**part, "optimizer": self.optimizer}) for part in self.config.param_scheduler
             ]
-
-    def bearers(self) -> dict[str, HeadBearer]:
-        """Name in the network -> each decoder with a head of ours."""
-        return {name: module for name, module in self.model.named_modules() if isinstance(module, HeadBearer)}
 
     def loader(self, start: int, rank: int = 0, ranks: int = 1) -> DataLoader[Any]:
         from mmseg.registry import TRANSFORMS
@@ -155,19 +152,15 @@ class ArchitectureTrainee(Trainee):
         return {"inputs": inputs, "data_samples": samples}, crops * height * width / whole
 
     def facts(self) -> Mapping[str, float]:
-        return {key: value for bearer in self.bearers().values() for key, value in bearer.head.facts().items()}
+        return {key: value for bearer in bearers(self.model).values() for key, value in bearer.head.facts().items()}
 
     def write(self, folder: Path, quality: Mapping[str, Any] | None = None) -> Path:
         """NAME.py and NAME.safetensors, and NAME.toml with what it reaches; returns the first."""
-        training_only = tuple(
-            f"{name}.head.{prefix}"
-            for name, bearer in self.bearers().items()
-            for prefix in bearer.made_by.training_only()
-        )
+        not_shipped = (*training_only(self.network), "auxiliary_head.")
         state = {
             name: value.detach().cpu().contiguous().clone()
             for name, value in self.network.state_dict().items()
-            if not name.startswith((*training_only, "auxiliary_head."))
+            if not name.startswith(not_shipped)
         }
         metadata = {"classes": json.dumps(self._classes.names)}
         file = folder / f"{self.name}.py"
@@ -213,19 +206,19 @@ class ArchitectureTrainee(Trainee):
                     "Check the recipe's [network]: the values have to fit together.",
                 ) from error
             try:
-                network.init_weights()
+                with reading_weights_only():
+                    network.init_weights()
             except Exception as error:  # no network, a dead address, a damaged download
                 raise ModelError(
                     f"{self.name}: the weights to start from can't be had ({type(error).__name__}: {error})",
-                    "The recipe names them by their address: download the file and give it with --start FILE.",
+                    "docs/training.md has their addresses: download the file and give it with --start FILE.",
                 ) from error
         if self.how.device == "cpu" or self.how.ranks == 1:
             revert_sync_batchnorm(network)
         else:
             # Mask2Former has no norm that could say so to the head.
-            for module in list(network.modules()):
-                if isinstance(module, HeadBearer):
-                    module.head = torch.nn.SyncBatchNorm.convert_sync_batchnorm(module.head)  # type: ignore[no-untyped-call]
+            for bearer in bearers(network).values():
+                bearer.head = torch.nn.SyncBatchNorm.convert_sync_batchnorm(bearer.head)  # type: ignore[no-untyped-call]
         return network.train()
 
     def _optimizer(self) -> Any:
