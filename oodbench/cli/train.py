@@ -63,6 +63,7 @@ def train(
             check_launched,
             check_share,
             is_first,
+            keep_memory,
             launched,
             run_side_by_side,
         )
@@ -82,6 +83,8 @@ def train(
         check_share(chosen, devices, choose_device(device))
         find_data(chosen, roots, tuple(plugin or ()))
         raise typer.Exit(run_side_by_side(devices, _again, sys.argv[1:]))
+    if choose_device(device) == "cpu":
+        keep_memory()
     options = Options(seed, device, resume, amp, workers, start, started_by, tuple(plugin or ()))
     if dry_run:
         from oodbench.training.dry_run import dry_run as tell

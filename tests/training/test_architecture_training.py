@@ -111,8 +111,13 @@ class KilledError(Exception):
     """Stands in for a kill."""
 
 
-def test_a_stopped_training_goes_on_and_ends_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = run(recipe(tmp_path), tmp_path / "whole")
+# What enters the memory `paper` draws by chance.
+@pytest.mark.parametrize("preset", ["authors", "paper"])
+def test_a_stopped_training_goes_on_and_ends_the_same(
+    preset: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = recipe(tmp_path, more=f'preset = {{ value = "{preset}", source = "ours" }}\n')
+    whole = run(path, tmp_path / "whole")
     read = Draws.__getitem__
 
     def stop_at_five(self: Draws, draw: int) -> object:
@@ -123,8 +128,8 @@ def test_a_stopped_training_goes_on_and_ends_the_same(tmp_path: Path, monkeypatc
     with monkeypatch.context() as patched:
         patched.setattr(Draws, "__getitem__", stop_at_five)
         with pytest.raises(KilledError):
-            run(recipe(tmp_path), tmp_path / "parts")
-    resumed = run(recipe(tmp_path), tmp_path / "parts", resume=True)
+            run(path, tmp_path / "parts")
+    resumed = run(path, tmp_path / "parts", resume=True)
     assert same(whole, resumed)
     first, second = (
         torch.load(tmp_path / name / "checkpoint.pt", weights_only=True)["network"] for name in ("whole", "parts")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from oodbench.pipeline.progress import Silent
 from oodbench.pipeline.store import Store
 from oodbench.registry import Registry
 from oodbench.training.crops import Crops
+from oodbench.training.devices import keep_memory
 from oodbench.training.recipe import Recipe, read_recipe, recipe_names
 from oodbench.training.train import Options, train
 from oodbench.types import VOID
@@ -255,3 +257,16 @@ def test_void_is_what_the_losses_leave_out() -> None:
     output = head(torch.randn(1, 4, 2, 2))
     labels = torch.full((1, 8, 8), VOID)
     assert head.loss(output, labels)["loss_segmentation"].item() == 0  # type: ignore[operator]
+
+
+def test_glibc_is_told_to_keep_pages_and_nothing_else_is_told_anything(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[int, int]] = []
+    glibc = SimpleNamespace(mallopt=lambda *setting: told.append(setting))
+    monkeypatch.setattr("ctypes.CDLL", lambda name: glibc)
+    keep_memory()
+    # malloc.h has these numbers; sizes are C's int.
+    m_trim_threshold, m_mmap_threshold = -1, -3
+    assert dict(told) == {m_mmap_threshold: 32 * 2**20, m_trim_threshold: 2**31 - 1}
+    monkeypatch.setattr("ctypes.CDLL", lambda name: SimpleNamespace())
+    keep_memory()
+    assert len(told) == 2
