@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 from mmengine.dist import all_gather_object, is_main_process
@@ -158,7 +158,20 @@ class SaveHook(Hook):
             "schedulers": [scheduler.state_dict() for scheduler in self._trainee.schedulers],
             "random": random,
         }
-        write_atomically(self._file, lambda file: torch.save(state, file))
+        write_atomically(self._file, lambda file: save_state(state, file))
+
+
+def save_state(state: Mapping[str, Any], file: IO[bytes]) -> None:
+    """As torch.save; what goes wrong in the middle of it, a full disk or Ctrl-C, comes out as it is.
+
+    torch closes its archive whatever happened, fails at that, and says that instead.
+    """
+    try:
+        torch.save(state, file)
+    except RuntimeError as error:
+        if error.__context__ is None:
+            raise
+        raise error.__context__ from None
 
 
 def device_of(model: nn.Module) -> torch.device:

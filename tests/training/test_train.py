@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +22,7 @@ from oodbench.pipeline.store import Store
 from oodbench.registry import Registry
 from oodbench.training.crops import Crops
 from oodbench.training.devices import keep_memory
+from oodbench.training.hooks import save_state
 from oodbench.training.recipe import Recipe, read_recipe, recipe_names
 from oodbench.training.train import Options, train
 from oodbench.types import VOID
@@ -257,6 +261,23 @@ def test_void_is_what_the_losses_leave_out() -> None:
     output = head(torch.randn(1, 4, 2, 2))
     labels = torch.full((1, 8, 8), VOID)
     assert head.loss(output, labels)["loss_segmentation"].item() == 0  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("wrong", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
+def test_what_goes_wrong_while_a_state_is_saved_is_said_as_it_is(wrong: BaseException, tmp_path: Path) -> None:
+    class Full(io.BytesIO):
+        def write(self, data: Any) -> int:
+            if self.tell() > 1000:
+                raise wrong
+            return super().write(data)
+
+    state = {"network": torch.zeros(1000), "iteration": 3}
+    with pytest.raises(type(wrong)) as raised:
+        save_state(state, Full())
+    assert raised.value is wrong
+    with (tmp_path / "whole.pt").open("wb") as file:
+        save_state(state, file)
+    assert torch.load(tmp_path / "whole.pt", weights_only=True)["iteration"] == 3
 
 
 def test_glibc_is_told_to_keep_pages_and_nothing_else_is_told_anything(monkeypatch: pytest.MonkeyPatch) -> None:
