@@ -72,7 +72,8 @@ def join(launcher: Launcher, device: str) -> str:
     if launcher == "none" or torch.distributed.is_initialized():
         return device
     if device == "cuda":
-        local = int(os.environ.get("LOCAL_RANK", os.environ.get("SLURM_LOCALID", 0)))
+        # Slurm may show each process one GPU alone, its first.
+        local = int(os.environ["LOCAL_RANK"]) if launcher == "pytorch" else 0
         if local >= torch.cuda.device_count():
             raise UsageError(
                 f"process {local} of this machine has no GPU: this torch sees {torch.cuda.device_count()}",
