@@ -9,7 +9,6 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,7 +20,7 @@ from torch import nn
 from torch.nn.utils import get_total_norm
 
 from oodbench.errors import TrainingError
-from oodbench.files import write_atomically
+from oodbench.files import cannot_write, write_atomically
 from oodbench.training.devices import failing_together
 from oodbench.training.trainee import Trainee
 
@@ -108,10 +107,10 @@ class LogHook(Hook):
         self._advance(1)
         done = runner.iter + 1
         measured = done % self._trainee.validate_every == 0 or done == runner.max_iters
-        # The others wait where one measures.
-        with failing_together() if measured else nullcontext():
-            if is_main_process() and (done % _LINE == 0 or measured):
-                self._tell(runner, done, measured=measured)
+        if done % _LINE == 0 or measured:
+            with failing_together():
+                if is_main_process():  # the others wait
+                    self._tell(runner, done, measured=measured)
 
     def _tell(self, runner: Runner, done: int, *, measured: bool) -> None:
         entry: dict[str, Any] = {"iteration": done}
@@ -126,8 +125,11 @@ class LogHook(Hook):
             self.quality = self._trainee.measure(self._folder / "validation")
             entry["miou"] = self.quality["miou"]
         self._started = time.perf_counter()
-        with self._file.open("a") as log:
-            log.write(json.dumps(entry) + "\n")
+        try:
+            with self._file.open("a") as log:
+                log.write(json.dumps(entry) + "\n")
+        except OSError as error:
+            raise cannot_write(self._file, error) from error
 
 
 class SaveHook(Hook):
