@@ -20,6 +20,8 @@ from oodbench.pipeline import Run
 
 ARCHITECTURES = ("fcn", "deeplabv3plus", "ocrnet", "upernet-swin", "segformer", "mask2former")
 OURS, OTHERS = ("gmmseg", "gmmseg-norm"), ("msp", "entropy", "max-logit", "sml", "knn")
+# Its class maps are posteriors: what reads logits doesn't fit it, and its features are the pixel decoder's.
+OF_MASK2FORMER = ("gmmseg", "msp", "entropy", "knn:features=pixel-decoder")
 BENCHMARKS = ("streets-anomaly", "streets-obstacles", "streets-static")
 
 
@@ -79,7 +81,7 @@ def main() -> None:
         plain, ours = trained(asked.folder, name), trained(asked.folder, f"{name}-gmmseg")
         run = oodbench.run(
             models=[str(plain), str(ours)],
-            methods=[*OURS, *OTHERS],
+            methods=OF_MASK2FORMER if name == "mask2former" else [*OURS, *OTHERS],
             benchmarks=BENCHMARKS,
             limit=asked.frames,
             keep_scores="none",
