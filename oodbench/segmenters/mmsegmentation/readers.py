@@ -12,7 +12,6 @@ import torch
 from oodbench.contracts import Head, HeadOutput, LinearClassifier
 from oodbench.errors import ModelError
 from oodbench.segmenters.masks import semantic_maps
-from oodbench.segmenters.mmsegmentation.headed import training_only
 from oodbench.segmenters.watch import seen
 
 if TYPE_CHECKING:
@@ -50,7 +49,10 @@ class Reader:
         heads = network.decode_head
         # A cascade (OCRNet) refines step by step; the last step classifies.
         self._heads: list[Any] = list(heads) if isinstance(heads, torch.nn.ModuleList) else [heads]
-        self.training_only = training_only(network)
+        made_by = getattr(self.head, "made_by", None)
+        if isinstance(made_by, Head):
+            names = {module: name for name, module in network.named_modules()}
+            self.training_only = tuple(f"{names[self.head.head]}.{prefix}" for prefix in made_by.training_only())
 
     @property
     def head(self) -> Any:
