@@ -96,8 +96,8 @@ def _network(model: Any, recipe: ArchitectureRecipe, classes: int) -> None:
         _set(model, name, said.value, recipe.name)
     if recipe.start.value == "random":
         model.pretrained = model.backbone.init_cfg = None
-    decoders = _several(model.decode_head)
-    for decoder in (*decoders, *_several(model.get("auxiliary_head"))):
+    decoders = several(model.decode_head)
+    for decoder in (*decoders, *several(model.get("auxiliary_head"))):
         if _has_queries(model) and decoder.num_classes != classes:
             decoder.loss_cls.class_weight = [1.0] * classes + [decoder.loss_cls.class_weight[-1]]
         decoder.num_classes = classes
@@ -124,7 +124,7 @@ def _network(model: Any, recipe: ArchitectureRecipe, classes: int) -> None:
             last.update(type="OodbenchHead", decoder=last.type, head=head)
 
 
-def _several(heads: Any) -> list[Any]:
+def several(heads: Any) -> list[Any]:
     """One or more of a config, or none."""
     return list(heads) if isinstance(heads, list) else [heads] if heads else []
 

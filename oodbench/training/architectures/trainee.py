@@ -29,7 +29,7 @@ from oodbench.files import write_atomically
 from oodbench.segmenters.mmsegmentation import MMSegmentationAdapter
 from oodbench.segmenters.mmsegmentation.headed import bearers, training_only
 from oodbench.segmenters.mmsegmentation.shims import quiet
-from oodbench.training.architectures.config import architecture_config
+from oodbench.training.architectures.config import architecture_config, several
 from oodbench.training.architectures.inference import inference_config
 from oodbench.training.architectures.recipe import ArchitectureRecipe
 from oodbench.training.architectures.start import reading_weights_only, start_from
@@ -239,7 +239,7 @@ class ArchitectureTrainee(Trainee):
 
 def _with_plugins(model: Any, plugins: Sequence[Path]) -> None:
     """Say to a decoder with a head of ours where the user's heads lie."""
-    for decoder in model.decode_head if isinstance(model.decode_head, list) else [model.decode_head]:
+    for decoder in several(model.decode_head):
         if plugins and str(decoder.type).startswith("Oodbench"):
             decoder.plugins = [str(file.resolve()) for file in plugins]
 
