@@ -1,6 +1,6 @@
 """Entropy of the softmax distribution, in nats.
 
-    s(x) = -sum_c p_c(x) log p_c(x),   p = softmax(l)
+    s(x) = -sum_c p_c(x) log p_c(x),   p = softmax(l), or the network's own posteriors
 
 A baseline of the Fishyscapes benchmark (Blum et al., IJCV 2021), there without a division by log C; any such constant
 leaves AP and FPR as they are. Computed as log1p(others) + shortfall / (1 + others) (oodbench.numerics).
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from oodbench.contracts import ClassMapBand, MethodCard, PixelMethod
+from oodbench.contracts import ClassMapBand, MethodCard, Needs, PixelMethod
 from oodbench.types import LogitSummary
 
 if TYPE_CHECKING:
@@ -35,6 +35,9 @@ class Entropy(PixelMethod):
         published="Fishyscapes; Jung et al., ICCV 2021, table 2",
         basic=True,
     )
+
+    def needs(self) -> Needs:
+        return Needs(class_maps=True)
 
     def pixel_score(self, band: ClassMapBand) -> Tensor:
         return entropy(band.summary)

@@ -1,6 +1,6 @@
 """MSP: one minus the largest softmax probability.
 
-    s(x) = 1 - max_c p_c(x),   p = softmax(l)
+    s(x) = 1 - max_c p_c(x),   p = softmax(l), or the network's own posteriors
 
 Hendrycks and Gimpel, "A Baseline for Detecting Misclassified and Out-of-Distribution Examples in Neural Networks",
 ICLR 2017. Computed as others / (1 + others), which keeps its digits where the network is sure (oodbench.numerics).
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from oodbench.contracts import ClassMapBand, MethodCard, PixelMethod
+from oodbench.contracts import ClassMapBand, MethodCard, Needs, PixelMethod
 from oodbench.types import LogitSummary
 
 if TYPE_CHECKING:
@@ -35,6 +35,9 @@ class MSP(PixelMethod):
         published="Fishyscapes; SegmentMeIfYouCan; Jung et al., ICCV 2021, table 2",
         basic=True,
     )
+
+    def needs(self) -> Needs:
+        return Needs(class_maps=True)
 
     def pixel_score(self, band: ClassMapBand) -> Tensor:
         return msp(band.summary)

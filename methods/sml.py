@@ -138,7 +138,7 @@ class SML(PixelMethod):
     def update(self, output: SegmenterOutput, labels: Sequence[SemanticLabels]) -> None:
         assert output.class_maps is not None, "needs() asks for logits"
         for maps, label in zip(output.class_maps.values, labels, strict=True):
-            summary = summarise(maps, label.values.shape)
+            summary = summarise(maps, label.values.shape, kind=output.class_maps.kind)
             if not summary.best.isfinite().all():
                 raise DataError(
                     "sml: a frame to fit on has logits that are NaN or infinite",

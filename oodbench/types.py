@@ -30,6 +30,13 @@ Size: TypeAlias = tuple[int, int]
 Resize: TypeAlias = Literal["bilinear", "bilinear-aligned"]
 """How maps come to another size; contracts.Scoring says what each is."""
 
+MapKind: TypeAlias = Literal["logits", "posteriors", "sums"]
+"""What class maps are.
+
+`logits`: their softmax is the posteriors. `posteriors`: they add up to one over the classes. `sums`: none is negative,
+and divided by their total over the classes they are the posteriors. A mask classifier gives sums, over its queries of
+class posterior times mask. Their logarithms are logits, and where no query claims a pixel their total is small."""
+
 IN_DISTRIBUTION = 0
 ANOMALY = 1
 VOID = 255
@@ -138,11 +145,11 @@ class ClassMaps:
 
     Attributes:
         values: float32 [N, C, h, w].
-        kind: `logits` (unnormalised) or `posteriors` (sum to one over the classes).
+        kind: how they stand for posteriors; see `MapKind`.
     """
 
     values: Tensor
-    kind: Literal["logits", "posteriors"] = "logits"
+    kind: MapKind = "logits"
 
 
 @dataclass(frozen=True)

@@ -53,8 +53,9 @@ class Needs:
     """What a method reads.
 
     Attributes:
-        class_maps: class maps of any kind.
-        logits: class maps that are logits.
+        class_maps: class maps of any kind. A pixel method that asks for these alone gets the logarithms of posteriors,
+            and has to score them as it scores the logits that they were made of.
+        logits: class maps that are logits, or sums, of which a pixel method gets the logarithms.
         features: features by role.
         extras: what some heads give beside class maps, by name.
         fit: a fit on labelled frames.
@@ -94,7 +95,7 @@ class ClassMapBand(Protocol):
 
     @property
     def logits(self) -> Tensor:
-        """float32 [C, h, w], unnormalised."""
+        """float32 [C, h, w]; of class maps that are no logits, their logarithms."""
 
     @property
     def summary(self) -> LogitSummary:

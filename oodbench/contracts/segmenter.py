@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from oodbench.contracts.head import Head
 from oodbench.contracts.method import Needs
 from oodbench.errors import ModelError
-from oodbench.types import ClassSet, RGBImage, SegmenterOutput
+from oodbench.types import ClassSet, MapKind, RGBImage, SegmenterOutput
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,15 +21,20 @@ if TYPE_CHECKING:
 class Capabilities:
     """What a network can give: the kind of its class maps (None: none), the roles of its features, extras by name."""
 
-    class_maps: Literal["logits", "posteriors"] | None
+    class_maps: MapKind | None
     features: tuple[str, ...] = ()
     extras: tuple[str, ...] = ()
+
+    @property
+    def logits(self) -> bool:
+        """Whether its class maps are logits, or sums: the logarithms of these are."""
+        return self.class_maps in ("logits", "sums")
 
     def lacks(self, needs: Needs) -> str | None:
         """Why a method with these needs can't run on the network, or None where it can."""
         if needs.class_maps and self.class_maps is None:
             return "it reads class maps, and this network gives none"
-        if needs.logits and self.class_maps != "logits":
+        if needs.logits and not self.logits:
             return f"it reads logits, and this network gives {self.class_maps or 'no class maps'}"
         missing = [role for role in needs.features if role not in self.features]
         if missing:

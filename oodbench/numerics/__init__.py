@@ -1,6 +1,6 @@
 """What many methods need: resizing, the pass over the logits that they share, samples and moments a class."""
 
-from oodbench.numerics.bands import LogitBand, row_bands
+from oodbench.numerics.bands import Band, row_bands
 from oodbench.numerics.labelled import labelled_pixels
 from oodbench.numerics.moments import ClassMoments
 from oodbench.numerics.reservoir import ClassReservoir
@@ -21,9 +21,9 @@ NUMERICS_VERSION = 1
 
 __all__ = [
     "NUMERICS_VERSION",
+    "Band",
     "ClassMoments",
     "ClassReservoir",
-    "LogitBand",
     "Taps",
     "labelled_pixels",
     "linear_taps",

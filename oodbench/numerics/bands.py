@@ -6,39 +6,51 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from oodbench.numerics.resize import resize_rows
 from oodbench.numerics.summary import summarise
-from oodbench.types import LogitSummary, Resize, Size
+from oodbench.types import LogitSummary, MapKind, Resize, Size
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+_LEAST = float(np.finfo(np.float32).tiny)
 
-class LogitBand:
-    """Rows `start` to `stop` of the logits [C, h, w] brought to `size`; implements contracts.ClassMapBand.
 
-    What is asked for is computed once and kept as long as the band lives.
+class Band:
+    """Rows `start` to `stop` of class maps [C, h, w] brought to `size`; implements contracts.ClassMapBand.
+
+    Class maps that are no logits are brought to `size` as they are, and their logarithm is taken there. What is asked
+    for is computed once and kept as long as the band lives.
     """
 
-    def __init__(self, logits: Tensor, size: Size, start: int, stop: int, resize: Resize = "bilinear") -> None:
-        self._logits = logits
+    def __init__(
+        self, maps: Tensor, size: Size, start: int, stop: int, resize: Resize = "bilinear", kind: MapKind = "logits"
+    ) -> None:
+        self._maps = maps
         self._size = size
         self._resize: Resize = resize
+        self._kind: MapKind = kind
         self.start = start
         self.stop = stop
 
     @cached_property
     def logits(self) -> Tensor:
         """float32 [C, rows, W]."""
-        return resize_rows(self._logits, self._size, self.start, self.stop, self._resize)
+        maps = resize_rows(self._maps, self._size, self.start, self.stop, self._resize)
+        # A posterior may be zero, and its logarithm stays finite.
+        return maps if self._kind == "logits" else maps.clamp_min(_LEAST).log()
 
     @cached_property
     def summary(self) -> LogitSummary:
         """[rows, W] each."""
-        return summarise(self._logits, self._size, self.start, self.stop, self._resize)
+        return summarise(self._maps, self._size, self.start, self.stop, self._resize, self._kind)
 
 
-def row_bands(logits: Tensor, size: Size, rows: int = 128, resize: Resize = "bilinear") -> Iterator[LogitBand]:
+def row_bands(
+    maps: Tensor, size: Size, rows: int = 128, resize: Resize = "bilinear", kind: MapKind = "logits"
+) -> Iterator[Band]:
     """The bands of `rows` rows, from the top; the last may be shorter."""
     for start in range(0, size[0], rows):
-        yield LogitBand(logits, size, start, min(start + rows, size[0]), resize)
+        yield Band(maps, size, start, min(start + rows, size[0]), resize, kind)

@@ -1,4 +1,4 @@
-"""One pass over the logits for all the scores that need the same few numbers of them.
+"""One pass over the class maps for all the scores that need the same few numbers of them.
 
 Writing MSP as 1 - max p loses its digits where the network is sure: in float32 all pixels with max p above 1 - 6e-8
 fall together. Kept as the sum over the *other* classes, the same score has full relative precision everywhere:
@@ -6,6 +6,9 @@ fall together. Kept as the sum over the *other* classes, the same score has full
     1 - max p = others / (1 + others)
     log sum exp = best + log1p(others)
     entropy     = log1p(others) + shortfall / (1 + others)
+
+Where class maps are no logits, their logarithms are: exp(l - b) is then a class's map over the largest one, and no
+exponential is taken.
 
 On a CPU the pass is compiled and fused with the bilinear resize, so that no tensor of C maps at the label's resolution
 is ever made; elsewhere it is the same arithmetic in torch.
@@ -21,21 +24,30 @@ from numpy.typing import NDArray
 
 from oodbench.compiled import compiled
 from oodbench.numerics.resize import linear_taps, resize_rows
-from oodbench.types import LogitSummary, Resize, Size
+from oodbench.types import LogitSummary, MapKind, Resize, Size
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
 def summarise(
-    logits: Tensor, size: Size | None = None, start: int = 0, stop: int | None = None, resize: Resize = "bilinear"
+    maps: Tensor,
+    size: Size | None = None,
+    start: int = 0,
+    stop: int | None = None,
+    resize: Resize = "bilinear",
+    kind: MapKind = "logits",
 ) -> LogitSummary:
-    """The summary of rows `start` to `stop` of the logits [C, h, w] brought to `size` (None: as they are)."""
-    size = size or (logits.shape[-2], logits.shape[-1])
+    """The summary of rows `start` to `stop` of the class maps [C, h, w] brought to `size` (None: as they are).
+
+    Maps that are no logits are brought to `size` as they are; the logits of the summary are their logarithms.
+    """
+    size = size or (maps.shape[-2], maps.shape[-1])
     stop = size[0] if stop is None else stop
-    if logits.device.type != "cpu":
-        return _summarise_torch(resize_rows(logits, size, start, stop, resize))
-    return _summarise_compiled(logits, size, start, stop, resize)
+    if maps.device.type != "cpu":
+        resized = resize_rows(maps, size, start, stop, resize)
+        return _summarise_torch(resized) if kind == "logits" else _summarise_shares(resized)
+    return _summarise_compiled(maps, size, start, stop, resize, kind)
 
 
 def _summarise_torch(logits: Tensor) -> LogitSummary:
@@ -50,10 +62,19 @@ def _summarise_torch(logits: Tensor) -> LogitSummary:
     return LogitSummary(best, others, shortfall, prediction.to(torch.uint8))
 
 
-def _summarise_compiled(logits: Tensor, size: Size, start: int, stop: int, resize: Resize) -> LogitSummary:
+def _summarise_shares(maps: Tensor) -> LogitSummary:
     import torch
 
-    values = np.ascontiguousarray(logits.detach().numpy(), dtype=np.float32)
+    best, prediction = maps.max(dim=0)  # [h, w]
+    weight = (maps / best).scatter_(0, prediction[None], 0.0)  # [C, h, w], in 0..1
+    shortfall = -torch.xlogy(weight, weight).sum(dim=0)
+    return LogitSummary(best.log(), weight.sum(dim=0), shortfall, prediction.to(torch.uint8))
+
+
+def _summarise_compiled(maps: Tensor, size: Size, start: int, stop: int, resize: Resize, kind: MapKind) -> LogitSummary:
+    import torch
+
+    values = np.ascontiguousarray(maps.detach().numpy(), dtype=np.float32)
     shape = (stop - start, size[1])
     best = np.empty(shape, np.float32)
     others = np.empty(shape, np.float32)
@@ -63,7 +84,7 @@ def _summarise_compiled(logits: Tensor, size: Size, start: int, stop: int, resiz
     columns = linear_taps(values.shape[2], size[1], resize)
     _summary_rows(
         values, rows.first, rows.second, rows.weight, columns.first, columns.second, columns.weight,
-        (values.shape[1], values.shape[2]) == size, best, others, shortfall, prediction,
+        (values.shape[1], values.shape[2]) == size, kind == "logits", best, others, shortfall, prediction,
     )  # fmt: skip
     return LogitSummary(*(torch.from_numpy(array) for array in (best, others, shortfall, prediction)))
 
@@ -103,6 +124,7 @@ def _summary_rows(
     right: NDArray[np.int32],
     across: NDArray[np.float32],
     same_size: bool,
+    logits: bool,
     best: NDArray[np.float32],
     others: NDArray[np.float32],
     shortfall: NDArray[np.float32],
@@ -134,9 +156,17 @@ def _summary_rows(
         total, lost = others[y], shortfall[y]
         total[:] = 0.0
         lost[:] = 0.0
-        for c in range(classes):
-            for x in range(width):
-                gap = line[c, x] - top[x]
-                weight = np.float32(0.0) if arg[x] == c else _exp(gap)
-                total[x] += weight
-                lost[x] -= max(gap, _SMALLEST) * weight
+        if logits:
+            for c in range(classes):
+                for x in range(width):
+                    gap = line[c, x] - top[x]
+                    weight = np.float32(0.0) if arg[x] == c else _exp(gap)
+                    total[x] += weight
+                    lost[x] -= max(gap, _SMALLEST) * weight
+        else:
+            for c in range(classes):
+                for x in range(width):
+                    weight = np.float32(0.0) if arg[x] == c else line[c, x] / top[x]
+                    total[x] += weight
+                    lost[x] -= weight * np.log(weight) if weight > 0 else np.float32(0.0)
+            top[:] = np.log(top)

@@ -112,8 +112,7 @@ class Quality:
         if output.class_maps is None:
             return
         for maps, label in zip(output.class_maps.values, labels, strict=True):
-            logits = maps if output.class_maps.kind == "logits" else maps.log()
-            summary = summarise(logits, label.values.shape)
+            summary = summarise(maps, label.values.shape, kind=output.class_maps.kind)
             prediction = summary.prediction.cpu().numpy()
             self._confusion.update(prediction, label)
             self._reliability.update((1 / (1 + summary.others)).cpu().numpy(), prediction, label)

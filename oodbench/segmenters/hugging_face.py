@@ -1,8 +1,7 @@
 """Networks of the transformers library: SegFormer, UperNet, Mask2Former, from a folder or from a hub.
 
-A mask classifier (Mask2Former) gives no logits a pixel. Its semantic map is the sum over its queries of class posterior
-(without no-object) times mask probability. Divided by its sum over the classes it stands for posteriors here: methods
-that read logits refuse the network, and those that read features run.
+A mask classifier (Mask2Former) gives no logits a pixel, but sums over its queries of class posterior, without
+no-object, times mask probability. Divided by their total they are posteriors, and their logarithms are logits.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from oodbench.contracts import Adapter, AdapterCard, Capabilities, Expected, Nee
 from oodbench.errors import MissingExtraError, ModelError
 from oodbench.files import digest_bytes, digest_file
 from oodbench.segmenters.embedded import choose_device
-from oodbench.segmenters.masks import semantic_maps
+from oodbench.segmenters.masks import SUMS, semantic_maps
 from oodbench.segmenters.model_card import PartialCard, Preprocessing, classes_named, read_toml
 from oodbench.segmenters.watch import seen
 from oodbench.types import ClassMaps, RGBImage, SegmenterOutput
@@ -79,9 +78,15 @@ class TransformersSegmenter(Segmenter):
         self._prepare, preprocessing = _preparation(folder, card.input)
         self._preprocessing: Mapping[str, Any] = preprocessing
         roles = ("pixel-decoder",) if self._masks else ("penultimate",)
-        self.capabilities = Capabilities("posteriors" if self._masks else "logits", roles)
+        self.capabilities = Capabilities("sums" if self._masks else "logits", roles)
         weights = sorted(path for ending in _FILES[1:] for path in folder.glob(ending))
-        bearing = [config, self._order, preprocessing, [digest_file(path) for path in weights]]
+        bearing = [
+            config,
+            self._order,
+            preprocessing,
+            self.capabilities.class_maps,
+            [digest_file(path) for path in weights],
+        ]
         self.digest = digest_bytes(json.dumps(bearing, sort_keys=True, default=str).encode())
 
     def prepare(self, image: RGBImage) -> NDArray[np.float32]:
@@ -118,7 +123,7 @@ class TransformersSegmenter(Segmenter):
             "architecture": type(self._network).__name__,
             "digest": self.digest,
             "device": self.device,
-            "class maps": "posteriors: sums over queries of class times mask, normalised" if self._masks else "logits",
+            "class maps": SUMS if self._masks else "logits",
             "features": dict.fromkeys(
                 self.capabilities.features, "what masks are read from" if self._masks else "what the classifier reads"
             ),

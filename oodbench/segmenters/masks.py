@@ -9,10 +9,17 @@ import torch
 if TYPE_CHECKING:
     from torch import Tensor
 
+SUMS = "sums over queries of class posterior times mask"
+"""What the class maps are, in words."""
+
 
 def semantic_maps(class_logits: Tensor, mask_logits: Tensor) -> Tensor:
-    """[N, C, h, w] from Q queries: class logits [N, Q, C + 1] (last: no-object) and mask logits [N, Q, h, w]."""
+    """The classes' sums [N, C, h, w] over Q queries of class posterior times mask, above zero.
+
+    Args:
+        class_logits: [N, Q, C + 1]; the last is no-object.
+        mask_logits: [N, Q, h, w].
+    """
     maps = torch.einsum("nqc,nqhw->nchw", class_logits.softmax(dim=-1)[..., :-1], mask_logits.sigmoid())
-    # A pixel that no query claims has a sum near zero: there all classes are as likely.
-    maps = maps + torch.finfo(maps.dtype).tiny
-    return maps / maps.sum(dim=1, keepdim=True)
+    # Where no query claims a pixel the sums may vanish: there all classes are as likely.
+    return maps + torch.finfo(maps.dtype).tiny

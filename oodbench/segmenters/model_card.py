@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from oodbench.class_sets import CLASS_SETS
 from oodbench.errors import ModelError, UnknownNameError
-from oodbench.types import ClassSet, RGBImage
+from oodbench.types import ClassSet, MapKind, RGBImage
 from oodbench.validation import explain
 
 
@@ -92,7 +92,7 @@ class Outputs(_Section):
     """Which output of the network is what."""
 
     class_maps: str | None = Field(None, description="the output [N, C, h, w] with one map a class")
-    class_maps_are: Literal["logits", "posteriors"] = Field("logits", description="logits or posteriors")
+    class_maps_are: MapKind = Field("logits", description="logits, posteriors or sums")
     features: dict[str, str] = Field(
         default_factory=dict,
         description="role -> the output [N, D, h, w]; 'penultimate' is what the classifier reads",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ import torch
 from oodbench.contracts import Adapter, Needs, Segmenter
 from oodbench.errors import ModelError
 from oodbench.testing.plugin import PluginContract, assert_filled, raised
-from oodbench.types import RGBImage, SegmenterOutput
+from oodbench.types import MapKind, RGBImage, SegmenterOutput
 
 
 class AdapterContract(PluginContract):
@@ -67,7 +68,7 @@ class AdapterContract(PluginContract):
         for field in ("name", "digest", "classes", "device"):
             assert getattr(network, field), f"{self.name}: the network's {field} is empty"
         assert network.describe(), f"{self.name}: describe() says nothing"
-        kinds = (None, "logits", "posteriors")
+        kinds = (None, *get_args(MapKind))
         assert network.capabilities.class_maps in kinds, (
             f"{self.name}: class maps are '{network.capabilities.class_maps}'; expected one of {kinds}"
         )
@@ -138,6 +139,10 @@ class AdapterContract(PluginContract):
             assert torch.allclose(total, torch.ones_like(total), atol=1e-3), (
                 f"{self.name}: posteriors add up to {float(total.min()):.3g}..{float(total.max()):.3g}; expected 1"
             )
+        elif kind == "sums":
+            least, smallest = float(maps.values.min()), float(maps.values.sum(dim=1).min())
+            assert least >= 0, f"{self.name}: sums from {least:.3g} on; expected none below 0"
+            assert smallest > 0, f"{self.name}: sums that are all 0 in a pixel; expected a total above 0"
 
     def _check_classifier(self, network: Segmenter, output: SegmenterOutput) -> None:
         layer, maps = network.classifier(), output.class_maps
@@ -172,7 +177,7 @@ def _all(network: Segmenter) -> Needs:
     can = network.capabilities
     return Needs(
         class_maps=can.class_maps is not None,
-        logits=can.class_maps == "logits",
+        logits=can.logits,
         features=can.features,
         extras=can.extras,
     )

@@ -8,17 +8,17 @@ import pytest
 import torch
 
 from oodbench.numerics import (
+    Band,
     ClassMoments,
     ClassReservoir,
-    LogitBand,
     resize_labels,
     resize_rows,
     resize_score,
     row_bands,
     summarise,
 )
-from oodbench.numerics.summary import _summarise_torch
-from oodbench.types import CITYSCAPES_19, VOID, Resize, SemanticLabels
+from oodbench.numerics.summary import _summarise_shares, _summarise_torch
+from oodbench.types import CITYSCAPES_19, VOID, MapKind, Resize, SemanticLabels
 
 SIZES = [(48, 96), (37, 61), (16, 32), (11, 90)]
 
@@ -48,17 +48,44 @@ def test_aligned_resize_equals_torch(size: tuple[int, int]) -> None:
     assert torch.allclose(summarise(maps, size, resize="bilinear-aligned").best.double(), exact.amax(dim=0), atol=1e-5)
 
 
+@pytest.mark.parametrize("kind", ["logits", "sums"])
 @pytest.mark.parametrize("resize", ["bilinear", "bilinear-aligned"])
 @pytest.mark.parametrize("size", SIZES)
-def test_bands_are_bit_for_bit_the_whole(size: tuple[int, int], resize: Resize) -> None:
-    maps = logits()
-    whole = LogitBand(maps, size, 0, size[0], resize)
+def test_bands_are_bit_for_bit_the_whole(size: tuple[int, int], resize: Resize, kind: MapKind) -> None:
+    maps = logits() if kind == "logits" else logits().sigmoid()
+    whole = Band(maps, size, 0, size[0], resize, kind)
     for rows in (1, 7, 128):
-        bands = list(row_bands(maps, size, rows, resize))
+        bands = list(row_bands(maps, size, rows, resize, kind))
         assert torch.equal(torch.cat([band.logits for band in bands], dim=1), whole.logits)
         for name in ("best", "others", "shortfall", "prediction"):
             parts = torch.cat([getattr(band.summary, name) for band in bands])
             assert torch.equal(parts, getattr(whole.summary, name)), name
+
+
+@pytest.mark.parametrize("kind", ["posteriors", "sums"])
+@pytest.mark.parametrize("size", [None, (40, 70)])
+def test_maps_that_are_no_logits_are_resized_as_they_are(kind: MapKind, size: tuple[int, int] | None) -> None:
+    maps = logits().softmax(dim=0) * (1 if kind == "posteriors" else 0.3)
+    to = size or (16, 32)
+    exact = resize_rows(maps, to, 0, to[0])
+    expected = _summarise_torch(exact.double().log())
+    assert torch.equal(Band(maps, to, 0, to[0], kind=kind).logits, exact.log())
+    for found in (summarise(maps, size, kind=kind), _summarise_shares(exact)):
+        assert torch.allclose(found.best.double(), expected.best, atol=1e-6)
+        assert torch.allclose(found.others.double(), expected.others, rtol=2e-6)
+        assert torch.allclose(found.shortfall.double(), expected.shortfall, rtol=2e-5, atol=1e-6)
+        assert torch.equal(found.prediction, expected.prediction)
+
+
+def test_classes_without_a_share_weigh_nothing() -> None:
+    maps = torch.tensor([0.0, 0.75, 0.25, torch.nan]).view(4, 1, 1)
+    for summary in (summarise(maps[:3], kind="posteriors"), _summarise_shares(maps[:3])):
+        assert summary.others.item() == pytest.approx(1 / 3)
+        assert summary.shortfall.item() == pytest.approx(np.log(3) / 3)
+        assert summary.prediction.item() == 1
+    assert Band(maps[:3], (1, 1), 0, 1, kind="posteriors").logits.isfinite().all()
+    for summary in (summarise(maps, kind="sums"), _summarise_shares(maps)):
+        assert summary.best.isnan().item()
 
 
 @pytest.mark.parametrize("scale", [0.1, 5.0, 40.0])

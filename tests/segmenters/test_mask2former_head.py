@@ -114,12 +114,13 @@ def test_a_run_reads_the_pixels_densities(stepped: tuple[Any, dict[str, torch.Te
         maps = reader.read(images)
         seen: list[Any] = []
         handle = made.decode_head.head.register_forward_hook(lambda module, given, output: seen.append(output))
-        _, masks = made.decode_head(made.extract_feat(images), samples)
+        logits, masks = made.decode_head(made.extract_feat(images), samples)
         handle.remove()
     queries = seen[0].extras["class_log_density"][..., 0]
     assert torch.equal(maps.extras["class_log_density"], pixel_log_density(queries, masks[-1]))
     assert maps.extras["class_log_density"].shape == maps.class_maps.shape
-    assert maps.class_maps.sum(dim=1).allclose(torch.ones(()), atol=1e-5)
+    posterior = logits[-1].softmax(dim=-1)[..., :-1]
+    assert maps.class_maps.allclose(torch.einsum("nqc,nqhw->nchw", posterior, masks[-1].sigmoid()), atol=1e-6)
 
 
 def test_no_object_starts_level_with_the_classes(stepped: tuple[Any, dict[str, torch.Tensor]]) -> None:

@@ -87,6 +87,12 @@ SCORE = "return -band.logits.amax(dim=0) * self.params.scale"
         ),
         (
             "    def pixel_score",
+            "    def needs(self):\n        return Needs(class_maps=True)\n\n    def pixel_score",
+            "posteriors_do_where_logits_are_not_asked_for",
+            "of posteriors and of the logits that make them",
+        ),
+        (
+            "    def pixel_score",
             "    def needs(self):\n        return Needs(features=('penultimate',))\n\n    def pixel_score",
             "it_says_what_it_reads",
             "asks for none",
@@ -217,6 +223,14 @@ GRID = 'return (output.features["colour"] - self._mean[:, None, None]).norm(dim=
             ".softmax(dim=2)",
             "it_gives_what_it_says_it_can",
             "posteriors add up to",
+        ),
+        (
+            theirs.TestSeeded,
+            '.softmax(dim=1)\n        return SegmenterOutput(ClassMaps(maps, "posteriors")',
+            '\n        self.capabilities = Capabilities("sums", ("colour",))\n'
+            '        return SegmenterOutput(ClassMaps(maps, "sums")',
+            "it_gives_what_it_says_it_can",
+            "expected none below 0",
         ),
         (
             theirs.TestSeeded,

@@ -20,8 +20,8 @@ from oodbench.pipeline import Run
 
 ARCHITECTURES = ("fcn", "deeplabv3plus", "ocrnet", "upernet-swin", "segformer", "mask2former")
 OURS, OTHERS = ("gmmseg", "gmmseg-norm"), ("msp", "entropy", "max-logit", "sml", "knn")
-# Its class maps are posteriors: what reads logits doesn't fit it, and its features are the pixel decoder's.
-OF_MASK2FORMER = ("gmmseg", "knn:features=pixel-decoder")
+# Its features are the pixel decoder's.
+OF_MASK2FORMER = (*OURS, *OTHERS[:-1], "knn:features=pixel-decoder")
 BENCHMARKS = ("streets-anomaly", "streets-obstacles", "streets-static")
 
 

@@ -51,7 +51,7 @@ class MMSegmentationSegmenter(Segmenter):
         self._grids = {role: (maps.shape[1], _TRIAL[0] / maps.shape[-2]) for role, maps in trial.features.items()}
         self._stride = _TRIAL[0] / trial.class_maps.shape[-2]
         self.capabilities = Capabilities(self._reader.kind, tuple(trial.features), self._reader.extras)
-        bearing = [config.model, self._preprocessing(), str(self._windows), self._order]
+        bearing = [config.model, self._preprocessing(), str(self._windows), self._order, self._reader.kind]
         self.digest = digest_bytes(json.dumps([digest_file(checkpoint), bearing], sort_keys=True, default=str).encode())
 
     def prepare(self, image: RGBImage) -> NDArray[Any]:

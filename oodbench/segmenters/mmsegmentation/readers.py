@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from oodbench.contracts import Head, HeadOutput, LinearClassifier
 from oodbench.errors import ModelError
-from oodbench.segmenters.masks import semantic_maps
+from oodbench.segmenters.masks import SUMS, semantic_maps
 from oodbench.segmenters.watch import seen
+from oodbench.types import MapKind
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -38,7 +39,7 @@ class Reader:
         maps: in words, what the class maps are.
     """
 
-    kind: Literal["logits", "posteriors"] = "logits"
+    kind: MapKind = "logits"
     role: str = "penultimate"
     extras: tuple[str, ...] = ()
     training_only: tuple[str, ...] = ()
@@ -127,9 +128,9 @@ class RegistryHeadReader(Reader):
 class MaskReader(Reader):
     """Mask2Former and MaskFormer: queries with a class and a mask each, and no logits a pixel."""
 
-    kind = "posteriors"
+    kind = "sums"
     role = "pixel-decoder"
-    maps = "posteriors: sums over queries of class times mask, normalised"
+    maps = SUMS
 
     def __init__(self, network: Any) -> None:
         super().__init__(network)

@@ -1,0 +1,107 @@
+"""Weights that a training starts from: which fit, and those that would run code."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Iterator, Mapping
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+import safetensors.torch
+import torch
+from small_recipe import PLUGINS, QUIET, recipe, run, weights
+
+from oodbench.contracts import Roots
+from oodbench.errors import ModelError, RunFolderError
+from oodbench.training.catalogue import find_recipe
+from oodbench.training.train import Options, find_data, make_trainee
+
+pytestmark = QUIET
+
+
+def test_weights_to_start_from(tmp_path: Path) -> None:
+    first = run(recipe(tmp_path, ""), tmp_path / "first").with_suffix(".safetensors")
+    chosen, options = find_recipe(str(recipe(tmp_path))), Options(start=first, plugins=PLUGINS)
+    splits, classes = find_data(chosen, Roots(), PLUGINS)
+    started = make_trainee(chosen, splits, classes, options, "cpu", 1).network.state_dict()
+    written = safetensors.torch.load_file(first)
+    backbone = {name for name in started if name.startswith("backbone.")}
+    assert backbone <= written.keys()
+    assert all(torch.equal(started[name], written[name]) for name in backbone)
+    other = tmp_path / "other.safetensors"
+    safetensors.torch.save_file({"conv1.weight": torch.zeros(3)}, other)
+    with pytest.raises(
+        ModelError, match=r"not the weights of this backbone \(MixVisionTransformer\).* are missing, 0 have"
+    ):
+        run(recipe(tmp_path), tmp_path / "third", start=other)
+    deeper = tmp_path / "deeper.safetensors"
+    safetensors.torch.save_file({**written, "backbone.layers.0.1.9.ffn.layers.0.weight": torch.zeros(3)}, deeper)
+    with pytest.raises(ModelError, match=r"1 more are of layers that it doesn't have, first layers.0.1.9.ffn"):
+        run(recipe(tmp_path), tmp_path / "deeper", start=deeper)
+    with pytest.raises(ModelError, match="no such file"):
+        run(recipe(tmp_path), tmp_path / "fourth", start=tmp_path / "gone.pth")
+
+
+class Planted:
+    """A pickle that would run code."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, ("planted",)
+
+
+def test_a_pickle_that_would_run_code_is_no_start_and_no_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    evil = tmp_path / "evil.pth"
+    evil.write_bytes(pickle.dumps({"state_dict": Planted()}, protocol=2))
+    with pytest.raises(ModelError, match=r"evil.pth"):
+        run(recipe(tmp_path), tmp_path / "out", start=evil)
+    (tmp_path / "out" / "checkpoint.pt").write_bytes(evil.read_bytes())
+    with pytest.raises(RunFolderError, match="not a checkpoint of oodbench train"):
+        run(recipe(tmp_path), tmp_path / "out")
+    assert not (tmp_path / "planted").exists()
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[tuple[Path, str]]:
+    """A folder, and the address under which its files can be had."""
+    folder = tmp_path / "served"
+    folder.mkdir()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=str(folder)))
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield folder, f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_what_a_config_names_by_its_address_is_read_weights_only(
+    served: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "fetched"))
+    folder, address = served
+    written = weights(run(recipe(tmp_path, ""), tmp_path / "first"))
+    backbone = {name.removeprefix("backbone."): v for name, v in written.items() if name.startswith("backbone.")}
+    torch.save(backbone, folder / "good.pth")
+    (folder / "evil.pth").write_bytes(pickle.dumps({"state_dict": Planted()}, protocol=2))
+
+    def started_from(name: str) -> Mapping[str, torch.Tensor]:
+        said = f'{{ type = "Pretrained", checkpoint = "{address}/{name}" }}'
+        path = recipe(tmp_path, network=f'"backbone.init_cfg" = {{ value = {said}, source = "ours" }}')
+        path.write_text('start = { value = "pretrained", source = "ours" }\n' + path.read_text())
+        chosen = find_recipe(str(path))
+        return make_trainee(chosen, *find_data(chosen, Roots(), PLUGINS), Options(), "cpu", 1).network.state_dict()
+
+    started = started_from("good.pth")
+    assert all(torch.equal(started[f"backbone.{name}"], value) for name, value in backbone.items())
+    with pytest.raises(ModelError, match=r"the weights to start from can't be had \(UnpicklingError"):
+        started_from("evil.pth")
+    with pytest.raises(ModelError, match=r"can't be had \(HTTPError: .*404"):
+        started_from("gone.pth")
+    assert not (tmp_path / "planted").exists()
