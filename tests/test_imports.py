@@ -126,6 +126,11 @@ def test_small_verbs_answer_without_the_heavy_libraries(arguments: list[str], tm
     assert "HEAVY []" in done.stdout
 
 
+def test_stored_scores_are_measured_and_compared_without_torch() -> None:
+    program = "import sys, oodbench.pipeline; assert not {'torch', 'scipy.ndimage'} & {*sys.modules}"
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
 def test_the_contracts_do_without_pytest() -> None:
     program = "import sys, oodbench.testing; assert 'pytest' not in sys.modules"
     subprocess.run([sys.executable, "-c", program], check=True)

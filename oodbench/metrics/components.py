@@ -20,7 +20,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from oodbench.contracts import ComponentSizes, Protocol
 from oodbench.metrics.evaluation import as_read
@@ -105,6 +104,8 @@ def frame_components(predicted: NDArray[np.bool_], labels: AnomalyLabels, sizes:
 
 def _large(mask: NDArray[np.bool_], smallest: int) -> NDArray[np.int32]:
     """int32 [H, W]: the components of at least that many pixels, numbered from 1 row by row; 0 elsewhere."""
+    from scipy import ndimage  # late: it takes half a second, and few protocols look at components
+
     found: NDArray[np.int32] = ndimage.label(mask, _EIGHT)[0]
     stays = np.bincount(found.ravel()) >= smallest
     stays[0] = False

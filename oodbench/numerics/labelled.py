@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
-
 from oodbench.numerics.resize import linear_taps
 from oodbench.types import VOID
 
@@ -25,6 +23,8 @@ def labelled_pixels(maps: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         float32 [n, C] and int64 [n], in the order of the labels.
     """
+    import torch
+
     count, _, height, width = maps.shape
     frame, row, column = torch.nonzero(labels != VOID, as_tuple=True)
     rows, columns = linear_taps(height, labels.shape[1]), linear_taps(width, labels.shape[2])

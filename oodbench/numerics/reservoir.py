@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from oodbench.numerics.resize import resize_labels
 from oodbench.types import VOID, SemanticLabels
@@ -35,6 +34,8 @@ class ClassReservoir:
 
     def add(self, features: Tensor, labels: SemanticLabels) -> None:
         """Take in one frame: features [D, h, w]; labels are brought to h x w by their nearest pixels."""
+        import torch
+
         grid = resize_labels(labels.values, (features.shape[-2], features.shape[-1])).ravel()
         flat = features.detach().cpu().flatten(1).T  # [h * w, D]
         for index in np.unique(grid[grid != VOID]):

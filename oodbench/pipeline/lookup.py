@@ -14,7 +14,6 @@ from oodbench.contracts import DatasetCard, Method, Roots, Segmenter
 from oodbench.errors import DataNotFoundError, UnknownNameError, UsageError
 from oodbench.pipeline.request import Request
 from oodbench.registry import Registry, method_label
-from oodbench.segmenters.embedded import EMBEDDED
 from oodbench.types import ClassSet, FrameSet
 
 # In-distribution frames to fit on and to calibrate on where neither the user nor the dataset says how many.
@@ -62,6 +61,10 @@ class ModelSource(NamedTuple):
 
 def model_sources(request: Request) -> list[ModelSource]:
     """Of each network; the embedded ones where none is named."""
+    from oodbench.segmenters.embedded import (
+        EMBEDDED,
+    )  # late: torch takes seconds, and whoever reads results does without
+
     sources = request.models or EMBEDDED
     cards = _one_each("--model-card", request.model_cards, request, "as FILE.toml for FILE.onnx")
     checkpoints = _one_each("--checkpoint", request.checkpoints, request, "as CONFIG.safetensors for CONFIG.py")

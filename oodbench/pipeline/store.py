@@ -27,7 +27,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 
 from oodbench.contracts import Calibration, Fit, Row, Scoring
 from oodbench.errors import NotStoredError, RunFolderError
@@ -179,6 +178,8 @@ class Store:
         return read_fit(self.fit_path(key))
 
     def write_fit(self, key: str, fit: Fit) -> None:
+        from safetensors.torch import save  # late: torch takes seconds, and whoever reads results does without
+
         tensors = {name: tensor.contiguous() for name, tensor in fit.tensors.items()}
         data = save(tensors, {"facts": json.dumps(dict(fit.facts))})
         write_atomically(self.fit_path(key), lambda file: file.write(data))
