@@ -22,6 +22,8 @@ NO_REAL_DATA = "no real data"
 NO_NAMESPACES = "no namespaces for mounts on this machine"
 NO_LATEX = "no LaTeX on this machine"
 NO_BROWSER = "no browser"
+# Files that take a minute and more.
+_LONGEST = ("test_real.py", "test_cli.py", "test_training_processes.py", "test_plugins_page.py", "test_seams.py")
 REAL = Path(os.environ.get("OODBENCH_REAL_DATA", "nowhere"))
 
 
@@ -32,8 +34,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest file first: side by side the others fill the time beside it."""
-    items.sort(key=lambda item: item.path.name != "test_real.py")
+    """The longest files first: side by side the others fill the time beside and behind them."""
+    items.sort(key=lambda item: _LONGEST.index(item.path.name) if item.path.name in _LONGEST else len(_LONGEST))
 
 
 @pytest.hookimpl(trylast=True)
