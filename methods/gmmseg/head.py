@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 CLASS_LOG_DENSITY = "class_log_density"
+"""[N, C, h, w]: s, above."""
+
+COMPONENT_LOG_DENSITY = "component_log_density"
+"""[N, C * M, h, w]: of class 0 the M Gaussians, of class 1 the M Gaussians, and so on."""
 
 
 class GMMSegHead(Head):
@@ -73,7 +77,7 @@ class GMMSegHead(Head):
         return GMMSegModule(channels, classes, self.params, options)
 
     def extras(self) -> tuple[str, ...]:
-        return (CLASS_LOG_DENSITY,)
+        return (CLASS_LOG_DENSITY, COMPONENT_LOG_DENSITY)
 
     def training_only(self) -> tuple[str, ...]:
         return ("mixture.memory.", "mixture.occupancy", "mixture.steps", "mixture.estimations")
@@ -91,8 +95,6 @@ class GMMSegModule(nn.Module, TrainingHead):
         self.feature_norm = nn.LayerNorm(params.dimensions)
         self.score_norm = nn.LayerNorm(classes) if options.normalised_scores else nn.Identity()
         self.mixture = OnlineMixture(classes, params.components, params.dimensions, options, half=params.half_memory)
-        # The densities of the last training pass: `loss` and `after_step` need those of the components too.
-        self._last: Tensor | None = None
 
     def forward(self, features: Tensor) -> HeadOutput:
         return self.densities(self.projection(features))
@@ -106,12 +108,12 @@ class GMMSegModule(nn.Module, TrainingHead):
             components = self.mixture.log_density(x)  # [n, C, M]
             scores = self.mixture.class_score(components)  # [n, C]
             normalised = self.score_norm(scores)
-        self._last = components if self.training else None
 
         def maps(values: Tensor) -> Tensor:
             return values.view(count, height, width, -1).permute(0, 3, 1, 2)
 
-        return HeadOutput(maps(normalised), maps(x), {CLASS_LOG_DENSITY: maps(scores)})
+        extras = {CLASS_LOG_DENSITY: maps(scores), COMPONENT_LOG_DENSITY: maps(components)}
+        return HeadOutput(maps(normalised), maps(x), extras)
 
     def loss(self, output: HeadOutput, labels: Tensor) -> Mapping[str, Tensor]:
         logits, target = labelled_pixels(output.class_maps, labels)
@@ -119,7 +121,7 @@ class GMMSegModule(nn.Module, TrainingHead):
         pixels = labels.numel() if self.options.void_counts else max(len(target), 1)
         small = self._small(output, labels)
         known = (small != VOID).nonzero()[:, 0]
-        label, components = small[known], self._components()[known]  # [n], [n, C, M]
+        label, components = small[known], self._components(output)[known]  # [n], [n, C, M]
         self._shares = self.mixture.assign(components.detach(), label)  # [n, M]
         own = components[torch.arange(len(label), device=label.device), label]  # [n, M]
         everything = components.flatten(1).logsumexp(dim=1, keepdim=True)  # [n, 1]
@@ -139,9 +141,10 @@ class GMMSegModule(nn.Module, TrainingHead):
     def facts(self) -> Mapping[str, float]:
         return self.mixture.facts()
 
-    def _components(self) -> Tensor:
-        assert self._last is not None, "the loss is of the last pass in training mode"
-        return self._last
+    def _components(self, output: HeadOutput) -> Tensor:
+        """The components' log-densities, [n, C, M]."""
+        flat = output.extras[COMPONENT_LOG_DENSITY].permute(0, 2, 3, 1).flatten(0, 2)
+        return flat.view(len(flat), -1, self.params.components)
 
     @staticmethod
     def _small(output: HeadOutput, labels: Tensor) -> Tensor:

@@ -109,7 +109,7 @@ def test_a_run_reads_the_pixels_densities(stepped: tuple[Any, dict[str, torch.Te
     made.eval()
     images, samples = batch()
     reader = reader_of(made, Path("config.py"))
-    assert reader.extras == ("class_log_density",)
+    assert reader.extras == ("class_log_density", "component_log_density")
     with torch.no_grad():
         maps = reader.read(images)
         seen: list[Any] = []
@@ -119,6 +119,8 @@ def test_a_run_reads_the_pixels_densities(stepped: tuple[Any, dict[str, torch.Te
     queries = seen[0].extras["class_log_density"][..., 0]
     assert torch.equal(maps.extras["class_log_density"], pixel_log_density(queries, masks[-1]))
     assert maps.extras["class_log_density"].shape == maps.class_maps.shape
+    components = seen[0].extras["component_log_density"][..., 0]
+    assert torch.equal(maps.extras["component_log_density"], pixel_log_density(components, masks[-1]))
     posterior = logits[-1].softmax(dim=-1)[..., :-1]
     assert maps.class_maps.allclose(torch.einsum("nqc,nqhw->nchw", posterior, masks[-1].sigmoid()), atol=1e-6)
 

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 import torch
 from architectures import ARCHITECTURES, CLASSES, batch, build, config, headed
+from mmengine.registry import DefaultScope
 from torch import nn
 
 from oodbench.errors import UnknownNameError, UsageError
 from oodbench.segmenters.mmsegmentation.decoders import decoder_with_head
+from oodbench.segmenters.mmsegmentation.readers import reader_of
 
 # MMSegmentation warns of its own defaults and of its own old ways.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:mmseg.*")
@@ -76,10 +78,13 @@ def test_em_moves_the_mixture_and_the_maps_are_the_head_s(stepped: tuple[Any, di
     with torch.no_grad():
         maps = network.eval()(images, mode="tensor")
         whole = network(images, mode="predict")
+        read = reader_of(network, Path("config.py")).read(images, ("component_log_density",)).extras
     handle.remove()
     assert maps.shape[:2] == (2, CLASSES)
     assert torch.equal(maps, seen[0].class_maps)
     assert seen[0].extras["class_log_density"].shape == maps.shape
+    assert list(read) == ["component_log_density"]
+    assert torch.equal(read["component_log_density"], seen[0].extras["component_log_density"])
     assert whole[0].seg_logits.data.shape == (CLASSES, 64, 64)
 
 
@@ -136,7 +141,9 @@ def test_a_head_that_nothing_steps_is_told_how() -> None:
 
 def decoder(**changed: Any) -> nn.Module:
     arguments = {"in_channels": 8, "channels": 4, "num_classes": 3, "head": {"name": "softmax"}}
-    return decoder_with_head(**{"decoder": "FCNHead", **arguments, **changed})
+    # As under a config, which says so: what ran before in this process may have left another scope.
+    with DefaultScope.overwrite_default_scope("mmseg"):
+        return decoder_with_head(**{"decoder": "FCNHead", **arguments, **changed})
 
 
 def test_synchronised_statistics_where_the_config_has_them() -> None:

@@ -57,7 +57,7 @@ def pixel_log_density(query: Tensor, masks: Tensor) -> Tensor:
     """Of the queries' densities the pixels'.
 
     Args:
-        query: float32 [N, C, Q], log-density of each query's embedding under each class.
+        query: float32 [N, C, Q], log-density of each query's embedding under each class, or each component.
         masks: float32 [N, Q, h, w], mask logits.
 
     Returns:
@@ -68,7 +68,7 @@ def pixel_log_density(query: Tensor, masks: Tensor) -> Tensor:
     return torch.stack([(density[:, :, None, None] + inside).amax(dim=1) for density in query.unbind(dim=1)], dim=1)
 
 
-AT_PIXELS = {"class_log_density": pixel_log_density}
+AT_PIXELS = {"class_log_density": pixel_log_density, "component_log_density": pixel_log_density}
 """What a head gives beside class maps of each query -> how pixels come by it, from the queries' and the mask logits."""
 
 

@@ -127,7 +127,7 @@ class MMSegmentationSegmenter(Segmenter):
     def _seen(self, images: torch.Tensor, box: Box, needs: Needs) -> SegmenterOutput:
         """What is needed of the network's maps of a part of the images, which they span."""
         part = images[..., box.top : box.top + box.height, box.left : box.left + box.width]
-        maps = self._reader.read(part)
+        maps = self._reader.read(part, needs.extras)
         class_maps = None
         if needs.class_maps or needs.logits:
             ordered = maps.class_maps if self._order is None else maps.class_maps[:, list(self._order)]

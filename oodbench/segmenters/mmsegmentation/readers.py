@@ -60,10 +60,10 @@ class Reader:
         """The decode head that classifies."""
         return self._heads[-1]
 
-    def read(self, images: Tensor) -> Maps:
-        """Of float32 [N, 3, h, w], prepared."""
+    def read(self, images: Tensor, extras: Sequence[str] | None = None) -> Maps:
+        """Of float32 [N, 3, h, w], prepared: all maps, and the extras of these names; None: all."""
         pyramid = self._network.extract_feat(images)
-        maps = self._decode(pyramid, images)
+        maps = self._decode(pyramid, images, self.extras if extras is None else extras)
         # Some backbones give more than feature maps: those stay out.
         stages = [stage for stage in pyramid if isinstance(stage, torch.Tensor) and stage.ndim == 4]
         features = {f"stages[{index}]": stage for index, stage in enumerate(stages)}
@@ -73,7 +73,7 @@ class Reader:
         """The last layer, where it is a 1x1 convolution of the features."""
         return None
 
-    def _decode(self, pyramid: Sequence[Tensor], images: Tensor) -> Maps:
+    def _decode(self, pyramid: Sequence[Tensor], images: Tensor, extras: Sequence[str]) -> Maps:
         raise NotImplementedError
 
     def _forward(self, pyramid: Sequence[Tensor]) -> Any:
@@ -87,7 +87,7 @@ class Reader:
 class PixelReader(Reader):
     """A head that classifies each pixel's features by `conv_seg`."""
 
-    def _decode(self, pyramid: Sequence[Tensor], images: Tensor) -> Maps:
+    def _decode(self, pyramid: Sequence[Tensor], images: Tensor, extras: Sequence[str]) -> Maps:
         with seen(self.head.conv_seg) as passes:
             maps = self._forward(pyramid)
         features, classified = passes[-1] if passes else (None, None)
@@ -118,11 +118,11 @@ class RegistryHeadReader(Reader):
         self.extras = made_by.extras()
         self.maps = f"logits of the head '{made_by.card.name}'"
 
-    def _decode(self, pyramid: Sequence[Tensor], images: Tensor) -> Maps:
+    def _decode(self, pyramid: Sequence[Tensor], images: Tensor, extras: Sequence[str]) -> Maps:
         with seen(self.head.head) as passes:
             self._forward(pyramid)
         output: HeadOutput = passes[-1][1]
-        return Maps(output.class_maps, {self.role: output.features}, output.extras)
+        return Maps(output.class_maps, {self.role: output.features}, {name: output.extras[name] for name in extras})
 
 
 class MaskReader(Reader):
@@ -140,27 +140,28 @@ class MaskReader(Reader):
 
             self.extras = tuple(name for name in made_by.extras() if name in AT_PIXELS)
 
-    def _decode(self, pyramid: Sequence[Tensor], images: Tensor) -> Maps:
+    def _decode(self, pyramid: Sequence[Tensor], images: Tensor, extras: Sequence[str]) -> Maps:
         from mmseg.structures import SegDataSample
 
         size = tuple(images.shape[-2:])
         about = {"img_shape": size, "pad_shape": size, "batch_input_shape": size, "ori_shape": size}
         samples = [SegDataSample(metainfo=dict(about)) for _ in images]
         with seen(self.head.pixel_decoder) as pixels:
-            if not self.extras:
+            if not extras:
                 classes, masks = self.head(pyramid, samples)
-                extras = {}
+                found = {}
             else:
                 with seen(self.head.head) as queries:
                     classes, masks = self.head(pyramid, samples)
-                extras = self._at_pixels(queries[-1][1], masks[-1])
-        return Maps(semantic_maps(classes[-1], masks[-1]), {self.role: pixels[-1][1][0]}, extras)
+                found = self._at_pixels(queries[-1][1], masks[-1], extras)
+        return Maps(semantic_maps(classes[-1], masks[-1]), {self.role: pixels[-1][1][0]}, found)
 
-    def _at_pixels(self, queries: HeadOutput, masks: Tensor) -> dict[str, Tensor]:
+    @staticmethod
+    def _at_pixels(queries: HeadOutput, masks: Tensor, extras: Sequence[str]) -> dict[str, Tensor]:
         from oodbench.segmenters.mmsegmentation.mask2former import AT_PIXELS
 
         # A query is a pixel of a column.
-        return {name: AT_PIXELS[name](queries.extras[name][..., 0], masks) for name in self.extras}
+        return {name: AT_PIXELS[name](queries.extras[name][..., 0], masks) for name in extras}
 
 
 def reader_of(network: Any, config: Path) -> Reader:

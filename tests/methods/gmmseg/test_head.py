@@ -83,6 +83,7 @@ def test_seven_steps_equal_the_literal_rendering(preset: str) -> None:
 
         assert np.abs(rows(output.features) - x).max() < 1e-6
         assert np.abs(rows(output.extras["class_log_density"]) - scores).max() < 2e-4
+        assert np.abs(rows(output.extras["component_log_density"]) - density.reshape(len(x), -1)).max() < 2e-4
         assert np.abs(rows(output.class_maps) - maps).max() < 2e-4
         assert losses["loss_segmentation"].item() == pytest.approx(wanted[0], rel=1e-4)
         assert losses["loss_components"].item() == pytest.approx(0.01 * wanted[1], rel=1e-4)
