@@ -49,6 +49,16 @@ CONFIGS = {
         " decode_head=[dict(type='FCNHead', in_channels=32, in_index=2, channels=8, num_convs=1, **_common),"
         " dict(type='OCRHead', in_channels=64, in_index=3, channels=16, ocr_channels=8, **_common)])",
     ),
+    "upernet": (
+        "upernet/upernet_r18_4xb2-80k_cityscapes-512x1024.py",
+        f"model = dict({_RESNET}, decode_head=dict(in_channels=[8, 16, 32, 64], channels=16))",
+    ),
+    "segmenter": (
+        "segmenter/segmenter_vit-t_mask_8xb1-160k_ade20k-512x512.py",
+        "model = dict(backbone=dict(img_size=(64, 128), embed_dims=16, num_layers=2, num_heads=2), decode_head=dict("
+        "in_channels=16, channels=16, embed_dims=16, num_classes=19, num_layers=1, num_heads=2),"
+        " test_cfg=dict(mode='whole'))",
+    ),
     "mask2former": (
         "mask2former/mask2former_r50_8xb2-90k_cityscapes-512x1024.py",
         "model = dict(backbone=dict(depth=18, base_channels=8), decode_head=dict("

@@ -4,7 +4,8 @@
     gmmseg-norm(x) = -max_c y_c(x)           y: the class maps after the learned LayerNorm over the classes
 
 Which of the two the paper's rows measure is not known. The density is brought to the label's resolution after the
-maximum over classes was taken on the grid; the class maps before it, as every score on class maps.
+maximum over classes was taken on the grid; the class maps before it, as every score on class maps. Mask2Former's class
+maps are sums over queries, whose class posteriors are made of y: of them y here is the logarithm.
 """
 
 from __future__ import annotations

@@ -55,7 +55,8 @@ class Needs:
     Attributes:
         class_maps: class maps of any kind. A pixel method that asks for these alone gets the logarithms of posteriors,
             and has to score them as it scores the logits that they were made of.
-        logits: class maps that are logits, or sums, of which a pixel method gets the logarithms.
+        logits: class maps that are logits, or sums, of which a pixel method gets the logarithms. Whatever reads a
+            `SegmenterOutput` itself takes them from `class_maps.logits`.
         features: features by role.
         extras: what some heads give beside class maps, by name.
         fit: a fit on labelled frames.

@@ -27,6 +27,7 @@ class Memory(nn.Module):
     points: Tensor  # [G, size, D]
     shares: Tensor  # [G, size, P], 0 where a slot is empty
     pointer: Tensor  # [G], the slot that is written next
+    written: Tensor  # [G], how many slots were
     mass: Tensor  # [G, P]
     first: Tensor  # [G, P, D], the sum of share * x
     second: Tensor  # [G, P, D], the sum of share * x^2
@@ -37,6 +38,7 @@ class Memory(nn.Module):
         self.register_buffer("points", torch.zeros(rings, size, dimensions, dtype=dtype))
         self.register_buffer("shares", torch.zeros(rings, size, parts))
         self.register_buffer("pointer", torch.zeros(rings, dtype=torch.int64))
+        self.register_buffer("written", torch.zeros(rings, dtype=torch.int64))
         self.register_buffer("mass", torch.zeros(rings, parts, dtype=torch.float64))
         self.register_buffer("first", torch.zeros(rings, parts, dimensions, dtype=torch.float64))
         self.register_buffer("second", torch.zeros(rings, parts, dimensions, dtype=torch.float64))
@@ -73,8 +75,9 @@ class Memory(nn.Module):
         self.points[rings, slots] = points.to(self.points.dtype)
         self.shares[rings, slots] = shares.to(self.shares.dtype)
         self._count(rings, self.points[rings, slots], self.shares[rings, slots], 1.0)
-        written = tally(rings, len(self.pointer))
-        self.pointer.copy_((self.pointer + written) % self.points.shape[1])
+        count, size = tally(rings, len(self.pointer)), self.points.shape[1]
+        self.pointer.copy_((self.pointer + count) % size)
+        self.written.copy_((self.written + count).clamp(max=size))
 
     def _count(self, rings: Tensor, points: Tensor, shares: Tensor, sign: float) -> None:
         x, weight = points.double(), sign * shares.double()  # [n, D], [n, P]
@@ -83,5 +86,5 @@ class Memory(nn.Module):
         self.second.index_add_(0, rings, weight[:, :, None] * x.square()[:, None, :])
 
     def fullness(self) -> Tensor:
-        """float [G], the share of each ring's slots that hold a point."""
-        return (self.shares.sum(dim=2) > 0).float().mean(dim=1)
+        """float [G], the share of each ring's slots that hold a point that was put there; none that it started with."""
+        return self.written / self.points.shape[1]

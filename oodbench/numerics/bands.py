@@ -6,16 +6,12 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from oodbench.numerics.resize import resize_rows
 from oodbench.numerics.summary import summarise
-from oodbench.types import LogitSummary, MapKind, Resize, Size
+from oodbench.types import ClassMaps, LogitSummary, MapKind, Resize, Size
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-_LEAST = float(np.finfo(np.float32).tiny)
 
 
 class Band:
@@ -39,8 +35,7 @@ class Band:
     def logits(self) -> Tensor:
         """float32 [C, rows, W]."""
         maps = resize_rows(self._maps, self._size, self.start, self.stop, self._resize)
-        # A posterior may be zero, and its logarithm stays finite.
-        return maps if self._kind == "logits" else maps.clamp_min(_LEAST).log()
+        return ClassMaps(maps, self._kind).logits
 
     @cached_property
     def summary(self) -> LogitSummary:

@@ -82,11 +82,11 @@ def sample(values: Tensor, rows: Taps, columns: Taps) -> Tensor:
 
 def resize_score(score: ScoreMap, size: Size, resize: Resize = "bilinear") -> ScoreMap:
     """A score map [h, w] brought to `size`; `bilinear` by cv2.INTER_LINEAR, which has no aligned twin."""
-    import torch
-
     if score.shape == size:
         return score
     if resize == "bilinear-aligned":
+        import torch
+
         return np.asarray(resize_rows(torch.from_numpy(score), size, 0, size[0], resize).numpy())
     return np.asarray(cv2.resize(score, (size[1], size[0]), interpolation=cv2.INTER_LINEAR), np.float32)
 

@@ -7,8 +7,7 @@ fall together. Kept as the sum over the *other* classes, the same score has full
     log sum exp = best + log1p(others)
     entropy     = log1p(others) + shortfall / (1 + others)
 
-Where class maps are no logits, their logarithms are: exp(l - b) is then a class's map over the largest one, and no
-exponential is taken.
+Where class maps are no logits, their logarithms are: exp(l - b) is then a class's map over the largest one.
 
 On a CPU the pass is compiled and fused with the bilinear resize, so that no tensor of C maps at the label's resolution
 is ever made; elsewhere it is the same arithmetic in torch.
@@ -24,7 +23,7 @@ from numpy.typing import NDArray
 
 from oodbench.compiled import compiled
 from oodbench.numerics.resize import linear_taps, resize_rows
-from oodbench.types import LogitSummary, MapKind, Resize, Size
+from oodbench.types import LEAST, LogitSummary, MapKind, Resize, Size
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -65,8 +64,8 @@ def _summarise_torch(logits: Tensor) -> LogitSummary:
 def _summarise_shares(maps: Tensor) -> LogitSummary:
     import torch
 
-    best, prediction = maps.max(dim=0)  # [h, w]
-    weight = (maps / best).scatter_(0, prediction[None], 0.0)  # [C, h, w], in 0..1
+    best, prediction = maps.clamp_min(LEAST).max(dim=0)  # [h, w]
+    weight = (maps.clamp_min(LEAST) / best).scatter_(0, prediction[None], 0.0)  # [C, h, w], in 0..1
     shortfall = -torch.xlogy(weight, weight).sum(dim=0)
     return LogitSummary(best.log(), weight.sum(dim=0), shortfall, prediction.to(torch.uint8))
 
@@ -96,6 +95,8 @@ _LOG2_E = np.float32(1.4426950408889634)
 _LN2_HIGH = np.float32(0.693359375)
 _LN2_LOW = np.float32(-2.12194440e-4)
 _SMALLEST = np.float32(-87.0)
+_ONE = np.float32(1.0)
+_LEAST = np.float32(LEAST)
 
 
 @numba.njit(inline="always")
@@ -136,14 +137,23 @@ def _summary_rows(
         line = np.empty((classes, width), np.float32)
         between = np.empty(narrow, np.float32)
         for c in range(classes):
+            above, below, weight = values[c, upper[y]], values[c, lower[y]], down[y]
             if same_size:
-                line[c, :] = values[c, upper[y], :]
-            else:
-                above, below, weight = values[c, upper[y]], values[c, lower[y]], down[y]
+                line[c, :] = above
+            elif logits:
                 for x in range(narrow):
                     between[x] = above[x] + weight * (below[x] - above[x])
                 for x in range(width):
                     line[c, x] = between[left[x]] + across[x] * (between[right[x]] - between[left[x]])
+            else:
+                # Nothing is subtracted: beside a large value a small one would lose its digits, and its logarithm too.
+                for x in range(narrow):
+                    between[x] = (_ONE - weight) * above[x] + weight * below[x]
+                for x in range(width):
+                    line[c, x] = (_ONE - across[x]) * between[left[x]] + across[x] * between[right[x]]
+            if not logits:
+                for x in range(width):
+                    line[c, x] = _LEAST if line[c, x] < _LEAST else line[c, x]  # and not max(): that may swallow a NaN
         top, arg = best[y], prediction[y]
         top[:] = line[0]
         arg[:] = 0

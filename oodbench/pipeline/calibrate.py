@@ -97,8 +97,9 @@ def quality_name(network_digest: str, frames_digest: str) -> str:
 class Quality:
     """Closed-set quality of a network of these classes, batch by batch.
 
-    Confidence is the largest posterior: of logits, the largest softmax. Class maps that are log-densities, of a
-    generative head, are logits in this sense: their softmax is the posterior under equal priors of the classes.
+    Confidence is the largest posterior: of logits, the largest softmax, else the largest map's share in all. Class maps
+    that are log-densities, of a generative head, are logits in this sense: their softmax is the posterior under equal
+    priors of the classes.
     """
 
     def __init__(self, classes: ClassSet) -> None:

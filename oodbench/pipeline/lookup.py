@@ -61,9 +61,8 @@ class ModelSource(NamedTuple):
 
 def model_sources(request: Request) -> list[ModelSource]:
     """Of each network; the embedded ones where none is named."""
-    from oodbench.segmenters.embedded import (
-        EMBEDDED,
-    )  # late: torch takes seconds, and whoever reads results does without
+    # Late: torch takes seconds, and whoever reads results does without.
+    from oodbench.segmenters.embedded import EMBEDDED
 
     sources = request.models or EMBEDDED
     cards = _one_each("--model-card", request.model_cards, request, "as FILE.toml for FILE.onnx")

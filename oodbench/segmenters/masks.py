@@ -14,12 +14,10 @@ SUMS = "sums over queries of class posterior times mask"
 
 
 def semantic_maps(class_logits: Tensor, mask_logits: Tensor) -> Tensor:
-    """The classes' sums [N, C, h, w] over Q queries of class posterior times mask, above zero.
+    """The classes' sums [N, C, h, w] over Q queries of class posterior times mask.
 
     Args:
         class_logits: [N, Q, C + 1]; the last is no-object.
         mask_logits: [N, Q, h, w].
     """
-    maps = torch.einsum("nqc,nqhw->nchw", class_logits.softmax(dim=-1)[..., :-1], mask_logits.sigmoid())
-    # Where no query claims a pixel the sums may vanish: there all classes are as likely.
-    return maps + torch.finfo(maps.dtype).tiny
+    return torch.einsum("nqc,nqhw->nchw", class_logits.softmax(dim=-1)[..., :-1], mask_logits.sigmoid())

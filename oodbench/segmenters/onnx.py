@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import onnx
@@ -18,7 +18,13 @@ from oodbench.files import digest_bytes, digest_file
 from oodbench.segmenters.model_card import ModelCard, read_card
 from oodbench.types import ClassMaps, RGBImage, SegmenterOutput
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 PLUGINS = {"models": {"onnx": ("OnnxAdapter", "FILE.onnx with a model card FILE.toml beside it, or --model-card")}}
+
+# Of posteriors that were computed in half precision, too.
+_ROUNDING = 1e-3
 
 
 class OnnxAdapter(Adapter):
@@ -85,7 +91,23 @@ class OnnxSegmenter(Segmenter):
             raise self._wrong_classes(int(values.shape[1]))
         if self._order is not None:
             values = values[:, list(self._order)]
+        self._check_kind(values)
         return SegmenterOutput(ClassMaps(values, self._card.outputs.class_maps_are), outputs)
+
+    def _check_kind(self, values: Tensor) -> None:
+        """Logits may have any value; what the card calls posteriors or sums may not."""
+        kind = self._card.outputs.class_maps_are
+        wrong = ""
+        if kind != "logits" and float(values.min()) < -_ROUNDING:
+            wrong = f"a value of {float(values.min()):.4g}; expected none below 0"
+        elif kind == "posteriors" and float((values.sum(dim=1) - 1).abs().max()) > _ROUNDING:
+            total = values.sum(dim=1)
+            wrong = f"totals over the classes from {float(total.min()):.4g} to {float(total.max()):.4g}; expected 1"
+        if wrong:
+            raise ModelError(
+                f"{self._card_path}: outputs.class_maps_are is {kind}, and {self._path.name} gives {wrong}",
+                "Say what its class maps are: logits, posteriors or sums.",
+            )
 
     def describe(self) -> Mapping[str, Any]:
         return {

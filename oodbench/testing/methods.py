@@ -92,14 +92,18 @@ class MethodContract(PluginContract):
             score = scores(method, dataclasses.replace(frame, class_maps=maps), "score")
             assert np.isfinite(score).all(), f"{self.name}: scores that are NaN or infinite for {what}"
 
-    def test_posteriors_do_where_logits_are_not_asked_for(self) -> None:
-        """A pixel method that needs class maps of any kind scores logits and their softmax alike."""
+    def test_class_maps_that_are_no_logits_are_scored_as_their_logarithms(self) -> None:
+        """A mask classifier's sums; and posteriors, where class maps of any kind do."""
         method, frame = self.ready(), self.frame(10)
-        if not isinstance(method, PixelMethod) or method.needs().logits or frame.class_maps is None:
+        if frame.class_maps is None:
             return
-        posteriors = ClassMaps(frame.class_maps.values.softmax(dim=1), "posteriors")
-        got = scores(method, dataclasses.replace(frame, class_maps=posteriors), "score")
-        _assert_close(self.name, got, scores(method, frame, "score"), "of posteriors and of the logits that make them")
+        logits = frame.class_maps.values
+        kinds: list[tuple[str, ClassMaps]] = [("sums", ClassMaps(logits.exp(), "sums"))]
+        if not method.needs().logits:
+            kinds.append(("posteriors", ClassMaps(logits.softmax(dim=1), "posteriors")))
+        for what, maps in kinds:
+            got = scores(method, dataclasses.replace(frame, class_maps=maps), "score")
+            _assert_close(self.name, got, scores(method, frame, "score"), f"of {what} and of the logits that make them")
 
     def test_higher_is_more_anomalous(self) -> None:
         """On the planted anomaly; see `finds_planted`."""

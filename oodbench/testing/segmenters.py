@@ -140,9 +140,8 @@ class AdapterContract(PluginContract):
                 f"{self.name}: posteriors add up to {float(total.min()):.3g}..{float(total.max()):.3g}; expected 1"
             )
         elif kind == "sums":
-            least, smallest = float(maps.values.min()), float(maps.values.sum(dim=1).min())
+            least = float(maps.values.min())
             assert least >= 0, f"{self.name}: sums from {least:.3g} on; expected none below 0"
-            assert smallest > 0, f"{self.name}: sums that are all 0 in a pixel; expected a total above 0"
 
     def _check_classifier(self, network: Segmenter, output: SegmenterOutput) -> None:
         layer, maps = network.classifier(), output.class_maps

@@ -76,10 +76,11 @@ def restricted(output: SegmenterOutput, needs: Needs) -> SegmenterOutput:
 
 def stacked(*outputs: SegmenterOutput) -> SegmenterOutput:
     """Several frames as one batch."""
-    maps = [output.class_maps.values for output in outputs if output.class_maps]
+    maps = [output.class_maps for output in outputs if output.class_maps]
     features = {role: torch.cat([output.features[role] for output in outputs]) for role in outputs[0].features}
     extras = {name: torch.cat([output.extras[name] for output in outputs]) for name in outputs[0].extras}
-    return SegmenterOutput(ClassMaps(torch.cat(maps)) if maps else None, features, extras)
+    together = ClassMaps(torch.cat([part.values for part in maps]), maps[0].kind) if maps else None
+    return SegmenterOutput(together, features, extras)
 
 
 def learn(method: Method, seed: int = 0, classes: int = 6) -> Fit:

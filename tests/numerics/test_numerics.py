@@ -77,6 +77,23 @@ def test_maps_that_are_no_logits_are_resized_as_they_are(kind: MapKind, size: tu
         assert torch.equal(found.prediction, expected.prediction)
 
 
+def test_beside_a_large_map_a_small_one_keeps_its_digits() -> None:
+    # The last column lies so close to the right edge that its weight rounds to 1.
+    maps = torch.full((2, 1, 96), 1.0)
+    maps[:, :, -1] = torch.tensor([[1e-9], [3e-9]])
+    expected = Band(maps, (1, 1280), 0, 1, "bilinear-aligned", "sums").logits[:, 0, -1].double()
+    summary = summarise(maps, (1, 1280), resize="bilinear-aligned", kind="sums")
+    assert summary.best[0, -1].item() == pytest.approx(expected.max().item(), rel=1e-6)
+    assert summary.others[0, -1].item() == pytest.approx((expected[0] - expected[1]).exp().item(), rel=1e-5)
+
+
+def test_where_all_maps_are_zero_the_classes_are_as_likely() -> None:
+    maps = torch.zeros(19, 1, 1)
+    for summary in (summarise(maps, kind="sums"), _summarise_shares(maps)):
+        assert summary.others.item() == pytest.approx(18)
+        assert summary.best.isfinite().item()
+
+
 def test_classes_without_a_share_weigh_nothing() -> None:
     maps = torch.tensor([0.0, 0.75, 0.25, torch.nan]).view(4, 1, 1)
     for summary in (summarise(maps[:3], kind="posteriors"), _summarise_shares(maps[:3])):

@@ -27,46 +27,37 @@ class Architecture:
     """One architecture.
 
     Attributes:
-        full: its config at full size.
-        small: that of the smallest sibling there is.
+        small: the config of the smallest sibling there is.
         smaller: what is overridden in it, so that a step takes a moment.
     """
 
-    full: str
     small: str
     smaller: Mapping[str, Any] = field(default_factory=dict)
 
 
 _FEW = {"decode_head.channels": 16, "auxiliary_head.channels": 8}
 ARCHITECTURES: Mapping[str, Architecture] = {
-    "fcn": Architecture(
-        "fcn/fcn_r101-d8_4xb2-80k_cityscapes-512x1024.py", "fcn/fcn_r18-d8_4xb2-80k_cityscapes-512x1024.py", _FEW
-    ),
+    "fcn": Architecture("fcn/fcn_r18-d8_4xb2-80k_cityscapes-512x1024.py", _FEW),
     "deeplabv3plus": Architecture(
-        "deeplabv3plus/deeplabv3plus_r101-d8_4xb2-80k_cityscapes-512x1024.py",
         "deeplabv3plus/deeplabv3plus_r18-d8_4xb2-80k_cityscapes-512x1024.py",
         _FEW,
     ),
     "ocrnet": Architecture(
-        "ocrnet/ocrnet_hr48_4xb2-80k_cityscapes-512x1024.py",
         "ocrnet/ocrnet_hr18s_4xb2-80k_cityscapes-512x1024.py",
         {f"backbone.extra.stage{stage}.num_blocks": (1,) * stage for stage in (1, 2, 3, 4)}
         | {"backbone.extra.stage3.num_modules": 1, "backbone.extra.stage4.num_modules": 1},
     ),
     # There is none for Cityscapes.
     "upernet-swin": Architecture(
-        "swin/swin-base-patch4-window12-in22k-384x384-pre_upernet_8xb2-160k_ade20k-512x512.py",
         "swin/swin-tiny-patch4-window7-in1k-pre_upernet_8xb2-160k_ade20k-512x512.py",
         _FEW | {"backbone.depths": [1, 1, 1, 1]},
     ),
     "segformer": Architecture(
-        "segformer/segformer_mit-b5_8xb1-160k_cityscapes-1024x1024.py",
         "segformer/segformer_mit-b0_8xb1-160k_cityscapes-1024x1024.py",
         {"backbone.num_layers": [1, 1, 1, 1], "decode_head.channels": 16},
     ),
 }
 MASK2FORMER = Architecture(
-    "mask2former/mask2former_swin-l-in22k-384x384-pre_8xb2-90k_cityscapes-512x1024.py",
     "mask2former/mask2former_swin-t_8xb2-90k_cityscapes-512x1024.py",
     {
         "backbone.depths": [1, 1, 1, 1],
@@ -78,13 +69,12 @@ MASK2FORMER = Architecture(
 )
 
 
-def config(name: str, head: Mapping[str, Any] | None, *, full: bool = False) -> Any:
+def config(name: str, head: Mapping[str, Any] | None) -> Any:
     """The model's part of a config; with a head of ours on its decoder where one is given."""
     per_pixel = name in ARCHITECTURES
     architecture = ARCHITECTURES[name] if per_pixel else MASK2FORMER
-    whole = Config.fromfile(WHEEL / (architecture.full if full else architecture.small))
-    if not full:
-        whole.merge_from_dict({f"model.{key}": value for key, value in architecture.smaller.items()})
+    whole = Config.fromfile(WHEEL / architecture.small)
+    whole.merge_from_dict({f"model.{key}": value for key, value in architecture.smaller.items()})
     model = whole.model
     if per_pixel:
         model.pretrained = None

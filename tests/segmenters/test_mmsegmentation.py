@@ -53,6 +53,7 @@ class DensityHead(FCNHead):
     def cls_seg(self, features): return self.head(features).class_maps
 """
 ALL = Needs(class_maps=True, logits=True, features=("penultimate",))
+ALL_SUMS = Needs(logits=True, features=("pixel-decoder",))
 
 
 def opened(config: Path | str, card: Path | None = None) -> Any:
@@ -80,7 +81,7 @@ class TestMask2Former(AdapterContract):
         return str(write_network(folder, "mask2former"))
 
 
-@pytest.mark.parametrize("name", ["segformer", "deeplabv3plus", "fcn", "ocrnet"])
+@pytest.mark.parametrize("name", ["segformer", "deeplabv3plus", "fcn", "ocrnet", "upernet"])
 def test_class_maps_are_the_network_s_own_and_features_make_them(tmp_path: Path, name: str) -> None:
     config = write_network(tmp_path, name)
     network = opened(f"{config}:mode=whole")
@@ -98,6 +99,34 @@ def test_class_maps_are_the_network_s_own_and_features_make_them(tmp_path: Path,
     again = torch.einsum("cd,ndhw->nchw", layer.weight, output.features["penultimate"]) + layer.bias[:, None, None]
     assert torch.allclose(again, theirs, atol=1e-4 * float(theirs.abs().max()))
     assert network.forward(batch, Needs(features=("stages[0]",))).class_maps is None
+
+
+def test_a_head_that_classifies_otherwise_gives_its_maps(tmp_path: Path) -> None:
+    config = write_network(tmp_path, "segmenter")
+    network = opened(config)
+    image = network.prepare(photograph(1))
+    output = network.forward([image], Needs(logits=True, features=("stages[0]",)))
+    own = built(config)
+    with quiet(), torch.inference_mode():
+        data = own.data_preprocessor({"inputs": [torch.from_numpy(image).permute(2, 0, 1)]}, False)
+        theirs = own(data["inputs"], mode="tensor")
+    assert output.class_maps.kind == "logits"
+    assert torch.equal(output.class_maps.values, theirs)
+    assert network.classifier() is None
+    assert "penultimate" not in network.capabilities.features
+
+
+def test_the_sums_of_windows_are_averaged(tmp_path: Path) -> None:
+    config = write_network(tmp_path, "mask2former")
+    network = opened(f"{config}:window=64,stride=64")
+    image = network.prepare(photograph(1))
+    maps = network.forward([image], ALL_SUMS).class_maps
+    assert maps.kind == "sums"
+    assert maps.values.shape == (1, 19, 64, 128)
+    # These two don't overlap: each is what the network gives for that half alone.
+    halves = [opened(config).forward([half], ALL_SUMS).class_maps.values for half in (image[:, :64], image[:, 64:])]
+    large = [torch.nn.functional.interpolate(half, (64, 64), mode="bilinear") for half in halves]
+    assert torch.allclose(maps.values, torch.cat(large, dim=3), atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["segformer", "fcn-aligned"])

@@ -51,6 +51,16 @@ def test_outputs_are_those_of_the_network(network_file: Path) -> None:
     assert network.forward(batch, Needs(features=("penultimate",))).class_maps is None
 
 
+@pytest.mark.parametrize("kind", ["posteriors", "sums"])
+def test_logits_that_the_card_calls_otherwise_are_an_error(network_file: Path, tmp_path: Path, kind: str) -> None:
+    changed = card(tmp_path, ("[outputs]", f'[outputs]\nclass_maps_are = "{kind}"'))
+    network = OnnxAdapter().open(str(network_file), changed, "cpu")
+    image = network.prepare(photograph(1))
+    with pytest.raises(ModelError, match=rf"class_maps_are is {kind}, and tiny.onnx gives a value of -.*none below 0"):
+        network.forward([image], Needs(class_maps=True))
+    network.forward([image], Needs(features=("penultimate",)))
+
+
 def test_preprocessing_follows_the_card() -> None:
     image = photograph(3)
     plain = Preprocessing(channels="rgb", divide_by=255.0).apply(image)

@@ -23,6 +23,7 @@ from oodbench.segmenters.embedded import choose_device
 from oodbench.segmenters.mmsegmentation.headed import HeadBearer
 from oodbench.training.architectures.recipe import ArchitectureRecipe
 from oodbench.training.catalogue import find_recipe
+from oodbench.training.devices import keep_memory
 from oodbench.training.train import Options, data_or_nothing, make_trainee
 
 STEPS, WARM = 24, 4
@@ -85,6 +86,7 @@ def main() -> None:
     asked = parser.parse_args()
     if len(asked.recipes) != 2:
         parser.error("expected a recipe, and its twin with GMMSeg's head")
+    keep_memory()  # as `oodbench train`
     device = choose_device("auto")
     both = [Timed(name, device, asked.crops) for name in asked.recipes]
     peaks = [0.0, 0.0]

@@ -88,7 +88,7 @@ SCORE = "return -band.logits.amax(dim=0) * self.params.scale"
         (
             "    def pixel_score",
             "    def needs(self):\n        return Needs(class_maps=True)\n\n    def pixel_score",
-            "posteriors_do_where_logits_are_not_asked_for",
+            "class_maps_that_are_no_logits_are_scored_as_their_logarithms",
             "of posteriors and of the logits that make them",
         ),
         (
@@ -101,6 +101,18 @@ SCORE = "return -band.logits.amax(dim=0) * self.params.scale"
 )
 def test_a_method(tmp_path: Path, old: str, new: str, test: str, message: str) -> None:
     caught(broken(tmp_path, TestMine, PIXEL, old, new), test, message, tmp_path)
+
+
+def test_a_grid_method_that_takes_sums_for_logits(tmp_path: Path) -> None:
+    grid = PIXEL.replace("PixelMethod", "GridMethod").replace(SCORE, "return -output.class_maps.logits.amax(dim=1)")
+    grid = grid.replace(
+        "    def pixel_score(self, band)",
+        "    def needs(self):\n        return Needs(logits=True)\n\n    def grid_score(self, output)",
+    )
+    test = "class_maps_that_are_no_logits_are_scored_as_their_logarithms"
+    getattr(broken(tmp_path, TestMine, grid, "amax", "amax"), f"test_{test}")()
+    sys.modules.pop("oodbench_plugin_changed")
+    caught(broken(tmp_path, TestMine, grid, "maps.logits", "maps.values"), test, "of sums and of the", tmp_path)
 
 
 GRID = 'return (output.features["colour"] - self._mean[:, None, None]).norm(dim=1)'

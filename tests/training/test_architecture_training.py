@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 import pytest
 import torch
 from small_recipe import PLUGINS, QUIET, recipe, run, same, weights
 from test_train import log
 
-from oodbench.contracts import Roots
+from oodbench.contracts import Needs, Roots
 from oodbench.errors import TrainingError
 from oodbench.registry import Registry
 from oodbench.training.catalogue import find_recipe
@@ -19,16 +20,27 @@ from oodbench.training.draws import Draws
 from oodbench.training.dry_run import dry_run
 from oodbench.training.hooks import GuardHook
 from oodbench.training.train import Options
+from oodbench.types import SegmenterOutput
 
 pytestmark = QUIET
 
 
+# On a GPU in half precision.
+DEVICES: list[Literal["cpu", "cuda"]] = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+
+
+@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("head", ["", "-gmmseg"])
-def test_a_recipe_becomes_a_network_that_runs(head: str, tmp_path: Path) -> None:
+def test_a_recipe_becomes_a_network_that_runs(head: str, device: Literal["cpu", "cuda"], tmp_path: Path) -> None:
     threads = torch.get_num_threads()
-    config = run(recipe(tmp_path, head), tmp_path / "out")
+    config = run(recipe(tmp_path, head), tmp_path / "out", device=device, amp=device == "cuda")
     assert torch.get_num_threads() == threads, "sums of another number of threads have other last bits"
-    network = Registry().adapter(str(config)).open(str(config), None, "cpu")
+    network, on_cpu = (Registry().adapter(str(config)).open(str(config), None, where) for where in (device, "cpu"))
+    needs = Needs(logits=True, extras=network.capabilities.extras)
+    image = np.random.default_rng(0).integers(0, 256, (64, 96, 3), np.uint8)
+    outputs = [each.forward([each.prepare(image)], needs) for each in (network, on_cpu)]
+    for values, same_values in zip(*map(tensors, outputs), strict=True):
+        assert torch.allclose(values.cpu(), same_values, atol=1e-3 * float(same_values.abs().max()))
     assert (network.name, network.trained_on) == ("small", "blocks")
     assert network.expected.miou is not None
     assert ("class_log_density" in network.capabilities.extras) == (head == "-gmmseg")
@@ -38,6 +50,11 @@ def test_a_recipe_becomes_a_network_that_runs(head: str, tmp_path: Path) -> None
     if head:
         # A frame has at most three of the 19 classes, so each batch is without most of them.
         assert {"decode.loss_segmentation", "memory fill", "estimations"} <= lines[-1].keys()
+
+
+def tensors(output: SegmenterOutput) -> list[torch.Tensor]:
+    assert output.class_maps is not None
+    return [output.class_maps.values, *output.extras.values()]
 
 
 class KilledError(Exception):

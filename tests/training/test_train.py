@@ -86,7 +86,7 @@ def test_a_recipe_becomes_a_network_that_runs(head: str, tmp_path: Path) -> None
     if head == "gmmseg":
         assert last["estimations"] == 2  # steps 0 and 5
         assert 1 <= last["components in use"] <= 2
-        assert last["memory fill"] == 1
+        assert 0 < last["memory fill"] <= 1
         assert last["least variance"] >= 0.01
         assert not any("memory" in name for name in safetensors.torch.load_file(file))
 

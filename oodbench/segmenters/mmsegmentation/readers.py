@@ -109,6 +109,18 @@ class PixelReader(Reader):
         return LinearClassifier(weight, bias)
 
 
+class MapsReader(Reader):
+    """A head that classifies by other means than `conv_seg`, as Segmenter's: its maps are logits."""
+
+    role = ""
+
+    def _decode(self, pyramid: Sequence[Tensor], images: Tensor, extras: Sequence[str]) -> Maps:
+        maps = self._forward(pyramid)
+        if not isinstance(maps, torch.Tensor) or maps.ndim != 4:
+            raise ModelError(f"the decode head {type(self.head).__name__} gives no class maps a pixel")
+        return Maps(maps, {}, {})
+
+
 class RegistryHeadReader(Reader):
     """A decode head that ends in a head of the registry (GMMSeg's, and others): `head`, which `made_by` made."""
 
@@ -182,6 +194,4 @@ def reader_of(network: Any, config: Path) -> Reader:
         return RegistryHeadReader(network)
     if hasattr(head, "cls_embed") and hasattr(head, "pixel_decoder"):
         return MaskReader(network)
-    if hasattr(head, "conv_seg"):
-        return PixelReader(network)
-    raise ModelError(f"{config}: the decode head {type(head).__name__} is not read; it classifies by no 'conv_seg'")
+    return PixelReader(network) if hasattr(head, "conv_seg") else MapsReader(network)

@@ -38,3 +38,5 @@ def override_lines(recipe: ArchitectureRecipe) -> Iterator[str]:
         yield f"small twin of {recipe.twin_of}, with {len(said)} values of its own:"
     for field, (full, own, why) in said.items():
         yield f"  {field}: {'not said' if full is None else full} -> {own}   ({why})"
+    if said and "SyncBN" in str(architecture_config(recipe, Path()).model):
+        yield "  norm: SyncBN -> BN   (where one process trains, there are no others' statistics)"
