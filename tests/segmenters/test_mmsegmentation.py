@@ -102,7 +102,7 @@ def test_class_maps_are_the_network_s_own_and_features_make_them(tmp_path: Path,
 
 
 def test_a_head_that_classifies_otherwise_gives_its_maps(tmp_path: Path) -> None:
-    config = write_network(tmp_path, "segmenter")
+    config = write_network(tmp_path, "segmenter", "test_dataloader['dataset']['type'] = 'CityscapesDataset'")
     network = opened(config)
     image = network.prepare(photograph(1))
     output = network.forward([image], Needs(logits=True, features=("stages[0]",)))

@@ -79,7 +79,7 @@ def test_the_config_of_the_page_trains(tmp_path: Path) -> None:
     saved = checkpoint["state_dict"]
     shipped = {name for name in saved if not name.startswith(tuple(checkpoint["meta"]["training_only"]))}
     left_out = {name.removeprefix("decode_head.head.mixture.") for name in saved.keys() - shipped}
-    memory = {f"memory.{name}" for name in ("points", "shares", "pointer", "mass", "first", "second")}
+    memory = {f"memory.{name}" for name in ("points", "shares", "pointer", "written", "mass", "first", "second")}
     assert left_out == memory | {"occupancy", "steps", "estimations"}
     weights = convert(tmp_path / "work" / "iter_6.pth", tmp_path / "trained.safetensors", trust=True)
     assert set(weights.state) == shipped
