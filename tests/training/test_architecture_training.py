@@ -19,7 +19,7 @@ from oodbench.training.catalogue import find_recipe
 from oodbench.training.draws import Draws
 from oodbench.training.dry_run import dry_run
 from oodbench.training.hooks import GuardHook
-from oodbench.training.train import Options
+from oodbench.training.train import Options, find_data, make_trainee
 from oodbench.types import SegmenterOutput
 
 pytestmark = QUIET
@@ -154,6 +154,15 @@ def test_a_dry_run_says_what_a_training_would_be_and_writes_nothing(
     found = list(dry_run(find_recipe(str(recipe(tmp_path))), roots=Roots(), options=Options(plugins=PLUGINS)))
     assert "data: train, 6 frames" in found
     assert [path.name for path in tmp_path.iterdir()] == ["small.toml"]
+
+
+def test_a_share_of_a_step_is_not_filled_up_to_whole_crops(tmp_path: Path) -> None:
+    chosen = find_recipe(str(recipe(tmp_path)))
+    trainee = make_trainee(chosen, *find_data(chosen, Roots(), PLUGINS), Options(), "cpu", 1)
+    batch, share = trainee.example(2048)
+    assert share == 0.25
+    preprocessor: Any = trainee.model.data_preprocessor
+    assert preprocessor(batch, True)["inputs"].shape == (2, 3, 32, 32)
 
 
 def test_a_dry_run_needs_no_data(tmp_path: Path) -> None:

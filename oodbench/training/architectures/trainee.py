@@ -145,6 +145,8 @@ class ArchitectureTrainee(Trainee):
             crops = min(crops, 2)
             while crops * height * width > most_pixels:
                 height, width = height // 2, width // 2
+            preprocessor: Any = self.network.data_preprocessor
+            preprocessor.size = (height, width)  # it would fill them up to whole crops again
         samples = [SegDataSample() for _ in range(crops)]
         for sample in samples:
             sample.gt_sem_seg = PixelData(data=torch.randint(len(self._classes), (1, height, width)))
