@@ -84,8 +84,24 @@ class Reader:
         return maps
 
 
-class PixelReader(Reader):
+class MapsReader(Reader):
+    """A head that classifies by other means than `conv_seg`, as Segmenter's: its maps are logits."""
+
+    role = ""
+
+    def _decode(self, pyramid: Sequence[Tensor], images: Tensor, extras: Sequence[str]) -> Maps:
+        return Maps(self._one_a_class(self._forward(pyramid)), {}, {})
+
+    def _one_a_class(self, maps: Any) -> Tensor:
+        if not isinstance(maps, torch.Tensor) or maps.ndim != 4:
+            raise ModelError(f"the decode head {type(self.head).__name__} gives no class maps a pixel")
+        return maps
+
+
+class PixelReader(MapsReader):
     """A head that classifies each pixel's features by `conv_seg`."""
+
+    role = "penultimate"
 
     def _decode(self, pyramid: Sequence[Tensor], images: Tensor, extras: Sequence[str]) -> Maps:
         with seen(self.head.conv_seg) as passes:
@@ -93,8 +109,7 @@ class PixelReader(Reader):
         features, classified = passes[-1] if passes else (None, None)
         if isinstance(maps, (list, tuple)) and maps and maps[0] is classified:
             maps = maps[0]  # further ones are for losses
-        if not isinstance(maps, torch.Tensor):
-            raise ModelError(f"the decode head {type(self.head).__name__} gives no class maps a pixel")
+        maps = self._one_a_class(maps)
         # Some heads have the layer and don't use it, or go on with what it gave.
         if maps is not classified:
             self.role = ""
@@ -107,18 +122,6 @@ class PixelReader(Reader):
         weight = layer.weight.detach().flatten(1).float()
         bias = weight.new_zeros(len(weight)) if layer.bias is None else layer.bias.detach().float()
         return LinearClassifier(weight, bias)
-
-
-class MapsReader(Reader):
-    """A head that classifies by other means than `conv_seg`, as Segmenter's: its maps are logits."""
-
-    role = ""
-
-    def _decode(self, pyramid: Sequence[Tensor], images: Tensor, extras: Sequence[str]) -> Maps:
-        maps = self._forward(pyramid)
-        if not isinstance(maps, torch.Tensor) or maps.ndim != 4:
-            raise ModelError(f"the decode head {type(self.head).__name__} gives no class maps a pixel")
-        return Maps(maps, {}, {})
 
 
 class RegistryHeadReader(Reader):
