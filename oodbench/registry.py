@@ -100,7 +100,7 @@ class Registry:
     def _entries(self) -> dict[tuple[str, str], Entry]:
         entries: dict[tuple[str, str], Entry] = {}
         for file, import_module in self._files():
-            for entry in _declared(file, import_module):
+            for entry in _read_declarations(file, import_module):
                 other = entries.setdefault((entry.kind, entry.name), entry)
                 if other is not entry:
                     raise PluginError(
@@ -111,10 +111,10 @@ class Registry:
     def _files(self) -> Iterable[tuple[Path, Callable[[], ModuleType]]]:
         package = Path(__file__).parent
         for folder in _FOLDERS:
-            for path in sorted((package / folder).iterdir()):
-                file = path / "__init__.py" if path.is_dir() else path
-                if file.suffix == ".py" and path.name != "__init__.py" and file.is_file():
-                    yield file, _importer(f"oodbench.{folder}.{path.stem}")
+            for file in sorted((package / folder).rglob("*.py")):
+                names = file.relative_to(package).with_suffix("").parts
+                module = ".".join(("oodbench", *(names[:-1] if names[-1] == "__init__" else names)))
+                yield file, _importer(module)
         for point in entry_points(group="oodbench"):
             problem = "there is no such module"
             spec = None
@@ -129,7 +129,7 @@ class Registry:
         for path in self.plugins:
             if not path.is_file() or path.suffix != ".py":
                 raise PluginError(f"{path}: no such plugin file", "--plugin takes the path of a Python file.")
-            if not _declared(path, _file_importer(path)):
+            if not _read_declarations(path, _file_importer(path)):
                 raise PluginError(
                     f"{path}: declares no plugins",
                     'Expected PLUGINS = {"methods": {"name": ("Class", "one line")}} in it (docs/plugins.md).',
@@ -171,12 +171,12 @@ class Registry:
         plugin, given = self._specified("methods", spec)
         if not issubclass(plugin, PixelMethod | GridMethod):
             raise PluginError(f"the method '{plugin.card.name}' is neither a PixelMethod nor a GridMethod")
-        made: Method = _made(plugin, given, "method", spec)
+        made: Method = _create(plugin, given, "method", spec)
         return made
 
     def submission(self, spec: str) -> Submission:
         """The submission of `NAME` or `NAME:key=value,...`, with validated parameters."""
-        made: Submission = _made(*self._specified("submissions", spec), "submission", spec)
+        made: Submission = _create(*self._specified("submissions", spec), "submission", spec)
         return made
 
     def _specified(self, kind: str, spec: str) -> tuple[Any, dict[str, str]]:
@@ -246,7 +246,7 @@ def key_values(text: str, where: str, see: str) -> dict[str, str]:
     return given
 
 
-def _made(plugin: Any, given: Mapping[str, str], what: str, spec: str) -> Any:
+def _create(plugin: Any, given: Mapping[str, str], what: str, spec: str) -> Any:
     """A plugin with the parameters that were given for it."""
     name = plugin.card.name
     try:
@@ -269,10 +269,13 @@ def method_label(method: Method) -> str:
     )
 
 
-def _declared(file: Path, import_module: Callable[[], ModuleType]) -> list[Entry]:
+def _read_declarations(file: Path, import_module: Callable[[], ModuleType]) -> list[Entry]:
     """What the file's PLUGINS literal says."""
     try:
-        tree = ast.parse(file.read_text(encoding="utf-8"), str(file))
+        text = file.read_text(encoding="utf-8")
+        if "PLUGINS" not in text:  # parsing takes most of the time that `oodbench list` needs
+            return []
+        tree = ast.parse(text, str(file))
     except (OSError, SyntaxError, ValueError) as error:
         raise PluginError(f"{file}: can't be read as Python ({error})") from None
     for node in tree.body:
@@ -283,7 +286,7 @@ def _declared(file: Path, import_module: Callable[[], ModuleType]) -> list[Entry
                     Entry(kind, name, summary, file, attribute, import_module)
                     for kind, names in ast.literal_eval(node.value).items()
                     for name, (attribute, summary) in names.items()
-                    if kind in KINDS or _raise_kind(file, kind)
+                    if kind in KINDS or _check_kind(file, kind)
                 ]
             except (ValueError, TypeError, AttributeError):
                 raise PluginError(
@@ -292,7 +295,7 @@ def _declared(file: Path, import_module: Callable[[], ModuleType]) -> list[Entry
     return []
 
 
-def _raise_kind(file: Path, kind: str) -> bool:
+def _check_kind(file: Path, kind: str) -> bool:
     raise UnknownNameError(f"kind of plugin in {file}", kind, KINDS)
 
 

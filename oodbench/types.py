@@ -37,7 +37,7 @@ MapKind: TypeAlias = Literal["logits", "posteriors", "sums"]
 and divided by their total over the classes they are the posteriors. A mask classifier gives sums, over its queries of
 class posterior times mask. Their logarithms are logits, and where no query claims a pixel their total is small."""
 
-LEAST = 2.0**-126
+MIN_PROBABILITY = 2.0**-126
 """What a map that is no logit counts as at the least, float32's smallest normal number: its logarithm is finite, and
 where all are zero the classes are as likely."""
 
@@ -158,7 +158,7 @@ class ClassMaps:
     @property
     def logits(self) -> Tensor:
         """float32 [N, C, h, w]: the values, or the logarithms of values that are no logits."""
-        return self.values if self.kind == "logits" else self.values.clamp_min(LEAST).log()
+        return self.values if self.kind == "logits" else self.values.clamp_min(MIN_PROBABILITY).log()
 
 
 @dataclass(frozen=True)

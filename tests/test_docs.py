@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import typer.main
-from conftest import photograph, save
-from results import row, write_result
 
 from oodbench.baseline import DEFAULT_TOLERANCES, accept
 from oodbench.cli.exit_codes import ExitCode
 from oodbench.cli.main import app
-from oodbench.contracts import Row
+from oodbench.contracts import Result
 from oodbench.registry import Registry
 from oodbench.segmenters.model_card import ModelCard, read_card
-from oodbench.segmenters.published import published_networks
+from oodbench.segmenters.published_networks import published_networks
+from tests.helpers.files import photograph, save
+from tests.helpers.results import row, write_result
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -95,7 +95,7 @@ def test_the_table_of_published_networks_is_the_list() -> None:
 
 def test_every_field_of_a_row_is_described() -> None:
     page = (ROOT / "docs" / "results.md").read_text()
-    for name, field in Row.model_fields.items():
+    for name, field in Result.model_fields.items():
         assert f"| `{name}` | {field.description} |" in page
 
 

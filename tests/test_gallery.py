@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
 import re
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pytest
 from PIL import Image
 
-ROOT = Path(__file__).parent.parent
+from tools import gallery
+
 LARGEST = 1_500_000
 
 
-@pytest.fixture
-def gallery(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The program, which is no part of the package."""
-    monkeypatch.syspath_prepend(ROOT / "docs")
-    return importlib.import_module("make_gallery")
-
-
-def test_the_page_is_as_the_program_writes_it(gallery: Any) -> None:
+def test_the_page_is_as_the_program_writes_it() -> None:
     text = gallery.PAGE.read_text(encoding="utf-8")
     pictures = re.findall(r"\]\(images/gallery/(.*)\)", text)
     table = text[text.index("| Method") :]
@@ -30,7 +20,7 @@ def test_the_page_is_as_the_program_writes_it(gallery: Any) -> None:
     assert "15.05 / 15.50" in table
 
 
-def test_its_pictures_are_there_are_all_shown_and_together_small(gallery: Any) -> None:
+def test_its_pictures_are_there_are_all_shown_and_together_small() -> None:
     text = gallery.PAGE.read_text(encoding="utf-8")
     files = sorted(gallery.PICTURES.iterdir())
     assert {f"images/gallery/{path.name}" for path in files} == set(re.findall(r"\]\((images/gallery/.*)\)", text))

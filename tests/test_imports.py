@@ -8,24 +8,27 @@ import sys
 from pathlib import Path
 
 import pytest
-from results import row, write_result
 
 from oodbench.baseline import accept
+from tests.helpers.results import row, write_result
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "oodbench"
 
 # Each layer may import itself, those before it, and nothing else of the package.
 LAYERS = [
-    {"types", "errors", "validation"},
+    {"types", "errors", "validation", "progress"},
     {"class_sets"},
     {"contracts"},
-    {"files", "compiled"},
-    {"baseline", "registry", "metrics", "mixture", "numerics", "data", "drawing", "worlds", "published"},
+    {"files", "compiled", "environment"},
+    {"baseline", "registry", "metrics", "mixture", "numerics", "data", "visualization", "worlds", "published_results"},
     {"blending"},
     {"segmenters"},
-    {"pipeline"},
-    {"training", "testing"},
+    {"planning"},
+    {"storage"},
+    {"stages"},
+    {"runs"},
+    {"workflows", "training", "testing"},
     {"skeletons"},
     {"cli"},
 ]
@@ -41,7 +44,7 @@ FOR_PLUGINS = {
     "mixture",
     "numerics",
     "data",
-    "drawing",
+    "visualization",
     "worlds",
     "blending",
 }
@@ -127,7 +130,10 @@ def test_small_verbs_answer_without_the_heavy_libraries(arguments: list[str], tm
 
 
 def test_stored_scores_are_measured_and_compared_without_torch() -> None:
-    program = "import sys, oodbench.pipeline; assert not {'torch', 'scipy.ndimage'} & {*sys.modules}"
+    program = (
+        "import sys, oodbench.workflows.evaluate_scores, oodbench.runs.compare; "
+        "assert not {'torch', 'scipy.ndimage'} & {*sys.modules}"
+    )
     subprocess.run([sys.executable, "-c", program], check=True)
 
 

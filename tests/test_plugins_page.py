@@ -14,7 +14,7 @@ import pytest
 import oodbench.testing
 from oodbench.registry import KINDS
 
-PAGE = Path(__file__).parent.parent / "docs" / "plugins.md"
+PAGE = Path(__file__).parents[1] / "docs" / "plugins.md"
 
 
 def steps() -> list[tuple[str, str]]:

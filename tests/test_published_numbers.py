@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from oodbench.contracts import HIGHER_IS_BETTER, PublishedRow
+from oodbench.contracts import HIGHER_IS_BETTER, PublishedResult
 from oodbench.errors import UnknownNameError
 from oodbench.metrics import PROTOCOLS
-from oodbench.published import published_on, published_rows
+from oodbench.published_results import find_published, published_results
 from oodbench.registry import Registry
 
-ROWS = published_rows()
+ROWS = published_results()
 LOST_AND_FOUND = "fishyscapes-lost-and-found-hidden-test"
 STATIC = "fishyscapes-static-hidden-test"
 
 
-def found(method: str, benchmark: str, source: str) -> PublishedRow:
+def found(method: str, benchmark: str, source: str) -> PublishedResult:
     (row,) = [row for row in ROWS if (row.method, row.benchmark, row.source) == (method, benchmark, source)]
     return row
 
@@ -72,10 +72,10 @@ def test_every_row_speaks_of_things_that_are_known_here() -> None:
 
 
 def test_one_asks_for_a_benchmark_for_those_of_the_run_or_for_all() -> None:
-    assert {row.benchmark for row in published_on(["run", STATIC], ["road-anomaly", "mine"])} == {
+    assert {row.benchmark for row in find_published(["run", STATIC], ["road-anomaly", "mine"])} == {
         "road-anomaly", STATIC,
     }  # fmt: skip
-    assert published_on([], ["road-anomaly"]) == []
-    assert len(published_on(["all"], [])) == len(ROWS)
+    assert find_published([], ["road-anomaly"]) == []
+    assert len(find_published(["all"], [])) == len(ROWS)
     with pytest.raises(UnknownNameError, match="Did you mean 'road-anomaly'"):
-        published_on(["road-anomly"], [])
+        find_published(["road-anomly"], [])

@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 
-from oodbench.pipeline import Run, run
+from oodbench.runs.run import Run
+from oodbench.workflows.run import run
 
-CARD = Path(__file__).parent.parent / "docs" / "examples" / "erfnet-cityscapes.toml"
+CARD = Path(__file__).parents[1] / "docs" / "examples" / "erfnet-cityscapes.toml"
 BENCHMARKS = ["road-anomaly-21", "road-anomaly"]
 
 REFERENCE = {

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from oodbench.baseline.chance import kept_chance, with_chance
-from oodbench.baseline.compare import Verdict, compare, differences
-from oodbench.baseline.record import BASELINE_SCHEMA, Baseline, Tolerances
-from oodbench.baseline.store import read_baseline, read_result, write_baseline
+from oodbench.baseline.file import read_baseline, read_result, write_baseline
+from oodbench.baseline.records import BASELINE_SCHEMA, Baseline, Tolerances
+from oodbench.baseline.seed_noise import add_seed_noise, keep_seed_noise
+from oodbench.baseline.verdict import Verdict, compare, find_differences
 from oodbench.contracts import HIGHER_IS_BETTER
 from oodbench.errors import BaselineError, NotComparableError, UnknownNameError, UsageError
 
@@ -59,7 +59,7 @@ def gate(run: str | Path, baseline: str | Path, tolerances: Mapping[str, float] 
     given = _checked(tolerances or {})
     file = Path(baseline)
     accepted, today = read_baseline(file), read_result(Path(run))
-    reasons = differences(accepted.measured, today)
+    reasons = find_differences(accepted.measured, today)
     if reasons:
         raise NotComparableError(
             f"{Path(run) / 'result.json'} can't be compared with {file}",
@@ -98,17 +98,17 @@ def accept(
         raise UsageError(
             f"--baseline {file} lies in the folder of the run", "Keep it beside your sources: it outlives runs."
         )
-    today = with_chance(Path(run), [Path(other) for other in others]) if others else read_result(Path(run))
+    today = add_seed_noise(Path(run), [Path(other) for other in others]) if others else read_result(Path(run))
     verdict, stored, reasons = None, DEFAULT_TOLERANCES, []
     try:
         before = read_baseline(file)
     except BaselineError as error:
         reasons = [error.problem]
     else:
-        stored, reasons = before.tolerances, differences(before.measured, today)
+        stored, reasons = before.tolerances, find_differences(before.measured, today)
         verdict = None if reasons else compare(before.measured, today, stored | given)
         if not others:
-            today = kept_chance(before.measured, today)
+            today = keep_seed_noise(before.measured, today)
     kept = stored | given
     write_baseline(file, Baseline(schema_version=BASELINE_SCHEMA, tolerances=kept, measured=today))
     wider = sum(row.chance[metric] > kept[metric] for row in today.rows for metric in kept if metric in row.chance)

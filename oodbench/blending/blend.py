@@ -9,12 +9,12 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from oodbench.blending.appearance import Look
 from oodbench.blending.compose import paste
 from oodbench.blending.cutout import Cutout
-from oodbench.blending.ground import Ground, Place
-from oodbench.blending.look import Look
-from oodbench.blending.painted import painted
-from oodbench.blending.placing import find_place
+from oodbench.blending.ground_plane import Ground, Place
+from oodbench.blending.placement import find_place
+from oodbench.blending.synthetic_objects import painted
 from oodbench.types import ANOMALY, IN_DISTRIBUTION, VOID, RGBImage
 from oodbench.worlds.dice import Dice
 from oodbench.worlds.objects import ANOMALIES

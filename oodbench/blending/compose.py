@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from oodbench.blending.appearance import Look, ground_color
 from oodbench.blending.cutout import OPAQUE, RIM, Cutout, sized
-from oodbench.blending.ground import Ground, Place
+from oodbench.blending.ground_plane import Ground, Place
 from oodbench.blending.light import lit
-from oodbench.blending.look import Look, ground_color
-from oodbench.blending.own_size import as_it_was, joined
+from oodbench.blending.same_scale import as_it_was, joined
 from oodbench.blending.sensor import GRAIN, taken
 from oodbench.blending.shadow import cast_shadow
 from oodbench.blending.soft import softened, spread

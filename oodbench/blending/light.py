@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from oodbench.blending.look import Look, white
+from oodbench.blending.appearance import Look, white
 from oodbench.blending.soft import softened
 
 # Light at two places differs by so much at most.

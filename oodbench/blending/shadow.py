@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from oodbench.blending.ground import FOCAL, Ground, Place
+from oodbench.blending.ground_plane import FOCAL, Ground, Place
 from oodbench.blending.soft import softened
 
 _AROUND = 0.35

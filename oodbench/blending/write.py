@@ -10,12 +10,12 @@ from pathlib import Path
 
 from PIL import Image
 
+from oodbench.blending.appearance import Look, look_of
 from oodbench.blending.blend import Blend, blend
 from oodbench.blending.cutout import Cutout
-from oodbench.blending.ground import Ground, ground_of
-from oodbench.blending.look import Look, look_of
+from oodbench.blending.ground_plane import Ground, ground_of
+from oodbench.blending.known_objects import ordinary
 from oodbench.blending.manifest import MANIFEST, VERSION, Blended, Manifest, Pasted
-from oodbench.blending.ordinary import ordinary
 from oodbench.data import check_frame
 from oodbench.errors import DataError, RunFolderError, UsageError
 from oodbench.files import cannot_write, digest_bytes, digest_file, write_atomically

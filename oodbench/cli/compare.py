@@ -11,7 +11,7 @@ import typer
 from oodbench.cli.options import TextAsJson
 
 if TYPE_CHECKING:
-    from oodbench.contracts import ComparisonOfRows
+    from oodbench.contracts import MethodComparison
 
 
 def compare(
@@ -37,8 +37,8 @@ def compare(
     from dataclasses import asdict
 
     from oodbench.errors import UsageError
-    from oodbench.pipeline import load
-    from oodbench.pipeline.compare import compare_methods, compare_runs
+    from oodbench.runs.compare import compare_methods, compare_runs
+    from oodbench.runs.run import load
 
     if second is not None and reference is not None:
         raise UsageError("--reference is for the methods of one run", "Leave it out, or leave out the second run.")
@@ -52,10 +52,10 @@ def compare(
     print("\n\n".join(_text(table) for table in tables))
 
 
-def _text(table: ComparisonOfRows) -> str:
+def _text(table: MethodComparison) -> str:
     from tabulate import tabulate
 
-    from oodbench.pipeline.compare import LEVEL
+    from oodbench.runs.compare import LEVEL
 
     ranked = any(entry.rank is not None for entry in table.entries)
     networks = len({entry.network for entry in table.entries}) > 1

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from oodbench.pipeline import Run
+    from oodbench.runs.run import Run
 
 # Seconds between two plain lines about the same piece of work.
 _INTERVAL = 10.0

@@ -17,7 +17,7 @@ from oodbench.errors import DataError, DataNotFoundError, UnknownNameError, Usag
 from oodbench.registry import Registry
 
 if TYPE_CHECKING:
-    from oodbench.data.verify import Finding
+    from oodbench.data.verification import Finding
     from oodbench.types import FrameSet
 
 data = typer.Typer(no_args_is_help=True, help="List, find, check, build and fetch data sets.")
@@ -108,13 +108,13 @@ def verify(
 
     Exit codes: 0 nothing is off, 2 something is.
     """
-    from oodbench.data.verify import findings_of, verify_archives, verify_frames
-    from oodbench.pipeline.lookup import check_named_roots
-    from oodbench.pipeline.request import data_roots
+    from oodbench.data.verification import findings_of, verify_archives, verify_frames
+    from oodbench.planning.request import data_roots
+    from oodbench.planning.resolve import validate_named_roots
 
     registry = Registry(tuple(plugin or ()))
     benchmarks, datasets = data_roots(data or [], id_data or [])
-    check_named_roots(benchmarks, datasets, registry)
+    validate_named_roots(benchmarks, datasets, registry)
     roots = {"benchmarks": benchmarks, "datasets": datasets}
     if not any(part.anywhere or part.named for part in roots.values()):
         raise UsageError("no folder with data sets was given", "Give --data DIR, or set OODBENCH_DATA.")

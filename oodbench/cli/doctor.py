@@ -30,11 +30,11 @@ def doctor(
     import onnxruntime
     import torch
 
-    from oodbench.pipeline.environment import environment
-    from oodbench.pipeline.request import config_file, data_roots
+    from oodbench.environment import describe_environment
+    from oodbench.planning.request import config_file, data_roots
 
     cuda = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
-    for name, value in environment(f"torch: CUDA {cuda}").items():
+    for name, value in describe_environment(f"torch: CUDA {cuda}").items():
         print(f"{name:<15} {value}")
     print(f"{'onnxruntime on':<15} {', '.join(onnxruntime.get_available_providers())}")
     for extra, missing in _extras().items():
@@ -84,14 +84,14 @@ def _present(roots: Roots) -> Roots:
 
 
 def _problems(name: str, part: object) -> list[str]:
-    from oodbench.pipeline.frames import inspect
-    from oodbench.pipeline.progress import Silent
+    from oodbench.planning.frame_index import index_frames
+    from oodbench.progress import Silent
     from oodbench.types import FrameSet
 
     assert isinstance(part, FrameSet)
     try:
         # Nothing can be wrong with one drawn frame and not with another.
-        inspect(part.frames if part.folder else part.frames[:1], name, Silent())
+        index_frames(part.frames if part.folder else part.frames[:1], name, Silent())
     except DataError as error:
         return [f"WRONG: {error.problem}", *([error.remedy] if error.remedy else [])]
     return []
@@ -101,7 +101,7 @@ def _extras() -> dict[str, list[str]]:
     """extra -> what of it is not installed."""
     from packaging.requirements import Requirement
 
-    from oodbench.pipeline.environment import installed
+    from oodbench.environment import find_version
 
     try:
         extras = metadata("oodbench").get_all("Provides-Extra") or []
@@ -109,6 +109,6 @@ def _extras() -> dict[str, list[str]]:
         return {}
     wanted = [Requirement(line) for line in requires("oodbench") or []]
     return {
-        extra: [r.name for r in wanted if r.marker and r.marker.evaluate({"extra": extra}) and not installed(r.name)]
+        extra: [r.name for r in wanted if r.marker and r.marker.evaluate({"extra": extra}) and not find_version(r.name)]
         for extra in extras
     }

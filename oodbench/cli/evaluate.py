@@ -13,7 +13,7 @@ from oodbench.errors import UsageError
 from oodbench.types import Resize
 
 if TYPE_CHECKING:
-    from oodbench.pipeline.given import Given
+    from oodbench.workflows.evaluate_scores import ExternalScores
 
 
 def evaluate(
@@ -97,8 +97,8 @@ def evaluate(
     if resume and overwrite:
         raise UsageError("--resume and --overwrite exclude each other", "Give one of them.")
     given = _given(scores, name or [], anomalous or [])
-    from oodbench.pipeline.given import evaluate_given
-    from oodbench.pipeline.request import Request
+    from oodbench.planning.request import Request
+    from oodbench.workflows.evaluate_scores import evaluate_external_scores
 
     request = Request.of(
         benchmarks=(benchmark,),
@@ -110,7 +110,7 @@ def evaluate(
         plugins=tuple(plugin or ()),
     )
     progress = make_progress()
-    done = evaluate_given(request, given, protocols, progress)
+    done = evaluate_external_scores(request, given, protocols, progress)
     print_run(done, as_json=as_json)
     progress.say(f"table and figures: {done.folder / 'report'}")
 
@@ -121,14 +121,14 @@ def _evaluate_run(run: Path | None, protocols: list[str], as_json: bool, **other
     stray = next((option for option, value in others.items() if value), None)
     if stray is not None:
         raise UsageError(f"--{stray} goes with --scores; a run has its own", "Leave it out.")
-    from oodbench.pipeline import load
+    from oodbench.runs.run import load
 
     done = load(run).evaluate(make_progress(), protocols)
     print_run(done, as_json=as_json)
 
 
-def _given(folders: list[Path], names: list[str], ways: list[str]) -> list[Given]:
-    from oodbench.pipeline.given import Given
+def _given(folders: list[Path], names: list[str], ways: list[str]) -> list[ExternalScores]:
+    from oodbench.workflows.evaluate_scores import ExternalScores
 
     if names and len(names) != len(folders):
         raise UsageError(
@@ -141,6 +141,6 @@ def _given(folders: list[Path], names: list[str], ways: list[str]) -> list[Given
         )
     labels = names or [folder.absolute().name for folder in folders]
     return [
-        Given.of(label, folder, way)
+        ExternalScores.of(label, folder, way)
         for label, folder, way in zip(labels, folders, ways * (len(folders) // len(ways)), strict=True)
     ]

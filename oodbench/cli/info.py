@@ -64,9 +64,9 @@ def _model(
     limit: int,
     device: Literal["auto", "cpu", "cuda"],
 ) -> None:
-    from oodbench.pipeline.calibrate import measure_quality, quality_warnings
-    from oodbench.pipeline.lookup import ModelSource, in_distribution, spread
-    from oodbench.pipeline.request import data_roots
+    from oodbench.planning.request import data_roots
+    from oodbench.planning.resolve import ModelSource, find_in_distribution, take_evenly
+    from oodbench.stages.calibrate import measure_quality, quality_warnings
 
     files = (str(path) if path else None for path in (card, checkpoint))
     network = ModelSource(source, *files).open(registry, device)
@@ -77,8 +77,8 @@ def _model(
         raise UsageError(f"{source}: no class maps in its card; mIoU can't be measured")
     progress = make_progress()
     _, roots = data_roots([], id_data)
-    _, part = in_distribution(registry, roots, network.classes)
-    quality = measure_quality(network, spread(part.found, limit).frames, progress)
+    _, part = find_in_distribution(registry, roots, network.classes)
+    quality = measure_quality(network, take_evenly(part.found, limit).frames, progress)
     print(f"measured on {part.name} {part.split}, {quality['frames']} frames")
     print(f"  mIoU             {quality['miou']:.4f}")
     print(f"  accuracy         {quality['accuracy']:.4f}")

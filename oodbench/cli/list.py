@@ -40,7 +40,7 @@ def list_plugins(
 
 
 def _list_published() -> None:
-    from oodbench.segmenters.published import published_networks
+    from oodbench.segmenters.published_networks import published_networks
 
     print("\nnetworks that others published, none of which comes with the program:")
     for network in published_networks():

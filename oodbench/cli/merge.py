@@ -19,7 +19,7 @@ def merge(
     as_json: ResultAsJson = False,
 ) -> None:
     """Put the pieces of a run together: the same numbers as one process, to the last digit."""
-    from oodbench.pipeline import merge as put_together
+    from oodbench.workflows.merge import merge as put_together
 
     progress = make_progress()
     done = put_together(folders, out, progress)

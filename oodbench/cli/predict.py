@@ -55,7 +55,7 @@ def predict(
     plugin: RunPlugins = None,
 ) -> None:
     """Score photographs without labels: maps, heatmaps, and how much of each is above the in-distribution threshold."""
-    from oodbench.pipeline import predict as predict_images
+    from oodbench.workflows.predict import predict as predict_images
 
     progress = make_progress()
     done = predict_images(

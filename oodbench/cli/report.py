@@ -13,9 +13,9 @@ from oodbench.errors import UsageError
 from oodbench.registry import Registry
 
 if TYPE_CHECKING:
-    from oodbench.contracts import Flag, PublishedRow, Report
-    from oodbench.pipeline import Run
-    from oodbench.pipeline.shown import Shown
+    from oodbench.contracts import PublishedResult, Report, Requirement
+    from oodbench.runs.run import Run
+    from oodbench.runs.selection import SelectedRun
 
 
 class Had(StrEnum):
@@ -26,7 +26,7 @@ class Had(StrEnum):
     OOD_DATA = "ood-data"
 
 
-_FLAGS: Mapping[Had, Flag] = {
+_FLAGS: Mapping[Had, Requirement] = {
     Had.RETRAINING: "retraining",
     Had.EXTRA_NETWORK: "extra_network",
     Had.OOD_DATA: "ood_data",
@@ -80,20 +80,20 @@ def report(
     ] = None,
 ) -> None:
     """Print the table of runs (--format terminal, markdown, latex, csv, json, ...) or draw a figure (--figure)."""
-    from oodbench.pipeline import load
-    from oodbench.pipeline.shown import Choice, Shown
+    from oodbench.runs.run import load
+    from oodbench.runs.selection import ResultSelection, SelectedRun
 
     done = tuple(load(run) for run in runs)
     files = [*(file for run in done for file in run.record.plugins), *(path.absolute() for path in plugin or ())]
     registry = Registry(tuple(dict.fromkeys(files)))
-    choice = Choice(
+    choice = ResultSelection(
         tuple(benchmarks or ()),
         tuple(networks or ()),
         tuple(methods or ()),
         tuple(frames or ()),
         tuple(_FLAGS[had] for had in without or ()),
     )
-    view = Shown(done, choice, tuple(_others(done, registry, published or [], leaderboard or [])))
+    view = SelectedRun(done, choice, tuple(_others(done, registry, published or [], leaderboard or [])))
     made = [registry.report(name) for name in formats or ([] if figures else ["terminal"])]
     made += [_figure(registry, name) for name in figures or ()]
     folder = out or done[0].folder / "report"
@@ -101,7 +101,7 @@ def report(
         _give(one, view, folder)
 
 
-def _give(report: Report, view: Shown, folder: Path) -> None:
+def _give(report: Report, view: SelectedRun, folder: Path) -> None:
     if report.card.text:
         print(report.text(view), end="")
         return
@@ -116,13 +116,13 @@ def _figure(registry: Registry, name: str) -> Report:
     return report
 
 
-def _others(runs: tuple[Run, ...], registry: Registry, names: list[str], tables: list[str]) -> list[PublishedRow]:
+def _others(runs: tuple[Run, ...], registry: Registry, names: list[str], tables: list[str]) -> list[PublishedResult]:
     """What was published, of the package's own list and of leaderboards' files."""
-    from oodbench.published import published_on
+    from oodbench.published_results import find_published
 
     known = [quality for run in runs for quality in run.quality.values()]
     here = {row.benchmark for run in runs for row in run.rows} | {f"{it['dataset']} {it['split']}" for it in known}
-    found = published_on(names, here)
+    found = find_published(names, here)
     for given in tables:
         name, equals, file = given.partition("=")
         if not equals:

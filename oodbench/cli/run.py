@@ -14,8 +14,8 @@ from oodbench.errors import UsageError
 from oodbench.types import Resize
 
 if TYPE_CHECKING:
-    from oodbench.pipeline.plan import Plan
-    from oodbench.pipeline.progress import Progress
+    from oodbench.planning.plan import Plan
+    from oodbench.progress import Progress
 
 _Stage = Literal["plan", "fit", "calibrate", "score", "evaluate", "report"]
 _Keep = Literal["all", "figures", "none"]
@@ -99,10 +99,10 @@ def run(
 
     The folder of the run keeps every result; the same command goes on with it after an interruption.
     """
-    from oodbench.pipeline.plan import default_folder, make_plan
-    from oodbench.pipeline.request import Request
-    from oodbench.pipeline.run import check_folder, execute, folder_of
+    from oodbench.planning.plan import default_folder, make_plan
+    from oodbench.planning.request import Request
     from oodbench.registry import Registry
+    from oodbench.workflows.run import check_folder, execute, process_folder
 
     if resume and overwrite:
         raise UsageError("--resume and --overwrite exclude each other", "Give one of them.")
@@ -132,7 +132,7 @@ def run(
     plan = make_plan(request, registry, progress)
     for warning in registry.warnings:
         progress.warn(warning)
-    _say_plan(plan, folder_of(request, plan), progress)
+    _say_plan(plan, process_folder(request, plan), progress)
     if dry_run:
         check_folder(request, plan)
         if as_json:

@@ -13,7 +13,7 @@ from oodbench.cli.exit_codes import ExitCode
 from oodbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from oodbench.pipeline.submit import Submitted
+    from oodbench.workflows.submit import SubmissionResult
 
 
 def submit(
@@ -54,7 +54,7 @@ def submit(
         raise UsageError("--data goes with --check; a run has its own frames", "Leave it out.")
     if out is None:
         raise UsageError("submit needs a folder to write into", "Give it: --out DIR.")
-    from oodbench.pipeline.submit import submit as write
+    from oodbench.workflows.submit import submit as write
 
     progress = make_progress()
     given = [str(file) for file in plugin or ()]
@@ -62,7 +62,7 @@ def submit(
 
 
 def _check(target: str, path: Path, data: list[str], plugin: list[Path]) -> None:
-    from oodbench.pipeline.submit import check_submission
+    from oodbench.workflows.submit import check_submission
 
     found = check_submission(target, path, data=data, plugins=[str(file) for file in plugin])
     for problem in found:
@@ -73,7 +73,7 @@ def _check(target: str, path: Path, data: list[str], plugin: list[Path]) -> None
         raise typer.Exit(ExitCode.MISTAKE)
 
 
-def _print(done: Submitted) -> None:
+def _print(done: SubmissionResult) -> None:
     print(f"{done.folder}: {done.frames} frames, written and checked")
     _print_facts(done.facts)
     for name, change in done.changes.items():

@@ -72,9 +72,9 @@ def train(
     except ImportError as error:
         extra = "train" if isinstance(chosen, Recipe) else "mmseg"
         raise MissingExtraError("oodbench train", extra, error) from None
-    from oodbench.pipeline.progress import Silent
-    from oodbench.pipeline.request import data_roots
-    from oodbench.segmenters.embedded import choose_device
+    from oodbench.planning.request import data_roots
+    from oodbench.progress import Silent
+    from oodbench.segmenters.bundled import choose_device
 
     started_by: Launcher = launcher or launched()
     _, roots = data_roots([], data or [])

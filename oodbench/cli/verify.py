@@ -19,7 +19,7 @@ def verify(
 
     Exit codes: 0 nothing is wrong, 2 something is. What could not be checked is said.
     """
-    from oodbench.pipeline.verify import verify as look
+    from oodbench.runs.verify import verify as look
 
     found = look(run, make_progress())
     for checked in found:

@@ -1,59 +1,51 @@
 """What each kind of plugin is. A plugin implements one of these classes and nothing else of the harness."""
 
+from oodbench.contracts.breakdown import Breakdown, BreakdownGroup, BreakdownThreshold, ClassFalseAlarms
 from oodbench.contracts.data import Archive, Benchmark, BenchmarkCard, ComponentSizes, Dataset, DatasetCard, Roots
 from oodbench.contracts.head import Head, HeadCard, HeadOutput, TrainingHead
-from oodbench.contracts.method import (
-    ClassMapBand,
-    Fit,
-    GridMethod,
-    Method,
-    MethodCard,
-    Needs,
-    Parameters,
-    PixelMethod,
-)
+from oodbench.contracts.method import ClassMapBand, Fit, GridMethod, Method, MethodCard, Needs, Parameters, PixelMethod
 from oodbench.contracts.protocol import Protocol, Scoring
-from oodbench.contracts.published import CONTAMINATION, Contamination, Flag, PublishedRow
-from oodbench.contracts.report import AT_ID95, HIGHER_IS_BETTER, Calibration, Report, ReportCard, Row, RunView
+from oodbench.contracts.published import REQUIREMENT_TITLES, PublishedResult, Requirement, Requirements
+from oodbench.contracts.report import AT_ID95, HIGHER_IS_BETTER, Calibration, Report, ReportCard, Result, RunView
 from oodbench.contracts.segmenter import Adapter, AdapterCard, Capabilities, Expected, LinearClassifier, Segmenter
-from oodbench.contracts.strata import Mistake, Strata, Stratum, Threshold
 from oodbench.contracts.submission import (
     LARGEST_CHANGE,
     SIDE_FILE,
     KnownFrame,
-    Scored,
+    ProgressCallback,
     Submission,
     SubmissionCard,
+    SubmissionScorer,
     SubmittedFrame,
-    Track,
-    Written,
+    WrittenSubmission,
 )
-from oodbench.contracts.uncertainty import ComparedRow, ComparisonOfRows, Difference, Intervals
+from oodbench.contracts.uncertainty import ComparedMethod, Difference, Intervals, MethodComparison
 
 __all__ = [
     "AT_ID95",
-    "CONTAMINATION",
     "HIGHER_IS_BETTER",
     "LARGEST_CHANGE",
+    "REQUIREMENT_TITLES",
     "SIDE_FILE",
     "Adapter",
     "AdapterCard",
     "Archive",
     "Benchmark",
     "BenchmarkCard",
+    "Breakdown",
+    "BreakdownGroup",
+    "BreakdownThreshold",
     "Calibration",
     "Capabilities",
+    "ClassFalseAlarms",
     "ClassMapBand",
-    "ComparedRow",
-    "ComparisonOfRows",
+    "ComparedMethod",
     "ComponentSizes",
-    "Contamination",
     "Dataset",
     "DatasetCard",
     "Difference",
     "Expected",
     "Fit",
-    "Flag",
     "GridMethod",
     "Head",
     "HeadCard",
@@ -63,27 +55,26 @@ __all__ = [
     "LinearClassifier",
     "Method",
     "MethodCard",
-    "Mistake",
+    "MethodComparison",
     "Needs",
     "Parameters",
     "PixelMethod",
+    "ProgressCallback",
     "Protocol",
-    "PublishedRow",
+    "PublishedResult",
     "Report",
     "ReportCard",
+    "Requirement",
+    "Requirements",
+    "Result",
     "Roots",
-    "Row",
     "RunView",
-    "Scored",
     "Scoring",
     "Segmenter",
-    "Strata",
-    "Stratum",
     "Submission",
     "SubmissionCard",
+    "SubmissionScorer",
     "SubmittedFrame",
-    "Threshold",
-    "Track",
     "TrainingHead",
-    "Written",
+    "WrittenSubmission",
 ]

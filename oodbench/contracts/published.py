@@ -7,9 +7,9 @@ from typing import Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Flag: TypeAlias = Literal["retraining", "extra_network", "ood_data"]
+Requirement: TypeAlias = Literal["retraining", "extra_network", "ood_data"]
 
-CONTAMINATION: Mapping[Flag, str] = {
+REQUIREMENT_TITLES: Mapping[Requirement, str] = {
     "retraining": "Retraining",
     "extra_network": "Extra network",
     "ood_data": "OoD data",
@@ -17,7 +17,7 @@ CONTAMINATION: Mapping[Flag, str] = {
 """The columns that say what a method has had, and their heads."""
 
 
-class Contamination(BaseModel):
+class Requirements(BaseModel):
     """What a method has had. None: nobody says."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -28,10 +28,10 @@ class Contamination(BaseModel):
 
     def texts(self) -> list[str]:
         """One for each column: yes, - for no, ? where nobody says."""
-        return [{True: "yes", False: "-", None: "?"}[getattr(self, flag)] for flag in CONTAMINATION]
+        return [{True: "yes", False: "-", None: "?"}[getattr(self, flag)] for flag in REQUIREMENT_TITLES]
 
 
-class PublishedRow(BaseModel):
+class PublishedResult(BaseModel):
     """What one source says of one method on one benchmark."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -44,4 +44,4 @@ class PublishedRow(BaseModel):
     reference: str = Field(description="the source as a reader finds it")
     confirmed: bool = Field(description="read in the source; False: recalled, and not found in it yet")
     protocol: str = Field(description="name of the protocol by which it was measured; empty where that is not known")
-    contamination: Contamination = Field(description="what the method has had")
+    contamination: Requirements = Field(description="what the method has had")

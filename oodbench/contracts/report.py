@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from oodbench.contracts.breakdown import Breakdown
 from oodbench.contracts.method import MethodCard
-from oodbench.contracts.published import Contamination, PublishedRow
-from oodbench.contracts.strata import Strata
-from oodbench.contracts.uncertainty import ComparisonOfRows, Intervals
+from oodbench.contracts.published import PublishedResult, Requirements
+from oodbench.contracts.uncertainty import Intervals, MethodComparison
 from oodbench.types import AnomalyLabels, RGBImage, ScoreMap, SemanticLabels
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-ROW_SCHEMA = 1
+RESULT_SCHEMA = 1
 
 AT_ID95 = "@ID95"
 """Ends the name of a metric that is read at the score which 95 % of in-distribution pixels of the calibration frames
@@ -34,12 +34,12 @@ HIGHER_IS_BETTER: Mapping[str, bool] = {"AP": True, "FPR95": False, "AUROC": Tru
 """The metrics of a row, in their order, and whether more is better. Protocols say which of them a row has."""
 
 
-class Row(BaseModel):
+class Result(BaseModel):
     """One number of a table with everything that it depends on. Written as one JSON file a row."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    schema_version: int = Field(ROW_SCHEMA, description="version of this record's layout")
+    schema_version: int = Field(RESULT_SCHEMA, description="version of this record's layout")
     method: str = Field(description="public name of the method")
     params: dict[str, Any] = Field(description="its parameters, defaults included")
     label: str = Field(description="the method with the parameters that differ from the defaults; for tables")
@@ -118,7 +118,7 @@ class RunView(Protocol):
     def folder(self) -> Path: ...
 
     @property
-    def rows(self) -> Sequence[Row]: ...
+    def rows(self) -> Sequence[Result]: ...
 
     @property
     def quality(self) -> Mapping[str, Mapping[str, Any]]:
@@ -129,10 +129,10 @@ class RunView(Protocol):
         """What a reader has to know and no row can say, a line each: of benchmarks whose labels are not public."""
 
     @property
-    def published(self) -> Sequence[PublishedRow]:
+    def published(self) -> Sequence[PublishedResult]:
         """What others published, to stand beside the rows; empty unless it was asked for."""
 
-    def contamination(self, row: Row) -> Contamination:
+    def contamination(self, row: Result) -> Requirements:
         """What the row's method has had."""
 
     def frames(self, benchmark: str) -> Sequence[str]:
@@ -149,21 +149,21 @@ class RunView(Protocol):
     def semantic_labels(self, benchmark: str, frame: str) -> SemanticLabels | None:
         """None where the benchmark has none."""
 
-    def score(self, row: Row, frame: str) -> ScoreMap: ...
+    def score(self, row: Result, frame: str) -> ScoreMap: ...
 
-    def prediction(self, row: Row, frame: str) -> SemanticLabels | None:
+    def prediction(self, row: Result, frame: str) -> SemanticLabels | None:
         """The classes that the row's network predicts; None where they are not stored."""
 
-    def calibration(self, row: Row) -> Calibration | None:
+    def calibration(self, row: Result) -> Calibration | None:
         """None where the run had no in-distribution frames."""
 
-    def strata(self, row: Row) -> Strata | None:
+    def strata(self, row: Result) -> Breakdown | None:
         """None where the row's protocol has none."""
 
-    def card(self, row: Row) -> MethodCard | None:
+    def card(self, row: Result) -> MethodCard | None:
         """Of the row's method; None where its scores were given, or its plugin is gone."""
 
-    def comparisons(self) -> Sequence[ComparisonOfRows]:
+    def comparisons(self) -> Sequence[MethodComparison]:
         """Which methods differ by more than chance: one a benchmark, protocol and metric, where that can be said."""
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from oodbench.contracts.method import MethodCard, Parameters
-from oodbench.contracts.published import PublishedRow
+from oodbench.contracts.published import PublishedResult
 from oodbench.errors import UsageError
 from oodbench.types import AnomalyLabels, ClassMap, ClassSet, ScoreMap, Size
 
@@ -20,7 +20,7 @@ SIDE_FILE = "submission.json"
 LARGEST_CHANGE = 1e-4
 """What a leaderboard's file format may change of exact AP and FPR95, as fractions."""
 
-Track = Callable[[str, int, str], AbstractContextManager[Callable[[int], None]]]
+ProgressCallback = Callable[[str, int, str], AbstractContextManager[Callable[[int], None]]]
 """(title, total, unit) -> what to call with each part that is done."""
 
 
@@ -78,7 +78,7 @@ class SubmittedFrame(KnownFrame):
 
 
 @dataclass(frozen=True)
-class Scored:
+class SubmissionScorer:
     """One method on one network, as a run has it.
 
     Attributes:
@@ -111,7 +111,7 @@ class Scored:
 
 
 @dataclass(frozen=True)
-class Written:
+class WrittenSubmission:
     """What was written.
 
     Attributes:
@@ -133,7 +133,7 @@ class Submission(ABC):
         self.params = params
 
     @abstractmethod
-    def write(self, scored: Scored, out: Path, track: Track) -> Written:
+    def write(self, scored: SubmissionScorer, out: Path, track: ProgressCallback) -> WrittenSubmission:
         """Write everything into the empty folder `out`, which the harness puts into its place afterwards.
 
         Raises:
@@ -163,7 +163,7 @@ class Submission(ABC):
         raise UsageError(f"{self.card.name} is not written image by image", "See: oodbench list submissions")
 
     @classmethod
-    def public_table(cls, path: Path) -> Sequence[PublishedRow]:
+    def public_table(cls, path: Path) -> Sequence[PublishedResult]:
         """The leaderboard's public table, from a file that its site publishes.
 
         Raises:

@@ -60,7 +60,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class ComparedRow:
+class ComparedMethod:
     """One line of a table that compares rows.
 
     Attributes:
@@ -84,7 +84,7 @@ class ComparedRow:
 
 
 @dataclass(frozen=True)
-class ComparisonOfRows:
+class MethodComparison:
     """One metric on one benchmark.
 
     Attributes:
@@ -107,6 +107,6 @@ class ComparisonOfRows:
     resamples: int
     reference: str
     comparisons: int
-    entries: tuple[ComparedRow, ...]
+    entries: tuple[ComparedMethod, ...]
     left_out: tuple[str, ...]
     apart: tuple[tuple[int, int], ...] = ()

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from oodbench.contracts import Archive
-from oodbench.data.verify import mismatch
+from oodbench.data.verification import mismatch
 from oodbench.errors import DataError
 from oodbench.files import cannot_write
 

@@ -40,7 +40,7 @@ class LabelRule:
         for value, normalised in self.meaning.items():
             table[value] = normalised
         if raw.dtype.itemsize == 1:
-            from oodbench.data.runs import look_up  # not for verbs that read no labels: it loads a compiler
+            from oodbench.data.value_runs import look_up  # not for verbs that read no labels: it loads a compiler
 
             values: NDArray[np.uint8] = np.require(raw.view(np.uint8), requirements=["C", "W"])
             undeclared = look_up(values, table[:256], _UNDECLARED)

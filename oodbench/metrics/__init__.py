@@ -1,29 +1,29 @@
 """Numbers from scores and labels: numpy in, numpy out; no torch, no files."""
 
-from oodbench.metrics.brackets import BucketCounts, PixelBrackets, pixel_brackets
-from oodbench.metrics.change import Change, change
 from oodbench.metrics.components import ComponentCounts, ComponentMetrics, component_metrics, frame_components
-from oodbench.metrics.counts import PixelCounts
+from oodbench.metrics.counting.counts import PixelCounts
+from oodbench.metrics.counting.half_precision import HalfMap, fit_half_map, is_half_precision, to_half
+from oodbench.metrics.counting.streaming_bounds import BucketCounts, PixelBrackets, pixel_brackets
 from oodbench.metrics.curves import PixelCurve, pixel_curve
-from oodbench.metrics.evaluation import Evaluation, evaluation
-from oodbench.metrics.halves import HalfMap, born_half, fit_half_map, to_half
-from oodbench.metrics.intervals import MetricIntervals, intervals
+from oodbench.metrics.evaluation import Evaluation, make_evaluation
 from oodbench.metrics.pixels import PixelMetrics, Source, pixel_metrics, pixel_metrics_of
+from oodbench.metrics.precision_loss import MetricChange, measure_change
 from oodbench.metrics.protocols import POOLED, PROTOCOLS
+from oodbench.metrics.resampling.intervals import MetricIntervals, bootstrap_intervals
+from oodbench.metrics.resampling.sketches import FrameValues, PixelSketch, Sketch, sketch_from
 from oodbench.metrics.segmentation import ConfusionMatrix, Reliability
-from oodbench.metrics.sketches import FrameValues, PixelSketch, Sketch, sketch_from
 
 __all__ = [
     "POOLED",
     "PROTOCOLS",
     "BucketCounts",
-    "Change",
     "ComponentCounts",
     "ComponentMetrics",
     "ConfusionMatrix",
     "Evaluation",
     "FrameValues",
     "HalfMap",
+    "MetricChange",
     "MetricIntervals",
     "PixelBrackets",
     "PixelCounts",
@@ -33,13 +33,13 @@ __all__ = [
     "Reliability",
     "Sketch",
     "Source",
-    "born_half",
-    "change",
+    "bootstrap_intervals",
     "component_metrics",
-    "evaluation",
     "fit_half_map",
     "frame_components",
-    "intervals",
+    "is_half_precision",
+    "make_evaluation",
+    "measure_change",
     "pixel_brackets",
     "pixel_curve",
     "pixel_metrics",

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oodbench.contracts import ComponentSizes, Protocol
-from oodbench.metrics.evaluation import as_read
+from oodbench.metrics.evaluation import apply_protocol
 from oodbench.metrics.pixels import Source
 from oodbench.types import ANOMALY, VOID, AnomalyLabels
 
@@ -176,7 +176,7 @@ def component_metrics(
     """
     counts = {name: ComponentCounts(sizes) for name in thresholds}
     for frame in read():
-        score, labels = as_read(protocol, *frame)
+        score, labels = apply_protocol(protocol, *frame)
         for name, threshold in thresholds.items():
             counts[name].update(score > np.float64(threshold), labels)
     return {name: counted.metrics() for name, counted in counts.items()}

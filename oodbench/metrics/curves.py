@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oodbench.errors import UsageError
-from oodbench.metrics.counts import PixelCounts
-from oodbench.metrics.curve import Points
-from oodbench.metrics.keys import scores_of
+from oodbench.metrics.counting.counts import PixelCounts
+from oodbench.metrics.counting.curve_points import CurvePoints
+from oodbench.metrics.counting.ordered_keys import scores_of
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class PixelCurve:
         return replace(self, **{name: getattr(self, name)[kept] for name in names})
 
 
-def pixel_curve(counts: PixelCounts, points: Points | None = None) -> PixelCurve:
+def pixel_curve(counts: PixelCounts, points: CurvePoints | None = None) -> PixelCurve:
     """The exact curve of everything counted as one pool; without points where no pixel is anomalous.
 
     `points` are those of the counts, where somebody has them already.

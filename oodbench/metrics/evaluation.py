@@ -10,15 +10,15 @@ from dataclasses import replace
 import numpy as np
 
 from oodbench.contracts import Protocol
-from oodbench.metrics.bins import Bins, choose_bins
-from oodbench.metrics.counts import PixelCounts
+from oodbench.metrics.counting.counts import PixelCounts
 from oodbench.metrics.percentiles import PercentileBins
 from oodbench.metrics.pixels import PixelMetrics, pixel_metrics
-from oodbench.metrics.sketches import FrameValues
+from oodbench.metrics.resampling.sketch_thresholds import SketchBins, choose_bins
+from oodbench.metrics.resampling.sketches import FrameValues
 from oodbench.types import IN_DISTRIBUTION, VOID, AnomalyLabels, ScoreMap
 
 
-def as_read(protocol: Protocol, score: ScoreMap, labels: AnomalyLabels) -> tuple[ScoreMap, AnomalyLabels]:
+def apply_protocol(protocol: Protocol, score: ScoreMap, labels: AnomalyLabels) -> tuple[ScoreMap, AnomalyLabels]:
     """A frame as the protocol reads it: in its precision, with its rule for void."""
     if protocol.void == "in-distribution":
         labels = AnomalyLabels(np.where(labels.values == VOID, IN_DISTRIBUTION, labels.values).astype(np.uint8))
@@ -57,7 +57,7 @@ class Evaluation(ABC):
         Raises:
             ScoreError: another shape or type than the labels', or NaN in a pixel that counts.
         """
-        self._take(*as_read(self.protocol, score, labels))
+        self._take(*apply_protocol(self.protocol, score, labels))
 
     @abstractmethod
     def _take(self, score: ScoreMap, labels: AnomalyLabels) -> None: ...
@@ -66,7 +66,7 @@ class Evaluation(ABC):
     def metrics(self) -> PixelMetrics:
         """The metrics of everything taken in so far."""
 
-    def bins(self) -> Bins | None:
+    def bins(self) -> SketchBins | None:
         """For a sketch of all frames, into which each is counted once more; None where it takes no second look."""
         return None
 
@@ -81,7 +81,7 @@ class _Pooled(Evaluation):
     def __init__(self, protocol: Protocol, count: Count | None = None) -> None:
         super().__init__(protocol, count)
         self._counts = PixelCounts()
-        self._bins: Bins | None = None
+        self._bins: SketchBins | None = None
 
     def _take(self, score: ScoreMap, labels: AnomalyLabels) -> None:
         self._add(self._counts, score, labels)
@@ -93,7 +93,7 @@ class _Pooled(Evaluation):
         self._bins = choose_bins(points, counts.positive, counts.negative, self.protocol.tpr)
         return pixel_metrics(counts, self.protocol, points)
 
-    def bins(self) -> Bins | None:
+    def bins(self) -> SketchBins | None:
         if self._bins is None:
             self.metrics()
         return self._bins
@@ -154,7 +154,7 @@ class _FrameMeans(Evaluation):
         return FrameValues(names, np.where(kept, found, 0.0), kept.astype(np.int64))
 
 
-def evaluation(protocol: Protocol, count: Count | None = None) -> Evaluation:
+def make_evaluation(protocol: Protocol, count: Count | None = None) -> Evaluation:
     """An evaluation under the protocol, with nothing taken in yet; `count` as `Evaluation`."""
     if protocol.thresholds == "percentiles":
         return _Percentiles(protocol, count)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oodbench.contracts import Protocol
-from oodbench.metrics.counts import check_nan
+from oodbench.metrics.counting.counts import check_nan
 from oodbench.metrics.pixels import fpr_name
 from oodbench.types import ANOMALY, VOID, AnomalyLabels, ScoreMap
 

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from oodbench.contracts import Protocol
 from oodbench.errors import UsageError
-from oodbench.metrics import kernels
-from oodbench.metrics.counts import PixelCounts, check_nan, flattened
-from oodbench.metrics.curve import Points, Summation
-from oodbench.metrics.keys import scores_of
-from oodbench.metrics.rules import fpr_at, trapezoid
+from oodbench.metrics.counting import kernels
+from oodbench.metrics.counting.counts import PixelCounts, check_nan, flatten_scores
+from oodbench.metrics.counting.curve_points import CurvePoints, Summation
+from oodbench.metrics.counting.ordered_keys import scores_of
+from oodbench.metrics.peer_rules import fpr_at, trapezoid
 from oodbench.types import ANOMALY, IN_DISTRIBUTION, AnomalyLabels, ScoreMap
 
 Source = Callable[[], Iterable[tuple[ScoreMap, AnomalyLabels]]]
@@ -55,7 +55,7 @@ class Totals:
     void: int
 
 
-def pixel_metrics(counts: PixelCounts, protocol: Protocol, points: Points | None = None) -> PixelMetrics:
+def pixel_metrics(counts: PixelCounts, protocol: Protocol, points: CurvePoints | None = None) -> PixelMetrics:
     """The metrics of everything counted as one pool, exact, by the protocol's rules for AP and FPR.
 
     `points` are those of the counts, where somebody has them already.
@@ -95,7 +95,7 @@ def pixel_metrics_of(read: Source, protocol: Protocol, budget: int) -> PixelMetr
     coarse = np.zeros((2, kernels.BUCKETS), np.int64)
     frames = without = void_pixels = 0
     for score, labels in read():
-        bits, flat = flattened(score, labels)
+        bits, flat = flatten_scores(score, labels)
         before = int(coarse[ANOMALY].sum())
         void, broken = kernels.count_buckets(bits, flat, coarse, 16)
         check_nan(broken, flat.size - void)
@@ -107,19 +107,19 @@ def pixel_metrics_of(read: Source, protocol: Protocol, budget: int) -> PixelMetr
     higher = np.concatenate([coarse[IN_DISTRIBUTION][::-1].cumsum()[::-1], [0]])
     for start in range(0, wanted.size, at_once):
         group = wanted[start : start + at_once]
-        for bucket, counted in zip(group, _counted_out(read, group), strict=True):
+        for bucket, counted in zip(group, _reject_frames(read, group), strict=True):
             summation.add(_bucket_points(int(bucket), counted, int(higher[bucket + 1])))
             del counted  # a view on the whole table, which has to go before the next one comes
     return _metrics(summation, totals, protocol)
 
 
-def _counted_out(read: Source, group: NDArray[np.intp]) -> NDArray[np.int64]:
+def _reject_frames(read: Source, group: NDArray[np.intp]) -> NDArray[np.int64]:
     """int64 [len(group), 2, 65536]: the pixels of those buckets by label and the low half of their key."""
     slot = np.full(kernels.BUCKETS, -1, np.int32)
     slot[group] = np.arange(group.size)
     low = np.zeros((group.size, 2, kernels.BUCKETS), np.int64)
     for score, labels in read():
-        kernels.count_low(*flattened(score, labels), slot, low, 16)
+        kernels.count_low(*flatten_scores(score, labels), slot, low, 16)
     return low
 
 
@@ -142,7 +142,7 @@ def fpr_name(protocol: Protocol) -> str:
     return f"FPR{protocol.tpr * 100:g}"
 
 
-def reasons(positive: int, negative: int, protocol: Protocol) -> dict[str, str]:
+def undefined_reasons(positive: int, negative: int, protocol: Protocol) -> dict[str, str]:
     """Why metrics are undefined, by metric; empty where they are defined."""
     if positive == 0:
         return dict.fromkeys(["AP", fpr_name(protocol), "AUROC"], "no anomalous pixel among the valid ones")
@@ -151,12 +151,12 @@ def reasons(positive: int, negative: int, protocol: Protocol) -> dict[str, str]:
     return {}
 
 
-def _bucket_points(bucket: int, counted: NDArray[np.int64], higher: int) -> Points:
+def _bucket_points(bucket: int, counted: NDArray[np.int64], higher: int) -> CurvePoints:
     """The points of one bucket from its table [2, 2^16], with `higher` in-distribution pixels in those above it."""
     low = np.flatnonzero(counted[ANOMALY])[::-1]
     normal = counted[IN_DISTRIBUTION]
     above = higher + np.concatenate([normal[::-1].cumsum()[::-1], [0]])[low + 1]
-    return Points((bucket << 16 | low).astype(np.uint32), counted[ANOMALY][low], above, normal[low])
+    return CurvePoints((bucket << 16 | low).astype(np.uint32), counted[ANOMALY][low], above, normal[low])
 
 
 def _metrics(summation: Summation, totals: Totals, protocol: Protocol) -> PixelMetrics:
@@ -164,7 +164,7 @@ def _metrics(summation: Summation, totals: Totals, protocol: Protocol) -> PixelM
     threshold = scores_of(np.array([summation.best_f1_key], np.uint32))[0]
     return PixelMetrics(
         values=values,
-        undefined=reasons(totals.positive, totals.negative, protocol),
+        undefined=undefined_reasons(totals.positive, totals.negative, protocol),
         counts={
             "frames": totals.frames,
             "frames_without_anomaly": totals.without_anomaly,

@@ -1,6 +1,6 @@
 """A mixture a class that is estimated while the network that feeds it is trained.
 
-Of several ranks (oodbench.mixture.ranks) each holds the same mixture and the same memory, and moves them alike: what
+Of several ranks (mixture.distributed) each holds the same mixture and the same memory, and moves them alike: what
 enters the memory, and which classes a step holds, is decided over the points of all.
 """
 
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from oodbench.mixture import ranks
+from oodbench.mixture import distributed
 from oodbench.mixture.density import component_log_density
 from oodbench.mixture.memory import Memory
 from oodbench.mixture.presets import OnlineOptions
@@ -90,7 +90,7 @@ class OnlineMixture(nn.Module):
         self._watch(labels, own.argmax(dim=1))
         if self.options.scaled:
             largest = own.new_zeros(classes).scatter_reduce_(0, labels, own.abs().amax(dim=1), "amax")
-            own = own / (ranks.largest(largest) if joined else largest)[labels, None]
+            own = own / (distributed.largest(largest) if joined else largest)[labels, None]
         plan = own / self.options.epsilon
         for _ in range(3):
             plan = plan - _class_logsumexp(plan, labels, classes, joined=joined)[labels]
@@ -110,7 +110,7 @@ class OnlineMixture(nn.Module):
             right: bool [n], whether the head classifies the point right.
         """
         classes, components, _ = self.shape
-        present = ranks.summed(tally(labels, classes)) > 0
+        present = distributed.summed(tally(labels, classes)) > 0
         if self.options.correct_only:
             entering = right.nonzero()[:, 0]
             points, labels, shares = points[entering], labels[entering], shares[entering]
@@ -119,10 +119,10 @@ class OnlineMixture(nn.Module):
             most, kept = self.options.samples, torch.ones(len(labels), 1, device=labels.device)
         else:
             ring, most, kept = labels, self.options.samples * components, shares
-        everyone, start = ranks.joined(ring)
+        everyone, start = distributed.joined(ring)
         most = min(most, self.options.memory)
         chosen, order = _choose(everyone, len(self.memory.pointer), most, spaced=self.options.spaced)
-        x, share = (ranks.rows(part, start, chosen) for part in (points.float(), kept))
+        x, share = (distributed.rows(part, start, chosen) for part in (points.float(), kept))
         self.memory.put(everyone[chosen], order, x, share)
         steps = int(self.steps)
         if steps % _RECOUNT == _RECOUNT - 1:
@@ -154,7 +154,7 @@ class OnlineMixture(nn.Module):
     def _watch(self, labels: Tensor, best: Tensor) -> None:
         """Keep count, over about a hundred batches, of which component of its class fits each point best."""
         classes, components, _ = self.shape
-        counts = ranks.summed(tally(labels * components + best, classes * components)).view(classes, components)
+        counts = distributed.summed(tally(labels * components + best, classes * components)).view(classes, components)
         there = counts.sum(dim=1, keepdim=True)
         share = counts / there.clamp_min(1)
         self.occupancy.copy_(torch.where(there > 0, 0.99 * self.occupancy + 0.01 * share, self.occupancy))
@@ -181,10 +181,10 @@ def _class_logsumexp(values: Tensor, labels: Tensor, classes: int, *, joined: bo
     """log of the sum of exp over the points of each class, of all ranks if joined: [n, M] -> [C, M]."""
     index = labels[:, None].expand_as(values)
     top = values.new_full((classes, values.shape[1]), -torch.inf).scatter_reduce_(0, index, values, "amax")
-    top = ranks.largest(top) if joined else top
+    top = distributed.largest(top) if joined else top
     top = torch.where(top.isfinite(), top, 0.0)
     total = torch.zeros_like(top).index_add_(0, labels, (values - top[labels]).exp())
-    total = ranks.summed(total) if joined else total
+    total = distributed.summed(total) if joined else total
     return total.clamp_min(torch.finfo(total.dtype).tiny).log() + top
 
 
@@ -198,7 +198,7 @@ def _choose(rings: Tensor, count: int, most: int, *, spaced: bool) -> tuple[Tens
         spaced: at even spacing in the order in which they came, at truncated positions; else at random.
     """
     if not spaced:
-        shuffled = ranks.of_the_first(torch.randperm(len(rings), device=rings.device))
+        shuffled = distributed.of_the_first(torch.randperm(len(rings), device=rings.device))
         by_ring = shuffled[torch.argsort(rings[shuffled], stable=True)]
     else:
         by_ring = torch.argsort(rings, stable=True)

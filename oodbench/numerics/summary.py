@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from oodbench.compiled import compiled
 from oodbench.numerics.resize import linear_taps, resize_rows
-from oodbench.types import LEAST, LogitSummary, MapKind, Resize, Size
+from oodbench.types import MIN_PROBABILITY, LogitSummary, MapKind, Resize, Size
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -64,8 +64,8 @@ def _summarise_torch(logits: Tensor) -> LogitSummary:
 def _summarise_shares(maps: Tensor) -> LogitSummary:
     import torch
 
-    best, prediction = maps.clamp_min(LEAST).max(dim=0)  # [h, w]
-    weight = (maps.clamp_min(LEAST) / best).scatter_(0, prediction[None], 0.0)  # [C, h, w], in 0..1
+    best, prediction = maps.clamp_min(MIN_PROBABILITY).max(dim=0)  # [h, w]
+    weight = (maps.clamp_min(MIN_PROBABILITY) / best).scatter_(0, prediction[None], 0.0)  # [C, h, w], in 0..1
     shortfall = -torch.xlogy(weight, weight).sum(dim=0)
     return LogitSummary(best.log(), weight.sum(dim=0), shortfall, prediction.to(torch.uint8))
 
@@ -96,7 +96,7 @@ _LN2_HIGH = np.float32(0.693359375)
 _LN2_LOW = np.float32(-2.12194440e-4)
 _SMALLEST = np.float32(-87.0)
 _ONE = np.float32(1.0)
-_LEAST = np.float32(LEAST)
+_LEAST = np.float32(MIN_PROBABILITY)
 
 
 @numba.njit(inline="always")

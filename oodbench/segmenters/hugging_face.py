@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from oodbench.contracts import Adapter, AdapterCard, Capabilities, Expected, Needs, Segmenter
 from oodbench.errors import MissingExtraError, ModelError
 from oodbench.files import digest_bytes, digest_file
-from oodbench.segmenters.embedded import choose_device
+from oodbench.segmenters.activation_hook import capture_activations
+from oodbench.segmenters.bundled import choose_device
 from oodbench.segmenters.masks import SUMS, semantic_maps
 from oodbench.segmenters.model_card import PartialCard, Preprocessing, classes_named, read_toml
-from oodbench.segmenters.watch import seen
 from oodbench.types import ClassMaps, RGBImage, SegmenterOutput
 
 PLUGINS = {
@@ -106,7 +106,7 @@ class TransformersSegmenter(Segmenter):
             maps = semantic_maps(output.class_queries_logits, output.masks_queries_logits)
             features = {"pixel-decoder": output.pixel_decoder_last_hidden_state}
         else:
-            with seen(self._network.decode_head.classifier) as passes:
+            with capture_activations(self._network.decode_head.classifier) as passes:
                 maps = self._network(pixel_values=images).logits
             features = {"penultimate": passes[0][0]}
         if self._order is not None:

@@ -11,9 +11,18 @@ import torch
 
 from oodbench.contracts import Fit, GridMethod, Method, PixelMethod
 from oodbench.numerics import row_bands
-from oodbench.pipeline.store import Store
+from oodbench.storage.local import LocalStore
+from oodbench.testing.fake_network import (
+    PATCH,
+    SIZE,
+    fake_network,
+    learn,
+    ready,
+    restrict_output,
+    scores,
+    stack_outputs,
+)
 from oodbench.testing.plugin import PluginContract, assert_filled
-from oodbench.testing.world import PATCH, SIZE, learn, ready, restricted, scores, stacked, world
 from oodbench.types import ClassMaps, SegmenterOutput
 
 _UPSAMPLE: tuple[Literal["logits", "score"], ...] = ("logits", "score")
@@ -52,7 +61,7 @@ class MethodContract(PluginContract):
     def frame(self, seed: int, planted: bool = False) -> SegmenterOutput:
         """One frame of the small world: of the network's output what the method says it reads, and no more."""
         needs = self.method().needs()
-        return restricted(world(seed, planted, roles=needs.features, extras=needs.extras)[0], needs)
+        return restrict_output(fake_network(seed, planted, roles=needs.features, extras=needs.extras)[0], needs)
 
     def test_its_card_and_parameters_are_described(self) -> None:
         """`oodbench info method NAME` has something to show."""
@@ -126,7 +135,7 @@ class MethodContract(PluginContract):
         """A frame's scores don't depend on the other frames of its batch."""
         method = self.ready()
         outputs = [self.frame(seed, planted=seed == 11) for seed in (10, 11, 12)]
-        together = scores(method, stacked(*outputs))
+        together = scores(method, stack_outputs(*outputs))
         for index, output in enumerate(outputs):
             _assert_close(self.name, together[index], scores(method, output)[0], "alone and in a batch of three")
 
@@ -155,7 +164,7 @@ class MethodContract(PluginContract):
         if not method.needs().fit:
             assert method.fitted() == Fit({}, {}), f"{self.name}: fitted() gives something, and needs() asks for no fit"
             return
-        fit, store, fresh = learn(method), Store(tmp_path), self.method()
+        fit, store, fresh = learn(method), LocalStore(tmp_path), self.method()
         method.load(fit)
         store.write_fit("fit", fit)
         stored = store.fit("fit")

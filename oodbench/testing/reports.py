@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from oodbench.contracts import Report
+from oodbench.testing.fake_run import HandmadeRun, make_result
 from oodbench.testing.plugin import PluginContract, assert_filled
-from oodbench.testing.run import HandmadeRun, row
 
 
 class ReportContract(PluginContract):
@@ -23,10 +23,10 @@ class ReportContract(PluginContract):
     def run(self, calibrated: bool = True, labelled: bool = True) -> HandmadeRun:
         """Two methods on two benchmarks; one metric is undefined, and names have to be escaped."""
         rows = [
-            row("msp", 0.2, 0.5),
-            row("knn", 0.4, 0.3, label="kNN (bank_size=5)"),
-            row("msp", None, 0.5, "road-anomaly-21"),
-            row("msp", 0.3, 0.4, network="../<other>&_%"),
+            make_result("msp", 0.2, 0.5),
+            make_result("knn", 0.4, 0.3, label="kNN (bank_size=5)"),
+            make_result("msp", None, 0.5, "road-anomaly-21"),
+            make_result("msp", 0.3, 0.4, network="../<other>&_%"),
         ]
         quality = {"miou": 0.7, "ece": None, "dataset": "<set>&_%", "split": "val", "frames": 5}
         return HandmadeRun(rows, calibrated, labelled, {rows[0].network: quality} if calibrated else None)
@@ -55,7 +55,9 @@ class ReportContract(PluginContract):
         for number, path in enumerate(self._written(tmp_path / "report")):
             kept[path] = (tmp_path / f"kept-{number}", path.read_bytes())
             os.link(path, kept[path][0])
-        written = self.report().write(HandmadeRun([row("entropy", 0.9, 0.1)], calibrated=False), tmp_path / "report")
+        written = self.report().write(
+            HandmadeRun([make_result("entropy", 0.9, 0.1)], calibrated=False), tmp_path / "report"
+        )
         assert written, f"{self.name}: wrote nothing"
         for path, (link, content) in kept.items():
             assert link.read_bytes() == content, (

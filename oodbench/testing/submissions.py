@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from oodbench.contracts import LARGEST_CHANGE, Scored, Submission, Written
+from oodbench.contracts import LARGEST_CHANGE, Submission, SubmissionScorer, WrittenSubmission
 from oodbench.errors import OodbenchError
-from oodbench.metrics import change
+from oodbench.metrics import measure_change
 from oodbench.testing.plugin import PluginContract, assert_filled, raised
 
 
@@ -28,7 +28,7 @@ class SubmissionContract(PluginContract):
     spec: str = ""
     ending: str
 
-    def scored(self) -> Scored:
+    def scored(self) -> SubmissionScorer:
         """What a run would have: every frame that a whole submission needs, some of them labelled."""
         raise NotImplementedError
 
@@ -63,7 +63,7 @@ class SubmissionContract(PluginContract):
             assert score.shape == frame.size, f"{self.name}: {frame.id} comes back {score.shape}, was {frame.size}"
             assert frame.read_labels is not None, "these are the labelled ones"
             triples.append((frame.read_score(), score, frame.read_labels()))
-        measured = change(triples)
+        measured = measure_change(triples)
         assert measured.largest < LARGEST_CHANGE, (
             f"{self.name}: AP and FPR95 were {measured.before}, and are {measured.after} as read back"
         )
@@ -94,7 +94,7 @@ class SubmissionContract(PluginContract):
             assert isinstance(error, OodbenchError), f"{self.name}: {what}, and write() ended with {error!r}"
             assert error.remedy, f"{self.name}: {what}, and the error says nothing of what to do"
 
-    def _write(self, scored: Scored, out: Path) -> Written:
+    def _write(self, scored: SubmissionScorer, out: Path) -> WrittenSubmission:
         out.mkdir()
         return self.submission().write(scored, out, _track)
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch.utils.data import Sampler
 
 from oodbench.errors import DataError
-from oodbench.training.draws import Balanced, frames_by_class
+from oodbench.training.sampling import Balanced, frames_by_class
 
 
 def _read(path: Path) -> NDArray[np.uint8]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from oodbench.files import write_atomically
-from oodbench.segmenters.embedded import EmbeddedCard
+from oodbench.segmenters.bundled import BundledCard
 from oodbench.training.recipe import Recipe
 
 _USE = "trying out and testing anomaly scorers on the drawn world it was trained on; a gate in continuous integration"
@@ -18,7 +18,7 @@ _LIMITS = "it has never seen a photograph: nothing that it says of one means any
 def write_card(path: Path, recipe: Recipe, seed: int, classes: str, quality: Mapping[str, Any]) -> None:
     """Write the TOML file; `classes` is the class set's name, `quality` what `Trainee.measure` gives, or nothing."""
     expected = {name: quality[name] for name in ("miou", "mean_confidence") if quality.get(name) is not None}
-    card = EmbeddedCard.model_validate(
+    card = BundledCard.model_validate(
         {
             "name": recipe.name,
             "intended_use": _USE,

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset, Sampler
 
-from oodbench.pipeline.feed import semantic_labels
+from oodbench.stages.batching import read_semantic_labels
 from oodbench.training.recipe import DataChoice
 from oodbench.types import VOID, FrameSet
 
@@ -44,7 +44,7 @@ class Crops(Dataset[tuple["Tensor", "Tensor"]]):
         window = self._order[step // self._data.steps_a_frame :][: self._data.window]
         for index in rng.choice(window, self._data.crops, replace=len(window) < self._data.crops):
             frame = self._frames[index]
-            image, label = frame.read_image(), semantic_labels(frame).values
+            image, label = frame.read_image(), read_semantic_labels(frame).values
             rows, columns = self._cut(label, rng)
             flip = -1 if rng.random() < 0.5 else 1
             images.append(image[rows, columns][:, ::flip].transpose(2, 0, 1))

@@ -12,13 +12,13 @@ from dataclasses import replace
 import torch
 
 from oodbench.contracts import Roots
-from oodbench.segmenters.embedded import choose_device
-from oodbench.segmenters.mmsegmentation.headed import bearers
+from oodbench.segmenters.bundled import choose_device
+from oodbench.segmenters.mmsegmentation.custom_head import find_modules_with_head
 from oodbench.training.architectures.overrides import override_lines
 from oodbench.training.architectures.recipe import ArchitectureRecipe
 from oodbench.training.catalogue import AnyRecipe
+from oodbench.training.job import Trainee
 from oodbench.training.train import Options, data_or_nothing, make_trainee
-from oodbench.training.trainee import Trainee
 
 # A CPU takes minutes for a step at full size, and more memory than it may have.
 _PIXELS_ON_A_CPU = 1 << 19
@@ -54,7 +54,7 @@ def dry_run(recipe: AnyRecipe, *, roots: Roots, options: Options, devices: int =
         yield from (f"  {line}" for line in config.pretty_text.splitlines())
     trained = sum(value.numel() for value in trainee.model.parameters() if value.requires_grad)
     yield f"parameters: {trained / 1e6:.2f} M with a gradient"
-    for name, bearer in bearers(trainee.model).items():
+    for name, bearer in find_modules_with_head(trainee.model).items():
         held = sum(value.numel() * value.element_size() for value in bearer.head.buffers())
         yield f"state of the head {name or 'itself'} without a gradient: {held / 2**20:.1f} MiB"
     yield from _measured(trainee, device, devices)
@@ -66,7 +66,7 @@ def _measured(trainee: Trainee, device: str, devices: int) -> Iterator[str]:
     for _ in range(_TIMED + 1):
         started = time.perf_counter()
         trainee.model.train_step(batch, trainee.optimizer)
-        for bearer in bearers(trainee.model).values():
+        for bearer in find_modules_with_head(trainee.model).values():
             bearer.after_step()
         if device != "cpu":
             torch.cuda.synchronize()

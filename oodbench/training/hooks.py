@@ -22,7 +22,7 @@ from torch.nn.utils import get_total_norm
 from oodbench.errors import TrainingError
 from oodbench.files import cannot_write, write_atomically
 from oodbench.training.devices import failing_together
-from oodbench.training.trainee import Trainee
+from oodbench.training.job import Trainee
 
 # Steps from one line of the log to the next.
 _LINE = 20

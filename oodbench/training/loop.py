@@ -18,7 +18,7 @@ from oodbench.errors import OodbenchError
 from oodbench.segmenters.mmsegmentation.hook import HeadHook
 from oodbench.training.devices import failing_together
 from oodbench.training.hooks import GuardHook, LogHook, SaveHook
-from oodbench.training.trainee import Trainee
+from oodbench.training.job import Trainee
 
 
 class _Loop(IterBasedTrainLoop):

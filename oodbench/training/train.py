@@ -14,18 +14,18 @@ from mmengine.dist import all_gather_object, get_dist_info, is_main_process
 
 from oodbench.contracts import Roots
 from oodbench.errors import DataError, DataNotFoundError, OodbenchError, RunFolderError, UsageError
-from oodbench.pipeline.progress import Progress
-from oodbench.pipeline.store import Store
+from oodbench.progress import Progress
 from oodbench.registry import Registry
-from oodbench.segmenters.embedded import choose_device
+from oodbench.segmenters.bundled import choose_device
 from oodbench.segmenters.mmsegmentation.shims import quiet
+from oodbench.storage.local import LocalStore
 from oodbench.training.architectures.recipe import ArchitectureRecipe
 from oodbench.training.catalogue import AnyRecipe
 from oodbench.training.devices import Launcher, failing_together, join, leave
 from oodbench.training.hooks import device_of, set_random_state
+from oodbench.training.job import Trainee
 from oodbench.training.loop import make_runner
 from oodbench.training.recipe import Recipe
-from oodbench.training.trainee import Trainee
 from oodbench.types import CITYSCAPES_19, ClassSet, FrameSet
 
 # Of what differs from a training that lies in the folder.
@@ -72,7 +72,7 @@ def train(recipe: AnyRecipe, out: Path, progress: Progress, *, roots: Roots, opt
         with ExitStack() as held:
             with failing_together():
                 if is_main_process():  # which alone writes
-                    held.enter_context(Store(out).locked())
+                    held.enter_context(LocalStore(out).locked())
             file = _train(recipe, out, progress, roots, options, device)
     except OodbenchError:
         leave()
@@ -158,11 +158,11 @@ def make_trainee(
                 f"{recipe.name}: the compact network trains on one device, from random weights, in single precision",
                 "Leave --devices, --start and --amp out.",
             )
-        from oodbench.training.compact import CompactTrainee
+        from oodbench.training.bundled import CompactTrainee
 
         head = registry.head(recipe.head.name, recipe.head.parameters)
         return CompactTrainee(recipe, head, splits, classes, options.seed, device)
-    from oodbench.training.architectures.trainee import ArchitectureTrainee, How
+    from oodbench.training.architectures.job import ArchitectureTrainee, How
 
     how = How(options.seed, device, ranks, options.amp, options.workers, options.start, options.plugins)
     return ArchitectureTrainee(recipe, splits, classes, how, resumed=resumed)

@@ -9,9 +9,9 @@ import numpy as np
 from oodbench.worlds.camera import Camera
 from oodbench.worlds.canvas import Canvas, Color, Paint, Points
 from oodbench.worlds.dice import Dice
-from oodbench.worlds.ground import Street
 from oodbench.worlds.palette import BUILDING, FACADES, FENCE, GLASS, LIGHT, POLE, SIGN, STEEL, VEGETATION, WALL, near
 from oodbench.worlds.shapes import bar, blob, ellipse, rectangle
+from oodbench.worlds.street_ground import Street
 from oodbench.worlds.things import Thing, Upright
 
 _GREENS: tuple[Color, ...] = ((0.16, 0.28, 0.10), (0.22, 0.32, 0.12), (0.12, 0.22, 0.12), (0.26, 0.30, 0.10))

@@ -11,10 +11,10 @@ from oodbench.types import VOID, Size
 from oodbench.worlds.camera import Camera
 from oodbench.worlds.canvas import Canvas, Paint
 from oodbench.worlds.dice import Dice
-from oodbench.worlds.ground import Street, ordinary_street, paint_ground, paint_marks, paint_sky, shifted_street
 from oodbench.worlds.people import bicycle, motorcycle, person
 from oodbench.worlds.roadside import frontage, furniture, skyline
 from oodbench.worlds.shapes import ellipse
+from oodbench.worlds.street_ground import Street, ordinary_street, paint_ground, paint_marks, paint_sky, shifted_street
 from oodbench.worlds.things import Thing
 from oodbench.worlds.vehicles import vehicle
 from oodbench.worlds.weather import Weather, ordinary_weather, shifted_weather

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from oodbench.contracts import HIGHER_IS_BETTER, Row, RunView, Threshold
-from oodbench.reports.html.parts import Line, Part
+from oodbench.contracts import HIGHER_IS_BETTER, BreakdownThreshold, Result, RunView
+from oodbench.reports.html.sections import Line, Part
 
 _PERCENT = "\N{NO-BREAK SPACE}%"
 
@@ -88,7 +88,7 @@ def _lead(part: Part, metric: str, order: Sequence[Line], tied: Sequence[Line]) 
 def _calibrated(run: RunView, part: Part, line: Line) -> str:
     """What its threshold without anomalies is worth on the benchmark."""
     strata = run.strata(line.row)
-    known: dict[str, Threshold] = {} if strata is None else {at.name: at for at in strata.thresholds}
+    known: dict[str, BreakdownThreshold] = {} if strata is None else {at.name: at for at in strata.thresholds}
     at = known.get("calibrated")
     if at is None or at.fpr is None or at.recall is None or at.expected is None:
         return ""
@@ -100,6 +100,6 @@ def _calibrated(run: RunView, part: Part, line: Line) -> str:
 
 
 def _frames(part: Part) -> str:
-    row: Row = part.lines[0].row
+    row: Result = part.lines[0].row
     frames, expected = row.counts["frames"], row.counts.get("expected_frames", 0)
     return f"Only {frames} of the benchmark's {expected} frames were measured." if frames < expected else ""

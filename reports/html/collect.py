@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from oodbench.contracts import RunView
-from oodbench.drawing import COLOURS
-from oodbench.reports.html.crops import crops
-from oodbench.reports.html.frames import look_at_frames
 from oodbench.reports.html.pictures import packed
 from oodbench.reports.html.regions import SMALLEST
 from oodbench.reports.html.scorers import scorers
+from oodbench.reports.html.thumbnails import crops
+from oodbench.reports.html.worst_frames import look_at_frames
+from oodbench.visualization.colormap import COLOURS
 
 
 def benchmark_data(run: RunView, benchmark: str, keep: Callable[[dict[str, Any]], int]) -> dict[str, Any]:

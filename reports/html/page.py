@@ -12,13 +12,13 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from oodbench.contracts import CONTAMINATION, RunView
+from oodbench.contracts import REQUIREMENT_TITLES, RunView
 from oodbench.files import write_atomically
 from oodbench.reports.html.answer import answer
+from oodbench.reports.html.breakdown import strata
 from oodbench.reports.html.collect import benchmark_data, colours
-from oodbench.reports.html.parts import COSTS, QUALITY, parts
 from oodbench.reports.html.provenance import provenance
-from oodbench.reports.html.strata import strata
+from oodbench.reports.html.sections import COSTS, QUALITY, parts
 
 LARGEST = 60_000_000
 """Bytes of frames' pictures in one file. With more, each frame's lie in a file of their own, beside the page."""
@@ -60,7 +60,7 @@ def write_page(run: RunView, out: Path) -> list[Path]:
             heads={
                 "quality": list(QUALITY.values()),
                 "cost": list(COSTS.values()),
-                "flags": list(CONTAMINATION.values()),
+                "flags": list(REQUIREMENT_TITLES.values()),
             },
         )  # fmt: skip
         folder = out / "report" if beside else out

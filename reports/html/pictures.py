@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from oodbench.drawing import to_width
 from oodbench.types import ANOMALY, VOID, AnomalyLabels, RGBImage
+from oodbench.visualization.colormap import to_width
 
 PHOTOGRAPH, MAP, THUMBNAIL, CROP = 640, 512, 192, 256
 """Widths in pixels, of frames that are as wide at least."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from oodbench.contracts import MethodCard, Row
+from oodbench.contracts import MethodCard, Result
 
 Facts = list[tuple[str, list[tuple[str, str]]]]
 """(heading, [(name, value)])."""
 
 
-def provenance(row: Row, card: MethodCard | None) -> Facts:
+def provenance(row: Result, card: MethodCard | None) -> Facts:
     """Of the numbers of one row; headings without content are left out."""
     paper = {} if card is None else {"paper": card.paper, "address": card.url, "version of the method": card.version}
     intervals = {} if row.intervals is None else {

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oodbench.contracts import Calibration, Row, RunView
-from oodbench.drawing import RAREST, colour_position
+from oodbench.contracts import Calibration, Result, RunView
 from oodbench.errors import NotStoredError
 from oodbench.metrics import POOLED, PixelCounts, pixel_metrics
-from oodbench.metrics.levels import LEVELS, Levels, choose_levels
+from oodbench.metrics.counting.quantized_scores import LEVELS, ScoreLevels, choose_levels
 from oodbench.types import ANOMALY, IN_DISTRIBUTION, AnomalyLabels, ScoreMap
+from oodbench.visualization.colormap import RAREST, colour_position
 
 # Levels are chosen on this many frames at most, evenly spaced, on all their anomalous pixels and one in 4 x 4 others.
 _FRAMES = 32
@@ -52,9 +52,9 @@ class Scorer:
         source: what says how rare its scores are; empty without calibration.
     """
 
-    row: Row
+    row: Result
     name: str
-    levels: Levels
+    levels: ScoreLevels
     position: NDArray[np.float64]
     operating: tuple[Operating, ...]
     source: str
@@ -74,7 +74,7 @@ class Scorer:
 
 def scorers(run: RunView, benchmark: str) -> list[Scorer]:
     """Those of the benchmark whose scores are stored, of a few frames at least."""
-    rows: dict[tuple[str, str], Row] = {}
+    rows: dict[tuple[str, str], Result] = {}
     for row in run.rows:  # under several protocols a method has several rows, and one map
         key = (row.label, row.network)
         if row.benchmark == benchmark and (key not in rows or run.strata(rows[key]) is None):
@@ -89,7 +89,7 @@ def scorers(run: RunView, benchmark: str) -> list[Scorer]:
     return [scorer for scorer in made if scorer is not None]
 
 
-def _scorer(run: RunView, row: Row, name: str, sample: Mapping[str, AnomalyLabels | None]) -> Scorer | None:
+def _scorer(run: RunView, row: Result, name: str, sample: Mapping[str, AnomalyLabels | None]) -> Scorer | None:
     counts, calibration = PixelCounts(), run.calibration(row)
     ordinary: list[NDArray[np.float32]] = []
     for score, labels in _sample(run, row, sample):
@@ -119,7 +119,7 @@ def _scorer(run: RunView, row: Row, name: str, sample: Mapping[str, AnomalyLabel
 
 
 def _sample(
-    run: RunView, row: Row, sample: Mapping[str, AnomalyLabels | None]
+    run: RunView, row: Result, sample: Mapping[str, AnomalyLabels | None]
 ) -> Iterator[tuple[ScoreMap, AnomalyLabels]]:
     for frame, labels in sample.items():
         try:
@@ -140,7 +140,7 @@ def _steps(calibration: Calibration | None, ends: tuple[float, float]) -> NDArra
     return np.array([calibration.score_at(share) for share in shares])
 
 
-def _thresholds(run: RunView, row: Row, counts: PixelCounts) -> Sequence[tuple[str, str, float]]:
+def _thresholds(run: RunView, row: Result, counts: PixelCounts) -> Sequence[tuple[str, str, float]]:
     """Name, title, score: those that stand in the strata, and where there are none the best F1 of the sample."""
     strata = run.strata(row)
     if strata is not None:

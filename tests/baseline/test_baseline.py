@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from results import Document, row, write_result
 
 import oodbench
 from oodbench.baseline import DEFAULT_TOLERANCES, accept
 from oodbench.contracts import HIGHER_IS_BETTER
 from oodbench.errors import BaselineError, NotComparableError, OodbenchError, RunFolderError, UsageError
+from tests.helpers.results import Document, row, write_result
 
 
 @pytest.fixture

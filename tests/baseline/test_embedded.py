@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from damage import damaged, judged, measured, noisy, swapped
 
 from oodbench.baseline import accept, gate
+from tools.damage import damaged, judged, measured, noisy, swapped
 
 LIMIT = 3
 

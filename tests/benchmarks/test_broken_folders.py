@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_data_contracts import BENCHMARKS, DATASETS
 
 from oodbench.contracts import Roots
 from oodbench.errors import OodbenchError
 from oodbench.registry import Registry
 from oodbench.types import Frame
+from tests.benchmarks.test_data_contracts import BENCHMARKS, DATASETS
 
 REGISTRY = Registry()
 TREES = {**BENCHMARKS, **DATASETS}

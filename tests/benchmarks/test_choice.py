@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import layouts
 import pytest
-from conftest import write_cityscapes
 
 from oodbench.class_sets import CLASS_SETS
 from oodbench.contracts import Roots
 from oodbench.errors import DataError, DataNotFoundError, UsageError
-from oodbench.pipeline.lookup import find_benchmarks, in_distribution
-from oodbench.pipeline.request import Request
+from oodbench.planning.request import Request
+from oodbench.planning.resolve import find_benchmarks, find_in_distribution
 from oodbench.registry import Registry
 from oodbench.types import CITYSCAPES_19
+from tests.helpers import layouts
+from tests.helpers.files import write_cityscapes
 
 REGISTRY = Registry()
 
@@ -24,7 +24,7 @@ def taken(roots: Roots, *benchmarks: str) -> list[str]:
 
 
 def chosen(roots: Roots) -> tuple[str, str, str]:
-    fit, calibrate = in_distribution(REGISTRY, roots, CITYSCAPES_19)
+    fit, calibrate = find_in_distribution(REGISTRY, roots, CITYSCAPES_19)
     return fit.name, fit.split, calibrate.split
 
 
@@ -69,7 +69,7 @@ def test_datasets_of_other_classes_are_passed_over(tmp_path: Path) -> None:
         "coco-stuff": "coco-stuff-171",
         "street-hazards": "street-hazards-13",
     }.items():
-        fit, _ = in_distribution(REGISTRY, Roots((tmp_path,)), CLASS_SETS[classes])
+        fit, _ = find_in_distribution(REGISTRY, Roots((tmp_path,)), CLASS_SETS[classes])
         assert fit.name == name
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import layouts
 import pytest
-from conftest import photograph, save, write_cityscapes, write_road_anomaly
 
 from oodbench.blending import write_blends
 from oodbench.contracts import Roots
@@ -15,6 +13,8 @@ from oodbench.data import photographs
 from oodbench.data.overlays import build, read_overlays
 from oodbench.registry import Registry
 from oodbench.testing import BenchmarkContract, DatasetContract
+from tests.helpers import layouts
+from tests.helpers.files import photograph, save, write_cityscapes, write_road_anomaly
 
 Make = Callable[[Path], None]
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import layouts
 import numpy as np
 import pytest
-from conftest import save
 from PIL import Image
-from reading import REGISTRY
 
 from oodbench.contracts import Roots
 from oodbench.errors import DataError, DataNotFoundError
+from tests.helpers import layouts
+from tests.helpers.files import save
+from tests.helpers.reading import REGISTRY
 
 
 def classes_of(name: str, root: Path, split: str) -> dict[int, set[int]]:

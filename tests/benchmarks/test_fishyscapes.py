@@ -5,15 +5,15 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import layouts
 import numpy as np
 import pytest
-from conftest import anomaly_label, photograph, save, write_cityscapes
-from reading import REGISTRY, labels, meaning, opened
 
 from oodbench.contracts import Roots
 from oodbench.data.overlays import build, read_overlays
 from oodbench.errors import DataError, DataNotFoundError
+from tests.helpers import layouts
+from tests.helpers.files import anomaly_label, photograph, save, write_cityscapes
+from tests.helpers.reading import REGISTRY, labels, meaning, opened
 
 
 def test_labels_with_a_region_of_interest_are_never_read(tmp_path: Path) -> None:

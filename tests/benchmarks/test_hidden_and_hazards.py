@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import layouts
 import numpy as np
 import pytest
-from conftest import save
 from PIL import Image
-from reading import labels, meaning, opened
 
 from oodbench.errors import DataError, DataNotFoundError
+from tests.helpers import layouts
+from tests.helpers.files import save
+from tests.helpers.reading import labels, meaning, opened
 
 
 def test_placeholders_of_secret_labels_are_never_read(tmp_path: Path) -> None:

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import anomaly_label, photograph, save
-from layouts import write_anomaly_track, write_course_pack, write_fishyscapes, write_obstacle_track
 from PIL import Image
 
 from oodbench.contracts import Roots
 from oodbench.errors import DataError, DataNotFoundError
 from oodbench.registry import Registry
 from oodbench.types import Frame, FrameSet
+from tests.helpers.files import anomaly_label, photograph, save
+from tests.helpers.layouts import write_anomaly_track, write_course_pack, write_fishyscapes, write_obstacle_track
 
 REGISTRY = Registry()
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import layouts
 import pytest
-from reading import meaning, opened
 
 from oodbench.errors import DataError
+from tests.helpers import layouts
+from tests.helpers.reading import meaning, opened
 
 
 @pytest.mark.parametrize(

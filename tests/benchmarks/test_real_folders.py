@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from reading import REGISTRY, labels, opened
 
 from oodbench.contracts import Roots
+from tests.helpers.reading import REGISTRY, labels, opened
 
 
 @pytest.mark.parametrize(

@@ -7,22 +7,22 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from conftest import save
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oodbench.blending.appearance import Look, look_of, white
 from oodbench.blending.cutout import RIM, Cutout, read_cutouts, sized, trimmed
-from oodbench.blending.ground import CAMERA_HEIGHT, Ground, ground_of
+from oodbench.blending.ground_plane import CAMERA_HEIGHT, Ground, ground_of
+from oodbench.blending.instances import things
 from oodbench.blending.light import lit
-from oodbench.blending.look import Look, look_of, white
-from oodbench.blending.matte import MARGIN, matte
-from oodbench.blending.own_size import joined
-from oodbench.blending.placing import find_place
+from oodbench.blending.matting import MARGIN, matte
+from oodbench.blending.placement import find_place
+from oodbench.blending.same_scale import joined
 from oodbench.blending.sensor import taken
-from oodbench.blending.things import things
 from oodbench.errors import DataError
 from oodbench.types import CITYSCAPES_19, VOID, SemanticLabels
 from oodbench.worlds.dice import Dice
+from tests.helpers.files import save
 
 ROAD, BUILDING, CAR = 0, 2, 13
 FLAT = ground_of(None, (200, 400))

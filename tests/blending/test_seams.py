@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from seams import accuracy, crude, ours, shot
 
 from oodbench.contracts import Roots
 from oodbench.registry import Registry
+from tools.seams import accuracy, crude, ours, shot
 
 
 @pytest.mark.slow

@@ -9,19 +9,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import photograph, save
 from PIL import Image
-from streets import write_streets
 
 from oodbench.blending import MANIFEST, Summary, read_cutouts, read_manifest, write_blends
 from oodbench.contracts import Roots
 from oodbench.data import photographs
-from oodbench.data.verify import verify_frames
+from oodbench.data.verification import verify_frames
 from oodbench.errors import DataError, RunFolderError, UsageError
-from oodbench.pipeline.frames import inspect
-from oodbench.pipeline.progress import Silent
+from oodbench.planning.frame_index import index_frames
+from oodbench.progress import Silent
 from oodbench.registry import Registry
 from oodbench.types import Frame
+from tests.helpers.cityscapes_streets import write_streets
+from tests.helpers.files import photograph, save
 
 BENCHMARK = Registry().benchmark("synthetic-blend")
 
@@ -119,7 +119,7 @@ def test_a_baseline_holds_where_the_images_were_packed_otherwise(source: Path, g
         written(source, goose, tmp_path / name, count=2)
     for path in (tmp_path / "b").glob("*_rgb.png"):
         Image.open(path).save(path, compress_level=0)
-    one, two = (inspect(BENCHMARK.open(Roots((tmp_path / name,))).frames, name, Silent()) for name in "ab")
+    one, two = (index_frames(BENCHMARK.open(Roots((tmp_path / name,))).frames, name, Silent()) for name in "ab")
     assert one == two
 
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import photograph, save
-from test_data import data
 from typer.testing import CliRunner
 
 from oodbench.cli.exit_codes import ExitCode
 from oodbench.cli.main import app
 from oodbench.errors import DataError, RunFolderError, UsageError
+from tests.cli.test_data import data
+from tests.helpers.files import photograph, save
 
 
 @pytest.fixture

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import save
 from typer.testing import CliRunner, Result
 
 from oodbench.cli.exit_codes import ExitCode
 from oodbench.cli.main import app
 from oodbench.errors import DataNotFoundError, OodbenchError, UnknownNameError, UsageError
+from tests.helpers.files import save
 
 
 def data(*arguments: object) -> Result:

@@ -12,15 +12,15 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from mmseg_networks import built, save_checkpoint, write_network
 
 from oodbench.cli.convert import convert
 from oodbench.cli.info import info
 from oodbench.errors import UsageError
-from oodbench.pipeline import run
-from oodbench.pipeline.verify import verify
-from oodbench.pipeline.view import load
+from oodbench.runs.run import load
+from oodbench.runs.verify import verify
 from oodbench.segmenters.mmsegmentation.source import Source
+from oodbench.workflows.run import run
+from tests.helpers.mmseg_networks import built, save_checkpoint, write_network
 
 NAME = "segformer_mit-b0_8xb1-160k_cityscapes-1024x1024"
 

@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from results import row, write_result
+
+from tests.helpers.results import row, write_result
 
 FAULT = """
 import sys

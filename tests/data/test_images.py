@@ -8,12 +8,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from conftest import photograph, save
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from oodbench.data import LabelRule, image_size, read_image, read_indices
 from oodbench.errors import DataError
+from tests.helpers.files import photograph, save
 
 
 def test_the_format_is_told_by_the_bytes(tmp_path: Path) -> None:

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import photograph, save, write_cityscapes
 from PIL import Image
 
 from oodbench.data import overlays as overlays_module
 from oodbench.data.overlays import MANIFEST, build, built_version, compose, read_overlays
 from oodbench.errors import DataError, UsageError
+from tests.helpers.files import photograph, save, write_cityscapes
 
 IDS = ["frankfurt_000000_000576", "lindau_000000_000019"]
 

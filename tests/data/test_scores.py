@@ -10,13 +10,13 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from conftest import save
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from oodbench.data import find_scores, read_hdf5, read_scores, write_hdf5
 from oodbench.errors import MissingExtraError, OodbenchError, ScoreError
+from tests.helpers.files import save
 
 EXACT = np.array([[0.5, -3.0, 0.0], [1024.0, -0.25, 7.0]], np.float16)
 """Scores that every floating type holds."""

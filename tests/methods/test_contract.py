@@ -12,7 +12,7 @@ from oodbench.contracts import GridMethod, Method, PixelMethod
 from oodbench.errors import DataError, ScoreError, UnknownNameError, UsageError
 from oodbench.registry import Registry
 from oodbench.testing import MethodContract
-from oodbench.testing.world import GRID, SIZE, ready, scores, world
+from oodbench.testing.fake_network import GRID, SIZE, fake_network, ready, scores
 from oodbench.types import CITYSCAPES_19, SegmenterOutput, SemanticLabels
 
 REGISTRY = Registry()
@@ -36,7 +36,7 @@ def upsampled(output: SegmenterOutput) -> torch.Tensor:
 
 def standardised(logits: torch.Tensor) -> torch.Tensor:
     """By the statistics of the frames that `fitted` takes; of all their pixels for a class on fewer than 50."""
-    seen, classes = torch.stack([upsampled(world(seed)[0]) for seed in range(3)]).max(dim=1)
+    seen, classes = torch.stack([upsampled(fake_network(seed)[0]) for seed in range(3)]).max(dim=1)
     best, predicted = logits.max(dim=0)
     score = torch.empty_like(best)
     for index in predicted.unique():
@@ -62,7 +62,7 @@ def test_pixel_scores_equal_the_definition_on_whole_maps(name: str) -> None:
         "sml": standardised,
         "gmmseg-norm": lambda logits: -logits.amax(dim=0),
     }
-    output, _ = world(10, planted=True)
+    output, _ = fake_network(10, planted=True)
     expected = definitions[name](upsampled(output)).numpy()
     assert np.allclose(scores(method, output)[0], expected, rtol=2e-5, atol=2e-6)
 
@@ -71,7 +71,7 @@ def test_pixel_scores_equal_the_definition_on_whole_maps(name: str) -> None:
 
 
 def test_knn_parameters_do_what_they_say() -> None:
-    output, _ = world(10, planted=True)
+    output, _ = fake_network(10, planted=True)
     nearest, mean = (scores(fitted(f"knn:k={k}"), output) for k in (1, 9))
     assert (nearest <= mean + 1e-6).all()
     cosine = scores(fitted("knn"), output)
@@ -83,7 +83,7 @@ def test_knn_parameters_do_what_they_say() -> None:
 
 def test_knn_equals_a_search_by_hand() -> None:
     method = fitted("knn:k=3,metric=euclidean,bank_size=200")
-    output, _ = world(10)
+    output, _ = fake_network(10)
     queries = output.features["penultimate"][0].flatten(1).T
     distances = torch.cdist(queries.double(), method.fitted().tensors["bank"].double())
     expected = distances.topk(3, largest=False).values.mean(dim=1).view(GRID)
@@ -94,7 +94,7 @@ def test_knn_equals_a_search_by_hand() -> None:
 def test_knn_with_more_neighbours_than_pixels_is_an_error() -> None:
     method = REGISTRY.method("knn:k=50,bank_size=20")
     method.begin_fit(CITYSCAPES_19, 0)
-    output, labels = world(0)
+    output, labels = fake_network(0)
     method.update(output, [labels])
     with pytest.raises(DataError, match="20 labelled pixels; expected at least k = 50"):
         method.fitted()
@@ -103,7 +103,7 @@ def test_knn_with_more_neighbours_than_pixels_is_an_error() -> None:
 def test_gmm_names_the_classes_that_are_rare_or_absent() -> None:
     method = REGISTRY.method("gmm-posthoc:minimum=50")
     method.begin_fit(CITYSCAPES_19, 0)
-    output, labels = world(0, classes=4)
+    output, labels = fake_network(0, classes=4)
     rare = labels.values.copy()
     rare[:4, :10] = 7  # ten grid pixels of traffic sign
     method.update(output, [SemanticLabels(rare, CITYSCAPES_19)])
@@ -121,10 +121,10 @@ def test_gmm_does_not_mind_the_features_scale(whiten: str) -> None:
         method = REGISTRY.method(f"gmm-posthoc:whiten={whiten}")
         method.begin_fit(CITYSCAPES_19, 0)
         for seed in range(3):
-            output, labels = world(seed)
+            output, labels = fake_network(seed)
             method.update(SegmenterOutput(None, {"penultimate": factor * output.features["penultimate"]}), [labels])
         method.load(method.fitted())
-        output, _ = world(10, planted=True)
+        output, _ = fake_network(10, planted=True)
         features = {"penultimate": factor * output.features["penultimate"]}
         return scores(method, SegmenterOutput(output.class_maps, features))
 
@@ -157,7 +157,7 @@ def test_a_wrong_specification_says_what_is_right(spec: str, error: type[Excepti
 
 
 def test_scores_that_are_not_finite_are_an_error() -> None:
-    output, _ = world(10)
+    output, _ = fake_network(10)
     assert output.class_maps is not None
     output.class_maps.values[0, 3, 5, 5] = torch.nan
     with pytest.raises(ScoreError, match="msp: 1 of 1152 scores are NaN or infinite"):
@@ -167,7 +167,7 @@ def test_scores_that_are_not_finite_are_an_error() -> None:
 def test_gmm_bears_dead_units_and_a_rare_class() -> None:
     method = REGISTRY.method("gmm-posthoc")
     method.begin_fit(CITYSCAPES_19, 0)
-    output, labels = world(0, classes=4)
+    output, labels = fake_network(0, classes=4)
     features = output.features["penultimate"].clone()
     features[:, 3] = 0
     rare = labels.values.copy()
@@ -185,7 +185,7 @@ def test_knn_s_bank_is_drawn_from_all_frames() -> None:
     method = REGISTRY.method("knn:bank_size=190")
     method.begin_fit(CITYSCAPES_19, 0)
     for frame in range(30):
-        _, labels = world(frame, classes=2)
+        _, labels = fake_network(frame, classes=2)
         maps = torch.full((1, 1, *GRID), float(frame))
         method.update(SegmenterOutput(None, {"penultimate": maps}), [labels])
     frames = method.fitted().tensors["bank"][:, 0]

@@ -11,11 +11,11 @@ import torch
 from oodbench.contracts import Fit, Scoring
 from oodbench.errors import DataError
 from oodbench.methods.sml import class_boundaries, smooth, suppress_boundaries
-from oodbench.pipeline.scoring import ScoredFrame, score_output
 from oodbench.registry import Registry
+from oodbench.stages.apply_methods import ScoredFrame, score_output
 from oodbench.types import CITYSCAPES_19, VOID, ClassMaps, SegmenterOutput, SemanticLabels
 
-GOLDEN = np.load(Path(__file__).parent.parent / "golden" / "sml.npz")
+GOLDEN = np.load(Path(__file__).parents[1] / "golden" / "sml.npz")
 REGISTRY = Registry()
 NO_POSTPROCESSING = "sml:suppression=false,smoothing=false"
 

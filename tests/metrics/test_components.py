@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from oodbench.contracts import ComponentSizes
-from oodbench.metrics import PROTOCOLS, ComponentCounts, component_metrics, evaluation, frame_components
+from oodbench.metrics import PROTOCOLS, ComponentCounts, component_metrics, frame_components, make_evaluation
 from oodbench.metrics.components import TAUS
 from oodbench.types import AnomalyLabels
 
-GOLDEN = Path(__file__).parent.parent / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 ARRAYS = dict(np.load(GOLDEN / "components.npz"))
 NUMBERS = json.loads((GOLDEN / "components.json").read_text())
 FRAMES = [(ARRAYS[f"score_{i}"].astype(np.float32), AnomalyLabels(ARRAYS[f"label_{i}"])) for i in range(4)]
@@ -52,7 +52,7 @@ def test_equals_the_evaluator_component_by_component(case: str, index: int) -> N
 
 
 def test_the_threshold_is_chosen_as_the_evaluator_chooses_it() -> None:
-    under = evaluation(SMIYC)
+    under = make_evaluation(SMIYC)
     for score, labels in FRAMES:
         under.update(score, labels)
     found, expected = under.metrics(), NUMBERS["pixel_curve"]

@@ -16,7 +16,7 @@ from oodbench.errors import ScoreError, UsageError
 from oodbench.metrics import POOLED, PixelCounts, PixelMetrics, pixel_metrics, pixel_metrics_of
 from oodbench.types import AnomalyLabels
 
-GOLDEN = Path(__file__).parent.parent / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 
 
 def frame(score: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, AnomalyLabels]:

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from oodbench.errors import UsageError
-from oodbench.metrics import POOLED, PROTOCOLS, PixelMetrics, evaluation, pixel_metrics_of
+from oodbench.metrics import POOLED, PROTOCOLS, PixelMetrics, make_evaluation, pixel_metrics_of
 from oodbench.types import AnomalyLabels
 
-GOLDEN = Path(__file__).parent.parent / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 NUMBERS = json.loads((GOLDEN / "pixel_metrics.json").read_text())
 
 
@@ -24,7 +24,7 @@ def frames() -> list[tuple[np.ndarray, AnomalyLabels]]:
 
 
 def evaluated(name: str, frames: list[tuple[np.ndarray, AnomalyLabels]]) -> PixelMetrics:
-    under = evaluation(PROTOCOLS[name])
+    under = make_evaluation(PROTOCOLS[name])
     for score, labels in frames:
         under.update(score, labels)
     return under.metrics()
@@ -75,7 +75,7 @@ def test_a_straight_slanted_run_is_where_strict_differs(frames: list[tuple[np.nd
 
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_undefined_is_nan_with_a_reason(name: str) -> None:
-    under = evaluation(PROTOCOLS[name])
+    under = make_evaluation(PROTOCOLS[name])
     under.update(np.zeros((3, 3), np.float32), AnomalyLabels(np.zeros((3, 3), np.uint8)))
     found = under.metrics()
     assert all(math.isnan(value) for value in found.values.values())

@@ -11,7 +11,7 @@ from sklearn.mixture import GaussianMixture
 
 from oodbench.mixture import ClassMixtures, balanced_responsibilities, fit_components
 
-GOLDEN = Path(__file__).parent.parent / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 
 
 def mixtures(classes: int, components: int, dimensions: int, spread: float, seed: int = 0) -> ClassMixtures:

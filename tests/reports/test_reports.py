@@ -12,16 +12,21 @@ import pytest
 from PIL import Image
 
 from oodbench.contracts import Calibration, Intervals
-from oodbench.drawing import colour_position
 from oodbench.registry import Registry
-from oodbench.reports.comparison import comparison_tables
-from oodbench.reports.heatmaps import draw, overlay
+from oodbench.reports.figures.heatmaps import draw, overlay
+from oodbench.reports.tables.comparison import comparison_tables
 from oodbench.testing import ReportContract
-from oodbench.testing.run import LEVELS, HandmadeRun, row
+from oodbench.testing.fake_run import LEVELS, HandmadeRun, make_result
+from oodbench.visualization.colormap import colour_position
 
 REGISTRY = Registry()
 
-ROWS = [row("msp", 0.2, 0.5), row("knn", 0.4, 0.3), row("energy", 0.30001, 0.3), row("entropy", 0.3, None)]
+ROWS = [
+    make_result("msp", 0.2, 0.5),
+    make_result("knn", 0.4, 0.3),
+    make_result("energy", 0.30001, 0.3),
+    make_result("entropy", 0.3, None),
+]
 
 
 class TestEveryReport(ReportContract):
@@ -45,16 +50,16 @@ def test_a_single_row_is_neither_best_nor_second() -> None:
 
 
 def test_rows_of_another_scoring_or_protocol_get_a_table_of_their_own() -> None:
-    other = row("msp", 0.9, 0.1, scoring={"upsample": "score", "resize": "bilinear"})
-    aligned = row("msp", 0.9, 0.1, scoring={"upsample": "logits", "resize": "bilinear-aligned"})
-    foreign = row("msp", 0.9, 0.1, protocol={"name": "caos"})
+    other = make_result("msp", 0.9, 0.1, scoring={"upsample": "score", "resize": "bilinear"})
+    aligned = make_result("msp", 0.9, 0.1, scoring={"upsample": "logits", "resize": "bilinear-aligned"})
+    foreign = make_result("msp", 0.9, 0.1, protocol={"name": "caos"})
     assert len(comparison_tables(HandmadeRun([*ROWS, other, aligned, foreign]))) == 4
 
 
 @pytest.mark.parametrize("name", ["terminal", "markdown", "latex", "intervals"])
 def test_no_table_mixes_protocols_and_each_names_its_own(name: str) -> None:
-    first, second = row("msp", 0.1234, 0.5), row("msp", 0.5678, 0.5, protocol={"name": "caos"})
-    third = row("msp", 0.9012, 0.5, scoring={"upsample": "score", "resize": "bilinear-aligned"})
+    first, second = make_result("msp", 0.1234, 0.5), make_result("msp", 0.5678, 0.5, protocol={"name": "caos"})
+    third = make_result("msp", 0.9012, 0.5, scoring={"upsample": "score", "resize": "bilinear-aligned"})
     text = REGISTRY.report(name).text(HandmadeRun([first, second, third]))
     order = re.findall(
         r"12\.34|56\.78|90\.12|protocol \w+|network's grid|label's resolution and|corner pixels aligned", text
@@ -70,7 +75,7 @@ def test_no_table_mixes_protocols_and_each_names_its_own(name: str) -> None:
 
 
 def test_a_line_of_the_csv_says_its_protocol_and_scoring() -> None:
-    rows = [row("msp", 0.1, 0.5), row("msp", 0.2, 0.5, protocol={"name": "caos"})]
+    rows = [make_result("msp", 0.1, 0.5), make_result("msp", 0.2, 0.5, protocol={"name": "caos"})]
     lines = list(csv.DictReader(io.StringIO(REGISTRY.report("csv").text(HandmadeRun(rows)))))
     assert [(line["AP"], line["protocol"], line["scoring"]) for line in lines] == [
         ("0.1", "pooled", "logits"), ("0.2", "caos", "logits"),
@@ -78,7 +83,7 @@ def test_a_line_of_the_csv_says_its_protocol_and_scoring() -> None:
 
 
 def test_a_method_read_by_two_protocols_is_drawn_once(tmp_path: Path) -> None:
-    both = [row("msp", 0.1, 0.5), row("msp", 0.2, 0.5, protocol={"name": "caos"})]
+    both = [make_result("msp", 0.1, 0.5), make_result("msp", 0.2, 0.5, protocol={"name": "caos"})]
     drawn = []
     for folder, rows in {"one": both[:1], "two": both}.items():
         png, _ = REGISTRY.report("heatmaps").write(HandmadeRun(rows), tmp_path / folder)
@@ -90,7 +95,7 @@ QUALITY = {"miou": 0.612345, "ece": 0.0412, "dataset": "cityscapes", "split": "v
 
 
 def test_closed_set_quality_stands_beside_the_anomaly_metrics() -> None:
-    rows = [*ROWS[:2], row("msp", 0.5, 0.5, network="other"), row("msp", 0.1, 0.5, network="blind")]
+    rows = [*ROWS[:2], make_result("msp", 0.5, 0.5, network="other"), make_result("msp", 0.1, 0.5, network="blind")]
     view = HandmadeRun(rows, quality={"net": QUALITY, "other": QUALITY | {"miou": 0.5, "ece": None}})
     (table,) = comparison_tables(view)
     assert table.columns[:3] == [("cityscapes val", "mIoU"), ("cityscapes val", "ECE"), ("road-anomaly", "AP")]
@@ -124,7 +129,7 @@ def test_markdown() -> None:
 
 
 def test_latex_escapes_and_marks() -> None:
-    rows = [row("knn", 0.4, 0.3, label="kNN (bank_size=5)"), *ROWS[:1]]
+    rows = [make_result("knn", 0.4, 0.3, label="kNN (bank_size=5)"), *ROWS[:1]]
     text = REGISTRY.report("latex").text(HandmadeRun(rows))
     assert r"\toprule" in text
     assert r"kNN (bank\_size=5) & \textbf{40.00} & \textbf{30.00} \\" in text
@@ -140,7 +145,7 @@ def bounded(**bounds: tuple[float, float]) -> Intervals:
 
 
 def test_intervals_stand_beside_the_values_in_markdown_and_below_them_in_latex() -> None:
-    rows = [row("knn", 0.4, 0.3, intervals=bounded(AP=(0.3514, 0.46))), row("msp", 0.2, 0.5)]
+    rows = [make_result("knn", 0.4, 0.3, intervals=bounded(AP=(0.3514, 0.46))), make_result("msp", 0.2, 0.5)]
     markdown = REGISTRY.report("markdown").text(HandmadeRun(rows))
     assert "**40.00** [35.1, 46.0] |" in markdown
     assert "<u>20.00</u> |" in markdown
@@ -152,7 +157,10 @@ def test_intervals_stand_beside_the_values_in_markdown_and_below_them_in_latex()
 
 
 def test_intervals_as_text_fit_a_terminal_a_benchmark_at_a_time() -> None:
-    rows = [row("knn", 0.4, 0.3, intervals=bounded(AP=(0.3514, 0.46))), row("msp", 0.2, None, "road-anomaly-21")]
+    rows = [
+        make_result("knn", 0.4, 0.3, intervals=bounded(AP=(0.3514, 0.46))),
+        make_result("msp", 0.2, None, "road-anomaly-21"),
+    ]
     text = REGISTRY.report("intervals").text(HandmadeRun(rows))
     lines = text.splitlines()
     assert lines[0] == "road-anomaly"
@@ -163,7 +171,7 @@ def test_intervals_as_text_fit_a_terminal_a_benchmark_at_a_time() -> None:
 
 
 def test_csv_has_the_ends_of_intervals() -> None:
-    rows = [row("knn", 0.4, 0.3, intervals=bounded(AP=(0.3514, 0.46))), row("msp", 0.2, 0.5)]
+    rows = [make_result("knn", 0.4, 0.3, intervals=bounded(AP=(0.3514, 0.46))), make_result("msp", 0.2, 0.5)]
     first, second = csv.DictReader(io.StringIO(REGISTRY.report("csv").text(HandmadeRun(rows))))
     assert (float(first["AP_low"]), float(first["AP_high"])) == (0.3514, 0.46)
     assert (first["interval_method"], first["interval_unit"]) == ("percentile", "frames")
@@ -183,14 +191,14 @@ def test_strata_as_text() -> None:
 
 
 def test_csv_keeps_all_digits() -> None:
-    third = row("msp", 1 / 3, 0.5)
+    third = make_result("msp", 1 / 3, 0.5)
     (line,) = csv.DictReader(io.StringIO(REGISTRY.report("csv").text(HandmadeRun([third]))))
     assert float(line["AP"]) == 1 / 3
     assert line["frames"] == "3"
 
 
 def test_two_networks_are_told_apart(tmp_path: Path) -> None:
-    view = HandmadeRun([*ROWS, row("msp", 0.5, 0.5, network="../other")])
+    view = HandmadeRun([*ROWS, make_result("msp", 0.5, 0.5, network="../other")])
     assert "../other" in REGISTRY.report("terminal").text(view)
     names = {path.name for path in REGISTRY.report("heatmaps").write(view, tmp_path)}
     assert names == {f"heatmaps-road-anomaly-{n}.{ending}" for n in (1, 2) for ending in ("png", "pdf")}

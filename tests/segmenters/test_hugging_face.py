@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from conftest import photograph
 
 from oodbench.contracts import Needs
 from oodbench.errors import ModelError
@@ -17,6 +16,7 @@ from oodbench.registry import Registry
 from oodbench.segmenters.hugging_face import TransformersAdapter
 from oodbench.testing import AdapterContract
 from oodbench.types import CITYSCAPES_19
+from tests.helpers.files import photograph
 
 SIZE = {"height": 64, "width": 128}
 NAMES = CITYSCAPES_19.names[::-1]

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from architectures import CLASSES, batch, build, config
 
 from oodbench.segmenters.mmsegmentation.mask2former import HeadedMask2Former, pixel_log_density
-from oodbench.segmenters.mmsegmentation.readers import reader_of
+from oodbench.segmenters.mmsegmentation.output_readers import reader_of
+from tests.helpers.architectures import CLASSES, batch, build, config
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::UserWarning:mmseg.*"),

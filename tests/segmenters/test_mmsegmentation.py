@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import photograph, save
-from mmseg_networks import built, write_config, write_network
 
 from oodbench.contracts import Needs
 from oodbench.errors import ModelError
 from oodbench.segmenters.mmsegmentation import MMSegmentationAdapter
 from oodbench.segmenters.mmsegmentation.shims import import_mmseg, quiet
 from oodbench.testing import AdapterContract
+from tests.helpers.files import photograph, save
+from tests.helpers.mmseg_networks import built, write_config, write_network
 
 PSA_HEAD = (
     "dict(_delete_=True, type='PSAHead', in_channels=64, in_index=3, channels=16, mask_size=(97, 97), num_classes=19)"

@@ -11,8 +11,6 @@ from typing import Any
 import pytest
 import safetensors
 import torch
-from conftest import photograph
-from mmseg_networks import built, save_checkpoint, write_config, write_network
 
 from oodbench.contracts import Needs
 from oodbench.errors import MissingExtraError, ModelError, OodbenchError, UnknownNameError, UsageError
@@ -20,6 +18,8 @@ from oodbench.registry import Registry
 from oodbench.segmenters.mmsegmentation import MMSegmentationAdapter
 from oodbench.segmenters.mmsegmentation.checkpoint import convert, read_weights
 from oodbench.segmenters.mmsegmentation.source import Inference, Source, is_config
+from tests.helpers.files import photograph
+from tests.helpers.mmseg_networks import built, save_checkpoint, write_config, write_network
 
 NAME = "segformer_mit-b0_8xb1-160k_cityscapes-1024x1024"
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 import torch
-from architectures import ARCHITECTURES, CLASSES, batch, build, config, headed
 from mmengine.registry import DefaultScope
 from torch import nn
 
 from oodbench.errors import UnknownNameError, UsageError
 from oodbench.segmenters.mmsegmentation.decoders import decoder_with_head
-from oodbench.segmenters.mmsegmentation.readers import reader_of
+from oodbench.segmenters.mmsegmentation.output_readers import reader_of
+from tests.helpers.architectures import ARCHITECTURES, CLASSES, batch, build, config, headed
 
 # MMSegmentation warns of its own defaults and of its own old ways.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:mmseg.*")

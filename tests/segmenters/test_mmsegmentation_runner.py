@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import torch
-from architectures import batch
 from mmengine.config import Config
 from mmengine.registry import DATASETS
 from mmengine.runner import Runner
@@ -18,6 +17,7 @@ from torch.utils.data import Dataset
 
 from oodbench.errors import UsageError
 from oodbench.segmenters.mmsegmentation.checkpoint import convert
+from tests.helpers.architectures import batch
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::UserWarning:mmseg.*"),

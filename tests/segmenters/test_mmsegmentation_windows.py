@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oodbench.contracts import GridMethod, MethodCard, Needs, Parameters, Scoring
-from oodbench.pipeline.scoring import score_output
 from oodbench.segmenters.mmsegmentation.windows import Box, Windowing, average_on_grid, average_on_pixels
+from oodbench.stages.apply_methods import score_output
 from oodbench.types import SegmenterOutput, Window, Windows
 
 sides = st.tuples(st.integers(1, 60), st.integers(1, 60))

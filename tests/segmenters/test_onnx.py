@@ -8,7 +8,6 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from conftest import CARD, photograph, write_network
 
 from oodbench.contracts import Needs
 from oodbench.errors import ModelError, OodbenchError, UsageError
@@ -16,6 +15,7 @@ from oodbench.registry import Registry
 from oodbench.segmenters.model_card import Preprocessing
 from oodbench.segmenters.onnx import OnnxAdapter
 from oodbench.testing import AdapterContract
+from tests.helpers.files import CARD, photograph, write_network
 
 
 def card(tmp_path: Path, *changes: tuple[str, str]) -> Path:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import test_third_party as theirs
 
 from oodbench.errors import OodbenchError
 from oodbench.testing import MethodContract
+from tests.testing import test_third_party as theirs
 
 PIXEL = """
 import torch

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import anomaly_label, photograph, save
 
-from oodbench.contracts import Scored, SubmittedFrame
+from oodbench.contracts import SubmissionScorer, SubmittedFrame
 from oodbench.testing import (
     AdapterContract,
     BenchmarkContract,
@@ -21,8 +20,9 @@ from oodbench.testing import (
     SubmissionContract,
 )
 from oodbench.types import CITYSCAPES_19, AnomalyLabels
+from tests.helpers.files import anomaly_label, photograph, save
 
-EVERYTHING = Path(__file__).with_name("everything.py")
+EVERYTHING = Path(__file__).parents[1] / "helpers" / "every_plugin.py"
 
 
 def write_cargo(folder: Path) -> None:
@@ -84,7 +84,7 @@ class TestParcel(SubmissionContract):
     name = "parcel"
     ending = ".npy"
 
-    def scored(self) -> Scored:
+    def scored(self) -> SubmissionScorer:
         frames = tuple(
             SubmittedFrame(
                 benchmark="cargo",
@@ -97,7 +97,7 @@ class TestParcel(SubmissionContract):
             )
             for seed in range(3)
         )
-        return Scored(
+        return SubmissionScorer(
             label="Centre",
             network="net",
             method=None,

@@ -9,18 +9,18 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 import torch
-from small_recipe import PLUGINS, QUIET, recipe, run, same, weights
-from test_train import log
 
 from oodbench.contracts import Needs, Roots
 from oodbench.errors import TrainingError
 from oodbench.registry import Registry
 from oodbench.training.catalogue import find_recipe
-from oodbench.training.draws import Draws
 from oodbench.training.dry_run import dry_run
 from oodbench.training.hooks import GuardHook
+from oodbench.training.sampling import Draws
 from oodbench.training.train import Options, find_data, make_trainee
 from oodbench.types import SegmenterOutput
+from tests.helpers.small_recipe import PLUGINS, QUIET, recipe, run, same, weights
+from tests.training.test_train import log
 
 pytestmark = QUIET
 

@@ -10,12 +10,12 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from conftest import save
 
 from oodbench.errors import DataError
 from oodbench.segmenters.mmsegmentation.shims import import_mmseg
 from oodbench.training.balance import BalancedSampler
-from oodbench.training.draws import Balanced, Batches, InTurn, frames_by_class
+from oodbench.training.sampling import Balanced, Batches, InTurn, frames_by_class
+from tests.helpers.files import save
 
 
 @pytest.fixture

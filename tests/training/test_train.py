@@ -17,9 +17,9 @@ import torch
 
 from oodbench.contracts import Roots
 from oodbench.errors import DataError, ModelError, RunFolderError, UnknownNameError, UsageError
-from oodbench.pipeline.progress import Silent
-from oodbench.pipeline.store import Store
+from oodbench.progress import Silent
 from oodbench.registry import Registry
+from oodbench.storage.local import LocalStore
 from oodbench.training.crops import Crops
 from oodbench.training.devices import keep_memory
 from oodbench.training.hooks import save_state
@@ -27,7 +27,7 @@ from oodbench.training.recipe import Recipe, read_recipe, recipe_names
 from oodbench.training.train import Options, train
 from oodbench.types import VOID
 
-PLUGIN = Path(__file__).parent / "blocks.py"
+PLUGIN = Path(__file__).parents[1] / "helpers" / "block_plugins.py"
 
 
 def recipe(head: str = "gmmseg", *, iterations: int = 6, **parameters: object) -> Recipe:
@@ -129,7 +129,10 @@ def test_a_folder_that_is_a_file_or_in_use_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RunFolderError, match="file: can't be written"):
         run(recipe(iterations=2), tmp_path / "file")
-    with Store(tmp_path / "out").locked(), pytest.raises(RunFolderError, match="another oodbench process is at work"):
+    with (
+        LocalStore(tmp_path / "out").locked(),
+        pytest.raises(RunFolderError, match="another oodbench process is at work"),
+    ):
         run(recipe(iterations=2), tmp_path / "out")
 
 

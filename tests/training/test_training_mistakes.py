@@ -6,14 +6,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from small_recipe import PLUGINS, QUIET, command, recipe, run
 
 from oodbench.cli.main import main
 from oodbench.contracts import Roots
 from oodbench.errors import DataError, RunFolderError, UsageError
-from oodbench.pipeline.progress import Silent
+from oodbench.progress import Silent
 from oodbench.training.catalogue import find_recipe
 from oodbench.training.train import Options, train
+from tests.helpers.small_recipe import PLUGINS, QUIET, command, recipe, run
 
 pytestmark = QUIET
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from small_recipe import QUIET, command, recipe, run, same
-from test_train import log
 
 from oodbench.cli.main import main
 from oodbench.errors import RunFolderError
+from tests.helpers.small_recipe import QUIET, command, recipe, run, same
+from tests.training.test_train import log
 
 pytestmark = QUIET
 

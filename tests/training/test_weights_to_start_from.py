@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 import safetensors.torch
 import torch
-from small_recipe import PLUGINS, QUIET, recipe, run, weights
 
 from oodbench.contracts import Roots
 from oodbench.errors import ModelError, RunFolderError
 from oodbench.training.catalogue import find_recipe
 from oodbench.training.train import Options, find_data, make_trainee
+from tests.helpers.small_recipe import PLUGINS, QUIET, recipe, run, weights
 
 pytestmark = QUIET
 

@@ -6,13 +6,13 @@ import json
 
 import numpy as np
 import pytest
-from record import FILE, block_means, labels_digest, statistics
 
 from oodbench.contracts import Roots
 from oodbench.registry import Registry
 from oodbench.types import ANOMALY, IN_DISTRIBUTION, VOID
 from oodbench.worlds import ANOMALIES, OUTLIERS, SEED, SIZE, SPLITS, VERSION, draw
 from oodbench.worlds.dice import Dice
+from tools.record_world import FILE, block_means, labels_digest, statistics
 
 RECORD = json.loads(FILE.read_text())
 LABELLED = [split for split in SPLITS if SPLITS[split].statistics]

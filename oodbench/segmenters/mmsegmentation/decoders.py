@@ -19,7 +19,7 @@ from torch import nn
 
 from oodbench.errors import UsageError
 from oodbench.registry import Registry
-from oodbench.segmenters.mmsegmentation.headed import HeadedDecoder
+from oodbench.segmenters.mmsegmentation.custom_head import HeadedDecoder
 from oodbench.segmenters.mmsegmentation.hook import HeadHook
 from oodbench.segmenters.mmsegmentation.shims import import_mmseg
 

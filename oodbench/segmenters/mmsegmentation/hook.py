@@ -9,7 +9,7 @@ from mmengine.model import is_model_wrapper, revert_sync_batchnorm
 from mmengine.runner import Runner
 from torch import nn
 
-from oodbench.segmenters.mmsegmentation.headed import bearers, training_only
+from oodbench.segmenters.mmsegmentation.custom_head import find_modules_with_head, training_only_prefixes
 
 
 class HeadHook(Hook):
@@ -22,12 +22,12 @@ class HeadHook(Hook):
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         """After each step."""
-        for bearer in bearers(_network(runner)).values():
+        for bearer in find_modules_with_head(_network(runner)).values():
             bearer.after_step()
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Say in `meta` how names in the state begin that are of use in training alone, and need not be shipped."""
-        checkpoint["meta"]["training_only"] = list(training_only(_network(runner)))
+        checkpoint["meta"]["training_only"] = list(training_only_prefixes(_network(runner)))
 
 
 def _network(runner: Runner) -> nn.Module:

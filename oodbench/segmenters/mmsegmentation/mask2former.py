@@ -34,9 +34,9 @@ from torch import nn
 from torch.nn import functional
 
 from oodbench.contracts import HeadOutput
-from oodbench.mixture import ranks
+from oodbench.mixture import distributed
 from oodbench.registry import Registry
-from oodbench.segmenters.mmsegmentation.headed import HeadBearer
+from oodbench.segmenters.mmsegmentation.custom_head import ModuleWithHead
 from oodbench.segmenters.mmsegmentation.shims import import_mmseg
 from oodbench.types import VOID
 
@@ -83,7 +83,7 @@ class _ClassLayer(nn.Linear):
         return super().forward(embeddings)
 
 
-class HeadedMask2Former(HeadBearer, Mask2FormerHead):
+class HeadedMask2Former(ModuleWithHead, Mask2FormerHead):
     """Mask2Former's head with one of ours in it.
 
     Args:
@@ -127,7 +127,7 @@ class HeadedMask2Former(HeadBearer, Mask2FormerHead):
 
     def _follow(self, sums: Tensor) -> None:
         """Bring the level toward that of these queries [N, Q], of all ranks."""
-        total, count = ranks.summed(torch.stack([sums.sum(), sums.new_tensor(sums.numel())]))
+        total, count = distributed.summed(torch.stack([sums.sum(), sums.new_tensor(sums.numel())]))
         self.passes += 1
         self.level += (total / count - self.level) / self.passes.clamp(max=100)
 

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from oodbench.contracts import Capabilities, Expected, LinearClassifier, Needs, Segmenter
 from oodbench.errors import ModelError
 from oodbench.files import digest_bytes, digest_file
-from oodbench.segmenters.embedded import choose_device
+from oodbench.segmenters.bundled import choose_device
 from oodbench.segmenters.mmsegmentation.checkpoint import load_into, read_weights
 from oodbench.segmenters.mmsegmentation.config import NetworkConfig, classes_of
-from oodbench.segmenters.mmsegmentation.readers import Maps, reader_of
+from oodbench.segmenters.mmsegmentation.output_readers import Maps, reader_of
 from oodbench.segmenters.mmsegmentation.shims import quiet
 from oodbench.segmenters.mmsegmentation.windows import Box, average_on_grid, average_on_pixels
 from oodbench.segmenters.model_card import PartialCard

@@ -10,7 +10,7 @@ from literal import Literal
 from oodbench.contracts import Capabilities
 from oodbench.methods.gmmseg.head import GMMSegHead, GMMSegModule
 from oodbench.registry import Registry
-from oodbench.segmenters.compact import CHANNELS, CompactNetwork
+from oodbench.segmenters.bundled_network import CHANNELS, CompactNetwork
 
 CLASSES, COMPONENTS, DIMENSIONS = 4, 3, 8
 MEMORY = {"authors": 25, "paper": 400}

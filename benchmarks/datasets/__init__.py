@@ -1,0 +1,1 @@
+"""Datasets with semantic labels, one file per dataset."""

@@ -1,0 +1,179 @@
+"""Two measurements side by side: whether they can be compared, and what moved."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, dataclass, fields
+from decimal import Decimal
+from typing import Any, Literal, TypeAlias
+
+from oodbench.baseline.records import Measurement, RowRecord
+from oodbench.contracts import HIGHER_IS_BETTER, Protocol, Scoring
+
+Outcome: TypeAlias = Literal["worse", "better", "within", "not gated"]
+
+# Points. Other processors and numbers of threads change the last digits; a table with two decimals shows none of it.
+_STILL = Decimal("0.005")
+
+
+@dataclass(frozen=True)
+class Move:
+    """One metric of one row that is not what it was.
+
+    Attributes:
+        network: name of the network.
+        method: public name of the method.
+        label: the method with the parameters that differ from the defaults.
+        benchmark: public name of the benchmark.
+        protocol: name of the protocol.
+        metric: AP, FPR95 or AUROC.
+        baseline: the accepted value, a fraction.
+        now: today's value, a fraction.
+        points: now - baseline, in points (percent).
+        tolerance: points by which the metric may get worse; None where it does not gate.
+        outcome: `worse` or `better`: by more than the tolerance; `within`: by the tolerance at most; `not gated`: the
+            metric has no tolerance.
+    """
+
+    network: str
+    method: str
+    label: str
+    benchmark: str
+    protocol: str
+    metric: str
+    baseline: float
+    now: float
+    points: float
+    tolerance: float | None
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What moved between the baseline and a run.
+
+    Attributes:
+        moves: in the order of the rows: by network, method, benchmark, protocol.
+        unmoved: how many numbers have not moved: undefined in both, or less than 0.005 points and within tolerance.
+        tolerances: metric -> points, as applied.
+    """
+
+    moves: tuple[Move, ...]
+    unmoved: int
+    tolerances: Mapping[str, float]
+
+    @property
+    def worse(self) -> tuple[Move, ...]:
+        """The moves for which the gate closes."""
+        return tuple(move for move in self.moves if move.outcome == "worse")
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing got worse by more than its tolerance."""
+        return not self.worse
+
+
+def find_differences(before: Measurement, now: Measurement) -> list[str]:
+    """Why the two can't be compared, in words, all of it; empty where they can."""
+    found = _changed("scoring", _filled(Scoring, before.scoring), _filled(Scoring, now.scoring))
+    found += _one_sided("networks", (r.network for r in before.rows), (r.network for r in now.rows))
+    found += _one_sided("methods", (r.label for r in before.rows), (r.label for r in now.rows))
+    found += _one_sided("benchmarks", before.benchmarks, now.benchmarks)
+    for name, part in before.benchmarks.items():
+        found += _changed(f"frames of {name}", dict(part), dict(now.benchmarks.get(name, part)))
+    found += _one_sided("protocols", before.protocols, now.protocols)
+    for name, rules in before.protocols.items():
+        other = now.protocols.get(name, rules)
+        found += _changed(f"protocol {name}", _filled(Protocol, rules), _filled(Protocol, other))
+    old, new = ({row.key: row for row in measured.rows} for measured in (before, now))
+    for key in sorted(old.keys() ^ new.keys()):
+        # A row that is missing with its whole network, method, benchmark or protocol has been told of above.
+        if all({k[part] for k in old} & {k[part] for k in new} & {name} for part, name in enumerate(key)):
+            row, where = (old[key], "baseline") if key in old else (new[key], "run")
+            found.append(f"row only in the {where}: {row.title}")
+    for key in sorted(old.keys() & new.keys()):
+        found += _row_differences(old[key], new[key])
+    return list(dict.fromkeys(found))
+
+
+def _row_differences(before: RowRecord, now: RowRecord) -> list[str]:
+    found = []
+    for what in ("method", "params"):
+        found += _changed(before.label, {what: getattr(before, what)}, {what: getattr(now, what)})
+    fits = [row.fit.model_dump() if row.fit else {} for row in (before, now)]
+    found += _changed(f"fit of {before.label}", *fits)
+    found += _one_sided(f"metrics of {before.title}", before.metrics, now.metrics)
+    for metric in before.metrics.keys() & now.metrics.keys():
+        values = before.metrics[metric], now.metrics[metric]
+        if (values[0] is None) != (values[1] is None):
+            texts = [
+                f"undefined ({row.undefined.get(metric, 'no reason given')})" if value is None else repr(value)
+                for row, value in zip((before, now), values, strict=True)
+            ]
+            found.append(f"{before.title}: {metric} is {texts[0]} in the baseline, {texts[1]} now")
+    return sorted(found)
+
+
+def _one_sided(what: str, before: Iterable[str], now: Iterable[str]) -> list[str]:
+    old, new = set(before), set(now)
+    parts = {"only in the baseline": old - new, "only in this run": new - old, "in both": old & new}
+    if old == new:
+        return []
+    return [f"{what}: " + "; ".join(f"{where} {', '.join(sorted(part))}" for where, part in parts.items() if part)]
+
+
+def _changed(what: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    texts = [
+        f"{name} is {_text(before.get(name))} in the baseline, {_text(now.get(name))} now"
+        for name in sorted(before.keys() | now.keys())
+        if before.get(name) != now.get(name)
+    ]
+    return [f"{what}: {'; '.join(texts)}"] if texts else []
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _filled(kind: type[Scoring | Protocol], record: Mapping[str, Any]) -> dict[str, Any]:
+    """With the defaults of fields that came later than the record."""
+    return {f.name: f.default for f in fields(kind) if f.default is not MISSING} | dict(record)
+
+
+def compare(before: Measurement, now: Measurement, tolerances: Mapping[str, float]) -> Verdict:
+    """What moved between two measurements without `differences`.
+
+    A row's metric may get worse by `tolerances`, or by what chance moves it where that is more.
+    """
+    today = {row.key: row for row in now.rows}
+    moves, unmoved = [], 0
+    for row in before.rows:
+        for metric in row.metrics:
+            tolerance = tolerances.get(metric)
+            if tolerance is not None:
+                tolerance = max(tolerance, row.chance.get(metric, 0.0))
+            move = _move(row, today[row.key], metric, tolerance)
+            if move is None:
+                unmoved += 1
+            else:
+                moves.append(move)
+    return Verdict(tuple(moves), unmoved, dict(tolerances))
+
+
+def _move(before: RowRecord, now: RowRecord, metric: str, tolerance: float | None) -> Move | None:
+    """None where the metric has not moved."""
+    old, new = before.metrics[metric], now.metrics[metric]
+    if old is None or new is None:
+        return None
+    # In decimals, as the two files write them: .49 is one point below .5, and in binary it is a little more.
+    points = 100 * (Decimal(repr(new)) - Decimal(repr(old)))
+    outcome: Outcome = "within"
+    if tolerance is None:
+        outcome = "not gated"
+    elif abs(points) > Decimal(repr(float(tolerance))):
+        outcome = "better" if (points > 0) == HIGHER_IS_BETTER[metric] else "worse"
+    if points == 0 or (abs(points) < _STILL and outcome in ("within", "not gated")):
+        return None
+    who = (before.network, before.method, before.label, before.benchmark, before.protocol)
+    return Move(*who, metric, old, new, float(points), tolerance, outcome)

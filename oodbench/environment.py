@@ -1,0 +1,50 @@
+"""Where a number was made."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
+# What bears on the numbers, by the name of its distribution.
+PACKAGES = (
+    "oodbench",
+    "torch",
+    "numpy",
+    "onnxruntime",
+    "opencv-python",
+    "pillow",
+    "scikit-learn",
+    "numba",
+)
+
+
+def find_version(package: str) -> str | None:
+    """The version of a distribution; None where it is not installed."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def describe_environment(device: str) -> dict[str, str]:
+    """Versions, processor, device and threads."""
+    import torch
+
+    found = {package: have for package in PACKAGES if (have := find_version(package))}
+    return {
+        "python": platform.python_version(),
+        **found,
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": _processor_name(),
+        "threads": str(torch.get_num_threads()),
+        "device": device,
+    }
+
+
+def _processor_name() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            names = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
+    except OSError:
+        names = []
+    return names[0] if names else platform.processor()

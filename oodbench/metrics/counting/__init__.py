@@ -1,0 +1,1 @@
+"""Exact counts of scores by label, on integer keys."""

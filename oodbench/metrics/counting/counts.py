@@ -1,0 +1,206 @@
+"""The exact engine: labelled scores that come frame by frame, kept in two bytes a pixel, and merged by adding up.
+
+Each score is an unsigned key in the same order. Of an in-distribution pixel the low 16 bits of the key are kept, filed
+under its high 16 bits; of an anomalous one the whole key. Nothing is lost, nothing is sorted until the end, and then
+only the distinct anomalous scores: a bucket of in-distribution keys is counted out only where an anomalous score falls
+into it. Frames whose scores were born in half precision are counted into a fixed table instead, 8 MiB for all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oodbench.errors import ScoreError
+from oodbench.metrics.counting import kernels
+from oodbench.metrics.counting.blocks import Block, Filer, block_numpy
+from oodbench.metrics.counting.curve_points import CurvePoints
+from oodbench.metrics.counting.ordered_keys import HALF_BITS, half_bins_to_keys
+from oodbench.types import AnomalyLabels, ScoreMap
+
+_HALF_BINS = 1 << (32 - HALF_BITS)
+_HALF_MASK = (1 << HALF_BITS) - 1
+
+
+@dataclass
+class PixelCounts:
+    """The state: what has been counted so far. States add up in any order to the same numbers, to the last bit.
+
+    Attributes:
+        compiled: use the compiled loops; False: plain numpy, slower, the same numbers.
+        frames: how many frames were taken in.
+        without_anomaly: how many of them have no anomalous pixel.
+        void: pixels that don't count.
+    """
+
+    compiled: bool = True
+    frames: int = 0
+    without_anomaly: int = 0
+    void: int = 0
+    _blocks: list[Block] = field(default_factory=list)
+    _filer: Filer = field(default_factory=Filer, repr=False, compare=False)
+    _halves: NDArray[np.int64] | None = None
+
+    def update(self, score: ScoreMap, labels: AnomalyLabels) -> None:
+        """Take in one frame: score float32 [H, W], higher = more anomalous, and labels of the same shape.
+
+        Raises:
+            ScoreError: another shape or type than the labels', or NaN in a pixel that counts; the state is of no use
+                after that.
+        """
+        bits, flat = flatten_scores(score, labels)
+        if np.bitwise_or.reduce(bits) & np.uint32(_HALF_MASK):
+            totals = self._take_block(bits, flat)
+        else:
+            totals = self._take_halves(bits, flat)
+        anomalous, void, broken = totals
+        check_nan(broken, flat.size - void)
+        self.frames += 1
+        self.without_anomaly += anomalous == 0
+        self.void += void
+
+    def _take_halves(self, bits: NDArray[np.uint32], flat: NDArray[np.uint8]) -> tuple[int, int, int]:
+        if self._halves is None:
+            self._halves = np.zeros((2, _HALF_BINS), np.int64)
+        return (kernels.count_halves if self.compiled else kernels.count_halves_numpy)(bits, flat, self._halves)
+
+    def _take_block(self, bits: NDArray[np.uint32], flat: NDArray[np.uint8]) -> tuple[int, int, int]:
+        block, totals = self._filer.block(bits, flat) if self.compiled else block_numpy(bits, flat)
+        self._blocks.append(block)
+        return totals
+
+    def merge(self, others: Iterable[PixelCounts]) -> None:
+        """Add what others have counted."""
+        for other in others:
+            self.frames += other.frames
+            self.without_anomaly += other.without_anomaly
+            self.void += other.void
+            self._blocks += other._blocks
+            if other._halves is not None:
+                self._halves = other._halves.copy() if self._halves is None else self._halves + other._halves
+
+    @property
+    def positive(self) -> int:
+        """Anomalous pixels."""
+        halves = 0 if self._halves is None else int(self._halves[1].sum())
+        return halves + sum(block.positive.size for block in self._blocks)
+
+    @property
+    def negative(self) -> int:
+        """In-distribution pixels."""
+        halves = 0 if self._halves is None else int(self._halves[0].sum())
+        return halves + sum(block.low.size for block in self._blocks)
+
+    def points(self) -> CurvePoints:
+        """The distinct anomalous scores, from the highest down, with the counts at each."""
+        self._filer = Filer()  # its pages make room for what follows
+        key, tied = self._distinct()
+        above, equal = np.zeros(key.size, np.int64), np.zeros(key.size, np.int64)
+        if self._blocks:
+            self._count_blocks(key, above, equal)
+        if self._halves is not None:
+            _count_halves(self._halves[0], key, above, equal)
+        return CurvePoints(key, tied, above, equal)
+
+    def _distinct(self) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+        """Distinct anomalous keys, descending, and how many pixels have each."""
+        everything = np.concatenate([np.empty(0, np.uint32), *(block.positive for block in self._blocks)])
+        everything.sort()
+        edges = np.flatnonzero(np.diff(everything, prepend=~everything[:1], append=~everything[-1:]))
+        key, tied = everything[edges[:-1]], np.diff(edges)
+        if self._halves is not None:
+            bins = np.flatnonzero(self._halves[1])
+            key = np.concatenate([key, half_bins_to_keys(bins)])
+            tied = np.concatenate([tied, self._halves[1][bins]])
+            order = np.argsort(key, kind="stable")
+            key, tied = key[order], tied[order]
+            first = np.flatnonzero(np.diff(key, prepend=~key[:1])) if key.size else np.empty(0, np.intp)
+            tied = np.add.reduceat(tied, first) if key.size else tied
+            key = key[first]
+        return key[::-1].copy(), tied[::-1].astype(np.int64)
+
+    def _count_blocks(self, key: NDArray[np.uint32], above: NDArray[np.int64], equal: NDArray[np.int64]) -> None:
+        in_bucket = np.zeros(kernels.BUCKETS + 1, np.int64)
+        for block in self._blocks:
+            in_bucket[block.buckets] += np.diff(block.starts)
+        higher = in_bucket[::-1].cumsum()[::-1]
+        above += higher[(key >> np.uint32(16)).astype(np.int64) + 1]
+        lows, buckets, starts = (
+            [getattr(block, name) for block in self._blocks] for name in ("low", "buckets", "starts")
+        )
+        if self.compiled:
+            from numba.typed import List
+
+            kernels.refine(key, List(lows), List(buckets), List(starts), above, equal)
+        else:
+            kernels.refine_numpy(key, lows, buckets, starts, above, equal)
+
+    # as arrays, for files and other processes
+
+    def arrays(self) -> dict[str, NDArray[np.generic]]:
+        """The state as arrays; `from_arrays` brings it back."""
+        content: dict[str, NDArray[np.generic]] = {
+            "totals": np.array([self.frames, self.without_anomaly, self.void], np.int64),
+            "low": np.concatenate([np.empty(0, np.uint16), *(block.low for block in self._blocks)]),
+            "buckets": np.concatenate([np.empty(0, np.uint16), *(block.buckets for block in self._blocks)]),
+            "sizes": np.concatenate([np.empty(0, np.int64), *(np.diff(block.starts) for block in self._blocks)]),
+            "positive": np.concatenate([np.empty(0, np.uint32), *(block.positive for block in self._blocks)]),
+            "block_buckets": np.array([block.buckets.size for block in self._blocks], np.int64),
+            "block_positive": np.array([block.positive.size for block in self._blocks], np.int64),
+        }
+        if self._halves is not None:
+            bins = np.flatnonzero(self._halves.any(axis=0))
+            content |= {"half_bins": bins, "half_counts": self._halves[:, bins]}
+        return content
+
+    @staticmethod
+    def from_arrays(arrays: Mapping[str, NDArray[np.generic]]) -> PixelCounts:
+        """The state that `arrays` came from."""
+        counts = PixelCounts()
+        counts.frames, counts.without_anomaly, counts.void = (int(value) for value in arrays["totals"])
+        edges = np.cumsum(arrays["block_buckets"])[:-1]
+        buckets, sizes = np.split(arrays["buckets"], edges), np.split(arrays["sizes"], edges)
+        positive = np.split(arrays["positive"], np.cumsum(arrays["block_positive"])[:-1])
+        at = 0
+        for present, size, keys in zip(buckets, sizes, positive, strict=True) if len(arrays["block_buckets"]) else ():
+            starts = np.concatenate([[0], np.cumsum(size)])
+            counts._blocks.append(Block(arrays["low"][at : at + starts[-1]], present, starts, keys))  # type: ignore[arg-type]
+            at += int(starts[-1])
+        if "half_bins" in arrays:
+            counts._halves = np.zeros((2, _HALF_BINS), np.int64)
+            counts._halves[:, arrays["half_bins"].astype(np.intp)] = arrays["half_counts"]
+        return counts
+
+
+def _count_halves(
+    normal: NDArray[np.int64], key: NDArray[np.uint32], above: NDArray[np.int64], equal: NDArray[np.int64]
+) -> None:
+    """Add the in-distribution pixels of the half-precision table to the counts at each key."""
+    bins = (key >> np.uint32(HALF_BITS)).astype(np.int64)
+    higher = np.concatenate([normal[::-1].cumsum()[::-1], [0]])
+    own = half_bins_to_keys(bins)
+    above += higher[bins + 1] + np.where(own > key, normal[bins], 0)
+    equal += np.where(own == key, normal[bins], 0)
+
+
+def flatten_scores(score: ScoreMap, labels: AnomalyLabels) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
+    """The bits of the scores and the labels, flat, checked to belong together."""
+    values = labels.values
+    if score.shape != values.shape:
+        raise ScoreError(f"the score map is {score.shape} and its labels are {values.shape}; expected the same")
+    if score.dtype != np.float32:
+        raise ScoreError(f"the score map is {score.dtype}; expected float32")
+    return np.ascontiguousarray(score).view(np.uint32).ravel(), np.ascontiguousarray(values).ravel()
+
+
+def check_nan(broken: int, valid: int) -> None:
+    """Refuse NaN.
+
+    Raises:
+        ScoreError: there is some.
+    """
+    if broken:
+        raise ScoreError(f"{broken} of {valid} valid pixels score NaN")

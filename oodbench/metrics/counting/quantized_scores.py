@@ -1,0 +1,101 @@
+"""Scores as one of at most 256 levels: a byte a pixel that says where a score stands among chosen thresholds.
+
+A threshold at the beginning of a level is exact: the pixels of that level and of those above are those that score at
+least it. So counts by level give the exact precision, recall and false positive rate at each of up to 255 thresholds,
+for a frame and, added up, for any set of frames.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oodbench.compiled import compiled
+from oodbench.errors import UsageError
+from oodbench.metrics.counting.counts import PixelCounts, flatten_scores
+from oodbench.metrics.counting.ordered_keys import keys_of, scores_of
+from oodbench.metrics.resampling.sketch_thresholds import SketchBins, bin_of, choose_bins
+from oodbench.types import AnomalyLabels, ScoreMap
+
+LEVELS = 256
+"""At most."""
+
+
+@dataclass(frozen=True)
+class ScoreLevels:
+    """Where levels begin.
+
+    Attributes:
+        edges: float32 [L], ascending and distinct, L <= 255: the lowest score of the levels 1 to L. What scores less
+            than the first is of level 0.
+    """
+
+    edges: NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        if self.edges.size >= LEVELS or not (np.diff(self.edges) > 0).all():
+            raise UsageError(f"{self.edges.size} edges; expected {LEVELS - 1} at most, ascending and distinct")
+
+    @cached_property
+    def _search(self) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+        none = np.empty(0)
+        return SketchBins(keys_of(self.edges)[::-1].copy(), none.astype(bool), none, none, 0.0).ascending
+
+    def of(self, score: ScoreMap, labels: AnomalyLabels) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """The levels of one frame, and how many of its pixels are of each.
+
+        Args:
+            score: float32 [H, W].
+            labels: of the same shape.
+
+        Returns:
+            uint8 [H, W]; int64 [2, 256], in-distribution and anomalous pixels of each level, void ones left out.
+
+        Raises:
+            ScoreError: another shape or type than the labels'.
+        """
+        bits, flat = flatten_scores(score, labels)
+        found, counts = np.empty(bits.size, np.uint8), np.zeros((2, LEVELS), np.int64)
+        _file(bits, flat, *self._search, found, counts)
+        return found.reshape(score.shape), counts
+
+    def at(self, score: float) -> int:
+        """The first level that begins at this score or above it."""
+        return 1 + int(np.searchsorted(self.edges, np.float32(score)))
+
+
+def choose_levels(counts: PixelCounts, always: NDArray[np.floating], tpr: float = 0.95) -> ScoreLevels:
+    """Levels that begin where the curve of some pixels moves, and at some scores in any case.
+
+    Args:
+        counts: of the pixels, or of a sample of them.
+        always: scores at which a level begins, fewer than 200.
+        tpr: the true positive rate at which a false positive rate is read.
+    """
+    wanted = np.unique(always.astype(np.float32))
+    room = LEVELS - 1 - wanted.size
+    points = counts.points()
+    for cells in (room, room // 2):  # most often as many bins as cells come of it, at most twice as many
+        chosen = choose_bins(points, counts.positive, counts.negative, tpr, cells)
+        if chosen.edges.size <= room:
+            break
+    return ScoreLevels(np.unique(np.concatenate([wanted, scores_of(chosen.edges)])))
+
+
+@compiled(nogil=True)
+def _file(
+    bits: NDArray[np.uint32],
+    labels: NDArray[np.uint8],
+    edges: NDArray[np.uint32],
+    first: NDArray[np.int64],
+    found: NDArray[np.uint8],
+    counts: NDArray[np.int64],
+) -> None:
+    for i in range(bits.size):
+        level = edges.size - bin_of(bits[i], edges, first)
+        found[i] = level
+        if labels[i] <= 1:
+            counts[labels[i], level] += 1

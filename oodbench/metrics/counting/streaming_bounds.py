@@ -1,0 +1,155 @@
+"""Metrics without a spool: a state of fixed small memory, and for each metric an interval that holds the exact value.
+
+Scores are counted by the first bits of their order-preserving keys. Inside such a bucket their order is unknown; every
+order is allowed for. With T and F anomalous and in-distribution pixels in the buckets above, p and n in the bucket:
+
+    AP      highest: all p lie together above all n:    p (T + p) / (T + p + F)
+            lowest:  all n lie above, the p one by one: sum over i = 1..p of (T + i) / (T + i + F + n)
+    FPR@t   in the bucket in which the true positive rate is reached: from F / N to (F + n) / N
+    AUROC   the p n pairs inside a bucket: all ranked right, or all wrong
+
+The sum is bounded from below without a loop: f(x) = x / (x + A) is concave, so each f(T + i) is at least its mean over
+an interval of length one around T + i, and the sum at least
+
+    integral of f from T + 1/2 to T + p + 1/2  =  p - A log(1 + p / (T + A + 1/2)),  A = F + n
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oodbench.contracts import Protocol
+from oodbench.errors import UsageError
+from oodbench.metrics.counting import kernels
+from oodbench.metrics.counting.counts import check_nan, flatten_scores
+from oodbench.metrics.pixels import check_in_passes, fpr_name, undefined_reasons
+from oodbench.types import ANOMALY, IN_DISTRIBUTION, AnomalyLabels, ScoreMap
+
+# More than all rounding in sums whose terms add up to one can come to.
+_ROUNDING = 1e-12
+_FEWEST, _MOST = 12, 24
+
+
+@dataclass(frozen=True)
+class PixelBrackets:
+    """Where the metrics lie, as fractions; NaN at both ends where undefined, with the reason in `undefined`.
+
+    Attributes:
+        low: AP, FPR95 and AUROC are no lower (FPR's number follows the protocol's true positive rate).
+        high: and no higher.
+        undefined: metric -> reason.
+    """
+
+    low: Mapping[str, float]
+    high: Mapping[str, float]
+    undefined: Mapping[str, str]
+
+
+class BucketCounts:
+    """Counts of labelled scores by the first bits of their keys. States add up in any order to the same brackets.
+
+    Args:
+        bits: how many, 12 to 24. The state takes 16 bytes times two to their power and never more: 1 MiB for 16, 8 for
+            19, 64 for 22; each bit halves the brackets, until a bucket holds one score alone.
+    """
+
+    def __init__(self, bits: int = 16) -> None:
+        if not _FEWEST <= bits <= _MOST:
+            raise UsageError(f"{bits} bits for the buckets; expected {_FEWEST} to {_MOST}")
+        self.bits = bits
+        self.counts = np.zeros((2, 1 << bits), np.int64)
+
+    def update(self, score: ScoreMap, labels: AnomalyLabels) -> None:
+        """Take in one frame: score float32 [H, W], higher = more anomalous, and labels of the same shape.
+
+        Raises:
+            ScoreError: another shape or type than the labels', or NaN in a pixel that counts; the state is of no use
+                after that.
+        """
+        bits, flat = flatten_scores(score, labels)
+        void, broken = kernels.count_buckets(bits, flat, self.counts, 32 - self.bits)
+        check_nan(broken, flat.size - void)
+
+    def merge(self, others: Iterable[BucketCounts]) -> None:
+        """Add what others have counted.
+
+        Raises:
+            UsageError: one has another number of bits.
+        """
+        for other in others:
+            if other.bits != self.bits:
+                raise UsageError(f"buckets of {other.bits} bits can't be added to buckets of {self.bits} bits")
+            self.counts += other.counts
+
+
+def pixel_brackets(counts: BucketCounts, protocol: Protocol) -> PixelBrackets:
+    """Intervals that hold the exact metrics of everything counted as one pool, rounded outward.
+
+    Raises:
+        UsageError: the protocol is another than one pool of all scores, read at the first threshold.
+    """
+    check_in_passes(protocol)
+    used = np.flatnonzero(counts.counts.any(axis=0))[::-1]
+    inside_true, inside_false = counts.counts[ANOMALY, used], counts.counts[IN_DISTRIBUTION, used]
+    true, false = np.cumsum(inside_true), np.cumsum(inside_false)
+    positive, negative = int(inside_true.sum()), int(inside_false.sum())
+    undefined = undefined_reasons(positive, negative, protocol)
+    brackets = {
+        "AP": _average_precision(inside_true, true, inside_false, false, positive),
+        fpr_name(protocol): _fpr(true, inside_false, false, positive, negative, protocol.tpr),
+        "AUROC": _auroc(inside_true, inside_false, false, positive, negative),
+    }
+    low = {name: max(bracket[0] - _ROUNDING, 0.0) for name, bracket in brackets.items()}
+    high = {name: min(bracket[1] + _ROUNDING, 1.0) for name, bracket in brackets.items()}
+    nothing = dict.fromkeys(undefined, math.nan)
+    return PixelBrackets(low | nothing, high | nothing, undefined)
+
+
+def _average_precision(
+    inside_true: NDArray[np.int64],
+    true: NDArray[np.int64],
+    inside_false: NDArray[np.int64],
+    false: NDArray[np.int64],
+    positive: int,
+) -> tuple[float, float]:
+    some = inside_true > 0
+    p, t = inside_true[some], true[some] - inside_true[some]
+    above, below = false[some] - inside_false[some], false[some]
+    high = p * ((t + p) / (t + p + above))
+    low = p - below * np.log1p(p / (t + below + 0.5))
+    share = max(positive, 1)
+    return math.fsum(low) / share, math.fsum(high) / share
+
+
+def _fpr(
+    true: NDArray[np.int64],
+    inside_false: NDArray[np.int64],
+    false: NDArray[np.int64],
+    positive: int,
+    negative: int,
+    tpr: float,
+) -> tuple[float, float]:
+    if not positive or not negative:
+        return math.nan, math.nan
+    at = int(np.argmax(true / positive >= tpr))
+    return float((false[at] - inside_false[at]) / negative), float(false[at] / negative)
+
+
+def _auroc(
+    inside_true: NDArray[np.int64],
+    inside_false: NDArray[np.int64],
+    false: NDArray[np.int64],
+    positive: int,
+    negative: int,
+) -> tuple[float, float]:
+    pairs = positive * negative
+    if not pairs:
+        return math.nan, math.nan
+    wrong = int(np.sum(inside_true * (false - inside_false)))
+    unknown = int(np.sum(inside_true * inside_false))
+    return (pairs - wrong - unknown) / pairs, (pairs - wrong) / pairs

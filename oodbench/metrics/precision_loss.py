@@ -1,0 +1,46 @@
+"""What becomes of the exact metrics where scores are written in another form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from oodbench.metrics.evaluation import make_evaluation
+from oodbench.metrics.protocols import POOLED
+from oodbench.types import AnomalyLabels, ScoreMap
+
+
+@dataclass(frozen=True)
+class MetricChange:
+    """AP and FPR95 of the same frames before and after, as fractions; NaN where undefined.
+
+    Attributes:
+        frames: how many.
+        before, after: (AP, FPR95), exact, all pixels in one pool.
+    """
+
+    frames: int
+    before: tuple[float, float]
+    after: tuple[float, float]
+
+    @property
+    def largest(self) -> float:
+        """The larger of the two changes, without its sign; 0 where nothing is defined."""
+        differences = [abs(a - b) for a, b in zip(self.before, self.after, strict=True)]
+        return max((value for value in differences if value == value), default=0.0)
+
+
+def measure_change(frames: Iterable[tuple[ScoreMap, ScoreMap, AnomalyLabels]]) -> MetricChange:
+    """Measure it.
+
+    Args:
+        frames: scores before, scores after, labels; float32 [H, W] each.
+    """
+    before, after = make_evaluation(POOLED), make_evaluation(POOLED)
+    count = 0
+    for score, other, labels in frames:
+        before.update(score, labels)
+        after.update(other, labels)
+        count += 1
+    old, new = ((found.values["AP"], found.values["FPR95"]) for found in (before.metrics(), after.metrics()))
+    return MetricChange(count, old, new)

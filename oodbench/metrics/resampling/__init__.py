@@ -1,0 +1,1 @@
+"""Uncertainty of metrics by resampling frames."""

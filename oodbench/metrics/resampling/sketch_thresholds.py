@@ -1,0 +1,132 @@
+"""Thresholds for a sketch: few scores that stand for all, chosen where the pooled curve moves.
+
+Only distinct anomalous scores are thresholds that matter (metrics.counting.curve_points). Coming down through them,
+recall, the false positive rate and the logarithm of the false positives advance; a bin ends where their sum has gone a
+cell further. So no bin holds much of either kind, and precision, which falls fastest at the top, falls little within
+one. A score that alone goes over a whole cell, as that of a method that saturates, has a bin of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from oodbench.compiled import compiled
+from oodbench.metrics.counting import kernels
+from oodbench.metrics.counting.counts import flatten_scores
+from oodbench.metrics.counting.curve_points import CurvePoints
+from oodbench.metrics.counting.ordered_keys import scores_of
+from oodbench.types import AnomalyLabels, ScoreMap
+
+CELLS = 1024
+"""Of the sum. There are about as many bins, at most twice as many."""
+
+
+@dataclass(frozen=True)
+class SketchBins:
+    """K bins of scores, from the highest down; the last is everything below the lowest anomalous score.
+
+    Attributes:
+        edges: uint32 [K - 1], descending: the key of the lowest score in each bin but the last.
+        single: bool [K], the anomalous pixels of the bin have one score, its lowest.
+        passed: float64 [K], the mean share of the bin's in-distribution pixels that score at least what an anomalous
+            pixel of the bin does.
+        wrong: float64 [K], the same, those that score just as much counted half.
+        threshold: the score at which the protocol reads the false positive rate; NaN without anomalous pixels.
+    """
+
+    edges: NDArray[np.uint32]
+    single: NDArray[np.bool_]
+    passed: NDArray[np.float64]
+    wrong: NDArray[np.float64]
+    threshold: float
+
+    @cached_property
+    def ascending(self) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+        """For `bin_of`: the edges upward, and how many of them lie below each bucket of keys."""
+        edges = self.edges[::-1].copy()
+        first = np.searchsorted(edges >> np.uint32(16), np.arange(kernels.BUCKETS + 1))
+        return edges, first.astype(np.int64)
+
+    def count(self, score: ScoreMap, labels: AnomalyLabels) -> NDArray[np.int64]:
+        """One frame: int64 [2, K], its in-distribution and its anomalous pixels in each bin."""
+        counts = np.zeros((2, self.single.size), np.int64)
+        _count(*flatten_scores(score, labels), *self.ascending, counts)
+        return counts
+
+
+def choose_bins(points: CurvePoints, positive: int, negative: int, tpr: float, cells: int = CELLS) -> SketchBins:
+    """Bins for all pixels that were counted.
+
+    Args:
+        points: of the pool.
+        positive: P, all anomalous pixels.
+        negative: N, all in-distribution pixels.
+        tpr: the true positive rate at which the false positive rate is read.
+        cells: into which recall, false positive rate and its logarithm together are divided.
+    """
+    if not positive:
+        one = np.ones(1)
+        return SketchBins(np.empty(0, np.uint32), one.astype(bool), one, one, float("nan"))
+    true, false = np.cumsum(points.tied), points.above + points.equal
+    advance = true / positive + false / max(negative, 1) + np.log1p(false) / np.log1p(max(negative, 1))
+    cell = (advance * cells / 3).astype(np.int64)
+    step = np.diff(cell, prepend=0)
+    starts = step > 0
+    starts[1:] |= step[:-1] > 1  # the one before went over a whole cell: it ends there
+    starts[0] = True
+    first = np.flatnonzero(starts)
+    last = np.append(first[1:], points.key.size) - 1
+    before = np.append(0, false[last[:-1]])
+    inside = (false[last] - before) * np.add.reduceat(points.tied, first)
+    passed, wrong = (
+        np.divide(
+            np.add.reduceat(points.tied * level.astype(np.float64), first)
+            - before * np.add.reduceat(points.tied, first),
+            inside,
+            out=np.full(first.size, 0.5),
+            where=inside > 0,
+        )
+        for level in (false, points.above + points.equal / 2)
+    )
+    reached = int(np.argmax(true / positive >= tpr))
+    return SketchBins(
+        points.key[last],
+        np.append(first == last, True),
+        np.append(passed, 1.0),
+        np.append(wrong, 1.0),
+        float(scores_of(points.key[reached : reached + 1])[0]),
+    )
+
+
+@numba.njit(inline="always")
+def bin_of(bits: Any, edges: NDArray[np.uint32], first: NDArray[np.int64]) -> Any:
+    """The bin of a score by its bits. Of the edges, those of its bucket are searched, most often none."""
+    key = kernels.key_of(bits)
+    bucket = key >> np.uint32(16)
+    low, high = first[bucket], first[bucket + 1]
+    while low < high:
+        middle = (low + high) >> 1
+        if edges[middle] <= key:
+            low = middle + 1
+        else:
+            high = middle
+    return edges.size - low
+
+
+@compiled()
+def _count(
+    bits: NDArray[np.uint32],
+    labels: NDArray[np.uint8],
+    edges: NDArray[np.uint32],
+    first: NDArray[np.int64],
+    counts: NDArray[np.int64],
+) -> None:
+    for i in range(bits.size):
+        if labels[i] <= 1:
+            counts[labels[i], bin_of(bits[i], edges, first)] += 1

@@ -1,0 +1,191 @@
+"""What is kept of each frame so that the metrics of any weighting of the frames can be had without its pixels.
+
+A `PixelSketch` has each frame's pixels counted in the bins of the pool. The counts at the bins' edges are exact, for
+every weighting; inside a bin anomalous and in-distribution pixels are taken to be mixed as they are in the pool. On
+frames as they are and on resampled ones that leaves at most .0005 of AP, .001 of FPR95 and .0001 of AUROC, which its
+test holds on sets of some thousand anomalous pixels. Where no more than a hundred anomalous scores are distinct, AP and
+FPR95 are exact. A `FrameValues` has each frame's own metrics, for protocols that average them: exact.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oodbench.metrics.resampling.sketch_thresholds import SketchBins
+from oodbench.types import ANOMALY, IN_DISTRIBUTION
+
+SKETCH_VERSION = 1
+
+# Resamples at a time: their counts, half a megabyte, stay in the processor's cache.
+_AT_ONCE = 32
+
+
+class Sketch(ABC):
+    """Of n units: frames, or groups of them.
+
+    Attributes:
+        names: of the metrics, in their order.
+    """
+
+    names: tuple[str, ...]
+
+    @property
+    @abstractmethod
+    def units(self) -> int:
+        """n."""
+
+    @abstractmethod
+    def grouped(self, groups: Sequence[str]) -> Sketch:
+        """With the frames of each group put together. `groups`: the group of each frame."""
+
+    @abstractmethod
+    def _metrics(self, weights: NDArray[np.float64]) -> NDArray[np.float64]: ...
+
+    @abstractmethod
+    def arrays(self) -> dict[str, NDArray[np.generic]]:
+        """As arrays, for files; `sketch_from` brings it back."""
+
+    def metrics(self, weights: NDArray[np.generic] | None = None) -> NDArray[np.float64]:
+        """The metrics under weightings of the units.
+
+        Args:
+            weights: [B, n], how often each unit is in each of B samples; None: one sample, every unit once.
+
+        Returns:
+            float64 [M, B], fractions in the order of `names`; NaN where undefined.
+        """
+        chosen = np.ones((1, self.units)) if weights is None else weights.astype(np.float64)
+        parts = [self._metrics(chosen[start : start + _AT_ONCE]) for start in range(0, len(chosen), _AT_ONCE)]
+        return np.concatenate(parts, axis=1)
+
+
+@dataclass(frozen=True)
+class PixelSketch(Sketch):
+    """All pixels in one pool.
+
+    Attributes:
+        names: AP, the false positive rate, AUROC.
+        bins: K bins.
+        counts: int64 [n, 2, K], in-distribution and anomalous pixels of each unit.
+        tpr: the true positive rate at which the false positive rate is read.
+    """
+
+    names: tuple[str, ...]
+    bins: SketchBins
+    counts: NDArray[np.int64]
+    tpr: float
+
+    @property
+    def units(self) -> int:
+        """n."""
+        return len(self.counts)
+
+    def grouped(self, groups: Sequence[str]) -> PixelSketch:
+        """As `Sketch`."""
+        return replace(self, counts=_summed(self.counts, groups))
+
+    def _metrics(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        # Counts are whole numbers far below 2^53: the product is exact.
+        flat = self.counts.reshape(self.units, -1).astype(np.float64)
+        counts = (weights @ flat).reshape(len(weights), 2, -1)  # [B, 2, K]
+        here, normal = counts[:, ANOMALY], counts[:, IN_DISTRIBUTION]  # [B, K]
+        true, false = here.cumsum(axis=1), normal.cumsum(axis=1)
+        positive, negative = true[:, -1], false[:, -1]  # [B]
+        before = false - normal
+        # Where a bin's anomalous pixels stand, on average: at its end, or half way through.
+        rank = true - np.where(self.bins.single, 0.0, np.maximum(here - 1, 0) / 2)
+        passed = before + self.bins.passed * normal
+        share = np.divide(rank, rank + passed, out=np.zeros_like(rank), where=rank > 0)
+        precision = np.einsum("bk,bk->b", here, share)
+        wrong = np.einsum("bk,bk->b", here, before + self.bins.wrong * normal)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            at = np.argmax(true / positive[:, None] >= self.tpr, axis=1)[:, None]
+            inside, start = (np.take_along_axis(values, at, 1)[:, 0] for values in (here, true - here))
+            # Whole pixels are needed; the last one of the bin stands at its end.
+            needed = np.ceil(self.tpr * positive - start - 1e-6)
+            gone = np.where(self.bins.single[at[:, 0]], 1.0, (needed / inside).clip(0, 1))
+            reached = np.take_along_axis(before, at, 1)[:, 0] + gone * np.take_along_axis(normal, at, 1)[:, 0]
+            return np.stack([
+                precision / positive,
+                np.where(positive > 0, reached / negative, np.nan),
+                1 - wrong / (positive * negative),
+            ])  # fmt: skip
+
+    def arrays(self) -> dict[str, NDArray[np.generic]]:
+        """As `Sketch`."""
+        return {
+            "version": np.array(SKETCH_VERSION),
+            "names": np.array(self.names),
+            "edges": self.bins.edges,
+            "single": self.bins.single,
+            "passed": self.bins.passed,
+            "wrong": self.bins.wrong,
+            "threshold": np.array(self.bins.threshold),
+            "counts": self.counts.astype(np.uint32),  # of one frame
+            "tpr": np.array(self.tpr),
+        }
+
+
+@dataclass(frozen=True)
+class FrameValues(Sketch):
+    """The mean over the frames' own metrics.
+
+    Attributes:
+        names: of the metrics.
+        sums: float64 [n, M], the sum over a unit's frames of the metrics that are defined.
+        defined: int64 [n, M], in how many of its frames they are.
+    """
+
+    names: tuple[str, ...]
+    sums: NDArray[np.float64]
+    defined: NDArray[np.int64]
+
+    @property
+    def units(self) -> int:
+        """n."""
+        return len(self.sums)
+
+    def grouped(self, groups: Sequence[str]) -> FrameValues:
+        """As `Sketch`."""
+        return replace(self, sums=_summed(self.sums, groups), defined=_summed(self.defined, groups))
+
+    def _metrics(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        with np.errstate(invalid="ignore"):
+            means: NDArray[np.float64] = ((weights @ self.sums) / (weights @ self.defined)).T
+        return means
+
+    def arrays(self) -> dict[str, NDArray[np.generic]]:
+        """As `Sketch`."""
+        return {
+            "version": np.array(SKETCH_VERSION),
+            "names": np.array(self.names),
+            "sums": self.sums,
+            "defined": self.defined,
+        }
+
+
+def sketch_from(arrays: Mapping[str, NDArray[np.generic]]) -> Sketch | None:
+    """The sketch that these arrays came from; None where another version wrote them."""
+    if int(arrays["version"]) != SKETCH_VERSION:
+        return None
+    content: dict[str, NDArray[Any]] = {name: np.asarray(values) for name, values in arrays.items()}
+    names = tuple(str(name) for name in content["names"])
+    if "sums" in content:
+        return FrameValues(names, content["sums"], content["defined"])
+    edges, single, passed, wrong = (content[name] for name in ("edges", "single", "passed", "wrong"))
+    bins = SketchBins(edges, single, passed, wrong, float(content["threshold"]))
+    return PixelSketch(names, bins, content["counts"].astype(np.int64), float(content["tpr"]))
+
+
+def _summed(values: NDArray[Any], groups: Sequence[str]) -> NDArray[Any]:
+    """[frames, ...] -> [groups, ...], in the order in which groups first occur."""
+    order = {group: index for index, group in enumerate(dict.fromkeys(groups))}
+    total: NDArray[Any] = np.zeros((len(order), *values.shape[1:]), values.dtype)
+    np.add.at(total, [order[group] for group in groups], values)
+    return total

@@ -1,0 +1,1 @@
+"""Decides what a run will do before anything is computed."""

@@ -1,0 +1,155 @@
+"""What the plan has to know of each frame before anything is computed, and a cache of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+from pydantic import BaseModel, ConfigDict
+
+from oodbench.data import check_frame
+from oodbench.errors import DataError
+from oodbench.files import digest_bytes, digest_file
+from oodbench.progress import Progress
+from oodbench.types import ANOMALY, IN_DISTRIBUTION, VOID, Frame
+
+# Raised when what `_inspect` computes or checks changes, so that older entries of the cache are not used.
+_VERSION = "2"
+
+
+class FrameRecord(BaseModel):
+    """One frame of a plan.
+
+    Attributes:
+        key: names its stored maps: the digest of the image and of the size to which scores are brought.
+        digest: of the image and of the labels.
+        pixels: how many are in-distribution, anomalous and void (for semantic labels: labelled, 0, void).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    group: str
+    key: str
+    digest: str
+    height: int
+    width: int
+    pixels: tuple[int, int, int]
+
+
+def index_frames(frames: Sequence[Frame], name: str, progress: Progress, *, cached: bool = True) -> list[FrameRecord]:
+    """Check that images are whole, have the size of their labels, and label values are declared; digest both.
+
+    Args:
+        frames: of one data set.
+        name: of the data set.
+        progress: what to tell.
+        cached: what is known of files of the same path, size and time is taken as it is; False: all are read.
+
+    Raises:
+        DataError: for the first frame that is not in order; says how many others are not.
+    """
+    twice = [identity for identity, count in Counter(frame.id for frame in frames).items() if count > 1]
+    if twice:
+        raise DataError(f"{name}: two frames are called {twice[0]}", "Frame ids must be unique within a data set.")
+    if not frames:
+        raise DataError(f"{name}: its folder holds no frames", "Unpack the data set again.")
+    cache = _Cache()
+    records: list[FrameRecord] = []
+    problems: list[DataError] = []
+    workers = ThreadPoolExecutor(os.cpu_count() or 1)
+    with workers, progress.track(f"check {name}", len(frames), "frames") as advance:
+        keys = [_cache_key(frame, name) for frame in frames]
+        known = cache.get(keys) if cached else {}
+        pending = [
+            known.get(key) or workers.submit(_index_frame, frame) for frame, key in zip(frames, keys, strict=True)
+        ]
+        fresh = {}
+        for frame, key, item in zip(frames, keys, pending, strict=True):
+            try:
+                record = item if isinstance(item, FrameRecord) else item.result()
+            except DataError as error:
+                problems.append(error)
+                continue
+            records.append(record)
+            if key not in known and frame.image_file is not None:
+                fresh[key] = record
+            advance(1)
+    cache.put(fresh)
+    if problems:
+        more = f" ({len(problems) - 1} more frames of {name} are not in order)" if len(problems) > 1 else ""
+        raise DataError(problems[0].problem + more, problems[0].remedy)
+    return records
+
+
+def _index_frame(frame: Frame) -> FrameRecord:
+    size, labels = check_frame(frame)
+    if labels is None:
+        pixels = (0, 0, 0)
+        parts = ["none"]
+    else:
+        counts = np.bincount(labels.ravel(), minlength=256)
+        void = int(counts[VOID])
+        if frame.read_anomaly_labels is not None:
+            kind, pixels = "anomaly", (int(counts[IN_DISTRIBUTION]), int(counts[ANOMALY]), void)
+        else:
+            kind, pixels = "semantic", (labels.size - void, 0, void)
+        parts = [kind, digest_bytes(labels.tobytes())]
+    # A drawn frame is known by its world and its labels: pixels may differ by a grey level between machines.
+    drawn = json.dumps([frame.identity, frame.id, parts]).encode()
+    known_by_file = frame.image_file if not frame.drawn else None
+    image = digest_file(known_by_file) if known_by_file else digest_bytes(drawn)
+    return FrameRecord(
+        id=frame.id,
+        group=frame.group,
+        key=digest_bytes(f"{image} {size}".encode())[:20],
+        digest=digest_bytes(json.dumps([image, *parts]).encode()),
+        height=size[0],
+        width=size[1],
+        pixels=pixels,
+    )
+
+
+def _cache_key(frame: Frame, name: str) -> str:
+    """Changes whenever a file may have changed: by path, size and time."""
+    files = [file.stat() if file and file.is_file() else None for file in (frame.image_file, frame.label_file)]
+    stamps = [[stat.st_size, stat.st_mtime_ns] if stat else None for stat in files]
+    paths = [str(frame.image_file), str(frame.label_file)]
+    return json.dumps([_VERSION, name, frame.id, frame.group, frame.identity, paths, stamps])
+
+
+class _Cache:
+    """FrameRecords by cache key, in the user's cache folder; without one, nothing is kept."""
+
+    def __init__(self) -> None:
+        folder = Path(os.environ.get("OODBENCH_CACHE") or platformdirs.user_cache_path("oodbench"))
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._database = sqlite3.connect(folder / "frames.sqlite", timeout=30)
+            self._database.execute("create table if not exists frames (key text primary key, record text)")
+        except (OSError, sqlite3.Error):
+            self._database = sqlite3.connect(":memory:")
+            self._database.execute("create table frames (key text primary key, record text)")
+
+    def get(self, keys: Sequence[str]) -> dict[str, FrameRecord]:
+        found = {}
+        for key in keys:
+            row = self._database.execute("select record from frames where key = ?", (key,)).fetchone()
+            if row is not None:
+                found[key] = FrameRecord.model_validate_json(row[0])
+        return found
+
+    def put(self, records: dict[str, FrameRecord]) -> None:
+        try:
+            with self._database:
+                rows = [(key, record.model_dump_json()) for key, record in records.items()]
+                self._database.executemany("insert or replace into frames values (?, ?)", rows)
+        except sqlite3.Error:
+            return  # a cache that can't be written costs time, nothing else

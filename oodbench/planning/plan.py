@@ -1,0 +1,235 @@
+"""The first stage: everything is looked up, checked and decided before anything is computed."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from oodbench.contracts import ComponentSizes, Method, Needs, PixelMethod, Scoring, Segmenter
+from oodbench.errors import DataNotFoundError, UsageError
+from oodbench.files import digest_bytes
+from oodbench.metrics import POOLED
+from oodbench.numerics import NUMERICS_VERSION
+from oodbench.planning.frame_index import index_frames
+from oodbench.planning.records import (
+    PHOTOGRAPHS,
+    FrameSetRecord,
+    PlanRecord,
+    RootsRecord,
+    ScorerRecord,
+    SegmenterRecord,
+    SkippedPair,
+)
+from oodbench.planning.request import Request, data_roots
+from oodbench.planning.resolve import (
+    find_benchmarks,
+    find_in_distribution,
+    find_methods,
+    find_synthetic_world,
+    model_sources,
+    open_networks,
+    shared_class_set,
+    take_evenly,
+    take_first,
+    validate_named_roots,
+)
+from oodbench.progress import Progress
+from oodbench.registry import Registry, method_label
+from oodbench.types import Frame, FrameSet
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The record that is kept, and the live objects that it describes.
+
+    Attributes:
+        record: what is kept.
+        networks: name -> network.
+        scorers: key of a scorer -> its method.
+        frames: digest of a frame -> the frame.
+    """
+
+    record: PlanRecord
+    networks: Mapping[str, Segmenter]
+    scorers: Mapping[str, Method]
+    frames: Mapping[str, Frame]
+
+    def map_bytes(self) -> int:
+        """What the score maps and predicted classes take on disk."""
+        frames = {frame.key: frame for part in self.record.benchmarks for frame in part.frames}.values()
+        pixels = sum(frame.height * frame.width for frame in frames)
+        return pixels * (4 * len(self.record.scorers) + len(self.networks))
+
+    def seconds_a_pass(self) -> dict[str, float]:
+        """network -> the time of one warm forward pass, measured on its first frame."""
+        record = self.record.benchmarks[0].frames[0]
+        image = self.frames[record.digest].read_image()
+        seconds = {}
+        for name, network in self.networks.items():
+            batch = [network.prepare(image)]
+            needs = combine_needs(network, [self.scorers[s.key] for s in self.record.scorers if s.network == name])
+            network.forward(batch, needs)
+            start = time.perf_counter()
+            network.forward(batch, needs)
+            seconds[name] = time.perf_counter() - start
+        return seconds
+
+
+def make_plan(request: Request, registry: Registry, progress: Progress, photographs: FrameSet | None = None) -> Plan:
+    """Decide what runs; on the benchmarks that the request names, or on photographs.
+
+    Raises:
+        OodbenchError: a name, a parameter, a network or a data set is not what it should be.
+    """
+    scoring = Scoring(request.upsample, request.resize)
+    methods = find_methods(request, registry)
+    data, id_data = data_roots(request.data, request.id_data)
+    validate_named_roots(data, id_data, registry)
+    networks = open_networks(request, registry)
+    world = find_synthetic_world(networks, registry)
+    if photographs is None:
+        sets = find_benchmarks(request, registry, data, world)
+        cards = [registry.benchmark(name).card for name in sets]
+        titles = {card.name: card.title for card in cards}
+        sizes = {card.name: card.components for card in cards}
+    else:
+        sets, titles, sizes = {PHOTOGRAPHS: photographs}, {PHOTOGRAPHS: "Photographs"}, {}
+    classes = shared_class_set(networks)
+    fit_frames = calibrate_frames = None
+    try:
+        fit_frames, calibrate_frames = find_in_distribution(
+            registry, id_data, classes, "" if request.id_data else world
+        )
+    except DataNotFoundError:
+        fitting = any(method.needs().fit for method in methods.values())
+        if request.id_data or (request.methods and fitting):
+            raise
+    if fit_frames and not fit_frames.found.frames:
+        fit_frames = None
+
+    frames: dict[str, Frame] = {}
+    limit = request.limit
+
+    def checked(
+        name: str, title: str, split: str, found: FrameSet, chosen: FrameSet, components: ComponentSizes | None = None
+    ) -> FrameSetRecord:
+        records = index_frames(chosen.frames, name, progress)
+        frames.update({record.digest: frame for record, frame in zip(records, chosen.frames, strict=True)})
+        return FrameSetRecord.of(name, title, split, found, records, components)
+
+    benchmarks = tuple(
+        checked(name, titles[name], "", found, take_first(found, limit), sizes.get(name))
+        for name, found in sets.items()
+    )
+    fit, calibrate = (
+        checked(*part, take_evenly(part.found, request.id_limit)) if part else None
+        for part in (fit_frames, calibrate_frames)
+    )
+
+    scorers: dict[str, Method] = {}
+    scorer_records: list[ScorerRecord] = []
+    skipped: list[SkippedPair] = []
+    for network in networks.values():
+        for spec, method in methods.items():
+            reason = network.capabilities.lacks(method.needs())
+            if reason is None and method.needs().fit and fit is None:
+                reason = "it is fitted, and no in-distribution frames were given to fit on (--id-data)"
+            if reason is not None:
+                skipped.append(SkippedPair(network=network.name, method=method_label(method), reason=reason))
+                continue
+            source = registry.source_digest("methods", method.card.name)
+            scorer = _make_scorer_record(network, spec, method, source, scoring, request, fit)
+            scorers[scorer.key] = registry.method(spec)
+            scorer_records.append(scorer)
+    _check_pairs(bool(request.methods), scorer_records, skipped)
+
+    record = PlanRecord(
+        networks=tuple(
+            SegmenterRecord(
+                name=n.name,
+                source=source.recorded(),
+                card=source.card,
+                checkpoint=source.checkpoint,
+                digest=n.digest,
+                device=n.device,
+                expected_miou=n.expected.miou,
+                expected_mean_confidence=n.expected.mean_confidence,
+            )
+            for source, n in zip(model_sources(request), networks.values(), strict=True)
+        ),
+        scorers=tuple(scorer_records),
+        skipped=tuple(skipped),
+        benchmarks=benchmarks,
+        fit=fit,
+        calibrate=calibrate,
+        scoring=scoring.record(),
+        protocol=POOLED.name,
+        seed=request.seed,
+        batch_size=request.batch_size,
+        limit=limit,
+        data=RootsRecord.of(data),
+        id_data=RootsRecord.of(id_data),
+        plugins=tuple(Path(path).absolute() for path in request.plugins),
+        classes=classes.name,
+    )
+    return Plan(record, networks, scorers, frames)
+
+
+def default_folder(record: PlanRecord) -> Path:
+    """Where the run goes without --out: the same command goes on with the same run."""
+    benchmarks = "+".join(part.name for part in record.benchmarks[:2])
+    more = f"+{len(record.benchmarks) - 2}" if len(record.benchmarks) > 2 else ""
+    return Path("runs") / f"{benchmarks}{more}-{record.digest[:10]}"
+
+
+def combine_needs(network: Segmenter, methods: Iterable[Method]) -> Needs:
+    """What one forward pass has to give for these methods, and for the predicted classes that are kept."""
+    needs = Needs.union(method.needs() for method in methods)
+    return replace(needs, class_maps=network.capabilities.class_maps is not None)
+
+
+def _make_scorer_record(
+    network: Segmenter,
+    spec: str,
+    method: Method,
+    source: str | None,
+    scoring: Scoring,
+    request: Request,
+    fit: FrameSetRecord | None,
+) -> ScorerRecord:
+    fits = method.needs().fit
+    params = method.params.model_dump(mode="json")
+    depends_on = {
+        "network": [network.digest, network.device],
+        "method": [method.card.name, method.card.version, source, params],
+        "numerics": NUMERICS_VERSION,
+        "scoring": scoring.identity() if isinstance(method, PixelMethod) else scoring.resize,
+        "batch_size": request.batch_size,
+        "fit": [request.seed, fit.digest] if fits and fit else None,
+    }
+    digest = digest_bytes(json.dumps(depends_on, sort_keys=True).encode())
+    return ScorerRecord(
+        key=f"{method.card.name}-{digest[:12]}",
+        network=network.name,
+        spec=spec,
+        method=method.card.name,
+        params=params,
+        label=method_label(method),
+        version=method.card.version,
+        fits=fits,
+    )
+
+
+def _check_pairs(named: bool, scorers: Sequence[ScorerRecord], skipped: Sequence[SkippedPair]) -> None:
+    """A method that was named and fits no network is a mistake, not something to skip; so is a run of nothing."""
+    serving = {scorer.label for scorer in scorers}
+    for label in dict.fromkeys(pair.method for pair in skipped):
+        if label not in serving and (named or not scorers):
+            details = "; ".join(f"{pair.network}: {pair.reason}" for pair in skipped if pair.method == label)
+            raise UsageError(
+                f"{label} fits none of the networks ({details})",
+                "Declare in the model card what it reads, or choose other methods with --method.",
+            )

@@ -1,0 +1,135 @@
+"""What the user asks for, before anything is looked up; and where their data lies."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from oodbench.contracts import Roots
+from oodbench.errors import UsageError
+from oodbench.planning.shard import Shard
+from oodbench.types import Resize
+from oodbench.validation import explain
+
+Stage = Literal["plan", "fit", "calibrate", "score", "evaluate", "report"]
+STAGES: tuple[Stage, ...] = ("plan", "fit", "calibrate", "score", "evaluate", "report")
+
+KeepScores = Literal["all", "figures", "none"]
+"""What stays of the score maps after evaluation: all, those of the frames in the figures, none."""
+
+IfExists = Literal["same", "resume", "overwrite"]
+"""What to do in a folder that holds a run: go on if it is the same run (`same`), go on and keep what fits this one
+(`resume`), start anew (`overwrite`)."""
+
+
+class Request(BaseModel):
+    """The options of `oodbench run`; docs/run.md describes each."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    methods: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    model_cards: tuple[str, ...] = ()
+    checkpoints: tuple[str, ...] = ()
+    benchmarks: tuple[str, ...] = ()
+    data: tuple[str, ...] = ()
+    id_data: tuple[str, ...] = ()
+    id_limit: int | None = Field(None, ge=1)
+    upsample: Literal["logits", "score"] = "logits"
+    resize: Resize = "bilinear"
+    keep_scores: KeepScores = "all"
+    limit: int | Literal["all"] | None = None
+    batch_size: int = Field(1, ge=1)
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    seed: int = Field(0, ge=0, lt=2**32)
+    out: Path | None = None
+    policy: IfExists = "same"
+    until: Stage = "report"
+    shard: Shard | None = None
+    plugins: tuple[Path, ...] = ()
+
+    @field_validator("limit", mode="before")
+    @classmethod
+    def _number_or_all(cls, value: Any) -> Any:
+        if value in (None, "all") or (str(value).isdecimal() and int(value) >= 1):
+            return value
+        raise ValueError("expected a number of frames from 1 on, or 'all'")
+
+    @field_validator("shard", mode="before")
+    @classmethod
+    def _piece(cls, value: Any) -> Any:
+        return Shard.of(value) if isinstance(value, str) else value
+
+    @property
+    def last_stage(self) -> Stage:
+        """After which to stop: a piece has no rows of its own."""
+        return "score" if self.shard and self.until in ("evaluate", "report") else self.until
+
+    @staticmethod
+    def of(**options: Any) -> Request:
+        """A checked request.
+
+        Raises:
+            UsageError: an option is unknown, or has a value that it can't have.
+        """
+        try:
+            return Request(**options)
+        except ValidationError as error:
+            raise UsageError("; ".join(explain(error)), "docs/run.md describes each option.") from None
+
+
+_CONFIG = 'Expected: data = ["DIR", "NAME=DIR"] and id_data = [...], both lists of texts.'
+
+
+class _Config(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    data: list[str] = []
+    id_data: list[str] = []
+
+
+def config_file() -> Path:
+    """The user's config file; it may be absent."""
+    return platformdirs.user_config_path("oodbench") / "config.toml"
+
+
+def data_roots(data: Sequence[str], id_data: Sequence[str]) -> tuple[Roots, Roots]:
+    """Where benchmarks and in-distribution datasets may lie.
+
+    From the options; where there are none from OODBENCH_DATA (folders or NAME=DIR, parted as in PATH); where that is
+    unset from the config file. Datasets are looked for in `id_data`, and in `data` where that is empty.
+    """
+    config = _Config()
+    file = config_file()
+    if file.is_file():
+        try:
+            config = _Config.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
+        except ValidationError as error:
+            raise UsageError(f"{file}: {'; '.join(explain(error))}", _CONFIG) from None
+        except (OSError, ValueError) as error:
+            raise UsageError(f"{file}: not a readable TOML file ({error})", _CONFIG) from None
+    environment = [part for part in os.environ.get("OODBENCH_DATA", "").split(os.pathsep) if part]
+    chosen = list(data) or environment or config.data
+    benchmarks, own = _parse_roots(chosen), list(id_data) or config.id_data
+    return benchmarks, _parse_roots(own) if own else benchmarks
+
+
+def _parse_roots(specs: Sequence[str]) -> Roots:
+    anywhere: list[Path] = []
+    named: dict[str, tuple[Path, ...]] = {}
+    for spec in specs:
+        name, equals, folder = spec.partition("=")
+        # A path may hold '=' itself; a data set's name never holds a separator.
+        if equals and os.sep not in name and not Path(spec).exists():
+            if not folder:
+                raise UsageError(f"'{spec}' names no folder", f"Expected {name}=DIR.")
+            named[name] = (*named.get(name, ()), Path(folder).expanduser().absolute())
+        else:
+            anywhere.append(Path(spec).expanduser().absolute())
+    return Roots(tuple(anywhere), named)

@@ -1,0 +1,231 @@
+"""Finds what a plan names: methods, networks, benchmarks, in-distribution frames."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from oodbench.contracts import DatasetCard, Method, Roots, Segmenter
+from oodbench.errors import DataNotFoundError, UnknownNameError, UsageError
+from oodbench.planning.request import Request
+from oodbench.registry import Registry, method_label
+from oodbench.types import ClassSet, FrameSet
+
+# In-distribution frames to fit on and to calibrate on where neither the user nor the dataset says how many.
+_DEFAULT_FRAMES = 500
+# Where the options of a network begin in `--model FILE:key=value`.
+_OPTIONS = re.compile(r":\w+=")
+
+
+def find_methods(request: Request, registry: Registry) -> dict[str, Method]:
+    """spec -> method; where none is named the basic comparison, or all that there are for networks that are named."""
+    specs = list(dict.fromkeys(request.methods)) or registry.names("methods")
+    methods = {spec: registry.method(spec) for spec in specs}
+    if not request.methods and not request.models:
+        methods = {spec: method for spec, method in methods.items() if method.card.basic}
+    seen: dict[str, str] = {}
+    for spec, method in methods.items():
+        other = seen.setdefault(method_label(method), spec)
+        if other != spec:
+            raise UsageError(f"--method {spec} is the same as --method {other}", "Name it once.")
+    return methods
+
+
+class ModelSource(NamedTuple):
+    """What the user names of a network: `--model`, `--model-card`, `--checkpoint`; the latter two as absolute paths."""
+
+    source: str
+    card: str | None = None
+    checkpoint: str | None = None
+
+    def open(self, registry: Registry, device: Literal["auto", "cpu", "cuda"]) -> Segmenter:
+        """The network, by the adapter that takes it."""
+        adapter = registry.adapter(self.source)
+        card = Path(self.card) if self.card else None
+        if self.checkpoint is None:
+            return adapter.open(self.source, card, device)
+        return adapter.open_checkpoint(self.source, Path(self.checkpoint), card, device)
+
+    def recorded(self) -> str:
+        """`--model` for another folder to open: the path of a file is absolute, what follows it stays."""
+        path, options = self.source, ""
+        if not Path(path).exists() and (match := _OPTIONS.search(path)):
+            path, options = path[: match.start()], path[match.start() :]
+        return f"{Path(path).absolute()}{options}" if Path(path).exists() else self.source
+
+
+def model_sources(request: Request) -> list[ModelSource]:
+    """Of each network; the embedded ones where none is named."""
+    # Late: torch takes seconds, and whoever reads results does without.
+    from oodbench.segmenters.bundled import BUNDLED
+
+    sources = request.models or BUNDLED
+    cards = _match_files("--model-card", request.model_cards, request, "as FILE.toml for FILE.onnx")
+    checkpoints = _match_files("--checkpoint", request.checkpoints, request, "as CONFIG.safetensors for CONFIG.py")
+    nothing = [None] * len(sources)
+    return [ModelSource(*parts) for parts in zip(sources, cards or nothing, checkpoints or nothing, strict=True)]
+
+
+def _match_files(option: str, files: Sequence[str], request: Request, beside: str) -> list[str]:
+    """The files that an option names, as absolute paths: one for each network, or none."""
+    if files and len(files) != len(request.models):
+        raise UsageError(
+            f"{len(files)} {option} for {len(request.models)} --model; expected one for each, in the same order",
+            f"Or put each beside its network, {beside}.",
+        )
+    return [str(Path(file).absolute()) for file in files]
+
+
+def open_networks(request: Request, registry: Registry) -> dict[str, Segmenter]:
+    """name -> network; two of one name are an error."""
+    networks: dict[str, Segmenter] = {}
+    for source in model_sources(request):
+        network = source.open(registry, request.device)
+        if network.name in networks:
+            raise UsageError(
+                f"two networks are called '{network.name}'", "Give each a name of its own in its model card."
+            )
+        networks[network.name] = network
+    return networks
+
+
+def shared_class_set(networks: Mapping[str, Segmenter]) -> ClassSet:
+    """The class set that all the networks share; a run has one."""
+    sets = {network.classes.name: network.classes for network in networks.values()}
+    if len(sets) > 1:
+        raise UsageError(
+            f"the networks have different class sets: {', '.join(sets)}", "Run them one by one, with --out for each."
+        )
+    return next(iter(sets.values()))
+
+
+def validate_named_roots(data: Roots, id_data: Roots, registry: Registry) -> None:
+    """Refuse a NAME=DIR whose name is no data set's."""
+    datasets = registry.names("datasets")
+    known = [*registry.names("benchmarks"), *datasets]
+    for name in data.named:
+        if name not in known:
+            raise UnknownNameError("data set in NAME=DIR", name, known, "oodbench list benchmarks")
+    for name in id_data.named if id_data is not data else ():
+        if name not in datasets:
+            raise UnknownNameError("in-distribution dataset in NAME=DIR", name, datasets, "oodbench list datasets")
+
+
+def find_synthetic_world(networks: Mapping[str, Segmenter], registry: Registry) -> str:
+    """The drawn dataset on which all the networks were trained, or nothing."""
+    trained_on = {network.trained_on for network in networks.values()}
+    drawn = {registry.benchmark(name).card.dataset for name in registry.names("benchmarks")} - {""}
+    return trained_on.pop() if len(trained_on) == 1 and trained_on <= drawn else ""
+
+
+def find_benchmarks(request: Request, registry: Registry, data: Roots, world: str) -> dict[str, FrameSet]:
+    """name -> frames.
+
+    Where none is named: for networks of a drawn `world` its benchmarks; those on disk otherwise, and where the request
+    says where to look. Of those with variants the usual one, and the variants whose folders are named.
+    """
+    sets: dict[str, FrameSet] = {}
+    looked_for = []
+    on_disk = not world or bool(request.data)
+    for name in dict.fromkeys(request.benchmarks) or registry.names("benchmarks"):
+        benchmark = registry.benchmark(name)
+        wanted = benchmark.card.dataset == world if benchmark.card.dataset else on_disk
+        usual = not benchmark.card.variant_of or name in data.named
+        if not (request.benchmarks or (wanted and usual)):
+            continue
+        looked_for.append(name)
+        try:
+            sets[name] = benchmark.open(data)
+        except DataNotFoundError:
+            if request.benchmarks or name in data.named:
+                raise
+    if not sets:
+        where = ", ".join(map(str, data.anywhere)) or "no folder"
+        raise DataNotFoundError(
+            f"no benchmark was found in {where}; looked for {', '.join(looked_for)}",
+            "Give the folder of one: --data DIR, or OODBENCH_DATA=DIR. 'oodbench info benchmark NAME' says where to "
+            "get it.",
+        )
+    return sets
+
+
+class InDistributionFrames(NamedTuple):
+    """The frames of a dataset's split, and what to call them."""
+
+    name: str
+    title: str
+    split: str
+    found: FrameSet
+
+
+def find_in_distribution(
+    registry: Registry, roots: Roots, classes: ClassSet, world: str = ""
+) -> tuple[InDistributionFrames, InDistributionFrames]:
+    """The frames to fit on and those to calibrate on: by the dataset's own splits, else every fifth calibrates.
+
+    From the dataset on disk that has these classes, or from the drawn `world`.
+
+    Raises:
+        DataNotFoundError: no dataset with these classes was found.
+    """
+    card, splits = _find_dataset(registry, roots, classes, world)
+    if len(splits) > 1:
+        (fit_split, fit), (calibrate_split, calibrate) = list(splits.items())[:2]
+    else:
+        ((split, only),) = splits.items()
+        fit = replace(only, frames=tuple(frame for index, frame in enumerate(only.frames) if index % 5))
+        calibrate = replace(only, frames=only.frames[::5])
+        fit_split, calibrate_split = f"{split} (four of five)", f"{split} (every fifth)"
+    return (
+        InDistributionFrames(card.name, card.title, fit_split, fit),
+        InDistributionFrames(card.name, card.title, calibrate_split, calibrate),
+    )
+
+
+def _find_dataset(
+    registry: Registry, roots: Roots, classes: ClassSet, world: str
+) -> tuple[DatasetCard, Mapping[str, FrameSet]]:
+    """The one dataset with these classes that is found on disk, or the drawn one of the world, and its splits."""
+    found = []
+    missing = DataNotFoundError(f"no dataset has the classes {classes.name}", "See: oodbench list datasets")
+    for dataset in map(registry.dataset, registry.names("datasets")):
+        card = dataset.card
+        if not (card.name == world if world else not card.drawn):
+            continue
+        try:
+            if dataset.classes(roots) == classes:
+                found.append((card, dataset.open(roots)))
+        except DataNotFoundError as error:
+            if card.classes == classes:
+                missing = error
+    # Where the user named the folder of one of them, that is the choice.
+    found = [part for part in found if part[0].name in roots.named] or found
+    if not found:
+        raise missing
+    if len(found) > 1:
+        names = ", ".join(card.name for card, _ in found)
+        raise UsageError(
+            f"several datasets with the classes {classes.name} were found: {names}", "Use --id-data NAME=DIR."
+        )
+    return found[0]
+
+
+def take_first(found: FrameSet, limit: int | Literal["all"] | None) -> FrameSet:
+    """The first frames: as many as the limit says, as the set takes by itself where there is none."""
+    count = found.default if limit is None else None if limit == "all" else limit
+    return replace(found, frames=found.frames[:count])
+
+
+def take_evenly(found: FrameSet, limit: int | None) -> FrameSet:
+    """At most `limit` frames, evenly spaced; without one as many as the set takes by itself, or 500."""
+    count = len(found.frames)
+    limit = limit or found.default or _DEFAULT_FRAMES
+    if count <= limit:
+        return found
+    picked = np.linspace(0, count - 1, limit).round().astype(int)
+    return replace(found, frames=tuple(found.frames[index] for index in picked))

@@ -1,0 +1,213 @@
+"""Whether a run is what it says: digests of weights, frames, scores and rows, and the metrics computed once more."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from oodbench.contracts import Result
+from oodbench.errors import DataError, DataNotFoundError, NotStoredError, OodbenchError
+from oodbench.metrics import PROTOCOLS
+from oodbench.planning.frame_index import index_frames
+from oodbench.planning.records import FrameSetRecord, ScorerRecord, SegmenterRecord
+from oodbench.planning.resolve import ModelSource
+from oodbench.progress import Progress, Silent
+from oodbench.runs.run import Run, load
+from oodbench.stages.evaluate import measure
+from oodbench.types import Frame
+
+# Of a metric. Sums may come in another order on another machine, nothing else.
+_SAME = 1e-12
+
+_UNRECORDED = "fits, calibrations, predicted classes, intervals, strata, costs: no digests of them are recorded"
+
+
+@dataclass(frozen=True)
+class VerificationCheck:
+    """One thing that was looked at: it is right, wrong, or could not be checked, and why.
+
+    Attributes:
+        verdict: which of these.
+        what: what it is.
+        said: what was found.
+    """
+
+    verdict: Literal["right", "wrong", "not checked"]
+    what: str
+    said: str
+
+    def __str__(self) -> str:
+        return f"{self.verdict:<11}  {self.what}: {self.said}"
+
+
+def verify(run: Run | str | Path, progress: Progress | None = None) -> list[VerificationCheck]:
+    """`oodbench verify` from Python: everything that can be checked of a run, and what can't.
+
+    Args:
+        run: a run, or its folder. Nothing is written.
+        progress: where news go; nowhere by default.
+
+    Raises:
+        RunFolderError: there is no run in the folder.
+    """
+    view = run if isinstance(run, Run) else load(run)
+    return list(_Verification(view, progress or Silent()).findings())
+
+
+class _Verification:
+    def __init__(self, run: Run, progress: Progress) -> None:
+        self._run, self._record, self._progress = run, run.record, progress
+        self._frames: dict[str, Mapping[str, Frame]] = {}  # benchmark -> digest -> frame, of those that are right
+
+    def findings(self) -> Iterator[VerificationCheck]:
+        for network in self._record.networks:
+            yield self._network(network)
+        for part in self._record.benchmarks:
+            yield self._set(part, self._benchmark)
+        for part in filter(None, (self._record.fit, self._record.calibrate)):
+            yield self._set(part, self._dataset)
+        rows, finding = self._rows()
+        yield finding
+        for part in self._record.benchmarks:
+            for scorer in self._record.scorers:
+                mine = [
+                    row for row in rows if (row.benchmark, row.network, row.label) == _result_identity(part, scorer)
+                ]
+                yield from self._scores(part, scorer, mine)
+        yield VerificationCheck("not checked", "the rest", _UNRECORDED)
+
+    def _network(self, network: SegmenterRecord) -> VerificationCheck:
+        what = f"network {network.name}"
+        if any(scorer.given for scorer in self._record.scorers):
+            return VerificationCheck("not checked", what, "there is none, the scores were given")
+        try:
+            named = ModelSource(network.source, network.card, network.checkpoint)
+            found = named.open(self._run.registry, "cpu").digest
+        except OodbenchError as error:
+            return VerificationCheck("not checked", what, f"it can't be opened: {error.problem}")
+        return _compare_digests(what, "weights and card", found, network.digest)
+
+    def _set(self, part: FrameSetRecord, find: Any) -> VerificationCheck:
+        what = f"frames of {part.name} {part.split}".strip()
+        if part.folder is not None and not part.folder.exists():
+            return VerificationCheck("not checked", what, f"{part.folder} is not there")
+        try:
+            there: Mapping[str, Frame] = find(part)
+        except DataNotFoundError as error:
+            return VerificationCheck("not checked", what, error.problem)
+        except OodbenchError as error:
+            return VerificationCheck("wrong", what, error.problem)
+        absent = [frame.id for frame in part.frames if frame.id not in there]
+        if absent:
+            return VerificationCheck(
+                "wrong", what, f"{len(absent)} of {len(part.frames)} are gone; the first is {absent[0]}"
+            )
+        frames = [there[frame.id] for frame in part.frames]
+        try:
+            found = index_frames(frames, part.name, self._progress, cached=False)
+        except DataError as error:
+            return VerificationCheck("wrong", what, error.problem)
+        others = [now.id for now, then in zip(found, part.frames, strict=True) if now != then]
+        if others:
+            said = (
+                f"{len(others)} of {len(found)} are others than in the run, image or labels; the first is {others[0]}"
+            )
+            return VerificationCheck("wrong", what, said)
+        self._frames[part.name] = {now.digest: frame for now, frame in zip(found, frames, strict=True)}
+        return VerificationCheck("right", what, f"{len(found)} images and labels, {part.digest[:12]}")
+
+    def _benchmark(self, part: FrameSetRecord) -> Mapping[str, Frame]:
+        found = self._run.registry.benchmark(part.name).open(self._record.data.roots())
+        return {frame.id: frame for frame in found.frames}
+
+    def _dataset(self, part: FrameSetRecord) -> Mapping[str, Frame]:
+        splits = self._run.registry.dataset(part.name).open(self._record.id_data.roots())
+        name = part.split.split(" (")[0]  # of a split that was cut in two, both parts
+        return {frame.id: frame for frame in splits[name].frames} if name in splits else {}
+
+    def _rows(self) -> tuple[list[Result], VerificationCheck]:
+        """The rows of result.json, and whether they are this plan's and those in rows/."""
+        try:
+            rows = list(self._run.rows)
+        except (OodbenchError, ValueError) as error:
+            there = (self._run.folder / "result.json").is_file()
+            return [], VerificationCheck("wrong" if there else "not checked", "rows", str(error).partition("\n")[0])
+        data = {part.name: part.digest for part in self._record.benchmarks}
+        networks = {network.name: network.digest for network in self._record.networks}
+        for row in rows:
+            about = f"{row.label} on {row.network}, {row.benchmark}"
+            known = (networks.get(row.network), data.get(row.benchmark))
+            if (row.digests.get("network"), row.digests.get("data")) != known:
+                return rows, VerificationCheck("wrong", "rows", f"{about}: its digests are not those of plan.json")
+            if self._run.stored_row(row) != row:
+                return rows, VerificationCheck("wrong", "rows", f"{about}: result.json and the file in rows/ differ")
+        return rows, VerificationCheck(
+            "right", "rows", f"{len(rows)} in result.json and in rows/, of this plan's digests"
+        )
+
+    def _scores(self, part: FrameSetRecord, scorer: ScorerRecord, rows: list[Result]) -> Iterator[VerificationCheck]:
+        what = f"{scorer.label} on {scorer.network}, {part.name}"
+        try:
+            digest = self._maps(part, scorer)
+        except NotStoredError:
+            yield VerificationCheck("not checked", f"scores of {what}", "not all of them are stored (--keep-scores)")
+            for row in rows:
+                yield VerificationCheck(
+                    "not checked", f"metrics of {what}, {row.protocol['name']}", "without the scores"
+                )
+            return
+        except OodbenchError as error:
+            yield VerificationCheck("wrong", f"scores of {what}", error.problem)
+            return
+        if not rows:
+            said = f"{len(part.frames)} maps, whole and finite; without a row no digest of them is recorded"
+            yield VerificationCheck("not checked", f"scores of {what}", said)
+        for row in rows[:1]:
+            yield _compare_digests(f"scores of {what}", f"{len(part.frames)} maps", digest, row.digests["scores"])
+        for row in rows:
+            yield self._metrics(part, scorer, row, f"metrics of {what}, {row.protocol['name']}")
+
+    def _maps(self, part: FrameSetRecord, scorer: ScorerRecord) -> str:
+        content = hashlib.sha256()
+        for frame in part.frames:
+            score = self._run.store.read_map("scores", scorer.key, frame.key)
+            if score.shape != (frame.height, frame.width) or not np.isfinite(score).all():
+                path = self._run.store.map_path("scores", scorer.key, frame.key)
+                raise DataError(f"{path}: {score.shape}; expected {(frame.height, frame.width)}, all finite")
+            content.update(score.tobytes())
+        return content.hexdigest()
+
+    def _metrics(self, part: FrameSetRecord, scorer: ScorerRecord, row: Result, what: str) -> VerificationCheck:
+        name = row.protocol["name"]
+        if name not in PROTOCOLS or PROTOCOLS[name].record() != row.protocol:
+            return VerificationCheck("not checked", what, "the protocol is another one in this version of oodbench")
+        frames = self._frames.get(part.name)
+        if frames is None:
+            return VerificationCheck("not checked", what, "without the labels")
+        record = self._record.model_copy(update={"protocol": name})
+        _, metrics, components, _ = measure(record, scorer, part, frames, self._run.store)
+        for metric, value in row.metrics.items():
+            now = metrics.values.get(metric, math.nan)
+            if not (math.isnan(now) if value is None else math.isclose(now, value, rel_tol=0, abs_tol=_SAME)):
+                return VerificationCheck("wrong", what, f"{metric} is {now!r} as computed now; the row says {value!r}")
+        if {**metrics.counts, "expected_frames": part.expected} != row.counts or components != row.components:
+            return VerificationCheck("wrong", what, "the counts behind them are others as computed now")
+        return VerificationCheck("right", what, f"{', '.join(row.metrics)} computed once more from the stored scores")
+
+
+def _result_identity(part: FrameSetRecord, scorer: ScorerRecord) -> tuple[str, str, str]:
+    return part.name, scorer.network, scorer.label
+
+
+def _compare_digests(what: str, which: str, found: str, recorded: str) -> VerificationCheck:
+    if found != recorded:
+        return VerificationCheck(
+            "wrong", what, f"{which} have the digest {found[:12]}; the run was made with {recorded[:12]}"
+        )
+    return VerificationCheck("right", what, f"{which}, {found[:12]}")

@@ -1,0 +1,200 @@
+"""Networks that oodbench trains: weights in safetensors with a model card beside them. Two come with the program."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+import safetensors
+import safetensors.torch
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from oodbench.contracts import Adapter, AdapterCard, Capabilities, Expected, Head, Needs, Segmenter
+from oodbench.errors import ModelError
+from oodbench.files import digest_bytes, digest_file, write_atomically
+from oodbench.segmenters.bundled_network import CHANNELS, CompactNetwork
+from oodbench.segmenters.model_card import Classes, ExpectedQuality, read_toml
+from oodbench.types import ClassMaps, RGBImage, SegmenterOutput
+
+PLUGINS = {
+    "models": {
+        "embedded": (
+            "BundledAdapter",
+            "streets-softmax, streets-gmmseg, or FILE.safetensors that oodbench train wrote",
+        )
+    }
+}
+
+BUNDLED = ("streets-gmmseg", "streets-softmax")
+"""The networks that come with the program."""
+
+FOLDER = Path(__file__).parent / "networks"
+"""Where their weights and model cards lie."""
+
+# The encoder halves its input four times.
+_MULTIPLE = 16
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class HeadSection(_Section):
+    """The head and the parameters with which it was trained."""
+
+    name: str
+    parameters: dict[str, Any] = {}
+
+
+class TrainingSection(_Section):
+    """How it came to be."""
+
+    recipe: str
+    seed: int
+    iterations: int
+    data: str = Field(description="the dataset it was trained on")
+
+
+class BundledCard(_Section):
+    """The model card of a network that oodbench trained."""
+
+    name: str = Field(description="the name in tables")
+    intended_use: str = Field("", description="what it is for")
+    limits: str = Field("", description="what it is not for")
+    classes: Classes
+    head: HeadSection
+    training: TrainingSection
+    expected: ExpectedQuality = ExpectedQuality()
+
+
+class BundledAdapter(Adapter):
+    """Networks by name, or by their file."""
+
+    card = AdapterCard("embedded", "Embedded", "streets-softmax, streets-gmmseg, or FILE.safetensors")
+
+    def accepts(self, source: str) -> bool:
+        return source in BUNDLED or source.lower().endswith(".safetensors")
+
+    def open(self, source: str, card: Path | None, device: Literal["auto", "cpu", "cuda"]) -> Segmenter:
+        path = FOLDER / f"{source}.safetensors" if source in BUNDLED else Path(source)
+        if not path.is_file():
+            raise ModelError(f"{path}: no such file; expected weights that oodbench train wrote")
+        described = read_toml(
+            card or path.with_suffix(".toml"), BundledCard, "oodbench train writes it beside the weights."
+        )
+        head = self.find_head(described.head.name, described.head.parameters)
+        return BundledSegmenter(path, described, head, device)
+
+
+class BundledSegmenter(Segmenter):
+    """One network that oodbench trained."""
+
+    def __init__(
+        self, path: Path, card: BundledCard, head: Head, device: Literal["auto", "cpu", "cuda"] = "cpu"
+    ) -> None:
+        self._path, self._card = path, card
+        self.name = card.name
+        self.classes, _ = card.classes.resolve()
+        self.expected = Expected(card.expected.miou, card.expected.mean_confidence)
+        self.capabilities = Capabilities("logits", ("penultimate",), head.extras())
+        self.trained_on = card.training.data
+        self.device = choose_device(device)
+        network = CompactNetwork(head.build(CHANNELS, len(self.classes)))
+        _load(network, path, head)
+        network.eval().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch omits it
+        self._network = network
+        bearing = card.head.model_dump(mode="json")
+        self.digest = digest_bytes(json.dumps([digest_file(path), bearing, head.card.version]).encode())
+
+    def prepare(self, image: RGBImage) -> NDArray[np.uint8]:
+        height, width = (max(_MULTIPLE, round(side / _MULTIPLE) * _MULTIPLE) for side in image.shape[:2])
+        if image.shape[:2] == (height, width):
+            return image
+        return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
+
+    @torch.inference_mode()
+    def forward(self, batch: Sequence[NDArray[np.uint8]], needs: Needs) -> SegmenterOutput:
+        images = torch.from_numpy(np.stack(batch)).to(self.device).permute(0, 3, 1, 2)  # channels last, as it lies
+        output = self._network(images.float())
+        features = dict.fromkeys(needs.features, output.features)
+        extras = {name: output.extras[name] for name in needs.extras}
+        return SegmenterOutput(ClassMaps(output.class_maps), features, extras)
+
+    def describe(self) -> Mapping[str, Any]:
+        card = self._card
+        return {
+            "name": self.name,
+            "file": str(self._path),
+            "digest": self.digest,
+            "device": self.device,
+            "intended use": card.intended_use,
+            "limits": card.limits,
+            "head": f"{card.head.name} {json.dumps(card.head.parameters)}",
+            "training": f"{card.training.recipe}, seed {card.training.seed}, {card.training.iterations} steps on "
+            f"{card.training.data}",
+            "features": {"penultimate": "what the head reads its classes from"},
+            "extras": ", ".join(self.capabilities.extras) or "none",
+            "preprocessing": "grey levels; sides are resized to multiples of 16",
+            "classes": f"{self.classes.name}: {', '.join(self.classes.names)}",
+            "expected": card.expected.model_dump(),
+        }
+
+
+def choose_device(wanted: Literal["auto", "cpu", "cuda"]) -> Literal["cpu", "cuda"]:
+    """Where torch is to work.
+
+    Raises:
+        ModelError: a GPU is wanted, and there is none.
+    """
+    available = torch.cuda.is_available()
+    if wanted == "cuda" and not available:
+        raise ModelError("--device cuda: this torch sees no GPU", "Use --device cpu.")
+    return "cuda" if wanted != "cpu" and available else "cpu"
+
+
+def write_weights(path: Path, network: CompactNetwork, head: Head) -> None:
+    """The network's state but for what is of use in training alone."""
+    state = {
+        name: value.detach().cpu().contiguous()
+        for name, value in network.state_dict().items()
+        if not _is_training_only(name, head)
+    }
+    write_atomically(path, lambda file: file.write(safetensors.torch.save(state)))
+
+
+def _is_training_only(name: str, head: Head) -> bool:
+    return any(name.startswith(f"head.{prefix}") for prefix in head.training_only())
+
+
+def _load(network: CompactNetwork, path: Path, head: Head) -> None:
+    try:
+        state = safetensors.torch.load_file(path)
+    except (OSError, ValueError, safetensors.SafetensorError) as error:
+        raise ModelError(f"{path}: not a readable safetensors file ({error})", "Copy or train it again.") from None
+    wanted = {name: value for name, value in network.state_dict().items() if not _is_training_only(name, head)}
+    wrong = [
+        f"{name}: {_shape(state.get(name))} there, {_shape(value)} expected"
+        for name, value in wanted.items()
+        if name not in state or state[name].shape != value.shape
+    ]
+    wrong += [f"{name}: not expected" for name in state if name not in wanted]
+    if wrong:
+        raise ModelError(
+            f"{path}: not the weights of this architecture with the head '{head.card.name}' ({len(wrong)} differences, "
+            f"the first is {wrong[0]})",
+            "Take the model card that was written with the weights, or train again.",
+        )
+    broken = [name for name, value in state.items() if value.is_floating_point() and not value.isfinite().all()]
+    if broken:
+        raise ModelError(f"{path}: '{broken[0]}' holds NaN or infinite weights", "Train it again.")
+    network.load_state_dict(state, strict=False)
+
+
+def _shape(value: torch.Tensor | None) -> str:
+    return "missing" if value is None else str(list(value.shape))

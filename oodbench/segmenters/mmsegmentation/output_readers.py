@@ -1,0 +1,200 @@
+"""What the decode heads of MMSegmentation give: class maps, and the features that these are computed from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from oodbench.contracts import Head, HeadOutput, LinearClassifier
+from oodbench.errors import ModelError
+from oodbench.segmenters.activation_hook import capture_activations
+from oodbench.segmenters.masks import SUMS, semantic_maps
+from oodbench.types import MapKind
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Maps:
+    """Of one forward pass, on the network's grids: float32 [N, ?, h, w] each."""
+
+    class_maps: Tensor
+    features: Mapping[str, Tensor]
+    extras: Mapping[str, Tensor]
+
+
+class Reader:
+    """Reads a network of MMSegmentation; one for each kind of decode head.
+
+    Attributes:
+        kind: what its class maps are.
+        role: the role of the features that the class maps are computed from; empty where they can't be had.
+        extras: names of what it gives beside.
+        training_only: beginnings of the names in its state that no checkpoint need have.
+        maps: in words, what the class maps are.
+    """
+
+    kind: MapKind = "logits"
+    role: str = "penultimate"
+    extras: tuple[str, ...] = ()
+    training_only: tuple[str, ...] = ()
+    maps: str = "logits"
+
+    def __init__(self, network: Any) -> None:
+        self._network = network
+        heads = network.decode_head
+        # A cascade (OCRNet) refines step by step; the last step classifies.
+        self._heads: list[Any] = list(heads) if isinstance(heads, torch.nn.ModuleList) else [heads]
+        made_by = getattr(self.head, "made_by", None)
+        if isinstance(made_by, Head):
+            names = {module: name for name, module in network.named_modules()}
+            self.training_only = tuple(f"{names[self.head.head]}.{prefix}" for prefix in made_by.training_only())
+
+    @property
+    def head(self) -> Any:
+        """The decode head that classifies."""
+        return self._heads[-1]
+
+    def read(self, images: Tensor, extras: Sequence[str] | None = None) -> Maps:
+        """Of float32 [N, 3, h, w], prepared: all maps, and the extras of these names; None: all."""
+        pyramid = self._network.extract_feat(images)
+        maps = self._decode(pyramid, images, self.extras if extras is None else extras)
+        # Some backbones give more than feature maps: those stay out.
+        stages = [stage for stage in pyramid if isinstance(stage, torch.Tensor) and stage.ndim == 4]
+        features = {f"stages[{index}]": stage for index, stage in enumerate(stages)}
+        return Maps(maps.class_maps, {**maps.features, **features}, maps.extras)
+
+    def classifier(self) -> LinearClassifier | None:
+        """The last layer, where it is a 1x1 convolution of the features."""
+        return None
+
+    def _decode(self, pyramid: Sequence[Tensor], images: Tensor, extras: Sequence[str]) -> Maps:
+        raise NotImplementedError
+
+    def _forward(self, pyramid: Sequence[Tensor]) -> Any:
+        """Through the decode head, or through the steps of a cascade."""
+        maps = self._heads[0](pyramid)
+        for head in self._heads[1:]:
+            maps = head(pyramid, maps)
+        return maps
+
+
+class MapsReader(Reader):
+    """A head that classifies by other means than `conv_seg`, as Segmenter's: its maps are logits."""
+
+    role = ""
+
+    def _decode(self, pyramid: Sequence[Tensor], images: Tensor, extras: Sequence[str]) -> Maps:
+        return Maps(self._one_a_class(self._forward(pyramid)), {}, {})
+
+    def _one_a_class(self, maps: Any) -> Tensor:
+        if not isinstance(maps, torch.Tensor) or maps.ndim != 4:
+            raise ModelError(f"the decode head {type(self.head).__name__} gives no class maps a pixel")
+        return maps
+
+
+class PixelReader(MapsReader):
+    """A head that classifies each pixel's features by `conv_seg`."""
+
+    role = "penultimate"
+
+    def _decode(self, pyramid: Sequence[Tensor], images: Tensor, extras: Sequence[str]) -> Maps:
+        with capture_activations(self.head.conv_seg) as passes:
+            maps = self._forward(pyramid)
+        features, classified = passes[-1] if passes else (None, None)
+        if isinstance(maps, (list, tuple)) and maps and maps[0] is classified:
+            maps = maps[0]  # further ones are for losses
+        maps = self._one_a_class(maps)
+        # Some heads have the layer and don't use it, or go on with what it gave.
+        if maps is not classified:
+            self.role = ""
+        return Maps(maps, {self.role: features} if self.role and features is not None else {}, {})
+
+    def classifier(self) -> LinearClassifier | None:
+        layer = self.head.conv_seg
+        if not self.role or layer.kernel_size != (1, 1) or layer.groups != 1:
+            return None
+        weight = layer.weight.detach().flatten(1).float()
+        bias = weight.new_zeros(len(weight)) if layer.bias is None else layer.bias.detach().float()
+        return LinearClassifier(weight, bias)
+
+
+class RegistryHeadReader(Reader):
+    """A decode head that ends in a head of the registry (GMMSeg's, and others): `head`, which `made_by` made."""
+
+    def __init__(self, network: Any) -> None:
+        super().__init__(network)
+        made_by: Head = self.head.made_by
+        self.extras = made_by.extras()
+        self.maps = f"logits of the head '{made_by.card.name}'"
+
+    def _decode(self, pyramid: Sequence[Tensor], images: Tensor, extras: Sequence[str]) -> Maps:
+        with capture_activations(self.head.head) as passes:
+            self._forward(pyramid)
+        output: HeadOutput = passes[-1][1]
+        return Maps(output.class_maps, {self.role: output.features}, {name: output.extras[name] for name in extras})
+
+
+class MaskReader(Reader):
+    """Mask2Former and MaskFormer: queries with a class and a mask each, and no logits a pixel."""
+
+    kind = "sums"
+    role = "pixel-decoder"
+    maps = SUMS
+
+    def __init__(self, network: Any) -> None:
+        super().__init__(network)
+        made_by = getattr(self.head, "made_by", None)
+        if isinstance(made_by, Head):
+            from oodbench.segmenters.mmsegmentation.mask2former import AT_PIXELS
+
+            self.extras = tuple(name for name in made_by.extras() if name in AT_PIXELS)
+
+    def _decode(self, pyramid: Sequence[Tensor], images: Tensor, extras: Sequence[str]) -> Maps:
+        from mmseg.structures import SegDataSample
+
+        size = tuple(images.shape[-2:])
+        about = {"img_shape": size, "pad_shape": size, "batch_input_shape": size, "ori_shape": size}
+        samples = [SegDataSample(metainfo=dict(about)) for _ in images]
+        with capture_activations(self.head.pixel_decoder) as pixels:
+            if not extras:
+                classes, masks = self.head(pyramid, samples)
+                found = {}
+            else:
+                with capture_activations(self.head.head) as queries:
+                    classes, masks = self.head(pyramid, samples)
+                found = self._at_pixels(queries[-1][1], masks[-1], extras)
+        return Maps(semantic_maps(classes[-1], masks[-1]), {self.role: pixels[-1][1][0]}, found)
+
+    @staticmethod
+    def _at_pixels(queries: HeadOutput, masks: Tensor, extras: Sequence[str]) -> dict[str, Tensor]:
+        from oodbench.segmenters.mmsegmentation.mask2former import AT_PIXELS
+
+        # A query is a pixel of a column.
+        return {name: AT_PIXELS[name](queries.extras[name][..., 0], masks) for name in extras}
+
+
+def reader_of(network: Any, config: Path) -> Reader:
+    """The one for this network.
+
+    Raises:
+        ModelError: it is no segmentor of a backbone and decode heads.
+    """
+    from mmseg.models.segmentors import EncoderDecoder
+
+    if not isinstance(network, EncoderDecoder):
+        raise ModelError(
+            f"{config}: {type(network).__name__} is not read; expected an EncoderDecoder or a CascadeEncoderDecoder"
+        )
+    heads = network.decode_head
+    head = heads[-1] if isinstance(heads, torch.nn.ModuleList) else heads
+    if isinstance(getattr(head, "made_by", None), Head) and hasattr(head, "cls_seg"):
+        return RegistryHeadReader(network)
+    if hasattr(head, "cls_embed") and hasattr(head, "pixel_decoder"):
+        return MaskReader(network)
+    return PixelReader(network) if hasattr(head, "conv_seg") else MapsReader(network)

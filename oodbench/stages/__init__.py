@@ -1,0 +1,1 @@
+"""The stages that one batch of frames goes through."""

@@ -1,0 +1,67 @@
+"""The metrics of whole objects in a row: at the threshold that the benchmark's labels give, and at one without them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from oodbench.contracts import AT_ID95, Calibration, ComponentSizes, Protocol
+from oodbench.metrics import ComponentCounts, ComponentMetrics, PixelMetrics, Source, component_metrics
+from oodbench.metrics.components import TAUS
+from oodbench.stages.calibrate import FALSE_ALARM_RATE
+
+
+def add_component_metrics(
+    pixels: PixelMetrics, read: Source, protocol: Protocol, sizes: ComponentSizes, calibration: Calibration | None
+) -> tuple[PixelMetrics, dict[str, Any]]:
+    """Metrics of pixels with those of components added, and what stands behind these, for the row.
+
+    Args:
+        pixels: the same frames' metrics under the protocol; they have the threshold of the best F1.
+        read: gives the frames once more.
+        protocol: what is computed.
+        sizes: the smallest components that count.
+        calibration: of the scorer, None where the run had no in-distribution frames.
+    """
+    chosen = {
+        "": pixels.best_f1_threshold,
+        AT_ID95: calibration.score_at(1 - FALSE_ALARM_RATE) if calibration else math.nan,
+    }
+    reasons = {
+        "": "no anomalous pixel among the valid ones, so no threshold of the best F1",
+        AT_ID95: "no in-distribution frames (--id-data), so no threshold without the benchmark's labels",
+    }
+    thresholds = {end: value for end, value in chosen.items() if not math.isnan(value)}
+    found = component_metrics(read, protocol, sizes, thresholds)
+    values, undefined = dict(pixels.values), dict(pixels.undefined)
+    facts: dict[str, Any] = {
+        "smallest_prediction": sizes.prediction,
+        "smallest_object": sizes.object,
+        "taus": TAUS.round(2).tolist(),
+    }
+    for end in chosen:
+        metrics = found.get(end) or _undefined_metrics(sizes, reasons[end])
+        values |= {name + end: value for name, value in metrics.values.items()}
+        undefined |= {name + end: reason for name, reason in metrics.undefined.items()}
+        if end in found:
+            facts["at ID95" if end else "at the best F1"] = _describe_counts(metrics, thresholds[end])
+    return replace(pixels, values=values, undefined=undefined), facts
+
+
+def _undefined_metrics(sizes: ComponentSizes, reason: str) -> ComponentMetrics:
+    empty = ComponentCounts(sizes).metrics()
+    return replace(empty, undefined=dict.fromkeys(empty.values, reason))
+
+
+def _describe_counts(metrics: ComponentMetrics, threshold: float) -> Mapping[str, Any]:
+    counts = {name: getattr(metrics, name).tolist() for name in ("tp", "fn", "fp")}
+    f1 = [None if math.isnan(value) else value for value in metrics.f1.tolist()]
+    return {
+        "threshold": threshold if math.isfinite(threshold) else None,
+        "objects": metrics.objects,
+        "predictions": metrics.predictions,
+        **counts,
+        "f1": f1,
+    }

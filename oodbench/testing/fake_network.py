@@ -1,0 +1,117 @@
+"""A small network's output with a planted anomaly, and methods fitted and scored on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from oodbench.contracts import Fit, Method, Needs, Scoring
+from oodbench.stages.apply_methods import score_output
+from oodbench.types import CITYSCAPES_19, VOID, ClassMaps, SegmenterOutput, SemanticLabels
+
+SIZE = (48, 96)
+"""Of the labels."""
+
+GRID = (24, 48)
+"""Of the class maps and the features."""
+
+PATCH = (slice(8, 14), slice(20, 30))
+"""Where the anomaly is, on the grid."""
+
+
+def fake_network(
+    seed: int,
+    planted: bool = False,
+    classes: int = 6,
+    roles: Iterable[str] = ("penultimate",),
+    extras: Iterable[str] = (),
+) -> tuple[SegmenterOutput, SemanticLabels]:
+    """One frame: blocks of classes, features around a direction of each class, and logits that are sure.
+
+    A planted anomaly has features far from every class, and logits that are low and equal.
+
+    Args:
+        seed: of the frame.
+        planted: with an anomaly.
+        classes: how many of the 19 classes occur.
+        roles: of the features; each has the same.
+        extras: names; each is the log-density of the features under each class.
+
+    Returns:
+        Logits float32 [1, 19, 24, 48] with features float32 [1, 8, 24, 48], and labels of 48 x 96 pixels.
+    """
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, classes, (6, 12)).repeat(8, axis=0).repeat(8, axis=1).astype(np.uint8)
+    grid = labels[1::2, 1::2]
+    directions = np.random.default_rng(99).normal(size=(19, 8))
+    features = directions[grid] + 0.2 * rng.normal(size=(*GRID, 8))
+    logits = 0.5 * rng.normal(size=(*GRID, 19))
+    np.put_along_axis(logits, grid[:, :, None].astype(int), 9 + rng.normal(size=(*GRID, 1)), axis=2)
+    if planted:
+        features[PATCH] = 8 + rng.normal(size=(6, 10, 8))
+        logits[PATCH] = 0.1 * rng.normal(size=(6, 10, 19))
+    maps = ClassMaps(torch.from_numpy(logits.transpose(2, 0, 1)[None].astype(np.float32)))
+    embedding = features.transpose(2, 0, 1)[None].astype(np.float32)
+    density = -0.5 * np.square(features[:, :, None] - directions).sum(axis=3).transpose(2, 0, 1)[None] / 0.04
+    output = SegmenterOutput(
+        maps,
+        {role: torch.from_numpy(embedding.copy()) for role in roles},
+        {name: torch.from_numpy(density.astype(np.float32)) for name in extras},
+    )
+    return output, SemanticLabels(labels, CITYSCAPES_19)
+
+
+def restrict_output(output: SegmenterOutput, needs: Needs) -> SegmenterOutput:
+    """What a network gives to a method with these needs, and nothing else."""
+    return SegmenterOutput(
+        output.class_maps if needs.class_maps or needs.logits else None,
+        {role: output.features[role] for role in needs.features},
+        {name: output.extras[name] for name in needs.extras},
+    )
+
+
+def stack_outputs(*outputs: SegmenterOutput) -> SegmenterOutput:
+    """Several frames as one batch."""
+    maps = [output.class_maps for output in outputs if output.class_maps]
+    features = {role: torch.cat([output.features[role] for output in outputs]) for role in outputs[0].features}
+    extras = {name: torch.cat([output.extras[name] for output in outputs]) for name in outputs[0].extras}
+    together = ClassMaps(torch.cat([part.values for part in maps]), maps[0].kind) if maps else None
+    return SegmenterOutput(together, features, extras)
+
+
+def learn(method: Method, seed: int = 0, classes: int = 6) -> Fit:
+    """What a method learns of three frames with a void strip, in a batch of two and a batch of one."""
+    needs = method.needs()
+    frames = []
+    for index in range(3):
+        output, labels = fake_network(index, classes=classes, roles=needs.features, extras=needs.extras)
+        labels.values[-8:] = VOID
+        frames.append((restrict_output(output, needs), labels))
+    method.begin_fit(CITYSCAPES_19, seed)
+    again = True
+    while again:
+        for batch in (frames[:2], frames[2:]):
+            method.update(stack_outputs(*(output for output, _ in batch)), [labels for _, labels in batch])
+        again = method.end_pass()
+    return method.fitted()
+
+
+def ready(method: Method, seed: int = 0, classes: int = 6) -> Method:
+    """The method, fitted where it has to be, ready to score."""
+    if method.needs().fit:
+        method.load(learn(method, seed, classes))
+    return method
+
+
+def scores(
+    method: Method, output: SegmenterOutput, upsample: Literal["logits", "score"] = "logits"
+) -> NDArray[np.float32]:
+    """float32 [N, 48, 96], as a run scores N frames."""
+    parts: Mapping[str, torch.Tensor] = {**output.features, **output.extras}
+    count = len(next(iter(parts.values())) if output.class_maps is None else output.class_maps.values)
+    frames, _ = score_output(output, [SIZE] * count, {"it": method}, Scoring(upsample))
+    return np.stack([frame.scores["it"] for frame in frames])

@@ -1,0 +1,1 @@
+"""Turns score maps into pictures."""

@@ -1,0 +1,1 @@
+"""Whole jobs, one per verb of the command line."""

@@ -1,0 +1,212 @@
+"""Photographs to score maps and pictures: a run's own stages, up to the score, on frames without labels."""
+
+from __future__ import annotations
+
+import csv
+import io
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from oodbench.contracts import Calibration, Scoring
+from oodbench.data import photographs
+from oodbench.errors import RunFolderError, UsageError
+from oodbench.files import write_atomically
+from oodbench.planning.frame_index import FrameRecord
+from oodbench.planning.plan import Plan, combine_needs, default_folder, make_plan
+from oodbench.planning.records import PHOTOGRAPHS
+from oodbench.planning.request import Request
+from oodbench.progress import Progress, Silent
+from oodbench.registry import Registry
+from oodbench.stages.apply_methods import add_error_context, score_output
+from oodbench.stages.batching import forward_batches, split_batches
+from oodbench.stages.calibrate import FALSE_ALARM_RATE, calibrate, calibration_key, quality_key, quality_warnings
+from oodbench.stages.fit import fit
+from oodbench.storage.local import HEATMAPS, MAPS, SHARES, LocalStore
+from oodbench.types import RGBImage, ScoreMap
+from oodbench.visualization.photograph import DPI, PhotographThreshold, draw_photograph
+from oodbench.workflows.export import export
+from oodbench.workflows.run import OneOrMore, as_tuple, open_run_folder
+
+DEFAULT_METHOD = "gmmseg"
+DEFAULT_MODEL = "streets-gmmseg"
+
+
+class AnomalousShare(NamedTuple):
+    """One photograph: its id, its size, and how many of its pixels are above the threshold (None without one)."""
+
+    image: str
+    height: int
+    width: int
+    above: int | None
+
+    @property
+    def share(self) -> float | None:
+        """Of the pixels, above the threshold."""
+        return None if self.above is None else self.above / (self.height * self.width)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What was made of photographs.
+
+    Attributes:
+        folder: where maps and pictures are.
+        threshold: None without in-distribution frames.
+        source: what the threshold was found on, in words.
+        shares: one a photograph, in order.
+    """
+
+    folder: Path
+    threshold: PhotographThreshold | None
+    source: str
+    shares: Sequence[AnomalousShare]
+
+
+def predict(
+    images: str | Path,
+    *,
+    method: str = DEFAULT_METHOD,
+    model: str | Path = DEFAULT_MODEL,
+    model_card: str | Path | None = None,
+    checkpoint: str | Path | None = None,
+    id_data: OneOrMore = (),
+    id_limit: int | None = None,
+    device: Literal["auto", "cpu", "cuda"] = "auto",
+    seed: int = 0,
+    out: str | Path | None = None,
+    form: str | None = None,
+    fit_file: str | Path | None = None,
+    plugins: OneOrMore = (),
+    progress: Progress | None = None,
+) -> Prediction:
+    """`oodbench predict` from Python (docs/predict.md).
+
+    Args:
+        images: a folder of photographs, or one.
+        method: the method, as `NAME` or `NAME:key=value,...`.
+        model, model_card, checkpoint: the network, what describes it, and its weights where they lie apart.
+        id_data, id_limit, device, seed, plugins, progress: as `oodbench.run`.
+        out: the folder for maps and pictures; by default one under runs/ that follows from the plan.
+        form: a leaderboard's format, in which each image is written instead of maps, pictures and shares; `--format`.
+        fit_file: with `form`, what the method learned: a file in the fits/ of a run; `--fit`.
+
+    Raises:
+        OodbenchError: a mistake that can be mended; the message says how.
+    """
+    request = Request.of(
+        methods=(method,),
+        models=(str(model),),
+        model_cards=() if model_card is None else (str(model_card),),
+        checkpoints=() if checkpoint is None else (str(checkpoint),),
+        id_data=as_tuple(id_data),
+        id_limit=id_limit,
+        device=device,
+        seed=seed,
+        out=out,
+        policy="resume",
+        plugins=as_tuple(plugins),
+    )
+    progress = progress or Silent()
+    registry = Registry(request.plugins)
+    if form is not None:
+        sizes = export(Path(images), form, Path(fit_file) if fit_file else None, request, registry, progress)
+        return Prediction(Path(str(out)), None, "", [AnomalousShare(name, *size, None) for name, size in sizes.items()])
+    if fit_file is not None:
+        raise UsageError("--fit goes with --format; else a method learns from --id-data", "Leave it out.")
+    plan = make_plan(request, registry, progress, photographs(Path(images)))
+    for warning in registry.warnings:
+        progress.warn(warning)
+    _check_folder(request.out or default_folder(plan.record))
+    # What the folder has of fits and calibrations is used; maps and pictures are made anew.
+    with open_run_folder(request, plan) as store:
+        for name in (MAPS, HEATMAPS):
+            shutil.rmtree(store.folder / name, ignore_errors=True)
+        fit(plan, store, progress)
+        calibrate(plan, store, progress)
+        calibration = _load_calibration(plan, store, progress)
+        threshold = None
+        if calibration is not None:
+            threshold = PhotographThreshold(calibration.score_at(1 - FALSE_ALARM_RATE), FALSE_ALARM_RATE)
+        shares = _score_photographs(plan, store, calibration, threshold, progress)
+        write_atomically(store.folder / SHARES, lambda file: file.write(_format_csv(shares, threshold).encode()))
+    return Prediction(store.folder, threshold, calibration.source if calibration else "", shares)
+
+
+def _check_folder(folder: Path) -> None:
+    there = LocalStore(folder).plan()
+    if there is not None and [part.name for part in there.benchmarks] != [PHOTOGRAPHS]:
+        raise RunFolderError(f"{folder}: this folder holds a run", "Choose another one with --out.")
+
+
+def _load_calibration(plan: Plan, store: LocalStore, progress: Progress) -> Calibration | None:
+    """The method's calibration; warns where the network is far from its card on the same frames."""
+    part = plan.record.calibrate
+    if part is None:
+        return None
+    (scorer,), (network,) = plan.record.scorers, plan.networks.values()
+    quality = store.read_json(quality_key(network.digest, part.digest))
+    for warning in quality_warnings(network.name, quality, network.expected) if quality else []:
+        progress.warn(warning)
+    return store.calibration(calibration_key(scorer.key, part))
+
+
+def _score_photographs(
+    plan: Plan,
+    store: LocalStore,
+    calibration: Calibration | None,
+    threshold: PhotographThreshold | None,
+    progress: Progress,
+) -> list[AnomalousShare]:
+    (network,), (part,) = plan.networks.values(), plan.record.benchmarks
+    ((key, method),) = plan.scorers.items()
+    frames = [plan.frames[record.digest] for record in part.frames]
+    scoring, needs = Scoring(**plan.record.scoring), combine_needs(network, [method])
+    shares = []
+    with progress.track(f"score {network.name} on {part.name}", len(frames), "images") as advance:
+        for batch in forward_batches(network, frames, split_batches(len(frames), plan.record.batch_size), needs):
+            inside = [part.frames[index] for index in batch.positions]
+            with add_error_context(network.name, [frames[index] for index in batch.positions]):
+                scored, _ = score_output(batch.output, [(f.height, f.width) for f in inside], {key: method}, scoring)
+            for index, record, result in zip(batch.positions, inside, scored, strict=True):
+                score = result.scores[key]
+                above = None if threshold is None else int(np.count_nonzero(threshold.above(score)))
+                shares.append(AnomalousShare(record.id, record.height, record.width, above))
+                _write_map(store, record, score)
+                _write_heatmap(plan, store, record, frames[index].read_image(), score, calibration, threshold)
+                advance(1)
+    return shares
+
+
+def _write_map(store: LocalStore, record: FrameRecord, score: ScoreMap) -> None:
+    path = store.folder / MAPS / f"{record.id}.npy"
+    write_atomically(path, lambda file: np.save(file, score, allow_pickle=False))
+
+
+def _write_heatmap(
+    plan: Plan,
+    store: LocalStore,
+    record: FrameRecord,
+    image: RGBImage,
+    score: ScoreMap,
+    calibration: Calibration | None,
+    threshold: PhotographThreshold | None,
+) -> None:
+    (scorer,) = plan.record.scorers
+    figure = draw_photograph(image, score, calibration, threshold, scorer.label, scorer.network)
+    path = store.folder / HEATMAPS / f"{record.id}.png"
+    write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=DPI, pil_kwargs={"compress_level": 1}))
+
+
+def _format_csv(shares: Sequence[AnomalousShare], threshold: PhotographThreshold | None) -> str:
+    """One line a photograph; what needs a threshold is empty without one."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["image", "width", "height", "threshold", "pixels_above", "share_above"])
+    limit = None if threshold is None else threshold.score
+    writer.writerows([each.image, each.width, each.height, limit, each.above, each.share] for each in shares)
+    return text.getvalue()

@@ -1,0 +1,83 @@
+"""Accuracy against cost: average precision, and what a frame takes with each method alone.
+
+A frame's cost is the forward pass, the pass over the logits that logit scores share, and the method's own part, as the
+run measured them; it depends on the machine, which the figure names. Bars are the intervals of average precision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from oodbench.contracts import ReportCard, Result, RunView
+from oodbench.reports.figures.style import COLUMN, LEGEND_LINE, BenchmarkFigure, legend_columns, looks
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PLUGINS = {"reports": {"accuracy-cost": ("AccuracyCost", "average precision against milliseconds a frame")}}
+
+_METRIC = "AP"
+# Inches, without the legend.
+_HEIGHT = 2.1
+
+
+class AccuracyCost(BenchmarkFigure):
+    """One figure a benchmark."""
+
+    card = ReportCard("accuracy-cost", "Accuracy against cost", figure=True)
+
+    def draw(self, run: RunView, benchmark: str, rows: Sequence[Result]) -> Figure:
+        return draw(run, benchmark, rows)
+
+
+def draw(run: RunView, benchmark: str, rows: Sequence[Result]) -> Figure:
+    """The figure of one benchmark: a point for each row whose cost was measured and whose metric is defined."""
+    from matplotlib.figure import Figure
+
+    known = looks(run.rows)
+    points = sorted(
+        [
+            (100 * value, time, row)
+            for row in rows
+            if (time := milliseconds(row)) is not None and (value := row.metrics.get(_METRIC)) is not None
+        ],
+        key=lambda point: -point[0],
+    )
+    texts = [f"{value:.1f}  {known[row.label, row.network].text}" for value, _, row in points]
+    columns = legend_columns(texts)
+    height = _HEIGHT + LEGEND_LINE * -(-len(points) // columns)
+    figure = Figure(figsize=(COLUMN, height), layout="constrained")
+    axes = figure.add_subplot()
+    axes.set(xlabel="Milliseconds a frame" + _machine(rows), ylabel=f"{_METRIC}, percent")
+    axes.set_title(benchmark, loc="left", color="#555555")
+    for (value, time, row), text in zip(points, texts, strict=True):
+        look = known[row.label, row.network]
+        bounds = row.intervals.bounds.get(_METRIC) if row.intervals else None
+        if bounds is not None:
+            axes.plot([time, time], [100 * bounds[0], 100 * bounds[1]], color=look.colour, linewidth=0.6, alpha=0.5)
+        axes.plot(time, value, look.marker, color=look.colour, markersize=4, linestyle="none", label=text)
+    if points:
+        axes.set_xlim(left=0)
+        axes.set_ylim(bottom=0)
+        figure.legend(loc="outside lower center", ncols=columns, columnspacing=1.2, labelspacing=0.3,
+                      title=f"{_METRIC}, percent", title_fontsize=6)  # fmt: skip
+    else:
+        axes.text(0.5, 0.5, "no cost was measured", transform=axes.transAxes, ha="center")
+    return figure
+
+
+def milliseconds(row: Result) -> float | None:
+    """What a frame takes with this method alone; None where the forward pass was not measured."""
+    parts = [row.cost.get(name) for name in ("forward_ms", "summary_ms", "score_ms")]
+    return None if parts[0] is None else sum(part for part in parts if part is not None)
+
+
+def _machine(rows: Sequence[Result]) -> str:
+    """The processors or devices on which the rows were measured."""
+    named = dict.fromkeys(
+        environment["processor"] if environment.get("device") == "cpu" else environment["device"]
+        for row in rows
+        if (environment := row.environment) and {"processor", "device"} <= set(environment)
+    )
+    return f" ({', '.join(named)})" if named else ""

@@ -1,0 +1,91 @@
+"""Heatmap figures: a frame, its label and each method's map side by side, a few frames of each benchmark.
+
+Each method has one colour scale for all frames, taken from calibration: the colour says how rare such a score is among
+in-distribution pixels, from common to one in ten thousand. So colours can be compared between frames and, unlike raw
+scores, between methods. A run without in-distribution frames has no calibration; its scales run from the lowest to the
+highest percentile of each method's scores in the figure, and the figure says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oodbench.contracts import Report, ReportCard, Result, RunView
+from oodbench.reports.figures.panels import panels
+from oodbench.reports.figures.style import save, style
+from oodbench.types import ANOMALY, VOID, AnomalyLabels, RGBImage
+from oodbench.visualization.colormap import WIDTH, colour_position, colour_scale
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PLUGINS = {"reports": {"heatmaps": ("Heatmaps", "frames, labels and score maps side by side, as PNG and PDF")}}
+
+# Inches under the panels, for the colour scale.
+_BELOW = 0.40
+_ANOMALY_COLOUR = np.array([255, 122, 0], np.float32)
+
+
+class Heatmaps(Report):
+    """One figure a benchmark and network."""
+
+    card = ReportCard("heatmaps", "Heatmap figures", default=True, figure=True)
+
+    def write(self, run: RunView, out: Path) -> Sequence[Path]:
+        groups: dict[tuple[str, str], dict[str, Result]] = {}
+        for row in run.rows:  # under several protocols a method has several rows, and one map
+            groups.setdefault((row.benchmark, row.network), {})[row.label] = row
+        networks = sorted({network for _, network in groups})
+        written = []
+        for (benchmark, network), rows in groups.items():
+            # A network's name is the user's string; its place among the names is not.
+            suffix = f"-{networks.index(network) + 1}" if len(networks) > 1 else ""
+            with style():
+                figure = draw(run, benchmark, list(rows.values()), run.figure_frames(benchmark))
+                written += save(figure, out, f"heatmaps-{benchmark}{suffix}")
+        return written
+
+
+def draw(run: RunView, benchmark: str, rows: Sequence[Result], frames: Sequence[str]) -> Figure:
+    """The figure of one benchmark and network: a line a frame, a column a method."""
+    pictures = []
+    for frame, maps in zip(frames, score_pictures(run, rows, frames), strict=True):
+        image, labels = run.image(benchmark, frame), run.labels(benchmark, frame)
+        pictures.append([image, overlay(image, labels) if labels else image, *maps])
+    figure = panels(["Image", "Label", *(row.label for row in rows)], pictures, WIDTH, _BELOW)
+    below = _BELOW / figure.get_figheight()
+    about = f"{benchmark}, {rows[0].network}\nlabel: orange anomalous, dark void"
+    figure.text(0.004, below * 0.12, about, ha="left", va="bottom", fontsize=5)
+    colour_scale(figure, run.calibration(rows[0]), below)
+    return figure
+
+
+def score_pictures(run: RunView, rows: Sequence[Result], frames: Sequence[str]) -> Iterator[list[NDArray[Any]]]:
+    """For each frame, each row's scores on the colour scale."""
+    calibrations = [run.calibration(row) for row in rows]
+    scales = [None if c else _percentiles(run, row, frames) for c, row in zip(calibrations, rows, strict=True)]
+    for frame in frames:
+        yield [
+            colour_position(run.score(row, frame), calibration, scale)
+            for row, calibration, scale in zip(rows, calibrations, scales, strict=True)
+        ]
+
+
+def overlay(image: RGBImage, labels: AnomalyLabels) -> RGBImage:
+    """The image with anomalies orange and void dark."""
+    picture = image.astype(np.float32) * 0.6
+    anomalous = labels.values == ANOMALY
+    picture[anomalous] = 0.35 * picture[anomalous] + 0.65 * _ANOMALY_COLOUR
+    picture[labels.values == VOID] *= 0.25
+    return picture.astype(np.uint8)
+
+
+def _percentiles(run: RunView, row: Result, frames: Sequence[str]) -> tuple[float, float]:
+    values = np.concatenate([run.score(row, frame).ravel()[::16] for frame in frames])
+    low, high = np.percentile(values, [1, 99])
+    return float(low), float(high)

@@ -1,0 +1,1 @@
+"""The Fishyscapes leaderboard."""

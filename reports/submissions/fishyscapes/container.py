@@ -1,0 +1,120 @@
+"""The container of a submission to Fishyscapes: an Apptainer definition and everything that it copies in.
+
+It is run without a network, as an ordinary user, on a file system that is read-only but for /output:
+
+    apptainer run --nv --bind OUT:/output,IN:/input submission.sif
+"""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import sys
+from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.resources import files
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+from oodbench.contracts import Scoring, SubmissionScorer
+from oodbench.errors import UsageError
+from oodbench.files import cannot_write, write_atomically
+
+INSIDE = "/opt/submission"
+"""Where everything lies in the container."""
+
+_DEFINITION = """\
+Bootstrap: docker
+From: python:{python}-slim
+
+# In this folder: apptainer build submission.sif submission.def
+
+%files
+    . {inside}
+
+%post
+    apt-get update
+    apt-get install -y --no-install-recommends libgl1 libglib2.0-0
+    rm -rf /var/lib/apt/lists/*
+    python -m pip install --no-cache-dir -r {inside}/requirements.txt
+    chmod -R a+rX {inside}
+
+%environment
+    export PYTHONPATH={inside}
+    export PYTHONDONTWRITEBYTECODE=1
+
+%runscript
+    exec {command}
+"""
+
+
+def write_container(scored: SubmissionScorer, out: Path, target: str) -> str:
+    """Write the folder to build in; returns the command that the container runs.
+
+    Args:
+        scored: what the run has of the method and the network.
+        out: the folder, which is not there yet.
+        target: the format in which images are written.
+
+    Raises:
+        UsageError: the run's scores are not what `oodbench predict` computes, or a file of it is not there.
+    """
+    if Scoring(**scored.scoring) != Scoring():
+        raise UsageError(
+            f"the run was scored with {Scoring(**scored.scoring).identity()}, and the container scores as by default",
+            "Run again without --upsample and --resize.",
+        )
+    try:
+        shutil.copytree(str(files("oodbench")), out / "oodbench", ignore=shutil.ignore_patterns("__pycache__"))
+        options = ["--method", scored.spec, "--model", _network(scored.source, out)]
+        if scored.card:
+            options += ["--model-card", _copied(scored.card, out)]
+        if scored.fit:
+            options += ["--fit", _copied(scored.fit, out)]
+        for plugin in scored.plugins:
+            options += ["--plugin", _copied(plugin, out)]
+    except OSError as error:
+        raise cannot_write(out, error) from error
+    words = ["python", "-m", "oodbench", "predict", "/input", "--format", target, *options, "--out", "/output"]
+    command = shlex.join(words)
+    text = _DEFINITION.format(
+        python=f"{sys.version_info.major}.{sys.version_info.minor}", inside=INSIDE, command=command
+    )
+    write_atomically(out / "submission.def", lambda file: file.write(text.encode()))
+    pinned = "".join(f"{line}\n" for line in _requirements(Path(scored.source).is_dir()))
+    write_atomically(out / "requirements.txt", lambda file: file.write(pinned.encode()))
+    return command
+
+
+def _network(source: str, out: Path) -> str:
+    """Copy the network with what lies beside it under its name, its card and its weights; an embedded one stays."""
+    path = Path(source)
+    if path.is_dir():
+        shutil.copytree(path, out / path.name)
+        return f"{INSIDE}/{path.name}"
+    if not path.is_absolute():
+        return source
+    if not path.is_file():
+        raise UsageError(f"{path}: the network of the run is not there any more", "Bring it back.")
+    for beside in sorted(path.parent.glob(f"{path.stem}.*")):
+        _copied(beside, out)
+    return f"{INSIDE}/{path.name}"
+
+
+def _copied(path: Path, out: Path) -> str:
+    if not path.is_file():
+        raise UsageError(f"{path}: this file of the run is not there any more", "Bring it back, or run again.")
+    if not (out / path.name).exists():
+        shutil.copy(path, out / path.name)
+    return f"{INSIDE}/{path.name}"
+
+
+def _requirements(transformers: bool) -> list[str]:
+    """What the program needs, in the versions that are installed here, builds for one kind of machine left open."""
+    extra = "transformers" if transformers else ""
+    try:
+        wanted = [Requirement(line) for line in requires("oodbench") or []]
+        names = [each.name for each in wanted if not each.marker or each.marker.evaluate({"extra": extra})]
+        return [f"{name}=={version(name).partition('+')[0]}" for name in names]
+    except PackageNotFoundError as error:
+        raise UsageError(f"{error} is not installed, so its version for the container is not known", None) from None

@@ -1,0 +1,194 @@
+"""A submission to Fishyscapes: what its container has to write, and the container.
+
+Each image DDDD_<id>_rgb.png of /input becomes DDDD_anomaly.npy, floats, higher = more anomalous, and
+DDDD_segmentation.npy, the trainIds of Cityscapes, both of the image's size, in /output. A pull request states AP and
+FPR95 on the validation frames of Lost & Found, which have to come out again within .01. The board takes no submissions
+any more; its format is still what a check of one's own code wants.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from oodbench.contracts import (
+    SIDE_FILE,
+    KnownFrame,
+    ProgressCallback,
+    Submission,
+    SubmissionCard,
+    SubmissionScorer,
+    SubmittedFrame,
+    WrittenSubmission,
+)
+from oodbench.data import Tree, open_tree, read_array
+from oodbench.errors import ScoreError, UsageError
+from oodbench.files import write_atomically
+from oodbench.metrics import POOLED, make_evaluation
+from oodbench.reports.submissions.fishyscapes.container import write_container
+from oodbench.types import CITYSCAPES_19, ClassMap, ScoreMap, Size
+
+PLUGINS = {
+    "submissions": {"fishyscapes": ("Fishyscapes", "the container, what it writes, and the validation performance")}
+}
+
+_SIZE: Size = (1024, 2048)
+_CLASSES = 20
+_PERFORMANCE = "validation_performance.json"
+_NUMBER = re.compile(r"(\d{4})(_.*)?$")
+_KINDS = ("anomaly", "segmentation")
+
+
+class Fishyscapes(Submission):
+    """The 100 validation frames of Lost & Found; the test frames are hidden, and only the container sees them."""
+
+    card = SubmissionCard(
+        name="fishyscapes",
+        title="Fishyscapes",
+        url="https://fishyscapes.com/submission",
+        state="closed: its form takes no submissions; as its maintainer said in February 2026",
+        benchmarks=("fishyscapes-lost-and-found",),
+        images=True,
+    )
+
+    def write(self, scored: SubmissionScorer, out: Path, track: ProgressCallback) -> WrittenSubmission:
+        expected = scored.expected[self.card.benchmarks[0]]
+        if len(scored.frames) != expected:
+            raise UsageError(
+                f"the run has {len(scored.frames)} frames of {self.card.benchmarks[0]}; expected all {expected}",
+                "Run again with --limit all on a complete copy.",
+            )
+        if scored.method is None:
+            raise UsageError("the scores of this run were given: there is no network for the container", "Use a run.")
+        if scored.classes != CITYSCAPES_19:
+            classes = scored.classes.name if scored.classes else "unknown"
+            raise UsageError(f"the network's classes are {classes}; expected {CITYSCAPES_19.name}", "Use another one.")
+        with track("write frames", len(scored.frames), "frames") as advance:
+            for frame in scored.frames:
+                prediction = frame.read_prediction() if frame.read_prediction else None
+                self.write_image(out / "output", f"{frame.index:04d}_{frame.id}", frame.read_score(), prediction)
+                advance(1)
+        under = make_evaluation(POOLED)
+        for frame, score in self.read(out, scored.frames):
+            assert frame.read_labels is not None, "the labels of these frames are public"
+            under.update(score, frame.read_labels())
+        values = under.metrics().values
+        performance = {"ap": values["AP"], "fpr": values["FPR95"]}
+        text = json.dumps(performance, indent=4) + "\n"
+        write_atomically(out / _PERFORMANCE, lambda file: file.write(text.encode()))
+        command = write_container(scored, out / "container", self.card.name)
+        return WrittenSubmission({"command": command}, ("build it where Apptainer is: see container/submission.def",))
+
+    def write_image(self, out: Path, name: str, score: ScoreMap, prediction: ClassMap | None) -> None:
+        number = _NUMBER.match(name)
+        if number is None:
+            raise UsageError(
+                f"the image {name} has no number; expected DDDD_<id>_rgb.png, as 0007_street_rgb.png", "Rename it."
+            )
+        if prediction is None:
+            raise UsageError("there are no predicted classes", "Use a network with class maps.")
+        if not np.isfinite(score).all():
+            broken = int(np.count_nonzero(~np.isfinite(score)))
+            raise ScoreError(f"{name}: {broken} of {score.size} scores are not finite", "Look at the network's output.")
+        for kind, values in zip(_KINDS, (score, prediction), strict=True):
+            _save(out / f"{number[1]}_{kind}.npy", values)
+
+    def check(self, path: Path, frames: Sequence[KnownFrame] = ()) -> Iterator[str]:
+        with open_tree(path) as tree:
+            yield from _problems(tree, {f"{frame.index:04d}": frame.size for frame in frames})
+
+    def read(self, path: Path, frames: Sequence[SubmittedFrame]) -> Iterator[tuple[SubmittedFrame, ScoreMap]]:
+        with open_tree(path) as tree:
+            files, _ = _numbered(tree)
+            for frame in frames:
+                there = files.get((f"{frame.index:04d}", "anomaly"))
+                if there:
+                    yield frame, read_array(Path(there[0]), tree.read(there[0])).astype(np.float32)
+
+
+def _save(path: Path, values: Any) -> None:
+    write_atomically(path, lambda file: np.save(file, values, allow_pickle=False))
+
+
+def _numbered(tree: Tree) -> tuple[dict[tuple[str, str], list[str]], list[str]]:
+    """(number, kind) -> names of files; and the names that are neither that nor what lies beside them."""
+    files: dict[tuple[str, str], list[str]] = {}
+    strays = []
+    for name in tree.names:
+        path = PurePosixPath(name)
+        stem, _, kind = path.stem.rpartition("_")
+        number = _NUMBER.match(stem)
+        inside = path.parent.name in ("", "output") and len(path.parts) <= 2
+        if inside and number and kind in _KINDS and path.suffix == ".npy":
+            files.setdefault((number[1], kind), []).append(name)
+        elif name not in (SIDE_FILE, _PERFORMANCE) and path.parts[0] != "container":
+            strays.append(name)
+    return files, strays
+
+
+def _problems(tree: Tree, sizes: Mapping[str, Size]) -> Iterator[str]:
+    files, strays = _numbered(tree)
+    for name in strays:
+        yield f"{name}: expected DDDD_anomaly.npy or DDDD_segmentation.npy, in one folder. Leave it out or rename it."
+    if not files:
+        yield f"{tree.path}: no file DDDD_anomaly.npy. Expected two files for each image."
+    if _PERFORMANCE in tree.names:
+        yield from _performance(tree.read(_PERFORMANCE))
+    numbers = sorted({number for number, _ in files} | set(sizes))
+    for number in numbers:
+        if sizes and number not in sizes:
+            yield f"{tree.path}: there is no image {number}. Leave its files out."
+            continue
+        shapes = []
+        for kind in _KINDS:
+            there = files.get((number, kind), [])
+            if not there:
+                yield f"{tree.path}: {number}_{kind}.npy is missing."
+            if len(there) > 1:
+                yield f"{there[0]}: {there[1]} is of the same image. Keep one of the two."
+            for name in there[:1]:
+                values = None
+                try:
+                    values = read_array(Path(name), tree.read(name))
+                except ScoreError as error:
+                    yield " ".join(filter(None, (f"{error.problem}.", error.remedy)))
+                if values is not None:
+                    shapes.append(values.shape)
+                    yield from _content(name, kind, values, sizes.get(number, _SIZE))
+        if len(set(shapes)) > 1:
+            yield f"{tree.path}: the two maps of {number} are {shapes[0]} and {shapes[1]}; expected one size."
+
+
+def _content(name: str, kind: str, values: Any, size: Size) -> Iterator[str]:
+    wanted = "f" if kind == "anomaly" else "iu"
+    if values.dtype.kind not in wanted:
+        yield f"{name}: holds {values.dtype}; expected {'floats' if kind == 'anomaly' else 'integers'}."
+    if values.shape != size:
+        yield f"{name}: {values.shape}; expected {size}, [height, width] of the image."
+    if values.dtype.kind == "f":
+        broken = int(np.count_nonzero(~np.isfinite(values)))
+        if broken:
+            yield f"{name}: {broken} of {values.size} values are NaN or infinite; expected finite ones."
+    if kind == "segmentation" and values.dtype.kind in "iu" and values.size:
+        low, high = int(values.min()), int(values.max())
+        if low < 0 or high >= _CLASSES:
+            yield f"{name}: classes from {low} to {high}; expected 0 to {_CLASSES - 1}, the trainIds of Cityscapes."
+
+
+def _performance(content: bytes) -> Iterator[str]:
+    try:
+        said = json.loads(content)
+    except ValueError as error:
+        yield f"{_PERFORMANCE}: not JSON ({error})."
+        return
+    if not isinstance(said, dict) or set(said) != {"ap", "fpr"}:
+        yield f"{_PERFORMANCE}: expected an object with ap and fpr, and nothing else."
+        return
+    for key, value in said.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+            yield f"{_PERFORMANCE}: {key} is {value!r}; expected a fraction from 0 to 1."

@@ -1,0 +1,143 @@
+"""The entry for SegmentMeIfYouCan's public table: one object a track in assets/leaderboard.json of its website.
+
+Its fields are those of the table as it stood in April 2026. The numbers of the two tracks are the platform's to
+measure: their labels are secret, and the fields are null until it has answered. Those of Lost and Found without known
+objects, whose labels are public, are computed where a run has its 1043 frames.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from oodbench.contracts import ComponentSizes, SubmissionScorer, SubmittedFrame
+from oodbench.files import write_atomically
+from oodbench.metrics import PROTOCOLS, ComponentMetrics, component_metrics, make_evaluation
+from oodbench.types import AnomalyLabels, ScoreMap
+
+ENTRY = "leaderboard_entry.json"
+LOST_AND_FOUND = "lost-and-found-no-known@smiyc"
+
+# key of the table -> (data set, whose components) as they stand in the names of its fields
+LISTS: Mapping[str, tuple[str, str]] = {
+    "anomaly_track": ("AnomalyTrack-test", "AnomalyTrack"),
+    "obstacle_track": ("ObstacleTrack-test", "ObstacleTrack"),
+    "laf_no_known": ("LostAndFound-testNoKnown", "ObstacleTrack"),
+}
+_PIXELS = ("area_PRC", "tpr95_fpr", "best_f1")
+_COMPONENTS = (
+    "sIoU_gt", "prec_pred", "fn_25", "fp_25", "f1_25", "fn_50", "fp_50", "f1_50", "fn_75", "fp_75", "f1_75", "f1_mean",
+)  # fmt: skip
+# Where t = .25, .50 and .75 are among the eleven.
+_AT = {"25": 0, "50": 5, "75": 10}
+
+
+def fields(key: str) -> list[str]:
+    """The names of the 15 numbers in a list of the table."""
+    data, components = LISTS[key]
+    return [
+        *(f"{data}-PixBinaryClass-{name}" for name in _PIXELS),
+        *(f"{data}-SegEval-{components}-{name}" for name in _COMPONENTS),
+    ]
+
+
+def entry(scored: SubmissionScorer, tracks: Sequence[str], name: str, params: Any) -> dict[str, list[dict[str, Any]]]:
+    """The entry, a list with one object for each track that is submitted.
+
+    Args:
+        scored: what the run has.
+        tracks: names of the tracks.
+        name: of the method.
+        params: requires_ood, paper, code.
+    """
+    about = {
+        "method": name,
+        "requires_ood": params.requires_ood,
+        "paper": params.paper or (scored.method.url if scored.method else ""),
+        "code": params.code,
+    }
+    table = {
+        key: [dict.fromkeys(fields(key)) | about]
+        for key, (_, track) in LISTS.items()
+        if track in tracks and key != "laf_no_known"
+    }
+    known = [frame for frame in scored.frames if frame.benchmark == LOST_AND_FOUND]
+    if known and len(known) == scored.expected[LOST_AND_FOUND]:
+        table["laf_no_known"] = [_measured(known) | about]
+    return table
+
+
+def _measured(frames: Sequence[SubmittedFrame]) -> dict[str, Any]:
+    """The numbers of frames with labels, under the toolkit's protocol."""
+    protocol, sizes = PROTOCOLS["smiyc"], ComponentSizes(prediction=50, object=10)
+
+    def read() -> Iterator[tuple[ScoreMap, AnomalyLabels]]:
+        for frame in frames:
+            assert frame.read_labels is not None, "its labels are public"
+            yield frame.read_score(), frame.read_labels()
+
+    under = make_evaluation(protocol)
+    for score, labels in read():
+        under.update(score, labels)
+    pixels = under.metrics()
+    found = component_metrics(read, protocol, sizes, {"": pixels.best_f1_threshold})[""]
+    values = [pixels.values["AP"], pixels.values["FPR95"], pixels.best_f1, *_components(found)]
+    return dict(zip(fields("laf_no_known"), values, strict=True))
+
+
+def _components(found: ComponentMetrics) -> list[Any]:
+    values: dict[str, Any] = {"sIoU_gt": found.values["sIoU"], "prec_pred": found.values["PPV"]}
+    for name, at in _AT.items():
+        values |= {f"fn_{name}": int(found.fn[at]), f"fp_{name}": int(found.fp[at]), f"f1_{name}": float(found.f1[at])}
+    values["f1_mean"] = found.values["F1*"]
+    return [None if isinstance(v := values[name], float) and math.isnan(v) else v for name in _COMPONENTS]
+
+
+def write_entry(path: Path, table: Mapping[str, Any]) -> None:
+    """As JSON, in the table's own indentation."""
+    write_atomically(path, lambda file: file.write((json.dumps(table, indent=2) + "\n").encode()))
+
+
+def entry_problems(name: str, content: bytes) -> Iterator[str]:
+    """What is wrong with the file of an entry."""
+    try:
+        table = json.loads(content)
+    except ValueError as error:
+        yield f"{name}: not JSON ({error})."
+        return
+    if not isinstance(table, dict) or not all(isinstance(rows, list) for rows in table.values()):
+        yield f"{name}: expected an object of lists, as in assets/leaderboard.json."
+        return
+    for key, rows in table.items():
+        if key not in LISTS:
+            yield f"{name}: unknown list '{key}'; expected {', '.join(LISTS)}."
+            continue
+        for row in rows:
+            yield from (f"{name}: {key}: {problem}" for problem in _row_problems(row, fields(key)))
+
+
+def _row_problems(row: Mapping[str, Any], numbers: Sequence[str]) -> Iterator[str]:
+    texts = ("method", "paper", "code")
+    for field in row:
+        if field not in (*numbers, *texts, "requires_ood"):
+            yield f"unknown field '{field}'."
+    for field in (*numbers, *texts, "requires_ood"):
+        if field not in row:
+            yield f"the field '{field}' is missing."
+    for field in texts:
+        if not isinstance(row.get(field, ""), str):
+            yield f"{field} is {row[field]!r}; expected a text."
+    if not isinstance(row.get("requires_ood", False), bool):
+        yield f"requires_ood is {row['requires_ood']!r}; expected true or false."
+    for field in numbers:
+        value = row.get(field)
+        counted = field.rsplit("-", 1)[1].startswith(("fn_", "fp_"))
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, int if counted else int | float):
+            yield f"{field} is {value!r}; expected a {'count' if counted else 'fraction'}."
+        elif value < 0 or not (counted or value <= 1):
+            yield f"{field} is {value!r}; expected {'0 or more' if counted else 'a fraction, no percentage'}."

@@ -1,0 +1,88 @@
+"""SegmentMeIfYouCan's public table, read from a copy of its site's assets/leaderboard.json.
+
+The table is kept by hand: fields are missing in some rows, and a number or two is a percentage where fractions stand. A
+field that is missing or null is left out; a number that can't be one is an error that names it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from oodbench.contracts import PublishedResult, Requirements
+from oodbench.errors import DataError
+from oodbench.reports.submissions.segment_me_if_you_can.entry import LISTS, LOST_AND_FOUND
+
+# key of the table -> the benchmark here
+_BENCHMARKS = {
+    "anomaly_track": "road-anomaly-21-test",
+    "obstacle_track": "road-obstacle-21-test",
+    "laf_no_known": LOST_AND_FOUND,
+}
+# the metric here -> (the part of the field's name, its end)
+_METRICS = {
+    "AP": ("PixBinaryClass", "area_PRC"),
+    "FPR95": ("PixBinaryClass", "tpr95_fpr"),
+    "sIoU": ("SegEval", "sIoU_gt"),
+    "PPV": ("SegEval", "prec_pred"),
+    "F1*": ("SegEval", "f1_mean"),
+}
+_OBTAIN = (
+    "Expected assets/leaderboard.json of github.com/SegmentMeIfYouCan/segment-me-if-you-can: an object with the lists "
+    f"{', '.join(_BENCHMARKS)}."
+)
+
+
+def public_rows(path: Path) -> Sequence[PublishedResult]:
+    """The rows of the table.
+
+    Raises:
+        DataError: no such file, no JSON, none of its lists, a row without a method or without any number, a number that
+            is no fraction.
+    """
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"{path}: can't be read ({error.strerror})", _OBTAIN) from None
+    except ValueError as error:
+        raise DataError(f"{path}: not JSON ({error})", _OBTAIN) from None
+    if not isinstance(table, dict) or not any(isinstance(table.get(key), list) for key in _BENCHMARKS):
+        raise DataError(f"{path}: not the public table of SegmentMeIfYouCan", _OBTAIN)
+    return [
+        _row(path, key, number, row)
+        for key in _BENCHMARKS
+        for number, row in enumerate(table.get(key) or [], 1)
+    ]  # fmt: skip
+
+
+def _row(path: Path, key: str, number: int, row: Any) -> PublishedResult:
+    where = f"{path}: {key}, row {number}"
+    if not isinstance(row, Mapping) or not isinstance(row.get("method"), str) or not row["method"].strip():
+        raise DataError(f"{where}: no object with a method's name", _OBTAIN)
+    where = f"{where} ({row['method'].strip()})"
+    data, components = LISTS[key]
+    metrics = {}
+    for name, (part, end) in _METRICS.items():
+        field = f"{data}-{part}-{end}" if part == "PixBinaryClass" else f"{data}-{part}-{components}-{end}"
+        value = row.get(field)
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+            raise DataError(f"{where}: {field} is {value!r}; expected a fraction", "Mend it in your copy of the file.")
+        metrics[name] = float(value)
+    if not metrics:
+        raise DataError(f"{where}: has none of the fields of {data}, as {data}-PixBinaryClass-area_PRC", _OBTAIN)
+    requires = row.get("requires_ood")
+    return PublishedResult(
+        method=row["method"].strip(),
+        network="",
+        benchmark=_BENCHMARKS[key],
+        metrics=metrics,
+        source="SMIYC",
+        reference=f"the public table of SegmentMeIfYouCan, as {path.name} has it",
+        confirmed=True,
+        protocol="smiyc",
+        contamination=Requirements(ood_data=requires if isinstance(requires, bool) else None),
+    )

@@ -1,0 +1,96 @@
+"""Published rows as lines of a table: what several sources say of one method on one network, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from oodbench.contracts import PublishedResult, Requirements
+
+UNCONFIRMED = "?"
+"""Stands behind a number that was recalled, and not found in its source yet."""
+
+
+@dataclass(frozen=True)
+class PublishedLine:
+    """One line.
+
+    Attributes:
+        method, network, protocol: as the sources say; empty where they don't.
+        source: the sources in a few words.
+        contamination: what the method has had.
+        cells: text for each column: percent; several numbers where sources differ; empty where there is none.
+    """
+
+    method: str
+    network: str
+    protocol: str
+    source: str
+    contamination: Requirements
+    cells: list[str]
+
+
+def published_lines(
+    rows: Sequence[PublishedResult], columns: Sequence[tuple[str, str]]
+) -> tuple[list[PublishedLine], list[str]]:
+    """The lines with at least one number on a benchmark's anomalies, and the notes that belong to them.
+
+    Rows of one method, network and protocol make one line. A source that doesn't say its protocol joins no other.
+    """
+    benchmarks = {benchmark for benchmark, metric in columns if metric != "mIoU"}
+    groups: dict[tuple[str, str, str], list[PublishedResult]] = {}
+    for row in rows:
+        if any((row.benchmark, metric) in columns for metric in row.metrics):
+            groups.setdefault((row.method, row.network, row.protocol), []).append(row)
+    lines: list[PublishedLine] = []
+    shown: list[PublishedResult] = []
+    for (method, network, protocol), group in groups.items():
+        if not any(row.benchmark in benchmarks for row in group):
+            continue
+        # How well the network segments doesn't depend on how anomalies were measured.
+        known = [row for row in rows if "mIoU" in row.metrics and (row.method, row.network) == (method, network)]
+        group = [*group, *(row for row in known if row not in group)]
+        cells = [_cell(group, column) for column in columns]
+        used = [row for row in group if any((row.benchmark, metric) in columns for metric in row.metrics)]
+        source = ", ".join(dict.fromkeys(row.source for row in used))
+        lines.append(PublishedLine(method, network, protocol, source, group[0].contamination, cells))
+        shown += used
+    return lines, _notes(shown, lines)
+
+
+def _cell(rows: Sequence[PublishedResult], column: tuple[str, str]) -> str:
+    """The number; what sources differ in stands side by side. One that any source confirms is confirmed."""
+    benchmark, metric = column
+    confirmed: dict[str, bool] = {}
+    for row in rows:
+        if row.benchmark == benchmark and metric in row.metrics:
+            text = f"{100 * row.metrics[metric]:.2f}"
+            confirmed[text] = confirmed.get(text, False) or row.confirmed
+    return " / ".join(text + ("" if sure else UNCONFIRMED) for text, sure in confirmed.items())
+
+
+def _notes(rows: Sequence[PublishedResult], lines: Sequence[PublishedLine]) -> list[str]:
+    if not rows:
+        return []
+    notes = [
+        "Published lines are of others: on the network and by the protocol that they name, and outside of the ranking."
+    ]
+    if any(UNCONFIRMED in cell for line in lines for cell in line.cells):
+        notes.append(f"{UNCONFIRMED} behind a number: unconfirmed, recalled and not found in the source yet.")
+    return [*notes, *dict.fromkeys(f"{row.source}: {row.reference}." for row in rows), *_differences(rows)]
+
+
+def _differences(rows: Sequence[PublishedResult]) -> list[str]:
+    """Who says what, where sources differ."""
+    said: dict[tuple[str, str, str, str, str], dict[str, list[str]]] = {}
+    for row in rows:
+        for metric, value in row.metrics.items():
+            place = (row.method, row.network, row.protocol, row.benchmark, metric)
+            said.setdefault(place, {}).setdefault(f"{100 * value:.2f}", []).append(row.source)
+    return [
+        f"{method} on {benchmark}: {metric} is "
+        + ", ".join(f"{value} by {' and '.join(sources)}" for value, sources in values.items())
+        + "."
+        for (method, _, _, benchmark, metric), values in said.items()
+        if len(values) > 1
+    ]

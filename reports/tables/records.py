@@ -1,0 +1,82 @@
+"""The rows for other programs: as CSV and as JSON, fractions with all their digits."""
+
+from __future__ import annotations
+
+import json
+
+from oodbench.contracts import PublishedResult, ReportCard, Result, RunView
+from oodbench.reports.tables.formats import TextReport
+
+PLUGINS = {
+    "reports": {
+        "csv": ("Csv", "all rows with their counts and costs, one line each"),
+        "json": ("Json", "all rows, and those that others published, as they are"),
+    }
+}
+
+
+class Csv(TextReport):
+    """A line a row, measured ones first; `origin` tells them from published ones, a line a source and benchmark."""
+
+    card = ReportCard("csv", "Rows as CSV", default=True, text=True)
+    file = "table.csv"
+
+    def text(self, run: RunView) -> str:
+        import pandas as pd
+
+        rows = [*(_measured(run, row) for row in run.rows), *(_published(row) for row in run.published)]
+        # A published row has no seed and no counts; whole numbers stay whole beside it.
+        return str(pd.DataFrame(rows).convert_dtypes().to_csv(index=False))
+
+
+class Json(TextReport):
+    """`rows` as in result.json, each with its contamination; `published` beside them, and the notes."""
+
+    card = ReportCard("json", "Rows as JSON", text=True)
+    file = "table.json"
+
+    def text(self, run: RunView) -> str:
+        content = {
+            "rows": [
+                row.model_dump(mode="json") | {"contamination": run.contamination(row).model_dump(mode="json")}
+                for row in run.rows
+            ],
+            "published": [row.model_dump(mode="json") for row in run.published],
+            "quality": run.quality,
+            "notes": list(run.notes),
+        }
+        return json.dumps(content, indent=1, allow_nan=False) + "\n"
+
+
+def _measured(run: RunView, row: Result) -> dict[str, object]:
+    return (
+        {"network": row.network, "method": row.method, "label": row.label, "benchmark": row.benchmark}
+        | {"scoring": row.scoring["upsample"], "resize": row.scoring["resize"]}
+        | {"protocol": row.protocol["name"], "seed": row.seed, "origin": "measured"}
+        | run.contamination(row).model_dump()
+        | row.metrics
+        | _bounds(row)
+        | row.counts
+        | row.cost
+    )
+
+
+def _published(row: PublishedResult) -> dict[str, object]:
+    return (
+        {"network": row.network, "method": row.method, "label": row.method, "benchmark": row.benchmark}
+        | {"protocol": row.protocol, "origin": "published", "source": row.source, "confirmed": row.confirmed}
+        | row.contamination.model_dump()
+        | row.metrics
+    )
+
+
+def _bounds(row: Result) -> dict[str, object]:
+    if row.intervals is None:
+        return {}
+    ends: dict[str, object] = {
+        f"{metric}_{name}": value
+        for metric, bounds in row.intervals.bounds.items()
+        for name, value in zip(("low", "high"), bounds, strict=True)
+    }
+    made = {"interval_level": row.intervals.level, "interval_method": row.intervals.method}
+    return ends | made | {"interval_unit": row.intervals.unit, "interval_resamples": row.intervals.resamples}

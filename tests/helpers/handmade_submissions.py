@@ -1,0 +1,102 @@
+"""What a run would have of a scorer, made by hand: frames of known scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from oodbench.contracts import MethodCard, SubmissionScorer, SubmittedFrame
+from oodbench.types import CITYSCAPES_19, AnomalyLabels, ClassMap, ScoreMap, Size
+from tests.helpers.tracks import SIZE, anomaly_ids, obstacle_ids
+
+MSP = MethodCard(name="msp", title="MSP", paper="Hendrycks", url="https://arxiv.org/abs/1610.02136")
+
+
+def score(seed: int, size: Size, kind: str) -> ScoreMap:
+    """Normal scores, higher where the labels say; saturated: close to 1; coarse: such that half precision has them."""
+    values = np.random.default_rng(seed).normal(size=size) + 2 * labels(seed, size).values.clip(0, 1)
+    made = {"spread": values, "saturated": 1 - 1e-4 * np.exp(-values), "coarse": np.round(32 * values) / 32}[kind]
+    return made.astype(np.float32)
+
+
+def labels(seed: int, size: Size) -> AnomalyLabels:
+    """A tenth of the pixels anomalous, a row void."""
+    values = (np.random.default_rng(1000 + seed).random(size) < 0.1).astype(np.uint8)
+    values[-1] = 255
+    return AnomalyLabels(values)
+
+
+def prediction(seed: int, size: Size) -> ClassMap:
+    return np.random.default_rng(seed).integers(0, 19, size).astype(np.uint8)
+
+
+def frame(benchmark: str, index: int, name: str, size: Size, *, hidden: bool, kind: str = "spread") -> SubmittedFrame:
+    return SubmittedFrame(
+        benchmark=benchmark,
+        index=index,
+        id=name,
+        size=size,
+        read_score=partial(score, index, size, kind),
+        read_prediction=partial(prediction, index, size),
+        read_labels=None if hidden else partial(labels, index, size),
+    )
+
+
+def scored(*frames: SubmittedFrame, **changes: Any) -> SubmissionScorer:
+    expected: dict[str, int] = {}
+    for each in frames:
+        expected[each.benchmark] = expected.get(each.benchmark, 0) + 1
+    made = SubmissionScorer(
+        label="MSP",
+        network="tiny",
+        method=MSP,
+        spec="msp",
+        source="streets-softmax",
+        card=None,
+        classes=CITYSCAPES_19,
+        scoring={"upsample": "logits", "resize": "bilinear"},
+        fit=None,
+        plugins=(),
+        expected=expected,
+        frames=frames,
+    )
+    return replace(made, **changes)
+
+
+def both_tracks() -> SubmissionScorer:
+    """The real counts: 110 and 452 frames. Half precision bears the labelled ones of the first track alone."""
+    made = []
+    for benchmark, ids, kinds in (
+        ("road-anomaly-21", anomaly_ids(), ("coarse", "spread")),
+        ("road-obstacle-21", obstacle_ids(), ("saturated", "saturated")),
+    ):
+        for index, name in enumerate(ids):
+            hidden = not name.startswith("validation")
+            part = f"{benchmark}-all" if hidden else benchmark
+            made.append(frame(part, index, name, SIZE, hidden=hidden, kind=kinds[hidden]))
+    return scored(*made)
+
+
+@contextmanager
+def track(title: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+    """Tells nobody."""
+    yield lambda done: None
+
+
+@pytest.fixture(scope="module")
+def unsynced() -> Iterator[None]:
+    """Files are not synced to the disk one by one, which takes most of the time of a thousand small ones."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("os.fsync", lambda file: None)
+        yield
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

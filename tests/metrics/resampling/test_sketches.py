@@ -1,0 +1,132 @@
+"""Sketches against the exact numbers of the frames that they stand for, as they are and resampled."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oodbench.metrics import PROTOCOLS, Evaluation, FrameValues, PixelSketch, Sketch, make_evaluation, sketch_from
+from oodbench.types import AnomalyLabels
+
+NAMES = ("AP", "FPR95", "AUROC")
+Frames = list[tuple[np.ndarray, AnomalyLabels]]
+
+
+def world(kind: str, count: int = 6) -> Frames:
+    """Frames whose levels and amounts of anomaly differ, the last without any."""
+    rng = np.random.default_rng(3)
+    frames = []
+    for index in range(count):
+        share = 0.0 if index == count - 1 else 0.05 * rng.random() * (0.02 if kind == "rare" else 1)
+        label = (rng.random((100, 200)) < share).astype(np.uint8)
+        score = rng.normal(size=label.shape) + 0.5 * rng.normal() + (1 + rng.random()) * label
+        if kind == "steps":
+            score = np.round(3 * score)
+        if kind == "saturated":
+            score = np.minimum(score, 1.0)
+        label[:3] = 255
+        frames.append((score.astype(np.float32), AnomalyLabels(label)))
+    return frames
+
+
+def taken_in(frames: Frames, protocol: str = "pooled") -> Evaluation:
+    under = make_evaluation(PROTOCOLS[protocol])
+    for score, labels in frames:
+        under.update(score, labels)
+    return under
+
+
+def sketched(frames: Frames) -> PixelSketch:
+    bins = taken_in(frames).bins()
+    assert bins is not None
+    return PixelSketch(NAMES, bins, np.stack([bins.count(score, labels) for score, labels in frames]), 0.95)
+
+
+def repeated(frames: Frames, weights: np.ndarray) -> Frames:
+    return [frame for frame, times in zip(frames, weights, strict=True) for _ in range(times)]
+
+
+@pytest.mark.parametrize("kind", ["smooth", "rare", "steps", "saturated"])
+def test_it_gives_the_exact_numbers_closely(kind: str) -> None:
+    frames = world(kind)
+    weights = np.array([[1, 1, 1, 1, 1, 1], [0, 3, 1, 1, 0, 1], [2, 0, 0, 0, 3, 1], [0, 0, 0, 6, 0, 0]])
+    found = sketched(frames).metrics(weights)
+    for index, times in enumerate(weights):
+        exact = taken_in(repeated(frames, times)).metrics().values
+        off = np.abs(found[:, index] - [exact[name] for name in NAMES])
+        assert (off <= [5e-4, 1e-3, 1e-4]).all(), off
+
+
+few = st.lists(st.sampled_from([-1.5, -0.0, 0.0, 0.25, 0.5]) | st.floats(-2, 2, width=32), min_size=4, max_size=60)
+
+
+@given(few, st.data())
+def test_with_few_distinct_scores_average_precision_and_fpr_are_exact(values: list[float], data: st.DataObject) -> None:
+    score = np.array(values, np.float32)[None]
+    drawn = st.lists(st.sampled_from([0, 1, 255]), min_size=score.size, max_size=score.size)
+    label = np.array(data.draw(drawn.filter(lambda kinds: 0 in kinds and 1 in kinds)), np.uint8)[None]
+    half = score.size // 2
+    frames = [(score[:, part], AnomalyLabels(label[:, part])) for part in (slice(half), slice(half, None))]
+    sketch = sketched(frames)
+    whole = taken_in(frames).metrics().values
+    assert sketch.metrics()[:, 0] == pytest.approx([whole[name] for name in NAMES], abs=1e-9)
+    twice = taken_in(repeated(frames, np.array([1, 2]))).metrics().values
+    assert sketch.metrics(np.array([[1, 2]]))[:2, 0] == pytest.approx([twice["AP"], twice["FPR95"]], abs=1e-9)
+
+
+def test_the_bins_count_every_valid_pixel_where_it_belongs() -> None:
+    frames = world("steps")
+    bins = taken_in(frames).bins()
+    assert bins is not None
+    score, labels = frames[0]
+    counts = bins.count(score, labels)
+    assert counts.sum(axis=1).tolist() == [(labels.values == 0).sum(), (labels.values == 1).sum()]
+    best = max(score[labels.values == 1].max() for score, labels in frames[:-1])
+    # The first bin begins with the highest anomalous score: what scores as much or more is in it.
+    assert counts[0, 0] == ((labels.values == 0) & (score >= best)).sum()
+
+
+def test_without_anomalies_nothing_is_defined() -> None:
+    frames = [world("smooth")[-1]] * 2
+    sketch = sketched(frames)
+    assert sketch.bins.single.size == 1
+    assert np.isnan(sketch.metrics()).all()
+
+
+def test_frames_of_a_group_are_put_together() -> None:
+    sketch = sketched(world("smooth"))
+    grouped = sketch.grouped(["a", "b", "a", "c", "b", "c"])
+    assert grouped.units == 3
+    weights = np.array([[2, 0, 1]])
+    assert grouped.metrics(weights) == pytest.approx(sketch.metrics(weights[:, [0, 1, 0, 2, 1, 2]]), abs=1e-12)
+
+
+def test_means_over_frames_are_exact() -> None:
+    frames = world("smooth")
+    values = taken_in(frames, "caos").frame_values()
+    assert values is not None
+    weights = np.array([2, 0, 1, 1, 1, 1])
+    exact = taken_in(repeated(frames, weights), "caos").metrics().values
+    assert values.metrics(weights[None])[:, 0] == pytest.approx([exact[name] for name in values.names], abs=1e-12)
+    assert values.grouped(["a"] * 6).units == 1
+
+
+def test_a_protocol_with_bins_of_each_frame_s_own_has_none() -> None:
+    under = taken_in(world("smooth"), "smiyc")
+    assert under.bins() is None
+    assert under.frame_values() is None
+
+
+@pytest.mark.parametrize("kind", ["pixels", "frames"])
+def test_it_comes_back_from_arrays(kind: str) -> None:
+    frames = world("smooth")
+    sketch: Sketch | None = sketched(frames) if kind == "pixels" else taken_in(frames, "caos").frame_values()
+    assert sketch is not None
+    arrays = sketch.arrays()
+    back = sketch_from(arrays)
+    assert isinstance(back, PixelSketch if kind == "pixels" else FrameValues)
+    assert back.names == sketch.names
+    assert (back.metrics() == sketch.metrics()).all()
+    assert sketch_from(arrays | {"version": np.array(0)}) is None

@@ -1,0 +1,248 @@
+"""Figures by their content: what the axes hold, what pixels show, what is in the files."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from oodbench.contracts import Intervals, RunView
+from oodbench.errors import NotStoredError
+from oodbench.registry import Registry
+from oodbench.reports.figures.heatmaps import overlay
+from oodbench.reports.figures.style import (
+    accuracy_cost,
+    histograms,
+    legend_columns,
+    looks,
+    qualitative,
+    segmentation,
+    style,
+)
+from oodbench.testing.fake_run import HandmadeRun, make_result
+from oodbench.types import AnomalyLabels, ClassSet, ScoreMap, SemanticLabels
+
+REGISTRY = Registry()
+FIGURES = [name for name in REGISTRY.names("reports") if REGISTRY.report(name).card.figure]
+ROWS = [make_result("msp", 0.2, 0.5), make_result("gmmseg", 0.4, 0.3)]
+FRAMES = ["a", "<b>&_%", "c"]
+RNG = np.random.default_rng(0)
+SCORES = {name: RNG.normal(size=(3, 40, 80)).astype(np.float32).round(1) for name in ("msp", "gmmseg")}
+LABELS = RNG.choice(np.array([0, 1, 255], np.uint8), (3, 40, 80), p=[0.8, 0.15, 0.05])
+
+
+class Noisy(HandmadeRun):
+    """Scores with ties, anomalies and void anywhere."""
+
+    def score(self, row: Any, frame: str) -> ScoreMap:
+        return SCORES[row.method][FRAMES.index(frame)] + (LABELS[FRAMES.index(frame)] == 1)
+
+    def labels(self, benchmark: str, frame: str) -> AnomalyLabels | None:
+        return AnomalyLabels(LABELS[FRAMES.index(frame)]) if self.labelled else None
+
+
+def pooled(method: str) -> tuple[Any, Any]:
+    """Labels and scores of all valid pixels."""
+    valid = LABELS != 255
+    return LABELS[valid], (SCORES[method] + (LABELS == 1))[valid]
+
+
+def texts(figure: Figure) -> list[str]:
+    return [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+
+
+def panel(figure: Figure, index: int) -> Any:
+    return [axes for axes in figure.axes if axes.images][index].images[0].get_array()
+
+
+def drawn(name: str, view: RunView) -> Figure:
+    with style():
+        report: Any = REGISTRY.report(name)
+        return report.draw(view, "road-anomaly", view.rows)
+
+
+# the files
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_pdf_has_its_fonts_and_png_is_as_wide_as_a_column_or_a_page(tmp_path: Path, name: str) -> None:
+    view = HandmadeRun([make_result("msp", 0.2, 0.5, network=r"_$\frac{a_1}$")])
+    picture_file, pdf_file = REGISTRY.report(name).write(view, tmp_path)
+    assert (picture_file.suffix, pdf_file.suffix) == (".png", ".pdf")
+    pdf = pdf_file.read_bytes()
+    assert b"/FontFile2" in pdf
+    assert b"/Type3" not in pdf
+    with Image.open(picture_file) as picture:
+        assert picture.width == (2148 if name == "heatmaps" else 1050)
+    REGISTRY.report(name).write(view, tmp_path)
+    assert pdf_file.read_bytes() == pdf
+
+
+def test_a_method_looks_the_same_everywhere_and_networks_differ_in_line_and_marker() -> None:
+    other = [make_result("msp", 0.2, 0.5, network="other"), make_result("msp", 0.2, 0.5, "road-anomaly-21")]
+    found = looks([*ROWS, *other])
+    msp, gmmseg, elsewhere = (found[who] for who in (("MSP", "net"), ("GMMSEG", "net"), ("MSP", "other")))
+    assert msp.colour == elsewhere.colour != gmmseg.colour
+    assert (msp.line, msp.marker) == (gmmseg.line, gmmseg.marker) != (elsewhere.line, elsewhere.marker)
+    assert (msp.text, elsewhere.lines) == ("MSP, net", "MSP\nother")
+    assert (legend_columns(["20.0  MSP"]), legend_columns(["22.0  GMMSeg (normalised), streets-gmmseg"])) == (2, 1)
+
+
+# pictures side by side
+
+
+def test_the_qualitative_figure_has_image_label_and_a_column_a_method() -> None:
+    view = HandmadeRun(ROWS)
+    figure = qualitative.draw(view, "road-anomaly", ROWS, ["c", "a"])
+    titles = [axes.get_title() for axes in figure.axes if axes.images]
+    assert titles == ["Image", "Label", "MSP", "GMMSEG", "", "", "", ""]
+    assert figure.get_figwidth() == 3.5
+    labels = view.labels("", "c")
+    assert labels is not None
+    image = view.image("", "c")
+    expected = np.asarray(Image.fromarray(overlay(image, labels)).resize((360, 180), Image.Resampling.NEAREST))
+    assert np.abs(panel(figure, 1).astype(int) - expected).mean() < 4
+    assert panel(figure, 2).min() == 0
+    assert 3.5 < panel(figure, 2).max() <= 4
+
+
+def test_more_columns_go_across_the_page_and_name_their_networks() -> None:
+    rows = [*ROWS, make_result("msp", 0.2, 0.5, network="other")]
+    figure = qualitative.draw(HandmadeRun(rows), "road-anomaly", rows, ["a"])
+    assert figure.get_figwidth() == 7.16
+    assert figure.axes[4].get_title() == "MSP\nother"
+
+
+def test_where_labels_are_secret_predicted_classes_stand_in_their_place() -> None:
+    figure = qualitative.draw(HandmadeRun(ROWS, labelled=False), "road-anomaly", ROWS, ["a"])
+    assert figure.axes[1].get_title() == "Prediction"
+    picture = panel(figure, 1)
+    assert picture[20, 20].tolist() == [70, 130, 180]
+    assert picture[160, 20].tolist() == [0, 0, 142]
+
+
+def test_the_segmentation_figure_has_a_column_a_network_and_names_its_colours() -> None:
+    rows = [*ROWS, make_result("msp", 0.2, 0.5, network="other")]
+    figure = segmentation.draw(HandmadeRun(rows), "road-anomaly", rows, ["a", "c"])
+    assert [axes.get_title() for axes in figure.axes[:4]] == ["Image", "Label", "net", "other"]
+    assert len([axes for axes in figure.axes if axes.images]) == 8
+    assert [panel(figure, index)[160, 20].tolist() for index in (1, 2, 3)] == [[128, 64, 128], [0, 0, 142], [0, 0, 142]]
+    assert texts(figure) == ["road", "sky", "car", "void"]
+    secret = segmentation.draw(HandmadeRun(rows, labelled=False), "road-anomaly", rows, ["a"])
+    assert [axes.get_title() for axes in secret.axes] == ["Image", "net", "other"]
+
+
+def test_classes_without_colours_of_their_own_get_different_ones() -> None:
+    many = ClassSet("many", tuple(f"class {index}" for index in range(150)))
+    picture = segmentation.class_colours(SemanticLabels(np.arange(150, dtype=np.uint8)[None], many))
+    assert len(np.unique(picture[0], axis=0)) == 150
+
+
+def test_predicted_classes_that_are_not_stored_are_an_error() -> None:
+    class Blind(HandmadeRun):
+        def prediction(self, row: Any, frame: str) -> SemanticLabels | None:
+            return None
+
+    with pytest.raises(NotStoredError, match="the classes that net predicts in a are not stored"):
+        segmentation.draw(Blind(ROWS), "road-anomaly", ROWS, ["a"])
+
+
+# curves
+
+
+def test_the_area_under_the_steps_is_average_precision() -> None:
+    figure = drawn("precision-recall", Noisy(ROWS))
+    (axes,) = figure.axes
+    expected = {}
+    for method in SCORES:
+        labels, scores = pooled(method)
+        expected[method] = 100 * average_precision_score(labels, scores)
+        line = next(
+            line for line in axes.lines
+            if line.get_drawstyle() == "steps-pre" and line.get_color() == looks(ROWS)[method.upper(), "net"].colour
+        )  # fmt: skip
+        recall, precision = np.asarray(line.get_xdata()), np.asarray(line.get_ydata())
+        assert (np.diff(recall) * precision[1:]).sum() / 100 == pytest.approx(expected[method])
+    best, second = sorted(expected, key=lambda method: -expected[method])
+    assert texts(figure) == [f"{expected[one]:.1f}  {one.upper()}" for one in (best, second)]
+
+
+def test_the_roc_curve_has_its_area_and_its_dot() -> None:
+    figure = drawn("roc", Noisy(ROWS[:1]))
+    (axes,) = figure.axes
+    labels, scores = pooled("msp")
+    line, dot = axes.lines[2], axes.lines[3]
+    area = np.trapezoid(np.asarray(line.get_ydata()), np.asarray(line.get_xdata())) / 1e4
+    assert area == pytest.approx(roc_auc_score(labels, scores))
+    threshold = max(t for t in np.unique(scores) if (scores[labels == 1] >= t).mean() >= 0.95)
+    assert np.ravel(dot.get_data()) == pytest.approx(
+        [100 * (scores[labels == kind] >= threshold).mean() for kind in (0, 1)]
+    )
+    assert texts(figure) == [f"{100 * (scores[labels == 0] >= threshold).mean():.1f}  MSP"]
+
+
+@pytest.mark.parametrize("name", ["precision-recall", "roc"])
+def test_without_labels_there_is_no_curve(name: str) -> None:
+    figure = drawn(name, HandmadeRun(ROWS, labelled=False))
+    assert [text.get_text() for text in figure.axes[0].texts] == ["no pixel is labelled as anomalous"]
+    assert not figure.legends
+
+
+# distributions and costs
+
+
+def test_histograms_hold_the_share_of_each_kind_of_pixel() -> None:
+    view = Noisy(ROWS)
+    edges, shares = histograms.histogram(view, ROWS[0])
+    labels, scores = pooled("msp")
+    for kind in (0, 1):
+        values = scores[labels == kind]
+        inside = [((values >= low) & (values < high)).mean() for low, high in pairwise(edges[:-1])]
+        assert shares[kind][:-1] == pytest.approx(inside)
+        assert 0.98 < shares[kind].sum() <= 1
+    figure = histograms.draw(view, "road-anomaly", ROWS)
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["MSP", "GMMSEG"]
+    calibration = view.calibration(ROWS[0])
+    assert calibration is not None
+    assert figure.axes[0].lines[0].get_xdata() == [calibration.score_at(0.95)] * 2
+    assert texts(figure) == ["in-distribution", "anomalous", "5 % of calibration above"]
+
+
+def test_scores_that_are_all_the_same_have_a_histogram_too() -> None:
+    class Flat(HandmadeRun):
+        def score(self, row: Any, frame: str) -> ScoreMap:
+            return np.full((40, 80), 2.5, np.float32)
+
+    edges, shares = histograms.histogram(Flat(ROWS), ROWS[0])
+    assert (edges[0], edges[-1]) == (2.5, 3.5)
+    assert (shares[0][0], shares[1][0]) == (1, 1)
+
+
+def test_cost_is_what_a_frame_takes_with_the_method_alone() -> None:
+    bounds = Intervals(
+        level=0.95, method="percentile", unit="frames", units=60, resamples=2000, bounds={"AP": (0.35, 0.46)},
+        undefined={},
+    )  # fmt: skip
+    cpu = {"processor": "A processor", "device": "cpu"}
+    cost = {"forward_ms": 100.0, "summary_ms": 20.0, "score_ms": 3.0}
+    rows = [
+        make_result("msp", 0.2, 0.5, cost={"forward_ms": 50.0, "summary_ms": None, "score_ms": 1.0}, environment=cpu),
+        make_result("gmmseg", 0.4, 0.5, cost=cost, intervals=bounds, environment=cpu),
+        make_result("given", 0.9, 0.5, cost={"forward_ms": None}),
+        make_result("knn", None, 0.5, cost=cost),
+    ]
+    assert [accuracy_cost.milliseconds(one) for one in rows] == [51.0, 123.0, None, 123.0]
+    figure = accuracy_cost.draw(HandmadeRun(rows), "road-anomaly", rows)
+    bar, best, second = figure.axes[0].lines
+    assert np.ravel(bar.get_data()).tolist() == [123.0, 123.0, 35.0, 46.0]
+    assert [np.ravel(point.get_data()).tolist() for point in (best, second)] == [[123.0, 40.0], [51.0, 20.0]]
+    assert texts(figure) == ["40.0  GMMSEG", "20.0  MSP"]
+    assert figure.axes[0].get_xlabel() == "Milliseconds a frame (A processor)"
+    without = accuracy_cost.draw(HandmadeRun(rows[2:]), "road-anomaly", rows[2:])
+    assert [text.get_text() for text in without.axes[0].texts] == ["no cost was measured"]

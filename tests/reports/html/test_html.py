@@ -1,0 +1,184 @@
+"""What the page is made of: words, tables, regions, embedded data."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from oodbench.contracts import Result
+from oodbench.registry import Registry
+from oodbench.reports.html.answer import answer
+from oodbench.reports.html.breakdown import strata
+from oodbench.reports.html.overlaps import overlaps
+from oodbench.reports.html.page import as_json
+from oodbench.reports.html.provenance import provenance
+from oodbench.reports.html.regions import Region, false_alarms, objects, worst_alarms, worst_objects
+from oodbench.reports.html.sections import parts
+from oodbench.testing.fake_run import HandmadeRun, make_result
+from oodbench.types import AnomalyLabels
+
+ROWS = [
+    make_result("msp", 0.2, 0.5),
+    make_result("knn", 0.4, 0.3),
+    make_result("energy", 0.1, 0.3),
+    make_result("entropy", None, 0.6),
+]
+
+
+def lead(rows: list[Result]) -> str:
+    run = HandmadeRun(rows)
+    return answer(run, parts(run)[0]).lead.replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_the_answer_says_who_leads_and_whether_that_is_chance() -> None:
+    assert lead(ROWS) == "KNN has the best AP, 40.00 %, but 3 frames can't tell it from MSP."
+    assert lead(ROWS[:1]) == "MSP reaches 20.00 % AP."
+    assert lead(ROWS[3:]) == "AP is defined for none of the methods here."
+    other = [make_result("msp", 0.2, 0.5, "other"), *ROWS[1:]]
+    assert lead(other[1:]) == "KNN has the best AP, 40.00 %, but 3 frames can't tell it from ENERGY."
+
+
+class Apart(HandmadeRun):
+    """The first is better than all others by more than chance."""
+
+    def comparisons(self):  # type: ignore[no-untyped-def]
+        from dataclasses import replace
+
+        (found,) = super().comparisons()
+        entries = tuple(replace(entry, significant=place > 0) for place, entry in enumerate(found.entries))
+        return (replace(found, entries=entries, apart=((0, 1), (0, 2))),)
+
+
+def test_the_answer_says_by_how_much() -> None:
+    run = Apart(ROWS[:3])
+    found = answer(run, parts(run)[0])
+    assert found.lead.replace("\N{NO-BREAK SPACE}", " ") == (
+        "KNN leads with 40.00 % AP, 20.00 points ahead of MSP: more than chance over 3 frames (p = 0.5000, Holm)."
+    )
+    assert [tied for _, tied in found.order] == [True, False, False]
+    assert found.more == ("Only 3 of the benchmark's 60 frames were measured.",)
+
+
+def test_the_answer_says_what_a_threshold_without_anomalies_is_worth() -> None:
+    run = HandmadeRun(ROWS[:1])
+    (first, _) = answer(run, parts(run)[0]).more
+    assert first.replace("\N{NO-BREAK SPACE}", " ") == (
+        "At a threshold set without anomalies, for 5 % false positives, MSP finds 50.0 % of the anomalous pixels here, "
+        "and calls 12.5 % of the ordinary ones anomalous."
+    )
+
+
+def test_lines_have_cost_contamination_and_quality() -> None:
+    quality = {"net": {"miou": 0.5, "ece": None}}
+    rows = [
+        make_result("outlier", 0.4, 0.3, cost={"forward_ms": 10.0, "summary_ms": 1.5, "score_ms": 2.0, "fit_s": None})
+    ]
+    (part,) = parts(HandmadeRun(rows, quality=quality))
+    (line,) = part.lines
+    assert {name: cell.text for name, cell in line.cost.items()} == {
+        "Network, ms": "10.0", "Method, ms": "3.5", "Fit, s": "–",
+    }  # fmt: skip
+    assert line.flags == {"Retraining": False, "Extra network": False, "OoD data": True}
+    assert {name: cell.text for name, cell in line.quality.items()} == {"mIoU": "50.00", "ECE": "–"}
+
+
+def test_pairs_that_chance_does_not_explain_go_by_the_lines() -> None:
+    (part,) = parts(HandmadeRun(ROWS))
+    facts = part.apart()
+    assert facts["AP"] == {"higher": True, "known": [1, 0, 2], "apart": [[1, 2]]}
+    assert facts["FPR95"] == {"higher": False, "known": [], "apart": []}
+
+
+def test_a_protocol_has_a_table_of_its_own() -> None:
+    made = parts(HandmadeRun([ROWS[0], make_result("msp", 0.3, 0.4, protocol={"name": "caos"})]))
+    assert [(part.benchmark, part.protocol) for part in made] == [("road-anomaly", "pooled"), ("road-anomaly", "caos")]
+
+
+def test_strata_as_tables() -> None:
+    run = HandmadeRun(ROWS[:2])
+    size, place, kind, mistakes = strata(run, parts(run)[0])
+    assert [column.name for column in size.columns] == ["1 to 10 %"]
+    assert size.columns[0].about == "100 % of pixels, 3 regions"
+    assert size.lines == (("MSP", ((0.25, 0.95, 0.5),)),)
+    assert place.lines == (("MSP", ((0.25, 0.95, 0.5),)),)
+    assert kind.lines == (("MSP", ((None, 0.95, 0.5),)),)
+    assert mistakes.lines == (("MSP", ((1.0, 1.0),)),)
+
+
+def test_provenance_has_every_digest_and_leaves_out_what_is_empty() -> None:
+    made = make_result("msp", 0.2, 0.5, digests={"network": "abc", "data": "def", "scores": "123"}, params={"k": 3})
+    facts = dict(provenance(made, None))
+    assert facts["SHA-256"] == [("network", "abc"), ("data", "def"), ("scores", "123")]
+    assert ("k", "3") in facts["Method"]
+    assert "Intervals" not in facts
+
+
+# what is counted
+
+
+def test_objects_and_how_much_of_each_is_found() -> None:
+    values = np.zeros((40, 60), np.uint8)
+    values[2:12, 3:13] = 1
+    values[20:30, 40:48] = 1
+    values[0, 59] = 1  # too small
+    called = np.zeros(values.shape, np.bool_)
+    called[:7] = True
+    found = objects(4, AnomalyLabels(values)).found(called)
+    assert found == [Region(4, (3, 2, 10, 10), 100, 50), Region(4, (40, 20, 8, 10), 80, 0)]
+    assert worst_objects(found)[0].pixels == 80
+
+
+def test_false_alarms_are_regions_without_anomaly_or_void() -> None:
+    values = np.zeros((40, 60), np.uint8)
+    values[:, 30] = 1
+    values[:, 45] = 255
+    called = np.zeros(values.shape, np.bool_)
+    called[10:20, 20:60] = True
+    found = false_alarms(1, called, AnomalyLabels(values))
+    assert [(region.box, region.pixels) for region in worst_alarms(found)] == [
+        ((31, 10, 14, 10), 140), ((46, 10, 14, 10), 140), ((20, 10, 10, 10), 100),
+    ]  # fmt: skip
+
+
+def test_overlaps_by_hand() -> None:
+    labels = AnomalyLabels(np.array([[0, 0, 1, 1, 255]], np.uint8))
+    first = np.array([[True, False, True, True, True]])
+    second = np.array([[True, True, False, True, True]])
+    assert overlaps([first, second, None], labels).tolist() == [
+        [[1, 1, 0], [1, 2, 0], [0, 0, 0]],
+        [[2, 1, 0], [1, 1, 0], [0, 0, 0]],
+    ]
+
+
+# what is written
+
+
+def test_embedded_data_can_end_no_script() -> None:
+    text = as_json({"</script><!--": "\u2028"})
+    assert "<" not in text
+    assert json.loads(text) == {"</script><!--": "\u2028"}
+
+
+def test_the_page_asks_for_nothing_and_names_escape(tmp_path: Path) -> None:
+    rows = [make_result("msp", 0.2, 0.5, label="<i>MSP</i>"), make_result("knn", 0.4, 0.3, network="<u>net</u>")]
+    (path,) = Registry().report("html").write(HandmadeRun(rows), tmp_path)
+    text = path.read_text(encoding="utf-8")
+    assert "<i>" not in text
+    assert "<u>" not in text
+    assert not re.search(r"""(?:src|href)="(?!#|data:)""", text)
+    assert "default-src &#39;none&#39;" in text
+    again = Registry().report("html").write(HandmadeRun(rows), tmp_path / "again")[0].read_text(encoding="utf-8")
+    assert again == text
+
+
+def test_too_large_for_one_file_it_is_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("oodbench.reports.html.page.LARGEST", 1000)
+    files = Registry().report("html").write(HandmadeRun(ROWS), tmp_path)
+    assert [path.relative_to(tmp_path).as_posix() for path in files] == [
+        "report/index.html", "report/frames/0.js", "report/frames/1.js", "report/frames/2.js",
+    ]  # fmt: skip
+    assert files[1].read_text().startswith('oodbenchFrame(0, {"photograph":"data:image/webp;base64,')

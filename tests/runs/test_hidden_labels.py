@@ -1,0 +1,73 @@
+"""Runs over benchmarks whose labels are not public: scored, stored, and said so in the place of an empty table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from oodbench.contracts import ReportCard
+from oodbench.registry import Registry
+from oodbench.runs.run import Run
+from tests.helpers.fake_benchmarks import small_run
+from tests.helpers.files import photograph, save
+
+SCENES = ["curvy-street_bag_3", "gravel_boot_1", "paving_axe_2"]
+
+
+@pytest.fixture
+def tracks(road_anomaly: Path) -> Path:
+    for seed, name in enumerate(SCENES):
+        save(road_anomaly.parent / "dataset_ObstacleTrack" / "images" / f"{name}.webp", photograph(50 + seed))
+    return road_anomaly.parent
+
+
+def scored(network: Path, data: Path, out: Path, *benchmarks: str, **options: Any) -> Run:
+    settings = {"benchmarks": ["road-obstacle-21-test", *benchmarks], "methods": ["msp", "energy"], "until": "report"}
+    return small_run(network, data, out, **(settings | options))
+
+
+def test_alone_they_say_what_was_stored_and_what_to_do(network_file: Path, tracks: Path, tmp_path: Path) -> None:
+    run = scored(network_file, tracks, tmp_path / "run")
+    assert list(run.rows) == []
+    scorers = {scorer.label: scorer.key for scorer in run.record.scorers}
+    said = (tmp_path / "run" / "report" / "table.txt").read_text().splitlines()
+    assert said == [
+        "road-obstacle-21-test: 3 frames were scored; it has no public labels, and so no rows.",
+        f"Stored score maps, a .npy a frame; {tmp_path}/run/plan.json has the id of each key:",
+        *(f"  {label} on tiny: {tmp_path}/run/scores/{key}" for label, key in scorers.items()),
+        "To have them measured, hand them in where the labels are kept: oodbench info benchmark road-obstacle-21-test",
+    ]
+    for key in scorers.values():
+        assert len(list((tmp_path / "run" / "scores" / key).glob("*.npy"))) == 3
+
+
+def test_every_text_says_so(network_file: Path, tracks: Path, tmp_path: Path) -> None:
+    run = scored(network_file, tracks, tmp_path / "run")
+    registry = Registry()
+    cards: dict[str, ReportCard] = {name: registry.report(name).card for name in registry.names("reports")}
+    for name in [name for name, card in cards.items() if card.text and name != "csv"]:
+        assert "3 frames were scored; it has no public labels" in registry.report(name).text(run), name
+
+
+def test_beside_rows_they_come_after_the_table(network_file: Path, tracks: Path, tmp_path: Path) -> None:
+    text = Registry().report("terminal").text(scored(network_file, tracks, tmp_path / "run", "road-anomaly"))
+    lines = text.splitlines()
+    assert lines[0].strip() == "road-anomaly"
+    assert lines[-5].startswith("road-obstacle-21-test: 3 frames were scored")
+    assert "road-anomaly: 3 frames were scored" not in text
+
+
+@pytest.mark.parametrize(("keep", "left"), [("none", 0), ("figures", 6)])
+def test_maps_that_are_not_kept_are_not_promised(
+    network_file: Path, tracks: Path, tmp_path: Path, keep: str, left: int
+) -> None:
+    notes = scored(network_file, tracks, tmp_path / "run", keep_scores=keep).notes
+    missing = "0 of 6 score maps are stored: run again with --keep-scores all to have each."
+    assert (missing in notes) == (left == 0)
+    assert any("Stored score maps" in note for note in notes) == (left > 0)
+
+
+def test_a_run_with_labels_has_nothing_to_add(network_file: Path, tracks: Path, tmp_path: Path) -> None:
+    assert scored(network_file, tracks, tmp_path / "run", benchmarks=["road-anomaly"]).notes == []

@@ -1,0 +1,166 @@
+"""What `oodbench verify` finds right, what wrong after each kind of damage, and what it says it could not check."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from oodbench.errors import RunFolderError
+from oodbench.runs.run import load
+from oodbench.runs.verify import VerificationCheck, verify
+from oodbench.storage.local import LocalStore
+from oodbench.workflows.evaluate_scores import evaluate_scores
+from tests.helpers.fake_benchmarks import small_run
+from tests.helpers.files import photograph, save
+
+
+@pytest.fixture
+def run(network_file: Path, road_anomaly: Path, cityscapes: Path, tmp_path: Path) -> Path:
+    """MSP and kNN under two protocols, on data and a network of its own."""
+    network = shutil.copy(network_file, tmp_path / "tiny.onnx")
+    shutil.copy(network_file.with_suffix(".toml"), tmp_path / "tiny.toml")
+    done = small_run(network, road_anomaly, tmp_path / "run", methods=["msp", "knn:k=2"], id_data=[cityscapes])
+    return done.evaluate(protocols=("pooled", "smiyc")).folder
+
+
+def said(folder: Path, verdict: str) -> dict[str, str]:
+    return {checked.what: checked.said for checked in verify(folder) if checked.verdict == verdict}
+
+
+REST = "the rest"
+
+
+def test_a_run_is_right(run: Path) -> None:
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    right = said(run, "right")
+    assert list(right) == [
+        "network tiny",
+        "frames of road-anomaly",
+        "frames of cityscapes train",
+        "frames of cityscapes val",
+        "rows",
+        "scores of MSP on tiny, road-anomaly",
+        "metrics of MSP on tiny, road-anomaly, pooled",
+        "metrics of MSP on tiny, road-anomaly, smiyc",
+        "scores of kNN (k=2) on tiny, road-anomaly",
+        "metrics of kNN (k=2) on tiny, road-anomaly, pooled",
+        "metrics of kNN (k=2) on tiny, road-anomaly, smiyc",
+    ]
+    assert right["frames of road-anomaly"].startswith("3 images and labels, ")
+    assert right["metrics of MSP on tiny, road-anomaly, pooled"].startswith("AP, FPR95, AUROC computed once more")
+    assert said(run, "wrong") == {}
+    assert list(said(run, "not checked")) == [REST]
+    after = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    assert after == before
+
+
+def test_other_weights(run: Path, tmp_path: Path) -> None:
+    card = tmp_path / "tiny.toml"
+    card.write_text(card.read_text().replace("255.0", "127.5"))
+    assert list(said(run, "wrong")) == ["network tiny"]
+    assert "weights and card have the digest" in said(run, "wrong")["network tiny"]
+    card.unlink()
+    assert "it can't be opened" in said(run, "not checked")["network tiny"]
+
+
+def test_another_image_of_the_same_size_and_time(run: Path, road_anomaly: Path) -> None:
+    """The cache of frames knows files by path, size and time; here they are read."""
+    image = sorted((road_anomaly / "frames").glob("*.jpg"))[1]
+    times, content = image.stat(), bytearray(image.read_bytes())
+    content[-40] ^= 1
+    image.write_bytes(bytes(content))
+    os.utime(image, ns=(times.st_atime_ns, times.st_mtime_ns))
+    wrong = said(run, "wrong")
+    assert list(wrong) == ["frames of road-anomaly"]
+    assert (
+        f"1 of 3 are others than in the run, image or labels; the first is {image.stem}"
+        in wrong["frames of road-anomaly"]
+    )
+    assert said(run, "not checked")["metrics of MSP on tiny, road-anomaly, pooled"] == "without the labels"
+
+
+def test_another_label_and_no_data(run: Path, road_anomaly: Path, cityscapes: Path) -> None:
+    label = next(iter(cityscapes.glob("gtFine/train/aachen/*.png")))
+    save(label, np.full((48, 96), 7, np.uint8))
+    assert list(said(run, "wrong")) == ["frames of cityscapes train"]
+    shutil.rmtree(cityscapes)
+    shutil.rmtree(road_anomaly)
+    unchecked = said(run, "not checked")
+    assert {"frames of road-anomaly", "frames of cityscapes train", "frames of cityscapes val"} <= set(unchecked)
+    assert said(run, "wrong") == {}
+    assert "scores of MSP on tiny, road-anomaly" in said(run, "right")
+
+
+def test_another_score(run: Path) -> None:
+    scorer, _ = load(run).record.scorers
+    path = sorted((run / "scores" / scorer.key).iterdir())[0]
+    score = np.load(path)
+    score[0, 0] = np.nextafter(score[0, 0], np.float32(2))
+    np.save(path, score)
+    wrong = said(run, "wrong")
+    assert "scores of MSP on tiny, road-anomaly" in wrong
+    assert "scores of kNN (k=2) on tiny, road-anomaly" not in wrong
+    score[0, 0] = np.nan
+    np.save(path, score)
+    assert "expected (48, 96), all finite" in said(run, "wrong")["scores of MSP on tiny, road-anomaly"]
+    path.write_bytes(b"")
+    assert "damaged" in said(run, "wrong")["scores of MSP on tiny, road-anomaly"]
+
+
+def test_numbers_that_somebody_changed(run: Path) -> None:
+    result = json.loads((run / "result.json").read_text())
+    result["rows"][0]["metrics"]["AP"] += 1e-9
+    (run / "result.json").write_text(json.dumps(result))
+    wrong = said(run, "wrong")
+    assert wrong["rows"] == "MSP on tiny, road-anomaly: result.json and the file in rows/ differ"
+    assert wrong["metrics of MSP on tiny, road-anomaly, pooled"].startswith("AP is 0.")
+    for path in (run / "rows").iterdir():  # in both places
+        row = json.loads(path.read_text())
+        if (row["method"], row["protocol"]["name"]) == ("msp", "pooled"):
+            path.write_text(json.dumps(row | {"metrics": result["rows"][0]["metrics"]}))
+    assert list(said(run, "wrong")) == ["metrics of MSP on tiny, road-anomaly, pooled"]
+    result["rows"][0]["digests"]["data"] = "0" * 64
+    (run / "result.json").write_text(json.dumps(result))
+    assert "its digests are not those of plan.json" in said(run, "wrong")["rows"]
+    (run / "result.json").write_text("{}")
+    assert "older than its plan" in said(run, "wrong")["rows"]
+
+
+def test_without_stored_scores(run: Path) -> None:
+    shutil.rmtree(run / "scores")
+    unchecked = said(run, "not checked")
+    assert unchecked["scores of MSP on tiny, road-anomaly"] == "not all of them are stored (--keep-scores)"
+    assert unchecked["metrics of MSP on tiny, road-anomaly, pooled"] == "without the scores"
+    assert list(said(run, "right"))[-1] == "rows"
+    assert said(run, "wrong") == {}
+
+
+def test_scores_that_were_given_and_a_run_that_was_not_evaluated(
+    network_file: Path, road_anomaly: Path, tmp_path: Path
+) -> None:
+    maps = tmp_path / "maps"
+    maps.mkdir()
+    for seed, path in enumerate(sorted((road_anomaly / "frames").glob("*.jpg"))):
+        np.save(maps / f"{path.stem}.npy", photograph(seed)[:, :, 0].astype(np.float32))
+    given = evaluate_scores(
+        maps, "road-anomaly", anomalous="higher", data=road_anomaly, out=tmp_path / "given", until="evaluate"
+    )
+    assert said(given.folder, "not checked")["network given"] == "there is none, the scores were given"
+    assert "metrics of maps on given, road-anomaly, pooled" in said(given.folder, "right")
+    scored = small_run(network_file, road_anomaly, tmp_path / "scored", methods=["msp"], until="score")
+    unchecked = said(scored.folder, "not checked")
+    assert "no result.json" in unchecked["rows"]
+    assert unchecked["scores of MSP on tiny, road-anomaly"].startswith("3 maps, whole and finite; without a row")
+    with pytest.raises(RunFolderError, match="no run in this folder"):
+        verify(tmp_path)
+
+
+def test_a_line_reads_well(tmp_path: Path) -> None:
+    assert str(VerificationCheck("not checked", "rows", "none")) == "not checked  rows: none"
+    assert str(VerificationCheck("right", "rows", "2")) == "right        rows: 2"
+    assert LocalStore(tmp_path).plan() is None

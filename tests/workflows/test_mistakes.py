@@ -1,0 +1,345 @@
+"""The mistakes that users make: each names file, value, expectation and remedy, and leaves no half-written result."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import oodbench
+from oodbench.errors import OodbenchError, RunFolderError
+from oodbench.storage.local import LocalStore
+from tests.helpers.fake_benchmarks import numbers, small_run
+from tests.helpers.files import anomaly_label, photograph, save, write_network
+
+
+@pytest.fixture
+def data(road_anomaly: Path, cityscapes: Path) -> Path:
+    assert road_anomaly.parent == cityscapes.parent
+    return road_anomaly.parent
+
+
+def refused(out: Path, *parts: str, network: Path, data: Path, **options: Any) -> str:
+    """The message of a run that must fail, with each of `parts` in it and no result left."""
+    with pytest.raises(OodbenchError) as error:
+        small_run(network, data, out, **options)
+    for part in parts:
+        assert part in str(error.value), f"{part!r} is not in: {error.value}"
+    assert not (out / "result.json").exists()
+    assert not list(out.glob("**/*.part"))
+    return str(error.value)
+
+
+def test_a_wrong_folder(network_file: Path, data: Path, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    parts = ("road-anomaly was not found in", "other", "labels_semantic.png", "https://datasets-cvlab.epfl.ch")
+    refused(tmp_path / "run", *parts, network=network_file, data=tmp_path / "other")
+    refused(tmp_path / "run", "absent does not exist", "--data", network=network_file, data=tmp_path / "absent")
+
+
+def test_no_in_distribution_frames(network_file: Path, road_anomaly: Path, tmp_path: Path) -> None:
+    parts = ("cityscapes was not found", "gtFine/<split>", "--id-data DIR")
+    refused(tmp_path / "run", *parts, network=network_file, data=road_anomaly, methods=["msp", "knn"])
+    refused(tmp_path / "run", *parts, network=network_file, data=road_anomaly, id_data=[road_anomaly])
+
+
+def test_a_truncated_image(network_file: Path, data: Path, tmp_path: Path) -> None:
+    path = next(data.rglob("obstacles03_cardboard.jpg"))
+    whole = path.read_bytes()
+    path.write_bytes(whole[:600])
+    refused(tmp_path / "run", str(path), "not a whole image file", "again", network=network_file, data=data)
+    assert not (tmp_path / "run").exists()
+    path.write_bytes(whole)
+    run = small_run(network_file, data, tmp_path / "run")
+    assert numbers(run) == numbers(small_run(network_file, data, tmp_path / "whole"))
+
+
+def test_image_and_label_of_different_sizes(network_file: Path, data: Path, tmp_path: Path) -> None:
+    label = data / "RoadAnomaly_jpg/frames/obstacles03_cardboard.labels/labels_semantic.png"
+    save(label, anomaly_label(0, (40, 80), 2, None))
+    parts = (str(label), "80 x 40", "obstacles03_cardboard.jpg is 96 x 48", "unpack both again")
+    refused(tmp_path / "run", *parts, network=network_file, data=data)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_label_value_that_nobody_declared_is_found_before_anything_is_computed(
+    network_file: Path, data: Path, tmp_path: Path
+) -> None:
+    for name in ("obstacles03_cardboard", "vehicle02_Skidloader"):
+        label = data / f"RoadAnomaly_jpg/frames/{name}.labels/labels_semantic.png"
+        save(label, anomaly_label(0, anomaly=1, void=None))
+    parts = (
+        "labels_semantic.png: label value 1 is not declared",
+        "expected 0, 2..255",
+        "1 more frames of road-anomaly",
+    )
+    refused(tmp_path / "run", *parts, network=network_file, data=data)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"methods": ["mps"]}, "unknown method 'mps'. Did you mean 'msp'?"),
+        ({"methods": ["knn:neighbours=5"]}, "unknown parameter of knn 'neighbours'"),
+        ({"benchmarks": ["road-anomly"]}, "unknown benchmark 'road-anomly'. Did you mean 'road-anomaly'?"),
+        ({"id_data": ["city=/tmp"]}, "unknown in-distribution dataset in NAME=DIR 'city'. Did you mean 'cityscapes'?"),
+        (
+            {"methods": ["knn:features=encoder"]},
+            "kNN (features=encoder) fits none of the networks (tiny: it reads the features 'encoder'",
+        ),
+        ({"models": ["net.pth"]}, "no adapter takes this"),
+        ({"limit": 0}, "expected a number of frames from 1 on, or 'all'"),
+        ({"seed": -4}, "seed is -4: input should be greater than or equal to 0"),
+        ({"upsample": "none"}, "upsample is 'none': input should be 'logits' or 'score'"),
+        ({"resize": "nearest"}, "resize is 'nearest': input should be 'bilinear' or 'bilinear-aligned'"),
+        ({"until": "fitt"}, "until is 'fitt'"),
+        ({"methods": ["msp", "msp:"]}, "is the same as"),
+    ],
+)
+def test_names_and_parameters(
+    network_file: Path, data: Path, tmp_path: Path, options: dict[str, Any], message: str
+) -> None:
+    refused(tmp_path / "run", message, network=network_file, data=data, **options)
+
+
+def test_a_method_that_fits_one_of_two_networks_is_skipped_on_the_other(
+    network_file: Path, data: Path, tmp_path: Path
+) -> None:
+    poor = tmp_path / "poor.onnx"
+    write_network(poor)
+    text = network_file.with_suffix(".toml").read_text().replace('name = "tiny"', 'name = "poor"')
+    poor.with_suffix(".toml").write_text(text.replace('features = { penultimate = "features" }', ""))
+    run = small_run(network_file, data, tmp_path / "run", models=[network_file, poor], methods=["msp", "knn"])
+    assert [(row.network, row.method) for row in run.rows] == [("tiny", "msp"), ("tiny", "knn"), ("poor", "msp")]
+    assert run.result["skipped"][0]["network"] == "poor"
+    assert "penultimate" in run.result["skipped"][0]["reason"]
+
+
+def test_nan_in_the_scores(data: Path, network_file: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.onnx"
+    write_network(broken, broken=True)
+    broken.with_suffix(".toml").write_text(network_file.with_suffix(".toml").read_text())
+    parts = ("msp", "scores are NaN or infinite", "tiny on", "_leftImg8bit.png", "Check the preprocessing")
+    refused(tmp_path / "run", *parts, network=broken, data=data, methods=["msp"])
+
+
+def test_an_output_folder_that_can_t_be_written(network_file: Path, data: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    parts = ("can't be written", "--out")
+    refused(tmp_path / "file" / "run", *parts, network=network_file, data=data, methods=["msp"])
+
+
+def test_a_folder_of_something_else(network_file: Path, data: Path, tmp_path: Path) -> None:
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter1.tex").write_text("")
+    for policy in ("same", "resume", "overwrite"):
+        message = "holds other files and no run"
+        refused(tmp_path / "thesis", message, network=network_file, data=data, methods=["msp"], policy=policy)
+    assert [path.name for path in (tmp_path / "thesis").iterdir() if path.name != ".lock"] == ["chapter1.tex"]
+
+
+def test_a_folder_of_another_run(network_file: Path, data: Path, tmp_path: Path) -> None:
+    first = small_run(network_file, data, tmp_path / "run", methods=["msp"])
+    before = numbers(first)
+    with pytest.raises(RunFolderError) as error:
+        small_run(network_file, data, tmp_path / "run", methods=["msp", "energy"])
+    assert "belongs to another run (methods: MSP there, Energy, MSP here)" in str(error.value)
+    assert "--resume" in str(error.value)
+    assert numbers(oodbench.load(tmp_path / "run")) == before
+    more = small_run(network_file, data, tmp_path / "run", methods=["msp", "energy"], policy="resume")
+    assert numbers(more)[0] == before[0]
+    assert len(more.rows) == 2
+    anew = small_run(network_file, data, tmp_path / "run", methods=["energy"], policy="overwrite")
+    assert len(list(anew.folder.glob("scores/*"))) == 1
+
+
+def test_two_runs_at_once_in_one_folder(network_file: Path, data: Path, tmp_path: Path) -> None:
+    small_run(network_file, data, tmp_path / "run", methods=["msp"])
+    program = f"""
+from pathlib import Path
+from oodbench.storage.local import Store
+with Store(Path({str(tmp_path / "run")!r})).locked():
+    print("locked", flush=True)
+    input()
+"""
+    holder = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "locked\n"
+    with pytest.raises(RunFolderError, match="another oodbench process is at work"):
+        small_run(network_file, data, tmp_path / "run", methods=["msp"])
+    holder.communicate("\n")
+    small_run(network_file, data, tmp_path / "run", methods=["msp"])
+
+
+def test_a_full_disk_while_scoring(
+    network_file: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync = os.fsync
+    written = []
+
+    def full(descriptor: int) -> None:
+        written.append(descriptor)
+        if len(written) > 6:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    parts = ("can't be written (No space left on device)", "Free some space", "the same command goes on")
+    refused(tmp_path / "run", *parts, network=network_file, data=data, methods=["msp", "energy"])
+    monkeypatch.setattr(os, "fsync", sync)
+    run = small_run(network_file, data, tmp_path / "run", methods=["msp", "energy"])
+    assert numbers(run) == numbers(small_run(network_file, data, tmp_path / "whole", methods=["msp", "energy"]))
+
+
+def test_a_disk_that_is_too_small_is_seen_beforehand(
+    network_file: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import shutil
+
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: shutil._ntuple_diskusage(10, 10, 0))  # type: ignore[attr-defined]
+    refused(tmp_path / "run", "0 MB are free there", "--limit", network=network_file, data=data)
+
+
+def test_a_damaged_fit_and_a_damaged_plan(network_file: Path, data: Path, tmp_path: Path) -> None:
+    run = small_run(network_file, data, tmp_path / "run", methods=["knn"], until="fit")
+    path = next(run.folder.glob("fits/*.safetensors"))
+    path.write_bytes(path.read_bytes()[:50])
+    refused(tmp_path / "run", str(path), "damaged", "Remove the file", network=network_file, data=data, methods=["knn"])
+    (tmp_path / "run" / "plan.json").write_text("{}")
+    refused(tmp_path / "run", "not a plan of this version", "--overwrite", network=network_file, data=data)
+    (tmp_path / "run" / ".plan.json.abc.part").write_text("left by a process that was killed")
+    assert len(small_run(network_file, data, tmp_path / "run", policy="overwrite").rows) == 7
+    assert not list((tmp_path / "run").glob("**/*.part"))
+
+
+def test_labels_that_changed_since_the_run(network_file: Path, data: Path, tmp_path: Path) -> None:
+    run = small_run(network_file, data, tmp_path / "run", methods=["msp"])
+    label = data / "RoadAnomaly_jpg/frames/obstacles03_cardboard.labels/labels_semantic.png"
+    save(label, anomaly_label(77, anomaly=2, void=None))
+    with pytest.raises(RunFolderError, match="are not those of the run any more"):
+        oodbench.load(run.folder).evaluate()
+
+
+def test_a_run_that_is_none(tmp_path: Path) -> None:
+    with pytest.raises(RunFolderError, match="no run in this folder"):
+        oodbench.load(tmp_path)
+
+
+def test_a_map_with_nan_on_disk_is_named(network_file: Path, data: Path, tmp_path: Path) -> None:
+    run = small_run(network_file, data, tmp_path / "run", methods=["msp"], until="score")
+    path = next(run.folder.glob("scores/*/*.npy"))
+    values = np.load(path)
+    values[3, 3] = np.nan
+    np.save(path, values)
+    with pytest.raises(OodbenchError) as error:
+        small_run(network_file, data, tmp_path / "run", methods=["msp"])
+    assert str(path) in str(error.value)
+    assert "score NaN" in str(error.value)
+
+
+def test_a_store_survives_half_a_line_of_costs(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    store.add_cost("network", {"forward": 1.0})
+    with (tmp_path / "costs" / "network.jsonl").open("a") as file:
+        file.write('\n{"forward": 2.0, "sc')
+    store.add_cost("network", {"forward": 3.0})
+    assert store.costs("network") == [{"forward": 1.0}, {"forward": 3.0}]
+
+
+def test_frames_that_differ_only_in_pixels_are_other_runs(network_file: Path, data: Path, tmp_path: Path) -> None:
+    small_run(network_file, data, tmp_path / "run", methods=["msp"])
+    save(data / "RoadAnomaly_jpg/frames/obstacles03_cardboard.jpg", photograph(55))
+    with pytest.raises(RunFolderError, match="belongs to another run"):
+        small_run(network_file, data, tmp_path / "run", methods=["msp"])
+
+
+def test_an_empty_set_and_two_frames_of_one_name(network_file: Path, data: Path, tmp_path: Path) -> None:
+    (data / "RoadAnomaly21" / "images").mkdir(parents=True)
+    (data / "RoadAnomaly21" / "labels_masks").mkdir()
+    message = "road-anomaly-21: its folder holds no frames"
+    refused(tmp_path / "run", message, network=network_file, data=data, benchmarks=["road-anomaly-21"])
+    for scene in ("aachen", "bochum"):
+        save(data / f"cityscapes/leftImg8bit/train/{scene}/twin_leftImg8bit.png", photograph(1))
+        save(data / f"cityscapes/gtFine/train/{scene}/twin_gtFine_labelIds.png", np.full((48, 96), 7, np.uint8))
+    parts = ("aachen/twin_leftImg8bit.png", "bochum/twin_leftImg8bit.png", "have the same name")
+    refused(tmp_path / "run", *parts, network=network_file, data=data, methods=["msp"])
+
+
+def test_a_calibration_split_that_is_all_void(network_file: Path, data: Path, tmp_path: Path) -> None:
+    for label in (data / "cityscapes" / "gtFine" / "val").rglob("*.png"):
+        save(label, np.zeros((48, 96), np.uint8))
+    parts = ("cityscapes val: all pixels of its frames are void", "labelled ones")
+    refused(tmp_path / "run", *parts, network=network_file, data=data, methods=["msp"])
+
+
+def test_an_error_of_a_method_s_own_files_is_not_blamed_on_the_folder(
+    network_file: Path, data: Path, tmp_path: Path
+) -> None:
+    plugin = tmp_path / "reads.py"
+    plugin.write_text(
+        """
+from oodbench.contracts import MethodCard, PixelMethod
+
+PLUGINS = {"methods": {"reads": ("Reads", "reads a file that is not there")}}
+
+
+class Reads(PixelMethod):
+    card = MethodCard(name="reads", title="Reads", paper="none", url="none")
+
+    def pixel_score(self, band):
+        return open("/nonexistent/weights.pt")
+"""
+    )
+    parts = (f"reads failed at {plugin}:11: FileNotFoundError", "weights.pt", "_leftImg8bit.png")
+    refused(tmp_path / "run", *parts, network=network_file, data=data, methods=["reads"], plugins=[plugin])
+
+
+def test_a_card_of_another_name_is_refused(network_file: Path, data: Path, tmp_path: Path) -> None:
+    plugin = tmp_path / "copied.py"
+    plugin.write_text(
+        """
+from oodbench.methods.msp import MSP
+
+PLUGINS = {"methods": {"mine": ("MSP", "copied, and its card forgotten")}}
+"""
+    )
+    parts = ("PLUGINS calls MSP 'mine', and its card says 'msp'", "Give both one name")
+    refused(tmp_path / "run", *parts, network=network_file, data=data, methods=["mine"], plugins=[plugin])
+
+
+def test_a_result_older_than_its_plan_is_refused(network_file: Path, data: Path, tmp_path: Path) -> None:
+    small_run(network_file, data, tmp_path / "run", methods=["msp"])
+    small_run(network_file, data, tmp_path / "run", methods=["energy"], policy="resume", until="fit")
+    with pytest.raises(RunFolderError, match=r"result\.json is older than its plan"):
+        _ = oodbench.load(tmp_path / "run").rows
+
+
+def test_a_frame_that_is_gone_since_the_run(network_file: Path, data: Path, tmp_path: Path) -> None:
+    run = small_run(network_file, data, tmp_path / "run", methods=["msp"])
+    import shutil
+
+    (data / "RoadAnomaly_jpg" / "frame_list.json").unlink()
+    (data / "RoadAnomaly_jpg/frames/obstacles03_cardboard.jpg").unlink()
+    shutil.rmtree(data / "RoadAnomaly_jpg/frames/obstacles03_cardboard.labels")
+    with pytest.raises(RunFolderError, match="the frame obstacles03_cardboard of road-anomaly is not there any more"):
+        oodbench.load(run.folder).evaluate()
+
+
+def test_a_damaged_map_and_calibration_are_named(network_file: Path, data: Path, tmp_path: Path) -> None:
+    run = small_run(network_file, data, tmp_path / "run", methods=["msp"])
+    for pattern, read in (
+        ("scores/*/*.npy", lambda: oodbench.load(run.folder).evaluate()),
+        ("calibration/*.npz", lambda: oodbench.load(run.folder).calibration(run.rows[0])),
+    ):
+        path = next(run.folder.glob(pattern))
+        path.write_bytes(b"")
+        with pytest.raises(RunFolderError, match="damaged") as error:
+            read()
+        assert str(path) in str(error.value)

@@ -1,0 +1,234 @@
+"""Photographs without labels: maps, pictures, the threshold, and what is refused."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import oodbench
+from oodbench.contracts import Needs
+from oodbench.errors import DataError, OodbenchError, RunFolderError, UsageError
+from oodbench.progress import Silent
+from oodbench.segmenters.onnx import OnnxSegmenter
+from oodbench.types import SegmenterOutput
+from oodbench.workflows.evaluate_scores import evaluate_scores
+from oodbench.workflows.predict import Prediction, predict
+from tests.helpers.fake_benchmarks import small_run
+from tests.helpers.files import photograph, save
+
+SIZES = {"a": (48, 96), "b": (33, 47), "c": (90, 31), "d": (1, 1)}
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    for seed, (name, size) in enumerate(SIZES.items()):
+        save(folder / f"{name}.png", photograph(seed, size))
+    return folder
+
+
+@pytest.fixture
+def network(network_file: Path, cityscapes: Path) -> dict[str, Any]:
+    """The small ONNX network with Cityscapes."""
+    return {"model": network_file, "id_data": cityscapes, "method": "energy"}
+
+
+def lines(done: Prediction) -> list[dict[str, str]]:
+    with (done.folder / "shares.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def files(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_embedded_network_needs_no_data_and_takes_any_size(photos: Path, tmp_path: Path) -> None:
+    done = predict(photos, id_limit=2, out=tmp_path / "out")
+    assert done.threshold is not None
+    assert done.source == "Streets val, 2 frames"
+    for name, (height, width) in SIZES.items():
+        score = np.load(done.folder / "maps" / f"{name}.npy")
+        assert (score.dtype, score.shape) == (np.float32, (height, width))
+        with Image.open(done.folder / "heatmaps" / f"{name}.png") as picture:
+            assert picture.format == "PNG"
+    assert [share.image for share in done.shares] == ["a", "b", "c", "d"]
+    assert [line["width"] for line in lines(done)] == ["96", "47", "31", "1"]
+
+
+def test_the_threshold_is_what_one_calibration_pixel_in_twenty_exceeds(
+    photos: Path, tmp_path: Path, network: dict[str, Any], cityscapes: Path
+) -> None:
+    done = predict(photos, out=tmp_path / "out", **network)
+    assert done.threshold is not None
+    known = tmp_path / "known"
+    for path in (cityscapes / "leftImg8bit" / "val").rglob("*.png"):
+        save(known / path.name, np.asarray(Image.open(path)))
+    calibration = predict(known, out=tmp_path / "second", **network)
+    assert calibration.threshold == done.threshold
+    above = []
+    for path in sorted(known.iterdir()):
+        city = path.name.split("_")[0]
+        label = cityscapes / "gtFine" / "val" / city / path.name.replace("leftImg8bit", "gtFine_labelIds")
+        valid = np.isin(np.asarray(Image.open(label)), [7, 8, 11, 17, 21, 23, 24, 26])
+        above.append((np.load(calibration.folder / "maps" / f"{path.stem}.npy") > done.threshold.score)[valid])
+    assert np.concatenate(above).mean() == pytest.approx(0.05, abs=1e-3)
+
+
+def test_the_shares_are_those_of_the_maps(photos: Path, tmp_path: Path, network: dict[str, Any]) -> None:
+    done = predict(photos, out=tmp_path / "out", **network)
+    assert done.threshold is not None
+    for share, line in zip(done.shares, lines(done), strict=True):
+        above = np.load(done.folder / "maps" / f"{share.image}.npy") > np.float32(done.threshold.score)
+        assert share.above == above.sum() == int(line["pixels_above"])
+        assert share.share == above.mean() == float(line["share_above"])
+        assert float(line["threshold"]) == done.threshold.score
+    assert len({share.share for share in done.shares}) > 1
+
+
+@pytest.mark.parametrize("method", ["energy", "sml"])
+def test_maps_are_those_of_a_run_and_evaluate_reads_them(
+    road_anomaly: Path, tmp_path: Path, network: dict[str, Any], method: str
+) -> None:
+    done = predict(road_anomaly / "frames", out=tmp_path / "out", **(network | {"method": method}))
+    run = small_run(network["model"], tmp_path, tmp_path / "run", methods=[method])
+    (row,) = run.rows
+    for name in run.frames("road-anomaly"):
+        assert np.load(done.folder / "maps" / f"{name}.npy").tobytes() == run.score(row, name).tobytes()
+    given = evaluate_scores(
+        done.folder / "maps",
+        "road-anomaly",
+        anomalous="higher",
+        data=road_anomaly,
+        until="evaluate",
+        out=tmp_path / "g",
+    )
+    assert given.rows[0].metrics == row.metrics
+
+
+class _Counting(OnnxSegmenter):
+    passes: list[int]
+
+    def forward(self, batch: Sequence[Any], needs: Needs) -> SegmenterOutput:
+        self.passes.append(len(batch))
+        return super().forward(batch, needs)
+
+
+def test_other_photographs_in_the_same_folder_use_its_fit(
+    photos: Path, tmp_path: Path, network: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _Counting.passes = []
+    monkeypatch.setattr("oodbench.segmenters.onnx.OnnxSegmenter", _Counting)
+    first = predict(photos, out=tmp_path / "out", **(network | {"method": "knn"}))
+    fit, calibrate = 3, 2
+    assert len(_Counting.passes) == fit + calibrate + 4
+    save(tmp_path / "other" / "e.png", photograph(9))
+    second = predict(tmp_path / "other" / "e.png", out=tmp_path / "out", **(network | {"method": "knn"}))
+    assert len(_Counting.passes) == fit + calibrate + 4 + 1
+    assert second.threshold == first.threshold
+    assert {name for name in files(second.folder) if name.split("/")[0] in ("maps", "heatmaps")} == {
+        "maps/e.npy",
+        "heatmaps/e.png",
+    }
+    assert [line["image"] for line in lines(second)] == ["e"]
+
+
+def test_without_in_distribution_frames_there_is_no_threshold(photos: Path, network_file: Path, tmp_path: Path) -> None:
+    done = predict(photos, model=network_file, method="msp", out=tmp_path / "out")
+    assert done.threshold is None
+    assert [share.share for share in done.shares] == [None] * 4
+    assert lines(done)[0] == {
+        "image": "a", "width": "96", "height": "48", "threshold": "", "pixels_above": "", "share_above": "",
+    }  # fmt: skip
+    assert "heatmaps/a.png" in files(done.folder)
+
+
+class _Heard(Silent):
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
+
+
+def test_a_network_far_from_its_card_is_warned_of(photos: Path, tmp_path: Path, network: dict[str, Any]) -> None:
+    card = tmp_path / "card.toml"
+    card.write_text(network["model"].with_suffix(".toml").read_text() + "\n[expected]\nmean_confidence = 0.05\n")
+    heard = _Heard()
+    predict(photos, out=tmp_path / "out", model_card=card, progress=heard, **network)
+    assert any("mean confidence on 2 in-distribution frames" in text for text in heard.warnings)
+
+
+def test_the_orientation_tag_is_left_alone(tmp_path: Path, network: dict[str, Any]) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by 90 degrees
+    path = save(tmp_path / "photos" / "phone.jpg", photograph(1, (40, 80)), exif=exif)
+    done = predict(path, out=tmp_path / "out", **network)
+    assert np.load(done.folder / "maps" / "phone.npy").shape == (40, 80)
+
+
+def test_names_stay_in_the_folder(tmp_path: Path, network: dict[str, Any]) -> None:
+    for name in ("a, b\n", "50%s", "-rf", "x..", "ünï"):
+        save(tmp_path / "photos" / f"{name}.png", photograph(1))
+    save(tmp_path / "photos" / ".hidden.png", photograph(1))
+    before = files(tmp_path)
+    done = predict(tmp_path / "photos", out=tmp_path / "out", **network)
+    assert {name for name in files(tmp_path) - before if not name.startswith("out/")} == set()
+    assert {Path(name).stem for name in files(done.folder) if name.startswith("maps/")} == {
+        "a, b\n", "50%s", "-rf", "x..", "ünï",
+    }  # fmt: skip
+    assert {line["image"] for line in lines(done)} == {"a, b\n", "50%s", "-rf", "x..", "ünï"}
+
+
+def test_photographs_that_can_t_be_read(tmp_path: Path, network: dict[str, Any]) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(DataError, match="absent does not exist; expected an image or a folder of images"):
+        predict(tmp_path / "absent", out=out, **network)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="empty: no image lies in this folder"):
+        predict(tmp_path / "empty", out=out, **network)
+    whole = save(tmp_path / "photos" / "a.png", photograph(1))
+    save(tmp_path / "photos" / "a.jpg", photograph(1))
+    with pytest.raises(DataError, match=r"a\.(jpg|png) and a\.(jpg|png) have the same name"):
+        predict(tmp_path / "photos", out=out, **network)
+    whole.write_bytes(whole.read_bytes()[:300])
+    with pytest.raises(DataError, match=r"a\.png: not a whole image file"):
+        predict(whole, out=out, **network)
+    assert not out.exists()
+
+
+def test_a_folder_that_holds_something_else(photos: Path, tmp_path: Path, network: dict[str, Any]) -> None:
+    run = small_run(
+        network["model"], tmp_path, tmp_path / "run", methods=["msp"], until="plan", benchmarks=["streets-static"]
+    )
+    before = files(run.folder)
+    with pytest.raises(RunFolderError, match="run: this folder holds a run"):
+        predict(photos, out=run.folder, **network)
+    assert files(run.folder) == before
+    with pytest.raises(RunFolderError, match="holds other files and no run"):
+        predict(photos, out=photos, **network)
+    done = predict(photos / "d.png", out=tmp_path / "out", **network)
+    with pytest.raises(RunFolderError, match="out: holds predictions for photographs, which have no labels"):
+        oodbench.load(done.folder)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"method": "enrgy"}, "Did you mean 'energy'?"),
+        ({"method": "gmmseg"}, "GMMSeg fits none of the networks"),
+        ({"method": "knn", "id_data": ()}, "cityscapes was not found"),
+        ({"model": "net.pth"}, "no adapter takes this"),
+        ({"id_limit": 0}, "id_limit is 0"),
+    ],
+)
+def test_options(photos: Path, tmp_path: Path, network: dict[str, Any], options: dict[str, Any], message: str) -> None:
+    with pytest.raises(OodbenchError, match=message.replace("?", r"\?")) as error:
+        predict(photos, out=tmp_path / "out", **(network | options))
+    assert isinstance(error.value, UsageError | DataError)
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,121 @@
+"""Where a submission goes, which scorer it is of, what it says of itself."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import oodbench
+from oodbench.errors import DataNotFoundError, NotStoredError, RunFolderError, ScoreError, UnknownNameError, UsageError
+from oodbench.workflows.submit import check_submission, submit
+from tests.helpers.files import anomaly_label, photograph, save
+
+EVERYTHING = Path(__file__).parents[1] / "helpers" / "every_plugin.py"
+
+
+@pytest.fixture
+def run(network_file: Path, tmp_path: Path) -> Path:
+    """MSP and energy on two frames."""
+    for seed in (1, 2):
+        save(tmp_path / "data" / "cargo" / "pictures" / f"{seed}.png", photograph(seed))
+        save(tmp_path / "data" / "cargo" / "truth" / f"{seed}.png", anomaly_label(seed))
+    return oodbench.run(
+        models=[network_file],
+        methods=["msp", "energy"],
+        benchmarks=["cargo"],
+        data=[tmp_path / "data"],
+        out=tmp_path / "run",
+        until="score",
+        plugins=[EVERYTHING],
+    ).folder
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_what_it_leaves(run: Path, tmp_path: Path) -> None:
+    done = submit("parcel", run, tmp_path / "out", method="energy")
+    assert done.frames == 2
+    assert done.changes["cargo"].largest == 0
+    assert done.changes["cargo"].frames == 2
+    assert sorted(content(done.folder)) == ["1.npy", "2.npy", "submission.json"]
+    side = json.loads((done.folder / "submission.json").read_text())
+    assert {key: side[key] for key in ("target", "method", "network", "frames", "facts")} == {
+        "target": "parcel",
+        "method": "Energy",
+        "network": "tiny",
+        "frames": {"cargo": 2},
+        "facts": {},
+    }
+    trip = side["round_trip"]["cargo"]
+    assert trip["stored"] == trip["read_back"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "out", "run"]
+
+
+def test_the_same_again_and_nothing_else_over_it(run: Path, tmp_path: Path) -> None:
+    first = content(submit("parcel", run, tmp_path / "out", method="msp").folder)
+    (tmp_path / "out" / "1.npy").unlink()
+    assert content(submit("parcel", run, tmp_path / "out", method="msp").folder) == first
+    with pytest.raises(RunFolderError, match="out: holds another submission"):
+        submit("parcel", run, tmp_path / "out", method="energy")
+    assert content(tmp_path / "out") == first
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("")
+    with pytest.raises(RunFolderError, match="mine: holds other files"):
+        submit("parcel", run, tmp_path / "mine", method="msp")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunFolderError, match="file: holds other files"):
+        submit("parcel", run, tmp_path / "file", method="msp")
+
+
+def test_what_goes_wrong_leaves_nothing(run: Path, tmp_path: Path) -> None:
+    (scorer, _), (first, second) = (oodbench.load(run).record.scorers, oodbench.load(run).record.benchmarks[0].frames)
+    old = content(submit("parcel", run, tmp_path / "out", method="msp").folder)
+    path = run / "scores" / scorer.key / f"{second.key}.npy"
+    path.unlink()
+    for out in ("out", "new"):
+        with pytest.raises(NotStoredError, match="this map is not stored"):
+            submit("parcel", run, tmp_path / out, method="msp")
+    assert content(tmp_path / "out") == old
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["data", "out", "run"]
+    np.save(path, np.full((first.height, first.width), np.inf, np.float32))
+    with pytest.raises(ScoreError, match="2 is not finite"):
+        submit("parcel", run, tmp_path / "new", method="msp")
+    # What a killed process has left beside the folder is in nobody's way.
+    shutil.copytree(tmp_path / "out", tmp_path / ".third.part" / "new")
+    submit("parcel", run, tmp_path / "third", method="energy")
+    assert not (tmp_path / ".third.part").exists()
+
+
+def test_which_scorer(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="has 2 scorers: msp on tiny, energy on tiny"):
+        submit("parcel", run, tmp_path / "out")
+    with pytest.raises(UnknownNameError, match="Did you mean 'energy'"):
+        submit("parcel", run, tmp_path / "out", method="enrgy")
+    with pytest.raises(UnknownNameError, match="unknown network in this run 'big'"):
+        submit("parcel", run, tmp_path / "out", network="big")
+    with pytest.raises(UnknownNameError, match="Did you mean 'parcel'"):
+        submit("parcels", run, tmp_path / "out", method="msp")
+    with pytest.raises(UsageError, match="its benchmarks are cargo; fishyscapes takes frames of fishyscapes-lost"):
+        submit("fishyscapes", run, tmp_path / "out", method="msp")
+
+
+def test_labels_that_have_changed_are_no_ground_to_measure_on(run: Path, tmp_path: Path) -> None:
+    save(tmp_path / "data" / "cargo" / "truth" / "1.png", np.zeros((48, 96), np.uint8))
+    with pytest.raises(RunFolderError, match="the frames or labels of cargo are not those of the run any more"):
+        submit("parcel", run, tmp_path / "out", method="msp")
+
+
+def test_checking_alone(run: Path, tmp_path: Path) -> None:
+    folder = submit("parcel", run, tmp_path / "out", method="msp").folder
+    (folder / "2.npy").unlink()
+    assert check_submission("parcel", folder, plugins=[EVERYTHING]) == []
+    found = check_submission("parcel", folder, data=[tmp_path / "data"], plugins=[EVERYTHING])
+    assert found == ["2.npy is missing"]
+    with pytest.raises(DataNotFoundError, match="none of cargo was found"):
+        check_submission("parcel", folder, data=[tmp_path / "run"], plugins=[EVERYTHING])

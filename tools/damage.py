@@ -1,0 +1,80 @@
+"""How much damage to the embedded network the gate catches, on the default run.
+
+    python -m tools.damage
+
+Accepts a run of streets-gmmseg and gates runs of damaged copies of it: two input channels swapped, and noise on the
+weights at several levels.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import safetensors.torch
+import torch
+
+import oodbench
+from oodbench.baseline import Verdict, accept, gate
+from oodbench.segmenters.bundled import FOLDER
+
+NETWORK = "streets-gmmseg"
+METHODS = ("gmmseg", "gmmseg-norm", "msp", "entropy", "knn")
+LEVELS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
+"""Of the noise: standard deviations of each layer's own weights."""
+
+State = Mapping[str, torch.Tensor]
+
+
+def swapped(state: State) -> State:
+    """Red for blue."""
+    name = "decoder.stem.0.0.weight"
+    return {**state, name: state[name][:, [2, 1, 0, 3]].contiguous()}
+
+
+def noisy(level: float, seed: int = 0) -> Callable[[State], State]:
+    """Normal noise on the weights of all convolutions."""
+
+    def change(state: State) -> State:
+        generator = torch.Generator().manual_seed(seed)
+        return {
+            name: value + level * value.std() * torch.randn(value.shape, generator=generator)
+            if value.ndim == 4
+            else value
+            for name, value in state.items()
+        }
+
+    return change
+
+
+def damaged(folder: Path, change: Callable[[State], State]) -> Path:
+    """A copy of the network with other weights and the same name."""
+    folder.mkdir(parents=True)
+    file = folder / "network.safetensors"
+    safetensors.torch.save_file(dict(change(safetensors.torch.load_file(FOLDER / f"{NETWORK}.safetensors"))), file)
+    file.with_suffix(".toml").write_text((FOLDER / f"{NETWORK}.toml").read_text())
+    return file
+
+
+def measured(out: Path, model: str | Path = NETWORK, seed: int = 0, limit: int | None = None) -> Path:
+    """The folder of a run of the five methods on the three regimes."""
+    oodbench.run(models=[model], methods=METHODS, seed=seed, limit=limit, out=out, keep_scores="none", until="evaluate")
+    return out
+
+
+def judged(folder: Path, baseline: Path, change: Callable[[State], State], limit: int | None = None) -> Verdict:
+    """The gate's verdict on a damaged copy."""
+    return gate(measured(folder / "run", damaged(folder / "network", change), limit=limit), baseline)
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        accept(measured(folder / "accepted"), folder / "baseline.json")
+        changes = {"red and blue swapped": swapped, **{f"noise {level}": noisy(level) for level in LEVELS}}
+        for name, change in changes.items():
+            verdict = judged(folder / name, folder / "baseline.json", change)
+            worst = max((abs(move.points) for move in verdict.worse), default=0.0)
+            outcome = "passed" if verdict.passed else "caught"
+            print(f"{name:22} {outcome}  {len(verdict.worse)} worse, by up to {worst:.1f} points", flush=True)

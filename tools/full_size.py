@@ -1,0 +1,71 @@
+"""One step of training of each architecture at full size with GMMSeg's head.
+
+    python -m tools.full_size [ARCHITECTURE]...
+
+Recipe, optimiser and head are those of `oodbench train cityscapes-ARCHITECTURE-gmmseg`, from random weights, on noise;
+the crops are small, so that a CPU does it.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from typing import Any
+
+from oodbench.contracts import Roots
+from oodbench.segmenters.mmsegmentation.custom_head import find_modules_with_head
+from oodbench.training.catalogue import find_recipe
+from oodbench.training.train import Options, data_or_nothing, make_trainee
+
+ARCHITECTURES = ("fcn", "deeplabv3plus", "ocrnet", "upernet-swin", "segformer", "mask2former")
+PIXELS = 2 * 192 * 192
+
+
+def step(name: str) -> str:
+    """A row of the table."""
+    recipe = find_recipe(f"cityscapes-{name}-gmmseg")
+    splits, classes, _ = data_or_nothing(recipe, Roots(), ())
+    trainee = make_trainee(recipe, splits, classes, Options(device="cpu"), "cpu", 1, resumed=True)
+    network: Any = trainee.model
+    batch, _ = trainee.example(PIXELS)
+    trained = {key: value for key, value in network.named_parameters() if value.requires_grad}
+    losses = network.loss(**network.data_preprocessor(batch, training=True))
+    trainee.optimizer.backward(network.parse_losses(losses)[0])
+    assert all(value.isfinite().all() for value in losses.values())
+    assert not any("mixture" in key for key in trained)
+    with_gradient = sum(value.grad is not None and bool(value.grad.isfinite().all()) for value in trained.values())
+    assert with_gradient == len(trained), [key for key, value in trained.items() if value.grad is None]
+    ((_, bearer),) = find_modules_with_head(network).items()
+    means = bearer.head.mixture.mean.clone()
+    first = next(value.grad.norm().item() for key, value in trained.items() if key.startswith("backbone."))
+    trainee.optimizer.step()
+    bearer.after_step()
+    assert all(value.isfinite().all() for value in trained.values())
+    assert int(bearer.head.mixture.estimations) == 1
+    (prefix,) = [key.removesuffix(".loss_components") for key in losses if key.endswith(".loss_components")]
+    segmentation = losses[f"{prefix}.loss_cls" if name == "mask2former" else f"{prefix}.loss_segmentation"]
+    cells = [
+        f"`{name}`",
+        "{} of {}x{}".format(len(batch["inputs"]), *batch["inputs"][0].shape[1:]),
+        f"{sum(value.numel() for value in trained.values()) / 1e6:.1f} M",
+        f"{segmentation.item():.2f}",
+        f"{losses[f'{prefix}.loss_components'].item():.4f}",
+        f"{with_gradient} of {len(trained)}",
+        f"{first:.2g}",
+        f"{(bearer.head.mixture.mean - means).norm().item():.2g}",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def main(names: list[str]) -> None:
+    """Those named, or all."""
+    warnings.simplefilter("ignore", UserWarning)  # of MMSegmentation's own ways
+    columns = ("architecture", "crops", "parameters", "class loss", "component loss", "tensors with a gradient",
+               "its norm at the first", "means moved by")  # fmt: skip
+    print(f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|", flush=True)
+    for name in names or ARCHITECTURES:
+        print(step(name), flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,109 @@
+"""Writes what the world draws into tests/worlds/world.json: digests of labels, block means of images, statistics.
+
+    python -m tools.record_world
+
+Run once for a version of the world. A difference afterwards means that the world has changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from oodbench.types import ANOMALY, CITYSCAPES_19, VOID
+from oodbench.worlds import SEED, SPLITS, VERSION, draw
+
+FILE = Path(__file__).parent / "world.json"
+FIRST = 6
+BLOCK = 64
+
+
+def labels_digest(split: str, index: int) -> str:
+    """Of both label maps."""
+    drawing = draw(split, index)
+    return hashlib.sha256(drawing.semantic.tobytes() + drawing.anomaly.tobytes()).hexdigest()[:24]
+
+
+def block_means(split: str, index: int) -> list[list[float]]:
+    """Of the image's grey levels, in blocks: what two machines agree on to a fraction of a level."""
+    image = draw(split, index).image.astype(np.float64).mean(axis=2)
+    rows, columns = image.shape
+    means = image.reshape(rows // BLOCK, BLOCK, columns // BLOCK, BLOCK).mean(axis=(1, 3))
+    return [[round(float(value), 2) for value in row] for row in means]
+
+
+def objects(anomalous: np.ndarray) -> list[tuple[float, float]]:
+    """(millionths of the frame, height of the centre) of each component of ten pixels and more."""
+    count, _, stats, centres = cv2.connectedComponentsWithStats(anomalous.astype(np.uint8), connectivity=8)
+    rows = anomalous.shape[0]
+    return [
+        (1e6 * int(stats[index, 4]) / anomalous.size, float(centres[index, 1]) / rows)
+        for index in range(1, count)
+        if stats[index, 4] >= 10
+    ]
+
+
+def statistics(split: str, frames: int) -> dict[str, object]:
+    """How much is anomalous, in how many pieces, how large, where."""
+    shares, counts, found, valid, anomalous = [], [], [], 0, 0
+    for index in range(frames):
+        labels = draw(split, index).anomaly
+        inside, hit = int((labels != VOID).sum()), int((labels == ANOMALY).sum())
+        valid, anomalous = valid + inside, anomalous + hit
+        shares.append(100 * hit / inside)
+        pieces = objects(labels == ANOMALY)
+        counts.append(len(pieces))
+        found += pieces
+    sizes, heights = np.array(found).T
+
+    def at(values: object, *levels: float) -> list[float]:
+        return [float(f"{value:.3g}") for value in np.percentile(np.asarray(values), levels)]
+
+    return {
+        "frames": frames,
+        "without anomaly": int(sum(share == 0 for share in shares)),
+        "share of valid pixels, %": float(f"{100 * anomalous / valid:.3g}"),
+        "share a frame, %, 5/50/95": at(shares, 5, 50, 95),
+        "objects a frame, 5/50/95": at(counts, 5, 50, 95),
+        "size, millionths, 5/25/50/75/95": at(sizes, 5, 25, 50, 75, 95),
+        "height, 5/50/95": at(heights, 5, 50, 95),
+    }
+
+
+def class_shares(frames: int) -> dict[str, list[float]]:
+    """class -> [share of the pixels, share of the frames that show it], in percent, of the training split."""
+    pixels, shown = np.zeros(256, np.int64), np.zeros(19, np.int64)
+    for index in range(frames):
+        counts = np.bincount(draw("train", index).semantic.ravel(), minlength=256)
+        pixels += counts
+        shown += counts[:19] > 0
+    return {
+        name: [round(100 * float(pixels[index]) / float(pixels.sum()), 2), round(100 * float(shown[index]) / frames)]
+        for index, name in enumerate(CITYSCAPES_19.names)
+    }
+
+
+def whole_digest(split: str) -> str:
+    """Of all labels of the split."""
+    digest = hashlib.sha256()
+    for index in range(SPLITS[split].frames):
+        digest.update(labels_digest(split, index).encode())
+    return digest.hexdigest()
+
+
+if __name__ == "__main__":
+    labelled = [split for split in SPLITS if SPLITS[split].statistics]
+    record = {
+        "version": VERSION,
+        "seed": SEED,
+        "labels": {split: [labels_digest(split, index) for index in range(FIRST)] for split in SPLITS},
+        "images": {split: block_means(split, 1) for split in SPLITS},
+        "statistics": {split: statistics(split, SPLITS[split].frames) for split in labelled},
+        "classes": class_shares(300),
+        "all labels": {split: whole_digest(split) for split in SPLITS if split != "train"},
+    }
+    FILE.write_text(json.dumps(record, indent=1) + "\n")

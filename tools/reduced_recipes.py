@@ -1,0 +1,95 @@
+"""Tables of the small twins of the architectures, as docs/twins.md has them.
+
+    for name in fcn fcn-gmmseg deeplabv3plus deeplabv3plus-gmmseg ...; do oodbench train streets-$name; done
+    python -m tools.reduced_recipes runs [--frames N] [ARCHITECTURE]...
+
+Of each architecture both trainings lie in the folder that is named, as `oodbench train` leaves them. The network with
+GMMSeg's head gives the densities, its softmax twin what the other methods read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tomllib
+from pathlib import Path
+
+import oodbench
+from oodbench.contracts import Result
+from oodbench.runs.run import Run
+
+ARCHITECTURES = ("fcn", "deeplabv3plus", "ocrnet", "upernet-swin", "segformer", "mask2former")
+OURS, OTHERS = ("gmmseg", "gmmseg-norm"), ("msp", "entropy", "max-logit", "sml", "knn")
+# Its features are the pixel decoder's.
+OF_MASK2FORMER = (*OURS, *OTHERS[:-1], "knn:features=pixel-decoder")
+BENCHMARKS = ("streets-anomaly", "streets-obstacles", "streets-static")
+
+
+def trained(folder: Path, name: str) -> Path:
+    """The network of `oodbench train streets-NAME`."""
+    return folder / f"streets-{name}-0" / f"streets-{name}.py"
+
+
+def quality(folder: Path, architecture: str) -> list[str]:
+    """Cells of a Markdown row: mIoU of both, GMMSeg's share of the other's, steps, minutes of either training."""
+    reached, steps, minutes = [], 0, []
+    for network in (trained(folder, architecture), trained(folder, f"{architecture}-gmmseg")):
+        reached.append(tomllib.loads(network.with_suffix(".toml").read_text())["expected"]["miou"])
+        lines = [json.loads(line) for line in network.with_name("log.jsonl").read_text().splitlines()]
+        steps = lines[-1]["iteration"]
+        minutes.append(sum(20 * line["seconds_a_step"] for line in lines) / 60)
+    plain, ours = reached
+    return [
+        f"`streets-{architecture}`",
+        *(f"{100 * share:.1f}" for share in (plain, ours)),
+        f"{100 * ours / plain:.0f}",
+        str(steps),
+        " / ".join(f"{value:.0f}" for value in minutes),
+    ]
+
+
+def cell(row: Result, metric: str) -> str:
+    """A value and its interval, in percent."""
+    value, bounds = row.metrics[metric], row.intervals.bounds.get(metric) if row.intervals else None
+    if value is None:
+        return "-"
+    return f"{100 * value:.1f}" + (f" ({100 * bounds[0]:.1f} to {100 * bounds[1]:.1f})" if bounds else "")
+
+
+def table(run: Run, softmax: str, gmmseg: str) -> list[str]:
+    """Lines of Markdown: AP / FPR95 with intervals."""
+    rows = {(row.network, row.method, row.benchmark): row for row in run.rows}
+    lines = [f"| AP / FPR95 | {' | '.join(f'`{name}`' for name in BENCHMARKS)} |", "|---" * (len(BENCHMARKS) + 1) + "|"]
+    for network, methods in ((gmmseg, OURS), (softmax, OTHERS)):
+        for method in methods:
+            found = [rows.get((network, method, benchmark)) for benchmark in BENCHMARKS]
+            cells = ["-" if row is None else f"{cell(row, 'AP')} / {cell(row, 'FPR95')}" for row in found]
+            lines.append(f"| `{method}` | {' | '.join(cells)} |")
+    return lines
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("architectures", nargs="*", default=ARCHITECTURES)
+    parser.add_argument("--frames", type=int, default=60, help="of each benchmark")
+    asked = parser.parse_args()
+    print("| twin | mIoU, softmax | mIoU, GMMSeg | of the other's | steps | minutes |\n|---|---|---|---|---|---|")
+    for name in asked.architectures:
+        print(f"| {' | '.join(quality(asked.folder, name))} |", flush=True)
+    for name in asked.architectures:
+        plain, ours = trained(asked.folder, name), trained(asked.folder, f"{name}-gmmseg")
+        run = oodbench.run(
+            models=[str(plain), str(ours)],
+            methods=OF_MASK2FORMER if name == "mask2former" else [*OURS, *OTHERS],
+            benchmarks=BENCHMARKS,
+            limit=asked.frames,
+            keep_scores="none",
+            out=asked.folder / f"twins-{name}",
+        )
+        print(f"\n`streets-{name}`\n")
+        print("\n".join(table(run, plain.stem, ours.stem)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

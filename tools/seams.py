@@ -1,0 +1,204 @@
+"""Can a small classifier tell pasted ordinary things from those that were there, by patches along their borders?
+
+Two classifiers see what `patches.py` measures. They are asked about the things in one frame and about things of a
+second one that were pasted there, and have learned from the other frames and their things alone: with few frames they
+would otherwise know the cars themselves.
+
+It is the seam that counts, not what is on its sides. Therefore both kinds are things of the same classes, whole in the
+picture, at borders where nothing stands nearer; and they have the same number of patches for each frame, side (foot or
+not), surface beyond the border, and octave of height in pixels. Borders are those of the matte for both, moved across
+by up to three pixels, since that of what was there is known no better.
+
+Things are pasted as the benchmark pastes ordinary ones, at the distance at which their own pixels have the right size,
+and a second time at all distances, resized as anomalies are. Crude pastes stand at the same places either time.
+
+    python -m tools.seams CITYSCAPES
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from oodbench.blending.appearance import Look, look_of
+from oodbench.blending.compose import paste as blend_in
+from oodbench.blending.cutout import OPAQUE, Cutout
+from oodbench.blending.ground_plane import Ground, Place, ground_of, whole
+from oodbench.blending.instances import BESIDE, ORDINARY, ROADS, mask, things
+from oodbench.blending.known_objects import ordinary
+from oodbench.blending.matting import MARGIN, matte
+from oodbench.blending.placement import find_place
+from oodbench.contracts import Roots
+from oodbench.registry import Registry
+from oodbench.types import Frame, RGBImage, SemanticLabels
+from oodbench.worlds.dice import Dice
+from tools.seam_patches import AROUND, Window, features, windows
+
+SMALLEST, TIMES, MOST = 40, 2, 600
+Paste = Callable[["Shot", Cutout, Place, Dice], tuple[np.ndarray, np.ndarray]]
+"""(frame, what, where) -> the image, and a mask of its box."""
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A frame with all that is measured of it; `surfaces` [H, W] is road, beside it, things, or all else."""
+
+    image: RGBImage
+    labels: SemanticLabels
+    ground: Ground
+    look: Look
+    surfaces: np.ndarray
+    cutouts: Sequence[Cutout]
+
+
+def shot(frame: Frame) -> Shot:
+    assert frame.read_semantic_labels is not None
+    image, labels = frame.read_image(), frame.read_semantic_labels()
+    ground = ground_of(labels, image.shape[:2])
+    look = look_of(image, ground)
+    kinds = [mask(labels, names) for names in (ROADS, BESIDE, ORDINARY)]
+    return Shot(image, labels, ground, look, np.select(kinds, [1, 2, 3]), tuple(ordinary(image, labels, ground, look)))
+
+
+@dataclass(frozen=True)
+class Patch:
+    """`source` is the index of the frame that a pasted thing comes from, None for what was there."""
+
+    frame: int
+    source: int | None
+    cell: tuple[bool, int, int]
+    window: Window
+
+
+def cell(window: Window, shot: Shot, height: int, bottom: int) -> tuple[bool, int, int] | None:
+    """Foot or not, surface beyond, octave of height; None where something nearer stands beyond."""
+    at = window.beyond(AROUND / 2)
+    if not (0 <= at[0] < shot.ground.size[0] and 0 <= at[1] < shot.ground.size[1]):
+        return None
+    if shot.ground.standing[at] > bottom:
+        return None
+    return window.normal[1] > 0.7, int(shot.surfaces[at]), min(int(np.log2(height / SMALLEST)), 2)
+
+
+def there(shots: Sequence[Shot], index: int, kinds: Iterable[str], dice: Dice) -> Iterator[Patch]:
+    """Patches of the things of these kinds that are in a frame."""
+    shot = shots[index]
+    for thing in things(shot.labels, kinds):
+        if thing.height < SMALLEST or not whole(thing, shot.ground.size):
+            continue
+        inside = matte(shot.image, thing)[1] >= OPAQUE
+        for window in windows(shot.image, inside, thing.left - MARGIN, thing.top - MARGIN, dice, MOST):
+            where = cell(window, shot, thing.height, thing.bottom)
+            if where is not None:
+                yield Patch(index, None, where, window)
+
+
+def pasted(shots: Sequence[Shot], index: int, paste: Paste, dice: Dice, as_large: bool) -> Iterator[Patch]:
+    """Patches of the things of every other frame, pasted into this one, one at a time."""
+    shot = shots[index]
+    others = [(source, cutout) for source, other in enumerate(shots) if source != index for cutout in other.cutouts]
+    for source, cutout in others * TIMES:
+        place = find_place(cutout, shot.ground, [], dice, as_large=as_large)
+        if place is None or place.height < SMALLEST:
+            continue
+        image, inside = paste(shot, cutout, place, dice)
+        for window in windows(image, inside, place.left, place.top, dice, MOST // TIMES):
+            where = cell(window, shot, place.height, place.bottom)
+            if where is not None:
+                yield Patch(index, source, where, window)
+
+
+def balanced(patches: Iterable[Patch], dice: Dice, most: int) -> tuple[list[Window], np.ndarray]:
+    """Windows and kinds (1: pasted), as many of either kind in each frame and cell, and no more than `most`."""
+    groups: dict[tuple[int, tuple[bool, int, int]], tuple[list[Window], list[Window]]] = {}
+    for patch in patches:
+        pair = groups.setdefault((patch.frame, patch.cell), ([], []))
+        pair[patch.source is not None].append(patch.window)
+    found: list[Window] = []
+    kinds: list[int] = []
+    for pair in groups.values():
+        count = min(*map(len, pair), most)
+        for kind, own in enumerate(pair):
+            order = np.argsort(dice.uniforms(len(own)))[:count]
+            found += [own[place] for place in order]
+            kinds += [kind] * count
+    return found, np.array(kinds)
+
+
+MODELS: dict[str, Callable[[], object]] = {
+    "random forest": lambda: RandomForestClassifier(60, min_samples_leaf=3, random_state=0),
+    "logistic regression": lambda: make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=2000)),
+}
+
+
+def accuracy(
+    shots: Sequence[Shot], paste: Paste, seed: int = 0, most: int = 12, *, as_large: bool = True
+) -> dict[str, float]:
+    """Share of patches told right, by classifier, over all pairs of a frame and the source of what is pasted there.
+
+    Things are pasted where the benchmark puts ordinary ones, as large as they are; or else at all distances.
+    """
+    kinds = sorted({cutout.kind for shot in shots for cutout in shot.cutouts})
+    patches: list[Patch] = []
+    for index in range(len(shots)):
+        dice = Dice(seed, index)
+        patches += [*there(shots, index, kinds, dice), *pasted(shots, index, paste, dice, as_large)]
+    seen: dict[int, np.ndarray] = {}
+
+    def values(found: list[Window]) -> np.ndarray:
+        new = [window for window in found if id(window) not in seen]
+        if new:
+            seen.update(zip(map(id, new), np.nan_to_num(features(new)), strict=True))
+        return np.stack([seen[id(window)] for window in found])
+
+    hits: dict[str, list[np.ndarray]] = {name: [] for name in MODELS}
+    for index, source in sorted({(patch.frame, patch.source) for patch in patches if patch.source is not None}):
+        held, dice = {index, source}, Dice(seed, index, source)
+        known, kinds_known = balanced((p for p in patches if p.frame not in held and p.source not in held), dice, most)
+        asked, truth = balanced((p for p in patches if p.frame == index and p.source in (None, source)), dice, most)
+        if not asked or not known:
+            continue
+        for name, make in MODELS.items():
+            hits[name].append(make().fit(values(known), kinds_known).predict(values(asked)) == truth)
+    return {name: float(np.concatenate(own).mean()) for name, own in hits.items()}
+
+
+def ours(shot: Shot, cutout: Cutout, place: Place, dice: Dice) -> tuple[np.ndarray, np.ndarray]:
+    """As the benchmark pastes."""
+    levels = shot.image.astype(np.float32)
+    inside = blend_in(levels, shot.image, cutout, place, shot.ground, shot.look, dice)
+    return np.floor(np.clip(levels + 0.5, 0, 255)), inside
+
+
+def crude(shot: Shot, cutout: Cutout, place: Place, dice: Dice) -> tuple[np.ndarray, np.ndarray]:
+    """Scissors and glue: resized, cut along the outline, put there."""
+    size = (place.width, place.height)
+    inside = cv2.resize(cutout.alpha, size, interpolation=cv2.INTER_NEAREST) >= OPAQUE
+    image = shot.image.astype(np.float32)
+    box = image[place.top : place.bottom, place.left : place.right]
+    box[inside] = cv2.resize(cutout.color, size, interpolation=cv2.INTER_LINEAR)[inside]
+    return image, inside
+
+
+def main() -> None:
+    splits = Registry().dataset("cityscapes").open(Roots((Path(sys.argv[1]),)))
+    taken = [shot(frame) for split in splits.values() for frame in split.frames]
+    for paste, as_large in ((crude, True), (ours, True), (crude, False), (ours, False)):
+        found = [accuracy(taken, paste, seed, as_large=as_large) for seed in range(6)]
+        for name in found[0]:
+            own = [one[name] for one in found]
+            means = f"{np.mean(own):.3f} ({min(own):.3f} to {max(own):.3f}), {len(own)} seeds"
+            print(f"{paste.__name__}, {'own size' if as_large else 'resized'}, {name}: {means}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

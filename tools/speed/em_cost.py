@@ -1,0 +1,112 @@
+"""What GMMSeg's head adds to a training step: a recipe and its twin with that head, steps of the two in turn.
+
+    python -m tools.speed.em_cost                                            the compact network of the embedded ones
+    python -m tools.speed.em_cost streets-deeplabv3plus streets-deeplabv3plus-gmmseg
+    python -m tools.speed.em_cost cityscapes-deeplabv3plus cityscapes-deeplabv3plus-gmmseg --crops 2     on a GPU
+
+Batches are the recipe's own where its frames are drawn, and noise elsewhere. Printed are medians in milliseconds, part
+by part, their ratio, and on a GPU the peak memory of each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import statistics
+import time
+from typing import Any
+
+import torch
+
+from oodbench.contracts import Roots
+from oodbench.segmenters.bundled import choose_device
+from oodbench.segmenters.mmsegmentation.custom_head import ModuleWithHead
+from oodbench.training.architectures.recipe import ArchitectureRecipe
+from oodbench.training.catalogue import find_recipe
+from oodbench.training.devices import keep_memory
+from oodbench.training.train import Options, data_or_nothing, make_trainee
+
+STEPS, WARM = 24, 4
+PARTS = ("forward and losses", "backward and optimiser", "EM and memory")
+
+
+class Timed:
+    """One network under training."""
+
+    def __init__(self, name: str, device: str, crops: int | None) -> None:
+        recipe = find_recipe(name)
+        if crops is not None and isinstance(recipe, ArchitectureRecipe):
+            batch = recipe.data.batch.model_copy(update={"value": crops})
+            recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"batch": batch})})
+        self.device = device
+        splits, classes, missing = data_or_nothing(recipe, Roots(), ())
+        self.drawn = not missing
+        self.trainee = make_trainee(recipe, splits, classes, Options(), device, 1, resumed=True)
+        self.trainee.model.train()
+        self.times: list[list[float]] = []
+
+    def batches(self) -> Any:
+        """Of the recipe."""
+        if self.drawn:
+            return iter(self.trainee.loader(0))
+        return itertools.repeat(self.trainee.example(None)[0])
+
+    def now(self) -> float:
+        """Once everything that was asked for is done."""
+        if self.device != "cpu":
+            torch.cuda.synchronize()
+        return time.perf_counter()
+
+    def step(self, batch: Any) -> None:
+        """One step, with the time after each part."""
+        model = self.trainee.model
+        marks = [self.now()]
+        total, _ = model.parse_losses(model(**model.data_preprocessor(batch, True), mode="loss"))
+        marks.append(self.now())
+        self.trainee.optimizer.update_params(total)
+        marks.append(self.now())
+        for module in model.modules():
+            if isinstance(module, ModuleWithHead):
+                module.after_step()
+        marks.append(self.now())
+        self.times.append([1e3 * (after - before) for before, after in itertools.pairwise(marks)])
+
+    def medians(self) -> list[float]:
+        """Of each part, and of the whole."""
+        kept = self.times[WARM:]
+        return [statistics.median(part) for part in zip(*kept, strict=True)] + [
+            statistics.median(sum(step) for step in kept)
+        ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("recipes", nargs="*", default=["streets-softmax", "streets-gmmseg"])
+    parser.add_argument("--crops", type=int, help="of a step, in place of the recipe's")
+    asked = parser.parse_args()
+    if len(asked.recipes) != 2:
+        parser.error("expected a recipe, and its twin with GMMSeg's head")
+    keep_memory()  # as `oodbench train`
+    device = choose_device("auto")
+    both = [Timed(name, device, asked.crops) for name in asked.recipes]
+    peaks = [0.0, 0.0]
+    for _, batch in zip(range(STEPS), both[0].batches(), strict=False):
+        for index, timed in enumerate(both):
+            if device != "cpu":
+                torch.cuda.reset_peak_memory_stats()
+            timed.step(batch)
+            if device != "cpu":
+                peaks[index] = max(peaks[index], torch.cuda.max_memory_allocated() / 2**30)
+    plain, ours = (timed.medians() for timed in both)
+    width = max(map(len, asked.recipes)) + 2
+    print(f"{'':24}" + "".join(f"{name:>{width}}" for name in asked.recipes) + f"  ms, medians of {STEPS - WARM} steps")
+    for part, first, second in zip((*PARTS, "step"), plain, ours, strict=True):
+        print(f"{part:24}{first:>{width}.1f}{second:>{width}.1f}")
+    where = f"cpu, {torch.get_num_threads()} threads" if device == "cpu" else torch.cuda.get_device_name()
+    print(f"ratio of the steps {ours[-1] / plain[-1]:.2f}, {where}")
+    if device != "cpu":
+        print(f"peak memory, both networks there: {peaks[0]:.2f} and {peaks[1]:.2f} GiB")
+
+
+if __name__ == "__main__":
+    main()

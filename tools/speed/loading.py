@@ -1,0 +1,148 @@
+"""How many labelled frames a second come to the network, against bare OpenCV decoding of the same files.
+
+    python -m tools.speed.loading [--files 40] [--frames 3000] [--pairs 9]
+
+Drawn street scenes of 1024 x 2048 with sensor noise, and their labels, are written into a temporary folder as PNG and
+as JPEG (labels always PNG). Ours: what fit and calibrate read, images as uint8 and labels normalised and checked,
+through the pipeline's feed with its two worker threads and a network that does nothing. Theirs: cv2.imread of the same
+image and label in two threads, with as many frames ahead. Both in turn, several times; the ratios are taken pair by
+pair, of frames a second, and of the processor's time, which other work on the machine disturbs less. Then all frames,
+the files under as many names, and the peak memory after a tenth of them and after all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import statistics
+import tempfile
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from oodbench.contracts import Capabilities, Expected, Needs, Roots, Segmenter
+from oodbench.data import LabelRule, file_frame
+from oodbench.registry import Registry
+from oodbench.stages import batching
+from oodbench.types import CITYSCAPES_19, VOID, Frame, RGBImage, SegmenterOutput
+
+SIZE = (1024, 2048)
+RULE = LabelRule({index: index for index in range(19)} | {VOID: VOID}, "")
+
+
+class Nothing(Segmenter):
+    """Takes images as they are and computes nothing."""
+
+    name, digest, device = "nothing", "", "cpu"
+    classes, capabilities, expected = CITYSCAPES_19, Capabilities(None), Expected()
+
+    def prepare(self, image: RGBImage) -> RGBImage:
+        return image
+
+    def forward(self, batch: Sequence[RGBImage], needs: Needs) -> SegmenterOutput:
+        return SegmenterOutput(None, {})
+
+    def describe(self) -> Mapping[str, Any]:
+        return {}
+
+
+def write_files(folder: Path, files: int) -> dict[str, list[tuple[Path, Path]]]:
+    """png and jpg -> (image, label) of so many scenes."""
+    split = next(iter(Registry().dataset("streets-train").open(Roots()).values()))
+    written: dict[str, list[tuple[Path, Path]]] = {"png": [], "jpg": []}
+    for index, frame in enumerate(split.frames[:files]):
+        assert frame.read_semantic_labels is not None
+        noise = np.random.default_rng(index).normal(0, 2, SIZE)[..., None]
+        image = cv2.resize(frame.read_image(), SIZE[::-1], interpolation=cv2.INTER_CUBIC) + noise
+        label = cv2.resize(frame.read_semantic_labels().values, SIZE[::-1], interpolation=cv2.INTER_NEAREST)
+        Image.fromarray(label).save(folder / f"{index}-label.png")
+        for kind, pairs in written.items():
+            path = folder / f"{index}.{kind}"
+            Image.fromarray(image.clip(0, 255).astype(np.uint8)).save(path, quality=95)
+            pairs.append((path, folder / f"{index}-label.png"))
+    return written
+
+
+def linked(files: Sequence[tuple[Path, Path]], frames: int, folder: Path) -> list[tuple[Path, Path]]:
+    """The same files under as many names as there are to be frames."""
+    pairs = []
+    for index in range(frames):
+        names = []
+        for path in files[index % len(files)]:
+            names.append(folder / f"frame{index}-{path.name}")
+            os.link(path, names[-1])
+        pairs.append((names[0], names[1]))
+    return pairs
+
+
+def ours(files: Sequence[tuple[Path, Path]]) -> None:
+    frames: list[Frame] = [file_frame(image.stem, "", image, label, RULE, CITYSCAPES_19) for image, label in files]
+    for batch in batching.forward_batches(
+        Nothing(), frames, batching.split_batches(len(frames), 1), Needs(), labelled=True
+    ):
+        assert batch.labels[0].values.shape == SIZE
+
+
+def theirs(files: Sequence[tuple[Path, Path]]) -> None:
+    def read(image: Path, label: Path) -> tuple[Any, Any]:
+        return cv2.imread(str(image)), cv2.imread(str(label), cv2.IMREAD_UNCHANGED)
+
+    with ThreadPoolExecutor(batching.WORKERS) as pool:
+        pending: deque[Future[tuple[Any, Any]]] = deque()
+        for image, label in files:
+            if len(pending) == batching.AHEAD:
+                assert pending.popleft().result()[1].shape == SIZE
+            pending.append(pool.submit(read, image, label))
+        for future in pending:
+            assert future.result()[1].shape == SIZE
+
+
+def timed(read: Callable[[Sequence[tuple[Path, Path]]], None], files: Sequence[tuple[Path, Path]]) -> list[float]:
+    """Seconds a frame, by the clock and of the processor."""
+    clock, processor = time.perf_counter(), time.process_time()
+    read(files)
+    return [spent / len(files) for spent in (time.perf_counter() - clock, time.process_time() - processor)]
+
+
+def peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--files", type=int, default=40)
+    parser.add_argument("--frames", type=int, default=3000)
+    parser.add_argument("--pairs", type=int, default=9)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        for kind, files in write_files(Path(folder), arguments.files).items():
+            theirs(files)  # warm: the files are in the system's cache
+            pairs = [(timed(theirs, files), timed(ours, files)) for _ in range(arguments.pairs)]
+            print(f"{kind}, {len(files)} files, {len(pairs)} pairs")
+            for what, at in {"clock": 0, "processor": 1}.items():
+                spent = [(bare[at], mine[at]) for bare, mine in pairs]
+                ratios = [bare / mine for bare, mine in spent]
+                bare, mine = (1e3 * statistics.median(column) for column in zip(*spent, strict=True))
+                print(
+                    f"  {what:<9}  OpenCV {bare:6.1f} ms a frame, the feed {mine:6.1f}, "
+                    f"ratio of the rates {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})",
+                    flush=True,
+                )
+        frames = linked(files, arguments.frames, Path(folder))
+        tenth = len(frames) // 10
+        ours(frames[:tenth])
+        before = peak_mb()
+        ours(frames[tenth:])
+        print(f"peak memory {before:.0f} MB after {tenth} frames, {peak_mb():.0f} MB after {len(frames)}")
+
+
+if __name__ == "__main__":
+    main()

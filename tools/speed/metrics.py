@@ -1,0 +1,156 @@
+"""How long the exact metrics take, against scikit-learn on the same scores, in one run.
+
+    python -m tools.speed.metrics [--sizes 2 50 210] [--without-reference 210] [--brackets]
+
+Score maps are synthetic, frames of 1024 x 2048 with .85 % anomalous pixels: `smooth` is a noise field at a quarter of
+the resolution brought up bilinearly, `tied` the same rounded to half precision, `iid` has no coherence in space. Each
+measurement runs in a process of its own on one core, its scores already in memory. Times are of that process on the
+processor: on a core that nobody shares, the same as by the clock. scikit-learn computes average precision, the ROC
+curve with all its points, and the area from that curve; it is left out at 210 million pixels, where it takes minutes
+and 7 GB. The last columns are the peak memory of the process and what of it comes on top of the scores.
+
+With --brackets: how wide the intervals of `BucketCounts` are, and whether they hold the exact values.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+
+FRAME = (1024, 2048)
+
+
+def made(kind: str, rng) -> tuple:  # type: ignore[no-untyped-def,type-arg]
+    """One frame: float32 scores, uint8 labels."""
+    import cv2
+    import numpy as np
+
+    if kind == "iid":
+        score = rng.standard_normal(FRAME, np.float32)
+    else:
+        field = rng.standard_normal((FRAME[0] // 4, FRAME[1] // 4), np.float32)
+        score = cv2.resize(field, FRAME[::-1], interpolation=cv2.INTER_LINEAR)
+    label = np.zeros(FRAME, np.uint8)
+    top, left = rng.integers(0, FRAME[0] - 134), rng.integers(0, FRAME[1] - 134)
+    label[top : top + 134, left : left + 134] = 1
+    score[label == 1] += np.float32(1.5)
+    return score.astype(np.float16).astype(np.float32) if kind == "tied" else score, label
+
+
+def world(kind: str, millions: int) -> tuple[list, list]:  # type: ignore[type-arg]
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    frames = [made(kind, rng) for _ in range(max(1, round(millions * 1e6 / (FRAME[0] * FRAME[1]))))]
+    return [score for score, _ in frames], [label for _, label in frames]
+
+
+def ours(scores: list, labels: list, compiled: bool) -> dict[str, float]:  # type: ignore[type-arg]
+    from oodbench.metrics import POOLED, PixelCounts, pixel_metrics
+    from oodbench.types import AnomalyLabels
+
+    counts = PixelCounts(compiled)
+    for score, label in zip(scores, labels, strict=True):
+        counts.update(score, AnomalyLabels(label))
+    return dict(pixel_metrics(counts, POOLED).values)
+
+
+def scikit_learn(scores: list, labels: list) -> dict[str, float]:  # type: ignore[type-arg]
+    import numpy as np
+    from sklearn.metrics import auc, average_precision_score, roc_curve
+
+    score = np.concatenate([part.ravel() for part in scores])
+    label = np.concatenate([part.ravel() for part in labels])
+    fpr, tpr, _ = roc_curve(label, score, drop_intermediate=False)
+    at = float(fpr[np.searchsorted(tpr, 0.95)])
+    return {"AP": float(average_precision_score(label, score)), "FPR95": at, "AUROC": float(auc(fpr, tpr))}
+
+
+def measure(tool: str, kind: str, millions: int) -> None:
+    """One measurement; prints a line of JSON."""
+    scores, labels = world(kind, millions)
+    times, values = [], {}
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for _ in range(3 if tool != "scikit-learn" else 1):
+        start = time.process_time()
+        values = scikit_learn(scores, labels) if tool == "scikit-learn" else ours(scores, labels, tool == "compiled")
+        times.append(time.process_time() - start)
+    pixels = sum(score.size for score in scores)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    memory = {"peak": peak / 1024, "extra": (peak - before) / 1024}
+    print(json.dumps({"cold": times[0], "warm": min(times), "pixels": pixels, "values": values, **memory}))
+
+
+def brackets(kind: str, millions: int) -> None:
+    """A line for each number of bits."""
+    from oodbench.metrics import POOLED, BucketCounts, pixel_brackets
+    from oodbench.types import AnomalyLabels
+
+    scores, labels = world(kind, millions)
+    exact = ours(scores, labels, compiled=True)
+    for bits in (16, 19, 22):
+        counts = BucketCounts(bits)
+        for score, label in zip(scores, labels, strict=True):
+            counts.update(score, AnomalyLabels(label))
+        found = pixel_brackets(counts, POOLED)
+        assert all(found.low[name] <= value <= found.high[name] for name, value in exact.items())
+        widths = ", ".join(f"{name} {found.high[name] - found.low[name]:.1e}" for name in exact)
+        print(
+            f"{millions} million pixels, {kind}, {bits} bits: the exact values are inside; widths {widths}", flush=True
+        )
+
+
+def in_a_process(tool: str, kind: str, millions: int) -> dict:  # type: ignore[type-arg]
+    core = str(sorted(os.sched_getaffinity(0))[0])
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    command = ["taskset", "-c", core, sys.executable, __file__, "--one", tool, kind, str(millions)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)  # type: ignore[no-any-return]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[2, 50, 210], help="millions of pixels")
+    parser.add_argument("--without-reference", type=int, nargs="*", default=[210], help="sizes without scikit-learn")
+    parser.add_argument("--brackets", action="store_true", help="the widths of brackets, and nothing else")
+    parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.one:
+        measure(arguments.one[0], arguments.one[1], int(arguments.one[2]))
+        return
+    if arguments.brackets:
+        for millions in arguments.sizes:
+            for kind in ("smooth", "tied", "iid"):
+                brackets(kind, millions)
+        return
+    heads = ["million pixels", "scores", "scikit-learn", "compiled, warm", "ratio", "cold", "plain numpy", "ns a pixel"]
+    print("| " + " | ".join([*heads, "peak MB", "extra MB"]) + " |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
+    for millions in arguments.sizes:
+        for kind in ("smooth", "tied", "iid"):
+            reference = None
+            if millions not in arguments.without_reference:
+                reference = in_a_process("scikit-learn", kind, millions)
+            compiled, plain = (in_a_process(tool, kind, millions) for tool in ("compiled", "numpy"))
+            assert compiled["values"] == plain["values"]
+            if reference:
+                for name, value in reference["values"].items():
+                    assert abs(value - compiled["values"][name]) < 1e-12, (name, value, compiled["values"][name])
+            theirs = f"{reference['warm']:.2f} s" if reference else "-"
+            ratio = f"{reference['warm'] / compiled['warm']:.0f}" if reference else "-"
+            cells = [
+                f"{compiled['pixels'] / 1e6:.0f}", kind, theirs, f"{compiled['warm']:.3f} s", ratio,
+                f"{compiled['cold']:.3f} s", f"{plain['warm']:.2f} s",
+                f"{1e9 * compiled['warm'] / compiled['pixels']:.1f}",
+                *(f"{compiled[n]:.0f}" + (f" / {reference[n]:.0f}" if reference else "") for n in ("peak", "extra")),
+            ]  # fmt: skip
+            print("| " + " | ".join(cells) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

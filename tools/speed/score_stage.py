@@ -1,0 +1,113 @@
+"""How long the score stage takes, against the bare forward passes of the same network over the same frames.
+
+    python -m tools.speed.score_stage --model FILE.onnx --model-card FILE.toml --data DIR --id-data DIR [--limit 20]
+
+The forward passes and the score stage of the four logit methods are timed in turn, several times, so that a machine
+whose speed drifts drifts for both; the ratio is taken pair by pair. Everything is warm: compiled, and the files cached.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from oodbench.contracts import Needs
+from oodbench.planning.plan import Plan, make_plan
+from oodbench.planning.request import Request
+from oodbench.progress import Silent
+from oodbench.registry import Registry
+from oodbench.runs.run import Run
+from oodbench.stages.calibrate import calibrate
+from oodbench.stages.evaluate import evaluate, result
+from oodbench.stages.fit import fit
+from oodbench.stages.score import score
+from oodbench.storage.local import LocalStore
+
+LOGIT_METHODS = ("msp", "max-logit", "entropy", "energy")
+PAIRS = 3
+
+
+def seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def planned(arguments: argparse.Namespace, **options: object) -> Plan:
+    request = Request(
+        models=(arguments.model,),
+        model_cards=(arguments.model_card,) if arguments.model_card else (),
+        benchmarks=(arguments.benchmark,),
+        data=(arguments.data,),
+        id_data=(arguments.id_data,),
+        limit=arguments.limit,
+        **options,  # type: ignore[arg-type]
+    )
+    return make_plan(request, Registry(), Silent())
+
+
+def forward_passes(plan: Plan) -> float:
+    """The bare passes: images are read and prepared outside the clock."""
+    ((_, network),) = plan.networks.items()
+    total = 0.0
+    for record in plan.record.benchmarks[0].frames:
+        batch = [network.prepare(plan.frames[record.digest].read_image())]
+        total += seconds(lambda batch=batch: network.forward(batch, Needs(class_maps=True)))  # type: ignore[misc]
+    return total
+
+
+def score_stage(plan: Plan) -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        return seconds(lambda: score(plan, LocalStore(Path(folder)), Silent()))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--model-card")
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--id-data", required=True)
+    parser.add_argument("--benchmark", default="road-anomaly")
+    parser.add_argument("--limit", type=int, default=20)
+    arguments = parser.parse_args()
+
+    plans = {mode: planned(arguments, methods=LOGIT_METHODS, upsample=mode) for mode in ("score", "logits")}
+    frames = len(plans["score"].record.benchmarks[0].frames)
+    print(f"{frames} frames of {arguments.benchmark}; {', '.join(LOGIT_METHODS)} together; {PAIRS} pairs")
+    for plan in plans.values():
+        score_stage(plan)  # warm
+    for mode, plan in plans.items():
+        pairs = [(forward_passes(plan), score_stage(plan)) for _ in range(PAIRS)]
+        ratios = [stage / bare for bare, stage in pairs]
+        bare, stage = (1e3 * statistics.median(column) / frames for column in zip(*pairs, strict=True))
+        print(
+            f"--upsample {mode:<6}  bare forward {bare:6.1f} ms a frame, score stage {stage:6.1f} ms a frame, "
+            f"ratio {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+        )
+
+    print("\nall methods, a stage at a time")
+    plan = planned(arguments, upsample="logits")
+    with tempfile.TemporaryDirectory() as folder:
+        store = LocalStore(Path(folder))
+        store.write_json("plan.json", plan.record.model_dump(mode="json"))
+        silent = Silent()
+        print(f"fit        {seconds(lambda: fit(plan, store, silent)):6.1f} s, {len(plan.record.fit.frames)} frames")  # type: ignore[union-attr]
+        print(f"calibrate  {seconds(lambda: calibrate(plan, store, silent)):6.1f} s")
+        print(f"score      {seconds(lambda: score(plan, store, silent)):6.1f} s")
+        rows = []
+        print(f"evaluate   {seconds(lambda: rows.extend(evaluate(plan.record, plan.frames, store, silent))):6.1f} s")
+        store.write_json("result.json", result(plan.record, rows, store))
+        run = Run(Path(folder))
+        print(f"heatmaps   {seconds(lambda: run.report('heatmaps')):6.1f} s")
+        for row in rows:
+            print(f"  {row.label:<14} {row.cost['score_ms']:8.1f} ms a frame beyond the shared passes")
+    print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+
+
+if __name__ == "__main__":
+    main()
