@@ -17,7 +17,7 @@ PACKAGE = ROOT / "oodbench"
 
 # Each layer may import itself, those before it, and nothing else of the package.
 LAYERS = [
-    {"types", "errors", "validation", "progress"},
+    {"types", "errors", "validation", "progress", "stopping"},
     {"class_sets"},
     {"contracts"},
     {"files", "compiled", "environment"},

@@ -69,7 +69,7 @@ def draw(run: RunView, benchmark: str, rows: Sequence[Result]) -> Figure:
 
 def milliseconds(row: Result) -> float | None:
     """What a frame takes with this method alone; None where the forward pass was not measured."""
-    parts = [row.cost.get(name) for name in ("forward_ms", "summary_ms", "score_ms")]
+    parts = [row.cost.forward_ms, row.cost.summary_ms, row.cost.score_ms]
     return None if parts[0] is None else sum(part for part in parts if part is not None)
 
 

@@ -24,7 +24,11 @@ def tracks(road_anomaly: Path) -> Path:
 
 
 def scored(network: Path, data: Path, out: Path, *benchmarks: str, **options: Any) -> Run:
-    settings = {"benchmarks": ["road-obstacle-21-test", *benchmarks], "methods": ["msp", "energy"], "until": "report"}
+    settings = {
+        "benchmarks": ["road-obstacle-21-test", *benchmarks],
+        "methods": ["msp", "energy"],
+        "stop_after": "report",
+    }
     return small_run(network, data, out, **(settings | options))
 
 

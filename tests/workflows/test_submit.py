@@ -29,7 +29,7 @@ def run(network_file: Path, tmp_path: Path) -> Path:
         benchmarks=["cargo"],
         data=[tmp_path / "data"],
         out=tmp_path / "run",
-        until="score",
+        stop_after="score",
         plugins=[EVERYTHING],
     ).folder
 

@@ -21,6 +21,7 @@ from oodbench.errors import UsageError
 from oodbench.files import cannot_write, write_atomically
 
 INSIDE = "/opt/submission"
+_FIT = "fit.safetensors"
 """Where everything lies in the container."""
 
 _DEFINITION = """\
@@ -59,9 +60,9 @@ def write_container(scored: SubmissionScorer, out: Path, target: str) -> str:
     Raises:
         UsageError: the run's scores are not what `oodbench predict` computes, or a file of it is not there.
     """
-    if Scoring(**scored.scoring) != Scoring():
+    if scored.scoring != Scoring():
         raise UsageError(
-            f"the run was scored with {Scoring(**scored.scoring).identity()}, and the container scores as by default",
+            f"the run was scored with {scored.scoring.identity()}, and the container scores as by default",
             "Run again without --upsample and --resize.",
         )
     try:
@@ -70,7 +71,8 @@ def write_container(scored: SubmissionScorer, out: Path, target: str) -> str:
         if scored.card:
             options += ["--model-card", _copied(scored.card, out)]
         if scored.fit:
-            options += ["--fit", _copied(scored.fit, out)]
+            (out / _FIT).write_bytes(scored.fit)
+            options += ["--fit", f"{INSIDE}/{_FIT}"]
         for plugin in scored.plugins:
             options += ["--plugin", _copied(plugin, out)]
     except OSError as error:
