@@ -17,10 +17,10 @@ PACKAGE = ROOT / "oodbench"
 
 # Each layer may import itself, those before it, and nothing else of the package.
 LAYERS = [
-    {"types", "errors", "validation", "progress", "stopping"},
+    {"types", "errors", "validation", "progress"},
     {"class_sets"},
     {"contracts"},
-    {"files", "compiled", "environment"},
+    {"files", "compiled", "environment", "stopping"},
     {"baseline", "registry", "metrics", "mixture", "numerics", "data", "visualization", "worlds", "published_results"},
     {"blending"},
     {"segmenters"},

@@ -51,7 +51,7 @@ def read_rows(folder: Path) -> list[Result]:
     others = {str(row.schema_version) for row in rows if row.schema_version != RESULT_SCHEMA}
     if others:
         raise RunFolderError(
-            f"{path}: rows of schema_version {', '.join(others)}; this version of oodbench reads {RESULT_SCHEMA}",
+            f"{path}: results of schema_version {', '.join(others)}; this version of oodbench reads {RESULT_SCHEMA}",
             _AGAIN,
         )
     if not rows:
@@ -116,8 +116,8 @@ def _one_each(path: Path, pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     for name, fact in pairs:
         if found.setdefault(name, fact) != fact:
             raise RunFolderError(
-                f"{path}: rows of one run differ about {name}: {json.dumps(found[name])} and {json.dumps(fact)}",
-                "The rows are of several runs; run again with an --out of its own.",
+                f"{path}: results of one run differ about {name}: {json.dumps(found[name])} and {json.dumps(fact)}",
+                "The results are of several runs; run again with a separate --out.",
             )
     return found
 

@@ -107,7 +107,7 @@ class Run:
     @property
     def failed(self) -> Sequence[FailedBenchmark]:
         """The benchmarks without results, because scoring or evaluating them failed."""
-        return self.content.failed
+        return self.content.failed if self.store.has(RESULTS_FILE) else ()
 
     @property
     def quality(self) -> Mapping[str, Mapping[str, Any]]:
@@ -261,7 +261,7 @@ class Run:
         progress = progress or Silent()
         validate_protocol_names(protocols)
         with self.store.lock():
-            failed = self.failed if self.store.has(RESULTS_FILE) else ()
+            failed = self.failed
             names = [part.name for part in self.record.benchmarks if part.name not in {f.benchmark for f in failed}]
             wanted = {name: tuple(protocols) or self.record.protocols[name] for name in names}
             frames: dict[str, Frame] = {}

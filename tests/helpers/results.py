@@ -40,7 +40,7 @@ def write_result(folder: Path, rows: Sequence[Document]) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     results: dict[str, list[Document]] = {}
     for each in rows:
-        results.setdefault(each["protocol"]["name"], []).append(each)
+        results.setdefault(each.get("protocol", {}).get("name", "pooled"), []).append(each)
     content = {"schema_version": 2, "plan": "4" * 64, "results": results, "failed": [], "skipped": [], "quality": {}}
     (folder / "result.json").write_text(json.dumps(content))
     return folder

@@ -166,8 +166,8 @@ def test_two_runs_at_once_in_one_folder(network_file: Path, data: Path, tmp_path
     small_run(network_file, data, tmp_path / "run", methods=["msp"])
     program = f"""
 from pathlib import Path
-from oodbench.storage.local import Store
-with Store(Path({str(tmp_path / "run")!r})).locked():
+from oodbench.storage.local import LocalStore
+with LocalStore(Path({str(tmp_path / "run")!r})).lock():
     print("locked", flush=True)
     input()
 """

@@ -177,7 +177,7 @@ def test_keep_scores(network_file: Path, data: Path, tmp_path: Path, keep: Any, 
     # The rows stay, and the same command has nothing to do; nor does it mind that there is nothing to draw.
     assert numbers(small_run(network_file, data, tmp_path / "run", keep_scores=keep, stop_after="report")) == before
     if keep == "none":
-        with pytest.raises(NotStoredError, match="this map is not stored"):
+        with pytest.raises(NotStoredError, match="not stored"):
             oodbench.load(run.folder).evaluate()
 
 

@@ -70,13 +70,13 @@ def test_pieces_in_folders_of_their_own(network_file: Path, data: Path, tmp_path
 
 def test_what_is_missing_or_does_not_belong_is_said(network_file: Path, data: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    with pytest.raises(RunFolderError, match="no piece of a run there"):
+    with pytest.raises(RunFolderError, match="no shard of a run there"):
         oodbench.merge([run])
     piece(network_file, data, run, "1/2", methods=["msp"])
     with pytest.raises(RunFolderError, match="not scored yet: 1 of 3 frames of road-anomaly"):
         oodbench.merge([run])
     piece(network_file, data, run, "2/2", methods=["entropy"])
-    with pytest.raises(RunFolderError, match=r"pieces of different runs .*methods: Entropy there, MSP here"):
+    with pytest.raises(RunFolderError, match=r"shards of different runs .*methods: Entropy there, MSP here"):
         oodbench.merge([run])
     piece(network_file, data, run, "2/2", methods=["msp"], if_exists="overwrite")
     oodbench.merge([run])
