@@ -7,7 +7,6 @@ import shutil
 import stat
 import subprocess
 import sys
-import sysconfig
 import zipfile
 from pathlib import Path
 
@@ -15,14 +14,16 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 LINKS = ("methods", "benchmarks", "reports")
+# Where the requirements are, as plain folders: their .pth files are not read.
+REQUIREMENTS = [path for path in sys.path if path and Path(path).resolve() != ROOT]
 OFFLINE = ("--no-deps", "--no-build-isolation", "--no-index")
 
 # Isolated (-I) and without the site module (-S), so that neither PYTHONPATH nor another editable install can provide
 # what the one under test lacks.
 RUN_INSTALLED = """\
-import runpy, site, sys
+import os, runpy, site, sys
 site.addsitedir(sys.argv[1])
-sys.path += sys.argv[2].split(";")
+sys.path += sys.argv[2].split(os.pathsep)
 sys.argv = ["oodbench", *sys.argv[3:]]
 runpy.run_module("oodbench", run_name="__main__")
 """
@@ -88,7 +89,7 @@ def pip(*arguments: str | Path, cwd: Path) -> None:
 
 def oodbench(*arguments: str, installed: Path) -> str:
     """The output of the package in a folder of installed packages, whose requirements are those of the tests."""
-    requirements = ";".join({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})
+    requirements = os.pathsep.join(REQUIREMENTS)
     command = (sys.executable, "-I", "-S", "-c", RUN_INSTALLED, installed, requirements, *arguments)
     done = run(*command, cwd=installed)
     assert done.returncode == 0, done.stderr
@@ -148,7 +149,7 @@ def test_an_editable_install_finds_the_plugins(tree: Path, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("tree", ["text files", "missing"], indirect=True)
 def test_a_tree_without_links_says_how_to_run_it(tree: Path) -> None:
-    sources = os.pathsep.join([str(tree), sysconfig.get_path("purelib"), sysconfig.get_path("platlib")])
+    sources = os.pathsep.join([str(tree), *REQUIREMENTS])
     command = [sys.executable, "-S", "-m", "oodbench", "list", "methods"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tree, env=os.environ | {"PYTHONPATH": sources})
     assert (done.returncode, done.stdout) == (2, "")
