@@ -66,7 +66,7 @@ def write_container(scored: SubmissionScorer, out: Path, target: str) -> str:
             "Run again without --upsample and --resize.",
         )
     try:
-        shutil.copytree(str(files("oodbench")), out / "oodbench", ignore=shutil.ignore_patterns("__pycache__"))
+        copy_package(out)
         options = ["--method", scored.spec, "--model", _network(scored.source, out)]
         if scored.card:
             options += ["--model-card", _copied(scored.card, out)]
@@ -86,6 +86,20 @@ def write_container(scored: SubmissionScorer, out: Path, target: str) -> str:
     pinned = "".join(f"{line}\n" for line in _requirements(Path(scored.source).is_dir()))
     write_atomically(out / "requirements.txt", lambda file: file.write(pinned.encode()))
     return command
+
+
+def copy_package(out: Path) -> None:
+    """Copy oodbench, with its plugin folders, into the folder `out`.
+
+    In an editable install of a checkout without symbolic links, the plugin folders are outside the package. In their
+    place the package has text files, or nothing.
+    """
+    ignore = shutil.ignore_patterns("__pycache__")
+    package = shutil.copytree(str(files("oodbench")), out / "oodbench", ignore=ignore)
+    for folder in ("methods", "benchmarks", "reports"):
+        if not (package / folder).is_dir():
+            (package / folder).unlink(missing_ok=True)
+            shutil.copytree(str(files(f"oodbench.{folder}")), package / folder, ignore=ignore)
 
 
 def _network(source: str, out: Path) -> str:
