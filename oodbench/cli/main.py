@@ -1,14 +1,7 @@
-"""`oodbench`: the verbs put together, and what becomes of errors.
-
-Exit codes: 0 done, 1 worse than the baseline (`gate` alone), 2 a mistake that the user can mend, 3 a fault of the
-program, 130 interrupted.
-"""
+"""Command-line entry point: registers the commands."""
 
 from __future__ import annotations
 
-import signal
-import sys
-import traceback
 from typing import Annotated
 
 import typer
@@ -19,9 +12,9 @@ from oodbench.cli.convert import convert
 from oodbench.cli.data import data
 from oodbench.cli.doctor import doctor
 from oodbench.cli.evaluate import evaluate
-from oodbench.cli.exit_codes import ExitCode
 from oodbench.cli.gate import gate
 from oodbench.cli.info import info
+from oodbench.cli.launch import run_command
 from oodbench.cli.list import list_plugins
 from oodbench.cli.merge import merge
 from oodbench.cli.new import new
@@ -31,7 +24,6 @@ from oodbench.cli.run import run
 from oodbench.cli.submit import submit
 from oodbench.cli.train import train
 from oodbench.cli.verify import verify
-from oodbench.errors import OodbenchError
 
 app = typer.Typer(
     name="oodbench",
@@ -75,27 +67,6 @@ def _options(
     pass
 
 
-class _Interrupted(BaseException):
-    """Ctrl-C. Not KeyboardInterrupt, which typer answers itself before anything can be said."""
-
-
-def _interrupt(*_: object) -> None:
-    raise _Interrupted
-
-
 def main() -> None:
     """The entry point."""
-    signal.signal(signal.SIGINT, _interrupt)
-    try:
-        app()
-    except OodbenchError as error:
-        print(f"error: {error.problem}", file=sys.stderr)
-        if error.remedy:
-            print(f"       {error.remedy}", file=sys.stderr)
-        sys.exit(ExitCode.MISTAKE)
-    except _Interrupted:
-        print("interrupted: the same command goes on from what is saved", file=sys.stderr)
-        sys.exit(ExitCode.INTERRUPTED)
-    except Exception:
-        traceback.print_exc()
-        sys.exit(ExitCode.FAULT)
+    run_command(app)
