@@ -1,1 +1,1 @@
-"""Fits networks. Needs the extra `oodbench[train]`; running what was trained does not."""
+"""Training of networks by recipes. Needs the extra `oodbench[train]`, which running a trained network does not."""
