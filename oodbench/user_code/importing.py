@@ -14,13 +14,12 @@ import importlib.util
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
 
-from oodbench.files import digest_bytes
 from oodbench.user_code.sources import Source, digest_sources, find_sources, is_installed, is_neighbour, locate
 from oodbench.user_code.usage import record_used_code
 
@@ -51,8 +50,10 @@ def import_python_file(file: Path) -> ImportedFile:
     """
     file = file.absolute()
     sources = find_sources(file)
-    name = _PREFIX + digest_bytes(f"{file} {digest_sources(sources)}".encode())[:12]
-    package = _packages.setdefault(name, _Package(name, file, sources))
+    package = next((package for package in _packages.values() if package.is_current(file, sources)), None)
+    if package is None:
+        package = _Package(f"{_PREFIX}{len(_packages)}", file, sources, dict(sources))
+        _packages[package.name] = package
     if package.imported is None:
         package.imported = package.load()
     record_used_code(package.imported.digest)
@@ -76,14 +77,16 @@ class _Package:
     Attributes:
         name: its name in sys.modules.
         file: the user's file.
-        sources: texts of the file and of the local modules that it imports, by dotted name.
+        static: texts of the file and of the local modules that it imports, by dotted name, as found in their text.
+        sources: those, and the texts of modules that were imported by other means.
         imported: the result, once the file has been imported.
     """
 
     name: str
     file: Path
+    static: dict[str, Source]
     sources: dict[str, Source]
-    imported: ImportedFile | None = field(default=None)
+    imported: ImportedFile | None = None
 
     @property
     def folder(self) -> Path:
@@ -93,6 +96,16 @@ class _Package:
     def main(self) -> str:
         """The name of the user's file within the package; a dot in the file's name would name a subpackage."""
         return self.file.stem.replace(".", "_")
+
+    def is_current(self, file: Path, static: dict[str, Source]) -> bool:
+        """Return whether this is the file, and no text has changed on disk."""
+        if file != self.file or not self.static.keys() <= static.keys() or not static.items() <= self.sources.items():
+            return False
+        return all(
+            source.path.is_file() and source.path.read_bytes() == source.content
+            for name, source in self.sources.items()
+            if name not in static and source.path.is_relative_to(self.folder)
+        )
 
     def load(self) -> ImportedFile:
         if _finder not in sys.meta_path:
