@@ -186,10 +186,20 @@ def _imported_names(source: Source, package: str) -> Iterator[tuple[str, bool]]:
             for alias in node.names:
                 yield alias.name, False
         elif isinstance(node, ast.ImportFrom):
-            above = package.split(".") if package else []
-            if node.level > len(above) + 1:
-                continue  # beyond the folder: an error when it is imported
-            start = above[: len(above) - node.level + 1] if node.level else []
-            base = [*start, *(node.module.split(".") if node.module else [])]
             for alias in node.names:
-                yield ".".join([*base, alias.name]), node.level > 0
+                name = f"{node.module}.{alias.name}" if node.module else alias.name
+                yield from _absolute(name, node.level, package)
+        elif isinstance(node, ast.Call) and node.args and "import_module" in ast.unparse(node.func):
+            match node.args[0]:
+                case ast.Constant(value=str(text)):  # importlib.import_module(".helper", __package__)
+                    name = text.lstrip(".")
+                    yield from _absolute(name, len(text) - len(name), package)
+
+
+def _absolute(name: str, level: int, package: str) -> Iterator[tuple[str, bool]]:
+    """Yield a name after `level` dots as it is in the folder, unless it is beyond the folder: importing it says so."""
+    above = package.split(".") if package else []
+    if level == 0:
+        yield name, False
+    elif level <= len(above) + 1:
+        yield ".".join([*above[: len(above) - level + 1], name]), True

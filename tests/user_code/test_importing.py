@@ -74,6 +74,18 @@ def test_a_module_found_by_name_alone_is_part_of_the_digest(tmp_path: Path) -> N
     assert digest(one) != digest(two)
 
 
+@pytest.mark.parametrize("call", ["importlib.import_module", "import_module"])
+def test_a_module_named_in_a_call_within_a_function(tmp_path: Path, call: str) -> None:
+    text = f"import importlib\nfrom importlib import import_module\n\ndef late():\n    return {call}"
+    text += "('.helper', __package__).X\n"
+    file = write(tmp_path, main=text, helper="X = 1\n")
+    before = import_python_file(file)
+    write(tmp_path, helper="X = 2\n")
+    after = import_python_file(file)
+    assert after.digest != before.digest
+    assert after.module.late() == 2
+
+
 def test_imports_inside_functions_work_later(tmp_path: Path) -> None:
     text = "def late():\n    import helper\n    from pkg.sub import VALUE\n    return helper.VALUE, VALUE\n"
     files = [
