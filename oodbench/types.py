@@ -108,6 +108,8 @@ class Frame:
             disk; the world's version, seed and index of a drawn one.
         drawn: that, with its labels, is what the frame is known by, and never its pixels, which may differ by a grey
             level between machines. So is every frame without an image file.
+        reader_digest: digest of the plugin's code that reads the frame, set by the registry; empty for benchmarks and
+            datasets of this package.
     """
 
     id: str
@@ -120,6 +122,7 @@ class Frame:
     label_file: Path | None = None
     identity: str = ""
     drawn: bool = False
+    reader_digest: str = ""
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ LAYERS = [
     {"class_sets"},
     {"contracts"},
     {"files", "compiled", "environment", "stopping"},
+    {"user_code"},
     {"baseline", "registry", "metrics", "mixture", "numerics", "data", "visualization", "worlds", "published_results"},
     {"blending"},
     {"segmenters"},

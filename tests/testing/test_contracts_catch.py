@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +28,6 @@ class Mine(PixelMethod):
     def pixel_score(self, band):
         return -band.logits.amax(dim=0) * self.params.scale
 """
-
-
-@pytest.fixture(autouse=True)
-def _forget() -> Iterator[None]:
-    """A plugin's module is kept under its file's name."""
-    yield
-    for name in ("oodbench_plugin_mine", "oodbench_plugin_changed"):
-        sys.modules.pop(name, None)
 
 
 class TestMine(MethodContract):
@@ -111,7 +101,6 @@ def test_a_grid_method_that_takes_sums_for_logits(tmp_path: Path) -> None:
     )
     test = "class_maps_that_are_no_logits_are_scored_as_their_logarithms"
     getattr(broken(tmp_path, TestMine, grid, "amax", "amax"), f"test_{test}")()
-    sys.modules.pop("oodbench_plugin_changed")
     caught(broken(tmp_path, TestMine, grid, "maps.logits", "maps.values"), test, "of sums and of the", tmp_path)
 
 

@@ -1,0 +1,6 @@
+"""Registry of plugins: finds them without importing them, and identifies their code."""
+
+from oodbench.registry.entry import KINDS, Entry
+from oodbench.registry.registry import Registry, key_values, method_label
+
+__all__ = ["KINDS", "Entry", "Registry", "key_values", "method_label"]
