@@ -109,6 +109,8 @@ def test_metrics_know_neither_torch_nor_files() -> None:
         ["gate", "{run}", "--baseline", "{run}.json"],
         ["new", "method", "margin"],
         ["new", "benchmark", "my-street"],
+        ["run", "--help"],
+        ["predict", "--help"],
         ["train", "--list"],
     ],
 )

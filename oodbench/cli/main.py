@@ -25,6 +25,7 @@ from oodbench.cli.info import info
 from oodbench.cli.list import list_plugins
 from oodbench.cli.merge import merge
 from oodbench.cli.new import new
+from oodbench.cli.options import ModelCommand
 from oodbench.cli.predict import predict
 from oodbench.cli.report import report
 from oodbench.cli.run import run
@@ -42,11 +43,11 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-app.command(short_help="Score benchmarks with methods on networks.")(run)
+app.command(cls=ModelCommand, short_help="Score benchmarks with methods on networks.")(run)
 app.command("list", short_help="List methods, benchmarks, models, ...")(list_plugins)
 app.command(short_help="Everything about one of them.")(info)
 app.command(short_help="Rows from stored scores, a run's or your own.")(evaluate)
-app.command(short_help="Score maps and heatmaps of photographs.")(predict)
+app.command(cls=ModelCommand, short_help="Score maps and heatmaps of photographs.")(predict)
 app.command(short_help="The pieces of a run put together.")(merge)
 app.command(short_help="A run's tables and figures.")(report)
 app.command(short_help="Which differences between methods or runs are significant.")(compare)
