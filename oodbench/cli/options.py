@@ -8,6 +8,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from oodbench.registry import Registry
+
 SOURCES = "{sources}"
 """The place in the help of an option for what the adapters accept; see `ModelCommand`."""
 
@@ -20,8 +22,6 @@ class ModelCommand(TyperCommand):
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the options with each `SOURCES` replaced by what the adapters accept."""
-        from oodbench.registry import Registry
-
         sources = "; ".join(entry.summary for entry in Registry().entries("models"))
         for parameter in self.params:
             text = getattr(parameter, "help", None)

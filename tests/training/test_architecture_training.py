@@ -19,17 +19,14 @@ from oodbench.training.hooks import GuardHook
 from oodbench.training.sampling import Draws
 from oodbench.training.train import Options, find_data, make_trainee
 from oodbench.types import SegmenterOutput
+from tests.helpers.devices import DEVICES
 from tests.helpers.small_recipe import PLUGINS, QUIET, recipe, run, same, weights
 from tests.training.test_train import log
 
 pytestmark = QUIET
 
 
-# On a GPU in half precision.
-DEVICES: list[Literal["cpu", "cuda"]] = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
-
-
-@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("device", DEVICES)  # on a GPU in half precision
 @pytest.mark.parametrize("head", ["", "-gmmseg"])
 def test_a_recipe_becomes_a_network_that_runs(head: str, device: Literal["cpu", "cuda"], tmp_path: Path) -> None:
     threads = torch.get_num_threads()
