@@ -18,6 +18,7 @@ from oodbench.cli.launch import run_command
 from oodbench.cli.list import list_plugins
 from oodbench.cli.merge import merge
 from oodbench.cli.new import new
+from oodbench.cli.options import ModelCommand
 from oodbench.cli.predict import predict
 from oodbench.cli.report import report
 from oodbench.cli.run import run
@@ -34,11 +35,11 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-app.command(short_help="Score benchmarks with methods on networks.")(run)
+app.command(cls=ModelCommand, short_help="Score benchmarks with methods on networks.")(run)
 app.command("list", short_help="List methods, benchmarks, models, ...")(list_plugins)
 app.command(short_help="Show details of a method, benchmark, model, ...")(info)
 app.command(short_help="Evaluate stored scores, a run's or your own.")(evaluate)
-app.command(short_help="Write score maps and heatmaps of photographs.")(predict)
+app.command(cls=ModelCommand, short_help="Write score maps and heatmaps of photographs.")(predict)
 app.command(short_help="Combine the shards of a run.")(merge)
 app.command(short_help="Print tables and draw figures of runs.")(report)
 app.command(short_help="Test which differences between methods or runs are significant.")(compare)

@@ -1,4 +1,4 @@
-"""Reading from disk: images by their bytes, labels under a declared rule, folders by their structure, score maps."""
+"""Readers of images, labels, folder layouts, archives, score maps."""
 
 from oodbench.data.check import check_frame
 from oodbench.data.folders import Layout, find_layout, open_layouts, readable

@@ -1,4 +1,7 @@
-"""Gaussian mixtures for classes: density, responsibilities, estimation. Mathematics in torch; no files, no networks."""
+"""Gaussian mixtures, one per class.
+
+Everything is in torch. Nothing here opens a file or knows a network.
+"""
 
 from oodbench.mixture.density import ClassMixtures, component_log_density
 from oodbench.mixture.em import fit_components

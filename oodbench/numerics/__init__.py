@@ -1,4 +1,4 @@
-"""What many methods need: resizing, the pass over the logits that they share, samples and moments a class."""
+"""Arithmetic that many methods share."""
 
 from oodbench.numerics.bands import Band, row_bands
 from oodbench.numerics.labelled import labelled_pixels

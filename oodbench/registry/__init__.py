@@ -1,4 +1,7 @@
-"""Registry of plugins: finds them without importing them, and identifies their code."""
+"""Registry of plugins.
+
+It finds them without importing them, and identifies their code.
+"""
 
 from oodbench.registry.entry import KINDS, Entry
 from oodbench.registry.registry import Registry, key_values, method_label

@@ -1,1 +1,4 @@
-"""Training of networks by recipes. Needs the extra `oodbench[train]`, which running a trained network does not."""
+"""Training of segmentation networks by recipes.
+
+Training needs the extra `oodbench[train]`. A trained network runs without it.
+"""

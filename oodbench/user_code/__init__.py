@@ -1,4 +1,7 @@
-"""Python files of the user's: imported together with the files next to them, and identified by all of that code."""
+"""Python files of the user.
+
+They are imported together with the files next to them, and identified by all of that code.
+"""
 
 from oodbench.user_code.importing import ImportedFile, import_python_file
 from oodbench.user_code.missing import explain_missing_modules

@@ -1,1 +1,1 @@
-"""Turns score maps into pictures."""
+"""Pictures of score maps."""

@@ -1,4 +1,4 @@
-"""Procedural worlds: driving scenes that are drawn, with their labels."""
+"""Procedural driving scenes with their labels."""
 
 from oodbench.worlds.objects import ANOMALIES, OUTLIERS
 from oodbench.worlds.streets import SEED, SIZE, SPLITS, VERSION, Drawing, draw

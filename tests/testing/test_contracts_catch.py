@@ -56,7 +56,12 @@ SCORE = "return -band.logits.amax(dim=0) * self.params.scale"
     ("old", "new", "test", "message"),
     [
         ('"one line"', '" "', "it_is_found_under_its_name", "no description in PLUGINS"),
-        ('description="a factor"', "gt=0", "its_card_and_parameters_are_described", "scale has no description"),
+        (
+            'description="a factor"',
+            "gt=0",
+            "its_card_and_parameters_are_described",
+            "scale has no description; expected Field(..., description=...)",
+        ),
         ('paper="nobody"', 'paper=""', "its_card_and_parameters_are_described", "paper in its card is empty"),
         (SCORE, "return band.logits.amax(dim=0)", "higher_is_more_anomalous", "higher scores are more anomalous"),
         (

@@ -22,16 +22,13 @@ from oodbench.training.sampling import TransformedDraws
 from oodbench.training.train import make_job
 from oodbench.types import SegmenterOutput
 from tests.helpers.bundled_recipe import read_log
+from tests.helpers.devices import DEVICES
 from tests.helpers.small_recipe import PLUGINS, QUIET, load_weights, run_recipe, weights_equal, write_recipe
 
 pytestmark = QUIET
 
 
-# On a GPU the training runs in half precision.
-DEVICES: list[Literal["cpu", "cuda"]] = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
-
-
-@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("device", DEVICES)  # on a GPU in half precision
 @pytest.mark.parametrize("head", ["", "-gmmseg"])
 def test_a_recipe_gives_a_network_that_runs(head: str, device: Literal["cpu", "cuda"], tmp_path: Path) -> None:
     threads = torch.get_num_threads()

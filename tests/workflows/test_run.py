@@ -136,6 +136,7 @@ def test_a_missing_map_is_made_again_with_its_batch(
     assert numbers(run) == numbers(small_run(network_file, data, tmp_path / "other", batch_size=batch_size))
 
 
+@pytest.mark.slow
 def test_killed_while_scoring_and_begun_again(network_file: Path, data: Path, tmp_path: Path) -> None:
     names = [f"frame{index:03d}" for index in range(60)]
     folder = data / "RoadAnomaly_jpg" / "frames"

@@ -1,4 +1,4 @@
-"""Training of six architectures of MMSegmentation, with their own classifier or with GMMSeg's head.
+"""Training of six architectures of MMSegmentation, with their own heads or GMMSeg's.
 
-There are recipes for Cityscapes at full size, and reduced recipes for the synthetic streets.
+There are recipes for Cityscapes at full size, and reduced recipes for *streets*.
 """
