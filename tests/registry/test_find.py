@@ -26,7 +26,7 @@ def test_a_plugin_two_folders_deep(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     file = tmp_path / "methods" / "family" / "branch" / "deep.py"
     file.parent.mkdir(parents=True)
     file.write_text(METHOD.replace("from helper import transform", "transform = abs").replace("mine", "deep"))
-    monkeypatch.setattr(registry_module, "_PACKAGE", tmp_path)
+    monkeypatch.setattr(registry_module, "_find_folder", lambda name: tmp_path / name)
     monkeypatch.setattr(oodbench.methods, "__path__", [str(tmp_path / "methods")])
     importlib.invalidate_caches()
     registry = Registry()

@@ -50,7 +50,7 @@ def test_an_edited_module_of_a_method(
     assert list(wrong(first.folder)) == ["code of Mine"]
     with pytest.raises(RunFolderError, match=r"code of plugin methods: Mine [0-9a-f]{8} there, Mine [0-9a-f]{8} here"):
         go()
-    again = go(policy="resume")
+    again = go(if_exists="reuse")
     assert again.record.scorers[0].key != key
     assert numbers(again)[0] != mine
     assert numbers(again)[1] == msp
@@ -87,7 +87,7 @@ def test_an_edited_network(
     assert found[1].startswith("weights, card and code have the digest")
     with pytest.raises(RunFolderError, match="networks: tiny"):
         go()
-    after = numbers(go(policy="resume"))
+    after = numbers(go(if_exists="reuse"))
     assert passes.read_text().count("one") == 6
     assert after[0][-1] != before[0][-1]
     assert wrong(first.folder) == {}
@@ -134,7 +134,7 @@ def test_an_edited_reader_of_images(network_file: Path, tmp_path: Path, plugins:
 
     def keys() -> list[str]:
         given = {"benchmarks": ["cargo"], "plugins": [plugins["benchmarks"]], "methods": ["msp"]}
-        run = small_run(network_file, tmp_path / "data", tmp_path / "run", policy="resume", **given)
+        run = small_run(network_file, tmp_path / "data", tmp_path / "run", if_exists="reuse", **given)
         return [frame.key for frame in run.record.benchmarks[0].frames] + [run.rows[0].digests["scores"]]
 
     first = keys()
