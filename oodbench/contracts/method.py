@@ -34,6 +34,8 @@ class MethodCard:
         ood_data: it has seen out-of-distribution data.
         published: where its published rows stand.
         basic: part of the comparison that runs where neither methods nor networks are named.
+        standard: Part of the set that runs on named networks if no method is named. The set is frozen: a new method is
+            not part of it, so that it changes neither the results nor the time of existing commands.
     """
 
     name: str
@@ -46,6 +48,7 @@ class MethodCard:
     ood_data: bool = False
     published: str = ""
     basic: bool = False
+    standard: bool = False
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from oodbench.contracts import BenchmarkCard, ComponentSizes, Method, Needs, PixelMethod, Scoring, Segmenter
+from oodbench.contracts import BenchmarkCard, ComponentSizes, Method, Needs, PixelMethod, Requirements, Scoring, Segmenter
 from oodbench.errors import DataNotFoundError, UsageError
 from oodbench.files import digest_bytes
 from oodbench.numerics import NUMERICS_VERSION
 from oodbench.planning.frame_index import index_frames
+from oodbench.planning.objects import MethodSource, Objects
 from oodbench.planning.records import (
     PHOTOGRAPHS,
     FrameSetRecord,
@@ -24,11 +25,11 @@ from oodbench.planning.records import (
 )
 from oodbench.planning.request import LEADERBOARD, Request, data_roots
 from oodbench.planning.resolve import (
+    NO_OBJECTS,
     find_benchmarks,
     find_in_distribution,
     find_methods,
     find_synthetic_world,
-    model_sources,
     open_networks,
     shared_class_set,
     take_evenly,
@@ -77,17 +78,31 @@ class Plan:
         return seconds
 
 
-def make_plan(request: Request, registry: Registry, progress: Progress, photographs: FrameSet | None = None) -> Plan:
-    """Decide what runs; on the benchmarks that the request names, or on photographs.
+def make_plan(
+    request: Request,
+    registry: Registry,
+    progress: Progress,
+    photographs: FrameSet | None = None,
+    objects: Objects = NO_OBJECTS,
+) -> Plan:
+    """Decide what runs.
+
+    Args:
+        request: The request.
+        registry: The registry, with the plugins of the request.
+        progress: Callback for progress messages.
+        photographs: Images to score instead of benchmarks.
+        objects: Networks and methods that were passed as objects, in addition to those that the request names.
 
     Raises:
         OodbenchError: a name, a parameter, a network or a data set is not what it should be.
     """
     scoring = Scoring(request.upsample, request.resize)
-    methods = find_methods(request, registry)
+    methods = find_methods(request, registry, objects)
     data, id_data = data_roots(request.data, request.id_data)
     validate_named_roots(data, id_data, registry)
-    networks = open_networks(request, registry)
+    opened = open_networks(request, registry, objects)
+    networks = {name: network.segmenter for name, network in opened.items()}
     world = find_synthetic_world(networks, registry)
     if photographs is None:
         sets = find_benchmarks(request, registry, data, world)
@@ -103,8 +118,8 @@ def make_plan(request: Request, registry: Registry, progress: Progress, photogra
             registry, id_data, classes, "" if request.id_data else world
         )
     except DataNotFoundError:
-        fitting = any(method.needs().fit for method in methods.values())
-        if request.id_data or (request.methods and fitting):
+        fitting = any(method.make().needs().fit for method in methods)
+        if request.id_data or ((request.methods or objects.methods) and fitting):
             raise
     if fit_frames and not fit_frames.found.frames:
         fit_frames = None
@@ -137,32 +152,32 @@ def make_plan(request: Request, registry: Registry, progress: Progress, photogra
     scorer_records: list[ScorerRecord] = []
     skipped: list[SkippedPair] = []
     for network in networks.values():
-        for spec, method in methods.items():
+        for chosen in methods:
+            method = chosen.make()
             reason = network.capabilities.lacks(method.needs())
             if reason is None and method.needs().fit and fit is None:
                 reason = "it is fitted, and no in-distribution frames were given to fit on (--id-data)"
             if reason is not None:
                 skipped.append(SkippedPair(network=network.name, method=method_label(method), reason=reason))
                 continue
-            source = registry.source_digest("methods", method.card.name)
-            scorer = _make_scorer_record(network, spec, method, source, scoring, request, fit)
-            scorers[scorer.key] = registry.method(spec)
+            scorer = _make_scorer_record(network, chosen, method, scoring, request, fit)
+            scorers[scorer.key] = method
             scorer_records.append(scorer)
-    _check_pairs(bool(request.methods), scorer_records, skipped)
+    _check_pairs(bool(request.methods or objects.methods), scorer_records, skipped)
 
     record = PlanRecord(
         networks=tuple(
             SegmenterRecord(
-                name=n.name,
-                source=source.recorded(),
-                card=source.card,
-                checkpoint=source.checkpoint,
-                digest=n.digest,
-                device=n.device,
-                expected_miou=n.expected.miou,
-                expected_mean_confidence=n.expected.mean_confidence,
+                name=network.name,
+                source=source.recorded() if source else f"{type(network).__name__} object",
+                card=source.card if source else None,
+                checkpoint=source.checkpoint if source else None,
+                digest=network.digest,
+                device=network.device,
+                expected_miou=network.expected.miou,
+                expected_mean_confidence=network.expected.mean_confidence,
             )
-            for source, n in zip(model_sources(request), networks.values(), strict=True)
+            for network, source in opened.values()
         ),
         scorers=tuple(scorer_records),
         skipped=tuple(skipped),
@@ -202,9 +217,8 @@ def combine_needs(network: Segmenter, methods: Iterable[Method]) -> Needs:
 
 def _make_scorer_record(
     network: Segmenter,
-    spec: str,
+    chosen: MethodSource,
     method: Method,
-    source: str | None,
     scoring: Scoring,
     request: Request,
     fit: FrameSetRecord | None,
@@ -213,7 +227,7 @@ def _make_scorer_record(
     params = method.params.model_dump(mode="json")
     depends_on = {
         "network": [network.digest, network.device],
-        "method": [method.card.name, method.card.version, source, params],
+        "method": [method.card.name, method.card.version, chosen.source_digest, params],
         "numerics": NUMERICS_VERSION,
         "scoring": scoring.identity() if isinstance(method, PixelMethod) else scoring.resize,
         "batch_size": request.batch_size,
@@ -223,13 +237,18 @@ def _make_scorer_record(
     return ScorerRecord(
         key=f"{method.card.name}-{digest[:12]}",
         network=network.name,
-        spec=spec,
+        spec=chosen.spec,
         method=method.card.name,
         params=params,
         label=method_label(method),
         version=method.card.version,
         fits=fits,
-        source_digest=source,
+        source_digest=chosen.source_digest,
+        requirements=Requirements(
+            retraining=method.card.retraining,
+            extra_network=method.card.extra_network,
+            ood_data=method.card.ood_data,
+        ),
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
 
-from oodbench.contracts import ComponentSizes, Roots, Scoring
+from oodbench.contracts import ComponentSizes, Requirements, Roots, Scoring
 from oodbench.errors import UnknownNameError
 from oodbench.files import digest_bytes
 from oodbench.planning.frame_index import FrameRecord
@@ -138,6 +138,7 @@ class ScorerRecord(_Record):
     fits: bool
     given: ExternalScoresRecord | None = None
     source_digest: str | None = None
+    requirements: Requirements = Requirements()
 
 
 class SkippedPair(_Record):

@@ -11,13 +11,16 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from oodbench.contracts import DatasetCard, Method, Roots, Segmenter
+from oodbench.contracts import DatasetCard, Roots, Segmenter
 from oodbench.errors import DataNotFoundError, UnknownNameError, UsageError
 from oodbench.files import digest_bytes
+from oodbench.planning.objects import MethodSource, Objects, describe_method
 from oodbench.planning.request import Request
 from oodbench.registry import Registry, method_label
 from oodbench.types import ClassSet, FrameSet
 from oodbench.user_code import collect_used_code, explain_missing_modules
+
+NO_OBJECTS = Objects()
 
 # In-distribution frames to fit on and to calibrate on where neither the user nor the dataset says how many.
 _DEFAULT_FRAMES = 500
@@ -25,18 +28,39 @@ _DEFAULT_FRAMES = 500
 _OPTIONS = re.compile(r":\w+=")
 
 
-def find_methods(request: Request, registry: Registry) -> dict[str, Method]:
-    """spec -> method; where none is named the basic comparison, or all that there are for networks that are named."""
-    specs = list(dict.fromkeys(request.methods)) or registry.names("methods")
-    methods = {spec: registry.method(spec) for spec in specs}
-    if not request.methods and not request.models:
-        methods = {spec: method for spec, method in methods.items() if method.card.basic}
+ALL = "all"
+"""Stands for every method that there is."""
+
+
+def find_methods(request: Request, registry: Registry, objects: Objects = NO_OBJECTS) -> list[MethodSource]:
+    """Return the methods of a request.
+
+    If it names none: for the bundled models the basic comparison, for other networks the standard set and the methods
+    of plugin files that the request names. Methods that are added later change neither.
+    """
+    names = list(dict.fromkeys(request.methods))
+    if ALL in names:
+        names = list(dict.fromkeys([*registry.names("methods"), *(name for name in names if name != ALL)]))
+    elif not names and not objects.methods:
+        bundled = not request.models and not objects.segmenters
+        names = [name for name in registry.names("methods") if _is_default(registry, name, bundled)]
+    sources = [_describe_named(registry, name) for name in names] + [*map(describe_method, objects.methods)]
     seen: dict[str, str] = {}
-    for spec, method in methods.items():
-        other = seen.setdefault(method_label(method), spec)
-        if other != spec:
-            raise UsageError(f"--method {spec} is the same as --method {other}", "Name it once.")
-    return methods
+    for source in sources:
+        other = seen.setdefault(method_label(source.make()), source.spec)
+        if other != source.spec or sources.count(source) > 1:
+            raise UsageError(f"--method {source.spec} is the same as --method {other}", "Name it once.")
+    return sources
+
+
+def _is_default(registry: Registry, name: str, bundled: bool) -> bool:
+    card = registry.method(name).card
+    return card.basic if bundled else card.standard or registry.is_given("methods", name)
+
+
+def _describe_named(registry: Registry, spec: str) -> MethodSource:
+    card = registry.method(spec).card
+    return MethodSource(spec, lambda: registry.method(spec), registry.source_digest("methods", card.name))
 
 
 class ModelSource(NamedTuple):
@@ -92,16 +116,30 @@ def _match_files(option: str, files: Sequence[str], request: Request, beside: st
     return [str(Path(file).absolute()) for file in files]
 
 
-def open_networks(request: Request, registry: Registry) -> dict[str, Segmenter]:
-    """name -> network; two of one name are an error."""
-    networks: dict[str, Segmenter] = {}
-    for source in model_sources(request):
-        network = source.open(registry, request.device)
-        if network.name in networks:
+class OpenedNetwork(NamedTuple):
+    """A network, and what the user named of it; None for one that was passed as an object."""
+
+    segmenter: Segmenter
+    source: ModelSource | None
+
+
+def open_networks(request: Request, registry: Registry, objects: Objects = NO_OBJECTS) -> dict[str, OpenedNetwork]:
+    """Return the networks of a request by name.
+
+    Raises:
+        UsageError: Two have one name.
+    """
+    sources = model_sources(request) if request.models or not objects.segmenters else []
+    opened = [OpenedNetwork(source.open(registry, request.device), source) for source in sources]
+    opened += [OpenedNetwork(segmenter, None) for segmenter in objects.segmenters]
+    networks: dict[str, OpenedNetwork] = {}
+    for network in opened:
+        name = network.segmenter.name
+        if name in networks:
             raise UsageError(
-                f"two networks are called '{network.name}'", "Give each a name of its own in its model card."
+                f"two networks are called '{name}'", "Give each its own name: in its model card, or with name=."
             )
-        networks[network.name] = network
+        networks[name] = network
     return networks
 
 
@@ -214,14 +252,17 @@ def _find_dataset(
         except DataNotFoundError as error:
             if card.classes == classes:
                 missing = error
-    # Where the user named the folder of one of them, that is the choice.
+    # If the user named the folder of one of them, that is the choice. Otherwise a dataset in its official layout comes
+    # before a folder of labelled frames, whose classes a file says.
     found = [part for part in found if part[0].name in roots.named] or found
+    found = [part for part in found if part[0].classes is not None] or found
     if not found:
         raise missing
     if len(found) > 1:
-        names = ", ".join(card.name for card, _ in found)
+        names = ", ".join(f"{card.name} in {next(iter(splits.values())).folder}" for card, splits in found)
         raise UsageError(
-            f"several datasets with the classes {classes.name} were found: {names}", "Use --id-data NAME=DIR."
+            f"several datasets with the classes {classes.name} were found: {names}",
+            f"Say which to fit and calibrate on: --id-data {found[0][0].name}=DIR.",
         )
     return found[0]
 

@@ -14,11 +14,10 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -31,7 +30,6 @@ from oodbench.contracts import (
     Method,
     PixelMethod,
     Report,
-    Roots,
     Submission,
 )
 from oodbench.errors import PluginError, UnknownNameError, UsageError
@@ -43,11 +41,8 @@ from oodbench.registry.entry import (
     code_of_package,
     read_declarations,
 )
-from oodbench.types import FrameSet
-from oodbench.user_code import (
-    explain_missing_modules,
-    record_used_code,
-)
+from oodbench.registry.identified import IdentifiedBenchmark, IdentifiedDataset
+from oodbench.user_code import code_identity, record_used_code
 from oodbench.validation import explain
 
 _FOLDERS = ("methods", "benchmarks", "reports", "segmenters")
@@ -66,6 +61,7 @@ class Registry:
     def __init__(self, plugins: Sequence[Path] = ()) -> None:
         self.plugins = tuple(plugins)
         self.warnings: list[str] = []
+        self._benchmarks: dict[str, Benchmark] = {}
 
     @cached_property
     def _entries(self) -> dict[tuple[str, str], Entry]:
@@ -109,12 +105,13 @@ class Registry:
             yield path, code
 
     def names(self, kind: str) -> list[str]:
-        """The public names of a kind, in order."""
-        return sorted(name for found, name in self._entries if found == kind)
+        """Return the public names of a kind, sorted."""
+        added = self._benchmarks if kind == "benchmarks" else ()
+        return sorted([*(name for found, name in self._entries if found == kind), *added])
 
     def entries(self, kind: str) -> list[Entry]:
         """What was declared of a kind, in order of the names."""
-        return [self._entries[kind, name] for name in self.names(kind)]
+        return [self._entries[key] for key in sorted(self._entries) if key[0] == kind]
 
     def load(self, kind: str, name: str) -> Any:
         """The class of that kind and name; UnknownNameError with the nearest name where there is none."""
@@ -132,6 +129,10 @@ class Registry:
             except PluginError as error:
                 self.warnings.append(error.problem)
         return plugins
+
+    def is_given(self, kind: str, name: str) -> bool:
+        """Return whether a plugin comes from a file that the user gave."""
+        return self._entries[kind, name].file in self.plugins
 
     def source_digest(self, kind: str, name: str) -> str | None:
         """Return the digest of the code of a plugin, which the digest of whatever it computes must cover.
@@ -170,15 +171,31 @@ class Registry:
             raise UnknownNameError(f"parameter of {name}", unknown, plugin.Params.model_fields, see)
         return plugin, given
 
+    def add_benchmark(self, benchmark: Benchmark) -> None:
+        """Make a benchmark that was passed as an object known by its name.
+
+        Raises:
+            PluginError: Another benchmark has its name.
+        """
+        name = benchmark.card.name
+        if ("benchmarks", name) in self._entries or self._benchmarks.get(name, benchmark) is not benchmark:
+            raise PluginError(f"two benchmarks are called '{name}'", "Give the card of one another name.")
+        self._benchmarks[name] = benchmark
+
     def benchmark(self, name: str) -> Benchmark:
-        """The benchmark of that name."""
+        """Return the benchmark of that name."""
+        if name in self._benchmarks:
+            added = self._benchmarks[name]
+            return IdentifiedBenchmark(added, code_identity(type(added))[0])
         plugin: type[Benchmark] = self.load("benchmarks", name)
-        return _identify_frames(plugin, self.source_digest("benchmarks", name))()
+        digest = self.source_digest("benchmarks", name)
+        return plugin() if digest is None else IdentifiedBenchmark(plugin(), digest)
 
     def dataset(self, name: str) -> Dataset:
-        """The dataset of that name."""
+        """Return the dataset of that name."""
         plugin: type[Dataset] = self.load("datasets", name)
-        return _identify_frames(plugin, self.source_digest("datasets", name))()
+        digest = self.source_digest("datasets", name)
+        return plugin() if digest is None else IdentifiedDataset(plugin(), digest)
 
     def report(self, name: str) -> Report:
         """The report of that name."""
@@ -252,28 +269,6 @@ def method_label(method: Method) -> str:
     return method.card.title + (
         f" ({', '.join(f'{key}={value}' for key, value in changed.items())})" if changed else ""
     )
-
-
-_Opens = TypeVar("_Opens", Benchmark, Dataset)
-
-
-def _identify_frames(plugin: type[_Opens], source_digest: str | None) -> type[_Opens]:
-    """Return the plugin, made to mark each frame that it opens with the digest of its code."""
-    if source_digest is None:
-        return plugin
-
-    def identify(found: FrameSet) -> FrameSet:
-        return replace(found, frames=tuple(replace(frame, reader_digest=source_digest) for frame in found.frames))
-
-    def open_identified(self: Any, roots: Roots) -> FrameSet | dict[str, FrameSet]:
-        with explain_missing_modules():
-            found: FrameSet | Mapping[str, FrameSet] = plugin.open(self, roots)
-        if isinstance(found, FrameSet):
-            return identify(found)
-        return {split: identify(frames) for split, frames in found.items()}
-
-    members = {"open": open_identified, "__module__": plugin.__module__, "__doc__": plugin.__doc__}
-    return type(plugin.__name__, (plugin,), members)
 
 
 def _find_folder(name: str) -> Path:

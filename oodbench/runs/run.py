@@ -54,10 +54,13 @@ class Run:
     Attributes:
         store: Where its artifacts are.
         protocols: Names of the protocols whose results are shown; empty: those that the run was asked for.
+        known: The registry that the run was made with, if that was in this process: it knows benchmarks that were passed
+            as objects. None: the plugins are found by name, and in the files that the plan names.
     """
 
     store: RunStore
     protocols: tuple[str, ...] = ()
+    known: Registry | None = None
 
     @property
     def artifacts(self) -> RunArtifacts:
@@ -72,7 +75,7 @@ class Run:
     @cached_property
     def registry(self) -> Registry:
         """The plugins, including the files that the run was made with."""
-        return Registry(self.record.plugins)
+        return self.known or Registry(self.record.plugins)
 
     @cached_property
     def record(self) -> PlanRecord:
@@ -124,11 +127,8 @@ class Run:
         return ()
 
     def contamination(self, row: Result) -> Requirements:
-        """As the method's card says; without one nothing is known."""
-        card = self.card(row)
-        if card is None:
-            return Requirements()
-        return Requirements(retraining=card.retraining, extra_network=card.extra_network, ood_data=card.ood_data)
+        """Return what the method's card said when the run was planned; of external scores nothing is known."""
+        return self.record.scorer(row.network, row.label).requirements
 
     def table(self) -> pd.DataFrame:
         """One row a network, method and benchmark; metrics as fractions, NaN where undefined."""
@@ -270,7 +270,7 @@ class Run:
             plan = self.record.model_copy(update={"benchmarks": tuple(map(self.record.benchmark, names))})
             results = evaluate(plan, frames, self.artifacts, progress, wanted, again=True)
             write_results(self.record, results, self.artifacts, failed)
-        return Run(self.store, tuple(protocols))
+        return Run(self.store, tuple(protocols), self.known)
 
     def checked(self, part: FrameSetRecord, progress: Progress) -> dict[str, Frame]:
         """digest -> frame, those that the run was made on.

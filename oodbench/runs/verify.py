@@ -63,7 +63,7 @@ def verify(run: Run | str | Path, progress: Progress | None = None) -> list[Veri
     Raises:
         RunFolderError: there is no run in the folder.
     """
-    view = Run(run.store) if isinstance(run, Run) else load(run)  # as it is stored now
+    view = Run(run.store, known=run.known) if isinstance(run, Run) else load(run)  # as it is stored now
     return list(_Verification(view, progress or Silent()).findings())
 
 

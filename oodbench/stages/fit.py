@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Mapping, Sequence
 
-from oodbench.contracts import Fit, Method
+from oodbench.contracts import Fit, Method, Segmenter
 from oodbench.planning.plan import Plan, combine_needs
 from oodbench.planning.records import FrameSetRecord
 from oodbench.progress import Progress
 from oodbench.stages.batching import forward_batches, split_batches
 from oodbench.storage.artifacts import RunArtifacts
 from oodbench.storage.keys import fit_key
+from oodbench.types import Frame
 
 
 def fit(plan: Plan, artifacts: RunArtifacts, progress: Progress) -> None:
@@ -35,32 +37,57 @@ def _fit_missing(plan: Plan, part: FrameSetRecord, artifacts: RunArtifacts, prog
             for scorer in record.scorers
             if scorer.network == name and scorer.fits and not artifacts.store.has(fit_key(scorer.key))
         }
-        for method in todo.values():
-            method.begin_fit(network.classes, record.seed)
-        learning: dict[str, Method] = dict(todo)
-        seconds = dict.fromkeys(todo, 0.0)
-        while learning:
-            needs = combine_needs(network, learning.values())
-            title = f"fit {name}: {', '.join(method.card.name for method in learning.values())}"
-            with progress.track(title, len(frames), "frames") as advance:
-                batches = split_batches(len(frames), record.batch_size)
-                for batch in forward_batches(network, frames, batches, needs, labelled=True):
-                    for key, method in learning.items():
-                        start = time.perf_counter()
-                        method.update(batch.output, batch.labels)
-                        seconds[key] += time.perf_counter() - start
-                    advance(len(batch.positions))
-            again: dict[str, Method] = {}
-            with progress.track(f"learn {name}", len(learning), "methods") as advance:
+        fits = fit_methods(network, todo, frames, progress, batch_size=record.batch_size, seed=record.seed)
+        for key, learned in fits:
+            artifacts.write_fit(fit_key(key), learned)
+
+
+def fit_methods(
+    network: Segmenter,
+    methods: Mapping[str, Method],
+    frames: Sequence[Frame],
+    progress: Progress,
+    *,
+    batch_size: int = 1,
+    seed: int = 0,
+) -> Iterator[tuple[str, Fit]]:
+    """Fit methods on labelled frames, one forward pass per batch for all of them.
+
+    Args:
+        network: The network.
+        methods: Key -> method, each not fitted.
+        frames: Frames with semantic labels.
+        progress: Callback for progress messages.
+        batch_size: Frames per forward pass.
+        seed: The seed of every random choice.
+
+    Yields:
+        The key and the fit of each method, as soon as it needs no further pass.
+    """
+    for method in methods.values():
+        method.begin_fit(network.classes, seed)
+    learning = dict(methods)
+    seconds = dict.fromkeys(methods, 0.0)
+    batches = split_batches(len(frames), batch_size)
+    while learning:
+        needs = combine_needs(network, learning.values())
+        title = f"fit {network.name}: {', '.join(method.card.name for method in learning.values())}"
+        with progress.track(title, len(frames), "frames") as advance:
+            for batch in forward_batches(network, frames, batches, needs, labelled=True):
                 for key, method in learning.items():
                     start = time.perf_counter()
-                    if method.end_pass():
-                        again[key] = method
-                    else:
-                        learned = method.fitted()
-                        seconds[key] += time.perf_counter() - start
-                        artifacts.write_fit(
-                            fit_key(key), Fit(learned.tensors, {**learned.facts, "seconds": seconds[key]})
-                        )
-                    advance(1)
-            learning = again
+                    method.update(batch.output, batch.labels)
+                    seconds[key] += time.perf_counter() - start
+                advance(len(batch.positions))
+        again: dict[str, Method] = {}
+        with progress.track(f"learn {network.name}", len(learning), "methods") as advance:
+            for key, method in learning.items():
+                start = time.perf_counter()
+                if method.end_pass():
+                    again[key] = method
+                else:
+                    learned = method.fitted()
+                    seconds[key] += time.perf_counter() - start
+                    yield key, Fit(learned.tensors, {**learned.facts, "seconds": seconds[key]})
+                advance(1)
+        learning = again

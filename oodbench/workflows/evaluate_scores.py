@@ -34,7 +34,8 @@ from oodbench.runs.run import Run
 from oodbench.storage.artifacts import RunArtifacts
 from oodbench.storage.keys import score_key
 from oodbench.types import Resize, ScoreMap, Size
-from oodbench.workflows.run import OneOrMore, as_tuple, open_run_folder, write_reports
+from oodbench.workflows.arguments import OneOrMore, as_tuple
+from oodbench.workflows.run import open_run_folder, write_reports
 
 EXTERNAL = "given"
 """Stands for method and network of scores that were given."""

@@ -46,8 +46,9 @@ def export(
         raise UsageError(f"{form} is not written image by image", "Write it from a run: oodbench submit.")
     if request.out is None:
         raise UsageError(f"--format {form} needs a folder to write into", "Give it: --out DIR.")
-    ((_, method),) = find_methods(request, registry).items()
-    (network,) = open_networks(request, registry).values()
+    (source,) = find_methods(request, registry)
+    method = source.make()
+    ((network, _),) = open_networks(request, registry).values()
     _load_fit(method, network, fit)
     frames = photographs(images).frames
     try:

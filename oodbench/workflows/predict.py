@@ -31,7 +31,8 @@ from oodbench.storage.local import LocalStore
 from oodbench.types import RGBImage, ScoreMap
 from oodbench.visualization.photograph import DPI, PhotographThreshold, draw_photograph
 from oodbench.workflows.export import export
-from oodbench.workflows.run import OneOrMore, as_tuple, open_run_folder
+from oodbench.workflows.arguments import OneOrMore, as_tuple
+from oodbench.workflows.run import open_run_folder
 
 DEFAULT_METHOD = "gmmseg"
 DEFAULT_MODEL = "streets-gmmseg"

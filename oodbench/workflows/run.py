@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal
 
 from oodbench.errors import NotStoredError, RunFolderError
 from oodbench.metrics.protocols import DEFAULT_PROTOCOL, PROTOCOLS
@@ -24,16 +25,20 @@ from oodbench.storage.keys import SHARD_KINDS, Kind, result_key, score_key
 from oodbench.storage.local import LocalStore
 from oodbench.storage.shards import adopt
 from oodbench.types import Resize
-
-OneOrMore: TypeAlias = Sequence[str | Path] | str | Path
-"""Names or files; a single one needs no list."""
-
+from oodbench.workflows.arguments import (
+    BenchmarksArgument,
+    MethodsArgument,
+    ModelsArgument,
+    OneOrMore,
+    as_tuple,
+    split_arguments,
+)
 
 def run(
     *,
-    models: OneOrMore = (),
-    methods: OneOrMore = (),
-    benchmarks: OneOrMore = (),
+    models: ModelsArgument = (),
+    methods: MethodsArgument = (),
+    benchmarks: BenchmarksArgument = (),
     data: OneOrMore | Mapping[str, str | Path] = (),
     id_data: OneOrMore | Mapping[str, str | Path] = (),
     model_cards: OneOrMore = (),
@@ -60,6 +65,10 @@ def run(
     The same as `oodbench run`; docs/run.md describes each parameter.
 
     Args:
+        models: Networks: names and files as for `--model`, or objects: a `TorchSegmenter`, what `load_segmenter` returns.
+        methods: Methods: `NAME` or `NAME:key=value,...`, `all`, or method objects that are not fitted. Each network gets
+            its own instance of an object, made from its class and parameters.
+        benchmarks: Benchmarks: names, what `load_benchmark` returns, or objects of a `Benchmark` class of your own.
         batch_size: Frames per forward pass. It is part of the run's identity.
         shard: `i/n` to score this shard only (docs/run.md, "In shards"); oodbench.merge combines the shards.
         protocols: Names of protocols, or `leaderboard` for the one that each benchmark's own leaderboard uses.
@@ -75,13 +84,15 @@ def run(
     Raises:
         OodbenchError: A mistake that the user can fix; the message says how.
     """
+    registry = Registry(tuple(Path(path).absolute() for path in as_tuple(plugins)))
+    given = split_arguments(models, methods, benchmarks, registry)
     request = Request.of(
-        methods=as_tuple(methods),
-        models=as_tuple(models),
+        methods=given.methods,
+        models=given.models,
         model_cards=as_tuple(model_cards),
         checkpoints=as_tuple(checkpoints),
-        benchmarks=as_tuple(benchmarks),
-        data=as_tuple(data),
+        benchmarks=given.benchmarks,
+        data=(*as_tuple(data), *given.data),
         id_data=as_tuple(id_data),
         id_limit=id_limit,
         upsample=upsample,
@@ -100,16 +111,8 @@ def run(
         plugins=as_tuple(plugins),
     )
     progress = progress or Silent()
-    return execute(request, make_plan(request, Registry(request.plugins), progress), progress)
-
-
-def as_tuple(values: OneOrMore | Mapping[str, str | Path]) -> tuple[str, ...]:
-    """Return names as a tuple: a single one as a tuple of one, a mapping as NAME=DIR."""
-    if isinstance(values, str | Path):
-        return (str(values),)
-    if isinstance(values, Mapping):
-        return tuple(f"{name}={folder}" for name, folder in values.items())
-    return tuple(map(str, values))
+    plan = make_plan(request, registry, progress, objects=given.objects)
+    return replace(execute(request, plan, progress), known=registry)
 
 
 def execute(request: Request, plan: Plan, progress: Progress) -> Run:

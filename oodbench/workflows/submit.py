@@ -20,7 +20,7 @@ from oodbench.registry import Registry
 from oodbench.runs.run import Run, load
 from oodbench.storage.local import LocalStore
 from oodbench.types import AnomalyLabels, ScoreMap
-from oodbench.workflows.run import OneOrMore, as_tuple
+from oodbench.workflows.arguments import OneOrMore, as_tuple
 from oodbench.workflows.submission_frames import find_scorer, known_frames, load_submission_scorer
 
 SUBMISSION_SCHEMA = 1

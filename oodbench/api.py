@@ -1,0 +1,401 @@
+"""Objects and functions for use from Python: one image, one benchmark, one list of names at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from oodbench.contracts import Method, MethodComparison, Scoring, Segmenter
+from oodbench.errors import DataNotFoundError, ModelError, UnknownNameError, UsageError
+from oodbench.files import write_atomically
+from oodbench.metrics.protocols import PROTOCOLS
+from oodbench.metrics.resampling.significance import RESAMPLES
+from oodbench.planning.loaded import LoadedBenchmark, LoadedDataset
+from oodbench.planning.request import data_roots
+from oodbench.planning.resolve import ModelSource
+from oodbench.progress import Progress, Silent
+from oodbench.registry import Registry
+from oodbench.runs.compare import compare_methods, compare_runs
+from oodbench.runs.run import Run, load
+from oodbench.stages.apply_methods import score_output
+from oodbench.stages.batching import read_semantic_labels
+from oodbench.stages.fit import fit_methods
+from oodbench.storage.fits import encode_fit, read_fit_file
+from oodbench.types import Frame, Resize, RGBImage, ScoreMap
+from oodbench.workflows.arguments import OneOrMore, as_tuple
+
+Data: TypeAlias = OneOrMore | Mapping[str, str | Path]
+"""Folders to look in, or name of a benchmark or dataset -> its folder."""
+
+
+class Scorer:
+    """A method on a network: gives the score map of an image.
+
+    A scorer's map equals the one that `oodbench.run` stores for the same image, bit for bit, at the same batch size.
+
+    Args:
+        method: The public name of a method, `NAME` or `NAME:key=value,...`, or a method object that is not fitted.
+        segmenter: The network: a `TorchSegmenter`, or what `load_segmenter` returns.
+        fit: A file with what the method learned on this network: one that `save_fit` wrote, or from the `fits/` of a
+            run.
+        upsample: `logits`: class maps are brought to the image's resolution and scored there. `score`: they are scored
+            on the network's grid, and the score is brought to the image's resolution.
+        resize: Interpolation: `bilinear` with half-pixel centres, or `bilinear-aligned` with aligned corners.
+
+    Raises:
+        UsageError: The network lacks what the method reads, or the method learns nothing and a fit was given.
+
+    Example:
+        >>> import numpy as np
+        >>> from torch import nn
+        >>> import oodbench
+        >>> net = nn.Conv2d(3, 19, 1)
+        >>> scorer = oodbench.Scorer("energy", oodbench.TorchSegmenter(net, classes="cityscapes-19", device="cpu"))
+        >>> score_map = scorer(np.zeros((4, 6, 3), np.uint8))
+        >>> score_map.shape, score_map.dtype
+        ((4, 6), dtype('float32'))
+    """
+
+    def __init__(
+        self,
+        method: str | Method,
+        segmenter: Segmenter,
+        *,
+        fit: str | Path | None = None,
+        upsample: Literal["logits", "score"] = "logits",
+        resize: Resize = "bilinear",
+    ) -> None:
+        if not isinstance(segmenter, Segmenter):
+            raise ModelError(
+                f"the segmenter is a {type(segmenter).__name__}; expected a Segmenter",
+                "Wrap a torch module: oodbench.TorchSegmenter(module, ...); open a file: oodbench.load_segmenter(FILE).",
+            )
+        self.method = Registry().method(method) if isinstance(method, str) else type(method)(method.params)
+        self.segmenter = segmenter
+        self._scoring = Scoring(upsample, resize)
+        self._needs = self.method.needs()
+        reason = segmenter.capabilities.lacks(self._needs)
+        if reason is not None:
+            raise UsageError(f"{self.method.card.name} does not fit {segmenter.name}: {reason}", "Choose another one.")
+        self._fit = None
+        if fit is not None:
+            self._check_learns()
+            self._fit = read_fit_file(Path(fit))
+            self.method.load(self._fit)
+
+    def fit(
+        self,
+        dataset: LoadedDataset | Sequence[Frame],
+        *,
+        batch_size: int = 1,
+        seed: int = 0,
+        progress: Progress | None = None,
+    ) -> Scorer:
+        """Fit the method on labelled in-distribution frames.
+
+        Args:
+            dataset: Frames with semantic labels, as `load_dataset` returns them.
+            batch_size: Frames per forward pass.
+            seed: The seed of every random choice.
+            progress: Callback for progress messages; None: silent.
+
+        Returns:
+            This scorer, ready to score.
+
+        Raises:
+            UsageError: The method learns nothing, the frames have no semantic labels, or their classes are not those of
+                the network.
+        """
+        self._check_learns()
+        frames = list(dataset)
+        if not frames:
+            raise UsageError("no frames to fit on", "Give frames with semantic labels: oodbench.load_dataset(NAME).")
+        if any(frame.read_semantic_labels is None for frame in frames):
+            raise UsageError("a frame has no semantic labels", "Give a dataset: oodbench.load_dataset(NAME).")
+        classes = read_semantic_labels(frames[0]).classes
+        if classes != self.segmenter.classes:
+            raise UsageError(
+                f"the frames have the classes {classes.name}, and {self.segmenter.name} has "
+                f"{self.segmenter.classes.name}",
+                "Fit on a dataset with the network's classes.",
+            )
+        method = type(self.method)(self.method.params)
+        fits = fit_methods(
+            self.segmenter, {"": method}, frames, progress or Silent(), batch_size=batch_size, seed=seed
+        )
+        ((_, self._fit),) = fits
+        self.method.load(self._fit)
+        return self
+
+    def save_fit(self, path: str | Path) -> None:
+        """Write what the method learned to a file, for `Scorer(..., fit=FILE)`.
+
+        Raises:
+            UsageError: It is not fitted.
+        """
+        self._check_ready()
+        if self._fit is None:
+            raise UsageError(f"{self.method.card.name} learns nothing", "There is nothing to save.")
+        data = encode_fit(self._fit)
+        write_atomically(Path(path), lambda file: file.write(data))
+
+    def __call__(self, image: RGBImage) -> ScoreMap:
+        """Return the score map of one image.
+
+        Args:
+            image: uint8 [H, W, 3], red first. Nothing is converted by guess.
+
+        Returns:
+            float32 [H, W], higher = more anomalous.
+
+        Raises:
+            ModelError: The image is of another type or shape.
+            UsageError: The method is not fitted.
+            ScoreError: A score is not finite.
+        """
+        return self.score_batch([image])[0]
+
+    def score_batch(self, images: Sequence[RGBImage]) -> list[ScoreMap]:
+        """Return the score maps of several images of one size, from one forward pass; otherwise as for one image."""
+        self._check_ready()
+        for image in images:
+            _check_image(image)
+        output = self.segmenter.forward([self.segmenter.prepare(image) for image in images], self._needs)
+        sizes = [image.shape[:2] for image in images]
+        scored, _ = score_output(output, sizes, {"": self.method}, self._scoring)
+        return [frame.scores[""] for frame in scored]
+
+    def _check_learns(self) -> None:
+        if not self._needs.fit:
+            raise UsageError(f"{self.method.card.name} learns nothing", "Leave the fit out.")
+
+    def _check_ready(self) -> None:
+        if self._needs.fit and self._fit is None:
+            raise UsageError(
+                f"{self.method.card.name} is not fitted",
+                "Fit it: scorer.fit(oodbench.load_dataset(NAME, data=DIR)); or give a stored fit: Scorer(..., fit=FILE).",
+            )
+
+
+def _check_image(image: Any) -> None:
+    if isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3:
+        return
+    what = f"{image.dtype} {list(image.shape)}" if isinstance(image, np.ndarray) else f"a {type(image).__name__}"
+    remedy = "Pass one image as a numpy array uint8 [H, W, 3], red first."
+    if isinstance(image, np.ndarray) and image.ndim == 4:
+        remedy = "Pass one image, or several with score_batch([...])."
+    elif isinstance(image, np.ndarray) and image.dtype.kind == "f":
+        remedy = "Convert it yourself: (255 * image).round().astype(numpy.uint8) if it is in 0..1."
+    raise ModelError(f"the image is {what}; expected uint8 [H, W, 3], red first", remedy)
+
+
+def load_segmenter(
+    source: str | Path,
+    *,
+    card: str | Path | None = None,
+    checkpoint: str | Path | None = None,
+    device: Literal["auto", "cpu", "cuda"] = "auto",
+    plugins: OneOrMore = (),
+) -> Segmenter:
+    """Open a network in any format that `--model` accepts.
+
+    Args:
+        source: A file (ONNX, a config of MMSegmentation, `FILE.py:FUNCTION`, ...), `hf:NAME`, or a bundled model.
+        card: The model card; None: the one next to the file.
+        checkpoint: The weights, if they are in a separate file.
+        device: Where it runs.
+        plugins: Files with adapters or heads of your own.
+
+    Raises:
+        ModelError: The file, its card or the device is not what it should be.
+
+    Example:
+        >>> import oodbench
+        >>> oodbench.load_segmenter("streets-softmax").classes.name
+        'cityscapes-19'
+    """
+    named = ModelSource(str(source), str(card) if card else None, str(checkpoint) if checkpoint else None)
+    return named.open(_registry(plugins), device)
+
+
+def load_benchmark(name: str, data: Data = (), *, plugins: OneOrMore = ()) -> LoadedBenchmark:
+    """Find a benchmark on disk and return its frames.
+
+    Args:
+        name: The public name (`list_benchmarks`).
+        data: Folders to look in. None given: the environment variable OODBENCH_DATA and the user's config file.
+        plugins: Files with benchmarks of your own.
+
+    Raises:
+        UnknownNameError: There is no benchmark of that name.
+        DataNotFoundError: None of the folders holds it; the message says where to get it.
+        DataError: A copy was found that is not intact.
+
+    Example:
+        >>> import oodbench
+        >>> benchmark = oodbench.load_benchmark("streets-static")  # synthetic: it needs no files
+        >>> frame = benchmark[0]
+        >>> frame.read_image().shape == (*frame.read_size(), 3)
+        True
+    """
+    roots, _ = data_roots(as_tuple(data), ())
+    benchmark = _registry(plugins).benchmark(name)
+    return LoadedBenchmark(benchmark.open(roots), roots, benchmark.card)
+
+
+def load_dataset(name: str, split: str | None = None, data: Data = (), *, plugins: OneOrMore = ()) -> LoadedDataset:
+    """Find a dataset on disk and return the frames of one split.
+
+    Args:
+        name: The public name (`list_datasets`).
+        split: The split; None: the first, on which methods are fitted.
+        data: Folders to look in, as in `load_benchmark`.
+        plugins: Files with datasets of your own.
+
+    Raises:
+        UnknownNameError: There is no dataset, or no split, of that name.
+        DataNotFoundError: None of the folders holds it.
+        DataError: A copy was found that is not intact.
+    """
+    roots, _ = data_roots(as_tuple(data), ())
+    dataset = _registry(plugins).dataset(name)
+    splits = dataset.open(roots)
+    if not splits:
+        raise DataNotFoundError(f"{name}: no split was found", "See: oodbench info dataset " + name)
+    chosen = next(iter(splits)) if split is None else split
+    if chosen not in splits:
+        raise UnknownNameError(f"split of {name}", chosen, splits)
+    counts = {key: len(found.frames) for key, found in splits.items()}
+    return LoadedDataset(splits[chosen], roots, dataset.card, chosen, counts)
+
+
+def create_method(name: str, *, plugins: OneOrMore = (), **parameters: Any) -> Method:
+    """Return a method with parameters.
+
+    Args:
+        name: The public name (`list_methods`).
+        plugins: Files with methods of your own.
+        parameters: Its parameters, as `oodbench info method NAME` lists them.
+
+    Raises:
+        UnknownNameError: There is no method, or no parameter, of that name.
+        UsageError: A parameter has a value that it can't have.
+
+    Example:
+        >>> import oodbench
+        >>> oodbench.create_method("knn", k=3).params.k
+        3
+    """
+    spec = ",".join(f"{key}={value}" for key, value in parameters.items())
+    return _registry(plugins).method(f"{name}:{spec}" if spec else name)
+
+
+def compare(
+    first: Run | str | Path,
+    second: Run | str | Path | None = None,
+    *,
+    reference: str | None = None,
+    metrics: Sequence[str] = (),
+    resamples: int = RESAMPLES,
+) -> list[MethodComparison]:
+    """Test which differences between the methods of a run, or between two runs, are significant.
+
+    Args:
+        first: A run, or its folder.
+        second: Another run: its results are compared with the same ones of the first.
+        reference: A method of the first run with which the others are compared; None: all pairs.
+        metrics: Names of metrics; empty: all that allow it.
+        resamples: How often the frames are resampled.
+
+    Returns:
+        One table per benchmark, protocol and metric.
+
+    Raises:
+        NotComparableError: There is nothing to compare, or the runs differ in more than their numbers.
+        UsageError: A reference was given with two runs.
+    """
+    one = first if isinstance(first, Run) else load(first)
+    if second is None:
+        return compare_methods(one, reference, metrics, resamples)
+    if reference is not None:
+        raise UsageError("a reference is a method of one run", "Leave it out, or leave out the second run.")
+    return compare_runs(one, second if isinstance(second, Run) else load(second), metrics, resamples)
+
+
+def list_methods(pattern: str = "*", *, plugins: OneOrMore = ()) -> list[str]:
+    """Return the public names of the methods that match a shell pattern, sorted.
+
+    Args:
+        pattern: The pattern, such as `gmm*`.
+        plugins: Files with plugins of your own.
+
+    Example:
+        >>> import oodbench
+        >>> oodbench.list_methods("gmmseg*")
+        ['gmmseg', 'gmmseg-norm']
+    """
+    return _match(_registry(plugins).names("methods"), pattern)
+
+
+def list_benchmarks(pattern: str = "*", *, plugins: OneOrMore = ()) -> list[str]:
+    """Return the public names of the benchmarks that match a shell pattern, sorted.
+
+    Args:
+        pattern: The pattern, such as `gmm*`.
+        plugins: Files with plugins of your own.
+    """
+    return _match(_registry(plugins).names("benchmarks"), pattern)
+
+
+def list_datasets(pattern: str = "*", *, plugins: OneOrMore = ()) -> list[str]:
+    """Return the public names of the datasets that match a shell pattern, sorted.
+
+    Args:
+        pattern: The pattern, such as `gmm*`.
+        plugins: Files with plugins of your own.
+    """
+    return _match(_registry(plugins).names("datasets"), pattern)
+
+
+def list_reports(pattern: str = "*", *, plugins: OneOrMore = ()) -> list[str]:
+    """Return the public names of the reports that match a shell pattern, sorted.
+
+    Args:
+        pattern: The pattern, such as `gmm*`.
+        plugins: Files with plugins of your own.
+    """
+    return _match(_registry(plugins).names("reports"), pattern)
+
+
+def list_submissions(pattern: str = "*", *, plugins: OneOrMore = ()) -> list[str]:
+    """Return the public names of the leaderboards for which submissions can be written that match a shell pattern, sorted.
+
+    Args:
+        pattern: The pattern, such as `gmm*`.
+        plugins: Files with plugins of your own.
+    """
+    return _match(_registry(plugins).names("submissions"), pattern)
+
+
+def list_models(pattern: str = "*") -> list[str]:
+    """Return the names of the bundled models that match a pattern, sorted."""
+    from oodbench.segmenters.bundled import BUNDLED
+
+    return _match(BUNDLED, pattern)
+
+
+def list_protocols(pattern: str = "*") -> list[str]:
+    """Return the names of the protocols that match a pattern, sorted."""
+    return _match(PROTOCOLS, pattern)
+
+
+def _match(names: Iterable[str], pattern: str) -> list[str]:
+    return sorted(name for name in names if fnmatchcase(name, pattern))
+
+
+def _registry(plugins: OneOrMore) -> Registry:
+    return Registry(tuple(Path(path).absolute() for path in as_tuple(plugins)))
