@@ -74,7 +74,7 @@ def train(
         raise MissingExtraError("oodbench train", extra, error) from None
     from oodbench.planning.request import data_roots
     from oodbench.progress import Silent
-    from oodbench.segmenters.bundled import choose_device
+    from oodbench.segmenters.device import choose_device
 
     started_by: Launcher = launcher or launched()
     _, roots = data_roots([], data or [])

@@ -19,11 +19,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What a network can give: the kind of its class maps (None: none), the roles of its features, extras by name."""
+    """The outputs that a network can give.
+
+    Attributes:
+        class_maps: The kind of its class maps; None: it has none.
+        features: The roles of its features.
+        extras: The names of its extras.
+        masks: Whether it is a mask classifier, with queries of a class and a mask each.
+    """
 
     class_maps: MapKind | None
     features: tuple[str, ...] = ()
     extras: tuple[str, ...] = ()
+    masks: bool = False
 
     @property
     def logits(self) -> bool:
@@ -45,6 +53,8 @@ class Capabilities:
             return f"it reads '{lacking[0]}', which this network does not give" + (
                 f": {needs.instead}" if needs.instead else ""
             )
+        if needs.masks and not self.masks:
+            return "it reads the masks of a mask classifier, and this network gives none"
         return None
 
 
@@ -81,6 +91,9 @@ class Segmenter(ABC):
         expected: what its card says of it.
         device: where it runs.
         trained_on: name of the dataset it was trained on, where its card says so; else empty.
+        reusable: Whether another process that builds the same network computes the same digest, so that stored results
+            can be used again.
+        not_reusable_because: The reason if it can't; else empty.
     """
 
     name: str
@@ -90,6 +103,8 @@ class Segmenter(ABC):
     expected: Expected
     device: str
     trained_on: str = ""
+    reusable: bool = True
+    not_reusable_because: str = ""
 
     @abstractmethod
     def prepare(self, image: RGBImage) -> Any:

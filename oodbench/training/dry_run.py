@@ -12,7 +12,7 @@ from dataclasses import replace
 import torch
 
 from oodbench.contracts import Roots
-from oodbench.segmenters.bundled import choose_device
+from oodbench.segmenters.device import choose_device
 from oodbench.segmenters.mmsegmentation.custom_head import find_modules_with_head
 from oodbench.training.architectures.overrides import override_lines
 from oodbench.training.architectures.recipe import ArchitectureRecipe

@@ -184,7 +184,7 @@ def test_images_are_prepared_as_the_test_pipeline_does(tmp_path: Path) -> None:
         theirs = Compose([*steps, {"type": "PackSegInputs"}])({"img_path": str(file)})["inputs"]
     assert np.array_equal(network.prepare(photograph(3)).transpose(2, 0, 1), theirs.numpy())
     # ImageNet's mean and std, red first, in grey levels.
-    images, size = network._images([np.full((4, 8, 3), (10, 20, 30), np.uint8)])
+    images, size = network._load_batch(np.full((1, 4, 8, 3), (10, 20, 30), np.uint8))
     assert size == (4, 8)
     expected = [(30 - 123.675) / 58.395, (20 - 116.28) / 57.12, (10 - 103.53) / 57.375]
     assert images[0, :, 0, 0].tolist() == pytest.approx(expected, rel=1e-6)

@@ -15,8 +15,8 @@ import torch
 from oodbench.contracts import Needs
 from oodbench.errors import MissingExtraError, ModelError, OodbenchError, UnknownNameError, UsageError
 from oodbench.registry import Registry
+from oodbench.segmenters.checkpoint import convert, read_weights
 from oodbench.segmenters.mmsegmentation import MMSegmentationAdapter
-from oodbench.segmenters.mmsegmentation.checkpoint import convert, read_weights
 from oodbench.segmenters.mmsegmentation.source import Inference, Source, is_config
 from tests.helpers.files import photograph
 from tests.helpers.mmseg_networks import built, save_checkpoint, write_config, write_network

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from oodbench.errors import ModelError
-from oodbench.segmenters.mmsegmentation.checkpoint import read_weights
+from oodbench.segmenters.checkpoint import read_weights
 
 # MMSegmentation's Swin norms each stage's maps; files of a backbone that was trained to classify have none of these.
 _MAY_BE_MISSING = re.compile(r"norm\d\.|.*num_batches_tracked$")
