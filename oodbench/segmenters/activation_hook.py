@@ -12,9 +12,13 @@ if TYPE_CHECKING:
 
 @contextmanager
 def capture_activations(layer: nn.Module) -> Iterator[list[tuple[Tensor, Any]]]:
-    """What goes into a layer while the context is open, and what comes out."""
+    """Collect the first argument and the output of each call of a layer while the context is open."""
     passes: list[tuple[Tensor, Any]] = []
-    handle = layer.register_forward_hook(lambda _, arguments, output: passes.append((arguments[0], output)))
+
+    def note(_: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any], output: Any) -> None:
+        passes.append((next(iter((*arguments, *named.values())), None), output))  # type: ignore[arg-type]  # a tensor
+
+    handle = layer.register_forward_hook(note, with_kwargs=True)
     try:
         yield passes
     finally:

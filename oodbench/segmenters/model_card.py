@@ -128,12 +128,8 @@ class PartialCard(_Section):
     expected: ExpectedQuality = ExpectedQuality()
 
 
-def classes_named(names: Sequence[str], where: Path) -> Classes:
-    """The class set with these names, in any order and spelling of case, '-' and '_'.
-
-    Raises:
-        ModelError: there is none; `where` is the file that has the names.
-    """
+def find_class_set(names: Sequence[str]) -> Classes | None:
+    """Return the class set with these names, in any order and spelling of case, '-' and '_'; None: there is none."""
 
     def plain(name: str) -> str:
         return " ".join(name.lower().replace("_", " ").replace("-", " ").split())
@@ -142,11 +138,23 @@ def classes_named(names: Sequence[str], where: Path) -> Classes:
         spelled = {plain(name): name for name in known.names}
         if {plain(name) for name in names} == set(spelled) and len(names) == len(known):
             return Classes(set=known.name, order=tuple(spelled[plain(name)] for name in names))
-    raise ModelError(
-        f"{where}: its {len(names)} classes ({', '.join(names[:3])}, ...) are of no known class set; "
-        f"known: {', '.join(CLASS_SETS)}",
-        "Where the names are others, say the set in a model card: [classes] set = ..., order = [...].",
-    )
+    return None
+
+
+def classes_named(names: Sequence[str], where: Path) -> Classes:
+    """Return the class set with these names, as `find_class_set` does.
+
+    Raises:
+        ModelError: there is none; `where` is the file that has the names.
+    """
+    found = find_class_set(names)
+    if found is None:
+        raise ModelError(
+            f"{where}: its {len(names)} classes ({', '.join(names[:3])}, ...) are of no known class set; "
+            f"known: {', '.join(CLASS_SETS)}",
+            "Where the names are others, say the set in a model card: [classes] set = ..., order = [...].",
+        )
+    return found
 
 
 Card = TypeVar("Card", bound=BaseModel)

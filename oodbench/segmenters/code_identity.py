@@ -1,0 +1,164 @@
+"""The identity of the code behind a Python object: which package version, or which source text.
+
+Weights alone do not identify a network: two modules with the same parameters and another `forward` give other scores.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import platform
+import site
+import sys
+import sysconfig
+import uuid
+from collections.abc import Callable, Iterator
+from functools import cache
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from pathlib import Path
+from typing import Any
+
+from oodbench import __version__
+from oodbench.files import digest_bytes, digest_file
+
+PROCESS_TOKEN = uuid.uuid4().hex
+"""Takes the place of code that can't be read: the same in this process, different in every other one."""
+
+_OWN_PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def code_identity(code: type | Callable[..., Any]) -> tuple[str, bool]:
+    """Return a text that identifies the code of a class or function, and whether other processes get the same text.
+
+    A class is identified by its name and, for it and each of its base classes, by the file that defines it: the version
+    of its distribution (torch, torchvision, ...) or of Python, or the digest of its text. A text file stands together
+    with the local files that it imports. A function is identified in the same way, with its first line.
+
+    Args:
+        code: A class or a function. Of any other object the class is taken.
+
+    Returns:
+        The text, and False if the source of one of the classes can't be had, as for a class that was defined in a
+        notebook cell. The text then has a random part that is drawn once per process.
+    """
+    if not isinstance(code, type) and not inspect.isroutine(code):
+        code = type(code)
+    classes = [part for part in code.__mro__ if part is not object] if isinstance(code, type) else [code]
+    parts = [_identify(part) for part in classes]
+    text = json.dumps([part or f"{PROCESS_TOKEN} {_name(of)}" for of, part in zip(classes, parts, strict=True)])
+    return digest_bytes(text.encode()), all(parts)
+
+
+def _name(code: Any) -> str:
+    line = getattr(getattr(code, "__code__", None), "co_firstlineno", "")
+    return f"{getattr(code, '__qualname__', type(code).__name__)}:{line}"
+
+
+def _identify(code: Any) -> str | None:
+    """Return name and distribution, or name and digest of the source, of one class or function; None without either."""
+    module = sys.modules.get(getattr(code, "__module__", None) or "")
+    try:
+        source = inspect.getsourcefile(code)
+    except (TypeError, OSError):  # builtin or compiled; or a class whose module has no file
+        source = getattr(module, "__file__", None)
+        if source is None and _is_builtin(code):
+            return f"{code.__module__}.{_name(code)} python {platform.python_version()}"
+    if source is None or not Path(source).is_file() or not _is_defined_in(code, Path(source)):
+        return None  # a notebook cell, exec, or the prompt
+    path = Path(source).resolve()
+    installed = _installed(path)
+    # The module's name may differ between processes for a local file, which is known by its text.
+    return f"{code.__module__}.{_name(code)} {installed}" if installed else f"{_name(code)} {_digest_local(path)}"
+
+
+def _is_builtin(code: Any) -> bool:
+    module = sys.modules.get(getattr(code, "__module__", None) or "builtins")
+    name = getattr(module, "__name__", "__main__")
+    known = name in (*sys.builtin_module_names, *sys.stdlib_module_names)
+    return known and getattr(module, code.__name__, None) is code
+
+
+def _is_defined_in(code: Any, source: Path) -> bool:
+    """Tell whether a class comes from the file of its module: one that `exec` defines names a module, too."""
+    if not isinstance(code, type) or "__dataclass_fields__" in vars(code):
+        return True
+    functions = [inspect.unwrap(part) for part in vars(code).values() if inspect.isfunction(part)]
+    files = {function.__code__.co_filename for function in functions if function.__name__ != "<lambda>"}
+    return not files or any(Path(file).is_file() for file in files)
+
+
+@cache
+def _installed(path: Path) -> str | None:
+    """Return name and version of the distribution or Python that a file belongs to; None for any other file."""
+    if path.is_relative_to(_OWN_PACKAGE):
+        return f"oodbench {__version__}"
+    for folder in _package_folders():
+        if path.is_relative_to(folder):
+            top = path.relative_to(folder).parts[0].partition(".")[0]
+            names = sorted(set(_distributions().get(top, ())))
+            try:
+                return ", ".join(f"{name} {version(name)}" for name in names) or None
+            except PackageNotFoundError:
+                return None
+    standard = (Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib"))
+    return f"python {platform.python_version()}" if any(map(path.is_relative_to, standard)) else None
+
+
+@cache
+def _package_folders() -> tuple[Path, ...]:
+    folders = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), *site.getsitepackages()]
+    folders.append(site.getusersitepackages())
+    return tuple(Path(folder).resolve() for folder in dict.fromkeys(folders))
+
+
+@cache
+def _distributions() -> dict[str, list[str]]:
+    return dict(packages_distributions())
+
+
+def _digest_local(path: Path) -> str:
+    """Return the digest of a file and of the local files that it imports, at any depth."""
+    found: dict[Path, str] = {}
+    waiting = [path]
+    while waiting:
+        file = waiting.pop()
+        if file not in found:
+            found[file] = digest_file(file)
+            waiting += [other for other in _list_imports(file) if _installed(other) is None]
+    # By content: the same files in another folder are the same code.
+    return digest_bytes(json.dumps([found.pop(path), *sorted(found.values())]).encode())
+
+
+def _list_imports(file: Path) -> Iterator[Path]:
+    """Yield the files of the modules that a file imports and that can be found beside it or are imported already."""
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (SyntaxError, ValueError):
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+            base = file.parent
+        elif isinstance(node, ast.ImportFrom):
+            start = f"{node.module}." if node.module else ""
+            names = [node.module or "", *(f"{start}{alias.name}" for alias in node.names)]
+            base = file.parents[max(0, node.level - 1)]
+        else:
+            continue
+        relative = isinstance(node, ast.ImportFrom) and node.level > 0
+        for name in filter(None, names):
+            yield from _find_module(name, base, relative)
+
+
+def _find_module(name: str, base: Path, relative: bool) -> Iterator[Path]:
+    """Yield the file of a module, and those of the packages that it is in."""
+    parts = name.split(".")
+    for length in range(1, len(parts) + 1):
+        place = base.joinpath(*parts[:length])
+        beside = next((file for file in (place.with_suffix(".py"), place / "__init__.py") if file.is_file()), None)
+        if beside is None and not relative:
+            loaded = getattr(sys.modules.get(".".join(parts[:length])), "__file__", None)
+            beside = Path(loaded) if loaded and loaded.endswith(".py") and Path(loaded).is_file() else None
+        if beside is not None:
+            yield beside.resolve()
