@@ -85,7 +85,7 @@ def test_plugins_import_the_lower_layers_alone(folder: str) -> None:
         assert imports(path) <= FOR_PLUGINS | {folder}, path
 
 
-@pytest.mark.parametrize("name", ["method", "benchmark"])
+@pytest.mark.parametrize("name", ["method", "benchmark", "model"])
 def test_so_do_the_skeletons(name: str) -> None:
     assert imports(PACKAGE / "skeletons" / f"{name}.py") <= FOR_PLUGINS
     assert imports(PACKAGE / "skeletons" / f"test_{name}.py") == {"testing"}
@@ -109,6 +109,7 @@ def test_metrics_know_neither_torch_nor_files() -> None:
         ["gate", "{run}", "--baseline", "{run}.json"],
         ["new", "method", "margin"],
         ["new", "benchmark", "my-street"],
+        ["new", "model", "my-segmenter"],
         ["train", "--list"],
     ],
 )

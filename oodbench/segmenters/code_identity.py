@@ -67,7 +67,7 @@ def _identify(code: Any) -> str | None:
     if source is None or not Path(source).is_file() or not _is_defined_in(code, Path(source)):
         return None  # a notebook cell, exec, or the prompt
     path = Path(source).resolve()
-    installed = _installed(path)
+    installed = find_distribution(path)
     # The module's name may differ between processes for a local file, which is known by its text.
     return f"{code.__module__}.{_name(code)} {installed}" if installed else f"{_name(code)} {_digest_local(path)}"
 
@@ -89,7 +89,7 @@ def _is_defined_in(code: Any, source: Path) -> bool:
 
 
 @cache
-def _installed(path: Path) -> str | None:
+def find_distribution(path: Path) -> str | None:
     """Return name and version of the distribution or Python that a file belongs to; None for any other file."""
     if path.is_relative_to(_OWN_PACKAGE):
         return f"oodbench {__version__}"
@@ -125,7 +125,7 @@ def _digest_local(path: Path) -> str:
         file = waiting.pop()
         if file not in found:
             found[file] = digest_file(file)
-            waiting += [other for other in _list_imports(file) if _installed(other) is None]
+            waiting += [other for other in _list_imports(file) if find_distribution(other) is None]
     # By content: the same files in another folder are the same code.
     return digest_bytes(json.dumps([found.pop(path), *sorted(found.values())]).encode())
 

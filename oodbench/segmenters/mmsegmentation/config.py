@@ -37,7 +37,10 @@ class NetworkConfig:
         self.path = path
         self.scope = str(config.get("default_scope") or "mmseg")
         if "model" not in config:
-            raise ModelError(f"{path}: no 'model' in it; expected a config of MMSegmentation that describes a network")
+            raise ModelError(
+                f"{path}: no 'model' in it; expected a config of MMSegmentation that describes a network",
+                f"For a function in it that returns a torch module: --model {path}:FUNCTION",
+            )
         self.model: dict[str, Any] = _settled(config["model"])
         dataset = _dataset(config)
         self.dataset = str(dataset.get("type") or config.get("dataset_type") or "")

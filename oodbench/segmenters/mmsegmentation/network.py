@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 # Of the pass that tells what the network gives, in pixels.
 _TRIAL: Size = (64, 128)
+# Branches that are of use in training alone; the network is built without them.
+_TRAINING_ONLY = ("auxiliary_head.",)
 
 
 class MMSegmentationSegmenter(TorchBase):
@@ -45,7 +47,15 @@ class MMSegmentationSegmenter(TorchBase):
         self._network = config.build().eval()
         self._align_corners = bool(self._network.align_corners)
         self._reader = reader_of(self._network, config.path)
-        load_into(self._network, weights, checkpoint, config.path, self._reader.training_only)
+        load_into(
+            self._network,
+            weights,
+            checkpoint,
+            config.path.name,
+            "Give --model the config that they were trained with: their authors name both together.",
+            self._reader.training_only,
+            _TRAINING_ONLY,
+        )
         self._network.to(self.device)
         self._own_input = card.input
         self._resizer = None if card.input else config.resizer()
