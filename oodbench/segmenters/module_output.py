@@ -94,21 +94,20 @@ def _list_contents(returned: Any) -> str:
     return f"a {type(returned).__name__} with {', '.join(shown) or 'nothing in it'}"
 
 
-def read_feature(layer: nn.Module, passes: Sequence[tuple[Any, Any]], takes_input: bool, where: str) -> Tensor:
+def read_feature(layer: nn.Module, calls: Sequence[Any], where: str) -> Tensor:
     """Return the features [N, D, h, w] that went through a layer in its last call.
 
     Args:
         layer: The layer. A `Linear` has its features on the last axis.
-        passes: Input and output of each call.
-        takes_input: Whether the layer's input is wanted instead of its output.
+        calls: What went through it in each call.
         where: The network, the role and the layer, for the error.
 
     Raises:
         ModelError: The layer was not called, or it is no map of features.
     """
-    if not passes:
+    if not calls:
         raise ModelError(f"{where}: the module did not call this layer", "Name a layer that it calls for every image.")
-    values = passes[-1][0 if takes_input else 1]
+    values = calls[-1]
     if not isinstance(values, Tensor) or values.ndim != 4 or not values.is_floating_point():
         what = f"{values.dtype} {list(values.shape)}" if isinstance(values, Tensor) else f"a {type(values).__name__}"
         raise ModelError(

@@ -14,7 +14,7 @@ from torch import nn
 from oodbench.contracts import Capabilities, Expected, Needs
 from oodbench.errors import ModelError, UnknownNameError
 from oodbench.files import digest_bytes
-from oodbench.segmenters.activation_hook import capture_activations
+from oodbench.segmenters.activation_hook import copy_activations
 from oodbench.segmenters.class_map_check import find_kind_problem
 from oodbench.segmenters.device import Device, choose_device
 from oodbench.segmenters.linear_layer import read_linear
@@ -117,8 +117,8 @@ class TorchSegmenter(TorchBase):
             self._features.setdefault("penultimate", f"{_INPUT_OF}{classifier}")
         self._module = module.eval().to(self.device)
         self._layers = dict(module.named_modules())
-        for layer in self._features.values():
-            self._find_layer(layer.removeprefix(_INPUT_OF))
+        for feature in self._features.values():
+            self._find_feature(feature)
         self._check_classifier()
         self.capabilities = Capabilities(kind, tuple(self._features))
         self.digest = self._compute_digest(version)
@@ -162,26 +162,25 @@ class TorchSegmenter(TorchBase):
         return self._input.apply(image)
 
     def _read(self, images: Tensor, needs: Needs) -> ModuleOutput:
-        wanted = {role: self._features[role] for role in needs.features}
         with ExitStack() as stack:
-            passes = {
-                role: stack.enter_context(capture_activations(self._find_layer(layer.removeprefix(_INPUT_OF))))
-                for role, layer in wanted.items()
-            }
+            calls = {}
+            for role in needs.features:
+                layer, takes_input = self._find_feature(self._features[role])
+                calls[role] = stack.enter_context(copy_activations(layer, takes_input))
             returned = self._module(images)
-        features = {
-            role: read_feature(
-                self._find_layer(layer.removeprefix(_INPUT_OF)),
-                passes[role],
-                layer.startswith(_INPUT_OF),
-                f"{self.name}: features '{role}', {layer}",
-            )
-            for role, layer in wanted.items()
-        }
+        features = {}
+        for role, copies in calls.items():
+            layer, _ = self._find_feature(self._features[role])
+            where = f"{self.name}: features '{role}', {self._features[role]}"
+            features[role] = read_feature(layer, copies, where)
         return ModuleOutput(find_class_maps(returned, self._output, len(images), self.name), features)
 
     def _classifier_layer(self) -> nn.Module | None:
         return None if self._classifier is None else self._find_layer(self._classifier)
+
+    def _find_feature(self, name: str) -> tuple[nn.Module, bool]:
+        """Return the layer, and whether its input is wanted instead of its output."""
+        return self._find_layer(name.removeprefix(_INPUT_OF)), name.startswith(_INPUT_OF)
 
     def _find_layer(self, name: str) -> nn.Module:
         if name not in self._layers:

@@ -238,6 +238,15 @@ def test_a_linear_layer_has_its_features_on_the_last_axis() -> None:
     assert torch.allclose(made, output.class_maps.values, atol=1e-6)
 
 
+def test_layers_that_work_in_place_leave_features_as_they_were() -> None:
+    module = nn.Sequential(nn.Conv2d(3, 8, 1), nn.ReLU(inplace=True), nn.Conv2d(8, 19, 1))
+    roles = {"output": "0", "input": "input of 1", "after": "1"}
+    output = run(segmenter(module, features=roles), Needs(features=tuple(roles)))
+    assert float(output.features["output"].min()) < 0
+    assert torch.equal(output.features["output"], output.features["input"])
+    assert torch.equal(output.features["output"].relu(), output.features["after"])
+
+
 def test_windows_are_averaged_on_the_pixels_and_keep_their_features() -> None:
     module = nn.Sequential(nn.Conv2d(3, 8, 1), nn.Conv2d(8, 19, 1))  # a pixel sees itself alone
     whole = run(segmenter(module, classifier="1"), ALL)
