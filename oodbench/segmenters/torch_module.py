@@ -167,13 +167,23 @@ class TorchSegmenter(TorchBase):
             for role in needs.features:
                 layer, takes_input = self._find_feature(self._features[role])
                 calls[role] = stack.enter_context(copy_activations(layer, takes_input))
-            returned = self._module(images)
+            returned = self._run(images)
         features = {}
         for role, copies in calls.items():
             layer, _ = self._find_feature(self._features[role])
             where = f"{self.name}: features '{role}', {self._features[role]}"
             features[role] = read_feature(layer, copies, where)
         return ModuleOutput(find_class_maps(returned, self._output, len(images), self.name), features)
+
+    def _run(self, images: Tensor) -> Any:
+        try:
+            return self._module(images)
+        except Exception as error:  # whatever the module's code raises
+            raise ModelError(
+                f"{self.name}: the module failed on images {images.dtype} {list(images.shape)}: "
+                f"{type(error).__name__}: {error}",
+                "Expected a module that takes images float32 [N, 3, h, w]. If it takes one size only, give it: size=.",
+            ) from error
 
     def _classifier_layer(self) -> nn.Module | None:
         return None if self._classifier is None else self._find_layer(self._classifier)

@@ -198,6 +198,13 @@ def test_a_wrong_number_of_classes_names_both_numbers() -> None:
         segmenter(Net(7), classifier="head")
 
 
+def test_a_module_that_fails_says_on_what() -> None:
+    fixed = nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 19), nn.Unflatten(1, (19, 1, 1)))
+    with pytest.raises(ModelError, match=r"failed on images torch.float32 \[2, 3, 48, 96\]: RuntimeError: mat1"):
+        run(segmenter(fixed))
+    assert run(segmenter(fixed, size=(8, 8))).class_maps.values.shape == (2, 19, 1, 1)
+
+
 def test_class_maps_have_to_be_of_their_kind() -> None:
     softmax = functools.partial(torch.softmax, dim=1)
     output = run(segmenter(Net(wrap=softmax), kind="posteriors"), Needs(class_maps=True))
