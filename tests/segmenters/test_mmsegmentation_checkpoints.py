@@ -152,7 +152,7 @@ def test_where_the_weights_are(tmp_path: Path) -> None:
     config = write_config(tmp_path, "fcn")
     with pytest.raises(ModelError, match=r"no weights; expected --checkpoint FILE, or fcn\.safetensors beside it"):
         MMSegmentationAdapter().open(str(config), None, "cpu")
-    with pytest.raises(ModelError, match=r"--checkpoint x\.pth: --model streets-gmmseg has its weights in itself"):
+    with pytest.raises(ModelError, match=r"--checkpoint x\.pth: --model streets-gmmseg contains its weights"):
         Registry().adapter("streets-gmmseg").open_checkpoint("streets-gmmseg", Path("x.pth"), None, "cpu")
 
 
