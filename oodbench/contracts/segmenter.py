@@ -60,7 +60,9 @@ class Capabilities:
 
 @dataclass(frozen=True)
 class LinearClassifier:
-    """The last layer of a network, if it is linear: class maps = weight x features `penultimate` + bias, per pixel.
+    """The last layer of a network, if it is linear: logits = weight x features `penultimate` + bias, per pixel.
+
+    The logits are the class maps, or the class maps are their softmax if the network gives posteriors.
 
     Attributes:
         weight: float32 [C, D], the classes in the order of the network's class set.

@@ -184,6 +184,7 @@ class AdapterContract(PluginContract):
         if features.shape[2:] != maps.values.shape[2:]:
             return  # the network brings its maps to another size
         made = torch.einsum("cd,ndhw->nchw", layer.weight, features) + layer.bias[:, None, None]
+        made = made.softmax(dim=1) if maps.kind == "posteriors" else made
         difference = float((made - maps.values).abs().max())
         assert difference <= self.tolerance * max(1.0, float(maps.values.abs().max())), (
             f"{self.name}: its classifier makes other class maps of the features 'penultimate', by {difference:.3g}"

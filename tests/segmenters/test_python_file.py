@@ -177,3 +177,11 @@ def test_a_plan_records_the_file_as_an_absolute_path(tmp_path: Path, monkeypatch
     assert ModelSource("net.py:build").recorded() == f"{tmp_path / 'net.py'}:build"
     assert ModelSource("net.py:window=8").recorded() == f"{tmp_path / 'net.py'}:window=8"
     assert ModelSource("absent.py:build").recorded() == "absent.py:build"
+
+
+class TestPosteriors(AdapterContract):
+    name = "python-file"
+
+    def make(self, folder: Path) -> str:
+        card = CARD.replace('"class_maps": "maps"', '"class_maps": "maps", "class_maps_are": "posteriors"')
+        return write(folder, card, NET.replace("self.head(self.layers(x))", "self.head(self.layers(x)).softmax(1)"))

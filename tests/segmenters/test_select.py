@@ -6,11 +6,12 @@ import itertools
 
 import torch
 
-from oodbench.contracts import Capabilities, GridMethod, MethodCard, Needs, Parameters, Scoring
+from oodbench.contracts import Capabilities, Needs, Parameters, Scoring
 from oodbench.numerics import mask_bands, resize_rows
 from oodbench.stages.apply_methods import score_output
 from oodbench.testing.fake_network import PATCH, SIZE, fake_network, scores, stack_outputs
 from oodbench.types import ClassMaps, MaskOutput, SegmenterOutput, Window, Windows
+from tests.helpers.mask_method import Unclaimed
 
 
 def names(output: SegmenterOutput) -> set[str]:
@@ -58,20 +59,6 @@ def test_bands_of_masks_are_the_whole_bit_for_bit() -> None:
     assert torch.allclose(
         torch.cat([band.mask_logits for band in mask_bands(masks, (40, 71))], dim=1), plain, atol=1e-5
     )
-
-
-class Unclaimed(GridMethod):
-    """Minus the largest mask probability."""
-
-    card = MethodCard("unclaimed", "Unclaimed", "", "")
-
-    def needs(self) -> Needs:
-        return Needs(masks=True)
-
-    def grid_score(self, output: SegmenterOutput) -> torch.Tensor:
-        assert output.class_maps is None
-        assert output.masks is not None
-        return -output.masks.mask_logits.sigmoid().amax(dim=1)
 
 
 def test_a_method_on_masks_is_scored_in_batches() -> None:

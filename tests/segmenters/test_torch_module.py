@@ -207,8 +207,12 @@ def test_a_module_that_fails_says_on_what() -> None:
 
 def test_class_maps_have_to_be_of_their_kind() -> None:
     softmax = functools.partial(torch.softmax, dim=1)
-    output = run(segmenter(Net(wrap=softmax), kind="posteriors"), Needs(class_maps=True))
+    network = segmenter(Net(wrap=softmax), kind="posteriors", classifier="head")
+    output = run(network, Needs(class_maps=True, features=("penultimate",)))
     assert output.class_maps.kind == "posteriors"
+    layer = network.classifier()
+    made = torch.einsum("cd,ndhw->nchw", layer.weight, output.features["penultimate"]) + layer.bias[:, None, None]
+    assert torch.allclose(made.softmax(dim=1), output.class_maps.values, atol=1e-6)
     for kind in ("posteriors", "sums"):
         with pytest.raises(ModelError, match=f"declared as {kind}, and have a value of -"):
             run(segmenter(kind=kind))

@@ -1,4 +1,4 @@
-"""What the contract of adapters says of mask classifiers, and that it catches those that don't hold it."""
+"""Mask classifiers and methods on masks: the contracts that they hold, and what these catch."""
 
 from __future__ import annotations
 
@@ -11,10 +11,15 @@ import pytest
 import torch
 
 from oodbench.contracts import Capabilities, Expected, Needs, Segmenter
-from oodbench.testing import AdapterContract
+from oodbench.testing import AdapterContract, MethodContract
 from oodbench.types import CITYSCAPES_19, MaskOutput, RGBImage, SegmenterOutput, Window, Windows
 
 GOOD = MaskOutput(torch.zeros(2, 5, 20), torch.zeros(2, 5, 4, 8), torch.zeros(2, 5, 3))
+
+
+class TestUnclaimed(MethodContract):
+    plugin = Path(__file__).parents[1] / "helpers" / "mask_method.py"
+    name = "unclaimed"
 
 
 class Masks(Segmenter):
