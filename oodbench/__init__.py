@@ -2,10 +2,14 @@
 
 import oodbench
 
-run = oodbench.run(models=["network.onnx"], data=["downloads"], id_data=["cityscapes"])
-run.table()                        # a pandas DataFrame
-oodbench.load("runs/...").table()  # the same, later
-oodbench.gate("runs/...", "baseline.json").passed  # whether nothing got worse than the accepted run
+segmenter = oodbench.TorchSegmenter(module, classes="cityscapes-19", normalize="imagenet")
+score_map = oodbench.Scorer("energy", segmenter)(image)  # float32 [H, W], higher = more anomalous
+run = oodbench.run(models=[segmenter], methods=["msp", "energy"], data="downloads")
+run.table()  # a pandas DataFrame
+oodbench.metrics.average_precision(scores, labels)
+
+Public is what this package lists, and what `oodbench.metrics`, `oodbench.contracts`, `oodbench.types`,
+`oodbench.errors`, `oodbench.data`, `oodbench.numerics` and `oodbench.testing` list.
 """
 
 from __future__ import annotations
@@ -18,13 +22,28 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "Prediction": "oodbench.workflows.predict",
     "Run": "oodbench.runs.run",
+    "Scorer": "oodbench.api",
     "SubmissionResult": "oodbench.workflows.submit",
+    "TorchSegmenter": "oodbench.segmenters.torch_module",
     "Verdict": "oodbench.baseline",
     "VerificationCheck": "oodbench.runs.verify",
+    "accept": "oodbench.baseline",
     "check_submission": "oodbench.workflows.submit",
+    "compare": "oodbench.api",
+    "create_method": "oodbench.api",
     "evaluate_scores": "oodbench.workflows.evaluate_scores",
     "gate": "oodbench.baseline",
+    "list_benchmarks": "oodbench.api",
+    "list_datasets": "oodbench.api",
+    "list_methods": "oodbench.api",
+    "list_models": "oodbench.api",
+    "list_protocols": "oodbench.api",
+    "list_reports": "oodbench.api",
+    "list_submissions": "oodbench.api",
     "load": "oodbench.runs.run",
+    "load_benchmark": "oodbench.api",
+    "load_dataset": "oodbench.api",
+    "load_segmenter": "oodbench.api",
     "merge": "oodbench.workflows.merge",
     "predict": "oodbench.workflows.predict",
     "run": "oodbench.workflows.run",
@@ -33,15 +52,38 @@ _PUBLIC = {
 }
 """Public name -> module. Importing these takes seconds (torch), and `oodbench --help` must not pay for it."""
 
-__all__ = ["__version__", *_PUBLIC]  # names of the literal above
+_PACKAGES = ("contracts", "errors", "metrics", "testing", "types")
+"""Public packages that are imported when they are first used."""
+
+__all__ = ["__version__", *_PUBLIC, *_PACKAGES]  # names of the literals above
 
 if TYPE_CHECKING:
+    from oodbench import contracts as contracts
+    from oodbench import errors as errors
+    from oodbench import metrics as metrics
+    from oodbench import testing as testing
+    from oodbench import types as types
+    from oodbench.api import Scorer as Scorer
+    from oodbench.api import compare as compare
+    from oodbench.api import create_method as create_method
+    from oodbench.api import list_benchmarks as list_benchmarks
+    from oodbench.api import list_datasets as list_datasets
+    from oodbench.api import list_methods as list_methods
+    from oodbench.api import list_models as list_models
+    from oodbench.api import list_protocols as list_protocols
+    from oodbench.api import list_reports as list_reports
+    from oodbench.api import list_submissions as list_submissions
+    from oodbench.api import load_benchmark as load_benchmark
+    from oodbench.api import load_dataset as load_dataset
+    from oodbench.api import load_segmenter as load_segmenter
     from oodbench.baseline import Verdict as Verdict
+    from oodbench.baseline import accept as accept
     from oodbench.baseline import gate as gate
     from oodbench.runs.run import Run as Run
     from oodbench.runs.run import load as load
     from oodbench.runs.verify import VerificationCheck as VerificationCheck
     from oodbench.runs.verify import verify as verify
+    from oodbench.segmenters.torch_module import TorchSegmenter as TorchSegmenter
     from oodbench.workflows.evaluate_scores import evaluate_scores as evaluate_scores
     from oodbench.workflows.merge import merge as merge
     from oodbench.workflows.predict import Prediction as Prediction
@@ -55,6 +97,8 @@ if TYPE_CHECKING:
 def __getattr__(name: str) -> Any:
     if name in _PUBLIC:
         return getattr(importlib.import_module(_PUBLIC[name]), name)
+    if name in _PACKAGES:
+        return importlib.import_module(f"oodbench.{name}")
     raise AttributeError(f"module 'oodbench' has no attribute {name!r}")
 
 

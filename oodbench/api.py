@@ -72,7 +72,7 @@ class Scorer:
         if not isinstance(segmenter, Segmenter):
             raise ModelError(
                 f"the segmenter is a {type(segmenter).__name__}; expected a Segmenter",
-                "Wrap a torch module: oodbench.TorchSegmenter(module, ...); open a file: oodbench.load_segmenter(FILE).",
+                "Wrap a torch module with oodbench.TorchSegmenter, or open a file with oodbench.load_segmenter.",
             )
         self.method = Registry().method(method) if isinstance(method, str) else type(method)(method.params)
         self.segmenter = segmenter
@@ -124,9 +124,7 @@ class Scorer:
                 "Fit on a dataset with the network's classes.",
             )
         method = type(self.method)(self.method.params)
-        fits = fit_methods(
-            self.segmenter, {"": method}, frames, progress or Silent(), batch_size=batch_size, seed=seed
-        )
+        fits = fit_methods(self.segmenter, {"": method}, frames, progress or Silent(), batch_size=batch_size, seed=seed)
         ((_, self._fit),) = fits
         self.method.load(self._fit)
         return self
@@ -177,7 +175,7 @@ class Scorer:
         if self._needs.fit and self._fit is None:
             raise UsageError(
                 f"{self.method.card.name} is not fitted",
-                "Fit it: scorer.fit(oodbench.load_dataset(NAME, data=DIR)); or give a stored fit: Scorer(..., fit=FILE).",
+                "Fit it: scorer.fit(oodbench.load_dataset(NAME, data=DIR)), or Scorer(..., fit=FILE) with a stored fit.",
             )
 
 
@@ -372,7 +370,7 @@ def list_reports(pattern: str = "*", *, plugins: OneOrMore = ()) -> list[str]:
 
 
 def list_submissions(pattern: str = "*", *, plugins: OneOrMore = ()) -> list[str]:
-    """Return the public names of the leaderboards for which submissions can be written that match a shell pattern, sorted.
+    """Return the public names of the leaderboards that match a shell pattern, sorted.
 
     Args:
         pattern: The pattern, such as `gmm*`.

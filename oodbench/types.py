@@ -5,10 +5,10 @@ Nothing here imports torch or numpy, which `oodbench --help` must not wait for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     import numpy as np
@@ -164,22 +164,79 @@ class ClassMaps:
         return self.values if self.kind == "logits" else self.values.clamp_min(MIN_PROBABILITY).log()
 
 
+class OutputSelection(Protocol):
+    """The parts of a `SegmenterOutput` that are wanted; `contracts.Needs` is one."""
+
+    @property
+    def class_maps(self) -> bool:
+        """Class maps of any kind."""
+
+    @property
+    def logits(self) -> bool:
+        """Class maps that are logits, or whose logarithms are."""
+
+    @property
+    def features(self) -> Iterable[str]:
+        """Features by role."""
+
+    @property
+    def extras(self) -> Iterable[str]:
+        """Extras by name."""
+
+    @property
+    def masks(self) -> bool:
+        """The queries of a mask classifier."""
+
+
 @dataclass(frozen=True)
-class SegmenterOutput:
-    """What one forward pass gave for a batch of N images.
+class MaskOutput:
+    """The Q queries that a mask classifier predicts for a batch of N images.
 
     Attributes:
-        class_maps: the class maps, or None where they were not asked for.
+        class_logits: float32 [N, Q, C + 1], unnormalised, in the order of the class set; the last is "no object".
+        mask_logits: float32 [N, Q, h, w], unnormalised; the sigmoid is the probability that a pixel is in the mask.
+            They span the whole image. `numerics.mask_bands` resizes them in bands of rows.
+        queries: float32 [N, Q, D], the embeddings that the class logits are computed from, or None.
+    """
+
+    class_logits: Tensor
+    mask_logits: Tensor
+    queries: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class SegmenterOutput:
+    """The output of one forward pass for a batch of N images.
+
+    Attributes:
+        class_maps: The class maps, or None if they were not asked for.
         features: float32 [N, D, h, w] by role, those that were asked for.
-        extras: float32 [N, ?, h, w] by name, those that were asked for: what some heads give beside class maps.
-        windows: where the network looked at the images through windows, what it gave for each; the maps above are then
-            averages over the windows. None: it looked at the whole images.
+        extras: float32 [N, ?, h, w] by name, those that were asked for: outputs of some heads next to class maps.
+        windows: The output of each window, if the network looked at the images through windows; the maps above are
+            then averages over the windows. None: it looked at the whole images.
+        masks: The queries of a mask classifier, or None if they were not asked for. With windows each window has its
+            own queries, and the whole has None.
     """
 
     class_maps: ClassMaps | None
     features: Mapping[str, Tensor] = field(default_factory=dict)
     extras: Mapping[str, Tensor] = field(default_factory=dict)
     windows: Windows | None = None
+    masks: MaskOutput | None = None
+
+    def select(self, needs: OutputSelection) -> SegmenterOutput:
+        """Return only the parts that `needs` asks for, inside the windows too.
+
+        Raises:
+            KeyError: The features or extras lack a name that `needs` asks for.
+        """
+        return SegmenterOutput(
+            self.class_maps if needs.class_maps or needs.logits else None,
+            {role: self.features[role] for role in needs.features},
+            {name: self.extras[name] for name in needs.extras},
+            self.windows and self.windows.select(needs),
+            self.masks if needs.masks else None,
+        )
 
 
 @dataclass(frozen=True)
@@ -204,6 +261,10 @@ class Windows:
 
     size: Size
     parts: tuple[Window, ...]
+
+    def select(self, needs: OutputSelection) -> Windows:
+        """Return the windows with only the parts of their outputs that `needs` asks for."""
+        return Windows(self.size, tuple(replace(part, output=part.output.select(needs)) for part in self.parts))
 
 
 @dataclass(frozen=True)

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from pathlib import Path
+from types import NoneType
+from typing import get_args
 
 import numpy as np
 import pytest
 import typer.main
+from pydantic import BaseModel
 
 from oodbench.baseline import DEFAULT_TOLERANCES, accept
 from oodbench.cli.exit_codes import ExitCode
 from oodbench.cli.main import app
 from oodbench.contracts import Result
 from oodbench.registry import Registry
-from oodbench.segmenters.model_card import ModelCard, read_card
+from oodbench.segmenters.model_card import ModelCard, ModuleCard, read_card
 from oodbench.segmenters.published_networks import published_networks
+from oodbench.segmenters.torch_module import TorchSegmenter
 from tests.helpers.files import photograph, save
 from tests.helpers.results import row, write_result
 
@@ -64,15 +69,42 @@ def test_the_metrics_page_s_python_runs(capsys: pytest.CaptureFixture[str]) -> N
     assert printed[0].startswith("{'AP': '0.")
 
 
+def test_the_models_page_s_python_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    programs = code(ROOT / "docs" / "models.md")
+    for program in programs:
+        exec(program, {"__name__": "page"})  # noqa: S102  # our own page
+    assert capsys.readouterr().out.splitlines() == [
+        "[1, 19, 48, 96] [1, 8, 48, 96]",
+        "[1, 19, 48, 96] [1, 8, 12, 24] linear",
+        "[1, 19, 48, 96] [1, 8, 12, 24] not linear",
+        "[128, 256]",
+    ]
+    (file,) = (text for text in programs if text.startswith("# mynet.py"))
+    (tmp_path / "mynet.py").write_text(file)
+    source = f"{tmp_path / 'mynet.py'}:build"
+    network = Registry().adapter(source).open(source, None, "cpu")
+    assert network.name == "My network"
+    assert network.classifier() is not None
+
+
+def test_every_option_of_a_torch_segmenter_is_described() -> None:
+    page = (ROOT / "docs" / "models.md").read_text()
+    options = list(inspect.signature(TorchSegmenter).parameters)
+    for option in options[1:]:
+        assert re.search(rf"^\| [^|]*`{option}`[^|]* \|", page, re.MULTILINE), option
+
+
 def test_the_example_card_is_a_card() -> None:
     card = read_card(ROOT / "docs" / "examples" / "erfnet-cityscapes.toml")
     assert card.outputs.features == {"penultimate": "features", "encoder": "encoder_features"}
 
 
-def test_every_field_of_a_model_card_is_described() -> None:
+@pytest.mark.parametrize("card", [ModelCard, ModuleCard])
+def test_every_field_of_a_model_card_is_described(card: type[BaseModel]) -> None:
     page = (ROOT / "docs" / "models.md").read_text()
-    for section, field in ModelCard.model_fields.items():
-        inner = getattr(field.annotation, "model_fields", None)
+    for section, field in card.model_fields.items():
+        kind = next((part for part in get_args(field.annotation) if part is not NoneType), field.annotation)
+        inner = getattr(kind, "model_fields", None)
         for name in inner or [None]:
             assert f"`{section}.{name}`" in page if name else f"`{section}`" in page
 

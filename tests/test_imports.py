@@ -95,7 +95,7 @@ def test_no_folder_has_too_many_files() -> None:
     assert {name for name, count in counts.items() if count > MOST_FILES} == LARGE_FOLDERS.keys()
 
 
-@pytest.mark.parametrize("name", ["method", "benchmark"])
+@pytest.mark.parametrize("name", ["method", "benchmark", "model"])
 def test_so_do_the_skeletons(name: str) -> None:
     assert imports(PACKAGE / "skeletons" / f"{name}.py") <= FOR_PLUGINS
     assert imports(PACKAGE / "skeletons" / f"test_{name}.py") == {"testing"}
@@ -121,6 +121,7 @@ def test_metrics_know_neither_torch_nor_files() -> None:
         ["new", "benchmark", "my-street"],
         ["run", "--help"],
         ["predict", "--help"],
+        ["new", "model", "my-segmenter"],
         ["train", "--list"],
     ],
 )

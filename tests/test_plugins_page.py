@@ -85,10 +85,12 @@ def test_the_skeletons_pass_and_run(place: Path) -> None:
     longest = "a" * 20 + "-" + "b" * 19
     execute(f"oodbench new method {longest}", [], place)
     execute("oodbench new benchmark my-street", [], place)
+    execute("oodbench new model my-segmenter", [], place)
     execute("python -m pytest -q .", [], place)
     module = longest.replace("-", "_")
     config = PAGE.parent.parent / "pyproject.toml"
-    files = f"{module}.py test_{module}.py my_street.py test_my_street.py"
+    files = f"{module}.py test_{module}.py my_street.py test_my_street.py "
+    files += "my_segmenter.py test_my_segmenter.py"
     execute(f"python -m ruff check --config {config} {files}", [], place)
     run = f"oodbench run --plugin {module}.py --method {longest} --model network.onnx --data downloads"
     assert longest.replace("-", " ").capitalize() in execute(run, [], place)

@@ -21,7 +21,7 @@ def convert(
 
     Without --trust only checkpoints of weights and plain values are read.
     """
-    from oodbench.segmenters.mmsegmentation.checkpoint import convert as write
+    from oodbench.segmenters.checkpoint import convert as write
 
     target = out or checkpoint.with_suffix(".safetensors")
     weights = write(checkpoint, target, trust)

@@ -1,4 +1,4 @@
-"""`oodbench new`: a plugin to start from, with its test."""
+"""`oodbench new`: a plugin or a model to start from, with its test."""
 
 from __future__ import annotations
 
@@ -19,16 +19,20 @@ from oodbench.files import cannot_write
 from oodbench.registry import Registry
 
 # kind -> the kinds of the registry among which its name has to be new: users name data sets in NAME=DIR.
-_KINDS: Mapping[str, tuple[str, ...]] = {"method": ("methods",), "benchmark": ("benchmarks", "datasets")}
+_KINDS: Mapping[str, tuple[str, ...]] = {
+    "method": ("methods",),
+    "benchmark": ("benchmarks", "datasets"),
+    "model": ("models",),
+}
 _LONGEST = 40
 
 
 def new(
-    kind: Annotated[str, typer.Argument(help="method or benchmark.")],
+    kind: Annotated[str, typer.Argument(help="method, benchmark or model.")],
     name: Annotated[str, typer.Argument(help="Its public name: lower-case letters, digits and dashes.")],
     out: Annotated[Path, typer.Option(help="Where to write the two files.", metavar="DIR")] = Path(),
 ) -> None:
-    """Write a plugin to start from, NAME.py, and its test, test_NAME.py. No file is overwritten."""
+    """Write a plugin or a model to start from, NAME.py, and its test, test_NAME.py. No file is overwritten."""
     if kind not in _KINDS:
         raise UnknownNameError("kind", kind, _KINDS)
     _check_free(kind, name)
@@ -55,7 +59,10 @@ def new(
         _write(path, text)
     plugin, test = templates
     print(f"test it:  python -m pytest {test}")
-    print(f"run it:   oodbench run --plugin {plugin} --{kind} {name} --model network.onnx --data DIR")
+    if kind == "model":
+        print(f"run it:   oodbench run --model {plugin}:build --checkpoint FILE --data DIR")
+    else:
+        print(f"run it:   oodbench run --plugin {plugin} --{kind} {name} --model network.onnx --data DIR")
 
 
 def _check_free(kind: str, name: str) -> None:

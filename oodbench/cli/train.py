@@ -69,7 +69,7 @@ def train(
     except ImportError as error:
         raise MissingExtraError("oodbench train", chosen.extra, error) from None
     from oodbench.planning.request import data_roots
-    from oodbench.segmenters.bundled import choose_device
+    from oodbench.segmenters.device import choose_device
     from oodbench.training.options import TrainingOptions
 
     started_by, plugins = launcher or detect_launcher(), tuple(plugin or ())
@@ -111,7 +111,7 @@ def _print_recipes() -> None:
 
 
 def _keep_freed_memory(options: TrainingOptions) -> None:
-    from oodbench.segmenters.bundled import choose_device
+    from oodbench.segmenters.device import choose_device
     from oodbench.training.devices import keep_freed_memory
 
     if choose_device(options.device) == "cpu":

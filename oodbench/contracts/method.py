@@ -64,6 +64,8 @@ class Needs:
         extras: what some heads give beside class maps, by name.
         fit: a fit on labelled frames.
         instead: what to say of a network that lacks the extras.
+        masks: The queries of a mask classifier (`SegmenterOutput.masks`). With sliding windows a method gets those of
+            each window.
     """
 
     class_maps: bool = False
@@ -72,6 +74,7 @@ class Needs:
     extras: tuple[str, ...] = ()
     fit: bool = False
     instead: str = ""
+    masks: bool = False
 
     @staticmethod
     def union(several: Iterable[Needs]) -> Needs:
@@ -85,6 +88,7 @@ class Needs:
             features=tuple(features),
             extras=tuple(extras),
             fit=any(needs.fit for needs in several),
+            masks=any(needs.masks for needs in several),
         )
 
 

@@ -1,4 +1,4 @@
-"""Networks, and the adapters that bring them in."""
+"""Segmenters, and the adapters that load them."""
 
 from __future__ import annotations
 
@@ -19,19 +19,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What a network can give: the kind of its class maps (None: none), the roles of its features, extras by name."""
+    """The outputs that a network can give.
+
+    Attributes:
+        class_maps: The kind of its class maps; None: it has none.
+        features: The roles of its features.
+        extras: The names of its extras.
+        masks: Whether it is a mask classifier, with queries of a class and a mask each.
+    """
 
     class_maps: MapKind | None
     features: tuple[str, ...] = ()
     extras: tuple[str, ...] = ()
+    masks: bool = False
 
     @property
     def logits(self) -> bool:
-        """Whether its class maps are logits, or sums: the logarithms of these are."""
+        """Whether its class maps are logits, or unnormalised class scores, whose logarithms are."""
         return self.class_maps in ("logits", "sums")
 
     def lacks(self, needs: Needs) -> str | None:
-        """Why a method with these needs can't run on the network, or None where it can."""
+        """Return why a method with these needs can't run on the network, or None if it can."""
         if needs.class_maps and self.class_maps is None:
             return "it reads class maps, and this network gives none"
         if needs.logits and not self.logits:
@@ -45,14 +53,20 @@ class Capabilities:
             return f"it reads '{lacking[0]}', which this network does not give" + (
                 f": {needs.instead}" if needs.instead else ""
             )
+        if needs.masks and not self.masks:
+            return "it reads the masks of a mask classifier, and this network gives none"
         return None
 
 
 @dataclass(frozen=True)
 class LinearClassifier:
-    """What a network makes its class maps of the features `penultimate` with: weight [C, D] and bias [C], float32.
+    """The last layer of a network, if it is linear: logits = weight x features `penultimate` + bias, per pixel.
 
-    The classes stand in the order of the network's class set.
+    The logits are the class maps, or the class maps are their softmax if the network gives posteriors.
+
+    Attributes:
+        weight: float32 [C, D], the classes in the order of the network's class set.
+        bias: float32 [C].
     """
 
     weight: Tensor
@@ -61,9 +75,9 @@ class LinearClassifier:
 
 @dataclass(frozen=True)
 class Expected:
-    """What the network's card says of it on labelled in-distribution frames (fractions); None where it says nothing.
+    """The quality on labelled in-distribution frames that a network's card states, as fractions; None: not stated.
 
-    A forgotten division by 255 halves AP in silence; these two numbers tell.
+    A forgotten division by 255 can halve AP without any error; these two numbers show it.
     """
 
     miou: float | None = None
@@ -74,13 +88,16 @@ class Segmenter(ABC):
     """A network with its preprocessing.
 
     Attributes:
-        name: for tables.
-        digest: of the weights and of everything in the card that bears on the output.
-        classes: its class set, in the order of its class maps.
-        capabilities: what it can give.
-        expected: what its card says of it.
-        device: where it runs.
-        trained_on: name of the dataset it was trained on, where its card says so; else empty.
+        name: The name in tables.
+        digest: The digest of the weights and of everything in the card that changes the output.
+        classes: The class set, in the order of the class maps.
+        capabilities: The outputs that it can give.
+        expected: The quality that its card states.
+        device: The device on which it runs.
+        trained_on: The name of the dataset that it was trained on, if its card states it; else empty.
+        reusable: Whether another process that builds the same network computes the same digest, so that stored results
+            can be used again.
+        not_reusable_because: The reason if it can't; else empty.
     """
 
     name: str
@@ -90,28 +107,37 @@ class Segmenter(ABC):
     expected: Expected
     device: str
     trained_on: str = ""
+    reusable: bool = True
+    not_reusable_because: str = ""
 
     @abstractmethod
     def prepare(self, image: RGBImage) -> Any:
-        """What `forward` takes of one image: the network's input and whatever the adapter has to remember of it.
+        """Return what `forward` takes for one image: the network's input, and what the adapter must remember of it.
 
         Runs in worker threads.
+
+        Args:
+            image: uint8 [H, W, 3], red first.
         """
 
     @abstractmethod
     def forward(self, batch: Sequence[Any], needs: Needs) -> SegmenterOutput:
-        """One forward pass over N prepared images; only what `needs` names has to be in the output.
+        """Run one forward pass over N prepared images.
 
-        Every map spans the whole image: an adapter that pads or tiles its input takes that back.
+        Every map spans the whole image: an adapter that pads or tiles its input undoes that.
+
+        Args:
+            batch: N results of `prepare`.
+            needs: The parts that the output must have; `SegmenterOutput.select` drops the others.
         """
 
     def classifier(self) -> LinearClassifier | None:
-        """The last layer, where it is linear in each pixel's features; by default None."""
+        """Return the last layer if it is linear in each pixel's features; by default None."""
         return None
 
     @abstractmethod
     def describe(self) -> Mapping[str, Any]:
-        """Everything a user may want to check: inputs, outputs, preprocessing, classes."""
+        """Return everything that a user may want to check: inputs, outputs, preprocessing, classes."""
 
 
 @dataclass(frozen=True)
@@ -124,36 +150,43 @@ class AdapterCard:
 
 
 class Adapter(ABC):
-    """Brings in networks of one format."""
+    """A loader of networks of one format."""
 
     card: ClassVar[AdapterCard]
 
     def __init__(self, find_head: Callable[[str, Mapping[str, Any]], Head] | None = None) -> None:
-        """`find_head`: the registry's heads, by name and parameters, for weights that name theirs."""
+        """Make an adapter.
+
+        Args:
+            find_head: A function from name and parameters to a head of the registry, for weights that name theirs.
+        """
         self._find_head = find_head
 
     def find_head(self, name: str, parameters: Mapping[str, Any]) -> Head:
-        """The head of that name."""
+        """Return the head of that name."""
         if self._find_head is None:
             raise ModelError(f"the head '{name}' is looked for in a registry", "Use Registry().adapter(source).")
         return self._find_head(name, parameters)
 
     @abstractmethod
     def accepts(self, source: str) -> bool:
-        """Whether `--model SOURCE` is for this adapter."""
+        """Tell whether `--model SOURCE` is for this adapter."""
 
     def open_checkpoint(
         self, source: str, checkpoint: Path, card: Path | None, device: Literal["auto", "cpu", "cuda"]
     ) -> Segmenter:
-        """As `open`, with the weights in a file of their own. By default an error: few formats keep them apart."""
-        raise ModelError(
-            f"--checkpoint {checkpoint}: --model {source} has its weights in itself", "Leave --checkpoint out."
-        )
+        """Load a network with its weights in a separate file. By default an error: few formats separate them."""
+        raise ModelError(f"--checkpoint {checkpoint}: --model {source} contains its weights", "Leave --checkpoint out.")
 
     @abstractmethod
     def open(self, source: str, card: Path | None, device: Literal["auto", "cpu", "cuda"]) -> Segmenter:
-        """Load the network. `card` is the file that describes it; None looks beside the network.
+        """Load a network.
+
+        Args:
+            source: The text after `--model`.
+            card: The file that describes the network; None: the adapter looks for it next to the network.
+            device: The device on which the network runs.
 
         Raises:
-            ModelError: the file, its card or the device is not what it should be.
+            ModelError: The file, its card or the device is not valid.
         """

@@ -2,6 +2,7 @@
 
 from oodbench.numerics.bands import Band, row_bands
 from oodbench.numerics.labelled import labelled_pixels
+from oodbench.numerics.mask_bands import MaskBand, mask_bands
 from oodbench.numerics.moments import ClassMoments
 from oodbench.numerics.reservoir import ClassReservoir
 from oodbench.numerics.resize import (
@@ -24,9 +25,11 @@ __all__ = [
     "Band",
     "ClassMoments",
     "ClassReservoir",
+    "MaskBand",
     "Taps",
     "labelled_pixels",
     "linear_taps",
+    "mask_bands",
     "nearest_labels",
     "resize_labels",
     "resize_rows",

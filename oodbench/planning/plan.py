@@ -8,7 +8,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from oodbench.contracts import BenchmarkCard, ComponentSizes, Method, Needs, PixelMethod, Requirements, Scoring, Segmenter
+from oodbench.contracts import (
+    BenchmarkCard,
+    ComponentSizes,
+    Method,
+    Needs,
+    PixelMethod,
+    Requirements,
+    Scoring,
+    Segmenter,
+)
 from oodbench.errors import DataNotFoundError, UsageError
 from oodbench.files import digest_bytes
 from oodbench.numerics import NUMERICS_VERSION

@@ -24,8 +24,8 @@ NO_OBJECTS = Objects()
 
 # In-distribution frames to fit on and to calibrate on where neither the user nor the dataset says how many.
 _DEFAULT_FRAMES = 500
-# Where the options of a network begin in `--model FILE:key=value`.
-_OPTIONS = re.compile(r":\w+=")
+# What follows the file in `--model FILE:key=value` and `--model FILE.py:FUNCTION`.
+_OPTIONS = re.compile(r":\w+=|(?<=\.py):[A-Za-z_]\w*$")
 
 
 ALL = "all"

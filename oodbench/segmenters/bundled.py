@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import cv2
 import numpy as np
@@ -19,8 +19,14 @@ from oodbench.contracts import Adapter, AdapterCard, Capabilities, Expected, Hea
 from oodbench.errors import ModelError
 from oodbench.files import digest_bytes, digest_file, write_atomically
 from oodbench.segmenters.bundled_network import CHANNELS, CompactNetwork
+from oodbench.segmenters.device import choose_device
 from oodbench.segmenters.model_card import Classes, ExpectedQuality, read_toml
-from oodbench.types import ClassMaps, RGBImage, SegmenterOutput
+from oodbench.segmenters.softmax_head import SoftmaxModule
+from oodbench.segmenters.torch_base import ModuleOutput, TorchBase
+from oodbench.types import RGBImage, Size
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 PLUGINS = {
     "models": {
@@ -92,7 +98,7 @@ class BundledAdapter(Adapter):
         return BundledSegmenter(path, described, head, device)
 
 
-class BundledSegmenter(Segmenter):
+class BundledSegmenter(TorchBase):
     """One network that oodbench trained."""
 
     def __init__(
@@ -100,7 +106,7 @@ class BundledSegmenter(Segmenter):
     ) -> None:
         self._path, self._card = path, card
         self.name = card.name
-        self.classes, _ = card.classes.resolve()
+        self.classes, self._order = card.classes.resolve()
         self.expected = Expected(card.expected.miou, card.expected.mean_confidence)
         self.capabilities = Capabilities("logits", ("penultimate",), head.extras())
         self.trained_on = card.training.data
@@ -112,19 +118,23 @@ class BundledSegmenter(Segmenter):
         bearing = card.head.model_dump(mode="json")
         self.digest = digest_bytes(json.dumps([digest_file(path), bearing, head.card.version]).encode())
 
-    def prepare(self, image: RGBImage) -> NDArray[np.uint8]:
+    def _prepare(self, image: RGBImage) -> NDArray[np.uint8]:
         height, width = (max(_MULTIPLE, round(side / _MULTIPLE) * _MULTIPLE) for side in image.shape[:2])
         if image.shape[:2] == (height, width):
             return image
         return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
 
-    @torch.inference_mode()
-    def forward(self, batch: Sequence[NDArray[np.uint8]], needs: Needs) -> SegmenterOutput:
-        images = torch.from_numpy(np.stack(batch)).to(self.device).permute(0, 3, 1, 2)  # channels last, as it lies
-        output = self._network(images.float())
-        features = dict.fromkeys(needs.features, output.features)
-        extras = {name: output.extras[name] for name in needs.extras}
-        return SegmenterOutput(ClassMaps(output.class_maps), features, extras)
+    def _load_batch(self, images: NDArray[np.uint8]) -> tuple[Tensor, Size]:
+        batch = torch.from_numpy(images).to(self.device).permute(0, 3, 1, 2)  # [N, 3, h, w], channels last in memory
+        return batch.float(), (batch.shape[-2], batch.shape[-1])
+
+    def _read(self, images: Tensor, needs: Needs) -> ModuleOutput:
+        output = self._network(images)
+        return ModuleOutput(output.class_maps, {"penultimate": output.features}, output.extras)
+
+    def _classifier_layer(self) -> nn.Module | None:
+        head = self._network.head
+        return head.classifier if isinstance(head, SoftmaxModule) else None
 
     def describe(self) -> Mapping[str, Any]:
         card = self._card
@@ -144,18 +154,6 @@ class BundledSegmenter(Segmenter):
             "classes": f"{self.classes.name}: {', '.join(self.classes.names)}",
             "expected": card.expected.model_dump(),
         }
-
-
-def choose_device(wanted: Literal["auto", "cpu", "cuda"]) -> Literal["cpu", "cuda"]:
-    """Where torch is to work.
-
-    Raises:
-        ModelError: a GPU is wanted, and there is none.
-    """
-    available = torch.cuda.is_available()
-    if wanted == "cuda" and not available:
-        raise ModelError("--device cuda: this torch sees no GPU", "Use --device cpu.")
-    return "cuda" if wanted != "cpu" and available else "cpu"
 
 
 def write_weights(path: Path, network: CompactNetwork, head: Head) -> None:

@@ -8,22 +8,25 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from oodbench.contracts import Adapter, AdapterCard, Capabilities, Expected, Needs, Segmenter
 from oodbench.errors import MissingExtraError, ModelError
 from oodbench.files import digest_bytes, digest_file
 from oodbench.segmenters.activation_hook import capture_activations
-from oodbench.segmenters.bundled import choose_device
+from oodbench.segmenters.device import choose_device
 from oodbench.segmenters.masks import SUMS, semantic_maps
 from oodbench.segmenters.model_card import PartialCard, Preprocessing, classes_named, read_toml
-from oodbench.types import ClassMaps, RGBImage, SegmenterOutput
+from oodbench.segmenters.torch_base import ModuleOutput, TorchBase
+from oodbench.types import MaskOutput, RGBImage
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 PLUGINS = {
     "models": {"transformers": ("TransformersAdapter", "a folder with config.json, or hf:OWNER/NAME (SegFormer, ...)")}
@@ -55,7 +58,7 @@ class TransformersAdapter(Adapter):
         return TransformersSegmenter(folder, source.removeprefix(_HUB), described, device)
 
 
-class TransformersSegmenter(Segmenter):
+class TransformersSegmenter(TorchBase):
     """One network of the transformers library."""
 
     def __init__(
@@ -75,10 +78,10 @@ class TransformersSegmenter(Segmenter):
             raise ModelError(
                 f"{folder}: {len(self._names)} classes; expected the {len(self.classes)} of {self.classes.name}"
             )
-        self._prepare, preprocessing = _preparation(folder, card.input)
+        self._make_input, preprocessing = _preparation(folder, card.input)
         self._preprocessing: Mapping[str, Any] = preprocessing
         roles = ("pixel-decoder",) if self._masks else ("penultimate",)
-        self.capabilities = Capabilities("sums" if self._masks else "logits", roles)
+        self.capabilities = Capabilities("sums" if self._masks else "logits", roles, masks=self._masks)
         weights = sorted(path for ending in _FILES[1:] for path in folder.glob(ending))
         bearing = [
             config,
@@ -89,32 +92,27 @@ class TransformersSegmenter(Segmenter):
         ]
         self.digest = digest_bytes(json.dumps(bearing, sort_keys=True, default=str).encode())
 
-    def prepare(self, image: RGBImage) -> NDArray[np.float32]:
-        return np.ascontiguousarray(self._prepare(image), np.float32)
+    def _prepare(self, image: RGBImage) -> NDArray[np.float32]:
+        return np.ascontiguousarray(self._make_input(image), np.float32)
 
-    @torch.inference_mode()
-    def forward(self, batch: Sequence[NDArray[np.float32]], needs: Needs) -> SegmenterOutput:
-        shapes = {image.shape for image in batch}
-        if len(shapes) > 1:
-            raise ModelError(
-                f"{self._source}: images of {len(shapes)} sizes in one batch",
-                "Set input.size in a model card, or use a batch of one.",
-            )
-        images = torch.from_numpy(np.stack(batch)).to(self.device)
-        if self._masks:
-            output = self._network(pixel_values=images)
-            maps = semantic_maps(output.class_queries_logits, output.masks_queries_logits)
-            features = {"pixel-decoder": output.pixel_decoder_last_hidden_state}
-        else:
+    def _read(self, images: Tensor, needs: Needs) -> ModuleOutput:
+        if not self._masks:
             with capture_activations(self._network.decode_head.classifier) as passes:
                 maps = self._network(pixel_values=images).logits
-            features = {"penultimate": passes[0][0]}
-        if self._order is not None:
-            maps = maps[:, list(self._order)]
-        return SegmenterOutput(
-            ClassMaps(maps.float(), self.capabilities.class_maps or "logits") if _asked(needs) else None,
-            {role: features[role].float() for role in needs.features},
+            return ModuleOutput(maps, {"penultimate": passes[0][0]})
+        # Each decoder layer's queries are classified; the last ones are the output.
+        with capture_activations(self._network.class_predictor) as passes:
+            output = self._network(pixel_values=images)
+        masks = MaskOutput(output.class_queries_logits, output.masks_queries_logits, passes[-1][0])
+        return ModuleOutput(
+            semantic_maps(masks.class_logits, masks.mask_logits),
+            {"pixel-decoder": output.pixel_decoder_last_hidden_state},
+            masks=masks,
         )
+
+    def _classifier_layer(self) -> nn.Module | None:
+        layer: nn.Module | None = None if self._masks else self._network.decode_head.classifier
+        return layer
 
     def describe(self) -> Mapping[str, Any]:
         return {
@@ -131,10 +129,6 @@ class TransformersSegmenter(Segmenter):
             "classes": f"{self.classes.name}: {', '.join(self.classes.names)}",
             "class order": "as the set's" if self._order is None else ", ".join(self._names),
         }
-
-
-def _asked(needs: Needs) -> bool:
-    return needs.class_maps or needs.logits
 
 
 def _fetched(source: str) -> Path:

@@ -99,6 +99,31 @@ class Outputs(_Section):
     )
 
 
+class ModuleOutputs(_Section):
+    """Where the outputs of a torch module are."""
+
+    class_maps: str | int | None = Field(
+        None,
+        description="key, attribute or index of the class maps in what the module returns; left out: the tensor that "
+        "it returns, or the only one under 'out' or 'logits'",
+    )
+    class_maps_are: MapKind = Field("logits", description="logits, posteriors or sums")
+    features: dict[str, str] = Field(
+        default_factory=dict,
+        description="role -> the layer whose output [N, D, h, w] it is, or 'input of LAYER'",
+    )
+    classifier: str | None = Field(
+        None, description="the last layer, a 1x1 Conv2d or a Linear; its input is then 'penultimate'"
+    )
+
+
+class WindowsSection(_Section):
+    """Sliding windows, in pixels of the prepared image."""
+
+    size: tuple[int, int] = Field(description="[height, width] of a window")
+    stride: tuple[int, int] = Field(description="[height, width] from one window to the next")
+
+
 class ExpectedQuality(_Section):
     """What the network reaches on labelled in-distribution frames, as fractions; a run warns when it is far off."""
 
@@ -118,6 +143,20 @@ class ModelCard(_Section):
     expected: ExpectedQuality = ExpectedQuality()
 
 
+class ModuleCard(_Section):
+    """The model card of a torch module: in its Python file, as `CARD`, or beside it, as TOML."""
+
+    name: str | None = Field(None, description="the name in tables; left out: the file's", min_length=1)
+    source: str = Field("", description="where the network comes from, for the reader")
+    licence: str = Field("", description="for the reader")
+    trained_on: str = Field("", description="the dataset that it was trained on")
+    input: Preprocessing
+    classes: Classes
+    outputs: ModuleOutputs = ModuleOutputs()
+    windows: WindowsSection | None = Field(None, description="sliding windows; left out: the whole image")
+    expected: ExpectedQuality = ExpectedQuality()
+
+
 class PartialCard(_Section):
     """The model card of a network that says itself what it is: it may be left out, and each of its fields with it."""
 
@@ -128,12 +167,8 @@ class PartialCard(_Section):
     expected: ExpectedQuality = ExpectedQuality()
 
 
-def classes_named(names: Sequence[str], where: Path) -> Classes:
-    """The class set with these names, in any order and spelling of case, '-' and '_'.
-
-    Raises:
-        ModelError: there is none; `where` is the file that has the names.
-    """
+def find_class_set(names: Sequence[str]) -> Classes | None:
+    """Return the class set with these names, in any order and spelling of case, '-' and '_'; None: there is none."""
 
     def plain(name: str) -> str:
         return " ".join(name.lower().replace("_", " ").replace("-", " ").split())
@@ -142,11 +177,23 @@ def classes_named(names: Sequence[str], where: Path) -> Classes:
         spelled = {plain(name): name for name in known.names}
         if {plain(name) for name in names} == set(spelled) and len(names) == len(known):
             return Classes(set=known.name, order=tuple(spelled[plain(name)] for name in names))
-    raise ModelError(
-        f"{where}: its {len(names)} classes ({', '.join(names[:3])}, ...) are of no known class set; "
-        f"known: {', '.join(CLASS_SETS)}",
-        "Where the names are others, say the set in a model card: [classes] set = ..., order = [...].",
-    )
+    return None
+
+
+def classes_named(names: Sequence[str], where: Path) -> Classes:
+    """Return the class set with these names, as `find_class_set` does.
+
+    Raises:
+        ModelError: there is none; `where` is the file that has the names.
+    """
+    found = find_class_set(names)
+    if found is None:
+        raise ModelError(
+            f"{where}: its {len(names)} classes ({', '.join(names[:3])}, ...) are of no known class set; "
+            f"known: {', '.join(CLASS_SETS)}",
+            "Where the names are others, say the set in a model card: [classes] set = ..., order = [...].",
+        )
+    return found
 
 
 Card = TypeVar("Card", bound=BaseModel)
@@ -177,11 +224,22 @@ def read_toml(path: Path, kind: type[Card], where_from: str, known: tuple[str, .
         ModelError: the file is missing, is no TOML, or a field is unknown, missing or of the wrong type.
     """
     try:
-        return kind.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ModelError(f"{path}: no such model card", where_from) from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ModelError(f"{path}: not a readable TOML file ({error})") from None
+    return check_card(content, kind, str(path), known)
+
+
+def check_card(content: object, kind: type[Card], where: str, known: tuple[str, ...] = ()) -> Card:
+    """Return the model card with this content.
+
+    Raises:
+        ModelError: A field is unknown, missing or of the wrong type; `where` is the file that has it.
+    """
+    try:
+        return kind.model_validate(content)
     except ValidationError as error:
         problems = "; ".join(explain(error, known))
-        raise ModelError(f"{path}: {problems}", "docs/models.md describes each field.") from None
+        raise ModelError(f"{where}: {problems}", "docs/models.md describes each field.") from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import onnx
@@ -15,16 +15,12 @@ from numpy.typing import NDArray
 from oodbench.contracts import Adapter, AdapterCard, Capabilities, Expected, Needs, Segmenter
 from oodbench.errors import ModelError
 from oodbench.files import digest_bytes, digest_file
+from oodbench.segmenters.batching_check import check_image, stack_images
+from oodbench.segmenters.class_map_check import find_kind_problem
 from oodbench.segmenters.model_card import ModelCard, read_card
 from oodbench.types import ClassMaps, RGBImage, SegmenterOutput
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
 PLUGINS = {"models": {"onnx": ("OnnxAdapter", "FILE.onnx with a model card FILE.toml beside it, or --model-card")}}
-
-# Of posteriors that were computed in half precision, too.
-_ROUNDING = 1e-3
 
 
 class OnnxAdapter(Adapter):
@@ -62,18 +58,13 @@ class OnnxSegmenter(Segmenter):
         self.digest = self._digest()
 
     def prepare(self, image: RGBImage) -> NDArray[np.float32]:
+        check_image(image, str(self._card_path))
         return self._card.input.apply(image)
 
     def forward(self, batch: Sequence[NDArray[np.float32]], needs: Needs) -> SegmenterOutput:
         import torch
 
-        shapes = {image.shape for image in batch}
-        if len(shapes) > 1:
-            raise ModelError(
-                f"{self._card_path}: images of {len(shapes)} sizes in one batch, and input.size is not set",
-                "Set input.size, or use a batch of one.",
-            )
-        images = np.stack(batch)  # [N, 3, h, w]
+        images = stack_images(batch, str(self._card_path))  # [N, 3, h, w]
         names = {role: self._card.outputs.features[role] for role in needs.features}
         if (needs.class_maps or needs.logits) and self._card.outputs.class_maps is not None:
             names[""] = self._card.outputs.class_maps
@@ -86,28 +77,19 @@ class OnnxSegmenter(Segmenter):
         outputs = {role: torch.from_numpy(array) for role, array in zip(names, arrays, strict=True)}
         values = outputs.pop("", None)
         if values is None:
-            return SegmenterOutput(None, outputs)
+            return SegmenterOutput(None, outputs).select(needs)
         if values.shape[1] != len(self.classes):
             raise self._wrong_classes(int(values.shape[1]))
         if self._order is not None:
             values = values[:, list(self._order)]
-        self._check_kind(values)
-        return SegmenterOutput(ClassMaps(values, self._card.outputs.class_maps_are), outputs)
-
-    def _check_kind(self, values: Tensor) -> None:
-        """Logits may have any value; what the card calls posteriors or sums may not."""
-        kind = self._card.outputs.class_maps_are
-        wrong = ""
-        if kind != "logits" and float(values.min()) < -_ROUNDING:
-            wrong = f"a value of {float(values.min()):.4g}; expected none below 0"
-        elif kind == "posteriors" and float((values.sum(dim=1) - 1).abs().max()) > _ROUNDING:
-            total = values.sum(dim=1)
-            wrong = f"totals over the classes from {float(total.min()):.4g} to {float(total.max()):.4g}; expected 1"
+        maps = ClassMaps(values, self._card.outputs.class_maps_are)
+        wrong = find_kind_problem(maps)
         if wrong:
             raise ModelError(
-                f"{self._card_path}: outputs.class_maps_are is {kind}, and {self._path.name} gives {wrong}",
+                f"{self._card_path}: outputs.class_maps_are is {maps.kind}, and {self._path.name} gives {wrong}",
                 "Say what its class maps are: logits, posteriors or sums.",
             )
+        return SegmenterOutput(maps, outputs).select(needs)
 
     def describe(self) -> Mapping[str, Any]:
         return {

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from oodbench.contracts import Fit, Method, Needs, Scoring
+from oodbench.contracts import Fit, Method, Scoring
 from oodbench.stages.apply_methods import score_output
-from oodbench.types import CITYSCAPES_19, VOID, ClassMaps, SegmenterOutput, SemanticLabels
+from oodbench.types import CITYSCAPES_19, VOID, ClassMaps, MaskOutput, SegmenterOutput, SemanticLabels
 
 SIZE = (48, 96)
 """Of the labels."""
@@ -29,6 +29,7 @@ def fake_network(
     classes: int = 6,
     roles: Iterable[str] = ("penultimate",),
     extras: Iterable[str] = (),
+    masks: bool = False,
 ) -> tuple[SegmenterOutput, SemanticLabels]:
     """One frame: blocks of classes, features around a direction of each class, and logits that are sure.
 
@@ -40,6 +41,7 @@ def fake_network(
         classes: how many of the 19 classes occur.
         roles: of the features; each has the same.
         extras: names; each is the log-density of the features under each class.
+        masks: Whether it is a mask classifier too, with one query per class. No query claims a planted anomaly.
 
     Returns:
         Logits float32 [1, 19, 24, 48] with features float32 [1, 8, 24, 48], and labels of 48 x 96 pixels.
@@ -61,17 +63,21 @@ def fake_network(
         maps,
         {role: torch.from_numpy(embedding.copy()) for role in roles},
         {name: torch.from_numpy(density.astype(np.float32)) for name in extras},
+        masks=_query_each_class(grid, directions, planted) if masks else None,
     )
     return output, SemanticLabels(labels, CITYSCAPES_19)
 
 
-def restrict_output(output: SegmenterOutput, needs: Needs) -> SegmenterOutput:
-    """What a network gives to a method with these needs, and nothing else."""
-    return SegmenterOutput(
-        output.class_maps if needs.class_maps or needs.logits else None,
-        {role: output.features[role] for role in needs.features},
-        {name: output.extras[name] for name in needs.extras},
-    )
+def _query_each_class(grid: NDArray[np.uint8], directions: NDArray[np.float64], planted: bool) -> MaskOutput:
+    """Return one query per class: sure of its class, its mask where the class is. Queries are the directions."""
+    count = len(directions)
+    class_logits = np.zeros((1, count, count + 1), np.float32)
+    class_logits[0, range(count), range(count)] = 9.0
+    mask_logits = np.where(grid == np.arange(count)[:, None, None], 6.0, -6.0).astype(np.float32)[None]
+    if planted:
+        mask_logits[:, :, *PATCH] = -6.0
+    queries = torch.from_numpy(directions[None].astype(np.float32))
+    return MaskOutput(torch.from_numpy(class_logits), torch.from_numpy(mask_logits), queries)
 
 
 def stack_outputs(*outputs: SegmenterOutput) -> SegmenterOutput:
@@ -80,7 +86,19 @@ def stack_outputs(*outputs: SegmenterOutput) -> SegmenterOutput:
     features = {role: torch.cat([output.features[role] for output in outputs]) for role in outputs[0].features}
     extras = {name: torch.cat([output.extras[name] for output in outputs]) for name in outputs[0].extras}
     together = ClassMaps(torch.cat([part.values for part in maps]), maps[0].kind) if maps else None
-    return SegmenterOutput(together, features, extras)
+    return SegmenterOutput(together, features, extras, masks=_stack_masks([output.masks for output in outputs]))
+
+
+def _stack_masks(parts: Sequence[MaskOutput | None]) -> MaskOutput | None:
+    masks = [part for part in parts if part is not None]
+    if not masks:
+        return None
+    queries = [part.queries for part in masks if part.queries is not None]
+    return MaskOutput(
+        torch.cat([part.class_logits for part in masks]),
+        torch.cat([part.mask_logits for part in masks]),
+        torch.cat(queries) if queries else None,
+    )
 
 
 def learn(method: Method, seed: int = 0, classes: int = 6) -> Fit:
@@ -88,9 +106,11 @@ def learn(method: Method, seed: int = 0, classes: int = 6) -> Fit:
     needs = method.needs()
     frames = []
     for index in range(3):
-        output, labels = fake_network(index, classes=classes, roles=needs.features, extras=needs.extras)
+        output, labels = fake_network(
+            index, classes=classes, roles=needs.features, extras=needs.extras, masks=needs.masks
+        )
         labels.values[-8:] = VOID
-        frames.append((restrict_output(output, needs), labels))
+        frames.append((output.select(needs), labels))
     method.begin_fit(CITYSCAPES_19, seed)
     again = True
     while again:
@@ -111,7 +131,9 @@ def scores(
     method: Method, output: SegmenterOutput, upsample: Literal["logits", "score"] = "logits"
 ) -> NDArray[np.float32]:
     """float32 [N, 48, 96], as a run scores N frames."""
-    parts: Mapping[str, torch.Tensor] = {**output.features, **output.extras}
-    count = len(next(iter(parts.values())) if output.class_maps is None else output.class_maps.values)
+    parts = [*output.features.values(), *output.extras.values()]
+    parts += [] if output.class_maps is None else [output.class_maps.values]
+    parts += [] if output.masks is None else [output.masks.mask_logits]
+    count = len(parts[0])
     frames, _ = score_output(output, [SIZE] * count, {"it": method}, Scoring(upsample))
     return np.stack([frame.scores["it"] for frame in frames])

@@ -17,7 +17,6 @@ from oodbench.testing.fake_network import (
     fake_network,
     learn,
     ready,
-    restrict_output,
     scores,
     stack_outputs,
 )
@@ -60,7 +59,8 @@ class MethodContract(PluginContract):
     def frame(self, seed: int, planted: bool = False) -> SegmenterOutput:
         """One frame of the small world: of the network's output what the method says it reads, and no more."""
         needs = self.method().needs()
-        return restrict_output(fake_network(seed, planted, roles=needs.features, extras=needs.extras)[0], needs)
+        output, _ = fake_network(seed, planted, roles=needs.features, extras=needs.extras, masks=needs.masks)
+        return output.select(needs)
 
     def test_its_card_and_parameters_are_described(self) -> None:
         """`oodbench info method NAME` has something to show."""
@@ -72,14 +72,14 @@ class MethodContract(PluginContract):
             )
 
     def test_it_says_what_it_reads(self) -> None:
-        """`needs()` names class maps, features or extras; a pixel method's are class maps."""
+        """`needs()` names class maps, features, extras or masks; a pixel method's are class maps."""
         method = self.method()
         needs = method.needs()
         maps = needs.class_maps or needs.logits
         if isinstance(method, PixelMethod):
             assert maps, f"{self.name}: a PixelMethod scores class maps, and its needs() asks for none"
-        assert maps or needs.features or needs.extras, (
-            f"{self.name}: needs() asks for neither class maps nor features nor extras"
+        assert maps or needs.features or needs.extras or needs.masks, (
+            f"{self.name}: needs() asks for neither class maps nor features nor extras nor masks"
         )
 
     def test_scores_are_float32_finite_and_of_the_label_s_size(self) -> None:
@@ -193,6 +193,9 @@ class MethodContract(PluginContract):
 
 def _tensors(output: SegmenterOutput) -> list[torch.Tensor]:
     maps = [] if output.class_maps is None else [output.class_maps.values]
+    if output.masks is not None:
+        maps += [output.masks.class_logits, output.masks.mask_logits]
+        maps += [] if output.masks.queries is None else [output.masks.queries]
     return [*maps, *output.features.values(), *output.extras.values()]
 
 

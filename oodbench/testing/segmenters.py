@@ -75,7 +75,7 @@ class AdapterContract(PluginContract):
         assert network.digest == self.network(tmp_path).digest, f"{self.name}: opened twice, another digest"
 
     def test_it_gives_what_it_says_it_can(self, tmp_path: Path) -> None:
-        """Class maps N x C of its kind and features by role: float32, finite, whether asked for together or alone.
+        """Class maps N x C of its kind, features by role and masks: float32, finite, asked for together or alone.
 
         The classifier, where it has one, makes the class maps of the features.
         """
@@ -91,6 +91,7 @@ class AdapterContract(PluginContract):
             for name in needs.extras:
                 assert name in output.extras, f"{self.name}: no extra '{name}', which its capabilities name"
                 self._check_maps(output.extras[name], f"extra '{name}'", len(batch))
+            self._check_masks(network, output, needs, len(batch))
 
     def test_a_batch_gives_what_single_images_give(self, tmp_path: Path) -> None:
         """Prepared in worker threads, as a run does."""
@@ -143,14 +144,47 @@ class AdapterContract(PluginContract):
             least = float(maps.values.min())
             assert least >= 0, f"{self.name}: sums from {least:.3g} on; expected none below 0"
 
+    def _check_masks(self, network: Segmenter, output: SegmenterOutput, needs: Needs, count: int) -> None:
+        if not needs.masks:
+            return
+        outputs = [output] if output.windows is None else [part.output for part in output.windows.parts]
+        assert output.windows is None or output.masks is None, (
+            f"{self.name}: masks of windows are in the windows, and the whole has none"
+        )
+        for part in outputs:
+            masks = part.masks
+            assert masks is not None, f"{self.name}: no masks, and its capabilities say that there are"
+            shape = tuple(masks.class_logits.shape)
+            queries = masks.mask_logits.shape[1]
+            expected = (count, queries, len(network.classes) + 1)
+            assert shape == expected, (
+                f"{self.name}: class logits of queries have the shape {shape}; expected {expected}: a mask for each "
+                "query, and for each query the classes and no-object"
+            )
+            self._check_maps(masks.mask_logits, "mask logits", count)
+            for what, values in (("class logits", masks.class_logits), ("queries", masks.queries)):
+                if values is not None:
+                    assert values.dtype == torch.float32, f"{self.name}: {what} are {values.dtype}; expected float32"
+                    assert bool(torch.isfinite(values).all()), f"{self.name}: {what} are NaN or infinite"
+            if masks.queries is not None:
+                assert masks.queries.shape[:2] == (count, queries), (
+                    f"{self.name}: query embeddings have the shape {tuple(masks.queries.shape)}; expected "
+                    f"({count}, {queries}, D)"
+                )
+
     def _check_classifier(self, network: Segmenter, output: SegmenterOutput) -> None:
         layer, maps = network.classifier(), output.class_maps
         if layer is None or maps is None or "penultimate" not in output.features:
             return
         features = output.features["penultimate"]
+        assert layer.weight.shape == (len(network.classes), features.shape[1]), (
+            f"{self.name}: its classifier has the weight {tuple(layer.weight.shape)} for {features.shape[1]} features; "
+            f"expected ({len(network.classes)}, {features.shape[1]})"
+        )
         if features.shape[2:] != maps.values.shape[2:]:
             return  # the network brings its maps to another size
         made = torch.einsum("cd,ndhw->nchw", layer.weight, features) + layer.bias[:, None, None]
+        made = made.softmax(dim=1) if maps.kind == "posteriors" else made
         difference = float((made - maps.values).abs().max())
         assert difference <= self.tolerance * max(1.0, float(maps.values.abs().max())), (
             f"{self.name}: its classifier makes other class maps of the features 'penultimate', by {difference:.3g}"
@@ -179,6 +213,7 @@ def _all(network: Segmenter) -> Needs:
         logits=can.logits,
         features=can.features,
         extras=can.extras,
+        masks=can.masks,
     )
 
 
@@ -187,6 +222,7 @@ def _each(network: Segmenter) -> Sequence[Needs]:
     everything = _all(network)
     alone = [Needs(features=(role,)) for role in everything.features]
     alone += [Needs(extras=(name,)) for name in everything.extras]
+    alone += [Needs(masks=True)] if everything.masks else []
     if everything.class_maps:
         alone.append(Needs(class_maps=True, logits=everything.logits))
     return [everything, *alone]
@@ -195,4 +231,5 @@ def _each(network: Segmenter) -> Sequence[Needs]:
 def _tensors(output: SegmenterOutput, needs: Needs) -> list[torch.Tensor]:
     maps = [output.class_maps.values] if output.class_maps is not None and needs.class_maps else []
     features = [output.features[role] for role in needs.features]
-    return [*maps, *features, *(output.extras[name] for name in needs.extras)]
+    masks = [output.masks.class_logits, output.masks.mask_logits] if needs.masks and output.masks else []
+    return [*maps, *features, *(output.extras[name] for name in needs.extras), *masks]

@@ -11,7 +11,7 @@ import torch
 
 from oodbench.contracts import Roots
 from oodbench.environment import peak_memory
-from oodbench.segmenters.bundled import choose_device
+from oodbench.segmenters.device import choose_device
 from oodbench.segmenters.mmsegmentation.custom_head import find_modules_with_head
 from oodbench.training.data import find_data_or_empty
 from oodbench.training.job import TrainingJob

@@ -11,7 +11,7 @@ from oodbench.contracts import Roots
 from oodbench.errors import OodbenchError, RunFolderError, UsageError
 from oodbench.progress import Progress
 from oodbench.registry import Registry
-from oodbench.segmenters.bundled import choose_device
+from oodbench.segmenters.device import choose_device
 from oodbench.segmenters.mmsegmentation.shims import quiet
 from oodbench.storage.local import LocalStore
 from oodbench.training.architectures.recipe import ArchitectureRecipe

@@ -3,6 +3,7 @@
 They are imported together with the files next to them, and identified by all of that code.
 """
 
+from oodbench.user_code.code_identity import code_identity
 from oodbench.user_code.importing import ImportedFile, import_python_file
 from oodbench.user_code.missing import explain_missing_modules
 from oodbench.user_code.sources import digest_module, is_installed
@@ -10,6 +11,7 @@ from oodbench.user_code.usage import collect_used_code, record_used_code
 
 __all__ = [
     "ImportedFile",
+    "code_identity",
     "collect_used_code",
     "digest_module",
     "explain_missing_modules",

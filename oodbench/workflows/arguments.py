@@ -18,9 +18,7 @@ OneOrMore: TypeAlias = Sequence[str | Path] | str | Path
 
 ModelsArgument: TypeAlias = Sequence[str | Path | Segmenter] | str | Path | Segmenter
 MethodsArgument: TypeAlias = Sequence[str | Method] | str | Method
-BenchmarksArgument: TypeAlias = (
-    Sequence[str | LoadedBenchmark | Benchmark] | str | LoadedBenchmark | Benchmark
-)
+BenchmarksArgument: TypeAlias = Sequence[str | LoadedBenchmark | Benchmark] | str | LoadedBenchmark | Benchmark
 
 
 @dataclass(frozen=True)

@@ -30,8 +30,8 @@ from oodbench.storage.keys import IMAGE_SHARES, Kind, calibration_key, image_hea
 from oodbench.storage.local import LocalStore
 from oodbench.types import RGBImage, ScoreMap
 from oodbench.visualization.photograph import DPI, PhotographThreshold, draw_photograph
-from oodbench.workflows.export import export
 from oodbench.workflows.arguments import OneOrMore, as_tuple
+from oodbench.workflows.export import export
 from oodbench.workflows.run import open_run_folder
 
 DEFAULT_METHOD = "gmmseg"

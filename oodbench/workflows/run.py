@@ -34,6 +34,7 @@ from oodbench.workflows.arguments import (
     split_arguments,
 )
 
+
 def run(
     *,
     models: ModelsArgument = (),

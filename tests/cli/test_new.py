@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from oodbench.cli.main import app
 from oodbench.errors import OodbenchError
+from oodbench.registry import Registry
 
 
 def new(*arguments: str) -> str:
@@ -31,6 +32,18 @@ def test_it_writes_two_files_and_says_what_is_next(tmp_path: Path, monkeypatch: 
     for text in (path.read_text() for path in tmp_path.iterdir()):
         assert "TwoWords" in text
         assert not any(word in text for word in ("my-method", "my_method", "MyMethod", "My method"))
+
+
+def test_a_model_is_a_file_with_a_function(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert new("model", "two-words").splitlines()[2:] == [
+        "test it:  python -m pytest test_two_words.py",
+        "run it:   oodbench run --model two_words.py:build --checkpoint FILE --data DIR",
+    ]
+    for text in (path.read_text() for path in tmp_path.iterdir()):
+        assert "TwoWords" in text
+        assert not any(word in text for word in ("my-model", "my_model", "MyModel", "My model"))
+    assert Registry().adapter("two_words.py:build").open("two_words.py:build", None, "cpu").name == "Two words"
 
 
 def test_into_another_folder(tmp_path: Path) -> None:

@@ -96,7 +96,14 @@ def test_logits_and_what_the_classifier_reads(tmp_path: Path, make: object) -> N
             assert torch.allclose(again, output.class_maps.values, atol=1e-5)
         theirs = own.eval()(pixel_values=torch.from_numpy(np.stack(batch))).logits
     assert torch.allclose(theirs.flip(1), output.class_maps.values, atol=1e-5)
+    # UperNet brings its maps to the input's size.
+    layer = network.classifier()
+    assert layer is not None
+    made = torch.einsum("cd,ndhw->nchw", layer.weight, output.features["penultimate"]) + layer.bias[:, None, None]
+    made = torch.nn.functional.interpolate(made, output.class_maps.values.shape[2:], mode="bilinear")
+    assert torch.allclose(made, output.class_maps.values, atol=1e-5)
     assert network.forward(batch, Needs(features=("penultimate",))).class_maps is None
+    assert network.capabilities.lacks(Needs(masks=True)) is not None
 
 
 def test_a_mask_classifier_gives_its_sums(tmp_path: Path) -> None:
@@ -117,6 +124,17 @@ def test_a_mask_classifier_gives_its_sums(tmp_path: Path) -> None:
     masks = raw.masks_queries_logits.sigmoid()[0]
     literal = sum(queries[q][:, None, None] * masks[q][None] for q in range(10))
     assert torch.allclose(literal, maps.flip(0), atol=1e-6)
+    found = network.forward([image], Needs(masks=True))
+    assert found.class_maps is None
+    assert found.masks is not None
+    assert found.masks.queries is not None
+    assert torch.allclose(found.masks.class_logits[..., :-1].flip(2), raw.class_queries_logits[..., :-1], atol=1e-5)
+    assert torch.allclose(found.masks.class_logits[..., -1], raw.class_queries_logits[..., -1], atol=1e-5), "no-object"
+    assert torch.allclose(found.masks.mask_logits, raw.masks_queries_logits, atol=1e-5)
+    with torch.inference_mode():
+        again = own.class_predictor(found.masks.queries)
+    assert torch.allclose(again, raw.class_queries_logits, atol=1e-5), "the queries are what the class layer reads"
+    assert network.classifier() is None
 
 
 def test_a_card_says_what_the_folder_does_not(tmp_path: Path) -> None:

@@ -184,7 +184,7 @@ def test_images_are_prepared_as_the_test_pipeline_does(tmp_path: Path) -> None:
         theirs = Compose([*steps, {"type": "PackSegInputs"}])({"img_path": str(file)})["inputs"]
     assert np.array_equal(network.prepare(photograph(3)).transpose(2, 0, 1), theirs.numpy())
     # ImageNet's mean and std, red first, in grey levels.
-    images, size = network._images([np.full((4, 8, 3), (10, 20, 30), np.uint8)])
+    images, size = network._load_batch(np.full((1, 4, 8, 3), (10, 20, 30), np.uint8))
     assert size == (4, 8)
     expected = [(30 - 123.675) / 58.395, (20 - 116.28) / 57.12, (10 - 103.53) / 57.375]
     assert images[0, :, 0, 0].tolist() == pytest.approx(expected, rel=1e-6)
@@ -226,6 +226,33 @@ def test_a_mask_classifier_gives_its_sums(tmp_path: Path) -> None:
     classes, masks = (part[-1][0] for part in seen[0])
     literal = sum(classes.softmax(-1)[q, :19, None, None] * masks[q].sigmoid()[None] for q in range(10))
     assert torch.allclose(maps, literal, atol=1e-6)
+    found = network.forward([image], Needs(masks=True))
+    assert found.class_maps is None
+    assert torch.equal(found.masks.class_logits[0], classes)
+    assert torch.equal(found.masks.mask_logits[0], masks)
+    with torch.inference_mode():
+        again = own.decode_head.cls_embed(found.masks.queries)[0]
+    assert torch.allclose(again, classes, atol=1e-5), "the queries are what the class layer reads"
+    assert output.masks is None
+
+
+def test_masks_of_windows_are_in_the_windows_and_padding_is_cut_off(tmp_path: Path) -> None:
+    config = write_network(tmp_path, "mask2former", "model['data_preprocessor'] = dict(test_cfg=dict(size_divisor=32))")
+    network = opened(f"{config}:window=48x64,stride=32x48")
+    image = network.prepare(photograph(1))
+    output = network.forward([image], Needs(masks=True))
+    assert output.masks is None
+    for part in output.windows.parts:
+        assert part.output.class_maps is None
+        assert part.output.masks.class_logits.shape == (1, 10, 20)
+        assert part.output.masks.mask_logits.shape == (1, 10, 12, 16)
+    pad = "model['data_preprocessor'] = dict(test_cfg=dict(size_divisor=96))"
+    (tmp_path / "padded").mkdir()
+    network = opened(write_network(tmp_path / "padded", "mask2former", pad))
+    output = network.forward([image], Needs(class_maps=True, masks=True))
+    assert output.windows is None
+    assert output.masks.mask_logits.shape == (1, 10, 16, 32), "96 x 192 pixels have 24 x 48 cells"
+    assert output.class_maps.values.shape == (1, 19, 16, 32)
 
 
 def test_padding_is_taken_back(tmp_path: Path) -> None:
@@ -233,7 +260,7 @@ def test_padding_is_taken_back(tmp_path: Path) -> None:
     config = write_network(tmp_path, "fcn", pad)
     network = opened(config)
     image = network.prepare(photograph(1))
-    images, size = network._images([image])
+    images, size = network._load_batch(image[None])
     assert (images.shape, size) == ((1, 3, 96, 144), (64, 128))
     output = network.forward([image], ALL)
     with torch.inference_mode():
@@ -277,6 +304,19 @@ def test_classes_in_another_order(tmp_path: Path) -> None:
     maps = [network.forward([image], ALL).class_maps.values for network in (plain, turned)]
     assert torch.equal(maps[0].flip(1), maps[1])
     assert torch.equal(plain.classifier().weight.flip(0), turned.classifier().weight)
+
+
+def test_the_softmax_head_of_the_registry_has_a_linear_classifier(tmp_path: Path) -> None:
+    more = (
+        "custom_imports = dict(imports=['oodbench.segmenters.mmsegmentation.decoders'])\n"
+        "model['decode_head'].update(type='OodbenchHead', decoder='FCNHead', head=dict(name='softmax'))\n"
+        "model['auxiliary_head'] = None"
+    )
+    network = opened(write_network(tmp_path, "fcn", more))
+    output = network.forward([network.prepare(photograph(1))], ALL)
+    layer = network.classifier()
+    made = torch.einsum("cd,ndhw->nchw", layer.weight, output.features["penultimate"]) + layer.bias[:, None, None]
+    assert torch.allclose(made, output.class_maps.values, atol=1e-5)
 
 
 def test_what_can_not_be_read_is_said(tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ import torch
 from oodbench.contracts import Needs
 from oodbench.errors import MissingExtraError, ModelError, OodbenchError, UnknownNameError, UsageError
 from oodbench.registry import Registry
+from oodbench.segmenters.checkpoint import convert, read_weights
 from oodbench.segmenters.mmsegmentation import MMSegmentationAdapter
-from oodbench.segmenters.mmsegmentation.checkpoint import convert, read_weights
 from oodbench.segmenters.mmsegmentation.source import Inference, Source, is_config
 from tests.helpers.files import photograph
 from tests.helpers.mmseg_networks import built, save_checkpoint, write_config, write_network
@@ -152,7 +152,7 @@ def test_where_the_weights_are(tmp_path: Path) -> None:
     config = write_config(tmp_path, "fcn")
     with pytest.raises(ModelError, match=r"no weights; expected --checkpoint FILE, or fcn\.safetensors beside it"):
         MMSegmentationAdapter().open(str(config), None, "cpu")
-    with pytest.raises(ModelError, match=r"--checkpoint x\.pth: --model streets-gmmseg has its weights in itself"):
+    with pytest.raises(ModelError, match=r"--checkpoint x\.pth: --model streets-gmmseg contains its weights"):
         Registry().adapter("streets-gmmseg").open_checkpoint("streets-gmmseg", Path("x.pth"), None, "cpu")
 
 

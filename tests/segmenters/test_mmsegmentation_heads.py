@@ -10,6 +10,7 @@ import torch
 from mmengine.registry import DefaultScope
 from torch import nn
 
+from oodbench.contracts import Needs
 from oodbench.errors import UnknownNameError, UsageError
 from oodbench.segmenters.mmsegmentation.decoders import decoder_with_head
 from oodbench.segmenters.mmsegmentation.output_readers import reader_of
@@ -78,7 +79,7 @@ def test_em_moves_the_mixture_and_the_maps_are_the_head_s(stepped: tuple[Any, di
     with torch.no_grad():
         maps = network.eval()(images, mode="tensor")
         whole = network(images, mode="predict")
-        read = reader_of(network, Path("config.py")).read(images, ("component_log_density",)).extras
+        read = reader_of(network, Path("config.py")).read(images, Needs(extras=("component_log_density",))).extras
     handle.remove()
     assert maps.shape[:2] == (2, CLASSES)
     assert torch.equal(maps, seen[0].class_maps)

@@ -16,7 +16,7 @@ from mmengine.runner import Runner
 from torch.utils.data import Dataset
 
 from oodbench.errors import UsageError
-from oodbench.segmenters.mmsegmentation.checkpoint import convert
+from oodbench.segmenters.checkpoint import convert
 from tests.helpers.architectures import batch
 
 pytestmark = [

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 from oodbench.contracts import Roots
-from oodbench.segmenters.bundled import choose_device
+from oodbench.segmenters.device import choose_device
 from oodbench.segmenters.mmsegmentation.custom_head import ModuleWithHead
 from oodbench.training.architectures.recipe import ArchitectureRecipe
 from oodbench.training.catalogue import load_recipe

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oodbench.errors import ModelError
-from oodbench.segmenters.mmsegmentation.checkpoint import Weights
+from oodbench.segmenters.checkpoint import Weights
 from oodbench.segmenters.mmsegmentation.shims import import_mmseg, quiet
 from oodbench.segmenters.mmsegmentation.source import Inference
-from oodbench.segmenters.mmsegmentation.windows import Windowing
 from oodbench.segmenters.model_card import Classes, classes_named
+from oodbench.segmenters.windows import Windowing
 from oodbench.types import RGBImage
 
 # Steps of a test pipeline that do nothing to an image that is read already, and those that bring it to another size.
@@ -37,7 +37,10 @@ class NetworkConfig:
         self.path = path
         self.scope = str(config.get("default_scope") or "mmseg")
         if "model" not in config:
-            raise ModelError(f"{path}: no 'model' in it; expected a config of MMSegmentation that describes a network")
+            raise ModelError(
+                f"{path}: no 'model' in it; expected a config of MMSegmentation that describes a network",
+                f"For a function in it that returns a torch module: --model {path}:FUNCTION",
+            )
         self.model: dict[str, Any] = _settled(config["model"])
         dataset = _dataset(config)
         self.dataset = str(dataset.get("type") or config.get("dataset_type") or "")

@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from oodbench.contracts import Head, HeadOutput, LinearClassifier
+from oodbench.contracts import Head, HeadOutput, Needs
 from oodbench.errors import ModelError
 from oodbench.segmenters.activation_hook import capture_activations
 from oodbench.segmenters.masks import SUMS, semantic_maps
-from oodbench.types import MapKind
+from oodbench.segmenters.softmax_head import SoftmaxModule
+from oodbench.segmenters.torch_base import ModuleOutput
+from oodbench.types import MapKind, MaskOutput
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-
-@dataclass(frozen=True)
-class Maps:
-    """Of one forward pass, on the network's grids: float32 [N, ?, h, w] each."""
-
-    class_maps: Tensor
-    features: Mapping[str, Tensor]
-    extras: Mapping[str, Tensor]
+    from torch import Tensor, nn
 
 
 class Reader:
@@ -60,20 +54,25 @@ class Reader:
         """The decode head that classifies."""
         return self._heads[-1]
 
-    def read(self, images: Tensor, extras: Sequence[str] | None = None) -> Maps:
-        """Of float32 [N, 3, h, w], prepared: all maps, and the extras of these names; None: all."""
+    def read(self, images: Tensor, needs: Needs | None = None) -> ModuleOutput:
+        """Run the network on prepared images, float32 [N, 3, h, w].
+
+        Returns:
+            All class maps and features, and the extras and masks that `needs` names; None: all of these too.
+        """
         pyramid = self._network.extract_feat(images)
-        maps = self._decode(pyramid, images, self.extras if extras is None else extras)
+        extras, masks = (self.extras, True) if needs is None else (needs.extras, needs.masks)
+        output = self._decode(pyramid, images, extras, masks)
         # Some backbones give more than feature maps: those stay out.
         stages = [stage for stage in pyramid if isinstance(stage, torch.Tensor) and stage.ndim == 4]
         features = {f"stages[{index}]": stage for index, stage in enumerate(stages)}
-        return Maps(maps.class_maps, {**maps.features, **features}, maps.extras)
+        return replace(output, features={**output.features, **features})
 
-    def classifier(self) -> LinearClassifier | None:
-        """The last layer, where it is a 1x1 convolution of the features."""
+    def classifier_layer(self) -> nn.Module | None:
+        """Return the layer that computes the class maps from the features `penultimate`, if there is one."""
         return None
 
-    def _decode(self, pyramid: Sequence[Tensor], images: Tensor, extras: Sequence[str]) -> Maps:
+    def _decode(self, pyramid: Sequence[Tensor], images: Tensor, extras: Sequence[str], masks: bool) -> ModuleOutput:
         raise NotImplementedError
 
     def _forward(self, pyramid: Sequence[Tensor]) -> Any:
@@ -89,8 +88,8 @@ class MapsReader(Reader):
 
     role = ""
 
-    def _decode(self, pyramid: Sequence[Tensor], images: Tensor, extras: Sequence[str]) -> Maps:
-        return Maps(self._one_a_class(self._forward(pyramid)), {}, {})
+    def _decode(self, pyramid: Sequence[Tensor], images: Tensor, extras: Sequence[str], masks: bool) -> ModuleOutput:
+        return ModuleOutput(self._one_a_class(self._forward(pyramid)))
 
     def _one_a_class(self, maps: Any) -> Tensor:
         if not isinstance(maps, torch.Tensor) or maps.ndim != 4:
@@ -103,7 +102,7 @@ class PixelReader(MapsReader):
 
     role = "penultimate"
 
-    def _decode(self, pyramid: Sequence[Tensor], images: Tensor, extras: Sequence[str]) -> Maps:
+    def _decode(self, pyramid: Sequence[Tensor], images: Tensor, extras: Sequence[str], masks: bool) -> ModuleOutput:
         with capture_activations(self.head.conv_seg) as passes:
             maps = self._forward(pyramid)
         features, classified = passes[-1] if passes else (None, None)
@@ -113,15 +112,11 @@ class PixelReader(MapsReader):
         # Some heads have the layer and don't use it, or go on with what it gave.
         if maps is not classified:
             self.role = ""
-        return Maps(maps, {self.role: features} if self.role and features is not None else {}, {})
+        return ModuleOutput(maps, {self.role: features} if self.role and features is not None else {})
 
-    def classifier(self) -> LinearClassifier | None:
-        layer = self.head.conv_seg
-        if not self.role or layer.kernel_size != (1, 1) or layer.groups != 1:
-            return None
-        weight = layer.weight.detach().flatten(1).float()
-        bias = weight.new_zeros(len(weight)) if layer.bias is None else layer.bias.detach().float()
-        return LinearClassifier(weight, bias)
+    def classifier_layer(self) -> nn.Module | None:
+        layer: nn.Module = self.head.conv_seg
+        return layer if self.role else None
 
 
 class RegistryHeadReader(Reader):
@@ -133,11 +128,16 @@ class RegistryHeadReader(Reader):
         self.extras = made_by.extras()
         self.maps = f"logits of the head '{made_by.card.name}'"
 
-    def _decode(self, pyramid: Sequence[Tensor], images: Tensor, extras: Sequence[str]) -> Maps:
+    def _decode(self, pyramid: Sequence[Tensor], images: Tensor, extras: Sequence[str], masks: bool) -> ModuleOutput:
         with capture_activations(self.head.head) as passes:
             self._forward(pyramid)
         output: HeadOutput = passes[-1][1]
-        return Maps(output.class_maps, {self.role: output.features}, {name: output.extras[name] for name in extras})
+        named = {name: output.extras[name] for name in extras}
+        return ModuleOutput(output.class_maps, {self.role: output.features}, named)
+
+    def classifier_layer(self) -> nn.Module | None:
+        module = self.head.head
+        return module.classifier if isinstance(module, SoftmaxModule) else None
 
 
 class MaskReader(Reader):
@@ -155,21 +155,24 @@ class MaskReader(Reader):
 
             self.extras = tuple(name for name in made_by.extras() if name in AT_PIXELS)
 
-    def _decode(self, pyramid: Sequence[Tensor], images: Tensor, extras: Sequence[str]) -> Maps:
+    def _decode(self, pyramid: Sequence[Tensor], images: Tensor, extras: Sequence[str], masks: bool) -> ModuleOutput:
         from mmseg.structures import SegDataSample
 
         size = tuple(images.shape[-2:])
         about = {"img_shape": size, "pad_shape": size, "batch_input_shape": size, "ori_shape": size}
         samples = [SegDataSample(metainfo=dict(about)) for _ in images]
-        with capture_activations(self.head.pixel_decoder) as pixels:
-            if not extras:
-                classes, masks = self.head(pyramid, samples)
-                found = {}
-            else:
-                with capture_activations(self.head.head) as queries:
-                    classes, masks = self.head(pyramid, samples)
-                found = self._at_pixels(queries[-1][1], masks[-1], extras)
-        return Maps(semantic_maps(classes[-1], masks[-1]), {self.role: pixels[-1][1][0]}, found)
+        with ExitStack() as stack:
+            pixels = stack.enter_context(capture_activations(self.head.pixel_decoder))
+            # `head` is a head of the registry on the queries; `cls_embed` classifies them after each decoder layer.
+            queries = stack.enter_context(capture_activations(self.head.head)) if extras else []
+            classified = stack.enter_context(capture_activations(self.head.cls_embed)) if masks else []
+            class_logits, mask_logits = self.head(pyramid, samples)
+        return ModuleOutput(
+            semantic_maps(class_logits[-1], mask_logits[-1]),
+            {self.role: pixels[-1][1][0]},
+            self._at_pixels(queries[-1][1], mask_logits[-1], extras) if extras else {},
+            MaskOutput(class_logits[-1], mask_logits[-1], _last_layer(classified[-1][0])) if masks else None,
+        )
 
     @staticmethod
     def _at_pixels(queries: HeadOutput, masks: Tensor, extras: Sequence[str]) -> dict[str, Tensor]:
@@ -177,6 +180,11 @@ class MaskReader(Reader):
 
         # A query is a pixel of a column.
         return {name: AT_PIXELS[name](queries.extras[name][..., 0], masks) for name in extras}
+
+
+def _last_layer(queries: Tensor) -> Tensor:
+    """Return the queries [N, Q, D] after the last decoder layer; MaskFormer classifies those of all layers at once."""
+    return queries if queries.ndim == 3 else queries[-1]
 
 
 def reader_of(network: Any, config: Path) -> Reader:

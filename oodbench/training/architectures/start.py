@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from oodbench.errors import ModelError
-from oodbench.segmenters.mmsegmentation.checkpoint import read_weights
+from oodbench.segmenters.checkpoint import read_weights
 
 # MMSegmentation's Swin normalises the maps of each stage. Backbones that were trained for classification have no such
 # norms.

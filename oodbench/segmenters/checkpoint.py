@@ -1,4 +1,4 @@
-"""Checkpoints of MMSegmentation: weights alone are read; a file that is more than weights is converted once.
+"""Checkpoints of torch modules: weights alone are read; a file that is more than weights is converted once.
 
 A .pth file is a pickle, which may hold any program. It is read by torch's reader for weights, which refuses all but
 tensors and plain values. What MMEngine's runner saves has objects of its own beside the weights (its log), and is
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 # Of the names that are shown where weights don't fit.
 _SHOWN = 3
-# Branches that are of use in training alone; the network is built without them.
-_TRAINING_ONLY = ("auxiliary_head.",)
 
 
 @dataclass(frozen=True)
@@ -83,20 +81,30 @@ def convert(path: Path, out: Path, trust: bool) -> Weights:
     return weights
 
 
-def load_into(network: nn.Module, weights: Weights, path: Path, config: Path, not_shipped: Iterable[str] = ()) -> None:
-    """Put the weights into the network; all that it has, and nothing else.
+def load_into(
+    network: nn.Module,
+    weights: Weights,
+    path: Path,
+    of: str,
+    remedy: str,
+    not_shipped: Iterable[str] = (),
+    left_out: Iterable[str] = (),
+) -> None:
+    """Load weights into a network: all that it has, and nothing else.
 
     Args:
-        network: built by the config.
-        weights: of the file at `path`.
-        path: for the error.
-        config: for the error.
-        not_shipped: beginnings of the names that a checkpoint need not have.
+        network: The network that was built.
+        weights: The weights in the file at `path`.
+        path: The checkpoint, for the error.
+        of: The name of the config or function that built the network, for the error.
+        remedy: The change that fixes weights that don't fit, for the error.
+        not_shipped: Prefixes of names that a checkpoint need not have.
+        left_out: Prefixes of names in a checkpoint that the network is built without.
 
     Raises:
-        ModelError: weights are missing, left over, of another shape, NaN or infinite.
+        ModelError: Weights are missing, left over, of another shape, NaN or infinite.
     """
-    state = {name: value for name, value in weights.state.items() if not name.startswith(_TRAINING_ONLY)}
+    state = {name: value for name, value in weights.state.items() if not name.startswith(tuple(left_out))}
     own = network.state_dict()
     shapes = [
         f"{name} {list(value.shape)} there, {list(own[name].shape)} expected"
@@ -115,9 +123,8 @@ def load_into(network: nn.Module, weights: Weights, path: Path, config: Path, no
     if any(problems.values()):
         said = "; ".join(f"{len(names)} {what}: {_some(names)}" for what, names in problems.items() if names)
         raise ModelError(
-            f"{path}: not the weights of {config.name} ({len(fitting) - len(found.unexpected_keys)} of {len(own)} fit; "
-            f"{said})",
-            "Give --model the config that they were trained with: their authors name both together.",
+            f"{path}: not the weights of {of} ({len(fitting) - len(found.unexpected_keys)} of {len(own)} fit; {said})",
+            remedy,
         )
     broken = [name for name, value in state.items() if value.is_floating_point() and not value.isfinite().all()]
     if broken:

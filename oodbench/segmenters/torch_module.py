@@ -1,0 +1,231 @@
+"""Any torch module as a segmenter."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from oodbench.contracts import Capabilities, Expected, Needs
+from oodbench.errors import ModelError, UnknownNameError
+from oodbench.files import digest_bytes
+from oodbench.segmenters.activation_hook import copy_activations
+from oodbench.segmenters.class_map_check import find_kind_problem
+from oodbench.segmenters.device import Device, choose_device
+from oodbench.segmenters.linear_layer import read_linear
+from oodbench.segmenters.model_card import Preprocessing
+from oodbench.segmenters.module_digest import identify_module
+from oodbench.segmenters.module_output import OutputKey, find_class_maps, read_feature
+from oodbench.segmenters.torch_base import ModuleOutput, TorchBase
+from oodbench.segmenters.torch_options import resolve_classes, resolve_input, resolve_windows
+from oodbench.types import ClassSet, MapKind, RGBImage, SegmenterOutput, Size
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_INPUT_OF = "input of "
+
+
+class TorchSegmenter(TorchBase):
+    """A segmenter around any `torch.nn.Module`.
+
+    The module is moved to the device and set to evaluation mode, and stays so. It is called with images
+    float32 [N, 3, h, w] in inference mode. Its weights must not change afterwards: the digest, under which results are
+    stored, is computed once.
+
+    The digest covers the parameters and buffers, the plain attributes of all submodules, the options below, and the
+    code of the module's classes (`oodbench.user_code.code_identity`). If the code can't be read, as for a class that
+    was defined in a notebook, `reusable` is False and the digest differs in every process, unless `version` is given.
+
+    Args:
+        module: The network, its weights loaded.
+        classes: The class set: its name, a `ClassSet`, or the names of the classes in the order of the module's
+            channels. Names that are those of a known class set are brought into its order.
+        normalize: How images are prepared: `imagenet` (RGB, divided by 255, mean and std of ImageNet), `divide-255`,
+            `none` (RGB in 0..255), or a `Preprocessing` with channel order, divisor, mean and std.
+        name: The name in tables; by default the class of the module.
+        version: A text that takes the place of the code in the digest. Change it whenever the code changes.
+        size: The input size (height, width) to which images are resized (bilinear, without antialiasing, as OpenCV
+            does); by default their own size.
+        output: Where the class maps float [N, C, h, w] are in what the module returns: a key or attribute, an index, or
+            a function from what it returns to the tensor. None: the module returns the tensor itself, or it is the only
+            one under "out" or "logits".
+        kind: What the class maps are: `logits`, `posteriors`, or `sums` (unnormalised class scores).
+        features: The layer of each role, as `{"penultimate": "decoder.conv"}`: the features are the layer's output, or
+            its input for `"input of decoder.conv"`. Only the last call of a layer counts.
+        classifier: The name of the last layer, if it is linear in each pixel's features: a 1x1 `Conv2d`, or a `Linear`.
+            Its input is then the role `penultimate`, unless `features` names a layer for it.
+        class_order: The names of the classes in the order of the module's channels, if that is not the class set's.
+        windows: Sliding windows (size, stride), each (height, width) in pixels of the prepared image. Class maps are
+            averaged on the image's pixels, scores on features in each window. None: the whole image at once.
+        device: `auto` (a GPU if there is one), `cpu` or `cuda`.
+        trained_on: The name of the dataset that the module was trained on, if it is known.
+        expected: Its mIoU and mean confidence on labelled in-distribution frames, as fractions, if they are known.
+
+    Raises:
+        ModelError: The classes, a layer's name, the size or the device are not what they should be.
+
+    Example:
+        >>> import numpy as np
+        >>> from torch import nn
+        >>> from oodbench.contracts import Needs
+        >>> net = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 19, 1))
+        >>> segmenter = TorchSegmenter(net, classes="cityscapes-19", normalize="imagenet", classifier="2", device="cpu")
+        >>> image = np.zeros((4, 6, 3), np.uint8)
+        >>> output = segmenter.forward([segmenter.prepare(image)], Needs(logits=True, features=("penultimate",)))
+        >>> list(output.class_maps.values.shape), list(output.features["penultimate"].shape)
+        ([1, 19, 4, 6], [1, 8, 4, 6])
+        >>> list(segmenter.classifier().weight.shape)
+        [19, 8]
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        *,
+        classes: str | ClassSet | Sequence[str] = "cityscapes-19",
+        normalize: str | Preprocessing = "imagenet",
+        name: str | None = None,
+        version: str | None = None,
+        size: Size | None = None,
+        output: OutputKey = None,
+        kind: MapKind = "logits",
+        features: Mapping[str, str] | None = None,
+        classifier: str | None = None,
+        class_order: Sequence[str] | None = None,
+        windows: tuple[Size, Size] | None = None,
+        device: Device = "auto",
+        trained_on: str = "",
+        expected: Expected = Expected(),  # noqa: B008  # frozen
+    ) -> None:
+        if not isinstance(module, nn.Module):
+            raise ModelError(f"the network is a {type(module).__name__}; expected a torch.nn.Module")
+        self.name = name or type(module).__name__
+        self.classes, self._order = resolve_classes(classes, class_order, self.name)
+        self.expected, self.trained_on = expected, trained_on
+        self.device = choose_device(device)
+        self._input = resolve_input(normalize, size)
+        self._windows = resolve_windows(windows, self.name)
+        self._output, self._kind, self._classifier = output, kind, classifier
+        self._features = dict(features or {})
+        if classifier is not None:
+            self._features.setdefault("penultimate", f"{_INPUT_OF}{classifier}")
+        self._module = module.eval().to(self.device)
+        self._layers = dict(module.named_modules())
+        for feature in self._features.values():
+            self._find_feature(feature)
+        self._check_classifier()
+        self.capabilities = Capabilities(kind, tuple(self._features))
+        self.digest = self._compute_digest(version)
+
+    def describe(self) -> Mapping[str, Any]:
+        linear = self.classifier()
+        return {
+            "name": self.name,
+            "architecture": type(self._module).__name__,
+            "digest": self.digest,
+            "reusable": self.not_reusable_because or "yes",
+            "device": self.device,
+            "class maps": self._kind,
+            "features": self._features or "none",
+            "classifier": "none" if linear is None else f"linear, {linear.weight.shape[1]} -> {len(linear.weight)}",
+            "inference": str(self._windows or "the whole image"),
+            "preprocessing": self._input.model_dump(exclude={"name"}),
+            "classes": f"{self.classes.name}: {', '.join(self.classes.names)}",
+            "class order": "as the set's" if self._order is None else "another than the set's, brought into its order",
+            "trained on": self.trained_on or "unknown",
+            "expected": {"miou": self.expected.miou, "mean_confidence": self.expected.mean_confidence},
+        }
+
+    def forward(self, batch: Sequence[NDArray[Any]], needs: Needs) -> SegmenterOutput:
+        """Run the module on N prepared images of one size.
+
+        Raises:
+            ModelError: The images have several sizes; or the module's output is not what was declared: another number
+                of classes, no map per class, a layer that was not run, values that are not of the kind.
+        """
+        output = super().forward(batch, needs)
+        wrong = find_kind_problem(output.class_maps) if output.class_maps is not None else ""
+        if wrong:
+            raise ModelError(
+                f"{self.name}: its class maps are declared as {self._kind}, and have {wrong}",
+                "Say what its class maps are: logits, posteriors or sums.",
+            )
+        return output
+
+    def _prepare(self, image: RGBImage) -> NDArray[np.float32]:
+        return self._input.apply(image)
+
+    def _read(self, images: Tensor, needs: Needs) -> ModuleOutput:
+        with ExitStack() as stack:
+            calls = {}
+            for role in needs.features:
+                layer, takes_input = self._find_feature(self._features[role])
+                calls[role] = stack.enter_context(copy_activations(layer, takes_input))
+            returned = self._run(images)
+        features = {}
+        for role, copies in calls.items():
+            layer, _ = self._find_feature(self._features[role])
+            where = f"{self.name}: features '{role}', {self._features[role]}"
+            features[role] = read_feature(layer, copies, where)
+        return ModuleOutput(find_class_maps(returned, self._output, len(images), self.name), features)
+
+    def _run(self, images: Tensor) -> Any:
+        try:
+            return self._module(images)
+        except Exception as error:  # whatever the module's code raises
+            raise ModelError(
+                f"{self.name}: the module failed on images {images.dtype} {list(images.shape)}: "
+                f"{type(error).__name__}: {error}",
+                "Expected a module that takes images float32 [N, 3, h, w]. If it takes one size only, give it: size=.",
+            ) from error
+
+    def _classifier_layer(self) -> nn.Module | None:
+        return None if self._classifier is None else self._find_layer(self._classifier)
+
+    def _find_feature(self, name: str) -> tuple[nn.Module, bool]:
+        """Return the layer, and whether its input is wanted instead of its output."""
+        return self._find_layer(name.removeprefix(_INPUT_OF)), name.startswith(_INPUT_OF)
+
+    def _find_layer(self, name: str) -> nn.Module:
+        if name not in self._layers:
+            raise UnknownNameError(f"layer of {self.name}", name, self._layers)
+        layer: nn.Module = self._layers[name]
+        return layer
+
+    def _check_classifier(self) -> None:
+        if self._classifier is None:
+            return
+        layer = self._find_layer(self._classifier)
+        linear = read_linear(layer)
+        if linear is None:
+            raise ModelError(
+                f"{self.name}: the classifier '{self._classifier}' is {layer}; expected a 1x1 Conv2d with stride 1 and "
+                "without groups, or a Linear",
+                "Name the layer that computes the class maps, or leave classifier out.",
+            )
+        self._check_classes(len(linear.weight), len(self.classes), f"outputs of the classifier '{self._classifier}'")
+
+    def _compute_digest(self, version: str | None) -> str:
+        identity = identify_module(self._module, version, self._output)
+        if identity.unknown:
+            self.reusable = False
+            self.not_reusable_because = (
+                f"{'; '.join(identity.unknown)}: give version= to say that the code is the same, or put it into a file"
+            )
+        options = [
+            self.classes.name,
+            self.classes.names,
+            self._order,
+            self._input.model_dump(exclude={"name"}, mode="json"),
+            str(self._windows),
+            self._kind,
+            sorted(self._features.items()),
+            self._classifier,
+        ]
+        return digest_bytes(json.dumps([identity.weights, identity.settings, identity.code, options]).encode())
