@@ -2,7 +2,7 @@
 
 from oodbench.numerics.bands import Band, row_bands
 from oodbench.numerics.labelled import labelled_pixels
-from oodbench.numerics.mask_bands import MaskBand, mask_bands
+from oodbench.numerics.masks import MaskBand, mask_bands
 from oodbench.numerics.moments import ClassMoments
 from oodbench.numerics.reservoir import ClassReservoir
 from oodbench.numerics.resize import (

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import doctest
 import itertools
 
 import torch
 
+import oodbench.numerics.masks
 from oodbench.contracts import Capabilities, Needs, Parameters, Scoring
 from oodbench.numerics import mask_bands, resize_rows
 from oodbench.stages.apply_methods import score_output
@@ -59,6 +61,11 @@ def test_bands_of_masks_are_the_whole_bit_for_bit() -> None:
     assert torch.allclose(
         torch.cat([band.mask_logits for band in mask_bands(masks, (40, 71))], dim=1), plain, atol=1e-5
     )
+
+
+def test_the_example_of_bands_runs() -> None:
+    result = doctest.testmod(oodbench.numerics.masks)
+    assert (result.attempted, result.failed) == (3, 0)
 
 
 def test_a_method_on_masks_is_scored_in_batches() -> None:
