@@ -8,6 +8,11 @@ from typing import Any, NamedTuple
 
 from oodbench.contracts import Method, Segmenter
 from oodbench.errors import UsageError
+from oodbench.registry import Registry
+from oodbench.user_code import code_identity
+
+OBJECT = " object"
+"""Ends what a plan records in place of the name or file of an object, which no other process can open."""
 
 
 @dataclass(frozen=True)
@@ -37,15 +42,12 @@ class MethodSource(NamedTuple):
     source_digest: str | None
 
 
-def describe_method(method: Method) -> MethodSource:
+def describe_method(method: Method, registry: Registry) -> MethodSource:
     """Return how to make further instances of a method that was passed as an object.
 
     Raises:
         UsageError: The method is fitted. A run fits methods itself, on each network.
     """
-    # Late: the identity of code is needed for objects only.
-    from oodbench.user_code import code_identity
-
     kind = type(method)
     fresh = kind(method.params)
     if changed := sorted(name for name in vars(method) if not _is_same(vars(fresh).get(name), vars(method)[name])):
@@ -53,8 +55,13 @@ def describe_method(method: Method) -> MethodSource:
             f"the method {kind.__name__} has state that a new one with its parameters lacks ({', '.join(changed)})",
             "Pass a method that is not fitted: a run fits it on each network.",
         )
+    name = method.card.name
+    if name in registry.names("methods") and registry.load("methods", name) is kind:  # the same as by its name
+        options = method.params.model_dump(exclude_defaults=True)
+        spec = f"{name}:{','.join(f'{key}={value}' for key, value in options.items())}" if options else name
+        return MethodSource(spec, lambda: kind(method.params), registry.source_digest("methods", name))
     digest, _ = code_identity(kind)
-    return MethodSource(f"{kind.__name__} object", lambda: kind(method.params), digest)
+    return MethodSource(f"{kind.__name__}{OBJECT}", lambda: kind(method.params), digest)
 
 
 def _is_same(first: Any, second: Any) -> bool:

@@ -22,7 +22,7 @@ from oodbench.errors import DataNotFoundError, UsageError
 from oodbench.files import digest_bytes
 from oodbench.numerics import NUMERICS_VERSION
 from oodbench.planning.frame_index import index_frames
-from oodbench.planning.objects import MethodSource, Objects
+from oodbench.planning.objects import OBJECT, MethodSource, Objects
 from oodbench.planning.records import (
     PHOTOGRAPHS,
     FrameSetRecord,
@@ -178,7 +178,7 @@ def make_plan(
         networks=tuple(
             SegmenterRecord(
                 name=network.name,
-                source=source.recorded() if source else f"{type(network).__name__} object",
+                source=source.recorded() if source else f"{type(network).__name__}{OBJECT}",
                 card=source.card if source else None,
                 checkpoint=source.checkpoint if source else None,
                 digest=network.digest,

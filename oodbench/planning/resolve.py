@@ -44,7 +44,9 @@ def find_methods(request: Request, registry: Registry, objects: Objects = NO_OBJ
     elif not names and not objects.methods:
         bundled = not request.models and not objects.segmenters
         names = [name for name in registry.names("methods") if _is_default(registry, name, bundled)]
-    sources = [_describe_named(registry, name) for name in names] + [*map(describe_method, objects.methods)]
+    sources = [_describe_named(registry, name) for name in names] + [
+        describe_method(method, registry) for method in objects.methods
+    ]
     seen: dict[str, str] = {}
     for source in sources:
         other = seen.setdefault(method_label(source.make()), source.spec)

@@ -54,8 +54,8 @@ class Run:
     Attributes:
         store: Where its artifacts are.
         protocols: Names of the protocols whose results are shown; empty: those that the run was asked for.
-        known: The registry that the run was made with, which knows benchmarks that were passed as objects. None: plugins
-            are found by name, and in the files that the plan names.
+        known: The registry that the run was made with, which knows benchmarks that were passed as objects. None:
+            plugins are found by name, and in the files that the plan names.
     """
 
     store: RunStore

@@ -15,6 +15,7 @@ from oodbench.contracts import Result
 from oodbench.errors import DataError, DataNotFoundError, NotStoredError, OodbenchError
 from oodbench.metrics import PROTOCOLS
 from oodbench.planning.frame_index import index_frames
+from oodbench.planning.objects import OBJECT
 from oodbench.planning.records import FrameSetRecord, ScorerRecord, SegmenterRecord
 from oodbench.planning.resolve import ModelSource
 from oodbench.progress import Progress, Silent
@@ -97,6 +98,8 @@ class _Verification:
 
     def _network(self, network: SegmenterRecord) -> VerificationCheck:
         what = f"network {network.name}"
+        if network.source.endswith(OBJECT):
+            return VerificationCheck("not checked", what, "it was passed as an object, which can't be opened again")
         try:
             named = ModelSource(network.source, network.card, network.checkpoint)
             found = named.open(self._run.registry, "cpu").digest
@@ -109,6 +112,9 @@ class _Verification:
         recorded = {scorer.label: scorer for scorer in self._record.scorers if scorer.source_digest}
         for label, scorer in recorded.items():
             what = f"code of {label}"
+            if scorer.spec.endswith(OBJECT):
+                yield VerificationCheck("not checked", what, "it was passed as an object")
+                continue
             try:
                 found = self._run.registry.source_digest("methods", scorer.method)
             except OodbenchError as error:

@@ -55,8 +55,10 @@ def split_arguments(
     Raises:
         UsageError: An object is of another kind.
     """
-    model_names, segmenters = _split(models, Segmenter, "a network", "Wrap a module: oodbench.TorchSegmenter(module).")
-    method_names, made = _split(methods, Method, "a method", "Make one: oodbench.create_method(NAME, key=value).")
+    model_names, segmenters = _split(
+        models, (Segmenter,), "a network", "Wrap a module: oodbench.TorchSegmenter(module)."
+    )
+    method_names, made = _split(methods, (Method,), "a method", "Make one: oodbench.create_method(NAME, key=value).")
     known = (LoadedBenchmark, Benchmark)
     benchmark_names, opened = _split(benchmarks, known, "a benchmark", "Load one: oodbench.load_benchmark(NAME).")
     data = []
@@ -70,8 +72,8 @@ def split_arguments(
     return Arguments(tuple(model_names), tuple(method_names), tuple(benchmark_names), tuple(data), objects)
 
 
-def _split(values: Any, kinds: Any, what: str, remedy: str) -> tuple[list[str], list[Any]]:
-    single = isinstance(values, str | Path) or isinstance(values, kinds) or not isinstance(values, Sequence)
+def _split(values: Any, kinds: tuple[type, ...], what: str, remedy: str) -> tuple[list[str], list[Any]]:
+    single = isinstance(values, (str, Path, *kinds)) or not isinstance(values, Sequence)
     names, objects = [], []
     for value in (values,) if single else values:
         if isinstance(value, str | Path):

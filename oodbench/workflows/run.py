@@ -66,9 +66,9 @@ def run(
     The same as `oodbench run`; docs/run.md describes each parameter.
 
     Args:
-        models: Networks: names and files as for `--model`, or objects: a `TorchSegmenter`, what `load_segmenter` returns.
-        methods: Methods: `NAME` or `NAME:key=value,...`, `all`, or method objects that are not fitted. Each network gets
-            its own instance of an object, made from its class and parameters.
+        models: Networks: names and files as for `--model`, or objects such as a `TorchSegmenter`.
+        methods: Methods: `NAME` or `NAME:key=value,...`, `all`, or objects that are not fitted. Each network gets its
+            own instance of an object, made from its class and parameters.
         benchmarks: Benchmarks: names, what `load_benchmark` returns, or objects of a `Benchmark` class of your own.
         batch_size: Frames per forward pass. It is part of the run's identity.
         shard: `i/n` to score this shard only (docs/run.md, "In shards"); oodbench.merge combines the shards.
