@@ -69,7 +69,7 @@ def _frames(folder: Path) -> tuple[Frame, ...]:
                 image_file=image,
                 label_file=label,
                 identity=manifest.identity(name),
-                drawn=True,
+                synthetic=True,
             )
         )
     return tuple(frames)

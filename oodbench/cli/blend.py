@@ -56,7 +56,7 @@ def _frames(folder: Path, split: str | None) -> tuple[Frame, ...]:
     found = {}
     for name in registry.names("datasets"):
         dataset = registry.dataset(name)
-        if folder.is_dir() and not dataset.card.drawn:
+        if folder.is_dir() and not dataset.card.synthetic:
             try:
                 found[name] = dataset.open(Roots((folder,)))
             except DataNotFoundError:

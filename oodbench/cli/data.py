@@ -151,7 +151,7 @@ def _usual(registry: Registry) -> list[str]:
     return [
         name
         for name, card in _cards(registry).items()
-        if not (card.dataset or card.variant_of if isinstance(card, BenchmarkCard) else card.drawn)
+        if not (card.dataset or card.variant_of if isinstance(card, BenchmarkCard) else card.synthetic)
     ]
 
 

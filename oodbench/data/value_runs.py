@@ -13,7 +13,7 @@ from oodbench.compiled import compiled
 _EIGHT = 8
 
 
-def look_up(values: NDArray[np.uint8], table: NDArray[np.uint8], mark: int) -> bool:
+def apply_lookup_table(values: NDArray[np.uint8], table: NDArray[np.uint8], mark: int) -> bool:
     """Replace each value by its entry in the table.
 
     Args:

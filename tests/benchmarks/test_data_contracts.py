@@ -117,7 +117,7 @@ OTHERS: dict[str, Make] = {
     ),
     **dict.fromkeys(["street-hazards@caos", "street-hazards@densehybrid"], layouts.write_street_hazards_test),
 }
-DRAWN = ("streets-anomaly", "streets-obstacles", "streets-static")
+SYNTHETIC = ("streets-anomaly", "streets-obstacles", "streets-static")
 
 DATASETS: dict[tuple[str, str], Make] = {
     ("cityscapes", "official"): write_cityscapes,
@@ -139,17 +139,17 @@ class TestBenchmarks(BenchmarkContract):
         BENCHMARKS[self.name, self.layout](folder)
 
 
-class TestDrawn(BenchmarkContract):
-    drawn = True
+class TestSynthetic(BenchmarkContract):
+    synthetic = True
 
-    @pytest.fixture(autouse=True, params=DRAWN)
+    @pytest.fixture(autouse=True, params=SYNTHETIC)
     def _each(self, request: pytest.FixtureRequest) -> None:
         self.name = request.param
 
 
 class TestStreets(DatasetContract):
     name = "streets-train"
-    drawn = True
+    synthetic = True
 
 
 class TestDatasets(DatasetContract):
@@ -174,7 +174,7 @@ def test_the_rest_of_each_family_opens(tmp_path: Path, name: str, make: Make) ->
 
 def test_none_is_left_out() -> None:
     registry = Registry()
-    tested = {name for name, _ in BENCHMARKS} | set(OTHERS) | set(DRAWN)
+    tested = {name for name, _ in BENCHMARKS} | set(OTHERS) | set(SYNTHETIC)
     assert registry.names("benchmarks") == sorted(tested)
     assert registry.names("datasets") == sorted({name for name, _ in DATASETS} | {"streets-train"})
 

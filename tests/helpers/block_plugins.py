@@ -1,4 +1,4 @@
-"""A dataset of small frames, drawn: a square of one class on a ground of another.
+"""A synthetic dataset of small frames: a square of one class on a ground of another.
 
 The third that the process TORN_ON_RANK reads is torn.
 """
@@ -44,11 +44,11 @@ def _frame(split: str, index: int) -> Frame:
 class Blocks(Dataset):
     """Two splits."""
 
-    card = DatasetCard("blocks", "Blocks", "none", "", "none", CITYSCAPES_19, {"train": 6, "val": 3}, {"drawn": ""}, "",
-                       drawn=True)  # fmt: skip
+    card = DatasetCard("blocks", "Blocks", "none", "", "none", CITYSCAPES_19, {"train": 6, "val": 3}, {"synthetic": ""},
+                       "", synthetic=True)  # fmt: skip
 
     def open(self, roots: Roots) -> Mapping[str, FrameSet]:
         return {
-            split: FrameSet(tuple(_frame(split, index) for index in range(count)), "drawn", None, count)
+            split: FrameSet(tuple(_frame(split, index) for index in range(count)), "synthetic", None, count)
             for split, count in self.card.splits.items()
         }

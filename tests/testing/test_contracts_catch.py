@@ -210,6 +210,13 @@ GRID = 'return (output.features["colour"] - self._mean[:, None, None]).norm(dim=
         ),
         (
             theirs.TestBoxes,
+            "read_size=partial(tuple, (48, 96))",
+            "read_size=lambda: (48, 96)",
+            "frames_can_be_pickled",
+            "can't be pickled",
+        ),
+        (
+            theirs.TestBoxes,
             'identity=f"boxes 1 {index}"',
             "identity=''",
             "frames_say_what_they_are_known_by",
