@@ -1,7 +1,7 @@
-"""The embedded world: streets that are drawn, with the 19 classes of Cityscapes, and three regimes of anomalies.
+"""The synthetic world `streets`: driving scenes with the 19 classes of Cityscapes, and three kinds of anomalies.
 
-`streets-train` and `streets-val` are one dataset's two splits. The regimes are named after what their shares, sizes and
-places mimic: Lost and Found, Fishyscapes Static, Road Anomaly. Nothing is read from disk.
+`streets-train` is a dataset with two splits, train and val. The benchmarks are named after the datasets whose shares,
+sizes and places of anomalies they mimic: Lost and Found, Fishyscapes Static, Road Anomaly. Nothing is read from disk.
 """
 
 from __future__ import annotations
@@ -11,13 +11,16 @@ from functools import lru_cache, partial
 
 from oodbench.contracts import Benchmark, BenchmarkCard, Dataset, DatasetCard, Roots
 from oodbench.types import CITYSCAPES_19, AnomalyLabels, Frame, FrameSet, RGBImage, SemanticLabels, Size
-from oodbench.worlds import SEED, SIZE, SPLITS, VERSION, draw
+from oodbench.worlds import SEED, SIZE, SPLITS, VERSION, render_frame
 
 PLUGINS = {
     "benchmarks": {
-        "streets-obstacles": ("StreetsObstacles", "synthetic streets, small things on the road (after Lost and Found)"),
-        "streets-static": ("StreetsStatic", "synthetic streets, pasted things (after Fishyscapes Static)"),
-        "streets-anomaly": ("StreetsAnomaly", "synthetic streets, large things and other roads (after Road Anomaly)"),
+        "streets-obstacles": (
+            "StreetsObstacles",
+            "synthetic streets, small objects on the road (after Lost and Found)",
+        ),
+        "streets-static": ("StreetsStatic", "synthetic streets, pasted objects (after Fishyscapes Static)"),
+        "streets-anomaly": ("StreetsAnomaly", "synthetic streets, large objects on unusual roads (after Road Anomaly)"),
     },
     "datasets": {
         "streets-train": ("StreetsTrain", "synthetic streets of 19 classes: 2000 training, 300 validation frames")
@@ -26,12 +29,12 @@ PLUGINS = {
 
 _DATASET = "streets-train"
 _LAYOUT = "synthetic"
-# What a run takes of each set by itself; the whole with --limit all.
-_FIRST = 10
+# Number of frames per benchmark that a run uses by default; --limit all uses all of them.
+_DEFAULT_FRAMES = 10
 
 
 class StreetsTrain(Dataset):
-    """What the embedded networks were trained on, and its validation split."""
+    """The dataset on which the bundled models were trained, and its validation split."""
 
     card = DatasetCard(
         name=_DATASET,
@@ -47,19 +50,19 @@ class StreetsTrain(Dataset):
     )
 
     def open(self, roots: Roots) -> Mapping[str, FrameSet]:
-        return {split: _frames(split) for split in self.card.splits}
+        return {split: _make_frames(split) for split in self.card.splits}
 
 
 class _Streets(Benchmark):
-    """One regime."""
+    """One of the benchmarks."""
 
     split: str
 
     def open(self, roots: Roots) -> FrameSet:
-        return _frames(self.split)
+        return _make_frames(self.split)
 
 
-def _card(split: str, title: str, after: str) -> BenchmarkCard:
+def _make_card(split: str, title: str, after: str) -> BenchmarkCard:
     return BenchmarkCard(
         name=f"streets-{split}",
         title=title,
@@ -76,60 +79,62 @@ def _card(split: str, title: str, after: str) -> BenchmarkCard:
 
 
 class StreetsObstacles(_Streets):
-    """Small things on the road."""
+    """Small objects on the road."""
 
     split = "obstacles"
-    card = _card(split, "Streets: obstacles", "Lost and Found in the version of Fishyscapes")
+    card = _make_card(split, "Streets: obstacles", "Lost and Found in the version of Fishyscapes")
 
 
 class StreetsStatic(_Streets):
-    """Things pasted anywhere; a third of the frames has none, and ordinary things are pasted too."""
+    """Objects pasted anywhere. A third of the frames has no anomalies, and known objects are pasted too."""
 
     split = "static"
-    card = _card(split, "Streets: static", "Fishyscapes Static")
+    card = _make_card(split, "Streets: static", "Fishyscapes Static")
 
 
 class StreetsAnomaly(_Streets):
-    """Large and many things, on roads and in light that training does not show."""
+    """Large and many objects, on roads and in light that do not occur in training."""
 
     split = "anomaly"
-    card = _card(split, "Streets: anomaly", "Road Anomaly")
+    card = _make_card(split, "Streets: anomaly", "Road Anomaly")
 
 
-def _frames(split: str) -> FrameSet:
+def _make_frames(split: str) -> FrameSet:
     count = SPLITS[split].frames
-    return FrameSet(tuple(_frame(split, index) for index in range(count)), _LAYOUT, None, count, default=_FIRST)
+    return FrameSet(
+        tuple(_make_frame(split, index) for index in range(count)), _LAYOUT, None, count, default=_DEFAULT_FRAMES
+    )
 
 
-def _frame(split: str, index: int) -> Frame:
+def _make_frame(split: str, index: int) -> Frame:
     name = f"{split}-{index:04d}"
     labelled = SPLITS[split].statistics is not None
     return Frame(
         id=name,
         group=name,
-        read_size=_size,
-        read_image=partial(_image, split, index),
-        read_anomaly_labels=partial(_anomaly, split, index) if labelled else None,
-        read_semantic_labels=partial(_semantic, split, index),
+        read_size=_read_size,
+        read_image=partial(_read_image, split, index),
+        read_anomaly_labels=partial(_read_anomaly_labels, split, index) if labelled else None,
+        read_semantic_labels=partial(_read_semantic_labels, split, index),
         identity=f"streets {VERSION} {SEED} {split} {index}",
     )
 
 
-# A run reads a frame's image and labels at different times; 160 drawings take 400 MB.
-_drawn = lru_cache(maxsize=160)(draw)
+# A run reads a frame's image and labels at different times. 160 rendered frames take 400 MB.
+_render_cached = lru_cache(maxsize=160)(render_frame)
 
 
-def _size() -> Size:
+def _read_size() -> Size:
     return SIZE
 
 
-def _image(split: str, index: int) -> RGBImage:
-    return _drawn(split, index).image
+def _read_image(split: str, index: int) -> RGBImage:
+    return _render_cached(split, index).image
 
 
-def _anomaly(split: str, index: int) -> AnomalyLabels:
-    return AnomalyLabels(_drawn(split, index).anomaly)
+def _read_anomaly_labels(split: str, index: int) -> AnomalyLabels:
+    return AnomalyLabels(_render_cached(split, index).anomaly)
 
 
-def _semantic(split: str, index: int) -> SemanticLabels:
-    return SemanticLabels(_drawn(split, index).semantic, CITYSCAPES_19)
+def _read_semantic_labels(split: str, index: int) -> SemanticLabels:
+    return SemanticLabels(_render_cached(split, index).semantic, CITYSCAPES_19)

@@ -29,13 +29,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from oodbench.blending.appearance import Look, look_of
+from oodbench.blending.appearance import Appearance, measure_appearance
 from oodbench.blending.compose import paste as blend_in
 from oodbench.blending.cutout import OPAQUE, Cutout
-from oodbench.blending.ground_plane import Ground, Place, ground_of, whole
-from oodbench.blending.instances import BESIDE, ORDINARY, ROADS, mask, things
-from oodbench.blending.known_objects import ordinary
-from oodbench.blending.matting import MARGIN, matte
+from oodbench.blending.ground_plane import Ground, Place, estimate_ground, is_uncropped
+from oodbench.blending.instances import KNOWN_HEIGHTS, ROAD_CLASSES, ROADSIDE_CLASSES, find_instances, make_class_mask
+from oodbench.blending.known_objects import cut_known_objects
+from oodbench.blending.matting import MARGIN, estimate_matte
 from oodbench.blending.placement import find_place
 from oodbench.contracts import Roots
 from oodbench.registry import Registry
@@ -55,7 +55,7 @@ class Shot:
     image: RGBImage
     labels: SemanticLabels
     ground: Ground
-    look: Look
+    appearance: Appearance
     surfaces: np.ndarray
     cutouts: Sequence[Cutout]
 
@@ -63,10 +63,17 @@ class Shot:
 def shot(frame: Frame) -> Shot:
     assert frame.read_semantic_labels is not None
     image, labels = frame.read_image(), frame.read_semantic_labels()
-    ground = ground_of(labels, image.shape[:2])
-    look = look_of(image, ground)
-    kinds = [mask(labels, names) for names in (ROADS, BESIDE, ORDINARY)]
-    return Shot(image, labels, ground, look, np.select(kinds, [1, 2, 3]), tuple(ordinary(image, labels, ground, look)))
+    ground = estimate_ground(labels, image.shape[:2])
+    appearance = measure_appearance(image, ground)
+    kinds = [make_class_mask(labels, names) for names in (ROAD_CLASSES, ROADSIDE_CLASSES, KNOWN_HEIGHTS)]
+    return Shot(
+        image,
+        labels,
+        ground,
+        appearance,
+        np.select(kinds, [1, 2, 3]),
+        tuple(cut_known_objects(image, labels, ground, appearance)),
+    )
 
 
 @dataclass(frozen=True)
@@ -92,10 +99,10 @@ def cell(window: Window, shot: Shot, height: int, bottom: int) -> tuple[bool, in
 def there(shots: Sequence[Shot], index: int, kinds: Iterable[str], dice: Dice) -> Iterator[Patch]:
     """Patches of the things of these kinds that are in a frame."""
     shot = shots[index]
-    for thing in things(shot.labels, kinds):
-        if thing.height < SMALLEST or not whole(thing, shot.ground.size):
+    for thing in find_instances(shot.labels, kinds):
+        if thing.height < SMALLEST or not is_uncropped(thing, shot.ground.size):
             continue
-        inside = matte(shot.image, thing)[1] >= OPAQUE
+        inside = estimate_matte(shot.image, thing)[1] >= OPAQUE
         for window in windows(shot.image, inside, thing.left - MARGIN, thing.top - MARGIN, dice, MOST):
             where = cell(window, shot, thing.height, thing.bottom)
             if where is not None:
@@ -175,7 +182,7 @@ def accuracy(
 def ours(shot: Shot, cutout: Cutout, place: Place, dice: Dice) -> tuple[np.ndarray, np.ndarray]:
     """As the benchmark pastes."""
     levels = shot.image.astype(np.float32)
-    inside = blend_in(levels, shot.image, cutout, place, shot.ground, shot.look, dice)
+    inside = blend_in(levels, shot.image, cutout, place, shot.ground, shot.appearance, dice)
     return np.floor(np.clip(levels + 0.5, 0, 255)), inside
 
 

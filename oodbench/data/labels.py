@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from oodbench.data.images import image_size, read_image, read_indices
+from oodbench.data.images import read_image, read_image_size, read_indices
 from oodbench.errors import DataError
 from oodbench.types import VOID, AnomalyLabels, ClassSet, Frame, SemanticLabels
 
@@ -39,7 +39,7 @@ class LabelRule:
             uint8 [H, W], the normalised values.
 
         Raises:
-            DataError: The file can't be read, or holds a value that the rule doesn't declare.
+            DataError: The file can't be read or contains an undeclared value.
         """
         raw = read_indices(path)
         table = np.full(max(256, max(self.meaning) + 2), _UNDECLARED, np.uint8)
@@ -143,11 +143,11 @@ def file_frame(
         classes: Class set of semantic labels. Without it, the labels are anomaly labels.
     """
     if label is None or rule is None:
-        return Frame(frame_id, group, partial(image_size, image), partial(read_image, image), image_file=image)
+        return Frame(frame_id, group, partial(read_image_size, image), partial(read_image, image), image_file=image)
     return Frame(
         id=frame_id,
         group=group,
-        read_size=partial(image_size, image),
+        read_size=partial(read_image_size, image),
         read_image=partial(read_image, image),
         read_anomaly_labels=None if classes else AnomalyLabelReader(label, rule),
         read_semantic_labels=SemanticLabelReader(label, rule, classes) if classes else None,

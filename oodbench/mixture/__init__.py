@@ -1,4 +1,6 @@
-"""Gaussian mixtures for classes: density, responsibilities, estimation. Mathematics in torch; no files, no networks."""
+"""Gaussian mixtures per class: density, responsibilities and estimation. Mathematics in torch, without files or
+networks.
+"""
 
 from oodbench.mixture.density import ClassMixtures, component_log_density
 from oodbench.mixture.em import fit_components

@@ -1,1 +1,1 @@
-"""Turns score maps into pictures."""
+"""Rendering of score maps as images."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from oodbench.contracts import Method, Scoring, Segmenter
-from oodbench.data import photographs
+from oodbench.data import open_photographs
 from oodbench.errors import UsageError
 from oodbench.files import cannot_write
 from oodbench.planning.plan import combine_needs
@@ -49,7 +49,7 @@ def export(
     ((_, method),) = find_methods(request, registry).items()
     (network,) = open_networks(request, registry).values()
     _load_fit(method, network, fit)
-    frames = photographs(images).frames
+    frames = open_photographs(images).frames
     try:
         request.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:

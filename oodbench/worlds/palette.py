@@ -30,7 +30,7 @@ FACADES: tuple[Color, ...] = (
 )  # fmt: skip
 
 
-def near(dice: Dice, color: Color, spread: float = 0.06) -> Color:
+def vary_color(dice: Dice, color: Color, spread: float = 0.06) -> Color:
     """The colour or one a little off, darker or lighter as a whole more than in hue."""
     light = 1.0 + dice.uniform(-2 * spread, 2 * spread)
     red, green, blue = (min(max(part * light + dice.uniform(-spread, spread) / 2, 0.02), 0.95) for part in color)

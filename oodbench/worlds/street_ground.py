@@ -9,7 +9,7 @@ import numpy as np
 from oodbench.worlds.camera import Camera
 from oodbench.worlds.canvas import Canvas, Color, Paint
 from oodbench.worlds.dice import Dice
-from oodbench.worlds.palette import ROAD, SIDEWALK, SKY, TERRAIN, WHITE, near
+from oodbench.worlds.palette import ROAD, SIDEWALK, SKY, TERRAIN, WHITE, vary_color
 
 FAR = 260.0
 """Metres; beyond it there is only the skyline."""
@@ -42,7 +42,7 @@ class Street:
     green: Paint
 
 
-def ordinary_street(dice: Dice) -> Street:
+def sample_street(dice: Dice) -> Street:
     """Asphalt, paved sidewalks, sometimes a strip of grass."""
     lane = dice.uniform(2.9, 3.6)
     left = -lane * dice.pick((1.5, 1.5, 2.5)) - dice.uniform(0, 1.5)
@@ -50,7 +50,7 @@ def ordinary_street(dice: Dice) -> Street:
     walk_left, walk_right = left - dice.uniform(1.8, 4.5), right + dice.uniform(1.8, 4.5)
     grey = dice.uniform(0.20, 0.36)
     tone = dice.uniform(-0.012, 0.012)
-    paved = near(dice, dice.pick(((0.46, 0.44, 0.42), (0.52, 0.50, 0.47), (0.50, 0.42, 0.38))), 0.04)
+    paved = vary_color(dice, dice.pick(((0.46, 0.44, 0.42), (0.52, 0.50, 0.47), (0.50, 0.42, 0.38))), 0.04)
     return Street(
         left=left,
         right=right,
@@ -61,16 +61,16 @@ def ordinary_street(dice: Dice) -> Street:
         lane=lane,
         road=Paint((grey + tone, grey, grey - tone), ROAD, 0.04, 0.10),
         walk=Paint(paved, SIDEWALK, 0.05, 0.10),
-        green=Paint(near(dice, (0.27, 0.36, 0.16)), TERRAIN, 0.16, 0.18),
+        green=Paint(vary_color(dice, (0.27, 0.36, 0.16)), TERRAIN, 0.16, 0.18),
     )
 
 
-def shifted_street(dice: Dice) -> Street:
+def sample_shifted_street(dice: Dice) -> Street:
     """Tracks, bleached asphalt, snow at the side: roads as training does not show them."""
-    usual = ordinary_street(dice)
+    usual = sample_street(dice)
     surface: Color = dice.pick(((0.50, 0.42, 0.32), (0.46, 0.45, 0.43), (0.30, 0.31, 0.34), (0.42, 0.33, 0.27)))
     beside: Color = dice.pick(((0.48, 0.42, 0.24), (0.36, 0.38, 0.20), (0.74, 0.75, 0.77), (0.46, 0.36, 0.25)))
-    green = Paint(near(dice, beside), TERRAIN, 0.14, 0.20)
+    green = Paint(vary_color(dice, beside), TERRAIN, 0.14, 0.20)
     walk = Paint(green.color, SIDEWALK, 0.10, 0.14) if dice.chance(0.3) else usual.walk
     return Street(
         left=usual.left,
@@ -80,7 +80,7 @@ def shifted_street(dice: Dice) -> Street:
         facade_left=usual.facade_left - dice.uniform(4, 12),
         facade_right=usual.facade_right + dice.uniform(4, 12),
         lane=usual.lane,
-        road=Paint(near(dice, surface, 0.04), ROAD, 0.08, 0.16),
+        road=Paint(vary_color(dice, surface, 0.04), ROAD, 0.08, 0.16),
         walk=walk,
         green=green,
     )

@@ -10,9 +10,9 @@ import numpy as np
 from oodbench.worlds.camera import Camera
 from oodbench.worlds.canvas import Canvas, Color, Paint, Points
 from oodbench.worlds.dice import Dice
-from oodbench.worlds.palette import BUS, CAR, CAR_PAINTS, GLASS, RUBBER, TRAIN, TRUCK, near
+from oodbench.worlds.palette import BUS, CAR, CAR_PAINTS, GLASS, RUBBER, TRAIN, TRUCK, vary_color
+from oodbench.worlds.scene_objects import SceneObject, paint_contact
 from oodbench.worlds.shapes import ellipse, rectangle
-from oodbench.worlds.things import Thing, paint_contact
 
 # How bright the faces of a body are in plain light: toward the camera, to the side, upward.
 _FRONT, _SIDE, _TOP = 0.85, 0.95, 1.15
@@ -41,7 +41,7 @@ class Body:
     stripe: Points | None = None
 
 
-def _car(dice: Dice) -> Body:
+def _make_car(dice: Dice) -> Body:
     length, width, height = dice.uniform(3.8, 4.8), dice.uniform(1.7, 1.9), dice.uniform(1.4, 1.75)
     boot = dice.pick((0.02, 0.16))
     waist = 0.58 * height
@@ -55,7 +55,7 @@ def _car(dice: Dice) -> Body:
     return Body(CAR, length, width, height, outline, [pane], [(0.19 * length, 0.32), (0.80 * length, 0.32)])
 
 
-def _truck(dice: Dice) -> Body:
+def _make_truck(dice: Dice) -> Body:
     length, height = dice.uniform(6.5, 11), dice.uniform(3.0, 3.8)
     cab = length - 2.0
     outline = np.array(
@@ -68,7 +68,7 @@ def _truck(dice: Dice) -> Body:
                 [(1.3, 0.5), (2.5, 0.5), (length - 1.2, 0.5)])  # fmt: skip
 
 
-def _bus(dice: Dice) -> Body:
+def _make_bus(dice: Dice) -> Body:
     length, height = dice.uniform(9, 12), dice.uniform(2.9, 3.2)
     panes = [rectangle(0.5 + 1.5 * index, 1.35, 1.75 + 1.5 * index, 2.35) for index in range(int((length - 1.5) / 1.5))]
     stripe = rectangle(0, 0.75, length, 1.05)
@@ -76,14 +76,14 @@ def _bus(dice: Dice) -> Body:
                 [(2.2, 0.48), (length - 2.4, 0.48)], stripe)  # fmt: skip
 
 
-def _tram(dice: Dice) -> Body:
+def _make_tram(dice: Dice) -> Body:
     length, height = dice.uniform(18, 32), dice.uniform(3.4, 3.7)
     panes = [rectangle(0.8 + 2.2 * index, 1.5, 2.6 + 2.2 * index, 2.7) for index in range(int((length - 1.5) / 2.2))]
     outline = np.array([[0.2, 0.25], [0, 1.4], [0.4, height], [length - 0.4, height], [length, 1.4], [length, 0.25]])
     return Body(TRAIN, length, 2.4, height, outline, panes, [], rectangle(0, 2.85, length, 3.1))
 
 
-_MAKERS = {"car": _car, "truck": _truck, "bus": _bus, "tram": _tram}
+_MAKERS = {"car": _make_car, "truck": _make_truck, "bus": _make_bus, "tram": _make_tram}
 _PAINTS: dict[str, tuple[Color, ...]] = {
     "car": CAR_PAINTS,
     "truck": ((0.80, 0.80, 0.78), (0.16, 0.26, 0.46), (0.58, 0.14, 0.10), (0.70, 0.60, 0.20), (0.30, 0.40, 0.30)),
@@ -92,7 +92,9 @@ _PAINTS: dict[str, tuple[Color, ...]] = {
 }
 
 
-def vehicle(camera: Camera, dice: Dice, kind: str, x: float, z: float, *, facing: float, across: bool = False) -> Thing:
+def make_vehicle(
+    camera: Camera, dice: Dice, kind: str, x: float, z: float, *, facing: float, across: bool = False
+) -> SceneObject:
     """A vehicle whose near end (or near side, `across` the street) is at distance z.
 
     Args:
@@ -105,8 +107,8 @@ def vehicle(camera: Camera, dice: Dice, kind: str, x: float, z: float, *, facing
         across: it stands across the street.
     """
     body = _MAKERS[kind](dice)
-    paint = Paint(near(dice, dice.pick(_PAINTS[kind])), body.label, 0.02, 0.07)
-    second = Paint(near(dice, dice.pick(((0.82, 0.82, 0.80), (0.20, 0.22, 0.26)))), body.label, 0.02, 0.05)
+    paint = Paint(vary_color(dice, dice.pick(_PAINTS[kind])), body.label, 0.02, 0.07)
+    second = Paint(vary_color(dice, dice.pick(((0.82, 0.82, 0.80), (0.20, 0.22, 0.26)))), body.label, 0.02, 0.05)
 
     def draw(canvas: Canvas) -> None:
         half_x, half_z = (body.length / 2, body.width / 2) if across else (body.width / 2, body.length / 2)
@@ -121,7 +123,7 @@ def vehicle(camera: Camera, dice: Dice, kind: str, x: float, z: float, *, facing
     half = (body.length if across else body.width) / 2
     centre = camera.project(x, 0.0, z)
     box = (centre[0] - half * scale, centre[1] - body.height * scale, centre[0] + half * scale, centre[1])
-    return Thing(z, box, draw)
+    return SceneObject(z, box, draw)
 
 
 class _Painter:

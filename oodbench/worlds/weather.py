@@ -43,7 +43,7 @@ class Weather:
     gamma: float
 
 
-def ordinary_weather(dice: Dice) -> Weather:
+def sample_weather(dice: Dice) -> Weather:
     """Day, from clear to overcast, sometimes low sun or dusk."""
     kind = dice.weighted([("clear", 0.35), ("overcast", 0.4), ("low sun", 0.15), ("dusk", 0.1)])
     strength, warm = {
@@ -72,9 +72,9 @@ def ordinary_weather(dice: Dice) -> Weather:
     )
 
 
-def shifted_weather(dice: Dice) -> Weather:
+def sample_shifted_weather(dice: Dice) -> Weather:
     """Photographs from anywhere: other cameras, other light."""
-    usual = ordinary_weather(dice)
+    usual = sample_weather(dice)
     tint = dice.uniform(-0.08, 0.08)
     red, green, blue = usual.light
     return Weather(
@@ -90,7 +90,7 @@ def shifted_weather(dice: Dice) -> Weather:
     )
 
 
-def develop(canvas: Canvas, weather: Weather, dice: Dice) -> RGBImage:
+def render_canvas(canvas: Canvas, weather: Weather, dice: Dice) -> RGBImage:
     """The photograph: light, texture, haze, the lens, the sensor."""
     height, width = canvas.size
     colors = np.array([paint.color for paint in canvas.paints], np.float32)
@@ -101,7 +101,10 @@ def develop(canvas: Canvas, weather: Weather, dice: Dice) -> RGBImage:
     grain = np.array([paint.grain for paint in canvas.paints], np.float32) * through[:, 0]
     mottle = np.array([paint.mottle for paint in canvas.paints], np.float32) * through[:, 0]
 
-    fine, coarse = _window(_fine(), canvas.size, dice), _window(_coarse(), canvas.size, dice)
+    fine, coarse = (
+        _crop_tile(_make_fine_noise(), canvas.size, dice),
+        _crop_tile(_make_coarse_noise(), canvas.size, dice),
+    )
     texture = grain.take(canvas.numbers) * fine + mottle.take(canvas.numbers) * coarse + np.float32(1.0)
     columns = 1.0 + weather.slope * np.linspace(-0.5, 0.5, width, dtype=np.float32)
     across, down = np.linspace(-1, 1, width, dtype=np.float32), np.linspace(-1, 1, height, dtype=np.float32)
@@ -113,45 +116,45 @@ def develop(canvas: Canvas, weather: Weather, dice: Dice) -> RGBImage:
     steps = np.arange(4096, dtype=np.float64) / 4095 * 1.3
     curve = (255 * np.minimum(steps, 1.0) ** weather.gamma).astype(np.float32)
     levels = curve.take(np.clip(image * np.float32(4095 / 1.3), 0, 4095).astype(np.int32))
-    levels += np.float32(weather.noise) * _sensor(canvas, dice) + np.float32(0.5)
+    levels += np.float32(weather.noise) * _add_sensor_noise(canvas, dice) + np.float32(0.5)
     return np.asarray(np.clip(levels, 0, 255), np.uint8)
 
 
-def _window(tile: NDArray[np.float32], size: tuple[int, int], dice: Dice) -> NDArray[np.float32]:
+def _crop_tile(tile: NDArray[np.float32], size: tuple[int, int], dice: Dice) -> NDArray[np.float32]:
     """A part of the tile at a random place."""
     top, left = (dice.integer(0, whole - part) for whole, part in zip(tile.shape, size, strict=True))
     return np.ascontiguousarray(tile[top : top + size[0], left : left + size[1]])
 
 
-def _sensor(canvas: Canvas, dice: Dice) -> NDArray[np.float32]:
+def _add_sensor_noise(canvas: Canvas, dice: Dice) -> NDArray[np.float32]:
     """Noise of unit spread, independent in the three channels."""
-    return np.dstack([_window(_bell(), canvas.size, dice) for _ in range(3)])
+    return np.dstack([_crop_tile(_make_gaussian(), canvas.size, dice) for _ in range(3)])
 
 
 @cache
-def _fine() -> NDArray[np.float32]:
+def _make_fine_noise() -> NDArray[np.float32]:
     """Texture of one to three pixels."""
-    raw = _uniform(1)
+    raw = _make_uniform(1)
     return np.asarray(0.5 * raw + 1.2 * cv2.blur(raw, (3, 3)), np.float32)
 
 
 @cache
-def _coarse() -> NDArray[np.float32]:
+def _make_coarse_noise() -> NDArray[np.float32]:
     """Texture of eight pixels and more, in four octaves."""
     total = np.zeros(_TILE, np.float32)
     for octave, weight in ((8, 0.3), (20, 0.4), (60, 0.6), (160, 0.7)):
-        small = _uniform(octave)[: _TILE[0] // octave + 2, : _TILE[1] // octave + 2]
+        small = _make_uniform(octave)[: _TILE[0] // octave + 2, : _TILE[1] // octave + 2]
         total += weight * cv2.resize(np.ascontiguousarray(small), _TILE[::-1], interpolation=cv2.INTER_CUBIC)
     return total
 
 
 @cache
-def _bell() -> NDArray[np.float32]:
+def _make_gaussian() -> NDArray[np.float32]:
     """Nearly normal noise of unit spread: the sum of four uniform ones, each of variance one third."""
-    parts = [_uniform(seed) for seed in (2, 3, 5, 7)]
+    parts = [_make_uniform(seed) for seed in (2, 3, 5, 7)]
     return np.asarray(sum(parts) * np.float32((3 / 4) ** 0.5), np.float32)
 
 
 @cache
-def _uniform(seed: int) -> NDArray[np.float32]:
+def _make_uniform(seed: int) -> NDArray[np.float32]:
     return Dice(0x5EED, seed).uniforms(_TILE[0] * _TILE[1], -1.0, 1.0).astype(np.float32).reshape(_TILE)

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oodbench.contracts import Report, ReportCard, Result, RunView
-from oodbench.reports.figures.panels import panels
-from oodbench.reports.figures.style import save, style
+from oodbench.reports.figures.panels import draw_panels
+from oodbench.reports.figures.style import apply_rc_style, save_figure
 from oodbench.types import ANOMALY, VOID, AnomalyLabels, RGBImage
-from oodbench.visualization.colormap import WIDTH, colour_position, colour_scale
+from oodbench.visualization.colormap import WIDTH, compute_colour_position, draw_colour_scale
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,38 +45,38 @@ class Heatmaps(Report):
         for (benchmark, network), rows in groups.items():
             # A network's name is the user's string; its place among the names is not.
             suffix = f"-{networks.index(network) + 1}" if len(networks) > 1 else ""
-            with style():
-                figure = draw(run, benchmark, list(rows.values()), run.figure_frames(benchmark))
-                written += save(figure, out, f"heatmaps-{benchmark}{suffix}")
+            with apply_rc_style():
+                figure = draw_heatmaps(run, benchmark, list(rows.values()), run.figure_frames(benchmark))
+                written += save_figure(figure, out, f"heatmaps-{benchmark}{suffix}")
         return written
 
 
-def draw(run: RunView, benchmark: str, rows: Sequence[Result], frames: Sequence[str]) -> Figure:
+def draw_heatmaps(run: RunView, benchmark: str, rows: Sequence[Result], frames: Sequence[str]) -> Figure:
     """The figure of one benchmark and network: a line a frame, a column a method."""
     pictures = []
-    for frame, maps in zip(frames, score_pictures(run, rows, frames), strict=True):
+    for frame, maps in zip(frames, iter_score_pictures(run, rows, frames), strict=True):
         image, labels = run.image(benchmark, frame), run.labels(benchmark, frame)
-        pictures.append([image, overlay(image, labels) if labels else image, *maps])
-    figure = panels(["Image", "Label", *(row.label for row in rows)], pictures, WIDTH, _BELOW)
+        pictures.append([image, overlay_labels(image, labels) if labels else image, *maps])
+    figure = draw_panels(["Image", "Label", *(row.label for row in rows)], pictures, WIDTH, _BELOW)
     below = _BELOW / figure.get_figheight()
     about = f"{benchmark}, {rows[0].network}\nlabel: orange anomalous, dark void"
     figure.text(0.004, below * 0.12, about, ha="left", va="bottom", fontsize=5)
-    colour_scale(figure, run.calibration(rows[0]), below)
+    draw_colour_scale(figure, run.calibration(rows[0]), below)
     return figure
 
 
-def score_pictures(run: RunView, rows: Sequence[Result], frames: Sequence[str]) -> Iterator[list[NDArray[Any]]]:
+def iter_score_pictures(run: RunView, rows: Sequence[Result], frames: Sequence[str]) -> Iterator[list[NDArray[Any]]]:
     """For each frame, each row's scores on the colour scale."""
     calibrations = [run.calibration(row) for row in rows]
-    scales = [None if c else _percentiles(run, row, frames) for c, row in zip(calibrations, rows, strict=True)]
+    scales = [None if c else _compute_percentiles(run, row, frames) for c, row in zip(calibrations, rows, strict=True)]
     for frame in frames:
         yield [
-            colour_position(run.score(row, frame), calibration, scale)
+            compute_colour_position(run.score(row, frame), calibration, scale)
             for row, calibration, scale in zip(rows, calibrations, scales, strict=True)
         ]
 
 
-def overlay(image: RGBImage, labels: AnomalyLabels) -> RGBImage:
+def overlay_labels(image: RGBImage, labels: AnomalyLabels) -> RGBImage:
     """The image with anomalies orange and void dark."""
     picture = image.astype(np.float32) * 0.6
     anomalous = labels.values == ANOMALY
@@ -85,7 +85,7 @@ def overlay(image: RGBImage, labels: AnomalyLabels) -> RGBImage:
     return picture.astype(np.uint8)
 
 
-def _percentiles(run: RunView, row: Result, frames: Sequence[str]) -> tuple[float, float]:
+def _compute_percentiles(run: RunView, row: Result, frames: Sequence[str]) -> tuple[float, float]:
     values = np.concatenate([run.score(row, frame).ravel()[::16] for frame in frames])
     low, high = np.percentile(values, [1, 99])
     return float(low), float(high)

@@ -14,7 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oodbench.contracts import ReportCard, Result, RunView
-from oodbench.reports.figures.style import ANOMALY_COLOUR, COLUMN, IN_DISTRIBUTION_COLOUR, BenchmarkFigure, looks
+from oodbench.reports.figures.style import (
+    ANOMALY_COLOUR,
+    COLUMN,
+    IN_DISTRIBUTION_COLOUR,
+    BenchmarkFigure,
+    assign_styles,
+)
 from oodbench.types import ANOMALY, IN_DISTRIBUTION
 
 if TYPE_CHECKING:
@@ -41,21 +47,21 @@ class ScoreHistograms(BenchmarkFigure):
     card = ReportCard("score-histograms", "Score histograms", figure=True)
 
     def draw(self, run: RunView, benchmark: str, rows: Sequence[Result]) -> Figure:
-        return draw(run, benchmark, rows)
+        return draw_histograms(run, benchmark, rows)
 
 
-def draw(run: RunView, benchmark: str, rows: Sequence[Result]) -> Figure:
+def draw_histograms(run: RunView, benchmark: str, rows: Sequence[Result]) -> Figure:
     """The figure of one benchmark."""
     from matplotlib.figure import Figure
 
     lines = -(-len(rows) // _ACROSS)
     figure = Figure(figsize=(COLUMN, _REST + _PANEL * lines), layout="constrained")
-    known = looks(run.rows)
+    known = assign_styles(run.rows)
     for place, row in enumerate(rows, 1):
         axes = figure.add_subplot(lines, _ACROSS, place)
         axes.set_title(known[row.label, row.network].lines, pad=2, loc="left", fontsize=6)
-        edges, shares = histogram(run, row)
-        _panel(axes, edges, shares)
+        edges, shares = compute_histogram(run, row)
+        _draw_panel(axes, edges, shares)
         calibration = run.calibration(row)
         if calibration is not None:
             axes.axvline(calibration.score_at(_SHARE), color="#333333", linewidth=0.7, linestyle=(0, (3, 2)),
@@ -68,14 +74,14 @@ def draw(run: RunView, benchmark: str, rows: Sequence[Result]) -> Figure:
     return figure
 
 
-def histogram(run: RunView, row: Result) -> tuple[NDArray[np.float64], dict[int, NDArray[np.float64]]]:
+def compute_histogram(run: RunView, row: Result) -> tuple[NDArray[np.float64], dict[int, NDArray[np.float64]]]:
     """The edges of the bins, float64 [B + 1], and for each kind of pixel the share in each bin, float64 [B].
 
     The shares are of all pixels of the kind, those beyond the edges too. Without any pixel of a kind its shares are 0.
     """
     kinds = (IN_DISTRIBUTION, ANOMALY)
     sample: dict[int, list[NDArray[np.float32]]] = {kind: [] for kind in kinds}
-    for score, label in _pixels(run, row):
+    for score, label in _iter_pixels(run, row):
         for kind in kinds:
             sample[kind].append(score[label == kind][::_EVERY])
     ends = [np.percentile(values, [_OUTERMOST, 100 - _OUTERMOST]) for parts in sample.values()
@@ -83,7 +89,7 @@ def histogram(run: RunView, row: Result) -> tuple[NDArray[np.float64], dict[int,
     low, high = (min(end[0] for end in ends), max(end[1] for end in ends)) if ends else (0.0, 1.0)
     edges = np.linspace(low, high if high > low else low + 1.0, _BINS + 1)
     counts, pixels = {kind: np.zeros(_BINS) for kind in kinds}, dict.fromkeys(kinds, 0)
-    for score, label in _pixels(run, row):
+    for score, label in _iter_pixels(run, row):
         for kind in kinds:
             values = score[label == kind]
             counts[kind] += np.histogram(values, edges)[0]
@@ -91,7 +97,7 @@ def histogram(run: RunView, row: Result) -> tuple[NDArray[np.float64], dict[int,
     return edges, {kind: part / max(pixels[kind], 1) for kind, part in counts.items()}
 
 
-def _pixels(run: RunView, row: Result) -> Iterator[tuple[NDArray[np.float32], NDArray[np.uint8]]]:
+def _iter_pixels(run: RunView, row: Result) -> Iterator[tuple[NDArray[np.float32], NDArray[np.uint8]]]:
     """Scores and labels of each frame that has labels."""
     for frame in run.frames(row.benchmark):
         labels = run.labels(row.benchmark, frame)
@@ -99,7 +105,7 @@ def _pixels(run: RunView, row: Result) -> Iterator[tuple[NDArray[np.float32], ND
             yield run.score(row, frame), labels.values
 
 
-def _panel(axes: Axes, edges: NDArray[np.float64], shares: dict[int, NDArray[np.float64]]) -> None:
+def _draw_panel(axes: Axes, edges: NDArray[np.float64], shares: dict[int, NDArray[np.float64]]) -> None:
     for kind, colour, name in (
         (IN_DISTRIBUTION, IN_DISTRIBUTION_COLOUR, "in-distribution"),
         (ANOMALY, ANOMALY_COLOUR, "anomalous"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from oodbench.visualization.colormap import COLOURS, RAREST, to_width
+from oodbench.visualization.colormap import COLOURS, RAREST, resize_to_width
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -18,7 +18,7 @@ _TITLE, _GAP = 0.17, 0.03
 _PANEL_PIXELS = 360
 
 
-def panels(titles: Sequence[str], lines: Sequence[Sequence[NDArray[Any]]], width: float, below: float) -> Figure:
+def draw_panels(titles: Sequence[str], lines: Sequence[Sequence[NDArray[Any]]], width: float, below: float) -> Figure:
     """The figure.
 
     Args:
@@ -42,7 +42,7 @@ def panels(titles: Sequence[str], lines: Sequence[Sequence[NDArray[Any]]], width
     for index, line in enumerate(lines):
         for column, (title, picture) in enumerate(zip(titles, line, strict=True)):
             axes = figure.add_subplot(grid[index, column])
-            small = to_width(picture, _PANEL_PIXELS)
+            small = resize_to_width(picture, _PANEL_PIXELS)
             axes.imshow(small, cmap=COLOURS, vmin=0, vmax=RAREST, interpolation="nearest", aspect="auto")
             axes.set_axis_off()
             if index == 0:

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from oodbench.contracts import ReportCard, Result, RunView
-from oodbench.reports.figures.heatmaps import overlay, score_pictures
-from oodbench.reports.figures.panels import panels
-from oodbench.reports.figures.segmentation import class_colours
+from oodbench.reports.figures.heatmaps import iter_score_pictures, overlay_labels
+from oodbench.reports.figures.panels import draw_panels
+from oodbench.reports.figures.segmentation import colour_classes
 from oodbench.reports.figures.style import COLUMN, BenchmarkFigure
 from oodbench.types import RGBImage
-from oodbench.visualization.colormap import WIDTH, colour_scale
+from oodbench.visualization.colormap import WIDTH, draw_colour_scale
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,28 +33,28 @@ class Qualitative(BenchmarkFigure):
     card = ReportCard("qualitative", "Qualitative figure", figure=True)
 
     def draw(self, run: RunView, benchmark: str, rows: Sequence[Result]) -> Figure:
-        return draw(run, benchmark, rows, run.figure_frames(benchmark))
+        return draw_qualitative(run, benchmark, rows, run.figure_frames(benchmark))
 
 
-def draw(run: RunView, benchmark: str, rows: Sequence[Result], frames: Sequence[str]) -> Figure:
+def draw_qualitative(run: RunView, benchmark: str, rows: Sequence[Result], frames: Sequence[str]) -> Figure:
     """The figure of one benchmark: a line a frame, a column a method on a network."""
     labelled = all(run.labels(benchmark, frame) is not None for frame in frames)
     several = len({row.network for row in rows}) > 1
     titles = ["Image", "Label" if labelled else "Prediction"]
     titles += [f"{row.label}\n{row.network}" if several else row.label for row in rows]
     lines = [
-        [run.image(benchmark, frame), _beside(run, rows[0], frame, labelled), *maps]
-        for frame, maps in zip(frames, score_pictures(run, rows, frames), strict=True)
+        [run.image(benchmark, frame), _choose_second_panel(run, rows[0], frame, labelled), *maps]
+        for frame, maps in zip(frames, iter_score_pictures(run, rows, frames), strict=True)
     ]
-    figure = panels(titles, lines, COLUMN if len(titles) <= _NARROW else WIDTH, _BELOW)
-    colour_scale(figure, run.calibration(rows[0]), _BELOW / figure.get_figheight())
+    figure = draw_panels(titles, lines, COLUMN if len(titles) <= _NARROW else WIDTH, _BELOW)
+    draw_colour_scale(figure, run.calibration(rows[0]), _BELOW / figure.get_figheight())
     return figure
 
 
-def _beside(run: RunView, row: Result, frame: str, labelled: bool) -> RGBImage:
+def _choose_second_panel(run: RunView, row: Result, frame: str, labelled: bool) -> RGBImage:
     """The label over the image; without one the predicted classes; without them the image alone."""
     image, labels = run.image(row.benchmark, frame), run.labels(row.benchmark, frame)
     if labelled and labels is not None:
-        return overlay(image, labels)
+        return overlay_labels(image, labels)
     predicted = run.prediction(row, frame)
-    return image if predicted is None else class_colours(predicted)
+    return image if predicted is None else colour_classes(predicted)

@@ -1,4 +1,4 @@
-"""What the figures for a paper share: a column's width, a quiet style, one look for each method, and their files."""
+"""What the figures for a paper share: a column's width, a quiet style, one style for each method, and their files."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ _STYLE: Any = {
 
 
 @dataclass(frozen=True)
-class Look:
+class FigureStyle:
     """How a method on a network is drawn, the same in every figure of one call.
 
     Attributes:
@@ -82,12 +82,12 @@ class Look:
     lines: str
 
 
-def looks(rows: Sequence[Result]) -> dict[tuple[str, str], Look]:
-    """(label, network) -> its look."""
+def assign_styles(rows: Sequence[Result]) -> dict[tuple[str, str], FigureStyle]:
+    """(label, network) -> its style."""
     labels = list(dict.fromkeys(row.label for row in rows))
     networks = list(dict.fromkeys(row.network for row in rows))
     return {
-        (row.label, row.network): Look(
+        (row.label, row.network): FigureStyle(
             _COLOURS[labels.index(row.label) % len(_COLOURS)],
             _LINES[networks.index(row.network) % len(_LINES)],
             _MARKERS[networks.index(row.network) % len(_MARKERS)],
@@ -98,12 +98,12 @@ def looks(rows: Sequence[Result]) -> dict[tuple[str, str], Look]:
     }
 
 
-def legend_columns(texts: Sequence[str]) -> int:
+def count_legend_columns(texts: Sequence[str]) -> int:
     """How many entries stand side by side under a figure of a column's width."""
     return 2 if max(map(len, texts), default=0) <= _NARROW else 1
 
 
-def rows_by_benchmark(run: RunView) -> dict[str, list[Result]]:
+def group_by_benchmark(run: RunView) -> dict[str, list[Result]]:
     """benchmark -> a row for each method and network; under several protocols they have one map, and count once."""
     found: dict[str, dict[tuple[str, str], Result]] = {}
     for row in run.rows:
@@ -116,9 +116,9 @@ class BenchmarkFigure(Report):
 
     def write(self, run: RunView, out: Path) -> Sequence[Path]:
         written = []
-        for benchmark, rows in rows_by_benchmark(run).items():
-            with style():
-                written += save(self.draw(run, benchmark, rows), out, f"{self.card.name}-{benchmark}")
+        for benchmark, rows in group_by_benchmark(run).items():
+            with apply_rc_style():
+                written += save_figure(self.draw(run, benchmark, rows), out, f"{self.card.name}-{benchmark}")
         return written
 
     @abstractmethod
@@ -126,14 +126,14 @@ class BenchmarkFigure(Report):
         """The figure of one benchmark, of `rows_by_benchmark`."""
 
 
-def style() -> AbstractContextManager[None]:
+def apply_rc_style() -> AbstractContextManager[None]:
     """Draw and save within it."""
     import matplotlib
 
     return matplotlib.rc_context(_STYLE)
 
 
-def save(figure: Figure, out: Path, stem: str) -> list[Path]:
+def save_figure(figure: Figure, out: Path, stem: str) -> list[Path]:
     """Write a figure as PNG, 300 dots an inch, and PDF, with its fonts; the same figure gives the same PDF.
 
     Args:

@@ -30,7 +30,7 @@ class Answer:
     order: tuple[tuple[Line, bool], ...]
 
 
-def answer(run: RunView, part: Part) -> Answer:
+def summarise_table(run: RunView, part: Part) -> Answer:
     """Of one table."""
     metric = part.columns[0]
     sign = -1 if HIGHER_IS_BETTER.get(metric, True) else 1
@@ -41,20 +41,20 @@ def answer(run: RunView, part: Part) -> Answer:
         order.sort(key=lambda line: place.get((line.row.network, line.row.label), len(place)))
     if not order:
         return Answer(part, metric, f"{metric} is defined for none of the methods here.", (), ())
-    apart = _apart(part, metric)
+    apart = _find_distinguishable(part, metric)
     first = order[0]
     tied = [line for line in order if line is first or (line not in apart and comparison is not None)]
     tied += [line for line in order if line not in tied and line.metrics[metric].text == first.metrics[metric].text]
     return Answer(
         part,
         metric,
-        _lead(part, metric, order, tied),
-        tuple(filter(None, [_calibrated(run, part, first), _frames(part)])),
+        _describe_leader(part, metric, order, tied),
+        tuple(filter(None, [_describe_calibrated(run, part, first), _describe_frames(part)])),
         tuple((line, line in tied) for line in order),
     )
 
 
-def _apart(part: Part, metric: str) -> list[Line]:
+def _find_distinguishable(part: Part, metric: str) -> list[Line]:
     """The lines that the best one of the comparison is better than by more than chance."""
     comparison = part.comparisons.get(metric)
     if comparison is None:
@@ -64,7 +64,7 @@ def _apart(part: Part, metric: str) -> list[Line]:
     return [named[entry.network, entry.label] for entry in entries]
 
 
-def _lead(part: Part, metric: str, order: Sequence[Line], tied: Sequence[Line]) -> str:
+def _describe_leader(part: Part, metric: str, order: Sequence[Line], tied: Sequence[Line]) -> str:
     best, cell = part.name(order[0]), order[0].metrics[metric]
     reached = f"{cell.text}{_PERCENT}"
     if len(order) == 1:
@@ -85,7 +85,7 @@ def _lead(part: Part, metric: str, order: Sequence[Line], tied: Sequence[Line]) 
     return f"{best} leads with {reached} {metric}, {ahead}: {chance}."
 
 
-def _calibrated(run: RunView, part: Part, line: Line) -> str:
+def _describe_calibrated(run: RunView, part: Part, line: Line) -> str:
     """What its threshold without anomalies is worth on the benchmark."""
     strata = run.strata(line.row)
     known: dict[str, BreakdownThreshold] = {} if strata is None else {at.name: at for at in strata.thresholds}
@@ -99,7 +99,7 @@ def _calibrated(run: RunView, part: Part, line: Line) -> str:
     )
 
 
-def _frames(part: Part) -> str:
+def _describe_frames(part: Part) -> str:
     row: Result = part.lines[0].row
     frames, expected = row.counts["frames"], row.counts.get("expected_frames", 0)
     return f"Only {frames} of the benchmark's {expected} frames were measured." if frames < expected else ""

@@ -18,7 +18,7 @@ _SHOWN = 0.01
 
 
 @dataclass(frozen=True)
-class Column:
+class BreakdownColumn:
     """A part of the pixels: its name, and how much it is, in words."""
 
     name: str
@@ -26,7 +26,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Group:
+class BreakdownTable:
     """One table: for each method AP, and recall at the thresholds; of false positives, their share at each.
 
     Attributes:
@@ -38,26 +38,26 @@ class Group:
 
     title: str
     about: str
-    columns: tuple[Column, ...]
+    columns: tuple[BreakdownColumn, ...]
     measures: tuple[str, ...]
     lines: tuple[tuple[str, tuple[tuple[float | None, ...], ...]], ...]
 
 
-def strata(run: RunView, part: Part) -> list[Group]:
+def make_breakdown_tables(run: RunView, part: Part) -> list[BreakdownTable]:
     """The tables of a part; none where its protocol has no strata."""
     found = {part.name(line): known for line in part.lines if (known := run.strata(line.row)) is not None}
     if not found:
         return []
-    groups = [_anomalies(found, kind) for kind in _KINDS]
-    return [group for group in [*groups, _mistakes(found)] if group.columns]
+    groups = [_make_anomaly_table(found, kind) for kind in _KINDS]
+    return [group for group in [*groups, _make_mistake_table(found)] if group.columns]
 
 
-def _anomalies(found: dict[str, Breakdown], kind: str) -> Group:
+def _make_anomaly_table(found: dict[str, Breakdown], kind: str) -> BreakdownTable:
     parts = next(iter(found.values())).strata
     everything = sum(part.pixels for part in parts if part.kind == "size")
     shown = [part for part in parts if part.kind == kind and part.pixels >= _SHOWN * everything]
     columns = tuple(
-        Column(
+        BreakdownColumn(
             part.name,
             f"{100 * part.pixels / everything:.0f} % of pixels"
             + ("" if part.objects is None else f", {part.objects} regions"),
@@ -72,14 +72,14 @@ def _anomalies(found: dict[str, Breakdown], kind: str) -> Group:
             (None, None, None) if cell is None else (cell.ap, cell.recall.get("test"), cell.recall.get("calibrated"))
             for cell in cells
         )))  # fmt: skip
-    return Group(*_KINDS[kind], columns, ("AP", "recall, test", "recall, calibrated"), tuple(lines))
+    return BreakdownTable(*_KINDS[kind], columns, ("AP", "recall, test", "recall, calibrated"), tuple(lines))
 
 
-def _mistakes(found: dict[str, Breakdown]) -> Group:
+def _make_mistake_table(found: dict[str, Breakdown]) -> BreakdownTable:
     parts = next(iter(found.values())).mistakes
     everything = sum(part.pixels for part in parts)
     columns = tuple(
-        Column(part.name, f"{100 * part.pixels / everything:.0f} % of pixels")
+        BreakdownColumn(part.name, f"{100 * part.pixels / everything:.0f} % of pixels")
         for part in parts
         if part.pixels >= _SHOWN * everything
     )
@@ -92,4 +92,4 @@ def _mistakes(found: dict[str, Breakdown]) -> Group:
             for column in columns
         )))  # fmt: skip
     about = "in which predicted classes the false positives lie"
-    return Group("False positives", about, columns, ("share, test", "share, calibrated"), tuple(lines))
+    return BreakdownTable("False positives", about, columns, ("share, test", "share, calibrated"), tuple(lines))

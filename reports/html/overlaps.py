@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from oodbench.types import ANOMALY, IN_DISTRIBUTION, AnomalyLabels
 
 
-def overlaps(called: Sequence[NDArray[np.bool_] | None], labels: AnomalyLabels) -> NDArray[np.int64]:
+def count_overlaps(called: Sequence[NDArray[np.bool_] | None], labels: AnomalyLabels) -> NDArray[np.int64]:
     """Of one frame.
 
     Args:

@@ -14,10 +14,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from oodbench.contracts import REQUIREMENT_TITLES, RunView
 from oodbench.files import write_atomically
-from oodbench.reports.html.answer import answer
-from oodbench.reports.html.breakdown import strata
-from oodbench.reports.html.collect import benchmark_data, colours
-from oodbench.reports.html.provenance import provenance
+from oodbench.reports.html.answer import summarise_table
+from oodbench.reports.html.breakdown import make_breakdown_tables
+from oodbench.reports.html.collect import collect_benchmark, encode_colour_scale
+from oodbench.reports.html.provenance import list_provenance
 from oodbench.reports.html.sections import COSTS, QUALITY, parts
 
 LARGEST = 60_000_000
@@ -33,30 +33,30 @@ _SCRIPTS = (
 
 def write_page(run: RunView, out: Path) -> list[Path]:
     """Write the page into a folder; returns the files, the page first."""
-    made = [(part, answer(run, part), strata(run, part)) for part in parts(run)]
+    made = [(part, summarise_table(run, part), make_breakdown_tables(run, part)) for part in parts(run)]
     benchmarks = list(dict.fromkeys(part.benchmark for part, *_ in made))
     with tempfile.TemporaryDirectory(prefix="oodbench-") as scratch:
-        spool = _Spool(Path(scratch))
+        spool = _PictureSpool(Path(scratch))
         data = {
-            "colours": colours(),
-            "benchmarks": [benchmark_data(run, benchmark, spool.keep) for benchmark in benchmarks],
+            "colours": encode_colour_scale(),
+            "benchmarks": [collect_benchmark(run, benchmark, spool.keep) for benchmark in benchmarks],
             "tables": {part.anchor: part.apart() for part, *_ in made},
         }
         beside = spool.size > LARGEST
         style = "".join((_HERE / name).read_text(encoding="utf-8") for name in _STYLES)
         script = "".join((_HERE / name).read_text(encoding="utf-8") for name in _SCRIPTS)
-        page = _environment().get_template("report.html.j2").generate(
+        page = _make_environment().get_template("report.html.j2").generate(
             title=run.folder.absolute().name,
-            policy=_policy(style, script, beside),
-            nonce=_nonce(script),
+            policy=_make_policy(style, script, beside),
+            nonce=_make_nonce(script),
             style=style,
             script=script,
-            data=as_json(data | {"beside": beside}),
+            data=encode_json(data | {"beside": beside}),
             frames=() if beside else spool.texts(),
             made=made,
             benchmarks=benchmarks,
             notes=run.notes,
-            provenance=provenance,
+            provenance=list_provenance,
             heads={
                 "quality": list(QUALITY.values()),
                 "cost": list(COSTS.values()),
@@ -75,13 +75,13 @@ def write_page(run: RunView, out: Path) -> list[Path]:
     return files
 
 
-def as_json(content: Any) -> str:
+def encode_json(content: Any) -> str:
     """For a script element: no character that could end it, whatever names are in the content."""
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
-class _Spool:
+class _PictureSpool:
     """Frames' pictures on disk until it is known how large they are together."""
 
     def __init__(self, folder: Path) -> None:
@@ -89,7 +89,7 @@ class _Spool:
 
     def keep(self, pictures: dict[str, Any]) -> int:
         """Take a frame's; returns its number on the page."""
-        text = as_json(pictures)
+        text = encode_json(pictures)
         (self._folder / str(self._count)).write_text(text, encoding="utf-8")
         self.size += len(text)
         self._count += 1
@@ -101,26 +101,27 @@ class _Spool:
             yield (self._folder / str(number)).read_text(encoding="utf-8")
 
 
-def _environment() -> Environment:
+def _make_environment() -> Environment:
     loader = FileSystemLoader(_HERE)
     return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
 
 
-def _policy(style: str, script: str, beside: bool) -> str:
+def _make_policy(style: str, script: str, beside: bool) -> str:
     """The page's Content-Security-Policy: its own style and script, pictures that are in it, and no request at all.
 
     Of a folder's page, the files with frames too, by a nonce: from file:// there is no origin to name.
     """
-    scripts = [f"'sha256-{_hash(script)}'", *([f"'nonce-{_nonce(script)}'"] if beside else [])]
+    scripts = [f"'sha256-{_compute_hash(script)}'", *([f"'nonce-{_make_nonce(script)}'"] if beside else [])]
+    styles = f"'sha256-{_compute_hash(style)}'"
     return (
-        f"default-src 'none'; script-src {' '.join(scripts)}; style-src 'sha256-{_hash(style)}'; img-src data:; "
+        f"default-src 'none'; script-src {' '.join(scripts)}; style-src {styles}; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
 
 
-def _hash(text: str) -> str:
+def _compute_hash(text: str) -> str:
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def _nonce(script: str) -> str:
+def _make_nonce(script: str) -> str:
     return hashlib.sha256(script.encode()).hexdigest()[:32]

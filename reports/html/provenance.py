@@ -7,11 +7,11 @@ from typing import Any
 
 from oodbench.contracts import MethodCard, Result
 
-Facts = list[tuple[str, list[tuple[str, str]]]]
+ProvenanceFacts = list[tuple[str, list[tuple[str, str]]]]
 """(heading, [(name, value)])."""
 
 
-def provenance(row: Result, card: MethodCard | None) -> Facts:
+def list_provenance(row: Result, card: MethodCard | None) -> ProvenanceFacts:
     """Of the numbers of one row; headings without content are left out."""
     paper = {} if card is None else {"paper": card.paper, "address": card.url, "version of the method": card.version}
     intervals = {} if row.intervals is None else {
@@ -34,13 +34,13 @@ def provenance(row: Result, card: MethodCard | None) -> Facts:
         "SHA-256": row.digests,
         "Warnings": {str(number): warning for number, warning in enumerate(row.warnings, 1)},
     }  # fmt: skip
-    return [(heading, facts) for heading, content in groups.items() if (facts := list(_facts(content)))]
+    return [(heading, facts) for heading, content in groups.items() if (facts := list(_iter_facts(content)))]
 
 
-def _facts(content: Mapping[str, Any], under: str = "") -> Iterator[tuple[str, str]]:
+def _iter_facts(content: Mapping[str, Any], under: str = "") -> Iterator[tuple[str, str]]:
     for name, value in content.items():
         title = f"{under}{name}".replace("_", " ")
         if isinstance(value, Mapping):
-            yield from _facts(value, f"{title}, ")
+            yield from _iter_facts(value, f"{title}, ")
         elif value is not None and value != "" and value != []:
             yield title, ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

@@ -41,7 +41,7 @@ class Region:
 
 
 @dataclass(frozen=True)
-class Objects:
+class FrameObjects:
     """The objects of one frame.
 
     Attributes:
@@ -64,13 +64,13 @@ class Objects:
         ]
 
 
-def objects(frame: int, labels: AnomalyLabels) -> Objects:
+def find_objects(frame: int, labels: AnomalyLabels) -> FrameObjects:
     """The objects of a frame."""
     _, number, boxes, _ = cv2.connectedComponentsWithStats((labels.values == ANOMALY).astype(np.uint8), connectivity=8)
-    return Objects(frame, number, boxes)
+    return FrameObjects(frame, number, boxes)
 
 
-def false_alarms(frame: int, called: NDArray[np.bool_], labels: AnomalyLabels) -> list[Region]:
+def find_false_alarms(frame: int, called: NDArray[np.bool_], labels: AnomalyLabels) -> list[Region]:
     """The largest regions of in-distribution pixels that are called anomalous."""
     wrong = (called & (labels.values == IN_DISTRIBUTION)).astype(np.uint8)
     _, _, boxes, _ = cv2.connectedComponentsWithStats(wrong, connectivity=8)
@@ -82,11 +82,11 @@ def false_alarms(frame: int, called: NDArray[np.bool_], labels: AnomalyLabels) -
     ]
 
 
-def worst_objects(regions: Iterable[Region]) -> list[Region]:
+def select_worst_objects(regions: Iterable[Region]) -> list[Region]:
     """Those of which least is found; of two alike the larger."""
     return heapq.nsmallest(SHOWN, regions, key=lambda region: (region.called / region.pixels, -region.pixels))
 
 
-def worst_alarms(regions: Iterable[Region]) -> list[Region]:
+def select_worst_alarms(regions: Iterable[Region]) -> list[Region]:
     """The largest."""
     return heapq.nlargest(SHOWN, regions, key=lambda region: region.pixels)

@@ -14,7 +14,7 @@ from oodbench.errors import NotStoredError
 from oodbench.metrics import POOLED, PixelCounts, pixel_metrics
 from oodbench.metrics.counting.quantized_scores import LEVELS, ScoreLevels, choose_levels
 from oodbench.types import ANOMALY, IN_DISTRIBUTION, AnomalyLabels, ScoreMap
-from oodbench.visualization.colormap import RAREST, colour_position
+from oodbench.visualization.colormap import RAREST, compute_colour_position
 
 # Levels are chosen on this many frames at most, evenly spaced, on all their anomalous pixels and one in 4 x 4 others.
 _FRAMES = 32
@@ -25,7 +25,7 @@ _COLOURED = 60
 
 
 @dataclass(frozen=True)
-class Operating:
+class OperatingPoint:
     """A threshold with a name.
 
     Attributes:
@@ -40,7 +40,7 @@ class Operating:
 
 
 @dataclass(frozen=True)
-class Scorer:
+class PageScorer:
     """A method on a network.
 
     Attributes:
@@ -56,7 +56,7 @@ class Scorer:
     name: str
     levels: ScoreLevels
     position: NDArray[np.float64]
-    operating: tuple[Operating, ...]
+    operating: tuple[OperatingPoint, ...]
     source: str
 
     def record(self) -> dict[str, Any]:
@@ -72,7 +72,7 @@ class Scorer:
         }
 
 
-def scorers(run: RunView, benchmark: str) -> list[Scorer]:
+def collect_scorers(run: RunView, benchmark: str) -> list[PageScorer]:
     """Those of the benchmark whose scores are stored, of a few frames at least."""
     rows: dict[tuple[str, str], Result] = {}
     for row in run.rows:  # under several protocols a method has several rows, and one map
@@ -84,15 +84,16 @@ def scorers(run: RunView, benchmark: str) -> list[Scorer]:
     chosen = np.unique(np.linspace(0, len(frames) - 1, min(_FRAMES, len(frames))).round().astype(int))
     sample = {frames[index]: run.labels(benchmark, frames[index]) for index in chosen}
     made = (
-        _scorer(run, row, f"{row.label} / {row.network}" if several else row.label, sample) for row in rows.values()
+        _make_scorer(run, row, f"{row.label} / {row.network}" if several else row.label, sample)
+        for row in rows.values()
     )
     return [scorer for scorer in made if scorer is not None]
 
 
-def _scorer(run: RunView, row: Result, name: str, sample: Mapping[str, AnomalyLabels | None]) -> Scorer | None:
+def _make_scorer(run: RunView, row: Result, name: str, sample: Mapping[str, AnomalyLabels | None]) -> PageScorer | None:
     counts, calibration = PixelCounts(), run.calibration(row)
     ordinary: list[NDArray[np.float32]] = []
-    for score, labels in _sample(run, row, sample):
+    for score, labels in _iter_sample(run, row, sample):
         counts.update(score, labels)
         ordinary.append(score[labels.values == IN_DISTRIBUTION])
     if not ordinary:
@@ -102,23 +103,25 @@ def _scorer(run: RunView, row: Result, name: str, sample: Mapping[str, AnomalyLa
         values = np.zeros(1, np.float32)
     # Without calibration colours go by the benchmark's own ordinary pixels, from their lowest percentile.
     ends = np.percentile(values, [1, 99]) if calibration is None else np.zeros(2)
-    coloured = _steps(calibration, (float(ends[0]), float(ends[1])))
-    chosen = _thresholds(run, row, counts)
+    coloured = _choose_colour_steps(calibration, (float(ends[0]), float(ends[1])))
+    chosen = _list_thresholds(run, row, counts)
     levels = choose_levels(counts, np.concatenate([coloured, [score for *_, score in chosen]]))
     position = np.zeros(LEVELS)
-    position[1 : levels.edges.size + 1] = colour_position(levels.edges, calibration, (float(ends[0]), float(ends[1])))
+    position[1 : levels.edges.size + 1] = compute_colour_position(
+        levels.edges, calibration, (float(ends[0]), float(ends[1]))
+    )
     position[levels.edges.size + 1 :] = RAREST  # no pixel is of these
-    return Scorer(
+    return PageScorer(
         row,
         name,
         levels,
         position,
-        tuple(Operating(name, title, levels.at(score)) for name, title, score in chosen),
+        tuple(OperatingPoint(name, title, levels.at(score)) for name, title, score in chosen),
         "" if calibration is None else calibration.source,
     )
 
 
-def _sample(
+def _iter_sample(
     run: RunView, row: Result, sample: Mapping[str, AnomalyLabels | None]
 ) -> Iterator[tuple[ScoreMap, AnomalyLabels]]:
     for frame, labels in sample.items():
@@ -132,7 +135,7 @@ def _sample(
         yield score[kept][None], AnomalyLabels(values[kept][None])
 
 
-def _steps(calibration: Calibration | None, ends: tuple[float, float]) -> NDArray[np.float64]:
+def _choose_colour_steps(calibration: Calibration | None, ends: tuple[float, float]) -> NDArray[np.float64]:
     """The scores at even steps of the colour scale."""
     if calibration is None:
         return np.linspace(*ends, _COLOURED)
@@ -140,7 +143,7 @@ def _steps(calibration: Calibration | None, ends: tuple[float, float]) -> NDArra
     return np.array([calibration.score_at(share) for share in shares])
 
 
-def _thresholds(run: RunView, row: Result, counts: PixelCounts) -> Sequence[tuple[str, str, float]]:
+def _list_thresholds(run: RunView, row: Result, counts: PixelCounts) -> Sequence[tuple[str, str, float]]:
     """Name, title, score: those that stand in the strata, and where there are none the best F1 of the sample."""
     strata = run.strata(row)
     if strata is not None:

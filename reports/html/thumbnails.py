@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from oodbench.contracts import RunView
 from oodbench.reports.html import pictures
 from oodbench.reports.html.regions import Region
-from oodbench.reports.html.scorers import Scorer
+from oodbench.reports.html.scorers import PageScorer
 from oodbench.types import VOID, AnomalyLabels
 
 # Around a region, as a share of its own size, and at least this many pixels across and along.
@@ -19,14 +19,14 @@ _AROUND = 0.6
 _LEAST = (192, 144)
 
 
-def crops(run: RunView, benchmark: str, scorer: Scorer, regions: Sequence[Region]) -> list[dict[str, Any]]:
+def cut_thumbnails(run: RunView, benchmark: str, scorer: PageScorer, regions: Sequence[Region]) -> list[dict[str, Any]]:
     """What the page shows of each region: two pictures, the box in them, what was counted."""
     frames, found = run.frames(benchmark), []
     for region in regions:
         frame = frames[region.frame]
         image, score = run.image(benchmark, frame), run.score(scorer.row, frame)
-        window = _window(region.box, score.shape)
-        photograph = _cut(image, window, score.shape)
+        window = _choose_window(region.box, score.shape)
+        photograph = _crop(image, window, score.shape)
         level, _ = scorer.levels.of(score, AnomalyLabels(np.full(score.shape, VOID, np.uint8)))
         left, top, width, height = window
         box = region.box
@@ -34,15 +34,15 @@ def crops(run: RunView, benchmark: str, scorer: Scorer, regions: Sequence[Region
             "frame": region.frame,
             "pixels": region.pixels,
             "called": region.called,
-            "photograph": pictures.photograph(photograph, pictures.CROP),
-            "map": pictures.levels(level[top : top + height, left : left + width], pictures.CROP),
+            "photograph": pictures.encode_photograph(photograph, pictures.CROP),
+            "map": pictures.encode_levels(level[top : top + height, left : left + width], pictures.CROP),
             "box": [round(100 * value, 2) for value in (
                 (box[0] - left) / width, (box[1] - top) / height, box[2] / width, box[3] / height)],
         })  # fmt: skip
     return found
 
 
-def _window(box: tuple[int, int, int, int], shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+def _choose_window(box: tuple[int, int, int, int], shape: tuple[int, ...]) -> tuple[int, int, int, int]:
     """Left, top, width and height of what is cut out: 4 x 3 where the frame allows it, the region in its middle."""
     height, width = shape
     wide = max(box[2] * (1 + _AROUND), _LEAST[0], box[3] * (1 + _AROUND) * 4 / 3)
@@ -52,7 +52,7 @@ def _window(box: tuple[int, int, int, int], shape: tuple[int, ...]) -> tuple[int
     return left, top, across, along
 
 
-def _cut(image: NDArray[np.uint8], window: tuple[int, int, int, int], shape: tuple[int, ...]) -> NDArray[np.uint8]:
+def _crop(image: NDArray[np.uint8], window: tuple[int, int, int, int], shape: tuple[int, ...]) -> NDArray[np.uint8]:
     """The same place of an image that may have another size than its label."""
     down, right = image.shape[0] / shape[0], image.shape[1] / shape[1]
     left, top, width, height = window

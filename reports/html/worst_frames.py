@@ -15,17 +15,24 @@ from oodbench.contracts import RunView
 from oodbench.errors import NotStoredError
 from oodbench.metrics.counting.quantized_scores import LEVELS
 from oodbench.reports.html import pictures
-from oodbench.reports.html.overlaps import overlaps
-from oodbench.reports.html.regions import Objects, Region, false_alarms, objects, worst_alarms, worst_objects
-from oodbench.reports.html.scorers import Scorer
+from oodbench.reports.html.overlaps import count_overlaps
+from oodbench.reports.html.regions import (
+    FrameObjects,
+    Region,
+    find_false_alarms,
+    find_objects,
+    select_worst_alarms,
+    select_worst_objects,
+)
+from oodbench.reports.html.scorers import PageScorer
 from oodbench.types import VOID, AnomalyLabels
 
-Keep = Callable[[dict[str, Any]], None]
+KeepPictures = Callable[[dict[str, Any]], None]
 """Takes a frame's pictures, in order."""
 
 
 @dataclass(frozen=True)
-class Frames:
+class FramePass:
     """What the pass gives beside the pictures; n methods, F frames.
 
     Attributes:
@@ -45,7 +52,7 @@ class Frames:
 
 
 @dataclass(frozen=True)
-class _Seen:
+class _MethodOnFrame:
     """One frame under one method."""
 
     picture: str
@@ -55,7 +62,7 @@ class _Seen:
     alarms: list[Region]
 
 
-def look_at_frames(run: RunView, benchmark: str, scorers: Sequence[Scorer], keep: Keep) -> Frames:
+def measure_frames(run: RunView, benchmark: str, scorers: Sequence[PageScorer], keep: KeepPictures) -> FramePass:
     """Go through the frames; `keep` is given the pictures of each."""
     ids = run.frames(benchmark)
     about: list[dict[str, Any]] = []
@@ -69,29 +76,31 @@ def look_at_frames(run: RunView, benchmark: str, scorers: Sequence[Scorer], keep
         for index, frame in enumerate(ids):
             image, labels = run.image(benchmark, frame), run.labels(benchmark, frame)
             known = AnomalyLabels(np.full(image.shape[:2], VOID, np.uint8)) if labels is None else labels
-            things = objects(index, known)
-            seen = list(pool.map(lambda scorer: _look(run, scorer, frame, known, things), scorers))  # noqa: B023  # done before the next
+            things = find_objects(index, known)
+            seen = list(pool.map(lambda scorer: _measure_frame(run, scorer, frame, known, things), scorers))  # noqa: B023  # done before the next
             for number, one in enumerate(seen):
                 if one is not None:
                     counts[number, index], stored[number, index] = one.counts, True
-                    missed[number] = worst_objects([*missed[number], *one.objects])
-                    alarms[number] = worst_alarms([*alarms[number], *one.alarms])
-            shared[index] = overlaps([None if one is None else one.called for one in seen], known)
+                    missed[number] = select_worst_objects([*missed[number], *one.objects])
+                    alarms[number] = select_worst_alarms([*alarms[number], *one.alarms])
+            shared[index] = count_overlaps([None if one is None else one.called for one in seen], known)
             about.append({
                 "id": frame,
                 "size": list(known.values.shape),
                 "labelled": labels is not None,
-                "thumbnail": pictures.photograph(image, pictures.THUMBNAIL),
+                "thumbnail": pictures.encode_photograph(image, pictures.THUMBNAIL),
             })  # fmt: skip
             keep({
-                "photograph": pictures.photograph(image),
-                "label": None if labels is None else pictures.label(labels),
+                "photograph": pictures.encode_photograph(image),
+                "label": None if labels is None else pictures.encode_label(labels),
                 "maps": [None if one is None else one.picture for one in seen],
             })  # fmt: skip
-    return Frames(about, counts, stored, shared, missed, alarms)
+    return FramePass(about, counts, stored, shared, missed, alarms)
 
 
-def _look(run: RunView, scorer: Scorer, frame: str, labels: AnomalyLabels, things: Objects) -> _Seen | None:
+def _measure_frame(
+    run: RunView, scorer: PageScorer, frame: str, labels: AnomalyLabels, things: FrameObjects
+) -> _MethodOnFrame | None:
     try:
         score = run.score(scorer.row, frame)
     except NotStoredError:
@@ -99,8 +108,10 @@ def _look(run: RunView, scorer: Scorer, frame: str, labels: AnomalyLabels, thing
     if score.shape != labels.values.shape:  # those of a frame without labels
         labels = AnomalyLabels(np.full(score.shape, VOID, np.uint8))
     found, counts = scorer.levels.of(score, labels)
-    picture = pictures.levels(found)
+    picture = pictures.encode_levels(found)
     if not scorer.operating or score.shape != things.number.shape:
-        return _Seen(picture, counts, None, [], [])
+        return _MethodOnFrame(picture, counts, None, [], [])
     called = found >= scorer.operating[0].level
-    return _Seen(picture, counts, called, things.found(called), false_alarms(things.frame, called, labels))
+    return _MethodOnFrame(
+        picture, counts, called, things.found(called), find_false_alarms(things.frame, called, labels)
+    )

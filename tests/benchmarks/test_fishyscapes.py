@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from oodbench.contracts import Roots
-from oodbench.data.overlays import build, read_overlays
+from oodbench.data.overlays import read_overlays, write_frames
 from oodbench.errors import DataError, DataNotFoundError
 from tests.helpers import layouts
 from tests.helpers.files import anomaly_label, photograph, save, write_cityscapes
@@ -132,7 +132,7 @@ def test_a_built_copy_is_the_version_that_it_was_built_from(tmp_path: Path, vers
     assert f"build-fishyscapes-static --overlays {tmp_path / f'fs_val_{version}'} --version {version}" in str(
         error.value
     )
-    build(read_overlays(tmp_path / f"fs_val_{version}", version), tmp_path / "cityscapes", tmp_path / "out")
+    write_frames(read_overlays(tmp_path / f"fs_val_{version}", version), tmp_path / "cityscapes", tmp_path / "out")
     assert (opened(name, tmp_path).layout, opened(name, tmp_path).warnings) == ("built", ())
     for other in {"v1", "v2", "v3", "unversioned"} - {version}:
         with pytest.raises(DataNotFoundError):

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from oodbench.contracts import Roots
-from oodbench.data import photographs
+from oodbench.data import open_photographs
 from oodbench.files import digest_bytes
 from oodbench.types import Frame
 from tests.helpers import layouts
@@ -41,7 +41,7 @@ def test_another_process_reads_the_same_pixels(tmp_path: Path) -> None:
     frames = [
         REGISTRY.benchmark("road-anomaly").open(roots).frames[0],
         REGISTRY.dataset("ade20k").open(roots)["validation"].frames[0],
-        photographs(tmp_path / "photographs").frames[0],
+        open_photographs(tmp_path / "photographs").frames[0],
         REGISTRY.benchmark("streets-obstacles").open(roots).frames[0],
     ]
     (tmp_path / "frames.pickle").write_bytes(pickle.dumps(frames))

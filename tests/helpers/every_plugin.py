@@ -37,7 +37,7 @@ from oodbench.contracts import (
     SubmittedFrame,
     WrittenSubmission,
 )
-from oodbench.data import VOID_RULE, LabelRule, file_frame, find_layout, images_by_stem, pair_by_stem, read_scores
+from oodbench.data import VOID_RULE, LabelRule, file_frame, find_layout, index_images, pair_by_stem, read_scores
 from oodbench.errors import ModelError, OodbenchError, ScoreError, UsageError
 from oodbench.files import digest_file, write_atomically
 from oodbench.types import (
@@ -89,7 +89,7 @@ class Centre(GridMethod):
 
 
 def _frames(folder: Path, rule: LabelRule, classes: ClassSet | None = None) -> tuple[Any, ...]:
-    pairs = pair_by_stem(images_by_stem(folder / "pictures"), images_by_stem(folder / "truth"), folder)
+    pairs = pair_by_stem(index_images(folder / "pictures"), index_images(folder / "truth"), folder)
     return tuple(file_frame(name, name, image, label, rule, classes) for name, image, label in pairs)
 
 

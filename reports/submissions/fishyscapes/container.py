@@ -66,13 +66,13 @@ def write_container(scored: SubmissionScorer, out: Path, target: str) -> str:
         )
     try:
         shutil.copytree(str(files("oodbench")), out / "oodbench", ignore=shutil.ignore_patterns("__pycache__"))
-        options = ["--method", scored.spec, "--model", _network(scored.source, out)]
+        options = ["--method", scored.spec, "--model", _copy_network(scored.source, out)]
         if scored.card:
-            options += ["--model-card", _copied(scored.card, out)]
+            options += ["--model-card", _copy_file(scored.card, out)]
         if scored.fit:
-            options += ["--fit", _copied(scored.fit, out)]
+            options += ["--fit", _copy_file(scored.fit, out)]
         for plugin in scored.plugins:
-            options += ["--plugin", _copied(plugin, out)]
+            options += ["--plugin", _copy_file(plugin, out)]
     except OSError as error:
         raise cannot_write(out, error) from error
     words = ["python", "-m", "oodbench", "predict", "/input", "--format", target, *options, "--out", "/output"]
@@ -81,12 +81,12 @@ def write_container(scored: SubmissionScorer, out: Path, target: str) -> str:
         python=f"{sys.version_info.major}.{sys.version_info.minor}", inside=INSIDE, command=command
     )
     write_atomically(out / "submission.def", lambda file: file.write(text.encode()))
-    pinned = "".join(f"{line}\n" for line in _requirements(Path(scored.source).is_dir()))
+    pinned = "".join(f"{line}\n" for line in _pin_requirements(Path(scored.source).is_dir()))
     write_atomically(out / "requirements.txt", lambda file: file.write(pinned.encode()))
     return command
 
 
-def _network(source: str, out: Path) -> str:
+def _copy_network(source: str, out: Path) -> str:
     """Copy the network with what lies beside it under its name, its card and its weights; an embedded one stays."""
     path = Path(source)
     if path.is_dir():
@@ -97,11 +97,11 @@ def _network(source: str, out: Path) -> str:
     if not path.is_file():
         raise UsageError(f"{path}: the network of the run is not there any more", "Bring it back.")
     for beside in sorted(path.parent.glob(f"{path.stem}.*")):
-        _copied(beside, out)
+        _copy_file(beside, out)
     return f"{INSIDE}/{path.name}"
 
 
-def _copied(path: Path, out: Path) -> str:
+def _copy_file(path: Path, out: Path) -> str:
     if not path.is_file():
         raise UsageError(f"{path}: this file of the run is not there any more", "Bring it back, or run again.")
     if not (out / path.name).exists():
@@ -109,7 +109,7 @@ def _copied(path: Path, out: Path) -> str:
     return f"{INSIDE}/{path.name}"
 
 
-def _requirements(transformers: bool) -> list[str]:
+def _pin_requirements(transformers: bool) -> list[str]:
     """What the program needs, in the versions that are installed here, builds for one kind of machine left open."""
     extra = "transformers" if transformers else ""
     try:

@@ -100,11 +100,11 @@ class Fishyscapes(Submission):
 
     def check(self, path: Path, frames: Sequence[KnownFrame] = ()) -> Iterator[str]:
         with open_tree(path) as tree:
-            yield from _problems(tree, {f"{frame.index:04d}": frame.size for frame in frames})
+            yield from _find_problems(tree, {f"{frame.index:04d}": frame.size for frame in frames})
 
     def read(self, path: Path, frames: Sequence[SubmittedFrame]) -> Iterator[tuple[SubmittedFrame, ScoreMap]]:
         with open_tree(path) as tree:
-            files, _ = _numbered(tree)
+            files, _ = _index_files(tree)
             for frame in frames:
                 there = files.get((f"{frame.index:04d}", "anomaly"))
                 if there:
@@ -115,7 +115,7 @@ def _save(path: Path, values: Any) -> None:
     write_atomically(path, lambda file: np.save(file, values, allow_pickle=False))
 
 
-def _numbered(tree: Tree) -> tuple[dict[tuple[str, str], list[str]], list[str]]:
+def _index_files(tree: Tree) -> tuple[dict[tuple[str, str], list[str]], list[str]]:
     """(number, kind) -> names of files; and the names that are neither that nor what lies beside them."""
     files: dict[tuple[str, str], list[str]] = {}
     strays = []
@@ -131,14 +131,14 @@ def _numbered(tree: Tree) -> tuple[dict[tuple[str, str], list[str]], list[str]]:
     return files, strays
 
 
-def _problems(tree: Tree, sizes: Mapping[str, Size]) -> Iterator[str]:
-    files, strays = _numbered(tree)
+def _find_problems(tree: Tree, sizes: Mapping[str, Size]) -> Iterator[str]:
+    files, strays = _index_files(tree)
     for name in strays:
         yield f"{name}: expected DDDD_anomaly.npy or DDDD_segmentation.npy, in one folder. Leave it out or rename it."
     if not files:
         yield f"{tree.path}: no file DDDD_anomaly.npy. Expected two files for each image."
     if _PERFORMANCE in tree.names:
-        yield from _performance(tree.read(_PERFORMANCE))
+        yield from _check_performance(tree.read(_PERFORMANCE))
     numbers = sorted({number for number, _ in files} | set(sizes))
     for number in numbers:
         if sizes and number not in sizes:
@@ -159,12 +159,12 @@ def _problems(tree: Tree, sizes: Mapping[str, Size]) -> Iterator[str]:
                     yield " ".join(filter(None, (f"{error.problem}.", error.remedy)))
                 if values is not None:
                     shapes.append(values.shape)
-                    yield from _content(name, kind, values, sizes.get(number, _SIZE))
+                    yield from _check_content(name, kind, values, sizes.get(number, _SIZE))
         if len(set(shapes)) > 1:
             yield f"{tree.path}: the two maps of {number} are {shapes[0]} and {shapes[1]}; expected one size."
 
 
-def _content(name: str, kind: str, values: Any, size: Size) -> Iterator[str]:
+def _check_content(name: str, kind: str, values: Any, size: Size) -> Iterator[str]:
     wanted = "f" if kind == "anomaly" else "iu"
     if values.dtype.kind not in wanted:
         yield f"{name}: holds {values.dtype}; expected {'floats' if kind == 'anomaly' else 'integers'}."
@@ -180,7 +180,7 @@ def _content(name: str, kind: str, values: Any, size: Size) -> Iterator[str]:
             yield f"{name}: classes from {low} to {high}; expected 0 to {_CLASSES - 1}, the trainIds of Cityscapes."
 
 
-def _performance(content: bytes) -> Iterator[str]:
+def _check_performance(content: bytes) -> Iterator[str]:
     try:
         said = json.loads(content)
     except ValueError as error:

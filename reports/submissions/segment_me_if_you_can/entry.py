@@ -35,7 +35,7 @@ _COMPONENTS = (
 _AT = {"25": 0, "50": 5, "75": 10}
 
 
-def fields(key: str) -> list[str]:
+def list_fields(key: str) -> list[str]:
     """The names of the 15 numbers in a list of the table."""
     data, components = LISTS[key]
     return [
@@ -44,7 +44,9 @@ def fields(key: str) -> list[str]:
     ]
 
 
-def entry(scored: SubmissionScorer, tracks: Sequence[str], name: str, params: Any) -> dict[str, list[dict[str, Any]]]:
+def make_entry(
+    scored: SubmissionScorer, tracks: Sequence[str], name: str, params: Any
+) -> dict[str, list[dict[str, Any]]]:
     """The entry, a list with one object for each track that is submitted.
 
     Args:
@@ -60,17 +62,17 @@ def entry(scored: SubmissionScorer, tracks: Sequence[str], name: str, params: An
         "code": params.code,
     }
     table = {
-        key: [dict.fromkeys(fields(key)) | about]
+        key: [dict.fromkeys(list_fields(key)) | about]
         for key, (_, track) in LISTS.items()
         if track in tracks and key != "laf_no_known"
     }
     known = [frame for frame in scored.frames if frame.benchmark == LOST_AND_FOUND]
     if known and len(known) == scored.expected[LOST_AND_FOUND]:
-        table["laf_no_known"] = [_measured(known) | about]
+        table["laf_no_known"] = [_measure(known) | about]
     return table
 
 
-def _measured(frames: Sequence[SubmittedFrame]) -> dict[str, Any]:
+def _measure(frames: Sequence[SubmittedFrame]) -> dict[str, Any]:
     """The numbers of frames with labels, under the toolkit's protocol."""
     protocol, sizes = PROTOCOLS["smiyc"], ComponentSizes(prediction=50, object=10)
 
@@ -84,11 +86,11 @@ def _measured(frames: Sequence[SubmittedFrame]) -> dict[str, Any]:
         under.update(score, labels)
     pixels = under.metrics()
     found = component_metrics(read, protocol, sizes, {"": pixels.best_f1_threshold})[""]
-    values = [pixels.values["AP"], pixels.values["FPR95"], pixels.best_f1, *_components(found)]
-    return dict(zip(fields("laf_no_known"), values, strict=True))
+    values = [pixels.values["AP"], pixels.values["FPR95"], pixels.best_f1, *_format_components(found)]
+    return dict(zip(list_fields("laf_no_known"), values, strict=True))
 
 
-def _components(found: ComponentMetrics) -> list[Any]:
+def _format_components(found: ComponentMetrics) -> list[Any]:
     values: dict[str, Any] = {"sIoU_gt": found.values["sIoU"], "prec_pred": found.values["PPV"]}
     for name, at in _AT.items():
         values |= {f"fn_{name}": int(found.fn[at]), f"fp_{name}": int(found.fp[at]), f"f1_{name}": float(found.f1[at])}
@@ -101,7 +103,7 @@ def write_entry(path: Path, table: Mapping[str, Any]) -> None:
     write_atomically(path, lambda file: file.write((json.dumps(table, indent=2) + "\n").encode()))
 
 
-def entry_problems(name: str, content: bytes) -> Iterator[str]:
+def find_entry_problems(name: str, content: bytes) -> Iterator[str]:
     """What is wrong with the file of an entry."""
     try:
         table = json.loads(content)
@@ -116,10 +118,10 @@ def entry_problems(name: str, content: bytes) -> Iterator[str]:
             yield f"{name}: unknown list '{key}'; expected {', '.join(LISTS)}."
             continue
         for row in rows:
-            yield from (f"{name}: {key}: {problem}" for problem in _row_problems(row, fields(key)))
+            yield from (f"{name}: {key}: {problem}" for problem in _find_row_problems(row, list_fields(key)))
 
 
-def _row_problems(row: Mapping[str, Any], numbers: Sequence[str]) -> Iterator[str]:
+def _find_row_problems(row: Mapping[str, Any], numbers: Sequence[str]) -> Iterator[str]:
     texts = ("method", "paper", "code")
     for field in row:
         if field not in (*numbers, *texts, "requires_ood"):

@@ -35,7 +35,7 @@ _OBTAIN = (
 )
 
 
-def public_rows(path: Path) -> Sequence[PublishedResult]:
+def read_public_rows(path: Path) -> Sequence[PublishedResult]:
     """The rows of the table.
 
     Raises:
@@ -51,13 +51,13 @@ def public_rows(path: Path) -> Sequence[PublishedResult]:
     if not isinstance(table, dict) or not any(isinstance(table.get(key), list) for key in _BENCHMARKS):
         raise DataError(f"{path}: not the public table of SegmentMeIfYouCan", _OBTAIN)
     return [
-        _row(path, key, number, row)
+        _parse_row(path, key, number, row)
         for key in _BENCHMARKS
         for number, row in enumerate(table.get(key) or [], 1)
     ]  # fmt: skip
 
 
-def _row(path: Path, key: str, number: int, row: Any) -> PublishedResult:
+def _parse_row(path: Path, key: str, number: int, row: Any) -> PublishedResult:
     where = f"{path}: {key}, row {number}"
     if not isinstance(row, Mapping) or not isinstance(row.get("method"), str) or not row["method"].strip():
         raise DataError(f"{where}: no object with a method's name", _OBTAIN)

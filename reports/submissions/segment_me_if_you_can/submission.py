@@ -34,9 +34,14 @@ from oodbench.data.tracks import TRACKS
 from oodbench.errors import ScoreError, UsageError
 from oodbench.files import write_atomically
 from oodbench.metrics import HalfMap, fit_half_map, is_half_precision, measure_change, to_half
-from oodbench.reports.submissions.segment_me_if_you_can.check import ENDING, missing_parts, problems, score_files
-from oodbench.reports.submissions.segment_me_if_you_can.entry import ENTRY, LOST_AND_FOUND, entry, write_entry
-from oodbench.reports.submissions.segment_me_if_you_can.public_table import public_rows
+from oodbench.reports.submissions.segment_me_if_you_can.check import (
+    ENDING,
+    describe_missing_parts,
+    find_problems,
+    index_score_files,
+)
+from oodbench.reports.submissions.segment_me_if_you_can.entry import ENTRY, LOST_AND_FOUND, make_entry, write_entry
+from oodbench.reports.submissions.segment_me_if_you_can.public_table import read_public_rows
 from oodbench.types import ScoreMap
 
 PLUGINS = {
@@ -88,17 +93,17 @@ class SegmentMeIfYouCan(Submission):
             frames = [frame for frame in scored.frames if one.part_of(frame.id) and frame.benchmark != LOST_AND_FOUND]
             if not frames:
                 continue
-            lacking = missing_parts(one, [frame.id for frame in frames])
+            lacking = describe_missing_parts(one, [frame.id for frame in frames])
             if lacking:
                 raise UsageError(
                     f"the run lacks frames of {one.name}: {'; '.join(lacking)}",
                     f"Score them all: oodbench run --benchmark {one.benchmark}-all",
                 )
-            chosen, halves[one.name] = _half(frames)
+            chosen, halves[one.name] = _choose_half_map(frames)
             with track(f"write {one.name}", len(frames), "frames") as advance:
                 for frame in frames:
                     path = out / _TREE / folder / one.folder / f"{frame.id}{ENDING}"
-                    score = _finite(frame)
+                    score = _read_finite(frame)
                     write_hdf5(path, score if chosen is None else chosen(score))
                     written.append(path)
                     advance(1)
@@ -108,17 +113,17 @@ class SegmentMeIfYouCan(Submission):
                 "Score one: oodbench run --benchmark road-anomaly-21-all --benchmark road-obstacle-21-all",
             )
         write_atomically(out / f"{folder}.zip", lambda file: _pack(file, written, out, params.layout))
-        table = entry(scored, list(halves), name, params)
+        table = make_entry(scored, list(halves), name, params)
         write_entry(out / ENTRY, table)
-        return WrittenSubmission({"half_precision": halves, "layout": params.layout}, _notes(halves, table))
+        return WrittenSubmission({"half_precision": halves, "layout": params.layout}, _make_notes(halves, table))
 
     def check(self, path: Path, frames: Sequence[KnownFrame] = ()) -> Iterator[str]:
         with open_tree(path) as tree:
-            yield from problems(tree, [frame for frame in frames if frame.benchmark != LOST_AND_FOUND])
+            yield from find_problems(tree, [frame for frame in frames if frame.benchmark != LOST_AND_FOUND])
 
     def read(self, path: Path, frames: Sequence[SubmittedFrame]) -> Iterator[tuple[SubmittedFrame, ScoreMap]]:
         with open_tree(path) as tree:
-            files = {name: there[0] for name, there in score_files(tree).items()}
+            files = {name: there[0] for name, there in index_score_files(tree).items()}
             for frame in frames:
                 if frame.id in files:
                     where = files[frame.id]
@@ -126,10 +131,10 @@ class SegmentMeIfYouCan(Submission):
 
     @classmethod
     def public_table(cls, path: Path) -> Sequence[PublishedResult]:
-        return public_rows(path)
+        return read_public_rows(path)
 
 
-def _finite(frame: SubmittedFrame) -> ScoreMap:
+def _read_finite(frame: SubmittedFrame) -> ScoreMap:
     score = frame.read_score()
     if score.shape != frame.size or not np.isfinite(score).all():
         raise ScoreError(
@@ -140,16 +145,16 @@ def _finite(frame: SubmittedFrame) -> ScoreMap:
     return score
 
 
-def _half(frames: Sequence[SubmittedFrame]) -> tuple[HalfMap | None, dict[str, Any]]:
+def _choose_half_map(frames: Sequence[SubmittedFrame]) -> tuple[HalfMap | None, dict[str, Any]]:
     """How the scores of a track come to half precision, None for rounding; and what was measured, in words."""
     labelled = [frame for frame in frames if frame.read_labels]
-    if all(is_half_precision(_finite(frame)) for frame in frames):
+    if all(is_half_precision(_read_finite(frame)) for frame in frames):
         return None, {"map": "none", "why": "every score is a half-precision number already"}
     facts: dict[str, Any] = {"why": "no labelled frame to measure on"}
     if labelled and all(to_half(frame.read_score()) is not None for frame in frames):
         rounded = measure_change(
             (score, score.astype(np.float16).astype(np.float32), labels)
-            for score, labels in ((frame.read_score(), _labels(frame)) for frame in labelled)
+            for score, labels in ((frame.read_score(), _read_labels(frame)) for frame in labelled)
         )
         facts = {"rounding_changes": rounded.largest, "on": f"{len(labelled)} labelled frames"}
         if rounded.largest < LARGEST_CHANGE:
@@ -161,7 +166,7 @@ def _half(frames: Sequence[SubmittedFrame]) -> tuple[HalfMap | None, dict[str, A
     return fitted, {"map": "ranks", "levels": int(fitted.codes.size), "fitted_on": f"{len(frames)} frames", **facts}
 
 
-def _labels(frame: SubmittedFrame) -> Any:
+def _read_labels(frame: SubmittedFrame) -> Any:
     assert frame.read_labels is not None, "only labelled frames are measured on"
     return frame.read_labels()
 
@@ -175,7 +180,7 @@ def _pack(file: Any, written: Sequence[Path], out: Path, layout: str) -> None:
             archive.writestr(zipfile.ZipInfo(name), path.read_bytes())
 
 
-def _notes(halves: Mapping[str, Mapping[str, Any]], table: Mapping[str, Any]) -> tuple[str, ...]:
+def _make_notes(halves: Mapping[str, Mapping[str, Any]], table: Mapping[str, Any]) -> tuple[str, ...]:
     notes = [
         "the platform does not publish how an archive has to be laid out: look at its page, and choose with layout="
     ]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from literal import Literal
 
 from oodbench.contracts import Capabilities
 from oodbench.methods.gmmseg.head import GMMSegHead, GMMSegModule
 from oodbench.registry import Registry
 from oodbench.segmenters.bundled_network import CHANNELS, CompactNetwork
+from tests.methods.gmmseg.literal import Literal
 
 CLASSES, COMPONENTS, DIMENSIONS = 4, 3, 8
 MEMORY = {"authors": 25, "paper": 400}

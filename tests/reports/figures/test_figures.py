@@ -15,15 +15,15 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from oodbench.contracts import Intervals, RunView
 from oodbench.errors import NotStoredError
 from oodbench.registry import Registry
-from oodbench.reports.figures.heatmaps import overlay
+from oodbench.reports.figures.heatmaps import overlay_labels
 from oodbench.reports.figures.style import (
     accuracy_cost,
+    apply_rc_style,
+    assign_styles,
+    count_legend_columns,
     histograms,
-    legend_columns,
-    looks,
     qualitative,
     segmentation,
-    style,
 )
 from oodbench.testing.fake_run import HandmadeRun, make_result
 from oodbench.types import AnomalyLabels, ClassSet, ScoreMap, SemanticLabels
@@ -62,7 +62,7 @@ def panel(figure: Figure, index: int) -> Any:
 
 
 def drawn(name: str, view: RunView) -> Figure:
-    with style():
+    with apply_rc_style():
         report: Any = REGISTRY.report(name)
         return report.draw(view, "road-anomaly", view.rows)
 
@@ -86,12 +86,15 @@ def test_pdf_has_its_fonts_and_png_is_as_wide_as_a_column_or_a_page(tmp_path: Pa
 
 def test_a_method_looks_the_same_everywhere_and_networks_differ_in_line_and_marker() -> None:
     other = [make_result("msp", 0.2, 0.5, network="other"), make_result("msp", 0.2, 0.5, "road-anomaly-21")]
-    found = looks([*ROWS, *other])
+    found = assign_styles([*ROWS, *other])
     msp, gmmseg, elsewhere = (found[who] for who in (("MSP", "net"), ("GMMSEG", "net"), ("MSP", "other")))
     assert msp.colour == elsewhere.colour != gmmseg.colour
     assert (msp.line, msp.marker) == (gmmseg.line, gmmseg.marker) != (elsewhere.line, elsewhere.marker)
     assert (msp.text, elsewhere.lines) == ("MSP, net", "MSP\nother")
-    assert (legend_columns(["20.0  MSP"]), legend_columns(["22.0  GMMSeg (normalised), streets-gmmseg"])) == (2, 1)
+    assert (
+        count_legend_columns(["20.0  MSP"]),
+        count_legend_columns(["22.0  GMMSeg (normalised), streets-gmmseg"]),
+    ) == (2, 1)
 
 
 # pictures side by side
@@ -106,7 +109,7 @@ def test_the_qualitative_figure_has_image_label_and_a_column_a_method() -> None:
     labels = view.labels("", "c")
     assert labels is not None
     image = view.image("", "c")
-    expected = np.asarray(Image.fromarray(overlay(image, labels)).resize((360, 180), Image.Resampling.NEAREST))
+    expected = np.asarray(Image.fromarray(overlay_labels(image, labels)).resize((360, 180), Image.Resampling.NEAREST))
     assert np.abs(panel(figure, 1).astype(int) - expected).mean() < 4
     assert panel(figure, 2).min() == 0
     assert 3.5 < panel(figure, 2).max() <= 4
@@ -163,10 +166,8 @@ def test_the_area_under_the_steps_is_average_precision() -> None:
     for method in SCORES:
         labels, scores = pooled(method)
         expected[method] = 100 * average_precision_score(labels, scores)
-        line = next(
-            line for line in axes.lines
-            if line.get_drawstyle() == "steps-pre" and line.get_color() == looks(ROWS)[method.upper(), "net"].colour
-        )  # fmt: skip
+        colour = assign_styles(ROWS)[method.upper(), "net"].colour
+        line = next(line for line in axes.lines if line.get_drawstyle() == "steps-pre" and line.get_color() == colour)
         recall, precision = np.asarray(line.get_xdata()), np.asarray(line.get_ydata())
         assert (np.diff(recall) * precision[1:]).sum() / 100 == pytest.approx(expected[method])
     best, second = sorted(expected, key=lambda method: -expected[method])

@@ -12,7 +12,7 @@ from oodbench.worlds.canvas import Canvas, Points
 
 
 @dataclass(frozen=True)
-class Thing:
+class SceneObject:
     """One object, not yet painted.
 
     Attributes:
@@ -27,7 +27,7 @@ class Thing:
 
 
 @dataclass(frozen=True)
-class Upright:
+class UprightPlane:
     """A plane that faces the camera: outlines in metres, (right of x, up from the ground), seen at distance z.
 
     Attributes:

@@ -14,16 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oodbench.types import ANOMALY, IN_DISTRIBUTION, VOID, RGBImage, Size
-from oodbench.worlds import placement
+from oodbench.worlds import regimes
 from oodbench.worlds.canvas import Canvas
 from oodbench.worlds.dice import Dice
 from oodbench.worlds.objects import ANOMALIES, Picture
-from oodbench.worlds.people import bicycle, person
-from oodbench.worlds.placement import Target, draw_targets
-from oodbench.worlds.scene import Scene, compose
-from oodbench.worlds.things import Thing, paint_contact
-from oodbench.worlds.vehicles import vehicle
-from oodbench.worlds.weather import develop
+from oodbench.worlds.people import make_bicycle, make_person
+from oodbench.worlds.regimes import Target, sample_targets
+from oodbench.worlds.scene import Scene, compose_scene
+from oodbench.worlds.scene_objects import SceneObject, paint_contact
+from oodbench.worlds.vehicles import make_vehicle
+from oodbench.worlds.weather import render_canvas
 
 VERSION = 1
 SEED = 20221
@@ -45,7 +45,7 @@ class Split:
 
     code: int
     frames: int
-    statistics: placement.Statistics | None = None
+    statistics: regimes.Statistics | None = None
     shifted: bool = False
     pasted: bool = False
 
@@ -53,14 +53,14 @@ class Split:
 SPLITS: Mapping[str, Split] = {
     "train": Split(1, 2000),
     "val": Split(2, 300),
-    "obstacles": Split(3, 250, placement.OBSTACLES),
-    "static": Split(4, 250, placement.STATIC, pasted=True),
-    "anomaly": Split(5, 250, placement.ANOMALY, shifted=True),
+    "obstacles": Split(3, 250, regimes.OBSTACLES),
+    "static": Split(4, 250, regimes.STATIC, pasted=True),
+    "anomaly": Split(5, 250, regimes.ANOMALY, shifted=True),
 }
 
 
 @dataclass(frozen=True)
-class Drawing:
+class RenderedFrame:
     """A frame, drawn.
 
     Attributes:
@@ -74,7 +74,7 @@ class Drawing:
     anomaly: NDArray[np.uint8]
 
 
-def draw(split: str, index: int, size: Size = SIZE) -> Drawing:
+def render_frame(split: str, index: int, size: Size = SIZE) -> RenderedFrame:
     """Draw a frame of a split.
 
     Args:
@@ -89,24 +89,24 @@ def draw(split: str, index: int, size: Size = SIZE) -> Drawing:
     if not 0 <= index < kind.frames:
         raise IndexError(f"streets {split} has the frames 0 to {kind.frames - 1}, not {index}")
     dice = Dice(VERSION, SEED, kind.code, index)
-    scene = compose(size, dice, shifted=kind.shifted)
-    extra: list[Thing] = []
-    last: list[Thing] = []
+    scene = compose_scene(size, dice, shifted=kind.shifted)
+    extra: list[SceneObject] = []
+    last: list[SceneObject] = []
     if kind.statistics is not None:
-        targets = draw_targets(kind.statistics, dice)
+        targets = sample_targets(kind.statistics, dice)
         if kind.pasted:
-            last = _pasted(scene, targets, dice)
+            last = _paste_objects(scene, targets, dice)
         else:
-            extra = [_standing(scene, target, dice, kind.shifted) for target in targets]
+            extra = [_place_on_ground(scene, target, dice, kind.shifted) for target in targets]
     canvas = scene.paint(extra, last)
     semantic, anomalous = canvas.labels(), canvas.anomalous()
     anomaly = np.full(size, IN_DISTRIBUTION, np.uint8)
     anomaly[semantic == VOID] = VOID
     anomaly[anomalous] = ANOMALY
-    return Drawing(develop(canvas, scene.weather, dice), semantic, anomaly)
+    return RenderedFrame(render_canvas(canvas, scene.weather, dice), semantic, anomaly)
 
 
-def _picture(dice: Dice, share: float) -> Picture:
+def _choose_object(dice: Dice, share: float) -> Picture:
     """An anomaly. What fills more than a twentieth of the picture is one that can be that large."""
     kinds = sorted(ANOMALIES)
     if share > 0.05:
@@ -114,18 +114,18 @@ def _picture(dice: Dice, share: float) -> Picture:
     return ANOMALIES[dice.pick(kinds)](dice)
 
 
-def _extent(picture: Picture, target: Target, size: Size) -> tuple[float, float]:
+def _compute_extent(picture: Picture, target: Target, size: Size) -> tuple[float, float]:
     """(width, height) of the box in pixels that gives the object its share."""
     area = target.share * size[0] * size[1] / picture.fill
     width = (area * picture.aspect) ** 0.5
     return width, area / width
 
 
-def _standing(scene: Scene, target: Target, dice: Dice, anywhere: bool) -> Thing:
+def _place_on_ground(scene: Scene, target: Target, dice: Dice, anywhere: bool) -> SceneObject:
     """An anomaly that stands on the ground: on the road, or `anywhere` on the ground that is seen."""
     camera, (rows, columns) = scene.camera, scene.camera.size
-    picture = _picture(dice, target.share)
-    width, height = _extent(picture, target, camera.size)
+    picture = _choose_object(dice, target.share)
+    width, height = _compute_extent(picture, target, camera.size)
     base = min(max(target.height * rows + height / 2, camera.horizon + 6), 0.985 * rows)
     z = camera.distance(base)
     left, right = scene.street.left + 0.2, scene.street.right - 0.2
@@ -138,7 +138,7 @@ def _standing(scene: Scene, target: Target, dice: Dice, anywhere: bool) -> Thing
     for _ in range(24):
         x = dice.uniform(left + half, right - half) if left + half < right - half else dice.uniform(left, right)
         centre = float(np.clip(camera.project(x, 0.0, z)[0], margin, columns - margin))
-        hidden = _hidden(scene, z, (centre - width / 2, base - height, centre + width / 2, base))
+        hidden = _measure_occlusion(scene, z, (centre - width / 2, base - height, centre + width / 2, base))
         if hidden < least:
             best, least = centre, hidden
         if hidden == 0:
@@ -148,10 +148,10 @@ def _standing(scene: Scene, target: Target, dice: Dice, anywhere: bool) -> Thing
         paint_contact(canvas, camera, camera.across(best, z), z, half, 0.35 * half)
         picture.paint(canvas, best - width / 2, base - height, width, height, z)
 
-    return Thing(z, (best - width / 2, base - height, best + width / 2, base), paint)
+    return SceneObject(z, (best - width / 2, base - height, best + width / 2, base), paint)
 
 
-def _hidden(scene: Scene, z: float, box: tuple[float, float, float, float]) -> float:
+def _measure_occlusion(scene: Scene, z: float, box: tuple[float, float, float, float]) -> float:
     """Pixels of the box that nearer things may cover."""
     covered = 0.0
     for thing in scene.things:
@@ -162,13 +162,13 @@ def _hidden(scene: Scene, z: float, box: tuple[float, float, float, float]) -> f
     return covered
 
 
-def _pasted(scene: Scene, targets: list[Target], dice: Dice) -> list[Thing]:
+def _paste_objects(scene: Scene, targets: list[Target], dice: Dice) -> list[SceneObject]:
     """One to four ordinary objects put anywhere, then the anomalies in the same way."""
     rows, columns = scene.camera.size
-    things = [_negative(scene, dice) for _ in range(dice.integer(1, 4))]
+    things = [_make_known_object(scene, dice) for _ in range(dice.integer(1, 4))]
     for target in targets:
-        picture = _picture(dice, target.share)
-        width, height = _extent(picture, target, scene.camera.size)
+        picture = _choose_object(dice, target.share)
+        width, height = _compute_extent(picture, target, scene.camera.size)
         left = dice.uniform(0, columns - width)
         top = target.height * rows - height / 2
         z = scene.camera.distance(max(target.height * rows, scene.camera.horizon + 12))
@@ -181,11 +181,11 @@ def _pasted(scene: Scene, targets: list[Target], dice: Dice) -> list[Thing]:
         ) -> None:
             picture.paint(canvas, *box, z)
 
-        things.append(Thing(z, (left, top, left + width, top + height), paint))
+        things.append(SceneObject(z, (left, top, left + width, top + height), paint))
     return things
 
 
-def _negative(scene: Scene, dice: Dice) -> Thing:
+def _make_known_object(scene: Scene, dice: Dice) -> SceneObject:
     """An ordinary object where it need not belong, at a size that need not fit: its camera stands elsewhere."""
     rows, columns = scene.camera.size
     z = dice.uniform(6, 26)
@@ -193,7 +193,7 @@ def _negative(scene: Scene, dice: Dice) -> Thing:
     lifted = replace(scene.camera, horizon=scene.camera.horizon - dice.uniform(-20, 60) * rows / 512, bend=0.0)
     kind = dice.pick(("person", "person", "bicycle", "car", "truck"))
     if kind == "person":
-        return person(lifted, dice, x, z)
+        return make_person(lifted, dice, x, z)
     if kind == "bicycle":
-        return bicycle(lifted, dice, x, z, ridden=dice.chance(0.5))
-    return vehicle(lifted, dice, kind, x, z + 4, facing=dice.pick((-1.0, 1.0)), across=dice.chance(0.5))
+        return make_bicycle(lifted, dice, x, z, ridden=dice.chance(0.5))
+    return make_vehicle(lifted, dice, kind, x, z + 4, facing=dice.pick((-1.0, 1.0)), across=dice.chance(0.5))

@@ -73,11 +73,11 @@ class Target:
     height: float
 
 
-def draw_targets(statistics: Statistics, dice: Dice) -> list[Target]:
+def sample_targets(statistics: Statistics, dice: Dice) -> list[Target]:
     """The objects of a frame; larger ones stand lower."""
     if dice.chance(statistics.empty):
         return []
-    total = _quantile(statistics.shares, dice.uniform(0, 1), logarithmic=True)
+    total = _interpolate_quantile(statistics.shares, dice.uniform(0, 1), logarithmic=True)
     count = dice.weighted(statistics.counts)
     sizes = np.exp(np.log(statistics.spread) * dice.uniforms(count))
     shares = np.sort(total * sizes / sizes.sum())
@@ -88,12 +88,12 @@ def draw_targets(statistics: Statistics, dice: Dice) -> list[Target]:
             other = dice.integer(0, count - 1)
             levels[[index, other]] = levels[[other, index]]
     return [
-        Target(float(share), _quantile(statistics.heights, float(level)))
+        Target(float(share), _interpolate_quantile(statistics.heights, float(level)))
         for share, level in zip(shares, levels, strict=True)
     ]
 
 
-def _quantile(points: Sequence[tuple[float, float]], level: float, *, logarithmic: bool = False) -> float:
+def _interpolate_quantile(points: Sequence[tuple[float, float]], level: float, *, logarithmic: bool = False) -> float:
     levels, values = np.array(points).T
     if logarithmic:
         return float(np.exp(np.interp(level, levels, np.log(values))))
