@@ -68,13 +68,15 @@ class _LostAndFound(Benchmark):
     without_known: bool = False
 
     def open(self, roots: Roots) -> FrameSet:
-        found = open_layouts(self.card, roots, {"official": Layout(partial(_is_official, self.ending), self._frames)})
-        assert found.folder is not None, "it lies on disk"
-        if len(_index_test_images(found.folder)) == _WHOLE:
-            return found
+        frame_set = open_layouts(
+            self.card, roots, {"official": Layout(partial(_is_official, self.ending), self._frames)}
+        )
+        assert frame_set.folder is not None, "it lies on disk"
+        if len(_index_test_images(frame_set.folder)) == _WHOLE:
+            return frame_set
         # A frame without labels is all void. It is kept and has no effect if pixels are pooled.
         warning = f"{self.card.name}: incomplete test split; frames without labels can't be identified and are kept"
-        return FrameSet(found.frames, found.layout, found.folder, found.expected, (warning,))
+        return FrameSet(frame_set.frames, frame_set.layout, frame_set.folder, frame_set.expected, (warning,))
 
     def _frames(self, folder: Path) -> tuple[Frame, ...]:
         suffix = f"_gtCoarse_{self.ending}"

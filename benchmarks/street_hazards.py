@@ -162,9 +162,9 @@ def _holds(folder: Path, split: str) -> bool:
 def _pair_files(folder: Path, split: str) -> list[tuple[str, Path, Path]]:
     """Pair the files of a split: (town/n, image, label) per frame. File names repeat in each town."""
 
-    def files(part: str) -> dict[str, Path]:
+    def index_files(part: str) -> dict[str, Path]:
         towns = sorted(path for path in (folder / part / split).glob("[!.]*") if path.is_dir())
-        named = ((town, index_by_stem(town.glob("*.png"))) for town in towns)
-        return {f"{town.name}/{stem}": path for town, found in named for stem, path in found.items()}
+        files_by_town = ((town, index_by_stem(town.glob("*.png"))) for town in towns)
+        return {f"{town.name}/{stem}": path for town, files in files_by_town for stem, path in files.items()}
 
-    return pair_by_stem(files("images"), files("annotations"), folder)
+    return pair_by_stem(index_files("images"), index_files("annotations"), folder)

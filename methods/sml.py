@@ -170,14 +170,14 @@ class SML(PixelMethod):
         if not moments.count.any():
             raise DataError("sml: there are no frames to fit on", "Name in-distribution frames with --id-data.")
         enough = moments.count >= self.params.minimum
-        still = enough & (moments.variance <= _CONSTANT * pooled_variance)
+        constant_classes = enough & (moments.variance <= _CONSTANT * pooled_variance)
         mean = np.where(enough, moments.mean, pooled_mean)
-        variance = np.where(enough & ~still, moments.variance, pooled_variance)
+        variance = np.where(enough & ~constant_classes, moments.variance, pooled_variance)
         variance = np.where(variance > _ROUNDING, variance, 1.0)
         facts = {
             "pixels_predicted": {name: int(count) for name, count in zip(names, moments.count, strict=True)},
-            "pooled_classes": [name for name, own in zip(names, enough, strict=True) if not own],
-            "still_classes": [name for name, stands in zip(names, still, strict=True) if stands],
+            "pooled_classes": [name for name, sufficient in zip(names, enough, strict=True) if not sufficient],
+            "still_classes": [name for name, constant in zip(names, constant_classes, strict=True) if constant],
         }
         return Fit({"mean": torch.from_numpy(mean), "variance": torch.from_numpy(variance)}, facts)
 

@@ -128,15 +128,15 @@ class Frame:
 
 @dataclass(frozen=True)
 class FrameSet:
-    """The frames of a benchmark or of one split of a dataset, as found on disk.
+    """The frames of a benchmark or of one split of a dataset.
 
     Attributes:
-        frames: in the order of the data set.
-        layout: the name of the folder layout that was recognised.
-        folder: where it was found; None for frames that are drawn.
-        expected: how many frames the complete set has.
-        warnings: what is unusual about this copy.
-        default: how many of the frames, from the first, a run takes where nobody says; None: all.
+        frames: Frames in the order of the benchmark or dataset.
+        layout: Name of the recognised folder layout.
+        folder: Folder of the frames; None if they are generated in memory.
+        expected: Number of frames of the complete set.
+        warnings: Warnings about this copy.
+        default: Number of frames, from the first, that a run uses by default; None for all.
     """
 
     frames: tuple[Frame, ...]

@@ -130,9 +130,9 @@ class GMMSegModule(nn.Module, TrainingHead):
         known = (small != VOID).nonzero()[:, 0]
         label, components = small[known], self._components(output)[known]  # [n], [n, C, M]
         self._shares = self.mixture.assign(components.detach(), label)  # [n, M]
-        own = components[torch.arange(len(label), device=label.device), label]  # [n, M]
-        everything = components.flatten(1).logsumexp(dim=1, keepdim=True)  # [n, 1]
-        component_loss = (self._shares * (everything - own)).sum() / max(len(label), 1)
+        class_components = components[torch.arange(len(label), device=label.device), label]  # [n, M]
+        normaliser = components.flatten(1).logsumexp(dim=1, keepdim=True)  # [n, 1]
+        component_loss = (self._shares * (normaliser - class_components)).sum() / max(len(label), 1)
         return {"loss_segmentation": losses / pixels, "loss_components": self.params.component_loss * component_loss}
 
     @torch.no_grad()

@@ -47,8 +47,8 @@ def apply_sensor(
     green = np.where(colour == 1, raw, _interpolate_green(raw))
     out = np.empty_like(light)
     out[:, :, 1] = green
-    for channel, own in ((0, colour == 0), (2, colour == 2)):
-        difference = np.where(own, raw - green, 0).astype(np.float32)
+    for channel, measured in ((0, colour == 0), (2, colour == 2)):
+        difference = np.where(measured, raw - green, 0).astype(np.float32)
         out[:, :, channel] = green + cv2.filter2D(difference, -1, _AROUND, borderType=cv2.BORDER_REFLECT_101)
     grey = out.mean(axis=2, keepdims=True)
     return np.asarray(

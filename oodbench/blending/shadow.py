@@ -31,12 +31,12 @@ def cast_shadow(image: NDArray[np.float32], alpha: NDArray[np.float32], place: P
     cv2.ellipse(around, (centre, (place.width, max(1.2 * depth, 2.0)), 0.0), 1.0, -1)
     around = apply_blur(around, soft, max(0.45 * depth, 1.0))
 
-    under = np.zeros_like(around)
-    under[: place.height, place.left - left : place.right - left] = _compute_contact(alpha)
+    contact_shadow = np.zeros_like(around)
+    contact_shadow[: place.height, place.left - left : place.right - left] = _compute_contact(alpha)
     contact = max(0.012 * place.height, 0.6)
-    under = apply_blur(under, 2 * contact, contact)
+    contact_shadow = apply_blur(contact_shadow, 2 * contact, contact)
     window = image[top:bottom, left:right]
-    window *= ((1.0 - _AROUND * around) * (1.0 - _UNDER * np.minimum(1.3 * under, 1.0)))[:, :, None]
+    window *= ((1.0 - _AROUND * around) * (1.0 - _UNDER * np.minimum(1.3 * contact_shadow, 1.0)))[:, :, None]
 
 
 def _compute_contact(alpha: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -48,15 +48,15 @@ def _perturb_outlines(numbers: NDArray[np.int32], stray: float, dice: Dice) -> N
     """
     rows, columns = numbers.shape
     moved = []
-    for own in np.indices(numbers.shape):
+    for coordinates in np.indices(numbers.shape):
         shift = np.zeros(numbers.shape)
         for share, weight in ((0.3, 0.6), (0.1, 0.3), (0.04, 0.15)):
             step = max(round(share * _TALL), 2)
             shift += weight * _interpolate_noise(dice, (rows, columns), step)
-        moved.append(own + np.rint(stray * _TALL * shift).astype(np.int64))
+        moved.append(coordinates + np.rint(stray * _TALL * shift).astype(np.int64))
     inside = (moved[0] >= 0) & (moved[0] < rows) & (moved[1] >= 0) & (moved[1] < columns)
-    found = numbers[np.clip(moved[0], 0, rows - 1), np.clip(moved[1], 0, columns - 1)]
-    return np.where(inside, found, 0).astype(np.int32)
+    displaced = numbers[np.clip(moved[0], 0, rows - 1), np.clip(moved[1], 0, columns - 1)]
+    return np.where(inside, displaced, 0).astype(np.int32)
 
 
 def _interpolate_noise(dice: Dice, size: Size, step: int) -> NDArray[np.float64]:

@@ -87,47 +87,49 @@ def write_blends(
     if count < 1 or count > 9999 or seed < 0:
         raise UsageError(f"--count {count}, --seed {seed}", "Expected a count from 1 to 9999 and a seed of 0 or more.")
     _check_empty(out)
-    used = [frames[index * len(frames) // count] for index in range(count)] if count < len(frames) else list(frames)
-    material = digest_bytes(
-        json.dumps([VERSION, [_digest_files(frame) for frame in used], _digest_cutouts(cutouts)]).encode()
+    originals = (
+        [frames[index * len(frames) // count] for index in range(count)] if count < len(frames) else list(frames)
     )
-    cut: list[tuple[int, Cutout]] = []
+    material = digest_bytes(
+        json.dumps([VERSION, [_digest_files(frame) for frame in originals], _digest_cutouts(cutouts)]).encode()
+    )
+    known_objects: list[tuple[int, Cutout]] = []
     labelled = 0
-    for index, frame in enumerate(used):
+    for index, frame in enumerate(originals):
         source = _read_source(frame)
         if source.labels is not None:
             labelled += 1
-            cut += [
-                (index, thing)
-                for thing in cut_known_objects(source.image, source.labels, source.ground, source.appearance)
+            known_objects += [
+                (index, cutout)
+                for cutout in cut_known_objects(source.image, source.labels, source.ground, source.appearance)
             ]
         step()
-    done: dict[str, BlendedFrame] = {}
+    written: dict[str, BlendedFrame] = {}
     with _write_all_or_none(out) as write:
-        for index, frame in enumerate(used):
+        for index, frame in enumerate(originals):
             source = _read_source(frame)
-            others = [thing for owner, thing in cut if owner != index]
-            for number in range(index, count, len(used)):
+            others = [cutout for owner, cutout in known_objects if owner != index]
+            for number in range(index, count, len(originals)):
                 name = f"{number:04d}_{frame.id.replace('/', '_')}"
                 dice = Dice(VERSION, seed, number)
-                made = blend_frame(
+                blended = blend_frame(
                     source.image, source.ground, source.appearance, [c for _, c in cutouts], others, dice
                 )
-                write(f"{name}_rgb.png", Image.fromarray(made.image))
-                write(f"{name}_labels.png", Image.fromarray(made.labels))
-                done[name] = _describe_blend(frame, made)
+                write(f"{name}_rgb.png", Image.fromarray(blended.image))
+                write(f"{name}_labels.png", Image.fromarray(blended.labels))
+                written[name] = _describe_blend(frame, blended)
                 step()
-        manifest = Manifest(version=VERSION, seed=seed, material=material, frames=dict(sorted(done.items())))
+        manifest = Manifest(version=VERSION, seed=seed, material=material, frames=dict(sorted(written.items())))
         write_atomically(out / MANIFEST, lambda file: file.write(manifest.model_dump_json(indent=1).encode()))
-    pasted = [[thing.label for thing in frame.pasted] for frame in done.values()]
+    pasted = [[item.label for item in frame.pasted] for frame in written.values()]
     return BlendSummary(
-        frames=len(done),
-        sources=len(used),
+        frames=len(written),
+        sources=len(originals),
         labelled=labelled,
         anomalies=sum(labels.count("anomaly") for labels in pasted),
         ordinary=sum(labels.count("ordinary") for labels in pasted),
         empty=sum("anomaly" not in labels for labels in pasted),
-        cuttable=len(cut),
+        cuttable=len(known_objects),
     )
 
 

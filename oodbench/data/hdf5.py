@@ -37,11 +37,11 @@ def read_hdf5(path: Path, content: bytes | None = None) -> NDArray[Any]:
         with h5py.File(path if content is None else io.BytesIO(content), "r") as file:
             if isinstance(file.get(_KEY), h5py.Dataset):
                 return np.asarray(file[_KEY][()])
-            there = ", ".join(file) or "nothing"
+            names = ", ".join(file) or "nothing"
     except (OSError, RuntimeError, KeyError, ValueError) as error:
         raise ScoreError(f"{path}: not a whole HDF5 file ({error})", "Write or copy it again.") from None
     raise ScoreError(
-        f"{path}: holds {there}; expected a data set '{_KEY}'", f"Write the scores under the name '{_KEY}'."
+        f"{path}: holds {names}; expected a data set '{_KEY}'", f"Write the scores under the name '{_KEY}'."
     )
 
 

@@ -71,24 +71,26 @@ def read_overlays(source: Path, version: str | None) -> Overlays:
     """
     if version is not None and version not in ARCHIVES:
         raise UsageError(f"--version {version}: there is no such version", f"Known: {', '.join(ARCHIVES)}.")
-    told = None
+    checksum_version = None
     with convert_read_errors(source):
         if source.is_dir():
             members = {path.name: path.read_bytes() for path in _iter_files(source)}
         elif source.is_file():
-            told, members = _read_archive(source)
+            checksum_version, members = _read_archive(source)
         else:
             raise DataError(f"{source} does not exist; expected fs_val_v<n>.zip, or the folder where it was unpacked")
-    if told and version and told != version:
-        raise UsageError(f"{source} is {told} by its checksum, and --version says {version}", "Leave out --version.")
-    if not (told or version):
+    if checksum_version and version and checksum_version != version:
+        raise UsageError(
+            f"{source} is {checksum_version} by its checksum, and --version says {version}", "Leave out --version."
+        )
+    if not (checksum_version or version):
         raise UsageError(
             f"{source}: nothing tells which version these overlays are; no published checksum fits",
             "Give the archive itself, as it was downloaded, or say --version v1, v2 or v3.",
         )
     if not any(OVERLAY.match(name) for name in members):
         raise DataError(f"{source}: no overlays; expected <nnnn>_<id>_rgb.npz and <nnnn>_<id>_labels.png")
-    return Overlays(source, told or str(version), "checksum" if told else "user", members)
+    return Overlays(source, checksum_version or str(version), "checksum" if checksum_version else "user", members)
 
 
 def _iter_files(folder: Path) -> Iterator[Path]:
@@ -99,11 +101,11 @@ def _iter_files(folder: Path) -> Iterator[Path]:
 def _read_archive(path: Path) -> tuple[str | None, dict[str, bytes]]:
     content = path.read_bytes()
     md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
-    told = next((version for version, (_, _, known) in ARCHIVES.items() if known == md5), None)
+    version = next((version for version, (_, _, known) in ARCHIVES.items() if known == md5), None)
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             names = [name for name in archive.namelist() if name.endswith((".npz", ".png"))]
-            return told, {name.rsplit("/", 1)[-1]: archive.read(name) for name in names}
+            return version, {name.rsplit("/", 1)[-1]: archive.read(name) for name in names}
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
         raise DataError(f"{path}: not a whole zip file ({error})", "Download it again.") from None
 

@@ -33,15 +33,15 @@ def apply_lookup_table(values: NDArray[np.uint8], table: NDArray[np.uint8], mark
 
 @compiled(nogil=True)
 def _replace_words(words: NDArray[np.uint64], table: NDArray[np.uint8], mark: int) -> bool:
-    before = after = np.uint64(0)
-    found = False
+    old_word = new_word = np.uint64(0)
+    marked = False
     for index in range(words.size):
-        if index == 0 or words[index] != before:
-            before, after = words[index], np.uint64(0)
+        if index == 0 or words[index] != old_word:
+            old_word, new_word = words[index], np.uint64(0)
             for place in range(_EIGHT):
                 bits = np.uint64(8 * place)
-                entry = table[(before >> bits) & np.uint64(255)]
-                found |= entry == mark
-                after |= np.uint64(entry) << bits
-        words[index] = after
-    return found
+                entry = table[(old_word >> bits) & np.uint64(255)]
+                marked |= entry == mark
+                new_word |= np.uint64(entry) << bits
+        words[index] = new_word
+    return marked

@@ -88,12 +88,14 @@ class OnlineMixture(nn.Module):
         """
         classes, components, _ = self.shape
         joined = self.options.joined
-        own = log_density.float()[torch.arange(len(labels), device=labels.device), labels]  # [n, M]
-        self._watch(labels, own.argmax(dim=1))
+        class_density = log_density.float()[torch.arange(len(labels), device=labels.device), labels]  # [n, M]
+        self._watch(labels, class_density.argmax(dim=1))
         if self.options.scaled:
-            largest = own.new_zeros(classes).scatter_reduce_(0, labels, own.abs().amax(dim=1), "amax")
-            own = own / (distributed.all_reduce_max(largest) if joined else largest)[labels, None]
-        plan = own / self.options.epsilon
+            largest = class_density.new_zeros(classes).scatter_reduce_(
+                0, labels, class_density.abs().amax(dim=1), "amax"
+            )
+            class_density = class_density / (distributed.all_reduce_max(largest) if joined else largest)[labels, None]
+        plan = class_density / self.options.epsilon
         for _ in range(3):
             plan = plan - _class_logsumexp(plan, labels, classes, joined=joined)[labels]
             plan = plan - plan.logsumexp(dim=1, keepdim=True)
@@ -159,9 +161,9 @@ class OnlineMixture(nn.Module):
         counts = distributed.all_reduce_sum(count_indices(labels * components + best, classes * components)).view(
             classes, components
         )
-        there = counts.sum(dim=1, keepdim=True)
-        share = counts / there.clamp_min(1)
-        self.occupancy.copy_(torch.where(there > 0, 0.99 * self.occupancy + 0.01 * share, self.occupancy))
+        totals = counts.sum(dim=1, keepdim=True)
+        share = counts / totals.clamp_min(1)
+        self.occupancy.copy_(torch.where(totals > 0, 0.99 * self.occupancy + 0.01 * share, self.occupancy))
 
     def facts(self) -> Mapping[str, float]:
         """Return statistics for the training log: use of the components, variances, and fill level of the memory.
@@ -211,10 +213,10 @@ def _choose(rings: Tensor, count: int, most: int, *, spaced: bool) -> tuple[Tens
         by_ring = shuffled[torch.argsort(rings[shuffled], stable=True)]
     else:
         by_ring = torch.argsort(rings, stable=True)
-    there = count_indices(rings, count)  # [G]
-    starts = torch.cumsum(there, 0) - there
+    sizes = count_indices(rings, count)  # [G]
+    starts = torch.cumsum(sizes, 0) - sizes
     place = torch.arange(most, device=rings.device)[None]  # [1, most]
-    held = there[:, None]
+    held = sizes[:, None]
     spread = place * (held - 1).clamp_min(0) // max(most - 1, 1) if spaced else place
     position = torch.where(held > most, spread, place)
     ring, turn = (place < held).nonzero(as_tuple=True)

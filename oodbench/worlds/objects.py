@@ -1,8 +1,8 @@
-"""Things that belong to none of the 19 classes, in two families that share no kind.
+"""Objects that belong to none of the 19 classes, in two groups without common kinds.
 
-`ANOMALIES` stand in the benchmarks and nowhere else. `OUTLIERS` are for what may see outliers in training; no
-benchmark shows them. Each kind is a function of dice to the parts of a picture in a unit box: (outline, colour), right
-from -.5 to .5, up from 0 to 1, from far to near.
+`ANOMALIES` occur only in the benchmarks. `OUTLIERS` are for training with outliers; no benchmark contains them. Each
+kind is a function from dice to the parts of a picture in a unit box: (outline, colour), x from -0.5 to 0.5, y from 0 to
+1 upward, from far to near.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ _SHEETS: Sequence[Color] = ((0.80, 0.80, 0.82), (0.14, 0.36, 0.62), (0.10, 0.10,
 
 @dataclass(frozen=True)
 class Picture:
-    """An object, not yet placed.
+    """An object that is not placed yet.
 
     Attributes:
-        kind: its name.
-        parts: from far to near, in the unit box.
-        aspect: width by height.
-        fill: the share of its box that it covers, about.
-        grain, mottle: texture.
-        tall: from the ground to its top, in metres: the least and the most.
+        kind: Name of the kind.
+        parts: Parts from far to near in the unit box.
+        aspect: Width divided by height.
+        fill: Approximate share of its box that it covers.
+        grain, mottle: Amplitudes of the fine and coarse texture.
+        tall: Minimum and maximum real height in metres.
     """
 
     kind: str
@@ -49,7 +49,7 @@ class Picture:
     tall: tuple[float, float] = field(kw_only=True)
 
     def paint(self, canvas: Canvas, left: float, top: float, width: float, height: float, distance: float) -> None:
-        """Put it into a box of the picture, as an anomaly."""
+        """Paint the object as an anomaly into a box of the image."""
         for outline, color in self.parts:
             placed = np.stack([left + (outline[:, 0] + 0.5) * width, top + (1 - outline[:, 1]) * height], axis=1)
             canvas.polygon(placed, Paint(color, VOID, self.grain, self.mottle, anomalous=True), distance)

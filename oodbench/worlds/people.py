@@ -1,4 +1,4 @@
-"""People on foot, riders with their machines, machines that stand about."""
+"""Pedestrians, riders with their vehicles, and parked two-wheelers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from oodbench.worlds.shapes import bar, ellipse, rectangle
 
 
 def make_person(camera: Camera, dice: Dice, x: float, z: float) -> SceneObject:
-    """Someone who walks or stands."""
+    """Create a person who walks or stands."""
     plane = UprightPlane(camera, x, z, dice.pick((-1.0, 1.0)))
     tall = dice.uniform(1.1, 1.25) if dice.chance(0.12) else dice.uniform(1.55, 1.9)
     stride = dice.uniform(0.02, 0.34)
@@ -30,7 +30,7 @@ def make_person(camera: Camera, dice: Dice, x: float, z: float) -> SceneObject:
 
 
 def _make_figure(dice: Dice, label: int) -> Callable[[float, float], list[tuple[Points, Paint]]]:
-    """The parts of a standing figure of 1.75 m, as a function of its stride and lean."""
+    """Create the parts of a standing figure of 1.75 m, as a function of stride and lean."""
     top = Paint(vary_color(dice, dice.pick(CLOTHES)), label, 0.06, 0.08)
     legs = Paint(vary_color(dice, dice.pick(CLOTHES[:3])), label, 0.05, 0.06)
     skin = Paint(vary_color(dice, dice.pick(SKINS), 0.03), label, 0.02, 0.03)
@@ -57,7 +57,7 @@ def _make_figure(dice: Dice, label: int) -> Callable[[float, float], list[tuple[
 
 
 def make_bicycle(camera: Camera, dice: Dice, x: float, z: float, *, ridden: bool) -> SceneObject:
-    """A bicycle seen from the side or nearly along, with or without someone on it."""
+    """Create a bicycle seen from the side or nearly along, with or without a rider."""
     plane = UprightPlane(camera, x, z, dice.pick((-1.0, 1.0)))
     squeeze = dice.pick((1.0, 0.85, 0.35))
     frame = Paint(vary_color(dice, dice.pick(CAR_PAINTS)), BICYCLE, 0.02, 0.03)
@@ -86,7 +86,7 @@ def make_bicycle(camera: Camera, dice: Dice, x: float, z: float, *, ridden: bool
 
 
 def make_motorcycle(camera: Camera, dice: Dice, x: float, z: float, *, ridden: bool) -> SceneObject:
-    """A motorcycle or scooter from the side or nearly along, with or without a rider."""
+    """Create a motorcycle or scooter seen from the side or nearly along, with or without a rider."""
     plane = UprightPlane(camera, x, z, dice.pick((-1.0, 1.0)))
     squeeze = dice.pick((1.0, 0.8, 0.4))
     body = Paint(vary_color(dice, dice.pick(CAR_PAINTS)), MOTORCYCLE, 0.02, 0.05)

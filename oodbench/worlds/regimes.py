@@ -1,9 +1,9 @@
-"""How much of a frame is anomalous, in how many pieces, and where: after the public benchmarks.
+"""Regimes of anomalies: the anomalous share of a frame, and number and position of objects, after public benchmarks.
 
-Each regime follows the distributions measured on the labels of the data set that it mimics: the share of a frame, the
-number of objects, the height at which they stand. What is drawn here are targets: nearer things hide parts of objects,
-and objects each other, so that some of them lie beside the measured figure for what is seen to lie near it.
-docs/streets.md sets what is seen beside what was measured.
+Each regime follows distributions measured on the labels of the dataset that it mimics: the share of a frame, the number
+of objects, and the height at which they stand. The values sampled here are targets. Occlusion by nearer objects reduces
+the visible share, so some targets are set differently such that the visible values are close to the measured ones.
+docs/streets.md compares the two.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from oodbench.worlds.dice import Dice
 
 @dataclass(frozen=True)
 class Statistics:
-    """Targets of a regime.
+    """Target distributions of a regime.
 
     Attributes:
-        empty: share of the frames without any anomaly.
-        shares: quantiles of the anomalous share of a frame that has one: (level, share), levels from 0 to 1.
-        counts: objects in a frame that has one: (number, weight).
-        spread: within a frame sizes differ by up to this factor.
-        heights: quantiles of the height of an object's centre, 0 the top of the picture: (level, height).
+        empty: Share of the frames without any anomaly.
+        shares: Quantiles of the anomalous share of a frame with anomalies: (level, share), levels from 0 to 1.
+        counts: Number of objects in a frame with anomalies: (number, weight).
+        spread: Maximum ratio of sizes within a frame.
+        heights: Quantiles of the row of an object's centre as a share of the image height: (level, height).
     """
 
     empty: float
@@ -35,8 +35,8 @@ class Statistics:
     heights: Sequence[tuple[float, float]]
 
 
-# Fishyscapes Lost & Found, validation: shares .004 / .066 / 1.41 % at the levels .05 / .5 / .95, objects 1 / 2 / 3,
-# heights .42 / .47 / .70; 1 of 100 frames without an anomaly.
+# Fishyscapes Lost & Found, validation: shares 0.004 / 0.066 / 1.41 % at the levels 0.05 / 0.5 / 0.95, objects
+# 1 / 2 / 3, heights 0.42 / 0.47 / 0.70; 1 of 100 frames without an anomaly.
 OBSTACLES = Statistics(
     empty=0.01,
     shares=((0, 2e-5), (0.05, 4e-5), (0.5, 6.6e-4), (0.95, 1.41e-2), (1, 2.2e-2)),
@@ -45,8 +45,8 @@ OBSTACLES = Statistics(
     heights=((0, 0.41), (0.05, 0.42), (0.5, 0.455), (0.95, 0.70), (1, 0.8)),
 )
 
-# Fishyscapes Static, validation: shares 0 / .95 / 4.03 %, objects 0 / 1 / 5, heights .49 / .64 / .76, a third of the
-# frames without an anomaly; the levels here are those among the other two thirds.
+# Fishyscapes Static, validation: shares 0 / 0.95 / 4.03 %, objects 0 / 1 / 5, heights 0.49 / 0.64 / 0.76, a third of
+# the frames without an anomaly; the levels below refer to the other two thirds.
 STATIC = Statistics(
     empty=1 / 3,
     shares=((0, 1e-3), (0.05, 4e-3), (0.25, 1.2e-2), (0.925, 4.6e-2), (1, 7e-2)),
@@ -55,7 +55,7 @@ STATIC = Statistics(
     heights=((0, 0.42), (0.05, 0.49), (0.5, 0.64), (0.95, 0.76), (1, 0.84)),
 )
 
-# Road Anomaly: shares .79 / 6.62 / 31.5 %, objects 1 / 2 / 18, heights .39 / .66 / .90.
+# Road Anomaly: shares 0.79 / 6.62 / 31.5 %, objects 1 / 2 / 18, heights 0.39 / 0.66 / 0.90.
 ANOMALY = Statistics(
     empty=0.0,
     shares=((0, 4e-3), (0.05, 7.9e-3), (0.5, 7e-2), (0.95, 3.4e-1), (1, 4.4e-1)),
@@ -67,14 +67,14 @@ ANOMALY = Statistics(
 
 @dataclass(frozen=True)
 class Target:
-    """What one object aims at: its share of the frame's pixels, and the height of its centre."""
+    """Target of one object: its share of the frame's pixels, and the height of its centre."""
 
     share: float
     height: float
 
 
 def sample_targets(statistics: Statistics, dice: Dice) -> list[Target]:
-    """The objects of a frame; larger ones stand lower."""
+    """Sample the objects of a frame; larger objects tend to stand lower in the image."""
     if dice.chance(statistics.empty):
         return []
     total = _interpolate_quantile(statistics.shares, dice.uniform(0, 1), logarithmic=True)
@@ -82,7 +82,7 @@ def sample_targets(statistics: Statistics, dice: Dice) -> list[Target]:
     sizes = np.exp(np.log(statistics.spread) * dice.uniforms(count))
     shares = np.sort(total * sizes / sizes.sum())
     levels = np.sort(dice.uniforms(count))
-    # Neither wholly by size nor at random: a far object may be large.
+    # The order is neither strictly by size nor random: a distant object may be large.
     for index in range(count - 1):
         if dice.chance(0.35):
             other = dice.integer(0, count - 1)

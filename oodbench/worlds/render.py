@@ -1,8 +1,8 @@
 """The procedural world `streets`: driving scenes with the 19 classes of Cityscapes, and anomalies in three regimes.
 
-A frame is a function of the world's version, the split and the index. Its labels are the same bits on every machine;
-its image is the same within one grey level, since blur and exponentials differ in the last bit between processors.
-The world is fixed: a change that moves a label raises `VERSION`, and the old numbers are no longer comparable.
+A frame is a function of the world's version, the split and the index. Its labels are identical on all machines. Its
+image is identical within one grey level, because blur and exponentials differ in the last bit between processors. The
+world does not change: a change that affects a label raises `VERSION`, and previous numbers are no longer comparable.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from oodbench.worlds.weather import render_canvas
 
 VERSION = 1
 SEED = 20221
-"""Of the world as it is shipped."""
+"""Seed of the world."""
 SIZE: Size = (512, 1024)
 
 
@@ -36,11 +36,11 @@ class Split:
     """A set of frames.
 
     Attributes:
-        code: part of the key of every frame's dice; no two splits share one.
-        frames: how many there are.
-        statistics: of its anomalies; None: it shows none.
-        shifted: roads, light and cameras as training does not show them.
-        pasted: anomalies, and ordinary objects among them, are put anywhere in the picture, in front of everything.
+        code: Part of the key of each frame's dice, different for all splits.
+        frames: Number of frames.
+        statistics: Statistics of its anomalies; None without anomalies.
+        shifted: Whether roads, light and cameras differ from training.
+        pasted: Whether anomalies, and known objects too, are pasted anywhere in the image, in front of everything.
     """
 
     code: int
@@ -61,11 +61,11 @@ SPLITS: Mapping[str, Split] = {
 
 @dataclass(frozen=True)
 class RenderedFrame:
-    """A frame, drawn.
+    """A rendered frame.
 
     Attributes:
         image: uint8 [H, W, 3].
-        semantic: uint8 [H, W], classes of Cityscapes or VOID; an anomaly is VOID.
+        semantic: uint8 [H, W], classes of Cityscapes or VOID; anomalies are VOID.
         anomaly: uint8 [H, W], IN_DISTRIBUTION, ANOMALY or VOID.
     """
 
@@ -75,15 +75,15 @@ class RenderedFrame:
 
 
 def render_frame(split: str, index: int, size: Size = SIZE) -> RenderedFrame:
-    """Draw a frame of a split.
+    """Render a frame of a split.
 
     Args:
-        split: a key of `SPLITS`.
-        index: 0 to its number of frames - 1.
-        size: (height, width); anything but `SIZE` is another world, for trials.
+        split: Key of `SPLITS`.
+        index: 0 to the number of frames - 1.
+        size: (height, width). Any size except `SIZE` gives another world, for tests.
 
     Raises:
-        IndexError: there is no such frame.
+        IndexError: There is no such frame.
     """
     kind = SPLITS[split]
     if not 0 <= index < kind.frames:
@@ -107,7 +107,7 @@ def render_frame(split: str, index: int, size: Size = SIZE) -> RenderedFrame:
 
 
 def _choose_object(dice: Dice, share: float) -> Picture:
-    """An anomaly. What fills more than a twentieth of the picture is one that can be that large."""
+    """Choose an anomaly. Objects above 5 % of the image are of kinds that can be that large."""
     kinds = sorted(ANOMALIES)
     if share > 0.05:
         kinds = ["animal", "boulder", "sheet", "sofa", "toppled trailer"]
@@ -115,14 +115,14 @@ def _choose_object(dice: Dice, share: float) -> Picture:
 
 
 def _compute_extent(picture: Picture, target: Target, size: Size) -> tuple[float, float]:
-    """(width, height) of the box in pixels that gives the object its share."""
+    """Compute (width, height) of the box in pixels that gives the object its share."""
     area = target.share * size[0] * size[1] / picture.fill
     width = (area * picture.aspect) ** 0.5
     return width, area / width
 
 
 def _place_on_ground(scene: Scene, target: Target, dice: Dice, anywhere: bool) -> SceneObject:
-    """An anomaly that stands on the ground: on the road, or `anywhere` on the ground that is seen."""
+    """Place an anomaly on the road, or `anywhere` on the visible ground."""
     camera, (rows, columns) = scene.camera, scene.camera.size
     picture = _choose_object(dice, target.share)
     width, height = _compute_extent(picture, target, camera.size)
@@ -133,7 +133,7 @@ def _place_on_ground(scene: Scene, target: Target, dice: Dice, anywhere: bool) -
         left, right = scene.street.walk_left - 3, scene.street.walk_right + 3
     half = width / 2 * z / camera.focal
     margin = min(0.5 * width, 0.3 * columns)
-    # Of a few places the one that the least of the nearer things stands in front of.
+    # Of 24 places, choose the one with the least occlusion by nearer objects.
     best, least = 0.5 * columns, np.inf
     for _ in range(24):
         x = dice.uniform(left + half, right - half) if left + half < right - half else dice.uniform(left, right)
@@ -152,20 +152,20 @@ def _place_on_ground(scene: Scene, target: Target, dice: Dice, anywhere: bool) -
 
 
 def _measure_occlusion(scene: Scene, z: float, box: tuple[float, float, float, float]) -> float:
-    """Pixels of the box that nearer things may cover."""
+    """Return an upper bound for the pixels of a box that nearer objects cover."""
     covered = 0.0
-    for thing in scene.things:
-        if thing.distance < z:
-            wide = min(box[2], thing.box[2]) - max(box[0], thing.box[0])
-            high = min(box[3], thing.box[3]) - max(box[1], thing.box[1])
+    for item in scene.objects:
+        if item.distance < z:
+            wide = min(box[2], item.box[2]) - max(box[0], item.box[0])
+            high = min(box[3], item.box[3]) - max(box[1], item.box[1])
             covered += max(wide, 0.0) * max(high, 0.0)
     return covered
 
 
 def _paste_objects(scene: Scene, targets: list[Target], dice: Dice) -> list[SceneObject]:
-    """One to four ordinary objects put anywhere, then the anomalies in the same way."""
+    """Paste one to four known objects anywhere, then the anomalies."""
     rows, columns = scene.camera.size
-    things = [_make_known_object(scene, dice) for _ in range(dice.integer(1, 4))]
+    pasted_objects = [_make_known_object(scene, dice) for _ in range(dice.integer(1, 4))]
     for target in targets:
         picture = _choose_object(dice, target.share)
         width, height = _compute_extent(picture, target, scene.camera.size)
@@ -181,12 +181,12 @@ def _paste_objects(scene: Scene, targets: list[Target], dice: Dice) -> list[Scen
         ) -> None:
             picture.paint(canvas, *box, z)
 
-        things.append(SceneObject(z, (left, top, left + width, top + height), paint))
-    return things
+        pasted_objects.append(SceneObject(z, (left, top, left + width, top + height), paint))
+    return pasted_objects
 
 
 def _make_known_object(scene: Scene, dice: Dice) -> SceneObject:
-    """An ordinary object where it need not belong, at a size that need not fit: its camera stands elsewhere."""
+    """Create a known object at an arbitrary place and size, by means of another camera."""
     rows, columns = scene.camera.size
     z = dice.uniform(6, 26)
     x = dice.uniform(-0.45, 0.45) * columns * z / scene.camera.focal

@@ -1,4 +1,4 @@
-"""What lines the street: buildings, walls, fences, trees, bushes, poles, signs, traffic lights, the skyline."""
+"""Objects along the street: buildings, walls, fences, trees, bushes, poles, signs, traffic lights, and the skyline."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _DRY: tuple[Color, ...] = ((0.48, 0.34, 0.12), (0.44, 0.22, 0.10), (0.40, 0.38, 
 
 
 def paint_skyline(canvas: Canvas, camera: Camera, dice: Dice, dry: bool, built: float) -> None:
-    """Far houses and woods along the horizon."""
+    """Paint distant houses and woods along the horizon."""
     height, width = canvas.size
     column = -20.0
     while column < width:
@@ -51,7 +51,7 @@ def paint_skyline(canvas: Canvas, camera: Camera, dice: Dice, dry: bool, built: 
 
 
 def place_frontage(camera: Camera, street: Street, dice: Dice, built: float, dry: bool) -> Iterator[SceneObject]:
-    """Both sides of the street from near to far."""
+    """Place buildings, walls, fences and trees on both sides of the street, from near to far."""
     for side, x in ((-1.0, street.facade_left), (1.0, street.facade_right)):
         z = dice.uniform(3.0, 9.0)
         while z < 150:
@@ -71,7 +71,7 @@ def place_frontage(camera: Camera, street: Street, dice: Dice, built: float, dry
 
 
 def place_street_furniture(camera: Camera, street: Street, dice: Dice, dry: bool) -> Iterator[SceneObject]:
-    """Poles, lights and signs at the curb, trees and bushes on the strips."""
+    """Place poles, lights and signs at the curb, and trees and bushes on the strips."""
     for side, curb, walk in ((-1.0, street.left, street.walk_left), (1.0, street.right, street.walk_right)):
         for _ in range(dice.integer(2, 6)):
             yield _make_pole(camera, dice, curb + side * dice.uniform(0.3, 0.8), _sample_distance(dice), side)
@@ -86,7 +86,7 @@ def place_street_furniture(camera: Camera, street: Street, dice: Dice, dry: bool
 
 
 def make_tree(camera: Camera, dice: Dice, x: float, z: float, dry: bool) -> SceneObject:
-    """A trunk and a crown of several clumps; the trunk is vegetation too, as in Cityscapes."""
+    """Create a tree with a crown of several clumps; the trunk is vegetation too, as in Cityscapes."""
     plane = UprightPlane(camera, x, z)
     tall, half = dice.uniform(4.5, 11), dice.uniform(1.4, 3.2)
     foliage = Paint(vary_color(dice, dice.pick(_DRY if dry else _GREENS)), VEGETATION, 0.22, 0.28)
@@ -106,7 +106,7 @@ def make_tree(camera: Camera, dice: Dice, x: float, z: float, dry: bool) -> Scen
 
 
 def _sample_distance(dice: Dice) -> float:
-    """Between 6 and 90 metres, more of them near."""
+    """Sample a distance between 6 and 90 metres; small distances are more likely."""
     return 6.0 + 84.0 * dice.uniform(0, 1) ** 2
 
 
@@ -124,7 +124,7 @@ def _make_bush(camera: Camera, dice: Dice, x: float, z: float, dry: bool) -> Sce
 
 
 def _project_quad(camera: Camera, x: float, close: float, far: float, low: float, high: float) -> Points:
-    """An upright rectangle along the street."""
+    """Project an upright rectangle along the street."""
     return camera.project([x, x, x, x], [low, low, high, high], [close, far, far, close])
 
 
@@ -156,7 +156,7 @@ def _make_building(camera: Camera, dice: Dice, side: float, x: float, close: flo
         end = rectangle(x, 0, outer, tall)
         canvas.polygon(camera.project(end[:, 0], end[:, 1], close), wall.lit(end_light), close)
         canvas.polygons(end_panes, pane.lit(end_light), close)
-        # In two pieces, so that haze grows along it.
+        # In two parts, so that haze increases along it.
         middle = (close * far) ** 0.5
         for first, last in ((middle, far), (close, middle)):
             canvas.polygon(_project_quad(camera, x, first, last, 0, tall), wall.lit(light), (first + last) / 2)
@@ -166,7 +166,7 @@ def _make_building(camera: Camera, dice: Dice, side: float, x: float, close: flo
 
 
 def _make_panes(lows: Points, along: Points, project: Callable[[Points, Points], Points]) -> Points:
-    """Windows [m, 4, 2]: one for each floor's sill [f] and each bay's corners along the wall [b, 4]."""
+    """Create windows [m, 4, 2]: one per floor's sill [f] and per bay's corners along the wall [b, 4]."""
     up = lows[:, None, None] + np.array([0.0, 0.0, 1.5, 1.5])  # [f, 1, 4]
     return project(along[None], up).reshape(-1, 4, 2)
 
@@ -253,7 +253,7 @@ def _make_sign(camera: Camera, dice: Dice, x: float, z: float) -> SceneObject:
 
 
 def _make_polygon(corners: int, radius: float) -> Points:
-    """A regular polygon that stands on a side (on its point with three corners: a yield sign)."""
+    """Create a regular polygon that stands on a side; a triangle stands on its corner, as a yield sign."""
     angles = (np.arange(corners) + 0.5) * (2 * np.pi / corners) - np.pi / 2
     if corners == 3:
         angles = np.arange(3) * (2 * np.pi / 3) - np.pi / 2

@@ -1,4 +1,4 @@
-"""A street with everything that stands in it, before any anomaly comes in."""
+"""A street with all its objects, before anomalies are added."""
 
 from __future__ import annotations
 
@@ -29,28 +29,28 @@ from oodbench.worlds.weather import Weather, sample_shifted_weather, sample_weat
 
 @dataclass(frozen=True)
 class Scene:
-    """A street, not yet painted.
+    """A street that is not painted yet.
 
     Attributes:
-        camera, street, weather: as drawn.
-        things: what stands in it, in no order.
-        canvas: sky, skyline and ground are on it already.
-        hood: the hood of the car that carries the camera is seen.
+        camera, street, weather: Sampled properties.
+        objects: Objects in any order.
+        canvas: Canvas with sky, skyline and ground.
+        hood: Whether the hood of the car with the camera is visible.
     """
 
     camera: Camera
     street: Street
     weather: Weather
-    things: list[SceneObject]
+    objects: list[SceneObject]
     canvas: Canvas
     hood: bool
 
     def paint(self, extra: list[SceneObject], last: list[SceneObject]) -> Canvas:
-        """Everything from far to near, then `last` as if pasted, then the hood."""
-        for thing in sorted([*self.things, *extra], key=lambda thing: -thing.distance):
-            thing.paint(self.canvas)
-        for thing in last:
-            thing.paint(self.canvas)
+        """Paint all objects from far to near, then the objects in `last` in front of everything, then the hood."""
+        for item in sorted([*self.objects, *extra], key=lambda item: -item.distance):
+            item.paint(self.canvas)
+        for item in last:
+            item.paint(self.canvas)
         if self.hood:
             height, width = self.canvas.size
             outline = ellipse(0.5 * width, 1.045 * height, 0.46 * width, 0.085 * height, 40)
@@ -59,7 +59,7 @@ class Scene:
 
 
 def compose_scene(size: Size, dice: Dice, *, shifted: bool) -> Scene:
-    """A street by the dice. `shifted`: roads, light and cameras as training does not show them."""
+    """Sample a street. If `shifted`, roads, light and cameras differ from those in training."""
     height, width = size
     camera = Camera(
         size=size,
@@ -80,17 +80,17 @@ def compose_scene(size: Size, dice: Dice, *, shifted: bool) -> Scene:
     if not shifted or dice.chance(0.4):
         paint_marks(canvas, camera, street, dice)
     busy = 0.45 if shifted else 1.0
-    things = [
+    objects = [
         *place_frontage(camera, street, dice, built, dry),
         *place_street_furniture(camera, street, dice, dry),
         *_place_traffic(camera, street, dice, busy),
         *_place_people(camera, street, dice, busy),
     ]
-    return Scene(camera, street, weather, things, canvas, hood=not shifted)
+    return Scene(camera, street, weather, objects, canvas, hood=not shifted)
 
 
 def _place_traffic(camera: Camera, street: Street, dice: Dice, busy: float) -> Iterator[SceneObject]:
-    """Vehicles in the lanes, parked ones at the curb, now and then one across the road."""
+    """Place vehicles in the lanes, parked ones at the curb, and sometimes one across the road."""
     lanes = [x for x in np.arange(-4, 4) * street.lane if street.left + 1.2 < x < street.right - 1.2]
     for lane in map(float, lanes):
         z = dice.uniform(9, 34) if abs(lane) < 1 else dice.uniform(4, 30)
@@ -117,7 +117,7 @@ def _place_traffic(camera: Camera, street: Street, dice: Dice, busy: float) -> I
 
 
 def _place_people(camera: Camera, street: Street, dice: Dice, busy: float) -> Iterator[SceneObject]:
-    """Walkers on the sidewalks and some on the road, riders, and parked two-wheelers."""
+    """Place pedestrians on the sidewalks and the road, riders, and parked two-wheelers."""
     for left, right in ((street.walk_left, street.left), (street.right, street.walk_right)):
         for _ in range(round(dice.integer(0, 5) * busy)):
             yield make_person(camera, dice, dice.uniform(left, right), 5 + 60 * dice.uniform(0, 1) ** 1.6)

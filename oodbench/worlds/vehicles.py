@@ -1,4 +1,4 @@
-"""Cars, trucks, buses and trams: profiles along the street or across it, drawn out to their width."""
+"""Cars, trucks, buses and trams: profiles along or across the street, extruded to their width."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from oodbench.worlds.palette import BUS, CAR, CAR_PAINTS, GLASS, RUBBER, TRAIN, 
 from oodbench.worlds.scene_objects import SceneObject, paint_contact
 from oodbench.worlds.shapes import ellipse, rectangle
 
-# How bright the faces of a body are in plain light: toward the camera, to the side, upward.
+# Brightness of the faces of a body in neutral light: toward the camera, to the side, upward.
 _FRONT, _SIDE, _TOP = 0.85, 0.95, 1.15
 
 
 @dataclass(frozen=True)
 class Body:
-    """A vehicle's shape.
+    """The shape of a vehicle.
 
     Attributes:
-        label: class.
-        length, width, height: in metres.
-        outline: its side, (along, up) with the rear at 0, convex, the lower rear corner first, clockwise from there.
-        glass: panes on the side.
-        wheels: (along, radius).
-        stripe: a band along the side, or none.
+        label: Class index.
+        length, width, height: Size in metres.
+        outline: Side view, (along, up) with the rear at 0: convex, clockwise from the lower rear corner.
+        glass: Panes on the side.
+        wheels: (along, radius) per wheel.
+        stripe: Band along the side, or None.
     """
 
     label: int
@@ -95,16 +95,16 @@ _PAINTS: dict[str, tuple[Color, ...]] = {
 def make_vehicle(
     camera: Camera, dice: Dice, kind: str, x: float, z: float, *, facing: float, across: bool = False
 ) -> SceneObject:
-    """A vehicle whose near end (or near side, `across` the street) is at distance z.
+    """Create a vehicle whose near end, or near side if `across`, is at distance z.
 
     Args:
-        camera: the view.
-        dice: of its looks.
-        kind: car, truck, bus or tram.
-        x: of its middle.
-        z: in metres.
-        facing: 1 drives away (or to the right, across), -1 comes.
-        across: it stands across the street.
+        camera: Camera of the scene.
+        dice: Source of random choices.
+        kind: `car`, `truck`, `bus` or `tram`.
+        x: Position of its centre in metres.
+        z: Distance in metres.
+        facing: 1 if it drives away (or to the right, if across), -1 if it approaches.
+        across: Whether it stands across the street.
     """
     body = _MAKERS[kind](dice)
     paint = Paint(vary_color(dice, dice.pick(_PAINTS[kind])), body.label, 0.02, 0.07)
@@ -127,7 +127,7 @@ def make_vehicle(
 
 
 class _Painter:
-    """Paints one body: faces away from the camera are left out, the others go from far to near."""
+    """A painter of one body: faces away from the camera are omitted, the others are painted from far to near."""
 
     def __init__(
         self, canvas: Canvas, camera: Camera, body: Body, paint: Paint, second: Paint, x: float, z: float, facing: float
@@ -141,7 +141,7 @@ class _Painter:
         self.canvas.polygon(points, paint, self.z + self.body.length / 4)
 
     def side(self, place: Callable[[Points, Points], Points]) -> None:
-        """The side with panes, stripe and wheels; `place` takes (along, up) to pixels."""
+        """Paint the side with panes, stripe and wheels; `place` converts (along, up) to pixels."""
 
         def put(outline: Points, paint: Paint) -> None:
             self.fill(place(outline[:, 0], outline[:, 1]), paint)
@@ -156,12 +156,12 @@ class _Painter:
             put(ellipse(along, radius, 0.5 * radius, 0.5 * radius, 10), self.tyre.of((0.4, 0.4, 0.42)))
 
     def across(self) -> None:
-        """Seen from its side."""
+        """Paint the vehicle as seen from its side."""
         middle = self.body.length / 2
         self.side(lambda along, up: self.camera.project(self.x + self.facing * (along - middle), up, self.z))
 
     def along(self) -> None:
-        """Seen along the street: one side, the top, and the end toward the camera."""
+        """Paint the vehicle as seen along the street: one side, the top, and the end toward the camera."""
         body, half = self.body, self.body.width / 2
         # `along` counts from the rear; one that comes shows its front.
         outline = body.outline.copy()

@@ -1,7 +1,8 @@
-"""Accuracy against cost: average precision, and what a frame takes with each method alone.
+"""Accuracy against cost: average precision against the time per frame with one method alone.
 
-A frame's cost is the forward pass, the pass over the logits that logit scores share, and the method's own part, as the
-run measured them; it depends on the machine, which the figure names. Bars are the intervals of average precision.
+The cost of a frame is the sum of the forward pass, the pass over the logits that logit scores share, and the method's
+own part, as measured by the run. It depends on the machine, which the figure names. Bars are intervals of average
+precision.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from oodbench.reports.figures.style import COLUMN, LEGEND_LINE, BenchmarkFigure,
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PLUGINS = {"reports": {"accuracy-cost": ("AccuracyCost", "average precision against milliseconds a frame")}}
+PLUGINS = {"reports": {"accuracy-cost": ("AccuracyCost", "average precision against milliseconds per frame")}}
 
 _METRIC = "AP"
 # Inches, without the legend.
@@ -23,7 +24,7 @@ _HEIGHT = 2.1
 
 
 class AccuracyCost(BenchmarkFigure):
-    """One figure a benchmark."""
+    """One figure per benchmark."""
 
     card = ReportCard("accuracy-cost", "Accuracy against cost", figure=True)
 
@@ -32,10 +33,10 @@ class AccuracyCost(BenchmarkFigure):
 
 
 def draw_accuracy_cost(run: RunView, benchmark: str, rows: Sequence[Result]) -> Figure:
-    """The figure of one benchmark: a point for each row whose cost was measured and whose metric is defined."""
+    """Draw the figure of one benchmark: a point per result with a measured cost and a defined metric."""
     from matplotlib.figure import Figure
 
-    known = assign_styles(run.rows)
+    styles = assign_styles(run.rows)
     points = sorted(
         [
             (100 * value, time, row)
@@ -44,15 +45,15 @@ def draw_accuracy_cost(run: RunView, benchmark: str, rows: Sequence[Result]) -> 
         ],
         key=lambda point: -point[0],
     )
-    texts = [f"{value:.1f}  {known[row.label, row.network].text}" for value, _, row in points]
+    texts = [f"{value:.1f}  {styles[row.label, row.network].text}" for value, _, row in points]
     columns = count_legend_columns(texts)
     height = _HEIGHT + LEGEND_LINE * -(-len(points) // columns)
     figure = Figure(figsize=(COLUMN, height), layout="constrained")
     axes = figure.add_subplot()
-    axes.set(xlabel="Milliseconds a frame" + _describe_machine(rows), ylabel=f"{_METRIC}, percent")
+    axes.set(xlabel="Milliseconds per frame" + _describe_machine(rows), ylabel=f"{_METRIC}, percent")
     axes.set_title(benchmark, loc="left", color="#555555")
     for (value, time, row), text in zip(points, texts, strict=True):
-        style = known[row.label, row.network]
+        style = styles[row.label, row.network]
         bounds = row.intervals.bounds.get(_METRIC) if row.intervals else None
         if bounds is not None:
             axes.plot([time, time], [100 * bounds[0], 100 * bounds[1]], color=style.colour, linewidth=0.6, alpha=0.5)
@@ -68,16 +69,16 @@ def draw_accuracy_cost(run: RunView, benchmark: str, rows: Sequence[Result]) -> 
 
 
 def sum_milliseconds(row: Result) -> float | None:
-    """What a frame takes with this method alone; None where the forward pass was not measured."""
+    """Return the time per frame with this method alone; None if the forward pass was not measured."""
     parts = [row.cost.get(name) for name in ("forward_ms", "summary_ms", "score_ms")]
     return None if parts[0] is None else sum(part for part in parts if part is not None)
 
 
 def _describe_machine(rows: Sequence[Result]) -> str:
-    """The processors or devices on which the rows were measured."""
-    named = dict.fromkeys(
+    """Name the processors or devices on which the results were measured."""
+    machines = dict.fromkeys(
         environment["processor"] if environment.get("device") == "cpu" else environment["device"]
         for row in rows
         if (environment := row.environment) and {"processor", "device"} <= set(environment)
     )
-    return f" ({', '.join(named)})" if named else ""
+    return f" ({', '.join(machines)})" if machines else ""

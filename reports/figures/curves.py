@@ -1,6 +1,6 @@
-"""Precision-recall and ROC curves, exact: all valid pixels of a benchmark in one pool, as the protocol `pooled` counts.
+"""Exact precision-recall and ROC curves over all valid pixels of a benchmark, as in the protocol `pooled`.
 
-A dot marks where FPR95 is read: the first threshold, coming down, that finds 95 % of the anomalous pixels.
+A dot marks the threshold of FPR95: the highest threshold that finds 95 % of the anomalous pixels.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 
 PLUGINS = {
     "reports": {
-        "precision-recall": ("PrecisionRecall", "precision-recall curves of all methods, at a column's width"),
-        "roc": ("Roc", "ROC curves of all methods, at a column's width"),
+        "precision-recall": ("PrecisionRecall", "precision-recall curves of all methods, one column wide"),
+        "roc": ("Roc", "ROC curves of all methods, one column wide"),
     }
 }
 
-# Points of a line: more than a column has dots, and the file stays small.
+# Maximum points per curve: above the resolution of a column, while the file stays small.
 _POINTS = 1000
-# Percent of recall from which on precision decides how high the figure reaches: before, few pixels make it jump.
+# Minimum recall in percent at which precision sets the figure's upper limit: below, it varies with few pixels.
 _START = 1.0
 # Inches, without the legend.
 _HEIGHT = 2.3
@@ -51,22 +51,22 @@ class _CurveLine:
 
     @property
     def operating(self) -> int:
-        """The point at which FPR95 is read."""
+        """Return the index of the point of FPR95."""
         return int(np.argmax(self.curve.recall >= POOLED.tpr))
 
 
 class _CurveFigure(BenchmarkFigure):
-    """One figure a benchmark. Every stored map of it is read."""
+    """A figure per benchmark that reads all stored maps of the benchmark."""
 
     metric: str
     higher_is_better: bool
 
     def draw(self, run: RunView, benchmark: str, rows: Sequence[Result]) -> Figure:
-        """The figure of one benchmark: a line for each row; the legend has the metric, the best first."""
+        """Draw the figure of one benchmark: one curve per result, and a legend with the metric, the best first."""
         from matplotlib.figure import Figure
 
-        known = assign_styles(run.rows)
-        lines = [line for row in rows if (line := self._line(run, row, known[row.label, row.network]))]
+        styles = assign_styles(run.rows)
+        lines = [line for row in rows if (line := self._line(run, row, styles[row.label, row.network]))]
         lines.sort(key=lambda line: line.percent, reverse=self.higher_is_better)
         texts = [f"{line.percent:.1f}  {line.style.text}" for line in lines]
         columns = count_legend_columns(texts)
@@ -86,7 +86,7 @@ class _CurveFigure(BenchmarkFigure):
         return figure
 
     def _line(self, run: RunView, row: Result, style: FigureStyle) -> _CurveLine | None:
-        """None where the labels are secret, or no pixel is anomalous, or every one."""
+        """Compute the curve of a result; None if labels are hidden, or if no pixel or every pixel is anomalous."""
         counts = PixelCounts()
         for frame in run.frames(row.benchmark):
             labels = run.labels(row.benchmark, frame)
@@ -101,11 +101,13 @@ class _CurveFigure(BenchmarkFigure):
 
     @abstractmethod
     def plot(self, axes: Axes, lines: Sequence[_CurveLine]) -> None:
-        """Draw the lines, with their dots, and name the axes."""
+        """Draw the curves with their dots, and label the axes."""
 
 
 class PrecisionRecall(_CurveFigure):
-    """The area under a line's steps is AP; the grey line is the share of anomalous pixels, which chance reaches."""
+    """The area under the steps of a curve is AP. The grey line is the share of anomalous pixels, the AP of a random
+    score.
+    """
 
     card = ReportCard("precision-recall", "Precision-recall curves", figure=True)
     metric, higher_is_better = "AP", True
@@ -130,7 +132,7 @@ class PrecisionRecall(_CurveFigure):
 
 
 class Roc(_CurveFigure):
-    """The dashed line is a true positive rate of 95 %, at which FPR95 is read."""
+    """The dashed line is a true positive rate of 95 %, the operating point of FPR95."""
 
     card = ReportCard("roc", "ROC curves", figure=True)
     metric, higher_is_better = "FPR95", False

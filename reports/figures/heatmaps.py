@@ -1,9 +1,9 @@
-"""Heatmap figures: a frame, its label and each method's map side by side, a few frames of each benchmark.
+"""Heatmap figures: frames, their labels and the map of each method side by side, for a few frames per benchmark.
 
-Each method has one colour scale for all frames, taken from calibration: the colour says how rare such a score is among
-in-distribution pixels, from common to one in ten thousand. So colours can be compared between frames and, unlike raw
-scores, between methods. A run without in-distribution frames has no calibration; its scales run from the lowest to the
-highest percentile of each method's scores in the figure, and the figure says so.
+Each method has one colour scale for all frames, taken from calibration: the colour shows how rare a score is among
+in-distribution pixels, from common to one in ten thousand. Colours are therefore comparable between frames and, unlike
+raw scores, between methods. A run without in-distribution frames has no calibration. Its scales span the percentiles of
+each method's scores in the figure, and the figure says so.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ if TYPE_CHECKING:
 
 PLUGINS = {"reports": {"heatmaps": ("Heatmaps", "frames, labels and score maps side by side, as PNG and PDF")}}
 
-# Inches under the panels, for the colour scale.
+# Inches below the panels for the colour scale.
 _BELOW = 0.40
 _ANOMALY_COLOUR = np.array([255, 122, 0], np.float32)
 
 
 class Heatmaps(Report):
-    """One figure a benchmark and network."""
+    """One figure per benchmark and network."""
 
     card = ReportCard("heatmaps", "Heatmap figures", default=True, figure=True)
 
     def write(self, run: RunView, out: Path) -> Sequence[Path]:
         groups: dict[tuple[str, str], dict[str, Result]] = {}
-        for row in run.rows:  # under several protocols a method has several rows, and one map
+        for row in run.rows:  # with several protocols, a method has several results but one map
             groups.setdefault((row.benchmark, row.network), {})[row.label] = row
         networks = sorted({network for _, network in groups})
         written = []
         for (benchmark, network), rows in groups.items():
-            # A network's name is the user's string; its place among the names is not.
+            # The file name contains the index of the network instead of its name, which is chosen by the user.
             suffix = f"-{networks.index(network) + 1}" if len(networks) > 1 else ""
             with apply_rc_style():
                 figure = draw_heatmaps(run, benchmark, list(rows.values()), run.figure_frames(benchmark))
@@ -52,7 +52,7 @@ class Heatmaps(Report):
 
 
 def draw_heatmaps(run: RunView, benchmark: str, rows: Sequence[Result], frames: Sequence[str]) -> Figure:
-    """The figure of one benchmark and network: a line a frame, a column a method."""
+    """Draw the figure of one benchmark and network: one line per frame, one column per method."""
     pictures = []
     for frame, maps in zip(frames, iter_score_pictures(run, rows, frames), strict=True):
         image, labels = run.image(benchmark, frame), run.labels(benchmark, frame)
@@ -66,7 +66,7 @@ def draw_heatmaps(run: RunView, benchmark: str, rows: Sequence[Result], frames: 
 
 
 def iter_score_pictures(run: RunView, rows: Sequence[Result], frames: Sequence[str]) -> Iterator[list[NDArray[Any]]]:
-    """For each frame, each row's scores on the colour scale."""
+    """Yield the scores of all results on the colour scale, frame by frame."""
     calibrations = [run.calibration(row) for row in rows]
     scales = [None if c else _compute_percentiles(run, row, frames) for c, row in zip(calibrations, rows, strict=True)]
     for frame in frames:
@@ -77,7 +77,7 @@ def iter_score_pictures(run: RunView, rows: Sequence[Result], frames: Sequence[s
 
 
 def overlay_labels(image: RGBImage, labels: AnomalyLabels) -> RGBImage:
-    """The image with anomalies orange and void dark."""
+    """Overlay labels on the image: anomalies orange, void dark."""
     picture = image.astype(np.float32) * 0.6
     anomalous = labels.values == ANOMALY
     picture[anomalous] = 0.35 * picture[anomalous] + 0.65 * _ANOMALY_COLOUR

@@ -1,8 +1,8 @@
-"""How the scores of anomalous and of in-distribution pixels are distributed, a panel for each method and network.
+"""Histograms of the scores of anomalous and in-distribution pixels, one panel per method and network.
 
-Each kind of pixel adds up to one, so that few anomalous pixels are seen beside many others; the share is on a
-logarithmic scale, since what matters lies in the tails. The dashed line is the threshold that was chosen without
-anomalies: the score that 5 % of the calibration frames' pixels exceed.
+The shares of each kind of pixel add up to one, so that few anomalous pixels are visible next to many others. The axis
+of shares is logarithmic, because the tails matter. The dashed line is the threshold that was chosen without anomalies:
+the score that 5 % of the calibration frames' pixels exceed.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PLUGINS = {
-    "reports": {"score-histograms": ("ScoreHistograms", "scores of anomalous and other pixels, a panel a method")}
+    "reports": {"score-histograms": ("ScoreHistograms", "scores of anomalous and other pixels, one panel per method")}
 }
 
 _BINS = 60
 _ACROSS = 2
 # Inches.
 _PANEL, _REST = 1.0, 0.25
-# Of a frame's pixels, one in so many decides on where the panel ends: at the outermost .1 %.
+# The panel's range is computed from one in this many pixels, and excludes this percentage at each end.
 _EVERY, _OUTERMOST = 31, 0.1
 _SHARE = 0.95
 _LEAST = 1e-4
 
 
 class ScoreHistograms(BenchmarkFigure):
-    """One figure a benchmark. Every stored map of it is read, twice."""
+    """One figure per benchmark. Every stored map of it is read twice."""
 
     card = ReportCard("score-histograms", "Score histograms", figure=True)
 
@@ -51,15 +51,15 @@ class ScoreHistograms(BenchmarkFigure):
 
 
 def draw_histograms(run: RunView, benchmark: str, rows: Sequence[Result]) -> Figure:
-    """The figure of one benchmark."""
+    """Draw the figure of one benchmark."""
     from matplotlib.figure import Figure
 
     lines = -(-len(rows) // _ACROSS)
     figure = Figure(figsize=(COLUMN, _REST + _PANEL * lines), layout="constrained")
-    known = assign_styles(run.rows)
+    styles = assign_styles(run.rows)
     for place, row in enumerate(rows, 1):
         axes = figure.add_subplot(lines, _ACROSS, place)
-        axes.set_title(known[row.label, row.network].lines, pad=2, loc="left", fontsize=6)
+        axes.set_title(styles[row.label, row.network].lines, pad=2, loc="left", fontsize=6)
         edges, shares = compute_histogram(run, row)
         _draw_panel(axes, edges, shares)
         calibration = run.calibration(row)
@@ -75,9 +75,10 @@ def draw_histograms(run: RunView, benchmark: str, rows: Sequence[Result]) -> Fig
 
 
 def compute_histogram(run: RunView, row: Result) -> tuple[NDArray[np.float64], dict[int, NDArray[np.float64]]]:
-    """The edges of the bins, float64 [B + 1], and for each kind of pixel the share in each bin, float64 [B].
+    """Compute the bin edges, float64 [B + 1], and per kind of pixel the share in each bin, float64 [B].
 
-    The shares are of all pixels of the kind, those beyond the edges too. Without any pixel of a kind its shares are 0.
+    Shares refer to all pixels of the kind, including those outside the edges. Without any pixels of a kind, its shares
+    are 0.
     """
     kinds = (IN_DISTRIBUTION, ANOMALY)
     sample: dict[int, list[NDArray[np.float32]]] = {kind: [] for kind in kinds}
@@ -98,7 +99,7 @@ def compute_histogram(run: RunView, row: Result) -> tuple[NDArray[np.float64], d
 
 
 def _iter_pixels(run: RunView, row: Result) -> Iterator[tuple[NDArray[np.float32], NDArray[np.uint8]]]:
-    """Scores and labels of each frame that has labels."""
+    """Yield scores and labels of each labelled frame."""
     for frame in run.frames(row.benchmark):
         labels = run.labels(row.benchmark, frame)
         if labels is not None:

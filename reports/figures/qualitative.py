@@ -1,7 +1,7 @@
-"""A qualitative figure: frames, their labels and the maps of a few methods, at a column's width.
+"""Qualitative figure: frames, their labels and the maps of a few methods, one column wide.
 
-The colours are those of the heatmaps. Where a benchmark's labels are secret, the predicted classes stand in their
-place. Up to four columns of pictures fit a column of a paper; more go across the page.
+The colours are those of the heatmaps. If the labels of a benchmark are hidden, the predicted classes are shown instead.
+Up to four panels fit into a column of a paper; figures with more are as wide as the page.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from oodbench.visualization.colormap import WIDTH, draw_colour_scale
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PLUGINS = {"reports": {"qualitative": ("Qualitative", "image, label and a column a method, at a column's width")}}
+PLUGINS = {"reports": {"qualitative": ("Qualitative", "image, label and one column per method, one text column wide")}}
 
-# Inches under the panels, for the colour scale.
+# Inches below the panels for the colour scale.
 _BELOW = 0.44
 _NARROW = 4
 
 
 class Qualitative(BenchmarkFigure):
-    """One figure a benchmark."""
+    """One figure per benchmark."""
 
     card = ReportCard("qualitative", "Qualitative figure", figure=True)
 
@@ -37,7 +37,7 @@ class Qualitative(BenchmarkFigure):
 
 
 def draw_qualitative(run: RunView, benchmark: str, rows: Sequence[Result], frames: Sequence[str]) -> Figure:
-    """The figure of one benchmark: a line a frame, a column a method on a network."""
+    """Draw the figure of one benchmark: one line per frame, one column per method and network."""
     labelled = all(run.labels(benchmark, frame) is not None for frame in frames)
     several = len({row.network for row in rows}) > 1
     titles = ["Image", "Label" if labelled else "Prediction"]
@@ -52,7 +52,7 @@ def draw_qualitative(run: RunView, benchmark: str, rows: Sequence[Result], frame
 
 
 def _choose_second_panel(run: RunView, row: Result, frame: str, labelled: bool) -> RGBImage:
-    """The label over the image; without one the predicted classes; without them the image alone."""
+    """Return the image with its labels; without labels the predicted classes; without these the image."""
     image, labels = run.image(row.benchmark, frame), run.labels(row.benchmark, frame)
     if labelled and labels is not None:
         return overlay_labels(image, labels)

@@ -1,7 +1,7 @@
-"""A figure of the closed-set segmentation: what each network takes every pixel for, a base network beside others.
+"""Figure of the closed-set segmentation: the predicted classes of each network.
 
-The colours are those in which Cityscapes prints its classes, since readers of the field know them; they are not safe
-for colour-blind readers, so the classes that occur are named below.
+The colours are those of Cityscapes, which readers of the field know. They are not safe for colour-blind readers, so the
+classes that occur are named below the panels.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ _CITYSCAPES = (
 )  # fmt: skip
 
 _NARROW = 4
-# Inches of a line of the legend, and how many names it has for each inch of width.
+# Height of a legend line in inches, and number of names per inch of width.
 _LEGEND_LINE, _NAMES_AN_INCH = 0.095, 1.7
 
 
 class Segmentation(BenchmarkFigure):
-    """One figure a benchmark."""
+    """One figure per benchmark."""
 
     card = ReportCard("segmentation", "Segmentation figure", figure=True)
 
@@ -46,10 +46,10 @@ class Segmentation(BenchmarkFigure):
 
 
 def draw_segmentation(run: RunView, benchmark: str, rows: Sequence[Result], frames: Sequence[str]) -> Figure:
-    """The figure of one benchmark: a line a frame, a column a network.
+    """Draw the figure of one benchmark: one line per frame, one column per network.
 
     Raises:
-        NotStoredError: a network's predicted classes are not stored.
+        NotStoredError: The predicted classes of a network are not stored.
     """
     networks = {row.network: row for row in reversed(rows)}
     networks = {row.network: networks[row.network] for row in rows}
@@ -64,7 +64,7 @@ def draw_segmentation(run: RunView, benchmark: str, rows: Sequence[Result], fram
         [*line, *map(colour_classes, more)] for line, more in zip(lines, shown, strict=True)
     ]
     width = COLUMN if len(titles) <= _NARROW else WIDTH
-    legend = _list_classes([one for line in shown for one in line])
+    legend = _list_classes([class_labels for line in shown for class_labels in line])
     in_a_line = int(width * _NAMES_AN_INCH)
     below = 0.05 + _LEGEND_LINE * -(-len(legend) // in_a_line)
     figure = draw_panels(titles, pictures, width, below)
@@ -73,7 +73,7 @@ def draw_segmentation(run: RunView, benchmark: str, rows: Sequence[Result], fram
 
 
 def colour_classes(labels: SemanticLabels) -> RGBImage:
-    """Each pixel in the colour of its class; void is black."""
+    """Colour each pixel by its class; void is black."""
     colours = np.zeros((256, 3), np.uint8)
     colours[: len(labels.classes)] = _make_palette(labels.classes)
     colours[VOID] = 0
@@ -81,7 +81,7 @@ def colour_classes(labels: SemanticLabels) -> RGBImage:
 
 
 def _make_palette(classes: ClassSet) -> NDArray[np.uint8]:
-    """uint8 [C, 3]. A class set without colours of its own gets hues that lie as far apart as they can."""
+    """Return the colours of a class set, uint8 [C, 3]; without known colours, hues that differ as much as possible."""
     if classes == CITYSCAPES_19:
         return np.array(_CITYSCAPES, np.uint8)
     from matplotlib.colors import hsv_to_rgb
@@ -102,12 +102,12 @@ def _read_prediction(run: RunView, row: Result, frame: str) -> SemanticLabels:
 
 
 def _list_classes(labels: Sequence[SemanticLabels]) -> list[tuple[str, NDArray[np.uint8]]]:
-    """Names and colours of the classes that occur, in their order; void last."""
-    present = np.unique(np.concatenate([np.unique(one.values) for one in labels]))
+    """List names and colours of the classes that occur, in their order; void is last."""
+    present = np.unique(np.concatenate([np.unique(class_labels.values) for class_labels in labels]))
     classes = labels[0].classes
     palette = _make_palette(classes)
-    found = [(classes.names[index], palette[index]) for index in present if index < len(classes)]
-    return [*found, *([("void", np.zeros(3, np.uint8))] if VOID in present else [])]
+    named = [(classes.names[index], palette[index]) for index in present if index < len(classes)]
+    return [*named, *([("void", np.zeros(3, np.uint8))] if VOID in present else [])]
 
 
 def _draw_legend(figure: Figure, entries: Sequence[tuple[str, NDArray[np.uint8]]], in_a_line: int) -> None:

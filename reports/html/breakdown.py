@@ -1,4 +1,4 @@
-"""By size, place and predicted class of the anomaly: tables of a part, from what lies beside its rows."""
+"""Breakdown tables by size, place and predicted class of the anomalies."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from oodbench.reports.html.sections import Part
 
 _KINDS = {
     "size": ("By size", "share of the frame that an anomaly covers"),
-    "place": ("By place", "where its lowest pixel stands: on a level road, the lower, the nearer"),
-    "class": ("By class", "what the network took the anomalous pixel for"),
+    "place": ("By place", "row of its lowest pixel: on a level road, the lower, the nearer"),
+    "class": ("By class", "predicted class of the anomalous pixel"),
 }
 
-# Classes with a smaller share of the pixels than this are not shown.
-_SHOWN = 0.01
+# Minimum share of the pixels of a class that is shown.
+_MIN_SHARE = 0.01
 
 
 @dataclass(frozen=True)
 class BreakdownColumn:
-    """A part of the pixels: its name, and how much it is, in words."""
+    """A subset of the pixels: its name, and a description of its size."""
 
     name: str
     about: str
@@ -27,13 +27,13 @@ class BreakdownColumn:
 
 @dataclass(frozen=True)
 class BreakdownTable:
-    """One table: for each method AP, and recall at the thresholds; of false positives, their share at each.
+    """One table: AP and recall at the thresholds per method; for false positives, their share at each threshold.
 
     Attributes:
-        title, about: what it is.
-        columns: the parts of the pixels.
-        measures: what the numbers of a column are.
-        lines: (method, column by column the numbers as fractions, None where undefined).
+        title, about: Title and description.
+        columns: Subsets of the pixels.
+        measures: Names of the numbers in each column.
+        lines: For each method its name, and per column the numbers as fractions, None if undefined.
     """
 
     title: str
@@ -44,30 +44,30 @@ class BreakdownTable:
 
 
 def make_breakdown_tables(run: RunView, part: Part) -> list[BreakdownTable]:
-    """The tables of a part; none where its protocol has no strata."""
-    found = {part.name(line): known for line in part.lines if (known := run.strata(line.row)) is not None}
-    if not found:
+    """Create the breakdown tables of a results table; none if its protocol has no breakdown."""
+    breakdowns = {part.name(line): breakdown for line in part.lines if (breakdown := run.strata(line.row)) is not None}
+    if not breakdowns:
         return []
-    groups = [_make_anomaly_table(found, kind) for kind in _KINDS]
-    return [group for group in [*groups, _make_mistake_table(found)] if group.columns]
+    tables = [_make_anomaly_table(breakdowns, kind) for kind in _KINDS]
+    return [table for table in [*tables, _make_mistake_table(breakdowns)] if table.columns]
 
 
-def _make_anomaly_table(found: dict[str, Breakdown], kind: str) -> BreakdownTable:
-    parts = next(iter(found.values())).strata
-    everything = sum(part.pixels for part in parts if part.kind == "size")
-    shown = [part for part in parts if part.kind == kind and part.pixels >= _SHOWN * everything]
+def _make_anomaly_table(breakdowns: dict[str, Breakdown], kind: str) -> BreakdownTable:
+    parts = next(iter(breakdowns.values())).strata
+    total = sum(part.pixels for part in parts if part.kind == "size")
+    shown = [part for part in parts if part.kind == kind and part.pixels >= _MIN_SHARE * total]
     columns = tuple(
         BreakdownColumn(
             part.name,
-            f"{100 * part.pixels / everything:.0f} % of pixels"
+            f"{100 * part.pixels / total:.0f} % of pixels"
             + ("" if part.objects is None else f", {part.objects} regions"),
         )
         for part in shown
     )
     lines = []
-    for name, strata in found.items():
-        own = {part.name: part for part in strata.strata if part.kind == kind}
-        cells = [own.get(column.name) for column in columns]
+    for name, breakdown in breakdowns.items():
+        groups = {part.name: part for part in breakdown.strata if part.kind == kind}
+        cells = [groups.get(column.name) for column in columns]
         lines.append((name, tuple(
             (None, None, None) if cell is None else (cell.ap, cell.recall.get("test"), cell.recall.get("calibrated"))
             for cell in cells
@@ -75,21 +75,21 @@ def _make_anomaly_table(found: dict[str, Breakdown], kind: str) -> BreakdownTabl
     return BreakdownTable(*_KINDS[kind], columns, ("AP", "recall, test", "recall, calibrated"), tuple(lines))
 
 
-def _make_mistake_table(found: dict[str, Breakdown]) -> BreakdownTable:
-    parts = next(iter(found.values())).mistakes
-    everything = sum(part.pixels for part in parts)
+def _make_mistake_table(breakdowns: dict[str, Breakdown]) -> BreakdownTable:
+    parts = next(iter(breakdowns.values())).mistakes
+    total = sum(part.pixels for part in parts)
     columns = tuple(
-        BreakdownColumn(part.name, f"{100 * part.pixels / everything:.0f} % of pixels")
+        BreakdownColumn(part.name, f"{100 * part.pixels / total:.0f} % of pixels")
         for part in parts
-        if part.pixels >= _SHOWN * everything
+        if part.pixels >= _MIN_SHARE * total
     )
     lines = []
-    for name, strata in found.items():
-        own = {part.name: part.called for part in strata.mistakes}
-        totals = {which: sum(called.get(which, 0) for called in own.values()) for which in ("test", "calibrated")}
+    for name, breakdown in breakdowns.items():
+        calls = {part.name: part.called for part in breakdown.mistakes}
+        totals = {which: sum(called.get(which, 0) for called in calls.values()) for which in ("test", "calibrated")}
         lines.append((name, tuple(
-            tuple(own.get(column.name, {}).get(which, 0) / total if total else None for which, total in totals.items())
+            tuple(calls.get(column.name, {}).get(at, 0) / count if count else None for at, count in totals.items())
             for column in columns
         )))  # fmt: skip
-    about = "in which predicted classes the false positives lie"
+    about = "predicted classes of the false positives"
     return BreakdownTable("False positives", about, columns, ("share, test", "share, calibrated"), tuple(lines))

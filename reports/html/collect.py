@@ -1,4 +1,4 @@
-"""Everything that the page's scripts know of a benchmark, as it is embedded."""
+"""Collection of the data of a benchmark that the page embeds for its scripts."""
 
 from __future__ import annotations
 
@@ -17,31 +17,39 @@ from oodbench.visualization.colormap import COLOURS
 
 
 def collect_benchmark(run: RunView, benchmark: str, keep: Callable[[dict[str, Any]], int]) -> dict[str, Any]:
-    """Of one benchmark. `keep` takes a frame's pictures, and returns the frame's number on the page."""
+    """Collect the data of one benchmark.
+
+    Args:
+        run: Run to report on.
+        benchmark: Name of the benchmark.
+        keep: Stores the pictures of a frame, and returns the number of the frame on the page.
+    """
     numbers: list[int] = []
     methods = collect_scorers(run, benchmark)
-    found = measure_frames(run, benchmark, methods, lambda pictures: numbers.append(keep(pictures)))
+    frames = measure_frames(run, benchmark, methods, lambda pictures: numbers.append(keep(pictures)))
     return {
         "name": benchmark,
-        "frames": [frame | {"number": number} for frame, number in zip(found.frames, numbers, strict=True)],
+        "frames": [frame | {"number": number} for frame, number in zip(frames.frames, numbers, strict=True)],
         "methods": [method.record() for method in methods],
         "source": next((method.source for method in methods if method.source), ""),
-        "counts": encode_integers(found.counts, np.uint32),
-        "stored": found.stored.astype(int).tolist(),
-        "overlaps": encode_integers(found.overlaps, np.uint32),
+        "counts": encode_integers(frames.counts, np.uint32),
+        "stored": frames.stored.astype(int).tolist(),
+        "overlaps": encode_integers(frames.overlaps, np.uint32),
         "worst": [
             {
                 "objects": cut_thumbnails(run, benchmark, method, objects),
                 "alarms": cut_thumbnails(run, benchmark, method, alarms),
             }
-            for method, objects, alarms in zip(methods, found.objects, found.alarms, strict=True)
+            for method, objects, alarms in zip(methods, frames.objects, frames.alarms, strict=True)
         ],
         "smallest": SMALLEST,
     }
 
 
 def encode_colour_scale() -> str:
-    """The colour scale of all figures, as 256 x 3 bytes: perceptually uniform, and read alike by colour-blind eyes."""
+    """Encode the colour scale of all figures as 256 x 3 bytes. It is perceptually uniform and safe for colour-blind
+    readers.
+    """
     from matplotlib import colormaps
 
     scale = colormaps[COLOURS](np.arange(256), bytes=True)[:, :3]

@@ -1,4 +1,4 @@
-"""Puts the page together and writes it: one file, or a folder where that would be too large."""
+"""Assembly of the page: one file, or a folder if one file would be too large."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from oodbench.reports.html.provenance import list_provenance
 from oodbench.reports.html.sections import COSTS, QUALITY, parts
 
 LARGEST = 60_000_000
-"""Bytes of frames' pictures in one file. With more, each frame's lie in a file of their own, beside the page."""
+"""Maximum bytes of frames in one file. Above it, each frame is stored in its own file next to the page."""
 
 _HERE = Path(__file__).parent / "page"
 _STYLES = ("base.css", "tables.css", "frames.css")
@@ -32,7 +32,7 @@ _SCRIPTS = (
 
 
 def write_page(run: RunView, out: Path) -> list[Path]:
-    """Write the page into a folder; returns the files, the page first."""
+    """Write the page into a folder; return the files, the page first."""
     made = [(part, summarise_table(run, part), make_breakdown_tables(run, part)) for part in parts(run)]
     benchmarks = list(dict.fromkeys(part.benchmark for part, *_ in made))
     with tempfile.TemporaryDirectory(prefix="oodbench-") as scratch:
@@ -76,19 +76,19 @@ def write_page(run: RunView, out: Path) -> list[Path]:
 
 
 def encode_json(content: Any) -> str:
-    """For a script element: no character that could end it, whatever names are in the content."""
+    """Encode content for a script element, without characters that could end it."""
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
 class _PictureSpool:
-    """Frames' pictures on disk until it is known how large they are together."""
+    """Temporary storage of the frames' pictures on disk, until their total size is known."""
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._count, self.size = folder, 0, 0
 
     def keep(self, pictures: dict[str, Any]) -> int:
-        """Take a frame's; returns its number on the page."""
+        """Store the pictures of a frame; return the number of the frame on the page."""
         text = encode_json(pictures)
         (self._folder / str(self._count)).write_text(text, encoding="utf-8")
         self.size += len(text)
@@ -96,7 +96,7 @@ class _PictureSpool:
         return self._count - 1
 
     def texts(self) -> Iterator[str]:
-        """All of them, in order."""
+        """Yield the stored texts in order."""
         for number in range(self._count):
             yield (self._folder / str(number)).read_text(encoding="utf-8")
 
@@ -107,9 +107,9 @@ def _make_environment() -> Environment:
 
 
 def _make_policy(style: str, script: str, beside: bool) -> str:
-    """The page's Content-Security-Policy: its own style and script, pictures that are in it, and no request at all.
+    """Create the page's Content-Security-Policy: its own style and script, embedded pictures, and no requests.
 
-    Of a folder's page, the files with frames too, by a nonce: from file:// there is no origin to name.
+    A page in a folder also allows scripts with a nonce for its frame files, because file:// has no origin to name.
     """
     scripts = [f"'sha256-{_compute_hash(script)}'", *([f"'nonce-{_make_nonce(script)}'"] if beside else [])]
     styles = f"'sha256-{_compute_hash(style)}'"

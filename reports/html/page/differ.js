@@ -46,8 +46,8 @@ function drawDiffer() {
 
 // Two numbers and a bar that they divide.
 function split(title, one, other) {
-  const bar = drawn("svg", { class: "split", "aria-hidden": "true" },
-    drawn("rect", { width: `${(100 * one) / (one + other || 1)}%`, height: "100%" }));
+  const bar = svgElement("svg", { class: "split", "aria-hidden": "true" },
+    svgElement("rect", { width: `${(100 * one) / (one + other || 1)}%`, height: "100%" }));
   return element("span", { class: "pair" }, element("b", {}, title), bar,
     element("span", {}, whole(one)), element("span", {}, whole(other)));
 }

@@ -30,8 +30,8 @@ function worstFrames() {
 
 function cropTile(region, about) {
   const [left, top, width, height] = region.box;
-  const box = () => drawn("svg", { class: "box", "aria-hidden": "true" },
-    drawn("rect", { x: `${left}%`, y: `${top}%`, width: `${width}%`, height: `${height}%` }));
+  const box = () => svgElement("svg", { class: "box", "aria-hidden": "true" },
+    svgElement("rect", { x: `${left}%`, y: `${top}%`, width: `${width}%`, height: `${height}%` }));
   const canvas = element("canvas");
   const level = method().operating[0].level;
   const position = method().position;

@@ -1,6 +1,6 @@
-"""The container of a submission to Fishyscapes: an Apptainer definition and everything that it copies in.
+"""The container of a submission to Fishyscapes: an Apptainer definition and all files that it copies.
 
-It is run without a network, as an ordinary user, on a file system that is read-only but for /output:
+The container runs without a network, as an ordinary user, on a file system that is read-only except for /output:
 
     apptainer run --nv --bind OUT:/output,IN:/input submission.sif
 """
@@ -21,7 +21,7 @@ from oodbench.errors import UsageError
 from oodbench.files import cannot_write, write_atomically
 
 INSIDE = "/opt/submission"
-"""Where everything lies in the container."""
+"""Folder of all files in the container."""
 
 _DEFINITION = """\
 Bootstrap: docker
@@ -49,19 +49,19 @@ From: python:{python}-slim
 
 
 def write_container(scored: SubmissionScorer, out: Path, target: str) -> str:
-    """Write the folder to build in; returns the command that the container runs.
+    """Write the folder to build the container from; return the command that the container runs.
 
     Args:
-        scored: what the run has of the method and the network.
-        out: the folder, which is not there yet.
-        target: the format in which images are written.
+        scored: Method and network of the run.
+        out: Folder to create.
+        target: Format in which images are written.
 
     Raises:
-        UsageError: the run's scores are not what `oodbench predict` computes, or a file of it is not there.
+        UsageError: The run's scores differ from those of `oodbench predict`, or one of its files is missing.
     """
     if Scoring(**scored.scoring) != Scoring():
         raise UsageError(
-            f"the run was scored with {Scoring(**scored.scoring).identity()}, and the container scores as by default",
+            f"the run was scored with {Scoring(**scored.scoring).identity()}, and the container uses defaults",
             "Run again without --upsample and --resize.",
         )
     try:
@@ -87,7 +87,7 @@ def write_container(scored: SubmissionScorer, out: Path, target: str) -> str:
 
 
 def _copy_network(source: str, out: Path) -> str:
-    """Copy the network with what lies beside it under its name, its card and its weights; an embedded one stays."""
+    """Copy the network with its card and weights, the files next to it with its name; a bundled model is not copied."""
     path = Path(source)
     if path.is_dir():
         shutil.copytree(path, out / path.name)
@@ -110,7 +110,7 @@ def _copy_file(path: Path, out: Path) -> str:
 
 
 def _pin_requirements(transformers: bool) -> list[str]:
-    """What the program needs, in the versions that are installed here, builds for one kind of machine left open."""
+    """Return the requirements pinned to the installed versions, without local version labels of specific builds."""
     extra = "transformers" if transformers else ""
     try:
         wanted = [Requirement(line) for line in requires("oodbench") or []]

@@ -1,9 +1,9 @@
-"""A submission to Fishyscapes: what its container has to write, and the container.
+"""A submission to Fishyscapes: the container, and the files that it writes.
 
-Each image DDDD_<id>_rgb.png of /input becomes DDDD_anomaly.npy, floats, higher = more anomalous, and
-DDDD_segmentation.npy, the trainIds of Cityscapes, both of the image's size, in /output. A pull request states AP and
-FPR95 on the validation frames of Lost & Found, which have to come out again within .01. The board takes no submissions
-any more; its format is still what a check of one's own code wants.
+Each image DDDD_<id>_rgb.png of /input becomes two files of the image's size in /output: DDDD_anomaly.npy (floats,
+higher = more anomalous) and DDDD_segmentation.npy (trainIds of Cityscapes). A pull request states AP and FPR95 on the
+validation frames of Lost & Found, which have to be reproduced within 0.01. The leaderboard no longer accepts
+submissions; its format remains useful for checks of your own code.
 """
 
 from __future__ import annotations
@@ -33,9 +33,7 @@ from oodbench.metrics import POOLED, make_evaluation
 from oodbench.reports.submissions.fishyscapes.container import write_container
 from oodbench.types import CITYSCAPES_19, ClassMap, ScoreMap, Size
 
-PLUGINS = {
-    "submissions": {"fishyscapes": ("Fishyscapes", "the container, what it writes, and the validation performance")}
-}
+PLUGINS = {"submissions": {"fishyscapes": ("Fishyscapes", "the container, its output, and the validation performance")}}
 
 _SIZE: Size = (1024, 2048)
 _CLASSES = 20
@@ -45,7 +43,7 @@ _KINDS = ("anomaly", "segmentation")
 
 
 class Fishyscapes(Submission):
-    """The 100 validation frames of Lost & Found; the test frames are hidden, and only the container sees them."""
+    """The 100 validation frames of Lost & Found. The test frames are hidden and available only to the container."""
 
     card = SubmissionCard(
         name="fishyscapes",
@@ -73,11 +71,11 @@ class Fishyscapes(Submission):
                 prediction = frame.read_prediction() if frame.read_prediction else None
                 self.write_image(out / "output", f"{frame.index:04d}_{frame.id}", frame.read_score(), prediction)
                 advance(1)
-        under = make_evaluation(POOLED)
+        evaluation = make_evaluation(POOLED)
         for frame, score in self.read(out, scored.frames):
             assert frame.read_labels is not None, "the labels of these frames are public"
-            under.update(score, frame.read_labels())
-        values = under.metrics().values
+            evaluation.update(score, frame.read_labels())
+        values = evaluation.metrics().values
         performance = {"ap": values["AP"], "fpr": values["FPR95"]}
         text = json.dumps(performance, indent=4) + "\n"
         write_atomically(out / _PERFORMANCE, lambda file: file.write(text.encode()))
@@ -106,9 +104,9 @@ class Fishyscapes(Submission):
         with open_tree(path) as tree:
             files, _ = _index_files(tree)
             for frame in frames:
-                there = files.get((f"{frame.index:04d}", "anomaly"))
-                if there:
-                    yield frame, read_array(Path(there[0]), tree.read(there[0])).astype(np.float32)
+                names = files.get((f"{frame.index:04d}", "anomaly"))
+                if names:
+                    yield frame, read_array(Path(names[0]), tree.read(names[0])).astype(np.float32)
 
 
 def _save(path: Path, values: Any) -> None:
@@ -116,7 +114,7 @@ def _save(path: Path, values: Any) -> None:
 
 
 def _index_files(tree: Tree) -> tuple[dict[tuple[str, str], list[str]], list[str]]:
-    """(number, kind) -> names of files; and the names that are neither that nor what lies beside them."""
+    """Index the files by (number, kind), and list unexpected files."""
     files: dict[tuple[str, str], list[str]] = {}
     strays = []
     for name in tree.names:
@@ -142,16 +140,16 @@ def _find_problems(tree: Tree, sizes: Mapping[str, Size]) -> Iterator[str]:
     numbers = sorted({number for number, _ in files} | set(sizes))
     for number in numbers:
         if sizes and number not in sizes:
-            yield f"{tree.path}: there is no image {number}. Leave its files out."
+            yield f"{tree.path}: names is no image {number}. Leave its files out."
             continue
         shapes = []
         for kind in _KINDS:
-            there = files.get((number, kind), [])
-            if not there:
+            names = files.get((number, kind), [])
+            if not names:
                 yield f"{tree.path}: {number}_{kind}.npy is missing."
-            if len(there) > 1:
-                yield f"{there[0]}: {there[1]} is of the same image. Keep one of the two."
-            for name in there[:1]:
+            if len(names) > 1:
+                yield f"{names[0]}: {names[1]} is of the same image. Keep one of the two."
+            for name in names[:1]:
                 values = None
                 try:
                     values = read_array(Path(name), tree.read(name))
@@ -182,13 +180,13 @@ def _check_content(name: str, kind: str, values: Any, size: Size) -> Iterator[st
 
 def _check_performance(content: bytes) -> Iterator[str]:
     try:
-        said = json.loads(content)
+        performance = json.loads(content)
     except ValueError as error:
         yield f"{_PERFORMANCE}: not JSON ({error})."
         return
-    if not isinstance(said, dict) or set(said) != {"ap", "fpr"}:
+    if not isinstance(performance, dict) or set(performance) != {"ap", "fpr"}:
         yield f"{_PERFORMANCE}: expected an object with ap and fpr, and nothing else."
         return
-    for key, value in said.items():
+    for key, value in performance.items():
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
             yield f"{_PERFORMANCE}: {key} is {value!r}; expected a fraction from 0 to 1."

@@ -1,4 +1,4 @@
-"""What is wrong with a tree or an archive of SegmentMeIfYouCan's HDF5 files."""
+"""Problems of a tree or an archive of HDF5 files for SegmentMeIfYouCan."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ ENDING = ".hdf5"
 
 
 def index_score_files(tree: Tree) -> dict[str, list[str]]:
-    """id of a frame -> the names of its files in the tree."""
-    found: dict[str, list[str]] = defaultdict(list)
+    """Index the score files of the tree: frame id -> names."""
+    files: dict[str, list[str]] = defaultdict(list)
     for name in tree.names:
         if name.endswith(ENDING):
-            found[PurePosixPath(name).name.removesuffix(ENDING)].append(name)
-    return dict(found)
+            files[PurePosixPath(name).name.removesuffix(ENDING)].append(name)
+    return dict(files)
 
 
 def describe_missing_parts(track: Track, ids: Sequence[str]) -> list[str]:
-    """The parts of a track of which there are not as many frames as there should be, in words."""
-    said = []
+    """Describe the parts of a track with an unexpected number of frames."""
+    descriptions = []
     for part in track.parts:
         count = sum(track.part_of(name) is part for name in ids)
         if count not in part.counts:
-            said.append(f"{count} {part.name} frames; expected {' or '.join(map(str, part.counts))}")
-    return said
+            descriptions.append(f"{count} {part.name} frames; expected {' or '.join(map(str, part.counts))}")
+    return descriptions
 
 
 def find_problems(tree: Tree, frames: Sequence[KnownFrame]) -> Iterator[str]:
-    """A line for each thing that is wrong.
+    """Yield one line per problem.
 
     Args:
-        tree: what to look at.
-        frames: those that have to be there, but for validation frames, which may be; and their sizes.
+        tree: Tree to check.
+        frames: Expected frames with their sizes. Validation frames may be missing.
     """
     files = index_score_files(tree)
     yield from _find_strays(tree)
@@ -54,8 +54,8 @@ def find_problems(tree: Tree, frames: Sequence[KnownFrame]) -> Iterator[str]:
         wanted = [name for name in known if track.part_of(name)]
         if not ours:
             continue
-        for lack in describe_missing_parts(track, ours):
-            yield f"{tree.path}: {track.name} has {lack}."
+        for description in describe_missing_parts(track, ours):
+            yield f"{tree.path}: {track.name} has {description}."
         absent = [name for name in wanted if name not in files and track.part_of(name) is not track.part("validation")]
         yield from (f"{tree.path}: {track.name}: {name}{ENDING} is missing. Score that frame." for name in absent)
         values: set[float] = set()
@@ -67,9 +67,9 @@ def find_problems(tree: Tree, frames: Sequence[KnownFrame]) -> Iterator[str]:
             yield from _check_content(tree, files[name][0], known.get(name), track, values)
         if len(values) == 1:
             yield f"{tree.path}: all scores of {track.name} are {values.pop():g}. Expected scores that differ."
-    for name, there in files.items():
+    for name, names in files.items():
         if not any(track.part_of(name) for track in TRACKS):
-            yield f"{there[0]}: no frame of either track is called {name}. Name each file by its frame's id."
+            yield f"{names[0]}: no frame of either track is called {name}. Name each file by its frame's id."
 
 
 def _find_strays(tree: Tree) -> Iterator[str]:

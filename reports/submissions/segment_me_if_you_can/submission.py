@@ -1,9 +1,9 @@
 """A submission to SegmentMeIfYouCan: a tree of HDF5 files, an archive of it, and the entry for the public table.
 
-Each frame's scores are a file of half-precision numbers, higher = more anomalous (oodbench.data.hdf5), all frames of a
-track in one folder, as the toolkit keeps them: anomaly_p/METHOD/AnomalyTrack-all/cow0003.hdf5. The platform
-(codabench.org, competition 5402) doesn't publish how an archive has to be laid out: `layout` chooses, and one looks at
-its page before uploading.
+The scores of each frame are a file of half-precision numbers, higher = more anomalous (oodbench.data.hdf5). All frames
+of a track are in one folder, as in the toolkit: anomaly_p/METHOD/AnomalyTrack-all/cow0003.hdf5. The platform
+(codabench.org, competition 5402) does not publish the layout of an archive. `layout` chooses it; check the platform's
+page before uploading.
 """
 
 from __future__ import annotations
@@ -55,16 +55,16 @@ _PARTS = {"AnomalyTrack": ("", "test", "all"), "ObstacleTrack": ("", "test", "ni
 
 
 class SegmentMeIfYouCan(Submission):
-    """Both tracks, or one of them."""
+    """One track or both tracks."""
 
     class Params(Parameters):
-        method: str = Field("", description="name in the table; by default the method's")
-        requires_ood: bool | None = Field(None, description="yes where any data beyond Cityscapes was used; else no")
-        paper: str = Field("", description="address of the paper; by default the method's")
+        method: str = Field("", description="name in the table; default: that of the method")
+        requires_ood: bool | None = Field(None, description="yes if any data beyond Cityscapes was used, no otherwise")
+        paper: str = Field("", description="address of the paper; default: that of the method")
         code: str = Field("", description="address of the code")
         layout: Literal["tracks", "flat", "toolkit"] = Field(
             "tracks",
-            description="of the archive: tracks/<id>.hdf5 in a folder a track; flat: all in one; toolkit: as the tree",
+            description="of the archive; tracks: one folder per track; flat: one folder; toolkit: as the tree",
         )
 
     card = SubmissionCard(
@@ -89,20 +89,20 @@ class SegmentMeIfYouCan(Submission):
         name = params.method or scored.label
         folder = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "method"
         halves, written = {}, []
-        for one in TRACKS:
-            frames = [frame for frame in scored.frames if one.part_of(frame.id) and frame.benchmark != LOST_AND_FOUND]
+        for smiyc in TRACKS:
+            frames = [frame for frame in scored.frames if smiyc.part_of(frame.id) and frame.benchmark != LOST_AND_FOUND]
             if not frames:
                 continue
-            lacking = describe_missing_parts(one, [frame.id for frame in frames])
+            lacking = describe_missing_parts(smiyc, [frame.id for frame in frames])
             if lacking:
                 raise UsageError(
-                    f"the run lacks frames of {one.name}: {'; '.join(lacking)}",
-                    f"Score them all: oodbench run --benchmark {one.benchmark}-all",
+                    f"the run lacks frames of {smiyc.name}: {'; '.join(lacking)}",
+                    f"Score them all: oodbench run --benchmark {smiyc.benchmark}-all",
                 )
-            chosen, halves[one.name] = _choose_half_map(frames)
-            with track(f"write {one.name}", len(frames), "frames") as advance:
+            chosen, halves[smiyc.name] = _choose_half_map(frames)
+            with track(f"write {smiyc.name}", len(frames), "frames") as advance:
                 for frame in frames:
-                    path = out / _TREE / folder / one.folder / f"{frame.id}{ENDING}"
+                    path = out / _TREE / folder / smiyc.folder / f"{frame.id}{ENDING}"
                     score = _read_finite(frame)
                     write_hdf5(path, score if chosen is None else chosen(score))
                     written.append(path)
@@ -146,7 +146,7 @@ def _read_finite(frame: SubmittedFrame) -> ScoreMap:
 
 
 def _choose_half_map(frames: Sequence[SubmittedFrame]) -> tuple[HalfMap | None, dict[str, Any]]:
-    """How the scores of a track come to half precision, None for rounding; and what was measured, in words."""
+    """Choose the conversion of a track's scores to half precision, None for rounding; and describe the measurements."""
     labelled = [frame for frame in frames if frame.read_labels]
     if all(is_half_precision(_read_finite(frame)) for frame in frames):
         return None, {"map": "none", "why": "every score is a half-precision number already"}
@@ -172,7 +172,7 @@ def _read_labels(frame: SubmittedFrame) -> Any:
 
 
 def _pack(file: Any, written: Sequence[Path], out: Path, layout: str) -> None:
-    """The archive; its members are compressed already, and carry no time."""
+    """Write the archive; its members are already compressed and have no time stamps."""
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for path in written:
             parts = path.relative_to(out).parts

@@ -223,7 +223,7 @@ def test_lost_and_found_has_numbers_of_its_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("measure_change", "parameters", "message"),
+    ("change", "parameters", "message"),
     [
         (lambda frames: frames, "", "requires_ood is not given"),
         (lambda frames: frames[:110], "layout=round,requires_ood=no", "layout=round"),
