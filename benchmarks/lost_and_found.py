@@ -71,7 +71,7 @@ class _LostAndFound(Benchmark):
         frame_set = open_layouts(
             self.card, roots, {"official": Layout(partial(_is_official, self.ending), self._frames)}
         )
-        assert frame_set.folder is not None, "it lies on disk"
+        assert frame_set.folder is not None, "it is stored on disk"
         if len(_index_test_images(frame_set.folder)) == _WHOLE:
             return frame_set
         # A frame without labels is all void. It is kept and has no effect if pixels are pooled.

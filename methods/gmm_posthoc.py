@@ -108,7 +108,7 @@ class GMMPosthoc(GridMethod):
             means.append(mean)
             variances.append(variance)
         facts = {
-            "pixels_seen": {name: int(self._reservoir.seen[index]) for index, name in enumerate(names)},
+            "pixels_seen": {name: int(self._reservoir.pixel_counts[index]) for index, name in enumerate(names)},
             "pooled_classes": [name for name in samples if name not in fits],
             "absent_classes": [name for name in names if name not in samples],
         }

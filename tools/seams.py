@@ -109,12 +109,12 @@ def there(shots: Sequence[Shot], index: int, kinds: Iterable[str], dice: Dice) -
                 yield Patch(index, None, where, window)
 
 
-def pasted(shots: Sequence[Shot], index: int, paste: Paste, dice: Dice, as_large: bool) -> Iterator[Patch]:
+def pasted(shots: Sequence[Shot], index: int, paste: Paste, dice: Dice, keep_size: bool) -> Iterator[Patch]:
     """Patches of the things of every other frame, pasted into this one, one at a time."""
     shot = shots[index]
     others = [(source, cutout) for source, other in enumerate(shots) if source != index for cutout in other.cutouts]
     for source, cutout in others * TIMES:
-        place = find_place(cutout, shot.ground, [], dice, as_large=as_large)
+        place = find_place(cutout, shot.ground, [], dice, keep_size=keep_size)
         if place is None or place.height < SMALLEST:
             continue
         image, inside = paste(shot, cutout, place, dice)
@@ -148,7 +148,7 @@ MODELS: dict[str, Callable[[], object]] = {
 
 
 def accuracy(
-    shots: Sequence[Shot], paste: Paste, seed: int = 0, most: int = 12, *, as_large: bool = True
+    shots: Sequence[Shot], paste: Paste, seed: int = 0, most: int = 12, *, keep_size: bool = True
 ) -> dict[str, float]:
     """Share of patches told right, by classifier, over all pairs of a frame and the source of what is pasted there.
 
@@ -158,7 +158,7 @@ def accuracy(
     patches: list[Patch] = []
     for index in range(len(shots)):
         dice = Dice(seed, index)
-        patches += [*there(shots, index, kinds, dice), *pasted(shots, index, paste, dice, as_large)]
+        patches += [*there(shots, index, kinds, dice), *pasted(shots, index, paste, dice, keep_size)]
     seen: dict[int, np.ndarray] = {}
 
     def values(found: list[Window]) -> np.ndarray:
@@ -199,12 +199,12 @@ def crude(shot: Shot, cutout: Cutout, place: Place, dice: Dice) -> tuple[np.ndar
 def main() -> None:
     splits = Registry().dataset("cityscapes").open(Roots((Path(sys.argv[1]),)))
     taken = [shot(frame) for split in splits.values() for frame in split.frames]
-    for paste, as_large in ((crude, True), (ours, True), (crude, False), (ours, False)):
-        found = [accuracy(taken, paste, seed, as_large=as_large) for seed in range(6)]
+    for paste, keep_size in ((crude, True), (ours, True), (crude, False), (ours, False)):
+        found = [accuracy(taken, paste, seed, keep_size=keep_size) for seed in range(6)]
         for name in found[0]:
             own = [one[name] for one in found]
             means = f"{np.mean(own):.3f} ({min(own):.3f} to {max(own):.3f}), {len(own)} seeds"
-            print(f"{paste.__name__}, {'own size' if as_large else 'resized'}, {name}: {means}", flush=True)
+            print(f"{paste.__name__}, {'own size' if keep_size else 'resized'}, {name}: {means}", flush=True)
 
 
 if __name__ == "__main__":

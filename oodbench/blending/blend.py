@@ -71,7 +71,7 @@ def blend_frame(
             chosen.append((place, cutout, "anomaly"))
     for _ in range(dice.weighted(_ORDINARY) if negatives else 0):
         cutout = dice.pick(negatives)
-        place = find_place(cutout, ground, occupied, dice, beside=cutout.kind in _WALKERS, as_large=True)
+        place = find_place(cutout, ground, occupied, dice, allow_roadside=cutout.kind in _WALKERS, keep_size=True)
         if place is not None:
             occupied.append(place)
             chosen.append((place, cutout, "ordinary"))

@@ -128,7 +128,9 @@ def read_cutouts(folder: Path) -> list[tuple[Path, Cutout]]:
         raise DataError(f"{folder}: no such folder; expected the one with the cut-outs")
     files = index_images(folder)
     if not files:
-        raise DataError(f"{folder}: no image lies in this folder", "Expected cut-outs: PNGs with an alpha channel.")
+        raise DataError(
+            f"{folder}: there are no images in this folder", "Expected cut-outs: PNGs with an alpha channel."
+        )
     return [(path, _read_cutout(name, path)) for name, path in files.items()]
 
 

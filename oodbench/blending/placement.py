@@ -26,7 +26,13 @@ _HIDDEN = 0.002
 
 
 def find_place(
-    cutout: Cutout, ground: Ground, taken: list[Place], dice: Dice, *, beside: bool = False, as_large: bool = False
+    cutout: Cutout,
+    ground: Ground,
+    taken: list[Place],
+    dice: Dice,
+    *,
+    allow_roadside: bool = False,
+    keep_size: bool = False,
 ) -> Place | None:
     """Find a place for a cut-out; return None if all random tries fail.
 
@@ -35,15 +41,15 @@ def find_place(
         ground: Ground of the frame.
         taken: Places of other objects; boxes do not overlap.
         dice: Source of random choices: the distance, uniform in its logarithm, and the column.
-        beside: Whether places next to the road are allowed.
-        as_large: Whether the object keeps its own size in pixels, and is placed at the distance where that size fits.
+        allow_roadside: Whether places next to the road are allowed.
+        keep_size: Whether the object keeps its own size in pixels, and is placed at the distance where that size fits.
             Resizing then changes its sharpness in neither direction.
     """
-    floor = ground.road | ground.walks if beside else ground.road
+    floor = ground.road | ground.walks if allow_roadside else ground.road
     rows, columns = ground.size
     for _ in range(_TRIES):
         chance, across = dice.uniform(0, 1), dice.uniform(0, 1)
-        if as_large:
+        if keep_size:
             bottom, height, width = _find_row_at_scale(cutout, ground, chance), *cutout.size
             if not _NEAREST <= ground.distance(bottom) <= _FARTHEST:
                 continue

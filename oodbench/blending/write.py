@@ -147,7 +147,7 @@ def _digest_files(frame: Frame) -> list[str]:
 
 
 def _digest_cutouts(cutouts: Sequence[tuple[Path, Cutout]]) -> list[tuple[str, float, str]]:
-    return [(thing.kind, thing.metres, digest_file(path)) for path, thing in cutouts]
+    return [(cutout.kind, cutout.metres, digest_file(path)) for path, cutout in cutouts]
 
 
 def _read_source(frame: Frame) -> _SourceFrame:

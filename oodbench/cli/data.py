@@ -185,7 +185,7 @@ def build_fishyscapes_static(
 
     found = read_overlays(overlays, version)
     count = write_frames(found, cityscapes, out)
-    by = "by its checksum" if found.told_by == "checksum" else "by your word"
+    by = "by its checksum" if found.version_source == "checksum" else "by your word"
     print(f"{out}: {count} frames of Fishyscapes Static {found.version} ({by})")
     print(f"use it:  oodbench run --benchmark fishyscapes-static-{found.version} --data {out}")
 

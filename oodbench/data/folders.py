@@ -58,7 +58,7 @@ def check_roots(roots: Sequence[Path]) -> tuple[Path, ...]:
         if not root.is_dir():
             what = "is a file" if root.exists() else "does not exist"
             raise DataError(
-                f"{root} {what}; expected a folder with data sets",
+                f"{root} {what}; expected a folder with benchmarks or datasets",
                 "It was given with --data, --id-data, OODBENCH_DATA or the config file.",
             )
     return tuple(roots)

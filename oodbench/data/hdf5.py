@@ -40,9 +40,7 @@ def read_hdf5(path: Path, content: bytes | None = None) -> NDArray[Any]:
             names = ", ".join(file) or "nothing"
     except (OSError, RuntimeError, KeyError, ValueError) as error:
         raise ScoreError(f"{path}: not a whole HDF5 file ({error})", "Write or copy it again.") from None
-    raise ScoreError(
-        f"{path}: holds {names}; expected a data set '{_KEY}'", f"Write the scores under the name '{_KEY}'."
-    )
+    raise ScoreError(f"{path}: holds {names}; expected an array '{_KEY}'", f"Write the scores under the name '{_KEY}'.")
 
 
 def write_hdf5(path: Path, score: ScoreMap | NDArray[np.float16]) -> None:

@@ -48,13 +48,13 @@ class Overlays:
     Attributes:
         source: Path that the user gave.
         version: `v1`, `v2` or `v3`.
-        told_by: Source of the version: the `checksum` of the archive, or the `user`.
+        version_source: Source of the version: the `checksum` of the archive, or the `user`.
         members: Maps the base name of each file to its content.
     """
 
     source: Path
     version: str
-    told_by: str
+    version_source: str
     members: Mapping[str, bytes]
 
 
@@ -144,7 +144,7 @@ def write_frames(overlays: Overlays, cityscapes: Path, out: Path) -> int:
         label = overlays.members[f"{name}_labels.png"]
         write_atomically(out / f"{name}_labels.png", lambda file, label=label: file.write(label))  # type: ignore[misc]
         digests[name] = digest_bytes(image.tobytes())
-    manifest = {"version": overlays.version, "told_by": overlays.told_by, "pixels": digests}
+    manifest = {"version": overlays.version, "told_by": overlays.version_source, "pixels": digests}
     write_atomically(out / MANIFEST, lambda file: file.write(json.dumps(manifest, indent=1).encode()))
     return len(wanted)
 

@@ -36,7 +36,7 @@ def index_by_stem(paths: Iterable[Path], suffix: str = "") -> dict[str, Path]:
             name = path.stem.removesuffix(suffix)
             if not _is_text(name):
                 raise DataError(
-                    f"{path.parent}: the file name {path.name!r} is no UTF-8 text", "Rename it, or unpack it again."
+                    f"{path.parent}: the file name {path.name!r} is not valid UTF-8", "Rename it, or unpack it again."
                 )
             if name in files:
                 other = path.name if path.parent == files[name].parent else path
@@ -74,7 +74,7 @@ def pair_by_stem(images: Mapping[str, Path], labels: Mapping[str, Path], where: 
             raise DataError(
                 f"{where}: {len(missing)} of {len(having)} frames have no {what}; the first is "
                 f"{having[missing[0]].name}",
-                f"Expected the {what} under the same name. Unpack the data set again.",
+                f"Expected the {what} under the same name. Unpack the download again.",
                 [f"{having[name]}: has no {what}" for name in missing],
             )
     return [(name, images[name], labels[name]) for name in images]

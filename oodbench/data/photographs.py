@@ -25,7 +25,8 @@ def open_photographs(source: Path) -> FrameSet:
     files = index_images(source) if source.is_dir() else {source.stem: source}
     if not files:
         raise DataError(
-            f"{source}: no image lies in this folder", "Give the folder in which the images lie themselves, or a file."
+            f"{source}: there are no images in this folder",
+            "Give the folder that directly contains the images, or a file.",
         )
     frames = tuple(file_frame(name, name, path) for name, path in files.items())
     return FrameSet(frames, "plain", source if source.is_dir() else source.parent, len(frames))

@@ -101,7 +101,9 @@ def read_scores(path: Path) -> ScoreMap:
             "Integers are classes or labels more often than scores: write the scores as floats, or as a 16-bit PNG.",
         )
     if values.ndim != 2 or not values.size:
-        raise ScoreError(f"{path}: an array of shape {values.shape}; expected [height, width]", "Write one map a file.")
+        raise ScoreError(
+            f"{path}: an array of shape {values.shape}; expected [height, width]", "Write one map per file."
+        )
     with np.errstate(over="ignore"):
         score = np.array(values, np.float32, order="C")
     broken = score.size - int(np.count_nonzero(np.isfinite(score)))
@@ -137,7 +139,7 @@ def _read_npz(path: Path) -> NDArray[Any]:
             if len(arrays.files) == 1:
                 return np.asarray(arrays[arrays.files[0]])
             names = ", ".join(arrays.files) or "none"
-        raise ScoreError(f"{path}: arrays {names}; expected one", "Write one map a file.")
+        raise ScoreError(f"{path}: arrays {names}; expected one", "Write one map per file.")
 
     return _convert_array_errors(path, only)
 

@@ -27,7 +27,7 @@ class ClassReservoir:
 
     def __init__(self, classes: int, capacity: int, seed: int) -> None:
         self.capacity = capacity
-        self.seen = np.zeros(classes, np.int64)
+        self.pixel_counts = np.zeros(classes, np.int64)
         self._keys = [np.empty(0)] * classes
         self._kept: list[Tensor | None] = [None] * classes
         self._rng = np.random.default_rng(seed)
@@ -45,7 +45,7 @@ class ClassReservoir:
         flat = features.detach().cpu().flatten(1).T  # [h * w, D]
         for index in np.unique(grid[grid != VOID]):
             where = np.flatnonzero(grid == index)
-            self.seen[index] += where.size
+            self.pixel_counts[index] += where.size
             keys = self._rng.random(where.size)
             smallest = _find_smallest(keys, self.capacity)
             chosen = flat[torch.from_numpy(where[smallest])].to(torch.float32)

@@ -42,17 +42,17 @@ def write_page(run: RunView, out: Path) -> list[Path]:
             "benchmarks": [collect_benchmark(run, benchmark, spool.keep) for benchmark in benchmarks],
             "tables": {part.anchor: part.apart() for part, *_ in made},
         }
-        beside = spool.size > LARGEST
+        separate = spool.size > LARGEST
         style = "".join((_HERE / name).read_text(encoding="utf-8") for name in _STYLES)
         script = "".join((_HERE / name).read_text(encoding="utf-8") for name in _SCRIPTS)
         page = _make_environment().get_template("report.html.j2").generate(
             title=run.folder.absolute().name,
-            policy=_make_policy(style, script, beside),
+            policy=_make_policy(style, script, separate),
             nonce=_make_nonce(script),
             style=style,
             script=script,
-            data=encode_json(data | {"beside": beside}),
-            frames=() if beside else spool.texts(),
+            data=encode_json(data | {"separate": separate}),
+            frames=() if separate else spool.texts(),
             made=made,
             benchmarks=benchmarks,
             notes=run.notes,
@@ -63,10 +63,10 @@ def write_page(run: RunView, out: Path) -> list[Path]:
                 "flags": list(REQUIREMENT_TITLES.values()),
             },
         )  # fmt: skip
-        folder = out / "report" if beside else out
-        path = folder / ("index.html" if beside else "report.html")
+        folder = out / "report" if separate else out
+        path = folder / ("index.html" if separate else "report.html")
         files = [path]
-        if beside:
+        if separate:
             for number, text in enumerate(spool.texts()):
                 files.append(folder / "frames" / f"{number}.js")
                 content = f"oodbenchFrame({number}, {text});\n".encode()
@@ -106,12 +106,12 @@ def _make_environment() -> Environment:
     return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
 
 
-def _make_policy(style: str, script: str, beside: bool) -> str:
+def _make_policy(style: str, script: str, separate: bool) -> str:
     """Create the page's Content-Security-Policy: its own style and script, embedded pictures, and no requests.
 
     A page in a folder also allows scripts with a nonce for its frame files, because file:// has no origin to name.
     """
-    scripts = [f"'sha256-{_compute_hash(script)}'", *([f"'nonce-{_make_nonce(script)}'"] if beside else [])]
+    scripts = [f"'sha256-{_compute_hash(script)}'", *([f"'nonce-{_make_nonce(script)}'"] if separate else [])]
     styles = f"'sha256-{_compute_hash(style)}'"
     return (
         f"default-src 'none'; script-src {' '.join(scripts)}; style-src {styles}; img-src data:; "

@@ -94,13 +94,13 @@ def test_nothing_is_enlarged() -> None:
 
 def test_as_large_as_it_is() -> None:
     """60 pixels for 1.5 metres are 40 a metre, as at row 134; sizes may be off by three in a hundred."""
-    places = [find_place(box(60, 90, 1.5), FLAT, [], Dice(seed), as_large=True) for seed in range(20)]
+    places = [find_place(box(60, 90, 1.5), FLAT, [], Dice(seed), keep_size=True) for seed in range(20)]
     found = [place for place in places if place]
     assert {(place.height, place.width) for place in found} == {(60, 90)}
     assert {place.bottom for place in found} <= {132, 133, 134, 135, 136}
     assert len({place.left for place in found}) > 5
     # One metre is never seen with 400 pixels from 6 metres and more.
-    assert find_place(box(400, 300), FLAT, [], Dice(0), as_large=True) is None
+    assert find_place(box(400, 300), FLAT, [], Dice(0), keep_size=True) is None
 
 
 def test_light_that_is_nearly_the_same_changes_nothing() -> None:
@@ -226,7 +226,7 @@ def test_cut_outs_that_are_none(tmp_path: Path, pixels: np.ndarray, name: str, m
 
 
 def test_no_cut_outs(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no image lies in this folder"):
+    with pytest.raises(DataError, match="there are no images in this folder"):
         read_cutouts(tmp_path)
     with pytest.raises(DataError, match="no such folder"):
         read_cutouts(tmp_path / "absent")

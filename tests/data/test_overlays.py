@@ -80,7 +80,7 @@ def test_the_archive_s_checksum_tells_the_version(
     md5 = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
     monkeypatch.setattr(overlays_module, "ARCHIVES", {"v1": ("a", 1, "0"), "v2": ("b", 1, md5)})
     found = read_overlays(path, None)
-    assert (found.version, found.told_by) == ("v2", "checksum")
+    assert (found.version, found.version_source) == ("v2", "checksum")
     assert write_frames(found, parts[1], tmp_path / "out") == 2
     assert json.loads((tmp_path / "out" / MANIFEST).read_text())["told_by"] == "checksum"
     with pytest.raises(UsageError, match="is v2 by its checksum, and --version says v1"):

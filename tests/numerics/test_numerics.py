@@ -196,7 +196,7 @@ def test_reservoir_is_balanced_bounded_and_knows_labels() -> None:
         assert pixels.shape == (100, 2)
         assert (pixels[:, 0] == index).all()
     assert reservoir.pixels(2) is None
-    assert reservoir.seen[0] > 4000
+    assert reservoir.pixel_counts[0] > 4000
 
 
 def test_reservoir_draws_uniformly() -> None:

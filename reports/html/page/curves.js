@@ -1,4 +1,4 @@
-// Precision-recall and ROC curves, drawn from the set's counts by level.
+// Precision-recall and ROC curves from the set's counts per level.
 
 const SVG = "http://www.w3.org/2000/svg";
 const PLOT = { width: 420, height: 330, left: 42, right: 12, top: 10, bottom: 36 };
@@ -34,7 +34,7 @@ function axes(names, top) {
   return parts;
 }
 
-// The points of one method's curve, from the highest threshold down; those without a value are left out.
+// The points of one method's curve from the highest threshold down, without undefined ones.
 const kept = new Map();
 function points(index, kind) {
   const key = `${chosen.benchmark} ${index} ${kind}`;
@@ -49,7 +49,7 @@ function points(index, kind) {
   return found;
 }
 
-// Where the axis of precision ends: all but the first two percent of recall, where a few pixels decide, have to fit.
+// Upper end of the precision axis: it covers recall above 2 %; below, precision depends on a few pixels.
 function topOf(kind) {
   if (kind !== "pr") return 1;
   const all = benchmark().methods.flatMap((_, index) => points(index, kind));
@@ -69,7 +69,7 @@ function marker(name, cx, cy, index) {
   return svgElement("circle", { ...styled, cx, cy, r: name === "now" ? 6 : 4 });
 }
 
-// A marker, or nothing where the threshold has no place on the curve.
+// A marker, or nothing if the threshold has no point on the curve.
 function placed(kind, name, index, level, top) {
   const rates = counts().at(index, null, level);
   const [x, y] = [rates[AXES[kind].across], rates[AXES[kind].along]];
@@ -90,7 +90,7 @@ function drawCurve(kind) {
   const { names } = AXES[kind];
   const [view, top] = [`0 0 ${PLOT.width} ${PLOT.height}`, topOf(kind)];
   const picture = svgElement("svg", { viewBox: view, role: "img", "aria-label": `${names[1]} over ${names[0]}` }, ...axes(names, top));
-  // What is higher than the axis is cut off.
+  // Points above the axis are clipped.
   const inside = svgElement("svg", { x: 0, y: PLOT.top - 6, width: PLOT.width, height: along(0) - PLOT.top + 12,
     viewBox: `0 ${PLOT.top - 6} ${PLOT.width} ${along(0) - PLOT.top + 12}` });
   picture.append(inside);
@@ -109,7 +109,7 @@ function drawCurve(kind) {
   byId(`plot-${kind}`).replaceChildren(picture);
 }
 
-// Says the point of a curve that is nearest to the pointer.
+// Shows the point of a curve nearest to the pointer.
 function readOut(event, picture, kind, top) {
   const at = new DOMPoint(event.clientX, event.clientY).matrixTransform(picture.getScreenCTM().inverse());
   let nearest = { distance: 400 };

@@ -1,4 +1,4 @@
-// The worst cases of the chosen method: frames, objects, false alarms. Each leads to its frame.
+// The worst cases of the chosen method: frames, objects, false alarms. Each links to its frame.
 
 const WORST_FRAMES = 6;
 
@@ -54,7 +54,7 @@ function drawWorst() {
   const least = benchmark().smallest;
   const at = method().operating[0]?.title ?? "no threshold";
   byId("worst-cases").replaceChildren(
-    ...group("Frames", "whose anomalies stand out least from the rest of them", worstFrames(), "No frame has both kinds of pixels."),
+    ...group("Frames", "whose anomalies are separated least from other pixels", worstFrames(), "No frame has both kinds of pixels."),
     ...group("Objects", `of which least is found, where ${at}; of ${least} pixels or more`,
       objects.map((region) => cropTile(region,
         `${percent(region.called / region.pixels, 0)} % of ${whole(region.pixels)} pixels found`)), "No object is labelled."),

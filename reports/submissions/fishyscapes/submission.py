@@ -62,7 +62,7 @@ class Fishyscapes(Submission):
                 "Run again with --limit all on a complete copy.",
             )
         if scored.method is None:
-            raise UsageError("the scores of this run were given: there is no network for the container", "Use a run.")
+            raise UsageError("this run has external scores and no network for the container", "Use a run.")
         if scored.classes != CITYSCAPES_19:
             classes = scored.classes.name if scored.classes else "unknown"
             raise UsageError(f"the network's classes are {classes}; expected {CITYSCAPES_19.name}", "Use another one.")
@@ -140,7 +140,7 @@ def _find_problems(tree: Tree, sizes: Mapping[str, Size]) -> Iterator[str]:
     numbers = sorted({number for number, _ in files} | set(sizes))
     for number in numbers:
         if sizes and number not in sizes:
-            yield f"{tree.path}: names is no image {number}. Leave its files out."
+            yield f"{tree.path}: there is no image {number}. Leave its files out."
             continue
         shapes = []
         for kind in _KINDS:

@@ -237,6 +237,6 @@ def test_cost_is_what_a_frame_takes_with_the_method_alone() -> None:
     assert np.ravel(bar.get_data()).tolist() == [123.0, 123.0, 35.0, 46.0]
     assert [np.ravel(point.get_data()).tolist() for point in (best, second)] == [[123.0, 40.0], [51.0, 20.0]]
     assert texts(figure) == ["40.0  GMMSEG", "20.0  MSP"]
-    assert figure.axes[0].get_xlabel() == "Milliseconds a frame (A processor)"
+    assert figure.axes[0].get_xlabel() == "Milliseconds per frame (A processor)"
     without = accuracy_cost.draw_accuracy_cost(HandmadeRun(rows[2:]), "road-anomaly", rows[2:])
     assert [text.get_text() for text in without.axes[0].texts] == ["no cost was measured"]

@@ -170,7 +170,7 @@ def test_each_way_of_being_wrong_is_found(
         f"{here}/unicorn0000.hdf5: no frame of either track is called unicorn0000",
         f"{here}/cow0004.npy: no part of a submission",
         f"{here}/cow0005.hdf5: not a whole HDF5 file",
-        f"{here}/cow0006.hdf5: holds values; expected a data set 'value'",
+        f"{here}/cow0006.hdf5: holds values; expected an array 'value'",
         f"{here}/cow0007.hdf5: holds float32; expected float16",
         f"{here}/cow0008.hdf5: holds int16; expected float16",
         f"{here}/cow0009.hdf5: (8, 16); expected (16, 32)",
