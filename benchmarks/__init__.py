@@ -1,4 +1,7 @@
-"""The benchmarks and datasets, one file a family. The registry finds them; see oodbench.contracts.data."""
+"""The benchmarks and datasets, one file per family. The registry finds them; see oodbench.contracts.data."""
 
 if not __name__.startswith("oodbench."):
-    raise ImportError(f"import it as oodbench.{__name__}: a second copy of every class would not be the same class")
+    raise ImportError(
+        f"{__name__} is a part of oodbench, and a second copy of its classes would not equal the first: "
+        f"import it as oodbench.{__name__}"
+    )

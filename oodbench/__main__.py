@@ -1,5 +1,6 @@
-"""`python -m oodbench`."""
+"""Entry point of `python -m oodbench`."""
 
 from oodbench.cli.main import main
 
-main()
+if __name__ == "__main__":
+    main()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import sys
 from importlib.metadata import PackageNotFoundError, version
 
 # What bears on the numbers, by the name of its distribution.
@@ -39,6 +40,19 @@ def describe_environment(device: str) -> dict[str, str]:
         "threads": str(torch.get_num_threads()),
         "device": device,
     }
+
+
+def peak_memory() -> int | None:
+    """Return the largest resident memory that this process has had so far, in bytes.
+
+    None on Windows, where Python's standard library can't tell.
+    """
+    try:
+        import resource
+    except ImportError:
+        return None
+    unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss is in bytes on macOS and in KiB elsewhere
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def _processor_name() -> str:

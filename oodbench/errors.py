@@ -105,5 +105,13 @@ class StoppedElsewhereError(OodbenchError):
     """Another of the processes that do one thing together says what is wrong; this one ends with it."""
 
 
+class BenchmarksFailedError(OodbenchError):
+    """Some benchmarks failed and the others finished."""
+
+
+class StopRequestedError(OodbenchError):
+    """A run stopped after a batch because that was requested; the same command resumes it."""
+
+
 class TrainingError(OodbenchError):
     """A training can't go on."""

@@ -109,10 +109,10 @@ class Registry:
         return entries
 
     def _files(self) -> Iterable[tuple[Path, Callable[[], ModuleType]]]:
-        package = Path(__file__).parent
         for folder in _FOLDERS:
-            for file in sorted((package / folder).rglob("*.py")):
-                names = file.relative_to(package).with_suffix("").parts
+            place = _find_folder(folder)
+            for file in sorted(place.rglob("*.py")):
+                names = file.relative_to(place.parent).with_suffix("").parts
                 module = ".".join(("oodbench", *(names[:-1] if names[-1] == "__init__" else names)))
                 yield file, _importer(module)
         for point in entry_points(group="oodbench"):
@@ -297,6 +297,21 @@ def _read_declarations(file: Path, import_module: Callable[[], ModuleType]) -> l
 
 def _check_kind(file: Path, kind: str) -> bool:
     raise UnknownNameError(f"kind of plugin in {file}", kind, KINDS)
+
+
+def _find_folder(name: str) -> Path:
+    """Return the path of one of the package's plugin folders.
+
+    In an editable install of a checkout without symbolic links, the folder is outside the package.
+    """
+    spec = importlib.util.find_spec(f"oodbench.{name}")
+    if spec is None or spec.origin is None:
+        package = Path(__file__).parent
+        raise PluginError(
+            f"{package / name} is not a folder of plugins: this checkout has no symbolic links, or lacks files",
+            f"Install it, which needs no symbolic links: python -m pip install -e {package.parent}",
+        )
+    return Path(spec.origin).parent
 
 
 def _importer(module: str) -> Callable[[], ModuleType]:

@@ -20,7 +20,7 @@ LAYERS = [
     {"types", "errors", "validation", "progress"},
     {"class_sets"},
     {"contracts"},
-    {"files", "compiled", "environment"},
+    {"files", "compiled", "environment", "stopping"},
     {"baseline", "registry", "metrics", "mixture", "numerics", "data", "visualization", "worlds", "published_results"},
     {"blending"},
     {"segmenters"},

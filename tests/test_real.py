@@ -62,7 +62,7 @@ def real_run(real: Path, out: Path, **options: Any) -> Run:
         benchmarks=BENCHMARKS,
         data=[real],
         out=out,
-        until="evaluate",
+        stop_after="evaluate",
         keep_scores="none",
         **options,
     )
@@ -87,7 +87,7 @@ def test_logit_scores_agree_with_the_independent_program(real: Path, tmp_path: P
     for benchmark, rows in REFERENCE[upsample].items():
         for method, expected in rows.items():
             assert found[benchmark, method] == pytest.approx(expected, abs=0.02)
-    assert all((row.cost["peak_memory_mb"] or 0) < 2048 for row in made.rows)
+    assert all((row.cost.peak_memory_mb or 0) < 2048 for row in made.rows)
 
 
 @pytest.mark.slow
@@ -107,7 +107,7 @@ def test_partial_sets_are_said_to_be(real: Path, tmp_path: Path) -> None:
         methods=["knn"],
         data=[real],
         out=tmp_path / "run",
-        until="evaluate",
+        stop_after="evaluate",
     )
     (row,) = made.rows
     assert (row.layout, row.counts["frames"], row.counts["expected_frames"]) == ("course-material", 6, 30)

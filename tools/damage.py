@@ -59,7 +59,9 @@ def damaged(folder: Path, change: Callable[[State], State]) -> Path:
 
 def measured(out: Path, model: str | Path = NETWORK, seed: int = 0, limit: int | None = None) -> Path:
     """The folder of a run of the five methods on the three regimes."""
-    oodbench.run(models=[model], methods=METHODS, seed=seed, limit=limit, out=out, keep_scores="none", until="evaluate")
+    oodbench.run(
+        models=[model], methods=METHODS, seed=seed, limit=limit, out=out, keep_scores="none", stop_after="evaluate"
+    )
     return out
 
 

@@ -35,7 +35,7 @@ def measured(run: Run, row: Result, folder: Path, anomalous: Anomalous) -> Resul
         data=[*run.record.data.anywhere, *(f"{name}={path}" for name, (path, *_) in run.record.data.named.items())],
         limit=run.record.limit,
         out=folder / "run",
-        until="evaluate",
+        stop_after="evaluate",
     )
     return given.rows[0]
 

@@ -10,8 +10,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from oodbench.baseline.records import BASELINE_SCHEMA, Baseline, BenchmarkRecord, FitRecord, Measurement, RowRecord
-from oodbench.contracts import Result
-from oodbench.contracts.report import RESULT_SCHEMA
+from oodbench.contracts import FailedBenchmark, Result
+from oodbench.contracts.result import RESULT_SCHEMA
 from oodbench.errors import BaselineError, OodbenchError, RunFolderError
 from oodbench.files import write_atomically
 from oodbench.validation import explain
@@ -25,7 +25,8 @@ _KNOWN = tuple(name for record in _RECORDS for name in record.model_fields)
 class _Result(BaseModel):
     """The part of result.json that is read."""
 
-    rows: list[Result]
+    results: dict[str, list[Result]]
+    failed: list[FailedBenchmark]
 
 
 def read_rows(folder: Path) -> list[Result]:
@@ -41,13 +42,16 @@ def read_rows(folder: Path) -> list[Result]:
     )
     content = _json_object(path, absent, _AGAIN)
     try:
-        rows = _Result.model_validate(content).rows
+        file = _Result.model_validate(content)
     except ValidationError as error:
         raise RunFolderError(f"{path}: {_explained(error)}", _AGAIN) from None
+    if file.failed:
+        raise RunFolderError(f"{path}: {file.failed[0]}", "Fix it and run the same 'oodbench run' again.")
+    rows = [result for results in file.results.values() for result in results]
     others = {str(row.schema_version) for row in rows if row.schema_version != RESULT_SCHEMA}
     if others:
         raise RunFolderError(
-            f"{path}: rows of schema_version {', '.join(others)}; this version of oodbench reads {RESULT_SCHEMA}",
+            f"{path}: results of schema_version {', '.join(others)}; this version of oodbench reads {RESULT_SCHEMA}",
             _AGAIN,
         )
     if not rows:
@@ -80,8 +84,8 @@ def measurement(folder: Path, rows: Sequence[Result]) -> Measurement:
 
 
 def _measurement(path: Path, rows: Sequence[Result]) -> Measurement:
-    scoring = _one_each(path, (("scoring", row.scoring) for row in rows))
-    protocols = _one_each(path, ((str(row.protocol.get("name")), row.protocol) for row in rows))
+    scoring = _one_each(path, (("scoring", row.scoring.record()) for row in rows))
+    protocols = _one_each(path, ((row.protocol.name, row.protocol.record()) for row in rows))
     sets = {"frames": "counts", "data": "digests"}
     benchmarks = _one_each(
         path, ((row.benchmark, {name: getattr(row, field).get(name) for name, field in sets.items()}) for row in rows)
@@ -103,7 +107,7 @@ def _row(row: Result) -> dict[str, Any]:
     fit = {name: row.fit.get(name) for name in FitRecord.model_fields} if row.fit else None
     same = ("network", "label", "benchmark", "method", "params", "metrics", "undefined")
     facts = {name: getattr(row, name) for name in same}
-    return {**facts, "protocol": str(row.protocol.get("name")), "fit": fit}
+    return {**facts, "protocol": row.protocol.name, "fit": fit}
 
 
 def _one_each(path: Path, pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
@@ -112,8 +116,8 @@ def _one_each(path: Path, pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     for name, fact in pairs:
         if found.setdefault(name, fact) != fact:
             raise RunFolderError(
-                f"{path}: rows of one run differ about {name}: {json.dumps(found[name])} and {json.dumps(fact)}",
-                "The rows are of several runs; run again with an --out of its own.",
+                f"{path}: results of one run differ about {name}: {json.dumps(found[name])} and {json.dumps(fact)}",
+                "The results are of several runs; run again with a separate --out.",
             )
     return found
 

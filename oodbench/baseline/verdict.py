@@ -57,11 +57,13 @@ class Verdict:
         moves: in the order of the rows: by network, method, benchmark, protocol.
         unmoved: how many numbers have not moved: undefined in both, or less than 0.005 points and within tolerance.
         tolerances: metric -> points, as applied.
+        new: results of the run that the baseline does not have, in words.
     """
 
     moves: tuple[Move, ...]
     unmoved: int
     tolerances: Mapping[str, float]
+    new: tuple[str, ...] = ()
 
     @property
     def worse(self) -> tuple[Move, ...]:
@@ -75,7 +77,7 @@ class Verdict:
 
 
 def find_differences(before: Measurement, now: Measurement) -> list[str]:
-    """Why the two can't be compared, in words, all of it; empty where they can."""
+    """Return why the two can't be compared, in words; empty if they can. What only `now` has is no reason."""
     found = _changed("scoring", _filled(Scoring, before.scoring), _filled(Scoring, now.scoring))
     found += _one_sided("networks", (r.network for r in before.rows), (r.network for r in now.rows))
     found += _one_sided("methods", (r.label for r in before.rows), (r.label for r in now.rows))
@@ -87,11 +89,10 @@ def find_differences(before: Measurement, now: Measurement) -> list[str]:
         other = now.protocols.get(name, rules)
         found += _changed(f"protocol {name}", _filled(Protocol, rules), _filled(Protocol, other))
     old, new = ({row.key: row for row in measured.rows} for measured in (before, now))
-    for key in sorted(old.keys() ^ new.keys()):
-        # A row that is missing with its whole network, method, benchmark or protocol has been told of above.
+    for key in sorted(old.keys() - new.keys()):
+        # A result that is missing with its whole network, method, benchmark or protocol is reported above.
         if all({k[part] for k in old} & {k[part] for k in new} & {name} for part, name in enumerate(key)):
-            row, where = (old[key], "baseline") if key in old else (new[key], "run")
-            found.append(f"row only in the {where}: {row.title}")
+            found.append(f"result only in the baseline: {old[key].title}")
     for key in sorted(old.keys() & new.keys()):
         found += _row_differences(old[key], new[key])
     return list(dict.fromkeys(found))
@@ -118,7 +119,7 @@ def _row_differences(before: RowRecord, now: RowRecord) -> list[str]:
 def _one_sided(what: str, before: Iterable[str], now: Iterable[str]) -> list[str]:
     old, new = set(before), set(now)
     parts = {"only in the baseline": old - new, "only in this run": new - old, "in both": old & new}
-    if old == new:
+    if old <= new:
         return []
     return [f"{what}: " + "; ".join(f"{where} {', '.join(sorted(part))}" for where, part in parts.items() if part)]
 
@@ -158,7 +159,9 @@ def compare(before: Measurement, now: Measurement, tolerances: Mapping[str, floa
                 unmoved += 1
             else:
                 moves.append(move)
-    return Verdict(tuple(moves), unmoved, dict(tolerances))
+    known = {row.key for row in before.rows}
+    new = tuple(row.title for row in now.rows if row.key not in known)
+    return Verdict(tuple(moves), unmoved, dict(tolerances), new)
 
 
 def _move(before: RowRecord, now: RowRecord, metric: str, tolerance: float | None) -> Move | None:

@@ -30,6 +30,12 @@ def compare(
     metric: Annotated[
         list[str] | None, typer.Option(help="AP, FPR95 or AUROC; repeat for several.", metavar="NAME")
     ] = None,
+    protocol: Annotated[
+        str | None,
+        typer.Option(
+            help="Compare the results under this protocol. By default those that the run was asked for.", metavar="NAME"
+        ),
+    ] = None,
     resamples: Annotated[int, typer.Option(help="How often the frames are resampled.", min=99)] = 9999,
     as_json: TextAsJson = False,
 ) -> None:
@@ -42,10 +48,11 @@ def compare(
 
     if second is not None and reference is not None:
         raise UsageError("--reference is for the methods of one run", "Leave it out, or leave out the second run.")
+    protocols = [protocol] if protocol else []
     if second is None:
-        tables = compare_methods(load(first), reference, metric or (), resamples)
+        tables = compare_methods(load(first, protocols), reference, metric or (), resamples)
     else:
-        tables = compare_runs(load(first), load(second), metric or (), resamples)
+        tables = compare_runs(load(first, protocols), load(second, protocols), metric or (), resamples)
     if as_json:
         print(json.dumps([asdict(table) for table in tables], indent=1))
         return

@@ -87,7 +87,11 @@ class BarProgress:
 
 def print_run(run: Run, *, as_json: bool) -> None:
     """A run's table to standard output, or its result.json."""
-    text = json.dumps(run.result, indent=1) + "\n" if as_json else run.registry.report("terminal").text(run)
+    text = (
+        json.dumps(run.content.model_dump(mode="json"), indent=1) + "\n"
+        if as_json
+        else run.registry.report("terminal").text(run)
+    )
     print(text, end="")
 
 

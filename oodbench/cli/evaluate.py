@@ -70,11 +70,10 @@ def evaluate(
     ] = None,
 ) -> None:
     """Compute rows without a network: from the stored scores of a run, or from score maps that your own code wrote."""
-    protocols = protocol or ["pooled"]
     if not scores:
         _evaluate_run(
             run,
-            protocols,
+            protocol or [],
             as_json,
             benchmark=benchmark,
             anomalous=anomalous,
@@ -98,6 +97,7 @@ def evaluate(
         raise UsageError("--resume and --overwrite exclude each other", "Give one of them.")
     given = _given(scores, name or [], anomalous or [])
     from oodbench.planning.request import Request
+    from oodbench.storage.local import LocalStore
     from oodbench.workflows.evaluate_scores import evaluate_external_scores
 
     request = Request.of(
@@ -105,14 +105,15 @@ def evaluate(
         data=tuple(data or ()),
         resize=resize or "bilinear",
         limit=limit,
+        protocols=tuple(protocol or ()),
         out=out,
-        policy="overwrite" if overwrite else "resume" if resume else "same",
+        if_exists="overwrite" if overwrite else "reuse" if resume else "continue",
         plugins=tuple(plugin or ()),
     )
     progress = make_progress()
-    done = evaluate_external_scores(request, given, protocols, progress)
+    done = evaluate_external_scores(request, given, progress)
     print_run(done, as_json=as_json)
-    progress.say(f"table and figures: {done.folder / 'report'}")
+    progress.say(f"table and figures: {LocalStore(done.folder).reports}")
 
 
 def _evaluate_run(run: Path | None, protocols: list[str], as_json: bool, **others: Any) -> None:

@@ -116,6 +116,7 @@ def _print_json(
         "tolerances": dict(tolerances),
         "moves": [asdict(move) for move in verdict.moves] if verdict else [],
         "unmoved": verdict.unmoved if verdict else 0,
+        "new": list(verdict.new) if verdict else [],
     }
     print(json.dumps(content, indent=1, allow_nan=False))
 
@@ -131,6 +132,8 @@ def _print_moves(verdict: Verdict) -> None:
         ]
         print("  ".join(cells).rstrip())
     print(f"Unmoved: {verdict.unmoved} of {_count(verdict)} numbers. Metrics in percent.")
+    for title in verdict.new:
+        print(f"New, not in the baseline: {title}")
 
 
 def _cells(move: Move) -> tuple[str, ...]:

@@ -66,7 +66,7 @@ def _model(
 ) -> None:
     from oodbench.planning.request import data_roots
     from oodbench.planning.resolve import ModelSource, find_in_distribution, take_evenly
-    from oodbench.stages.calibrate import measure_quality, quality_warnings
+    from oodbench.stages.quality import measure_quality, quality_warnings
 
     files = (str(path) if path else None for path in (card, checkpoint))
     network = ModelSource(source, *files).open(registry, device)

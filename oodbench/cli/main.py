@@ -1,7 +1,8 @@
-"""`oodbench`: the verbs put together, and what becomes of errors.
+"""Command-line entry point: registers the commands and handles errors.
 
-Exit codes: 0 done, 1 worse than the baseline (`gate` alone), 2 a mistake that the user can mend, 3 a fault of the
-program, 130 interrupted.
+Exit codes: 0 done, 1 worse than the baseline (`gate` only), 2 a mistake that the user can fix, 3 a fault of the
+program, 4 some benchmarks failed and the others finished, 5 something could not be verified (`verify` only), 75
+stopped on request after a batch, 130 and 143 interrupted.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ from oodbench.cli.run import run
 from oodbench.cli.submit import submit
 from oodbench.cli.train import train
 from oodbench.cli.verify import verify
-from oodbench.errors import OodbenchError
+from oodbench.errors import BenchmarksFailedError, OodbenchError, StopRequestedError
+from oodbench.stopping import request_stop
 
 app = typer.Typer(
     name="oodbench",
@@ -44,20 +46,24 @@ app = typer.Typer(
 )
 app.command(short_help="Score benchmarks with methods on networks.")(run)
 app.command("list", short_help="List methods, benchmarks, models, ...")(list_plugins)
-app.command(short_help="Everything about one of them.")(info)
-app.command(short_help="Rows from stored scores, a run's or your own.")(evaluate)
-app.command(short_help="Score maps and heatmaps of photographs.")(predict)
-app.command(short_help="The pieces of a run put together.")(merge)
-app.command(short_help="A run's tables and figures.")(report)
-app.command(short_help="Which differences between methods or runs are significant.")(compare)
-app.command(short_help="Is a run what it says?")(verify)
-app.command(short_help="A submission to a leaderboard, or a check of one.")(submit)
+app.command(short_help="Show details of a method, benchmark, model, ...")(info)
+app.command(short_help="Evaluate stored scores, a run's or your own.")(evaluate)
+app.command(short_help="Write score maps and heatmaps of photographs.")(predict)
+app.command(short_help="Combine the shards of a run.")(merge)
+app.command(short_help="Print tables and draw figures of runs.")(report)
+app.command(short_help="Test which differences between methods or runs are significant.")(compare)
+app.command(short_help="Verify a run: recompute its results from the stored scores.")(verify)
+app.command(short_help="Write or check a leaderboard submission.")(submit)
 app.command(short_help="Train a network by a recipe.")(train)
-app.command(short_help="Is a run worse than the last accepted one?")(gate)
-app.command(short_help="A checkpoint as safetensors, once and for all.")(convert)
-app.add_typer(data, name="data", short_help="Find, check, build and fetch data sets.")
-app.command(short_help="What is installed, found, and wrong.")(doctor)
-app.command(short_help="A plugin of your own to start from.")(new)
+app.command(short_help="Check whether a run is worse than the accepted one.")(gate)
+app.command(short_help="Convert a checkpoint to safetensors.")(convert)
+app.add_typer(data, name="data", short_help="Find, verify, build and fetch datasets.")
+app.command(short_help="Show what is installed, found, and wrong.")(doctor)
+app.command(short_help="Write a plugin to start from.")(new)
+
+
+_EXIT_CODES = {BenchmarksFailedError: ExitCode.SOME_FAILED, StopRequestedError: ExitCode.STOPPED}
+"""Errors that are not the user's mistake."""
 
 
 def _print_version(wanted: bool) -> None:
@@ -76,26 +82,37 @@ def _options(
 
 
 class _Interrupted(BaseException):
-    """Ctrl-C. Not KeyboardInterrupt, which typer answers itself before anything can be said."""
+    """A signal that ends the program. Not KeyboardInterrupt, which typer answers itself before anything can be said."""
+
+    def __init__(self, code: ExitCode) -> None:
+        self.code = code
 
 
-def _interrupt(*_: object) -> None:
-    raise _Interrupted
+def _listen() -> None:
+    """End on Ctrl-C and on a request to terminate; stop after the current batch on SIGUSR1."""
+
+    def interrupt(number: int, _: object) -> None:
+        raise _Interrupted(ExitCode.INTERRUPTED if number == signal.SIGINT else ExitCode.TERMINATED)
+
+    signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGTERM, interrupt)
+    if hasattr(signal, "SIGUSR1"):  # not on Windows
+        signal.signal(signal.SIGUSR1, lambda *_: request_stop())
 
 
 def main() -> None:
-    """The entry point."""
-    signal.signal(signal.SIGINT, _interrupt)
+    """Run the command line."""
+    _listen()
     try:
         app()
     except OodbenchError as error:
         print(f"error: {error.problem}", file=sys.stderr)
         if error.remedy:
             print(f"       {error.remedy}", file=sys.stderr)
-        sys.exit(ExitCode.MISTAKE)
-    except _Interrupted:
-        print("interrupted: the same command goes on from what is saved", file=sys.stderr)
-        sys.exit(ExitCode.INTERRUPTED)
+        sys.exit(_EXIT_CODES.get(type(error), ExitCode.MISTAKE))
+    except _Interrupted as interruption:
+        print("interrupted: the same command resumes from what is saved", file=sys.stderr)
+        sys.exit(interruption.code)
     except Exception:
         traceback.print_exc()
         sys.exit(ExitCode.FAULT)

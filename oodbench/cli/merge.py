@@ -1,4 +1,4 @@
-"""`oodbench merge`: the pieces of a run put together."""
+"""`oodbench merge`: combine the shards of a run."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ def merge(
     out: Annotated[Path | None, typer.Option(help="Folder of the whole run. By default the first of those.")] = None,
     as_json: ResultAsJson = False,
 ) -> None:
-    """Put the pieces of a run together: the same numbers as one process, to the last digit."""
-    from oodbench.workflows.merge import merge as put_together
+    """Combine the shards of a run. The numbers are those of one process, to the last digit."""
+    from oodbench.storage.local import LocalStore
+    from oodbench.workflows.merge import merge as merge_shards
 
     progress = make_progress()
-    done = put_together(folders, out, progress)
+    done = merge_shards(folders, out, progress)
     print_run(done, as_json=as_json)
     if not as_json:
-        progress.say(f"table and figures: {done.folder / 'report'}")
+        progress.say(f"table and figures: {LocalStore(done.folder).reports}")

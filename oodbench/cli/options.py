@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
+
+if TYPE_CHECKING:
+    from oodbench.progress import Progress
+
+Value = TypeVar("Value")
 
 Plugins = Annotated[list[Path] | None, typer.Option(help="A Python file with plugins of your own.", metavar="FILE")]
 
@@ -36,3 +41,9 @@ ResultAsJson = Annotated[bool, typer.Option("--json", help="Print result.json, a
 TextAsJson = Annotated[
     bool, typer.Option("--json", help="Print the same as JSON, and nothing else, to standard output.")
 ]
+
+
+def renamed_option(old: str, new: str, value: Value, progress: Progress) -> Value:
+    """Return the value of an option's old spelling, which is accepted for one release."""
+    progress.warn(f"{old} is now {new}; the old spelling will be removed in the next release")
+    return value

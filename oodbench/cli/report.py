@@ -71,6 +71,13 @@ def report(
         list[str] | None,
         typer.Option(help="A public table from a file, as segment-me-if-you-can=FILE.", metavar="NAME=FILE"),
     ] = None,
+    protocol: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Show the results under this protocol; repeatable. By default those that the run was asked for.",
+            metavar="NAME",
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for files; by default report/ in the first run.", metavar="DIR")
     ] = None,
@@ -82,8 +89,9 @@ def report(
     """Print the table of runs (--format terminal, markdown, latex, csv, json, ...) or draw a figure (--figure)."""
     from oodbench.runs.run import load
     from oodbench.runs.selection import ResultSelection, SelectedRun
+    from oodbench.storage.local import LocalStore
 
-    done = tuple(load(run) for run in runs)
+    done = tuple(load(run, protocol or ()) for run in runs)
     files = [*(file for run in done for file in run.record.plugins), *(path.absolute() for path in plugin or ())]
     registry = Registry(tuple(dict.fromkeys(files)))
     choice = ResultSelection(
@@ -96,7 +104,7 @@ def report(
     view = SelectedRun(done, choice, tuple(_others(done, registry, published or [], leaderboard or [])))
     made = [registry.report(name) for name in formats or ([] if figures else ["terminal"])]
     made += [_figure(registry, name) for name in figures or ()]
-    folder = out or done[0].folder / "report"
+    folder = out or LocalStore(done[0].folder).reports
     for one in made:
         _give(one, view, folder)
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from oodbench.cli.console import make_progress, print_run
-from oodbench.cli.options import IdLimit, ResultAsJson, RunPlugins, Seed
-from oodbench.errors import UsageError
+from oodbench.cli.options import IdLimit, ResultAsJson, RunPlugins, Seed, renamed_option
+from oodbench.errors import BenchmarksFailedError, UsageError
 from oodbench.types import Resize
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ def run(
     method: Annotated[
         list[str] | None,
         typer.Option(
-            help="A method, as NAME or NAME:key=value,...; repeat for several. By default all, for networks that are "
-            "named.",
+            help="A method, as NAME or NAME:key=value,...; repeat for several. 'all' for every method. By default the "
+            "standard set.",
             metavar="METHOD",
         ),
     ] = None,
@@ -84,12 +84,26 @@ def run(
     out: Annotated[
         Path | None, typer.Option(help="Folder of the run. By default one under runs/ that follows from the plan.")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on in --out and keep what fits this run.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Start anew in --out.")] = False,
-    until: Annotated[_Stage, typer.Option(help="Stop after this stage.")] = "report",
+    protocol: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="The rules by which scores are evaluated (oodbench list protocols), or 'leaderboard' for each "
+            "benchmark's own. Repeatable.",
+            metavar="NAME",
+        ),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Make this run in --out, and keep what fits it of another run there.")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Start from scratch in --out.")] = False,
+    fail_fast: Annotated[
+        bool, typer.Option("--fail-fast", help="End the run if one benchmark fails. By default the others finish.")
+    ] = False,
+    stop_after: Annotated[_Stage, typer.Option(help="Stop after this stage.")] = "report",
+    until: Annotated[_Stage | None, typer.Option(hidden=True)] = None,
     shard: Annotated[
         str | None,
-        typer.Option(help="Score only piece i of n, in --out; 'oodbench merge' puts them together.", metavar="i/n"),
+        typer.Option(help="Score only shard i of n, in --out; 'oodbench merge' combines them.", metavar="i/n"),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and stop.")] = False,
     as_json: ResultAsJson = False,
@@ -99,14 +113,18 @@ def run(
 
     The folder of the run keeps every result; the same command goes on with it after an interruption.
     """
+    from oodbench.metrics.protocols import DEFAULT_PROTOCOL
     from oodbench.planning.plan import default_folder, make_plan
     from oodbench.planning.request import Request
     from oodbench.registry import Registry
-    from oodbench.workflows.run import check_folder, execute, process_folder
+    from oodbench.storage.local import LocalStore
+    from oodbench.workflows.run import check_folder, execute, process_store
 
     if resume and overwrite:
         raise UsageError("--resume and --overwrite exclude each other", "Give one of them.")
     progress = make_progress()
+    if until is not None:
+        stop_after = renamed_option("--until", "--stop-after", until, progress)
     request = Request.of(
         methods=tuple(method or ()),
         models=tuple(model or ()),
@@ -123,8 +141,10 @@ def run(
         device=device,
         seed=seed,
         out=out,
-        policy="overwrite" if overwrite else "resume" if resume else "same",
-        until=until,
+        protocols=tuple(protocol or (DEFAULT_PROTOCOL.name,)),
+        if_exists="overwrite" if overwrite else "reuse" if resume else "continue",
+        stop_after=stop_after,
+        fail_fast=fail_fast,
         shard=shard,
         plugins=tuple(plugin or ()),
     )
@@ -132,7 +152,7 @@ def run(
     plan = make_plan(request, registry, progress)
     for warning in registry.warnings:
         progress.warn(warning)
-    _say_plan(plan, process_folder(request, plan), progress)
+    _say_plan(plan, process_store(request, plan).location, progress)
     if dry_run:
         check_folder(request, plan)
         if as_json:
@@ -142,14 +162,18 @@ def run(
     if request.last_stage not in ("evaluate", "report"):
         progress.say(f"stopped after {request.last_stage}; {done.folder}")
         if request.shard:
-            progress.say(f"once all pieces are there: oodbench merge {out or default_folder(plan.record)}")
+            progress.say(f"once all shards are there: oodbench merge {out or default_folder(plan.record)}")
         return
     print_run(done, as_json=as_json)
     if not as_json:
-        progress.say(f"table and figures: {done.folder / 'report'}")
+        progress.say(f"table and figures: {LocalStore(done.folder).reports}")
+    if done.failed:
+        raise BenchmarksFailedError(
+            "; ".join(map(str, done.failed)), "Fix them and run the same command again: it computes only these."
+        )
 
 
-def _say_plan(plan: Plan, folder: Path, progress: Progress) -> None:
+def _say_plan(plan: Plan, folder: str, progress: Progress) -> None:
     """What will run, how long its forward passes take, what it stores, where."""
     record = plan.record
     for pair in record.skipped:

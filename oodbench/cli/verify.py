@@ -17,8 +17,9 @@ def verify(
 ) -> None:
     """Check the digests of weights, frames, scores and rows, and compute the metrics once more from the stored scores.
 
-    Exit codes: 0 nothing is wrong, 2 something is. What could not be checked is said.
+    Exit codes: 0 everything was checked and is right, 2 something is wrong, 5 something could not be checked.
     """
+    from oodbench.runs.verify import UNRECORDED
     from oodbench.runs.verify import verify as look
 
     found = look(run, make_progress())
@@ -28,3 +29,5 @@ def verify(
     print(f"{run}: {count['right']} right, {count['wrong']} wrong, {count['not checked']} not checked")
     if count["wrong"]:
         raise typer.Exit(ExitCode.MISTAKE)
+    if any(check.verdict == "not checked" and check.what != UNRECORDED for check in found):
+        raise typer.Exit(ExitCode.NOT_VERIFIED)

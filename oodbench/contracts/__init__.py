@@ -1,12 +1,14 @@
 """What each kind of plugin is. A plugin implements one of these classes and nothing else of the harness."""
 
 from oodbench.contracts.breakdown import Breakdown, BreakdownGroup, BreakdownThreshold, ClassFalseAlarms
+from oodbench.contracts.calibration import FALSE_ALARM_RATE, Calibration
 from oodbench.contracts.data import Archive, Benchmark, BenchmarkCard, ComponentSizes, Dataset, DatasetCard, Roots
 from oodbench.contracts.head import Head, HeadCard, HeadOutput, TrainingHead
 from oodbench.contracts.method import ClassMapBand, Fit, GridMethod, Method, MethodCard, Needs, Parameters, PixelMethod
 from oodbench.contracts.protocol import Protocol, Scoring
 from oodbench.contracts.published import REQUIREMENT_TITLES, PublishedResult, Requirement, Requirements
-from oodbench.contracts.report import AT_ID95, HIGHER_IS_BETTER, Calibration, Report, ReportCard, Result, RunView
+from oodbench.contracts.report import AT_ID95, HIGHER_IS_BETTER, Report, ReportCard, RunView
+from oodbench.contracts.result import Cost, FailedBenchmark, Result, ResultsFile
 from oodbench.contracts.segmenter import Adapter, AdapterCard, Capabilities, Expected, LinearClassifier, Segmenter
 from oodbench.contracts.submission import (
     LARGEST_CHANGE,
@@ -23,6 +25,7 @@ from oodbench.contracts.uncertainty import ComparedMethod, Difference, Intervals
 
 __all__ = [
     "AT_ID95",
+    "FALSE_ALARM_RATE",
     "HIGHER_IS_BETTER",
     "LARGEST_CHANGE",
     "REQUIREMENT_TITLES",
@@ -41,10 +44,12 @@ __all__ = [
     "ClassMapBand",
     "ComparedMethod",
     "ComponentSizes",
+    "Cost",
     "Dataset",
     "DatasetCard",
     "Difference",
     "Expected",
+    "FailedBenchmark",
     "Fit",
     "GridMethod",
     "Head",
@@ -67,6 +72,7 @@ __all__ = [
     "Requirement",
     "Requirements",
     "Result",
+    "ResultsFile",
     "Roots",
     "RunView",
     "Scoring",

@@ -6,21 +6,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
-
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Any, ClassVar, Protocol
 
 from oodbench.contracts.breakdown import Breakdown
+from oodbench.contracts.calibration import Calibration
 from oodbench.contracts.method import MethodCard
 from oodbench.contracts.published import PublishedResult, Requirements
-from oodbench.contracts.uncertainty import Intervals, MethodComparison
+from oodbench.contracts.result import Result
+from oodbench.contracts.uncertainty import MethodComparison
 from oodbench.types import AnomalyLabels, RGBImage, ScoreMap, SemanticLabels
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-RESULT_SCHEMA = 1
 
 AT_ID95 = "@ID95"
 """Ends the name of a metric that is read at the score which 95 % of in-distribution pixels of the calibration frames
@@ -32,83 +26,6 @@ HIGHER_IS_BETTER: Mapping[str, bool] = {"AP": True, "FPR95": False, "AUROC": Tru
     f"{name}{end}": True for end in ("", AT_ID95) for name in _COMPONENT_METRICS
 }
 """The metrics of a row, in their order, and whether more is better. Protocols say which of them a row has."""
-
-
-class Result(BaseModel):
-    """One number of a table with everything that it depends on. Written as one JSON file a row."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    schema_version: int = Field(RESULT_SCHEMA, description="version of this record's layout")
-    method: str = Field(description="public name of the method")
-    params: dict[str, Any] = Field(description="its parameters, defaults included")
-    label: str = Field(description="the method with the parameters that differ from the defaults; for tables")
-    network: str = Field(description="name of the network")
-    benchmark: str = Field(description="public name of the benchmark")
-    layout: str = Field(description="folder layout in which the benchmark was found")
-    scoring: dict[str, Any] = Field(description="where scores were computed, see Scoring")
-    protocol: dict[str, Any] = Field(description="how scores became numbers, see Protocol")
-    metrics: dict[str, float | None] = Field(
-        description="AP, FPR95, AUROC, and under `smiyc` those of components, as fractions; null where undefined"
-    )
-    undefined: dict[str, str] = Field(description="the reason for each null metric")
-    intervals: Intervals | None = Field(
-        None,
-        description="level, method, unit (frames or groups), units, resamples, bounds (metric: low, high), undefined "
-        "(metric: why it has none); null in rows of older versions",
-    )
-    counts: dict[str, int] = Field(
-        description="frames, expected_frames, frames_without_anomaly, anomaly_pixels, in_distribution_pixels, "
-        "void_pixels"
-    )
-    components: dict[str, Any] = Field(
-        default={},
-        description="behind the metrics of components: the sizes, the taus; for each threshold its value, objects, "
-        "predictions, and tp, fn, fp, f1 at each tau",
-    )
-    fit: dict[str, Any] = Field(description="what the fit has to say: frames, pixels, classes that were pooled")
-    cost: dict[str, float | None] = Field(
-        description="medians a frame: forward_ms (the pass that all methods share), summary_ms (the pass over the "
-        "logits that they share), score_ms (the method's own part); fit_s (the fit's own part); peak_memory_mb of the "
-        "process that evaluated"
-    )
-    environment: dict[str, str] = Field(description="versions, processor, device, threads")
-    seed: int = Field(description="the seed of the run")
-    digests: dict[str, str] = Field(description="network, data (frames and labels), scores (the stored maps)")
-    warnings: list[str] = Field(description="what a reader has to know before quoting the number")
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """How a method scores in-distribution pixels on which it was not fitted.
-
-    Attributes:
-        levels: float64 [Q], ascending in [0, 1].
-        quantiles: float32 [Q], the score that a share `levels` of the in-distribution pixels does not exceed.
-        source: what it was computed on, in words.
-    """
-
-    levels: NDArray[np.float64]
-    quantiles: NDArray[np.float32]
-    source: str
-
-    def score_at(self, share: float) -> float:
-        """The score that this share of the in-distribution pixels does not exceed."""
-        import numpy as np
-
-        return float(np.interp(share, self.levels, self.quantiles))
-
-    def rarity(self, score: ScoreMap) -> NDArray[np.float32]:
-        """How rare each score is among in-distribution pixels: -log10 of the share that is higher.
-
-        0 is common, 1 one pixel in ten, 3 one in a thousand. Capped where the quantiles end. Monotone in the score.
-        """
-        import numpy as np
-
-        share = np.interp(score, self.quantiles, self.levels).astype(np.float32)
-        floor = 1.0 - self.levels[-2]
-        rarity: NDArray[np.float32] = -np.log10(np.maximum(1.0 - share, floor, dtype=np.float32))
-        return rarity
 
 
 class RunView(Protocol):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from oodbench.contracts.method import MethodCard, Parameters
+from oodbench.contracts.protocol import Scoring
 from oodbench.contracts.published import PublishedResult
 from oodbench.errors import UsageError
 from oodbench.types import AnomalyLabels, ClassMap, ClassSet, ScoreMap, Size
@@ -89,8 +90,8 @@ class SubmissionScorer:
         source: the network, as `--model` takes it.
         card: the file that describes the network, where it was named.
         classes: what the predicted classes are; None where the run doesn't say.
-        scoring: where scores were computed (`Scoring.record`).
-        fit: the file with what the method learned; None where it learns nothing.
+        scoring: Where scores were computed.
+        fit: What the method learned, as the content of a safetensors file; None if it learns nothing.
         plugins: the files of plugins that the run was made with.
         expected: benchmark -> how many frames the complete set has.
         frames: those of the benchmarks that the card names, in their order.
@@ -103,8 +104,8 @@ class SubmissionScorer:
     source: str
     card: Path | None
     classes: ClassSet | None
-    scoring: Mapping[str, Any]
-    fit: Path | None
+    scoring: Scoring
+    fit: bytes | None
     plugins: tuple[Path, ...]
     expected: Mapping[str, int]
     frames: tuple[SubmittedFrame, ...]

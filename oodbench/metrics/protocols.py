@@ -45,3 +45,6 @@ _ALL = (
 )
 
 PROTOCOLS: Mapping[str, Protocol] = {protocol.name: protocol for protocol in _ALL}
+
+DEFAULT_PROTOCOL = POOLED
+"""The protocol under which a run is evaluated unless it names others."""

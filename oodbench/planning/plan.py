@@ -8,10 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from oodbench.contracts import ComponentSizes, Method, Needs, PixelMethod, Scoring, Segmenter
+from oodbench.contracts import BenchmarkCard, ComponentSizes, Method, Needs, PixelMethod, Scoring, Segmenter
 from oodbench.errors import DataNotFoundError, UsageError
 from oodbench.files import digest_bytes
-from oodbench.metrics import POOLED
 from oodbench.numerics import NUMERICS_VERSION
 from oodbench.planning.frame_index import index_frames
 from oodbench.planning.records import (
@@ -23,7 +22,7 @@ from oodbench.planning.records import (
     SegmenterRecord,
     SkippedPair,
 )
-from oodbench.planning.request import Request, data_roots
+from oodbench.planning.request import LEADERBOARD, Request, data_roots
 from oodbench.planning.resolve import (
     find_benchmarks,
     find_in_distribution,
@@ -96,7 +95,7 @@ def make_plan(request: Request, registry: Registry, progress: Progress, photogra
         titles = {card.name: card.title for card in cards}
         sizes = {card.name: card.components for card in cards}
     else:
-        sets, titles, sizes = {PHOTOGRAPHS: photographs}, {PHOTOGRAPHS: "Photographs"}, {}
+        sets, cards, titles, sizes = {PHOTOGRAPHS: photographs}, [], {PHOTOGRAPHS: "Photographs"}, {}
     classes = shared_class_set(networks)
     fit_frames = calibrate_frames = None
     try:
@@ -114,18 +113,23 @@ def make_plan(request: Request, registry: Registry, progress: Progress, photogra
     limit = request.limit
 
     def checked(
-        name: str, title: str, split: str, found: FrameSet, chosen: FrameSet, components: ComponentSizes | None = None
+        name: str,
+        title: str,
+        split: str,
+        found: FrameSet,
+        chosen: FrameSet,
+        components: ComponentSizes,
     ) -> FrameSetRecord:
         records = index_frames(chosen.frames, name, progress)
         frames.update({record.digest: frame for record, frame in zip(records, chosen.frames, strict=True)})
         return FrameSetRecord.of(name, title, split, found, records, components)
 
     benchmarks = tuple(
-        checked(name, titles[name], "", found, take_first(found, limit), sizes.get(name))
+        checked(name, titles[name], "", found, take_first(found, limit), sizes.get(name, ComponentSizes()))
         for name, found in sets.items()
     )
     fit, calibrate = (
-        checked(*part, take_evenly(part.found, request.id_limit)) if part else None
+        checked(*part, take_evenly(part.found, request.id_limit), ComponentSizes()) if part else None
         for part in (fit_frames, calibrate_frames)
     )
 
@@ -165,8 +169,8 @@ def make_plan(request: Request, registry: Registry, progress: Progress, photogra
         benchmarks=benchmarks,
         fit=fit,
         calibrate=calibrate,
-        scoring=scoring.record(),
-        protocol=POOLED.name,
+        scoring=scoring,
+        protocols={card.name: resolve_protocols(request.protocols, card) for card in cards},
         seed=request.seed,
         batch_size=request.batch_size,
         limit=limit,
@@ -176,6 +180,11 @@ def make_plan(request: Request, registry: Registry, progress: Progress, photogra
         classes=classes.name,
     )
     return Plan(record, networks, scorers, frames)
+
+
+def resolve_protocols(names: Sequence[str], card: BenchmarkCard) -> tuple[str, ...]:
+    """Return the names of the protocols for a benchmark; `leaderboard` stands for the one on its card."""
+    return tuple(dict.fromkeys(card.leaderboard_protocol if name == LEADERBOARD else name for name in names))
 
 
 def default_folder(record: PlanRecord) -> Path:

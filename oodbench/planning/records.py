@@ -10,11 +10,12 @@ from typing import Any, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict
 
 from oodbench.contracts import ComponentSizes, Roots, Scoring
+from oodbench.errors import UnknownNameError
 from oodbench.files import digest_bytes
 from oodbench.planning.frame_index import FrameRecord
 from oodbench.types import FrameSet
 
-PLAN_SCHEMA = 1
+PLAN_SCHEMA = 2
 
 PHOTOGRAPHS = "photographs"
 """Stands for the benchmark in a plan for frames without labels."""
@@ -42,7 +43,7 @@ class RootsRecord(_Record):
 
 
 class SegmenterRecord(_Record):
-    """A network of the plan; plans of older versions know of no checkpoints apart."""
+    """A network of the plan."""
 
     name: str
     source: str
@@ -58,7 +59,7 @@ class FrameSetRecord(_Record):
     """The frames of a benchmark, or those of a dataset that one stage uses.
 
     Attributes:
-        components: of a benchmark, the smallest components that count; None in a plan from before there were any.
+        components: The smallest components that count.
     """
 
     name: str
@@ -69,7 +70,7 @@ class FrameSetRecord(_Record):
     expected: int
     warnings: tuple[str, ...]
     frames: tuple[FrameRecord, ...]
-    components: ComponentSizes | None = None
+    components: ComponentSizes
 
     @property
     def digest(self) -> str:
@@ -82,7 +83,7 @@ class FrameSetRecord(_Record):
         split: str,
         found: FrameSet,
         records: Sequence[FrameRecord],
-        components: ComponentSizes | None = None,
+        components: ComponentSizes,
     ) -> FrameSetRecord:
         """Of the chosen frames of a set that was found; frames that are left out are a warning."""
         warnings, there = list(found.warnings), len(found.frames)
@@ -146,7 +147,12 @@ class SkippedPair(_Record):
 
 
 class PlanRecord(_Record):
-    """Everything that a run does, decided before it starts."""
+    """Everything that a run does, decided before it starts.
+
+    Attributes:
+        protocols: benchmark -> names of the protocols under which it is evaluated.
+        classes: The name of the class set; None for external scores.
+    """
 
     schema_version: int = PLAN_SCHEMA
     networks: tuple[SegmenterRecord, ...]
@@ -155,32 +161,51 @@ class PlanRecord(_Record):
     benchmarks: tuple[FrameSetRecord, ...]
     fit: FrameSetRecord | None
     calibrate: FrameSetRecord | None
-    scoring: dict[str, Any]
-    protocol: str
+    scoring: Scoring
+    protocols: dict[str, tuple[str, ...]]
     seed: int
     batch_size: int
     limit: int | Literal["all"] | None
     data: RootsRecord
     id_data: RootsRecord
     plugins: tuple[Path, ...]
-    classes: str | None = None  # the class set; None in plans of older versions
+    classes: str | None
 
     @property
     def digest(self) -> str:
         """What makes two runs the same: networks, methods, frames, scoring, seed, batches; not where they are.
 
-        Nor the protocol: the same scores are read under several.
+        Nor the protocols: the same scores are evaluated under several.
         """
         parts = {
             "networks": [[network.name, network.digest, network.device] for network in self.networks],
             "scorers": [scorer.key for scorer in self.scorers],
             "benchmarks": [[part.name, part.digest] for part in self.benchmarks],
             "calibrate": self.calibrate.digest if self.calibrate else None,
-            "scoring": Scoring(**self.scoring).identity(),
+            "scoring": self.scoring.identity(),
             "seed": self.seed,
             "batch_size": self.batch_size,
         }
         return digest_bytes(json.dumps(parts, sort_keys=True).encode())
+
+    def network(self, name: str) -> SegmenterRecord:
+        """Return the record of the network of that name."""
+        return next(network for network in self.networks if network.name == name)
+
+    def benchmark(self, name: str) -> FrameSetRecord:
+        """Return the record of the benchmark of that name.
+
+        Raises:
+            UnknownNameError: The plan has no such benchmark.
+        """
+        for benchmark in self.benchmarks:
+            if benchmark.name == name:
+                return benchmark
+        raise UnknownNameError("benchmark in this run", name, [benchmark.name for benchmark in self.benchmarks])
+
+    def scorer(self, network: str, label: str) -> ScorerRecord:
+        """Return the record of a network's scorer of that label."""
+        return next(scorer for scorer in self.scorers if (scorer.network, scorer.label) == (network, label))
 
     def differences(self, other: PlanRecord) -> list[str]:
         """In words, in what this plan differs from another one."""
@@ -194,7 +219,7 @@ class PlanRecord(_Record):
             "networks": ", ".join(f"{network.name} {network.digest[:8]}" for network in self.networks),
             "methods": ", ".join(sorted({scorer.label for scorer in self.scorers})),
             "frames": ", ".join(f"{part.name} {part.split} ({len(part.frames)})".replace("  ", " ") for part in sets),
-            "upsample": str(self.scoring["upsample"]),
-            "resize": str(self.scoring["resize"]),
+            "upsample": self.scoring.upsample,
+            "resize": self.scoring.resize,
             "seed": str(self.seed),
         }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,7 +12,8 @@ import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from oodbench.contracts import Roots
-from oodbench.errors import UsageError
+from oodbench.errors import UnknownNameError, UsageError
+from oodbench.metrics.protocols import DEFAULT_PROTOCOL, PROTOCOLS
 from oodbench.planning.shard import Shard
 from oodbench.types import Resize
 from oodbench.validation import explain
@@ -23,9 +24,12 @@ STAGES: tuple[Stage, ...] = ("plan", "fit", "calibrate", "score", "evaluate", "r
 KeepScores = Literal["all", "figures", "none"]
 """What stays of the score maps after evaluation: all, those of the frames in the figures, none."""
 
-IfExists = Literal["same", "resume", "overwrite"]
-"""What to do in a folder that holds a run: go on if it is the same run (`same`), go on and keep what fits this one
-(`resume`), start anew (`overwrite`)."""
+IfExists = Literal["continue", "reuse", "overwrite"]
+"""What to do in a folder that holds a run. `continue`: resume it if it is the same run, else refuse. `reuse`: make this
+run there and keep what fits it. `overwrite`: start from scratch."""
+
+LEADERBOARD = "leaderboard"
+"""Stands for the protocol of each benchmark's own leaderboard or toolkit, which its card names."""
 
 
 class Request(BaseModel):
@@ -49,8 +53,10 @@ class Request(BaseModel):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     seed: int = Field(0, ge=0, lt=2**32)
     out: Path | None = None
-    policy: IfExists = "same"
-    until: Stage = "report"
+    protocols: tuple[str, ...] = (DEFAULT_PROTOCOL.name,)
+    if_exists: IfExists = "continue"
+    stop_after: Stage = "report"
+    fail_fast: bool = False
     shard: Shard | None = None
     plugins: tuple[Path, ...] = ()
 
@@ -61,15 +67,21 @@ class Request(BaseModel):
             return value
         raise ValueError("expected a number of frames from 1 on, or 'all'")
 
+    @field_validator("protocols")
+    @classmethod
+    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        validate_protocol_names(name for name in names if name != LEADERBOARD)
+        return tuple(dict.fromkeys(names)) or (DEFAULT_PROTOCOL.name,)
+
     @field_validator("shard", mode="before")
     @classmethod
-    def _piece(cls, value: Any) -> Any:
+    def _parse_shard(cls, value: Any) -> Any:
         return Shard.of(value) if isinstance(value, str) else value
 
     @property
     def last_stage(self) -> Stage:
-        """After which to stop: a piece has no rows of its own."""
-        return "score" if self.shard and self.until in ("evaluate", "report") else self.until
+        """The stage after which to stop: a shard has no results of its own."""
+        return "score" if self.shard and self.stop_after in ("evaluate", "report") else self.stop_after
 
     @staticmethod
     def of(**options: Any) -> Request:
@@ -82,6 +94,17 @@ class Request(BaseModel):
             return Request(**options)
         except ValidationError as error:
             raise UsageError("; ".join(explain(error)), "docs/run.md describes each option.") from None
+
+
+def validate_protocol_names(names: Iterable[str]) -> None:
+    """Check that each name is a protocol's.
+
+    Raises:
+        UnknownNameError: One is not.
+    """
+    for name in names:
+        if name not in PROTOCOLS:
+            raise UnknownNameError("protocol", name, PROTOCOLS, "oodbench list protocols")
 
 
 _CONFIG = 'Expected: data = ["DIR", "NAME=DIR"] and id_data = [...], both lists of texts.'

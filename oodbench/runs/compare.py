@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from itertools import combinations
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from oodbench.contracts import HIGHER_IS_BETTER, ComparedMethod, Difference, MethodComparison, Result
 from oodbench.errors import NotComparableError, UnknownNameError
@@ -13,8 +13,10 @@ from oodbench.metrics.resampling.intervals import FEWEST
 from oodbench.metrics.resampling.significance import RESAMPLES, PairedSketches, holm_correction, significance_ranks
 from oodbench.metrics.resampling.sketches import Sketch
 from oodbench.runs.row_matching import describe_differences, match_results, scorer_title
-from oodbench.runs.run import Run
 from oodbench.stages.sketches import resampling_unit
+
+if TYPE_CHECKING:
+    from oodbench.runs.run import Run
 
 LEVEL = 0.05
 """Differences with a corrected p below this are called significant."""
@@ -38,7 +40,7 @@ def compare_methods(
     """
     parts: dict[tuple[str, str], list[Result]] = {}
     for row in run.rows:
-        parts.setdefault((row.benchmark, row.protocol["name"]), []).append(row)
+        parts.setdefault((row.benchmark, row.protocol.name), []).append(row)
     tables: list[MethodComparison] = []
     reasons = []
     for (benchmark, protocol), rows in parts.items():
@@ -84,12 +86,13 @@ def compare_runs(
         raise NotComparableError(
             f"{second.folder} can't be compared with {first.folder}",
             dict.fromkeys(reasons or only or ["neither has rows"]),
-            "Make both runs on the same frames, with the same --upsample and --resize, under the same --protocol.",
+            "Make both runs on the same frames, with the same --upsample and --resize, and compare them under one "
+            "protocol: oodbench evaluate RUN --protocol NAME.",
         )
     tables = []
     parts: dict[tuple[str, str], list[tuple[Result, Result]]] = {}
     for pair in pairs:
-        parts.setdefault((pair[0].benchmark, pair[0].protocol["name"]), []).append(pair)
+        parts.setdefault((pair[0].benchmark, pair[0].protocol.name), []).append(pair)
     why: list[str] = []
     for rows in parts.values():
         old, left_out = _load_sketches(first, [ours for ours, _ in rows])
@@ -192,7 +195,7 @@ def _make_comparison(
     left_out: Sequence[str],
 ) -> MethodComparison:
     unit, units = resampling_unit(run.groups(row.benchmark))
-    name = row.protocol["name"]
+    name = row.protocol.name
     return MethodComparison(
         row.benchmark,
         name,
@@ -216,7 +219,7 @@ def _load_sketches(run: Run, rows: Sequence[Result]) -> tuple[list[Sketch | None
         sketch = run.sketch(row)
         grouped = None if sketch is None else sketch.grouped(run.groups(row.benchmark))
         if grouped is None:
-            reasons.append(f"{scorer_title(row)}: its protocol ({row.protocol['name']}) has no sketch of each frame")
+            reasons.append(f"{scorer_title(row)}: its protocol ({row.protocol.name}) has no sketch of each frame")
         elif grouped.units < FEWEST:
             reasons.append(f"{row.benchmark}: {grouped.units} independent frames are too few; {FEWEST} are the least")
             grouped = None

@@ -76,4 +76,6 @@ def _distinct_name(seen: dict[str, dict[str, str]], name: str, digest: str, numb
 
 def _position(row: Result) -> str:
     """Where a row stands: two rows of one place are the same measurement."""
-    return json.dumps([row.network, row.label, row.benchmark, row.scoring, row.protocol], sort_keys=True)
+    return json.dumps(
+        [row.network, row.label, row.benchmark, row.scoring.record(), row.protocol.record()], sort_keys=True
+    )

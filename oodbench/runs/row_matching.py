@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
 
-from oodbench.contracts import Protocol, Result, Scoring
+from oodbench.contracts import Result
 
 
 def scorer_title(row: Result) -> str:
@@ -27,7 +26,7 @@ def match_results(first: Sequence[Result], second: Sequence[Result]) -> tuple[li
     for row in first:
         same = [other for other in second if key(other) == key(row)]
         # Under several protocols the one of the same name; where there is none, what differs is said of any.
-        named = [other for other in same if other.protocol["name"] == row.protocol["name"]] or same[:1]
+        named = [other for other in same if other.protocol.name == row.protocol.name] or same[:1]
         if named:
             pairs.append((row, named[0]))
         else:
@@ -38,19 +37,19 @@ def match_results(first: Sequence[Result], second: Sequence[Result]) -> tuple[li
 
 
 def describe_differences(first: Result, second: Result) -> list[str]:
-    """In what two rows differ that have to agree, in words."""
+    """Return in what two results differ that have to agree, in words."""
     found = []
-    for what, kind, ours, theirs in (
-        ("scoring", Scoring, first.scoring, second.scoring),
-        ("protocol", Protocol, first.protocol, second.protocol),
+    for what, ours, theirs in (
+        ("scoring", first.scoring.record(), second.scoring.record()),
+        ("protocol", first.protocol.record(), second.protocol.record()),
     ):
-        for field in fields(kind):
-            # A record of an older version lacks fields that came later; it was made with their defaults.
-            old, new = (record.get(field.name, field.default) for record in (ours, theirs))
-            if old != new and field.name != "source":
-                found.append(f"{what}: {field.name} is {old} in the first run, {new} in the second")
+        found += [
+            f"{what}: {name} is {value} in the first run, {theirs[name]} in the second"
+            for name, value in ours.items()
+            if value != theirs[name] and name != "source"
+        ]
     if first.digests.get("data") != second.digests.get("data"):
-        frames = [row.counts["frames"] for row in (first, second)]
+        frames = [result.counts["frames"] for result in (first, second)]
         differ = f"{frames[0]} and {frames[1]}" if frames[0] != frames[1] else f"{frames[0]} each, not the same"
         found.append(f"frames of {first.benchmark}: {differ}")
     return found

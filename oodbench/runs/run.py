@@ -1,4 +1,4 @@
-"""A run that was made, as reports and users see it."""
+"""A finished run, as reports and users see it."""
 
 from __future__ import annotations
 
@@ -14,24 +14,30 @@ from oodbench.class_sets import CLASS_SETS
 from oodbench.contracts import (
     Breakdown,
     Calibration,
+    FailedBenchmark,
     MethodCard,
     MethodComparison,
     PublishedResult,
     Requirements,
     Result,
+    ResultsFile,
 )
 from oodbench.errors import NotComparableError, NotStoredError, RunFolderError, UnknownNameError
-from oodbench.metrics import POOLED, PROTOCOLS, Sketch
-from oodbench.planning.frame_index import index_frames
-from oodbench.planning.records import PHOTOGRAPHS, FrameSetRecord, PlanRecord, ScorerRecord
+from oodbench.metrics import Sketch
+from oodbench.planning.frame_index import FrameRecord, index_frames
+from oodbench.planning.records import PHOTOGRAPHS, FrameSetRecord, PlanRecord
+from oodbench.planning.request import validate_protocol_names
 from oodbench.progress import Progress, Silent
 from oodbench.registry import Registry
+from oodbench.runs.compare import compare_methods
 from oodbench.runs.hidden_labels import describe_hidden_labels
-from oodbench.stages.calibrate import calibration_key
-from oodbench.stages.evaluate import evaluate, read_result, result, result_key
+from oodbench.stages.evaluate import evaluate, write_results
 from oodbench.stages.sketches import rebuild_sketch
-from oodbench.storage.local import MAPS, LocalStore
-from oodbench.storage.maps import read_prediction
+from oodbench.storage.artifacts import RunArtifacts
+from oodbench.storage.base import RunStore
+from oodbench.storage.keys import RESULTS_FILE
+from oodbench.storage.local import LocalStore
+from oodbench.storage.scored_benchmark import ScoredBenchmark
 from oodbench.types import AnomalyLabels, Frame, RGBImage, ScoreMap, SemanticLabels
 
 if TYPE_CHECKING:
@@ -43,55 +49,74 @@ FIGURE_FRAMES = 4
 
 @dataclass(frozen=True)
 class Run:
-    """A run in its folder. Implements contracts.RunView: everything is read when asked for."""
+    """A run. Implements contracts.RunView: everything is read when asked for.
 
-    folder: Path
+    Attributes:
+        store: Where its artifacts are.
+        protocols: Names of the protocols whose results are shown; empty: those that the run was asked for.
+    """
 
-    @cached_property
-    def store(self) -> LocalStore:
-        """The files of the run."""
-        return LocalStore(self.folder)
+    store: RunStore
+    protocols: tuple[str, ...] = ()
+
+    @property
+    def artifacts(self) -> RunArtifacts:
+        """What the run has stored."""
+        return RunArtifacts(self.store)
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the run."""
+        return Path(self.store.location)
 
     @cached_property
     def registry(self) -> Registry:
-        """The plugins, those files included that the run was made with."""
+        """The plugins, including the files that the run was made with."""
         return Registry(self.record.plugins)
 
     @cached_property
     def record(self) -> PlanRecord:
         """The plan."""
-        record = self.store.plan()
+        record = self.artifacts.plan()
         if record is None:
-            raise RunFolderError(f"{self.folder}: no run in this folder; expected one with a plan.json")
+            raise RunFolderError(f"{self.store.location}: no run in this folder; expected one with a plan.json")
         return record
 
-    @property
-    def result(self) -> Mapping[str, Any]:
+    @cached_property
+    def content(self) -> ResultsFile:
         """The content of result.json.
 
         Raises:
-            RunFolderError: there is none, or it is of another plan than the one that the folder holds now.
+            RunFolderError: There is none, or it belongs to another plan than the one that the folder holds now.
         """
-        content = read_result(self.store)
-        if content.get("plan") != self.record.digest:
+        content = self.artifacts.results_file()
+        if content.plan != self.record.digest:
             raise RunFolderError(
-                f"{self.folder}: its result.json is older than its plan: the last run there did not come to the end",
-                "Run the same 'oodbench run' again to go on with it.",
+                f"{self.store.location}: its result.json is older than its plan: the last run there did not finish",
+                "Run the same 'oodbench run' again to resume it.",
             )
         return content
 
     @cached_property
     def rows(self) -> Sequence[Result]:
-        return [Result.model_validate(row) for row in self.result["rows"]]
+        asked = self.protocols or tuple(
+            dict.fromkeys(name for names in self.record.protocols.values() for name in names)
+        )
+        return list(self.content.under(asked))
+
+    @property
+    def failed(self) -> Sequence[FailedBenchmark]:
+        """The benchmarks without results, because scoring or evaluating them failed."""
+        return self.content.failed if self.store.has(RESULTS_FILE) else ()
 
     @property
     def quality(self) -> Mapping[str, Mapping[str, Any]]:
-        quality: Mapping[str, Mapping[str, Any]] = self.result["quality"]
-        return quality
+        return self.content.quality
 
     @property
     def notes(self) -> Sequence[str]:
-        return describe_hidden_labels(self.record, self.rows, self.store)
+        failed = [f"{failure}" for failure in self.failed]
+        return [*failed, *describe_hidden_labels(self.record, self.content, self.artifacts)]
 
     @property
     def published(self) -> Sequence[PublishedResult]:
@@ -113,14 +138,14 @@ class Run:
             [
                 {"network": row.network, "method": row.method, "label": row.label, "benchmark": row.benchmark}
                 | {name: np.nan if value is None else value for name, value in row.metrics.items()}
-                | {"frames": row.counts["frames"], "scoring": row.scoring["upsample"], "resize": row.scoring["resize"]}
-                | {"protocol": row.protocol["name"]}
+                | {"frames": row.counts["frames"], "scoring": row.scoring.upsample, "resize": row.scoring.resize}
+                | {"protocol": row.protocol.name}
                 for row in self.rows
             ]
         )
 
     def frames(self, benchmark: str) -> Sequence[str]:
-        return [frame.id for frame in self._set(benchmark).frames]
+        return [frame.id for frame in self.record.benchmark(benchmark).frames]
 
     def figure_frames(self, benchmark: str) -> Sequence[str]:
         ids = self.frames(benchmark)
@@ -150,96 +175,102 @@ class Run:
         return labels
 
     def score(self, row: Result, frame: str) -> ScoreMap:
-        return self.store.read_map("scores", self._scorer_key(row), self._frame_key(row.benchmark, frame))
+        scored = self._scored(row)
+        score: ScoreMap = self.artifacts.map(scored.score_key(self._frame_record(row.benchmark, frame)))
+        return score
 
     def prediction(self, row: Result, frame: str) -> SemanticLabels | None:
         classes = CLASS_SETS.get(self.record.classes or "")
-        values = read_prediction(self.record, row.network, self._frame_key(row.benchmark, frame), self.store)
+        values = self._scored(row).prediction(self._frame_record(row.benchmark, frame))
         return None if classes is None or values is None else SemanticLabels(values, classes)
 
-    def _frame_key(self, benchmark: str, frame: str) -> str:
-        return next(record.key for record in self._set(benchmark).frames if record.id == frame)
-
     def calibration(self, row: Result) -> Calibration | None:
-        part = self.record.calibrate
-        return None if part is None else self.store.calibration(calibration_key(self._scorer_key(row), part))
+        return self._scored(row).calibration()
 
     def sketch(self, row: Result) -> Sketch | None:
-        """What is kept of each frame for resampling, in the order of the benchmark's frames.
+        """Return what is kept of each frame for resampling, in the order of the benchmark's frames.
 
-        None where the row's protocol allows of none. Where the file is not there any more it is made again.
+        None if the protocol allows none. A file that is missing is made again.
 
         Raises:
-            NotStoredError: neither it nor the scores are stored.
+            NotStoredError: Neither it nor the scores are stored.
         """
-        found = self.store.sketch(self._row_key(row))
-        return found if found is not None else self._look_again(row)
+        found = self.artifacts.sketch(self._scored(row).result_key(row.protocol))
+        return found if found is not None else self._rebuild(row)
 
     def strata(self, row: Result) -> Breakdown | None:
-        """As `sketch`."""
-        name = f"strata/{self._row_key(row)}.json"
-        if (content := self.store.read_json(name)) is None and row.protocol["thresholds"] == "all":
-            self._look_again(row)
-            content = self.store.read_json(name)
-        return None if content is None else Breakdown.model_validate(content)
+        """Return the breakdown; arguments and errors as `sketch`."""
+        key = self._scored(row).result_key(row.protocol)
+        if self.artifacts.breakdown(key) is None and row.protocol.thresholds == "all":
+            self._rebuild(row)
+        return self.artifacts.breakdown(key)
 
     def card(self, row: Result) -> MethodCard | None:
-        scorer = self._scorer(row)
+        scorer = self.record.scorer(row.network, row.label)
         try:
             return None if scorer.given is not None else self.registry.method(scorer.spec).card
         except UnknownNameError:
             return None
 
     def comparisons(self) -> Sequence[MethodComparison]:
-        from oodbench.runs.compare import compare_methods  # which knows this module
-
         try:
             return compare_methods(self)
         except (NotComparableError, NotStoredError):
             return ()
 
     def stored_row(self, row: Result) -> Result | None:
-        """The row as the file in rows/ has it; None where there is none."""
-        return self.store.row(self._row_key(row))
+        """Return the result as it is stored for itself; None if it is not."""
+        return self.artifacts.result(self._scored(row).result_key(row.protocol))
 
     def groups(self, benchmark: str) -> Sequence[str]:
-        """The group of each frame."""
-        return [frame.group for frame in self._set(benchmark).frames]
+        """Return the group of each frame."""
+        return [frame.group for frame in self.record.benchmark(benchmark).frames]
 
-    def _look_again(self, row: Result) -> Sketch | None:
-        part = self._set(row.benchmark)
-        record = self.record.model_copy(update={"protocol": row.protocol["name"]})
-        with self.store.locked():
-            frames = self.checked(part, Silent())
-            return rebuild_sketch(self._row_key(row), record, self._scorer(row), part, frames, self.store)
+    def _scored(self, row: Result, frames: Mapping[str, Frame] | None = None) -> ScoredBenchmark:
+        """The maps behind a result; with `frames` also their labels."""
+        scorer, benchmark = self.record.scorer(row.network, row.label), self.record.benchmark(row.benchmark)
+        return ScoredBenchmark(self.record, scorer, benchmark, frames or {}, self.artifacts)
+
+    def _rebuild(self, row: Result) -> Sketch | None:
+        with self.store.lock():
+            frames = self.checked(self.record.benchmark(row.benchmark), Silent())
+            return rebuild_sketch(self._scored(row, frames), row.protocol)
 
     def report(self, name: str) -> Sequence[Path]:
         """Write the report of that name into the run's folder, and return its files."""
-        return self.registry.report(name).write(self, self.folder / "report")
+        if not isinstance(self.store, LocalStore):
+            raise RunFolderError(f"{self.store.location}: not a folder; reports are written into one")
+        return self.registry.report(name).write(self, self.store.reports)
 
-    def evaluate(self, progress: Progress | None = None, protocols: Sequence[str] = (POOLED.name,)) -> Run:
-        """Compute rows anew from the stored maps, without the networks; returns the run with the new rows.
+    def evaluate(self, progress: Progress | None = None, protocols: Sequence[str] = ()) -> Run:
+        """Compute results again from the stored maps, without the networks.
+
+        Results under other protocols stay.
 
         Args:
-            progress: where news go; nowhere by default.
-            protocols: under which the maps are read; a table of its own is made for each.
+            progress: Callback for progress messages; None: silent.
+            protocols: Names of the protocols; empty: those that the run was asked for.
+
+        Returns:
+            The run, showing the results under these protocols.
 
         Raises:
-            UnknownNameError: there is no protocol of that name.
-            RunFolderError: a map is not stored, another process is at work there, or the labels have changed.
+            UnknownNameError: There is no protocol of that name.
+            RunFolderError: A map is not stored, another process is at work there, or the labels have changed.
         """
         progress = progress or Silent()
         validate_protocol_names(protocols)
-        with self.store.locked():
+        with self.store.lock():
+            failed = self.failed
+            names = [part.name for part in self.record.benchmarks if part.name not in {f.benchmark for f in failed}]
+            wanted = {name: tuple(protocols) or self.record.protocols[name] for name in names}
             frames: dict[str, Frame] = {}
-            for part in self.record.benchmarks:
-                frames.update(self.checked(part, progress))
-            rows = []
-            for name in protocols:
-                record = self.record.model_copy(update={"protocol": name})
-                rows += evaluate(record, frames, self.store, progress, again=True)
-            self.store.write_json("result.json", result(self.record, rows, self.store))
-        return Run(self.folder)
+            for name in names:
+                frames.update(self.checked(self.record.benchmark(name), progress))
+            plan = self.record.model_copy(update={"benchmarks": tuple(map(self.record.benchmark, names))})
+            results = evaluate(plan, frames, self.artifacts, progress, wanted, again=True)
+            write_results(self.record, results, self.artifacts, failed)
+        return Run(self.store, tuple(protocols))
 
     def checked(self, part: FrameSetRecord, progress: Progress) -> dict[str, Frame]:
         """digest -> frame, those that the run was made on.
@@ -256,7 +287,7 @@ class Run:
         return {record.digest: frame for record, frame in zip(part.frames, found, strict=True)}
 
     def _frame(self, benchmark: str, identity: str) -> Frame:
-        part = self._set(benchmark)
+        part = self.record.benchmark(benchmark)
         frame = self._opened[part.name].get(identity)
         if frame is None:
             raise RunFolderError(
@@ -274,42 +305,27 @@ class Run:
             for part in self.record.benchmarks
         }
 
-    def _set(self, benchmark: str) -> FrameSetRecord:
-        for part in self.record.benchmarks:
-            if part.name == benchmark:
-                return part
-        raise UnknownNameError("benchmark in this run", benchmark, [part.name for part in self.record.benchmarks])
-
-    def _scorer_key(self, row: Result) -> str:
-        return self._scorer(row).key
-
-    def _scorer(self, row: Result) -> ScorerRecord:
-        return next(
-            scorer for scorer in self.record.scorers if (scorer.network, scorer.label) == (row.network, row.label)
-        )
-
-    def _row_key(self, row: Result) -> str:
-        record = self.record.model_copy(update={"protocol": row.protocol["name"]})
-        return result_key(record, self._scorer(row), self._set(row.benchmark))
+    def _frame_record(self, benchmark: str, frame: str) -> FrameRecord:
+        return next(record for record in self.record.benchmark(benchmark).frames if record.id == frame)
 
 
-def validate_protocol_names(names: Sequence[str]) -> None:
-    """Refuse a name that is no protocol's."""
-    for name in names:
-        if name not in PROTOCOLS:
-            raise UnknownNameError("protocol", name, PROTOCOLS, "oodbench list protocols")
+def load(folder: str | Path, protocols: Sequence[str] = ()) -> Run:
+    """Return the run in a folder.
 
-
-def load(folder: str | Path) -> Run:
-    """The run in a folder.
+    Args:
+        folder: The folder of a run.
+        protocols: Names of the protocols whose results are shown; empty: those that the run was asked for.
 
     Raises:
-        RunFolderError: there is none.
+        RunFolderError: There is no run.
+        UnknownNameError: There is no protocol of that name.
     """
-    run = Run(Path(folder))
+    validate_protocol_names(protocols)
+    store = LocalStore(folder)
+    run = Run(store, tuple(protocols))
     if [part.name for part in run.record.benchmarks] == [PHOTOGRAPHS]:
         raise RunFolderError(
             f"{folder}: holds predictions for photographs, which have no labels; expected a run",
-            f"If they are of a benchmark's frames: oodbench evaluate --scores {run.folder / MAPS} --benchmark NAME",
+            f"If they are of a benchmark's frames: oodbench evaluate --scores {store.image_scores} --benchmark NAME",
         )
     return run

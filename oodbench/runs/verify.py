@@ -20,12 +20,19 @@ from oodbench.planning.resolve import ModelSource
 from oodbench.progress import Progress, Silent
 from oodbench.runs.run import Run, load
 from oodbench.stages.evaluate import measure
+from oodbench.storage.keys import RESULTS_FILE, score_key
+from oodbench.storage.scored_benchmark import ScoredBenchmark
 from oodbench.types import Frame
 
 # Of a metric. Sums may come in another order on another machine, nothing else.
 _SAME = 1e-12
 
-_UNRECORDED = "fits, calibrations, predicted classes, intervals, strata, costs: no digests of them are recorded"
+UNRECORDED = "the rest"
+"""Stands for what no digest is recorded of, which no run can have checked."""
+
+_UNRECORDED_TEXT = (
+    "fits, calibrations, predicted classes, intervals, breakdowns, costs: no digests of them are recorded"
+)
 
 
 @dataclass(frozen=True)
@@ -65,8 +72,13 @@ class _Verification:
         self._run, self._record, self._progress = run, run.record, progress
         self._frames: dict[str, Mapping[str, Frame]] = {}  # benchmark -> digest -> frame, of those that are right
 
+    @property
+    def _is_external(self) -> bool:
+        """Whether the scores are external, so that there is no network."""
+        return any(scorer.given for scorer in self._record.scorers)
+
     def findings(self) -> Iterator[VerificationCheck]:
-        for network in self._record.networks:
+        for network in self._record.networks if not self._is_external else ():
             yield self._network(network)
         for part in self._record.benchmarks:
             yield self._set(part, self._benchmark)
@@ -80,12 +92,10 @@ class _Verification:
                     row for row in rows if (row.benchmark, row.network, row.label) == _result_identity(part, scorer)
                 ]
                 yield from self._scores(part, scorer, mine)
-        yield VerificationCheck("not checked", "the rest", _UNRECORDED)
+        yield VerificationCheck("not checked", UNRECORDED, _UNRECORDED_TEXT)
 
     def _network(self, network: SegmenterRecord) -> VerificationCheck:
         what = f"network {network.name}"
-        if any(scorer.given for scorer in self._record.scorers):
-            return VerificationCheck("not checked", what, "there is none, the scores were given")
         try:
             named = ModelSource(network.source, network.card, network.checkpoint)
             found = named.open(self._run.registry, "cpu").digest
@@ -132,23 +142,25 @@ class _Verification:
         return {frame.id: frame for frame in splits[name].frames} if name in splits else {}
 
     def _rows(self) -> tuple[list[Result], VerificationCheck]:
-        """The rows of result.json, and whether they are this plan's and those in rows/."""
+        """The results in result.json, and whether they are this plan's and those that are stored for themselves."""
         try:
-            rows = list(self._run.rows)
+            rows = [result for results in self._run.content.results.values() for result in results]
         except (OodbenchError, ValueError) as error:
-            there = (self._run.folder / "result.json").is_file()
-            return [], VerificationCheck("wrong" if there else "not checked", "rows", str(error).partition("\n")[0])
+            there = self._run.store.has(RESULTS_FILE)
+            return [], VerificationCheck("wrong" if there else "not checked", "results", str(error).partition("\n")[0])
         data = {part.name: part.digest for part in self._record.benchmarks}
         networks = {network.name: network.digest for network in self._record.networks}
         for row in rows:
             about = f"{row.label} on {row.network}, {row.benchmark}"
             known = (networks.get(row.network), data.get(row.benchmark))
             if (row.digests.get("network"), row.digests.get("data")) != known:
-                return rows, VerificationCheck("wrong", "rows", f"{about}: its digests are not those of plan.json")
+                return rows, VerificationCheck("wrong", "results", f"{about}: its digests are not those of plan.json")
             if self._run.stored_row(row) != row:
-                return rows, VerificationCheck("wrong", "rows", f"{about}: result.json and the file in rows/ differ")
+                return rows, VerificationCheck(
+                    "wrong", "results", f"{about}: result.json and the file in results/ differ"
+                )
         return rows, VerificationCheck(
-            "right", "rows", f"{len(rows)} in result.json and in rows/, of this plan's digests"
+            "right", "results", f"{len(rows)} in result.json and in results/, of this plan's digests"
         )
 
     def _scores(self, part: FrameSetRecord, scorer: ScorerRecord, rows: list[Result]) -> Iterator[VerificationCheck]:
@@ -158,44 +170,46 @@ class _Verification:
         except NotStoredError:
             yield VerificationCheck("not checked", f"scores of {what}", "not all of them are stored (--keep-scores)")
             for row in rows:
-                yield VerificationCheck(
-                    "not checked", f"metrics of {what}, {row.protocol['name']}", "without the scores"
-                )
+                yield VerificationCheck("not checked", f"metrics of {what}, {row.protocol.name}", "without the scores")
             return
         except OodbenchError as error:
             yield VerificationCheck("wrong", f"scores of {what}", error.problem)
             return
         if not rows:
-            said = f"{len(part.frames)} maps, whole and finite; without a row no digest of them is recorded"
+            said = f"{len(part.frames)} maps, whole and finite; without a result no digest of them is recorded"
             yield VerificationCheck("not checked", f"scores of {what}", said)
         for row in rows[:1]:
             yield _compare_digests(f"scores of {what}", f"{len(part.frames)} maps", digest, row.digests["scores"])
         for row in rows:
-            yield self._metrics(part, scorer, row, f"metrics of {what}, {row.protocol['name']}")
+            yield self._metrics(part, scorer, row, f"metrics of {what}, {row.protocol.name}")
 
     def _maps(self, part: FrameSetRecord, scorer: ScorerRecord) -> str:
         content = hashlib.sha256()
         for frame in part.frames:
-            score = self._run.store.read_map("scores", scorer.key, frame.key)
+            key = score_key(scorer.key, frame.key)
+            score = self._run.artifacts.map(key)
             if score.shape != (frame.height, frame.width) or not np.isfinite(score).all():
-                path = self._run.store.map_path("scores", scorer.key, frame.key)
-                raise DataError(f"{path}: {score.shape}; expected {(frame.height, frame.width)}, all finite")
+                raise DataError(
+                    f"{self._run.store.name(key)}: {score.shape}; expected {(frame.height, frame.width)}, all finite"
+                )
             content.update(score.tobytes())
         return content.hexdigest()
 
     def _metrics(self, part: FrameSetRecord, scorer: ScorerRecord, row: Result, what: str) -> VerificationCheck:
-        name = row.protocol["name"]
-        if name not in PROTOCOLS or PROTOCOLS[name].record() != row.protocol:
+        if PROTOCOLS.get(row.protocol.name) != row.protocol:
             return VerificationCheck("not checked", what, "the protocol is another one in this version of oodbench")
         frames = self._frames.get(part.name)
         if frames is None:
             return VerificationCheck("not checked", what, "without the labels")
-        record = self._record.model_copy(update={"protocol": name})
-        _, metrics, components, _ = measure(record, scorer, part, frames, self._run.store)
+        scored = ScoredBenchmark(self._record, scorer, part, frames, self._run.artifacts)
+        measurement = measure(scored, row.protocol)
+        metrics, components = measurement.metrics, measurement.components
         for metric, value in row.metrics.items():
             now = metrics.values.get(metric, math.nan)
             if not (math.isnan(now) if value is None else math.isclose(now, value, rel_tol=0, abs_tol=_SAME)):
-                return VerificationCheck("wrong", what, f"{metric} is {now!r} as computed now; the row says {value!r}")
+                return VerificationCheck(
+                    "wrong", what, f"{metric} is {now!r} as computed now; the result says {value!r}"
+                )
         if {**metrics.counts, "expected_frames": part.expected} != row.counts or components != row.components:
             return VerificationCheck("wrong", what, "the counts behind them are others as computed now")
         return VerificationCheck("right", what, f"{', '.join(row.metrics)} computed once more from the stored scores")

@@ -14,10 +14,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from oodbench.contracts import Breakdown, BreakdownGroup, BreakdownThreshold, Calibration, ClassFalseAlarms
+from oodbench.contracts import (
+    FALSE_ALARM_RATE,
+    Breakdown,
+    BreakdownGroup,
+    BreakdownThreshold,
+    Calibration,
+    ClassFalseAlarms,
+)
 from oodbench.metrics.breakdown import BreakdownCounts
 from oodbench.metrics.resampling.sketch_thresholds import SketchBins
-from oodbench.stages.calibrate import FALSE_ALARM_RATE
 from oodbench.types import ANOMALY, AnomalyLabels, ClassMap, ClassSet, ScoreMap
 
 SIZES = {"below 0.1 %": 0.001, "0.1 to 1 %": 0.01, "1 to 10 %": 0.1, "10 % and more": np.inf}
@@ -68,8 +74,8 @@ class BreakdownCounter:
         self._objects.update(strata[1:].ravel().tolist())  # region 0 is what is not anomalous
         return self._counts.update(score, labels, regions, strata, prediction)
 
-    def strata(self) -> Breakdown:
-        """What all frames together give."""
+    def breakdown(self) -> Breakdown:
+        """Return the breakdown over all frames."""
         counts = self._counts
         average_precision, auroc = counts.metrics(self._tpr)
         found = counts.above(counts.found)

@@ -1,4 +1,4 @@
-"""The metrics of whole objects in a row: at the threshold that the benchmark's labels give, and at one without them."""
+"""Component metrics of a result: at the threshold that the benchmark's labels give, and at one without labels."""
 
 from __future__ import annotations
 
@@ -7,23 +7,25 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from oodbench.contracts import AT_ID95, Calibration, ComponentSizes, Protocol
+from oodbench.contracts import AT_ID95, FALSE_ALARM_RATE, Calibration, ComponentSizes, Protocol
 from oodbench.metrics import ComponentCounts, ComponentMetrics, PixelMetrics, Source, component_metrics
 from oodbench.metrics.components import TAUS
-from oodbench.stages.calibrate import FALSE_ALARM_RATE
 
 
 def add_component_metrics(
     pixels: PixelMetrics, read: Source, protocol: Protocol, sizes: ComponentSizes, calibration: Calibration | None
 ) -> tuple[PixelMetrics, dict[str, Any]]:
-    """Metrics of pixels with those of components added, and what stands behind these, for the row.
+    """Add the metrics of components to those of pixels.
 
     Args:
-        pixels: the same frames' metrics under the protocol; they have the threshold of the best F1.
-        read: gives the frames once more.
-        protocol: what is computed.
-        sizes: the smallest components that count.
-        calibration: of the scorer, None where the run had no in-distribution frames.
+        pixels: Pixel metrics of the same frames under the protocol, with the threshold of the best F1.
+        read: Function that yields the frames again.
+        protocol: The protocol.
+        sizes: The smallest components that count.
+        calibration: The scorer's calibration; None if the run has no in-distribution frames.
+
+    Returns:
+        All metrics, and the counts behind those of components.
     """
     chosen = {
         "": pixels.best_f1_threshold,

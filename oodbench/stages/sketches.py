@@ -1,101 +1,72 @@
-"""What lies beside a row, from a second look at its maps: a sketch of each frame, and strata."""
+"""The sketch and the breakdown of a result, from a second pass over its maps."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 
 from oodbench.class_sets import CLASS_SETS
-from oodbench.contracts import Intervals
-from oodbench.metrics import (
-    PROTOCOLS,
-    Evaluation,
-    PixelMetrics,
-    PixelSketch,
-    Sketch,
-    bootstrap_intervals,
-    make_evaluation,
-)
+from oodbench.contracts import Intervals, Protocol
+from oodbench.metrics import Evaluation, PixelMetrics, PixelSketch, Sketch, bootstrap_intervals, make_evaluation
 from oodbench.metrics.evaluation import apply_protocol
 from oodbench.metrics.pixels import fpr_name
 from oodbench.metrics.resampling.intervals import LEVEL, METHOD, RESAMPLES
-from oodbench.planning.records import FrameSetRecord, PlanRecord, ScorerRecord
+from oodbench.planning.records import FrameSetRecord
 from oodbench.stages.breakdown import BreakdownCounter
-from oodbench.stages.calibrate import calibration_key
-from oodbench.storage.local import LocalStore
-from oodbench.storage.maps import iter_scores, read_prediction
-from oodbench.types import Frame
+from oodbench.storage.scored_benchmark import ScoredBenchmark
 
-NO_SKETCH = "the protocol bins each frame at percentiles of its own, and no sketch stands for that"
+NO_SKETCH = "the protocol bins each frame at its own percentiles, which no sketch can represent"
 
-# A sketch that is further from the exact number than this is no ground for an interval.
+# A sketch that is further than this from the exact number is no basis for an interval.
 _TOLERANCE = 0.002
 
 
-def write_sketch_and_breakdown(
-    key: str,
-    under: Evaluation,
-    record: PlanRecord,
-    scorer: ScorerRecord,
-    benchmark: FrameSetRecord,
-    frames: Mapping[str, Frame],
-    store: LocalStore,
-) -> Sketch | None:
-    """Write the sketch and the strata of one row.
+def write_sketch_and_breakdown(scored: ScoredBenchmark, evaluation: Evaluation) -> Sketch | None:
+    """Store the sketch and the breakdown of one result.
 
     Args:
-        key: of the row.
-        under: has taken in all frames of the benchmark.
-        record, scorer, benchmark: the plan, and what of it the row is.
-        frames: digest of a frame -> frame, for its labels.
-        store: where the maps are.
+        scored: The maps of the result.
+        evaluation: The evaluation, which has counted all frames of the benchmark.
 
     Returns:
-        The sketch; None where the protocol allows of none.
+        The sketch; None if the protocol allows none.
     """
-    sketch: Sketch | None = under.frame_values()
-    bins = under.bins()
+    result = scored.result_key(evaluation.protocol)
+    sketch: Sketch | None = evaluation.frame_values()
+    bins = evaluation.bins()
     if bins is not None:
-        tpr = under.protocol.tpr
-        calibration = store.calibration(calibration_key(scorer.key, record.calibrate)) if record.calibrate else None
-        strata = BreakdownCounter(bins, tpr, calibration, CLASS_SETS.get(record.classes or ""))
+        tpr = evaluation.protocol.tpr
+        counter = BreakdownCounter(bins, tpr, scored.calibration(), CLASS_SETS.get(scored.plan.classes or ""))
         counts = []
-        for frame, stored, known in iter_scores(scorer, benchmark, frames, store):
-            score, labels = apply_protocol(under.protocol, stored, known)
-            counts.append(strata.update(score, labels, read_prediction(record, scorer.network, frame.key, store)))
-        sketch = PixelSketch(("AP", fpr_name(under.protocol), "AUROC"), bins, np.stack(counts), tpr)
-        store.write_json(f"strata/{key}.json", strata.strata().model_dump(mode="json"))
+        for frame, stored, known in scored:
+            score, labels = apply_protocol(evaluation.protocol, stored, known)
+            counts.append(counter.update(score, labels, scored.prediction(frame)))
+        sketch = PixelSketch(("AP", fpr_name(evaluation.protocol), "AUROC"), bins, np.stack(counts), tpr)
+        scored.artifacts.write_breakdown(result, counter.breakdown())
     if sketch is not None:
-        store.write_sketch(key, sketch)
+        scored.artifacts.write_sketch(result, sketch)
     return sketch
 
 
-def rebuild_sketch(
-    key: str,
-    record: PlanRecord,
-    scorer: ScorerRecord,
-    benchmark: FrameSetRecord,
-    frames: Mapping[str, Frame],
-    store: LocalStore,
-) -> Sketch | None:
-    """The same for a row that is there and lacks them."""
-    under = make_evaluation(PROTOCOLS[record.protocol])
-    for _, score, labels in iter_scores(scorer, benchmark, frames, store):
-        under.update(score, labels)
-    return write_sketch_and_breakdown(key, under, record, scorer, benchmark, frames, store)
+def rebuild_sketch(scored: ScoredBenchmark, protocol: Protocol) -> Sketch | None:
+    """Store the sketch and the breakdown of a result that lacks them; returns the sketch as above."""
+    evaluation = make_evaluation(protocol)
+    for _, score, labels in scored:
+        evaluation.update(score, labels)
+    return write_sketch_and_breakdown(scored, evaluation)
 
 
 def resampling_unit(groups: Sequence[str]) -> tuple[Literal["frames", "groups"], int]:
-    """What is resampled of frames with these groups, and how many there are."""
+    """Return what is resampled of frames with these groups, and how many there are."""
     units = len(set(groups))
     return "frames" if units == len(groups) else "groups", units
 
 
 def result_intervals(sketch: Sketch | None, metrics: PixelMetrics, benchmark: FrameSetRecord, seed: int) -> Intervals:
-    """The intervals of a row with these metrics: of groups where the benchmark has frames that belong together."""
+    """Return bootstrap intervals of metrics, over groups if the benchmark has frames that belong together."""
     groups = [frame.group for frame in benchmark.frames]
     unit, units = resampling_unit(groups)
     undefined = dict.fromkeys(metrics.values, NO_SKETCH) if sketch is None else {}

@@ -1,92 +1,147 @@
-"""The files of a run. Names are digests or names of the registry, never a string of the user's.
+"""A run in a folder on disk.
 
 plan.json
 fits/<scorer>.safetensors
 calibration/<scorer>.npz          quality/<network>.json                  environments/<network>.json
 scores/<scorer>/<frame>.npy       predictions/<network>/<frame>.npy       costs/<network>.jsonl
-rows/<row>.json                   sketches/<row>.npz                      strata/<row>.json
+results/<result>.json             sketches/<result>.npz                   breakdowns/<result>.json
 result.json
 report/                           tables and figures
-shards/<i>-of-<n>/                pieces, each a folder like this one
+shards/<i>-of-<n>/                shards, each a folder like this one
 
-`oodbench predict` alone names files by the user's photographs: maps/, heatmaps/, shares.csv.
+`oodbench predict` writes maps/, heatmaps/ and shares.csv, named after the images.
 """
 
 from __future__ import annotations
 
-import json
+import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-from zipfile import BadZipFile
+from typing import NamedTuple
 
 import filelock
-import numpy as np
-from numpy.typing import NDArray
-from pydantic import ValidationError
-from safetensors import SafetensorError, safe_open
 
-from oodbench.contracts import Calibration, Fit, Result, Scoring
 from oodbench.errors import NotStoredError, RunFolderError
 from oodbench.files import cannot_write, write_atomically
-from oodbench.metrics import Sketch, sketch_from
-from oodbench.planning.records import PlanRecord
-
-MAPS, HEATMAPS, SHARES = "maps", "heatmaps", "shares.csv"
-"""What `oodbench predict` makes, by the photographs' names."""
-
-_FOLDERS = (
-    "fits", "calibration", "quality", "environments", "scores", "predictions", "costs", "rows", "sketches",
-    "strata", "report", MAPS, HEATMAPS,
-)  # fmt: skip
-
-_DAMAGED = (OSError, ValueError, EOFError, BadZipFile)
+from oodbench.planning.shard import Shard
+from oodbench.storage.base import RunStore
+from oodbench.storage.keys import Key, Kind
 
 
-def predictions_key(network_digest: str, scoring: Scoring) -> str:
-    """The folder of a network's predicted classes.
+class _Place(NamedTuple):
+    """Where artifacts of one kind are: a folder with the ending of its files, or a single file."""
 
-    What is at its default is left out of the name, so that predictions stored before an option was added are found.
-    """
-    return "-".join([network_digest[:12], *({"upsample": scoring.upsample} | scoring.identity()).values()])
-
-
-def _damage_error(path: Path, error: Exception) -> RunFolderError:
-    return RunFolderError(f"{path}: damaged ({error})", "Remove the file and run the same command again.")
+    folder: str
+    ending: str
 
 
-def read_fit(path: Path) -> Fit | None:
-    """What a method learned; None where there is no such file.
+_PLACES: Mapping[Kind, _Place] = {
+    Kind.FIT: _Place("fits", ".safetensors"),
+    Kind.CALIBRATION: _Place("calibration", ".npz"),
+    Kind.QUALITY: _Place("quality", ".json"),
+    Kind.ENVIRONMENT: _Place("environments", ".json"),
+    Kind.COST: _Place("costs", ".jsonl"),
+    Kind.SCORE: _Place("scores", ".npy"),
+    Kind.PREDICTION: _Place("predictions", ".npy"),
+    Kind.RESULT: _Place("results", ".json"),
+    Kind.SKETCH: _Place("sketches", ".npz"),
+    Kind.BREAKDOWN: _Place("breakdowns", ".json"),
+    Kind.IMAGE_SCORE: _Place("maps", ".npy"),
+    Kind.IMAGE_HEATMAP: _Place("heatmaps", ".png"),
+}
+_FILES: Mapping[Kind, str] = {
+    Kind.PLAN: "plan.json",
+    Kind.RESULTS_FILE: "result.json",
+    Kind.IMAGE_SHARES: "shares.csv",
+}
+_REPORTS, _SHARDS, _LOCK = "report", "shards", ".lock"
 
-    Raises:
-        RunFolderError: it is damaged.
-    """
-    if not path.is_file():
-        return None
-    try:
-        with safe_open(path, framework="pt") as file:
-            facts = json.loads((file.metadata() or {}).get("facts", "{}"))
-            return Fit({name: file.get_tensor(name) for name in file.keys()}, facts)  # noqa: SIM118  # no mapping
-    except (SafetensorError, ValueError) as error:
-        raise _damage_error(path, error) from None
 
+class LocalStore(RunStore):
+    """A folder. Files of other programs in it are never read, changed or removed."""
 
-class LocalStore:
-    """Reads and writes one run's folder."""
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        self.location = str(self.folder)
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def path(self, key: Key) -> Path:
+        """Return the file of an artifact, which may not exist yet."""
+        if key.kind in _FILES:
+            return self.folder / _FILES[key.kind]
+        place = _PLACES[key.kind]
+        *folders, name = key.parts
+        return self.folder.joinpath(place.folder, *folders, f"{name}{place.ending}")
+
+    @property
+    def reports(self) -> Path:
+        """The folder of tables and figures."""
+        return self.folder / _REPORTS
+
+    @property
+    def image_scores(self) -> Path:
+        """The folder of the score maps that `oodbench predict` wrote."""
+        return self.folder / _PLACES[Kind.IMAGE_SCORE].folder
+
+    def shard(self, shard: Shard) -> LocalStore:
+        """Return the store of a shard of this run."""
+        return LocalStore(self.folder / _SHARDS / f"{shard.index}-of-{shard.count}")
+
+    def shards(self) -> list[LocalStore]:
+        """Return the stores of all shards in this folder."""
+        return [LocalStore(folder) for folder in sorted((self.folder / _SHARDS).glob("[!.]*"))]
+
+    def read(self, key: Key, count: int | None = None) -> bytearray:
+        path = self.path(key)
+        try:
+            with path.open("rb") as file:
+                wanted = os.fstat(file.fileno()).st_size
+                data = bytearray(wanted if count is None else min(count, wanted))
+                file.readinto(data)
+                return data
+        except (FileNotFoundError, NotADirectoryError):
+            raise NotStoredError(
+                f"{path}: not stored",
+                "It was not computed yet, or --keep-scores did not keep it: run again with --keep-scores all.",
+            ) from None
+        except OSError as error:
+            raise RunFolderError(f"{path}: can't be read ({error.strerror})", "Check the disk.") from None
+
+    def write(self, key: Key, data: bytes | bytearray | memoryview) -> None:
+        write_atomically(self.path(key), lambda file: file.write(data))
+
+    def append(self, key: Key, data: bytes) -> None:
+        path = self.path(key)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("ab") as file:
+                file.write(data)
+        except OSError as error:
+            raise cannot_write(path, error) from error
+
+    def size(self, key: Key) -> int | None:
+        path = self.path(key)
+        return path.stat().st_size if path.is_file() else None
+
+    def delete(self, key: Key) -> None:
+        self.path(key).unlink(missing_ok=True)
+
+    def keys(self, kind: Kind) -> Iterator[Key]:
+        if kind in _FILES:
+            if (self.folder / _FILES[kind]).is_file():
+                yield Key(kind)
+            return
+        place = _PLACES[kind]
+        root = self.folder / place.folder
+        for path in sorted(root.rglob(f"[!.]*{place.ending}")):
+            if path.is_file():
+                yield Key(kind, path.relative_to(root).with_name(path.name.removesuffix(place.ending)).parts)
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the folder for this process; it is let go when the process ends, however it ends.
-
-        Raises:
-            RunFolderError: another process holds it, or the folder can't be written.
-        """
-        lock = filelock.FileLock(self.folder / ".lock")
+    def lock(self) -> Iterator[None]:
+        """Hold the folder for this process; it is released when the process ends, however it ends."""
+        lock = filelock.FileLock(self.folder / _LOCK)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             lock.acquire(timeout=0)
@@ -104,156 +159,51 @@ class LocalStore:
         finally:
             lock.release()
 
+    def name(self, key: Key) -> str:
+        return str(self.path(key))
+
+    def is_same(self, other: RunStore, key: Key) -> bool:
+        """Return whether both hold the same content; of hard links to one file nothing is read."""
+        linked = isinstance(other, LocalStore) and self.path(key).samefile(other.path(key))
+        return linked or super().is_same(other, key)
+
     def clear(self) -> None:
-        """Remove what a run has written; files of anybody else stay."""
-        for name in _FOLDERS:
+        for name in (*(place.folder for place in _PLACES.values()), _REPORTS):
             shutil.rmtree(self.folder / name, ignore_errors=True)
-        for name in ("plan.json", "result.json", SHARES):
+        for name in _FILES.values():
             (self.folder / name).unlink(missing_ok=True)
 
-    # the plan, rows, results
-
-    def plan(self) -> PlanRecord | None:
-        """The plan in the folder; None where there is none."""
-        path = self.folder / "plan.json"
-        if not path.is_file():
-            return None
-        try:
-            return PlanRecord.model_validate_json(path.read_bytes())
-        except ValidationError as error:
-            raise RunFolderError(
-                f"{path}: not a plan of this version of oodbench ({error.error_count()} fields don't fit)",
-                "Use the version that wrote it, or start anew with --overwrite.",
-            ) from None
+    def copy_from(self, other: RunStore, keys: Iterable[Key]) -> None:
+        """Copy artifacts of another store, as hard links if both are on one disk."""
+        for key in keys:
+            try:
+                if not isinstance(other, LocalStore):
+                    raise OSError
+                self.path(key).parent.mkdir(parents=True, exist_ok=True)
+                self.path(key).hardlink_to(other.path(key))
+            except OSError:  # another disk, or one without hard links
+                self.write(key, other.read(key))
 
     def is_foreign(self) -> bool:
-        """Whether the folder holds files, but no run nor pieces of one."""
-        if not self.folder.exists() or (self.folder / "plan.json").is_file():
+        """Return whether the folder holds files, but neither a run nor shards of one."""
+        if not self.folder.exists() or (self.folder / _FILES[Kind.PLAN]).is_file():
             return False
-        return any(path.name not in (".lock", "shards") for path in self.folder.iterdir())
+        return any(path.name not in (_LOCK, _SHARDS) for path in self.folder.iterdir())
 
-    def write_json(self, name: str, content: Any) -> None:
-        text = json.dumps(content, indent=1, sort_keys=False, allow_nan=False)
-        write_atomically(self.folder / name, lambda file: file.write(text.encode()))
+    def check_writable(self) -> None:
+        """Make sure, without writing anything, that the folder can be written.
 
-    def read_json(self, name: str) -> Any:
-        """The content; None where the file is not there."""
-        path = self.folder / name
-        try:
-            return json.loads(path.read_bytes()) if path.is_file() else None
-        except ValueError as error:
-            raise RunFolderError(
-                f"{path}: not JSON ({error})", "Remove the file; the same command makes it again."
-            ) from None
+        Raises:
+            RunFolderError: It can't.
+        """
+        place = self._existing()
+        if not place.is_dir() or not os.access(place, os.W_OK):
+            raise RunFolderError(f"{place}: can't be written", "Choose a folder that can be written with --out.")
 
-    def row(self, key: str) -> Result | None:
-        path = self.folder / "rows" / f"{key}.json"
-        try:
-            return Result.model_validate_json(path.read_bytes()) if path.is_file() else None
-        except ValidationError:
-            return None  # of another version: computed anew
+    def free_bytes(self) -> int:
+        """Return the free space on the folder's disk."""
+        return shutil.disk_usage(self._existing()).free
 
-    def sketch(self, key: str) -> Sketch | None:
-        """None where there is none, or one of another version."""
-        path = self.folder / "sketches" / f"{key}.npz"
-        if not path.is_file():
-            return None
-        try:
-            with np.load(path, allow_pickle=False) as arrays:
-                return sketch_from(dict(arrays))
-        except (*_DAMAGED, KeyError) as error:
-            raise _damage_error(path, error) from None
-
-    def write_sketch(self, key: str, sketch: Sketch) -> None:
-        path = self.folder / "sketches" / f"{key}.npz"
-        arrays: dict[str, Any] = sketch.arrays()
-        write_atomically(path, lambda file: np.savez_compressed(file, **arrays))
-
-    # fits and calibration
-
-    def fit_path(self, key: str) -> Path:
-        return self.folder / "fits" / f"{key}.safetensors"
-
-    def fit(self, key: str) -> Fit | None:
-        return read_fit(self.fit_path(key))
-
-    def write_fit(self, key: str, fit: Fit) -> None:
-        from safetensors.torch import save  # late: torch takes seconds, and whoever reads results does without
-
-        tensors = {name: tensor.contiguous() for name, tensor in fit.tensors.items()}
-        data = save(tensors, {"facts": json.dumps(dict(fit.facts))})
-        write_atomically(self.fit_path(key), lambda file: file.write(data))
-
-    def calibration(self, key: str) -> Calibration | None:
-        path = self.folder / "calibration" / f"{key}.npz"
-        if not path.is_file():
-            return None
-        try:
-            with np.load(path, allow_pickle=False) as arrays:
-                return Calibration(arrays["levels"], arrays["quantiles"], str(arrays["source"]))
-        except _DAMAGED as error:
-            raise _damage_error(path, error) from None
-
-    def write_calibration(self, key: str, calibration: Calibration) -> None:
-        path = self.folder / "calibration" / f"{key}.npz"
-        levels, quantiles, source = calibration.levels, calibration.quantiles, np.array(calibration.source)
-        write_atomically(path, lambda file: np.savez(file, levels=levels, quantiles=quantiles, source=source))
-
-    # maps
-
-    def map_path(self, kind: str, key: str, frame: str) -> Path:
-        """`kind` is `scores` (key: of the scorer) or `predictions` (key: of the network)."""
-        return self.folder / kind / key / f"{frame}.npy"
-
-    def has_map(self, kind: str, key: str, frame: str, size: tuple[int, int]) -> bool:
-        """Whether the map is there, whole and of this size: what is on disk is checked before it is reused."""
-        path = self.map_path(kind, key, frame)
-        try:
-            return bool(np.load(path, mmap_mode="r", allow_pickle=False).shape == size)
-        except _DAMAGED:
-            return False
-
-    def write_map(self, kind: str, key: str, frame: str, values: NDArray[Any]) -> None:
-        path = self.map_path(kind, key, frame)
-        write_atomically(path, lambda file: np.save(file, values, allow_pickle=False))
-
-    def read_map(self, kind: str, key: str, frame: str) -> NDArray[Any]:
-        path = self.map_path(kind, key, frame)
-        try:
-            values: NDArray[Any] = np.load(path, allow_pickle=False)
-        except FileNotFoundError:
-            raise NotStoredError(
-                f"{path}: this map is not stored",
-                "It was not scored yet, or --keep-scores did not keep it: run again with --keep-scores all.",
-            ) from None
-        except _DAMAGED as error:
-            raise _damage_error(path, error) from None
-        return values
-
-    # costs
-
-    def add_cost(self, network: str, line: dict[str, Any]) -> None:
-        path = self.folder / "costs" / f"{network}.jsonl"
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("a", encoding="utf-8") as file:
-                # A line break before each line: half a line that a full disk left is then a line of its own.
-                file.write("\n" + json.dumps(line))
-        except OSError as error:
-            raise cannot_write(path, error) from error
-
-    def replace_costs(self, network: str, lines: list[dict[str, Any]]) -> None:
-        """Put these lines in the place of all that are there."""
-        text = "".join(f"\n{json.dumps(line)}" for line in lines)
-        write_atomically(self.folder / "costs" / f"{network}.jsonl", lambda file: file.write(text.encode()))
-
-    def costs(self, network: str) -> list[dict[str, Any]]:
-        path = self.folder / "costs" / f"{network}.jsonl"
-        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-        found = []
-        for line in lines:
-            try:
-                found.append(json.loads(line))
-            except ValueError:
-                continue  # empty, or half a line of a run that was killed: a cost less, nothing else
-        return found
+    def _existing(self) -> Path:
+        """The folder, or the nearest of its parents that exists."""
+        return next(parent for parent in (self.folder, *self.folder.absolute().parents) if parent.exists())

@@ -40,7 +40,7 @@ def make_result(
         "benchmark": benchmark,
         "layout": "official",
         "scoring": {"upsample": "logits", "resize": "bilinear"},
-        "protocol": {"name": "pooled"},
+        "protocol": {"name": "pooled", "source": "a text"},
         "metrics": {"AP": ap, "FPR95": fpr},
         "undefined": {} if ap is not None else {"AP": "no anomalous pixel among the valid ones"},
         "counts": {"frames": 3, "expected_frames": 60},
@@ -184,7 +184,7 @@ class HandmadeRun:
         apart = tuple((0, place) for place in range(2, len(rows)))
         return (
             MethodComparison(
-                first.benchmark, first.protocol["name"], "AP", "frames", 3, 9999, f"{rows[0].label} / net", pairs,
+                first.benchmark, first.protocol.name, "AP", "frames", 3, 9999, f"{rows[0].label} / net", pairs,
                 tuple(entries), (), apart,
             ),
         )  # fmt: skip

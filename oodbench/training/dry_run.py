@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import resource
 import statistics
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -12,6 +10,7 @@ from dataclasses import replace
 import torch
 
 from oodbench.contracts import Roots
+from oodbench.environment import peak_memory
 from oodbench.segmenters.bundled import choose_device
 from oodbench.segmenters.mmsegmentation.custom_head import find_modules_with_head
 from oodbench.training.architectures.overrides import override_lines
@@ -73,13 +72,13 @@ def _measured(trainee: Trainee, device: str, devices: int) -> Iterator[str]:
         seconds.append(time.perf_counter() - started)
     step = statistics.median(seconds[1:])
     if device == "cpu":
-        unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
-        peak, where = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit, "of this process"
+        peak, where = peak_memory(), "of this process"
     else:
         peak, where = torch.cuda.max_memory_allocated(), "on the GPU"
     of = "a whole step" if share == 1 else f"{100 * share:.0f} % of a step's pixels, since this is a CPU"
     on = f"{device}, {torch.get_num_threads()} threads" if device == "cpu" else torch.cuda.get_device_name()
-    yield f"memory: {peak / 2**30:.2f} GiB at the most {where} ({of})"
+    memory = "unknown on this system" if peak is None else f"{peak / 2**30:.2f} GiB at the most {where}"
+    yield f"memory: {memory} ({of})"
     yield f"step: {step:.3f} s, median of {_TIMED} ({of}; {on})"
     whole = step / share * trainee.iterations / 3600
     reckoned = "" if share == 1 else ", reckoned from that share"

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 from oodbench.contracts import Needs, Segmenter
 from oodbench.files import digest_bytes
 from oodbench.stages.batching import forward_batches, split_batches
-from oodbench.stages.calibrate import ClosedSetQuality
+from oodbench.stages.quality import ClosedSetQuality
 from oodbench.types import ClassSet, Frame
 
 

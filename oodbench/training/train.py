@@ -72,7 +72,7 @@ def train(recipe: AnyRecipe, out: Path, progress: Progress, *, roots: Roots, opt
         with ExitStack() as held:
             with failing_together():
                 if is_main_process():  # which alone writes
-                    held.enter_context(LocalStore(out).locked())
+                    held.enter_context(LocalStore(out).lock())
             file = _train(recipe, out, progress, roots, options, device)
     except OodbenchError:
         leave()

@@ -13,10 +13,10 @@ from oodbench.contracts import Roots, Scoring
 from oodbench.data import find_scores, read_scores
 from oodbench.errors import ScoreError, UsageError
 from oodbench.files import digest_bytes, digest_file
-from oodbench.metrics import POOLED
+from oodbench.metrics.protocols import DEFAULT_PROTOCOL
 from oodbench.numerics import NUMERICS_VERSION, resize_score
 from oodbench.planning.frame_index import FrameRecord, index_frames
-from oodbench.planning.plan import Plan
+from oodbench.planning.plan import Plan, resolve_protocols
 from oodbench.planning.records import (
     Anomalous,
     ExternalScoresRecord,
@@ -30,8 +30,9 @@ from oodbench.planning.request import IfExists, Request, data_roots
 from oodbench.planning.resolve import find_benchmarks, take_first, validate_named_roots
 from oodbench.progress import Progress, Silent
 from oodbench.registry import Registry
-from oodbench.runs.run import Run, validate_protocol_names
-from oodbench.storage.local import LocalStore
+from oodbench.runs.run import Run
+from oodbench.storage.artifacts import RunArtifacts
+from oodbench.storage.keys import score_key
 from oodbench.types import Resize, ScoreMap, Size
 from oodbench.workflows.run import OneOrMore, as_tuple, open_run_folder, write_reports
 
@@ -64,11 +65,11 @@ def evaluate_scores(
     anomalous: Anomalous | Mapping[str, Anomalous],
     data: OneOrMore | Mapping[str, str | Path] = (),
     resize: Resize = "bilinear",
-    protocols: Sequence[str] = (POOLED.name,),
+    protocols: Sequence[str] = (DEFAULT_PROTOCOL.name,),
     limit: int | Literal["all"] | None = None,
     out: str | Path | None = None,
-    policy: IfExists = "same",
-    until: Literal["evaluate", "report"] = "report",
+    if_exists: IfExists = "continue",
+    stop_after: Literal["evaluate", "report"] = "report",
     plugins: OneOrMore = (),
     progress: Progress | None = None,
 ) -> Run:
@@ -78,7 +79,7 @@ def evaluate_scores(
         scores: label -> folder of score maps; or folders, whose names are the labels.
         benchmark: public name of the benchmark whose frames they are of.
         anomalous: which scores are the anomalous ones, `higher` or `lower`; or that by label.
-        data, resize, limit, out, policy, until, plugins, progress: as `oodbench.run`.
+        data, resize, limit, out, if_exists, stop_after, plugins, progress: As `oodbench.run`.
         protocols: under which the scores are read.
 
     Returns:
@@ -96,32 +97,30 @@ def evaluate_scores(
         resize=resize,
         limit=limit,
         out=out,
-        policy=policy,
-        until=until,
+        protocols=tuple(protocols),
+        if_exists=if_exists,
+        stop_after=stop_after,
         plugins=as_tuple(plugins),
     )
     given = [ExternalScores.of(label, folder, ways.get(label)) for label, folder in pairs]
-    return evaluate_external_scores(request, given, protocols, progress or Silent())
+    return evaluate_external_scores(request, given, progress or Silent())
 
 
-def evaluate_external_scores(
-    request: Request, given: Sequence[ExternalScores], protocols: Sequence[str], progress: Progress
-) -> Run:
+def evaluate_external_scores(request: Request, given: Sequence[ExternalScores], progress: Progress) -> Run:
     """Check the files of all frames, take them in, evaluate them, make the reports.
 
     Raises:
         OodbenchError: see `evaluate_scores`; nothing has been written where a file is not what it should be.
     """
-    validate_protocol_names(protocols)
     registry = Registry(request.plugins)
     plan, files = _make_plan(request, given, registry, progress)
     notes = (note for scorer in plan.record.scorers if scorer.given for note in scorer.given.notes)
     for warning in (*registry.warnings, *notes):
         progress.warn(warning)
     with open_run_folder(request, plan) as store:
-        _copy_maps(plan.record, files, store, progress)
-    run = Run(store.folder).evaluate(progress, protocols)
-    if request.until == "report":
+        _copy_maps(plan.record, files, RunArtifacts(store), progress)
+    run = Run(store).evaluate(progress)
+    if request.stop_after == "report":
         write_reports(run, progress)
     return run
 
@@ -169,14 +168,15 @@ def _make_plan(
         benchmarks=(part,),
         fit=None,
         calibrate=None,
-        scoring=Scoring("given", request.resize).record(),
-        protocol=POOLED.name,
+        scoring=Scoring("given", request.resize),
+        protocols={name: resolve_protocols(request.protocols, card)},
         seed=request.seed,
         batch_size=request.batch_size,
         limit=request.limit,
         data=RootsRecord.of(data),
         id_data=RootsRecord.of(Roots()),
         plugins=tuple(path.absolute() for path in request.plugins),
+        classes=None,
     )
     live = {record.digest: frame for record, frame in zip(records, frames, strict=True)}
     return Plan(record, {}, {}, live), files
@@ -244,16 +244,17 @@ def _read_checked(path: Path, frame: FrameRecord) -> ScoreMap:
     return score
 
 
-def _copy_maps(record: PlanRecord, files: Files, store: LocalStore, progress: Progress) -> None:
+def _copy_maps(record: PlanRecord, files: Files, artifacts: RunArtifacts, progress: Progress) -> None:
     """Each map into the store at its label's size, higher = more anomalous."""
-    resize: Resize = record.scoring["resize"]
+    resize = record.scoring.resize
     (part,) = record.benchmarks
     for scorer in record.scorers:
         with progress.track(f"take in {scorer.label}", len(part.frames), "score maps") as advance:
             for frame in part.frames:
                 size: Size = (frame.height, frame.width)
-                if not store.has_map("scores", scorer.key, frame.key, size):
+                key = score_key(scorer.key, frame.key)
+                if not artifacts.has_map(key, size):
                     score = _read_checked(files[scorer.label][frame.id], frame)
                     upward = score if scorer.params["anomalous"] == "higher" else np.negative(score)
-                    store.write_map("scores", scorer.key, frame.key, resize_score(upward, size, resize))
+                    artifacts.write_map(key, resize_score(upward, size, resize))
                 advance(1)

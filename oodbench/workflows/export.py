@@ -18,7 +18,7 @@ from oodbench.progress import Progress
 from oodbench.registry import Registry
 from oodbench.stages.apply_methods import add_error_context, score_output
 from oodbench.stages.batching import forward_batches, split_batches
-from oodbench.storage.local import read_fit
+from oodbench.storage.fits import read_fit_file
 from oodbench.types import Size
 
 
@@ -75,7 +75,4 @@ def _load_fit(method: Method, network: Segmenter, fit: Path | None) -> None:
         remedy = "Give what it learned in a run: --fit RUN/fits/FILE." if fit is None else "Leave --fit out."
         raise UsageError(f"{method.card.name} {learns}", remedy)
     if fit is not None:
-        learned = read_fit(fit)
-        if learned is None:
-            raise UsageError(f"{fit}: no such file; expected what a method learned, in the fits/ of a run")
-        method.load(learned)
+        method.load(read_fit_file(fit))

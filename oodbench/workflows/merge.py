@@ -1,4 +1,4 @@
-"""The pieces of a run (pipeline.shards) put together."""
+"""The shards of a run, combined."""
 
 from __future__ import annotations
 
@@ -8,85 +8,88 @@ from pathlib import Path
 
 from oodbench.errors import RunFolderError
 from oodbench.planning.records import PlanRecord
-from oodbench.planning.shard import SHARDS
 from oodbench.progress import Progress, Silent
 from oodbench.runs.run import Run
+from oodbench.storage.artifacts import RunArtifacts
+from oodbench.storage.keys import MAP_KINDS, SHARD_KINDS, Key, cost_key, environment_key, score_key
 from oodbench.storage.local import LocalStore
-from oodbench.storage.shards import SHARED, adopt
+from oodbench.storage.shards import adopt
 from oodbench.workflows.run import write_reports
-
-_MAPS = ("scores", "predictions")
 
 
 def merge(folders: Sequence[str | Path], out: str | Path | None = None, progress: Progress | None = None) -> Run:
-    """Put the pieces of a run together, evaluate them and write the reports.
+    """Combine the shards of a run, evaluate them and write the reports.
 
     Args:
-        folders: what was given to the pieces as --out; each holds one piece or more.
-        out: the folder of the whole run; by default the first of `folders`.
-        progress: where news go; nowhere by default.
+        folders: The folders that were given to the shards as --out; each holds one shard or more.
+        out: The folder of the whole run; None: the first of `folders`.
+        progress: Callback for progress messages; None: silent.
 
     Raises:
-        RunFolderError: there are no pieces, they are of different runs, one is missing, is still at work or was
+        RunFolderError: There are no shards, they belong to different runs, or one is missing, still runs or was
             interrupted.
     """
     progress = progress or Silent()
-    pieces = [LocalStore(path) for folder in folders for path in sorted((Path(folder) / SHARDS).glob("[!.]*"))]
-    plans = [(piece, plan) for piece in pieces if (plan := piece.plan()) is not None]
-    if not plans:
+    stores = [RunArtifacts(shard) for folder in folders for shard in LocalStore(folder).shards()]
+    shards = [(artifacts, plan) for artifacts in stores if (plan := artifacts.plan()) is not None]
+    if not shards:
         raise RunFolderError(
-            f"{', '.join(map(str, folders))}: no piece of a run there",
+            f"{', '.join(map(str, folders))}: no shard of a run there",
             "Expected folders that were given as --out to 'oodbench run --shard i/n'.",
         )
-    first, record = plans[0]
-    for piece, plan in plans:
+    first, record = shards[0]
+    for shard, plan in shards:
         if plan.digest != record.digest:
             raise RunFolderError(
-                f"{first.folder} and {piece.folder} are pieces of different runs "
+                f"{first.store.location} and {shard.store.location} are shards of different runs "
                 f"({'; '.join(record.differences(plan))})",
-                "Give the pieces of one run, or remove those of the other.",
+                "Give the shards of one run, or remove those of the other.",
             )
-    store = LocalStore(Path(out) if out is not None else Path(folders[0]))
-    there = store.plan()
-    if there is not None and there.digest != record.digest:
-        raise RunFolderError(f"{store.folder}: this folder belongs to another run", "Choose another one with --out.")
-    with store.locked():
-        store.write_json("plan.json", record.model_dump(mode="json"))
-        with progress.track("merge", len(plans), "pieces") as advance:
-            for piece, _ in plans:
-                with piece.locked():
-                    adopt(piece, store, (*SHARED, *_MAPS))
+    store = LocalStore(out if out is not None else folders[0])
+    artifacts = RunArtifacts(store)
+    existing = artifacts.plan()
+    if existing is not None and existing.digest != record.digest:
+        raise RunFolderError(f"{store.location}: this folder belongs to another run", "Choose another one with --out.")
+    with store.lock():
+        artifacts.write_plan(record)
+        with progress.track("merge", len(shards), "shards") as advance:
+            for shard, _ in shards:
+                with shard.store.lock():
+                    adopt(shard, artifacts, (*SHARD_KINDS, *MAP_KINDS))
                 advance(1)
         for network in record.networks:
-            key = network.digest[:12]
-            store.replace_costs(key, [line for piece, _ in plans for line in piece.costs(key)])
-            _merge_environments(f"environments/{key}.json", [piece for piece, _ in plans], store, progress)
-        _check_whole(record, store)
-    run = Run(store.folder).evaluate(progress)
+            key = cost_key(network.digest)
+            artifacts.replace_costs(key, [line for shard, _ in shards for line in shard.costs(key)])
+            _merge_environments(environment_key(network.digest), [shard for shard, _ in shards], artifacts, progress)
+        _check_complete(record, artifacts)
+    run = Run(store).evaluate(progress)
     write_reports(run, progress)
     return run
 
 
-def _merge_environments(name: str, pieces: Sequence[LocalStore], store: LocalStore, progress: Progress) -> None:
-    """The first piece's stands for all; a difference is told of."""
-    found = [environment for piece in pieces if (environment := piece.read_json(name)) is not None]
+def _merge_environments(key: Key, shards: Sequence[RunArtifacts], artifacts: RunArtifacts, progress: Progress) -> None:
+    """Take the first shard's environment for all, and warn if others differ."""
+    found = [environment for shard in shards if (environment := shard.json(key)) is not None]
     if not found:
         return
-    store.write_json(name, found[0])
+    artifacts.write_json(key, found[0])
     differing = sorted(
         {key for other in found for key in other.keys() | found[0].keys() if other.get(key) != found[0].get(key)}
     )
     if differing:
-        progress.warn(f"the pieces were made in different environments ({', '.join(differing)}); rows name the first")
+        progress.warn(
+            f"the shards were made in different environments ({', '.join(differing)}); results name the first"
+        )
 
 
-def _check_whole(record: PlanRecord, store: LocalStore) -> None:
+def _check_complete(record: PlanRecord, artifacts: RunArtifacts) -> None:
     missing = Counter(
         benchmark.name
         for benchmark in record.benchmarks
         for frame in benchmark.frames
         if not all(
-            store.has_map("scores", scorer.key, frame.key, (frame.height, frame.width)) for scorer in record.scorers
+            artifacts.has_map(score_key(scorer.key, frame.key), (frame.height, frame.width))
+            for scorer in record.scorers
         )
     )
     if missing:
@@ -96,6 +99,6 @@ def _check_whole(record: PlanRecord, store: LocalStore) -> None:
             if part.name in missing
         )
         raise RunFolderError(
-            f"{store.folder}: not scored yet: {counts}",
-            "A piece is missing or was interrupted: run its 'oodbench run --shard' again, then merge again.",
+            f"{artifacts.store.location}: not scored yet: {counts}",
+            "A shard is missing or was interrupted: run its 'oodbench run --shard' again, then merge again.",
         )

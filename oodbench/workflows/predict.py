@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +11,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from oodbench.contracts import Calibration, Scoring
+from oodbench.contracts import FALSE_ALARM_RATE, Calibration
 from oodbench.data import open_photographs
 from oodbench.errors import RunFolderError, UsageError
-from oodbench.files import write_atomically
 from oodbench.planning.frame_index import FrameRecord
 from oodbench.planning.plan import Plan, combine_needs, default_folder, make_plan
 from oodbench.planning.records import PHOTOGRAPHS
@@ -24,9 +22,12 @@ from oodbench.progress import Progress, Silent
 from oodbench.registry import Registry
 from oodbench.stages.apply_methods import add_error_context, score_output
 from oodbench.stages.batching import forward_batches, split_batches
-from oodbench.stages.calibrate import FALSE_ALARM_RATE, calibrate, calibration_key, quality_key, quality_warnings
+from oodbench.stages.calibrate import calibrate
 from oodbench.stages.fit import fit
-from oodbench.storage.local import HEATMAPS, MAPS, SHARES, LocalStore
+from oodbench.stages.quality import quality_warnings
+from oodbench.storage.artifacts import RunArtifacts
+from oodbench.storage.keys import IMAGE_SHARES, Kind, calibration_key, image_heatmap_key, image_score_key, quality_key
+from oodbench.storage.local import LocalStore
 from oodbench.types import RGBImage, ScoreMap
 from oodbench.visualization.photograph import DPI, PhotographThreshold, draw_photograph
 from oodbench.workflows.export import export
@@ -108,7 +109,7 @@ def predict(
         device=device,
         seed=seed,
         out=out,
-        policy="resume",
+        if_exists="reuse",
         plugins=as_tuple(plugins),
     )
     progress = progress or Silent()
@@ -124,40 +125,42 @@ def predict(
     _check_folder(request.out or default_folder(plan.record))
     # What the folder has of fits and calibrations is used; maps and pictures are made anew.
     with open_run_folder(request, plan) as store:
-        for name in (MAPS, HEATMAPS):
-            shutil.rmtree(store.folder / name, ignore_errors=True)
-        fit(plan, store, progress)
-        calibrate(plan, store, progress)
-        calibration = _load_calibration(plan, store, progress)
+        for kind in (Kind.IMAGE_SCORE, Kind.IMAGE_HEATMAP):
+            for key in list(store.keys(kind)):
+                store.delete(key)
+        artifacts = RunArtifacts(store)
+        fit(plan, artifacts, progress)
+        calibrate(plan, artifacts, progress)
+        calibration = _load_calibration(plan, artifacts, progress)
         threshold = None
         if calibration is not None:
             threshold = PhotographThreshold(calibration.score_at(1 - FALSE_ALARM_RATE), FALSE_ALARM_RATE)
-        shares = _score_photographs(plan, store, calibration, threshold, progress)
-        write_atomically(store.folder / SHARES, lambda file: file.write(_format_csv(shares, threshold).encode()))
+        shares = _score_photographs(plan, artifacts, calibration, threshold, progress)
+        store.write(IMAGE_SHARES, _format_csv(shares, threshold).encode())
     return Prediction(store.folder, threshold, calibration.source if calibration else "", shares)
 
 
 def _check_folder(folder: Path) -> None:
-    there = LocalStore(folder).plan()
+    there = RunArtifacts(LocalStore(folder)).plan()
     if there is not None and [part.name for part in there.benchmarks] != [PHOTOGRAPHS]:
         raise RunFolderError(f"{folder}: this folder holds a run", "Choose another one with --out.")
 
 
-def _load_calibration(plan: Plan, store: LocalStore, progress: Progress) -> Calibration | None:
+def _load_calibration(plan: Plan, artifacts: RunArtifacts, progress: Progress) -> Calibration | None:
     """The method's calibration; warns where the network is far from its card on the same frames."""
     part = plan.record.calibrate
     if part is None:
         return None
     (scorer,), (network,) = plan.record.scorers, plan.networks.values()
-    quality = store.read_json(quality_key(network.digest, part.digest))
+    quality = artifacts.json(quality_key(network.digest, part))
     for warning in quality_warnings(network.name, quality, network.expected) if quality else []:
         progress.warn(warning)
-    return store.calibration(calibration_key(scorer.key, part))
+    return artifacts.calibration(calibration_key(scorer.key, part))
 
 
 def _score_photographs(
     plan: Plan,
-    store: LocalStore,
+    artifacts: RunArtifacts,
     calibration: Calibration | None,
     threshold: PhotographThreshold | None,
     progress: Progress,
@@ -165,7 +168,7 @@ def _score_photographs(
     (network,), (part,) = plan.networks.values(), plan.record.benchmarks
     ((key, method),) = plan.scorers.items()
     frames = [plan.frames[record.digest] for record in part.frames]
-    scoring, needs = Scoring(**plan.record.scoring), combine_needs(network, [method])
+    scoring, needs = plan.record.scoring, combine_needs(network, [method])
     shares = []
     with progress.track(f"score {network.name} on {part.name}", len(frames), "images") as advance:
         for batch in forward_batches(network, frames, split_batches(len(frames), plan.record.batch_size), needs):
@@ -176,20 +179,15 @@ def _score_photographs(
                 score = result.scores[key]
                 above = None if threshold is None else int(np.count_nonzero(threshold.above(score)))
                 shares.append(AnomalousShare(record.id, record.height, record.width, above))
-                _write_map(store, record, score)
-                _write_heatmap(plan, store, record, frames[index].read_image(), score, calibration, threshold)
+                artifacts.write_map(image_score_key(record.id), score)
+                _write_heatmap(plan, artifacts, record, frames[index].read_image(), score, calibration, threshold)
                 advance(1)
     return shares
 
 
-def _write_map(store: LocalStore, record: FrameRecord, score: ScoreMap) -> None:
-    path = store.folder / MAPS / f"{record.id}.npy"
-    write_atomically(path, lambda file: np.save(file, score, allow_pickle=False))
-
-
 def _write_heatmap(
     plan: Plan,
-    store: LocalStore,
+    artifacts: RunArtifacts,
     record: FrameRecord,
     image: RGBImage,
     score: ScoreMap,
@@ -198,8 +196,9 @@ def _write_heatmap(
 ) -> None:
     (scorer,) = plan.record.scorers
     figure = draw_photograph(image, score, calibration, threshold, scorer.label, scorer.network)
-    path = store.folder / HEATMAPS / f"{record.id}.png"
-    write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=DPI, pil_kwargs={"compress_level": 1}))
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=DPI, pil_kwargs={"compress_level": 1})
+    artifacts.store.write(image_heatmap_key(record.id), file.getbuffer())
 
 
 def _format_csv(shares: Sequence[AnomalousShare], threshold: PhotographThreshold | None) -> str:

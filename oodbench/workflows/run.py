@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 from oodbench.errors import NotStoredError, RunFolderError
+from oodbench.metrics.protocols import DEFAULT_PROTOCOL, PROTOCOLS
 from oodbench.planning.plan import Plan, default_folder, make_plan
 from oodbench.planning.request import STAGES, IfExists, KeepScores, Request, Stage
 from oodbench.progress import Progress, Silent
 from oodbench.registry import Registry
 from oodbench.runs.run import Run
 from oodbench.stages.calibrate import calibrate
-from oodbench.stages.evaluate import evaluate, result, result_key
+from oodbench.stages.evaluate import evaluate, write_results
+from oodbench.stages.failures import Failures
 from oodbench.stages.fit import fit
 from oodbench.stages.score import score
+from oodbench.storage.artifacts import RunArtifacts
+from oodbench.storage.keys import SHARD_KINDS, Kind, result_key, score_key
 from oodbench.storage.local import LocalStore
-from oodbench.storage.shards import SHARED, adopt
+from oodbench.storage.shards import adopt
 from oodbench.types import Resize
 
 OneOrMore: TypeAlias = Sequence[str | Path] | str | Path
@@ -45,25 +47,33 @@ def run(
     device: Literal["auto", "cpu", "cuda"] = "auto",
     seed: int = 0,
     out: str | Path | None = None,
-    policy: IfExists = "same",
-    until: Stage = "report",
+    protocols: OneOrMore = (DEFAULT_PROTOCOL.name,),
+    if_exists: IfExists = "continue",
+    stop_after: Stage = "report",
+    fail_fast: bool = False,
     shard: str | None = None,
     plugins: OneOrMore = (),
     progress: Progress | None = None,
 ) -> Run:
-    """`oodbench run` from Python; the parameters are its options (docs/run.md).
+    """Score benchmarks with methods on networks, evaluate the scores and write the reports.
+
+    The same as `oodbench run`; docs/run.md describes each parameter.
 
     Args:
-        batch_size: frames in one forward pass. It is part of the run's identity.
-        shard: `i/n`: score this piece alone (docs/run.md, "In pieces"); oodbench.merge puts the pieces together.
-        policy: what to do where the folder holds a run already: `same`, `resume` or `overwrite`.
-        progress: where news go; nowhere by default.
+        batch_size: Frames per forward pass. It is part of the run's identity.
+        shard: `i/n` to score this shard only (docs/run.md, "In shards"); oodbench.merge combines the shards.
+        protocols: Names of protocols, or `leaderboard` for the one that each benchmark's own leaderboard uses.
+        if_exists: What to do if the folder holds a run: `continue` it if it is the same run, otherwise refuse; `reuse`
+            what fits this run; `overwrite` it.
+        fail_fast: Whether the first benchmark that fails ends the run. Otherwise the others finish, and `Run.failed`
+            has those that failed.
+        progress: Callback for progress messages; None: silent.
 
     Returns:
         The run. `run(...).table()` has its numbers.
 
     Raises:
-        OodbenchError: a mistake that can be mended; the message says how.
+        OodbenchError: A mistake that the user can fix; the message says how.
     """
     request = Request.of(
         methods=as_tuple(methods),
@@ -82,8 +92,10 @@ def run(
         device=device,
         seed=seed,
         out=out,
-        policy=policy,
-        until=until,
+        protocols=as_tuple(protocols),
+        if_exists=if_exists,
+        stop_after=stop_after,
+        fail_fast=fail_fast,
         shard=shard,
         plugins=as_tuple(plugins),
     )
@@ -92,7 +104,7 @@ def run(
 
 
 def as_tuple(values: OneOrMore | Mapping[str, str | Path]) -> tuple[str, ...]:
-    """One is as good as a list of one, and a mapping as good as NAME=DIR."""
+    """Return names as a tuple: a single one as a tuple of one, a mapping as NAME=DIR."""
     if isinstance(values, str | Path):
         return (str(values),)
     if isinstance(values, Mapping):
@@ -101,50 +113,65 @@ def as_tuple(values: OneOrMore | Mapping[str, str | Path]) -> tuple[str, ...]:
 
 
 def execute(request: Request, plan: Plan, progress: Progress) -> Run:
-    """Carry out a plan, as far as `request.until` says, and return the run.
+    """Carry out a plan as far as `request.stop_after` says, and return the run.
 
     Raises:
-        OodbenchError: see `run`.
+        BenchmarksFailedError: A run that stops before evaluation has benchmarks that failed.
+        OodbenchError: As `run`.
     """
     with open_run_folder(request, plan) as store:
-        run = Run(store.folder)
-        stages: dict[Stage, Callable[[], object]] = {
-            "fit": lambda: fit(plan, store, progress),
-            "calibrate": lambda: calibrate(plan, store, progress),
-            "score": lambda: score(plan, store, progress, keep_maps=request.keep_scores == "all", shard=request.shard),
-            "evaluate": lambda: _evaluate(plan, store, progress, request.keep_scores, run),
-            "report": lambda: write_reports(run, progress),
-        }
-        for stage in STAGES[1 : STAGES.index(request.last_stage) + 1]:
-            stages[stage]()
-        if request.keep_scores == "none" and request.last_stage in ("evaluate", "report"):
-            _drop_maps(plan, store, run, keep_figures=False)
+        return execute_in(RunArtifacts(store), request, plan, progress)
+
+
+def execute_in(artifacts: RunArtifacts, request: Request, plan: Plan, progress: Progress) -> Run:
+    """Carry out a plan in a store that this process holds; returns and raises as `execute`."""
+    run = Run(artifacts.store)
+    failures = Failures(fail_fast=request.fail_fast)
+    keep_maps = request.keep_scores == "all"
+    names = [benchmark.name for benchmark in plan.record.benchmarks]
+    stages: dict[Stage, Callable[[], object]] = {
+        "fit": lambda: fit(plan, artifacts, progress),
+        "calibrate": lambda: calibrate(plan, artifacts, progress),
+        "score": lambda: score(plan, artifacts, progress, keep_maps=keep_maps, shard=request.shard, failures=failures),
+        "evaluate": lambda: _evaluate(plan, artifacts, progress, request.keep_scores, failures),
+        "report": lambda: write_reports(run, progress),
+    }
+    for stage in STAGES[1 : STAGES.index(request.last_stage) + 1]:
+        stages[stage]()
+        failures.raise_if_all(names)
+    if request.last_stage not in ("evaluate", "report"):
+        failures.raise_if_any()
+    elif request.keep_scores == "none":
+        _delete_maps(plan, artifacts, keep_figures=False)
+    for failure in failures.records:
+        progress.warn(str(failure))
     return run
 
 
-def process_folder(request: Request, plan: Plan) -> Path:
-    """Where this process works: in the run's folder, or in a piece's own folder within it."""
-    folder = request.out or default_folder(plan.record)
-    return request.shard.folder(folder) if request.shard else folder
+def process_store(request: Request, plan: Plan) -> LocalStore:
+    """Return where this process works: the run's folder, or a shard's own folder within it."""
+    whole = LocalStore(request.out or default_folder(plan.record))
+    return whole.shard(request.shard) if request.shard else whole
 
 
 @contextmanager
 def open_run_folder(request: Request, plan: Plan) -> Iterator[LocalStore]:
-    """The plan's folder, held by this process, with the plan in it.
+    """Hold the plan's folder for this process, with the plan in it.
 
     Raises:
-        RunFolderError: see `check_folder`; or another process holds it.
+        RunFolderError: As `check_folder`; or another process holds it.
     """
     check_folder(request, plan)
-    whole = LocalStore(request.out or default_folder(plan.record))
-    store = LocalStore(process_folder(request, plan))
-    with store.locked():
-        if request.policy == "overwrite":
+    whole = RunArtifacts(LocalStore(request.out or default_folder(plan.record)))
+    store = process_store(request, plan)
+    artifacts = RunArtifacts(store)
+    with store.lock():
+        if request.if_exists == "overwrite":
             store.clear()
-        store.write_json("plan.json", plan.record.model_dump(mode="json"))
-        there = whole.plan() if request.shard else None
-        if there is not None and there.digest == plan.record.digest:
-            adopt(whole, store, SHARED)
+        artifacts.write_plan(plan.record)
+        existing = whole.plan() if request.shard else None
+        if existing is not None and existing.digest == plan.record.digest:
+            adopt(whole, artifacts, SHARD_KINDS)
         yield store
 
 
@@ -152,53 +179,60 @@ def check_folder(request: Request, plan: Plan) -> None:
     """Make sure, without writing anything, that the plan can be carried out in its folder.
 
     Raises:
-        RunFolderError: it can't be written, is too small, or holds something else.
+        RunFolderError: The folder can't be written, is too small, or holds something else.
     """
-    whole, store = LocalStore(request.out or default_folder(plan.record)), LocalStore(process_folder(request, plan))
-    place = next(parent for parent in (store.folder, *store.folder.absolute().parents) if parent.exists())
-    if not place.is_dir() or not os.access(place, os.W_OK):
-        raise RunFolderError(f"{place}: can't be written", "Choose a folder that can be written with --out.")
-    _check_space(plan, store, place, request)
+    whole, store = LocalStore(request.out or default_folder(plan.record)), process_store(request, plan)
+    store.check_writable()
+    _check_space(plan, store, request)
     if whole.is_foreign():
         raise RunFolderError(
-            f"{whole.folder}: this folder holds other files and no run", "Choose a new or empty folder with --out."
+            f"{whole.location}: this folder holds other files and no run", "Choose a new or empty folder with --out."
         )
-    if request.policy != "same":
+    if request.if_exists != "continue":
         return
-    there = store.plan()
-    if there is not None and there.digest != plan.record.digest:
-        differences = "; ".join(plan.record.differences(there))
+    existing = RunArtifacts(store).plan()
+    if existing is not None and existing.digest != plan.record.digest:
+        differences = "; ".join(plan.record.differences(existing))
         raise RunFolderError(
-            f"{store.folder}: this folder belongs to another run ({differences})",
-            "Use --resume to go on there and keep what fits, --overwrite to start anew, or another --out.",
+            f"{store.location}: this folder belongs to another run ({differences})",
+            "Use --resume to make this run there and keep what fits, --overwrite to start from scratch, or another "
+            "--out.",
         )
 
 
-def _check_space(plan: Plan, store: LocalStore, place: Path, request: Request) -> None:
+def _check_space(plan: Plan, store: LocalStore, request: Request) -> None:
     """Refuse a run whose maps, those that are still to be made, don't fit on the disk."""
-    record = plan.record
-    keys = (result_key(record, scorer, part) for scorer in record.scorers for part in record.benchmarks)
-    if request.keep_scores != "all" and all(store.row(key) for key in keys):
+    record, artifacts = plan.record, RunArtifacts(store)
+    keys = (
+        result_key(record, scorer, benchmark, PROTOCOLS[name])
+        for benchmark in record.benchmarks
+        for name in record.protocols.get(benchmark.name, ())
+        for scorer in record.scorers
+    )
+    if request.keep_scores != "all" and all(artifacts.result(key) for key in keys):
         return
-    stored = sum(path.stat().st_size for path in (store.folder / "scores").glob("*/*.npy"))
+    stored = sum(store.size(key) or 0 for key in store.keys(Kind.SCORE))
     share = request.shard.count if request.shard else 1
-    wanted, free = plan.map_bytes() // share - stored, shutil.disk_usage(place).free
+    wanted, free = plan.map_bytes() // share - stored, store.free_bytes()
     if wanted > free:
         raise RunFolderError(
-            f"{store.folder}: the score maps take {wanted / 1e6:.0f} MB and {free / 1e6:.0f} MB are free there",
+            f"{store.location}: the score maps take {wanted / 1e6:.0f} MB and {free / 1e6:.0f} MB are free there",
             "Use --out on another disk, fewer methods or benchmarks, or --limit.",
         )
 
 
-def _evaluate(plan: Plan, store: LocalStore, progress: Progress, keep_scores: KeepScores, run: Run) -> None:
-    rows = evaluate(plan.record, plan.frames, store, progress)
-    store.write_json("result.json", result(plan.record, rows, store))
+def _evaluate(
+    plan: Plan, artifacts: RunArtifacts, progress: Progress, keep_scores: KeepScores, failures: Failures
+) -> None:
+    record = plan.record
+    results = evaluate(record, plan.frames, artifacts, progress, record.protocols, failures=failures)
+    write_results(record, results, artifacts, failures.records)
     if keep_scores == "figures":
-        _drop_maps(plan, store, run, keep_figures=True)
+        _delete_maps(plan, artifacts, keep_figures=True)
 
 
 def write_reports(run: Run, progress: Progress) -> None:
-    """The last stage: the reports that every run gets. One whose maps are not stored is left out, with a warning."""
+    """Write the reports that every run gets. One whose maps are not stored is left out, with a warning."""
     wanted = [plugin.card.name for plugin in run.registry.load_working("reports") if plugin.card.default]
     for warning in run.registry.warnings:
         progress.warn(warning)
@@ -211,12 +245,13 @@ def write_reports(run: Run, progress: Progress) -> None:
             advance(1)
 
 
-def _drop_maps(plan: Plan, store: LocalStore, run: Run, *, keep_figures: bool) -> None:
-    """Remove the score maps that are not to stay; the rows are there."""
+def _delete_maps(plan: Plan, artifacts: RunArtifacts, *, keep_figures: bool) -> None:
+    """Remove the score maps that are not to stay; the results exist."""
     kept = set()
+    run = Run(artifacts.store)
     for benchmark in plan.record.benchmarks if keep_figures else ():
         figures = set(run.figure_frames(benchmark.name))
         kept |= {frame.key for frame in benchmark.frames if frame.id in figures}
     for frame in {frame.key for benchmark in plan.record.benchmarks for frame in benchmark.frames} - kept:
         for scorer in plan.record.scorers:
-            store.map_path("scores", scorer.key, frame).unlink(missing_ok=True)
+            artifacts.store.delete(score_key(scorer.key, frame))

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from oodbench.class_sets import CLASS_SETS
-from oodbench.contracts import KnownFrame, Scoring, SubmissionCard, SubmissionScorer, SubmittedFrame
+from oodbench.contracts import KnownFrame, SubmissionCard, SubmissionScorer, SubmittedFrame
 from oodbench.errors import DataNotFoundError, UnknownNameError, UsageError
 from oodbench.planning.frame_index import FrameRecord
 from oodbench.planning.records import FrameSetRecord, ScorerRecord
@@ -16,7 +16,7 @@ from oodbench.planning.resolve import validate_named_roots
 from oodbench.progress import Progress
 from oodbench.registry import Registry
 from oodbench.runs.run import Run
-from oodbench.storage.local import predictions_key
+from oodbench.storage.keys import fit_key, prediction_key, score_key
 
 
 def find_scorer(run: Run, method: str | None, network: str | None) -> ScorerRecord:
@@ -58,6 +58,9 @@ def load_submission_scorer(
     record = run.record
     parts = {part.name: part for part in record.benchmarks}
     wanted = [parts[name] for name in card.benchmarks if name in parts]
+    broken = [failure for failure in run.failed if failure.benchmark in card.benchmarks]
+    if broken:
+        raise UsageError(f"{run.store.location}: {broken[0]}", "Fix it and run the same 'oodbench run' again.")
     if not wanted:
         raise UsageError(
             f"{run.folder}: its benchmarks are {', '.join(parts)}; {card.name} takes frames of "
@@ -78,7 +81,7 @@ def load_submission_scorer(
                 )
             if frame.id not in frames:
                 frames[frame.id] = _make_frame(run, scorer, part, index, frame, hidden)
-    network = next(network for network in record.networks if network.name == scorer.network)
+    network = record.network(scorer.network)
     return SubmissionScorer(
         label=scorer.label,
         network=scorer.network,
@@ -88,7 +91,7 @@ def load_submission_scorer(
         card=Path(network.card) if network.card else None,
         classes=CLASS_SETS.get(record.classes or ""),
         scoring=record.scoring,
-        fit=run.store.fit_path(scorer.key) if scorer.fits else None,
+        fit=bytes(run.store.read(fit_key(scorer.key))) if scorer.fits else None,
         plugins=record.plugins,
         expected={part.name: part.expected for part in wanted},
         frames=tuple(frames.values()),
@@ -98,17 +101,15 @@ def load_submission_scorer(
 def _make_frame(
     run: Run, scorer: ScorerRecord, part: FrameSetRecord, index: int, frame: FrameRecord, hidden: bool
 ) -> SubmittedFrame:
-    store = run.store
-    network = next(network for network in run.record.networks if network.name == scorer.network)
-    key = predictions_key(network.digest, Scoring(**run.record.scoring))
-    predicted = store.map_path("predictions", key, frame.key).is_file()
+    artifacts = run.artifacts
+    prediction = prediction_key(run.record.network(scorer.network).digest, run.record.scoring, frame.key)
     return SubmittedFrame(
         benchmark=part.name,
         index=index,
         id=frame.id,
         size=(frame.height, frame.width),
-        read_score=partial(store.read_map, "scores", scorer.key, frame.key),
-        read_prediction=partial(store.read_map, "predictions", key, frame.key) if predicted else None,
+        read_score=partial(artifacts.map, score_key(scorer.key, frame.key)),
+        read_prediction=partial(artifacts.map, prediction) if artifacts.store.has(prediction) else None,
         read_labels=None if hidden else partial(run.known_labels, part.name, frame.id),
     )
 

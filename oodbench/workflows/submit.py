@@ -122,12 +122,12 @@ def check_submission(
 def _replace_folder(out: Path, digest: str) -> Iterator[Path]:
     """A folder beside `out` to write into, which takes its place when all has gone well."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        there = LocalStore(out).read_json(SIDE_FILE) if out.is_dir() else None
+        there = _read_side_file(out / SIDE_FILE)
         if not isinstance(there, dict) or there.get("digest") != digest:
             what = "another submission" if isinstance(there, dict) else "other files"
             raise RunFolderError(f"{out}: holds {what}", "Choose a new or empty folder with --out.")
     place = out.absolute().parent / f".{out.absolute().name}.part"
-    with LocalStore(place).locked():
+    with LocalStore(place).lock():
         new = place / "new"
         shutil.rmtree(new, ignore_errors=True)  # of a process that was killed while it wrote
         try:
@@ -140,6 +140,14 @@ def _replace_folder(out: Path, digest: str) -> Iterator[Path]:
             raise cannot_write(out, error) from error
         finally:
             shutil.rmtree(place, ignore_errors=True)
+
+
+def _read_side_file(path: Path) -> Any:
+    """The content of a submission's side file; None if there is none, or it is damaged."""
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
 
 
 def _round_trip(

@@ -70,7 +70,7 @@ def draw_accuracy_cost(run: RunView, benchmark: str, rows: Sequence[Result]) -> 
 
 def sum_milliseconds(row: Result) -> float | None:
     """Return the time per frame with this method alone; None if the forward pass was not measured."""
-    parts = [row.cost.get(name) for name in ("forward_ms", "summary_ms", "score_ms")]
+    parts = [row.cost.forward_ms, row.cost.summary_ms, row.cost.score_ms]
     return None if parts[0] is None else sum(part for part in parts if part is not None)
 
 

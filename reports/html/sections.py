@@ -107,7 +107,7 @@ def parts(run: RunView) -> list[Part]:
     """All tables of a run."""
     groups: dict[tuple[str, str, str], list[Result]] = {}
     for row in run.rows:
-        groups.setdefault((row.benchmark, row.protocol["name"], str(row.scoring)), []).append(row)
+        groups.setdefault((row.benchmark, row.protocol.name, str(row.scoring)), []).append(row)
     compared: dict[tuple[str, str], dict[str, MethodComparison]] = {}
     for comparison in run.comparisons():
         compared.setdefault((comparison.benchmark, comparison.protocol), {})[comparison.metric] = comparison
@@ -130,8 +130,10 @@ def parts(run: RunView) -> list[Part]:
 def _line(run: RunView, row: Result, anchor: str, columns: Sequence[str], ends: Mapping[str, float]) -> Line:
     contamination = run.contamination(row)
     quality = run.quality.get(row.network, {})
-    own = [row.cost.get(name) for name in ("summary_ms", "score_ms")]
-    cost = row.cost | {"own_ms": sum(value or 0 for value in own) if any(value is not None for value in own) else None}
+    own = [row.cost.summary_ms, row.cost.score_ms]
+    cost = row.cost.record() | {
+        "own_ms": sum(value or 0 for value in own) if any(value is not None for value in own) else None
+    }
     return Line(
         anchor,
         row,

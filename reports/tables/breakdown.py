@@ -30,8 +30,8 @@ class StrataText(TextReport):
 
     def text(self, run: RunView) -> str:
         parts, without = [], []
-        for who in dict.fromkeys((row.benchmark, row.protocol["name"], row.network) for row in run.rows):
-            rows = [row for row in run.rows if (row.benchmark, row.protocol["name"], row.network) == who]
+        for who in dict.fromkeys((row.benchmark, row.protocol.name, row.network) for row in run.rows):
+            rows = [row for row in run.rows if (row.benchmark, row.protocol.name, row.network) == who]
             found = {row.label: strata for row in rows if (strata := run.strata(row)) is not None}
             heading = f"{who[0]}, protocol {who[1]}, network {who[2]}"
             if len(found) < len(rows):

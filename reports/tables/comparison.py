@@ -108,10 +108,10 @@ def comparison_tables(run: RunView) -> list[ComparisonTable]:
     """
     groups: dict[tuple[str, str], list[Result]] = {}
     for row in run.rows:
-        scored = _SCORED[row.scoring["upsample"]]
-        if row.scoring["resize"] == "bilinear-aligned":
+        scored = _SCORED[row.scoring.upsample]
+        if row.scoring.resize == "bilinear-aligned":
             scored += ", corner pixels aligned"
-        groups.setdefault((scored, row.protocol["name"]), []).append(row)
+        groups.setdefault((scored, row.protocol.name), []).append(row)
     tables = [_table(scored, protocol, rows, run) for (scored, protocol), rows in groups.items()]
     shown = {benchmark for table in tables for benchmark, _ in table.columns}
     elsewhere = [row for row in run.published if row.benchmark not in shown]

@@ -51,13 +51,13 @@ class Json(TextReport):
 def _measured(run: RunView, row: Result) -> dict[str, object]:
     return (
         {"network": row.network, "method": row.method, "label": row.label, "benchmark": row.benchmark}
-        | {"scoring": row.scoring["upsample"], "resize": row.scoring["resize"]}
-        | {"protocol": row.protocol["name"], "seed": row.seed, "origin": "measured"}
+        | {"scoring": row.scoring.upsample, "resize": row.scoring.resize}
+        | {"protocol": row.protocol.name, "seed": row.seed, "origin": "measured"}
         | run.contamination(row).model_dump()
         | row.metrics
         | _bounds(row)
         | row.counts
-        | row.cost
+        | row.cost.record()
     )
 
 

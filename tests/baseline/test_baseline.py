@@ -163,7 +163,7 @@ def test_a_row_may_move_as_far_as_other_seeds_move_it(tmp_path: Path) -> None:
         ({}, True),
         ({"seed": 9, "digests": {"network": "9" * 64, "data": "2" * 64}}, True),
         ({"scoring": {"upsample": "score", "resize": "bilinear"}}, False),
-        ({"protocol": {"name": "pooled", "tpr": 0.9}}, False),
+        ({"protocol": {"name": "pooled", "source": "a text", "tpr": 0.9}}, False),
         ({"digests": {"data": "5" * 64}}, False),
         ({"params": {"k": 3}}, False),
         ({"fit": {"dataset": "cityscapes", "split": "train", "frames": 5}}, False),
@@ -210,7 +210,10 @@ def test_runs_that_say_nothing_of_chance(tmp_path: Path, change: Document, said:
     [
         ({"scoring": {"upsample": "score", "resize": "bilinear"}}, "scoring: upsample is logits in the baseline"),
         ({"protocol": {"name": "pebal", "source": ""}}, "only in the baseline pooled; only in this run pebal"),
-        ({"protocol": {"name": "pooled", "tpr": 0.9}}, "protocol pooled: tpr is 0.95 in the baseline, 0.9 now"),
+        (
+            {"protocol": {"name": "pooled", "source": "a text", "tpr": 0.9}},
+            "protocol pooled: tpr is 0.95 in the baseline, 0.9 now",
+        ),
         ({"digests": {"data": "5" * 64}}, f"frames of road-anomaly: data is {'2' * 64} in the baseline, 5"),
         ({"counts": {"frames": 2}}, "frames of road-anomaly: frames is 3 in the baseline, 2 now"),
         ({"network": "other"}, "networks: only in the baseline tiny; only in this run other"),
@@ -236,9 +239,11 @@ def test_a_row_that_is_missing_alone_is_named(tmp_path: Path) -> None:
     rows = [row(network=network, label=label) for network in "ab" for label in ("MSP", "kNN")]
     file = tmp_path / "baseline.json"
     accept(write_result(tmp_path / "run", rows), file)
-    assert reasons(file, *rows[:3]) == ("row only in the baseline: kNN on b, road-anomaly (pooled)",)
+    assert reasons(file, *rows[:3]) == ("result only in the baseline: kNN on b, road-anomaly (pooled)",)
     accept(write_result(tmp_path / "run", rows[1:]), file)
-    assert reasons(file, *rows) == ("row only in the run: MSP on a, road-anomaly (pooled)",)
+    verdict = hold(file, *rows)
+    assert verdict.passed
+    assert verdict.new == ("MSP on a, road-anomaly (pooled)",)
 
 
 def test_what_belongs_to_the_machine_the_weights_and_the_copy_does_not_matter(file: Path) -> None:
@@ -357,15 +362,15 @@ def test_killed_while_writing_the_old_baseline_stays(file: Path, tmp_path: Path)
     ("rows", "said"),
     [
         ([], "no rows"),
-        ([row(schema_version=2)], "rows of schema_version 2; this version of oodbench reads 1"),
-        ([row() | {"new": 1}], "rows.0.new is unknown"),
+        ([row(schema_version=1)], "results of schema_version 1; this version of oodbench reads 2"),
+        ([row() | {"new": 1}], "results.pooled.0.new is unknown"),
         ([row(ap=float("nan"))], "rows.0.metrics.AP is nan"),
         ([row(metrics={"PRO": 0.5})], "rows.0.metrics.PRO"),
         ([row(digests={})], "benchmarks.road-anomaly.data is None"),
         ([row(counts={})], "benchmarks.road-anomaly.frames is None"),
         ([row(), row()], "two rows for MSP on tiny, road-anomaly (pooled)"),
-        ([row(), row(label="kNN", scoring={})], "rows of one run differ about scoring"),
-        ([{} for _ in range(9)], "and 148 more"),
+        ([row(), row(label="kNN", scoring={"upsample": "score"})], "results of one run differ about scoring"),
+        ([{} for _ in range(9)], "more"),
     ],
 )
 def test_a_damaged_result_says_what_is_wrong(file: Path, rows: list[Document], said: str) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from tests.helpers.files import photograph, save
+from tests.helpers.results import results_of
 
 
 def oodbench(*arguments: object, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -38,14 +39,14 @@ def test_a_run_its_evaluation_and_its_reports(network_file: Path, data: Path, tm
     assert "\x1b" not in done.stdout + done.stderr
 
     again = oodbench(*run, "--method", "msp", "--method", "knn:k=2", "--json", cwd=tmp_path)
-    rows = json.loads(again.stdout)["rows"]
+    rows = results_of(json.loads(again.stdout))
     assert [row["method"] for row in rows] == ["msp", "knn"]
     assert all(0 <= row["metrics"]["AP"] <= 1 for row in rows)
 
     evaluated = oodbench("evaluate", "r", "--json", cwd=tmp_path)
-    assert [row["metrics"] for row in json.loads(evaluated.stdout)["rows"]] == [row["metrics"] for row in rows]
+    assert [row["metrics"] for row in results_of(json.loads(evaluated.stdout))] == [row["metrics"] for row in rows]
     other = oodbench("evaluate", "r", "--protocol", "pebal", "--json", cwd=tmp_path)
-    assert {row["protocol"]["name"] for row in json.loads(other.stdout)["rows"]} == {"pebal"}
+    assert list(json.loads(other.stdout)["results"]) == ["pebal", "pooled"]
     wrong = oodbench("evaluate", "r", "--protocol", "smyc", cwd=tmp_path)
     assert wrong.returncode == 2
     assert "Did you mean 'smiyc'?" in wrong.stderr
@@ -75,7 +76,7 @@ def test_scores_in_files_and_the_run_that_they_become(road_anomaly: Path, tmp_pa
     assert "my scorer: 3 of 3 score maps are smaller than their labels, 48 x 24 for 96 x 48" in done.stderr
     assert (tmp_path / "r" / "report" / "heatmaps-road-anomaly.png").is_file()
     again = oodbench("evaluate", "r", "--json", cwd=tmp_path)
-    (row,) = json.loads(again.stdout)["rows"]
+    (row,) = results_of(json.loads(again.stdout))
     assert (row["label"], row["params"], row["protocol"]["name"]) == ("my scorer", {"anomalous": "lower"}, "pooled")
 
 
@@ -117,7 +118,7 @@ def test_a_dry_run_says_what_would_run_and_writes_nothing(network_file: Path, da
 
 
 def test_data_roots_from_the_environment_and_the_config_file(network_file: Path, data: Path, tmp_path: Path) -> None:
-    run = ["run", "--model", network_file, "--method", "msp", "--until", "plan", "--dry-run"]
+    run = ["run", "--model", network_file, "--method", "msp", "--stop-after", "plan", "--dry-run"]
     assert oodbench(*run, cwd=tmp_path).returncode == 2
     assert oodbench(*run, cwd=tmp_path, OODBENCH_DATA=str(data)).returncode == 0
     config = tmp_path / "xdg" / "oodbench" / "config.toml"

@@ -21,6 +21,7 @@ from oodbench.runs.verify import verify
 from oodbench.segmenters.mmsegmentation.source import Source
 from oodbench.workflows.run import run
 from tests.helpers.mmseg_networks import built, save_checkpoint, write_network
+from tests.helpers.results import results_of
 
 NAME = "segformer_mit-b0_8xb1-160k_cityscapes-1024x1024"
 
@@ -62,7 +63,7 @@ def test_a_run_knows_its_checkpoint(tmp_path: Path, road_anomaly: Path, monkeypa
     model = f"{config.name}:window=64,stride=32"
     done = run(
         models=[model], checkpoints=[weights.name], methods=["msp"], benchmarks=["road-anomaly"],
-        data=[road_anomaly.parent], out=tmp_path / "run", until="evaluate",
+        data=[road_anomaly.parent], out=tmp_path / "run", stop_after="evaluate",
     )  # fmt: skip
     (network,) = done.record.networks
     assert network.source == f"{config}:window=64,stride=32"
@@ -92,13 +93,13 @@ def test_a_config_out_of_the_wheel_on_real_frames(real: Path, tmp_path: Path) ->
         "2",
         "--out",
         "r",
-        "--until",
+        "--stop-after",
         "evaluate",
         "--json",
     ]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env={**os.environ})
     assert done.returncode == 0, done.stderr
-    rows = json.loads(done.stdout)["rows"]
+    rows = results_of(json.loads(done.stdout))
     assert [row["method"] for row in rows] == ["max-logit", "knn"]
     assert all(0 <= row["metrics"]["AP"] <= 1 for row in rows)
     # A stored map is what MMSegmentation's own network gives for the image.

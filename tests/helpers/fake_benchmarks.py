@@ -16,7 +16,7 @@ def small_run(network: Path, data: Path, out: Path | None, **options: Any) -> Ru
         "data": [data],
         "benchmarks": ["road-anomaly"],
         "out": out,
-        "until": "evaluate",
+        "stop_after": "evaluate",
     }
     return run(**(settings | options))
 

@@ -14,7 +14,7 @@ def row(ap: float | None = 0.5, fpr95: float | None = 0.25, auroc: float | None 
     """A row as result.json has it: MSP of the network `tiny` on road-anomaly."""
     metrics = {"AP": ap, "FPR95": fpr95, "AUROC": auroc}
     return {
-        "schema_version": 1,
+        "schema_version": 2,
         "method": "msp",
         "params": {},
         "label": "MSP",
@@ -38,6 +38,14 @@ def row(ap: float | None = 0.5, fpr95: float | None = 0.25, auroc: float | None 
 def write_result(folder: Path, rows: Sequence[Document]) -> Path:
     """The folder of a run with its result.json and nothing else."""
     folder.mkdir(parents=True, exist_ok=True)
-    content = {"schema_version": 1, "plan": "4" * 64, "rows": rows, "skipped": [], "quality": {}}
+    results: dict[str, list[Document]] = {}
+    for each in rows:
+        results.setdefault(each.get("protocol", {}).get("name", "pooled"), []).append(each)
+    content = {"schema_version": 2, "plan": "4" * 64, "results": results, "failed": [], "skipped": [], "quality": {}}
     (folder / "result.json").write_text(json.dumps(content))
     return folder
+
+
+def results_of(content: Document) -> list[Document]:
+    """The results in the content of a result.json, under all protocols."""
+    return [result for results in content["results"].values() for result in results]

@@ -16,7 +16,7 @@ import oodbench
 from oodbench.contracts import Result
 from oodbench.errors import NotComparableError, NotStoredError, UnknownNameError
 from oodbench.runs.compare import compare_methods, compare_runs
-from oodbench.runs.run import Run
+from oodbench.runs.run import Run, load
 from tests.helpers.fake_benchmarks import small_run
 from tests.helpers.files import anomaly_label, photograph, save
 
@@ -63,7 +63,7 @@ def test_a_sketch_that_was_deleted_is_made_again_from_the_scores(run: Run) -> No
     assert before is not None
     assert strata is not None
     assert strata.strata[0].pixels <= row.counts["anomaly_pixels"]
-    for folder in ("sketches", "strata"):
+    for folder in ("sketches", "breakdowns"):
         assert len(list((run.folder / folder).iterdir())) == 3
         shutil.rmtree(run.folder / folder)
     again = run.sketch(row)
@@ -74,7 +74,7 @@ def test_a_sketch_that_was_deleted_is_made_again_from_the_scores(run: Run) -> No
     assert run.strata(row) == strata
     shutil.rmtree(run.folder / "sketches")
     shutil.rmtree(run.folder / "scores")
-    with pytest.raises(NotStoredError, match="this map is not stored"):
+    with pytest.raises(NotStoredError, match="not stored"):
         run.sketch(row)
 
 
@@ -82,9 +82,9 @@ def test_protocols_without_a_sketch_say_so_and_means_have_intervals(run: Run) ->
     again = run.evaluate(protocols=["smiyc", "caos"])
     for row in again.rows:
         assert row.intervals is not None
-        if row.protocol["name"] == "smiyc":
+        if row.protocol.name == "smiyc":
             assert row.intervals.bounds == {}
-            assert "percentiles of its own" in row.intervals.undefined["AP"]
+            assert "its own percentiles" in row.intervals.undefined["AP"]
             assert again.sketch(row) is None
         else:
             assert set(row.intervals.bounds) == {"AP", "FPR95", "AUROC"}
@@ -133,7 +133,7 @@ def test_two_runs(run: Run, network_file: Path, data: Path, tmp_path: Path) -> N
         "scoring: upsample is logits in the first run, score in the second",
         "frames of road-anomaly: 8 and 6",
     )
-    caos = Run(run.folder).evaluate(protocols=["caos"])
+    caos = load(run.folder).evaluate(protocols=["caos"])
     fresh = small_run(network_file, data, tmp_path / "fresh", methods=["msp", "energy"])
     with pytest.raises(NotComparableError, match="protocol: name is pooled in the first run, caos in the second"):
         compare_runs(fresh, caos)

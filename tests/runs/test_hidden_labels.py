@@ -24,7 +24,11 @@ def tracks(road_anomaly: Path) -> Path:
 
 
 def scored(network: Path, data: Path, out: Path, *benchmarks: str, **options: Any) -> Run:
-    settings = {"benchmarks": ["road-obstacle-21-test", *benchmarks], "methods": ["msp", "energy"], "until": "report"}
+    settings = {
+        "benchmarks": ["road-obstacle-21-test", *benchmarks],
+        "methods": ["msp", "energy"],
+        "stop_after": "report",
+    }
     return small_run(network, data, out, **(settings | options))
 
 
@@ -34,10 +38,10 @@ def test_alone_they_say_what_was_stored_and_what_to_do(network_file: Path, track
     scorers = {scorer.label: scorer.key for scorer in run.record.scorers}
     said = (tmp_path / "run" / "report" / "table.txt").read_text().splitlines()
     assert said == [
-        "road-obstacle-21-test: 3 frames were scored; it has no public labels, and so no rows.",
-        f"Stored score maps, a .npy a frame; {tmp_path}/run/plan.json has the id of each key:",
+        "road-obstacle-21-test: 3 frames were scored; it has no public labels, and so no results.",
+        f"Stored score maps, one .npy per frame; {tmp_path}/run/plan.json has the id of each key:",
         *(f"  {label} on tiny: {tmp_path}/run/scores/{key}" for label, key in scorers.items()),
-        "To have them measured, hand them in where the labels are kept: oodbench info benchmark road-obstacle-21-test",
+        "To have them measured, submit them where the labels are kept: oodbench info benchmark road-obstacle-21-test",
     ]
     for key in scorers.values():
         assert len(list((tmp_path / "run" / "scores" / key).glob("*.npy"))) == 3

@@ -36,7 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         oodbench.run(
             models=[str(folder / network / "tiny.onnx")], methods=methods, benchmarks=["road-anomaly"],
             data=[str(folder / "data")], id_data=[str(folder / "cityscapes")], out=folder / out,
-            until="evaluate", **options,
+            stop_after="evaluate", **options,
         )  # fmt: skip
 
     made("first", ["msp", "knn:bank_size=50"])
@@ -141,7 +141,7 @@ def test_nothing_is_known_of_scores_that_were_given(folder: Path, tmp_path: Path
         np.save(tmp_path / "scores" / f"{frame}.npy", np.random.default_rng(0).random((48, 96), np.float32))
     given = oodbench.evaluate_scores(
         {"mine": tmp_path / "scores"}, "road-anomaly", anomalous="higher", data=str(folder / "data"),
-        out=tmp_path / "run", until="evaluate",
+        out=tmp_path / "run", stop_after="evaluate",
     )  # fmt: skip
     assert given.contamination(given.rows[0]) == Requirements()
     assert [label for label, _, _ in places(SelectedRun((*runs(folder, "first"), given)))] == ["MSP", KNN, "mine"]

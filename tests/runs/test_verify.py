@@ -13,6 +13,7 @@ import pytest
 from oodbench.errors import RunFolderError
 from oodbench.runs.run import load
 from oodbench.runs.verify import VerificationCheck, verify
+from oodbench.storage.artifacts import RunArtifacts
 from oodbench.storage.local import LocalStore
 from oodbench.workflows.evaluate_scores import evaluate_scores
 from tests.helpers.fake_benchmarks import small_run
@@ -43,7 +44,7 @@ def test_a_run_is_right(run: Path) -> None:
         "frames of road-anomaly",
         "frames of cityscapes train",
         "frames of cityscapes val",
-        "rows",
+        "results",
         "scores of MSP on tiny, road-anomaly",
         "metrics of MSP on tiny, road-anomaly, pooled",
         "metrics of MSP on tiny, road-anomaly, smiyc",
@@ -114,21 +115,23 @@ def test_another_score(run: Path) -> None:
 
 def test_numbers_that_somebody_changed(run: Path) -> None:
     result = json.loads((run / "result.json").read_text())
-    result["rows"][0]["metrics"]["AP"] += 1e-9
+    result["results"]["pooled"][0]["metrics"]["AP"] += 1e-9
     (run / "result.json").write_text(json.dumps(result))
     wrong = said(run, "wrong")
-    assert wrong["rows"] == "MSP on tiny, road-anomaly: result.json and the file in rows/ differ"
+    assert wrong["results"] == "MSP on tiny, road-anomaly: result.json and the file in results/ differ"
     assert wrong["metrics of MSP on tiny, road-anomaly, pooled"].startswith("AP is 0.")
-    for path in (run / "rows").iterdir():  # in both places
+    for path in (run / "results").iterdir():  # in both places
         row = json.loads(path.read_text())
         if (row["method"], row["protocol"]["name"]) == ("msp", "pooled"):
-            path.write_text(json.dumps(row | {"metrics": result["rows"][0]["metrics"]}))
+            path.write_text(json.dumps(row | {"metrics": result["results"]["pooled"][0]["metrics"]}))
     assert list(said(run, "wrong")) == ["metrics of MSP on tiny, road-anomaly, pooled"]
-    result["rows"][0]["digests"]["data"] = "0" * 64
+    result["results"]["pooled"][0]["digests"]["data"] = "0" * 64
     (run / "result.json").write_text(json.dumps(result))
-    assert "its digests are not those of plan.json" in said(run, "wrong")["rows"]
+    assert "its digests are not those of plan.json" in said(run, "wrong")["results"]
+    (run / "result.json").write_text(json.dumps(result | {"plan": "0" * 64}))
+    assert "older than its plan" in said(run, "wrong")["results"]
     (run / "result.json").write_text("{}")
-    assert "older than its plan" in said(run, "wrong")["rows"]
+    assert "not the results of this version of oodbench" in said(run, "wrong")["results"]
 
 
 def test_without_stored_scores(run: Path) -> None:
@@ -136,7 +139,7 @@ def test_without_stored_scores(run: Path) -> None:
     unchecked = said(run, "not checked")
     assert unchecked["scores of MSP on tiny, road-anomaly"] == "not all of them are stored (--keep-scores)"
     assert unchecked["metrics of MSP on tiny, road-anomaly, pooled"] == "without the scores"
-    assert list(said(run, "right"))[-1] == "rows"
+    assert list(said(run, "right"))[-1] == "results"
     assert said(run, "wrong") == {}
 
 
@@ -148,19 +151,19 @@ def test_scores_that_were_given_and_a_run_that_was_not_evaluated(
     for seed, path in enumerate(sorted((road_anomaly / "frames").glob("*.jpg"))):
         np.save(maps / f"{path.stem}.npy", photograph(seed)[:, :, 0].astype(np.float32))
     given = evaluate_scores(
-        maps, "road-anomaly", anomalous="higher", data=road_anomaly, out=tmp_path / "given", until="evaluate"
+        maps, "road-anomaly", anomalous="higher", data=road_anomaly, out=tmp_path / "given", stop_after="evaluate"
     )
-    assert said(given.folder, "not checked")["network given"] == "there is none, the scores were given"
+    assert not [check.what for check in verify(given.folder) if check.what.startswith("network")]
     assert "metrics of maps on given, road-anomaly, pooled" in said(given.folder, "right")
-    scored = small_run(network_file, road_anomaly, tmp_path / "scored", methods=["msp"], until="score")
+    scored = small_run(network_file, road_anomaly, tmp_path / "scored", methods=["msp"], stop_after="score")
     unchecked = said(scored.folder, "not checked")
-    assert "no result.json" in unchecked["rows"]
-    assert unchecked["scores of MSP on tiny, road-anomaly"].startswith("3 maps, whole and finite; without a row")
+    assert "no result.json" in unchecked["results"]
+    assert unchecked["scores of MSP on tiny, road-anomaly"].startswith("3 maps, whole and finite; without a result")
     with pytest.raises(RunFolderError, match="no run in this folder"):
         verify(tmp_path)
 
 
 def test_a_line_reads_well(tmp_path: Path) -> None:
-    assert str(VerificationCheck("not checked", "rows", "none")) == "not checked  rows: none"
-    assert str(VerificationCheck("right", "rows", "2")) == "right        rows: 2"
-    assert LocalStore(tmp_path).plan() is None
+    assert str(VerificationCheck("not checked", "results", "none")) == "not checked  results: none"
+    assert str(VerificationCheck("right", "results", "2")) == "right        results: 2"
+    assert RunArtifacts(LocalStore(tmp_path)).plan() is None

@@ -44,7 +44,7 @@ def strata(calibration: Calibration | None = CALIBRATION, predicted: bool = True
 
 
 def test_a_stratum_s_numbers_are_those_of_its_pixels_alone() -> None:
-    found = {(part.kind, part.name): part for part in strata().strata().strata}
+    found = {(part.kind, part.name): part for part in strata().breakdown().strata}
     parts = {
         ("size", "below 0.1 %"): np.s_[5:7, 5:7],
         ("size", "10 % and more"): np.s_[40:90, 20:50],
@@ -71,7 +71,7 @@ def test_a_stratum_s_numbers_are_those_of_its_pixels_alone() -> None:
 
 
 def test_thresholds_and_what_comes_of_them() -> None:
-    test, calibrated = strata().strata().thresholds
+    test, calibrated = strata().breakdown().thresholds
     normal = np.concatenate([score[labels.values == 0] for score, labels, _ in frames()])
     anomalous = np.concatenate([score[labels.values == 1] for score, labels, _ in frames()])
     assert (test.name, test.expected, calibrated.expected) == ("test", None, 0.05)
@@ -85,7 +85,7 @@ def test_thresholds_and_what_comes_of_them() -> None:
 
 
 def test_mistakes_add_up() -> None:
-    found = strata().strata()
+    found = strata().breakdown()
     assert [part.name for part in found.mistakes] == ["road", "car"]
     normal = np.concatenate([score[labels.values == 0] for score, labels, _ in frames()])
     assert sum(part.pixels for part in found.mistakes) == normal.size
@@ -93,7 +93,7 @@ def test_mistakes_add_up() -> None:
 
 
 def test_without_calibration_and_predictions_there_is_less() -> None:
-    found = strata(None, predicted=False).strata()
+    found = strata(None, predicted=False).breakdown()
     assert [threshold.name for threshold in found.thresholds] == ["test"]
     assert found.mistakes == ()
     assert {part.kind for part in found.strata} == {"size", "place"}

@@ -75,7 +75,7 @@ def test_all_methods_on_class_maps_run_on_a_mask_classifier(
         benchmarks=["road-anomaly"],
         data=[road_anomaly.parent, cityscapes.parent],
         out=tmp_path / "run",
-        until="evaluate",
+        stop_after="evaluate",
     )
     rows = {row.method: row for row in made.rows}
     assert set(rows) == set(methods)

@@ -119,7 +119,7 @@ def test_rows_are_the_same_by_whatever_counted_them(
         asked.append(device)
         return make_counter("cpu")
 
-    monkeypatch.setattr("oodbench.stages.evaluate.counter", in_tensors)
+    monkeypatch.setattr("oodbench.stages.evaluate.find_counter", in_tensors)
     there = small_run(network_file, road_anomaly.parent, tmp_path / "there", methods=["msp", "knn"])
     assert asked == ["cpu", "cpu"]
     assert numbers(there) == numbers(here)

@@ -189,7 +189,7 @@ GRID = 'return (output.features["colour"] - self._mean[:, None, None]).norm(dim=
         (
             theirs.TestCargo,
             "    pairs = pair_by_stem(",
-            "    images = images_by_stem(folder / 'pictures').items()\n"
+            "    images = index_images(folder / 'pictures').items()\n"
             "    pairs = [(name, path, folder / 'truth' / path.name) for name, path in images] or pair_by_stem(",
             "a_frame_has_its_image_and_its_label",
             "still gives the frame",

@@ -130,7 +130,7 @@ def test_a_folder_that_is_a_file_or_in_use_is_said(tmp_path: Path) -> None:
     with pytest.raises(RunFolderError, match="file: can't be written"):
         run(recipe(iterations=2), tmp_path / "file")
     with (
-        LocalStore(tmp_path / "out").locked(),
+        LocalStore(tmp_path / "out").lock(),
         pytest.raises(RunFolderError, match="another oodbench process is at work"),
     ):
         run(recipe(iterations=2), tmp_path / "out")

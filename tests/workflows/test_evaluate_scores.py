@@ -13,6 +13,7 @@ import pytest
 
 import oodbench
 from oodbench.baseline import accept
+from oodbench.contracts import Scoring
 from oodbench.errors import OodbenchError, RunFolderError, ScoreError, UsageError
 from oodbench.numerics import resize_score
 from oodbench.runs.run import Run
@@ -41,7 +42,9 @@ def write(folder: Path, maps: Mapping[str, np.ndarray]) -> Path:
 
 def evaluated(folder: Path | Mapping[str, str | Path], data: Path, out: Path, **options: Any) -> Run:
     return evaluate_scores(
-        folder, "road-anomaly", **{"anomalous": "higher", "data": [data], "out": out, "until": "evaluate"} | options
+        folder,
+        "road-anomaly",
+        **{"anomalous": "higher", "data": [data], "out": out, "stop_after": "evaluate"} | options,
     )
 
 
@@ -60,14 +63,14 @@ def test_a_run_s_scores_in_files_give_the_run_s_numbers_to_the_last_bit(
         write(tmp_path / row.method, {name: run.score(row, name) for name in run.frames("road-anomaly")})
     folders = [tmp_path / "msp", tmp_path / "energy"]
     given = evaluate_scores(
-        folders, "road-anomaly", anomalous="higher", data=road_anomaly, out=tmp_path / "given", until="evaluate"
+        folders, "road-anomaly", anomalous="higher", data=road_anomaly, out=tmp_path / "given", stop_after="evaluate"
     )
     assert [row.label for row in given.rows] == ["msp", "energy"]
     for mine, theirs in zip(given.rows, run.rows, strict=True):
         assert (mine.metrics, mine.counts, mine.undefined) == (theirs.metrics, theirs.counts, theirs.undefined)
         assert mine.digests["scores"] == theirs.digests["scores"]
         assert mine.digests["data"] == theirs.digests["data"]
-        assert mine.scoring == {"upsample": "given", "resize": "bilinear"}
+        assert mine.scoring == Scoring("given", "bilinear")
         assert (mine.network, mine.params) == ("given", {"anomalous": "higher"})
     under = (given.evaluate(protocols=["smiyc"]), run.evaluate(protocols=["smiyc"]))
     assert metrics(under[0]) == metrics(under[1])
@@ -97,7 +100,7 @@ def test_smaller_maps_are_brought_to_the_labels_size_and_that_is_said(
     run = evaluated(folders, road_anomaly, tmp_path / "run", resize=resize)
     first, second = run.rows
     assert first.metrics == second.metrics
-    assert first.scoring == {"upsample": "given", "resize": resize}
+    assert first.scoring == Scoring("given", resize)
     note = f"small: 3 of 3 score maps are smaller than their labels, 48 x 12 for 96 x 48: brought there {resize}"
     assert note in first.warnings
     assert not any("smaller" in warning for warning in second.warnings)
@@ -143,7 +146,7 @@ def test_an_id_with_a_slash_lies_in_a_folder(tmp_path: Path) -> None:
     write(tmp_path / "mine" / "bern", {"a": ramps()[FIRST]})
     plugins = [tmp_path / "towns.py"]
     run = evaluate_scores(
-        tmp_path / "mine", "towns", anomalous="higher", out=tmp_path / "run", until="evaluate", plugins=plugins
+        tmp_path / "mine", "towns", anomalous="higher", out=tmp_path / "run", stop_after="evaluate", plugins=plugins
     )
     assert run.rows[0].counts["frames"] == 1
     everything = {path.relative_to(run.folder).as_posix() for path in run.folder.rglob("*") if path.is_file()}
@@ -157,8 +160,8 @@ def test_an_id_with_a_slash_lies_in_a_folder(tmp_path: Path) -> None:
 
 def test_the_folder_is_a_run_s(road_anomaly: Path, tmp_path: Path) -> None:
     folder = write(tmp_path / "mine", ramps())
-    run = evaluated(folder, road_anomaly, tmp_path / "run", protocols=["pooled", "caos"], until="report")
-    assert [row.protocol["name"] for row in run.rows] == ["pooled", "caos"]
+    run = evaluated(folder, road_anomaly, tmp_path / "run", protocols=["pooled", "caos"], stop_after="report")
+    assert [row.protocol.name for row in run.rows] == ["pooled", "caos"]
     again = oodbench.load(run.folder)
     assert metrics(again) == metrics(run)
     assert list(again.table()["scoring"]) == ["given", "given"]
@@ -195,7 +198,7 @@ def test_changed_files_are_another_run(road_anomaly: Path, tmp_path: Path) -> No
     write(folder, ramps(1))
     with pytest.raises(RunFolderError, match="belongs to another run"):
         evaluated(folder, road_anomaly, tmp_path / "run")
-    after = evaluated(folder, road_anomaly, tmp_path / "run", policy="overwrite")
+    after = evaluated(folder, road_anomaly, tmp_path / "run", if_exists="overwrite")
     assert metrics(after) != before
     assert len(list(after.folder.glob("scores/*"))) == 1
 

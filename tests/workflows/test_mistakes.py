@@ -14,6 +14,8 @@ import pytest
 
 import oodbench
 from oodbench.errors import OodbenchError, RunFolderError
+from oodbench.storage.artifacts import RunArtifacts
+from oodbench.storage.keys import cost_key
 from oodbench.storage.local import LocalStore
 from tests.helpers.fake_benchmarks import numbers, small_run
 from tests.helpers.files import anomaly_label, photograph, save, write_network
@@ -99,7 +101,7 @@ def test_a_label_value_that_nobody_declared_is_found_before_anything_is_computed
         ({"seed": -4}, "seed is -4: input should be greater than or equal to 0"),
         ({"upsample": "none"}, "upsample is 'none': input should be 'logits' or 'score'"),
         ({"resize": "nearest"}, "resize is 'nearest': input should be 'bilinear' or 'bilinear-aligned'"),
-        ({"until": "fitt"}, "until is 'fitt'"),
+        ({"stop_after": "fitt"}, "stop_after is 'fitt'"),
         ({"methods": ["msp", "msp:"]}, "is the same as"),
     ],
 )
@@ -118,8 +120,8 @@ def test_a_method_that_fits_one_of_two_networks_is_skipped_on_the_other(
     poor.with_suffix(".toml").write_text(text.replace('features = { penultimate = "features" }', ""))
     run = small_run(network_file, data, tmp_path / "run", models=[network_file, poor], methods=["msp", "knn"])
     assert [(row.network, row.method) for row in run.rows] == [("tiny", "msp"), ("tiny", "knn"), ("poor", "msp")]
-    assert run.result["skipped"][0]["network"] == "poor"
-    assert "penultimate" in run.result["skipped"][0]["reason"]
+    assert run.content.skipped[0]["network"] == "poor"
+    assert "penultimate" in run.content.skipped[0]["reason"]
 
 
 def test_nan_in_the_scores(data: Path, network_file: Path, tmp_path: Path) -> None:
@@ -139,9 +141,9 @@ def test_an_output_folder_that_can_t_be_written(network_file: Path, data: Path, 
 def test_a_folder_of_something_else(network_file: Path, data: Path, tmp_path: Path) -> None:
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter1.tex").write_text("")
-    for policy in ("same", "resume", "overwrite"):
+    for if_exists in ("continue", "reuse", "overwrite"):
         message = "holds other files and no run"
-        refused(tmp_path / "thesis", message, network=network_file, data=data, methods=["msp"], policy=policy)
+        refused(tmp_path / "thesis", message, network=network_file, data=data, methods=["msp"], if_exists=if_exists)
     assert [path.name for path in (tmp_path / "thesis").iterdir() if path.name != ".lock"] == ["chapter1.tex"]
 
 
@@ -153,10 +155,10 @@ def test_a_folder_of_another_run(network_file: Path, data: Path, tmp_path: Path)
     assert "belongs to another run (methods: MSP there, Energy, MSP here)" in str(error.value)
     assert "--resume" in str(error.value)
     assert numbers(oodbench.load(tmp_path / "run")) == before
-    more = small_run(network_file, data, tmp_path / "run", methods=["msp", "energy"], policy="resume")
+    more = small_run(network_file, data, tmp_path / "run", methods=["msp", "energy"], if_exists="reuse")
     assert numbers(more)[0] == before[0]
     assert len(more.rows) == 2
-    anew = small_run(network_file, data, tmp_path / "run", methods=["energy"], policy="overwrite")
+    anew = small_run(network_file, data, tmp_path / "run", methods=["energy"], if_exists="overwrite")
     assert len(list(anew.folder.glob("scores/*"))) == 1
 
 
@@ -164,8 +166,8 @@ def test_two_runs_at_once_in_one_folder(network_file: Path, data: Path, tmp_path
     small_run(network_file, data, tmp_path / "run", methods=["msp"])
     program = f"""
 from pathlib import Path
-from oodbench.storage.local import Store
-with Store(Path({str(tmp_path / "run")!r})).locked():
+from oodbench.storage.local import LocalStore
+with LocalStore(Path({str(tmp_path / "run")!r})).lock():
     print("locked", flush=True)
     input()
 """
@@ -208,14 +210,14 @@ def test_a_disk_that_is_too_small_is_seen_beforehand(
 
 
 def test_a_damaged_fit_and_a_damaged_plan(network_file: Path, data: Path, tmp_path: Path) -> None:
-    run = small_run(network_file, data, tmp_path / "run", methods=["knn"], until="fit")
+    run = small_run(network_file, data, tmp_path / "run", methods=["knn"], stop_after="fit")
     path = next(run.folder.glob("fits/*.safetensors"))
     path.write_bytes(path.read_bytes()[:50])
     refused(tmp_path / "run", str(path), "damaged", "Remove the file", network=network_file, data=data, methods=["knn"])
     (tmp_path / "run" / "plan.json").write_text("{}")
     refused(tmp_path / "run", "not a plan of this version", "--overwrite", network=network_file, data=data)
     (tmp_path / "run" / ".plan.json.abc.part").write_text("left by a process that was killed")
-    assert len(small_run(network_file, data, tmp_path / "run", policy="overwrite").rows) == 7
+    assert len(small_run(network_file, data, tmp_path / "run", if_exists="overwrite").rows) == 7
     assert not list((tmp_path / "run").glob("**/*.part"))
 
 
@@ -233,7 +235,7 @@ def test_a_run_that_is_none(tmp_path: Path) -> None:
 
 
 def test_a_map_with_nan_on_disk_is_named(network_file: Path, data: Path, tmp_path: Path) -> None:
-    run = small_run(network_file, data, tmp_path / "run", methods=["msp"], until="score")
+    run = small_run(network_file, data, tmp_path / "run", methods=["msp"], stop_after="score")
     path = next(run.folder.glob("scores/*/*.npy"))
     values = np.load(path)
     values[3, 3] = np.nan
@@ -245,12 +247,12 @@ def test_a_map_with_nan_on_disk_is_named(network_file: Path, data: Path, tmp_pat
 
 
 def test_a_store_survives_half_a_line_of_costs(tmp_path: Path) -> None:
-    store = LocalStore(tmp_path)
-    store.add_cost("network", {"forward": 1.0})
+    artifacts, key = RunArtifacts(LocalStore(tmp_path)), cost_key("network")
+    artifacts.add_cost(key, {"forward": 1.0})
     with (tmp_path / "costs" / "network.jsonl").open("a") as file:
         file.write('\n{"forward": 2.0, "sc')
-    store.add_cost("network", {"forward": 3.0})
-    assert store.costs("network") == [{"forward": 1.0}, {"forward": 3.0}]
+    artifacts.add_cost(key, {"forward": 3.0})
+    assert list(artifacts.costs(key)) == [{"forward": 1.0}, {"forward": 3.0}]
 
 
 def test_frames_that_differ_only_in_pixels_are_other_runs(network_file: Path, data: Path, tmp_path: Path) -> None:
@@ -316,7 +318,7 @@ PLUGINS = {"methods": {"mine": ("MSP", "copied, and its card forgotten")}}
 
 def test_a_result_older_than_its_plan_is_refused(network_file: Path, data: Path, tmp_path: Path) -> None:
     small_run(network_file, data, tmp_path / "run", methods=["msp"])
-    small_run(network_file, data, tmp_path / "run", methods=["energy"], policy="resume", until="fit")
+    small_run(network_file, data, tmp_path / "run", methods=["energy"], if_exists="reuse", stop_after="fit")
     with pytest.raises(RunFolderError, match=r"result\.json is older than its plan"):
         _ = oodbench.load(tmp_path / "run").rows
 

@@ -105,7 +105,7 @@ def test_maps_are_those_of_a_run_and_evaluate_reads_them(
         "road-anomaly",
         anomalous="higher",
         data=road_anomaly,
-        until="evaluate",
+        stop_after="evaluate",
         out=tmp_path / "g",
     )
     assert given.rows[0].metrics == row.metrics
@@ -204,7 +204,7 @@ def test_photographs_that_can_t_be_read(tmp_path: Path, network: dict[str, Any])
 
 def test_a_folder_that_holds_something_else(photos: Path, tmp_path: Path, network: dict[str, Any]) -> None:
     run = small_run(
-        network["model"], tmp_path, tmp_path / "run", methods=["msp"], until="plan", benchmarks=["streets-static"]
+        network["model"], tmp_path, tmp_path / "run", methods=["msp"], stop_after="plan", benchmarks=["streets-static"]
     )
     before = files(run.folder)
     with pytest.raises(RunFolderError, match="run: this folder holds a run"):

@@ -16,13 +16,14 @@ import numpy as np
 import pytest
 
 import oodbench
-from oodbench.contracts import Needs, Result
+from oodbench.contracts import Needs, Result, Scoring
 from oodbench.errors import NotStoredError, RunFolderError
 from oodbench.metrics import POOLED, PROTOCOLS, PixelCounts, make_evaluation, pixel_metrics
 from oodbench.segmenters.onnx import OnnxSegmenter
 from oodbench.types import CITYSCAPES_19, SegmenterOutput
 from tests.helpers.fake_benchmarks import numbers, small_run
 from tests.helpers.files import anomaly_label, photograph, save
+from tests.helpers.results import results_of
 
 METHODS = ["energy", "entropy", "gmm-posthoc", "knn", "max-logit", "msp", "sml"]
 
@@ -34,22 +35,22 @@ def data(road_anomaly: Path, cityscapes: Path) -> Path:
 
 
 def test_a_whole_run(network_file: Path, data: Path, tmp_path: Path) -> None:
-    run = small_run(network_file, data, tmp_path / "run", until="report")
+    run = small_run(network_file, data, tmp_path / "run", stop_after="report")
     assert [row.method for row in run.rows] == METHODS
     for row in run.rows:
         assert row.counts["frames"] == 3
         assert row.counts["expected_frames"] == 60
         assert "road-anomaly: 3 of 60 frames" in row.warnings
         assert set(row.metrics) == {"AP", "FPR95", "AUROC"}
-        assert row.scoring == {"upsample": "logits", "resize": "bilinear"}
-        assert row.protocol["name"] == "pooled"
+        assert row.scoring == Scoring("logits", "bilinear")
+        assert row.protocol == POOLED
         # The row is what a fresh count says of the stored maps.
         counted = PixelCounts()
         for frame in run.frames("road-anomaly"):
             counted.update(run.score(row, frame), run.labels("road-anomaly", frame))
         assert row.metrics == pixel_metrics(counted, POOLED).values
     stored = json.loads((run.folder / "result.json").read_text())
-    assert [Result.model_validate(row) for row in stored["rows"]] == list(run.rows)
+    assert [Result.model_validate(row) for row in results_of(stored)] == list(run.rows)
     quality = stored["quality"]["tiny"]
     assert set(quality) == {
         "miou", "accuracy", "ece", "mean_confidence", "iou", "frames", "pixels", "dataset", "split",
@@ -116,7 +117,7 @@ def test_without_out_the_folder_follows_from_the_plan(
 def test_stages_go_on_from_what_the_one_before_left(network_file: Path, data: Path, tmp_path: Path) -> None:
     whole = numbers(small_run(network_file, data, tmp_path / "whole"))
     for until in ("plan", "fit", "calibrate", "score", "evaluate"):
-        run = small_run(network_file, data, tmp_path / "staged", until=until)
+        run = small_run(network_file, data, tmp_path / "staged", stop_after=until)
     assert numbers(run) == whole
 
 
@@ -124,7 +125,7 @@ def test_stages_go_on_from_what_the_one_before_left(network_file: Path, data: Pa
 def test_a_missing_map_is_made_again_with_its_batch(
     network_file: Path, data: Path, tmp_path: Path, passes: list[int], batch_size: int
 ) -> None:
-    run = small_run(network_file, data, tmp_path / "run", batch_size=batch_size, until="score")
+    run = small_run(network_file, data, tmp_path / "run", batch_size=batch_size, stop_after="score")
     passes.clear()
     for path in list((run.folder / "scores").glob("knn-*/*.npy"))[:1]:
         path.unlink()
@@ -143,7 +144,7 @@ def test_killed_while_scoring_and_begun_again(network_file: Path, data: Path, tm
         save(folder / f"{name}.labels" / "labels_semantic.png", anomaly_label(seed, (120, 200), 2, None))
     (data / "RoadAnomaly_jpg" / "frame_list.json").unlink()
     command = [sys.executable, "-m", "oodbench", "run", "--model", str(network_file), "--data", str(data)]
-    command += ["--benchmark", "road-anomaly", "--until", "evaluate", "--out"]
+    command += ["--benchmark", "road-anomaly", "--stop-after", "evaluate", "--out"]
     total = len(METHODS) * 63
     process = subprocess.Popen([*command, str(tmp_path / "killed")], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     try:
@@ -170,13 +171,13 @@ def test_evaluate_reads_the_stored_maps_again(network_file: Path, data: Path, tm
 
 @pytest.mark.parametrize(("keep", "left"), [("all", 21), ("figures", 21), ("none", 0)])
 def test_keep_scores(network_file: Path, data: Path, tmp_path: Path, keep: Any, left: int) -> None:
-    run = small_run(network_file, data, tmp_path / "run", keep_scores=keep, until="report")
+    run = small_run(network_file, data, tmp_path / "run", keep_scores=keep, stop_after="report")
     assert len(list(run.folder.glob("scores/*/*.npy"))) == left
     before = numbers(run)
     # The rows stay, and the same command has nothing to do; nor does it mind that there is nothing to draw.
-    assert numbers(small_run(network_file, data, tmp_path / "run", keep_scores=keep, until="report")) == before
+    assert numbers(small_run(network_file, data, tmp_path / "run", keep_scores=keep, stop_after="report")) == before
     if keep == "none":
-        with pytest.raises(NotStoredError, match="this map is not stored"):
+        with pytest.raises(NotStoredError, match="not stored"):
             oodbench.load(run.folder).evaluate()
 
 
@@ -231,13 +232,13 @@ def test_the_two_ways_to_resize_differ_and_keep_their_maps_apart(
     centred, aligned = (
         {
             row.method: row
-            for row in small_run(network_file, data, tmp_path / "run", resize=resize, policy="resume").rows
+            for row in small_run(network_file, data, tmp_path / "run", resize=resize, if_exists="reuse").rows
         }
         for resize in ("bilinear", "bilinear-aligned")
     )
     for name in METHODS:
         assert centred[name].digests["scores"] != aligned[name].digests["scores"], name
-    assert aligned["sml"].scoring == {"upsample": "logits", "resize": "bilinear-aligned"}
+    assert aligned["sml"].scoring == Scoring("logits", "bilinear-aligned")
     assert len(list((tmp_path / "run" / "predictions").glob("*/*.npy"))) == 6
     with pytest.raises(RunFolderError, match="resize: bilinear-aligned there, bilinear here"):
         small_run(network_file, data, tmp_path / "run")
@@ -246,10 +247,10 @@ def test_the_two_ways_to_resize_differ_and_keep_their_maps_apart(
 def test_without_in_distribution_frames_methods_that_need_none_run(
     network_file: Path, road_anomaly: Path, tmp_path: Path
 ) -> None:
-    run = small_run(network_file, road_anomaly, tmp_path / "run", until="report")
+    run = small_run(network_file, road_anomaly, tmp_path / "run", stop_after="report")
     assert [row.method for row in run.rows] == ["energy", "entropy", "max-logit", "msp"]
     assert run.calibration(run.rows[0]) is None
-    skipped = {pair["method"] for pair in run.result["skipped"]}
+    skipped = {pair["method"] for pair in run.content.skipped}
     assert skipped == {"kNN", "GMM post hoc", "SML", "GMMSeg", "GMMSeg (normalised)"}
     assert (run.folder / "report" / "heatmaps-road-anomaly.png").is_file()
 
@@ -317,7 +318,7 @@ class Sign(PixelMethod):
         plugin.write_text(content)
         # A file of the same second is a new file to Python only under another name of its cache.
         sys.modules.pop("oodbench_plugin_sign", None)
-        made = small_run(network_file, data, tmp_path / "run", methods=["sign"], plugins=[plugin], policy="resume")
+        made = small_run(network_file, data, tmp_path / "run", methods=["sign"], plugins=[plugin], if_exists="reuse")
         aps.append(made.rows[0].metrics["AP"])
     assert aps[0] != aps[1]
 
@@ -337,7 +338,7 @@ def test_what_a_later_card_expects_is_held_against_what_was_measured(
 def test_other_calibration_frames_calibrate_anew(network_file: Path, data: Path, tmp_path: Path) -> None:
     first = small_run(network_file, data, tmp_path / "run", methods=["msp"])
     before = first.calibration(first.rows[0])
-    one = small_run(network_file, data, tmp_path / "run", methods=["msp"], id_limit=1, policy="resume")
+    one = small_run(network_file, data, tmp_path / "run", methods=["msp"], id_limit=1, if_exists="reuse")
     after = one.calibration(one.rows[0])
     assert before is not None
     assert after is not None
@@ -351,7 +352,7 @@ def test_a_prediction_that_is_missing_is_made_again(network_file: Path, data: Pa
     next(run.folder.glob("predictions/*/*.npy")).unlink()
     small_run(network_file, data, tmp_path / "run", methods=["knn"])
     assert len(list(run.folder.glob("predictions/*/*.npy"))) == len(logits) == 3
-    small_run(network_file, data, tmp_path / "run", methods=["knn"], upsample="score", policy="resume")
+    small_run(network_file, data, tmp_path / "run", methods=["knn"], upsample="score", if_exists="reuse")
     assert len(list(run.folder.glob("predictions/*/*.npy"))) == 6
 
 
@@ -368,7 +369,7 @@ def test_stored_scores_are_read_again_under_other_rules(
     done = len(passes)
     both = oodbench.load(run.folder).evaluate(protocols=["pooled", "caos"])
     assert len(passes) == done
-    assert [(row.method, row.protocol["name"]) for row in both.rows] == [
+    assert [(row.method, row.protocol.name) for row in both.rows] == [
         ("msp", "pooled"), ("knn", "pooled"), ("msp", "caos"), ("knn", "caos"),
     ]  # fmt: skip
     assert both.rows[0].metrics == run.rows[0].metrics
@@ -413,6 +414,6 @@ def test_one_needs_no_list_and_folders_may_be_a_mapping(network_file: Path, data
         data={"road-anomaly": data / "RoadAnomaly_jpg"},
         id_data=data,
         out=tmp_path / "run",
-        until="evaluate",
+        stop_after="evaluate",
     )
     assert [(row.method, row.benchmark) for row in made.rows] == [("msp", "road-anomaly")]

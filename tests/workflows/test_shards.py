@@ -15,8 +15,10 @@ import pytest
 import oodbench
 from oodbench.errors import RunFolderError, UsageError
 from oodbench.planning.shard import Shard
+from oodbench.storage.keys import cost_key
 from tests.helpers.fake_benchmarks import numbers, small_run
 from tests.helpers.files import photograph, save
+from tests.helpers.results import results_of
 
 
 @pytest.fixture
@@ -36,8 +38,8 @@ def test_pieces_are_the_whole(network_file: Path, data: Path, tmp_path: Path, co
         piece(network_file, data, tmp_path / "run", f"{index}/{count}", batch_size=batch_size)
     merged = oodbench.merge([tmp_path / "run"])
     assert numbers(merged) == numbers(whole)
-    assert merged.result["quality"] == whole.result["quality"]
-    assert len(merged.store.costs(whole.record.networks[0].digest[:12])) == len(range(0, 3, batch_size))
+    assert merged.quality == whole.quality
+    assert len(list(merged.artifacts.costs(cost_key(whole.record.networks[0].digest)))) == len(range(0, 3, batch_size))
     assert (tmp_path / "run" / "report" / "table.md").is_file()
     # Once more changes nothing, and the folder is a run as any other.
     assert numbers(oodbench.merge([tmp_path / "run"])) == numbers(whole)
@@ -45,7 +47,7 @@ def test_pieces_are_the_whole(network_file: Path, data: Path, tmp_path: Path, co
 
 
 def test_each_frame_is_scored_once_and_by_one_fit(network_file: Path, data: Path, tmp_path: Path) -> None:
-    small_run(network_file, data, tmp_path / "run", methods=["knn"], until="calibrate")
+    small_run(network_file, data, tmp_path / "run", methods=["knn"], stop_after="calibrate")
     (fitted,) = (tmp_path / "run" / "fits").iterdir()
     for index in (1, 2):
         piece(network_file, data, tmp_path / "run", f"{index}/2", methods=["knn"])
@@ -68,15 +70,15 @@ def test_pieces_in_folders_of_their_own(network_file: Path, data: Path, tmp_path
 
 def test_what_is_missing_or_does_not_belong_is_said(network_file: Path, data: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    with pytest.raises(RunFolderError, match="no piece of a run there"):
+    with pytest.raises(RunFolderError, match="no shard of a run there"):
         oodbench.merge([run])
     piece(network_file, data, run, "1/2", methods=["msp"])
     with pytest.raises(RunFolderError, match="not scored yet: 1 of 3 frames of road-anomaly"):
         oodbench.merge([run])
     piece(network_file, data, run, "2/2", methods=["entropy"])
-    with pytest.raises(RunFolderError, match=r"pieces of different runs .*methods: Entropy there, MSP here"):
+    with pytest.raises(RunFolderError, match=r"shards of different runs .*methods: Entropy there, MSP here"):
         oodbench.merge([run])
-    piece(network_file, data, run, "2/2", methods=["msp"], policy="overwrite")
+    piece(network_file, data, run, "2/2", methods=["msp"], if_exists="overwrite")
     oodbench.merge([run])
     (damaged,) = (run / "shards" / "2-of-2" / "scores").glob("*/*.npy")
     damaged.unlink()
@@ -117,7 +119,7 @@ def test_a_killed_piece_is_run_again(network_file: Path, data: Path, tmp_path: P
     merge = [sys.executable, "-m", "oodbench", "merge", tmp_path / "run", "--json"]
     merged = json.loads(subprocess.run(merge, check=True, capture_output=True, text=True).stdout)
     whole = small_run(network_file, data, tmp_path / "whole", methods=["msp"])
-    assert [row["metrics"] for row in merged["rows"]] == [row.metrics for row in whole.rows]
+    assert [row["metrics"] for row in results_of(merged)] == [row.metrics for row in whole.rows]
 
 
 def test_a_folder_with_pieces_is_no_stranger_to_a_run(network_file: Path, data: Path, tmp_path: Path) -> None:

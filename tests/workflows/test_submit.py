@@ -29,7 +29,7 @@ def run(network_file: Path, tmp_path: Path) -> Path:
         benchmarks=["cargo"],
         data=[tmp_path / "data"],
         out=tmp_path / "run",
-        until="score",
+        stop_after="score",
         plugins=[EVERYTHING],
     ).folder
 
@@ -79,7 +79,7 @@ def test_what_goes_wrong_leaves_nothing(run: Path, tmp_path: Path) -> None:
     path = run / "scores" / scorer.key / f"{second.key}.npy"
     path.unlink()
     for out in ("out", "new"):
-        with pytest.raises(NotStoredError, match="this map is not stored"):
+        with pytest.raises(NotStoredError, match="not stored"):
             submit("parcel", run, tmp_path / out, method="msp")
     assert content(tmp_path / "out") == old
     assert sorted(each.name for each in tmp_path.iterdir()) == ["data", "out", "run"]

@@ -21,7 +21,7 @@ from oodbench.planning.plan import Plan, make_plan
 from oodbench.planning.request import Request
 from oodbench.progress import Silent
 from oodbench.registry import Registry
-from oodbench.runs.run import Run
+from oodbench.runs.run import load
 from oodbench.stages.calibrate import calibrate
 from oodbench.stages.evaluate import evaluate, result
 from oodbench.stages.fit import fit
@@ -102,10 +102,10 @@ def main() -> None:
         rows = []
         print(f"evaluate   {seconds(lambda: rows.extend(evaluate(plan.record, plan.frames, store, silent))):6.1f} s")
         store.write_json("result.json", result(plan.record, rows, store))
-        run = Run(Path(folder))
+        run = load(Path(folder))
         print(f"heatmaps   {seconds(lambda: run.report('heatmaps')):6.1f} s")
         for row in rows:
-            print(f"  {row.label:<14} {row.cost['score_ms']:8.1f} ms a frame beyond the shared passes")
+            print(f"  {row.label:<14} {row.cost.score_ms:8.1f} ms a frame beyond the shared passes")
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
 
 

@@ -22,6 +22,7 @@ from oodbench.files import cannot_write, write_atomically
 
 INSIDE = "/opt/submission"
 """Folder of all files in the container."""
+_FIT = "fit.safetensors"
 
 _DEFINITION = """\
 Bootstrap: docker
@@ -59,18 +60,19 @@ def write_container(scored: SubmissionScorer, out: Path, target: str) -> str:
     Raises:
         UsageError: The run's scores differ from those of `oodbench predict`, or one of its files is missing.
     """
-    if Scoring(**scored.scoring) != Scoring():
+    if scored.scoring != Scoring():
         raise UsageError(
-            f"the run was scored with {Scoring(**scored.scoring).identity()}, and the container uses defaults",
+            f"the run was scored with {scored.scoring.identity()}, and the container uses defaults",
             "Run again without --upsample and --resize.",
         )
     try:
-        shutil.copytree(str(files("oodbench")), out / "oodbench", ignore=shutil.ignore_patterns("__pycache__"))
+        copy_package(out)
         options = ["--method", scored.spec, "--model", _copy_network(scored.source, out)]
         if scored.card:
             options += ["--model-card", _copy_file(scored.card, out)]
         if scored.fit:
-            options += ["--fit", _copy_file(scored.fit, out)]
+            (out / _FIT).write_bytes(scored.fit)
+            options += ["--fit", f"{INSIDE}/{_FIT}"]
         for plugin in scored.plugins:
             options += ["--plugin", _copy_file(plugin, out)]
     except OSError as error:
@@ -84,6 +86,20 @@ def write_container(scored: SubmissionScorer, out: Path, target: str) -> str:
     pinned = "".join(f"{line}\n" for line in _pin_requirements(Path(scored.source).is_dir()))
     write_atomically(out / "requirements.txt", lambda file: file.write(pinned.encode()))
     return command
+
+
+def copy_package(out: Path) -> None:
+    """Copy oodbench, with its plugin folders, into the folder `out`.
+
+    In an editable install of a checkout without symbolic links, the plugin folders are outside the package. In their
+    place the package has text files, or nothing.
+    """
+    ignore = shutil.ignore_patterns("__pycache__")
+    package = shutil.copytree(str(files("oodbench")), out / "oodbench", ignore=ignore)
+    for folder in ("methods", "benchmarks", "reports"):
+        if not (package / folder).is_dir():
+            (package / folder).unlink(missing_ok=True)
+            shutil.copytree(str(files(f"oodbench.{folder}")), package / folder, ignore=ignore)
 
 
 def _copy_network(source: str, out: Path) -> str:

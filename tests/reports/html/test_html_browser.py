@@ -12,7 +12,7 @@ from selenium.webdriver.common.keys import Keys
 
 from oodbench.contracts import Requirements, Result
 from oodbench.registry import Registry
-from oodbench.runs.run import Run
+from oodbench.runs.run import Run, load
 from oodbench.testing.fake_run import HandmadeRun, make_result
 from oodbench.workflows.run import run
 from tests.helpers.browser import Page, browser
@@ -57,7 +57,7 @@ def made(network_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     write_cityscapes(folder / "cityscapes")
     return run(
         models=[network_file], data=[folder], benchmarks=["road-anomaly"], methods=["msp", "energy", "knn"],
-        out=folder / "run", until="evaluate",
+        out=folder / "run", stop_after="evaluate",
     )  # fmt: skip
 
 
@@ -244,7 +244,7 @@ def test_a_page_that_is_too_large_keeps_its_frames_beside_it(
 
 def test_without_stored_scores_the_tables_stand_alone(page: Page, made: Run, tmp_path: Path) -> None:
     shutil.copytree(made.folder, tmp_path / "run", ignore=shutil.ignore_patterns("scores"))
-    (path,) = Run(tmp_path / "run").report("html")
+    (path,) = load(tmp_path / "run").report("html")
     page.driver.get(path.as_uri())
     assert len(page.texts("#unstored")) == 1
     assert page.texts("#frames, #curves, #worst, #differ") == []
@@ -256,7 +256,7 @@ def test_of_stored_figures_the_page_says_so(page: Page, made: Run, tmp_path: Pat
     frame = made.record.benchmarks[0].frames[1].key
     for stored in (tmp_path / "run" / "scores").glob(f"*/{frame}.npy"):
         stored.unlink()
-    (path,) = Run(tmp_path / "run").report("html")
+    (path,) = load(tmp_path / "run").report("html")
     page.open(path)
     assert page.texts("#coverage") == ["Scores of up to 1 of the 3 frames are not stored: the set is the others."]
     page.click("#next")

@@ -18,7 +18,7 @@ METHODS = ["msp", "max-logit", "entropy", "energy", "knn", "gmm-posthoc"]
 def test_six_methods_on_photographs(real: Path, tmp_path: Path) -> None:
     made = run(
         models=[real / "models" / "erfnet-cityscapes.onnx"], model_cards=[CARD], benchmarks=["road-anomaly-21"],
-        methods=METHODS, data=[real], id_data=[real / "cityscapes"], out=tmp_path / "run", until="evaluate",
+        methods=METHODS, data=[real], id_data=[real / "cityscapes"], out=tmp_path / "run", stop_after="evaluate",
     )  # fmt: skip
     (path,) = made.report("html")
     with browser(tmp_path / "profile") as page:

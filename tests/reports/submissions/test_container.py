@@ -11,6 +11,7 @@ import pytest
 import oodbench
 from oodbench.contracts import KnownFrame
 from oodbench.errors import UsageError
+from oodbench.storage.keys import fit_key, score_key
 from tests.helpers.container_rehearsal import can_rehearse, rehearse
 from tests.helpers.files import NO_NAMESPACES, photograph, save
 from tests.helpers.handmade_submissions import files, track, unsynced
@@ -30,10 +31,12 @@ def test_the_command_writes_what_the_run_had(
         data=[road_anomaly],
         id_data=[cityscapes],
         out=tmp_path / "run",
-        until="score",
+        stop_after="score",
     )
     (scorer,) = run.record.scorers
-    scored = replace(hundred(), source=str(network_file), spec=scorer.spec, fit=run.store.fit_path(scorer.key))
+    scored = replace(
+        hundred(), source=str(network_file), spec=scorer.spec, fit=bytes(run.store.read(fit_key(scorer.key)))
+    )
     fishyscapes().write(scored, tmp_path, track)
     images, output, root = (tmp_path / name for name in ("images", "written", "root"))
     for number, size in enumerate([(48, 96), (30, 50)]):
@@ -65,7 +68,7 @@ def test_the_command_writes_what_the_run_had(
     )
     key = run.record.benchmarks[0].frames[0].key
     np.testing.assert_array_equal(
-        np.load(tmp_path / "same" / "0000_anomaly.npy"), run.store.read_map("scores", scorer.key, key)
+        np.load(tmp_path / "same" / "0000_anomaly.npy"), run.artifacts.map(score_key(scorer.key, key))
     )
 
 

@@ -13,6 +13,7 @@ import pytest
 from oodbench.contracts import Submission, SubmissionScorer
 from oodbench.errors import UsageError
 from oodbench.registry import Registry
+from oodbench.reports.submissions.fishyscapes import container
 from oodbench.testing import SubmissionContract
 from oodbench.types import ClassSet
 from tests.helpers.handmade_submissions import files, frame, scored, track, unsynced
@@ -66,9 +67,29 @@ def test_two_files_a_frame_and_the_performance(made: Path) -> None:
         "python -m oodbench predict /input --format fishyscapes --method msp --model streets-softmax --out /output"
     )
     assert f"exec {command}\n" in definition
-    assert (made / "container" / "oodbench" / "reports" / "fishyscapes.py").is_file()
+    assert (made / "container" / "oodbench" / "reports" / "submissions" / "fishyscapes" / "submission.py").is_file()
     assert not (made / "container" / "oodbench" / "reports").is_symlink()
     assert "numpy==" in (made / "container" / "requirements.txt").read_text()
+
+
+@pytest.mark.parametrize("text_files", [True, False])
+def test_the_container_holds_plugin_folders_that_are_outside_the_package(
+    text_files: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = {"oodbench": tmp_path / "checkout" / "oodbench"}
+    folders |= {f"oodbench.{name}": tmp_path / "checkout" / name for name in ("methods", "benchmarks", "reports")}
+    for name, folder in folders.items():
+        (folder / "__pycache__").mkdir(parents=True)
+        (folder / "__pycache__" / "left.pyc").write_text("out")
+        (folder / "__init__.py").write_text(name)
+        if text_files and name != "oodbench":
+            (folders["oodbench"] / folder.name).write_text(f"../{folder.name}")
+    monkeypatch.setattr(container, "files", folders.__getitem__)
+    container.copy_package(tmp_path / "out")
+    held = files(tmp_path / "out")
+    assert {path: content.decode() for path, content in held.items()} == {
+        f"{name.replace('.', '/')}/__init__.py": name for name in folders
+    }
 
 
 def test_each_way_of_being_wrong_is_found(made: Path, tmp_path: Path) -> None:

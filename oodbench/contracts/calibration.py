@@ -1,0 +1,48 @@
+"""How a method scores in-distribution pixels, for thresholds and colours that need no anomalies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from oodbench.types import ScoreMap
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+FALSE_ALARM_RATE = 0.05
+"""The share of in-distribution pixels above the threshold that is chosen without anomalies."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How a method scores in-distribution pixels on which it was not fitted.
+
+    Attributes:
+        levels: float64 [Q], ascending in [0, 1].
+        quantiles: float32 [Q], the score that a share `levels` of the in-distribution pixels does not exceed.
+        source: what it was computed on, in words.
+    """
+
+    levels: NDArray[np.float64]
+    quantiles: NDArray[np.float32]
+    source: str
+
+    def score_at(self, share: float) -> float:
+        """The score that this share of the in-distribution pixels does not exceed."""
+        import numpy as np
+
+        return float(np.interp(share, self.levels, self.quantiles))
+
+    def rarity(self, score: ScoreMap) -> NDArray[np.float32]:
+        """How rare each score is among in-distribution pixels: -log10 of the share that is higher.
+
+        0 is common, 1 one pixel in ten, 3 one in a thousand. Capped where the quantiles end. Monotone in the score.
+        """
+        import numpy as np
+
+        share = np.interp(score, self.quantiles, self.levels).astype(np.float32)
+        floor = 1.0 - self.levels[-2]
+        rarity: NDArray[np.float32] = -np.log10(np.maximum(1.0 - share, floor, dtype=np.float32))
+        return rarity

@@ -1,0 +1,114 @@
+"""The stored result of one scorer on one benchmark under one protocol, and the file that holds all of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from oodbench.contracts.protocol import Protocol, Scoring
+from oodbench.contracts.uncertainty import Intervals
+
+RESULT_SCHEMA = 2
+RESULTS_FILE_SCHEMA = 2
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What scoring cost: medians per frame in milliseconds. None: not measured.
+
+    Attributes:
+        forward_ms: The forward pass, which all methods share.
+        summary_ms: The pass over the logits, which pixel methods share.
+        score_ms: The method's own part.
+        fit_s: The method's own part of the fit, in seconds.
+        peak_memory_mb: The peak memory of the process that evaluated, in MB.
+    """
+
+    forward_ms: float | None = None
+    summary_ms: float | None = None
+    score_ms: float | None = None
+    fit_s: float | None = None
+    peak_memory_mb: float | None = None
+
+    def record(self) -> dict[str, float | None]:
+        """Return the costs by name."""
+        return asdict(self)
+
+
+class Result(BaseModel):
+    """The metrics of one scorer on one benchmark under one protocol, with everything that they depend on."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    schema_version: int = Field(RESULT_SCHEMA, description="version of this record's layout")
+    method: str = Field(description="public name of the method")
+    params: dict[str, Any] = Field(description="its parameters, defaults included")
+    label: str = Field(description="the method with the parameters that differ from the defaults; for tables")
+    network: str = Field(description="name of the network")
+    benchmark: str = Field(description="public name of the benchmark")
+    layout: str = Field(description="folder layout in which the benchmark was found")
+    scoring: Scoring = Field(description="where scores were computed, see Scoring")
+    protocol: Protocol = Field(description="how scores became numbers, see Protocol")
+    metrics: dict[str, float | None] = Field(
+        description="AP, FPR95, AUROC, and under `smiyc` those of components, as fractions; null where undefined"
+    )
+    undefined: dict[str, str] = Field(description="the reason for each null metric")
+    intervals: Intervals | None = Field(
+        None,
+        description="level, method, unit (frames or groups), units, resamples, bounds (metric: low, high), undefined "
+        "(metric: why it has none)",
+    )
+    counts: dict[str, int] = Field(
+        description="frames, expected_frames, frames_without_anomaly, anomaly_pixels, in_distribution_pixels, "
+        "void_pixels"
+    )
+    components: dict[str, Any] = Field(
+        default={},
+        description="behind the metrics of components: the sizes, the taus; for each threshold its value, objects, "
+        "predictions, and tp, fn, fp, f1 at each tau",
+    )
+    fit: dict[str, Any] = Field(description="facts of the fit: frames, pixels, classes that were pooled")
+    cost: Cost = Field(
+        description="medians per frame: forward_ms (the pass that all methods share), summary_ms (the pass over the "
+        "logits that they share), score_ms (the method's own part); fit_s (the fit's own part); peak_memory_mb of the "
+        "process that evaluated"
+    )
+    environment: dict[str, str] = Field(description="versions, processor, device, threads")
+    seed: int = Field(description="the seed of the run")
+    digests: dict[str, str] = Field(description="network, data (frames and labels), scores (the stored maps)")
+    warnings: list[str] = Field(description="what a reader has to know before quoting the number")
+
+
+class FailedBenchmark(BaseModel):
+    """A benchmark that has no results, because scoring or evaluating it failed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    benchmark: str = Field(description="public name of the benchmark")
+    stage: str = Field(description="the stage that failed: score or evaluate")
+    problem: str = Field(description="what is wrong, with the file and the value")
+    remedy: str | None = Field(description="the command or the change that fixes it")
+
+    def __str__(self) -> str:
+        return f"{self.benchmark} failed ({self.stage}): {self.problem}"
+
+
+class ResultsFile(BaseModel):
+    """The content of result.json."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    schema_version: int = Field(RESULTS_FILE_SCHEMA, description="version of this file's layout")
+    plan: str = Field(description="digest of the plan that the results belong to")
+    results: dict[str, list[Result]] = Field(description="protocol: its results, in the order of the plan")
+    failed: list[FailedBenchmark] = Field(description="benchmarks without results, because they failed")
+    skipped: list[Mapping[str, str]] = Field(description="pairs of method and network that do not fit, and why")
+    quality: dict[str, dict[str, Any]] = Field(description="network: its closed-set quality on calibration frames")
+
+    def under(self, protocols: Sequence[str]) -> Iterator[Result]:
+        """Yield the results under these protocols, those that there are, in the order of the protocols."""
+        for protocol in protocols:
+            yield from self.results.get(protocol, ())

@@ -1,0 +1,27 @@
+"""A request to stop after the current batch, which a scheduler makes before it takes the machine away."""
+
+from __future__ import annotations
+
+import threading
+
+from oodbench.errors import StopRequestedError
+
+_requested = threading.Event()
+
+
+def request_stop() -> None:
+    """Ask the run in this process to stop after the current batch. Safe to call from a signal handler."""
+    _requested.set()
+
+
+def check_stop() -> None:
+    """Stop if that was requested; the request is then fulfilled.
+
+    Raises:
+        StopRequestedError: It was requested.
+    """
+    if _requested.is_set():
+        _requested.clear()
+        raise StopRequestedError(
+            "stopped after a batch, as requested", "Run the same command again: it resumes from there."
+        )

@@ -1,0 +1,246 @@
+"""The artifacts of a run as objects, over a store that knows keys and bytes only."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ValidationError
+
+from oodbench.contracts import Breakdown, Calibration, Fit, Result, ResultsFile
+from oodbench.errors import NotStoredError, RunFolderError
+from oodbench.metrics import Sketch, sketch_from
+from oodbench.planning.records import PlanRecord
+from oodbench.storage.base import RunStore
+from oodbench.storage.fits import decode_facts, decode_fit, encode_fit
+from oodbench.storage.keys import PLAN, RESULTS_FILE, Key, breakdown_key, sketch_key
+from oodbench.types import Size
+
+_DAMAGED = (OSError, ValueError, EOFError, BadZipFile, KeyError)
+# Of an array file: the header that numpy writes fits, with room to spare.
+_HEADER_BYTES = 256
+
+_Value = TypeVar("_Value")
+
+
+class RunArtifacts:
+    """Reads and writes the artifacts of one run.
+
+    Args:
+        store: Where they are.
+    """
+
+    def __init__(self, store: RunStore) -> None:
+        self.store = store
+
+    # the plan and the results
+
+    def plan(self) -> PlanRecord | None:
+        """Return the plan; None if there is none.
+
+        Raises:
+            RunFolderError: It was written by another version.
+        """
+        if not self.store.has(PLAN):
+            return None
+        try:
+            return PlanRecord.model_validate_json(self.store.read(PLAN))
+        except ValidationError as error:
+            raise RunFolderError(
+                f"{self.store.name(PLAN)}: not a plan of this version of oodbench "
+                f"({error.error_count()} fields don't fit)",
+                "Use the version that wrote it, or start from scratch with --overwrite.",
+            ) from None
+
+    def write_plan(self, plan: PlanRecord) -> None:
+        """Store the plan."""
+        self._write_json(PLAN, plan)
+
+    def results_file(self) -> ResultsFile:
+        """Return the content of result.json.
+
+        Raises:
+            RunFolderError: There is none, or it was written by another version.
+        """
+        if not self.store.has(RESULTS_FILE):
+            raise RunFolderError(
+                f"{self.store.location}: no result.json in this folder",
+                "Expected the folder of a run that was evaluated; run the same 'oodbench run' again to resume one.",
+            )
+        try:
+            return ResultsFile.model_validate_json(self.store.read(RESULTS_FILE))
+        except ValidationError as error:
+            raise RunFolderError(
+                f"{self.store.name(RESULTS_FILE)}: not the results of this version of oodbench "
+                f"({error.error_count()} fields don't fit)",
+                "Use the version that wrote it, or run the same 'oodbench run' again.",
+            ) from None
+
+    def write_results_file(self, content: ResultsFile) -> None:
+        """Store result.json."""
+        self._write_json(RESULTS_FILE, content)
+
+    def result(self, key: Key) -> Result | None:
+        """Return a result; None if there is none of this version, which is then computed again."""
+        try:
+            return Result.model_validate_json(self.store.read(key)) if self.store.has(key) else None
+        except ValidationError:
+            return None
+
+    def write_result(self, key: Key, result: Result) -> None:
+        """Store a result."""
+        self._write_json(key, result)
+
+    def sketch(self, result: Key) -> Sketch | None:
+        """Return the sketch of a result; None if there is none of this version."""
+        return self._arrays(sketch_key(result), sketch_from)
+
+    def write_sketch(self, result: Key, sketch: Sketch) -> None:
+        """Store the sketch of a result."""
+        arrays: dict[str, Any] = sketch.arrays()
+        self.store.write(sketch_key(result), _to_bytes(lambda file: np.savez_compressed(file, **arrays)))
+
+    def breakdown(self, result: Key) -> Breakdown | None:
+        """Return the breakdown of a result; None if there is none."""
+        content = self.json(breakdown_key(result))
+        return None if content is None else Breakdown.model_validate(content)
+
+    def write_breakdown(self, result: Key, breakdown: Breakdown) -> None:
+        """Store the breakdown of a result."""
+        self._write_json(breakdown_key(result), breakdown)
+
+    # small records
+
+    def json(self, key: Key) -> Any:
+        """Return the content of a JSON artifact; None if there is none.
+
+        Raises:
+            RunFolderError: It is not JSON.
+        """
+        try:
+            return json.loads(self.store.read(key)) if self.store.has(key) else None
+        except ValueError as error:
+            raise RunFolderError(
+                f"{self.store.name(key)}: not JSON ({error})", "Remove the file; the same command makes it again."
+            ) from None
+
+    def write_json(self, key: Key, content: Any) -> None:
+        """Store a JSON artifact."""
+        self.store.write(key, json.dumps(content, indent=1, sort_keys=False, allow_nan=False).encode())
+
+    def _write_json(self, key: Key, record: BaseModel) -> None:
+        self.write_json(key, record.model_dump(mode="json"))
+
+    # fits and calibration
+
+    def fit(self, key: Key) -> Fit | None:
+        """Return what a method learned; None if there is no such fit."""
+        return decode_fit(self.store.read(key), self.store.name(key)) if self.store.has(key) else None
+
+    def fit_facts(self, key: Key) -> Mapping[str, Any] | None:
+        """Return the facts of a fit, without its tensors; None if there is no such fit."""
+        return decode_facts(self.store.read(key), self.store.name(key)) if self.store.has(key) else None
+
+    def write_fit(self, key: Key, fit: Fit) -> None:
+        """Store what a method learned."""
+        self.store.write(key, encode_fit(fit))
+
+    def calibration(self, key: Key) -> Calibration | None:
+        """Return a calibration; None if there is none."""
+        return self._arrays(
+            key, lambda arrays: Calibration(arrays["levels"], arrays["quantiles"], str(arrays["source"]))
+        )
+
+    def write_calibration(self, key: Key, calibration: Calibration) -> None:
+        """Store a calibration."""
+        levels, quantiles, source = calibration.levels, calibration.quantiles, np.array(calibration.source)
+        self.store.write(key, _to_bytes(lambda file: np.savez(file, levels=levels, quantiles=quantiles, source=source)))
+
+    def _arrays(self, key: Key, make: Callable[[Mapping[str, NDArray[Any]]], _Value]) -> _Value | None:
+        """What `make` reads from a file of several arrays; None if there is no such file."""
+        if not self.store.has(key):
+            return None
+        try:
+            with np.load(io.BytesIO(self.store.read(key)), allow_pickle=False) as arrays:
+                return make(dict(arrays))
+        except _DAMAGED as error:
+            raise self._damaged(key, error) from None
+
+    # maps
+
+    def has_map(self, key: Key, size: Size) -> bool:
+        """Return whether a map is stored whole and has this size; what is on disk is checked before it is reused."""
+        try:
+            head = io.BytesIO(self.store.read(key, _HEADER_BYTES))
+            shape, dtype = _read_header(head)
+        except (NotStoredError, *_DAMAGED):
+            return False
+        return shape == size and self.store.size(key) == head.tell() + dtype.itemsize * size[0] * size[1]
+
+    def map(self, key: Key) -> NDArray[Any]:
+        """Return a stored map.
+
+        Raises:
+            NotStoredError: It is not stored.
+            RunFolderError: It is damaged.
+        """
+        data = self.store.read(key)
+        file = io.BytesIO(data[:_HEADER_BYTES])
+        try:
+            shape, dtype = _read_header(file)
+            return np.frombuffer(data, dtype, offset=file.tell(), count=shape[0] * shape[1]).reshape(shape)
+        except _DAMAGED as error:
+            raise self._damaged(key, error) from None
+
+    def write_map(self, key: Key, values: NDArray[Any]) -> None:
+        """Store a map, float32 or uint8 [H, W]."""
+        self.store.write(key, _to_bytes(lambda file: np.save(file, values, allow_pickle=False)))
+
+    # costs
+
+    def add_cost(self, key: Key, line: Mapping[str, Any]) -> None:
+        """Add what one batch cost."""
+        # A line break before each line: half a line that a full disk left is then a line of its own.
+        self.store.append(key, b"\n" + json.dumps(line).encode())
+
+    def replace_costs(self, key: Key, lines: Sequence[Mapping[str, Any]]) -> None:
+        """Replace all costs."""
+        self.store.write(key, b"".join(b"\n" + json.dumps(line).encode() for line in lines))
+
+    def costs(self, key: Key) -> Iterator[dict[str, Any]]:
+        """Yield what each batch cost."""
+        for line in self.store.read(key).splitlines() if self.store.has(key) else ():
+            try:
+                yield json.loads(line)
+            except ValueError:
+                continue  # empty, or half a line of a run that was killed: one cost less, nothing else
+
+    def _damaged(self, key: Key, error: Exception) -> RunFolderError:
+        return RunFolderError(
+            f"{self.store.name(key)}: damaged ({error})", "Remove the file and run the same command again."
+        )
+
+
+def _to_bytes(save: Callable[[io.BytesIO], object]) -> memoryview:
+    file = io.BytesIO()
+    save(file)
+    return file.getbuffer()
+
+
+def _read_header(file: io.BytesIO) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape and type of an array file of ours.
+
+    Raises:
+        ValueError: It is no array file, or one of another kind.
+    """
+    if np.lib.format.read_magic(file) != (1, 0):
+        raise ValueError("not an array file of this program")
+    shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
+    if fortran or len(shape) != 2 or dtype.hasobject:
+        raise ValueError(f"an array {dtype} {shape}; expected one with two dimensions, row by row")
+    return shape, dtype

@@ -1,0 +1,137 @@
+"""Names of everything that a run stores. No other module builds such a name.
+
+A name is made of digests and names of the registry, never of a string of the user's. The images of `oodbench predict`
+are the exception: their maps and heatmaps are named after the files.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from oodbench.contracts import Protocol, Scoring
+from oodbench.files import digest_bytes
+from oodbench.planning.records import FrameSetRecord, PlanRecord, ScorerRecord
+
+
+class Kind(StrEnum):
+    """What an artifact is."""
+
+    PLAN = "plan"
+    RESULTS_FILE = "results-file"
+    FIT = "fit"
+    CALIBRATION = "calibration"
+    QUALITY = "quality"
+    ENVIRONMENT = "environment"
+    COST = "cost"
+    SCORE = "score"
+    PREDICTION = "prediction"
+    RESULT = "result"
+    SKETCH = "sketch"
+    BREAKDOWN = "breakdown"
+    IMAGE_SCORE = "image-score"
+    IMAGE_HEATMAP = "image-heatmap"
+    IMAGE_SHARES = "image-shares"
+
+
+@dataclass(frozen=True, order=True)
+class Key:
+    """The name of one artifact of a run.
+
+    Attributes:
+        kind: What it is.
+        parts: What distinguishes it from others of its kind; empty where a run has only one.
+    """
+
+    kind: Kind
+    parts: tuple[str, ...] = ()
+
+
+PLAN = Key(Kind.PLAN)
+RESULTS_FILE = Key(Kind.RESULTS_FILE)
+IMAGE_SHARES = Key(Kind.IMAGE_SHARES)
+
+
+def fit_key(scorer: str) -> Key:
+    """Return the key of what a scorer learned."""
+    return Key(Kind.FIT, (scorer,))
+
+
+def calibration_key(scorer: str, frames: FrameSetRecord) -> Key:
+    """Return the key of a scorer's calibration on these frames."""
+    return Key(Kind.CALIBRATION, (f"{scorer}-{frames.digest[:8]}",))
+
+
+def quality_key(network: str, frames: FrameSetRecord) -> Key:
+    """Return the key of a network's closed-set quality on these frames; `network` is its digest."""
+    return Key(Kind.QUALITY, (f"{network[:12]}-{frames.digest[:12]}",))
+
+
+def environment_key(network: str) -> Key:
+    """Return the key of the environment in which a network scored; `network` is its digest."""
+    return Key(Kind.ENVIRONMENT, (network[:12],))
+
+
+def cost_key(network: str) -> Key:
+    """Return the key of a network's costs, one line per batch; `network` is its digest."""
+    return Key(Kind.COST, (network[:12],))
+
+
+def score_key(scorer: str, frame: str) -> Key:
+    """Return the key of a score map; `frame` is the key of the frame's record."""
+    return Key(Kind.SCORE, (scorer, frame))
+
+
+def prediction_key(network: str, scoring: Scoring, frame: str) -> Key:
+    """Return the key of a network's predicted classes in one frame; `network` is its digest.
+
+    Options at their defaults are not part of the name, so that predictions stored before an option existed are found.
+    """
+    place = "-".join([network[:12], *({"upsample": scoring.upsample} | scoring.identity()).values()])
+    return Key(Kind.PREDICTION, (place, frame))
+
+
+def result_key(plan: PlanRecord, scorer: ScorerRecord, benchmark: FrameSetRecord, protocol: Protocol) -> Key:
+    """Return the key of a result: the digest of everything that it depends on."""
+    network = plan.network(scorer.network)
+    depends_on = {
+        "scorer": [scorer.key, scorer.label],
+        "network": [network.name, network.expected_miou, network.expected_mean_confidence],
+        "benchmark": [benchmark.name, benchmark.layout, benchmark.digest, benchmark.expected, benchmark.warnings],
+        "calibrate": plan.calibrate.digest if plan.calibrate else None,
+        "protocol": protocol.identity(),
+        "scoring": plan.scoring.identity(),
+        "seed": plan.seed,
+    }
+    if protocol.components and benchmark.components:
+        depends_on["components"] = [benchmark.components.prediction, benchmark.components.object]
+    return Key(Kind.RESULT, (digest_bytes(json.dumps(depends_on, sort_keys=True).encode())[:20],))
+
+
+def sketch_key(result: Key) -> Key:
+    """Return the key of the sketch that belongs to a result."""
+    return Key(Kind.SKETCH, result.parts)
+
+
+def breakdown_key(result: Key) -> Key:
+    """Return the key of the breakdown that belongs to a result."""
+    return Key(Kind.BREAKDOWN, result.parts)
+
+
+def image_score_key(image: str) -> Key:
+    """Return the key of an image's score map; `image` is its id."""
+    return Key(Kind.IMAGE_SCORE, (image,))
+
+
+def image_heatmap_key(image: str) -> Key:
+    """Return the key of an image's heatmap; `image` is its id."""
+    return Key(Kind.IMAGE_HEATMAP, (image,))
+
+
+SHARD_KINDS: Sequence[Kind] = (Kind.FIT, Kind.CALIBRATION, Kind.QUALITY)
+"""What does not depend on the shard in which it was made."""
+
+MAP_KINDS: Sequence[Kind] = (Kind.SCORE, Kind.PREDICTION)
+"""Maps: one array per frame."""

@@ -1,0 +1,69 @@
+"""The stored score maps of one scorer on one benchmark, with the labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from oodbench.contracts import Calibration, Protocol
+from oodbench.errors import NotStoredError
+from oodbench.planning.frame_index import FrameRecord
+from oodbench.planning.records import FrameSetRecord, PlanRecord, ScorerRecord, SegmenterRecord
+from oodbench.storage.artifacts import RunArtifacts
+from oodbench.storage.keys import Key, calibration_key, prediction_key, result_key, score_key
+from oodbench.types import AnomalyLabels, ClassMap, Frame, ScoreMap
+
+
+@dataclass(frozen=True)
+class ScoredBenchmark:
+    """One scorer on one benchmark of a run.
+
+    Attributes:
+        plan: The plan of the run.
+        scorer: The scorer.
+        benchmark: The benchmark; its labels are public.
+        frames: Digest of a frame -> frame, for its labels.
+        artifacts: What the run has stored.
+    """
+
+    plan: PlanRecord
+    scorer: ScorerRecord
+    benchmark: FrameSetRecord
+    frames: Mapping[str, Frame]
+    artifacts: RunArtifacts
+
+    @property
+    def network(self) -> SegmenterRecord:
+        """The record of the scorer's network."""
+        return self.plan.network(self.scorer.network)
+
+    def __iter__(self) -> Iterator[tuple[FrameRecord, ScoreMap, AnomalyLabels]]:
+        """Yield each frame with its score map and its labels, in the benchmark's order.
+
+        Raises:
+            NotStoredError: A map is not stored.
+        """
+        for frame in self.benchmark.frames:
+            read_labels = self.frames[frame.digest].read_anomaly_labels
+            assert read_labels is not None, "a benchmark without labels has no results"
+            yield frame, self.artifacts.map(self.score_key(frame)), read_labels()
+
+    def score_key(self, frame: FrameRecord) -> Key:
+        """Return the key of a frame's score map."""
+        return score_key(self.scorer.key, frame.key)
+
+    def result_key(self, protocol: Protocol) -> Key:
+        """Return the key of the result under a protocol."""
+        return result_key(self.plan, self.scorer, self.benchmark, protocol)
+
+    def prediction(self, frame: FrameRecord) -> ClassMap | None:
+        """Return the classes that the network predicts in a frame; None if they are not stored."""
+        try:
+            return self.artifacts.map(prediction_key(self.network.digest, self.plan.scoring, frame.key))
+        except NotStoredError:
+            return None
+
+    def calibration(self) -> Calibration | None:
+        """Return the scorer's calibration; None if the run has no in-distribution frames."""
+        frames = self.plan.calibrate
+        return None if frames is None else self.artifacts.calibration(calibration_key(self.scorer.key, frames))
