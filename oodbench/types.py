@@ -112,6 +112,8 @@ class Frame:
             disk; version, seed and index of a generated one.
         synthetic: Whether `identity` and the labels identify the frame, instead of its pixels, which can differ by one
             grey level between machines. A frame without an image file is always identified in this way.
+        reader_digest: Digest of the plugin code that reads the frame, set by the registry. Empty for benchmarks and
+            datasets of this package.
     """
 
     id: str
@@ -124,6 +126,7 @@ class Frame:
     label_file: Path | None = None
     identity: str = ""
     synthetic: bool = False
+    reader_digest: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,11 @@
-"""Fixtures that everything shares: a small real ONNX network, small data sets in the official layouts, real data."""
+"""Shared fixtures and markers: a small ONNX network, small datasets in the official layouts, real data."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -21,29 +23,55 @@ from tests.helpers.files import (
     write_road_anomaly,
 )
 
-# A slow machine is no failure.
+# A slow machine is not a failure.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
 
 
-# Files that take a minute and more.
+# Files that take a minute or more.
 _LONGEST = ("test_real.py", "test_cli.py", "test_training_processes.py", "test_plugins_page.py", "test_seams.py")
+
+# Fixture -> the marker of every test that uses it, directly or through another fixture.
+_MARKERS_OF_FIXTURES = {"real": "real_data", "open_browser": "browser"}
+
+# A test file that imports one of these needs MMSegmentation.
+_IMPORTS_MMSEG = re.compile(
+    r"^\s*(from|import) (mmseg|mmdet|mmcv|oodbench\.segmenters\.mmsegmentation\.(mask2former|decoders)"
+    r"|tests\.helpers\.(architectures|mmseg_networks|small_recipe))\b"
+    r"|\bimport_mmseg\b",
+    re.MULTILINE,
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Of processes side by side (-n) each takes one core, and so does what it starts."""
+    """Give each of several processes (-n), and what it starts, one core."""
     if config.getoption("numprocesses", default=None):
         os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest selects by -m
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest files first: side by side the others fill the time beside and behind them."""
+    """Add the markers that follow from fixtures and imports, and start the longest files first.
+
+    With several processes, short files then fill the time next to the long ones.
+    """
+    for item in items:
+        for fixture in getattr(item, "fixturenames", ()):
+            if fixture in _MARKERS_OF_FIXTURES:
+                item.add_marker(_MARKERS_OF_FIXTURES[fixture])
+        if _imports_mmseg(item.path):
+            item.add_marker("mmseg")
     items.sort(key=lambda item: _LONGEST.index(item.path.name) if item.path.name in _LONGEST else len(_LONGEST))
+
+
+@cache
+def _imports_mmseg(path: Path) -> bool:
+    return _IMPORTS_MMSEG.search(path.read_text(encoding="utf-8")) is not None
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """In CI a skip is a failure: a dependency is missing. Real data, namespaces and LaTeX may be absent."""
+    """Fail a CI run that skips a test: a dependency is missing. Real data, namespaces and LaTeX may be absent."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if os.environ.get("CI") and reporter is not None:
         skipped = [
@@ -58,7 +86,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 @pytest.fixture(autouse=True)
 def _own_user_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test reads or writes the user's own cache or config."""
+    """Keep every test away from the user's own cache and configuration."""
     folder = tmp_path_factory.mktemp("user")
     monkeypatch.setenv("OODBENCH_CACHE", str(folder / "cache"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(folder / "config"))
@@ -67,7 +95,7 @@ def _own_user_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pyt
 
 @pytest.fixture(scope="session", autouse=True)
 def _compiled() -> None:
-    """Compile the pass over the logits once, so that no single test pays for it."""
+    """Compile the pass over the logits once, so that no single test waits for it."""
     import torch
 
     summarise(torch.zeros(2, 2, 2), (4, 4))
@@ -75,7 +103,7 @@ def _compiled() -> None:
 
 @pytest.fixture
 def real() -> Path:
-    """The folder of real networks and photographs that OODBENCH_REAL_DATA names."""
+    """Return the folder of real networks and photographs that OODBENCH_REAL_DATA names."""
     if not (REAL / "models").is_dir():
         pytest.skip(f"{NO_REAL_DATA}: set OODBENCH_REAL_DATA to a folder with models/, RoadAnomaly_jpg/, cityscapes/")
     return REAL
@@ -95,7 +123,7 @@ def cityscapes(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def network_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A real ONNX network with random weights and its card: logits and features at half the input's size."""
+    """Write an ONNX network with random weights and its card: logits and features at half the input's size."""
     path = tmp_path_factory.mktemp("network") / "tiny.onnx"
     write_network(path)
     path.with_suffix(".toml").write_text(CARD)
@@ -106,7 +134,7 @@ def network_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def place(
     tmp_path: Path, network_file: Path, road_anomaly: Path, cityscapes: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Path:
-    """The current folder, with what the docs speak of: network.onnx, downloads/, cityscapes/."""
+    """Change to a folder with the files that the docs name: network.onnx, downloads/, cityscapes/."""
     here = tmp_path / "here"
     (here / "downloads").mkdir(parents=True)
     shutil.copy(network_file, here / "network.onnx")

@@ -1,8 +1,9 @@
-"""The direction of imports: a layer knows those below it and none above."""
+"""The structure of the package: direction of imports, cycles, purpose and size of folders."""
 
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,48 +11,25 @@ from pathlib import Path
 import pytest
 
 from oodbench.baseline import accept
+from tests.helpers.import_graph import find_cycles, import_graph
+from tests.helpers.layers import FOR_PLUGINS, LAYERS, PLUGIN_FOLDERS
 from tests.helpers.results import row, write_result
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "oodbench"
 
-# Each layer may import itself, those before it, and nothing else of the package.
-LAYERS = [
-    {"types", "errors", "validation", "progress"},
-    {"class_sets"},
-    {"contracts"},
-    {"files", "compiled", "environment", "stopping"},
-    {"baseline", "registry", "metrics", "mixture", "numerics", "data", "visualization", "worlds", "published_results"},
-    {"blending"},
-    {"segmenters"},
-    {"planning"},
-    {"storage"},
-    {"stages"},
-    {"runs"},
-    {"workflows", "training", "testing"},
-    {"skeletons"},
-    {"cli"},
-]
-PLUGIN_FOLDERS = ("methods", "benchmarks", "reports")
-FOR_PLUGINS = {
-    "types",
-    "class_sets",
-    "errors",
-    "validation",
-    "contracts",
-    "files",
-    "metrics",
-    "mixture",
-    "numerics",
-    "data",
-    "visualization",
-    "worlds",
-    "blending",
+MOST_FILES = 15
+# Folders with more Python files than that -> why.
+LARGE_FOLDERS = {
+    "blending": "one file per step of a blend",
+    "cli": "one file per verb",
+    "training": "one file per part of a training",
+    "worlds": "one file per part of a scene",
 }
 
 
 def imports(path: Path) -> set[str]:
-    """The parts of the package that a file imports, at any depth of its code, for types alone too."""
+    """Return the parts of the package that a file imports, at any depth of its code, for types alone too."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         names = []
@@ -70,6 +48,7 @@ def part(path: Path) -> str:
 HARNESS = [
     path for path in sorted(PACKAGE.rglob("*.py")) if part(path) not in (*PLUGIN_FOLDERS, "__init__", "__main__")
 ]
+PACKAGES = sorted({path.parent for path in HARNESS} - {PACKAGE})
 
 
 @pytest.mark.parametrize("path", HARNESS, ids=lambda path: str(path.relative_to(PACKAGE)))
@@ -83,6 +62,37 @@ def test_the_harness_imports_downward_and_no_plugin(path: Path) -> None:
 def test_plugins_import_the_lower_layers_alone(folder: str) -> None:
     for path in sorted((ROOT / folder).rglob("*.py")):
         assert imports(path) <= FOR_PLUGINS | {folder}, path
+
+
+def test_no_modules_import_each_other() -> None:
+    assert find_cycles(import_graph(PACKAGE)) == set()
+
+
+def test_a_late_import_can_close_a_cycle(tmp_path: Path) -> None:
+    package = tmp_path / "package"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "first.py").write_text("import package.second\n")
+    (package / "second.py").write_text("def f():\n    from package import third\n")
+    (package / "third.py").write_text("if TYPE_CHECKING:\n    from package.first import x\n")
+    assert find_cycles(import_graph(package)) == set()
+    (package / "third.py").write_text("def f():\n    from package.first import x\n")
+    assert find_cycles(import_graph(package)) == {frozenset({"package.first", "package.second", "package.third"})}
+
+
+@pytest.mark.parametrize("path", PACKAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_each_package_is_for_one_thing(path: Path) -> None:
+    """Check the summary of its docstring: one sentence, and not two things joined by "and"."""
+    documentation = ast.get_docstring(ast.parse((path / "__init__.py").read_text(encoding="utf-8")))
+    assert documentation
+    summary = " ".join(documentation.split("\n\n")[0].split())
+    assert re.fullmatch(r"[A-Z][^.?!]*\.", summary), f"expected one sentence: {summary}"
+    assert not re.search(r"\band\b|;", summary), f"expected one thing: {summary}"
+
+
+def test_no_folder_has_too_many_files() -> None:
+    counts = {str(path.relative_to(PACKAGE)): len(list(path.glob("*.py"))) for path in PACKAGES}
+    assert {name for name, count in counts.items() if count > MOST_FILES} == LARGE_FOLDERS.keys()
 
 
 @pytest.mark.parametrize("name", ["method", "benchmark"])
@@ -109,6 +119,8 @@ def test_metrics_know_neither_torch_nor_files() -> None:
         ["gate", "{run}", "--baseline", "{run}.json"],
         ["new", "method", "margin"],
         ["new", "benchmark", "my-street"],
+        ["run", "--help"],
+        ["predict", "--help"],
         ["train", "--list"],
     ],
 )

@@ -80,6 +80,7 @@ def test_the_page_holds(place: Path, tmp_path: Path) -> None:
     execute("python -m pytest -q .", [site], elsewhere)
 
 
+@pytest.mark.slow
 def test_the_skeletons_pass_and_run(place: Path) -> None:
     longest = "a" * 20 + "-" + "b" * 19
     execute(f"oodbench new method {longest}", [], place)

@@ -1,10 +1,10 @@
-"""Tables of the small twins of the architectures, as docs/twins.md has them.
+"""Print the tables of docs/reduced-recipes.md: closed-set quality and anomaly scores of the reduced recipes.
 
     for name in fcn fcn-gmmseg deeplabv3plus deeplabv3plus-gmmseg ...; do oodbench train streets-$name; done
     python -m tools.reduced_recipes runs [--frames N] [ARCHITECTURE]...
 
-Of each architecture both trainings lie in the folder that is named, as `oodbench train` leaves them. The network with
-GMMSeg's head gives the densities, its softmax twin what the other methods read.
+The folder has both trainings of each architecture, as `oodbench train` writes them. `gmmseg` and `gmmseg-norm` score
+the network with GMMSeg's head, the other methods score the one with the softmax head.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from oodbench.runs.run import Run
 
 ARCHITECTURES = ("fcn", "deeplabv3plus", "ocrnet", "upernet-swin", "segformer", "mask2former")
 OURS, OTHERS = ("gmmseg", "gmmseg-norm"), ("msp", "entropy", "max-logit", "sml", "knn")
-# Its features are the pixel decoder's.
+# Mask2Former has features in its pixel decoder only.
 OF_MASK2FORMER = (*OURS, *OTHERS[:-1], "knn:features=pixel-decoder")
 BENCHMARKS = ("streets-anomaly", "streets-obstacles", "streets-static")
 
 
-def trained(folder: Path, name: str) -> Path:
-    """The network of `oodbench train streets-NAME`."""
+def network_path(folder: Path, name: str) -> Path:
+    """Return the network's file of `oodbench train streets-NAME`."""
     return folder / f"streets-{name}-0" / f"streets-{name}.py"
 
 
-def quality(folder: Path, architecture: str) -> list[str]:
-    """Cells of a Markdown row: mIoU of both, GMMSeg's share of the other's, steps, minutes of either training."""
+def quality_cells(folder: Path, architecture: str) -> list[str]:
+    """Return a Markdown row: mIoU of both networks, their ratio, steps, and minutes per training."""
     reached, steps, minutes = [], 0, []
-    for network in (trained(folder, architecture), trained(folder, f"{architecture}-gmmseg")):
+    for network in (network_path(folder, architecture), network_path(folder, f"{architecture}-gmmseg")):
         reached.append(tomllib.loads(network.with_suffix(".toml").read_text())["expected"]["miou"])
         lines = [json.loads(line) for line in network.with_name("log.jsonl").read_text().splitlines()]
         steps = lines[-1]["iteration"]
-        minutes.append(sum(20 * line["seconds_a_step"] for line in lines) / 60)
+        minutes.append(sum(20 * line["seconds_per_step"] for line in lines) / 60)
     plain, ours = reached
     return [
         f"`streets-{architecture}`",
@@ -48,22 +48,24 @@ def quality(folder: Path, architecture: str) -> list[str]:
     ]
 
 
-def cell(row: Result, metric: str) -> str:
-    """A value and its interval, in percent."""
+def format_value(row: Result, metric: str) -> str:
+    """Format a value and its interval in percent."""
     value, bounds = row.metrics[metric], row.intervals.bounds.get(metric) if row.intervals else None
     if value is None:
         return "-"
     return f"{100 * value:.1f}" + (f" ({100 * bounds[0]:.1f} to {100 * bounds[1]:.1f})" if bounds else "")
 
 
-def table(run: Run, softmax: str, gmmseg: str) -> list[str]:
-    """Lines of Markdown: AP / FPR95 with intervals."""
+def result_table(run: Run, softmax: str, gmmseg: str) -> list[str]:
+    """Return a Markdown table of AP / FPR95 with intervals."""
     rows = {(row.network, row.method, row.benchmark): row for row in run.rows}
     lines = [f"| AP / FPR95 | {' | '.join(f'`{name}`' for name in BENCHMARKS)} |", "|---" * (len(BENCHMARKS) + 1) + "|"]
     for network, methods in ((gmmseg, OURS), (softmax, OTHERS)):
         for method in methods:
             found = [rows.get((network, method, benchmark)) for benchmark in BENCHMARKS]
-            cells = ["-" if row is None else f"{cell(row, 'AP')} / {cell(row, 'FPR95')}" for row in found]
+            cells = [
+                "-" if row is None else f"{format_value(row, 'AP')} / {format_value(row, 'FPR95')}" for row in found
+            ]
             lines.append(f"| `{method}` | {' | '.join(cells)} |")
     return lines
 
@@ -72,23 +74,23 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("architectures", nargs="*", default=ARCHITECTURES)
-    parser.add_argument("--frames", type=int, default=60, help="of each benchmark")
+    parser.add_argument("--frames", type=int, default=60, help="frames per benchmark")
     asked = parser.parse_args()
-    print("| twin | mIoU, softmax | mIoU, GMMSeg | of the other's | steps | minutes |\n|---|---|---|---|---|---|")
+    print("| recipe | mIoU, softmax | mIoU, GMMSeg | ratio in % | steps | minutes |\n|---|---|---|---|---|---|")
     for name in asked.architectures:
-        print(f"| {' | '.join(quality(asked.folder, name))} |", flush=True)
+        print(f"| {' | '.join(quality_cells(asked.folder, name))} |", flush=True)
     for name in asked.architectures:
-        plain, ours = trained(asked.folder, name), trained(asked.folder, f"{name}-gmmseg")
+        plain, ours = network_path(asked.folder, name), network_path(asked.folder, f"{name}-gmmseg")
         run = oodbench.run(
             models=[str(plain), str(ours)],
             methods=OF_MASK2FORMER if name == "mask2former" else [*OURS, *OTHERS],
             benchmarks=BENCHMARKS,
             limit=asked.frames,
             keep_scores="none",
-            out=asked.folder / f"twins-{name}",
+            out=asked.folder / f"reduced-{name}",
         )
         print(f"\n`streets-{name}`\n")
-        print("\n".join(table(run, plain.stem, ours.stem)), flush=True)
+        print("\n".join(result_table(run, plain.stem, ours.stem)), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""The last accepted run, kept in a small file, and whether today's run is worse. Imports nothing heavy."""
+"""The gate that compares a run with the last accepted one.
+
+Nothing here imports a heavy library.
+"""
 
 from oodbench.baseline.gate import DEFAULT_TOLERANCES, Acceptance, accept, gate
 from oodbench.baseline.verdict import Move, Verdict

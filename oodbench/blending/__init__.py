@@ -1,4 +1,4 @@
-"""Anomalies blended into photographs of streets."""
+"""Anomalies composited into photographs of streets."""
 
 from oodbench.blending.cutout import read_cutouts
 from oodbench.blending.manifest import MANIFEST, VERSION, Manifest, read_manifest

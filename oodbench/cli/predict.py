@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from oodbench.cli.console import make_progress
-from oodbench.cli.options import Checkpoint, IdLimit, RunPlugins, Seed
+from oodbench.cli.options import SOURCES, Checkpoint, IdLimit, RunPlugins, Seed
 
 
 def predict(
@@ -17,7 +17,7 @@ def predict(
     model: Annotated[
         str,
         typer.Option(
-            help="A network: FILE.onnx, FILE.safetensors, a config of MMSegmentation, an embedded one.",
+            help=f"A model: {SOURCES}.",
             metavar="NAME|FILE",
         ),
     ] = "streets-gmmseg",

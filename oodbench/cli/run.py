@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from oodbench.cli.console import make_progress, print_run
-from oodbench.cli.options import IdLimit, ResultAsJson, RunPlugins, Seed, renamed_option
+from oodbench.cli.options import SOURCES, IdLimit, ResultAsJson, RunPlugins, Seed, renamed_option
 from oodbench.errors import BenchmarksFailedError, UsageError
 from oodbench.types import Resize
 
@@ -33,8 +33,7 @@ def run(
     model: Annotated[
         list[str] | None,
         typer.Option(
-            help="A network: FILE.onnx, FILE.safetensors, a config of MMSegmentation, an embedded one; repeat for "
-            "several. The two embedded ones by default.",
+            help=f"A model: {SOURCES}. Repeat for several. By default the two bundled models.",
             metavar="NAME|FILE",
         ),
     ] = None,

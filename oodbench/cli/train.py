@@ -1,8 +1,8 @@
-"""`oodbench train`: a network by a recipe."""
+"""`oodbench train`: train a network by a recipe."""
 
 from __future__ import annotations
 
-import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -10,107 +10,139 @@ import typer
 
 from oodbench.cli.console import make_progress
 from oodbench.cli.exit_codes import ExitCode
+from oodbench.cli.launch import run_command
 from oodbench.errors import MissingExtraError, StoppedElsewhereError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from oodbench.contracts import Roots
+    from oodbench.training.options import TrainingOptions
 
 
 def train(
     recipe: Annotated[
-        str | None, typer.Argument(help="A recipe's name, or a file NAME.toml.", metavar="RECIPE")
+        str | None, typer.Argument(help="Name of a recipe, or a file NAME.toml.", metavar="RECIPE")
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the training. [default: runs/RECIPE-SEED]", metavar="DIR")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the weights, the frames' order and the crops.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the weights, the frames' order and the crops.", min=0)] = 0,
     data: Annotated[
-        list[str] | None, typer.Option(help="Where the dataset lies: DIR or NAME=DIR. Repeatable.", metavar="DIR")
+        list[str] | None, typer.Option(help="Folder of the dataset: DIR or NAME=DIR. Repeatable.", metavar="DIR")
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Only go on with a training that is there; it goes on without this, too.")
+        bool,
+        typer.Option(
+            "--resume", help="Fail unless a checkpoint exists. Training resumes automatically even without this flag."
+        ),
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print configuration, parameters, memory and the time of a step; no more.")
+        bool,
+        typer.Option("--dry-run", help="Print configuration, parameters, memory and the time per step, and exit."),
     ] = False,
-    devices: Annotated[int, typer.Option(help="Processes, a GPU each, that share a step evenly.", min=1)] = 1,
+    devices: Annotated[
+        int, typer.Option(help="Number of processes, one per GPU, that share each step evenly.", min=1)
+    ] = 1,
     launcher: Annotated[
         Literal["pytorch", "slurm"] | None,
-        typer.Option(help="What started the processes. [default: torchrun is noticed]"),
+        typer.Option(help="Program that started the processes. [default: torchrun is detected]"),
     ] = None,
-    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to train.")] = "auto",
-    amp: Annotated[bool, typer.Option("--amp", help="Half precision, on a GPU.")] = False,
-    workers: Annotated[int, typer.Option(help="Processes that read frames, for each device.", min=0)] = 4,
-    start: Annotated[Path | None, typer.Option(help="Weights of the backbone to start from.", metavar="FILE")] = None,
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Device to train on.")] = "auto",
+    amp: Annotated[bool, typer.Option("--amp", help="Automatic mixed precision, on a GPU.")] = False,
+    workers: Annotated[int, typer.Option(help="Processes that read frames, per device.", min=0)] = 4,
+    start: Annotated[Path | None, typer.Option(help="Initial weights of the backbone.", metavar="FILE")] = None,
     plugin: Annotated[list[Path] | None, typer.Option(help="A plugin file. Repeatable.", metavar="FILE")] = None,
     list_recipes: Annotated[bool, typer.Option("--list", help="List the recipes and exit.")] = False,
 ) -> None:
-    """Train a network, or go on with a training that was stopped."""
-    from oodbench.training.catalogue import all_recipe_names, find_recipe
-    from oodbench.training.recipe import Recipe
+    """Train a network by a recipe, or resume an interrupted training."""
+    from oodbench.training.catalogue import load_recipe
 
     if list_recipes:
-        width = max(map(len, all_recipe_names()))
-        for name in all_recipe_names():
-            print(f"{name:<{width}}  {find_recipe(name).title}")
+        _print_recipes()
         return
     if recipe is None:
-        raise UsageError("no recipe was named", "One of oodbench train --list, or a file NAME.toml.")
-    chosen = find_recipe(recipe)
+        raise UsageError("no recipe was named", "Name one of oodbench train --list, or a file NAME.toml.")
+    chosen = load_recipe(recipe)
     try:
-        from oodbench.training.devices import (
-            Launcher,
-            check_launched,
-            check_share,
-            is_first,
-            keep_memory,
-            launched,
-            run_side_by_side,
-        )
-        from oodbench.training.train import Options, find_data
-        from oodbench.training.train import train as train_network
+        from oodbench.training.data import find_data
+        from oodbench.training.devices import check_gpu_count, check_launcher, detect_launcher, run_processes
+        from oodbench.training.dry_run import describe_training
     except ImportError as error:
-        extra = "train" if isinstance(chosen, Recipe) else "mmseg"
-        raise MissingExtraError("oodbench train", extra, error) from None
+        raise MissingExtraError("oodbench train", chosen.extra, error) from None
     from oodbench.planning.request import data_roots
-    from oodbench.progress import Silent
     from oodbench.segmenters.bundled import choose_device
+    from oodbench.training.options import TrainingOptions
 
-    started_by: Launcher = launcher or launched()
+    started_by, plugins = launcher or detect_launcher(), tuple(plugin or ())
+    options = TrainingOptions(seed, device, resume, amp, workers, start, started_by, plugins)
     _, roots = data_roots([], data or [])
-    if devices > 1 and started_by == "none" and not dry_run:
-        # What can be known before is said once, and not by each of them.
-        check_share(chosen, devices, choose_device(device))
-        find_data(chosen, roots, tuple(plugin or ()))
-        raise typer.Exit(run_side_by_side(devices, _again, sys.argv[1:]))
-    if choose_device(device) == "cpu":
-        keep_memory()
-    options = Options(seed, device, resume, amp, workers, start, started_by, tuple(plugin or ()))
     if dry_run:
-        from oodbench.training.dry_run import dry_run as tell
-
-        for line in tell(chosen, roots=roots, options=options, devices=devices):
+        _keep_freed_memory(options)
+        for line in describe_training(chosen, roots=roots, options=options, devices=devices):
             print(line, flush=True)
         return
-    folder = out or Path("runs") / f"{chosen.name}-{seed}"
-    check_launched(started_by, devices)
-    first = is_first(started_by)
+    training = _Training(recipe, out or Path("runs") / f"{chosen.name}-{seed}", roots, options)
+    if devices > 1 and started_by == "none":
+        # These checks run here too, so that their errors are printed once and not by each process.
+        chosen.check_device_count(devices)
+        check_gpu_count(devices, choose_device(device))
+        find_data(chosen, roots, plugins)
+        shared = replace(training, options=replace(options, launcher="pytorch"))
+        raise typer.Exit(run_processes(devices, _train_in_process, shared))
+    check_launcher(started_by, devices)
+    _train(training)
+
+
+@dataclass(frozen=True)
+class _Training:
+    """Arguments of a training, as each process gets them."""
+
+    recipe: str
+    folder: Path
+    roots: Roots
+    options: TrainingOptions
+
+
+def _print_recipes() -> None:
+    from oodbench.training.catalogue import list_recipes, load_recipe
+
+    width = max(map(len, list_recipes()))
+    for name in list_recipes():
+        print(f"{name:<{width}}  {load_recipe(name).title}")
+
+
+def _keep_freed_memory(options: TrainingOptions) -> None:
+    from oodbench.segmenters.bundled import choose_device
+    from oodbench.training.devices import keep_freed_memory
+
+    if choose_device(options.device) == "cpu":
+        keep_freed_memory()
+
+
+def _train(training: _Training) -> None:
+    """Train in this process, which may be one of several."""
+    from oodbench.progress import Silent
+    from oodbench.training.catalogue import load_recipe
+    from oodbench.training.devices import is_first_process
+    from oodbench.training.train import train as train_network
+
+    options = training.options
+    _keep_freed_memory(options)
+    first = is_first_process(options.launcher)
     progress = make_progress() if first else Silent()
     try:
-        file = train_network(chosen, folder, progress, roots=roots, options=options)
+        file = train_network(
+            load_recipe(training.recipe), training.folder, progress, roots=training.roots, options=options
+        )
     except StoppedElsewhereError:
-        raise typer.Exit(ExitCode.MISTAKE) from None
+        raise SystemExit(ExitCode.MISTAKE) from None
     if first:
         print(file)
 
 
-def _again(arguments: Sequence[str]) -> int:
-    """This command in one of the processes that share the steps."""
-    from oodbench.cli.main import main
-
-    sys.argv[1:] = arguments
+def _train_in_process(training: _Training) -> int:
+    """Train in a process that this program started, and return the process's exit code."""
     try:
-        main()
-    except SystemExit as ended:
-        return int(ended.code or 0)
+        run_command(lambda: _train(training))
+    except SystemExit as end:
+        return int(end.code or 0)
     return 0

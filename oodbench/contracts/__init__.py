@@ -1,4 +1,7 @@
-"""What each kind of plugin is. A plugin implements one of these classes and nothing else of the harness."""
+"""The interface of each kind of plugin.
+
+A plugin implements one of these classes.
+"""
 
 from oodbench.contracts.breakdown import Breakdown, BreakdownGroup, BreakdownThreshold, ClassFalseAlarms
 from oodbench.contracts.calibration import FALSE_ALARM_RATE, Calibration

@@ -1,4 +1,4 @@
-"""Reading from disk: images, labels under declared rules, folder layouts, archives and score maps."""
+"""Readers of images, labels, folder layouts, archives, score maps."""
 
 from oodbench.data.folders import Layout, convert_read_errors, find_layout, open_layouts
 from oodbench.data.frame_check import check_frame

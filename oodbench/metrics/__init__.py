@@ -1,4 +1,7 @@
-"""Numbers from scores and labels: numpy in, numpy out; no torch, no files."""
+"""Metrics computed from scores with labels.
+
+Everything is in numpy. Nothing here imports torch or opens a file.
+"""
 
 from oodbench.metrics.components import ComponentCounts, ComponentMetrics, component_metrics, frame_components
 from oodbench.metrics.counting.counts import PixelCounts

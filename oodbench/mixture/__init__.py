@@ -1,5 +1,6 @@
-"""Gaussian mixtures per class: density, responsibilities and estimation. Mathematics in torch, without files or
-networks.
+"""Gaussian mixtures, one per class.
+
+Everything is in torch. Nothing here opens a file or knows a network.
 """
 
 from oodbench.mixture.density import ClassMixtures, component_log_density

@@ -1,4 +1,4 @@
-"""Numerical routines that several methods share: resizing, the pass over the logits, samples and moments per class."""
+"""Arithmetic that many methods share."""
 
 from oodbench.numerics.bands import Band, iter_row_bands
 from oodbench.numerics.label_gather import gather_labelled_pixels

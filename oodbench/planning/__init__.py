@@ -1,1 +1,1 @@
-"""Decides what a run will do before anything is computed."""
+"""Decisions on what a run computes, made before it computes anything."""

@@ -28,7 +28,8 @@ class FrameRecord(BaseModel):
     """One frame of a plan.
 
     Attributes:
-        key: names its stored maps: the digest of the image and of the size to which scores are brought.
+        key: names its stored maps: the digest of the image, of a plugin's code that reads it, and of the size to which
+            scores are brought.
         digest: of the image and of the labels.
         pixels: how many are in-distribution, anomalous and void (for semantic labels: labelled, 0, void).
     """
@@ -106,6 +107,8 @@ def _index_frame(frame: Frame) -> FrameRecord:
     generated = json.dumps([frame.identity, frame.id, parts]).encode()
     identifying_file = frame.image_file if not frame.synthetic else None
     image = digest_file(identifying_file) if identifying_file else digest_bytes(generated)
+    if frame.reader_digest:  # an edited reader may give other pixels of the same file
+        image = digest_bytes(f"{image} {frame.reader_digest}".encode())
     return FrameRecord(
         id=frame.id,
         group=frame.group,
@@ -118,11 +121,11 @@ def _index_frame(frame: Frame) -> FrameRecord:
 
 
 def _cache_key(frame: Frame, name: str) -> str:
-    """Changes whenever a file may have changed: by path, size and time."""
+    """Changes whenever a file may have changed, by path, size and time, or the plugin's code that reads it."""
     files = [file.stat() if file and file.is_file() else None for file in (frame.image_file, frame.label_file)]
     stamps = [[stat.st_size, stat.st_mtime_ns] if stat else None for stat in files]
     paths = [str(frame.image_file), str(frame.label_file)]
-    return json.dumps([_VERSION, name, frame.id, frame.group, frame.identity, paths, stamps])
+    return json.dumps([_VERSION, name, frame.id, frame.group, frame.identity, frame.reader_digest, paths, stamps])
 
 
 class _Cache:

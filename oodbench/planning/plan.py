@@ -229,6 +229,7 @@ def _make_scorer_record(
         label=method_label(method),
         version=method.card.version,
         fits=fits,
+        source_digest=source,
     )
 
 

@@ -125,6 +125,7 @@ class ScorerRecord(_Record):
     Attributes:
         key: names its stored fit, calibration and maps; the digest of all that its scores depend on but the frames.
         given: None of a method.
+        source_digest: of the code of a method that is a plugin; None for methods of this package.
     """
 
     key: str
@@ -136,6 +137,7 @@ class ScorerRecord(_Record):
     version: int
     fits: bool
     given: ExternalScoresRecord | None = None
+    source_digest: str | None = None
 
 
 class SkippedPair(_Record):
@@ -218,6 +220,9 @@ class PlanRecord(_Record):
         return {
             "networks": ", ".join(f"{network.name} {network.digest[:8]}" for network in self.networks),
             "methods": ", ".join(sorted({scorer.label for scorer in self.scorers})),
+            "code of plugin methods": ", ".join(
+                sorted({f"{s.label} {s.source_digest[:8]}" for s in self.scorers if s.source_digest})
+            ),
             "frames": ", ".join(f"{part.name} {part.split} ({len(part.frames)})".replace("  ", " ") for part in sets),
             "upsample": self.scoring.upsample,
             "resize": self.scoring.resize,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -12,9 +13,11 @@ import numpy as np
 
 from oodbench.contracts import DatasetCard, Method, Roots, Segmenter
 from oodbench.errors import DataNotFoundError, UnknownNameError, UsageError
+from oodbench.files import digest_bytes
 from oodbench.planning.request import Request
 from oodbench.registry import Registry, method_label
 from oodbench.types import ClassSet, FrameSet
+from oodbench.user_code import collect_used_code, explain_missing_modules
 
 # In-distribution frames to fit on and to calibrate on where neither the user nor the dataset says how many.
 _DEFAULT_FRAMES = 500
@@ -44,12 +47,20 @@ class ModelSource(NamedTuple):
     checkpoint: str | None = None
 
     def open(self, registry: Registry, device: Literal["auto", "cpu", "cuda"]) -> Segmenter:
-        """The network, by the adapter that takes it."""
+        """Open the network with the adapter that takes it; its digest covers the user's code that it is made of."""
         adapter = registry.adapter(self.source)
         card = Path(self.card) if self.card else None
-        if self.checkpoint is None:
-            return adapter.open(self.source, card, device)
-        return adapter.open_checkpoint(self.source, Path(self.checkpoint), card, device)
+        with collect_used_code() as used, explain_missing_modules():
+            if self.checkpoint is None:
+                segmenter = adapter.open(self.source, card, device)
+            else:
+                segmenter = adapter.open_checkpoint(self.source, Path(self.checkpoint), card, device)
+        source_digest = registry.source_digest("models", adapter.card.name)
+        if source_digest is not None:
+            used.add(source_digest)
+        if used:  # weights say nothing of the code that runs them
+            segmenter.digest = digest_bytes(json.dumps([segmenter.digest, *sorted(used)]).encode())
+        return segmenter
 
     def recorded(self) -> str:
         """`--model` for another folder to open: the path of a file is absolute, what follows it stays."""

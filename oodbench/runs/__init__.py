@@ -1,1 +1,1 @@
-"""Reads finished runs."""
+"""Readers of finished runs."""

@@ -81,6 +81,8 @@ def compare_runs(
         UnknownNameError, NotStoredError: as `compare_methods`.
     """
     pairs, only = match_results(first.rows, second.rows)
+    failed = [f"{run.folder}: {failure}" for run in (first, second) for failure in run.failed]
+    only += failed
     reasons = [reason for ours, theirs in pairs for reason in describe_differences(ours, theirs)]
     if reasons or not pairs:
         raise NotComparableError(
@@ -93,7 +95,7 @@ def compare_runs(
     parts: dict[tuple[str, str], list[tuple[Result, Result]]] = {}
     for pair in pairs:
         parts.setdefault((pair[0].benchmark, pair[0].protocol.name), []).append(pair)
-    why: list[str] = []
+    why = list(failed)
     for rows in parts.values():
         old, left_out = _load_sketches(first, [ours for ours, _ in rows])
         new, also = _load_sketches(second, [theirs for _, theirs in rows])

@@ -63,7 +63,7 @@ def verify(run: Run | str | Path, progress: Progress | None = None) -> list[Veri
     Raises:
         RunFolderError: there is no run in the folder.
     """
-    view = run if isinstance(run, Run) else load(run)
+    view = Run(run.store) if isinstance(run, Run) else load(run)  # as it is stored now
     return list(_Verification(view, progress or Silent()).findings())
 
 
@@ -84,6 +84,7 @@ class _Verification:
             yield self._set(part, self._benchmark)
         for part in filter(None, (self._record.fit, self._record.calibrate)):
             yield self._set(part, self._dataset)
+        yield from self._methods()
         rows, finding = self._rows()
         yield finding
         for part in self._record.benchmarks:
@@ -101,7 +102,21 @@ class _Verification:
             found = named.open(self._run.registry, "cpu").digest
         except OodbenchError as error:
             return VerificationCheck("not checked", what, f"it can't be opened: {error.problem}")
-        return _compare_digests(what, "weights and card", found, network.digest)
+        return _compare_digests(what, "weights, card and code", found, network.digest)
+
+    def _methods(self) -> Iterator[VerificationCheck]:
+        """Check the code of each method that is a plugin, as it was when the scores were made."""
+        recorded = {scorer.label: scorer for scorer in self._record.scorers if scorer.source_digest}
+        for label, scorer in recorded.items():
+            what = f"code of {label}"
+            try:
+                found = self._run.registry.source_digest("methods", scorer.method)
+            except OodbenchError as error:
+                yield VerificationCheck("not checked", what, error.problem)
+                continue
+            yield _compare_digests(
+                what, "the plugin and its local modules", found or "none", scorer.source_digest or ""
+            )
 
     def _set(self, part: FrameSetRecord, find: Any) -> VerificationCheck:
         what = f"frames of {part.name} {part.split}".strip()
@@ -126,7 +141,8 @@ class _Verification:
         others = [now.id for now, then in zip(found, part.frames, strict=True) if now != then]
         if others:
             said = (
-                f"{len(others)} of {len(found)} are others than in the run, image or labels; the first is {others[0]}"
+                f"{len(others)} of {len(found)} differ from the run, in image, labels or the plugin's code; "
+                f"the first is {others[0]}"
             )
             return VerificationCheck("wrong", what, said)
         self._frames[part.name] = {now.digest: frame for now, frame in zip(found, frames, strict=True)}

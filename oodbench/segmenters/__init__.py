@@ -1,1 +1,4 @@
-"""Adapters that bring in networks, one file a format. The registry finds them; see oodbench.contracts.segmenter."""
+"""Adapters that load segmentation networks, one file per format.
+
+The registry finds them. Their interface is described in oodbench.contracts.segmenter.
+"""

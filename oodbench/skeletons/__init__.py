@@ -1,1 +1,1 @@
-"""What `oodbench new` starts from: a whole plugin of each kind and its test, under names that it replaces."""
+"""Templates of plugins with their tests, which `oodbench new` copies under another name."""

@@ -1,1 +1,1 @@
-"""The stages that one batch of frames goes through."""
+"""Stages of the computation that a run makes of its plan."""

@@ -15,6 +15,7 @@ from oodbench.contracts import GridMethod, Method, PixelMethod, Scoring
 from oodbench.errors import OodbenchError, ScoreError
 from oodbench.numerics import iter_row_bands, resize_labels, resize_score
 from oodbench.types import ClassMap, Frame, ScoreMap, SegmenterOutput, Size
+from oodbench.user_code import explain_missing_modules
 
 
 @dataclass
@@ -96,7 +97,8 @@ def _grid_scores(output: SegmenterOutput, method: GridMethod, scoring: Scoring) 
 def _attribute_errors_to(method: Method) -> Iterator[None]:
     """Turns an exception inside a method into an error that names the method and its line."""
     try:
-        yield
+        with explain_missing_modules():
+            yield
     except OodbenchError:
         raise
     except Exception as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from oodbench.contracts import Cost, Expected, FailedBenchmark, Protocol, Result, ResultsFile
-from oodbench.environment import describe_environment
+from oodbench.environment import describe_environment, peak_memory
 from oodbench.errors import ScoreError
 from oodbench.metrics import PROTOCOLS, Evaluation, PixelMetrics, make_evaluation
 from oodbench.planning.records import Anomalous, PlanRecord
@@ -214,13 +213,9 @@ def _measure_cost(scored: ScoredBenchmark, fit: Mapping[str, Any] | None) -> Cos
 
 
 def _peak_memory() -> float | None:
-    """The peak memory of this process in MB; None on Windows, which does not tell."""
-    try:
-        import resource
-    except ImportError:
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1024**2 if sys.platform == "darwin" else 1024)  # bytes on macOS, kilobytes elsewhere
+    """The peak memory of this process in MB; None if the system does not tell."""
+    memory = peak_memory()
+    return None if memory is None else memory / 2**20
 
 
 def write_results(

@@ -1,1 +1,1 @@
-"""Keeps the artifacts of a run."""
+"""Artifacts of a run on disk."""

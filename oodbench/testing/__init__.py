@@ -1,4 +1,4 @@
-"""What every plugin has to hold, as tests for a suite of one's own.
+"""Contract tests that plugin authors add to their own test suite.
 
 from pathlib import Path
 from oodbench.testing import MethodContract
@@ -7,7 +7,7 @@ class TestMargin(MethodContract):
     plugin = Path(__file__).with_name("margin.py")
     name = "margin"
 
-Each contract is a plain class whose test methods pytest collects from the subclass; docs/plugins.md walks through it.
+Each contract is a plain class whose test methods pytest collects from the subclass; docs/plugins.md explains each step.
 """
 
 from oodbench.testing.benchmarks import BenchmarkContract

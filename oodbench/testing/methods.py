@@ -67,8 +67,9 @@ class MethodContract(PluginContract):
         method = self.method()
         assert_filled(method.card, "title", "paper", "url")
         for key, field in method.Params.model_fields.items():
-            assert field.description, f"{self.name}: the parameter {key} has no description; expected Field(..., "
-            "description=...)"
+            assert field.description, (
+                f"{self.name}: the parameter {key} has no description; expected Field(..., description=...)"
+            )
 
     def test_it_says_what_it_reads(self) -> None:
         """`needs()` names class maps, features or extras; a pixel method's are class maps."""

@@ -1,1 +1,4 @@
-"""Fits networks. Needs the extra `oodbench[train]`; running what was trained does not."""
+"""Training of segmentation networks by recipes.
+
+Training needs the extra `oodbench[train]`. A trained network runs without it.
+"""

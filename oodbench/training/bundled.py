@@ -1,4 +1,4 @@
-"""The training of the compact network, of which the embedded ones are."""
+"""Training of the compact network, as the bundled models are trained."""
 
 from __future__ import annotations
 
@@ -16,58 +16,60 @@ from oodbench.contracts import Head, HeadOutput, Segmenter, TrainingHead
 from oodbench.segmenters.bundled import BundledAdapter, write_weights
 from oodbench.segmenters.bundled_network import CHANNELS, CompactNetwork
 from oodbench.segmenters.mmsegmentation.custom_head import ModuleWithHead
+from oodbench.training.bundled_recipe import BundledRecipe
 from oodbench.training.card import write_card
-from oodbench.training.crops import Crops, Remaining
-from oodbench.training.job import Trainee, record_of
-from oodbench.training.recipe import Recipe
-from oodbench.types import ClassSet, FrameSet
+from oodbench.training.crop_batches import CropBatches, RemainingSteps
+from oodbench.training.data import TrainingData
+from oodbench.training.job import TrainingJob
 
 
-class CompactModel(ModuleWithHead, BaseModel):
-    """The network with its losses."""
+class BundledModel(ModuleWithHead, BaseModel):
+    """The compact network with its losses."""
 
     def __init__(self, head: Head, classes: int) -> None:
         super().__init__()
-        self.register_module("network", None)  # before the head: parameters come in the order of the modules
+        self.register_module("network", None)  # before the head: the order of modules is the order of parameters
         self.bear(head, CHANNELS, classes)
         self.network = CompactNetwork(self.head)
 
     def forward(self, images: Tensor, labels: Tensor, mode: str) -> Mapping[str, Tensor]:
-        """Losses by name; MMEngine's modes beside `loss` are not asked for."""
+        """Return the losses by name. Training uses no other of MMEngine's modes than `loss`.
+
+        Args:
+            images: float32 [N, 3, h, w], grey levels from 0 to 255.
+            labels: int64 [N, h, w], class index or VOID.
+            mode: Mode of MMEngine.
+        """
         output: HeadOutput = self.network(images.contiguous(memory_format=torch.channels_last))
         return self.losses_of_the_head(output, labels)
 
 
-def _named(step: Any) -> dict[str, Tensor]:
-    """Images and labels by their names, as the model takes them."""
-    return dict(zip(("images", "labels"), step, strict=True))
+def _name_tensors(batch: Any) -> dict[str, Tensor]:
+    """Return a batch as keyword arguments of the model."""
+    return dict(zip(("images", "labels"), batch, strict=True))
 
 
-class CompactTrainee(Trainee):
-    """By a recipe of ours.
+class BundledJob(TrainingJob):
+    """Training job of a recipe of the compact network.
 
     Args:
-        recipe: whose network is `compact`.
-        head: by it.
-        splits: of its dataset.
-        classes: of that.
-        seed: of weights, order and crops.
-        device: where.
+        recipe: Recipe of the training.
+        head: Head that the recipe names.
+        data: Dataset of the recipe.
+        seed: Seed of the weights, of the order of the frames and of the crops.
+        device: Device to train on.
     """
 
-    def __init__(
-        self, recipe: Recipe, head: Head, splits: Mapping[str, FrameSet], classes: ClassSet, seed: int, device: str
-    ) -> None:
-        schedule = recipe.schedule
-        self._frames = splits[recipe.data.train]
-        self.name, self.record = recipe.name, recipe.model_dump(mode="json", exclude={"title"})
-        self.record |= record_of(self._frames.frames, classes)
+    def __init__(self, recipe: BundledRecipe, head: Head, data: TrainingData, seed: int, device: str) -> None:
+        schedule, classes = recipe.schedule, data.classes
+        self._frames = data.splits[recipe.data.train]
+        self.name, self.record = recipe.name, recipe.to_record() | data.to_record(self._frames.frames)
         self.iterations, self.validate_every = schedule.iterations, schedule.validate_every
         self.checkpoint_every = schedule.checkpoint_every
-        self.validation = splits[recipe.data.validation].frames[: recipe.data.validation_frames]
+        self.validation = data.splits[recipe.data.validation].frames[: recipe.data.validation_frames]
         self._recipe, self._head, self._classes, self._seed, self._device = recipe, head, classes, seed, device
         torch.manual_seed(seed)
-        self.model = CompactModel(head, len(classes))
+        self.model = BundledModel(head, len(classes))
         self.network = self.model.network
         self.model.to(device, memory_format=torch.channels_last)
         trainable = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
@@ -85,11 +87,12 @@ class CompactTrainee(Trainee):
             ),
         ]
 
-    def loader(self, start: int, rank: int = 0, ranks: int = 1) -> DataLoader[Any]:
-        crops = Crops(self._frames, self._recipe.data, self._seed, self.iterations)
-        return DataLoader(crops, batch_size=None, sampler=Remaining(start, self.iterations), collate_fn=_named)
+    def make_loader(self, start: int, rank: int = 0, processes: int = 1) -> DataLoader[Any]:
+        crops = CropBatches(self._frames, self._recipe.data, self._seed, self.iterations)
+        steps = RemainingSteps(start, self.iterations)
+        return DataLoader(crops, batch_size=None, sampler=steps, collate_fn=_name_tensors)
 
-    def example(self, most_pixels: int | None) -> tuple[Any, float]:
+    def make_example(self, max_pixels: int | None) -> tuple[Any, float]:
         data = self._recipe.data
         images = torch.rand(data.crops, 3, *data.crop) * 255
         labels = torch.randint(len(self._classes), (data.crops, *data.crop))
@@ -97,7 +100,7 @@ class CompactTrainee(Trainee):
 
     def facts(self) -> Mapping[str, float]:
         head = self.model.head
-        assert isinstance(head, TrainingHead), "it bears one"
+        assert isinstance(head, TrainingHead), "the model has a head"
         return head.facts()
 
     def write(self, folder: Path, quality: Mapping[str, Any] | None = None) -> Path:

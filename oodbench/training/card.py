@@ -1,4 +1,4 @@
-"""The model card that is written beside trained weights."""
+"""Model card of a trained network."""
 
 from __future__ import annotations
 
@@ -9,14 +9,22 @@ from typing import Any
 
 from oodbench.files import write_atomically
 from oodbench.segmenters.bundled import BundledCard
-from oodbench.training.recipe import Recipe
+from oodbench.training.bundled_recipe import BundledRecipe
 
 _USE = "trying out and testing anomaly scorers on the drawn world it was trained on; a gate in continuous integration"
 _LIMITS = "it has never seen a photograph: nothing that it says of one means anything"
 
 
-def write_card(path: Path, recipe: Recipe, seed: int, classes: str, quality: Mapping[str, Any]) -> None:
-    """Write the TOML file; `classes` is the class set's name, `quality` what `Trainee.measure` gives, or nothing."""
+def write_card(path: Path, recipe: BundledRecipe, seed: int, classes: str, quality: Mapping[str, Any]) -> None:
+    """Write the model card as a TOML file.
+
+    Args:
+        path: Path of the file.
+        recipe: Recipe of the training.
+        seed: Seed of the training.
+        classes: Name of the class set.
+        quality: Result of `TrainingJob.measure`; empty if it was not measured.
+    """
     expected = {name: quality[name] for name in ("miou", "mean_confidence") if quality.get(name) is not None}
     card = BundledCard.model_validate(
         {

@@ -1,42 +1,34 @@
-"""All recipes that come with the program, of either kind, and those of the user's own files."""
+"""All recipes of this package, and recipe files of the user."""
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 
-from oodbench.errors import UnknownNameError, UsageError
-from oodbench.training.architectures.recipe import (
-    ArchitectureRecipe,
-    architecture_recipe_names,
-    read_architecture_recipe,
-)
-from oodbench.training.recipe import Recipe, read_recipe, recipe_names
-
-AnyRecipe = Recipe | ArchitectureRecipe
+from oodbench.errors import UnknownNameError
+from oodbench.training.architectures.recipe import list_architecture_recipes, load_architecture_recipe
+from oodbench.training.bundled_recipe import list_bundled_recipes, load_bundled_recipe
+from oodbench.training.recipe import Recipe, read_recipe_file
 
 
-def all_recipe_names() -> list[str]:
-    """Those that come with the program."""
-    return sorted([*recipe_names(), *architecture_recipe_names()])
+def list_recipes() -> list[str]:
+    """List the names of the recipes of both kinds in this package."""
+    return sorted([*list_bundled_recipes(), *list_architecture_recipes()])
 
 
-def find_recipe(source: str) -> AnyRecipe:
-    """The recipe of that name, or of a file NAME.toml: a whole one of the compact network's, or one with a `base`.
+def load_recipe(source: str) -> Recipe:
+    """Load the recipe of a name, or of a file NAME.toml.
+
+    A file with a `base` or a `config` is the recipe of an architecture; any other one is of the compact network.
 
     Raises:
-        UnknownNameError: there is none.
-        UsageError: the file is not what it should be.
+        UnknownNameError: No recipe has this name.
+        UsageError: The file does not exist or is not a valid recipe.
     """
-    if not source.endswith(".toml"):
-        if source not in all_recipe_names():
-            raise UnknownNameError("recipe", source, all_recipe_names(), "oodbench train --list")
-        return read_recipe(source) if source in recipe_names() else read_architecture_recipe(source)
-    path = Path(source)
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UsageError(f"{path}: no such file; expected a recipe", "See: oodbench train --list") from None
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path}: not a readable TOML file ({error})", "docs/training.md describes it.") from None
-    return read_architecture_recipe(source) if "base" in content or "config" in content else read_recipe(source)
+    if source.endswith(".toml"):
+        content = read_recipe_file(Path(source))
+        of_architecture = "base" in content or "config" in content
+    elif source in list_recipes():
+        of_architecture = source in list_architecture_recipes()
+    else:
+        raise UnknownNameError("recipe", source, list_recipes(), "oodbench train --list")
+    return load_architecture_recipe(source) if of_architecture else load_bundled_recipe(source)

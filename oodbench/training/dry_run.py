@@ -1,10 +1,10 @@
-"""`oodbench train --dry-run`: what a training would be, and what a step of it takes here."""
+"""`oodbench train --dry-run`: the configuration of a training, and the time and memory of a step on this machine."""
 
 from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 
 import torch
@@ -13,74 +13,74 @@ from oodbench.contracts import Roots
 from oodbench.environment import peak_memory
 from oodbench.segmenters.bundled import choose_device
 from oodbench.segmenters.mmsegmentation.custom_head import find_modules_with_head
-from oodbench.training.architectures.overrides import override_lines
-from oodbench.training.architectures.recipe import ArchitectureRecipe
-from oodbench.training.catalogue import AnyRecipe
-from oodbench.training.job import Trainee
-from oodbench.training.train import Options, data_or_nothing, make_trainee
+from oodbench.training.data import find_data_or_empty
+from oodbench.training.job import TrainingJob
+from oodbench.training.options import TrainingOptions
+from oodbench.training.recipe import Recipe
+from oodbench.training.train import make_job
 
-# A CPU takes minutes for a step at full size, and more memory than it may have.
-_PIXELS_ON_A_CPU = 1 << 19
-_TIMED = 3
+# On a CPU a full-size step takes minutes, and more memory than the machine may have.
+_MAX_CPU_PIXELS = 1 << 19
+_TIMED_STEPS = 3
 
 
-def dry_run(recipe: AnyRecipe, *, roots: Roots, options: Options, devices: int = 1) -> Iterator[str]:
-    """Lines to print: configuration, data, parameters, memory, the time of a step.
+def describe_training(recipe: Recipe, *, roots: Roots, options: TrainingOptions, devices: int = 1) -> Iterator[str]:
+    """Yield lines with the configuration, the data, the parameters, and the memory and time of a step.
 
-    Nothing is fetched and nothing is written; weights are random, the images of the timed steps are noise.
+    Nothing is downloaded or written. The weights are random and the images of the timed steps are noise.
+
+    Args:
+        recipe: Recipe of the training.
+        roots: Folders to look for the dataset in.
+        options: Options that the recipe does not determine.
+        devices: Number of devices that share a step.
     """
     yield f"recipe {recipe.name}: {recipe.title}"
-    if isinstance(recipe, ArchitectureRecipe):
-        yield from (f"  {field} = {value}   ({source})" for field, (value, source) in recipe.sources().items())
-        yield from override_lines(recipe)
-    else:
-        for part, said in recipe.model_dump(mode="json").items():
-            yield from (
-                [f"  {part}.{field} = {value}" for field, value in said.items()]
-                if isinstance(said, Mapping)
-                else [f"  {part} = {said}"]
-            )
+    for field, (value, source) in recipe.settings().items():
+        yield f"  {field} = {value}" + (f"   ({source})" if source else "")
     device = choose_device(options.device)
-    splits, classes, wrong = data_or_nothing(recipe, roots, options.plugins)
-    if wrong:
-        yield f"data: {wrong}; a training needs it"
+    data, problem = find_data_or_empty(recipe, roots, options.plugins)
+    if problem:
+        yield f"data: {problem}; a training needs it"
     else:
-        yield from (f"data: {split}, {len(found.frames)} frames" for split, found in splits.items())
-    trainee = make_trainee(recipe, splits, classes, replace(options, start=None), device, devices, resumed=True)
-    config = getattr(trainee, "config", None)
+        yield from (f"data: {split}, {len(frames.frames)} frames" for split, frames in data.splits.items())
+    job = make_job(recipe, data, replace(options, start=None), device, processes=devices, resumed=True)
+    yield from job.describe_overrides()
+    config = getattr(job, "config", None)
     if config is not None:
         yield "configuration:"
         yield from (f"  {line}" for line in config.pretty_text.splitlines())
-    trained = sum(value.numel() for value in trainee.model.parameters() if value.requires_grad)
+    trained = sum(value.numel() for value in job.model.parameters() if value.requires_grad)
     yield f"parameters: {trained / 1e6:.2f} M with a gradient"
-    for name, bearer in find_modules_with_head(trainee.model).items():
-        held = sum(value.numel() * value.element_size() for value in bearer.head.buffers())
-        yield f"state of the head {name or 'itself'} without a gradient: {held / 2**20:.1f} MiB"
-    yield from _measured(trainee, device, devices)
+    for name, module in find_modules_with_head(job.model).items():
+        size = sum(value.numel() * value.element_size() for value in module.head.buffers())
+        yield f"state of the head {name or 'itself'} without a gradient: {size / 2**20:.1f} MiB"
+    yield from _measure_step(job, device, devices)
 
 
-def _measured(trainee: Trainee, device: str, devices: int) -> Iterator[str]:
-    batch, share = trainee.example(_PIXELS_ON_A_CPU if device == "cpu" else None)
+def _measure_step(job: TrainingJob, device: str, devices: int) -> Iterator[str]:
+    batch, share = job.make_example(_MAX_CPU_PIXELS if device == "cpu" else None)
     seconds = []
-    for _ in range(_TIMED + 1):
+    for _ in range(_TIMED_STEPS + 1):
         started = time.perf_counter()
-        trainee.model.train_step(batch, trainee.optimizer)
-        for bearer in find_modules_with_head(trainee.model).values():
-            bearer.after_step()
+        job.model.train_step(batch, job.optimizer)
+        for module in find_modules_with_head(job.model).values():
+            module.after_step()
         if device != "cpu":
             torch.cuda.synchronize()
         seconds.append(time.perf_counter() - started)
     step = statistics.median(seconds[1:])
     if device == "cpu":
         peak, where = peak_memory(), "of this process"
+        machine = f"{device}, {torch.get_num_threads()} threads"
     else:
         peak, where = torch.cuda.max_memory_allocated(), "on the GPU"
-    of = "a whole step" if share == 1 else f"{100 * share:.0f} % of a step's pixels, since this is a CPU"
-    on = f"{device}, {torch.get_num_threads()} threads" if device == "cpu" else torch.cuda.get_device_name()
-    memory = "unknown on this system" if peak is None else f"{peak / 2**30:.2f} GiB at the most {where}"
-    yield f"memory: {memory} ({of})"
-    yield f"step: {step:.3f} s, median of {_TIMED} ({of}; {on})"
-    whole = step / share * trainee.iterations / 3600
-    reckoned = "" if share == 1 else ", reckoned from that share"
-    alike = f" on each of {devices} devices alike" if devices > 1 else ""
-    yield f"training: {trainee.iterations} steps, {whole:.1f} hours without reading and validation{alike}{reckoned}"
+        machine = torch.cuda.get_device_name()
+    measured = "a whole step" if share == 1 else f"{100 * share:.0f} % of a step's pixels, since this is a CPU"
+    memory = "unknown on this system" if peak is None else f"peak of {peak / 2**30:.2f} GiB {where}"
+    yield f"memory: {memory} ({measured})"
+    yield f"step: {step:.3f} s, median of {_TIMED_STEPS} ({measured}; {machine})"
+    hours = step / share * job.iterations / 3600
+    scaled = "" if share == 1 else ", scaled up from that share"
+    on_each = f", on each of {devices} devices" if devices > 1 else ""
+    yield f"training: {job.iterations} steps, {hours:.1f} hours without reading and validation{on_each}{scaled}"

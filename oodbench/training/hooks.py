@@ -1,7 +1,4 @@
-"""What MMEngine's runner does beside stepping: it stops at a loss that is no number, logs, measures, saves.
-
-Checkpoints hold tensors and plain values alone, so that they are read weights-only.
-"""
+"""Hooks of MMEngine's runner: stop at a loss that is not finite, log, validate, write checkpoints."""
 
 from __future__ import annotations
 
@@ -10,28 +7,35 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import torch
 from mmengine.dist import all_gather_object, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
-from torch import nn
 from torch.nn.utils import get_total_norm
 
 from oodbench.errors import TrainingError
 from oodbench.files import cannot_write, write_atomically
-from oodbench.training.devices import failing_together
-from oodbench.training.job import Trainee
+from oodbench.training.checkpoint import get_device, get_random_state, save_state
+from oodbench.training.devices import synchronized_errors
+from oodbench.training.job import TrainingJob
 
-# Steps from one line of the log to the next.
-_LINE = 20
-# Of the loss in half precision. Each step whose gradient is no number halves it, from 65 536 on; now and then one does.
-_LEAST_SCALE = 2.0**-10
+# Steps per line of the log.
+_LOG_INTERVAL = 20
+# Smallest scale of the loss in half precision. The scale starts at 65 536, and each step whose gradient is not finite
+# halves it. Now and then such a step is normal.
+_MIN_LOSS_SCALE = 2.0**-10
 
 
 class GuardHook(Hook):
-    """Stops after a step whose losses or new weights are NaN or infinite, before anything else is done with them."""
+    """Hook that stops the training after a step whose losses or new weights are NaN or infinite.
+
+    It runs before all other hooks, so that nothing else uses such a state.
+
+    Args:
+        checkpoint: File of the last checkpoint, for the message.
+    """
 
     priority = "VERY_HIGH"
 
@@ -39,90 +43,96 @@ class GuardHook(Hook):
         self._checkpoint = checkpoint
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
-        """After each step."""
-        with failing_together():
+        """Check the losses and the weights after a step."""
+        with synchronized_errors():
             self._check(runner, data_batch, outputs)
 
     def _check(self, runner: Runner, data_batch: Any, outputs: Any) -> None:
         parameters = [parameter.detach() for parameter in runner.model.parameters()]
-        # A finite loss may have a gradient that is not. One question, since a GPU is waited for at each.
+        # A finite loss may have a gradient that is not finite, so the weights are checked too. One check of all values
+        # is faster than several, since each waits for the GPU.
         values = torch.stack(
             [*(value.detach().float().mean() for value in outputs.values()), get_total_norm(parameters)]
         )
         scaler = getattr(runner.optim_wrapper, "loss_scaler", None)
-        no_steps = scaler is not None and scaler.get_scale() < _LEAST_SCALE
-        if bool(values.isfinite().all()) and not no_steps:
+        steps_skipped = scaler is not None and scaler.get_scale() < _MIN_LOSS_SCALE
+        if bool(values.isfinite().all()) and not steps_skipped:
             return
         losses = {name: float(value.detach().mean()) for name, value in outputs.items()}
-        broken = [f"{name} is {value}" for name, value in losses.items() if not math.isfinite(value)]
-        said = ", ".join(broken) or "the losses are finite, and " + (
-            "in half precision no gradient of the last steps was, so that none was taken"
-            if no_steps
+        not_finite = [f"{name} is {value}" for name, value in losses.items() if not math.isfinite(value)]
+        problem = ", ".join(not_finite) or "the losses are finite, and " + (
+            "in half precision no gradient of the last steps was, so that none of these steps was taken"
+            if steps_skipped
             else "the weights after it are not"
         )
         frames = ", ".join(sample.img_path for sample in data_batch.get("data_samples", ()))
         rate = max(group["lr"] for group in runner.optim_wrapper.optimizer.param_groups)
-        kept = f"{self._checkpoint} has an earlier one" if self._checkpoint.is_file() else "none was saved before"
+        saved = f"{self._checkpoint} has an earlier one" if self._checkpoint.is_file() else "no checkpoint exists yet"
         raise TrainingError(
-            f"step {runner.iter + 1}: {said}, at a learning rate of {rate:g}{f', on {frames}' if frames else ''}; "
-            f"this state is not kept, {kept}",
-            "A smaller learning rate or a longer warm-up helps most often: in a recipe of your own with this one as "
-            "its base, in another folder.",
+            f"step {runner.iter + 1}: {problem}, at a learning rate of {rate:g}{f', on {frames}' if frames else ''}; "
+            f"this state is not saved, {saved}",
+            "Most often a smaller learning rate or a longer warm-up helps: set it in your own recipe with this one as "
+            "its base, and train in another folder.",
         )
 
 
 class LogHook(Hook):
-    """Writes log.jsonl and tells of each step; every so often measures the network on held-out frames.
+    """Hook that writes log.jsonl, reports progress, and validates on held-out frames at regular intervals.
+
+    Args:
+        folder: Folder of the training.
+        job: Training job.
+        advance: Callback for the number of steps done, called after each step.
 
     Attributes:
-        quality: what it measured last; nothing before.
+        quality: Result of the last validation; empty before the first one.
     """
 
     priority = "LOW"
 
-    def __init__(self, folder: Path, trainee: Trainee, advance: Callable[[int], None]) -> None:
-        self._file, self._folder, self._trainee, self._advance = folder / "log.jsonl", folder, trainee, advance
+    def __init__(self, folder: Path, job: TrainingJob, advance: Callable[[int], None]) -> None:
+        self._file, self._folder, self._job, self._advance = folder / "log.jsonl", folder, job, advance
         self._losses: dict[str, Any] = {}
         self._count, self._rate = 0, 0.0
         self.quality: Mapping[str, Any] = {}
 
     def before_train(self, runner: Runner) -> None:
-        """Drop what a killed run logged beyond its last checkpoint."""
+        """Drop the lines that a killed training wrote after its last checkpoint."""
         if is_main_process():
             lines = self._file.read_text().splitlines(keepends=True) if self._file.is_file() else []
-            # A line without its end was being written when the run was killed.
+            # A line without a line end was being written when the training was killed.
             kept = [line for line in lines if line.endswith("\n") and json.loads(line)["iteration"] <= runner.iter]
             self._file.write_text("".join(kept))
         self._started = time.perf_counter()
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
-        """The rate of the step to come: after it, it is the next one's."""
+        """Note the learning rate of the step. After the step it is the next one's."""
         self._rate = max(group["lr"] for group in runner.optim_wrapper.optimizer.param_groups)
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
-        """After each step."""
+        """Add up the losses; log and validate if it is time to."""
         for name, value in outputs.items():
             self._losses[name] = self._losses.get(name, 0.0) + value.detach().double().mean()
         self._count += 1
         self._advance(1)
         done = runner.iter + 1
-        measured = done % self._trainee.validate_every == 0 or done == runner.max_iters
-        if done % _LINE == 0 or measured:
-            with failing_together():
+        validates = done % self._job.validate_every == 0 or done == runner.max_iters
+        if done % _LOG_INTERVAL == 0 or validates:
+            with synchronized_errors():
                 if is_main_process():  # the others wait
-                    self._tell(runner, done, measured=measured)
+                    self._write_line(runner, done, validates=validates)
 
-    def _tell(self, runner: Runner, done: int, *, measured: bool) -> None:
+    def _write_line(self, runner: Runner, done: int, *, validates: bool) -> None:
         entry: dict[str, Any] = {"iteration": done}
         entry |= {name: round(float(value) / self._count, 5) for name, value in self._losses.items()}
         entry["learning_rate"] = self._rate
-        entry["seconds_a_step"] = round((time.perf_counter() - self._started) / self._count, 4)
-        if device_of(runner.model).type == "cuda":
+        entry["seconds_per_step"] = round((time.perf_counter() - self._started) / self._count, 4)
+        if get_device(runner.model).type == "cuda":
             entry["memory_gib"] = round(torch.cuda.max_memory_allocated() / 2**30, 2)
-        entry |= {name: round(value, 6) for name, value in self._trainee.facts().items()}
+        entry |= {name: round(value, 6) for name, value in self._job.facts().items()}
         self._losses, self._count = {}, 0
-        if measured:
-            self.quality = self._trainee.measure(self._folder / "validation")
+        if validates:
+            self.quality = self._job.measure(self._folder / "validation")
             entry["miou"] = self.quality["miou"]
         self._started = time.perf_counter()
         try:
@@ -132,65 +142,38 @@ class LogHook(Hook):
             raise cannot_write(self._file, error) from error
 
 
-class SaveHook(Hook):
-    """Writes checkpoint.pt, whole or not at all."""
+class CheckpointHook(Hook):
+    """Hook that writes checkpoint.pt atomically at regular intervals.
+
+    Args:
+        file: Path of the checkpoint.
+        job: Training job.
+        seed: Seed of the training.
+    """
 
     priority = "VERY_LOW"
 
-    def __init__(self, file: Path, trainee: Trainee, seed: int) -> None:
-        self._file, self._trainee, self._seed = file, trainee, seed
+    def __init__(self, file: Path, job: TrainingJob, seed: int) -> None:
+        self._file, self._job, self._seed = file, job, seed
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
-        """After each step."""
+        """Write a checkpoint if it is time to."""
         done = runner.iter + 1
-        if done % self._trainee.checkpoint_every and done != runner.max_iters:
+        if done % self._job.checkpoint_every and done != runner.max_iters:
             return
-        random = all_gather_object(random_state(device_of(runner.model)))
-        with failing_together():
+        random = all_gather_object(get_random_state(get_device(runner.model)))
+        with synchronized_errors():
             if is_main_process():
                 self._save(runner, done, random)
 
     def _save(self, runner: Runner, done: int, random: list[dict[str, torch.Tensor]]) -> None:
         state = {
-            "recipe": json.dumps(self._trainee.record),
+            "recipe": json.dumps(self._job.record),
             "seed": self._seed,
             "iteration": done,
-            "network": self._trainee.network.state_dict(),
+            "network": self._job.network.state_dict(),
             "optimizer": runner.optim_wrapper.state_dict(),
-            "schedulers": [scheduler.state_dict() for scheduler in self._trainee.schedulers],
+            "schedulers": [scheduler.state_dict() for scheduler in self._job.schedulers],
             "random": random,
         }
         write_atomically(self._file, lambda file: save_state(state, file))
-
-
-def save_state(state: Mapping[str, Any], file: IO[bytes]) -> None:
-    """As torch.save; what goes wrong in the middle of it, a full disk or Ctrl-C, comes out as it is.
-
-    torch closes its archive whatever happened, fails at that, and says that instead.
-    """
-    try:
-        torch.save(state, file)
-    except RuntimeError as error:
-        if error.__context__ is None:
-            raise
-        raise error.__context__ from None
-
-
-def device_of(model: nn.Module) -> torch.device:
-    """Where it trains; no GPU is asked for anything by a training on a CPU."""
-    return next(model.parameters()).device
-
-
-def random_state(device: torch.device) -> dict[str, torch.Tensor]:
-    """Of the generators that a step draws from in this process."""
-    state = {"cpu": torch.get_rng_state()}
-    if device.type == "cuda":
-        state["cuda"] = torch.cuda.get_rng_state(device)
-    return state
-
-
-def set_random_state(state: dict[str, torch.Tensor], device: torch.device) -> None:
-    """As `random_state` gave it."""
-    torch.set_rng_state(state["cpu"])
-    if "cuda" in state and device.type == "cuda":
-        torch.cuda.set_rng_state(state["cuda"], device)

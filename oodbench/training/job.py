@@ -1,9 +1,9 @@
-"""What a recipe trains, as the loop asks of it."""
+"""Base class of training jobs: what the training loop needs from each kind of recipe."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,31 +14,25 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from oodbench.contracts import Needs, Segmenter
-from oodbench.files import digest_bytes
 from oodbench.stages.batching import forward_batches, split_batches
 from oodbench.stages.quality import ClosedSetQuality
-from oodbench.types import ClassSet, Frame
+from oodbench.types import Frame
 
 
-def record_of(frames: Sequence[Frame], classes: ClassSet) -> dict[str, Any]:
-    """Of the data what decides on a training: draws count frames from the first on."""
-    names = digest_bytes("\n".join(frame.id for frame in frames).encode())
-    return {"training frames": f"{len(frames)} ({names[:8]})", "classes": list(classes.names)}
-
-
-class Trainee(ABC):
-    """A network under training, with its data and its optimiser.
+class TrainingJob(ABC):
+    """A network in training, with its data and its optimiser.
 
     Attributes:
-        name: of the recipe.
-        record: everything that decides on the training but its seed, in plain values.
-        iterations: how many there are.
-        validate_every, checkpoint_every: iterations.
-        model: what MMEngine's runner steps.
-        network: that, or the part of it whose state is kept.
-        optimizer: of the model.
-        schedulers: of the optimizer.
-        validation: frames on which its quality is measured.
+        name: Name of the recipe.
+        record: Everything that determines the training except its seed, as plain values.
+        iterations: Number of steps.
+        validate_every: Steps between two validations.
+        checkpoint_every: Steps between two checkpoints.
+        model: Model that MMEngine's runner steps.
+        network: The model, or the part of it whose state is saved.
+        optimizer: Optimiser of the model.
+        schedulers: Learning rate schedulers of the optimiser.
+        validation: Frames for validation.
     """
 
     name: str
@@ -53,32 +47,51 @@ class Trainee(ABC):
     validation: Sequence[Frame]
 
     @abstractmethod
-    def loader(self, start: int, rank: int = 0, ranks: int = 1) -> DataLoader[Any]:
-        """The batches from step `start` on; of several processes this one's share of each."""
+    def make_loader(self, start: int, rank: int = 0, processes: int = 1) -> DataLoader[Any]:
+        """Build the loader of the batches from step `start` on; it loads this process's share of each batch."""
 
     @abstractmethod
-    def example(self, most_pixels: int | None) -> tuple[Any, float]:
-        """A batch of noise as large as a step's, or smaller, of so many pixels; and what share of a step it is."""
+    def make_example(self, max_pixels: int | None) -> tuple[Any, float]:
+        """Make a batch of noise for measuring a step.
+
+        Args:
+            max_pixels: Maximum number of pixels; None: as many as in a step.
+
+        Returns:
+            The batch, and its size as a fraction of a step's.
+        """
 
     @abstractmethod
     def facts(self) -> Mapping[str, float]:
-        """What the log shows beside the losses."""
+        """Return the values that the log shows in addition to the losses."""
 
     @abstractmethod
     def write(self, folder: Path, quality: Mapping[str, Any] | None = None) -> Path:
-        """The network as it stands, as a file for --model; `quality` is what `measure` gave."""
+        """Write the network in its current state as a file for --model.
+
+        Args:
+            folder: Folder to write to.
+            quality: Result of `measure`, for the model card.
+        """
 
     @abstractmethod
     def open(self, file: Path) -> Segmenter:
-        """A network that `write` wrote, on the device of the training."""
+        """Open a network that `write` wrote, on the device of the training."""
+
+    def describe_overrides(self) -> Iterable[str]:
+        """Return lines about the values that a reduced recipe overrides."""
+        return ()
 
     def measure(self, folder: Path) -> Mapping[str, Any]:
-        """Closed-set quality on the validation frames: of the network that is written to `folder` and read again."""
+        """Measure the closed-set quality on the validation frames.
+
+        The network is written to `folder` and read from there, so that the measured network is the one that users get.
+        """
         segmenter = self.open(self.write(folder))
         quality = ClosedSetQuality(segmenter.classes)
-        each, threads = split_batches(len(self.validation), 1), torch.get_num_threads()
-        for batch in forward_batches(segmenter, self.validation, each, Needs(class_maps=True), labelled=True):
+        sizes, threads = split_batches(len(self.validation), 1), torch.get_num_threads()
+        for batch in forward_batches(segmenter, self.validation, sizes, Needs(class_maps=True), labelled=True):
             quality.update(batch.output, batch.labels)
-        # Compiled loops leave another number behind, and with it the steps that follow would have other last bits.
+        # Compiled loops change the number of threads. The steps after that would differ in their last bits.
         torch.set_num_threads(threads)
         return quality.result()

@@ -1,4 +1,4 @@
-"""MMEngine's runner, as every training of ours uses it: from any step on, on the device that was chosen."""
+"""MMEngine's runner, set up to start at any step on the device of the training."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from torch import nn
 
 from oodbench.errors import OodbenchError
 from oodbench.segmenters.mmsegmentation.hook import HeadHook
-from oodbench.training.devices import failing_together
-from oodbench.training.hooks import GuardHook, LogHook, SaveHook
-from oodbench.training.job import Trainee
+from oodbench.training.devices import synchronized_errors
+from oodbench.training.hooks import CheckpointHook, GuardHook, LogHook
+from oodbench.training.job import TrainingJob
 
 
 class _Loop(IterBasedTrainLoop):
-    """Goes on with the step at which the loader starts; the batches before it are not made again."""
+    """Loop that starts at the step at which the loader starts. Earlier batches are not loaded again."""
 
     def run(self) -> nn.Module:
         """Train to the end."""
@@ -31,7 +31,7 @@ class _Loop(IterBasedTrainLoop):
         while self._iter < self._max_iters and not self.stop_training:
             self.runner.model.train()
             batch = next(self.dataloader_iterator)
-            with failing_together():
+            with synchronized_errors():
                 if isinstance(batch, OodbenchError):
                     raise batch
             self.run_iter(batch)
@@ -42,16 +42,16 @@ class _Loop(IterBasedTrainLoop):
 
 
 class _Runner(Runner):
-    """The model is on its device, and has its weights, before the runner gets it."""
+    """Runner of a model that is already on its device and initialised."""
 
     def wrap_model(self, model_wrapper_cfg: Any, model: nn.Module) -> Any:
-        """For several processes as one that sums up gradients."""
+        """Wrap the model so that several processes average their gradients."""
         if not is_distributed():
             return model
         device = next(model.parameters()).device
-        # Statistics of each process's own stay so; mixtures and memories move alike by themselves.
+        # Batch statistics stay separate per process. Mixtures and memories stay equal without a broadcast.
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)  # not in all versions
+            warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)  # in some versions
             return MMDistributedDataParallel(
                 model, device_ids=None if device.type == "cpu" else [device.index], broadcast_buffers=False
             )
@@ -61,43 +61,41 @@ class _Runner(Runner):
 
 
 def make_runner(
-    trainee: Trainee, out: Path, seed: int, start: int, advance: Callable[[int], None]
+    job: TrainingJob, out: Path, seed: int, start: int, advance: Callable[[int], None]
 ) -> tuple[Runner, LogHook]:
-    """A runner that trains from step `start` on, and what logs and measures in it.
+    """Make a runner that trains from step `start` on.
 
     Args:
-        trainee: its state is that of `start`.
-        out: folder of the training.
-        seed: for checkpoints.
-        start: steps that were taken.
-        advance: told of each step.
+        job: Training job; its network has the state of step `start`.
+        out: Folder of the training.
+        seed: Seed of the training, which checkpoints record.
+        start: Number of steps that are done.
+        advance: Callback for the number of steps done, called after each step.
+
+    Returns:
+        The runner, and its hook that logs and validates.
     """
-    rank, ranks = get_dist_info()
-    off: dict[str, Any] = dict.fromkeys(("logger", "checkpoint", "timer", "sampler_seed", "runtime_info"))
+    rank, processes = get_dist_info()
+    no_hooks: dict[str, Any] = dict.fromkeys(("logger", "checkpoint", "timer", "sampler_seed", "runtime_info"))
     with warnings.catch_warnings():
-        # It starts processes by forking, whatever started this one.
+        # MMEngine always starts workers by fork, also in a process that was spawned.
         warnings.filterwarnings("ignore", "Multi-processing start method", UserWarning)
         runner = _Runner(
-            trainee.model,
+            job.model,
             work_dir=str(out / "mmengine"),
-            train_dataloader=trainee.loader(start, rank, ranks),
-            train_cfg={"type": _Loop, "max_iters": trainee.iterations},
-            optim_wrapper=trainee.optimizer,
-            param_scheduler=list(trainee.schedulers),
-            default_hooks=off,
+            train_dataloader=job.make_loader(start, rank, processes),
+            train_cfg={"type": _Loop, "max_iters": job.iterations},
+            optim_wrapper=job.optimizer,
+            param_scheduler=list(job.schedulers),
+            default_hooks=no_hooks,
             randomness={"seed": seed, "diff_rank_seed": True},
-            launcher="pytorch" if ranks > 1 else "none",
+            launcher="pytorch" if processes > 1 else "none",
             log_level=logging.ERROR,
-            # MMEngine keeps one global scope a name, and warns of a second.
-            experiment_name=f"{trainee.name}-{uuid.uuid4().hex}",
+            # MMEngine has one global scope per name, and warns if a name is used twice.
+            experiment_name=f"{job.name}-{uuid.uuid4().hex}",
         )
-    runner.train_loop._iter = start  # MMEngine's own resume sets it the same way
-    checkpoint, log = out / "checkpoint.pt", LogHook(out, trainee, advance)
-    for hook in (
-        GuardHook(checkpoint),
-        HeadHook(),
-        log,
-        SaveHook(checkpoint, trainee, seed),
-    ):
+    runner.train_loop._iter = start  # MMEngine's own resume sets it in the same way
+    checkpoint, log = out / "checkpoint.pt", LogHook(out, job, advance)
+    for hook in (GuardHook(checkpoint), HeadHook(), log, CheckpointHook(checkpoint, job, seed)):
         runner.register_hook(hook)
     return runner, log

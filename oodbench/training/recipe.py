@@ -1,93 +1,117 @@
-"""A training run by name, as a TOML file in which each value stands with its reason."""
+"""Base class of training recipes, and the parts that both kinds share.
+
+A recipe is a TOML file. `bundled_recipe.py` defines the recipes of the compact network, by which the bundled models are
+trained. `architectures/recipe.py` defines those of MMSegmentation's architectures. `catalogue.load_recipe` loads both.
+"""
 
 from __future__ import annotations
 
 import tomllib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from oodbench.errors import UnknownNameError, UsageError
-from oodbench.validation import explain
+from oodbench.errors import UsageError
 
-_FOLDER = Path(__file__).parent / "recipes"
+RECIPE_PAGE = "docs/training.md describes the fields of a recipe."
+"""Remedy of errors in recipe files."""
+
+SOURCES = ("supplement", "released config", "MMSegmentation's default", "recalled, unconfirmed", "ours")
+"""Prefixes of which each source starts with one."""
+
+T = TypeVar("T")
+Count = Annotated[int, Field(ge=1)]
 
 
-class _Part(BaseModel):
+def _check_source(source: str) -> str:
+    if not source.startswith(SOURCES):
+        raise ValueError(f"'{source}' is no source; it begins with one of: {'; '.join(SOURCES)}")
+    return source
+
+
+class RecipeSection(BaseModel):
+    """A recipe or a section of one: frozen, and unknown fields are errors."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class HeadChoice(_Part):
-    """The head and its parameters."""
+class SourcedValue(RecipeSection, Generic[T]):
+    """A value with its source."""
 
-    name: str
-    parameters: dict[str, Any] = {}
-
-
-class DataChoice(_Part):
-    """What a step sees."""
-
-    dataset: str
-    train: str
-    validation: str
-    crops: int = Field(ge=1, description="of a step")
-    window: int = Field(ge=1, description="frames from which a step's crops come")
-    steps_a_frame: int = Field(ge=1, description="steps after which the window moves on by a frame")
-    crop: tuple[int, int] = Field(description="(height, width), multiples of 16")
-    balanced: float = Field(ge=0, le=1, description="share of the crops around a pixel of a class drawn uniformly")
-    labels: int = Field(ge=1, description="labelled pixels of a step that count, about")
-    evenness: float = Field(ge=0, le=1, description="of the classes among them; 0: as they come, 1: as even as can be")
-    validation_frames: int = Field(ge=1)
+    value: T
+    source: Annotated[str, AfterValidator(_check_source)]
 
 
-class Schedule(_Part):
-    """How long, and how fast."""
+class Recipe(RecipeSection, ABC):
+    """Everything that determines a training except its seed.
 
-    iterations: int = Field(ge=1)
-    warmup: int = Field(ge=0)
-    learning_rate: float = Field(gt=0)
-    weight_decay: float = Field(ge=0)
-    power: float = Field(gt=0)
-    clip: float = Field(gt=0)
-    validate_every: int = Field(ge=1)
-    checkpoint_every: int = Field(ge=1)
+    Attributes:
+        extra: Optional dependencies that the training needs, as in `oodbench[train]`.
+        descriptive: Fields that describe the recipe and have no effect on the training.
+        name: Name of the recipe, and of the network that it trains.
+        title: Title for people.
+    """
 
-    @model_validator(mode="after")
-    def _ends(self) -> Schedule:
-        if self.warmup >= self.iterations:
-            raise ValueError(f"warmup is {self.warmup}; expected fewer than the {self.iterations} iterations")
-        return self
-
-
-class Recipe(_Part):
-    """Everything that decides on a training run but its seed."""
+    extra: ClassVar[str]
+    descriptive: ClassVar[frozenset[str]] = frozenset({"name", "title"})
 
     name: str
     title: str
-    network: str
-    head: HeadChoice
-    data: DataChoice
-    schedule: Schedule
+
+    @property
+    @abstractmethod
+    def dataset_name(self) -> str:
+        """Name of the dataset to train on."""
+
+    @property
+    @abstractmethod
+    def splits(self) -> tuple[str, str]:
+        """Names of the dataset's splits for training and for validation."""
+
+    @abstractmethod
+    def check_device_count(self, devices: int) -> None:
+        """Check that this number of devices can share each step.
+
+        Raises:
+            UsageError: The number does not divide a step evenly.
+        """
+
+    @abstractmethod
+    def to_record(self) -> dict[str, Any]:
+        """Return what a checkpoint records of the recipe, as plain values."""
+
+    def settings(self) -> dict[str, tuple[Any, str]]:
+        """Return (value, source) per dotted field name. The source is empty if the file does not give any."""
+        return {
+            name: setting
+            for field, value in self
+            if field not in self.descriptive
+            for name, setting in _flatten(field, value)
+        }
 
 
-def recipe_names() -> list[str]:
-    """Those that come with the program."""
-    return sorted(path.stem for path in _FOLDER.glob("*.toml"))
+def _flatten(name: str, value: Any) -> Iterator[tuple[str, tuple[Any, str]]]:
+    if isinstance(value, SourcedValue):
+        yield name, (value.value, value.source)
+    elif isinstance(value, BaseModel | dict):
+        for key, inner in value.items() if isinstance(value, dict) else iter(value):
+            yield from _flatten(f"{name}.{key}", inner)
+    elif value is not None:
+        yield name, (value, "")
 
 
-def read_recipe(source: str) -> Recipe:
-    """The recipe of that name, or of a file NAME.toml.
+def read_recipe_file(path: Path) -> dict[str, Any]:
+    """Return the contents of a recipe file, not validated yet.
 
     Raises:
-        UsageError: there is none, or the file is not what it should be.
+        UsageError: The file does not exist or is not TOML.
     """
-    path = Path(source) if source.endswith(".toml") else _FOLDER / f"{source}.toml"
-    if not path.is_file():
-        raise UnknownNameError("recipe", source, recipe_names(), "oodbench train --list")
     try:
-        return Recipe.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except ValidationError as error:
-        raise UsageError(f"{path}: {'; '.join(explain(error))}", "docs/training.md describes each field.") from None
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UsageError(f"{path}: no such file; expected a recipe", "See: oodbench train --list") from None
     except (OSError, ValueError) as error:
-        raise UsageError(f"{path}: not a readable TOML file ({error})", "docs/training.md describes it.") from None
+        raise UsageError(f"{path}: not a readable TOML file ({error})", RECIPE_PAGE) from None

@@ -1,6 +1,7 @@
-"""Draws of training frames: which frame a draw takes is a function of the seed and its number, and so is what chance
-does to it. A resumed training therefore goes on with the draws that it would have come to, without making the others
-again, and several processes share one order.
+"""Draws of training frames.
+
+The frame of a draw, and its random augmentation, are functions of the seed and of the draw's number. So a resumed
+training continues with the same draws without repeating the earlier ones, and several processes share one order.
 """
 
 from __future__ import annotations
@@ -19,77 +20,87 @@ from oodbench.errors import OodbenchError
 from oodbench.stages.batching import read_semantic_labels
 from oodbench.types import VOID, Frame
 
-# Streams of chance that don't meet.
-_ORDER, _CHANGES = 0, 1
+# Keys of independent random streams.
+_ORDER, _AUGMENTATION = 0, 1
 
 
-class InTurn:
-    """Each frame once a round, in an order of its own."""
+class ShuffledOrder:
+    """Order in which each frame comes once per epoch, shuffled again for each epoch.
+
+    Args:
+        frames: Number of frames.
+        seed: Seed of the order.
+    """
 
     def __init__(self, frames: int, seed: int) -> None:
         self._frames = frames
-        self._round = lru_cache(maxsize=2)(lambda turn: np.random.default_rng([seed, _ORDER, turn]).permutation(frames))
+        self._shuffle = lru_cache(maxsize=2)(
+            lambda epoch: np.random.default_rng([seed, _ORDER, epoch]).permutation(frames)
+        )
 
     def __call__(self, draw: int) -> tuple[int, int | None]:
-        """The frame of that draw, and no class."""
-        turn, place = divmod(draw, self._frames)
-        return int(self._round(turn)[place]), None
+        """Return the frame of a draw, and no class."""
+        epoch, position = divmod(draw, self._frames)
+        return int(self._shuffle(epoch)[position]), None
 
 
-class Balanced:
-    """A class, drawn uniformly, then a frame, drawn uniformly among those that have it, as GMMSeg's released code does.
+class ClassBalancedOrder:
+    """Order that samples a class uniformly, then a frame uniformly among those that contain the class.
 
-    The index that was released is of COCO-Stuff alone; whether it asked for a least number of pixels is not known.
+    GMMSeg's released code does the same. Its released index covers COCO-Stuff only, and it is not known whether a frame
+    needs a minimum number of pixels of a class.
 
     Args:
-        frames: class -> the frames that have it, of `frames_by_class`.
-        seed: of the order.
+        frames: Class -> indices of the frames that contain it, from `index_frames_by_class`.
+        seed: Seed of the order.
     """
 
     def __init__(self, frames: Mapping[int, Sequence[int]], seed: int) -> None:
         self._frames, self._seed = list(frames.items()), seed
 
     def __call__(self, draw: int) -> tuple[int, int]:
-        """The frame of that draw, and the class."""
+        """Return the frame of a draw, and the class that it was sampled for."""
         rng = np.random.default_rng([self._seed, _ORDER, draw])
-        wanted, frames = self._frames[int(rng.integers(len(self._frames)))]
-        return frames[int(rng.integers(len(frames)))], wanted
+        wanted_class, frames = self._frames[int(rng.integers(len(self._frames)))]
+        return frames[int(rng.integers(len(frames)))], wanted_class
 
 
-def frames_by_class(labels: Sequence[Callable[[], NDArray[np.uint8]]], least_pixels: int = 1) -> dict[int, list[int]]:
-    """Class -> the places in `labels` of the frames in which it has that many pixels; of classes that are there.
+def index_frames_by_class(
+    labels: Sequence[Callable[[], NDArray[np.uint8]]], min_pixels: int = 1
+) -> dict[int, list[int]]:
+    """Return, for each class that occurs, the indices of the frames that contain it.
 
     Args:
-        labels: what reads a frame's labels: the class at each pixel, or VOID.
-        least_pixels: at least.
+        labels: One reader per frame, which returns uint8 [H, W]: class index or VOID per pixel.
+        min_pixels: Number of pixels of a class that a frame needs to count as containing it.
     """
 
     def count(read: Callable[[], NDArray[np.uint8]]) -> NDArray[np.int64]:
         return np.bincount(read().ravel(), minlength=256)
 
     with ThreadPoolExecutor() as pool:
-        counted = list(pool.map(count, labels))
-    found: dict[int, list[int]] = {}
-    for place, counts in enumerate(counted):
-        for value in np.flatnonzero(counts >= least_pixels).tolist():
+        counts_per_frame = list(pool.map(count, labels))
+    frames: dict[int, list[int]] = {}
+    for index, counts in enumerate(counts_per_frame):
+        for value in np.flatnonzero(counts >= min_pixels).tolist():
             if value != VOID:
-                found.setdefault(value, []).append(place)
-    return dict(sorted(found.items()))
+                frames.setdefault(value, []).append(index)
+    return dict(sorted(frames.items()))
 
 
-class Pixels:
-    """The frames of the training split, read.
+class TrainingFrames:
+    """Readers of the frames of the training split.
 
     Args:
-        frames: those.
-        kept: keep what was read: of frames that are drawn, which takes longer than a step.
+        frames: Frames of the split.
+        cached: Keep images and labels in memory. Rendering a synthetic frame takes longer than a training step.
 
     Attributes:
-        image: place of a frame -> uint8 [H, W, 3], blue first, as MMSegmentation reads images.
-        labels: place of a frame -> uint8 [H, W].
+        image: Index of a frame -> uint8 [H, W, 3] in BGR order, as MMSegmentation reads images.
+        labels: Index of a frame -> uint8 [H, W], class index or VOID.
     """
 
-    def __init__(self, frames: Sequence[Frame], *, kept: bool) -> None:
+    def __init__(self, frames: Sequence[Frame], *, cached: bool) -> None:
         def image(index: int) -> NDArray[np.uint8]:
             return np.ascontiguousarray(frames[index].read_image()[:, :, ::-1])
 
@@ -97,75 +108,75 @@ class Pixels:
             return read_semantic_labels(frames[index]).values
 
         self.frames = frames
-        self.image = lru_cache(maxsize=None)(image) if kept else image
-        self.labels = lru_cache(maxsize=None)(labels) if kept else labels
+        self.image = lru_cache(maxsize=None)(image) if cached else image
+        self.labels = lru_cache(maxsize=None)(labels) if cached else labels
 
 
-class Draws(Dataset[Any]):
-    """What MMSegmentation's transforms make of a draw's frame: `inputs` and `data_samples`, which names the frame.
+class TransformedDraws(Dataset[Any]):
+    """Frame per draw after MMSegmentation's transforms: `inputs`, and `data_samples` with the frame's name.
 
     Args:
-        pixels: of the training split.
-        order: draw -> frame, and the class for which it was drawn.
-        steps: the transforms, built.
-        seed: of what they do by chance.
+        frames: Training frames.
+        order: Draw -> index of the frame, and the class that it was sampled for, if any.
+        transforms: Transforms of MMSegmentation.
+        seed: Seed of the random augmentation.
     """
 
     def __init__(
         self,
-        pixels: Pixels,
+        frames: TrainingFrames,
         order: Callable[[int], tuple[int, int | None]],
-        steps: Sequence[Callable[[dict[str, Any]], dict[str, Any]]],
+        transforms: Sequence[Callable[[dict[str, Any]], dict[str, Any]]],
         seed: int,
     ) -> None:
-        self._pixels, self._order, self._steps, self._seed = pixels, order, steps, seed
+        self._frames, self._order, self._transforms, self._seed = frames, order, transforms, seed
 
     def __getitem__(self, draw: int) -> dict[str, Any] | OodbenchError:
-        index, wanted = self._order(draw)
+        index, wanted_class = self._order(draw)
         try:
-            image, labels = self._pixels.image(index), self._pixels.labels(index)
+            image, labels = self._frames.image(index), self._frames.labels(index)
         except OodbenchError as error:
             return error
         results: dict[str, Any] = {
             "img": image,
             "img_shape": image.shape[:2],
             "ori_shape": image.shape[:2],
-            "img_path": self._pixels.frames[index].id,
+            "img_path": self._frames.frames[index].id,
             "gt_seg_map": labels,
             "seg_fields": ["gt_seg_map"],
         }
-        if wanted is not None:
-            results["wanted_class"] = wanted
-        # The transforms draw from the two global generators.
-        before = random.getstate(), np.random.get_state()
+        if wanted_class is not None:
+            results["wanted_class"] = wanted_class
+        # The transforms use the two global generators.
+        states = random.getstate(), np.random.get_state()
         try:
-            own = np.random.SeedSequence([self._seed, _CHANGES, draw]).generate_state(4)
-            np.random.seed(own)
-            random.seed(int(own[0]))
-            for step in self._steps:
-                results = step(results)
+            seeds = np.random.SeedSequence([self._seed, _AUGMENTATION, draw]).generate_state(4)
+            np.random.seed(seeds)
+            random.seed(int(seeds[0]))
+            for transform in self._transforms:
+                results = transform(results)
         finally:
-            random.setstate(before[0])
-            np.random.set_state(before[1])
+            random.setstate(states[0])
+            np.random.set_state(states[1])
         return results
 
 
-class Batches(Sampler[list[int]]):
-    """The draws of each step from `start` on; of several processes each has its share of a step.
+class StepBatches(Sampler[list[int]]):
+    """Sampler of the draws of each step, from step `start` on. Each process gets its share of a step.
 
     Args:
-        start: the first step.
-        steps: how many there are in all.
-        size: draws of a step, of all processes.
-        rank: of this process.
-        ranks: how many processes there are; `size` is a multiple.
+        start: First step.
+        steps: Total number of steps.
+        size: Draws per step, over all processes.
+        rank: Rank of this process.
+        processes: Number of processes; it divides `size`.
     """
 
-    def __init__(self, start: int, steps: int, size: int, rank: int = 0, ranks: int = 1) -> None:
-        self._start, self._steps, self._size, self._rank, self._ranks = start, steps, size, rank, ranks
+    def __init__(self, start: int, steps: int, size: int, rank: int = 0, processes: int = 1) -> None:
+        self._start, self._steps, self._size, self._rank, self._processes = start, steps, size, rank, processes
 
     def __iter__(self) -> Iterator[list[int]]:
-        share = self._size // self._ranks
+        share = self._size // self._processes
         for step in range(self._start, self._steps):
             first = step * self._size + self._rank * share
             yield list(range(first, first + share))

@@ -1,1 +1,1 @@
-"""Rendering of score maps as images."""
+"""Pictures of score maps."""

@@ -84,6 +84,9 @@ def submit(
         "scorer": scorer.key,
         "frames": {name: sum(f.benchmark == name for f in parts.frames) for name in parts.expected},
     }
+    source_digest = registry.source_digest("submissions", submission.card.name)
+    if source_digest is not None:
+        about["source_digest"] = source_digest
     about["digest"] = digest_bytes(json.dumps(about, sort_keys=True).encode())
     with _replace_folder(Path(out), about["digest"]) as folder:
         written = submission.write(parts, folder, progress.track)

@@ -1,4 +1,4 @@
-"""Procedural worlds: synthetic driving scenes with their labels."""
+"""Procedural driving scenes with their labels."""
 
 from oodbench.worlds.objects import ANOMALIES, OUTLIERS
 from oodbench.worlds.render import SEED, SIZE, SPLITS, VERSION, RenderedFrame, render_frame

@@ -29,6 +29,7 @@ def data(road_anomaly: Path, cityscapes: Path) -> Path:
     return road_anomaly.parent
 
 
+@pytest.mark.slow
 def test_a_run_its_evaluation_and_its_reports(network_file: Path, data: Path, tmp_path: Path) -> None:
     run = ["run", "--model", network_file, "--data", data, "--benchmark", "road-anomaly", "--out", "r"]
     done = oodbench(*run, "--method", "msp", "--method", "knn:k=2", cwd=tmp_path)
@@ -61,6 +62,7 @@ def test_a_run_its_evaluation_and_its_reports(network_file: Path, data: Path, tm
     assert all((tmp_path / line).is_file() for line in drawn)
 
 
+@pytest.mark.slow
 def test_scores_in_files_and_the_run_that_they_become(road_anomaly: Path, tmp_path: Path) -> None:
     for seed, path in enumerate(sorted((road_anomaly / "frames").glob("*.jpg"))):
         (tmp_path / "mine").mkdir(exist_ok=True)
@@ -117,6 +119,7 @@ def test_a_dry_run_says_what_would_run_and_writes_nothing(network_file: Path, da
     assert len(json.loads(as_json.stdout)["benchmarks"][0]["frames"]) == 3
 
 
+@pytest.mark.slow
 def test_data_roots_from_the_environment_and_the_config_file(network_file: Path, data: Path, tmp_path: Path) -> None:
     run = ["run", "--model", network_file, "--method", "msp", "--stop-after", "plan", "--dry-run"]
     assert oodbench(*run, cwd=tmp_path).returncode == 2

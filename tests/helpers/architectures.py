@@ -1,4 +1,4 @@
-"""The architectures of MMSegmentation, out of its wheel: at full size, and small siblings of each."""
+"""Small variants of the architectures in MMSegmentation's wheel."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ CLASSES = 19
 
 @dataclass(frozen=True)
 class Architecture:
-    """One architecture.
+    """Small variant of an architecture.
 
     Attributes:
-        small: the config of the smallest sibling there is.
-        smaller: what is overridden in it, so that a step takes a moment.
+        small: Config of the smallest variant in the wheel.
+        smaller: Values that replace the config's, so that a step takes a moment.
     """
 
     small: str
@@ -47,7 +47,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
         {f"backbone.extra.stage{stage}.num_blocks": (1,) * stage for stage in (1, 2, 3, 4)}
         | {"backbone.extra.stage3.num_modules": 1, "backbone.extra.stage4.num_modules": 1},
     ),
-    # There is none for Cityscapes.
+    # The wheel has no small one for Cityscapes.
     "upernet-swin": Architecture(
         "swin/swin-tiny-patch4-window7-in1k-pre_upernet_8xb2-160k_ade20k-512x512.py",
         _FEW | {"backbone.depths": [1, 1, 1, 1]},
@@ -70,7 +70,7 @@ MASK2FORMER = Architecture(
 
 
 def config(name: str, head: Mapping[str, Any] | None) -> Any:
-    """The model's part of a config; with a head of ours on its decoder where one is given."""
+    """Return the model of a config, with one of our heads on its decoder if `head` is given."""
     per_pixel = name in ARCHITECTURES
     architecture = ARCHITECTURES[name] if per_pixel else MASK2FORMER
     whole = Config.fromfile(WHEEL / architecture.small)
@@ -92,7 +92,7 @@ def config(name: str, head: Mapping[str, Any] | None) -> Any:
 
 
 def build(model: Any) -> nn.Module:
-    """The network, in training mode, with the weights that torch draws."""
+    """Build the network in training mode, with the random weights of torch."""
     from mmseg.registry import MODELS
 
     with DefaultScope.overwrite_default_scope("mmseg"):
@@ -102,15 +102,15 @@ def build(model: Any) -> nn.Module:
     return trained
 
 
-def headed(network: Any) -> ModuleWithHead:
-    """The decoder with the head of ours."""
+def find_decoder(network: Any) -> ModuleWithHead:
+    """Return the decoder that has one of our heads."""
     decoder = network.decode_head[-1] if isinstance(network.decode_head, nn.ModuleList) else network.decode_head
     assert isinstance(decoder, ModuleWithHead)
     return decoder
 
 
 def batch(size: tuple[int, int] = (64, 64), count: int = 2) -> tuple[torch.Tensor, Sequence[Any]]:
-    """Images [N, 3, h, w], normalised, and samples with labels, some of them void."""
+    """Return normalised images [N, 3, h, w] and samples with labels, some of which are void."""
     from mmseg.structures import SegDataSample
 
     generator = torch.Generator().manual_seed(6)

@@ -1,6 +1,6 @@
-"""A synthetic dataset of small frames: a square of one class on a ground of another.
+"""Synthetic dataset of small frames: a square of one class on a background of another.
 
-The third that the process TORN_ON_RANK reads is torn.
+If the environment variable TORN_ON_RANK is set, the third frame that the process of this rank reads raises an error.
 """
 
 import os
@@ -13,7 +13,7 @@ from oodbench.errors import DataError
 from oodbench.types import CITYSCAPES_19, Frame, FrameSet, SemanticLabels
 
 _READ: list[int] = []
-PLUGINS = {"datasets": {"blocks": ("Blocks", "squares on a ground")}}
+PLUGINS = {"datasets": {"blocks": ("Blocks", "squares on a background")}}
 
 
 def _frame(split: str, index: int) -> Frame:
@@ -42,7 +42,7 @@ def _frame(split: str, index: int) -> Frame:
 
 
 class Blocks(Dataset):
-    """Two splits."""
+    """Dataset with two splits."""
 
     card = DatasetCard("blocks", "Blocks", "none", "", "none", CITYSCAPES_19, {"train": 6, "val": 3}, {"synthetic": ""},
                        "", synthetic=True)  # fmt: skip

@@ -64,7 +64,7 @@ def test_other_weights(run: Path, tmp_path: Path) -> None:
     card = tmp_path / "tiny.toml"
     card.write_text(card.read_text().replace("255.0", "127.5"))
     assert list(said(run, "wrong")) == ["network tiny"]
-    assert "weights and card have the digest" in said(run, "wrong")["network tiny"]
+    assert "weights, card and code have the digest" in said(run, "wrong")["network tiny"]
     card.unlink()
     assert "it can't be opened" in said(run, "not checked")["network tiny"]
 
@@ -79,7 +79,7 @@ def test_another_image_of_the_same_size_and_time(run: Path, road_anomaly: Path) 
     wrong = said(run, "wrong")
     assert list(wrong) == ["frames of road-anomaly"]
     assert (
-        f"1 of 3 are others than in the run, image or labels; the first is {image.stem}"
+        f"1 of 3 differ from the run, in image, labels or the plugin's code; the first is {image.stem}"
         in wrong["frames of road-anomaly"]
     )
     assert said(run, "not checked")["metrics of MSP on tiny, road-anomaly, pooled"] == "without the labels"

@@ -13,7 +13,7 @@ from torch import nn
 from oodbench.errors import UnknownNameError, UsageError
 from oodbench.segmenters.mmsegmentation.decoders import decoder_with_head
 from oodbench.segmenters.mmsegmentation.output_readers import reader_of
-from tests.helpers.architectures import ARCHITECTURES, CLASSES, batch, build, config, headed
+from tests.helpers.architectures import ARCHITECTURES, CLASSES, batch, build, config, find_decoder
 
 # MMSegmentation warns of its own defaults and of its own old ways.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:mmseg.*")
@@ -51,7 +51,7 @@ def test_every_parameter_is_used_and_gradients_go_where_they_belong(
     network, _ = stepped
     gradients = {name: value.grad for name, value in network.named_parameters() if value.requires_grad}
     assert [name for name, gradient in gradients.items() if gradient is None] == [], "no find_unused_parameters"
-    decoder = headed(network)
+    decoder = find_decoder(network)
     (place,) = [name for name, module in network.named_modules() if module is decoder]
     first = next(name for name in gradients if name.startswith("backbone."))
     of_the_decoder = next(name for name in gradients if name.startswith(place) and ".head." not in name)
@@ -67,7 +67,7 @@ def test_every_parameter_is_used_and_gradients_go_where_they_belong(
 
 def test_em_moves_the_mixture_and_the_maps_are_the_head_s(stepped: tuple[Any, dict[str, torch.Tensor]]) -> None:
     network, _ = stepped
-    decoder = headed(network)
+    decoder = find_decoder(network)
     before = decoder.head.mixture.mean.clone()
     decoder.after_step()
     assert int(decoder.head.mixture.estimations) == 1
@@ -126,7 +126,7 @@ def test_under_autocast_the_mixture_s_losses_are_float32(name: str) -> None:
         losses = network.loss(*batch())
     assert {value.dtype for value in losses.values()} == {torch.float32}
     network.parse_losses(losses)[0].backward()
-    decoder = headed(network)
+    decoder = find_decoder(network)
     assert decoder.head.projection[0].weight.grad.isfinite().all()
     decoder.after_step()
     assert decoder.head.mixture.mean.isfinite().all()

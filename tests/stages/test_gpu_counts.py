@@ -16,9 +16,8 @@ from oodbench.metrics import PROTOCOLS, PixelCounts, make_evaluation, pixel_metr
 from oodbench.metrics.evaluation import Count
 from oodbench.stages.gpu_counts import count_on_device, find_counter, make_counter
 from oodbench.types import AnomalyLabels
+from tests.helpers.devices import DEVICES
 from tests.helpers.fake_benchmarks import numbers, small_run
-
-DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 
 scores = st.lists(
     st.sampled_from([-math.inf, -1.5, -0.0, 0.0, 0.25, 0.5, 1e-40, -1e-40, math.inf])

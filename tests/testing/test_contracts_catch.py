@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,14 +30,6 @@ class Mine(PixelMethod):
 """
 
 
-@pytest.fixture(autouse=True)
-def _forget() -> Iterator[None]:
-    """A plugin's module is kept under its file's name."""
-    yield
-    for name in ("oodbench_plugin_mine", "oodbench_plugin_changed"):
-        sys.modules.pop(name, None)
-
-
 class TestMine(MethodContract):
     name = "mine"
     spec = "mine:scale=2"
@@ -66,7 +56,12 @@ SCORE = "return -band.logits.amax(dim=0) * self.params.scale"
     ("old", "new", "test", "message"),
     [
         ('"one line"', '" "', "it_is_found_under_its_name", "no description in PLUGINS"),
-        ('description="a factor"', "gt=0", "its_card_and_parameters_are_described", "scale has no description"),
+        (
+            'description="a factor"',
+            "gt=0",
+            "its_card_and_parameters_are_described",
+            "scale has no description; expected Field(..., description=...)",
+        ),
         ('paper="nobody"', 'paper=""', "its_card_and_parameters_are_described", "paper in its card is empty"),
         (SCORE, "return band.logits.amax(dim=0)", "higher_is_more_anomalous", "higher scores are more anomalous"),
         (
@@ -111,7 +106,6 @@ def test_a_grid_method_that_takes_sums_for_logits(tmp_path: Path) -> None:
     )
     test = "class_maps_that_are_no_logits_are_scored_as_their_logarithms"
     getattr(broken(tmp_path, TestMine, grid, "amax", "amax"), f"test_{test}")()
-    sys.modules.pop("oodbench_plugin_changed")
     caught(broken(tmp_path, TestMine, grid, "maps.logits", "maps.values"), test, "of sums and of the", tmp_path)
 
 

@@ -120,6 +120,7 @@ def oodbench(*arguments: str, cwd: Path) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_plugin_brings_in_every_kind(tmp_path: Path) -> None:
     write_cargo(tmp_path)
     write_streets(tmp_path / "id")

@@ -1,4 +1,4 @@
-"""Training of architectures of MMSegmentation: what comes out, what stops it, how it goes on, what a dry run says."""
+"""Training of architectures of MMSegmentation: results, errors, resuming and dry runs."""
 
 from __future__ import annotations
 
@@ -13,28 +13,27 @@ import torch
 from oodbench.contracts import Needs, Roots
 from oodbench.errors import TrainingError
 from oodbench.registry import Registry
-from oodbench.training.catalogue import find_recipe
-from oodbench.training.dry_run import dry_run
+from oodbench.training.catalogue import load_recipe
+from oodbench.training.data import find_data
+from oodbench.training.dry_run import describe_training
 from oodbench.training.hooks import GuardHook
-from oodbench.training.sampling import Draws
-from oodbench.training.train import Options, find_data, make_trainee
+from oodbench.training.options import TrainingOptions
+from oodbench.training.sampling import TransformedDraws
+from oodbench.training.train import make_job
 from oodbench.types import SegmenterOutput
-from tests.helpers.small_recipe import PLUGINS, QUIET, recipe, run, same, weights
-from tests.training.test_train import log
+from tests.helpers.bundled_recipe import read_log
+from tests.helpers.devices import DEVICES
+from tests.helpers.small_recipe import PLUGINS, QUIET, load_weights, run_recipe, weights_equal, write_recipe
 
 pytestmark = QUIET
 
 
-# On a GPU in half precision.
-DEVICES: list[Literal["cpu", "cuda"]] = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
-
-
-@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("device", DEVICES)  # on a GPU in half precision
 @pytest.mark.parametrize("head", ["", "-gmmseg"])
-def test_a_recipe_becomes_a_network_that_runs(head: str, device: Literal["cpu", "cuda"], tmp_path: Path) -> None:
+def test_a_recipe_gives_a_network_that_runs(head: str, device: Literal["cpu", "cuda"], tmp_path: Path) -> None:
     threads = torch.get_num_threads()
-    config = run(recipe(tmp_path, head), tmp_path / "out", device=device, amp=device == "cuda")
-    assert torch.get_num_threads() == threads, "sums of another number of threads have other last bits"
+    config = run_recipe(write_recipe(tmp_path, head), tmp_path / "out", device=device, amp=device == "cuda")
+    assert torch.get_num_threads() == threads, "another number of threads changes the last bits of sums"
     network, on_cpu = (Registry().adapter(str(config)).open(str(config), None, where) for where in (device, "cpu"))
     needs = Needs(logits=True, extras=network.capabilities.extras)
     image = np.random.default_rng(0).integers(0, 256, (64, 96, 3), np.uint8)
@@ -44,11 +43,11 @@ def test_a_recipe_becomes_a_network_that_runs(head: str, device: Literal["cpu", 
     assert (network.name, network.trained_on) == ("small", "blocks")
     assert network.expected.miou is not None
     assert ("class_log_density" in network.capabilities.extras) == (head == "-gmmseg")
-    assert not any("memory" in name for name in weights(config))
-    lines = log(tmp_path / "out")
+    assert not any("memory" in name for name in load_weights(config))
+    lines = read_log(tmp_path / "out")
     assert [entry["iteration"] for entry in lines if "miou" in entry] == [4, 6]
     if head:
-        # A frame has at most three of the 19 classes, so each batch is without most of them.
+        # A frame has at most three of the 19 classes, so most classes are missing from each batch.
         assert {"decode.loss_segmentation", "memory fill", "estimations"} <= lines[-1].keys()
 
 
@@ -58,29 +57,29 @@ def tensors(output: SegmenterOutput) -> list[torch.Tensor]:
 
 
 class KilledError(Exception):
-    """Stands in for a kill."""
+    """Simulates a kill."""
 
 
-# What enters the memory `paper` draws by chance.
+# `paper` samples at random what enters the memory.
 @pytest.mark.parametrize("preset", ["authors", "paper"])
-def test_a_stopped_training_goes_on_and_ends_the_same(
+def test_a_resumed_training_gives_the_same_weights(
     preset: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = recipe(tmp_path, more=f'preset = {{ value = "{preset}", source = "ours" }}\n')
-    whole = run(path, tmp_path / "whole")
-    read = Draws.__getitem__
+    path = write_recipe(tmp_path, more=f'preset = {{ value = "{preset}", source = "ours" }}\n')
+    whole = run_recipe(path, tmp_path / "whole")
+    read = TransformedDraws.__getitem__
 
-    def stop_at_five(self: Draws, draw: int) -> object:
+    def stop_at_five(self: TransformedDraws, draw: int) -> object:
         if draw == 5 * 2:
             raise KilledError
         return read(self, draw)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Draws, "__getitem__", stop_at_five)
+        patched.setattr(TransformedDraws, "__getitem__", stop_at_five)
         with pytest.raises(KilledError):
-            run(path, tmp_path / "parts")
-    resumed = run(path, tmp_path / "parts", resume=True)
-    assert same(whole, resumed)
+            run_recipe(path, tmp_path / "parts")
+    resumed = run_recipe(path, tmp_path / "parts", resume=True)
+    assert weights_equal(whole, resumed)
     first, second = (
         torch.load(tmp_path / name / "checkpoint.pt", weights_only=True)["network"] for name in ("whole", "parts")
     )
@@ -89,15 +88,15 @@ def test_a_stopped_training_goes_on_and_ends_the_same(
 
 
 @pytest.mark.parametrize(
-    ("where", "at", "said", "last"),
+    ("where", "at", "problem", "last"),
     [
         ("loss", 5, "step 5: loss is nan, decode.loss_segmentation is nan", 4),
-        # At a step after which the state would be saved.
+        # After this step a checkpoint would be written.
         ("gradient", 4, "step 4: the losses are finite, and the weights after it are not", 2),
     ],
 )
-def test_what_is_no_number_stops_the_training_and_the_last_good_state_is_kept(
-    where: str, at: int, said: str, last: int, tmp_path: Path
+def test_nan_stops_the_training_and_the_last_good_checkpoint_is_kept(
+    where: str, at: int, problem: str, last: int, tmp_path: Path
 ) -> None:
     breaks = f"""
 [head]
@@ -108,8 +107,8 @@ at = {{ value = {at}, source = "ours" }}
 where = {{ value = "{where}", source = "ours" }}
 """
     with pytest.raises(TrainingError) as stopped:
-        run(recipe(tmp_path, "", more=breaks), tmp_path / "out")
-    assert stopped.value.problem.startswith(said)
+        run_recipe(write_recipe(tmp_path, "", more=breaks), tmp_path / "out")
+    assert stopped.value.problem.startswith(problem)
     assert "train-" in stopped.value.problem
     assert "checkpoint.pt has an earlier one" in stopped.value.problem
     kept = torch.load(tmp_path / "out" / "checkpoint.pt", weights_only=True)
@@ -117,7 +116,7 @@ where = {{ value = "{where}", source = "ours" }}
     assert all(value.isfinite().all() for value in kept["network"].values())
 
 
-def test_half_precision_in_which_no_step_is_taken_any_more_stops_too(tmp_path: Path) -> None:
+def test_half_precision_without_finite_gradients_stops_the_training(tmp_path: Path) -> None:
     network, scaler = torch.nn.Linear(2, 1), torch.amp.GradScaler("cpu", init_scale=2.0**-9)
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
     runner: Any = SimpleNamespace(
@@ -132,18 +131,18 @@ def test_half_precision_in_which_no_step_is_taken_any_more_stops_too(tmp_path: P
         scaler.update()
         runner.iter = step
         if step < 1:
-            guard.after_train_iter(runner, step, batch, {"loss": loss})  # now and then a step is passed over
+            guard.after_train_iter(runner, step, batch, {"loss": loss})  # now and then skipping a step is normal
     with pytest.raises(TrainingError, match=r"step 3: the losses are finite, and in half precision no gradient"):
         guard.after_train_iter(runner, 2, batch, {"loss": loss})
 
 
-def test_a_dry_run_says_what_a_training_would_be_and_writes_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_dry_run_describes_the_training_and_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    lines = list(dry_run(find_recipe("streets-segformer-gmmseg"), roots=Roots(), options=Options(device="cpu")))
+    lines = list(
+        describe_training(load_recipe("streets-segformer-gmmseg"), roots=Roots(), options=TrainingOptions(device="cpu"))
+    )
     text = "\n".join(lines)
-    assert "small twin of cityscapes-segformer-gmmseg" in text
+    assert "reduced from cityscapes-segformer-gmmseg; " in text
     assert "schedule.learning_rate: 6e-05 -> " in text
     assert "head.parameters.memory: 32000 -> " in text
     assert "data: train, 2000 frames" in text
@@ -151,25 +150,33 @@ def test_a_dry_run_says_what_a_training_would_be_and_writes_nothing(
     assert lines[-1].startswith("training: ")
     assert lines[-2].startswith("step: ")
     assert lines[-3].startswith("memory: ")
-    found = list(dry_run(find_recipe(str(recipe(tmp_path))), roots=Roots(), options=Options(plugins=PLUGINS)))
+    found = list(
+        describe_training(
+            load_recipe(str(write_recipe(tmp_path))), roots=Roots(), options=TrainingOptions(plugins=PLUGINS)
+        )
+    )
     assert "data: train, 6 frames" in found
     assert [path.name for path in tmp_path.iterdir()] == ["small.toml"]
 
 
-def test_a_share_of_a_step_is_not_filled_up_to_whole_crops(tmp_path: Path) -> None:
-    chosen = find_recipe(str(recipe(tmp_path)))
-    trainee = make_trainee(chosen, *find_data(chosen, Roots(), PLUGINS), Options(), "cpu", 1)
-    batch, share = trainee.example(2048)
+def test_an_example_smaller_than_a_step_is_not_padded_to_whole_crops(tmp_path: Path) -> None:
+    chosen = load_recipe(str(write_recipe(tmp_path)))
+    job = make_job(chosen, find_data(chosen, Roots(), PLUGINS), TrainingOptions(), "cpu")
+    batch, share = job.make_example(2048)
     assert share == 0.25
-    preprocessor: Any = trainee.model.data_preprocessor
+    preprocessor: Any = job.model.data_preprocessor
     assert preprocessor(batch, True)["inputs"].shape == (2, 3, 32, 32)
 
 
 def test_a_dry_run_needs_no_data(tmp_path: Path) -> None:
-    path = recipe(tmp_path)
+    path = write_recipe(tmp_path)
     path.write_text(path.read_text().replace('value = "blocks"', 'value = "cityscapes"'))
-    lines = list(dry_run(find_recipe(str(path)), roots=Roots((tmp_path,)), options=Options(device="cpu")))
+    lines = list(
+        describe_training(load_recipe(str(path)), roots=Roots((tmp_path,)), options=TrainingOptions(device="cpu"))
+    )
     assert any(line.startswith("data: ") and line.endswith("; a training needs it") for line in lines)
     assert lines[-1].startswith("training: 6 steps")
-    compact = list(dry_run(find_recipe("streets-softmax"), roots=Roots(), options=Options(device="cpu")))
+    compact = list(
+        describe_training(load_recipe("streets-softmax"), roots=Roots(), options=TrainingOptions(device="cpu"))
+    )
     assert compact[-1].startswith("training: 4000 steps")

@@ -1,4 +1,4 @@
-"""Trainings in processes of their own: killed, shared by two devices, under a launcher."""
+"""Trainings in separate processes: killed, shared by two devices, started by a launcher."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ import torch
 
 from oodbench.cli.main import main
 from oodbench.errors import RunFolderError
-from tests.helpers.small_recipe import QUIET, command, recipe, run, same
-from tests.training.test_train import log
+from tests.helpers.bundled_recipe import read_log
+from tests.helpers.small_recipe import QUIET, make_command, run_recipe, weights_equal, write_recipe
 
 pytestmark = QUIET
 
 
 @pytest.fixture
 def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Here and in what is started: sums of several threads have other last bits."""
+    """Use one thread in this process and in its children. The number of threads changes the last bits of sums."""
     before = torch.get_num_threads()
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     torch.set_num_threads(1)
@@ -31,60 +31,66 @@ def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("one_thread")
-def test_a_killed_training_goes_on_from_the_command_line(tmp_path: Path) -> None:
-    whole = run(recipe(tmp_path), tmp_path / "whole")
+def test_a_killed_training_resumes_from_the_command_line(tmp_path: Path) -> None:
+    whole = run_recipe(write_recipe(tmp_path), tmp_path / "whole")
     out = tmp_path / "killed"
-    process = subprocess.Popen(command(recipe(tmp_path), out), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        make_command(write_recipe(tmp_path), out), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    )
     deadline = time.monotonic() + 120
     while not (out / "checkpoint.pt").is_file() and time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert torch.load(out / "checkpoint.pt", weights_only=True)["iteration"] < 6, "it was killed before its end"
-    done = subprocess.run(command(recipe(tmp_path), out, "--resume"), capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        make_command(write_recipe(tmp_path), out, "--resume"), capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip().endswith("killed/small.py")
-    assert same(whole, out / "small.py")
+    assert weights_equal(whole, out / "small.py")
 
 
-def on_two_devices(path: Path, out: Path) -> subprocess.CompletedProcess[str]:
-    two = command(path, out, "--devices", "2", "--device", "cpu")
-    return subprocess.run(two, capture_output=True, text=True, check=False)
+def run_on_two_devices(path: Path, out: Path) -> subprocess.CompletedProcess[str]:
+    command = make_command(path, out, "--devices", "2", "--device", "cpu")
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.usefixtures("one_thread")
-def test_two_devices_share_the_steps_and_what_stops_one_stops_both(
+def test_two_devices_share_the_steps_and_an_error_in_one_stops_both(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "two"
-    done = on_two_devices(recipe(tmp_path), out)
+    done = run_on_two_devices(write_recipe(tmp_path), out)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
-    assert log(out)[-1]["iteration"] == 6
+    assert read_log(out)[-1]["iteration"] == 6
     states = torch.load(out / "checkpoint.pt", weights_only=True)["random"]
     assert len(states) == 2
     assert not torch.equal(states[0]["cpu"], states[1]["cpu"])
     with pytest.raises(RunFolderError, match="2 devices trained it; here are 1"):
-        run(recipe(tmp_path), out)
+        run_recipe(write_recipe(tmp_path), out)
     assert not done.stderr.count("Warning")
     monkeypatch.setenv("TORN_ON_RANK", "1")
-    broken = on_two_devices(recipe(tmp_path), tmp_path / "parts")
+    broken = run_on_two_devices(write_recipe(tmp_path), tmp_path / "parts")
     assert broken.returncode == 2, broken.stderr
     assert broken.stderr.count("error:") == 1
     assert "error: process 1 of 2: the third frame: torn" in broken.stderr
     assert "Traceback" not in broken.stderr
     assert torch.load(tmp_path / "parts" / "checkpoint.pt", weights_only=True)["iteration"] < 6
     monkeypatch.delenv("TORN_ON_RANK")
-    resumed = on_two_devices(recipe(tmp_path), tmp_path / "parts")
+    resumed = run_on_two_devices(write_recipe(tmp_path), tmp_path / "parts")
     assert resumed.returncode == 0, resumed.stderr
-    assert same(out / "small.py", tmp_path / "parts" / "small.py")
+    assert weights_equal(out / "small.py", tmp_path / "parts" / "small.py")
 
 
 @pytest.mark.parametrize("more", [("--launcher", "pytorch"), ("--launcher", "slurm"), ("--devices", "3")])
-def test_processes_that_nobody_started_or_that_can_not_share(
+def test_missing_launchers_and_uneven_shares_are_errors(
     more: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sys, "argv", command(recipe(tmp_path), tmp_path / "out", "--device", "cpu", *more)[2:])
+    monkeypatch.setattr(
+        sys, "argv", make_command(write_recipe(tmp_path), tmp_path / "out", "--device", "cpu", *more)[2:]
+    )
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 2

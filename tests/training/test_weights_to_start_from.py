@@ -1,4 +1,4 @@
-"""Weights that a training starts from: which fit, and those that would run code."""
+"""Initial weights of a training: which ones fit, and files that would run code."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ import torch
 
 from oodbench.contracts import Roots
 from oodbench.errors import ModelError, RunFolderError
-from oodbench.training.catalogue import find_recipe
-from oodbench.training.train import Options, find_data, make_trainee
-from tests.helpers.small_recipe import PLUGINS, QUIET, recipe, run, weights
+from oodbench.training.catalogue import load_recipe
+from oodbench.training.data import find_data
+from oodbench.training.options import TrainingOptions
+from oodbench.training.train import make_job
+from tests.helpers.small_recipe import PLUGINS, QUIET, load_weights, run_recipe, write_recipe
 
 pytestmark = QUIET
 
 
-def test_weights_to_start_from(tmp_path: Path) -> None:
-    first = run(recipe(tmp_path, ""), tmp_path / "first").with_suffix(".safetensors")
-    chosen, options = find_recipe(str(recipe(tmp_path))), Options(start=first, plugins=PLUGINS)
-    splits, classes = find_data(chosen, Roots(), PLUGINS)
-    started = make_trainee(chosen, splits, classes, options, "cpu", 1).network.state_dict()
+def test_initial_weights(tmp_path: Path) -> None:
+    first = run_recipe(write_recipe(tmp_path, ""), tmp_path / "first").with_suffix(".safetensors")
+    chosen, options = load_recipe(str(write_recipe(tmp_path))), TrainingOptions(start=first, plugins=PLUGINS)
+    started = make_job(chosen, find_data(chosen, Roots(), PLUGINS), options, "cpu").network.state_dict()
     written = safetensors.torch.load_file(first)
     backbone = {name for name in started if name.startswith("backbone.")}
     assert backbone <= written.keys()
@@ -38,39 +39,37 @@ def test_weights_to_start_from(tmp_path: Path) -> None:
     with pytest.raises(
         ModelError, match=r"not the weights of this backbone \(MixVisionTransformer\).* are missing, 0 have"
     ):
-        run(recipe(tmp_path), tmp_path / "third", start=other)
+        run_recipe(write_recipe(tmp_path), tmp_path / "third", start=other)
     deeper = tmp_path / "deeper.safetensors"
     safetensors.torch.save_file({**written, "backbone.layers.0.1.9.ffn.layers.0.weight": torch.zeros(3)}, deeper)
     with pytest.raises(ModelError, match=r"1 more are of layers that it doesn't have, first layers.0.1.9.ffn"):
-        run(recipe(tmp_path), tmp_path / "deeper", start=deeper)
+        run_recipe(write_recipe(tmp_path), tmp_path / "deeper", start=deeper)
     with pytest.raises(ModelError, match="no such file"):
-        run(recipe(tmp_path), tmp_path / "fourth", start=tmp_path / "gone.pth")
+        run_recipe(write_recipe(tmp_path), tmp_path / "fourth", start=tmp_path / "gone.pth")
 
 
 class Planted:
-    """A pickle that would run code."""
+    """Pickle that runs code when it is loaded."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return os.mkdir, ("planted",)
 
 
-def test_a_pickle_that_would_run_code_is_no_start_and_no_checkpoint(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_pickle_that_would_run_code_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     evil = tmp_path / "evil.pth"
     evil.write_bytes(pickle.dumps({"state_dict": Planted()}, protocol=2))
     with pytest.raises(ModelError, match=r"evil.pth"):
-        run(recipe(tmp_path), tmp_path / "out", start=evil)
+        run_recipe(write_recipe(tmp_path), tmp_path / "out", start=evil)
     (tmp_path / "out" / "checkpoint.pt").write_bytes(evil.read_bytes())
     with pytest.raises(RunFolderError, match="not a checkpoint of oodbench train"):
-        run(recipe(tmp_path), tmp_path / "out")
+        run_recipe(write_recipe(tmp_path), tmp_path / "out")
     assert not (tmp_path / "planted").exists()
 
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[tuple[Path, str]]:
-    """A folder, and the address under which its files can be had."""
+    """Serve a folder, and yield it with its address."""
     folder = tmp_path / "served"
     folder.mkdir()
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=str(folder)))
@@ -80,28 +79,28 @@ def served(tmp_path: Path) -> Iterator[tuple[Path, str]]:
     server.server_close()
 
 
-def test_what_a_config_names_by_its_address_is_read_weights_only(
+def test_downloaded_weights_are_loaded_without_running_code(
     served: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "fetched"))
     folder, address = served
-    written = weights(run(recipe(tmp_path, ""), tmp_path / "first"))
+    written = load_weights(run_recipe(write_recipe(tmp_path, ""), tmp_path / "first"))
     backbone = {name.removeprefix("backbone."): v for name, v in written.items() if name.startswith("backbone.")}
     torch.save(backbone, folder / "good.pth")
     (folder / "evil.pth").write_bytes(pickle.dumps({"state_dict": Planted()}, protocol=2))
 
-    def started_from(name: str) -> Mapping[str, torch.Tensor]:
-        said = f'{{ type = "Pretrained", checkpoint = "{address}/{name}" }}'
-        path = recipe(tmp_path, network=f'"backbone.init_cfg" = {{ value = {said}, source = "ours" }}')
+    def build_from(name: str) -> Mapping[str, torch.Tensor]:
+        init_cfg = f'{{ type = "Pretrained", checkpoint = "{address}/{name}" }}'
+        path = write_recipe(tmp_path, network=f'"backbone.init_cfg" = {{ value = {init_cfg}, source = "ours" }}')
         path.write_text('start = { value = "pretrained", source = "ours" }\n' + path.read_text())
-        chosen = find_recipe(str(path))
-        return make_trainee(chosen, *find_data(chosen, Roots(), PLUGINS), Options(), "cpu", 1).network.state_dict()
+        chosen = load_recipe(str(path))
+        return make_job(chosen, find_data(chosen, Roots(), PLUGINS), TrainingOptions(), "cpu").network.state_dict()
 
-    started = started_from("good.pth")
+    started = build_from("good.pth")
     assert all(torch.equal(started[f"backbone.{name}"], value) for name, value in backbone.items())
-    with pytest.raises(ModelError, match=r"the weights to start from can't be had \(UnpicklingError"):
-        started_from("evil.pth")
-    with pytest.raises(ModelError, match=r"can't be had \(HTTPError: .*404"):
-        started_from("gone.pth")
+    with pytest.raises(ModelError, match=r"the initial weights can't be loaded \(UnpicklingError"):
+        build_from("evil.pth")
+    with pytest.raises(ModelError, match=r"can't be loaded \(HTTPError: .*404"):
+        build_from("gone.pth")
     assert not (tmp_path / "planted").exists()

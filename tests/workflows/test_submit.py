@@ -119,3 +119,20 @@ def test_checking_alone(run: Path, tmp_path: Path) -> None:
     assert found == ["2.npy is missing"]
     with pytest.raises(DataNotFoundError, match="none of cargo was found"):
         check_submission("parcel", folder, data=[tmp_path / "run"], plugins=[EVERYTHING])
+
+
+def test_an_edited_plugin_is_another_submission(run: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own" / "bundle.py"
+    own.parent.mkdir()
+    shutil.copy(EVERYTHING, own.parent / "base.py")
+    own.write_text(
+        "from dataclasses import replace\n\nfrom base import Parcel\n\n"
+        'PLUGINS = {"submissions": {"bundle": ("Bundle", "an array a frame")}}\n\n\n'
+        'class Bundle(Parcel):\n    card = replace(Parcel.card, name="bundle")\n'
+    )
+    first = content(submit("bundle", run, tmp_path / "out", method="msp", plugins=[own]).folder)
+    assert content(submit("bundle", run, tmp_path / "out", method="msp", plugins=[own]).folder) == first
+    with (own.parent / "base.py").open("a") as file:
+        file.write("# edited\n")
+    with pytest.raises(RunFolderError, match="out: holds another submission"):
+        submit("bundle", run, tmp_path / "out", method="msp", plugins=[own])

@@ -1,4 +1,4 @@
-"""What GMMSeg's head adds to a training step: a recipe and its twin with that head, steps of the two in turn.
+"""What GMMSeg's head adds to a training step: a recipe and the same with that head, steps of the two in turn.
 
     python -m tools.speed.em_cost                                            the compact network of the embedded ones
     python -m tools.speed.em_cost streets-deeplabv3plus streets-deeplabv3plus-gmmseg
@@ -22,9 +22,11 @@ from oodbench.contracts import Roots
 from oodbench.segmenters.bundled import choose_device
 from oodbench.segmenters.mmsegmentation.custom_head import ModuleWithHead
 from oodbench.training.architectures.recipe import ArchitectureRecipe
-from oodbench.training.catalogue import find_recipe
-from oodbench.training.devices import keep_memory
-from oodbench.training.train import Options, data_or_nothing, make_trainee
+from oodbench.training.catalogue import load_recipe
+from oodbench.training.data import find_data_or_empty
+from oodbench.training.devices import keep_freed_memory
+from oodbench.training.options import TrainingOptions
+from oodbench.training.train import make_job
 
 STEPS, WARM = 24, 4
 PARTS = ("forward and losses", "backward and optimiser", "EM and memory")
@@ -34,22 +36,22 @@ class Timed:
     """One network under training."""
 
     def __init__(self, name: str, device: str, crops: int | None) -> None:
-        recipe = find_recipe(name)
+        recipe = load_recipe(name)
         if crops is not None and isinstance(recipe, ArchitectureRecipe):
             batch = recipe.data.batch.model_copy(update={"value": crops})
             recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"batch": batch})})
         self.device = device
-        splits, classes, missing = data_or_nothing(recipe, Roots(), ())
+        data, missing = find_data_or_empty(recipe, Roots(), ())
         self.drawn = not missing
-        self.trainee = make_trainee(recipe, splits, classes, Options(), device, 1, resumed=True)
-        self.trainee.model.train()
+        self.job = make_job(recipe, data, TrainingOptions(), device, resumed=True)
+        self.job.model.train()
         self.times: list[list[float]] = []
 
     def batches(self) -> Any:
         """Of the recipe."""
         if self.drawn:
-            return iter(self.trainee.loader(0))
-        return itertools.repeat(self.trainee.example(None)[0])
+            return iter(self.job.make_loader(0))
+        return itertools.repeat(self.job.make_example(None)[0])
 
     def now(self) -> float:
         """Once everything that was asked for is done."""
@@ -59,11 +61,11 @@ class Timed:
 
     def step(self, batch: Any) -> None:
         """One step, with the time after each part."""
-        model = self.trainee.model
+        model = self.job.model
         marks = [self.now()]
         total, _ = model.parse_losses(model(**model.data_preprocessor(batch, True), mode="loss"))
         marks.append(self.now())
-        self.trainee.optimizer.update_params(total)
+        self.job.optimizer.update_params(total)
         marks.append(self.now())
         for module in model.modules():
             if isinstance(module, ModuleWithHead):
@@ -85,8 +87,8 @@ def main() -> None:
     parser.add_argument("--crops", type=int, help="of a step, in place of the recipe's")
     asked = parser.parse_args()
     if len(asked.recipes) != 2:
-        parser.error("expected a recipe, and its twin with GMMSeg's head")
-    keep_memory()  # as `oodbench train`
+        parser.error("expected two recipes: one, and the same with GMMSeg's head")
+    keep_freed_memory()  # as `oodbench train`
     device = choose_device("auto")
     both = [Timed(name, device, asked.crops) for name in asked.recipes]
     peaks = [0.0, 0.0]

@@ -1,1 +1,1 @@
-"""Uncertainty of metrics by resampling frames."""
+"""Uncertainty of metrics, from resampled frames."""

@@ -1,4 +1,4 @@
-"""Networks of MMSegmentation, by a config and a checkpoint."""
+"""Networks of MMSegmentation, loaded from a config with its checkpoint."""
 
 from __future__ import annotations
 

@@ -1,2 +1,4 @@
-"""Six architectures of MMSegmentation, as they are and with GMMSeg's head: recipes for Cityscapes at full size, and of
-small twins for the drawn streets."""
+"""Training of six architectures of MMSegmentation, with their own heads or GMMSeg's.
+
+There are recipes for Cityscapes at full size, and reduced recipes for *streets*.
+"""

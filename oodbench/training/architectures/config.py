@@ -1,5 +1,8 @@
-"""A recipe of an architecture as a config of MMSegmentation: what `oodbench train` takes its parts from, and what
-MMSegmentation's own `tools/train.py` takes whole."""
+"""Conversion of an architecture's recipe to a config of MMSegmentation.
+
+`oodbench train` builds the parts of the training from this config. MMSegmentation's own `tools/train.py` runs it
+unchanged.
+"""
 
 from __future__ import annotations
 
@@ -10,43 +13,43 @@ from mmengine.config import Config
 
 from oodbench.errors import UsageError
 from oodbench.segmenters.mmsegmentation.shims import import_mmseg
-from oodbench.training.architectures.recipe import ArchitectureRecipe, Schedule
-from oodbench.training.devices import check_share
+from oodbench.training.architectures.recipe import ArchitectureRecipe, ArchitectureSchedule
 
 _CITYSCAPES = "_base_/datasets/cityscapes.py"
-_PLUGS = {
+# Modules that register each type.
+_MODULES = {
     "OodbenchHead": "oodbench.segmenters.mmsegmentation.decoders",
     "OodbenchMask2Former": "oodbench.segmenters.mmsegmentation.mask2former",
 }
 
 
-def architecture_config(recipe: ArchitectureRecipe, data: Path, devices: int = 1, classes: int = 19) -> Config:
-    """The whole config.
+def build_architecture_config(recipe: ArchitectureRecipe, data: Path, devices: int = 1, classes: int = 19) -> Config:
+    """Build the complete config.
 
     Args:
-        recipe: of `read_architecture_recipe`.
-        data: where Cityscapes lies, with leftImg8bit/ and gtFine/ and MMSegmentation's labelTrainIds in it.
-        devices: how many processes share a step.
-        classes: how many the labels have.
+        recipe: Recipe of the architecture.
+        data: Folder of Cityscapes with leftImg8bit/ and gtFine/. MMSegmentation needs its labelTrainIds files in it.
+        devices: Number of processes that share a step.
+        classes: Number of classes of the labels.
 
     Raises:
-        UsageError: the batch can't be shared out evenly; the recipe has another number of classes, or says something of
-            a part that the config's network doesn't have.
-        MissingExtraError: the extra `mmseg` is not installed.
+        UsageError: The devices can't share the batch evenly, the recipe has another number of classes, or it sets a
+            value in a part that the config's model does not have.
+        MissingExtraError: The extra `mmseg` is not installed.
     """
-    check_share(recipe, devices)
-    wheel = Path(str(import_mmseg(f"the recipe {recipe.name}").__file__)).parent / ".mim" / "configs"
+    recipe.check_device_count(devices)
+    configs = Path(str(import_mmseg(f"the recipe {recipe.name}").__file__)).parent / ".mim" / "configs"
     try:
-        config = Config.fromfile(wheel / recipe.config.value)
+        config = Config.fromfile(configs / recipe.config.value)
     except (OSError, SyntaxError) as error:
         raise UsageError(
-            f"{recipe.name}: config: {recipe.config.value} can't be read in {wheel} ({error})",
-            "Its path there, such as fcn/fcn_r50-d8_4xb2-80k_cityscapes-512x1024.py.",
+            f"{recipe.name}: config: {recipe.config.value} can't be read in {configs} ({error})",
+            "Give its path in that folder, such as fcn/fcn_r50-d8_4xb2-80k_cityscapes-512x1024.py.",
         ) from None
     if config.dataset_type != "CityscapesDataset":
-        _to_cityscapes(config, wheel)
-    _network(config.model, recipe, classes)
-    _data(config, recipe, data, recipe.data.batch.value // devices)
+        _use_cityscapes(config, configs)
+    _configure_model(config.model, recipe, classes)
+    _configure_data(config, recipe, data, recipe.data.batch.value // devices)
     schedule, wrapper = recipe.schedule, config.optim_wrapper
     wrapper.optimizer.update(
         type=schedule.optimizer.value, lr=schedule.learning_rate.value, weight_decay=schedule.weight_decay.value
@@ -58,14 +61,14 @@ def architecture_config(recipe: ArchitectureRecipe, data: Path, devices: int = 1
         for key, rates in keys.items():
             if key.startswith("backbone"):
                 rates["lr_mult"] = schedule.backbone_rate.value
-    config.param_scheduler = _decay(schedule)
+    config.param_scheduler = _make_schedulers(schedule)
     config.train_cfg.max_iters = schedule.iterations.value
     if schedule.validate_every is not None:
         config.train_cfg.val_interval = schedule.validate_every.value
     if schedule.checkpoint_every is not None:
         config.default_hooks.checkpoint.interval = schedule.checkpoint_every.value
-    # Without a head of ours too: these bring what MMSegmentation needs where no compiled mmcv is.
-    modules = [_PLUGS["OodbenchMask2Former" if _has_queries(config.model) else "OodbenchHead"]]
+    # Also without one of our heads: these modules replace the parts of mmcv that are missing if it is not compiled.
+    modules = [_MODULES["OodbenchMask2Former" if _has_queries(config.model) else "OodbenchHead"]]
     if recipe.data.class_balanced.value:
         modules += ["oodbench.training.balance", "oodbench.training.architectures.crop"]
     config.custom_imports = {"imports": modules}
@@ -78,26 +81,26 @@ def _has_queries(model: Any) -> bool:
     return "Mask2Former" in str(model.decode_head)
 
 
-def _to_cityscapes(config: Config, wheel: Path) -> None:
-    """The data of a config for something else, by MMSegmentation's own for Cityscapes."""
-    usual = Config.fromfile(wheel / _CITYSCAPES)
-    for key, value in usual.items():
+def _use_cityscapes(config: Config, configs: Path) -> None:
+    """Replace the data of a config for another dataset with MMSegmentation's own for Cityscapes."""
+    cityscapes = Config.fromfile(configs / _CITYSCAPES)
+    for key, value in cityscapes.items():
         config[key] = value
 
 
-def _network(model: Any, recipe: ArchitectureRecipe, classes: int) -> None:
-    for name, said in recipe.network.items():
-        if name.endswith("num_classes") and said.value != classes:
+def _configure_model(model: Any, recipe: ArchitectureRecipe, classes: int) -> None:
+    for name, setting in recipe.network.items():
+        if name.endswith("num_classes") and setting.value != classes:
             raise UsageError(
-                f"{recipe.name}: network.{name} is {said.value}; the labels of {recipe.data.dataset.value} have "
+                f"{recipe.name}: network.{name} is {setting.value}; the labels of {recipe.data.dataset.value} have "
                 f"{classes} classes",
-                "Leave it out: the number of classes is that of the labels.",
+                "Omit it. The number of classes is that of the labels.",
             )
-        _set(model, name, said.value, recipe.name)
+        _set_model_value(model, name, setting.value, recipe.name)
     if recipe.start.value == "random":
         model.pretrained = model.backbone.init_cfg = None
-    decoders = several(model.decode_head)
-    for decoder in (*decoders, *several(model.get("auxiliary_head"))):
+    decoders = as_list(model.decode_head)
+    for decoder in (*decoders, *as_list(model.get("auxiliary_head"))):
         if _has_queries(model) and decoder.num_classes != classes:
             decoder.loss_cls.class_weight = [1.0] * classes + [decoder.loss_cls.class_weight[-1]]
         decoder.num_classes = classes
@@ -116,7 +119,7 @@ def _network(model: Any, recipe: ArchitectureRecipe, classes: int) -> None:
         last = decoders[-1]
         head = {
             "name": recipe.head.name.value,
-            "parameters": {name: said.value for name, said in recipe.head.parameters.items()},
+            "parameters": {name: setting.value for name, setting in recipe.head.parameters.items()},
         }
         if _has_queries(model):
             last.update(type="OodbenchMask2Former", head=head)
@@ -124,48 +127,53 @@ def _network(model: Any, recipe: ArchitectureRecipe, classes: int) -> None:
             last.update(type="OodbenchHead", decoder=last.type, head=head)
 
 
-def several(heads: Any) -> list[Any]:
-    """One or more of a config, or none."""
+def as_list(heads: Any) -> list[Any]:
+    """Return the heads of a config as a list. The config has a list, one head or None."""
     return list(heads) if isinstance(heads, list) else [heads] if heads else []
 
 
-def in_model(model: Any, name: str) -> Any:
-    """What stands at a dotted name, `decode_head.0.channels`, in a config's `model`; None where nothing does."""
-    place = model
+def get_model_value(model: Any, name: str) -> Any:
+    """Return the value at a dotted name of a config's `model`, or None if there is none.
+
+    Args:
+        model: The config's `model`.
+        name: Dotted name, such as `decode_head.0.channels`.
+    """
+    value = model
     for key in name.split("."):
         try:
-            place = place[int(key)] if isinstance(place, list) else place[key]
+            value = value[int(key)] if isinstance(value, list) else value[key]
         except (KeyError, IndexError, ValueError, TypeError):
             return None
-    return place
+    return value
 
 
-def _set(model: Any, name: str, value: Any, recipe: str) -> None:
-    """What stands at a dotted name, `decode_head.0.channels`, in the config's `model`."""
+def _set_model_value(model: Any, name: str, value: Any, recipe: str) -> None:
+    """Set the value at a dotted name of the config's `model`."""
     outer, _, last = name.rpartition(".")
-    place = in_model(model, outer) if outer else model
-    if not isinstance(place, dict):
+    parent = get_model_value(model, outer) if outer else model
+    if not isinstance(parent, dict):
         raise UsageError(
             f"{recipe}: network.{name}: the config's model has no {outer}",
-            "The names are those of its config of MMSegmentation, which oodbench train --dry-run prints.",
+            "oodbench train --dry-run prints the config with its names.",
         )
-    place[last] = value
+    parent[last] = value
 
 
-def _data(config: Config, recipe: ArchitectureRecipe, where: Path, crops: int) -> None:
+def _configure_data(config: Config, recipe: ArchitectureRecipe, root: Path, crops: int) -> None:
     data = recipe.data
-    # A config may wrap its dataset.
+    # A dataset that wraps another one has no pipeline of its own.
     steps = {step.type: step for step in config.train_dataloader.dataset.get("pipeline", ())}
-    for said, fields, step in (
+    for setting, fields, step in (
         (data.scale, "scale and ratio", "RandomResize"),
         (data.shortest, "shortest", "RandomChoiceResize"),
         (data.crop, "crop", "RandomCrop"),
         (data.flip, "flip", "RandomFlip"),
     ):
-        if said is not None and step not in steps:
+        if setting is not None and step not in steps:
             raise UsageError(
                 f"{recipe.name}: data.{fields}: the config's training pipeline has no step {step} for it",
-                f"It has {', '.join(steps) or 'none at all'}.",
+                f"Omit it. The pipeline's steps are: {', '.join(steps) or 'none'}.",
             )
     if data.scale is not None and data.ratio is not None:
         steps["RandomResize"].update(scale=data.scale.value, ratio_range=data.ratio.value)
@@ -179,25 +187,25 @@ def _data(config: Config, recipe: ArchitectureRecipe, where: Path, crops: int) -
     config.train_dataloader.batch_size = crops
     if data.class_balanced.value:
         config.train_dataloader.sampler = {"type": "OodbenchBalancedSampler"}
-    config.data_root, config.crop_size = str(where), data.crop.value
+    config.data_root, config.crop_size = str(root), data.crop.value
     for loader in (config.train_dataloader, config.val_dataloader, config.test_dataloader):
-        loader.dataset.data_root = str(where)
+        loader.dataset.data_root = str(root)
         for step in loader.dataset.pipeline:
             if step.type == "Resize":
                 step.scale = recipe.inference.scale.value
     config.test_pipeline = config.test_dataloader.dataset.pipeline
 
 
-def _decay(schedule: Schedule) -> list[dict[str, Any]]:
+def _make_schedulers(schedule: ArchitectureSchedule) -> list[dict[str, Any]]:
     iterations, warmup = schedule.iterations.value, schedule.warmup.value
-    parts: list[dict[str, Any]] = []
+    schedulers: list[dict[str, Any]] = []
     if warmup > 1:
-        # A millionth at first: MMSegmentation's, and the released config's.
-        parts.append({"type": "LinearLR", "start_factor": 1e-6, "by_epoch": False, "begin": 0, "end": warmup})
+        # MMSegmentation and the released config start at a millionth of the rate.
+        schedulers.append({"type": "LinearLR", "start_factor": 1e-6, "by_epoch": False, "begin": 0, "end": warmup})
     if schedule.steps is not None:
         milestones = [round(share * iterations) for share in schedule.steps.value]
-        return [*parts, {"type": "MultiStepLR", "milestones": milestones, "gamma": 0.1, "by_epoch": False}]
-    assert schedule.power is not None, "the recipe says one of both"
-    assert schedule.least is not None, "with it"
+        return [*schedulers, {"type": "MultiStepLR", "milestones": milestones, "gamma": 0.1, "by_epoch": False}]
+    assert schedule.power is not None, "the recipe has steps or power"
+    assert schedule.least is not None, "power comes with it"
     decay = {"type": "PolyLR", "power": schedule.power.value, "eta_min": schedule.least.value, "by_epoch": False}
-    return [*parts, {**decay, "begin": warmup, "end": iterations}]
+    return [*schedulers, {**decay, "begin": warmup, "end": iterations}]

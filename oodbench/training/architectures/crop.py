@@ -1,5 +1,8 @@
-"""Crops in which a class stands that was drawn: where nearly every frame has nearly every class, to draw frames by
-their classes balances nothing."""
+"""Random crop that contains a given class.
+
+Where nearly every frame contains nearly every class, sampling frames by class balances nothing. Cropping around the
+sampled class does.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +13,18 @@ import numpy as np
 from mmseg.datasets.transforms import RandomCrop
 from mmseg.registry import TRANSFORMS
 
-# As often RandomCrop looks for a crop that isn't of one class.
+# RandomCrop tries as often to find a crop that is not dominated by one class.
 _TRIES = 10
 
 
 class CropAround(RandomCrop):
-    """RandomCrop, around a pixel of `wanted_class` where the results have that and the frame still has the class."""
+    """RandomCrop around a random pixel of `wanted_class`.
+
+    It is a plain RandomCrop if the results have no `wanted_class` or the resized frame has no pixel of it.
+    """
 
     def crop_bbox(self, results: Mapping[str, Any]) -> tuple[int, int, int, int]:
-        """(top, bottom, left, right); the pixel lies anywhere in it."""
+        """Return (top, bottom, left, right). The pixel may be anywhere in the crop."""
         labels = results["gt_seg_map"]
         rows, columns = np.nonzero(labels == results.get("wanted_class", self.ignore_index))
         box: tuple[int, int, int, int]

@@ -1,4 +1,4 @@
-"""The config that lies beside a trained network: what a run needs of it."""
+"""Config that is stored next to a trained network."""
 
 from __future__ import annotations
 
@@ -9,8 +9,13 @@ from mmengine.config import Config
 from oodbench.types import ClassSet
 
 
-def inference_config(config: Config, classes: ClassSet) -> Config:
-    """Of the training's config; the same whatever the training started from."""
+def make_inference_config(config: Config, classes: ClassSet) -> Config:
+    """Return the parts of a training's config that inference needs. They don't depend on the initial weights.
+
+    Args:
+        config: Config of the training.
+        classes: Class set of the labels.
+    """
     model = copy.deepcopy(config.model)
     model.pretrained = model.backbone.init_cfg = None
     imports = [name for name in config.custom_imports.imports if not name.startswith("oodbench.training.")]

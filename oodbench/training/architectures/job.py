@@ -1,4 +1,4 @@
-"""The training of an architecture of MMSegmentation: its network, transforms and optimiser; frames of our datasets."""
+"""Training of an architecture of MMSegmentation on the datasets of this program."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import copy
 import json
 import logging
 import signal
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -29,124 +28,112 @@ from oodbench.files import write_atomically
 from oodbench.segmenters.mmsegmentation import MMSegmentationAdapter
 from oodbench.segmenters.mmsegmentation.custom_head import find_modules_with_head, training_only_prefixes
 from oodbench.segmenters.mmsegmentation.shims import quiet
-from oodbench.training.architectures.config import architecture_config, several
-from oodbench.training.architectures.inference import inference_config
+from oodbench.training.architectures.config import as_list, build_architecture_config
+from oodbench.training.architectures.inference import make_inference_config
+from oodbench.training.architectures.overrides import format_overrides
 from oodbench.training.architectures.recipe import ArchitectureRecipe
-from oodbench.training.architectures.start import reading_weights_only, start_from
-from oodbench.training.job import Trainee, record_of
-from oodbench.training.sampling import Balanced, Batches, Draws, InTurn, Pixels, frames_by_class
-from oodbench.types import ClassSet, FrameSet
+from oodbench.training.architectures.start import force_weights_only, load_backbone_weights
+from oodbench.training.data import TrainingData
+from oodbench.training.job import TrainingJob
+from oodbench.training.options import TrainingOptions
+from oodbench.training.sampling import (
+    ClassBalancedOrder,
+    ShuffledOrder,
+    StepBatches,
+    TrainingFrames,
+    TransformedDraws,
+    index_frames_by_class,
+)
 
-# Transforms of a training pipeline that read files: ours are read already.
-_READING = ("LoadImageFromFile", "LoadAnnotations")
-
-
-@dataclass(frozen=True)
-class How:
-    """What of a training no recipe says.
-
-    Attributes:
-        seed: of weights and draws.
-        device: `cpu`, `cuda`.
-        ranks: processes that share a step.
-        amp: half precision where it does no harm.
-        workers: processes that read frames.
-        start: weights to start from, instead of what the recipe says.
-        plugins: files with heads of the user's own.
-    """
-
-    seed: int = 0
-    device: str = "cpu"
-    ranks: int = 1
-    amp: bool = False
-    workers: int = 0
-    start: Path | None = None
-    plugins: Sequence[Path] = ()
+# Transforms of a training pipeline that read files. Frames are read before the transforms.
+_READERS = ("LoadImageFromFile", "LoadAnnotations")
 
 
-class ArchitectureTrainee(Trainee):
-    """By a recipe of an architecture.
+class ArchitectureJob(TrainingJob):
+    """Training job of a recipe of an architecture.
 
     Args:
-        recipe: that.
-        splits: of its dataset.
-        classes: of that.
-        how: the rest.
-        resumed: its state comes from a checkpoint, so that no weights to start from are read.
+        recipe: Recipe of the training.
+        data: Dataset of the recipe.
+        options: Options that the recipe does not determine.
+        device: Device of this process.
+        processes: Number of processes that share a step.
+        resumed: The state is loaded later, so no initial weights are read.
 
     Raises:
-        OodbenchError: what the recipe says doesn't fit together; weights to start from are not there or don't fit.
+        OodbenchError: The values of the recipe don't fit together, or the initial weights are not found or don't fit.
     """
 
     def __init__(
         self,
         recipe: ArchitectureRecipe,
-        splits: Mapping[str, FrameSet],
-        classes: ClassSet,
-        how: How,
+        data: TrainingData,
+        options: TrainingOptions,
+        device: str,
         *,
+        processes: int = 1,
         resumed: bool = False,
     ) -> None:
-        self.name, self.recipe, self.how = recipe.name, recipe, how
-        self.record = {
-            **{field: value for field, (value, _) in recipe.sources().items()},
-            "--start": str(how.start or ""),
-            "--amp": how.amp,
-        }
-        self.config = architecture_config(recipe, Path("."), how.ranks, len(classes))
+        self.name, self.recipe = recipe.name, recipe
+        self._options, self._device, self._processes, self._classes = options, device, processes, data.classes
+        self.config = build_architecture_config(recipe, Path("."), processes, len(data.classes))
         self.iterations = recipe.schedule.iterations.value
         self.validate_every = self.config.train_cfg.val_interval
         self.checkpoint_every = self.config.default_hooks.checkpoint.interval
-        self._classes = classes
         self._frames, self.validation = (
-            splits[split].frames[: said.value if said else None]
-            for split, said in (("train", recipe.data.frames), ("val", recipe.data.validation_frames))
+            data.splits[split].frames[: limit.value if limit else None]
+            for split, limit in (("train", recipe.data.frames), ("val", recipe.data.validation_frames))
         )
-        self.record |= record_of(self._frames, classes)
-        self._drawn = not any(frame.image_file for frame in self._frames)
-        self.network = self.model = self._built(resumed or how.start is not None)
-        if how.start is not None and not resumed:
-            start_from(self.model, how.start)
-        self.model.to(how.device, memory_format=torch.channels_last)  # a tenth faster on a CPU
+        self.record = {
+            **recipe.to_record(),
+            "--start": str(options.start or ""),
+            "--amp": options.amp,
+            **data.to_record(self._frames),
+        }
+        self._synthetic = not any(frame.image_file for frame in self._frames)
+        self.network = self.model = self._build_network(random_backbone=resumed or options.start is not None)
+        if options.start is not None and not resumed:
+            load_backbone_weights(self.model, options.start)
+        self.model.to(device, memory_format=torch.channels_last)  # a tenth faster on a CPU
         with quiet(), DefaultScope.overwrite_default_scope("mmseg"):
-            self.optimizer = build_optim_wrapper(self.model, self._optimizer())
+            self.optimizer = build_optim_wrapper(self.model, self._configure_optimizer())
             self.schedulers = [
                 PARAM_SCHEDULERS.build({**part, "optimizer": self.optimizer}) for part in self.config.param_scheduler
             ]
 
-    def loader(self, start: int, rank: int = 0, ranks: int = 1) -> DataLoader[Any]:
+    def make_loader(self, start: int, rank: int = 0, processes: int = 1) -> DataLoader[Any]:
         from mmseg.registry import TRANSFORMS
 
-        steps = [step for step in self.config.train_pipeline if step.type not in _READING]
+        steps = [step for step in self.config.train_pipeline if step.type not in _READERS]
         with quiet(), DefaultScope.overwrite_default_scope("mmseg"):
-            built = [TRANSFORMS.build(step) for step in steps]
-        pixels = Pixels(self._frames, kept=self._drawn)
-        data = Draws(pixels, self._order(pixels), built, self.how.seed)
-        batches = Batches(start, self.iterations, self.recipe.data.batch.value, rank, ranks)
-        workers = 0 if self._drawn else self.how.workers
+            transforms = [TRANSFORMS.build(step) for step in steps]
+        frames = TrainingFrames(self._frames, cached=self._synthetic)
+        draws = TransformedDraws(frames, self._make_order(frames), transforms, self._options.seed)
+        batches = StepBatches(start, self.iterations, self.recipe.data.batch.value, rank, processes)
+        workers = 0 if self._synthetic else self._options.workers
         return DataLoader(
-            data,
+            draws,
             batch_sampler=batches,
             num_workers=workers,
-            collate_fn=_together,
-            worker_init_fn=_leave_interrupts,
+            collate_fn=_collate,
+            worker_init_fn=_ignore_interrupts,
             persistent_workers=workers > 0,
-            pin_memory=self.how.device != "cpu",
+            pin_memory=self._device != "cpu",
         )
 
-    def example(self, most_pixels: int | None) -> tuple[Any, float]:
+    def make_example(self, max_pixels: int | None) -> tuple[Any, float]:
         from mmengine.structures import PixelData
         from mmseg.structures import SegDataSample
 
         data = self.recipe.data
-        crops, (height, width) = data.batch.value // self.how.ranks, data.crop.value
+        crops, (height, width) = data.batch.value // self._processes, data.crop.value
         whole = crops * height * width
-        if most_pixels is not None and whole > most_pixels:
+        if max_pixels is not None and whole > max_pixels:
             crops = min(crops, 2)
-            while crops * height * width > most_pixels:
+            while crops * height * width > max_pixels:
                 height, width = height // 2, width // 2
             preprocessor: Any = self.network.data_preprocessor
-            preprocessor.size = (height, width)  # it would fill them up to whole crops again
+            preprocessor.size = (height, width)  # otherwise it pads them to whole crops
         samples = [SegDataSample() for _ in range(crops)]
         for sample in samples:
             sample.gt_sem_seg = PixelData(data=torch.randint(len(self._classes), (1, height, width)))
@@ -156,24 +143,24 @@ class ArchitectureTrainee(Trainee):
     def facts(self) -> Mapping[str, float]:
         return {
             key: value
-            for bearer in find_modules_with_head(self.model).values()
-            for key, value in bearer.head.facts().items()
+            for module in find_modules_with_head(self.model).values()
+            for key, value in module.head.facts().items()
         }
 
     def write(self, folder: Path, quality: Mapping[str, Any] | None = None) -> Path:
-        """NAME.py and NAME.safetensors, and NAME.toml with what it reaches; returns the first."""
-        not_shipped = (*training_only_prefixes(self.network), "auxiliary_head.")
+        """Write NAME.py, NAME.safetensors, and NAME.toml with the measured quality; return the first."""
+        not_written = (*training_only_prefixes(self.network), "auxiliary_head.")
         state = {
             name: value.detach().cpu().contiguous().clone()
             for name, value in self.network.state_dict().items()
-            if not name.startswith(not_shipped)
+            if not name.startswith(not_written)
         }
         metadata = {"classes": json.dumps(self._classes.names)}
         file = folder / f"{self.name}.py"
         write_atomically(
             file.with_suffix(".safetensors"), lambda out: out.write(safetensors.torch.save(state, metadata))
         )
-        text = inference_config(self.config, self._classes).pretty_text
+        text = make_inference_config(self.config, self._classes).pretty_text
         write_atomically(file, lambda out: out.write(text.encode()))
         lines = [f"name = {json.dumps(self.name)}", f"trained_on = {json.dumps(self.recipe.data.dataset.value)}"]
         if quality:
@@ -183,78 +170,82 @@ class ArchitectureTrainee(Trainee):
         return file
 
     def open(self, file: Path) -> Segmenter:
-        device = "cpu" if self.how.device == "cpu" else "cuda"
-        # Random weights are made and overwritten: training's chance stays as it is.
+        device = "cpu" if self._device == "cpu" else "cuda"
+        # The network is initialised at random before its weights are loaded. That must not change the generators of the
+        # training.
         with torch.random.fork_rng([] if device == "cpu" else [torch.cuda.current_device()]):
             return MMSegmentationAdapter().open(str(file), None, device)  # type: ignore[arg-type]
 
-    def _built(self, no_start: bool) -> Any:
-        """The network in training mode, its weights by the seed."""
+    def describe_overrides(self) -> Iterable[str]:
+        return format_overrides(self.recipe)
+
+    def _build_network(self, *, random_backbone: bool) -> Any:
+        """Build the network in training mode, and initialise it by the seed."""
         from mmseg.registry import MODELS
 
         for module in self.config.custom_imports.imports:
             import_module(module)
-        # It tells of each tensor how it was made.
+        # It logs the initialisation of each tensor.
         MMLogger.get_current_instance().setLevel(logging.ERROR)
-        _with_plugins(self.config.model, self.how.plugins)
+        _pass_plugins(self.config.model, self._options.plugins)
         model = copy.deepcopy(self.config.model)
-        if no_start:
+        if random_backbone:
             model.pretrained = model.backbone.init_cfg = None
-        torch.manual_seed(self.how.seed)
+        torch.manual_seed(self._options.seed)
         with quiet(), DefaultScope.overwrite_default_scope("mmseg"):
             try:
                 network: Any = MODELS.build(model)
             except UsageError:
                 raise
-            except Exception as error:  # whatever a registry or a class that was registered says
+            except Exception as error:  # registries and registered classes raise any class
                 raise UsageError(
                     f"{self.name}: the network can't be built ({type(error).__name__}: {str(error).splitlines()[0]})",
-                    "Check the recipe's [network]: the values have to fit together.",
+                    "Check that the values in the recipe's [network] fit together.",
                 ) from error
             try:
-                with reading_weights_only():
+                with force_weights_only():
                     network.init_weights()
             except Exception as error:  # no network, a dead address, a damaged download
                 raise ModelError(
-                    f"{self.name}: the weights to start from can't be had ({type(error).__name__}: {error})",
-                    "docs/training.md has their addresses: download the file and give it with --start FILE.",
+                    f"{self.name}: the initial weights can't be loaded ({type(error).__name__}: {error})",
+                    "Download the file, whose address is in docs/training.md, and give it with --start FILE.",
                 ) from error
-        if self.how.device == "cpu" or self.how.ranks == 1:
+        if self._device == "cpu" or self._processes == 1:
             revert_sync_batchnorm(network)
         else:
-            # Mask2Former has no norm that could say so to the head.
-            for bearer in find_modules_with_head(network).values():
-                bearer.head = torch.nn.SyncBatchNorm.convert_sync_batchnorm(bearer.head)  # type: ignore[no-untyped-call]
+            # Mask2Former has no norm from which the head could see that norms are synchronised.
+            for module in find_modules_with_head(network).values():
+                module.head = torch.nn.SyncBatchNorm.convert_sync_batchnorm(module.head)  # type: ignore[no-untyped-call]
         return network.train()
 
-    def _optimizer(self) -> Any:
+    def _configure_optimizer(self) -> Any:
         wrapper = ConfigDict(self.config.optim_wrapper)
-        if self.how.amp:
+        if self._options.amp:
             wrapper.update(type="AmpOptimWrapper", loss_scale="dynamic")
         return wrapper
 
-    def _order(self, pixels: Pixels) -> InTurn | Balanced:
-        count = len(pixels.frames)
+    def _make_order(self, frames: TrainingFrames) -> ShuffledOrder | ClassBalancedOrder:
+        count = len(frames.frames)
         if not self.recipe.data.class_balanced.value:
-            return InTurn(count, self.how.seed)
-        found = frames_by_class([partial(pixels.labels, index) for index in range(count)])
-        if not found:
-            raise DataError(f"{self.name}: no label in {count} frames", "Check that they are not all void.")
-        return Balanced(found, self.how.seed)
+            return ShuffledOrder(count, self._options.seed)
+        by_class = index_frames_by_class([partial(frames.labels, index) for index in range(count)])
+        if not by_class:
+            raise DataError(f"{self.name}: no label in {count} frames", "Check that not all labels are void.")
+        return ClassBalancedOrder(by_class, self._options.seed)
 
 
-def _with_plugins(model: Any, plugins: Sequence[Path]) -> None:
-    """Say to a decoder with a head of ours where the user's heads lie."""
-    for decoder in several(model.decode_head):
+def _pass_plugins(model: Any, plugins: Sequence[Path]) -> None:
+    """Pass the plugin files to the decoders that have one of our heads."""
+    for decoder in as_list(model.decode_head):
         if plugins and str(decoder.type).startswith("Oodbench"):
             decoder.plugins = [str(file.resolve()) for file in plugins]
 
 
-def _together(drawn: list[Any]) -> Any:
-    """A batch of what was drawn; or what went wrong, for the loop to raise: from a worker it would lose its remedy."""
-    return next((item for item in drawn if isinstance(item, OodbenchError)), None) or pseudo_collate(drawn)
+def _collate(draws: list[Any]) -> Any:
+    """Collate draws to a batch, or return the first error for the loop to raise. A worker would lose its remedy."""
+    return next((draw for draw in draws if isinstance(draw, OodbenchError)), None) or pseudo_collate(draws)
 
 
-def _leave_interrupts(_: int) -> None:
-    """Ctrl-C is the first process's affair."""
+def _ignore_interrupts(_: int) -> None:
+    """Ignore Ctrl-C in a worker. The training process handles it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

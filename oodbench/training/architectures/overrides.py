@@ -1,42 +1,56 @@
-"""What a small twin says otherwise than the recipe at full size that it is a twin of."""
+"""Values of a reduced recipe that differ from the full-size recipe."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from oodbench.training.architectures.config import architecture_config, in_model
-from oodbench.training.architectures.recipe import ArchitectureRecipe, read_architecture_recipe
+from oodbench.training.architectures.config import build_architecture_config, get_model_value
+from oodbench.training.architectures.recipe import ArchitectureRecipe, load_architecture_recipe
 
 _NETWORK = "network."
 
 
-def overrides(recipe: ArchitectureRecipe) -> dict[str, tuple[Any, Any, str]]:
-    """Field -> (at full size, here, why), of all that a small twin says otherwise; nothing of any other recipe.
+class Override(NamedTuple):
+    """A value that differs.
 
-    What the recipe at full size leaves to its config is looked up there; None where that doesn't say it either.
+    Attributes:
+        full_size: Value of the full-size recipe or of its config; None where neither has one.
+        reduced: Value of the reduced recipe.
+        source: Source of the reduced value, which says why it differs.
     """
-    if recipe.twin_of is None:
+
+    full_size: Any
+    reduced: Any
+    source: str
+
+
+def list_overrides(recipe: ArchitectureRecipe) -> dict[str, Override]:
+    """Return the override per field name; empty if the recipe is not a reduced one."""
+    if recipe.reduced_from is None:
         return {}
-    full = read_architecture_recipe(recipe.twin_of)
-    there, model = full.sources(), architecture_config(full, Path()).model
+    full = load_architecture_recipe(recipe.reduced_from)
+    settings, model = full.settings(), build_architecture_config(full, Path()).model
 
-    def at_full_size(field: str) -> Any:
-        if field in there:
-            return there[field][0]
-        return in_model(model, field.removeprefix(_NETWORK)) if field.startswith(_NETWORK) else None
+    def full_size_value(field: str) -> Any:
+        if field in settings:
+            return settings[field][0]
+        return get_model_value(model, field.removeprefix(_NETWORK)) if field.startswith(_NETWORK) else None
 
-    found = {field: (at_full_size(field), value, source) for field, (value, source) in recipe.sources().items()}
-    return {field: said for field, said in found.items() if said[0] != said[1]}
+    candidates = {
+        field: Override(full_size_value(field), value, source) for field, (value, source) in recipe.settings().items()
+    }
+    return {field: override for field, override in candidates.items() if override.full_size != override.reduced}
 
 
-def override_lines(recipe: ArchitectureRecipe) -> Iterator[str]:
-    """These, a line each."""
-    said = overrides(recipe)
-    if said:
-        yield f"small twin of {recipe.twin_of}, with {len(said)} values of its own:"
-    for field, (full, own, why) in said.items():
-        yield f"  {field}: {'not said' if full is None else full} -> {own}   ({why})"
-    if said and "SyncBN" in str(architecture_config(recipe, Path()).model):
-        yield "  norm: SyncBN -> BN   (where one process trains, there are no others' statistics)"
+def format_overrides(recipe: ArchitectureRecipe) -> Iterator[str]:
+    """Yield a heading and one line per override; nothing if the recipe is not a reduced one."""
+    overrides = list_overrides(recipe)
+    if not overrides:
+        return
+    yield f"reduced from {recipe.reduced_from}; {len(overrides)} values differ:"
+    for field, (full_size, reduced, source) in overrides.items():
+        yield f"  {field}: {'not set' if full_size is None else full_size} -> {reduced}   ({source})"
+    if "SyncBN" in str(build_architecture_config(recipe, Path()).model):
+        yield "  norm: SyncBN -> BN   (a single process has no other processes' statistics)"

@@ -1,108 +1,91 @@
-"""A recipe of an architecture: a config of MMSegmentation's wheel, and what is said otherwise, each with its source.
+"""Recipes of architectures: a config of MMSegmentation's wheel, and the values that replace the config's.
 
-Sources are the supplement of GMMSeg's paper (sections S1 and S2), the config that its authors released, the default of
-MMSegmentation (that config of the wheel), what is recalled of the paper and not confirmed, and our own choice where all
-are silent. Where the supplement and a default disagree the recipe follows the supplement.
+Each value has a source: the supplement of GMMSeg's paper (sections S1 and S2), the config that its authors released,
+MMSegmentation's default (the config of the wheel), what is recalled from the paper and not confirmed, or our own choice
+where these say nothing. Where the supplement and a default disagree, the recipe follows the supplement.
 
-A file stands on others, its `base`: the later over the earlier, its own values over all. A small twin names the recipe
-at full size that it is a twin of (overrides.py lists what it says otherwise).
+A file may name other files as its `base`. A later base overrides an earlier one, and the file overrides its bases. A
+reduced recipe names the full-size recipe that it is reduced from; overrides.py lists the values that differ.
 """
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from oodbench.errors import UnknownNameError, UsageError
+from oodbench.training.recipe import RECIPE_PAGE, Count, Recipe, RecipeSection, SourcedValue, read_recipe_file
 from oodbench.validation import explain
 
-FOLDER = Path(__file__).parent / "recipes"
-SOURCES = ("supplement", "released config", "MMSegmentation's default", "recalled, unconfirmed", "ours")
-"""How a source begins."""
+_FOLDER = Path(__file__).parent / "recipes"
 
-# Files that others stand on, and no recipes.
-_PART = "_"
-
-T = TypeVar("T")
-Count = Annotated[int, Field(ge=1)]
+# Files that begin like this are bases of recipes, not recipes.
+_BASE_PREFIX = "_"
 
 
-def _known(source: str) -> str:
-    if not source.startswith(SOURCES):
-        raise ValueError(f"'{source}' is no source; it begins with one of: {'; '.join(SOURCES)}")
-    return source
+class ArchitectureHead(RecipeSection):
+    """Head that replaces the decoder's own classifier."""
+
+    name: SourcedValue[str]
+    parameters: dict[str, SourcedValue[Any]] = Field({})
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class ArchitectureData(RecipeSection):
+    """Frames, augmentation and sampling of a step."""
 
-
-class Said(_Part, Generic[T]):
-    """A value and where it is from."""
-
-    value: T
-    source: Annotated[str, AfterValidator(_known)]
-
-
-class HeadChoice(_Part):
-    """The head in the place of the decoder's own classifier."""
-
-    name: Said[str]
-    parameters: dict[str, Said[Any]] = {}
-
-
-class Data(_Part):
-    """What a step sees."""
-
-    dataset: Said[str] = Field(description="of the registry; its splits are train and val")
-    frames: Said[Count] | None = Field(None, description="of the training split, from the first on; None: all")
-    validation_frames: Said[Count] | None = Field(None, description="likewise of the validation split")
-    scale: Said[tuple[int, int]] | None = Field(None, description="(width, height) to which frames are brought first")
-    ratio: Said[tuple[float, float]] | None = Field(None, description="of that, drawn anew for each frame")
-    shortest: Said[tuple[int, ...]] | None = Field(None, description="sides, of which the shorter is brought to one")
-    crop: Said[tuple[int, int]] = Field(description="(height, width)")
-    most_of_a_class: Said[float] = Field(description="share of a crop above which it is drawn again")
-    flip: Said[float] = Field(description="probability")
-    batch: Said[Count] = Field(description="crops of a step, over all GPUs")
-    class_balanced: Said[bool] = Field(description="draw a class, then a frame that has it")
-    around_class: Said[bool] | None = Field(None, description="then a crop in which it stands; None: any crop")
+    dataset: SourcedValue[str] = Field(description="name of a dataset with the splits train and val")
+    frames: SourcedValue[Count] | None = Field(None, description="number of training frames to use; None: all")
+    validation_frames: SourcedValue[Count] | None = Field(None, description="same for the validation split")
+    scale: SourcedValue[tuple[int, int]] | None = Field(None, description="(width, height) to resize frames to first")
+    ratio: SourcedValue[tuple[float, float]] | None = Field(None, description="range of a random factor on that scale")
+    shortest: SourcedValue[tuple[int, ...]] | None = Field(
+        None, description="lengths; the shorter side is resized to a random one"
+    )
+    crop: SourcedValue[tuple[int, int]] = Field(description="(height, width)")
+    most_of_a_class: SourcedValue[float] = Field(description="share of one class above which a crop is sampled again")
+    flip: SourcedValue[float] = Field(description="probability")
+    batch: SourcedValue[Count] = Field(description="crops per step, over all GPUs")
+    class_balanced: SourcedValue[bool] = Field(description="sample a class, then a frame that contains it")
+    around_class: SourcedValue[bool] | None = Field(
+        None, description="then a crop that contains the class; None: any crop"
+    )
 
     @model_validator(mode="after")
-    def _one_way_of_resizing(self) -> Data:
+    def _check_resizing(self) -> ArchitectureData:
         if (self.scale is None) != (self.ratio is None) or (self.scale is not None and self.shortest is not None):
             raise ValueError("expected 'scale' and 'ratio', or 'shortest', or none of them")
         return self
 
     @model_validator(mode="after")
-    def _a_class_to_crop_around(self) -> Data:
+    def _check_around_class(self) -> ArchitectureData:
         if self.around_class is not None and self.around_class.value and not self.class_balanced.value:
-            raise ValueError("'around_class' needs 'class_balanced', which draws the class")
+            raise ValueError("'around_class' needs 'class_balanced', which samples the class")
         return self
 
 
-class Schedule(_Part):
-    """How long, and how fast."""
+class ArchitectureSchedule(RecipeSection):
+    """Optimiser, length of the training and learning rate."""
 
-    optimizer: Said[Literal["SGD", "AdamW"]]
-    learning_rate: Said[float]
-    weight_decay: Said[float]
-    backbone_rate: Said[float] | None = Field(None, description="times that, of the backbone; None: as the config says")
-    iterations: Said[Count]
-    warmup: Said[int] = Field(description="iterations of linear warm-up")
-    power: Said[float] | None = Field(None, description="of the polynomial decay")
-    least: Said[float] | None = Field(None, description="the rate at the end of that decay")
-    steps: Said[tuple[float, ...]] | None = Field(
-        None, description="shares of the iterations; a tenth of the rate after each"
+    optimizer: SourcedValue[Literal["SGD", "AdamW"]]
+    learning_rate: SourcedValue[float]
+    weight_decay: SourcedValue[float]
+    backbone_rate: SourcedValue[float] | None = Field(
+        None, description="factor on the learning rate for the backbone; None: the config's"
     )
-    validate_every: Said[Count] | None = Field(None, description="iterations; None: as the config says")
-    checkpoint_every: Said[Count] | None = Field(None, description="iterations; None: as the config says")
+    iterations: SourcedValue[Count]
+    warmup: SourcedValue[int] = Field(description="iterations of linear warm-up")
+    power: SourcedValue[float] | None = Field(None, description="exponent of the polynomial decay")
+    least: SourcedValue[float] | None = Field(None, description="learning rate at the end of that decay")
+    steps: SourcedValue[tuple[float, ...]] | None = Field(
+        None, description="fractions of the iterations; after each the rate is divided by ten"
+    )
+    validate_every: SourcedValue[Count] | None = Field(None, description="iterations; None: the config's")
+    checkpoint_every: SourcedValue[Count] | None = Field(None, description="iterations; None: the config's")
 
     @model_validator(mode="after")
-    def _one_decay(self) -> Schedule:
+    def _check_decay(self) -> ArchitectureSchedule:
         if (self.power is None) == (self.steps is None) or (self.power is None) != (self.least is None):
             raise ValueError("expected 'power' and 'least', or 'steps'")
         if self.warmup.value >= self.iterations.value:
@@ -110,84 +93,107 @@ class Schedule(_Part):
         return self
 
 
-class Inference(_Part):
-    """How whole images are seen."""
+class ArchitectureInference(RecipeSection):
+    """Inference on whole images."""
 
-    scale: Said[tuple[int, int]] = Field(description="(width, height) to which images are brought")
-    mode: Said[Literal["slide", "whole"]]
-    window: Said[int] = Field(description="its side")
-    stride: Said[int]
-
-
-class ArchitectureRecipe(_Part):
-    """One architecture and one head."""
-
-    name: str
-    title: str
-    twin_of: str | None = Field(None, description="the recipe at full size that this one is a small twin of")
-    config: Said[str] = Field(description="of MMSegmentation's wheel; what isn't said here is as it says")
-    start: Said[Literal["pretrained", "random"]] = Field(description="of the backbone: the config's weights, or none")
-    network: dict[str, Said[Any]] = Field({}, description="dotted name in the config's `model` -> value")
-    head: HeadChoice | None = Field(None, description="None: the decoder's own classifier")
-    data: Data
-    schedule: Schedule
-    inference: Inference
-
-    def sources(self) -> dict[str, tuple[Any, str]]:
-        """Field -> (value, source), of every field."""
-        return dict(_said("", self))
+    scale: SourcedValue[tuple[int, int]] = Field(description="(width, height) that images are resized to")
+    mode: SourcedValue[Literal["slide", "whole"]]
+    window: SourcedValue[int] = Field(description="side of the sliding window")
+    stride: SourcedValue[int]
 
 
-def _said(prefix: str, part: Any) -> Iterator[tuple[str, tuple[Any, str]]]:
-    if isinstance(part, Said):
-        yield prefix, (part.value, part.source)
-    elif isinstance(part, (BaseModel, dict)):
-        for key, inner in part.items() if isinstance(part, dict) else iter(part):
-            yield from _said(f"{prefix}.{key}".lstrip("."), inner)
+class ArchitectureRecipe(Recipe):
+    """Recipe of one architecture with one head.
+
+    Attributes:
+        reduced_from: Name of the full-size recipe that this one is reduced from, if any.
+    """
+
+    extra: ClassVar[str] = "mmseg"
+    descriptive: ClassVar[frozenset[str]] = Recipe.descriptive | {"reduced_from"}
+
+    reduced_from: str | None = Field(None, alias="twin_of")
+    config: SourcedValue[str] = Field(description="path in MMSegmentation's wheel; it gives all values not given here")
+    start: SourcedValue[Literal["pretrained", "random"]] = Field(description="weights of the backbone")
+    network: dict[str, SourcedValue[Any]] = Field({}, description="dotted name in the config's `model` -> value")
+    head: ArchitectureHead | None = Field(None, description="None: the decoder's own classifier")
+    data: ArchitectureData
+    schedule: ArchitectureSchedule
+    inference: ArchitectureInference
+
+    @property
+    def dataset_name(self) -> str:
+        """Name of the dataset to train on."""
+        return self.data.dataset.value
+
+    @property
+    def splits(self) -> tuple[str, str]:
+        """Names of the dataset's splits for training and for validation."""
+        return "train", "val"
+
+    def check_device_count(self, devices: int) -> None:
+        """Check that this number of devices divides the crops of a step evenly.
+
+        Raises:
+            UsageError: It does not.
+        """
+        batch = self.data.batch.value
+        if batch % devices:
+            raise UsageError(
+                f"{self.name}: a step has {batch} crops, which {devices} devices can't share evenly",
+                f"Choose a number of devices that divides {batch}.",
+            )
+
+    def to_record(self) -> dict[str, Any]:
+        """Return what a checkpoint records of the recipe, as plain values."""
+        return {field: value for field, (value, _) in self.settings().items()}
 
 
-def architecture_recipe_names() -> list[str]:
-    """Those that come with the program."""
-    return sorted(path.stem for path in FOLDER.glob("*.toml") if not path.stem.startswith(_PART))
+def list_architecture_recipes() -> list[str]:
+    """List the names of the recipes in this package."""
+    return sorted(path.stem for path in _FOLDER.glob("*.toml") if not path.stem.startswith(_BASE_PREFIX))
 
 
-def read_architecture_recipe(source: str) -> ArchitectureRecipe:
-    """The recipe of that name, or of a file NAME.toml, whose `base` may be one of the program's.
+def load_architecture_recipe(source: str) -> ArchitectureRecipe:
+    """Load the recipe of a name, or of a file NAME.toml. The `base` of a file may be a recipe of this package.
 
     Raises:
-        UnknownNameError: there is none.
-        UsageError: its file is not what it should be.
+        UnknownNameError: No recipe has this name.
+        UsageError: The file is not a valid recipe.
     """
-    path = Path(source) if source.endswith(".toml") else FOLDER / f"{source}.toml"
+    path = Path(source) if source.endswith(".toml") else _FOLDER / f"{source}.toml"
     if not path.is_file():
-        raise UnknownNameError("recipe", source, architecture_recipe_names())
+        raise UnknownNameError("recipe", source, list_architecture_recipes(), "oodbench train --list")
     try:
-        return ArchitectureRecipe.model_validate({"name": path.stem, **_read(path)})
+        return ArchitectureRecipe.model_validate({"name": path.stem, **_read_with_bases(path)})
     except ValidationError as error:
-        raise UsageError(f"{path}: {'; '.join(explain(error))}", "docs/training.md describes it.") from None
+        raise UsageError(f"{path}: {'; '.join(explain(error))}", RECIPE_PAGE) from None
 
 
-def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """The file over those that it names as its `base`, one name or several; `above` are those that stand on it."""
-    try:
-        own = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path}: not a readable TOML file ({error})", "docs/training.md describes it.") from None
-    base = own.pop("base", [])
+def _read_with_bases(path: Path, referrers: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """Read a recipe file and merge it over its bases.
+
+    Args:
+        path: Path of the file.
+        referrers: Files that refer to this one, directly or through others. A file can't be its own base.
+    """
+    content = read_recipe_file(path)
+    bases = content.pop("base", [])
     merged: dict[str, Any] = {}
-    for name in [base] if isinstance(base, str) else base:
-        # One's own file may have the name of the program's that it stands on.
-        beside, known = (folder / f"{name}.toml" for folder in (path.parent, FOLDER))
-        below = beside if beside.is_file() and beside != path else known
-        if not below.is_file() or below in (path, *above):
-            raise UnknownNameError(f"base in {path}", name, architecture_recipe_names())
-        merged = _over(merged, _read(below, (path, *above)))
-    return _over(merged, own)
+    for name in [bases] if isinstance(bases, str) else bases:
+        # A user's file may have the same name as the recipe of this package that is its base.
+        nearby, packaged = (folder / f"{name}.toml" for folder in (path.parent, _FOLDER))
+        base = nearby if nearby.is_file() and nearby != path else packaged
+        if not base.is_file() or base in (path, *referrers):
+            raise UnknownNameError(f"base in {path}", name, list_architecture_recipes())
+        merged = _merge(merged, _read_with_bases(base, (path, *referrers)))
+    return _merge(merged, content)
 
 
-def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    merged = dict(below)
-    for key, value in above.items():
+def _merge(base: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
+    """Merge `content` over `base`, section by section. A sourced value replaces the base's value as a whole."""
+    merged = dict(base)
+    for key, value in content.items():
         both = isinstance(value, dict) and isinstance(merged.get(key), dict) and "source" not in value
-        merged[key] = _over(merged[key], value) if both else value
+        merged[key] = _merge(merged[key], value) if both else value
     return merged

@@ -1,4 +1,4 @@
-"""Weights to start a training from."""
+"""Initial weights of the backbone."""
 
 from __future__ import annotations
 
@@ -12,15 +12,19 @@ from typing import Any
 from oodbench.errors import ModelError
 from oodbench.segmenters.mmsegmentation.checkpoint import read_weights
 
-# MMSegmentation's Swin norms each stage's maps; files of a backbone that was trained to classify have none of these.
+# MMSegmentation's Swin normalises the maps of each stage. Backbones that were trained for classification have no such
+# norms.
 _MAY_BE_MISSING = re.compile(r"norm\d\.|.*num_batches_tracked$")
-# By this torch reads no pickle whole, whatever its caller asks for.
+# With this variable torch never unpickles arbitrary objects, even if its caller asks for it.
 _WEIGHTS_ONLY = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
 
 
 @contextmanager
-def reading_weights_only() -> Iterator[None]:
-    """Also where MMEngine fetches a file from its address, which it would read whole: a pickle may hold any program."""
+def force_weights_only() -> Iterator[None]:
+    """Make torch read tensors and plain values only, also in files that MMEngine downloads.
+
+    MMEngine would unpickle them completely, and a pickle may run any program.
+    """
     before = os.environ.get(_WEIGHTS_ONLY)
     os.environ[_WEIGHTS_ONLY] = "1"
     try:
@@ -32,29 +36,35 @@ def reading_weights_only() -> Iterator[None]:
             os.environ[_WEIGHTS_ONLY] = before
 
 
-def start_from(network: Any, file: Path) -> None:
-    """Weights of a backbone, or of the backbone of a whole network, of a file.
+def load_backbone_weights(network: Any, file: Path) -> None:
+    """Load the weights of the network's backbone.
+
+    Args:
+        network: Network with a `backbone`.
+        file: File with the weights of a backbone, or of a network that contains the backbone.
 
     Raises:
-        ModelError: they are not those of this architecture.
+        ModelError: The file has no weights, or those of another architecture.
     """
     state = read_weights(file).state
-    whole = any(name.startswith("backbone.") for name in state)
-    there = {
-        name.removeprefix("backbone."): v for name, v in state.items() if name.startswith("backbone.") or not whole
+    whole_network = any(name.startswith("backbone.") for name in state)
+    weights = {
+        name.removeprefix("backbone."): value
+        for name, value in state.items()
+        if name.startswith("backbone.") or not whole_network
     }
-    own = network.backbone.state_dict()
-    missing = [name for name in own if name not in there and not _MAY_BE_MISSING.match(name)]
-    shapes = [name for name in own if name in there and there[name].shape != own[name].shape]
-    # Of a deeper network the first layers would fit. A classifier after the backbone is rightly left out, and so is a
-    # buffer more in a layer.
+    expected = network.backbone.state_dict()
+    missing = [name for name in expected if name not in weights and not _MAY_BE_MISSING.match(name)]
+    shapes = [name for name in expected if name in weights and weights[name].shape != expected[name].shape]
+    # The first layers of a deeper network would fit, so surplus layers are an error. A classifier after the backbone is
+    # not, and neither is an additional buffer in a layer.
     parts, modules = set(dict(network.backbone.named_children())), set(dict(network.backbone.named_modules()))
-    surplus = [name for name in there if name.partition(".")[0] in parts and name.rpartition(".")[0] not in modules]
+    surplus = [name for name in weights if name.partition(".")[0] in parts and name.rpartition(".")[0] not in modules]
     if missing or shapes or surplus:
         raise ModelError(
-            f"--start {file}: not the weights of this backbone ({type(network.backbone).__name__}): of its {len(own)} "
-            f"tensors {len(missing)} are missing, {len(shapes)} have another shape, {len(surplus)} more are of layers "
-            f"that it doesn't have, first {[*missing, *shapes, *surplus][0]}",
+            f"--start {file}: not the weights of this backbone ({type(network.backbone).__name__}): of its "
+            f"{len(expected)} tensors {len(missing)} are missing, {len(shapes)} have another shape, {len(surplus)} "
+            f"more are of layers that it doesn't have, first {[*missing, *shapes, *surplus][0]}",
             "Give the file that the recipe's config names for its backbone, or a checkpoint of the same network.",
         )
-    network.backbone.load_state_dict({name: there[name] for name in own if name in there}, strict=False)
+    network.backbone.load_state_dict({name: weights[name] for name in expected if name in weights}, strict=False)

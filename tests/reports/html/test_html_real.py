@@ -14,6 +14,7 @@ CARD = Path(__file__).parents[3] / "docs" / "examples" / "erfnet-cityscapes.toml
 METHODS = ["msp", "max-logit", "entropy", "energy", "knn", "gmm-posthoc"]
 
 
+@pytest.mark.browser
 @pytest.mark.slow
 def test_six_methods_on_photographs(real: Path, tmp_path: Path) -> None:
     made = run(

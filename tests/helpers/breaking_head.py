@@ -1,4 +1,4 @@
-"""A head whose loss, or whose gradient alone, is no number at some step."""
+"""Head whose loss, or only its gradient, becomes NaN at a given step."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from oodbench.contracts import Head, HeadCard, HeadOutput, Parameters
 from oodbench.segmenters.softmax_head import SoftmaxModule
 
-PLUGINS = {"heads": {"breaks": ("Breaks", "a loss or a gradient that becomes NaN")}}
+PLUGINS = {"heads": {"breaks": ("BreakingHead", "a loss or a gradient that becomes NaN")}}
 
 
-class Module(SoftmaxModule):
+class BreakingModule(SoftmaxModule):
     def __init__(self, channels: int, classes: int, at: int, where: str) -> None:
         super().__init__(channels, classes)
         self.at, self.where, self.step = at, where, 0
@@ -26,22 +26,22 @@ class Module(SoftmaxModule):
             return losses
         if self.where == "loss":
             return {name: loss * float("nan") for name, loss in losses.items()}
-        # The root of nothing is nothing, and infinitely steep there.
+        # The square root of 0 is 0, with an infinite gradient.
         return {name: loss + (0 * loss).sqrt() for name, loss in losses.items()}
 
 
-class Breaks(Head):
-    """At a step."""
+class BreakingHead(Head):
+    """Head whose loss or gradient becomes NaN."""
 
     class Params(Parameters):
-        at: int = Field(1, description="the step, from 1 on")
+        at: int = Field(1, description="step, counted from 1")
         where: Literal["loss", "gradient"] = Field("loss", description="what is NaN")
 
-    card = HeadCard("breaks", "Breaks", "none", "")
+    card = HeadCard("breaks", "BreakingHead", "none", "")
     params: Params
 
     def build(self, channels: int, classes: int) -> nn.Module:
-        return Module(channels, classes, self.params.at, self.params.where)
+        return BreakingModule(channels, classes, self.params.at, self.params.where)
 
     def extras(self) -> tuple[str, ...]:
         return ()

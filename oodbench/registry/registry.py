@@ -11,75 +11,46 @@ plugin folders, through the entry points of other distributions (group `oodbench
 
 from __future__ import annotations
 
-import ast
 import importlib
 import importlib.util
-import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from importlib.metadata import entry_points
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from oodbench.contracts import Adapter, Benchmark, Dataset, GridMethod, Head, Method, PixelMethod, Report, Submission
+from oodbench.contracts import (
+    Adapter,
+    Benchmark,
+    Dataset,
+    GridMethod,
+    Head,
+    Method,
+    PixelMethod,
+    Report,
+    Roots,
+    Submission,
+)
 from oodbench.errors import PluginError, UnknownNameError, UsageError
-from oodbench.files import digest_file
+from oodbench.registry.entry import (
+    Entry,
+    PluginCode,
+    code_of_entry_point,
+    code_of_file,
+    code_of_package,
+    read_declarations,
+)
+from oodbench.types import FrameSet
+from oodbench.user_code import (
+    explain_missing_modules,
+    record_used_code,
+)
 from oodbench.validation import explain
 
-KINDS: Mapping[str, type] = {
-    "methods": Method,
-    "benchmarks": Benchmark,
-    "datasets": Dataset,
-    "models": Adapter,
-    "heads": Head,
-    "reports": Report,
-    "submissions": Submission,
-}
-"""kind -> the contract that its plugins implement."""
-
 _FOLDERS = ("methods", "benchmarks", "reports", "segmenters")
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One public name, not yet imported."""
-
-    kind: str
-    name: str
-    summary: str
-    file: Path
-    attribute: str
-    import_module: Callable[[], ModuleType]
-
-    def load(self) -> Any:
-        """The class.
-
-        Raises:
-            PluginError: the file doesn't import, or has no such class.
-        """
-        try:
-            plugin = getattr(self.import_module(), self.attribute)
-        except Exception as error:
-            raise PluginError(
-                f"{self.file}: the plugin '{self.name}' can't be imported ({type(error).__name__}: {error})",
-                "Mend the file, or run without it.",
-            ) from error
-        if not (isinstance(plugin, type) and issubclass(plugin, KINDS[self.kind])):
-            raise PluginError(
-                f"{self.file}: '{self.attribute}' is no subclass of oodbench.contracts.{KINDS[self.kind].__name__}"
-            )
-        card: Any = getattr(plugin, "card", None)
-        if getattr(card, "name", None) != self.name:
-            raise PluginError(
-                f"{self.file}: PLUGINS calls {self.attribute} '{self.name}', and its card says "
-                f"'{getattr(card, 'name', None)}'",
-                "Give both one name.",
-            )
-        return plugin
 
 
 class Registry:
@@ -99,8 +70,8 @@ class Registry:
     @cached_property
     def _entries(self) -> dict[tuple[str, str], Entry]:
         entries: dict[tuple[str, str], Entry] = {}
-        for file, import_module in self._files():
-            for entry in _read_declarations(file, import_module):
+        for file, code in self._files():
+            for entry in read_declarations(file, code):
                 other = entries.setdefault((entry.kind, entry.name), entry)
                 if other is not entry:
                     raise PluginError(
@@ -108,13 +79,13 @@ class Registry:
                     )
         return entries
 
-    def _files(self) -> Iterable[tuple[Path, Callable[[], ModuleType]]]:
+    def _files(self) -> Iterable[tuple[Path, PluginCode]]:
         for folder in _FOLDERS:
             place = _find_folder(folder)
             for file in sorted(place.rglob("*.py")):
                 names = file.relative_to(place.parent).with_suffix("").parts
                 module = ".".join(("oodbench", *(names[:-1] if names[-1] == "__init__" else names)))
-                yield file, _importer(module)
+                yield file, code_of_package(module)
         for point in entry_points(group="oodbench"):
             problem = "there is no such module"
             spec = None
@@ -123,18 +94,19 @@ class Registry:
             except ImportError as error:
                 problem = str(error)
             if spec is not None and spec.origin is not None:
-                yield Path(spec.origin), _importer(point.module)
+                yield Path(spec.origin), code_of_entry_point(point, Path(spec.origin))
             else:
                 self.warnings.append(f"the plugins of '{point.name}' can't be found in {point.module}: {problem}")
         for path in self.plugins:
             if not path.is_file() or path.suffix != ".py":
                 raise PluginError(f"{path}: no such plugin file", "--plugin takes the path of a Python file.")
-            if not _read_declarations(path, _file_importer(path)):
+            code = code_of_file(path)
+            if not read_declarations(path, code):
                 raise PluginError(
                     f"{path}: declares no plugins",
                     'Expected PLUGINS = {"methods": {"name": ("Class", "one line")}} in it (docs/plugins.md).',
                 )
-            yield path, _file_importer(path)
+            yield path, code
 
     def names(self, kind: str) -> list[str]:
         """The public names of a kind, in order."""
@@ -162,9 +134,16 @@ class Registry:
         return plugins
 
     def source_digest(self, kind: str, name: str) -> str | None:
-        """Of a plugin file that the user gave by its path; None for installed plugins, whose cards have versions."""
-        entry = self._entries[kind, name]
-        return digest_file(entry.file) if entry.file in self.plugins else None
+        """Return the digest of the code of a plugin, which the digest of whatever it computes must cover.
+
+        For a file given with `--plugin`, and for a distribution installed with `pip install -e`, it covers the file and
+        all local modules that it imports. For other distributions it covers their name and version. Plugins of this
+        package have none: their cards have versions.
+
+        Raises:
+            PluginError: the file can't be imported.
+        """
+        return self._entries[kind, name].source_digest()
 
     def method(self, spec: str) -> Method:
         """The method of `NAME` or `NAME:key=value,...`, with validated parameters."""
@@ -194,12 +173,12 @@ class Registry:
     def benchmark(self, name: str) -> Benchmark:
         """The benchmark of that name."""
         plugin: type[Benchmark] = self.load("benchmarks", name)
-        return plugin()
+        return _identify_frames(plugin, self.source_digest("benchmarks", name))()
 
     def dataset(self, name: str) -> Dataset:
         """The dataset of that name."""
         plugin: type[Dataset] = self.load("datasets", name)
-        return plugin()
+        return _identify_frames(plugin, self.source_digest("datasets", name))()
 
     def report(self, name: str) -> Report:
         """The report of that name."""
@@ -209,6 +188,9 @@ class Registry:
     def head(self, name: str, parameters: Mapping[str, Any]) -> Head:
         """The head of that name with validated parameters."""
         plugin: type[Head] = self.load("heads", name)
+        source_digest = self.source_digest("heads", name)
+        if source_digest is not None:
+            record_used_code(source_digest)
         try:
             return plugin(plugin.Params.model_validate(parameters))
         except ValidationError as error:
@@ -220,6 +202,9 @@ class Registry:
         for adapter in adapters:
             if adapter.accepts(source):
                 return adapter
+        for entry in self.entries("models"):
+            if entry.file in self.plugins:
+                entry.load()  # raises the error of an adapter that the user gave and that can't be imported
         takes = "; ".join(f"{adapter.card.takes}" for adapter in adapters)
         raise UsageError(f"--model {source}: no adapter takes this; expected {takes}", "See: oodbench list models")
 
@@ -269,34 +254,26 @@ def method_label(method: Method) -> str:
     )
 
 
-def _read_declarations(file: Path, import_module: Callable[[], ModuleType]) -> list[Entry]:
-    """What the file's PLUGINS literal says."""
-    try:
-        text = file.read_text(encoding="utf-8")
-        if "PLUGINS" not in text:  # parsing takes most of the time that `oodbench list` needs
-            return []
-        tree = ast.parse(text, str(file))
-    except (OSError, SyntaxError, ValueError) as error:
-        raise PluginError(f"{file}: can't be read as Python ({error})") from None
-    for node in tree.body:
-        targets = node.targets if isinstance(node, ast.Assign) else []
-        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "PLUGINS" for t in targets):
-            try:
-                return [
-                    Entry(kind, name, summary, file, attribute, import_module)
-                    for kind, names in ast.literal_eval(node.value).items()
-                    for name, (attribute, summary) in names.items()
-                    if kind in KINDS or _check_kind(file, kind)
-                ]
-            except (ValueError, TypeError, AttributeError):
-                raise PluginError(
-                    f'{file}: PLUGINS is not a literal of the form {{"methods": {{"name": ("Class", "one line")}}}}'
-                ) from None
-    return []
+_Opens = TypeVar("_Opens", Benchmark, Dataset)
 
 
-def _check_kind(file: Path, kind: str) -> bool:
-    raise UnknownNameError(f"kind of plugin in {file}", kind, KINDS)
+def _identify_frames(plugin: type[_Opens], source_digest: str | None) -> type[_Opens]:
+    """Return the plugin, made to mark each frame that it opens with the digest of its code."""
+    if source_digest is None:
+        return plugin
+
+    def identify(found: FrameSet) -> FrameSet:
+        return replace(found, frames=tuple(replace(frame, reader_digest=source_digest) for frame in found.frames))
+
+    def open_identified(self: Any, roots: Roots) -> FrameSet | dict[str, FrameSet]:
+        with explain_missing_modules():
+            found: FrameSet | Mapping[str, FrameSet] = plugin.open(self, roots)
+        if isinstance(found, FrameSet):
+            return identify(found)
+        return {split: identify(frames) for split, frames in found.items()}
+
+    members = {"open": open_identified, "__module__": plugin.__module__, "__doc__": plugin.__doc__}
+    return type(plugin.__name__, (plugin,), members)
 
 
 def _find_folder(name: str) -> Path:
@@ -306,29 +283,9 @@ def _find_folder(name: str) -> Path:
     """
     spec = importlib.util.find_spec(f"oodbench.{name}")
     if spec is None or spec.origin is None:
-        package = Path(__file__).parent
+        package = Path(__file__).parents[1]
         raise PluginError(
             f"{package / name} is not a folder of plugins: this checkout has no symbolic links, or lacks files",
             f"Install it, which needs no symbolic links: python -m pip install -e {package.parent}",
         )
     return Path(spec.origin).parent
-
-
-def _importer(module: str) -> Callable[[], ModuleType]:
-    return lambda: importlib.import_module(module)
-
-
-def _file_importer(path: Path) -> Callable[[], ModuleType]:
-    def import_file() -> ModuleType:
-        name = f"oodbench_plugin_{path.stem}"
-        if name in sys.modules and sys.modules[name].__file__ == str(path):
-            return sys.modules[name]
-        spec = importlib.util.spec_from_file_location(name, path)
-        assert spec is not None, "a .py file always has a spec"
-        assert spec.loader is not None, "and a loader"
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
-        return module
-
-    return import_file

@@ -1,0 +1,9 @@
+"""Registry of plugins.
+
+It finds them without importing them, and identifies their code.
+"""
+
+from oodbench.registry.entry import KINDS, Entry
+from oodbench.registry.registry import Registry, key_values, method_label
+
+__all__ = ["KINDS", "Entry", "Registry", "key_values", "method_label"]

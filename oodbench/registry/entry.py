@@ -1,0 +1,154 @@
+"""Public names that plugin files declare, how each file is imported, and what identifies its code."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from oodbench.contracts import Adapter, Benchmark, Dataset, Head, Method, Report, Submission
+from oodbench.errors import PluginError, UnknownNameError
+from oodbench.files import digest_bytes
+from oodbench.user_code import digest_module, explain_missing_modules, import_python_file, is_installed
+
+KINDS: Mapping[str, type] = {
+    "methods": Method,
+    "benchmarks": Benchmark,
+    "datasets": Dataset,
+    "models": Adapter,
+    "heads": Head,
+    "reports": Report,
+    "submissions": Submission,
+}
+"""kind -> the contract that its plugins implement."""
+
+
+@dataclass(frozen=True)
+class PluginCode:
+    """How a plugin file is imported, and what identifies its code.
+
+    Attributes:
+        import_module: Function that imports the file.
+        digest: Function that returns the digest of the code; None for plugins of this package.
+    """
+
+    import_module: Callable[[], ModuleType]
+    digest: Callable[[], str | None]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One public name, not yet imported."""
+
+    kind: str
+    name: str
+    summary: str
+    file: Path
+    attribute: str
+    code: PluginCode
+
+    def load(self) -> Any:
+        """The class.
+
+        Raises:
+            PluginError: the file doesn't import, or has no such class.
+        """
+        with self._explain_errors():
+            plugin = getattr(self.code.import_module(), self.attribute)
+        if not (isinstance(plugin, type) and issubclass(plugin, KINDS[self.kind])):
+            raise PluginError(
+                f"{self.file}: '{self.attribute}' is no subclass of oodbench.contracts.{KINDS[self.kind].__name__}"
+            )
+        card: Any = getattr(plugin, "card", None)
+        if getattr(card, "name", None) != self.name:
+            raise PluginError(
+                f"{self.file}: PLUGINS calls {self.attribute} '{self.name}', and its card says "
+                f"'{getattr(card, 'name', None)}'",
+                "Give both one name.",
+            )
+        return plugin
+
+    def source_digest(self) -> str | None:
+        """Return the digest of the plugin's code; see `Registry.source_digest`."""
+        with self._explain_errors():
+            return self.code.digest()
+
+    @contextmanager
+    def _explain_errors(self) -> Iterator[None]:
+        try:
+            with explain_missing_modules(self.file):
+                yield
+        except PluginError:
+            raise
+        except Exception as error:
+            raise PluginError(
+                f"{self.file}: the plugin '{self.name}' can't be imported ({type(error).__name__}: {error})",
+                "Fix the file, or run without it.",
+            ) from error
+
+
+def read_declarations(file: Path, code: PluginCode) -> list[Entry]:
+    """Read the PLUGINS literal of a file.
+
+    Args:
+        file: The file; it is not imported.
+        code: What every entry of the file gets.
+
+    Raises:
+        PluginError: the file is not valid Python, or PLUGINS is not what it should be.
+    """
+    try:
+        text = file.read_text(encoding="utf-8")
+        if "PLUGINS" not in text:  # parsing takes most of the time that `oodbench list` needs
+            return []
+        tree = ast.parse(text, str(file))
+    except (OSError, SyntaxError, ValueError) as error:
+        raise PluginError(f"{file}: can't be read as Python ({error})") from None
+    for node in tree.body:
+        targets = node.targets if isinstance(node, ast.Assign) else []
+        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "PLUGINS" for t in targets):
+            try:
+                return [
+                    Entry(kind, name, summary, file, attribute, code)
+                    for kind, names in ast.literal_eval(node.value).items()
+                    for name, (attribute, summary) in names.items()
+                    if kind in KINDS or _check_kind(file, kind)
+                ]
+            except (ValueError, TypeError, AttributeError):
+                raise PluginError(
+                    f'{file}: PLUGINS is not a literal of the form {{"methods": {{"name": ("Class", "one line")}}}}'
+                ) from None
+    return []
+
+
+def _check_kind(file: Path, kind: str) -> bool:
+    raise UnknownNameError(f"kind of plugin in {file}", kind, KINDS)
+
+
+def code_of_package(module: str) -> PluginCode:
+    """Return the code of a plugin of this package, whose card has a version."""
+    return PluginCode(lambda: importlib.import_module(module), lambda: None)
+
+
+def code_of_file(path: Path) -> PluginCode:
+    """Return the code of a file that the user gave, with its local modules."""
+    imported = cache(lambda: import_python_file(path))  # one text for the whole life of the registry
+    return PluginCode(lambda: imported().module, lambda: imported().digest)
+
+
+def code_of_entry_point(point: EntryPoint, file: Path) -> PluginCode:
+    """Return the code of an entry point, by its distribution's version or, if installed editable, by its files."""
+
+    def digest() -> str:
+        if point.dist is not None and is_installed(file):
+            return digest_bytes(f"{point.dist.name} {point.dist.version}".encode())
+        return digest_module(point.module, file)
+
+    return PluginCode(lambda: importlib.import_module(point.module), cache(digest))

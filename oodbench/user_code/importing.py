@@ -1,0 +1,215 @@
+"""Import of a Python file together with the modules next to it.
+
+Each file gets its own package in sys.modules, whose folder is the folder of the file. Its imports, and those of its
+neighbours, are rewritten before they are compiled: `import helper` becomes an import of `helper` in that package. Hence
+two folders can each have a `helper.py`, imports inside functions work at any time, and sys.path stays as it was.
+An edited file gets another package, so a process never uses code other than the code that it has digested.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from pathlib import Path
+from types import CodeType, ModuleType
+
+from oodbench.user_code.sources import Source, digest_sources, find_sources, is_installed, is_neighbour, locate
+from oodbench.user_code.usage import record_used_code
+
+_PREFIX = "oodbench_user_"
+
+
+@dataclass(frozen=True)
+class ImportedFile:
+    """An imported Python file.
+
+    Attributes:
+        module: the module.
+        digest: SHA-256 of its text and of all local modules that it imports; the same in any folder.
+    """
+
+    module: ModuleType
+    digest: str
+
+
+def import_python_file(file: Path) -> ImportedFile:
+    """Import a Python file; modules in its folder can be imported by it, at once or later.
+
+    The digest covers the modules that its text imports, and neighbours that it imports by other means while it is
+    imported. Data files are not covered. Importing the same text again gives the same module.
+
+    Raises:
+        Exception: whatever the file raises; `explain_missing_modules` makes a PluginError of a missing module.
+    """
+    file = file.absolute()
+    sources = find_sources(file)
+    package = next((package for package in _packages.values() if package.is_current(file, sources)), None)
+    if package is None:
+        package = _Package(f"{_PREFIX}{len(_packages)}", file, sources, dict(sources))
+        _packages[package.name] = package
+    if package.imported is None:
+        package.imported = package.load()
+    record_used_code(package.imported.digest)
+    return package.imported
+
+
+def user_files() -> set[str]:
+    """Return the paths of all files of the user's that were imported, or that one of them imports."""
+    return {str(source.path) for package in _packages.values() for source in package.sources.values()}
+
+
+def strip_package(name: str) -> str:
+    """Return a module's name as the user's file has it."""
+    return name.partition(".")[2] if name.startswith(_PREFIX) else name
+
+
+@dataclass
+class _Package:
+    """The package that one file is imported into.
+
+    Attributes:
+        name: its name in sys.modules.
+        file: the user's file.
+        static: texts of the file and of the local modules that it imports, by dotted name, as found in their text.
+        sources: those, and the texts of modules that were imported by other means.
+        imported: the result, once the file has been imported.
+    """
+
+    name: str
+    file: Path
+    static: dict[str, Source]
+    sources: dict[str, Source]
+    imported: ImportedFile | None = None
+
+    @property
+    def folder(self) -> Path:
+        return self.file.parent
+
+    @property
+    def main(self) -> str:
+        """The name of the user's file within the package; a dot in the file's name would name a subpackage."""
+        return self.file.stem.replace(".", "_")
+
+    def is_current(self, file: Path, static: dict[str, Source]) -> bool:
+        """Return whether this is the file, and no text has changed on disk."""
+        if file != self.file or not self.static.keys() <= static.keys() or not static.items() <= self.sources.items():
+            return False
+        return all(
+            source.path.is_file() and source.path.read_bytes() == source.content
+            for name, source in self.sources.items()
+            if name not in static and source.path.is_relative_to(self.folder)
+        )
+
+    def load(self) -> ImportedFile:
+        if _finder not in sys.meta_path:
+            sys.meta_path.insert(0, _finder)
+        importlib.invalidate_caches()
+        with _dynamic_imports(self.folder) as loaded:
+            module = importlib.import_module(f"{self.name}.{self.main}")
+        # Once more: the file may have put other folders on sys.path.
+        self.sources = {**loaded, **find_sources(self.file), **self.sources}
+        return ImportedFile(module, digest_sources(self.sources))
+
+    def find(self, fullname: str) -> ModuleSpec | None:
+        """Return the spec of the package itself or of a module in it."""
+        name = fullname.partition(".")[2]
+        path = self.folder if not name else self.file if name == self.main else locate(name, self.folder)
+        if path is None:
+            return None
+        if path.is_dir():  # a namespace package, which has no file
+            spec = ModuleSpec(fullname, None, is_package=True)
+            spec.submodule_search_locations = [str(path)]
+            return spec
+        folders = [str(path.parent)] if path.name == "__init__.py" and path != self.file else None
+        loader = _Loader(fullname, str(path), self)
+        return importlib.util.spec_from_file_location(fullname, path, loader=loader, submodule_search_locations=folders)
+
+    def compile(self, fullname: str, path: Path) -> CodeType:
+        """Compile the text that is digested, always from its source: cached bytecode may be that of an older text."""
+        name = fullname.partition(".")[2]
+        name = self.file.stem if name == self.main else name
+        source = self.sources.setdefault(name, Source(path, path.read_bytes()))
+        tree = _LocalImports(self).visit(ast.parse(source.content, str(path)))
+        return compile(ast.fix_missing_locations(tree), str(path), "exec", dont_inherit=True)
+
+
+class _LocalImports(ast.NodeTransformer):
+    """Rewrites absolute imports of neighbours into imports from the package."""
+
+    def __init__(self, package: _Package) -> None:
+        self._package = package
+
+    def _is_neighbour(self, name: str) -> bool:
+        return is_neighbour(name.partition(".")[0], self._package.folder)
+
+    def visit_Import(self, node: ast.Import) -> list[ast.Import]:
+        """Rewrite `import a.b`, which binds `a`, and `import a.b as c`, which binds `a.b`."""
+        aliases: list[ast.alias] = []
+        for alias in node.names:
+            if not self._is_neighbour(alias.name):
+                aliases.append(alias)
+                continue
+            top = alias.name.partition(".")[0]
+            aliases.append(ast.alias(f"{self._package.name}.{alias.name}", alias.asname or top))
+            if alias.asname is None and alias.name != top:
+                aliases.append(ast.alias(f"{self._package.name}.{top}", top))
+        return [ast.copy_location(ast.Import([alias]), node) for alias in aliases]
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.ImportFrom:
+        """Rewrite `from a.b import c`; relative imports need no change."""
+        if node.level == 0 and node.module and self._is_neighbour(node.module):
+            node.module = f"{self._package.name}.{node.module}"
+        return node
+
+
+class _Loader(SourceFileLoader):
+    def __init__(self, fullname: str, path: str, package: _Package) -> None:
+        super().__init__(fullname, path)
+        self._package = package
+
+    def get_code(self, fullname: str) -> CodeType:
+        return self._package.compile(fullname, Path(self.path))
+
+
+class _Finder(MetaPathFinder):
+    """Finds the modules of all packages of user's files."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        package = _packages.get(fullname.partition(".")[0])
+        return package.find(fullname) if package else None
+
+
+_packages: dict[str, _Package] = {}
+_finder = _Finder()
+
+
+@contextmanager
+def _dynamic_imports(folder: Path) -> Iterator[dict[str, Source]]:
+    """Let `importlib.import_module("helper")` find modules of the folder, and collect what it found.
+
+    The folder is last on sys.path, so that no installed library gets a file of the user's in place of its own module.
+    Afterwards the path is as before, and modules of the folder are no longer in sys.modules under their plain names.
+    """
+    before, entry = set(sys.modules), str(folder)
+    found: dict[str, Source] = {}
+    sys.path.append(entry)
+    try:
+        yield found
+    finally:
+        position = next((i for i, path in reversed([*enumerate(sys.path)]) if path is entry), None)
+        if position is not None:  # the file itself may have replaced sys.path
+            del sys.path[position]
+        for name in set(sys.modules) - before:
+            path = Path(getattr(sys.modules[name], "__file__", None) or "")
+            if path.is_file() and path == locate(name, folder) and not is_installed(path):
+                found[name] = Source(path, path.read_bytes())
+                del sys.modules[name]

@@ -1,0 +1,205 @@
+"""Local modules that Python code imports, found from its text without running it.
+
+A module is local if its file is outside the standard library, outside site-packages and outside this package: a file
+next to the one that imports it, a folder on PYTHONPATH, a distribution installed with `pip install -e`.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import json
+import sys
+import sysconfig
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+
+from oodbench.files import digest_bytes
+
+_PACKAGE = Path(__file__).parent.parent
+# Names that never stand for a file of the user's: Python itself finds the former before any file.
+_RESERVED = {*sys.builtin_module_names, "__future__", _PACKAGE.name}
+
+
+@dataclass(frozen=True)
+class Source:
+    """The text of one module, as it was read."""
+
+    path: Path
+    content: bytes
+
+
+@dataclass(frozen=True)
+class _Module:
+    """A module that is still to be read.
+
+    Attributes:
+        name: dotted name, relative to `root`.
+        path: its file.
+        root: the folder from which its top-level name is imported.
+        neighbour: True for a module in the folder of the user's file; False for one that Python finds on sys.path.
+    """
+
+    name: str
+    path: Path
+    root: Path
+    neighbour: bool
+
+
+def find_sources(file: Path) -> dict[str, Source]:
+    """Return a Python file and the local modules that it imports, directly or through others, by dotted name.
+
+    Imports inside functions count as well. Names are relative to the file's folder, so that they stay the same when
+    the folder moves. A module that is not valid Python is included, and its own imports are not.
+    """
+    return _follow(_Module(file.stem, file, file.parent, neighbour=True))
+
+
+def digest_sources(sources: Mapping[str, Source]) -> str:
+    """Return the SHA-256 of all names and texts; the order and the folders have no part in it."""
+    return digest_bytes(json.dumps(sorted((name, digest_bytes(s.content)) for name, s in sources.items())).encode())
+
+
+def digest_module(name: str, file: Path) -> str:
+    """Return the digest of an importable module, read from `file`, and of the local modules that it imports."""
+    parts = name.split(".")
+    root = file.parents[len(parts) if file.name == "__init__.py" else len(parts) - 1]
+    return digest_sources(_follow(_Module(name, file, root, neighbour=False)))
+
+
+def is_installed(path: Path) -> bool:
+    """Return whether a file belongs to the standard library, to site-packages or to this package."""
+    return bool({"site-packages", "dist-packages"} & set(path.parts)) or any(
+        path.is_relative_to(folder) for folder in (_PACKAGE, *_standard_library())
+    )
+
+
+def is_neighbour(name: str, folder: Path) -> bool:
+    """Return whether `import name`, in a file of this folder, means a module or package in the folder.
+
+    A file of the folder comes before an installed module of the same name. A folder without `__init__.py` counts only
+    if nothing of that name is installed.
+    """
+    if name in _RESERVED:
+        return False
+    found = locate(name, folder)
+    if found is None or found.is_file():
+        return found is not None
+    spec = _find_spec(name)
+    return spec is None or spec.origin is None
+
+
+def locate(name: str, root: Path) -> Path | None:
+    """Return the file of a module, `__init__.py` of a package, the folder of a namespace package, or None."""
+    place = root.joinpath(*name.split("."))
+    candidates = (place / "__init__.py", place.with_name(f"{place.name}.py"))
+    return next((path for path in candidates if path.is_file()), place if place.is_dir() else None)
+
+
+def _follow(first: _Module) -> dict[str, Source]:
+    sources: dict[str, Source] = {}
+    pending = [first]
+    while pending:
+        module = pending.pop()
+        if module.name in sources:
+            continue
+        sources[module.name] = source = _read(module.path) if module.neighbour else _read_once(module.path)
+        is_package = module.path.name == "__init__.py"
+        package = module.name if is_package else module.name.rpartition(".")[0]
+        for name, relative in _imported_names(source, package):
+            pending += _parts(name, module.root, module.neighbour) if relative else _imported_parts(name, module)
+    return sources
+
+
+def _imported_parts(name: str, importer: _Module) -> Iterator[_Module]:
+    """Yield the local modules that an absolute import loads: the packages that contain the module, and itself."""
+    top = name.partition(".")[0]
+    if importer.neighbour and is_neighbour(top, importer.root):
+        yield from _parts(name, importer.root, neighbour=True)
+    elif top not in _RESERVED and (root := _find_root(top)) is not None:
+        yield from _parts(name, root, neighbour=False)
+
+
+def _parts(name: str, root: Path, neighbour: bool) -> Iterator[_Module]:
+    parts = name.split(".")
+    for count in range(1, len(parts) + 1):
+        if parts[count - 1] == "*":
+            folder = root.joinpath(*parts[: count - 1])
+            if (folder / "__init__.py").is_file():  # which may list any of them in __all__
+                for path in sorted(folder.glob("*.py")):
+                    yield from _parts(".".join([*parts[: count - 1], path.stem]), root, neighbour)
+            return
+        found = locate(prefix := ".".join(parts[:count]), root)
+        if found is None:
+            return
+        if found.is_file() and parts[count - 1] != "__init__":
+            yield _Module(prefix, found, root, neighbour)
+            if found.name != "__init__.py":
+                return
+
+
+def _find_root(top: str) -> Path | None:
+    """Return the folder from which Python imports a top-level module, or None for one that is installed or absent."""
+    spec = _find_spec(top)
+    if spec is None:
+        return None
+    if spec.submodule_search_locations is not None:
+        folders = [Path(folder) for folder in spec.submodule_search_locations]
+        return next((folder.parent for folder in folders if not is_installed(folder)), None)
+    origin = Path(spec.origin) if spec.has_location and spec.origin else None
+    return origin.parent if origin and origin.suffix == ".py" and not is_installed(origin) else None
+
+
+def _find_spec(top: str) -> ModuleSpec | None:
+    try:
+        return importlib.util.find_spec(top)
+    except (ImportError, ValueError):  # the latter for a module in sys.modules that was made without a spec
+        return None
+
+
+@cache
+def _standard_library() -> tuple[Path, ...]:
+    return tuple(Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib"))
+
+
+def _read(path: Path) -> Source:
+    return Source(path, path.read_bytes())
+
+
+@cache
+def _read_once(path: Path) -> Source:
+    """Read a module that Python keeps once it is imported: a later edit does not change what this process runs."""
+    return _read(path)
+
+
+def _imported_names(source: Source, package: str) -> Iterator[tuple[str, bool]]:
+    """Yield each dotted name that may be a module, and whether it was imported relative to its package."""
+    try:
+        tree = ast.parse(source.content)
+    except (SyntaxError, ValueError):
+        return  # importing it says what is wrong
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, False
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                name = f"{node.module}.{alias.name}" if node.module else alias.name
+                yield from _absolute(name, node.level, package)
+        elif isinstance(node, ast.Call) and node.args and "import_module" in ast.unparse(node.func):
+            match node.args[0]:
+                case ast.Constant(value=str(text)):  # importlib.import_module(".helper", __package__)
+                    name = text.lstrip(".")
+                    yield from _absolute(name, len(text) - len(name), package)
+
+
+def _absolute(name: str, level: int, package: str) -> Iterator[tuple[str, bool]]:
+    """Yield a name after `level` dots as it is in the folder, unless it is beyond the folder: importing it says so."""
+    above = package.split(".") if package else []
+    if level == 0:
+        yield name, False
+    elif level <= len(above) + 1:
+        yield ".".join([*above[: len(above) - level + 1], name]), True

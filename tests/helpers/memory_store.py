@@ -1,0 +1,46 @@
+"""A run store in memory: the interface of `RunStore` and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from oodbench.errors import NotStoredError
+from oodbench.storage.base import RunStore
+from oodbench.storage.keys import Key, Kind
+
+
+class MemoryStore(RunStore):
+    """Keys and bytes in a dictionary."""
+
+    location = "memory"
+
+    def __init__(self) -> None:
+        self.content: dict[Key, bytes] = {}
+
+    def read(self, key: Key, count: int | None = None) -> bytearray:
+        if key not in self.content:
+            raise NotStoredError(f"{self.name(key)}: not stored", "Run again.")
+        return bytearray(self.content[key][:count])
+
+    def write(self, key: Key, data: bytes | bytearray | memoryview) -> None:
+        self.content[key] = bytes(data)
+
+    def append(self, key: Key, data: bytes) -> None:
+        self.content[key] = self.content.get(key, b"") + data
+
+    def size(self, key: Key) -> int | None:
+        return len(self.content[key]) if key in self.content else None
+
+    def delete(self, key: Key) -> None:
+        self.content.pop(key, None)
+
+    def keys(self, kind: Kind) -> Iterator[Key]:
+        yield from sorted(key for key in self.content if key.kind is kind)
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        yield
+
+    def name(self, key: Key) -> str:
+        return f"memory:{key.kind}/{'/'.join(key.parts)}"
