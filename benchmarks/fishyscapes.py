@@ -1,8 +1,8 @@
-"""Fishyscapes Lost & Found, validation: 100 frames of Lost and Found with labels of their own.
+"""Fishyscapes Lost & Found, validation: 100 frames of Lost and Found with separate labels.
 
-Blum, Sarlin, Nieto, Siegwart, Cadena, "The Fishyscapes Benchmark: Measuring Blind Spots in Semantic Segmentation",
-IJCV 2021. The download holds labels alone; the frames are those of Lost and Found (Pinggera et al., IROS 2016), from
-its train *and* its test split.
+Blum, Sarlin, Nieto, Siegwart, Cadena, "The Fishyscapes Benchmark: Measuring Blind Spots in Semantic Segmentation", IJCV
+2021. The download contains only labels. The frames are those of Lost and Found (Pinggera et al., IROS 2016), from its
+train *and* its test split.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from oodbench.benchmarks.lost_and_found import SMIYC_RULE, coarse_labels, left_images, scene_of
+from oodbench.benchmarks.lost_and_found import SMIYC_RULE, find_coarse_labels, find_left_images, parse_scene
 from oodbench.contracts import Archive, Benchmark, BenchmarkCard, Roots
 from oodbench.data import (
     VOID_RULE,
     LabelRule,
     Layout,
-    by_name,
-    cityscapes_pairs,
-    course,
     file_frame,
-    images_by_stem,
+    index_by_stem,
+    index_images,
+    make_course_layout,
+    make_synboost_layout,
     open_layouts,
     pair_by_stem,
-    synboost,
+    pair_cityscapes,
 )
 from oodbench.errors import DataError
 from oodbench.types import ANOMALY, IN_DISTRIBUTION, VOID, Frame, FrameSet
@@ -44,18 +44,18 @@ _LABEL = re.compile(rf"\d{{4}}_{_ID}_labels\.png$")
 _TOOLKIT_LABEL = re.compile(rf"{_ID}_fishy-labels\.png$")
 _RULE = LabelRule(
     VOID_RULE,
-    "Expected Fishyscapes' labels: 0 in-distribution, 1 anomaly, 255 void. Lost and Found's own gtCoarse files are "
-    "another benchmark.",
+    "Expected Fishyscapes' labels: 0 in-distribution, 1 anomaly, 255 void. The gtCoarse files of Lost and Found "
+    "belong to another benchmark.",
 )
 _DENSEHYBRID_RULE = LabelRule(
     {0: IN_DISTRIBUTION, 1: ANOMALY, 2: VOID}, "Expected DenseHybrid's labels: 0 in-distribution, 1 anomaly, 2 void."
 )
-# The toolkit leaves these two out of the obstacle reading: Lost and Found's labels of them are empty.
+# The toolkit excludes these two from the obstacle labels, because their labels in Lost and Found are empty.
 _WITHOUT_COARSE_LABELS = {"01_Hanns_Klemm_Str_45_000001_000240", "01_Hanns_Klemm_Str_45_000005_000230"}
 
 _OFFICIAL = (
     "<nnnn>_<id>_labels.png in one folder, and leftImg8bit/{train,test}/<scene>/<id>_leftImg8bit.png, or the frames "
-    "flat in laf_images/ beside the labels' folder"
+    "flat in laf_images/ next to the labels' folder"
 )
 _TOOLKIT = "labels/val/<id>_fishy-labels.png (dataset_FishyLAF), and leftImg8bit/ as in the official layout"
 _ARCHIVES = (
@@ -72,11 +72,11 @@ _OBTAIN = (
     "(https://www.6d-vision.com/lostandfounddataset), unpack both, and give both folders: --data DIR --data DIR"
 )
 _PAPER = "Blum, Sarlin, Nieto, Siegwart, Cadena: The Fishyscapes Benchmark. IJCV 2021"
-_LICENCE = "the terms of Lost and Found for the frames; not for training, by its maintainers' word"
+_LICENCE = "the terms of Lost and Found for the frames; its maintainers exclude training"
 
 
 class FishyscapesLostAndFound(Benchmark):
-    """The whole image counts but for void; one frame holds no anomaly and stays in."""
+    """All pixels except void are evaluated. One frame contains no anomaly and is included."""
 
     card = BenchmarkCard(
         name="fishyscapes-lost-and-found",
@@ -90,7 +90,7 @@ class FishyscapesLostAndFound(Benchmark):
             "official": _OFFICIAL,
             "smiyc": _TOOLKIT,
             "synboost": "LostAndFound/original/<n>.* and LostAndFound/labels/<n>.png; fs_lost_and_found/ likewise",
-            "course": "FS_LostFound_full/images/<n>.* and FS_LostFound_full/labels_masks/<n>.png",
+            "course-material": "FS_LostFound_full/images/<n>.* and FS_LostFound_full/labels_masks/<n>.png",
             "densehybrid": "leftImg8bit/<id>_leftImg8bit.png and ood/<id>_ood_segmentation.png with the values 0, 1, 2",
             "cityscapes": "leftImg8bit_trainvaltest/leftImg8bit/val/<city>/<id>_leftImg8bit.png and "
             "gtFine_trainvaltest/gtFine/val/<city>/<id>_gtFine_labelIds.png with the values 0, 1, 255",
@@ -105,18 +105,18 @@ class FishyscapesLostAndFound(Benchmark):
             self.card,
             roots,
             {
-                "official": Layout(_is_official, lambda folder: _frames(_labels(folder), folder, roots)),
-                "smiyc": Layout(_is_toolkit, lambda folder: _frames(_toolkit_labels(folder), folder, roots)),
-                "synboost": synboost(_RULE, "LostAndFound", "fs_lost_and_found"),
-                "course": course(_RULE, "FS_LostFound_full"),
-                "densehybrid": Layout(_is_densehybrid, _densehybrid_frames),
-                "cityscapes": Layout(_is_cityscapes, _cityscapes_frames),
+                "official": Layout(_is_official, lambda folder: _pair_frames(_index_labels(folder), folder, roots)),
+                "smiyc": Layout(_is_toolkit, lambda folder: _pair_frames(_index_toolkit_labels(folder), folder, roots)),
+                "synboost": make_synboost_layout(_RULE, "LostAndFound", "fs_lost_and_found"),
+                "course-material": make_course_layout(_RULE, "FS_LostFound_full"),
+                "densehybrid": Layout(_is_densehybrid, _pair_densehybrid),
+                "cityscapes": Layout(_is_cityscapes, _pair_cityscapes),
             },
         )
 
 
 class FishyscapesObstacles(Benchmark):
-    """Fishyscapes' frames, Lost and Found's labels: obstacles against the road, the rest is void."""
+    """The frames of Fishyscapes with labels of Lost and Found: obstacles on the road; other pixels are void."""
 
     card = BenchmarkCard(
         name="fishyscapes-lost-and-found@obstacles",
@@ -126,7 +126,7 @@ class FishyscapesObstacles(Benchmark):
         licence=_LICENCE,
         frames=98,
         labels={"0": "void: off the road", "1": "road", "2 to 200": "obstacle"},
-        layouts={"official": f"{_OFFICIAL}; and gtCoarse/ beside leftImg8bit/", "smiyc": f"{_TOOLKIT}; and gtCoarse/"},
+        layouts={"official": f"{_OFFICIAL}; and gtCoarse/ next to leftImg8bit/", "smiyc": f"{_TOOLKIT}; and gtCoarse/"},
         obtain=f"{_OBTAIN}. And gtCoarse.zip of Lost and Found.",
         leaderboard_protocol="smiyc",
         variant_of="fishyscapes-lost-and-found",
@@ -136,21 +136,21 @@ class FishyscapesObstacles(Benchmark):
     def open(self, roots: Roots) -> FrameSet:
         def frames(labels: Mapping[str, Path]) -> tuple[Frame, ...]:
             wanted = {name: name for name in labels if name not in _WITHOUT_COARSE_LABELS}
-            images, coarse = left_images(self.card, roots), coarse_labels(self.card, roots)
+            images, coarse = find_left_images(self.card, roots), find_coarse_labels(self.card, roots)
             for files, what in ((images, "leftImg8bit"), (coarse, "gtCoarse")):
                 absent = [name for name in wanted if name not in files]
                 if absent:
                     raise DataError(
                         f"{self.card.name}: {absent[0]} is in neither {what}/train nor {what}/test", self.card.obtain
                     )
-            return tuple(file_frame(name, scene_of(name), images[name], coarse[name], SMIYC_RULE) for name in wanted)
+            return tuple(file_frame(name, parse_scene(name), images[name], coarse[name], SMIYC_RULE) for name in wanted)
 
         return open_layouts(
             self.card,
             roots,
             {
-                "official": Layout(_is_official, lambda folder: frames(_labels(folder))),
-                "smiyc": Layout(_is_toolkit, lambda folder: frames(_toolkit_labels(folder))),
+                "official": Layout(_is_official, lambda folder: frames(_index_labels(folder))),
+                "smiyc": Layout(_is_toolkit, lambda folder: frames(_index_toolkit_labels(folder))),
             },
         )
 
@@ -159,8 +159,8 @@ def _is_official(folder: Path, named: bool) -> bool:
     return any(_LABEL.match(path.name) for path in folder.glob("*_labels.png"))
 
 
-def _labels(folder: Path) -> dict[str, Path]:
-    """The label files by the id of their frame, in their own order."""
+def _index_labels(folder: Path) -> dict[str, Path]:
+    """Index the label files by the id of their frame, in the order of the files."""
     return {match["id"]: path for path in sorted(folder.glob("*_labels.png")) if (match := _LABEL.match(path.name))}
 
 
@@ -168,14 +168,14 @@ def _is_toolkit(folder: Path, named: bool) -> bool:
     return any(_TOOLKIT_LABEL.match(path.name) for path in folder.glob("labels/val/*_fishy-labels.png"))
 
 
-def _toolkit_labels(folder: Path) -> dict[str, Path]:
-    files = by_name(folder.glob("labels/val/*_fishy-labels.png"), "_fishy-labels")
+def _index_toolkit_labels(folder: Path) -> dict[str, Path]:
+    files = index_by_stem(folder.glob("labels/val/*_fishy-labels.png"), "_fishy-labels")
     return {name: path for name, path in files.items() if _TOOLKIT_LABEL.match(path.name)}
 
 
-def _frames(labels: Mapping[str, Path], folder: Path, roots: Roots) -> tuple[Frame, ...]:
+def _pair_frames(labels: Mapping[str, Path], folder: Path, roots: Roots) -> tuple[Frame, ...]:
     flat = folder.parent / "laf_images"
-    images = images_by_stem(flat, "_leftImg8bit") or left_images(FishyscapesLostAndFound.card, roots)
+    images = index_images(flat, "_leftImg8bit") or find_left_images(FishyscapesLostAndFound.card, roots)
     absent = [name for name in labels if name not in images]
     if absent:
         where = f"not in {flat}" if flat.is_dir() else "in neither leftImg8bit/train nor leftImg8bit/test"
@@ -184,28 +184,28 @@ def _frames(labels: Mapping[str, Path], folder: Path, roots: Roots) -> tuple[Fra
             _OBTAIN,
             [f"{labels[name]}: its frame is not there" for name in absent],
         )
-    return tuple(file_frame(name, scene_of(name), images[name], path, _RULE) for name, path in labels.items())
+    return tuple(file_frame(name, parse_scene(name), images[name], path, _RULE) for name, path in labels.items())
 
 
 def _is_densehybrid(folder: Path, named: bool) -> bool:
     return (folder / "leftImg8bit").is_dir() and any((folder / "ood").rglob("*_ood_segmentation.png"))
 
 
-def _densehybrid_frames(folder: Path) -> tuple[Frame, ...]:
-    images = by_name((folder / "leftImg8bit").rglob("*_leftImg8bit.png"), "_leftImg8bit")
-    labels = by_name((folder / "ood").rglob("*_ood_segmentation.png"), "_ood_segmentation")
+def _pair_densehybrid(folder: Path) -> tuple[Frame, ...]:
+    images = index_by_stem((folder / "leftImg8bit").rglob("*_leftImg8bit.png"), "_leftImg8bit")
+    labels = index_by_stem((folder / "ood").rglob("*_ood_segmentation.png"), "_ood_segmentation")
     pairs = pair_by_stem(images, labels, folder)
-    return tuple(file_frame(name, scene_of(name), image, label, _DENSEHYBRID_RULE) for name, image, label in pairs)
+    return tuple(file_frame(name, parse_scene(name), image, label, _DENSEHYBRID_RULE) for name, image, label in pairs)
 
 
 def _is_cityscapes(folder: Path, named: bool) -> bool:
-    """Shaped as Cityscapes, its zips unpacked apart: told from it by Lost and Found's ids, or by the user's word."""
+    """Recognise the structure of Cityscapes with separately unpacked archives, by ids of Lost and Found or if named."""
     labels = folder.glob("gtFine_trainvaltest/gtFine/val/*/*_gtFine_labelIds.png")
     ours = re.compile(rf"{_ID}_gtFine_labelIds\.png$")
     return any(named or ours.match(path.name) for path in labels)
 
 
-def _cityscapes_frames(folder: Path) -> tuple[Frame, ...]:
+def _pair_cityscapes(folder: Path) -> tuple[Frame, ...]:
     images, labels = (folder / f"{tree}_trainvaltest" / tree / "val" for tree in ("leftImg8bit", "gtFine"))
-    pairs = cityscapes_pairs(images, labels)
-    return tuple(file_frame(name, scene_of(name), image, label, _RULE) for name, image, label in pairs)
+    pairs = pair_cityscapes(images, labels)
+    return tuple(file_frame(name, parse_scene(name), image, label, _RULE) for name, image, label in pairs)

@@ -1,8 +1,8 @@
-"""Fishyscapes Static, validation: objects pasted into 30 frames of Cityscapes, in three versions that differ.
+"""Fishyscapes Static, validation: objects pasted into 30 frames of Cityscapes, in three different versions.
 
-Blum, Sarlin, Nieto, Siegwart, Cadena, "The Fishyscapes Benchmark: Measuring Blind Spots in Semantic Segmentation",
-IJCV 2021. v1 (March 2019) is not blended, v2 (June 2019) better blended; v3 (January 2020) pastes ordinary objects of
-Cityscapes too, so that many of its frames hold no anomaly. Papers seldom say which they used.
+Blum, Sarlin, Nieto, Siegwart, Cadena, "The Fishyscapes Benchmark: Measuring Blind Spots in Semantic Segmentation", IJCV
+2021. v1 (March 2019) is not blended, v2 (June 2019) is blended better. v3 (January 2020) also pastes known objects of
+Cityscapes, so that many of its frames contain no anomaly. Papers seldom name the version they used.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from oodbench.data import (
     VOID_RULE,
     LabelRule,
     Layout,
-    by_name,
-    cityscapes_pairs,
-    course,
     file_frame,
     find_layout,
+    index_by_stem,
+    make_course_layout,
+    make_synboost_layout,
     open_layouts,
     pair_by_stem,
-    synboost,
+    pair_cityscapes,
 )
-from oodbench.data.overlays import ARCHIVES, OVERLAY, built_version
+from oodbench.data.overlays import ARCHIVES, OVERLAY, read_built_version
 from oodbench.errors import DataError, DataNotFoundError
 from oodbench.types import Frame, FrameSet
 
@@ -34,24 +34,24 @@ PLUGINS = {
     "benchmarks": {
         "fishyscapes-static-v1": ("StaticV1", "objects pasted into 30 Cityscapes frames, not blended (2019)"),
         "fishyscapes-static-v2": ("StaticV2", "the same, better blended (2019)"),
-        "fishyscapes-static-v3": ("StaticV3", "the same with ordinary objects pasted too (2020)"),
-        "fishyscapes-static-unversioned": ("StaticUnversioned", "a copy whose version can't be told"),
+        "fishyscapes-static-v3": ("StaticV3", "the same with pasted known objects too (2020)"),
+        "fishyscapes-static-unversioned": ("StaticUnversioned", "a copy of unknown version"),
     }
 }
 
 _RULE = LabelRule(VOID_RULE, "Expected Fishyscapes' labels: 0 in-distribution, 1 anomaly, 255 void.")
-_LABELS = {"0": "in-distribution, pasted objects of known classes too", "1": "anomaly", "255": "void"}
+_LABELS = {"0": "in-distribution, including pasted objects of known classes", "1": "anomaly", "255": "void"}
 _PAPER = "Blum, Sarlin, Nieto, Siegwart, Cadena: The Fishyscapes Benchmark. IJCV 2021"
 _URL = "https://fishyscapes.com"
 _LICENCE = "the terms of Cityscapes for the frames"
 _UNVERSIONED = "fishyscapes-static-unversioned"
 _WARNING = (
-    f"{_UNVERSIONED}: which version of Fishyscapes Static this copy is can't be told; its numbers compare with no "
-    "other copy's"
+    f"{_UNVERSIONED}: the version of this copy of Fishyscapes Static is unknown; its numbers are not comparable with "
+    "those of other copies"
 )
 
 
-def _card(version: str, what: str) -> BenchmarkCard:
+def _make_card(version: str, what: str) -> BenchmarkCard:
     archive, size, md5 = ARCHIVES[version]
     return BenchmarkCard(
         name=f"fishyscapes-static-{version}",
@@ -62,7 +62,7 @@ def _card(version: str, what: str) -> BenchmarkCard:
         frames=30,
         labels=_LABELS,
         layouts={
-            "built": "what 'oodbench data build-fishyscapes-static' writes: <nnnn>_<id>_rgb.png, "
+            "built": "the output of 'oodbench data build-fishyscapes-static': <nnnn>_<id>_rgb.png, "
             "<nnnn>_<id>_labels.png, fishyscapes-static.json",
             "flat": f"<nnnn>_<id>_rgb.png and <nnnn>_<id>_labels.png in a folder fs_val_{version}, or one that "
             f"--data fishyscapes-static-{version}=DIR names",
@@ -81,8 +81,10 @@ class _Static(Benchmark):
 
     def open(self, roots: Roots) -> FrameSet:
         layouts = {
-            "built": Layout(lambda folder, named: built_version(folder) == self.version, partial(_frames, "png")),
-            "flat": Layout(self._is_flat, partial(_frames, "png")),
+            "built": Layout(
+                lambda folder, named: read_built_version(folder) == self.version, partial(_pair_frames, "png")
+            ),
+            "flat": Layout(self._is_flat, partial(_pair_frames, "png")),
         }
         try:
             return open_layouts(self.card, roots, layouts)
@@ -92,7 +94,9 @@ class _Static(Benchmark):
 
     def _is_flat(self, folder: Path, named: bool) -> bool:
         ours = named or folder.name.lower() == f"fs_val_{self.version}"
-        return ours and not built_version(folder) and any(_FLAT.match(path.name) for path in folder.glob("*_rgb.png"))
+        return (
+            ours and not read_built_version(folder) and any(_FLAT.match(path.name) for path in folder.glob("*_rgb.png"))
+        )
 
     def _say_where_overlays_wait(self, roots: Roots) -> None:
         def waiting(folder: Path, named: bool) -> bool:
@@ -108,28 +112,28 @@ class _Static(Benchmark):
 
 
 class StaticV1(_Static):
-    """Not blended."""
+    """Version without blending."""
 
-    card = _card("v1", "version 1, March 2019")
+    card = _make_card("v1", "version 1, March 2019")
     version = "v1"
 
 
 class StaticV2(_Static):
-    """Better blended."""
+    """Version with better blending."""
 
-    card = _card("v2", "version 2, June 2019")
+    card = _make_card("v2", "version 2, June 2019")
     version = "v2"
 
 
 class StaticV3(_Static):
-    """Ordinary objects pasted too: in-distribution, although something was pasted."""
+    """Version that also pastes known objects, which are in-distribution."""
 
-    card = _card("v3", "version 3, January 2020")
+    card = _make_card("v3", "version 3, January 2020")
     version = "v3"
 
 
 class StaticUnversioned(Benchmark):
-    """A circulating copy; every table says that its version can't be told."""
+    """A circulating copy of unknown version; every table shows a warning."""
 
     card = BenchmarkCard(
         name=_UNVERSIONED,
@@ -141,9 +145,9 @@ class StaticUnversioned(Benchmark):
         labels=_LABELS,
         layouts={
             "synboost": "Static/original/<n>.* and Static/labels/<n>.png; fs_static/ likewise",
-            "course": "fs_static/images/<n>.* and fs_static/labels_masks/<n>.png",
-            "densehybrid": "<n>_rgb.jpg beside <n>_labels.png",
-            "flat": "<n>_rgb.png beside <n>_labels.png, in a folder whose name says no version",
+            "course-material": "fs_static/images/<n>.* and fs_static/labels_masks/<n>.png",
+            "densehybrid": "<n>_rgb.jpg next to <n>_labels.png",
+            "flat": "<n>_rgb.png next to <n>_labels.png, in a folder whose name has no version",
             "cityscapes": "leftImg8bit_trainvaltest/leftImg8bit/val/<city>/<id>_leftImg8bit.png and "
             "gtFine_trainvaltest/gtFine/val/<city>/<id>_gtFine_labelIds.png with the values 0, 1, 255; by "
             f"--data {_UNVERSIONED}=DIR alone",
@@ -158,11 +162,11 @@ class StaticUnversioned(Benchmark):
             self.card,
             roots,
             {
-                "synboost": _warned(synboost(_RULE, "Static", "fs_static")),
-                "course": _warned(course(_RULE, "fs_static")),
-                "densehybrid": _warned(Layout(partial(_is_unversioned, "jpg"), partial(_frames, "jpg"))),
-                "flat": _warned(Layout(partial(_is_unversioned, "png"), partial(_frames, "png"))),
-                "cityscapes": _warned(Layout(_is_cityscapes, _cityscapes_frames)),
+                "synboost": _add_warning(make_synboost_layout(_RULE, "Static", "fs_static")),
+                "course-material": _add_warning(make_course_layout(_RULE, "fs_static")),
+                "densehybrid": _add_warning(Layout(partial(_is_unversioned, "jpg"), partial(_pair_frames, "jpg"))),
+                "flat": _add_warning(Layout(partial(_is_unversioned, "png"), partial(_pair_frames, "png"))),
+                "cityscapes": _add_warning(Layout(_is_cityscapes, _pair_cityscapes)),
             },
         )
 
@@ -171,12 +175,12 @@ _FLAT = re.compile(r"\d{4}_.+_rgb\.(png|jpg)$")
 _VERSIONED = re.compile(r"fs_val_v[123]$", re.IGNORECASE)
 
 
-def _warned(layout: Layout) -> Layout:
+def _add_warning(layout: Layout) -> Layout:
     return Layout(layout.recognise, layout.frames, (_WARNING,))
 
 
 def _is_unversioned(ending: str, folder: Path, named: bool) -> bool:
-    if built_version(folder) or _VERSIONED.match(folder.name) or (folder / BLENDED).exists():
+    if read_built_version(folder) or _VERSIONED.match(folder.name) or (folder / BLENDED).exists():
         return False
     return any(
         _FLAT.match(path.name) and path.with_name(path.name.replace(f"_rgb.{ending}", "_labels.png")).is_file()
@@ -184,19 +188,19 @@ def _is_unversioned(ending: str, folder: Path, named: bool) -> bool:
     )
 
 
-def _frames(ending: str, folder: Path) -> tuple[Frame, ...]:
-    images = by_name(folder.glob(f"*_rgb.{ending}"), "_rgb")
-    labels = by_name(folder.glob("*_labels.png"), "_labels")
+def _pair_frames(ending: str, folder: Path) -> tuple[Frame, ...]:
+    images = index_by_stem(folder.glob(f"*_rgb.{ending}"), "_rgb")
+    labels = index_by_stem(folder.glob("*_labels.png"), "_labels")
     pairs = pair_by_stem(images, labels, folder)
     return tuple(file_frame(name, name, image, label, _RULE) for name, image, label in pairs)
 
 
 def _is_cityscapes(folder: Path, named: bool) -> bool:
-    """Shaped as Cityscapes, with Cityscapes' own ids: nothing but the user's word tells the two apart."""
+    """Recognise the structure and ids of Cityscapes, only if the user named the folder for this benchmark."""
     return named and any(folder.glob("gtFine_trainvaltest/gtFine/val/*/*_gtFine_labelIds.png"))
 
 
-def _cityscapes_frames(folder: Path) -> tuple[Frame, ...]:
+def _pair_cityscapes(folder: Path) -> tuple[Frame, ...]:
     images, labels = (folder / f"{tree}_trainvaltest" / tree / "val" for tree in ("leftImg8bit", "gtFine"))
-    pairs = cityscapes_pairs(images, labels)
+    pairs = pair_cityscapes(images, labels)
     return tuple(file_frame(name, name, image, label, _RULE) for name, image, label in pairs)

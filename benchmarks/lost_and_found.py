@@ -1,8 +1,8 @@
-"""Lost and Found: small things lost on the road, under each of the label rules that papers use.
+"""Lost and Found: small lost objects on the road, under each of the label rules that papers use.
 
 Pinggera, Ramos, Gehrig, Franke, Rother, Mester, "Lost and Found: Detecting Small Road Hazards for Self-Driving
-Vehicles", IROS 2016. Its labels know free road, obstacles, and things that are no hazard (timber, wheel caps). What
-becomes of the last is where papers part, and their numbers can't be compared.
+Vehicles", IROS 2016. Its labels distinguish free road, obstacles, and objects that are not a hazard (timber, wheel
+caps). Papers treat the last group differently, and their numbers are not comparable.
 """
 
 from __future__ import annotations
@@ -13,18 +13,21 @@ from functools import partial
 from pathlib import Path
 
 from oodbench.contracts import Archive, Benchmark, BenchmarkCard, ComponentSizes, Roots
-from oodbench.data import LabelRule, Layout, by_name, file_frame, find_layout, open_layouts, pair_by_stem
+from oodbench.data import LabelRule, Layout, file_frame, find_layout, index_by_stem, open_layouts, pair_by_stem
 from oodbench.errors import DataError, DataNotFoundError
 from oodbench.types import ANOMALY, IN_DISTRIBUTION, VOID, Frame, FrameSet
 
 PLUGINS = {
     "benchmarks": {
-        "lost-and-found@smiyc": ("Smiyc", "1186 test frames; things that are no hazard count as obstacles"),
-        "lost-and-found@pebal": ("Pebal", "the same frames; things that are no hazard are void"),
-        "lost-and-found@rba": ("Rba", "the same frames; things that are no hazard are in-distribution"),
+        "lost-and-found@smiyc": ("Smiyc", "1186 test frames; objects that are not a hazard count as obstacles"),
+        "lost-and-found@pebal": ("Pebal", "the same frames; objects that are not a hazard are void"),
+        "lost-and-found@rba": ("Rba", "the same frames; objects that are not a hazard are in-distribution"),
         "lost-and-found-no-known@smiyc": ("SmiycNoKnown", "1043 test frames, without children and bicycles"),
-        "lost-and-found-no-known@pebal": ("PebalNoKnown", "the same frames; things that are no hazard are void"),
-        "lost-and-found-no-known@rba": ("RbaNoKnown", "the same frames; things that are no hazard in-distribution"),
+        "lost-and-found-no-known@pebal": ("PebalNoKnown", "the same frames; objects that are not a hazard are void"),
+        "lost-and-found-no-known@rba": (
+            "RbaNoKnown",
+            "the same frames; objects that are not a hazard are in-distribution",
+        ),
     }
 }
 
@@ -39,7 +42,7 @@ _RBA_RULE = LabelRule({0: IN_DISTRIBUTION, 1: IN_DISTRIBUTION, 2: ANOMALY, 255: 
 # Positions, in the whole test split sorted by id, of the frames without any label (the toolkit's testValid).
 _WHOLE = 1203
 _EMPTY = {17, 37, 55, 72, 91, 110, 129, 153, 174, 197, 218, 353, 490, 618, 686, 792, 793}
-# Scenes with children and with bicycles, classes that networks know (the toolkit's testNoKnown).
+# Scenes with children and with bicycles, which are known classes (the toolkit's testNoKnown).
 _KNOWN = (
     "15_Rechbergstr_Deckenpfronn",
     "01_Hanns_Klemm_Str_45_000006",
@@ -58,35 +61,37 @@ _OBTAIN = (
 
 
 class _LostAndFound(Benchmark):
-    """The test split under one rule."""
+    """The test split under one label rule."""
 
     rule: LabelRule
     ending: str
     without_known: bool = False
 
     def open(self, roots: Roots) -> FrameSet:
-        found = open_layouts(self.card, roots, {"official": Layout(partial(_is_official, self.ending), self._frames)})
-        assert found.folder is not None, "it lies on disk"
-        if len(_test_images(found.folder)) == _WHOLE:
-            return found
-        # A frame without any label is all void: it stays in, and counts for nothing where pixels are pooled.
-        warning = f"{self.card.name}: a part of the test split; frames without any label can't be told, and stay in"
-        return FrameSet(found.frames, found.layout, found.folder, found.expected, (warning,))
+        frame_set = open_layouts(
+            self.card, roots, {"official": Layout(partial(_is_official, self.ending), self._frames)}
+        )
+        assert frame_set.folder is not None, "it is stored on disk"
+        if len(_index_test_images(frame_set.folder)) == _WHOLE:
+            return frame_set
+        # A frame without labels is all void. It is kept and has no effect if pixels are pooled.
+        warning = f"{self.card.name}: incomplete test split; frames without labels can't be identified and are kept"
+        return FrameSet(frame_set.frames, frame_set.layout, frame_set.folder, frame_set.expected, (warning,))
 
     def _frames(self, folder: Path) -> tuple[Frame, ...]:
         suffix = f"_gtCoarse_{self.ending}"
-        images = _test_images(folder)
-        labels = by_name((folder / "gtCoarse" / "test").glob(f"*/*{suffix}.png"), suffix)
+        images = _index_test_images(folder)
+        labels = index_by_stem((folder / "gtCoarse" / "test").glob(f"*/*{suffix}.png"), suffix)
         pairs = sorted(pair_by_stem(images, labels, folder / "leftImg8bit" / "test"))
         empty = _EMPTY if len(pairs) == _WHOLE else set()
         return tuple(
-            file_frame(name, scene_of(name), image, label, self.rule)
+            file_frame(name, parse_scene(name), image, label, self.rule)
             for index, (name, image, label) in enumerate(pairs)
             if index not in empty and not (self.without_known and name.startswith(_KNOWN))
         )
 
 
-def _card(rule: str, title: str, labels: Mapping[str, str], *, known: bool = True) -> BenchmarkCard:
+def _make_card(rule: str, title: str, labels: Mapping[str, str], *, known: bool = True) -> BenchmarkCard:
     base = "lost-and-found" if known else "lost-and-found-no-known"
     usual = f"{base}@smiyc"
     return BenchmarkCard(
@@ -106,74 +111,80 @@ def _card(rule: str, title: str, labels: Mapping[str, str], *, known: bool = Tru
     )
 
 
-_SMIYC = {"0": "void", "1": "free road", "2 to 200": "obstacle, those that are no hazard too"}
-_PEBAL = {"0": "void: things that are no hazard", "1": "free road", "2": "obstacle", "255": "void"}
-_RBA = {"0": "in-distribution: things that are no hazard", "1": "free road", "2": "obstacle", "255": "void"}
+_SMIYC = {"0": "void", "1": "free road", "2 to 200": "obstacle, including objects that are not a hazard"}
+_PEBAL = {"0": "void: objects that are not a hazard", "1": "free road", "2": "obstacle", "255": "void"}
+_RBA = {"0": "in-distribution: objects that are not a hazard", "1": "free road", "2": "obstacle", "255": "void"}
 
 
 class Smiyc(_LostAndFound):
-    """labelIds; the reading of SegmentMeIfYouCan's toolkit."""
+    """labelIds under the rule of SegmentMeIfYouCan's toolkit."""
 
-    card = _card("smiyc", "SMIYC", _SMIYC)
+    card = _make_card("smiyc", "SMIYC", _SMIYC)
     rule, ending = SMIYC_RULE, "labelIds"
 
 
 class Pebal(_LostAndFound):
-    """labelTrainIds; the reading of PEBAL."""
+    """labelTrainIds under the rule of PEBAL."""
 
-    card = _card("pebal", "PEBAL", _PEBAL)
+    card = _make_card("pebal", "PEBAL", _PEBAL)
     rule, ending = _PEBAL_RULE, "labelTrainIds"
 
 
 class Rba(_LostAndFound):
-    """labelTrainIds; the reading of RbA."""
+    """labelTrainIds under the rule of RbA."""
 
-    card = _card("rba", "RbA", _RBA)
+    card = _make_card("rba", "RbA", _RBA)
     rule, ending = _RBA_RULE, "labelTrainIds"
 
 
 class SmiycNoKnown(Smiyc):
-    """The track of SegmentMeIfYouCan's table."""
+    """The track of SegmentMeIfYouCan's public table."""
 
-    card = _card("smiyc", "SMIYC", _SMIYC, known=False)
+    card = _make_card("smiyc", "SMIYC", _SMIYC, known=False)
     without_known = True
 
 
 class PebalNoKnown(Pebal):
-    """The frames of NoKnown as PEBAL reads labels."""
+    """The frames of NoKnown under the label rule of PEBAL."""
 
-    card = _card("pebal", "PEBAL", _PEBAL, known=False)
+    card = _make_card("pebal", "PEBAL", _PEBAL, known=False)
     without_known = True
 
 
 class RbaNoKnown(Rba):
-    """The frames of NoKnown as RbA reads labels."""
+    """The frames of NoKnown under the label rule of RbA."""
 
-    card = _card("rba", "RbA", _RBA, known=False)
+    card = _make_card("rba", "RbA", _RBA, known=False)
     without_known = True
 
 
-def scene_of(identity: str) -> str:
-    """`04_Maurener_Weg_8` of `04_Maurener_Weg_8_000000_000030`; another name is a scene of its own."""
+def parse_scene(identity: str) -> str:
+    """Return the scene of a frame id: `04_Maurener_Weg_8` of `04_Maurener_Weg_8_000000_000030`; other ids are returned
+    unchanged.
+    """
     match = re.fullmatch(r"(\d\d_.+)_\d{6}_\d{6}", identity)
     return match[1] if match else identity
 
 
-def left_images(card: BenchmarkCard, roots: Roots) -> dict[str, Path]:
-    """Lost and Found's frames by id, over both splits, from wherever leftImg8bit lies under the card's roots.
+def find_left_images(card: BenchmarkCard, roots: Roots) -> dict[str, Path]:
+    """Find the frames of both splits by id, in the folder with leftImg8bit under the card's roots.
 
     Raises:
-        DataError: they are not there.
+        DataError: They are not found.
     """
-    return _of_both_splits(card, roots, "leftImg8bit", "_leftImg8bit")
+    return _find_in_both_splits(card, roots, "leftImg8bit", "_leftImg8bit")
 
 
-def coarse_labels(card: BenchmarkCard, roots: Roots) -> dict[str, Path]:
-    """Its label files of labelIds likewise, from gtCoarse."""
-    return _of_both_splits(card, roots, "gtCoarse", "_gtCoarse_labelIds")
+def find_coarse_labels(card: BenchmarkCard, roots: Roots) -> dict[str, Path]:
+    """Find the labelIds files of both splits by id, in the folder with gtCoarse under the card's roots.
+
+    Raises:
+        DataError: They are not found.
+    """
+    return _find_in_both_splits(card, roots, "gtCoarse", "_gtCoarse_labelIds")
 
 
-def _of_both_splits(card: BenchmarkCard, roots: Roots, what: str, suffix: str) -> dict[str, Path]:
+def _find_in_both_splits(card: BenchmarkCard, roots: Roots, what: str, suffix: str) -> dict[str, Path]:
     def recognise(folder: Path, named: bool) -> bool:
         return any(any(folder.glob(f"{what}/{split}/[0-9][0-9]_*")) for split in ("train", "test"))
 
@@ -186,7 +197,7 @@ def _of_both_splits(card: BenchmarkCard, roots: Roots, what: str, suffix: str) -
             f"expected {what}/{{train,test}}/<scene>/<id>{suffix}.png",
             card.obtain,
         ) from None
-    return by_name(folder.glob(f"{what}/*/*/*{suffix}.*"), suffix)
+    return index_by_stem(folder.glob(f"{what}/*/*/*{suffix}.*"), suffix)
 
 
 def _is_official(ending: str, folder: Path, named: bool) -> bool:
@@ -195,7 +206,9 @@ def _is_official(ending: str, folder: Path, named: bool) -> bool:
     )
 
 
-def _test_images(folder: Path) -> dict[str, Path]:
-    """The frames of the test split; copies in WebP or JPEG circulate, and the toolkit reads them too."""
+def _index_test_images(folder: Path) -> dict[str, Path]:
+    """Index the frames of the test split; WebP and JPEG copies circulate, and the toolkit reads them too."""
     test = folder / "leftImg8bit" / "test"
-    return by_name((path for ending in _ENDINGS for path in test.glob(f"*/*_leftImg8bit.{ending}")), "_leftImg8bit")
+    return index_by_stem(
+        (path for ending in _ENDINGS for path in test.glob(f"*/*_leftImg8bit.{ending}")), "_leftImg8bit"
+    )

@@ -1,4 +1,4 @@
-"""Road Anomaly: 60 photographs from the web of animals, rocks, cones and odd vehicles on roads.
+"""Road Anomaly: 60 web photographs of animals, rocks, cones and unusual vehicles on roads.
 
 Lis, Nakka, Fua, Salzmann, "Detecting the Unexpected via Image Resynthesis", ICCV 2019.
 """
@@ -9,16 +9,25 @@ import json
 from pathlib import Path
 
 from oodbench.contracts import Archive, Benchmark, BenchmarkCard, Roots
-from oodbench.data import LabelRule, Layout, by_name, course, file_frame, open_layouts, pair_by_stem, synboost
+from oodbench.data import (
+    LabelRule,
+    Layout,
+    file_frame,
+    index_by_stem,
+    make_course_layout,
+    make_synboost_layout,
+    open_layouts,
+    pair_by_stem,
+)
 from oodbench.errors import DataError
 from oodbench.types import ANOMALY, IN_DISTRIBUTION, Frame, FrameSet
 
-PLUGINS = {"benchmarks": {"road-anomaly": ("RoadAnomaly", "60 web photographs of unusual things on roads (Lis 2019)")}}
+PLUGINS = {"benchmarks": {"road-anomaly": ("RoadAnomaly", "60 web photographs of unusual objects on roads (Lis 2019)")}}
 
-# The authors' own test is `label >= 2`. They write 0 and 2 only; a 1 means a repack with another meaning.
+# The authors' evaluation tests `label >= 2`. Their files contain only 0 and 2; a 1 indicates a modified copy.
 _RULE = LabelRule(
     {0: IN_DISTRIBUTION, **dict.fromkeys(range(2, 256), ANOMALY)},
-    "Label 1 is no value of the official set: a repack with 0 and 1 needs the official labels_semantic.png instead.",
+    "The official labels do not contain the value 1. Use the official labels_semantic.png instead of this copy.",
 )
 _SYNBOOST_RULE = LabelRule(
     {0: IN_DISTRIBUTION, 1: ANOMALY}, "Expected SynBoost's labels: 0 in-distribution, 1 anomaly, no void."
@@ -34,7 +43,7 @@ _CARD = BenchmarkCard(
     labels={"0": "in-distribution", "2 and more": "anomaly"},
     layouts={
         "official": "frames/<name>.jpg and frames/<name>.labels/labels_semantic.png",
-        "course": "RoadAnomaly/images/<n>.* and RoadAnomaly/labels_masks/<n>.png with the values 0 and 2",
+        "course-material": "RoadAnomaly/images/<n>.* and RoadAnomaly/labels_masks/<n>.png with the values 0 and 2",
         "synboost": "road_anomaly/original/<n>.jpg and road_anomaly/labels/<n>.png with the values 0 and 1",
     },
     obtain="Get RoadAnomaly_jpg.zip at https://datasets-cvlab.epfl.ch/2019-road-anomaly/RoadAnomaly_jpg.zip, "
@@ -52,7 +61,7 @@ _CARD = BenchmarkCard(
 
 
 class RoadAnomaly(Benchmark):
-    """No void, no region of interest: every pixel counts."""
+    """All pixels are evaluated: there is no void and no region of interest."""
 
     card = _CARD
 
@@ -61,9 +70,9 @@ class RoadAnomaly(Benchmark):
             _CARD,
             roots,
             {
-                "official": Layout(_is_official, _official_frames),
-                "course": course(_RULE, "RoadAnomaly"),
-                "synboost": synboost(_SYNBOOST_RULE, "road_anomaly"),
+                "official": Layout(_is_official, _pair_official),
+                "course-material": make_course_layout(_RULE, "RoadAnomaly"),
+                "synboost": make_synboost_layout(_SYNBOOST_RULE, "road_anomaly"),
             },
         )
 
@@ -72,13 +81,13 @@ def _is_official(folder: Path, named: bool) -> bool:
     return (folder / "frames").is_dir() and any((folder / "frames").glob("*.labels"))
 
 
-def _official_frames(folder: Path) -> tuple[Frame, ...]:
-    images = by_name((folder / "frames").glob("*.jpg"))
+def _pair_official(folder: Path) -> tuple[Frame, ...]:
+    images = index_by_stem((folder / "frames").glob("*.jpg"))
     masks = sorted((folder / "frames").glob("[!.]*.labels/labels_semantic.png"))
     labels = {path.parent.stem: path for path in masks}
     listing = folder / "frame_list.json"
     if listing.is_file():
-        absent = [name for name in _listed(listing) if name not in images]
+        absent = [name for name in _read_frame_list(listing) if name not in images]
         if absent:
             raise DataError(
                 f"{folder / 'frames'}: {len(absent)} of the images in {listing.name} are missing, "
@@ -91,8 +100,8 @@ def _official_frames(folder: Path) -> tuple[Frame, ...]:
     )
 
 
-def _listed(listing: Path) -> list[str]:
-    """The names in frame_list.json, without their endings."""
+def _read_frame_list(listing: Path) -> list[str]:
+    """Read the names in frame_list.json, without their endings."""
     try:
         names = json.loads(listing.read_text(encoding="utf-8"))
         if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):

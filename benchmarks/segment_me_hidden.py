@@ -1,7 +1,7 @@
-"""SegmentMeIfYouCan's test frames, by day, by night, in snow, and scene by scene.
+"""SegmentMeIfYouCan's test frames: by day, by night, in snow, and per scene.
 
 Chan et al., "SegmentMeIfYouCan: A Benchmark for Anomaly Segmentation", NeurIPS 2021 Datasets and Benchmarks. Their
-labels are secret: files with the names of labels which circulate are placeholders, and are never read.
+labels are not public. Circulating files with the names of labels are placeholders and are never read.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from oodbench.benchmarks.segment_me_if_you_can import track_card
+from oodbench.benchmarks.segment_me_if_you_can import make_track_card
 from oodbench.contracts import Benchmark, BenchmarkCard, Roots
-from oodbench.data import Layout, file_frame, images_by_stem, open_layouts
-from oodbench.data.tracks import DAY, NIGHT, SNOW, THINGS, scene_frames
+from oodbench.data import Layout, file_frame, index_images, open_layouts
+from oodbench.data.tracks import DAY, NIGHT, SNOW, THINGS, compile_scene_pattern
 from oodbench.types import Frame, FrameSet
 
 PLUGINS = {
     "benchmarks": {
-        "road-anomaly-21-test": ("AnomalyTest", "its 100 test frames, whose labels are secret"),
+        "road-anomaly-21-test": ("AnomalyTest", "its 100 test frames with hidden labels"),
         "road-anomaly-21-all": ("AnomalyAll", "all 110 frames without labels, for a submission"),
-        "road-obstacle-21-test": ("ObstacleTest", "its 327 test frames by day, whose labels are secret"),
+        "road-obstacle-21-test": ("ObstacleTest", "its 327 test frames by day with hidden labels"),
         "road-obstacle-21-night": ("ObstacleNight", "30 more by night"),
         "road-obstacle-21-snow": ("ObstacleSnow", "55 more in a snowstorm"),
         "road-obstacle-21-all": ("ObstacleAll", "all 452 frames without labels, for a submission"),
@@ -36,7 +36,7 @@ PLUGINS = {
 
 
 class _Hidden(Benchmark):
-    """Frames without labels: they are scored and can be submitted, and are never evaluated here."""
+    """Frames with hidden labels, which are scored and can be submitted, but are not evaluated."""
 
     frame_name: re.Pattern[str]
 
@@ -47,7 +47,7 @@ class _Hidden(Benchmark):
         return any(self.frame_name.match(path.stem) for path in (folder / "images").glob("[!.]*"))
 
     def _frames(self, folder: Path) -> tuple[Frame, ...]:
-        images = images_by_stem(folder / "images")
+        images = index_images(folder / "images")
         return tuple(
             file_frame(name, match["scene"], path)
             for name, path in images.items()
@@ -55,72 +55,72 @@ class _Hidden(Benchmark):
         )
 
 
-def _anomaly(part: str, frames: int, layout: str, title: str = "") -> BenchmarkCard:
-    return track_card("road-anomaly-21", part, frames, {}, {"official": layout}, title)
+def _make_anomaly_card(part: str, frames: int, layout: str, title: str = "") -> BenchmarkCard:
+    return make_track_card("road-anomaly-21", part, frames, {}, {"official": layout}, title)
 
 
-def _obstacle(part: str, frames: int, scenes: str) -> BenchmarkCard:
+def _make_obstacle_card(part: str, frames: int, scenes: str) -> BenchmarkCard:
     layout = {"official": f"images/<scene>_<object>_<n>.webp, the scene {scenes.replace('|', ', ')}"}
-    return track_card("road-obstacle-21", part, frames, {}, layout)
+    return make_track_card("road-obstacle-21", part, frames, {}, layout)
 
 
 class AnomalyTest(_Hidden):
-    """The toolkit's AnomalyTrack-test."""
+    """AnomalyTrack-test of the toolkit."""
 
-    card = _anomaly("test", 100, "images/<thing><nnnn>.jpg, as cow0003.jpg")
+    card = _make_anomaly_card("test", 100, "images/<thing><nnnn>.jpg, such as cow0003.jpg")
     frame_name = re.compile(rf"(?P<scene>{THINGS})\d{{4}}$")
 
 
 class AnomalyAll(_Hidden):
-    """The toolkit's AnomalyTrack-all."""
+    """AnomalyTrack-all of the toolkit."""
 
-    card = _anomaly("all", 110, "images/<thing><nnnn>.jpg and images/validation<nnnn>.jpg", "all frames")
+    card = _make_anomaly_card("all", 110, "images/<thing><nnnn>.jpg and images/validation<nnnn>.jpg", "all frames")
     frame_name = re.compile(rf"(?P<scene>{THINGS}|validation)\d{{4}}$")
 
 
 class ObstacleTest(_Hidden):
-    """The toolkit's ObstacleTrack-test."""
+    """ObstacleTrack-test of the toolkit."""
 
-    card = _obstacle("test", 327, DAY)
-    frame_name = scene_frames(DAY)
+    card = _make_obstacle_card("test", 327, DAY)
+    frame_name = compile_scene_pattern(DAY)
 
 
 class ObstacleNight(_Hidden):
-    """The toolkit's ObstacleTrack-night."""
+    """ObstacleTrack-night of the toolkit."""
 
-    card = _obstacle("night", 30, NIGHT)
-    frame_name = scene_frames(NIGHT)
+    card = _make_obstacle_card("night", 30, NIGHT)
+    frame_name = compile_scene_pattern(NIGHT)
 
 
 class ObstacleSnow(_Hidden):
-    """The toolkit's ObstacleTrack-snowstorm."""
+    """ObstacleTrack-snowstorm of the toolkit."""
 
-    card = _obstacle("snow", 55, SNOW)
-    frame_name = scene_frames(SNOW)
+    card = _make_obstacle_card("snow", 55, SNOW)
+    frame_name = compile_scene_pattern(SNOW)
 
 
 class ObstacleAll(_Hidden):
-    """The toolkit's ObstacleTrack-all: 412 test frames and the 40 of validation, which a submission may leave out."""
+    """ObstacleTrack-all of the toolkit: 412 test frames, and 40 validation frames, which a submission may omit."""
 
-    card = _obstacle("all", 452, f"{DAY}|{NIGHT}|{SNOW}|validation")
-    frame_name = scene_frames(f"{DAY}|{NIGHT}|{SNOW}|validation")
+    card = _make_obstacle_card("all", 452, f"{DAY}|{NIGHT}|{SNOW}|validation")
+    frame_name = compile_scene_pattern(f"{DAY}|{NIGHT}|{SNOW}|validation")
 
 
-def _scene(scene: str) -> type[_Hidden]:
-    """One scene. How many frames it has is not published, so a part of one can't be told from the whole."""
+def _make_scene_benchmark(scene: str) -> type[_Hidden]:
+    """Create the benchmark of one scene. Its number of frames is not published, so completeness is not checked."""
 
     class Scene(_Hidden):
-        card = _obstacle(scene, 0, scene)
-        frame_name = scene_frames(scene)
+        card = _make_obstacle_card(scene, 0, scene)
+        frame_name = compile_scene_pattern(scene)
 
     return Scene
 
 
-CurvyStreet = _scene("curvy-street")
-DarkAsphalt = _scene("darkasphalt")
-DarkAsphalt2 = _scene("darkasphalt2")
-Gravel = _scene("gravel")
-GreyAsphalt = _scene("greyasphalt")
-Motorway = _scene("motorway")
-OneWayStreet = _scene("one-way-street")
-Paving = _scene("paving")
+CurvyStreet = _make_scene_benchmark("curvy-street")
+DarkAsphalt = _make_scene_benchmark("darkasphalt")
+DarkAsphalt2 = _make_scene_benchmark("darkasphalt2")
+Gravel = _make_scene_benchmark("gravel")
+GreyAsphalt = _make_scene_benchmark("greyasphalt")
+Motorway = _make_scene_benchmark("motorway")
+OneWayStreet = _make_scene_benchmark("one-way-street")
+Paving = _make_scene_benchmark("paving")

@@ -1,7 +1,8 @@
-"""SegmentMeIfYouCan's validation frames: RoadAnomaly21 (any unusual thing), RoadObstacle21 (things on the road).
+"""SegmentMeIfYouCan's validation frames: RoadAnomaly21 (any unusual object) and RoadObstacle21 (objects on the road).
 
 Chan, Lis, Uhlemeyer, Blum, Honari, Siegwart, Fua, Salzmann, Rottmann, "SegmentMeIfYouCan: A Benchmark for Anomaly
-Segmentation", NeurIPS 2021 Datasets and Benchmarks. The labels of the test frames are secret: segment_me_hidden.py.
+Segmentation", NeurIPS 2021 Datasets and Benchmarks. segment_me_hidden.py has the test frames, whose labels are not
+public.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from oodbench.data import (
     VOID_RULE,
     LabelRule,
     Layout,
-    by_name,
-    course,
     file_frame,
-    images_by_stem,
+    index_by_stem,
+    index_images,
+    make_course_layout,
     open_layouts,
     pair_by_stem,
 )
@@ -33,14 +34,23 @@ PLUGINS = {
 
 _RULE = LabelRule(VOID_RULE, "Expected the authors' labels: 0 not anomalous, 1 anomalous, 255 void.")
 _LABEL_ENDING = "_labels_semantic"
-# The toolkit leaves these frames out of the validation split of the obstacle track, by prefix.
+# The toolkit excludes these frames from the validation split of the obstacle track.
 _LEFT_OUT = re.compile(r"validation_(19|2[1-9])$")
 
 
-def track_card(
+def make_track_card(
     track: str, part: str, frames: int, labels: Mapping[str, str], layouts: Mapping[str, str], title: str = ""
 ) -> BenchmarkCard:
-    """The card of a part of a track; of its validation frames where the part has no name."""
+    """Create the card of a part of a track, or of its validation frames if the part has no name.
+
+    Args:
+        track: Name of the benchmark of the track's validation frames.
+        part: Name of the part.
+        frames: Number of frames.
+        labels: Meaning of the label values; empty if the labels are not public.
+        layouts: Descriptions of the layouts.
+        title: Title of the part, if it differs from its name.
+    """
     anomaly = track == "road-anomaly-21"
     name = {"road-anomaly-21": "RoadAnomaly21", "road-obstacle-21": "RoadObstacle21"}[track]
     archive, record, digest = (
@@ -72,13 +82,13 @@ def track_card(
 class _Validation(Benchmark):
     """The validation frames of one track."""
 
-    course_names: tuple[str, ...]
+    course_folders: tuple[str, ...]
     frame_name: re.Pattern[str]
 
     def open(self, roots: Roots) -> FrameSet:
         layouts = {
             "official": Layout(self._is_official, self._frames),
-            "course": course(_RULE, *self.course_names),
+            "course-material": make_course_layout(_RULE, *self.course_folders),
         }
         return open_layouts(self.card, roots, layouts)
 
@@ -93,41 +103,41 @@ class _Validation(Benchmark):
         def ours(files: Mapping[str, Path]) -> dict[str, Path]:
             return {n: path for n, path in files.items() if self.frame_name.match(n) and not _LEFT_OUT.match(n)}
 
-        images = ours(images_by_stem(folder / "images"))
-        labels = ours(by_name((folder / "labels_masks").glob(f"*{_LABEL_ENDING}.png"), _LABEL_ENDING))
+        images = ours(index_images(folder / "images"))
+        labels = ours(index_by_stem((folder / "labels_masks").glob(f"*{_LABEL_ENDING}.png"), _LABEL_ENDING))
         pairs = pair_by_stem(images, labels, folder)
         return tuple(file_frame(name, name, image, label, _RULE) for name, image, label in pairs)
 
 
 class RoadAnomaly21(_Validation):
-    """Images of 2048 x 1024 and of 1280 x 720."""
+    """Images of 2048 x 1024 and of 1280 x 720 pixels."""
 
-    card = track_card(
+    card = make_track_card(
         "road-anomaly-21",
         "",
         10,
         {"0": "not an anomaly", "1": "anomaly", "255": "void"},
         {
             "official": "images/validation0000.jpg and labels_masks/validation0000_labels_semantic.png",
-            "course": "RoadAnomaly21/images/<n>.* and RoadAnomaly21/labels_masks/<n>.png",
+            "course-material": "RoadAnomaly21/images/<n>.* and RoadAnomaly21/labels_masks/<n>.png",
         },
     )
-    course_names = ("RoadAnomaly21",)
+    course_folders = ("RoadAnomaly21",)
     frame_name = re.compile(r"validation\d{4}$")
 
 
 class RoadObstacle21(_Validation):
-    """Everything off the road is void."""
+    """Pixels off the road are void."""
 
-    card = track_card(
+    card = make_track_card(
         "road-obstacle-21",
         "",
         30,
         {"0": "road", "1": "obstacle", "255": "void: everything off the road"},
         {
             "official": "images/validation_0.webp and labels_masks/validation_0_labels_semantic.png",
-            "course": "RoadObsticle21 (sic)/images/<n>.* and RoadObsticle21/labels_masks/<n>.png",
+            "course-material": "RoadObsticle21 (sic)/images/<n>.* and RoadObsticle21/labels_masks/<n>.png",
         },
     )
-    course_names = ("RoadObsticle21", "RoadObstacle21")
+    course_folders = ("RoadObsticle21", "RoadObstacle21")
     frame_name = re.compile(r"validation_\d+$")

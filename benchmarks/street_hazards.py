@@ -1,7 +1,7 @@
-"""StreetHazards: streets of a simulator with foreign objects, under each of the ignore rules that papers use.
+"""StreetHazards: simulated streets with foreign objects, under each of the label rules that papers use.
 
 Hendrycks, Basart, Mazeika, Zou, Kwon, Mostajabi, Steinhardt, Song, "Scaling Out-of-Distribution Detection for
-Real-World Settings", ICML 2022. Label files hold 1 to 14, one more than the class; 14 is the foreign object.
+Real-World Settings", ICML 2022. Label files contain 1 to 14, the class index plus one; 14 is the foreign object.
 """
 
 from __future__ import annotations
@@ -11,7 +11,16 @@ from pathlib import Path
 
 from oodbench.class_sets import STREET_HAZARDS_13
 from oodbench.contracts import Archive, Benchmark, BenchmarkCard, Dataset, DatasetCard, Roots
-from oodbench.data import LabelRule, Layout, by_name, file_frame, find_layout, open_layouts, pair_by_stem, readable
+from oodbench.data import (
+    LabelRule,
+    Layout,
+    convert_read_errors,
+    file_frame,
+    find_layout,
+    index_by_stem,
+    open_layouts,
+    pair_by_stem,
+)
 from oodbench.types import ANOMALY, IN_DISTRIBUTION, VOID, Frame, FrameSet
 
 PLUGINS = {
@@ -23,7 +32,7 @@ PLUGINS = {
     "datasets": {"street-hazards": ("StreetHazards", "its 13 classes: 5125 training, 1031 validation frames")},
 }
 
-_HINT = "Expected the published files, with 1 to 14: a copy with 0 to 13 had one taken off, and is another set."
+_HINT = "Expected the published files, with values 1 to 14. A copy with 0 to 13 was modified."
 _FOREIGN = 14
 _UNLABELLED, _OTHER = 1, 4
 _PAPER = "Hendrycks, Basart, Mazeika et al.: Scaling Out-of-Distribution Detection for Real-World Settings. ICML 2022"
@@ -31,12 +40,12 @@ _URL = "https://github.com/hendrycks/anomaly-seg"
 _LICENCE = "not stated by its authors"
 
 
-def _rule(*ignored: int) -> LabelRule:
+def _make_rule(*ignored: int) -> LabelRule:
     meaning = dict.fromkeys(range(1, _FOREIGN), IN_DISTRIBUTION)
     return LabelRule({**meaning, **dict.fromkeys(ignored, VOID), _FOREIGN: ANOMALY}, _HINT)
 
 
-def _card(rule: str, protocol: str, ignored: str) -> BenchmarkCard:
+def _make_card(rule: str, protocol: str, ignored: str) -> BenchmarkCard:
     archive = "streethazards_test.tar"
     labels = {"1 to 13": f"in-distribution{ignored}", "14": "anomaly"}
     return BenchmarkCard(
@@ -62,7 +71,7 @@ def _card(rule: str, protocol: str, ignored: str) -> BenchmarkCard:
 
 
 class _StreetHazards(Benchmark):
-    """The test towns under one rule."""
+    """The test towns under one label rule."""
 
     rule: LabelRule
 
@@ -72,33 +81,33 @@ class _StreetHazards(Benchmark):
     def _frames(self, folder: Path) -> tuple[Frame, ...]:
         return tuple(
             file_frame(name, name.split("/")[0], image, label, self.rule)
-            for name, image, label in _pairs(folder, "test")
+            for name, image, label in _pair_files(folder, "test")
         )
 
 
 class Caos(_StreetHazards):
-    """The authors' evaluation."""
+    """The label rule of the authors' evaluation."""
 
-    card = _card("caos", "caos", "")
-    rule = _rule()
+    card = _make_card("caos", "caos", "")
+    rule = _make_rule()
 
 
 class DenseHybrid(_StreetHazards):
-    """DenseHybrid's evaluation."""
+    """The label rule of DenseHybrid's evaluation."""
 
-    card = _card("densehybrid", "strict-fpr", "; 4 (other) is void")
-    rule = _rule(_OTHER)
+    card = _make_card("densehybrid", "strict-fpr", "; 4 (other) is void")
+    rule = _make_rule(_OTHER)
 
 
 class Mask2Anomaly(_StreetHazards):
-    """Mask2Anomaly's evaluation."""
+    """The label rule of Mask2Anomaly's evaluation."""
 
-    card = _card("mask2anomaly", "interpolated-fpr", "; 1 (unlabeled) and 4 (other) are void")
-    rule = _rule(_UNLABELLED, _OTHER)
+    card = _make_card("mask2anomaly", "interpolated-fpr", "; 1 (unlabeled) and 4 (other) are void")
+    rule = _make_rule(_UNLABELLED, _OTHER)
 
 
 class StreetHazards(Dataset):
-    """Three towns to train on, one to validate. 'unlabeled' is a class of its own, as in the authors' network."""
+    """Three training towns and one validation town. 'unlabeled' is a separate class, as in the authors' network."""
 
     card = DatasetCard(
         name="street-hazards",
@@ -123,11 +132,11 @@ class StreetHazards(Dataset):
         card = self.card
         layout, folder = find_layout(card.name, roots, {"official": _holds_train}, card.layouts, card.obtain)
         splits = {}
-        with readable(folder):
+        with convert_read_errors(folder):
             for split, expected in card.splits.items():
                 frames = tuple(
                     file_frame(name, name.split("/")[0], image, label, _TRAINING_RULE, STREET_HAZARDS_13)
-                    for name, image, label in _pairs(folder, split)
+                    for name, image, label in _pair_files(folder, split)
                 )
                 if frames:
                     splits[split] = FrameSet(frames, layout, folder, expected)
@@ -146,16 +155,16 @@ def _holds_train(folder: Path, named: bool) -> bool:
 
 
 def _holds(folder: Path, split: str) -> bool:
-    """Whether both trees have towns with PNG files; ADE20K's trees of the same names have none."""
+    """Return whether both trees have towns with PNG files; ADE20K's trees of the same names have none."""
     return all(any((folder / part / split).glob("*/[!.]*.png")) for part in ("images", "annotations"))
 
 
-def _pairs(folder: Path, split: str) -> list[tuple[str, Path, Path]]:
-    """(town/n, image, label): names begin anew in each town."""
+def _pair_files(folder: Path, split: str) -> list[tuple[str, Path, Path]]:
+    """Pair the files of a split: (town/n, image, label) per frame. File names repeat in each town."""
 
-    def files(part: str) -> dict[str, Path]:
+    def index_files(part: str) -> dict[str, Path]:
         towns = sorted(path for path in (folder / part / split).glob("[!.]*") if path.is_dir())
-        named = ((town, by_name(town.glob("*.png"))) for town in towns)
-        return {f"{town.name}/{stem}": path for town, found in named for stem, path in found.items()}
+        files_by_town = ((town, index_by_stem(town.glob("*.png"))) for town in towns)
+        return {f"{town.name}/{stem}": path for town, files in files_by_town for stem, path in files.items()}
 
-    return pair_by_stem(files("images"), files("annotations"), folder)
+    return pair_by_stem(index_files("images"), index_files("annotations"), folder)

@@ -1,4 +1,4 @@
-"""The methods, one file per method. The registry finds them; see oodbench.contracts.method."""
+"""Anomaly scoring methods, one file per method. The registry finds them; see oodbench.contracts.method."""
 
 if not __name__.startswith("oodbench."):
     raise ImportError(

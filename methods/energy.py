@@ -1,8 +1,8 @@
-"""Energy: minus the log of the summed exponentials of the logits.
+"""Energy: minus the log of the sum of the exponentials of the logits.
 
     s(x) = -log sum_c exp l_c(x)
 
-Liu, Wang, Owens, Li, "Energy-based Out-of-distribution Detection", NeurIPS 2020, at temperature 1. Not reproduced: the
+Liu, Wang, Owens, Li, "Energy-based Out-of-distribution Detection", NeurIPS 2020, at temperature 1. Not reproduced:
 fine-tuning with outliers, and the 7 x 7 blur that some road-scene code applies to this score.
 """
 
@@ -20,12 +20,19 @@ PLUGINS = {"methods": {"energy": ("Energy", "minus the log-sum-exp of the logits
 
 
 def energy(summary: LogitSummary) -> Tensor:
-    """float32 [h, w], higher = more anomalous."""
+    """Compute the energy score.
+
+    Args:
+        summary: Summary of the logits, [h, w] per field.
+
+    Returns:
+        float32 [h, w], higher = more anomalous.
+    """
     return -(summary.best + summary.others.log1p())
 
 
 class Energy(PixelMethod):
-    """No parameters, no fit."""
+    """Energy score, without parameters or fit."""
 
     card = MethodCard(
         name="energy",

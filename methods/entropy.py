@@ -1,9 +1,9 @@
 """Entropy of the softmax distribution, in nats.
 
-    s(x) = -sum_c p_c(x) log p_c(x),   p = softmax(l), or the network's own posteriors
+    s(x) = -sum_c p_c(x) log p_c(x),   p = softmax(l), or the network's posteriors
 
-A baseline of the Fishyscapes benchmark (Blum et al., IJCV 2021), there without a division by log C; any such constant
-leaves AP and FPR as they are. Computed as log1p(others) + shortfall / (1 + others) (oodbench.numerics).
+A baseline of the Fishyscapes benchmark (Blum et al., IJCV 2021), computed as log1p(others) + shortfall / (1 + others)
+(oodbench.numerics). As there, the entropy is not divided by log C; such a constant changes neither AP nor FPR.
 """
 
 from __future__ import annotations
@@ -20,12 +20,19 @@ PLUGINS = {"methods": {"entropy": ("Entropy", "entropy of the softmax distributi
 
 
 def entropy(summary: LogitSummary) -> Tensor:
-    """float32 [h, w] in [0, log C], higher = more anomalous."""
+    """Compute the entropy score.
+
+    Args:
+        summary: Summary of the logits, [h, w] per field.
+
+    Returns:
+        float32 [h, w] in [0, log C], higher = more anomalous.
+    """
     return summary.others.log1p() + summary.shortfall / (1 + summary.others)
 
 
 class Entropy(PixelMethod):
-    """No parameters, no fit."""
+    """Entropy of the softmax distribution, without parameters or fit."""
 
     card = MethodCard(
         name="entropy",

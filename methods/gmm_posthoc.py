@@ -1,11 +1,11 @@
-"""A Gaussian mixture a class, fitted after the fact to the frozen features of any network.
+"""One Gaussian mixture per class, fitted post hoc to the frozen features of any network.
 
     s(x) = -max_c log p(f(x) | c),   p(f | c) = 1/M sum_m N(f; mu_cm, diag v_cm)
 
-The density of GMMSeg (Liang, Wang, Miao, Yang, "GMMSeg: Gaussian Mixture based Generative Semantic Segmentation
-Models", NeurIPS 2022) on features that were not trained for it. This is not GMMSeg, whose head is trained with the
-network. Features are standardised, or whitened within the classes; each class's mixture is fitted to convergence by EM
-with balanced responsibilities (oodbench.mixture) on a class-balanced sample of labelled pixels.
+This is the density of GMMSeg (Liang, Wang, Miao, Yang, "GMMSeg: Gaussian Mixture based Generative Semantic Segmentation
+Models", NeurIPS 2022) on features that were not trained for it. It is not GMMSeg, whose head is trained with the
+network. Features are standardised, or whitened within the classes. The mixture of each class is fitted until
+convergence by EM with balanced responsibilities (oodbench.mixture), on a class-balanced sample of labelled pixels.
 """
 
 from __future__ import annotations
@@ -27,26 +27,34 @@ if TYPE_CHECKING:
 
 PLUGINS = {"methods": {"gmm-posthoc": ("GMMPosthoc", "density of Gaussian mixtures fitted to a network's features")}}
 
-# A dimension whose spread is a smaller share than this of the largest does not move.
-_STILL = 1e-6
+# A dimension counts as constant if its standard deviation is below this share of the largest one.
+_CONSTANT = 1e-6
 
 
 def gmm_score(points: Tensor, mixtures: ClassMixtures) -> Tensor:
-    """Minus the largest class-conditional log-density: points float32 [N, D] -> float32 [N]."""
+    """Compute minus the largest class-conditional log-density.
+
+    Args:
+        points: float32 [N, D], normalised features.
+        mixtures: One mixture per class.
+
+    Returns:
+        float32 [N], higher = more anomalous.
+    """
     return -mixtures.class_log_density(points).amax(dim=1)
 
 
 class GMMPosthoc(GridMethod):
-    """Fitted: the map that standardises features, and a mixture a class."""
+    """Density of post-hoc mixtures. The fitted state is the map that normalises features, and one mixture per class."""
 
     class Params(Parameters):
-        components: int = Field(5, ge=1, description="Gaussians a class")
+        components: int = Field(5, ge=1, description="Gaussians per class")
         features: str = Field("penultimate", description="role of the features")
-        pixels_per_class: int = Field(8000, ge=1, description="labelled pixels drawn of each class")
-        minimum: int = Field(50, ge=1, description="a class with fewer pixels takes the statistics of all")
-        ridge: float = Field(1e-3, gt=0, description="added to each variance, as a share of the class's own")
+        pixels_per_class: int = Field(8000, ge=1, description="labelled pixels sampled per class")
+        minimum: int = Field(50, ge=1, description="a class with fewer pixels uses the statistics of all classes")
+        ridge: float = Field(1e-3, gt=0, description="added to each variance, as a share of the class's variance")
         whiten: Literal["standardise", "within-class"] = Field(
-            "standardise", description="each dimension by itself, or all by their covariance within the classes"
+            "standardise", description="scale each dimension separately, or whiten by the covariance within classes"
         )
 
     card = MethodCard(
@@ -74,14 +82,14 @@ class GMMPosthoc(GridMethod):
         samples = {
             name: sample for index, name in enumerate(names) if (sample := self._reservoir.pixels(index)) is not None
         }
-        own = {name: sample for name, sample in samples.items() if len(sample) >= enough}
-        if not own:
+        sufficient = {name: sample for name, sample in samples.items() if len(sample) >= enough}
+        if not sufficient:
             raise DataError(
                 f"gmm-posthoc: no class has {enough} labelled pixels in the fit frames",
-                "Give more in-distribution frames, or lower 'minimum'.",
+                "Use more in-distribution frames, or lower 'minimum'.",
             )
-        shift, turn = _whitening(list(own.values()), params.whiten)
-        whitened = {name: (sample - shift) @ turn for name, sample in own.items()}
+        shift, turn = _estimate_whitening(list(sufficient.values()), params.whiten)
+        whitened = {name: (sample - shift) @ turn for name, sample in sufficient.items()}
         fits = {
             name: fit_components(points, params.components, ridge=params.ridge, seed=self._seed)
             for name, points in whitened.items()
@@ -91,16 +99,16 @@ class GMMPosthoc(GridMethod):
             if name in fits:
                 mean, variance = fits[name]
             elif name in samples:
-                # Too few pixels for a spread of its own: their mean, with the spread that classes have on average.
+                # Too few pixels to estimate a variance: use their mean and the average variance over the classes.
                 mean = ((samples[name] - shift) @ turn).mean(dim=0).expand(params.components, -1)
-                pooled = torch.stack([own_variance.mean(dim=0) for _, own_variance in fits.values()]).mean(dim=0)
+                pooled = torch.stack([fitted_variance.mean(dim=0) for _, fitted_variance in fits.values()]).mean(dim=0)
                 variance = pooled.expand(params.components, -1)
             else:
                 continue
             means.append(mean)
             variances.append(variance)
         facts = {
-            "pixels_seen": {name: int(self._reservoir.seen[index]) for index, name in enumerate(names)},
+            "pixels_seen": {name: int(self._reservoir.pixel_counts[index]) for index, name in enumerate(names)},
             "pooled_classes": [name for name in samples if name not in fits],
             "absent_classes": [name for name in names if name not in samples],
         }
@@ -118,14 +126,16 @@ class GMMPosthoc(GridMethod):
         return gmm_score((points - self._shift) @ self._turn, self._mixtures).view(count, height, width)
 
 
-def _whitening(samples: Sequence[Tensor], kind: Literal["standardise", "within-class"]) -> tuple[Tensor, Tensor]:
-    """The shift [D] and the matrix [D, D'] of x -> (x - shift) @ matrix, D' <= D."""
+def _estimate_whitening(
+    samples: Sequence[Tensor], kind: Literal["standardise", "within-class"]
+) -> tuple[Tensor, Tensor]:
+    """Estimate the shift [D] and the matrix [D, D'] of x -> (x - shift) @ matrix, with D' <= D."""
     everything = torch.cat(list(samples)).double()
     shift = everything.mean(dim=0)
     if kind == "standardise":
         spread = everything.std(dim=0)
-        # A dimension that never moves (a dead unit) carries nothing and is left out.
-        alive = spread > _STILL * spread.max()
+        # A constant dimension (a dead unit) carries no information and is removed.
+        alive = spread > _CONSTANT * spread.max()
         turn = torch.diag(1 / spread.clamp_min(torch.finfo(spread.dtype).tiny))[:, alive]
     else:
         within = torch.cat([sample - sample.mean(dim=0) for sample in samples]).double()

@@ -1,11 +1,11 @@
-"""kNN: the distance of a pixel's embedding to the nearest in-distribution embeddings.
+"""kNN: distance of a pixel's embedding to the nearest in-distribution embeddings.
 
     s(x) = 1/k * sum of the distances from f(x) to its k nearest neighbours in a bank of in-distribution features
 
 After the embedding-density baseline of the Fishyscapes benchmark (Blum et al., IJCV 2021). Its code is not public; the
 defaults, one neighbour under the cosine distance, are those of later code by the same author (hermannsblum/scim). The
-bank is drawn from the fit frames, the same number of pixels of each class. Not reproduced: that code's approximate
-index; the search here is exact, as matrix products, several times as fast as a flat index of faiss.
+bank is sampled from the fit frames, with the same number of pixels per class. Not reproduced: the approximate index of
+that code. The search here is exact, computed as matrix products, and several times as fast as a flat index of faiss.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ from oodbench.types import ClassSet, SegmenterOutput, SemanticLabels
 if TYPE_CHECKING:
     from torch import Tensor
 
-# Queries at once: their distances to a bank of thousands stay near the processor.
+# Queries per chunk: their distances to a bank of thousands fit into the processor's cache.
 _CHUNK = 512
 
 PLUGINS = {"methods": {"knn": ("KNN", "distance to the k nearest in-distribution embeddings")}}
 
 
 def knn_distance(queries: Tensor, bank: Tensor, k: int, metric: Literal["euclidean", "cosine"]) -> Tensor:
-    """The mean distance from each query to its k nearest neighbours in the bank.
+    """Compute the mean distance from each query to its k nearest neighbours in the bank.
 
     Args:
         queries: float32 [N, D].
         bank: float32 [B, D], B >= k.
-        k: how many neighbours.
+        k: Number of neighbours.
         metric: `euclidean`, or `cosine` for 1 - cos.
 
     Returns:
-        float32 [N].
+        float32 [N], higher = more anomalous.
     """
     if metric == "cosine":
         queries, bank = (torch.nn.functional.normalize(points, dim=1) for points in (queries, bank))
@@ -57,10 +57,10 @@ def knn_distance(queries: Tensor, bank: Tensor, k: int, metric: Literal["euclide
 
 
 class KNN(GridMethod):
-    """Fitted: the bank."""
+    """Distance to the nearest embeddings. The fitted state is the bank."""
 
     class Params(Parameters):
-        k: int = Field(1, ge=1, description="how many neighbours; their distances are averaged")
+        k: int = Field(1, ge=1, description="number of neighbours; their distances are averaged")
         metric: Literal["euclidean", "cosine"] = Field("cosine", description="cosine (1 - cos) or euclidean")
         bank_size: int = Field(2_000, ge=1, description="embeddings in the bank, over all classes")
         features: str = Field("penultimate", description="role of the features")
@@ -80,7 +80,7 @@ class KNN(GridMethod):
 
     def begin_fit(self, classes: ClassSet, seed: int) -> None:
         self._classes = classes
-        # Where classes are missing the others fill the bank, hence the full size for each.
+        # If classes are missing, the others fill the bank; therefore each may take the full size.
         self._reservoir = ClassReservoir(len(classes), self.params.bank_size, seed)
 
     def update(self, output: SegmenterOutput, labels: Sequence[SemanticLabels]) -> None:
@@ -90,7 +90,7 @@ class KNN(GridMethod):
     def fitted(self) -> Fit:
         samples = [self._reservoir.pixels(index) for index in range(len(self._classes))]
         present = [sample for sample in samples if sample is not None]
-        sizes = _fair_shares([len(sample) for sample in present], self.params.bank_size)
+        sizes = _split_evenly([len(sample) for sample in present], self.params.bank_size)
         if sum(sizes) < self.params.k:
             raise DataError(
                 f"knn: the fit frames have {sum(sizes)} labelled pixels; expected at least k = {self.params.k}",
@@ -110,8 +110,10 @@ class KNN(GridMethod):
         return knn_distance(queries, self._bank, self.params.k, self.params.metric).view(count, height, width)
 
 
-def _fair_shares(available: Sequence[int], total: int) -> list[int]:
-    """How many to take of each so that the sum is `total` (or all there is) and no share is larger than need be."""
+def _split_evenly(available: Sequence[int], total: int) -> list[int]:
+    """Choose how many to take of each, so that the sum is `total` or all available, and the shares are as equal as
+    possible.
+    """
     shares = [0] * len(available)
     left = min(total, sum(available))
     order = sorted(range(len(available)), key=lambda index: available[index])

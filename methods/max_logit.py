@@ -20,12 +20,19 @@ PLUGINS = {"methods": {"max-logit": ("MaxLogit", "minus the largest logit")}}
 
 
 def max_logit(summary: LogitSummary) -> Tensor:
-    """float32 [h, w], higher = more anomalous."""
+    """Compute the max-logit score.
+
+    Args:
+        summary: Summary of the logits, [h, w] per field.
+
+    Returns:
+        float32 [h, w], higher = more anomalous.
+    """
     return -summary.best
 
 
 class MaxLogit(PixelMethod):
-    """No parameters, no fit."""
+    """Minus the largest logit, without parameters or fit."""
 
     card = MethodCard(
         name="max-logit",

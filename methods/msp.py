@@ -1,9 +1,9 @@
 """MSP: one minus the largest softmax probability.
 
-    s(x) = 1 - max_c p_c(x),   p = softmax(l), or the network's own posteriors
+    s(x) = 1 - max_c p_c(x),   p = softmax(l), or the network's posteriors
 
-Hendrycks and Gimpel, "A Baseline for Detecting Misclassified and Out-of-Distribution Examples in Neural Networks",
-ICLR 2017. Computed as others / (1 + others), which keeps its digits where the network is sure (oodbench.numerics).
+Hendrycks and Gimpel, "A Baseline for Detecting Misclassified and Out-of-Distribution Examples in Neural Networks", ICLR
+2017. Computed as others / (1 + others), which keeps precision where the network is confident (oodbench.numerics).
 """
 
 from __future__ import annotations
@@ -20,12 +20,19 @@ PLUGINS = {"methods": {"msp": ("MSP", "one minus the largest softmax probability
 
 
 def msp(summary: LogitSummary) -> Tensor:
-    """float32 [h, w] in [0, 1 - 1/C], higher = more anomalous."""
+    """Compute the MSP score.
+
+    Args:
+        summary: Summary of the logits, [h, w] per field.
+
+    Returns:
+        float32 [h, w] in [0, 1 - 1/C], higher = more anomalous.
+    """
     return summary.others / (1 + summary.others)
 
 
 class MSP(PixelMethod):
-    """No parameters, no fit."""
+    """One minus the largest softmax probability, without parameters or fit."""
 
     card = MethodCard(
         name="msp",

@@ -175,7 +175,7 @@ class Scorer:
         if self._needs.fit and self._fit is None:
             raise UsageError(
                 f"{self.method.card.name} is not fitted",
-                "Fit it: scorer.fit(oodbench.load_dataset(NAME, data=DIR)). Or give a stored fit: Scorer(..., fit=FILE).",
+                "Fit it: scorer.fit(oodbench.load_dataset(NAME, data=DIR)). Or give a stored fit: fit=FILE.",
             )
 
 

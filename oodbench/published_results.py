@@ -1,6 +1,6 @@
-"""What others published, for tables: the numbers of `published_results.toml` beside this file, each with its source.
+"""Published results for tables: the numbers of `published_results.toml`, each with its source.
 
-`oodbench report RUN --published NAME` puts them beside measured ones.
+`oodbench report RUN --published NAME` shows them next to measured ones.
 """
 
 from __future__ import annotations
@@ -17,39 +17,39 @@ from oodbench.errors import UnknownNameError
 _FILE = Path(__file__).with_name("published_results.toml")
 
 
-class _Record(BaseModel):
+class _FileRecord(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class _Source(_Record):
+class _PublishedSource(_FileRecord):
     title: str
     reference: str
     protocol: str = ""
     confirmed: bool = True
 
 
-class _Values(_Record):
+class _PublishedValues(_FileRecord):
     source: str
     method: str
     network: str = ""
     values: dict[str, dict[str, float]] = Field(description="benchmark -> metric -> percent")
 
 
-class _Numbers(_Record):
-    sources: dict[str, _Source]
+class _PublishedNumbers(_FileRecord):
+    sources: dict[str, _PublishedSource]
     contamination: dict[str, Requirements]
-    rows: tuple[_Values, ...]
+    rows: tuple[_PublishedValues, ...]
 
 
-def published_results() -> tuple[PublishedResult, ...]:
-    """All of them, in the order of the file."""
-    numbers = _Numbers.model_validate(tomllib.loads(_FILE.read_text(encoding="utf-8")))
+def load_published() -> tuple[PublishedResult, ...]:
+    """Load all published results in the order of the file."""
+    numbers = _PublishedNumbers.model_validate(tomllib.loads(_FILE.read_text(encoding="utf-8")))
     return tuple(
         PublishedResult(
             method=row.method,
             network=row.network,
             benchmark=benchmark,
-            # Percent with two decimals: rounding takes away what the division adds.
+            # The file has percentages with two decimals; rounding removes the error of the division.
             metrics={name: round(value / 100, 6) for name, value in values.items()},
             source=source.title,
             reference=source.reference,
@@ -64,16 +64,16 @@ def published_results() -> tuple[PublishedResult, ...]:
 
 
 def find_published(names: Collection[str], here: Collection[str]) -> list[PublishedResult]:
-    """Those on some benchmarks.
+    """Select published results by benchmark.
 
     Args:
-        names: benchmarks; `run` stands for those of the run, `all` for every one.
-        here: those of the run.
+        names: Benchmarks; `run` stands for those of the run, `all` for every benchmark.
+        here: Benchmarks of the run.
 
     Raises:
-        UnknownNameError: nothing is published on a benchmark of that name.
+        UnknownNameError: There are no published results for a named benchmark.
     """
-    rows = published_results()
+    rows = load_published()
     known = {row.benchmark for row in rows}
     for name in names:
         if name not in known | {"run", "all"}:

@@ -93,22 +93,26 @@ class SemanticLabels:
 
 @dataclass(frozen=True)
 class Frame:
-    """One picture with what is known about it. Pixels are read when a reader is called, never before.
+    """One image of a benchmark or dataset, with its labels if they are available.
+
+    Pixels are loaded when a reader is called, and not before. Readers can be pickled, so that a frame can be sent to
+    another process: they are functions at module level, `functools.partial` of them, or objects with `__call__`, and
+    they hold paths instead of open files.
 
     Attributes:
-        id: stable within its data set.
-        group: its scene or city; frames of one group are not independent of each other.
-        read_size: (height, width) of the image, from its header alone.
-        read_image: the image.
-        read_anomaly_labels: anomaly labels, or None where there are none (hidden tests, plain photographs).
-        read_semantic_labels: semantic labels, or None.
-        image_file: where the image lies, None for a frame that is drawn.
-        label_file: where the labels lie, None where there are none or the frame is drawn.
-        identity: what else than the files' content decides on what the readers give: the label rule of a frame on
-            disk; the world's version, seed and index of a drawn one.
-        drawn: that, with its labels, is what the frame is known by, and never its pixels, which may differ by a grey
-            level between machines. So is every frame without an image file.
-        reader_digest: digest of the plugin's code that reads the frame, set by the registry; empty for benchmarks and
+        id: Stable name, unique within its set.
+        group: Scene or city of the frame. Frames of one group are not statistically independent.
+        read_size: Returns (height, width) of the image, from the file header only.
+        read_image: Returns the image.
+        read_anomaly_labels: Returns anomaly labels. None if there are none (hidden tests, plain photographs).
+        read_semantic_labels: Returns semantic labels. None if there are none.
+        image_file: Path of the image. None if the frame is generated in memory.
+        label_file: Path of the labels. None if there are none or they are generated in memory.
+        identity: Everything besides the file contents that affects the decoded frame: the label rule of a frame on
+            disk; version, seed and index of a generated one.
+        synthetic: Whether `identity` and the labels identify the frame, instead of its pixels, which can differ by one
+            grey level between machines. A frame without an image file is always identified in this way.
+        reader_digest: Digest of the plugin code that reads the frame, set by the registry. Empty for benchmarks and
             datasets of this package.
     """
 
@@ -121,21 +125,21 @@ class Frame:
     image_file: Path | None = None
     label_file: Path | None = None
     identity: str = ""
-    drawn: bool = False
+    synthetic: bool = False
     reader_digest: str = ""
 
 
 @dataclass(frozen=True)
 class FrameSet:
-    """The frames of a benchmark or of one split of a dataset, as found on disk.
+    """The frames of a benchmark or of one split of a dataset.
 
     Attributes:
-        frames: in the order of the data set.
-        layout: the name of the folder layout that was recognised.
-        folder: where it was found; None for frames that are drawn.
-        expected: how many frames the complete set has.
-        warnings: what is unusual about this copy.
-        default: how many of the frames, from the first, a run takes where nobody says; None: all.
+        frames: Frames in the order of the benchmark or dataset.
+        layout: Name of the recognised folder layout.
+        folder: Folder of the frames; None if they are generated in memory.
+        expected: Number of frames of the complete set.
+        warnings: Warnings about this copy.
+        default: Number of frames, from the first, that a run uses by default; None for all.
     """
 
     frames: tuple[Frame, ...]

@@ -7,10 +7,10 @@ import pytest
 from oodbench.contracts import HIGHER_IS_BETTER, PublishedResult
 from oodbench.errors import UnknownNameError
 from oodbench.metrics import PROTOCOLS
-from oodbench.published_results import find_published, published_results
+from oodbench.published_results import find_published, load_published
 from oodbench.registry import Registry
 
-ROWS = published_results()
+ROWS = load_published()
 LOST_AND_FOUND = "fishyscapes-lost-and-found-hidden-test"
 STATIC = "fishyscapes-static-hidden-test"
 

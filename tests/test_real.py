@@ -110,7 +110,7 @@ def test_partial_sets_are_said_to_be(real: Path, tmp_path: Path) -> None:
         stop_after="evaluate",
     )
     (row,) = made.rows
-    assert (row.layout, row.counts["frames"], row.counts["expected_frames"]) == ("course", 6, 30)
+    assert (row.layout, row.counts["frames"], row.counts["expected_frames"]) == ("course-material", 6, 30)
     assert "road-obstacle-21: 6 of 30 frames" in row.warnings
     assert "cityscapes train: 5 of 2975 frames" in row.warnings
     assert row.fit["absent_classes"] == ["truck", "bus", "train"]

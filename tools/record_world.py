@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from oodbench.types import ANOMALY, CITYSCAPES_19, VOID
-from oodbench.worlds import SEED, SPLITS, VERSION, draw
+from oodbench.worlds import SEED, SPLITS, VERSION, render_frame
 
 FILE = Path(__file__).parent / "world.json"
 FIRST = 6
@@ -24,13 +24,13 @@ BLOCK = 64
 
 def labels_digest(split: str, index: int) -> str:
     """Of both label maps."""
-    drawing = draw(split, index)
+    drawing = render_frame(split, index)
     return hashlib.sha256(drawing.semantic.tobytes() + drawing.anomaly.tobytes()).hexdigest()[:24]
 
 
 def block_means(split: str, index: int) -> list[list[float]]:
     """Of the image's grey levels, in blocks: what two machines agree on to a fraction of a level."""
-    image = draw(split, index).image.astype(np.float64).mean(axis=2)
+    image = render_frame(split, index).image.astype(np.float64).mean(axis=2)
     rows, columns = image.shape
     means = image.reshape(rows // BLOCK, BLOCK, columns // BLOCK, BLOCK).mean(axis=(1, 3))
     return [[round(float(value), 2) for value in row] for row in means]
@@ -51,7 +51,7 @@ def statistics(split: str, frames: int) -> dict[str, object]:
     """How much is anomalous, in how many pieces, how large, where."""
     shares, counts, found, valid, anomalous = [], [], [], 0, 0
     for index in range(frames):
-        labels = draw(split, index).anomaly
+        labels = render_frame(split, index).anomaly
         inside, hit = int((labels != VOID).sum()), int((labels == ANOMALY).sum())
         valid, anomalous = valid + inside, anomalous + hit
         shares.append(100 * hit / inside)
@@ -78,7 +78,7 @@ def class_shares(frames: int) -> dict[str, list[float]]:
     """class -> [share of the pixels, share of the frames that show it], in percent, of the training split."""
     pixels, shown = np.zeros(256, np.int64), np.zeros(19, np.int64)
     for index in range(frames):
-        counts = np.bincount(draw("train", index).semantic.ravel(), minlength=256)
+        counts = np.bincount(render_frame("train", index).semantic.ravel(), minlength=256)
         pixels += counts
         shown += counts[:19] > 0
     return {

@@ -29,13 +29,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from oodbench.blending.appearance import Look, look_of
+from oodbench.blending.appearance import Appearance, measure_appearance
 from oodbench.blending.compose import paste as blend_in
 from oodbench.blending.cutout import OPAQUE, Cutout
-from oodbench.blending.ground_plane import Ground, Place, ground_of, whole
-from oodbench.blending.instances import BESIDE, ORDINARY, ROADS, mask, things
-from oodbench.blending.known_objects import ordinary
-from oodbench.blending.matting import MARGIN, matte
+from oodbench.blending.ground_plane import Ground, Place, estimate_ground, is_uncropped
+from oodbench.blending.instances import KNOWN_HEIGHTS, ROAD_CLASSES, ROADSIDE_CLASSES, find_instances, make_class_mask
+from oodbench.blending.known_objects import cut_known_objects
+from oodbench.blending.matting import MARGIN, estimate_matte
 from oodbench.blending.placement import find_place
 from oodbench.contracts import Roots
 from oodbench.registry import Registry
@@ -55,7 +55,7 @@ class Shot:
     image: RGBImage
     labels: SemanticLabels
     ground: Ground
-    look: Look
+    appearance: Appearance
     surfaces: np.ndarray
     cutouts: Sequence[Cutout]
 
@@ -63,10 +63,17 @@ class Shot:
 def shot(frame: Frame) -> Shot:
     assert frame.read_semantic_labels is not None
     image, labels = frame.read_image(), frame.read_semantic_labels()
-    ground = ground_of(labels, image.shape[:2])
-    look = look_of(image, ground)
-    kinds = [mask(labels, names) for names in (ROADS, BESIDE, ORDINARY)]
-    return Shot(image, labels, ground, look, np.select(kinds, [1, 2, 3]), tuple(ordinary(image, labels, ground, look)))
+    ground = estimate_ground(labels, image.shape[:2])
+    appearance = measure_appearance(image, ground)
+    kinds = [make_class_mask(labels, names) for names in (ROAD_CLASSES, ROADSIDE_CLASSES, KNOWN_HEIGHTS)]
+    return Shot(
+        image,
+        labels,
+        ground,
+        appearance,
+        np.select(kinds, [1, 2, 3]),
+        tuple(cut_known_objects(image, labels, ground, appearance)),
+    )
 
 
 @dataclass(frozen=True)
@@ -92,22 +99,22 @@ def cell(window: Window, shot: Shot, height: int, bottom: int) -> tuple[bool, in
 def there(shots: Sequence[Shot], index: int, kinds: Iterable[str], dice: Dice) -> Iterator[Patch]:
     """Patches of the things of these kinds that are in a frame."""
     shot = shots[index]
-    for thing in things(shot.labels, kinds):
-        if thing.height < SMALLEST or not whole(thing, shot.ground.size):
+    for thing in find_instances(shot.labels, kinds):
+        if thing.height < SMALLEST or not is_uncropped(thing, shot.ground.size):
             continue
-        inside = matte(shot.image, thing)[1] >= OPAQUE
+        inside = estimate_matte(shot.image, thing)[1] >= OPAQUE
         for window in windows(shot.image, inside, thing.left - MARGIN, thing.top - MARGIN, dice, MOST):
             where = cell(window, shot, thing.height, thing.bottom)
             if where is not None:
                 yield Patch(index, None, where, window)
 
 
-def pasted(shots: Sequence[Shot], index: int, paste: Paste, dice: Dice, as_large: bool) -> Iterator[Patch]:
+def pasted(shots: Sequence[Shot], index: int, paste: Paste, dice: Dice, keep_size: bool) -> Iterator[Patch]:
     """Patches of the things of every other frame, pasted into this one, one at a time."""
     shot = shots[index]
     others = [(source, cutout) for source, other in enumerate(shots) if source != index for cutout in other.cutouts]
     for source, cutout in others * TIMES:
-        place = find_place(cutout, shot.ground, [], dice, as_large=as_large)
+        place = find_place(cutout, shot.ground, [], dice, keep_size=keep_size)
         if place is None or place.height < SMALLEST:
             continue
         image, inside = paste(shot, cutout, place, dice)
@@ -141,7 +148,7 @@ MODELS: dict[str, Callable[[], object]] = {
 
 
 def accuracy(
-    shots: Sequence[Shot], paste: Paste, seed: int = 0, most: int = 12, *, as_large: bool = True
+    shots: Sequence[Shot], paste: Paste, seed: int = 0, most: int = 12, *, keep_size: bool = True
 ) -> dict[str, float]:
     """Share of patches told right, by classifier, over all pairs of a frame and the source of what is pasted there.
 
@@ -151,7 +158,7 @@ def accuracy(
     patches: list[Patch] = []
     for index in range(len(shots)):
         dice = Dice(seed, index)
-        patches += [*there(shots, index, kinds, dice), *pasted(shots, index, paste, dice, as_large)]
+        patches += [*there(shots, index, kinds, dice), *pasted(shots, index, paste, dice, keep_size)]
     seen: dict[int, np.ndarray] = {}
 
     def values(found: list[Window]) -> np.ndarray:
@@ -175,7 +182,7 @@ def accuracy(
 def ours(shot: Shot, cutout: Cutout, place: Place, dice: Dice) -> tuple[np.ndarray, np.ndarray]:
     """As the benchmark pastes."""
     levels = shot.image.astype(np.float32)
-    inside = blend_in(levels, shot.image, cutout, place, shot.ground, shot.look, dice)
+    inside = blend_in(levels, shot.image, cutout, place, shot.ground, shot.appearance, dice)
     return np.floor(np.clip(levels + 0.5, 0, 255)), inside
 
 
@@ -192,12 +199,12 @@ def crude(shot: Shot, cutout: Cutout, place: Place, dice: Dice) -> tuple[np.ndar
 def main() -> None:
     splits = Registry().dataset("cityscapes").open(Roots((Path(sys.argv[1]),)))
     taken = [shot(frame) for split in splits.values() for frame in split.frames]
-    for paste, as_large in ((crude, True), (ours, True), (crude, False), (ours, False)):
-        found = [accuracy(taken, paste, seed, as_large=as_large) for seed in range(6)]
+    for paste, keep_size in ((crude, True), (ours, True), (crude, False), (ours, False)):
+        found = [accuracy(taken, paste, seed, keep_size=keep_size) for seed in range(6)]
         for name in found[0]:
             own = [one[name] for one in found]
             means = f"{np.mean(own):.3f} ({min(own):.3f} to {max(own):.3f}), {len(own)} seeds"
-            print(f"{paste.__name__}, {'own size' if as_large else 'resized'}, {name}: {means}", flush=True)
+            print(f"{paste.__name__}, {'own size' if keep_size else 'resized'}, {name}: {means}", flush=True)
 
 
 if __name__ == "__main__":

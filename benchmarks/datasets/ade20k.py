@@ -1,4 +1,4 @@
-"""ADE20K, scene parsing: 150 classes of indoor and outdoor scenes.
+"""ADE20K scene parsing: 150 classes of indoor and outdoor scenes.
 
 Zhou, Zhao, Puig, Fidler, Barriuso, Torralba, "Scene Parsing through ADE20K Dataset", CVPR 2017.
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from oodbench.class_sets import ADE20K_150
 from oodbench.contracts import Dataset, DatasetCard, Roots
-from oodbench.data import LabelRule, by_name, file_frame, find_layout, pair_by_stem, readable
+from oodbench.data import LabelRule, convert_read_errors, file_frame, find_layout, index_by_stem, pair_by_stem
 from oodbench.types import VOID, FrameSet
 
 PLUGINS = {"datasets": {"ade20k": ("Ade20k", "scenes of 150 classes: 20210 training, 2000 validation frames")}}
@@ -22,7 +22,7 @@ _RULE = LabelRule(
 
 
 class Ade20k(Dataset):
-    """The scene parsing benchmark of 2016; the full data set of thousands of classes is another."""
+    """The scene parsing benchmark of 2016, and not the full dataset with thousands of classes."""
 
     card = DatasetCard(
         name="ade20k",
@@ -40,21 +40,21 @@ class Ade20k(Dataset):
     def open(self, roots: Roots) -> Mapping[str, FrameSet]:
         card = self.card
         layout, folder = find_layout(card.name, roots, {"official": _is_official}, card.layouts, card.obtain)
-        with readable(folder):
-            return {split: found for split in card.splits if (found := _split(folder, split, layout)).frames}
+        with convert_read_errors(folder):
+            return {split: found for split in card.splits if (found := _open_split(folder, split, layout)).frames}
 
 
 def _is_official(folder: Path, named: bool) -> bool:
-    """Told from other sets with images/ and annotations/ by the names of its files."""
+    """Recognise the files by their names, because other datasets have images/ and annotations/ too."""
     return any(
         all(any((folder / part / split).glob("ADE_*")) for part in ("images", "annotations"))
         for split in Ade20k.card.splits
     )
 
 
-def _split(folder: Path, split: str, layout: str) -> FrameSet:
-    images = by_name((folder / "images" / split).glob("*.jpg"))
-    labels = by_name((folder / "annotations" / split).glob("*.png"))
+def _open_split(folder: Path, split: str, layout: str) -> FrameSet:
+    images = index_by_stem((folder / "images" / split).glob("*.jpg"))
+    labels = index_by_stem((folder / "annotations" / split).glob("*.png"))
     frames = tuple(
         file_frame(name, name, image, label, _RULE, ADE20K_150)
         for name, image, label in pair_by_stem(images, labels, folder / "images" / split)

@@ -1,4 +1,4 @@
-"""Cityscapes: what the networks know. Its training split is what methods are fitted on, validation what calibrates.
+"""Cityscapes: methods are fitted on its training split and calibrated on its validation split.
 
 Cordts, Omran, Ramos, Rehfeld, Enzweiler, Benenson, Franke, Roth, Schiele, "The Cityscapes Dataset for Semantic Urban
 Scene Understanding", CVPR 2016.
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from oodbench.contracts import Dataset, DatasetCard, Roots
-from oodbench.data import LabelRule, cityscapes_pairs, file_frame, find_layout, readable
+from oodbench.data import LabelRule, convert_read_errors, file_frame, find_layout, pair_cityscapes
 from oodbench.types import CITYSCAPES_19, VOID, FrameSet
 
 PLUGINS = {
@@ -21,8 +21,8 @@ PLUGINS = {
 _EVALUATED = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
 _RULE = LabelRule(
     {**dict.fromkeys(range(34), VOID), **{value: index for index, value in enumerate(_EVALUATED)}},
-    "Expected labelIds (0..33). Files of trainIds have 255 for void: use the ones named *_gtFine_labelIds.png as "
-    "they were published.",
+    "Expected labelIds (0..33). Files with trainIds contain 255 for void: use the published files named "
+    "*_gtFine_labelIds.png.",
 )
 
 _CARD = DatasetCard(
@@ -48,12 +48,12 @@ class Cityscapes(Dataset):
 
     def open(self, roots: Roots) -> Mapping[str, FrameSet]:
         layout, folder = find_layout(_CARD.name, roots, {"official": _is_official}, _CARD.layouts, _CARD.obtain)
-        with readable(folder):
-            return {split: found for split in _CARD.splits if (found := _split(folder, split, layout)).frames}
+        with convert_read_errors(folder):
+            return {split: found for split in _CARD.splits if (found := _open_split(folder, split, layout)).frames}
 
 
-def _split(folder: Path, split: str, layout: str) -> FrameSet:
-    pairs = cityscapes_pairs(folder / "leftImg8bit" / split, folder / "gtFine" / split)
+def _open_split(folder: Path, split: str, layout: str) -> FrameSet:
+    pairs = pair_cityscapes(folder / "leftImg8bit" / split, folder / "gtFine" / split)
     frames = tuple(
         file_frame(name, name.split("_")[0], image, label, _RULE, CITYSCAPES_19) for name, image, label in pairs
     )

@@ -1,4 +1,4 @@
-"""COCO-Stuff: 80 things and 91 kinds of stuff in the images of COCO 2017.
+"""COCO-Stuff: 80 thing classes and 91 stuff classes in the images of COCO 2017.
 
 Caesar, Uijlings, Ferrari, "COCO-Stuff: Thing and Stuff Classes in Context", CVPR 2018.
 """
@@ -11,21 +11,21 @@ from pathlib import Path
 
 from oodbench.class_sets import COCO_STUFF_171
 from oodbench.contracts import Archive, Dataset, DatasetCard, Roots
-from oodbench.data import LabelRule, by_name, file_frame, find_layout, pair_by_stem, readable
+from oodbench.data import LabelRule, convert_read_errors, file_frame, find_layout, index_by_stem, pair_by_stem
 from oodbench.types import VOID, FrameSet
 
 PLUGINS = {"datasets": {"coco-stuff": ("CocoStuff", "171 classes: 118287 training, 5000 validation frames")}}
 
-# Raw labels are COCO's category ids less one, and eleven ids of things were never used.
+# Raw labels are COCO's category ids minus one; eleven ids of thing classes were never used.
 _UNUSED = {11, 25, 28, 29, 44, 65, 67, 68, 70, 82, 90}
 _RAW = [value for value in range(182) if value not in _UNUSED]
 _RAW_RULE = LabelRule(
     {**{value: index for index, value in enumerate(_RAW)}, 255: VOID},
-    "Expected stuffthingmaps as they were published: 0 to 181 with gaps, 255 unlabelled.",
+    "Expected the published stuffthingmaps: 0 to 181 with gaps, 255 unlabelled.",
 )
 _TRAIN_ID_RULE = LabelRule(
     {**{index: index for index in range(len(_RAW))}, 255: VOID},
-    "Expected *_labelTrainIds.png, as MMSegmentation's converter writes them: 0 to 170, 255 unlabelled.",
+    "Expected *_labelTrainIds.png as written by MMSegmentation's converter: 0 to 170, 255 unlabelled.",
 )
 _TRAIN_IDS = "_labelTrainIds"
 _LABEL_FOLDERS = ("stuffthingmaps_trainval2017", "stuffthingmaps", "annotations")
@@ -33,7 +33,7 @@ _NAME = re.compile(r"\d{12}$")
 
 
 class CocoStuff(Dataset):
-    """Of the raw labels and the converted ones, where both are there, the raw ones are read."""
+    """Raw labels or converted labels; the raw ones are preferred if both exist."""
 
     card = DatasetCard(
         name="coco-stuff",
@@ -50,7 +50,7 @@ class CocoStuff(Dataset):
         },
         obtain="Get train2017.zip and val2017.zip at https://cocodataset.org/#download and "
         "stuffthingmaps_trainval2017.zip at https://github.com/nightrome/cocostuff, unpack the images into images/, "
-        "the labels beside it, and give the folder: --id-data DIR",
+        "the labels next to it, and give the folder: --id-data DIR",
         archives=(
             Archive("train2017.zip"),
             Archive("val2017.zip"),
@@ -61,16 +61,16 @@ class CocoStuff(Dataset):
     def open(self, roots: Roots) -> Mapping[str, FrameSet]:
         card = self.card
         recognisers = {
-            "official": lambda folder, named: _labels(folder, "") is not None,
-            "mmsegmentation": lambda folder, named: _labels(folder, _TRAIN_IDS) is not None,
+            "official": lambda folder, named: _find_label_folder(folder, "") is not None,
+            "mmsegmentation": lambda folder, named: _find_label_folder(folder, _TRAIN_IDS) is not None,
         }
         layout, folder = find_layout(card.name, roots, recognisers, card.layouts, card.obtain)
-        with readable(folder):
-            return {split: found for split in card.splits if (found := _split(folder, split, layout)).frames}
+        with convert_read_errors(folder):
+            return {split: found for split in card.splits if (found := _open_split(folder, split, layout)).frames}
 
 
-def _labels(folder: Path, suffix: str) -> Path | None:
-    """The folder of labels of that kind, beside images/."""
+def _find_label_folder(folder: Path, suffix: str) -> Path | None:
+    """Return the folder next to images/ with labels of one kind; None if there is none."""
     for name in _LABEL_FOLDERS if (folder / "images").is_dir() else ():
         for split in CocoStuff.card.splits:
             files = (folder / name / split).glob(f"*{suffix}.png")
@@ -79,12 +79,12 @@ def _labels(folder: Path, suffix: str) -> Path | None:
     return None
 
 
-def _split(folder: Path, split: str, layout: str) -> FrameSet:
+def _open_split(folder: Path, split: str, layout: str) -> FrameSet:
     suffix, rule = ("", _RAW_RULE) if layout == "official" else (_TRAIN_IDS, _TRAIN_ID_RULE)
-    place = _labels(folder, suffix)
+    place = _find_label_folder(folder, suffix)
     assert place is not None, "the layout was recognised by it"
-    images = by_name((folder / "images" / split).glob("*.jpg"))
-    labels = by_name((place / split).glob("*.png"), suffix)
+    images = index_by_stem((folder / "images" / split).glob("*.jpg"))
+    labels = index_by_stem((place / split).glob("*.png"), suffix)
     labels = {name: path for name, path in labels.items() if _NAME.match(name)}
     frames = tuple(
         file_frame(name, name, image, label, rule, COCO_STUFF_171)

@@ -1,4 +1,4 @@
-"""Any folder of frames with semantic labels, and a file classes.toml that says what each label value is.
+"""Any folder of frames with semantic labels, and a file classes.toml that defines the label values.
 
 classes = "cityscapes-19"    # a class set that oodbench knows
 void = [255]
@@ -18,12 +18,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from oodbench.class_sets import CLASS_SETS
 from oodbench.contracts import Dataset, DatasetCard, Roots
-from oodbench.data import LabelRule, file_frame, find_layout, images_by_stem, pair_by_stem, readable
+from oodbench.data import LabelRule, convert_read_errors, file_frame, find_layout, index_images, pair_by_stem
 from oodbench.errors import DataError, UnknownNameError
 from oodbench.types import VOID, ClassSet, FrameSet
 from oodbench.validation import explain
 
-PLUGINS = {"datasets": {"labelled-folder": ("LabelledFolder", "frames of your own with labels and a class file")}}
+PLUGINS = {"datasets": {"labelled-folder": ("LabelledFolder", "your own frames with labels and a class file")}}
 
 _FILE = "classes.toml"
 
@@ -37,7 +37,7 @@ class _ClassFile(BaseModel):
 
 
 class LabelledFolder(Dataset):
-    """`train` is fitted on and `val` calibrated on; without either of the two folders all frames are `train`."""
+    """Own frames: methods are fitted on `train` and calibrated on `val`. Without these folders, all are `train`."""
 
     card = DatasetCard(
         name="labelled-folder",
@@ -51,17 +51,17 @@ class LabelledFolder(Dataset):
             "splits": "classes.toml, images/{train,val}/<name>.* and labels/{train,val}/<name>.png",
             "flat": "classes.toml, images/<name>.* and labels/<name>.png",
         },
-        obtain="Put classes.toml beside images/ and labels/ (docs/data.md), and give the folder: --id-data DIR",
+        obtain="Put classes.toml next to images/ and labels/ (docs/data.md), and give the folder: --id-data DIR",
     )
 
     def open(self, roots: Roots) -> Mapping[str, FrameSet]:
         layout, folder = self._find(roots)
         classes, rule = _read(folder / _FILE)
         sets = {}
-        with readable(folder):
+        with convert_read_errors(folder):
             for split in self.card.splits if layout == "splits" else ("train",):
                 part = split if layout == "splits" else "."
-                images, labels = images_by_stem(folder / "images" / part), images_by_stem(folder / "labels" / part)
+                images, labels = index_images(folder / "images" / part), index_images(folder / "labels" / part)
                 frames = tuple(
                     file_frame(f"{split}/{name}", f"{split}/{name}", image, label, rule, classes)
                     for name, image, label in pair_by_stem(images, labels, folder / "images" / part)
@@ -89,10 +89,10 @@ def _has_splits(folder: Path, named: bool) -> bool:
 
 
 def _read(path: Path) -> tuple[ClassSet, LabelRule]:
-    """The class set and the rule.
+    """Read the class set and the label rule from a class file.
 
     Raises:
-        DataError: no TOML, an unknown field, no such class set or class, a value that is given twice.
+        DataError: The file is not TOML, or has an unknown field, an unknown class set or class, or a duplicate value.
     """
     try:
         file = _ClassFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))

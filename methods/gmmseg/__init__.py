@@ -1,4 +1,4 @@
-"""GMMSeg: a generative head, a Gaussian mixture a class, trained end to end with its network; and its scores.
+"""GMMSeg: a generative head with one Gaussian mixture per class, trained end to end with its network, and its scores.
 
 Liang, Wang, Miao, Yang, "GMMSeg: Gaussian Mixture based Generative Semantic Segmentation Models", NeurIPS 2022.
 """
@@ -7,7 +7,7 @@ from oodbench.methods.gmmseg.head import GMMSegHead
 from oodbench.methods.gmmseg.scores import GMMSeg, GMMSegNorm
 
 PLUGINS = {
-    "heads": {"gmmseg": ("GMMSegHead", "a Gaussian mixture a class, moved by EM, trained with the network")},
+    "heads": {"gmmseg": ("GMMSegHead", "a Gaussian mixture per class, updated by EM, trained with the network")},
     "methods": {
         "gmmseg": ("GMMSeg", "GMMSeg's density: minus the largest class-conditional log-density"),
         "gmmseg-norm": ("GMMSegNorm", "GMMSeg after its normalisation over the classes"),

@@ -1,4 +1,4 @@
-"""GMMSeg's head.
+"""The head of GMMSeg.
 
     x = L2norm(LayerNorm(ReLU(BN(W f))))           W: 1x1 convolution to D dimensions
     s_c = max_m or log mean exp_m  log N(x; mu_cm, diag v_cm)
@@ -7,10 +7,13 @@
     loss = cross entropy(class maps) + weight * cross entropy over all C * M components' log-densities,
            the target being the component of the true class to which a balanced assignment gives the pixel
 
-The means and variances move by EM alone (oodbench.mixture.online); the gradient goes through the densities into the
-features, and so into the whole network. Two presets say what is done where the released code and the paper's text part
-(oodbench.mixture.presets). Not as released: the 1x1 convolution is there whatever the number of channels, and batch
-statistics are each process's own unless the training exchanges BatchNorm2d for SyncBatchNorm.
+Liang, Wang, Miao, Yang, "GMMSeg: Gaussian Mixture based Generative Semantic Segmentation Models", NeurIPS 2022. Means
+and variances are updated by EM only (oodbench.mixture.online). The gradient flows through the densities into the
+features, and so into the whole network. Two presets cover the cases where the released code and the paper differ
+(oodbench.mixture.presets).
+
+Not as released: the 1x1 convolution is always present, regardless of the number of channels; and batch statistics are
+computed per process, unless the training replaces BatchNorm2d by SyncBatchNorm.
 """
 
 from __future__ import annotations
@@ -26,40 +29,44 @@ from torch.nn import functional
 
 from oodbench.contracts import Head, HeadCard, HeadOutput, Parameters, TrainingHead
 from oodbench.mixture import PRESETS, OnlineMixture, OnlineOptions
-from oodbench.numerics import labelled_pixels
+from oodbench.numerics import gather_labelled_pixels
 from oodbench.types import VOID
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 CLASS_LOG_DENSITY = "class_log_density"
-"""[N, C, h, w]: s, above."""
+"""Name of the extra output s, [N, C, h, w]."""
 
 COMPONENT_LOG_DENSITY = "component_log_density"
-"""[N, C * M, h, w]: of class 0 the M Gaussians, of class 1 the M Gaussians, and so on."""
+"""Name of the extra output with the components' log-densities, [N, C * M, h, w]: M components of class 0, M of class 1,
+and so on.
+"""
 
 
 class GMMSegHead(Head):
-    """Makes GMMSeg's module."""
+    """The head plugin, which builds GMMSeg's module."""
 
     class Params(Parameters):
         preset: Literal["authors", "paper"] = Field(
-            "authors", description="whose arithmetic (oodbench.mixture.presets)"
+            "authors", description="arithmetic of the authors' code or of the paper (oodbench.mixture.presets)"
         )
-        components: int = Field(5, ge=1, description="Gaussians a class")
-        dimensions: int = Field(64, ge=1, description="D, of the features under the mixture")
+        components: int = Field(5, ge=1, description="Gaussians per class")
+        dimensions: int = Field(64, ge=1, description="dimension D of the features under the mixture")
         component_loss: float = Field(0.01, ge=0, description="weight of the loss over components")
         memory: int | None = Field(
-            None, ge=1, description="points kept a component (paper: a class); None: the preset's"
+            None, ge=1, description="points kept per component (paper: per class); None: from the preset"
         )
-        mean_momentum: float | None = Field(None, ge=0, le=1, description="of the means; None: the preset's")
+        mean_momentum: float | None = Field(
+            None, ge=0, le=1, description="momentum of the means; None: from the preset"
+        )
         void_counts: bool | None = Field(
-            None, description="void pixels count in the segmentation loss's mean; None: the preset's"
+            None, description="void pixels count in the mean of the segmentation loss; None: from the preset"
         )
         correct_only: bool | None = Field(
-            None, description="only pixels classified right enter the memory; None: the preset's"
+            None, description="only correctly classified pixels enter the memory; None: from the preset"
         )
-        frozen: bool = Field(False, description="leave the mixture as it starts: no EM")
+        frozen: bool = Field(False, description="keep the initial mixture: no EM")
         half_memory: bool = Field(False, description="keep the memory in half precision")
 
     card = HeadCard(
@@ -72,8 +79,8 @@ class GMMSegHead(Head):
     params: Params
 
     def build(self, channels: int, classes: int) -> nn.Module:
-        said = self.params.model_dump(include={"memory", "mean_momentum", "void_counts", "correct_only"})
-        options = replace(PRESETS[self.params.preset], **{name: v for name, v in said.items() if v is not None})
+        given = self.params.model_dump(include={"memory", "mean_momentum", "void_counts", "correct_only"})
+        options = replace(PRESETS[self.params.preset], **{name: v for name, v in given.items() if v is not None})
         return GMMSegModule(channels, classes, self.params, options)
 
     def extras(self) -> tuple[str, ...]:
@@ -84,7 +91,7 @@ class GMMSegHead(Head):
 
 
 class GMMSegModule(nn.Module, TrainingHead):
-    """The head as it is trained and run."""
+    """The module of the head, for training and inference."""
 
     def __init__(self, channels: int, classes: int, params: GMMSegHead.Params, options: OnlineOptions) -> None:
         super().__init__()
@@ -100,7 +107,7 @@ class GMMSegModule(nn.Module, TrainingHead):
         return self.densities(self.projection(features))
 
     def densities(self, features: Tensor) -> HeadOutput:
-        """From the projected features [N, D, h, w] on, in float32 under autocast too."""
+        """Compute the output from the projected features [N, D, h, w], in float32 even under autocast."""
         count, _, height, width = features.shape
         with torch.autocast(features.device.type, enabled=False):
             x = self.feature_norm(features.float().permute(0, 2, 3, 1))  # [N, h, w, D]
@@ -116,16 +123,16 @@ class GMMSegModule(nn.Module, TrainingHead):
         return HeadOutput(maps(normalised), maps(x), extras)
 
     def loss(self, output: HeadOutput, labels: Tensor) -> Mapping[str, Tensor]:
-        logits, target = labelled_pixels(output.class_maps, labels)
+        logits, target = gather_labelled_pixels(output.class_maps, labels)
         losses = functional.cross_entropy(logits, target, reduction="sum")
         pixels = labels.numel() if self.options.void_counts else max(len(target), 1)
         small = self._small(output, labels)
         known = (small != VOID).nonzero()[:, 0]
         label, components = small[known], self._components(output)[known]  # [n], [n, C, M]
         self._shares = self.mixture.assign(components.detach(), label)  # [n, M]
-        own = components[torch.arange(len(label), device=label.device), label]  # [n, M]
-        everything = components.flatten(1).logsumexp(dim=1, keepdim=True)  # [n, 1]
-        component_loss = (self._shares * (everything - own)).sum() / max(len(label), 1)
+        class_components = components[torch.arange(len(label), device=label.device), label]  # [n, M]
+        normaliser = components.flatten(1).logsumexp(dim=1, keepdim=True)  # [n, 1]
+        component_loss = (self._shares * (normaliser - class_components)).sum() / max(len(label), 1)
         return {"loss_segmentation": losses / pixels, "loss_components": self.params.component_loss * component_loss}
 
     @torch.no_grad()
@@ -142,13 +149,13 @@ class GMMSegModule(nn.Module, TrainingHead):
         return self.mixture.facts()
 
     def _components(self, output: HeadOutput) -> Tensor:
-        """The components' log-densities, [n, C, M]."""
+        """Return the components' log-densities, [n, C, M]."""
         flat = output.extras[COMPONENT_LOG_DENSITY].permute(0, 2, 3, 1).flatten(0, 2)
         return flat.view(len(flat), -1, self.params.components)
 
     @staticmethod
     def _small(output: HeadOutput, labels: Tensor) -> Tensor:
-        """The labels at the features' resolution, int64 [n]."""
+        """Return the labels at the resolution of the features, int64 [n]."""
         size = output.features.shape[-2:]
         small = functional.interpolate(labels[:, None].float(), size=size, mode="nearest")
         return small.long().flatten()

@@ -3,9 +3,10 @@
     gmmseg(x)      = -max_c s_c(x)           s_c: the class-conditional log-density
     gmmseg-norm(x) = -max_c y_c(x)           y: the class maps after the learned LayerNorm over the classes
 
-Which of the two the paper's rows measure is not known. The density is brought to the label's resolution after the
-maximum over classes was taken on the grid; the class maps before it, as every score on class maps. Mask2Former's class
-maps are sums over queries, whose class posteriors are made of y: of them y here is the logarithm.
+Liang, Wang, Miao, Yang, "GMMSeg", NeurIPS 2022. It is not known which of the two the results in the paper use. The
+density is resized to the label's resolution after the maximum over the classes was computed on the grid. The class maps
+are resized before it, as for every score on class maps. Mask2Former's class maps are sums over queries whose class
+posteriors are computed from y; there, the logarithm of the class maps is used as y.
 """
 
 from __future__ import annotations
@@ -21,21 +22,28 @@ if TYPE_CHECKING:
 _PAPER = "Liang, Wang, Miao, Yang: GMMSeg: Gaussian Mixture based Generative Semantic Segmentation Models. NeurIPS 2022"
 _URL = "https://arxiv.org/abs/2210.02025"
 _LOG_DENSITY = "class_log_density"
-_INSTEAD = "a network with GMMSeg's head gives it; for any other there is gmm-posthoc"
+_INSTEAD = "a network with GMMSeg's head provides it; use gmm-posthoc for other networks"
 
 
 def density_score(class_log_density: Tensor) -> Tensor:
-    """float32 [N, C, h, w] -> [N, h, w], higher = more anomalous."""
+    """Compute minus the largest class-conditional log-density.
+
+    Args:
+        class_log_density: float32 [N, C, h, w].
+
+    Returns:
+        float32 [N, h, w], higher = more anomalous.
+    """
     return -class_log_density.amax(dim=1)
 
 
 def normalised_score(summary: LogitSummary) -> Tensor:
-    """float32 [h, w], higher = more anomalous."""
+    """Compute minus the largest normalised class score, float32 [h, w], higher = more anomalous."""
     return -summary.best
 
 
 class GMMSeg(GridMethod):
-    """The density itself."""
+    """The raw density of GMMSeg."""
 
     card = MethodCard(name="gmmseg", title="GMMSeg", paper=_PAPER, url=_URL, retraining=True, basic=True)
 
@@ -47,14 +55,14 @@ class GMMSeg(GridMethod):
 
 
 class GMMSegNorm(PixelMethod):
-    """After the normalisation over the classes."""
+    """The density of GMMSeg after normalisation over the classes."""
 
     card = MethodCard(
         name="gmmseg-norm", title="GMMSeg (normalised)", paper=_PAPER, url=_URL, retraining=True, basic=True
     )
 
     def needs(self) -> Needs:
-        # The class maps alone would do; the density says that they are GMMSeg's.
+        # Only the class maps are read; the density ensures that they come from GMMSeg's head.
         return Needs(logits=True, extras=(_LOG_DENSITY,), instead=_INSTEAD)
 
     def pixel_score(self, band: ClassMapBand) -> Tensor:

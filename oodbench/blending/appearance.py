@@ -1,4 +1,4 @@
-"""How a frame looks: light, sharpness, noise of the sensor, haze. Measured in the frame itself."""
+"""The appearance of a frame, measured in the frame itself: light, sharpness, sensor noise and haze."""
 
 from __future__ import annotations
 
@@ -8,57 +8,62 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from oodbench.blending.blurring import apply_blur
 from oodbench.blending.ground_plane import Ground
-from oodbench.blending.sensor import LEFT, RESIDUAL
-from oodbench.blending.soft import softened
+from oodbench.blending.sensor import RESIDUAL, RESIDUAL_NOISE
 from oodbench.types import RGBImage
 
 _EDGE = 8
-# Variance that rounding three channels leaves in the finest residual of their mean.
+# Variance in the residual of the mean of three channels that is due to rounding.
 _ROUNDED = 2.25 / 12 / 3
-# Asphalt in grey levels by a white surface in the same light.
+# Reflectance of asphalt relative to a white surface in the same light.
 _ASPHALT = 0.38
 
 
 @dataclass(frozen=True)
-class Look:
-    """Of one frame.
+class Appearance:
+    """Appearance of one frame.
 
     Attributes:
-        blur: of its sharpest edges, standard deviation in pixels.
-        noise: of its sensor in the smoothest places, standard deviation in grey levels, before colours are made.
-        unlike: what each channel has of its own beside that, standard deviation in grey levels.
-        black: [3], the darkest that it shows, in grey levels.
-        air: [3], the colour of far haze, in grey levels.
-        haze: share of the light that is lost in a metre.
-        bright: the brightest that it shows below the horizon, in grey levels.
+        blur: Blur of the sharpest edges, standard deviation in pixels.
+        noise: Sensor noise in the smoothest regions before demosaicing, standard deviation in grey levels.
+        channel_noise: Additional noise that is independent per channel, standard deviation in grey levels.
+        black: [3], darkest level per channel, in grey levels.
+        air: [3], colour of distant haze, in grey levels.
+        haze: Share of the light that is lost per metre.
+        bright: Brightest level below the horizon, in grey levels.
     """
 
     blur: float
     noise: float
-    unlike: float
+    channel_noise: float
     black: NDArray[np.float64]
     air: NDArray[np.float64]
     haze: float
     bright: float
 
 
-def look_of(image: RGBImage, ground: Ground) -> Look:
-    """Measure a frame."""
+def measure_appearance(image: RGBImage, ground: Ground) -> Appearance:
+    """Measure the appearance of a frame.
+
+    Args:
+        image: uint8 [H, W, 3].
+        ground: Ground of the frame.
+    """
     grey = image[:, :, 1].astype(np.float32)
     horizon = int(ground.horizon)
     low = image[horizon:].reshape(-1, 3)
     black = np.percentile(low, 0.5, axis=0)
     band = image[max(horizon - image.shape[0] // 10, 0) : max(horizon, 1)].reshape(-1, 3)
     air = np.percentile(band, 90, axis=0)
-    # What is black far away has the colour of the haze: near the horizon things stand some 60 metres away.
+    # Distant dark surfaces take the colour of the haze; objects near the horizon are about 60 metres away.
     near = image.shape[0] // 40
     far = np.percentile(image[max(horizon - near, 0) : horizon + near + 1].reshape(-1, 3), 0.5, axis=0)
     veil = float(np.clip(((far - black) / np.maximum(air - black, 1.0)).mean(), 0.0, 0.5))
-    return Look(
-        blur=_blur(grey),
-        noise=_noise(image),
-        unlike=_unlike(image),
+    return Appearance(
+        blur=_measure_blur(grey),
+        noise=_measure_noise(image),
+        channel_noise=_measure_channel_noise(image),
         black=black,
         air=air,
         haze=float(-np.log1p(-veil)) / 60.0,
@@ -66,13 +71,13 @@ def look_of(image: RGBImage, ground: Ground) -> Look:
     )
 
 
-def _blur(grey: NDArray[np.float32]) -> float:
-    """By how much a second blur of one pixel flattens the steepest edges; the tenth part of them that are sharpest.
+def _measure_blur(grey: NDArray[np.float32]) -> float:
+    """Estimate the blur from how much a second blur of one pixel flattens the steepest edges.
 
-    The operator that finds the edges counts in with a variance of about .53. That makes up for the sharpest tenth:
-    their own blur is less than the lens's is on the whole.
+    The sharpest tenth of these edges counts. The edge operator adds a variance of about 0.53, which compensates for
+    selecting the sharpest edges, whose blur is below that of the lens on average.
     """
-    before, after = _steepness(grey), _steepness(softened(grey, 1.0))
+    before, after = _compute_gradient(grey), _compute_gradient(apply_blur(grey, 1.0))
     steep = before >= np.quantile(before, 0.98)
     ratio = before[steep] / np.maximum(after[steep], 1e-3)
     ratio = ratio[ratio > 1.02]
@@ -81,16 +86,16 @@ def _blur(grey: NDArray[np.float32]) -> float:
     return float(np.clip(np.quantile(1.0 / np.sqrt(ratio**2 - 1.0), 0.1), 0.3, 3.0))
 
 
-def _steepness(grey: NDArray[np.float32]) -> NDArray[np.float32]:
+def _compute_gradient(grey: NDArray[np.float32]) -> NDArray[np.float32]:
     across, down = cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1)
     return np.asarray(cv2.magnitude(across, down), np.float32)
 
 
-def _noise(image: RGBImage) -> float:
-    """By the finest residual in the tenth part of the blocks of 8 x 8 pixels that a plane fits best.
+def _measure_noise(image: RGBImage) -> float:
+    """Estimate the noise from the finest residual in the 10 % of blocks of 8 x 8 pixels that a plane fits best.
 
-    The mean of the channels is taken: their differences hold hardly any of it, and rounding to whole levels counts
-    in with a known share.
+    The mean of the channels is used: their differences contain hardly any of this noise, and rounding to whole levels
+    adds a known variance.
     """
     grey = image.astype(np.float32).mean(axis=2)
     rows, columns = (side // _EDGE for side in grey.shape)
@@ -110,13 +115,14 @@ def _noise(image: RGBImage) -> float:
         rest = rest - (rest * along).sum(axis=(1, 2), keepdims=True) / (along**2).sum() * along
     spread = rest.std(axis=(1, 2))
     smooth = finest[exposed][spread <= np.quantile(spread, 0.1)]
-    return float(max((smooth**2).mean() - _ROUNDED, 0.0) ** 0.5 / LEFT)
+    return float(max((smooth**2).mean() - _ROUNDED, 0.0) ** 0.5 / RESIDUAL_NOISE)
 
 
-def _unlike(image: RGBImage) -> float:
-    """By the finest residual of the differences between channels, in the middle one of all blocks of 8 x 8 pixels.
+def _measure_channel_noise(image: RGBImage) -> float:
+    """Estimate channel noise from the finest residual of channel differences, in the median block of 8 x 8 pixels.
 
-    Colours are smoother than light is: half of a street's blocks show nothing of this kind but noise and rounding.
+    Colours vary more smoothly than light: in half of a street's blocks, these differences contain only noise and
+    rounding errors.
     """
     levels = image.astype(np.float32)
     rows, columns = (side // _EDGE * _EDGE for side in image.shape[:2])
@@ -129,8 +135,17 @@ def _unlike(image: RGBImage) -> float:
     return float(np.sqrt(max(sum(powers) / 2 / 2.25 - 2 / 12, 0.0) / 2))
 
 
-def ground_color(image: RGBImage, ground: Ground, left: int, right: int, bottom: int) -> NDArray[np.float64]:
-    """float64 [3], grey levels of the ground around the foot of something: its median over a strip at its sides."""
+def measure_ground_color(image: RGBImage, ground: Ground, left: int, right: int, bottom: int) -> NDArray[np.float64]:
+    """Measure the colour of the ground around the foot of an object: the median of a strip at its sides.
+
+    Args:
+        image: uint8 [H, W, 3].
+        ground: Ground of the frame.
+        left, right, bottom: Columns and row of the object's foot.
+
+    Returns:
+        float64 [3], in grey levels.
+    """
     wide = right - left
     window = np.s_[
         max(bottom - wide // 4, 0) : bottom + wide // 3, max(left - wide // 2, 0) : max(right + wide // 2, 1)
@@ -142,10 +157,10 @@ def ground_color(image: RGBImage, ground: Ground, left: int, right: int, bottom:
     return np.asarray(np.median(pixels, axis=0), np.float64)
 
 
-def white(color: NDArray[np.float64], look: Look) -> NDArray[np.float64]:
-    """float64 [3], the grey levels of a white surface in the light that gives the ground this colour.
+def estimate_white(color: NDArray[np.float64], appearance: Appearance) -> NDArray[np.float64]:
+    """Estimate the grey levels of a white surface in the light under which the ground has this colour, float64 [3].
 
-    The ground is taken for grey asphalt: its tint is that of the light.
+    The ground is assumed to be grey asphalt, so that its tint is the tint of the light.
     """
-    level = min(float(color.mean()) / _ASPHALT, max(look.bright, float(color.mean())))
+    level = min(float(color.mean()) / _ASPHALT, max(appearance.bright, float(color.mean())))
     return level * color / max(float(color.mean()), 1.0)

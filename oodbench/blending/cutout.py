@@ -1,4 +1,4 @@
-"""What is pasted: pixels with their opacity, and how tall the thing is in the world."""
+"""Cut-outs to paste: pixels with opacity, and the object's real height."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from oodbench.data import images_by_stem, read_rgba
+from oodbench.data import index_images, read_rgba
 from oodbench.errors import DataError
 from oodbench.types import Size
 
 OPAQUE = 128
-"""Opacity, of 255, from which on a pixel belongs to the thing."""
+"""Opacity, of 255, from which a pixel belongs to the object."""
 
 RIM = 3
-"""Pixels around its box in which the outer half of a thing's border lies."""
+"""Pixels around the box that contain the outer half of an object's soft border."""
 
-# Samples a pixel and direction: each cut-out is made of that many at least, so that its outline has no stairs.
+# Minimum and maximum number of samples per pixel and direction; the minimum avoids aliased outlines.
 _FEWEST, _MOST = 4, 16
 _METRES = re.compile(r"_(?P<metres>\d+(\.\d+)?)m$")
 _USUAL = 1.0
@@ -28,19 +28,19 @@ _USUAL = 1.0
 
 @dataclass(frozen=True)
 class Cutout:
-    """A thing without its background, trimmed to its opaque pixels.
+    """An object without its background, cropped to its opaque pixels.
 
     Attributes:
-        kind: what it is.
+        kind: Kind of the object.
         color: uint8 [h, w, 3].
         alpha: uint8 [h, w], its opacity.
-        metres: from the ground to its top.
-        blur: how soft its colours are already: standard deviation in its own pixels.
-        noise: that its colours have already, in grey levels.
-        ground: [3], the colour of the ground that it stood on, in grey levels; None where its colours are those of
-            plain light, 255 being white.
-        rim: its colours and its opacity, uint8 [h + 2 RIM, w + 2 RIM, 3] and [h + 2 RIM, w + 2 RIM]; None where they
-            are not those that a camera gave it.
+        metres: Height above the ground.
+        blur: Blur that its colours already have: standard deviation in its own pixels.
+        noise: Noise that its colours already have, in grey levels.
+        ground: [3], colour of the ground on which it stood, in grey levels. None if its colours are reflectances with
+            255 for white.
+        rim: Colours uint8 [h + 2 RIM, w + 2 RIM, 3] and opacity uint8 [h + 2 RIM, w + 2 RIM] including its rim. None if
+            its pixels do not come from a camera.
     """
 
     kind: str
@@ -54,12 +54,12 @@ class Cutout:
 
     @property
     def size(self) -> Size:
-        """(height, width) of its own pixels."""
+        """Return (height, width) in its own pixels."""
         rows, columns = self.alpha.shape
         return int(rows), int(columns)
 
     def width(self, height: int) -> int:
-        """Its width in pixels where it is `height` tall."""
+        """Return its width in pixels if it is `height` pixels high."""
         rows, columns = self.size
         return max(round(height * columns / rows), 1)
 
@@ -71,7 +71,8 @@ class Layer:
     Attributes:
         color: float32 [h, w, 3], grey levels; 0 where nothing is opaque.
         alpha: float32 [h, w], 0 to 1.
-        inside: bool [h, w], the pixels that belong to the thing. The same on every machine: integers decide.
+        inside: bool [h, w], the pixels that belong to the object. Decided in integers, so that it is identical on all
+            machines.
     """
 
     color: NDArray[np.float32]
@@ -79,17 +80,17 @@ class Layer:
     inside: NDArray[np.bool_]
 
 
-def sized(cutout: Cutout, size: Size) -> Layer:
-    """The cut-out at (height, width): each pixel the mean of 16 samples and more, weighted by their opacity."""
+def resize_cutout(cutout: Cutout, size: Size) -> Layer:
+    """Resize a cut-out to (height, width). Each pixel is the mean of at least 16 samples, weighted by opacity."""
     samples = min(max(-(-cutout.size[0] // size[0]), _FEWEST), _MOST)
     rows, columns = (
         (2 * np.arange(samples * pixels) + 1) * whole // (2 * samples * pixels)
         for pixels, whole in zip(size, cutout.size, strict=True)
     )
     alpha = cutout.alpha[np.ix_(rows, columns)].astype(np.int32)
-    opacity = _block_sums(alpha, samples)
+    opacity = _sum_blocks(alpha, samples)
     weighted = np.dstack(
-        [_block_sums(alpha * cutout.color[:, :, channel][np.ix_(rows, columns)], samples) for channel in range(3)]
+        [_sum_blocks(alpha * cutout.color[:, :, channel][np.ix_(rows, columns)], samples) for channel in range(3)]
     )
     return Layer(
         color=(weighted / np.maximum(opacity, 1)[:, :, None]).astype(np.float32),
@@ -98,17 +99,17 @@ def sized(cutout: Cutout, size: Size) -> Layer:
     )
 
 
-def _block_sums(values: NDArray[np.int32], edge: int) -> NDArray[np.int64]:
+def _sum_blocks(values: NDArray[np.int32], edge: int) -> NDArray[np.int64]:
     rows, columns = values.shape
     blocks = values.reshape(rows // edge, edge, columns // edge, edge)
     sums: NDArray[np.int64] = blocks.sum(axis=(1, 3), dtype=np.int64)
     return sums
 
 
-def trimmed(
+def trim(
     color: NDArray[np.uint8], alpha: NDArray[np.uint8], rim: int = 0
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Both without the rows and columns at their borders where nothing belongs to the thing, but for `rim` of them."""
+    """Crop rows and columns at the borders without opaque pixels, except for `rim` of them."""
     color, alpha = np.pad(color, ((rim, rim), (rim, rim), (0, 0))), np.pad(alpha, rim)
     left, top, width, height = cv2.boundingRect((alpha >= OPAQUE).astype(np.uint8))
     box = np.s_[top - rim : top + height + rim, left - rim : left + width + rim]
@@ -116,18 +117,20 @@ def trimmed(
 
 
 def read_cutouts(folder: Path) -> list[tuple[Path, Cutout]]:
-    """The PNGs with an alpha channel that lie in a folder, in the order of their names.
+    """Read the PNGs with an alpha channel in a folder, sorted by name.
 
-    `goose_0.6m.png` is 0.6 metres tall; without such an ending it is one metre.
+    The object in `goose_0.6m.png` is 0.6 metres high; without such a suffix it is one metre high.
 
     Raises:
-        DataError: there is none; one can't be read, has no alpha channel, or is transparent all over.
+        DataError: There are no images; or one can't be read, has no alpha channel, or is fully transparent or opaque.
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; expected the one with the cut-outs")
-    files = images_by_stem(folder)
+    files = index_images(folder)
     if not files:
-        raise DataError(f"{folder}: no image lies in this folder", "Expected cut-outs: PNGs with an alpha channel.")
+        raise DataError(
+            f"{folder}: there are no images in this folder", "Expected cut-outs: PNGs with an alpha channel."
+        )
     return [(path, _read_cutout(name, path)) for name, path in files.items()]
 
 
@@ -144,4 +147,4 @@ def _read_cutout(name: str, path: Path) -> Cutout:
     metres = float(match["metres"]) if match else _USUAL
     if not 0.05 <= metres <= 20:
         raise DataError(f"{path}: its name says {metres:g} metres; expected 0.05 to 20", "Rename it.")
-    return Cutout(name[: match.start()] if match else name, *trimmed(pixels[:, :, :3], alpha), metres)
+    return Cutout(name[: match.start()] if match else name, *trim(pixels[:, :, :3], alpha), metres)

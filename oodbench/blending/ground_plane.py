@@ -1,7 +1,7 @@
-"""Where the ground is, and how large things on it are seen.
+"""The ground of a frame, and the size at which objects on it appear.
 
-A camera at height c above flat ground sees what stands at a row r below its horizon h with (r - h) / c pixels a metre,
-whatever its focal length is.
+A camera at height c above flat ground sees an object that stands at row r, below the horizon at row h, with (r - h) / c
+pixels per metre, regardless of its focal length.
 """
 
 from __future__ import annotations
@@ -11,22 +11,30 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from oodbench.blending.instances import BESIDE, ORDINARY, ROADS, THIN, Thing, mask, things
+from oodbench.blending.instances import (
+    KNOWN_HEIGHTS,
+    ROAD_CLASSES,
+    ROADSIDE_CLASSES,
+    THIN_CLASSES,
+    Instance,
+    find_instances,
+    make_class_mask,
+)
 from oodbench.types import VOID, SemanticLabels, Size
 
 CAMERA_HEIGHT = 1.25
-"""Metres; of a camera behind the windscreen of a car."""
+"""Height in metres of a camera behind the windscreen of a car."""
 HORIZON = 0.42
-"""Share of the picture above the horizon, where nothing tells; and what labels tell is within .08 of it."""
+"""Default share of the image above the horizon. Estimates from labels are limited to within 0.08 of it."""
 FOCAL = 1.1
-"""Focal length by the picture's width. It decides on distances, which is to say on haze; sizes don't need it."""
+"""Focal length relative to the image width. It affects distances and therefore haze, but not sizes."""
 
 _SPREAD = 0.08
-# Pixels between a whole thing and the border of the picture, at least.
+# Minimum distance in pixels between an uncropped object and the border of the image.
 _BORDER = 4
-# A road that is not labelled: so many metres to either side of the middle.
+# Assumed road without labels: metres to each side of the centre.
 _HALF_ROAD = 3.0
-# Below that share of the picture the hood of the car may be seen.
+# Share of the image height below which the hood of the car may be visible.
 _LOWEST = 0.84
 
 
@@ -36,11 +44,11 @@ class Ground:
 
     Attributes:
         size: (height, width) of the frame.
-        horizon: its row.
+        horizon: Row of the horizon.
         road: bool [H, W].
-        walks: bool [H, W], ground beside the road.
-        standing: int32 [H, W], the row at which the thing stands that is seen there; 0 where there is none.
-        void: bool [H, W], what the labels leave open.
+        walks: bool [H, W], ground next to the road.
+        standing: int32 [H, W], the row at which the object visible at a pixel stands; 0 if there is none.
+        void: bool [H, W], unlabelled pixels.
     """
 
     size: Size
@@ -51,31 +59,31 @@ class Ground:
     void: NDArray[np.bool_]
 
     def scale(self, row: float) -> float:
-        """Pixels a metre of what stands at a row."""
+        """Return pixels per metre for an object that stands at a row."""
         return max(row - self.horizon, 0.0) / CAMERA_HEIGHT
 
     def distance(self, row: float) -> float:
-        """Metres to the ground at a row."""
+        """Return the distance in metres of the ground at a row."""
         return FOCAL * self.size[1] * CAMERA_HEIGHT / max(row - self.horizon, 0.5)
 
     def row(self, distance: float) -> float:
-        """The row of the ground at a distance in metres."""
+        """Return the row of the ground at a distance in metres."""
         return self.horizon + FOCAL * self.size[1] * CAMERA_HEIGHT / distance
 
     @property
     def lowest(self) -> int:
-        """The last row at which something may stand."""
+        """Return the last row at which an object may stand."""
         return int(_LOWEST * self.size[0])
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a thing stands.
+    """The box of an object that stands on the ground.
 
     Attributes:
-        left: its first column.
-        bottom: the row below its last one.
-        height, width: in pixels.
+        left: First column.
+        bottom: Row below the last one.
+        height, width: Size in pixels.
     """
 
     left: int
@@ -85,47 +93,54 @@ class Place:
 
     @property
     def top(self) -> int:
-        """Its first row."""
+        """Return the first row."""
         return self.bottom - self.height
 
     @property
     def right(self) -> int:
-        """The column beyond its last one."""
+        """Return the column after the last one."""
         return self.left + self.width
 
 
-def ground_of(labels: SemanticLabels | None, size: Size) -> Ground:
-    """The ground by a frame's labels; without labels the usual horizon, and a road straight ahead."""
+def estimate_ground(labels: SemanticLabels | None, size: Size) -> Ground:
+    """Estimate the ground from a frame's labels. Without labels, assume the default horizon and a straight road."""
     if labels is None:
-        return _assumed(size)
-    road = mask(labels, ROADS)
+        return _assume_ground(size)
+    road = make_class_mask(labels, ROAD_CLASSES)
     standing = np.zeros(size, np.int32)
-    for thing in things(labels, (*ORDINARY, *THIN)):
-        standing[thing.box][thing.inside] = thing.bottom
-    return Ground(size, _horizon(labels, road), road, mask(labels, BESIDE), standing, labels.values == VOID)
+    for instance in find_instances(labels, (*KNOWN_HEIGHTS, *THIN_CLASSES)):
+        standing[instance.box][instance.inside] = instance.bottom
+    return Ground(
+        size,
+        _estimate_horizon(labels, road),
+        road,
+        make_class_mask(labels, ROADSIDE_CLASSES),
+        standing,
+        labels.values == VOID,
+    )
 
 
-def _horizon(labels: SemanticLabels, road: NDArray[np.bool_]) -> float:
-    """By the sizes of ordinary things, and never below the upper end of the road."""
+def _estimate_horizon(labels: SemanticLabels, road: NDArray[np.bool_]) -> float:
+    """Estimate the horizon from the sizes of known objects; it is never below the upper end of the road."""
     rows, columns = road.shape
-    told = [
-        thing.bottom - thing.height * CAMERA_HEIGHT / ORDINARY[thing.name]
-        for thing in things(labels, ("car", "person", "pedestrian"))
-        if thing.height > 0.03 * rows and whole(thing, (rows, columns))
+    rows_by_size = [
+        instance.bottom - instance.height * CAMERA_HEIGHT / KNOWN_HEIGHTS[instance.name]
+        for instance in find_instances(labels, ("car", "person", "pedestrian"))
+        if instance.height > 0.03 * rows and is_uncropped(instance, (rows, columns))
     ]
-    horizon = float(np.median(told)) if len(told) > 1 else HORIZON * rows
-    seen = np.flatnonzero(road.sum(axis=1) > 0.005 * columns)
-    if len(seen):
-        horizon = min(horizon, float(seen[0]))
+    horizon = float(np.median(rows_by_size)) if len(rows_by_size) > 1 else HORIZON * rows
+    road_rows = np.flatnonzero(road.sum(axis=1) > 0.005 * columns)
+    if len(road_rows):
+        horizon = min(horizon, float(road_rows[0]))
     return float(np.clip(horizon, (HORIZON - _SPREAD) * rows, (HORIZON + _SPREAD) * rows))
 
 
-def whole(thing: Thing, size: Size) -> bool:
-    """Whether the picture's border cuts nothing off."""
-    return min(thing.left, thing.top, size[1] - thing.right, size[0] - thing.bottom) > _BORDER
+def is_uncropped(instance: Instance, size: Size) -> bool:
+    """Return whether the border of the image cuts off no part of the object."""
+    return min(instance.left, instance.top, size[1] - instance.right, size[0] - instance.bottom) > _BORDER
 
 
-def _assumed(size: Size) -> Ground:
+def _assume_ground(size: Size) -> Ground:
     horizon = HORIZON * size[0]
     rows, columns = np.arange(size[0])[:, None], np.arange(size[1])[None, :]
     half = np.maximum(rows - horizon, 0.0) / CAMERA_HEIGHT * _HALF_ROAD

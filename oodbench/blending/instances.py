@@ -1,4 +1,4 @@
-"""Things in semantic labels: connected pixels of one class, and how tall things of that class are."""
+"""Objects in semantic labels: connected pixels of one class, and typical object heights per class."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from numpy.typing import NDArray
 
 from oodbench.types import SemanticLabels
 
-ROADS = ("road", "road line")
-BESIDE = ("sidewalk", "terrain", "earth", "grass", "path", "field", "gravel", "pavement")
-ORDINARY: Mapping[str, float] = {
+ROAD_CLASSES = ("road", "road line")
+ROADSIDE_CLASSES = ("sidewalk", "terrain", "earth", "grass", "path", "field", "gravel", "pavement")
+KNOWN_HEIGHTS: Mapping[str, float] = {
     "person": 1.7, "pedestrian": 1.7, "rider": 1.75, "car": 1.5, "van": 2.0, "truck": 3.0, "bus": 3.1,
     "motorcycle": 1.2, "minibike": 1.2, "bicycle": 1.1,
 }  # fmt: skip
-"""What can be cut out of a street, by its name in any of the class sets, and how tall it is in metres."""
-THIN = ("pole", "traffic light", "traffic sign", "streetlight", "signboard")
-"""What often stands in front of something else."""
+"""Classes of which objects can be cut out, by their name in any of the class sets, with their height in metres."""
+THIN_CLASSES = ("pole", "traffic light", "traffic sign", "streetlight", "signboard")
+"""Classes that often occlude other objects."""
 
 
 @dataclass(frozen=True)
-class Thing:
+class Instance:
     """Connected pixels of one class.
 
     Attributes:
-        name: of the class.
-        left, top, right, bottom: of its box in pixels; right and bottom are one beyond.
+        name: Name of the class.
+        left, top, right, bottom: Box in pixels; right and bottom are exclusive.
         inside: bool [bottom - top, right - left].
     """
 
@@ -41,29 +41,29 @@ class Thing:
 
     @property
     def box(self) -> tuple[slice, slice]:
-        """Rows and columns."""
+        """Return the slices of rows and columns."""
         return slice(self.top, self.bottom), slice(self.left, self.right)
 
     @property
     def height(self) -> int:
-        """In pixels."""
+        """Return the height in pixels."""
         return self.bottom - self.top
 
 
-def mask(labels: SemanticLabels, names: Iterable[str]) -> NDArray[np.bool_]:
-    """bool [H, W], the pixels of the classes with these names; names that the class set lacks are passed over."""
+def make_class_mask(labels: SemanticLabels, names: Iterable[str]) -> NDArray[np.bool_]:
+    """Return the pixels of the named classes, bool [H, W]; names that the class set lacks are ignored."""
     known = labels.classes.names
     return np.isin(labels.values, [known.index(name) for name in names if name in known])
 
 
-def things(labels: SemanticLabels, names: Iterable[str]) -> Iterator[Thing]:
-    """The connected parts of each of the classes, 8-connected."""
+def find_instances(labels: SemanticLabels, names: Iterable[str]) -> Iterator[Instance]:
+    """Yield the 8-connected regions of each named class."""
     for name in names:
-        pixels = mask(labels, (name,))
+        pixels = make_class_mask(labels, (name,))
         if not pixels.any():
             continue
         count, numbers, stats, _ = cv2.connectedComponentsWithStats(pixels.astype(np.uint8), connectivity=8)
         for number in range(1, count):
             left, top, width, height = (int(value) for value in stats[number][:4])
             box = np.s_[top : top + height, left : left + width]
-            yield Thing(name, left, top, left + width, top + height, numbers[box] == number)
+            yield Instance(name, left, top, left + width, top + height, numbers[box] == number)

@@ -1,4 +1,4 @@
-"""Ordinary things, cut out of the labelled frames themselves: whole, and with nothing in front of them."""
+"""Known objects cut out of the labelled frames: uncropped, and not occluded."""
 
 from __future__ import annotations
 
@@ -7,67 +7,75 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
-from oodbench.blending.appearance import Look, ground_color
-from oodbench.blending.cutout import RIM, Cutout, trimmed
-from oodbench.blending.ground_plane import Ground, whole
-from oodbench.blending.instances import ORDINARY, Thing, things
-from oodbench.blending.matting import matte
+from oodbench.blending.appearance import Appearance, measure_ground_color
+from oodbench.blending.cutout import RIM, Cutout, trim
+from oodbench.blending.ground_plane import Ground, is_uncropped
+from oodbench.blending.instances import KNOWN_HEIGHTS, Instance, find_instances
+from oodbench.blending.matting import estimate_matte
 from oodbench.types import RGBImage, SemanticLabels
 
-# Smaller ones have no inside left once their border is off.
+# Minimum height as a share of the frame: smaller objects have no interior after removal of their border.
 _TALL = 0.045
-# Less of their box is covered only where something hides a part; a row of things is too wide.
+# Minimum share of the box that the object covers, below which it is occluded; and maximum aspect ratio, above which
+# it is a row of objects.
 _FILL = {"car": 0.6, "van": 0.6, "truck": 0.6, "bus": 0.6, "person": 0.35, "pedestrian": 0.35}
 _WIDE = 3.2
 _PLAUSIBLE = (0.8, 1.3)
-# Around the outline, so many pixels wide, no more than that share may be in front.
+# Width in pixels of the ring around the outline, and the maximum share of it that is in front of the object.
 _RING = 5
 _IN_FRONT = 0.04
 
 
-def ordinary(image: RGBImage, labels: SemanticLabels, ground: Ground, look: Look) -> Iterator[Cutout]:
-    """The things of a frame that can be cut out.
+def cut_known_objects(
+    image: RGBImage, labels: SemanticLabels, ground: Ground, appearance: Appearance
+) -> Iterator[Cutout]:
+    """Cut out the objects of a frame that stand on the ground, are uncropped and unoccluded, and have a plausible size.
 
-    They stand on the ground, aren't cut off by the picture, have the size of their kind where they stand, and nothing
-    in front of them.
+    Args:
+        image: uint8 [H, W, 3].
+        labels: Semantic labels.
+        ground: Ground of the frame.
+        appearance: Appearance of the frame.
     """
-    for thing in things(labels, _FILL):
-        height, width = thing.inside.shape
-        tall = height / max(ground.scale(thing.bottom), 1e-9) / ORDINARY[thing.name]
+    for instance in find_instances(labels, _FILL):
+        height, width = instance.inside.shape
+        tall = height / max(ground.scale(instance.bottom), 1e-9) / KNOWN_HEIGHTS[instance.name]
         if (
             height >= _TALL * ground.size[0]
             and width <= _WIDE * height
-            and thing.inside.mean() >= _FILL[thing.name]
+            and instance.inside.mean() >= _FILL[instance.name]
             and _PLAUSIBLE[0] < tall < _PLAUSIBLE[1]
-            and whole(thing, ground.size)
-            and _stands_free(thing, ground)
+            and is_uncropped(instance, ground.size)
+            and _is_unoccluded(instance, ground)
         ):
-            yield _cut(thing, image, ground, look)
+            yield _cut_out(instance, image, ground, appearance)
 
 
-def _stands_free(thing: Thing, ground: Ground) -> bool:
+def _is_unoccluded(instance: Instance, ground: Ground) -> bool:
     rows, columns = ground.size
-    top, left = max(thing.top - _RING, 0), max(thing.left - _RING, 0)
-    window = np.s_[top : min(thing.bottom + _RING, rows), left : min(thing.right + _RING, columns)]
+    top, left = max(instance.top - _RING, 0), max(instance.left - _RING, 0)
+    window = np.s_[top : min(instance.bottom + _RING, rows), left : min(instance.right + _RING, columns)]
     inside = np.zeros((window[0].stop - top, window[1].stop - left), np.uint8)
-    inside[thing.top - top :, thing.left - left :][: thing.inside.shape[0], : thing.inside.shape[1]] = thing.inside
+    inside[instance.top - top :, instance.left - left :][: instance.inside.shape[0], : instance.inside.shape[1]] = (
+        instance.inside
+    )
     ring = (cv2.dilate(inside, np.ones((2 * _RING + 1, 2 * _RING + 1), np.uint8)) > 0) & (inside == 0)
-    below = ring & (np.arange(window[0].start, window[0].stop)[:, None] > thing.bottom)
-    in_front = (ground.standing[window] > thing.bottom - thing.height // 8) | ground.void[window]
+    below = ring & (np.arange(window[0].start, window[0].stop)[:, None] > instance.bottom)
+    in_front = (ground.standing[window] > instance.bottom - instance.height // 8) | ground.void[window]
     floor = (ground.road | ground.walks)[window]
     return bool(in_front[ring].mean() < _IN_FRONT and below.any() and floor[below].mean() > 0.8)
 
 
-def _cut(thing: Thing, image: RGBImage, ground: Ground, look: Look) -> Cutout:
-    color, alpha = trimmed(*matte(image, thing), RIM)
+def _cut_out(instance: Instance, image: RGBImage, ground: Ground, appearance: Appearance) -> Cutout:
+    color, alpha = trim(*estimate_matte(image, instance), RIM)
     within = np.s_[RIM:-RIM, RIM:-RIM]
     return Cutout(
-        thing.name,
+        instance.name,
         color[within],
         alpha[within],
-        metres=thing.height / ground.scale(thing.bottom),
-        blur=look.blur,
-        noise=look.noise,
-        ground=ground_color(image, ground, thing.left, thing.right, thing.bottom),
+        metres=instance.height / ground.scale(instance.bottom),
+        blur=appearance.blur,
+        noise=appearance.noise,
+        ground=measure_ground_color(image, ground, instance.left, instance.right, instance.bottom),
         rim=(color, alpha),
     )

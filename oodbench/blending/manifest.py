@@ -1,5 +1,6 @@
-"""What a folder of blended frames says of itself, in `synthetic-blend.json`. It is written last: without it the folder
-is not whole."""
+"""The manifest `synthetic-blend.json` of a folder of blended frames. It is written last; a folder without it is
+incomplete.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +14,12 @@ from oodbench.validation import explain
 
 MANIFEST = "synthetic-blend.json"
 VERSION = 3
-"""Raised with every change that moves a label or more than a grey level."""
+"""Version of the blending. It is raised by every change that affects a label, or a pixel by more than one grey level.
+"""
 
 
-class Pasted(BaseModel):
-    """Something that was pasted; its box in pixels."""
+class PastedObject(BaseModel):
+    """A pasted object and its box in pixels."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -29,30 +31,30 @@ class Pasted(BaseModel):
     height: int
 
 
-class Blended(BaseModel):
-    """One frame.
+class BlendedFrame(BaseModel):
+    """One blended frame.
 
     Attributes:
-        source: id of the frame that it was made of.
-        pixels: digest of its pixels.
-        pasted: from far to near.
+        source: Id of the original frame.
+        pixels: Digest of its pixels.
+        pasted: Pasted objects, from far to near.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     source: str
     pixels: str
-    pasted: list[Pasted]
+    pasted: list[PastedObject]
 
 
 class Manifest(BaseModel):
-    """A folder of blended frames.
+    """The manifest of a folder of blended frames.
 
     Attributes:
-        version: of what makes them.
-        seed: of all chance.
-        material: digest of the frames, their labels, and the cut-outs.
-        frames: by name, `<nnnn>_<id>`, in order.
+        version: Version of the blending.
+        seed: Seed of all random choices.
+        material: Digest of the original frames, their labels, and the cut-outs.
+        frames: Frames by name, `<nnnn>_<id>`, sorted.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -60,18 +62,18 @@ class Manifest(BaseModel):
     version: int
     seed: int
     material: str
-    frames: dict[str, Blended]
+    frames: dict[str, BlendedFrame]
 
     def identity(self, name: str) -> str:
-        """What decides on a frame, wherever it was made."""
+        """Return the identity of a frame: everything that determines its content."""
         return f"synthetic-blend {self.version} {self.seed} {self.material} {name}"
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """The manifest in a folder.
+    """Read the manifest of a folder.
 
     Raises:
-        DataError: it can't be read, or says something else than a manifest does.
+        DataError: The manifest can't be read or has invalid content.
     """
     path = folder / MANIFEST
     remedy = "Write the folder again with 'oodbench data blend'."

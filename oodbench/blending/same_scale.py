@@ -1,51 +1,51 @@
-"""A thing of another frame at its own size: its pixels are a camera's already, and only its border is made anew."""
+"""Pasting of an object from another frame without resizing. Only its boundary pixels are re-rendered."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from oodbench.blending.appearance import Look
+from oodbench.blending.appearance import Appearance
+from oodbench.blending.blurring import apply_blur
 from oodbench.blending.cutout import Cutout
 from oodbench.blending.ground_plane import Place
-from oodbench.blending.sensor import taken
-from oodbench.blending.soft import softened
+from oodbench.blending.sensor import apply_sensor
 from oodbench.worlds.dice import Dice
 
-# By so much two frames of one camera are measured differently: pixels of blur, and a factor of noise.
+# Maximum differences between measurements of two frames of one camera: blur in pixels, ratio of the noise.
 _BLUR, _NOISE = 0.25, 1.5
-# Opacity that is neither one side nor the other.
+# Opacity of mixed pixels.
 _MIXED = (0.02, 0.98)
-# A lens draws outlines a little softer than they come out of the matte: that share of a blur by one pixel.
+# A lens renders outlines softer than the matte: weight of an additional blur by one pixel.
 _SOFTER = 0.25
 
 
-def as_it_was(cutout: Cutout, place: Place, look: Look) -> bool:
-    """Whether it can stand there with the pixels that it has: none was resized, and both cameras are alike."""
-    quiet, loud = sorted((cutout.noise, look.noise))
+def can_keep_pixels(cutout: Cutout, place: Place, appearance: Appearance) -> bool:
+    """Return whether the object can be pasted without re-rendering: it is not resized, and both cameras are alike."""
+    quiet, loud = sorted((cutout.noise, appearance.noise))
     return (
         (place.height, place.width) == cutout.size
-        and abs(cutout.blur - look.blur) <= _BLUR
+        and abs(cutout.blur - appearance.blur) <= _BLUR
         and loud <= _NOISE * max(quiet, 1e-3)
     )
 
 
-def joined(
+def composite_at_same_scale(
     behind: NDArray[np.float32], color: NDArray[np.float32], cover: NDArray[np.float32], dice: Dice
 ) -> NDArray[np.float32]:
-    """float32 [h, w, 3]: a thing in front of what is behind it.
+    """Composite an object over its background, float32 [h, w, 3].
 
-    Its own pixels and those around it are left alone. Where both are mixed, a camera would have made two colours of
-    each pixel from the neighbours on either side.
+    Pixels of only the object or only the background stay unchanged. For mixed pixels, a camera would interpolate
+    colours from neighbours on both sides, so the sensor is simulated there.
 
     Args:
         behind: float32 [h, w, 3], grey levels.
         color: float32 [h, w, 3], grey levels.
-        cover: float32 [h, w], its opacity, 0 to 1.
-        dice: the sensor's; no noise comes of them.
+        cover: float32 [h, w], the object's opacity, 0 to 1.
+        dice: Source of random numbers of the sensor, which adds no noise here.
     """
-    seen = behind + cover[:, :, None] * (color - behind)
+    composite = behind + cover[:, :, None] * (color - behind)
     mixed = ((cover > _MIXED[0]) & (cover < _MIXED[1])).astype(np.float32)
-    border = np.minimum(2.0 * softened(mixed, 1.0), 1.0)[:, :, None]
-    seen += border * (taken(seen, np.zeros_like(cover), dice) - seen)
-    return np.asarray(seen + _SOFTER * border * (softened(seen, 1.0) - seen), np.float32)
+    border = np.minimum(2.0 * apply_blur(mixed, 1.0), 1.0)[:, :, None]
+    composite += border * (apply_sensor(composite, np.zeros_like(cover), dice) - composite)
+    return np.asarray(composite + _SOFTER * border * (apply_blur(composite, 1.0) - composite), np.float32)

@@ -1,4 +1,4 @@
-"""The shadow at the foot of a thing under an open sky: soft around it, dark where it touches the ground."""
+"""The shadow at the foot of an object under an open sky: soft around it, and dark at the contact with the ground."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from oodbench.blending.blurring import apply_blur
 from oodbench.blending.ground_plane import FOCAL, Ground, Place
-from oodbench.blending.soft import softened
 
 _AROUND = 0.35
 _UNDER = 0.75
-# As deep as half its width; what is lower than that share of its height above the ground is its foot.
+# Depth of an object relative to its width, and the share of its height above the ground that counts as foot.
 _DEPTH = 0.5
 _FOOT = 0.12
 _STEEP = 0.6
 
 
 def cast_shadow(image: NDArray[np.float32], alpha: NDArray[np.float32], place: Place, ground: Ground) -> None:
-    """Darken `image`, float32 [H, W, 3], around the foot of what will stand at `place` with `alpha` [h, w]."""
+    """Darken `image`, float32 [H, W, 3], around the foot of an object with opacity `alpha` [h, w] at `place`."""
     rows, columns = ground.size
     depth = _DEPTH * place.width * (place.bottom - ground.horizon) / (FOCAL * columns)
     soft = 0.05 * place.width + 1.0
@@ -29,18 +29,20 @@ def cast_shadow(image: NDArray[np.float32], alpha: NDArray[np.float32], place: P
     around = np.zeros((bottom - top, right - left), np.float32)
     centre = ((place.left + place.right) / 2 - left, place.bottom - 0.5 * depth - top)
     cv2.ellipse(around, (centre, (place.width, max(1.2 * depth, 2.0)), 0.0), 1.0, -1)
-    around = softened(around, soft, max(0.45 * depth, 1.0))
+    around = apply_blur(around, soft, max(0.45 * depth, 1.0))
 
-    under = np.zeros_like(around)
-    under[: place.height, place.left - left : place.right - left] = _under(alpha)
+    contact_shadow = np.zeros_like(around)
+    contact_shadow[: place.height, place.left - left : place.right - left] = _compute_contact(alpha)
     contact = max(0.012 * place.height, 0.6)
-    under = softened(under, 2 * contact, contact)
+    contact_shadow = apply_blur(contact_shadow, 2 * contact, contact)
     window = image[top:bottom, left:right]
-    window *= ((1.0 - _AROUND * around) * (1.0 - _UNDER * np.minimum(1.3 * under, 1.0)))[:, :, None]
+    window *= ((1.0 - _AROUND * around) * (1.0 - _UNDER * np.minimum(1.3 * contact_shadow, 1.0)))[:, :, None]
 
 
-def _under(alpha: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Up to 1 at the feet and between them: close above the lower hull of the outline."""
+def _compute_contact(alpha: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Compute the darkness of the contact shadow, up to 1 at and between the feet: close above the outline's lower
+    hull.
+    """
     rows, columns = alpha.shape
     inside = alpha > 0.5
     lowest = rows - np.argmax(inside[::-1], axis=0)
@@ -50,7 +52,7 @@ def _under(alpha: NDArray[np.float32]) -> NDArray[np.float32]:
     filled = np.zeros((rows, columns), np.uint8)
     cv2.fillConvexPoly(filled, hull, 1)
     floor = rows - np.argmax(filled[::-1], axis=0)
-    # Steeper than that the hull leads from a foot up to what hangs over, and not along the ground.
+    # Steeper parts of the hull lead from a foot to an overhanging part and do not follow the ground.
     level = np.abs(np.gradient(floor.astype(np.float32))) < _STEEP if columns > 1 else np.ones(columns, np.bool_)
     height = (floor[None, :] - np.arange(rows)[:, None]) / max(_FOOT * rows, 1.0)
     return np.asarray(np.clip(1.5 * (1.0 - height), 0.0, 1.0) * ((filled > 0) & level), np.float32)

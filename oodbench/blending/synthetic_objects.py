@@ -1,4 +1,4 @@
-"""Painted objects with the light, the roundness and the grain that let them stand in a photograph."""
+"""Painted objects with shading, texture and grain, so that they fit into a photograph."""
 
 from __future__ import annotations
 
@@ -6,61 +6,61 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from oodbench.blending.cutout import Cutout, trimmed
-from oodbench.blending.soft import softened
+from oodbench.blending.blurring import apply_blur
+from oodbench.blending.cutout import Cutout, trim
 from oodbench.types import Size
 from oodbench.worlds.canvas import Canvas
 from oodbench.worlds.dice import Dice
 from oodbench.worlds.objects import ANOMALIES
 
 _TALL = 512
-# Rounded as a whole; the others have flat faces with worn edges.
+# Kinds with a rounded shape; the others have flat faces with bevelled edges.
 _ROUND = {"animal", "bird", "tyres"}
 _ROUGH = {"boulder", "sheet"}
 _BEVEL = 0.025
-# Texture: the size of its grain by the object's height, and its weight.
+# Octaves of the texture: grain size relative to the object's height, and weight.
 _OCTAVES = ((0.5, 0.5), (0.22, 0.45), (0.09, 0.4), (0.04, 0.35), (0.016, 0.3))
-# How far outlines stray, by the object's height.
+# Perturbation of outlines relative to the object's height.
 _STRAY = {True: 0.012, False: 0.003}
 
 
-def painted(kind: str, dice: Dice) -> Cutout:
-    """One of `ANOMALIES`, 512 pixels tall."""
+def paint_object(kind: str, dice: Dice) -> Cutout:
+    """Paint one of `ANOMALIES`, 512 pixels high."""
     picture = ANOMALIES[kind](dice)
     size = (_TALL, round(_TALL * picture.aspect))
     canvas = Canvas(size)
     picture.paint(canvas, 0.0, 0.0, size[1], size[0], 1.0)
-    numbers = _strayed(canvas.numbers, _STRAY[kind in _ROUND | _ROUGH], dice)
+    numbers = _perturb_outlines(canvas.numbers, _STRAY[kind in _ROUND | _ROUGH], dice)
     colors = np.array([paint.color for paint in canvas.paints], np.float32)
-    flat = softened(colors[numbers], 1.5)
-    texture = _texture(size, dice)
-    surface = 1.0 + np.float32(1.4 * picture.mottle) * texture + np.float32(picture.grain) * _grain(size, dice)
-    lit = flat * (_light(numbers, kind, texture, dice) * surface)[:, :, None]
+    flat = apply_blur(colors[numbers], 1.5)
+    texture = _make_texture(size, dice)
+    surface = 1.0 + np.float32(1.4 * picture.mottle) * texture + np.float32(picture.grain) * _make_grain(size, dice)
+    lit = flat * (_shade(numbers, kind, texture, dice) * surface)[:, :, None]
     alpha = np.where(numbers > 0, 255, 0).astype(np.uint8)
     color = np.clip(lit * 255 + 0.5, 0, 255).astype(np.uint8)
-    return Cutout(kind, *trimmed(color, alpha), dice.uniform(*picture.tall))
+    return Cutout(kind, *trim(color, alpha), dice.uniform(*picture.tall))
 
 
-def _strayed(numbers: NDArray[np.int32], stray: float, dice: Dice) -> NDArray[np.int32]:
-    """The same picture with outlines that are not drawn with a ruler.
+def _perturb_outlines(numbers: NDArray[np.int32], stray: float, dice: Dice) -> NDArray[np.int32]:
+    """Displace the numbered regions of a picture, so that outlines are not perfectly straight.
 
-    In double precision and without any library's filter, so that it is the same on every machine.
+    Computed in double precision without library filters, so that the result is identical on all machines.
     """
     rows, columns = numbers.shape
     moved = []
-    for own in np.indices(numbers.shape):
+    for coordinates in np.indices(numbers.shape):
         shift = np.zeros(numbers.shape)
         for share, weight in ((0.3, 0.6), (0.1, 0.3), (0.04, 0.15)):
             step = max(round(share * _TALL), 2)
-            shift += weight * _between(dice, (rows, columns), step)
-        moved.append(own + np.rint(stray * _TALL * shift).astype(np.int64))
+            shift += weight * _interpolate_noise(dice, (rows, columns), step)
+        moved.append(coordinates + np.rint(stray * _TALL * shift).astype(np.int64))
     inside = (moved[0] >= 0) & (moved[0] < rows) & (moved[1] >= 0) & (moved[1] < columns)
-    found = numbers[np.clip(moved[0], 0, rows - 1), np.clip(moved[1], 0, columns - 1)]
-    return np.where(inside, found, 0).astype(np.int32)
+    displaced = numbers[np.clip(moved[0], 0, rows - 1), np.clip(moved[1], 0, columns - 1)]
+    return np.where(inside, displaced, 0).astype(np.int32)
 
 
-def _between(dice: Dice, size: Size, step: int) -> NDArray[np.float64]:
-    """float64 [h, w] in [-1, 1): draws on a grid of so many pixels, straight lines between them."""
+def _interpolate_noise(dice: Dice, size: Size, step: int) -> NDArray[np.float64]:
+    """Interpolate random values bilinearly between the points of a grid, float64 [h, w] in [-1, 1)."""
     grid = [side // step + 2 for side in size]
     draws = dice.uniforms(grid[0] * grid[1], -1.0, 1.0).reshape(grid)
     (row, down), (column, right) = ((np.arange(side) // step, np.arange(side) % step / step) for side in size)
@@ -69,17 +69,17 @@ def _between(dice: Dice, size: Size, step: int) -> NDArray[np.float64]:
     return between
 
 
-def _light(numbers: NDArray[np.int32], kind: str, texture: NDArray[np.float32], dice: Dice) -> NDArray[np.float32]:
-    """float32 [h, w], about 1: the sky lights what looks up, and the foot is darker."""
+def _shade(numbers: NDArray[np.int32], kind: str, texture: NDArray[np.float32], dice: Dice) -> NDArray[np.float32]:
+    """Compute the shading, float32 [h, w], about 1: light comes from the sky, and the foot is darker."""
     whole, part, bumps = (
         (1.0, 0.5, 0.004) if kind in _ROUND else (0.7, 0.1, 0.02) if kind in _ROUGH else (0.2, 0.5, 0.001)
     )
-    relief = whole * _inflated(numbers > 0, 0.35 * _TALL) + np.float32(bumps * _TALL) * texture
+    relief = whole * _inflate(numbers > 0, 0.35 * _TALL) + np.float32(bumps * _TALL) * texture
     for number in np.unique(numbers)[1:].tolist():
         left, top, width, height = cv2.boundingRect((numbers == number).astype(np.uint8))
         box = np.s_[top : top + height, left : left + width]
-        relief[box] += part * _inflated(numbers[box] == number, (0.2 if kind in _ROUND else _BEVEL) * _TALL)
-    relief = softened(relief, 0.006 * _TALL)
+        relief[box] += part * _inflate(numbers[box] == number, (0.2 if kind in _ROUND else _BEVEL) * _TALL)
+    relief = apply_blur(relief, 0.006 * _TALL)
     right = cv2.Sobel(relief, cv2.CV_32F, 1, 0, scale=1 / 8)
     down = cv2.Sobel(relief, cv2.CV_32F, 0, 1, scale=1 / 8)
     side = np.float32(dice.uniform(-0.35, 0.35))
@@ -89,16 +89,16 @@ def _light(numbers: NDArray[np.int32], kind: str, texture: NDArray[np.float32], 
     return np.asarray(np.clip(0.32 + 1.0 * toward, 0.2, 1.6) * shade, np.float32)
 
 
-def _inflated(inside: NDArray[np.bool_], radius: float) -> NDArray[np.float32]:
-    """Height in pixels of a pillow over an outline, round up to `radius` from its border."""
+def _inflate(inside: NDArray[np.bool_], radius: float) -> NDArray[np.float32]:
+    """Compute the height in pixels of a pillow over an outline, rounded up to `radius` from its border."""
     depth = cv2.distanceTransform(np.pad(inside.astype(np.uint8), 1), cv2.DIST_L2, 5)[1:-1, 1:-1]
     radius = min(radius, max(float(depth.max()), 1.0))
     rise = np.minimum(depth / radius, 1.0)
     return np.asarray(radius * np.sqrt(rise * (2.0 - rise)), np.float32)
 
 
-def _texture(size: Size, dice: Dice) -> NDArray[np.float32]:
-    """float32 [h, w] around 0, coarse to fine."""
+def _make_texture(size: Size, dice: Dice) -> NDArray[np.float32]:
+    """Create a texture around 0 from coarse to fine, float32 [h, w]."""
     total = np.zeros(size, np.float32)
     for share, weight in _OCTAVES:
         step = max(round(share * _TALL), 2)
@@ -109,6 +109,6 @@ def _texture(size: Size, dice: Dice) -> NDArray[np.float32]:
     return total
 
 
-def _grain(size: Size, dice: Dice) -> NDArray[np.float32]:
+def _make_grain(size: Size, dice: Dice) -> NDArray[np.float32]:
     raw = dice.uniforms(size[0] * size[1], -1.0, 1.0).reshape(size).astype(np.float32)
-    return softened(raw, 2.0) * np.float32(5.0)
+    return apply_blur(raw, 2.0) * np.float32(5.0)

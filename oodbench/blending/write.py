@@ -1,4 +1,4 @@
-"""A folder of blended frames, in the layout of Fishyscapes Static."""
+"""Writing of a folder of blended frames, in the layout of Fishyscapes Static."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pathlib import Path
 
 from PIL import Image
 
-from oodbench.blending.appearance import Look, look_of
-from oodbench.blending.blend import Blend, blend
+from oodbench.blending.appearance import Appearance, measure_appearance
+from oodbench.blending.blend import BlendResult, blend_frame
 from oodbench.blending.cutout import Cutout
-from oodbench.blending.ground_plane import Ground, ground_of
-from oodbench.blending.known_objects import ordinary
-from oodbench.blending.manifest import MANIFEST, VERSION, Blended, Manifest, Pasted
+from oodbench.blending.ground_plane import Ground, estimate_ground
+from oodbench.blending.known_objects import cut_known_objects
+from oodbench.blending.manifest import MANIFEST, VERSION, BlendedFrame, Manifest, PastedObject
 from oodbench.data import check_frame
 from oodbench.errors import DataError, RunFolderError, UsageError
 from oodbench.files import cannot_write, digest_bytes, digest_file, write_atomically
@@ -23,22 +23,22 @@ from oodbench.types import Frame, RGBImage, SemanticLabels
 from oodbench.worlds.dice import Dice
 
 SMALLEST = 32
-"""Rows and columns of the smallest frame that something can be blended into."""
+"""Minimum number of rows and columns of a frame to blend into."""
 
 Step = Callable[[], object]
 
 
 @dataclass(frozen=True)
-class Summary:
-    """What was written.
+class BlendSummary:
+    """Summary of a written folder.
 
     Attributes:
-        frames: how many.
-        sources: of how many frames.
-        labelled: of those, how many have labels.
-        anomalies, ordinary: how many things were pasted.
-        empty: how many frames hold no anomaly.
-        cuttable: how many ordinary things could be cut out.
+        frames: Number of blended frames.
+        sources: Number of original frames.
+        labelled: Number of original frames with labels.
+        anomalies, ordinary: Number of pasted anomalies and of pasted known objects.
+        empty: Number of frames without anomalies.
+        cuttable: Number of known objects that could be cut out.
     """
 
     frames: int
@@ -51,10 +51,10 @@ class Summary:
 
 
 @dataclass(frozen=True)
-class _Source:
+class _SourceFrame:
     image: RGBImage
     ground: Ground
-    look: Look
+    appearance: Appearance
     labels: SemanticLabels | None
 
 
@@ -65,61 +65,71 @@ def write_blends(
     seed: int,
     cutouts: Sequence[tuple[Path, Cutout]] = (),
     step: Step = lambda: None,
-) -> Summary:
-    """Blend things into frames and write <nnnn>_<id>_rgb.png and <nnnn>_<id>_labels.png, and last the manifest.
+) -> BlendSummary:
+    """Blend objects into frames; write <nnnn>_<id>_rgb.png, <nnnn>_<id>_labels.png and finally the manifest.
 
-    Whatever stops it, what it has written is gone again: the folder is whole or empty.
+    If an error occurs, all written files are removed: the folder is complete or empty.
 
     Args:
-        frames: in-distribution frames on disk, with semantic labels or without.
-        out: a folder that is empty or not there yet.
-        count: how many to write; of fewer frames each is used several times, of more some are, evenly over them all.
-        seed: the same seed and frames give the same labels on every machine, and images within a grey level.
-        cutouts: what to paste as anomalies, with its file; without any they are painted.
-        step: called once a frame that was looked at, and once a frame that was written.
+        frames: In-distribution frames on disk, with or without semantic labels.
+        out: Folder that is empty or does not exist yet.
+        count: Number of frames to write. With fewer originals, each is used several times; with more, a subset at even
+            spacing is used.
+        seed: Seed. Equal seeds and frames give identical labels on all machines, and images within one grey level.
+        cutouts: Anomalies to paste, each with its file. Without any, anomalies are painted.
+        step: Callback, called once per analysed frame and once per written frame.
 
     Raises:
-        DataError: a frame is not in order, or too small.
+        DataError: A frame is invalid or too small.
         UsageError: `count` or `seed` is out of range.
         RunFolderError: `out` is not empty or can't be written.
     """
     if count < 1 or count > 9999 or seed < 0:
         raise UsageError(f"--count {count}, --seed {seed}", "Expected a count from 1 to 9999 and a seed of 0 or more.")
     _check_empty(out)
-    used = [frames[index * len(frames) // count] for index in range(count)] if count < len(frames) else list(frames)
-    material = digest_bytes(json.dumps([VERSION, [_files(frame) for frame in used], _digests(cutouts)]).encode())
-    cut: list[tuple[int, Cutout]] = []
+    originals = (
+        [frames[index * len(frames) // count] for index in range(count)] if count < len(frames) else list(frames)
+    )
+    material = digest_bytes(
+        json.dumps([VERSION, [_digest_files(frame) for frame in originals], _digest_cutouts(cutouts)]).encode()
+    )
+    known_objects: list[tuple[int, Cutout]] = []
     labelled = 0
-    for index, frame in enumerate(used):
-        source = _read(frame)
+    for index, frame in enumerate(originals):
+        source = _read_source(frame)
         if source.labels is not None:
             labelled += 1
-            cut += [(index, thing) for thing in ordinary(source.image, source.labels, source.ground, source.look)]
+            known_objects += [
+                (index, cutout)
+                for cutout in cut_known_objects(source.image, source.labels, source.ground, source.appearance)
+            ]
         step()
-    done: dict[str, Blended] = {}
-    with _whole_or_nothing(out) as write:
-        for index, frame in enumerate(used):
-            source = _read(frame)
-            others = [thing for owner, thing in cut if owner != index]
-            for number in range(index, count, len(used)):
+    written: dict[str, BlendedFrame] = {}
+    with _write_all_or_none(out) as write:
+        for index, frame in enumerate(originals):
+            source = _read_source(frame)
+            others = [cutout for owner, cutout in known_objects if owner != index]
+            for number in range(index, count, len(originals)):
                 name = f"{number:04d}_{frame.id.replace('/', '_')}"
                 dice = Dice(VERSION, seed, number)
-                made = blend(source.image, source.ground, source.look, [c for _, c in cutouts], others, dice)
-                write(f"{name}_rgb.png", Image.fromarray(made.image))
-                write(f"{name}_labels.png", Image.fromarray(made.labels))
-                done[name] = _blended(frame, made)
+                blended = blend_frame(
+                    source.image, source.ground, source.appearance, [c for _, c in cutouts], others, dice
+                )
+                write(f"{name}_rgb.png", Image.fromarray(blended.image))
+                write(f"{name}_labels.png", Image.fromarray(blended.labels))
+                written[name] = _describe_blend(frame, blended)
                 step()
-        manifest = Manifest(version=VERSION, seed=seed, material=material, frames=dict(sorted(done.items())))
+        manifest = Manifest(version=VERSION, seed=seed, material=material, frames=dict(sorted(written.items())))
         write_atomically(out / MANIFEST, lambda file: file.write(manifest.model_dump_json(indent=1).encode()))
-    pasted = [[thing.label for thing in frame.pasted] for frame in done.values()]
-    return Summary(
-        frames=len(done),
-        sources=len(used),
+    pasted = [[item.label for item in frame.pasted] for frame in written.values()]
+    return BlendSummary(
+        frames=len(written),
+        sources=len(originals),
         labelled=labelled,
         anomalies=sum(labels.count("anomaly") for labels in pasted),
         ordinary=sum(labels.count("ordinary") for labels in pasted),
         empty=sum("anomaly" not in labels for labels in pasted),
-        cuttable=len(cut),
+        cuttable=len(known_objects),
     )
 
 
@@ -132,15 +142,15 @@ def _check_empty(out: Path) -> None:
         raise cannot_write(out, error) from error
 
 
-def _files(frame: Frame) -> list[str]:
+def _digest_files(frame: Frame) -> list[str]:
     return [digest_file(path) for path in (frame.image_file, frame.label_file) if path is not None]
 
 
-def _digests(cutouts: Sequence[tuple[Path, Cutout]]) -> list[tuple[str, float, str]]:
-    return [(thing.kind, thing.metres, digest_file(path)) for path, thing in cutouts]
+def _digest_cutouts(cutouts: Sequence[tuple[Path, Cutout]]) -> list[tuple[str, float, str]]:
+    return [(cutout.kind, cutout.metres, digest_file(path)) for path, cutout in cutouts]
 
 
-def _read(frame: Frame) -> _Source:
+def _read_source(frame: Frame) -> _SourceFrame:
     size, _ = check_frame(frame)
     if min(size) < SMALLEST:
         raise DataError(
@@ -149,21 +159,21 @@ def _read(frame: Frame) -> _Source:
         )
     image = frame.read_image()
     labels = frame.read_semantic_labels() if frame.read_semantic_labels else None
-    ground = ground_of(labels, size)
-    return _Source(image, ground, look_of(image, ground), labels)
+    ground = estimate_ground(labels, size)
+    return _SourceFrame(image, ground, measure_appearance(image, ground), labels)
 
 
-def _blended(frame: Frame, made: Blend) -> Blended:
+def _describe_blend(frame: Frame, made: BlendResult) -> BlendedFrame:
     pasted = [
-        Pasted(kind=kind, label=label, left=place.left, top=place.top, width=place.width, height=place.height)
+        PastedObject(kind=kind, label=label, left=place.left, top=place.top, width=place.width, height=place.height)
         for kind, label, place in made.pasted
     ]
-    return Blended(source=frame.id, pixels=digest_bytes(made.image.tobytes()), pasted=pasted)
+    return BlendedFrame(source=frame.id, pixels=digest_bytes(made.image.tobytes()), pasted=pasted)
 
 
 @contextmanager
-def _whole_or_nothing(out: Path) -> Iterator[Callable[[str, Image.Image], None]]:
-    """A function that writes an image under a name; all of them are removed again where something goes wrong."""
+def _write_all_or_none(out: Path) -> Iterator[Callable[[str, Image.Image], None]]:
+    """Provide a function that writes an image under a name; if an error occurs, all written images are removed."""
     written: list[Path] = []
     new = not out.exists()
 

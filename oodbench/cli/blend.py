@@ -13,7 +13,7 @@ from oodbench.errors import DataNotFoundError, UsageError
 from oodbench.registry import Registry
 
 if TYPE_CHECKING:
-    from oodbench.blending import Summary
+    from oodbench.blending import BlendSummary
     from oodbench.types import Frame
 
 _COUNT = 100
@@ -50,13 +50,13 @@ def blend(
 
 def _frames(folder: Path, split: str | None) -> tuple[Frame, ...]:
     """The frames of the one labelled data set that lies in the folder, or the images in it."""
-    from oodbench.data import photographs
+    from oodbench.data import open_photographs
 
     registry = Registry()
     found = {}
     for name in registry.names("datasets"):
         dataset = registry.dataset(name)
-        if folder.is_dir() and not dataset.card.drawn:
+        if folder.is_dir() and not dataset.card.synthetic:
             try:
                 found[name] = dataset.open(Roots((folder,)))
             except DataNotFoundError:
@@ -69,10 +69,10 @@ def _frames(folder: Path, split: str | None) -> tuple[Frame, ...]:
         return tuple(frame for part, frames in splits.items() if split in (None, part) for frame in frames.frames)
     if split is not None:
         raise UsageError(f"--split {split}: {folder} holds no labelled data set", "Leave out --split.")
-    return photographs(folder).frames
+    return open_photographs(folder).frames
 
 
-def _say(summary: Summary, out: Path, seed: int) -> None:
+def _say(summary: BlendSummary, out: Path, seed: int) -> None:
     print(
         f"{out}: {summary.frames} frames of synthetic-blend from {summary.sources} of yours, seed {seed}: "
         f"{summary.anomalies} anomalies, {summary.ordinary} ordinary objects, {summary.empty} frames without an anomaly"

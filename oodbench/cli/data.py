@@ -108,7 +108,7 @@ def verify(
 
     Exit codes: 0 nothing is off, 2 something is.
     """
-    from oodbench.data.verification import findings_of, verify_archives, verify_frames
+    from oodbench.data.verification import make_findings, verify_archives, verify_frames
     from oodbench.planning.request import data_roots
     from oodbench.planning.resolve import validate_named_roots
 
@@ -132,9 +132,9 @@ def verify(
         except DataNotFoundError as error:
             if not (name or findings or wanted in place.named):
                 continue
-            findings += findings_of(error)
+            findings += make_findings(error)
         except DataError as error:
-            findings += findings_of(error)
+            findings += make_findings(error)
         looked, off = looked + 1, off + len(findings)
         _say(wanted, parts, findings)
     if not looked:
@@ -151,7 +151,7 @@ def _usual(registry: Registry) -> list[str]:
     return [
         name
         for name, card in _cards(registry).items()
-        if not (card.dataset or card.variant_of if isinstance(card, BenchmarkCard) else card.drawn)
+        if not (card.dataset or card.variant_of if isinstance(card, BenchmarkCard) else card.synthetic)
     ]
 
 
@@ -181,11 +181,11 @@ def build_fishyscapes_static(
     ] = None,
 ) -> None:
     """Build Fishyscapes Static's validation images, pixel for pixel, and note beside them which version they are."""
-    from oodbench.data.overlays import build, read_overlays
+    from oodbench.data.overlays import read_overlays, write_frames
 
     found = read_overlays(overlays, version)
-    count = build(found, cityscapes, out)
-    by = "by its checksum" if found.told_by == "checksum" else "by your word"
+    count = write_frames(found, cityscapes, out)
+    by = "by its checksum" if found.version_source == "checksum" else "by your word"
     print(f"{out}: {count} frames of Fishyscapes Static {found.version} ({by})")
     print(f"use it:  oodbench run --benchmark fishyscapes-static-{found.version} --data {out}")
 

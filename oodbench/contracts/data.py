@@ -80,7 +80,7 @@ class BenchmarkCard:
         layouts: the folder layouts that are recognised, in words.
         obtain: what to download, and how to lay it out.
         leaderboard_protocol: the protocol of its own leaderboard or toolkit.
-        dataset: of a benchmark that is drawn, the dataset of the same world; it is taken by itself only for networks
+        dataset: of a synthetic benchmark, the dataset of the same world; it is taken by itself only for networks
             that were trained on that.
         components: the smallest components that count, as its own toolkit has them.
         variant_of: of another reading or another part of the same frames, the benchmark that is the usual one. A run
@@ -113,8 +113,8 @@ class BenchmarkCard:
 class DatasetCard:
     """The fact sheet of a dataset. `splits` has the number of frames of each complete split.
 
-    `classes` is None where a file of the user's says them. A `drawn` one is always there; it is taken by itself only
-    for networks that were trained on it.
+    `classes` is None if a file provided by the user defines them. A `synthetic` dataset is always available; a run
+    selects it automatically only for networks that were trained on it.
     """
 
     name: str
@@ -126,7 +126,7 @@ class DatasetCard:
     splits: Mapping[str, int]
     layouts: Mapping[str, str]
     obtain: str
-    drawn: bool = False
+    synthetic: bool = False
     archives: tuple[Archive, ...] = ()
 
 

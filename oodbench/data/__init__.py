@@ -1,13 +1,20 @@
 """Readers of images, labels, folder layouts, archives, score maps."""
 
-from oodbench.data.check import check_frame
-from oodbench.data.folders import Layout, find_layout, open_layouts, readable
+from oodbench.data.folders import Layout, convert_read_errors, find_layout, open_layouts
+from oodbench.data.frame_check import check_frame
 from oodbench.data.hdf5 import read_hdf5, write_hdf5
-from oodbench.data.images import image_size, read_grey16, read_image, read_indices, read_rgba
+from oodbench.data.images import read_grey16, read_image, read_image_size, read_indices, read_rgba
 from oodbench.data.labels import VOID_RULE, LabelRule, file_frame
-from oodbench.data.pairing import by_name, cityscapes_pairs, course, images_by_stem, pair_by_stem, synboost
-from oodbench.data.photographs import photographs
-from oodbench.data.scores import ScoreFiles, find_scores, read_array, read_scores
+from oodbench.data.pairing import (
+    index_by_stem,
+    index_images,
+    make_course_layout,
+    make_synboost_layout,
+    pair_by_stem,
+    pair_cityscapes,
+)
+from oodbench.data.photographs import open_photographs
+from oodbench.data.score_files import ScoreFiles, find_scores, read_array, read_scores
 from oodbench.data.trees import Tree, open_tree
 
 __all__ = [
@@ -16,27 +23,27 @@ __all__ = [
     "Layout",
     "ScoreFiles",
     "Tree",
-    "by_name",
     "check_frame",
-    "cityscapes_pairs",
-    "course",
+    "convert_read_errors",
     "file_frame",
     "find_layout",
     "find_scores",
-    "image_size",
-    "images_by_stem",
+    "index_by_stem",
+    "index_images",
+    "make_course_layout",
+    "make_synboost_layout",
     "open_layouts",
+    "open_photographs",
     "open_tree",
     "pair_by_stem",
-    "photographs",
+    "pair_cityscapes",
     "read_array",
     "read_grey16",
     "read_hdf5",
     "read_image",
+    "read_image_size",
     "read_indices",
     "read_rgba",
     "read_scores",
-    "readable",
-    "synboost",
     "write_hdf5",
 ]

@@ -1,4 +1,4 @@
-"""Downloading an archive: by parts, checked, and a clear word where its address is dead."""
+"""Download of archives: resumable, verified by checksum, with a clear error if an address is no longer available."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from oodbench.contracts import Archive
-from oodbench.data.verification import mismatch
+from oodbench.data.verification import describe_mismatch
 from oodbench.errors import DataError
 from oodbench.files import cannot_write
 
@@ -18,22 +18,30 @@ _CHUNK = 1 << 20
 _TIMEOUT = 60
 
 Track = Callable[[str, int, str], AbstractContextManager[Callable[[int], None]]]
-"""(title, total, unit) -> what to call with each part that is done; as `Progress.track`."""
+"""Progress callback: (title, total, unit) -> a context manager that gives a callback for each finished part, as
+`Progress.track`.
+"""
 
 
 def fetch_archive(archive: Archive, folder: Path, obtain: str, track: Track) -> Path:
-    """Download an archive into a folder, or go on with one; returns its file.
+    """Download an archive into a folder and return its file. An interrupted download resumes.
 
-    A whole file that is there already is kept. What has come so far lies in NAME.part.
+    A complete file that exists already is kept. An incomplete download is stored as NAME.part.
+
+    Args:
+        archive: Archive with an address.
+        folder: Folder to write to.
+        obtain: Instruction for the error message.
+        track: Progress callback.
 
     Raises:
-        DataError: the address is dead or answers something else, or what came is not what was published.
-        RunFolderError: the folder can't be written.
+        DataError: The address is not available, or the downloaded file differs from the published one.
+        RunFolderError: The folder can't be written.
     """
     if not archive.url.startswith(("http://", "https://")):
         raise DataError(f"{archive.url}: not an address on the web", obtain)
     path, part = folder / archive.name, folder / f"{archive.name}.part"
-    if path.is_file() and not mismatch(archive, path):
+    if path.is_file() and not describe_mismatch(archive, path):
         return path
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -48,7 +56,7 @@ def fetch_archive(archive: Archive, folder: Path, obtain: str, track: Track) -> 
         ) from None
     except OSError as error:
         raise cannot_write(part, error) from error
-    problem = mismatch(archive, part)
+    problem = describe_mismatch(archive, part)
     if problem:
         part.unlink()
         raise DataError(f"{archive.url}: what came is not what was published: {problem}", obtain)

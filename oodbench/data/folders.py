@@ -1,4 +1,4 @@
-"""Finding data sets in folders: by what lies in them, never by a substring of their path."""
+"""Recognition of benchmarks and datasets in folders by their contents, never by a substring of their path."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from oodbench.types import Frame, FrameSet
 _DEPTH = 2
 
 Recogniser = Callable[[Path, bool], bool]
-"""(folder, the user named it for this data set) -> whether it holds the data set in this layout."""
+"""(folder, whether the user named it for this benchmark) -> whether the folder holds it in this layout."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """One way in which a benchmark lies on disk.
+    """One folder layout of a benchmark.
 
     Attributes:
-        recognise: whether a folder holds it.
-        frames: the frames of such a folder.
-        warnings: what every table has to say of a copy in this layout.
+        recognise: Returns whether a folder has this layout.
+        frames: Returns the frames of such a folder.
+        warnings: Warnings that every table of a copy in this layout shows.
     """
 
     recognise: Recogniser
@@ -34,32 +34,38 @@ class Layout:
 
 
 def open_layouts(card: BenchmarkCard, roots: Roots, layouts: Mapping[str, Layout]) -> FrameSet:
-    """The benchmark, from the one folder among the roots that holds it; raises as `find_layout`."""
+    """Open a benchmark from the one folder among the roots that holds it. Raises as `find_layout`.
+
+    Args:
+        card: Card of the benchmark.
+        roots: Folders to search.
+        layouts: Maps the name of each layout to the layout.
+    """
     recognisers = {name: layout.recognise for name, layout in layouts.items()}
     layout, folder = find_layout(card.name, roots, recognisers, card.layouts, card.obtain)
-    with readable(folder):
+    with convert_read_errors(folder):
         frames = layouts[layout].frames(folder)
     return FrameSet(frames, layout, folder, card.frames or len(frames), layouts[layout].warnings)
 
 
-def existing(roots: Sequence[Path]) -> tuple[Path, ...]:
-    """The roots, checked to be folders.
+def check_roots(roots: Sequence[Path]) -> tuple[Path, ...]:
+    """Return the roots after checking that they are folders.
 
     Raises:
-        DataError: one is missing or a file.
+        DataError: A root is missing or is a file.
     """
     for root in roots:
         if not root.is_dir():
             what = "is a file" if root.exists() else "does not exist"
             raise DataError(
-                f"{root} {what}; expected a folder with data sets",
+                f"{root} {what}; expected a folder with benchmarks or datasets",
                 "It was given with --data, --id-data, OODBENCH_DATA or the config file.",
             )
     return tuple(roots)
 
 
-def subfolders(root: Path, depth: int = _DEPTH) -> Iterator[Path]:
-    """`root` and the folders under it, down to `depth` levels, in order of their names; hidden ones left out."""
+def iter_subfolders(root: Path, depth: int = _DEPTH) -> Iterator[Path]:
+    """Yield `root` and the folders under it, down to `depth` levels, sorted by name and without hidden ones."""
     yield root
     if depth == 0:
         return
@@ -68,33 +74,33 @@ def subfolders(root: Path, depth: int = _DEPTH) -> Iterator[Path]:
     except OSError:
         return
     for child in children:
-        yield from subfolders(child, depth - 1)
+        yield from iter_subfolders(child, depth - 1)
 
 
 def find_layout(
     name: str, roots: Roots, layouts: Mapping[str, Recogniser], expected: Mapping[str, str], obtain: str
 ) -> tuple[str, Path]:
-    """The one folder among the roots that holds the data set, and the layout in which it does.
+    """Find the one folder among the roots that holds a benchmark or dataset; return its layout and the folder.
 
     Args:
-        name: of the data set.
-        roots: where to look.
-        layouts: layout -> recogniser.
-        expected: layout -> what it looks like, for the message.
-        obtain: where to get the data set, for the message.
+        name: Name of the benchmark or dataset.
+        roots: Folders to search.
+        layouts: Maps the name of each layout to its recogniser.
+        expected: Maps the name of each layout to its description, for the error message.
+        obtain: Where to get the data, for the error message.
 
     Raises:
-        DataNotFoundError: no folder does.
-        DataError: two do; or a root is missing.
+        DataNotFoundError: No folder holds it.
+        DataError: Several folders hold it, or a root is missing.
     """
-    searched = existing(roots.of(name))
+    searched = check_roots(roots.of(name))
     named = name in roots.named
     found: dict[Path, tuple[str, Path]] = {}
     for root in searched:
-        for folder in subfolders(root):
-            with readable(folder):
+        for folder in iter_subfolders(root):
+            with convert_read_errors(folder):
                 for layout, recognise in layouts.items():
-                    if _enterable(folder) and recognise(folder, named and folder == root):
+                    if _can_enter(folder) and recognise(folder, named and folder == root):
                         found.setdefault(folder.resolve(), (layout, folder))
     if not found:
         where = ", ".join(map(str, searched)) or "no folder (give --data DIR)"
@@ -109,8 +115,8 @@ def find_layout(
 
 
 @contextmanager
-def readable(folder: Path) -> Iterator[None]:
-    """What the system refuses while a folder is read, as a DataError."""
+def convert_read_errors(folder: Path) -> Iterator[None]:
+    """Convert OS errors raised while a folder is read to DataError."""
     try:
         yield
     except OSError as error:
@@ -119,5 +125,5 @@ def readable(folder: Path) -> Iterator[None]:
         ) from None
 
 
-def _enterable(folder: Path) -> bool:
+def _can_enter(folder: Path) -> bool:
     return os.access(folder, os.R_OK | os.X_OK)

@@ -1,7 +1,7 @@
-"""Score maps in HDF5, as SegmentMeIfYouCan's toolkit stores them: a file a frame, one data set `value` of half floats.
+"""Score maps in HDF5, as SegmentMeIfYouCan's toolkit stores them: one file per frame with one array `value`.
 
-The layout is that of its `ImageBackgroundService` and `Evaluation` (road-anomaly-benchmark, 2023-08): float16
-[height, width], gzip level 9, higher = more anomalous, the frame's id as the name.
+The layout is that of `ImageBackgroundService` and `Evaluation` in road-anomaly-benchmark (2023-08): float16 [height,
+width], gzip level 9, higher = more anomalous. The file name is the frame's id.
 """
 
 from __future__ import annotations
@@ -22,37 +22,35 @@ _COMPRESSION = 9
 
 
 def read_hdf5(path: Path, content: bytes | None = None) -> NDArray[Any]:
-    """The data set `value` of the file, as it is stored.
+    """Read the array `value` of a file in its stored type.
 
     Args:
-        path: where it is.
-        content: of the file, where it lies in an archive and `path` is its name there.
+        path: Path of the file.
+        content: Content of the file if it is a member of an archive; `path` is then its name in the archive.
 
     Raises:
-        ScoreError: there is none, or the file is not whole.
+        ScoreError: There is no such array, or the file is damaged.
         MissingExtraError: h5py is not installed.
     """
-    h5py = _library()
+    h5py = _import_h5py()
     try:
         with h5py.File(path if content is None else io.BytesIO(content), "r") as file:
             if isinstance(file.get(_KEY), h5py.Dataset):
                 return np.asarray(file[_KEY][()])
-            there = ", ".join(file) or "nothing"
+            names = ", ".join(file) or "nothing"
     except (OSError, RuntimeError, KeyError, ValueError) as error:
         raise ScoreError(f"{path}: not a whole HDF5 file ({error})", "Write or copy it again.") from None
-    raise ScoreError(
-        f"{path}: holds {there}; expected a data set '{_KEY}'", f"Write the scores under the name '{_KEY}'."
-    )
+    raise ScoreError(f"{path}: holds {names}; expected an array '{_KEY}'", f"Write the scores under the name '{_KEY}'.")
 
 
 def write_hdf5(path: Path, score: ScoreMap | NDArray[np.float16]) -> None:
-    """Write a score map [height, width], rounded to half precision where it is not in it.
+    """Write a score map [height, width], rounded to half precision if necessary.
 
     Raises:
-        ScoreError: a score is beyond what half precision holds, +-65504.
+        ScoreError: A score is outside the range of half precision, +-65504.
         MissingExtraError: h5py is not installed.
     """
-    h5py = _library()
+    h5py = _import_h5py()
     with np.errstate(over="ignore"):
         half = score.astype(np.float16)
     if not np.isfinite(half).all():
@@ -66,7 +64,7 @@ def write_hdf5(path: Path, score: ScoreMap | NDArray[np.float16]) -> None:
     write_atomically(path, lambda out: out.write(content.getbuffer()))
 
 
-def _library() -> Any:
+def _import_h5py() -> Any:
     try:
         import h5py
     except ImportError as error:

@@ -1,8 +1,8 @@
-"""Image files. The format is told by the bytes, never by the file's ending: packs circulate with JPEGs named .png.
+"""Image files. The format is recognised by the content and not by the file name: some copies hold JPEGs named .png.
 
-Pillow opens and judges every file, because it refuses a truncated one where other decoders hand out grey pixels, reads
-indexed PNGs as indices, and applies neither the gamma chunk nor the orientation tag, which the labels of these data
-sets don't follow. Plain whole files are then decoded by OpenCV: the same pixels in less time.
+Pillow opens and validates every file. It rejects a truncated file, for which other decoders return grey pixels. It
+reads indexed PNGs as indices, and applies neither the gamma chunk nor the orientation tag, which the labels of these
+datasets do not follow. OpenCV then decodes plain intact files: it gives the same pixels in less time.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ _INDEX_MODES = {"1", "L", "P", "I", "I;16"}
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """What goes wrong with an image file, in words of ours."""
+def _convert_image_errors(path: Path) -> Iterator[None]:
+    """Convert errors raised while an image is read to DataError."""
     remedy = "Unpack or download this file again."
     try:
         yield
@@ -40,21 +40,21 @@ def _explained(path: Path) -> Iterator[None]:
         raise DataError(f"{path}: {error.strerror}; expected a readable image file") from None
     except DataError:
         raise
-    # Pillow reports broken files with all of these, each with a text of its own.
+    # Pillow reports damaged files with all of these.
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
         raise DataError(f"{path}: not a whole image file ({error})", remedy) from None
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[ImageFile.ImageFile]:
-    with _explained(path), Image.open(path) as image:
+def _open_image(path: Path) -> Iterator[ImageFile.ImageFile]:
+    with _convert_image_errors(path), Image.open(path) as image:
         yield image
 
 
-def _plain(path: Path, flags: int, modes: Collection[str] = ("RGB", "L")) -> NDArray[np.uint8] | None:
-    """What OpenCV reads, of a file that is known to be whole and that the two decoders see alike; else None."""
-    with _explained(path):
-        # Both decoders get these bytes: the file is read once, and OpenCV crashes on a path that is not valid text.
+def _decode_plain(path: Path, flags: int, modes: Collection[str] = ("RGB", "L")) -> NDArray[np.uint8] | None:
+    """Decode a file with OpenCV if it is intact and both decoders agree on its format; return None otherwise."""
+    with _convert_image_errors(path):
+        # Both decoders get the bytes: the file is read once, and OpenCV crashes on a path that is not valid text.
         content = path.read_bytes()
         image = Image.open(BytesIO(content))
         if image.mode not in modes or image.format not in ("PNG", "JPEG"):
@@ -62,45 +62,45 @@ def _plain(path: Path, flags: int, modes: Collection[str] = ("RGB", "L")) -> NDA
         if image.format == "JPEG":
             if content[-2:] != _END_OF_JPEG:
                 return None
-        elif [tile[3] for tile in image.tile] == [image.mode]:  # eight bits a channel
-            image.verify()  # checksums and end of the chunks; decodes nothing
+        elif [tile[3] for tile in image.tile] == [image.mode]:  # eight bits per channel
+            image.verify()  # checks checksums and the end of the chunks without decoding
         else:
             return None
-        found = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
-    return None if found is None else np.asarray(found, np.uint8)
+        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
+    return None if pixels is None else np.asarray(pixels, np.uint8)
 
 
-def image_size(path: Path) -> Size:
-    """(height, width), from the header alone."""
-    with _opened(path) as image:
+def read_image_size(path: Path) -> Size:
+    """Read (height, width) from the header of an image file."""
+    with _open_image(path) as image:
         return image.height, image.width
 
 
 def read_image(path: Path) -> RGBImage:
-    """uint8 [H, W, 3], red first.
+    """Read an image, uint8 [H, W, 3], red first.
 
     Raises:
-        DataError: missing, truncated, no image, or deeper than eight bits.
+        DataError: The file is missing, truncated, not an image, or deeper than eight bits per channel.
     """
-    plain = _plain(path, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
+    plain = _decode_plain(path, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
     if plain is not None:
         return plain
-    with _opened(path) as image:
+    with _open_image(path) as image:
         if image.mode not in _COLOUR_MODES:
             raise DataError(f"{path}: pixels of type {image.mode}; expected eight-bit colour or grey")
         return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def read_indices(path: Path) -> NDArray[Any]:
-    """The integers of a single-channel or indexed image: [H, W].
+    """Read the integers [H, W] of a single-channel or indexed image.
 
     Raises:
-        DataError: missing, truncated, no image, or one with colour channels.
+        DataError: The file is missing, truncated, not an image, or has colour channels.
     """
-    plain = _plain(path, cv2.IMREAD_UNCHANGED, {"L"})
+    plain = _decode_plain(path, cv2.IMREAD_UNCHANGED, {"L"})
     if plain is not None:
         return plain
-    with _opened(path) as image:
+    with _open_image(path) as image:
         if image.mode not in _INDEX_MODES:
             raise DataError(
                 f"{path}: a label file with pixels of type {image.mode}; expected one channel of integers",
@@ -110,12 +110,12 @@ def read_indices(path: Path) -> NDArray[Any]:
 
 
 def read_grey16(path: Path) -> NDArray[np.uint16]:
-    """uint16 [H, W] of a grey image of sixteen bits.
+    """Read a grey image of 16 bits, uint16 [H, W].
 
     Raises:
-        DataError: missing, truncated, no image, or of another type.
+        DataError: The file is missing, truncated, not an image, or of another type.
     """
-    with _opened(path) as image:
+    with _open_image(path) as image:
         if image.mode != "I;16":
             raise DataError(
                 f"{path}: pixels of type {image.mode}; expected one channel of sixteen bits",
@@ -125,12 +125,12 @@ def read_grey16(path: Path) -> NDArray[np.uint16]:
 
 
 def read_rgba(path: Path) -> NDArray[np.uint8]:
-    """uint8 [H, W, 4], red first, opacity last.
+    """Read an image with opacity, uint8 [H, W, 4], red first, opacity last.
 
     Raises:
-        DataError: missing, truncated, no image, or without an alpha channel.
+        DataError: The file is missing, truncated, not an image, or without an alpha channel.
     """
-    with _opened(path) as image:
+    with _open_image(path) as image:
         if image.mode not in ("RGBA", "LA") and "transparency" not in image.info:
             raise DataError(
                 f"{path}: pixels of type {image.mode}, without opacity; expected colours with an alpha channel",

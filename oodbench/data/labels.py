@@ -1,4 +1,4 @@
-"""Label files under a declared rule: a value that the rule doesn't name is an error, never a guess."""
+"""Label files and the rules that declare what their values mean. An undeclared value is an error."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from oodbench.data.images import image_size, read_image, read_indices
+from oodbench.data.images import read_image, read_image_size, read_indices
 from oodbench.errors import DataError
 from oodbench.types import VOID, AnomalyLabels, ClassSet, Frame, SemanticLabels
 
@@ -19,48 +19,55 @@ _UNDECLARED = 254
 
 @dataclass(frozen=True)
 class LabelRule:
-    """What each value in a label file stands for.
+    """The meaning of each value in a label file.
 
     Attributes:
-        meaning: file value -> normalised value (an anomaly label or a class index; `VOID` for what doesn't count).
-        hint: what to suggest when a file has another value.
+        meaning: Maps a file value to its normalised value: an anomaly label, a class index, or `VOID`.
+        hint: Remedy for the error message if a file has an undeclared value.
     """
 
     meaning: Mapping[int, int]
     hint: str
 
     def apply(self, path: Path) -> NDArray[np.uint8]:
-        """uint8 [H, W], the file's values normalised.
+        """Read a label file and normalise its values.
+
+        Args:
+            path: Label file with integer values.
+
+        Returns:
+            uint8 [H, W], the normalised values.
 
         Raises:
-            DataError: the file can't be read, or holds a value that the rule doesn't declare.
+            DataError: The file can't be read or contains an undeclared value.
         """
         raw = read_indices(path)
         table = np.full(max(256, max(self.meaning) + 2), _UNDECLARED, np.uint8)
         for value, normalised in self.meaning.items():
             table[value] = normalised
         if raw.dtype.itemsize == 1:
-            from oodbench.data.value_runs import look_up  # not for verbs that read no labels: it loads a compiler
+            # Imported here because it loads a compiler, which commands that read no labels don't need.
+            from oodbench.data.value_runs import apply_lookup_table
 
             values: NDArray[np.uint8] = np.require(raw.view(np.uint8), requirements=["C", "W"])
-            undeclared = look_up(values, table[:256], _UNDECLARED)
+            undeclared = apply_lookup_table(values, table[:256], _UNDECLARED)
         else:
             values = table[np.clip(raw, 0, len(table) - 1)]
             values[raw < 0] = _UNDECLARED
             undeclared = bool(np.any(values == _UNDECLARED))
         if undeclared:
-            found = {int(value) for value in np.unique(read_indices(path))}
-            strange = sorted(found - set(self.meaning))
+            present = {int(value) for value in np.unique(read_indices(path))}
+            unknown = sorted(present - set(self.meaning))
             raise DataError(
-                f"{path}: label value {', '.join(map(str, strange[:5]))} is not declared; "
-                f"expected {_ranges(self.meaning)}",
+                f"{path}: label value {', '.join(map(str, unknown[:5]))} is not declared; "
+                f"expected {_format_ranges(self.meaning)}",
                 self.hint,
             )
         return values
 
 
-def _ranges(values: Mapping[int, int]) -> str:
-    """`0, 2..255` for the declared values."""
+def _format_ranges(values: Mapping[int, int]) -> str:
+    """Format the declared values as ranges, such as `0, 2..255`."""
     ordered, parts = sorted(values), []
     start = previous = ordered[0]
     for value in [*ordered[1:], None]:
@@ -73,27 +80,77 @@ def _ranges(values: Mapping[int, int]) -> str:
     return ", ".join(parts)
 
 
+@dataclass(frozen=True)
+class AnomalyLabelReader:
+    """A reader of one file of anomaly labels, for `Frame.read_anomaly_labels`.
+
+    Attributes:
+        path: Label file.
+        rule: Meaning of its values.
+    """
+
+    path: Path
+    rule: LabelRule
+
+    def __call__(self) -> AnomalyLabels:
+        """Read the file.
+
+        Raises:
+            DataError: The file can't be read, or holds a value that the rule doesn't declare.
+        """
+        return AnomalyLabels(self.rule.apply(self.path))
+
+
+@dataclass(frozen=True)
+class SemanticLabelReader:
+    """A reader of one file of semantic labels, for `Frame.read_semantic_labels`.
+
+    Attributes:
+        path: Label file.
+        rule: Meaning of its values, as indices into `classes`.
+        classes: Class set of the labels.
+    """
+
+    path: Path
+    rule: LabelRule
+    classes: ClassSet
+
+    def __call__(self) -> SemanticLabels:
+        """Read the file.
+
+        Raises:
+            DataError: The file can't be read, or holds a value that the rule doesn't declare.
+        """
+        return SemanticLabels(self.rule.apply(self.path), self.classes)
+
+
 def file_frame(
-    identity: str,
+    frame_id: str,
     group: str,
     image: Path,
     label: Path | None = None,
     rule: LabelRule | None = None,
     classes: ClassSet | None = None,
 ) -> Frame:
-    """A frame that lies on disk; with `classes` its labels are semantic, without they are anomaly labels.
+    """Create a frame that is stored on disk.
 
-    Where there is neither a label file nor a rule, the frame has no labels.
+    Args:
+        frame_id: Id of the frame, unique within its set.
+        group: Scene or city of the frame.
+        image: Image file.
+        label: Label file. Without it, or without `rule`, the frame has no labels.
+        rule: Meaning of the label values.
+        classes: Class set of semantic labels. Without it, the labels are anomaly labels.
     """
     if label is None or rule is None:
-        return Frame(identity, group, partial(image_size, image), partial(read_image, image), image_file=image)
+        return Frame(frame_id, group, partial(read_image_size, image), partial(read_image, image), image_file=image)
     return Frame(
-        id=identity,
+        id=frame_id,
         group=group,
-        read_size=partial(image_size, image),
+        read_size=partial(read_image_size, image),
         read_image=partial(read_image, image),
-        read_anomaly_labels=None if classes else lambda: AnomalyLabels(rule.apply(label)),
-        read_semantic_labels=(lambda: SemanticLabels(rule.apply(label), classes)) if classes else None,
+        read_anomaly_labels=None if classes else AnomalyLabelReader(label, rule),
+        read_semantic_labels=SemanticLabelReader(label, rule, classes) if classes else None,
         image_file=image,
         label_file=label,
         identity=str(sorted(rule.meaning.items())),
@@ -101,4 +158,4 @@ def file_frame(
 
 
 VOID_RULE = {0: 0, 1: 1, 255: VOID}
-"""0 in-distribution, 1 anomaly, 255 void: Fishyscapes, SegmentMeIfYouCan and most packs."""
+"""The values of Fishyscapes, SegmentMeIfYouCan and most copies: 0 in-distribution, 1 anomaly, 255 void."""

@@ -1,4 +1,4 @@
-"""Images and their labels: files by name, and the layouts that have a folder for each of the two."""
+"""Pairs of images and label files by name, and layouts with one folder for images and one for labels."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from oodbench.types import Frame
 IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm")
 
 
-def images_by_stem(folder: Path, suffix: str = "") -> dict[str, Path]:
-    """The image files of a folder by the name without its ending, in natural order (2 before 10).
+def index_images(folder: Path, suffix: str = "") -> dict[str, Path]:
+    """Index the image files of a folder by their name without the ending, in natural order (2 before 10).
 
     Args:
-        folder: a folder that may be missing.
-        suffix: only names that end with it, and the name without it.
+        folder: Folder, which may be missing.
+        suffix: Only names with this suffix are included; it is removed from the name.
 
     Raises:
-        DataError: two files differ only in their ending, or a name can't be written.
+        DataError: Two files differ only in their ending, or a name is not valid text.
     """
-    return by_name((folder.iterdir() if folder.is_dir() else ()), suffix)
+    return index_by_stem((folder.iterdir() if folder.is_dir() else ()), suffix)
 
 
-def by_name(paths: Iterable[Path], suffix: str = "") -> dict[str, Path]:
-    """As `images_by_stem`, of files that may lie in several folders: two of one name are an error."""
+def index_by_stem(paths: Iterable[Path], suffix: str = "") -> dict[str, Path]:
+    """Index image files from one or several folders as `index_images` does; two files of one name are an error."""
     files: dict[str, Path] = {}
-    for path in sorted(paths, key=lambda path: (_natural(path.stem), str(path))):
-        # Archives packed on a Mac hold a file ._name beside each name.
+    for path in sorted(paths, key=lambda path: (_make_natural_key(path.stem), str(path))):
+        # Archives packed on a Mac contain a file ._name for each name.
         if path.suffix.lower() in IMAGE_ENDINGS and path.stem.endswith(suffix) and not path.name.startswith("."):
             name = path.stem.removesuffix(suffix)
             if not _is_text(name):
                 raise DataError(
-                    f"{path.parent}: the file name {path.name!r} is no UTF-8 text", "Rename it, or unpack it again."
+                    f"{path.parent}: the file name {path.name!r} is not valid UTF-8", "Rename it, or unpack it again."
                 )
             if name in files:
                 other = path.name if path.parent == files[name].parent else path
@@ -53,15 +53,20 @@ def _is_text(name: str) -> bool:
     return True
 
 
-def _natural(text: str) -> list[tuple[int, int | str]]:
+def _make_natural_key(text: str) -> list[tuple[int, int | str]]:
     return [(0, int(part)) if part.isdecimal() else (1, part) for part in re.split(r"(\d+)", text) if part]
 
 
 def pair_by_stem(images: Mapping[str, Path], labels: Mapping[str, Path], where: Path) -> list[tuple[str, Path, Path]]:
-    """(name, image, label) for each name.
+    """Pair images and labels of the same name: (name, image, label) per frame.
+
+    Args:
+        images: Image files by name.
+        labels: Label files by name.
+        where: Folder, for the error message.
 
     Raises:
-        DataError: an image without a label or a label without an image.
+        DataError: An image has no label or a label has no image.
     """
     for having, lacking, what in ((images, labels, "label"), (labels, images, "image")):
         missing = [name for name in having if name not in lacking]
@@ -69,31 +74,37 @@ def pair_by_stem(images: Mapping[str, Path], labels: Mapping[str, Path], where: 
             raise DataError(
                 f"{where}: {len(missing)} of {len(having)} frames have no {what}; the first is "
                 f"{having[missing[0]].name}",
-                f"Expected the {what} under the same name. Unpack the data set again.",
+                f"Expected the {what} under the same name. Unpack the download again.",
                 [f"{having[name]}: has no {what}" for name in missing],
             )
     return [(name, images[name], labels[name]) for name in images]
 
 
-def cityscapes_pairs(images: Path, labels: Path) -> list[tuple[str, Path, Path]]:
-    """(id, image, label) of a split of Cityscapes' two trees, folders of cities; raises as `pair_by_stem`.
+def pair_cityscapes(images: Path, labels: Path) -> list[tuple[str, Path, Path]]:
+    """Pair the files of one split of Cityscapes' two trees: (id, image, label) per frame. Raises as `pair_by_stem`.
 
     Args:
-        images: with <city>/<id>_leftImg8bit.png.
-        labels: with <city>/<id>_gtFine_labelIds.png.
+        images: Folder with <city>/<id>_leftImg8bit.png.
+        labels: Folder with <city>/<id>_gtFine_labelIds.png.
     """
     return pair_by_stem(
-        by_name(images.glob("*/*_leftImg8bit.png"), "_leftImg8bit"),
-        by_name(labels.glob("*/*_gtFine_labelIds.png"), "_gtFine_labelIds"),
+        index_by_stem(images.glob("*/*_leftImg8bit.png"), "_leftImg8bit"),
+        index_by_stem(labels.glob("*/*_gtFine_labelIds.png"), "_gtFine_labelIds"),
         images,
     )
 
 
-def pack(rule: LabelRule, *names: str, images: str = "images", labels: str = "labels_masks") -> Layout:
-    """The layout of packs that hold several sets, each with a folder of images and one of labels of the same names.
+def make_pack_layout(rule: LabelRule, *names: str, images: str = "images", labels: str = "labels_masks") -> Layout:
+    """Create the layout of packs that hold several benchmarks, each with a folder of images and one of labels.
 
-    All sets of such a pack have one structure, so the set's own folder tells them apart: by its name, whole, or by the
-    user's word.
+    All benchmarks in such a pack have the same structure. A benchmark is recognised by the full name of its folder, or
+    because the user named the folder for it.
+
+    Args:
+        rule: Meaning of the label values.
+        names: Names of the benchmark's folder.
+        images: Folder of the images.
+        labels: Folder of the labels, which have the names of the images.
     """
     known = {name.lower() for name in names}
 
@@ -102,24 +113,24 @@ def pack(rule: LabelRule, *names: str, images: str = "images", labels: str = "la
             return False
         if not ((folder / images).is_dir() and (folder / labels).is_dir()):
             return False
-        # The official packs also have images/ and labels_masks/, with another naming inside.
+        # The official packs also have images/ and labels_masks/, but with other file names.
         return not any((folder / labels).glob("*_labels_semantic*"))
 
     def frames(folder: Path) -> tuple[Frame, ...]:
-        pairs = pair_by_stem(images_by_stem(folder / images), images_by_stem(folder / labels), folder)
+        pairs = pair_by_stem(index_images(folder / images), index_images(folder / labels), folder)
         return tuple(file_frame(name, name, image, label, rule) for name, image, label in pairs)
 
     return Layout(recognise, frames)
 
 
-def course(rule: LabelRule, *names: str) -> Layout:
-    """The pack of a university course: images/<n>.* and labels_masks/<n>.png."""
-    return pack(rule, *names)
+def make_course_layout(rule: LabelRule, *names: str) -> Layout:
+    """Create the layout of a pack that circulates in course material: images/<n>.* and labels_masks/<n>.png."""
+    return make_pack_layout(rule, *names)
 
 
-def synboost(rule: LabelRule, *names: str) -> Layout:
-    """SynBoost's repack, which PEBAL, RPL and ATTA read: original/<n>.* and labels/<n>.png.
+def make_synboost_layout(rule: LabelRule, *names: str) -> Layout:
+    """Create the layout of SynBoost's pack, which PEBAL, RPL and ATTA read: original/<n>.* and labels/<n>.png.
 
-    Its labels_with_ROI/ hold another target, and are never read.
+    The labels in labels_with_ROI/ mark another target and are never read.
     """
-    return pack(rule, *names, images="original", labels="labels")
+    return make_pack_layout(rule, *names, images="original", labels="labels")

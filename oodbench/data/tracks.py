@@ -1,7 +1,7 @@
-"""The frames of SegmentMeIfYouCan's two tracks: what they are called, how many there are, how large.
+"""The frames of SegmentMeIfYouCan's two tracks: their names, numbers and sizes.
 
-From road-anomaly-benchmark (2023-08), datasets/tracks.py and tracks_extra.py. The ids of the test frames are not listed
-here one by one: a track is known by their form and their number.
+From road-anomaly-benchmark (2023-08), datasets/tracks.py and tracks_extra.py. The ids of the test frames are not
+listed; a track is recognised by the form and number of its ids.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from oodbench.types import Size
 
 @dataclass(frozen=True)
 class TrackPart:
-    """Some frames of a track.
+    """A subset of the frames of a track.
 
     Attributes:
-        name: of the part; that of the benchmark is the track's with it.
-        counts: how many frames it may have in a submission.
-        names: what a frame is called; the group `scene` is its scene.
+        name: Name of the part, which the benchmark's name contains.
+        counts: Numbers of frames that a submission may contain.
+        names: Pattern of frame names; its group `scene` is the scene.
     """
 
     name: str
@@ -32,11 +32,11 @@ class Track:
     """One track.
 
     Attributes:
-        name: as in the names of the toolkit's metrics.
-        folder: in which the toolkit keeps the scores of all of its frames.
-        benchmark: what our benchmarks of it are called, before the part.
-        sizes: of its images.
-        parts: the frames.
+        name: Name as in the metrics of the toolkit.
+        folder: Folder in which the toolkit keeps the scores of all frames.
+        benchmark: Prefix of our benchmarks of this track.
+        sizes: Image sizes.
+        parts: Parts of the track.
     """
 
     name: str
@@ -46,16 +46,20 @@ class Track:
     parts: tuple[TrackPart, ...]
 
     def part(self, name: str) -> TrackPart:
-        """The part of that name."""
+        """Return the part with a given name."""
         return next(part for part in self.parts if part.name == name)
 
     def part_of(self, frame: str) -> TrackPart | None:
-        """The part that a frame is in; None where it is of no part of this track."""
+        """Return the part that contains a frame; None if no part does."""
         return next((part for part in self.parts if part.names.match(frame)), None)
 
 
-def scene_frames(scenes: str) -> re.Pattern[str]:
-    """What frames of the obstacle track are called; `scenes`: alternatives of a regular expression."""
+def compile_scene_pattern(scenes: str) -> re.Pattern[str]:
+    """Compile the pattern of frame names of the obstacle track.
+
+    Args:
+        scenes: Scenes as alternatives of a regular expression.
+    """
     return re.compile(rf"(?P<scene>{scenes})_.+$")
 
 
@@ -63,11 +67,11 @@ THINGS = (
     "airplane|bear|boat_trailer|camel|caravan|carriage|cock|coffin|cones|cow|deer|donkey|elephant|goose|hay|horse|"
     "leopard|lion|piano|pig|rhino|scooter|sheep|tent|tractor|zebra"
 )
-"""What the test frames of the anomaly track are called after."""
+"""Prefixes of the names of test frames of the anomaly track."""
 
 DAY = "curvy-street|darkasphalt|darkasphalt2|gravel|greyasphalt|motorway|one-way-street|paving"
 NIGHT, SNOW = "driveway", "snowstorm1|snowstorm2"
-"""The scenes of the obstacle track."""
+"""Scenes of the obstacle track."""
 
 ANOMALY_TRACK = Track(
     "AnomalyTrack",
@@ -86,10 +90,10 @@ OBSTACLE_TRACK = Track(
     "road-obstacle-21",
     ((1080, 1920),),
     (
-        TrackPart("test", (327,), scene_frames(DAY)),
-        TrackPart("night", (30,), scene_frames(NIGHT)),
-        TrackPart("snow", (55,), scene_frames(SNOW)),
-        # 40 lie in the archive; the toolkit's validation split leaves ten of them out.
+        TrackPart("test", (327,), compile_scene_pattern(DAY)),
+        TrackPart("night", (30,), compile_scene_pattern(NIGHT)),
+        TrackPart("snow", (55,), compile_scene_pattern(SNOW)),
+        # The archive holds 40; the toolkit's validation split excludes ten of them.
         TrackPart("validation", (0, 30, 40), re.compile(r"(?P<scene>validation)_\d+$")),
     ),
 )

@@ -1,4 +1,4 @@
-"""Files in a folder or an archive, read one by one without unpacking it."""
+"""Files in a folder or an archive, read one by one without unpacking."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from oodbench.errors import DataError, DataNotFoundError
 
 @dataclass(frozen=True)
 class Tree:
-    """A folder or an archive that is open.
+    """An open folder or archive.
 
     Attributes:
-        path: where it is.
-        names: of its files, with slashes, in order; an archive may have a name twice.
-        read: name -> content.
+        path: Path of the folder or archive.
+        names: Sorted names of its files, with slashes; an archive may contain a name twice.
+        read: Returns the content of a file by its name.
     """
 
     path: Path
@@ -30,11 +30,11 @@ class Tree:
 
 @contextmanager
 def open_tree(path: Path) -> Iterator[Tree]:
-    """Open a folder, a .zip or a .tar, compressed or not; told by the content.
+    """Open a folder, a .zip or a .tar (compressed or not); archives are recognised by their content.
 
     Raises:
-        DataNotFoundError: there is nothing.
-        DataError: a file that is no archive, or a damaged one; while it is open, too.
+        DataNotFoundError: The path does not exist.
+        DataError: The file is not an archive, or is damaged; also while it is open.
     """
     try:
         if path.is_dir():
@@ -48,7 +48,7 @@ def open_tree(path: Path) -> Iterator[Tree]:
             with tarfile.open(path) as packed:
                 members = {info.name: info for info in packed.getmembers() if info.isfile()}
                 listed = [info.name for info in packed.getmembers() if info.isfile()]
-                yield Tree(path, tuple(sorted(listed)), lambda name: _member(packed, members[name]))
+                yield Tree(path, tuple(sorted(listed)), lambda name: _read_member(packed, members[name]))
         elif path.exists():
             raise DataError(f"{path}: neither a folder nor an archive; expected one of the two, .zip or .tar")
         else:
@@ -57,7 +57,7 @@ def open_tree(path: Path) -> Iterator[Tree]:
         raise DataError(f"{path}: damaged ({error})", "Make the archive again.") from None
 
 
-def _member(archive: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:
+def _read_member(archive: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:
     file = archive.extractfile(info)
     assert file is not None, "only files are listed"
     with file:

@@ -1,6 +1,7 @@
-"""A table applied to the bytes of a label map, in place.
+"""In-place lookup table for the bytes of a label map.
 
-Neighbours are mostly alike: eight at a time are looked up, and only where they differ from the eight before.
+Neighbouring labels are mostly equal, so eight pixels are looked up at once, and only if they differ from the previous
+eight.
 """
 
 from __future__ import annotations
@@ -13,34 +14,34 @@ from oodbench.compiled import compiled
 _EIGHT = 8
 
 
-def look_up(values: NDArray[np.uint8], table: NDArray[np.uint8], mark: int) -> bool:
+def apply_lookup_table(values: NDArray[np.uint8], table: NDArray[np.uint8], mark: int) -> bool:
     """Replace each value by its entry in the table.
 
     Args:
         values: uint8, contiguous, of any shape; changed in place.
         table: uint8 [256].
-        mark: an entry to look out for.
+        mark: Entry to search for among the new values.
 
     Returns:
-        Whether that entry is among the new values.
+        Whether `mark` is among the new values.
     """
     flat = values.reshape(-1)
     whole = flat.size - flat.size % _EIGHT
     flat[whole:] = table[flat[whole:]]
-    return bool(_eights(flat[:whole].view(np.uint64), table, mark)) or mark in flat[whole:]
+    return bool(_replace_words(flat[:whole].view(np.uint64), table, mark)) or mark in flat[whole:]
 
 
 @compiled(nogil=True)
-def _eights(words: NDArray[np.uint64], table: NDArray[np.uint8], mark: int) -> bool:
-    before = after = np.uint64(0)
-    found = False
+def _replace_words(words: NDArray[np.uint64], table: NDArray[np.uint8], mark: int) -> bool:
+    old_word = new_word = np.uint64(0)
+    marked = False
     for index in range(words.size):
-        if index == 0 or words[index] != before:
-            before, after = words[index], np.uint64(0)
+        if index == 0 or words[index] != old_word:
+            old_word, new_word = words[index], np.uint64(0)
             for place in range(_EIGHT):
                 bits = np.uint64(8 * place)
-                entry = table[(before >> bits) & np.uint64(255)]
-                found |= entry == mark
-                after |= np.uint64(entry) << bits
-        words[index] = after
-    return found
+                entry = table[(old_word >> bits) & np.uint64(255)]
+                marked |= entry == mark
+                new_word |= np.uint64(entry) << bits
+        words[index] = new_word
+    return marked

@@ -1,4 +1,4 @@
-"""Is a data set as its authors publish it: what `oodbench data verify` says, a finding for each thing that is off."""
+"""Verification of a local copy against the published data: one finding per problem, for `oodbench data verify`."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oodbench.contracts import Archive
-from oodbench.data.check import check_frame
-from oodbench.data.folders import readable, subfolders
+from oodbench.data.folders import convert_read_errors, iter_subfolders
+from oodbench.data.frame_check import check_frame
 from oodbench.errors import DataError
 from oodbench.types import Frame, FrameSet
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is off, and what to do; `remedy` may be empty."""
+    """One problem and its remedy, which may be empty."""
 
     problem: str
     remedy: str
@@ -27,17 +27,17 @@ class Finding:
         return " ".join(filter(None, (self.problem, self.remedy)))
 
 
-def findings_of(error: DataError) -> list[Finding]:
-    """What an error says, a finding for each file that it speaks of."""
+def make_findings(error: DataError) -> list[Finding]:
+    """Convert an error to findings, one per file that it lists."""
     return [Finding(problem, error.remedy or "") for problem in error.each or [error.problem]]
 
 
 def verify_frames(found: FrameSet, obtain: str) -> Iterator[Finding]:
-    """How many frames there are, whether their ids differ, and each frame that is not in order.
+    """Verify the number of frames, the uniqueness of their ids, and each frame.
 
     Args:
-        found: frames that were opened; opening has checked that each has its image and its label.
-        obtain: where to get the data set.
+        found: Opened frames; opening has checked that each has an image and a label.
+        obtain: Where to get the data.
     """
     count = len(found.frames)
     if count != found.expected:
@@ -47,40 +47,44 @@ def verify_frames(found: FrameSet, obtain: str) -> Iterator[Finding]:
         if times > 1:
             yield Finding(f"{found.folder}: {times} frames are called {identity}.", "Ids must be unique.")
     with ThreadPoolExecutor() as workers:
-        for findings in workers.map(_check, found.frames):
+        for findings in workers.map(_find_problems, found.frames):
             yield from findings
 
 
-def _check(frame: Frame) -> list[Finding]:
+def _find_problems(frame: Frame) -> list[Finding]:
     try:
         check_frame(frame)
     except DataError as error:
-        return findings_of(error)
+        return make_findings(error)
     return []
 
 
 def verify_archives(archives: Sequence[Archive], roots: Sequence[Path]) -> Iterator[Finding]:
-    """Each archive of that name under the roots whose size or checksum is not the published one.
+    """Yield a finding for each archive under the roots whose size or checksum differs from the published one.
 
-    Archives whose size and checksum are not known are passed over: other data sets have files of the same names.
+    Archives with unknown size and checksum are skipped, because other datasets have files of the same names.
+
+    Args:
+        archives: Published archives.
+        roots: Folders to search.
     """
     for archive in archives:
         if not (archive.md5 or archive.size):
             continue
-        for path in _places(archive.name, roots):
-            problem = mismatch(archive, path)
+        for path in _find_archives(archive.name, roots):
+            problem = describe_mismatch(archive, path)
             if problem:
                 yield Finding(f"{path}: {problem}.", "Download it again.")
 
 
-def _places(name: str, roots: Sequence[Path]) -> list[Path]:
-    candidates = (folder / name for root in roots for folder in subfolders(root))
+def _find_archives(name: str, roots: Sequence[Path]) -> list[Path]:
+    candidates = (folder / name for root in roots for folder in iter_subfolders(root))
     return list({path.resolve(): path for path in candidates if path.is_file()}.values())
 
 
-def mismatch(archive: Archive, path: Path) -> str:
-    """In what a downloaded file differs from the published one; empty where it doesn't."""
-    with readable(path):
+def describe_mismatch(archive: Archive, path: Path) -> str:
+    """Describe how a downloaded file differs from the published one; empty if it does not."""
+    with convert_read_errors(path):
         size = path.stat().st_size
         if archive.size is not None and size != archive.size:
             return f"{size} bytes; expected {archive.size}"

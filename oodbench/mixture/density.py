@@ -1,11 +1,11 @@
-"""The density of a mixture of diagonal Gaussians a class, as one matrix product.
+"""Log-densities of one mixture of diagonal Gaussians per class, computed as one matrix product.
 
     log N(x; mu, v) = b + sum_d (mu_d / v_d) x_d - sum_d x_d^2 / (2 v_d)
     b               = -1/2 sum_d (log 2 pi + log v_d + mu_d^2 / v_d)
 
-is linear in [x, x^2], so N points under K components cost a product of [N, 2D] with [2D, K], not a tensor of N x K x D.
-The terms cancel where |mu| is large against the standard deviation; x is therefore taken about the mean of all means.
-The gradient in x is a product of [N, K] with [K, 2D]; for it x alone is kept, not [x, x^2].
+is linear in [x, x^2], so that N points under K components need a product of [N, 2D] with [2D, K] and no tensor of N x K
+x D. The terms cancel if |mu| is large compared to the standard deviation; therefore x is centred on the mean of all
+means. The gradient with respect to x is a product of [N, K] with [K, 2D]; only x is saved for it, not [x, x^2].
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from torch.autograd.function import once_differentiable
 if TYPE_CHECKING:
     from torch import Tensor
 
-# Pixels that are scored at once: their densities under some hundred components stay in the processor's cache.
+# Pixels per chunk: their densities under about a hundred components fit into the processor's cache.
 _CHUNK = 4096
 
 
@@ -40,15 +40,21 @@ class ClassMixtures:
 
     @cached_property
     def _coefficients(self) -> tuple[Tensor, Tensor, Tensor]:
-        centre, weight, offset = _coefficients(self.mean, self.variance)
+        centre, weight, offset = _compute_coefficients(self.mean, self.variance)
         return centre.float(), weight.float(), offset.float()
 
     def log_density(self, points: Tensor) -> Tensor:
-        """float32 [N, C, M], the log-density of points [N, D] under each component."""
-        return _density(points, *self._coefficients).view(-1, *self.mean.shape[:2])
+        """Return the log-density of points [N, D] under each component, float32 [N, C, M]."""
+        return _compute_log_density(points, *self._coefficients).view(-1, *self.mean.shape[:2])
 
     def class_log_density(self, points: Tensor, combine: Literal["sum", "max"] = "sum") -> Tensor:
-        """float32 [N, C]: log of the mixture with equal weights 1/M, or the largest component's log-density."""
+        """Return the log-density of points [N, D] per class, float32 [N, C].
+
+        Args:
+            points: float32 [N, D].
+            combine: `sum` for the log of the mixture with equal weights 1/M, `max` for the largest component's
+                log-density.
+        """
         parts = []
         for chunk in torch.split(points, _CHUNK):
             log_density = self.log_density(chunk)
@@ -60,16 +66,16 @@ class ClassMixtures:
 
 
 def component_log_density(points: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
-    """[N, C, M] of points [N, D] under means and variances [C, M, D] that change from call to call.
+    """Return log-densities [N, C, M] of points [N, D] under means and variances [C, M, D] that change with each call.
 
-    In the points' precision. Gradients go to the points alone.
+    The result has the precision of the points. Only the points receive gradients.
     """
-    coefficients = (part.to(points.dtype) for part in _coefficients(mean, variance))
-    return _density(points, *coefficients).view(-1, *mean.shape[:2])
+    coefficients = (part.to(points.dtype) for part in _compute_coefficients(mean, variance))
+    return _compute_log_density(points, *coefficients).view(-1, *mean.shape[:2])
 
 
-def _coefficients(mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The centre [D], the weights [2D, K] and the offsets [K], in double precision."""
+def _compute_coefficients(mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the centre [D], the weights [2D, K] and the offsets [K], in double precision."""
     mean, variance = mean.double().flatten(0, 1), variance.double().flatten(0, 1)  # [K, D]
     centre = mean.mean(dim=0)
     mean = mean - centre
@@ -78,14 +84,14 @@ def _coefficients(mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor, Tenso
     return centre, weight.contiguous(), offset
 
 
-def _density(points: Tensor, centre: Tensor, weight: Tensor, offset: Tensor) -> Tensor:
-    """[N, K]."""
+def _compute_log_density(points: Tensor, centre: Tensor, weight: Tensor, offset: Tensor) -> Tensor:
+    """Return the log-density of points [N, D] under K components, [N, K]."""
     density: Tensor = _LogDensity.apply(points, centre, weight, offset)  # type: ignore[no-untyped-call]
     return density
 
 
 class _LogDensity(Function):
-    """The product, with a gradient for the points alone; neither direction listens to autocast."""
+    """The matrix product, with a gradient for the points only; autocast affects neither direction."""
 
     @staticmethod
     def forward(context: Any, points: Tensor, centre: Tensor, weight: Tensor, offset: Tensor) -> Tensor:

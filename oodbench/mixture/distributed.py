@@ -1,6 +1,6 @@
-"""What the ranks of a distributed training have together. Where there is one process, it is what that one has.
+"""Collective operations across the ranks of a distributed training; no-ops with a single process.
 
-Every rank calls each of these at the same point of a step and gets the same.
+All ranks call each operation at the same point of a step and receive the same result.
 """
 
 from __future__ import annotations
@@ -14,40 +14,44 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def _alone() -> bool:
+def _is_single_process() -> bool:
     return not (distributed.is_available() and distributed.is_initialized()) or distributed.get_world_size() == 1
 
 
-def summed(values: Tensor) -> Tensor:
-    """The sum over the ranks, of one shape on all of them."""
-    return _reduced(values, distributed.ReduceOp.SUM)
+def all_reduce_sum(values: Tensor) -> Tensor:
+    """Return the elementwise sum over all ranks."""
+    return _all_reduce(values, distributed.ReduceOp.SUM)
 
 
-def largest(values: Tensor) -> Tensor:
-    """The largest over the ranks, value by value."""
-    return _reduced(values, distributed.ReduceOp.MAX)
+def all_reduce_max(values: Tensor) -> Tensor:
+    """Return the elementwise maximum over all ranks."""
+    return _all_reduce(values, distributed.ReduceOp.MAX)
 
 
-def _reduced(values: Tensor, operation: distributed.ReduceOp.RedOpType) -> Tensor:
-    if _alone():
+def _all_reduce(values: Tensor, operation: distributed.ReduceOp.RedOpType) -> Tensor:
+    if _is_single_process():
         return values
     result = values.clone()
     distributed.all_reduce(result, operation)
     return result
 
 
-def of_the_first(values: Tensor) -> Tensor:
-    """What the first rank has; all have one shape."""
-    if _alone():
+def broadcast_from_first(values: Tensor) -> Tensor:
+    """Return the values of the first rank. All ranks pass tensors of one shape."""
+    if _is_single_process():
         return values
     result = values.clone()
     distributed.broadcast(result, 0)
     return result
 
 
-def joined(values: Tensor) -> tuple[Tensor, int]:
-    """The values [n] of all ranks, one rank after the other, and where this one's begin; n may differ."""
-    if _alone():
+def all_gather_rows(values: Tensor) -> tuple[Tensor, int]:
+    """Concatenate the values [n] of all ranks in rank order; n may differ between ranks.
+
+    Returns:
+        The concatenated values, and the position at which this rank's values start.
+    """
+    if _is_single_process():
         return values, 0
     count = torch.tensor([len(values)], device=values.device)
     gathered = [torch.empty_like(count) for _ in range(distributed.get_world_size())]
@@ -56,22 +60,22 @@ def joined(values: Tensor) -> tuple[Tensor, int]:
     padded = torch.cat([values, values.new_zeros(max(counts) - len(values))])
     parts = [torch.empty_like(padded) for _ in counts]
     distributed.all_gather(parts, padded)
-    everyone = torch.cat([part[:size] for part, size in zip(parts, counts, strict=True)])
-    return everyone, sum(counts[: distributed.get_rank()])
+    rows = torch.cat([part[:size] for part, size in zip(parts, counts, strict=True)])
+    return rows, sum(counts[: distributed.get_rank()])
 
 
-def rows(values: Tensor, start: int, chosen: Tensor) -> Tensor:
-    """Of the joined rows those that were chosen; no others travel.
+def select_gathered_rows(values: Tensor, start: int, chosen: Tensor) -> Tensor:
+    """Return selected rows of the concatenation over all ranks, without sending the other rows.
 
     Args:
-        values: [n, D], this rank's.
-        start: where they begin among the joined ones.
-        chosen: int64 [k], positions among the joined ones, the same on all ranks.
+        values: [n, D], the rows of this rank.
+        start: Position of this rank's first row in the concatenation.
+        chosen: int64 [k], positions in the concatenation, equal on all ranks.
 
     Returns:
         [k, D].
     """
-    if _alone():
+    if _is_single_process():
         return values[chosen]
     mine = ((chosen >= start) & (chosen < start + len(values))).nonzero()[:, 0]
     result = values.new_zeros(len(chosen), *values.shape[1:])

@@ -1,4 +1,4 @@
-"""Estimation of one class's mixture by expectation maximisation with Sinkhorn-balanced responsibilities."""
+"""Estimation of the mixture of one class by expectation maximisation with Sinkhorn-balanced responsibilities."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from oodbench.mixture.sinkhorn import balanced_responsibilities
 if TYPE_CHECKING:
     from torch import Tensor
 
-# The least spread of a dimension, as a share of the mean over the dimensions.
+# Lower bound for the variance of a dimension, as a share of the mean variance over the dimensions.
 _FLOOR = 1e-3
 
 
@@ -27,27 +27,27 @@ def fit_components(
 ) -> tuple[Tensor, Tensor]:
     """Fit M diagonal Gaussians of equal weight to points [n, D].
 
-    The components start at k-means++ seeds with the variance of all points. Each round assigns the points under the
-    constraint that all components own the same share of them, which keeps any of them from dying or from taking all,
-    and re-estimates means and variances.
+    The components start at k-means++ seeds with the variance of all points. Each iteration assigns the points under the
+    constraint that all components own an equal share, so that no component vanishes or takes all points. It then
+    re-estimates means and variances.
 
     Args:
         points: float32 [n, D], n >= components.
-        components: M.
-        ridge: added to each variance, as a share of the points' own variance in that dimension.
-        seed: of the starting points.
-        iterations: rounds at most.
-        tolerance: stop when the mean log-density of the points rises by less than this.
+        components: Number M of components.
+        ridge: Value added to each variance, as a share of the points' variance in that dimension.
+        seed: Seed of the starting points.
+        iterations: Maximum number of iterations.
+        tolerance: The fit stops if the mean log-density of the points rises by less than this.
 
     Returns:
-        mean and variance, float32 [M, D] each.
+        Means and variances, float32 [M, D] each.
     """
-    from sklearn.cluster import kmeans_plusplus  # two seconds that only a fit should wait for
+    from sklearn.cluster import kmeans_plusplus  # imported here because it takes two seconds
 
     seeds, _ = kmeans_plusplus(points.numpy(), components, random_state=seed)
     mean = torch.from_numpy(seeds).to(points)
     spread = points.var(dim=0, correction=0)  # [D]
-    # A unit that is silent in this class may speak in another: without a floor, one spark of it would outweigh all.
+    # A unit that is constant in this class may vary in another. Without a lower bound it would dominate the density.
     spread = spread.clamp_min(max(_FLOOR * float(spread.mean()), torch.finfo(points.dtype).eps))
     variance = spread.expand(components, -1)
     before = -torch.inf

@@ -1,4 +1,4 @@
-"""First-in-first-out memories of points with running sums, so that estimates never read them again."""
+"""First-in-first-out buffers of points with running sums, so that estimates do not read all points again."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from oodbench.mixture.tally import tally
+from oodbench.mixture.index_counts import count_indices
 
 
 class Memory(nn.Module):
-    """G rings of points in D dimensions; each point counts for each of P components by its share.
+    """G ring buffers of points in D dimensions; each point counts for each of P components by its share.
 
-    The sums are kept in double precision, of the points as they are stored: what leaves a ring takes away exactly what
-    it brought, in half precision too.
+    The sums are kept in double precision and refer to the points as they are stored. A point that leaves a ring
+    therefore subtracts exactly what it added, in half precision too.
 
     Args:
-        rings: G.
-        size: points that a ring holds.
-        dimensions: D.
-        parts: P components that share a ring; 1 where each component has its own.
-        half: store points in half precision.
+        rings: Number G of rings.
+        size: Capacity of a ring in points.
+        dimensions: Number D of dimensions.
+        parts: Number P of components that share a ring; 1 if each component has its own ring.
+        half: Whether points are stored in half precision.
     """
 
     points: Tensor  # [G, size, D]
-    shares: Tensor  # [G, size, P], 0 where a slot is empty
-    pointer: Tensor  # [G], the slot that is written next
-    written: Tensor  # [G], how many slots were
+    shares: Tensor  # [G, size, P], 0 in empty slots
+    pointer: Tensor  # [G], the next slot to write
+    written: Tensor  # [G], number of slots that were written
     mass: Tensor  # [G, P]
     first: Tensor  # [G, P, D], the sum of share * x
     second: Tensor  # [G, P, D], the sum of share * x^2
@@ -45,7 +45,7 @@ class Memory(nn.Module):
 
     @torch.no_grad()
     def fill(self, points: Iterable[Tensor]) -> None:
-        """Start full: the points [size, D] of each ring, each with the share 1."""
+        """Fill all rings: one tensor of points [size, D] per ring, each point with the share 1."""
         for ring, its_points in zip(self.points, points, strict=True):
             ring.copy_(its_points)
         self.shares.fill_(1.0)
@@ -53,7 +53,7 @@ class Memory(nn.Module):
 
     @torch.no_grad()
     def recount(self) -> None:
-        """Take the sums anew from what is stored: running ones drift, if by little."""
+        """Recompute the sums from the stored points, because running sums drift slightly."""
         for ring, (points, shares) in enumerate(zip(self.points, self.shares, strict=True)):
             x, weight = points.double(), shares.double().T  # [size, D], [P, size]
             self.mass[ring] = weight.sum(dim=1)
@@ -66,7 +66,7 @@ class Memory(nn.Module):
 
         Args:
             rings: int64 [n], the ring of each point.
-            order: int64 [n], 0, 1, ... within each ring: it is written that many slots on.
+            order: int64 [n], 0, 1, ... within each ring: the offset of its slot from the pointer.
             points: [n, D].
             shares: [n, P].
         """
@@ -75,7 +75,7 @@ class Memory(nn.Module):
         self.points[rings, slots] = points.to(self.points.dtype)
         self.shares[rings, slots] = shares.to(self.shares.dtype)
         self._count(rings, self.points[rings, slots], self.shares[rings, slots], 1.0)
-        count, size = tally(rings, len(self.pointer)), self.points.shape[1]
+        count, size = count_indices(rings, len(self.pointer)), self.points.shape[1]
         self.pointer.copy_((self.pointer + count) % size)
         self.written.copy_((self.written + count).clamp(max=size))
 
@@ -86,5 +86,5 @@ class Memory(nn.Module):
         self.second.index_add_(0, rings, weight[:, :, None] * x.square()[:, None, :])
 
     def fullness(self) -> Tensor:
-        """float [G], the share of each ring's slots that hold a point that was put there; none that it started with."""
+        """Return the share of slots per ring that hold a point written by `put`, float [G]."""
         return self.written / self.points.shape[1]

@@ -1,8 +1,8 @@
-"""What an online mixture does where the released code of GMMSeg and the mathematics of its paper part.
+"""Options of an online mixture, and presets for the released code of GMMSeg and for the text of its paper.
 
 Liang, Wang, Miao, Yang, "GMMSeg: Gaussian Mixture based Generative Semantic Segmentation Models", NeurIPS 2022.
-`AUTHORS` is the arithmetic of the released head (github.com/leonnnop/GMMSeg). `PAPER` is our reading of the text; where
-the text leaves room the choice is marked as ours.
+`AUTHORS` is the arithmetic of the released head (github.com/leonnnop/GMMSeg). `PAPER` is our reading of the text;
+comments mark our choices where the text is not specific.
 """
 
 from __future__ import annotations
@@ -14,29 +14,30 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class OnlineOptions:
-    """How an online mixture is estimated and read.
+    """Estimation and scoring options of an online mixture.
 
     Attributes:
-        class_score: `max`: the largest component's log-density; `sum`: log of the mixture with equal weights.
-        normalised_scores: a learned LayerNorm over the classes stands between the class scores and the softmax.
-        unit_means: means are brought to unit length before each use.
-        epsilon: temperature of the balanced assignment.
-        scaled: log-densities are divided, class by class, by the largest absolute value before they are assigned.
-        joined: of several ranks the assignment is balanced over the points of all; else each rank's by itself.
-        hard: each point goes wholly to its largest component, in a memory of its own; else one memory a class holds
-            points with their shares.
-        correct_only: only points that the head classifies right enter the memory.
-        spaced: of too many points those at even spacing are taken, in the order in which they came; else any.
-        samples: points that enter at most for each component and step.
-        memory: points that are kept for each component (hard) or each class.
-        random_start: the memory starts full of random unit vectors that count; else it starts empty.
-        mean_momentum, spread_momentum: of the moving averages.
-        unit_estimate: means move toward the unit vector along the sum of the memory, and the spread is taken around
-            it; else both use the memory's mean.
-        averaged: what the moving average of the spread is of: `deviation` or `variance`.
-        ridge: added to each estimated variance.
-        interval: steps from one estimation to the next, from the first step on.
-        void_counts: void pixels count in the mean of the segmentation loss, as zero.
+        class_score: `max` for the largest component's log-density, `sum` for the log of the mixture with equal weights.
+        normalised_scores: Whether a learned LayerNorm over the classes is applied between class scores and softmax.
+        unit_means: Whether means are normalised to unit length before each use.
+        epsilon: Temperature of the balanced assignment.
+        scaled: Whether log-densities are divided by their largest absolute value per class before the assignment.
+        joined: Whether the assignment is balanced over the points of all ranks, instead of per rank.
+        hard: Whether each point is assigned to its best component only, with one memory per component. Otherwise one
+            memory per class holds points with their shares.
+        correct_only: Whether only correctly classified points enter the memory.
+        spaced: Whether surplus points are subsampled at even spacing in their order. Otherwise they are sampled at
+            random.
+        samples: Maximum number of points that enter per component and step.
+        memory: Number of points kept per component (hard) or per class.
+        random_start: Whether the memory starts full of random unit vectors that count. Otherwise it starts empty.
+        mean_momentum, spread_momentum: Momentum of the moving averages of means and variances.
+        unit_estimate: Whether means move toward the unit vector along the sum of the memory, and the variance is taken
+            around it. Otherwise both use the mean of the memory.
+        averaged: Quantity that the moving average of the spread applies to, `deviation` or `variance`.
+        ridge: Value added to each estimated variance.
+        interval: Number of steps between two estimations, starting with the first step.
+        void_counts: Whether void pixels count, as zero, in the mean of the segmentation loss.
     """
 
     class_score: Literal["max", "sum"]

@@ -1,4 +1,4 @@
-"""Responsibilities under which every component owns the same share of the data (Sinkhorn-Knopp)."""
+"""Responsibilities under which all components own an equal share of the data (Sinkhorn-Knopp)."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ if TYPE_CHECKING:
 
 
 def balanced_responsibilities(log_density: Tensor, iterations: int = 20, epsilon: float = 1.0) -> Tensor:
-    """Entropic optimal transport from n points to M components of equal mass.
+    """Compute the entropic optimal transport from n points to M components of equal mass.
 
     Args:
         log_density: [n, M], the log-density of each point under each component.
-        iterations: rounds of normalising columns, then rows.
-        epsilon: the temperature; 1 is the likelihood's own, smaller is harder.
+        iterations: Number of rounds that normalise columns, then rows.
+        epsilon: Temperature; 1 is that of the likelihood, smaller values give harder assignments.
 
     Returns:
-        [n, M]; each row sums to one, each column to about n / M, the closer the more iterations.
+        [n, M]. Each row sums to one, and each column to about n / M, more closely with more iterations.
     """
     plan = log_density / epsilon
     for _ in range(iterations):

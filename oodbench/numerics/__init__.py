@@ -1,7 +1,7 @@
 """Arithmetic that many methods share."""
 
-from oodbench.numerics.bands import Band, row_bands
-from oodbench.numerics.labelled import labelled_pixels
+from oodbench.numerics.bands import Band, iter_row_bands
+from oodbench.numerics.label_gather import gather_labelled_pixels
 from oodbench.numerics.masks import MaskBand, mask_bands
 from oodbench.numerics.moments import ClassMoments
 from oodbench.numerics.reservoir import ClassReservoir
@@ -12,13 +12,15 @@ from oodbench.numerics.resize import (
     resize_labels,
     resize_rows,
     resize_score,
-    sample,
+    sample_bilinear,
     taps_at,
 )
 from oodbench.numerics.summary import summarise
 
 NUMERICS_VERSION = 1
-"""Raised when the shared arithmetic changes any score; maps stored by another version are not reused."""
+"""Version of the shared arithmetic. It is raised when a change affects any score; maps stored by another version are
+not reused.
+"""
 
 __all__ = [
     "NUMERICS_VERSION",
@@ -27,15 +29,15 @@ __all__ = [
     "ClassReservoir",
     "MaskBand",
     "Taps",
-    "labelled_pixels",
+    "gather_labelled_pixels",
+    "iter_row_bands",
     "linear_taps",
     "mask_bands",
     "nearest_labels",
     "resize_labels",
     "resize_rows",
     "resize_score",
-    "row_bands",
-    "sample",
+    "sample_bilinear",
     "summarise",
     "taps_at",
 ]

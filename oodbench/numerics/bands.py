@@ -1,4 +1,4 @@
-"""A frame's class maps in bands of rows, at the resolution at which a pixel score is computed."""
+"""Class maps of one frame in bands of rows, at the resolution at which a pixel score is computed."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class Band:
-    """Rows `start` to `stop` of class maps [C, h, w] brought to `size`; implements contracts.ClassMapBand.
+    """Rows `start` to `stop` of class maps [C, h, w] resized to `size`; an implementation of `contracts.ClassMapBand`.
 
-    Class maps that are no logits are brought to `size` as they are, and their logarithm is taken there. What is asked
-    for is computed once and kept as long as the band lives.
+    Class maps that are not logits are resized first, and the logarithm is taken afterwards. Each property is computed
+    on first use and cached.
     """
 
     def __init__(
@@ -33,19 +33,27 @@ class Band:
 
     @cached_property
     def logits(self) -> Tensor:
-        """float32 [C, rows, W]."""
+        """Return the logits of the rows, float32 [C, rows, W]."""
         maps = resize_rows(self._maps, self._size, self.start, self.stop, self._resize)
         return ClassMaps(maps, self._kind).logits
 
     @cached_property
     def summary(self) -> LogitSummary:
-        """[rows, W] each."""
+        """Return the summary of the rows, [rows, W] per field."""
         return summarise(self._maps, self._size, self.start, self.stop, self._resize, self._kind)
 
 
-def row_bands(
+def iter_row_bands(
     maps: Tensor, size: Size, rows: int = 128, resize: Resize = "bilinear", kind: MapKind = "logits"
 ) -> Iterator[Band]:
-    """The bands of `rows` rows, from the top; the last may be shorter."""
+    """Yield bands of `rows` rows from the top; the last band may be shorter.
+
+    Args:
+        maps: float32 [C, h, w], the class maps.
+        size: (height, width) of the scored map.
+        rows: Number of rows per band.
+        resize: Interpolation.
+        kind: Kind of the class maps.
+    """
     for start in range(0, size[0], rows):
         yield Band(maps, size, start, min(start + rows, size[0]), resize, kind)

@@ -1,4 +1,4 @@
-"""Mean and variance of a value in each class, in one pass over frames that come one by one."""
+"""Mean and variance of a value per class, in one pass over a stream of frames."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from numpy.typing import NDArray
 
 
 class ClassMoments:
-    """Count, mean and variance a class, in double precision.
+    """Count, mean and variance per class, in double precision.
 
-    Each frame's own moments are merged into those so far (Chan, Golub, LeVeque, "Updating Formulae and a Pairwise
-    Algorithm for Computing Sample Variances", 1979): no sum of squares, whose digits would cancel, is ever kept.
+    The moments of each frame are merged into the running ones (Chan, Golub, LeVeque, "Updating Formulae and a Pairwise
+    Algorithm for Computing Sample Variances", 1979). No sum of squares is kept, because its difference to the squared
+    mean would lose precision.
 
     Attributes:
-        count: int64 [C], values seen.
-        mean: float64 [C], 0 where there is none.
+        count: int64 [C], number of values.
+        mean: float64 [C], 0 if a class has no values.
     """
 
     def __init__(self, classes: int) -> None:
@@ -23,7 +24,12 @@ class ClassMoments:
         self._squares = np.zeros(classes)  # the sum of the squared deviations from the mean
 
     def add(self, values: NDArray[np.float32], classes: NDArray[np.uint8]) -> None:
-        """Take in one frame: values [H, W], and the class [H, W] of each."""
+        """Add one frame.
+
+        Args:
+            values: float32 [H, W].
+            classes: uint8 [H, W], the class of each value.
+        """
         flat, index = values.ravel().astype(np.float64), classes.ravel()
         count = self._sums(index)
         mean = self._sums(index, flat) / np.maximum(count, 1)
@@ -39,11 +45,11 @@ class ClassMoments:
 
     @property
     def variance(self) -> NDArray[np.float64]:
-        """[C], the mean squared deviation; 0 where there is no value."""
+        """Return the mean squared deviation, float64 [C]; 0 if a class has no values."""
         return np.asarray(self._squares / np.maximum(self.count, 1))
 
     def pooled(self) -> tuple[float, float]:
-        """Mean and variance of all values, whatever their class; 0 where there is none."""
+        """Return mean and variance of all values regardless of their class; 0 if there are none."""
         total = max(int(self.count.sum()), 1)
         mean = float(self.count @ self.mean) / total
         squares = self._squares.sum() + self.count @ np.square(self.mean - mean)

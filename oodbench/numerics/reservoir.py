@@ -1,4 +1,4 @@
-"""A bounded sample of labelled pixels, the same number of each class where there are enough."""
+"""A bounded random sample of labelled pixels with an equal number per class, if there are enough."""
 
 from __future__ import annotations
 
@@ -14,51 +14,56 @@ if TYPE_CHECKING:
 
 
 class ClassReservoir:
-    """Up to `capacity` feature vectors of each class, drawn uniformly from all pixels of that class that came by.
+    """Up to `capacity` feature vectors per class, sampled uniformly from all pixels of that class.
 
-    Each pixel gets a random key, and those with the smallest keys stay: a uniform sample without replacement, in
-    memory that does not grow with the number of frames.
+    Each pixel gets a random key, and the pixels with the smallest keys are kept. The result is a uniform sample without
+    replacement in memory that does not grow with the number of frames.
 
     Args:
-        classes: how many classes there are.
-        capacity: how many pixels of each to keep.
-        seed: of the keys.
+        classes: Number of classes.
+        capacity: Maximum number of pixels per class.
+        seed: Seed of the keys.
     """
 
     def __init__(self, classes: int, capacity: int, seed: int) -> None:
         self.capacity = capacity
-        self.seen = np.zeros(classes, np.int64)
+        self.pixel_counts = np.zeros(classes, np.int64)
         self._keys = [np.empty(0)] * classes
         self._kept: list[Tensor | None] = [None] * classes
         self._rng = np.random.default_rng(seed)
 
     def add(self, features: Tensor, labels: SemanticLabels) -> None:
-        """Take in one frame: features [D, h, w]; labels are brought to h x w by their nearest pixels."""
+        """Add one frame.
+
+        Args:
+            features: float32 [D, h, w].
+            labels: Labels at any resolution; each feature takes the label of its nearest pixel.
+        """
         import torch
 
         grid = resize_labels(labels.values, (features.shape[-2], features.shape[-1])).ravel()
         flat = features.detach().cpu().flatten(1).T  # [h * w, D]
         for index in np.unique(grid[grid != VOID]):
             where = np.flatnonzero(grid == index)
-            self.seen[index] += where.size
+            self.pixel_counts[index] += where.size
             keys = self._rng.random(where.size)
-            smallest = _smallest(keys, self.capacity)
+            smallest = _find_smallest(keys, self.capacity)
             chosen = flat[torch.from_numpy(where[smallest])].to(torch.float32)
             kept = self._kept[index]
             keys = np.concatenate([self._keys[index], keys[smallest]])
             chosen = chosen if kept is None else torch.cat([kept, chosen])
-            smallest = _smallest(keys, self.capacity)
+            smallest = _find_smallest(keys, self.capacity)
             self._keys[index] = keys[smallest]
             self._kept[index] = chosen[torch.from_numpy(smallest)]
 
     def pixels(self, index: int) -> Tensor | None:
-        """float32 [n, D], the sample of one class; None where no pixel of it was seen.
+        """Return the sample of one class, float32 [n, D]; None if the class did not occur.
 
-        In the order of their random keys, so that the first m are a uniform sample too.
+        The rows are ordered by their random keys, so that the first m rows are a uniform sample too.
         """
         return self._kept[index]
 
 
-def _smallest(keys: np.ndarray, count: int) -> np.ndarray:
-    """Positions of the `count` smallest keys, ascending by key."""
+def _find_smallest(keys: np.ndarray, count: int) -> np.ndarray:
+    """Return the positions of the `count` smallest keys, in ascending order of the keys."""
     return np.argsort(keys)[:count]

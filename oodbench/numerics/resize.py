@@ -1,4 +1,7 @@
-"""Bilinear resizing without antialiasing, in bands of rows, and nearest for labels; contracts.Scoring has the kinds."""
+"""Bilinear resizing without antialiasing, in bands of rows, and nearest-neighbour resizing of labels.
+
+`contracts.Scoring` describes the two interpolations.
+"""
 
 from __future__ import annotations
 
@@ -17,56 +20,60 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Taps:
-    """For each output position along one axis: the two input positions and the weight of the second."""
+    """The two input positions per output position along one axis, and the weight of the second one."""
 
     first: NDArray[np.int32]
     second: NDArray[np.int32]
     weight: NDArray[np.float32]
 
     def part(self, start: int, stop: int) -> Taps:
-        """The taps of output positions `start` to `stop`."""
+        """Return the taps of output positions `start` to `stop`."""
         return Taps(self.first[start:stop], self.second[start:stop], self.weight[start:stop])
 
 
 def linear_taps(length: int, out: int, resize: Resize = "bilinear") -> Taps:
-    """The taps that bring `length` positions to `out`.
+    """Compute the taps that resize an axis of `length` positions to `out` positions.
 
-    `bilinear` does what cv2.INTER_LINEAR and torch's align_corners=False do, `bilinear-aligned` what
-    align_corners=True does.
+    `bilinear` equals cv2.INTER_LINEAR and torch's `align_corners=False`; `bilinear-aligned` equals
+    `align_corners=True`.
     """
     if resize == "bilinear-aligned":
-        centre = _aligned_centres(length, out)
+        centre = _compute_aligned_centres(length, out)
     else:
         centre = (np.arange(out, dtype=np.float64) + 0.5) * (length / out) - 0.5
     return taps_at(centre, length)
 
 
 def taps_at(centre: NDArray[np.float64], length: int) -> Taps:
-    """The taps of output positions that lie at `centre` among `length` input positions, 0 being the first one's own."""
+    """Compute the taps of output positions at coordinates `centre` on an axis of `length` input positions; 0 is the
+    first.
+    """
     centre = np.clip(centre, 0.0, length - 1.0)
     first = np.floor(centre).astype(np.int32)
     second = np.minimum(first + 1, length - 1).astype(np.int32)
     return Taps(first, second, (centre - first).astype(np.float32))
 
 
-def _aligned_centres(length: int, out: int) -> NDArray[np.float64]:
-    """Where `out` positions lie among `length` when the first and the last of both fall together."""
+def _compute_aligned_centres(length: int, out: int) -> NDArray[np.float64]:
+    """Compute the coordinates of `out` positions among `length` if the first and the last of both coincide."""
     return np.arange(out, dtype=np.float64) * np.float64((length - 1) / max(out - 1, 1))
 
 
 def resize_rows(values: Tensor, size: Size, start: int, stop: int, resize: Resize = "bilinear") -> Tensor:
-    """Rows `start` to `stop` of [..., h, w] brought to `size`: [..., stop - start, W].
+    """Resize [..., h, w] to `size` and return rows `start` to `stop`: [..., stop - start, W].
 
-    Each output row depends on its position alone, so bands put together are bit for bit the whole.
+    Each output row depends only on its position, so that concatenated bands equal the whole map bit for bit.
     """
     height, width = values.shape[-2:]
     if (height, width) == size:
         return values[..., start:stop, :]
-    return sample(values, linear_taps(height, size[0], resize).part(start, stop), linear_taps(width, size[1], resize))
+    return sample_bilinear(
+        values, linear_taps(height, size[0], resize).part(start, stop), linear_taps(width, size[1], resize)
+    )
 
 
-def sample(values: Tensor, rows: Taps, columns: Taps) -> Tensor:
-    """[..., h, w] read at these rows and columns."""
+def sample_bilinear(values: Tensor, rows: Taps, columns: Taps) -> Tensor:
+    """Interpolate [..., h, w] at the given rows and columns."""
     import torch
 
     def to_device(array: NDArray[np.generic]) -> Tensor:
@@ -81,7 +88,7 @@ def sample(values: Tensor, rows: Taps, columns: Taps) -> Tensor:
 
 
 def resize_score(score: ScoreMap, size: Size, resize: Resize = "bilinear") -> ScoreMap:
-    """A score map [h, w] brought to `size`; `bilinear` by cv2.INTER_LINEAR, which has no aligned twin."""
+    """Resize a score map [h, w] to `size`. cv2.INTER_LINEAR does `bilinear`; it has no variant with aligned corners."""
     if score.shape == size:
         return score
     if resize == "bilinear-aligned":
@@ -92,7 +99,7 @@ def resize_score(score: ScoreMap, size: Size, resize: Resize = "bilinear") -> Sc
 
 
 def resize_labels(labels: NDArray[np.uint8], size: Size, resize: Resize = "bilinear") -> NDArray[np.uint8]:
-    """Indices [h, w] brought to `size`: each output pixel takes the input pixel at its centre."""
+    """Resize indices [h, w] to `size`: each output pixel takes the input pixel at its centre."""
     if labels.shape == size:
         return labels
     rows, columns = (nearest_labels(old, new, resize) for old, new in zip(labels.shape, size, strict=True))
@@ -100,7 +107,7 @@ def resize_labels(labels: NDArray[np.uint8], size: Size, resize: Resize = "bilin
 
 
 def nearest_labels(length: int, out: int, resize: Resize = "bilinear") -> NDArray[np.intp]:
-    """For each of `out` positions, the nearest of `length`, by centres."""
+    """Return the nearest of `length` input positions for each of `out` output positions, by pixel centres."""
     if resize == "bilinear-aligned":
-        return (_aligned_centres(length, out) + 0.5).astype(np.intp)
+        return (_compute_aligned_centres(length, out) + 0.5).astype(np.intp)
     return ((np.arange(out) + 0.5) * (length / out)).astype(np.intp)

@@ -1,16 +1,17 @@
-"""One pass over the class maps for all the scores that need the same few numbers of them.
+"""One pass over the class maps that computes the few numbers several scores need.
 
-Writing MSP as 1 - max p loses its digits where the network is sure: in float32 all pixels with max p above 1 - 6e-8
-fall together. Kept as the sum over the *other* classes, the same score has full relative precision everywhere:
+MSP computed as 1 - max p loses precision where the network is confident: in float32, all pixels with max p above 1 -
+6e-8 become equal. Expressed by the sum over the *other* classes, the same score keeps full relative precision:
 
     1 - max p = others / (1 + others)
     log sum exp = best + log1p(others)
     entropy     = log1p(others) + shortfall / (1 + others)
 
-Where class maps are no logits, their logarithms are: exp(l - b) is then a class's map over the largest one.
+For class maps that are not logits, the logits are their logarithms; exp(l - b) is then the ratio of a class's value to
+the largest one.
 
-On a CPU the pass is compiled and fused with the bilinear resize, so that no tensor of C maps at the label's resolution
-is ever made; elsewhere it is the same arithmetic in torch.
+On a CPU, the pass is compiled and fused with the bilinear resize, so that no tensor of C maps at the label's resolution
+is allocated. On other devices, torch does the same arithmetic.
 """
 
 from __future__ import annotations
@@ -37,15 +38,21 @@ def summarise(
     resize: Resize = "bilinear",
     kind: MapKind = "logits",
 ) -> LogitSummary:
-    """The summary of rows `start` to `stop` of the class maps [C, h, w] brought to `size` (None: as they are).
+    """Summarise rows `start` to `stop` of class maps [C, h, w] resized to `size`.
 
-    Maps that are no logits are brought to `size` as they are; the logits of the summary are their logarithms.
+    Args:
+        maps: float32 [C, h, w]. Maps that are not logits are resized first; the summary is of their logarithms.
+        size: (height, width) to resize to. None keeps the size of the maps.
+        start: First row.
+        stop: Row after the last one. None is the height.
+        resize: Interpolation.
+        kind: Kind of the class maps.
     """
     size = size or (maps.shape[-2], maps.shape[-1])
     stop = size[0] if stop is None else stop
     if maps.device.type != "cpu":
         resized = resize_rows(maps, size, start, stop, resize)
-        return _summarise_torch(resized) if kind == "logits" else _summarise_shares(resized)
+        return _summarise_torch(resized) if kind == "logits" else _summarise_probabilities(resized)
     return _summarise_compiled(maps, size, start, stop, resize, kind)
 
 
@@ -56,12 +63,12 @@ def _summarise_torch(logits: Tensor) -> LogitSummary:
     below = logits - best  # [C, h, w], <= 0
     weight = below.exp().scatter_(0, prediction[None], 0.0)
     others = weight.sum(dim=0)
-    # 0 x inf for a logit of minus infinity is 0 here: such a class has no weight.
+    # 0 x inf, for a logit of minus infinity, counts as 0: such a class has no weight.
     shortfall = -torch.nan_to_num(below * weight, nan=0.0).sum(dim=0)
     return LogitSummary(best, others, shortfall, prediction.to(torch.uint8))
 
 
-def _summarise_shares(maps: Tensor) -> LogitSummary:
+def _summarise_probabilities(maps: Tensor) -> LogitSummary:
     import torch
 
     best, prediction = maps.clamp_min(MIN_PROBABILITY).max(dim=0)  # [h, w]
@@ -81,16 +88,16 @@ def _summarise_compiled(maps: Tensor, size: Size, start: int, stop: int, resize:
     prediction = np.empty(shape, np.uint8)
     rows = linear_taps(values.shape[1], size[0], resize).part(start, stop)
     columns = linear_taps(values.shape[2], size[1], resize)
-    _summary_rows(
+    _summarise_rows(
         values, rows.first, rows.second, rows.weight, columns.first, columns.second, columns.weight,
         (values.shape[1], values.shape[2]) == size, kind == "logits", best, others, shortfall, prediction,
     )  # fmt: skip
     return LogitSummary(*(torch.from_numpy(array) for array in (best, others, shortfall, prediction)))
 
 
-# exp(x) for x <= 0 as 2^n exp(r), |r| <= ln 2 / 2, with the degree-6 Taylor polynomial of exp(r) in Horner's form: its
-# remainder is under 1.3e-7 relative. numpy's own exp is not vectorised inside a compiled loop and would take three
-# times as long. ln 2 is split in two so that n ln 2 is subtracted exactly.
+# exp(x) for x <= 0 is computed as 2^n exp(r), |r| <= ln 2 / 2, with the degree-6 Taylor polynomial of exp(r) in
+# Horner's form; its relative error is below 1.3e-7. numpy's exp is not vectorised inside a compiled loop and takes
+# three times as long. ln 2 is split in two so that n ln 2 is subtracted exactly.
 _LOG2_E = np.float32(1.4426950408889634)
 _LN2_HIGH = np.float32(0.693359375)
 _LN2_LOW = np.float32(-2.12194440e-4)
@@ -101,7 +108,7 @@ _LEAST = np.float32(MIN_PROBABILITY)
 
 @numba.njit(inline="always")
 def _exp(x: Any) -> Any:
-    # Below -87 float32's exp leaves the normal range: such a class, and one at minus infinity, weighs nothing.
+    # Below -87, exp leaves the normal range of float32: such a class, and one at minus infinity, has no weight.
     x = max(x, _SMALLEST)
     n = np.floor(x * _LOG2_E + np.float32(0.5))
     r = x - n * _LN2_HIGH - n * _LN2_LOW
@@ -116,7 +123,7 @@ def _exp(x: Any) -> Any:
 
 
 @compiled(parallel=True, error_model="numpy")
-def _summary_rows(
+def _summarise_rows(
     values: NDArray[np.float32],
     upper: NDArray[np.int32],
     lower: NDArray[np.int32],
@@ -146,7 +153,7 @@ def _summary_rows(
                 for x in range(width):
                     line[c, x] = between[left[x]] + across[x] * (between[right[x]] - between[left[x]])
             else:
-                # Nothing is subtracted: beside a large value a small one would lose its digits, and its logarithm too.
+                # No subtraction: next to a large value, a small one and its logarithm would lose precision.
                 for x in range(narrow):
                     between[x] = (_ONE - weight) * above[x] + weight * below[x]
                 for x in range(width):
@@ -159,7 +166,7 @@ def _summary_rows(
         arg[:] = 0
         for c in range(1, classes):
             for x in range(width):
-                # A NaN never wins by comparison; let it through here so that it reaches the check on the scores.
+                # A NaN never wins a comparison; it is passed on here so that it reaches the check of the scores.
                 larger = line[c, x] > top[x] or line[c, x] != line[c, x]
                 top[x] = line[c, x] if larger else top[x]
                 arg[x] = np.uint8(c) if larger else arg[x]

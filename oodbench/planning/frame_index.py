@@ -103,10 +103,10 @@ def _index_frame(frame: Frame) -> FrameRecord:
         else:
             kind, pixels = "semantic", (labels.size - void, 0, void)
         parts = [kind, digest_bytes(labels.tobytes())]
-    # A drawn frame is known by its world and its labels: pixels may differ by a grey level between machines.
-    drawn = json.dumps([frame.identity, frame.id, parts]).encode()
-    known_by_file = frame.image_file if not frame.drawn else None
-    image = digest_file(known_by_file) if known_by_file else digest_bytes(drawn)
+    # Pixels of a synthetic frame may differ by a grey level between machines: its generator and labels identify it.
+    generated = json.dumps([frame.identity, frame.id, parts]).encode()
+    identifying_file = frame.image_file if not frame.synthetic else None
+    image = digest_file(identifying_file) if identifying_file else digest_bytes(generated)
     if frame.reader_digest:  # an edited reader may give other pixels of the same file
         image = digest_bytes(f"{image} {frame.reader_digest}".encode())
     return FrameRecord(

@@ -246,7 +246,7 @@ def _find_dataset(
     missing = DataNotFoundError(f"no dataset has the classes {classes.name}", "See: oodbench list datasets")
     for dataset in map(registry.dataset, registry.names("datasets")):
         card = dataset.card
-        if not (card.name == world if world else not card.drawn):
+        if not (card.name == world if world else not card.synthetic):
             continue
         try:
             if dataset.classes(roots) == classes:

@@ -21,17 +21,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from oodbench.contracts import (
-    Adapter,
-    Benchmark,
-    Dataset,
-    GridMethod,
-    Head,
-    Method,
-    PixelMethod,
-    Report,
-    Submission,
-)
+from oodbench.contracts import Adapter, Benchmark, Dataset, GridMethod, Head, Method, PixelMethod, Report, Submission
 from oodbench.errors import PluginError, UnknownNameError, UsageError
 from oodbench.registry.entry import (
     Entry,

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from oodbench.contracts import Head, HeadCard, HeadOutput, TrainingHead
-from oodbench.numerics import labelled_pixels
+from oodbench.numerics import gather_labelled_pixels
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,6 +41,6 @@ class SoftmaxModule(nn.Module, TrainingHead):
         return HeadOutput(self.classifier(features), features, {})
 
     def loss(self, output: HeadOutput, labels: Tensor) -> Mapping[str, Tensor]:
-        logits, known = labelled_pixels(output.class_maps, labels)
+        logits, known = gather_labelled_pixels(output.class_maps, labels)
         total = functional.cross_entropy(logits, known, reduction="sum")
         return {"loss_segmentation": total / max(len(known), 1)}

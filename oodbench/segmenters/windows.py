@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from torch.nn import functional
 
-from oodbench.numerics import sample, taps_at
+from oodbench.numerics import sample_bilinear, taps_at
 from oodbench.types import Size
 
 if TYPE_CHECKING:
@@ -85,7 +85,11 @@ def average_on_grid(parts: Sequence[tuple[Box, Tensor]], size: Size) -> Tensor:
     def part(box: Box, maps: Tensor) -> tuple[slice, slice, Tensor]:
         rows, at_rows = _inside(shape[0], size[0], box.top, box.height, maps.shape[-2])
         columns, at_columns = _inside(shape[1], size[1], box.left, box.width, maps.shape[-1])
-        return rows, columns, sample(maps, taps_at(at_rows, maps.shape[-2]), taps_at(at_columns, maps.shape[-1]))
+        return (
+            rows,
+            columns,
+            sample_bilinear(maps, taps_at(at_rows, maps.shape[-2]), taps_at(at_columns, maps.shape[-1])),
+        )
 
     return _average(parts, shape, part)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from oodbench.contracts import Benchmark, BenchmarkCard, Roots
-from oodbench.data import LabelRule, file_frame, find_layout, images_by_stem, pair_by_stem
+from oodbench.data import LabelRule, file_frame, find_layout, index_images, pair_by_stem
 from oodbench.types import ANOMALY, IN_DISTRIBUTION, VOID, FrameSet
 
 # Read without running this file: public name -> (class, one line).
@@ -46,7 +46,7 @@ class MyBenchmark(Benchmark):
     def open(self, roots: Roots) -> FrameSet:
         """Find the folder and pair images with labels; pixels are read later."""
         layout, folder = find_layout(_CARD.name, roots, {"official": _is_official}, _CARD.layouts, _CARD.obtain)
-        pairs = pair_by_stem(images_by_stem(folder / "images"), images_by_stem(folder / "anomaly_labels"), folder)
+        pairs = pair_by_stem(index_images(folder / "images"), index_images(folder / "anomaly_labels"), folder)
         # id, group (its scene: frames of one scene are not independent of each other), image, label, rule
         frames = tuple(file_frame(name, name, image, label, _RULE) for name, image, label in pairs)
         return FrameSet(frames, layout, folder, _CARD.frames)

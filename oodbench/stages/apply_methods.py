@@ -13,7 +13,7 @@ import numpy as np
 
 from oodbench.contracts import GridMethod, Method, PixelMethod, Scoring
 from oodbench.errors import OodbenchError, ScoreError
-from oodbench.numerics import resize_labels, resize_score, row_bands
+from oodbench.numerics import iter_row_bands, resize_labels, resize_score
 from oodbench.types import ClassMap, Frame, ScoreMap, SegmenterOutput, Size
 from oodbench.user_code import explain_missing_modules
 
@@ -137,7 +137,7 @@ def _score_pixels(
     at: Size = size if scoring.upsample == "logits" else (maps.shape[-2], maps.shape[-1])
     prediction = np.empty(at, np.uint8)
     scores = {key: np.empty(at, np.float32) for key in methods}
-    for band in row_bands(maps, at, resize=scoring.resize, kind=output.class_maps.kind):
+    for band in iter_row_bands(maps, at, resize=scoring.resize, kind=output.class_maps.kind):
         start = time.perf_counter()
         rows = slice(band.start, band.stop)
         prediction[rows] = band.summary.prediction.cpu().numpy()

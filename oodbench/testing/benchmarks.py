@@ -44,7 +44,7 @@ class BenchmarkContract(FramesContract):
     def test_its_card_is_complete(self) -> None:
         """`oodbench info benchmark NAME` says what it is and where to get it."""
         card = self.load().card
-        assert_filled(card, *(() if self.drawn else ("url",)))
+        assert_filled(card, *(() if self.synthetic else ("url",)))
         assert_filled(card, "title", "paper", "licence", "layouts", "obtain")
         # Its number of frames may be 0: not published, or the user's own.
         assert_filled(card, *(() if card.hidden else ("labels",)))

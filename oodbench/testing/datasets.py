@@ -50,7 +50,7 @@ class DatasetContract(FramesContract):
     def test_its_card_is_complete(self) -> None:
         """`oodbench info dataset NAME` says what it is and where to get it."""
         card = self.load().card
-        assert_filled(card, *(() if self.drawn else ("url",)))
+        assert_filled(card, *(() if self.synthetic else ("url",)))
         assert_filled(card, "title", "paper", "licence", "splits", "layouts", "obtain")
 
     def test_splits_are_those_of_the_card_in_its_order(self, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -15,19 +16,19 @@ from oodbench.errors import DataError, DataNotFoundError
 from oodbench.testing.plugin import PluginContract, raised
 from oodbench.types import VOID, Frame, FrameSet
 
-# How many frames of each split are looked at where they are drawn.
-_DRAWN = 4
+# Frames per split that are checked if they are synthetic.
+_SYNTHETIC_FRAMES = 4
 
 
 class FramesContract(PluginContract):
     """The base of `BenchmarkContract` and `DatasetContract`.
 
     Attributes:
-        drawn: whether the frames are drawn and nothing lies on disk; `make` is not needed then, and of a large set
+        synthetic: Whether the frames are generated and nothing is stored on disk. `make` is not needed then, and only
             the first frames of each split are read.
     """
 
-    drawn: bool = False
+    synthetic: bool = False
 
     def make(self, folder: Path) -> None:
         """Write a small copy into `folder`: two frames or more, laid out as the authors publish the whole set.
@@ -59,13 +60,13 @@ class FramesContract(PluginContract):
     def made(self, folder: Path) -> list[Frame]:
         """The frames of a small copy in `folder`, over all splits."""
         folder.mkdir(exist_ok=True)
-        if not self.drawn:
+        if not self.synthetic:
             self.make(folder)
         return self.found(folder)
 
     def found(self, folder: Path) -> list[Frame]:
-        """The frames that are found in a folder, over all splits; some of each, where they are drawn."""
-        some = slice(_DRAWN if self.drawn else None)
+        """The frames that are found in a folder, over all splits; some of each, if they are synthetic."""
+        some = slice(_SYNTHETIC_FRAMES if self.synthetic else None)
         return [frame for part in self.splits(Roots((folder,))).values() for frame in part.frames[some]]
 
     def test_a_small_copy_is_found(self, tmp_path: Path) -> None:
@@ -82,7 +83,7 @@ class FramesContract(PluginContract):
             )
         named = self.splits(Roots((), {self.name: (folder,)}))
         ids = [frame.id for part in named.values() for frame in part.frames]
-        assert self.drawn or ids == [frame.id for frame in frames], (
+        assert self.synthetic or ids == [frame.id for frame in frames], (
             f"{self.name}: '--data {self.name}=DIR' finds other frames than '--data DIR': search roots.of(card.name)"
         )
 
@@ -96,11 +97,13 @@ class FramesContract(PluginContract):
             assert not twice, f"{self.name} {split}: several frames are called {twice[0]}"
 
     def test_frames_say_what_they_are_known_by(self, tmp_path: Path) -> None:
-        """A frame on disk is known by its file, a drawn one by its identity."""
+        """A frame on disk is known by its file, a synthetic one by its identity."""
         for frame in self.made(tmp_path):
-            known = frame.identity if self.drawn else frame.image_file
-            what = "identity" if self.drawn else "image_file"
-            assert known, f"{frame.id}: its {what} is empty; stored results are kept by it (set `drawn` to what holds)"
+            known = frame.identity if self.synthetic else frame.image_file
+            what = "identity" if self.synthetic else "image_file"
+            assert known, (
+                f"{frame.id}: its {what} is empty; stored results are kept by it (set `synthetic` to what holds)"
+            )
 
     def test_images_and_labels_agree(self, tmp_path: Path) -> None:
         """Colour images, labels of the same size with declared values, both read as often as one likes."""
@@ -124,6 +127,24 @@ class FramesContract(PluginContract):
         assert found, f"{self.name}: no frame has labels"
         values = set().union(*map(_values, found))
         assert values - {VOID}, f"{self.name}: all labels are void"
+
+    def test_frames_can_be_pickled(self, tmp_path: Path) -> None:
+        """A pickled frame reads the same size, image and labels, so that other processes can read it."""
+        for frame in self.made(tmp_path):
+            try:
+                copy = pickle.loads(pickle.dumps(frame))  # noqa: S301  # written here
+            except (pickle.PicklingError, AttributeError, TypeError) as error:
+                raise AssertionError(
+                    f"{frame.id}: can't be pickled ({error}); expected readers that are functions at module level, "
+                    "functools.partial of them, or objects with __call__ that hold no open file"
+                ) from None
+            assert copy.read_size() == frame.read_size(), f"{frame.id}: pickled, it has another size"
+            assert np.array_equal(copy.read_image(), frame.read_image()), f"{frame.id}: pickled, it has another image"
+            labels, copied = self.labels(frame), self.labels(copy)
+            assert (labels is None) == (copied is None), f"{frame.id}: pickled, it has labels or lacks them"
+            assert labels is None or copied is None or np.array_equal(labels, copied), (
+                f"{frame.id}: pickled, it has other labels"
+            )
 
     def test_nothing_is_read_before_it_is_asked_for(self, tmp_path: Path) -> None:
         """`open` finds and pairs files; damaged ones are an error when they are read, never grey pixels."""
@@ -178,7 +199,7 @@ class FramesContract(PluginContract):
 
     def test_a_folder_without_it_is_an_error_that_says_where_to_get_it(self, tmp_path: Path) -> None:
         """A run looks for every benchmark that there is, and tells 'not here' from 'not in order'."""
-        if self.drawn:
+        if self.synthetic:
             return
         (tmp_path / "images").mkdir()
         (tmp_path / "notes.txt").write_text("no data set")

@@ -9,17 +9,9 @@ import numpy as np
 import torch
 
 from oodbench.contracts import Fit, GridMethod, Method, PixelMethod
-from oodbench.numerics import row_bands
+from oodbench.numerics import iter_row_bands
 from oodbench.storage.fits import decode_fit, encode_fit
-from oodbench.testing.fake_network import (
-    PATCH,
-    SIZE,
-    fake_network,
-    learn,
-    ready,
-    scores,
-    stack_outputs,
-)
+from oodbench.testing.fake_network import PATCH, SIZE, fake_network, learn, ready, scores, stack_outputs
 from oodbench.testing.plugin import PluginContract, assert_filled
 from oodbench.types import ClassMaps, SegmenterOutput
 
@@ -146,8 +138,8 @@ class MethodContract(PluginContract):
             return
         method = self.ready()
         assert isinstance(method, PixelMethod), "as above"
-        (whole,) = (method.pixel_score(band) for band in row_bands(maps.values[0], SIZE))
-        parts = [method.pixel_score(band) for band in row_bands(maps.values[0], SIZE, rows=7)]
+        (whole,) = (method.pixel_score(band) for band in iter_row_bands(maps.values[0], SIZE))
+        parts = [method.pixel_score(band) for band in iter_row_bands(maps.values[0], SIZE, rows=7)]
         _assert_close(self.name, torch.cat(parts).numpy(), whole.numpy(), "in bands of 7 rows and of 48")
 
     def test_the_same_fit_and_frame_give_the_same_scores(self) -> None:
@@ -183,7 +175,7 @@ class MethodContract(PluginContract):
         else:
             assert frame.class_maps is not None, f"{self.name}: a PixelMethod scores class maps"
             assert isinstance(method, PixelMethod), "the registry lets no third kind pass"
-            (band,) = row_bands(frame.class_maps.values[0], SIZE)
+            (band,) = iter_row_bands(frame.class_maps.values[0], SIZE)
             parts = [band.logits, band.summary.best, band.summary.others, band.summary.shortfall]
             before = [tensor.clone() for tensor in parts]
             method.pixel_score(band)

@@ -1,7 +1,7 @@
-"""How a score map becomes a picture: the colours, what they mean, and the sizes of panels. The same for every figure.
+"""Colours of score maps, their meaning, and panel sizes, shared by all figures.
 
-The colour says how rare a score is among in-distribution pixels, from common to one in ten thousand, as calibration
-found it. So colours can be compared between frames and, unlike raw scores, between methods.
+A colour shows how rare a score is among in-distribution pixels, from common to one in ten thousand, as determined by
+calibration. Colours are therefore comparable between frames and, unlike raw scores, between methods.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WIDTH = 7.16
-"""Inches: the text width of a two-column paper."""
+"""Text width of a two-column paper in inches."""
 
 COLOURS = "inferno"
-"""Matplotlib's name of the colours."""
+"""Matplotlib's name of the colour map."""
 
 RAREST = 4.0
-"""The end of the scale: one in 10^4."""
+"""End of the colour scale: one in 10^4."""
 
 
-def colour_position(
+def compute_colour_position(
     score: ScoreMap, calibration: Calibration | None, scale: tuple[float, float] | None
 ) -> NDArray[np.float32]:
-    """Where each pixel stands on the colour scale, 0 to 4; non-decreasing in the score.
+    """Compute each pixel's position on the colour scale, 0 to 4; non-decreasing in the score.
 
     Args:
         score: float32 [H, W].
-        calibration: what says how rare a score is; None: `scale` has the scores at the ends.
-        scale: the lowest and the highest score.
+        calibration: Calibration that tells how rare a score is. None uses `scale`.
+        scale: Lowest and highest score of the colour scale.
     """
     if calibration is not None:
         return calibration.rarity(score).clip(max=RAREST).astype(np.float32)
@@ -46,14 +46,20 @@ def colour_position(
     return (RAREST * share).astype(np.float32)
 
 
-def to_width(picture: NDArray[Any], width: int) -> NDArray[Any]:
-    """A picture [H, W, 3] or a map [H, W] of that width, in its own proportions and type."""
+def resize_to_width(picture: NDArray[Any], width: int) -> NDArray[Any]:
+    """Resize an image [H, W, 3] or a map [H, W] to a width, with its aspect ratio and type."""
     height = max(round(width * picture.shape[0] / picture.shape[1]), 1)
     return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), picture.dtype)
 
 
-def colour_scale(figure: Figure, calibration: Calibration | None, below: float) -> Axes:
-    """The scale under the panels, with what its colours mean; `below` is the share of the figure that is under them."""
+def draw_colour_scale(figure: Figure, calibration: Calibration | None, below: float) -> Axes:
+    """Draw the colour scale and its meaning below the panels.
+
+    Args:
+        figure: Figure with panels.
+        calibration: Calibration of the colours; None for percentiles.
+        below: Share of the figure's height below the panels.
+    """
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 

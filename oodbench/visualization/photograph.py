@@ -1,4 +1,4 @@
-"""A photograph beside its score map, with a line around what scores above the threshold."""
+"""A photograph next to its score map, with a contour around pixels above the threshold."""
 
 from __future__ import annotations
 
@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 
 from oodbench.contracts import Calibration
 from oodbench.types import RGBImage, ScoreMap
-from oodbench.visualization.colormap import COLOURS, RAREST, WIDTH, colour_position, colour_scale, to_width
+from oodbench.visualization.colormap import (
+    COLOURS,
+    RAREST,
+    WIDTH,
+    compute_colour_position,
+    draw_colour_scale,
+    resize_to_width,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -19,27 +26,27 @@ if TYPE_CHECKING:
 DPI = 300
 
 _LINE = "cyan"
-# Inches for text, as in the heatmaps of a run: titles above, the colour scale below; and between the panels.
+# Inches, as in the heatmaps of a run: titles above, colour scale below, gap between the panels.
 _ABOVE, _BELOW, _GAP = 0.17, 0.40, 0.03
 _PANEL = (WIDTH - _GAP) / 2
-# A panel is at most this many times as high as it is wide; a picture that is higher is drawn narrower.
+# Maximum ratio of a panel's height to its width; a higher image becomes narrower.
 _HIGHEST = 2.0
 
 
 @dataclass(frozen=True)
 class PhotographThreshold:
-    """What counts as anomalous in a photograph.
+    """The threshold above which a pixel of a photograph counts as anomalous.
 
     Attributes:
-        score: a pixel is above where it scores higher.
-        share: of in-distribution pixels that do.
+        score: Threshold; pixels with a higher score are above it.
+        share: Share of in-distribution pixels above it.
     """
 
     score: float
     share: float
 
     def above(self, score: ScoreMap) -> NDArray[np.bool_]:
-        """bool [H, W]: which pixels score higher."""
+        """Return which pixels are above the threshold, bool [H, W]."""
         return np.asarray(score > np.float32(self.score))
 
 
@@ -51,15 +58,15 @@ def draw_photograph(
     method: str,
     network: str,
 ) -> Figure:
-    """The figure of one photograph.
+    """Draw the figure of one photograph.
 
     Args:
         image: uint8 [H, W, 3].
         score: float32 [H, W].
-        calibration: for the colours; None: they go from the lowest to the highest percentile of this map.
-        threshold: what the line goes around; None: no line.
-        method: its label.
-        network: its name.
+        calibration: Calibration of the colours. None uses the lowest and the highest percentile of this map.
+        threshold: Threshold of the contour. None draws no contour.
+        method: Label of the method.
+        network: Name of the network.
     """
     from matplotlib.figure import Figure
 
@@ -72,12 +79,14 @@ def draw_photograph(
     )
     width = max(1, min(round(_PANEL * DPI * min(1, _HIGHEST / ratio)), image.shape[1]))
     low, high = np.percentile(score, [1, 99])
-    position = colour_position(score, calibration, (float(low), float(high)))
-    above = to_width(threshold.above(score).astype(np.float32), width) if threshold else None
+    position = compute_colour_position(score, calibration, (float(low), float(high)))
+    above = resize_to_width(threshold.above(score).astype(np.float32), width) if threshold else None
     panels: list[tuple[str, NDArray[Any]]] = [("Image", image), (method, position)]
     for column, (title, pixels) in enumerate(panels):
         axes = figure.add_subplot(grid[0, column])
-        axes.imshow(to_width(pixels, width), cmap=COLOURS, vmin=0, vmax=RAREST, interpolation="nearest", aspect="equal")
+        axes.imshow(
+            resize_to_width(pixels, width), cmap=COLOURS, vmin=0, vmax=RAREST, interpolation="nearest", aspect="equal"
+        )
         axes.set_axis_off()
         axes.set_title(title, fontsize=7, pad=2)
         # Matplotlib finds no contour in a single row or column.
@@ -91,7 +100,7 @@ def draw_photograph(
             f"\n{share:.1f} % of this image"
         )
     figure.text(0.004, _BELOW / height * 0.12, about, ha="left", va="bottom", fontsize=5)
-    scale = colour_scale(figure, calibration, _BELOW / height)
+    scale = draw_colour_scale(figure, calibration, _BELOW / height)
     if threshold is not None:
         scale.axvline(-math.log10(threshold.share), color=_LINE, linewidth=0.8)
     return figure

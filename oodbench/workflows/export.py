@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from oodbench.contracts import Method, Scoring, Segmenter
-from oodbench.data import photographs
+from oodbench.data import open_photographs
 from oodbench.errors import UsageError
 from oodbench.files import cannot_write
 from oodbench.planning.plan import combine_needs
@@ -50,7 +50,7 @@ def export(
     method = source.make()
     ((network, _),) = open_networks(request, registry).values()
     _load_fit(method, network, fit)
-    frames = photographs(images).frames
+    frames = open_photographs(images).frames
     try:
         request.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from oodbench.contracts import FALSE_ALARM_RATE, Calibration
-from oodbench.data import photographs
+from oodbench.data import open_photographs
 from oodbench.errors import RunFolderError, UsageError
 from oodbench.planning.frame_index import FrameRecord
 from oodbench.planning.plan import Plan, combine_needs, default_folder, make_plan
@@ -120,7 +120,7 @@ def predict(
         return Prediction(Path(str(out)), None, "", [AnomalousShare(name, *size, None) for name, size in sizes.items()])
     if fit_file is not None:
         raise UsageError("--fit goes with --format; else a method learns from --id-data", "Leave it out.")
-    plan = make_plan(request, registry, progress, photographs(Path(images)))
+    plan = make_plan(request, registry, progress, open_photographs(Path(images)))
     for warning in registry.warnings:
         progress.warn(warning)
     _check_folder(request.out or default_folder(plan.record))

@@ -1,4 +1,4 @@
-"""A pinhole camera that looks along the road. Metres: x to the right, y up from the ground, z ahead."""
+"""A pinhole camera that looks along the road. Coordinates in metres: x to the right, y up from the ground, z ahead."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from oodbench.types import Size
 from oodbench.worlds.canvas import Points
 
 NEAREST = 2.2
-"""Metres; what lies nearer is below the picture's lower edge."""
+"""Minimum distance in metres; nearer ground is below the lower edge of the image."""
 
 
 @dataclass(frozen=True)
 class Camera:
-    """Where it stands and how it looks.
+    """Position and orientation of the camera.
 
     Attributes:
-        size: (height, width) of the picture.
-        focal: focal length in pixels.
-        height: of the camera above the ground, in metres.
-        horizon: row of the horizon.
-        centre: column straight ahead.
-        bend: curvature of the road, 1 / metres; positive bends right.
+        size: (height, width) of the image.
+        focal: Focal length in pixels.
+        height: Height of the camera above the ground in metres.
+        horizon: Row of the horizon.
+        centre: Column straight ahead.
+        bend: Curvature of the road in 1 / metres; positive values bend right.
     """
 
     size: Size
@@ -35,7 +35,9 @@ class Camera:
     bend: float
 
     def project(self, x: ArrayLike, y: ArrayLike, z: ArrayLike) -> Points:
-        """float64 [..., 2] (column, row) of points [...]; x is measured from the road's bent axis."""
+        """Project points [...] to the image, float64 [..., 2] as (column, row); x is measured from the axis of the
+        curved road.
+        """
         scale = self.focal / np.maximum(np.asarray(z, np.float64), 0.5)
         column = self.centre + scale * np.asarray(x, np.float64) + 0.5 * self.bend * self.focal**2 / scale
         row = self.horizon + scale * (self.height - np.asarray(y, np.float64))
@@ -44,23 +46,23 @@ class Camera:
         return points
 
     def row(self, z: float) -> float:
-        """The row of the ground at a distance."""
+        """Return the row of the ground at a distance."""
         return self.horizon + self.focal * self.height / z
 
     def distance(self, row: float) -> float:
-        """The distance of the ground at a row below the horizon."""
+        """Return the distance of the ground at a row below the horizon."""
         return self.focal * self.height / max(row - self.horizon, 0.5)
 
     def across(self, column: float, z: float) -> float:
-        """The x of a column at a distance."""
+        """Return x of a column at a distance."""
         return (column - self.centre) * z / self.focal - 0.5 * self.bend * z * z
 
     def scale(self, z: float) -> float:
-        """Pixels a metre at a distance."""
+        """Return pixels per metre at a distance."""
         return self.focal / z
 
     def depths(self, far: float, steps: int) -> NDArray[np.float64]:
-        """Distances from the nearest to `far`, dense where the picture is."""
+        """Return distances from the nearest ground to `far`, evenly spaced in image rows."""
         return (
             self.focal
             * self.height

@@ -1,7 +1,7 @@
-"""What a scene is painted on: polygons from far to near, each with its colour, class and distance.
+"""The canvas of a scene: polygons from far to near, each with its colour, class and distance.
 
-Each polygon is drawn once, as its number; colours, labels and distances are looked up by that number afterwards. The
-filling is integer arithmetic on coordinates in sixteenths of a pixel, so labels are the same bits everywhere.
+Each polygon is filled with its number; colours, labels and distances are looked up by that number afterwards. The
+filling is integer arithmetic on coordinates in sixteenths of a pixel, so that labels are identical on all machines.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ from numpy.typing import NDArray
 from oodbench.types import VOID, Size
 
 Color: TypeAlias = tuple[float, float, float]
-"""Reflected light, red first, 0 to 1."""
+"""Reflectance of red, green and blue, 0 to 1."""
 
 Points: TypeAlias = NDArray[np.float64]
 """float64 [n, 2], (column, row) in pixels."""
 
 _SHIFT = 4
-# Beyond this a coordinate only ever leaves the picture, and would leave the range of the filling too.
+# Coordinates are limited to this value, which is outside every image and inside the range of the filling.
 _FAR_OUT = 8192.0
 
 
 @dataclass(frozen=True)
 class Paint:
-    """How a surface looks, and what it is.
+    """Appearance and class of a surface.
 
     Attributes:
-        color: of the surface in plain light.
-        label: index of its class, or VOID.
-        grain: amplitude of its fine texture, as a share of the colour.
-        mottle: amplitude of its coarse texture.
-        anomalous: whether it belongs to an anomaly.
+        color: Colour of the surface in neutral light.
+        label: Class index or VOID.
+        grain: Amplitude of the fine texture, as a share of the colour.
+        mottle: Amplitude of the coarse texture.
+        anomalous: Whether the surface belongs to an anomaly.
     """
 
     color: Color
@@ -46,18 +46,18 @@ class Paint:
     anomalous: bool = False
 
     def lit(self, factor: float) -> Paint:
-        """The same surface with `factor` times the light on it."""
+        """Return the same surface with `factor` times the light."""
         red, green, blue = self.color
         color = (red * factor, green * factor, blue * factor)
         return Paint(color, self.label, self.grain, self.mottle, self.anomalous)
 
     def of(self, color: Color) -> Paint:
-        """The same surface in another colour."""
+        """Return the same surface in another colour."""
         return Paint(color, self.label, self.grain, self.mottle, self.anomalous)
 
 
 class Canvas:
-    """The picture under way. What was never painted is void."""
+    """The image under construction. Pixels without a polygon are void."""
 
     def __init__(self, size: Size) -> None:
         self.size = size
@@ -66,17 +66,17 @@ class Canvas:
         self.distances: list[float] = [1.0]
 
     def polygon(self, points: Points, paint: Paint, distance: float) -> None:
-        """Fill a polygon; `distance` in metres."""
+        """Fill a polygon at a distance in metres."""
         self.polygons([points], paint, distance)
 
     def polygons(self, several: Sequence[Points] | Points, paint: Paint, distance: float) -> None:
-        """Fill several polygons, a sequence or [m, n, 2], of one surface; where two overlap there is a hole."""
+        """Fill several polygons of one surface, a sequence or [m, n, 2]; overlapping polygons leave a hole."""
         self.paints.append(paint)
         self.distances.append(distance)
         _fill(self.numbers, several, len(self.paints) - 1)
 
     def shade(self, points: Points, factor: float) -> None:
-        """Darken what lies inside the outline; each surface there keeps its class and its distance."""
+        """Darken the pixels inside an outline; each surface there keeps its class and distance."""
         height, width = self.size
         left, top = np.clip(np.floor(points.min(axis=0)).astype(int), 0, (width, height))
         right, bottom = np.clip(np.ceil(points.max(axis=0)).astype(int) + 1, 0, (width, height))
@@ -93,22 +93,22 @@ class Canvas:
             window[covered & (before == number)] = len(self.paints) - 1
 
     def labels(self) -> NDArray[np.uint8]:
-        """uint8 [H, W], the class of each pixel or VOID."""
+        """Return the class of each pixel or VOID, uint8 [H, W]."""
         return np.array([paint.label for paint in self.paints], np.uint8)[self.numbers]
 
     def anomalous(self) -> NDArray[np.bool_]:
-        """bool [H, W]."""
+        """Return which pixels are anomalous, bool [H, W]."""
         return np.array([paint.anomalous for paint in self.paints], np.bool_)[self.numbers]
 
 
 def _fill(target: NDArray[np.int32], several: Sequence[Points] | Points, number: int) -> None:
-    # One conversion for an array of polygons, one each for a sequence of several lengths.
+    # An array of polygons is converted at once, a sequence of different lengths one by one.
     contours = list(_fixed(several)) if isinstance(several, np.ndarray) else [_fixed(points) for points in several]
     cv2.fillPoly(target, contours, number, lineType=cv2.LINE_8, shift=_SHIFT)
 
 
 def _fixed(points: Points) -> NDArray[np.int32]:
-    """Coordinates in sixteenths of a pixel."""
+    """Convert coordinates to sixteenths of a pixel."""
     scaled = np.floor(points * (1 << _SHIFT) + 0.5)
     limit = _FAR_OUT * (1 << _SHIFT)
     fixed: NDArray[np.int32] = np.minimum(np.maximum(scaled, -limit), limit).astype(np.int32)

@@ -1,4 +1,4 @@
-"""Random choices of the world. Only uniform draws, whose stream of bits is the same on every machine."""
+"""Random choices of the world. Only uniform random numbers are used, whose bits are identical on all machines."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ T = TypeVar("T")
 
 
 class Dice:
-    """Draws that depend on the numbers in `key` alone."""
+    """Random choices that depend only on the numbers in `key`."""
 
     def __init__(self, *key: int) -> None:
         self._bits = np.random.Generator(np.random.PCG64(np.random.SeedSequence(key)))
 
     def uniform(self, low: float, high: float) -> float:
-        """A number in [low, high)."""
+        """Return a number in [low, high)."""
         return low + (high - low) * float(self._bits.random())
 
     def uniforms(self, count: int, low: float = 0.0, high: float = 1.0) -> NDArray[np.float64]:
-        """float64 [count] in [low, high)."""
+        """Return numbers in [low, high), float64 [count]."""
         return low + (high - low) * self._bits.random(count)
 
     def chance(self, probability: float) -> bool:
-        """True with this probability."""
+        """Return True with this probability."""
         return float(self._bits.random()) < probability
 
     def integer(self, low: int, high: int) -> int:
-        """One of low, low + 1, ..., high."""
+        """Return one of low, low + 1, ..., high with equal probability."""
         return low + min(int(self._bits.random() * (high - low + 1)), high - low)
 
     def pick(self, options: Sequence[T]) -> T:
-        """One of the options, all as likely."""
+        """Return one of the options with equal probability."""
         return options[self.integer(0, len(options) - 1)]
 
     def weighted(self, options: Sequence[tuple[T, float]]) -> T:
-        """One of the options by their weights."""
+        """Return one of the options, with probabilities proportional to their weights."""
         mark = self.uniform(0, sum(weight for _, weight in options))
         for option, weight in options:
             mark -= weight

@@ -1,4 +1,4 @@
-"""The classes of the world and the colours that things come in."""
+"""The classes of the world and the colours of its objects."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ FACADES: tuple[Color, ...] = (
 )  # fmt: skip
 
 
-def near(dice: Dice, color: Color, spread: float = 0.06) -> Color:
-    """The colour or one a little off, darker or lighter as a whole more than in hue."""
+def vary_color(dice: Dice, color: Color, spread: float = 0.06) -> Color:
+    """Vary a colour randomly, more in brightness than in hue."""
     light = 1.0 + dice.uniform(-2 * spread, 2 * spread)
     red, green, blue = (min(max(part * light + dice.uniform(-spread, spread) / 2, 0.02), 0.95) for part in color)
     return (red, green, blue)

@@ -1,4 +1,4 @@
-"""People on foot, riders with their machines, machines that stand about."""
+"""Pedestrians, riders with their vehicles, and parked two-wheelers."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ import numpy as np
 from oodbench.worlds.camera import Camera
 from oodbench.worlds.canvas import Canvas, Paint, Points
 from oodbench.worlds.dice import Dice
-from oodbench.worlds.palette import BICYCLE, CAR_PAINTS, CLOTHES, MOTORCYCLE, PERSON, RIDER, RUBBER, SKINS, near
+from oodbench.worlds.palette import BICYCLE, CAR_PAINTS, CLOTHES, MOTORCYCLE, PERSON, RIDER, RUBBER, SKINS, vary_color
+from oodbench.worlds.scene_objects import SceneObject, UprightPlane, paint_contact
 from oodbench.worlds.shapes import bar, ellipse, rectangle
-from oodbench.worlds.things import Thing, Upright, paint_contact
 
 
-def person(camera: Camera, dice: Dice, x: float, z: float) -> Thing:
-    """Someone who walks or stands."""
-    plane = Upright(camera, x, z, dice.pick((-1.0, 1.0)))
+def make_person(camera: Camera, dice: Dice, x: float, z: float) -> SceneObject:
+    """Create a person who walks or stands."""
+    plane = UprightPlane(camera, x, z, dice.pick((-1.0, 1.0)))
     tall = dice.uniform(1.1, 1.25) if dice.chance(0.12) else dice.uniform(1.55, 1.9)
     stride = dice.uniform(0.02, 0.34)
-    figure = _figure(dice, PERSON)
+    figure = _make_figure(dice, PERSON)
 
     def paint(canvas: Canvas) -> None:
         paint_contact(canvas, camera, x, z, 0.3, 0.25)
         for outline, surface in figure(stride, 0.0):
             canvas.polygon(plane.place(outline * (tall / 1.75)), surface, z)
 
-    return Thing(z, plane.box(0.4, tall), paint)
+    return SceneObject(z, plane.box(0.4, tall), paint)
 
 
-def _figure(dice: Dice, label: int) -> Callable[[float, float], list[tuple[Points, Paint]]]:
-    """The parts of a standing figure of 1.75 m, as a function of its stride and lean."""
-    top = Paint(near(dice, dice.pick(CLOTHES)), label, 0.06, 0.08)
-    legs = Paint(near(dice, dice.pick(CLOTHES[:3])), label, 0.05, 0.06)
-    skin = Paint(near(dice, dice.pick(SKINS), 0.03), label, 0.02, 0.03)
-    hair = Paint(near(dice, (0.16, 0.11, 0.08), 0.04), label, 0.04, 0.04)
+def _make_figure(dice: Dice, label: int) -> Callable[[float, float], list[tuple[Points, Paint]]]:
+    """Create the parts of a standing figure of 1.75 m, as a function of stride and lean."""
+    top = Paint(vary_color(dice, dice.pick(CLOTHES)), label, 0.06, 0.08)
+    legs = Paint(vary_color(dice, dice.pick(CLOTHES[:3])), label, 0.05, 0.06)
+    skin = Paint(vary_color(dice, dice.pick(SKINS), 0.03), label, 0.02, 0.03)
+    hair = Paint(vary_color(dice, (0.16, 0.11, 0.08), 0.04), label, 0.04, 0.04)
     bag = dice.chance(0.3)
     swing = dice.uniform(-0.25, 0.25)
 
@@ -56,14 +56,14 @@ def _figure(dice: Dice, label: int) -> Callable[[float, float], list[tuple[Point
     return parts
 
 
-def bicycle(camera: Camera, dice: Dice, x: float, z: float, *, ridden: bool) -> Thing:
-    """A bicycle seen from the side or nearly along, with or without someone on it."""
-    plane = Upright(camera, x, z, dice.pick((-1.0, 1.0)))
+def make_bicycle(camera: Camera, dice: Dice, x: float, z: float, *, ridden: bool) -> SceneObject:
+    """Create a bicycle seen from the side or nearly along, with or without a rider."""
+    plane = UprightPlane(camera, x, z, dice.pick((-1.0, 1.0)))
     squeeze = dice.pick((1.0, 0.85, 0.35))
-    frame = Paint(near(dice, dice.pick(CAR_PAINTS)), BICYCLE, 0.02, 0.03)
+    frame = Paint(vary_color(dice, dice.pick(CAR_PAINTS)), BICYCLE, 0.02, 0.03)
     tyre = Paint(RUBBER, BICYCLE, 0.02, 0.02)
     narrow = np.array([squeeze, 1.0])
-    figure = _figure(dice, RIDER)
+    figure = _make_figure(dice, RIDER)
 
     def paint(canvas: Canvas) -> None:
         paint_contact(canvas, camera, x, z, 0.8 * squeeze, 0.2)
@@ -82,18 +82,18 @@ def bicycle(camera: Camera, dice: Dice, x: float, z: float, *, ridden: bool) -> 
                 lifted = np.where(outline[:, 1:] > 0.7, outline[:, 1:] + 0.12, 0.3 + 0.72 * outline[:, 1:])
                 canvas.polygon(plane.place(np.hstack([outline[:, :1] * narrow[0] - 0.08, lifted])), surface, z)
 
-    return Thing(z, plane.box(0.9 * squeeze, 1.85 if ridden else 1.05), paint)
+    return SceneObject(z, plane.box(0.9 * squeeze, 1.85 if ridden else 1.05), paint)
 
 
-def motorcycle(camera: Camera, dice: Dice, x: float, z: float, *, ridden: bool) -> Thing:
-    """A motorcycle or scooter from the side or nearly along, with or without a rider."""
-    plane = Upright(camera, x, z, dice.pick((-1.0, 1.0)))
+def make_motorcycle(camera: Camera, dice: Dice, x: float, z: float, *, ridden: bool) -> SceneObject:
+    """Create a motorcycle or scooter seen from the side or nearly along, with or without a rider."""
+    plane = UprightPlane(camera, x, z, dice.pick((-1.0, 1.0)))
     squeeze = dice.pick((1.0, 0.8, 0.4))
-    body = Paint(near(dice, dice.pick(CAR_PAINTS)), MOTORCYCLE, 0.02, 0.05)
+    body = Paint(vary_color(dice, dice.pick(CAR_PAINTS)), MOTORCYCLE, 0.02, 0.05)
     dark = Paint(RUBBER, MOTORCYCLE, 0.03, 0.03)
     metal = Paint((0.42, 0.42, 0.43), MOTORCYCLE, 0.03, 0.05)
     narrow = np.array([squeeze, 1.0])
-    figure = _figure(dice, RIDER)
+    figure = _make_figure(dice, RIDER)
     tank = np.array([[-0.15, 0.62], [0.0, 0.90], [0.42, 0.92], [0.52, 0.66]])
     tail = np.array([[-0.85, 0.80], [-0.80, 0.92], [-0.1, 0.84], [-0.1, 0.62]])
 
@@ -112,4 +112,4 @@ def motorcycle(camera: Camera, dice: Dice, x: float, z: float, *, ridden: bool) 
                 lifted = np.where(outline[:, 1:] > 0.7, outline[:, 1:] + 0.02, 0.28 + 0.62 * outline[:, 1:])
                 canvas.polygon(plane.place(np.hstack([outline[:, :1] * narrow[0] - 0.1, lifted])), surface, z)
 
-    return Thing(z, plane.box(1.0 * squeeze, 1.8 if ridden else 1.1), paint)
+    return SceneObject(z, plane.box(1.0 * squeeze, 1.8 if ridden else 1.1), paint)

@@ -1,4 +1,4 @@
-"""Sky, road, sidewalks and the strips beyond, lane marks."""
+"""Sky, road, sidewalks, the ground beyond, and lane markings."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy as np
 from oodbench.worlds.camera import Camera
 from oodbench.worlds.canvas import Canvas, Color, Paint
 from oodbench.worlds.dice import Dice
-from oodbench.worlds.palette import ROAD, SIDEWALK, SKY, TERRAIN, WHITE, near
+from oodbench.worlds.palette import ROAD, SIDEWALK, SKY, TERRAIN, WHITE, vary_color
 
 FAR = 260.0
-"""Metres; beyond it there is only the skyline."""
+"""Distance in metres beyond which there is only the skyline."""
 
 _STEPS = 16
 _BANDS = 32
@@ -20,14 +20,14 @@ _BANDS = 32
 
 @dataclass(frozen=True)
 class Street:
-    """The cross-section of the street, in metres from the road's axis through the camera.
+    """Cross-section of the street, in metres from the axis of the road through the camera.
 
     Attributes:
-        left, right: edges of the road.
-        walk_left, walk_right: outer edges of the sidewalks.
-        facade_left, facade_right: where buildings, walls and fences stand.
-        lane: width of a lane.
-        road, walk, green: surfaces.
+        left, right: Edges of the road.
+        walk_left, walk_right: Outer edges of the sidewalks.
+        facade_left, facade_right: Lines of buildings, walls and fences.
+        lane: Width of a lane.
+        road, walk, green: Surfaces.
     """
 
     left: float
@@ -42,15 +42,15 @@ class Street:
     green: Paint
 
 
-def ordinary_street(dice: Dice) -> Street:
-    """Asphalt, paved sidewalks, sometimes a strip of grass."""
+def sample_street(dice: Dice) -> Street:
+    """Sample a street with asphalt, paved sidewalks, and sometimes a strip of grass."""
     lane = dice.uniform(2.9, 3.6)
     left = -lane * dice.pick((1.5, 1.5, 2.5)) - dice.uniform(0, 1.5)
     right = lane * dice.pick((0.5, 0.5, 1.5)) + dice.uniform(0.2, 2.2)
     walk_left, walk_right = left - dice.uniform(1.8, 4.5), right + dice.uniform(1.8, 4.5)
     grey = dice.uniform(0.20, 0.36)
     tone = dice.uniform(-0.012, 0.012)
-    paved = near(dice, dice.pick(((0.46, 0.44, 0.42), (0.52, 0.50, 0.47), (0.50, 0.42, 0.38))), 0.04)
+    paved = vary_color(dice, dice.pick(((0.46, 0.44, 0.42), (0.52, 0.50, 0.47), (0.50, 0.42, 0.38))), 0.04)
     return Street(
         left=left,
         right=right,
@@ -61,16 +61,16 @@ def ordinary_street(dice: Dice) -> Street:
         lane=lane,
         road=Paint((grey + tone, grey, grey - tone), ROAD, 0.04, 0.10),
         walk=Paint(paved, SIDEWALK, 0.05, 0.10),
-        green=Paint(near(dice, (0.27, 0.36, 0.16)), TERRAIN, 0.16, 0.18),
+        green=Paint(vary_color(dice, (0.27, 0.36, 0.16)), TERRAIN, 0.16, 0.18),
     )
 
 
-def shifted_street(dice: Dice) -> Street:
-    """Tracks, bleached asphalt, snow at the side: roads as training does not show them."""
-    usual = ordinary_street(dice)
+def sample_shifted_street(dice: Dice) -> Street:
+    """Sample a road that differs from those in training: tracks, bleached asphalt, snow at the side."""
+    usual = sample_street(dice)
     surface: Color = dice.pick(((0.50, 0.42, 0.32), (0.46, 0.45, 0.43), (0.30, 0.31, 0.34), (0.42, 0.33, 0.27)))
     beside: Color = dice.pick(((0.48, 0.42, 0.24), (0.36, 0.38, 0.20), (0.74, 0.75, 0.77), (0.46, 0.36, 0.25)))
-    green = Paint(near(dice, beside), TERRAIN, 0.14, 0.20)
+    green = Paint(vary_color(dice, beside), TERRAIN, 0.14, 0.20)
     walk = Paint(green.color, SIDEWALK, 0.10, 0.14) if dice.chance(0.3) else usual.walk
     return Street(
         left=usual.left,
@@ -80,14 +80,14 @@ def shifted_street(dice: Dice) -> Street:
         facade_left=usual.facade_left - dice.uniform(4, 12),
         facade_right=usual.facade_right + dice.uniform(4, 12),
         lane=usual.lane,
-        road=Paint(near(dice, surface, 0.04), ROAD, 0.08, 0.16),
+        road=Paint(vary_color(dice, surface, 0.04), ROAD, 0.08, 0.16),
         walk=walk,
         green=green,
     )
 
 
 def paint_sky(canvas: Canvas, camera: Camera, zenith: Color, low: Color) -> None:
-    """Bands from the upper edge to the horizon, with some of the ground's far end behind it."""
+    """Paint the sky in bands from the upper edge to the horizon, and slightly below it."""
     width = canvas.size[1]
     rows = np.linspace(0.0, camera.horizon + 2.0, _BANDS + 1)
     for index in range(_BANDS):
@@ -104,7 +104,7 @@ def paint_sky(canvas: Canvas, camera: Camera, zenith: Color, low: Color) -> None
 
 
 def paint_ground(canvas: Canvas, camera: Camera, street: Street) -> None:
-    """All surfaces, in strips across the road so that haze grows with the distance."""
+    """Paint all surfaces in strips across the road, so that haze increases with distance."""
     depths = camera.depths(FAR, _STEPS + 1)
     wide = 400.0
     curb = street.walk.lit(0.82)
@@ -124,7 +124,7 @@ def paint_ground(canvas: Canvas, camera: Camera, street: Street) -> None:
 
 
 def paint_marks(canvas: Canvas, camera: Camera, street: Street, dice: Dice) -> None:
-    """Dashes between the lanes, sometimes a solid line and a crossing."""
+    """Paint dashed lines between the lanes, and sometimes a solid line and a crossing."""
     wear = dice.uniform(0.55, 0.95)
     paint = street.road.of((WHITE[0] * wear, WHITE[1] * wear, WHITE[2] * wear))
 

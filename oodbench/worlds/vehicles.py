@@ -1,4 +1,4 @@
-"""Cars, trucks, buses and trams: profiles along the street or across it, drawn out to their width."""
+"""Cars, trucks, buses and trams: profiles along or across the street, extruded to their width."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ import numpy as np
 from oodbench.worlds.camera import Camera
 from oodbench.worlds.canvas import Canvas, Color, Paint, Points
 from oodbench.worlds.dice import Dice
-from oodbench.worlds.palette import BUS, CAR, CAR_PAINTS, GLASS, RUBBER, TRAIN, TRUCK, near
+from oodbench.worlds.palette import BUS, CAR, CAR_PAINTS, GLASS, RUBBER, TRAIN, TRUCK, vary_color
+from oodbench.worlds.scene_objects import SceneObject, paint_contact
 from oodbench.worlds.shapes import ellipse, rectangle
-from oodbench.worlds.things import Thing, paint_contact
 
-# How bright the faces of a body are in plain light: toward the camera, to the side, upward.
+# Brightness of the faces of a body in neutral light: toward the camera, to the side, upward.
 _FRONT, _SIDE, _TOP = 0.85, 0.95, 1.15
 
 
 @dataclass(frozen=True)
 class Body:
-    """A vehicle's shape.
+    """The shape of a vehicle.
 
     Attributes:
-        label: class.
-        length, width, height: in metres.
-        outline: its side, (along, up) with the rear at 0, convex, the lower rear corner first, clockwise from there.
-        glass: panes on the side.
-        wheels: (along, radius).
-        stripe: a band along the side, or none.
+        label: Class index.
+        length, width, height: Size in metres.
+        outline: Side view, (along, up) with the rear at 0: convex, clockwise from the lower rear corner.
+        glass: Panes on the side.
+        wheels: (along, radius) per wheel.
+        stripe: Band along the side, or None.
     """
 
     label: int
@@ -41,7 +41,7 @@ class Body:
     stripe: Points | None = None
 
 
-def _car(dice: Dice) -> Body:
+def _make_car(dice: Dice) -> Body:
     length, width, height = dice.uniform(3.8, 4.8), dice.uniform(1.7, 1.9), dice.uniform(1.4, 1.75)
     boot = dice.pick((0.02, 0.16))
     waist = 0.58 * height
@@ -55,7 +55,7 @@ def _car(dice: Dice) -> Body:
     return Body(CAR, length, width, height, outline, [pane], [(0.19 * length, 0.32), (0.80 * length, 0.32)])
 
 
-def _truck(dice: Dice) -> Body:
+def _make_truck(dice: Dice) -> Body:
     length, height = dice.uniform(6.5, 11), dice.uniform(3.0, 3.8)
     cab = length - 2.0
     outline = np.array(
@@ -68,7 +68,7 @@ def _truck(dice: Dice) -> Body:
                 [(1.3, 0.5), (2.5, 0.5), (length - 1.2, 0.5)])  # fmt: skip
 
 
-def _bus(dice: Dice) -> Body:
+def _make_bus(dice: Dice) -> Body:
     length, height = dice.uniform(9, 12), dice.uniform(2.9, 3.2)
     panes = [rectangle(0.5 + 1.5 * index, 1.35, 1.75 + 1.5 * index, 2.35) for index in range(int((length - 1.5) / 1.5))]
     stripe = rectangle(0, 0.75, length, 1.05)
@@ -76,14 +76,14 @@ def _bus(dice: Dice) -> Body:
                 [(2.2, 0.48), (length - 2.4, 0.48)], stripe)  # fmt: skip
 
 
-def _tram(dice: Dice) -> Body:
+def _make_tram(dice: Dice) -> Body:
     length, height = dice.uniform(18, 32), dice.uniform(3.4, 3.7)
     panes = [rectangle(0.8 + 2.2 * index, 1.5, 2.6 + 2.2 * index, 2.7) for index in range(int((length - 1.5) / 2.2))]
     outline = np.array([[0.2, 0.25], [0, 1.4], [0.4, height], [length - 0.4, height], [length, 1.4], [length, 0.25]])
     return Body(TRAIN, length, 2.4, height, outline, panes, [], rectangle(0, 2.85, length, 3.1))
 
 
-_MAKERS = {"car": _car, "truck": _truck, "bus": _bus, "tram": _tram}
+_MAKERS = {"car": _make_car, "truck": _make_truck, "bus": _make_bus, "tram": _make_tram}
 _PAINTS: dict[str, tuple[Color, ...]] = {
     "car": CAR_PAINTS,
     "truck": ((0.80, 0.80, 0.78), (0.16, 0.26, 0.46), (0.58, 0.14, 0.10), (0.70, 0.60, 0.20), (0.30, 0.40, 0.30)),
@@ -92,21 +92,23 @@ _PAINTS: dict[str, tuple[Color, ...]] = {
 }
 
 
-def vehicle(camera: Camera, dice: Dice, kind: str, x: float, z: float, *, facing: float, across: bool = False) -> Thing:
-    """A vehicle whose near end (or near side, `across` the street) is at distance z.
+def make_vehicle(
+    camera: Camera, dice: Dice, kind: str, x: float, z: float, *, facing: float, across: bool = False
+) -> SceneObject:
+    """Create a vehicle whose near end, or near side if `across`, is at distance z.
 
     Args:
-        camera: the view.
-        dice: of its looks.
-        kind: car, truck, bus or tram.
-        x: of its middle.
-        z: in metres.
-        facing: 1 drives away (or to the right, across), -1 comes.
-        across: it stands across the street.
+        camera: Camera of the scene.
+        dice: Source of random choices.
+        kind: `car`, `truck`, `bus` or `tram`.
+        x: Position of its centre in metres.
+        z: Distance in metres.
+        facing: 1 if it drives away (or to the right, if across), -1 if it approaches.
+        across: Whether it stands across the street.
     """
     body = _MAKERS[kind](dice)
-    paint = Paint(near(dice, dice.pick(_PAINTS[kind])), body.label, 0.02, 0.07)
-    second = Paint(near(dice, dice.pick(((0.82, 0.82, 0.80), (0.20, 0.22, 0.26)))), body.label, 0.02, 0.05)
+    paint = Paint(vary_color(dice, dice.pick(_PAINTS[kind])), body.label, 0.02, 0.07)
+    second = Paint(vary_color(dice, dice.pick(((0.82, 0.82, 0.80), (0.20, 0.22, 0.26)))), body.label, 0.02, 0.05)
 
     def draw(canvas: Canvas) -> None:
         half_x, half_z = (body.length / 2, body.width / 2) if across else (body.width / 2, body.length / 2)
@@ -121,11 +123,11 @@ def vehicle(camera: Camera, dice: Dice, kind: str, x: float, z: float, *, facing
     half = (body.length if across else body.width) / 2
     centre = camera.project(x, 0.0, z)
     box = (centre[0] - half * scale, centre[1] - body.height * scale, centre[0] + half * scale, centre[1])
-    return Thing(z, box, draw)
+    return SceneObject(z, box, draw)
 
 
 class _Painter:
-    """Paints one body: faces away from the camera are left out, the others go from far to near."""
+    """A painter of one body: faces away from the camera are omitted, the others are painted from far to near."""
 
     def __init__(
         self, canvas: Canvas, camera: Camera, body: Body, paint: Paint, second: Paint, x: float, z: float, facing: float
@@ -139,7 +141,7 @@ class _Painter:
         self.canvas.polygon(points, paint, self.z + self.body.length / 4)
 
     def side(self, place: Callable[[Points, Points], Points]) -> None:
-        """The side with panes, stripe and wheels; `place` takes (along, up) to pixels."""
+        """Paint the side with panes, stripe and wheels; `place` converts (along, up) to pixels."""
 
         def put(outline: Points, paint: Paint) -> None:
             self.fill(place(outline[:, 0], outline[:, 1]), paint)
@@ -154,12 +156,12 @@ class _Painter:
             put(ellipse(along, radius, 0.5 * radius, 0.5 * radius, 10), self.tyre.of((0.4, 0.4, 0.42)))
 
     def across(self) -> None:
-        """Seen from its side."""
+        """Paint the vehicle as seen from its side."""
         middle = self.body.length / 2
         self.side(lambda along, up: self.camera.project(self.x + self.facing * (along - middle), up, self.z))
 
     def along(self) -> None:
-        """Seen along the street: one side, the top, and the end toward the camera."""
+        """Paint the vehicle as seen along the street: one side, the top, and the end toward the camera."""
         body, half = self.body, self.body.width / 2
         # `along` counts from the rear; one that comes shows its front.
         outline = body.outline.copy()

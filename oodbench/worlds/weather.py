@@ -1,4 +1,4 @@
-"""Light, haze, blur and noise: from a canvas to a photograph."""
+"""Light, haze, blur and noise: from a canvas to an image."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from oodbench.types import RGBImage
 from oodbench.worlds.canvas import Canvas, Color
 from oodbench.worlds.dice import Dice
 
-# The amplitudes stand for a uniform noise in [-1, 1] of a tile that is larger than any picture.
+# Size of the noise tiles, which are larger than any image.
 _TILE = (1280, 2304)
 
 
 @dataclass(frozen=True)
 class Weather:
-    """The state of light and air, and of the camera's sensor.
+    """Light, air, and sensor of the camera.
 
     Attributes:
-        light: colour of the light, with its strength.
-        zenith, low: the sky overhead and above the horizon.
-        haze: share of light lost to haze a metre.
-        slope: how much brighter the right edge is than the left, as a share.
-        vignette: how much darker the corners are, as a share.
-        blur: standard deviation in pixels.
-        noise: of the sensor, standard deviation in grey levels.
-        gamma: of the tone curve.
+        light: Colour of the light, including its strength.
+        zenith, low: Colours of the sky overhead and above the horizon.
+        haze: Share of light lost to haze per metre.
+        slope: Relative brightness difference between the right and the left edge.
+        vignette: Relative darkening of the corners.
+        blur: Standard deviation in pixels.
+        noise: Sensor noise, standard deviation in grey levels.
+        gamma: Exponent of the tone curve.
     """
 
     light: Color
@@ -43,8 +43,8 @@ class Weather:
     gamma: float
 
 
-def ordinary_weather(dice: Dice) -> Weather:
-    """Day, from clear to overcast, sometimes low sun or dusk."""
+def sample_weather(dice: Dice) -> Weather:
+    """Sample daylight: clear, overcast, low sun or dusk."""
     kind = dice.weighted([("clear", 0.35), ("overcast", 0.4), ("low sun", 0.15), ("dusk", 0.1)])
     strength, warm = {
         "clear": (dice.uniform(1.0, 1.25), 0.03),
@@ -72,9 +72,9 @@ def ordinary_weather(dice: Dice) -> Weather:
     )
 
 
-def shifted_weather(dice: Dice) -> Weather:
-    """Photographs from anywhere: other cameras, other light."""
-    usual = ordinary_weather(dice)
+def sample_shifted_weather(dice: Dice) -> Weather:
+    """Sample light and sensors that differ from training."""
+    usual = sample_weather(dice)
     tint = dice.uniform(-0.08, 0.08)
     red, green, blue = usual.light
     return Weather(
@@ -90,18 +90,21 @@ def shifted_weather(dice: Dice) -> Weather:
     )
 
 
-def develop(canvas: Canvas, weather: Weather, dice: Dice) -> RGBImage:
-    """The photograph: light, texture, haze, the lens, the sensor."""
+def render_canvas(canvas: Canvas, weather: Weather, dice: Dice) -> RGBImage:
+    """Render the image: light, texture, haze, lens and sensor."""
     height, width = canvas.size
     colors = np.array([paint.color for paint in canvas.paints], np.float32)
     through = np.exp(-weather.haze * np.array(canvas.distances, np.float32))[:, None]  # [paints, 1]
     lit = colors * np.array(weather.light, np.float32)
-    lit[np.array(canvas.distances) == 0.0] = colors[np.array(canvas.distances) == 0.0]  # the sky shines by itself
+    lit[np.array(canvas.distances) == 0.0] = colors[np.array(canvas.distances) == 0.0]  # the sky is a light source
     surface = (lit * through + np.array(weather.low, np.float32) * (1 - through)).astype(np.float32)
     grain = np.array([paint.grain for paint in canvas.paints], np.float32) * through[:, 0]
     mottle = np.array([paint.mottle for paint in canvas.paints], np.float32) * through[:, 0]
 
-    fine, coarse = _window(_fine(), canvas.size, dice), _window(_coarse(), canvas.size, dice)
+    fine, coarse = (
+        _crop_tile(_make_fine_noise(), canvas.size, dice),
+        _crop_tile(_make_coarse_noise(), canvas.size, dice),
+    )
     texture = grain.take(canvas.numbers) * fine + mottle.take(canvas.numbers) * coarse + np.float32(1.0)
     columns = 1.0 + weather.slope * np.linspace(-0.5, 0.5, width, dtype=np.float32)
     across, down = np.linspace(-1, 1, width, dtype=np.float32), np.linspace(-1, 1, height, dtype=np.float32)
@@ -109,49 +112,49 @@ def develop(canvas: Canvas, weather: Weather, dice: Dice) -> RGBImage:
     texture *= shade
     image = surface.take(canvas.numbers, axis=0) * texture[:, :, None]  # [H, W, 3]
     image = cv2.GaussianBlur(image, (5, 5), weather.blur, borderType=cv2.BORDER_REPLICATE)
-    # The tone curve by table: 4096 steps are finer than the grey levels that come out.
+    # The tone curve is a table: 4096 steps are finer than the resulting grey levels.
     steps = np.arange(4096, dtype=np.float64) / 4095 * 1.3
     curve = (255 * np.minimum(steps, 1.0) ** weather.gamma).astype(np.float32)
     levels = curve.take(np.clip(image * np.float32(4095 / 1.3), 0, 4095).astype(np.int32))
-    levels += np.float32(weather.noise) * _sensor(canvas, dice) + np.float32(0.5)
+    levels += np.float32(weather.noise) * _make_sensor_noise(canvas, dice) + np.float32(0.5)
     return np.asarray(np.clip(levels, 0, 255), np.uint8)
 
 
-def _window(tile: NDArray[np.float32], size: tuple[int, int], dice: Dice) -> NDArray[np.float32]:
-    """A part of the tile at a random place."""
+def _crop_tile(tile: NDArray[np.float32], size: tuple[int, int], dice: Dice) -> NDArray[np.float32]:
+    """Crop the tile at a random position."""
     top, left = (dice.integer(0, whole - part) for whole, part in zip(tile.shape, size, strict=True))
     return np.ascontiguousarray(tile[top : top + size[0], left : left + size[1]])
 
 
-def _sensor(canvas: Canvas, dice: Dice) -> NDArray[np.float32]:
-    """Noise of unit spread, independent in the three channels."""
-    return np.dstack([_window(_bell(), canvas.size, dice) for _ in range(3)])
+def _make_sensor_noise(canvas: Canvas, dice: Dice) -> NDArray[np.float32]:
+    """Create noise of unit deviation that is independent in the three channels."""
+    return np.dstack([_crop_tile(_make_gaussian(), canvas.size, dice) for _ in range(3)])
 
 
 @cache
-def _fine() -> NDArray[np.float32]:
-    """Texture of one to three pixels."""
-    raw = _uniform(1)
+def _make_fine_noise() -> NDArray[np.float32]:
+    """Create texture with features of one to three pixels."""
+    raw = _make_uniform(1)
     return np.asarray(0.5 * raw + 1.2 * cv2.blur(raw, (3, 3)), np.float32)
 
 
 @cache
-def _coarse() -> NDArray[np.float32]:
-    """Texture of eight pixels and more, in four octaves."""
+def _make_coarse_noise() -> NDArray[np.float32]:
+    """Create texture with features of eight pixels and more, in four octaves."""
     total = np.zeros(_TILE, np.float32)
     for octave, weight in ((8, 0.3), (20, 0.4), (60, 0.6), (160, 0.7)):
-        small = _uniform(octave)[: _TILE[0] // octave + 2, : _TILE[1] // octave + 2]
+        small = _make_uniform(octave)[: _TILE[0] // octave + 2, : _TILE[1] // octave + 2]
         total += weight * cv2.resize(np.ascontiguousarray(small), _TILE[::-1], interpolation=cv2.INTER_CUBIC)
     return total
 
 
 @cache
-def _bell() -> NDArray[np.float32]:
-    """Nearly normal noise of unit spread: the sum of four uniform ones, each of variance one third."""
-    parts = [_uniform(seed) for seed in (2, 3, 5, 7)]
+def _make_gaussian() -> NDArray[np.float32]:
+    """Create approximately normal noise of unit deviation: the sum of four uniform variables of variance one third."""
+    parts = [_make_uniform(seed) for seed in (2, 3, 5, 7)]
     return np.asarray(sum(parts) * np.float32((3 / 4) ** 0.5), np.float32)
 
 
 @cache
-def _uniform(seed: int) -> NDArray[np.float32]:
+def _make_uniform(seed: int) -> NDArray[np.float32]:
     return Dice(0x5EED, seed).uniforms(_TILE[0] * _TILE[1], -1.0, 1.0).astype(np.float32).reshape(_TILE)

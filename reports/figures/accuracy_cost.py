@@ -1,7 +1,8 @@
-"""Accuracy against cost: average precision, and what a frame takes with each method alone.
+"""Accuracy against cost: average precision against the time per frame with one method alone.
 
-A frame's cost is the forward pass, the pass over the logits that logit scores share, and the method's own part, as the
-run measured them; it depends on the machine, which the figure names. Bars are the intervals of average precision.
+The cost of a frame is the sum of the forward pass, the pass over the logits that logit scores share, and the method's
+own part, as measured by the run. It depends on the machine, which the figure names. Bars are intervals of average
+precision.
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from oodbench.contracts import ReportCard, Result, RunView
-from oodbench.reports.figures.style import COLUMN, LEGEND_LINE, BenchmarkFigure, legend_columns, looks
+from oodbench.reports.figures.style import COLUMN, LEGEND_LINE, BenchmarkFigure, assign_styles, count_legend_columns
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PLUGINS = {"reports": {"accuracy-cost": ("AccuracyCost", "average precision against milliseconds a frame")}}
+PLUGINS = {"reports": {"accuracy-cost": ("AccuracyCost", "average precision against milliseconds per frame")}}
 
 _METRIC = "AP"
 # Inches, without the legend.
@@ -23,40 +24,40 @@ _HEIGHT = 2.1
 
 
 class AccuracyCost(BenchmarkFigure):
-    """One figure a benchmark."""
+    """One figure per benchmark."""
 
     card = ReportCard("accuracy-cost", "Accuracy against cost", figure=True)
 
     def draw(self, run: RunView, benchmark: str, rows: Sequence[Result]) -> Figure:
-        return draw(run, benchmark, rows)
+        return draw_accuracy_cost(run, benchmark, rows)
 
 
-def draw(run: RunView, benchmark: str, rows: Sequence[Result]) -> Figure:
-    """The figure of one benchmark: a point for each row whose cost was measured and whose metric is defined."""
+def draw_accuracy_cost(run: RunView, benchmark: str, rows: Sequence[Result]) -> Figure:
+    """Draw the figure of one benchmark: a point per result with a measured cost and a defined metric."""
     from matplotlib.figure import Figure
 
-    known = looks(run.rows)
+    styles = assign_styles(run.rows)
     points = sorted(
         [
             (100 * value, time, row)
             for row in rows
-            if (time := milliseconds(row)) is not None and (value := row.metrics.get(_METRIC)) is not None
+            if (time := sum_milliseconds(row)) is not None and (value := row.metrics.get(_METRIC)) is not None
         ],
         key=lambda point: -point[0],
     )
-    texts = [f"{value:.1f}  {known[row.label, row.network].text}" for value, _, row in points]
-    columns = legend_columns(texts)
+    texts = [f"{value:.1f}  {styles[row.label, row.network].text}" for value, _, row in points]
+    columns = count_legend_columns(texts)
     height = _HEIGHT + LEGEND_LINE * -(-len(points) // columns)
     figure = Figure(figsize=(COLUMN, height), layout="constrained")
     axes = figure.add_subplot()
-    axes.set(xlabel="Milliseconds a frame" + _machine(rows), ylabel=f"{_METRIC}, percent")
+    axes.set(xlabel="Milliseconds per frame" + _describe_machine(rows), ylabel=f"{_METRIC}, percent")
     axes.set_title(benchmark, loc="left", color="#555555")
     for (value, time, row), text in zip(points, texts, strict=True):
-        look = known[row.label, row.network]
+        style = styles[row.label, row.network]
         bounds = row.intervals.bounds.get(_METRIC) if row.intervals else None
         if bounds is not None:
-            axes.plot([time, time], [100 * bounds[0], 100 * bounds[1]], color=look.colour, linewidth=0.6, alpha=0.5)
-        axes.plot(time, value, look.marker, color=look.colour, markersize=4, linestyle="none", label=text)
+            axes.plot([time, time], [100 * bounds[0], 100 * bounds[1]], color=style.colour, linewidth=0.6, alpha=0.5)
+        axes.plot(time, value, style.marker, color=style.colour, markersize=4, linestyle="none", label=text)
     if points:
         axes.set_xlim(left=0)
         axes.set_ylim(bottom=0)
@@ -67,17 +68,17 @@ def draw(run: RunView, benchmark: str, rows: Sequence[Result]) -> Figure:
     return figure
 
 
-def milliseconds(row: Result) -> float | None:
-    """What a frame takes with this method alone; None where the forward pass was not measured."""
+def sum_milliseconds(row: Result) -> float | None:
+    """Return the time per frame with this method alone; None if the forward pass was not measured."""
     parts = [row.cost.forward_ms, row.cost.summary_ms, row.cost.score_ms]
     return None if parts[0] is None else sum(part for part in parts if part is not None)
 
 
-def _machine(rows: Sequence[Result]) -> str:
-    """The processors or devices on which the rows were measured."""
-    named = dict.fromkeys(
+def _describe_machine(rows: Sequence[Result]) -> str:
+    """Name the processors or devices on which the results were measured."""
+    machines = dict.fromkeys(
         environment["processor"] if environment.get("device") == "cpu" else environment["device"]
         for row in rows
         if (environment := row.environment) and {"processor", "device"} <= set(environment)
     )
-    return f" ({', '.join(named)})" if named else ""
+    return f" ({', '.join(machines)})" if machines else ""

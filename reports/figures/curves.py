@@ -1,6 +1,6 @@
-"""Precision-recall and ROC curves, exact: all valid pixels of a benchmark in one pool, as the protocol `pooled` counts.
+"""Exact precision-recall and ROC curves over all valid pixels of a benchmark, as in the protocol `pooled`.
 
-A dot marks where FPR95 is read: the first threshold, coming down, that finds 95 % of the anomalous pixels.
+A dot marks the threshold of FPR95: the highest threshold that finds 95 % of the anomalous pixels.
 """
 
 from __future__ import annotations
@@ -15,7 +15,14 @@ import numpy as np
 
 from oodbench.contracts import ReportCard, Result, RunView
 from oodbench.metrics import POOLED, PixelCounts, PixelCurve, pixel_curve, pixel_metrics
-from oodbench.reports.figures.style import COLUMN, LEGEND_LINE, BenchmarkFigure, Look, legend_columns, looks
+from oodbench.reports.figures.style import (
+    COLUMN,
+    LEGEND_LINE,
+    BenchmarkFigure,
+    FigureStyle,
+    assign_styles,
+    count_legend_columns,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,46 +30,46 @@ if TYPE_CHECKING:
 
 PLUGINS = {
     "reports": {
-        "precision-recall": ("PrecisionRecall", "precision-recall curves of all methods, at a column's width"),
-        "roc": ("Roc", "ROC curves of all methods, at a column's width"),
+        "precision-recall": ("PrecisionRecall", "precision-recall curves of all methods, one column wide"),
+        "roc": ("Roc", "ROC curves of all methods, one column wide"),
     }
 }
 
-# Points of a line: more than a column has dots, and the file stays small.
+# Maximum points per curve: above the resolution of a column, while the file stays small.
 _POINTS = 1000
-# Percent of recall from which on precision decides how high the figure reaches: before, few pixels make it jump.
+# Minimum recall in percent at which precision sets the figure's upper limit: below, it varies with few pixels.
 _START = 1.0
 # Inches, without the legend.
 _HEIGHT = 2.3
 
 
 @dataclass(frozen=True)
-class _Line:
-    look: Look
+class _CurveLine:
+    style: FigureStyle
     percent: float
     curve: PixelCurve
 
     @property
     def operating(self) -> int:
-        """The point at which FPR95 is read."""
+        """Return the index of the point of FPR95."""
         return int(np.argmax(self.curve.recall >= POOLED.tpr))
 
 
-class _Curves(BenchmarkFigure):
-    """One figure a benchmark. Every stored map of it is read."""
+class _CurveFigure(BenchmarkFigure):
+    """A figure per benchmark that reads all stored maps of the benchmark."""
 
     metric: str
     higher_is_better: bool
 
     def draw(self, run: RunView, benchmark: str, rows: Sequence[Result]) -> Figure:
-        """The figure of one benchmark: a line for each row; the legend has the metric, the best first."""
+        """Draw the figure of one benchmark: one curve per result, and a legend with the metric, the best first."""
         from matplotlib.figure import Figure
 
-        known = looks(run.rows)
-        lines = [line for row in rows if (line := self._line(run, row, known[row.label, row.network]))]
+        styles = assign_styles(run.rows)
+        lines = [line for row in rows if (line := self._line(run, row, styles[row.label, row.network]))]
         lines.sort(key=lambda line: line.percent, reverse=self.higher_is_better)
-        texts = [f"{line.percent:.1f}  {line.look.text}" for line in lines]
-        columns = legend_columns(texts)
+        texts = [f"{line.percent:.1f}  {line.style.text}" for line in lines]
+        columns = count_legend_columns(texts)
         height = _HEIGHT + LEGEND_LINE * -(-len(lines) // columns)
         figure = Figure(figsize=(COLUMN, height), layout="constrained")
         axes = figure.add_subplot()
@@ -70,7 +77,7 @@ class _Curves(BenchmarkFigure):
         axes.set_title(benchmark, loc="left", color="#555555")
         self.plot(axes, lines)
         for line, text in zip(lines, texts, strict=True):
-            axes.plot([], [], color=line.look.colour, linestyle=line.look.line, label=text)
+            axes.plot([], [], color=line.style.colour, linestyle=line.style.line, label=text)
         if lines:
             figure.legend(loc="outside lower center", ncols=columns, columnspacing=1.2, labelspacing=0.3,
                           title=f"{self.metric}, percent", title_fontsize=6)  # fmt: skip
@@ -78,8 +85,8 @@ class _Curves(BenchmarkFigure):
             axes.text(50, 50, "no pixel is labelled as anomalous", ha="center", va="center")
         return figure
 
-    def _line(self, run: RunView, row: Result, look: Look) -> _Line | None:
-        """None where the labels are secret, or no pixel is anomalous, or every one."""
+    def _line(self, run: RunView, row: Result, style: FigureStyle) -> _CurveLine | None:
+        """Compute the curve of a result; None if labels are hidden, or if no pixel or every pixel is anomalous."""
         counts = PixelCounts()
         for frame in run.frames(row.benchmark):
             labels = run.labels(row.benchmark, frame)
@@ -88,20 +95,24 @@ class _Curves(BenchmarkFigure):
         if not counts.positive or not counts.negative:
             return None
         points = counts.points()
-        return _Line(look, 100 * pixel_metrics(counts, POOLED, points).values[self.metric], pixel_curve(counts, points))
+        return _CurveLine(
+            style, 100 * pixel_metrics(counts, POOLED, points).values[self.metric], pixel_curve(counts, points)
+        )
 
     @abstractmethod
-    def plot(self, axes: Axes, lines: Sequence[_Line]) -> None:
-        """Draw the lines, with their dots, and name the axes."""
+    def plot(self, axes: Axes, lines: Sequence[_CurveLine]) -> None:
+        """Draw the curves with their dots, and label the axes."""
 
 
-class PrecisionRecall(_Curves):
-    """The area under a line's steps is AP; the grey line is the share of anomalous pixels, which chance reaches."""
+class PrecisionRecall(_CurveFigure):
+    """The area under the steps of a curve is AP. The grey line is the share of anomalous pixels, the AP of a random
+    score.
+    """
 
     card = ReportCard("precision-recall", "Precision-recall curves", figure=True)
     metric, higher_is_better = "AP", True
 
-    def plot(self, axes: Axes, lines: Sequence[_Line]) -> None:
+    def plot(self, axes: Axes, lines: Sequence[_CurveLine]) -> None:
         top = 0.0
         for line in lines[:1]:
             share = 100 * line.curve.positive / (line.curve.positive + line.curve.negative)
@@ -111,28 +122,28 @@ class PrecisionRecall(_Curves):
             recall, precision = (100 * np.insert(values, 0, first) for values, first in
                                  ((thin.recall, 0.0), (thin.precision, thin.precision[0])))  # fmt: skip
             top = max(top, float(precision[recall >= _START].max(initial=0)))
-            axes.plot(recall, precision, color=line.look.colour, linestyle=line.look.line, drawstyle="steps-pre")
+            axes.plot(recall, precision, color=line.style.colour, linestyle=line.style.line, drawstyle="steps-pre")
             at = line.operating
-            axes.plot(100 * line.curve.recall[at], 100 * line.curve.precision[at], line.look.marker,
-                      color=line.look.colour, markersize=3, clip_on=False)  # fmt: skip
+            axes.plot(100 * line.curve.recall[at], 100 * line.curve.precision[at], line.style.marker,
+                      color=line.style.colour, markersize=3, clip_on=False)  # fmt: skip
         if lines:
             axes.set_ylim(0, min(10 * math.ceil(top / 9), 100))
         axes.set(xlabel="Recall, percent", ylabel="Precision, percent")
 
 
-class Roc(_Curves):
-    """The dashed line is a true positive rate of 95 %, at which FPR95 is read."""
+class Roc(_CurveFigure):
+    """The dashed line is a true positive rate of 95 %, the operating point of FPR95."""
 
     card = ReportCard("roc", "ROC curves", figure=True)
     metric, higher_is_better = "FPR95", False
 
-    def plot(self, axes: Axes, lines: Sequence[_Line]) -> None:
+    def plot(self, axes: Axes, lines: Sequence[_CurveLine]) -> None:
         axes.set(xlabel="False positive rate, percent", ylabel="True positive rate, percent")
         axes.plot([0, 100], [0, 100], color="#999999", linewidth=0.6, zorder=1)
         axes.axhline(100 * POOLED.tpr, color="#999999", linewidth=0.6, linestyle=(0, (4, 3)), zorder=1)
         for line in lines:
             fpr, tpr = line.curve.thinned(_POINTS).roc()
-            axes.plot(100 * fpr, 100 * tpr, color=line.look.colour, linestyle=line.look.line)
+            axes.plot(100 * fpr, 100 * tpr, color=line.style.colour, linestyle=line.style.line)
             at = line.operating
-            axes.plot(100 * line.curve.fpr[at], 100 * line.curve.recall[at], line.look.marker,
-                      color=line.look.colour, markersize=3, clip_on=False)  # fmt: skip
+            axes.plot(100 * line.curve.fpr[at], 100 * line.curve.recall[at], line.style.marker,
+                      color=line.style.colour, markersize=3, clip_on=False)  # fmt: skip

@@ -1,4 +1,4 @@
-"""Pictures side by side: a line a frame, a column each of what is shown of it. For every figure of that kind."""
+"""Images side by side: one line per frame, one column per kind of image."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from oodbench.visualization.colormap import COLOURS, RAREST, to_width
+from oodbench.visualization.colormap import COLOURS, RAREST, resize_to_width
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Inches: for a line of titles, and between panels.
+# Inches for a line of titles, and between panels.
 _TITLE, _GAP = 0.17, 0.03
-# At 300 dots an inch a panel of a column's figure, or one of eight across a page, has fewer dots than this.
+# At 300 dots per inch, a panel of a one-column figure, or one of eight across a page, has fewer dots than this.
 _PANEL_PIXELS = 360
 
 
-def panels(titles: Sequence[str], lines: Sequence[Sequence[NDArray[Any]]], width: float, below: float) -> Figure:
-    """The figure.
+def draw_panels(titles: Sequence[str], lines: Sequence[Sequence[NDArray[Any]]], width: float, below: float) -> Figure:
+    """Draw a figure of panels.
 
     Args:
-        titles: of the columns.
-        lines: for each frame a picture for each column: RGB [H, W, 3], or positions on the colour scale [H, W]. Those
-            of a frame have the proportions of its first.
-        width: of the figure, in inches.
-        below: what stays free under the pictures, in inches.
+        titles: Titles of the columns.
+        lines: For each frame one image per column: RGB [H, W, 3], or positions on the colour scale [H, W]. The first
+            image of a frame sets the aspect ratio of all.
+        width: Width of the figure in inches.
+        below: Free space below the panels in inches.
     """
     from matplotlib.figure import Figure
 
@@ -42,7 +42,7 @@ def panels(titles: Sequence[str], lines: Sequence[Sequence[NDArray[Any]]], width
     for index, line in enumerate(lines):
         for column, (title, picture) in enumerate(zip(titles, line, strict=True)):
             axes = figure.add_subplot(grid[index, column])
-            small = to_width(picture, _PANEL_PIXELS)
+            small = resize_to_width(picture, _PANEL_PIXELS)
             axes.imshow(small, cmap=COLOURS, vmin=0, vmax=RAREST, interpolation="nearest", aspect="auto")
             axes.set_axis_off()
             if index == 0:

@@ -1,7 +1,7 @@
-"""A qualitative figure: frames, their labels and the maps of a few methods, at a column's width.
+"""Qualitative figure: frames, their labels and the maps of a few methods, one column wide.
 
-The colours are those of the heatmaps. Where a benchmark's labels are secret, the predicted classes stand in their
-place. Up to four columns of pictures fit a column of a paper; more go across the page.
+The colours are those of the heatmaps. If the labels of a benchmark are hidden, the predicted classes are shown instead.
+Up to four panels fit into a column of a paper; figures with more are as wide as the page.
 """
 
 from __future__ import annotations
@@ -10,51 +10,51 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from oodbench.contracts import ReportCard, Result, RunView
-from oodbench.reports.figures.heatmaps import overlay, score_pictures
-from oodbench.reports.figures.panels import panels
-from oodbench.reports.figures.segmentation import class_colours
+from oodbench.reports.figures.heatmaps import iter_score_pictures, overlay_labels
+from oodbench.reports.figures.panels import draw_panels
+from oodbench.reports.figures.segmentation import colour_classes
 from oodbench.reports.figures.style import COLUMN, BenchmarkFigure
 from oodbench.types import RGBImage
-from oodbench.visualization.colormap import WIDTH, colour_scale
+from oodbench.visualization.colormap import WIDTH, draw_colour_scale
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PLUGINS = {"reports": {"qualitative": ("Qualitative", "image, label and a column a method, at a column's width")}}
+PLUGINS = {"reports": {"qualitative": ("Qualitative", "image, label and one column per method, one text column wide")}}
 
-# Inches under the panels, for the colour scale.
+# Inches below the panels for the colour scale.
 _BELOW = 0.44
 _NARROW = 4
 
 
 class Qualitative(BenchmarkFigure):
-    """One figure a benchmark."""
+    """One figure per benchmark."""
 
     card = ReportCard("qualitative", "Qualitative figure", figure=True)
 
     def draw(self, run: RunView, benchmark: str, rows: Sequence[Result]) -> Figure:
-        return draw(run, benchmark, rows, run.figure_frames(benchmark))
+        return draw_qualitative(run, benchmark, rows, run.figure_frames(benchmark))
 
 
-def draw(run: RunView, benchmark: str, rows: Sequence[Result], frames: Sequence[str]) -> Figure:
-    """The figure of one benchmark: a line a frame, a column a method on a network."""
+def draw_qualitative(run: RunView, benchmark: str, rows: Sequence[Result], frames: Sequence[str]) -> Figure:
+    """Draw the figure of one benchmark: one line per frame, one column per method and network."""
     labelled = all(run.labels(benchmark, frame) is not None for frame in frames)
     several = len({row.network for row in rows}) > 1
     titles = ["Image", "Label" if labelled else "Prediction"]
     titles += [f"{row.label}\n{row.network}" if several else row.label for row in rows]
     lines = [
-        [run.image(benchmark, frame), _beside(run, rows[0], frame, labelled), *maps]
-        for frame, maps in zip(frames, score_pictures(run, rows, frames), strict=True)
+        [run.image(benchmark, frame), _choose_second_panel(run, rows[0], frame, labelled), *maps]
+        for frame, maps in zip(frames, iter_score_pictures(run, rows, frames), strict=True)
     ]
-    figure = panels(titles, lines, COLUMN if len(titles) <= _NARROW else WIDTH, _BELOW)
-    colour_scale(figure, run.calibration(rows[0]), _BELOW / figure.get_figheight())
+    figure = draw_panels(titles, lines, COLUMN if len(titles) <= _NARROW else WIDTH, _BELOW)
+    draw_colour_scale(figure, run.calibration(rows[0]), _BELOW / figure.get_figheight())
     return figure
 
 
-def _beside(run: RunView, row: Result, frame: str, labelled: bool) -> RGBImage:
-    """The label over the image; without one the predicted classes; without them the image alone."""
+def _choose_second_panel(run: RunView, row: Result, frame: str, labelled: bool) -> RGBImage:
+    """Return the image with its labels; without labels the predicted classes; without these the image."""
     image, labels = run.image(row.benchmark, frame), run.labels(row.benchmark, frame)
     if labelled and labels is not None:
-        return overlay(image, labels)
+        return overlay_labels(image, labels)
     predicted = run.prediction(row, frame)
-    return image if predicted is None else class_colours(predicted)
+    return image if predicted is None else colour_classes(predicted)

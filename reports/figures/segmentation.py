@@ -1,7 +1,7 @@
-"""A figure of the closed-set segmentation: what each network takes every pixel for, a base network beside others.
+"""Figure of the closed-set segmentation: the predicted classes of each network.
 
-The colours are those in which Cityscapes prints its classes, since readers of the field know them; they are not safe
-for colour-blind readers, so the classes that occur are named below.
+The colours are those of Cityscapes, which readers of the field know. They are not safe for colour-blind readers, so the
+classes that occur are named below the panels.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from oodbench.contracts import ReportCard, Result, RunView
 from oodbench.errors import NotStoredError
-from oodbench.reports.figures.panels import panels
+from oodbench.reports.figures.panels import draw_panels
 from oodbench.reports.figures.style import COLUMN, BenchmarkFigure
 from oodbench.types import CITYSCAPES_19, VOID, ClassSet, RGBImage, SemanticLabels
 from oodbench.visualization.colormap import WIDTH
@@ -32,56 +32,56 @@ _CITYSCAPES = (
 )  # fmt: skip
 
 _NARROW = 4
-# Inches of a line of the legend, and how many names it has for each inch of width.
+# Height of a legend line in inches, and number of names per inch of width.
 _LEGEND_LINE, _NAMES_AN_INCH = 0.095, 1.7
 
 
 class Segmentation(BenchmarkFigure):
-    """One figure a benchmark."""
+    """One figure per benchmark."""
 
     card = ReportCard("segmentation", "Segmentation figure", figure=True)
 
     def draw(self, run: RunView, benchmark: str, rows: Sequence[Result]) -> Figure:
-        return draw(run, benchmark, rows, run.figure_frames(benchmark))
+        return draw_segmentation(run, benchmark, rows, run.figure_frames(benchmark))
 
 
-def draw(run: RunView, benchmark: str, rows: Sequence[Result], frames: Sequence[str]) -> Figure:
-    """The figure of one benchmark: a line a frame, a column a network.
+def draw_segmentation(run: RunView, benchmark: str, rows: Sequence[Result], frames: Sequence[str]) -> Figure:
+    """Draw the figure of one benchmark: one line per frame, one column per network.
 
     Raises:
-        NotStoredError: a network's predicted classes are not stored.
+        NotStoredError: The predicted classes of a network are not stored.
     """
     networks = {row.network: row for row in reversed(rows)}
     networks = {row.network: networks[row.network] for row in rows}
     labels = [run.semantic_labels(benchmark, frame) for frame in frames]
     labelled = [label for label in labels if label is not None]
-    shown = [[_predicted(run, row, frame) for row in networks.values()] for frame in frames]
+    shown = [[_read_prediction(run, row, frame) for row in networks.values()] for frame in frames]
     titles, lines = ["Image", *networks], [[run.image(benchmark, frame)] for frame in frames]
     if len(labelled) == len(frames):
         titles.insert(1, "Label")
         shown = [[label, *line] for label, line in zip(labelled, shown, strict=True)]
     pictures: list[list[NDArray[Any]]] = [
-        [*line, *map(class_colours, more)] for line, more in zip(lines, shown, strict=True)
+        [*line, *map(colour_classes, more)] for line, more in zip(lines, shown, strict=True)
     ]
     width = COLUMN if len(titles) <= _NARROW else WIDTH
-    legend = _occurring([one for line in shown for one in line])
+    legend = _list_classes([class_labels for line in shown for class_labels in line])
     in_a_line = int(width * _NAMES_AN_INCH)
     below = 0.05 + _LEGEND_LINE * -(-len(legend) // in_a_line)
-    figure = panels(titles, pictures, width, below)
-    _legend(figure, legend, in_a_line)
+    figure = draw_panels(titles, pictures, width, below)
+    _draw_legend(figure, legend, in_a_line)
     return figure
 
 
-def class_colours(labels: SemanticLabels) -> RGBImage:
-    """Each pixel in the colour of its class; void is black."""
+def colour_classes(labels: SemanticLabels) -> RGBImage:
+    """Colour each pixel by its class; void is black."""
     colours = np.zeros((256, 3), np.uint8)
-    colours[: len(labels.classes)] = _palette(labels.classes)
+    colours[: len(labels.classes)] = _make_palette(labels.classes)
     colours[VOID] = 0
     return colours[labels.values]
 
 
-def _palette(classes: ClassSet) -> NDArray[np.uint8]:
-    """uint8 [C, 3]. A class set without colours of its own gets hues that lie as far apart as they can."""
+def _make_palette(classes: ClassSet) -> NDArray[np.uint8]:
+    """Return the colours of a class set, uint8 [C, 3]; without known colours, hues that differ as much as possible."""
     if classes == CITYSCAPES_19:
         return np.array(_CITYSCAPES, np.uint8)
     from matplotlib.colors import hsv_to_rgb
@@ -91,7 +91,7 @@ def _palette(classes: ClassSet) -> NDArray[np.uint8]:
     return np.asarray(255 * hsv_to_rgb(hsv), np.uint8)
 
 
-def _predicted(run: RunView, row: Result, frame: str) -> SemanticLabels:
+def _read_prediction(run: RunView, row: Result, frame: str) -> SemanticLabels:
     predicted = run.prediction(row, frame)
     if predicted is None:
         raise NotStoredError(
@@ -101,16 +101,16 @@ def _predicted(run: RunView, row: Result, frame: str) -> SemanticLabels:
     return predicted
 
 
-def _occurring(labels: Sequence[SemanticLabels]) -> list[tuple[str, NDArray[np.uint8]]]:
-    """Names and colours of the classes that occur, in their order; void last."""
-    present = np.unique(np.concatenate([np.unique(one.values) for one in labels]))
+def _list_classes(labels: Sequence[SemanticLabels]) -> list[tuple[str, NDArray[np.uint8]]]:
+    """List names and colours of the classes that occur, in their order; void is last."""
+    present = np.unique(np.concatenate([np.unique(class_labels.values) for class_labels in labels]))
     classes = labels[0].classes
-    palette = _palette(classes)
-    found = [(classes.names[index], palette[index]) for index in present if index < len(classes)]
-    return [*found, *([("void", np.zeros(3, np.uint8))] if VOID in present else [])]
+    palette = _make_palette(classes)
+    named = [(classes.names[index], palette[index]) for index in present if index < len(classes)]
+    return [*named, *([("void", np.zeros(3, np.uint8))] if VOID in present else [])]
 
 
-def _legend(figure: Figure, entries: Sequence[tuple[str, NDArray[np.uint8]]], in_a_line: int) -> None:
+def _draw_legend(figure: Figure, entries: Sequence[tuple[str, NDArray[np.uint8]]], in_a_line: int) -> None:
     from matplotlib.patches import Patch
 
     handles = [Patch(facecolor=tuple(colour / 255), label=name) for name, colour in entries]

@@ -1,4 +1,4 @@
-"""What the figures for a paper share: a column's width, a quiet style, one look for each method, and their files."""
+"""Shared parts of the figures for papers: column width, plot style, one line style per scorer, and writing of files."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLUMN = 3.5
-"""Inches: the width of one of two columns."""
+"""Width in inches of one of two columns."""
 
 IN_DISTRIBUTION_COLOUR, ANOMALY_COLOUR = "#0072B2", "#D55E00"
 
 LEGEND_LINE = 0.115
-"""Inches: the height of a line of a legend."""
+"""Height in inches of a line of a legend."""
 
-# Letters of an entry of which two fit side by side.
+# Maximum letters of an entry if two entries fit side by side.
 _NARROW = 24
 
-# Okabe and Ito's colours, which colour-blind readers tell apart; without their yellow, too light for a line on white.
+# Okabe and Ito's colours, which colour-blind readers can distinguish, without yellow, which is too light on white.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
 _LINES = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (4, 1.2, 1, 1.2)))
 _MARKERS = ("o", "s", "^", "D")
 
-# Any: the keys that matplotlib knows are a type of their own.
+# Any: matplotlib has a separate type for the keys.
 _STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 6.5,
@@ -57,22 +57,22 @@ _STYLE: Any = {
     "legend.frameon": False,
     "legend.handlelength": 1.8,
     "lines.linewidth": 1.0,
-    # TrueType: the letters are in the file, and a publisher's checker doesn't reject it as it does Type 3.
+    # TrueType: fonts are embedded, and publishers accept them, unlike Type 3.
     "pdf.fonttype": 42,
-    # A name with dollar signs is a name and no formula.
+    # Names with dollar signs are not formulas.
     "text.parse_math": False,
 }
 
 
 @dataclass(frozen=True)
-class Look:
-    """How a method on a network is drawn, the same in every figure of one call.
+class FigureStyle:
+    """The style of a method on a network, identical in all figures of one call.
 
     Attributes:
-        colour: of the method.
-        line, marker: of the network.
-        text: the method, and the network where there are several.
-        lines: the same, the network in a line of its own.
+        colour: Colour of the method.
+        line, marker: Line style and marker of the network.
+        text: Name of the method, and of the network if there are several.
+        lines: The same text with the network on a separate line.
     """
 
     colour: str
@@ -82,12 +82,12 @@ class Look:
     lines: str
 
 
-def looks(rows: Sequence[Result]) -> dict[tuple[str, str], Look]:
-    """(label, network) -> its look."""
+def assign_styles(rows: Sequence[Result]) -> dict[tuple[str, str], FigureStyle]:
+    """Assign a style to each (label, network)."""
     labels = list(dict.fromkeys(row.label for row in rows))
     networks = list(dict.fromkeys(row.network for row in rows))
     return {
-        (row.label, row.network): Look(
+        (row.label, row.network): FigureStyle(
             _COLOURS[labels.index(row.label) % len(_COLOURS)],
             _LINES[networks.index(row.network) % len(_LINES)],
             _MARKERS[networks.index(row.network) % len(_MARKERS)],
@@ -98,50 +98,50 @@ def looks(rows: Sequence[Result]) -> dict[tuple[str, str], Look]:
     }
 
 
-def legend_columns(texts: Sequence[str]) -> int:
-    """How many entries stand side by side under a figure of a column's width."""
+def count_legend_columns(texts: Sequence[str]) -> int:
+    """Return the number of legend entries that fit side by side below a figure one column wide."""
     return 2 if max(map(len, texts), default=0) <= _NARROW else 1
 
 
-def rows_by_benchmark(run: RunView) -> dict[str, list[Result]]:
-    """benchmark -> a row for each method and network; under several protocols they have one map, and count once."""
-    found: dict[str, dict[tuple[str, str], Result]] = {}
+def group_by_benchmark(run: RunView) -> dict[str, list[Result]]:
+    """Group results by benchmark: one per method and network, because results under several protocols share one map."""
+    groups: dict[str, dict[tuple[str, str], Result]] = {}
     for row in run.rows:
-        found.setdefault(row.benchmark, {}).setdefault((row.label, row.network), row)
-    return {benchmark: list(rows.values()) for benchmark, rows in found.items()}
+        groups.setdefault(row.benchmark, {}).setdefault((row.label, row.network), row)
+    return {benchmark: list(rows.values()) for benchmark, rows in groups.items()}
 
 
 class BenchmarkFigure(Report):
-    """A report of one figure a benchmark."""
+    """A report with one figure per benchmark."""
 
     def write(self, run: RunView, out: Path) -> Sequence[Path]:
         written = []
-        for benchmark, rows in rows_by_benchmark(run).items():
-            with style():
-                written += save(self.draw(run, benchmark, rows), out, f"{self.card.name}-{benchmark}")
+        for benchmark, rows in group_by_benchmark(run).items():
+            with apply_rc_style():
+                written += save_figure(self.draw(run, benchmark, rows), out, f"{self.card.name}-{benchmark}")
         return written
 
     @abstractmethod
     def draw(self, run: RunView, benchmark: str, rows: Sequence[Result]) -> Figure:
-        """The figure of one benchmark, of `rows_by_benchmark`."""
+        """Draw the figure of one benchmark with the results of `group_by_benchmark`."""
 
 
-def style() -> AbstractContextManager[None]:
-    """Draw and save within it."""
+def apply_rc_style() -> AbstractContextManager[None]:
+    """Return a context in which figures are drawn and saved with the common style."""
     import matplotlib
 
     return matplotlib.rc_context(_STYLE)
 
 
-def save(figure: Figure, out: Path, stem: str) -> list[Path]:
-    """Write a figure as PNG, 300 dots an inch, and PDF, with its fonts; the same figure gives the same PDF.
+def save_figure(figure: Figure, out: Path, stem: str) -> list[Path]:
+    """Write a figure as PNG with 300 dots per inch and as PDF with its fonts. Equal figures give equal PDFs.
 
     Args:
-        figure: drawn, within `style`, as this is called.
-        out: the folder.
-        stem: the files' name without its ending; no string of the user's.
+        figure: Figure drawn within `apply_rc_style`, as this call.
+        out: Output folder.
+        stem: File name without ending; it must not contain text from the user.
     """
-    # Compressing harder doubles the time that a PNG takes and makes it an eighth smaller.
+    # Stronger compression doubles the time for a PNG and makes it only an eighth smaller.
     options: dict[str, dict[str, Any]] = {
         "png": {"pil_kwargs": {"compress_level": 1}},
         "pdf": {"metadata": {"CreationDate": None}},

@@ -1,7 +1,8 @@
-"""A page to open: who wins and by how much, and where each method fails, in one file that asks nothing of the network.
+"""A self-contained HTML page: which method leads and by how much, and where each method fails.
 
-`scorers` to `crops` collect, `pictures` encodes, `answer` to `provenance` put into words, `page` writes. What the page
-does with it in the browser is in page/: a template, styles, and scripts without a library.
+`scorers` to `thumbnails` collect data, `pictures` encodes it, `answer` to `provenance` put it into words, and `page`
+writes the file. The page makes no network requests. Its template, styles and scripts, which use no library, are in
+page/.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ PLUGINS = {"reports": {"html": ("Html", "a page with tables, curves, frames unde
 
 
 class Html(Report):
-    """One file, `report.html`; beyond `page.LARGEST` bytes a folder of that name with the frames beside the page."""
+    """One file, `report.html`; above `page.LARGEST` bytes, a folder of that name with the frames in separate files."""
 
     card = ReportCard("html", "Page to open in a browser")
 

@@ -1,4 +1,4 @@
-"""By size, place and predicted class of the anomaly: tables of a part, from what lies beside its rows."""
+"""Breakdown tables by size, place and predicted class of the anomalies."""
 
 from __future__ import annotations
 
@@ -9,87 +9,87 @@ from oodbench.reports.html.sections import Part
 
 _KINDS = {
     "size": ("By size", "share of the frame that an anomaly covers"),
-    "place": ("By place", "where its lowest pixel stands: on a level road, the lower, the nearer"),
-    "class": ("By class", "what the network took the anomalous pixel for"),
+    "place": ("By place", "row of its lowest pixel: on a level road, the lower, the nearer"),
+    "class": ("By class", "predicted class of the anomalous pixel"),
 }
 
-# Classes with a smaller share of the pixels than this are not shown.
-_SHOWN = 0.01
+# Minimum share of the pixels of a class that is shown.
+_MIN_SHARE = 0.01
 
 
 @dataclass(frozen=True)
-class Column:
-    """A part of the pixels: its name, and how much it is, in words."""
+class BreakdownColumn:
+    """A subset of the pixels: its name, and a description of its size."""
 
     name: str
     about: str
 
 
 @dataclass(frozen=True)
-class Group:
-    """One table: for each method AP, and recall at the thresholds; of false positives, their share at each.
+class BreakdownTable:
+    """One table: AP and recall at the thresholds per method; for false positives, their share at each threshold.
 
     Attributes:
-        title, about: what it is.
-        columns: the parts of the pixels.
-        measures: what the numbers of a column are.
-        lines: (method, column by column the numbers as fractions, None where undefined).
+        title, about: Title and description.
+        columns: Subsets of the pixels.
+        measures: Names of the numbers in each column.
+        lines: For each method its name, and per column the numbers as fractions, None if undefined.
     """
 
     title: str
     about: str
-    columns: tuple[Column, ...]
+    columns: tuple[BreakdownColumn, ...]
     measures: tuple[str, ...]
     lines: tuple[tuple[str, tuple[tuple[float | None, ...], ...]], ...]
 
 
-def strata(run: RunView, part: Part) -> list[Group]:
-    """The tables of a part; none where its protocol has no strata."""
-    found = {part.name(line): known for line in part.lines if (known := run.strata(line.row)) is not None}
-    if not found:
+def make_breakdown_tables(run: RunView, part: Part) -> list[BreakdownTable]:
+    """Create the breakdown tables of a results table; none if its protocol has no breakdown."""
+    breakdowns = {part.name(line): breakdown for line in part.lines if (breakdown := run.strata(line.row)) is not None}
+    if not breakdowns:
         return []
-    groups = [_anomalies(found, kind) for kind in _KINDS]
-    return [group for group in [*groups, _mistakes(found)] if group.columns]
+    tables = [_make_anomaly_table(breakdowns, kind) for kind in _KINDS]
+    return [table for table in [*tables, _make_mistake_table(breakdowns)] if table.columns]
 
 
-def _anomalies(found: dict[str, Breakdown], kind: str) -> Group:
-    parts = next(iter(found.values())).strata
-    everything = sum(part.pixels for part in parts if part.kind == "size")
-    shown = [part for part in parts if part.kind == kind and part.pixels >= _SHOWN * everything]
+def _make_anomaly_table(breakdowns: dict[str, Breakdown], kind: str) -> BreakdownTable:
+    parts = next(iter(breakdowns.values())).strata
+    total = sum(part.pixels for part in parts if part.kind == "size")
+    shown = [part for part in parts if part.kind == kind and part.pixels >= _MIN_SHARE * total]
     columns = tuple(
-        Column(
+        BreakdownColumn(
             part.name,
-            f"{100 * part.pixels / everything:.0f} % of pixels"
+            f"{100 * part.pixels / total:.0f} % of pixels"
             + ("" if part.objects is None else f", {part.objects} regions"),
         )
         for part in shown
     )
     lines = []
-    for name, strata in found.items():
-        own = {part.name: part for part in strata.strata if part.kind == kind}
-        cells = [own.get(column.name) for column in columns]
+    for name, breakdown in breakdowns.items():
+        groups = {part.name: part for part in breakdown.strata if part.kind == kind}
+        cells = [groups.get(column.name) for column in columns]
         lines.append((name, tuple(
             (None, None, None) if cell is None else (cell.ap, cell.recall.get("test"), cell.recall.get("calibrated"))
             for cell in cells
         )))  # fmt: skip
-    return Group(*_KINDS[kind], columns, ("AP", "recall, test", "recall, calibrated"), tuple(lines))
+    return BreakdownTable(*_KINDS[kind], columns, ("AP", "recall, test", "recall, calibrated"), tuple(lines))
 
 
-def _mistakes(found: dict[str, Breakdown]) -> Group:
-    parts = next(iter(found.values())).mistakes
-    everything = sum(part.pixels for part in parts)
+def _make_mistake_table(breakdowns: dict[str, Breakdown]) -> BreakdownTable:
+    parts = next(iter(breakdowns.values())).mistakes
+    total = sum(part.pixels for part in parts)
     columns = tuple(
-        Column(part.name, f"{100 * part.pixels / everything:.0f} % of pixels")
+        BreakdownColumn(part.name, f"{100 * part.pixels / total:.0f} % of pixels")
         for part in parts
-        if part.pixels >= _SHOWN * everything
+        if part.pixels >= _MIN_SHARE * total
     )
     lines = []
-    for name, strata in found.items():
-        own = {part.name: part.called for part in strata.mistakes}
-        totals = {which: sum(called.get(which, 0) for called in own.values()) for which in ("test", "calibrated")}
+    for name, breakdown in breakdowns.items():
+        calls = {part.name: part.called for part in breakdown.mistakes}
+        totals = {which: sum(called.get(which, 0) for called in calls.values()) for which in ("test", "calibrated")}
         lines.append((name, tuple(
-            tuple(own.get(column.name, {}).get(which, 0) / total if total else None for which, total in totals.items())
+            tuple(calls.get(column.name, {}).get(at, 0) / count if count else None for at, count in totals.items())
             for column in columns
         )))  # fmt: skip
-    about = "in which predicted classes the false positives lie"
-    return Group("False positives", about, columns, ("share, test", "share, calibrated"), tuple(lines))
+    about = "predicted classes of the false positives"
+    return BreakdownTable("False positives", about, columns, ("share, test", "share, calibrated"), tuple(lines))

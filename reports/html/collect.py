@@ -1,4 +1,4 @@
-"""Everything that the page's scripts know of a benchmark, as it is embedded."""
+"""Collection of the data of a benchmark that the page embeds for its scripts."""
 
 from __future__ import annotations
 
@@ -8,38 +8,49 @@ from typing import Any
 import numpy as np
 
 from oodbench.contracts import RunView
-from oodbench.reports.html.pictures import packed
+from oodbench.reports.html.pictures import encode_integers
 from oodbench.reports.html.regions import SMALLEST
-from oodbench.reports.html.scorers import scorers
-from oodbench.reports.html.thumbnails import crops
-from oodbench.reports.html.worst_frames import look_at_frames
+from oodbench.reports.html.scorers import collect_scorers
+from oodbench.reports.html.thumbnails import cut_thumbnails
+from oodbench.reports.html.worst_frames import measure_frames
 from oodbench.visualization.colormap import COLOURS
 
 
-def benchmark_data(run: RunView, benchmark: str, keep: Callable[[dict[str, Any]], int]) -> dict[str, Any]:
-    """Of one benchmark. `keep` takes a frame's pictures, and returns the frame's number on the page."""
+def collect_benchmark(run: RunView, benchmark: str, keep: Callable[[dict[str, Any]], int]) -> dict[str, Any]:
+    """Collect the data of one benchmark.
+
+    Args:
+        run: Run to report on.
+        benchmark: Name of the benchmark.
+        keep: Stores the pictures of a frame, and returns the number of the frame on the page.
+    """
     numbers: list[int] = []
-    methods = scorers(run, benchmark)
-    found = look_at_frames(run, benchmark, methods, lambda pictures: numbers.append(keep(pictures)))
+    methods = collect_scorers(run, benchmark)
+    frames = measure_frames(run, benchmark, methods, lambda pictures: numbers.append(keep(pictures)))
     return {
         "name": benchmark,
-        "frames": [frame | {"number": number} for frame, number in zip(found.frames, numbers, strict=True)],
+        "frames": [frame | {"number": number} for frame, number in zip(frames.frames, numbers, strict=True)],
         "methods": [method.record() for method in methods],
         "source": next((method.source for method in methods if method.source), ""),
-        "counts": packed(found.counts, np.uint32),
-        "stored": found.stored.astype(int).tolist(),
-        "overlaps": packed(found.overlaps, np.uint32),
+        "counts": encode_integers(frames.counts, np.uint32),
+        "stored": frames.stored.astype(int).tolist(),
+        "overlaps": encode_integers(frames.overlaps, np.uint32),
         "worst": [
-            {"objects": crops(run, benchmark, method, objects), "alarms": crops(run, benchmark, method, alarms)}
-            for method, objects, alarms in zip(methods, found.objects, found.alarms, strict=True)
+            {
+                "objects": cut_thumbnails(run, benchmark, method, objects),
+                "alarms": cut_thumbnails(run, benchmark, method, alarms),
+            }
+            for method, objects, alarms in zip(methods, frames.objects, frames.alarms, strict=True)
         ],
         "smallest": SMALLEST,
     }
 
 
-def colours() -> str:
-    """The colour scale of all figures, as 256 x 3 bytes: perceptually uniform, and read alike by colour-blind eyes."""
+def encode_colour_scale() -> str:
+    """Encode the colour scale of all figures as 256 x 3 bytes. It is perceptually uniform and safe for colour-blind
+    readers.
+    """
     from matplotlib import colormaps
 
     scale = colormaps[COLOURS](np.arange(256), bytes=True)[:, :3]
-    return packed(scale, np.uint8)
+    return encode_integers(scale, np.uint8)

@@ -1,4 +1,4 @@
-"""Puts the page together and writes it: one file, or a folder where that would be too large."""
+"""Assembly of the page: one file, or a folder if one file would be too large."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from oodbench.contracts import REQUIREMENT_TITLES, RunView
 from oodbench.files import write_atomically
-from oodbench.reports.html.answer import answer
-from oodbench.reports.html.breakdown import strata
-from oodbench.reports.html.collect import benchmark_data, colours
-from oodbench.reports.html.provenance import provenance
+from oodbench.reports.html.answer import summarise_table
+from oodbench.reports.html.breakdown import make_breakdown_tables
+from oodbench.reports.html.collect import collect_benchmark, encode_colour_scale
+from oodbench.reports.html.provenance import list_provenance
 from oodbench.reports.html.sections import COSTS, QUALITY, parts
 
 LARGEST = 60_000_000
-"""Bytes of frames' pictures in one file. With more, each frame's lie in a file of their own, beside the page."""
+"""Maximum bytes of frames in one file. Above it, each frame is stored in its own file next to the page."""
 
 _HERE = Path(__file__).parent / "page"
 _STYLES = ("base.css", "tables.css", "frames.css")
@@ -32,41 +32,41 @@ _SCRIPTS = (
 
 
 def write_page(run: RunView, out: Path) -> list[Path]:
-    """Write the page into a folder; returns the files, the page first."""
-    made = [(part, answer(run, part), strata(run, part)) for part in parts(run)]
+    """Write the page into a folder; return the files, the page first."""
+    made = [(part, summarise_table(run, part), make_breakdown_tables(run, part)) for part in parts(run)]
     benchmarks = list(dict.fromkeys(part.benchmark for part, *_ in made))
     with tempfile.TemporaryDirectory(prefix="oodbench-") as scratch:
-        spool = _Spool(Path(scratch))
+        spool = _PictureSpool(Path(scratch))
         data = {
-            "colours": colours(),
-            "benchmarks": [benchmark_data(run, benchmark, spool.keep) for benchmark in benchmarks],
+            "colours": encode_colour_scale(),
+            "benchmarks": [collect_benchmark(run, benchmark, spool.keep) for benchmark in benchmarks],
             "tables": {part.anchor: part.apart() for part, *_ in made},
         }
-        beside = spool.size > LARGEST
+        separate = spool.size > LARGEST
         style = "".join((_HERE / name).read_text(encoding="utf-8") for name in _STYLES)
         script = "".join((_HERE / name).read_text(encoding="utf-8") for name in _SCRIPTS)
-        page = _environment().get_template("report.html.j2").generate(
+        page = _make_environment().get_template("report.html.j2").generate(
             title=run.folder.absolute().name,
-            policy=_policy(style, script, beside),
-            nonce=_nonce(script),
+            policy=_make_policy(style, script, separate),
+            nonce=_make_nonce(script),
             style=style,
             script=script,
-            data=as_json(data | {"beside": beside}),
-            frames=() if beside else spool.texts(),
+            data=encode_json(data | {"separate": separate}),
+            frames=() if separate else spool.texts(),
             made=made,
             benchmarks=benchmarks,
             notes=run.notes,
-            provenance=provenance,
+            provenance=list_provenance,
             heads={
                 "quality": list(QUALITY.values()),
                 "cost": list(COSTS.values()),
                 "flags": list(REQUIREMENT_TITLES.values()),
             },
         )  # fmt: skip
-        folder = out / "report" if beside else out
-        path = folder / ("index.html" if beside else "report.html")
+        folder = out / "report" if separate else out
+        path = folder / ("index.html" if separate else "report.html")
         files = [path]
-        if beside:
+        if separate:
             for number, text in enumerate(spool.texts()):
                 files.append(folder / "frames" / f"{number}.js")
                 content = f"oodbenchFrame({number}, {text});\n".encode()
@@ -75,52 +75,53 @@ def write_page(run: RunView, out: Path) -> list[Path]:
     return files
 
 
-def as_json(content: Any) -> str:
-    """For a script element: no character that could end it, whatever names are in the content."""
+def encode_json(content: Any) -> str:
+    """Encode content for a script element, without characters that could end it."""
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
-class _Spool:
-    """Frames' pictures on disk until it is known how large they are together."""
+class _PictureSpool:
+    """Temporary storage of the frames' pictures on disk, until their total size is known."""
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._count, self.size = folder, 0, 0
 
     def keep(self, pictures: dict[str, Any]) -> int:
-        """Take a frame's; returns its number on the page."""
-        text = as_json(pictures)
+        """Store the pictures of a frame; return the number of the frame on the page."""
+        text = encode_json(pictures)
         (self._folder / str(self._count)).write_text(text, encoding="utf-8")
         self.size += len(text)
         self._count += 1
         return self._count - 1
 
     def texts(self) -> Iterator[str]:
-        """All of them, in order."""
+        """Yield the stored texts in order."""
         for number in range(self._count):
             yield (self._folder / str(number)).read_text(encoding="utf-8")
 
 
-def _environment() -> Environment:
+def _make_environment() -> Environment:
     loader = FileSystemLoader(_HERE)
     return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
 
 
-def _policy(style: str, script: str, beside: bool) -> str:
-    """The page's Content-Security-Policy: its own style and script, pictures that are in it, and no request at all.
+def _make_policy(style: str, script: str, separate: bool) -> str:
+    """Create the page's Content-Security-Policy: its own style and script, embedded pictures, and no requests.
 
-    Of a folder's page, the files with frames too, by a nonce: from file:// there is no origin to name.
+    A page in a folder also allows scripts with a nonce for its frame files, because file:// has no origin to name.
     """
-    scripts = [f"'sha256-{_hash(script)}'", *([f"'nonce-{_nonce(script)}'"] if beside else [])]
+    scripts = [f"'sha256-{_compute_hash(script)}'", *([f"'nonce-{_make_nonce(script)}'"] if separate else [])]
+    styles = f"'sha256-{_compute_hash(style)}'"
     return (
-        f"default-src 'none'; script-src {' '.join(scripts)}; style-src 'sha256-{_hash(style)}'; img-src data:; "
+        f"default-src 'none'; script-src {' '.join(scripts)}; style-src {styles}; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
 
 
-def _hash(text: str) -> str:
+def _compute_hash(text: str) -> str:
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def _nonce(script: str) -> str:
+def _make_nonce(script: str) -> str:
     return hashlib.sha256(script.encode()).hexdigest()[:32]

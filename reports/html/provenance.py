@@ -1,4 +1,4 @@
-"""Where each number comes from: everything that its row records, as headed lists."""
+"""Provenance of each number: everything that its result records, as lists with headings."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 from oodbench.contracts import MethodCard, Result
 
-Facts = list[tuple[str, list[tuple[str, str]]]]
-"""(heading, [(name, value)])."""
+ProvenanceFacts = list[tuple[str, list[tuple[str, str]]]]
+"""(heading, [(name, value)]) per group."""
 
 
-def provenance(row: Result, card: MethodCard | None) -> Facts:
-    """Of the numbers of one row; headings without content are left out."""
+def list_provenance(row: Result, card: MethodCard | None) -> ProvenanceFacts:
+    """List the provenance of one result, without empty groups."""
     paper = {} if card is None else {"paper": card.paper, "address": card.url, "version of the method": card.version}
     intervals = {} if row.intervals is None else {
         "made": row.intervals.title, "independent units": row.intervals.units, **{
@@ -29,18 +29,18 @@ def provenance(row: Result, card: MethodCard | None) -> Facts:
         "Intervals": intervals,
         "Components": row.components,
         "Fit": row.fit,
-        "Cost, medians a frame": row.cost.record(),
+        "Cost, medians per frame": row.cost.record(),
         "Environment": row.environment,
         "SHA-256": row.digests,
         "Warnings": {str(number): warning for number, warning in enumerate(row.warnings, 1)},
     }  # fmt: skip
-    return [(heading, facts) for heading, content in groups.items() if (facts := list(_facts(content)))]
+    return [(heading, facts) for heading, content in groups.items() if (facts := list(_iter_facts(content)))]
 
 
-def _facts(content: Mapping[str, Any], under: str = "") -> Iterator[tuple[str, str]]:
+def _iter_facts(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
     for name, value in content.items():
-        title = f"{under}{name}".replace("_", " ")
+        title = f"{prefix}{name}".replace("_", " ")
         if isinstance(value, Mapping):
-            yield from _facts(value, f"{title}, ")
+            yield from _iter_facts(value, f"{title}, ")
         elif value is not None and value != "" and value != []:
             yield title, ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

@@ -1,7 +1,6 @@
-"""Single things in a frame: its anomalous objects, and how much of each is found; false alarms, and how large they are.
+"""Regions of a frame: anomalous objects with the share that is found, and false alarms with their size.
 
-Both are 8-connected regions at full resolution, and pixels are called anomalous at the threshold that the page begins
-with.
+Both are 8-connected regions at full resolution. Pixels are called anomalous at the page's initial threshold.
 """
 
 from __future__ import annotations
@@ -17,21 +16,21 @@ from numpy.typing import NDArray
 from oodbench.types import ANOMALY, IN_DISTRIBUTION, AnomalyLabels
 
 SMALLEST = 50
-"""Regions of fewer pixels are left out."""
+"""Minimum number of pixels of a region."""
 
 SHOWN = 6
-"""The worst of each method that are shown."""
+"""Number of worst regions shown per method."""
 
 
 @dataclass(frozen=True)
 class Region:
-    """One of them.
+    """One region.
 
     Attributes:
-        frame: its place among the frames of the benchmark.
-        box: left, top, width, height, in pixels of the label.
-        pixels: how many.
-        called: how many of them are called anomalous.
+        frame: Index of the frame in the benchmark.
+        box: Left, top, width and height in pixels of the label.
+        pixels: Number of pixels.
+        called: Number of pixels called anomalous.
     """
 
     frame: int
@@ -41,13 +40,13 @@ class Region:
 
 
 @dataclass(frozen=True)
-class Objects:
-    """The objects of one frame.
+class FrameObjects:
+    """The anomalous objects of one frame.
 
     Attributes:
-        frame: as in `Region`.
-        number: int32 [H, W], which object a pixel is of; 0 is of none.
-        boxes: left, top, width, height and pixels of each, from number 0 on.
+        frame: Index of the frame in the benchmark.
+        number: int32 [H, W], number of the object at each pixel; 0 for none.
+        boxes: Left, top, width, height and pixels of each object, starting with number 0.
     """
 
     frame: int
@@ -55,7 +54,7 @@ class Objects:
     boxes: NDArray[np.int32]
 
     def found(self, called: NDArray[np.bool_]) -> list[Region]:
-        """How much of each is called anomalous; bool [H, W]."""
+        """Return the regions of the objects with the pixels called anomalous, from bool [H, W]."""
         inside = np.bincount(self.number[called], minlength=len(self.boxes))
         return [
             Region(self.frame, (int(left), int(top), int(width), int(height)), int(pixels), int(inside[index]))
@@ -64,14 +63,14 @@ class Objects:
         ]
 
 
-def objects(frame: int, labels: AnomalyLabels) -> Objects:
-    """The objects of a frame."""
+def find_objects(frame: int, labels: AnomalyLabels) -> FrameObjects:
+    """Find the anomalous objects of a frame."""
     _, number, boxes, _ = cv2.connectedComponentsWithStats((labels.values == ANOMALY).astype(np.uint8), connectivity=8)
-    return Objects(frame, number, boxes)
+    return FrameObjects(frame, number, boxes)
 
 
-def false_alarms(frame: int, called: NDArray[np.bool_], labels: AnomalyLabels) -> list[Region]:
-    """The largest regions of in-distribution pixels that are called anomalous."""
+def find_false_alarms(frame: int, called: NDArray[np.bool_], labels: AnomalyLabels) -> list[Region]:
+    """Find the largest regions of in-distribution pixels that are called anomalous."""
     wrong = (called & (labels.values == IN_DISTRIBUTION)).astype(np.uint8)
     _, _, boxes, _ = cv2.connectedComponentsWithStats(wrong, connectivity=8)
     largest = heapq.nlargest(SHOWN, boxes[1:].tolist(), key=lambda box: box[-1])
@@ -82,11 +81,11 @@ def false_alarms(frame: int, called: NDArray[np.bool_], labels: AnomalyLabels) -
     ]
 
 
-def worst_objects(regions: Iterable[Region]) -> list[Region]:
-    """Those of which least is found; of two alike the larger."""
+def select_worst_objects(regions: Iterable[Region]) -> list[Region]:
+    """Select the objects of which the smallest share is found; larger objects first if shares are equal."""
     return heapq.nsmallest(SHOWN, regions, key=lambda region: (region.called / region.pixels, -region.pixels))
 
 
-def worst_alarms(regions: Iterable[Region]) -> list[Region]:
-    """The largest."""
+def select_worst_alarms(regions: Iterable[Region]) -> list[Region]:
+    """Select the largest false alarms."""
     return heapq.nlargest(SHOWN, regions, key=lambda region: region.pixels)

@@ -1,4 +1,4 @@
-"""What the page has of each method on a network, for one benchmark: its levels, their colours, its thresholds."""
+"""Data of each scorer on a benchmark: score levels, their colours, and thresholds."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from oodbench.errors import NotStoredError
 from oodbench.metrics import POOLED, PixelCounts, pixel_metrics
 from oodbench.metrics.counting.quantized_scores import LEVELS, ScoreLevels, choose_levels
 from oodbench.types import ANOMALY, IN_DISTRIBUTION, AnomalyLabels, ScoreMap
-from oodbench.visualization.colormap import RAREST, colour_position
+from oodbench.visualization.colormap import RAREST, compute_colour_position
 
-# Levels are chosen on this many frames at most, evenly spaced, on all their anomalous pixels and one in 4 x 4 others.
+# Maximum number of evenly spaced frames on which levels are chosen: on all anomalous pixels, and one in 4 x 4 others.
 _FRAMES = 32
 _STRIDE = 4
 
-# Levels that begin at even steps of the colour scale, whatever the curve does there.
+# Number of levels that start at even steps of the colour scale, in addition to those chosen for the curve.
 _COLOURED = 60
 
 
 @dataclass(frozen=True)
-class Operating:
-    """A threshold with a name.
+class OperatingPoint:
+    """A named threshold.
 
     Attributes:
         name: `calibrated`, `test`, or `f1`.
-        title: how it was chosen, in words.
-        level: the level that begins there.
+        title: Description of how it was chosen.
+        level: First level above the threshold.
     """
 
     name: str
@@ -40,27 +40,27 @@ class Operating:
 
 
 @dataclass(frozen=True)
-class Scorer:
+class PageScorer:
     """A method on a network.
 
     Attributes:
-        row: one of its rows on the benchmark.
-        name: its label, with the network's name where there are several.
-        levels: of its scores.
-        position: float [256], where each level stands on the colour scale, 0 to 4.
-        operating: thresholds with a name, the one that the page begins with first.
-        source: what says how rare its scores are; empty without calibration.
+        row: One of its results on the benchmark.
+        name: Its label, with the network's name if there are several networks.
+        levels: Levels of its scores.
+        position: float [256], the position of each level on the colour scale, 0 to 4.
+        operating: Named thresholds, starting with the page's initial threshold.
+        source: Source of the calibration; empty without calibration.
     """
 
     row: Result
     name: str
     levels: ScoreLevels
     position: NDArray[np.float64]
-    operating: tuple[Operating, ...]
+    operating: tuple[OperatingPoint, ...]
     source: str
 
     def record(self) -> dict[str, Any]:
-        """For the page."""
+        """Return the data for the page's scripts."""
         return {
             "name": self.name,
             "label": self.row.label,
@@ -72,10 +72,10 @@ class Scorer:
         }
 
 
-def scorers(run: RunView, benchmark: str) -> list[Scorer]:
-    """Those of the benchmark whose scores are stored, of a few frames at least."""
+def collect_scorers(run: RunView, benchmark: str) -> list[PageScorer]:
+    """Collect the scorers of a benchmark of which some scores are stored."""
     rows: dict[tuple[str, str], Result] = {}
-    for row in run.rows:  # under several protocols a method has several rows, and one map
+    for row in run.rows:  # with several protocols, a method has several results but one map
         key = (row.label, row.network)
         if row.benchmark == benchmark and (key not in rows or run.strata(rows[key]) is None):
             rows[key] = row
@@ -83,16 +83,17 @@ def scorers(run: RunView, benchmark: str) -> list[Scorer]:
     frames = run.frames(benchmark)
     chosen = np.unique(np.linspace(0, len(frames) - 1, min(_FRAMES, len(frames))).round().astype(int))
     sample = {frames[index]: run.labels(benchmark, frames[index]) for index in chosen}
-    made = (
-        _scorer(run, row, f"{row.label} / {row.network}" if several else row.label, sample) for row in rows.values()
+    candidates = (
+        _make_scorer(run, row, f"{row.label} / {row.network}" if several else row.label, sample)
+        for row in rows.values()
     )
-    return [scorer for scorer in made if scorer is not None]
+    return [scorer for scorer in candidates if scorer is not None]
 
 
-def _scorer(run: RunView, row: Result, name: str, sample: Mapping[str, AnomalyLabels | None]) -> Scorer | None:
+def _make_scorer(run: RunView, row: Result, name: str, sample: Mapping[str, AnomalyLabels | None]) -> PageScorer | None:
     counts, calibration = PixelCounts(), run.calibration(row)
     ordinary: list[NDArray[np.float32]] = []
-    for score, labels in _sample(run, row, sample):
+    for score, labels in _iter_sample(run, row, sample):
         counts.update(score, labels)
         ordinary.append(score[labels.values == IN_DISTRIBUTION])
     if not ordinary:
@@ -100,25 +101,27 @@ def _scorer(run: RunView, row: Result, name: str, sample: Mapping[str, AnomalyLa
     values = np.concatenate(ordinary)
     if not values.size:
         values = np.zeros(1, np.float32)
-    # Without calibration colours go by the benchmark's own ordinary pixels, from their lowest percentile.
+    # Without calibration, colours span the percentiles of the benchmark's in-distribution pixels.
     ends = np.percentile(values, [1, 99]) if calibration is None else np.zeros(2)
-    coloured = _steps(calibration, (float(ends[0]), float(ends[1])))
-    chosen = _thresholds(run, row, counts)
+    coloured = _choose_colour_steps(calibration, (float(ends[0]), float(ends[1])))
+    chosen = _list_thresholds(run, row, counts)
     levels = choose_levels(counts, np.concatenate([coloured, [score for *_, score in chosen]]))
     position = np.zeros(LEVELS)
-    position[1 : levels.edges.size + 1] = colour_position(levels.edges, calibration, (float(ends[0]), float(ends[1])))
-    position[levels.edges.size + 1 :] = RAREST  # no pixel is of these
-    return Scorer(
+    position[1 : levels.edges.size + 1] = compute_colour_position(
+        levels.edges, calibration, (float(ends[0]), float(ends[1]))
+    )
+    position[levels.edges.size + 1 :] = RAREST  # no pixel has these levels
+    return PageScorer(
         row,
         name,
         levels,
         position,
-        tuple(Operating(name, title, levels.at(score)) for name, title, score in chosen),
+        tuple(OperatingPoint(name, title, levels.at(score)) for name, title, score in chosen),
         "" if calibration is None else calibration.source,
     )
 
 
-def _sample(
+def _iter_sample(
     run: RunView, row: Result, sample: Mapping[str, AnomalyLabels | None]
 ) -> Iterator[tuple[ScoreMap, AnomalyLabels]]:
     for frame, labels in sample.items():
@@ -132,20 +135,20 @@ def _sample(
         yield score[kept][None], AnomalyLabels(values[kept][None])
 
 
-def _steps(calibration: Calibration | None, ends: tuple[float, float]) -> NDArray[np.float64]:
-    """The scores at even steps of the colour scale."""
+def _choose_colour_steps(calibration: Calibration | None, ends: tuple[float, float]) -> NDArray[np.float64]:
+    """Return the scores at even steps of the colour scale."""
     if calibration is None:
         return np.linspace(*ends, _COLOURED)
     shares = 1 - 10.0 ** -np.linspace(0, RAREST, _COLOURED)
     return np.array([calibration.score_at(share) for share in shares])
 
 
-def _thresholds(run: RunView, row: Result, counts: PixelCounts) -> Sequence[tuple[str, str, float]]:
-    """Name, title, score: those that stand in the strata, and where there are none the best F1 of the sample."""
-    strata = run.strata(row)
-    if strata is not None:
-        found = sorted(strata.thresholds, key=lambda threshold: threshold.name)  # calibrated, then test
-        return [(threshold.name, threshold.title, threshold.score) for threshold in found]
+def _list_thresholds(run: RunView, row: Result, counts: PixelCounts) -> Sequence[tuple[str, str, float]]:
+    """List name, title and score of the thresholds of the breakdown; without a breakdown, the best F1 of the sample."""
+    breakdown = run.strata(row)
+    if breakdown is not None:
+        thresholds = sorted(breakdown.thresholds, key=lambda threshold: threshold.name)  # calibrated, then test
+        return [(threshold.name, threshold.title, threshold.score) for threshold in thresholds]
     if counts.positive:
         best = pixel_metrics(counts, POOLED).best_f1_threshold
         return [("f1", "best F1 of pixels, on a sample of the benchmark's own labels", float(best))]

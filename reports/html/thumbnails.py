@@ -1,4 +1,4 @@
-"""The worst regions as small pictures, of the photograph and of the levels, cut out at full resolution."""
+"""Thumbnails of the worst regions, of photograph and levels, cut out at full resolution."""
 
 from __future__ import annotations
 
@@ -11,39 +11,39 @@ from numpy.typing import NDArray
 from oodbench.contracts import RunView
 from oodbench.reports.html import pictures
 from oodbench.reports.html.regions import Region
-from oodbench.reports.html.scorers import Scorer
+from oodbench.reports.html.scorers import PageScorer
 from oodbench.types import VOID, AnomalyLabels
 
-# Around a region, as a share of its own size, and at least this many pixels across and along.
+# Margin around a region as a share of its size, and minimum width and height in pixels.
 _AROUND = 0.6
 _LEAST = (192, 144)
 
 
-def crops(run: RunView, benchmark: str, scorer: Scorer, regions: Sequence[Region]) -> list[dict[str, Any]]:
-    """What the page shows of each region: two pictures, the box in them, what was counted."""
-    frames, found = run.frames(benchmark), []
+def cut_thumbnails(run: RunView, benchmark: str, scorer: PageScorer, regions: Sequence[Region]) -> list[dict[str, Any]]:
+    """Return the page's data of each region: two thumbnails, the region's box in them, and its counts."""
+    frames, thumbnails = run.frames(benchmark), []
     for region in regions:
         frame = frames[region.frame]
         image, score = run.image(benchmark, frame), run.score(scorer.row, frame)
-        window = _window(region.box, score.shape)
-        photograph = _cut(image, window, score.shape)
+        window = _choose_window(region.box, score.shape)
+        photograph = _crop(image, window, score.shape)
         level, _ = scorer.levels.of(score, AnomalyLabels(np.full(score.shape, VOID, np.uint8)))
         left, top, width, height = window
         box = region.box
-        found.append({
+        thumbnails.append({
             "frame": region.frame,
             "pixels": region.pixels,
             "called": region.called,
-            "photograph": pictures.photograph(photograph, pictures.CROP),
-            "map": pictures.levels(level[top : top + height, left : left + width], pictures.CROP),
+            "photograph": pictures.encode_photograph(photograph, pictures.CROP),
+            "map": pictures.encode_levels(level[top : top + height, left : left + width], pictures.CROP),
             "box": [round(100 * value, 2) for value in (
                 (box[0] - left) / width, (box[1] - top) / height, box[2] / width, box[3] / height)],
         })  # fmt: skip
-    return found
+    return thumbnails
 
 
-def _window(box: tuple[int, int, int, int], shape: tuple[int, ...]) -> tuple[int, int, int, int]:
-    """Left, top, width and height of what is cut out: 4 x 3 where the frame allows it, the region in its middle."""
+def _choose_window(box: tuple[int, int, int, int], shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+    """Return left, top, width and height of the window: 4 x 3 if the frame allows it, centred on the region."""
     height, width = shape
     wide = max(box[2] * (1 + _AROUND), _LEAST[0], box[3] * (1 + _AROUND) * 4 / 3)
     across, along = min(round(wide), width), min(round(wide * 3 / 4), height)
@@ -52,8 +52,8 @@ def _window(box: tuple[int, int, int, int], shape: tuple[int, ...]) -> tuple[int
     return left, top, across, along
 
 
-def _cut(image: NDArray[np.uint8], window: tuple[int, int, int, int], shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """The same place of an image that may have another size than its label."""
+def _crop(image: NDArray[np.uint8], window: tuple[int, int, int, int], shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Crop an image, which may have another size than its label, to the window."""
     down, right = image.shape[0] / shape[0], image.shape[1] / shape[1]
     left, top, width, height = window
     rows = slice(round(top * down), max(round((top + height) * down), round(top * down) + 1))

@@ -1,4 +1,4 @@
-"""The one pass over a benchmark's frames at full resolution: counts by level, pictures, regions, overlaps."""
+"""The pass over a benchmark's frames at full resolution: counts per level, pictures, regions and overlaps."""
 
 from __future__ import annotations
 
@@ -15,25 +15,32 @@ from oodbench.contracts import RunView
 from oodbench.errors import NotStoredError
 from oodbench.metrics.counting.quantized_scores import LEVELS
 from oodbench.reports.html import pictures
-from oodbench.reports.html.overlaps import overlaps
-from oodbench.reports.html.regions import Objects, Region, false_alarms, objects, worst_alarms, worst_objects
-from oodbench.reports.html.scorers import Scorer
+from oodbench.reports.html.overlaps import count_overlaps
+from oodbench.reports.html.regions import (
+    FrameObjects,
+    Region,
+    find_false_alarms,
+    find_objects,
+    select_worst_alarms,
+    select_worst_objects,
+)
+from oodbench.reports.html.scorers import PageScorer
 from oodbench.types import VOID, AnomalyLabels
 
-Keep = Callable[[dict[str, Any]], None]
-"""Takes a frame's pictures, in order."""
+KeepPictures = Callable[[dict[str, Any]], None]
+"""Receives the pictures of each frame in order."""
 
 
 @dataclass(frozen=True)
-class Frames:
-    """What the pass gives beside the pictures; n methods, F frames.
+class FramePass:
+    """Result of the pass over F frames with n methods, without the pictures.
 
     Attributes:
-        frames: id, size, thumbnail of each, and whether it has labels.
-        counts: uint32 [n, F, 2, 256], in-distribution and anomalous pixels of each level.
-        stored: bool [n, F], whether the scores are there.
-        overlaps: int64 [F, 2, n, n], as `overlaps` gives them.
-        objects, alarms: the worst of each method.
+        frames: Id, size and thumbnail of each frame, and whether it has labels.
+        counts: uint32 [n, F, 2, 256], in-distribution and anomalous pixels per level.
+        stored: bool [n, F], whether the scores are stored.
+        overlaps: int64 [F, 2, n, n], from `count_overlaps`.
+        objects, alarms: Worst regions of each method.
     """
 
     frames: list[dict[str, Any]]
@@ -45,8 +52,8 @@ class Frames:
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """One frame under one method."""
+class _MethodOnFrame:
+    """Measurements of one method on one frame."""
 
     picture: str
     counts: NDArray[np.int64]
@@ -55,8 +62,8 @@ class _Seen:
     alarms: list[Region]
 
 
-def look_at_frames(run: RunView, benchmark: str, scorers: Sequence[Scorer], keep: Keep) -> Frames:
-    """Go through the frames; `keep` is given the pictures of each."""
+def measure_frames(run: RunView, benchmark: str, scorers: Sequence[PageScorer], keep: KeepPictures) -> FramePass:
+    """Measure all frames; pass the pictures of each frame to `keep`."""
     ids = run.frames(benchmark)
     about: list[dict[str, Any]] = []
     counts = np.zeros((len(scorers), len(ids), 2, LEVELS), np.uint32)
@@ -64,43 +71,48 @@ def look_at_frames(run: RunView, benchmark: str, scorers: Sequence[Scorer], keep
     shared = np.zeros((len(ids), 2, len(scorers), len(scorers)), np.int64)
     missed: list[list[Region]] = [[] for _ in scorers]
     alarms: list[list[Region]] = [[] for _ in scorers]
-    # Reading, counting and encoding leave the interpreter's lock.
+    # Reading, counting and encoding release the interpreter's lock.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for index, frame in enumerate(ids):
             image, labels = run.image(benchmark, frame), run.labels(benchmark, frame)
             known = AnomalyLabels(np.full(image.shape[:2], VOID, np.uint8)) if labels is None else labels
-            things = objects(index, known)
-            seen = list(pool.map(lambda scorer: _look(run, scorer, frame, known, things), scorers))  # noqa: B023  # done before the next
-            for number, one in enumerate(seen):
-                if one is not None:
-                    counts[number, index], stored[number, index] = one.counts, True
-                    missed[number] = worst_objects([*missed[number], *one.objects])
-                    alarms[number] = worst_alarms([*alarms[number], *one.alarms])
-            shared[index] = overlaps([None if one is None else one.called for one in seen], known)
+            objects = find_objects(index, known)
+            measured = list(pool.map(lambda scorer: _measure_frame(run, scorer, frame, known, objects), scorers))  # noqa: B023  # done before the next
+            for number, method in enumerate(measured):
+                if method is not None:
+                    counts[number, index], stored[number, index] = method.counts, True
+                    missed[number] = select_worst_objects([*missed[number], *method.objects])
+                    alarms[number] = select_worst_alarms([*alarms[number], *method.alarms])
+            called = [None if method is None else method.called for method in measured]
+            shared[index] = count_overlaps(called, known)
             about.append({
                 "id": frame,
                 "size": list(known.values.shape),
                 "labelled": labels is not None,
-                "thumbnail": pictures.photograph(image, pictures.THUMBNAIL),
+                "thumbnail": pictures.encode_photograph(image, pictures.THUMBNAIL),
             })  # fmt: skip
             keep({
-                "photograph": pictures.photograph(image),
-                "label": None if labels is None else pictures.label(labels),
-                "maps": [None if one is None else one.picture for one in seen],
+                "photograph": pictures.encode_photograph(image),
+                "label": None if labels is None else pictures.encode_label(labels),
+                "maps": [None if method is None else method.picture for method in measured],
             })  # fmt: skip
-    return Frames(about, counts, stored, shared, missed, alarms)
+    return FramePass(about, counts, stored, shared, missed, alarms)
 
 
-def _look(run: RunView, scorer: Scorer, frame: str, labels: AnomalyLabels, things: Objects) -> _Seen | None:
+def _measure_frame(
+    run: RunView, scorer: PageScorer, frame: str, labels: AnomalyLabels, things: FrameObjects
+) -> _MethodOnFrame | None:
     try:
         score = run.score(scorer.row, frame)
     except NotStoredError:
         return None
-    if score.shape != labels.values.shape:  # those of a frame without labels
+    if score.shape != labels.values.shape:  # void labels of a frame without labels
         labels = AnomalyLabels(np.full(score.shape, VOID, np.uint8))
-    found, counts = scorer.levels.of(score, labels)
-    picture = pictures.levels(found)
+    levels, counts = scorer.levels.of(score, labels)
+    picture = pictures.encode_levels(levels)
     if not scorer.operating or score.shape != things.number.shape:
-        return _Seen(picture, counts, None, [], [])
-    called = found >= scorer.operating[0].level
-    return _Seen(picture, counts, called, things.found(called), false_alarms(things.frame, called, labels))
+        return _MethodOnFrame(picture, counts, None, [], [])
+    called = levels >= scorer.operating[0].level
+    return _MethodOnFrame(
+        picture, counts, called, things.found(called), find_false_alarms(things.frame, called, labels)
+    )

@@ -249,7 +249,7 @@ def test_a_row_that_is_missing_alone_is_named(tmp_path: Path) -> None:
 def test_what_belongs_to_the_machine_the_weights_and_the_copy_does_not_matter(file: Path) -> None:
     elsewhere = row(
         digests={"network": "6" * 64, "data": "2" * 64, "scores": "7" * 64},
-        environment={"processor": "another"}, seed=3, cost={}, layout="course", warnings=["look"],
+        environment={"processor": "another"}, seed=3, cost={}, layout="course-material", warnings=["look"],
         protocol={"name": "pooled", "source": "another text", "tpr": 0.95, "void": "dropped"},
     )  # fmt: skip
     assert hold(file, elsewhere).unmoved == 3

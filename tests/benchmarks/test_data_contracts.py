@@ -9,8 +9,8 @@ import pytest
 
 from oodbench.blending import write_blends
 from oodbench.contracts import Roots
-from oodbench.data import photographs
-from oodbench.data.overlays import build, read_overlays
+from oodbench.data import open_photographs
+from oodbench.data.overlays import read_overlays, write_frames
 from oodbench.registry import Registry
 from oodbench.testing import BenchmarkContract, DatasetContract
 from tests.helpers import layouts
@@ -25,7 +25,7 @@ def _built(version: str) -> Make:
     def make(folder: Path) -> None:
         layouts.write_static_overlays(folder / "overlays")
         write_cityscapes(folder / "cityscapes")
-        build(read_overlays(folder / "overlays", version), folder / "cityscapes", folder / "built")
+        write_frames(read_overlays(folder / "overlays", version), folder / "cityscapes", folder / "built")
 
     return make
 
@@ -34,7 +34,7 @@ def _blended(folder: Path) -> None:
     """As the verb writes it, into plain frames."""
     for index in range(2):
         save(folder / "frames" / f"{index}.png", photograph(index, (64, 128)))
-    write_blends(photographs(folder / "frames").frames, folder / "blended", 2, 0)
+    write_blends(open_photographs(folder / "frames").frames, folder / "blended", 2, 0)
 
 
 def _below(name: str, write: Make) -> Make:
@@ -44,12 +44,12 @@ def _below(name: str, write: Make) -> Make:
 # benchmark, layout: one of each family's members stands for those that differ in a rule or a pattern alone.
 BENCHMARKS: dict[tuple[str, str], Make] = {
     ("road-anomaly", "official"): write_road_anomaly,
-    ("road-anomaly", "course"): layouts.write_course_pack,
+    ("road-anomaly", "course-material"): layouts.write_course_pack,
     ("road-anomaly", "synboost"): layouts.write_synboost,
     ("road-anomaly-21", "official"): layouts.write_anomaly_track,
-    ("road-anomaly-21", "course"): layouts.write_course_pack,
+    ("road-anomaly-21", "course-material"): layouts.write_course_pack,
     ("road-obstacle-21", "official"): layouts.write_obstacle_track,
-    ("road-obstacle-21", "course"): layouts.write_course_pack,
+    ("road-obstacle-21", "course-material"): layouts.write_course_pack,
     ("road-anomaly-21-test", "official"): layouts.write_anomaly_track,
     ("road-obstacle-21-test", "official"): layouts.write_obstacle_track,
     ("fishyscapes-lost-and-found", "official"): lambda folder: layouts.write_fishyscapes(
@@ -58,13 +58,13 @@ BENCHMARKS: dict[tuple[str, str], Make] = {
     ("fishyscapes-lost-and-found", "rba"): layouts.write_fishyscapes_rba,
     ("fishyscapes-lost-and-found", "smiyc"): layouts.write_fishyscapes_toolkit,
     ("fishyscapes-lost-and-found", "synboost"): lambda folder: layouts.write_synboost(folder),
-    ("fishyscapes-lost-and-found", "course"): layouts.write_course_pack,
+    ("fishyscapes-lost-and-found", "course-material"): layouts.write_course_pack,
     ("fishyscapes-lost-and-found", "densehybrid"): layouts.write_fishyscapes_densehybrid,
     ("fishyscapes-lost-and-found@obstacles", "official"): layouts.write_fishyscapes_obstacles,
     ("fishyscapes-static-v3", "built"): _built("v3"),
     ("fishyscapes-static-v2", "flat"): _below("fs_val_v2", layouts.write_static_flat),
     ("fishyscapes-static-unversioned", "synboost"): layouts.write_synboost,
-    ("fishyscapes-static-unversioned", "course"): layouts.write_course_pack,
+    ("fishyscapes-static-unversioned", "course-material"): layouts.write_course_pack,
     ("fishyscapes-static-unversioned", "densehybrid"): lambda folder: layouts.write_static_flat(folder, "jpg"),
     ("fishyscapes-static-unversioned", "flat"): layouts.write_static_flat,
     ("lost-and-found@smiyc", "official"): layouts.write_lost_and_found,
@@ -74,11 +74,11 @@ BENCHMARKS: dict[tuple[str, str], Make] = {
 # Read by the same code as another of these; test_broken_folders reads, pairs and breaks them all.
 SAME_LOADER = {
     ("road-anomaly", "synboost"),
-    ("road-anomaly-21", "course"),
-    ("road-obstacle-21", "course"),
+    ("road-anomaly-21", "course-material"),
+    ("road-obstacle-21", "course-material"),
     ("fishyscapes-lost-and-found", "rba"),
     ("fishyscapes-lost-and-found", "smiyc"),
-    ("fishyscapes-lost-and-found", "course"),
+    ("fishyscapes-lost-and-found", "course-material"),
     ("fishyscapes-static-unversioned", "synboost"),
     ("fishyscapes-static-unversioned", "flat"),
 }
@@ -117,7 +117,7 @@ OTHERS: dict[str, Make] = {
     ),
     **dict.fromkeys(["street-hazards@caos", "street-hazards@densehybrid"], layouts.write_street_hazards_test),
 }
-DRAWN = ("streets-anomaly", "streets-obstacles", "streets-static")
+SYNTHETIC = ("streets-anomaly", "streets-obstacles", "streets-static")
 
 DATASETS: dict[tuple[str, str], Make] = {
     ("cityscapes", "official"): write_cityscapes,
@@ -139,17 +139,17 @@ class TestBenchmarks(BenchmarkContract):
         BENCHMARKS[self.name, self.layout](folder)
 
 
-class TestDrawn(BenchmarkContract):
-    drawn = True
+class TestSynthetic(BenchmarkContract):
+    synthetic = True
 
-    @pytest.fixture(autouse=True, params=DRAWN)
+    @pytest.fixture(autouse=True, params=SYNTHETIC)
     def _each(self, request: pytest.FixtureRequest) -> None:
         self.name = request.param
 
 
 class TestStreets(DatasetContract):
     name = "streets-train"
-    drawn = True
+    synthetic = True
 
 
 class TestDatasets(DatasetContract):
@@ -174,7 +174,7 @@ def test_the_rest_of_each_family_opens(tmp_path: Path, name: str, make: Make) ->
 
 def test_none_is_left_out() -> None:
     registry = Registry()
-    tested = {name for name, _ in BENCHMARKS} | set(OTHERS) | set(DRAWN)
+    tested = {name for name, _ in BENCHMARKS} | set(OTHERS) | set(SYNTHETIC)
     assert registry.names("benchmarks") == sorted(tested)
     assert registry.names("datasets") == sorted({name for name, _ in DATASETS} | {"streets-train"})
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from oodbench.contracts import Roots
-from oodbench.data.overlays import build, read_overlays
+from oodbench.data.overlays import read_overlays, write_frames
 from oodbench.errors import DataError, DataNotFoundError
 from tests.helpers import layouts
 from tests.helpers.files import anomaly_label, photograph, save, write_cityscapes
@@ -119,7 +119,7 @@ def test_a_cityscapes_shaped_copy_with_cityscapes_ids_needs_the_user_s_word(tmp_
     found = opened(static, tmp_path, named=True)
     assert (found.layout, [frame.id for frame in found.frames]) == ("cityscapes", list(names))
     assert set(np.unique(labels(found.frames[0]))) == {0, 1, 255}
-    assert "can't be told" in found.warnings[0]
+    assert "the version of this copy of Fishyscapes Static is unknown" in found.warnings[0]
 
 
 @pytest.mark.parametrize("version", ["v1", "v2", "v3"])
@@ -132,7 +132,7 @@ def test_a_built_copy_is_the_version_that_it_was_built_from(tmp_path: Path, vers
     assert f"build-fishyscapes-static --overlays {tmp_path / f'fs_val_{version}'} --version {version}" in str(
         error.value
     )
-    build(read_overlays(tmp_path / f"fs_val_{version}", version), tmp_path / "cityscapes", tmp_path / "out")
+    write_frames(read_overlays(tmp_path / f"fs_val_{version}", version), tmp_path / "cityscapes", tmp_path / "out")
     assert (opened(name, tmp_path).layout, opened(name, tmp_path).warnings) == ("built", ())
     for other in {"v1", "v2", "v3", "unversioned"} - {version}:
         with pytest.raises(DataNotFoundError):
@@ -142,7 +142,7 @@ def test_a_built_copy_is_the_version_that_it_was_built_from(tmp_path: Path, vers
 def test_a_copy_without_a_version_warns_and_is_no_version(tmp_path: Path) -> None:
     layouts.write_static_flat(tmp_path / "static")
     (warning,) = opened("fishyscapes-static-unversioned", tmp_path).warnings
-    assert "its numbers compare with no other copy's" in warning
+    assert "its numbers are not comparable with those of other copies" in warning
     with pytest.raises(DataNotFoundError):
         opened("fishyscapes-static-v3", tmp_path)
     assert opened("fishyscapes-static-v3", tmp_path / "static", named=True).layout == "flat"

@@ -100,7 +100,7 @@ def test_road_anomaly_with_a_broken_list(road_anomaly: Path) -> None:
 
 def test_road_anomaly_course(course: Path) -> None:
     found = opened("road-anomaly", course)
-    assert (found.layout, [frame.id for frame in found.frames]) == ("course", ["0", "2", "10"])
+    assert (found.layout, [frame.id for frame in found.frames]) == ("course-material", ["0", "2", "10"])
     assert values(found.frames[0]) == {0, 1}
 
 
@@ -142,7 +142,7 @@ def test_the_tracks_are_not_taken_for_each_other(anomaly_track: Path, obstacle_t
 )
 def test_course_pack(course: Path, name: str, folder: str) -> None:
     found = opened(name, course.parent)
-    assert (found.layout, found.folder) == ("course", course / folder)
+    assert (found.layout, found.folder) == ("course-material", course / folder)
     assert [frame.id for frame in found.frames] == ["0", "2", "10"]
     assert found.frames[0].read_image().shape == (48, 96, 3)
     assert values(found.frames[0]) == {0, 1, 255}

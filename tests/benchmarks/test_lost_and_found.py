@@ -36,7 +36,7 @@ def test_lost_and_found_without_known_objects(tmp_path: Path) -> None:
 def test_lost_and_found_in_part_says_that_empty_frames_stay(tmp_path: Path) -> None:
     layouts.write_lost_and_found(tmp_path)
     (warning,) = opened("lost-and-found@smiyc", tmp_path).warnings
-    assert "a part of the test split" in warning
+    assert "incomplete test split" in warning
 
 
 def test_the_whole_of_lost_and_found_loses_its_empty_frames(tmp_path: Path) -> None:

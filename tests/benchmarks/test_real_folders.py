@@ -15,8 +15,8 @@ from tests.helpers.reading import REGISTRY, labels, opened
     ("name", "layout", "first", "last", "count"),
     [
         ("road-anomaly", "official", "animals01_Guiguinto_railway_station_Calves", "vehicle03_Fuhrwerke_in_China", 60),
-        ("road-anomaly-21", "course", "0", "9", 10),
-        ("road-obstacle-21", "course", "0", "25", 6),
+        ("road-anomaly-21", "course-material", "0", "9", 10),
+        ("road-obstacle-21", "course-material", "0", "25", 6),
     ],
 )
 def test_the_same_frames_as_ever(real: Path, name: str, layout: str, first: str, last: str, count: int) -> None:
@@ -40,7 +40,7 @@ def test_two_layouts_of_real_frames_have_the_same_labels(real: Path, tmp_path: P
         (tmp_path / "RoadAnomaly" / "images" / f"{index}.png").symlink_to(frame.image_file)
         (tmp_path / "RoadAnomaly" / "labels_masks" / f"{index}.png").symlink_to(frame.label_file)
     course = opened("road-anomaly", tmp_path)
-    assert course.layout == "course"
+    assert course.layout == "course-material"
     for ours, theirs in zip(official, course.frames, strict=True):
         assert np.array_equal(labels(ours), labels(theirs))
         assert np.array_equal(ours.read_image(), theirs.read_image())

@@ -1,4 +1,4 @@
-"""Where things stand, how large they are, how they look: by hand, and as properties."""
+"""Where things stand, how large they are, how they appearance: by hand, and as properties."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oodbench.blending.appearance import Look, look_of, white
-from oodbench.blending.cutout import RIM, Cutout, read_cutouts, sized, trimmed
-from oodbench.blending.ground_plane import CAMERA_HEIGHT, Ground, ground_of
-from oodbench.blending.instances import things
-from oodbench.blending.light import lit
-from oodbench.blending.matting import MARGIN, matte
+from oodbench.blending.appearance import Appearance, estimate_white, measure_appearance
+from oodbench.blending.cutout import RIM, Cutout, read_cutouts, resize_cutout, trim
+from oodbench.blending.ground_plane import CAMERA_HEIGHT, Ground, estimate_ground
+from oodbench.blending.instances import find_instances
+from oodbench.blending.light import apply_lighting
+from oodbench.blending.matting import MARGIN, estimate_matte
 from oodbench.blending.placement import find_place
-from oodbench.blending.same_scale import joined
-from oodbench.blending.sensor import taken
+from oodbench.blending.same_scale import composite_at_same_scale
+from oodbench.blending.sensor import apply_sensor
 from oodbench.errors import DataError
 from oodbench.types import CITYSCAPES_19, VOID, SemanticLabels
 from oodbench.worlds.dice import Dice
 from tests.helpers.files import save
 
 ROAD, BUILDING, CAR = 0, 2, 13
-FLAT = ground_of(None, (200, 400))
+FLAT = estimate_ground(None, (200, 400))
 
 
 def box(height: int, width: int, metres: float = 1.0) -> Cutout:
@@ -54,19 +54,19 @@ def test_the_horizon_by_cars() -> None:
     """Two cars, 1.5 m tall, as they are seen under a horizon at row 80."""
     scale = {row: (row - 80) / CAMERA_HEIGHT for row in (105, 130)}
     cars = [(40, 105 - round(1.5 * scale[105]), 90, 105), (200, 130 - round(1.5 * scale[130]), 300, 130)]
-    assert ground_of(scene(cars), (200, 400)).horizon == pytest.approx(80, abs=0.6)
-    assert ground_of(scene([]), (200, 400)).horizon == 84
+    assert estimate_ground(scene(cars), (200, 400)).horizon == pytest.approx(80, abs=0.6)
+    assert estimate_ground(scene([]), (200, 400)).horizon == 84
 
 
 def test_no_horizon_below_the_road() -> None:
     labels = scene([])
     labels.values[75:] = ROAD
-    assert ground_of(labels, (200, 400)).horizon == 75
+    assert estimate_ground(labels, (200, 400)).horizon == 75
 
 
 @given(st.integers(0, 2**32), st.floats(0.2, 2.5))
 def test_things_stand_on_the_road_at_their_size(seed: int, metres: float) -> None:
-    ground = ground_of(scene([(150, 90, 250, 130)]), (200, 400))
+    ground = estimate_ground(scene([(150, 90, 250, 130)]), (200, 400))
     first = find_place(box(400, 300, metres), ground, [], Dice(seed))
     if first is None:
         return
@@ -94,25 +94,25 @@ def test_nothing_is_enlarged() -> None:
 
 def test_as_large_as_it_is() -> None:
     """60 pixels for 1.5 metres are 40 a metre, as at row 134; sizes may be off by three in a hundred."""
-    places = [find_place(box(60, 90, 1.5), FLAT, [], Dice(seed), as_large=True) for seed in range(20)]
+    places = [find_place(box(60, 90, 1.5), FLAT, [], Dice(seed), keep_size=True) for seed in range(20)]
     found = [place for place in places if place]
     assert {(place.height, place.width) for place in found} == {(60, 90)}
     assert {place.bottom for place in found} <= {132, 133, 134, 135, 136}
     assert len({place.left for place in found}) > 5
     # One metre is never seen with 400 pixels from 6 metres and more.
-    assert find_place(box(400, 300), FLAT, [], Dice(0), as_large=True) is None
+    assert find_place(box(400, 300), FLAT, [], Dice(0), keep_size=True) is None
 
 
 def test_light_that_is_nearly_the_same_changes_nothing() -> None:
-    look = Look(0.7, 1.0, 0.1, np.zeros(3), np.full(3, 200.0), 0.0, 150.0)
+    appearance = Appearance(0.7, 1.0, 0.1, np.zeros(3), np.full(3, 200.0), 0.0, 150.0)
     color, inside = np.full((4, 4, 3), 50, np.float32), np.ones((4, 4), np.bool_)
     stood = np.full(3, 80.0)
-    assert lit(color, inside, stood, np.array([70.0, 90.0, 80.0]), look) is color
+    assert apply_lighting(color, inside, stood, np.array([70.0, 90.0, 80.0]), appearance) is color
     # A factor of two, less the fifth (in logarithms) that nobody sees.
-    assert lit(color, inside, stood, 2 * stood, look) == pytest.approx(50 * 2 * np.exp(-0.2), rel=1e-4)
-    assert lit(color, inside, stood, stood / 2, look) == pytest.approx(50 / 2 * np.exp(0.2), rel=1e-4)
+    assert apply_lighting(color, inside, stood, 2 * stood, appearance) == pytest.approx(50 * 2 * np.exp(-0.2), rel=1e-4)
+    assert apply_lighting(color, inside, stood, stood / 2, appearance) == pytest.approx(50 / 2 * np.exp(0.2), rel=1e-4)
     # As bright as the frame's brightest, and no more.
-    assert lit(3 * color, inside, stood, 2 * stood, look).max() == pytest.approx(150, rel=1e-4)
+    assert apply_lighting(3 * color, inside, stood, 2 * stood, appearance).max() == pytest.approx(150, rel=1e-4)
 
 
 def test_what_is_joined_keeps_its_pixels() -> None:
@@ -120,7 +120,7 @@ def test_what_is_joined_keeps_its_pixels() -> None:
     draws = Dice(0).uniforms(2 * 32 * 32 * 3, 0, 200).reshape(2, 32, 32, 3).astype(np.float32)
     cover = np.zeros((32, 32), np.float32)
     cover[:, :16], cover[:, 16] = 1.0, 0.5
-    seen = joined(draws[0], draws[1], cover, Dice(1))
+    seen = composite_at_same_scale(draws[0], draws[1], cover, Dice(1))
     assert seen[:, :11] == pytest.approx(draws[1][:, :11], abs=1e-3)
     assert seen[:, 22:] == pytest.approx(draws[0][:, 22:], abs=1e-3)
 
@@ -130,20 +130,20 @@ def test_reducing_by_hand() -> None:
     color = np.zeros((4, 4, 3), np.uint8)
     color[:, :2], color[:, 2:] = (200, 0, 0), (0, 90, 0)
     alpha = np.repeat(np.array([[255, 255, 0, 0]], np.uint8), 4, axis=0)
-    layer = sized(Cutout("half", color, alpha, 1.0), (1, 1))
+    layer = resize_cutout(Cutout("half", color, alpha, 1.0), (1, 1))
     assert layer.color.tolist() == [[[200, 0, 0]]]
     assert layer.alpha.tolist() == [[0.5]]
     assert not layer.inside[0, 0]
-    assert sized(Cutout("half", color, alpha, 1.0), (2, 2)).inside.tolist() == [[True, False]] * 2
+    assert resize_cutout(Cutout("half", color, alpha, 1.0), (2, 2)).inside.tolist() == [[True, False]] * 2
 
 
 def test_trimmed_by_hand() -> None:
     alpha = np.zeros((6, 5), np.uint8)
     alpha[2:4, 1:4] = 255
     alpha[0, 0] = 100
-    color, kept = trimmed(np.zeros((6, 5, 3), np.uint8), alpha)
+    color, kept = trim(np.zeros((6, 5, 3), np.uint8), alpha)
     assert (kept.shape, color.shape) == ((2, 3), (2, 3, 3))
-    _, wide = trimmed(np.zeros((6, 5, 3), np.uint8), alpha, RIM)
+    _, wide = trim(np.zeros((6, 5, 3), np.uint8), alpha, RIM)
     assert np.array_equal(wide[RIM:-RIM, RIM:-RIM], kept)
     assert wide[RIM - 2, 0] == 0
 
@@ -155,13 +155,13 @@ def test_what_is_measured_is_what_is_there() -> None:
         bars[:, start : start + 20] = 200
     for sigma in (0.8, 1.6):
         soft = cv2.GaussianBlur(bars, (0, 0), sigma).astype(np.uint8)
-        assert look_of(np.dstack([soft] * 3), FLAT).blur == pytest.approx((sigma**2 + 0.53) ** 0.5, abs=0.06)
+        assert measure_appearance(np.dstack([soft] * 3), FLAT).blur == pytest.approx((sigma**2 + 0.53) ** 0.5, abs=0.06)
     plain = np.full((200, 400, 3), 100, np.float32)
-    for noise, unlike in ((0.6, 0.0), (1.0, 0.4)):
-        seen = taken(plain, np.full((200, 400), noise, np.float32), Dice(1), unlike)
-        look = look_of((seen + 0.5).astype(np.uint8), FLAT)
-        assert look.noise == pytest.approx(noise, rel=0.15)
-        assert look.unlike == pytest.approx(unlike, abs=0.25)
+    for noise, channel_noise in ((0.6, 0.0), (1.0, 0.4)):
+        seen = apply_sensor(plain, np.full((200, 400), noise, np.float32), Dice(1), channel_noise)
+        appearance = measure_appearance((seen + 0.5).astype(np.uint8), FLAT)
+        assert appearance.noise == pytest.approx(noise, rel=0.15)
+        assert appearance.channel_noise == pytest.approx(channel_noise, abs=0.25)
 
 
 def test_haze_by_hand() -> None:
@@ -169,14 +169,18 @@ def test_haze_by_hand() -> None:
     image = np.zeros((200, 400, 3), np.uint8)
     image[:90] = 200
     image[79:90, ::2] = 100
-    assert look_of(image, FLAT).haze == pytest.approx(np.log(2) / 60, rel=0.05)
+    assert measure_appearance(image, FLAT).haze == pytest.approx(np.log(2) / 60, rel=0.05)
 
 
 def test_white_in_the_light_of_the_road() -> None:
-    look = Look(0.7, 1.0, 0.1, np.zeros(3), np.full(3, 200.0), 0.0, 150.0)
-    assert white(np.array([38.0, 38.0, 38.0]), look) == pytest.approx([100, 100, 100])
-    assert white(np.array([20.0, 38.0, 56.0]), look)[2] > 100 > white(np.array([20.0, 38.0, 56.0]), look)[0]
-    assert white(np.array([100.0, 100.0, 100.0]), look) == pytest.approx([150, 150, 150])
+    appearance = Appearance(0.7, 1.0, 0.1, np.zeros(3), np.full(3, 200.0), 0.0, 150.0)
+    assert estimate_white(np.array([38.0, 38.0, 38.0]), appearance) == pytest.approx([100, 100, 100])
+    assert (
+        estimate_white(np.array([20.0, 38.0, 56.0]), appearance)[2]
+        > 100
+        > estimate_white(np.array([20.0, 38.0, 56.0]), appearance)[0]
+    )
+    assert estimate_white(np.array([100.0, 100.0, 100.0]), appearance) == pytest.approx([150, 150, 150])
 
 
 def test_the_matte_follows_the_picture() -> None:
@@ -185,8 +189,8 @@ def test_the_matte_follows_the_picture() -> None:
     image[20:60, 20:60] = 180
     values = np.full((80, 80), ROAD, np.uint8)
     values[20:60, 18:58] = CAR
-    (thing,) = things(SemanticLabels(values, CITYSCAPES_19), ("car",))
-    color, alpha = matte(image, thing)
+    (thing,) = find_instances(SemanticLabels(values, CITYSCAPES_19), ("car",))
+    color, alpha = estimate_matte(image, thing)
     row = alpha[20, :].astype(int)
     assert alpha.shape == (40 + 2 * MARGIN, 40 + 2 * MARGIN)
     opaque = np.flatnonzero(row >= 128) + thing.left - MARGIN
@@ -222,7 +226,7 @@ def test_cut_outs_that_are_none(tmp_path: Path, pixels: np.ndarray, name: str, m
 
 
 def test_no_cut_outs(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no image lies in this folder"):
+    with pytest.raises(DataError, match="there are no images in this folder"):
         read_cutouts(tmp_path)
     with pytest.raises(DataError, match="no such folder"):
         read_cutouts(tmp_path / "absent")
@@ -231,6 +235,6 @@ def test_no_cut_outs(tmp_path: Path) -> None:
 def test_void_is_no_ground() -> None:
     labels = scene([])
     labels.values[150:] = VOID
-    ground: Ground = ground_of(labels, (200, 400))
+    ground: Ground = estimate_ground(labels, (200, 400))
     assert ground.void[150:].all()
     assert not ground.road[150:].any()

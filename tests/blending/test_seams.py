@@ -19,5 +19,5 @@ def test_a_classifier_finds_crude_pastes_and_ours_less_often(real: Path) -> None
     assert min(accuracy(shots, crude).values()) >= 0.85
     assert max(accuracy(shots, ours).values()) <= 0.60
     # Painted things and cut-outs of one's own are resized as these are.
-    assert min(accuracy(shots, crude, as_large=False).values()) >= 0.85
-    assert max(accuracy(shots, ours, as_large=False).values()) <= 0.77
+    assert min(accuracy(shots, crude, keep_size=False).values()) >= 0.85
+    assert max(accuracy(shots, ours, keep_size=False).values()) <= 0.77

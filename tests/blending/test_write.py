@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from oodbench.blending import MANIFEST, Summary, read_cutouts, read_manifest, write_blends
+from oodbench.blending import MANIFEST, BlendSummary, read_cutouts, read_manifest, write_blends
 from oodbench.contracts import Roots
-from oodbench.data import photographs
+from oodbench.data import open_photographs
 from oodbench.data.verification import verify_frames
 from oodbench.errors import DataError, RunFolderError, UsageError
 from oodbench.planning.frame_index import index_frames
@@ -46,7 +46,7 @@ def goose(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def written(source: Path, goose: Path, out: Path, seed: int = 0, count: int = 6) -> Summary:
+def written(source: Path, goose: Path, out: Path, seed: int = 0, count: int = 6) -> BlendSummary:
     return write_blends(streets(source), out, count, seed, read_cutouts(goose))
 
 
@@ -154,7 +154,9 @@ def test_no_other_benchmark_takes_it(source: Path, goose: Path, tmp_path: Path) 
 
 def test_frames_without_labels(tmp_path: Path, goose: Path) -> None:
     save(tmp_path / "photographs" / "a.png", photograph(1, (200, 400)))
-    summary = write_blends(photographs(tmp_path / "photographs").frames, tmp_path / "out", 3, 5, read_cutouts(goose))
+    summary = write_blends(
+        open_photographs(tmp_path / "photographs").frames, tmp_path / "out", 3, 5, read_cutouts(goose)
+    )
     assert (summary.labelled, summary.ordinary, summary.cuttable) == (0, 0, 0)
     assert summary.anomalies > 0
 
@@ -162,7 +164,7 @@ def test_frames_without_labels(tmp_path: Path, goose: Path) -> None:
 def test_fewer_frames_than_there_are_are_taken_evenly(tmp_path: Path, goose: Path) -> None:
     for index in range(6):
         save(tmp_path / "photographs" / f"{index}.png", photograph(index, (64, 128)))
-    write_blends(photographs(tmp_path / "photographs").frames, tmp_path / "out", 3, 0, read_cutouts(goose))
+    write_blends(open_photographs(tmp_path / "photographs").frames, tmp_path / "out", 3, 0, read_cutouts(goose))
     assert [frame.source for frame in read_manifest(tmp_path / "out").frames.values()] == ["0", "2", "4"]
 
 
@@ -199,7 +201,7 @@ def test_a_full_disk_leaves_nothing(source: Path, goose: Path, tmp_path: Path, m
 def test_a_broken_frame_is_found_before_anything_is_written(tmp_path: Path) -> None:
     save(tmp_path / "photographs" / "a.png", photograph(1, (64, 128)))
     (tmp_path / "photographs" / "b.png").write_bytes(b"torn")
-    frames = photographs(tmp_path / "photographs").frames
+    frames = open_photographs(tmp_path / "photographs").frames
     with pytest.raises(DataError, match=r"b\.png: not a whole image file"):
         write_blends(frames, tmp_path / "out", 2, 0)
     assert not (tmp_path / "out").exists()

@@ -84,7 +84,9 @@ def test_each_broken_frame_has_a_line(road_anomaly: Path) -> None:
     )
     lines = data("verify", "road-anomaly", "--data", road_anomaly).stdout.splitlines()[2:]
     assert len(lines) == 3
-    assert "label value 1 is not declared; expected 0, 2..255 Label 1 is no value of the official set" in lines[0]
+    assert (
+        "label value 1 is not declared; expected 0, 2..255 The official labels do not contain the value 1" in lines[0]
+    )
     assert "obstacles03_cardboard.jpg: not a whole image file" in lines[1]
     assert f"{label}: the labels are 16 x 8 and the image" in lines[2]
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from oodbench.data import LabelRule, image_size, read_image, read_indices
+from oodbench.data import LabelRule, read_image, read_image_size, read_indices
 from oodbench.errors import DataError
 from tests.helpers.files import photograph, save
 
@@ -23,7 +23,7 @@ def test_the_format_is_told_by_the_bytes(tmp_path: Path) -> None:
     assert np.abs(read_image(jpeg).astype(int) - photograph(0)).mean() < 6
     webp = save(tmp_path / "1.webp", photograph(1), lossless=True)
     assert np.array_equal(read_image(webp), photograph(1))
-    assert image_size(webp) == (48, 96)
+    assert read_image_size(webp) == (48, 96)
 
 
 def test_grey_and_indexed_images_are_colour_images_too(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from oodbench.data import overlays as overlays_module
-from oodbench.data.overlays import MANIFEST, build, built_version, compose, read_overlays
+from oodbench.data.overlays import MANIFEST, apply_overlay, read_built_version, read_overlays, write_frames
 from oodbench.errors import DataError, UsageError
 from tests.helpers.files import photograph, save, write_cityscapes
 
@@ -47,11 +47,11 @@ def zipped(folder: Path, prefix: str = "") -> Path:
 def test_by_hand() -> None:
     frame = np.array([[[0, 100, 250]]], np.uint8)
     overlay = np.array([[[-5, 20, 10]]], np.int16)
-    assert compose(frame, overlay, "x").tolist() == [[[0, 120, 255]]]
+    assert apply_overlay(frame, overlay, "x").tolist() == [[[0, 120, 255]]]
 
 
 def test_every_pixel_is_the_clipped_sum(parts: tuple[Path, Path], tmp_path: Path) -> None:
-    assert build(read_overlays(parts[0], "v3"), parts[1], tmp_path / "out") == 2
+    assert write_frames(read_overlays(parts[0], "v3"), parts[1], tmp_path / "out") == 2
     for index, name in enumerate(IDS):
         frame = np.asarray(Image.open(next(parts[1].rglob(f"{name}_leftImg8bit.png")))).astype(int)
         overlay = np.load(parts[0] / f"{index:04d}_{name}_rgb.npz")["rgb"].astype(int)
@@ -61,7 +61,7 @@ def test_every_pixel_is_the_clipped_sum(parts: tuple[Path, Path], tmp_path: Path
         assert np.array_equal(built, expected)
         label = f"{index:04d}_{name}_labels.png"
         assert (tmp_path / "out" / label).read_bytes() == (parts[0] / label).read_bytes()
-    assert built_version(tmp_path / "out") == "v3"
+    assert read_built_version(tmp_path / "out") == "v3"
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "0000_frankfurt_000000_000576_labels.png",
         "0000_frankfurt_000000_000576_rgb.png",
@@ -80,8 +80,8 @@ def test_the_archive_s_checksum_tells_the_version(
     md5 = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
     monkeypatch.setattr(overlays_module, "ARCHIVES", {"v1": ("a", 1, "0"), "v2": ("b", 1, md5)})
     found = read_overlays(path, None)
-    assert (found.version, found.told_by) == ("v2", "checksum")
-    assert build(found, parts[1], tmp_path / "out") == 2
+    assert (found.version, found.version_source) == ("v2", "checksum")
+    assert write_frames(found, parts[1], tmp_path / "out") == 2
     assert json.loads((tmp_path / "out" / MANIFEST).read_text())["told_by"] == "checksum"
     with pytest.raises(UsageError, match="is v2 by its checksum, and --version says v1"):
         read_overlays(path, "v1")
@@ -92,7 +92,7 @@ def test_names_in_the_archive_stay_in_the_folder(parts: tuple[Path, Path], tmp_p
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("../../evil.png", b"no label")
         archive.writestr("/0002_..\\..\\x_000000_000000_rgb.npz", b"no overlay")
-    build(read_overlays(path, "v3"), parts[1], tmp_path / "deep" / "er" / "out")
+    write_frames(read_overlays(path, "v3"), parts[1], tmp_path / "deep" / "er" / "out")
     assert len(list((tmp_path / "deep" / "er" / "out").iterdir())) == 5
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cityscapes", "deep", "fs_val_v3", "fs_val_v3.zip"]
     assert [path.name for path in (tmp_path / "deep").rglob("*") if path.is_dir()] == ["er", "out"]
@@ -106,7 +106,7 @@ def test_an_unknown_version(parts: tuple[Path, Path]) -> None:
 def test_a_missing_frame_of_cityscapes(parts: tuple[Path, Path], tmp_path: Path) -> None:
     next(parts[1].rglob("lindau_000000_000019_leftImg8bit.png")).unlink()
     with pytest.raises(DataError, match="1 of 2 frames of Cityscapes are missing, the first is lindau") as error:
-        build(read_overlays(parts[0], "v3"), parts[1], tmp_path / "out")
+        write_frames(read_overlays(parts[0], "v3"), parts[1], tmp_path / "out")
     assert error.value.each == ("lindau_000000_000019_leftImg8bit.png: is not in leftImg8bit/val",)
     assert not (tmp_path / "out").exists()
 
@@ -114,7 +114,7 @@ def test_a_missing_frame_of_cityscapes(parts: tuple[Path, Path], tmp_path: Path)
 def test_a_missing_label(parts: tuple[Path, Path], tmp_path: Path) -> None:
     (parts[0] / f"0001_{IDS[1]}_labels.png").unlink()
     with pytest.raises(DataError, match=r"0001_lindau_000000_000019_labels\.png is missing"):
-        build(read_overlays(parts[0], "v3"), parts[1], tmp_path / "out")
+        write_frames(read_overlays(parts[0], "v3"), parts[1], tmp_path / "out")
 
 
 def _npz(**arrays: np.ndarray) -> bytes:
@@ -139,7 +139,7 @@ def _npz(**arrays: np.ndarray) -> bytes:
 def test_a_damaged_overlay(parts: tuple[Path, Path], tmp_path: Path, content: bytes, message: str) -> None:
     (parts[0] / f"0000_{IDS[0]}_rgb.npz").write_bytes(content)
     with pytest.raises(DataError, match=message):
-        build(read_overlays(parts[0], "v3"), parts[1], tmp_path / "out")
+        write_frames(read_overlays(parts[0], "v3"), parts[1], tmp_path / "out")
     assert not (tmp_path / "out" / MANIFEST).exists()
 
 
@@ -154,4 +154,4 @@ def test_what_holds_no_overlays(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", "[", "[1]", '{"version": 3}', '{"version": "v9"}', "[" * 100000])
 def test_a_broken_manifest_says_no_version(tmp_path: Path, text: str) -> None:
     (tmp_path / MANIFEST).write_text(text)
-    assert built_version(tmp_path) is None
+    assert read_built_version(tmp_path) is None

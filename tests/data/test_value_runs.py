@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oodbench.data.value_runs import look_up
+from oodbench.data.value_runs import apply_lookup_table
 
 
 def test_by_hand() -> None:
     table = np.full(256, 254, np.uint8)
     table[[0, 1, 255]] = 7, 0, 255
     values = np.array([[0] * 12, [0] * 5 + [255] + [1] * 6], np.uint8)
-    assert not look_up(values, table, 254)
+    assert not apply_lookup_table(values, table, 254)
     assert values.tolist() == [[7] * 12, [7] * 5 + [255] + [0] * 6]
 
 
@@ -24,7 +24,7 @@ def test_one_undeclared_value_is_seen_wherever_it_stands(at: int) -> None:
     values[at] = 9
     table = np.zeros(256, np.uint8)
     table[9] = 254
-    assert look_up(values, table, 254)
+    assert apply_lookup_table(values, table, 254)
     assert np.flatnonzero(values == 254).tolist() == [at]
 
 
@@ -33,6 +33,6 @@ def test_as_plain_indexing(runs: list[tuple[int, int]], seed: int) -> None:
     values = np.array([value for value, length in runs for _ in range(length)], np.uint8)
     table = np.random.default_rng(seed).permutation(256).astype(np.uint8)
     expected = table[values]
-    found = look_up(values, table, 254)
+    found = apply_lookup_table(values, table, 254)
     assert values.tolist() == expected.tolist()
     assert found == (254 in expected)

@@ -44,11 +44,11 @@ def _frame(split: str, index: int) -> Frame:
 class Blocks(Dataset):
     """Dataset with two splits."""
 
-    card = DatasetCard("blocks", "Blocks", "none", "", "none", CITYSCAPES_19, {"train": 6, "val": 3}, {"drawn": ""}, "",
-                       drawn=True)  # fmt: skip
+    card = DatasetCard("blocks", "Blocks", "none", "", "none", CITYSCAPES_19, {"train": 6, "val": 3}, {"synthetic": ""},
+                       "", synthetic=True)  # fmt: skip
 
     def open(self, roots: Roots) -> Mapping[str, FrameSet]:
         return {
-            split: FrameSet(tuple(_frame(split, index) for index in range(count)), "drawn", None, count)
+            split: FrameSet(tuple(_frame(split, index) for index in range(count)), "synthetic", None, count)
             for split, count in self.card.splits.items()
         }

@@ -8,7 +8,7 @@ import numpy as np
 
 from oodbench.benchmarks.datasets.cityscapes import _EVALUATED
 from oodbench.types import VOID
-from oodbench.worlds import draw
+from oodbench.worlds import render_frame
 from tests.helpers.files import save
 
 SIZE = (256, 512)
@@ -19,7 +19,7 @@ def write_streets(root: Path, count: int = 2) -> Path:
     ids[: len(_EVALUATED)] = _EVALUATED
     ids[VOID] = 0
     for index in range(count):
-        drawing = draw("val", index, SIZE)
+        drawing = render_frame("val", index, SIZE)
         name = f"town_{index:06d}_000019"
         save(root / "leftImg8bit" / "val" / "town" / f"{name}_leftImg8bit.png", drawing.image)
         save(root / "gtFine" / "val" / "town" / f"{name}_gtFine_labelIds.png", ids[drawing.semantic])

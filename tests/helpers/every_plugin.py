@@ -37,7 +37,7 @@ from oodbench.contracts import (
     SubmittedFrame,
     WrittenSubmission,
 )
-from oodbench.data import VOID_RULE, LabelRule, file_frame, find_layout, images_by_stem, pair_by_stem, read_scores
+from oodbench.data import VOID_RULE, LabelRule, file_frame, find_layout, index_images, pair_by_stem, read_scores
 from oodbench.errors import ModelError, OodbenchError, ScoreError, UsageError
 from oodbench.files import digest_file, write_atomically
 from oodbench.types import (
@@ -56,7 +56,7 @@ from oodbench.types import (
 
 PLUGINS = {
     "methods": {"centre": ("Centre", "distance to the mean in-distribution embedding")},
-    "benchmarks": {"cargo": ("Cargo", "a few frames"), "boxes": ("Boxes", "drawn frames")},
+    "benchmarks": {"cargo": ("Cargo", "a few frames"), "boxes": ("Boxes", "synthetic frames")},
     "datasets": {"streets": ("Streets", "a few labelled frames")},
     "models": {"seeded": ("Seeded", "FILE.seed, a network drawn from the number in it")},
     "reports": {"lines": ("Lines", "a line a row")},
@@ -89,7 +89,7 @@ class Centre(GridMethod):
 
 
 def _frames(folder: Path, rule: LabelRule, classes: ClassSet | None = None) -> tuple[Any, ...]:
-    pairs = pair_by_stem(images_by_stem(folder / "pictures"), images_by_stem(folder / "truth"), folder)
+    pairs = pair_by_stem(index_images(folder / "pictures"), index_images(folder / "truth"), folder)
     return tuple(file_frame(name, name, image, label, rule, classes) for name, image, label in pairs)
 
 
@@ -115,7 +115,13 @@ class Cargo(Benchmark):
 
 class Boxes(Benchmark):
     card = replace(
-        Cargo.card, name="boxes", title="Boxes", url="", frames=9, layouts={"drawn": "nothing on disk"}, obtain="here"
+        Cargo.card,
+        name="boxes",
+        title="Boxes",
+        url="",
+        frames=9,
+        layouts={"synthetic": "nothing on disk"},
+        obtain="here",
     )
 
     def open(self, roots: Roots) -> FrameSet:
@@ -123,14 +129,14 @@ class Boxes(Benchmark):
             Frame(
                 id=f"box-{index}",
                 group=f"box-{index}",
-                read_size=lambda: (48, 96),
+                read_size=partial(tuple, (48, 96)),
                 read_image=partial(np.full, (48, 96, 3), index, np.uint8),
-                read_anomaly_labels=lambda: AnomalyLabels(np.indices((48, 96))[0].astype(np.uint8) // 24),
+                read_anomaly_labels=partial(AnomalyLabels, np.indices((48, 96))[0].astype(np.uint8) // 24),
                 identity=f"boxes 1 {index}",
             )
             for index in range(9)
         )
-        return FrameSet(frames, "drawn", None, 9)
+        return FrameSet(frames, "synthetic", None, 9)
 
 
 class Streets(Dataset):

@@ -87,7 +87,7 @@ class Tiny(torch.nn.Module):
 BENCHMARK = """
 from label_rule import RULE
 from oodbench.contracts import Benchmark, BenchmarkCard
-from oodbench.data import file_frame, images_by_stem, pair_by_stem
+from oodbench.data import file_frame, index_images, pair_by_stem
 from oodbench.errors import DataNotFoundError
 from oodbench.types import FrameSet
 
@@ -104,7 +104,7 @@ class Cargo(Benchmark):
     def open(self, roots):
         for folder in roots.of("cargo"):
             if (folder / "masks").is_dir():
-                pairs = pair_by_stem(images_by_stem(folder / "images"), images_by_stem(folder / "masks"), folder)
+                pairs = pair_by_stem(index_images(folder / "images"), index_images(folder / "masks"), folder)
                 frames = tuple(file_frame(name, name, image, mask, RULE) for name, image, mask in pairs)
                 return FrameSet(frames, "flat", folder, 2)
         raise DataNotFoundError("no cargo here")

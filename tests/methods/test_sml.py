@@ -10,7 +10,7 @@ import torch
 
 from oodbench.contracts import Fit, Scoring
 from oodbench.errors import DataError
-from oodbench.methods.sml import class_boundaries, smooth, suppress_boundaries
+from oodbench.methods.sml import find_class_boundaries, smooth, suppress_boundaries
 from oodbench.registry import Registry
 from oodbench.stages.apply_methods import ScoredFrame, score_output
 from oodbench.types import CITYSCAPES_19, VOID, ClassMaps, SegmenterOutput, SemanticLabels
@@ -49,7 +49,7 @@ def test_each_step_equals_the_authors_code(spec: str, name: str, tolerance: floa
 
 
 def test_postprocessing_alone_equals_the_authors_code() -> None:
-    boundary = class_boundaries(GOLDEN["prediction"])
+    boundary = find_class_boundaries(GOLDEN["prediction"])
     assert np.array_equal(boundary, GOLDEN["boundary"])
     suppressed = suppress_boundaries(GOLDEN["standardised"], boundary)
     assert np.abs(suppressed - GOLDEN["after_suppression"]).max() <= 2e-6
@@ -70,7 +70,7 @@ def noise(shape: tuple[int, int]) -> np.ndarray:
 
 
 def test_one_class_has_no_boundary_and_nothing_is_suppressed() -> None:
-    boundary = class_boundaries(np.full((20, 30), 7, np.uint8))
+    boundary = find_class_boundaries(np.full((20, 30), 7, np.uint8))
     assert not boundary.any()
     score = noise((20, 30))
     assert np.array_equal(suppress_boundaries(score, boundary), score)
@@ -78,7 +78,7 @@ def test_one_class_has_no_boundary_and_nothing_is_suppressed() -> None:
 
 def test_where_all_is_boundary_nothing_changes() -> None:
     checkered = np.indices((20, 30)).sum(axis=0).astype(np.uint8) % 2
-    boundary = class_boundaries(checkered)
+    boundary = find_class_boundaries(checkered)
     assert boundary.all()
     score = noise((20, 30))
     assert np.array_equal(suppress_boundaries(score, boundary), score)
@@ -88,7 +88,7 @@ def test_where_all_is_boundary_nothing_changes() -> None:
 def test_maps_smaller_than_the_kernels(shape: tuple[int, int]) -> None:
     prediction = (np.indices(shape).sum(axis=0) // 20).astype(np.uint8)
     score = noise(shape)
-    suppressed = suppress_boundaries(score, class_boundaries(prediction))
+    suppressed = suppress_boundaries(score, find_class_boundaries(prediction))
     smoothed = smooth(suppressed)
     assert smoothed.shape == suppressed.shape == shape
     assert smoothed.dtype == suppressed.dtype == np.float32
@@ -98,7 +98,7 @@ def test_maps_smaller_than_the_kernels(shape: tuple[int, int]) -> None:
 
 def test_a_row_of_two_classes_takes_its_boundary_from_both_sides() -> None:
     prediction = np.array([[0] * 8 + [1] * 8], np.uint8)
-    boundary = class_boundaries(prediction)
+    boundary = find_class_boundaries(prediction)
     assert np.flatnonzero(boundary).tolist() == [7, 8]
     score = np.where(prediction == 0, 1.0, 5.0).astype(np.float32)
     score[0, 4:12] = 100.0  # grown by 3, the boundary covers just these

@@ -11,13 +11,13 @@ from oodbench.numerics import (
     Band,
     ClassMoments,
     ClassReservoir,
+    iter_row_bands,
     resize_labels,
     resize_rows,
     resize_score,
-    row_bands,
     summarise,
 )
-from oodbench.numerics.summary import _summarise_shares, _summarise_torch
+from oodbench.numerics.summary import _summarise_probabilities, _summarise_torch
 from oodbench.types import CITYSCAPES_19, VOID, MapKind, Resize, SemanticLabels
 
 SIZES = [(48, 96), (37, 61), (16, 32), (11, 90)]
@@ -55,7 +55,7 @@ def test_bands_are_bit_for_bit_the_whole(size: tuple[int, int], resize: Resize, 
     maps = logits() if kind == "logits" else logits().sigmoid()
     whole = Band(maps, size, 0, size[0], resize, kind)
     for rows in (1, 7, 128):
-        bands = list(row_bands(maps, size, rows, resize, kind))
+        bands = list(iter_row_bands(maps, size, rows, resize, kind))
         assert torch.equal(torch.cat([band.logits for band in bands], dim=1), whole.logits)
         for name in ("best", "others", "shortfall", "prediction"):
             parts = torch.cat([getattr(band.summary, name) for band in bands])
@@ -70,7 +70,7 @@ def test_maps_that_are_no_logits_are_resized_as_they_are(kind: MapKind, size: tu
     exact = resize_rows(maps, to, 0, to[0])
     expected = _summarise_torch(exact.double().log())
     assert torch.equal(Band(maps, to, 0, to[0], kind=kind).logits, exact.log())
-    for found in (summarise(maps, size, kind=kind), _summarise_shares(exact)):
+    for found in (summarise(maps, size, kind=kind), _summarise_probabilities(exact)):
         assert torch.allclose(found.best.double(), expected.best, atol=1e-6)
         assert torch.allclose(found.others.double(), expected.others, rtol=2e-6)
         assert torch.allclose(found.shortfall.double(), expected.shortfall, rtol=2e-5, atol=1e-6)
@@ -89,19 +89,19 @@ def test_beside_a_large_map_a_small_one_keeps_its_digits() -> None:
 
 def test_where_all_maps_are_zero_the_classes_are_as_likely() -> None:
     maps = torch.zeros(19, 1, 1)
-    for summary in (summarise(maps, kind="sums"), _summarise_shares(maps)):
+    for summary in (summarise(maps, kind="sums"), _summarise_probabilities(maps)):
         assert summary.others.item() == pytest.approx(18)
         assert summary.best.isfinite().item()
 
 
 def test_classes_without_a_share_weigh_nothing() -> None:
     maps = torch.tensor([0.0, 0.75, 0.25, torch.nan]).view(4, 1, 1)
-    for summary in (summarise(maps[:3], kind="posteriors"), _summarise_shares(maps[:3])):
+    for summary in (summarise(maps[:3], kind="posteriors"), _summarise_probabilities(maps[:3])):
         assert summary.others.item() == pytest.approx(1 / 3)
         assert summary.shortfall.item() == pytest.approx(np.log(3) / 3)
         assert summary.prediction.item() == 1
     assert Band(maps[:3], (1, 1), 0, 1, kind="posteriors").logits.isfinite().all()
-    for summary in (summarise(maps, kind="sums"), _summarise_shares(maps)):
+    for summary in (summarise(maps, kind="sums"), _summarise_probabilities(maps)):
         assert summary.best.isnan().item()
 
 
@@ -196,7 +196,7 @@ def test_reservoir_is_balanced_bounded_and_knows_labels() -> None:
         assert pixels.shape == (100, 2)
         assert (pixels[:, 0] == index).all()
     assert reservoir.pixels(2) is None
-    assert reservoir.seen[0] > 4000
+    assert reservoir.pixel_counts[0] > 4000
 
 
 def test_reservoir_draws_uniformly() -> None:

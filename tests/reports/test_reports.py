@@ -13,11 +13,11 @@ from PIL import Image
 
 from oodbench.contracts import Calibration, Intervals
 from oodbench.registry import Registry
-from oodbench.reports.figures.heatmaps import draw, overlay
+from oodbench.reports.figures.heatmaps import draw_heatmaps, overlay_labels
 from oodbench.reports.tables.comparison import comparison_tables
 from oodbench.testing import ReportContract
 from oodbench.testing.fake_run import LEVELS, HandmadeRun, make_result
-from oodbench.visualization.colormap import colour_position
+from oodbench.visualization.colormap import compute_colour_position
 
 REGISTRY = Registry()
 
@@ -210,21 +210,21 @@ def test_two_networks_are_told_apart(tmp_path: Path) -> None:
 def test_the_colour_says_how_rare_a_score_is() -> None:
     calibration = Calibration(LEVELS, np.arange(7, dtype=np.float32), "")
     score = np.array([[-5.0, 0.0, 2.0, 3.0, 4.0, 5.0, 99.0]], np.float32)
-    position = colour_position(score, calibration, None)
+    position = compute_colour_position(score, calibration, None)
     assert np.allclose(position, [[0, 0, 1, 2, 3, 4, 4]], atol=1e-3)
 
 
 def test_the_colour_never_falls_as_the_score_rises() -> None:
     score = np.sort(np.random.default_rng(0).normal(2, 3, (1, 500))).astype(np.float32)
     for calibration in (Calibration(LEVELS, np.array([0, 0, 0, 1, 1, 2, 3], np.float32), ""), None):
-        assert (np.diff(colour_position(score, calibration, (0.0, 4.0))) >= 0).all()
+        assert (np.diff(compute_colour_position(score, calibration, (0.0, 4.0))) >= 0).all()
 
 
 def test_the_overlay_shows_anomaly_and_void() -> None:
     view = HandmadeRun(ROWS)
     labels = view.labels("", "")
     assert labels is not None
-    picture = overlay(view.image("", ""), labels)
+    picture = overlay_labels(view.image("", ""), labels)
     normal, anomalous, void = picture[0, 0], picture[12, 25], picture[38, 0]
     assert anomalous[0] > anomalous[2]
     assert void.mean() < normal.mean() < view.image("", "").mean()
@@ -233,7 +233,7 @@ def test_the_overlay_shows_anomaly_and_void() -> None:
 @pytest.mark.parametrize("calibrated", [True, False])
 def test_the_figure_holds_a_panel_for_each_frame_and_map(tmp_path: Path, calibrated: bool) -> None:
     view = HandmadeRun(ROWS, calibrated)
-    figure = draw(view, "road-anomaly", ROWS, view.figure_frames("road-anomaly"))
+    figure = draw_heatmaps(view, "road-anomaly", ROWS, view.figure_frames("road-anomaly"))
     panels = [axes for axes in figure.axes if axes.images]
     assert len(panels) == 3 * (2 + len(ROWS))
     assert [axes.get_title() for axes in panels[:6]] == ["Image", "Label", "MSP", "KNN", "ENERGY", "ENTROPY"]

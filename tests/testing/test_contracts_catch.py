@@ -183,7 +183,7 @@ GRID = 'return (output.features["colour"] - self._mean[:, None, None]).norm(dim=
         (
             theirs.TestCargo,
             "    pairs = pair_by_stem(",
-            "    images = images_by_stem(folder / 'pictures').items()\n"
+            "    images = index_images(folder / 'pictures').items()\n"
             "    pairs = [(name, path, folder / 'truth' / path.name) for name, path in images] or pair_by_stem(",
             "a_frame_has_its_image_and_its_label",
             "still gives the frame",
@@ -201,6 +201,13 @@ GRID = 'return (output.features["colour"] - self._mean[:, None, None]).norm(dim=
             "_frames(folder / 'fit', rule",
             "splits_share_no_frame",
             "two spl",
+        ),
+        (
+            theirs.TestBoxes,
+            "read_size=partial(tuple, (48, 96))",
+            "read_size=lambda: (48, 96)",
+            "frames_can_be_pickled",
+            "can't be pickled",
         ),
         (
             theirs.TestBoxes,

@@ -54,7 +54,7 @@ class TestCargo(BenchmarkContract):
 class TestBoxes(BenchmarkContract):
     plugin = EVERYTHING
     name = "boxes"
-    drawn = True
+    synthetic = True
 
 
 class TestStreets(DatasetContract):

@@ -190,7 +190,7 @@ def test_photographs_that_can_t_be_read(tmp_path: Path, network: dict[str, Any])
     with pytest.raises(DataError, match="absent does not exist; expected an image or a folder of images"):
         predict(tmp_path / "absent", out=out, **network)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="empty: no image lies in this folder"):
+    with pytest.raises(DataError, match="empty: there are no images in this folder"):
         predict(tmp_path / "empty", out=out, **network)
     whole = save(tmp_path / "photos" / "a.png", photograph(1))
     save(tmp_path / "photos" / "a.jpg", photograph(1))

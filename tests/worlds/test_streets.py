@@ -10,7 +10,7 @@ import pytest
 from oodbench.contracts import Roots
 from oodbench.registry import Registry
 from oodbench.types import ANOMALY, IN_DISTRIBUTION, VOID
-from oodbench.worlds import ANOMALIES, OUTLIERS, SEED, SIZE, SPLITS, VERSION, draw
+from oodbench.worlds import ANOMALIES, OUTLIERS, SEED, SIZE, SPLITS, VERSION, render_frame
 from oodbench.worlds.dice import Dice
 from tools.record_world import FILE, block_means, labels_digest, statistics
 
@@ -31,18 +31,18 @@ def test_images_are_those_of_the_record_within_a_grey_level(split: str) -> None:
 
 
 def test_a_frame_depends_on_its_split_and_index_alone() -> None:
-    first = draw("static", 7)
-    draw("train", 3)
-    again = draw("static", 7)
+    first = render_frame("static", 7)
+    render_frame("train", 3)
+    again = render_frame("static", 7)
     assert np.array_equal(first.image, again.image)
     assert np.array_equal(first.semantic, again.semantic)
-    assert not np.array_equal(first.semantic, draw("static", 8).semantic)
+    assert not np.array_equal(first.semantic, render_frame("static", 8).semantic)
 
 
 @pytest.mark.parametrize("split", SPLITS)
 def test_labels_hold_classes_and_void_and_anomalies_only_where_they_belong(split: str) -> None:
     for index in range(4):
-        drawing = draw(split, index)
+        drawing = render_frame(split, index)
         assert drawing.image.shape == (*SIZE, 3)
         assert drawing.image.dtype == np.uint8
         assert set(np.unique(drawing.semantic)) <= {*range(19), VOID}
@@ -85,7 +85,7 @@ def test_what_is_anomalous_stays_near_what_was_aimed_at(split: str) -> None:
 
 def test_frames_out_of_range_are_an_error() -> None:
     with pytest.raises(IndexError, match="has the frames 0 to 299"):
-        draw("val", 300)
+        render_frame("val", 300)
 
 
 @pytest.mark.parametrize("name", ["streets-obstacles", "streets-static", "streets-anomaly"])

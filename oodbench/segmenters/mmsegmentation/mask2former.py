@@ -127,7 +127,7 @@ class HeadedMask2Former(ModuleWithHead, Mask2FormerHead):
 
     def _follow(self, sums: Tensor) -> None:
         """Bring the level toward that of these queries [N, Q], of all ranks."""
-        total, count = distributed.summed(torch.stack([sums.sum(), sums.new_tensor(sums.numel())]))
+        total, count = distributed.all_reduce_sum(torch.stack([sums.sum(), sums.new_tensor(sums.numel())]))
         self.passes += 1
         self.level += (total / count - self.level) / self.passes.clamp(max=100)
 

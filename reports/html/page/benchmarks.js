@@ -1,11 +1,11 @@
-// Which benchmark the page is about.
+// Selection of the benchmark shown on the page.
 
 function showBenchmark(index) {
   chosen.benchmark = index;
   for (const part of document.querySelectorAll("[data-benchmark]")) {
     part.hidden = part.dataset.benchmark !== benchmark().name;
   }
-  // Without stored scores there is no more than the tables.
+  // Without stored scores, only the tables are shown.
   const empty = benchmark().methods.length === 0;
   for (const id of ["curves", "frames", "worst", "differ"]) byId(id).hidden = empty;
   byId("unstored").hidden = !empty;
@@ -16,7 +16,7 @@ function showBenchmark(index) {
   changed("benchmark", "method", "frame", "level");
 }
 
-// The method whose line stands first in the answer.
+// The first method in the answer.
 function leader() {
   const cards = [...document.querySelectorAll(".card")];
   const first = cards.find((card) => card.dataset.of === benchmark().name)?.querySelector("tbody th");

@@ -1,4 +1,4 @@
-// Levels as colours. One scale for every map: how rare a score is among in-distribution pixels.
+// Colours of levels. All maps share one scale: how rare a score is among in-distribution pixels.
 
 const SCALE = unpacked(DATA.colours);
 const RAREST = 4;
@@ -13,7 +13,7 @@ function colourOf(position) {
   return [SCALE[at], SCALE[at + 1], SCALE[at + 2]];
 }
 
-// Level -> colour; what lies below the threshold loses its colour.
+// Maps levels to colours; levels below the threshold are grey.
 function rarityTable(position, level) {
   return Uint32Array.from(position, (place, own) => {
     const [red, green, blue] = colourOf(place);
@@ -23,7 +23,7 @@ function rarityTable(position, level) {
   });
 }
 
-// Levels and, for right and wrong, the label, both as bytes -> pixels.
+// Converts bytes of levels, and of labels for the outcome mode, to pixels.
 function paint(target, levels, label, position, level, mode) {
   const pixels = new Uint32Array(target.data.buffer);
   if (mode === "rarity" || !label) {

@@ -1,11 +1,11 @@
-// Pixels by level, counted at full resolution: what a threshold costs and gains, exactly.
+// Pixels per level, counted at full resolution: exact rates at a threshold.
 
 const ORDINARY = 0;
 const ANOMALOUS = 1;
 const LEVELS = 256;
 
 class Counts {
-  // above[method][frame][kind][level]: pixels of that level and those above it; of all frames together in `set`.
+  // above[method][frame][kind][level]: pixels at or above that level; `set` has the sums over all frames.
   constructor(content) {
     const methods = content.methods.length;
     const size = content.frames.length;
@@ -20,7 +20,7 @@ class Counts {
     }
   }
 
-  // Of one frame, or of the set where `frame` is null.
+  // Rates of one frame, or of the set if `frame` is null.
   at(method, frame, level) {
     const where = frame === null ? this.set : this.above;
     const first = (frame === null ? method : method * this.frames + frame) * 2 * LEVELS;
@@ -33,7 +33,7 @@ class Counts {
     };
   }
 
-  // The highest level at which a method finds at least as many anomalous pixels of the set; without any, ordinary ones.
+  // The highest level at which a method finds at least as many anomalous pixels of the set (without any, in-distribution pixels).
   same(method, wanted, top) {
     const kind = wanted.anomalous ? "found" : "wrong";
     for (let level = top; level > 1; level--) {
@@ -42,7 +42,7 @@ class Counts {
     return 1;
   }
 
-  // The area under the ROC curve of one frame: pixels of one level count as ties.
+  // The area under the ROC curve of one frame; pixels of one level are ties.
   auroc(method, frame) {
     let [pairs, before] = [0, this.at(method, frame, LEVELS)];
     for (let level = LEVELS - 1; level >= 0; level--) {

@@ -1,14 +1,14 @@
-// Precision-recall and ROC curves, drawn from the set's counts by level.
+// Precision-recall and ROC curves from the set's counts per level.
 
 const SVG = "http://www.w3.org/2000/svg";
 const PLOT = { width: 420, height: 330, left: 42, right: 12, top: 10, bottom: 36 };
 const hiddenCurves = new Set();
 
-function drawn(name, attributes, ...children) {
-  const made = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  made.append(...children);
-  return made;
+function svgElement(name, attributes, ...children) {
+  const element = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  element.append(...children);
+  return element;
 }
 
 const across = (value) => PLOT.left + value * (PLOT.width - PLOT.left - PLOT.right);
@@ -21,20 +21,20 @@ const AXES = {
 function axes(names, top) {
   const parts = [];
   for (const value of [0, 0.25, 0.5, 0.75, 1]) {
-    parts.push(drawn("line", { class: "grid", x1: across(value), x2: across(value), y1: along(0), y2: along(1) }));
-    parts.push(drawn("line", { class: "grid", x1: across(0), x2: across(1), y1: along(value), y2: along(value) }));
-    parts.push(drawn("text", { x: across(value), y: along(0) + 15, "text-anchor": "middle" }, String(100 * value)));
+    parts.push(svgElement("line", { class: "grid", x1: across(value), x2: across(value), y1: along(0), y2: along(1) }));
+    parts.push(svgElement("line", { class: "grid", x1: across(0), x2: across(1), y1: along(value), y2: along(value) }));
+    parts.push(svgElement("text", { x: across(value), y: along(0) + 15, "text-anchor": "middle" }, String(100 * value)));
     const height = String(Number((100 * value * top).toFixed(2)));
-    parts.push(drawn("text", { x: across(0) - 7, y: along(value) + 4, "text-anchor": "end" }, height));
+    parts.push(svgElement("text", { x: across(0) - 7, y: along(value) + 4, "text-anchor": "end" }, height));
   }
   const middle = { x: across(0.5), y: PLOT.height - 4, "text-anchor": "middle", class: "axis" };
-  parts.push(drawn("text", middle, names[0]));
+  parts.push(svgElement("text", middle, names[0]));
   const turned = `rotate(-90 10 ${along(0.5)})`;
-  parts.push(drawn("text", { x: 10, y: along(0.5), "text-anchor": "middle", class: "axis", transform: turned }, names[1]));
+  parts.push(svgElement("text", { x: 10, y: along(0.5), "text-anchor": "middle", class: "axis", transform: turned }, names[1]));
   return parts;
 }
 
-// The points of one method's curve, from the highest threshold down; those without a value are left out.
+// The points of one method's curve from the highest threshold down, without undefined ones.
 const kept = new Map();
 function points(index, kind) {
   const key = `${chosen.benchmark} ${index} ${kind}`;
@@ -49,7 +49,7 @@ function points(index, kind) {
   return found;
 }
 
-// Where the axis of precision ends: all but the first two percent of recall, where a few pixels decide, have to fit.
+// Upper end of the precision axis: it covers recall above 2 %; below, precision depends on a few pixels.
 function topOf(kind) {
   if (kind !== "pr") return 1;
   const all = benchmark().methods.flatMap((_, index) => points(index, kind));
@@ -65,11 +65,11 @@ function path(found, kind, top) {
 
 function marker(name, cx, cy, index) {
   const styled = { class: `point-${name} stroke-${index % 8}` };
-  if (name === "calibrated") return drawn("path", { ...styled, d: `M${cx} ${cy - 5}l5 5l-5 5l-5 -5z` });
-  return drawn("circle", { ...styled, cx, cy, r: name === "now" ? 6 : 4 });
+  if (name === "calibrated") return svgElement("path", { ...styled, d: `M${cx} ${cy - 5}l5 5l-5 5l-5 -5z` });
+  return svgElement("circle", { ...styled, cx, cy, r: name === "now" ? 6 : 4 });
 }
 
-// A marker, or nothing where the threshold has no place on the curve.
+// A marker, or nothing if the threshold has no point on the curve.
 function placed(kind, name, index, level, top) {
   const rates = counts().at(index, null, level);
   const [x, y] = [rates[AXES[kind].across], rates[AXES[kind].along]];
@@ -89,27 +89,27 @@ function drawNow() {
 function drawCurve(kind) {
   const { names } = AXES[kind];
   const [view, top] = [`0 0 ${PLOT.width} ${PLOT.height}`, topOf(kind)];
-  const picture = drawn("svg", { viewBox: view, role: "img", "aria-label": `${names[1]} over ${names[0]}` }, ...axes(names, top));
-  // What is higher than the axis is cut off.
-  const inside = drawn("svg", { x: 0, y: PLOT.top - 6, width: PLOT.width, height: along(0) - PLOT.top + 12,
+  const picture = svgElement("svg", { viewBox: view, role: "img", "aria-label": `${names[1]} over ${names[0]}` }, ...axes(names, top));
+  // Points above the axis are clipped.
+  const inside = svgElement("svg", { x: 0, y: PLOT.top - 6, width: PLOT.width, height: along(0) - PLOT.top + 12,
     viewBox: `0 ${PLOT.top - 6} ${PLOT.width} ${along(0) - PLOT.top + 12}` });
   picture.append(inside);
   benchmark().methods.forEach((one, index) => {
     if (hiddenCurves.has(one.name)) return;
     const found = points(index, kind);
     const emphasis = index === chosen.method ? " chosen" : "";
-    inside.append(drawn("path", {
+    inside.append(svgElement("path", {
       class: `curve stroke-${index % 8}${index >= 4 ? " dashed" : ""}${emphasis}`, d: path(found, kind, top),
     }));
     for (const { name, level } of one.operating) inside.append(...placed(kind, name, index, level, top));
   });
-  inside.append(drawn("g", { class: "now" }));
+  inside.append(svgElement("g", { class: "now" }));
   plotted[kind] = { inside, top };
   picture.addEventListener("pointermove", (event) => readOut(event, picture, kind, top));
   byId(`plot-${kind}`).replaceChildren(picture);
 }
 
-// Says the point of a curve that is nearest to the pointer.
+// Shows the point of a curve nearest to the pointer.
 function readOut(event, picture, kind, top) {
   const at = new DOMPoint(event.clientX, event.clientY).matrixTransform(picture.getScreenCTM().inverse());
   let nearest = { distance: 400 };
@@ -134,8 +134,8 @@ function drawLegend() {
       else hiddenCurves.add(one.name);
       drawCurves();
     });
-    const sample = drawn("svg", { class: "sample", viewBox: "0 0 28 8", "aria-hidden": "true" },
-      drawn("path", { class: `curve stroke-${index % 8}${index >= 4 ? " dashed" : ""}`, d: "M0 4L28 4" }));
+    const sample = svgElement("svg", { class: "sample", viewBox: "0 0 28 8", "aria-hidden": "true" },
+      svgElement("path", { class: `curve stroke-${index % 8}${index >= 4 ? " dashed" : ""}`, d: "M0 4L28 4" }));
     return element("label", {}, box, sample, one.name);
   }));
 }

@@ -1,5 +1,5 @@
 "use strict";
-// What is embedded in the page, and what is chosen on it.
+// Embedded data of the page, and the current selection.
 
 const DATA = JSON.parse(document.getElementById("data").textContent);
 
@@ -13,13 +13,13 @@ function unpacked(text) {
 }
 const wholeNumbers = (text) => new Uint32Array(unpacked(text).buffer);
 
-// level: of each method, where its threshold stands; linked: what holds these together.
+// level: level of each method's threshold; linked: how thresholds are linked.
 const chosen = { benchmark: 0, method: 0, frame: 0, level: [], linked: "recall", mode: "rarity" };
 
 const benchmark = () => DATA.benchmarks[chosen.benchmark];
 const method = () => benchmark().methods[chosen.method];
 
-// Parts of the page tell here what they redraw on; a change is said once for each kind.
+// Parts of the page register here for changes; each kind of change is announced once.
 const watchers = [];
 const watch = (kinds, redraw) => watchers.push({ kinds: kinds.split(" "), redraw });
 function changed(...kinds) {
@@ -28,7 +28,7 @@ function changed(...kinds) {
   }
 }
 
-// What takes longer than a slider's step, once for each picture on the screen.
+// Work that takes longer than a slider's step runs once per animation frame.
 function soon(redraw) {
   let waits = false;
   return () => {
@@ -41,7 +41,7 @@ function soon(redraw) {
   };
 }
 
-// An element with properties and children; text stays text.
+// Creates an element with properties and children; text is never parsed as HTML.
 function element(name, properties = {}, ...children) {
   const made = document.createElement(name);
   for (const [key, value] of Object.entries(properties)) {
@@ -53,7 +53,7 @@ function element(name, properties = {}, ...children) {
   return made;
 }
 
-// A method's name; its network, where there are several, on a line of its own.
+// A method's name, with its network on a separate line if there are several.
 function named(one) {
   return one.name === one.label ? [one.label] : [one.label, element("span", { class: "network" }, one.network)];
 }
@@ -66,7 +66,7 @@ const score = (value) => {
   return text.replace("-", "−");
 };
 
-// A frame's pictures: in an element of this page, or in a file beside it.
+// A frame's pictures, in an element of this page or in a separate file.
 const frames = new Map();
 const waiting = new Map();
 function oodbenchFrame(number, pictures) {
@@ -76,7 +76,7 @@ function oodbenchFrame(number, pictures) {
 
 function pictures(number) {
   if (!frames.has(number)) {
-    frames.set(number, DATA.beside ? fromFile(number) : fromPage(number));
+    frames.set(number, DATA.separate ? fromFile(number) : fromPage(number));
   }
   return frames.get(number);
 }

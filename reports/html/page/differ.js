@@ -1,4 +1,4 @@
-// Where one method calls anomalous what the other does not: counted at full resolution, each at its own threshold.
+// Pixels that only one of two methods calls anomalous, counted at full resolution, each method at its own threshold.
 
 const DIFFERENT_FRAMES = 6;
 const overlapping = new Map();
@@ -9,7 +9,7 @@ function overlap(frame, kind, first, second) {
   return overlapping.get(benchmark())[((frame * 2 + kind) * size + first) * size + second];
 }
 
-// Pixels that the first calls anomalous and the second does not.
+// Pixels that only the first method calls anomalous.
 const alone = (frame, kind, first, second) => overlap(frame, kind, first, first) - overlap(frame, kind, first, second);
 
 function fillDiffer() {
@@ -44,10 +44,10 @@ function drawDiffer() {
   }));
 }
 
-// Two numbers and a bar that they divide.
+// Two numbers, and a bar that is divided in their ratio.
 function split(title, one, other) {
-  const bar = drawn("svg", { class: "split", "aria-hidden": "true" },
-    drawn("rect", { width: `${(100 * one) / (one + other || 1)}%`, height: "100%" }));
+  const bar = svgElement("svg", { class: "split", "aria-hidden": "true" },
+    svgElement("rect", { width: `${(100 * one) / (one + other || 1)}%`, height: "100%" }));
   return element("span", { class: "pair" }, element("b", {}, title), bar,
     element("span", {}, whole(one)), element("span", {}, whole(other)));
 }

@@ -1,4 +1,4 @@
-// Pictures as bytes: decoded once a frame, painted anew whenever the threshold moves.
+// Pictures as bytes: decoded once per frame, and painted again when the threshold changes.
 
 function decoded(uri) {
   return new Promise((done, fail) => {
@@ -17,7 +17,7 @@ function decoded(uri) {
   });
 }
 
-// Of the frame that is shown: its photograph, and label and levels as bytes.
+// Data of the shown frame: its photograph, and label and levels as bytes.
 const shown = { frame: null, photograph: "", label: null, maps: [] };
 
 async function showFrame() {
@@ -25,12 +25,12 @@ async function showFrame() {
   const held = await pictures(wanted.number);
   const each = (uri) => (uri === null ? null : decoded(uri));
   const [label, ...maps] = await Promise.all([each(held.label), ...held.maps.map(each)]);
-  if (wanted !== benchmark().frames[chosen.frame]) return; // another one was chosen meanwhile
+  if (wanted !== benchmark().frames[chosen.frame]) return; // another frame was chosen in the meantime
   Object.assign(shown, { frame: wanted, photograph: held.photograph, label, maps });
   changed("pictures");
 }
 
-// Levels of one method into a canvas; label bytes are of the same size.
+// Paints the levels of one method into a canvas; the label has the same size.
 function paintMap(canvas, map, label, position, level, mode) {
   fit(canvas, map);
   const context = canvas.getContext("2d");

@@ -1,4 +1,4 @@
-// Everything is there: show it.
+// Shows the page once everything is loaded.
 
 drawScale();
 refilter();

@@ -1,4 +1,4 @@
-// All frames as small pictures: found by name, ordered by what the chosen method does there at its threshold.
+// Thumbnails of all frames: searchable by name, and ordered by the chosen method's rates at its threshold.
 
 const ORDERS = {
   set: null,
@@ -64,7 +64,7 @@ function markStrip() {
   }
 }
 
-// One further, or one back, among the frames that are shown, in the order in which they are.
+// The next or the previous one among the shown frames, in their order.
 function step(by) {
   const there = tiles().filter((tile) => !tile.hidden);
   const at = there.findIndex((tile) => frameOf(tile) === chosen.frame);
@@ -84,7 +84,7 @@ byId("strip").addEventListener("keydown", (event) => {
 byId("find").addEventListener("input", findFrames);
 byId("order").addEventListener("change", orderStrip);
 
-// A hundred frames are put in order when the slider rests.
+// Many frames are sorted only when the slider rests.
 let resting = 0;
 function orderSoon() {
   clearTimeout(resting);

@@ -1,4 +1,4 @@
-// The comparison: sorted by any column, filtered by contamination, the best and its ties marked among what is shown.
+// The comparison table: sorting by any column, filters by training signals, and marks of the best shown method and its ties.
 
 function sortTable(table, head) {
   const heads = [...table.tHead.rows[0].cells];
@@ -13,7 +13,7 @@ function sortTable(table, head) {
     : (a, b) => a.localeCompare(b, "en", { numeric: true });
   const rows = [...table.tBodies[0].rows].sort((one, other) => {
     const [a, b] = [value(one), value(other)];
-    if (a === "" || b === "") return (a === "") - (b === ""); // what is undefined stands last either way
+    if (a === "" || b === "") return (a === "") - (b === ""); // undefined values are last in both directions
     return (ascends ? 1 : -1) * compare(a, b);
   });
   table.tBodies[0].append(...rows);
@@ -75,7 +75,7 @@ for (const table of document.querySelectorAll("table.comparison")) {
 }
 byId("filter").addEventListener("change", refilter);
 
-// A number leads to where it comes from, which opens.
+// A number links to its provenance, which opens.
 function openProvenance() {
   const target = location.hash.startsWith("#provenance-") && byId(location.hash.slice(1));
   if (!target) return;

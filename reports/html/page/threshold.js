@@ -1,4 +1,4 @@
-// The threshold, of the chosen method; those of the others follow it.
+// The threshold of the chosen method; those of the other methods follow it.
 
 const topLevel = (one) => one.edges.length;
 
@@ -10,7 +10,7 @@ function toLevel(level) {
   );
 }
 
-// Every method at its own threshold of that name; one that has none follows by recall.
+// Sets each method to its threshold of that name; methods without one follow by recall.
 function toNamed(name) {
   const methods = benchmark().methods;
   const at = (one) => one.operating.find((each) => each.name === name)?.level;
@@ -39,7 +39,7 @@ function drawThreshold() {
   const title = one.operating.find((each) => each.name === chosen.linked)?.title;
   byId("linked").textContent = benchmark().methods.length < 2 && !title ? "" : title
     ? `Each method at its own threshold of this kind: ${title}.`
-    : "The other methods stand where they find as many anomalous pixels of the set.";
+    : "The other methods are at the thresholds where they find as many anomalous pixels of the set.";
 }
 
 function rarityInWords(one, level) {

@@ -1,4 +1,4 @@
-// The frame under two layers with a line to move between them, and all maps beside each other.
+// The frame with two layers and a movable divider, and all maps side by side.
 
 const PHOTOGRAPH = "photograph";
 const LABEL_LAYER = "label";
@@ -64,11 +64,11 @@ function drawName() {
   const source = benchmark().source;
   byId("scale-about").textContent = source
     ? `How many in-distribution pixels score as high (${source}). Grey: below the threshold.`
-    : "By the lowest and the highest percentile of each method's scores here. Grey: below the threshold.";
+    : "Scaled to the lowest and the highest percentile of each method's scores. Grey: below the threshold.";
   byId("key-rarity").classList.toggle("plain", !source);
 }
 
-// Small pictures: the label and every method.
+// Small pictures of the label and of each method.
 let canvases = [];
 
 function fillMultiples() {

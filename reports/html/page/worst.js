@@ -1,4 +1,4 @@
-// The worst cases of the chosen method: frames, objects, false alarms. Each leads to its frame.
+// The worst cases of the chosen method: frames, objects, false alarms. Each links to its frame.
 
 const WORST_FRAMES = 6;
 
@@ -30,8 +30,8 @@ function worstFrames() {
 
 function cropTile(region, about) {
   const [left, top, width, height] = region.box;
-  const box = () => drawn("svg", { class: "box", "aria-hidden": "true" },
-    drawn("rect", { x: `${left}%`, y: `${top}%`, width: `${width}%`, height: `${height}%` }));
+  const box = () => svgElement("svg", { class: "box", "aria-hidden": "true" },
+    svgElement("rect", { x: `${left}%`, y: `${top}%`, width: `${width}%`, height: `${height}%` }));
   const canvas = element("canvas");
   const level = method().operating[0].level;
   const position = method().position;
@@ -54,7 +54,7 @@ function drawWorst() {
   const least = benchmark().smallest;
   const at = method().operating[0]?.title ?? "no threshold";
   byId("worst-cases").replaceChildren(
-    ...group("Frames", "whose anomalies stand out least from the rest of them", worstFrames(), "No frame has both kinds of pixels."),
+    ...group("Frames", "whose anomalies are separated least from other pixels", worstFrames(), "No frame has both kinds of pixels."),
     ...group("Objects", `of which least is found, where ${at}; of ${least} pixels or more`,
       objects.map((region) => cropTile(region,
         `${percent(region.called / region.pixels, 0)} % of ${whole(region.pixels)} pixels found`)), "No object is labelled."),

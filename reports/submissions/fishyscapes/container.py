@@ -1,6 +1,6 @@
-"""The container of a submission to Fishyscapes: an Apptainer definition and everything that it copies in.
+"""The container of a submission to Fishyscapes: an Apptainer definition and all files that it copies.
 
-It is run without a network, as an ordinary user, on a file system that is read-only but for /output:
+The container runs without a network, as an ordinary user, on a file system that is read-only except for /output:
 
     apptainer run --nv --bind OUT:/output,IN:/input submission.sif
 """
@@ -21,8 +21,8 @@ from oodbench.errors import UsageError
 from oodbench.files import cannot_write, write_atomically
 
 INSIDE = "/opt/submission"
+"""Folder of all files in the container."""
 _FIT = "fit.safetensors"
-"""Where everything lies in the container."""
 
 _DEFINITION = """\
 Bootstrap: docker
@@ -50,31 +50,31 @@ From: python:{python}-slim
 
 
 def write_container(scored: SubmissionScorer, out: Path, target: str) -> str:
-    """Write the folder to build in; returns the command that the container runs.
+    """Write the folder to build the container from; return the command that the container runs.
 
     Args:
-        scored: what the run has of the method and the network.
-        out: the folder, which is not there yet.
-        target: the format in which images are written.
+        scored: Method and network of the run.
+        out: Folder to create.
+        target: Format in which images are written.
 
     Raises:
-        UsageError: the run's scores are not what `oodbench predict` computes, or a file of it is not there.
+        UsageError: The run's scores differ from those of `oodbench predict`, or one of its files is missing.
     """
     if scored.scoring != Scoring():
         raise UsageError(
-            f"the run was scored with {scored.scoring.identity()}, and the container scores as by default",
+            f"the run was scored with {scored.scoring.identity()}, and the container uses defaults",
             "Run again without --upsample and --resize.",
         )
     try:
         copy_package(out)
-        options = ["--method", scored.spec, "--model", _network(scored.source, out)]
+        options = ["--method", scored.spec, "--model", _copy_network(scored.source, out)]
         if scored.card:
-            options += ["--model-card", _copied(scored.card, out)]
+            options += ["--model-card", _copy_file(scored.card, out)]
         if scored.fit:
             (out / _FIT).write_bytes(scored.fit)
             options += ["--fit", f"{INSIDE}/{_FIT}"]
         for plugin in scored.plugins:
-            options += ["--plugin", _copied(plugin, out)]
+            options += ["--plugin", _copy_file(plugin, out)]
     except OSError as error:
         raise cannot_write(out, error) from error
     words = ["python", "-m", "oodbench", "predict", "/input", "--format", target, *options, "--out", "/output"]
@@ -83,7 +83,7 @@ def write_container(scored: SubmissionScorer, out: Path, target: str) -> str:
         python=f"{sys.version_info.major}.{sys.version_info.minor}", inside=INSIDE, command=command
     )
     write_atomically(out / "submission.def", lambda file: file.write(text.encode()))
-    pinned = "".join(f"{line}\n" for line in _requirements(Path(scored.source).is_dir()))
+    pinned = "".join(f"{line}\n" for line in _pin_requirements(Path(scored.source).is_dir()))
     write_atomically(out / "requirements.txt", lambda file: file.write(pinned.encode()))
     return command
 
@@ -102,8 +102,8 @@ def copy_package(out: Path) -> None:
             shutil.copytree(str(files(f"oodbench.{folder}")), package / folder, ignore=ignore)
 
 
-def _network(source: str, out: Path) -> str:
-    """Copy the network with what lies beside it under its name, its card and its weights; an embedded one stays."""
+def _copy_network(source: str, out: Path) -> str:
+    """Copy the network with its card and weights, the files next to it with its name; a bundled model is not copied."""
     path = Path(source)
     if path.is_dir():
         shutil.copytree(path, out / path.name)
@@ -113,11 +113,11 @@ def _network(source: str, out: Path) -> str:
     if not path.is_file():
         raise UsageError(f"{path}: the network of the run is not there any more", "Bring it back.")
     for beside in sorted(path.parent.glob(f"{path.stem}.*")):
-        _copied(beside, out)
+        _copy_file(beside, out)
     return f"{INSIDE}/{path.name}"
 
 
-def _copied(path: Path, out: Path) -> str:
+def _copy_file(path: Path, out: Path) -> str:
     if not path.is_file():
         raise UsageError(f"{path}: this file of the run is not there any more", "Bring it back, or run again.")
     if not (out / path.name).exists():
@@ -125,8 +125,8 @@ def _copied(path: Path, out: Path) -> str:
     return f"{INSIDE}/{path.name}"
 
 
-def _requirements(transformers: bool) -> list[str]:
-    """What the program needs, in the versions that are installed here, builds for one kind of machine left open."""
+def _pin_requirements(transformers: bool) -> list[str]:
+    """Return the requirements pinned to the installed versions, without local version labels of specific builds."""
     extra = "transformers" if transformers else ""
     try:
         wanted = [Requirement(line) for line in requires("oodbench") or []]

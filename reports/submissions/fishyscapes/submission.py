@@ -1,9 +1,9 @@
-"""A submission to Fishyscapes: what its container has to write, and the container.
+"""A submission to Fishyscapes: the container, and the files that it writes.
 
-Each image DDDD_<id>_rgb.png of /input becomes DDDD_anomaly.npy, floats, higher = more anomalous, and
-DDDD_segmentation.npy, the trainIds of Cityscapes, both of the image's size, in /output. A pull request states AP and
-FPR95 on the validation frames of Lost & Found, which have to come out again within .01. The board takes no submissions
-any more; its format is still what a check of one's own code wants.
+Each image DDDD_<id>_rgb.png of /input becomes two files of the image's size in /output: DDDD_anomaly.npy (floats,
+higher = more anomalous) and DDDD_segmentation.npy (trainIds of Cityscapes). A pull request states AP and FPR95 on the
+validation frames of Lost & Found, which have to be reproduced within 0.01. The leaderboard no longer accepts
+submissions; its format remains useful for checks of your own code.
 """
 
 from __future__ import annotations
@@ -33,9 +33,7 @@ from oodbench.metrics import POOLED, make_evaluation
 from oodbench.reports.submissions.fishyscapes.container import write_container
 from oodbench.types import CITYSCAPES_19, ClassMap, ScoreMap, Size
 
-PLUGINS = {
-    "submissions": {"fishyscapes": ("Fishyscapes", "the container, what it writes, and the validation performance")}
-}
+PLUGINS = {"submissions": {"fishyscapes": ("Fishyscapes", "the container, its output, and the validation performance")}}
 
 _SIZE: Size = (1024, 2048)
 _CLASSES = 20
@@ -45,7 +43,7 @@ _KINDS = ("anomaly", "segmentation")
 
 
 class Fishyscapes(Submission):
-    """The 100 validation frames of Lost & Found; the test frames are hidden, and only the container sees them."""
+    """The 100 validation frames of Lost & Found. The test frames are hidden and available only to the container."""
 
     card = SubmissionCard(
         name="fishyscapes",
@@ -64,7 +62,7 @@ class Fishyscapes(Submission):
                 "Run again with --limit all on a complete copy.",
             )
         if scored.method is None:
-            raise UsageError("the scores of this run were given: there is no network for the container", "Use a run.")
+            raise UsageError("this run has external scores and no network for the container", "Use a run.")
         if scored.classes != CITYSCAPES_19:
             classes = scored.classes.name if scored.classes else "unknown"
             raise UsageError(f"the network's classes are {classes}; expected {CITYSCAPES_19.name}", "Use another one.")
@@ -73,11 +71,11 @@ class Fishyscapes(Submission):
                 prediction = frame.read_prediction() if frame.read_prediction else None
                 self.write_image(out / "output", f"{frame.index:04d}_{frame.id}", frame.read_score(), prediction)
                 advance(1)
-        under = make_evaluation(POOLED)
+        evaluation = make_evaluation(POOLED)
         for frame, score in self.read(out, scored.frames):
             assert frame.read_labels is not None, "the labels of these frames are public"
-            under.update(score, frame.read_labels())
-        values = under.metrics().values
+            evaluation.update(score, frame.read_labels())
+        values = evaluation.metrics().values
         performance = {"ap": values["AP"], "fpr": values["FPR95"]}
         text = json.dumps(performance, indent=4) + "\n"
         write_atomically(out / _PERFORMANCE, lambda file: file.write(text.encode()))
@@ -100,23 +98,23 @@ class Fishyscapes(Submission):
 
     def check(self, path: Path, frames: Sequence[KnownFrame] = ()) -> Iterator[str]:
         with open_tree(path) as tree:
-            yield from _problems(tree, {f"{frame.index:04d}": frame.size for frame in frames})
+            yield from _find_problems(tree, {f"{frame.index:04d}": frame.size for frame in frames})
 
     def read(self, path: Path, frames: Sequence[SubmittedFrame]) -> Iterator[tuple[SubmittedFrame, ScoreMap]]:
         with open_tree(path) as tree:
-            files, _ = _numbered(tree)
+            files, _ = _index_files(tree)
             for frame in frames:
-                there = files.get((f"{frame.index:04d}", "anomaly"))
-                if there:
-                    yield frame, read_array(Path(there[0]), tree.read(there[0])).astype(np.float32)
+                names = files.get((f"{frame.index:04d}", "anomaly"))
+                if names:
+                    yield frame, read_array(Path(names[0]), tree.read(names[0])).astype(np.float32)
 
 
 def _save(path: Path, values: Any) -> None:
     write_atomically(path, lambda file: np.save(file, values, allow_pickle=False))
 
 
-def _numbered(tree: Tree) -> tuple[dict[tuple[str, str], list[str]], list[str]]:
-    """(number, kind) -> names of files; and the names that are neither that nor what lies beside them."""
+def _index_files(tree: Tree) -> tuple[dict[tuple[str, str], list[str]], list[str]]:
+    """Index the files by (number, kind), and list unexpected files."""
     files: dict[tuple[str, str], list[str]] = {}
     strays = []
     for name in tree.names:
@@ -131,14 +129,14 @@ def _numbered(tree: Tree) -> tuple[dict[tuple[str, str], list[str]], list[str]]:
     return files, strays
 
 
-def _problems(tree: Tree, sizes: Mapping[str, Size]) -> Iterator[str]:
-    files, strays = _numbered(tree)
+def _find_problems(tree: Tree, sizes: Mapping[str, Size]) -> Iterator[str]:
+    files, strays = _index_files(tree)
     for name in strays:
         yield f"{name}: expected DDDD_anomaly.npy or DDDD_segmentation.npy, in one folder. Leave it out or rename it."
     if not files:
         yield f"{tree.path}: no file DDDD_anomaly.npy. Expected two files for each image."
     if _PERFORMANCE in tree.names:
-        yield from _performance(tree.read(_PERFORMANCE))
+        yield from _check_performance(tree.read(_PERFORMANCE))
     numbers = sorted({number for number, _ in files} | set(sizes))
     for number in numbers:
         if sizes and number not in sizes:
@@ -146,12 +144,12 @@ def _problems(tree: Tree, sizes: Mapping[str, Size]) -> Iterator[str]:
             continue
         shapes = []
         for kind in _KINDS:
-            there = files.get((number, kind), [])
-            if not there:
+            names = files.get((number, kind), [])
+            if not names:
                 yield f"{tree.path}: {number}_{kind}.npy is missing."
-            if len(there) > 1:
-                yield f"{there[0]}: {there[1]} is of the same image. Keep one of the two."
-            for name in there[:1]:
+            if len(names) > 1:
+                yield f"{names[0]}: {names[1]} is of the same image. Keep one of the two."
+            for name in names[:1]:
                 values = None
                 try:
                     values = read_array(Path(name), tree.read(name))
@@ -159,12 +157,12 @@ def _problems(tree: Tree, sizes: Mapping[str, Size]) -> Iterator[str]:
                     yield " ".join(filter(None, (f"{error.problem}.", error.remedy)))
                 if values is not None:
                     shapes.append(values.shape)
-                    yield from _content(name, kind, values, sizes.get(number, _SIZE))
+                    yield from _check_content(name, kind, values, sizes.get(number, _SIZE))
         if len(set(shapes)) > 1:
             yield f"{tree.path}: the two maps of {number} are {shapes[0]} and {shapes[1]}; expected one size."
 
 
-def _content(name: str, kind: str, values: Any, size: Size) -> Iterator[str]:
+def _check_content(name: str, kind: str, values: Any, size: Size) -> Iterator[str]:
     wanted = "f" if kind == "anomaly" else "iu"
     if values.dtype.kind not in wanted:
         yield f"{name}: holds {values.dtype}; expected {'floats' if kind == 'anomaly' else 'integers'}."
@@ -180,15 +178,15 @@ def _content(name: str, kind: str, values: Any, size: Size) -> Iterator[str]:
             yield f"{name}: classes from {low} to {high}; expected 0 to {_CLASSES - 1}, the trainIds of Cityscapes."
 
 
-def _performance(content: bytes) -> Iterator[str]:
+def _check_performance(content: bytes) -> Iterator[str]:
     try:
-        said = json.loads(content)
+        performance = json.loads(content)
     except ValueError as error:
         yield f"{_PERFORMANCE}: not JSON ({error})."
         return
-    if not isinstance(said, dict) or set(said) != {"ap", "fpr"}:
+    if not isinstance(performance, dict) or set(performance) != {"ap", "fpr"}:
         yield f"{_PERFORMANCE}: expected an object with ap and fpr, and nothing else."
         return
-    for key, value in said.items():
+    for key, value in performance.items():
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
             yield f"{_PERFORMANCE}: {key} is {value!r}; expected a fraction from 0 to 1."

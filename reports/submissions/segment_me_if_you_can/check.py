@@ -1,4 +1,4 @@
-"""What is wrong with a tree or an archive of SegmentMeIfYouCan's HDF5 files."""
+"""Problems of a tree or an archive of HDF5 files for SegmentMeIfYouCan."""
 
 from __future__ import annotations
 
@@ -12,40 +12,40 @@ from oodbench.contracts import SIDE_FILE, KnownFrame
 from oodbench.data import Tree, read_hdf5
 from oodbench.data.tracks import TRACKS, Track
 from oodbench.errors import ScoreError
-from oodbench.reports.submissions.segment_me_if_you_can.entry import ENTRY, entry_problems
+from oodbench.reports.submissions.segment_me_if_you_can.entry import ENTRY, find_entry_problems
 from oodbench.types import Size
 
 ENDING = ".hdf5"
 
 
-def score_files(tree: Tree) -> dict[str, list[str]]:
-    """id of a frame -> the names of its files in the tree."""
-    found: dict[str, list[str]] = defaultdict(list)
+def index_score_files(tree: Tree) -> dict[str, list[str]]:
+    """Index the score files of the tree: frame id -> names."""
+    files: dict[str, list[str]] = defaultdict(list)
     for name in tree.names:
         if name.endswith(ENDING):
-            found[PurePosixPath(name).name.removesuffix(ENDING)].append(name)
-    return dict(found)
+            files[PurePosixPath(name).name.removesuffix(ENDING)].append(name)
+    return dict(files)
 
 
-def missing_parts(track: Track, ids: Sequence[str]) -> list[str]:
-    """The parts of a track of which there are not as many frames as there should be, in words."""
-    said = []
+def describe_missing_parts(track: Track, ids: Sequence[str]) -> list[str]:
+    """Describe the parts of a track with an unexpected number of frames."""
+    descriptions = []
     for part in track.parts:
         count = sum(track.part_of(name) is part for name in ids)
         if count not in part.counts:
-            said.append(f"{count} {part.name} frames; expected {' or '.join(map(str, part.counts))}")
-    return said
+            descriptions.append(f"{count} {part.name} frames; expected {' or '.join(map(str, part.counts))}")
+    return descriptions
 
 
-def problems(tree: Tree, frames: Sequence[KnownFrame]) -> Iterator[str]:
-    """A line for each thing that is wrong.
+def find_problems(tree: Tree, frames: Sequence[KnownFrame]) -> Iterator[str]:
+    """Yield one line per problem.
 
     Args:
-        tree: what to look at.
-        frames: those that have to be there, but for validation frames, which may be; and their sizes.
+        tree: Tree to check.
+        frames: Expected frames with their sizes. Validation frames may be missing.
     """
-    files = score_files(tree)
-    yield from _strays(tree)
+    files = index_score_files(tree)
+    yield from _find_strays(tree)
     if not files:
         yield f"{tree.path}: no file <frame>{ENDING}. Expected one for each frame."
     known = {frame.id: frame.size for frame in frames}
@@ -54,35 +54,35 @@ def problems(tree: Tree, frames: Sequence[KnownFrame]) -> Iterator[str]:
         wanted = [name for name in known if track.part_of(name)]
         if not ours:
             continue
-        for lack in missing_parts(track, ours):
-            yield f"{tree.path}: {track.name} has {lack}."
+        for description in describe_missing_parts(track, ours):
+            yield f"{tree.path}: {track.name} has {description}."
         absent = [name for name in wanted if name not in files and track.part_of(name) is not track.part("validation")]
         yield from (f"{tree.path}: {track.name}: {name}{ENDING} is missing. Score that frame." for name in absent)
         values: set[float] = set()
         for name in ours:
-            yield from _placed(files[name], track)
+            yield from _check_place(files[name], track)
             if wanted and name not in known:
                 yield f"{files[name][0]}: no frame of {track.name} is called {name}. Leave it out."
                 continue
-            yield from _content(tree, files[name][0], known.get(name), track, values)
+            yield from _check_content(tree, files[name][0], known.get(name), track, values)
         if len(values) == 1:
             yield f"{tree.path}: all scores of {track.name} are {values.pop():g}. Expected scores that differ."
-    for name, there in files.items():
+    for name, names in files.items():
         if not any(track.part_of(name) for track in TRACKS):
-            yield f"{there[0]}: no frame of either track is called {name}. Name each file by its frame's id."
+            yield f"{names[0]}: no frame of either track is called {name}. Name each file by its frame's id."
 
 
-def _strays(tree: Tree) -> Iterator[str]:
+def _find_strays(tree: Tree) -> Iterator[str]:
     for name in tree.names:
         path = PurePosixPath(name)
         beside = tree.path.is_dir() and len(path.parts) == 1
         if beside and name == ENTRY:
-            yield from entry_problems(name, tree.read(name))
+            yield from find_entry_problems(name, tree.read(name))
         elif not (name.endswith(ENDING) or (beside and (name == SIDE_FILE or path.suffix == ".zip"))):
             yield f"{name}: no part of a submission. Leave it out."
 
 
-def _placed(there: Sequence[str], track: Track) -> Iterator[str]:
+def _check_place(there: Sequence[str], track: Track) -> Iterator[str]:
     if len(there) > 1:
         yield f"{there[0]}: {there[1]} is of the same frame. Keep one of the two."
     folder = PurePosixPath(there[0]).parent.name
@@ -90,7 +90,7 @@ def _placed(there: Sequence[str], track: Track) -> Iterator[str]:
         yield f"{there[0]}: a frame of {track.name}. Expected it in {track.folder}/."
 
 
-def _content(tree: Tree, name: str, size: Size | None, track: Track, values: set[float]) -> Iterator[str]:
+def _check_content(tree: Tree, name: str, size: Size | None, track: Track, values: set[float]) -> Iterator[str]:
     try:
         score = read_hdf5(Path(name), tree.read(name))
     except ScoreError as error:

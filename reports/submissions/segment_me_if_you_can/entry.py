@@ -1,8 +1,8 @@
-"""The entry for SegmentMeIfYouCan's public table: one object a track in assets/leaderboard.json of its website.
+"""The entry for SegmentMeIfYouCan's public table: one object per track in assets/leaderboard.json of its website.
 
-Its fields are those of the table as it stood in April 2026. The numbers of the two tracks are the platform's to
-measure: their labels are secret, and the fields are null until it has answered. Those of Lost and Found without known
-objects, whose labels are public, are computed where a run has its 1043 frames.
+The fields are those of the table in April 2026. The platform measures the numbers of the two tracks, whose labels are
+hidden; these fields are null until it has answered. The numbers of Lost and Found without known objects, whose labels
+are public, are computed if a run has its 1043 frames.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from oodbench.types import AnomalyLabels, ScoreMap
 ENTRY = "leaderboard_entry.json"
 LOST_AND_FOUND = "lost-and-found-no-known@smiyc"
 
-# key of the table -> (data set, whose components) as they stand in the names of its fields
+# Maps each list of the table to the names of dataset and component track in its field names.
 LISTS: Mapping[str, tuple[str, str]] = {
     "anomaly_track": ("AnomalyTrack-test", "AnomalyTrack"),
     "obstacle_track": ("ObstacleTrack-test", "ObstacleTrack"),
@@ -31,12 +31,12 @@ _PIXELS = ("area_PRC", "tpr95_fpr", "best_f1")
 _COMPONENTS = (
     "sIoU_gt", "prec_pred", "fn_25", "fp_25", "f1_25", "fn_50", "fp_50", "f1_50", "fn_75", "fp_75", "f1_75", "f1_mean",
 )  # fmt: skip
-# Where t = .25, .50 and .75 are among the eleven.
+# Indices of t = 0.25, 0.50 and 0.75 among the eleven thresholds.
 _AT = {"25": 0, "50": 5, "75": 10}
 
 
-def fields(key: str) -> list[str]:
-    """The names of the 15 numbers in a list of the table."""
+def list_fields(key: str) -> list[str]:
+    """List the names of the 15 numbers in a list of the table."""
     data, components = LISTS[key]
     return [
         *(f"{data}-PixBinaryClass-{name}" for name in _PIXELS),
@@ -44,14 +44,16 @@ def fields(key: str) -> list[str]:
     ]
 
 
-def entry(scored: SubmissionScorer, tracks: Sequence[str], name: str, params: Any) -> dict[str, list[dict[str, Any]]]:
-    """The entry, a list with one object for each track that is submitted.
+def make_entry(
+    scored: SubmissionScorer, tracks: Sequence[str], name: str, params: Any
+) -> dict[str, list[dict[str, Any]]]:
+    """Create the entry, a list with one object for each submitted track.
 
     Args:
-        scored: what the run has.
-        tracks: names of the tracks.
-        name: of the method.
-        params: requires_ood, paper, code.
+        scored: Scores of the run.
+        tracks: Names of the tracks.
+        name: Name of the method.
+        params: Parameters requires_ood, paper and code.
     """
     about = {
         "method": name,
@@ -60,18 +62,18 @@ def entry(scored: SubmissionScorer, tracks: Sequence[str], name: str, params: An
         "code": params.code,
     }
     table = {
-        key: [dict.fromkeys(fields(key)) | about]
+        key: [dict.fromkeys(list_fields(key)) | about]
         for key, (_, track) in LISTS.items()
         if track in tracks and key != "laf_no_known"
     }
     known = [frame for frame in scored.frames if frame.benchmark == LOST_AND_FOUND]
     if known and len(known) == scored.expected[LOST_AND_FOUND]:
-        table["laf_no_known"] = [_measured(known) | about]
+        table["laf_no_known"] = [_measure(known) | about]
     return table
 
 
-def _measured(frames: Sequence[SubmittedFrame]) -> dict[str, Any]:
-    """The numbers of frames with labels, under the toolkit's protocol."""
+def _measure(frames: Sequence[SubmittedFrame]) -> dict[str, Any]:
+    """Compute the numbers of labelled frames under the toolkit's protocol."""
     protocol, sizes = PROTOCOLS["smiyc"], ComponentSizes(prediction=50, object=10)
 
     def read() -> Iterator[tuple[ScoreMap, AnomalyLabels]]:
@@ -79,30 +81,34 @@ def _measured(frames: Sequence[SubmittedFrame]) -> dict[str, Any]:
             assert frame.read_labels is not None, "its labels are public"
             yield frame.read_score(), frame.read_labels()
 
-    under = make_evaluation(protocol)
+    evaluation = make_evaluation(protocol)
     for score, labels in read():
-        under.update(score, labels)
-    pixels = under.metrics()
-    found = component_metrics(read, protocol, sizes, {"": pixels.best_f1_threshold})[""]
-    values = [pixels.values["AP"], pixels.values["FPR95"], pixels.best_f1, *_components(found)]
-    return dict(zip(fields("laf_no_known"), values, strict=True))
+        evaluation.update(score, labels)
+    pixels = evaluation.metrics()
+    components = component_metrics(read, protocol, sizes, {"": pixels.best_f1_threshold})[""]
+    values = [pixels.values["AP"], pixels.values["FPR95"], pixels.best_f1, *_format_components(components)]
+    return dict(zip(list_fields("laf_no_known"), values, strict=True))
 
 
-def _components(found: ComponentMetrics) -> list[Any]:
-    values: dict[str, Any] = {"sIoU_gt": found.values["sIoU"], "prec_pred": found.values["PPV"]}
+def _format_components(metrics: ComponentMetrics) -> list[Any]:
+    values: dict[str, Any] = {"sIoU_gt": metrics.values["sIoU"], "prec_pred": metrics.values["PPV"]}
     for name, at in _AT.items():
-        values |= {f"fn_{name}": int(found.fn[at]), f"fp_{name}": int(found.fp[at]), f"f1_{name}": float(found.f1[at])}
-    values["f1_mean"] = found.values["F1*"]
+        values |= {
+            f"fn_{name}": int(metrics.fn[at]),
+            f"fp_{name}": int(metrics.fp[at]),
+            f"f1_{name}": float(metrics.f1[at]),
+        }
+    values["f1_mean"] = metrics.values["F1*"]
     return [None if isinstance(v := values[name], float) and math.isnan(v) else v for name in _COMPONENTS]
 
 
 def write_entry(path: Path, table: Mapping[str, Any]) -> None:
-    """As JSON, in the table's own indentation."""
+    """Write the entry as JSON with the indentation of the table."""
     write_atomically(path, lambda file: file.write((json.dumps(table, indent=2) + "\n").encode()))
 
 
-def entry_problems(name: str, content: bytes) -> Iterator[str]:
-    """What is wrong with the file of an entry."""
+def find_entry_problems(name: str, content: bytes) -> Iterator[str]:
+    """Yield the problems of an entry file."""
     try:
         table = json.loads(content)
     except ValueError as error:
@@ -116,10 +122,10 @@ def entry_problems(name: str, content: bytes) -> Iterator[str]:
             yield f"{name}: unknown list '{key}'; expected {', '.join(LISTS)}."
             continue
         for row in rows:
-            yield from (f"{name}: {key}: {problem}" for problem in _row_problems(row, fields(key)))
+            yield from (f"{name}: {key}: {problem}" for problem in _find_row_problems(row, list_fields(key)))
 
 
-def _row_problems(row: Mapping[str, Any], numbers: Sequence[str]) -> Iterator[str]:
+def _find_row_problems(row: Mapping[str, Any], numbers: Sequence[str]) -> Iterator[str]:
     texts = ("method", "paper", "code")
     for field in row:
         if field not in (*numbers, *texts, "requires_ood"):

@@ -1,7 +1,7 @@
-"""SegmentMeIfYouCan's public table, read from a copy of its site's assets/leaderboard.json.
+"""SegmentMeIfYouCan's public table, read from a copy of its website's assets/leaderboard.json.
 
-The table is kept by hand: fields are missing in some rows, and a number or two is a percentage where fractions stand. A
-field that is missing or null is left out; a number that can't be one is an error that names it.
+The table is maintained by hand: some rows lack fields, and a few numbers are percentages instead of fractions. Missing
+fields and nulls are skipped. A number that is not a fraction is an error that names it.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from oodbench.contracts import PublishedResult, Requirements
 from oodbench.errors import DataError
 from oodbench.reports.submissions.segment_me_if_you_can.entry import LISTS, LOST_AND_FOUND
 
-# key of the table -> the benchmark here
+# Maps each list of the table to our benchmark.
 _BENCHMARKS = {
     "anomaly_track": "road-anomaly-21-test",
     "obstacle_track": "road-obstacle-21-test",
     "laf_no_known": LOST_AND_FOUND,
 }
-# the metric here -> (the part of the field's name, its end)
+# Maps our metric to the middle and the end of the field's name.
 _METRICS = {
     "AP": ("PixBinaryClass", "area_PRC"),
     "FPR95": ("PixBinaryClass", "tpr95_fpr"),
@@ -35,12 +35,12 @@ _OBTAIN = (
 )
 
 
-def public_rows(path: Path) -> Sequence[PublishedResult]:
-    """The rows of the table.
+def read_public_rows(path: Path) -> Sequence[PublishedResult]:
+    """Read the results in the table.
 
     Raises:
-        DataError: no such file, no JSON, none of its lists, a row without a method or without any number, a number that
-            is no fraction.
+        DataError: The file is missing or not JSON, has none of the lists, or contains a row without a method or number,
+            or a number that is not a fraction.
     """
     try:
         table = json.loads(path.read_text(encoding="utf-8"))
@@ -51,13 +51,13 @@ def public_rows(path: Path) -> Sequence[PublishedResult]:
     if not isinstance(table, dict) or not any(isinstance(table.get(key), list) for key in _BENCHMARKS):
         raise DataError(f"{path}: not the public table of SegmentMeIfYouCan", _OBTAIN)
     return [
-        _row(path, key, number, row)
+        _parse_row(path, key, number, row)
         for key in _BENCHMARKS
         for number, row in enumerate(table.get(key) or [], 1)
     ]  # fmt: skip
 
 
-def _row(path: Path, key: str, number: int, row: Any) -> PublishedResult:
+def _parse_row(path: Path, key: str, number: int, row: Any) -> PublishedResult:
     where = f"{path}: {key}, row {number}"
     if not isinstance(row, Mapping) or not isinstance(row.get("method"), str) or not row["method"].strip():
         raise DataError(f"{where}: no object with a method's name", _OBTAIN)
@@ -70,7 +70,7 @@ def _row(path: Path, key: str, number: int, row: Any) -> PublishedResult:
         if value is None:
             continue
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-            raise DataError(f"{where}: {field} is {value!r}; expected a fraction", "Mend it in your copy of the file.")
+            raise DataError(f"{where}: {field} is {value!r}; expected a fraction", "Fix it in your copy of the file.")
         metrics[name] = float(value)
     if not metrics:
         raise DataError(f"{where}: has none of the fields of {data}, as {data}-PixBinaryClass-area_PRC", _OBTAIN)

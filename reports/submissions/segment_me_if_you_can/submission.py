@@ -1,9 +1,9 @@
 """A submission to SegmentMeIfYouCan: a tree of HDF5 files, an archive of it, and the entry for the public table.
 
-Each frame's scores are a file of half-precision numbers, higher = more anomalous (oodbench.data.hdf5), all frames of a
-track in one folder, as the toolkit keeps them: anomaly_p/METHOD/AnomalyTrack-all/cow0003.hdf5. The platform
-(codabench.org, competition 5402) doesn't publish how an archive has to be laid out: `layout` chooses, and one looks at
-its page before uploading.
+The scores of each frame are a file of half-precision numbers, higher = more anomalous (oodbench.data.hdf5). All frames
+of a track are in one folder, as in the toolkit: anomaly_p/METHOD/AnomalyTrack-all/cow0003.hdf5. The platform
+(codabench.org, competition 5402) does not publish the layout of an archive. `layout` chooses it; check the platform's
+page before uploading.
 """
 
 from __future__ import annotations
@@ -34,9 +34,14 @@ from oodbench.data.tracks import TRACKS
 from oodbench.errors import ScoreError, UsageError
 from oodbench.files import write_atomically
 from oodbench.metrics import HalfMap, fit_half_map, is_half_precision, measure_change, to_half
-from oodbench.reports.submissions.segment_me_if_you_can.check import ENDING, missing_parts, problems, score_files
-from oodbench.reports.submissions.segment_me_if_you_can.entry import ENTRY, LOST_AND_FOUND, entry, write_entry
-from oodbench.reports.submissions.segment_me_if_you_can.public_table import public_rows
+from oodbench.reports.submissions.segment_me_if_you_can.check import (
+    ENDING,
+    describe_missing_parts,
+    find_problems,
+    index_score_files,
+)
+from oodbench.reports.submissions.segment_me_if_you_can.entry import ENTRY, LOST_AND_FOUND, make_entry, write_entry
+from oodbench.reports.submissions.segment_me_if_you_can.public_table import read_public_rows
 from oodbench.types import ScoreMap
 
 PLUGINS = {
@@ -50,16 +55,16 @@ _PARTS = {"AnomalyTrack": ("", "test", "all"), "ObstacleTrack": ("", "test", "ni
 
 
 class SegmentMeIfYouCan(Submission):
-    """Both tracks, or one of them."""
+    """One track or both tracks."""
 
     class Params(Parameters):
-        method: str = Field("", description="name in the table; by default the method's")
-        requires_ood: bool | None = Field(None, description="yes where any data beyond Cityscapes was used; else no")
-        paper: str = Field("", description="address of the paper; by default the method's")
+        method: str = Field("", description="name in the table; default: that of the method")
+        requires_ood: bool | None = Field(None, description="yes if any data beyond Cityscapes was used, no otherwise")
+        paper: str = Field("", description="address of the paper; default: that of the method")
         code: str = Field("", description="address of the code")
         layout: Literal["tracks", "flat", "toolkit"] = Field(
             "tracks",
-            description="of the archive: tracks/<id>.hdf5 in a folder a track; flat: all in one; toolkit: as the tree",
+            description="of the archive; tracks: one folder per track; flat: one folder; toolkit: as the tree",
         )
 
     card = SubmissionCard(
@@ -84,21 +89,21 @@ class SegmentMeIfYouCan(Submission):
         name = params.method or scored.label
         folder = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "method"
         halves, written = {}, []
-        for one in TRACKS:
-            frames = [frame for frame in scored.frames if one.part_of(frame.id) and frame.benchmark != LOST_AND_FOUND]
+        for smiyc in TRACKS:
+            frames = [frame for frame in scored.frames if smiyc.part_of(frame.id) and frame.benchmark != LOST_AND_FOUND]
             if not frames:
                 continue
-            lacking = missing_parts(one, [frame.id for frame in frames])
+            lacking = describe_missing_parts(smiyc, [frame.id for frame in frames])
             if lacking:
                 raise UsageError(
-                    f"the run lacks frames of {one.name}: {'; '.join(lacking)}",
-                    f"Score them all: oodbench run --benchmark {one.benchmark}-all",
+                    f"the run lacks frames of {smiyc.name}: {'; '.join(lacking)}",
+                    f"Score them all: oodbench run --benchmark {smiyc.benchmark}-all",
                 )
-            chosen, halves[one.name] = _half(frames)
-            with track(f"write {one.name}", len(frames), "frames") as advance:
+            chosen, halves[smiyc.name] = _choose_half_map(frames)
+            with track(f"write {smiyc.name}", len(frames), "frames") as advance:
                 for frame in frames:
-                    path = out / _TREE / folder / one.folder / f"{frame.id}{ENDING}"
-                    score = _finite(frame)
+                    path = out / _TREE / folder / smiyc.folder / f"{frame.id}{ENDING}"
+                    score = _read_finite(frame)
                     write_hdf5(path, score if chosen is None else chosen(score))
                     written.append(path)
                     advance(1)
@@ -108,17 +113,17 @@ class SegmentMeIfYouCan(Submission):
                 "Score one: oodbench run --benchmark road-anomaly-21-all --benchmark road-obstacle-21-all",
             )
         write_atomically(out / f"{folder}.zip", lambda file: _pack(file, written, out, params.layout))
-        table = entry(scored, list(halves), name, params)
+        table = make_entry(scored, list(halves), name, params)
         write_entry(out / ENTRY, table)
-        return WrittenSubmission({"half_precision": halves, "layout": params.layout}, _notes(halves, table))
+        return WrittenSubmission({"half_precision": halves, "layout": params.layout}, _make_notes(halves, table))
 
     def check(self, path: Path, frames: Sequence[KnownFrame] = ()) -> Iterator[str]:
         with open_tree(path) as tree:
-            yield from problems(tree, [frame for frame in frames if frame.benchmark != LOST_AND_FOUND])
+            yield from find_problems(tree, [frame for frame in frames if frame.benchmark != LOST_AND_FOUND])
 
     def read(self, path: Path, frames: Sequence[SubmittedFrame]) -> Iterator[tuple[SubmittedFrame, ScoreMap]]:
         with open_tree(path) as tree:
-            files = {name: there[0] for name, there in score_files(tree).items()}
+            files = {name: there[0] for name, there in index_score_files(tree).items()}
             for frame in frames:
                 if frame.id in files:
                     where = files[frame.id]
@@ -126,10 +131,10 @@ class SegmentMeIfYouCan(Submission):
 
     @classmethod
     def public_table(cls, path: Path) -> Sequence[PublishedResult]:
-        return public_rows(path)
+        return read_public_rows(path)
 
 
-def _finite(frame: SubmittedFrame) -> ScoreMap:
+def _read_finite(frame: SubmittedFrame) -> ScoreMap:
     score = frame.read_score()
     if score.shape != frame.size or not np.isfinite(score).all():
         raise ScoreError(
@@ -140,16 +145,16 @@ def _finite(frame: SubmittedFrame) -> ScoreMap:
     return score
 
 
-def _half(frames: Sequence[SubmittedFrame]) -> tuple[HalfMap | None, dict[str, Any]]:
-    """How the scores of a track come to half precision, None for rounding; and what was measured, in words."""
+def _choose_half_map(frames: Sequence[SubmittedFrame]) -> tuple[HalfMap | None, dict[str, Any]]:
+    """Choose the conversion of a track's scores to half precision, None for rounding; and describe the measurements."""
     labelled = [frame for frame in frames if frame.read_labels]
-    if all(is_half_precision(_finite(frame)) for frame in frames):
+    if all(is_half_precision(_read_finite(frame)) for frame in frames):
         return None, {"map": "none", "why": "every score is a half-precision number already"}
     facts: dict[str, Any] = {"why": "no labelled frame to measure on"}
     if labelled and all(to_half(frame.read_score()) is not None for frame in frames):
         rounded = measure_change(
             (score, score.astype(np.float16).astype(np.float32), labels)
-            for score, labels in ((frame.read_score(), _labels(frame)) for frame in labelled)
+            for score, labels in ((frame.read_score(), _read_labels(frame)) for frame in labelled)
         )
         facts = {"rounding_changes": rounded.largest, "on": f"{len(labelled)} labelled frames"}
         if rounded.largest < LARGEST_CHANGE:
@@ -161,13 +166,13 @@ def _half(frames: Sequence[SubmittedFrame]) -> tuple[HalfMap | None, dict[str, A
     return fitted, {"map": "ranks", "levels": int(fitted.codes.size), "fitted_on": f"{len(frames)} frames", **facts}
 
 
-def _labels(frame: SubmittedFrame) -> Any:
+def _read_labels(frame: SubmittedFrame) -> Any:
     assert frame.read_labels is not None, "only labelled frames are measured on"
     return frame.read_labels()
 
 
 def _pack(file: Any, written: Sequence[Path], out: Path, layout: str) -> None:
-    """The archive; its members are compressed already, and carry no time."""
+    """Write the archive; its members are already compressed and have no time stamps."""
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for path in written:
             parts = path.relative_to(out).parts
@@ -175,7 +180,7 @@ def _pack(file: Any, written: Sequence[Path], out: Path, layout: str) -> None:
             archive.writestr(zipfile.ZipInfo(name), path.read_bytes())
 
 
-def _notes(halves: Mapping[str, Mapping[str, Any]], table: Mapping[str, Any]) -> tuple[str, ...]:
+def _make_notes(halves: Mapping[str, Mapping[str, Any]], table: Mapping[str, Any]) -> tuple[str, ...]:
     notes = [
         "the platform does not publish how an archive has to be laid out: look at its page, and choose with layout="
     ]

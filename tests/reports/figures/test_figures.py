@@ -15,16 +15,9 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from oodbench.contracts import Intervals, RunView
 from oodbench.errors import NotStoredError
 from oodbench.registry import Registry
-from oodbench.reports.figures.heatmaps import overlay
-from oodbench.reports.figures.style import (
-    accuracy_cost,
-    histograms,
-    legend_columns,
-    looks,
-    qualitative,
-    segmentation,
-    style,
-)
+from oodbench.reports.figures import accuracy_cost, histograms, qualitative, segmentation
+from oodbench.reports.figures.heatmaps import overlay_labels
+from oodbench.reports.figures.style import apply_rc_style, assign_styles, count_legend_columns
 from oodbench.testing.fake_run import HandmadeRun, make_result
 from oodbench.types import AnomalyLabels, ClassSet, ScoreMap, SemanticLabels
 
@@ -62,7 +55,7 @@ def panel(figure: Figure, index: int) -> Any:
 
 
 def drawn(name: str, view: RunView) -> Figure:
-    with style():
+    with apply_rc_style():
         report: Any = REGISTRY.report(name)
         return report.draw(view, "road-anomaly", view.rows)
 
@@ -86,12 +79,15 @@ def test_pdf_has_its_fonts_and_png_is_as_wide_as_a_column_or_a_page(tmp_path: Pa
 
 def test_a_method_looks_the_same_everywhere_and_networks_differ_in_line_and_marker() -> None:
     other = [make_result("msp", 0.2, 0.5, network="other"), make_result("msp", 0.2, 0.5, "road-anomaly-21")]
-    found = looks([*ROWS, *other])
+    found = assign_styles([*ROWS, *other])
     msp, gmmseg, elsewhere = (found[who] for who in (("MSP", "net"), ("GMMSEG", "net"), ("MSP", "other")))
     assert msp.colour == elsewhere.colour != gmmseg.colour
     assert (msp.line, msp.marker) == (gmmseg.line, gmmseg.marker) != (elsewhere.line, elsewhere.marker)
     assert (msp.text, elsewhere.lines) == ("MSP, net", "MSP\nother")
-    assert (legend_columns(["20.0  MSP"]), legend_columns(["22.0  GMMSeg (normalised), streets-gmmseg"])) == (2, 1)
+    assert (
+        count_legend_columns(["20.0  MSP"]),
+        count_legend_columns(["22.0  GMMSeg (normalised), streets-gmmseg"]),
+    ) == (2, 1)
 
 
 # pictures side by side
@@ -99,14 +95,14 @@ def test_a_method_looks_the_same_everywhere_and_networks_differ_in_line_and_mark
 
 def test_the_qualitative_figure_has_image_label_and_a_column_a_method() -> None:
     view = HandmadeRun(ROWS)
-    figure = qualitative.draw(view, "road-anomaly", ROWS, ["c", "a"])
+    figure = qualitative.draw_qualitative(view, "road-anomaly", ROWS, ["c", "a"])
     titles = [axes.get_title() for axes in figure.axes if axes.images]
     assert titles == ["Image", "Label", "MSP", "GMMSEG", "", "", "", ""]
     assert figure.get_figwidth() == 3.5
     labels = view.labels("", "c")
     assert labels is not None
     image = view.image("", "c")
-    expected = np.asarray(Image.fromarray(overlay(image, labels)).resize((360, 180), Image.Resampling.NEAREST))
+    expected = np.asarray(Image.fromarray(overlay_labels(image, labels)).resize((360, 180), Image.Resampling.NEAREST))
     assert np.abs(panel(figure, 1).astype(int) - expected).mean() < 4
     assert panel(figure, 2).min() == 0
     assert 3.5 < panel(figure, 2).max() <= 4
@@ -114,13 +110,13 @@ def test_the_qualitative_figure_has_image_label_and_a_column_a_method() -> None:
 
 def test_more_columns_go_across_the_page_and_name_their_networks() -> None:
     rows = [*ROWS, make_result("msp", 0.2, 0.5, network="other")]
-    figure = qualitative.draw(HandmadeRun(rows), "road-anomaly", rows, ["a"])
+    figure = qualitative.draw_qualitative(HandmadeRun(rows), "road-anomaly", rows, ["a"])
     assert figure.get_figwidth() == 7.16
     assert figure.axes[4].get_title() == "MSP\nother"
 
 
 def test_where_labels_are_secret_predicted_classes_stand_in_their_place() -> None:
-    figure = qualitative.draw(HandmadeRun(ROWS, labelled=False), "road-anomaly", ROWS, ["a"])
+    figure = qualitative.draw_qualitative(HandmadeRun(ROWS, labelled=False), "road-anomaly", ROWS, ["a"])
     assert figure.axes[1].get_title() == "Prediction"
     picture = panel(figure, 1)
     assert picture[20, 20].tolist() == [70, 130, 180]
@@ -129,18 +125,18 @@ def test_where_labels_are_secret_predicted_classes_stand_in_their_place() -> Non
 
 def test_the_segmentation_figure_has_a_column_a_network_and_names_its_colours() -> None:
     rows = [*ROWS, make_result("msp", 0.2, 0.5, network="other")]
-    figure = segmentation.draw(HandmadeRun(rows), "road-anomaly", rows, ["a", "c"])
+    figure = segmentation.draw_segmentation(HandmadeRun(rows), "road-anomaly", rows, ["a", "c"])
     assert [axes.get_title() for axes in figure.axes[:4]] == ["Image", "Label", "net", "other"]
     assert len([axes for axes in figure.axes if axes.images]) == 8
     assert [panel(figure, index)[160, 20].tolist() for index in (1, 2, 3)] == [[128, 64, 128], [0, 0, 142], [0, 0, 142]]
     assert texts(figure) == ["road", "sky", "car", "void"]
-    secret = segmentation.draw(HandmadeRun(rows, labelled=False), "road-anomaly", rows, ["a"])
+    secret = segmentation.draw_segmentation(HandmadeRun(rows, labelled=False), "road-anomaly", rows, ["a"])
     assert [axes.get_title() for axes in secret.axes] == ["Image", "net", "other"]
 
 
 def test_classes_without_colours_of_their_own_get_different_ones() -> None:
     many = ClassSet("many", tuple(f"class {index}" for index in range(150)))
-    picture = segmentation.class_colours(SemanticLabels(np.arange(150, dtype=np.uint8)[None], many))
+    picture = segmentation.colour_classes(SemanticLabels(np.arange(150, dtype=np.uint8)[None], many))
     assert len(np.unique(picture[0], axis=0)) == 150
 
 
@@ -150,7 +146,7 @@ def test_predicted_classes_that_are_not_stored_are_an_error() -> None:
             return None
 
     with pytest.raises(NotStoredError, match="the classes that net predicts in a are not stored"):
-        segmentation.draw(Blind(ROWS), "road-anomaly", ROWS, ["a"])
+        segmentation.draw_segmentation(Blind(ROWS), "road-anomaly", ROWS, ["a"])
 
 
 # curves
@@ -163,10 +159,8 @@ def test_the_area_under_the_steps_is_average_precision() -> None:
     for method in SCORES:
         labels, scores = pooled(method)
         expected[method] = 100 * average_precision_score(labels, scores)
-        line = next(
-            line for line in axes.lines
-            if line.get_drawstyle() == "steps-pre" and line.get_color() == looks(ROWS)[method.upper(), "net"].colour
-        )  # fmt: skip
+        colour = assign_styles(ROWS)[method.upper(), "net"].colour
+        line = next(line for line in axes.lines if line.get_drawstyle() == "steps-pre" and line.get_color() == colour)
         recall, precision = np.asarray(line.get_xdata()), np.asarray(line.get_ydata())
         assert (np.diff(recall) * precision[1:]).sum() / 100 == pytest.approx(expected[method])
     best, second = sorted(expected, key=lambda method: -expected[method])
@@ -199,14 +193,14 @@ def test_without_labels_there_is_no_curve(name: str) -> None:
 
 def test_histograms_hold_the_share_of_each_kind_of_pixel() -> None:
     view = Noisy(ROWS)
-    edges, shares = histograms.histogram(view, ROWS[0])
+    edges, shares = histograms.compute_histogram(view, ROWS[0])
     labels, scores = pooled("msp")
     for kind in (0, 1):
         values = scores[labels == kind]
         inside = [((values >= low) & (values < high)).mean() for low, high in pairwise(edges[:-1])]
         assert shares[kind][:-1] == pytest.approx(inside)
         assert 0.98 < shares[kind].sum() <= 1
-    figure = histograms.draw(view, "road-anomaly", ROWS)
+    figure = histograms.draw_histograms(view, "road-anomaly", ROWS)
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["MSP", "GMMSEG"]
     calibration = view.calibration(ROWS[0])
     assert calibration is not None
@@ -219,7 +213,7 @@ def test_scores_that_are_all_the_same_have_a_histogram_too() -> None:
         def score(self, row: Any, frame: str) -> ScoreMap:
             return np.full((40, 80), 2.5, np.float32)
 
-    edges, shares = histograms.histogram(Flat(ROWS), ROWS[0])
+    edges, shares = histograms.compute_histogram(Flat(ROWS), ROWS[0])
     assert (edges[0], edges[-1]) == (2.5, 3.5)
     assert (shares[0][0], shares[1][0]) == (1, 1)
 
@@ -237,12 +231,12 @@ def test_cost_is_what_a_frame_takes_with_the_method_alone() -> None:
         make_result("given", 0.9, 0.5, cost={"forward_ms": None}),
         make_result("knn", None, 0.5, cost=cost),
     ]
-    assert [accuracy_cost.milliseconds(one) for one in rows] == [51.0, 123.0, None, 123.0]
-    figure = accuracy_cost.draw(HandmadeRun(rows), "road-anomaly", rows)
+    assert [accuracy_cost.sum_milliseconds(one) for one in rows] == [51.0, 123.0, None, 123.0]
+    figure = accuracy_cost.draw_accuracy_cost(HandmadeRun(rows), "road-anomaly", rows)
     bar, best, second = figure.axes[0].lines
     assert np.ravel(bar.get_data()).tolist() == [123.0, 123.0, 35.0, 46.0]
     assert [np.ravel(point.get_data()).tolist() for point in (best, second)] == [[123.0, 40.0], [51.0, 20.0]]
     assert texts(figure) == ["40.0  GMMSEG", "20.0  MSP"]
-    assert figure.axes[0].get_xlabel() == "Milliseconds a frame (A processor)"
-    without = accuracy_cost.draw(HandmadeRun(rows[2:]), "road-anomaly", rows[2:])
+    assert figure.axes[0].get_xlabel() == "Milliseconds per frame (A processor)"
+    without = accuracy_cost.draw_accuracy_cost(HandmadeRun(rows[2:]), "road-anomaly", rows[2:])
     assert [text.get_text() for text in without.axes[0].texts] == ["no cost was measured"]

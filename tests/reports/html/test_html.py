@@ -11,12 +11,18 @@ import pytest
 
 from oodbench.contracts import Result
 from oodbench.registry import Registry
-from oodbench.reports.html.answer import answer
-from oodbench.reports.html.breakdown import strata
-from oodbench.reports.html.overlaps import overlaps
-from oodbench.reports.html.page import as_json
-from oodbench.reports.html.provenance import provenance
-from oodbench.reports.html.regions import Region, false_alarms, objects, worst_alarms, worst_objects
+from oodbench.reports.html.answer import summarise_table
+from oodbench.reports.html.breakdown import make_breakdown_tables
+from oodbench.reports.html.overlaps import count_overlaps
+from oodbench.reports.html.page import encode_json
+from oodbench.reports.html.provenance import list_provenance
+from oodbench.reports.html.regions import (
+    Region,
+    find_false_alarms,
+    find_objects,
+    select_worst_alarms,
+    select_worst_objects,
+)
 from oodbench.reports.html.sections import parts
 from oodbench.testing.fake_run import HandmadeRun, make_result
 from oodbench.types import AnomalyLabels
@@ -31,15 +37,15 @@ ROWS = [
 
 def lead(rows: list[Result]) -> str:
     run = HandmadeRun(rows)
-    return answer(run, parts(run)[0]).lead.replace("\N{NO-BREAK SPACE}", " ")
+    return summarise_table(run, parts(run)[0]).lead.replace("\N{NO-BREAK SPACE}", " ")
 
 
 def test_the_answer_says_who_leads_and_whether_that_is_chance() -> None:
-    assert lead(ROWS) == "KNN has the best AP, 40.00 %, but 3 frames can't tell it from MSP."
+    assert lead(ROWS) == "KNN has the best AP, 40.00 %, but on 3 frames it can't be distinguished from MSP."
     assert lead(ROWS[:1]) == "MSP reaches 20.00 % AP."
     assert lead(ROWS[3:]) == "AP is defined for none of the methods here."
     other = [make_result("msp", 0.2, 0.5, "other"), *ROWS[1:]]
-    assert lead(other[1:]) == "KNN has the best AP, 40.00 %, but 3 frames can't tell it from ENERGY."
+    assert lead(other[1:]) == "KNN has the best AP, 40.00 %, but on 3 frames it can't be distinguished from ENERGY."
 
 
 class Apart(HandmadeRun):
@@ -55,9 +61,9 @@ class Apart(HandmadeRun):
 
 def test_the_answer_says_by_how_much() -> None:
     run = Apart(ROWS[:3])
-    found = answer(run, parts(run)[0])
+    found = summarise_table(run, parts(run)[0])
     assert found.lead.replace("\N{NO-BREAK SPACE}", " ") == (
-        "KNN leads with 40.00 % AP, 20.00 points ahead of MSP: more than chance over 3 frames (p = 0.5000, Holm)."
+        "KNN leads with 40.00 % AP, 20.00 points ahead of MSP: significant over 3 frames (p = 0.5000, Holm)."
     )
     assert [tied for _, tied in found.order] == [True, False, False]
     assert found.more == ("Only 3 of the benchmark's 60 frames were measured.",)
@@ -65,10 +71,10 @@ def test_the_answer_says_by_how_much() -> None:
 
 def test_the_answer_says_what_a_threshold_without_anomalies_is_worth() -> None:
     run = HandmadeRun(ROWS[:1])
-    (first, _) = answer(run, parts(run)[0]).more
+    (first, _) = summarise_table(run, parts(run)[0]).more
     assert first.replace("\N{NO-BREAK SPACE}", " ") == (
         "At a threshold set without anomalies, for 5 % false positives, MSP finds 50.0 % of the anomalous pixels here, "
-        "and calls 12.5 % of the ordinary ones anomalous."
+        "and calls 12.5 % of the in-distribution ones anomalous."
     )
 
 
@@ -100,7 +106,7 @@ def test_a_protocol_has_a_table_of_its_own() -> None:
 
 def test_strata_as_tables() -> None:
     run = HandmadeRun(ROWS[:2])
-    size, place, kind, mistakes = strata(run, parts(run)[0])
+    size, place, kind, mistakes = make_breakdown_tables(run, parts(run)[0])
     assert [column.name for column in size.columns] == ["1 to 10 %"]
     assert size.columns[0].about == "100 % of pixels, 3 regions"
     assert size.lines == (("MSP", ((0.25, 0.95, 0.5),)),)
@@ -111,7 +117,7 @@ def test_strata_as_tables() -> None:
 
 def test_provenance_has_every_digest_and_leaves_out_what_is_empty() -> None:
     made = make_result("msp", 0.2, 0.5, digests={"network": "abc", "data": "def", "scores": "123"}, params={"k": 3})
-    facts = dict(provenance(made, None))
+    facts = dict(list_provenance(made, None))
     assert facts["SHA-256"] == [("network", "abc"), ("data", "def"), ("scores", "123")]
     assert ("k", "3") in facts["Method"]
     assert "Intervals" not in facts
@@ -127,9 +133,9 @@ def test_objects_and_how_much_of_each_is_found() -> None:
     values[0, 59] = 1  # too small
     called = np.zeros(values.shape, np.bool_)
     called[:7] = True
-    found = objects(4, AnomalyLabels(values)).found(called)
+    found = find_objects(4, AnomalyLabels(values)).found(called)
     assert found == [Region(4, (3, 2, 10, 10), 100, 50), Region(4, (40, 20, 8, 10), 80, 0)]
-    assert worst_objects(found)[0].pixels == 80
+    assert select_worst_objects(found)[0].pixels == 80
 
 
 def test_false_alarms_are_regions_without_anomaly_or_void() -> None:
@@ -138,8 +144,8 @@ def test_false_alarms_are_regions_without_anomaly_or_void() -> None:
     values[:, 45] = 255
     called = np.zeros(values.shape, np.bool_)
     called[10:20, 20:60] = True
-    found = false_alarms(1, called, AnomalyLabels(values))
-    assert [(region.box, region.pixels) for region in worst_alarms(found)] == [
+    found = find_false_alarms(1, called, AnomalyLabels(values))
+    assert [(region.box, region.pixels) for region in select_worst_alarms(found)] == [
         ((31, 10, 14, 10), 140), ((46, 10, 14, 10), 140), ((20, 10, 10, 10), 100),
     ]  # fmt: skip
 
@@ -148,7 +154,7 @@ def test_overlaps_by_hand() -> None:
     labels = AnomalyLabels(np.array([[0, 0, 1, 1, 255]], np.uint8))
     first = np.array([[True, False, True, True, True]])
     second = np.array([[True, True, False, True, True]])
-    assert overlaps([first, second, None], labels).tolist() == [
+    assert count_overlaps([first, second, None], labels).tolist() == [
         [[1, 1, 0], [1, 2, 0], [0, 0, 0]],
         [[2, 1, 0], [1, 1, 0], [0, 0, 0]],
     ]
@@ -158,7 +164,7 @@ def test_overlaps_by_hand() -> None:
 
 
 def test_embedded_data_can_end_no_script() -> None:
-    text = as_json({"</script><!--": "\u2028"})
+    text = encode_json({"</script><!--": "\u2028"})
     assert "<" not in text
     assert json.loads(text) == {"</script><!--": "\u2028"}
 

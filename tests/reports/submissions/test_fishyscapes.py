@@ -158,7 +158,7 @@ def test_without_the_frames_the_official_size_is_expected(made: Path) -> None:
     ("changes", "message"),
     [
         ({"expected": {"fishyscapes-lost-and-found": 275}}, "has 100 frames of .*; expected all 275"),
-        ({"method": None}, "were given: there is no network"),
+        ({"method": None}, "external scores and no network"),
         ({"classes": ClassSet("streets-2", ("a", "b"))}, "classes are streets-2; expected cityscapes-19"),
         ({"scoring": {"upsample": "score", "resize": "bilinear"}}, "upsample.*score"),
         ({"source": "/nowhere/network.onnx"}, "the network of the run is not there any more"),

@@ -19,7 +19,7 @@ from oodbench.data import read_hdf5, write_hdf5
 from oodbench.errors import OodbenchError, ScoreError, UsageError
 from oodbench.metrics import measure_change
 from oodbench.registry import Registry
-from oodbench.reports.submissions.segment_me_if_you_can.entry import LOST_AND_FOUND, entry, entry_problems
+from oodbench.reports.submissions.segment_me_if_you_can.entry import LOST_AND_FOUND, find_entry_problems, make_entry
 from oodbench.testing import SubmissionContract
 from tests.helpers.handmade_submissions import both_tracks, files, frame, labels, scored, track, unsynced
 from tests.helpers.tracks import SIZE
@@ -170,7 +170,7 @@ def test_each_way_of_being_wrong_is_found(
         f"{here}/unicorn0000.hdf5: no frame of either track is called unicorn0000",
         f"{here}/cow0004.npy: no part of a submission",
         f"{here}/cow0005.hdf5: not a whole HDF5 file",
-        f"{here}/cow0006.hdf5: holds values; expected a data set 'value'",
+        f"{here}/cow0006.hdf5: holds values; expected an array 'value'",
         f"{here}/cow0007.hdf5: holds float32; expected float16",
         f"{here}/cow0008.hdf5: holds int16; expected float16",
         f"{here}/cow0009.hdf5: (8, 16); expected (16, 32)",
@@ -212,18 +212,18 @@ def test_the_entry_has_every_field_of_the_table(made: tuple[Path, WrittenSubmiss
 
 def test_lost_and_found_has_numbers_of_its_own() -> None:
     known = [frame(LOST_AND_FOUND, n, f"02_x_{n}", (40, 80), hidden=False) for n in range(3)]
-    table = entry(scored(*known), [], "MSP", target().params)
+    table = make_entry(scored(*known), [], "MSP", target().params)
     (row,) = table["laf_no_known"]
     assert 0.2 < row["LostAndFound-testNoKnown-PixBinaryClass-area_PRC"] < 0.9
     assert row["LostAndFound-testNoKnown-SegEval-ObstacleTrack-fn_25"] >= 0
     assert len(row) == 19
-    assert list(entry_problems("entry", json.dumps(table).encode())) == []
+    assert list(find_entry_problems("entry", json.dumps(table).encode())) == []
     partly = scored(*known, expected={LOST_AND_FOUND: 1043})
-    assert entry(partly, ["AnomalyTrack"], "MSP", target().params).keys() == {"anomaly_track"}
+    assert make_entry(partly, ["AnomalyTrack"], "MSP", target().params).keys() == {"anomaly_track"}
 
 
 @pytest.mark.parametrize(
-    ("measure_change", "parameters", "message"),
+    ("change", "parameters", "message"),
     [
         (lambda frames: frames, "", "requires_ood is not given"),
         (lambda frames: frames[:110], "layout=round,requires_ood=no", "layout=round"),

@@ -137,8 +137,8 @@ def _group(path: Path) -> None:
     ("name", "make", "message"),
     [
         ("a.npz", _two_arrays, "arrays first, second; expected one"),
-        ("a.hdf5", _other_key, "holds scores; expected a data set 'value'"),
-        ("a.hdf5", _group, "holds value; expected a data set 'value'"),
+        ("a.hdf5", _other_key, "holds scores; expected an array 'value'"),
+        ("a.hdf5", _group, "holds value; expected an array 'value'"),
         (
             "a.png",
             lambda path: save(path, np.zeros((2, 3), np.uint8)),

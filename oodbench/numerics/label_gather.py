@@ -1,4 +1,4 @@
-"""Class maps at labelled pixels alone: what a loss reads of maps brought to the labels' resolution."""
+"""Class maps at labelled pixels only, as a loss at the labels' resolution needs them."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def labelled_pixels(maps: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """The class maps, brought bilinearly to the labels' resolution, where there is a label.
+def gather_labelled_pixels(maps: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Interpolate class maps bilinearly at the pixels that have a label.
 
-    As torch's interpolate with align_corners=False does, without the maps in between; gradients flow into the maps.
+    The values equal those of torch's `interpolate` with `align_corners=False`, without allocating the resized maps.
+    Gradients flow into `maps`.
 
     Args:
         maps: float32 [N, C, h, w].
-        labels: int64 [N, H, W], or VOID.
+        labels: int64 [N, H, W], class indices or VOID.
 
     Returns:
-        float32 [n, C] and int64 [n], in the order of the labels.
+        float32 [n, C] and int64 [n], the class maps and the labels of the n labelled pixels, in the order of the
+        labels.
     """
     import torch
 

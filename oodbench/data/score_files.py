@@ -1,7 +1,7 @@
-"""Score maps that somebody's own code has written: a file a frame, found by the frame's id.
+"""Score maps written by other code: one file per frame, found by the frame's id.
 
-`<id>.npy`, `<id>.npz` with one array, `<id>.hdf5` or `<id>.h5` (oodbench.data.hdf5), all of floats; or `<id>.png` of
-16 bits. An id that holds slashes lies in folders.
+Formats: `<id>.npy`, `<id>.npz` with one array, `<id>.hdf5` or `<id>.h5` (oodbench.data.hdf5), all with floats; or
+`<id>.png` with 16 bits. An id with slashes corresponds to subfolders.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ _PNG = ".png"
 
 @dataclass(frozen=True)
 class ScoreFiles:
-    """The score maps of a set of frames.
+    """The score files of a set of frames.
 
     Attributes:
-        files: id of a frame -> its file, for every frame.
-        others: what would be a frame's id -> a file that fits none of the frames, in order of their names.
+        files: Maps the id of every frame to its file.
+        others: Maps the names of files that match no frame to the files, sorted by name.
     """
 
     files: Mapping[str, Path]
@@ -39,35 +39,39 @@ class ScoreFiles:
 
 
 def find_scores(folder: Path, ids: Sequence[str]) -> ScoreFiles:
-    """The file of each frame: its path in the folder, without its ending, is the frame's id.
+    """Find the score file of each frame: its path in the folder, without its ending, is the frame's id.
+
+    Args:
+        folder: Folder with score files.
+        ids: Frame ids.
 
     Raises:
-        ScoreError: a frame has no file, or two; or there is no such folder.
+        ScoreError: The folder does not exist, or a frame has no file or two files.
     """
     if not folder.is_dir():
         what = "is a file" if folder.exists() else "does not exist"
-        raise ScoreError(f"{folder} {what}; expected a folder of score maps, a file a frame")
+        raise ScoreError(f"{folder} {what}; expected a folder of score maps, one file per frame")
     found: dict[str, Path] = {}
     wanted = set(ids)
-    for path in _listed(folder):
+    for path in _list_score_files(folder):
         name = path.relative_to(folder).as_posix().removesuffix(path.suffix)
         other = found.setdefault(name, path)
         if other != path and name in wanted:
             raise ScoreError(f"{name} has two files: {other} and {path.name}", "Keep one of the two in the folder.")
     absent = [name for name in ids if name not in found]
     if absent:
-        raise _absent(folder, absent, len(ids), found)
+        raise _make_missing_error(folder, absent, len(ids), found)
     others = {name: path for name, path in found.items() if name not in wanted}
     return ScoreFiles({name: found[name] for name in ids}, others)
 
 
-def _listed(folder: Path) -> list[Path]:
-    """Files of a known ending at any depth, in order; hidden ones left out."""
+def _list_score_files(folder: Path) -> list[Path]:
+    """Return files with a known ending at any depth, sorted and without hidden files."""
     inside = [Path(where) / name for where, _, names in os.walk(folder) for name in names if not name.startswith(".")]
     return sorted(path for path in inside if path.suffix.lower() in _READERS)
 
 
-def _absent(folder: Path, absent: Sequence[str], count: int, found: Mapping[str, Path]) -> ScoreError:
+def _make_missing_error(folder: Path, absent: Sequence[str], count: int, found: Mapping[str, Path]) -> ScoreError:
     first = absent[0]
     elsewhere = next((path for name, path in found.items() if name.endswith(f"/{first}")), None)
     if elsewhere is not None:
@@ -84,11 +88,11 @@ def _absent(folder: Path, absent: Sequence[str], count: int, found: Mapping[str,
 
 
 def read_scores(path: Path) -> ScoreMap:
-    """float32 [h, w] as in the file, whichever way is anomalous; of a 16-bit PNG its integers.
+    """Read a score map as it is stored, float32 [h, w]; a 16-bit PNG gives its integers. The direction is not changed.
 
     Raises:
-        ScoreError: truncated, not a map of floats, or not finite.
-        MissingExtraError: it is HDF5, and h5py is not installed.
+        ScoreError: The file is truncated, not a map of floats, or has values that are not finite.
+        MissingExtraError: The file is HDF5 and h5py is not installed.
     """
     values = _READERS[path.suffix.lower()](path)
     if path.suffix.lower() != _PNG and not (values.dtype.kind == "f" and values.dtype.itemsize <= 8):
@@ -97,49 +101,51 @@ def read_scores(path: Path) -> ScoreMap:
             "Integers are classes or labels more often than scores: write the scores as floats, or as a 16-bit PNG.",
         )
     if values.ndim != 2 or not values.size:
-        raise ScoreError(f"{path}: an array of shape {values.shape}; expected [height, width]", "Write one map a file.")
+        raise ScoreError(
+            f"{path}: an array of shape {values.shape}; expected [height, width]", "Write one map per file."
+        )
     with np.errstate(over="ignore"):
         score = np.array(values, np.float32, order="C")
     broken = score.size - int(np.count_nonzero(np.isfinite(score)))
     if broken:
         raise ScoreError(
             f"{path}: {broken} of {score.size} scores are NaN, infinite or beyond float32",
-            "Look for the logarithm or the division that can't bear zero, and write the map again.",
+            "Check for logarithms of zero and divisions by zero, and write the map again.",
         )
     return score
 
 
 def _read_npy(path: Path) -> NDArray[Any]:
-    return _whole(path, lambda: np.load(path, mmap_mode="r", allow_pickle=False))
+    return _convert_array_errors(path, lambda: np.load(path, mmap_mode="r", allow_pickle=False))
 
 
 def read_array(path: Path, content: bytes) -> NDArray[Any]:
-    """The array of a .npy file, as it is stored.
+    """Read the array of a .npy file in its stored type.
 
     Args:
-        path: its name.
-        content: of the file.
+        path: Name of the file.
+        content: Content of the file.
 
     Raises:
-        ScoreError: it is not whole, or holds objects.
+        ScoreError: The file is damaged or holds objects.
     """
-    return _whole(path, lambda: np.asarray(np.load(io.BytesIO(content), allow_pickle=False)))
+    return _convert_array_errors(path, lambda: np.asarray(np.load(io.BytesIO(content), allow_pickle=False)))
 
 
 def _read_npz(path: Path) -> NDArray[Any]:
     def only() -> NDArray[Any]:
-        # Opened here: numpy leaves the file open where the archive is damaged.
+        # Opened here because numpy leaves the file open if the archive is damaged.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             if len(arrays.files) == 1:
                 return np.asarray(arrays[arrays.files[0]])
             names = ", ".join(arrays.files) or "none"
-        raise ScoreError(f"{path}: arrays {names}; expected one", "Write one map a file.")
+        raise ScoreError(f"{path}: arrays {names}; expected one", "Write one map per file.")
 
-    return _whole(path, only)
+    return _convert_array_errors(path, only)
 
 
-def _whole(path: Path, read: Callable[[], NDArray[Any]]) -> NDArray[Any]:
-    """numpy says of a damaged file all of these; of pickled objects ValueError."""
+def _convert_array_errors(path: Path, read: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+    """Call `read` and convert numpy's errors for damaged files and pickled objects to ScoreError."""
     try:
         return read()
     except (OSError, ValueError, EOFError, BadZipFile, AttributeError, TypeError) as error:

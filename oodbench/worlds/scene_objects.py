@@ -1,4 +1,4 @@
-"""What stands in the scene: painted from far to near."""
+"""Objects of the scene, which are painted from far to near."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from oodbench.worlds.canvas import Canvas, Points
 
 
 @dataclass(frozen=True)
-class Thing:
-    """One object, not yet painted.
+class SceneObject:
+    """One object that is not painted yet.
 
     Attributes:
-        distance: in metres; nearer ones hide farther ones.
-        box: (left, top, right, bottom) in pixels, about.
-        paint: puts it on a canvas.
+        distance: Distance in metres; nearer objects occlude farther ones.
+        box: Approximate (left, top, right, bottom) in pixels.
+        paint: Paints the object on a canvas.
     """
 
     distance: float
@@ -27,11 +27,11 @@ class Thing:
 
 
 @dataclass(frozen=True)
-class Upright:
-    """A plane that faces the camera: outlines in metres, (right of x, up from the ground), seen at distance z.
+class UprightPlane:
+    """A plane that faces the camera at distance z, for outlines in metres (right of x, up from the ground).
 
     Attributes:
-        mirror: -1 turns right into left.
+        mirror: -1 swaps left and right.
     """
 
     camera: Camera
@@ -40,17 +40,17 @@ class Upright:
     mirror: float = 1.0
 
     def place(self, outline: Points, up: float = 0.0) -> Points:
-        """In pixels."""
+        """Project an outline to pixels."""
         return self.camera.project(self.x + self.mirror * outline[:, 0], outline[:, 1] + up, self.z)
 
     def box(self, half_width: float, height: float) -> tuple[float, float, float, float]:
-        """The pixels of a rectangle on the ground."""
+        """Return the box in pixels of a rectangle on the ground."""
         corners = self.camera.project([self.x - half_width, self.x + half_width], [height, 0.0], self.z)
         return (corners[0, 0], corners[0, 1], corners[1, 0], corners[1, 1])
 
 
 def paint_contact(canvas: Canvas, camera: Camera, x: float, z: float, half_width: float, half_length: float) -> None:
-    """The dark patch under a thing."""
+    """Paint the dark patch under an object."""
     angles = np.arange(16) * (np.pi / 8)
     outline = camera.project(
         x + 1.08 * half_width * np.cos(angles), 0.0, np.maximum(z + half_length * np.sin(angles), 1.0)

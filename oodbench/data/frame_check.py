@@ -1,4 +1,4 @@
-"""Is one frame in order: image and labels whole, of one size, every label value declared."""
+"""Validation of one frame: image and labels are intact, have the same size, and every label value is declared."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from oodbench.types import Frame, Size
 
 
 def check_frame(frame: Frame) -> tuple[Size, NDArray[np.uint8] | None]:
-    """The size of the image, and the frame's labels (anomaly labels before semantic ones), None where it has none.
+    """Validate a frame; return its image size and its labels.
+
+    Anomaly labels take precedence over semantic ones. The labels are None if the frame has none.
 
     Raises:
-        DataError: the frame is not in order.
+        DataError: The image or the labels are damaged, have different sizes, or contain an undeclared value.
     """
     size = frame.read_size()
     if frame.image_file is not None:
-        frame.read_image()  # a truncated image is found here, not hours into scoring
+        frame.read_image()  # finds a truncated image now, instead of hours into scoring
     if frame.read_anomaly_labels is not None:
         labels = frame.read_anomaly_labels().values
     elif frame.read_semantic_labels is not None:
