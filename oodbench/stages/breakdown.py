@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from collections import Counter
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from oodbench.contracts import Breakdown, BreakdownGroup, BreakdownThreshold, Calibration, ClassFalseAlarms
 from oodbench.metrics.breakdown import BreakdownCounts
 from oodbench.metrics.resampling.sketch_thresholds import SketchBins
+from oodbench.regions import label_regions
 from oodbench.stages.calibrate import FALSE_ALARM_RATE
 from oodbench.types import ANOMALY, AnomalyLabels, ClassMap, ClassSet, ScoreMap
 
@@ -57,16 +57,15 @@ class BreakdownCounter:
     def update(self, score: ScoreMap, labels: AnomalyLabels, prediction: ClassMap | None) -> NDArray[np.int64]:
         """Take in one frame: score float32, labels and predicted classes uint8, all [H, W]; returns its sketch."""
         self._predicted |= prediction is not None
-        anomalous = (labels.values == ANOMALY).astype(np.uint8)
-        _, regions, facts, _ = cv2.connectedComponentsWithStats(anomalous, connectivity=8)
-        height, width = anomalous.shape
-        area = facts[:, cv2.CC_STAT_AREA] / (height * width)
-        lowest = (facts[:, cv2.CC_STAT_TOP] + facts[:, cv2.CC_STAT_HEIGHT]) / height
+        regions = label_regions(labels.values == ANOMALY)
+        height, width = regions.labels.shape
+        area = regions.pixels / (height * width)
+        lowest = (regions.boxes[:, 1] + regions.boxes[:, 3]) / height
         size = np.searchsorted(list(SIZES.values()), area, side="right")
         place = np.searchsorted(list(PLACES.values()), lowest, side="left") + len(SIZES)
         strata = np.stack([size, place], axis=1).astype(np.uint8)
         self._objects.update(strata[1:].ravel().tolist())  # region 0 is what is not anomalous
-        return self._counts.update(score, labels, regions, strata, prediction)
+        return self._counts.update(score, labels, regions.labels, strata, prediction)
 
     def strata(self) -> Breakdown:
         """What all frames together give."""

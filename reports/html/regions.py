@@ -10,10 +10,10 @@ import heapq
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from oodbench.regions import label_regions
 from oodbench.types import ANOMALY, IN_DISTRIBUTION, AnomalyLabels
 
 SMALLEST = 50
@@ -66,14 +66,13 @@ class Objects:
 
 def objects(frame: int, labels: AnomalyLabels) -> Objects:
     """The objects of a frame."""
-    _, number, boxes, _ = cv2.connectedComponentsWithStats((labels.values == ANOMALY).astype(np.uint8), connectivity=8)
-    return Objects(frame, number, boxes)
+    regions = label_regions(labels.values == ANOMALY)
+    return Objects(frame, regions.labels, regions.boxes)
 
 
 def false_alarms(frame: int, called: NDArray[np.bool_], labels: AnomalyLabels) -> list[Region]:
     """The largest regions of in-distribution pixels that are called anomalous."""
-    wrong = (called & (labels.values == IN_DISTRIBUTION)).astype(np.uint8)
-    _, _, boxes, _ = cv2.connectedComponentsWithStats(wrong, connectivity=8)
+    boxes = label_regions(called & (labels.values == IN_DISTRIBUTION)).boxes
     largest = heapq.nlargest(SHOWN, boxes[1:].tolist(), key=lambda box: box[-1])
     return [
         Region(frame, (left, top, width, height), pixels, pixels)
