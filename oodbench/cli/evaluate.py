@@ -70,7 +70,9 @@ def evaluate(
     ] = None,
 ) -> None:
     """Compute rows without a network: from the stored scores of a run, or from score maps that your own code wrote."""
-    protocols = protocol or ["pooled"]
+    from oodbench.metrics import DEFAULT_PROTOCOL
+
+    protocols = protocol or [DEFAULT_PROTOCOL]
     if not scores:
         _evaluate_run(
             run,

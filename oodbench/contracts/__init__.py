@@ -4,9 +4,21 @@ from oodbench.contracts.breakdown import Breakdown, BreakdownGroup, BreakdownThr
 from oodbench.contracts.data import Archive, Benchmark, BenchmarkCard, ComponentSizes, Dataset, DatasetCard, Roots
 from oodbench.contracts.head import Head, HeadCard, HeadOutput, TrainingHead
 from oodbench.contracts.method import ClassMapBand, Fit, GridMethod, Method, MethodCard, Needs, Parameters, PixelMethod
+from oodbench.contracts.metric import (
+    AT_ID95,
+    COMPONENT_METRICS,
+    METRICS,
+    PIXEL_METRICS,
+    MetricGroup,
+    MetricSpec,
+    Quality,
+    default_tolerances,
+    metric_spec,
+    metrics_of,
+)
 from oodbench.contracts.protocol import Protocol, Scoring
 from oodbench.contracts.published import REQUIREMENT_TITLES, PublishedResult, Requirement, Requirements
-from oodbench.contracts.report import AT_ID95, HIGHER_IS_BETTER, Calibration, Report, ReportCard, Result, RunView
+from oodbench.contracts.report import Calibration, Report, ReportCard, Result, RunView
 from oodbench.contracts.segmenter import Adapter, AdapterCard, Capabilities, Expected, LinearClassifier, Segmenter
 from oodbench.contracts.submission import (
     LARGEST_CHANGE,
@@ -23,8 +35,10 @@ from oodbench.contracts.uncertainty import ComparedMethod, Difference, Intervals
 
 __all__ = [
     "AT_ID95",
-    "HIGHER_IS_BETTER",
+    "COMPONENT_METRICS",
     "LARGEST_CHANGE",
+    "METRICS",
+    "PIXEL_METRICS",
     "REQUIREMENT_TITLES",
     "SIDE_FILE",
     "Adapter",
@@ -56,12 +70,15 @@ __all__ = [
     "Method",
     "MethodCard",
     "MethodComparison",
+    "MetricGroup",
+    "MetricSpec",
     "Needs",
     "Parameters",
     "PixelMethod",
     "ProgressCallback",
     "Protocol",
     "PublishedResult",
+    "Quality",
     "Report",
     "ReportCard",
     "Requirement",
@@ -77,4 +94,7 @@ __all__ = [
     "SubmittedFrame",
     "TrainingHead",
     "WrittenSubmission",
+    "default_tolerances",
+    "metric_spec",
+    "metrics_of",
 ]

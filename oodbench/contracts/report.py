@@ -22,17 +22,6 @@ if TYPE_CHECKING:
 
 RESULT_SCHEMA = 1
 
-AT_ID95 = "@ID95"
-"""Ends the name of a metric that is read at the score which 95 % of in-distribution pixels of the calibration frames
-don't exceed, instead of at one chosen with the benchmark's labels."""
-
-_COMPONENT_METRICS = ("sIoU", "PPV", "F1*")
-
-HIGHER_IS_BETTER: Mapping[str, bool] = {"AP": True, "FPR95": False, "AUROC": True} | {
-    f"{name}{end}": True for end in ("", AT_ID95) for name in _COMPONENT_METRICS
-}
-"""The metrics of a row, in their order, and whether more is better. Protocols say which of them a row has."""
-
 
 class Result(BaseModel):
     """One number of a table with everything that it depends on. Written as one JSON file a row."""
@@ -49,7 +38,7 @@ class Result(BaseModel):
     scoring: dict[str, Any] = Field(description="where scores were computed, see Scoring")
     protocol: dict[str, Any] = Field(description="how scores became numbers, see Protocol")
     metrics: dict[str, float | None] = Field(
-        description="AP, FPR95, AUROC, and under `smiyc` those of components, as fractions; null where undefined"
+        description="fractions by the names of the metric registry, those that the protocol has; null where undefined"
     )
     undefined: dict[str, str] = Field(description="the reason for each null metric")
     intervals: Intervals | None = Field(
@@ -68,9 +57,7 @@ class Result(BaseModel):
     )
     fit: dict[str, Any] = Field(description="what the fit has to say: frames, pixels, classes that were pooled")
     cost: dict[str, float | None] = Field(
-        description="medians a frame: forward_ms (the pass that all methods share), summary_ms (the pass over the "
-        "logits that they share), score_ms (the method's own part); fit_s (the fit's own part); peak_memory_mb of the "
-        "process that evaluated"
+        description="time and memory, by the names of the metric registry; null where not measured"
     )
     environment: dict[str, str] = Field(description="versions, processor, device, threads")
     seed: int = Field(description="the seed of the run")

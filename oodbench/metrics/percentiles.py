@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from oodbench.contracts import Protocol
 from oodbench.metrics.counting.counts import check_nan
-from oodbench.metrics.pixels import fpr_name
 from oodbench.types import ANOMALY, VOID, AnomalyLabels, ScoreMap
 
 _PERCENTILES = 384
@@ -52,14 +51,15 @@ class PercentileBins:
         """AP, FPR and AUROC as fractions."""
         _, true, false = self._curve()
         if not true[-1] or not false[-1]:
-            return {"AP": math.nan, fpr_name(protocol): math.nan, "AUROC": math.nan}
+            return dict.fromkeys(protocol.pixel_metrics, math.nan)
         recall, fall_out = true / true[-1], false / false[-1]
         precision = np.divide(true, true + false, out=np.ones_like(true), where=true + false > 0)
-        return {
-            "AP": float(np.sum(np.diff(recall) * precision[1:])),
-            fpr_name(protocol): float(fall_out[int(np.searchsorted(recall, protocol.tpr))]),
-            "AUROC": float(np.trapezoid(recall, fall_out)),
-        }
+        numbers = (
+            float(np.sum(np.diff(recall) * precision[1:])),
+            float(fall_out[int(np.searchsorted(recall, protocol.tpr))]),
+            float(np.trapezoid(recall, fall_out)),
+        )
+        return dict(zip(protocol.pixel_metrics, numbers, strict=True))
 
     def best_f1(self) -> tuple[float, float]:
         """The largest F1 on the curve, and the lower edge of the bin where it is reached; NaN without anomalies."""

@@ -69,7 +69,7 @@ def pixel_metrics(counts: PixelCounts, protocol: Protocol, points: CurvePoints |
     if protocol.average_precision == "trapezoid":
         rules["AP"] = trapezoid(points, totals.positive, totals.negative)
     if protocol.fpr != "first":
-        rules[fpr_name(protocol)] = fpr_at(points, totals.positive, totals.negative, protocol)
+        rules[protocol.fpr_name] = fpr_at(points, totals.positive, totals.negative, protocol)
     return replace(found, values={**found.values, **rules})
 
 
@@ -124,7 +124,6 @@ def _reject_frames(read: Source, group: NDArray[np.intp]) -> NDArray[np.int64]:
 
 
 _MIB = 1 << 20
-_IN_PASSES = ("pixels", "all", "steps", "first")
 
 
 def check_in_passes(protocol: Protocol) -> None:
@@ -133,21 +132,16 @@ def check_in_passes(protocol: Protocol) -> None:
     Raises:
         UsageError: it is.
     """
-    if (protocol.pooling, protocol.thresholds, protocol.average_precision, protocol.fpr) != _IN_PASSES:
+    if not protocol.is_pooled:
         raise UsageError(f"the protocol {protocol.name} can't be computed in passes", "Use 'pooled'.")
-
-
-def fpr_name(protocol: Protocol) -> str:
-    """`FPR95`, for a true positive rate of .95."""
-    return f"FPR{protocol.tpr * 100:g}"
 
 
 def undefined_reasons(positive: int, negative: int, protocol: Protocol) -> dict[str, str]:
     """Why metrics are undefined, by metric; empty where they are defined."""
     if positive == 0:
-        return dict.fromkeys(["AP", fpr_name(protocol), "AUROC"], "no anomalous pixel among the valid ones")
+        return dict.fromkeys(protocol.pixel_metrics, "no anomalous pixel among the valid ones")
     if negative == 0:
-        return dict.fromkeys([fpr_name(protocol), "AUROC"], "no in-distribution pixel among the valid ones")
+        return dict.fromkeys(protocol.pixel_metrics[1:], "no in-distribution pixel among the valid ones")
     return {}
 
 
@@ -160,10 +154,10 @@ def _bucket_points(bucket: int, counted: NDArray[np.int64], higher: int) -> Curv
 
 
 def _metrics(summation: Summation, totals: Totals, protocol: Protocol) -> PixelMetrics:
-    values = {"AP": summation.average_precision, fpr_name(protocol): summation.fpr, "AUROC": summation.auroc}
+    numbers = (summation.average_precision, summation.fpr, summation.auroc)
     threshold = scores_of(np.array([summation.best_f1_key], np.uint32))[0]
     return PixelMetrics(
-        values=values,
+        values=dict(zip(protocol.pixel_metrics, numbers, strict=True)),
         undefined=undefined_reasons(totals.positive, totals.negative, protocol),
         counts={
             "frames": totals.frames,

@@ -8,6 +8,9 @@ from oodbench.contracts import Protocol
 
 POOLED = Protocol("pooled", "hermannsblum/fishyscapes, eval.py; hermannsblum/bdl-benchmark")
 
+DEFAULT_PROTOCOL = POOLED.name
+"""The protocol where none is named."""
+
 _ALL = (
     POOLED,
     Protocol(

@@ -20,7 +20,6 @@ from oodbench.metrics import (
     make_evaluation,
 )
 from oodbench.metrics.evaluation import apply_protocol
-from oodbench.metrics.pixels import fpr_name
 from oodbench.metrics.resampling.intervals import LEVEL, METHOD, RESAMPLES
 from oodbench.planning.records import FrameSetRecord, PlanRecord, ScorerRecord
 from oodbench.stages.breakdown import BreakdownCounter
@@ -66,7 +65,7 @@ def write_sketch_and_breakdown(
         for frame, stored, known in iter_scores(scorer, benchmark, frames, store):
             score, labels = apply_protocol(under.protocol, stored, known)
             counts.append(strata.update(score, labels, read_prediction(record, scorer.network, frame.key, store)))
-        sketch = PixelSketch(("AP", fpr_name(under.protocol), "AUROC"), bins, np.stack(counts), tpr)
+        sketch = PixelSketch(under.protocol.pixel_metrics, bins, np.stack(counts), tpr)
         store.write_json(f"strata/{key}.json", strata.strata().model_dump(mode="json"))
     if sketch is not None:
         store.write_sketch(key, sketch)

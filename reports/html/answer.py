@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from oodbench.contracts import HIGHER_IS_BETTER, BreakdownThreshold, Result, RunView
-from oodbench.reports.html.sections import Line, Part
+from oodbench.contracts import BreakdownThreshold, Result, RunView
+from oodbench.reports.html.sections import Section, SectionLine
 
 _PERCENT = "\N{NO-BREAK SPACE}%"
 
@@ -16,76 +16,76 @@ class Answer:
     """What stands at the head of a benchmark.
 
     Attributes:
-        part: whose.
+        section: The section of the page.
         metric: the one that methods are ordered by.
         lead: who leads, in one sentence.
         more: what else there is to say, a sentence each.
         order: the lines from the best, each with whether chance alone may set it apart from the best.
     """
 
-    part: Part
+    section: Section
     metric: str
     lead: str
     more: tuple[str, ...]
-    order: tuple[tuple[Line, bool], ...]
+    order: tuple[tuple[SectionLine, bool], ...]
 
 
-def answer(run: RunView, part: Part) -> Answer:
+def answer(run: RunView, section: Section) -> Answer:
     """Of one table."""
-    metric = part.columns[0]
-    sign = -1 if HIGHER_IS_BETTER.get(metric, True) else 1
-    defined = [line for line in part.lines if line.metrics[metric].value is not None]
-    order = sorted(defined, key=lambda line: sign * (line.metrics[metric].value or 0))
-    if (comparison := part.comparisons.get(metric)) is not None:  # p is of its order, which sketches may turn round
+    metric, column = next(iter(section.metrics.items()))
+    sign = -column.spec.sign
+    defined = [line for line in section.lines if line.metrics[metric].cell.value is not None]
+    order = sorted(defined, key=lambda line: sign * (line.metrics[metric].cell.value or 0))
+    if (comparison := section.comparisons.get(metric)) is not None:  # p is of its order, which sketches may turn round
         place = {(entry.network, entry.label): index for index, entry in enumerate(comparison.entries)}
         order.sort(key=lambda line: place.get((line.row.network, line.row.label), len(place)))
     if not order:
-        return Answer(part, metric, f"{metric} is defined for none of the methods here.", (), ())
-    apart = _apart(part, metric)
+        return Answer(section, metric, f"{metric} is defined for none of the methods here.", (), ())
+    apart = _apart(section, metric)
     first = order[0]
     tied = [line for line in order if line is first or (line not in apart and comparison is not None)]
     tied += [line for line in order if line not in tied and line.metrics[metric].text == first.metrics[metric].text]
     return Answer(
-        part,
+        section,
         metric,
-        _lead(part, metric, order, tied),
-        tuple(filter(None, [_calibrated(run, part, first), _frames(part)])),
+        _lead(section, metric, order, tied),
+        tuple(filter(None, [_calibrated(run, section, first), _frames(section)])),
         tuple((line, line in tied) for line in order),
     )
 
 
-def _apart(part: Part, metric: str) -> list[Line]:
+def _apart(section: Section, metric: str) -> list[SectionLine]:
     """The lines that the best one of the comparison is better than by more than chance."""
-    comparison = part.comparisons.get(metric)
+    comparison = section.comparisons.get(metric)
     if comparison is None:
         return []
-    named = {(line.row.network, line.row.label): line for line in part.lines}
+    named = {(line.row.network, line.row.label): line for line in section.lines}
     entries = [comparison.entries[j] for i, j in comparison.apart if i == 0]
     return [named[entry.network, entry.label] for entry in entries]
 
 
-def _lead(part: Part, metric: str, order: Sequence[Line], tied: Sequence[Line]) -> str:
-    best, cell = part.name(order[0]), order[0].metrics[metric]
+def _lead(section: Section, metric: str, order: Sequence[SectionLine], tied: Sequence[SectionLine]) -> str:
+    best, cell = section.name(order[0]), order[0].metrics[metric]
     reached = f"{cell.text}{_PERCENT}"
     if len(order) == 1:
         return f"{best} reaches {reached} {metric}."
     second = order[1]
-    comparison = part.comparisons.get(metric)
+    comparison = section.comparisons.get(metric)
     if comparison is None:
         return f"{best} has the best {metric}, {reached}; whether by more than chance can't be said here."
     units = f"{comparison.units} {comparison.unit}"
-    others = [part.name(line) for line in tied if line is not order[0]]
+    others = [section.name(line) for line in tied if line is not order[0]]
     if others:
         whom = " and ".join(others) if len(others) < 3 else f"{len(others)} of the {len(order) - 1} others"
         return f"{best} has the best {metric}, {reached}, but {units} can't tell it from {whom}."
     entry = next(e for e in comparison.entries if (e.network, e.label) == (second.row.network, second.row.label))
     assert entry.difference is not None, "only the best one of a comparison has no difference to it"
-    ahead = f"{100 * abs(entry.difference.value):.2f} points ahead of {part.name(second)}"
+    ahead = f"{100 * abs(entry.difference.value):.2f} points ahead of {section.name(second)}"
     chance = f"more than chance over {units} (p = {entry.corrected:.4f}, Holm)"
     return f"{best} leads with {reached} {metric}, {ahead}: {chance}."
 
 
-def _calibrated(run: RunView, part: Part, line: Line) -> str:
+def _calibrated(run: RunView, section: Section, line: SectionLine) -> str:
     """What its threshold without anomalies is worth on the benchmark."""
     strata = run.strata(line.row)
     known: dict[str, BreakdownThreshold] = {} if strata is None else {at.name: at for at in strata.thresholds}
@@ -94,12 +94,12 @@ def _calibrated(run: RunView, part: Part, line: Line) -> str:
         return ""
     return (
         f"At a threshold set without anomalies, for {100 * at.expected:g}{_PERCENT} false positives, "
-        f"{part.name(line)} finds {100 * at.recall:.1f}{_PERCENT} of the anomalous pixels here, and calls "
+        f"{section.name(line)} finds {100 * at.recall:.1f}{_PERCENT} of the anomalous pixels here, and calls "
         f"{100 * at.fpr:.1f}{_PERCENT} of the ordinary ones anomalous."
     )
 
 
-def _frames(part: Part) -> str:
-    row: Result = part.lines[0].row
+def _frames(section: Section) -> str:
+    row: Result = section.lines[0].row
     frames, expected = row.counts["frames"], row.counts.get("expected_frames", 0)
     return f"Only {frames} of the benchmark's {expected} frames were measured." if frames < expected else ""

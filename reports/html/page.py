@@ -14,11 +14,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from oodbench.contracts import REQUIREMENT_TITLES, RunView
 from oodbench.files import write_atomically
+from oodbench.metrics import DEFAULT_PROTOCOL
 from oodbench.reports.html.answer import answer
-from oodbench.reports.html.breakdown import strata
+from oodbench.reports.html.breakdown import breakdown
 from oodbench.reports.html.collect import benchmark_data, colours
 from oodbench.reports.html.provenance import provenance
-from oodbench.reports.html.sections import COSTS, QUALITY, parts
+from oodbench.reports.html.sections import build_sections
 
 LARGEST = 60_000_000
 """Bytes of frames' pictures in one file. With more, each frame's lie in a file of their own, beside the page."""
@@ -33,14 +34,14 @@ _SCRIPTS = (
 
 def write_page(run: RunView, out: Path) -> list[Path]:
     """Write the page into a folder; returns the files, the page first."""
-    made = [(part, answer(run, part), strata(run, part)) for part in parts(run)]
-    benchmarks = list(dict.fromkeys(part.benchmark for part, *_ in made))
+    sections = [(section, answer(run, section), breakdown(run, section)) for section in build_sections(run)]
+    benchmarks = list(dict.fromkeys(section.benchmark for section, *_ in sections))
     with tempfile.TemporaryDirectory(prefix="oodbench-") as scratch:
         spool = _Spool(Path(scratch))
         data = {
             "colours": colours(),
             "benchmarks": [benchmark_data(run, benchmark, spool.keep) for benchmark in benchmarks],
-            "tables": {part.anchor: part.apart() for part, *_ in made},
+            "tables": {section.anchor: section.significance() for section, *_ in sections},
         }
         beside = spool.size > LARGEST
         style = "".join((_HERE / name).read_text(encoding="utf-8") for name in _STYLES)
@@ -53,15 +54,15 @@ def write_page(run: RunView, out: Path) -> list[Path]:
             script=script,
             data=as_json(data | {"beside": beside}),
             frames=() if beside else spool.texts(),
-            made=made,
+            sections=sections,
+            default_protocol=DEFAULT_PROTOCOL,
             benchmarks=benchmarks,
             notes=run.notes,
             provenance=provenance,
-            heads={
-                "quality": list(QUALITY.values()),
-                "cost": list(COSTS.values()),
-                "flags": list(REQUIREMENT_TITLES.values()),
-            },
+            costs=dict.fromkeys(
+                column.spec for section, *_ in sections for column in section.columns if column.spec.group == "cost"
+            ),
+            flags=list(REQUIREMENT_TITLES.values()),
         )  # fmt: skip
         folder = out / "report" if beside else out
         path = folder / ("index.html" if beside else "report.html")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from oodbench.contracts import PublishedResult, Requirements
+from oodbench.contracts import PublishedResult, Requirements, metric_spec
 
 UNCONFIRMED = "?"
 """Stands behind a number that was recalled, and not found in its source yet."""
@@ -18,7 +18,7 @@ class PublishedLine:
     Attributes:
         method, network, protocol: as the sources say; empty where they don't.
         source: the sources in a few words.
-        contamination: what the method has had.
+        requirements: what the method needs beside the network.
         cells: text for each column: percent; several numbers where sources differ; empty where there is none.
     """
 
@@ -26,7 +26,7 @@ class PublishedLine:
     network: str
     protocol: str
     source: str
-    contamination: Requirements
+    requirements: Requirements
     cells: list[str]
 
 
@@ -37,7 +37,7 @@ def published_lines(
 
     Rows of one method, network and protocol make one line. A source that doesn't say its protocol joins no other.
     """
-    benchmarks = {benchmark for benchmark, metric in columns if metric != "mIoU"}
+    benchmarks = {benchmark for benchmark, metric in columns if metric_spec(metric).group != "closed-set"}
     groups: dict[tuple[str, str, str], list[PublishedResult]] = {}
     for row in rows:
         if any((row.benchmark, metric) in columns for metric in row.metrics):
@@ -48,8 +48,8 @@ def published_lines(
         if not any(row.benchmark in benchmarks for row in group):
             continue
         # How well the network segments doesn't depend on how anomalies were measured.
-        known = [row for row in rows if "mIoU" in row.metrics and (row.method, row.network) == (method, network)]
-        group = [*group, *(row for row in known if row not in group)]
+        quality = [row for row in rows if _is_quality(row) and (row.method, row.network) == (method, network)]
+        group = [*group, *(row for row in quality if row not in group)]
         cells = [_cell(group, column) for column in columns]
         used = [row for row in group if any((row.benchmark, metric) in columns for metric in row.metrics)]
         source = ", ".join(dict.fromkeys(row.source for row in used))
@@ -58,13 +58,18 @@ def published_lines(
     return lines, _notes(shown, lines)
 
 
+def _is_quality(row: PublishedResult) -> bool:
+    """Whether a published result is of closed-set quality."""
+    return any(metric_spec(metric).group == "closed-set" for metric in row.metrics)
+
+
 def _cell(rows: Sequence[PublishedResult], column: tuple[str, str]) -> str:
     """The number; what sources differ in stands side by side. One that any source confirms is confirmed."""
     benchmark, metric = column
     confirmed: dict[str, bool] = {}
     for row in rows:
         if row.benchmark == benchmark and metric in row.metrics:
-            text = f"{100 * row.metrics[metric]:.2f}"
+            text = metric_spec(metric).format(row.metrics[metric])
             confirmed[text] = confirmed.get(text, False) or row.confirmed
     return " / ".join(text + ("" if sure else UNCONFIRMED) for text, sure in confirmed.items())
 
@@ -86,7 +91,7 @@ def _differences(rows: Sequence[PublishedResult]) -> list[str]:
     for row in rows:
         for metric, value in row.metrics.items():
             place = (row.method, row.network, row.protocol, row.benchmark, metric)
-            said.setdefault(place, {}).setdefault(f"{100 * value:.2f}", []).append(row.source)
+            said.setdefault(place, {}).setdefault(metric_spec(metric).format(value), []).append(row.source)
     return [
         f"{method} on {benchmark}: {metric} is "
         + ", ".join(f"{value} by {' and '.join(sources)}" for value, sources in values.items())

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
-from oodbench.contracts import PublishedResult, ReportCard, Result, RunView
+from oodbench.contracts import MetricSpec, PublishedResult, ReportCard, Result, RunView, metrics_of
+from oodbench.reports.tables.build import anomaly_specs
 from oodbench.reports.tables.formats import TextReport
 
 PLUGINS = {
@@ -24,7 +26,8 @@ class Csv(TextReport):
     def text(self, run: RunView) -> str:
         import pandas as pd
 
-        rows = [*(_measured(run, row) for row in run.rows), *(_published(row) for row in run.published)]
+        specs = anomaly_specs(run.rows)
+        rows = [*(_measured(run, row, specs) for row in run.rows), *(_published(row) for row in run.published)]
         # A published row has no seed and no counts; whole numbers stay whole beside it.
         return str(pd.DataFrame(rows).convert_dtypes().to_csv(index=False))
 
@@ -48,16 +51,18 @@ class Json(TextReport):
         return json.dumps(content, indent=1, allow_nan=False) + "\n"
 
 
-def _measured(run: RunView, row: Result) -> dict[str, object]:
+def _measured(run: RunView, row: Result, specs: Sequence[MetricSpec]) -> dict[str, object]:
+    quality = run.quality.get(row.network, {})
+    closed_set_and_cost = [*metrics_of("closed-set"), *metrics_of("cost")]
     return (
         {"network": row.network, "method": row.method, "label": row.label, "benchmark": row.benchmark}
         | {"scoring": row.scoring["upsample"], "resize": row.scoring["resize"]}
         | {"protocol": row.protocol["name"], "seed": row.seed, "origin": "measured"}
         | run.contamination(row).model_dump()
-        | row.metrics
+        | {spec.name: spec.read(row, quality) for spec in specs}
         | _bounds(row)
         | row.counts
-        | row.cost
+        | {spec.name: spec.read(row, quality) for spec in closed_set_and_cost}
     )
 
 
