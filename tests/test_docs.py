@@ -57,11 +57,27 @@ def test_the_gate_s_python_runs(
 
 
 def test_the_metrics_page_s_python_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    (program,) = code(ROOT / "docs" / "metrics.md")
-    exec(program, {})  # noqa: S102  # our own page
+    for program in code(ROOT / "docs" / "metrics.md"):
+        exec(program, {})  # noqa: S102  # our own page
     printed = capsys.readouterr().out.splitlines()
-    assert len(printed) == 8
-    assert printed[0].startswith("{'AP': '0.")
+    assert printed[:5] == [
+        "AP 0.5000, AUROC 0.5000",
+        "FPR95 0.6667, FPR50 0.3333",
+        "best F1 0.6667",
+        "two frames in one pool: 0.5000",
+        "objects: 0.5455",
+    ]
+    assert len(printed) == 5 + 8
+    assert printed[5].startswith("{'AP': '0.")
+
+
+def test_the_table_of_columns_is_the_registry() -> None:
+    page = (ROOT / "docs" / "results.md").read_text()
+    for spec in METRICS.values():
+        better = "higher" if spec.higher_is_better else "lower"
+        line = f"| `{spec.name}` | {spec.title} | {spec.group} | {better} | {spec.unit} | {spec.description} |"
+        assert line in page
+    assert page.count(" | closed-set | ") + page.count(" | anomaly | ") + page.count(" | cost | ") == len(METRICS)
 
 
 def test_the_example_card_is_a_card() -> None:

@@ -1,4 +1,4 @@
-"""The named protocols: the rules of the field's evaluators. The same scores give other numbers under each."""
+"""The named protocols: the rules of published evaluators. The same scores give different numbers under each."""
 
 from __future__ import annotations
 

@@ -214,7 +214,7 @@ def _load_sketches(run: Run, rows: Sequence[Result]) -> tuple[list[Sketch | None
     reasons = []
     for row in rows:
         sketch = run.sketch(row)
-        grouped = None if sketch is None else sketch.grouped(run.groups(row.benchmark))
+        grouped = None if sketch is None else sketch.group(run.groups(row.benchmark))
         if grouped is None:
             reasons.append(f"{scorer_title(row)}: its protocol ({row.protocol['name']}) has no sketch of each frame")
         elif grouped.units < FEWEST:

@@ -71,7 +71,7 @@ class BreakdownCounter:
         """What all frames together give."""
         counts = self._counts
         average_precision, auroc = counts.metrics(self._tpr)
-        found = counts.above(counts.found)
+        found = counts.count_above(counts.found)
         pixels = counts.fine.sum(axis=1)
         rows = []
         for code in np.flatnonzero(pixels):
@@ -101,13 +101,13 @@ class BreakdownCounter:
                 fpr=float(above[0] / normal) if normal else None,
                 recall=float(above[1] / anomalous) if anomalous else None,
             )
-            for name, above in counts.above(counts.called).items()
+            for name, above in counts.count_above(counts.called).items()
         )
 
     def _mistakes(self) -> tuple[ClassFalseAlarms, ...]:
         if not self._predicted:
             return ()
-        called = self._counts.above(self._counts.mistaken)
+        called = self._counts.count_above(self._counts.mistaken)
         pixels = self._counts.mistaken.sum(axis=1)
         return tuple(
             ClassFalseAlarms(

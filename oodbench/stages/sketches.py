@@ -100,7 +100,7 @@ def result_intervals(sketch: Sketch | None, metrics: PixelMetrics, benchmark: Fr
     undefined = dict.fromkeys(metrics.values, NO_SKETCH) if sketch is None else {}
     bounds: dict[str, tuple[float, float]] = {}
     if sketch is not None:
-        found = bootstrap_intervals(sketch.grouped(groups), seed)
+        found = bootstrap_intervals(sketch.group(groups), seed)
         for name, near in zip(sketch.names, sketch.metrics()[:, 0], strict=True):
             exact = metrics.values[name]
             if math.isnan(exact):

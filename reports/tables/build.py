@@ -37,12 +37,12 @@ def results_tables(run: RunView, comparisons: Sequence[MethodComparison] = ()) -
     elsewhere = [row for row in run.published if row.benchmark not in shown]
     if elsewhere:
         benchmarks = list(dict.fromkeys(row.benchmark for row in elsewhere))
-        found = dict.fromkeys(Column(row.benchmark, metric_spec(name)) for row in elsewhere for name in row.metrics)
+        distinct = dict.fromkeys(Column(row.benchmark, metric_spec(name)) for row in elsewhere for name in row.metrics)
 
         def order(column: Column) -> tuple[bool, int, int]:
             return column.spec.group != "closed-set", benchmarks.index(column.frames), _place(column.spec)
 
-        columns = tuple(sorted(found, key=order))
+        columns = tuple(sorted(distinct, key=order))
         lines, notes = published_lines(run.published, _keys(columns))
         tables.append(ResultsTable("published alone; percent", "", columns, (), tuple(notes), published=tuple(lines)))
     return tables

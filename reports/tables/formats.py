@@ -87,8 +87,8 @@ class Terminal(TableReport):
                 cells = [cell if cell.endswith(UNCONFIRMED) else f"{cell or '-'} " for cell in published.cells]
                 table.add_row(*map(escape, names), *cells)
             console.print(table)
-            said = ". * best, + second." if results.lines else "."
-            console.print(f"{results.title}{said}", markup=False, highlight=False)
+            legend = ". * best, + second." if results.lines else "."
+            console.print(f"{results.title}{legend}", markup=False, highlight=False)
             for note in results.notes:
                 console.print(note, markup=False, highlight=False, soft_wrap=True)
         return "\n".join([*(line.rstrip() for line in buffer.getvalue().splitlines()), *run.notes]) + "\n"

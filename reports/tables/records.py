@@ -83,5 +83,5 @@ def _bounds(row: Result) -> dict[str, object]:
         for metric, bounds in row.intervals.bounds.items()
         for name, value in zip(("low", "high"), bounds, strict=True)
     }
-    made = {"interval_level": row.intervals.level, "interval_method": row.intervals.method}
-    return ends | made | {"interval_unit": row.intervals.unit, "interval_resamples": row.intervals.resamples}
+    method = {"interval_level": row.intervals.level, "interval_method": row.intervals.method}
+    return ends | method | {"interval_unit": row.intervals.unit, "interval_resamples": row.intervals.resamples}
