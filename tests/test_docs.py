@@ -12,7 +12,7 @@ import typer.main
 from oodbench.baseline import accept
 from oodbench.cli.exit_codes import ExitCode
 from oodbench.cli.main import app
-from oodbench.contracts import Result, default_tolerances
+from oodbench.contracts import METRICS, Result, default_tolerances
 from oodbench.registry import Registry
 from oodbench.segmenters.model_card import ModelCard, read_card
 from oodbench.segmenters.published_networks import published_networks
