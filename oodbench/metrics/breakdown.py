@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oodbench.compiled import compiled
+from oodbench.contracts import PIXEL_METRICS
 from oodbench.metrics.counting.counts import flatten_scores
 from oodbench.metrics.resampling.sketch_thresholds import SketchBins, bin_of
 from oodbench.metrics.resampling.sketches import PixelSketch
@@ -100,7 +101,7 @@ class BreakdownCounts:
     def metrics(self, tpr: float) -> NDArray[np.float64]:
         """Return float64 [2, rows]: AP and AUROC of each row against all in-distribution pixels; NaN if undefined."""
         counts = np.stack([np.broadcast_to(self.pool[0], self.fine.shape), self.fine], axis=1)  # [rows, 2, K]
-        values = PixelSketch(("AP", "FPR", "AUROC"), self.bins, counts, tpr).metrics(np.eye(len(counts)))
+        values = PixelSketch(PIXEL_METRICS, self.bins, counts, tpr).metrics(np.eye(len(counts)))
         return values[[0, 2]]
 
 

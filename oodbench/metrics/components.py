@@ -76,8 +76,8 @@ def frame_components(predicted: NDArray[np.bool_], labels: AnomalyLabels, sizes:
 
     Args:
         predicted: bool [H, W], the pixels that count as anomalous.
-        labels: of the same shape.
-        sizes: the smallest components that count.
+        labels: Labels of the same shape.
+        sizes: The smallest components that count.
     """
     objects = _number_large(labels.values == ANOMALY, sizes.object)
     predictions = _number_large(predicted & (labels.values != VOID), sizes.prediction)
@@ -115,10 +115,12 @@ def _sum_by(index: NDArray[np.int64], amount: NDArray[np.int64], size: int) -> N
 
 
 class ComponentCounts:
-    """Components of a set, frame by frame, at one threshold. States add up in any order to the same numbers.
+    """The components of a set at one threshold, accumulated frame by frame.
+
+    States add up in any order to the same numbers.
 
     Args:
-        sizes: the smallest components that count.
+        sizes: The smallest components that count.
     """
 
     def __init__(self, sizes: ComponentSizes) -> None:
@@ -126,16 +128,21 @@ class ComponentCounts:
         self._frames: list[FrameComponents] = []
 
     def update(self, predicted: NDArray[np.bool_], labels: AnomalyLabels) -> None:
-        """Take in one frame: bool [H, W], the pixels that count as anomalous, and labels of the same shape."""
+        """Count one frame.
+
+        Args:
+            predicted: bool [H, W], the pixels that count as anomalous.
+            labels: Labels of the same shape.
+        """
         self._frames.append(frame_components(predicted, labels, self.sizes))
 
     def merge(self, others: Iterable[ComponentCounts]) -> None:
-        """Add what others have counted."""
+        """Add the counts of other states."""
         for other in others:
             self._frames += other._frames
 
     def metrics(self) -> ComponentMetrics:
-        """The metrics of everything taken in so far."""
+        """Compute the metrics of all frames so far."""
         siou, ppv = (
             np.concatenate([np.empty(0), *(getattr(frame, name) for frame in self._frames)]) for name in ("siou", "ppv")
         )
@@ -156,20 +163,20 @@ class ComponentCounts:
 
 
 def _mean(values: NDArray[np.float64]) -> float:
-    """The mean, the same to the last bit in any order; NaN of nothing."""
+    """Return the mean, the same to the last bit in any order; NaN without values."""
     return math.fsum(values) / values.size if values.size else math.nan
 
 
 def component_metrics(
     read: Source, protocol: Protocol, sizes: ComponentSizes, thresholds: Mapping[str, float]
 ) -> dict[str, ComponentMetrics]:
-    """The metrics at each of some thresholds, in one pass over the frames.
+    """Compute the metrics at several thresholds, in one pass over the frames.
 
     Args:
-        read: gives the frames.
-        protocol: in whose precision, and with whose void, scores and labels are read.
-        sizes: the smallest components that count.
-        thresholds: name -> threshold; a pixel is predicted where its score is higher, compared in float64. SMIYC's is
+        read: Function that returns the frames.
+        protocol: The protocol whose precision and rule for void apply.
+        sizes: The smallest components that count.
+        thresholds: Name -> threshold; a pixel is predicted where its score is higher, compared in float64. SMIYC's is
             the one of the best F1 of pixels (`PixelMetrics.best_f1_threshold`), which knows the labels.
     """
     counts = {name: ComponentCounts(sizes) for name in thresholds}

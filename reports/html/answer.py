@@ -1,4 +1,4 @@
-"""The answer in words: who leads on a benchmark, by how much, whether that is more than chance, and at what cost."""
+"""The answer in words: which method leads on a benchmark, by how much, and whether that is more than chance."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _PERCENT = "\N{NO-BREAK SPACE}%"
 
 @dataclass(frozen=True)
 class Answer:
-    """What stands at the head of a benchmark.
+    """The sentences and the ranking at the head of a benchmark.
 
     Attributes:
         section: The section of the page.
-        metric: the one that methods are ordered by.
-        lead: who leads, in one sentence.
-        more: what else there is to say, a sentence each.
-        order: the lines from the best, each with whether chance alone may set it apart from the best.
+        metric: Name of the metric that orders the methods.
+        lead: Which method leads, in one sentence.
+        more: More sentences.
+        order: The lines from the best, each with whether chance alone may explain its difference to the best.
     """
 
     section: Section
@@ -31,7 +31,7 @@ class Answer:
 
 
 def answer(run: RunView, section: Section) -> Answer:
-    """Of one table."""
+    """Return the answer of one section."""
     metric, column = next(iter(section.metrics.items()))
     sign = -column.spec.sign
     defined = [line for line in section.lines if line.metrics[metric].cell.value is not None]
@@ -55,7 +55,7 @@ def answer(run: RunView, section: Section) -> Answer:
 
 
 def _apart(section: Section, metric: str) -> list[SectionLine]:
-    """The lines that the best one of the comparison is better than by more than chance."""
+    """Return the lines that the best line of the comparison beats by more than chance."""
     comparison = section.comparisons.get(metric)
     if comparison is None:
         return []
@@ -86,7 +86,7 @@ def _lead(section: Section, metric: str, order: Sequence[SectionLine], tied: Seq
 
 
 def _calibrated(run: RunView, section: Section, line: SectionLine) -> str:
-    """What its threshold without anomalies is worth on the benchmark."""
+    """Return what the line's calibrated threshold achieves on the benchmark; empty without one."""
     strata = run.strata(line.row)
     known: dict[str, BreakdownThreshold] = {} if strata is None else {at.name: at for at in strata.thresholds}
     at = known.get("calibrated")

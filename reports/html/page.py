@@ -1,4 +1,4 @@
-"""Puts the page together and writes it: one file, or a folder where that would be too large."""
+"""Assemble the page and write it: one file, or a folder if the file would be too large."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from oodbench.reports.html.provenance import provenance
 from oodbench.reports.html.sections import build_sections
 
 LARGEST = 60_000_000
-"""Bytes of frames' pictures in one file. With more, each frame's lie in a file of their own, beside the page."""
+"""Largest size of all pictures in one file, in bytes. Above it, each frame's pictures are in a separate file."""
 
 _HERE = Path(__file__).parent / "page"
 _STYLES = ("base.css", "tables.css", "frames.css")
@@ -33,7 +33,7 @@ _SCRIPTS = (
 
 
 def write_page(run: RunView, out: Path) -> list[Path]:
-    """Write the page into a folder; returns the files, the page first."""
+    """Write the page into a folder and return the files, the page first."""
     sections = [(section, answer(run, section), breakdown(run, section)) for section in build_sections(run)]
     benchmarks = list(dict.fromkeys(section.benchmark for section, *_ in sections))
     with tempfile.TemporaryDirectory(prefix="oodbench-") as scratch:
@@ -77,19 +77,19 @@ def write_page(run: RunView, out: Path) -> list[Path]:
 
 
 def as_json(content: Any) -> str:
-    """For a script element: no character that could end it, whatever names are in the content."""
+    """Return JSON for a script element, without any character that could end the element."""
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
 class _Spool:
-    """Frames' pictures on disk until it is known how large they are together."""
+    """The pictures of frames, kept on disk until their total size is known."""
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._count, self.size = folder, 0, 0
 
     def keep(self, pictures: dict[str, Any]) -> int:
-        """Take a frame's; returns its number on the page."""
+        """Store the pictures of a frame and return its number on the page."""
         text = as_json(pictures)
         (self._folder / str(self._count)).write_text(text, encoding="utf-8")
         self.size += len(text)
@@ -97,7 +97,7 @@ class _Spool:
         return self._count - 1
 
     def texts(self) -> Iterator[str]:
-        """All of them, in order."""
+        """Yield the pictures of all frames, in order."""
         for number in range(self._count):
             yield (self._folder / str(number)).read_text(encoding="utf-8")
 
@@ -108,9 +108,9 @@ def _environment() -> Environment:
 
 
 def _policy(style: str, script: str, beside: bool) -> str:
-    """The page's Content-Security-Policy: its own style and script, pictures that are in it, and no request at all.
+    """Return the Content-Security-Policy: the page's own style and script, embedded pictures, and no request at all.
 
-    Of a folder's page, the files with frames too, by a nonce: from file:// there is no origin to name.
+    The page of a folder may also load the files with frames, by a nonce, because file:// has no origin to name.
     """
     scripts = [f"'sha256-{_hash(script)}'", *([f"'nonce-{_nonce(script)}'"] if beside else [])]
     return (

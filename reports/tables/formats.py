@@ -52,7 +52,7 @@ class TableReport(TextReport):
 
 
 class Terminal(TableReport):
-    """Plain text, as wide as it needs to be; the best value has a star, the second a plus."""
+    """The tables as plain text of any width. A star marks the best value, a plus the second."""
 
     card = ReportCard("terminal", "Table as plain text", default=True, text=True)
     file = "table.txt"
@@ -95,7 +95,7 @@ class Terminal(TableReport):
 
 
 class Markdown(TableReport):
-    """The best value is bold, the second underlined; what others published is in italics."""
+    """The tables in Markdown. The best value is bold, the second underlined; published numbers are in italics."""
 
     card = ReportCard("markdown", "Table in Markdown", default=True, text=True)
     file = "table.md"
@@ -129,9 +129,10 @@ class Markdown(TableReport):
 
 
 class Latex(TableReport):
-    """Needs \\usepackage{booktabs}. The best value is bold, the second underlined; intervals stand below the values.
+    """The tables in LaTeX; they need \\usepackage{booktabs}.
 
-    What others published stands below a rule, in italics.
+    The best value is bold, the second underlined; intervals are below the values. Published numbers are in italics
+    below a rule.
     """
 
     card = ReportCard("latex", "Table in LaTeX", default=True, text=True)

@@ -1,4 +1,4 @@
-"""The table with intervals as plain text: one benchmark below the other, so that it fits a terminal."""
+"""The tables with intervals as plain text: one benchmark below the other, so that they fit a terminal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ PLUGINS = {"reports": {"intervals": ("Intervals", "the table with intervals as p
 
 
 class Intervals(TableReport):
-    """The best value has a star, the second a plus, as in the terminal's table."""
+    """The tables with intervals. A star marks the best value, a plus the second."""
 
     card = ReportCard("intervals", "Table with intervals", text=True)
     file = "intervals.txt"

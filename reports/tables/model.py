@@ -60,7 +60,7 @@ class Line:
         method: Label of the method.
         network: Name of the network.
         results: The result on each benchmark, by the benchmark's name.
-        requirements: What the method needs beside the network.
+        requirements: What the method needs in addition to the network.
         cells: One per column.
     """
 

@@ -1,4 +1,4 @@
-"""Published rows as lines of a table: what several sources say of one method on one network, side by side."""
+"""Published numbers as lines of a table. Different sources of one method on one network share a line."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from oodbench.contracts import PublishedResult, Requirements, metric_spec
 
 UNCONFIRMED = "?"
-"""Stands behind a number that was recalled, and not found in its source yet."""
+"""Mark of a number that was recalled and is not yet found in its source."""
 
 
 @dataclass(frozen=True)
 class PublishedLine:
-    """One line.
+    """One line of published numbers.
 
     Attributes:
-        method, network, protocol: as the sources say; empty where they don't.
-        source: the sources in a few words.
-        requirements: what the method needs beside the network.
-        cells: text for each column: percent; several numbers where sources differ; empty where there is none.
+        method, network, protocol: Names as in the sources; empty where the sources have none.
+        source: The sources in a few words.
+        requirements: What the method needs in addition to the network.
+        cells: Text per column: percent; several numbers where sources differ; empty where there is none.
     """
 
     method: str
@@ -33,9 +33,14 @@ class PublishedLine:
 def published_lines(
     rows: Sequence[PublishedResult], columns: Sequence[tuple[str, str]]
 ) -> tuple[list[PublishedLine], list[str]]:
-    """The lines with at least one number on a benchmark's anomalies, and the notes that belong to them.
+    """Return the lines with at least one anomaly metric, and their notes.
 
-    Rows of one method, network and protocol make one line. A source that doesn't say its protocol joins no other.
+    Results of one method, network and protocol share a line. A source without a protocol never shares a line with one
+    that has a protocol.
+
+    Args:
+        rows: The published results.
+        columns: (benchmark, metric) of each column.
     """
     benchmarks = {benchmark for benchmark, metric in columns if metric_spec(metric).group != "closed-set"}
     groups: dict[tuple[str, str, str], list[PublishedResult]] = {}
@@ -64,7 +69,7 @@ def _is_quality(row: PublishedResult) -> bool:
 
 
 def _cell(rows: Sequence[PublishedResult], column: tuple[str, str]) -> str:
-    """The number; what sources differ in stands side by side. One that any source confirms is confirmed."""
+    """Format the published value. Values that differ are joined; a value is confirmed if any source confirms it."""
     benchmark, metric = column
     confirmed: dict[str, bool] = {}
     for row in rows:
@@ -86,7 +91,7 @@ def _notes(rows: Sequence[PublishedResult], lines: Sequence[PublishedLine]) -> l
 
 
 def _differences(rows: Sequence[PublishedResult]) -> list[str]:
-    """Who says what, where sources differ."""
+    """Return a note for each number on which sources differ."""
     said: dict[tuple[str, str, str, str, str], dict[str, list[str]]] = {}
     for row in rows:
         for metric, value in row.metrics.items():

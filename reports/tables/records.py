@@ -1,4 +1,4 @@
-"""The rows for other programs: as CSV and as JSON, fractions with all their digits."""
+"""The results for other programs: as CSV and as JSON, fractions with all digits."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PLUGINS = {
 
 
 class Csv(TextReport):
-    """A line a row, measured ones first; `origin` tells them from published ones, a line a source and benchmark."""
+    """One line per result. Measured results come first, then published ones; the column `origin` has which they are."""
 
     card = ReportCard("csv", "Rows as CSV", default=True, text=True)
     file = "table.csv"
