@@ -64,7 +64,7 @@ def coverage(
     for repeat in range(repeats):
         taken = sketch(draw(np.random.default_rng([2, repeat]), frames, scene)[0])
         if scene > 1 and grouped:
-            taken = taken.grouped([str(index // scene) for index in range(frames)])
+            taken = taken.group([str(index // scene) for index in range(frames)])
         for index, (low, high) in ((NAMES.index(n), b) for n, b in
             bootstrap_intervals(taken, repeat, method, resamples=resamples).bounds.items()):  # fmt: skip
             defined[index] += 1

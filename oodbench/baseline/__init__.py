@@ -3,7 +3,7 @@
 Nothing here imports a heavy library.
 """
 
-from oodbench.baseline.gate import DEFAULT_TOLERANCES, Acceptance, accept, gate
+from oodbench.baseline.gate import Acceptance, accept, gate
 from oodbench.baseline.verdict import Move, Verdict
 
-__all__ = ["DEFAULT_TOLERANCES", "Acceptance", "Move", "Verdict", "accept", "gate"]
+__all__ = ["Acceptance", "Move", "Verdict", "accept", "gate"]

@@ -10,14 +10,8 @@ from oodbench.baseline.file import read_baseline, read_result, write_baseline
 from oodbench.baseline.records import BASELINE_SCHEMA, Baseline, Tolerances
 from oodbench.baseline.seed_noise import add_seed_noise, keep_seed_noise
 from oodbench.baseline.verdict import Verdict, compare, find_differences
-from oodbench.contracts import HIGHER_IS_BETTER
+from oodbench.contracts import default_tolerances, metrics_of
 from oodbench.errors import BaselineError, NotComparableError, UnknownNameError, UsageError
-
-DEFAULT_TOLERANCES: Tolerances = {"AP": 1.0, "FPR95": 2.0}
-"""Points by which a metric may get worse where a baseline is made without --tolerance.
-
-Set by judgement: what a team may be ready to lose. What another seed moves is measured, row by row (baseline.chance).
-"""
 
 
 @dataclass(frozen=True)
@@ -56,7 +50,7 @@ def gate(run: str | Path, baseline: str | Path, tolerances: Mapping[str, float] 
         RunFolderError: there is no result, or it is damaged.
         UsageError: a tolerance is of an unknown metric or no number from 0 to 100.
     """
-    given = _checked(tolerances or {})
+    given = _check_tolerances(tolerances or {})
     file = Path(baseline)
     accepted, today = read_baseline(file), read_result(Path(run))
     reasons = find_differences(accepted.measured, today)
@@ -92,14 +86,14 @@ def accept(
         NotComparableError: one of the others differs in more than its seed.
         UsageError: the file lies in the run's folder, a tolerance is wrong, or the others don't serve.
     """
-    given = _checked(tolerances or {})
+    given = _check_tolerances(tolerances or {})
     file = Path(baseline)
     if file.resolve().is_relative_to(Path(run).resolve()):
         raise UsageError(
             f"--baseline {file} lies in the folder of the run", "Keep it beside your sources: it outlives runs."
         )
     today = add_seed_noise(Path(run), [Path(other) for other in others]) if others else read_result(Path(run))
-    verdict, stored, reasons = None, DEFAULT_TOLERANCES, []
+    verdict, stored, reasons = None, default_tolerances(), []
     try:
         before = read_baseline(file)
     except BaselineError as error:
@@ -115,17 +109,18 @@ def accept(
     return Acceptance(verdict, tuple(reasons), dict(kept), len(today.rows), wider)
 
 
-def _checked(tolerances: Mapping[str, float]) -> Tolerances:
-    found: Tolerances = {}
-    for metric in HIGHER_IS_BETTER:
+def _check_tolerances(tolerances: Mapping[str, float]) -> Tolerances:
+    known = [spec.name for spec in metrics_of("anomaly")]
+    checked: Tolerances = {}
+    for metric in known:
         if metric in tolerances:
-            found[metric] = float(tolerances[metric])
-            if not 0 <= found[metric] <= 100:
+            checked[metric] = float(tolerances[metric])
+            if not 0 <= checked[metric] <= 100:
                 raise UsageError(
                     f"the tolerance of {metric} is {tolerances[metric]}; expected points from 0 to 100",
-                    "1.0 is one percent: from .50 to .49.",
+                    "1.0 is one percent: from 0.50 to 0.49.",
                 )
     for name in tolerances:
-        if name not in HIGHER_IS_BETTER:
-            raise UnknownNameError("metric of a tolerance", name, HIGHER_IS_BETTER)
-    return found
+        if name not in known:
+            raise UnknownNameError("metric of a tolerance", name, known)
+    return checked

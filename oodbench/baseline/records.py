@@ -10,11 +10,12 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from oodbench.contracts import HIGHER_IS_BETTER
+from oodbench.contracts import metrics_of
 
 BASELINE_SCHEMA = 1
 
-Metric: TypeAlias = Annotated[str, Field(pattern=f"^({'|'.join(map(re.escape, HIGHER_IS_BETTER))})$")]
+_NAMES = "|".join(re.escape(spec.name) for spec in metrics_of("anomaly"))
+Metric: TypeAlias = Annotated[str, Field(pattern=f"^({_NAMES})$")]
 
 Tolerances: TypeAlias = dict[Metric, Annotated[float, Field(strict=True, ge=0, le=100)]]
 """metric -> points (percent) by which it may get worse. A metric that is not in it does not gate."""

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any, Literal, TypeAlias
 
 from oodbench.baseline.records import Measurement, RowRecord
-from oodbench.contracts import HIGHER_IS_BETTER, Protocol, Scoring
+from oodbench.contracts import Protocol, Scoring, metric_spec
 
 Outcome: TypeAlias = Literal["worse", "better", "within", "not gated"]
 
@@ -27,7 +27,7 @@ class Move:
         label: the method with the parameters that differ from the defaults.
         benchmark: public name of the benchmark.
         protocol: name of the protocol.
-        metric: AP, FPR95 or AUROC.
+        metric: Name of the metric.
         baseline: the accepted value, a fraction.
         now: today's value, a fraction.
         points: now - baseline, in points (percent).
@@ -175,7 +175,7 @@ def _move(before: RowRecord, now: RowRecord, metric: str, tolerance: float | Non
     if tolerance is None:
         outcome = "not gated"
     elif abs(points) > Decimal(repr(float(tolerance))):
-        outcome = "better" if (points > 0) == HIGHER_IS_BETTER[metric] else "worse"
+        outcome = "better" if (points > 0) == metric_spec(metric).higher_is_better else "worse"
     if points == 0 or (abs(points) < _STILL and outcome in ("within", "not gated")):
         return None
     who = (before.network, before.method, before.label, before.benchmark, before.protocol)

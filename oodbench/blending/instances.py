@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from oodbench.regions import label_regions
 from oodbench.types import SemanticLabels
 
 ROAD_CLASSES = ("road", "road line")
@@ -62,8 +62,8 @@ def find_instances(labels: SemanticLabels, names: Iterable[str]) -> Iterator[Ins
         pixels = make_class_mask(labels, (name,))
         if not pixels.any():
             continue
-        count, numbers, stats, _ = cv2.connectedComponentsWithStats(pixels.astype(np.uint8), connectivity=8)
-        for number in range(1, count):
-            left, top, width, height = (int(value) for value in stats[number][:4])
+        regions = label_regions(pixels)
+        for number in range(1, len(regions.boxes)):
+            left, top, width, height = (int(value) for value in regions.boxes[number][:4])
             box = np.s_[top : top + height, left : left + width]
-            yield Instance(name, left, top, left + width, top + height, numbers[box] == number)
+            yield Instance(name, left, top, left + width, top + height, regions.labels[box] == number)

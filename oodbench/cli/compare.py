@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from oodbench.cli.options import TextAsJson
+from oodbench.contracts import PIXEL_METRICS
 
 if TYPE_CHECKING:
     from oodbench.contracts import MethodComparison
+
+_METRICS = f"{', '.join(PIXEL_METRICS[:-1])} or {PIXEL_METRICS[-1]}"
 
 
 def compare(
@@ -27,9 +30,7 @@ def compare(
             metavar="METHOD[ / NETWORK]",
         ),
     ] = None,
-    metric: Annotated[
-        list[str] | None, typer.Option(help="AP, FPR95 or AUROC; repeat for several.", metavar="NAME")
-    ] = None,
+    metric: Annotated[list[str] | None, typer.Option(help=f"{_METRICS}; repeat for several.", metavar="NAME")] = None,
     protocol: Annotated[
         str | None,
         typer.Option(

@@ -16,9 +16,11 @@ from oodbench.baseline import accept as accept_run
 from oodbench.baseline import gate as hold_against
 from oodbench.cli.exit_codes import ExitCode
 from oodbench.cli.options import TextAsJson
+from oodbench.contracts import default_tolerances
 from oodbench.errors import UsageError
 
 _HEADS = ("network", "method", "benchmark", "protocol", "metric", "baseline", "now", "points", "tolerance", "verdict")
+_EXAMPLE = ",".join(f"{metric}={points}" for metric, points in default_tolerances().items())
 # Columns of numbers, aligned to the right.
 _NUMBERS = range(_HEADS.index("baseline"), _HEADS.index("verdict"))
 
@@ -42,7 +44,7 @@ def gate(
     tolerance: Annotated[
         str | None,
         typer.Option(
-            help="Points (percent) by which a metric may get worse: AP=1.0,FPR95=2.0. With --accept they are stored, "
+            help=f"Points (percent) by which a metric may get worse: {_EXAMPLE}. With --accept they are stored, "
             "without they hold for this call.",
             metavar="METRIC=POINTS,...",
         ),
@@ -97,7 +99,7 @@ def _tolerances(text: str | None) -> dict[str, float]:
             found[name] = float(points)
         except ValueError:
             raise UsageError(
-                f"--tolerance {text}: '{part}' is not METRIC=POINTS", "Expected: --tolerance AP=1.0,FPR95=2.0"
+                f"--tolerance {text}: '{part}' is not METRIC=POINTS", f"Expected: --tolerance {_EXAMPLE}"
             ) from None
     return found
 

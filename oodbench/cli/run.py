@@ -140,7 +140,7 @@ def run(
         device=device,
         seed=seed,
         out=out,
-        protocols=tuple(protocol or (DEFAULT_PROTOCOL.name,)),
+        protocols=tuple(protocol or (DEFAULT_PROTOCOL,)),
         if_exists="overwrite" if overwrite else "reuse" if resume else "continue",
         stop_after=stop_after,
         fail_fast=fail_fast,

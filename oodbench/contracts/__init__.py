@@ -8,9 +8,21 @@ from oodbench.contracts.calibration import FALSE_ALARM_RATE, Calibration
 from oodbench.contracts.data import Archive, Benchmark, BenchmarkCard, ComponentSizes, Dataset, DatasetCard, Roots
 from oodbench.contracts.head import Head, HeadCard, HeadOutput, TrainingHead
 from oodbench.contracts.method import ClassMapBand, Fit, GridMethod, Method, MethodCard, Needs, Parameters, PixelMethod
+from oodbench.contracts.metric import (
+    AT_ID95,
+    COMPONENT_METRICS,
+    METRICS,
+    PIXEL_METRICS,
+    MetricGroup,
+    MetricSpec,
+    Quality,
+    default_tolerances,
+    metric_spec,
+    metrics_of,
+)
 from oodbench.contracts.protocol import Protocol, Scoring
 from oodbench.contracts.published import REQUIREMENT_TITLES, PublishedResult, Requirement, Requirements
-from oodbench.contracts.report import AT_ID95, HIGHER_IS_BETTER, Report, ReportCard, RunView
+from oodbench.contracts.report import Report, ReportCard, RunView
 from oodbench.contracts.result import Cost, FailedBenchmark, Result, ResultsFile
 from oodbench.contracts.segmenter import Adapter, AdapterCard, Capabilities, Expected, LinearClassifier, Segmenter
 from oodbench.contracts.submission import (
@@ -28,9 +40,11 @@ from oodbench.contracts.uncertainty import ComparedMethod, Difference, Intervals
 
 __all__ = [
     "AT_ID95",
+    "COMPONENT_METRICS",
     "FALSE_ALARM_RATE",
-    "HIGHER_IS_BETTER",
     "LARGEST_CHANGE",
+    "METRICS",
+    "PIXEL_METRICS",
     "REQUIREMENT_TITLES",
     "SIDE_FILE",
     "Adapter",
@@ -64,12 +78,15 @@ __all__ = [
     "Method",
     "MethodCard",
     "MethodComparison",
+    "MetricGroup",
+    "MetricSpec",
     "Needs",
     "Parameters",
     "PixelMethod",
     "ProgressCallback",
     "Protocol",
     "PublishedResult",
+    "Quality",
     "Report",
     "ReportCard",
     "Requirement",
@@ -86,4 +103,7 @@ __all__ = [
     "SubmittedFrame",
     "TrainingHead",
     "WrittenSubmission",
+    "default_tolerances",
+    "metric_spec",
+    "metrics_of",
 ]

@@ -58,7 +58,7 @@ class Protocol:
     """
 
     name: str
-    source: str
+    source: str = ""
     pooling: Literal["pixels", "frames"] = "pixels"
     average_precision: Literal["steps", "trapezoid"] = "steps"
     tpr: float = 0.95
@@ -68,6 +68,22 @@ class Protocol:
     void: Literal["dropped", "in-distribution"] = "dropped"
     frames_without_anomaly: Literal["counted", "skipped", "refused"] = "counted"
     components: bool = False
+
+    @property
+    def fpr_name(self) -> str:
+        """The name of the false positive rate: `FPR95` for a true positive rate of 0.95."""
+        return f"FPR{self.tpr * 100:g}"
+
+    @property
+    def pixel_metrics(self) -> tuple[str, str, str]:
+        """The names of the metrics of pixels, in their order: average precision, false positive rate, AUROC."""
+        return ("AP", self.fpr_name, "AUROC")
+
+    @property
+    def is_pooled(self) -> bool:
+        """Whether all distinct scores count in one pool, and FPR is read at the first threshold."""
+        rules = (self.pooling, self.thresholds, self.average_precision, self.fpr)
+        return rules == ("pixels", "all", "steps", "first")
 
     def record(self) -> dict[str, Any]:
         """As it stands in rows and plans."""

@@ -39,7 +39,7 @@ class PublishedResult(BaseModel):
     method: str = Field(description="as the source calls it")
     network: str = Field(description="on which; empty where the source doesn't say")
     benchmark: str = Field(description="public name of the benchmark; of a hidden test set, its name here")
-    metrics: dict[str, float] = Field(description="as fractions, by the names of HIGHER_IS_BETTER, and mIoU")
+    metrics: dict[str, float] = Field(description="as fractions, by the names of the metric registry")
     source: str = Field(description="the source in a few words, for a table")
     reference: str = Field(description="the source as a reader finds it")
     confirmed: bool = Field(description="read in the source; False: recalled, and not found in it yet")

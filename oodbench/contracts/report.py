@@ -16,17 +16,6 @@ from oodbench.contracts.result import Result
 from oodbench.contracts.uncertainty import MethodComparison
 from oodbench.types import AnomalyLabels, RGBImage, ScoreMap, SemanticLabels
 
-AT_ID95 = "@ID95"
-"""Ends the name of a metric that is read at the score which 95 % of in-distribution pixels of the calibration frames
-don't exceed, instead of at one chosen with the benchmark's labels."""
-
-_COMPONENT_METRICS = ("sIoU", "PPV", "F1*")
-
-HIGHER_IS_BETTER: Mapping[str, bool] = {"AP": True, "FPR95": False, "AUROC": True} | {
-    f"{name}{end}": True for end in ("", AT_ID95) for name in _COMPONENT_METRICS
-}
-"""The metrics of a row, in their order, and whether more is better. Protocols say which of them a row has."""
-
 
 class RunView(Protocol):
     """What a report sees of a run. Pixels are read when asked for."""

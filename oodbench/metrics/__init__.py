@@ -9,14 +9,23 @@ from oodbench.metrics.counting.half_precision import HalfMap, fit_half_map, is_h
 from oodbench.metrics.counting.streaming_bounds import BucketCounts, PixelBrackets, pixel_brackets
 from oodbench.metrics.curves import PixelCurve, pixel_curve
 from oodbench.metrics.evaluation import Evaluation, make_evaluation
+from oodbench.metrics.functional import (
+    UndefinedMetricWarning,
+    auroc,
+    average_precision,
+    best_f1,
+    component_f1,
+    fpr_at_tpr,
+)
 from oodbench.metrics.pixels import PixelMetrics, Source, pixel_metrics, pixel_metrics_of
 from oodbench.metrics.precision_loss import MetricChange, measure_change
-from oodbench.metrics.protocols import POOLED, PROTOCOLS
+from oodbench.metrics.protocols import DEFAULT_PROTOCOL, POOLED, PROTOCOLS
 from oodbench.metrics.resampling.intervals import MetricIntervals, bootstrap_intervals
 from oodbench.metrics.resampling.sketches import FrameValues, PixelSketch, Sketch, sketch_from
 from oodbench.metrics.segmentation import ConfusionMatrix, Reliability
 
 __all__ = [
+    "DEFAULT_PROTOCOL",
     "POOLED",
     "PROTOCOLS",
     "BucketCounts",
@@ -36,9 +45,15 @@ __all__ = [
     "Reliability",
     "Sketch",
     "Source",
+    "UndefinedMetricWarning",
+    "auroc",
+    "average_precision",
+    "best_f1",
     "bootstrap_intervals",
+    "component_f1",
     "component_metrics",
     "fit_half_map",
+    "fpr_at_tpr",
     "frame_components",
     "is_half_precision",
     "make_evaluation",

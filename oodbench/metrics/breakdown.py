@@ -1,4 +1,4 @@
-"""The metrics of a part of the anomalies at a time, and where false positives lie. Counted like sketches, in bins."""
+"""Metrics by parts of the anomalies, and false positives by predicted class, counted in the bins of a sketch."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oodbench.compiled import compiled
+from oodbench.contracts import PIXEL_METRICS
 from oodbench.metrics.counting.counts import flatten_scores
 from oodbench.metrics.resampling.sketch_thresholds import SketchBins, bin_of
 from oodbench.metrics.resampling.sketches import PixelSketch
@@ -19,16 +20,16 @@ CLASSES = 256
 
 @dataclass
 class BreakdownCounts:
-    """Pixels counted by stratum, frame by frame.
+    """Counts of pixels by stratum, accumulated frame by frame.
 
     Regions of anomalous pixels belong to `strata` strata, in one or several ways; the pixels also belong to the classes
     that the network took them for. So the rows are those strata, then the classes. With T thresholds there are T + 1
     levels between them, from the highest.
 
     Args:
-        bins: K, of all frames.
-        thresholds: scores from which on pixels are called anomalous, by name.
-        strata: how many there are, the classes not counted.
+        bins: The K bins of all frames.
+        thresholds: Name -> score from which on pixels are called anomalous.
+        strata: Number of strata, without the classes.
 
     Attributes:
         fine: int64 [strata + 256, K], anomalous pixels by row and bin.
@@ -62,17 +63,17 @@ class BreakdownCounts:
         strata: NDArray[np.uint8],
         prediction: ClassMap | None,
     ) -> NDArray[np.int64]:
-        """Take in one frame.
+        """Count one frame.
 
         Args:
             score: float32 [H, W], higher = more anomalous.
-            labels: of the same shape.
+            labels: Labels of the same shape.
             regions: int32 [H, W], the region of each anomalous pixel.
-            strata: uint8 [R, ways], the strata of each region, one a way.
+            strata: uint8 [R, ways], for each region its stratum under each way to divide.
             prediction: uint8 [H, W], predicted classes, or None.
 
         Returns:
-            What `Bins.count` says of the frame.
+            int64 [2, K], the counts of the frame, as `SketchBins.count` gives them.
         """
         counts = np.zeros_like(self.pool)
         _tally(
@@ -92,15 +93,15 @@ class BreakdownCounts:
         self.pool += counts
         return counts
 
-    def above(self, counts: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
-        """Of counts [rows, T + 1] by level, those at or above each threshold: threshold -> [rows]."""
+    def count_above(self, counts: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
+        """Return threshold -> [rows]: of counts [rows, T + 1] by level, those at or above the threshold."""
         total = counts.cumsum(axis=1)
         return {name: total[:, self._order.index(name)] for name in self.thresholds}
 
     def metrics(self, tpr: float) -> NDArray[np.float64]:
-        """float64 [2, rows]: AP and AUROC of each row against all in-distribution pixels; NaN where undefined."""
+        """Return float64 [2, rows]: AP and AUROC of each row against all in-distribution pixels; NaN if undefined."""
         counts = np.stack([np.broadcast_to(self.pool[0], self.fine.shape), self.fine], axis=1)  # [rows, 2, K]
-        values = PixelSketch(("AP", "FPR", "AUROC"), self.bins, counts, tpr).metrics(np.eye(len(counts)))
+        values = PixelSketch(PIXEL_METRICS, self.bins, counts, tpr).metrics(np.eye(len(counts)))
         return values[[0, 2]]
 
 

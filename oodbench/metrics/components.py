@@ -21,15 +21,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from oodbench.contracts import ComponentSizes, Protocol
+from oodbench.contracts import COMPONENT_METRICS, ComponentSizes, Protocol
 from oodbench.metrics.evaluation import apply_protocol
 from oodbench.metrics.pixels import Source
+from oodbench.regions import number_regions
 from oodbench.types import ANOMALY, VOID, AnomalyLabels
 
 TAUS = np.linspace(0.25, 0.75, 11)
 """As the evaluator's floats are: its .6 lies a little above .6, so that a ratio of exactly .6 is a miss."""
-
-_EIGHT = np.ones((3, 3), np.uint8)
 
 
 @dataclass(frozen=True)
@@ -77,23 +76,23 @@ def frame_components(predicted: NDArray[np.bool_], labels: AnomalyLabels, sizes:
 
     Args:
         predicted: bool [H, W], the pixels that count as anomalous.
-        labels: of the same shape.
-        sizes: the smallest components that count.
+        labels: Labels of the same shape.
+        sizes: The smallest components that count.
     """
-    objects = _large(labels.values == ANOMALY, sizes.object)
-    predictions = _large(predicted & (labels.values != VOID), sizes.prediction)
+    objects = _number_large(labels.values == ANOMALY, sizes.object)
+    predictions = _number_large(predicted & (labels.values != VOID), sizes.prediction)
     # Objects that are too small are void: predictions lose their pixels there, after their size has been judged.
     predictions[(labels.values == ANOMALY) & (objects == 0)] = 0
-    object_sizes, prediction_sizes = (np.bincount(found.ravel())[1:] for found in (objects, predictions))
+    object_sizes, prediction_sizes = (np.bincount(part.ravel())[1:] for part in (objects, predictions))
 
     both = (objects > 0) & (predictions > 0)
     pair = (objects[both].astype(np.int64) - 1) * prediction_sizes.size + predictions[both] - 1
     pair, shared = np.unique(pair, return_counts=True)
-    own, hit = np.divmod(pair, max(prediction_sizes.size, 1))  # of each pair that shares pixels
-    inside = _summed(hit, shared, prediction_sizes.size)  # pixels of each prediction in any object
-    common = _summed(own, shared, object_sizes.size)
-    touching = _summed(own, prediction_sizes[hit], object_sizes.size)
-    elsewhere = _summed(own, inside[hit] - shared, object_sizes.size)
+    touched, hit = np.divmod(pair, max(prediction_sizes.size, 1))  # of each pair that shares pixels
+    inside = _sum_by(hit, shared, prediction_sizes.size)  # pixels of each prediction in any object
+    common = _sum_by(touched, shared, object_sizes.size)
+    touching = _sum_by(touched, prediction_sizes[hit], object_sizes.size)
+    elsewhere = _sum_by(touched, inside[hit] - shared, object_sizes.size)
     return FrameComponents(
         object_sizes,
         common / (object_sizes + touching - common - elsewhere),
@@ -102,26 +101,26 @@ def frame_components(predicted: NDArray[np.bool_], labels: AnomalyLabels, sizes:
     )
 
 
-def _large(mask: NDArray[np.bool_], smallest: int) -> NDArray[np.int32]:
-    """int32 [H, W]: the components of at least that many pixels, numbered from 1 row by row; 0 elsewhere."""
-    from scipy import ndimage  # late: it takes half a second, and few protocols look at components
-
-    found: NDArray[np.int32] = ndimage.label(mask, _EIGHT)[0]
-    stays = np.bincount(found.ravel()) >= smallest
-    stays[0] = False
-    return np.where(stays, np.cumsum(stays), 0).astype(np.int32)[found]
+def _number_large(mask: NDArray[np.bool_], smallest: int) -> NDArray[np.int32]:
+    """Return int32 [H, W]: the components of at least `smallest` pixels, numbered from 1 row by row; 0 elsewhere."""
+    regions = number_regions(mask)
+    kept = np.bincount(regions.ravel()) >= smallest
+    kept[0] = False
+    return np.where(kept, np.cumsum(kept), 0).astype(np.int32)[regions]
 
 
-def _summed(index: NDArray[np.int64], amount: NDArray[np.int64], size: int) -> NDArray[np.int64]:
-    """The sum of the amounts at each index."""
+def _sum_by(index: NDArray[np.int64], amount: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+    """Return the sum of the amounts at each index."""
     return np.bincount(index, amount, size).astype(np.int64)  # sums of pixels: exact in float64
 
 
 class ComponentCounts:
-    """Components of a set, frame by frame, at one threshold. States add up in any order to the same numbers.
+    """The components of a set at one threshold, accumulated frame by frame.
+
+    States add up in any order to the same numbers.
 
     Args:
-        sizes: the smallest components that count.
+        sizes: The smallest components that count.
     """
 
     def __init__(self, sizes: ComponentSizes) -> None:
@@ -129,16 +128,21 @@ class ComponentCounts:
         self._frames: list[FrameComponents] = []
 
     def update(self, predicted: NDArray[np.bool_], labels: AnomalyLabels) -> None:
-        """Take in one frame: bool [H, W], the pixels that count as anomalous, and labels of the same shape."""
+        """Count one frame.
+
+        Args:
+            predicted: bool [H, W], the pixels that count as anomalous.
+            labels: Labels of the same shape.
+        """
         self._frames.append(frame_components(predicted, labels, self.sizes))
 
     def merge(self, others: Iterable[ComponentCounts]) -> None:
-        """Add what others have counted."""
+        """Add the counts of other states."""
         for other in others:
             self._frames += other._frames
 
     def metrics(self) -> ComponentMetrics:
-        """The metrics of everything taken in so far."""
+        """Compute the metrics of all frames so far."""
         siou, ppv = (
             np.concatenate([np.empty(0), *(getattr(frame, name) for frame in self._frames)]) for name in ("siou", "ppv")
         )
@@ -146,32 +150,33 @@ class ComponentCounts:
         fn, fp = siou.size - tp, (ppv < TAUS[:, None]).sum(axis=1)
         total = 2 * tp + fn + fp
         f1 = np.divide(2 * tp, total, out=np.full(TAUS.size, math.nan), where=total > 0)
+        siou_name, ppv_name, f1_name = COMPONENT_METRICS
         undefined = {}
         if not siou.size:
-            undefined["sIoU"] = f"no object of {self.sizes.object} pixels or more"
+            undefined[siou_name] = f"no object of {self.sizes.object} pixels or more"
         if not ppv.size:
-            undefined["PPV"] = f"no predicted component of {self.sizes.prediction} pixels or more"
+            undefined[ppv_name] = f"no predicted component of {self.sizes.prediction} pixels or more"
         if not siou.size + ppv.size:
-            undefined["F1*"] = "no component, neither in labels nor predicted"
-        means = {"sIoU": _mean(siou), "PPV": _mean(ppv), "F1*": _mean(f1)}
+            undefined[f1_name] = "no component, neither in labels nor predicted"
+        means = {siou_name: _mean(siou), ppv_name: _mean(ppv), f1_name: _mean(f1)}
         return ComponentMetrics(means, undefined, siou.size, ppv.size, tp, fn, fp, f1)
 
 
 def _mean(values: NDArray[np.float64]) -> float:
-    """The mean, the same to the last bit in any order; NaN of nothing."""
+    """Return the mean, the same to the last bit in any order; NaN without values."""
     return math.fsum(values) / values.size if values.size else math.nan
 
 
 def component_metrics(
     read: Source, protocol: Protocol, sizes: ComponentSizes, thresholds: Mapping[str, float]
 ) -> dict[str, ComponentMetrics]:
-    """The metrics at each of some thresholds, in one pass over the frames.
+    """Compute the metrics at several thresholds, in one pass over the frames.
 
     Args:
-        read: gives the frames.
-        protocol: in whose precision, and with whose void, scores and labels are read.
-        sizes: the smallest components that count.
-        thresholds: name -> threshold; a pixel is predicted where its score is higher, compared in float64. SMIYC's is
+        read: Function that returns the frames.
+        protocol: The protocol whose precision and rule for void apply.
+        sizes: The smallest components that count.
+        thresholds: Name -> threshold; a pixel is predicted where its score is higher, compared in float64. SMIYC's is
             the one of the best F1 of pixels (`PixelMetrics.best_f1_threshold`), which knows the labels.
     """
     counts = {name: ComponentCounts(sizes) for name in thresholds}

@@ -65,8 +65,8 @@ class PixelCurve:
         fpr = np.concatenate([[0], across, [self.negative]]) / (self.negative or np.nan)
         return fpr, np.concatenate([[0], up, [reached[-1]]]) / (self.positive or np.nan)
 
-    def thinned(self, points: int) -> PixelCurve:
-        """At most that many of the points, each as it was.
+    def thin(self, points: int) -> PixelCurve:
+        """Return a curve of at most that many of the points, each unchanged.
 
         The rule: walk down the curve and count recall + false positive rate, the way travelled on the ROC curve. Where
         the way passes each of `points` even marks, from the first point's to the last's, the point that reaches the
@@ -87,9 +87,11 @@ class PixelCurve:
 
 
 def pixel_curve(counts: PixelCounts, points: CurvePoints | None = None) -> PixelCurve:
-    """The exact curve of everything counted as one pool; without points where no pixel is anomalous.
+    """Return the exact curve of all counted pixels as one pool; it has no points if no pixel is anomalous.
 
-    `points` are those of the counts, where somebody has them already.
+    Args:
+        counts: The counted pixels.
+        points: The curve points of the counts, if they are computed already.
     """
     points = counts.points() if points is None else points
     true, false = np.cumsum(points.tied), points.above + points.equal

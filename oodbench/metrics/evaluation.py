@@ -1,4 +1,4 @@
-"""Labelled scores to metrics under any protocol: frames go in, one by one, and the numbers come out."""
+"""Evaluation of labelled scores under any protocol, accumulated frame by frame."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from oodbench.types import IN_DISTRIBUTION, VOID, AnomalyLabels, ScoreMap
 
 
 def apply_protocol(protocol: Protocol, score: ScoreMap, labels: AnomalyLabels) -> tuple[ScoreMap, AnomalyLabels]:
-    """A frame as the protocol reads it: in its precision, with its rule for void."""
+    """Return a frame as the protocol reads it: in its precision, with its rule for void."""
     if protocol.void == "in-distribution":
         labels = AnomalyLabels(np.where(labels.values == VOID, IN_DISTRIBUTION, labels.values).astype(np.uint8))
     if protocol.precision == "float16":
@@ -30,15 +30,15 @@ def apply_protocol(protocol: Protocol, score: ScoreMap, labels: AnomalyLabels) -
 
 
 Count = Callable[[ScoreMap, AnomalyLabels], PixelCounts]
-"""Counts one frame, somewhere else than here; its state is as good as one of our own."""
+"""A function that counts one frame elsewhere, for example on a GPU, and returns an equivalent state."""
 
 
 class Evaluation(ABC):
-    """Takes in frames under one protocol.
+    """The metrics of frames under one protocol, accumulated frame by frame.
 
     Args:
-        protocol: how they are read.
-        count: what counts a frame; None: the compiled loops, in this process.
+        protocol: How the frames are read.
+        count: Function that counts a frame; None: the compiled loops, in this process.
     """
 
     def __init__(self, protocol: Protocol, count: Count | None = None) -> None:
@@ -52,26 +52,30 @@ class Evaluation(ABC):
             counts.merge([self._count(score, labels)])
 
     def update(self, score: ScoreMap, labels: AnomalyLabels) -> None:
-        """Take in one frame: score float32 [H, W], higher = more anomalous, and labels of the same shape.
+        """Accumulate one frame.
+
+        Args:
+            score: float32 [H, W], higher = more anomalous.
+            labels: Labels of the same shape.
 
         Raises:
-            ScoreError: another shape or type than the labels', or NaN in a pixel that counts.
+            ScoreError: The shapes or types don't fit, or a pixel that counts scores NaN.
         """
-        self._take(*apply_protocol(self.protocol, score, labels))
+        self._accumulate(*apply_protocol(self.protocol, score, labels))
 
     @abstractmethod
-    def _take(self, score: ScoreMap, labels: AnomalyLabels) -> None: ...
+    def _accumulate(self, score: ScoreMap, labels: AnomalyLabels) -> None: ...
 
     @abstractmethod
     def metrics(self) -> PixelMetrics:
-        """The metrics of everything taken in so far."""
+        """Compute the metrics of all frames so far."""
 
     def bins(self) -> SketchBins | None:
-        """For a sketch of all frames, into which each is counted once more; None where it takes no second look."""
+        """Return the bins for a sketch of all frames; None if the protocol has no sketch of pixels."""
         return None
 
     def frame_values(self) -> FrameValues | None:
-        """The frames' own metrics, where the protocol averages them."""
+        """Return the metrics of each frame; None unless the protocol averages them."""
         return None
 
 
@@ -83,7 +87,7 @@ class _Pooled(Evaluation):
         self._counts = PixelCounts()
         self._bins: SketchBins | None = None
 
-    def _take(self, score: ScoreMap, labels: AnomalyLabels) -> None:
+    def _accumulate(self, score: ScoreMap, labels: AnomalyLabels) -> None:
         self._add(self._counts, score, labels)
         self._bins = None
 
@@ -106,8 +110,8 @@ class _Percentiles(_Pooled):
         super().__init__(protocol, count)
         self._percentiles = PercentileBins()
 
-    def _take(self, score: ScoreMap, labels: AnomalyLabels) -> None:
-        super()._take(score, labels)
+    def _accumulate(self, score: ScoreMap, labels: AnomalyLabels) -> None:
+        super()._accumulate(score, labels)
         self._percentiles.update(score, labels)
 
     def metrics(self) -> PixelMetrics:
@@ -116,7 +120,7 @@ class _Percentiles(_Pooled):
         return replace(super().metrics(), values=values, best_f1=f1, best_f1_threshold=threshold)
 
     def bins(self) -> None:
-        """The curve is put together from bins of each frame's own: no common ones stand for it."""
+        """Return None: each frame has its own bins, so there are no common ones."""
 
 
 class _FrameMeans(Evaluation):
@@ -126,7 +130,7 @@ class _FrameMeans(Evaluation):
         super().__init__(protocol, count)
         self._frames: list[PixelMetrics] = []
 
-    def _take(self, score: ScoreMap, labels: AnomalyLabels) -> None:
+    def _accumulate(self, score: ScoreMap, labels: AnomalyLabels) -> None:
         counts = PixelCounts()
         self._add(counts, score, labels)
         self._frames.append(pixel_metrics(counts, self.protocol))
@@ -149,13 +153,13 @@ class _FrameMeans(Evaluation):
 
     def frame_values(self) -> FrameValues:
         names = tuple(pixel_metrics(PixelCounts(), self.protocol).values)
-        found = np.array([[frame.values[name] for name in names] for frame in self._frames]).reshape(-1, len(names))
-        kept = np.array([not frame.undefined for frame in self._frames])[:, None] & np.ones(found.shape, bool)
-        return FrameValues(names, np.where(kept, found, 0.0), kept.astype(np.int64))
+        values = np.array([[frame.values[name] for name in names] for frame in self._frames]).reshape(-1, len(names))
+        kept = np.array([not frame.undefined for frame in self._frames])[:, None] & np.ones(values.shape, bool)
+        return FrameValues(names, np.where(kept, values, 0.0), kept.astype(np.int64))
 
 
 def make_evaluation(protocol: Protocol, count: Count | None = None) -> Evaluation:
-    """An evaluation under the protocol, with nothing taken in yet; `count` as `Evaluation`."""
+    """Return an empty evaluation under the protocol. `count` is that of `Evaluation`."""
     if protocol.thresholds == "percentiles":
         return _Percentiles(protocol, count)
     return _FrameMeans(protocol, count) if protocol.pooling == "frames" else _Pooled(protocol, count)

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from oodbench.contracts import Protocol
 from oodbench.metrics.counting.counts import check_nan
-from oodbench.metrics.pixels import fpr_name
 from oodbench.types import ANOMALY, VOID, AnomalyLabels, ScoreMap
 
 _PERCENTILES = 384
@@ -25,14 +24,14 @@ _BEYOND = 0.01
 
 @dataclass
 class PercentileBins:
-    """The counts, frame by frame."""
+    """The counts in bins, accumulated frame by frame."""
 
     _edges: list[NDArray[np.float64]] = field(default_factory=list)
     _true: list[NDArray[np.int64]] = field(default_factory=list)
     _false: list[NDArray[np.int64]] = field(default_factory=list)
 
     def update(self, score: ScoreMap, labels: AnomalyLabels) -> None:
-        """Take in one frame."""
+        """Count one frame."""
         valid = labels.values != VOID
         values = score[valid]
         anomalous = labels.values[valid] == ANOMALY
@@ -49,20 +48,21 @@ class PercentileBins:
         self._false.append(counts[1])
 
     def values(self, protocol: Protocol) -> dict[str, float]:
-        """AP, FPR and AUROC as fractions."""
+        """Return AP, FPR and AUROC as fractions, by name."""
         _, true, false = self._curve()
         if not true[-1] or not false[-1]:
-            return {"AP": math.nan, fpr_name(protocol): math.nan, "AUROC": math.nan}
+            return dict.fromkeys(protocol.pixel_metrics, math.nan)
         recall, fall_out = true / true[-1], false / false[-1]
         precision = np.divide(true, true + false, out=np.ones_like(true), where=true + false > 0)
-        return {
-            "AP": float(np.sum(np.diff(recall) * precision[1:])),
-            fpr_name(protocol): float(fall_out[int(np.searchsorted(recall, protocol.tpr))]),
-            "AUROC": float(np.trapezoid(recall, fall_out)),
-        }
+        numbers = (
+            float(np.sum(np.diff(recall) * precision[1:])),
+            float(fall_out[int(np.searchsorted(recall, protocol.tpr))]),
+            float(np.trapezoid(recall, fall_out)),
+        )
+        return dict(zip(protocol.pixel_metrics, numbers, strict=True))
 
     def best_f1(self) -> tuple[float, float]:
-        """The largest F1 on the curve, and the lower edge of the bin where it is reached; NaN without anomalies."""
+        """Return the largest F1 on the curve and the lower edge of its bin; NaN without anomalies."""
         edges, true, false = self._curve()
         if not true[-1]:
             return math.nan, math.nan
@@ -71,7 +71,7 @@ class PercentileBins:
         return float(f1[best]), float(edges[best])
 
     def _curve(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """Edges, descending, and the anomalous and in-distribution pixels in the bins from each up; from infinity."""
+        """Return the edges, descending from infinity, and the anomalous and in-distribution pixels from each up."""
         edges = np.concatenate([np.empty(0), *self._edges])
         order = np.argsort(edges)[::-1]
         true = np.cumsum(np.concatenate([np.empty(0, np.int64), *self._true])[order], dtype=np.float64)

@@ -19,7 +19,7 @@ from oodbench.metrics.peer_rules import fpr_at, trapezoid
 from oodbench.types import ANOMALY, IN_DISTRIBUTION, AnomalyLabels, ScoreMap
 
 Source = Callable[[], Iterable[tuple[ScoreMap, AnomalyLabels]]]
-"""Gives all frames, from the first, each time it is called."""
+"""A function that returns all frames, from the first, each time it is called."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class PixelMetrics:
 
 @dataclass(frozen=True)
 class Totals:
-    """How much was counted."""
+    """The numbers of frames and pixels that were counted."""
 
     frames: int
     without_anomaly: int
@@ -56,37 +56,40 @@ class Totals:
 
 
 def pixel_metrics(counts: PixelCounts, protocol: Protocol, points: CurvePoints | None = None) -> PixelMetrics:
-    """The metrics of everything counted as one pool, exact, by the protocol's rules for AP and FPR.
+    """Compute the exact metrics of all counted pixels as one pool, by the protocol's rules for AP and FPR.
 
-    `points` are those of the counts, where somebody has them already.
+    Args:
+        counts: The counted pixels.
+        protocol: What to compute.
+        points: The curve points of the counts, if they are computed already.
     """
     totals = Totals(counts.frames, counts.without_anomaly, counts.positive, counts.negative, counts.void)
     summation = Summation(totals.positive, totals.negative, protocol.tpr)
     points = counts.points() if points is None else points
     summation.add(points)
-    found = _metrics(summation, totals, protocol)
+    metrics = _metrics(summation, totals, protocol)
     rules = {}
     if protocol.average_precision == "trapezoid":
         rules["AP"] = trapezoid(points, totals.positive, totals.negative)
     if protocol.fpr != "first":
-        rules[fpr_name(protocol)] = fpr_at(points, totals.positive, totals.negative, protocol)
-    return replace(found, values={**found.values, **rules})
+        rules[protocol.fpr_name] = fpr_at(points, totals.positive, totals.negative, protocol)
+    return replace(metrics, values={**metrics.values, **rules})
 
 
 def pixel_metrics_of(read: Source, protocol: Protocol, budget: int) -> PixelMetrics:
-    """The same metrics, exact, in bounded memory, of a source that can be read several times.
+    """Compute the same metrics, exact and in bounded memory, of a source that can be read several times.
 
     The first pass counts keys by their top 16 bits; each further one counts out as many of the buckets that hold pixels
     of both kinds as fit the budget, a MiB for each.
 
     Args:
-        read: the frames; called once for each pass.
-        protocol: what to compute.
-        budget: bytes that the counting may take, 4 MiB at least.
+        read: Function that returns the frames; called once per pass.
+        protocol: What to compute.
+        budget: Bytes that the counting may take, 4 MiB at least.
 
     Raises:
-        UsageError: the budget is too small, or the protocol is another than one pool read at the first threshold.
-        ScoreError: as `PixelCounts.update`.
+        UsageError: The budget is too small, or the protocol is not `Protocol.is_pooled`.
+        ScoreError: As in `PixelCounts.update`.
     """
     check_in_passes(protocol)
     at_once = (budget - 2 * _MIB) // _MIB
@@ -114,7 +117,7 @@ def pixel_metrics_of(read: Source, protocol: Protocol, budget: int) -> PixelMetr
 
 
 def _reject_frames(read: Source, group: NDArray[np.intp]) -> NDArray[np.int64]:
-    """int64 [len(group), 2, 65536]: the pixels of those buckets by label and the low half of their key."""
+    """Return int64 [len(group), 2, 65536]: the pixels of those buckets by label and the low half of their key."""
     slot = np.full(kernels.BUCKETS, -1, np.int32)
     slot[group] = np.arange(group.size)
     low = np.zeros((group.size, 2, kernels.BUCKETS), np.int64)
@@ -124,35 +127,29 @@ def _reject_frames(read: Source, group: NDArray[np.intp]) -> NDArray[np.int64]:
 
 
 _MIB = 1 << 20
-_IN_PASSES = ("pixels", "all", "steps", "first")
 
 
 def check_in_passes(protocol: Protocol) -> None:
-    """Refuse a protocol that is another than one pool of all scores, read at the first threshold.
+    """Refuse a protocol that can't be computed in passes.
 
     Raises:
-        UsageError: it is.
+        UsageError: The protocol is not `Protocol.is_pooled`.
     """
-    if (protocol.pooling, protocol.thresholds, protocol.average_precision, protocol.fpr) != _IN_PASSES:
+    if not protocol.is_pooled:
         raise UsageError(f"the protocol {protocol.name} can't be computed in passes", "Use 'pooled'.")
 
 
-def fpr_name(protocol: Protocol) -> str:
-    """`FPR95`, for a true positive rate of .95."""
-    return f"FPR{protocol.tpr * 100:g}"
-
-
 def undefined_reasons(positive: int, negative: int, protocol: Protocol) -> dict[str, str]:
-    """Why metrics are undefined, by metric; empty where they are defined."""
+    """Return metric -> the reason why it is undefined; empty if all are defined."""
     if positive == 0:
-        return dict.fromkeys(["AP", fpr_name(protocol), "AUROC"], "no anomalous pixel among the valid ones")
+        return dict.fromkeys(protocol.pixel_metrics, "no anomalous pixel among the valid ones")
     if negative == 0:
-        return dict.fromkeys([fpr_name(protocol), "AUROC"], "no in-distribution pixel among the valid ones")
+        return dict.fromkeys(protocol.pixel_metrics[1:], "no in-distribution pixel among the valid ones")
     return {}
 
 
 def _bucket_points(bucket: int, counted: NDArray[np.int64], higher: int) -> CurvePoints:
-    """The points of one bucket from its table [2, 2^16], with `higher` in-distribution pixels in those above it."""
+    """Return the points of one bucket from its table [2, 2^16]; `higher` in-distribution pixels are above it."""
     low = np.flatnonzero(counted[ANOMALY])[::-1]
     normal = counted[IN_DISTRIBUTION]
     above = higher + np.concatenate([normal[::-1].cumsum()[::-1], [0]])[low + 1]
@@ -160,10 +157,10 @@ def _bucket_points(bucket: int, counted: NDArray[np.int64], higher: int) -> Curv
 
 
 def _metrics(summation: Summation, totals: Totals, protocol: Protocol) -> PixelMetrics:
-    values = {"AP": summation.average_precision, fpr_name(protocol): summation.fpr, "AUROC": summation.auroc}
+    numbers = (summation.average_precision, summation.fpr, summation.auroc)
     threshold = scores_of(np.array([summation.best_f1_key], np.uint32))[0]
     return PixelMetrics(
-        values=values,
+        values=dict(zip(protocol.pixel_metrics, numbers, strict=True)),
         undefined=undefined_reasons(totals.positive, totals.negative, protocol),
         counts={
             "frames": totals.frames,

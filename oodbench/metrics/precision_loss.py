@@ -1,11 +1,11 @@
-"""What becomes of the exact metrics where scores are written in another form."""
+"""Effect of a different score storage format on the exact metrics."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from oodbench.metrics.evaluation import make_evaluation
+from oodbench.metrics.evaluation import Evaluation, make_evaluation
 from oodbench.metrics.protocols import POOLED
 from oodbench.types import AnomalyLabels, ScoreMap
 
@@ -31,10 +31,10 @@ class MetricChange:
 
 
 def measure_change(frames: Iterable[tuple[ScoreMap, ScoreMap, AnomalyLabels]]) -> MetricChange:
-    """Measure it.
+    """Compare the metrics of the original and the converted scores.
 
     Args:
-        frames: scores before, scores after, labels; float32 [H, W] each.
+        frames: For each frame, scores before, scores after, labels; float32 [H, W] each.
     """
     before, after = make_evaluation(POOLED), make_evaluation(POOLED)
     count = 0
@@ -42,5 +42,10 @@ def measure_change(frames: Iterable[tuple[ScoreMap, ScoreMap, AnomalyLabels]]) -
         before.update(score, labels)
         after.update(other, labels)
         count += 1
-    old, new = ((found.values["AP"], found.values["FPR95"]) for found in (before.metrics(), after.metrics()))
-    return MetricChange(count, old, new)
+    return MetricChange(count, _ap_and_fpr(before), _ap_and_fpr(after))
+
+
+def _ap_and_fpr(evaluation: Evaluation) -> tuple[float, float]:
+    values = evaluation.metrics().values
+    average_precision, fpr, _ = POOLED.pixel_metrics
+    return values[average_precision], values[fpr]

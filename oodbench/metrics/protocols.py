@@ -1,4 +1,4 @@
-"""The named protocols: the rules of the field's evaluators. The same scores give other numbers under each."""
+"""The named protocols: the rules of published evaluators. The same scores give different numbers under each."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from oodbench.contracts import Protocol
 
 POOLED = Protocol("pooled", "hermannsblum/fishyscapes, eval.py; hermannsblum/bdl-benchmark")
+
+DEFAULT_PROTOCOL = POOLED.name
+"""The protocol where none is named."""
 
 _ALL = (
     POOLED,
@@ -45,6 +48,3 @@ _ALL = (
 )
 
 PROTOCOLS: Mapping[str, Protocol] = {protocol.name: protocol for protocol in _ALL}
-
-DEFAULT_PROTOCOL = POOLED
-"""The protocol under which a run is evaluated unless it names others."""

@@ -53,7 +53,7 @@ class Request(BaseModel):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     seed: int = Field(0, ge=0, lt=2**32)
     out: Path | None = None
-    protocols: tuple[str, ...] = (DEFAULT_PROTOCOL.name,)
+    protocols: tuple[str, ...] = (DEFAULT_PROTOCOL,)
     if_exists: IfExists = "continue"
     stop_after: Stage = "report"
     fail_fast: bool = False
@@ -71,7 +71,7 @@ class Request(BaseModel):
     @classmethod
     def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         validate_protocol_names(name for name in names if name != LEADERBOARD)
-        return tuple(dict.fromkeys(names)) or (DEFAULT_PROTOCOL.name,)
+        return tuple(dict.fromkeys(names)) or (DEFAULT_PROTOCOL,)
 
     @field_validator("shard", mode="before")
     @classmethod

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING, TypeAlias
 
-from oodbench.contracts import HIGHER_IS_BETTER, ComparedMethod, Difference, MethodComparison, Result
+from oodbench.contracts import ComparedMethod, Difference, MethodComparison, Result, metric_spec
 from oodbench.errors import NotComparableError, UnknownNameError
 from oodbench.metrics.resampling.intervals import FEWEST
 from oodbench.metrics.resampling.significance import RESAMPLES, PairedSketches, holm_correction, significance_ranks
@@ -132,7 +132,7 @@ _Lines: TypeAlias = tuple[list[ComparedMethod], str, int, tuple[tuple[int, int],
 
 
 def _compare_all_pairs(paired: PairedSketches, rows: Sequence[Result], metric: str) -> _Lines | None:
-    sign = 1 if HIGHER_IS_BETTER[metric] else -1
+    sign = metric_spec(metric).sign
     there = [index for index in range(len(rows)) if not math.isnan(paired.value(index, metric))]
     if len(there) < 2:
         return None
@@ -151,7 +151,7 @@ def _compare_all_pairs(paired: PairedSketches, rows: Sequence[Result], metric: s
 
 
 def _compare_with_reference(paired: PairedSketches, rows: Sequence[Result], metric: str, at: int) -> _Lines | None:
-    sign = 1 if HIGHER_IS_BETTER[metric] else -1
+    sign = metric_spec(metric).sign
     others = [i for i in range(len(rows)) if i != at and not math.isnan(paired.value(i, metric))]
     if math.isnan(paired.value(at, metric)) or not others:
         return None
@@ -219,7 +219,7 @@ def _load_sketches(run: Run, rows: Sequence[Result]) -> tuple[list[Sketch | None
     reasons = []
     for row in rows:
         sketch = run.sketch(row)
-        grouped = None if sketch is None else sketch.grouped(run.groups(row.benchmark))
+        grouped = None if sketch is None else sketch.group(run.groups(row.benchmark))
         if grouped is None:
             reasons.append(f"{scorer_title(row)}: its protocol ({row.protocol.name}) has no sketch of each frame")
         elif grouped.units < FEWEST:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import Counter
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,6 +23,7 @@ from oodbench.contracts import (
 )
 from oodbench.metrics.breakdown import BreakdownCounts
 from oodbench.metrics.resampling.sketch_thresholds import SketchBins
+from oodbench.regions import label_regions
 from oodbench.types import ANOMALY, AnomalyLabels, ClassMap, ClassSet, ScoreMap
 
 SIZES = {"below 0.1 %": 0.001, "0.1 to 1 %": 0.01, "1 to 10 %": 0.1, "10 % and more": np.inf}
@@ -63,22 +63,21 @@ class BreakdownCounter:
     def update(self, score: ScoreMap, labels: AnomalyLabels, prediction: ClassMap | None) -> NDArray[np.int64]:
         """Take in one frame: score float32, labels and predicted classes uint8, all [H, W]; returns its sketch."""
         self._predicted |= prediction is not None
-        anomalous = (labels.values == ANOMALY).astype(np.uint8)
-        _, regions, facts, _ = cv2.connectedComponentsWithStats(anomalous, connectivity=8)
-        height, width = anomalous.shape
-        area = facts[:, cv2.CC_STAT_AREA] / (height * width)
-        lowest = (facts[:, cv2.CC_STAT_TOP] + facts[:, cv2.CC_STAT_HEIGHT]) / height
+        regions = label_regions(labels.values == ANOMALY)
+        height, width = regions.labels.shape
+        area = regions.pixels / (height * width)
+        lowest = (regions.boxes[:, 1] + regions.boxes[:, 3]) / height
         size = np.searchsorted(list(SIZES.values()), area, side="right")
         place = np.searchsorted(list(PLACES.values()), lowest, side="left") + len(SIZES)
         strata = np.stack([size, place], axis=1).astype(np.uint8)
         self._objects.update(strata[1:].ravel().tolist())  # region 0 is what is not anomalous
-        return self._counts.update(score, labels, regions, strata, prediction)
+        return self._counts.update(score, labels, regions.labels, strata, prediction)
 
     def breakdown(self) -> Breakdown:
         """Return the breakdown over all frames."""
         counts = self._counts
         average_precision, auroc = counts.metrics(self._tpr)
-        found = counts.above(counts.found)
+        found = counts.count_above(counts.found)
         pixels = counts.fine.sum(axis=1)
         rows = []
         for code in np.flatnonzero(pixels):
@@ -108,13 +107,13 @@ class BreakdownCounter:
                 fpr=float(above[0] / normal) if normal else None,
                 recall=float(above[1] / anomalous) if anomalous else None,
             )
-            for name, above in counts.above(counts.called).items()
+            for name, above in counts.count_above(counts.called).items()
         )
 
     def _mistakes(self) -> tuple[ClassFalseAlarms, ...]:
         if not self._predicted:
             return ()
-        called = self._counts.above(self._counts.mistaken)
+        called = self._counts.count_above(self._counts.mistaken)
         pixels = self._counts.mistaken.sum(axis=1)
         return tuple(
             ClassFalseAlarms(

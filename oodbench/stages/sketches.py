@@ -12,7 +12,6 @@ from oodbench.class_sets import CLASS_SETS
 from oodbench.contracts import Intervals, Protocol
 from oodbench.metrics import Evaluation, PixelMetrics, PixelSketch, Sketch, bootstrap_intervals, make_evaluation
 from oodbench.metrics.evaluation import apply_protocol
-from oodbench.metrics.pixels import fpr_name
 from oodbench.metrics.resampling.intervals import LEVEL, METHOD, RESAMPLES
 from oodbench.planning.records import FrameSetRecord
 from oodbench.stages.breakdown import BreakdownCounter
@@ -44,7 +43,7 @@ def write_sketch_and_breakdown(scored: ScoredBenchmark, evaluation: Evaluation) 
         for frame, stored, known in scored:
             score, labels = apply_protocol(evaluation.protocol, stored, known)
             counts.append(counter.update(score, labels, scored.prediction(frame)))
-        sketch = PixelSketch(("AP", fpr_name(evaluation.protocol), "AUROC"), bins, np.stack(counts), tpr)
+        sketch = PixelSketch(evaluation.protocol.pixel_metrics, bins, np.stack(counts), tpr)
         scored.artifacts.write_breakdown(result, counter.breakdown())
     if sketch is not None:
         scored.artifacts.write_sketch(result, sketch)
@@ -72,7 +71,7 @@ def result_intervals(sketch: Sketch | None, metrics: PixelMetrics, benchmark: Fr
     undefined = dict.fromkeys(metrics.values, NO_SKETCH) if sketch is None else {}
     bounds: dict[str, tuple[float, float]] = {}
     if sketch is not None:
-        found = bootstrap_intervals(sketch.grouped(groups), seed)
+        found = bootstrap_intervals(sketch.group(groups), seed)
         for name, near in zip(sketch.names, sketch.metrics()[:, 0], strict=True):
             exact = metrics.values[name]
             if math.isnan(exact):

@@ -66,7 +66,7 @@ def evaluate_scores(
     anomalous: Anomalous | Mapping[str, Anomalous],
     data: OneOrMore | Mapping[str, str | Path] = (),
     resize: Resize = "bilinear",
-    protocols: Sequence[str] = (DEFAULT_PROTOCOL.name,),
+    protocols: Sequence[str] = (DEFAULT_PROTOCOL,),
     limit: int | Literal["all"] | None = None,
     out: str | Path | None = None,
     if_exists: IfExists = "continue",

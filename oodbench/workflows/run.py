@@ -53,7 +53,7 @@ def run(
     device: Literal["auto", "cpu", "cuda"] = "auto",
     seed: int = 0,
     out: str | Path | None = None,
-    protocols: OneOrMore = (DEFAULT_PROTOCOL.name,),
+    protocols: OneOrMore = (DEFAULT_PROTOCOL,),
     if_exists: IfExists = "continue",
     stop_after: Stage = "report",
     fail_fast: bool = False,

@@ -118,7 +118,7 @@ class PrecisionRecall(_CurveFigure):
             share = 100 * line.curve.positive / (line.curve.positive + line.curve.negative)
             axes.axhline(share, color="#999999", linewidth=0.6, zorder=1)
         for line in lines:
-            thin = line.curve.thinned(_POINTS)
+            thin = line.curve.thin(_POINTS)
             recall, precision = (100 * np.insert(values, 0, first) for values, first in
                                  ((thin.recall, 0.0), (thin.precision, thin.precision[0])))  # fmt: skip
             top = max(top, float(precision[recall >= _START].max(initial=0)))
@@ -142,7 +142,7 @@ class Roc(_CurveFigure):
         axes.plot([0, 100], [0, 100], color="#999999", linewidth=0.6, zorder=1)
         axes.axhline(100 * POOLED.tpr, color="#999999", linewidth=0.6, linestyle=(0, (4, 3)), zorder=1)
         for line in lines:
-            fpr, tpr = line.curve.thinned(_POINTS).roc()
+            fpr, tpr = line.curve.thin(_POINTS).roc()
             axes.plot(100 * fpr, 100 * tpr, color=line.style.colour, linestyle=line.style.line)
             at = line.operating
             axes.plot(100 * line.curve.fpr[at], 100 * line.curve.recall[at], line.style.marker,

@@ -1,4 +1,4 @@
-"""Assembly of the page: one file, or a folder if one file would be too large."""
+"""Assemble the page and write it: one file, or a folder if the file would be too large."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from oodbench.contracts import REQUIREMENT_TITLES, RunView
 from oodbench.files import write_atomically
+from oodbench.metrics import DEFAULT_PROTOCOL
 from oodbench.reports.html.answer import summarise_table
-from oodbench.reports.html.breakdown import make_breakdown_tables
+from oodbench.reports.html.breakdown import breakdown
 from oodbench.reports.html.collect import collect_benchmark, encode_colour_scale
 from oodbench.reports.html.provenance import list_provenance
-from oodbench.reports.html.sections import COSTS, QUALITY, parts
+from oodbench.reports.html.sections import build_sections
 
 LARGEST = 60_000_000
-"""Maximum bytes of frames in one file. Above it, each frame is stored in its own file next to the page."""
+"""Largest size of all pictures in one file, in bytes. Above it, each frame's pictures are in a separate file."""
 
 _HERE = Path(__file__).parent / "page"
 _STYLES = ("base.css", "tables.css", "frames.css")
@@ -32,15 +33,15 @@ _SCRIPTS = (
 
 
 def write_page(run: RunView, out: Path) -> list[Path]:
-    """Write the page into a folder; return the files, the page first."""
-    made = [(part, summarise_table(run, part), make_breakdown_tables(run, part)) for part in parts(run)]
-    benchmarks = list(dict.fromkeys(part.benchmark for part, *_ in made))
+    """Write the page into a folder and return the files, the page first."""
+    sections = [(section, summarise_table(run, section), breakdown(run, section)) for section in build_sections(run)]
+    benchmarks = list(dict.fromkeys(section.benchmark for section, *_ in sections))
     with tempfile.TemporaryDirectory(prefix="oodbench-") as scratch:
         spool = _PictureSpool(Path(scratch))
         data = {
             "colours": encode_colour_scale(),
             "benchmarks": [collect_benchmark(run, benchmark, spool.keep) for benchmark in benchmarks],
-            "tables": {part.anchor: part.apart() for part, *_ in made},
+            "tables": {section.anchor: section.significance() for section, *_ in sections},
         }
         separate = spool.size > LARGEST
         style = "".join((_HERE / name).read_text(encoding="utf-8") for name in _STYLES)
@@ -53,15 +54,15 @@ def write_page(run: RunView, out: Path) -> list[Path]:
             script=script,
             data=encode_json(data | {"separate": separate}),
             frames=() if separate else spool.texts(),
-            made=made,
+            sections=sections,
+            default_protocol=DEFAULT_PROTOCOL,
             benchmarks=benchmarks,
             notes=run.notes,
             provenance=list_provenance,
-            heads={
-                "quality": list(QUALITY.values()),
-                "cost": list(COSTS.values()),
-                "flags": list(REQUIREMENT_TITLES.values()),
-            },
+            costs=dict.fromkeys(
+                column.spec for section, *_ in sections for column in section.columns if column.spec.group == "cost"
+            ),
+            flags=list(REQUIREMENT_TITLES.values()),
         )  # fmt: skip
         folder = out / "report" if separate else out
         path = folder / ("index.html" if separate else "report.html")
@@ -76,19 +77,19 @@ def write_page(run: RunView, out: Path) -> list[Path]:
 
 
 def encode_json(content: Any) -> str:
-    """Encode content for a script element, without characters that could end it."""
+    """Return JSON for a script element, without any character that could end the element."""
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
 class _PictureSpool:
-    """Temporary storage of the frames' pictures on disk, until their total size is known."""
+    """The pictures of frames, kept on disk until their total size is known."""
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._count, self.size = folder, 0, 0
 
     def keep(self, pictures: dict[str, Any]) -> int:
-        """Store the pictures of a frame; return the number of the frame on the page."""
+        """Store the pictures of a frame and return its number on the page."""
         text = encode_json(pictures)
         (self._folder / str(self._count)).write_text(text, encoding="utf-8")
         self.size += len(text)
@@ -96,7 +97,7 @@ class _PictureSpool:
         return self._count - 1
 
     def texts(self) -> Iterator[str]:
-        """Yield the stored texts in order."""
+        """Yield the pictures of all frames, in order."""
         for number in range(self._count):
             yield (self._folder / str(number)).read_text(encoding="utf-8")
 
@@ -107,15 +108,14 @@ def _make_environment() -> Environment:
 
 
 def _make_policy(style: str, script: str, separate: bool) -> str:
-    """Create the page's Content-Security-Policy: its own style and script, embedded pictures, and no requests.
+    """Return the Content-Security-Policy: the page's own style and script, embedded pictures, and no request at all.
 
-    A page in a folder also allows scripts with a nonce for its frame files, because file:// has no origin to name.
+    The page of a folder may also load the files with frames, by a nonce, because file:// has no origin to name.
     """
     scripts = [f"'sha256-{_compute_hash(script)}'", *([f"'nonce-{_make_nonce(script)}'"] if separate else [])]
-    styles = f"'sha256-{_compute_hash(style)}'"
     return (
-        f"default-src 'none'; script-src {' '.join(scripts)}; style-src {styles}; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; script-src {' '.join(scripts)}; style-src 'sha256-{_compute_hash(style)}'; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
     )
 
 

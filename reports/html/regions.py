@@ -1,6 +1,7 @@
-"""Regions of a frame: anomalous objects with the share that is found, and false alarms with their size.
+"""Single things in a frame: its anomalous objects, and how much of each is found; false alarms, and how large they are.
 
-Both are 8-connected regions at full resolution. Pixels are called anomalous at the page's initial threshold.
+Both are 8-connected regions at full resolution, and pixels are called anomalous at the threshold that the page begins
+with.
 """
 
 from __future__ import annotations
@@ -9,28 +10,28 @@ import heapq
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from oodbench.regions import label_regions
 from oodbench.types import ANOMALY, IN_DISTRIBUTION, AnomalyLabels
 
 SMALLEST = 50
-"""Minimum number of pixels of a region."""
+"""Regions of fewer pixels are left out."""
 
 SHOWN = 6
-"""Number of worst regions shown per method."""
+"""The worst of each method that are shown."""
 
 
 @dataclass(frozen=True)
 class Region:
-    """One region.
+    """One of them.
 
     Attributes:
-        frame: Index of the frame in the benchmark.
-        box: Left, top, width and height in pixels of the label.
-        pixels: Number of pixels.
-        called: Number of pixels called anomalous.
+        frame: its place among the frames of the benchmark.
+        box: left, top, width, height, in pixels of the label.
+        pixels: how many.
+        called: how many of them are called anomalous.
     """
 
     frame: int
@@ -41,12 +42,12 @@ class Region:
 
 @dataclass(frozen=True)
 class FrameObjects:
-    """The anomalous objects of one frame.
+    """The objects of one frame.
 
     Attributes:
-        frame: Index of the frame in the benchmark.
-        number: int32 [H, W], number of the object at each pixel; 0 for none.
-        boxes: Left, top, width, height and pixels of each object, starting with number 0.
+        frame: as in `Region`.
+        number: int32 [H, W], which object a pixel is of; 0 is of none.
+        boxes: left, top, width, height and pixels of each, from number 0 on.
     """
 
     frame: int
@@ -54,7 +55,7 @@ class FrameObjects:
     boxes: NDArray[np.int32]
 
     def found(self, called: NDArray[np.bool_]) -> list[Region]:
-        """Return the regions of the objects with the pixels called anomalous, from bool [H, W]."""
+        """How much of each is called anomalous; bool [H, W]."""
         inside = np.bincount(self.number[called], minlength=len(self.boxes))
         return [
             Region(self.frame, (int(left), int(top), int(width), int(height)), int(pixels), int(inside[index]))
@@ -64,15 +65,14 @@ class FrameObjects:
 
 
 def find_objects(frame: int, labels: AnomalyLabels) -> FrameObjects:
-    """Find the anomalous objects of a frame."""
-    _, number, boxes, _ = cv2.connectedComponentsWithStats((labels.values == ANOMALY).astype(np.uint8), connectivity=8)
-    return FrameObjects(frame, number, boxes)
+    """The objects of a frame."""
+    regions = label_regions(labels.values == ANOMALY)
+    return FrameObjects(frame, regions.labels, regions.boxes)
 
 
 def find_false_alarms(frame: int, called: NDArray[np.bool_], labels: AnomalyLabels) -> list[Region]:
-    """Find the largest regions of in-distribution pixels that are called anomalous."""
-    wrong = (called & (labels.values == IN_DISTRIBUTION)).astype(np.uint8)
-    _, _, boxes, _ = cv2.connectedComponentsWithStats(wrong, connectivity=8)
+    """The largest regions of in-distribution pixels that are called anomalous."""
+    boxes = label_regions(called & (labels.values == IN_DISTRIBUTION)).boxes
     largest = heapq.nlargest(SHOWN, boxes[1:].tolist(), key=lambda box: box[-1])
     return [
         Region(frame, (left, top, width, height), pixels, pixels)
@@ -82,10 +82,10 @@ def find_false_alarms(frame: int, called: NDArray[np.bool_], labels: AnomalyLabe
 
 
 def select_worst_objects(regions: Iterable[Region]) -> list[Region]:
-    """Select the objects of which the smallest share is found; larger objects first if shares are equal."""
+    """Those of which least is found; of two alike the larger."""
     return heapq.nsmallest(SHOWN, regions, key=lambda region: (region.called / region.pixels, -region.pixels))
 
 
 def select_worst_alarms(regions: Iterable[Region]) -> list[Region]:
-    """Select the largest false alarms."""
+    """The largest."""
     return heapq.nlargest(SHOWN, regions, key=lambda region: region.pixels)

@@ -1,4 +1,4 @@
-"""The rows of a run as the page's tables: one part a benchmark, protocol and scoring, a line a method and network."""
+"""The results tables as sections of the page: one per benchmark, protocol and scoring."""
 
 from __future__ import annotations
 
@@ -6,69 +6,98 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from oodbench.contracts import HIGHER_IS_BETTER, REQUIREMENT_TITLES, MethodCard, MethodComparison, Result, RunView
+from oodbench.contracts import REQUIREMENT_TITLES, MethodCard, MethodComparison, MetricGroup, Result, RunView
+from oodbench.reports.tables.build import results_tables
+from oodbench.reports.tables.model import Cell, Column, Line, ResultsTable
+
+# The order of the columns.
+_GROUPS: tuple[MetricGroup, ...] = ("anomaly", "closed-set", "cost")
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One number.
+class PlacedCell:
+    """A cell of the table on the page.
 
     Attributes:
-        text: as printed; a dash where there is none.
-        value: with all digits; None where there is none.
-        bounds: the interval as text, empty where there is none.
-        reason: why there is no number, or no interval.
-        at: where the interval begins, the number stands and the interval ends, percent of the axis; None without one.
+        column: Its column.
+        cell: The number.
+        at: Where the interval begins, the number is and the interval ends, in percent of the axis; None without one.
     """
 
-    text: str
-    value: float | None
-    bounds: str = ""
-    reason: str = ""
+    column: Column
+    cell: Cell
     at: tuple[float, float, float] | None = None
+
+    @property
+    def text(self) -> str:
+        """The number as printed; a dash where there is none."""
+        return self.cell.text or "–"
 
 
 @dataclass(frozen=True)
-class Line:
-    """A method on a network.
+class SectionLine:
+    """A method on a network, on the section's benchmark.
 
     Attributes:
-        anchor: of its provenance on the page.
-        row: where it comes from.
-        card: of the method; None where scores were given.
-        metrics, quality, cost: column -> cell.
-        flags: contamination -> yes, no or unknown.
+        anchor: Anchor of its provenance on the page.
+        row: The result.
+        card: The card of the method; None where scores were given.
+        cells: One per column.
+        flags: Title of a requirement -> yes, no or unknown.
     """
 
     anchor: str
     row: Result
     card: MethodCard | None
-    metrics: Mapping[str, Cell]
-    quality: Mapping[str, Cell]
-    cost: Mapping[str, Cell]
+    cells: tuple[PlacedCell, ...]
     flags: Mapping[str, bool | None]
+
+    @property
+    def metrics(self) -> dict[str, PlacedCell]:
+        """The anomaly metrics, by name."""
+        return {cell.column.spec.name: cell for cell in self.cells if cell.column.spec.group == "anomaly"}
 
 
 @dataclass(frozen=True)
-class Part:
-    """One table.
+class Section:
+    """One table on the page.
 
     Attributes:
-        benchmark, protocol: names.
-        anchor: of the part on the page.
-        lines: in the order of the rows.
-        columns: the metrics.
-        comparisons: metric -> what chance explains of the differences.
-        several: whether there are several networks.
+        benchmark: Name of the benchmark.
+        anchor: Anchor of the table on the page.
+        table: The table, with the lines and columns of the benchmark.
+        lines: Its lines, in the order of the results.
     """
 
     benchmark: str
-    protocol: str
     anchor: str
-    lines: tuple[Line, ...]
-    columns: tuple[str, ...]
-    comparisons: Mapping[str, MethodComparison]
-    several: bool
+    table: ResultsTable
+    lines: tuple[SectionLine, ...]
+
+    @property
+    def protocol(self) -> str:
+        """Name of the protocol."""
+        return self.table.protocol
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The columns: anomaly metrics, closed-set quality, costs."""
+        return self.table.columns
+
+    @property
+    def metrics(self) -> dict[str, Column]:
+        """The columns of anomaly metrics, by name."""
+        return {column.spec.name: column for column in self.columns if column.spec.group == "anomaly"}
+
+    @property
+    def comparisons(self) -> dict[str, MethodComparison]:
+        """Metric -> its significance tests."""
+        return {metric: comparison for (_, metric), comparison in self.table.comparisons.items()}
+
+    @property
+    def several(self) -> bool:
+        """Whether there are several networks."""
+        return len({line.row.network for line in self.lines}) > 1
 
     @property
     def notes(self) -> list[str]:
@@ -82,88 +111,79 @@ class Part:
         left_out = [reason for comparison in self.comparisons.values() for reason in comparison.left_out]
         return list(dict.fromkeys([*warnings, *undefined, *left_out]))
 
-    def name(self, line: Line) -> str:
-        """The method, with its network where there are several."""
+    def name(self, line: SectionLine) -> str:
+        """Return the method, with its network where there are several."""
         return f"{line.row.label} / {line.row.network}" if self.several else line.row.label
 
-    def apart(self) -> dict[str, dict[str, Any]]:
-        """metric -> higher (is better), the lines that were compared, and the pairs that chance does not explain."""
-        place = {(line.row.network, line.row.label): index for index, line in enumerate(self.lines)}
-        found: dict[str, dict[str, Any]] = {
-            metric: {"higher": HIGHER_IS_BETTER.get(metric, True), "known": [], "apart": []} for metric in self.columns
-        }
-        for metric, comparison in self.comparisons.items():
-            order = [place[entry.network, entry.label] for entry in comparison.entries]
-            found[metric] |= {"known": order, "apart": [[order[i], order[j]] for i, j in comparison.apart]}
-        return found
+    def head(self, column: Column) -> str:
+        """Return the title of a column, with its frames where closed-set quality was measured on several sets."""
+        quality = {other.frames for other in self.columns if other.spec.group == "closed-set"}
+        ambiguous = len(quality) > 1 and column.spec.group == "closed-set"
+        return f"{column.spec.title}, {column.frames}" if ambiguous else column.spec.title
+
+    def significance(self) -> dict[str, dict[str, Any]]:
+        """Return, by metric, what the page's script marks the best and its ties by.
+
+        `higher`: whether higher is better. `known`: the lines that were compared. `apart`: the pairs (better, worse)
+        that differ by more than chance.
+        """
+        facts: dict[str, dict[str, Any]] = {}
+        for name, column in self.metrics.items():
+            known, pairs = self.table.significant_pairs(column)
+            facts[name] = {
+                "higher": column.spec.higher_is_better,
+                "known": known,
+                "apart": [list(pair) for pair in pairs],
+            }
+        return facts
 
 
-COSTS = {"forward_ms": "Network, ms", "own_ms": "Method, ms", "fit_s": "Fit, s"}
-
-QUALITY = {"miou": "mIoU", "ece": "ECE"}
-
-
-def parts(run: RunView) -> list[Part]:
-    """All tables of a run."""
-    groups: dict[tuple[str, str, str], list[Result]] = {}
-    for row in run.rows:
-        groups.setdefault((row.benchmark, row.protocol.name, str(row.scoring)), []).append(row)
-    compared: dict[tuple[str, str], dict[str, MethodComparison]] = {}
-    for comparison in run.comparisons():
-        compared.setdefault((comparison.benchmark, comparison.protocol), {})[comparison.metric] = comparison
-    made = []
-    for number, ((benchmark, protocol, _), rows) in enumerate(groups.items()):
-        columns = tuple(name for name in HIGHER_IS_BETTER if any(name in row.metrics for row in rows))
-        ends = {metric: _end(rows, metric) for metric in columns}
-        lines = tuple(_line(run, row, f"provenance-{number}-{index}", columns, ends) for index, row in enumerate(rows))
-        known = {(row.network, row.label) for row in rows}
-        comparisons = {
-            metric: comparison
-            for metric, comparison in compared.get((benchmark, protocol), {}).items()
-            if {(entry.network, entry.label) for entry in comparison.entries} <= known
-        }
-        several = len({row.network for row in rows}) > 1
-        made.append(Part(benchmark, protocol, f"part-{number}", lines, columns, comparisons, several))
-    return made
+def build_sections(run: RunView) -> list[Section]:
+    """Return all sections of a run, in the order of its results."""
+    tables = [
+        (benchmark, table.of_benchmark(benchmark))
+        for table in results_tables(run, run.comparisons())
+        for benchmark in dict.fromkeys(name for line in table.lines for name in line.results)
+    ]
+    place = {id(row): index for index, row in enumerate(run.rows)}
+    tables.sort(key=lambda entry: min(place[id(line.results[entry[0]])] for line in entry[1].lines))
+    return [_section(run, benchmark, number, _by_group(table)) for number, (benchmark, table) in enumerate(tables)]
 
 
-def _line(run: RunView, row: Result, anchor: str, columns: Sequence[str], ends: Mapping[str, float]) -> Line:
-    contamination = run.contamination(row)
-    quality = run.quality.get(row.network, {})
-    own = [row.cost.summary_ms, row.cost.score_ms]
-    cost = row.cost.record() | {
-        "own_ms": sum(value or 0 for value in own) if any(value is not None for value in own) else None
-    }
-    return Line(
-        anchor,
-        row,
-        run.card(row),
-        {metric: _cell(row, metric, ends[metric]) for metric in columns},
-        {title: _number(quality.get(name), 100) for name, title in QUALITY.items()},
-        {title: _number(cost.get(name), 1, ".1f") for name, title in COSTS.items()},
-        {title: getattr(contamination, name) for name, title in REQUIREMENT_TITLES.items()},
+def _by_group(table: ResultsTable) -> ResultsTable:
+    """Return a table with its columns in the order of the page."""
+    places = [_GROUPS.index(column.spec.group) for column in table.columns]
+    return table.arrange(sorted(range(len(places)), key=places.__getitem__))
+
+
+def _section(run: RunView, benchmark: str, number: int, table: ResultsTable) -> Section:
+    ends = [_axis_end([line.cells[index] for line in table.lines]) for index in range(len(table.columns))]
+    lines = tuple(
+        _line(run, line, benchmark, f"provenance-{number}-{index}", table.columns, ends)
+        for index, line in enumerate(table.lines)
     )
+    return Section(benchmark, f"part-{number}", table, lines)
 
 
-def _number(value: float | None, scale: float, how: str = ".2f") -> Cell:
-    return Cell("–", None) if value is None else Cell(f"{scale * value:{how}}", value)
+def _line(
+    run: RunView, line: Line, benchmark: str, anchor: str, columns: Sequence[Column], ends: Sequence[float]
+) -> SectionLine:
+    row = line.results[benchmark]
+    cells = tuple(
+        PlacedCell(column, cell, _place(cell, end)) for column, cell, end in zip(columns, line.cells, ends, strict=True)
+    )
+    flags = {title: getattr(line.requirements, name) for name, title in REQUIREMENT_TITLES.items()}
+    return SectionLine(anchor, row, run.card(row), cells, flags)
 
 
-def _end(rows: Sequence[Result], metric: str) -> float:
-    """The end of the metric's axis, which begins at 0."""
-    highest = [row.intervals.bounds[metric][1] for row in rows if row.intervals and metric in row.intervals.bounds]
-    values = [value for row in rows if (value := row.metrics.get(metric)) is not None]
-    return max([*highest, *values, 1e-9])
+def _axis_end(cells: Sequence[Cell]) -> float:
+    """Return the end of a column's axis, which begins at 0."""
+    highest = [cell.bounds[1] for cell in cells if cell.bounds]
+    return max([*highest, *(cell.value for cell in cells if cell.value is not None), 1e-9])
 
 
-def _cell(row: Result, metric: str, end: float) -> Cell:
-    value = row.metrics.get(metric)
-    if value is None:
-        return Cell("–", None, reason=row.undefined.get(metric, "not measured under this protocol"))
-    text, intervals = f"{100 * value:.2f}", row.intervals
-    if intervals is None or metric not in intervals.bounds:
-        reason = "" if intervals is None else intervals.undefined.get(metric, "")
-        return Cell(text, value, reason=reason and f"no interval: {reason}")
-    low, high = intervals.bounds[metric]
-    place = (100 * low / end, 100 * value / end, 100 * high / end)
-    return Cell(text, value, intervals.text(metric), at=place)
+def _place(cell: Cell, end: float) -> tuple[float, float, float] | None:
+    if cell.bounds is None or cell.value is None:
+        return None
+    low, high = cell.bounds
+    return 100 * low / end, 100 * cell.value / end, 100 * high / end

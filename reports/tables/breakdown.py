@@ -1,29 +1,126 @@
 """Which anomalies are found, by size, place and predicted class; what is mistaken for one; calibrated thresholds.
 
-All as plain text. AP of a part of the anomalies has that part's share of the pixels as its floor, so it compares the
-methods in a column and not the columns of a method; recall compares both.
+The tables are a model that this text and the HTML page share. AP of a part of the anomalies has that part's share of
+the pixels as its floor, so it compares the methods in a column and not the columns of a method; recall compares both.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from oodbench.contracts import Breakdown, BreakdownThreshold, ReportCard, RunView
 from oodbench.reports.tables.formats import TextReport
 
-PLUGINS = {"reports": {"strata": ("StrataText", "results by size, place and class of the anomaly, and thresholds")}}
+PLUGINS = {"reports": {"strata": ("BreakdownText", "results by size, place and class of the anomaly, and thresholds")}}
 
-_TITLES = {
+BreakdownKind: TypeAlias = Literal["size", "place", "class", "false positives"]
+
+_TITLES: Mapping[BreakdownKind, str] = {
     "size": "By the size of the anomaly, as a share of the frame",
     "place": "By the lowest pixel of the anomaly, from the top of the frame",
     "class": "By the class that the network took it for",
+    "false positives": "False positives by predicted class",
 }
-# Classes with a smaller share of the pixels than this are not shown.
-_SHOWN = 0.01
+_THRESHOLDS = ("test", "calibrated")
+# Parts with a smaller share of the pixels than this are not shown.
+_SMALLEST_SHARE = 0.01
 
 
-class StrataText(TextReport):
-    """A table for each benchmark, network and way to divide, with a line for each method."""
+@dataclass(frozen=True)
+class BreakdownColumn:
+    """A part of the pixels.
+
+    Attributes:
+        name: Its name.
+        about: How large it is, in words.
+    """
+
+    name: str
+    about: str
+
+
+@dataclass(frozen=True)
+class BreakdownTable:
+    """One way to divide the pixels, for several methods.
+
+    Attributes:
+        kind: What the pixels are divided by.
+        columns: The parts of the pixels that are large enough to show.
+        lines: (method, by column its numbers as fractions, None where undefined). For anomalies the numbers are AP,
+            recall at the threshold of the test labels and recall at the calibrated one; for false positives, the share
+            of all false positives at the two thresholds.
+    """
+
+    kind: BreakdownKind
+    columns: tuple[BreakdownColumn, ...]
+    lines: tuple[tuple[str, tuple[tuple[float | None, ...], ...]], ...]
+
+
+def breakdown_tables(breakdowns: Mapping[str, Breakdown]) -> list[BreakdownTable]:
+    """Return the tables that have columns.
+
+    Args:
+        breakdowns: The breakdown of each method, by the name of its line; one or more, all of one benchmark.
+    """
+    kinds: tuple[Literal["size", "place", "class"], ...] = ("size", "place", "class")
+    tables = [*(_anomalies(breakdowns, kind) for kind in kinds), _false_positives(breakdowns)]
+    return [table for table in tables if table.columns]
+
+
+def _anomalies(breakdowns: Mapping[str, Breakdown], kind: Literal["size", "place", "class"]) -> BreakdownTable:
+    groups = next(iter(breakdowns.values())).strata
+    total = sum(group.pixels for group in groups if group.kind == "size")
+    columns = tuple(
+        BreakdownColumn(
+            group.name,
+            _share_of_pixels(group.pixels, total) + ("" if group.objects is None else f", {group.objects} regions"),
+        )
+        for group in groups
+        if group.kind == kind and group.pixels >= _SMALLEST_SHARE * total
+    )
+    lines = []
+    for name, breakdown in breakdowns.items():
+        by_name = {group.name: group for group in breakdown.strata if group.kind == kind}
+        cells: list[tuple[float | None, ...]] = []
+        for column in columns:
+            group = by_name.get(column.name)
+            recalls = [None if group is None else group.recall.get(threshold) for threshold in _THRESHOLDS]
+            cells.append((None if group is None else group.ap, *recalls))
+        lines.append((name, tuple(cells)))
+    return BreakdownTable(kind, columns, tuple(lines))
+
+
+def _false_positives(breakdowns: Mapping[str, Breakdown]) -> BreakdownTable:
+    classes = next(iter(breakdowns.values())).mistakes
+    total = sum(part.pixels for part in classes)
+    columns = tuple(
+        BreakdownColumn(part.name, _share_of_pixels(part.pixels, total))
+        for part in classes
+        if part.pixels >= _SMALLEST_SHARE * total
+    )
+    lines = []
+    for name, breakdown in breakdowns.items():
+        called = {part.name: part.called for part in breakdown.mistakes}
+        totals = {threshold: sum(counts.get(threshold, 0) for counts in called.values()) for threshold in _THRESHOLDS}
+        cells = tuple(
+            tuple(
+                called.get(column.name, {}).get(threshold, 0) / count if count else None
+                for threshold, count in totals.items()
+            )
+            for column in columns
+        )
+        lines.append((name, cells))
+    return BreakdownTable("false positives", columns, tuple(lines))
+
+
+def _share_of_pixels(pixels: int, total: int) -> str:
+    return f"{100 * pixels / total:.0f} % of pixels"
+
+
+class BreakdownText(TextReport):
+    """The tables as plain text, for each benchmark, protocol and network, with a line per method."""
 
     card = ReportCard("strata", "Results by size, place and class", text=True)
     file = "strata.txt"
@@ -32,83 +129,43 @@ class StrataText(TextReport):
         parts, without = [], []
         for who in dict.fromkeys((row.benchmark, row.protocol.name, row.network) for row in run.rows):
             rows = [row for row in run.rows if (row.benchmark, row.protocol.name, row.network) == who]
-            found = {row.label: strata for row in rows if (strata := run.strata(row)) is not None}
+            breakdowns = {row.label: known for row in rows if (known := run.strata(row)) is not None}
             heading = f"{who[0]}, protocol {who[1]}, network {who[2]}"
-            if len(found) < len(rows):
-                without.append(f"{heading}: {len(rows) - len(found)} rows have no strata.")
-            if found:
-                parts += [f"{heading}\n{'=' * len(heading)}", _thresholds(found)]
-                parts += [_strata(found, kind) for kind in _TITLES]
-                parts.append(_mistakes(found))
+            if len(breakdowns) < len(rows):
+                without.append(f"{heading}: {len(rows) - len(breakdowns)} rows have no strata.")
+            if breakdowns:
+                parts += [f"{heading}\n{'=' * len(heading)}", _format_thresholds(breakdowns)]
+                parts += [_format_table(table) for table in breakdown_tables(breakdowns)]
         return "\n\n".join(filter(None, [*parts, "\n".join([*without, *run.notes])])) + "\n"
 
 
-def _thresholds(found: Mapping[str, Breakdown]) -> str:
+def _format_thresholds(breakdowns: Mapping[str, Breakdown]) -> str:
     heads = ["", "score", "FPR", "recall", "score", "FPR", "recall"]
     body = []
     titles: dict[str, str] = {}
-    for name, strata in found.items():
+    for name, breakdown in breakdowns.items():
         cells = [name]
-        known: dict[str, BreakdownThreshold] = {threshold.name: threshold for threshold in strata.thresholds}
-        titles |= {threshold.name: threshold.title for threshold in strata.thresholds}
-        for which in ("test", "calibrated"):
+        known: dict[str, BreakdownThreshold] = {threshold.name: threshold for threshold in breakdown.thresholds}
+        titles |= {threshold.name: threshold.title for threshold in breakdown.thresholds}
+        for which in _THRESHOLDS:
             at = known.get(which)
             cells += ["-"] * 3 if at is None else [f"{at.score:.4g}", _percent(at.fpr), _percent(at.recall)]
         body.append(cells)
-    said = "; ".join(f"{which}: {title}" for which, title in titles.items())
-    return _table(
-        f"Thresholds, the first three columns on the test labels, the others calibrated ({said})", heads, body
-    )
+    about = "; ".join(f"{which}: {title}" for which, title in titles.items())
+    title = f"Thresholds, the first three columns on the test labels, the others calibrated ({about})"
+    return _tabulate(title, heads, body)
 
 
-def _strata(found: Mapping[str, Breakdown], kind: str) -> str:
-    """One table: AP, recall at the test's threshold, recall at the calibrated one."""
-    parts = next(iter(found.values())).strata
-    everything = sum(part.pixels for part in parts if part.kind == "size")
-    columns = [part for part in parts if part.kind == kind and part.pixels >= _SHOWN * everything]
-    if not columns:
-        return ""
-    heads = [""]
-    for part in columns:
-        objects = "" if part.objects is None else f", {part.objects} regions"
-        heads.append(f"{part.name}\n{100 * part.pixels / everything:.0f} % of pixels{objects}")
-    body = []
-    for name, strata in found.items():
-        own = {part.name: part for part in strata.strata if part.kind == kind}
-        cells = [name]
-        for column in columns:
-            part = own[column.name]
-            numbers = [part.ap, part.recall.get("test"), part.recall.get("calibrated")]
-            cells.append(" / ".join(_percent(number) for number in numbers))
-        body.append(cells)
-    return _table(f"{_TITLES[kind]}: AP / recall at the test's threshold / at the calibrated one", heads, body)
+def _format_table(table: BreakdownTable) -> str:
+    anomalies = "AP / recall at the test's threshold / at the calibrated one"
+    mistakes = "their share at the test's threshold / at the calibrated one"
+    measures = mistakes if table.kind == "false positives" else anomalies
+    heads = ["", *(f"{column.name}\n{column.about}" for column in table.columns)]
+    body = [[name, *(" / ".join(map(_percent, numbers)) for numbers in cells)] for name, cells in table.lines]
+    return _tabulate(f"{_TITLES[table.kind]}: {measures}", heads, body)
 
 
-def _mistakes(found: Mapping[str, Breakdown]) -> str:
-    """One table: how much of the false positives lies in each predicted class."""
-    parts = next(iter(found.values())).mistakes
-    everything = sum(part.pixels for part in parts)
-    columns = [part for part in parts if part.pixels >= _SHOWN * everything]
-    if not columns:
-        return ""
-    heads = ["", *(f"{part.name}\n{100 * part.pixels / everything:.0f} % of pixels" for part in columns)]
-    body = []
-    for name, strata in found.items():
-        own = {part.name: part for part in strata.mistakes}
-        cells = [name]
-        for column in columns:
-            shares = []
-            for which in ("test", "calibrated"):
-                total = sum(part.called.get(which, 0) for part in strata.mistakes)
-                shares.append(_percent(own[column.name].called.get(which, 0) / total if total else None))
-            cells.append(" / ".join(shares))
-        body.append(cells)
-    return _table(
-        "False positives by predicted class: their share at the test's threshold / at the calibrated one", heads, body
-    )
-
-
-def _table(title: str, heads: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+def _tabulate(title: str, heads: Sequence[str], body: Sequence[Sequence[str]]) -> str:
     from tabulate import tabulate
 
     align = ["left"] + ["right"] * (len(heads) - 1)

@@ -1,14 +1,15 @@
-"""The comparison as a table: for the terminal, in Markdown and LaTeX."""
+"""The results tables for the terminal, in Markdown and in LaTeX."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from oodbench.contracts import Report, ReportCard, RunView
+from oodbench.contracts import MetricGroup, Report, ReportCard, RunView
 from oodbench.files import write_atomically
-from oodbench.reports.tables.comparison import ComparisonTable, arrow, comparison_tables
+from oodbench.reports.tables.build import results_tables
+from oodbench.reports.tables.model import ResultsTable
 from oodbench.reports.tables.published import UNCONFIRMED
 
 PLUGINS = {
@@ -35,8 +36,23 @@ class TextReport(Report):
         return [path]
 
 
-class Terminal(TextReport):
-    """Plain text, as wide as it needs to be; the best value has a star, the second a plus."""
+class TableReport(TextReport):
+    """The results tables with the columns of some groups of metrics.
+
+    Args:
+        groups: The groups that are shown.
+    """
+
+    def __init__(self, groups: Collection[MetricGroup] = ("closed-set", "anomaly")) -> None:
+        self.groups = groups
+
+    def tables(self, run: RunView) -> list[ResultsTable]:
+        """Return the tables of a run with the columns that are shown."""
+        return [table.select(self.groups) for table in results_tables(run)]
+
+
+class Terminal(TableReport):
+    """The tables as plain text of any width. A star marks the best value, a plus the second."""
 
     card = ReportCard("terminal", "Table as plain text", default=True, text=True)
     file = "table.txt"
@@ -49,34 +65,37 @@ class Terminal(TextReport):
 
         buffer = io.StringIO()
         console = Console(file=buffer, width=_WIDEST, color_system=None)
-        for comparison in comparison_tables(run):
-            ranks = comparison.ranks()
+        for results in self.tables(run):
+            ranks = results.ranks()
             table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-            for head in comparison.heads():
+            for head in results.heads():
                 table.add_column(head, no_wrap=True, vertical="bottom")
             shown = ""
-            for benchmark, metric in comparison.columns:
-                table.add_column(f"{benchmark if benchmark != shown else ''}\n{arrow(metric)}", justify="right")
-                shown = benchmark
+            for column in results.columns:
+                frames = column.frames if column.frames != shown else ""
+                table.add_column(f"{frames}\n{column.head}", justify="right")
+                shown = column.frames
             marks = {1: "*", 2: "+"}
-            for line, (names, values) in enumerate(zip(comparison.names(), comparison.lines.values(), strict=True)):
-                cells = [_percent(v) + marks.get(ranks.get((line, c), 0), " ") for c, v in enumerate(values)]
+            for index, (names, line) in enumerate(zip(results.names(), results.lines, strict=True)):
+                cells = [
+                    (cell.text or "-") + marks.get(ranks.get((index, c), 0), " ") for c, cell in enumerate(line.cells)
+                ]
                 table.add_row(*map(escape, names), *cells)
             table.add_section()
-            for names, published in zip(comparison.published_names(), comparison.published, strict=True):
+            for names, published in zip(results.published_names(), results.published, strict=True):
                 # Where a mark may stand behind a measured number, one says whether a published one is confirmed.
                 cells = [cell if cell.endswith(UNCONFIRMED) else f"{cell or '-'} " for cell in published.cells]
                 table.add_row(*map(escape, names), *cells)
             console.print(table)
-            said = ". * best, + second." if comparison.lines else "."
-            console.print(f"{comparison.title}{said}", markup=False, highlight=False)
-            for note in comparison.notes:
+            legend = ". * best, + second." if results.lines else "."
+            console.print(f"{results.title}{legend}", markup=False, highlight=False)
+            for note in results.notes:
                 console.print(note, markup=False, highlight=False, soft_wrap=True)
         return "\n".join([*(line.rstrip() for line in buffer.getvalue().splitlines()), *run.notes]) + "\n"
 
 
-class Markdown(TextReport):
-    """The best value is bold, the second underlined; what others published is in italics."""
+class Markdown(TableReport):
+    """The tables in Markdown. The best value is bold, the second underlined; published numbers are in italics."""
 
     card = ReportCard("markdown", "Table in Markdown", default=True, text=True)
     file = "table.md"
@@ -85,39 +104,35 @@ class Markdown(TextReport):
         from tabulate import tabulate
 
         parts = []
-        for comparison in comparison_tables(run):
-            ranks = comparison.ranks()
+        for results in self.tables(run):
+            ranks = results.ranks()
             marks = {1: "**{}**", 2: "<u>{}</u>", 0: "{}"}
             body = [
-                [*names, *(f"{marks[ranks.get((line, c), 0)].format(_percent(v))} {bounds[c]}".rstrip()
-                           for c, v in enumerate(values))]
-                for line, (names, values, bounds) in enumerate(
-                    zip(comparison.names(), comparison.lines.values(), comparison.intervals.values(), strict=True)
-                )
+                [*names, *(f"{marks[ranks.get((index, c), 0)].format(cell.text or '-')} {cell.interval}".rstrip()
+                           for c, cell in enumerate(line.cells))]
+                for index, (names, line) in enumerate(zip(results.names(), results.lines, strict=True))
             ]  # fmt: skip
             body += [
                 [f"*{name}*", *rest, *(f"*{cell}*" if cell else "-" for cell in published.cells)]
-                for (name, *rest), published in zip(comparison.published_names(), comparison.published, strict=True)
+                for (name, *rest), published in zip(results.published_names(), results.published, strict=True)
             ]
-            heads = [
-                *comparison.heads(),
-                *(f"{benchmark} {arrow(metric)}" for benchmark, metric in comparison.columns),
-            ]
-            align = ["left"] * len(comparison.heads()) + ["right"] * len(comparison.columns)
+            heads = [*results.heads(), *(f"{column.frames} {column.head}" for column in results.columns)]
+            align = ["left"] * len(results.heads()) + ["right"] * len(results.columns)
             parts.append(tabulate(body, heads, "pipe", disable_numparse=True, colalign=align))
-            marked = ["**Best**, <u>second</u>"] if comparison.lines else []
-            marked += ["*published*"] if comparison.published else []
-            parts.append(f"{comparison.title[0].upper()}{comparison.title[1:]}. {', '.join(marked)}.")
-            parts.append("\n".join(f"- {note}" for note in [*comparison.interval_notes, *comparison.notes]))
+            marked = ["**Best**, <u>second</u>"] if results.lines else []
+            marked += ["*published*"] if results.published else []
+            parts.append(f"{results.title[0].upper()}{results.title[1:]}. {', '.join(marked)}.")
+            parts.append("\n".join(f"- {note}" for note in [*results.interval_notes, *results.notes]))
         if run.notes:
             parts.append("\n".join(f"- {note}" for note in run.notes))
         return "\n\n".join(parts) + "\n"
 
 
-class Latex(TextReport):
-    """Needs \\usepackage{booktabs}. The best value is bold, the second underlined; intervals stand below the values.
+class Latex(TableReport):
+    """The tables in LaTeX; they need \\usepackage{booktabs}.
 
-    What others published stands below a rule, in italics.
+    The best value is bold, the second underlined; intervals are below the values. Published numbers are in italics
+    below a rule.
     """
 
     card = ReportCard("latex", "Table in LaTeX", default=True, text=True)
@@ -125,44 +140,41 @@ class Latex(TextReport):
 
     def text(self, run: RunView) -> str:
         parts = []
-        for comparison in comparison_tables(run):
-            notes = [comparison.title, *comparison.interval_notes, *comparison.notes]
-            parts.append("".join(f"% {note}\n" for note in notes) + _tabular(comparison))
+        for results in self.tables(run):
+            notes = [results.title, *results.interval_notes, *results.notes]
+            parts.append("".join(f"% {note}\n" for note in notes) + _tabular(results))
         if run.notes:
             parts.append("".join(f"% {note}\n" for note in run.notes))
         return "\n".join(parts)
 
 
-def _tabular(comparison: ComparisonTable) -> str:
+def _tabular(results: ResultsTable) -> str:
     import pandas as pd
 
-    heads, names = comparison.heads(), [*comparison.names(), *comparison.published_names()]
+    heads, names = results.heads(), [*results.names(), *results.published_names()]
     columns = [("", _escape(head)) for head in heads]
-    columns += [(_escape(benchmark), _escape(arrow(metric))) for benchmark, metric in comparison.columns]
-    ranks, styles = comparison.ranks(), {1: r"\textbf{{{}}}", 2: r"\underline{{{}}}", 0: "{}"}
+    columns += [(_escape(column.frames), _escape(column.head)) for column in results.columns]
+    ranks, styles = results.ranks(), {1: r"\textbf{{{}}}", 2: r"\underline{{{}}}", 0: "{}"}
     cells = [
-        [_stacked(styles[ranks.get((line, c), 0)].format(_percent(v, "--")), bounds[c]) for c, v in enumerate(values)]
-        for line, (values, bounds) in enumerate(
-            zip(comparison.lines.values(), comparison.intervals.values(), strict=True)
-        )
+        [
+            _stack(styles[ranks.get((index, c), 0)].format(cell.text or "--"), cell.interval)
+            for c, cell in enumerate(line.cells)
+        ]
+        for index, line in enumerate(results.lines)
     ]
     measured = len(cells)
-    cells += [[rf"\textit{{{cell}}}" if cell else "--" for cell in line.cells] for line in comparison.published]
+    cells += [[rf"\textit{{{cell}}}" if cell else "--" for cell in line.cells] for line in results.published]
     body = [[*map(_escape, name), *line] for name, line in zip(names, cells, strict=True)]
     styled = pd.DataFrame(body, columns=pd.MultiIndex.from_tuples(columns)).style.hide(axis="index")
-    layout = "l" * len(heads) + "r" * len(comparison.columns)
+    layout = "l" * len(heads) + "r" * len(results.columns)
     lines = styled.to_latex(hrules=True, multicol_align="c", column_format=layout).splitlines()
     if 0 < measured < len(cells):
         lines.insert(lines.index(r"\midrule") + 1 + measured, r"\midrule")
     return "\n".join(lines) + "\n"
 
 
-def _stacked(value: str, bounds: str) -> str:
-    return rf"\shortstack{{{value}\\{{\tiny {bounds}}}}}" if bounds else value
-
-
-def _percent(value: float | None, missing: str = "-") -> str:
-    return missing if value is None else f"{value:.2f}"
+def _stack(value: str, interval: str) -> str:
+    return rf"\shortstack{{{value}\\{{\tiny {interval}}}}}" if interval else value
 
 
 def _escape(text: str) -> str:

@@ -1,16 +1,15 @@
-"""The table with intervals as plain text: one benchmark below the other, so that it fits a terminal."""
+"""The tables with intervals as plain text: one benchmark below the other, so that they fit a terminal."""
 
 from __future__ import annotations
 
 from oodbench.contracts import ReportCard, RunView
-from oodbench.reports.tables.comparison import arrow, comparison_tables
-from oodbench.reports.tables.formats import TextReport
+from oodbench.reports.tables.formats import TableReport
 
 PLUGINS = {"reports": {"intervals": ("Intervals", "the table with intervals as plain text, a benchmark at a time")}}
 
 
-class Intervals(TextReport):
-    """The best value has a star, the second a plus, as in the terminal's table."""
+class Intervals(TableReport):
+    """The tables with intervals. A star marks the best value, a plus the second."""
 
     card = ReportCard("intervals", "Table with intervals", text=True)
     file = "intervals.txt"
@@ -19,22 +18,21 @@ class Intervals(TextReport):
         from tabulate import tabulate
 
         parts = []
-        for table in comparison_tables(run):
+        for table in self.tables(run):
             ranks, marks = table.ranks(), {1: "*", 2: "+"}
-            for benchmark in dict.fromkeys(name for name, _ in table.columns):
-                chosen = [c for c, (name, _) in enumerate(table.columns) if name == benchmark]
+            for frames in dict.fromkeys(column.frames for column in table.columns):
+                chosen = [c for c, column in enumerate(table.columns) if column.frames == frames]
                 heads = [*table.heads()]
                 for c in chosen:
-                    heads += [arrow(table.columns[c][1]), ""]
+                    heads += [table.columns[c].head, ""]
                 body = []
-                for line, (who, names) in enumerate(zip(table.lines, table.names(), strict=True)):
-                    cells = [*names]
+                for index, (line, names) in enumerate(zip(table.lines, table.names(), strict=True)):
+                    texts = [*names]
                     for c in chosen:
-                        value = table.lines[who][c]
-                        mark = marks.get(ranks.get((line, c), 0), " ")
-                        cells += ["-" if value is None else f"{value:.2f}{mark}", table.intervals[who][c]]
-                    body.append(cells)
+                        cell, mark = line.cells[c], marks.get(ranks.get((index, c), 0), " ")
+                        texts += [f"{cell.text}{mark}" if cell.text else "-", cell.interval]
+                    body.append(texts)
                 align = ["left"] * len(table.heads()) + ["right", "left"] * len(chosen)
-                parts.append(f"{benchmark}\n" + tabulate(body, heads, "simple", disable_numparse=True, colalign=align))
+                parts.append(f"{frames}\n" + tabulate(body, heads, "simple", disable_numparse=True, colalign=align))
             parts.append("\n".join([f"{table.title}. * best, + second.", *table.interval_notes, *table.notes]))
         return "\n\n".join(filter(None, [*parts, "\n".join(run.notes)])) + "\n"

@@ -1,43 +1,48 @@
-"""Published rows as lines of a table: what several sources say of one method on one network, side by side."""
+"""Published numbers as lines of a table. Different sources of one method on one network share a line."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from oodbench.contracts import PublishedResult, Requirements
+from oodbench.contracts import PublishedResult, Requirements, metric_spec
 
 UNCONFIRMED = "?"
-"""Stands behind a number that was recalled, and not found in its source yet."""
+"""Mark of a number that was recalled and is not yet found in its source."""
 
 
 @dataclass(frozen=True)
 class PublishedLine:
-    """One line.
+    """One line of published numbers.
 
     Attributes:
-        method, network, protocol: as the sources say; empty where they don't.
-        source: the sources in a few words.
-        contamination: what the method has had.
-        cells: text for each column: percent; several numbers where sources differ; empty where there is none.
+        method, network, protocol: Names as in the sources; empty where the sources have none.
+        source: The sources in a few words.
+        requirements: What the method needs in addition to the network.
+        cells: Text per column: percent; several numbers where sources differ; empty where there is none.
     """
 
     method: str
     network: str
     protocol: str
     source: str
-    contamination: Requirements
+    requirements: Requirements
     cells: list[str]
 
 
 def published_lines(
     rows: Sequence[PublishedResult], columns: Sequence[tuple[str, str]]
 ) -> tuple[list[PublishedLine], list[str]]:
-    """The lines with at least one number on a benchmark's anomalies, and the notes that belong to them.
+    """Return the lines with at least one anomaly metric, and their notes.
 
-    Rows of one method, network and protocol make one line. A source that doesn't say its protocol joins no other.
+    Results of one method, network and protocol share a line. A source without a protocol never shares a line with one
+    that has a protocol.
+
+    Args:
+        rows: The published results.
+        columns: (benchmark, metric) of each column.
     """
-    benchmarks = {benchmark for benchmark, metric in columns if metric != "mIoU"}
+    benchmarks = {benchmark for benchmark, metric in columns if metric_spec(metric).group != "closed-set"}
     groups: dict[tuple[str, str, str], list[PublishedResult]] = {}
     for row in rows:
         if any((row.benchmark, metric) in columns for metric in row.metrics):
@@ -48,8 +53,8 @@ def published_lines(
         if not any(row.benchmark in benchmarks for row in group):
             continue
         # How well the network segments doesn't depend on how anomalies were measured.
-        known = [row for row in rows if "mIoU" in row.metrics and (row.method, row.network) == (method, network)]
-        group = [*group, *(row for row in known if row not in group)]
+        quality = [row for row in rows if _is_quality(row) and (row.method, row.network) == (method, network)]
+        group = [*group, *(row for row in quality if row not in group)]
         cells = [_cell(group, column) for column in columns]
         used = [row for row in group if any((row.benchmark, metric) in columns for metric in row.metrics)]
         source = ", ".join(dict.fromkeys(row.source for row in used))
@@ -58,13 +63,18 @@ def published_lines(
     return lines, _notes(shown, lines)
 
 
+def _is_quality(row: PublishedResult) -> bool:
+    """Whether a published result is of closed-set quality."""
+    return any(metric_spec(metric).group == "closed-set" for metric in row.metrics)
+
+
 def _cell(rows: Sequence[PublishedResult], column: tuple[str, str]) -> str:
-    """The number; what sources differ in stands side by side. One that any source confirms is confirmed."""
+    """Format the published value. Values that differ are joined; a value is confirmed if any source confirms it."""
     benchmark, metric = column
     confirmed: dict[str, bool] = {}
     for row in rows:
         if row.benchmark == benchmark and metric in row.metrics:
-            text = f"{100 * row.metrics[metric]:.2f}"
+            text = metric_spec(metric).format(row.metrics[metric])
             confirmed[text] = confirmed.get(text, False) or row.confirmed
     return " / ".join(text + ("" if sure else UNCONFIRMED) for text, sure in confirmed.items())
 
@@ -81,12 +91,12 @@ def _notes(rows: Sequence[PublishedResult], lines: Sequence[PublishedLine]) -> l
 
 
 def _differences(rows: Sequence[PublishedResult]) -> list[str]:
-    """Who says what, where sources differ."""
+    """Return a note for each number on which sources differ."""
     said: dict[tuple[str, str, str, str, str], dict[str, list[str]]] = {}
     for row in rows:
         for metric, value in row.metrics.items():
             place = (row.method, row.network, row.protocol, row.benchmark, metric)
-            said.setdefault(place, {}).setdefault(f"{100 * value:.2f}", []).append(row.source)
+            said.setdefault(place, {}).setdefault(metric_spec(metric).format(value), []).append(row.source)
     return [
         f"{method} on {benchmark}: {metric} is "
         + ", ".join(f"{value} by {' and '.join(sources)}" for value, sources in values.items())

@@ -1,10 +1,12 @@
-"""The rows for other programs: as CSV and as JSON, fractions with all their digits."""
+"""The results for other programs: as CSV and as JSON, fractions with all digits."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
-from oodbench.contracts import PublishedResult, ReportCard, Result, RunView
+from oodbench.contracts import MetricSpec, PublishedResult, ReportCard, Result, RunView, metrics_of
+from oodbench.reports.tables.build import anomaly_specs
 from oodbench.reports.tables.formats import TextReport
 
 PLUGINS = {
@@ -16,7 +18,7 @@ PLUGINS = {
 
 
 class Csv(TextReport):
-    """A line a row, measured ones first; `origin` tells them from published ones, a line a source and benchmark."""
+    """One line per result. Measured results come first, then published ones; the column `origin` has which they are."""
 
     card = ReportCard("csv", "Rows as CSV", default=True, text=True)
     file = "table.csv"
@@ -24,7 +26,8 @@ class Csv(TextReport):
     def text(self, run: RunView) -> str:
         import pandas as pd
 
-        rows = [*(_measured(run, row) for row in run.rows), *(_published(row) for row in run.published)]
+        specs = anomaly_specs(run.rows)
+        rows = [*(_measured(run, row, specs) for row in run.rows), *(_published(row) for row in run.published)]
         # A published row has no seed and no counts; whole numbers stay whole beside it.
         return str(pd.DataFrame(rows).convert_dtypes().to_csv(index=False))
 
@@ -48,16 +51,18 @@ class Json(TextReport):
         return json.dumps(content, indent=1, allow_nan=False) + "\n"
 
 
-def _measured(run: RunView, row: Result) -> dict[str, object]:
+def _measured(run: RunView, row: Result, specs: Sequence[MetricSpec]) -> dict[str, object]:
+    quality = run.quality.get(row.network, {})
+    closed_set_and_cost = [*metrics_of("closed-set"), *metrics_of("cost")]
     return (
         {"network": row.network, "method": row.method, "label": row.label, "benchmark": row.benchmark}
         | {"scoring": row.scoring.upsample, "resize": row.scoring.resize}
         | {"protocol": row.protocol.name, "seed": row.seed, "origin": "measured"}
         | run.contamination(row).model_dump()
-        | row.metrics
+        | {spec.name: spec.read(row, quality) for spec in specs}
         | _bounds(row)
         | row.counts
-        | row.cost.record()
+        | {spec.name: spec.read(row, quality) for spec in closed_set_and_cost}
     )
 
 
@@ -78,5 +83,5 @@ def _bounds(row: Result) -> dict[str, object]:
         for metric, bounds in row.intervals.bounds.items()
         for name, value in zip(("low", "high"), bounds, strict=True)
     }
-    made = {"interval_level": row.intervals.level, "interval_method": row.intervals.method}
-    return ends | made | {"interval_unit": row.intervals.unit, "interval_resamples": row.intervals.resamples}
+    method = {"interval_level": row.intervals.level, "interval_method": row.intervals.method}
+    return ends | method | {"interval_unit": row.intervals.unit, "interval_resamples": row.intervals.resamples}

@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import oodbench
-from oodbench.baseline import DEFAULT_TOLERANCES, accept
-from oodbench.contracts import HIGHER_IS_BETTER
+from oodbench.baseline import accept
+from oodbench.contracts import default_tolerances, metrics_of
 from oodbench.errors import BaselineError, NotComparableError, OodbenchError, RunFolderError, UsageError
 from tests.helpers.results import Document, row, write_result
 
@@ -118,7 +118,7 @@ who = st.fixed_dictionaries({name: st.sampled_from(values) for name, values in N
 def test_an_accepted_run_passes_with_no_tolerance_at_all(tmp_path_factory: pytest.TempPathFactory, drawn: Any) -> None:
     folder = tmp_path_factory.mktemp("accepted")
     run = write_result(folder / "run", [row(*values, **names) for names, *values in drawn])
-    accept(run, folder / "baseline.json", dict.fromkeys(HIGHER_IS_BETTER, 0.0))
+    accept(run, folder / "baseline.json", dict.fromkeys((spec.name for spec in metrics_of("anomaly")), 0.0))
     verdict = oodbench.gate(run, folder / "baseline.json")
     assert verdict.passed
     assert (verdict.moves, verdict.unmoved) == ((), 3 * len(drawn))
@@ -265,10 +265,10 @@ def test_the_file_is_sorted_and_has_every_digit(tmp_path: Path) -> None:
     rows = [row(1 / 3, label=label, network=network) for label in ("b", "a") for network in ("y", "x")]
     file = tmp_path / "new" / "folder" / "baseline.json"
     done = accept(write_result(tmp_path / "run", rows), file)
-    assert (done.verdict, done.rows, done.tolerances) == (None, 4, DEFAULT_TOLERANCES)
+    assert (done.verdict, done.rows, done.tolerances) == (None, 4, default_tolerances())
     assert "no baseline there" in done.not_compared[0]
     content = json.loads(file.read_text())
-    assert content["tolerances"] == DEFAULT_TOLERANCES
+    assert content["tolerances"] == default_tolerances()
     measured = content["measured"]
     assert [(r["network"], r["label"]) for r in measured["rows"]] == [("x", "a"), ("x", "b"), ("y", "a"), ("y", "b")]
     assert measured["rows"][0]["metrics"]["AP"] == 1 / 3

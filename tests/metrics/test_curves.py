@@ -57,7 +57,7 @@ def a_curve() -> PixelCurve:
 @pytest.mark.parametrize("points", [2, 3, 50, 300])
 def test_what_thinning_leaves_out_is_near_what_it_keeps(points: int) -> None:
     curve = a_curve()
-    thin = curve.thinned(points)
+    thin = curve.thin(points)
     assert points / 2 < thin.threshold.size <= points
     assert (thin.threshold[0], thin.threshold[-1]) == (curve.threshold[0], curve.threshold[-1])
     place = np.searchsorted(-curve.threshold, -thin.threshold)
@@ -72,9 +72,9 @@ def test_what_thinning_leaves_out_is_near_what_it_keeps(points: int) -> None:
 
 def test_a_short_curve_stays_as_it_is() -> None:
     curve = a_curve()
-    assert curve.thinned(curve.threshold.size) is curve
+    assert curve.thin(curve.threshold.size) is curve
     with pytest.raises(UsageError, match="a curve of 1 points"):
-        curve.thinned(1)
+        curve.thin(1)
 
 
 def test_without_one_of_the_kinds() -> None:
@@ -83,4 +83,4 @@ def test_without_one_of_the_kinds() -> None:
     everything = pixel_curve(counted(np.arange(4.0), np.ones(4)))
     assert everything.precision.tolist() == [1, 1, 1, 1]
     assert np.isnan(everything.fpr).all()
-    assert everything.thinned(2).threshold.tolist() == [3, 0]
+    assert everything.thin(2).threshold.tolist() == [3, 0]

@@ -14,7 +14,7 @@ from PIL import Image
 from oodbench.contracts import Calibration, Intervals
 from oodbench.registry import Registry
 from oodbench.reports.figures.heatmaps import draw_heatmaps, overlay_labels
-from oodbench.reports.tables.comparison import comparison_tables
+from oodbench.reports.tables.build import results_tables
 from oodbench.testing import ReportContract
 from oodbench.testing.fake_run import LEVELS, HandmadeRun, make_result
 from oodbench.visualization.colormap import compute_colour_position
@@ -36,7 +36,7 @@ class TestEveryReport(ReportContract):
 
 
 def test_ranks_go_by_what_is_printed_and_ties_share_them() -> None:
-    (table,) = comparison_tables(HandmadeRun(ROWS))
+    (table,) = results_tables(HandmadeRun(ROWS))
     ranks = table.ranks()
     assert ranks[1, 0] == 1
     assert (ranks[2, 0], ranks[3, 0]) == (2, 2)
@@ -45,7 +45,7 @@ def test_ranks_go_by_what_is_printed_and_ties_share_them() -> None:
 
 
 def test_a_single_row_is_neither_best_nor_second() -> None:
-    (table,) = comparison_tables(HandmadeRun(ROWS[:1]))
+    (table,) = results_tables(HandmadeRun(ROWS[:1]))
     assert table.ranks() == {}
 
 
@@ -53,7 +53,7 @@ def test_rows_of_another_scoring_or_protocol_get_a_table_of_their_own() -> None:
     other = make_result("msp", 0.9, 0.1, scoring={"upsample": "score", "resize": "bilinear"})
     aligned = make_result("msp", 0.9, 0.1, scoring={"upsample": "logits", "resize": "bilinear-aligned"})
     foreign = make_result("msp", 0.9, 0.1, protocol={"name": "caos"})
-    assert len(comparison_tables(HandmadeRun([*ROWS, other, aligned, foreign]))) == 4
+    assert len(results_tables(HandmadeRun([*ROWS, other, aligned, foreign]))) == 4
 
 
 @pytest.mark.parametrize("name", ["terminal", "markdown", "latex", "intervals"])
@@ -97,12 +97,14 @@ QUALITY = {"miou": 0.612345, "ece": 0.0412, "dataset": "cityscapes", "split": "v
 def test_closed_set_quality_stands_beside_the_anomaly_metrics() -> None:
     rows = [*ROWS[:2], make_result("msp", 0.5, 0.5, network="other"), make_result("msp", 0.1, 0.5, network="blind")]
     view = HandmadeRun(rows, quality={"net": QUALITY, "other": QUALITY | {"miou": 0.5, "ece": None}})
-    (table,) = comparison_tables(view)
-    assert table.columns[:3] == [("cityscapes val", "mIoU"), ("cityscapes val", "ECE"), ("road-anomaly", "AP")]
-    assert [values[:2] for values in table.lines.values()] == [
-        [pytest.approx(61.2345), pytest.approx(4.12)], [pytest.approx(61.2345), pytest.approx(4.12)],
-        [50.0, None], [None, None],
+    (table,) = results_tables(view)
+    assert [(column.frames, column.spec.name) for column in table.columns[:3]] == [
+        ("cityscapes val", "mIoU"), ("cityscapes val", "ECE"), ("road-anomaly", "AP"),
     ]  # fmt: skip
+    assert [[cell.value for cell in line.cells[:2]] for line in table.lines] == [
+        [0.612345, 0.0412], [0.612345, 0.0412], [0.5, None], [None, None],
+    ]  # fmt: skip
+    assert [[cell.text for cell in line.cells[:2]] for line in table.lines[1:3]] == [["61.23", "4.12"], ["50.00", ""]]
     assert {place: rank for place, rank in table.ranks().items() if place[1] < 2} == {(0, 0): 1, (1, 0): 1, (2, 0): 2}
     assert "Frames: cityscapes val 7, road-anomaly 3." in table.notes
     lines = REGISTRY.report("terminal").text(view).splitlines()

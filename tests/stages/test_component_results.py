@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import oodbench
-from oodbench.contracts import HIGHER_IS_BETTER, ComponentSizes
+from oodbench.contracts import ComponentSizes, metrics_of
 from oodbench.errors import RunFolderError
 from oodbench.metrics import PROTOCOLS, component_metrics, make_evaluation
 from oodbench.registry import Registry
@@ -20,7 +20,7 @@ def test_smiyc_adds_components_to_the_row_and_the_tables(network_file: Path, pla
     pooled, smiyc = oodbench.load(run.folder).evaluate(protocols=["pooled", "smiyc"]).rows
     assert set(pooled.metrics) == {"AP", "FPR95", "AUROC"}
     assert pooled.components == {}
-    assert list(smiyc.metrics) == list(HIGHER_IS_BETTER)
+    assert list(smiyc.metrics) == [spec.name for spec in metrics_of("anomaly")]
     assert (smiyc.components["smallest_prediction"], smiyc.components["smallest_object"]) == (500, 100)
     frames = [(run.score(smiyc, name), run.labels("road-anomaly", name)) for name in run.frames("road-anomaly")]
     under = make_evaluation(PROTOCOLS["smiyc"])

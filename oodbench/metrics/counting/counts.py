@@ -45,11 +45,15 @@ class PixelCounts:
     _halves: NDArray[np.int64] | None = None
 
     def update(self, score: ScoreMap, labels: AnomalyLabels) -> None:
-        """Take in one frame: score float32 [H, W], higher = more anomalous, and labels of the same shape.
+        """Count one frame.
+
+        Args:
+            score: float32 [H, W], higher = more anomalous. Any other shape of both does, too.
+            labels: Labels of the same shape.
 
         Raises:
-            ScoreError: another shape or type than the labels', or NaN in a pixel that counts; the state is of no use
-                after that.
+            ScoreError: The shapes or types don't fit, or a pixel that counts scores NaN. The state is of no use after
+                that.
         """
         bits, flat = flatten_scores(score, labels)
         if np.bitwise_or.reduce(bits) & np.uint32(_HALF_MASK):
@@ -73,7 +77,7 @@ class PixelCounts:
         return totals
 
     def merge(self, others: Iterable[PixelCounts]) -> None:
-        """Add what others have counted."""
+        """Add the counts of other states."""
         for other in others:
             self.frames += other.frames
             self.without_anomaly += other.without_anomaly
@@ -95,9 +99,9 @@ class PixelCounts:
         return halves + sum(block.low.size for block in self._blocks)
 
     def points(self) -> CurvePoints:
-        """The distinct anomalous scores, from the highest down, with the counts at each."""
+        """Return the distinct anomalous scores, from the highest down, with the counts at each."""
         self._filer = Filer()  # its pages make room for what follows
-        key, tied = self._distinct()
+        key, tied = self._distinct_keys()
         above, equal = np.zeros(key.size, np.int64), np.zeros(key.size, np.int64)
         if self._blocks:
             self._count_blocks(key, above, equal)
@@ -105,8 +109,8 @@ class PixelCounts:
             _count_halves(self._halves[0], key, above, equal)
         return CurvePoints(key, tied, above, equal)
 
-    def _distinct(self) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
-        """Distinct anomalous keys, descending, and how many pixels have each."""
+    def _distinct_keys(self) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+        """Return the distinct anomalous keys, descending, and how many pixels have each."""
         everything = np.concatenate([np.empty(0, np.uint32), *(block.positive for block in self._blocks)])
         everything.sort()
         edges = np.flatnonzero(np.diff(everything, prepend=~everything[:1], append=~everything[-1:]))
@@ -141,7 +145,7 @@ class PixelCounts:
     # as arrays, for files and other processes
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
-        """The state as arrays; `from_arrays` brings it back."""
+        """Return the state as arrays; `from_arrays` restores it."""
         content: dict[str, NDArray[np.generic]] = {
             "totals": np.array([self.frames, self.without_anomaly, self.void], np.int64),
             "low": np.concatenate([np.empty(0, np.uint16), *(block.low for block in self._blocks)]),
@@ -158,7 +162,7 @@ class PixelCounts:
 
     @staticmethod
     def from_arrays(arrays: Mapping[str, NDArray[np.generic]]) -> PixelCounts:
-        """The state that `arrays` came from."""
+        """Return the state that `arrays` came from."""
         counts = PixelCounts()
         counts.frames, counts.without_anomaly, counts.void = (int(value) for value in arrays["totals"])
         edges = np.cumsum(arrays["block_buckets"])[:-1]
@@ -181,13 +185,13 @@ def _count_halves(
     """Add the in-distribution pixels of the half-precision table to the counts at each key."""
     bins = (key >> np.uint32(HALF_BITS)).astype(np.int64)
     higher = np.concatenate([normal[::-1].cumsum()[::-1], [0]])
-    own = half_bins_to_keys(bins)
-    above += higher[bins + 1] + np.where(own > key, normal[bins], 0)
-    equal += np.where(own == key, normal[bins], 0)
+    bin_keys = half_bins_to_keys(bins)
+    above += higher[bins + 1] + np.where(bin_keys > key, normal[bins], 0)
+    equal += np.where(bin_keys == key, normal[bins], 0)
 
 
 def flatten_scores(score: ScoreMap, labels: AnomalyLabels) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
-    """The bits of the scores and the labels, flat, checked to belong together."""
+    """Return the bits of the scores and the labels, flat, after a check that they fit each other."""
     values = labels.values
     if score.shape != values.shape:
         raise ScoreError(f"the score map is {score.shape} and its labels are {values.shape}; expected the same")

@@ -58,9 +58,9 @@ class ScoreLevels:
             ScoreError: another shape or type than the labels'.
         """
         bits, flat = flatten_scores(score, labels)
-        found, counts = np.empty(bits.size, np.uint8), np.zeros((2, LEVELS), np.int64)
-        _file(bits, flat, *self._search, found, counts)
-        return found.reshape(score.shape), counts
+        levels, counts = np.empty(bits.size, np.uint8), np.zeros((2, LEVELS), np.int64)
+        _file(bits, flat, *self._search, levels, counts)
+        return levels.reshape(score.shape), counts
 
     def at(self, score: float) -> int:
         """The first level that begins at this score or above it."""
@@ -91,11 +91,11 @@ def _file(
     labels: NDArray[np.uint8],
     edges: NDArray[np.uint32],
     first: NDArray[np.int64],
-    found: NDArray[np.uint8],
+    levels: NDArray[np.uint8],
     counts: NDArray[np.int64],
 ) -> None:
     for i in range(bits.size):
         level = edges.size - bin_of(bits[i], edges, first)
-        found[i] = level
+        levels[i] = level
         if labels[i] <= 1:
             counts[labels[i], level] += 1

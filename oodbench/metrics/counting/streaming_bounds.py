@@ -27,7 +27,7 @@ from oodbench.contracts import Protocol
 from oodbench.errors import UsageError
 from oodbench.metrics.counting import kernels
 from oodbench.metrics.counting.counts import check_nan, flatten_scores
-from oodbench.metrics.pixels import check_in_passes, fpr_name, undefined_reasons
+from oodbench.metrics.pixels import check_in_passes, undefined_reasons
 from oodbench.types import ANOMALY, IN_DISTRIBUTION, AnomalyLabels, ScoreMap
 
 # More than all rounding in sums whose terms add up to one can come to.
@@ -99,11 +99,12 @@ def pixel_brackets(counts: BucketCounts, protocol: Protocol) -> PixelBrackets:
     true, false = np.cumsum(inside_true), np.cumsum(inside_false)
     positive, negative = int(inside_true.sum()), int(inside_false.sum())
     undefined = undefined_reasons(positive, negative, protocol)
-    brackets = {
-        "AP": _average_precision(inside_true, true, inside_false, false, positive),
-        fpr_name(protocol): _fpr(true, inside_false, false, positive, negative, protocol.tpr),
-        "AUROC": _auroc(inside_true, inside_false, false, positive, negative),
-    }
+    bounds = (
+        _average_precision(inside_true, true, inside_false, false, positive),
+        _fpr(true, inside_false, false, positive, negative, protocol.tpr),
+        _auroc(inside_true, inside_false, false, positive, negative),
+    )
+    brackets = dict(zip(protocol.pixel_metrics, bounds, strict=True))
     low = {name: max(bracket[0] - _ROUNDING, 0.0) for name, bracket in brackets.items()}
     high = {name: min(bracket[1] + _ROUNDING, 1.0) for name, bracket in brackets.items()}
     nothing = dict.fromkeys(undefined, math.nan)

@@ -131,7 +131,7 @@ def bootstrap_intervals(
     """The intervals of a sketch's metrics.
 
     Args:
-        sketch: of frames, or of groups (`Sketch.grouped`).
+        sketch: of frames, or of groups (`Sketch.group`).
         seed: of the resampling.
         method, level: see `interval`.
         resamples: how many.
@@ -144,13 +144,13 @@ def bootstrap_intervals(
     undefined: dict[str, str] = {}
     for index, name in enumerate(sketch.names):
 
-        def one(weights: NDArray[np.float64], index: int = index) -> NDArray[np.float64]:
+        def resample(weights: NDArray[np.float64], index: int = index) -> NDArray[np.float64]:
             values: NDArray[np.float64] = sketch.metrics(weights)[index]
             return values
 
-        found = bootstrap_interval(one, drawn[index], sketch.units, method, level)
-        if isinstance(found, str):
-            undefined[name] = found
+        interval = bootstrap_interval(resample, drawn[index], sketch.units, method, level)
+        if isinstance(interval, str):
+            undefined[name] = interval
         else:
-            bounds[name] = found
+            bounds[name] = interval
     return MetricIntervals(bounds, undefined)

@@ -57,8 +57,8 @@ class PairedSketches:
         )
 
     def _interval(self, drawn: NDArray[np.float64]) -> tuple[float, float] | None:
-        found = bootstrap_interval(lambda weights: weights[:, 0], drawn, self._units, "percentile", LEVEL)
-        return None if isinstance(found, str) else found
+        interval = bootstrap_interval(lambda weights: weights[:, 0], drawn, self._units, "percentile", LEVEL)
+        return None if isinstance(interval, str) else interval
 
 
 def holm_correction(p: Sequence[float]) -> list[float]:

@@ -41,8 +41,8 @@ class Sketch(ABC):
         """n."""
 
     @abstractmethod
-    def grouped(self, groups: Sequence[str]) -> Sketch:
-        """With the frames of each group put together. `groups`: the group of each frame."""
+    def group(self, groups: Sequence[str]) -> Sketch:
+        """Return the sketch of groups of frames. `groups` has the group of each frame."""
 
     @abstractmethod
     def _metrics(self, weights: NDArray[np.float64]) -> NDArray[np.float64]: ...
@@ -86,9 +86,9 @@ class PixelSketch(Sketch):
         """n."""
         return len(self.counts)
 
-    def grouped(self, groups: Sequence[str]) -> PixelSketch:
+    def group(self, groups: Sequence[str]) -> PixelSketch:
         """As `Sketch`."""
-        return replace(self, counts=_summed(self.counts, groups))
+        return replace(self, counts=_sum_by_group(self.counts, groups))
 
     def _metrics(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         # Counts are whole numbers far below 2^53: the product is exact.
@@ -151,9 +151,9 @@ class FrameValues(Sketch):
         """n."""
         return len(self.sums)
 
-    def grouped(self, groups: Sequence[str]) -> FrameValues:
+    def group(self, groups: Sequence[str]) -> FrameValues:
         """As `Sketch`."""
-        return replace(self, sums=_summed(self.sums, groups), defined=_summed(self.defined, groups))
+        return replace(self, sums=_sum_by_group(self.sums, groups), defined=_sum_by_group(self.defined, groups))
 
     def _metrics(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         with np.errstate(invalid="ignore"):
@@ -183,7 +183,7 @@ def sketch_from(arrays: Mapping[str, NDArray[np.generic]]) -> Sketch | None:
     return PixelSketch(names, bins, content["counts"].astype(np.int64), float(content["tpr"]))
 
 
-def _summed(values: NDArray[Any], groups: Sequence[str]) -> NDArray[Any]:
+def _sum_by_group(values: NDArray[Any], groups: Sequence[str]) -> NDArray[Any]:
     """[frames, ...] -> [groups, ...], in the order in which groups first occur."""
     order = {group: index for index, group in enumerate(dict.fromkeys(groups))}
     total: NDArray[Any] = np.zeros((len(order), *values.shape[1:]), values.dtype)

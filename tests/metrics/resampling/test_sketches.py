@@ -97,7 +97,7 @@ def test_without_anomalies_nothing_is_defined() -> None:
 
 def test_frames_of_a_group_are_put_together() -> None:
     sketch = sketched(world("smooth"))
-    grouped = sketch.grouped(["a", "b", "a", "c", "b", "c"])
+    grouped = sketch.group(["a", "b", "a", "c", "b", "c"])
     assert grouped.units == 3
     weights = np.array([[2, 0, 1]])
     assert grouped.metrics(weights) == pytest.approx(sketch.metrics(weights[:, [0, 1, 0, 2, 1, 2]]), abs=1e-12)
@@ -110,7 +110,7 @@ def test_means_over_frames_are_exact() -> None:
     weights = np.array([2, 0, 1, 1, 1, 1])
     exact = taken_in(repeated(frames, weights), "caos").metrics().values
     assert values.metrics(weights[None])[:, 0] == pytest.approx([exact[name] for name in values.names], abs=1e-12)
-    assert values.grouped(["a"] * 6).units == 1
+    assert values.group(["a"] * 6).units == 1
 
 
 def test_a_protocol_with_bins_of_each_frame_s_own_has_none() -> None:

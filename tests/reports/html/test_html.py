@@ -12,7 +12,7 @@ import pytest
 from oodbench.contracts import Result
 from oodbench.registry import Registry
 from oodbench.reports.html.answer import summarise_table
-from oodbench.reports.html.breakdown import make_breakdown_tables
+from oodbench.reports.html.breakdown import breakdown
 from oodbench.reports.html.overlaps import count_overlaps
 from oodbench.reports.html.page import encode_json
 from oodbench.reports.html.provenance import list_provenance
@@ -23,7 +23,7 @@ from oodbench.reports.html.regions import (
     select_worst_alarms,
     select_worst_objects,
 )
-from oodbench.reports.html.sections import parts
+from oodbench.reports.html.sections import build_sections
 from oodbench.testing.fake_run import HandmadeRun, make_result
 from oodbench.types import AnomalyLabels
 
@@ -37,7 +37,7 @@ ROWS = [
 
 def lead(rows: list[Result]) -> str:
     run = HandmadeRun(rows)
-    return summarise_table(run, parts(run)[0]).lead.replace("\N{NO-BREAK SPACE}", " ")
+    return summarise_table(run, build_sections(run)[0]).lead.replace("\N{NO-BREAK SPACE}", " ")
 
 
 def test_the_answer_says_who_leads_and_whether_that_is_chance() -> None:
@@ -61,7 +61,7 @@ class Apart(HandmadeRun):
 
 def test_the_answer_says_by_how_much() -> None:
     run = Apart(ROWS[:3])
-    found = summarise_table(run, parts(run)[0])
+    found = summarise_table(run, build_sections(run)[0])
     assert found.lead.replace("\N{NO-BREAK SPACE}", " ") == (
         "KNN leads with 40.00 % AP, 20.00 points ahead of MSP: significant over 3 frames (p = 0.5000, Holm)."
     )
@@ -71,7 +71,7 @@ def test_the_answer_says_by_how_much() -> None:
 
 def test_the_answer_says_what_a_threshold_without_anomalies_is_worth() -> None:
     run = HandmadeRun(ROWS[:1])
-    (first, _) = summarise_table(run, parts(run)[0]).more
+    (first, _) = summarise_table(run, build_sections(run)[0]).more
     assert first.replace("\N{NO-BREAK SPACE}", " ") == (
         "At a threshold set without anomalies, for 5 % false positives, MSP finds 50.0 % of the anomalous pixels here, "
         "and calls 12.5 % of the in-distribution ones anomalous."
@@ -79,40 +79,48 @@ def test_the_answer_says_what_a_threshold_without_anomalies_is_worth() -> None:
 
 
 def test_lines_have_cost_contamination_and_quality() -> None:
-    quality = {"net": {"miou": 0.5, "ece": None}}
+    quality = {"miou": 0.5, "ece": None, "dataset": "cityscapes", "split": "val", "frames": 5}
+    cost = {"forward_ms": 10.0, "summary_ms": 1.5, "score_ms": 2.0, "fit_s": None}
     rows = [
-        make_result("outlier", 0.4, 0.3, cost={"forward_ms": 10.0, "summary_ms": 1.5, "score_ms": 2.0, "fit_s": None})
+        make_result("outlier", 0.4, 0.3, cost=cost),
+        make_result("msp", 0.3, 0.3, network="other", cost={**cost, "fit_s": 0.25}),
     ]
-    (part,) = parts(HandmadeRun(rows, quality=quality))
-    (line,) = part.lines
-    assert {name: cell.text for name, cell in line.cost.items()} == {
-        "Network, ms": "10.0", "Method, ms": "3.5", "Fit, s": "–",
-    }  # fmt: skip
+    networks = {"net": quality, "other": {**quality, "ece": 0.1}}
+    (section,) = build_sections(HandmadeRun(rows, quality=networks))
+    line, other = section.lines
+    shown = [[section.head(cell.column), cell.text] for cell in line.cells]
+    assert shown == [
+        ["AP", "40.00"], ["FPR95", "30.00"], ["mIoU", "50.00"], ["ECE", "–"],
+        ["Network, ms", "10.0"], ["Summary, ms", "1.5"], ["Scoring, ms", "2.0"], ["Method, ms", "3.5"], ["Fit, s", "–"],
+    ]  # fmt: skip
+    assert [cell.text for cell in other.cells if section.head(cell.column) in ("ECE", "Fit, s")] == ["10.00", "0.2"]
     assert line.flags == {"Retraining": False, "Extra network": False, "OoD data": True}
-    assert {name: cell.text for name, cell in line.quality.items()} == {"mIoU": "50.00", "ECE": "–"}
 
 
 def test_pairs_that_chance_does_not_explain_go_by_the_lines() -> None:
-    (part,) = parts(HandmadeRun(ROWS))
-    facts = part.apart()
+    (section,) = build_sections(HandmadeRun(ROWS))
+    facts = section.significance()
     assert facts["AP"] == {"higher": True, "known": [1, 0, 2], "apart": [[1, 2]]}
     assert facts["FPR95"] == {"higher": False, "known": [], "apart": []}
 
 
 def test_a_protocol_has_a_table_of_its_own() -> None:
-    made = parts(HandmadeRun([ROWS[0], make_result("msp", 0.3, 0.4, protocol={"name": "caos"})]))
-    assert [(part.benchmark, part.protocol) for part in made] == [("road-anomaly", "pooled"), ("road-anomaly", "caos")]
+    made = build_sections(HandmadeRun([ROWS[0], make_result("msp", 0.3, 0.4, protocol={"name": "caos"})]))
+    assert [(section.benchmark, section.protocol) for section in made] == [
+        ("road-anomaly", "pooled"),
+        ("road-anomaly", "caos"),
+    ]
 
 
 def test_strata_as_tables() -> None:
     run = HandmadeRun(ROWS[:2])
-    size, place, kind, mistakes = make_breakdown_tables(run, parts(run)[0])
-    assert [column.name for column in size.columns] == ["1 to 10 %"]
-    assert size.columns[0].about == "100 % of pixels, 3 regions"
-    assert size.lines == (("MSP", ((0.25, 0.95, 0.5),)),)
-    assert place.lines == (("MSP", ((0.25, 0.95, 0.5),)),)
-    assert kind.lines == (("MSP", ((None, 0.95, 0.5),)),)
-    assert mistakes.lines == (("MSP", ((1.0, 1.0),)),)
+    size, place, kind, mistakes = breakdown(run, build_sections(run)[0])
+    assert [column.name for column in size.table.columns] == ["1 to 10 %"]
+    assert size.table.columns[0].about == "100 % of pixels, 3 regions"
+    assert size.table.lines == (("MSP", ((0.25, 0.95, 0.5),)),)
+    assert place.table.lines == (("MSP", ((0.25, 0.95, 0.5),)),)
+    assert kind.table.lines == (("MSP", ((None, 0.95, 0.5),)),)
+    assert mistakes.table.lines == (("MSP", ((1.0, 1.0),)),)
 
 
 def test_provenance_has_every_digest_and_leaves_out_what_is_empty() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from oodbench.contracts import PublishedResult, Requirements
 from oodbench.registry import Registry
-from oodbench.reports.tables.comparison import comparison_tables
+from oodbench.reports.tables.build import results_tables
 from oodbench.testing.fake_run import HandmadeRun, make_result
 
 REGISTRY = Registry()
@@ -120,9 +120,12 @@ def test_json_has_the_rows_and_what_was_published() -> None:
 def test_what_is_published_elsewhere_stands_alone_and_below_every_table_that_has_it() -> None:
     rows = [make_result("msp", 0.2, 0.5), make_result("msp", 0.3, 0.5, protocol={"name": "caos"})]
     elsewhere = other("SML", "table 1", "hidden-test", metrics={"FPR95": 0.125, "AP": 0.5})
-    first, second, alone = comparison_tables(HandmadeRun(rows, published=[*OTHERS, elsewhere]))
+    first, second, alone = results_tables(HandmadeRun(rows, published=[*OTHERS, elsewhere]))
     assert [len(table.published) for table in (first, second, alone)] == [2, 2, 1]
-    assert (alone.lines, alone.columns) == ({}, [("hidden-test", "AP"), ("hidden-test", "FPR95")])
+    assert alone.lines == ()
+    assert [(column.frames, column.spec.name) for column in alone.columns] == [
+        ("hidden-test", "AP"), ("hidden-test", "FPR95"),
+    ]  # fmt: skip
     assert alone.published[0].cells == ["50.00", "12.50"]
 
 
@@ -130,15 +133,16 @@ def test_how_well_a_network_segments_stands_beside_its_method_and_makes_no_line_
     miou = {"benchmark": "cityscapes val", "metrics": {"mIoU": 0.803}, "protocol": ""}
     others = [OTHERS[0], other("SML & co", "table 3", **miou), other("MSP", "table 3", **miou)]
     quality = {"net": {"miou": 0.7, "ece": None, "dataset": "cityscapes", "split": "val", "frames": 5}}
-    (table,) = comparison_tables(HandmadeRun([make_result("msp", 0.2, 0.5)], quality=quality, published=others))
-    assert [(line.method, line.source, line.cells) for line in table.published] == [
+    (table,) = results_tables(HandmadeRun([make_result("msp", 0.2, 0.5)], quality=quality, published=others))
+    shown = table.select(["closed-set", "anomaly"])
+    assert [(line.method, line.source, line.cells) for line in shown.published] == [
         ("SML & co", "table 1, table 3", ["80.30", "25.82", "49.74"])
     ]
 
 
 def test_sources_of_different_protocols_or_networks_never_share_a_line() -> None:
     others = [OTHERS[0], other("SML & co", "table 1", protocol="caos"), other("SML & co", "table 1", network="R_38")]
-    (table,) = comparison_tables(HandmadeRun([make_result("msp", 0.2, 0.5)], published=others))
+    (table,) = results_tables(HandmadeRun([make_result("msp", 0.2, 0.5)], published=others))
     assert [(line.network, line.protocol) for line in table.published] == [
         ("R_101", "pebal"), ("R_101", "caos"), ("R_38", "pebal"),
     ]  # fmt: skip
@@ -147,12 +151,12 @@ def test_sources_of_different_protocols_or_networks_never_share_a_line() -> None
 @pytest.mark.parametrize("confirmed", [True, False])
 def test_a_number_is_confirmed_where_any_of_its_sources_confirms_it(confirmed: bool) -> None:
     others = [other("SML", "memory", confirmed=False), other("SML", "table 1", confirmed=confirmed)]
-    (table,) = comparison_tables(HandmadeRun([make_result("msp", 0.2, 0.5)], published=others))
+    (table,) = results_tables(HandmadeRun([make_result("msp", 0.2, 0.5)], published=others))
     assert table.published[0].cells[0] == ("25.82" if confirmed else "25.82?")
 
 
 def test_where_no_method_has_had_anything_no_column_says_so() -> None:
-    (table,) = comparison_tables(HandmadeRun([make_result("msp", 0.2, 0.5), make_result("entropy", 0.2, 0.5)]))
+    (table,) = results_tables(HandmadeRun([make_result("msp", 0.2, 0.5), make_result("entropy", 0.2, 0.5)]))
     assert table.heads() == ["Method"]
-    (table,) = comparison_tables(HandmadeRun([make_result("msp", 0.2, 0.5), make_result("given", 0.2, 0.5)]))
+    (table,) = results_tables(HandmadeRun([make_result("msp", 0.2, 0.5), make_result("given", 0.2, 0.5)]))
     assert table.heads() == ["Method", "Retraining", "Extra network", "OoD data"]

@@ -1,0 +1,193 @@
+"""The registry of metrics: each number that a table can show, declared once.
+
+Tables, comparisons, baselines and the gate take names, directions, units, titles and tolerances from here. To add a
+column, add its `MetricSpec` to `_SPECS` and measure its number where results are made (`oodbench.stages.evaluate`).
+
+The registry is in `oodbench.contracts` and not in `oodbench.metrics`, because `oodbench gate` and the baseline files
+read it, and they must not wait for numpy, which `oodbench.metrics` imports.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from oodbench.contracts.protocol import Protocol
+from oodbench.errors import UnknownNameError
+
+if TYPE_CHECKING:
+    from oodbench.contracts.result import Result
+
+MetricGroup: TypeAlias = Literal["anomaly", "closed-set", "cost"]
+"""`anomaly`: of a method on a benchmark. `closed-set`: of a network on labelled in-distribution frames. `cost`: time
+and memory of a method on a benchmark."""
+
+MetricUnit: TypeAlias = Literal["percent", "ms", "s", "count", "MB"]
+"""The unit in which tables print a number. Numbers in `percent` are stored as fractions."""
+
+Quality: TypeAlias = Mapping[str, Any]
+"""The closed-set quality of one network, as in `RunView.quality`; empty if it was not measured."""
+
+ReadMetric: TypeAlias = "Callable[[Result, Quality], float | None]"
+
+AT_ID95 = "@ID95"
+"""Suffix of a metric that is read at a threshold chosen without the benchmark's labels: the score which 95 % of the
+in-distribution pixels of the calibration frames don't exceed."""
+
+COMPONENT_METRICS = ("sIoU", "PPV", "F1*")
+"""Names of the metrics of whole objects, without suffix."""
+
+# Factor and decimals by unit.
+_PRINTED: Mapping[MetricUnit, tuple[int, int]] = {
+    "percent": (100, 2),
+    "ms": (1, 1),
+    "s": (1, 1),
+    "count": (1, 0),
+    "MB": (1, 0),
+}
+
+
+@dataclass(frozen=True)
+class MetricSpec:
+    """A number that tables can show.
+
+    Attributes:
+        name: The public name, which is its key in records and its column in CSV files.
+        title: The column's head in tables.
+        group: What the number is of.
+        description: What the number is, in one line.
+        read: Function that reads the number from a result and the closed-set quality of its network; None if undefined.
+        higher_is_better: The direction in which the number gets better.
+        unit: The unit in which tables print it.
+        gate_tolerance: Points by which it may get worse in `oodbench gate` by default; None: it does not gate.
+    """
+
+    name: str
+    title: str
+    group: MetricGroup
+    description: str
+    read: ReadMetric
+    higher_is_better: bool
+    unit: MetricUnit = "percent"
+    gate_tolerance: float | None = None
+
+    @property
+    def sign(self) -> int:
+        """1 if higher is better, else -1."""
+        return 1 if self.higher_is_better else -1
+
+    @property
+    def arrow(self) -> str:
+        """An arrow in the direction in which the number gets better."""
+        return "↑" if self.higher_is_better else "↓"
+
+    def format(self, value: float) -> str:
+        """Return the number as tables print it, in its unit and without the unit's name."""
+        factor, decimals = _PRINTED[self.unit]
+        return f"{factor * value:.{decimals}f}"
+
+
+def _anomaly(name: str, higher_is_better: bool, description: str, gate_tolerance: float | None = None) -> MetricSpec:
+    def read(result: Result, quality: Quality) -> float | None:
+        return result.metrics.get(name)
+
+    return MetricSpec(name, name, "anomaly", description, read, higher_is_better, gate_tolerance=gate_tolerance)
+
+
+def _closed_set(key: str, name: str, higher_is_better: bool, description: str) -> MetricSpec:
+    def read(result: Result, quality: Quality) -> float | None:
+        return quality.get(key)
+
+    return MetricSpec(name, name, "closed-set", description, read, higher_is_better)
+
+
+def _cost(name: str, title: str, unit: MetricUnit, description: str) -> MetricSpec:
+    def read(result: Result, quality: Quality) -> float | None:
+        cost: float | None = getattr(result.cost, name)
+        return cost
+
+    return MetricSpec(name, title, "cost", description, read, higher_is_better=False, unit=unit)
+
+
+def _method_ms(result: Result, quality: Quality) -> float | None:
+    own = [result.cost.summary_ms, result.cost.score_ms]
+    return sum(value or 0 for value in own) if any(value is not None for value in own) else None
+
+
+_OBJECTS = {
+    "sIoU": "overlap of each object with the predictions that touch it, mean over objects",
+    "PPV": "share of each predicted component that lies in objects, mean over components",
+    "F1*": "F1 of objects and predicted components, mean over the thresholds 0.25, 0.30, ..., 0.75 on their overlap",
+}
+
+_SPECS = (
+    _anomaly("AP", True, "average precision", gate_tolerance=1.0),
+    _anomaly("FPR95", False, "false positive rate at a true positive rate of 95 %", gate_tolerance=2.0),
+    _anomaly("AUROC", True, "area under the ROC curve"),
+    *(
+        _anomaly(name + suffix, True, _OBJECTS[name] + where)
+        for suffix, where in {"": "", AT_ID95: "; at the score that 95 % of calibration pixels don't exceed"}.items()
+        for name in COMPONENT_METRICS
+    ),
+    _closed_set("miou", "mIoU", True, "intersection over union, mean over the classes that occur"),
+    _closed_set("ece", "ECE", False, "expected calibration error"),
+    _cost("forward_ms", "Network, ms", "ms", "forward pass, which all methods share, median per frame"),
+    _cost("summary_ms", "Summary, ms", "ms", "pass over the logits, which some methods share, median per frame"),
+    _cost("score_ms", "Scoring, ms", "ms", "the method's own part, median per frame"),
+    MetricSpec(
+        "method_ms", "Method, ms", "cost", "what the method adds to the network, the sum of the two", _method_ms,
+        higher_is_better=False, unit="ms",
+    ),
+    _cost("fit_s", "Fit, s", "s", "the method's own part of the fit"),
+    _cost("peak_memory_mb", "Memory, MB", "MB", "peak memory of the process that evaluated"),
+)  # fmt: skip
+
+METRICS: dict[str, MetricSpec] = {spec.name: spec for spec in _SPECS}
+"""All metrics by name, in the order of columns."""
+
+_OTHER_FPR = re.compile(r"FPR\d+(\.\d+)?")
+
+
+def metric_spec(name: str) -> MetricSpec:
+    """Return the spec of a metric.
+
+    A protocol may read the false positive rate at another true positive rate than 95 %: `FPR90` is known too.
+
+    Args:
+        name: The metric's name, as in results.
+
+    Raises:
+        UnknownNameError: No metric has this name.
+    """
+    if name in METRICS:
+        return METRICS[name]
+    if _OTHER_FPR.fullmatch(name):
+        return _other_fpr(name)
+    raise UnknownNameError("metric", name, METRICS)
+
+
+@cache
+def _other_fpr(name: str) -> MetricSpec:
+    rate = name.removeprefix("FPR")
+    return _anomaly(name, METRICS["FPR95"].higher_is_better, f"false positive rate at a true positive rate of {rate} %")
+
+
+def metrics_of(group: MetricGroup) -> list[MetricSpec]:
+    """Return the specs of one group, in the order of columns."""
+    return [spec for spec in METRICS.values() if spec.group == group]
+
+
+def default_tolerances() -> dict[str, float]:
+    """Return the points by which each metric may get worse where a baseline is made without `--tolerance`.
+
+    They are set by judgement: what a team may be ready to lose. What another seed changes is measured, row by row
+    (`oodbench.baseline.seed_noise`).
+    """
+    return {spec.name: spec.gate_tolerance for spec in METRICS.values() if spec.gate_tolerance is not None}
+
+
+PIXEL_METRICS = Protocol("", "").pixel_metrics
+"""Names of the metrics of pixels at the default true positive rate, in their order."""

@@ -1,0 +1,329 @@
+"""Metrics in one call: scores and labels go in, a float comes out.
+
+Each function takes one array, or a list of arrays with one per frame, whose pixels count in one pool:
+
+    scores: float32 [...], any shape, higher = more anomalous. Another type is accepted if every score is exactly
+        representable in float32, since the metrics compare scores in float32; else it is an error.
+    labels: bool or integers of the same shape: 0 in-distribution, 1 anomaly, 255 void. Void pixels count nowhere.
+
+The results are exact, ties included, and do not depend on the order of pixels or frames. Where a metric is undefined it
+is NaN, and an `UndefinedMetricWarning` has the reason. The functions compute under the protocol `pooled`; for other
+protocols, curves, intervals or several metrics of the same pixels see `make_evaluation` and `PixelCounts`.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from oodbench.contracts import COMPONENT_METRICS, ComponentSizes
+from oodbench.errors import ScoreError, UsageError
+from oodbench.metrics.components import ComponentCounts
+from oodbench.metrics.counting.counts import PixelCounts
+from oodbench.metrics.pixels import PixelMetrics, pixel_metrics
+from oodbench.metrics.protocols import POOLED
+from oodbench.types import ANOMALY, IN_DISTRIBUTION, VOID, AnomalyLabels, ScoreMap
+
+Arrays: TypeAlias = ArrayLike | Sequence[ArrayLike]
+"""One array, or a list or tuple of arrays with one per frame."""
+
+_SIZES = ComponentSizes()
+
+
+class UndefinedMetricWarning(UserWarning):
+    """A metric is undefined for these labels; the function returns NaN."""
+
+
+def average_precision(scores: Arrays, labels: Arrays) -> float:
+    """Compute the average precision (AP), the area under the precision-recall curve by steps.
+
+    With P_j and R_j precision and recall of the pixels that score at least s_j, over distinct scores s_1 > s_2 > ...:
+
+        AP = sum_j (R_j - R_{j-1}) P_j
+
+    It equals scikit-learn's `average_precision_score` (Pedregosa et al., "Scikit-learn", JMLR 2011). It is not the area
+    under straight lines between the points, which is too optimistic, and not the 11-point interpolation of Pascal VOC.
+    Its floor is the share of anomalous pixels, so numbers of benchmarks with different shares do not compare.
+
+    Memory: 2 bytes per in-distribution pixel and 4 bytes per anomalous one; 8 MiB in total for scores born in float16.
+
+    Args:
+        scores: float32 [...] or a list of those, higher = more anomalous.
+        labels: bool or integers of the same shapes: 0 in-distribution, 1 anomaly, 255 void.
+
+    Returns:
+        AP in [0, 1]; NaN with an `UndefinedMetricWarning` if no pixel is anomalous.
+
+    Raises:
+        ScoreError: The shapes differ, a valid pixel scores NaN or is not representable in float32, or a label has
+            another value.
+
+    Example:
+        >>> import numpy as np
+        >>> from oodbench.metrics import average_precision
+        >>> scores = np.array([[0.1, 0.4], [0.35, 0.8]], np.float32)
+        >>> labels = np.array([[0, 0], [1, 1]], np.uint8)
+        >>> round(average_precision(scores, labels), 4)
+        0.8333
+        >>> round(average_precision([scores, scores - 1], [labels, labels]), 4)  # two frames, one pool
+        0.7095
+    """
+    return _defined_or_nan(*_pixel_metric(_measure(scores, labels), 0))
+
+
+def fpr_at_tpr(scores: Arrays, labels: Arrays, tpr: float = 0.95) -> float:
+    """Compute the false positive rate at the first threshold that reaches a true positive rate.
+
+    With TP_j and FP_j the anomalous and in-distribution pixels that score at least s_j, over the distinct scores of
+    anomalous pixels s_1 > s_2 > ..., and P and N the totals:
+
+        FPR@t = FP_j / N    at the first j with TP_j / P >= t
+
+    FPR95 of the Fishyscapes benchmark (Blum et al., "The Fishyscapes Benchmark", IJCV 2021) is t = 0.95. It is not
+    interpolated, and it is not read at the recall nearest to t, as some evaluators do; those are the protocols
+    `interpolated-fpr` and `pebal`. The threshold knows the labels, so nobody could deploy it.
+
+    Memory: 2 bytes per in-distribution pixel and 4 bytes per anomalous one; 8 MiB in total for scores born in float16.
+
+    Args:
+        scores: float32 [...] or a list of those, higher = more anomalous.
+        labels: bool or integers of the same shapes: 0 in-distribution, 1 anomaly, 255 void.
+        tpr: The true positive rate to reach, above 0 and at most 1.
+
+    Returns:
+        The false positive rate in [0, 1], lower is better; NaN with an `UndefinedMetricWarning` if pixels of one kind
+        are missing.
+
+    Raises:
+        ScoreError: The shapes differ, a valid pixel scores NaN or is not representable in float32, or a label has
+            another value.
+        UsageError: `tpr` is out of range.
+
+    Example:
+        >>> import numpy as np
+        >>> from oodbench.metrics import fpr_at_tpr
+        >>> scores = np.array([0.9, 0.8, 0.7, 0.6, 0.5, 0.4], np.float32)
+        >>> labels = np.array([1, 1, 0, 1, 0, 0])
+        >>> round(fpr_at_tpr(scores, labels), 4)
+        0.3333
+        >>> fpr_at_tpr(scores, labels, tpr=0.5)
+        0.0
+    """
+    if not 0 < tpr <= 1:
+        raise UsageError(f"a true positive rate of {tpr}; expected above 0 and at most 1", "95 % is tpr=0.95.")
+    return _defined_or_nan(*_pixel_metric(_measure(scores, labels, tpr), 1))
+
+
+def auroc(scores: Arrays, labels: Arrays) -> float:
+    """Compute the area under the ROC curve (AUROC).
+
+    It is the share of pairs of an anomalous pixel a and an in-distribution pixel b that are ranked right:
+
+        AUROC = (#{s_a > s_b} + #{s_a = s_b} / 2) / (P N)
+
+    It equals scikit-learn's `roc_auc_score`. It does not say how precise detections are: with one anomalous pixel in a
+    thousand, 0.99 may go with an average precision below 0.1.
+
+    Memory: 2 bytes per in-distribution pixel and 4 bytes per anomalous one; 8 MiB in total for scores born in float16.
+
+    Args:
+        scores: float32 [...] or a list of those, higher = more anomalous.
+        labels: bool or integers of the same shapes: 0 in-distribution, 1 anomaly, 255 void.
+
+    Returns:
+        AUROC in [0, 1], 0.5 for random scores; NaN with an `UndefinedMetricWarning` if pixels of one kind are missing.
+
+    Raises:
+        ScoreError: The shapes differ, a valid pixel scores NaN or is not representable in float32, or a label has
+            another value.
+
+    Example:
+        >>> import numpy as np
+        >>> from oodbench.metrics import auroc
+        >>> auroc(np.array([0.1, 0.4, 0.35, 0.8], np.float32), np.array([False, False, True, True]))
+        0.75
+        >>> auroc(np.array([0.1, 0.4, 0.35, 0.8], np.float32), np.array([0, 255, 1, 1]))  # 255 is void
+        1.0
+    """
+    return _defined_or_nan(*_pixel_metric(_measure(scores, labels), 2))
+
+
+def best_f1(scores: Arrays, labels: Arrays) -> float:
+    """Compute the largest F1 of pixels over all thresholds.
+
+    With TP_j and FP_j the anomalous and in-distribution pixels that score at least s_j, and P all anomalous pixels:
+
+        best F1 = max_j 2 TP_j / (TP_j + FP_j + P)
+
+    It is the `F1` of pixels of SegmentMeIfYouCan (Chan et al., "SegmentMeIfYouCan", NeurIPS 2021), counted at all
+    distinct scores and not in bins. It is not what a deployed detector reaches, because the threshold is chosen with
+    the labels. And it is not the F1 of objects, which is `component_f1`.
+
+    Memory: 2 bytes per in-distribution pixel and 4 bytes per anomalous one; 8 MiB in total for scores born in float16.
+
+    Args:
+        scores: float32 [...] or a list of those, higher = more anomalous.
+        labels: bool or integers of the same shapes: 0 in-distribution, 1 anomaly, 255 void.
+
+    Returns:
+        F1 in [0, 1]; NaN with an `UndefinedMetricWarning` if no pixel is anomalous.
+
+    Raises:
+        ScoreError: The shapes differ, a valid pixel scores NaN or is not representable in float32, or a label has
+            another value.
+
+    Example:
+        >>> import numpy as np
+        >>> from oodbench.metrics import best_f1
+        >>> round(best_f1(np.array([0.1, 0.4, 0.35, 0.8], np.float32), np.array([0, 0, 1, 1])), 4)
+        0.8
+    """
+    metrics = _measure(scores, labels)
+    _, _, reason = _pixel_metric(metrics, 0)  # undefined where AP is
+    return _defined_or_nan("best F1", metrics.best_f1, reason)
+
+
+def component_f1(
+    scores: Arrays,
+    labels: Arrays,
+    threshold: float | None = None,
+    smallest_object: int = _SIZES.object,
+    smallest_prediction: int = _SIZES.prediction,
+) -> float:
+    """Compute F1*, the F1 of whole objects, averaged over how well they have to be found.
+
+    Pixels that score at least the threshold are predicted; components of labels and predictions are 8-connected. An
+    object is found at t if its sIoU is at least t, a predicted component is wrong at t if its PPV is below t:
+
+        F1(t) = 2 TP / (2 TP + FN + FP),    F1* = mean of F1(t) over t = 0.25, 0.30, ..., 0.75
+
+    sIoU and PPV are those of SegmentMeIfYouCan (Chan et al., NeurIPS 2021; `oodbench.metrics.components` has the
+    formulas). It is not to the last digit the leaderboard's number, which comes from scores rounded to float16 and a
+    threshold from bins, and from pixels that score more than it; for that use the protocol `smiyc`.
+
+    Memory: 1 byte per pixel of one frame and 16 bytes per component, and with `threshold=None` that of `best_f1`.
+
+    Args:
+        scores: float32 [H, W] or a list of those, higher = more anomalous.
+        labels: bool or integers of the same shapes: 0 in-distribution, 1 anomaly, 255 void.
+        threshold: The score from which on pixels are predicted; None: that of the best F1 of pixels, which knows the
+            labels.
+        smallest_object: Objects of fewer pixels are void.
+        smallest_prediction: Predicted components of fewer pixels are dropped.
+
+    Returns:
+        F1* in [0, 1]; NaN with an `UndefinedMetricWarning` if there is no component, or no threshold.
+
+    Raises:
+        ScoreError: A frame is not two-dimensional, the shapes differ, a valid pixel scores NaN or is not representable
+            in float32, or a label has another value.
+
+    Example:
+        >>> import numpy as np
+        >>> from oodbench.metrics import component_f1
+        >>> labels = np.zeros((40, 60), np.uint8)
+        >>> labels[5:15, 5:25] = 1  # found
+        >>> labels[20:30, 35:55] = 1  # missed
+        >>> scores = np.zeros((40, 60), np.float32)
+        >>> scores[5:15, 5:25] = 1
+        >>> round(component_f1(scores, labels, smallest_prediction=50), 4)
+        0.6667
+    """
+    frames = _pair_frames(scores, labels)
+    for score, _ in frames:
+        if score.ndim != 2:
+            raise ScoreError(f"a score map of shape {score.shape}; expected [H, W], or a list of those")
+    _, _, f1 = COMPONENT_METRICS
+    if threshold is None:
+        metrics = _count(frames, POOLED.tpr)
+        if not metrics.counts["anomaly_pixels"]:
+            reason = "no anomalous pixel among the valid ones, so no threshold of the best F1"
+            return _defined_or_nan(f1, math.nan, reason)
+        threshold = metrics.best_f1_threshold
+    counts = ComponentCounts(ComponentSizes(prediction=smallest_prediction, object=smallest_object))
+    for score, anomaly in frames:
+        counts.update(score >= np.float64(threshold), anomaly)
+    components = counts.metrics()
+    return _defined_or_nan(f1, components.values[f1], components.undefined.get(f1))
+
+
+def _measure(scores: Arrays, labels: Arrays, tpr: float = POOLED.tpr) -> PixelMetrics:
+    return _count(_pair_frames(scores, labels), tpr)
+
+
+def _count(frames: Sequence[tuple[ScoreMap, AnomalyLabels]], tpr: float) -> PixelMetrics:
+    counts = PixelCounts()
+    for score, anomaly in frames:
+        counts.update(score, anomaly)
+    return pixel_metrics(counts, replace(POOLED, tpr=tpr))
+
+
+def _pixel_metric(metrics: PixelMetrics, index: int) -> tuple[str, float, str | None]:
+    """Return the name, the value and the reason why it is undefined, of AP, FPR or AUROC, in this order."""
+    name = list(metrics.values)[index]
+    return name, metrics.values[name], metrics.undefined.get(name)
+
+
+def _defined_or_nan(name: str, value: float, reason: str | None) -> float:
+    """Return the value, which is NaN if there is a reason, and then warn the caller of the public function."""
+    if reason is not None:
+        warnings.warn(f"{name} is undefined: {reason}; returning NaN", UndefinedMetricWarning, stacklevel=3)
+    return value
+
+
+def _pair_frames(scores: Arrays, labels: Arrays) -> list[tuple[ScoreMap, AnomalyLabels]]:
+    score_frames, label_frames = _split_frames(scores), _split_frames(labels)
+    if len(score_frames) != len(label_frames):
+        raise ScoreError(
+            f"{len(score_frames)} frames of scores and {len(label_frames)} of labels; expected as many",
+            "Pass one array each, or a list with one array per frame each.",
+        )
+    return [_pair(score, label) for score, label in zip(score_frames, label_frames, strict=True)]
+
+
+def _split_frames(arrays: Arrays) -> list[NDArray[np.generic]]:
+    if isinstance(arrays, list | tuple) and (not arrays or np.ndim(arrays[0]) > 0):
+        return [np.asarray(array) for array in arrays]
+    return [np.asarray(arrays)]
+
+
+def _pair(score: NDArray[np.generic], label: NDArray[np.generic]) -> tuple[ScoreMap, AnomalyLabels]:
+    if score.shape != label.shape:
+        raise ScoreError(f"the scores are {score.shape} and their labels are {label.shape}; expected the same")
+    known = np.isin(label, (IN_DISTRIBUTION, ANOMALY, VOID))
+    if not known.all():
+        raise ScoreError(
+            f"the labels hold the value {label[~known].flat[0]}; expected 0 (in-distribution), 1 (anomaly), 255 (void)",
+            "Map other values first: whether they are anomalies or void is for the benchmark to say.",
+        )
+    values = label.astype(np.uint8)
+    return _to_float32(score, values != VOID), AnomalyLabels(values)
+
+
+def _to_float32(score: NDArray[np.generic], valid: NDArray[np.bool_]) -> ScoreMap:
+    """Return the scores as float32.
+
+    Raises:
+        ScoreError: That changes a valid one.
+    """
+    if score.dtype == np.float32:
+        return score.astype(np.float32, copy=False)
+    if not (np.issubdtype(score.dtype, np.number) or score.dtype == np.bool_) or np.iscomplexobj(score):
+        raise ScoreError(f"the scores are {score.dtype}; expected float32")
+    with np.errstate(over="ignore"):
+        single = score.astype(np.float32)
+    changed = valid & (single != score) & ~np.isnan(single)
+    if changed.any():
+        lost, total = np.count_nonzero(changed), np.count_nonzero(valid)
+        raise ScoreError(
+            f"the scores are {score.dtype}, and {lost} of {total} valid ones are "
+            "not representable in float32, in which metrics compare scores",
+            "Round them with scores.astype(numpy.float32) if ties that this may make are meant.",
+        )
+    return single

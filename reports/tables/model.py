@@ -1,0 +1,191 @@
+"""The results of a run as tables: the one model behind text, Markdown, LaTeX, CSV and the HTML page.
+
+A table has a line per method and network, and a column per benchmark and metric. `oodbench.contracts.METRICS` declares
+the metrics. Next to the anomaly metrics it has the closed-set quality of the network. Results that differ in scoring or
+protocol never share a table: each combination gets its own. Published numbers follow the measured lines, each line with
+its source and protocol, and outside of the ranking.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from oodbench.contracts import REQUIREMENT_TITLES, MethodComparison, MetricGroup, MetricSpec, Requirements, Result
+from oodbench.reports.tables.published import PublishedLine
+
+
+@dataclass(frozen=True)
+class Column:
+    """A metric on a set of frames.
+
+    Attributes:
+        frames: Name of the benchmark; for closed-set quality, the dataset and its split.
+        spec: The metric.
+    """
+
+    frames: str
+    spec: MetricSpec
+
+    @property
+    def head(self) -> str:
+        """The metric's title with the direction in which it gets better."""
+        return f"{self.spec.title} {self.spec.arrow}"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One number.
+
+    Attributes:
+        value: With all digits; percentages as fractions; None where there is none.
+        text: As printed; empty where there is none.
+        bounds: The ends of its interval as fractions, or None.
+        interval: The interval as printed; empty where there is none.
+        reason: Why there is no number, or no interval; empty where there is nothing to say.
+    """
+
+    value: float | None = None
+    text: str = ""
+    bounds: tuple[float, float] | None = None
+    interval: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A method on a network.
+
+    Attributes:
+        method: Label of the method.
+        network: Name of the network.
+        results: The result on each benchmark, by the benchmark's name.
+        requirements: What the method needs in addition to the network.
+        cells: One per column.
+    """
+
+    method: str
+    network: str
+    results: Mapping[str, Result]
+    requirements: Requirements
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class ResultsTable:
+    """One table.
+
+    Attributes:
+        title: The scoring and the protocol.
+        protocol: Name of the protocol; empty where all lines are published ones.
+        columns: Closed-set quality first; then, by benchmark, the anomaly metrics and the costs.
+        lines: The measured lines, in the order of the results.
+        notes: What a reader has to know.
+        interval_notes: How intervals were computed, and why some are missing.
+        published: Published lines, with a cell per column.
+        comparisons: Significance tests by benchmark and metric; empty unless the table was built with them.
+    """
+
+    title: str
+    protocol: str
+    columns: tuple[Column, ...]
+    lines: tuple[Line, ...]
+    notes: tuple[str, ...]
+    interval_notes: tuple[str, ...] = ()
+    published: tuple[PublishedLine, ...] = ()
+    comparisons: Mapping[tuple[str, str], MethodComparison] = field(default_factory=dict)
+
+    def select(self, groups: Collection[MetricGroup]) -> ResultsTable:
+        """Return the table with the columns of some groups of metrics."""
+        return self.arrange([index for index, column in enumerate(self.columns) if column.spec.group in groups])
+
+    def of_benchmark(self, benchmark: str) -> ResultsTable:
+        """Return the lines that have a result on a benchmark, with its columns and those of closed-set quality."""
+        kept = [
+            index
+            for index, column in enumerate(self.columns)
+            if column.frames == benchmark or column.spec.group == "closed-set"
+        ]
+        return replace(
+            self.arrange(kept),
+            lines=tuple(_arrange_cells(line, kept) for line in self.lines if benchmark in line.results),
+            comparisons={where: found for where, found in self.comparisons.items() if where[0] == benchmark},
+        )
+
+    def arrange(self, order: Sequence[int]) -> ResultsTable:
+        """Return the table with the columns of these indices, in their order."""
+        return replace(
+            self,
+            columns=tuple(self.columns[index] for index in order),
+            lines=tuple(_arrange_cells(line, order) for line in self.lines),
+            published=tuple(replace(line, cells=[line.cells[index] for index in order]) for line in self.published),
+        )
+
+    def ranks(self) -> dict[tuple[int, int], int]:
+        """Return (line, column) -> 1 for the best and 2 for the second value of the column, as printed.
+
+        Equal values share a rank. Where all values are equal, only anomaly metrics are ranked: methods share the
+        quality and the cost of their network.
+        """
+        ranks: dict[tuple[int, int], int] = {}
+        for column, spec in enumerate(column.spec for column in self.columns):
+            texts = {index: text for index, line in enumerate(self.lines) if (text := line.cells[column].text)}
+            distinct = sorted(set(texts.values()), key=float, reverse=spec.higher_is_better)
+            if len(texts) > 1 and (len(distinct) > 1 or spec.group == "anomaly"):
+                ranks |= {(index, column): rank for rank, text in enumerate(distinct[:2], 1)
+                          for index, value in texts.items() if value == text}  # fmt: skip
+        return ranks
+
+    def significant_pairs(self, column: Column) -> tuple[list[int], list[tuple[int, int]]]:
+        """Return the indices of the compared lines from the best, and the pairs that differ by more than chance."""
+        comparison = self.comparisons.get((column.frames, column.spec.name))
+        if comparison is None:
+            return [], []
+        place = {(line.network, line.method): index for index, line in enumerate(self.lines)}
+        order = [place[entry.network, entry.label] for entry in comparison.entries]
+        return order, [(order[better], order[worse]) for better, worse in comparison.apart]
+
+    @property
+    def names_networks(self) -> bool:
+        """Whether lines have a column for their network."""
+        return bool(self.published) or len({line.network for line in self.lines}) > 1
+
+    @property
+    def tells_requirements(self) -> bool:
+        """Whether lines have columns for what their methods need: not where no method needs anything."""
+        everything = [line.requirements for line in self.lines] + [line.requirements for line in self.published]
+        return any(text != "-" for requirements in everything for text in requirements.texts())
+
+    def heads(self) -> list[str]:
+        """Return the heads of the columns before the numbers."""
+        return [
+            "Method",
+            *(["Network"] if self.names_networks else []),
+            *(REQUIREMENT_TITLES.values() if self.tells_requirements else []),
+            *(["Source", "Protocol"] if self.published else []),
+        ]
+
+    def names(self) -> list[list[str]]:
+        """Return what is below the heads, for each measured line."""
+        return [
+            self._names(line.method, line.network, line.requirements, "measured", self.protocol) for line in self.lines
+        ]
+
+    def published_names(self) -> list[list[str]]:
+        """Return what is below the heads, for each published line."""
+        return [
+            self._names(line.method, line.network or "?", line.requirements, line.source, line.protocol or "?")
+            for line in self.published
+        ]
+
+    def _names(self, method: str, network: str, requirements: Requirements, source: str, protocol: str) -> list[str]:
+        return [
+            method,
+            *([network] if self.names_networks else []),
+            *(requirements.texts() if self.tells_requirements else []),
+            *([source, protocol] if self.published else []),
+        ]
+
+
+def _arrange_cells(line: Line, order: Sequence[int]) -> Line:
+    return replace(line, cells=tuple(line.cells[index] for index in order))
