@@ -24,7 +24,7 @@ _PUBLIC = {
     "Run": "oodbench.runs.run",
     "Scorer": "oodbench.api",
     "SubmissionResult": "oodbench.workflows.submit",
-    "TorchSegmenter": "oodbench.segmenters.torch_module",
+    "TorchSegmenter": "oodbench.segmenters.torch_modules.segmenter",
     "Verdict": "oodbench.baseline",
     "VerificationCheck": "oodbench.runs.verify",
     "accept": "oodbench.baseline",
@@ -83,7 +83,7 @@ if TYPE_CHECKING:
     from oodbench.runs.run import load as load
     from oodbench.runs.verify import VerificationCheck as VerificationCheck
     from oodbench.runs.verify import verify as verify
-    from oodbench.segmenters.torch_module import TorchSegmenter as TorchSegmenter
+    from oodbench.segmenters.torch_modules.segmenter import TorchSegmenter as TorchSegmenter
     from oodbench.workflows.evaluate_scores import evaluate_scores as evaluate_scores
     from oodbench.workflows.merge import merge as merge
     from oodbench.workflows.predict import Prediction as Prediction

@@ -20,7 +20,7 @@ from oodbench.contracts import METRICS, Result, default_tolerances
 from oodbench.registry import Registry
 from oodbench.segmenters.model_card import ModelCard, ModuleCard, read_card
 from oodbench.segmenters.published_networks import published_networks
-from oodbench.segmenters.torch_module import TorchSegmenter
+from oodbench.segmenters.torch_modules.segmenter import TorchSegmenter
 from tests.helpers.files import photograph, save
 from tests.helpers.results import row, write_result
 

@@ -1,7 +1,8 @@
 """The registry of metrics: each number that a table can show, declared once.
 
 Tables, comparisons, baselines and the gate take names, directions, units, titles and tolerances from here. To add a
-column, add its `MetricSpec` to `_SPECS` and measure its number where results are made (`oodbench.stages.evaluate`).
+column, add its `MetricSpec` to `_SPECS`, or a field to `Cost`, and measure its number where results are made
+(`oodbench.stages.evaluate`).
 
 The registry is in `oodbench.contracts` and not in `oodbench.metrics`, because `oodbench gate` and the baseline files
 read it, and they must not wait for numpy, which `oodbench.metrics` imports.
@@ -10,16 +11,14 @@ read it, and they must not wait for numpy, which `oodbench.metrics` imports.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import Field, dataclass, fields
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from oodbench.contracts.protocol import Protocol
+from oodbench.contracts.result import Cost, Result
 from oodbench.errors import UnknownNameError
-
-if TYPE_CHECKING:
-    from oodbench.contracts.result import Result
 
 MetricGroup: TypeAlias = Literal["anomaly", "closed-set", "cost"]
 """`anomaly`: of a method on a benchmark. `closed-set`: of a network on labelled in-distribution frames. `cost`: time
@@ -31,7 +30,7 @@ MetricUnit: TypeAlias = Literal["percent", "ms", "s", "count", "MB"]
 Quality: TypeAlias = Mapping[str, Any]
 """The closed-set quality of one network, as in `RunView.quality`; empty if it was not measured."""
 
-ReadMetric: TypeAlias = "Callable[[Result, Quality], float | None]"
+ReadMetric: TypeAlias = Callable[[Result, Quality], "float | None"]
 
 AT_ID95 = "@ID95"
 """Suffix of a metric that is read at a threshold chosen without the benchmark's labels: the score which 95 % of the
@@ -104,17 +103,30 @@ def _closed_set(key: str, name: str, higher_is_better: bool, description: str) -
     return MetricSpec(name, name, "closed-set", description, read, higher_is_better)
 
 
-def _cost(name: str, title: str, unit: MetricUnit, description: str) -> MetricSpec:
-    def read(result: Result, quality: Quality) -> float | None:
-        cost: float | None = getattr(result.cost, name)
-        return cost
+def _cost(part: Field[Any]) -> MetricSpec:
+    """The column of a measured cost, declared where it is stored."""
 
-    return MetricSpec(name, title, "cost", description, read, higher_is_better=False, unit=unit)
+    def read(result: Result, quality: Quality) -> float | None:
+        value: float | None = getattr(result.cost, part.name)
+        return value
+
+    about = part.metadata
+    title, description, unit = about["title"], about["description"], about["unit"]
+    return MetricSpec(part.name, title, "cost", description, read, higher_is_better=False, unit=unit)
 
 
 def _method_ms(result: Result, quality: Quality) -> float | None:
     own = [result.cost.summary_ms, result.cost.score_ms]
     return sum(value or 0 for value in own) if any(value is not None for value in own) else None
+
+
+def _cost_specs() -> Iterator[MetricSpec]:
+    """Yield the columns of the measured costs, and after the two parts of a method's cost their sum."""
+    for part in fields(Cost):
+        yield _cost(part)
+        if part.name == "score_ms":
+            about = "what the method adds to the network, summary and scoring"
+            yield MetricSpec("method_ms", "Method, ms", "cost", about, _method_ms, higher_is_better=False, unit="ms")
 
 
 _OBJECTS = {
@@ -134,15 +146,7 @@ _SPECS = (
     ),
     _closed_set("miou", "mIoU", True, "intersection over union, mean over the classes that occur"),
     _closed_set("ece", "ECE", False, "expected calibration error"),
-    _cost("forward_ms", "Network, ms", "ms", "forward pass, which all methods share, median per frame"),
-    _cost("summary_ms", "Summary, ms", "ms", "pass over the logits, which some methods share, median per frame"),
-    _cost("score_ms", "Scoring, ms", "ms", "the method's own part, median per frame"),
-    MetricSpec(
-        "method_ms", "Method, ms", "cost", "what the method adds to the network, the sum of the two", _method_ms,
-        higher_is_better=False, unit="ms",
-    ),
-    _cost("fit_s", "Fit, s", "s", "the method's own part of the fit"),
-    _cost("peak_memory_mb", "Memory, MB", "MB", "peak memory of the process that evaluated"),
+    *_cost_specs(),
 )  # fmt: skip
 
 METRICS: dict[str, MetricSpec] = {spec.name: spec for spec in _SPECS}

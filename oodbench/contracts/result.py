@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,23 +15,30 @@ RESULT_SCHEMA = 2
 RESULTS_FILE_SCHEMA = 2
 
 
+def _measured(title: str, unit: Literal["ms", "s", "MB"], description: str) -> Any:
+    """A field of `Cost`, with what the metric registry declares of its column."""
+    return field(default=None, metadata={"title": title, "unit": unit, "description": description})
+
+
 @dataclass(frozen=True)
 class Cost:
-    """What scoring cost: medians per frame in milliseconds. None: not measured.
+    """What scoring cost; each field is a column of the metric registry. None: not measured.
 
     Attributes:
-        forward_ms: The forward pass, which all methods share.
-        summary_ms: The pass over the logits, which pixel methods share.
-        score_ms: The method's own part.
+        forward_ms: The forward pass, which all methods share, in ms: the median per frame.
+        summary_ms: The pass over the logits, which pixel methods share, in ms: the median per frame.
+        score_ms: The method's own part, in ms: the median per frame.
         fit_s: The method's own part of the fit, in seconds.
         peak_memory_mb: The peak memory of the process that evaluated, in MB.
     """
 
-    forward_ms: float | None = None
-    summary_ms: float | None = None
-    score_ms: float | None = None
-    fit_s: float | None = None
-    peak_memory_mb: float | None = None
+    forward_ms: float | None = _measured("Network, ms", "ms", "forward pass, which all methods share, median per frame")
+    summary_ms: float | None = _measured(
+        "Summary, ms", "ms", "pass over the logits, which some methods share, median per frame"
+    )
+    score_ms: float | None = _measured("Scoring, ms", "ms", "the method's own part, median per frame")
+    fit_s: float | None = _measured("Fit, s", "s", "the method's own part of the fit")
+    peak_memory_mb: float | None = _measured("Memory, MB", "MB", "peak memory of the process that evaluated")
 
     def record(self) -> dict[str, float | None]:
         """Return the costs by name."""
@@ -53,7 +60,7 @@ class Result(BaseModel):
     scoring: Scoring = Field(description="where scores were computed, see Scoring")
     protocol: Protocol = Field(description="how scores became numbers, see Protocol")
     metrics: dict[str, float | None] = Field(
-        description="AP, FPR95, AUROC, and under `smiyc` those of components, as fractions; null where undefined"
+        description="fractions by the names of the metric registry, those that the protocol has; null where undefined"
     )
     undefined: dict[str, str] = Field(description="the reason for each null metric")
     intervals: Intervals | None = Field(
@@ -71,11 +78,7 @@ class Result(BaseModel):
         "predictions, and tp, fn, fp, f1 at each tau",
     )
     fit: dict[str, Any] = Field(description="facts of the fit: frames, pixels, classes that were pooled")
-    cost: Cost = Field(
-        description="medians per frame: forward_ms (the pass that all methods share), summary_ms (the pass over the "
-        "logits that they share), score_ms (the method's own part); fit_s (the fit's own part); peak_memory_mb of the "
-        "process that evaluated"
-    )
+    cost: Cost = Field(description="time and memory, by the names of the metric registry; null where not measured")
     environment: dict[str, str] = Field(description="versions, processor, device, threads")
     seed: int = Field(description="the seed of the run")
     digests: dict[str, str] = Field(description="network, data (frames and labels), scores (the stored maps)")

@@ -22,7 +22,7 @@ from oodbench.segmenters.bundled_network import CHANNELS, CompactNetwork
 from oodbench.segmenters.device import choose_device
 from oodbench.segmenters.model_card import Classes, ExpectedQuality, read_toml
 from oodbench.segmenters.softmax_head import SoftmaxModule
-from oodbench.segmenters.torch_base import ModuleOutput, TorchBase
+from oodbench.segmenters.torch_modules.base import ModuleOutput, TorchBase
 from oodbench.types import RGBImage, Size
 
 if TYPE_CHECKING:

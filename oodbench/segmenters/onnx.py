@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from oodbench.contracts import Adapter, AdapterCard, Capabilities, Expected, Needs, Segmenter
 from oodbench.errors import ModelError
 from oodbench.files import digest_bytes, digest_file
-from oodbench.segmenters.batching_check import check_image, stack_images
-from oodbench.segmenters.class_map_check import find_kind_problem
 from oodbench.segmenters.model_card import ModelCard, read_card
+from oodbench.segmenters.torch_modules.batching_check import check_image, stack_images
+from oodbench.segmenters.torch_modules.class_map_check import find_kind_problem
 from oodbench.types import ClassMaps, RGBImage, SegmenterOutput
 
 PLUGINS = {"models": {"onnx": ("OnnxAdapter", "FILE.onnx with a model card FILE.toml beside it, or --model-card")}}

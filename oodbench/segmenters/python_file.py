@@ -18,7 +18,7 @@ from oodbench.files import digest_bytes
 from oodbench.segmenters.checkpoint import load_into, read_weights
 from oodbench.segmenters.device import Device
 from oodbench.segmenters.model_card import ModuleCard, check_card, read_toml
-from oodbench.segmenters.torch_module import TorchSegmenter
+from oodbench.segmenters.torch_modules.segmenter import TorchSegmenter
 from oodbench.user_code import code_identity, explain_missing_modules, import_python_file
 
 PLUGINS = {

@@ -77,11 +77,11 @@ def _describe_leader(section: Section, metric: str, order: Sequence[SectionLine]
     others = [section.name(line) for line in tied if line is not order[0]]
     if others:
         whom = " and ".join(others) if len(others) < 3 else f"{len(others)} of the {len(order) - 1} others"
-        return f"{best} has the best {metric}, {reached}, but {units} can't tell it from {whom}."
+        return f"{best} has the best {metric}, {reached}, but on {units} it can't be distinguished from {whom}."
     entry = next(e for e in comparison.entries if (e.network, e.label) == (second.row.network, second.row.label))
     assert entry.difference is not None, "only the best one of a comparison has no difference to it"
     ahead = f"{100 * abs(entry.difference.value):.2f} points ahead of {section.name(second)}"
-    chance = f"more than chance over {units} (p = {entry.corrected:.4f}, Holm)"
+    chance = f"significant over {units} (p = {entry.corrected:.4f}, Holm)"
     return f"{best} leads with {reached} {metric}, {ahead}: {chance}."
 
 
@@ -95,7 +95,7 @@ def _describe_calibrated(run: RunView, section: Section, line: SectionLine) -> s
     return (
         f"At a threshold set without anomalies, for {100 * at.expected:g}{_PERCENT} false positives, "
         f"{section.name(line)} finds {100 * at.recall:.1f}{_PERCENT} of the anomalous pixels here, and calls "
-        f"{100 * at.fpr:.1f}{_PERCENT} of the ordinary ones anomalous."
+        f"{100 * at.fpr:.1f}{_PERCENT} of the in-distribution ones anomalous."
     )
 
 

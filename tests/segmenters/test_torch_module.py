@@ -19,11 +19,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-import oodbench.segmenters.torch_module
+import oodbench.segmenters.torch_modules.segmenter
 from oodbench.contracts import Expected, Needs
 from oodbench.errors import ModelError, UnknownNameError
 from oodbench.segmenters.model_card import Preprocessing
-from oodbench.segmenters.torch_module import TorchSegmenter
+from oodbench.segmenters.torch_modules.segmenter import TorchSegmenter
 from oodbench.types import CITYSCAPES_19, ClassSet
 from oodbench.user_code.code_identity import code_identity
 from tests.helpers.files import photograph
@@ -334,7 +334,7 @@ PROGRAM = """
 import sys, torch
 from torch import nn
 sys.path.insert(0, sys.argv[1])
-from oodbench.segmenters.torch_module import TorchSegmenter
+from oodbench.segmenters.torch_modules.segmenter import TorchSegmenter
 torch.manual_seed(0)
 from deep.net import build
 place = {"nn": nn}
@@ -399,6 +399,6 @@ def test_a_segmenter_can_be_pickled() -> None:
 
 
 def test_the_example_runs() -> None:
-    result = doctest.testmod(oodbench.segmenters.torch_module)
+    result = doctest.testmod(oodbench.segmenters.torch_modules.segmenter)
     assert result.attempted > 5
     assert result.failed == 0

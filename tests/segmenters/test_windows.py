@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oodbench.contracts import GridMethod, MethodCard, Needs, Parameters, Scoring
-from oodbench.segmenters.windows import Box, Windowing, average_on_grid, average_on_pixels
+from oodbench.segmenters.torch_modules.windows import Box, Windowing, average_on_grid, average_on_pixels
 from oodbench.stages.apply_methods import score_output
 from oodbench.types import SegmenterOutput, Window, Windows
 

@@ -15,7 +15,7 @@ from oodbench.segmenters.checkpoint import Weights
 from oodbench.segmenters.mmsegmentation.shims import import_mmseg, quiet
 from oodbench.segmenters.mmsegmentation.source import Inference
 from oodbench.segmenters.model_card import Classes, classes_named
-from oodbench.segmenters.windows import Windowing
+from oodbench.segmenters.torch_modules.windows import Windowing
 from oodbench.types import RGBImage
 
 # Steps of a test pipeline that do nothing to an image that is read already, and those that bring it to another size.

@@ -19,7 +19,7 @@ from oodbench.segmenters.mmsegmentation.config import NetworkConfig, classes_of
 from oodbench.segmenters.mmsegmentation.output_readers import reader_of
 from oodbench.segmenters.mmsegmentation.shims import quiet
 from oodbench.segmenters.model_card import PartialCard
-from oodbench.segmenters.torch_base import ModuleOutput, TorchBase
+from oodbench.segmenters.torch_modules.base import ModuleOutput, TorchBase
 from oodbench.types import RGBImage, Size
 
 if TYPE_CHECKING:

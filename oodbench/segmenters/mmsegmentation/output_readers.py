@@ -12,10 +12,10 @@ import torch
 
 from oodbench.contracts import Head, HeadOutput, Needs
 from oodbench.errors import ModelError
-from oodbench.segmenters.activation_hook import capture_activations
 from oodbench.segmenters.masks import SUMS, semantic_maps
 from oodbench.segmenters.softmax_head import SoftmaxModule
-from oodbench.segmenters.torch_base import ModuleOutput
+from oodbench.segmenters.torch_modules.activation_hook import capture_activations
+from oodbench.segmenters.torch_modules.base import ModuleOutput
 from oodbench.types import MapKind, MaskOutput
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from oodbench.contracts import LinearClassifier, Needs, Segmenter
 from oodbench.errors import ModelError
-from oodbench.segmenters.batching_check import check_image, stack_images
-from oodbench.segmenters.linear_layer import read_linear
-from oodbench.segmenters.windows import Box, Windowing, average_on_grid, average_on_pixels
+from oodbench.segmenters.torch_modules.batching_check import check_image, stack_images
+from oodbench.segmenters.torch_modules.linear_layer import read_linear
+from oodbench.segmenters.torch_modules.windows import Box, Windowing, average_on_grid, average_on_pixels
 from oodbench.types import ClassMaps, MaskOutput, RGBImage, SegmenterOutput, Size, Window, Windows
 
 if TYPE_CHECKING:

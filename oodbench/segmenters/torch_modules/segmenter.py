@@ -14,15 +14,15 @@ from torch import nn
 from oodbench.contracts import Capabilities, Expected, Needs
 from oodbench.errors import ModelError, UnknownNameError
 from oodbench.files import digest_bytes
-from oodbench.segmenters.activation_hook import copy_activations
-from oodbench.segmenters.class_map_check import find_kind_problem
 from oodbench.segmenters.device import Device, choose_device
-from oodbench.segmenters.linear_layer import read_linear
 from oodbench.segmenters.model_card import Preprocessing
-from oodbench.segmenters.module_digest import identify_module
-from oodbench.segmenters.module_output import OutputKey, find_class_maps, read_feature
-from oodbench.segmenters.torch_base import ModuleOutput, TorchBase
-from oodbench.segmenters.torch_options import resolve_classes, resolve_input, resolve_windows
+from oodbench.segmenters.torch_modules.activation_hook import copy_activations
+from oodbench.segmenters.torch_modules.base import ModuleOutput, TorchBase
+from oodbench.segmenters.torch_modules.class_map_check import find_kind_problem
+from oodbench.segmenters.torch_modules.linear_layer import read_linear
+from oodbench.segmenters.torch_modules.module_digest import identify_module
+from oodbench.segmenters.torch_modules.module_output import OutputKey, find_class_maps, read_feature
+from oodbench.segmenters.torch_modules.options import resolve_classes, resolve_input, resolve_windows
 from oodbench.types import ClassSet, MapKind, RGBImage, SegmenterOutput, Size
 
 if TYPE_CHECKING:

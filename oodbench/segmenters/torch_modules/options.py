@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from oodbench.errors import ModelError, UnknownNameError
 from oodbench.segmenters.model_card import Classes, Preprocessing, find_class_set
-from oodbench.segmenters.windows import Windowing
+from oodbench.segmenters.torch_modules.windows import Windowing
 from oodbench.types import ClassSet, Size
 
 NORMALIZATIONS: Mapping[str, Preprocessing] = {
