@@ -39,6 +39,7 @@ class Energy(PixelMethod):
         title="Energy",
         paper="Liu, Wang, Owens, Li: Energy-based Out-of-distribution Detection. NeurIPS 2020",
         url="https://arxiv.org/abs/2010.03759",
+        standard=True,
     )
 
     def pixel_score(self, band: ClassMapBand) -> Tensor:

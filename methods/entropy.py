@@ -41,6 +41,7 @@ class Entropy(PixelMethod):
         url="https://arxiv.org/abs/1904.03215",
         published="Fishyscapes; Jung et al., ICCV 2021, table 2",
         basic=True,
+        standard=True,
     )
 
     def needs(self) -> Needs:

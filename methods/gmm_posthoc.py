@@ -62,6 +62,7 @@ class GMMPosthoc(GridMethod):
         title="GMM post hoc",
         paper="the density of Liang, Wang, Miao, Yang: GMMSeg, NeurIPS 2022, on frozen features",
         url="https://arxiv.org/abs/2210.02025",
+        standard=True,
     )
     params: Params
 

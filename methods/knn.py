@@ -72,6 +72,7 @@ class KNN(GridMethod):
         url="https://arxiv.org/abs/1904.03215",
         published="Fishyscapes; Jung et al., ICCV 2021, table 2",
         basic=True,
+        standard=True,
     )
     params: Params
 

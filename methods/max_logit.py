@@ -41,6 +41,7 @@ class MaxLogit(PixelMethod):
         "ICML 2022",
         url="https://arxiv.org/abs/1911.11132",
         published="SegmentMeIfYouCan; Jung et al., ICCV 2021, table 2",
+        standard=True,
     )
 
     def pixel_score(self, band: ClassMapBand) -> Tensor:

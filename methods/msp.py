@@ -41,6 +41,7 @@ class MSP(PixelMethod):
         url="https://arxiv.org/abs/1610.02136",
         published="Fishyscapes; SegmentMeIfYouCan; Jung et al., ICCV 2021, table 2",
         basic=True,
+        standard=True,
     )
 
     def needs(self) -> Needs:

@@ -143,6 +143,7 @@ class SML(PixelMethod):
         paper="Jung, Lee, Gwak, Choi, Choo: Standardized Max Logits. ICCV 2021",
         url="https://arxiv.org/abs/2107.11264",
         published="Fishyscapes; Jung et al., ICCV 2021, tables 1 and 2",
+        standard=True,
     )
     params: Params
 

@@ -37,7 +37,7 @@ class _PublishedValues(_FileRecord):
 
 class _PublishedNumbers(_FileRecord):
     sources: dict[str, _PublishedSource]
-    contamination: dict[str, Requirements]
+    requirements: dict[str, Requirements]
     rows: tuple[_PublishedValues, ...]
 
 
@@ -55,7 +55,7 @@ def load_published() -> tuple[PublishedResult, ...]:
             reference=source.reference,
             confirmed=source.confirmed,
             protocol=source.protocol,
-            contamination=numbers.contamination.get(row.method, Requirements()),
+            requirements=numbers.requirements.get(row.method, Requirements()),
         )
         for row in numbers.rows
         for source in [numbers.sources[row.source]]

@@ -70,7 +70,7 @@ def real_run(real: Path, out: Path, **options: Any) -> Run:
 
 def percent(made: Run) -> dict[tuple[str, str], tuple[float, float, float]]:
     values = {}
-    for row in made.rows:
+    for row in made.results:
         ap, fpr, auroc = (100 * (row.metrics[name] or 0) for name in ("AP", "FPR95", "AUROC"))
         values[row.benchmark, row.method] = (ap, fpr, auroc)
     return values
@@ -87,7 +87,7 @@ def test_logit_scores_agree_with_the_independent_program(real: Path, tmp_path: P
     for benchmark, rows in REFERENCE[upsample].items():
         for method, expected in rows.items():
             assert found[benchmark, method] == pytest.approx(expected, abs=0.02)
-    assert all((row.cost.peak_memory_mb or 0) < 2048 for row in made.rows)
+    assert all((row.cost.peak_memory_mb or 0) < 2048 for row in made.results)
 
 
 @pytest.mark.slow
@@ -109,7 +109,7 @@ def test_partial_sets_are_said_to_be(real: Path, tmp_path: Path) -> None:
         out=tmp_path / "run",
         stop_after="evaluate",
     )
-    (row,) = made.rows
+    (row,) = made.results
     assert (row.layout, row.counts["frames"], row.counts["expected_frames"]) == ("course-material", 6, 30)
     assert "road-obstacle-21: 6 of 30 frames" in row.warnings
     assert "cityscapes train: 5 of 2975 frames" in row.warnings

@@ -37,7 +37,7 @@ def measured(run: Run, row: Result, folder: Path, anomalous: Anomalous) -> Resul
         out=folder / "run",
         stop_after="evaluate",
     )
-    return given.rows[0]
+    return given.results[0]
 
 
 def main() -> None:
@@ -47,7 +47,7 @@ def main() -> None:
     print(
         f"{'benchmark':<18} {'network':<15} {'scores':<20} {'AP':>6} {'half':>6} {'FPR95':>6} {'half':>6} {'tied':>6}"
     )
-    for row in run.rows:
+    for row in run.results:
         for anomalous in ("higher", "lower") if row.method == "msp" else ("higher",):
             with tempfile.TemporaryDirectory() as folder:
                 half = measured(run, row, Path(folder), anomalous)

@@ -58,7 +58,7 @@ def format_value(row: Result, metric: str) -> str:
 
 def result_table(run: Run, softmax: str, gmmseg: str) -> list[str]:
     """Return a Markdown table of AP / FPR95 with intervals."""
-    rows = {(row.network, row.method, row.benchmark): row for row in run.rows}
+    rows = {(row.network, row.method, row.benchmark): row for row in run.results}
     lines = [f"| AP / FPR95 | {' | '.join(f'`{name}`' for name in BENCHMARKS)} |", "|---" * (len(BENCHMARKS) + 1) + "|"]
     for network, methods in ((gmmseg, OURS), (softmax, OTHERS)):
         for method in methods:

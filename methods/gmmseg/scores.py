@@ -45,7 +45,7 @@ def normalised_score(summary: LogitSummary) -> Tensor:
 class GMMSeg(GridMethod):
     """The raw density of GMMSeg."""
 
-    card = MethodCard(name="gmmseg", title="GMMSeg", paper=_PAPER, url=_URL, retraining=True, basic=True)
+    card = MethodCard(name="gmmseg", title="GMMSeg", paper=_PAPER, url=_URL, retraining=True, basic=True, standard=True)
 
     def needs(self) -> Needs:
         return Needs(extras=(_LOG_DENSITY,), instead=_INSTEAD)
@@ -58,7 +58,13 @@ class GMMSegNorm(PixelMethod):
     """The density of GMMSeg after normalisation over the classes."""
 
     card = MethodCard(
-        name="gmmseg-norm", title="GMMSeg (normalised)", paper=_PAPER, url=_URL, retraining=True, basic=True
+        name="gmmseg-norm",
+        title="GMMSeg (normalised)",
+        paper=_PAPER,
+        url=_URL,
+        retraining=True,
+        basic=True,
+        standard=True,
     )
 
     def needs(self) -> Needs:

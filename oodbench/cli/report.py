@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from oodbench.cli.console import make_progress
+from oodbench.cli.options import renamed_option
 from oodbench.errors import UsageError
 from oodbench.registry import Registry
 
@@ -18,19 +20,23 @@ if TYPE_CHECKING:
     from oodbench.runs.selection import SelectedRun
 
 
-class Had(StrEnum):
-    """What a method may have had, as `--without` takes it."""
+class RequirementOption(StrEnum):
+    """A requirement of a method, as `--without` takes it."""
 
     RETRAINING = "retraining"
     EXTRA_NETWORK = "extra-network"
     OOD_DATA = "ood-data"
 
 
-_FLAGS: Mapping[Had, Requirement] = {
-    Had.RETRAINING: "retraining",
-    Had.EXTRA_NETWORK: "extra_network",
-    Had.OOD_DATA: "ood_data",
+_FLAGS: Mapping[RequirementOption, Requirement] = {
+    RequirementOption.RETRAINING: "retraining",
+    RequirementOption.EXTRA_NETWORK: "extra_network",
+    RequirementOption.OOD_DATA: "ood_data",
 }
+
+
+_RENAMED = {"strata": "breakdown"}
+"""Old spelling of a format -> its name; accepted for one release."""
 
 
 def report(
@@ -57,7 +63,7 @@ def report(
         list[str] | None, typer.Option(help="A frame for figures, by its id; repeatable.", metavar="ID")
     ] = None,
     without: Annotated[
-        list[Had] | None,
+        list[RequirementOption] | None,
         typer.Option(help="Leave out methods that have had this, or of which nobody knows; repeatable."),
     ] = None,
     published: Annotated[
@@ -102,6 +108,9 @@ def report(
         tuple(_FLAGS[had] for had in without or ()),
     )
     view = SelectedRun(done, choice, tuple(_others(done, registry, published or [], leaderboard or [])))
+    for name in _RENAMED.keys() & set(formats or ()):
+        renamed_option(f"--format {name}", f"--format {_RENAMED[name]}", name, make_progress())
+    formats = [_RENAMED.get(name, name) for name in formats or ()]
     made = [registry.report(name) for name in formats or ([] if figures else ["terminal"])]
     made += [_figure(registry, name) for name in figures or ()]
     folder = out or LocalStore(done[0].folder).reports
@@ -129,7 +138,7 @@ def _others(runs: tuple[Run, ...], registry: Registry, names: list[str], tables:
     from oodbench.published_results import find_published
 
     known = [quality for run in runs for quality in run.quality.values()]
-    here = {row.benchmark for run in runs for row in run.rows} | {f"{it['dataset']} {it['split']}" for it in known}
+    here = {row.benchmark for run in runs for row in run.results} | {f"{it['dataset']} {it['split']}" for it in known}
     found = find_published(names, here)
     for given in tables:
         name, equals, file = given.partition("=")

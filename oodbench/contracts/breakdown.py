@@ -71,15 +71,15 @@ class ClassFalseAlarms(_Record):
 
 
 class Breakdown(_Record):
-    """Written as one JSON file a row.
+    """Which anomalies a scorer finds, and what it mistakes for one; one JSON file per result.
 
     Attributes:
         thresholds: `test` where there are anomalies, `calibrated` where the run had in-distribution frames.
-        strata: those that have pixels.
-        mistakes: by predicted class, those that have pixels; empty where the network predicts none.
+        groups: Parts of the anomalous pixels, those that are not empty.
+        false_alarms: The same of in-distribution pixels, by predicted class; empty if no predictions are stored.
     """
 
     schema_version: int = BREAKDOWN_SCHEMA
     thresholds: tuple[BreakdownThreshold, ...]
-    strata: tuple[BreakdownGroup, ...]
-    mistakes: tuple[ClassFalseAlarms, ...]
+    groups: tuple[BreakdownGroup, ...]
+    false_alarms: tuple[ClassFalseAlarms, ...]

@@ -44,4 +44,4 @@ class PublishedResult(BaseModel):
     reference: str = Field(description="the source as a reader finds it")
     confirmed: bool = Field(description="read in the source; False: recalled, and not found in it yet")
     protocol: str = Field(description="name of the protocol by which it was measured; empty where that is not known")
-    contamination: Requirements = Field(description="what the method has had")
+    requirements: Requirements = Field(description="what the method has had")

@@ -21,10 +21,11 @@ class RunView(Protocol):
     """What a report sees of a run. Pixels are read when asked for."""
 
     @property
-    def folder(self) -> Path: ...
+    def location(self) -> str:
+        """Where the run is stored: the path of its folder."""
 
     @property
-    def rows(self) -> Sequence[Result]: ...
+    def results(self) -> Sequence[Result]: ...
 
     @property
     def quality(self) -> Mapping[str, Mapping[str, Any]]:
@@ -38,7 +39,7 @@ class RunView(Protocol):
     def published(self) -> Sequence[PublishedResult]:
         """What others published, to stand beside the rows; empty unless it was asked for."""
 
-    def contamination(self, row: Result) -> Requirements:
+    def requirements(self, row: Result) -> Requirements:
         """What the row's method has had."""
 
     def frames(self, benchmark: str) -> Sequence[str]:
@@ -63,7 +64,7 @@ class RunView(Protocol):
     def calibration(self, row: Result) -> Calibration | None:
         """None where the run had no in-distribution frames."""
 
-    def strata(self, row: Result) -> Breakdown | None:
+    def breakdown(self, row: Result) -> Breakdown | None:
         """None where the row's protocol has none."""
 
     def card(self, row: Result) -> MethodCard | None:

@@ -20,20 +20,20 @@ CLASSES = 256
 
 @dataclass
 class BreakdownCounts:
-    """Counts of pixels by stratum, accumulated frame by frame.
+    """Counts of pixels by group, accumulated frame by frame.
 
-    Regions of anomalous pixels belong to `strata` strata, in one or several ways; the pixels also belong to the classes
-    that the network took them for. So the rows are those strata, then the classes. With T thresholds there are T + 1
+    Regions of anomalous pixels belong to `groups` groups, in one or several ways; the pixels also belong to the classes
+    that the network took them for. So the rows are those groups, then the classes. With T thresholds there are T + 1
     levels between them, from the highest.
 
     Args:
         bins: The K bins of all frames.
         thresholds: Name -> score from which on pixels are called anomalous.
-        strata: Number of strata, without the classes.
+        groups: Number of groups, without the classes.
 
     Attributes:
-        fine: int64 [strata + 256, K], anomalous pixels by row and bin.
-        found: int64 [strata + 256, T + 1], anomalous pixels by row and level.
+        fine: int64 [groups + 256, K], anomalous pixels by row and bin.
+        found: int64 [groups + 256, T + 1], anomalous pixels by row and level.
         mistaken: int64 [256, T + 1], in-distribution pixels by predicted class and level.
         pool: int64 [2, K], in-distribution and anomalous pixels by bin.
         called: int64 [2, T + 1], in-distribution and anomalous pixels by level.
@@ -41,7 +41,7 @@ class BreakdownCounts:
 
     bins: SketchBins
     thresholds: Mapping[str, float]
-    strata: int
+    groups: int
     fine: NDArray[np.int64] = field(init=False)
     found: NDArray[np.int64] = field(init=False)
     mistaken: NDArray[np.int64] = field(init=False)
@@ -50,7 +50,7 @@ class BreakdownCounts:
 
     def __post_init__(self) -> None:
         self._order = sorted(self.thresholds, key=lambda name: -self.thresholds[name])
-        levels, fine, rows = len(self._order) + 1, self.bins.single.size, self.strata + CLASSES
+        levels, fine, rows = len(self._order) + 1, self.bins.single.size, self.groups + CLASSES
         self.fine, self.found = np.zeros((rows, fine), np.int64), np.zeros((rows, levels), np.int64)
         self.mistaken = np.zeros((CLASSES, levels), np.int64)
         self.pool, self.called = np.zeros((2, fine), np.int64), np.zeros((2, levels), np.int64)
@@ -60,7 +60,7 @@ class BreakdownCounts:
         score: ScoreMap,
         labels: AnomalyLabels,
         regions: NDArray[np.int32],
-        strata: NDArray[np.uint8],
+        groups: NDArray[np.uint8],
         prediction: ClassMap | None,
     ) -> NDArray[np.int64]:
         """Count one frame.
@@ -69,7 +69,7 @@ class BreakdownCounts:
             score: float32 [H, W], higher = more anomalous.
             labels: Labels of the same shape.
             regions: int32 [H, W], the region of each anomalous pixel.
-            strata: uint8 [R, ways], for each region its stratum under each way to divide.
+            groups: uint8 [R, ways], for each region its group under each way to divide.
             prediction: uint8 [H, W], predicted classes, or None.
 
         Returns:
@@ -80,7 +80,7 @@ class BreakdownCounts:
             *flatten_scores(score, labels),
             np.ascontiguousarray(score).ravel(),
             np.ascontiguousarray(regions).ravel(),
-            strata,
+            groups,
             np.empty(0, np.uint8) if prediction is None else np.ascontiguousarray(prediction).ravel(),
             *self.bins.ascending,
             np.array([self.thresholds[name] for name in self._order], np.float32),
@@ -111,7 +111,7 @@ def _tally(
     labels: NDArray[np.uint8],
     score: NDArray[np.float32],
     regions: NDArray[np.int32],
-    strata: NDArray[np.uint8],
+    groups: NDArray[np.uint8],
     prediction: NDArray[np.uint8],
     edges: NDArray[np.uint32],
     first: NDArray[np.int64],
@@ -137,8 +137,8 @@ def _tally(
             if prediction.size:
                 mistaken[prediction[i], level] += 1
             continue
-        for way in range(strata.shape[1]):
-            row = strata[regions[i], way]
+        for way in range(groups.shape[1]):
+            row = groups[regions[i], way]
             fine[row, place] += 1
             found[row, level] += 1
         if prediction.size:

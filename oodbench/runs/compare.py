@@ -39,7 +39,7 @@ def compare_methods(
         NotStoredError: a sketch is not there and can't be made again.
     """
     parts: dict[tuple[str, str], list[Result]] = {}
-    for row in run.rows:
+    for row in run.results:
         parts.setdefault((row.benchmark, row.protocol.name), []).append(row)
     tables: list[MethodComparison] = []
     reasons = []
@@ -80,7 +80,7 @@ def compare_runs(
         NotComparableError: rows that are the same differ in frames, protocol or scoring, or there are none.
         UnknownNameError, NotStoredError: as `compare_methods`.
     """
-    pairs, only = match_results(first.rows, second.rows)
+    pairs, only = match_results(first.results, second.results)
     failed = [f"{run.folder}: {failure}" for run in (first, second) for failure in run.failed]
     only += failed
     reasons = [reason for ours, theirs in pairs for reason in describe_differences(ours, theirs)]

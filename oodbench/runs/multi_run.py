@@ -60,7 +60,7 @@ def _distinguish_names(runs: Sequence[Run]) -> Iterator[tuple[int, Result, Run, 
     networks: dict[str, dict[str, str]] = {}
     benchmarks: dict[str, dict[str, str]] = {}
     for number, run in enumerate(runs, 1):
-        for own in run.rows:
+        for own in run.results:
             changes = {
                 "network": _distinct_name(networks, own.network, own.digests.get("network", ""), number),
                 "benchmark": _distinct_name(benchmarks, own.benchmark, own.digests.get("data", ""), number),

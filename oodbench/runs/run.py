@@ -68,6 +68,10 @@ class Run:
         return RunArtifacts(self.store)
 
     @property
+    def location(self) -> str:
+        return self.store.location
+
+    @property
     def folder(self) -> Path:
         """The folder of the run."""
         return Path(self.store.location)
@@ -101,7 +105,7 @@ class Run:
         return content
 
     @cached_property
-    def rows(self) -> Sequence[Result]:
+    def results(self) -> Sequence[Result]:
         asked = self.protocols or tuple(
             dict.fromkeys(name for names in self.record.protocols.values() for name in names)
         )
@@ -126,7 +130,7 @@ class Run:
         """None: a run has its own rows alone; oodbench.runs.selection puts others beside them."""
         return ()
 
-    def contamination(self, row: Result) -> Requirements:
+    def requirements(self, row: Result) -> Requirements:
         """Return what the method's card said when the run was planned; of external scores nothing is known."""
         return self.record.scorer(row.network, row.label).requirements
 
@@ -140,7 +144,7 @@ class Run:
                 | {name: np.nan if value is None else value for name, value in row.metrics.items()}
                 | {"frames": row.counts["frames"], "scoring": row.scoring.upsample, "resize": row.scoring.resize}
                 | {"protocol": row.protocol.name}
-                for row in self.rows
+                for row in self.results
             ]
         )
 
@@ -198,7 +202,7 @@ class Run:
         found = self.artifacts.sketch(self._scored(row).result_key(row.protocol))
         return found if found is not None else self._rebuild(row)
 
-    def strata(self, row: Result) -> Breakdown | None:
+    def breakdown(self, row: Result) -> Breakdown | None:
         """Return the breakdown; arguments and errors as `sketch`."""
         key = self._scored(row).result_key(row.protocol)
         if self.artifacts.breakdown(key) is None and row.protocol.thresholds == "all":

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from oodbench.contracts import (
@@ -59,11 +58,11 @@ class SelectedRun:
     others: tuple[PublishedResult, ...] = ()
 
     @property
-    def folder(self) -> Path:
-        return self.runs[0].folder
+    def location(self) -> str:
+        return self.runs[0].location
 
     @cached_property
-    def rows(self) -> Sequence[Result]:
+    def results(self) -> Sequence[Result]:
         """Those that were chosen.
 
         Raises:
@@ -82,7 +81,7 @@ class SelectedRun:
             if (not choice.benchmarks or it.row.benchmark in choice.benchmarks)
             and (not choice.networks or it.row.network in choice.networks)
             and (not choice.methods or not set(choice.methods).isdisjoint(_method_names(it.row)))
-            and _is_known_without(it.run.contamination(it.own), choice.without)
+            and _is_known_without(it.run.requirements(it.own), choice.without)
         ]
         if choice.frames:
             ids = {row.benchmark: self.frames(row.benchmark) for row in kept}
@@ -100,12 +99,12 @@ class SelectedRun:
 
     @cached_property
     def published(self) -> Sequence[PublishedResult]:
-        return [row for row in self.others if _is_known_without(row.contamination, self.choice.without)]
+        return [row for row in self.others if _is_known_without(row.requirements, self.choice.without)]
 
     @cached_property
     def quality(self) -> Mapping[str, Mapping[str, Any]]:
         found = {}
-        for row in self.rows:
+        for row in self.results:
             it = self._origin(row)
             if it.own.network in it.run.quality:
                 found[row.network] = it.run.quality[it.own.network]
@@ -115,14 +114,14 @@ class SelectedRun:
     def notes(self) -> Sequence[str]:
         notes = [*(note for run in self.runs for note in run.notes), *describe_suffixes(self.runs, self._joined)]
         if self.choice.without:
-            flags = [it.run.contamination(it.own) for it in {it.row.label: it for it in self._joined}.values()]
-            flags += {(row.method, row.network): row.contamination for row in self.others}.values()
+            flags = [it.run.requirements(it.own) for it in {it.row.label: it for it in self._joined}.values()]
+            flags += {(row.method, row.network): row.requirements for row in self.others}.values()
             notes.append(_describe_left_out(flags, self.choice.without))
         return list(dict.fromkeys(notes))
 
-    def contamination(self, row: Result) -> Requirements:
+    def requirements(self, row: Result) -> Requirements:
         it = self._origin(row)
-        return it.run.contamination(it.own)
+        return it.run.requirements(it.own)
 
     def frames(self, benchmark: str) -> Sequence[str]:
         it = self._first(benchmark)
@@ -159,9 +158,9 @@ class SelectedRun:
         it = self._origin(row)
         return it.run.calibration(it.own)
 
-    def strata(self, row: Result) -> Breakdown | None:
+    def breakdown(self, row: Result) -> Breakdown | None:
         it = self._origin(row)
-        return it.run.strata(it.own)
+        return it.run.breakdown(it.own)
 
     def card(self, row: Result) -> MethodCard | None:
         it = self._origin(row)
@@ -199,8 +198,8 @@ def _check_known(kind: str, asked: Iterable[str], known: Iterable[str]) -> None:
             raise UnknownNameError(kind, name, known)
 
 
-def _is_known_without(contamination: Requirements, flags: Iterable[Requirement]) -> bool:
-    return all(getattr(contamination, flag) is False for flag in flags)
+def _is_known_without(requirements: Requirements, flags: Iterable[Requirement]) -> bool:
+    return all(getattr(requirements, flag) is False for flag in flags)
 
 
 def _describe_left_out(everything: Iterable[Requirements], flags: Sequence[Requirement]) -> str:

@@ -69,9 +69,9 @@ class BreakdownCounter:
         lowest = (regions.boxes[:, 1] + regions.boxes[:, 3]) / height
         size = np.searchsorted(list(SIZES.values()), area, side="right")
         place = np.searchsorted(list(PLACES.values()), lowest, side="left") + len(SIZES)
-        strata = np.stack([size, place], axis=1).astype(np.uint8)
-        self._objects.update(strata[1:].ravel().tolist())  # region 0 is what is not anomalous
-        return self._counts.update(score, labels, regions.labels, strata, prediction)
+        groups = np.stack([size, place], axis=1).astype(np.uint8)
+        self._objects.update(groups[1:].ravel().tolist())  # region 0 is what is not anomalous
+        return self._counts.update(score, labels, regions.labels, groups, prediction)
 
     def breakdown(self) -> Breakdown:
         """Return the breakdown over all frames."""
@@ -93,7 +93,7 @@ class BreakdownCounter:
                     recall={threshold: float(above[code] / pixels[code]) for threshold, above in found.items()},
                 )
             )
-        return Breakdown(thresholds=self._thresholds(), strata=tuple(rows), mistakes=self._mistakes())
+        return Breakdown(thresholds=self._thresholds(), groups=tuple(rows), false_alarms=self._mistakes())
 
     def _thresholds(self) -> tuple[BreakdownThreshold, ...]:
         counts = self._counts

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -66,15 +65,15 @@ class HandmadeRun:
         notes: Sequence[str] = (),
         published: Sequence[PublishedResult] = (),
     ) -> None:
-        self.folder = Path("nowhere")
-        self.rows = rows
+        self.location = "nowhere"
+        self.results = rows
         self.calibrated = calibrated
         self.labelled = labelled
         self.quality = quality or {}
         self.notes = notes
         self.published = published
 
-    def contamination(self, row: Result) -> Requirements:
+    def requirements(self, row: Result) -> Requirements:
         """`outlier` has seen outliers, the others have had nothing; nothing is known of scores that were given."""
         if row.method == "given":
             return Requirements()
@@ -122,7 +121,7 @@ class HandmadeRun:
             Calibration(LEVELS, np.arange(7, dtype=np.float32), "Cityscapes val, 1 frame") if self.calibrated else None
         )
 
-    def strata(self, row: Result) -> Breakdown | None:
+    def breakdown(self, row: Result) -> Breakdown | None:
         """A few for MSP, none for the others."""
         if row.method != "msp":
             return None
@@ -137,7 +136,7 @@ class HandmadeRun:
             thresholds.append(more)
         return Breakdown(
             thresholds=tuple(thresholds),
-            strata=(
+            groups=(
                 BreakdownGroup(
                     kind="size", name="1 to 10 %", objects=3, pixels=600, ap=0.25, auroc=0.75, recall=recall
                 ),
@@ -148,7 +147,7 @@ class HandmadeRun:
                     kind="class", name="<road>&_%", objects=None, pixels=600, ap=None, auroc=0.75, recall=recall
                 ),
             ),
-            mistakes=(ClassFalseAlarms(name="<road>&_%", pixels=40, called=called),),
+            false_alarms=(ClassFalseAlarms(name="<road>&_%", pixels=40, called=called),),
         )
 
     def card(self, row: Result) -> MethodCard | None:
@@ -157,8 +156,8 @@ class HandmadeRun:
 
     def comparisons(self) -> Sequence[MethodComparison]:
         """AP on the first benchmark: nothing tells the first two rows apart, and the others are worse."""
-        first = self.rows[0]
-        rows = [row for row in self.rows if row.benchmark == first.benchmark and row.metrics["AP"] is not None]
+        first = self.results[0]
+        rows = [row for row in self.results if row.benchmark == first.benchmark and row.metrics["AP"] is not None]
         if len(rows) < 2:
             return ()
         rows.sort(key=lambda row: -(row.metrics["AP"] or 0))

@@ -36,7 +36,7 @@ def draw_accuracy_cost(run: RunView, benchmark: str, rows: Sequence[Result]) -> 
     """Draw the figure of one benchmark: a point per result with a measured cost and a defined metric."""
     from matplotlib.figure import Figure
 
-    styles = assign_styles(run.rows)
+    styles = assign_styles(run.results)
     points = sorted(
         [
             (100 * value, time, row)

@@ -65,7 +65,7 @@ class _CurveFigure(BenchmarkFigure):
         """Draw the figure of one benchmark: one curve per result, and a legend with the metric, the best first."""
         from matplotlib.figure import Figure
 
-        styles = assign_styles(run.rows)
+        styles = assign_styles(run.results)
         lines = [line for row in rows if (line := self._line(run, row, styles[row.label, row.network]))]
         lines.sort(key=lambda line: line.percent, reverse=self.higher_is_better)
         texts = [f"{line.percent:.1f}  {line.style.text}" for line in lines]

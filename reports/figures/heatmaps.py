@@ -38,7 +38,7 @@ class Heatmaps(Report):
 
     def write(self, run: RunView, out: Path) -> Sequence[Path]:
         groups: dict[tuple[str, str], dict[str, Result]] = {}
-        for row in run.rows:  # with several protocols, a method has several results but one map
+        for row in run.results:  # with several protocols, a method has several results but one map
             groups.setdefault((row.benchmark, row.network), {})[row.label] = row
         networks = sorted({network for _, network in groups})
         written = []

@@ -56,7 +56,7 @@ def draw_histograms(run: RunView, benchmark: str, rows: Sequence[Result]) -> Fig
 
     lines = -(-len(rows) // _ACROSS)
     figure = Figure(figsize=(COLUMN, _REST + _PANEL * lines), layout="constrained")
-    styles = assign_styles(run.rows)
+    styles = assign_styles(run.results)
     for place, row in enumerate(rows, 1):
         axes = figure.add_subplot(lines, _ACROSS, place)
         axes.set_title(styles[row.label, row.network].lines, pad=2, loc="left", fontsize=6)

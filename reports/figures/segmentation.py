@@ -95,7 +95,7 @@ def _read_prediction(run: RunView, row: Result, frame: str) -> SemanticLabels:
     predicted = run.prediction(row, frame)
     if predicted is None:
         raise NotStoredError(
-            f"{run.folder}: the classes that {row.network} predicts in {frame} are not stored",
+            f"{run.location}: the classes that {row.network} predicts in {frame} are not stored",
             "It has no class maps, or --keep-scores did not keep them: run again with --keep-scores all.",
         )
     return predicted

@@ -106,7 +106,7 @@ def count_legend_columns(texts: Sequence[str]) -> int:
 def group_by_benchmark(run: RunView) -> dict[str, list[Result]]:
     """Group results by benchmark: one per method and network, because results under several protocols share one map."""
     groups: dict[str, dict[tuple[str, str], Result]] = {}
-    for row in run.rows:
+    for row in run.results:
         groups.setdefault(row.benchmark, {}).setdefault((row.label, row.network), row)
     return {benchmark: list(rows.values()) for benchmark, rows in groups.items()}
 

@@ -87,8 +87,8 @@ def _describe_leader(section: Section, metric: str, order: Sequence[SectionLine]
 
 def _describe_calibrated(run: RunView, section: Section, line: SectionLine) -> str:
     """Return what the line's calibrated threshold achieves on the benchmark; empty without one."""
-    strata = run.strata(line.row)
-    known: dict[str, BreakdownThreshold] = {} if strata is None else {at.name: at for at in strata.thresholds}
+    breakdown = run.breakdown(line.row)
+    known: dict[str, BreakdownThreshold] = {} if breakdown is None else {at.name: at for at in breakdown.thresholds}
     at = known.get("calibrated")
     if at is None or at.fpr is None or at.recall is None or at.expected is None:
         return ""

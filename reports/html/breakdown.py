@@ -36,7 +36,7 @@ class TitledBreakdown:
 
 def breakdown(run: RunView, section: Section) -> list[TitledBreakdown]:
     """Return the tables of a section; none if its protocol has no breakdown."""
-    breakdowns = {section.name(line): known for line in section.lines if (known := run.strata(line.row)) is not None}
+    breakdowns = {section.name(line): known for line in section.lines if (known := run.breakdown(line.row)) is not None}
     tables = breakdown_tables(breakdowns) if breakdowns else []
     return [TitledBreakdown(*_KINDS[table.kind], _measures(table.kind), table) for table in tables]
 

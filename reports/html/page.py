@@ -47,7 +47,7 @@ def write_page(run: RunView, out: Path) -> list[Path]:
         style = "".join((_HERE / name).read_text(encoding="utf-8") for name in _STYLES)
         script = "".join((_HERE / name).read_text(encoding="utf-8") for name in _SCRIPTS)
         page = _make_environment().get_template("report.html.j2").generate(
-            title=run.folder.absolute().name,
+            title=Path(run.location).absolute().name,
             policy=_make_policy(style, script, separate),
             nonce=_make_nonce(script),
             style=style,

@@ -75,9 +75,9 @@ class PageScorer:
 def collect_scorers(run: RunView, benchmark: str) -> list[PageScorer]:
     """Collect the scorers of a benchmark of which some scores are stored."""
     rows: dict[tuple[str, str], Result] = {}
-    for row in run.rows:  # with several protocols, a method has several results but one map
+    for row in run.results:  # with several protocols, a method has several results but one map
         key = (row.label, row.network)
-        if row.benchmark == benchmark and (key not in rows or run.strata(rows[key]) is None):
+        if row.benchmark == benchmark and (key not in rows or run.breakdown(rows[key]) is None):
             rows[key] = row
     several = len({network for _, network in rows}) > 1
     frames = run.frames(benchmark)
@@ -145,7 +145,7 @@ def _choose_colour_steps(calibration: Calibration | None, ends: tuple[float, flo
 
 def _list_thresholds(run: RunView, row: Result, counts: PixelCounts) -> Sequence[tuple[str, str, float]]:
     """List name, title and score of the thresholds of the breakdown; without a breakdown, the best F1 of the sample."""
-    breakdown = run.strata(row)
+    breakdown = run.breakdown(row)
     if breakdown is not None:
         thresholds = sorted(breakdown.thresholds, key=lambda threshold: threshold.name)  # calibrated, then test
         return [(threshold.name, threshold.title, threshold.score) for threshold in thresholds]

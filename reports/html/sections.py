@@ -145,7 +145,7 @@ def build_sections(run: RunView) -> list[Section]:
         for table in results_tables(run, run.comparisons())
         for benchmark in dict.fromkeys(name for line in table.lines for name in line.results)
     ]
-    place = {id(row): index for index, row in enumerate(run.rows)}
+    place = {id(row): index for index, row in enumerate(run.results)}
     tables.sort(key=lambda entry: min(place[id(line.results[entry[0]])] for line in entry[1].lines))
     return [_section(run, benchmark, number, _by_group(table)) for number, (benchmark, table) in enumerate(tables)]
 

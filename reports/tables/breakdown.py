@@ -13,7 +13,9 @@ from typing import Literal, TypeAlias
 from oodbench.contracts import Breakdown, BreakdownThreshold, ReportCard, RunView
 from oodbench.reports.tables.formats import TextReport
 
-PLUGINS = {"reports": {"strata": ("BreakdownText", "results by size, place and class of the anomaly, and thresholds")}}
+PLUGINS = {
+    "reports": {"breakdown": ("BreakdownText", "results by size, place and class of the anomaly, and thresholds")}
+}
 
 BreakdownKind: TypeAlias = Literal["size", "place", "class", "false positives"]
 
@@ -70,7 +72,7 @@ def breakdown_tables(breakdowns: Mapping[str, Breakdown]) -> list[BreakdownTable
 
 
 def _anomalies(breakdowns: Mapping[str, Breakdown], kind: Literal["size", "place", "class"]) -> BreakdownTable:
-    groups = next(iter(breakdowns.values())).strata
+    groups = next(iter(breakdowns.values())).groups
     total = sum(group.pixels for group in groups if group.kind == "size")
     columns = tuple(
         BreakdownColumn(
@@ -82,7 +84,7 @@ def _anomalies(breakdowns: Mapping[str, Breakdown], kind: Literal["size", "place
     )
     lines = []
     for name, breakdown in breakdowns.items():
-        by_name = {group.name: group for group in breakdown.strata if group.kind == kind}
+        by_name = {group.name: group for group in breakdown.groups if group.kind == kind}
         cells: list[tuple[float | None, ...]] = []
         for column in columns:
             group = by_name.get(column.name)
@@ -93,7 +95,7 @@ def _anomalies(breakdowns: Mapping[str, Breakdown], kind: Literal["size", "place
 
 
 def _false_positives(breakdowns: Mapping[str, Breakdown]) -> BreakdownTable:
-    classes = next(iter(breakdowns.values())).mistakes
+    classes = next(iter(breakdowns.values())).false_alarms
     total = sum(part.pixels for part in classes)
     columns = tuple(
         BreakdownColumn(part.name, _share_of_pixels(part.pixels, total))
@@ -102,7 +104,7 @@ def _false_positives(breakdowns: Mapping[str, Breakdown]) -> BreakdownTable:
     )
     lines = []
     for name, breakdown in breakdowns.items():
-        called = {part.name: part.called for part in breakdown.mistakes}
+        called = {part.name: part.called for part in breakdown.false_alarms}
         totals = {threshold: sum(counts.get(threshold, 0) for counts in called.values()) for threshold in _THRESHOLDS}
         cells = tuple(
             tuple(
@@ -122,17 +124,17 @@ def _share_of_pixels(pixels: int, total: int) -> str:
 class BreakdownText(TextReport):
     """The tables as plain text, for each benchmark, protocol and network, with a line per method."""
 
-    card = ReportCard("strata", "Results by size, place and class", text=True)
-    file = "strata.txt"
+    card = ReportCard("breakdown", "Results by size, place and class", text=True)
+    file = "breakdown.txt"
 
     def text(self, run: RunView) -> str:
         parts, without = [], []
-        for who in dict.fromkeys((row.benchmark, row.protocol.name, row.network) for row in run.rows):
-            rows = [row for row in run.rows if (row.benchmark, row.protocol.name, row.network) == who]
-            breakdowns = {row.label: known for row in rows if (known := run.strata(row)) is not None}
+        for who in dict.fromkeys((row.benchmark, row.protocol.name, row.network) for row in run.results):
+            rows = [row for row in run.results if (row.benchmark, row.protocol.name, row.network) == who]
+            breakdowns = {row.label: known for row in rows if (known := run.breakdown(row)) is not None}
             heading = f"{who[0]}, protocol {who[1]}, network {who[2]}"
             if len(breakdowns) < len(rows):
-                without.append(f"{heading}: {len(rows) - len(breakdowns)} rows have no strata.")
+                without.append(f"{heading}: {len(rows) - len(breakdowns)} results have no breakdown.")
             if breakdowns:
                 parts += [f"{heading}\n{'=' * len(heading)}", _format_thresholds(breakdowns)]
                 parts += [_format_table(table) for table in breakdown_tables(breakdowns)]

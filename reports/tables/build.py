@@ -27,7 +27,7 @@ def results_tables(run: RunView, comparisons: Sequence[MethodComparison] = ()) -
         comparisons: Its significance tests, where the reader of the tables shows them.
     """
     groups: dict[tuple[str, str], list[Result]] = {}
-    for row in run.rows:
+    for row in run.results:
         scored = _SCORED[row.scoring.upsample]
         if row.scoring.resize == "bilinear-aligned":
             scored += ", corner pixels aligned"
@@ -98,7 +98,7 @@ def _table(
             method,
             network,
             results,
-            run.contamination(list(results.values())[-1]),
+            run.requirements(list(results.values())[-1]),
             tuple(_cell(column, results, run.quality.get(network, {})) for column in columns),
         )
         for (method, network), results in by_line.items()

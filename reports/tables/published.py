@@ -58,7 +58,7 @@ def published_lines(
         cells = [_cell(group, column) for column in columns]
         used = [row for row in group if any((row.benchmark, metric) in columns for metric in row.metrics)]
         source = ", ".join(dict.fromkeys(row.source for row in used))
-        lines.append(PublishedLine(method, network, protocol, source, group[0].contamination, cells))
+        lines.append(PublishedLine(method, network, protocol, source, group[0].requirements, cells))
         shown += used
     return lines, _notes(shown, lines)
 

@@ -26,14 +26,14 @@ class Csv(TextReport):
     def text(self, run: RunView) -> str:
         import pandas as pd
 
-        specs = anomaly_specs(run.rows)
-        rows = [*(_measured(run, row, specs) for row in run.rows), *(_published(row) for row in run.published)]
+        specs = anomaly_specs(run.results)
+        rows = [*(_measured(run, row, specs) for row in run.results), *(_published(row) for row in run.published)]
         # A published row has no seed and no counts; whole numbers stay whole beside it.
         return str(pd.DataFrame(rows).convert_dtypes().to_csv(index=False))
 
 
 class Json(TextReport):
-    """`rows` as in result.json, each with its contamination; `published` beside them, and the notes."""
+    """`rows` as in result.json, each with its requirements; `published` beside them, and the notes."""
 
     card = ReportCard("json", "Rows as JSON", text=True)
     file = "table.json"
@@ -41,8 +41,8 @@ class Json(TextReport):
     def text(self, run: RunView) -> str:
         content = {
             "rows": [
-                row.model_dump(mode="json") | {"contamination": run.contamination(row).model_dump(mode="json")}
-                for row in run.rows
+                row.model_dump(mode="json") | {"requirements": run.requirements(row).model_dump(mode="json")}
+                for row in run.results
             ],
             "published": [row.model_dump(mode="json") for row in run.published],
             "quality": run.quality,
@@ -58,7 +58,7 @@ def _measured(run: RunView, row: Result, specs: Sequence[MetricSpec]) -> dict[st
         {"network": row.network, "method": row.method, "label": row.label, "benchmark": row.benchmark}
         | {"scoring": row.scoring.upsample, "resize": row.scoring.resize}
         | {"protocol": row.protocol.name, "seed": row.seed, "origin": "measured"}
-        | run.contamination(row).model_dump()
+        | run.requirements(row).model_dump()
         | {spec.name: spec.read(row, quality) for spec in specs}
         | _bounds(row)
         | row.counts
@@ -70,7 +70,7 @@ def _published(row: PublishedResult) -> dict[str, object]:
     return (
         {"network": row.network, "method": row.method, "label": row.method, "benchmark": row.benchmark}
         | {"protocol": row.protocol, "origin": "published", "source": row.source, "confirmed": row.confirmed}
-        | row.contamination.model_dump()
+        | row.requirements.model_dump()
         | row.metrics
     )
 

@@ -104,7 +104,7 @@ def test_a_config_out_of_the_wheel_on_real_frames(real: Path, tmp_path: Path) ->
     assert all(0 <= row["metrics"]["AP"] <= 1 for row in rows)
     # A stored map is what MMSegmentation's own network gives for the image.
     made = load(tmp_path / "r")
-    (frame, _), row = made.frames("road-anomaly"), made.rows[0]
+    (frame, _), row = made.frames("road-anomaly"), made.results[0]
     small = cv2.resize(made.image("road-anomaly", frame), (256, 128), interpolation=cv2.INTER_LINEAR)
     image = (small.astype(np.float32) - [123.675, 116.28, 103.53]) / [58.395, 57.12, 57.375]
     score = made.score(row, frame)

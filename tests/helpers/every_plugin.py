@@ -205,7 +205,7 @@ class Lines(Report):
         return [out / "lines.txt"]
 
     def text(self, run: RunView) -> str:
-        return "".join(f"{row.method} on {row.benchmark}\n" for row in run.rows)
+        return "".join(f"{row.method} on {row.benchmark}\n" for row in run.results)
 
 
 class Parcel(Submission):

@@ -23,4 +23,6 @@ def small_run(network: Path, data: Path, out: Path | None, **options: Any) -> Ru
 
 def numbers(run: Run) -> list[tuple[Any, ...]]:
     """What must be the same to the last digit: who, the metrics, and the digest of every stored score."""
-    return [(row.method, row.benchmark, dict(row.metrics), dict(row.counts), row.digests["scores"]) for row in run.rows]
+    return [
+        (row.method, row.benchmark, dict(row.metrics), dict(row.counts), row.digests["scores"]) for row in run.results
+    ]

@@ -105,7 +105,7 @@ def test_an_edited_label_rule_of_a_benchmark(network_file: Path, tmp_path: Path,
         return small_run(network_file, tmp_path / "data", tmp_path / out, **given)
 
     first = go("first")
-    anomalous = first.rows[0].counts["anomaly_pixels"]
+    anomalous = first.results[0].counts["anomaly_pixels"]
     assert wrong(first.folder) == {}
     assert numbers(go("again")) == numbers(first)
     edit(tmp_path / "plugins" / "label_rule.py", "2: VOID", "2: ANOMALY")
@@ -113,8 +113,8 @@ def test_an_edited_label_rule_of_a_benchmark(network_file: Path, tmp_path: Path,
     assert found[0] == "frames of cargo"
     assert found[1].startswith("2 of 2 differ from the run, in image, labels or the plugin's code")
     edited = go("edited")
-    assert edited.rows[0].counts["anomaly_pixels"] == anomalous + 2 * 10 * 30
-    assert edited.rows[0].metrics != first.rows[0].metrics
+    assert edited.results[0].counts["anomaly_pixels"] == anomalous + 2 * 10 * 30
+    assert edited.results[0].metrics != first.results[0].metrics
     assert edited.record.digest != first.record.digest
 
 
@@ -135,7 +135,7 @@ def test_an_edited_reader_of_images(network_file: Path, tmp_path: Path, plugins:
     def keys() -> list[str]:
         given = {"benchmarks": ["cargo"], "plugins": [plugins["benchmarks"]], "methods": ["msp"]}
         run = small_run(network_file, tmp_path / "data", tmp_path / "run", if_exists="reuse", **given)
-        return [frame.key for frame in run.record.benchmarks[0].frames] + [run.rows[0].digests["scores"]]
+        return [frame.key for frame in run.record.benchmarks[0].frames] + [run.results[0].digests["scores"]]
 
     first = keys()
     assert keys() == first

@@ -180,8 +180,8 @@ def test_csv_has_the_ends_of_intervals() -> None:
     assert second["AP_low"] == ""
 
 
-def test_strata_as_text() -> None:
-    text = REGISTRY.report("strata").text(HandmadeRun(ROWS[:2]))
+def test_a_breakdown_as_text() -> None:
+    text = REGISTRY.report("breakdown").text(HandmadeRun(ROWS[:2]))
     lines = text.splitlines()
     assert lines[0] == "road-anomaly, protocol pooled, network net"
     assert ["MSP", "1", "25.0", "95.0", "2", "12.5", "50.0"] in [line.split() for line in lines]
@@ -189,7 +189,7 @@ def test_strata_as_text() -> None:
     assert ["MSP", "-", "/", "95.0", "/", "50.0"] in [line.split() for line in lines]
     assert ["MSP", "100.0", "/", "100.0"] in [line.split() for line in lines]
     assert "100 % of pixels, 3 regions" in text
-    assert "road-anomaly, protocol pooled, network net: 1 rows have no strata." in lines
+    assert "road-anomaly, protocol pooled, network net: 1 results have no breakdown." in lines
 
 
 def test_csv_keeps_all_digits() -> None:

@@ -41,7 +41,7 @@ def run(network_file: Path, data: Path, tmp_path: Path) -> Run:
 
 
 def test_rows_have_intervals_around_their_metrics(run: Run) -> None:
-    for row in run.rows:
+    for row in run.results:
         assert row.intervals is not None
         assert (row.intervals.unit, row.intervals.units, row.intervals.resamples) == ("frames", COUNT, 2000)
         assert set(row.intervals.bounds) == set(row.metrics)
@@ -52,17 +52,17 @@ def test_rows_have_intervals_around_their_metrics(run: Run) -> None:
 
 
 def test_a_row_without_intervals_still_reads(run: Run) -> None:
-    old = run.rows[0].model_dump(mode="json")
+    old = run.results[0].model_dump(mode="json")
     del old["intervals"]
     assert Result.model_validate(old).intervals is None
 
 
 def test_a_sketch_that_was_deleted_is_made_again_from_the_scores(run: Run) -> None:
-    row = run.rows[0]
-    before, strata = run.sketch(row), run.strata(row)
+    row = run.results[0]
+    before, breakdown = run.sketch(row), run.breakdown(row)
     assert before is not None
-    assert strata is not None
-    assert strata.strata[0].pixels <= row.counts["anomaly_pixels"]
+    assert breakdown is not None
+    assert breakdown.groups[0].pixels <= row.counts["anomaly_pixels"]
     for folder in ("sketches", "breakdowns"):
         assert len(list((run.folder / folder).iterdir())) == 3
         shutil.rmtree(run.folder / folder)
@@ -71,7 +71,7 @@ def test_a_sketch_that_was_deleted_is_made_again_from_the_scores(run: Run) -> No
     assert {name: values.tolist() for name, values in again.arrays().items()} == {
         name: values.tolist() for name, values in before.arrays().items()
     }
-    assert run.strata(row) == strata
+    assert run.breakdown(row) == breakdown
     shutil.rmtree(run.folder / "sketches")
     shutil.rmtree(run.folder / "scores")
     with pytest.raises(NotStoredError, match="not stored"):
@@ -80,7 +80,7 @@ def test_a_sketch_that_was_deleted_is_made_again_from_the_scores(run: Run) -> No
 
 def test_protocols_without_a_sketch_say_so_and_means_have_intervals(run: Run) -> None:
     again = run.evaluate(protocols=["smiyc", "caos"])
-    for row in again.rows:
+    for row in again.results:
         assert row.intervals is not None
         if row.protocol.name == "smiyc":
             assert row.intervals.bounds == {}
@@ -88,7 +88,7 @@ def test_protocols_without_a_sketch_say_so_and_means_have_intervals(run: Run) ->
             assert again.sketch(row) is None
         else:
             assert set(row.intervals.bounds) == {"AP", "FPR95", "AUROC"}
-        assert again.strata(row) is None
+        assert again.breakdown(row) is None
     tables = compare_methods(again, metrics=["AP"], resamples=99)
     assert [table.protocol for table in tables] == ["caos"]
 
@@ -98,7 +98,7 @@ def test_methods_of_a_run(run: Run) -> None:
     assert (table.benchmark, table.metric, table.units, table.comparisons) == ("road-anomaly", "AP", COUNT, 3)
     values = [entry.value for entry in table.entries]
     assert values == sorted(values, reverse=True)
-    rows = {row.label: row.metrics["AP"] for row in run.rows}
+    rows = {row.label: row.metrics["AP"] for row in run.results}
     assert {entry.label: entry.value for entry in table.entries} == pytest.approx(rows, abs=1e-3)
     best = table.entries[0]
     assert (best.rank, best.difference, table.reference) == (1, None, f"{best.label} / tiny")
@@ -124,7 +124,7 @@ def test_few_frames_are_refused(network_file: Path, data: Path, tmp_path: Path) 
 
 def test_two_runs(run: Run, network_file: Path, data: Path, tmp_path: Path) -> None:
     for table in compare_runs(run, run, resamples=99):
-        assert [entry.label for entry in table.entries] == [row.label for row in run.rows]
+        assert [entry.label for entry in table.entries] == [row.label for row in run.results]
         assert {(e.difference.value, e.difference.p) for e in table.entries if e.difference} == {(0.0, 1.0)}
     other = small_run(network_file, data, tmp_path / "other", methods=["msp", "energy"], upsample="score", limit=6)
     with pytest.raises(NotComparableError) as refused:

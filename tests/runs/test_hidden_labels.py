@@ -34,7 +34,7 @@ def scored(network: Path, data: Path, out: Path, *benchmarks: str, **options: An
 
 def test_alone_they_say_what_was_stored_and_what_to_do(network_file: Path, tracks: Path, tmp_path: Path) -> None:
     run = scored(network_file, tracks, tmp_path / "run")
-    assert list(run.rows) == []
+    assert list(run.results) == []
     scorers = {scorer.label: scorer.key for scorer in run.record.scorers}
     said = (tmp_path / "run" / "report" / "table.txt").read_text().splitlines()
     assert said == [

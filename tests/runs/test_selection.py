@@ -52,7 +52,7 @@ def runs(folder: Path, *names: str) -> tuple[Run, ...]:
 
 
 def places(view: RunView) -> list[tuple[str, str, str]]:
-    return [(row.label, row.network, row.benchmark) for row in view.rows]
+    return [(row.label, row.network, row.benchmark) for row in view.results]
 
 
 KNN = "kNN (bank_size=50)"
@@ -81,17 +81,17 @@ def test_what_differs_bears_the_number_of_its_run(folder: Path) -> None:
 def test_maps_and_frames_are_those_of_the_row_s_own_run(folder: Path) -> None:
     first, other, fewer = runs(folder, "first", "other-network", "fewer-frames")
     view = SelectedRun((first, other, fewer))
-    by_place = dict(zip(places(view), view.rows, strict=True))
+    by_place = dict(zip(places(view), view.results, strict=True))
     frame = first.frames("road-anomaly")[0]
     for place, run in {("MSP", "tiny", "road-anomaly"): first, ("MSP", "tiny#2", "road-anomaly"): other}.items():
         row = by_place[place]
-        assert np.array_equal(view.score(row, frame), run.score(run.rows[0], frame)), place
-        predicted, own = view.prediction(row, frame), run.prediction(run.rows[0], frame)
+        assert np.array_equal(view.score(row, frame), run.score(run.results[0], frame)), place
+        predicted, own = view.prediction(row, frame), run.prediction(run.results[0], frame)
         assert predicted is not None
         assert own is not None
         assert np.array_equal(predicted.values, own.values)
     assert (len(view.frames("road-anomaly")), len(view.frames("road-anomaly#3"))) == (3, 2)
-    assert view.contamination(by_place["MSP", "tiny#2", "road-anomaly"]).retraining is False
+    assert view.requirements(by_place["MSP", "tiny#2", "road-anomaly"]).retraining is False
     for benchmark in ("road-anomaly", "road-anomaly#3"):
         assert view.image(benchmark, frame).shape == (48, 96, 3)
         assert view.labels(benchmark, frame) is not None
@@ -119,18 +119,18 @@ def test_a_choice_filters_and_orders(folder: Path) -> None:
 )
 def test_an_unknown_name_is_said(folder: Path, choice: ResultSelection, said: str) -> None:
     with pytest.raises(UnknownNameError, match=said):
-        _ = SelectedRun(runs(folder, "first"), choice).rows
+        _ = SelectedRun(runs(folder, "first"), choice).results
 
 
 def test_the_filter_keeps_what_is_known_to_be_clean(folder: Path) -> None:
     others = [
         PublishedResult(method=name, network="", benchmark="road-anomaly", metrics={"AP": 0.5}, source="a",
-                        reference="b", confirmed=True, protocol="", contamination=Requirements(ood_data=had))
+                        reference="b", confirmed=True, protocol="", requirements=Requirements(ood_data=had))
         for name, had in (("clean", False), ("had some", True), ("silent", None))
     ]  # fmt: skip
     view = SelectedRun(runs(folder, "first"), ResultSelection(without=("ood_data",)), tuple(others))
     assert [row.method for row in view.published] == ["clean"]
-    assert len(view.rows) == 2
+    assert len(view.results) == 2
     assert view.notes == ["Shown: methods without ood data. Left out: 2, of 1 of which it is not known"]
 
 
@@ -143,10 +143,10 @@ def test_nothing_is_known_of_scores_that_were_given(folder: Path, tmp_path: Path
         {"mine": tmp_path / "scores"}, "road-anomaly", anomalous="higher", data=str(folder / "data"),
         out=tmp_path / "run", stop_after="evaluate",
     )  # fmt: skip
-    assert given.contamination(given.rows[0]) == Requirements()
+    assert given.requirements(given.results[0]) == Requirements()
     assert [label for label, _, _ in places(SelectedRun((*runs(folder, "first"), given)))] == ["MSP", KNN, "mine"]
     with pytest.raises(UsageError, match="no row of the run is left"):
-        _ = SelectedRun((given,), ResultSelection(without=("ood_data",))).rows
+        _ = SelectedRun((given,), ResultSelection(without=("ood_data",))).results
 
 
 def test_the_command_puts_runs_published_numbers_and_a_leaderboard_in_one_table(folder: Path, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ LEVELS = np.array([0.0, 0.95, 1.0])
 CALIBRATION = Calibration(LEVELS, np.array([-4, 1.5, 4], np.float32), "Cityscapes val")
 
 
-def strata(calibration: Calibration | None = CALIBRATION, predicted: bool = True) -> BreakdownCounter:
+def counter(calibration: Calibration | None = CALIBRATION, predicted: bool = True) -> BreakdownCounter:
     under = make_evaluation(PROTOCOLS["pooled"])
     for score, labels, _ in frames():
         under.update(score, labels)
@@ -44,7 +44,7 @@ def strata(calibration: Calibration | None = CALIBRATION, predicted: bool = True
 
 
 def test_a_stratum_s_numbers_are_those_of_its_pixels_alone() -> None:
-    found = {(part.kind, part.name): part for part in strata().breakdown().strata}
+    found = {(part.kind, part.name): part for part in counter().breakdown().groups}
     parts = {
         ("size", "below 0.1 %"): np.s_[5:7, 5:7],
         ("size", "10 % and more"): np.s_[40:90, 20:50],
@@ -71,7 +71,7 @@ def test_a_stratum_s_numbers_are_those_of_its_pixels_alone() -> None:
 
 
 def test_thresholds_and_what_comes_of_them() -> None:
-    test, calibrated = strata().breakdown().thresholds
+    test, calibrated = counter().breakdown().thresholds
     normal = np.concatenate([score[labels.values == 0] for score, labels, _ in frames()])
     anomalous = np.concatenate([score[labels.values == 1] for score, labels, _ in frames()])
     assert (test.name, test.expected, calibrated.expected) == ("test", None, 0.05)
@@ -85,15 +85,15 @@ def test_thresholds_and_what_comes_of_them() -> None:
 
 
 def test_mistakes_add_up() -> None:
-    found = strata().breakdown()
-    assert [part.name for part in found.mistakes] == ["road", "car"]
+    found = counter().breakdown()
+    assert [part.name for part in found.false_alarms] == ["road", "car"]
     normal = np.concatenate([score[labels.values == 0] for score, labels, _ in frames()])
-    assert sum(part.pixels for part in found.mistakes) == normal.size
-    assert sum(part.called["calibrated"] for part in found.mistakes) == (normal > 1.5).sum()
+    assert sum(part.pixels for part in found.false_alarms) == normal.size
+    assert sum(part.called["calibrated"] for part in found.false_alarms) == (normal > 1.5).sum()
 
 
 def test_without_calibration_and_predictions_there_is_less() -> None:
-    found = strata(None, predicted=False).breakdown()
+    found = counter(None, predicted=False).breakdown()
     assert [threshold.name for threshold in found.thresholds] == ["test"]
-    assert found.mistakes == ()
-    assert {part.kind for part in found.strata} == {"size", "place"}
+    assert found.false_alarms == ()
+    assert {part.kind for part in found.groups} == {"size", "place"}

@@ -77,7 +77,7 @@ def test_all_methods_on_class_maps_run_on_a_mask_classifier(
         out=tmp_path / "run",
         stop_after="evaluate",
     )
-    rows = {row.method: row for row in made.rows}
+    rows = {row.method: row for row in made.results}
     assert set(rows) == set(methods)
     assert made.quality["mask2former"]["miou"] is not None
     # By hand, from the network's own sums.

@@ -17,7 +17,7 @@ from tests.helpers.fake_benchmarks import small_run
 
 def test_smiyc_adds_components_to_the_row_and_the_tables(network_file: Path, place: Path, tmp_path: Path) -> None:
     run = small_run(network_file, place, tmp_path / "run", methods=["msp"])
-    pooled, smiyc = oodbench.load(run.folder).evaluate(protocols=["pooled", "smiyc"]).rows
+    pooled, smiyc = oodbench.load(run.folder).evaluate(protocols=["pooled", "smiyc"]).results
     assert set(pooled.metrics) == {"AP", "FPR95", "AUROC"}
     assert pooled.components == {}
     assert list(smiyc.metrics) == [spec.name for spec in metrics_of("anomaly")]
@@ -47,7 +47,7 @@ def test_without_in_distribution_frames_there_is_no_second_threshold(
     network_file: Path, place: Path, tmp_path: Path
 ) -> None:
     run = small_run(network_file, place / "downloads", tmp_path / "run", methods=["msp"])
-    (row,) = run.evaluate(protocols=["smiyc"]).rows
+    (row,) = run.evaluate(protocols=["smiyc"]).results
     assert {name for name, value in row.metrics.items() if value is None} >= {"sIoU@ID95", "PPV@ID95", "F1*@ID95"}
     assert "--id-data" in row.undefined["F1*@ID95"]
     assert "at ID95" not in row.components

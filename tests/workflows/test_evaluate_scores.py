@@ -49,7 +49,7 @@ def evaluated(folder: Path | Mapping[str, str | Path], data: Path, out: Path, **
 
 
 def metrics(run: Run) -> list[dict[str, float | None]]:
-    return [row.metrics for row in run.rows]
+    return [row.metrics for row in run.results]
 
 
 # the same numbers
@@ -59,14 +59,14 @@ def test_a_run_s_scores_in_files_give_the_run_s_numbers_to_the_last_bit(
     network_file: Path, road_anomaly: Path, tmp_path: Path
 ) -> None:
     run = small_run(network_file, road_anomaly, tmp_path / "run", methods=["msp", "energy"])
-    for row in run.rows:
+    for row in run.results:
         write(tmp_path / row.method, {name: run.score(row, name) for name in run.frames("road-anomaly")})
     folders = [tmp_path / "msp", tmp_path / "energy"]
     given = evaluate_scores(
         folders, "road-anomaly", anomalous="higher", data=road_anomaly, out=tmp_path / "given", stop_after="evaluate"
     )
-    assert [row.label for row in given.rows] == ["msp", "energy"]
-    for mine, theirs in zip(given.rows, run.rows, strict=True):
+    assert [row.label for row in given.results] == ["msp", "energy"]
+    for mine, theirs in zip(given.results, run.results, strict=True):
         assert (mine.metrics, mine.counts, mine.undefined) == (theirs.metrics, theirs.counts, theirs.undefined)
         assert mine.digests["scores"] == theirs.digests["scores"]
         assert mine.digests["data"] == theirs.digests["data"]
@@ -83,7 +83,7 @@ def test_where_lower_is_anomalous_the_signs_are_turned(road_anomaly: Path, tmp_p
     run = evaluated(
         {"up": up, "down": down}, road_anomaly, tmp_path / "run", anomalous={"up": "higher", "down": "lower"}
     )
-    first, second = run.rows
+    first, second = run.results
     assert first.metrics == second.metrics
     assert first.digests["scores"] == second.digests["scores"]
     assert second.params == {"anomalous": "lower"}
@@ -98,7 +98,7 @@ def test_smaller_maps_are_brought_to_the_labels_size_and_that_is_said(
     write(tmp_path / "large", {name: resize_score(values, (48, 96), resize) for name, values in small.items()})
     folders = {"small": tmp_path / "small", "large": tmp_path / "large"}
     run = evaluated(folders, road_anomaly, tmp_path / "run", resize=resize)
-    first, second = run.rows
+    first, second = run.results
     assert first.metrics == second.metrics
     assert first.scoring == Scoring("given", resize)
     note = f"small: 3 of 3 score maps are smaller than their labels, 48 x 12 for 96 x 48: brought there {resize}"
@@ -115,7 +115,7 @@ def test_formats_side_by_side(road_anomaly: Path, tmp_path: Path) -> None:
     with h5py.File(folder / f"{THIRD}.hdf5", "w") as file:
         file["value"] = maps[THIRD].astype(np.float16)
     plain = write(tmp_path / "plain", {name: values.astype(np.float32) for name, values in maps.items()})
-    first, second = evaluated({"mixed": folder, "plain": plain}, road_anomaly, tmp_path / "run").rows
+    first, second = evaluated({"mixed": folder, "plain": plain}, road_anomaly, tmp_path / "run").results
     assert first.metrics == second.metrics
     assert first.digests["scores"] == second.digests["scores"]
 
@@ -148,7 +148,7 @@ def test_an_id_with_a_slash_lies_in_a_folder(tmp_path: Path) -> None:
     run = evaluate_scores(
         tmp_path / "mine", "towns", anomalous="higher", out=tmp_path / "run", stop_after="evaluate", plugins=plugins
     )
-    assert run.rows[0].counts["frames"] == 1
+    assert run.results[0].counts["frames"] == 1
     everything = {path.relative_to(run.folder).as_posix() for path in run.folder.rglob("*") if path.is_file()}
     assert not [path for path in everything if "bern" in path or "mine" in path]
     # The run is opened again with the plugin that it was made with.
@@ -161,11 +161,11 @@ def test_an_id_with_a_slash_lies_in_a_folder(tmp_path: Path) -> None:
 def test_the_folder_is_a_run_s(road_anomaly: Path, tmp_path: Path) -> None:
     folder = write(tmp_path / "mine", ramps())
     run = evaluated(folder, road_anomaly, tmp_path / "run", protocols=["pooled", "caos"], stop_after="report")
-    assert [row.protocol.name for row in run.rows] == ["pooled", "caos"]
+    assert [row.protocol.name for row in run.results] == ["pooled", "caos"]
     again = oodbench.load(run.folder)
     assert metrics(again) == metrics(run)
     assert list(again.table()["scoring"]) == ["given", "given"]
-    assert again.score(run.rows[0], SECOND).tobytes() == ramps()[SECOND].tobytes()
+    assert again.score(run.results[0], SECOND).tobytes() == ramps()[SECOND].tobytes()
     names = {path.name for path in (run.folder / "report").iterdir()}
     assert names >= {"table.txt", "table.csv", "heatmaps-road-anomaly.png"}
     assert "scores as given, smaller ones brought to" in (run.folder / "report" / "table.txt").read_text()
@@ -207,8 +207,8 @@ def test_a_limit_takes_the_first_frames_and_the_other_files_are_no_strangers(
     road_anomaly: Path, tmp_path: Path
 ) -> None:
     run = evaluated(write(tmp_path / "mine", ramps()), road_anomaly, tmp_path / "run", limit=2)
-    assert run.rows[0].counts["frames"] == 2
-    assert not any("fit no frame" in warning for warning in run.rows[0].warnings)
+    assert run.results[0].counts["frames"] == 2
+    assert not any("fit no frame" in warning for warning in run.results[0].warnings)
 
 
 # what is warned of
@@ -222,16 +222,16 @@ def test_scores_the_wrong_way_round_look_so(road_anomaly: Path, tmp_path: Path) 
         assert found is not None
         turned[name] = (ramps()[name] - (found.values == 1)).astype(np.float32)
     write(tmp_path / "mine", turned)
-    (row,) = evaluated(tmp_path / "mine", road_anomaly, tmp_path / "run").rows
+    (row,) = evaluated(tmp_path / "mine", road_anomaly, tmp_path / "run").results
     assert row.warnings[-1] == "mine: AUROC is 0.24 with higher scores as anomalous: should it be --anomalous lower?"
-    (other,) = evaluated(tmp_path / "mine", road_anomaly, tmp_path / "other", anomalous="lower").rows
+    (other,) = evaluated(tmp_path / "mine", road_anomaly, tmp_path / "other", anomalous="lower").results
     assert not any("AUROC" in warning for warning in other.warnings)
 
 
 def test_saturated_scores_and_files_that_fit_no_frame(road_anomaly: Path, tmp_path: Path) -> None:
     flat = {name: (values > 0).astype(np.float32) for name, values in ramps().items()}
     write(tmp_path / "mine", flat | {"test/cow0003": flat[FIRST], "zebra": flat[FIRST]})
-    (row,) = evaluated(tmp_path / "mine", road_anomaly, tmp_path / "run").rows
+    (row,) = evaluated(tmp_path / "mine", road_anomaly, tmp_path / "run").results
     assert any(re.match(r"mine: 5\d\.\d % .* share one score: it saturates", warning) for warning in row.warnings)
     assert "mine: 2 of its score maps fit no frame of road-anomaly, the first is test/cow0003.npy" in row.warnings
 
@@ -274,7 +274,7 @@ def test_one_image_with_two_maps(road_anomaly: Path, tmp_path: Path) -> None:
     parts = (f"{FIRST} and {SECOND} are one image, and their score maps differ",)
     refused(write(tmp_path / "mine", ramps()), road_anomaly, tmp_path / "run", *parts)
     same = ramps() | {SECOND: ramps()[FIRST]}
-    assert len(evaluated(write(tmp_path / "mine", same), road_anomaly, tmp_path / "run").rows) == 1
+    assert len(evaluated(write(tmp_path / "mine", same), road_anomaly, tmp_path / "run").results) == 1
 
 
 @pytest.mark.parametrize(

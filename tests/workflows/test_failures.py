@@ -66,7 +66,7 @@ def test_the_others_finish_and_only_the_failed_one_is_tried_again(
     network_file: Path, data: Path, damage: Damage, tmp_path: Path
 ) -> None:
     run = both(network_file, data, tmp_path / "run", stop_after="report")
-    assert [result.benchmark for result in run.rows] == ["road-anomaly"]
+    assert [result.benchmark for result in run.results] == ["road-anomaly"]
     (failure,) = run.failed
     assert (failure.benchmark, failure.stage) == ("road-anomaly-21", "score")
     assert str(damage.path) in failure.problem
@@ -87,7 +87,7 @@ def test_whoever_reads_such_a_run_says_so(network_file: Path, data: Path, damage
     with pytest.raises(UsageError, match="road-anomaly-21 failed"):
         oodbench.submit("segment-me-if-you-can", run, tmp_path / "submission")
     evaluated = run.evaluate(protocols=["pebal"])
-    assert [result.benchmark for result in evaluated.rows] == ["road-anomaly"]
+    assert [result.benchmark for result in evaluated.results] == ["road-anomaly"]
     assert [failure.benchmark for failure in evaluated.failed] == ["road-anomaly-21"]
     damage.mend()
     whole = both(network_file, data, tmp_path / "whole")
@@ -121,7 +121,7 @@ def test_a_stop_is_made_after_a_batch(network_file: Path, data: Path, tmp_path: 
     with pytest.raises(oodbench.errors.StopRequestedError, match="after a batch"):
         both(network_file, data, tmp_path / "run")
     assert len(list((tmp_path / "run").glob("scores/*/*.npy"))) == 1
-    assert len(both(network_file, data, tmp_path / "run").rows) == 2
+    assert len(both(network_file, data, tmp_path / "run").results) == 2
 
 
 def command(network: Path, data: Path, out: Path) -> list[str | Path]:
@@ -183,11 +183,11 @@ def test_methods_that_only_the_run_has_do_not_close_the_gate(network_file: Path,
 
 def test_protocols_are_part_of_the_request(network_file: Path, data: Path, tmp_path: Path) -> None:
     run = both(network_file, data, tmp_path / "run", protocols=["leaderboard"])
-    assert {(result.benchmark, result.protocol.name) for result in run.rows} == {
+    assert {(result.benchmark, result.protocol.name) for result in run.results} == {
         ("road-anomaly", "pooled"), ("road-anomaly-21", "smiyc"),
     }  # fmt: skip
     other = both(network_file, data, tmp_path / "run", protocols=["pebal"])
-    assert {result.protocol.name for result in other.rows} == {"pebal"}
+    assert {result.protocol.name for result in other.results} == {"pebal"}
     assert list(other.content.results) == ["pebal", "pooled", "smiyc"]
     assert numbers(oodbench.load(run.folder, ["pooled"])) == numbers(run)[:1]
     with pytest.raises(UsageError, match="unknown protocol 'smyc'"):

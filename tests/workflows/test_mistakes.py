@@ -119,7 +119,7 @@ def test_a_method_that_fits_one_of_two_networks_is_skipped_on_the_other(
     text = network_file.with_suffix(".toml").read_text().replace('name = "tiny"', 'name = "poor"')
     poor.with_suffix(".toml").write_text(text.replace('features = { penultimate = "features" }', ""))
     run = small_run(network_file, data, tmp_path / "run", models=[network_file, poor], methods=["msp", "knn"])
-    assert [(row.network, row.method) for row in run.rows] == [("tiny", "msp"), ("tiny", "knn"), ("poor", "msp")]
+    assert [(row.network, row.method) for row in run.results] == [("tiny", "msp"), ("tiny", "knn"), ("poor", "msp")]
     assert run.content.skipped[0]["network"] == "poor"
     assert "penultimate" in run.content.skipped[0]["reason"]
 
@@ -157,7 +157,7 @@ def test_a_folder_of_another_run(network_file: Path, data: Path, tmp_path: Path)
     assert numbers(oodbench.load(tmp_path / "run")) == before
     more = small_run(network_file, data, tmp_path / "run", methods=["msp", "energy"], if_exists="reuse")
     assert numbers(more)[0] == before[0]
-    assert len(more.rows) == 2
+    assert len(more.results) == 2
     anew = small_run(network_file, data, tmp_path / "run", methods=["energy"], if_exists="overwrite")
     assert len(list(anew.folder.glob("scores/*"))) == 1
 
@@ -217,7 +217,7 @@ def test_a_damaged_fit_and_a_damaged_plan(network_file: Path, data: Path, tmp_pa
     (tmp_path / "run" / "plan.json").write_text("{}")
     refused(tmp_path / "run", "not a plan of this version", "--overwrite", network=network_file, data=data)
     (tmp_path / "run" / ".plan.json.abc.part").write_text("left by a process that was killed")
-    assert len(small_run(network_file, data, tmp_path / "run", if_exists="overwrite").rows) == 7
+    assert len(small_run(network_file, data, tmp_path / "run", if_exists="overwrite").results) == 7
     assert not list((tmp_path / "run").glob("**/*.part"))
 
 
@@ -320,7 +320,7 @@ def test_a_result_older_than_its_plan_is_refused(network_file: Path, data: Path,
     small_run(network_file, data, tmp_path / "run", methods=["msp"])
     small_run(network_file, data, tmp_path / "run", methods=["energy"], if_exists="reuse", stop_after="fit")
     with pytest.raises(RunFolderError, match=r"result\.json is older than its plan"):
-        _ = oodbench.load(tmp_path / "run").rows
+        _ = oodbench.load(tmp_path / "run").results
 
 
 def test_a_frame_that_is_gone_since_the_run(network_file: Path, data: Path, tmp_path: Path) -> None:
@@ -338,7 +338,7 @@ def test_a_damaged_map_and_calibration_are_named(network_file: Path, data: Path,
     run = small_run(network_file, data, tmp_path / "run", methods=["msp"])
     for pattern, read in (
         ("scores/*/*.npy", lambda: oodbench.load(run.folder).evaluate()),
-        ("calibration/*.npz", lambda: oodbench.load(run.folder).calibration(run.rows[0])),
+        ("calibration/*.npz", lambda: oodbench.load(run.folder).calibration(run.results[0])),
     ):
         path = next(run.folder.glob(pattern))
         path.write_bytes(b"")

@@ -97,7 +97,7 @@ def test_maps_are_those_of_a_run_and_evaluate_reads_them(
 ) -> None:
     done = predict(road_anomaly / "frames", out=tmp_path / "out", **(network | {"method": method}))
     run = small_run(network["model"], tmp_path, tmp_path / "run", methods=[method])
-    (row,) = run.rows
+    (row,) = run.results
     for name in run.frames("road-anomaly"):
         assert np.load(done.folder / "maps" / f"{name}.npy").tobytes() == run.score(row, name).tobytes()
     given = evaluate_scores(
@@ -108,7 +108,7 @@ def test_maps_are_those_of_a_run_and_evaluate_reads_them(
         stop_after="evaluate",
         out=tmp_path / "g",
     )
-    assert given.rows[0].metrics == row.metrics
+    assert given.results[0].metrics == row.metrics
 
 
 class _Counting(OnnxSegmenter):

@@ -36,8 +36,8 @@ def data(road_anomaly: Path, cityscapes: Path) -> Path:
 
 def test_a_whole_run(network_file: Path, data: Path, tmp_path: Path) -> None:
     run = small_run(network_file, data, tmp_path / "run", stop_after="report")
-    assert [row.method for row in run.rows] == METHODS
-    for row in run.rows:
+    assert [row.method for row in run.results] == METHODS
+    for row in run.results:
         assert row.counts["frames"] == 3
         assert row.counts["expected_frames"] == 60
         assert "road-anomaly: 3 of 60 frames" in row.warnings
@@ -50,7 +50,7 @@ def test_a_whole_run(network_file: Path, data: Path, tmp_path: Path) -> None:
             counted.update(run.score(row, frame), run.labels("road-anomaly", frame))
         assert row.metrics == pixel_metrics(counted, POOLED).values
     stored = json.loads((run.folder / "result.json").read_text())
-    assert [Result.model_validate(row) for row in results_of(stored)] == list(run.rows)
+    assert [Result.model_validate(row) for row in results_of(stored)] == list(run.results)
     quality = stored["quality"]["tiny"]
     assert set(quality) == {
         "miou", "accuracy", "ece", "mean_confidence", "iou", "frames", "pixels", "dataset", "split",
@@ -190,8 +190,8 @@ def test_one_image_in_two_benchmarks_keeps_the_labels_of_each(network_file: Path
         save(data / "RoadAnomaly21" / "labels_masks" / f"{source.stem}.png", anomaly_label(40))
     both = ["road-anomaly", "road-anomaly-21"]
     together = small_run(network_file, data, tmp_path / "both", methods=["msp"], benchmarks=both)
-    for row, name in zip(together.rows, both, strict=True):
-        (alone,) = small_run(network_file, data, tmp_path / name, methods=["msp"], benchmarks=[name]).rows
+    for row, name in zip(together.results, both, strict=True):
+        (alone,) = small_run(network_file, data, tmp_path / name, methods=["msp"], benchmarks=[name]).results
         assert row.metrics == alone.metrics
         assert row.counts == alone.counts
     assert len(list(together.folder.glob("scores/*/*.npy"))) == 3
@@ -212,14 +212,14 @@ def test_keep_figures_keeps_four_frames_spread_over_the_benchmark(
 
 def test_limit_takes_the_first_frames_and_says_so(network_file: Path, data: Path, tmp_path: Path) -> None:
     run = small_run(network_file, data, tmp_path / "run", methods=["msp"], limit=2)
-    assert run.rows[0].counts["frames"] == 2
-    assert "road-anomaly: limited to 2 of 3 frames" in run.rows[0].warnings
+    assert run.results[0].counts["frames"] == 2
+    assert "road-anomaly: limited to 2 of 3 frames" in run.results[0].warnings
 
 
 def test_the_two_ways_to_upsample_differ_and_features_don_t(network_file: Path, data: Path, tmp_path: Path) -> None:
     rows = {
         upsample: {
-            row.method: row for row in small_run(network_file, data, tmp_path / upsample, upsample=upsample).rows
+            row.method: row for row in small_run(network_file, data, tmp_path / upsample, upsample=upsample).results
         }
         for upsample in ("logits", "score")
     }
@@ -233,7 +233,7 @@ def test_the_two_ways_to_resize_differ_and_keep_their_maps_apart(
     centred, aligned = (
         {
             row.method: row
-            for row in small_run(network_file, data, tmp_path / "run", resize=resize, if_exists="reuse").rows
+            for row in small_run(network_file, data, tmp_path / "run", resize=resize, if_exists="reuse").results
         }
         for resize in ("bilinear", "bilinear-aligned")
     )
@@ -249,8 +249,8 @@ def test_without_in_distribution_frames_methods_that_need_none_run(
     network_file: Path, road_anomaly: Path, tmp_path: Path
 ) -> None:
     run = small_run(network_file, road_anomaly, tmp_path / "run", stop_after="report")
-    assert [row.method for row in run.rows] == ["energy", "entropy", "max-logit", "msp"]
-    assert run.calibration(run.rows[0]) is None
+    assert [row.method for row in run.results] == ["energy", "entropy", "max-logit", "msp"]
+    assert run.calibration(run.results[0]) is None
     skipped = {pair["method"] for pair in run.content.skipped}
     assert skipped == {"kNN", "GMM post hoc", "SML", "GMMSeg", "GMMSeg (normalised)"}
     assert (run.folder / "report" / "heatmaps-road-anomaly.png").is_file()
@@ -274,8 +274,8 @@ def test_a_network_far_from_its_card_is_warned_of(network_file: Path, data: Path
         network_file.with_suffix(".toml").read_text() + "\n[expected]\nmiou = 0.72\nmean_confidence = 0.05\n"
     )
     run = small_run(network_file, data, tmp_path / "run", methods=["msp"], model_cards=[card])
-    assert any("mIoU on 2 in-distribution frames" in warning for warning in run.rows[0].warnings)
-    assert any("mean confidence" in warning for warning in run.rows[0].warnings)
+    assert any("mIoU on 2 in-distribution frames" in warning for warning in run.results[0].warnings)
+    assert any("mean confidence" in warning for warning in run.results[0].warnings)
 
 
 def test_a_plugin_of_one_s_own_in_one_file(network_file: Path, data: Path, tmp_path: Path) -> None:
@@ -296,7 +296,7 @@ class Margin(PixelMethod):
 """
     )
     run = small_run(network_file, data, tmp_path / "run", methods=["margin", "msp"], plugins=[plugin])
-    assert [row.method for row in run.rows] == ["margin", "msp"]
+    assert [row.method for row in run.results] == ["margin", "msp"]
     assert len(oodbench.load(run.folder).table()) == 2
 
 
@@ -318,7 +318,7 @@ class Sign(PixelMethod):
     for content in (text, text.replace("return band", "return -band")):
         plugin.write_text(content)
         made = small_run(network_file, data, tmp_path / "run", methods=["sign"], plugins=[plugin], if_exists="reuse")
-        aps.append(made.rows[0].metrics["AP"])
+        aps.append(made.results[0].metrics["AP"])
     assert aps[0] != aps[1]
 
 
@@ -328,17 +328,17 @@ def test_what_a_later_card_expects_is_held_against_what_was_measured(
     card = tmp_path / "card.toml"
     card.write_text(network_file.with_suffix(".toml").read_text())
     first = small_run(network_file, data, tmp_path / "run", methods=["msp"], model_cards=[card])
-    assert not any("mIoU" in warning for warning in first.rows[0].warnings)
+    assert not any("mIoU" in warning for warning in first.results[0].warnings)
     card.write_text(card.read_text() + "\n[expected]\nmiou = 0.72\n")
     second = small_run(network_file, data, tmp_path / "run", methods=["msp"], model_cards=[card])
-    assert any("mIoU" in warning for warning in second.rows[0].warnings)
+    assert any("mIoU" in warning for warning in second.results[0].warnings)
 
 
 def test_other_calibration_frames_calibrate_anew(network_file: Path, data: Path, tmp_path: Path) -> None:
     first = small_run(network_file, data, tmp_path / "run", methods=["msp"])
-    before = first.calibration(first.rows[0])
+    before = first.calibration(first.results[0])
     one = small_run(network_file, data, tmp_path / "run", methods=["msp"], id_limit=1, if_exists="reuse")
-    after = one.calibration(one.rows[0])
+    after = one.calibration(one.results[0])
     assert before is not None
     assert after is not None
     assert (before.source, after.source) == ("Cityscapes val, 2 frames", "Cityscapes val, 1 frame")
@@ -368,16 +368,16 @@ def test_stored_scores_are_read_again_under_other_rules(
     done = len(passes)
     both = oodbench.load(run.folder).evaluate(protocols=["pooled", "caos"])
     assert len(passes) == done
-    assert [(row.method, row.protocol.name) for row in both.rows] == [
+    assert [(row.method, row.protocol.name) for row in both.results] == [
         ("msp", "pooled"), ("knn", "pooled"), ("msp", "caos"), ("knn", "caos"),
     ]  # fmt: skip
-    assert both.rows[0].metrics == run.rows[0].metrics
+    assert both.results[0].metrics == run.results[0].metrics
     under = make_evaluation(PROTOCOLS["caos"])
     for frame in run.frames("road-anomaly"):
         labels = run.labels("road-anomaly", frame)
         assert labels is not None
-        under.update(run.score(run.rows[0], frame), labels)
-    assert both.rows[2].metrics == under.metrics().values
+        under.update(run.score(run.results[0], frame), labels)
+    assert both.results[2].metrics == under.metrics().values
     text = both.registry.report("terminal").text(both)
     assert "protocol pooled" in text
     assert "protocol caos" in text
@@ -401,7 +401,7 @@ class Flat(PixelMethod):
 """
     )
     run = small_run(network_file, data, tmp_path / "run", methods=["flat", "msp"], plugins=[plugin])
-    flat, msp = run.rows
+    flat, msp = run.results
     assert any("share one score: it saturates" in warning for warning in flat.warnings)
     assert not any("saturates" in warning for warning in msp.warnings)
 
@@ -415,4 +415,4 @@ def test_one_needs_no_list_and_folders_may_be_a_mapping(network_file: Path, data
         out=tmp_path / "run",
         stop_after="evaluate",
     )
-    assert [(row.method, row.benchmark) for row in made.rows] == [("msp", "road-anomaly")]
+    assert [(row.method, row.benchmark) for row in made.results] == [("msp", "road-anomaly")]

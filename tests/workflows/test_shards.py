@@ -119,12 +119,12 @@ def test_a_killed_piece_is_run_again(network_file: Path, data: Path, tmp_path: P
     merge = [sys.executable, "-m", "oodbench", "merge", tmp_path / "run", "--json"]
     merged = json.loads(subprocess.run(merge, check=True, capture_output=True, text=True).stdout)
     whole = small_run(network_file, data, tmp_path / "whole", methods=["msp"])
-    assert [row["metrics"] for row in results_of(merged)] == [row.metrics for row in whole.rows]
+    assert [row["metrics"] for row in results_of(merged)] == [row.metrics for row in whole.results]
 
 
 def test_a_folder_with_pieces_is_no_stranger_to_a_run(network_file: Path, data: Path, tmp_path: Path) -> None:
     piece(network_file, data, tmp_path / "run", "1/2", methods=["msp"])
-    assert small_run(network_file, data, tmp_path / "run", methods=["msp"]).rows
+    assert small_run(network_file, data, tmp_path / "run", methods=["msp"]).results
     save(tmp_path / "strange" / "image.png", photograph(0))
     with pytest.raises(RunFolderError, match="other files"):
         piece(network_file, data, tmp_path / "strange", "1/2", methods=["msp"])

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -44,7 +43,7 @@ class GeneratedRun:
 
     quality: dict[str, Any] = {}  # noqa: RUF012  # none
     notes: Sequence[str] = ()
-    folder = Path("generated")
+    location = "generated"
     record = SimpleNamespace(seed=0)
 
     def __init__(self, frames: int, methods: int) -> None:
@@ -93,7 +92,7 @@ class GeneratedRun:
         ordinary = self._maps[row.params["number"]][0][self._labels[0] == 0]
         return Calibration(LEVELS, np.quantile(ordinary, LEVELS).astype(np.float32), "the first scene")
 
-    def contamination(self, row: Result) -> Requirements:
+    def requirements(self, row: Result) -> Requirements:
         return Requirements(retraining=False, extra_network=False, ood_data=False)
 
     def card(self, row: Result) -> MethodCard:
@@ -102,12 +101,12 @@ class GeneratedRun:
     def groups(self, benchmark: str) -> Sequence[str]:
         return self.ids
 
-    def strata(self, row: Result) -> Breakdown:
+    def breakdown(self, row: Result) -> Breakdown:
         score = self.calibration(row).score_at(0.95)
         at = BreakdownThreshold(
             name="calibrated", title="5 % exceed it", score=score, expected=0.05, fpr=None, recall=None
         )
-        return Breakdown(thresholds=(at,), strata=(), mistakes=())
+        return Breakdown(thresholds=(at,), groups=(), false_alarms=())
 
     def comparisons(self) -> Sequence[MethodComparison]:
         """What `oodbench compare` computes, from sketches that a run has."""
@@ -117,7 +116,7 @@ class GeneratedRun:
         return self._sketches[row.params["number"]]
 
     @cached_property
-    def rows(self) -> Sequence[Result]:
+    def results(self) -> Sequence[Result]:
         """With the metrics and intervals that evaluation gives."""
         made = []
         for number, sketch in enumerate(self._sketches):

@@ -67,7 +67,7 @@ requestAnimationFrame(next);
 
 def make(frames: int, methods: int, out: Path) -> Path:
     run = GeneratedRun(frames, methods)
-    assert run.rows
+    assert run.results
     clock, processor = time.perf_counter(), time.process_time()
     path, *beside = Registry().report("html").write(run, out)
     spent, worked = time.perf_counter() - clock, time.process_time() - processor

@@ -84,5 +84,5 @@ def _parse_row(path: Path, key: str, number: int, row: Any) -> PublishedResult:
         reference=f"the public table of SegmentMeIfYouCan, as {path.name} has it",
         confirmed=True,
         protocol="smiyc",
-        contamination=Requirements(ood_data=requires if isinstance(requires, bool) else None),
+        requirements=Requirements(ood_data=requires if isinstance(requires, bool) else None),
     )

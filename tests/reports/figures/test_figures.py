@@ -57,7 +57,7 @@ def panel(figure: Figure, index: int) -> Any:
 def drawn(name: str, view: RunView) -> Figure:
     with apply_rc_style():
         report: Any = REGISTRY.report(name)
-        return report.draw(view, "road-anomaly", view.rows)
+        return report.draw(view, "road-anomaly", view.results)
 
 
 # the files

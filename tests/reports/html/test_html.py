@@ -112,7 +112,7 @@ def test_a_protocol_has_a_table_of_its_own() -> None:
     ]
 
 
-def test_strata_as_tables() -> None:
+def test_breakdowns_as_tables() -> None:
     run = HandmadeRun(ROWS[:2])
     size, place, kind, mistakes = breakdown(run, build_sections(run)[0])
     assert [column.name for column in size.table.columns] == ["1 to 10 %"]

@@ -28,7 +28,7 @@ class Named(HandmadeRun):
     def frames(self, benchmark: str) -> list[str]:
         return ["a", NAME, "c"]
 
-    def contamination(self, row: Result) -> Requirements:
+    def requirements(self, row: Result) -> Requirements:
         """One of them has seen outliers."""
         return Requirements(retraining=False, extra_network=False, ood_data=row.method == "knn")
 
@@ -78,7 +78,7 @@ def handmade(folder: Path, **changes: Any) -> Path:
 
 def test_the_slider_shows_what_the_stored_scores_say(page: Page, made: Run, file: Path) -> None:
     page.open(file)
-    rows = {row.label: row for row in made.rows}
+    rows = {row.label: row for row in made.results}
     top = page.run("return method().edges.length")
     assert_rates(page, made, rows, [1, top // 3, top // 2, top - 2])
     page.click("#next")
@@ -91,7 +91,7 @@ def test_a_threshold_with_a_name_gives_the_table_s_number(page: Page, made: Run,
     page.open(file)
     page.click("#presets button[value=test]")
     shown = page.run("return benchmark().methods.map((one, i) => counts().at(i, null, chosen.level[i]).fpr)")
-    assert shown == [pytest.approx(row.metrics["FPR95"], abs=1e-12) for row in made.rows]
+    assert shown == [pytest.approx(row.metrics["FPR95"], abs=1e-12) for row in made.results]
     assert page.run("return document.querySelector('#presets button[value=test]').ariaPressed") == "true"
 
 
@@ -204,7 +204,7 @@ def test_a_number_leads_to_where_it_comes_from(page: Page, made: Run, file: Path
     page.click("td[data-metric=AP] a")
     page.until("document.querySelector('details[open]')")
     (shown,) = page.texts("details[open]")
-    assert made.rows[0].digests["scores"] in shown
+    assert made.results[0].digests["scores"] in shown
     assert "hermannsblum/fishyscapes" in shown
 
 

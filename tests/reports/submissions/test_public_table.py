@@ -61,7 +61,7 @@ def test_each_list_becomes_a_benchmark(tmp_path: Path) -> None:
         ("UEM", "lost-and-found-no-known@smiyc", {"FPR95": 0.0145, "sIoU": 0.5}),
     ]
     assert {(row.source, row.protocol, row.confirmed, row.network) for row in rows} == {("SMIYC", "smiyc", True, "")}
-    assert [row.contamination for row in rows] == [
+    assert [row.requirements for row in rows] == [
         Requirements(ood_data=True), Requirements(ood_data=False), Requirements(),
     ]  # fmt: skip
     assert {row.benchmark for row in rows} <= set(Registry().names("benchmarks"))

@@ -26,7 +26,7 @@ def other(method: str, source: str, benchmark: str = "road-anomaly", **changes: 
         "reference": f"A book, {source}",
         "confirmed": True,
         "protocol": "pebal",
-        "contamination": Requirements(ood_data=True),
+        "requirements": Requirements(ood_data=True),
     }
     return PublishedResult.model_validate(content | changes)
 
@@ -112,7 +112,7 @@ def test_a_line_of_the_csv_is_one_source_s() -> None:
 
 def test_json_has_the_rows_and_what_was_published() -> None:
     content = json.loads(REGISTRY.report("json").text(VIEW))
-    assert [entry["contamination"]["ood_data"] for entry in content["rows"]] == [False, None]
+    assert [entry["requirements"]["ood_data"] for entry in content["rows"]] == [False, None]
     assert [entry["metrics"]["AP"] for entry in content["rows"]] == [0.2, 0.4]
     assert [PublishedResult.model_validate(entry) for entry in content["published"]] == OTHERS
 
