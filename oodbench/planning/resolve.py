@@ -49,9 +49,10 @@ def find_methods(request: Request, registry: Registry, objects: Objects = NO_OBJ
     ]
     seen: dict[str, str] = {}
     for source in sources:
-        other = seen.setdefault(method_label(source.make()), source.spec)
-        if other != source.spec or sources.count(source) > 1:
-            raise UsageError(f"--method {source.spec} is the same as --method {other}", "Name it once.")
+        label = method_label(source.make())
+        if label in seen:
+            raise UsageError(f"--method {source.spec} is the same as --method {seen[label]}", "Name it once.")
+        seen[label] = source.spec
     return sources
 
 
