@@ -101,5 +101,5 @@ def test_every_kind_has_its_line_and_its_contract() -> None:
     contracts = [getattr(oodbench.testing, name) for name in oodbench.testing.__all__]
     assert {contract.kind for contract in contracts} == set(KINDS)
     for contract in contracts:
-        (line,) = (line for line in text.splitlines() if line.startswith(f"| `{contract.kind}` |"))
+        (line,) = (line for line in text.splitlines() if line.startswith(f"| `{contract.kind}` | `"))
         assert f"| `{contract.__name__}` |" in line

@@ -62,6 +62,9 @@ class Run:
     protocols: tuple[str, ...] = ()
     known: Registry | None = None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Run, (self.store, self.protocols)  # a registry knows modules, which other processes import themselves
+
     @property
     def artifacts(self) -> RunArtifacts:
         """What the run has stored."""

@@ -56,7 +56,7 @@ def test_a_run_its_evaluation_and_its_reports(network_file: Path, data: Path, tm
         assert mark in oodbench("report", "r", "--format", name, cwd=tmp_path).stdout
     verified = oodbench("verify", "r", cwd=tmp_path)
     assert verified.returncode == 0, verified.stdout + verified.stderr
-    assert verified.stdout.splitlines()[-1] == "r: 9 right, 0 wrong, 1 not checked"
+    assert verified.stdout.splitlines()[-1] == "r: 11 right, 0 wrong, 1 not checked"
     drawn = oodbench("report", "r", "--format", "heatmaps", cwd=tmp_path).stdout.splitlines()
     assert [Path(line).name for line in drawn] == ["heatmaps-road-anomaly.png", "heatmaps-road-anomaly.pdf"]
     assert all((tmp_path / line).is_file() for line in drawn)
@@ -79,7 +79,7 @@ def test_scores_in_files_and_the_run_that_they_become(road_anomaly: Path, tmp_pa
     assert (tmp_path / "r" / "report" / "heatmaps-road-anomaly.png").is_file()
     again = oodbench("evaluate", "r", "--json", cwd=tmp_path)
     (row,) = results_of(json.loads(again.stdout))
-    assert (row["label"], row["params"], row["protocol"]["name"]) == ("my scorer", {"anomalous": "lower"}, "pooled")
+    assert (row["label"], row["params"], row["protocol"]["name"]) == ("my scorer", {"anomalous": "lower"}, "smiyc")
 
 
 def test_a_check_alone_needs_no_run(tmp_path: Path) -> None:
@@ -216,5 +216,5 @@ def test_an_interruption_says_how_to_go_on(network_file: Path, data: Path, tmp_p
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate()
     assert process.returncode == 130, stderr
-    assert stderr.endswith("interrupted: the same command goes on from what is saved\n")
+    assert stderr.endswith("interrupted: the same command resumes from what is saved\n")
     assert "Traceback" not in stderr
