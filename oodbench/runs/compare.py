@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING, TypeAlias
+from typing import Protocol, TypeAlias
 
-from oodbench.contracts import ComparedMethod, Difference, MethodComparison, Result, metric_spec
+from oodbench.contracts import ComparedMethod, Difference, FailedBenchmark, MethodComparison, Result, metric_spec
 from oodbench.errors import NotComparableError, UnknownNameError
 from oodbench.metrics.resampling.intervals import FEWEST
 from oodbench.metrics.resampling.significance import RESAMPLES, PairedSketches, holm_correction, significance_ranks
@@ -15,15 +15,34 @@ from oodbench.metrics.resampling.sketches import Sketch
 from oodbench.runs.row_matching import describe_differences, match_results, scorer_title
 from oodbench.stages.sketches import resampling_unit
 
-if TYPE_CHECKING:
-    from oodbench.runs.run import Run
-
 LEVEL = 0.05
 """Differences with a corrected p below this are called significant."""
 
 
+class ComparableRun(Protocol):
+    """What a comparison reads of a run."""
+
+    @property
+    def location(self) -> str: ...
+
+    @property
+    def seed(self) -> int: ...
+
+    @property
+    def results(self) -> Sequence[Result]: ...
+
+    @property
+    def failed(self) -> Sequence[FailedBenchmark]: ...
+
+    def sketch(self, row: Result) -> Sketch | None:
+        """Return the sketch of a result; None if its protocol allows none."""
+
+    def groups(self, benchmark: str) -> Sequence[str]:
+        """Return the group of each frame."""
+
+
 def compare_methods(
-    run: Run, reference: str | None = None, metrics: Sequence[str] = (), resamples: int = RESAMPLES
+    run: ComparableRun, reference: str | None = None, metrics: Sequence[str] = (), resamples: int = RESAMPLES
 ) -> list[MethodComparison]:
     """The rows of a run on each benchmark, all pairs, or each with the reference alone.
 
@@ -54,7 +73,7 @@ def compare_methods(
         if at is not None and rows[at] not in kept:
             reasons.append(f"{benchmark} ({protocol}): the reference is left out: {'; '.join(left_out)}")
             continue
-        paired = PairedSketches([sketch for sketch in sketches if sketch is not None], run.record.seed, resamples)
+        paired = PairedSketches([sketch for sketch in sketches if sketch is not None], run.seed, resamples)
         chosen = None if at is None else kept.index(rows[at])
         for metric in _select_metrics(paired, metrics):
             lines = (
@@ -65,12 +84,12 @@ def compare_methods(
             if lines is not None:
                 tables.append(_make_comparison(run, rows[0], metric, resamples, *lines, left_out))
     if not tables:
-        raise NotComparableError(f"{run.folder}: nothing to compare", reasons, "Compare two rows on one benchmark.")
+        raise NotComparableError(f"{run.location}: nothing to compare", reasons, "Compare two rows on one benchmark.")
     return tables
 
 
 def compare_runs(
-    first: Run, second: Run, metrics: Sequence[str] = (), resamples: int = RESAMPLES
+    first: ComparableRun, second: ComparableRun, metrics: Sequence[str] = (), resamples: int = RESAMPLES
 ) -> list[MethodComparison]:
     """The same rows of two runs: what the second has more than the first.
 
@@ -81,12 +100,12 @@ def compare_runs(
         UnknownNameError, NotStoredError: as `compare_methods`.
     """
     pairs, only = match_results(first.results, second.results)
-    failed = [f"{run.folder}: {failure}" for run in (first, second) for failure in run.failed]
+    failed = [f"{run.location}: {failure}" for run in (first, second) for failure in run.failed]
     only += failed
     reasons = [reason for ours, theirs in pairs for reason in describe_differences(ours, theirs)]
     if reasons or not pairs:
         raise NotComparableError(
-            f"{second.folder} can't be compared with {first.folder}",
+            f"{second.location} can't be compared with {first.location}",
             dict.fromkeys(reasons or only or ["neither has rows"]),
             "Make both runs on the same frames, with the same --upsample and --resize, and compare them under one "
             "protocol: oodbench evaluate RUN --protocol NAME.",
@@ -105,7 +124,7 @@ def compare_runs(
         if not kept:
             continue
         count = len(kept)
-        paired = PairedSketches([a for _, a, _ in kept] + [b for _, _, b in kept], first.record.seed, resamples)
+        paired = PairedSketches([a for _, a, _ in kept] + [b for _, _, b in kept], first.seed, resamples)
         for metric in _select_metrics(paired, metrics):
             found = {
                 i: paired.difference(i, count + i, metric)
@@ -123,7 +142,7 @@ def compare_runs(
                 )
             )
     if not tables:
-        raise NotComparableError(f"{first.folder}, {second.folder}: nothing to compare", why, "Use more frames.")
+        raise NotComparableError(f"{first.location}, {second.location}: nothing to compare", why, "Use more frames.")
     return tables
 
 
@@ -186,7 +205,7 @@ def _make_entry(
 
 
 def _make_comparison(
-    run: Run,
+    run: ComparableRun,
     row: Result,
     metric: str,
     resamples: int,
@@ -213,7 +232,7 @@ def _make_comparison(
     )
 
 
-def _load_sketches(run: Run, rows: Sequence[Result]) -> tuple[list[Sketch | None], list[str]]:
+def _load_sketches(run: ComparableRun, rows: Sequence[Result]) -> tuple[list[Sketch | None], list[str]]:
     """Of groups of frames; None where a row has none, with the reasons."""
     found: list[Sketch | None] = []
     reasons = []
