@@ -255,10 +255,8 @@ def _find_dataset(
         except DataNotFoundError as error:
             if card.classes == classes:
                 missing = error
-    # If the user named the folder of one of them, that is the choice. Otherwise a dataset in its official layout comes
-    # before a folder of labelled frames, whose classes a file says.
+    # If the user named the folder of one of them, that is the choice.
     found = [part for part in found if part[0].name in roots.named] or found
-    found = [part for part in found if part[0].classes is not None] or found
     if not found:
         raise missing
     if len(found) > 1:
