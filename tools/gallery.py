@@ -80,7 +80,7 @@ TABLE = Exhibit(
 _INTRODUCTION = """\
 # Gallery
 
-What `oodbench report` makes of the run that `oodbench run` makes where nothing is named: ten drawn frames of each
+What `oodbench report` makes of the run that `oodbench run` makes where nothing is named: ten synthetic frames of each
 benchmark and two small networks, a place to try things out and no evidence about methods. `python -m tools.gallery`
 made this page and its pictures. [paper.md](paper.md) has the options.
 """
