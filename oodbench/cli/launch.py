@@ -35,8 +35,8 @@ def _listen() -> None:
 
     signal.signal(signal.SIGINT, interrupt)
     signal.signal(signal.SIGTERM, interrupt)
-    if hasattr(signal, "SIGUSR1"):  # not on Windows
-        signal.signal(signal.SIGUSR1, lambda *_: request_stop())
+    if (stop := getattr(signal, "SIGUSR1", None)) is not None:  # Windows has none
+        signal.signal(stop, lambda *_: request_stop())
 
 
 def run_command(command: Callable[[], object]) -> None:
