@@ -65,11 +65,13 @@ def test_a_method_that_is_not_standard_runs_by_its_name_with_all_or_from_a_file(
 
     standard = labels()
     assert set(standard) <= set(STANDARD)
-    assert labels(methods=("all",)) == standard
+    assert labels(methods=("all",)) == labels(methods=("standard",)) == standard
     card = Registry().load("methods", "energy").card
     monkeypatch.setattr(Registry().load("methods", "energy"), "card", replace(card, standard=False))
     assert labels() == [name for name in standard if name != "energy"]
     assert labels(methods=("all",)) == standard
+    assert labels(methods=("standard",)) == labels()
+    assert labels(methods=("standard", "energy")) == standard
     assert labels(methods=("energy",)) == ["energy"]
     Path("margin.py").write_text(MARGIN)
     assert labels(plugins=(Path("margin.py"),)) == sorted(["margin", *(name for name in standard if name != "energy")])

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -28,8 +29,8 @@ _DEFAULT_FRAMES = 500
 _OPTIONS = re.compile(r":\w+=|(?<=\.py):[A-Za-z_]\w*$")
 
 
-ALL = "all"
-"""Stands for every method that there is."""
+METHOD_SETS = ("standard", "all")
+"""Names that stand for several methods: the frozen standard set, and every method that there is."""
 
 
 def find_methods(request: Request, registry: Registry, objects: Objects = NO_OBJECTS) -> list[MethodSource]:
@@ -38,10 +39,9 @@ def find_methods(request: Request, registry: Registry, objects: Objects = NO_OBJ
     If it names none: for the bundled models the basic comparison, for other networks the standard set and the methods
     of plugin files that the request names. Methods that are added later change neither.
     """
-    names = list(dict.fromkeys(request.methods))
-    if ALL in names:
-        names = list(dict.fromkeys([*registry.names("methods"), *(name for name in names if name != ALL)]))
-    elif not names and not objects.methods:
+    expanded = (_expand(registry, name) if name in METHOD_SETS else [name] for name in request.methods)
+    names = list(dict.fromkeys(chain.from_iterable(expanded)))
+    if not names and not objects.methods:
         bundled = not request.models and not objects.segmenters
         names = [name for name in registry.names("methods") if _is_default(registry, name, bundled)]
     sources = [_describe_named(registry, name) for name in names] + [
@@ -54,6 +54,11 @@ def find_methods(request: Request, registry: Registry, objects: Objects = NO_OBJ
             raise UsageError(f"--method {source.spec} is the same as --method {seen[label]}", "Name it once.")
         seen[label] = source.spec
     return sources
+
+
+def _expand(registry: Registry, method_set: str) -> list[str]:
+    names = registry.names("methods")
+    return [name for name in names if method_set == "all" or registry.method(name).card.standard]
 
 
 def _is_default(registry: Registry, name: str, bundled: bool) -> bool:
