@@ -1,4 +1,4 @@
-"""Two measurements side by side: whether they can be compared, and what moved."""
+"""Comparison of two measurements: whether they can be compared, and which metrics changed."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from oodbench.contracts import Protocol, Scoring, metric_spec
 
 Outcome: TypeAlias = Literal["worse", "better", "within", "not gated"]
 
-# Points. Other processors and numbers of threads change the last digits; a table with two decimals shows none of it.
+# Points. Other processors and numbers of threads change the last digits, which a table with two decimals hides.
 _STILL = Decimal("0.005")
 
 
 @dataclass(frozen=True)
 class Move:
-    """One metric of one row that is not what it was.
+    """A change of one metric of one result.
 
     Attributes:
-        network: name of the network.
-        method: public name of the method.
-        label: the method with the parameters that differ from the defaults.
-        benchmark: public name of the benchmark.
-        protocol: name of the protocol.
+        network: Name of the network.
+        method: Public name of the method.
+        label: The method with the parameters that differ from the defaults.
+        benchmark: Public name of the benchmark.
+        protocol: Name of the protocol.
         metric: Name of the metric.
-        baseline: the accepted value, a fraction.
-        now: today's value, a fraction.
+        baseline: The accepted value, a fraction.
+        now: The new value, a fraction.
         points: now - baseline, in points (percent).
-        tolerance: points by which the metric may get worse; None where it does not gate.
-        outcome: `worse` or `better`: by more than the tolerance; `within`: by the tolerance at most; `not gated`: the
+        tolerance: Points by which the metric may get worse; None if it is not gated.
+        outcome: `worse` or `better`: by more than the tolerance; `within`: by at most the tolerance; `not gated`: the
             metric has no tolerance.
     """
 
@@ -51,13 +51,14 @@ class Move:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What moved between the baseline and a run.
+    """The changes between the baseline and a run.
 
     Attributes:
-        moves: in the order of the rows: by network, method, benchmark, protocol.
-        unmoved: how many numbers have not moved: undefined in both, or less than 0.005 points and within tolerance.
-        tolerances: metric -> points, as applied.
-        new: results of the run that the baseline does not have, in words.
+        moves: The changes, sorted by network, method, benchmark and protocol.
+        unmoved: Number of metrics that did not change: undefined in both, or less than 0.005 points and within
+            tolerance.
+        tolerances: Metric -> points, as applied.
+        new: Results of the run that the baseline does not have, in words.
     """
 
     moves: tuple[Move, ...]
@@ -67,7 +68,7 @@ class Verdict:
 
     @property
     def worse(self) -> tuple[Move, ...]:
-        """The moves for which the gate closes."""
+        """The changes for which the gate closes."""
         return tuple(move for move in self.moves if move.outcome == "worse")
 
     @property
@@ -77,7 +78,14 @@ class Verdict:
 
 
 def find_differences(before: Measurement, now: Measurement) -> list[str]:
-    """Return why the two can't be compared, in words; empty if they can. What only `now` has is no reason."""
+    """Return the reasons why the two can't be compared; empty if they can.
+
+    Networks, methods, benchmarks, protocols and results that only `now` has are not reasons.
+
+    Args:
+        before: The measurement of the baseline.
+        now: The measurement of the run.
+    """
     found = _changed("scoring", _filled(Scoring, before.scoring), _filled(Scoring, now.scoring))
     found += _one_sided("networks", (r.network for r in before.rows), (r.network for r in now.rows))
     found += _one_sided("methods", (r.label for r in before.rows), (r.label for r in now.rows))
@@ -138,14 +146,19 @@ def _text(value: Any) -> str:
 
 
 def _filled(kind: type[Scoring | Protocol], record: Mapping[str, Any]) -> dict[str, Any]:
-    """With the defaults of fields that came later than the record."""
+    """Return the record with the defaults of fields that were added after it was written."""
     return {f.name: f.default for f in fields(kind) if f.default is not MISSING} | dict(record)
 
 
 def compare(before: Measurement, now: Measurement, tolerances: Mapping[str, float]) -> Verdict:
-    """What moved between two measurements without `differences`.
+    """Compare two measurements between which `find_differences` finds none.
 
-    A row's metric may get worse by `tolerances`, or by what chance moves it where that is more.
+    The tolerance of a metric is `tolerances`, or its variation between seeds if that is larger.
+
+    Args:
+        before: The measurement of the baseline.
+        now: The measurement of the run.
+        tolerances: Metric -> points by which it may get worse.
     """
     today = {row.key: row for row in now.rows}
     moves, unmoved = [], 0
@@ -165,11 +178,11 @@ def compare(before: Measurement, now: Measurement, tolerances: Mapping[str, floa
 
 
 def _move(before: RowRecord, now: RowRecord, metric: str, tolerance: float | None) -> Move | None:
-    """None where the metric has not moved."""
+    """Return the change of a metric, or None if it did not change."""
     old, new = before.metrics[metric], now.metrics[metric]
     if old is None or new is None:
         return None
-    # In decimals, as the two files write them: .49 is one point below .5, and in binary it is a little more.
+    # In decimals, as the two files write them: 0.49 is exactly one point below 0.5, which binary floats can't express.
     points = 100 * (Decimal(repr(new)) - Decimal(repr(old)))
     outcome: Outcome = "within"
     if tolerance is None:

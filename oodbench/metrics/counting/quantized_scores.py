@@ -1,8 +1,8 @@
 """Scores quantised to at most 256 levels: one byte per pixel gives the position of its score among chosen thresholds.
 
 A threshold at the lower edge of a level is exact: the pixels of that level and of those above are exactly those that
-score at least the threshold. Counts by level therefore give the exact precision, recall and false positive rate at each of up to 255
-thresholds, for a frame and, after addition, for any set of frames.
+score at least the threshold. Counts by level therefore give the exact precision, recall and false positive rate at each
+of up to 255 thresholds, for a frame and, after addition, for any set of frames.
 """
 
 from __future__ import annotations
