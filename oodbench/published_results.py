@@ -74,9 +74,9 @@ def find_published(names: Collection[str], here: Collection[str]) -> list[Publis
         UnknownNameError: There are no published results for a named benchmark.
     """
     results = load_published()
-    known = {result.benchmark for result in results}
+    benchmarks = {result.benchmark for result in results}
     for name in names:
-        if name not in known | {"run", "all"}:
-            raise UnknownNameError("benchmark with published numbers", name, known | {"run", "all"})
-    wanted = known if "all" in names else {*names, *(here if "run" in names else ())}
-    return [result for result in results if result.benchmark in wanted]
+        if name not in benchmarks | {"run", "all"}:
+            raise UnknownNameError("benchmark with published numbers", name, benchmarks | {"run", "all"})
+    selected = benchmarks if "all" in names else {*names, *(here if "run" in names else ())}
+    return [result for result in results if result.benchmark in selected]

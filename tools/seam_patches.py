@@ -93,7 +93,7 @@ def _steps(profiles: np.ndarray) -> np.ndarray:
     # The steps next to the steepest one of each line, as shares of the total change.
     steepest = across[:, 2:-2].argmax(axis=1)[:, None] + 2
     total = across.sum(axis=1) + 1.0
-    beside = [
+    neighbours = [
         np.take_along_axis(across, np.clip(steepest + step, 0, across.shape[1] - 1), axis=1)[:, 0] / total
         for step in range(-3, 4)
     ]
@@ -103,8 +103,8 @@ def _steps(profiles: np.ndarray) -> np.ndarray:
             along.mean(axis=2) / level,
             bend.mean(axis=2) / level,
             np.sort(edge, axis=1)[:, :-7:-1] / level,
-            np.stack([share.mean(axis=1) for share in beside], axis=1),
-            np.stack([beside[3].max(axis=1), beside[3].min(axis=1)], axis=1),
+            np.stack([share.mean(axis=1) for share in neighbours], axis=1),
+            np.stack([neighbours[3].max(axis=1), neighbours[3].min(axis=1)], axis=1),
             np.abs(np.diff(steepest[:, 0], n=2, axis=1)).mean(axis=1, keepdims=True),
             np.sort(bend.reshape(len(bend), -1), axis=1)[:, ::-12] / level,
             bend.max(axis=(1, 2))[:, None] / np.maximum(across.max(axis=(1, 2)), 1e-3)[:, None],

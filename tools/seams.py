@@ -172,13 +172,13 @@ def accuracy(
     hits: dict[str, list[np.ndarray]] = {name: [] for name in MODELS}
     for index, source in sorted({(patch.frame, patch.source) for patch in patches if patch.source is not None}):
         held, dice = {index, source}, Dice(seed, index, source)
-        known, kinds_known = balanced((p for p in patches if p.frame not in held and p.source not in held), dice, most)
-        asked, truth = balanced((p for p in patches if p.frame == index and p.source in (None, source)), dice, most)
-        if not asked or not known:
+        train, train_kinds = balanced((p for p in patches if p.frame not in held and p.source not in held), dice, most)
+        test, truth = balanced((p for p in patches if p.frame == index and p.source in (None, source)), dice, most)
+        if not test or not train:
             continue
         for name, make in MODELS.items():
-            hits[name].append(make().fit(values(known), kinds_known).predict(values(asked)) == truth)
-    return {name: float(np.concatenate(own).mean()) for name, own in hits.items()}
+            hits[name].append(make().fit(values(train), train_kinds).predict(values(test)) == truth)
+    return {name: float(np.concatenate(parts).mean()) for name, parts in hits.items()}
 
 
 def ours(shot: Shot, cutout: Cutout, place: Place, dice: Dice) -> tuple[np.ndarray, np.ndarray]:

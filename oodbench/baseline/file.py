@@ -40,7 +40,7 @@ def read_rows(folder: Path) -> list[Result]:
         f"{folder}: no result.json in this folder",
         "Expected the folder of an evaluated run. Run the same 'oodbench run' again to resume an unfinished one.",
     )
-    content = _json_object(path, absent, _AGAIN)
+    content = _read_object(path, absent, _AGAIN)
     try:
         file = _Result.model_validate(content)
     except ValidationError as error:
@@ -92,10 +92,10 @@ def measurement(folder: Path, rows: Sequence[Result]) -> Measurement:
 
 
 def _measurement(path: Path, results: Sequence[Result]) -> Measurement:
-    scoring = _one_each(path, (("scoring", result.scoring.record()) for result in results))
-    protocols = _one_each(path, ((result.protocol.name, result.protocol.record()) for result in results))
+    scoring = _unique_facts(path, (("scoring", result.scoring.record()) for result in results))
+    protocols = _unique_facts(path, ((result.protocol.name, result.protocol.record()) for result in results))
     sets = {"frames": "counts", "data": "digests"}
-    benchmarks = _one_each(
+    benchmarks = _unique_facts(
         path,
         (
             (result.benchmark, {name: getattr(result, field).get(name) for name, field in sets.items()})
@@ -110,19 +110,19 @@ def _measurement(path: Path, results: Sequence[Result]) -> Measurement:
                 for name, protocol in sorted(protocols.items())
             },
             "benchmarks": dict(sorted(benchmarks.items())),
-            "rows": tuple(map(_row, results)),
+            "rows": tuple(map(_row_record, results)),
         }
     )
 
 
-def _row(result: Result) -> dict[str, Any]:
+def _row_record(result: Result) -> dict[str, Any]:
     fit = {name: result.fit.get(name) for name in FitRecord.model_fields} if result.fit else None
     same = ("network", "label", "benchmark", "method", "params", "metrics", "undefined")
     facts = {name: getattr(result, name) for name in same}
     return {**facts, "protocol": result.protocol.name, "fit": fit}
 
 
-def _one_each(path: Path, pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+def _unique_facts(path: Path, pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     """Return name -> fact; raise if the results of the run differ about a fact."""
     facts: dict[str, Any] = {}
     for name, fact in pairs:
@@ -145,7 +145,7 @@ def read_baseline(path: Path) -> Baseline:
         f"{path}: no baseline there",
         f"Create one from a run that is good enough: oodbench gate RUN --baseline {path} --accept",
     )
-    content = _json_object(path, absent, remedy)
+    content = _read_object(path, absent, remedy)
     version = content.get("schema_version", "missing")
     if version != BASELINE_SCHEMA:
         raise BaselineError(
@@ -173,7 +173,7 @@ def write_baseline(path: Path, baseline: Baseline) -> None:
         raise BaselineError(error.problem, "Choose a writable file with --baseline.") from None
 
 
-def _json_object(path: Path, absent: OodbenchError, remedy: str) -> dict[str, Any]:
+def _read_object(path: Path, absent: OodbenchError, remedy: str) -> dict[str, Any]:
     """Return the content of a JSON file. Errors other than `absent` have its type and this remedy."""
     kind = type(absent)
     try:

@@ -112,9 +112,9 @@ def accept(
 
 
 def _check_tolerances(tolerances: Mapping[str, float]) -> Tolerances:
-    known = [spec.name for spec in metrics_of("anomaly")]
+    names = [spec.name for spec in metrics_of("anomaly")]
     valid: Tolerances = {}
-    for metric in known:
+    for metric in names:
         if metric in tolerances:
             valid[metric] = float(tolerances[metric])
             if not 0 <= valid[metric] <= 100:
@@ -123,6 +123,6 @@ def _check_tolerances(tolerances: Mapping[str, float]) -> Tolerances:
                     "Give it in percentage points: 1.0 allows a change from 0.50 to 0.49.",
                 )
     for name in tolerances:
-        if name not in known:
-            raise UnknownNameError("metric of a tolerance", name, known)
+        if name not in names:
+            raise UnknownNameError("metric of a tolerance", name, names)
     return valid

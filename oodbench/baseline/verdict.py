@@ -86,33 +86,33 @@ def find_differences(before: Measurement, now: Measurement) -> list[str]:
         before: The measurement of the baseline.
         now: The measurement of the run.
     """
-    found = _changed("scoring", _filled(Scoring, before.scoring), _filled(Scoring, now.scoring))
-    found += _one_sided("networks", (r.network for r in before.rows), (r.network for r in now.rows))
-    found += _one_sided("methods", (r.label for r in before.rows), (r.label for r in now.rows))
-    found += _one_sided("benchmarks", before.benchmarks, now.benchmarks)
+    reasons = _list_changes("scoring", _fill_defaults(Scoring, before.scoring), _fill_defaults(Scoring, now.scoring))
+    reasons += _list_missing("networks", (r.network for r in before.rows), (r.network for r in now.rows))
+    reasons += _list_missing("methods", (r.label for r in before.rows), (r.label for r in now.rows))
+    reasons += _list_missing("benchmarks", before.benchmarks, now.benchmarks)
     for name, part in before.benchmarks.items():
-        found += _changed(f"frames of {name}", dict(part), dict(now.benchmarks.get(name, part)))
-    found += _one_sided("protocols", before.protocols, now.protocols)
+        reasons += _list_changes(f"frames of {name}", dict(part), dict(now.benchmarks.get(name, part)))
+    reasons += _list_missing("protocols", before.protocols, now.protocols)
     for name, rules in before.protocols.items():
         other = now.protocols.get(name, rules)
-        found += _changed(f"protocol {name}", _filled(Protocol, rules), _filled(Protocol, other))
+        reasons += _list_changes(f"protocol {name}", _fill_defaults(Protocol, rules), _fill_defaults(Protocol, other))
     old, new = ({row.key: row for row in measured.rows} for measured in (before, now))
     for key in sorted(old.keys() - new.keys()):
         # A result that is missing with its whole network, method, benchmark or protocol is reported above.
         if all({k[part] for k in old} & {k[part] for k in new} & {name} for part, name in enumerate(key)):
-            found.append(f"result only in the baseline: {old[key].title}")
+            reasons.append(f"result only in the baseline: {old[key].title}")
     for key in sorted(old.keys() & new.keys()):
-        found += _row_differences(old[key], new[key])
-    return list(dict.fromkeys(found))
+        reasons += _row_differences(old[key], new[key])
+    return list(dict.fromkeys(reasons))
 
 
 def _row_differences(before: RowRecord, now: RowRecord) -> list[str]:
-    found = []
+    reasons = []
     for what in ("method", "params"):
-        found += _changed(before.label, {what: getattr(before, what)}, {what: getattr(now, what)})
+        reasons += _list_changes(before.label, {what: getattr(before, what)}, {what: getattr(now, what)})
     fits = [row.fit.model_dump() if row.fit else {} for row in (before, now)]
-    found += _changed(f"fit of {before.label}", *fits)
-    found += _one_sided(f"metrics of {before.title}", before.metrics, now.metrics)
+    reasons += _list_changes(f"fit of {before.label}", *fits)
+    reasons += _list_missing(f"metrics of {before.title}", before.metrics, now.metrics)
     for metric in before.metrics.keys() & now.metrics.keys():
         values = before.metrics[metric], now.metrics[metric]
         if (values[0] is None) != (values[1] is None):
@@ -120,11 +120,11 @@ def _row_differences(before: RowRecord, now: RowRecord) -> list[str]:
                 f"undefined ({row.undefined.get(metric, 'no reason given')})" if value is None else repr(value)
                 for row, value in zip((before, now), values, strict=True)
             ]
-            found.append(f"{before.title}: {metric} is {texts[0]} in the baseline, {texts[1]} now")
-    return sorted(found)
+            reasons.append(f"{before.title}: {metric} is {texts[0]} in the baseline, {texts[1]} now")
+    return sorted(reasons)
 
 
-def _one_sided(what: str, before: Iterable[str], now: Iterable[str]) -> list[str]:
+def _list_missing(what: str, before: Iterable[str], now: Iterable[str]) -> list[str]:
     old, new = set(before), set(now)
     parts = {"only in the baseline": old - new, "only in this run": new - old, "in both": old & new}
     if old <= new:
@@ -132,7 +132,7 @@ def _one_sided(what: str, before: Iterable[str], now: Iterable[str]) -> list[str
     return [f"{what}: " + "; ".join(f"{where} {', '.join(sorted(part))}" for where, part in parts.items() if part)]
 
 
-def _changed(what: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+def _list_changes(what: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     texts = [
         f"{name} is {_text(before.get(name))} in the baseline, {_text(now.get(name))} now"
         for name in sorted(before.keys() | now.keys())
@@ -145,7 +145,7 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _filled(kind: type[Scoring | Protocol], record: Mapping[str, Any]) -> dict[str, Any]:
+def _fill_defaults(kind: type[Scoring | Protocol], record: Mapping[str, Any]) -> dict[str, Any]:
     """Return the record with the defaults of fields that were added after it was written."""
     return {f.name: f.default for f in fields(kind) if f.default is not MISSING} | dict(record)
 
@@ -172,8 +172,8 @@ def compare(before: Measurement, now: Measurement, tolerances: Mapping[str, floa
                 unmoved += 1
             else:
                 moves.append(move)
-    known = {row.key for row in before.rows}
-    new = tuple(row.title for row in now.rows if row.key not in known)
+    known_keys = {row.key for row in before.rows}
+    new = tuple(row.title for row in now.rows if row.key not in known_keys)
     return Verdict(tuple(moves), unmoved, dict(tolerances), new)
 
 

@@ -125,7 +125,7 @@ def _cost_specs() -> Iterator[MetricSpec]:
     for part in fields(Cost):
         yield _cost(part)
         if part.name == "score_ms":
-            about = "what the method adds to the network, summary and scoring"
+            about = "cost of the method in addition to the network, summary and scoring"
             yield MetricSpec("method_ms", "Method, ms", "cost", about, _method_ms, higher_is_better=False, unit="ms")
 
 

@@ -299,10 +299,10 @@ def _split_frames(arrays: Arrays) -> list[NDArray[np.generic]]:
 def _pair(score: NDArray[np.generic], label: NDArray[np.generic]) -> tuple[ScoreMap, AnomalyLabels]:
     if score.shape != label.shape:
         raise ScoreError(f"the scores are {score.shape} and their labels are {label.shape}; expected the same")
-    known = np.isin(label, (IN_DISTRIBUTION, ANOMALY, VOID))
-    if not known.all():
+    valid = np.isin(label, (IN_DISTRIBUTION, ANOMALY, VOID))
+    if not valid.all():
         raise ScoreError(
-            f"the labels hold the value {label[~known].flat[0]}; expected 0 (in-distribution), 1 (anomaly), 255 (void)",
+            f"the labels hold the value {label[~valid].flat[0]}; expected 0 (in-distribution), 1 (anomaly), 255 (void)",
             "Map other values first. The benchmark defines whether they are anomalies or void.",
         )
     values = label.astype(np.uint8)

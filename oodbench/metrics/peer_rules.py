@@ -16,7 +16,7 @@ from oodbench.contracts import Protocol
 from oodbench.metrics.counting.curve_points import CurvePoints
 
 
-def _ends(points: CurvePoints, negative: int) -> NDArray[np.int64]:
+def _segment_ends(points: CurvePoints, negative: int) -> NDArray[np.int64]:
     """Return E_j, the false positives at the end of the segment at each recall."""
     return np.concatenate([points.above[1:], [negative]])
 
@@ -35,13 +35,13 @@ def fpr_at(points: CurvePoints, positive: int, negative: int, protocol: Protocol
     recall = np.cumsum(points.tied) / positive
     false = points.above + points.equal
     if protocol.fpr == "nearest":
-        return _nearest(recall, _ends(points, negative), false, negative, protocol.tpr)
+        return _fpr_nearest(recall, _segment_ends(points, negative), false, negative, protocol.tpr)
     if protocol.fpr == "interpolated":
-        return _interpolated(recall, _ends(points, negative), false, negative, protocol.tpr, points)
-    return _strict(recall, false, negative, protocol.tpr, points)
+        return _fpr_interpolated(recall, _segment_ends(points, negative), false, negative, protocol.tpr, points)
+    return _fpr_strict(recall, false, negative, protocol.tpr, points)
 
 
-def _nearest(
+def _fpr_nearest(
     recall: NDArray[np.float64], ends: NDArray[np.int64], false: NDArray[np.int64], negative: int, tpr: float
 ) -> float:
     """Return the FPR at the recall closest to `tpr`.
@@ -56,7 +56,7 @@ def _nearest(
     return float(candidates[int(np.argmin(distance))] / negative)
 
 
-def _interpolated(
+def _fpr_interpolated(
     recall: NDArray[np.float64],
     ends: NDArray[np.int64],
     false: NDArray[np.int64],
@@ -74,7 +74,7 @@ def _interpolated(
     return float((left[1] + share * (right[1] - left[1])) / negative)
 
 
-def _strict(
+def _fpr_strict(
     recall: NDArray[np.float64], false: NDArray[np.int64], negative: int, tpr: float, points: CurvePoints
 ) -> float:
     """Return the FPR at the first vertex above `tpr`. A point between two equal steps is not a vertex.
@@ -107,7 +107,7 @@ def trapezoid(points: CurvePoints, positive: int, negative: int) -> float:
         return math.nan
     true = np.cumsum(points.tied)
     precision = true / (true + points.above + points.equal)
-    end = true / (true + _ends(points, negative))
+    end = true / (true + _segment_ends(points, negative))
     # If in-distribution pixels score highest, precision is zero before the first anomalous score.
     start = 0.0 if points.above[0] else 1.0
     before = np.concatenate([[start], end[:-1]])

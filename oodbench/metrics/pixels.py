@@ -108,10 +108,10 @@ def pixel_metrics_of(read: Source, protocol: Protocol, budget: int) -> PixelMetr
         without += int(coarse[ANOMALY].sum()) == before
     totals = Totals(frames, without, int(coarse[ANOMALY].sum()), int(coarse[IN_DISTRIBUTION].sum()), void_pixels)
     summation = Summation(totals.positive, totals.negative, protocol.tpr)
-    wanted = np.flatnonzero(coarse[ANOMALY])[::-1]
+    buckets = np.flatnonzero(coarse[ANOMALY])[::-1]
     higher = np.concatenate([coarse[IN_DISTRIBUTION][::-1].cumsum()[::-1], [0]])
-    for start in range(0, wanted.size, at_once):
-        group = wanted[start : start + at_once]
+    for start in range(0, buckets.size, at_once):
+        group = buckets[start : start + at_once]
         for bucket, counted in zip(group, _count_low_halves(read, group), strict=True):
             summation.add(_bucket_points(int(bucket), counted, int(higher[bucket + 1])))
             del counted  # a view of the whole table, which must be freed before the next one is allocated

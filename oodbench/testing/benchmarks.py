@@ -48,8 +48,8 @@ class BenchmarkContract(FramesContract):
         assert_filled(card, "title", "paper", "licence", "layouts", "obtain")
         # The number of frames may be 0: not published, or the user's own frames.
         assert_filled(card, *(() if card.hidden else ("labels",)))
-        known = self.registry().names("benchmarks")
-        assert card.variant_of in ("", *known), f"{self.name}: variant_of '{card.variant_of}' is not a benchmark"
+        names = self.registry().names("benchmarks")
+        assert card.variant_of in ("", *names), f"{self.name}: variant_of '{card.variant_of}' is not a benchmark"
         assert card.leaderboard_protocol in PROTOCOLS, (
             f"{self.name}: leaderboard_protocol is '{card.leaderboard_protocol}'; expected one of {list(PROTOCOLS)}"
         )
@@ -58,8 +58,8 @@ class BenchmarkContract(FramesContract):
         """Check that there are pixels of both kinds, without which metrics are undefined; hidden labels are skipped."""
         if self.hidden():
             return
-        found = [labels for frame in self.made(tmp_path) if (labels := self.labels(frame)) is not None]
+        label_maps = [labels for frame in self.made(tmp_path) if (labels := self.labels(frame)) is not None]
         for what, value in (("anomalous", ANOMALY), ("in-distribution", IN_DISTRIBUTION)):
-            assert any((labels == value).any() for labels in found), (
+            assert any((labels == value).any() for labels in label_maps), (
                 f"{self.name}: no pixel is {what} ({value}): does make() write one, and does the rule read it?"
             )

@@ -56,9 +56,9 @@ class DatasetContract(FramesContract):
     def test_splits_are_those_of_the_card_in_its_order(self, tmp_path: Path) -> None:
         """Check the order of splits: methods are fitted on the first and calibrated on the second."""
         self.made(tmp_path)
-        found, known = list(self.splits(Roots((tmp_path,)))), list(self.expected())
-        assert found == [split for split in known if split in found], (
-            f"{self.name}: the splits {found}; expected some of {known}, in that order"
+        names, declared = list(self.splits(Roots((tmp_path,)))), list(self.expected())
+        assert names == [split for split in declared if split in names], (
+            f"{self.name}: the splits {names}; expected some of {declared}, in that order"
         )
 
     def test_splits_share_no_frame(self, tmp_path: Path) -> None:

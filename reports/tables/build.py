@@ -161,8 +161,8 @@ def _quality_frames(quality: Quality) -> str:
 
 def _covers(lines: Sequence[Line], comparison: MethodComparison) -> bool:
     """Return whether all methods of a comparison have a line with a result on its benchmark."""
-    known = {(line.network, line.method) for line in lines if comparison.benchmark in line.results}
-    return {(entry.network, entry.label) for entry in comparison.entries} <= known
+    lines_with_result = {(line.network, line.method) for line in lines if comparison.benchmark in line.results}
+    return {(entry.network, entry.label) for entry in comparison.entries} <= lines_with_result
 
 
 def _notes(results: Sequence[Result], quality: Mapping[str, Quality], columns: Sequence[Column]) -> list[str]:

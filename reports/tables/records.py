@@ -28,8 +28,8 @@ class Csv(TextReport):
 
         specs = anomaly_specs(run.results)
         lines = [
-            *(_measured(run, result, specs) for result in run.results),
-            *(_published(result) for result in run.published),
+            *(_measured_record(run, result, specs) for result in run.results),
+            *(_published_record(result) for result in run.published),
         ]
         # Published results have no seed and no counts; convert_dtypes keeps whole numbers whole in columns with gaps.
         return str(pd.DataFrame(lines).convert_dtypes().to_csv(index=False))
@@ -54,7 +54,7 @@ class Json(TextReport):
         return json.dumps(content, indent=1, allow_nan=False) + "\n"
 
 
-def _measured(run: RunView, result: Result, specs: Sequence[MetricSpec]) -> dict[str, object]:
+def _measured_record(run: RunView, result: Result, specs: Sequence[MetricSpec]) -> dict[str, object]:
     quality = run.quality.get(result.network, {})
     closed_set_and_cost = [*metrics_of("closed-set"), *metrics_of("cost")]
     return (
@@ -63,13 +63,13 @@ def _measured(run: RunView, result: Result, specs: Sequence[MetricSpec]) -> dict
         | {"protocol": result.protocol.name, "seed": result.seed, "origin": "measured"}
         | run.requirements(result).model_dump()
         | {spec.name: spec.read(result, quality) for spec in specs}
-        | _bounds(result)
+        | _interval_record(result)
         | result.counts
         | {spec.name: spec.read(result, quality) for spec in closed_set_and_cost}
     )
 
 
-def _published(result: PublishedResult) -> dict[str, object]:
+def _published_record(result: PublishedResult) -> dict[str, object]:
     return (
         {"network": result.network, "method": result.method, "label": result.method, "benchmark": result.benchmark}
         | {"protocol": result.protocol, "origin": "published"}
@@ -79,7 +79,7 @@ def _published(result: PublishedResult) -> dict[str, object]:
     )
 
 
-def _bounds(result: Result) -> dict[str, object]:
+def _interval_record(result: Result) -> dict[str, object]:
     if result.intervals is None:
         return {}
     ends: dict[str, object] = {

@@ -42,14 +42,14 @@ class Timed:
             recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"batch": batch})})
         self.device = device
         data, missing = find_data_or_empty(recipe, Roots(), ())
-        self.drawn = not missing
+        self.has_data = not missing
         self.job = make_job(recipe, data, TrainingOptions(), device, resumed=True)
         self.job.model.train()
         self.times: list[list[float]] = []
 
     def batches(self) -> Any:
         """Return the batches of the recipe, or noise if its frames are not available."""
-        if self.drawn:
+        if self.has_data:
             return iter(self.job.make_loader(0))
         return itertools.repeat(self.job.make_example(None)[0])
 

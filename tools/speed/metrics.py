@@ -109,8 +109,8 @@ def in_a_process(tool: str, kind: str, millions: int) -> dict:  # type: ignore[t
     core = str(sorted(os.sched_getaffinity(0))[0])
     environment = os.environ | {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     command = ["taskset", "-c", core, sys.executable, __file__, "--one", tool, kind, str(millions)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    return json.loads(done.stdout)  # type: ignore[no-any-return]
+    process = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    return json.loads(process.stdout)  # type: ignore[no-any-return]
 
 
 def main() -> None:

@@ -84,7 +84,7 @@ def fit_half_map(read: Scores) -> HalfMap:
     """
     coarse = np.zeros((1, _BUCKETS), np.int64)
     for score in read():
-        _, broken = kernels.count_buckets(*_flat(score), coarse, _LOW_BITS)
+        _, broken = kernels.count_buckets(*_flatten(score), coarse, _LOW_BITS)
         if broken:
             raise ScoreError(f"{broken} of {score.size} scores are NaN", "Score the frames again.")
     counts = coarse[0]
@@ -100,17 +100,17 @@ def fit_half_map(read: Scores) -> HalfMap:
         slot = np.full(_BUCKETS, -1, np.int32)
         slot[wide] = np.arange(wide.size, dtype=np.int32)
         for score in read():
-            kernels.count_low(*_flat(score), slot, fine, _LOW_BITS)
+            kernels.count_low(*_flatten(score), slot, fine, _LOW_BITS)
     counts[wide] = 0
     whole = np.flatnonzero(counts)
     where, low = np.nonzero(fine[:, 0])
     keys = np.concatenate([whole << _LOW_BITS, wide[where] << _LOW_BITS | low])  # the smallest key of each group
     sizes = np.concatenate([counts[whole], fine[where, 0, low]])
     order = np.argsort(keys)
-    return _map(keys[order].astype(np.uint32), sizes[order])
+    return _build_map(keys[order].astype(np.uint32), sizes[order])
 
 
-def _flat(score: ScoreMap) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
+def _flatten(score: ScoreMap) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
     """Return the bits of the scores as a flat array, and one label for all of them."""
     bits = np.ascontiguousarray(score, np.float32).view(np.uint32).ravel()
     return bits, np.zeros(bits.size, np.uint8)
@@ -129,7 +129,7 @@ def _levels_above(above: NDArray[np.int64], total: int) -> NDArray[np.float64]:
     return levels
 
 
-def _map(keys: NDArray[np.uint32], sizes: NDArray[np.int64]) -> HalfMap:
+def _build_map(keys: NDArray[np.uint32], sizes: NDArray[np.int64]) -> HalfMap:
     """Return the map for groups of scores, given the smallest key of each, ascending, and its number of pixels."""
     total = int(sizes.sum())
     level = np.arange(keys.size)

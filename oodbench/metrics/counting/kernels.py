@@ -203,7 +203,7 @@ def refine(
         last = first
         while last < keys.size and keys[last] >> np.uint32(16) == bucket:
             last += 1
-        found = False
+        occupied = False
         for block in range(len(lows)):
             present = buckets[block]
             where = place[block]
@@ -211,11 +211,11 @@ def refine(
                 where -= 1
             place[block] = where
             if where >= 0 and present[where] == bucket:
-                found = True
+                occupied = True
                 values = lows[block]
                 for i in range(starts[block][where], starts[block][where + 1]):
                     histogram[values[i]] += np.uint32(1)
-        if found:
+        if occupied:
             total = np.int64(0)
             level = BUCKETS - 1
             for query in range(first, last):

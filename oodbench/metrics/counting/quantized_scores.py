@@ -78,14 +78,14 @@ def choose_levels(counts: PixelCounts, always: NDArray[np.floating], tpr: float 
         always: Scores that are always edges of a level, fewer than 200.
         tpr: The true positive rate at which a false positive rate is read.
     """
-    wanted = np.unique(always.astype(np.float32))
-    room = LEVELS - 1 - wanted.size
+    fixed_edges = np.unique(always.astype(np.float32))
+    room = LEVELS - 1 - fixed_edges.size
     points = counts.points()
     for cells in (room, room // 2):  # usually there are as many bins as cells, at most twice as many
-        chosen = choose_bins(points, counts.positive, counts.negative, tpr, cells)
-        if chosen.edges.size <= room:
+        bins = choose_bins(points, counts.positive, counts.negative, tpr, cells)
+        if bins.edges.size <= room:
             break
-    return ScoreLevels(np.unique(np.concatenate([wanted, scores_of(chosen.edges)])))
+    return ScoreLevels(np.unique(np.concatenate([fixed_edges, scores_of(bins.edges)])))
 
 
 @compiled(nogil=True)

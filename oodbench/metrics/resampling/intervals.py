@@ -74,22 +74,22 @@ def bootstrap_metrics(statistic: Statistic, units: int, resamples: int, seed: in
 
 
 def bootstrap_interval(
-    statistic: Statistic, drawn: NDArray[np.float64], units: int, method: IntervalMethod, level: float = LEVEL
+    statistic: Statistic, distribution: NDArray[np.float64], units: int, method: IntervalMethod, level: float = LEVEL
 ) -> tuple[float, float] | str:
     """Return the interval of one number, or the reason why there is none.
 
     Args:
         statistic: Function from weights [B, n] to values [B].
-        drawn: float64 [resamples], its values from `bootstrap_metrics`; NaN if undefined.
+        distribution: float64 [resamples], its values from `bootstrap_metrics`; NaN if undefined.
         units: n, the number of units.
         method: `percentile`: the quantiles of the resamples; `bca`: corrected for their bias and for a spread that
             grows with the value (Efron 1987).
         level: Nominal coverage of the interval.
     """
-    defined = drawn[~np.isnan(drawn)]
-    left_out = drawn.size - defined.size
-    if left_out > _LEFT_OUT * drawn.size:
-        return f"undefined in {left_out} of {drawn.size} resamples: it depends on too few of the frames"
+    defined = distribution[~np.isnan(distribution)]
+    left_out = distribution.size - defined.size
+    if left_out > _LEFT_OUT * distribution.size:
+        return f"undefined in {left_out} of {distribution.size} resamples: it depends on too few of the frames"
     if np.ptp(defined) == 0:
         return float(defined[0]), float(defined[0])
     if method == "percentile":
@@ -104,7 +104,7 @@ def bootstrap_interval(
 
 
 def _bca_bounds(
-    statistic: Statistic, drawn: NDArray[np.float64], units: int, level: float
+    statistic: Statistic, distribution: NDArray[np.float64], units: int, level: float
 ) -> tuple[float, float] | str:
     """Return the BCa interval of scipy for resamples that are already computed."""
     from scipy.stats import DegenerateDataWarning, bootstrap
@@ -122,7 +122,7 @@ def _bca_bounds(
             on_indices,
             vectorized=True,
             n_resamples=0,
-            bootstrap_result=SimpleNamespace(bootstrap_distribution=drawn),
+            bootstrap_result=SimpleNamespace(bootstrap_distribution=distribution),
             method="BCa",
             confidence_level=level,
         )
@@ -151,7 +151,7 @@ def bootstrap_intervals(
     if sketch.units < FEWEST:
         reason = f"{sketch.units} independent units are too few to resample; at least {FEWEST} are needed"
         return MetricIntervals({}, dict.fromkeys(sketch.names, reason))
-    drawn = bootstrap_metrics(sketch.metrics, sketch.units, resamples, seed)  # [M, resamples]
+    distributions = bootstrap_metrics(sketch.metrics, sketch.units, resamples, seed)  # [M, resamples]
     bounds: dict[str, tuple[float, float]] = {}
     undefined: dict[str, str] = {}
     for index, name in enumerate(sketch.names):
@@ -160,7 +160,7 @@ def bootstrap_intervals(
             values: NDArray[np.float64] = sketch.metrics(weights)[index]
             return values
 
-        interval = bootstrap_interval(resample, drawn[index], sketch.units, method, level)
+        interval = bootstrap_interval(resample, distributions[index], sketch.units, method, level)
         if isinstance(interval, str):
             undefined[name] = interval
         else:

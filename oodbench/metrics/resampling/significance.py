@@ -32,7 +32,7 @@ class PairedSketches:
         self.names = sketches[0].names
         self._units = sketches[0].units
         self._values = np.stack([sketch.metrics()[:, 0] for sketch in sketches])  # [sketches, M]
-        self._drawn = bootstrap_metrics(
+        self._distributions = bootstrap_metrics(
             lambda weights: np.stack([sketch.metrics(weights) for sketch in sketches]), self._units, resamples, seed
         )  # [sketches, M, B]
 
@@ -42,22 +42,22 @@ class PairedSketches:
 
     def bounds(self, index: int, metric: str) -> tuple[float, float] | None:
         """Return the interval of the metric at level 0.95; None if it is undefined."""
-        return self._interval(self._drawn[index, self.names.index(metric)])
+        return self._interval(self._distributions[index, self.names.index(metric)])
 
     def difference(self, first: int, second: int, metric: str) -> Difference:
         """Return the difference in a metric between two sketches, given by their indices."""
         at = self.names.index(metric)
-        drawn = self._drawn[second, at] - self._drawn[first, at]
-        defined = drawn[~np.isnan(drawn)]
+        distribution = self._distributions[second, at] - self._distributions[first, at]
+        defined = distribution[~np.isnan(distribution)]
         least = min(np.count_nonzero(defined <= 0), np.count_nonzero(defined >= 0))
         return Difference(
             float(self._values[second, at] - self._values[first, at]),
-            self._interval(drawn),
+            self._interval(distribution),
             min(1.0, 2 * (1 + int(least)) / (defined.size + 1)),
         )
 
-    def _interval(self, drawn: NDArray[np.float64]) -> tuple[float, float] | None:
-        interval = bootstrap_interval(lambda weights: weights[:, 0], drawn, self._units, "percentile", LEVEL)
+    def _interval(self, distribution: NDArray[np.float64]) -> tuple[float, float] | None:
+        interval = bootstrap_interval(lambda weights: weights[:, 0], distribution, self._units, "percentile", LEVEL)
         return None if isinstance(interval, str) else interval
 
 

@@ -80,8 +80,8 @@ def choose_bins(points: CurvePoints, positive: int, negative: int, tpr: float, c
         cells: Number of cells into which the sum of recall, false positive rate and its logarithm is divided.
     """
     if not positive:
-        one = np.ones(1)
-        return SketchBins(np.empty(0, np.uint32), one.astype(bool), one, one, float("nan"))
+        ones = np.ones(1)
+        return SketchBins(np.empty(0, np.uint32), ones.astype(bool), ones, ones, float("nan"))
     true, false = np.cumsum(points.tied), points.above + points.equal
     advance = true / positive + false / max(negative, 1) + np.log1p(false) / np.log1p(max(negative, 1))
     cell = (advance * cells / 3).astype(np.int64)
