@@ -242,7 +242,9 @@ def _load_sketches(run: ComparableRun, rows: Sequence[Result]) -> tuple[list[Ske
         if grouped is None:
             reasons.append(f"{scorer_title(row)}: its protocol ({row.protocol.name}) has no sketch of each frame")
         elif grouped.units < FEWEST:
-            reasons.append(f"{row.benchmark}: {grouped.units} independent frames are too few; {FEWEST} are the least")
+            reasons.append(
+                f"{row.benchmark}: {grouped.units} independent frames are too few; at least {FEWEST} are needed"
+            )
             grouped = None
         found.append(grouped)
     return found, list(dict.fromkeys(reasons))

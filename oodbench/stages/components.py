@@ -32,7 +32,7 @@ def add_component_metrics(
         AT_ID95: calibration.score_at(1 - FALSE_ALARM_RATE) if calibration else math.nan,
     }
     reasons = {
-        "": "no anomalous pixel among the valid ones, so no threshold of the best F1",
+        "": "no anomalous pixel among the valid ones, so the best F1 has no threshold",
         AT_ID95: "no in-distribution frames (--id-data), so no threshold without the benchmark's labels",
     }
     thresholds = {end: value for end, value in chosen.items() if not math.isnan(value)}

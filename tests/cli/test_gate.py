@@ -93,7 +93,7 @@ def test_not_comparable(place: Path) -> None:
             "       - scoring: upsample is logits in the baseline, score now",
             "       - networks: only in the baseline other network; in both tiny",
             "       - methods: only in the baseline kNN (k=5); in both MSP",
-            "       Run again as the baseline was made, or accept this run as the new one: "
+            "       Run again with the settings of the baseline, or accept this run as the new one: "
             "oodbench gate run --baseline b.json --accept",
         ]
 
@@ -128,7 +128,7 @@ def test_no_baseline_says_how_to_make_one(place: Path) -> None:
     assert done.returncode == 2
     assert done.stderr == (
         "error: b.json: no baseline there\n"
-        "       Make one from a run that is good enough: oodbench gate RUN --baseline b.json --accept\n"
+        "       Create one from a run that is good enough: oodbench gate RUN --baseline b.json --accept\n"
     )
 
 
