@@ -265,7 +265,7 @@ def test_frames_that_differ_only_in_pixels_are_other_runs(network_file: Path, da
 def test_an_empty_set_and_two_frames_of_one_name(network_file: Path, data: Path, tmp_path: Path) -> None:
     (data / "RoadAnomaly21" / "images").mkdir(parents=True)
     (data / "RoadAnomaly21" / "labels_masks").mkdir()
-    message = "road-anomaly-21: its folder holds no frames"
+    message = "road-anomaly-21: its folder contains no frames"
     refused(tmp_path / "run", message, network=network_file, data=data, benchmarks=["road-anomaly-21"])
     for scene in ("aachen", "bochum"):
         save(data / f"cityscapes/leftImg8bit/train/{scene}/twin_leftImg8bit.png", photograph(1))
