@@ -118,7 +118,7 @@ def test_methods_of_a_run(run: Run) -> None:
 
 def test_few_frames_are_refused(network_file: Path, data: Path, tmp_path: Path) -> None:
     few = small_run(network_file, data, tmp_path / "few", methods=["msp", "entropy"], limit=3)
-    with pytest.raises(NotComparableError, match="3 independent frames are too few; 5 are the least"):
+    with pytest.raises(NotComparableError, match="3 independent frames are too few; at least 5 are needed"):
         compare_methods(few)
 
 
