@@ -226,7 +226,7 @@ def test_what_a_run_refuses_of_objects(place: Path, segmenter: ob.TorchSegmenter
     with pytest.raises(ob.errors.UsageError, match=r"Net is not a network\nWrap a module: oodbench.TorchSegmenter"):
         ob.run(models=[Net()], **settings)  # type: ignore[list-item,arg-type]
     fitted = ob.Scorer("knn", segmenter).fit(ob.load_dataset("cityscapes", data="cityscapes")).method
-    with pytest.raises(ob.errors.UsageError, match="has state that a new one with its parameters lacks"):
+    with pytest.raises(ob.errors.UsageError, match="has state that a new instance does not have"):
         ob.run(models=[segmenter], methods=[fitted], **settings)
     with pytest.raises(ob.errors.UsageError, match="two networks are called 'net'"):
         ob.run(models=[segmenter, segmenter], **settings)

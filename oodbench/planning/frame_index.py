@@ -1,4 +1,4 @@
-"""What the plan has to know of each frame before anything is computed, and a cache of it."""
+"""Index of frames for planning: size, label counts and content digest, with an on-disk cache."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from oodbench.files import digest_bytes, digest_file
 from oodbench.progress import Progress
 from oodbench.types import ANOMALY, IN_DISTRIBUTION, VOID, Frame
 
-# Raised when what `_inspect` computes or checks changes, so that older entries of the cache are not used.
+# Increase when the output or the checks of `_index_frame` change, so that older cache entries are not used.
 _VERSION = "2"
 
 
@@ -28,10 +28,14 @@ class FrameRecord(BaseModel):
     """One frame of a plan.
 
     Attributes:
-        key: names its stored maps: the digest of the image, of a plugin's code that reads it, and of the size to which
-            scores are brought.
-        digest: of the image and of the labels.
-        pixels: how many are in-distribution, anomalous and void (for semantic labels: labelled, 0, void).
+        id: The id of the frame, unique in its benchmark or dataset.
+        group: The group of the frame, such as its sequence.
+        key: Name of the frame's stored maps: the digest of the image, of the plugin code that reads it, and of the
+            size to which scores are resized.
+        digest: Digest of the image and the labels.
+        height: Height of the labels in pixels.
+        width: Width of the labels in pixels.
+        pixels: Number of in-distribution, anomalous and void pixels. For semantic labels: labelled, 0, void.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -46,33 +50,39 @@ class FrameRecord(BaseModel):
 
 
 def index_frames(frames: Sequence[Frame], name: str, progress: Progress, *, cached: bool = True) -> list[FrameRecord]:
-    """Check that images are whole, have the size of their labels, and label values are declared; digest both.
+    """Check the images and labels of frames and compute their digests.
+
+    An image must be intact and have the size of its labels. Each label value must be declared.
 
     Args:
-        frames: of one data set.
-        name: of the data set.
-        progress: what to tell.
-        cached: what is known of files of the same path, size and time is taken as it is; False: all are read.
+        frames: Frames of one benchmark or of one split of a dataset.
+        name: Name of the benchmark or dataset, for messages.
+        progress: Callback for progress messages.
+        cached: Whether to use cached records of files whose path, size and time are unchanged. False: read all files.
+
+    Returns:
+        One record per frame, in the order of the frames.
 
     Raises:
-        DataError: for the first frame that is not in order; says how many others are not.
+        DataError: A frame is invalid. The error describes the first one and counts the others.
     """
-    twice = [identity for identity, count in Counter(frame.id for frame in frames).items() if count > 1]
-    if twice:
-        raise DataError(f"{name}: two frames are called {twice[0]}", "Frame ids must be unique within a data set.")
+    duplicates = [identity for identity, count in Counter(frame.id for frame in frames).items() if count > 1]
+    if duplicates:
+        raise DataError(f"{name}: two frames are called {duplicates[0]}", "Give each frame a unique id.")
     if not frames:
-        raise DataError(f"{name}: its folder holds no frames", "Unpack the data set again.")
+        raise DataError(f"{name}: its folder contains no frames", "Unpack the data again.")
     cache = _Cache()
     records: list[FrameRecord] = []
     problems: list[DataError] = []
     workers = ThreadPoolExecutor(os.cpu_count() or 1)
     with workers, progress.track(f"check {name}", len(frames), "frames") as advance:
         keys = [_cache_key(frame, name) for frame in frames]
-        known = cache.get(keys) if cached else {}
+        cached_records = cache.get(keys) if cached else {}
         pending = [
-            known.get(key) or workers.submit(_index_frame, frame) for frame, key in zip(frames, keys, strict=True)
+            cached_records.get(key) or workers.submit(_index_frame, frame)
+            for frame, key in zip(frames, keys, strict=True)
         ]
-        fresh = {}
+        new_records = {}
         for frame, key, item in zip(frames, keys, pending, strict=True):
             try:
                 record = item if isinstance(item, FrameRecord) else item.result()
@@ -80,12 +90,12 @@ def index_frames(frames: Sequence[Frame], name: str, progress: Progress, *, cach
                 problems.append(error)
                 continue
             records.append(record)
-            if key not in known and frame.image_file is not None:
-                fresh[key] = record
+            if key not in cached_records and frame.image_file is not None:
+                new_records[key] = record
             advance(1)
-    cache.put(fresh)
+    cache.put(new_records)
     if problems:
-        more = f" ({len(problems) - 1} more frames of {name} are not in order)" if len(problems) > 1 else ""
+        more = f" ({len(problems) - 1} more frames of {name} are invalid)" if len(problems) > 1 else ""
         raise DataError(problems[0].problem + more, problems[0].remedy)
     return records
 
@@ -103,11 +113,11 @@ def _index_frame(frame: Frame) -> FrameRecord:
         else:
             kind, pixels = "semantic", (labels.size - void, 0, void)
         parts = [kind, digest_bytes(labels.tobytes())]
-    # Pixels of a synthetic frame may differ by a grey level between machines: its generator and labels identify it.
+    # Pixels of a synthetic frame can differ by one grey level between machines: its generator and labels identify it.
     generated = json.dumps([frame.identity, frame.id, parts]).encode()
     identifying_file = frame.image_file if not frame.synthetic else None
     image = digest_file(identifying_file) if identifying_file else digest_bytes(generated)
-    if frame.reader_digest:  # an edited reader may give other pixels of the same file
+    if frame.reader_digest:  # an edited reader can decode other pixels from the same file
         image = digest_bytes(f"{image} {frame.reader_digest}".encode())
     return FrameRecord(
         id=frame.id,
@@ -121,7 +131,7 @@ def _index_frame(frame: Frame) -> FrameRecord:
 
 
 def _cache_key(frame: Frame, name: str) -> str:
-    """Changes whenever a file may have changed, by path, size and time, or the plugin's code that reads it."""
+    """Return a key that changes if the path, size or time of a file changes, or the plugin code that reads it."""
     files = [file.stat() if file and file.is_file() else None for file in (frame.image_file, frame.label_file)]
     stamps = [[stat.st_size, stat.st_mtime_ns] if stat else None for stat in files]
     paths = [str(frame.image_file), str(frame.label_file)]
@@ -129,7 +139,7 @@ def _cache_key(frame: Frame, name: str) -> str:
 
 
 class _Cache:
-    """FrameRecords by cache key, in the user's cache folder; without one, nothing is kept."""
+    """Cache of frame records in the user's cache folder; in memory if that folder can't be written."""
 
     def __init__(self) -> None:
         folder = Path(os.environ.get("OODBENCH_CACHE") or platformdirs.user_cache_path("oodbench"))
@@ -142,12 +152,12 @@ class _Cache:
             self._database.execute("create table frames (key text primary key, record text)")
 
     def get(self, keys: Sequence[str]) -> dict[str, FrameRecord]:
-        found = {}
+        records = {}
         for key in keys:
             row = self._database.execute("select record from frames where key = ?", (key,)).fetchone()
             if row is not None:
-                found[key] = FrameRecord.model_validate_json(row[0])
-        return found
+                records[key] = FrameRecord.model_validate_json(row[0])
+        return records
 
     def put(self, records: dict[str, FrameRecord]) -> None:
         try:
@@ -155,4 +165,4 @@ class _Cache:
                 rows = [(key, record.model_dump_json()) for key, record in records.items()]
                 self._database.executemany("insert or replace into frames values (?, ?)", rows)
         except sqlite3.Error:
-            return  # a cache that can't be written costs time, nothing else
+            return  # without the cache, the next run only takes longer

@@ -1,4 +1,4 @@
-"""Benchmarks and datasets as Python objects: a sequence of frames that knows where it was found."""
+"""Benchmarks and datasets as Python objects: sequences of frames with their card, layout and folder."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class LoadedFrames(Sequence[Frame]):
     """Frames as found on disk; a sequence of `Frame`.
 
     Attributes:
-        found: The frames, their layout and folder, and what is unusual about this copy.
-        roots: Where they were looked for.
+        found: The frames, their layout, their folder, and warnings about this copy.
+        roots: The folders that were searched.
     """
 
     found: FrameSet
@@ -28,7 +28,7 @@ class LoadedFrames(Sequence[Frame]):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What is unusual about this copy, such as missing frames."""
+        """Warnings about this copy, such as missing frames."""
         return self.found.warnings
 
     def __len__(self) -> int:
@@ -47,12 +47,12 @@ class LoadedFrames(Sequence[Frame]):
     def as_torch_dataset(self) -> Dataset[tuple[Tensor, Tensor]]:
         """Return the frames as a map-style dataset for `torch.utils.data.DataLoader`.
 
-        Each item is the image, uint8 [3, H, W], red first, and its labels, uint8 [H, W]: for a benchmark 0 where the
-        pixel is in-distribution, 1 where it is an anomaly and 255 where it is void; for a dataset the index of the
-        class, 255 where it is void. Items can be read in worker processes.
+        Each item is an image, uint8 [3, H, W] in RGB order, and its labels, uint8 [H, W]. The labels of a benchmark
+        are 0 (in-distribution), 1 (anomaly) and 255 (void). The labels of a dataset are class indices and 255 (void).
+        Items can be read in worker processes.
 
         Raises:
-            DataError: When an item without public labels is read.
+            DataError: An item without public labels is read.
         """
         from oodbench.planning.torch_frames import TorchFrames
 
@@ -64,7 +64,7 @@ class LoadedBenchmark(LoadedFrames):
     """A benchmark: frames with anomaly labels.
 
     Attributes:
-        card: Its fact sheet: paper, licence, label values, protocol of its leaderboard.
+        card: The benchmark's card: paper, licence, label values, protocol of its leaderboard.
     """
 
     card: BenchmarkCard
@@ -80,9 +80,9 @@ class LoadedDataset(LoadedFrames):
     """One split of a dataset: frames with semantic labels.
 
     Attributes:
-        card: Its fact sheet.
+        card: The dataset's card.
         split: The name of the split.
-        splits: Name -> number of frames, for all splits that were found.
+        splits: Maps the name of each split that was found to its number of frames.
     """
 
     card: DatasetCard

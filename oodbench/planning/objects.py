@@ -1,4 +1,4 @@
-"""Networks and methods that were passed as Python objects instead of names."""
+"""Networks and methods passed as Python objects instead of names."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from oodbench.registry import Registry
 from oodbench.user_code import code_identity
 
 OBJECT = " object"
-"""Ends what a plan records in place of the name or file of an object, which no other process can open."""
+"""Suffix of the name that a plan records for an object, which no other process can open."""
 
 
 @dataclass(frozen=True)
 class Objects:
-    """What a run was given as objects.
+    """Networks and methods passed to a run as objects.
 
     Attributes:
         segmenters: Networks.
-        methods: Methods, not fitted. Each network gets its own instance, made from the class and the parameters.
+        methods: Methods that are not fitted. Each network gets its own instance, created from the class and the
+            parameters.
     """
 
     segmenters: tuple[Segmenter, ...] = ()
@@ -32,9 +33,9 @@ class MethodSource(NamedTuple):
     """A method of a plan, before it is combined with networks.
 
     Attributes:
-        spec: The method as `--method` takes it; of an object the name of its class.
+        spec: The method as `--method` takes it; for an object, the name of its class.
         make: Function that returns a new instance.
-        source_digest: The digest of the user's code that it is made of; None for a method of this package.
+        source_digest: Digest of the user code that defines the method; None for a method of this package.
     """
 
     spec: str
@@ -43,20 +44,20 @@ class MethodSource(NamedTuple):
 
 
 def describe_method(method: Method, registry: Registry) -> MethodSource:
-    """Return how to make further instances of a method that was passed as an object.
+    """Return the source of a method that was passed as an object, from which further instances are created.
 
     Raises:
-        UsageError: The method is fitted. A run fits methods itself, on each network.
+        UsageError: The method is fitted. A run fits each method itself, on each network.
     """
     kind = type(method)
-    fresh = kind(method.params)
-    if changed := sorted(name for name in vars(method) if not _is_same(vars(fresh).get(name), vars(method)[name])):
+    unfitted = kind(method.params)
+    if changed := sorted(name for name in vars(method) if not _is_same(vars(unfitted).get(name), vars(method)[name])):
         raise UsageError(
-            f"the method {kind.__name__} has state that a new one with its parameters lacks ({', '.join(changed)})",
-            "Pass a method that is not fitted: a run fits it on each network.",
+            f"the method {kind.__name__} has state that a new instance does not have ({', '.join(changed)})",
+            "Pass a method that is not fitted. A run fits it on each network.",
         )
     name = method.card.name
-    if name in registry.names("methods") and registry.load("methods", name) is kind:  # the same as by its name
+    if name in registry.names("methods") and registry.load("methods", name) is kind:  # equal to the named method
         options = method.params.model_dump(exclude_defaults=True)
         spec = f"{name}:{','.join(f'{key}={value}' for key, value in options.items())}" if options else name
         return MethodSource(spec, lambda: kind(method.params), registry.source_digest("methods", name))

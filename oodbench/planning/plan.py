@@ -1,4 +1,4 @@
-"""The first stage: everything is looked up, checked and decided before anything is computed."""
+"""First stage of a run: resolve, check and decide everything before any computation."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ from oodbench.types import Frame, FrameSet
 
 @dataclass(frozen=True)
 class Plan:
-    """The record that is kept, and the live objects that it describes.
+    """Plan of a run: the stored record and the live objects that it describes.
 
     Attributes:
-        record: what is kept.
-        networks: name -> network.
-        scorers: key of a scorer -> its method.
-        frames: digest of a frame -> the frame.
+        record: The stored record of the plan.
+        networks: Maps the name of each network to the network.
+        scorers: Maps the key of each scorer to its method.
+        frames: Maps the digest of each frame to the frame.
     """
 
     record: PlanRecord
@@ -67,13 +67,13 @@ class Plan:
     frames: Mapping[str, Frame]
 
     def map_bytes(self) -> int:
-        """What the score maps and predicted classes take on disk."""
+        """Return the size of all score maps and predicted classes on disk, in bytes."""
         frames = {frame.key: frame for part in self.record.benchmarks for frame in part.frames}.values()
         pixels = sum(frame.height * frame.width for frame in frames)
         return pixels * (4 * len(self.record.scorers) + len(self.networks))
 
     def seconds_a_pass(self) -> dict[str, float]:
-        """network -> the time of one warm forward pass, measured on its first frame."""
+        """Measure one warm forward pass of each network on the first frame; return seconds by name of network."""
         record = self.record.benchmarks[0].frames[0]
         image = self.frames[record.digest].read_image()
         seconds = {}
@@ -94,7 +94,7 @@ def make_plan(
     photographs: FrameSet | None = None,
     objects: Objects = NO_OBJECTS,
 ) -> Plan:
-    """Decide what runs.
+    """Resolve a request to a plan: networks, methods, frames, protocols.
 
     Args:
         request: The request.
@@ -104,7 +104,7 @@ def make_plan(
         objects: Networks and methods that were passed as objects, in addition to those that the request names.
 
     Raises:
-        OodbenchError: a name, a parameter, a network or a data set is not what it should be.
+        OodbenchError: A name, a parameter, a network, a benchmark or a dataset is invalid.
     """
     scoring = Scoring(request.upsample, request.resize)
     methods = find_methods(request, registry, objects)
@@ -142,7 +142,7 @@ def make_plan(
     frames: dict[str, Frame] = {}
     limit = request.limit
 
-    def checked(
+    def index_set(
         name: str,
         title: str,
         split: str,
@@ -155,11 +155,11 @@ def make_plan(
         return FrameSetRecord.of(name, title, split, found, records, components)
 
     benchmarks = tuple(
-        checked(name, titles[name], "", found, take_first(found, limit), sizes.get(name, ComponentSizes()))
+        index_set(name, titles[name], "", found, take_first(found, limit), sizes.get(name, ComponentSizes()))
         for name, found in sets.items()
     )
     fit, calibrate = (
-        checked(*part, take_evenly(part.found, request.id_limit), ComponentSizes()) if part else None
+        index_set(*part, take_evenly(part.found, request.id_limit), ComponentSizes()) if part else None
         for part in (fit_frames, calibrate_frames)
     )
 
@@ -167,15 +167,15 @@ def make_plan(
     scorer_records: list[ScorerRecord] = []
     skipped: list[SkippedPair] = []
     for network in networks.values():
-        for chosen in methods:
-            method = chosen.make()
+        for source in methods:
+            method = source.make()
             reason = network.capabilities.lacks(method.needs())
             if reason is None and method.needs().fit and fit is None:
-                reason = "it is fitted, and no in-distribution frames were given to fit on (--id-data)"
+                reason = "it needs in-distribution frames to fit on (--id-data)"
             if reason is not None:
                 skipped.append(SkippedPair(network=network.name, method=method_label(method), reason=reason))
                 continue
-            scorer = _make_scorer_record(network, chosen, method, scoring, request, fit)
+            scorer = _make_scorer_record(network, source, method, scoring, request, fit)
             scorers[scorer.key] = method
             scorer_records.append(scorer)
     _check_pairs({method_label(method.make()) for method in chosen_by_name}, scorer_records, skipped)
@@ -184,15 +184,15 @@ def make_plan(
         networks=tuple(
             SegmenterRecord(
                 name=network.name,
-                source=source.recorded() if source else f"{type(network).__name__}{OBJECT}",
-                card=source.card if source else None,
-                checkpoint=source.checkpoint if source else None,
+                source=model.recorded() if model else f"{type(network).__name__}{OBJECT}",
+                card=model.card if model else None,
+                checkpoint=model.checkpoint if model else None,
                 digest=network.digest,
                 device=network.device,
                 expected_miou=network.expected.miou,
                 expected_mean_confidence=network.expected.mean_confidence,
             )
-            for network, source in opened.values()
+            for network, model in opened.values()
         ),
         scorers=tuple(scorer_records),
         skipped=tuple(skipped),
@@ -213,26 +213,26 @@ def make_plan(
 
 
 def resolve_protocols(names: Sequence[str], card: BenchmarkCard) -> tuple[str, ...]:
-    """Return the names of the protocols for a benchmark; `leaderboard` stands for the one on its card."""
+    """Return the names of the protocols for a benchmark; `leaderboard` is replaced by the protocol on its card."""
     return tuple(dict.fromkeys(card.leaderboard_protocol if name == LEADERBOARD else name for name in names))
 
 
 def default_folder(record: PlanRecord) -> Path:
-    """Where the run goes without --out: the same command goes on with the same run."""
+    """Return the run's folder if --out is missing. The same command gets the same folder and resumes the run."""
     benchmarks = "+".join(part.name for part in record.benchmarks[:2])
     more = f"+{len(record.benchmarks) - 2}" if len(record.benchmarks) > 2 else ""
     return Path("runs") / f"{benchmarks}{more}-{record.digest[:10]}"
 
 
 def combine_needs(network: Segmenter, methods: Iterable[Method]) -> Needs:
-    """What one forward pass has to give for these methods, and for the predicted classes that are kept."""
+    """Return the output that one forward pass needs for these methods and for the predicted classes."""
     needs = Needs.union(method.needs() for method in methods)
     return replace(needs, class_maps=network.capabilities.class_maps is not None)
 
 
 def _make_scorer_record(
     network: Segmenter,
-    chosen: MethodSource,
+    source: MethodSource,
     method: Method,
     scoring: Scoring,
     request: Request,
@@ -242,7 +242,7 @@ def _make_scorer_record(
     params = method.params.model_dump(mode="json")
     depends_on = {
         "network": [network.digest, network.device],
-        "method": [method.card.name, method.card.version, chosen.source_digest, params],
+        "method": [method.card.name, method.card.version, source.source_digest, params],
         "numerics": NUMERICS_VERSION,
         "scoring": scoring.identity() if isinstance(method, PixelMethod) else scoring.resize,
         "batch_size": request.batch_size,
@@ -252,13 +252,13 @@ def _make_scorer_record(
     return ScorerRecord(
         key=f"{method.card.name}-{digest[:12]}",
         network=network.name,
-        spec=chosen.spec,
+        spec=source.spec,
         method=method.card.name,
         params=params,
         label=method_label(method),
         version=method.card.version,
         fits=fits,
-        source_digest=chosen.source_digest,
+        source_digest=source.source_digest,
         requirements=Requirements(
             retraining=method.card.retraining,
             extra_network=method.card.extra_network,
@@ -268,12 +268,12 @@ def _make_scorer_record(
 
 
 def _check_pairs(named: Container[str], scorers: Sequence[ScorerRecord], skipped: Sequence[SkippedPair]) -> None:
-    """A method that was named and fits no network is a mistake, not something to skip; so is a run of nothing."""
-    serving = {scorer.label for scorer in scorers}
+    """Raise UsageError if a method that the user named fits no network, or if there is no scorer at all."""
+    usable = {scorer.label for scorer in scorers}
     for label in dict.fromkeys(pair.method for pair in skipped):
-        if label not in serving and (label in named or not scorers):
+        if label not in usable and (label in named or not scorers):
             details = "; ".join(f"{pair.network}: {pair.reason}" for pair in skipped if pair.method == label)
             raise UsageError(
                 f"{label} fits none of the networks ({details})",
-                "Declare in the model card what it reads, or choose other methods with --method.",
+                "Declare in the model card the output that it needs, or choose other methods with --method.",
             )

@@ -1,4 +1,4 @@
-"""The plan as it is kept in the run's folder. Its digest is the identity of the run; paths are no part of it."""
+"""Records of a plan, stored in the run's folder. The plan's digest identifies the run and does not cover paths."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from oodbench.types import FrameSet
 PLAN_SCHEMA = 2
 
 PHOTOGRAPHS = "photographs"
-"""Stands for the benchmark in a plan for frames without labels."""
+"""Name of the benchmark in a plan for images without labels."""
 
 Anomalous: TypeAlias = Literal["higher", "lower"]
-"""Which scores are the anomalous ones."""
+"""Direction of external scores: whether higher or lower scores are anomalous."""
 
 
 class _Record(BaseModel):
@@ -29,7 +29,7 @@ class _Record(BaseModel):
 
 
 class RootsRecord(_Record):
-    """Roots, for finding the frames again."""
+    """The folders that were searched, from which the frames can be found again."""
 
     anywhere: tuple[Path, ...]
     named: dict[str, tuple[Path, ...]]
@@ -59,7 +59,15 @@ class FrameSetRecord(_Record):
     """The frames of a benchmark, or those of a dataset that one stage uses.
 
     Attributes:
-        components: The smallest components that count.
+        name: The name of the benchmark or dataset.
+        title: Its title, for tables and figures.
+        split: The name of the split; empty for a benchmark.
+        layout: The layout in which the frames were found.
+        folder: The folder in which they were found; None for frames that are in no folder.
+        expected: Number of frames in a complete copy.
+        warnings: Warnings about this copy and about a limit.
+        frames: One record per frame.
+        components: The minimum sizes of components.
     """
 
     name: str
@@ -85,13 +93,13 @@ class FrameSetRecord(_Record):
         records: Sequence[FrameRecord],
         components: ComponentSizes,
     ) -> FrameSetRecord:
-        """Of the chosen frames of a set that was found; frames that are left out are a warning."""
-        warnings, there = list(found.warnings), len(found.frames)
-        what = f"{name} {split}".strip()
-        if there != found.expected:
-            warnings.append(f"{what}: {there} of {found.expected} frames")
-        if len(records) != there:
-            warnings.append(f"{what}: limited to {len(records)} of {there} frames")
+        """Return the record of the chosen frames of a set; add a warning if frames are missing or left out."""
+        warnings, count = list(found.warnings), len(found.frames)
+        set_name = f"{name} {split}".strip()
+        if count != found.expected:
+            warnings.append(f"{set_name}: {count} of {found.expected} frames")
+        if len(records) != count:
+            warnings.append(f"{set_name}: limited to {len(records)} of {count} frames")
         return FrameSetRecord(
             name=name,
             title=title,
@@ -106,12 +114,12 @@ class FrameSetRecord(_Record):
 
 
 class ExternalScoresRecord(_Record):
-    """Score maps that were given instead of computed.
+    """External scores: score maps that other code wrote.
 
     Attributes:
-        folder: where they were read.
-        anomalous: which of their scores were said to be anomalous.
-        notes: what a reader has to know before quoting numbers that were made from them.
+        folder: The folder from which they were read.
+        anomalous: Whether higher or lower scores are anomalous, as the user stated.
+        notes: What a reader must know before quoting results of these scores.
     """
 
     folder: Path
@@ -120,12 +128,21 @@ class ExternalScoresRecord(_Record):
 
 
 class ScorerRecord(_Record):
-    """A method on a network, or score maps that were given.
+    """A method on a network, or external scores.
 
     Attributes:
-        key: names its stored fit, calibration and maps; the digest of all that its scores depend on but the frames.
-        given: None of a method.
-        source_digest: of the code of a method that is a plugin; None for methods of this package.
+        key: Name of the stored fit, calibration and maps: a digest of everything except the frames that affects the
+            scores.
+        network: The name of the network.
+        spec: The method as `--method` takes it.
+        method: The name of the method.
+        params: The parameters of the method.
+        label: The method's title with the parameters that differ from their defaults.
+        version: The version on the method's card.
+        fits: Whether the method is fitted.
+        given: The record of external scores; None for a method.
+        source_digest: Digest of the code of a plugin method; None for methods of this package.
+        requirements: What the method needs beyond a trained network.
     """
 
     key: str
@@ -142,7 +159,7 @@ class ScorerRecord(_Record):
 
 
 class SkippedPair(_Record):
-    """A pair that doesn't fit together."""
+    """A network and a method that can't be combined, with the reason."""
 
     network: str
     method: str
@@ -153,7 +170,7 @@ class PlanRecord(_Record):
     """Everything that a run does, decided before it starts.
 
     Attributes:
-        protocols: benchmark -> names of the protocols under which it is evaluated.
+        protocols: Maps the name of each benchmark to the names of its protocols.
         classes: The name of the class set; None for external scores.
     """
 
@@ -176,9 +193,9 @@ class PlanRecord(_Record):
 
     @property
     def digest(self) -> str:
-        """What makes two runs the same: networks, methods, frames, scoring, seed, batches; not where they are.
+        """Identity of the run: digest of networks, methods, frames, scoring, seed and batch size.
 
-        Nor the protocols: the same scores are evaluated under several.
+        Paths are not part of it. Protocols are not part of it either: they change the results and not the scores.
         """
         parts = {
             "networks": [[network.name, network.digest, network.device] for network in self.networks],
@@ -192,11 +209,11 @@ class PlanRecord(_Record):
         return digest_bytes(json.dumps(parts, sort_keys=True).encode())
 
     def network(self, name: str) -> SegmenterRecord:
-        """Return the record of the network of that name."""
+        """Return the record of a network."""
         return next(network for network in self.networks if network.name == name)
 
     def benchmark(self, name: str) -> FrameSetRecord:
-        """Return the record of the benchmark of that name.
+        """Return the record of a benchmark.
 
         Raises:
             UnknownNameError: The plan has no such benchmark.
@@ -207,16 +224,16 @@ class PlanRecord(_Record):
         raise UnknownNameError("benchmark in this run", name, [benchmark.name for benchmark in self.benchmarks])
 
     def scorer(self, network: str, label: str) -> ScorerRecord:
-        """Return the record of a network's scorer of that label."""
+        """Return the record of the scorer with this label on a network."""
         return next(scorer for scorer in self.scorers if (scorer.network, scorer.label) == (network, label))
 
     def differences(self, other: PlanRecord) -> list[str]:
-        """In words, in what this plan differs from another one."""
-        ours, theirs = self._in_words(), other._in_words()
-        found = [f"{name}: {theirs[name]} there, {text} here" for name, text in ours.items() if theirs[name] != text]
-        return found or ["the content of the frames, of the fit, or a method's version"]
+        """Describe the differences between this plan and another one."""
+        ours, theirs = self._describe(), other._describe()
+        changes = [f"{name}: {theirs[name]} there, {text} here" for name, text in ours.items() if theirs[name] != text]
+        return changes or ["the content of the frames, of the fit, or a method's version"]
 
-    def _in_words(self) -> dict[str, str]:
+    def _describe(self) -> dict[str, str]:
         sets = [*self.benchmarks, *(part for part in (self.fit, self.calibrate) if part)]
         return {
             "networks": ", ".join(f"{network.name} {network.digest[:8]}" for network in self.networks),

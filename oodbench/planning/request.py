@@ -1,4 +1,4 @@
-"""What the user asks for, before anything is looked up; and where their data lies."""
+"""Options of a run as the user states them, and the folders of the user's data."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ Stage = Literal["plan", "fit", "calibrate", "score", "evaluate", "report"]
 STAGES: tuple[Stage, ...] = ("plan", "fit", "calibrate", "score", "evaluate", "report")
 
 KeepScores = Literal["all", "figures", "none"]
-"""What stays of the score maps after evaluation: all, those of the frames in the figures, none."""
+"""Which score maps to keep after evaluation: all, those of the frames in the figures, none."""
 
 IfExists = Literal["continue", "reuse", "overwrite"]
-"""What to do in a folder that holds a run. `continue`: resume it if it is the same run, else refuse. `reuse`: make this
-run there and keep what fits it. `overwrite`: start from scratch."""
+"""What to do in a folder that contains a run. `continue`: resume it if it is the same run, otherwise refuse. `reuse`:
+make this run there and keep the files that it can use. `overwrite`: start from scratch."""
 
 LEADERBOARD = "leaderboard"
-"""Stands for the protocol of each benchmark's own leaderboard or toolkit, which its card names."""
+"""Name for the protocol of each benchmark's own leaderboard or toolkit, which is on its card."""
 
 
 class Request(BaseModel):
-    """The options of `oodbench run`; docs/run.md describes each."""
+    """The options of `oodbench run`, described in docs/run.md."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -69,7 +69,7 @@ class Request(BaseModel):
 
     @field_validator("protocols")
     @classmethod
-    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+    def _check_protocols(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         validate_protocol_names(name for name in names if name != LEADERBOARD)
         return tuple(dict.fromkeys(names)) or (DEFAULT_PROTOCOL,)
 
@@ -80,15 +80,15 @@ class Request(BaseModel):
 
     @property
     def last_stage(self) -> Stage:
-        """The stage after which to stop: a shard has no results of its own."""
+        """The stage after which to stop. A shard stops after scoring: it has no results."""
         return "score" if self.shard and self.stop_after in ("evaluate", "report") else self.stop_after
 
     @staticmethod
     def of(**options: Any) -> Request:
-        """A checked request.
+        """Return a validated request.
 
         Raises:
-            UsageError: an option is unknown, or has a value that it can't have.
+            UsageError: An option is unknown, or its value is invalid.
         """
         try:
             return Request(**options)
@@ -97,10 +97,10 @@ class Request(BaseModel):
 
 
 def validate_protocol_names(names: Iterable[str]) -> None:
-    """Check that each name is a protocol's.
+    """Check that a protocol of each name exists.
 
     Raises:
-        UnknownNameError: One is not.
+        UnknownNameError: There is no protocol of a name.
     """
     for name in names:
         if name not in PROTOCOLS:
@@ -118,15 +118,19 @@ class _Config(BaseModel):
 
 
 def config_file() -> Path:
-    """The user's config file; it may be absent."""
+    """Return the path of the user's config file, which need not exist."""
     return platformdirs.user_config_path("oodbench") / "config.toml"
 
 
 def data_roots(data: Sequence[str], id_data: Sequence[str]) -> tuple[Roots, Roots]:
-    """Where benchmarks and in-distribution datasets may lie.
+    """Return the folders to search for benchmarks and for in-distribution datasets.
 
-    From the options; where there are none from OODBENCH_DATA (folders or NAME=DIR, parted as in PATH); where that is
-    unset from the config file. Datasets are looked for in `id_data`, and in `data` where that is empty.
+    They come from the options, otherwise from OODBENCH_DATA (folders or NAME=DIR, separated as in PATH), otherwise
+    from the config file. Datasets are searched for in `id_data`; if it is empty, in `data`.
+
+    Args:
+        data: Folders or NAME=DIR of `--data`.
+        id_data: Folders or NAME=DIR of `--id-data`.
     """
     config = _Config()
     file = config_file()
@@ -139,8 +143,8 @@ def data_roots(data: Sequence[str], id_data: Sequence[str]) -> tuple[Roots, Root
             raise UsageError(f"{file}: not a readable TOML file ({error})", _CONFIG) from None
     environment = [part for part in os.environ.get("OODBENCH_DATA", "").split(os.pathsep) if part]
     chosen = list(data) or environment or config.data
-    benchmarks, own = _parse_roots(chosen), list(id_data) or config.id_data
-    return benchmarks, _parse_roots(own) if own else benchmarks
+    benchmarks, id_specs = _parse_roots(chosen), list(id_data) or config.id_data
+    return benchmarks, _parse_roots(id_specs) if id_specs else benchmarks
 
 
 def _parse_roots(specs: Sequence[str]) -> Roots:
@@ -148,10 +152,10 @@ def _parse_roots(specs: Sequence[str]) -> Roots:
     named: dict[str, tuple[Path, ...]] = {}
     for spec in specs:
         name, equals, folder = spec.partition("=")
-        # A path may hold '=' itself; a data set's name never holds a separator.
+        # A path can contain '='; the name of a benchmark or dataset never contains a path separator.
         if equals and os.sep not in name and not Path(spec).exists():
             if not folder:
-                raise UsageError(f"'{spec}' names no folder", f"Expected {name}=DIR.")
+                raise UsageError(f"'{spec}' names no folder", f"Give a folder: {name}=DIR.")
             named[name] = (*named.get(name, ()), Path(folder).expanduser().absolute())
         else:
             anywhere.append(Path(spec).expanduser().absolute())

@@ -1,4 +1,4 @@
-"""Finds what a plan names: methods, networks, benchmarks, in-distribution frames."""
+"""Lookup of the methods, networks, benchmarks and in-distribution frames of a request."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from oodbench.user_code import collect_used_code, explain_missing_modules
 
 NO_OBJECTS = Objects()
 
-# In-distribution frames to fit on and to calibrate on where neither the user nor the dataset says how many.
+# Number of frames to fit on and to calibrate on if neither the user nor the dataset sets one.
 _DEFAULT_FRAMES = 500
 # What follows the file in `--model FILE:key=value` and `--model FILE.py:FUNCTION`.
 _OPTIONS = re.compile(r":\w+=|(?<=\.py):[A-Za-z_]\w*$")
 
 
 METHOD_SETS = ("standard", "all")
-"""Names that stand for several methods: the frozen standard set, and every method that there is."""
+"""Values of `--method` that select several methods: the frozen standard set, and every method."""
 
 
 def find_methods(request: Request, registry: Registry, objects: Objects = NO_OBJECTS) -> list[MethodSource]:
     """Return the methods of a request.
 
-    If it names none: for the bundled models the basic comparison, for other networks the standard set and the methods
-    of plugin files that the request names. Methods that are added later change neither.
+    If the request names no methods, the bundled models get the basic comparison. Other networks get the standard set
+    and the methods of the request's plugin files. Methods that are added later change neither set.
     """
     expanded = (_expand(registry, name) if name in METHOD_SETS else [name] for name in request.methods)
     names = list(dict.fromkeys(chain.from_iterable(expanded)))
@@ -72,14 +72,14 @@ def _describe_named(registry: Registry, spec: str) -> MethodSource:
 
 
 class ModelSource(NamedTuple):
-    """What the user names of a network: `--model`, `--model-card`, `--checkpoint`; the latter two as absolute paths."""
+    """Source of a network: `--model`, `--model-card` and `--checkpoint`; the latter two as absolute paths."""
 
     source: str
     card: str | None = None
     checkpoint: str | None = None
 
     def open(self, registry: Registry, device: Literal["auto", "cpu", "cuda"]) -> Segmenter:
-        """Open the network with the adapter that takes it; its digest covers the user's code that it is made of."""
+        """Open the network with the adapter for its format; its digest covers the user code that it uses."""
         adapter = registry.adapter(self.source)
         card = Path(self.card) if self.card else None
         with collect_used_code() as used, explain_missing_modules():
@@ -90,12 +90,12 @@ class ModelSource(NamedTuple):
         source_digest = registry.source_digest("models", adapter.card.name)
         if source_digest is not None:
             used.add(source_digest)
-        if used:  # weights say nothing of the code that runs them
+        if used:  # the digest of weights does not cover the code that runs them
             segmenter.digest = digest_bytes(json.dumps([segmenter.digest, *sorted(used)]).encode())
         return segmenter
 
     def recorded(self) -> str:
-        """`--model` for another folder to open: the path of a file is absolute, what follows it stays."""
+        """Return `--model` with an absolute path, so that the network can be opened from another folder."""
         path, options = self.source, ""
         if not Path(path).exists() and (match := _OPTIONS.search(path)):
             path, options = path[: match.start()], path[match.start() :]
@@ -103,8 +103,8 @@ class ModelSource(NamedTuple):
 
 
 def model_sources(request: Request) -> list[ModelSource]:
-    """Of each network; the embedded ones where none is named."""
-    # Late: torch takes seconds, and whoever reads results does without.
+    """Return the source of each network of a request; the bundled models if it names none."""
+    # Imported late: importing torch takes seconds, and reading results does not need it.
     from oodbench.segmenters.bundled import BUNDLED
 
     sources = request.models or BUNDLED
@@ -114,18 +114,18 @@ def model_sources(request: Request) -> list[ModelSource]:
     return [ModelSource(*parts) for parts in zip(sources, cards or nothing, checkpoints or nothing, strict=True)]
 
 
-def _match_files(option: str, files: Sequence[str], request: Request, beside: str) -> list[str]:
-    """The files that an option names, as absolute paths: one for each network, or none."""
+def _match_files(option: str, files: Sequence[str], request: Request, naming: str) -> list[str]:
+    """Return the files of an option as absolute paths: one per network, or none."""
     if files and len(files) != len(request.models):
         raise UsageError(
-            f"{len(files)} {option} for {len(request.models)} --model; expected one for each, in the same order",
-            f"Or put each beside its network, {beside}.",
+            f"{len(files)} {option} for {len(request.models)} --model; expected one per --model, in the same order",
+            f"Give one per --model, or put each file next to its network, {naming}.",
         )
     return [str(Path(file).absolute()) for file in files]
 
 
 class OpenedNetwork(NamedTuple):
-    """A network, and what the user named of it; None for one that was passed as an object."""
+    """A network and its source; the source is None if the network was passed as an object."""
 
     segmenter: Segmenter
     source: ModelSource | None
@@ -135,7 +135,7 @@ def open_networks(request: Request, registry: Registry, objects: Objects = NO_OB
     """Return the networks of a request by name.
 
     Raises:
-        UsageError: Two have one name.
+        UsageError: Two networks have the same name.
     """
     sources = model_sources(request) if request.models or not objects.segmenters else []
     opened = [OpenedNetwork(source.open(registry, request.device), source) for source in sources]
@@ -145,49 +145,68 @@ def open_networks(request: Request, registry: Registry, objects: Objects = NO_OB
         name = network.segmenter.name
         if name in networks:
             raise UsageError(
-                f"two networks are called '{name}'", "Give each its own name: in its model card, or with name=."
+                f"two networks are called '{name}'", "Give each its own name, in its model card or with name=."
             )
         networks[name] = network
     return networks
 
 
 def shared_class_set(networks: Mapping[str, Segmenter]) -> ClassSet:
-    """The class set that all the networks share; a run has one."""
+    """Return the class set that all networks share.
+
+    Raises:
+        UsageError: The networks have different class sets; a run has one.
+    """
     sets = {network.classes.name: network.classes for network in networks.values()}
     if len(sets) > 1:
         raise UsageError(
-            f"the networks have different class sets: {', '.join(sets)}", "Run them one by one, with --out for each."
+            f"the networks have different class sets: {', '.join(sets)}",
+            "Run them separately, each with its own --out.",
         )
     return next(iter(sets.values()))
 
 
 def validate_named_roots(data: Roots, id_data: Roots, registry: Registry) -> None:
-    """Refuse a NAME=DIR whose name is no data set's."""
+    """Check that the name in each NAME=DIR is the name of a benchmark or dataset.
+
+    Raises:
+        UnknownNameError: There is no benchmark or dataset of a name.
+    """
     datasets = registry.names("datasets")
-    known = [*registry.names("benchmarks"), *datasets]
+    choices = [*registry.names("benchmarks"), *datasets]
     for name in data.named:
-        if name not in known:
-            raise UnknownNameError("data set in NAME=DIR", name, known, "oodbench list benchmarks")
+        if name not in choices:
+            raise UnknownNameError("benchmark or dataset in NAME=DIR", name, choices, "oodbench list benchmarks")
     for name in id_data.named if id_data is not data else ():
         if name not in datasets:
             raise UnknownNameError("in-distribution dataset in NAME=DIR", name, datasets, "oodbench list datasets")
 
 
 def find_synthetic_world(networks: Mapping[str, Segmenter], registry: Registry) -> str:
-    """The drawn dataset on which all the networks were trained, or nothing."""
+    """Return the name of the synthetic dataset on which all networks were trained; empty if there is none."""
     trained_on = {network.trained_on for network in networks.values()}
-    drawn = {registry.benchmark(name).card.dataset for name in registry.names("benchmarks")} - {""}
-    return trained_on.pop() if len(trained_on) == 1 and trained_on <= drawn else ""
+    synthetic = {registry.benchmark(name).card.dataset for name in registry.names("benchmarks")} - {""}
+    return trained_on.pop() if len(trained_on) == 1 and trained_on <= synthetic else ""
 
 
 def find_benchmarks(request: Request, registry: Registry, data: Roots, world: str) -> dict[str, FrameSet]:
-    """name -> frames.
+    """Return the frames of each benchmark of a request, by name.
 
-    Where none is named: for networks of a drawn `world` its benchmarks; those on disk otherwise, and where the request
-    says where to look. Of those with variants the usual one, and the variants whose folders are named.
+    If the request names no benchmarks, networks of a synthetic `world` get its benchmarks. Benchmarks on disk are
+    added if there is no world or if the request names folders. A variant of a benchmark is used only if the request
+    names its folder.
+
+    Args:
+        request: The request.
+        registry: The registry.
+        data: The folders to search.
+        world: The name of the synthetic dataset on which the networks were trained; empty if there is none.
+
+    Raises:
+        DataNotFoundError: No benchmark was found, or one that the request names was not found.
     """
     sets: dict[str, FrameSet] = {}
-    looked_for = []
+    candidates = []
     on_disk = not world or bool(request.data)
     for name in dict.fromkeys(request.benchmarks) or registry.names("benchmarks"):
         benchmark = registry.benchmark(name)
@@ -195,24 +214,24 @@ def find_benchmarks(request: Request, registry: Registry, data: Roots, world: st
         usual = not benchmark.card.variant_of or name in data.named
         if not (request.benchmarks or (wanted and usual)):
             continue
-        looked_for.append(name)
+        candidates.append(name)
         try:
             sets[name] = benchmark.open(data)
         except DataNotFoundError:
             if request.benchmarks or name in data.named:
                 raise
     if not sets:
-        where = ", ".join(map(str, data.anywhere)) or "no folder"
+        folders = ", ".join(map(str, data.anywhere)) or "no folder"
         raise DataNotFoundError(
-            f"no benchmark was found in {where}; looked for {', '.join(looked_for)}",
-            "Give the folder of one: --data DIR, or OODBENCH_DATA=DIR. 'oodbench info benchmark NAME' says where to "
-            "get it.",
+            f"no benchmark was found in {folders}; looked for {', '.join(candidates)}",
+            "Give the folder of a benchmark: --data DIR, or OODBENCH_DATA=DIR. 'oodbench info benchmark NAME' shows "
+            "where to get it.",
         )
     return sets
 
 
 class InDistributionFrames(NamedTuple):
-    """The frames of a dataset's split, and what to call them."""
+    """The frames of a split of a dataset, with their names for records and messages."""
 
     name: str
     title: str
@@ -223,20 +242,21 @@ class InDistributionFrames(NamedTuple):
 def find_in_distribution(
     registry: Registry, roots: Roots, classes: ClassSet, world: str = ""
 ) -> tuple[InDistributionFrames, InDistributionFrames]:
-    """The frames to fit on and those to calibrate on: by the dataset's own splits, else every fifth calibrates.
+    """Return the frames to fit on and the frames to calibrate on.
 
-    From the dataset on disk that has these classes, or from the drawn `world`.
+    They come from the synthetic `world`, or from the dataset on disk with these classes. A dataset with one split is
+    divided: every fifth frame is for calibration.
 
     Raises:
-        DataNotFoundError: no dataset with these classes was found.
+        DataNotFoundError: No dataset with these classes was found.
     """
     card, splits = _find_dataset(registry, roots, classes, world)
     if len(splits) > 1:
         (fit_split, fit), (calibrate_split, calibrate) = list(splits.items())[:2]
     else:
-        ((split, only),) = splits.items()
-        fit = replace(only, frames=tuple(frame for index, frame in enumerate(only.frames) if index % 5))
-        calibrate = replace(only, frames=only.frames[::5])
+        ((split, frame_set),) = splits.items()
+        fit = replace(frame_set, frames=tuple(frame for index, frame in enumerate(frame_set.frames) if index % 5))
+        calibrate = replace(frame_set, frames=frame_set.frames[::5])
         fit_split, calibrate_split = f"{split} (four of five)", f"{split} (every fifth)"
     return (
         InDistributionFrames(card.name, card.title, fit_split, fit),
@@ -247,7 +267,7 @@ def find_in_distribution(
 def _find_dataset(
     registry: Registry, roots: Roots, classes: ClassSet, world: str
 ) -> tuple[DatasetCard, Mapping[str, FrameSet]]:
-    """The one dataset with these classes that is found on disk, or the drawn one of the world, and its splits."""
+    """Return the card and the splits of the synthetic `world`, or of the dataset on disk with these classes."""
     found = []
     missing = DataNotFoundError(f"no dataset has the classes {classes.name}", "See: oodbench list datasets")
     for dataset in map(registry.dataset, registry.names("datasets")):
@@ -260,7 +280,7 @@ def _find_dataset(
         except DataNotFoundError as error:
             if card.classes == classes:
                 missing = error
-    # If the user named the folder of one of them, that is the choice.
+    # A dataset whose folder the user named comes first.
     found = [part for part in found if part[0].name in roots.named] or found
     if not found:
         raise missing
@@ -268,22 +288,22 @@ def _find_dataset(
         names = ", ".join(f"{card.name} in {next(iter(splits.values())).folder}" for card, splits in found)
         raise UsageError(
             f"several datasets with the classes {classes.name} were found: {names}",
-            f"Say which to fit and calibrate on: --id-data {found[0][0].name}=DIR.",
+            f"Name the one to fit and calibrate on: --id-data {found[0][0].name}=DIR.",
         )
     return found[0]
 
 
 def take_first(found: FrameSet, limit: int | Literal["all"] | None) -> FrameSet:
-    """The first frames: as many as the limit says, as the set takes by itself where there is none."""
+    """Limit a set to its first frames: to `limit`, or to the set's default if `limit` is None."""
     count = found.default if limit is None else None if limit == "all" else limit
     return replace(found, frames=found.frames[:count])
 
 
 def take_evenly(found: FrameSet, limit: int | None) -> FrameSet:
-    """At most `limit` frames, evenly spaced; without one as many as the set takes by itself, or 500."""
+    """Limit a set to evenly spaced frames: to `limit`, or to the set's default, or to 500."""
     count = len(found.frames)
     limit = limit or found.default or _DEFAULT_FRAMES
     if count <= limit:
         return found
-    picked = np.linspace(0, count - 1, limit).round().astype(int)
-    return replace(found, frames=tuple(found.frames[index] for index in picked))
+    indices = np.linspace(0, count - 1, limit).round().astype(int)
+    return replace(found, frames=tuple(found.frames[index] for index in indices))

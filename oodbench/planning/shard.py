@@ -1,9 +1,9 @@
-"""One shard of a run: its share of the batches, in a folder of its own.
+"""Shards of a run. Each scores its share of the batches in its own folder.
 
-    OUT/shards/<i>-of-<n>/     a run's folder that stops after scoring
+    OUT/shards/<i>-of-<n>/     the folder of a run that stops after scoring
 
-A shard never cuts a batch, and results are computed from all maps at once (workflows.merge), by the code that a whole
-run uses. So the numbers are those of one process, to the last digit, whatever the number of shards.
+A shard never splits a batch. Results are computed from all maps together (workflows.merge), by the code of a run
+without shards. Therefore the results are bit-identical for any number of shards.
 """
 
 from __future__ import annotations
@@ -13,32 +13,37 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SHARDS = "shards"
-"""The folder of the shards within that of the run."""
+"""Name of the folder for shards in the run's folder."""
 
 
 @dataclass(frozen=True)
 class Shard:
-    """The piece `index` (1 to `count`) of `count`."""
+    """A shard of a run.
+
+    Attributes:
+        index: The number of the shard, from 1 to `count`.
+        count: The number of shards.
+    """
 
     index: int
     count: int
 
     @staticmethod
     def of(text: str) -> Shard:
-        """From `i/n`.
+        """Parse `i/n`.
 
         Raises:
-            ValueError: it is not that, or i is not between 1 and n.
+            ValueError: The text has another form, or i is not between 1 and n.
         """
-        found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text)
-        if found is None or not 1 <= int(found[1]) <= int(found[2]):
-            raise ValueError("expected i/n, with i from 1 to n: 1/4 is the first of four pieces")
-        return Shard(int(found[1]), int(found[2]))
+        match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text)
+        if match is None or not 1 <= int(match[1]) <= int(match[2]):
+            raise ValueError("expected i/n, with i from 1 to n: 1/4 is the first of four shards")
+        return Shard(int(match[1]), int(match[2]))
 
     def takes(self, batch: int) -> bool:
-        """Whether the batch with this number, from 0, belongs to the piece."""
+        """Return whether the batch with this index, from 0, belongs to the shard."""
         return batch % self.count == self.index - 1
 
     def folder(self, out: Path) -> Path:
-        """Its own folder within that of the run."""
+        """Return the shard's folder in the run's folder `out`."""
         return out / SHARDS / f"{self.index}-of-{self.count}"

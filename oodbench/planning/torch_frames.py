@@ -1,4 +1,4 @@
-"""Frames as a dataset of torch."""
+"""Frames as a PyTorch dataset."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from oodbench.types import Frame
 
 
 class TorchFrames(Dataset[tuple[Tensor, Tensor]]):
-    """Images and labels of frames, read when an item is asked for.
+    """Map-style dataset of images and labels, which are read when an item is requested.
 
     Args:
-        frames: The frames.
+        frames: Frames with labels.
     """
 
     def __init__(self, frames: Sequence[Frame]) -> None:

@@ -1,4 +1,4 @@
-"""Runs side by side: the methods of one run, or the same rows of two, on the same frames."""
+"""Paired comparison on the same frames: the methods of one run, or the matching results of two runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from oodbench.runs.row_matching import describe_differences, match_results, scor
 from oodbench.stages.sketches import resampling_unit
 
 LEVEL = 0.05
-"""Differences with a corrected p below this are called significant."""
+"""Significance level: a difference with a corrected p-value below it is significant."""
 
 
 class ComparableRun(Protocol):
@@ -44,37 +44,41 @@ class ComparableRun(Protocol):
 def compare_methods(
     run: ComparableRun, reference: str | None = None, metrics: Sequence[str] = (), resamples: int = RESAMPLES
 ) -> list[MethodComparison]:
-    """The rows of a run on each benchmark, all pairs, or each with the reference alone.
+    """Compare the methods of a run on each benchmark with paired tests.
 
     Args:
-        run: a run that was evaluated.
-        reference: a method, as its name or label in the rows, with ` / network` where there are several networks.
-        metrics: those wanted; all that sketches have where none is named.
-        resamples: how often frames are resampled.
+        run: An evaluated run.
+        reference: Name or label of the method to compare the others with, followed by ` / NETWORK` if the run has
+            several networks. None: compare all pairs.
+        metrics: Names of the metrics; empty: all metrics of the sketches.
+        resamples: Number of bootstrap resamples.
+
+    Returns:
+        One comparison per benchmark, protocol and metric.
 
     Raises:
-        UnknownNameError: the reference, or a metric, is in none of the rows.
-        NotComparableError: no benchmark has two rows that can be compared.
-        NotStoredError: a sketch is not there and can't be made again.
+        UnknownNameError: The reference, or a metric, is in none of the results.
+        NotComparableError: No benchmark has two results that can be compared.
+        NotStoredError: A sketch is not stored and can't be rebuilt.
     """
     parts: dict[tuple[str, str], list[Result]] = {}
-    for row in run.results:
-        parts.setdefault((row.benchmark, row.protocol.name), []).append(row)
-    tables: list[MethodComparison] = []
+    for result in run.results:
+        parts.setdefault((result.benchmark, result.protocol.name), []).append(result)
+    comparisons: list[MethodComparison] = []
     reasons = []
-    for (benchmark, protocol), rows in parts.items():
-        # Before anything is computed: a reference that does not exist is in no table.
-        at = None if reference is None else _find_reference(rows, reference)
-        sketches, left_out = _load_sketches(run, rows)
-        kept = [row for row, sketch in zip(rows, sketches, strict=True) if sketch is not None]
+    for (benchmark, protocol), results in parts.items():
+        # Found first, so that an unknown reference raises before anything is computed.
+        at = None if reference is None else _find_reference(results, reference)
+        sketches, left_out = _load_sketches(run, results)
+        kept = [result for result, sketch in zip(results, sketches, strict=True) if sketch is not None]
         if len(kept) < 2:
-            reasons += [f"{benchmark} ({protocol}): {reason}" for reason in left_out or ["a single row"]]
+            reasons += [f"{benchmark} ({protocol}): {reason}" for reason in left_out or ["it has only one result"]]
             continue
-        if at is not None and rows[at] not in kept:
+        if at is not None and results[at] not in kept:
             reasons.append(f"{benchmark} ({protocol}): the reference is left out: {'; '.join(left_out)}")
             continue
         paired = PairedSketches([sketch for sketch in sketches if sketch is not None], run.seed, resamples)
-        chosen = None if at is None else kept.index(rows[at])
+        chosen = None if at is None else kept.index(results[at])
         for metric in _select_metrics(paired, metrics):
             lines = (
                 _compare_with_reference(paired, kept, metric, chosen)
@@ -82,22 +86,32 @@ def compare_methods(
                 else _compare_all_pairs(paired, kept, metric)
             )
             if lines is not None:
-                tables.append(_make_comparison(run, rows[0], metric, resamples, *lines, left_out))
-    if not tables:
-        raise NotComparableError(f"{run.location}: nothing to compare", reasons, "Compare two rows on one benchmark.")
-    return tables
+                comparisons.append(_make_comparison(run, results[0], metric, resamples, *lines, left_out))
+    if not comparisons:
+        raise NotComparableError(
+            f"{run.location}: nothing to compare", reasons, "Evaluate at least two scorers on one benchmark."
+        )
+    return comparisons
 
 
 def compare_runs(
     first: ComparableRun, second: ComparableRun, metrics: Sequence[str] = (), resamples: int = RESAMPLES
 ) -> list[MethodComparison]:
-    """The same rows of two runs: what the second has more than the first.
+    """Compare the matching results of two runs; differences are the second run minus the first.
 
-    Rows are the same by method, parameters and benchmark, and by network unless each run has a single one.
+    Results match if method, parameters and benchmark are the same. The network must be the same, too, unless each
+    run has a single one.
+
+    Args:
+        first: The run to compare with.
+        second: The run that is compared.
+        metrics: Names of the metrics; empty: all metrics of the sketches.
+        resamples: Number of bootstrap resamples.
 
     Raises:
-        NotComparableError: rows that are the same differ in frames, protocol or scoring, or there are none.
-        UnknownNameError, NotStoredError: as `compare_methods`.
+        NotComparableError: Matching results differ in frames, protocol or scoring, or no results match.
+        UnknownNameError: A metric is in none of the results.
+        NotStoredError: A sketch is not stored and can't be rebuilt.
     """
     pairs, only = match_results(first.results, second.results)
     failed = [f"{run.location}: {failure}" for run in (first, second) for failure in run.failed]
@@ -106,86 +120,92 @@ def compare_runs(
     if reasons or not pairs:
         raise NotComparableError(
             f"{second.location} can't be compared with {first.location}",
-            dict.fromkeys(reasons or only or ["neither has rows"]),
+            dict.fromkeys(reasons or only or ["neither run has results"]),
             "Make both runs on the same frames, with the same --upsample and --resize, and compare them under one "
             "protocol: oodbench evaluate RUN --protocol NAME.",
         )
-    tables = []
+    comparisons = []
     parts: dict[tuple[str, str], list[tuple[Result, Result]]] = {}
     for pair in pairs:
         parts.setdefault((pair[0].benchmark, pair[0].protocol.name), []).append(pair)
-    why = list(failed)
-    for rows in parts.values():
-        old, left_out = _load_sketches(first, [ours for ours, _ in rows])
-        new, also = _load_sketches(second, [theirs for _, theirs in rows])
-        kept = [(row, a, b) for (_, row), a, b in zip(rows, old, new, strict=True) if a is not None and b is not None]
-        left_out = list(dict.fromkeys([*left_out, *also]))
-        why += left_out
+    reasons = list(failed)
+    for part in parts.values():
+        old, left_out_first = _load_sketches(first, [ours for ours, _ in part])
+        new, left_out_second = _load_sketches(second, [theirs for _, theirs in part])
+        kept = [
+            (result, a, b) for (_, result), a, b in zip(part, old, new, strict=True) if a is not None and b is not None
+        ]
+        left_out = list(dict.fromkeys([*left_out_first, *left_out_second]))
+        reasons += left_out
         if not kept:
             continue
         count = len(kept)
         paired = PairedSketches([a for _, a, _ in kept] + [b for _, _, b in kept], first.seed, resamples)
         for metric in _select_metrics(paired, metrics):
-            found = {
+            differences = {
                 i: paired.difference(i, count + i, metric)
                 for i in range(count)
                 if not math.isnan(paired.value(i, metric) + paired.value(count + i, metric))
             }
-            corrected = dict(zip(found, holm_correction([difference.p for difference in found.values()]), strict=True))
+            corrected = dict(zip(differences, holm_correction([d.p for d in differences.values()]), strict=True))
             entries = [
                 _make_entry(paired, kept[i][0], count + i, metric, None, difference, corrected[i])
-                for i, difference in found.items()
+                for i, difference in differences.items()
             ]
-            tables.append(
+            notes = [*left_out, *only]
+            comparisons.append(
                 _make_comparison(
-                    second, kept[0][0], metric, resamples, entries, "first run", len(found), (), [*left_out, *only]
+                    second, kept[0][0], metric, resamples, entries, "first run", len(differences), (), notes
                 )
             )
-    if not tables:
-        raise NotComparableError(f"{first.location}, {second.location}: nothing to compare", why, "Use more frames.")
-    return tables
+    if not comparisons:
+        raise NotComparableError(
+            f"{first.location}, {second.location}: nothing to compare", reasons, "Use more frames."
+        )
+    return comparisons
 
 
-# Entries, the reference, how many comparisons, the pairs that are apart.
+# Entries, title of the reference, number of comparisons, significantly different pairs.
 _Lines: TypeAlias = tuple[list[ComparedMethod], str, int, tuple[tuple[int, int], ...]]
 
 
-def _compare_all_pairs(paired: PairedSketches, rows: Sequence[Result], metric: str) -> _Lines | None:
+def _compare_all_pairs(paired: PairedSketches, results: Sequence[Result], metric: str) -> _Lines | None:
     sign = metric_spec(metric).sign
-    there = [index for index in range(len(rows)) if not math.isnan(paired.value(index, metric))]
-    if len(there) < 2:
+    defined = [index for index in range(len(results)) if not math.isnan(paired.value(index, metric))]
+    if len(defined) < 2:
         return None
-    order = sorted(there, key=lambda index: -sign * paired.value(index, metric))
+    order = sorted(defined, key=lambda index: -sign * paired.value(index, metric))
     pairs = list(combinations(range(len(order)), 2))
-    found = {(i, j): paired.difference(order[i], order[j], metric) for i, j in pairs}
-    corrected = dict(zip(pairs, holm_correction([found[pair].p for pair in pairs]), strict=True))
+    differences = {(i, j): paired.difference(order[i], order[j], metric) for i, j in pairs}
+    corrected = dict(zip(pairs, holm_correction([differences[pair].p for pair in pairs]), strict=True))
     apart = tuple(pair for pair in pairs if corrected[pair] < LEVEL)
-    place = significance_ranks(len(order), dict.fromkeys(apart, True))
-    entries = [_make_entry(paired, rows[order[0]], order[0], metric, place[0])]
+    ranks = significance_ranks(len(order), dict.fromkeys(apart, True))
+    entries = [_make_entry(paired, results[order[0]], order[0], metric, ranks[0])]
     entries += [
-        _make_entry(paired, rows[order[i]], order[i], metric, place[i], found[0, i], corrected[0, i])
+        _make_entry(paired, results[order[i]], order[i], metric, ranks[i], differences[0, i], corrected[0, i])
         for i in range(1, len(order))
     ]
-    return entries, scorer_title(rows[order[0]]), len(pairs), apart
+    return entries, scorer_title(results[order[0]]), len(pairs), apart
 
 
-def _compare_with_reference(paired: PairedSketches, rows: Sequence[Result], metric: str, at: int) -> _Lines | None:
+def _compare_with_reference(paired: PairedSketches, results: Sequence[Result], metric: str, at: int) -> _Lines | None:
     sign = metric_spec(metric).sign
-    others = [i for i in range(len(rows)) if i != at and not math.isnan(paired.value(i, metric))]
+    others = [i for i in range(len(results)) if i != at and not math.isnan(paired.value(i, metric))]
     if math.isnan(paired.value(at, metric)) or not others:
         return None
-    found = [paired.difference(at, other, metric) for other in others]
-    entries = [_make_entry(paired, rows[at], at, metric, None)]
+    differences = [paired.difference(at, other, metric) for other in others]
+    p_values = holm_correction([difference.p for difference in differences])
+    entries = [_make_entry(paired, results[at], at, metric, None)]
     entries += [
-        _make_entry(paired, rows[other], other, metric, None, difference, corrected)
-        for other, difference, corrected in zip(others, found, holm_correction([d.p for d in found]), strict=True)
+        _make_entry(paired, results[other], other, metric, None, difference, corrected)
+        for other, difference, corrected in zip(others, differences, p_values, strict=True)
     ]
-    return sorted(entries, key=lambda entry: -sign * entry.value), scorer_title(rows[at]), len(others), ()
+    return sorted(entries, key=lambda entry: -sign * entry.value), scorer_title(results[at]), len(others), ()
 
 
 def _make_entry(
     paired: PairedSketches,
-    row: Result,
+    result: Result,
     index: int,
     metric: str,
     rank: int | None,
@@ -193,8 +213,8 @@ def _make_entry(
     corrected: float | None = None,
 ) -> ComparedMethod:
     return ComparedMethod(
-        row.network,
-        row.label,
+        result.network,
+        result.label,
         paired.value(index, metric),
         paired.bounds(index, metric),
         rank,
@@ -206,7 +226,7 @@ def _make_entry(
 
 def _make_comparison(
     run: ComparableRun,
-    row: Result,
+    result: Result,
     metric: str,
     resamples: int,
     entries: Sequence[ComparedMethod],
@@ -215,10 +235,10 @@ def _make_comparison(
     apart: tuple[tuple[int, int], ...],
     left_out: Sequence[str],
 ) -> MethodComparison:
-    unit, units = resampling_unit(run.groups(row.benchmark))
-    name = row.protocol.name
+    unit, units = resampling_unit(run.groups(result.benchmark))
+    name = result.protocol.name
     return MethodComparison(
-        row.benchmark,
+        result.benchmark,
         name,
         metric,
         unit,
@@ -232,22 +252,22 @@ def _make_comparison(
     )
 
 
-def _load_sketches(run: ComparableRun, rows: Sequence[Result]) -> tuple[list[Sketch | None], list[str]]:
-    """Of groups of frames; None where a row has none, with the reasons."""
-    found: list[Sketch | None] = []
+def _load_sketches(run: ComparableRun, results: Sequence[Result]) -> tuple[list[Sketch | None], list[str]]:
+    """Return each result's sketch per group of frames (None if it has no usable one), and the reasons for each None."""
+    sketches: list[Sketch | None] = []
     reasons = []
-    for row in rows:
-        sketch = run.sketch(row)
-        grouped = None if sketch is None else sketch.group(run.groups(row.benchmark))
+    for result in results:
+        sketch = run.sketch(result)
+        grouped = None if sketch is None else sketch.group(run.groups(result.benchmark))
         if grouped is None:
-            reasons.append(f"{scorer_title(row)}: its protocol ({row.protocol.name}) has no sketch of each frame")
+            reasons.append(f"{scorer_title(result)}: its protocol ({result.protocol.name}) has no sketch per frame")
         elif grouped.units < FEWEST:
             reasons.append(
-                f"{row.benchmark}: {grouped.units} independent frames are too few; at least {FEWEST} are needed"
+                f"{result.benchmark}: {grouped.units} independent frames are too few; at least {FEWEST} are needed"
             )
             grouped = None
-        found.append(grouped)
-    return found, list(dict.fromkeys(reasons))
+        sketches.append(grouped)
+    return sketches, list(dict.fromkeys(reasons))
 
 
 def _select_metrics(paired: PairedSketches, wanted: Sequence[str]) -> Iterator[str]:
@@ -257,9 +277,12 @@ def _select_metrics(paired: PairedSketches, wanted: Sequence[str]) -> Iterator[s
     yield from (name for name in paired.names if not wanted or name in wanted)
 
 
-def _find_reference(rows: Sequence[Result], reference: str) -> int:
-    names = [{row.method, row.label, scorer_title(row), f"{row.method} / {row.network}"} for row in rows]
-    at = [index for index, known in enumerate(names) if reference in known]
-    if len(at) != 1:
-        raise UnknownNameError("reference, or it is in several rows,", reference, [scorer_title(row) for row in rows])
-    return at[0]
+def _find_reference(results: Sequence[Result], reference: str) -> int:
+    names = [
+        {result.method, result.label, scorer_title(result), f"{result.method} / {result.network}"} for result in results
+    ]
+    matches = [index for index, aliases in enumerate(names) if reference in aliases]
+    if len(matches) != 1:
+        titles = [scorer_title(result) for result in results]
+        raise UnknownNameError("or ambiguous reference", reference, titles)
+    return matches[0]

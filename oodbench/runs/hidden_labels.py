@@ -12,12 +12,12 @@ from oodbench.storage.keys import PLAN, score_key
 
 
 def describe_hidden_labels(plan: PlanRecord, content: ResultsFile, artifacts: RunArtifacts) -> list[str]:
-    """Return how many frames were scored, why they have no results, where their maps are, and what to do next.
+    """Describe the benchmarks without results: number of scored frames, reason, folders of the maps, next steps.
 
     Args:
-        plan: The plan of a run that was evaluated.
-        content: Its result.json.
-        artifacts: What the run has stored.
+        plan: The plan of an evaluated run.
+        content: The content of the run's result.json.
+        artifacts: The artifacts of the run.
 
     Returns:
         One line per fact; none if all benchmarks have results.
@@ -28,21 +28,23 @@ def describe_hidden_labels(plan: PlanRecord, content: ResultsFile, artifacts: Ru
     if not parts:
         return []
     lines = [
-        f"{part.name}: {len(part.frames)} frames were scored; it has no public labels, and so no results."
+        f"{part.name}: {len(part.frames)} frames were scored. Its labels are not public, so there are no results."
         for part in parts
     ]
     wanted = sum(len(part.frames) for part in parts) * len(plan.scorers)
     stored = _count_stored_maps(plan, parts, artifacts)
     if stored < wanted:
-        lines.append(f"{stored} of {wanted} score maps are stored: run again with --keep-scores all to have each.")
+        lines.append(f"{stored} of {wanted} score maps are stored. To store all, run again with --keep-scores all.")
     if stored:
         frame = parts[0].frames[0]
-        lines.append(f"Stored score maps, one .npy per frame; {artifacts.store.name(PLAN)} has the id of each key:")
+        lines.append(
+            f"Stored score maps, one .npy per frame; {artifacts.store.name(PLAN)} maps each file name to a frame id:"
+        )
         for scorer in plan.scorers:
             folder = Path(artifacts.store.name(score_key(scorer.key, frame.key))).parent
             lines.append(f"  {scorer.label} on {scorer.network}: {folder}")
         names = ", ".join(f"oodbench info benchmark {part.name}" for part in parts)
-        lines.append(f"To have them measured, submit them where the labels are kept: {names}")
+        lines.append(f"To get results, submit the maps to the benchmark's leaderboard: {names}")
     return lines
 
 

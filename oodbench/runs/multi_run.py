@@ -1,7 +1,7 @@
-"""Several runs as one list of rows, in which nothing that differs has one name.
+"""Merged results of several runs, in which conflicting names get the number of their run, such as `net#2`.
 
-A network of another digest, a benchmark of other frames, a method that scored the same frames otherwise bears the
-number of its run: `net#2`. What two runs have in common stands there once.
+Names conflict if networks have different digests, benchmarks have different frames, or a method gave different scores
+on the same frames. A result that several runs share is listed once.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from oodbench.runs.run import Run
 
 @dataclass(frozen=True)
 class MergedResult:
-    """A row among those of several runs.
+    """A result in the merged results of several runs.
 
     Attributes:
-        row: with names that tell it apart.
-        run, own: the run that it is of, and the row there.
+        row: The result with unique names.
+        run: The run that it comes from.
+        own: The result with its names in that run.
     """
 
     row: Result
@@ -29,34 +30,33 @@ class MergedResult:
 
 
 def merge_results(runs: Sequence[Run]) -> list[MergedResult]:
-    """The rows of all the runs, in their order."""
-    named = list(_distinguish_names(runs))
+    """Merge the results of several runs, in the order of the runs."""
+    candidates = list(_distinguish_names(runs))
     first: dict[str, Result] = {}
-    # Where two runs hold different scores in one place, it is the method of the later run that gets a name of its own.
+    # If two runs have different scores for one position, the method of the later run gets a new name.
     differing = {
-        (number, row.network, row.label)
-        for number, row, _, _ in named
-        if first.setdefault(_position(row), row).digests.get("scores") != row.digests.get("scores")
+        (number, result.network, result.label)
+        for number, result, _, _ in candidates
+        if first.setdefault(_position(result), result).digests.get("scores") != result.digests.get("scores")
     }
-    found: dict[str, MergedResult] = {}
-    for number, row, run, own in named:
-        if (number, row.network, row.label) in differing:
-            row = row.model_copy(update={"label": f"{row.label}#{number}"})
-        found.setdefault(_position(row), MergedResult(row, run, own))
-    return list(found.values())
+    merged: dict[str, MergedResult] = {}
+    for number, result, run, own in candidates:
+        if (number, result.network, result.label) in differing:
+            result = result.model_copy(update={"label": f"{result.label}#{number}"})
+        merged.setdefault(_position(result), MergedResult(result, run, own))
+    return list(merged.values())
 
 
-def describe_suffixes(runs: Sequence[Run], rows: Sequence[MergedResult]) -> list[str]:
-    """What the numbers in the names mean, a line for each run that has any."""
+def describe_suffixes(runs: Sequence[Run], results: Sequence[MergedResult]) -> list[str]:
+    """Explain the run numbers in the names, one line per run whose number is used."""
+    names = {name for merged in results for name in (merged.row.label, merged.row.network, merged.row.benchmark)}
     return [
-        f"#{number}: of {run.folder}"
-        for number, run in enumerate(runs, 1)
-        if any(f"#{number}" in name for it in rows for name in (it.row.label, it.row.network, it.row.benchmark))
+        f"#{number}: {run.folder}" for number, run in enumerate(runs, 1) if any(f"#{number}" in name for name in names)
     ]
 
 
 def _distinguish_names(runs: Sequence[Run]) -> Iterator[tuple[int, Result, Run, Result]]:
-    """Rows with the names of networks and benchmarks told apart: the number of the run, row, run, row there."""
+    """Yield the run's number, the result with distinct network and benchmark names, the run, the original result."""
     networks: dict[str, dict[str, str]] = {}
     benchmarks: dict[str, dict[str, str]] = {}
     for number, run in enumerate(runs, 1):
@@ -69,13 +69,14 @@ def _distinguish_names(runs: Sequence[Run]) -> Iterator[tuple[int, Result, Run, 
 
 
 def _distinct_name(seen: dict[str, dict[str, str]], name: str, digest: str, number: int) -> str:
-    """The name itself for the first thing that bears it, and with a number for any other."""
-    known = seen.setdefault(name, {})
-    return known.setdefault(digest, f"{name}#{number}" if known else name)
+    """Return the name for the first digest that has it, and the name with a number for any other digest."""
+    names = seen.setdefault(name, {})
+    return names.setdefault(digest, f"{name}#{number}" if names else name)
 
 
-def _position(row: Result) -> str:
-    """Where a row stands: two rows of one place are the same measurement."""
+def _position(result: Result) -> str:
+    """Return what identifies a measurement: network, method, benchmark, scoring and protocol."""
     return json.dumps(
-        [row.network, row.label, row.benchmark, row.scoring.record(), row.protocol.record()], sort_keys=True
+        [result.network, result.label, result.benchmark, result.scoring.record(), result.protocol.record()],
+        sort_keys=True,
     )

@@ -1,4 +1,4 @@
-"""A finished run, as reports and users see it."""
+"""Finished runs, as reports and users read them."""
 
 from __future__ import annotations
 
@@ -43,19 +43,19 @@ from oodbench.types import AnomalyLabels, Frame, RGBImage, ScoreMap, SemanticLab
 if TYPE_CHECKING:
     import pandas as pd
 
-# Frames of each benchmark that figures show, evenly spaced; --keep-scores figures keeps their maps.
+# Number of evenly spaced frames per benchmark in figures; --keep-scores figures keeps their maps.
 FIGURE_FRAMES = 4
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run. Implements contracts.RunView: everything is read when asked for.
+    """A run, read lazily from its store. Implements contracts.RunView.
 
     Attributes:
-        store: Where its artifacts are.
-        protocols: Names of the protocols whose results are shown; empty: those that the run was asked for.
-        known: The registry that the run was made with, which knows benchmarks that were passed as objects. None:
-            plugins are found by name, and in the files that the plan names.
+        store: The store of the run's artifacts.
+        protocols: Names of the protocols whose results are shown; empty: the protocols of the plan.
+        known: The registry of the run, which has the benchmarks that were passed as objects. None: plugins are looked
+            up by name and in the plugin files of the plan.
     """
 
     store: RunStore
@@ -63,11 +63,11 @@ class Run:
     known: Registry | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Run, (self.store, self.protocols)  # a registry knows modules, which other processes import themselves
+        return Run, (self.store, self.protocols)  # a registry holds modules, which other processes import themselves
 
     @property
     def artifacts(self) -> RunArtifacts:
-        """What the run has stored."""
+        """The stored artifacts of the run."""
         return RunArtifacts(self.store)
 
     @property
@@ -81,7 +81,7 @@ class Run:
 
     @cached_property
     def registry(self) -> Registry:
-        """The plugins, including the files that the run was made with."""
+        """The plugins, including the plugin files of the plan."""
         return self.known or Registry(self.record.plugins)
 
     @cached_property
@@ -89,7 +89,7 @@ class Run:
         """The plan."""
         record = self.artifacts.plan()
         if record is None:
-            raise RunFolderError(f"{self.store.location}: no run in this folder; expected one with a plan.json")
+            raise RunFolderError(f"{self.store.location}: no run in this folder; expected a folder with a plan.json")
         return record
 
     @cached_property
@@ -97,22 +97,22 @@ class Run:
         """The content of result.json.
 
         Raises:
-            RunFolderError: There is none, or it belongs to another plan than the one that the folder holds now.
+            RunFolderError: There is none, or it belongs to another plan than the folder's plan.json.
         """
         content = self.artifacts.results_file()
         if content.plan != self.record.digest:
             raise RunFolderError(
-                f"{self.store.location}: its result.json is older than its plan: the last run there did not finish",
+                f"{self.store.location}: result.json is older than the plan, because the last run did not finish",
                 "Run the same 'oodbench run' again to resume it.",
             )
         return content
 
     @cached_property
     def results(self) -> Sequence[Result]:
-        asked = self.protocols or tuple(
+        protocols = self.protocols or tuple(
             dict.fromkeys(name for names in self.record.protocols.values() for name in names)
         )
-        return list(self.content.under(asked))
+        return list(self.content.under(protocols))
 
     @property
     def seed(self) -> int:
@@ -135,24 +135,33 @@ class Run:
 
     @property
     def published(self) -> Sequence[PublishedResult]:
-        """None: a run has its own rows alone; oodbench.runs.selection puts others beside them."""
+        """Empty: a run has only its own results; oodbench.runs.selection adds published ones."""
         return ()
 
-    def requirements(self, row: Result) -> Requirements:
-        """Return what the method's card said when the run was planned; of external scores nothing is known."""
-        return self.record.scorer(row.network, row.label).requirements
+    def requirements(self, result: Result) -> Requirements:
+        """Return the requirements on the method's card at planning time; for external scores all are unknown."""
+        return self.record.scorer(result.network, result.label).requirements
 
     def table(self) -> pd.DataFrame:
-        """One row a network, method and benchmark; metrics as fractions, NaN where undefined."""
+        """Return the results as a table, one row per result; metrics are fractions, or NaN if undefined."""
         import pandas as pd
 
         return pd.DataFrame(
             [
-                {"network": row.network, "method": row.method, "label": row.label, "benchmark": row.benchmark}
-                | {name: np.nan if value is None else value for name, value in row.metrics.items()}
-                | {"frames": row.counts["frames"], "scoring": row.scoring.upsample, "resize": row.scoring.resize}
-                | {"protocol": row.protocol.name}
-                for row in self.results
+                {
+                    "network": result.network,
+                    "method": result.method,
+                    "label": result.label,
+                    "benchmark": result.benchmark,
+                }
+                | {name: np.nan if value is None else value for name, value in result.metrics.items()}
+                | {
+                    "frames": result.counts["frames"],
+                    "scoring": result.scoring.upsample,
+                    "resize": result.scoring.resize,
+                }
+                | {"protocol": result.protocol.name}
+                for result in self.results
             ]
         )
 
@@ -161,8 +170,8 @@ class Run:
 
     def figure_frames(self, benchmark: str) -> Sequence[str]:
         ids = self.frames(benchmark)
-        picked = np.linspace(0, len(ids) - 1, min(FIGURE_FRAMES, len(ids))).round().astype(int)
-        return [ids[index] for index in picked]
+        indices = np.linspace(0, len(ids) - 1, min(FIGURE_FRAMES, len(ids))).round().astype(int)
+        return [ids[index] for index in indices]
 
     def image(self, benchmark: str, frame: str) -> RGBImage:
         return self._frame(benchmark, frame).read_image()
@@ -176,49 +185,55 @@ class Run:
         return None if read is None else read()
 
     def known_labels(self, benchmark: str, frame: str) -> AnomalyLabels:
-        """Of a frame that has some.
+        """Return the labels of a frame.
 
         Raises:
-            RunFolderError: it has none.
+            RunFolderError: The frame has no labels.
         """
         labels = self.labels(benchmark, frame)
         if labels is None:
             raise RunFolderError(f"{self.folder}: {frame} of {benchmark} has no labels")
         return labels
 
-    def score(self, row: Result, frame: str) -> ScoreMap:
-        scored = self._scored(row)
-        score: ScoreMap = self.artifacts.map(scored.score_key(self._frame_record(row.benchmark, frame)))
+    def score(self, result: Result, frame: str) -> ScoreMap:
+        scored = self._scored(result)
+        score: ScoreMap = self.artifacts.map(scored.score_key(self._frame_record(result.benchmark, frame)))
         return score
 
-    def prediction(self, row: Result, frame: str) -> SemanticLabels | None:
+    def prediction(self, result: Result, frame: str) -> SemanticLabels | None:
         classes = CLASS_SETS.get(self.record.classes or "")
-        values = self._scored(row).prediction(self._frame_record(row.benchmark, frame))
+        values = self._scored(result).prediction(self._frame_record(result.benchmark, frame))
         return None if classes is None or values is None else SemanticLabels(values, classes)
 
-    def calibration(self, row: Result) -> Calibration | None:
-        return self._scored(row).calibration()
+    def calibration(self, result: Result) -> Calibration | None:
+        return self._scored(result).calibration()
 
-    def sketch(self, row: Result) -> Sketch | None:
-        """Return what is kept of each frame for resampling, in the order of the benchmark's frames.
+    def sketch(self, result: Result) -> Sketch | None:
+        """Return the sketch of a result, in the order of the benchmark's frames; None if the protocol has none.
 
-        None if the protocol allows none. A file that is missing is made again.
+        A missing sketch is rebuilt from the stored scores.
 
         Raises:
-            NotStoredError: Neither it nor the scores are stored.
+            NotStoredError: Neither the sketch nor the scores are stored.
         """
-        found = self.artifacts.sketch(self._scored(row).result_key(row.protocol))
-        return found if found is not None else self._rebuild(row)
+        sketch = self.artifacts.sketch(self._scored(result).result_key(result.protocol))
+        return sketch if sketch is not None else self._rebuild(result)
 
-    def breakdown(self, row: Result) -> Breakdown | None:
-        """Return the breakdown; arguments and errors as `sketch`."""
-        key = self._scored(row).result_key(row.protocol)
-        if self.artifacts.breakdown(key) is None and row.protocol.thresholds == "all":
-            self._rebuild(row)
+    def breakdown(self, result: Result) -> Breakdown | None:
+        """Return the breakdown of a result; None if the protocol has none.
+
+        A missing breakdown is rebuilt from the stored scores.
+
+        Raises:
+            NotStoredError: Neither the breakdown nor the scores are stored.
+        """
+        key = self._scored(result).result_key(result.protocol)
+        if self.artifacts.breakdown(key) is None and result.protocol.thresholds == "all":
+            self._rebuild(result)
         return self.artifacts.breakdown(key)
 
-    def card(self, row: Result) -> MethodCard | None:
-        scorer = self.record.scorer(row.network, row.label)
+    def card(self, result: Result) -> MethodCard | None:
+        scorer = self.record.scorer(result.network, result.label)
         try:
             return None if scorer.given is not None else self.registry.method(scorer.spec).card
         except UnknownNameError:
@@ -230,45 +245,45 @@ class Run:
         except (NotComparableError, NotStoredError):
             return ()
 
-    def stored_row(self, row: Result) -> Result | None:
-        """Return the result as it is stored for itself; None if it is not."""
-        return self.artifacts.result(self._scored(row).result_key(row.protocol))
+    def stored_row(self, result: Result) -> Result | None:
+        """Return the result from its own file in results/; None if there is no such file."""
+        return self.artifacts.result(self._scored(result).result_key(result.protocol))
 
     def groups(self, benchmark: str) -> Sequence[str]:
-        """Return the group of each frame."""
+        """Return the group of each frame of a benchmark."""
         return [frame.group for frame in self.record.benchmark(benchmark).frames]
 
-    def _scored(self, row: Result, frames: Mapping[str, Frame] | None = None) -> ScoredBenchmark:
-        """The maps behind a result; with `frames` also their labels."""
-        scorer, benchmark = self.record.scorer(row.network, row.label), self.record.benchmark(row.benchmark)
+    def _scored(self, result: Result, frames: Mapping[str, Frame] | None = None) -> ScoredBenchmark:
+        """Return the stored maps of a result, with labels if `frames` are passed."""
+        scorer, benchmark = self.record.scorer(result.network, result.label), self.record.benchmark(result.benchmark)
         return ScoredBenchmark(self.record, scorer, benchmark, frames or {}, self.artifacts)
 
-    def _rebuild(self, row: Result) -> Sketch | None:
+    def _rebuild(self, result: Result) -> Sketch | None:
         with self.store.lock():
-            frames = self.checked(self.record.benchmark(row.benchmark), Silent())
-            return rebuild_sketch(self._scored(row, frames), row.protocol)
+            frames = self.checked(self.record.benchmark(result.benchmark), Silent())
+            return rebuild_sketch(self._scored(result, frames), result.protocol)
 
     def report(self, name: str) -> Sequence[Path]:
-        """Write the report of that name into the run's folder, and return its files."""
+        """Write a report into the run's folder and return its files."""
         if not isinstance(self.store, LocalStore):
-            raise RunFolderError(f"{self.store.location}: not a folder; reports are written into one")
+            raise RunFolderError(f"{self.store.location}: not a folder; reports are written into a folder")
         return self.registry.report(name).write(self, self.store.reports)
 
     def evaluate(self, progress: Progress | None = None, protocols: Sequence[str] = ()) -> Run:
-        """Compute results again from the stored maps, without the networks.
+        """Recompute results from the stored maps, without the networks.
 
-        Results under other protocols stay.
+        Results under other protocols are kept.
 
         Args:
             progress: Callback for progress messages; None: silent.
-            protocols: Names of the protocols; empty: those that the run was asked for.
+            protocols: Names of the protocols; empty: the protocols of the plan.
 
         Returns:
-            The run, showing the results under these protocols.
+            The run with the results under these protocols.
 
         Raises:
             UnknownNameError: There is no protocol of that name.
-            RunFolderError: A map is not stored, another process is at work there, or the labels have changed.
+            RunFolderError: A map is not stored, another process uses the folder, or the labels have changed.
         """
         progress = progress or Silent()
         validate_protocol_names(protocols)
@@ -285,32 +300,36 @@ class Run:
         return Run(self.store, tuple(protocols), self.known)
 
     def checked(self, part: FrameSetRecord, progress: Progress) -> dict[str, Frame]:
-        """digest -> frame, those that the run was made on.
+        """Check that the frames on disk are those of the run; return them by digest.
+
+        Args:
+            part: The record of a benchmark of the run.
+            progress: Callback for progress messages.
 
         Raises:
-            RunFolderError: they are not there any more, or their images or labels are others.
+            RunFolderError: A frame is missing, or its image or labels have changed.
         """
-        found = [self._frame(part.name, record.id) for record in part.frames]
-        if index_frames(found, part.name, progress) != list(part.frames):
+        frames = [self._frame(part.name, record.id) for record in part.frames]
+        if index_frames(frames, part.name, progress) != list(part.frames):
             raise RunFolderError(
-                f"{part.folder}: the frames or labels of {part.name} are not those of the run any more",
-                "Bring back the data set that the run was made on, or run again with another --out.",
+                f"{part.folder}: the frames or labels of {part.name} have changed since the run",
+                "Restore the benchmark as it was, or run again with another --out.",
             )
-        return {record.digest: frame for record, frame in zip(part.frames, found, strict=True)}
+        return {record.digest: frame for record, frame in zip(part.frames, frames, strict=True)}
 
     def _frame(self, benchmark: str, identity: str) -> Frame:
         part = self.record.benchmark(benchmark)
         frame = self._opened[part.name].get(identity)
         if frame is None:
             raise RunFolderError(
-                f"{part.folder}: the frame {identity} of {benchmark} is not there any more",
-                "Bring back the data set that the run was made on.",
+                f"{part.folder}: the frame {identity} of {benchmark} is missing",
+                "Restore the benchmark as it was during the run.",
             )
         return frame
 
     @cached_property
     def _opened(self) -> Mapping[str, Mapping[str, Frame]]:
-        """benchmark -> id -> frame."""
+        """Frames by benchmark and id."""
         roots = self.record.data.roots()
         return {
             part.name: {frame.id: frame for frame in self.registry.benchmark(part.name).open(roots).frames}
@@ -322,14 +341,14 @@ class Run:
 
 
 def load(folder: str | Path, protocols: Sequence[str] = ()) -> Run:
-    """Return the run in a folder.
+    """Load the run in a folder.
 
     Args:
         folder: The folder of a run.
-        protocols: Names of the protocols whose results are shown; empty: those that the run was asked for.
+        protocols: Names of the protocols whose results are shown; empty: the protocols of the plan.
 
     Raises:
-        RunFolderError: There is no run.
+        RunFolderError: The folder contains no run.
         UnknownNameError: There is no protocol of that name.
     """
     validate_protocol_names(protocols)
@@ -337,7 +356,7 @@ def load(folder: str | Path, protocols: Sequence[str] = ()) -> Run:
     run = Run(store, tuple(protocols))
     if [part.name for part in run.record.benchmarks] == [PHOTOGRAPHS]:
         raise RunFolderError(
-            f"{folder}: holds predictions for photographs, which have no labels; expected a run",
-            f"If they are of a benchmark's frames: oodbench evaluate --scores {store.image_scores} --benchmark NAME",
+            f"{folder}: contains predictions for photographs, which have no labels; expected a run",
+            f"For frames of a benchmark, run: oodbench evaluate --scores {store.image_scores} --benchmark NAME",
         )
     return run

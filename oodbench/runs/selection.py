@@ -1,4 +1,4 @@
-"""What a report is to show: rows of one run or of several, those that were chosen, with published ones beside them."""
+"""Selection of the results that a report shows: from one run or several, with published results."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from oodbench.types import AnomalyLabels, RGBImage, ScoreMap, SemanticLabels
 
 @dataclass(frozen=True)
 class ResultSelection:
-    """What to show; empty: everything.
+    """Filter for results. An empty field selects everything.
 
     Attributes:
-        benchmarks: names.
-        methods: public names or labels, each alone or as `METHOD / NETWORK`, in the order in which they are shown.
-        networks: names, in the order in which they are shown of each method.
-        frames: ids of the frames that figures show, in their order.
-        without: methods that are known to have had none of these, and no others.
+        benchmarks: Names of benchmarks.
+        networks: Names of networks, in the order in which they are shown for each method.
+        methods: Names or labels of methods, each alone or as `METHOD / NETWORK`, in the order in which they are shown.
+        frames: Ids of the frames that figures show, in their order.
+        without: Requirements. Only methods that are known to have none of these are shown.
     """
 
     benchmarks: tuple[str, ...] = ()
@@ -45,12 +45,12 @@ class ResultSelection:
 
 @dataclass(frozen=True)
 class SelectedRun:
-    """Implements contracts.RunView.
+    """View of the selected results of one or more runs. Implements contracts.RunView.
 
     Attributes:
-        runs: one or more; names of the second that mean something else than in the first end in #2, and so on.
-        choice: what of them.
-        others: what others published, before the choice.
+        runs: One or more runs. Names of the second that conflict with the first get the suffix #2, and so on.
+        choice: The filter for their results.
+        others: Published results, before the filter.
     """
 
     runs: tuple[Run, ...]
@@ -63,139 +63,146 @@ class SelectedRun:
 
     @cached_property
     def results(self) -> Sequence[Result]:
-        """Those that were chosen.
+        """The selected results, in the order of the filter.
 
         Raises:
-            UnknownNameError: the runs have no benchmark, network, method or frame of that name.
-            UsageError: no row is left.
+            UnknownNameError: The runs have no benchmark, network, method or frame of that name.
+            UsageError: No result is left.
         """
         choice = self.choice
-        _check_known("benchmark in the run", choice.benchmarks, [it.row.benchmark for it in self._joined])
-        _check_known("network in the run", choice.networks, [it.row.network for it in self._joined])
-        _check_known(
-            "method in the run", choice.methods, [name for it in self._joined for name in _method_names(it.row)]
+        candidates = [merged.row for merged in self._merged]
+        _check_names("benchmark in the run", choice.benchmarks, [result.benchmark for result in candidates])
+        _check_names("network in the run", choice.networks, [result.network for result in candidates])
+        _check_names(
+            "method in the run", choice.methods, [name for result in candidates for name in _method_names(result)]
         )
         kept = [
-            it.row
-            for it in self._joined
-            if (not choice.benchmarks or it.row.benchmark in choice.benchmarks)
-            and (not choice.networks or it.row.network in choice.networks)
-            and (not choice.methods or not set(choice.methods).isdisjoint(_method_names(it.row)))
-            and _is_known_without(it.run.requirements(it.own), choice.without)
+            merged.row
+            for merged in self._merged
+            if (not choice.benchmarks or merged.row.benchmark in choice.benchmarks)
+            and (not choice.networks or merged.row.network in choice.networks)
+            and (not choice.methods or not set(choice.methods).isdisjoint(_method_names(merged.row)))
+            and _is_known_without(merged.run.requirements(merged.own), choice.without)
         ]
         if choice.frames:
-            ids = {row.benchmark: self.frames(row.benchmark) for row in kept}
-            _check_known("frame in the run", choice.frames, [frame for there in ids.values() for frame in there])
-            kept = [row for row in kept if not set(choice.frames).isdisjoint(ids[row.benchmark])]
+            ids = {result.benchmark: self.frames(result.benchmark) for result in kept}
+            _check_names("frame in the run", choice.frames, [frame for frames in ids.values() for frame in frames])
+            kept = [result for result in kept if not set(choice.frames).isdisjoint(ids[result.benchmark])]
         if not kept:
-            raise UsageError("no row of the run is left", "Leave out some of --benchmarks, --methods, --without, ...")
+            raise UsageError(
+                "the filters leave no result of the run", "Remove some of --benchmarks, --methods, --without, ..."
+            )
         return sorted(
             kept,
-            key=lambda row: (
-                _requested_position(choice.methods, _method_names(row)),
-                _requested_position(choice.networks, [row.network]),
+            key=lambda result: (
+                _requested_position(choice.methods, _method_names(result)),
+                _requested_position(choice.networks, [result.network]),
             ),
         )
 
     @cached_property
     def published(self) -> Sequence[PublishedResult]:
-        return [row for row in self.others if _is_known_without(row.requirements, self.choice.without)]
+        return [result for result in self.others if _is_known_without(result.requirements, self.choice.without)]
 
     @cached_property
     def quality(self) -> Mapping[str, Mapping[str, Any]]:
-        found = {}
-        for row in self.results:
-            it = self._origin(row)
-            if it.own.network in it.run.quality:
-                found[row.network] = it.run.quality[it.own.network]
-        return found
+        quality = {}
+        for result in self.results:
+            origin = self._origin(result)
+            if origin.own.network in origin.run.quality:
+                quality[result.network] = origin.run.quality[origin.own.network]
+        return quality
 
     @property
     def notes(self) -> Sequence[str]:
-        notes = [*(note for run in self.runs for note in run.notes), *describe_suffixes(self.runs, self._joined)]
+        notes = [*(note for run in self.runs for note in run.notes), *describe_suffixes(self.runs, self._merged)]
         if self.choice.without:
-            flags = [it.run.requirements(it.own) for it in {it.row.label: it for it in self._joined}.values()]
-            flags += {(row.method, row.network): row.requirements for row in self.others}.values()
-            notes.append(_describe_left_out(flags, self.choice.without))
+            by_label = {merged.row.label: merged for merged in self._merged}
+            requirements = [merged.run.requirements(merged.own) for merged in by_label.values()]
+            requirements += {(result.method, result.network): result.requirements for result in self.others}.values()
+            notes.append(_describe_left_out(requirements, self.choice.without))
         return list(dict.fromkeys(notes))
 
-    def requirements(self, row: Result) -> Requirements:
-        it = self._origin(row)
-        return it.run.requirements(it.own)
+    def requirements(self, result: Result) -> Requirements:
+        origin = self._origin(result)
+        return origin.run.requirements(origin.own)
 
     def frames(self, benchmark: str) -> Sequence[str]:
-        it = self._first(benchmark)
-        return it.run.frames(it.own.benchmark)
+        origin = self._first(benchmark)
+        return origin.run.frames(origin.own.benchmark)
 
     def figure_frames(self, benchmark: str) -> Sequence[str]:
         if self.choice.frames:
-            there = self.frames(benchmark)
-            return [frame for frame in self.choice.frames if frame in there]
-        it = self._first(benchmark)
-        return it.run.figure_frames(it.own.benchmark)
+            frames = self.frames(benchmark)
+            return [frame for frame in self.choice.frames if frame in frames]
+        origin = self._first(benchmark)
+        return origin.run.figure_frames(origin.own.benchmark)
 
     def image(self, benchmark: str, frame: str) -> RGBImage:
-        it = self._first(benchmark)
-        return it.run.image(it.own.benchmark, frame)
+        origin = self._first(benchmark)
+        return origin.run.image(origin.own.benchmark, frame)
 
     def labels(self, benchmark: str, frame: str) -> AnomalyLabels | None:
-        it = self._first(benchmark)
-        return it.run.labels(it.own.benchmark, frame)
+        origin = self._first(benchmark)
+        return origin.run.labels(origin.own.benchmark, frame)
 
     def semantic_labels(self, benchmark: str, frame: str) -> SemanticLabels | None:
-        it = self._first(benchmark)
-        return it.run.semantic_labels(it.own.benchmark, frame)
+        origin = self._first(benchmark)
+        return origin.run.semantic_labels(origin.own.benchmark, frame)
 
-    def score(self, row: Result, frame: str) -> ScoreMap:
-        it = self._origin(row)
-        return it.run.score(it.own, frame)
+    def score(self, result: Result, frame: str) -> ScoreMap:
+        origin = self._origin(result)
+        return origin.run.score(origin.own, frame)
 
-    def prediction(self, row: Result, frame: str) -> SemanticLabels | None:
-        it = self._origin(row)
-        return it.run.prediction(it.own, frame)
+    def prediction(self, result: Result, frame: str) -> SemanticLabels | None:
+        origin = self._origin(result)
+        return origin.run.prediction(origin.own, frame)
 
-    def calibration(self, row: Result) -> Calibration | None:
-        it = self._origin(row)
-        return it.run.calibration(it.own)
+    def calibration(self, result: Result) -> Calibration | None:
+        origin = self._origin(result)
+        return origin.run.calibration(origin.own)
 
-    def breakdown(self, row: Result) -> Breakdown | None:
-        it = self._origin(row)
-        return it.run.breakdown(it.own)
+    def breakdown(self, result: Result) -> Breakdown | None:
+        origin = self._origin(result)
+        return origin.run.breakdown(origin.own)
 
-    def card(self, row: Result) -> MethodCard | None:
-        it = self._origin(row)
-        return it.run.card(it.own)
+    def card(self, result: Result) -> MethodCard | None:
+        origin = self._origin(result)
+        return origin.run.card(origin.own)
 
     def comparisons(self) -> Sequence[MethodComparison]:
-        """Of one run as a whole; what is left of a choice would need corrections of its own (`oodbench compare`)."""
+        """Return the comparisons of a single, unfiltered run; otherwise none.
+
+        The corrected p-values depend on the number of compared results; `oodbench compare` computes them for others.
+        """
         return self.runs[0].comparisons() if len(self.runs) == 1 and self.choice == ResultSelection() else ()
 
     @cached_property
-    def _joined(self) -> Sequence[MergedResult]:
+    def _merged(self) -> Sequence[MergedResult]:
         return merge_results(self.runs)
 
-    def _origin(self, row: Result) -> MergedResult:
-        return next(it for it in self._joined if it.row == row)
+    def _origin(self, result: Result) -> MergedResult:
+        return next(merged for merged in self._merged if merged.row == result)
 
     def _first(self, benchmark: str) -> MergedResult:
-        return next(it for it in self._joined if it.row.benchmark == benchmark)
+        return next(merged for merged in self._merged if merged.row.benchmark == benchmark)
 
 
-def _method_names(row: Result) -> list[str]:
-    """By which a method is asked for: alone, or on one network."""
-    return [f"{name}{network}" for name in (row.method, row.label) for network in ("", f" / {row.network}")]
+def _method_names(result: Result) -> list[str]:
+    """Return the names that select a result's method: name or label, alone or with the network."""
+    return [f"{name}{network}" for name in (result.method, result.label) for network in ("", f" / {result.network}")]
 
 
-def _requested_position(asked: Sequence[str], names: Iterable[str]) -> int:
-    """The place of the first of the names that was asked for; they stand as they are where none was."""
-    return min([asked.index(name) for name in names if name in asked], default=0)
+def _requested_position(requested: Sequence[str], names: Iterable[str]) -> int:
+    """Return the first position of any of the names in the requested ones; 0 for all if none was requested."""
+    return min([requested.index(name) for name in names if name in requested], default=0)
 
 
-def _check_known(kind: str, asked: Iterable[str], known: Iterable[str]) -> None:
-    known = set(known)
-    for name in asked:
-        if name not in known:
-            raise UnknownNameError(kind, name, known)
+def _check_names(kind: str, requested: Iterable[str], choices: Iterable[str]) -> None:
+    choices = set(choices)
+    for name in requested:
+        if name not in choices:
+            raise UnknownNameError(kind, name, choices)
 
 
 def _is_known_without(requirements: Requirements, flags: Iterable[Requirement]) -> bool:
@@ -203,8 +210,8 @@ def _is_known_without(requirements: Requirements, flags: Iterable[Requirement]) 
 
 
 def _describe_left_out(everything: Iterable[Requirements], flags: Sequence[Requirement]) -> str:
-    """How many methods the filter leaves out."""
-    gone = [one for one in everything if not _is_known_without(one, flags)]
-    silent = sum(all(getattr(one, flag) is not True for flag in flags) for one in gone)
-    wanted = ", ".join(REQUIREMENT_TITLES[flag].lower() for flag in flags)
-    return f"Shown: methods without {wanted}. Left out: {len(gone)}, of {silent} of which it is not known"
+    """Describe how many methods the filter leaves out."""
+    left_out = [requirements for requirements in everything if not _is_known_without(requirements, flags)]
+    unknown = sum(all(getattr(requirements, flag) is not True for flag in flags) for requirements in left_out)
+    titles = ", ".join(REQUIREMENT_TITLES[flag].lower() for flag in flags)
+    return f"Shown: methods without {titles}. Left out: {len(left_out)}, including {unknown} for which this is unknown"

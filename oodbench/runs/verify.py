@@ -1,4 +1,4 @@
-"""Whether a run is what it says: digests of weights, frames, scores and rows, and the metrics computed once more."""
+"""Verification of a run: digests of weights, frames, scores and results, and the metrics computed again."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from oodbench.storage.keys import RESULTS_FILE, score_key
 from oodbench.storage.scored_benchmark import ScoredBenchmark
 from oodbench.types import Frame
 
-# Of a metric. Sums may come in another order on another machine, nothing else.
-_SAME = 1e-12
+# Absolute tolerance for a recomputed metric. Only the order of floating-point sums can differ between machines.
+_TOLERANCE = 1e-12
 
 UNRECORDED = "the rest"
-"""Stands for what no digest is recorded of, which no run can have checked."""
+"""Name of the check for everything that has no recorded digest and can't be checked."""
 
 _UNRECORDED_TEXT = (
     "fits, calibrations, predicted classes, intervals, breakdowns, costs: no digests of them are recorded"
@@ -38,12 +38,12 @@ _UNRECORDED_TEXT = (
 
 @dataclass(frozen=True)
 class VerificationCheck:
-    """One thing that was looked at: it is right, wrong, or could not be checked, and why.
+    """One check of a run.
 
     Attributes:
-        verdict: which of these.
-        what: what it is.
-        said: what was found.
+        verdict: The outcome: right, wrong, or not checked.
+        what: The subject of the check.
+        said: The finding, or the reason why it could not be checked.
     """
 
     verdict: Literal["right", "wrong", "not checked"]
@@ -55,60 +55,65 @@ class VerificationCheck:
 
 
 def verify(run: Run | str | Path, progress: Progress | None = None) -> list[VerificationCheck]:
-    """`oodbench verify` from Python: everything that can be checked of a run, and what can't.
+    """Verify a run: compare digests and recompute its results from the stored scores, as `oodbench verify` does.
 
     Args:
-        run: a run, or its folder. Nothing is written.
-        progress: where news go; nowhere by default.
+        run: A run, or its folder. Nothing is written.
+        progress: Callback for progress messages; None: silent.
+
+    Returns:
+        All checks, including those that were not possible.
 
     Raises:
-        RunFolderError: there is no run in the folder.
+        RunFolderError: The folder contains no run.
     """
-    view = Run(run.store, known=run.known) if isinstance(run, Run) else load(run)  # as it is stored now
-    return list(_Verification(view, progress or Silent()).findings())
+    # A new object reads the run as it is stored now.
+    current = Run(run.store, known=run.known) if isinstance(run, Run) else load(run)
+    return list(_Verification(current, progress or Silent()).checks())
 
 
 class _Verification:
     def __init__(self, run: Run, progress: Progress) -> None:
         self._run, self._record, self._progress = run, run.record, progress
-        self._frames: dict[str, Mapping[str, Frame]] = {}  # benchmark -> digest -> frame, of those that are right
+        self._frames: dict[str, Mapping[str, Frame]] = {}  # benchmark -> digest -> frame, of unchanged benchmarks
 
     @property
     def _is_external(self) -> bool:
         """Whether the scores are external, so that there is no network."""
         return any(scorer.given for scorer in self._record.scorers)
 
-    def findings(self) -> Iterator[VerificationCheck]:
+    def checks(self) -> Iterator[VerificationCheck]:
         for network in self._record.networks if not self._is_external else ():
-            yield self._network(network)
+            yield self._check_network(network)
         for part in self._record.benchmarks:
-            yield self._set(part, self._benchmark)
+            yield self._check_frames(part, self._open_benchmark)
         for part in filter(None, (self._record.fit, self._record.calibrate)):
-            yield self._set(part, self._dataset)
-        yield from self._methods()
-        rows, finding = self._rows()
-        yield finding
+            yield self._check_frames(part, self._open_dataset)
+        yield from self._check_methods()
+        results, check = self._check_results()
+        yield check
         for part in self._record.benchmarks:
             for scorer in self._record.scorers:
-                mine = [
-                    row for row in rows if (row.benchmark, row.network, row.label) == _result_identity(part, scorer)
+                identity = (part.name, scorer.network, scorer.label)
+                scorer_results = [
+                    result for result in results if (result.benchmark, result.network, result.label) == identity
                 ]
-                yield from self._scores(part, scorer, mine)
+                yield from self._check_scores(part, scorer, scorer_results)
         yield VerificationCheck("not checked", UNRECORDED, _UNRECORDED_TEXT)
 
-    def _network(self, network: SegmenterRecord) -> VerificationCheck:
+    def _check_network(self, network: SegmenterRecord) -> VerificationCheck:
         what = f"network {network.name}"
         if network.source.endswith(OBJECT):
             return VerificationCheck("not checked", what, "it was passed as an object, which can't be opened again")
         try:
-            named = ModelSource(network.source, network.card, network.checkpoint)
-            found = named.open(self._run.registry, "cpu").digest
+            source = ModelSource(network.source, network.card, network.checkpoint)
+            digest = source.open(self._run.registry, "cpu").digest
         except OodbenchError as error:
             return VerificationCheck("not checked", what, f"it can't be opened: {error.problem}")
-        return _compare_digests(what, "weights, card and code", found, network.digest)
+        return _compare_digests(what, "weights, card and code", digest, network.digest)
 
-    def _methods(self) -> Iterator[VerificationCheck]:
-        """Check the code of each method that is a plugin, as it was when the scores were made."""
+    def _check_methods(self) -> Iterator[VerificationCheck]:
+        """Check that the code of each plugin method is the code that computed the scores."""
         recorded = {scorer.label: scorer for scorer in self._record.scorers if scorer.source_digest}
         for label, scorer in recorded.items():
             what = f"code of {label}"
@@ -116,96 +121,100 @@ class _Verification:
                 yield VerificationCheck("not checked", what, "it was passed as an object")
                 continue
             try:
-                found = self._run.registry.source_digest("methods", scorer.method)
+                digest = self._run.registry.source_digest("methods", scorer.method)
             except OodbenchError as error:
                 yield VerificationCheck("not checked", what, error.problem)
                 continue
             yield _compare_digests(
-                what, "the plugin and its local modules", found or "none", scorer.source_digest or ""
+                what, "the plugin and its local modules", digest or "none", scorer.source_digest or ""
             )
 
-    def _set(self, part: FrameSetRecord, find: Any) -> VerificationCheck:
+    def _check_frames(self, part: FrameSetRecord, open_set: Any) -> VerificationCheck:
         what = f"frames of {part.name} {part.split}".strip()
         if part.folder is not None and not part.folder.exists():
-            return VerificationCheck("not checked", what, f"{part.folder} is not there")
+            return VerificationCheck("not checked", what, f"{part.folder} does not exist")
         try:
-            there: Mapping[str, Frame] = find(part)
+            by_id: Mapping[str, Frame] = open_set(part)
         except DataNotFoundError as error:
             return VerificationCheck("not checked", what, error.problem)
         except OodbenchError as error:
             return VerificationCheck("wrong", what, error.problem)
-        absent = [frame.id for frame in part.frames if frame.id not in there]
-        if absent:
+        missing = [frame.id for frame in part.frames if frame.id not in by_id]
+        if missing:
             return VerificationCheck(
-                "wrong", what, f"{len(absent)} of {len(part.frames)} are gone; the first is {absent[0]}"
+                "wrong", what, f"{len(missing)} of {len(part.frames)} are missing; the first is {missing[0]}"
             )
-        frames = [there[frame.id] for frame in part.frames]
+        frames = [by_id[frame.id] for frame in part.frames]
         try:
-            found = index_frames(frames, part.name, self._progress, cached=False)
+            records = index_frames(frames, part.name, self._progress, cached=False)
         except DataError as error:
             return VerificationCheck("wrong", what, error.problem)
-        others = [now.id for now, then in zip(found, part.frames, strict=True) if now != then]
-        if others:
+        changed = [now.id for now, then in zip(records, part.frames, strict=True) if now != then]
+        if changed:
             said = (
-                f"{len(others)} of {len(found)} differ from the run, in image, labels or the plugin's code; "
-                f"the first is {others[0]}"
+                f"{len(changed)} of {len(records)} differ from the run, in image, labels or the plugin's code; "
+                f"the first is {changed[0]}"
             )
             return VerificationCheck("wrong", what, said)
-        self._frames[part.name] = {now.digest: frame for now, frame in zip(found, frames, strict=True)}
-        return VerificationCheck("right", what, f"{len(found)} images and labels, {part.digest[:12]}")
+        self._frames[part.name] = {record.digest: frame for record, frame in zip(records, frames, strict=True)}
+        return VerificationCheck("right", what, f"{len(records)} images and labels, {part.digest[:12]}")
 
-    def _benchmark(self, part: FrameSetRecord) -> Mapping[str, Frame]:
-        found = self._run.registry.benchmark(part.name).open(self._record.data.roots())
-        return {frame.id: frame for frame in found.frames}
+    def _open_benchmark(self, part: FrameSetRecord) -> Mapping[str, Frame]:
+        frame_set = self._run.registry.benchmark(part.name).open(self._record.data.roots())
+        return {frame.id: frame for frame in frame_set.frames}
 
-    def _dataset(self, part: FrameSetRecord) -> Mapping[str, Frame]:
+    def _open_dataset(self, part: FrameSetRecord) -> Mapping[str, Frame]:
         splits = self._run.registry.dataset(part.name).open(self._record.id_data.roots())
-        name = part.split.split(" (")[0]  # of a split that was cut in two, both parts
+        name = part.split.split(" (")[0]  # a split that was divided is opened whole
         return {frame.id: frame for frame in splits[name].frames} if name in splits else {}
 
-    def _rows(self) -> tuple[list[Result], VerificationCheck]:
-        """The results in result.json, and whether they are this plan's and those that are stored for themselves."""
+    def _check_results(self) -> tuple[list[Result], VerificationCheck]:
+        """Return the results in result.json; check that they match the plan and the files in results/."""
         try:
-            rows = [result for results in self._run.content.results.values() for result in results]
+            results = [result for part in self._run.content.results.values() for result in part]
         except (OodbenchError, ValueError) as error:
-            there = self._run.store.has(RESULTS_FILE)
-            return [], VerificationCheck("wrong" if there else "not checked", "results", str(error).partition("\n")[0])
+            verdict: Literal["wrong", "not checked"] = "wrong" if self._run.store.has(RESULTS_FILE) else "not checked"
+            return [], VerificationCheck(verdict, "results", str(error).partition("\n")[0])
         data = {part.name: part.digest for part in self._record.benchmarks}
         networks = {network.name: network.digest for network in self._record.networks}
-        for row in rows:
-            about = f"{row.label} on {row.network}, {row.benchmark}"
-            known = (networks.get(row.network), data.get(row.benchmark))
-            if (row.digests.get("network"), row.digests.get("data")) != known:
-                return rows, VerificationCheck("wrong", "results", f"{about}: its digests are not those of plan.json")
-            if self._run.stored_row(row) != row:
-                return rows, VerificationCheck(
-                    "wrong", "results", f"{about}: result.json and the file in results/ differ"
+        for result in results:
+            title = f"{result.label} on {result.network}, {result.benchmark}"
+            planned = (networks.get(result.network), data.get(result.benchmark))
+            if (result.digests.get("network"), result.digests.get("data")) != planned:
+                said = f"{title}: its digests are not those of plan.json"
+                return results, VerificationCheck("wrong", "results", said)
+            if self._run.stored_row(result) != result:
+                return results, VerificationCheck(
+                    "wrong", "results", f"{title}: result.json and the file in results/ differ"
                 )
-        return rows, VerificationCheck(
-            "right", "results", f"{len(rows)} in result.json and in results/, of this plan's digests"
+        return results, VerificationCheck(
+            "right", "results", f"{len(results)} in result.json and in results/, with the plan's digests"
         )
 
-    def _scores(self, part: FrameSetRecord, scorer: ScorerRecord, rows: list[Result]) -> Iterator[VerificationCheck]:
+    def _check_scores(
+        self, part: FrameSetRecord, scorer: ScorerRecord, results: list[Result]
+    ) -> Iterator[VerificationCheck]:
         what = f"{scorer.label} on {scorer.network}, {part.name}"
         try:
-            digest = self._maps(part, scorer)
+            digest = self._digest_maps(part, scorer)
         except NotStoredError:
             yield VerificationCheck("not checked", f"scores of {what}", "not all of them are stored (--keep-scores)")
-            for row in rows:
-                yield VerificationCheck("not checked", f"metrics of {what}, {row.protocol.name}", "without the scores")
+            for result in results:
+                metrics = f"metrics of {what}, {result.protocol.name}"
+                yield VerificationCheck("not checked", metrics, "the scores are not stored")
             return
         except OodbenchError as error:
             yield VerificationCheck("wrong", f"scores of {what}", error.problem)
             return
-        if not rows:
-            said = f"{len(part.frames)} maps, whole and finite; without a result no digest of them is recorded"
+        if not results:
+            said = f"{len(part.frames)} maps, intact and finite; without a result no digest of them is recorded"
             yield VerificationCheck("not checked", f"scores of {what}", said)
-        for row in rows[:1]:
-            yield _compare_digests(f"scores of {what}", f"{len(part.frames)} maps", digest, row.digests["scores"])
-        for row in rows:
-            yield self._metrics(part, scorer, row, f"metrics of {what}, {row.protocol.name}")
+        for result in results[:1]:
+            yield _compare_digests(f"scores of {what}", f"{len(part.frames)} maps", digest, result.digests["scores"])
+        for result in results:
+            yield self._check_metrics(part, scorer, result, f"metrics of {what}, {result.protocol.name}")
 
-    def _maps(self, part: FrameSetRecord, scorer: ScorerRecord) -> str:
+    def _digest_maps(self, part: FrameSetRecord, scorer: ScorerRecord) -> str:
         content = hashlib.sha256()
         for frame in part.frames:
             key = score_key(scorer.key, frame.key)
@@ -217,33 +226,29 @@ class _Verification:
             content.update(score.tobytes())
         return content.hexdigest()
 
-    def _metrics(self, part: FrameSetRecord, scorer: ScorerRecord, row: Result, what: str) -> VerificationCheck:
-        if PROTOCOLS.get(row.protocol.name) != row.protocol:
-            return VerificationCheck("not checked", what, "the protocol is another one in this version of oodbench")
+    def _check_metrics(
+        self, part: FrameSetRecord, scorer: ScorerRecord, result: Result, what: str
+    ) -> VerificationCheck:
+        if PROTOCOLS.get(result.protocol.name) != result.protocol:
+            return VerificationCheck("not checked", what, "this version of oodbench defines the protocol differently")
         frames = self._frames.get(part.name)
         if frames is None:
-            return VerificationCheck("not checked", what, "without the labels")
+            return VerificationCheck("not checked", what, "the labels are not available")
         scored = ScoredBenchmark(self._record, scorer, part, frames, self._run.artifacts)
-        measurement = measure(scored, row.protocol)
+        measurement = measure(scored, result.protocol)
         metrics, components = measurement.metrics, measurement.components
-        for metric, value in row.metrics.items():
+        for metric, value in result.metrics.items():
             now = metrics.values.get(metric, math.nan)
-            if not (math.isnan(now) if value is None else math.isclose(now, value, rel_tol=0, abs_tol=_SAME)):
-                return VerificationCheck(
-                    "wrong", what, f"{metric} is {now!r} as computed now; the result says {value!r}"
-                )
-        if {**metrics.counts, "expected_frames": part.expected} != row.counts or components != row.components:
-            return VerificationCheck("wrong", what, "the counts behind them are others as computed now")
-        return VerificationCheck("right", what, f"{', '.join(row.metrics)} computed once more from the stored scores")
+            if not (math.isnan(now) if value is None else math.isclose(now, value, rel_tol=0, abs_tol=_TOLERANCE)):
+                return VerificationCheck("wrong", what, f"{metric} is {now!r} if recomputed; the result has {value!r}")
+        if {**metrics.counts, "expected_frames": part.expected} != result.counts or components != result.components:
+            return VerificationCheck("wrong", what, "the pixel counts differ if recomputed")
+        return VerificationCheck("right", what, f"{', '.join(result.metrics)} recomputed from the stored scores")
 
 
-def _result_identity(part: FrameSetRecord, scorer: ScorerRecord) -> tuple[str, str, str]:
-    return part.name, scorer.network, scorer.label
-
-
-def _compare_digests(what: str, which: str, found: str, recorded: str) -> VerificationCheck:
-    if found != recorded:
+def _compare_digests(what: str, contents: str, digest: str, recorded: str) -> VerificationCheck:
+    if digest != recorded:
         return VerificationCheck(
-            "wrong", what, f"{which} have the digest {found[:12]}; the run was made with {recorded[:12]}"
+            "wrong", what, f"{contents} have the digest {digest[:12]}; the run recorded {recorded[:12]}"
         )
-    return VerificationCheck("right", what, f"{which}, {found[:12]}")
+    return VerificationCheck("right", what, f"{contents}, {digest[:12]}")

@@ -1,4 +1,4 @@
-"""From a network's output to score maps at the labels' resolution."""
+"""Conversion of a network's output to score maps at the labels' resolution."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from oodbench.user_code import explain_missing_modules
 
 @dataclass
 class ScoredFrame:
-    """One frame's results.
+    """Score maps and predicted classes of one frame.
 
     Attributes:
-        scores: scorer -> score map at the label's resolution.
-        prediction: predicted classes at the label's resolution, None where the network has no class maps.
+        scores: Maps the key of each scorer to its score map, float32 [H, W], at the labels' resolution.
+        prediction: Predicted classes, uint8 [H, W], at the labels' resolution; None if the network has no class maps.
     """
 
     scores: dict[str, ScoreMap] = field(default_factory=dict)
@@ -33,7 +33,12 @@ class ScoredFrame:
 
 @dataclass
 class ScoringCost:
-    """Seconds spent: in the pass over the logits that pixel methods share, and in each scorer's own part."""
+    """Time that scoring a batch took.
+
+    Attributes:
+        summary: Seconds in the pass over the class maps that all pixel methods share.
+        scorers: Maps the key of each scorer to the seconds in its own code.
+    """
 
     summary: float = 0.0
     scorers: dict[str, float] = field(default_factory=dict)
@@ -45,19 +50,19 @@ class ScoringCost:
 def score_output(
     output: SegmenterOutput, sizes: Sequence[Size], methods: Mapping[str, Method], scoring: Scoring
 ) -> tuple[list[ScoredFrame], ScoringCost]:
-    """Score a batch.
+    """Score a batch with all methods.
 
     Args:
-        output: of N frames.
-        sizes: of their labels.
-        methods: scorer -> method, ready to score.
-        scoring: where pixel methods are computed, and how maps come to the labels' resolution.
+        output: The network's output for N frames.
+        sizes: Height and width of the labels of each frame.
+        methods: Maps the key of each scorer to its method, ready to score.
+        scoring: The scoring resolution, and the interpolation to the labels' resolution.
 
     Returns:
-        N scored frames, and what it cost.
+        N scored frames, and the time that each part took.
 
     Raises:
-        ScoreError: a map is not float32, not of the expected shape, or not finite.
+        ScoreError: A map is not float32, does not have the expected shape, or is not finite.
     """
     cost = ScoringCost()
     frames = [ScoredFrame() for _ in sizes]
@@ -74,7 +79,10 @@ def score_output(
 
 
 def _grid_scores(output: SegmenterOutput, method: GridMethod, scoring: Scoring) -> Sequence[ScoreMap]:
-    """One score map a frame: on the network's grid; of windows, their scores' average, on the pixels of the image."""
+    """Return one score map per frame, on the network's grid.
+
+    If the output consists of windows, the maps have the resolution of the image and overlapping scores are averaged.
+    """
     if output.windows is None:
         with _attribute_errors_to(method):
             grid = method.grid_score(output).cpu().numpy()  # [N, h, w]
@@ -85,17 +93,17 @@ def _grid_scores(output: SegmenterOutput, method: GridMethod, scoring: Scoring) 
     for window in output.windows.parts:
         scores = _grid_scores(window.output, method, scoring)
         total = total or [np.zeros((height, width), np.float32) for _ in scores]
-        place = (slice(window.top, window.top + window.height), slice(window.left, window.left + window.width))
-        rows, columns = count[place].shape
-        for whole, score in zip(total, scores, strict=True):
-            whole[place] += resize_score(score, (window.height, window.width), scoring.resize)[:rows, :columns]
-        count[place] += 1
-    return [whole / count for whole in total]
+        area = (slice(window.top, window.top + window.height), slice(window.left, window.left + window.width))
+        rows, columns = count[area].shape
+        for image_sum, score in zip(total, scores, strict=True):
+            image_sum[area] += resize_score(score, (window.height, window.width), scoring.resize)[:rows, :columns]
+        count[area] += 1
+    return [image_sum / count for image_sum in total]
 
 
 @contextmanager
 def _attribute_errors_to(method: Method) -> Iterator[None]:
-    """Turns an exception inside a method into an error that names the method and its line."""
+    """Convert an exception inside a method to a ScoreError with the method's name, file and line."""
     try:
         with explain_missing_modules():
             yield
@@ -104,16 +112,16 @@ def _attribute_errors_to(method: Method) -> Iterator[None]:
     except Exception as error:
         file = inspect.getfile(type(method))
         lines = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
-        where = f"{file}:{lines[-1].lineno}" if lines else file
+        location = f"{file}:{lines[-1].lineno}" if lines else file
         raise ScoreError(
-            f"{method.card.name} failed at {where}: {type(error).__name__}: {error}",
-            "A score function takes and returns torch tensors (docs/plugins.md).",
+            f"{method.card.name} failed at {location}: {type(error).__name__}: {error}",
+            "Fix the method. A score function takes and returns torch tensors (docs/plugins.md).",
         ) from error
 
 
 @contextmanager
 def add_error_context(network: str, frames: Sequence[Frame]) -> Iterator[None]:
-    """Adds the network and the frames to an error about scores."""
+    """Add the names of the network and the frames to a ScoreError."""
     try:
         yield
     except ScoreError as error:
@@ -130,14 +138,14 @@ def _score_pixels(
     frame: ScoredFrame,
     cost: ScoringCost,
 ) -> None:
-    """All pixel methods of one frame, and its predicted classes, in one pass over its bands."""
+    """Compute the scores of all pixel methods and the predicted classes of one frame, in one pass over its bands."""
     if output.class_maps is None:
         return
     maps = output.class_maps.values[index]  # [C, h, w]
-    at: Size = size if scoring.upsample == "logits" else (maps.shape[-2], maps.shape[-1])
-    prediction = np.empty(at, np.uint8)
-    scores = {key: np.empty(at, np.float32) for key in methods}
-    for band in iter_row_bands(maps, at, resize=scoring.resize, kind=output.class_maps.kind):
+    grid: Size = size if scoring.upsample == "logits" else (maps.shape[-2], maps.shape[-1])
+    prediction = np.empty(grid, np.uint8)
+    scores = {key: np.empty(grid, np.float32) for key in methods}
+    for band in iter_row_bands(maps, grid, resize=scoring.resize, kind=output.class_maps.kind):
         start = time.perf_counter()
         rows = slice(band.start, band.stop)
         prediction[rows] = band.summary.prediction.cpu().numpy()
@@ -146,13 +154,13 @@ def _score_pixels(
             start = time.perf_counter()
             with _attribute_errors_to(method):
                 part = method.pixel_score(band).cpu().numpy()
-            scores[key][rows] = _validate_map(part, (band.stop - band.start, at[1]), method)
+            scores[key][rows] = _validate_map(part, (band.stop - band.start, grid[1]), method)
             cost.add(key, time.perf_counter() - start)
     for key, method in methods.items():
         start = time.perf_counter()
         with _attribute_errors_to(method):
             score = method.postprocess(scores[key], prediction)
-        frame.scores[key] = resize_score(_validate_map(score, at, method), size, scoring.resize)
+        frame.scores[key] = resize_score(_validate_map(score, grid, method), size, scoring.resize)
         cost.add(key, time.perf_counter() - start)
     frame.prediction = resize_labels(prediction, size, scoring.resize)
 
@@ -160,12 +168,12 @@ def _score_pixels(
 def _validate_map(score: ScoreMap, shape: tuple[int, ...], method: Method) -> ScoreMap:
     name = method.card.name
     if score.shape != shape or score.dtype != np.float32:
-        raise ScoreError(f"{name}: gave a map {score.dtype} {score.shape}; expected float32 {shape}")
+        raise ScoreError(f"{name}: returned a map {score.dtype} {score.shape}; expected float32 {shape}")
     if not np.isfinite(score).all():
-        broken = int(np.count_nonzero(~np.isfinite(score)))
+        invalid = int(np.count_nonzero(~np.isfinite(score)))
         raise ScoreError(
-            f"{name}: {broken} of {score.size} scores are NaN or infinite",
-            "Check the preprocessing in the model card and the network's weights; in a method of your own, the "
-            "logarithm or the division that can't bear zero.",
+            f"{name}: {invalid} of {score.size} scores are NaN or infinite",
+            "Check the preprocessing in the model card and the network's weights. In your own method, check for "
+            "logarithms of zero and divisions by zero.",
         )
     return score

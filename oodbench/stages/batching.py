@@ -1,4 +1,4 @@
-"""Frames on their way into a network: read and prepared by worker threads while the network is busy."""
+"""Batched inference; worker threads read and prepare frames while the network computes."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ AHEAD = 4
 
 @dataclass(frozen=True)
 class Batch:
-    """One forward pass.
+    """Output of one forward pass.
 
     Attributes:
-        positions: of the batch's frames in the sequence.
-        output: of the network.
-        seconds: what the network took.
-        labels: a dataset's, where they were asked for; else none.
+        positions: Indices of the batch's frames in the sequence.
+        output: The network's output.
+        seconds: Duration of the forward pass.
+        labels: Semantic labels of the frames if they were requested, otherwise empty.
     """
 
     positions: range
@@ -34,24 +34,35 @@ class Batch:
 
 
 def split_batches(count: int, size: int) -> list[range]:
-    """The boundaries that the plan fixes; a resumed run cuts nowhere else."""
+    """Split `count` frames into batches. The batches are the same in a resumed run."""
     return [range(start, min(start + size, count)) for start in range(0, count, size)]
 
 
 def forward_batches(
     network: Segmenter, frames: Sequence[Frame], wanted: Sequence[range], needs: Needs, *, labelled: bool = False
 ) -> Iterator[Batch]:
-    """One forward pass for each of the batches, in order; with `labelled` the frames' semantic labels beside it."""
+    """Run one forward pass per batch, in order.
+
+    Args:
+        network: The network.
+        frames: The sequence of frames.
+        wanted: Indices of the frames of each batch.
+        needs: The output that the network must return.
+        labelled: Whether to read the semantic labels of the frames, too.
+
+    Yields:
+        The output of each batch.
+    """
 
     def prepare(frame: Frame) -> tuple[Any, list[SemanticLabels]]:
         return network.prepare(frame.read_image()), [read_semantic_labels(frame)] if labelled else []
 
     with ThreadPoolExecutor(WORKERS) as pool:
         pending: deque[tuple[range, list[Future[tuple[Any, list[SemanticLabels]]]]]] = deque()
-        waiting = iter(wanted)
+        batches = iter(wanted)
         try:
             while True:
-                while len(pending) < AHEAD and (positions := next(waiting, None)) is not None:
+                while len(pending) < AHEAD and (positions := next(batches, None)) is not None:
                     pending.append((positions, [pool.submit(prepare, frames[index]) for index in positions]))
                 if not pending:
                     return
@@ -66,6 +77,6 @@ def forward_batches(
 
 
 def read_semantic_labels(frame: Frame) -> SemanticLabels:
-    """The labels of a dataset's frame."""
+    """Return the semantic labels of a dataset's frame."""
     assert frame.read_semantic_labels is not None, "frames of a dataset have semantic labels"
     return frame.read_semantic_labels()

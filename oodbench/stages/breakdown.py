@@ -1,9 +1,11 @@
-"""Which anomalies a row's scores find, by size, place and class, and what they mistake for one.
+"""Breakdown of a result: recall of anomalies by size, place and predicted class, and false positives by class.
 
-Sizes are shares of the frame's area. The place of an anomaly is that of its lowest pixel: on a level road the lower it
-stands, the nearer it is. Both are of connected regions, eight neighbours a pixel. Pixels are called anomalous from two
-thresholds on: the one at which the row's false positive rate is read, which knows the labels, and the score that one in
-twenty calibration pixels exceeds, which doesn't.
+Size and place are properties of connected regions with eight neighbours per pixel. The size is the region's share of
+the frame's area. The place is the height of its lowest pixel: on a level road, a lower region is nearer.
+
+Recall and false positives are measured at two thresholds. The first is the threshold at which the result's false
+positive rate is measured; it depends on the labels. The second is the score that 5 % of the calibration pixels exceed;
+it does not depend on the labels.
 """
 
 from __future__ import annotations
@@ -27,22 +29,22 @@ from oodbench.regions import label_regions
 from oodbench.types import ANOMALY, AnomalyLabels, ClassMap, ClassSet, ScoreMap
 
 SIZES = {"below 0.1 %": 0.001, "0.1 to 1 %": 0.01, "1 to 10 %": 0.1, "10 % and more": np.inf}
-"""Name -> share of the frame below which a region belongs there."""
+"""Maps the name of each size to its upper limit, as a share of the frame's area."""
 
 PLACES = {"upper half": 0.5, "third quarter": 0.75, "lowest quarter": np.inf}
-"""Name -> height of the lowest pixel, as a share of the frame's from the top, below which a region belongs there."""
+"""Maps the name of each place to its limit for the lowest pixel, as a share of the frame's height from the top."""
 
 _FIRST_CLASS = len(SIZES) + len(PLACES)
 
 
 class BreakdownCounter:
-    """Takes in the frames of one row.
+    """Counter for the breakdown of one result, accumulated frame by frame.
 
     Args:
-        bins: of all frames.
-        tpr: the true positive rate at which the protocol reads the false positive rate.
-        calibration: of the method, or None.
-        classes: those of the network, or None where they are not known.
+        bins: Bins for the scores of all frames.
+        tpr: The true positive rate at which the protocol measures the false positive rate.
+        calibration: The scorer's calibration; None if there is none.
+        classes: The network's classes; None if they are unknown.
     """
 
     def __init__(self, bins: SketchBins, tpr: float, calibration: Calibration | None, classes: ClassSet | None) -> None:
@@ -53,15 +55,21 @@ class BreakdownCounter:
             thresholds["test"] = bins.threshold
             self._titles["test"] = f"finds {100 * tpr:g} % of the benchmark's anomalous pixels"
         if calibration is not None:
-            exceeded = np.float32(calibration.score_at(1 - FALSE_ALARM_RATE))
-            thresholds["calibrated"] = float(np.nextafter(exceeded, np.float32(np.inf)))
+            quantile = np.float32(calibration.score_at(1 - FALSE_ALARM_RATE))
+            thresholds["calibrated"] = float(np.nextafter(quantile, np.float32(np.inf)))
             self._titles["calibrated"] = f"{100 * FALSE_ALARM_RATE:g} % of the pixels of {calibration.source} exceed it"
         self._counts = BreakdownCounts(bins, thresholds, _FIRST_CLASS)
         self._objects: Counter[int] = Counter()
         self._predicted = False
 
     def update(self, score: ScoreMap, labels: AnomalyLabels, prediction: ClassMap | None) -> NDArray[np.int64]:
-        """Take in one frame: score float32, labels and predicted classes uint8, all [H, W]; returns its sketch."""
+        """Count one frame and return its sketch.
+
+        Args:
+            score: Scores, float32 [H, W].
+            labels: Anomaly labels, uint8 [H, W].
+            prediction: Predicted classes, uint8 [H, W]; None if they are not stored.
+        """
         self._predicted |= prediction is not None
         regions = label_regions(labels.values == ANOMALY)
         height, width = regions.labels.shape
@@ -70,19 +78,19 @@ class BreakdownCounter:
         size = np.searchsorted(list(SIZES.values()), area, side="right")
         place = np.searchsorted(list(PLACES.values()), lowest, side="left") + len(SIZES)
         groups = np.stack([size, place], axis=1).astype(np.uint8)
-        self._objects.update(groups[1:].ravel().tolist())  # region 0 is what is not anomalous
+        self._objects.update(groups[1:].ravel().tolist())  # region 0 contains the pixels that are not anomalous
         return self._counts.update(score, labels, regions.labels, groups, prediction)
 
     def breakdown(self) -> Breakdown:
         """Return the breakdown over all frames."""
         counts = self._counts
         average_precision, auroc = counts.metrics(self._tpr)
-        found = counts.count_above(counts.found)
+        detected = counts.count_above(counts.found)
         pixels = counts.fine.sum(axis=1)
-        rows = []
+        groups = []
         for code in np.flatnonzero(pixels):
-            kind, name = self._name(int(code))
-            rows.append(
+            kind, name = self._group_name(int(code))
+            groups.append(
                 BreakdownGroup(
                     kind=kind,
                     name=name,
@@ -90,10 +98,10 @@ class BreakdownCounter:
                     pixels=int(pixels[code]),
                     ap=_nan_to_none(average_precision[code]),
                     auroc=_nan_to_none(auroc[code]),
-                    recall={threshold: float(above[code] / pixels[code]) for threshold, above in found.items()},
+                    recall={threshold: float(above[code] / pixels[code]) for threshold, above in detected.items()},
                 )
             )
-        return Breakdown(thresholds=self._thresholds(), groups=tuple(rows), false_alarms=self._mistakes())
+        return Breakdown(thresholds=self._thresholds(), groups=tuple(groups), false_alarms=self._false_alarms())
 
     def _thresholds(self) -> tuple[BreakdownThreshold, ...]:
         counts = self._counts
@@ -110,30 +118,31 @@ class BreakdownCounter:
             for name, above in counts.count_above(counts.called).items()
         )
 
-    def _mistakes(self) -> tuple[ClassFalseAlarms, ...]:
+    def _false_alarms(self) -> tuple[ClassFalseAlarms, ...]:
         if not self._predicted:
             return ()
-        called = self._counts.count_above(self._counts.mistaken)
+        false_alarms = self._counts.count_above(self._counts.mistaken)
         pixels = self._counts.mistaken.sum(axis=1)
         return tuple(
             ClassFalseAlarms(
-                name=self._class(int(index)),
+                name=self._class_name(int(index)),
                 pixels=int(pixels[index]),
-                called={threshold: int(above[index]) for threshold, above in called.items()},
+                called={threshold: int(above[index]) for threshold, above in false_alarms.items()},
             )
             for index in np.flatnonzero(pixels)
         )
 
-    def _name(self, code: int) -> tuple[str, str]:
+    def _group_name(self, code: int) -> tuple[str, str]:
         if code < len(SIZES):
             return "size", list(SIZES)[code]
         if code < _FIRST_CLASS:
             return "place", list(PLACES)[code - len(SIZES)]
-        return "class", self._class(code - _FIRST_CLASS)
+        return "class", self._class_name(code - _FIRST_CLASS)
 
-    def _class(self, index: int) -> str:
-        known = self._classes is not None and index < len(self._classes)
-        return self._classes.names[index] if self._classes is not None and known else f"class {index}"
+    def _class_name(self, index: int) -> str:
+        if self._classes is None or index >= len(self._classes):
+            return f"class {index}"
+        return self._classes.names[index]
 
 
 def _nan_to_none(value: np.floating) -> float | None:

@@ -1,4 +1,4 @@
-"""The third stage: how each method scores in-distribution pixels on which it was not fitted."""
+"""Third stage of a run: quantiles of each scorer's scores on in-distribution frames that the fit has not used."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from oodbench.storage.artifacts import RunArtifacts
 from oodbench.storage.keys import calibration_key, quality_key
 from oodbench.types import VOID
 
-# Dense toward the top, where thresholds are: steps of 1e-2, then of 1e-3 from 0.99 and of 1e-4 from 0.999.
+# Levels of the quantiles, denser near 1, where thresholds are: steps of 0.01, of 0.001 from 0.99, of 0.0001 from 0.999.
 LEVELS = np.unique(
     np.concatenate([np.linspace(0, 1, 101), np.linspace(0.99, 1, 11)[:-1], np.linspace(0.999, 1, 11)]).round(6)
 )
 
-# Pixels kept for the quantiles of one scorer, evenly spaced: 16 MB, and 400 beyond the highest level but one.
+# Number of evenly spaced pixels for the quantiles of one scorer: 16 MB, of which 400 exceed the second-highest level.
 _PIXELS = 1 << 22
 
 
 def calibrate(plan: Plan, artifacts: RunArtifacts, progress: Progress) -> None:
-    """Calibrate what is not calibrated yet, and measure each network's closed-set quality on the same frames."""
+    """Calibrate the scorers without a calibration, and measure each network's closed-set quality on the same frames."""
     part = plan.record.calibrate
     if part is None:
         progress.warn("no in-distribution frames (--id-data): colour scales come from each benchmark itself")
@@ -61,8 +61,8 @@ def calibrate(plan: Plan, artifacts: RunArtifacts, progress: Progress) -> None:
             values = np.concatenate(parts)
             if not values.size:
                 raise DataError(
-                    f"{part.name} {part.split}: all pixels of its frames are void; expected labelled ones",
-                    "Check the in-distribution labels: Cityscapes' test split has none.",
+                    f"{part.name} {part.split}: all pixels of its frames are void; expected labelled pixels",
+                    "Check the in-distribution labels. The test split of Cityscapes has no labels.",
                 )
             calibration = Calibration(LEVELS, np.quantile(values, LEVELS), source)
             artifacts.write_calibration(calibration_key(key, part), calibration)

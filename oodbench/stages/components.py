@@ -1,4 +1,4 @@
-"""Component metrics of a result: at the threshold that the benchmark's labels give, and at one without labels."""
+"""Component metrics of a result, at a threshold chosen with the benchmark's labels and at the calibrated threshold."""
 
 from __future__ import annotations
 
@@ -15,40 +15,40 @@ from oodbench.metrics.components import TAUS
 def add_component_metrics(
     pixels: PixelMetrics, read: Source, protocol: Protocol, sizes: ComponentSizes, calibration: Calibration | None
 ) -> tuple[PixelMetrics, dict[str, Any]]:
-    """Add the metrics of components to those of pixels.
+    """Add component metrics to pixel metrics.
 
     Args:
         pixels: Pixel metrics of the same frames under the protocol, with the threshold of the best F1.
         read: Function that yields the frames again.
         protocol: The protocol.
-        sizes: The smallest components that count.
+        sizes: The minimum sizes of components.
         calibration: The scorer's calibration; None if the run has no in-distribution frames.
 
     Returns:
-        All metrics, and the counts behind those of components.
+        All metrics, and the counts behind the component metrics.
     """
-    chosen = {
+    candidates = {
         "": pixels.best_f1_threshold,
         AT_ID95: calibration.score_at(1 - FALSE_ALARM_RATE) if calibration else math.nan,
     }
     reasons = {
-        "": "no anomalous pixel among the valid ones, so the best F1 has no threshold",
-        AT_ID95: "no in-distribution frames (--id-data), so no threshold without the benchmark's labels",
+        "": "no valid pixel is anomalous, so there is no threshold of the best F1",
+        AT_ID95: "no in-distribution frames (--id-data), so there is no calibrated threshold",
     }
-    thresholds = {end: value for end, value in chosen.items() if not math.isnan(value)}
-    found = component_metrics(read, protocol, sizes, thresholds)
+    thresholds = {suffix: value for suffix, value in candidates.items() if not math.isnan(value)}
+    components = component_metrics(read, protocol, sizes, thresholds)
     values, undefined = dict(pixels.values), dict(pixels.undefined)
     facts: dict[str, Any] = {
         "smallest_prediction": sizes.prediction,
         "smallest_object": sizes.object,
         "taus": TAUS.round(2).tolist(),
     }
-    for end in chosen:
-        metrics = found.get(end) or _undefined_metrics(sizes, reasons[end])
-        values |= {name + end: value for name, value in metrics.values.items()}
-        undefined |= {name + end: reason for name, reason in metrics.undefined.items()}
-        if end in found:
-            facts["at ID95" if end else "at the best F1"] = _describe_counts(metrics, thresholds[end])
+    for suffix in candidates:
+        metrics = components.get(suffix) or _undefined_metrics(sizes, reasons[suffix])
+        values |= {name + suffix: value for name, value in metrics.values.items()}
+        undefined |= {name + suffix: reason for name, reason in metrics.undefined.items()}
+        if suffix in components:
+            facts["at ID95" if suffix else "at the best F1"] = _describe_counts(metrics, thresholds[suffix])
     return replace(pixels, values=values, undefined=undefined), facts
 
 

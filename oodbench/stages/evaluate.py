@@ -1,4 +1,4 @@
-"""The fifth stage: results from stored maps and labels."""
+"""Fifth stage of a run: compute results from stored maps and labels."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ from oodbench.storage.keys import RESULTS_FILE, cost_key, environment_key, fit_k
 from oodbench.storage.scored_benchmark import ScoredBenchmark
 from oodbench.types import AnomalyLabels, Frame, ScoreMap
 
-# If one pixel in a hundred has one score, that is no coincidence.
+# A share of pixels with the same score above this causes a warning that the scores saturate.
 _MANY_TIES = 0.01
 
-# Scores of the wrong sign find anomalies last. Real methods on hard benchmarks go down to an AUROC of 0.4.
+# An AUROC below this suggests scores with the wrong sign. Real methods on hard benchmarks reach at least about 0.4.
 _INVERTED = 0.4
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """What the stored maps of one scorer on one benchmark say under one protocol.
+    """Evaluation of the stored maps of one scorer on one benchmark under one protocol.
 
     Attributes:
         evaluation: The evaluation, which has counted all frames.
         metrics: The metrics.
-        components: The counts behind the metrics of components; empty if the protocol has none.
+        components: The counts behind the component metrics; empty if the protocol has none.
         scores_digest: The digest of all maps.
     """
 
@@ -64,19 +64,19 @@ def evaluate(
 
     Args:
         plan: The plan of the run.
-        frames: Digest of a frame -> frame, for its labels.
-        artifacts: What the run has stored.
+        frames: Maps the digest of each frame to the frame, for its labels.
+        artifacts: The artifacts of the run.
         progress: Callback for progress messages.
-        protocols: Benchmark -> names of protocols.
-        again: Whether to compute results that are stored already, too.
-        failures: Collects the errors of single benchmarks; None: the first one is raised.
+        protocols: Maps the name of each benchmark to the names of its protocols.
+        again: Whether to recompute results that are already stored.
+        failures: Collector for errors of single benchmarks; None: raise the first error.
 
     Returns:
-        Protocol -> results, in the plan's order.
+        The results by name of protocol, in the plan's order.
 
     Raises:
         RunFolderError: A map is not stored.
-        ScoreError: A map holds NaN.
+        ScoreError: A map contains NaN.
     """
     failures = Failures(fail_fast=True) if failures is None else failures
     results: dict[str, list[Result]] = {name: [] for names in protocols.values() for name in names}
@@ -84,22 +84,22 @@ def evaluate(
         if benchmark.name in failures:
             continue
         if any(frames[frame.digest].read_anomaly_labels is None for frame in benchmark.frames):
-            progress.warn(f"{benchmark.name} has frames without labels: it was scored and is not evaluated")
+            progress.warn(f"{benchmark.name} has frames without labels: it is scored but not evaluated")
             continue
-        scored = [ScoredBenchmark(plan, scorer, benchmark, frames, artifacts) for scorer in plan.scorers]
+        scorers = [ScoredBenchmark(plan, scorer, benchmark, frames, artifacts) for scorer in plan.scorers]
         with failures.collect(benchmark.name, "evaluate"):
             for name in protocols.get(benchmark.name, ()):
                 protocol = PROTOCOLS[name]
-                keys = [each.result_key(protocol) for each in scored]
+                keys = [scored.result_key(protocol) for scored in scorers]
                 todo = [
-                    (each, key)
-                    for each, key in zip(scored, keys, strict=True)
+                    (scored, key)
+                    for scored, key in zip(scorers, keys, strict=True)
                     if again or artifacts.result(key) is None
                 ]
                 if todo:
                     with progress.track(f"evaluate {benchmark.name}", len(todo), "methods") as advance:
-                        for each, key in todo:
-                            artifacts.write_result(key, _make_result(each, protocol))
+                        for scored, key in todo:
+                            artifacts.write_result(key, _make_result(scored, protocol))
                             advance(1)
                 results[name] += [result for key in keys if (result := artifacts.result(key)) is not None]
     return results
@@ -110,7 +110,7 @@ def measure(scored: ScoredBenchmark, protocol: Protocol) -> Measurement:
 
     Raises:
         NotStoredError: A map is not stored.
-        ScoreError: A map holds NaN.
+        ScoreError: A map contains NaN.
     """
     evaluation = make_evaluation(protocol, find_counter(scored.network.device))
     content = hashlib.sha256()
@@ -185,7 +185,7 @@ def _make_result(scored: ScoredBenchmark, protocol: Protocol) -> Result:
 
 
 def _inversion_warnings(label: str, anomalous: Anomalous, auroc: float) -> list[str]:
-    """A warning if the scores look as if their sign were wrong."""
+    """Return a warning if the sign of external scores seems to be wrong."""
     if not auroc < _INVERTED:
         return []
     other = {"higher": "lower", "lower": "higher"}[anomalous]
@@ -213,7 +213,7 @@ def _measure_cost(scored: ScoredBenchmark, fit: Mapping[str, Any] | None) -> Cos
 
 
 def _peak_memory() -> float | None:
-    """The peak memory of this process in MB; None if the system does not tell."""
+    """Return the peak memory of this process in MiB; None if it is unknown on this system."""
     memory = peak_memory()
     return None if memory is None else memory / 2**20
 
@@ -224,13 +224,16 @@ def write_results(
     artifacts: RunArtifacts,
     failed: Sequence[FailedBenchmark] = (),
 ) -> ResultsFile:
-    """Write result.json; results of the same plan under other protocols stay in it.
+    """Write result.json; keep the results of the same plan under other protocols.
 
     Args:
         plan: The plan of the run.
-        results: Protocol -> results.
-        artifacts: What the run has stored.
+        results: The results by name of protocol.
+        artifacts: The artifacts of the run.
         failed: Benchmarks that failed.
+
+    Returns:
+        The content of result.json.
     """
     quality = {}
     if plan.calibrate is not None:
@@ -238,13 +241,13 @@ def write_results(
             measured = artifacts.json(quality_key(network.digest, plan.calibrate))
             if measured is not None:
                 quality[network.name] = {**measured, "dataset": plan.calibrate.name, "split": plan.calibrate.split}
-    kept: dict[str, list[Result]] = {}
+    earlier: dict[str, list[Result]] = {}
     if artifacts.store.has(RESULTS_FILE):
-        before = artifacts.results_file()
-        kept = before.results if before.plan == plan.digest else {}
+        file = artifacts.results_file()
+        earlier = file.results if file.plan == plan.digest else {}
     content = ResultsFile(
         plan=plan.digest,
-        results={**results, **{name: rows for name, rows in kept.items() if name not in results}},
+        results={**results, **{name: part for name, part in earlier.items() if name not in results}},
         failed=list(failed),
         skipped=[pair.model_dump(mode="json") for pair in plan.skipped],
         quality=quality,

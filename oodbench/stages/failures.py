@@ -1,4 +1,4 @@
-"""Benchmarks that fail while the others of a run continue."""
+"""Collection of errors of single benchmarks, while the other benchmarks of a run continue."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from oodbench.errors import BenchmarksFailedError, DataError, ModelError, Oodben
 
 
 class Failures:
-    """Collects the errors of benchmarks.
+    """Collector for errors of single benchmarks.
 
-    Errors of the run's folder, such as a full disk, concern every benchmark and are not collected.
+    Errors of the run's folder, such as a full disk, affect every benchmark and are not collected.
 
     Args:
-        fail_fast: Whether the first error ends the run.
+        fail_fast: Whether the first error stops the run.
     """
 
     def __init__(self, *, fail_fast: bool = False) -> None:
@@ -45,7 +45,7 @@ class Failures:
         return tuple(self._failed.values())
 
     def raise_if_all(self, benchmarks: Sequence[str]) -> None:
-        """Raise the first error if every benchmark failed: no other has finished."""
+        """Raise the first error if every benchmark failed."""
         if self._first is not None and all(name in self for name in benchmarks):
             raise self._first
 
@@ -53,9 +53,10 @@ class Failures:
         """Raise one error about all failures.
 
         Raises:
-            BenchmarksFailedError: There are some.
+            BenchmarksFailedError: At least one benchmark failed.
         """
         if self._failed:
             raise BenchmarksFailedError(
-                "; ".join(map(str, self.records)), "Fix them and run the same command again: it computes only these."
+                "; ".join(map(str, self.records)),
+                "Fix the problem and run the same command again. It computes only what is missing.",
             )

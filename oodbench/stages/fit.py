@@ -1,4 +1,4 @@
-"""The second stage: methods that learn from labelled in-distribution frames learn, all in one pass."""
+"""Second stage of a run: fit methods on labelled in-distribution frames, all methods of a network in one pass."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from oodbench.types import Frame
 
 
 def fit(plan: Plan, artifacts: RunArtifacts, progress: Progress) -> None:
-    """Fit what is not fitted yet, and make every method of the plan ready to score.
+    """Fit the methods without a stored fit, and load the fit of every method of the plan.
 
     One forward pass per batch serves all methods of a network.
     """
     if plan.record.fit is not None:
         _fit_missing(plan, plan.record.fit, artifacts, progress)
     for key, method in plan.scorers.items():
-        fitted = artifacts.fit(fit_key(key))
-        if fitted is not None:
-            method.load(fitted)
+        stored_fit = artifacts.fit(fit_key(key))
+        if stored_fit is not None:
+            method.load(stored_fit)
 
 
 def _fit_missing(plan: Plan, part: FrameSetRecord, artifacts: RunArtifacts, progress: Progress) -> None:
@@ -38,8 +38,8 @@ def _fit_missing(plan: Plan, part: FrameSetRecord, artifacts: RunArtifacts, prog
             if scorer.network == name and scorer.fits and not artifacts.store.has(fit_key(scorer.key))
         }
         fits = fit_methods(network, todo, frames, progress, batch_size=record.batch_size, seed=record.seed)
-        for key, learned in fits:
-            artifacts.write_fit(fit_key(key), learned)
+        for key, method_fit in fits:
+            artifacts.write_fit(fit_key(key), method_fit)
 
 
 def fit_methods(
@@ -55,39 +55,39 @@ def fit_methods(
 
     Args:
         network: The network.
-        methods: Key -> method, each not fitted.
+        methods: Maps a key to each method that is not fitted.
         frames: Frames with semantic labels.
         progress: Callback for progress messages.
-        batch_size: Frames per forward pass.
-        seed: The seed of every random choice.
+        batch_size: Number of frames per forward pass.
+        seed: Random seed.
 
     Yields:
         The key and the fit of each method, as soon as it needs no further pass.
     """
     for method in methods.values():
         method.begin_fit(network.classes, seed)
-    learning = dict(methods)
+    unfinished = dict(methods)
     seconds = dict.fromkeys(methods, 0.0)
     batches = split_batches(len(frames), batch_size)
-    while learning:
-        needs = combine_needs(network, learning.values())
-        title = f"fit {network.name}: {', '.join(method.card.name for method in learning.values())}"
+    while unfinished:
+        needs = combine_needs(network, unfinished.values())
+        title = f"fit {network.name}: {', '.join(method.card.name for method in unfinished.values())}"
         with progress.track(title, len(frames), "frames") as advance:
             for batch in forward_batches(network, frames, batches, needs, labelled=True):
-                for key, method in learning.items():
+                for key, method in unfinished.items():
                     start = time.perf_counter()
                     method.update(batch.output, batch.labels)
                     seconds[key] += time.perf_counter() - start
                 advance(len(batch.positions))
-        again: dict[str, Method] = {}
-        with progress.track(f"learn {network.name}", len(learning), "methods") as advance:
-            for key, method in learning.items():
+        next_pass: dict[str, Method] = {}
+        with progress.track(f"learn {network.name}", len(unfinished), "methods") as advance:
+            for key, method in unfinished.items():
                 start = time.perf_counter()
                 if method.end_pass():
-                    again[key] = method
+                    next_pass[key] = method
                 else:
-                    learned = method.fitted()
+                    method_fit = method.fitted()
                     seconds[key] += time.perf_counter() - start
-                    yield key, Fit(learned.tensors, {**learned.facts, "seconds": seconds[key]})
+                    yield key, Fit(method_fit.tensors, {**method_fit.facts, "seconds": seconds[key]})
                 advance(1)
-        learning = again
+        unfinished = next_pass

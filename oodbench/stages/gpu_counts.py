@@ -1,8 +1,8 @@
-"""Counting where the scores are: one frame's state of the exact engine, made on the device that holds its scores.
+"""Exact counting of one frame on the device that holds its scores.
 
-The engine itself (oodbench.metrics) knows no torch. Here its keys are made by the same integer arithmetic in tensors,
-filed by sorting, which is what a GPU is fast at, and brought over as the arrays that a state consists of: two bytes an
-in-distribution pixel instead of the score's four. States from any device add up to the same numbers, to the last bit.
+The exact metrics (oodbench.metrics) do not depend on torch. This module computes the same integer keys with tensor
+operations, sorts them on the device, and copies the arrays of the state to the CPU. That is two bytes per
+in-distribution pixel instead of four. Results are bit-identical on all devices.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ from oodbench.types import ANOMALY, IN_DISTRIBUTION, AnomalyLabels, ScoreMap
 if TYPE_CHECKING:
     from torch import Tensor
 
-_SMALLEST = -(1 << 31)  # of int32; as the bits of a float32: -0.0
+_NEGATIVE_ZERO = -(1 << 31)  # the bits of the float32 -0.0 as an int32
 _HALF_BINS = 1 << (32 - HALF_BITS)
 
 
 def count_on_device(score: Tensor, labels: Tensor) -> PixelCounts:
-    """What `PixelCounts.update` would have counted of one frame.
+    """Count one frame as `PixelCounts.update` does, on the device of its tensors.
 
     Args:
-        score: float32 [H, W] on any device, higher = more anomalous.
-        labels: uint8 [H, W] on the same device: 0 in-distribution, 1 anomaly, anything else void.
+        score: Scores, float32 [H, W] on any device, higher = more anomalous.
+        labels: Labels, uint8 [H, W] on the same device: 0 in-distribution, 1 anomaly, any other value void.
 
     Raises:
-        ScoreError: another shape or type, or NaN in a pixel that counts.
+        ScoreError: The shape or type is wrong, or the score of a valid pixel is NaN.
     """
     import torch
 
     if score.shape != labels.shape or score.dtype != torch.float32:
         raise ScoreError(
             f"the score map is {score.dtype} {tuple(score.shape)} and its labels are {tuple(labels.shape)}; "
-            "expected float32, and the same shape"
+            "expected float32 and the same shape"
         )
     flat, bits = labels.reshape(-1), score.contiguous().view(torch.int32).reshape(-1)
     normal, anomalous = bits[flat == IN_DISTRIBUTION], bits[flat == ANOMALY]
@@ -55,15 +55,16 @@ def count_on_device(score: Tensor, labels: Tensor) -> PixelCounts:
         "block_buckets": np.empty(0, np.int64),
         "block_positive": np.empty(0, np.int64),
     }
-    half_born = not bool((bits & ((1 << HALF_BITS) - 1)).any())
-    arrays |= (_count_in_half_bins if half_born else _count_in_buckets)(_order_keys(normal), _order_keys(anomalous))
+    half_precision = not bool((bits & ((1 << HALF_BITS) - 1)).any())
+    count = _count_in_half_bins if half_precision else _count_in_buckets
+    arrays |= count(_order_keys(normal), _order_keys(anomalous))
     return PixelCounts.from_arrays(arrays)
 
 
 def find_counter(device: str) -> Count | None:
-    """What counts frames on the device of a network; None, for the engine's own loops, where there is no such GPU.
+    """Return a function that counts frames on a network's device; None, for counting on the CPU, if it has no GPU.
 
-    Rows from a run on a GPU are evaluated again on machines without one.
+    Results of a run on a GPU can be recomputed on machines without one.
     """
     if not device.startswith("cuda"):
         return None
@@ -73,7 +74,7 @@ def find_counter(device: str) -> Count | None:
 
 
 def make_counter(device: str) -> Count:
-    """Counts frames on the device."""
+    """Return a function that counts frames on a device."""
     import torch
 
     def count(score: ScoreMap, labels: AnomalyLabels) -> PixelCounts:
@@ -83,22 +84,25 @@ def make_counter(device: str) -> Count:
 
 
 def _order_keys(bits: Tensor) -> Tensor:
-    """int32 in the order of the scores: the engine's key with its highest bit turned, as there is no unsigned order."""
+    """Convert float32 bits to int32 keys in the order of the scores.
+
+    The keys are those of the CPU code with the highest bit inverted, because torch compares int32 as signed.
+    """
     import torch
 
-    bits = torch.where(bits == _SMALLEST, 0, bits)
+    bits = torch.where(bits == _NEGATIVE_ZERO, 0, bits)
     return torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits)
 
 
 def _count_in_buckets(normal: Tensor, anomalous: Tensor) -> dict[str, NDArray[np.generic]]:
-    """The arrays of one frame filed by buckets."""
+    """Return the arrays of one frame's state with keys in buckets."""
     import torch
 
-    filed = normal.sort().values
-    buckets, sizes = torch.unique_consecutive(filed >> 16, return_counts=True)
+    ordered = normal.sort().values
+    buckets, sizes = torch.unique_consecutive(ordered >> 16, return_counts=True)
     positive = anomalous.cpu().numpy().view(np.uint32) ^ np.uint32(1 << 31)
     return {
-        "low": filed.to(torch.int16).cpu().numpy().view(np.uint16),  # its low half
+        "low": ordered.to(torch.int16).cpu().numpy().view(np.uint16),  # the low 16 bits
         "buckets": (buckets + (1 << 15)).cpu().numpy().astype(np.uint16),
         "sizes": sizes.cpu().numpy(),
         "positive": positive,
@@ -108,14 +112,14 @@ def _count_in_buckets(normal: Tensor, anomalous: Tensor) -> dict[str, NDArray[np
 
 
 def _count_in_half_bins(normal: Tensor, anomalous: Tensor) -> dict[str, NDArray[np.generic]]:
-    """The arrays of one frame whose scores were born in half precision."""
+    """Return the arrays of one frame's state if all scores are half-precision values."""
     import torch
 
-    counted = [
+    counts = [
         torch.bincount((part >> HALF_BITS) + _HALF_BINS // 2, minlength=_HALF_BINS) for part in (normal, anomalous)
     ]
-    bins = torch.stack(counted).any(dim=0).nonzero().flatten()
+    bins = torch.stack(counts).any(dim=0).nonzero().flatten()
     return {
         "half_bins": bins.cpu().numpy(),
-        "half_counts": torch.stack([part[bins] for part in counted]).cpu().numpy(),
+        "half_counts": torch.stack([part[bins] for part in counts]).cpu().numpy(),
     }

@@ -1,4 +1,4 @@
-"""How well a network segments in-distribution frames, and whether that is what its card says."""
+"""Closed-set quality of a network on in-distribution frames, compared with the values on its card."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from oodbench.progress import Progress
 from oodbench.stages.batching import forward_batches, split_batches
 from oodbench.types import ClassSet, Frame, SegmenterOutput, SemanticLabels
 
-# How far from its card a network may be before a warning. A few frames vary by several points of mIoU.
+# Largest difference to the card without a warning. On few frames, mIoU varies by several points.
 _MIOU_TOLERANCE = 0.2
 _CONFIDENCE_TOLERANCE = 0.1
 
@@ -22,9 +22,9 @@ _CONFIDENCE_TOLERANCE = 0.1
 class ClosedSetQuality:
     """Closed-set quality of a network, accumulated batch by batch.
 
-    Confidence is the largest posterior: of logits the largest softmax, otherwise the largest map's share of the total.
-    Class maps that are log-densities of a generative head are logits in this sense: their softmax is the posterior
-    under equal priors of the classes.
+    Confidence is the largest posterior. For logits it is the largest softmax, otherwise the largest class map divided
+    by the sum over the classes. Log-densities of a generative head count as logits: their softmax is the posterior
+    under equal class priors.
 
     Args:
         classes: The network's classes.
@@ -37,7 +37,7 @@ class ClosedSetQuality:
         self._frames = 0
 
     def update(self, output: SegmenterOutput, labels: Sequence[SemanticLabels]) -> None:
-        """Count a batch; class maps are brought to the labels' resolution."""
+        """Count a batch; class maps are resized to the labels' resolution."""
         if output.class_maps is None:
             return
         for maps, label in zip(output.class_maps.values, labels, strict=True):
@@ -48,9 +48,9 @@ class ClosedSetQuality:
             self._frames += 1
 
     def result(self) -> dict[str, Any]:
-        """Return miou, accuracy, ece, mean_confidence and iou per class as fractions, None where undefined.
+        """Return miou, accuracy, ece, mean_confidence and iou per class, and the numbers of frames and pixels.
 
-        Also the numbers of frames and of pixels.
+        The values are fractions, or None if undefined.
         """
         values = {
             "miou": self._confusion.miou(),
@@ -72,9 +72,9 @@ def _nan_to_none(values: Mapping[str, float]) -> dict[str, float | None]:
 
 
 def quality_warnings(name: str, measured: Mapping[str, Any], expected: Expected) -> list[str]:
-    """Return warnings about a network that is far from what its card says.
+    """Return a warning for each value that differs much from the network's card.
 
-    A forgotten division by 255 halves AP without any error; this tells.
+    Such a difference reveals wrong preprocessing. For example, a missing division by 255 halves AP without any error.
     """
     checks = (
         ("miou", "mIoU", expected.miou, _MIOU_TOLERANCE),
@@ -89,7 +89,7 @@ def quality_warnings(name: str, measured: Mapping[str, Any], expected: Expected)
 
 
 def measure_quality(network: Segmenter, frames: Sequence[Frame], progress: Progress) -> dict[str, Any]:
-    """Return a network's closed-set quality on labelled frames, without a run."""
+    """Measure a network's closed-set quality on labelled frames, without a run."""
     quality = ClosedSetQuality(network.classes)
     with progress.track(f"measure {network.name}", len(frames), "frames") as advance:
         batches = split_batches(len(frames), 1)

@@ -1,4 +1,4 @@
-"""The fourth stage: one forward pass per batch, all methods on it, each map into the store."""
+"""Fourth stage of a run: one forward pass per batch, scores of all methods, and storage of each map."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from oodbench.stopping import check_stop
 from oodbench.storage.artifacts import RunArtifacts
 from oodbench.storage.keys import Key, cost_key, environment_key, prediction_key, result_key, score_key
 
-# Maps waiting for the disk at any time: enough to bridge a slow moment, few enough to bound the memory.
+# Maximum number of maps that wait to be written: bridges short delays of the disk and limits the memory.
 _IN_FLIGHT = 24
 
 
@@ -37,18 +37,18 @@ def score(
     shard: Shard | None = None,
     failures: Failures | None = None,
 ) -> None:
-    """Score what is not scored yet. A batch is done if all its maps are stored; otherwise it is done again, whole.
+    """Score the batches whose maps are not all stored. A batch is always scored as a whole.
 
     Args:
         plan: The plan of the run.
-        artifacts: What the run has stored.
+        artifacts: The artifacts of the run.
         progress: Callback for progress messages.
-        keep_maps: Whether maps are wanted for themselves; False: only for results that do not exist yet.
-        shard: The part of each benchmark's batches to score; None: all.
-        failures: Collects the errors of single benchmarks; None: the first one is raised.
+        keep_maps: Whether maps are kept after evaluation; False: score only for results that do not exist yet.
+        shard: The shard to score; None: score all batches.
+        failures: Collector for errors of single benchmarks; None: raise the first error.
 
     Raises:
-        StopRequestedError: It was asked to stop, and did so after a batch.
+        StopRequestedError: A stop was requested; it takes effect after a batch.
     """
     failures = Failures(fail_fast=True) if failures is None else failures
     for record in plan.record.networks:
@@ -63,13 +63,13 @@ def _score_benchmark(
     plan: Plan,
     artifacts: RunArtifacts,
     progress: Progress,
-    described: SegmenterRecord,
+    network_record: SegmenterRecord,
     benchmark: FrameSetRecord,
     *,
     keep_maps: bool,
     shard: Shard | None,
 ) -> None:
-    record, network = plan.record, plan.networks[described.name]
+    record, network = plan.record, plan.networks[network_record.name]
     scoring = record.scoring
     protocols = [PROTOCOLS[name] for name in record.protocols.get(benchmark.name, ())]
 
@@ -87,21 +87,21 @@ def _score_benchmark(
     frames = [plan.frames[frame.digest] for frame in records]
 
     def is_stored(key: Callable[[FrameRecord], Key], positions: range) -> bool:
-        inside = (records[index] for index in positions)
-        return all(artifacts.has_map(key(frame), (frame.height, frame.width)) for frame in inside)
+        batch_records = (records[index] for index in positions)
+        return all(artifacts.has_map(key(frame), (frame.height, frame.width)) for frame in batch_records)
 
-    def predicted(frame: FrameRecord) -> Key:
-        return prediction_key(described.digest, scoring, frame.key)
+    def class_key(frame: FrameRecord) -> Key:
+        return prediction_key(network_record.digest, scoring, frame.key)
 
-    def missing(positions: range) -> list[str]:
-        if network.capabilities.class_maps is not None and not is_stored(predicted, positions):
+    def missing_scorers(positions: range) -> list[str]:
+        if network.capabilities.class_maps is not None and not is_stored(class_key, positions):
             return scorers
         return [key for key in scorers if not is_stored(partial(_map_key, key), positions)]
 
     wanted = {
-        positions: absent
+        positions: missing
         for number, positions in enumerate(split_batches(len(frames), record.batch_size))
-        if (shard is None or shard.takes(number)) and (absent := missing(positions))
+        if (shard is None or shard.takes(number)) and (missing := missing_scorers(positions))
     }
     if not wanted:
         return
@@ -112,21 +112,22 @@ def _score_benchmark(
     with writer, progress.track(f"score {network.name} on {benchmark.name}", total, "frames") as advance:
         for batch in forward_batches(network, frames, list(wanted), needs):
             todo = {key: methods[key] for key in wanted[batch.positions]}
-            inside = [records[index] for index in batch.positions]
+            batch_records = [records[index] for index in batch.positions]
+            sizes = [(frame.height, frame.width) for frame in batch_records]
             with add_error_context(network.name, [frames[index] for index in batch.positions]):
-                scored, cost = score_output(batch.output, [(f.height, f.width) for f in inside], todo, scoring)
-            for frame, result in zip(inside, scored, strict=True):
-                for key, values in result.scores.items():
+                scored_frames, cost = score_output(batch.output, sizes, todo, scoring)
+            for frame, scored in zip(batch_records, scored_frames, strict=True):
+                for key, values in scored.scores.items():
                     writer.put(score_key(key, frame.key), values)
-                if result.prediction is not None:
-                    writer.put(predicted(frame), result.prediction)
-            count = len(inside)
+                if scored.prediction is not None:
+                    writer.put(class_key(frame), scored.prediction)
+            count = len(batch_records)
             line = {
                 "forward": 1e3 * batch.seconds / count,
                 "summary": 1e3 * cost.summary / count,
                 "score": {key: 1e3 * seconds / count for key, seconds in cost.scorers.items()},
             }
-            artifacts.add_cost(cost_key(described.digest), line)
+            artifacts.add_cost(cost_key(network_record.digest), line)
             advance(count)
             check_stop()
 
@@ -136,7 +137,7 @@ def _map_key(scorer: str, frame: FrameRecord) -> Key:
 
 
 class _Writer:
-    """Writes maps in background threads, so that disk writes overlap with inference."""
+    """Writer for maps that uses background threads, so that disk writes overlap with inference."""
 
     def __init__(self, artifacts: RunArtifacts) -> None:
         self._artifacts = artifacts
@@ -152,7 +153,7 @@ class _Writer:
             self._settle(self._pending)
 
     def put(self, key: Key, values: np.ndarray) -> None:
-        """Write one map. Raises the error of an earlier one."""
+        """Write one map; raise the error of an earlier map if there was one."""
         if len(self._pending) >= _IN_FLIGHT:
             self._settle([self._pending.popleft()])
         self._pending.append(self._pool.submit(self._artifacts.write_map, key, values))

@@ -1,4 +1,4 @@
-"""The sketch and the breakdown of a result, from a second pass over its maps."""
+"""Sketch and breakdown of a result, computed in a second pass over its score maps."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from oodbench.storage.scored_benchmark import ScoredBenchmark
 
 NO_SKETCH = "the protocol bins each frame at its own percentiles, which no sketch can represent"
 
-# A sketch that is further than this from the exact number is no basis for an interval.
+# Largest difference between a sketch's metric and the exact metric for which an interval is computed.
 _TOLERANCE = 0.002
 
 
@@ -31,7 +31,7 @@ def write_sketch_and_breakdown(scored: ScoredBenchmark, evaluation: Evaluation) 
         evaluation: The evaluation, which has counted all frames of the benchmark.
 
     Returns:
-        The sketch; None if the protocol allows none.
+        The sketch; None if the protocol has none.
     """
     result = scored.result_key(evaluation.protocol)
     sketch: Sketch | None = evaluation.frame_values()
@@ -40,8 +40,8 @@ def write_sketch_and_breakdown(scored: ScoredBenchmark, evaluation: Evaluation) 
         tpr = evaluation.protocol.tpr
         counter = BreakdownCounter(bins, tpr, scored.calibration(), CLASS_SETS.get(scored.plan.classes or ""))
         counts = []
-        for frame, stored, known in scored:
-            score, labels = apply_protocol(evaluation.protocol, stored, known)
+        for frame, stored_score, stored_labels in scored:
+            score, labels = apply_protocol(evaluation.protocol, stored_score, stored_labels)
             counts.append(counter.update(score, labels, scored.prediction(frame)))
         sketch = PixelSketch(evaluation.protocol.pixel_metrics, bins, np.stack(counts), tpr)
         scored.artifacts.write_breakdown(result, counter.breakdown())
@@ -51,7 +51,7 @@ def write_sketch_and_breakdown(scored: ScoredBenchmark, evaluation: Evaluation) 
 
 
 def rebuild_sketch(scored: ScoredBenchmark, protocol: Protocol) -> Sketch | None:
-    """Store the sketch and the breakdown of a result that lacks them; returns the sketch as above."""
+    """Rebuild and store the sketch and the breakdown of a result; return the sketch, or None if there is none."""
     evaluation = make_evaluation(protocol)
     for _, score, labels in scored:
         evaluation.update(score, labels)
@@ -59,29 +59,29 @@ def rebuild_sketch(scored: ScoredBenchmark, protocol: Protocol) -> Sketch | None
 
 
 def resampling_unit(groups: Sequence[str]) -> tuple[Literal["frames", "groups"], int]:
-    """Return what is resampled of frames with these groups, and how many there are."""
+    """Return the unit of resampling for frames with these groups, and the number of units."""
     units = len(set(groups))
     return "frames" if units == len(groups) else "groups", units
 
 
 def result_intervals(sketch: Sketch | None, metrics: PixelMetrics, benchmark: FrameSetRecord, seed: int) -> Intervals:
-    """Return bootstrap intervals of metrics, over groups if the benchmark has frames that belong together."""
+    """Compute bootstrap intervals of metrics; resample groups if the benchmark has groups of several frames."""
     groups = [frame.group for frame in benchmark.frames]
     unit, units = resampling_unit(groups)
     undefined = dict.fromkeys(metrics.values, NO_SKETCH) if sketch is None else {}
     bounds: dict[str, tuple[float, float]] = {}
     if sketch is not None:
-        found = bootstrap_intervals(sketch.group(groups), seed)
-        for name, near in zip(sketch.names, sketch.metrics()[:, 0], strict=True):
+        intervals = bootstrap_intervals(sketch.group(groups), seed)
+        for name, approximate in zip(sketch.names, sketch.metrics()[:, 0], strict=True):
             exact = metrics.values[name]
             if math.isnan(exact):
                 undefined[name] = metrics.undefined[name]
-            elif abs(near - exact) > _TOLERANCE:
-                undefined[name] = f"frames add up to {near:.4f} in sketches, and the exact number is {exact:.4f}"
-            elif name in found.undefined:
-                undefined[name] = found.undefined[name]
+            elif abs(approximate - exact) > _TOLERANCE:
+                undefined[name] = f"the sketch gives {approximate:.4f} and the exact value is {exact:.4f}"
+            elif name in intervals.undefined:
+                undefined[name] = intervals.undefined[name]
             else:
-                bounds[name] = found.bounds[name]
+                bounds[name] = intervals.bounds[name]
     return Intervals(
         level=LEVEL,
         method=METHOD,

@@ -38,10 +38,10 @@ def test_alone_they_say_what_was_stored_and_what_to_do(network_file: Path, track
     scorers = {scorer.label: scorer.key for scorer in run.record.scorers}
     said = (tmp_path / "run" / "report" / "table.txt").read_text().splitlines()
     assert said == [
-        "road-obstacle-21-test: 3 frames were scored; it has no public labels, and so no results.",
-        f"Stored score maps, one .npy per frame; {tmp_path}/run/plan.json has the id of each key:",
+        "road-obstacle-21-test: 3 frames were scored. Its labels are not public, so there are no results.",
+        f"Stored score maps, one .npy per frame; {tmp_path}/run/plan.json maps each file name to a frame id:",
         *(f"  {label} on tiny: {tmp_path}/run/scores/{key}" for label, key in scorers.items()),
-        "To have them measured, submit them where the labels are kept: oodbench info benchmark road-obstacle-21-test",
+        "To get results, submit the maps to the benchmark's leaderboard: oodbench info benchmark road-obstacle-21-test",
     ]
     for key in scorers.values():
         assert len(list((tmp_path / "run" / "scores" / key).glob("*.npy"))) == 3
@@ -52,7 +52,7 @@ def test_every_text_says_so(network_file: Path, tracks: Path, tmp_path: Path) ->
     registry = Registry()
     cards: dict[str, ReportCard] = {name: registry.report(name).card for name in registry.names("reports")}
     for name in [name for name, card in cards.items() if card.text and name != "csv"]:
-        assert "3 frames were scored; it has no public labels" in registry.report(name).text(run), name
+        assert "3 frames were scored. Its labels are not public" in registry.report(name).text(run), name
 
 
 def test_beside_rows_they_come_after_the_table(network_file: Path, tracks: Path, tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_maps_that_are_not_kept_are_not_promised(
     network_file: Path, tracks: Path, tmp_path: Path, keep: str, left: int
 ) -> None:
     notes = scored(network_file, tracks, tmp_path / "run", keep_scores=keep).notes
-    missing = "0 of 6 score maps are stored: run again with --keep-scores all to have each."
+    missing = "0 of 6 score maps are stored. To store all, run again with --keep-scores all."
     assert (missing in notes) == (left == 0)
     assert any("Stored score maps" in note for note in notes) == (left > 0)
 

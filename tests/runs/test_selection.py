@@ -131,7 +131,7 @@ def test_the_filter_keeps_what_is_known_to_be_clean(folder: Path) -> None:
     view = SelectedRun(runs(folder, "first"), ResultSelection(without=("ood_data",)), tuple(others))
     assert [row.method for row in view.published] == ["clean"]
     assert len(view.results) == 2
-    assert view.notes == ["Shown: methods without ood data. Left out: 2, of 1 of which it is not known"]
+    assert view.notes == ["Shown: methods without ood data. Left out: 2, including 1 for which this is unknown"]
 
 
 def test_nothing_is_known_of_scores_that_were_given(folder: Path, tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_nothing_is_known_of_scores_that_were_given(folder: Path, tmp_path: Path
     )  # fmt: skip
     assert given.requirements(given.results[0]) == Requirements()
     assert [label for label, _, _ in places(SelectedRun((*runs(folder, "first"), given)))] == ["MSP", KNN, "mine"]
-    with pytest.raises(UsageError, match="no row of the run is left"):
+    with pytest.raises(UsageError, match="the filters leave no result of the run"):
         _ = SelectedRun((given,), ResultSelection(without=("ood_data",))).results
 
 

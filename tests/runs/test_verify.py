@@ -53,7 +53,9 @@ def test_a_run_is_right(run: Path) -> None:
         "metrics of kNN (k=2) on tiny, road-anomaly, smiyc",
     ]
     assert right["frames of road-anomaly"].startswith("3 images and labels, ")
-    assert right["metrics of MSP on tiny, road-anomaly, pooled"].startswith("AP, FPR95, AUROC computed once more")
+    assert right["metrics of MSP on tiny, road-anomaly, pooled"].startswith(
+        "AP, FPR95, AUROC recomputed from the stored scores"
+    )
     assert said(run, "wrong") == {}
     assert list(said(run, "not checked")) == [REST]
     after = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
@@ -82,7 +84,7 @@ def test_another_image_of_the_same_size_and_time(run: Path, road_anomaly: Path) 
         f"1 of 3 differ from the run, in image, labels or the plugin's code; the first is {image.stem}"
         in wrong["frames of road-anomaly"]
     )
-    assert said(run, "not checked")["metrics of MSP on tiny, road-anomaly, pooled"] == "without the labels"
+    assert said(run, "not checked")["metrics of MSP on tiny, road-anomaly, pooled"] == "the labels are not available"
 
 
 def test_another_label_and_no_data(run: Path, road_anomaly: Path, cityscapes: Path) -> None:
@@ -129,7 +131,7 @@ def test_numbers_that_somebody_changed(run: Path) -> None:
     (run / "result.json").write_text(json.dumps(result))
     assert "its digests are not those of plan.json" in said(run, "wrong")["results"]
     (run / "result.json").write_text(json.dumps(result | {"plan": "0" * 64}))
-    assert "older than its plan" in said(run, "wrong")["results"]
+    assert "older than the plan" in said(run, "wrong")["results"]
     (run / "result.json").write_text("{}")
     assert "not the results of this version of oodbench" in said(run, "wrong")["results"]
 
@@ -138,7 +140,7 @@ def test_without_stored_scores(run: Path) -> None:
     shutil.rmtree(run / "scores")
     unchecked = said(run, "not checked")
     assert unchecked["scores of MSP on tiny, road-anomaly"] == "not all of them are stored (--keep-scores)"
-    assert unchecked["metrics of MSP on tiny, road-anomaly, pooled"] == "without the scores"
+    assert unchecked["metrics of MSP on tiny, road-anomaly, pooled"] == "the scores are not stored"
     assert list(said(run, "right"))[-1] == "results"
     assert said(run, "wrong") == {}
 
@@ -158,7 +160,7 @@ def test_scores_that_were_given_and_a_run_that_was_not_evaluated(
     scored = small_run(network_file, road_anomaly, tmp_path / "scored", methods=["msp"], stop_after="score")
     unchecked = said(scored.folder, "not checked")
     assert "no result.json" in unchecked["results"]
-    assert unchecked["scores of MSP on tiny, road-anomaly"].startswith("3 maps, whole and finite; without a result")
+    assert unchecked["scores of MSP on tiny, road-anomaly"].startswith("3 maps, intact and finite; without a result")
     with pytest.raises(RunFolderError, match="no run in this folder"):
         verify(tmp_path)
 

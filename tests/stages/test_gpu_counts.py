@@ -95,7 +95,7 @@ def test_nan_is_refused_where_it_counts() -> None:
 def test_other_types_and_shapes_are_refused() -> None:
     labels = torch.zeros(1, 3, dtype=torch.uint8)
     for score in (torch.zeros(1, 3, dtype=torch.float64), torch.zeros(3, 1)):
-        with pytest.raises(ScoreError, match=r"expected float32, and the same shape"):
+        with pytest.raises(ScoreError, match=r"expected float32 and the same shape"):
             count_on_device(score, labels)
 
 

@@ -225,7 +225,7 @@ def test_labels_that_changed_since_the_run(network_file: Path, data: Path, tmp_p
     run = small_run(network_file, data, tmp_path / "run", methods=["msp"])
     label = data / "RoadAnomaly_jpg/frames/obstacles03_cardboard.labels/labels_semantic.png"
     save(label, anomaly_label(77, anomaly=2, void=None))
-    with pytest.raises(RunFolderError, match="are not those of the run any more"):
+    with pytest.raises(RunFolderError, match="frames or labels of road-anomaly have changed since the run"):
         oodbench.load(run.folder).evaluate()
 
 
@@ -265,7 +265,7 @@ def test_frames_that_differ_only_in_pixels_are_other_runs(network_file: Path, da
 def test_an_empty_set_and_two_frames_of_one_name(network_file: Path, data: Path, tmp_path: Path) -> None:
     (data / "RoadAnomaly21" / "images").mkdir(parents=True)
     (data / "RoadAnomaly21" / "labels_masks").mkdir()
-    message = "road-anomaly-21: its folder holds no frames"
+    message = "road-anomaly-21: its folder contains no frames"
     refused(tmp_path / "run", message, network=network_file, data=data, benchmarks=["road-anomaly-21"])
     for scene in ("aachen", "bochum"):
         save(data / f"cityscapes/leftImg8bit/train/{scene}/twin_leftImg8bit.png", photograph(1))
@@ -319,7 +319,7 @@ PLUGINS = {"methods": {"mine": ("MSP", "copied, and its card forgotten")}}
 def test_a_result_older_than_its_plan_is_refused(network_file: Path, data: Path, tmp_path: Path) -> None:
     small_run(network_file, data, tmp_path / "run", methods=["msp"])
     small_run(network_file, data, tmp_path / "run", methods=["energy"], if_exists="reuse", stop_after="fit")
-    with pytest.raises(RunFolderError, match=r"result\.json is older than its plan"):
+    with pytest.raises(RunFolderError, match=r"result\.json is older than the plan"):
         _ = oodbench.load(tmp_path / "run").results
 
 
@@ -330,7 +330,7 @@ def test_a_frame_that_is_gone_since_the_run(network_file: Path, data: Path, tmp_
     (data / "RoadAnomaly_jpg" / "frame_list.json").unlink()
     (data / "RoadAnomaly_jpg/frames/obstacles03_cardboard.jpg").unlink()
     shutil.rmtree(data / "RoadAnomaly_jpg/frames/obstacles03_cardboard.labels")
-    with pytest.raises(RunFolderError, match="the frame obstacles03_cardboard of road-anomaly is not there any more"):
+    with pytest.raises(RunFolderError, match="the frame obstacles03_cardboard of road-anomaly is missing"):
         oodbench.load(run.folder).evaluate()
 
 

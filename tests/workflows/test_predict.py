@@ -213,7 +213,7 @@ def test_a_folder_that_holds_something_else(photos: Path, tmp_path: Path, networ
     with pytest.raises(RunFolderError, match="holds other files and no run"):
         predict(photos, out=photos, **network)
     done = predict(photos / "d.png", out=tmp_path / "out", **network)
-    with pytest.raises(RunFolderError, match="out: holds predictions for photographs, which have no labels"):
+    with pytest.raises(RunFolderError, match="out: contains predictions for photographs, which have no labels"):
         oodbench.load(done.folder)
 
 

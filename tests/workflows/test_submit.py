@@ -107,7 +107,7 @@ def test_which_scorer(run: Path, tmp_path: Path) -> None:
 
 def test_labels_that_have_changed_are_no_ground_to_measure_on(run: Path, tmp_path: Path) -> None:
     save(tmp_path / "data" / "cargo" / "truth" / "1.png", np.zeros((48, 96), np.uint8))
-    with pytest.raises(RunFolderError, match="the frames or labels of cargo are not those of the run any more"):
+    with pytest.raises(RunFolderError, match="the frames or labels of cargo have changed since the run"):
         submit("parcel", run, tmp_path / "out", method="msp")
 
 
