@@ -98,7 +98,7 @@ class ModelSource(NamedTuple):
 
 
 def model_sources(request: Request) -> list[ModelSource]:
-    """Of each network; the embedded ones where none is named."""
+    """Return the source of each network; by default those of the bundled models."""
     # Late: torch takes seconds, and whoever reads results does without.
     from oodbench.segmenters.bundled import BUNDLED
 
