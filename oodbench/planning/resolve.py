@@ -104,7 +104,7 @@ class ModelSource(NamedTuple):
 
 def model_sources(request: Request) -> list[ModelSource]:
     """Return the source of each network of a request; the bundled models if it names none."""
-    # Imported late: importing torch takes seconds, and reading results does not need it.
+    # Imported late: importing torch takes seconds, and reading results doesn't need it.
     from oodbench.segmenters.bundled import BUNDLED
 
     sources = request.models or BUNDLED
