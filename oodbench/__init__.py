@@ -1,4 +1,4 @@
-"""oodbench: how well does a road-scene segmentation network know what it does not know?
+"""A toolkit that measures the anomaly segmentation of road-scene networks.
 
 import oodbench
 
@@ -8,8 +8,8 @@ run = oodbench.run(models=[segmenter], methods=["msp", "energy"], data="download
 run.table()  # a pandas DataFrame
 oodbench.metrics.average_precision(scores, labels)
 
-Public is what this package lists, and what `oodbench.metrics`, `oodbench.contracts`, `oodbench.types`,
-`oodbench.errors`, `oodbench.data`, `oodbench.numerics` and `oodbench.testing` list.
+The public names are those that this package lists, and those that `oodbench.metrics`, `oodbench.contracts`,
+`oodbench.types`, `oodbench.errors`, `oodbench.data`, `oodbench.numerics` and `oodbench.testing` list.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _PUBLIC = {
     "submit": "oodbench.workflows.submit",
     "verify": "oodbench.runs.verify",
 }
-"""Public name -> module. Importing these takes seconds (torch), and `oodbench --help` must not pay for it."""
+"""Maps each public name to its module. They are imported late, because torch takes seconds to import."""
 
 _PACKAGES = ("contracts", "errors", "metrics", "testing", "types")
 """Public packages that are imported when they are first used."""

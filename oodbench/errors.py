@@ -33,7 +33,7 @@ class UnknownNameError(UsageError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str], see: str | None = None) -> None:
         names = sorted(known)
-        close = difflib.get_close_matches(name, names, n=1, cutoff=0.6) or [known for known in names if name in known]
+        close = difflib.get_close_matches(name, names, n=1, cutoff=0.6) or [other for other in names if name in other]
         hint = f" Did you mean '{close[0]}'?" if close else f" Known: {', '.join(names) or 'none'}."
         super().__init__(f"unknown {kind} '{name}'.{hint}", f"See: {see}" if see else None)
 

@@ -68,19 +68,19 @@ def read_result(folder: Path) -> Measurement:
     return measurement(folder, read_rows(folder))
 
 
-def measurement(folder: Path, rows: Sequence[Result]) -> Measurement:
+def measurement(folder: Path, results: Sequence[Result]) -> Measurement:
     """Return the measurement that consists of these results of the run in this folder.
 
     Args:
         folder: The folder of the run.
-        rows: The results.
+        results: The results.
 
     Raises:
         RunFolderError: The results are not valid, or not of one run.
     """
     path = folder / "result.json"
     try:
-        measured = _measurement(path, rows)
+        measured = _measurement(path, results)
     except ValidationError as error:
         raise RunFolderError(f"{path}: {_explain_first(error)}", _AGAIN) from None
     if measured.repeated():

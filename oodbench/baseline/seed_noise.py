@@ -42,7 +42,7 @@ def add_seed_noise(run: Path, others: Sequence[Path]) -> Measurement:
         )
     runs = [(folder, read_rows(folder)) for folder in (run, *others)]
     _check_seeds(runs)
-    measured, *alike = (measurement(folder, rows) for folder, rows in runs)
+    measured, *alike = (measurement(folder, results) for folder, results in runs)
     for folder, other in zip(others, alike, strict=True):
         reasons = find_differences(measured, other)
         if reasons:

@@ -298,7 +298,10 @@ def _split_frames(arrays: Arrays) -> list[NDArray[np.generic]]:
 
 def _pair(score: NDArray[np.generic], label: NDArray[np.generic]) -> tuple[ScoreMap, AnomalyLabels]:
     if score.shape != label.shape:
-        raise ScoreError(f"the scores are {score.shape} and their labels are {label.shape}; expected the same")
+        raise ScoreError(
+            f"the scores are {score.shape} and their labels are {label.shape}; expected the same",
+            "Pass scores and labels of the same pixels.",
+        )
     valid = np.isin(label, (IN_DISTRIBUTION, ANOMALY, VOID))
     if not valid.all():
         raise ScoreError(
@@ -318,7 +321,7 @@ def _to_float32(score: NDArray[np.generic], valid: NDArray[np.bool_]) -> ScoreMa
     if score.dtype == np.float32:
         return score.astype(np.float32, copy=False)
     if not (np.issubdtype(score.dtype, np.number) or score.dtype == np.bool_) or np.iscomplexobj(score):
-        raise ScoreError(f"the scores are {score.dtype}; expected float32")
+        raise ScoreError(f"the scores are {score.dtype}; expected float32", "Pass one real number per pixel.")
     with np.errstate(over="ignore"):
         single = score.astype(np.float32)
     changed = valid & (single != score) & ~np.isnan(single)

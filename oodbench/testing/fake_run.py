@@ -66,7 +66,7 @@ class HandmadeRun:
 
     def __init__(
         self,
-        rows: Sequence[Result],
+        results: Sequence[Result],
         calibrated: bool = True,
         labelled: bool = True,
         quality: Mapping[str, Mapping[str, Any]] | None = None,
@@ -74,7 +74,7 @@ class HandmadeRun:
         published: Sequence[PublishedResult] = (),
     ) -> None:
         self.location = "nowhere"
-        self.results = rows
+        self.results = results
         self.calibrated = calibrated
         self.labelled = labelled
         self.quality = quality or {}

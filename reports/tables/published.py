@@ -31,7 +31,7 @@ class PublishedLine:
 
 
 def published_lines(
-    rows: Sequence[PublishedResult], columns: Sequence[tuple[str, str]]
+    results: Sequence[PublishedResult], columns: Sequence[tuple[str, str]]
 ) -> tuple[list[PublishedLine], list[str]]:
     """Return the lines that have at least one anomaly metric among the columns, and their notes.
 
@@ -39,12 +39,12 @@ def published_lines(
     that has a protocol.
 
     Args:
-        rows: The published results.
+        results: The published results.
         columns: (benchmark, metric) of each column.
     """
     benchmarks = {benchmark for benchmark, metric in columns if metric_spec(metric).group != "closed-set"}
     groups: dict[tuple[str, str, str], list[PublishedResult]] = {}
-    for result in rows:
+    for result in results:
         if any((result.benchmark, metric) in columns for metric in result.metrics):
             groups.setdefault((result.method, result.network, result.protocol), []).append(result)
     lines: list[PublishedLine] = []
@@ -54,7 +54,7 @@ def published_lines(
             continue
         # The closed-set quality of a network does not depend on the protocol for anomalies.
         quality = [
-            result for result in rows if _is_quality(result) and (result.method, result.network) == (method, network)
+            result for result in results if _is_quality(result) and (result.method, result.network) == (method, network)
         ]
         group = [*group, *(result for result in quality if result not in group)]
         cells = [_cell(group, column) for column in columns]

@@ -199,9 +199,15 @@ def flatten_scores(score: ScoreMap, labels: AnomalyLabels) -> tuple[NDArray[np.u
     """
     values = labels.values
     if score.shape != values.shape:
-        raise ScoreError(f"the score map is {score.shape} and its labels are {values.shape}; expected the same")
+        raise ScoreError(
+            f"the score map is {score.shape} and its labels are {values.shape}; expected the same",
+            "Resize the score map to the size of the labels first.",
+        )
     if score.dtype != np.float32:
-        raise ScoreError(f"the score map is {score.dtype}; expected float32")
+        raise ScoreError(
+            f"the score map is {score.dtype}; expected float32",
+            "Convert it first, as with score.astype(numpy.float32).",
+        )
     return np.ascontiguousarray(score).view(np.uint32).ravel(), np.ascontiguousarray(values).ravel()
 
 
@@ -212,4 +218,7 @@ def check_nan(broken: int, valid: int) -> None:
         ScoreError: At least one valid pixel scores NaN.
     """
     if broken:
-        raise ScoreError(f"{broken} of {valid} valid pixels score NaN")
+        raise ScoreError(
+            f"{broken} of {valid} valid pixels score NaN; expected a number for each",
+            "Fix the method that computes the scores, and score the frame again.",
+        )

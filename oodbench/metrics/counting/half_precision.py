@@ -2,11 +2,11 @@
 
 The step between half-precision numbers grows with the score. If scores saturate, most of them round to one number, and
 their ranking becomes a tie. Rank metrics are invariant under a monotone map, so the scores can first be spread over the
-half-precision numbers. Each level of the map holds pixels that are adjacent in the order of the whole set. With c
-pixels of the set that score higher, a level holds one pixel while c <= a, then a share 1/a of c, and at most
-r = 2 N / T pixels, where N is the number of pixels and T the number of levels. The levels are therefore dense in the
-upper tail, which determines precision. They are never more than 2/T of all pixels apart, which bounds the error of the
-false positive rate. a follows from T:
+half-precision numbers. Each level of the map holds pixels that are adjacent in the order of the whole set. Let N be the
+number of pixels, T the number of levels, and c the number of pixels that score higher than a level. The level holds one
+pixel while c <= a, then a share 1/a of c, and at most r = 2 N / T pixels. The levels are therefore dense in the upper
+tail, which determines precision. They are never more than 2/T of all pixels apart, which bounds the error of the false
+positive rate. a follows from T:
 
     levels above c = c                            for c <= a
                      a (1 + ln(c / a))            for c <= a r
