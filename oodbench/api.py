@@ -29,25 +29,25 @@ from oodbench.types import Frame, Resize, RGBImage, ScoreMap
 from oodbench.workflows.arguments import OneOrMore, as_tuple
 
 Data: TypeAlias = OneOrMore | Mapping[str, str | Path]
-"""Folders to look in, or name of a benchmark or dataset -> its folder."""
+"""Folders to search, or a mapping from the name of a benchmark or dataset to its folder."""
 
 
 class Scorer:
-    """A method on a network: gives the score map of an image.
+    """A scorer: a method on a network, which computes the score map of an image.
 
     A scorer's map equals the one that `oodbench.run` stores for the same image, bit for bit, at the same batch size.
 
     Args:
         method: The public name of a method, `NAME` or `NAME:key=value,...`, or a method object that is not fitted.
-        segmenter: The network: a `TorchSegmenter`, or what `load_segmenter` returns.
-        fit: A file with what the method learned on this network: one that `save_fit` wrote, or from the `fits/` of a
+        segmenter: The network: a `TorchSegmenter`, or the result of `load_segmenter`.
+        fit: File with the result of a fit on this network: one that `save_fit` wrote, or one from the `fits/` of a
             run.
-        upsample: `logits`: class maps are brought to the image's resolution and scored there. `score`: they are scored
-            on the network's grid, and the score is brought to the image's resolution.
+        upsample: `logits`: class maps are resized to the image resolution and scored there. `score`: they are scored
+            on the network's grid, and the score is resized to the image resolution.
         resize: Interpolation: `bilinear` with half-pixel centres, or `bilinear-aligned` with aligned corners.
 
     Raises:
-        UsageError: The network lacks what the method reads, or the method learns nothing and a fit was given.
+        UsageError: The network lacks an output that the method needs, or a fit was given to a method that needs none.
 
     Example:
         >>> import numpy as np
@@ -130,10 +130,10 @@ class Scorer:
         return self
 
     def save_fit(self, path: str | Path) -> None:
-        """Write what the method learned to a file, for `Scorer(..., fit=FILE)`.
+        """Write the result of the fit to a file, for `Scorer(..., fit=FILE)`.
 
         Raises:
-            UsageError: It is not fitted.
+            UsageError: The scorer is not fitted, or its method is not fitted at all.
         """
         self._check_ready()
         if self._fit is None:
@@ -169,7 +169,7 @@ class Scorer:
 
     def _check_learns(self) -> None:
         if not self._needs.fit:
-            raise UsageError(f"{self.method.card.name} learns nothing", "Leave the fit out.")
+            raise UsageError(f"{self.method.card.name} learns nothing", "Omit the fit.")
 
     def _check_ready(self) -> None:
         if self._needs.fit and self._fit is None:
@@ -205,11 +205,11 @@ def load_segmenter(
         source: A file (ONNX, a config of MMSegmentation, `FILE.py:FUNCTION`, ...), `hf:NAME`, or a bundled model.
         card: The model card; None: the one next to the file.
         checkpoint: The weights, if they are in a separate file.
-        device: Where it runs.
-        plugins: Files with adapters or heads of your own.
+        device: The device on which it runs.
+        plugins: Files with your own adapters or heads.
 
     Raises:
-        ModelError: The file, its card or the device is not what it should be.
+        ModelError: The file, its card or the device is not valid.
 
     Example:
         >>> import oodbench
@@ -225,12 +225,12 @@ def load_benchmark(name: str, data: Data = (), *, plugins: OneOrMore = ()) -> Lo
 
     Args:
         name: The public name (`list_benchmarks`).
-        data: Folders to look in. None given: the environment variable OODBENCH_DATA and the user's config file.
-        plugins: Files with benchmarks of your own.
+        data: Folders to search. If empty: the environment variable OODBENCH_DATA and the user's config file.
+        plugins: Files with your own benchmarks.
 
     Raises:
         UnknownNameError: There is no benchmark of that name.
-        DataNotFoundError: None of the folders holds it; the message says where to get it.
+        DataNotFoundError: None of the folders contains it; the message says where to get it.
         DataError: A copy was found that is not intact.
 
     Example:
@@ -251,12 +251,12 @@ def load_dataset(name: str, split: str | None = None, data: Data = (), *, plugin
     Args:
         name: The public name (`list_datasets`).
         split: The split; None: the first, on which methods are fitted.
-        data: Folders to look in, as in `load_benchmark`.
-        plugins: Files with datasets of your own.
+        data: Folders to search, as in `load_benchmark`.
+        plugins: Files with your own datasets.
 
     Raises:
         UnknownNameError: There is no dataset, or no split, of that name.
-        DataNotFoundError: None of the folders holds it.
+        DataNotFoundError: None of the folders contains it.
         DataError: A copy was found that is not intact.
     """
     roots, _ = data_roots(as_tuple(data), ())
@@ -267,7 +267,7 @@ def load_dataset(name: str, split: str | None = None, data: Data = (), *, plugin
     chosen = next(iter(splits)) if split is None else split
     if chosen not in splits:
         raise UnknownNameError(f"split of {name}", chosen, splits)
-    counts = {key: len(found.frames) for key, found in splits.items()}
+    counts = {key: len(frame_set.frames) for key, frame_set in splits.items()}
     return LoadedDataset(splits[chosen], roots, dataset.card, chosen, counts)
 
 
@@ -276,12 +276,12 @@ def create_method(name: str, *, plugins: OneOrMore = (), **parameters: Any) -> M
 
     Args:
         name: The public name (`list_methods`).
-        plugins: Files with methods of your own.
+        plugins: Files with your own methods.
         parameters: Its parameters, as `oodbench info method NAME` lists them.
 
     Raises:
         UnknownNameError: There is no method, or no parameter, of that name.
-        UsageError: A parameter has a value that it can't have.
+        UsageError: A parameter has an invalid value.
 
     Example:
         >>> import oodbench
@@ -316,12 +316,12 @@ def compare(
         NotComparableError: There is nothing to compare, or the runs differ in more than their numbers.
         UsageError: A reference was given with two runs.
     """
-    one = first if isinstance(first, Run) else load(first)
+    run = first if isinstance(first, Run) else load(first)
     if second is None:
-        return compare_methods(one, reference, metrics, resamples)
+        return compare_methods(run, reference, metrics, resamples)
     if reference is not None:
-        raise UsageError("a reference is a method of one run", "Leave it out, or leave out the second run.")
-    return compare_runs(one, second if isinstance(second, Run) else load(second), metrics, resamples)
+        raise UsageError("a reference is a method of one run", "Omit the reference or the second run.")
+    return compare_runs(run, second if isinstance(second, Run) else load(second), metrics, resamples)
 
 
 def list_methods(pattern: str = "*", *, plugins: OneOrMore = ()) -> list[str]:
@@ -329,7 +329,7 @@ def list_methods(pattern: str = "*", *, plugins: OneOrMore = ()) -> list[str]:
 
     Args:
         pattern: The pattern, such as `gmm*`.
-        plugins: Files with plugins of your own.
+        plugins: Files with your own plugins.
 
     Example:
         >>> import oodbench
@@ -344,7 +344,7 @@ def list_benchmarks(pattern: str = "*", *, plugins: OneOrMore = ()) -> list[str]
 
     Args:
         pattern: The pattern, such as `gmm*`.
-        plugins: Files with plugins of your own.
+        plugins: Files with your own plugins.
     """
     return _match(_registry(plugins).names("benchmarks"), pattern)
 
@@ -354,7 +354,7 @@ def list_datasets(pattern: str = "*", *, plugins: OneOrMore = ()) -> list[str]:
 
     Args:
         pattern: The pattern, such as `gmm*`.
-        plugins: Files with plugins of your own.
+        plugins: Files with your own plugins.
     """
     return _match(_registry(plugins).names("datasets"), pattern)
 
@@ -364,7 +364,7 @@ def list_reports(pattern: str = "*", *, plugins: OneOrMore = ()) -> list[str]:
 
     Args:
         pattern: The pattern, such as `gmm*`.
-        plugins: Files with plugins of your own.
+        plugins: Files with your own plugins.
     """
     return _match(_registry(plugins).names("reports"), pattern)
 
@@ -374,7 +374,7 @@ def list_submissions(pattern: str = "*", *, plugins: OneOrMore = ()) -> list[str
 
     Args:
         pattern: The pattern, such as `gmm*`.
-        plugins: Files with plugins of your own.
+        plugins: Files with your own plugins.
     """
     return _match(_registry(plugins).names("submissions"), pattern)
 

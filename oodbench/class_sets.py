@@ -1,4 +1,4 @@
-"""The class sets that networks and datasets may have, in the order of their indices."""
+"""The known class sets of networks and datasets, each in the order of its class indices."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STREET_HAZARDS_13 = ClassSet(
     unlabeled, building, fence, other, pedestrian, pole, road line, road, sidewalk, vegetation, car, wall, traffic sign
     """),
 )
-"""StreetHazards without its foreign objects: the raw label less one."""
+"""StreetHazards without its anomaly class: index = raw label - 1."""
 
 ADE20K_150 = ClassSet(
     "ade20k-150",
@@ -36,7 +36,7 @@ ADE20K_150 = ClassSet(
     pier, crt screen, plate, monitor, bulletin board, shower, radiator, glass, clock, flag
     """),
 )
-"""The 150 classes of ADE20K's scene parsing benchmark: the raw label less one; 0 is void."""
+"""The 150 classes of ADE20K's scene parsing benchmark: index = raw label - 1; raw label 0 is void."""
 
 COCO_STUFF_171 = ClassSet(
     "coco-stuff-171",
@@ -58,7 +58,7 @@ COCO_STUFF_171 = ClassSet(
     window-blind, window-other, wood
     """),
 )
-"""The 80 things and 91 stuff classes of COCO-Stuff in the order of their ids."""
+"""The 80 thing and 91 stuff classes of COCO-Stuff, in the order of their ids."""
 
 CLASS_SETS: Mapping[str, ClassSet] = {
     classes.name: classes for classes in (CITYSCAPES_19, STREET_HAZARDS_13, ADE20K_150, COCO_STUFF_171)

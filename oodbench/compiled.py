@@ -1,4 +1,4 @@
-"""Compiled loops. Their machine code is kept on disk where there is a place for it, and made anew elsewhere."""
+"""Loops compiled with numba. Compiled code is cached on disk if possible; otherwise each process recompiles it."""
 
 from __future__ import annotations
 
@@ -11,16 +11,20 @@ Loop = TypeVar("Loop", bound=Callable[..., Any])
 
 
 def compiled(**options: Any) -> Callable[[Loop], Loop]:
-    """A decorator: `numba.njit` with a cache, or without one where neither the package nor the home can be written.
+    """Return a decorator that compiles a loop with `numba.njit`, cached on disk if possible.
 
-    So it is in a container whose file system is read-only.
+    There is no cache if neither the package nor the home folder is writable, as in a container with a read-only file
+    system.
+
+    Args:
+        options: Options of `numba.njit`.
     """
 
     def compile_loop(loop: Loop) -> Loop:
         try:
-            made: Loop = numba.njit(cache=True, **options)(loop)
+            compiled_loop: Loop = numba.njit(cache=True, **options)(loop)
         except RuntimeError:
-            made = numba.njit(**options)(loop)
-        return made
+            compiled_loop = numba.njit(**options)(loop)
+        return compiled_loop
 
     return compile_loop

@@ -1,4 +1,4 @@
-"""Where a number was made."""
+"""The environment in which results are computed: versions, processor, device and memory."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import platform
 import sys
 from importlib.metadata import PackageNotFoundError, version
 
-# What bears on the numbers, by the name of its distribution.
+# Distributions whose versions can affect the numbers.
 PACKAGES = (
     "oodbench",
     "torch",
@@ -20,7 +20,7 @@ PACKAGES = (
 
 
 def find_version(package: str) -> str | None:
-    """The version of a distribution; None where it is not installed."""
+    """Return the version of an installed distribution; None if it is not installed."""
     try:
         return version(package)
     except PackageNotFoundError:
@@ -28,13 +28,13 @@ def find_version(package: str) -> str | None:
 
 
 def describe_environment(device: str) -> dict[str, str]:
-    """Versions, processor, device and threads."""
+    """Return the versions, processor, device and number of threads, by name."""
     import torch
 
-    found = {package: have for package in PACKAGES if (have := find_version(package))}
+    versions = {package: number for package in PACKAGES if (number := find_version(package))}
     return {
         "python": platform.python_version(),
-        **found,
+        **versions,
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor_name(),
         "threads": str(torch.get_num_threads()),
@@ -43,10 +43,14 @@ def describe_environment(device: str) -> dict[str, str]:
 
 
 def peak_memory() -> int | None:
-    """Return the largest resident memory that this process has had so far, in bytes.
+    """Return the peak resident memory of this process so far, in bytes.
 
-    None on Windows, where Python's standard library can't tell.
+    None on Windows, because Python's standard library does not provide it there.
     """
+    if sys.platform == "linux":
+        # ru_maxrss starts at the memory of the parent process here.
+        with open("/proc/self/status", encoding="ascii", errors="replace") as file:
+            return next((int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM:")), None)
     try:
         import resource
     except ImportError:

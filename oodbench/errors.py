@@ -1,7 +1,7 @@
-"""What can go wrong through no fault of the program, each said in a way that tells how to mend it.
+"""User-facing errors. Each states the problem and how to fix it.
 
 Every error of the package derives from `OodbenchError`. The command line prints its text without a traceback and
-exits with 2; a library user catches it like any exception.
+exits with 2; code that uses the package catches it like any exception.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from collections.abc import Iterable
 
 
 class OodbenchError(Exception):
-    """A mistake that the user can mend.
+    """The base class of errors that the user can fix.
 
     Args:
-        problem: what is wrong, with the file and the value, and what was expected.
-        remedy: the command or the change that mends it.
+        problem: The problem, with the file and the value, and the expectation.
+        remedy: The command or the change that fixes it.
     """
 
     def __init__(self, problem: str, remedy: str | None = None) -> None:
@@ -25,11 +25,11 @@ class OodbenchError(Exception):
 
 
 class UsageError(OodbenchError):
-    """The request itself does not make sense: an option, a parameter, a combination."""
+    """An invalid request: an option, a parameter or a combination of them."""
 
 
 class UnknownNameError(UsageError):
-    """A plugin, a parameter or a format of that name does not exist."""
+    """A name of a plugin, a parameter or a format that does not exist."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str], see: str | None = None) -> None:
         names = sorted(known)
@@ -39,19 +39,19 @@ class UnknownNameError(UsageError):
 
 
 class MissingExtraError(OodbenchError):
-    """A part of the program needs libraries that are installed on request only."""
+    """A feature whose optional libraries are not installed."""
 
     def __init__(self, what: str, extra: str, cause: ImportError) -> None:
         super().__init__(f"{what} needs libraries that are not installed ({cause})", f"pip install 'oodbench[{extra}]'")
 
 
 class DataError(OodbenchError):
-    """A data set, an image or a label file is not what it should be.
+    """A benchmark, a dataset, an image or a label file that is not valid.
 
     Args:
-        problem: as in every error of ours.
-        remedy: likewise.
-        each: where several files are wrong in the same way, a line for each of them.
+        problem: The problem, with the file and the value, and the expectation.
+        remedy: The command or the change that fixes it.
+        each: One line per file if several files have the same problem.
     """
 
     def __init__(self, problem: str, remedy: str | None = None, each: Iterable[str] = ()) -> None:
@@ -60,32 +60,32 @@ class DataError(OodbenchError):
 
 
 class DataNotFoundError(DataError):
-    """A data set was looked for and is in none of the folders that were given."""
+    """A benchmark or dataset that is not in any of the given folders."""
 
 
 class ModelError(OodbenchError):
-    """A network, or the card that describes it, can't be used as asked."""
+    """A network or its card that can't be used as requested."""
 
 
 class PluginError(OodbenchError):
-    """A plugin file can't be read, or clashes with another."""
+    """A plugin file that can't be read or conflicts with another one."""
 
 
 class ScoreError(OodbenchError):
-    """Scores can't be evaluated: those of a method, or those in a file."""
+    """Scores of a method or in a file that can't be evaluated."""
 
 
 class BaselineError(OodbenchError):
-    """The accepted baseline is missing, damaged, or can't be written."""
+    """An accepted baseline that is missing, damaged or not writable."""
 
 
 class NotComparableError(OodbenchError):
-    """A run and the accepted baseline differ in more than their numbers.
+    """A run and an accepted baseline that differ in more than their numbers.
 
     Args:
-        problem: which two.
-        reasons: in what they differ, all of it.
-        remedy: what to do.
+        problem: The run and the baseline that are compared.
+        reasons: All differences that prevent a comparison.
+        remedy: The command or the change that fixes it.
     """
 
     def __init__(self, problem: str, reasons: Iterable[str], remedy: str) -> None:
@@ -94,24 +94,24 @@ class NotComparableError(OodbenchError):
 
 
 class RunFolderError(OodbenchError):
-    """The folder of a run can't be written, is in use, is incomplete or belongs to another run."""
+    """A run folder that is not writable, is in use, is incomplete or belongs to another run."""
 
 
 class NotStoredError(RunFolderError):
-    """A map is asked for that is not there: not scored yet, or not kept."""
+    """A requested map that is not stored: it is not scored yet, or was not kept."""
 
 
 class StoppedElsewhereError(OodbenchError):
-    """Another of the processes that do one thing together says what is wrong; this one ends with it."""
+    """Raised in a worker when another process of the group failed and reports the actual error."""
 
 
 class BenchmarksFailedError(OodbenchError):
-    """Some benchmarks failed and the others finished."""
+    """The failure of some benchmarks of a run in which the others finished."""
 
 
 class StopRequestedError(OodbenchError):
-    """A run stopped after a batch because that was requested; the same command resumes it."""
+    """A run that stopped after a batch on request; the same command resumes it."""
 
 
 class TrainingError(OodbenchError):
-    """A training can't go on."""
+    """A training that can't continue."""

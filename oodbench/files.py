@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written under a temporary name, synced, renamed. And the digests of files."""
+"""Atomic file writes (temporary file, fsync, rename) and file digests."""
 
 from __future__ import annotations
 
@@ -14,13 +14,17 @@ from oodbench.errors import RunFolderError
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Create or replace `path` by what `write` puts into the file it is given.
+    """Create or replace a file so that a crash never leaves a partial file.
 
-    After a crash the file has its old content or its new one, never a part. The folder's own entry is not synced: after
-    a power cut the newest files may be missing, which resuming takes for work not done.
+    After a crash the file has either its old content or its new content. The folder entry is not synced: after a power
+    cut the newest files may be missing, and resuming then computes them again.
+
+    Args:
+        path: The file to create or replace.
+        write: Function that writes the content into the open file that it receives.
 
     Raises:
-        RunFolderError: the disk is full, or the folder can't be written.
+        RunFolderError: The disk is full, or the folder is not writable.
     """
     temporary = None
     try:
@@ -40,20 +44,20 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
 
 
 def cannot_write(path: Path, error: OSError) -> RunFolderError:
-    """The error for a file or folder that can't be written."""
+    """Return the error for a file or folder that can't be written."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        remedy = "Free some space, or use --out on another disk or --keep-scores none; the same command goes on."
+        remedy = "Free some space, or use --out on another disk or --keep-scores none; the same command then resumes."
     else:
-        remedy = "Choose a folder that can be written with --out."
+        remedy = "Choose a writable folder with --out."
     return RunFolderError(f"{path}: can't be written ({error.strerror})", remedy)
 
 
 def digest_bytes(data: bytes) -> str:
-    """SHA-256, in hexadecimal."""
+    """Return the SHA-256 of the data in hexadecimal."""
     return hashlib.sha256(data).hexdigest()
 
 
 def digest_file(path: Path) -> str:
-    """SHA-256 of a file's content, in hexadecimal."""
+    """Return the SHA-256 of a file's content in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

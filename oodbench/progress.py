@@ -1,4 +1,4 @@
-"""How the pipeline tells what it does. The command line shows it; a library user sees nothing unless they ask."""
+"""Progress reporting. The command line shows it; it is silent by default in Python."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Where the pipeline reports to."""
+    """A receiver of progress messages."""
 
     def say(self, text: str) -> None:
-        """One line of news."""
+        """Report one line of progress."""
 
     def warn(self, text: str) -> None:
-        """Something that the user should know before quoting a number."""
+        """Report something that the user should know before quoting a number."""
 
     def track(self, title: str, total: int, unit: str) -> AbstractContextManager[Callable[[int], None]]:
-        """A piece of work of `total` units; the function that it gives takes how many were just done."""
+        """Track a task of `total` units; the returned context gives a function that takes the number just done."""
 
 
 class Silent:
-    """Reports to nobody."""
+    """A receiver that ignores all messages."""
 
     def say(self, text: str) -> None:
-        """Nothing."""
+        """Ignore the message."""
 
     def warn(self, text: str) -> None:
-        """Nothing."""
+        """Ignore the message."""
 
     @contextmanager
     def track(self, title: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:

@@ -46,8 +46,8 @@ def load_published() -> tuple[PublishedResult, ...]:
     numbers = _PublishedNumbers.model_validate(tomllib.loads(_FILE.read_text(encoding="utf-8")))
     return tuple(
         PublishedResult(
-            method=row.method,
-            network=row.network,
+            method=entry.method,
+            network=entry.network,
             benchmark=benchmark,
             # The file has percentages with two decimals; rounding removes the error of the division.
             metrics={name: round(value / 100, 6) for name, value in values.items()},
@@ -55,11 +55,11 @@ def load_published() -> tuple[PublishedResult, ...]:
             reference=source.reference,
             confirmed=source.confirmed,
             protocol=source.protocol,
-            requirements=numbers.requirements.get(row.method, Requirements()),
+            requirements=numbers.requirements.get(entry.method, Requirements()),
         )
-        for row in numbers.rows
-        for source in [numbers.sources[row.source]]
-        for benchmark, values in row.values.items()
+        for entry in numbers.rows
+        for source in [numbers.sources[entry.source]]
+        for benchmark, values in entry.values.items()
     )
 
 
@@ -67,16 +67,16 @@ def find_published(names: Collection[str], here: Collection[str]) -> list[Publis
     """Select published results by benchmark.
 
     Args:
-        names: Benchmarks; `run` stands for those of the run, `all` for every benchmark.
+        names: Benchmarks; `run` selects those of the run, `all` selects every benchmark.
         here: Benchmarks of the run.
 
     Raises:
         UnknownNameError: There are no published results for a named benchmark.
     """
-    rows = load_published()
-    known = {row.benchmark for row in rows}
+    results = load_published()
+    benchmarks = {result.benchmark for result in results}
     for name in names:
-        if name not in known | {"run", "all"}:
-            raise UnknownNameError("benchmark with published numbers", name, known | {"run", "all"})
-    wanted = known if "all" in names else {*names, *(here if "run" in names else ())}
-    return [row for row in rows if row.benchmark in wanted]
+        if name not in benchmarks | {"run", "all"}:
+            raise UnknownNameError("benchmark with published numbers", name, benchmarks | {"run", "all"})
+    selected = benchmarks if "all" in names else {*names, *(here if "run" in names else ())}
+    return [result for result in results if result.benchmark in selected]

@@ -1,4 +1,4 @@
-"""Connected regions of a mask: the one place of the package where connected components are computed.
+"""Connected regions of a mask. This is the only module of the package that computes connected components.
 
 Two pixels that touch at a corner are connected (eight neighbours per pixel).
 """
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Regions:
-    """The regions of a mask with their boxes. Region 0 is what is not in the mask.
+    """The regions of a mask with their boxes. Region 0 is the area outside the mask.
 
     Attributes:
         labels: int32 [H, W], the number of the region that a pixel belongs to.
@@ -27,32 +27,35 @@ class Regions:
 
     @property
     def pixels(self) -> NDArray[np.int32]:
-        """int32 [R + 1], the pixel count of each region."""
+        """The pixel count of each region, int32 [R + 1]."""
         return self.boxes[:, 4]
 
 
 def number_regions(mask: NDArray[np.bool_]) -> NDArray[np.int32]:
-    """Return int32 [H, W]: the regions of a mask, numbered from 1 by their first pixel, row by row; 0 elsewhere.
+    """Assign numbers to the regions of a mask, from 1, in the order of their first pixels, row by row.
 
-    It is several times faster than `label_regions`, which measures the regions too.
+    This is several times faster than `label_regions`, which also measures the regions.
 
     Args:
         mask: bool [H, W].
+
+    Returns:
+        int32 [H, W], the number of each pixel's region; 0 outside the mask.
     """
     import cv2
     import numpy as np
 
-    # Of OpenCV's algorithms this one numbers by first pixels; the default one scans blocks of two by two pixels.
+    # This algorithm of OpenCV numbers regions by their first pixels; the default scans blocks of two by two pixels.
     algorithm = (8, cv2.CV_32S, cv2.CCL_SAUF)
     _, labels = cv2.connectedComponentsWithAlgorithm(np.ascontiguousarray(mask).view(np.uint8), *algorithm)
     return labels.astype(np.int32, copy=False)
 
 
 def label_regions(mask: NDArray[np.bool_]) -> Regions:
-    """Number the regions of a mask and measure their boxes.
+    """Find the regions of a mask and measure their boxes.
 
-    The order of the numbers is that of OpenCV's default algorithm, by the first block of two by two pixels. Synthetic
-    benchmarks draw objects in this order, so it must stay.
+    The regions are numbered as by OpenCV's default algorithm: by the first block of two by two pixels. Synthetic
+    benchmarks render objects in this order, so it must not change.
 
     Args:
         mask: bool [H, W].

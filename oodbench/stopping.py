@@ -1,4 +1,4 @@
-"""A request to stop after the current batch, which a scheduler makes before it takes the machine away."""
+"""A request to stop after the current batch, which a scheduler sends before it takes the machine away."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ _requested = threading.Event()
 
 
 def request_stop() -> None:
-    """Ask the run in this process to stop after the current batch. Safe to call from a signal handler."""
+    """Request that the run in this process stops after the current batch. Safe to call from a signal handler."""
     _requested.set()
 
 
 def check_stop() -> None:
-    """Stop if that was requested; the request is then fulfilled.
+    """Raise if a stop was requested, and clear the request.
 
     Raises:
-        StopRequestedError: It was requested.
+        StopRequestedError: A stop was requested.
     """
     if _requested.is_set():
         _requested.clear()

@@ -1,6 +1,6 @@
-"""The shared nouns. Frozen records, no behaviour beyond reading.
+"""Records and array types that all packages share. They are frozen and only hold data.
 
-Nothing here imports torch or numpy, which `oodbench --help` must not wait for.
+Nothing here imports torch or numpy, so that `oodbench --help` answers quickly.
 """
 
 from __future__ import annotations
@@ -28,18 +28,19 @@ Size: TypeAlias = tuple[int, int]
 """(height, width) in pixels."""
 
 Resize: TypeAlias = Literal["bilinear", "bilinear-aligned"]
-"""How maps come to another size; contracts.Scoring says what each is."""
+"""Interpolation used to resize maps; `contracts.Scoring` describes each kind."""
 
 MapKind: TypeAlias = Literal["logits", "posteriors", "sums"]
-"""What class maps are.
+"""The kind of class maps.
 
-`logits`: their softmax is the posteriors. `posteriors`: they add up to one over the classes. `sums`: none is negative,
-and divided by their total over the classes they are the posteriors. A mask classifier gives sums, over its queries of
-class posterior times mask. Their logarithms are logits, and where no query claims a pixel their total is small."""
+`logits`: their softmax gives the posteriors. `posteriors`: they sum to one over the classes. `sums`: unnormalised class
+scores, which are not negative; divided by their total over the classes they give the posteriors. A mask classifier
+outputs `sums`: over its queries, class posterior times mask. Their logarithms are logits. If no query covers a pixel,
+their total is small."""
 
 MIN_PROBABILITY = 2.0**-126
-"""What a map that is no logit counts as at the least, float32's smallest normal number: its logarithm is finite, and
-where all are zero the classes are as likely."""
+"""Lower bound for posteriors before taking logarithms (float32's smallest normal number). It keeps the logarithm finite
+and makes all classes equally likely if all posteriors are zero."""
 
 IN_DISTRIBUTION = 0
 ANOMALY = 1
@@ -69,7 +70,7 @@ CITYSCAPES_19 = ClassSet(
 
 @dataclass(frozen=True)
 class AnomalyLabels:
-    """What each pixel of a benchmark frame is.
+    """The anomaly labels of a benchmark frame.
 
     Attributes:
         values: uint8 [H, W] of `IN_DISTRIBUTION`, `ANOMALY` and `VOID`.
@@ -84,7 +85,7 @@ class SemanticLabels:
 
     Attributes:
         values: uint8 [H, W], an index into `classes` or `VOID`.
-        classes: the class set that the indices refer to.
+        classes: The class set that the indices refer to.
     """
 
     values: NDArray[np.uint8]
@@ -95,7 +96,7 @@ class SemanticLabels:
 class Frame:
     """One image of a benchmark or dataset, with its labels if they are available.
 
-    Pixels are loaded when a reader is called, and not before. Readers can be pickled, so that a frame can be sent to
+    Pixels are loaded only when a reader is called. Readers can be pickled, so that a frame can be sent to
     another process: they are functions at module level, `functools.partial` of them, or objects with `__call__`, and
     they hold paths instead of open files.
 
@@ -152,11 +153,11 @@ class FrameSet:
 
 @dataclass(frozen=True)
 class ClassMaps:
-    """One map a class, as the network gives them.
+    """The class maps of a batch, one map per class, as the network outputs them.
 
     Attributes:
         values: float32 [N, C, h, w].
-        kind: how they stand for posteriors; see `MapKind`.
+        kind: Relation of the values to posteriors; see `MapKind`.
     """
 
     values: Tensor
@@ -164,32 +165,32 @@ class ClassMaps:
 
     @property
     def logits(self) -> Tensor:
-        """float32 [N, C, h, w]: the values, or the logarithms of values that are no logits."""
+        """The values if they are logits, otherwise their logarithms: float32 [N, C, h, w]."""
         return self.values if self.kind == "logits" else self.values.clamp_min(MIN_PROBABILITY).log()
 
 
 class OutputSelection(Protocol):
-    """The parts of a `SegmenterOutput` that are wanted; `contracts.Needs` is one."""
+    """The parts of a `SegmenterOutput` that are requested; `contracts.Needs` implements it."""
 
     @property
     def class_maps(self) -> bool:
-        """Class maps of any kind."""
+        """Whether class maps of any kind are requested."""
 
     @property
     def logits(self) -> bool:
-        """Class maps that are logits, or whose logarithms are."""
+        """Whether class maps are requested that are logits, or whose logarithms are logits."""
 
     @property
     def features(self) -> Iterable[str]:
-        """Features by role."""
+        """Roles of the requested features."""
 
     @property
     def extras(self) -> Iterable[str]:
-        """Extras by name."""
+        """Names of the requested extras."""
 
     @property
     def masks(self) -> bool:
-        """The queries of a mask classifier."""
+        """Whether the queries of a mask classifier are requested."""
 
 
 @dataclass(frozen=True)
@@ -213,13 +214,13 @@ class SegmenterOutput:
     """The output of one forward pass for a batch of N images.
 
     Attributes:
-        class_maps: The class maps, or None if they were not asked for.
-        features: float32 [N, D, h, w] by role, those that were asked for.
-        extras: float32 [N, ?, h, w] by name, those that were asked for: outputs of some heads next to class maps.
-        windows: The output of each window, if the network looked at the images through windows; the maps above are
-            then averages over the windows. None: it looked at the whole images.
-        masks: The queries of a mask classifier, or None if they were not asked for. With windows each window has its
-            own queries, and the whole has None.
+        class_maps: The class maps; None if they were not requested.
+        features: float32 [N, D, h, w] by role, for the requested roles.
+        extras: float32 [N, ?, h, w] by name, for the requested names: additional outputs of some heads.
+        windows: The output of each window if the network processed the images in windows; the maps above are then
+            averages over the windows. None: it processed the whole images.
+        masks: The queries of a mask classifier; None if they were not requested. With windows, each window has its
+            own queries and the whole image has None.
     """
 
     class_maps: ClassMaps | None
@@ -245,7 +246,7 @@ class SegmenterOutput:
 
 @dataclass(frozen=True)
 class Window:
-    """A part of the images, in pixels of them as the network takes them, and what the network gave for it."""
+    """A part of the images, in pixels at the input resolution of the network, and the network's output for it."""
 
     top: int
     left: int
@@ -256,11 +257,12 @@ class Window:
 
 @dataclass(frozen=True)
 class Windows:
-    """Windows that together cover images of one size.
+    """The windows that together cover images of one size.
 
     Attributes:
-        size: (height, width) of the images as the network takes them; what of a window lies beyond it is padding.
-        parts: the windows.
+        size: (height, width) of the images at the input resolution of the network; the part of a window outside this
+            size is padding.
+        parts: The windows.
     """
 
     size: Size
@@ -273,17 +275,15 @@ class Windows:
 
 @dataclass(frozen=True)
 class LogitSummary:
-    """What the common scores need to know of a pixel's C logits l, in a form that loses no digits.
+    """Summary of a pixel's C logits l from which the common scores are computed without loss of precision.
 
-    With b the largest logit, in each pixel:
+    Each map is [h, w]; all but the prediction are float32. With b the largest logit of a pixel:
 
     Attributes:
         best: b.
-        others: the sum over the other classes of exp(l - b). The largest posterior is 1 / (1 + others).
-        shortfall: the sum over the classes of (b - l) exp(l - b).
+        others: The sum over the other classes of exp(l - b). The largest posterior is 1 / (1 + others).
+        shortfall: The sum over the classes of (b - l) exp(l - b).
         prediction: uint8, the index of the largest logit (the first of equal ones).
-
-    Each is [h, w]; all but the prediction are float32.
     """
 
     best: Tensor

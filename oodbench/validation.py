@@ -1,4 +1,4 @@
-"""What is wrong with a file or an option, in words of the user's rather than of the library that found it."""
+"""Conversion of pydantic validation errors to messages in the user's terms."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ _WORDS = {
     "missing": "is missing",
     "tuple_type": "should be a list",
     "list_type": "should be a list",
-    "string_type": "should be a text",
+    "string_type": "should be a string",
 }
 
 
 def explain(error: ValidationError, known: tuple[str, ...] = ()) -> list[str]:
-    """One phrase a problem: the field, what is wrong with it, and its value.
+    """Return one phrase per problem: the field, its value and what is wrong with it.
 
     Args:
-        error: what pydantic found.
-        known: names that an unknown field may have been meant for.
+        error: The error that pydantic raised.
+        known: Names that an unknown field may be a misspelling of.
     """
     phrases = []
     for problem in error.errors():
@@ -30,6 +30,6 @@ def explain(error: ValidationError, known: tuple[str, ...] = ()) -> list[str]:
         elif problem["type"] == "missing":
             phrases.append(f"{where} is missing")
         else:
-            said = _WORDS.get(problem["type"], problem["msg"][0].lower() + problem["msg"][1:])
-            phrases.append(f"{where} is {problem['input']!r}: {said}")
+            message = _WORDS.get(problem["type"], problem["msg"][0].lower() + problem["msg"][1:])
+            phrases.append(f"{where} is {problem['input']!r}: {message}")
     return phrases

@@ -31,4 +31,4 @@ def test_each_row_of_a_layer_fits(layer: set[str]) -> None:
 def test_a_folder_is_labelled_with_its_files() -> None:
     count = len(list((architecture_picture.ROOT / "oodbench" / "metrics").rglob("*.py")))
     assert architecture_picture.label("metrics") == f"metrics/  {count}"
-    assert architecture_picture.label("registry") == "registry"
+    assert architecture_picture.label("errors") == "errors"

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import inspect
+import json
 import re
 from pathlib import Path
 from types import NoneType
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 import typer.main
 from pydantic import BaseModel
 
+import oodbench
 from oodbench.baseline import accept
 from oodbench.cli.exit_codes import ExitCode
 from oodbench.cli.main import app
-from oodbench.contracts import METRICS, Result, default_tolerances
+from oodbench.contracts import METRICS, FailedBenchmark, Result, ResultsFile, default_tolerances
 from oodbench.registry import Registry
 from oodbench.segmenters.model_card import ModelCard, ModuleCard, read_card
 from oodbench.segmenters.published_networks import published_networks
@@ -26,16 +30,79 @@ from tests.helpers.results import row, write_result
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PUBLIC_MODULES = {"oodbench"} | {
+    f"oodbench.{name}" for name in ("contracts", "data", "errors", "metrics", "numerics", "testing", "types")
+}
 
 
 def code(page: Path) -> list[str]:
     return re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
 
 
+def deep_imports(program: str) -> list[str]:
+    """Return what a program imports of the package that is not public."""
+    found = []
+    for node in ast.walk(ast.parse(program)):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names if alias.name not in PUBLIC_MODULES]
+        elif isinstance(node, ast.ImportFrom) and node.module in PUBLIC_MODULES:
+            module = importlib.import_module(node.module)
+            public = getattr(module, "__all__", [name for name in vars(module) if not name.startswith("_")])
+            found += [f"{node.module}.{alias.name}" for alias in node.names if alias.name not in public]
+        elif isinstance(node, ast.ImportFrom):
+            found.append(node.module or "")
+    return [name for name in found if name.partition(".")[0] == "oodbench"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_pages_import_public_names_only(page: Path) -> None:
+    assert [name for program in code(page) for name in deep_imports(program)] == []
+
+
+def test_a_deep_import_is_found() -> None:
+    program = (
+        "import oodbench.runs.run\nfrom oodbench.stages import fit\nfrom oodbench.types import Frame\nimport numpy\n"
+    )
+    assert deep_imports(program) == ["oodbench.runs.run", "oodbench.stages"]
+    program = "def late():\n    from oodbench import TorchSegmenter, runs\n    from oodbench.metrics import curves\n"
+    assert deep_imports(program) == ["oodbench.runs", "oodbench.metrics.curves"]
+
+
 def test_the_readme_s_python_runs(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (program,) = code(ROOT / "README.md")
+    five_lines, program = code(ROOT / "README.md")
+    assert len([line for line in five_lines.splitlines() if line]) == 5
+    names: dict[str, Any] = {}
+    exec(five_lines, names)  # noqa: S102  # our own page
+    assert names["score_map"].shape == names["image"].shape[:2]
+    assert names["score_map"].dtype == np.float32
     exec(program, {})  # noqa: S102  # our own page
     assert "kNN (k=5)" in capsys.readouterr().out
+
+
+def test_the_page_from_python_runs(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names: dict[str, Any] = {"__name__": "page"}
+    for program in code(ROOT / "docs" / "python.md"):
+        exec(program, names)  # noqa: S102  # our own page
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[:2] == ["(128, 256) float32", "True"]
+    assert printed[3] == "250 (512, 1024, 3) (512, 1024)"
+    assert len(names["run"].results) == 4
+    assert [line.split()[1] for line in printed[-9:-5]] == ["1"] * 4
+    assert [line.split()[0] for line in printed[-5:]] == [
+        "average_precision",
+        "fpr_at_tpr",
+        "auroc",
+        "best_f1",
+        "component_f1",
+    ]
+
+
+def test_the_page_from_python_names_every_argument_and_function() -> None:
+    page = (ROOT / "docs" / "python.md").read_text()
+    functions = [name for name in oodbench.__all__ if inspect.isfunction(getattr(oodbench, name))]
+    assert len(functions) > 15
+    assert [name for name in functions if not re.search(rf"\b{name}\b", page)] == []
+    assert {*inspect.signature(oodbench.run).parameters} >= {*re.findall(r"^\| `(\w+)` \| ", page, re.MULTILINE)}
 
 
 def test_the_python_of_scores_and_photographs_runs(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -141,10 +208,21 @@ def test_the_table_of_published_networks_is_the_list() -> None:
     assert "\n".join(lines) + "\n" in (ROOT / "docs" / "models.md").read_text()
 
 
-def test_every_field_of_a_row_is_described() -> None:
+def test_every_field_of_results_is_described() -> None:
     page = (ROOT / "docs" / "results.md").read_text()
-    for name, field in Result.model_fields.items():
-        assert f"| `{name}` | {field.description} |" in page
+    for name, field in (ResultsFile.model_fields | Result.model_fields).items():
+        if name != "failed":
+            assert f"| `{name}` | {field.description} |" in page
+    failed = next(line for line in page.splitlines() if line.startswith("| `failed` |"))
+    assert (ResultsFile.model_fields["failed"].description or "?") in failed
+    assert all(f"`{name}`" in failed for name in FailedBenchmark.model_fields)
+
+
+def test_the_example_of_a_results_file_has_its_fields() -> None:
+    (example,) = re.findall(r"```json\n(.*?)```", (ROOT / "docs" / "results.md").read_text(), re.DOTALL)
+    content = json.loads(example)
+    assert content.keys() == ResultsFile.model_fields.keys()
+    ResultsFile.model_validate(content)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -188,8 +266,8 @@ def test_every_option_is_on_the_page_of_its_verb(verb: str, page: str) -> None:
                 assert f"`{option}`" in page, option
 
 
-def test_the_exit_codes_are_on_the_page_of_the_gate() -> None:
-    page = (ROOT / "docs" / "gate.md").read_text()
+def test_the_exit_codes_are_on_their_page() -> None:
+    page = (ROOT / "docs" / "reference" / "errors.md").read_text()
     assert [int(code) for code in re.findall(r"^\| (\d+) \|", page, re.MULTILINE)] == list(ExitCode)
 
 

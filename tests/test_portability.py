@@ -116,5 +116,6 @@ def test_peak_memory_is_in_bytes() -> None:
 
 def test_peak_memory_is_unknown_without_the_module(monkeypatch: pytest.MonkeyPatch) -> None:
     assert peak_memory() is not None
+    monkeypatch.setattr(sys, "platform", "win32")
     monkeypatch.setitem(sys.modules, "resource", None)
     assert peak_memory() is None

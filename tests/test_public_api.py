@@ -8,6 +8,7 @@ import os
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,9 @@ import torch
 from torch import nn
 
 import oodbench as ob
+from oodbench.planning.plan import make_plan
+from oodbench.planning.request import Request
+from oodbench.progress import Silent
 from oodbench.registry import Registry
 from tests.helpers.files import photograph
 
@@ -50,11 +54,48 @@ def test_the_standard_set_is_frozen() -> None:
     assert [name for name in registry.names("methods") if registry.method(name).card.standard] == STANDARD
 
 
+def test_a_method_that_is_not_standard_runs_by_its_name_with_all_or_from_a_file(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def labels(**options: object) -> list[str]:
+        request = Request.of(models=("network.onnx",), data=("downloads",), id_data=("cityscapes",), **options)
+        return sorted(
+            scorer.method for scorer in make_plan(request, Registry(request.plugins), Silent()).record.scorers
+        )
+
+    standard = labels()
+    assert set(standard) <= set(STANDARD)
+    assert labels(methods=("all",)) == labels(methods=("standard",)) == standard
+    card = Registry().load("methods", "energy").card
+    monkeypatch.setattr(Registry().load("methods", "energy"), "card", replace(card, standard=False))
+    assert labels() == [name for name in standard if name != "energy"]
+    assert labels(methods=("all",)) == standard
+    assert labels(methods=("standard",)) == labels()
+    assert labels(methods=("standard", "energy")) == standard
+    assert labels(methods=("energy",)) == ["energy"]
+    Path("margin.py").write_text(MARGIN)
+    assert labels(plugins=(Path("margin.py"),)) == sorted(["margin", *(name for name in standard if name != "energy")])
+
+
 @pytest.mark.parametrize("name", ["oodbench.api", "oodbench.segmenters.torch_modules.segmenter"])
 def test_the_examples_run(name: str) -> None:
     result = doctest.testmod(importlib.import_module(name), optionflags=doctest.NORMALIZE_WHITESPACE)
     assert result.attempted > 0
     assert result.failed == 0
+
+
+MARGIN = """
+from oodbench.contracts import MethodCard, PixelMethod
+
+PLUGINS = {"methods": {"margin": ("Margin", "minus the margin")}}
+
+
+class Margin(PixelMethod):
+    card = MethodCard("margin", "Margin", "a paper", "https://example.org")
+
+    def pixel_score(self, band):
+        return -band.summary.best
+"""
 
 
 class Net(nn.Module):

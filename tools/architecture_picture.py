@@ -1,8 +1,8 @@
-"""Draw the layers of the package for docs/architecture.md.
+"""Picture of the layers of the package for docs/architecture.md.
 
     python -m tools.architecture_picture            # writes docs/images/architecture.png
 
-The layers are those that tests/test_imports.py holds. The numbers of files are counted when this runs.
+The layers are those that tests/test_imports.py checks. The numbers of files are counted when this runs.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PICTURE = ROOT / "docs" / "images" / "architecture.png"
 
 # Lengths in inches.
 WIDTH = 10.0
-HARNESS = 8.5  # Width of a layer; the plugins have the rest.
+HARNESS = 8.5  # Width of a layer; the plugins take the rest.
 MARGIN = 0.12
 BOX = 0.36  # Height of a box.
 GAP = 0.1  # Between two boxes, and from a box to the border of its layer.
@@ -39,7 +39,7 @@ EDGE_COLOUR = "#5b6570"
 
 
 def draw(path: Path) -> None:
-    """Write the picture, PNG."""
+    """Write the picture as PNG."""
     layers = [rows(sorted(layer)) for layer in reversed(LAYERS)]
     heights = [len(layer) * (BOX + GAP) + GAP for layer in layers]
     total = sum(heights) + MARGIN * (len(layers) + 1) + 0.35

@@ -1,8 +1,8 @@
-"""How much damage to the embedded network the gate catches, on the default run.
+"""Measurement of the damage to the bundled model that the gate detects, on the default run.
 
     python -m tools.damage
 
-Accepts a run of streets-gmmseg and gates runs of damaged copies of it: two input channels swapped, and noise on the
+Accepts a run of streets-gmmseg and gates runs of damaged copies of it: swapped input channels, and noise on the
 weights at several levels.
 """
 
@@ -22,19 +22,19 @@ from oodbench.segmenters.bundled import FOLDER
 NETWORK = "streets-gmmseg"
 METHODS = ("gmmseg", "gmmseg-norm", "msp", "entropy", "knn")
 LEVELS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
-"""Of the noise: standard deviations of each layer's own weights."""
+"""Levels of the noise, in standard deviations of each layer's weights."""
 
 State = Mapping[str, torch.Tensor]
 
 
 def swapped(state: State) -> State:
-    """Red for blue."""
+    """Return the weights with the red and blue input channels swapped."""
     name = "decoder.stem.0.0.weight"
     return {**state, name: state[name][:, [2, 1, 0, 3]].contiguous()}
 
 
 def noisy(level: float, seed: int = 0) -> Callable[[State], State]:
-    """Normal noise on the weights of all convolutions."""
+    """Return a function that adds normal noise to the weights of all convolutions."""
 
     def change(state: State) -> State:
         generator = torch.Generator().manual_seed(seed)
@@ -49,7 +49,7 @@ def noisy(level: float, seed: int = 0) -> Callable[[State], State]:
 
 
 def damaged(folder: Path, change: Callable[[State], State]) -> Path:
-    """A copy of the network with other weights and the same name."""
+    """Write a copy of the network with changed weights and the same name, and return its file."""
     folder.mkdir(parents=True)
     file = folder / "network.safetensors"
     safetensors.torch.save_file(dict(change(safetensors.torch.load_file(FOLDER / f"{NETWORK}.safetensors"))), file)
@@ -58,7 +58,7 @@ def damaged(folder: Path, change: Callable[[State], State]) -> Path:
 
 
 def measured(out: Path, model: str | Path = NETWORK, seed: int = 0, limit: int | None = None) -> Path:
-    """The folder of a run of the five methods on the three regimes."""
+    """Run the five methods on the three benchmarks and return the folder of the run."""
     oodbench.run(
         models=[model], methods=METHODS, seed=seed, limit=limit, out=out, keep_scores="none", stop_after="evaluate"
     )
@@ -66,7 +66,7 @@ def measured(out: Path, model: str | Path = NETWORK, seed: int = 0, limit: int |
 
 
 def judged(folder: Path, baseline: Path, change: Callable[[State], State], limit: int | None = None) -> Verdict:
-    """The gate's verdict on a damaged copy."""
+    """Return the gate's verdict on a damaged copy."""
     return gate(measured(folder / "run", damaged(folder / "network", change), limit=limit), baseline)
 
 

@@ -1,4 +1,4 @@
-"""Run one training step of each architecture at full size with GMMSeg's head, and print a table.
+"""One training step of each architecture at full size with GMMSeg's head, printed as a table.
 
     python -m tools.full_size [ARCHITECTURE]...
 
@@ -24,7 +24,7 @@ PIXELS = 2 * 192 * 192
 
 
 def run_step(name: str) -> str:
-    """Run a step and return a row of the table."""
+    """Run one step and return a line of the table."""
     recipe = load_recipe(f"cityscapes-{name}-gmmseg")
     data, _ = find_data_or_empty(recipe, Roots(), ())
     job = make_job(recipe, data, TrainingOptions(device="cpu"), "cpu", resumed=True)
@@ -61,7 +61,7 @@ def run_step(name: str) -> str:
 
 def main(names: list[str]) -> None:
     """Print the table of the architectures named, or of all."""
-    warnings.simplefilter("ignore", UserWarning)  # MMSegmentation's
+    warnings.simplefilter("ignore", UserWarning)  # raised by MMSegmentation
     columns = ("architecture", "crops", "parameters", "class loss", "component loss", "tensors with a gradient",
                "its norm at the first", "means moved by")  # fmt: skip
     print(f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|", flush=True)

@@ -1,7 +1,7 @@
-"""Makes docs/gallery.md and its pictures: `python -m tools.gallery`.
+"""Generator of docs/gallery.md and its pictures: `python -m tools.gallery`.
 
-It makes the run that `oodbench run` makes where nothing is named, unless the folder of one is given, and shows each
-figure with the command that draws it.
+It uses the run of `oodbench run` without arguments, unless the folder of a run is given, and shows each figure with the
+command that renders it.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ PAGE, PICTURES = DOCS / "gallery.md", DOCS / "images" / "gallery"
 
 @dataclass(frozen=True)
 class Exhibit:
-    """What one command makes.
+    """A section of the page: one command and its output.
 
     Attributes:
-        title: the heading.
-        text: what one sees.
-        options: of `oodbench report RUN`.
-        photographs: kept as JPEG, else as PNG.
+        title: The heading.
+        text: A description of the output.
+        options: Options of `oodbench report RUN`.
+        photographs: Whether to store the picture as JPEG; otherwise PNG.
     """
 
     title: str
@@ -43,55 +43,59 @@ _ONE = "--benchmarks streets-anomaly"
 EXHIBITS = (
     Exhibit(
         "Qualitative figure",
-        "Image, label, MSP of the softmax network, and GMMSeg's density. The colour says how rare such a score is "
-        "among in-distribution pixels, so that methods can be compared.",
+        "Image, label, MSP of the softmax network, and GMMSeg's density. The colour shows how rare a score is among "
+        "in-distribution pixels, so that methods can be compared.",
         f"--figure qualitative {_ONE} --methods 'msp / streets-softmax' --methods 'gmmseg / streets-gmmseg'",
         photographs=True,
     ),
     Exhibit(
         "Segmentation figure",
-        "What the base network and the one with GMMSeg's head take every pixel for. Anomalies are void in the label.",
+        "The classes that the base network and the one with GMMSeg's head predict. Anomalies are void in the label.",
         f"--figure segmentation {_ONE} --networks streets-softmax --networks streets-gmmseg",
         photographs=True,
     ),
     Exhibit(
         "Precision-recall curves",
-        "One colour a method, one kind of line a network; the dot is where FPR95 is read, the grey line is chance.",
+        "One colour per method, one line style per network. The dot marks FPR95, the grey line is random scoring.",
         f"--figure precision-recall {_ONE}",
     ),
-    Exhibit("ROC curves", "The same of the rates. The dashed line is a recall of 95 %.", f"--figure roc {_ONE}"),
+    Exhibit(
+        "ROC curves",
+        "ROC curves of the same methods. The dashed line is a recall of 95 %.",
+        f"--figure roc {_ONE}",
+    ),
     Exhibit(
         "Score histograms",
-        "Each kind of pixel adds up to 100 %. The dashed line is the threshold that is chosen without anomalies.",
+        "The bars of each kind of pixel add up to 100 %. The dashed line is the threshold chosen without anomalies.",
         f"--figure score-histograms {_ONE}",
     ),
     Exhibit(
         "Accuracy against cost",
-        "Bars are 95 % intervals: on ten frames they are wide. Times are of the machine that is named.",
+        "Bars are 95 % intervals, which are wide on ten frames. Times are those of the machine that is named.",
         f"--figure accuracy-cost {_ONE}",
     ),
 )
 TABLE = Exhibit(
     "Table with published numbers",
-    "The measured rows, and in a table of its own, since no run can measure it, Fishyscapes' hidden test set of Static "
-    "as two papers have it; where they differ both numbers stand there.",
+    "The measured results, and a separate table with published numbers on Fishyscapes' hidden test set of Static, "
+    "which no run can measure. If the two papers differ, both numbers are shown.",
     f"--format markdown {_ONE} --published fishyscapes-static-hidden-test",
 )
 _INTRODUCTION = """\
 # Gallery
 
-What `oodbench report` makes of the run that `oodbench run` makes where nothing is named: ten drawn frames of each
-benchmark and two small networks, a place to try things out and no evidence about methods. `python -m tools.gallery`
-made this page and its pictures. [paper.md](paper.md) has the options.
+The output of `oodbench report` for the run of `oodbench run` without arguments: ten synthetic frames per benchmark and
+two small networks. Use it to try the toolkit, not to judge methods. `python -m tools.gallery` generated this page and
+its pictures. [paper.md](paper.md) describes the options.
 """
 
 
 def page(pictures: Sequence[str], table: str) -> str:
-    """The page.
+    """Return the text of the page.
 
     Args:
-        pictures: their files' names, in the order of `EXHIBITS`.
-        table: what the table's command printed.
+        pictures: File names of the pictures, in the order of `EXHIBITS`.
+        table: Output of the table's command.
     """
     parts = [_INTRODUCTION]
     for exhibit, picture in zip(EXHIBITS, pictures, strict=True):
@@ -104,13 +108,13 @@ def _opening(exhibit: Exhibit) -> str:
 
 
 def report(run: Path, options: str, *more: str) -> str:
-    """What the command prints."""
+    """Return the output of the command."""
     command = [sys.executable, "-m", "oodbench", "report", str(run), *shlex.split(options), *more]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout  # our own
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout  # the command is our own
 
 
 def shrink(picture: Path, photographs: bool, folder: Path) -> str:
-    """Put a small copy into the folder and return its name: for screens, not for print."""
+    """Write a copy with a smaller file size into the folder, for screens instead of print, and return its name."""
     with Image.open(picture) as opened:
         copy = opened.convert("RGB")
     if photographs:
@@ -121,15 +125,15 @@ def shrink(picture: Path, photographs: bool, folder: Path) -> str:
 
 
 def main() -> None:
-    """The program."""
+    """Run the program."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--run", type=Path, help="the folder of the default run; made anew without it")
+    parser.add_argument("--run", type=Path, help="folder of the default run; without it, a new run is made")
     run: Path | None = parser.parse_args().run
     with tempfile.TemporaryDirectory() as temporary:
         out = Path(temporary)
         if run is None:
             run = out / "run"
-            subprocess.run([sys.executable, "-m", "oodbench", "run", "--out", str(run)], check=True)  # our own
+            subprocess.run([sys.executable, "-m", "oodbench", "run", "--out", str(run)], check=True)  # our own command
         PICTURES.mkdir(parents=True, exist_ok=True)
         pictures = []
         for exhibit in EXHIBITS:

@@ -1,9 +1,9 @@
-"""What half precision does to a run's numbers: its maps written as SegmentMeIfYouCan's HDF5, and evaluated again.
+"""Effect of half precision on a run's metrics: its maps are written as SegmentMeIfYouCan's HDF5 and evaluated again.
 
     python -m tools.half_precision RUN
 
-RUN is the folder of a run with all its score maps. One more row of each MSP is that of the posterior itself, for which
-lower is anomalous: close to 1, half precision has steps of 1/2048.
+RUN is the folder of a run with all its score maps. For MSP there is an additional line for the posterior itself, for
+which lower is anomalous: close to 1, half precision has steps of 1/2048.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from oodbench.runs.run import Run
 from oodbench.workflows.evaluate_scores import evaluate_scores
 
 
-def measured(run: Run, row: Result, folder: Path, anomalous: Anomalous) -> Result:
-    """The row that the maps of a row have in half precision; where lower is anomalous, of one minus them."""
+def measured(run: Run, result: Result, folder: Path, anomalous: Anomalous) -> Result:
+    """Return the result of the same maps in half precision; if lower is anomalous, of one minus the maps."""
     maps = folder / "maps"
-    for frame in run.frames(row.benchmark):
-        score = run.score(row, frame)
+    for frame in run.frames(result.benchmark):
+        score = run.score(result, frame)
         write_hdf5(maps / f"{frame}.hdf5", score if anomalous == "higher" else np.float32(1) - score)
-    given = evaluate_scores(
+    rerun = evaluate_scores(
         maps,
-        row.benchmark,
+        result.benchmark,
         anomalous=anomalous,
         data=[*run.record.data.anywhere, *(f"{name}={path}" for name, (path, *_) in run.record.data.named.items())],
         limit=run.record.limit,
         out=folder / "run",
         stop_after="evaluate",
     )
-    return given.results[0]
+    return rerun.results[0]
 
 
 def main() -> None:
@@ -47,15 +47,15 @@ def main() -> None:
     print(
         f"{'benchmark':<18} {'network':<15} {'scores':<20} {'AP':>6} {'half':>6} {'FPR95':>6} {'half':>6} {'tied':>6}"
     )
-    for row in run.results:
-        for anomalous in ("higher", "lower") if row.method == "msp" else ("higher",):
+    for result in run.results:
+        for anomalous in ("higher", "lower") if result.method == "msp" else ("higher",):
             with tempfile.TemporaryDirectory() as folder:
-                half = measured(run, row, Path(folder), anomalous)
-            pairs = [(100 * (was.metrics[name] or 0)) for name in ("AP", "FPR95") for was in (row, half)]
+                half = measured(run, result, Path(folder), anomalous)
+            pairs = [(100 * (part.metrics[name] or 0)) for name in ("AP", "FPR95") for part in (result, half)]
             ties = next((text.split(" %")[0].split()[-1] + " %" for text in half.warnings if "saturates" in text), "")
-            label = row.label if anomalous == "higher" else "its posterior"
+            label = result.label if anomalous == "higher" else "its posterior"
             numbers = " ".join(f"{value:6.2f}" for value in pairs)
-            print(f"{row.benchmark:<18} {row.network:<15} {label:<20} {numbers} {ties:>6}")
+            print(f"{result.benchmark:<18} {result.network:<15} {label:<20} {numbers} {ties:>6}")
 
 
 if __name__ == "__main__":

@@ -1,14 +1,15 @@
-"""How often the 95 % intervals hold the truth, and how often equal methods are called different, by simulation.
+"""Simulation of the coverage of the 95 % intervals, and of the false alarms of significance tests.
 
 Prints the tables of docs/compare.md.
 
     python -m tools.interval_coverage [--repeats 1000] [--resamples 1000]
 
-Frames are drawn from a population that is known: scores of in-distribution pixels are normal around a level of the
-frame's own, those of its anomaly higher by an amount of its own; anomalies are of very different sizes and some frames
-have none. `scenes` are runs of five frames that share level, amount and size but for a little. The truth is what 40000
-further frames give. An interval of level .95 should hold it in 95 of 100 repeats. For the second table two methods
-see the same frames, and each is luckier on some of them; neither is better. One test in twenty should say so.
+Frames are sampled from a known population. Scores of in-distribution pixels are normal around a level specific to the
+frame; those of its anomaly are higher by an amount specific to the frame. Anomalies are of very different sizes, and
+some frames have none. `scenes` are sequences of five frames with nearly the same level, amount and size. The truth is
+the value on 40000 further frames. An interval of level 0.95 should contain it in 95 of 100 repeats. For the second
+table two methods see the same frames, and each is better by chance on some of them; neither is better on average. One
+test in twenty should report a difference.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ PIXELS = 200_000
 
 
 def draw(rng: np.random.Generator, frames: int, scene: int = 1, methods: int = 1) -> NDArray[np.int64]:
-    """Counts int64 [methods, frames, 2, BINS] of frames in scenes of `scene` frames."""
+    """Return counts int64 [methods, frames, 2, BINS] of random frames in scenes of `scene` frames."""
 
     def effect(spread: float) -> NDArray[np.float64]:
         shared = rng.normal(0, spread, -(-frames // scene)).repeat(scene)[:frames]
@@ -49,7 +50,7 @@ def draw(rng: np.random.Generator, frames: int, scene: int = 1, methods: int = 1
 
 
 def sketch(counts: NDArray[np.int64]) -> PixelSketch:
-    """As if the pooled scores had chosen these bins."""
+    """Return the sketch of the counts, with bins that pooled scores could have given."""
     half = np.full(BINS, 0.5)
     bins = SketchBins(np.arange(BINS - 1, 0, -1).astype(np.uint32), np.zeros(BINS, bool), half, half, 0.0)
     return PixelSketch(NAMES, bins, counts, 0.95)
@@ -58,15 +59,15 @@ def sketch(counts: NDArray[np.int64]) -> PixelSketch:
 def coverage(
     frames: int, repeats: int, resamples: int, method: IntervalMethod, scene: int = 1, grouped: bool = True
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The share of intervals that hold the truth, and their mean width: [AP, FPR95, AUROC] each."""
+    """Return the share of intervals that contain the truth, and their mean width: [AP, FPR95, AUROC] each."""
     truth = sketch(draw(np.random.default_rng(1), 40_000, scene)[0].sum(axis=0, keepdims=True)).metrics()[:, 0]
     held, width, defined = np.zeros(3), np.zeros(3), np.zeros(3)
     for repeat in range(repeats):
-        taken = sketch(draw(np.random.default_rng([2, repeat]), frames, scene)[0])
+        sample = sketch(draw(np.random.default_rng([2, repeat]), frames, scene)[0])
         if scene > 1 and grouped:
-            taken = taken.group([str(index // scene) for index in range(frames)])
+            sample = sample.group([str(index // scene) for index in range(frames)])
         for index, (low, high) in ((NAMES.index(n), b) for n, b in
-            bootstrap_intervals(taken, repeat, method, resamples=resamples).bounds.items()):  # fmt: skip
+            bootstrap_intervals(sample, repeat, method, resamples=resamples).bounds.items()):  # fmt: skip
             defined[index] += 1
             held[index] += low <= truth[index] <= high
             width[index] += high - low
@@ -74,7 +75,7 @@ def coverage(
 
 
 def false_alarms(frames: int, repeats: int, resamples: int) -> NDArray[np.float64]:
-    """The share of tests that call two equal methods different at the level .05: [AP, FPR95, AUROC]."""
+    """Return the share of tests that report a difference of two equal methods at level 0.05: [AP, FPR95, AUROC]."""
     wrong = np.zeros(3)
     for repeat in range(repeats):
         both = draw(np.random.default_rng([3, repeat]), frames, methods=2)

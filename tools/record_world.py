@@ -1,8 +1,8 @@
-"""Writes what the world draws into tests/worlds/world.json: digests of labels, block means of images, statistics.
+"""Recording of the synthetic world in tools/world.json: digests of labels, block means of images, statistics.
 
     python -m tools.record_world
 
-Run once for a version of the world. A difference afterwards means that the world has changed.
+Run it once per version of the world. A later difference means that the world has changed.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ BLOCK = 64
 
 
 def labels_digest(split: str, index: int) -> str:
-    """Of both label maps."""
+    """Return the digest of both label maps of a frame."""
     drawing = render_frame(split, index)
     return hashlib.sha256(drawing.semantic.tobytes() + drawing.anomaly.tobytes()).hexdigest()[:24]
 
 
 def block_means(split: str, index: int) -> list[list[float]]:
-    """Of the image's grey levels, in blocks: what two machines agree on to a fraction of a level."""
+    """Return the mean grey level of each block of the image; machines agree on it to a fraction of a level."""
     image = render_frame(split, index).image.astype(np.float64).mean(axis=2)
     rows, columns = image.shape
     means = image.reshape(rows // BLOCK, BLOCK, columns // BLOCK, BLOCK).mean(axis=(1, 3))
@@ -37,7 +37,7 @@ def block_means(split: str, index: int) -> list[list[float]]:
 
 
 def objects(anomalous: np.ndarray) -> list[tuple[float, float]]:
-    """(millionths of the frame, height of the centre) of each component of ten pixels and more."""
+    """Return (size in millionths of the frame, height of the centre) of each component of at least ten pixels."""
     count, _, stats, centres = cv2.connectedComponentsWithStats(anomalous.astype(np.uint8), connectivity=8)
     rows = anomalous.shape[0]
     return [
@@ -48,17 +48,17 @@ def objects(anomalous: np.ndarray) -> list[tuple[float, float]]:
 
 
 def statistics(split: str, frames: int) -> dict[str, object]:
-    """How much is anomalous, in how many pieces, how large, where."""
-    shares, counts, found, valid, anomalous = [], [], [], 0, 0
+    """Return the share of anomalous pixels of a split, and the number, sizes and heights of anomalous objects."""
+    shares, counts, measured, valid, anomalous = [], [], [], 0, 0
     for index in range(frames):
         labels = render_frame(split, index).anomaly
         inside, hit = int((labels != VOID).sum()), int((labels == ANOMALY).sum())
         valid, anomalous = valid + inside, anomalous + hit
         shares.append(100 * hit / inside)
-        pieces = objects(labels == ANOMALY)
-        counts.append(len(pieces))
-        found += pieces
-    sizes, heights = np.array(found).T
+        components = objects(labels == ANOMALY)
+        counts.append(len(components))
+        measured += components
+    sizes, heights = np.array(measured).T
 
     def at(values: object, *levels: float) -> list[float]:
         return [float(f"{value:.3g}") for value in np.percentile(np.asarray(values), levels)]
@@ -75,7 +75,7 @@ def statistics(split: str, frames: int) -> dict[str, object]:
 
 
 def class_shares(frames: int) -> dict[str, list[float]]:
-    """class -> [share of the pixels, share of the frames that show it], in percent, of the training split."""
+    """Return class -> [share of the pixels, share of the frames that show it], in percent, in the training split."""
     pixels, shown = np.zeros(256, np.int64), np.zeros(19, np.int64)
     for index in range(frames):
         counts = np.bincount(render_frame("train", index).semantic.ravel(), minlength=256)
@@ -88,7 +88,7 @@ def class_shares(frames: int) -> dict[str, list[float]]:
 
 
 def whole_digest(split: str) -> str:
-    """Of all labels of the split."""
+    """Return the digest of all labels of the split."""
     digest = hashlib.sha256()
     for index in range(SPLITS[split].frames):
         digest.update(labels_digest(split, index).encode())

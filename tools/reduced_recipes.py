@@ -1,10 +1,10 @@
-"""Print the tables of docs/reduced-recipes.md: closed-set quality and anomaly scores of the reduced recipes.
+"""Tables of docs/reduced-recipes.md: closed-set quality and anomaly metrics of the reduced recipes.
 
     for name in fcn fcn-gmmseg deeplabv3plus deeplabv3plus-gmmseg ...; do oodbench train streets-$name; done
     python -m tools.reduced_recipes runs [--frames N] [ARCHITECTURE]...
 
 The folder has both trainings of each architecture, as `oodbench train` writes them. `gmmseg` and `gmmseg-norm` score
-the network with GMMSeg's head, the other methods score the one with the softmax head.
+the network with GMMSeg's head; the other methods score the network with the softmax head.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ def quality_cells(folder: Path, architecture: str) -> list[str]:
     ]
 
 
-def format_value(row: Result, metric: str) -> str:
+def format_value(result: Result, metric: str) -> str:
     """Format a value and its interval in percent."""
-    value, bounds = row.metrics[metric], row.intervals.bounds.get(metric) if row.intervals else None
+    value, bounds = result.metrics[metric], result.intervals.bounds.get(metric) if result.intervals else None
     if value is None:
         return "-"
     return f"{100 * value:.1f}" + (f" ({100 * bounds[0]:.1f} to {100 * bounds[1]:.1f})" if bounds else "")
@@ -58,13 +58,14 @@ def format_value(row: Result, metric: str) -> str:
 
 def result_table(run: Run, softmax: str, gmmseg: str) -> list[str]:
     """Return a Markdown table of AP / FPR95 with intervals."""
-    rows = {(row.network, row.method, row.benchmark): row for row in run.results}
+    results = {(result.network, result.method, result.benchmark): result for result in run.results}
     lines = [f"| AP / FPR95 | {' | '.join(f'`{name}`' for name in BENCHMARKS)} |", "|---" * (len(BENCHMARKS) + 1) + "|"]
     for network, methods in ((gmmseg, OURS), (softmax, OTHERS)):
         for method in methods:
-            found = [rows.get((network, method, benchmark)) for benchmark in BENCHMARKS]
+            of_method = [results.get((network, method, benchmark)) for benchmark in BENCHMARKS]
             cells = [
-                "-" if row is None else f"{format_value(row, 'AP')} / {format_value(row, 'FPR95')}" for row in found
+                "-" if result is None else f"{format_value(result, 'AP')} / {format_value(result, 'FPR95')}"
+                for result in of_method
             ]
             lines.append(f"| `{method}` | {' | '.join(cells)} |")
     return lines

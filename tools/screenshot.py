@@ -1,9 +1,9 @@
-"""A picture of a run's HTML report, as a browser shows it.
+"""Screenshot of a run's HTML report in a browser.
 
     python -m tools.screenshot RUN PICTURE [--width 1280] [--dark] [--section frames] [--height 0]
 
-Makes the report where RUN has none. The picture is the whole page or one section of it, of that height where one is
-given; its format goes by the ending.
+Creates the report if RUN has none. The picture is the whole page or one section of it, cropped to `--height` if that is
+given. Its format follows from the file name's ending.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def main() -> None:
         page.size(options.width, 900, options.dark)
         page.open(path)
         page.size(options.width, page.run("return document.documentElement.scrollHeight"), options.dark)
-        time.sleep(1)  # pictures that are loaded when they come into the window
+        time.sleep(1)  # for pictures that load when they become visible
         left, top, width, height = page.run(
             "const box = (document.getElementById(arguments[0]) || document.documentElement).getBoundingClientRect();"
             "return [box.left, box.top, box.width, box.height]",
@@ -44,7 +44,7 @@ def main() -> None:
         )
         shot = Image.open(io.BytesIO(page.driver.get_screenshot_as_png())).convert("RGB")
     height = min(options.height or height, height)
-    edge = min(24, int(left))  # of the paper around it
+    edge = min(24, int(left))  # margin of the page around the section
     shot.crop((int(left) - edge, int(top), int(left + width) + edge, int(top + height))).save(
         options.picture, quality=85
     )

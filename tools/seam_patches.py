@@ -1,7 +1,7 @@
-"""What an examiner of photographs looks at along an outline: steps across it, and what a plane leaves of each pixel's
-surroundings (noise, sharpness, traces of resizing) inside it, on it, and outside.
+"""Features of windows along an outline: steps across it, and the noise, sharpness and traces of resizing on both sides.
 
-Nothing is resampled for the second kind: noise is seen in the pixels as they are.
+The latter are measured on the residual of each pixel from a plane through its surroundings, inside the outline, on it,
+and outside. The pixels are not resampled for this, because resampling changes the noise.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ import numpy as np
 from oodbench.worlds.dice import Dice
 
 AROUND = 12
-"""Pixels from the middle of a window to its border."""
+"""Distance in pixels from the centre of a window to its border."""
 _REACH, _ALONG, _JITTER = 8, 4, 3
-# Second differences in both directions: none of a plane is left.
+# Second differences in both directions: the residual of a plane is zero.
 _RESIDUAL = np.array([[-1, 2, -1], [2, -4, 2], [-1, 2, -1]], np.float32) / 4
 
 
 @dataclass(frozen=True)
 class Window:
-    """Pixels [25, 25, 3] around a point of an outline.
+    """A window of pixels [25, 25, 3] around a point of an outline.
 
     Attributes:
-        column, row: of the point.
+        column, row: Position of the point.
         normal: (right, down), from the inside to the outside.
-        shift: by how many pixels along the normal the outline is taken to lie elsewhere; nobody knows it better.
-        pixels: grey levels.
+        shift: Random shift of the outline along the normal in pixels, because its true position is not known exactly.
+        pixels: Grey levels.
     """
 
     column: int
@@ -39,13 +39,13 @@ class Window:
     pixels: np.ndarray
 
     def beyond(self, distance: float) -> tuple[int, int]:
-        """(row, column) so many pixels outside."""
+        """Return the (row, column) at a distance in pixels outside the outline."""
         reach = distance + self.shift
         return round(self.row + reach * self.normal[1]), round(self.column + reach * self.normal[0])
 
 
 def windows(image: np.ndarray, inside: np.ndarray, left: int, top: int, dice: Dice, most: int) -> Iterator[Window]:
-    """Up to `most` along the border of a mask whose corner is at (left, top), at random."""
+    """Yield up to `most` windows at random points along the border of a mask whose corner is at (left, top)."""
     margin = 4
     padded = np.pad(inside.astype(np.uint8), margin)
     signed = cv2.distanceTransform(padded, cv2.DIST_L2, 5) - cv2.distanceTransform(1 - padded, cv2.DIST_L2, 5)
@@ -63,17 +63,17 @@ def windows(image: np.ndarray, inside: np.ndarray, left: int, top: int, dice: Di
         yield Window(column, row, normal, dice.uniform(-_JITTER, _JITTER), image[box].astype(np.float32))
 
 
-def features(found: list[Window]) -> np.ndarray:
-    """[windows, features]."""
-    normals = np.array([window.normal for window in found], np.float32)
-    shifts = np.array([window.shift for window in found], np.float32)
-    pixels = np.stack([window.pixels for window in found])
-    profiles = np.stack([_profile(*one) for one in zip(pixels, normals, shifts, strict=True)])
+def features(sample: list[Window]) -> np.ndarray:
+    """Return the features of the windows, [windows, features]."""
+    normals = np.array([window.normal for window in sample], np.float32)
+    shifts = np.array([window.shift for window in sample], np.float32)
+    pixels = np.stack([window.pixels for window in sample])
+    profiles = np.stack([_profile(*parts) for parts in zip(pixels, normals, shifts, strict=True)])
     return np.concatenate([_steps(profiles), _traces(pixels, normals, shifts)], axis=1)
 
 
 def _profile(pixels: np.ndarray, normal: np.ndarray, shift: float) -> np.ndarray:
-    """[17, 9, 3]: from inside to outside, and along the outline."""
+    """Return the pixels resampled across and along the outline, [17, 9, 3], from inside to outside."""
     across = np.arange(-_REACH, _REACH + 1, dtype=np.float32)[:, None] + shift
     along = np.arange(-_ALONG, _ALONG + 1, dtype=np.float32)[None, :]
     x = AROUND + across * normal[0] - along * normal[1]
@@ -90,10 +90,10 @@ def _steps(profiles: np.ndarray) -> np.ndarray:
     edge = np.abs(np.diff(mean, axis=1))
     tint = profiles.mean(axis=2) - mean[:, :, None]
     third = grey.shape[1] // 3
-    # Steps beside the steepest one of each line, and how much of the way it goes at once.
+    # The steps next to the steepest one of each line, as shares of the total change.
     steepest = across[:, 2:-2].argmax(axis=1)[:, None] + 2
     total = across.sum(axis=1) + 1.0
-    beside = [
+    neighbours = [
         np.take_along_axis(across, np.clip(steepest + step, 0, across.shape[1] - 1), axis=1)[:, 0] / total
         for step in range(-3, 4)
     ]
@@ -103,8 +103,8 @@ def _steps(profiles: np.ndarray) -> np.ndarray:
             along.mean(axis=2) / level,
             bend.mean(axis=2) / level,
             np.sort(edge, axis=1)[:, :-7:-1] / level,
-            np.stack([share.mean(axis=1) for share in beside], axis=1),
-            np.stack([beside[3].max(axis=1), beside[3].min(axis=1)], axis=1),
+            np.stack([share.mean(axis=1) for share in neighbours], axis=1),
+            np.stack([neighbours[3].max(axis=1), neighbours[3].min(axis=1)], axis=1),
             np.abs(np.diff(steepest[:, 0], n=2, axis=1)).mean(axis=1, keepdims=True),
             np.sort(bend.reshape(len(bend), -1), axis=1)[:, ::-12] / level,
             bend.max(axis=(1, 2))[:, None] / np.maximum(across.max(axis=(1, 2)), 1e-3)[:, None],
@@ -126,7 +126,7 @@ def _traces(pixels: np.ndarray, normals: np.ndarray, shifts: np.ndarray) -> np.n
     red, green, blue = np.moveaxis(pixels, 3, 0)
     values = []
     for channel in (pixels.mean(axis=3), red - green, blue - green):
-        residual = np.stack([cv2.filter2D(one, -1, _RESIDUAL) for one in channel])
+        residual = np.stack([cv2.filter2D(image, -1, _RESIDUAL) for image in channel])
         size = [np.log(_mean(np.abs(residual), zone) + 0.1) for zone in zones]
         values += [*size, size[0] - size[2]]
         for zone in (zones[0], zones[2]):

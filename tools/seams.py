@@ -1,16 +1,17 @@
-"""Can a small classifier tell pasted ordinary things from those that were there, by patches along their borders?
+"""Measurement of the visibility of pasted objects: can small classifiers recognise them by patches along their borders?
 
-Two classifiers see what `patches.py` measures. They are asked about the things in one frame and about things of a
-second one that were pasted there, and have learned from the other frames and their things alone: with few frames they
-would otherwise know the cars themselves.
+Two classifiers see the features of `seam_patches.py`. They are tested on the objects of one frame and on objects of a
+second frame that were pasted there, and are trained only on the other frames and their objects. Otherwise, with few
+frames, they would recognise the individual cars.
 
-It is the seam that counts, not what is on its sides. Therefore both kinds are things of the same classes, whole in the
-picture, at borders where nothing stands nearer; and they have the same number of patches for each frame, side (foot or
-not), surface beyond the border, and octave of height in pixels. Borders are those of the matte for both, moved across
-by up to three pixels, since that of what was there is known no better.
+The test measures the seam, not the content on its sides. Both kinds are therefore objects of the same classes, complete
+in the image, at borders where nothing is nearer. They have the same number of patches for each combination of frame,
+side (foot or not), surface outside the border, and octave of height in pixels. Borders are those of the matte for both
+kinds, shifted across by up to three pixels, because the true border of an original object is not known more precisely.
 
-Things are pasted as the benchmark pastes ordinary ones, at the distance at which their own pixels have the right size,
-and a second time at all distances, resized as anomalies are. Crude pastes stand at the same places either time.
+Objects are pasted as the benchmark pastes in-distribution ones, at the distance at which their own pixels have the
+right size. A second test pastes them at all distances, resized as anomalies are. Crude pastes are at the same places in
+both.
 
     python -m tools.seams CITYSCAPES
 """
@@ -45,12 +46,12 @@ from tools.seam_patches import AROUND, Window, features, windows
 
 SMALLEST, TIMES, MOST = 40, 2, 600
 Paste = Callable[["Shot", Cutout, Place, Dice], tuple[np.ndarray, np.ndarray]]
-"""(frame, what, where) -> the image, and a mask of its box."""
+"""(frame, object, place) -> the image, and the mask of the object in its box."""
 
 
 @dataclass(frozen=True)
 class Shot:
-    """A frame with all that is measured of it; `surfaces` [H, W] is road, beside it, things, or all else."""
+    """A frame with everything that is measured on it; `surfaces` [H, W] is road, roadside, objects, or the rest."""
 
     image: RGBImage
     labels: SemanticLabels
@@ -78,7 +79,7 @@ def shot(frame: Frame) -> Shot:
 
 @dataclass(frozen=True)
 class Patch:
-    """`source` is the index of the frame that a pasted thing comes from, None for what was there."""
+    """A patch; `source` is the index of the frame that a pasted object comes from, None for an original object."""
 
     frame: int
     source: int | None
@@ -87,7 +88,7 @@ class Patch:
 
 
 def cell(window: Window, shot: Shot, height: int, bottom: int) -> tuple[bool, int, int] | None:
-    """Foot or not, surface beyond, octave of height; None where something nearer stands beyond."""
+    """Return (is it the foot, surface outside, octave of height) of a patch; None if something nearer is outside."""
     at = window.beyond(AROUND / 2)
     if not (0 <= at[0] < shot.ground.size[0] and 0 <= at[1] < shot.ground.size[1]):
         return None
@@ -97,7 +98,7 @@ def cell(window: Window, shot: Shot, height: int, bottom: int) -> tuple[bool, in
 
 
 def there(shots: Sequence[Shot], index: int, kinds: Iterable[str], dice: Dice) -> Iterator[Patch]:
-    """Patches of the things of these kinds that are in a frame."""
+    """Yield patches of the objects of these kinds that are in a frame."""
     shot = shots[index]
     for thing in find_instances(shot.labels, kinds):
         if thing.height < SMALLEST or not is_uncropped(thing, shot.ground.size):
@@ -110,7 +111,7 @@ def there(shots: Sequence[Shot], index: int, kinds: Iterable[str], dice: Dice) -
 
 
 def pasted(shots: Sequence[Shot], index: int, paste: Paste, dice: Dice, keep_size: bool) -> Iterator[Patch]:
-    """Patches of the things of every other frame, pasted into this one, one at a time."""
+    """Yield patches of the objects of every other frame, pasted into this one, one at a time."""
     shot = shots[index]
     others = [(source, cutout) for source, other in enumerate(shots) if source != index for cutout in other.cutouts]
     for source, cutout in others * TIMES:
@@ -125,20 +126,20 @@ def pasted(shots: Sequence[Shot], index: int, paste: Paste, dice: Dice, keep_siz
 
 
 def balanced(patches: Iterable[Patch], dice: Dice, most: int) -> tuple[list[Window], np.ndarray]:
-    """Windows and kinds (1: pasted), as many of either kind in each frame and cell, and no more than `most`."""
+    """Return windows and kinds (1: pasted), with equal numbers of both kinds in each frame and cell, up to `most`."""
     groups: dict[tuple[int, tuple[bool, int, int]], tuple[list[Window], list[Window]]] = {}
     for patch in patches:
         pair = groups.setdefault((patch.frame, patch.cell), ([], []))
         pair[patch.source is not None].append(patch.window)
-    found: list[Window] = []
+    selected: list[Window] = []
     kinds: list[int] = []
     for pair in groups.values():
         count = min(*map(len, pair), most)
-        for kind, own in enumerate(pair):
-            order = np.argsort(dice.uniforms(len(own)))[:count]
-            found += [own[place] for place in order]
+        for kind, group in enumerate(pair):
+            order = np.argsort(dice.uniforms(len(group)))[:count]
+            selected += [group[place] for place in order]
             kinds += [kind] * count
-    return found, np.array(kinds)
+    return selected, np.array(kinds)
 
 
 MODELS: dict[str, Callable[[], object]] = {
@@ -150,9 +151,10 @@ MODELS: dict[str, Callable[[], object]] = {
 def accuracy(
     shots: Sequence[Shot], paste: Paste, seed: int = 0, most: int = 12, *, keep_size: bool = True
 ) -> dict[str, float]:
-    """Share of patches told right, by classifier, over all pairs of a frame and the source of what is pasted there.
+    """Return the share of correctly classified patches, by classifier, over all pairs of a frame and a source frame.
 
-    Things are pasted where the benchmark puts ordinary ones, as large as they are; or else at all distances.
+    Objects are pasted where the benchmark pastes in-distribution objects, at their own size. Without `keep_size` they
+    are pasted at all distances.
     """
     kinds = sorted({cutout.kind for shot in shots for cutout in shot.cutouts})
     patches: list[Patch] = []
@@ -170,24 +172,24 @@ def accuracy(
     hits: dict[str, list[np.ndarray]] = {name: [] for name in MODELS}
     for index, source in sorted({(patch.frame, patch.source) for patch in patches if patch.source is not None}):
         held, dice = {index, source}, Dice(seed, index, source)
-        known, kinds_known = balanced((p for p in patches if p.frame not in held and p.source not in held), dice, most)
-        asked, truth = balanced((p for p in patches if p.frame == index and p.source in (None, source)), dice, most)
-        if not asked or not known:
+        train, train_kinds = balanced((p for p in patches if p.frame not in held and p.source not in held), dice, most)
+        test, truth = balanced((p for p in patches if p.frame == index and p.source in (None, source)), dice, most)
+        if not test or not train:
             continue
         for name, make in MODELS.items():
-            hits[name].append(make().fit(values(known), kinds_known).predict(values(asked)) == truth)
-    return {name: float(np.concatenate(own).mean()) for name, own in hits.items()}
+            hits[name].append(make().fit(values(train), train_kinds).predict(values(test)) == truth)
+    return {name: float(np.concatenate(parts).mean()) for name, parts in hits.items()}
 
 
 def ours(shot: Shot, cutout: Cutout, place: Place, dice: Dice) -> tuple[np.ndarray, np.ndarray]:
-    """As the benchmark pastes."""
+    """Paste an object as the benchmark does."""
     levels = shot.image.astype(np.float32)
     inside = blend_in(levels, shot.image, cutout, place, shot.ground, shot.appearance, dice)
     return np.floor(np.clip(levels + 0.5, 0, 255)), inside
 
 
 def crude(shot: Shot, cutout: Cutout, place: Place, dice: Dice) -> tuple[np.ndarray, np.ndarray]:
-    """Scissors and glue: resized, cut along the outline, put there."""
+    """Paste an object without blending: resized, and cut along its outline."""
     size = (place.width, place.height)
     inside = cv2.resize(cutout.alpha, size, interpolation=cv2.INTER_NEAREST) >= OPAQUE
     image = shot.image.astype(np.float32)
@@ -198,12 +200,12 @@ def crude(shot: Shot, cutout: Cutout, place: Place, dice: Dice) -> tuple[np.ndar
 
 def main() -> None:
     splits = Registry().dataset("cityscapes").open(Roots((Path(sys.argv[1]),)))
-    taken = [shot(frame) for split in splits.values() for frame in split.frames]
+    shots = [shot(frame) for split in splits.values() for frame in split.frames]
     for paste, keep_size in ((crude, True), (ours, True), (crude, False), (ours, False)):
-        found = [accuracy(taken, paste, seed, keep_size=keep_size) for seed in range(6)]
-        for name in found[0]:
-            own = [one[name] for one in found]
-            means = f"{np.mean(own):.3f} ({min(own):.3f} to {max(own):.3f}), {len(own)} seeds"
+        accuracies = [accuracy(shots, paste, seed, keep_size=keep_size) for seed in range(6)]
+        for name in accuracies[0]:
+            values = [by_name[name] for by_name in accuracies]
+            means = f"{np.mean(values):.3f} ({min(values):.3f} to {max(values):.3f}), {len(values)} seeds"
             print(f"{paste.__name__}, {'own size' if keep_size else 'resized'}, {name}: {means}", flush=True)
 
 

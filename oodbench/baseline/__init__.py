@@ -1,6 +1,6 @@
-"""The gate that compares a run with the last accepted one.
+"""The gate, which compares a run with the last accepted one.
 
-Nothing here imports a heavy library.
+Nothing here imports a large library.
 """
 
 from oodbench.baseline.gate import Acceptance, accept, gate

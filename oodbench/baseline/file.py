@@ -1,4 +1,4 @@
-"""Reads result.json and baselines; writes baselines."""
+"""Files of the gate: reading of result.json and of baselines, and writing of baselines."""
 
 from __future__ import annotations
 
@@ -16,79 +16,91 @@ from oodbench.errors import BaselineError, OodbenchError, RunFolderError
 from oodbench.files import write_atomically
 from oodbench.validation import explain
 
-_AGAIN = "Run the same 'oodbench run' again, with the version of oodbench that is to be judged."
+_AGAIN = "Run the same 'oodbench run' again, with the version of oodbench that is to be tested."
 _PHRASES = 5
 _RECORDS = (Baseline, Measurement, BenchmarkRecord, RowRecord, FitRecord)
 _KNOWN = tuple(name for record in _RECORDS for name in record.model_fields)
 
 
 class _Result(BaseModel):
-    """The part of result.json that is read."""
+    """The part of result.json that the gate reads."""
 
     results: dict[str, list[Result]]
     failed: list[FailedBenchmark]
 
 
 def read_rows(folder: Path) -> list[Result]:
-    """The rows of the run in this folder, from its result.json alone.
+    """Return the results of the run in this folder, read from its result.json only.
 
     Raises:
-        RunFolderError: there is none, it is damaged or of another version, or it has no rows.
+        RunFolderError: The file is missing, damaged or of another version, or it has no results.
     """
     path = folder / "result.json"
     absent = RunFolderError(
         f"{folder}: no result.json in this folder",
-        "Expected the folder of a run that was evaluated; run the same 'oodbench run' again to go on with one.",
+        "Expected the folder of an evaluated run. Run the same 'oodbench run' again to resume an unfinished one.",
     )
-    content = _json_object(path, absent, _AGAIN)
+    content = _read_object(path, absent, _AGAIN)
     try:
         file = _Result.model_validate(content)
     except ValidationError as error:
-        raise RunFolderError(f"{path}: {_explained(error)}", _AGAIN) from None
+        raise RunFolderError(f"{path}: {_explain_first(error)}", _AGAIN) from None
     if file.failed:
         raise RunFolderError(f"{path}: {file.failed[0]}", "Fix it and run the same 'oodbench run' again.")
-    rows = [result for results in file.results.values() for result in results]
-    others = {str(row.schema_version) for row in rows if row.schema_version != RESULT_SCHEMA}
+    results = [result for part in file.results.values() for result in part]
+    others = {str(result.schema_version) for result in results if result.schema_version != RESULT_SCHEMA}
     if others:
         raise RunFolderError(
             f"{path}: results of schema_version {', '.join(others)}; this version of oodbench reads {RESULT_SCHEMA}",
             _AGAIN,
         )
-    if not rows:
-        raise RunFolderError(f"{path}: no rows", "Run again with a benchmark whose labels are public.")
-    return rows
+    if not results:
+        raise RunFolderError(f"{path}: no results", "Run again with a benchmark that has public labels.")
+    return results
 
 
 def read_result(folder: Path) -> Measurement:
-    """What the run in this folder measured, from its result.json alone.
+    """Return the measurement of the run in this folder, read from its result.json only.
 
     Raises:
-        RunFolderError: as `read_rows`, or its rows are not of one run.
+        RunFolderError: As for `read_rows`, or its results are not of one run.
     """
     return measurement(folder, read_rows(folder))
 
 
 def measurement(folder: Path, rows: Sequence[Result]) -> Measurement:
-    """What these rows of the run in this folder measured; raises as `read_result`."""
+    """Return the measurement that consists of these results of the run in this folder.
+
+    Args:
+        folder: The folder of the run.
+        rows: The results.
+
+    Raises:
+        RunFolderError: The results are not valid, or not of one run.
+    """
     path = folder / "result.json"
     try:
         measured = _measurement(path, rows)
     except ValidationError as error:
-        raise RunFolderError(f"{path}: {_explained(error)}", _AGAIN) from None
+        raise RunFolderError(f"{path}: {_explain_first(error)}", _AGAIN) from None
     if measured.repeated():
         raise RunFolderError(
-            f"{path}: two rows for {'; '.join(measured.repeated())}",
+            f"{path}: two results for {'; '.join(measured.repeated())}",
             "Evaluate again with each protocol once: oodbench evaluate RUN --protocol NAME",
         )
     return measured
 
 
-def _measurement(path: Path, rows: Sequence[Result]) -> Measurement:
-    scoring = _one_each(path, (("scoring", row.scoring.record()) for row in rows))
-    protocols = _one_each(path, ((row.protocol.name, row.protocol.record()) for row in rows))
+def _measurement(path: Path, results: Sequence[Result]) -> Measurement:
+    scoring = _unique_facts(path, (("scoring", result.scoring.record()) for result in results))
+    protocols = _unique_facts(path, ((result.protocol.name, result.protocol.record()) for result in results))
     sets = {"frames": "counts", "data": "digests"}
-    benchmarks = _one_each(
-        path, ((row.benchmark, {name: getattr(row, field).get(name) for name, field in sets.items()}) for row in rows)
+    benchmarks = _unique_facts(
+        path,
+        (
+            (result.benchmark, {name: getattr(result, field).get(name) for name, field in sets.items()})
+            for result in results
+        ),
     )
     return Measurement.model_validate(
         {
@@ -98,71 +110,71 @@ def _measurement(path: Path, rows: Sequence[Result]) -> Measurement:
                 for name, protocol in sorted(protocols.items())
             },
             "benchmarks": dict(sorted(benchmarks.items())),
-            "rows": tuple(map(_row, rows)),
+            "rows": tuple(map(_row_record, results)),
         }
     )
 
 
-def _row(row: Result) -> dict[str, Any]:
-    fit = {name: row.fit.get(name) for name in FitRecord.model_fields} if row.fit else None
+def _row_record(result: Result) -> dict[str, Any]:
+    fit = {name: result.fit.get(name) for name in FitRecord.model_fields} if result.fit else None
     same = ("network", "label", "benchmark", "method", "params", "metrics", "undefined")
-    facts = {name: getattr(row, name) for name in same}
-    return {**facts, "protocol": row.protocol.name, "fit": fit}
+    facts = {name: getattr(result, name) for name in same}
+    return {**facts, "protocol": result.protocol.name, "fit": fit}
 
 
-def _one_each(path: Path, pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """name -> its fact, where all rows say the same of it."""
-    found: dict[str, Any] = {}
+def _unique_facts(path: Path, pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """Return name -> fact; raise if the results of the run differ about a fact."""
+    facts: dict[str, Any] = {}
     for name, fact in pairs:
-        if found.setdefault(name, fact) != fact:
+        if facts.setdefault(name, fact) != fact:
             raise RunFolderError(
-                f"{path}: results of one run differ about {name}: {json.dumps(found[name])} and {json.dumps(fact)}",
+                f"{path}: results of one run differ about {name}: {json.dumps(facts[name])} and {json.dumps(fact)}",
                 "The results are of several runs; run again with a separate --out.",
             )
-    return found
+    return facts
 
 
 def read_baseline(path: Path) -> Baseline:
-    """The baseline in this file.
+    """Read the baseline in this file.
 
     Raises:
-        BaselineError: there is none, it is damaged, or of another version.
+        BaselineError: The file is missing, damaged or of another version.
     """
-    anew = f"Bring back a whole one, or make it anew: oodbench gate RUN --baseline {path} --accept"
+    remedy = f"Restore an intact baseline, or create it again: oodbench gate RUN --baseline {path} --accept"
     absent = BaselineError(
         f"{path}: no baseline there",
-        f"Make one from a run that is good enough: oodbench gate RUN --baseline {path} --accept",
+        f"Create one from a run that is good enough: oodbench gate RUN --baseline {path} --accept",
     )
-    content = _json_object(path, absent, anew)
+    content = _read_object(path, absent, remedy)
     version = content.get("schema_version", "missing")
     if version != BASELINE_SCHEMA:
         raise BaselineError(
-            f"{path}: schema_version is {version}; this version of oodbench reads {BASELINE_SCHEMA}", anew
+            f"{path}: schema_version is {version}; this version of oodbench reads {BASELINE_SCHEMA}", remedy
         )
     try:
         baseline = Baseline.model_validate(content)
     except ValidationError as error:
-        raise BaselineError(f"{path}: {_explained(error)}", anew) from None
+        raise BaselineError(f"{path}: {_explain_first(error)}", remedy) from None
     if baseline.measured.repeated():
-        raise BaselineError(f"{path}: two rows for {'; '.join(baseline.measured.repeated())}", anew)
+        raise BaselineError(f"{path}: two results for {'; '.join(baseline.measured.repeated())}", remedy)
     return baseline
 
 
 def write_baseline(path: Path, baseline: Baseline) -> None:
-    """Create or replace the file, and its folder where it is missing. It is whole, old or new, at any time.
+    """Create or replace the file atomically, and create its folder if it is missing.
 
     Raises:
-        BaselineError: it can't be written.
+        BaselineError: The file is not writable.
     """
     text = json.dumps(baseline.model_dump(mode="json", exclude_defaults=True), indent=1, allow_nan=False)
     try:
         write_atomically(path, lambda file: file.write(f"{text}\n".encode()))
     except RunFolderError as error:
-        raise BaselineError(error.problem, "Choose a file that can be written with --baseline.") from None
+        raise BaselineError(error.problem, "Choose a writable file with --baseline.") from None
 
 
-def _json_object(path: Path, absent: OodbenchError, remedy: str) -> dict[str, Any]:
-    """The file's content; other errors than `absent` are of the same kind and have this remedy."""
+def _read_object(path: Path, absent: OodbenchError, remedy: str) -> dict[str, Any]:
+    """Return the content of a JSON file. Errors other than `absent` have its type and this remedy."""
     kind = type(absent)
     try:
         content = json.loads(path.read_bytes())
@@ -173,12 +185,12 @@ def _json_object(path: Path, absent: OodbenchError, remedy: str) -> dict[str, An
     except (ValueError, RecursionError) as error:
         raise kind(f"{path}: not JSON ({error})", remedy) from None
     if not isinstance(content, dict):
-        raise kind(f"{path}: holds a {type(content).__name__}; expected an object", remedy)
+        raise kind(f"{path}: contains a {type(content).__name__}; expected an object", remedy)
     return content
 
 
-def _explained(error: ValidationError) -> str:
-    """The first few problems: a file of another version has one of a kind in each row."""
+def _explain_first(error: ValidationError) -> str:
+    """Return the first few problems: a file of another version has the same problem in each result."""
     phrases = explain(error, _KNOWN)
     more = f"; and {len(phrases) - _PHRASES} more" if len(phrases) > _PHRASES else ""
     return "; ".join(phrases[:_PHRASES]) + more

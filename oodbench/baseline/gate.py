@@ -1,4 +1,4 @@
-"""Is today's run worse than the accepted one? And the acceptance of a run."""
+"""The gate: comparison of a run with the accepted one, and acceptance of a run."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ from oodbench.errors import BaselineError, NotComparableError, UnknownNameError,
 
 @dataclass(frozen=True)
 class Acceptance:
-    """What came of accepting a run.
+    """The outcome of accepting a run.
 
     Attributes:
-        verdict: what moved against the baseline that was there; None where there was none to compare with.
-        not_compared: why not, a text a reason.
-        tolerances: metric -> points, as stored.
-        rows: how many rows the baseline holds.
-        by_chance: how many of its numbers may move by more than that, since another seed moves them by more.
+        verdict: Changes against the previous baseline; None if there is none or it is not comparable.
+        not_compared: Reasons why there is no comparison, one text per reason.
+        tolerances: Metric -> points, as stored.
+        rows: Number of results in the baseline.
+        by_chance: Number of metrics that may change by more than their tolerance, because other seeds change them by
+            more.
     """
 
     verdict: Verdict | None
@@ -34,23 +35,23 @@ class Acceptance:
 
 
 def gate(run: str | Path, baseline: str | Path, tolerances: Mapping[str, float] | None = None) -> Verdict:
-    """Hold a run against the accepted one.
+    """Compare a run with the accepted one.
 
     Args:
-        run: the folder of a run; its result.json is read and nothing else.
-        baseline: a file that `accept` wrote.
-        tolerances: metric -> points (percent) by which it may get worse, before those of the baseline.
+        run: The folder of a run; only its result.json is read.
+        baseline: A file that `accept` wrote.
+        tolerances: Metric -> points (percent) by which it may get worse; they override those of the baseline.
 
     Returns:
-        What moved; `.passed` says whether nothing got worse beyond its tolerance.
+        The changes; `.passed` is whether no metric got worse by more than its tolerance.
 
     Raises:
-        NotComparableError: the two differ in more than their numbers.
-        BaselineError: there is no baseline, or it is damaged.
-        RunFolderError: there is no result, or it is damaged.
-        UsageError: a tolerance is of an unknown metric or no number from 0 to 100.
+        NotComparableError: The run and the baseline differ in more than their numbers.
+        BaselineError: The baseline is missing or damaged.
+        RunFolderError: The result.json is missing or damaged.
+        UsageError: A tolerance is for an unknown metric, or not a number from 0 to 100.
     """
-    given = _check_tolerances(tolerances or {})
+    overrides = _check_tolerances(tolerances or {})
     file = Path(baseline)
     accepted, today = read_baseline(file), read_result(Path(run))
     reasons = find_differences(accepted.measured, today)
@@ -58,10 +59,10 @@ def gate(run: str | Path, baseline: str | Path, tolerances: Mapping[str, float] 
         raise NotComparableError(
             f"{Path(run) / 'result.json'} can't be compared with {file}",
             reasons,
-            "Run again as the baseline was made, or accept this run as the new one: "
+            "Run again with the settings of the baseline, or accept this run as the new one: "
             f"oodbench gate {run} --baseline {file} --accept",
         )
-    return compare(accepted.measured, today, accepted.tolerances | given)
+    return compare(accepted.measured, today, accepted.tolerances | overrides)
 
 
 def accept(
@@ -70,27 +71,28 @@ def accept(
     tolerances: Mapping[str, float] | None = None,
     others: Sequence[str | Path] = (),
 ) -> Acceptance:
-    """Make a run the accepted one: write the baseline, in the place of the one that is there.
+    """Accept a run: write it as the baseline, in place of the previous one.
 
     Args:
-        run: the folder of a run; its result.json is read and nothing else.
-        baseline: the file; its folder is made where it is missing.
-        tolerances: metric -> points to be stored. For metrics that it leaves out: those of the baseline that is
-            there; where there is none, the defaults.
-        others: runs of the same network under other seeds, two or more, from which the chance in each row is measured.
-            Without them rows that are measured as before keep the chance that the baseline has for them.
+        run: The folder of a run; only its result.json is read.
+        baseline: The file; its folder is created if it is missing.
+        tolerances: Metric -> points to store. For other metrics: those of the previous baseline; if there is none, the
+            defaults.
+        others: Runs of the same network with other seeds, two or more, from which the variation between seeds is
+            measured. Without them, results with unchanged settings keep the variation stored in the previous baseline.
 
     Raises:
-        BaselineError: the file can't be written.
-        RunFolderError: there is no result, or it is damaged.
-        NotComparableError: one of the others differs in more than its seed.
-        UsageError: the file lies in the run's folder, a tolerance is wrong, or the others don't serve.
+        BaselineError: The file is not writable.
+        RunFolderError: The result.json is missing or damaged.
+        NotComparableError: One of the others differs in more than its seed.
+        UsageError: The file is in the run's folder, a tolerance is wrong, or the others are not suitable.
     """
-    given = _check_tolerances(tolerances or {})
+    overrides = _check_tolerances(tolerances or {})
     file = Path(baseline)
     if file.resolve().is_relative_to(Path(run).resolve()):
         raise UsageError(
-            f"--baseline {file} lies in the folder of the run", "Keep it beside your sources: it outlives runs."
+            f"--baseline {file} is in the folder of the run",
+            "Keep it next to your source code, because it outlives runs.",
         )
     today = add_seed_noise(Path(run), [Path(other) for other in others]) if others else read_result(Path(run))
     verdict, stored, reasons = None, default_tolerances(), []
@@ -100,27 +102,27 @@ def accept(
         reasons = [error.problem]
     else:
         stored, reasons = before.tolerances, find_differences(before.measured, today)
-        verdict = None if reasons else compare(before.measured, today, stored | given)
+        verdict = None if reasons else compare(before.measured, today, stored | overrides)
         if not others:
             today = keep_seed_noise(before.measured, today)
-    kept = stored | given
+    kept = stored | overrides
     write_baseline(file, Baseline(schema_version=BASELINE_SCHEMA, tolerances=kept, measured=today))
     wider = sum(row.chance[metric] > kept[metric] for row in today.rows for metric in kept if metric in row.chance)
     return Acceptance(verdict, tuple(reasons), dict(kept), len(today.rows), wider)
 
 
 def _check_tolerances(tolerances: Mapping[str, float]) -> Tolerances:
-    known = [spec.name for spec in metrics_of("anomaly")]
-    checked: Tolerances = {}
-    for metric in known:
+    names = [spec.name for spec in metrics_of("anomaly")]
+    valid: Tolerances = {}
+    for metric in names:
         if metric in tolerances:
-            checked[metric] = float(tolerances[metric])
-            if not 0 <= checked[metric] <= 100:
+            valid[metric] = float(tolerances[metric])
+            if not 0 <= valid[metric] <= 100:
                 raise UsageError(
                     f"the tolerance of {metric} is {tolerances[metric]}; expected points from 0 to 100",
-                    "1.0 is one percent: from 0.50 to 0.49.",
+                    "Give it in percentage points: 1.0 allows a change from 0.50 to 0.49.",
                 )
     for name in tolerances:
-        if name not in known:
-            raise UnknownNameError("metric of a tolerance", name, known)
-    return checked
+        if name not in names:
+            raise UnknownNameError("metric of a tolerance", name, names)
+    return valid

@@ -1,6 +1,6 @@
-"""The baseline as it is kept: what an accepted run measured, and on what.
+"""The records of a baseline file: the results of an accepted run, and the data they refer to.
 
-It names no path, time, machine or digest of weights: the network is what is judged, and it is known by its name.
+They contain no path, time, machine or digest of weights: the gate tests the network, which is identified by its name.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _NAMES = "|".join(re.escape(spec.name) for spec in metrics_of("anomaly"))
 Metric: TypeAlias = Annotated[str, Field(pattern=f"^({_NAMES})$")]
 
 Tolerances: TypeAlias = dict[Metric, Annotated[float, Field(strict=True, ge=0, le=100)]]
-"""metric -> points (percent) by which it may get worse. A metric that is not in it does not gate."""
+"""Metric -> points (percent) by which it may get worse. A metric that is not listed is not gated."""
 
 
 class _Record(BaseModel):
@@ -26,14 +26,14 @@ class _Record(BaseModel):
 
 
 class BenchmarkRecord(_Record):
-    """The frames of a benchmark: how many, and the digest of images and labels."""
+    """The number of frames of a benchmark, and the digest of their images and labels."""
 
     frames: int
     data: str
 
 
 class FitRecord(_Record):
-    """What a method was fitted on."""
+    """The frames on which a method was fitted."""
 
     dataset: str
     split: str
@@ -41,9 +41,10 @@ class FitRecord(_Record):
 
 
 class RowRecord(_Record):
-    """One row: who, on what, and its metrics as fractions; null where undefined, with the reason.
+    """One result: its scorer, benchmark and protocol, and its metrics as fractions.
 
-    `chance`: metric -> points by which another seed may move it (baseline.chance); in baselines alone.
+    An undefined metric is null, with the reason in `undefined`. `chance` is only in baselines: metric -> points by
+    which another seed may change it (`oodbench.baseline.seed_noise`).
     """
 
     network: str
@@ -59,12 +60,12 @@ class RowRecord(_Record):
 
     @property
     def key(self) -> tuple[str, str, str, str]:
-        """What is one row: network, method, benchmark, protocol."""
+        """The identity of the result: network, method, benchmark, protocol."""
         return self.network, self.label, self.benchmark, self.protocol
 
     @property
     def title(self) -> str:
-        """The same, to be read."""
+        """The identity of the result as text."""
         return f"{self.label} on {self.network}, {self.benchmark} ({self.protocol})"
 
 
@@ -73,13 +74,13 @@ def _sorted(rows: tuple[RowRecord, ...]) -> tuple[RowRecord, ...]:
 
 
 class Measurement(_Record):
-    """What a run measured, without what belongs to its machine.
+    """The results of a run, without anything specific to its machine.
 
     Attributes:
-        scoring: where scores were computed (contracts.Scoring).
-        protocols: name -> rules (contracts.Protocol) but for their source, a text.
-        benchmarks: name -> frames.
-        rows: sorted by network, method, benchmark, protocol.
+        scoring: The resolution at which scores were computed (contracts.Scoring).
+        protocols: Name -> rules (contracts.Protocol), without their source.
+        benchmarks: Name -> frames.
+        rows: The results, sorted by network, method, benchmark and protocol.
     """
 
     scoring: dict[str, Any]
@@ -88,7 +89,7 @@ class Measurement(_Record):
     rows: Annotated[tuple[RowRecord, ...], Field(min_length=1), AfterValidator(_sorted)]
 
     def repeated(self) -> list[str]:
-        """Rows that are there twice."""
+        """Return the titles of results that occur more than once."""
         keys = [row.key for row in self.rows]
         return [row.title for index, row in enumerate(self.rows) if row.key in keys[:index]]
 

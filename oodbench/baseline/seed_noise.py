@@ -1,8 +1,9 @@
-"""How far luck alone moves a number: measured on runs of one network that differ in their seed.
+"""The variation of metrics between seeds, measured on runs of one network that differ only in their seed.
 
-A method that is fitted draws its samples by the seed. Let a metric of a row have the standard deviation s over n runs.
-Two more runs then differ by more than t sqrt(2) s with a chance that Student's distribution of n - 1 degrees of freedom
-gives; t is chosen so that the gate closes by luck, on any of the numbers that move at all, in one of a hundred runs.
+A fitted method samples its training pixels with the seed. Let a metric of a result have the standard deviation s over n
+runs. The difference of two more runs exceeds t sqrt(2) s with a probability that Student's distribution with n - 1
+degrees of freedom gives. t is chosen so that, over all varying metrics together, the gate closes by chance in one of a
+hundred runs.
 """
 
 from __future__ import annotations
@@ -17,27 +18,27 @@ from oodbench.baseline.verdict import find_differences
 from oodbench.contracts import Result
 from oodbench.errors import NotComparableError, UsageError
 
-# Of all moving numbers together.
+# False alarm rate of all varying metrics together.
 _FALSE_ALARMS = 0.01
 _FEWEST = 3
 
 
 def add_seed_noise(run: Path, others: Sequence[Path]) -> Measurement:
-    """What `run` measured, with the points by which other seeds move each of its rows' metrics.
+    """Return the measurement of `run` with the points by which other seeds change each metric.
 
     Args:
-        run: the folder of a run.
-        others: folders of runs of the same networks on the same frames, each under a seed of its own.
+        run: The folder of a run.
+        others: Folders of runs of the same networks on the same frames, each with a different seed.
 
     Raises:
-        UsageError: fewer than two others, two of one seed, or of another network.
-        NotComparableError: one differs in more than its seed.
-        RunFolderError: as `read_rows`.
+        UsageError: There are fewer than two others, two runs have one seed, or a run is of another network.
+        NotComparableError: A run differs in more than its seed.
+        RunFolderError: As for `read_rows`.
     """
     if len(others) < _FEWEST - 1:
         raise UsageError(
-            f"{len(others) + 1} runs don't show how far chance moves a number; expected {_FEWEST} or more",
-            "Ten make tight tolerances: oodbench run --seed 1 --out ..., --seed 2, and so on.",
+            f"{len(others) + 1} runs are too few to measure the variation between seeds; expected {_FEWEST} or more",
+            "Use ten runs for tight tolerances: oodbench run --seed 1 --out ..., --seed 2, and so on.",
         )
     runs = [(folder, read_rows(folder)) for folder in (run, *others)]
     _check_seeds(runs)
@@ -50,70 +51,74 @@ def add_seed_noise(run: Path, others: Sequence[Path]) -> Measurement:
                 reasons,
                 "Run again with the same command and another --seed.",
             )
-    by_key = [{row.key: row.metrics for row in made.rows} for made in (measured, *alike)]
+    by_key = [{row.key: row.metrics for row in part.rows} for part in (measured, *alike)]
     moving: dict[tuple[str, ...], dict[str, float]] = {}
     for row in measured.rows:
         for metric in row.metrics:
-            found = [100 * number for known in by_key if (number := known[row.key][metric]) is not None]
-            if len(set(found)) > 1:
-                moving.setdefault(row.key, {})[metric] = stdev(found)
+            points = [100 * number for metrics in by_key if (number := metrics[row.key][metric]) is not None]
+            if len(set(points)) > 1:
+                moving.setdefault(row.key, {})[metric] = stdev(points)
     reach = _reach(len(runs), sum(map(len, moving.values()))) if moving else 0.0
-    return _updated(
+    return _set_chance(
         measured, {key: {m: round(reach * s, 3) for m, s in spread.items()} for key, spread in moving.items()}
     )
 
 
 def keep_seed_noise(before: Measurement, now: Measurement) -> Measurement:
-    """`now` with the chance of the rows of `before` that it repeats: on the same frames, scored, read and fitted alike.
+    """Return `now` with the variation between seeds that `before` has stored.
 
-    Of other rows the old chance says nothing.
+    It is kept for results with the same frames, scoring, protocol and fit. It is not carried over to any other result.
+
+    Args:
+        before: The measurement of the previous baseline.
+        now: The measurement of the run that is accepted.
     """
     today = {row.key: row for row in now.rows}
-    return _updated(
+    return _set_chance(
         now,
         {
             row.key: row.chance
             for row in before.rows
-            if row.key in today and not find_differences(_alone(before, row), _alone(now, today[row.key]))
+            if row.key in today and not find_differences(_select_row(before, row), _select_row(now, today[row.key]))
         },
     )
 
 
-def _alone(measured: Measurement, row: RowRecord) -> Measurement:
-    """One of its rows and what belongs to that."""
-    own = {
+def _select_row(measured: Measurement, row: RowRecord) -> Measurement:
+    """Return the measurement with only one of its results and the records that it refers to."""
+    update = {
         "rows": (row,),
         "benchmarks": {name: part for name, part in measured.benchmarks.items() if name == row.benchmark},
         "protocols": {name: rules for name, rules in measured.protocols.items() if name == row.protocol},
     }
-    return measured.model_copy(update=own)
+    return measured.model_copy(update=update)
 
 
-def _updated(measured: Measurement, chance: Mapping[tuple[str, ...], Mapping[str, float]]) -> Measurement:
+def _set_chance(measured: Measurement, chance: Mapping[tuple[str, ...], Mapping[str, float]]) -> Measurement:
     rows = tuple(row.model_copy(update={"chance": dict(chance.get(row.key, {}))}) for row in measured.rows)
     return measured.model_copy(update={"rows": rows})
 
 
 def _reach(runs: int, numbers: int) -> float:
-    """Standard deviations of one run by which two may differ, one-sided, over so many numbers."""
-    from scipy.stats import t  # late: the gate itself must start in no time
+    """Return the one-sided bound on the difference of two runs, in standard deviations of one run."""
+    from scipy.stats import t  # imported late, because the gate itself must start quickly
 
     return float(t.ppf(1 - _FALSE_ALARMS / numbers, runs - 1)) * 2**0.5
 
 
 def _check_seeds(runs: Sequence[tuple[Path, Sequence[Result]]]) -> None:
-    seen: dict[int, int] = {}
+    first_of_seed: dict[int, int] = {}
     weights: dict[str, str] = {}
-    for place, (folder, rows) in enumerate(runs):
-        for row in rows:
-            digest = row.digests.get("network", "")
-            if weights.setdefault(row.network, digest) != digest:
+    for index, (folder, results) in enumerate(runs):
+        for result in results:
+            digest = result.digests.get("network", "")
+            if weights.setdefault(result.network, digest) != digest:
                 raise UsageError(
-                    f"{folder}: {row.network} has other weights there than in {runs[0][0]}",
-                    "Chance is measured on one network, under several seeds.",
+                    f"{folder}: {result.network} has other weights there than in {runs[0][0]}",
+                    "Pass runs of one network with several seeds.",
                 )
-            first = seen.setdefault(row.seed, place)
-            if first != place:
+            first = first_of_seed.setdefault(result.seed, index)
+            if first != index:
                 raise UsageError(
-                    f"{folder} and {runs[first][0]} are both of seed {row.seed}", "Give each run a --seed of its own."
+                    f"{folder} and {runs[first][0]} both have seed {result.seed}", "Give each run a different --seed."
                 )

@@ -1,4 +1,4 @@
-"""Two measurements side by side: whether they can be compared, and what moved."""
+"""Comparison of two measurements: whether they can be compared, and which metrics changed."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from oodbench.contracts import Protocol, Scoring, metric_spec
 
 Outcome: TypeAlias = Literal["worse", "better", "within", "not gated"]
 
-# Points. Other processors and numbers of threads change the last digits; a table with two decimals shows none of it.
+# Points. Other processors and numbers of threads change the last digits, which a table with two decimals hides.
 _STILL = Decimal("0.005")
 
 
 @dataclass(frozen=True)
 class Move:
-    """One metric of one row that is not what it was.
+    """A change of one metric of one result.
 
     Attributes:
-        network: name of the network.
-        method: public name of the method.
-        label: the method with the parameters that differ from the defaults.
-        benchmark: public name of the benchmark.
-        protocol: name of the protocol.
+        network: Name of the network.
+        method: Public name of the method.
+        label: The method with the parameters that differ from the defaults.
+        benchmark: Public name of the benchmark.
+        protocol: Name of the protocol.
         metric: Name of the metric.
-        baseline: the accepted value, a fraction.
-        now: today's value, a fraction.
+        baseline: The accepted value, a fraction.
+        now: The new value, a fraction.
         points: now - baseline, in points (percent).
-        tolerance: points by which the metric may get worse; None where it does not gate.
-        outcome: `worse` or `better`: by more than the tolerance; `within`: by the tolerance at most; `not gated`: the
+        tolerance: Points by which the metric may get worse; None if it is not gated.
+        outcome: `worse` or `better`: by more than the tolerance; `within`: by at most the tolerance; `not gated`: the
             metric has no tolerance.
     """
 
@@ -51,13 +51,14 @@ class Move:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What moved between the baseline and a run.
+    """The changes between the baseline and a run.
 
     Attributes:
-        moves: in the order of the rows: by network, method, benchmark, protocol.
-        unmoved: how many numbers have not moved: undefined in both, or less than 0.005 points and within tolerance.
-        tolerances: metric -> points, as applied.
-        new: results of the run that the baseline does not have, in words.
+        moves: The changes, sorted by network, method, benchmark and protocol.
+        unmoved: Number of metrics that did not change: undefined in both, or less than 0.005 points and within
+            tolerance.
+        tolerances: Metric -> points, as applied.
+        new: Results of the run that the baseline does not have, in words.
     """
 
     moves: tuple[Move, ...]
@@ -67,7 +68,7 @@ class Verdict:
 
     @property
     def worse(self) -> tuple[Move, ...]:
-        """The moves for which the gate closes."""
+        """The changes for which the gate closes."""
         return tuple(move for move in self.moves if move.outcome == "worse")
 
     @property
@@ -77,34 +78,41 @@ class Verdict:
 
 
 def find_differences(before: Measurement, now: Measurement) -> list[str]:
-    """Return why the two can't be compared, in words; empty if they can. What only `now` has is no reason."""
-    found = _changed("scoring", _filled(Scoring, before.scoring), _filled(Scoring, now.scoring))
-    found += _one_sided("networks", (r.network for r in before.rows), (r.network for r in now.rows))
-    found += _one_sided("methods", (r.label for r in before.rows), (r.label for r in now.rows))
-    found += _one_sided("benchmarks", before.benchmarks, now.benchmarks)
+    """Return the reasons why the two can't be compared; empty if they can.
+
+    Networks, methods, benchmarks, protocols and results that only `now` has are not reasons.
+
+    Args:
+        before: The measurement of the baseline.
+        now: The measurement of the run.
+    """
+    reasons = _list_changes("scoring", _fill_defaults(Scoring, before.scoring), _fill_defaults(Scoring, now.scoring))
+    reasons += _list_missing("networks", (r.network for r in before.rows), (r.network for r in now.rows))
+    reasons += _list_missing("methods", (r.label for r in before.rows), (r.label for r in now.rows))
+    reasons += _list_missing("benchmarks", before.benchmarks, now.benchmarks)
     for name, part in before.benchmarks.items():
-        found += _changed(f"frames of {name}", dict(part), dict(now.benchmarks.get(name, part)))
-    found += _one_sided("protocols", before.protocols, now.protocols)
+        reasons += _list_changes(f"frames of {name}", dict(part), dict(now.benchmarks.get(name, part)))
+    reasons += _list_missing("protocols", before.protocols, now.protocols)
     for name, rules in before.protocols.items():
         other = now.protocols.get(name, rules)
-        found += _changed(f"protocol {name}", _filled(Protocol, rules), _filled(Protocol, other))
+        reasons += _list_changes(f"protocol {name}", _fill_defaults(Protocol, rules), _fill_defaults(Protocol, other))
     old, new = ({row.key: row for row in measured.rows} for measured in (before, now))
     for key in sorted(old.keys() - new.keys()):
         # A result that is missing with its whole network, method, benchmark or protocol is reported above.
         if all({k[part] for k in old} & {k[part] for k in new} & {name} for part, name in enumerate(key)):
-            found.append(f"result only in the baseline: {old[key].title}")
+            reasons.append(f"result only in the baseline: {old[key].title}")
     for key in sorted(old.keys() & new.keys()):
-        found += _row_differences(old[key], new[key])
-    return list(dict.fromkeys(found))
+        reasons += _row_differences(old[key], new[key])
+    return list(dict.fromkeys(reasons))
 
 
 def _row_differences(before: RowRecord, now: RowRecord) -> list[str]:
-    found = []
+    reasons = []
     for what in ("method", "params"):
-        found += _changed(before.label, {what: getattr(before, what)}, {what: getattr(now, what)})
+        reasons += _list_changes(before.label, {what: getattr(before, what)}, {what: getattr(now, what)})
     fits = [row.fit.model_dump() if row.fit else {} for row in (before, now)]
-    found += _changed(f"fit of {before.label}", *fits)
-    found += _one_sided(f"metrics of {before.title}", before.metrics, now.metrics)
+    reasons += _list_changes(f"fit of {before.label}", *fits)
+    reasons += _list_missing(f"metrics of {before.title}", before.metrics, now.metrics)
     for metric in before.metrics.keys() & now.metrics.keys():
         values = before.metrics[metric], now.metrics[metric]
         if (values[0] is None) != (values[1] is None):
@@ -112,11 +120,11 @@ def _row_differences(before: RowRecord, now: RowRecord) -> list[str]:
                 f"undefined ({row.undefined.get(metric, 'no reason given')})" if value is None else repr(value)
                 for row, value in zip((before, now), values, strict=True)
             ]
-            found.append(f"{before.title}: {metric} is {texts[0]} in the baseline, {texts[1]} now")
-    return sorted(found)
+            reasons.append(f"{before.title}: {metric} is {texts[0]} in the baseline, {texts[1]} now")
+    return sorted(reasons)
 
 
-def _one_sided(what: str, before: Iterable[str], now: Iterable[str]) -> list[str]:
+def _list_missing(what: str, before: Iterable[str], now: Iterable[str]) -> list[str]:
     old, new = set(before), set(now)
     parts = {"only in the baseline": old - new, "only in this run": new - old, "in both": old & new}
     if old <= new:
@@ -124,7 +132,7 @@ def _one_sided(what: str, before: Iterable[str], now: Iterable[str]) -> list[str
     return [f"{what}: " + "; ".join(f"{where} {', '.join(sorted(part))}" for where, part in parts.items() if part)]
 
 
-def _changed(what: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+def _list_changes(what: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     texts = [
         f"{name} is {_text(before.get(name))} in the baseline, {_text(now.get(name))} now"
         for name in sorted(before.keys() | now.keys())
@@ -137,15 +145,20 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _filled(kind: type[Scoring | Protocol], record: Mapping[str, Any]) -> dict[str, Any]:
-    """With the defaults of fields that came later than the record."""
+def _fill_defaults(kind: type[Scoring | Protocol], record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the record with the defaults of fields that were added after it was written."""
     return {f.name: f.default for f in fields(kind) if f.default is not MISSING} | dict(record)
 
 
 def compare(before: Measurement, now: Measurement, tolerances: Mapping[str, float]) -> Verdict:
-    """What moved between two measurements without `differences`.
+    """Compare two measurements between which `find_differences` finds none.
 
-    A row's metric may get worse by `tolerances`, or by what chance moves it where that is more.
+    The tolerance of a metric is `tolerances`, or its variation between seeds if that is larger.
+
+    Args:
+        before: The measurement of the baseline.
+        now: The measurement of the run.
+        tolerances: Metric -> points by which it may get worse.
     """
     today = {row.key: row for row in now.rows}
     moves, unmoved = [], 0
@@ -159,17 +172,17 @@ def compare(before: Measurement, now: Measurement, tolerances: Mapping[str, floa
                 unmoved += 1
             else:
                 moves.append(move)
-    known = {row.key for row in before.rows}
-    new = tuple(row.title for row in now.rows if row.key not in known)
+    known_keys = {row.key for row in before.rows}
+    new = tuple(row.title for row in now.rows if row.key not in known_keys)
     return Verdict(tuple(moves), unmoved, dict(tolerances), new)
 
 
 def _move(before: RowRecord, now: RowRecord, metric: str, tolerance: float | None) -> Move | None:
-    """None where the metric has not moved."""
+    """Return the change of a metric, or None if it did not change."""
     old, new = before.metrics[metric], now.metrics[metric]
     if old is None or new is None:
         return None
-    # In decimals, as the two files write them: .49 is one point below .5, and in binary it is a little more.
+    # In decimals, as the two files write them: 0.49 is exactly one point below 0.5, which binary floats can't express.
     points = 100 * (Decimal(repr(new)) - Decimal(repr(old)))
     outcome: Outcome = "within"
     if tolerance is None:

@@ -1,4 +1,4 @@
-"""`oodbench data blend`: a benchmark from frames of one's own."""
+"""`oodbench data blend`: creation of a benchmark from your own frames."""
 
 from __future__ import annotations
 
@@ -22,63 +22,74 @@ _COUNT = 100
 def blend(
     frames: Annotated[
         Path,
-        typer.Option(help="In-distribution frames: a labelled data set (see 'data list') or images.", metavar="DIR"),
+        typer.Option(
+            help="Folder of in-distribution frames: a labelled dataset (see 'oodbench data list') or images.",
+            metavar="DIR",
+        ),
     ],
-    out: Annotated[Path, typer.Option(help="Where to write images and labels; new or empty.", metavar="DIR")],
-    count: Annotated[int, typer.Option(help="How many frames to write.", metavar="N")] = _COUNT,
-    seed: Annotated[int, typer.Option(help="Of all chance.", metavar="N")] = 0,
+    out: Annotated[Path, typer.Option(help="Folder for images and labels. It must be new or empty.", metavar="DIR")],
+    count: Annotated[int, typer.Option(help="Number of frames to write.", metavar="N")] = _COUNT,
+    seed: Annotated[int, typer.Option(help="Random seed.", metavar="N")] = 0,
     cutouts: Annotated[
         Path | None,
-        typer.Option(help="PNGs with alpha to paste, <name>_<metres>m.png; else objects are painted.", metavar="DIR"),
+        typer.Option(
+            help="Folder of objects to paste: PNG files with an alpha channel, named <name>_<metres>m.png. By default "
+            "objects are painted.",
+            metavar="DIR",
+        ),
     ] = None,
     split: Annotated[
-        str | None, typer.Option(help="Of a data set with splits, the one to take; else all.", metavar="NAME")
+        str | None, typer.Option(help="Split of the labelled dataset to use. By default all.", metavar="NAME")
     ] = None,
 ) -> None:
-    """Blend anomalies into frames of your own, and write them with labels as the benchmark synthetic-blend.
+    """Blend anomalies into your own frames and write them with labels as the benchmark synthetic-blend.
 
-    Where the frames have labels, objects stand on the road, and ordinary objects are pasted among them.
+    If the frames have labels, anomalies are placed on the road, and ordinary objects are pasted as well.
     """
     from oodbench.blending import read_cutouts, write_blends
 
-    found = _frames(frames, split)
-    things = read_cutouts(cutouts) if cutouts else []
-    with make_progress().track("blend", min(count, len(found)) + count, "frames") as advance:
-        summary = write_blends(found, out, count, seed, things, lambda: advance(1))
-    _say(summary, out, seed)
+    sources = _find_frames(frames, split)
+    objects = read_cutouts(cutouts) if cutouts else []
+    with make_progress().track("blend", min(count, len(sources)) + count, "frames") as advance:
+        summary = write_blends(sources, out, count, seed, objects, lambda: advance(1))
+    _print_summary(summary, out, seed)
 
 
-def _frames(folder: Path, split: str | None) -> tuple[Frame, ...]:
-    """The frames of the one labelled data set that lies in the folder, or the images in it."""
+def _find_frames(folder: Path, split: str | None) -> tuple[Frame, ...]:
+    """Return the frames of the only labelled dataset in the folder, or the folder's images if it has no dataset."""
     from oodbench.data import open_photographs
 
     registry = Registry()
-    found = {}
+    datasets = {}
     for name in registry.names("datasets"):
         dataset = registry.dataset(name)
         if folder.is_dir() and not dataset.card.synthetic:
             try:
-                found[name] = dataset.open(Roots((folder,)))
+                datasets[name] = dataset.open(Roots((folder,)))
             except DataNotFoundError:
                 continue
-    if len(found) > 1:
-        raise UsageError(f"{folder} holds several data sets: {', '.join(found)}", "Give the folder of one of them.")
-    for name, splits in found.items():
+    if len(datasets) > 1:
+        raise UsageError(
+            f"{folder} contains several datasets: {', '.join(datasets)}", "Give the folder of one of them."
+        )
+    for name, splits in datasets.items():
         if split is not None and split not in splits:
-            raise UsageError(f"--split {split}: {name} in {folder} has the splits {', '.join(splits)}", "Choose one.")
+            raise UsageError(
+                f"--split {split}: {name} in {folder} has the splits {', '.join(splits)}", "Give one of these splits."
+            )
         return tuple(frame for part, frames in splits.items() if split in (None, part) for frame in frames.frames)
     if split is not None:
-        raise UsageError(f"--split {split}: {folder} holds no labelled data set", "Leave out --split.")
+        raise UsageError(f"--split {split}: {folder} contains no labelled dataset", "Omit --split.")
     return open_photographs(folder).frames
 
 
-def _say(summary: BlendSummary, out: Path, seed: int) -> None:
+def _print_summary(summary: BlendSummary, out: Path, seed: int) -> None:
     print(
-        f"{out}: {summary.frames} frames of synthetic-blend from {summary.sources} of yours, seed {seed}: "
+        f"{out}: {summary.frames} frames of synthetic-blend from {summary.sources} source frames, seed {seed}: "
         f"{summary.anomalies} anomalies, {summary.ordinary} ordinary objects, {summary.empty} frames without an anomaly"
     )
     if not summary.labelled:
-        print("your frames have no labels: the road is assumed straight ahead, and no ordinary objects are pasted")
+        print("the source frames have no labels: the road is assumed straight ahead, no ordinary objects are pasted")
     elif not summary.cuttable:
-        print("no ordinary object in your frames could be cut out whole, so that none is pasted")
+        print("no ordinary object is pasted: the source frames contain none that can be cut out completely")
     print(f"use it:  oodbench run --benchmark synthetic-blend --data {out}")

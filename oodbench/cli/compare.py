@@ -1,4 +1,4 @@
-"""`oodbench compare`: which differences between methods, or between two runs, are more than chance."""
+"""`oodbench compare`: significance tests of the differences between methods or between two runs."""
 
 from __future__ import annotations
 
@@ -18,29 +18,35 @@ _METRICS = f"{', '.join(PIXEL_METRICS[:-1])} or {PIXEL_METRICS[-1]}"
 
 
 def compare(
-    first: Annotated[Path, typer.Argument(help="The folder of a run.", metavar="RUN_A")],
+    first: Annotated[Path, typer.Argument(help="Folder of a run.", metavar="RUN_A")],
     second: Annotated[
         Path | None,
-        typer.Argument(help="Another: its rows against the same ones of the first.", metavar="[RUN_B]"),
+        typer.Argument(
+            help="Folder of a second run. Each of its results is compared with the same result of RUN_A.",
+            metavar="[RUN_B]",
+        ),
     ] = None,
     reference: Annotated[
         str | None,
         typer.Option(
-            help="A method of RUN_A against which the others are held; else all pairs are.",
+            help="Method of RUN_A with which all others are compared. By default all pairs are compared.",
             metavar="METHOD[ / NETWORK]",
         ),
     ] = None,
-    metric: Annotated[list[str] | None, typer.Option(help=f"{_METRICS}; repeat for several.", metavar="NAME")] = None,
+    metric: Annotated[
+        list[str] | None, typer.Option(help=f"Metric to compare: {_METRICS}. Repeatable.", metavar="NAME")
+    ] = None,
     protocol: Annotated[
         str | None,
         typer.Option(
-            help="Compare the results under this protocol. By default those that the run was asked for.", metavar="NAME"
+            help="Protocol whose results are compared. By default the protocols that the run was started with.",
+            metavar="NAME",
         ),
     ] = None,
-    resamples: Annotated[int, typer.Option(help="How often the frames are resampled.", min=99)] = 9999,
+    resamples: Annotated[int, typer.Option(help="Number of bootstrap resamples of the frames.", min=99)] = 9999,
     as_json: TextAsJson = False,
 ) -> None:
-    """Compare methods, or two runs, on the same frames: differences, their intervals, and which are significant."""
+    """Compare methods, or two runs, on the same frames: differences, confidence intervals and significance."""
     from dataclasses import asdict
 
     from oodbench.errors import UsageError
@@ -48,7 +54,9 @@ def compare(
     from oodbench.runs.run import load
 
     if second is not None and reference is not None:
-        raise UsageError("--reference is for the methods of one run", "Leave it out, or leave out the second run.")
+        raise UsageError(
+            "--reference compares the methods of one run, but two runs are given", "Omit --reference or the second run."
+        )
     protocols = [protocol] if protocol else []
     if second is None:
         tables = compare_methods(load(first, protocols), reference, metric or (), resamples)
@@ -57,18 +65,18 @@ def compare(
     if as_json:
         print(json.dumps([asdict(table) for table in tables], indent=1))
         return
-    print("\n\n".join(_text(table) for table in tables))
+    print("\n\n".join(_format_table(table) for table in tables))
 
 
-def _text(table: MethodComparison) -> str:
+def _format_table(table: MethodComparison) -> str:
     from tabulate import tabulate
 
     from oodbench.runs.compare import LEVEL
 
     ranked = any(entry.rank is not None for entry in table.entries)
     networks = len({entry.network for entry in table.entries}) > 1
-    heads = [*(["Rank"] if ranked else []), "Method", *(["Network"] if networks else []), table.metric, "95 %"]
-    heads += [f"to {table.reference if networks else table.reference.split(' / ')[0]}", "95 %", "p", ""]
+    headings = [*(["Rank"] if ranked else []), "Method", *(["Network"] if networks else []), table.metric, "95 %"]
+    headings += [f"to {table.reference if networks else table.reference.split(' / ')[0]}", "95 %", "p", ""]
     body = []
     for entry in table.entries:
         cells = [str(entry.rank)] if ranked else []
@@ -76,29 +84,29 @@ def _text(table: MethodComparison) -> str:
             entry.label,
             *([entry.network] if networks else []),
             f"{100 * entry.value:.2f}",
-            _bounds(entry.bounds),
+            _format_bounds(entry.bounds),
         ]
         if entry.difference is None or entry.corrected is None:
             cells += ["", "", "", ""]
         else:
-            cells += [f"{100 * entry.difference.value:+.2f}", _bounds(entry.difference.bounds, "+.2f")]
+            cells += [f"{100 * entry.difference.value:+.2f}", _format_bounds(entry.difference.bounds, "+.2f")]
             cells += [f"{entry.corrected:.4f}", "*" if entry.significant else ""]
         body.append(cells)
     align = [*(["right"] if ranked else []), "left", *(["left"] if networks else [])]
     align += ["right", "right", "right", "right", "right", "left"]
     lines = [
         f"{table.benchmark}, {table.metric}, percent; {table.units} {table.unit}, protocol {table.protocol}",
-        tabulate(body, heads, "simple", disable_numparse=True, colalign=align),
-        f"p corrected by Holm for {table.comparisons} comparisons; * below .05; {table.resamples} resamples of "
+        tabulate(body, headings, "simple", disable_numparse=True, colalign=align),
+        f"p corrected by Holm for {table.comparisons} comparisons; * below 0.05; {table.resamples} resamples of "
         f"{table.unit}, paired.",
     ]
-    least = 2 * table.comparisons / (table.resamples + 1)
-    if least >= LEVEL:
-        lines.append(f"No p can be below {least:.3f} here: use more resamples (--resamples).")
+    smallest = 2 * table.comparisons / (table.resamples + 1)
+    if smallest >= LEVEL:
+        lines.append(f"No p can be below {smallest:.3f} here: use more resamples (--resamples).")
     if ranked:
         lines.append("Rank: one more than the number of methods that are significantly better.")
     return "\n".join([*lines, *table.left_out])
 
 
-def _bounds(bounds: tuple[float, float] | None, how: str = ".1f") -> str:
-    return "-" if bounds is None else f"[{100 * bounds[0]:{how}}, {100 * bounds[1]:{how}}]"
+def _format_bounds(bounds: tuple[float, float] | None, form: str = ".1f") -> str:
+    return "-" if bounds is None else f"[{100 * bounds[0]:{form}}, {100 * bounds[1]:{form}}]"

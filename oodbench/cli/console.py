@@ -1,4 +1,4 @@
-"""What the command line shows while it works: a bar on a terminal, plain lines elsewhere; always on standard error."""
+"""Progress output of the command line on standard error: a bar on a terminal, plain lines otherwise."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from oodbench.runs.run import Run
 
-# Seconds between two plain lines about the same piece of work.
+# Seconds between two plain lines of one task.
 _INTERVAL = 10.0
 
 
 class PlainProgress:
-    """Lines, for logs and pipes."""
+    """Progress as plain lines, for logs and pipes."""
 
     def say(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)
@@ -37,7 +37,7 @@ class PlainProgress:
             if now - last >= _INTERVAL and done < total:
                 last = now
                 rate = done / (now - start)
-                self.say(f"{title}: {done}/{total} {unit}, {rate:.2f} a second, {(total - done) / rate:.0f} s left")
+                self.say(f"{title}: {done}/{total} {unit}, {rate:.2f} per second, {(total - done) / rate:.0f} s left")
 
         yield advance
         seconds = time.monotonic() - start
@@ -45,7 +45,7 @@ class PlainProgress:
 
 
 class BarProgress:
-    """A bar with rate and time left, for a terminal."""
+    """Progress as a bar with rate and remaining time, for a terminal."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -63,7 +63,7 @@ class BarProgress:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
         from rich.progress import TimeRemainingColumn as TimeLeft
 
-        def rate(done: float, seconds: float | None) -> str:
+        def format_rate(done: float, seconds: float | None) -> str:
             return f"{done / seconds:.1f} {unit}/s" if done and seconds else ""
 
         with Progress(
@@ -80,13 +80,13 @@ class BarProgress:
 
             def advance(count: int) -> None:
                 state = bar.tasks[0]
-                bar.update(task, advance=count, rate=rate(state.completed + count, state.elapsed))
+                bar.update(task, advance=count, rate=format_rate(state.completed + count, state.elapsed))
 
             yield advance
 
 
 def print_run(run: Run, *, as_json: bool) -> None:
-    """A run's table to standard output, or its result.json."""
+    """Print a run's table, or its result.json, to standard output."""
     text = (
         json.dumps(run.content.model_dump(mode="json"), indent=1) + "\n"
         if as_json
@@ -96,5 +96,5 @@ def print_run(run: Run, *, as_json: bool) -> None:
 
 
 def make_progress() -> PlainProgress | BarProgress:
-    """A bar where standard error is a terminal, lines where it isn't."""
+    """Return a progress bar if standard error is a terminal, and plain lines otherwise."""
     return BarProgress() if sys.stderr.isatty() else PlainProgress()

@@ -1,4 +1,4 @@
-"""`oodbench convert`: a checkpoint to safetensors."""
+"""`oodbench convert`: conversion of a checkpoint to safetensors."""
 
 from __future__ import annotations
 
@@ -9,21 +9,24 @@ import typer
 
 
 def convert(
-    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint, as MMEngine writes it.", metavar="FILE")],
+    checkpoint: Annotated[Path, typer.Argument(help="Checkpoint that MMEngine or torch.save wrote.", metavar="FILE")],
     out: Annotated[
-        Path | None, typer.Option(help="The file to write. By default FILE.safetensors.", metavar="FILE")
+        Path | None, typer.Option(help="File to write. By default FILE.safetensors.", metavar="FILE")
     ] = None,
     trust: Annotated[
-        bool, typer.Option("--trust", help="Read FILE even if that runs code in it: you trust whoever made it.")
+        bool,
+        typer.Option(
+            "--trust", help="Read FILE even if this runs code in it. Use it only if you trust the author of FILE."
+        ),
     ] = False,
 ) -> None:
-    """Write the weights of a checkpoint, and the names of its classes, as safetensors, which can hold no code.
+    """Convert the weights and class names of a checkpoint to safetensors, a format that can't contain code.
 
-    Without --trust only checkpoints of weights and plain values are read.
+    Without --trust, only checkpoints of weights and plain values are read.
     """
-    from oodbench.segmenters.checkpoint import convert as write
+    from oodbench.segmenters.checkpoint import convert as convert_checkpoint
 
     target = out or checkpoint.with_suffix(".safetensors")
-    weights = write(checkpoint, target, trust)
-    classes = f"{len(weights.classes)} classes" if weights.classes else "no names of classes"
+    weights = convert_checkpoint(checkpoint, target, trust)
+    classes = f"{len(weights.classes)} classes" if weights.classes else "no class names"
     print(f"{target}: {len(weights.state)} tensors, {classes}")

@@ -1,4 +1,4 @@
-"""`oodbench data`: which data sets there are, where they come from, whether a copy is in order, how one is built."""
+"""`oodbench data`: the list of benchmarks and datasets, and commands to find, verify, build and fetch them."""
 
 from __future__ import annotations
 
@@ -20,12 +20,15 @@ if TYPE_CHECKING:
     from oodbench.data.verification import Finding
     from oodbench.types import FrameSet
 
-data = typer.Typer(no_args_is_help=True, help="List, find, check, build and fetch data sets.")
+data = typer.Typer(no_args_is_help=True, help="List, locate, verify, build and fetch benchmarks and datasets.")
 
 
-@data.command("list", short_help="What there is.")
+@data.command("list", short_help="List benchmarks and datasets.")
 def list_sets(plugin: DataPlugins = None) -> None:
-    """List benchmarks and datasets: frames, licence; variants under the benchmark whose frames they read."""
+    """List benchmarks and datasets with frame count and licence.
+
+    A variant is listed under the benchmark whose frames it uses.
+    """
     cards = _cards(Registry(tuple(plugin or ())))
     variants: dict[str, list[str]] = {}
     for name, card in cards.items():
@@ -38,48 +41,52 @@ def list_sets(plugin: DataPlugins = None) -> None:
 
 
 def _print_lines(
-    name: str, cards: Mapping[str, BenchmarkCard | DatasetCard], variants: Mapping[str, list[str]], width: int, sp: str
+    name: str,
+    cards: Mapping[str, BenchmarkCard | DatasetCard],
+    variants: Mapping[str, list[str]],
+    width: int,
+    indent: str,
 ) -> None:
     card = cards[name]
-    print(f"{sp + name:<{width}}  {_frames(card):<34}  {card.licence}")
+    print(f"{indent + name:<{width}}  {_count_frames(card):<34}  {card.licence}")
     for variant in variants.get(name, ()):
-        _print_lines(variant, cards, variants, width, sp + "  ")
+        _print_lines(variant, cards, variants, width, indent + "  ")
 
 
-def _frames(card: BenchmarkCard | DatasetCard) -> str:
+def _count_frames(card: BenchmarkCard | DatasetCard) -> str:
     if isinstance(card, DatasetCard):
         return ", ".join(f"{split} {count or 'any'}" for split, count in card.splits.items())
     return f"{card.frames or 'some'} frames{', labels secret' if card.hidden else ''}"
 
 
 def _cards(registry: Registry) -> dict[str, BenchmarkCard | DatasetCard]:
-    """name -> card, benchmarks before datasets."""
+    """Return the card of each benchmark and dataset by name, benchmarks first."""
     kinds = ("benchmarks", "datasets")
     return {name: registry.load(kind, name).card for kind in kinds for name in registry.names(kind)}
 
 
-def _known(registry: Registry, name: str) -> str:
-    """The kind of the data set of that name."""
-    known = {name: kind for kind in ("datasets", "benchmarks") for name in registry.names(kind)}
-    if name not in known:
-        raise UnknownNameError("data set", name, known, "oodbench data list")
-    return known[name]
+def _find_kind(registry: Registry, name: str) -> str:
+    """Return "benchmarks" or "datasets", the kind of the plugin of that name."""
+    kinds = {name: kind for kind in ("datasets", "benchmarks") for name in registry.names(kind)}
+    if name not in kinds:
+        raise UnknownNameError("benchmark or dataset", name, kinds, "oodbench data list")
+    return kinds[name]
 
 
-@data.command(short_help="Addresses, licence, layout.")
+@data.command(short_help="Show download addresses, licence and folder layout.")
 def where(
-    name: Annotated[str, typer.Argument(help="A benchmark or a dataset.")],
+    name: Annotated[str, typer.Argument(help="Name of a benchmark or dataset.")],
     plugin: DataPlugins = None,
 ) -> None:
-    """Say where a data set comes from, under which licence, and what lies where once it is unpacked."""
+    """Show where to get a benchmark or dataset, its licence, and its folder layout after unpacking."""
     registry = Registry(tuple(plugin or ()))
-    card = registry.load(_known(registry, name), name).card
+    card = registry.load(_find_kind(registry, name), name).card
     facts: dict[str, Any] = {
         "title": card.title,
         "paper": card.paper,
         "page": card.url,
         "licence": card.licence,
-        "frames": _frames(card),
+        "frames": _count_frames(card),
     }
     facts |= {f"file {archive.name}": str(archive) for archive in card.archives}
     facts |= {f"layout {layout}": looks for layout, looks in card.layouts.items()}
@@ -89,24 +96,26 @@ def where(
     print(f"\n{card.obtain}")
 
 
-@data.command(short_help="Is a copy in order?")
+@data.command(short_help="Check whether a copy is complete and valid.")
 def verify(
     name: Annotated[
-        list[str] | None, typer.Argument(help="Benchmarks and datasets. All that are found by default.")
+        list[str] | None, typer.Argument(help="Names of benchmarks and datasets. By default all that are found.")
     ] = None,
     data: Annotated[
         list[str] | None,
-        typer.Option(help="A folder with data sets, as for 'run'. Repeatable.", metavar="DIR|NAME=DIR"),
+        typer.Option(help="Folder with benchmarks, as for 'oodbench run'. Repeatable.", metavar="DIR|NAME=DIR"),
     ] = None,
     id_data: Annotated[
         list[str] | None,
-        typer.Option(help="A folder with in-distribution frames, as for 'run'.", metavar="DIR|NAME=DIR"),
+        typer.Option(
+            help="Folder with in-distribution frames, as for 'oodbench run'. Repeatable.", metavar="DIR|NAME=DIR"
+        ),
     ] = None,
     plugin: DataPlugins = None,
 ) -> None:
-    """Check counts, pairs, sizes, label values and checksums; a line for each thing that is off, and what to do.
+    """Check frame counts, labels, sizes, label values and checksums, and print one line per problem with its remedy.
 
-    Exit codes: 0 nothing is off, 2 something is.
+    Exit codes: 0 no problems, 2 problems found.
     """
     from oodbench.data.verification import make_findings, verify_archives, verify_frames
     from oodbench.planning.request import data_roots
@@ -117,37 +126,42 @@ def verify(
     validate_named_roots(benchmarks, datasets, registry)
     roots = {"benchmarks": benchmarks, "datasets": datasets}
     if not any(part.anywhere or part.named for part in roots.values()):
-        raise UsageError("no folder with data sets was given", "Give --data DIR, or set OODBENCH_DATA.")
-    off = looked = 0
-    for wanted in dict.fromkeys(name or _usual(registry)):
-        kind = _known(registry, wanted)
-        card = registry.load(kind, wanted).card
-        place = roots[kind]
-        findings = list(verify_archives(card.archives, place.of(wanted)))
-        parts: list[str] = []
+        raise UsageError("no data folder was given", "Give --data DIR, or set OODBENCH_DATA.")
+    problem_count = verified_count = 0
+    for selected in dict.fromkeys(name or _list_names_on_disk(registry)):
+        kind = _find_kind(registry, selected)
+        card = registry.load(kind, selected).card
+        folders = roots[kind]
+        findings = list(verify_archives(card.archives, folders.of(selected)))
+        splits: list[str] = []
         try:
-            for split, found in _opened(registry, kind, wanted, place):
-                parts.append(f"{split} {len(found.frames)} of {found.expected} frames, {found.layout} layout".strip())
-                findings += verify_frames(found, card.obtain)
+            for split, frames in _open_splits(registry, kind, selected, folders):
+                text = f"{split} {len(frames.frames)} of {frames.expected} frames, {frames.layout} layout"
+                splits.append(text.strip())
+                findings += verify_frames(frames, card.obtain)
         except DataNotFoundError as error:
-            if not (name or findings or wanted in place.named):
+            if not (name or findings or selected in folders.named):
                 continue
             findings += make_findings(error)
         except DataError as error:
             findings += make_findings(error)
-        looked, off = looked + 1, off + len(findings)
-        _say(wanted, parts, findings)
-    if not looked:
-        where = ", ".join(str(root) for root in dict.fromkeys([*benchmarks.anywhere, *datasets.anywhere]))
+        verified_count, problem_count = verified_count + 1, problem_count + len(findings)
+        _print_findings(selected, splits, findings)
+    if not verified_count:
+        searched = ", ".join(str(root) for root in dict.fromkeys([*benchmarks.anywhere, *datasets.anywhere]))
         raise DataNotFoundError(
-            f"no data set was found in {where}", "'oodbench data where NAME' says what it looks like."
+            f"no benchmark and no dataset was found in {searched}",
+            "See 'oodbench data where NAME' for the expected folder layout.",
         )
-    if off:
+    if problem_count:
         raise typer.Exit(ExitCode.MISTAKE)
 
 
-def _usual(registry: Registry) -> list[str]:
-    """What lies on disk; variants read the same files as the benchmark whose variants they are."""
+def _list_names_on_disk(registry: Registry) -> list[str]:
+    """Return the names of benchmarks and datasets that have their own files.
+
+    Synthetic ones have no files, and a variant uses the files of another benchmark.
+    """
     return [
         name
         for name, card in _cards(registry).items()
@@ -155,61 +169,67 @@ def _usual(registry: Registry) -> list[str]:
     ]
 
 
-def _opened(registry: Registry, kind: str, name: str, roots: Roots) -> Iterator[tuple[str, FrameSet]]:
+def _open_splits(registry: Registry, kind: str, name: str, roots: Roots) -> Iterator[tuple[str, FrameSet]]:
     if kind == "datasets":
         yield from registry.dataset(name).open(roots).items()
     else:
         yield "", registry.benchmark(name).open(roots)
 
 
-def _say(name: str, parts: list[str], findings: list[Finding]) -> None:
+def _print_findings(name: str, splits: list[str], findings: list[Finding]) -> None:
     count = len(findings)
-    verdict = "nothing is off" if not count else "1 thing is off" if count == 1 else f"{count} things are off"
-    print("; ".join([f"{name}: {', '.join(parts)}" if parts else name, verdict]))
+    verdict = "no problems" if not count else "1 problem" if count == 1 else f"{count} problems"
+    print("; ".join([f"{name}: {', '.join(splits)}" if splits else name, verdict]))
     for finding in findings:
-        # A name on disk need not be text that can be printed.
+        # A file name may contain bytes that can't be printed.
         print(f"  {finding}".encode(errors="backslashreplace").decode())
 
 
-@data.command("build-fishyscapes-static", short_help="From Cityscapes and the overlays.")
+@data.command("build-fishyscapes-static", short_help="Build the images from Cityscapes and the published overlays.")
 def build_fishyscapes_static(
-    overlays: Annotated[Path, typer.Option(help="fs_val_v<n>.zip, or its content.", metavar="FILE|DIR")],
-    cityscapes: Annotated[Path, typer.Option(help="The folder of Cityscapes, with leftImg8bit/val.", metavar="DIR")],
-    out: Annotated[Path, typer.Option(help="Where to write the images and labels.", metavar="DIR")],
+    overlays: Annotated[
+        Path, typer.Option(help="Archive fs_val_v<n>.zip, or the folder of its contents.", metavar="FILE|DIR")
+    ],
+    cityscapes: Annotated[Path, typer.Option(help="Folder of Cityscapes, with leftImg8bit/val.", metavar="DIR")],
+    out: Annotated[Path, typer.Option(help="Folder for the images and labels.", metavar="DIR")],
     version: Annotated[
-        str | None, typer.Option(help="v1, v2 or v3, where the archive's checksum can't tell.", metavar="V")
+        str | None,
+        typer.Option(
+            help="Version of the overlays: v1, v2 or v3. Needed only if the archive's checksum is unknown.",
+            metavar="V",
+        ),
     ] = None,
 ) -> None:
-    """Build Fishyscapes Static's validation images, pixel for pixel, and note beside them which version they are."""
+    """Build the validation images of Fishyscapes Static, identical in each pixel, and record their version."""
     from oodbench.data.overlays import read_overlays, write_frames
 
-    found = read_overlays(overlays, version)
-    count = write_frames(found, cityscapes, out)
-    by = "by its checksum" if found.version_source == "checksum" else "by your word"
-    print(f"{out}: {count} frames of Fishyscapes Static {found.version} ({by})")
-    print(f"use it:  oodbench run --benchmark fishyscapes-static-{found.version} --data {out}")
+    archive = read_overlays(overlays, version)
+    count = write_frames(archive, cityscapes, out)
+    source = "identified by its checksum" if archive.version_source == "checksum" else "as given by --version"
+    print(f"{out}: {count} frames of Fishyscapes Static {archive.version} ({source})")
+    print(f"use it:  oodbench run --benchmark fishyscapes-static-{archive.version} --data {out}")
 
 
-data.command("blend", short_help="Anomalies into frames of your own.")(blend)
+data.command("blend", short_help="Blend anomalies into your own frames.")(blend)
 
 
-@data.command(short_help="Download what may be downloaded.")
+@data.command(short_help="Download the archives of a benchmark or dataset.")
 def fetch(
-    name: Annotated[str, typer.Argument(help="A benchmark or a dataset.")],
-    out: Annotated[Path, typer.Option(help="Where to put its archives.", metavar="DIR")],
+    name: Annotated[str, typer.Argument(help="Name of a benchmark or dataset.")],
+    out: Annotated[Path, typer.Option(help="Folder for the archives.", metavar="DIR")],
     plugin: DataPlugins = None,
 ) -> None:
-    """Download a data set's archives, where address and licence allow it, and check them; unpacking is yours.
+    """Download and verify the archives of a benchmark or dataset, if its licence allows it.
 
-    An interrupted download goes on where it stopped.
+    The archives are not unpacked. An interrupted download resumes where it stopped.
     """
     from oodbench.data.fetch import fetch_archive
 
     registry = Registry(tuple(plugin or ()))
-    card = registry.load(_known(registry, name), name).card
+    card = registry.load(_find_kind(registry, name), name).card
     archives = [archive for archive in card.archives if archive.fetchable]
     if not archives:
-        raise UsageError(f"{name}: nothing of it may be fetched without its authors' page", card.obtain)
+        raise UsageError(f"{name}: can't be downloaded automatically, only from its authors' page", card.obtain)
     progress = make_progress()
     progress.say(f"licence: {card.licence}")
     for archive in archives:

@@ -1,4 +1,4 @@
-"""`oodbench evaluate`: rows without a network, from a run's stored scores or from score maps in files."""
+"""`oodbench evaluate`: results computed without a network, from a run's stored scores or from score map files."""
 
 from __future__ import annotations
 
@@ -17,59 +17,71 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    run: Annotated[Path | None, typer.Argument(help="The folder of a run.", metavar="RUN")] = None,
+    run: Annotated[Path | None, typer.Argument(help="Folder of a run.", metavar="RUN")] = None,
     protocol: Annotated[
         list[str] | None,
-        typer.Option(help="The rules to read the scores by (oodbench list protocols). Repeatable.", metavar="NAME"),
+        typer.Option(help="Evaluation protocol (see 'oodbench list protocols'). Repeatable.", metavar="NAME"),
     ] = None,
     as_json: ResultAsJson = False,
     scores: Annotated[
         list[Path] | None,
-        typer.Option(help="A folder of score maps, a file a frame, in the place of RUN. Repeatable.", metavar="DIR"),
+        typer.Option(
+            help="Folder of score maps, one file per frame, evaluated instead of RUN. Repeatable.", metavar="DIR"
+        ),
     ] = None,
     benchmark: Annotated[
-        str | None, typer.Option(help="With --scores: the benchmark whose frames they are of.", metavar="NAME")
+        str | None, typer.Option(help="With --scores: benchmark whose frames were scored.", metavar="NAME")
     ] = None,
     anomalous: Annotated[
         list[str] | None,
         typer.Option(
-            help="With --scores: which scores are the anomalous ones; once, or once for each --scores.",
+            help="With --scores: whether higher or lower scores are anomalous. Give it once, or once per --scores.",
             metavar="higher|lower",
         ),
     ] = None,
     name: Annotated[
         list[str] | None,
-        typer.Option(help="With --scores: what to call each in tables. By default its folder's name.", metavar="LABEL"),
+        typer.Option(
+            help="With --scores: label in tables, once per --scores. By default the name of the folder.",
+            metavar="LABEL",
+        ),
     ] = None,
     data: Annotated[
         list[str] | None,
-        typer.Option(help="With --scores: where the benchmark lies. Repeatable.", metavar="DIR|NAME=DIR"),
+        typer.Option(
+            help="With --scores: folder with benchmarks, or NAME=DIR for one benchmark. Repeatable.",
+            metavar="DIR|NAME=DIR",
+        ),
     ] = None,
     resize: Annotated[
         Resize | None,
-        typer.Option(help="With --scores: how maps that are smaller than the labels come to their size."),
+        typer.Option(help="With --scores: interpolation that enlarges maps to the label resolution."),
     ] = None,
     limit: Annotated[
         str | None,
         typer.Option(
-            help="With --scores: only the first N frames, or all. By default all, 10 of a benchmark that is drawn.",
+            help="With --scores: number of frames to evaluate, from the first. By default all (10 for synthetic "
+            "benchmarks).",
             metavar="N|all",
         ),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="With --scores: folder of the new run. By default one under runs/ that follows from them."),
+        typer.Option(help="With --scores: folder of the new run. By default a folder in runs/, named by a digest."),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="With --scores: go on in --out and keep what fits this run.")
+        bool,
+        typer.Option("--resume", help="With --scores: reuse the files of another run in --out that fit this run."),
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="With --scores: start anew in --out.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="With --scores: delete the run in --out and start from scratch.")
+    ] = False,
     plugin: Annotated[
         list[Path] | None,
-        typer.Option(help="With --scores: a Python file with plugins of your own. Repeatable.", metavar="FILE"),
+        typer.Option(help="With --scores: Python file with your own plugins. Repeatable.", metavar="FILE"),
     ] = None,
 ) -> None:
-    """Compute rows without a network: from the stored scores of a run, or from score maps that your own code wrote."""
+    """Compute results without a network, from the stored scores of a run or from score maps of your own code."""
     if not scores:
         _evaluate_run(
             run,
@@ -88,14 +100,15 @@ def evaluate(
         )
         return
     if run is not None:
-        raise UsageError(f"evaluate takes a run ({run}) or --scores, not both", "Leave one of them out.")
+        raise UsageError(f"evaluate takes a run ({run}) or --scores, not both", "Omit one of them.")
     if benchmark is None:
         raise UsageError(
-            "--scores without --benchmark: the labels to hold them against are not known", "oodbench list benchmarks"
+            "--scores without --benchmark: it is not known which labels belong to the scores",
+            "Give --benchmark NAME; 'oodbench list benchmarks' lists the names.",
         )
     if resume and overwrite:
         raise UsageError("--resume and --overwrite exclude each other", "Give one of them.")
-    given = _given(scores, name or [], anomalous or [])
+    external_scores = _label_scores(scores, name or [], anomalous or [])
     from oodbench.planning.request import Request
     from oodbench.storage.local import LocalStore
     from oodbench.workflows.evaluate_scores import evaluate_external_scores
@@ -111,37 +124,44 @@ def evaluate(
         plugins=tuple(plugin or ()),
     )
     progress = make_progress()
-    done = evaluate_external_scores(request, given, progress)
+    done = evaluate_external_scores(request, external_scores, progress)
     print_run(done, as_json=as_json)
     progress.say(f"table and figures: {LocalStore(done.folder).reports}")
 
 
 def _evaluate_run(run: Path | None, protocols: list[str], as_json: bool, **others: Any) -> None:
     if run is None:
-        raise UsageError("evaluate takes the folder of a run, or --scores DIR", "See: oodbench evaluate --help")
-    stray = next((option for option, value in others.items() if value), None)
-    if stray is not None:
-        raise UsageError(f"--{stray} goes with --scores; a run has its own", "Leave it out.")
+        raise UsageError(
+            "evaluate takes the folder of a run, or --scores DIR",
+            "Give one of them; 'oodbench evaluate --help' describes both.",
+        )
+    unused = next((option for option, value in others.items() if value), None)
+    if unused is not None:
+        raise UsageError(f"--{unused} requires --scores; a run has its own setting", f"Omit --{unused}.")
     from oodbench.runs.run import load
 
     done = load(run).evaluate(make_progress(), protocols)
     print_run(done, as_json=as_json)
 
 
-def _given(folders: list[Path], names: list[str], ways: list[str]) -> list[ExternalScores]:
+def _label_scores(folders: list[Path], names: list[str], directions: list[str]) -> list[ExternalScores]:
+    """Return the folders with their labels and the direction of their scores."""
     from oodbench.workflows.evaluate_scores import ExternalScores
 
     if names and len(names) != len(folders):
         raise UsageError(
-            f"{len(names)} --name for {len(folders)} --scores", "Give one for each, in the same order, or none."
+            f"{len(names)} --name for {len(folders)} --scores",
+            "Give one --name per --scores, in the same order, or none.",
         )
-    if len(ways) not in (1, len(folders)):
+    if len(directions) not in (1, len(folders)):
         raise UsageError(
-            f"{len(ways)} --anomalous for {len(folders)} --scores",
-            "Say which scores are the anomalous ones: --anomalous higher, or lower; once, or once for each.",
+            f"{len(directions)} --anomalous for {len(folders)} --scores",
+            "Give --anomalous higher or --anomalous lower: once, or once per --scores.",
         )
     labels = names or [folder.absolute().name for folder in folders]
     return [
-        ExternalScores.of(label, folder, way)
-        for label, folder, way in zip(labels, folders, ways * (len(folders) // len(ways)), strict=True)
+        ExternalScores.of(label, folder, direction)
+        for label, folder, direction in zip(
+            labels, folders, directions * (len(folders) // len(directions)), strict=True
+        )
     ]

@@ -1,4 +1,4 @@
-"""How a command ends."""
+"""Exit codes of the command line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import IntEnum
 class ExitCode(IntEnum):
     """The exit codes of all verbs (docs/reference/errors.md).
 
-    A fault of the program is not 1, which is Python's own code for it: 1 says that a gate found a worse network.
+    An internal error has the code 3 instead of Python's 1, because 1 means that `oodbench gate` found a regression.
     """
 
     DONE = 0

@@ -1,4 +1,4 @@
-"""`oodbench gate`: is today's run worse than the last accepted one?"""
+"""`oodbench gate`: regression check of a run against the last accepted one."""
 
 from __future__ import annotations
 
@@ -13,53 +13,64 @@ import typer
 
 from oodbench.baseline import Move, Verdict
 from oodbench.baseline import accept as accept_run
-from oodbench.baseline import gate as hold_against
+from oodbench.baseline import gate as check_against
 from oodbench.cli.exit_codes import ExitCode
 from oodbench.cli.options import TextAsJson
 from oodbench.contracts import default_tolerances
 from oodbench.errors import UsageError
 
-_HEADS = ("network", "method", "benchmark", "protocol", "metric", "baseline", "now", "points", "tolerance", "verdict")
+_HEADINGS = (
+    "network",
+    "method",
+    "benchmark",
+    "protocol",
+    "metric",
+    "baseline",
+    "now",
+    "points",
+    "tolerance",
+    "verdict",
+)
 _EXAMPLE = ",".join(f"{metric}={points}" for metric, points in default_tolerances().items())
 # Columns of numbers, aligned to the right.
-_NUMBERS = range(_HEADS.index("baseline"), _HEADS.index("verdict"))
+_NUMBERS = range(_HEADINGS.index("baseline"), _HEADINGS.index("verdict"))
 
 
 def gate(
-    run: Annotated[Path, typer.Argument(help="The folder of a run; its result.json is read.", metavar="RUN")],
+    run: Annotated[Path, typer.Argument(help="Folder of a run; its result.json is read.", metavar="RUN")],
     others: Annotated[
         list[Path] | None,
         typer.Argument(
-            help="With --accept: the same run under other seeds, from which it is measured how far chance moves each "
-            "row.",
+            help="With --accept: folders of the same run with other seeds. They measure how much each result varies "
+            "between seeds.",
             metavar="OTHER",
             show_default=False,
         ),
     ] = None,
     *,
-    baseline: Annotated[Path, typer.Option(help="The file that holds the accepted run.", metavar="FILE")],
+    baseline: Annotated[Path, typer.Option(help="File with the results of the accepted run.", metavar="FILE")],
     accept: Annotated[
-        bool, typer.Option("--accept", help="Write FILE: from now on this run is the accepted one.")
+        bool, typer.Option("--accept", help="Accept this run: write its results to the baseline file.")
     ] = False,
     tolerance: Annotated[
         str | None,
         typer.Option(
-            help=f"Points (percent) by which a metric may get worse: {_EXAMPLE}. With --accept they are stored, "
-            "without they hold for this call.",
+            help=f"Percentage points by which a metric may get worse: {_EXAMPLE}. With --accept, the baseline file "
+            "stores them; otherwise they apply to this call only.",
             metavar="METRIC=POINTS,...",
         ),
     ] = None,
     as_json: TextAsJson = False,
 ) -> None:
-    """Exit with 1 where a run found anomalies worse than the last accepted one; say what moved.
+    """Check whether a run is worse than the last accepted one, and print the metrics that changed.
 
-    Exit codes: 0 nothing got worse beyond its tolerance, 1 something did, 2 the two can't be compared.
+    Exit codes: 0 no metric got worse beyond its tolerance, 1 at least one did, 2 the runs can't be compared.
     """
-    tolerances = _tolerances(tolerance)
+    tolerances = _parse_tolerances(tolerance)
     if others and not accept:
         raise UsageError(
-            f"{run} and {len(others)} more runs were given; one run at a time is held against a baseline",
-            "Several are for --accept alone.",
+            f"{run} and {len(others)} more runs were given; only one run can be compared with a baseline",
+            "Give one run, or add --accept.",
         )
     if accept:
         done = accept_run(run, baseline, tolerances, others or ())
@@ -67,41 +78,45 @@ def gate(
             _print_json(done.verdict, done.tolerances, accepted=True, not_compared=done.not_compared)
             return
         for reason in done.not_compared:
-            print(f"not compared with an earlier baseline: {reason}")
+            print(f"not compared with the earlier baseline: {reason}")
         if done.verdict is not None:
             _print_moves(done.verdict)
         limits = ", ".join(f"{metric} {points:g}" for metric, points in done.tolerances.items())
-        print(f"Accepted: {baseline} holds {done.rows} rows; tolerances in points: {limits}.")
+        print(f"Accepted: {baseline} contains {done.rows} results; tolerances in points: {limits}.")
         if done.by_chance:
-            print(f"Wider where another seed moves a number by more: {done.by_chance} of the numbers.")
+            print(f"{done.by_chance} of the numbers vary more between seeds and have a wider tolerance.")
         return
-    verdict = hold_against(run, baseline, tolerances)
+    verdict = check_against(run, baseline, tolerances)
     if as_json:
         _print_json(verdict, verdict.tolerances, accepted=False, not_compared=())
     else:
         _print_moves(verdict)
         if verdict.passed:
-            print("Passed: nothing got worse beyond its tolerance.")
+            print("Passed: no metric got worse beyond its tolerance.")
         else:
             print(f"Worse: {len(verdict.worse)} of {_count(verdict)} numbers, by more than their tolerance.")
     if not verdict.passed:
-        print(f"If that is meant, accept it: oodbench gate {run} --baseline {baseline} --accept", file=sys.stderr)
+        print(
+            f"If the change is intended, accept the run: oodbench gate {run} --baseline {baseline} --accept",
+            file=sys.stderr,
+        )
         raise typer.Exit(ExitCode.WORSE)
 
 
-def _tolerances(text: str | None) -> dict[str, float]:
-    found: dict[str, float] = {}
+def _parse_tolerances(text: str | None) -> dict[str, float]:
+    tolerances: dict[str, float] = {}
     for part in (text or "").split(",") if text is not None else []:
         name, _, points = (word.strip() for word in part.partition("="))
         try:
-            if name in found:
-                raise UsageError(f"--tolerance {text}: {name} is there twice", "Name each metric once.")
-            found[name] = float(points)
+            if name in tolerances:
+                raise UsageError(f"--tolerance {text}: {name} is given twice", "Name each metric once.")
+            tolerances[name] = float(points)
         except ValueError:
             raise UsageError(
-                f"--tolerance {text}: '{part}' is not METRIC=POINTS", f"Expected: --tolerance {_EXAMPLE}"
+                f"--tolerance {text}: '{part}' is not METRIC=POINTS",
+                f"Give metrics and points, for example: --tolerance {_EXAMPLE}",
             ) from None
-    return found
+    return tolerances
 
 
 def _count(verdict: Verdict) -> int:
@@ -124,8 +139,8 @@ def _print_json(
 
 
 def _print_moves(verdict: Verdict) -> None:
-    """The table of what moved, and a line on what hasn't."""
-    lines = [_HEADS, *map(_cells, verdict.moves)]
+    """Print the table of changed metrics, the number of unchanged ones, and the new results."""
+    lines = [_HEADINGS, *map(_format_move, verdict.moves)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines if verdict.moves else []:
         cells = [
@@ -133,12 +148,12 @@ def _print_moves(verdict: Verdict) -> None:
             for index, (cell, width) in enumerate(zip(line, widths, strict=True))
         ]
         print("  ".join(cells).rstrip())
-    print(f"Unmoved: {verdict.unmoved} of {_count(verdict)} numbers. Metrics in percent.")
+    print(f"Unchanged: {verdict.unmoved} of {_count(verdict)} numbers. Metrics in percent.")
     for title in verdict.new:
         print(f"New, not in the baseline: {title}")
 
 
-def _cells(move: Move) -> tuple[str, ...]:
+def _format_move(move: Move) -> tuple[str, ...]:
     tolerance = "-" if move.tolerance is None else f"{move.tolerance:g}"
     numbers = (f"{100 * move.baseline:.2f}", f"{100 * move.now:.2f}", f"{move.points:+.3f}", tolerance)
     return move.network, move.label, move.benchmark, move.protocol, move.metric, *numbers, move.outcome

@@ -1,4 +1,4 @@
-"""`oodbench info`: everything about one method, benchmark, dataset, head, report, submission or network."""
+"""`oodbench info`: details of one method, benchmark, dataset, head, report, submission or model."""
 
 from __future__ import annotations
 
@@ -16,29 +16,32 @@ from oodbench.registry import KINDS, Registry
 
 
 def info(
-    kind: Annotated[str, typer.Argument(help="method, benchmark, dataset, head, report, submission or model.")],
-    name: Annotated[str, typer.Argument(help="Its name; for a model, its file.")],
+    kind: Annotated[str, typer.Argument(help="One of: method, benchmark, dataset, head, report, submission, model.")],
+    name: Annotated[str, typer.Argument(help="Name of the plugin; for a model its name or file.")],
     checkpoint: Checkpoint = None,
     model_card: Annotated[
-        Path | None, typer.Option(help="The model's card. By default FILE.toml.", metavar="FILE")
+        Path | None, typer.Option(help="Model card. By default the TOML file next to the model.", metavar="FILE")
     ] = None,
     id_data: Annotated[
         list[str] | None,
         typer.Option(
-            help="In-distribution frames, to measure the model's mIoU and confidence on.", metavar="DIR|NAME=DIR"
+            help="Folder with in-distribution frames, on which the model's mIoU and confidence are measured.",
+            metavar="DIR|NAME=DIR",
         ),
     ] = None,
-    id_limit: Annotated[int, typer.Option(help="Frames to measure on at most, evenly spaced.", metavar="N")] = 20,
-    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where the model runs.")] = "auto",
+    id_limit: Annotated[
+        int, typer.Option(help="Maximum number of in-distribution frames, evenly spaced.", metavar="N")
+    ] = 20,
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Device that runs the model.")] = "auto",
     plugin: Plugins = None,
 ) -> None:
-    """Show everything about one method, benchmark, dataset, report, submission, model or head."""
+    """Show details of one method, benchmark, dataset, head, report, submission or model."""
     registry = Registry(tuple(plugin or ()))
     plural = kind if kind in KINDS else f"{kind}s"
     if plural not in KINDS:
-        raise UnknownNameError("kind", kind, [known.removesuffix("s") for known in KINDS])
+        raise UnknownNameError("kind", kind, [name.removesuffix("s") for name in KINDS])
     if plural == "models":
-        _model(registry, name, model_card, checkpoint, id_data or [], id_limit, device)
+        _print_model(registry, name, model_card, checkpoint, id_data or [], id_limit, device)
         return
     loaded = registry.load(plural, name)
     facts = {field.name: getattr(loaded.card, field.name) for field in dataclasses.fields(loaded.card)}
@@ -55,7 +58,7 @@ def info(
             print(f"  {key}={field.default}  {field.description or ''}")
 
 
-def _model(
+def _print_model(
     registry: Registry,
     source: str,
     card: Path | None,
@@ -74,7 +77,10 @@ def _model(
     if not id_data:
         return
     if network.capabilities.class_maps is None:
-        raise UsageError(f"{source}: no class maps in its card; mIoU can't be measured")
+        raise UsageError(
+            f"{source}: its model card declares no class maps, so the mIoU can't be measured",
+            "Declare outputs.class_maps in the model card, or omit --id-data.",
+        )
     progress = make_progress()
     _, roots = data_roots([], id_data)
     _, part = find_in_distribution(registry, roots, network.classes)
@@ -95,5 +101,5 @@ def _print(facts: Mapping[str, Any], indent: str = "") -> None:
             print(f"{indent}{key}")
             _print({str(name): part for name, part in value.items()}, indent + "  ")
         else:
-            text = {True: "yes", False: "no"}.get(value, value) if isinstance(value, bool) else value
+            text = ("yes" if value else "no") if isinstance(value, bool) else value
             print(f"{indent}{key:<{width}}  {text}".rstrip())

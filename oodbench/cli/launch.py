@@ -1,8 +1,8 @@
-"""Running of a command: errors become messages and exit codes.
+"""Conversion of a command's errors to messages and exit codes.
 
-Exit codes: 0 done, 1 worse than the baseline (`gate` only), 2 a mistake that the user can fix, 3 a fault of the
-program, 4 some benchmarks failed and the others finished, 5 something could not be verified (`verify` only), 75
-stopped on request after a batch, 130 and 143 interrupted.
+Exit codes: 0 success; 1 regression (`gate` only); 2 user error, which the message explains; 3 internal error; 4 some
+benchmarks failed and the others finished; 5 a part of a run could not be verified (`verify` only); 75 stopped on
+request after a batch; 130 and 143 interrupted.
 """
 
 from __future__ import annotations
@@ -17,31 +17,34 @@ from oodbench.errors import BenchmarksFailedError, OodbenchError, StopRequestedE
 from oodbench.stopping import request_stop
 
 _EXIT_CODES = {BenchmarksFailedError: ExitCode.SOME_FAILED, StopRequestedError: ExitCode.STOPPED}
-"""Errors that are not the user's mistake."""
+"""Exit codes of errors that are not user errors."""
 
 
 class _Interrupted(BaseException):
-    """A signal that ends the program. Not KeyboardInterrupt, which typer handles itself before a message is printed."""
+    """A signal that ends the program.
+
+    KeyboardInterrupt is not used, because typer handles it before a message can be printed.
+    """
 
     def __init__(self, code: ExitCode) -> None:
         self.code = code
 
 
-def _listen() -> None:
-    """End on Ctrl-C and on a request to terminate; stop after the current batch on SIGUSR1."""
+def _install_signal_handlers() -> None:
+    """Make the program end on Ctrl-C and SIGTERM, and stop after the current batch on SIGUSR1."""
 
     def interrupt(number: int, _: object) -> None:
         raise _Interrupted(ExitCode.INTERRUPTED if number == signal.SIGINT else ExitCode.TERMINATED)
 
     signal.signal(signal.SIGINT, interrupt)
     signal.signal(signal.SIGTERM, interrupt)
-    if hasattr(signal, "SIGUSR1"):  # not on Windows
-        signal.signal(signal.SIGUSR1, lambda *_: request_stop())
+    if (stop := getattr(signal, "SIGUSR1", None)) is not None:  # Windows has none
+        signal.signal(stop, lambda *_: request_stop())
 
 
 def run_command(command: Callable[[], object]) -> None:
-    """Run a command; print its error and exit with the error's code if it fails."""
-    _listen()
+    """Run a command. If it fails, print its error and exit with the error's code."""
+    _install_signal_handlers()
     try:
         command()
     except OodbenchError as error:
@@ -50,7 +53,7 @@ def run_command(command: Callable[[], object]) -> None:
             print(f"       {error.remedy}", file=sys.stderr)
         sys.exit(_EXIT_CODES.get(type(error), ExitCode.MISTAKE))
     except _Interrupted as interruption:
-        print("interrupted: the same command resumes from what is saved", file=sys.stderr)
+        print("interrupted: run the same command again to resume from the saved files", file=sys.stderr)
         sys.exit(interruption.code)
     except Exception:
         traceback.print_exc()

@@ -1,4 +1,4 @@
-"""`oodbench list`: what there is."""
+"""`oodbench list`: the names of methods, benchmarks, datasets, models, reports, submissions and protocols."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from oodbench.registry import KINDS, Registry
 
 def list_plugins(
     kind: Annotated[
-        str | None, typer.Argument(help=f"One of: {', '.join(KINDS)}, protocols. All but protocols by default.")
+        str | None, typer.Argument(help=f"One of: {', '.join(KINDS)}, protocols. By default all except protocols.")
     ] = None,
     plugin: Plugins = None,
 ) -> None:
-    """List methods, benchmarks, datasets, models, reports and submissions."""
+    """List methods, benchmarks, datasets, models, heads, reports, submissions or protocols."""
     if kind in ("protocol", "protocols"):
         _list_protocols()
         return
     registry = Registry(tuple(plugin or ()))
     if kind is not None and kind not in KINDS and f"{kind}s" not in KINDS:
         raise UnknownNameError("kind", kind, [*KINDS, "protocols"])
-    wanted = list(KINDS) if kind is None else [kind if kind in KINDS else f"{kind}s"]
-    for name in wanted:
+    selected_kinds = list(KINDS) if kind is None else [kind if kind in KINDS else f"{kind}s"]
+    for name in selected_kinds:
         entries = registry.entries(name)
-        if len(wanted) > 1:
+        if len(selected_kinds) > 1:
             print(f"{name}:")
         width = max((len(entry.name) for entry in entries), default=0)
         for entry in entries:
-            print(f"{'  ' if len(wanted) > 1 else ''}{entry.name:<{width}}  {entry.summary}")
-    if wanted == ["models"]:
+            print(f"{'  ' if len(selected_kinds) > 1 else ''}{entry.name:<{width}}  {entry.summary}")
+    if selected_kinds == ["models"]:
         _list_published()
     for warning in registry.warnings:
         make_progress().warn(warning)
@@ -42,7 +42,7 @@ def list_plugins(
 def _list_published() -> None:
     from oodbench.segmenters.published_networks import published_networks
 
-    print("\nnetworks that others published, none of which comes with the program:")
+    print("\npublished networks, which are not bundled with oodbench:")
     for network in published_networks():
         facts = network.facts()
         width = max(map(len, facts))

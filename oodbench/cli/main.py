@@ -28,7 +28,8 @@ from oodbench.cli.verify import verify
 
 app = typer.Typer(
     name="oodbench",
-    help="Measure how well a road-scene segmentation network knows what it does not know.",
+    help="Measure anomaly segmentation on road scenes: how well a method on a segmentation network detects objects of "
+    "unknown classes.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -38,7 +39,7 @@ app = typer.Typer(
 app.command(cls=ModelCommand, short_help="Score benchmarks with methods on networks.")(run)
 app.command("list", short_help="List methods, benchmarks, models, ...")(list_plugins)
 app.command(short_help="Show details of a method, benchmark, model, ...")(info)
-app.command(short_help="Evaluate stored scores, a run's or your own.")(evaluate)
+app.command(short_help="Evaluate the stored scores of a run, or your own.")(evaluate)
 app.command(cls=ModelCommand, short_help="Write score maps and heatmaps of photographs.")(predict)
 app.command(short_help="Combine the shards of a run.")(merge)
 app.command(short_help="Print tables and draw figures of runs.")(report)
@@ -48,13 +49,13 @@ app.command(short_help="Write or check a leaderboard submission.")(submit)
 app.command(short_help="Train a network by a recipe.")(train)
 app.command(short_help="Check whether a run is worse than the accepted one.")(gate)
 app.command(short_help="Convert a checkpoint to safetensors.")(convert)
-app.add_typer(data, name="data", short_help="Find, verify, build and fetch datasets.")
-app.command(short_help="Show what is installed, found, and wrong.")(doctor)
-app.command(short_help="Write a plugin to start from.")(new)
+app.add_typer(data, name="data", short_help="Find, verify, build and fetch benchmarks and datasets.")
+app.command(short_help="Show the installation and data, with their problems.")(doctor)
+app.command(short_help="Write a template for a plugin or model, and its test.")(new)
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(requested: bool) -> None:
+    if requested:
         print(f"oodbench {__version__}")
         raise typer.Exit
 

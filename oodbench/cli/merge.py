@@ -1,4 +1,4 @@
-"""`oodbench merge`: combine the shards of a run."""
+"""`oodbench merge`: combination of the shards of a run."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ from oodbench.cli.options import ResultAsJson
 
 def merge(
     folders: Annotated[
-        list[Path], typer.Argument(help="What was --out of 'oodbench run --shard i/n'; several where it differed.")
+        list[Path],
+        typer.Argument(help="Folder given as --out to 'oodbench run --shard i/n'. Give all if they differ."),
     ],
-    out: Annotated[Path | None, typer.Option(help="Folder of the whole run. By default the first of those.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the combined run. By default the first of the given folders.")
+    ] = None,
     as_json: ResultAsJson = False,
 ) -> None:
-    """Combine the shards of a run. The numbers are those of one process, to the last digit."""
+    """Combine the shards of a run. The results are bit-identical to those of one process."""
     from oodbench.storage.local import LocalStore
     from oodbench.workflows.merge import merge as merge_shards
 

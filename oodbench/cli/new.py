@@ -1,4 +1,4 @@
-"""`oodbench new`: a plugin or a model to start from, with its test."""
+"""`oodbench new`: a template for a plugin or model, with its test."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from oodbench.errors import UnknownNameError, UsageError
 from oodbench.files import cannot_write
 from oodbench.registry import Registry
 
-# kind -> the kinds of the registry among which its name has to be new: users name data sets in NAME=DIR.
+# Maps a kind to the kinds in which its name must be unused. Benchmarks and datasets share one list of names, because
+# users refer to both by NAME=DIR.
 _KINDS: Mapping[str, tuple[str, ...]] = {
     "method": ("methods",),
     "benchmark": ("benchmarks", "datasets"),
@@ -28,14 +29,14 @@ _LONGEST = 40
 
 
 def new(
-    kind: Annotated[str, typer.Argument(help="method, benchmark or model.")],
-    name: Annotated[str, typer.Argument(help="Its public name: lower-case letters, digits and dashes.")],
-    out: Annotated[Path, typer.Option(help="Where to write the two files.", metavar="DIR")] = Path(),
+    kind: Annotated[str, typer.Argument(help="One of: method, benchmark, model.")],
+    name: Annotated[str, typer.Argument(help="Public name: lower-case letters, digits and dashes.")],
+    out: Annotated[Path, typer.Option(help="Folder for the two files.", metavar="DIR")] = Path(),
 ) -> None:
-    """Write a plugin or a model to start from, NAME.py, and its test, test_NAME.py. No file is overwritten."""
+    """Write a template for a plugin or model, NAME.py, and its test, test_NAME.py. No file is overwritten."""
     if kind not in _KINDS:
         raise UnknownNameError("kind", kind, _KINDS)
-    _check_free(kind, name)
+    _check_name(kind, name)
     module, title = name.replace("-", "_"), name.replace("-", " ").capitalize()
     class_name = title.title().replace(" ", "")
     templates = {
@@ -44,10 +45,10 @@ def new(
     }
     for path in templates:
         if path.exists():
-            raise UsageError(f"{path}: there is such a file already", "Remove it, or choose another name or --out.")
+            raise UsageError(f"{path}: the file already exists", "Remove it, or choose another name or --out.")
     tokens = (token for text in templates.values() for token in tokenize.generate_tokens(io.StringIO(text).readline))
-    used = {token.string for token in tokens if token.type == tokenize.NAME} - {f"My{kind.capitalize()}"}
-    _check_words(name, module, class_name, used)
+    used_names = {token.string for token in tokens if token.type == tokenize.NAME} - {f"My{kind.capitalize()}"}
+    _check_identifiers(name, module, class_name, used_names)
     for path, text in templates.items():
         for old, word in {
             f"my-{kind}": name,
@@ -65,31 +66,35 @@ def new(
         print(f"run it:   oodbench run --plugin {plugin} --{kind} {name} --model network.onnx --data DIR")
 
 
-def _check_free(kind: str, name: str) -> None:
-    """Refuse what is no public name, and one that another plugin has."""
+def _check_name(kind: str, name: str) -> None:
+    """Raise if a name is not a valid public name, or if another plugin has it."""
     if len(name) > _LONGEST or not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
         raise UsageError(
-            f"'{name}' can't be a public name; expected lower-case letters and digits, parted by single dashes, "
-            f"a letter first, {_LONGEST} characters at most",
-            f"For example: oodbench new {kind} my-{kind}",
+            f"'{name}' can't be a public name; expected lower-case letters and digits, separated by single dashes, "
+            f"with a letter first, {_LONGEST} characters at most",
+            f"Choose another name, for example: oodbench new {kind} my-{kind}",
         )
     registry = Registry()
-    for known in _KINDS[kind]:
-        for entry in registry.entries(known):
+    for registry_kind in _KINDS[kind]:
+        for entry in registry.entries(registry_kind):
             if entry.name == name:
                 raise UsageError(
-                    f"'{name}' is taken: {entry.file} has the {known.removesuffix('s')} {name} ({entry.summary})",
+                    f"'{name}' is taken: {entry.file} has the {registry_kind.removesuffix('s')} {name} "
+                    f"({entry.summary})",
                     "Choose another name.",
                 )
 
 
-def _check_words(name: str, module: str, class_name: str, used: set[str]) -> None:
-    """Refuse a name that Python or the skeleton uses for something else."""
+def _check_identifiers(name: str, module: str, class_name: str, used_names: set[str]) -> None:
+    """Raise if the file or the class would have a name that Python or the template already uses."""
     if keyword.iskeyword(module) or keyword.iskeyword(class_name):
-        raise UsageError(f"'{name}' would make a file or a class called as a word of Python", "Choose another name.")
-    if class_name in used:
-        raise UsageError(f"'{name}' would make a class {class_name}, as there is one already", "Choose another name.")
-    # A file in the current folder would hide the module of that name from everything that imports it.
+        raise UsageError(f"'{name}' would give a file or a class the name of a Python keyword", "Choose another name.")
+    if class_name in used_names:
+        raise UsageError(
+            f"'{name}' would give the class the name {class_name}, which the template already uses",
+            "Choose another name.",
+        )
+    # A file in the current folder would hide a module of the same name from all code that imports it.
     other = importlib.util.find_spec(module)
     if other is not None:
         raise UsageError(f"{module}.py would hide the module {module} ({other.origin})", "Choose another name.")

@@ -1,4 +1,4 @@
-"""Options with the same words in several verbs."""
+"""Options that several verbs share."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 Value = TypeVar("Value")
 
 SOURCES = "{sources}"
-"""The place in the help of an option for what the adapters accept; see `ModelCommand`."""
+"""Placeholder in the help of an option for what the adapters accept; see `ModelCommand`."""
 
 
 class ModelCommand(TyperCommand):
-    """A command whose help says what `--model` accepts.
+    """A command whose help lists what `--model` accepts.
 
-    The list is read from the declarations of the adapters when the help is printed. No other command waits for it.
+    The list is read from the declarations of the adapters when the help is printed, so that it delays no other command.
     """
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
@@ -35,38 +35,43 @@ class ModelCommand(TyperCommand):
         super().format_options(ctx, formatter)
 
 
-Plugins = Annotated[list[Path] | None, typer.Option(help="A Python file with plugins of your own.", metavar="FILE")]
+Plugins = Annotated[
+    list[Path] | None, typer.Option(help="Python file with your own plugins. Repeatable.", metavar="FILE")
+]
 
 DataPlugins = Annotated[
-    list[Path] | None, typer.Option(help="A Python file with data sets of your own.", metavar="FILE")
+    list[Path] | None,
+    typer.Option(help="Python file with your own benchmarks or datasets. Repeatable.", metavar="FILE"),
 ]
 
 RunPlugins = Annotated[
-    list[Path] | None, typer.Option(help="A Python file with plugins of your own. Repeatable.", metavar="FILE")
+    list[Path] | None, typer.Option(help="Python file with your own plugins. Repeatable.", metavar="FILE")
 ]
 
 Checkpoint = Annotated[
-    Path | None, typer.Option(help="The weights of a network that has them apart (MMSegmentation).", metavar="FILE")
+    Path | None,
+    typer.Option(
+        help="Checkpoint with the model's weights (for MMSegmentation configs and Python files).", metavar="FILE"
+    ),
 ]
 
 IdLimit = Annotated[
     int | None,
     typer.Option(
-        help="Frames to fit on and to calibrate on at most, evenly spaced. By default 500, 10 drawn ones.",
+        help="Maximum number of frames for fitting and for calibration, evenly spaced. By default 500 (10 for "
+        "synthetic datasets).",
         metavar="N",
     ),
 ]
 
-Seed = Annotated[int, typer.Option(help="Seed of everything random.", metavar="N")]
+Seed = Annotated[int, typer.Option(help="Random seed for subsampling and initialisation.", metavar="N")]
 
-ResultAsJson = Annotated[bool, typer.Option("--json", help="Print result.json, and nothing else, to standard output.")]
+ResultAsJson = Annotated[bool, typer.Option("--json", help="Print result.json instead of the table.")]
 
-TextAsJson = Annotated[
-    bool, typer.Option("--json", help="Print the same as JSON, and nothing else, to standard output.")
-]
+TextAsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 def renamed_option(old: str, new: str, value: Value, progress: Progress) -> Value:
-    """Return the value of an option's old spelling, which is accepted for one release."""
+    """Return the value of an option, and warn that its old spelling is accepted for one release only."""
     progress.warn(f"{old} is now {new}; the old spelling will be removed in the next release")
     return value

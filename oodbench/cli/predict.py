@@ -1,4 +1,4 @@
-"""`oodbench predict`: photographs to score maps and heatmaps."""
+"""`oodbench predict`: score maps and heatmaps of photographs."""
 
 from __future__ import annotations
 
@@ -12,49 +12,54 @@ from oodbench.cli.options import SOURCES, Checkpoint, IdLimit, RunPlugins, Seed
 
 
 def predict(
-    images: Annotated[Path, typer.Argument(help="A folder of photographs, or one.", metavar="IMAGES")],
-    method: Annotated[str, typer.Option(help="A method, as NAME or NAME:key=value,...", metavar="METHOD")] = "gmmseg",
+    images: Annotated[Path, typer.Argument(help="Folder of photographs, or one photograph.", metavar="IMAGES")],
+    method: Annotated[str, typer.Option(help="Method, as NAME or NAME:key=value,...", metavar="METHOD")] = "gmmseg",
     model: Annotated[
         str,
         typer.Option(
-            help=f"A model: {SOURCES}.",
+            help=f"Model: {SOURCES}.",
             metavar="NAME|FILE",
         ),
     ] = "streets-gmmseg",
     checkpoint: Checkpoint = None,
     model_card: Annotated[
-        Path | None, typer.Option(help="What describes the network. By default FILE.toml.", metavar="FILE")
+        Path | None, typer.Option(help="Model card. By default the TOML file next to the model.", metavar="FILE")
     ] = None,
     id_data: Annotated[
         list[str] | None,
         typer.Option(
-            help="A folder with in-distribution frames (Cityscapes) to fit and calibrate on. Embedded networks have "
-            "drawn ones.",
+            help="Folder with in-distribution frames (Cityscapes) for fitting and calibration. By default as for "
+            "'oodbench run'; for the bundled models, synthetic frames.",
             metavar="DIR|NAME=DIR",
         ),
     ] = None,
     id_limit: IdLimit = None,
-    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where the network runs.")] = "auto",
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Device that runs the model.")] = "auto",
     seed: Seed = 0,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder for maps and heatmaps. By default one under runs/ that follows from the plan."),
+        typer.Option(help="Folder for maps and heatmaps. By default a folder in runs/, named by a digest of the plan."),
     ] = None,
     form: Annotated[
         str | None,
         typer.Option(
             "--format",
-            help="Write each image as a leaderboard takes it (oodbench list submissions) into --out, nothing else.",
+            help="Write only the files of this leaderboard format (see 'oodbench list submissions') to --out.",
             metavar="NAME",
         ),
     ] = None,
     fit: Annotated[
         Path | None,
-        typer.Option(help="With --format: what the method learned, a file in the fits/ of a run.", metavar="FILE"),
+        typer.Option(
+            help="With --format: stored fit of the method, a file in the fits/ folder of a run.", metavar="FILE"
+        ),
     ] = None,
     plugin: RunPlugins = None,
 ) -> None:
-    """Score photographs without labels: maps, heatmaps, and how much of each is above the in-distribution threshold."""
+    """Score photographs without labels: write score maps and heatmaps, and print the share of anomalous pixels.
+
+    A pixel counts as anomalous if its score is above the threshold calibrated on in-distribution frames.
+    """
     from oodbench.workflows.predict import predict as predict_images
 
     progress = make_progress()
@@ -75,13 +80,13 @@ def predict(
         progress=progress,
     )
     if form is not None:
-        progress.say(f"{len(done.shares)} images as {form} takes them: {done.folder}")
+        progress.say(f"{len(done.shares)} images in the format {form}: {done.folder}")
     elif done.threshold is None:
-        print("no threshold: without in-distribution frames (--id-data) it is not known what is common")
+        print("no threshold: calibration needs in-distribution frames (--id-data)")
     else:
-        part = f"{100 * done.threshold.share:g} % of in-distribution pixels score higher ({done.source})"
-        print(f"threshold {done.threshold.score:.6g}: {part}")
-        for each in done.shares:
-            print(f"{100 * (each.share or 0):6.2f} %  {each.image}")
+        definition = f"{100 * done.threshold.share:g} % of in-distribution pixels score higher ({done.source})"
+        print(f"threshold {done.threshold.score:.6g}: {definition}")
+        for image_share in done.shares:
+            print(f"{100 * (image_share.share or 0):6.2f} %  {image_share.image}")
     if form is None:
         progress.say(f"maps, heatmaps and shares: {done.folder}")

@@ -1,4 +1,4 @@
-"""`oodbench report`: tables and figures of a run, or of several."""
+"""`oodbench report`: tables and figures of one or several runs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class RequirementOption(StrEnum):
-    """A requirement of a method, as `--without` takes it."""
+    """A requirement of a method, as a value of `--without`."""
 
     RETRAINING = "retraining"
     EXTRA_NETWORK = "extra-network"
@@ -36,89 +36,104 @@ _FLAGS: Mapping[RequirementOption, Requirement] = {
 
 
 _RENAMED = {"strata": "breakdown"}
-"""Old spelling of a format -> its name; accepted for one release."""
+"""Maps the old name of a format, which is accepted for one release, to the new one."""
 
 
 def report(
-    runs: Annotated[list[Path], typer.Argument(help="The folder of a run; several: side by side.", metavar="RUN...")],
+    runs: Annotated[
+        list[Path], typer.Argument(help="Folder of a run. Several runs share one table.", metavar="RUN...")
+    ],
     formats: Annotated[
         list[str] | None,
-        typer.Option("--format", help="A report (oodbench list reports); repeat for several.", metavar="NAME"),
+        typer.Option("--format", help="Report to write (see 'oodbench list reports'). Repeatable.", metavar="NAME"),
     ] = None,
     figures: Annotated[
         list[str] | None,
-        typer.Option("--figure", help="A figure for a paper, as PDF and PNG; repeat for several.", metavar="NAME"),
+        typer.Option("--figure", help="Figure for a paper, written as PDF and PNG. Repeatable.", metavar="NAME"),
     ] = None,
     benchmarks: Annotated[
-        list[str] | None, typer.Option(help="Show this benchmark alone; repeatable.", metavar="NAME")
+        list[str] | None, typer.Option(help="Show only this benchmark. Repeatable.", metavar="NAME")
     ] = None,
     networks: Annotated[
-        list[str] | None, typer.Option(help="Show this network alone; repeatable.", metavar="NAME")
+        list[str] | None, typer.Option(help="Show only this network. Repeatable.", metavar="NAME")
     ] = None,
     methods: Annotated[
         list[str] | None,
-        typer.Option(help="Show this method alone; repeatable, in this order.", metavar="METHOD[ / NETWORK]"),
+        typer.Option(
+            help="Show only this method. Repeatable; the methods are shown in the given order.",
+            metavar="METHOD[ / NETWORK]",
+        ),
     ] = None,
     frames: Annotated[
-        list[str] | None, typer.Option(help="A frame for figures, by its id; repeatable.", metavar="ID")
+        list[str] | None, typer.Option(help="Id of a frame to show in figures. Repeatable.", metavar="ID")
     ] = None,
     without: Annotated[
         list[RequirementOption] | None,
-        typer.Option(help="Leave out methods that have had this, or of which nobody knows; repeatable."),
+        typer.Option(help="Omit methods with this requirement, or for which it is unknown. Repeatable."),
     ] = None,
     published: Annotated[
         list[str] | None,
         typer.Option(
-            help="Set published numbers beside the measured ones: on the benchmarks of the run, on all, or on one.",
+            help="Add published results to the measured ones: for the benchmarks of the run, for all, or for one.",
             metavar="run|all|BENCHMARK",
         ),
     ] = None,
     leaderboard: Annotated[
         list[str] | None,
-        typer.Option(help="A public table from a file, as segment-me-if-you-can=FILE.", metavar="NAME=FILE"),
+        typer.Option(
+            help="Add a leaderboard's public table from a file, for example segment-me-if-you-can=FILE.",
+            metavar="NAME=FILE",
+        ),
     ] = None,
     protocol: Annotated[
         list[str] | None,
         typer.Option(
-            help="Show the results under this protocol; repeatable. By default those that the run was asked for.",
+            help="Show the results under this protocol. Repeatable. By default the protocols that the run was started "
+            "with.",
             metavar="NAME",
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for files; by default report/ in the first run.", metavar="DIR")
+        Path | None,
+        typer.Option(help="Folder for files. By default report/ in the folder of the first run.", metavar="DIR"),
     ] = None,
     plugin: Annotated[
         list[Path] | None,
-        typer.Option(help="A Python file with reports of your own, beside those of the run.", metavar="FILE"),
+        typer.Option(
+            help="Python file with your own reports, in addition to the plugins of the run. Repeatable.",
+            metavar="FILE",
+        ),
     ] = None,
 ) -> None:
-    """Print the table of runs (--format terminal, markdown, latex, csv, json, ...) or draw a figure (--figure)."""
+    """Print tables of runs (--format terminal, markdown, latex, csv, json, ...) or draw figures (--figure)."""
     from oodbench.runs.run import load
     from oodbench.runs.selection import ResultSelection, SelectedRun
     from oodbench.storage.local import LocalStore
 
-    done = tuple(load(run, protocol or ()) for run in runs)
-    files = [*(file for run in done for file in run.record.plugins), *(path.absolute() for path in plugin or ())]
+    loaded_runs = tuple(load(run, protocol or ()) for run in runs)
+    files = [*(file for run in loaded_runs for file in run.record.plugins), *(path.absolute() for path in plugin or ())]
     registry = Registry(tuple(dict.fromkeys(files)))
-    choice = ResultSelection(
+    selection = ResultSelection(
         tuple(benchmarks or ()),
         tuple(networks or ()),
         tuple(methods or ()),
         tuple(frames or ()),
-        tuple(_FLAGS[had] for had in without or ()),
+        tuple(_FLAGS[requirement] for requirement in without or ()),
     )
-    view = SelectedRun(done, choice, tuple(_others(done, registry, published or [], leaderboard or [])))
+    published_results = _find_published(loaded_runs, registry, published or [], leaderboard or [])
+    view = SelectedRun(loaded_runs, selection, tuple(published_results))
     for name in _RENAMED.keys() & set(formats or ()):
         renamed_option(f"--format {name}", f"--format {_RENAMED[name]}", name, make_progress())
     formats = [_RENAMED.get(name, name) for name in formats or ()]
-    made = [registry.report(name) for name in formats or ([] if figures else ["terminal"])]
-    made += [_figure(registry, name) for name in figures or ()]
-    folder = out or LocalStore(done[0].folder).reports
-    for one in made:
-        _give(one, view, folder)
+    reports = [registry.report(name) for name in formats or ([] if figures else ["terminal"])]
+    reports += [_find_figure(registry, name) for name in figures or ()]
+    folder = out or LocalStore(loaded_runs[0].folder).reports
+    for selected in reports:
+        _output(selected, view, folder)
 
 
-def _give(report: Report, view: SelectedRun, folder: Path) -> None:
+def _output(report: Report, view: SelectedRun, folder: Path) -> None:
+    """Print a report that is text; write any other and print the paths of its files."""
     if report.card.text:
         print(report.text(view), end="")
         return
@@ -126,26 +141,28 @@ def _give(report: Report, view: SelectedRun, folder: Path) -> None:
         print(path)
 
 
-def _figure(registry: Registry, name: str) -> Report:
+def _find_figure(registry: Registry, name: str) -> Report:
     report = registry.report(name)
     if not report.card.figure:
-        raise UsageError(f"{name} is a report and no figure", f"Ask for it by: --format {name}.")
+        raise UsageError(f"--figure {name}: {name} is a report, not a figure", f"Use --format {name}.")
     return report
 
 
-def _others(runs: tuple[Run, ...], registry: Registry, names: list[str], tables: list[str]) -> list[PublishedResult]:
-    """What was published, of the package's own list and of leaderboards' files."""
+def _find_published(
+    runs: tuple[Run, ...], registry: Registry, names: list[str], tables: list[str]
+) -> list[PublishedResult]:
+    """Return the published results of the package's own list and of the leaderboard files."""
     from oodbench.published_results import find_published
 
-    known = [quality for run in runs for quality in run.quality.values()]
-    here = {row.benchmark for run in runs for row in run.results} | {f"{it['dataset']} {it['split']}" for it in known}
-    found = find_published(names, here)
-    for given in tables:
-        name, equals, file = given.partition("=")
+    measured = {result.benchmark for run in runs for result in run.results}
+    measured |= {f"{quality['dataset']} {quality['split']}" for run in runs for quality in run.quality.values()}
+    published_results = find_published(names, measured)
+    for table in tables:
+        name, equals, file = table.partition("=")
         if not equals:
             raise UsageError(
-                f"--leaderboard {given}: expected NAME=FILE",
-                "For example: --leaderboard segment-me-if-you-can=leaderboard.json.",
+                f"--leaderboard {table}: expected NAME=FILE",
+                "Give a name and a file, for example: --leaderboard segment-me-if-you-can=leaderboard.json.",
             )
-        found += registry.load("submissions", name).public_table(Path(file))
-    return found
+        published_results += registry.load("submissions", name).public_table(Path(file))
+    return published_results

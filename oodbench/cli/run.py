@@ -1,4 +1,4 @@
-"""`oodbench run`: score benchmarks with methods on networks, and make the table and the figures."""
+"""`oodbench run`: evaluation of methods on networks and benchmarks, with tables and figures."""
 
 from __future__ import annotations
 
@@ -25,92 +25,103 @@ def run(
     method: Annotated[
         list[str] | None,
         typer.Option(
-            help="A method, as NAME or NAME:key=value,...; repeat for several. 'all' for every method. By default the "
-            "standard set.",
+            help="Method, as NAME or NAME:key=value,..., or 'all' for every method. Repeatable. By default a standard "
+            "set of methods.",
             metavar="METHOD",
         ),
     ] = None,
     model: Annotated[
         list[str] | None,
         typer.Option(
-            help=f"A model: {SOURCES}. Repeat for several. By default the two bundled models.",
+            help=f"Model: {SOURCES}. Repeatable. By default the two bundled models.",
             metavar="NAME|FILE",
         ),
     ] = None,
     checkpoint: Annotated[
         list[str] | None,
-        typer.Option(help="The weights of a network that has them apart, one for each --model.", metavar="FILE"),
+        typer.Option(
+            help="Checkpoint with the model's weights (for MMSegmentation configs and Python files), one per --model.",
+            metavar="FILE",
+        ),
     ] = None,
     model_card: Annotated[
         list[str] | None,
-        typer.Option(help="What describes the network, one for each --model. By default FILE.toml.", metavar="FILE"),
+        typer.Option(help="Model card, one per --model. By default the TOML file next to the model.", metavar="FILE"),
     ] = None,
     benchmark: Annotated[
         list[str] | None,
-        typer.Option(help="A benchmark; repeat for several. All that are found by default.", metavar="NAME"),
+        typer.Option(
+            help="Benchmark. Repeatable. By default all that are found in --data; for the bundled models, streets.",
+            metavar="NAME",
+        ),
     ] = None,
     data: Annotated[
         list[str] | None,
-        typer.Option(
-            help="A folder with benchmarks, or the one of a certain benchmark. Repeatable.", metavar="DIR|NAME=DIR"
-        ),
+        typer.Option(help="Folder with benchmarks, or NAME=DIR for one benchmark. Repeatable.", metavar="DIR|NAME=DIR"),
     ] = None,
     id_data: Annotated[
         list[str] | None,
         typer.Option(
-            help="A folder with in-distribution frames (Cityscapes) to fit and calibrate on. By default as --data.",
+            help="Folder with in-distribution frames (Cityscapes) for fitting and calibration. By default the same as "
+            "--data.",
             metavar="DIR|NAME=DIR",
         ),
     ] = None,
     id_limit: IdLimit = None,
     upsample: Annotated[
         Literal["logits", "score"],
-        typer.Option(help="Bring class maps to the label's resolution and score there, or score first."),
+        typer.Option(
+            help="What is upsampled to the label resolution: the class maps (scored afterwards), or their scores."
+        ),
     ] = "logits",
     resize: Annotated[
-        Resize, typer.Option(help="How either comes there: half-pixel centres, or corner pixels on each other.")
+        Resize, typer.Option(help="Interpolation used by --upsample: half-pixel centres or aligned corners.")
     ] = "bilinear",
-    keep_scores: Annotated[_Keep, typer.Option(help="Which score maps stay after evaluation.")] = "all",
+    keep_scores: Annotated[_Keep, typer.Option(help="Score maps to keep after evaluation.")] = "all",
     limit: Annotated[
         str | None,
         typer.Option(
-            help="Only the first N frames of each benchmark, or all. By default all, 10 of those that are drawn.",
+            help="Number of frames per benchmark, from the first. By default all (10 for synthetic benchmarks).",
             metavar="N|all",
         ),
     ] = None,
-    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where networks run.")] = "auto",
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Device that runs the models.")] = "auto",
     seed: Seed = 0,
     out: Annotated[
-        Path | None, typer.Option(help="Folder of the run. By default one under runs/ that follows from the plan.")
+        Path | None,
+        typer.Option(help="Folder of the run. By default a folder in runs/, named by a digest of the plan."),
     ] = None,
     protocol: Annotated[
         list[str] | None,
         typer.Option(
-            help="The rules by which scores are evaluated (oodbench list protocols), or 'leaderboard' for each "
-            "benchmark's own. Repeatable.",
+            help="Evaluation protocol (see 'oodbench list protocols'), or 'leaderboard' for the protocol of each "
+            "benchmark's leaderboard. Repeatable.",
             metavar="NAME",
         ),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Make this run in --out, and keep what fits it of another run there.")
+        bool, typer.Option("--resume", help="Reuse the files of another run in --out that fit this run.")
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Start from scratch in --out.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Delete the run in --out and start from scratch.")
+    ] = False,
     fail_fast: Annotated[
-        bool, typer.Option("--fail-fast", help="End the run if one benchmark fails. By default the others finish.")
+        bool,
+        typer.Option("--fail-fast", help="Stop when a benchmark fails. By default the other benchmarks finish."),
     ] = False,
     stop_after: Annotated[_Stage, typer.Option(help="Stop after this stage.")] = "report",
     until: Annotated[_Stage | None, typer.Option(hidden=True)] = None,
     shard: Annotated[
         str | None,
-        typer.Option(help="Score only shard i of n, in --out; 'oodbench merge' combines them.", metavar="i/n"),
+        typer.Option(help="Score only shard i of n, in --out. 'oodbench merge' combines the shards.", metavar="i/n"),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and stop.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and exit.")] = False,
     as_json: ResultAsJson = False,
     plugin: RunPlugins = None,
 ) -> None:
-    """Score benchmarks with methods on networks; make the table and the heatmaps.
+    """Score benchmarks with methods on networks, evaluate the scores, and write tables and heatmaps.
 
-    The folder of the run keeps every result; the same command goes on with it after an interruption.
+    The folder of the run stores all results. After an interruption, the same command resumes the run.
     """
     from oodbench.metrics.protocols import DEFAULT_PROTOCOL
     from oodbench.planning.plan import default_folder, make_plan
@@ -151,7 +162,7 @@ def run(
     plan = make_plan(request, registry, progress)
     for warning in registry.warnings:
         progress.warn(warning)
-    _say_plan(plan, process_store(request, plan).location, progress)
+    _print_plan(plan, process_store(request, plan).location, progress)
     if dry_run:
         check_folder(request, plan)
         if as_json:
@@ -159,41 +170,42 @@ def run(
         return
     done = execute(request, plan, progress)
     if request.last_stage not in ("evaluate", "report"):
-        progress.say(f"stopped after {request.last_stage}; {done.folder}")
+        progress.say(f"stopped after {request.last_stage}: {done.folder}")
         if request.shard:
-            progress.say(f"once all shards are there: oodbench merge {out or default_folder(plan.record)}")
+            progress.say(f"when all shards are scored: oodbench merge {out or default_folder(plan.record)}")
         return
     print_run(done, as_json=as_json)
     if not as_json:
         progress.say(f"table and figures: {LocalStore(done.folder).reports}")
     if done.failed:
         raise BenchmarksFailedError(
-            "; ".join(map(str, done.failed)), "Fix them and run the same command again: it computes only these."
+            "; ".join(map(str, done.failed)),
+            "Fix the problems and run the same command again. It computes only the benchmarks that failed.",
         )
 
 
-def _say_plan(plan: Plan, folder: str, progress: Progress) -> None:
-    """What will run, how long its forward passes take, what it stores, where."""
+def _print_plan(plan: Plan, folder: str, progress: Progress) -> None:
+    """Print what will run, the estimated inference time, and the size and folder of the score maps."""
     record = plan.record
     for pair in record.skipped:
         progress.say(f"{pair.method} on {pair.network} is skipped: {pair.reason}")
     labels = ", ".join(dict.fromkeys(scorer.label for scorer in record.scorers))
     networks = ", ".join(f"{network.name} ({network.device})" for network in record.networks)
-    progress.say(f"{labels}; on {networks}")
-    for part in record.benchmarks:
-        where = f"{part.layout} layout in {part.folder}" if part.folder else part.layout
-        progress.say(f"{part.name}: {len(part.frames)} frames, {where}")
-    known = {"fitted": record.fit, "calibrated": record.calibrate}
-    for use, labelled in known.items():
-        if labelled is not None:
-            where = f"in {labelled.folder}" if labelled.folder else labelled.layout
-            progress.say(f"{use} on {labelled.name} {labelled.split}: {len(labelled.frames)} frames, {where}")
-    parts = [*record.benchmarks, *(labelled for labelled in known.values() if labelled)]
-    for warning in dict.fromkeys(warning for part in parts for warning in part.warnings):
+    progress.say(f"methods: {labels}; networks: {networks}")
+    for benchmark in record.benchmarks:
+        source = f"{benchmark.layout} layout in {benchmark.folder}" if benchmark.folder else benchmark.layout
+        progress.say(f"{benchmark.name}: {len(benchmark.frames)} frames, {source}")
+    in_distribution = {"fitting": record.fit, "calibration": record.calibrate}
+    for use, split in in_distribution.items():
+        if split is not None:
+            source = f"in {split.folder}" if split.folder else split.layout
+            progress.say(f"{use} on {split.name} {split.split}: {len(split.frames)} frames, {source}")
+    frame_sets = [*record.benchmarks, *(split for split in in_distribution.values() if split)]
+    for warning in dict.fromkeys(warning for frame_set in frame_sets for warning in frame_set.warnings):
         progress.warn(warning)
-    frames = sum(len(part.frames) for part in parts)
-    seconds = sum(frames * each for each in plan.seconds_a_pass().values())
+    frames = sum(len(frame_set.frames) for frame_set in frame_sets)
+    seconds = sum(frames * per_frame for per_frame in plan.seconds_a_pass().values())
     progress.say(
-        f"forward passes: about {seconds:.0f} s, methods add theirs; score maps: {plan.map_bytes() / 1e6:.0f} MB; "
-        f"in {folder}"
+        f"estimated inference time: {seconds:.0f} s, plus scoring; score maps: {plan.map_bytes() / 1e6:.0f} MB in "
+        f"{folder}"
     )

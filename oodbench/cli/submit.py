@@ -1,4 +1,4 @@
-"""`oodbench submit`: a run's stored scores as a leaderboard takes them."""
+"""`oodbench submit`: leaderboard submissions, written from a run's stored scores, and their checks."""
 
 from __future__ import annotations
 
@@ -19,57 +19,66 @@ if TYPE_CHECKING:
 def submit(
     target: Annotated[
         str,
-        typer.Argument(help="NAME or NAME:key=value,... (oodbench list submissions).", metavar="TARGET"),
+        typer.Argument(
+            help="Leaderboard, as NAME or NAME:key=value,... (see 'oodbench list submissions').", metavar="TARGET"
+        ),
     ],
     path: Annotated[
-        Path, typer.Argument(help="The folder of a run; with --check a folder or an archive.", metavar="RUN|PATH")
+        Path,
+        typer.Argument(help="Folder of a run; with --check the folder or archive of a submission.", metavar="RUN|PATH"),
     ],
     out: Annotated[
-        Path | None, typer.Option(help="Folder for the submission: new, empty, or with the same submission.")
+        Path | None,
+        typer.Option(help="Folder for the submission. It must be new, empty, or contain the same submission."),
     ] = None,
-    method: Annotated[str | None, typer.Option(help="Which method of the run, where it has several.")] = None,
-    network: Annotated[str | None, typer.Option(help="Which network of the run, where it has several.")] = None,
+    method: Annotated[str | None, typer.Option(help="Method to submit, if the run has several.")] = None,
+    network: Annotated[str | None, typer.Option(help="Network to submit, if the run has several.")] = None,
     check: Annotated[
-        bool, typer.Option("--check", help="Write nothing: say what is wrong with PATH. Exit code 2 if anything is.")
+        bool,
+        typer.Option("--check", help="Only check PATH and print its problems. Exit code 2 if there are any."),
     ] = False,
     data: Annotated[
         list[str] | None,
         typer.Option(
-            help="With --check: a folder with the frames, to hold names and sizes against.", metavar="DIR|NAME=DIR"
+            help="With --check: folder with the leaderboard's frames, whose names and sizes are compared.",
+            metavar="DIR|NAME=DIR",
         ),
     ] = None,
     plugin: Annotated[
-        list[Path] | None, typer.Option(help="A Python file with a submission of your own.", metavar="FILE")
+        list[Path] | None,
+        typer.Option(help="Python file with your own submission plugins. Repeatable.", metavar="FILE"),
     ] = None,
 ) -> None:
-    """Write a submission, check it, read it back and score it again; or check one (--check)."""
+    """Write a submission, check it, read it back and evaluate it again, or check an existing one (--check)."""
     if check:
         if out or method or network:
             raise UsageError(
-                "--check writes nothing: --out, --method and --network don't go with it", "Leave them out."
+                "--check writes nothing, so --out, --method and --network can't be used with it", "Omit them."
             )
         _check(target, path, data or [], plugin or [])
         return
     if data:
-        raise UsageError("--data goes with --check; a run has its own frames", "Leave it out.")
+        raise UsageError("--data requires --check; a run has its own frames", "Omit --data.")
     if out is None:
-        raise UsageError("submit needs a folder to write into", "Give it: --out DIR.")
-    from oodbench.workflows.submit import submit as write
+        raise UsageError("submit needs a folder for the submission", "Give --out DIR.")
+    from oodbench.workflows.submit import submit as write_submission
 
     progress = make_progress()
-    given = [str(file) for file in plugin or ()]
-    _print(write(target, path, out, method=method, network=network, plugins=given, progress=progress))
+    plugins = [str(file) for file in plugin or ()]
+    _print(write_submission(target, path, out, method=method, network=network, plugins=plugins, progress=progress))
 
 
 def _check(target: str, path: Path, data: list[str], plugin: list[Path]) -> None:
     from oodbench.workflows.submit import check_submission
 
-    found = check_submission(target, path, data=data, plugins=[str(file) for file in plugin])
-    for problem in found:
-        # A name on disk need not be text that can be printed.
+    problems = check_submission(target, path, data=data, plugins=[str(file) for file in plugin])
+    for problem in problems:
+        # A file name may contain bytes that can't be printed.
         print(problem.encode(errors="backslashreplace").decode())
-    print(f"{path}: {len(found) or 'nothing'} wrong")
-    if found:
+    count = len(problems)
+    verdict = "no problems" if not count else "1 problem" if count == 1 else f"{count} problems"
+    print(f"{path}: {verdict}")
+    if problems:
         raise typer.Exit(ExitCode.MISTAKE)
 
 
@@ -78,20 +87,20 @@ def _print(done: SubmissionResult) -> None:
     _print_facts(done.facts)
     for name, change in done.changes.items():
         for metric, before, after in zip(("AP", "FPR95"), change.before, change.after, strict=True):
-            moved = f"{100 * before:.4f} stored, {100 * after:.4f} read back, {100 * (after - before):+.4f}"
-            print(f"{name} ({change.frames} frames): {metric} {moved} percent")
+            values = f"{100 * before:.4f} stored, {100 * after:.4f} read back, {100 * (after - before):+.4f}"
+            print(f"{name} ({change.frames} frames): {metric} {values} percent")
     if not done.changes:
-        print("metrics: not measured, the run has no labelled frame of this leaderboard")
+        print("metrics: not computed, the run has no labelled frames of this leaderboard")
     for note in done.notes:
         print(f"note: {note}")
 
 
-def _print_facts(facts: Mapping[str, Any], of: str = "") -> None:
-    """A line for each thing that has facts of its own, and for each other fact."""
+def _print_facts(facts: Mapping[str, Any], prefix: str = "") -> None:
+    """Print one line per fact; a mapping without nested mappings is one line, too."""
     for name, value in facts.items():
         if not isinstance(value, Mapping):
-            print(f"{of}{name}: {value}")
+            print(f"{prefix}{name}: {value}")
         elif any(isinstance(part, Mapping) for part in value.values()):
-            _print_facts(value, f"{of}{name}, ")
+            _print_facts(value, f"{prefix}{name}, ")
         else:
-            print(f"{of}{name}: {'; '.join(f'{key} {part}' for key, part in value.items())}")
+            print(f"{prefix}{name}: {'; '.join(f'{key} {part}' for key, part in value.items())}")

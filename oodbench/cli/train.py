@@ -1,4 +1,4 @@
-"""`oodbench train`: train a network by a recipe."""
+"""`oodbench train`: training of a network by a recipe."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def train(
     out: Annotated[
         Path | None, typer.Option(help="Folder of the training. [default: runs/RECIPE-SEED]", metavar="DIR")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the weights, the frames' order and the crops.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed of initial weights, frame order and crops.", min=0)] = 0,
     data: Annotated[
         list[str] | None, typer.Option(help="Folder of the dataset: DIR or NAME=DIR. Repeatable.", metavar="DIR")
     ] = None,
@@ -60,14 +60,14 @@ def train(
         _print_recipes()
         return
     if recipe is None:
-        raise UsageError("no recipe was named", "Name one of oodbench train --list, or a file NAME.toml.")
-    chosen = load_recipe(recipe)
+        raise UsageError("no recipe was given", "Give a name from 'oodbench train --list', or a file NAME.toml.")
+    loaded = load_recipe(recipe)
     try:
         from oodbench.training.data import find_data
         from oodbench.training.devices import check_gpu_count, check_launcher, detect_launcher, run_processes
         from oodbench.training.dry_run import describe_training
     except ImportError as error:
-        raise MissingExtraError("oodbench train", chosen.extra, error) from None
+        raise MissingExtraError("oodbench train", loaded.extra, error) from None
     from oodbench.planning.request import data_roots
     from oodbench.segmenters.device import choose_device
     from oodbench.training.options import TrainingOptions
@@ -77,24 +77,24 @@ def train(
     _, roots = data_roots([], data or [])
     if dry_run:
         _keep_freed_memory(options)
-        for line in describe_training(chosen, roots=roots, options=options, devices=devices):
+        for line in describe_training(loaded, roots=roots, options=options, devices=devices):
             print(line, flush=True)
         return
-    training = _Training(recipe, out or Path("runs") / f"{chosen.name}-{seed}", roots, options)
+    training = _Training(recipe, out or Path("runs") / f"{loaded.name}-{seed}", roots, options)
     if devices > 1 and started_by == "none":
         # These checks run here too, so that their errors are printed once and not by each process.
-        chosen.check_device_count(devices)
+        loaded.check_device_count(devices)
         check_gpu_count(devices, choose_device(device))
-        find_data(chosen, roots, plugins)
-        shared = replace(training, options=replace(options, launcher="pytorch"))
-        raise typer.Exit(run_processes(devices, _train_in_process, shared))
+        find_data(loaded, roots, plugins)
+        distributed = replace(training, options=replace(options, launcher="pytorch"))
+        raise typer.Exit(run_processes(devices, _train_in_process, distributed))
     check_launcher(started_by, devices)
     _train(training)
 
 
 @dataclass(frozen=True)
 class _Training:
-    """Arguments of a training, as each process gets them."""
+    """The arguments of a training that are passed to each process."""
 
     recipe: str
     folder: Path
@@ -119,7 +119,7 @@ def _keep_freed_memory(options: TrainingOptions) -> None:
 
 
 def _train(training: _Training) -> None:
-    """Train in this process, which may be one of several."""
+    """Train in this process, which can be one of several that share the training."""
     from oodbench.progress import Silent
     from oodbench.training.catalogue import load_recipe
     from oodbench.training.devices import is_first_process
@@ -140,7 +140,7 @@ def _train(training: _Training) -> None:
 
 
 def _train_in_process(training: _Training) -> int:
-    """Train in a process that this program started, and return the process's exit code."""
+    """Train in a worker process, and return its exit code."""
     try:
         run_command(lambda: _train(training))
     except SystemExit as end:

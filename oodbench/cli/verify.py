@@ -1,4 +1,4 @@
-"""`oodbench verify`: whether a run is what it says."""
+"""`oodbench verify`: verification of a run against its recorded digests and stored scores."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from oodbench.cli.exit_codes import ExitCode
 
 
 def verify(
-    run: Annotated[Path, typer.Argument(help="The folder of a run.", metavar="RUN")],
+    run: Annotated[Path, typer.Argument(help="Folder of a run.", metavar="RUN")],
 ) -> None:
-    """Check the digests of weights, frames, scores and rows, and compute the metrics once more from the stored scores.
+    """Check the digests of weights, frames, scores and results, and recompute the metrics from the stored scores.
 
-    Exit codes: 0 everything was checked and is right, 2 something is wrong, 5 something could not be checked.
+    Exit codes: 0 all checks passed, 2 at least one check failed, 5 a part of the run could not be checked.
     """
     from oodbench.runs.verify import UNRECORDED
-    from oodbench.runs.verify import verify as look
+    from oodbench.runs.verify import verify as verify_run
 
-    found = look(run, make_progress())
-    for checked in found:
-        print(checked)
-    count = Counter(checked.verdict for checked in found)
+    checks = verify_run(run, make_progress())
+    for check in checks:
+        print(check)
+    count = Counter(check.verdict for check in checks)
     print(f"{run}: {count['right']} right, {count['wrong']} wrong, {count['not checked']} not checked")
     if count["wrong"]:
         raise typer.Exit(ExitCode.MISTAKE)
-    if any(check.verdict == "not checked" and check.what != UNRECORDED for check in found):
+    if any(check.verdict == "not checked" and check.what != UNRECORDED for check in checks):
         raise typer.Exit(ExitCode.NOT_VERIFIED)

@@ -1,4 +1,4 @@
-"""What is kept of a row beside its numbers: which anomalies are found, what is mistaken for one, at what thresholds."""
+"""The breakdown of a result: detected anomalies by group, false alarms by predicted class, and the thresholds used."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ class _Record(BaseModel):
 
 
 class BreakdownThreshold(_Record):
-    """A score from which on pixels are called anomalous, and what comes of it. Fractions, None where undefined.
+    """A decision threshold and the resulting rates, as fractions; None if undefined.
 
     Attributes:
-        name: `test`: read from the benchmark's own labels, as the false positive rate of the row is; `calibrated`:
-            chosen on in-distribution frames alone.
-        title: how it was chosen, in words.
-        score: the threshold; pixels that score at least this are called anomalous.
-        expected: the false positive rate that it was chosen for; None for `test`.
-        fpr: the share of the in-distribution pixels that are called anomalous.
-        recall: the share of the anomalous pixels that are.
+        name: `test`: chosen with the benchmark's own labels, as the false positive rate of the result is; `calibrated`:
+            chosen on in-distribution frames only.
+        title: How the threshold was chosen, in words.
+        score: The threshold; pixels that score at least this are called anomalous.
+        expected: The false positive rate for which the threshold was chosen; None for `test`.
+        fpr: The share of the in-distribution pixels that are called anomalous.
+        recall: The share of the anomalous pixels that are called anomalous.
     """
 
     name: Literal["test", "calibrated"]
@@ -35,16 +35,16 @@ class BreakdownThreshold(_Record):
 
 
 class BreakdownGroup(_Record):
-    """A part of the anomalous pixels.
+    """A group of the anomalous pixels.
 
     Attributes:
-        kind: `size` of the anomaly, its `place` in the frame, the `class` that the network took its pixels for.
-        name: which.
-        objects: connected regions; None by class.
-        pixels: anomalous pixels.
-        ap: average precision with all in-distribution pixels and these anomalous ones alone.
-        auroc: the same of AUROC.
-        recall: threshold -> the share of these pixels that is called anomalous.
+        kind: `size` of the anomaly, its `place` in the frame, or the `class` that the network predicts for its pixels.
+        name: Name of the group.
+        objects: Number of connected regions; None if `kind` is `class`.
+        pixels: Number of anomalous pixels.
+        ap: Average precision of these anomalous pixels against all in-distribution pixels.
+        auroc: AUROC of these anomalous pixels against all in-distribution pixels.
+        recall: Maps each threshold to the share of these pixels that is called anomalous.
     """
 
     kind: Literal["size", "place", "class"]
@@ -57,12 +57,12 @@ class BreakdownGroup(_Record):
 
 
 class ClassFalseAlarms(_Record):
-    """The in-distribution pixels that the network took for one class.
+    """The false alarms among the in-distribution pixels that the network predicts as one class.
 
     Attributes:
-        name: the class.
-        pixels: how many.
-        called: threshold -> how many of them are called anomalous.
+        name: Name of the class.
+        pixels: Number of in-distribution pixels.
+        called: Maps each threshold to the number of these pixels that are called anomalous.
     """
 
     name: str
@@ -71,12 +71,12 @@ class ClassFalseAlarms(_Record):
 
 
 class Breakdown(_Record):
-    """Which anomalies a scorer finds, and what it mistakes for one; one JSON file per result.
+    """The detected anomalies and the false alarms of a scorer; one JSON file per result.
 
     Attributes:
-        thresholds: `test` where there are anomalies, `calibrated` where the run had in-distribution frames.
-        groups: Parts of the anomalous pixels, those that are not empty.
-        false_alarms: The same of in-distribution pixels, by predicted class; empty if no predictions are stored.
+        thresholds: `test` if there are anomalies, `calibrated` if the run has in-distribution frames.
+        groups: The groups of anomalous pixels that are not empty.
+        false_alarms: The in-distribution pixels by predicted class; empty if no predictions are stored.
     """
 
     schema_version: int = BREAKDOWN_SCHEMA

@@ -1,4 +1,4 @@
-"""How a method scores in-distribution pixels, for thresholds and colours that need no anomalies."""
+"""Quantiles of a method's scores on in-distribution pixels, for thresholds and colours that need no anomalies."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ FALSE_ALARM_RATE = 0.05
 
 @dataclass(frozen=True)
 class Calibration:
-    """How a method scores in-distribution pixels on which it was not fitted.
+    """Quantiles of a method's scores on in-distribution pixels on which it was not fitted.
 
     Attributes:
-        levels: float64 [Q], ascending in [0, 1].
+        levels: float64 [Q], shares of the pixels, ascending in [0, 1].
         quantiles: float32 [Q], the score that a share `levels` of the in-distribution pixels does not exceed.
-        source: what it was computed on, in words.
+        source: The frames on which the quantiles were computed, in words.
     """
 
     levels: NDArray[np.float64]
@@ -30,15 +30,16 @@ class Calibration:
     source: str
 
     def score_at(self, share: float) -> float:
-        """The score that this share of the in-distribution pixels does not exceed."""
+        """Return the score that this share of the in-distribution pixels does not exceed."""
         import numpy as np
 
         return float(np.interp(share, self.levels, self.quantiles))
 
     def rarity(self, score: ScoreMap) -> NDArray[np.float32]:
-        """How rare each score is among in-distribution pixels: -log10 of the share that is higher.
+        """Return -log10 of the share of in-distribution pixels that score higher, for each score.
 
-        0 is common, 1 one pixel in ten, 3 one in a thousand. Capped where the quantiles end. Monotone in the score.
+        0 is common, 1 is one pixel in ten, 3 is one in a thousand. The result is capped at the outermost quantile and
+        increases monotonically with the score.
         """
         import numpy as np
 

@@ -13,28 +13,28 @@ from oodbench.types import ClassSet, FrameSet
 
 @dataclass(frozen=True)
 class Roots:
-    """Where to look for data.
+    """The folders that are searched for data.
 
     Attributes:
-        anywhere: folders in which, or up to two levels under which, any data set may lie.
-        named: folders that the user said hold a certain data set, by its name.
+        anywhere: Folders in which, or up to two levels below which, any benchmark or dataset may be.
+        named: Folders that the user gave for a certain benchmark or dataset, by its name.
     """
 
     anywhere: tuple[Path, ...] = ()
     named: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
 
     def of(self, name: str) -> tuple[Path, ...]:
-        """The folders to search for the data set `name`: its own where it has some, else the common ones."""
+        """Return the folders to search for benchmark or dataset `name`: its own if given, otherwise the common ones."""
         return self.named.get(name, self.anywhere)
 
 
 @dataclass(frozen=True)
 class ComponentSizes:
-    """The smallest components that count in component metrics, in pixels. By default those of RoadAnomaly21.
+    """The smallest components that count in component metrics, in pixels. The defaults are those of RoadAnomaly21.
 
     Attributes:
-        prediction: a smaller predicted component is dropped.
-        object: a smaller object is void.
+        prediction: A predicted component of fewer pixels is dropped.
+        object: An object of fewer pixels is void.
     """
 
     prediction: int = 500
@@ -46,11 +46,11 @@ class Archive:
     """A file that its authors offer for download.
 
     Attributes:
-        name: of the file.
-        url: where it lies; empty where one has to register, or where no address is known.
-        size: in bytes, None where it is not known.
-        md5: in hexadecimal, empty where it is not known.
-        fetchable: whether its licence lets a program download it for somebody who has not been to its page.
+        name: Name of the file.
+        url: Address of the file; empty if it requires a registration or the address is not known.
+        size: Size in bytes; None if it is not known.
+        md5: MD5 in hexadecimal; empty if it is not known.
+        fetchable: Whether the licence allows a program to download it for a user who has not visited its page.
     """
 
     name: str
@@ -60,9 +60,9 @@ class Archive:
     fetchable: bool = False
 
     def __str__(self) -> str:
-        """All but the name, in one line."""
-        known = (self.url or "on the data set's page", f"{self.size} bytes" if self.size else "")
-        return ", ".join(filter(None, (*known, f"MD5 {self.md5}" if self.md5 else "")))
+        """Return everything but the name, in one line."""
+        facts = (self.url or "on the dataset's page", f"{self.size} bytes" if self.size else "")
+        return ", ".join(filter(None, (*facts, f"MD5 {self.md5}" if self.md5 else "")))
 
 
 @dataclass(frozen=True)
@@ -70,22 +70,22 @@ class BenchmarkCard:
     """The fact sheet of a benchmark.
 
     Attributes:
-        name: the public name.
-        title: the name that papers use.
-        paper: authors, title, venue and year.
-        url: where it is published.
-        licence: as its authors state it; where sources disagree, each of them.
-        frames: how many frames the complete set has; 0 where that is not published.
-        labels: what each value in its label files means; empty where its labels are secret.
-        layouts: the folder layouts that are recognised, in words.
-        obtain: what to download, and how to lay it out.
-        leaderboard_protocol: the protocol of its own leaderboard or toolkit.
-        dataset: of a synthetic benchmark, the dataset of the same world; it is taken by itself only for networks
-            that were trained on that.
-        components: the smallest components that count, as its own toolkit has them.
-        variant_of: of another reading or another part of the same frames, the benchmark that is the usual one. A run
-            takes a variant only by its name.
-        archives: what to download.
+        name: The public name.
+        title: The name that papers use.
+        paper: Authors, title, venue and year.
+        url: The page on which it is published.
+        licence: The licence as its authors state it; if sources disagree, each of them.
+        frames: Number of frames of the complete set; 0 if it is not published.
+        labels: Maps each value in its label files to its meaning; empty if its labels are hidden.
+        layouts: Maps the name of each recognised folder layout to its description.
+        obtain: The files to download and the folder layout to create.
+        leaderboard_protocol: The protocol of its own leaderboard or toolkit.
+        dataset: For a synthetic benchmark, the dataset of the same world. A run selects the benchmark automatically
+            only for networks that were trained on that dataset.
+        components: The smallest components that count, as in its own toolkit.
+        variant_of: For another label rule or another part of the same frames, the benchmark that is usually used. A
+            run takes a variant only by its name.
+        archives: The files to download.
     """
 
     name: str
@@ -105,7 +105,7 @@ class BenchmarkCard:
 
     @property
     def hidden(self) -> bool:
-        """Whether its labels are secret: it is scored and can be submitted, and is never evaluated here."""
+        """Whether its labels are hidden: it is scored and can be submitted, and is never evaluated here."""
         return not self.labels
 
 
@@ -140,8 +140,8 @@ class Benchmark(ABC):
         """Find the benchmark under `roots.of(card.name)` and pair each image with its label.
 
         Raises:
-            DataNotFoundError: none of the folders holds it in a layout that is known.
-            DataError: one does, but it is not in order: a label is missing, two copies were found, and so on.
+            DataNotFoundError: None of the folders contains it in a known layout.
+            DataError: A folder contains it, but it is not valid: a label is missing, two copies were found, and so on.
         """
 
 
@@ -152,18 +152,18 @@ class Dataset(ABC):
 
     @abstractmethod
     def open(self, roots: Roots) -> Mapping[str, FrameSet]:
-        """The splits that lie under `roots.of(card.name)`, by name.
+        """Return the splits that are found under `roots.of(card.name)`, by name.
 
         Raises:
-            DataNotFoundError, DataError: as `Benchmark.open`.
+            DataNotFoundError, DataError: As for `Benchmark.open`.
         """
 
     def classes(self, roots: Roots) -> ClassSet:
-        """The classes that its labels refer to: the card's, or those that a file under the roots says.
+        """Return the classes that its labels refer to: the card's, or those of a file under the roots.
 
         Raises:
-            DataNotFoundError, DataError: as `open`, of that file.
+            DataNotFoundError, DataError: That file is missing or not valid.
         """
         if self.card.classes is None:
-            raise NotImplementedError(f"{type(self).__name__}: its card has no classes; write classes(roots)")
+            raise NotImplementedError(f"{type(self).__name__}: its card has no classes; define classes(roots)")
         return self.card.classes

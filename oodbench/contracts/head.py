@@ -1,4 +1,4 @@
-"""What stands on a network's decoder: from features to class maps, with the loss that trains it."""
+"""The head of a network: the layers from decoder features to class maps, and the loss that trains them."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class HeadCard:
 
 @dataclass(frozen=True)
 class HeadOutput:
-    """What a head makes of the decoder's features.
+    """The output of a head for a batch of decoder features.
 
     Attributes:
-        class_maps: float32 [N, C, h, w], what softmax, argmax and cross entropy read.
-        features: float32 [N, D, h, w], what the class maps were computed from.
-        extras: float32 [N, ?, h, w] by name: what some heads give beside them.
+        class_maps: float32 [N, C, h, w], the input of softmax, argmax and cross entropy.
+        features: float32 [N, D, h, w], the features from which the class maps were computed.
+        extras: float32 [N, ?, h, w] by name: additional outputs of some heads.
     """
 
     class_maps: Tensor
@@ -41,10 +41,10 @@ class HeadOutput:
 
 
 class Head(ABC):
-    """One kind of head with its parameters. It makes the torch module that is trained and run.
+    """One kind of head with its parameters. It builds the torch module that is trained and run.
 
-    The module is called with features float32 [N, channels, h, w] and returns a `HeadOutput`. In training it is a
-    `TrainingHead` too.
+    The module is called with features float32 [N, channels, h, w] and returns a `HeadOutput`. For training it must also
+    be a `TrainingHead`.
     """
 
     card: ClassVar[HeadCard]
@@ -55,28 +55,33 @@ class Head(ABC):
 
     @abstractmethod
     def build(self, channels: int, classes: int) -> Module:
-        """A new module for decoder features of `channels` maps and that many classes."""
+        """Build a new module for decoder features of `channels` maps and for `classes` classes."""
 
     @abstractmethod
     def extras(self) -> tuple[str, ...]:
-        """Names of the extras that its module gives."""
+        """Return the names of the extras in the module's output."""
 
     def training_only(self) -> tuple[str, ...]:
-        """Prefixes of the names in the module's state that are of use in training alone, and are not shipped."""
+        """Return the state-dict prefixes of parameters that are only needed for training and are not shipped."""
         return ()
 
 
 class TrainingHead(ABC):
-    """What the training loop asks of a head's module."""
+    """The interface between the training loop and a head's module."""
 
     @abstractmethod
     def loss(self, output: HeadOutput, labels: Tensor) -> Mapping[str, Tensor]:
-        """Scalars by name that are summed and minimised; labels: int64 [N, H, W], VOID where nothing is known."""
+        """Return scalar losses by name, which are summed and minimised.
+
+        Args:
+            output: The output of the module for the batch.
+            labels: int64 [N, H, W], class indices; VOID if the class is unknown.
+        """
 
     def after_step(self, output: HeadOutput, labels: Tensor) -> None:
-        """Called once after each step of the optimiser: what moves by no gradient moves here."""
+        """Update non-gradient state. Called once after each optimiser step."""
         return
 
     def facts(self) -> Mapping[str, float]:
-        """What the log shows of it beside the losses."""
+        """Return the numbers that the training log shows in addition to the losses."""
         return {}

@@ -1,7 +1,7 @@
 """Anomaly scorers.
 
-A method says what it needs of a network, may be fitted on labelled in-distribution frames, and scores in one of two
-ways: pixel by pixel from the class maps (`PixelMethod`), or on the grid of a feature map (`GridMethod`).
+A method declares its needs, may be fitted on labelled in-distribution frames, and computes scores in one of two ways:
+pixel by pixel from the class maps (`PixelMethod`), or on the grid of a feature map (`GridMethod`).
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ class MethodCard:
     """The fact sheet of a method.
 
     Attributes:
-        name: the public name.
-        title: the name for tables.
-        paper: authors, title, venue and year.
-        url: the paper's address.
-        version: raised whenever the scores change; stored results of another version are not reused.
-        retraining: the network has to be trained anew for it.
-        extra_network: it needs a second network.
-        ood_data: it has seen out-of-distribution data.
-        published: where its published rows stand.
-        basic: part of the comparison that runs where neither methods nor networks are named.
+        name: The public name.
+        title: The name in tables.
+        paper: Authors, title, venue and year.
+        url: The paper's address.
+        version: Increased whenever the scores change; stored results of another version are not reused.
+        retraining: Whether the network must be retrained for the method.
+        extra_network: Whether the method needs a second network.
+        ood_data: Whether the method was trained with out-of-distribution data.
+        published: The sources of its published results.
+        basic: Part of the comparison that runs if neither methods nor networks are named.
         standard: Part of the set that runs on named networks if no method is named. The set is frozen: a new method is
             not part of it, so that it changes neither the results nor the time of existing commands.
     """
@@ -53,17 +53,17 @@ class MethodCard:
 
 @dataclass(frozen=True)
 class Needs:
-    """What a method reads.
+    """The inputs that a method needs.
 
     Attributes:
-        class_maps: class maps of any kind. A pixel method that asks for these alone gets the logarithms of posteriors,
-            and has to score them as it scores the logits that they were made of.
-        logits: class maps that are logits, or sums, of which a pixel method gets the logarithms. Whatever reads a
-            `SegmenterOutput` itself takes them from `class_maps.logits`.
-        features: features by role.
-        extras: what some heads give beside class maps, by name.
-        fit: a fit on labelled frames.
-        instead: what to say of a network that lacks the extras.
+        class_maps: Whether it needs class maps of any kind. A pixel method that needs only these may receive
+            log-posteriors instead of logits, and must return the same score for both.
+        logits: Whether it needs class maps that are logits, or unnormalised class scores, of which a pixel method gets
+            the logarithms. A method that reads a `SegmenterOutput` takes them from `class_maps.logits`.
+        features: Roles of the features that it needs.
+        extras: Names of the extras that it needs, which are additional outputs of some heads.
+        fit: Whether it must be fitted on labelled frames.
+        instead: The advice in the message about a network that lacks the extras.
         masks: The queries of a mask classifier (`SegmenterOutput.masks`). With sliding windows a method gets those of
             each window.
     """
@@ -78,7 +78,7 @@ class Needs:
 
     @staticmethod
     def union(several: Iterable[Needs]) -> Needs:
-        """What serves all of them with one forward pass."""
+        """Return the needs that serve all of these methods with one forward pass."""
         several = list(several)
         features = sorted({role for needs in several for role in needs.features})
         extras = sorted({name for needs in several for name in needs.extras})
@@ -93,7 +93,7 @@ class Needs:
 
 
 class Parameters(BaseModel):
-    """The parameters of a method: `--method 'knn:k=5'`. An unknown or ill-typed one is an error."""
+    """The parameters of a method, as in `--method 'knn:k=5'`. An unknown parameter or a wrong type is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -103,20 +103,20 @@ class ClassMapBand(Protocol):
 
     @property
     def logits(self) -> Tensor:
-        """float32 [C, h, w]; of class maps that are no logits, their logarithms."""
+        """float32 [C, h, w]; the logarithms of the class maps if these are not logits."""
 
     @property
     def summary(self) -> LogitSummary:
-        """[h, w] each; computed once for all methods that ask, without a tensor of C maps in memory."""
+        """The summary of the logits, [h, w] each; computed once for all methods, without C maps in memory."""
 
 
 @dataclass(frozen=True)
 class Fit:
-    """What a method learned.
+    """The result of fitting a method.
 
     Attributes:
-        tensors: what scoring needs; kept in a safetensors file.
-        facts: what a reader should know, printed with the results (classes that had too few pixels, and so on).
+        tensors: The tensors that scoring needs; stored in a safetensors file.
+        facts: Facts that are printed with the results (classes that had too few pixels, and so on).
     """
 
     tensors: Mapping[str, Tensor]
@@ -126,8 +126,8 @@ class Fit:
 class Method(ABC):
     """One anomaly scorer with its parameters.
 
-    A fit goes: `begin_fit`, then for each pass `update` for each batch and `end_pass`, until that says that no
-    further pass is wanted, then `fitted`. Scoring takes `load`, once, and then the score function of its kind.
+    To fit, the harness calls `begin_fit`; in each pass `update` per batch and then `end_pass`, until that requests no
+    further pass; and then `fitted`. To score, it calls `load` once and then the score function of the method's kind.
     """
 
     card: ClassVar[MethodCard]
@@ -138,48 +138,51 @@ class Method(ABC):
 
     @abstractmethod
     def needs(self) -> Needs:
-        """What this method reads of a network, with these parameters."""
+        """Return the inputs that this method needs with its parameters."""
 
     def begin_fit(self, classes: ClassSet, seed: int) -> None:
-        """Start a fit. Every random choice derives from `seed`."""
+        """Start a fit. Every random choice is derived from `seed`."""
         return
 
     def update(self, output: SegmenterOutput, labels: Sequence[SemanticLabels]) -> None:
-        """Take in a batch of N labelled frames; labels have their own, full resolution."""
+        """Process a batch of N labelled frames; the labels have their own, full resolution."""
         return
 
     def end_pass(self) -> bool:
-        """Called after each pass over the fit frames: True asks for another one."""
+        """Finish a pass over the fit frames; return True to request another pass."""
         return False
 
     def fitted(self) -> Fit:
-        """What was learned."""
+        """Return the result of the fit."""
         return Fit({}, {})
 
     def load(self, fit: Fit) -> None:
-        """Make ready to score with what was learned."""
+        """Prepare scoring with the result of a fit."""
         return
 
 
 class PixelMethod(Method):
-    """A score that looks at one pixel's class maps at a time."""
+    """A score that is computed for each pixel from its class maps alone."""
 
     def needs(self) -> Needs:
-        """The logits, and nothing else."""
+        """Return the need for logits only."""
         return Needs(logits=True)
 
     @abstractmethod
     def pixel_score(self, band: ClassMapBand) -> Tensor:
-        """float32 [h, w], higher = more anomalous. It must not depend on other pixels: frames come in bands."""
+        """Return float32 [h, w], higher = more anomalous.
+
+        The score of a pixel must not depend on other pixels, because frames are processed in bands of rows.
+        """
 
     def postprocess(self, score: ScoreMap, prediction: ClassMap) -> ScoreMap:
-        """A last step on the whole map: score [H, W], prediction uint8 [H, W]. By default nothing."""
+        """Post-process the whole map: score [H, W], prediction uint8 [H, W]. The default returns it unchanged."""
         return score
 
 
 class GridMethod(Method):
-    """A score on the grid of the features that it reads; the harness brings it to the label's resolution."""
+    """A score on the grid of the features that it reads; the harness resizes it to the resolution of the labels."""
 
     @abstractmethod
     def grid_score(self, output: SegmenterOutput) -> Tensor:
-        """float32 [N, h, w], higher = more anomalous."""
+        """Return float32 [N, h, w], higher = more anomalous."""

@@ -33,8 +33,8 @@ Quality: TypeAlias = Mapping[str, Any]
 ReadMetric: TypeAlias = Callable[[Result, Quality], "float | None"]
 
 AT_ID95 = "@ID95"
-"""Suffix of a metric that is read at a threshold chosen without the benchmark's labels: the score which 95 % of the
-in-distribution pixels of the calibration frames don't exceed."""
+"""Suffix of a metric at a threshold that is chosen without the benchmark's labels: the score which 95 % of the
+in-distribution pixels of the calibration frames do not exceed."""
 
 COMPONENT_METRICS = ("sIoU", "PPV", "F1*")
 """Names of the metrics of whole objects, without suffix."""
@@ -56,12 +56,12 @@ class MetricSpec:
     Attributes:
         name: The public name, which is its key in records and its column in CSV files.
         title: The column's head in tables.
-        group: What the number is of.
+        group: The group of the number.
         description: What the number is, in one line.
         read: Function that reads the number from a result and the closed-set quality of its network; None if undefined.
         higher_is_better: The direction in which the number gets better.
         unit: The unit in which tables print it.
-        gate_tolerance: Points by which it may get worse in `oodbench gate` by default; None: it does not gate.
+        gate_tolerance: Points by which it may get worse in `oodbench gate` by default; None: it is not gated.
     """
 
     name: str
@@ -75,7 +75,7 @@ class MetricSpec:
 
     @property
     def sign(self) -> int:
-        """1 if higher is better, else -1."""
+        """1 if higher is better, otherwise -1."""
         return 1 if self.higher_is_better else -1
 
     @property
@@ -84,7 +84,7 @@ class MetricSpec:
         return "↑" if self.higher_is_better else "↓"
 
     def format(self, value: float) -> str:
-        """Return the number as tables print it, in its unit and without the unit's name."""
+        """Return the number as tables print it: in its unit, without the unit's name."""
         factor, decimals = _PRINTED[self.unit]
         return f"{factor * value:.{decimals}f}"
 
@@ -104,7 +104,7 @@ def _closed_set(key: str, name: str, higher_is_better: bool, description: str) -
 
 
 def _cost(part: Field[Any]) -> MetricSpec:
-    """The column of a measured cost, declared where it is stored."""
+    """Return the column of a measured cost, declared at the field that stores it."""
 
     def read(result: Result, quality: Quality) -> float | None:
         value: float | None = getattr(result.cost, part.name)
@@ -116,22 +116,22 @@ def _cost(part: Field[Any]) -> MetricSpec:
 
 
 def _method_ms(result: Result, quality: Quality) -> float | None:
-    own = [result.cost.summary_ms, result.cost.score_ms]
-    return sum(value or 0 for value in own) if any(value is not None for value in own) else None
+    parts = [result.cost.summary_ms, result.cost.score_ms]
+    return sum(value or 0 for value in parts) if any(value is not None for value in parts) else None
 
 
 def _cost_specs() -> Iterator[MetricSpec]:
-    """Yield the columns of the measured costs, and after the two parts of a method's cost their sum."""
+    """Yield the columns of the measured costs, and their sum after the two parts of a method's cost."""
     for part in fields(Cost):
         yield _cost(part)
         if part.name == "score_ms":
-            about = "what the method adds to the network, summary and scoring"
+            about = "cost of the method in addition to the network, summary and scoring"
             yield MetricSpec("method_ms", "Method, ms", "cost", about, _method_ms, higher_is_better=False, unit="ms")
 
 
 _OBJECTS = {
     "sIoU": "overlap of each object with the predictions that touch it, mean over objects",
-    "PPV": "share of each predicted component that lies in objects, mean over components",
+    "PPV": "share of each predicted component that is inside objects, mean over components",
     "F1*": "F1 of objects and predicted components, mean over the thresholds 0.25, 0.30, ..., 0.75 on their overlap",
 }
 
@@ -141,7 +141,7 @@ _SPECS = (
     _anomaly("AUROC", True, "area under the ROC curve"),
     *(
         _anomaly(name + suffix, True, _OBJECTS[name] + where)
-        for suffix, where in {"": "", AT_ID95: "; at the score that 95 % of calibration pixels don't exceed"}.items()
+        for suffix, where in {"": "", AT_ID95: "; at the score that 95 % of calibration pixels do not exceed"}.items()
         for name in COMPONENT_METRICS
     ),
     _closed_set("miou", "mIoU", True, "intersection over union, mean over the classes that occur"),
@@ -158,7 +158,7 @@ _OTHER_FPR = re.compile(r"FPR\d+(\.\d+)?")
 def metric_spec(name: str) -> MetricSpec:
     """Return the spec of a metric.
 
-    A protocol may read the false positive rate at another true positive rate than 95 %: `FPR90` is known too.
+    A protocol may use a true positive rate other than 95 %, so names such as `FPR90` are valid too.
 
     Args:
         name: The metric's name, as in results.
@@ -185,9 +185,9 @@ def metrics_of(group: MetricGroup) -> list[MetricSpec]:
 
 
 def default_tolerances() -> dict[str, float]:
-    """Return the points by which each metric may get worse where a baseline is made without `--tolerance`.
+    """Return the points by which each metric may get worse if a baseline is created without `--tolerance`.
 
-    They are set by judgement: what a team may be ready to lose. What another seed changes is measured, row by row
+    They are set by judgement: the loss that a team may accept. The variation between seeds is measured per result
     (`oodbench.baseline.seed_noise`).
     """
     return {spec.name: spec.gate_tolerance for spec in METRICS.values() if spec.gate_tolerance is not None}

@@ -1,4 +1,4 @@
-"""How scores become numbers. Both records are part of the identity of every number that is stored."""
+"""The rules that turn scores into metrics. Both records are part of the identity of every stored number."""
 
 from __future__ import annotations
 
@@ -10,51 +10,54 @@ from oodbench.types import Resize
 
 @dataclass(frozen=True)
 class Scoring:
-    """Where scores are computed, and how they come to the label's resolution.
+    """The resolution at which scores are computed, and their resizing to the resolution of the labels.
 
     Attributes:
-        upsample: `logits`: class maps are brought to the label's resolution and scored there (what most papers
-            evaluate); `score`: they are scored on the network's grid and the score is brought there. Scores on
-            features are always computed on the features' grid. The two differ, by up to .27 in MSP. `given`: the
-            scores were read from files; those that are smaller than the labels are brought there.
-        resize: the filter that brings either there, without antialiasing. `bilinear`: with half-pixel centres, the
-            borders of the two grids lie on each other; `bilinear-aligned`: the centres of their corner pixels do, as
-            with align_corners=True in torch.
+        upsample: `logits`: class maps are resized to the label resolution and scored there, as in most papers.
+            `score`: class maps are scored on the network's grid, and the score is resized. The two differ by up to
+            0.27 in MSP. Scores on features are always computed on the grid of the features. `given`: the scores were
+            read from files; maps that are smaller than the labels are resized.
+        resize: Interpolation used to resize class maps or scores to the label resolution, without antialiasing.
+            `bilinear`: half-pixel centres. `bilinear-aligned`: aligned corner pixels, as align_corners=True in torch.
     """
 
     upsample: Literal["logits", "score", "given"] = "logits"
     resize: Resize = "bilinear"
 
     def record(self) -> dict[str, Any]:
-        """As it stands in rows and plans."""
+        """Return the record as it is stored in results and plans."""
         return asdict(self)
 
     def identity(self) -> dict[str, Any]:
-        """What differs from the defaults: a later version may add a field, and stored numbers keep their names."""
+        """Return the fields that differ from their defaults.
+
+        A later version can add a field with a default, and stored numbers keep their identity.
+        """
         return {f.name: value for f in fields(self) if (value := getattr(self, f.name)) != f.default}
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """How labelled scores are summed up.
+    """The rules by which labelled scores become metrics.
 
     Attributes:
-        name: the public name.
-        source: whose rules these are.
-        pooling: `pixels`: all pixels of the set in one pool; `frames`: the mean over the frames' own metrics.
-        average_precision: `steps`: the sum over distinct thresholds of (recall gained) x precision, as scikit-learn;
+        name: The public name.
+        source: The evaluator whose rules these are.
+        pooling: `pixels`: all pixels of the set in one pool; `frames`: the mean over the metrics of single frames.
+        average_precision: `steps`: the sum over distinct thresholds of (recall gained) x precision, as in scikit-learn;
             `trapezoid`: the area under straight lines between the points of the precision-recall curve.
-        tpr: the true positive rate at which the false positive rate is read.
-        fpr: where it is read. Coming down through the distinct thresholds: `first`: where the true positive rate is
-            reached; `nearest`: where it is nearest, of two as near the one with the larger false positive rate;
-            `interpolated`: on straight lines between the points of the ROC curve; `strict`: at the first vertex of the
-            ROC curve above it, vertices between two equal steps left out.
+        tpr: The true positive rate at which the false positive rate is read.
+        fpr: The rule for reading the false positive rate, with thresholds in descending order. `first`: at the first
+            threshold that reaches the true positive rate. `nearest`: at the threshold with the nearest true positive
+            rate; of two equally near ones, that with the larger false positive rate. `interpolated`: on straight lines
+            between the points of the ROC curve. `strict`: at the first vertex of the ROC curve above the true positive
+            rate, without the vertices between two equal steps.
         precision: `float32`, as scored, or `float16`, as stored by SegmentMeIfYouCan.
-        thresholds: `all` distinct scores, or `percentiles`: 384 of the anomalous and 384 of the in-distribution scores
-            of each frame.
-        void: `dropped`, or counted as `in-distribution`.
-        frames_without_anomaly: `counted` with all their pixels, `skipped`, or `refused`.
-        components: whole objects are counted too (oodbench.metrics.components).
+        thresholds: `all`: all distinct scores; `percentiles`: 384 percentiles of the anomalous and 384 of the
+            in-distribution scores of each frame.
+        void: Void pixels are `dropped`, or counted as `in-distribution`.
+        frames_without_anomaly: They are `counted` with all their pixels, `skipped`, or `refused`.
+        components: Whether components are counted too (oodbench.metrics.components).
     """
 
     name: str
@@ -71,12 +74,12 @@ class Protocol:
 
     @property
     def fpr_name(self) -> str:
-        """The name of the false positive rate: `FPR95` for a true positive rate of 0.95."""
+        """The name of the false positive rate metric: `FPR95` for a true positive rate of 0.95."""
         return f"FPR{self.tpr * 100:g}"
 
     @property
     def pixel_metrics(self) -> tuple[str, str, str]:
-        """The names of the metrics of pixels, in their order: average precision, false positive rate, AUROC."""
+        """The names of the pixel metrics, in their order: average precision, false positive rate, AUROC."""
         return ("AP", self.fpr_name, "AUROC")
 
     @property
@@ -86,9 +89,12 @@ class Protocol:
         return rules == ("pixels", "all", "steps", "first")
 
     def record(self) -> dict[str, Any]:
-        """As it stands in rows and plans."""
+        """Return the record as it is stored in results and plans."""
         return asdict(self)
 
     def identity(self) -> dict[str, Any]:
-        """What differs from the defaults: a later version may add a field, and stored numbers keep their names."""
+        """Return the fields that differ from their defaults.
+
+        A later version can add a field with a default, and stored numbers keep their identity.
+        """
         return {f.name: value for f in fields(self) if (value := getattr(self, f.name)) != f.default}

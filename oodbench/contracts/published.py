@@ -1,4 +1,4 @@
-"""Numbers that others published, to stand beside measured ones; and what a method has had that others have not."""
+"""Published results, which tables show next to measured ones, and the training signals that methods use."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ REQUIREMENT_TITLES: Mapping[Requirement, str] = {
     "extra_network": "Extra network",
     "ood_data": "OoD data",
 }
-"""The columns that say what a method has had, and their heads."""
+"""The columns that show a method's training signals, with their titles."""
 
 
 class Requirements(BaseModel):
-    """What a method has had. None: nobody says."""
+    """The training signals a method uses. None means unknown."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    retraining: bool | None = Field(None, description="the network has to be trained anew for it")
-    extra_network: bool | None = Field(None, description="it needs a second network")
-    ood_data: bool | None = Field(None, description="it has seen out-of-distribution data")
+    retraining: bool | None = Field(None, description="whether the network must be retrained for the method")
+    extra_network: bool | None = Field(None, description="whether the method needs a second network")
+    ood_data: bool | None = Field(None, description="whether the method was trained with out-of-distribution data")
 
     def texts(self) -> list[str]:
-        """One for each column: yes, - for no, ? where nobody says."""
+        """Return the text of each column: "yes", "-" for no, "?" if unknown."""
         return [{True: "yes", False: "-", None: "?"}[getattr(self, flag)] for flag in REQUIREMENT_TITLES]
 
 
 class PublishedResult(BaseModel):
-    """What one source says of one method on one benchmark."""
+    """The numbers that one source states for one method on one benchmark."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    method: str = Field(description="as the source calls it")
-    network: str = Field(description="on which; empty where the source doesn't say")
-    benchmark: str = Field(description="public name of the benchmark; of a hidden test set, its name here")
-    metrics: dict[str, float] = Field(description="as fractions, by the names of the metric registry")
-    source: str = Field(description="the source in a few words, for a table")
-    reference: str = Field(description="the source as a reader finds it")
-    confirmed: bool = Field(description="read in the source; False: recalled, and not found in it yet")
-    protocol: str = Field(description="name of the protocol by which it was measured; empty where that is not known")
-    requirements: Requirements = Field(description="what the method has had")
+    method: str = Field(description="name of the method in the source")
+    network: str = Field(description="name of the network; empty if the source does not state it")
+    benchmark: str = Field(description="public name of the benchmark; for a hidden test set, its name in this package")
+    metrics: dict[str, float] = Field(description="fractions, by the names of the metric registry")
+    source: str = Field(description="short name of the source, for tables")
+    reference: str = Field(description="full reference of the source")
+    confirmed: bool = Field(description="whether the numbers were read in the source; False: recalled, not yet found")
+    protocol: str = Field(description="name of the protocol of the numbers; empty if it is not known")
+    requirements: Requirements = Field(description="training signals of the method")

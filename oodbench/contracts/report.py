@@ -1,4 +1,4 @@
-"""What is made of a run: the stored row, the lazy view of a run, and the plugins that read it."""
+"""The interface of reports: the view of a run that they read, and the class that they implement."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from oodbench.types import AnomalyLabels, RGBImage, ScoreMap, SemanticLabels
 
 
 class RunView(Protocol):
-    """What a report sees of a run. Pixels are read when asked for."""
+    """The view of a run that a report reads. Pixels are loaded when they are requested."""
 
     @property
     def location(self) -> str:
@@ -29,49 +29,49 @@ class RunView(Protocol):
 
     @property
     def quality(self) -> Mapping[str, Mapping[str, Any]]:
-        """network -> its closed-set quality on the calibration frames (docs/results.md); empty without such frames."""
+        """The closed-set quality of each network on calibration frames (docs/results.md); empty without such frames."""
 
     @property
     def notes(self) -> Sequence[str]:
-        """What a reader has to know and no row can say, a line each: of benchmarks whose labels are not public."""
+        """Notes about the run, one line each: benchmarks with hidden labels, which are scored but not evaluated."""
 
     @property
     def published(self) -> Sequence[PublishedResult]:
-        """What others published, to stand beside the rows; empty unless it was asked for."""
+        """Published results to show next to the measured ones; empty unless they were requested."""
 
-    def requirements(self, row: Result) -> Requirements:
-        """What the row's method has had."""
+    def requirements(self, result: Result) -> Requirements:
+        """Return the training signals of the result's method."""
 
     def frames(self, benchmark: str) -> Sequence[str]:
-        """Ids of the benchmark's frames, in order."""
+        """Return the ids of the benchmark's frames, in order."""
 
     def figure_frames(self, benchmark: str) -> Sequence[str]:
-        """Those that figures show: those that were asked for; else a few, evenly spaced."""
+        """Return the ids of the frames that figures show: the requested ones, otherwise a few evenly spaced ones."""
 
     def image(self, benchmark: str, frame: str) -> RGBImage: ...
 
     def labels(self, benchmark: str, frame: str) -> AnomalyLabels | None:
-        """None where the benchmark's labels are not public."""
+        """Return the anomaly labels; None if the benchmark's labels are hidden."""
 
     def semantic_labels(self, benchmark: str, frame: str) -> SemanticLabels | None:
-        """None where the benchmark has none."""
+        """Return the semantic labels; None if the benchmark has none."""
 
-    def score(self, row: Result, frame: str) -> ScoreMap: ...
+    def score(self, result: Result, frame: str) -> ScoreMap: ...
 
-    def prediction(self, row: Result, frame: str) -> SemanticLabels | None:
-        """The classes that the row's network predicts; None where they are not stored."""
+    def prediction(self, result: Result, frame: str) -> SemanticLabels | None:
+        """Return the classes that the result's network predicts; None if they are not stored."""
 
-    def calibration(self, row: Result) -> Calibration | None:
-        """None where the run had no in-distribution frames."""
+    def calibration(self, result: Result) -> Calibration | None:
+        """Return the calibration of the result's scorer; None if the run had no in-distribution frames."""
 
-    def breakdown(self, row: Result) -> Breakdown | None:
-        """None where the row's protocol has none."""
+    def breakdown(self, result: Result) -> Breakdown | None:
+        """Return the breakdown of the result; None if its protocol has none."""
 
-    def card(self, row: Result) -> MethodCard | None:
-        """Of the row's method; None where its scores were given, or its plugin is gone."""
+    def card(self, result: Result) -> MethodCard | None:
+        """Return the card of the result's method; None for external scores, or if its plugin is not available."""
 
     def comparisons(self) -> Sequence[MethodComparison]:
-        """Which methods differ by more than chance: one a benchmark, protocol and metric, where that can be said."""
+        """Return the comparisons of methods, one per benchmark, protocol and metric for which one is possible."""
 
 
 @dataclass(frozen=True)
@@ -79,11 +79,11 @@ class ReportCard:
     """The fact sheet of a report.
 
     Attributes:
-        name: the public name.
-        title: what it is.
-        default: made at the end of every run.
-        text: can be printed.
-        figure: pictures for a paper, which `--figure` draws.
+        name: The public name.
+        title: A short description.
+        default: Whether it is written at the end of every run.
+        text: Whether it can be printed.
+        figure: Whether it is a figure for a paper, which `--figure` renders.
     """
 
     name: str
@@ -94,14 +94,14 @@ class ReportCard:
 
 
 class Report(ABC):
-    """Turns a run into something that people read."""
+    """A report on a run, for people to read."""
 
     card: ClassVar[ReportCard]
 
     @abstractmethod
     def write(self, run: RunView, out: Path) -> Sequence[Path]:
-        """Write into the folder `out` and return the files. Each is written whole or not at all."""
+        """Write the report into the folder `out` and return its files. Each file is written atomically."""
 
     def text(self, run: RunView) -> str:
-        """For reports whose card says `text`: the same as a string."""
+        """Return the report as a string, if its card says `text`."""
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""The stored result of one scorer on one benchmark under one protocol, and the file that holds all of a run."""
+"""The stored result of one scorer on one benchmark under one protocol, and the file with all results of a run."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ RESULTS_FILE_SCHEMA = 2
 
 
 def _measured(title: str, unit: Literal["ms", "s", "MB"], description: str) -> Any:
-    """A field of `Cost`, with what the metric registry declares of its column."""
+    """Return a field of `Cost` with the declaration of its column for the metric registry."""
     return field(default=None, metadata={"title": title, "unit": unit, "description": description})
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What scoring cost; each field is a column of the metric registry. None: not measured.
+    """The cost of scoring; each field is a column of the metric registry. None: not measured.
 
     Attributes:
         forward_ms: The forward pass, which all methods share, in ms: the median per frame.
@@ -52,21 +52,21 @@ class Result(BaseModel):
 
     schema_version: int = Field(RESULT_SCHEMA, description="version of this record's layout")
     method: str = Field(description="public name of the method")
-    params: dict[str, Any] = Field(description="its parameters, defaults included")
+    params: dict[str, Any] = Field(description="parameters of the method, including defaults")
     label: str = Field(description="the method with the parameters that differ from the defaults; for tables")
     network: str = Field(description="name of the network")
     benchmark: str = Field(description="public name of the benchmark")
     layout: str = Field(description="folder layout in which the benchmark was found")
-    scoring: Scoring = Field(description="where scores were computed, see Scoring")
-    protocol: Protocol = Field(description="how scores became numbers, see Protocol")
+    scoring: Scoring = Field(description="resolution at which scores were computed, see Scoring")
+    protocol: Protocol = Field(description="rules that turn scores into metrics, see Protocol")
     metrics: dict[str, float | None] = Field(
-        description="fractions by the names of the metric registry, those that the protocol has; null where undefined"
+        description="fractions by the names of the metric registry, for the protocol's metrics; null if undefined"
     )
     undefined: dict[str, str] = Field(description="the reason for each null metric")
     intervals: Intervals | None = Field(
         None,
         description="level, method, unit (frames or groups), units, resamples, bounds (metric: low, high), undefined "
-        "(metric: why it has none)",
+        "(metric: reason)",
     )
     counts: dict[str, int] = Field(
         description="frames, expected_frames, frames_without_anomaly, anomaly_pixels, in_distribution_pixels, "
@@ -74,15 +74,15 @@ class Result(BaseModel):
     )
     components: dict[str, Any] = Field(
         default={},
-        description="behind the metrics of components: the sizes, the taus; for each threshold its value, objects, "
+        description="details of the component metrics: the sizes, the taus; for each threshold its value, objects, "
         "predictions, and tp, fn, fp, f1 at each tau",
     )
     fit: dict[str, Any] = Field(description="facts of the fit: frames, pixels, classes that were pooled")
-    cost: Cost = Field(description="time and memory, by the names of the metric registry; null where not measured")
+    cost: Cost = Field(description="time and memory, by the names of the metric registry; null if not measured")
     environment: dict[str, str] = Field(description="versions, processor, device, threads")
     seed: int = Field(description="the seed of the run")
     digests: dict[str, str] = Field(description="network, data (frames and labels), scores (the stored maps)")
-    warnings: list[str] = Field(description="what a reader has to know before quoting the number")
+    warnings: list[str] = Field(description="warnings that a reader must know before quoting the numbers")
 
 
 class FailedBenchmark(BaseModel):
@@ -108,10 +108,10 @@ class ResultsFile(BaseModel):
     plan: str = Field(description="digest of the plan that the results belong to")
     results: dict[str, list[Result]] = Field(description="protocol: its results, in the order of the plan")
     failed: list[FailedBenchmark] = Field(description="benchmarks without results, because they failed")
-    skipped: list[Mapping[str, str]] = Field(description="pairs of method and network that do not fit, and why")
+    skipped: list[Mapping[str, str]] = Field(description="pairs of method and network that do not fit, with the reason")
     quality: dict[str, dict[str, Any]] = Field(description="network: its closed-set quality on calibration frames")
 
     def under(self, protocols: Sequence[str]) -> Iterator[Result]:
-        """Yield the results under these protocols, those that there are, in the order of the protocols."""
+        """Yield the results under these protocols, in the order of the protocols; absent protocols are skipped."""
         for protocol in protocols:
             yield from self.results.get(protocol, ())

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Capabilities:
-    """The outputs that a network can give.
+    """The outputs that a network provides.
 
     Attributes:
         class_maps: The kind of its class maps; None: it has none.
@@ -35,26 +35,26 @@ class Capabilities:
 
     @property
     def logits(self) -> bool:
-        """Whether its class maps are logits, or unnormalised class scores, whose logarithms are."""
+        """Whether its class maps are logits, or unnormalised class scores, whose logarithms are logits."""
         return self.class_maps in ("logits", "sums")
 
     def lacks(self, needs: Needs) -> str | None:
         """Return why a method with these needs can't run on the network, or None if it can."""
         if needs.class_maps and self.class_maps is None:
-            return "it reads class maps, and this network gives none"
+            return "it reads class maps, and this network provides none"
         if needs.logits and not self.logits:
-            return f"it reads logits, and this network gives {self.class_maps or 'no class maps'}"
+            return f"it reads logits, and this network provides {self.class_maps or 'no class maps'}"
         missing = [role for role in needs.features if role not in self.features]
         if missing:
-            given = ", ".join(self.features) or "none"
-            return f"it reads the features '{missing[0]}', and this network declares {given}"
+            declared = ", ".join(self.features) or "none"
+            return f"it reads the features '{missing[0]}', and this network declares {declared}"
         lacking = [name for name in needs.extras if name not in self.extras]
         if lacking:
-            return f"it reads '{lacking[0]}', which this network does not give" + (
+            return f"it reads '{lacking[0]}', which this network does not provide" + (
                 f": {needs.instead}" if needs.instead else ""
             )
         if needs.masks and not self.masks:
-            return "it reads the masks of a mask classifier, and this network gives none"
+            return "it reads the masks of a mask classifier, and this network provides none"
         return None
 
 
@@ -62,7 +62,7 @@ class Capabilities:
 class LinearClassifier:
     """The last layer of a network, if it is linear: logits = weight x features `penultimate` + bias, per pixel.
 
-    The logits are the class maps, or the class maps are their softmax if the network gives posteriors.
+    The logits are the class maps, or the class maps are their softmax if the network outputs posteriors.
 
     Attributes:
         weight: float32 [C, D], the classes in the order of the network's class set.
@@ -91,13 +91,13 @@ class Segmenter(ABC):
         name: The name in tables.
         digest: The digest of the weights and of everything in the card that changes the output.
         classes: The class set, in the order of the class maps.
-        capabilities: The outputs that it can give.
+        capabilities: The outputs that it provides.
         expected: The quality that its card states.
         device: The device on which it runs.
-        trained_on: The name of the dataset that it was trained on, if its card states it; else empty.
+        trained_on: The name of the dataset that it was trained on, if its card states it; otherwise empty.
         reusable: Whether another process that builds the same network computes the same digest, so that stored results
             can be used again.
-        not_reusable_because: The reason if it can't; else empty.
+        not_reusable_because: The reason if they can't be used again; otherwise empty.
     """
 
     name: str
@@ -112,7 +112,7 @@ class Segmenter(ABC):
 
     @abstractmethod
     def prepare(self, image: RGBImage) -> Any:
-        """Return what `forward` takes for one image: the network's input, and what the adapter must remember of it.
+        """Return the input of `forward` for one image, with the facts about the image that the adapter needs later.
 
         Runs in worker threads.
 
@@ -158,14 +158,16 @@ class Adapter(ABC):
         """Make an adapter.
 
         Args:
-            find_head: A function from name and parameters to a head of the registry, for weights that name theirs.
+            find_head: Function from name and parameters to a head of the registry, for weights that name their head.
         """
         self._find_head = find_head
 
     def find_head(self, name: str, parameters: Mapping[str, Any]) -> Head:
         """Return the head of that name."""
         if self._find_head is None:
-            raise ModelError(f"the head '{name}' is looked for in a registry", "Use Registry().adapter(source).")
+            raise ModelError(
+                f"the head '{name}' is needed, and this adapter has no registry", "Use Registry().adapter(source)."
+            )
         return self._find_head(name, parameters)
 
     @abstractmethod
@@ -175,8 +177,8 @@ class Adapter(ABC):
     def open_checkpoint(
         self, source: str, checkpoint: Path, card: Path | None, device: Literal["auto", "cpu", "cuda"]
     ) -> Segmenter:
-        """Load a network with its weights in a separate file. By default an error: few formats separate them."""
-        raise ModelError(f"--checkpoint {checkpoint}: --model {source} contains its weights", "Leave --checkpoint out.")
+        """Load a network with its weights in a separate file. The default raises: few formats separate them."""
+        raise ModelError(f"--checkpoint {checkpoint}: --model {source} contains its weights", "Omit --checkpoint.")
 
     @abstractmethod
     def open(self, source: str, card: Path | None, device: Literal["auto", "cpu", "cuda"]) -> Segmenter:

@@ -1,4 +1,4 @@
-"""What a leaderboard takes: written from a run's stored scores, checked by itself, read back and scored again."""
+"""The interface of leaderboard submissions: written from stored scores, checked, read back and scored again."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from oodbench.errors import UsageError
 from oodbench.types import AnomalyLabels, ClassMap, ClassSet, ScoreMap, Size
 
 SIDE_FILE = "submission.json"
-"""What the harness writes into the folder of a submission: what it was made from, and how."""
+"""Name of the file that the harness writes into the folder of a submission, with its origin and settings."""
 
 LARGEST_CHANGE = 1e-4
-"""What a leaderboard's file format may change of exact AP and FPR95, as fractions."""
+"""The largest allowed change of exact AP and FPR95 by a leaderboard's file format, as fractions."""
 
 ProgressCallback = Callable[[str, int, str], AbstractContextManager[Callable[[int], None]]]
-"""(title, total, unit) -> what to call with each part that is done."""
+"""(title, total, unit) -> context manager whose function is called with the number of units just done."""
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,12 @@ class SubmissionCard:
     """The fact sheet of a leaderboard.
 
     Attributes:
-        name: the public name.
-        title: what people call it.
-        url: where one submits.
-        state: whether it takes submissions, and since when that is so.
-        benchmarks: public names of the benchmarks whose frames it takes, or reads.
-        images: it can be written image by image, by `oodbench predict --format NAME`.
+        name: The public name.
+        title: The usual name.
+        url: The page on which submissions are made.
+        state: Whether it accepts submissions, and since when.
+        benchmarks: Public names of the benchmarks whose frames it accepts or reads.
+        images: Whether it can be written image by image, by `oodbench predict --format NAME`.
     """
 
     name: str
@@ -48,12 +48,12 @@ class SubmissionCard:
 
 @dataclass(frozen=True)
 class KnownFrame:
-    """A frame that a submission is to have.
+    """A frame that a submission must contain.
 
     Attributes:
-        benchmark: the benchmark's public name.
-        index: its place among the frames of the benchmark, from 0.
-        id: within the benchmark.
+        benchmark: The benchmark's public name.
+        index: Index among the frames of the benchmark, from 0.
+        id: The id within the benchmark.
         size: (height, width) of its image.
     """
 
@@ -65,12 +65,12 @@ class KnownFrame:
 
 @dataclass(frozen=True)
 class SubmittedFrame(KnownFrame):
-    """A frame with what a run has of it. Pixels are read when a reader is called.
+    """A frame with its stored maps in a run. Pixels are loaded when a reader is called.
 
     Attributes:
-        read_score: the stored score map, float32 [H, W], higher = more anomalous.
-        read_prediction: the stored predicted classes; None where the run has none.
-        read_labels: None where the labels are secret.
+        read_score: Returns the stored score map, float32 [H, W], higher = more anomalous.
+        read_prediction: Returns the stored predicted classes; None if the run has none.
+        read_labels: Returns the anomaly labels; None if they are hidden.
     """
 
     read_score: Callable[[], ScoreMap]
@@ -80,21 +80,21 @@ class SubmittedFrame(KnownFrame):
 
 @dataclass(frozen=True)
 class SubmissionScorer:
-    """One method on one network, as a run has it.
+    """A scorer (a method on a network) and its stored maps in a run.
 
     Attributes:
-        label: the method with the parameters that differ from the defaults.
-        network: its name.
-        method: the method's card; None for score maps that were given.
-        spec: the method, as `--method` takes it.
-        source: the network, as `--model` takes it.
-        card: the file that describes the network, where it was named.
-        classes: what the predicted classes are; None where the run doesn't say.
-        scoring: Where scores were computed.
-        fit: What the method learned, as the content of a safetensors file; None if it learns nothing.
-        plugins: the files of plugins that the run was made with.
-        expected: benchmark -> how many frames the complete set has.
-        frames: those of the benchmarks that the card names, in their order.
+        label: The method with the parameters that differ from the defaults.
+        network: Name of the network.
+        method: The method's card; None for external scores.
+        spec: The method, in the form of `--method`.
+        source: The network, in the form of `--model`.
+        card: The file that describes the network, if one was named.
+        classes: The class set of the predicted classes; None if the run does not state it.
+        scoring: The resolution at which scores were computed.
+        fit: The result of the fit, as the content of a safetensors file; None if the method is not fitted.
+        plugins: The plugin files that the run used.
+        expected: Maps each benchmark to the number of frames of the complete set.
+        frames: Frames of the benchmarks that the card names, in their order.
     """
 
     label: str
@@ -113,11 +113,11 @@ class SubmissionScorer:
 
 @dataclass(frozen=True)
 class WrittenSubmission:
-    """What was written.
+    """The facts and notes about a submission that was written.
 
     Attributes:
-        facts: what a reader of the submission should know, for its side file.
-        notes: what its author has to do or to know.
+        facts: Facts that a reader of the submission needs, for its side file.
+        notes: Remaining steps and remarks for its author.
     """
 
     facts: Mapping[str, Any]
@@ -135,40 +135,41 @@ class Submission(ABC):
 
     @abstractmethod
     def write(self, scored: SubmissionScorer, out: Path, track: ProgressCallback) -> WrittenSubmission:
-        """Write everything into the empty folder `out`, which the harness puts into its place afterwards.
+        """Write all files into the empty folder `out`, which the harness then moves to its final place.
 
         Raises:
-            OodbenchError: frames are missing, a score is not finite, a parameter is not given.
+            OodbenchError: Frames are missing, a score is not finite, or a parameter is missing.
         """
 
     @abstractmethod
     def check(self, path: Path, frames: Sequence[KnownFrame] = ()) -> Iterator[str]:
-        """What is wrong with a folder or an archive, a line for each thing: the file, the value, what was expected.
+        """Yield the problems of a folder or an archive, one line each: the file, the value, the expectation.
 
-        It relies on nothing but what is there: counts, names, shapes, types, ranges, finite numbers.
+        The check relies only on the files: counts, names, shapes, types, ranges, finite numbers.
 
         Args:
-            path: what `write` made, or anybody's.
-            frames: those that it has to have; without them their number and the form of their names are checked.
+            path: A folder or an archive, written by `write` or by any other program.
+            frames: The frames that it must contain; if empty, only their number and the form of their names are
+                checked.
 
         Raises:
-            DataError: the path can't be opened.
+            DataError: The path can't be opened.
         """
 
     @abstractmethod
     def read(self, path: Path, frames: Sequence[SubmittedFrame]) -> Iterator[tuple[SubmittedFrame, ScoreMap]]:
-        """Each of these frames that the submission has, with its scores as the leaderboard reads them."""
+        """Yield each of these frames that the submission contains, with its scores as the leaderboard reads them."""
 
     def write_image(self, out: Path, name: str, score: ScoreMap, prediction: ClassMap | None) -> None:
-        """Where the card says `images`: write one image into the folder `out`, by the name of its file."""
+        """Write one image into the folder `out` under the name of its file, if the card says `images`."""
         raise UsageError(f"{self.card.name} is not written image by image", "See: oodbench list submissions")
 
     @classmethod
     def public_table(cls, path: Path) -> Sequence[PublishedResult]:
-        """The leaderboard's public table, from a file that its site publishes.
+        """Read the leaderboard's public table from a file that its site publishes.
 
         Raises:
-            DataError: the file can't be read as one.
+            DataError: The file is not such a table.
         """
         raise UsageError(
             f"the public table of {cls.card.name} can't be read from a file",

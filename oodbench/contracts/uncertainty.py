@@ -1,4 +1,4 @@
-"""What a row says of its own uncertainty, and which differences between rows are more than chance."""
+"""The intervals of a result's metrics, and the significance of differences between results."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Intervals(BaseModel):
-    """Intervals of a row's metrics, by resampling frames or groups of frames.
+    """Intervals of a result's metrics, from resampled frames or groups of frames.
 
     Attributes:
-        level: how often such intervals are meant to hold the truth.
+        level: Nominal coverage of the intervals.
         method: `percentile` or `bca`.
-        unit: what was resampled; `groups` are the frames of one scene together.
-        units: how many there are.
-        resamples: how often they were resampled.
-        bounds: metric -> (low, high), as fractions; those that are defined.
-        undefined: metric -> why it has no interval.
+        unit: The resampled unit; `groups` are the frames of one scene together.
+        units: Number of units.
+        resamples: Number of resamples.
+        bounds: Maps each metric with an interval to (low, high), as fractions.
+        undefined: Maps each metric without an interval to the reason.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -32,7 +32,7 @@ class Intervals(BaseModel):
     undefined: dict[str, str]
 
     def text(self, metric: str) -> str:
-        """`[38.1, 50.2]`, percent; empty where there is none."""
+        """Return the interval as `[38.1, 50.2]`, in percent; empty if the metric has none."""
         if metric not in self.bounds:
             return ""
         low, high = self.bounds[metric]
@@ -40,18 +40,18 @@ class Intervals(BaseModel):
 
     @property
     def title(self) -> str:
-        """How they were made, in words."""
+        """The level, method and number of resamples, in words."""
         return f"{100 * self.level:g} % intervals ({self.method}, {self.resamples} resamples of {self.unit})"
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Of one metric, between two.
+    """The difference in one metric between two results.
 
     Attributes:
-        value: the second less the first, a fraction.
-        bounds: its interval at level .95; None where it can't be had.
-        p: two-sided, not corrected.
+        value: The second result's metric minus the first's, as a fraction.
+        bounds: Its interval at level 0.95; None if it is undefined.
+        p: Two-sided bootstrap p-value, not corrected.
     """
 
     value: float
@@ -61,16 +61,16 @@ class Difference:
 
 @dataclass(frozen=True)
 class ComparedMethod:
-    """One line of a table that compares rows.
+    """One line of a table that compares results.
 
     Attributes:
-        network, label: of the row.
-        value: the metric, a fraction.
-        bounds: its interval.
-        rank: None in tables against a chosen reference and of two runs.
-        difference: to the reference, or of the second run to the first; None for the reference itself.
-        corrected: its p, corrected by Holm over the table.
-        significant: whether that is below .05.
+        network, label: Network and label of the result.
+        value: The metric, as a fraction.
+        bounds: The interval of the metric.
+        rank: The rank; None in tables against a chosen reference and in tables of two runs.
+        difference: The difference to the reference, or of the second run to the first; None for the reference itself.
+        corrected: The p-value with Holm's correction over the table.
+        significant: Whether `corrected` is below 0.05.
     """
 
     network: str
@@ -85,18 +85,19 @@ class ComparedMethod:
 
 @dataclass(frozen=True)
 class MethodComparison:
-    """One metric on one benchmark.
+    """The comparison of methods in one metric on one benchmark.
 
     Attributes:
-        benchmark, protocol, metric: names.
-        unit: what was resampled, `frames` or `groups`, and `units` how many.
-        resamples: how often.
-        reference: what differences are to; `first run` where two runs are compared.
-        comparisons: the number that p is corrected for.
-        entries: from the best; of two runs in the order of the rows, the values those of the second.
-        left_out: rows that can't be in the table, with the reason.
-        apart: where all pairs were compared, those that chance does not explain, as places in `entries`, the better
-            one first.
+        benchmark, protocol, metric: Names of the benchmark, protocol and metric.
+        unit: The resampled unit, `frames` or `groups`.
+        units: Number of units.
+        resamples: Number of resamples.
+        reference: The entry that differences refer to; `first run` if two runs are compared.
+        comparisons: Number of comparisons for which p-values are corrected.
+        entries: Entries from the best; for two runs in the order of the results, with the values of the second run.
+        left_out: Results that can't be in the table, with the reason.
+        apart: Significantly different pairs, as indices into `entries` with the better one first. Empty unless all
+            pairs were compared.
     """
 
     benchmark: str

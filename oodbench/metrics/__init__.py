@@ -1,6 +1,6 @@
 """Metrics computed from scores with labels.
 
-Everything is in numpy. Nothing here imports torch or opens a file.
+All computations use numpy. Nothing here imports torch or opens a file.
 """
 
 from oodbench.metrics.components import ComponentCounts, ComponentMetrics, component_metrics, frame_components

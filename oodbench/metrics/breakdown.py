@@ -1,4 +1,4 @@
-"""Metrics by parts of the anomalies, and false positives by predicted class, counted in the bins of a sketch."""
+"""Metrics per group of anomalies and false positives per predicted class, counted in the bins of a sketch."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ CLASSES = 256
 class BreakdownCounts:
     """Counts of pixels by group, accumulated frame by frame.
 
-    Regions of anomalous pixels belong to `groups` groups, in one or several ways; the pixels also belong to the classes
-    that the network took them for. So the rows are those groups, then the classes. With T thresholds there are T + 1
-    levels between them, from the highest.
+    The regions of anomalous pixels belong to `groups` groups, under one or several divisions. The pixels also belong to
+    the classes that the network predicts for them. The rows of the arrays are the groups, followed by the classes. T
+    thresholds separate T + 1 levels, numbered from the highest.
 
     Args:
         bins: The K bins of all frames.
@@ -69,11 +69,11 @@ class BreakdownCounts:
             score: float32 [H, W], higher = more anomalous.
             labels: Labels of the same shape.
             regions: int32 [H, W], the region of each anomalous pixel.
-            groups: uint8 [R, ways], for each region its group under each way to divide.
+            groups: uint8 [R, ways], for each region its group under each of the divisions.
             prediction: uint8 [H, W], predicted classes, or None.
 
         Returns:
-            int64 [2, K], the counts of the frame, as `SketchBins.count` gives them.
+            int64 [2, K], the counts of the frame, as returned by `SketchBins.count`.
         """
         counts = np.zeros_like(self.pool)
         _tally(
@@ -94,12 +94,12 @@ class BreakdownCounts:
         return counts
 
     def count_above(self, counts: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
-        """Return threshold -> [rows]: of counts [rows, T + 1] by level, those at or above the threshold."""
+        """Return threshold -> [rows], the sums of counts [rows, T + 1] over the levels at or above the threshold."""
         total = counts.cumsum(axis=1)
         return {name: total[:, self._order.index(name)] for name in self.thresholds}
 
     def metrics(self, tpr: float) -> NDArray[np.float64]:
-        """Return float64 [2, rows]: AP and AUROC of each row against all in-distribution pixels; NaN if undefined."""
+        """Return float64 [2, rows], AP and AUROC of each row against all in-distribution pixels; NaN if undefined."""
         counts = np.stack([np.broadcast_to(self.pool[0], self.fine.shape), self.fine], axis=1)  # [rows, 2, K]
         values = PixelSketch(PIXEL_METRICS, self.bins, counts, tpr).metrics(np.eye(len(counts)))
         return values[[0, 2]]

@@ -1,13 +1,13 @@
-"""SegmentMeIfYouCan's component metrics: how well whole objects are found. sIoU, PPV and F1*.
+"""SegmentMeIfYouCan's component metrics, which measure the detection of whole objects: sIoU, PPV and F1*.
 
-Chan, Lis, Uhlemeyer et al., "SegmentMeIfYouCan", NeurIPS 2021, as the evaluator has them since September 2021. Pixels
-that score above a threshold are predicted; void ones never. Components are 8-connected. Predicted ones that are too
-small are dropped, objects that are too small become void. Then, with n the number of pixels:
+Chan, Lis, Uhlemeyer et al., "SegmentMeIfYouCan", NeurIPS 2021, as its evaluator computes them since September 2021.
+Pixels that score above a threshold are predicted; void pixels never are. Components are 8-connected. Predicted
+components that are too small are dropped; objects that are too small become void. Then, with n the number of pixels:
 
     sIoU(object k)    = n(k and K) / (n(k) + n(K) - n(k and K) - n(K in other objects)),  K: predictions that touch k
     PPV(prediction l) = n(l in any object) / n(l)
     F1(t)             = 2 TP / (2 TP + FN + FP),  TP, FN: objects with sIoU >= t, < t;  FP: predictions with PPV < t
-    F1*               = the mean of F1 over t = .25, .30, ..., .75
+    F1*               = the mean of F1 over t = 0.25, 0.30, ..., 0.75
 
 sIoU and PPV are means over all objects and all predictions of the set, not over frames.
 """
@@ -28,18 +28,18 @@ from oodbench.regions import number_regions
 from oodbench.types import ANOMALY, VOID, AnomalyLabels
 
 TAUS = np.linspace(0.25, 0.75, 11)
-"""As the evaluator's floats are: its .6 lies a little above .6, so that a ratio of exactly .6 is a miss."""
+"""The evaluator's floats: its 0.6 is slightly above 0.6, so a ratio of exactly 0.6 is a miss."""
 
 
 @dataclass(frozen=True)
 class FrameComponents:
-    """The components of one frame that count.
+    """The counted components of one frame.
 
     Attributes:
-        object_sizes: int64 [K], pixels of each object, by its first pixel row by row.
-        siou: float64 [K].
-        prediction_sizes: int64 [L], pixels of each predicted component that are not void, in the same order.
-        ppv: float64 [L].
+        object_sizes: int64 [K], pixels of each object; objects are ordered by their first pixel, row by row.
+        siou: float64 [K], sIoU of each object.
+        prediction_sizes: int64 [L], pixels of each predicted component without void ones, in the same order.
+        ppv: float64 [L], PPV of each predicted component.
     """
 
     object_sizes: NDArray[np.int64]
@@ -50,15 +50,15 @@ class FrameComponents:
 
 @dataclass(frozen=True)
 class ComponentMetrics:
-    """The metrics as fractions; NaN where undefined, with the reason in `undefined` under the metric's name.
+    """The metrics as fractions; NaN if undefined, with the reason in `undefined` under the metric's name.
 
     Attributes:
-        values: sIoU, PPV, F1*.
-        undefined: metric -> reason.
-        objects: how many count.
-        predictions: how many predicted components count.
-        tp, fn, fp: int64 [11], at each of `TAUS`.
-        f1: float64 [11].
+        values: Maps sIoU, PPV and F1* to their values.
+        undefined: Maps each undefined metric to the reason.
+        objects: Number of counted objects.
+        predictions: Number of counted predicted components.
+        tp, fn, fp: int64 [11], counts at each of `TAUS`.
+        f1: float64 [11], F1 at each of `TAUS`.
     """
 
     values: Mapping[str, float]
@@ -81,14 +81,14 @@ def frame_components(predicted: NDArray[np.bool_], labels: AnomalyLabels, sizes:
     """
     objects = _number_large(labels.values == ANOMALY, sizes.object)
     predictions = _number_large(predicted & (labels.values != VOID), sizes.prediction)
-    # Objects that are too small are void: predictions lose their pixels there, after their size has been judged.
+    # Objects that are too small are void: predictions lose their pixels there, after their size has been checked.
     predictions[(labels.values == ANOMALY) & (objects == 0)] = 0
     object_sizes, prediction_sizes = (np.bincount(part.ravel())[1:] for part in (objects, predictions))
 
     both = (objects > 0) & (predictions > 0)
     pair = (objects[both].astype(np.int64) - 1) * prediction_sizes.size + predictions[both] - 1
     pair, shared = np.unique(pair, return_counts=True)
-    touched, hit = np.divmod(pair, max(prediction_sizes.size, 1))  # of each pair that shares pixels
+    touched, hit = np.divmod(pair, max(prediction_sizes.size, 1))  # object and prediction of each overlapping pair
     inside = _sum_by(hit, shared, prediction_sizes.size)  # pixels of each prediction in any object
     common = _sum_by(touched, shared, object_sizes.size)
     touching = _sum_by(touched, prediction_sizes[hit], object_sizes.size)
@@ -102,7 +102,7 @@ def frame_components(predicted: NDArray[np.bool_], labels: AnomalyLabels, sizes:
 
 
 def _number_large(mask: NDArray[np.bool_], smallest: int) -> NDArray[np.int32]:
-    """Return int32 [H, W]: the components of at least `smallest` pixels, numbered from 1 row by row; 0 elsewhere."""
+    """Return the components of at least `smallest` pixels, int32 [H, W], numbered from 1 row by row; 0 elsewhere."""
     regions = number_regions(mask)
     kept = np.bincount(regions.ravel()) >= smallest
     kept[0] = False
@@ -115,9 +115,9 @@ def _sum_by(index: NDArray[np.int64], amount: NDArray[np.int64], size: int) -> N
 
 
 class ComponentCounts:
-    """The components of a set at one threshold, accumulated frame by frame.
+    """The components of a set of frames at one threshold, accumulated frame by frame.
 
-    States add up in any order to the same numbers.
+    Merging states in any order gives the same numbers.
 
     Args:
         sizes: The smallest components that count.
@@ -157,13 +157,13 @@ class ComponentCounts:
         if not ppv.size:
             undefined[ppv_name] = f"no predicted component of {self.sizes.prediction} pixels or more"
         if not siou.size + ppv.size:
-            undefined[f1_name] = "no component, neither in labels nor predicted"
+            undefined[f1_name] = "no component in the labels or in the predictions"
         means = {siou_name: _mean(siou), ppv_name: _mean(ppv), f1_name: _mean(f1)}
         return ComponentMetrics(means, undefined, siou.size, ppv.size, tp, fn, fp, f1)
 
 
 def _mean(values: NDArray[np.float64]) -> float:
-    """Return the mean, the same to the last bit in any order; NaN without values."""
+    """Return the mean, bit-identical in any order; NaN without values."""
     return math.fsum(values) / values.size if values.size else math.nan
 
 
@@ -174,14 +174,14 @@ def component_metrics(
 
     Args:
         read: Function that returns the frames.
-        protocol: The protocol whose precision and rule for void apply.
+        protocol: The protocol whose precision and void rule apply.
         sizes: The smallest components that count.
-        thresholds: Name -> threshold; a pixel is predicted where its score is higher, compared in float64. SMIYC's is
-            the one of the best F1 of pixels (`PixelMetrics.best_f1_threshold`), which knows the labels.
+        thresholds: Name -> threshold; a pixel is predicted if its score is higher, compared in float64. SMIYC uses the
+            threshold of the best F1 of pixels (`PixelMetrics.best_f1_threshold`), which depends on the labels.
     """
     counts = {name: ComponentCounts(sizes) for name in thresholds}
     for frame in read():
         score, labels = apply_protocol(protocol, *frame)
         for name, threshold in thresholds.items():
             counts[name].update(score > np.float64(threshold), labels)
-    return {name: counted.metrics() for name, counted in counts.items()}
+    return {name: components.metrics() for name, components in counts.items()}

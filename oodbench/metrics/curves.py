@@ -1,7 +1,8 @@
-"""The whole precision-recall and ROC curves, with their thresholds: exact, or thinned to a number of points.
+"""The complete precision-recall and ROC curves with their thresholds: exact, or thinned to a number of points.
 
-Nothing is lost by standing at the distinct anomalous scores alone. Between two of them recall stands still: the ROC
-curve runs level, which its corners say, and precision only falls, to where the next point's `before` says.
+Points are placed at each distinct score of an anomalous pixel. This is the complete curve, because recall is constant
+between two such scores: the ROC curve is horizontal there, as its corners show, and precision only falls, down to the
+value that the next point's `before` gives.
 """
 
 from __future__ import annotations
@@ -19,15 +20,15 @@ from oodbench.metrics.counting.ordered_keys import scores_of
 
 @dataclass(frozen=True)
 class PixelCurve:
-    """What a threshold costs and gains, at distinct anomalous scores from the highest down.
+    """Counts of predicted pixels at distinct anomalous scores, from the highest down.
 
     Attributes:
         threshold: float32 [J], descending; pixels that score at least this are predicted.
         true: int64 [J], anomalous pixels among these.
         false: int64 [J], in-distribution pixels among these.
         before: int64 [J], in-distribution pixels that score higher than the threshold.
-        positive: all anomalous pixels.
-        negative: all in-distribution pixels.
+        positive: Number of all anomalous pixels.
+        negative: Number of all in-distribution pixels.
     """
 
     threshold: NDArray[np.float32]
@@ -39,45 +40,51 @@ class PixelCurve:
 
     @property
     def recall(self) -> NDArray[np.float64]:
-        """float64 [J], the true positive rate."""
+        """The true positive rate, float64 [J]."""
         return self.true / self.positive
 
     @property
     def precision(self) -> NDArray[np.float64]:
-        """float64 [J]."""
+        """The precision, float64 [J]."""
         return self.true / (self.true + self.false)
 
     @property
     def fpr(self) -> NDArray[np.float64]:
-        """float64 [J], the false positive rate; NaN without in-distribution pixels."""
+        """The false positive rate, float64 [J]; NaN without in-distribution pixels."""
         return self.false / self.negative if self.negative else np.full(self.false.shape, np.nan)
 
     def roc(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """The corners of the ROC curve, from (0, 0) to (1, 1): false and true positive rates, float64 [2 J + 2].
+        """Return the corners of the ROC curve from (0, 0) to (1, 1).
 
-        Straight lines between them are the curve, and the area under these is AUROC. A curve that was thinned leaves
-        corners out.
+        Straight lines between the corners are the curve, and the area under them is AUROC. A thinned curve omits
+        corners.
+
+        Returns:
+            False and true positive rates, float64 [2 J + 2] each.
         """
         reached = np.concatenate([[0], self.true])
-        # A level run before each point, and then the step to it.
+        # A horizontal line before each point, and then the step to it.
         across = np.stack([self.before, self.false], axis=1).ravel()
         up = np.stack([reached[:-1], reached[1:]], axis=1).ravel()
         fpr = np.concatenate([[0], across, [self.negative]]) / (self.negative or np.nan)
         return fpr, np.concatenate([[0], up, [reached[-1]]]) / (self.positive or np.nan)
 
     def thin(self, points: int) -> PixelCurve:
-        """Return a curve of at most that many of the points, each unchanged.
+        """Return a curve of at most `points` of the points, each unchanged.
 
-        The rule: walk down the curve and count recall + false positive rate, the way travelled on the ROC curve. Where
-        the way passes each of `points` even marks, from the first point's to the last's, the point that reaches the
-        mark stays. So a point that goes is nearer than one mark's distance, in both rates, to one that stays, and the
-        first and the last always stay.
+        The distance travelled down the curve is recall + false positive rate, which is the path length on the ROC
+        curve. It is divided by `points` evenly spaced marks from the first to the last point, and the first point that
+        reaches each mark is kept. Each removed point is therefore within one mark's spacing of a kept point, in both
+        rates. The first and the last point are always kept.
+
+        Args:
+            points: The largest number of points to keep.
 
         Raises:
-            UsageError: fewer than two points.
+            UsageError: `points` is less than two.
         """
         if points < 2:
-            raise UsageError(f"a curve of {points} points; expected 2 or more")
+            raise UsageError(f"a curve of {points} points; expected 2 or more", "Set points to at least 2.")
         if self.threshold.size <= points:
             return self
         way = self.recall + (self.fpr if self.negative else 0.0)

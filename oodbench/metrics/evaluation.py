@@ -19,12 +19,12 @@ from oodbench.types import IN_DISTRIBUTION, VOID, AnomalyLabels, ScoreMap
 
 
 def apply_protocol(protocol: Protocol, score: ScoreMap, labels: AnomalyLabels) -> tuple[ScoreMap, AnomalyLabels]:
-    """Return a frame as the protocol reads it: in its precision, with its rule for void."""
+    """Return a frame converted to the precision of the protocol, with its void rule applied."""
     if protocol.void == "in-distribution":
         labels = AnomalyLabels(np.where(labels.values == VOID, IN_DISTRIBUTION, labels.values).astype(np.uint8))
     if protocol.precision == "float16":
-        # Rounded to half precision, then sorted and counted in single: numpy 2.4 sorts float16 wrongly on
-        # processors with AVX-512, and np.quantile and np.histogram with it.
+        # Scores are rounded to half precision, then sorted and counted in single precision: numpy 2.4 sorts float16
+        # wrongly on processors with AVX-512, which also affects np.quantile and np.histogram.
         score = score.astype(np.float16).astype(np.float32)
     return score, labels
 
@@ -37,7 +37,7 @@ class Evaluation(ABC):
     """The metrics of frames under one protocol, accumulated frame by frame.
 
     Args:
-        protocol: How the frames are read.
+        protocol: The protocol under which frames are evaluated.
         count: Function that counts a frame; None: the compiled loops, in this process.
     """
 
@@ -93,7 +93,7 @@ class _Pooled(Evaluation):
 
     def metrics(self) -> PixelMetrics:
         counts, points = self._counts, self._counts.points()
-        # At once: the points are the larger part of the work and of the memory.
+        # The bins are computed now, because the points take most of the time and memory.
         self._bins = choose_bins(points, counts.positive, counts.negative, self.protocol.tpr)
         return pixel_metrics(counts, self.protocol, points)
 
@@ -104,7 +104,7 @@ class _Pooled(Evaluation):
 
 
 class _Percentiles(_Pooled):
-    """All pixels in one pool of bins. The counts and the largest tie are those of all distinct scores."""
+    """All pixels in one pool of bins. The counts and the largest tie refer to all distinct scores."""
 
     def __init__(self, protocol: Protocol, count: Count | None = None) -> None:
         super().__init__(protocol, count)
@@ -124,7 +124,7 @@ class _Percentiles(_Pooled):
 
 
 class _FrameMeans(Evaluation):
-    """The mean over the frames' own metrics; a metric that is undefined for a frame is left out of its mean."""
+    """The mean over the metrics of single frames; a frame with an undefined metric is left out of the mean."""
 
     def __init__(self, protocol: Protocol, count: Count | None = None) -> None:
         super().__init__(protocol, count)
@@ -159,7 +159,7 @@ class _FrameMeans(Evaluation):
 
 
 def make_evaluation(protocol: Protocol, count: Count | None = None) -> Evaluation:
-    """Return an empty evaluation under the protocol. `count` is that of `Evaluation`."""
+    """Return an empty evaluation under the protocol. `count` is the argument of `Evaluation`."""
     if protocol.thresholds == "percentiles":
         return _Percentiles(protocol, count)
     return _FrameMeans(protocol, count) if protocol.pooling == "frames" else _Pooled(protocol, count)

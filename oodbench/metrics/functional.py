@@ -1,14 +1,14 @@
-"""Metrics in one call: scores and labels go in, a float comes out.
+"""Functions that compute a metric from scores and labels in one call.
 
-Each function takes one array, or a list of arrays with one per frame, whose pixels count in one pool:
+Each function takes one array, or a list of arrays with one per frame; all their pixels count in one pool:
 
     scores: float32 [...], any shape, higher = more anomalous. Another type is accepted if every score is exactly
-        representable in float32, since the metrics compare scores in float32; else it is an error.
+        representable in float32, since the metrics compare scores in float32; otherwise it is an error.
     labels: bool or integers of the same shape: 0 in-distribution, 1 anomaly, 255 void. Void pixels count nowhere.
 
-The results are exact, ties included, and do not depend on the order of pixels or frames. Where a metric is undefined it
-is NaN, and an `UndefinedMetricWarning` has the reason. The functions compute under the protocol `pooled`; for other
-protocols, curves, intervals or several metrics of the same pixels see `make_evaluation` and `PixelCounts`.
+The results are exact, including ties, and do not depend on the order of pixels or frames. An undefined metric is NaN,
+and an `UndefinedMetricWarning` states the reason. The functions use the protocol `pooled`; for other protocols, curves,
+intervals or several metrics of the same pixels see `make_evaluation` and `PixelCounts`.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ def average_precision(scores: Arrays, labels: Arrays) -> float:
 
     It equals scikit-learn's `average_precision_score` (Pedregosa et al., "Scikit-learn", JMLR 2011). It is not the area
     under straight lines between the points, which is too optimistic, and not the 11-point interpolation of Pascal VOC.
-    Its floor is the share of anomalous pixels, so numbers of benchmarks with different shares do not compare.
+    Its lower bound is the share of anomalous pixels, so values on benchmarks with different shares are not comparable.
 
-    Memory: 2 bytes per in-distribution pixel and 4 bytes per anomalous one; 8 MiB in total for scores born in float16.
+    Memory: 2 bytes per in-distribution pixel and 4 bytes per anomalous one; 8 MiB in total for half-precision scores.
 
     Args:
         scores: float32 [...] or a list of those, higher = more anomalous.
@@ -87,9 +87,9 @@ def fpr_at_tpr(scores: Arrays, labels: Arrays, tpr: float = 0.95) -> float:
 
     FPR95 of the Fishyscapes benchmark (Blum et al., "The Fishyscapes Benchmark", IJCV 2021) is t = 0.95. It is not
     interpolated, and it is not read at the recall nearest to t, as some evaluators do; those are the protocols
-    `interpolated-fpr` and `pebal`. The threshold knows the labels, so nobody could deploy it.
+    `interpolated-fpr` and `pebal`. The threshold depends on the labels, so it can't be used in deployment.
 
-    Memory: 2 bytes per in-distribution pixel and 4 bytes per anomalous one; 8 MiB in total for scores born in float16.
+    Memory: 2 bytes per in-distribution pixel and 4 bytes per anomalous one; 8 MiB in total for half-precision scores.
 
     Args:
         scores: float32 [...] or a list of those, higher = more anomalous.
@@ -116,21 +116,21 @@ def fpr_at_tpr(scores: Arrays, labels: Arrays, tpr: float = 0.95) -> float:
         0.0
     """
     if not 0 < tpr <= 1:
-        raise UsageError(f"a true positive rate of {tpr}; expected above 0 and at most 1", "95 % is tpr=0.95.")
+        raise UsageError(f"a true positive rate of {tpr}; expected above 0 and at most 1", "For 95 % use tpr=0.95.")
     return _defined_or_nan(*_pixel_metric(_measure(scores, labels, tpr), 1))
 
 
 def auroc(scores: Arrays, labels: Arrays) -> float:
     """Compute the area under the ROC curve (AUROC).
 
-    It is the share of pairs of an anomalous pixel a and an in-distribution pixel b that are ranked right:
+    It is the share of pairs of an anomalous pixel a and an in-distribution pixel b that are ranked correctly:
 
         AUROC = (#{s_a > s_b} + #{s_a = s_b} / 2) / (P N)
 
-    It equals scikit-learn's `roc_auc_score`. It does not say how precise detections are: with one anomalous pixel in a
-    thousand, 0.99 may go with an average precision below 0.1.
+    It equals scikit-learn's `roc_auc_score`. It does not measure the precision of detections: with one anomalous pixel
+    in a thousand, an AUROC of 0.99 is possible with an average precision below 0.1.
 
-    Memory: 2 bytes per in-distribution pixel and 4 bytes per anomalous one; 8 MiB in total for scores born in float16.
+    Memory: 2 bytes per in-distribution pixel and 4 bytes per anomalous one; 8 MiB in total for half-precision scores.
 
     Args:
         scores: float32 [...] or a list of those, higher = more anomalous.
@@ -162,10 +162,10 @@ def best_f1(scores: Arrays, labels: Arrays) -> float:
         best F1 = max_j 2 TP_j / (TP_j + FP_j + P)
 
     It is the `F1` of pixels of SegmentMeIfYouCan (Chan et al., "SegmentMeIfYouCan", NeurIPS 2021), counted at all
-    distinct scores and not in bins. It is not what a deployed detector reaches, because the threshold is chosen with
-    the labels. And it is not the F1 of objects, which is `component_f1`.
+    distinct scores and not in bins. A deployed detector does not reach it, because the threshold is chosen with the
+    labels. For the F1 of objects, use `component_f1`.
 
-    Memory: 2 bytes per in-distribution pixel and 4 bytes per anomalous one; 8 MiB in total for scores born in float16.
+    Memory: 2 bytes per in-distribution pixel and 4 bytes per anomalous one; 8 MiB in total for half-precision scores.
 
     Args:
         scores: float32 [...] or a list of those, higher = more anomalous.
@@ -185,7 +185,7 @@ def best_f1(scores: Arrays, labels: Arrays) -> float:
         0.8
     """
     metrics = _measure(scores, labels)
-    _, _, reason = _pixel_metric(metrics, 0)  # undefined where AP is
+    _, _, reason = _pixel_metric(metrics, 0)  # undefined if AP is
     return _defined_or_nan("best F1", metrics.best_f1, reason)
 
 
@@ -196,7 +196,7 @@ def component_f1(
     smallest_object: int = _SIZES.object,
     smallest_prediction: int = _SIZES.prediction,
 ) -> float:
-    """Compute F1*, the F1 of whole objects, averaged over how well they have to be found.
+    """Compute F1*, the F1 of whole objects, averaged over the required overlap.
 
     Pixels that score at least the threshold are predicted; components of labels and predictions are 8-connected. An
     object is found at t if its sIoU is at least t, a predicted component is wrong at t if its PPV is below t:
@@ -204,16 +204,16 @@ def component_f1(
         F1(t) = 2 TP / (2 TP + FN + FP),    F1* = mean of F1(t) over t = 0.25, 0.30, ..., 0.75
 
     sIoU and PPV are those of SegmentMeIfYouCan (Chan et al., NeurIPS 2021; `oodbench.metrics.components` has the
-    formulas). It is not to the last digit the leaderboard's number, which comes from scores rounded to float16 and a
-    threshold from bins, and from pixels that score more than it; for that use the protocol `smiyc`.
+    formulas). The result differs slightly from the leaderboard's number. The leaderboard rounds scores to float16,
+    takes a threshold from bins, and predicts pixels that score more than it; for that use the protocol `smiyc`.
 
-    Memory: 1 byte per pixel of one frame and 16 bytes per component, and with `threshold=None` that of `best_f1`.
+    Memory: 1 byte per pixel of one frame and 16 bytes per component, and that of `best_f1` if `threshold` is None.
 
     Args:
         scores: float32 [H, W] or a list of those, higher = more anomalous.
         labels: bool or integers of the same shapes: 0 in-distribution, 1 anomaly, 255 void.
-        threshold: The score from which on pixels are predicted; None: that of the best F1 of pixels, which knows the
-            labels.
+        threshold: Pixels that score at least this are predicted; None: the threshold of the best F1 of pixels, which
+            depends on the labels.
         smallest_object: Objects of fewer pixels are void.
         smallest_prediction: Predicted components of fewer pixels are dropped.
 
@@ -238,12 +238,15 @@ def component_f1(
     frames = _pair_frames(scores, labels)
     for score, _ in frames:
         if score.ndim != 2:
-            raise ScoreError(f"a score map of shape {score.shape}; expected [H, W], or a list of those")
+            raise ScoreError(
+                f"a score map of shape {score.shape}; expected [H, W], or a list of those",
+                "Pass one map per frame, without a batch or channel axis.",
+            )
     _, _, f1 = COMPONENT_METRICS
     if threshold is None:
         metrics = _count(frames, POOLED.tpr)
         if not metrics.counts["anomaly_pixels"]:
-            reason = "no anomalous pixel among the valid ones, so no threshold of the best F1"
+            reason = "no anomalous pixel among the valid ones, so the best F1 has no threshold"
             return _defined_or_nan(f1, math.nan, reason)
         threshold = metrics.best_f1_threshold
     counts = ComponentCounts(ComponentSizes(prediction=smallest_prediction, object=smallest_object))
@@ -265,13 +268,13 @@ def _count(frames: Sequence[tuple[ScoreMap, AnomalyLabels]], tpr: float) -> Pixe
 
 
 def _pixel_metric(metrics: PixelMetrics, index: int) -> tuple[str, float, str | None]:
-    """Return the name, the value and the reason why it is undefined, of AP, FPR or AUROC, in this order."""
+    """Return the name, the value and the reason for being undefined of AP (0), FPR (1) or AUROC (2)."""
     name = list(metrics.values)[index]
     return name, metrics.values[name], metrics.undefined.get(name)
 
 
 def _defined_or_nan(name: str, value: float, reason: str | None) -> float:
-    """Return the value, which is NaN if there is a reason, and then warn the caller of the public function."""
+    """Return the value. If there is a reason, it is NaN, and the caller of the public function is warned."""
     if reason is not None:
         warnings.warn(f"{name} is undefined: {reason}; returning NaN", UndefinedMetricWarning, stacklevel=3)
     return value
@@ -281,7 +284,7 @@ def _pair_frames(scores: Arrays, labels: Arrays) -> list[tuple[ScoreMap, Anomaly
     score_frames, label_frames = _split_frames(scores), _split_frames(labels)
     if len(score_frames) != len(label_frames):
         raise ScoreError(
-            f"{len(score_frames)} frames of scores and {len(label_frames)} of labels; expected as many",
+            f"{len(score_frames)} frames of scores and {len(label_frames)} of labels; expected the same number",
             "Pass one array each, or a list with one array per frame each.",
         )
     return [_pair(score, label) for score, label in zip(score_frames, label_frames, strict=True)]
@@ -296,21 +299,21 @@ def _split_frames(arrays: Arrays) -> list[NDArray[np.generic]]:
 def _pair(score: NDArray[np.generic], label: NDArray[np.generic]) -> tuple[ScoreMap, AnomalyLabels]:
     if score.shape != label.shape:
         raise ScoreError(f"the scores are {score.shape} and their labels are {label.shape}; expected the same")
-    known = np.isin(label, (IN_DISTRIBUTION, ANOMALY, VOID))
-    if not known.all():
+    valid = np.isin(label, (IN_DISTRIBUTION, ANOMALY, VOID))
+    if not valid.all():
         raise ScoreError(
-            f"the labels hold the value {label[~known].flat[0]}; expected 0 (in-distribution), 1 (anomaly), 255 (void)",
-            "Map other values first: whether they are anomalies or void is for the benchmark to say.",
+            f"the labels hold the value {label[~valid].flat[0]}; expected 0 (in-distribution), 1 (anomaly), 255 (void)",
+            "Map other values first. The benchmark defines whether they are anomalies or void.",
         )
     values = label.astype(np.uint8)
     return _to_float32(score, values != VOID), AnomalyLabels(values)
 
 
 def _to_float32(score: NDArray[np.generic], valid: NDArray[np.bool_]) -> ScoreMap:
-    """Return the scores as float32.
+    """Convert the scores to float32 without loss.
 
     Raises:
-        ScoreError: That changes a valid one.
+        ScoreError: The conversion changes a valid score.
     """
     if score.dtype == np.float32:
         return score.astype(np.float32, copy=False)
@@ -324,6 +327,6 @@ def _to_float32(score: NDArray[np.generic], valid: NDArray[np.bool_]) -> ScoreMa
         raise ScoreError(
             f"the scores are {score.dtype}, and {lost} of {total} valid ones are "
             "not representable in float32, in which metrics compare scores",
-            "Round them with scores.astype(numpy.float32) if ties that this may make are meant.",
+            "Use scores.astype(numpy.float32) if the ties that rounding may cause are acceptable.",
         )
     return single

@@ -1,7 +1,8 @@
-"""Where peers read a false positive rate, and how they integrate precision: on the same points, by other rules.
+"""FPR and AP under the rules of other evaluators, from the same curve points.
 
-Between two distinct anomalous scores recall stands still while false positives are added. With FP_j counted at the j-th
-anomalous score, coming down, the run at its recall ends with E_j false positives, those above the next one.
+Between two distinct anomalous scores recall is constant while false positives are added. With FP_j counted at the j-th
+anomalous score in descending order, the segment at its recall ends with E_j false positives, those above the next
+score.
 """
 
 from __future__ import annotations
@@ -15,38 +16,47 @@ from oodbench.contracts import Protocol
 from oodbench.metrics.counting.curve_points import CurvePoints
 
 
-def _ends(points: CurvePoints, negative: int) -> NDArray[np.int64]:
-    """E_j: the false positives at the end of the run at each recall."""
+def _segment_ends(points: CurvePoints, negative: int) -> NDArray[np.int64]:
+    """Return E_j, the false positives at the end of the segment at each recall."""
     return np.concatenate([points.above[1:], [negative]])
 
 
 def fpr_at(points: CurvePoints, positive: int, negative: int, protocol: Protocol) -> float:
-    """The false positive rate by a rule other than `first`, which the summation has; NaN without both kinds."""
+    """Return the false positive rate by a rule other than `first`, which `Summation` computes; NaN without both kinds.
+
+    Args:
+        points: The curve points.
+        positive: Number of anomalous pixels.
+        negative: Number of in-distribution pixels.
+        protocol: The protocol with the rule.
+    """
     if not positive or not negative:
         return math.nan
     recall = np.cumsum(points.tied) / positive
     false = points.above + points.equal
     if protocol.fpr == "nearest":
-        return _nearest(recall, _ends(points, negative), false, negative, protocol.tpr)
+        return _fpr_nearest(recall, _segment_ends(points, negative), false, negative, protocol.tpr)
     if protocol.fpr == "interpolated":
-        return _interpolated(recall, _ends(points, negative), false, negative, protocol.tpr, points)
-    return _strict(recall, false, negative, protocol.tpr, points)
+        return _fpr_interpolated(recall, _segment_ends(points, negative), false, negative, protocol.tpr, points)
+    return _fpr_strict(recall, false, negative, protocol.tpr, points)
 
 
-def _nearest(
+def _fpr_nearest(
     recall: NDArray[np.float64], ends: NDArray[np.int64], false: NDArray[np.int64], negative: int, tpr: float
 ) -> float:
-    """Their search comes up from full recall, where it starts at the first threshold that reaches it.
+    """Return the FPR at the recall closest to `tpr`.
 
-    So of runs at one recall it meets the end first, and of two recalls as near the higher one.
+    The search runs from full recall downwards, as in the reference implementations, and starts at the first threshold
+    that reaches full recall. It therefore meets the end of each segment first, and the higher of two equally near
+    recalls.
     """
     candidates = np.concatenate([ends[:-1], false[-1:]])[::-1]
     distance = np.abs(recall[::-1] - tpr)
-    # The curve also has the point of zero recall, last; it is nearest only for a tiny rate.
+    # The curve also has the point of zero recall at its end; it is the nearest only for a very small `tpr`.
     return float(candidates[int(np.argmin(distance))] / negative)
 
 
-def _interpolated(
+def _fpr_interpolated(
     recall: NDArray[np.float64],
     ends: NDArray[np.int64],
     false: NDArray[np.int64],
@@ -54,7 +64,7 @@ def _interpolated(
     tpr: float,
     points: CurvePoints,
 ) -> float:
-    """On the line from the end of the last run at or below the rate to the first point above it."""
+    """Interpolate the FPR from the end of the last segment at or below `tpr` to the first point above it."""
     below = int(np.searchsorted(recall, tpr, side="right")) - 1
     if below == recall.size - 1:
         return float(ends[below] / negative)
@@ -64,13 +74,13 @@ def _interpolated(
     return float((left[1] + share * (right[1] - left[1])) / negative)
 
 
-def _strict(
+def _fpr_strict(
     recall: NDArray[np.float64], false: NDArray[np.int64], negative: int, tpr: float, points: CurvePoints
 ) -> float:
-    """The first vertex above the rate. A vertex between two equal steps is none.
+    """Return the FPR at the first vertex above `tpr`. A point between two equal steps is not a vertex.
 
-    A step is what one distinct score adds; two anomalous scores follow each other without a step of in-distribution
-    pixels alone in between where none of those lies between them.
+    A step is the change that one distinct score causes. Two anomalous scores are adjacent, without a step of
+    in-distribution pixels alone in between, if no in-distribution score is between them.
     """
     for index in range(int(np.searchsorted(recall, tpr, side="right")), recall.size):
         last = index == recall.size - 1
@@ -86,13 +96,19 @@ def _strict(
 
 
 def trapezoid(points: CurvePoints, positive: int, negative: int) -> float:
-    """The area under straight lines between the points of the precision-recall curve, from (0, 1) on."""
+    """Return the area under straight lines between the points of the precision-recall curve, starting at (0, 1).
+
+    Args:
+        points: The curve points.
+        positive: Number of anomalous pixels.
+        negative: Number of in-distribution pixels.
+    """
     if not positive:
         return math.nan
     true = np.cumsum(points.tied)
     precision = true / (true + points.above + points.equal)
-    end = true / (true + _ends(points, negative))
-    # Where in-distribution pixels score highest, precision is zero before the first anomalous one.
+    end = true / (true + _segment_ends(points, negative))
+    # If in-distribution pixels score highest, precision is zero before the first anomalous score.
     start = 0.0 if points.above[0] else 1.0
     before = np.concatenate([[start], end[:-1]])
     return float(np.sum(points.tied / positive * (before + precision) / 2))

@@ -1,8 +1,9 @@
-"""SegmentMeIfYouCan's curve: each frame counted into bins at percentiles of its own scores, all frames' bins merged.
+"""SegmentMeIfYouCan's curve: each frame is counted in bins at percentiles of its own scores, and the bins are merged.
 
-Approximate by design: up to .006 in AP on small frames, .001 on whole ones. Edges are the 384 percentiles of the
-frame's anomalous scores, the 384 of its in-distribution ones (fewer where it has fewer pixels), and two beyond the
-extremes. The merged bins are ordered by their lower edge; of repeated edges the last point of the curve stays.
+The curve is approximate by design: it deviates by up to 0.006 in AP on small frames, 0.001 on whole ones. The edges are
+384 percentiles of the frame's anomalous scores, 384 of its in-distribution scores (fewer if it has fewer pixels), and
+two edges outside the extremes. The merged bins are ordered by their lower edge; for repeated edges the last point of
+the curve is kept.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from oodbench.metrics.counting.counts import check_nan
 from oodbench.types import ANOMALY, VOID, AnomalyLabels, ScoreMap
 
 _PERCENTILES = 384
-# How far the outer edges lie beyond the extremes; nothing depends on how far.
+# Distance of the outer edges from the extremes; the result does not depend on it.
 _BEYOND = 0.01
 
 
@@ -71,7 +72,7 @@ class PercentileBins:
         return float(f1[best]), float(edges[best])
 
     def _curve(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """Return the edges, descending from infinity, and the anomalous and in-distribution pixels from each up."""
+        """Return the edges, descending from infinity, and the anomalous and in-distribution pixels at or above each."""
         edges = np.concatenate([np.empty(0), *self._edges])
         order = np.argsort(edges)[::-1]
         true = np.cumsum(np.concatenate([np.empty(0, np.int64), *self._true])[order], dtype=np.float64)

@@ -1,4 +1,4 @@
-"""AP, false positive rate, AUROC and best F1 of pooled pixels: from counts, or from a source that is read again."""
+"""AP, false positive rate, AUROC and best F1 of pooled pixels, from counts or from a source that is read repeatedly."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ Source = Callable[[], Iterable[tuple[ScoreMap, AnomalyLabels]]]
 
 @dataclass(frozen=True)
 class PixelMetrics:
-    """The metrics as fractions; NaN where undefined, with the reason in `undefined` under the metric's name.
+    """The metrics as fractions; NaN if undefined, with the reason in `undefined` under the metric's name.
 
     Attributes:
-        values: AP, FPR95 and AUROC (FPR's number follows the protocol's true positive rate).
-        undefined: metric -> reason.
+        values: AP, FPR95 and AUROC (the number in FPR's name is the protocol's true positive rate).
+        undefined: Maps each undefined metric to the reason.
         counts: frames, frames_without_anomaly, anomaly_pixels, in_distribution_pixels, void_pixels.
-        best_f1: the largest F1 over all thresholds, NaN without anomalous pixels.
-        best_f1_threshold: where it is reached, counting pixels that score at least this.
-        largest_tie: the largest share of the valid pixels that one score has, of the scores of anomalous pixels. A
-            large one means that scores saturate, and that the metrics depend on how ties are counted.
+        best_f1: The largest F1 over all thresholds; NaN without anomalous pixels.
+        best_f1_threshold: The threshold of the largest F1; pixels that score at least this are predicted.
+        largest_tie: The largest share of the valid pixels with the same score, over the scores of anomalous pixels. A
+            large share means that scores saturate, and that the metrics depend on how ties are counted.
     """
 
     values: Mapping[str, float]
@@ -56,11 +56,11 @@ class Totals:
 
 
 def pixel_metrics(counts: PixelCounts, protocol: Protocol, points: CurvePoints | None = None) -> PixelMetrics:
-    """Compute the exact metrics of all counted pixels as one pool, by the protocol's rules for AP and FPR.
+    """Compute the exact metrics of all counted pixels as one pool, under the protocol's rules for AP and FPR.
 
     Args:
         counts: The counted pixels.
-        protocol: What to compute.
+        protocol: The protocol of the metrics.
         points: The curve points of the counts, if they are computed already.
     """
     totals = Totals(counts.frames, counts.without_anomaly, counts.positive, counts.negative, counts.void)
@@ -77,24 +77,26 @@ def pixel_metrics(counts: PixelCounts, protocol: Protocol, points: CurvePoints |
 
 
 def pixel_metrics_of(read: Source, protocol: Protocol, budget: int) -> PixelMetrics:
-    """Compute the same metrics, exact and in bounded memory, of a source that can be read several times.
+    """Compute the same metrics, exactly and in bounded memory, from a source that can be read several times.
 
-    The first pass counts keys by their top 16 bits; each further one counts out as many of the buckets that hold pixels
-    of both kinds as fit the budget, a MiB for each.
+    The first pass counts keys by their top 16 bits. Each further pass counts as many of the buckets with anomalous
+    pixels as fit the budget, at 1 MiB per bucket.
 
     Args:
         read: Function that returns the frames; called once per pass.
-        protocol: What to compute.
-        budget: Bytes that the counting may take, 4 MiB at least.
+        protocol: The protocol of the metrics.
+        budget: Memory for the counts in bytes, at least 4 MiB.
 
     Raises:
         UsageError: The budget is too small, or the protocol is not `Protocol.is_pooled`.
-        ScoreError: As in `PixelCounts.update`.
+        ScoreError: As for `PixelCounts.update`.
     """
     check_in_passes(protocol)
     at_once = (budget - 2 * _MIB) // _MIB
     if at_once < 1:
-        raise UsageError(f"a budget of {budget} bytes is too small; expected {4 * _MIB} or more")
+        raise UsageError(
+            f"a budget of {budget} bytes is too small; expected {4 * _MIB} or more", "Increase the budget."
+        )
     coarse = np.zeros((2, kernels.BUCKETS), np.int64)
     frames = without = void_pixels = 0
     for score, labels in read():
@@ -106,18 +108,18 @@ def pixel_metrics_of(read: Source, protocol: Protocol, budget: int) -> PixelMetr
         without += int(coarse[ANOMALY].sum()) == before
     totals = Totals(frames, without, int(coarse[ANOMALY].sum()), int(coarse[IN_DISTRIBUTION].sum()), void_pixels)
     summation = Summation(totals.positive, totals.negative, protocol.tpr)
-    wanted = np.flatnonzero(coarse[ANOMALY])[::-1]
+    buckets = np.flatnonzero(coarse[ANOMALY])[::-1]
     higher = np.concatenate([coarse[IN_DISTRIBUTION][::-1].cumsum()[::-1], [0]])
-    for start in range(0, wanted.size, at_once):
-        group = wanted[start : start + at_once]
-        for bucket, counted in zip(group, _reject_frames(read, group), strict=True):
+    for start in range(0, buckets.size, at_once):
+        group = buckets[start : start + at_once]
+        for bucket, counted in zip(group, _count_low_halves(read, group), strict=True):
             summation.add(_bucket_points(int(bucket), counted, int(higher[bucket + 1])))
-            del counted  # a view on the whole table, which has to go before the next one comes
+            del counted  # a view of the whole table, which must be freed before the next one is allocated
     return _metrics(summation, totals, protocol)
 
 
-def _reject_frames(read: Source, group: NDArray[np.intp]) -> NDArray[np.int64]:
-    """Return int64 [len(group), 2, 65536]: the pixels of those buckets by label and the low half of their key."""
+def _count_low_halves(read: Source, group: NDArray[np.intp]) -> NDArray[np.int64]:
+    """Return int64 [len(group), 2, 65536], the pixels of these buckets by label and by the low half of their key."""
     slot = np.full(kernels.BUCKETS, -1, np.int32)
     slot[group] = np.arange(group.size)
     low = np.zeros((group.size, 2, kernels.BUCKETS), np.int64)
@@ -130,13 +132,13 @@ _MIB = 1 << 20
 
 
 def check_in_passes(protocol: Protocol) -> None:
-    """Refuse a protocol that can't be computed in passes.
+    """Raise if a protocol can't be computed in several passes.
 
     Raises:
         UsageError: The protocol is not `Protocol.is_pooled`.
     """
     if not protocol.is_pooled:
-        raise UsageError(f"the protocol {protocol.name} can't be computed in passes", "Use 'pooled'.")
+        raise UsageError(f"the protocol {protocol.name} can't be computed in passes", "Use the protocol 'pooled'.")
 
 
 def undefined_reasons(positive: int, negative: int, protocol: Protocol) -> dict[str, str]:

@@ -12,11 +12,11 @@ from oodbench.types import AnomalyLabels, ScoreMap
 
 @dataclass(frozen=True)
 class MetricChange:
-    """AP and FPR95 of the same frames before and after, as fractions; NaN where undefined.
+    """AP and FPR95 of the same frames before and after a conversion, as fractions; NaN if undefined.
 
     Attributes:
-        frames: how many.
-        before, after: (AP, FPR95), exact, all pixels in one pool.
+        frames: Number of frames.
+        before, after: (AP, FPR95), exact, with all pixels in one pool.
     """
 
     frames: int
@@ -25,7 +25,7 @@ class MetricChange:
 
     @property
     def largest(self) -> float:
-        """The larger of the two changes, without its sign; 0 where nothing is defined."""
+        """The larger of the two absolute changes; 0 if neither is defined."""
         differences = [abs(a - b) for a, b in zip(self.before, self.after, strict=True)]
         return max((value for value in differences if value == value), default=0.0)
 

@@ -1,4 +1,4 @@
-"""The named protocols: the rules of published evaluators. The same scores give different numbers under each."""
+"""The named protocols: the rules of published evaluators. The same scores give different metrics under each."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from oodbench.contracts import Protocol
 POOLED = Protocol("pooled", "hermannsblum/fishyscapes, eval.py; hermannsblum/bdl-benchmark")
 
 DEFAULT_PROTOCOL = POOLED.name
-"""The protocol where none is named."""
+"""The protocol that is used if none is named."""
 
 _ALL = (
     POOLED,

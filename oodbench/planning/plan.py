@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -108,10 +108,17 @@ def make_plan(
     """
     scoring = Scoring(request.upsample, request.resize)
     methods = find_methods(request, registry, objects)
+    given = {*request.methods, *(method.spec for method in methods[len(methods) - len(objects.methods) :])}
+    chosen_by_name = [method for method in methods if method.spec in given]
     data, id_data = data_roots(request.data, request.id_data)
     validate_named_roots(data, id_data, registry)
     opened = open_networks(request, registry, objects)
     networks = {name: network.segmenter for name, network in opened.items()}
+    for network in networks.values():
+        if not network.reusable:
+            progress.warn(
+                f"{network.name}: {network.not_reusable_because}; other processes won't reuse its results (version=)"
+            )
     world = find_synthetic_world(networks, registry)
     if photographs is None:
         sets = find_benchmarks(request, registry, data, world)
@@ -127,8 +134,7 @@ def make_plan(
             registry, id_data, classes, "" if request.id_data else world
         )
     except DataNotFoundError:
-        fitting = any(method.make().needs().fit for method in methods)
-        if request.id_data or ((request.methods or objects.methods) and fitting):
+        if request.id_data or any(method.make().needs().fit for method in chosen_by_name):
             raise
     if fit_frames and not fit_frames.found.frames:
         fit_frames = None
@@ -172,7 +178,7 @@ def make_plan(
             scorer = _make_scorer_record(network, source, method, scoring, request, fit)
             scorers[scorer.key] = method
             scorer_records.append(scorer)
-    _check_pairs(bool(request.methods or objects.methods), scorer_records, skipped)
+    _check_pairs({method_label(method.make()) for method in chosen_by_name}, scorer_records, skipped)
 
     record = PlanRecord(
         networks=tuple(
@@ -261,11 +267,11 @@ def _make_scorer_record(
     )
 
 
-def _check_pairs(named: bool, scorers: Sequence[ScorerRecord], skipped: Sequence[SkippedPair]) -> None:
+def _check_pairs(named: Container[str], scorers: Sequence[ScorerRecord], skipped: Sequence[SkippedPair]) -> None:
     """Raise UsageError if a method that the user named fits no network, or if there is no scorer at all."""
     usable = {scorer.label for scorer in scorers}
     for label in dict.fromkeys(pair.method for pair in skipped):
-        if label not in usable and (named or not scorers):
+        if label not in usable and (label in named or not scorers):
             details = "; ".join(f"{pair.network}: {pair.reason}" for pair in skipped if pair.method == label)
             raise UsageError(
                 f"{label} fits none of the networks ({details})",

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -28,8 +29,8 @@ _DEFAULT_FRAMES = 500
 _OPTIONS = re.compile(r":\w+=|(?<=\.py):[A-Za-z_]\w*$")
 
 
-ALL = "all"
-"""Value of `--method` that selects every method."""
+METHOD_SETS = ("standard", "all")
+"""Values of `--method` that select several methods: the frozen standard set, and every method."""
 
 
 def find_methods(request: Request, registry: Registry, objects: Objects = NO_OBJECTS) -> list[MethodSource]:
@@ -38,10 +39,9 @@ def find_methods(request: Request, registry: Registry, objects: Objects = NO_OBJ
     If the request names no methods, the bundled models get the basic comparison. Other networks get the standard set
     and the methods of the request's plugin files. Methods that are added later change neither set.
     """
-    names = list(dict.fromkeys(request.methods))
-    if ALL in names:
-        names = list(dict.fromkeys([*registry.names("methods"), *(name for name in names if name != ALL)]))
-    elif not names and not objects.methods:
+    expanded = (_expand(registry, name) if name in METHOD_SETS else [name] for name in request.methods)
+    names = list(dict.fromkeys(chain.from_iterable(expanded)))
+    if not names and not objects.methods:
         bundled = not request.models and not objects.segmenters
         names = [name for name in registry.names("methods") if _is_default(registry, name, bundled)]
     sources = [_describe_named(registry, name) for name in names] + [
@@ -54,6 +54,11 @@ def find_methods(request: Request, registry: Registry, objects: Objects = NO_OBJ
             raise UsageError(f"--method {source.spec} is the same as --method {seen[label]}", "Name it once.")
         seen[label] = source.spec
     return sources
+
+
+def _expand(registry: Registry, method_set: str) -> list[str]:
+    names = registry.names("methods")
+    return [name for name in names if method_set == "all" or registry.method(name).card.standard]
 
 
 def _is_default(registry: Registry, name: str, bundled: bool) -> bool:
@@ -99,7 +104,7 @@ class ModelSource(NamedTuple):
 
 def model_sources(request: Request) -> list[ModelSource]:
     """Return the source of each network of a request; the bundled models if it names none."""
-    # Imported late: importing torch takes seconds, and reading results does not need it.
+    # Imported late: importing torch takes seconds, and reading results doesn't need it.
     from oodbench.segmenters.bundled import BUNDLED
 
     sources = request.models or BUNDLED
@@ -275,10 +280,8 @@ def _find_dataset(
         except DataNotFoundError as error:
             if card.classes == classes:
                 missing = error
-    # A dataset whose folder the user named comes first. Otherwise a dataset in its official layout comes before a
-    # folder of labelled frames, whose classes are read from a file.
+    # A dataset whose folder the user named comes first.
     found = [part for part in found if part[0].name in roots.named] or found
-    found = [part for part in found if part[0].classes is not None] or found
     if not found:
         raise missing
     if len(found) > 1:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING, TypeAlias
+from typing import Protocol, TypeAlias
 
-from oodbench.contracts import ComparedMethod, Difference, MethodComparison, Result, metric_spec
+from oodbench.contracts import ComparedMethod, Difference, FailedBenchmark, MethodComparison, Result, metric_spec
 from oodbench.errors import NotComparableError, UnknownNameError
 from oodbench.metrics.resampling.intervals import FEWEST
 from oodbench.metrics.resampling.significance import RESAMPLES, PairedSketches, holm_correction, significance_ranks
@@ -15,15 +15,34 @@ from oodbench.metrics.resampling.sketches import Sketch
 from oodbench.runs.row_matching import describe_differences, match_results, scorer_title
 from oodbench.stages.sketches import resampling_unit
 
-if TYPE_CHECKING:
-    from oodbench.runs.run import Run
-
 LEVEL = 0.05
 """Significance level: a difference with a corrected p-value below it is significant."""
 
 
+class ComparableRun(Protocol):
+    """What a comparison reads of a run."""
+
+    @property
+    def location(self) -> str: ...
+
+    @property
+    def seed(self) -> int: ...
+
+    @property
+    def results(self) -> Sequence[Result]: ...
+
+    @property
+    def failed(self) -> Sequence[FailedBenchmark]: ...
+
+    def sketch(self, row: Result) -> Sketch | None:
+        """Return the sketch of a result; None if its protocol allows none."""
+
+    def groups(self, benchmark: str) -> Sequence[str]:
+        """Return the group of each frame."""
+
+
 def compare_methods(
-    run: Run, reference: str | None = None, metrics: Sequence[str] = (), resamples: int = RESAMPLES
+    run: ComparableRun, reference: str | None = None, metrics: Sequence[str] = (), resamples: int = RESAMPLES
 ) -> list[MethodComparison]:
     """Compare the methods of a run on each benchmark with paired tests.
 
@@ -58,7 +77,7 @@ def compare_methods(
         if at is not None and results[at] not in kept:
             reasons.append(f"{benchmark} ({protocol}): the reference is left out: {'; '.join(left_out)}")
             continue
-        paired = PairedSketches([sketch for sketch in sketches if sketch is not None], run.record.seed, resamples)
+        paired = PairedSketches([sketch for sketch in sketches if sketch is not None], run.seed, resamples)
         chosen = None if at is None else kept.index(results[at])
         for metric in _select_metrics(paired, metrics):
             lines = (
@@ -70,13 +89,13 @@ def compare_methods(
                 comparisons.append(_make_comparison(run, results[0], metric, resamples, *lines, left_out))
     if not comparisons:
         raise NotComparableError(
-            f"{run.folder}: nothing to compare", reasons, "Evaluate at least two scorers on one benchmark."
+            f"{run.location}: nothing to compare", reasons, "Evaluate at least two scorers on one benchmark."
         )
     return comparisons
 
 
 def compare_runs(
-    first: Run, second: Run, metrics: Sequence[str] = (), resamples: int = RESAMPLES
+    first: ComparableRun, second: ComparableRun, metrics: Sequence[str] = (), resamples: int = RESAMPLES
 ) -> list[MethodComparison]:
     """Compare the matching results of two runs; differences are the second run minus the first.
 
@@ -95,12 +114,12 @@ def compare_runs(
         NotStoredError: A sketch is not stored and can't be rebuilt.
     """
     pairs, only = match_results(first.results, second.results)
-    failed = [f"{run.folder}: {failure}" for run in (first, second) for failure in run.failed]
+    failed = [f"{run.location}: {failure}" for run in (first, second) for failure in run.failed]
     only += failed
     reasons = [reason for ours, theirs in pairs for reason in describe_differences(ours, theirs)]
     if reasons or not pairs:
         raise NotComparableError(
-            f"{second.folder} can't be compared with {first.folder}",
+            f"{second.location} can't be compared with {first.location}",
             dict.fromkeys(reasons or only or ["neither run has results"]),
             "Make both runs on the same frames, with the same --upsample and --resize, and compare them under one "
             "protocol: oodbench evaluate RUN --protocol NAME.",
@@ -121,7 +140,7 @@ def compare_runs(
         if not kept:
             continue
         count = len(kept)
-        paired = PairedSketches([a for _, a, _ in kept] + [b for _, _, b in kept], first.record.seed, resamples)
+        paired = PairedSketches([a for _, a, _ in kept] + [b for _, _, b in kept], first.seed, resamples)
         for metric in _select_metrics(paired, metrics):
             differences = {
                 i: paired.difference(i, count + i, metric)
@@ -140,7 +159,9 @@ def compare_runs(
                 )
             )
     if not comparisons:
-        raise NotComparableError(f"{first.folder}, {second.folder}: nothing to compare", reasons, "Use more frames.")
+        raise NotComparableError(
+            f"{first.location}, {second.location}: nothing to compare", reasons, "Use more frames."
+        )
     return comparisons
 
 
@@ -204,7 +225,7 @@ def _make_entry(
 
 
 def _make_comparison(
-    run: Run,
+    run: ComparableRun,
     result: Result,
     metric: str,
     resamples: int,
@@ -231,7 +252,7 @@ def _make_comparison(
     )
 
 
-def _load_sketches(run: Run, results: Sequence[Result]) -> tuple[list[Sketch | None], list[str]]:
+def _load_sketches(run: ComparableRun, results: Sequence[Result]) -> tuple[list[Sketch | None], list[str]]:
     """Return each result's sketch per group of frames (None if it has no usable one), and the reasons for each None."""
     sketches: list[Sketch | None] = []
     reasons = []

@@ -115,6 +115,11 @@ class Run:
         return list(self.content.under(protocols))
 
     @property
+    def seed(self) -> int:
+        """The seed of everything random in the run."""
+        return self.record.seed
+
+    @property
     def failed(self) -> Sequence[FailedBenchmark]:
         """The benchmarks without results, because scoring or evaluating them failed."""
         return self.content.failed if self.store.has(RESULTS_FILE) else ()

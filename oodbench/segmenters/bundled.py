@@ -1,4 +1,4 @@
-"""Networks that oodbench trains: weights in safetensors with a model card beside them. Two come with the program."""
+"""Networks that `oodbench train` wrote: a safetensors file with a model card. Two bundled models come with oodbench."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ if TYPE_CHECKING:
 
 PLUGINS = {
     "models": {
-        "embedded": (
+        "bundled": (
             "BundledAdapter",
-            "streets-softmax, streets-gmmseg, or FILE.safetensors that oodbench train wrote",
+            "streets-softmax, streets-gmmseg, or FILE.safetensors written by 'oodbench train'",
         )
     }
 }
 
 BUNDLED = ("streets-gmmseg", "streets-softmax")
-"""The networks that come with the program."""
+"""Names of the bundled models."""
 
 FOLDER = Path(__file__).parent / "networks"
-"""Where their weights and model cards lie."""
+"""Folder of the weights and model cards of the bundled models."""
 
-# The encoder halves its input four times.
+# The encoder halves height and width four times, so both must be multiples of 16.
 _MULTIPLE = 16
 
 
@@ -52,27 +52,27 @@ class _Section(BaseModel):
 
 
 class HeadSection(_Section):
-    """The head and the parameters with which it was trained."""
+    """The head of a network, with the parameters that it was trained with."""
 
     name: str
     parameters: dict[str, Any] = {}
 
 
 class TrainingSection(_Section):
-    """How it came to be."""
+    """The origin of a network's weights: recipe, seed, number of steps and dataset."""
 
     recipe: str
     seed: int
     iterations: int
-    data: str = Field(description="the dataset it was trained on")
+    data: str = Field(description="name of the training dataset")
 
 
 class BundledCard(_Section):
-    """The model card of a network that oodbench trained."""
+    """The model card of a network that `oodbench train` wrote."""
 
-    name: str = Field(description="the name in tables")
-    intended_use: str = Field("", description="what it is for")
-    limits: str = Field("", description="what it is not for")
+    name: str = Field(description="name in tables")
+    intended_use: str = Field("", description="intended use")
+    limits: str = Field("", description="limits of use")
     classes: Classes
     head: HeadSection
     training: TrainingSection
@@ -80,9 +80,9 @@ class BundledCard(_Section):
 
 
 class BundledAdapter(Adapter):
-    """Networks by name, or by their file."""
+    """Adapter for the bundled models, by name, and for networks that `oodbench train` wrote, by file."""
 
-    card = AdapterCard("embedded", "Embedded", "streets-softmax, streets-gmmseg, or FILE.safetensors")
+    card = AdapterCard("bundled", "Bundled", "streets-softmax, streets-gmmseg, or FILE.safetensors")
 
     def accepts(self, source: str) -> bool:
         return source in BUNDLED or source.lower().endswith(".safetensors")
@@ -90,16 +90,20 @@ class BundledAdapter(Adapter):
     def open(self, source: str, card: Path | None, device: Literal["auto", "cpu", "cuda"]) -> Segmenter:
         path = FOLDER / f"{source}.safetensors" if source in BUNDLED else Path(source)
         if not path.is_file():
-            raise ModelError(f"{path}: no such file; expected weights that oodbench train wrote")
-        described = read_toml(
-            card or path.with_suffix(".toml"), BundledCard, "oodbench train writes it beside the weights."
+            raise ModelError(
+                f"{path}: no such file; expected weights written by 'oodbench train'", "Check the path of --model."
+            )
+        model_card = read_toml(
+            card or path.with_suffix(".toml"),
+            BundledCard,
+            "Copy the TOML file that 'oodbench train' wrote next to the weights.",
         )
-        head = self.find_head(described.head.name, described.head.parameters)
-        return BundledSegmenter(path, described, head, device)
+        head = self.find_head(model_card.head.name, model_card.head.parameters)
+        return BundledSegmenter(path, model_card, head, device)
 
 
 class BundledSegmenter(TorchBase):
-    """One network that oodbench trained."""
+    """A network that `oodbench train` wrote."""
 
     def __init__(
         self, path: Path, card: BundledCard, head: Head, device: Literal["auto", "cpu", "cuda"] = "cpu"
@@ -115,8 +119,8 @@ class BundledSegmenter(TorchBase):
         _load(network, path, head)
         network.eval().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch omits it
         self._network = network
-        bearing = card.head.model_dump(mode="json")
-        self.digest = digest_bytes(json.dumps([digest_file(path), bearing, head.card.version]).encode())
+        head_section = card.head.model_dump(mode="json")
+        self.digest = digest_bytes(json.dumps([digest_file(path), head_section, head.card.version]).encode())
 
     def _prepare(self, image: RGBImage) -> NDArray[np.uint8]:
         height, width = (max(_MULTIPLE, round(side / _MULTIPLE) * _MULTIPLE) for side in image.shape[:2])
@@ -148,7 +152,7 @@ class BundledSegmenter(TorchBase):
             "head": f"{card.head.name} {json.dumps(card.head.parameters)}",
             "training": f"{card.training.recipe}, seed {card.training.seed}, {card.training.iterations} steps on "
             f"{card.training.data}",
-            "features": {"penultimate": "what the head reads its classes from"},
+            "features": {"penultimate": "input of the head"},
             "extras": ", ".join(self.capabilities.extras) or "none",
             "preprocessing": "grey levels; sides are resized to multiples of 16",
             "classes": f"{self.classes.name}: {', '.join(self.classes.names)}",
@@ -157,7 +161,13 @@ class BundledSegmenter(TorchBase):
 
 
 def write_weights(path: Path, network: CompactNetwork, head: Head) -> None:
-    """The network's state but for what is of use in training alone."""
+    """Write a network's weights as safetensors, without those that only training needs.
+
+    Args:
+        path: The file to write.
+        network: The trained network.
+        head: The head that built the network's last layers.
+    """
     state = {
         name: value.detach().cpu().contiguous()
         for name, value in network.state_dict().items()
@@ -174,25 +184,27 @@ def _load(network: CompactNetwork, path: Path, head: Head) -> None:
     try:
         state = safetensors.torch.load_file(path)
     except (OSError, ValueError, safetensors.SafetensorError) as error:
-        raise ModelError(f"{path}: not a readable safetensors file ({error})", "Copy or train it again.") from None
-    wanted = {name: value for name, value in network.state_dict().items() if not _is_training_only(name, head)}
-    wrong = [
-        f"{name}: {_shape(state.get(name))} there, {_shape(value)} expected"
-        for name, value in wanted.items()
+        raise ModelError(
+            f"{path}: not a readable safetensors file ({error})", "Copy the file or train the network again."
+        ) from None
+    expected = {name: value for name, value in network.state_dict().items() if not _is_training_only(name, head)}
+    differences = [
+        f"{name}: {_format_shape(state.get(name))} in the file, {_format_shape(value)} expected"
+        for name, value in expected.items()
         if name not in state or state[name].shape != value.shape
     ]
-    wrong += [f"{name}: not expected" for name in state if name not in wanted]
-    if wrong:
+    differences += [f"{name}: not expected" for name in state if name not in expected]
+    if differences:
         raise ModelError(
-            f"{path}: not the weights of this architecture with the head '{head.card.name}' ({len(wrong)} differences, "
-            f"the first is {wrong[0]})",
-            "Take the model card that was written with the weights, or train again.",
+            f"{path}: not the weights of this architecture with the head '{head.card.name}' ({len(differences)} "
+            f"differences, the first is {differences[0]})",
+            "Use the model card that was written with the weights, or train the network again.",
         )
     broken = [name for name, value in state.items() if value.is_floating_point() and not value.isfinite().all()]
     if broken:
-        raise ModelError(f"{path}: '{broken[0]}' holds NaN or infinite weights", "Train it again.")
+        raise ModelError(f"{path}: '{broken[0]}' holds NaN or infinite weights", "Train the network again.")
     network.load_state_dict(state, strict=False)
 
 
-def _shape(value: torch.Tensor | None) -> str:
+def _format_shape(value: torch.Tensor | None) -> str:
     return "missing" if value is None else str(list(value.shape))

@@ -1,4 +1,4 @@
-"""The small network of the embedded models: a residual encoder to stride 16, a top-down decoder at stride 4."""
+"""The small network of the bundled models: a residual encoder to stride 16 and a top-down decoder to stride 4."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 CHANNELS = 64
-"""Of the decoder's features."""
+"""Number of channels of the decoder's features."""
 STRIDE = 4
-"""Of the decoder's features."""
+"""Stride of the decoder's features, in pixels."""
 
-# What the world's images look like: grey levels of all channels, over the first 200 training frames, rounded.
+# Mean and standard deviation of the grey levels of all channels in the first 200 frames of streets-train, rounded.
 _MEAN, _DEVIATION = 98.0, 56.0
 
 
@@ -28,7 +28,7 @@ def _unit(inputs: int, outputs: int, stride: int = 1, dilation: int = 1) -> nn.S
 
 
 class _Residual(nn.Module):
-    """Two 3x3 convolutions around a shortcut."""
+    """Two 3x3 convolutions with a shortcut connection."""
 
     def __init__(self, channels: int, dilation: int = 1) -> None:
         super().__init__()
@@ -42,7 +42,10 @@ class _Residual(nn.Module):
 
 
 class CompactDecoder(nn.Module):
-    """Images float32 [N, 3, H, W], grey levels, to features [N, 64, H / 4, W / 4]; H and W are multiples of 16."""
+    """The encoder and decoder: images float32 [N, 3, H, W] in 0..255 to features [N, 64, H / 4, W / 4].
+
+    H and W must be multiples of 16.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,7 +57,7 @@ class CompactDecoder(nn.Module):
         self.from_deep = nn.Conv2d(96, CHANNELS, 1)
         self.from_middle = nn.Conv2d(64, CHANNELS, 1)
         self.from_stem = nn.Conv2d(32, CHANNELS, 1)
-        # By channel, then by pixel: on the finest grid a full 3x3 convolution would cost as much as all the rest.
+        # Depthwise separable: on the finest grid, a full 3x3 convolution would cost as much as all other layers.
         self.smooth = nn.Sequential(
             nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1, groups=CHANNELS, bias=False),
             nn.BatchNorm2d(CHANNELS),
@@ -74,7 +77,7 @@ class CompactDecoder(nn.Module):
 
 
 def _with_height(images: Tensor) -> Tensor:
-    """A fourth channel with how high each row lies, 1 to -1: a street has an above and a below."""
+    """Append a channel with the height of each row, from 1 (top) to -1 (bottom), so that classes can depend on it."""
     rows = torch.linspace(1, -1, images.shape[2], dtype=images.dtype, device=images.device)
     height = rows[None, None, :, None].expand(len(images), 1, -1, images.shape[3])
     return torch.cat([images, height], dim=1)
@@ -85,7 +88,7 @@ def _double(x: Tensor) -> Tensor:
 
 
 class CompactNetwork(nn.Module):
-    """The decoder with a head on it."""
+    """The decoder followed by a head."""
 
     def __init__(self, head: nn.Module) -> None:
         super().__init__()

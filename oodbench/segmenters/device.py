@@ -1,4 +1,4 @@
-"""The device on which torch modules run."""
+"""Choice of the device for torch modules."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ import torch
 from oodbench.errors import ModelError
 
 Device: TypeAlias = Literal["auto", "cpu", "cuda"]
-"""`auto` is a GPU if there is one."""
+"""Name of a device; `auto` is a GPU if one is available, otherwise the CPU."""
 
 
 def choose_device(wanted: Device) -> Literal["cpu", "cuda"]:
-    """Return the device on which torch works.
+    """Return the device for torch modules.
+
+    Args:
+        wanted: The device that the user asked for.
 
     Raises:
-        ModelError: a GPU is wanted, and there is none.
+        ModelError: A GPU is wanted, but none is available.
     """
     available = torch.cuda.is_available()
     if wanted == "cuda" and not available:

@@ -1,7 +1,8 @@
-"""Networks of the transformers library: SegFormer, UperNet, Mask2Former, from a folder or from a hub.
+"""Networks of the transformers library (SegFormer, UperNet, Mask2Former), from a folder or from the Hugging Face hub.
 
-A mask classifier (Mask2Former) gives no logits a pixel, but sums over its queries of class posterior, without
-no-object, times mask probability. Divided by their total they are posteriors, and their logarithms are logits.
+A mask classifier (Mask2Former) has no logits per pixel. Its class maps are unnormalised class scores: the sum over
+queries of class posterior, without no-object, times mask probability. Divided by their total they are posteriors, whose
+logarithms can be used as logits.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ PLUGINS = {
 }
 
 _HUB = "hf:"
-# What of a hub's repository is fetched. Weights that are no safetensors are read weights-only by the library.
+# Patterns of the files that are downloaded. The library reads .bin files with `weights_only=True`.
 _FILES = ("*.json", "*.safetensors", "*.bin")
 _SOFTMAX = {"segformer": "SegformerForSemanticSegmentation", "upernet": "UperNetForSemanticSegmentation"}
 _MASKS = {"mask2former": "Mask2FormerForUniversalSegmentation"}
@@ -41,7 +42,7 @@ _KNOWN = _SOFTMAX | _MASKS
 
 
 class TransformersAdapter(Adapter):
-    """A folder as `save_pretrained` writes it, or a name on the hub."""
+    """Adapter for folders written by `save_pretrained` and for names on the hub."""
 
     card = AdapterCard("transformers", "Transformers", "a folder with config.json, or hf:OWNER/NAME")
 
@@ -50,47 +51,48 @@ class TransformersAdapter(Adapter):
 
     def open(self, source: str, card: Path | None, device: Literal["auto", "cpu", "cuda"]) -> Segmenter:
         try:
-            import transformers  # noqa: F401  # late: it is an extra, and takes seconds
+            import transformers  # noqa: F401  # late: it is an extra, and its import takes seconds
         except ImportError as error:
             raise MissingExtraError(f"--model {source}", "transformers", error) from None
-        folder = _fetched(source) if source.startswith(_HUB) else Path(source)
-        described = read_toml(card, PartialCard, "--model-card names it.") if card else PartialCard()
-        return TransformersSegmenter(folder, source.removeprefix(_HUB), described, device)
+        folder = _download(source) if source.startswith(_HUB) else Path(source)
+        model_card = read_toml(card, PartialCard, "Check the path of --model-card.") if card else PartialCard()
+        return TransformersSegmenter(folder, source.removeprefix(_HUB), model_card, device)
 
 
 class TransformersSegmenter(TorchBase):
-    """One network of the transformers library."""
+    """A network of the transformers library."""
 
     def __init__(
         self, folder: Path, source: str, card: PartialCard, device: Literal["auto", "cpu", "cuda"] = "cpu"
     ) -> None:
         self._folder, self._source = folder, source
         self.name = card.name or Path(source).name
-        config = _config(folder)
+        config = _read_config(folder)
         self._masks = config["model_type"] in _MASKS
         self.expected = Expected(card.expected.miou, card.expected.mean_confidence)
         self.device = choose_device(device)
-        self._network = _loaded(folder, _KNOWN[config["model_type"]]).eval().to(self.device)
+        self._network = _load_network(folder, _KNOWN[config["model_type"]]).eval().to(self.device)
         labels: Mapping[int, str] = self._network.config.id2label
         self._names = [str(labels[index]) for index in sorted(labels)]
         self.classes, self._order = (card.classes or classes_named(self._names, folder / "config.json")).resolve()
         if len(self._names) != len(self.classes):
             raise ModelError(
-                f"{folder}: {len(self._names)} classes; expected the {len(self.classes)} of {self.classes.name}"
+                f"{folder}: {len(self._names)} classes; expected the {len(self.classes)} of {self.classes.name}",
+                "Name the class set of the network in a model card: [classes] set = ...",
             )
-        self._make_input, preprocessing = _preparation(folder, card.input)
+        self._make_input, preprocessing = _find_preprocessing(folder, card.input)
         self._preprocessing: Mapping[str, Any] = preprocessing
         roles = ("pixel-decoder",) if self._masks else ("penultimate",)
         self.capabilities = Capabilities("sums" if self._masks else "logits", roles, masks=self._masks)
         weights = sorted(path for ending in _FILES[1:] for path in folder.glob(ending))
-        bearing = [
+        identity = [
             config,
             self._order,
             preprocessing,
             self.capabilities.class_maps,
             [digest_file(path) for path in weights],
         ]
-        self.digest = digest_bytes(json.dumps(bearing, sort_keys=True, default=str).encode())
+        self.digest = digest_bytes(json.dumps(identity, sort_keys=True, default=str).encode())
 
     def _prepare(self, image: RGBImage) -> NDArray[np.float32]:
         return np.ascontiguousarray(self._make_input(image), np.float32)
@@ -100,7 +102,7 @@ class TransformersSegmenter(TorchBase):
             with capture_activations(self._network.decode_head.classifier) as passes:
                 maps = self._network(pixel_values=images).logits
             return ModuleOutput(maps, {"penultimate": passes[0][0]})
-        # Each decoder layer's queries are classified; the last ones are the output.
+        # The queries of each decoder layer are classified; those of the last layer are the output.
         with capture_activations(self._network.class_predictor) as passes:
             output = self._network(pixel_values=images)
         masks = MaskOutput(output.class_queries_logits, output.masks_queries_logits, passes[-1][0])
@@ -123,28 +125,30 @@ class TransformersSegmenter(TorchBase):
             "device": self.device,
             "class maps": SUMS if self._masks else "logits",
             "features": dict.fromkeys(
-                self.capabilities.features, "what masks are read from" if self._masks else "what the classifier reads"
+                self.capabilities.features,
+                "pixel embeddings of the masks" if self._masks else "input of the classifier",
             ),
             "preprocessing": self._preprocessing,
             "classes": f"{self.classes.name}: {', '.join(self.classes.names)}",
-            "class order": "as the set's" if self._order is None else ", ".join(self._names),
+            "class order": "that of the class set" if self._order is None else ", ".join(self._names),
         }
 
 
-def _fetched(source: str) -> Path:
-    """The folder of a hub's repository, from the library's cache or fetched there."""
+def _download(source: str) -> Path:
+    """Return the folder of a repository on the hub, after downloading it to the library's cache if necessary."""
     import huggingface_hub
 
     try:
         return Path(huggingface_hub.snapshot_download(source.removeprefix(_HUB), allow_patterns=list(_FILES)))
-    except Exception as error:  # the hub's own errors and those of whatever transport it uses
+    except Exception as error:  # errors of the hub library and of its transport library
         raise ModelError(
-            f"--model {source}: neither in the local cache nor to be fetched ({type(error).__name__})",
-            "Expected hf:OWNER/NAME. Without a network: download it elsewhere, and give its folder.",
+            f"--model {source}: not in the local cache, and the download failed ({type(error).__name__}); expected "
+            "hf:OWNER/NAME",
+            "Check the name. Without a network connection, download the model elsewhere and give its folder.",
         ) from error
 
 
-def _config(folder: Path) -> dict[str, Any]:
+def _read_config(folder: Path) -> dict[str, Any]:
     path = folder / "config.json"
     try:
         config = json.loads(path.read_bytes())
@@ -152,43 +156,55 @@ def _config(folder: Path) -> dict[str, Any]:
         raise ModelError(f"{path}: not a readable config ({error})", "Save or download the network again.") from None
     kind = config.get("model_type") if isinstance(config, dict) else None
     if kind not in _KNOWN:
-        raise ModelError(f"{path}: model_type is {kind!r}; expected one of {', '.join(sorted(_KNOWN))}")
+        raise ModelError(
+            f"{path}: model_type is {kind!r}; expected one of {', '.join(sorted(_KNOWN))}",
+            "Use a network of a supported type, or export the network to ONNX.",
+        )
     return dict(config)
 
 
-def _loaded(folder: Path, architecture: str) -> Any:
-    """The network with its weights, of a class without types. None may be missing: the library would make them up."""
+def _load_network(folder: Path, architecture: str) -> Any:
+    """Load a network and its weights.
+
+    Missing weights are an error, because transformers would initialise them randomly. The type is Any, because the
+    classes of transformers have no types.
+    """
     import transformers
 
     network = getattr(transformers, architecture)
-    silent: Any = transformers.logging
-    silent.disable_progress_bar()
-    talkative = logging.getLogger("transformers")
-    before = talkative.level
-    talkative.setLevel(logging.ERROR)  # what it would warn of is an error here
+    library_logging: Any = transformers.logging
+    library_logging.disable_progress_bar()
+    logger = logging.getLogger("transformers")
+    previous_level = logger.level
+    logger.setLevel(logging.ERROR)  # its warnings about weights are errors here
     try:
-        made, found = network.from_pretrained(folder, local_files_only=True, output_loading_info=True)
-    except Exception as error:  # whatever the library meets in a damaged folder
+        loaded, loading_info = network.from_pretrained(folder, local_files_only=True, output_loading_info=True)
+    except Exception as error:  # the library raises various errors for a damaged folder
         raise ModelError(
             f"{folder}: can't be loaded as {architecture} ({error})", "Save or download the network again."
         ) from error
     finally:
-        talkative.setLevel(before)
-    wrong = sorted(str(name) for kind in ("missing_keys", "mismatched_keys") for name in found[kind])
+        logger.setLevel(previous_level)
+    wrong = sorted(str(name) for kind in ("missing_keys", "mismatched_keys") for name in loading_info[kind])
     if wrong:
         raise ModelError(
-            f"{folder}: {len(wrong)} weights of {architecture} are missing or of another shape, as {wrong[0]}",
+            f"{folder}: {len(wrong)} weights of {architecture} are missing or of another shape, for example {wrong[0]}",
             "Give the folder of a network that was trained for semantic segmentation, not of its backbone alone.",
         )
-    return made
+    return loaded
 
 
-def _preparation(
-    folder: Path, own: Preprocessing | None
+def _find_preprocessing(
+    folder: Path, card_input: Preprocessing | None
 ) -> tuple[Callable[[RGBImage], NDArray[np.float32]], dict[str, Any]]:
-    """How images are prepared, and that in words: as the model card says, else as the network's own file does."""
-    if own is not None:
-        return own.apply, own.model_dump(exclude={"name"}, mode="json")
+    """Return the function that prepares images, and its description.
+
+    Args:
+        folder: The folder of the network, whose preprocessor_config.json is read.
+        card_input: The preprocessing in the model card, used instead of the folder's file; None: not given.
+    """
+    if card_input is not None:
+        return card_input.apply, card_input.model_dump(exclude={"name"}, mode="json")
     import transformers
 
     reader: Any = transformers.AutoImageProcessor
@@ -196,13 +212,14 @@ def _preparation(
         processor = reader.from_pretrained(folder, local_files_only=True, backend="pil")
     except (OSError, ValueError, ImportError) as error:
         raise ModelError(
-            f"{folder}: no preprocessor_config.json that can be read ({error})",
-            "Download it too, or say how images are prepared in the [input] of a model card (docs/models.md).",
+            f"{folder}: no readable preprocessor_config.json ({error})",
+            "Download this file, too, or describe the preprocessing in the [input] section of a model card "
+            "(docs/models.md).",
         ) from None
     if getattr(processor, "do_center_crop", False):
         raise ModelError(
-            f"{folder}: its preprocessing cuts a piece out of the image",
-            "Say in the [input] of a model card how the whole image is prepared.",
+            f"{folder}: its preprocessing crops the image; expected preprocessing of the whole image",
+            "Describe the preprocessing of the whole image in the [input] section of a model card.",
         )
 
     def prepare(image: RGBImage) -> NDArray[np.float32]:

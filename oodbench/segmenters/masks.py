@@ -1,4 +1,4 @@
-"""Mask classifiers (Mask2Former, MaskFormer): queries with a class and a mask each, and no logits a pixel."""
+"""Class maps of mask classifiers (Mask2Former, MaskFormer), whose queries have a class and a mask each."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SUMS = "sums over queries of class posterior times mask"
-"""What the class maps are, in words."""
+"""Description of the class maps of a mask classifier."""
 
 
 def semantic_maps(class_logits: Tensor, mask_logits: Tensor) -> Tensor:
-    """The classes' sums [N, C, h, w] over Q queries of class posterior times mask.
+    """Return unnormalised class scores: the sum over queries of class posterior times mask probability.
 
     Args:
-        class_logits: [N, Q, C + 1]; the last is no-object.
-        mask_logits: [N, Q, h, w].
+        class_logits: Class logits [N, Q, C + 1] of Q queries; the last class is no-object.
+        mask_logits: Mask logits [N, Q, h, w].
+
+    Returns:
+        Unnormalised class scores [N, C, h, w].
     """
     return torch.einsum("nqc,nqhw->nchw", class_logits.softmax(dim=-1)[..., :-1], mask_logits.sigmoid())

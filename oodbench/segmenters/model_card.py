@@ -1,4 +1,4 @@
-"""The TOML file that says what an exported network can't: preprocessing, classes, which output is what."""
+"""Model cards: TOML files that describe a network's preprocessing, classes and outputs."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ class _Section(BaseModel):
 
 
 class Preprocessing(_Section):
-    """From a photograph to the network's input, in this order: resize, channel order, division, mean and std."""
+    """The steps from an image to the network's input, in this order: resize, channel order, division, mean and std."""
 
-    name: str | None = Field(None, description="the network's input; may be left out where it has just one")
-    size: tuple[int, int] | None = Field(None, description="[height, width]; left out: as the image is")
+    name: str | None = Field(None, description="name of the network's input; optional if the network has one input")
+    size: tuple[int, int] | None = Field(None, description="input size [height, width]; by default that of the image")
     resize: Literal["bilinear", "nearest", "bicubic", "area", "bilinear-antialias"] = Field(
         "bilinear",
-        description="without antialiasing, as OpenCV does, but for area and for bilinear-antialias (Pillow's)",
+        description="interpolation as in OpenCV, without antialiasing except for area; bilinear-antialias as in Pillow",
     )
     channels: Literal["rgb", "bgr"] = Field(description="channel order")
-    divide_by: float = Field(gt=0, description="pixel values 0..255 are divided by this; 1 leaves them")
+    divide_by: float = Field(gt=0, description="divisor of the pixel values 0..255; 1 leaves them unchanged")
     mean: tuple[float, float, float] = Field((0.0, 0.0, 0.0), description="subtracted after the division")
-    std: tuple[float, float, float] = Field((1.0, 1.0, 1.0), description="divided by, after the mean")
+    std: tuple[float, float, float] = Field((1.0, 1.0, 1.0), description="divisor after the mean is subtracted")
 
     def apply(self, image: RGBImage) -> NDArray[np.float32]:
-        """uint8 [H, W, 3] -> float32 [3, h, w]."""
+        """Return the network's input float32 [3, h, w] for an image uint8 [H, W, 3], red first."""
         if self.size is not None and image.shape[:2] != self.size:
-            image = _resized(image, self.size, self.resize)
+            image = _resize(image, self.size, self.resize)
         if self.channels == "bgr":
             image = image[:, :, ::-1]
         x = np.ascontiguousarray(image.transpose(2, 0, 1), dtype=np.float32)  # [3, h, w]
@@ -60,83 +60,102 @@ _OPENCV_FILTERS = {
 }
 
 
-def _resized(image: RGBImage, size: tuple[int, int], how: str) -> RGBImage:
+def _resize(image: RGBImage, size: tuple[int, int], interpolation: str) -> RGBImage:
     height, width = size
-    if how == "bilinear-antialias":
+    if interpolation == "bilinear-antialias":
         return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR))
-    return np.asarray(cv2.resize(image, (width, height), interpolation=_OPENCV_FILTERS[how]), np.uint8)
+    return np.asarray(cv2.resize(image, (width, height), interpolation=_OPENCV_FILTERS[interpolation]), np.uint8)
 
 
 class Classes(_Section):
-    """The class set, and the order of the network's class maps where it is another than the set's."""
+    """The class set, and the order of the network's class maps if it differs from that of the set."""
 
-    set: str = Field(description="name of a class set that oodbench knows")
-    order: tuple[str, ...] | None = Field(None, description="class names in the order of the network's maps")
+    set: str = Field(description="name of a class set of oodbench")
+    order: tuple[str, ...] | None = Field(
+        None, description="class names in the order of the network's class maps; by default that of the class set"
+    )
 
     def resolve(self) -> tuple[ClassSet, tuple[int, ...] | None]:
-        """The class set, and for each of its classes the network's map (None: the order is the set's)."""
+        """Return the class set, and for each of its classes the index of the network's class map.
+
+        Returns:
+            The class set and the indices; None instead of the indices if the order is that of the class set.
+
+        Raises:
+            UnknownNameError: There is no such class set.
+            ModelError: The names are not those of the class set.
+        """
         if self.set not in CLASS_SETS:
             raise UnknownNameError("class set", self.set, CLASS_SETS)
         classes = CLASS_SETS[self.set]
         if self.order is None or self.order == classes.names:
             return classes, None
         if sorted(self.order) != sorted(classes.names):
-            strange = sorted(set(self.order) ^ set(classes.names))
+            different = sorted(set(self.order) ^ set(classes.names))
             raise ModelError(
-                f"classes.order is no reordering of {classes.name}: {', '.join(strange) or 'a name is there twice'}"
+                f"classes.order is not a reordering of {classes.name}: "
+                f"{', '.join(different) or 'it contains a name twice'}",
+                "List each class of the class set once, in the order of the network's class maps.",
             )
         return classes, tuple(self.order.index(name) for name in classes.names)
 
 
 class Outputs(_Section):
-    """Which output of the network is what."""
+    """The names of the network's outputs."""
 
-    class_maps: str | None = Field(None, description="the output [N, C, h, w] with one map a class")
-    class_maps_are: MapKind = Field("logits", description="logits, posteriors or sums")
+    class_maps: str | None = Field(None, description="name of the output [N, C, h, w] with one class map per class")
+    class_maps_are: MapKind = Field(
+        "logits", description="kind of the class maps: logits, posteriors or sums (unnormalised class scores)"
+    )
     features: dict[str, str] = Field(
         default_factory=dict,
-        description="role -> the output [N, D, h, w]; 'penultimate' is what the classifier reads",
+        description="name of the output [N, D, h, w] of each role; 'penultimate' is the input of the classifier",
     )
 
 
 class ModuleOutputs(_Section):
-    """Where the outputs of a torch module are."""
+    """The locations of a torch module's outputs."""
 
     class_maps: str | int | None = Field(
         None,
-        description="key, attribute or index of the class maps in what the module returns; left out: the tensor that "
-        "it returns, or the only one under 'out' or 'logits'",
+        description="key, attribute or index of the class maps in the module's output; by default the tensor that the "
+        "module returns, or the only tensor under 'out' or 'logits'",
     )
-    class_maps_are: MapKind = Field("logits", description="logits, posteriors or sums")
+    class_maps_are: MapKind = Field(
+        "logits", description="kind of the class maps: logits, posteriors or sums (unnormalised class scores)"
+    )
     features: dict[str, str] = Field(
         default_factory=dict,
-        description="role -> the layer whose output [N, D, h, w] it is, or 'input of LAYER'",
+        description="layer of each role whose output [N, D, h, w] is used, or 'input of LAYER'",
     )
     classifier: str | None = Field(
-        None, description="the last layer, a 1x1 Conv2d or a Linear; its input is then 'penultimate'"
+        None, description="name of the last layer, a 1x1 Conv2d or a Linear; its input is the role 'penultimate'"
     )
 
 
 class WindowsSection(_Section):
     """Sliding windows, in pixels of the prepared image."""
 
-    size: tuple[int, int] = Field(description="[height, width] of a window")
-    stride: tuple[int, int] = Field(description="[height, width] from one window to the next")
+    size: tuple[int, int] = Field(description="size [height, width] of a window")
+    stride: tuple[int, int] = Field(description="distance [height, width] between neighbouring windows")
 
 
 class ExpectedQuality(_Section):
-    """What the network reaches on labelled in-distribution frames, as fractions; a run warns when it is far off."""
+    """The expected quality on labelled in-distribution frames, as fractions.
+
+    A run warns if the measured quality differs from it by much.
+    """
 
     miou: float | None = Field(None, ge=0, le=1)
     mean_confidence: float | None = Field(None, ge=0, le=1, description="mean of the largest posterior")
 
 
 class ModelCard(_Section):
-    """The whole file."""
+    """The model card of an exported network."""
 
-    name: str = Field(description="the name in tables", min_length=1)
-    source: str = Field("", description="where the network comes from, for the reader")
-    licence: str = Field("", description="for the reader")
+    name: str = Field(description="name in tables", min_length=1)
+    source: str = Field("", description="origin of the network; informative only")
+    licence: str = Field("", description="licence of the network; informative only")
     input: Preprocessing
     classes: Classes
     outputs: Outputs
@@ -144,21 +163,21 @@ class ModelCard(_Section):
 
 
 class ModuleCard(_Section):
-    """The model card of a torch module: in its Python file, as `CARD`, or beside it, as TOML."""
+    """The model card of a torch module, as `CARD` in its Python file or as a TOML file next to it."""
 
-    name: str | None = Field(None, description="the name in tables; left out: the file's", min_length=1)
-    source: str = Field("", description="where the network comes from, for the reader")
-    licence: str = Field("", description="for the reader")
-    trained_on: str = Field("", description="the dataset that it was trained on")
+    name: str | None = Field(None, description="name in tables; by default that of the file", min_length=1)
+    source: str = Field("", description="origin of the network; informative only")
+    licence: str = Field("", description="licence of the network; informative only")
+    trained_on: str = Field("", description="name of the training dataset")
     input: Preprocessing
     classes: Classes
     outputs: ModuleOutputs = ModuleOutputs()
-    windows: WindowsSection | None = Field(None, description="sliding windows; left out: the whole image")
+    windows: WindowsSection | None = Field(None, description="sliding windows; by default the whole image at once")
     expected: ExpectedQuality = ExpectedQuality()
 
 
 class PartialCard(_Section):
-    """The model card of a network that says itself what it is: it may be left out, and each of its fields with it."""
+    """The optional model card of a network that describes itself. All of its fields are optional, too."""
 
     name: str | None = None
     trained_on: str = ""
@@ -168,78 +187,101 @@ class PartialCard(_Section):
 
 
 def find_class_set(names: Sequence[str]) -> Classes | None:
-    """Return the class set with these names, in any order and spelling of case, '-' and '_'; None: there is none."""
+    """Return the class set that has these names, or None if there is none.
 
-    def plain(name: str) -> str:
+    Args:
+        names: The class names, in any order. Case is ignored, and '-' and '_' count as spaces.
+    """
+
+    def normalise(name: str) -> str:
         return " ".join(name.lower().replace("_", " ").replace("-", " ").split())
 
-    for known in CLASS_SETS.values():
-        spelled = {plain(name): name for name in known.names}
-        if {plain(name) for name in names} == set(spelled) and len(names) == len(known):
-            return Classes(set=known.name, order=tuple(spelled[plain(name)] for name in names))
+    for class_set in CLASS_SETS.values():
+        spelling = {normalise(name): name for name in class_set.names}
+        if {normalise(name) for name in names} == set(spelling) and len(names) == len(class_set):
+            return Classes(set=class_set.name, order=tuple(spelling[normalise(name)] for name in names))
     return None
 
 
 def classes_named(names: Sequence[str], where: Path) -> Classes:
-    """Return the class set with these names, as `find_class_set` does.
+    """Return the class set that has these names, and raise if there is none.
+
+    Args:
+        names: The class names, as in `find_class_set`.
+        where: The file that contains the names, for the error.
 
     Raises:
-        ModelError: there is none; `where` is the file that has the names.
+        ModelError: No class set has these names.
     """
-    found = find_class_set(names)
-    if found is None:
+    classes = find_class_set(names)
+    if classes is None:
         raise ModelError(
-            f"{where}: its {len(names)} classes ({', '.join(names[:3])}, ...) are of no known class set; "
-            f"known: {', '.join(CLASS_SETS)}",
-            "Where the names are others, say the set in a model card: [classes] set = ..., order = [...].",
+            f"{where}: its {len(names)} classes ({', '.join(names[:3])}, ...) are not those of a class set; expected "
+            f"one of {', '.join(CLASS_SETS)}",
+            "If only the names differ, name the class set in a model card: [classes] set = ..., order = [...].",
         )
-    return found
+    return classes
 
 
 Card = TypeVar("Card", bound=BaseModel)
 
 
 def read_card(path: Path) -> ModelCard:
-    """The model card of an exported network; raises as `read_toml`."""
+    """Read the model card of an exported network.
+
+    Args:
+        path: The TOML file.
+
+    Raises:
+        ModelError: The card can't be read or is not valid, as in `read_toml`.
+    """
     known = (*ModelCard.model_fields, *Preprocessing.model_fields, *Outputs.model_fields, *Classes.model_fields)
     return read_toml(
         path,
         ModelCard,
-        "A TOML file beside the network says what its outputs are and how images are prepared: copy "
-        "docs/examples/erfnet-cityscapes.toml and change it, or name another file with --model-card.",
+        "Copy docs/examples/erfnet-cityscapes.toml next to the network and adapt its preprocessing and outputs, or "
+        "give another file with --model-card.",
         known,
     )
 
 
 def read_toml(path: Path, kind: type[Card], where_from: str, known: tuple[str, ...] = ()) -> Card:
-    """Read and check a model card of either kind.
+    """Read and validate a model card.
 
     Args:
-        path: of the file.
-        kind: what it has to be.
-        where_from: what to do where there is none.
-        known: names that an unknown field may have been meant for.
+        path: The TOML file.
+        kind: The class of the model card.
+        where_from: The remedy in the error if the file is missing.
+        known: Field names to suggest for an unknown field.
 
     Raises:
-        ModelError: the file is missing, is no TOML, or a field is unknown, missing or of the wrong type.
+        ModelError: The file is missing or not TOML, or a field is unknown, missing or of the wrong type.
     """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ModelError(f"{path}: no such model card", where_from) from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ModelError(f"{path}: not a readable TOML file ({error})") from None
+        raise ModelError(f"{path}: not a readable TOML file ({error})", "Correct the file.") from None
     return check_card(content, kind, str(path), known)
 
 
 def check_card(content: object, kind: type[Card], where: str, known: tuple[str, ...] = ()) -> Card:
-    """Return the model card with this content.
+    """Validate the content of a model card.
+
+    Args:
+        content: The content of the file.
+        kind: The class of the model card.
+        where: The file, for the error.
+        known: Field names to suggest for an unknown field.
 
     Raises:
-        ModelError: A field is unknown, missing or of the wrong type; `where` is the file that has it.
+        ModelError: A field is unknown, missing or of the wrong type.
     """
     try:
         return kind.model_validate(content)
     except ValidationError as error:
         problems = "; ".join(explain(error, known))
-        raise ModelError(f"{where}: {problems}", "docs/models.md describes each field.") from None
+        raise ModelError(
+            f"{where}: {problems}", "Correct the model card; docs/models.md describes each field."
+        ) from None

@@ -1,7 +1,7 @@
-"""Networks that others published and papers measure on: where from, under which licence, how they come in.
+"""Third-party networks that papers evaluate on, with their origin, licence and usage.
 
-The list is published_networks.toml; `oodbench list models` and docs/models.md show it. None of them comes with the
-program, and nothing here is imported that is slow to import.
+The list is published_networks.toml; `oodbench list models` and docs/models.md show it. None of these networks is
+bundled. The module has no slow imports.
 """
 
 from __future__ import annotations
@@ -15,25 +15,29 @@ _FILE = Path(__file__).with_name("published_networks.toml")
 
 
 class PublishedNetwork(BaseModel):
-    """One of them. None: not known."""
+    """A third-party network. A field that is None is unknown."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str = Field(description="what to call it here", pattern="^[a-z0-9-]+$")
-    title: str = Field(description="architecture, backbone, and whose")
-    page: str = Field(description="where its authors describe it", pattern="^https://")
-    weights: str | None = Field(None, description="its weights; without it, they lie on the page", pattern="^https://")
-    digest: str | None = Field(
-        None, description="first digits of the SHA-256 of its weights", pattern="^[0-9a-f]{8,64}$"
+    name: str = Field(description="name of the network in oodbench", pattern="^[a-z0-9-]+$")
+    title: str = Field(description="architecture, backbone and authors")
+    page: str = Field(description="address of the authors' description", pattern="^https://")
+    weights: str | None = Field(
+        None, description="address of the weights; by default they are linked on the page", pattern="^https://"
     )
-    licence: str | None = Field(None, description="of the weights, as its authors state it")
-    miou: float | None = Field(None, gt=0, lt=100, description="on Cityscapes val, one scale, as published, in percent")
-    images: str = Field(description="how images are prepared")
-    align_corners: bool = Field(description="how it resizes maps inside: bilinear-aligned where true")
-    use: str = Field(description="how to bring it in")
+    digest: str | None = Field(
+        None, description="first digits of the SHA-256 of the weights", pattern="^[0-9a-f]{8,64}$"
+    )
+    licence: str | None = Field(None, description="licence of the weights, as stated by the authors")
+    miou: float | None = Field(
+        None, gt=0, lt=100, description="published mIoU on Cityscapes val at a single scale, in percent"
+    )
+    images: str = Field(description="preprocessing of images")
+    align_corners: bool = Field(description="whether the network resizes maps with aligned corners")
+    use: str = Field(description="option or action that makes the network usable in oodbench")
 
     def facts(self) -> dict[str, str]:
-        """What to show of it, in order: heading -> text."""
+        """Return the facts to show, as texts by heading, in order."""
         return {
             "page": self.page,
             "weights": self.weights or "on its page",
@@ -53,5 +57,5 @@ class _List(BaseModel):
 
 
 def published_networks() -> tuple[PublishedNetwork, ...]:
-    """All of them, in the order of the file."""
+    """Return the published networks, in the order of published_networks.toml."""
     return _List.model_validate(tomllib.loads(_FILE.read_text(encoding="utf-8"))).networks

@@ -1,4 +1,4 @@
-"""Torch modules of the user's own: a function in a Python file that returns one, and a checkpoint."""
+"""Torch modules that a function in the user's Python file returns, with a checkpoint."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ PLUGINS = {
 }
 
 _SOURCE = re.compile(r"(?P<file>.+\.py):(?P<function>[A-Za-z_]\w*)")
-# The weights that are looked for beside the file.
+# Endings of the files next to the Python file that are searched for weights, in this order.
 _ENDINGS = (".safetensors", ".pth")
 _CARD = """CARD = {"input": {"channels": "rgb", "divide_by": 255}, "classes": {"set": "cityscapes-19"}}"""
 
 
 class PythonFileAdapter(Adapter):
-    """A function that takes no arguments and returns a torch module."""
+    """Adapter for functions that take no arguments and return a torch module."""
 
     card = AdapterCard("python-file", "Python file", "FILE.py:FUNCTION, which returns a torch module")
 
@@ -42,17 +42,17 @@ class PythonFileAdapter(Adapter):
         return _SOURCE.fullmatch(source) is not None
 
     def open(self, source: str, card: Path | None, device: Device) -> Segmenter:
-        """Load the network; weights that lie beside the file under its name are loaded into it."""
+        """Load the network, and the weights in a file of the same name next to the Python file, if there is one."""
         path, _ = _split(source)
-        beside = (path.with_suffix(ending) for ending in _ENDINGS)
-        return _open(source, next((file for file in beside if file.is_file()), None), card, device)
+        candidates = (path.with_suffix(ending) for ending in _ENDINGS)
+        return _open(source, next((file for file in candidates if file.is_file()), None), card, device)
 
     def open_checkpoint(self, source: str, checkpoint: Path, card: Path | None, device: Device) -> Segmenter:
         return _open(source, checkpoint, card, device)
 
 
 class PythonFileSegmenter(TorchSegmenter):
-    """The module that a function in a Python file returns, as the model card describes it."""
+    """A torch module that a function in a Python file returns, described by a model card."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class PythonFileSegmenter(TorchSegmenter):
         return {
             **super().describe(),
             "file": str(self._path),
-            "checkpoint": str(self._checkpoint or "none: the weights that the function returns"),
+            "checkpoint": str(self._checkpoint or "none: the function sets the weights"),
             "source": self._card.source,
             "licence": self._card.licence,
         }
@@ -102,30 +102,35 @@ def _split(source: str) -> tuple[Path, str]:
 def _open(source: str, checkpoint: Path | None, card: Path | None, device: Device) -> Segmenter:
     path, name = _split(source)
     if not path.is_file():
-        raise ModelError(f"{path}: no such file; expected a Python file with the function '{name}'")
-    described = _read_card(path, card)
+        raise ModelError(
+            f"{path}: no such file; expected a Python file with the function '{name}'", "Check the path of --model."
+        )
+    model_card = _read_card(path, card)
     function = _find_function(_import(path), path, name)
     module = _build(function, path, name)
     if checkpoint is not None:
-        remedy = f"Give the checkpoint that was saved of the module that {name} returns."
+        remedy = f"Give a checkpoint that was saved from the module that {name} returns."
         load_into(module, read_weights(checkpoint), checkpoint, source, remedy)
-    return PythonFileSegmenter(path, function, module, checkpoint, described, device)
+    return PythonFileSegmenter(path, function, module, checkpoint, model_card, device)
 
 
 def _read_card(path: Path, card: Path | None) -> ModuleCard:
-    """Return the card in a TOML file, or that in the Python file, which is read without running it."""
-    beside = path.with_suffix(".toml")
+    """Return the model card in the TOML file, or the one in the Python file, which is parsed but not run."""
+    toml_file = path.with_suffix(".toml")
     literal = None if card else _read_literal(path)
-    if card is None and beside.is_file():
+    if card is None and toml_file.is_file():
         if literal is not None:
-            raise ModelError(f"{path}: it has a CARD, and {beside} is there too", "Keep one, or name one: --model-card")
-        card = beside
+            raise ModelError(
+                f"{path}: it has a CARD, and {toml_file} exists, too; expected one model card",
+                "Remove one of them, or give the TOML file with --model-card.",
+            )
+        card = toml_file
     if card is not None:
-        return read_toml(card, ModuleCard, "--model-card names it.")
+        return read_toml(card, ModuleCard, "Check the path of --model-card.")
     if literal is None:
         raise ModelError(
-            f"{path}: no CARD in it, and no {beside.name} beside it; expected the preprocessing and the class set",
-            f"For example: {_CARD}",
+            f"{path}: no CARD in it, and no {toml_file.name} next to it; expected the preprocessing and the class set",
+            f"Add a model card to the file, for example: {_CARD}",
         )
     return check_card(literal, ModuleCard, f"{path}: CARD")
 
@@ -134,7 +139,7 @@ def _read_literal(path: Path) -> Any:
     try:
         tree = ast.parse(path.read_bytes(), str(path))
     except (SyntaxError, ValueError) as error:
-        raise ModelError(f"{path}: can't be read as Python ({error})") from None
+        raise ModelError(f"{path}: can't be read as Python ({error})", "Correct the file.") from None
     for node in tree.body:
         targets = [node.target] if isinstance(node, ast.AnnAssign) else getattr(node, "targets", [])
         if any(isinstance(target, ast.Name) and target.id == "CARD" for target in targets):
@@ -142,7 +147,8 @@ def _read_literal(path: Path) -> Any:
                 return ast.literal_eval(node.value)  # type: ignore[attr-defined]  # an assignment
             except (ValueError, TypeError):
                 raise ModelError(
-                    f"{path}:{node.lineno}: CARD is not a literal; it is read without running the file", _CARD
+                    f"{path}:{node.lineno}: CARD is not a literal; the file is not run to read it",
+                    f"Write it as a literal, for example: {_CARD}",
                 ) from None
     return None
 
@@ -153,18 +159,21 @@ def _import(path: Path) -> ModuleType:
             return import_python_file(path).module
     except OodbenchError:
         raise
-    except Exception as error:  # it is any program
-        raise _failed(error, path, "it can't be imported") from error
+    except Exception as error:  # the user's code may raise any error
+        raise _make_error(error, path, "it can't be imported") from error
 
 
 def _find_function(module: ModuleType, path: Path, name: str) -> Callable[[], Any]:
-    found = getattr(module, name, None)
-    if found is None:
+    value = getattr(module, name, None)
+    if value is None:
         functions = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
         raise UnknownNameError(f"function of {path}", name, functions)
-    if not callable(found):
-        raise ModelError(f"{path}: '{name}' is a {type(found).__name__}; expected a function that returns a module")
-    function: Callable[[], Any] = found
+    if not callable(value):
+        raise ModelError(
+            f"{path}: '{name}' is a {type(value).__name__}; expected a function that returns a module",
+            "Name a function in --model.",
+        )
+    function: Callable[[], Any] = value
     return function
 
 
@@ -173,22 +182,22 @@ def _build(function: Callable[[], Any], path: Path, name: str) -> nn.Module:
         module = function()
     except OodbenchError:
         raise
-    except Exception as error:  # it is any program
-        raise _failed(error, path, f"{name}() failed") from error
+    except Exception as error:  # the user's code may raise any error
+        raise _make_error(error, path, f"{name}() failed") from error
     if not isinstance(module, nn.Module):
         raise ModelError(
             f"{path}: {name}() returns a {type(module).__name__}; expected a torch.nn.Module",
-            "Return the network itself; its weights may come from --checkpoint.",
+            "Return the network itself. Its weights can be given with --checkpoint.",
         )
     return module
 
 
-def _failed(error: Exception, path: Path, problem: str) -> ModelError:
-    """Return the error that names the line of the user's file at which it happened."""
+def _make_error(error: Exception, path: Path, problem: str) -> ModelError:
+    """Return a ModelError that names the line of the user's file that failed."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path]
     line = error.lineno if isinstance(error, SyntaxError) else frames[-1].lineno if frames else None
     where = f"{path}:{line}" if line else str(path)
     return ModelError(
         f"{where}: {problem} ({type(error).__name__}: {error})",
-        "The function is called without arguments; modules beside the file can be imported.",
+        "Correct the file. Its function is called without arguments and can import modules in the same folder.",
     )

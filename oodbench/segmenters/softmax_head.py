@@ -1,4 +1,4 @@
-"""The usual head: a 1x1 convolution to the classes, trained by cross entropy."""
+"""The softmax head: a 1x1 convolution to the classes, trained with cross-entropy."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from oodbench.numerics import gather_labelled_pixels
 if TYPE_CHECKING:
     from torch import Tensor
 
-PLUGINS = {"heads": {"softmax": ("SoftmaxHead", "a 1x1 convolution to the classes, trained by cross entropy")}}
+PLUGINS = {"heads": {"softmax": ("SoftmaxHead", "a 1x1 convolution to the classes, trained with cross-entropy")}}
 
 
 class SoftmaxHead(Head):
-    """No parameters."""
+    """The softmax head as a plugin. It has no parameters."""
 
     card = HeadCard("softmax", "Softmax", "Long, Shelhamer, Darrell: Fully Convolutional Networks. CVPR 2015",
                     "https://arxiv.org/abs/1411.4038")  # fmt: skip
@@ -31,7 +31,7 @@ class SoftmaxHead(Head):
 
 
 class SoftmaxModule(nn.Module, TrainingHead):
-    """The head as it is trained and run."""
+    """The torch module of the softmax head."""
 
     def __init__(self, channels: int, classes: int) -> None:
         super().__init__()
@@ -41,6 +41,6 @@ class SoftmaxModule(nn.Module, TrainingHead):
         return HeadOutput(self.classifier(features), features, {})
 
     def loss(self, output: HeadOutput, labels: Tensor) -> Mapping[str, Tensor]:
-        logits, known = gather_labelled_pixels(output.class_maps, labels)
-        total = functional.cross_entropy(logits, known, reduction="sum")
-        return {"loss_segmentation": total / max(len(known), 1)}
+        logits, targets = gather_labelled_pixels(output.class_maps, labels)
+        total = functional.cross_entropy(logits, targets, reduction="sum")
+        return {"loss_segmentation": total / max(len(targets), 1)}

@@ -1,4 +1,4 @@
-"""My benchmark: what is in it, in one sentence.
+"""My benchmark: its content, in one sentence.
 
 Authors, "Title", venue and year.
 """
@@ -11,35 +11,35 @@ from oodbench.contracts import Benchmark, BenchmarkCard, Roots
 from oodbench.data import LabelRule, file_frame, find_layout, index_images, pair_by_stem
 from oodbench.types import ANOMALY, IN_DISTRIBUTION, VOID, FrameSet
 
-# Read without running this file: public name -> (class, one line).
+# Read without running this file: public name -> (class, description in one line).
 PLUGINS = {
     "benchmarks": {
-        "my-benchmark": ("MyBenchmark", "what is in it"),
+        "my-benchmark": ("MyBenchmark", "its content in one line"),
     },
 }
 
-# What each value in a label file means. A value that is not named here is an error, with this hint.
+# The meaning of each value in a label file. Any other value is an error, which shows this hint.
 _RULE = LabelRule(
     {0: IN_DISTRIBUTION, 1: ANOMALY, 255: VOID},
-    "Expected the label files as they were published.",
+    "Use the label files as they were published.",
 )
 
 _CARD = BenchmarkCard(
     name="my-benchmark",
-    title="My benchmark",  # as papers call it
+    title="My benchmark",  # the name that papers use
     paper="Authors: Title. Venue and year",
     url="https://example.org",
     licence="as its authors state it",
-    frames=2,  # of the complete set; fewer are a warning
+    frames=2,  # number of frames of the complete set; fewer frames cause a warning
     labels={"0": "in-distribution", "1": "anomaly", "255": "void"},
     layouts={"official": "images/<name>.jpg and anomaly_labels/<name>.png"},
-    obtain="Get it at https://example.org, unpack it, and give its folder: --data DIR",
+    obtain="Get it at https://example.org, unpack it, and pass its folder: --data DIR",
     leaderboard_protocol="pooled",  # see: oodbench list protocols
 )
 
 
 class MyBenchmark(Benchmark):
-    """The official layout."""
+    """The benchmark in its official layout."""
 
     card = _CARD
 
@@ -47,11 +47,16 @@ class MyBenchmark(Benchmark):
         """Find the folder and pair images with labels; pixels are read later."""
         layout, folder = find_layout(_CARD.name, roots, {"official": _is_official}, _CARD.layouts, _CARD.obtain)
         pairs = pair_by_stem(index_images(folder / "images"), index_images(folder / "anomaly_labels"), folder)
-        # id, group (its scene: frames of one scene are not independent of each other), image, label, rule
+        # Arguments: id, group (the scene, because frames of one scene are not independent), image, label, rule.
         frames = tuple(file_frame(name, name, image, label, _RULE) for name, image, label in pairs)
         return FrameSet(frames, layout, folder, _CARD.frames)
 
 
 def _is_official(folder: Path, named: bool) -> bool:
-    """Whether this folder holds it: look for what no other data set has. `named`: the user said that it does."""
+    """Return whether this folder contains the benchmark. Check for files that no other dataset has.
+
+    Args:
+        folder: The folder.
+        named: Whether the user stated that the folder contains the benchmark.
+    """
     return (folder / "images").is_dir() and (folder / "anomaly_labels").is_dir()

@@ -2,7 +2,7 @@
 
     s(x) = max_c l_c(x) - l_k(x)   (write your equation here)
 
-Authors, "Title", venue and year. Say here what is not reproduced.
+Authors, "Title", venue and year. State here what is not reproduced.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from oodbench.contracts import ClassMapBand, MethodCard, Parameters, PixelMethod
 if TYPE_CHECKING:
     from torch import Tensor
 
-# Read without running this file: public name -> (class, one line).
+# Read without running this file: public name -> (class, description in one line).
 PLUGINS = {
     "methods": {
         "my-method": ("MyMethod", "what it scores"),
@@ -23,41 +23,41 @@ PLUGINS = {
 
 
 def score(logits: Tensor) -> Tensor:
-    """The equation, by itself: it can be tested without the harness.
+    """Compute the score map. This pure function can be tested without the harness.
 
     Args:
-        logits: float32 [C, h, w], one map a class.
+        logits: float32 [C, h, w], one map per class, unnormalised.
 
     Returns:
         float32 [h, w], higher = more anomalous.
     """
-    # Change this. As it stands: minus the largest logit.
+    # Change this. The template returns the negative maximum logit.
     return -logits.amax(dim=0)
 
 
 class MyMethod(PixelMethod):
-    """A score of one pixel's logits at a time.
+    """A score that is computed from one pixel's logits at a time.
 
-    A score on features is a GridMethod; one that learns has begin_fit, update, end_pass, fitted and load
-    (docs/plugins.md says more).
+    For a score on features, derive from GridMethod. A method that is fitted defines begin_fit, update, end_pass, fitted
+    and load (see docs/plugins.md).
     """
 
     class Params(Parameters):
-        """What the user may set: `--method NAME:key=value`. Each needs a default and a description.
+        """Parameters that the user may set: `--method NAME:key=value`. Each needs a default and a description.
 
-        For example: scale: float = Field(1.0, gt=0, description="what it does"), with Field from pydantic. It is then
-        self.params.scale below, and `params: Params` in the class tells type checkers so.
+        Example: `scale: float = Field(1.0, gt=0, description="scale of the score")`, with Field from pydantic. Its
+        value is self.params.scale below; `params: Params` in the class tells type checkers its type.
         """
 
     card = MethodCard(
         name="my-method",
-        title="My method",  # as tables show it
+        title="My method",  # the name in tables
         paper="Authors: Title. Venue and year",
         url="https://example.org",
-        version=1,  # raise it whenever the scores change, so that stored ones are not used again
+        version=1,  # increase it whenever the scores change, so that stored scores are not reused
     )
 
     def pixel_score(self, band: ClassMapBand) -> Tensor:
-        """Frames come in bands of rows: a pixel's score must not depend on other pixels."""
-        # band.summary has the largest logit, the sum over the others and the predicted class, computed once for all.
+        """Return the score of a band of rows; a pixel's score must not depend on other pixels."""
+        # band.summary has the largest logit, the sum over the others and the predicted class, computed once per band.
         return score(band.logits)

@@ -1,4 +1,4 @@
-"""My model: which network it is, and where it comes from.
+"""My model: its architecture and its source.
 
 Authors, "Title", venue and year.
 """
@@ -14,23 +14,23 @@ if TYPE_CHECKING:
 
 # Read without running this file; docs/models.md describes each field.
 CARD = {
-    "name": "My model",  # as tables show it
+    "name": "My model",  # the name in tables
     "source": "https://example.org",
     "licence": "as its authors state it",
-    # How a photograph uint8 [H, W, 3] becomes the network's input float32 [3, h, w].
+    # Conversion of an image uint8 [H, W, 3] to the network's input float32 [3, h, w].
     "input": {"channels": "rgb", "divide_by": 255, "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]},
-    # "order": the class names in the order of the network's channels, if that is not the set's.
+    # "order": the class names in the order of the network's channels, if it differs from that of the class set.
     "classes": {"set": "cityscapes-19"},
     "outputs": {
         # "class_maps": the key or index of the class maps, if the network returns more than one tensor.
-        # "features": {"encoder": "encoder"}: roles and the layers whose output they are.
-        "classifier": "classifier",  # a 1x1 convolution; its input is the role `penultimate`
+        # "features": {"encoder": "encoder"}: roles, and the layers whose outputs they are.
+        "classifier": "classifier",  # a 1x1 convolution; its input has the role `penultimate`
     },
 }
 
 
 class MyModel(nn.Module):
-    """Change this: images float32 [N, 3, H, W] in, class maps float32 [N, 19, h, w] out."""
+    """The network, to be replaced: images float32 [N, 3, H, W] in, class maps float32 [N, 19, h, w] out."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class MyModel(nn.Module):
         self.classifier = nn.Conv2d(32, 19, 1)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return logits."""
+        """Return the logits."""
         features = self.encoder(images)  # [N, 32, H / 4, W / 4]
         maps: Tensor = self.classifier(features)  # [N, 19, H / 4, W / 4]
         return maps

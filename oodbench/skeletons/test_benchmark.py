@@ -1,4 +1,4 @@
-"""The contract that every benchmark has to hold, on a small copy of this one."""
+"""The contract test of the benchmark, on a small copy of it."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from oodbench.testing import BenchmarkContract
 
 
 class TestMyBenchmark(BenchmarkContract):
-    """Two small frames."""
+    """The contract on two small frames."""
 
     plugin = Path(__file__).with_name("my_benchmark.py")
     name = "my-benchmark"
 
     def make(self, folder: Path) -> None:
-        """Change this: write the files by hand, named and laid out as the authors publish them."""
+        """Write two frames with the names and the layout that the authors publish. Change this."""
         rng = np.random.default_rng(0)
         for part in ("images", "anomaly_labels"):
             (folder / part).mkdir()

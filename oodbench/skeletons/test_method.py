@@ -1,4 +1,4 @@
-"""The contract that every method has to hold, and the equation by hand."""
+"""The contract test of the method, and its equation computed by hand."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from oodbench.testing import MethodContract
 
 
 class TestMyMethod(MethodContract):
-    """On a small network with a planted anomaly: low equal logits, and features far from every class."""
+    """The contract on a small network with a planted anomaly: low equal logits, and features far from every class."""
 
     plugin = Path(__file__).with_name("my_method.py")
     name = "my-method"
-    # With parameters: spec = "my-method:scale=2"
-    # For a method that looks for something else than the planted anomaly: finds_planted = False
+    # To test parameters: spec = "my-method:scale=2"
+    # If the method does not detect the planted anomaly by design: finds_planted = False
 
 
-# Add what the contract can't know: the equation on a few pixels, computed by hand.
+# Add tests that the contract can't contain: the equation on a few pixels, computed by hand.

@@ -1,4 +1,4 @@
-"""The contract that every network has to hold, with random weights."""
+"""The contract test of the model, with random weights."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from oodbench.testing import AdapterContract
 
 
 class TestMyModel(AdapterContract):
-    """The network on two small images."""
+    """The contract of the network on two small images."""
 
     name = "python-file"
 
     def make(self, folder: Path) -> str:
-        """Copy the file into an empty folder, with random weights beside it."""
+        """Copy the file into an empty folder, with random weights next to it."""
         torch.manual_seed(0)
         source = Path(__file__).with_name("my_model.py")
         (folder / source.name).write_text(source.read_text(encoding="utf-8"), encoding="utf-8")
@@ -24,4 +24,4 @@ class TestMyModel(AdapterContract):
         return f"{folder / source.name}:build"
 
 
-# Add what the contract can't know: the maps of one image, as the authors' own code computes them.
+# Add tests that the contract can't contain: the maps of one image, as the authors' own code computes them.

@@ -1,4 +1,4 @@
-"""What every benchmark has to hold, on a small copy of it."""
+"""The contract test of benchmarks, which runs on a small copy of one."""
 
 from __future__ import annotations
 
@@ -16,50 +16,50 @@ from oodbench.types import ANOMALY, IN_DISTRIBUTION, VOID, Frame, FrameSet
 
 
 class BenchmarkContract(FramesContract):
-    """The contract of a benchmark; write `make`."""
+    """The contract of a benchmark. A subclass defines `make`."""
 
     kind = "benchmarks"
 
     def splits(self, roots: Roots) -> Mapping[str, FrameSet]:
-        """All its frames."""
+        """Return all frames, as one split."""
         return {"": self.registry().benchmark(self.name).open(roots)}
 
     def expected(self) -> Mapping[str, int]:
-        """The frames of the complete set."""
+        """Return the number of frames of the complete set."""
         return {"": self.load().card.frames}
 
     def labels(self, frame: Frame) -> NDArray[np.uint8] | None:
-        """Its anomaly labels."""
+        """Return the frame's anomaly labels."""
         return None if frame.read_anomaly_labels is None else frame.read_anomaly_labels().values
 
     def allowed(self) -> set[int]:
-        """In-distribution, anomaly, void."""
+        """Return the values of in-distribution, anomaly and void."""
         return {IN_DISTRIBUTION, ANOMALY, VOID}
 
     def hidden(self) -> bool:
-        """As its card says."""
+        """Return whether the card says that the labels are hidden."""
         card: BenchmarkCard = self.load().card
         return card.hidden
 
     def test_its_card_is_complete(self) -> None:
-        """`oodbench info benchmark NAME` says what it is and where to get it."""
+        """Check that `oodbench info benchmark NAME` can show a description and where to get the benchmark."""
         card = self.load().card
         assert_filled(card, *(() if self.synthetic else ("url",)))
         assert_filled(card, "title", "paper", "licence", "layouts", "obtain")
-        # Its number of frames may be 0: not published, or the user's own.
+        # The number of frames may be 0: not published, or the user's own frames.
         assert_filled(card, *(() if card.hidden else ("labels",)))
-        known = self.registry().names("benchmarks")
-        assert card.variant_of in ("", *known), f"{self.name}: variant_of '{card.variant_of}' is no benchmark"
+        names = self.registry().names("benchmarks")
+        assert card.variant_of in ("", *names), f"{self.name}: variant_of '{card.variant_of}' is not a benchmark"
         assert card.leaderboard_protocol in PROTOCOLS, (
             f"{self.name}: leaderboard_protocol is '{card.leaderboard_protocol}'; expected one of {list(PROTOCOLS)}"
         )
 
     def test_it_has_anomalies(self, tmp_path: Path) -> None:
-        """Without both kinds of pixels there is nothing to tell apart; secret ones can't be asked."""
+        """Check that there are pixels of both kinds, without which metrics are undefined; hidden labels are skipped."""
         if self.hidden():
             return
-        found = [labels for frame in self.made(tmp_path) if (labels := self.labels(frame)) is not None]
+        label_maps = [labels for frame in self.made(tmp_path) if (labels := self.labels(frame)) is not None]
         for what, value in (("anomalous", ANOMALY), ("in-distribution", IN_DISTRIBUTION)):
-            assert any((labels == value).any() for labels in found), (
+            assert any((labels == value).any() for labels in label_maps), (
                 f"{self.name}: no pixel is {what} ({value}): does make() write one, and does the rule read it?"
             )

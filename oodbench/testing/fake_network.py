@@ -1,4 +1,4 @@
-"""A small network's output with a planted anomaly, and methods fitted and scored on it."""
+"""The synthetic output of a small network with a planted anomaly, and functions that fit and apply methods on it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from oodbench.stages.apply_methods import score_output
 from oodbench.types import CITYSCAPES_19, VOID, ClassMaps, MaskOutput, SegmenterOutput, SemanticLabels
 
 SIZE = (48, 96)
-"""Of the labels."""
+"""(height, width) of the labels."""
 
 GRID = (24, 48)
-"""Of the class maps and the features."""
+"""(height, width) of the class maps and the features."""
 
 PATCH = (slice(8, 14), slice(20, 30))
-"""Where the anomaly is, on the grid."""
+"""The rows and columns of the anomaly on the grid."""
 
 
 def fake_network(
@@ -31,17 +31,17 @@ def fake_network(
     extras: Iterable[str] = (),
     masks: bool = False,
 ) -> tuple[SegmenterOutput, SemanticLabels]:
-    """One frame: blocks of classes, features around a direction of each class, and logits that are sure.
+    """Return one frame: blocks of classes, features around one direction per class, and confident logits.
 
-    A planted anomaly has features far from every class, and logits that are low and equal.
+    A planted anomaly has features far from every class, and low, equal logits.
 
     Args:
-        seed: of the frame.
-        planted: with an anomaly.
-        classes: how many of the 19 classes occur.
-        roles: of the features; each has the same.
-        extras: names; each is the log-density of the features under each class.
-        masks: Whether it is a mask classifier too, with one query per class. No query claims a planted anomaly.
+        seed: Seed of the frame.
+        planted: Whether the frame has an anomaly.
+        classes: Number of the 19 classes that occur.
+        roles: Roles of the features; all roles have the same features.
+        extras: Names of the extras; each extra is the log-density of the features under each class.
+        masks: Whether it is also a mask classifier, with one query per class. No query covers a planted anomaly.
 
     Returns:
         Logits float32 [1, 19, 24, 48] with features float32 [1, 8, 24, 48], and labels of 48 x 96 pixels.
@@ -69,7 +69,10 @@ def fake_network(
 
 
 def _query_each_class(grid: NDArray[np.uint8], directions: NDArray[np.float64], planted: bool) -> MaskOutput:
-    """Return one query per class: sure of its class, its mask where the class is. Queries are the directions."""
+    """Return one query per class, confident in its class, with a mask of the pixels of the class.
+
+    The query embeddings are the directions of the classes.
+    """
     count = len(directions)
     class_logits = np.zeros((1, count, count + 1), np.float32)
     class_logits[0, range(count), range(count)] = 9.0
@@ -81,7 +84,7 @@ def _query_each_class(grid: NDArray[np.uint8], directions: NDArray[np.float64], 
 
 
 def stack_outputs(*outputs: SegmenterOutput) -> SegmenterOutput:
-    """Several frames as one batch."""
+    """Stack the outputs of several frames to one batch."""
     maps = [output.class_maps for output in outputs if output.class_maps]
     features = {role: torch.cat([output.features[role] for output in outputs]) for role in outputs[0].features}
     extras = {name: torch.cat([output.extras[name] for output in outputs]) for name in outputs[0].extras}
@@ -102,7 +105,7 @@ def _stack_masks(parts: Sequence[MaskOutput | None]) -> MaskOutput | None:
 
 
 def learn(method: Method, seed: int = 0, classes: int = 6) -> Fit:
-    """What a method learns of three frames with a void strip, in a batch of two and a batch of one."""
+    """Fit a method on three frames with a void strip, in a batch of two and a batch of one, and return the fit."""
     needs = method.needs()
     frames = []
     for index in range(3):
@@ -121,7 +124,7 @@ def learn(method: Method, seed: int = 0, classes: int = 6) -> Fit:
 
 
 def ready(method: Method, seed: int = 0, classes: int = 6) -> Method:
-    """The method, fitted where it has to be, ready to score."""
+    """Fit the method if it needs a fit, and return it ready to score."""
     if method.needs().fit:
         method.load(learn(method, seed, classes))
     return method
@@ -130,7 +133,7 @@ def ready(method: Method, seed: int = 0, classes: int = 6) -> Method:
 def scores(
     method: Method, output: SegmenterOutput, upsample: Literal["logits", "score"] = "logits"
 ) -> NDArray[np.float32]:
-    """float32 [N, 48, 96], as a run scores N frames."""
+    """Return the scores of N frames as in a run, float32 [N, 48, 96]."""
     parts = [*output.features.values(), *output.extras.values()]
     parts += [] if output.class_maps is None else [output.class_maps.values]
     parts += [] if output.masks is None else [output.masks.mask_logits]

@@ -1,4 +1,4 @@
-"""A run made by hand, for reports."""
+"""A synthetic run for tests of reports."""
 
 from __future__ import annotations
 
@@ -24,13 +24,21 @@ from oodbench.contracts import (
 from oodbench.types import CITYSCAPES_19, VOID, AnomalyLabels, RGBImage, ScoreMap, SemanticLabels
 
 LEVELS = np.array([0.0, 0.5, 0.9, 0.99, 0.999, 0.9999, 1.0])
-"""Of the calibration."""
+"""float64 [7], the levels of the calibration."""
 
 
 def make_result(
     method: str, ap: float | None, fpr: float | None, benchmark: str = "road-anomaly", **changes: object
 ) -> Result:
-    """A row with these numbers, as fractions; `changes` are other fields of it."""
+    """Return a result with these numbers, as fractions.
+
+    Args:
+        method: Public name of the method.
+        ap: The average precision; None: undefined.
+        fpr: The false positive rate; None: undefined.
+        benchmark: Public name of the benchmark.
+        changes: Other fields of the result.
+    """
     content: dict[str, object] = {
         "method": method,
         "params": {},
@@ -54,7 +62,7 @@ def make_result(
 
 
 class HandmadeRun:
-    """Implements contracts.RunView: three grey frames with a box and a strip of void, and a ramp for every score."""
+    """A run for reports: three grey frames with an anomaly box and a void strip, and the same ramp as every score."""
 
     def __init__(
         self,
@@ -73,57 +81,57 @@ class HandmadeRun:
         self.notes = notes
         self.published = published
 
-    def requirements(self, row: Result) -> Requirements:
-        """`outlier` has seen outliers, the others have had nothing; nothing is known of scores that were given."""
-        if row.method == "given":
+    def requirements(self, result: Result) -> Requirements:
+        """Return OoD data for `outlier`, unknown for external scores, and no training signals for other methods."""
+        if result.method == "given":
             return Requirements()
-        return Requirements(retraining=False, extra_network=False, ood_data=row.method == "outlier")
+        return Requirements(retraining=False, extra_network=False, ood_data=result.method == "outlier")
 
     def frames(self, benchmark: str) -> Sequence[str]:
-        """Names that have to be escaped."""
+        """Return frame ids that must be escaped."""
         return ["a", "<b>&_%", "c"]
 
     def figure_frames(self, benchmark: str) -> Sequence[str]:
-        """All of them."""
+        """Return the ids of all frames."""
         return self.frames(benchmark)
 
     def image(self, benchmark: str, frame: str) -> RGBImage:
-        """Grey."""
+        """Return a grey image."""
         return np.full((40, 80, 3), 128, np.uint8)
 
     def labels(self, benchmark: str, frame: str) -> AnomalyLabels | None:
-        """A box of anomaly, a strip of void."""
+        """Return labels with an anomaly box and a void strip; None if the run has no labels."""
         values = np.zeros((40, 80), np.uint8)
         values[10:20, 20:40] = 1
         values[35:] = 255
         return AnomalyLabels(values) if self.labelled else None
 
     def semantic_labels(self, benchmark: str, frame: str) -> SemanticLabels | None:
-        """Road below, sky above."""
+        """Return labels with road below and sky above; None if the run has no labels."""
         values = np.full((40, 80), 10, np.uint8)
         values[20:] = 0
         return SemanticLabels(values, CITYSCAPES_19) if self.labelled else None
 
-    def score(self, row: Result, frame: str) -> ScoreMap:
-        """From -1 on the left to 5 on the right."""
+    def score(self, result: Result, frame: str) -> ScoreMap:
+        """Return a ramp from -1 on the left to 5 on the right."""
         return np.tile(np.linspace(-1, 5, 80, dtype=np.float32), (40, 1))
 
-    def prediction(self, row: Result, frame: str) -> SemanticLabels | None:
-        """Cars in the place of the road; void in the last column."""
+    def prediction(self, result: Result, frame: str) -> SemanticLabels | None:
+        """Return a prediction of cars instead of road, with void in the last column."""
         values = np.full((40, 80), 10, np.uint8)
         values[20:] = 13
         values[:, -1] = VOID
         return SemanticLabels(values, CITYSCAPES_19)
 
-    def calibration(self, row: Result) -> Calibration | None:
-        """The scores 0 to 6 at `LEVELS`."""
+    def calibration(self, result: Result) -> Calibration | None:
+        """Return a calibration with the scores 0 to 6 at `LEVELS`; None if the run is not calibrated."""
         return (
             Calibration(LEVELS, np.arange(7, dtype=np.float32), "Cityscapes val, 1 frame") if self.calibrated else None
         )
 
-    def breakdown(self, row: Result) -> Breakdown | None:
-        """A few for MSP, none for the others."""
-        if row.method != "msp":
+    def breakdown(self, result: Result) -> Breakdown | None:
+        """Return a breakdown for MSP, and None for other methods."""
+        if result.method != "msp":
             return None
         recall = {"test": 0.95, "calibrated": 0.5} if self.calibrated else {"test": 0.95}
         called = dict.fromkeys(recall, 10)
@@ -131,9 +139,10 @@ class HandmadeRun:
             BreakdownThreshold(name="test", title="finds 95 %", score=1.0, expected=None, fpr=0.25, recall=0.95)
         ]
         if self.calibrated:
-            said = "5 % of the pixels of Cityscapes val exceed it"
-            more = BreakdownThreshold(name="calibrated", title=said, score=2.0, expected=0.05, fpr=0.125, recall=0.5)
-            thresholds.append(more)
+            title = "5 % of the pixels of Cityscapes val exceed it"
+            thresholds.append(
+                BreakdownThreshold(name="calibrated", title=title, score=2.0, expected=0.05, fpr=0.125, recall=0.5)
+            )
         return Breakdown(
             thresholds=tuple(thresholds),
             groups=(
@@ -150,27 +159,33 @@ class HandmadeRun:
             false_alarms=(ClassFalseAlarms(name="<road>&_%", pixels=40, called=called),),
         )
 
-    def card(self, row: Result) -> MethodCard | None:
-        """One for each method; none of scores that were given."""
-        return None if row.method == "given" else MethodCard(name=row.method, title=row.label, paper="P", url="U")
+    def card(self, result: Result) -> MethodCard | None:
+        """Return a card with the method's name; None for external scores."""
+        if result.method == "given":
+            return None
+        return MethodCard(name=result.method, title=result.label, paper="P", url="U")
 
     def comparisons(self) -> Sequence[MethodComparison]:
-        """AP on the first benchmark: nothing tells the first two rows apart, and the others are worse."""
+        """Return the comparison in AP on the first benchmark: the first two do not differ, the others are worse."""
         first = self.results[0]
-        rows = [row for row in self.results if row.benchmark == first.benchmark and row.metrics["AP"] is not None]
-        if len(rows) < 2:
+        results = [
+            result
+            for result in self.results
+            if result.benchmark == first.benchmark and result.metrics["AP"] is not None
+        ]
+        if len(results) < 2:
             return ()
-        rows.sort(key=lambda row: -(row.metrics["AP"] or 0))
-        best = rows[0].metrics["AP"] or 0
+        results.sort(key=lambda result: -(result.metrics["AP"] or 0))
+        best = results[0].metrics["AP"] or 0
         entries = []
-        for place, row in enumerate(rows):
-            value = row.metrics["AP"] or 0
+        for place, result in enumerate(results):
+            value = result.metrics["AP"] or 0
             difference = Difference(value - best, (value - best - 0.05, value - best + 0.01), 0.001) if place else None
             bounds = (value / 2, value + 0.05)
             entries.append(
                 ComparedMethod(
-                    row.network,
-                    row.label,
+                    result.network,
+                    result.label,
                     value,
                     bounds,
                     1 if place < 2 else 2,
@@ -179,11 +194,11 @@ class HandmadeRun:
                     place > 1,
                 )
             )
-        pairs = len(rows) * (len(rows) - 1) // 2
-        apart = tuple((0, place) for place in range(2, len(rows)))
+        pairs = len(results) * (len(results) - 1) // 2
+        apart = tuple((0, place) for place in range(2, len(results)))
         return (
             MethodComparison(
-                first.benchmark, first.protocol.name, "AP", "frames", 3, 9999, f"{rows[0].label} / net", pairs,
+                first.benchmark, first.protocol.name, "AP", "frames", 3, 9999, f"{results[0].label} / net", pairs,
                 tuple(entries), (), apart,
             ),
         )  # fmt: skip

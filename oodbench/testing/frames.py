@@ -1,4 +1,4 @@
-"""What benchmarks and datasets both have to hold, on a small copy that the contract's user makes."""
+"""The contract tests that benchmarks and datasets share, which run on a small copy that the subclass writes."""
 
 from __future__ import annotations
 
@@ -21,59 +21,59 @@ _SYNTHETIC_FRAMES = 4
 
 
 class FramesContract(PluginContract):
-    """The base of `BenchmarkContract` and `DatasetContract`.
+    """The base class of `BenchmarkContract` and `DatasetContract`.
 
     Attributes:
-        synthetic: Whether the frames are generated and nothing is stored on disk. `make` is not needed then, and only
+        synthetic: Whether the frames are generated and nothing is stored on disk. `make` is then not needed, and only
             the first frames of each split are read.
     """
 
     synthetic: bool = False
 
     def make(self, folder: Path) -> None:
-        """Write a small copy into `folder`: two frames or more, laid out as the authors publish the whole set.
+        """Write a small copy of at least two frames into `folder`, in the layout that the authors publish.
 
-        Write the tree out by hand: one made by the loader's own code proves nothing.
+        Write the files without the loader's own code; otherwise the test proves nothing.
         """
-        raise NotImplementedError(f"{type(self).__name__}: write make(folder), which lays out a small copy")
+        raise NotImplementedError(f"{type(self).__name__}: define make(folder), which writes a small copy")
 
     def splits(self, roots: Roots) -> Mapping[str, FrameSet]:
-        """What `open` finds, by split; a benchmark has one."""
+        """Return the frames that `open` finds, by split; a benchmark has one split."""
         raise NotImplementedError
 
     def expected(self) -> Mapping[str, int]:
-        """The frames of each complete split, as the card says."""
+        """Return the number of frames of each complete split, as the card states it."""
         raise NotImplementedError
 
     def labels(self, frame: Frame) -> NDArray[np.uint8] | None:
-        """The labels of a frame, None where it has none."""
+        """Return the labels of a frame, or None if it has none."""
         raise NotImplementedError
 
     def allowed(self) -> set[int]:
-        """The values that labels may have."""
+        """Return the values that labels may have."""
         raise NotImplementedError
 
     def hidden(self) -> bool:
-        """Whether its labels are secret, and its frames have none."""
+        """Return whether the labels are hidden, so that frames have none."""
         return False
 
     def made(self, folder: Path) -> list[Frame]:
-        """The frames of a small copy in `folder`, over all splits."""
+        """Write a small copy into `folder` and return its frames over all splits."""
         folder.mkdir(exist_ok=True)
         if not self.synthetic:
             self.make(folder)
         return self.found(folder)
 
     def found(self, folder: Path) -> list[Frame]:
-        """The frames that are found in a folder, over all splits; some of each, if they are synthetic."""
+        """Return the frames that are found in a folder over all splits; only some of each if they are synthetic."""
         some = slice(_SYNTHETIC_FRAMES if self.synthetic else None)
         return [frame for part in self.splits(Roots((folder,))).values() for frame in part.frames[some]]
 
     def test_a_small_copy_is_found(self, tmp_path: Path) -> None:
-        """Among other folders, and where the user names it; in a layout of the card, with the complete set's count."""
+        """Check that the copy is found among other folders and by name, in a declared layout, with the set's size."""
         folder = tmp_path / "data"
         frames = self.made(folder)
-        assert len(frames) >= 2, f"{self.name}: found {len(frames)} frames; make() should write two at least"
+        assert len(frames) >= 2, f"{self.name}: found {len(frames)} frames; make() should write at least two"
         layouts = self.load().card.layouts
         for split, part in self.splits(Roots((folder,))).items():
             assert part.frames, f"{self.name} {split}: no frames"
@@ -88,74 +88,74 @@ class FramesContract(PluginContract):
         )
 
     def test_ids_are_unique_and_keep_their_order(self, tmp_path: Path) -> None:
-        """Results are stored and shown by them."""
+        """Check that ids are unique and in a stable order, because results are stored and shown by id."""
         ids = [frame.id for frame in self.made(tmp_path)]
-        assert ids == [frame.id for frame in self.found(tmp_path)], f"{self.name}: opened twice, in another order"
+        assert ids == [frame.id for frame in self.found(tmp_path)], f"{self.name}: opened twice, the order differs"
         for split, part in self.splits(Roots((tmp_path,))).items():
-            own = [frame.id for frame in part.frames]
-            twice = sorted({identity for identity in own if own.count(identity) > 1})
-            assert not twice, f"{self.name} {split}: several frames are called {twice[0]}"
+            split_ids = [frame.id for frame in part.frames]
+            repeated = sorted({identity for identity in split_ids if split_ids.count(identity) > 1})
+            assert not repeated, f"{self.name} {split}: several frames have the id {repeated[0]}"
 
     def test_frames_say_what_they_are_known_by(self, tmp_path: Path) -> None:
-        """A frame on disk is known by its file, a synthetic one by its identity."""
+        """Check that a frame on disk is identified by its file, and a synthetic one by its identity."""
         for frame in self.made(tmp_path):
-            known = frame.identity if self.synthetic else frame.image_file
+            identifier = frame.identity if self.synthetic else frame.image_file
             what = "identity" if self.synthetic else "image_file"
-            assert known, (
-                f"{frame.id}: its {what} is empty; stored results are kept by it (set `synthetic` to what holds)"
+            assert identifier, (
+                f"{frame.id}: its {what} is empty; expected it to identify stored results (or set `synthetic`)"
             )
 
     def test_images_and_labels_agree(self, tmp_path: Path) -> None:
-        """Colour images, labels of the same size with declared values, both read as often as one likes."""
+        """Check the type, size and values of images and labels, and that they can be read repeatedly."""
         for frame in self.made(tmp_path):
             size, image, labels = frame.read_size(), frame.read_image(), self.labels(frame)
             assert image.dtype == np.uint8, f"{frame.id}: an image of {image.dtype}; expected uint8"
             assert image.shape == (*size, 3), f"{frame.id}: an image {image.shape}; read_size() says {(*size, 3)}"
-            assert np.array_equal(image, frame.read_image()), f"{frame.id}: read twice, the image is another one"
+            assert np.array_equal(image, frame.read_image()), f"{frame.id}: read twice, the images differ"
             if labels is not None:
                 assert labels.dtype == np.uint8, f"{frame.id}: labels of {labels.dtype}; expected uint8"
-                assert labels.shape == size, f"{frame.id}: labels {labels.shape}, and the image is {size}"
+                assert labels.shape == size, f"{frame.id}: labels {labels.shape}; expected the image's size {size}"
                 strange = _values(labels) - self.allowed()
                 assert not strange, f"{frame.id}: label values {sorted(strange)}; expected {sorted(self.allowed())}"
 
     def test_labels_say_something(self, tmp_path: Path) -> None:
-        """Not all of them are void."""
-        found = [labels for frame in self.made(tmp_path) if (labels := self.labels(frame)) is not None]
+        """Check that not all labels are void."""
+        labels_of_frames = [labels for frame in self.made(tmp_path) if (labels := self.labels(frame)) is not None]
         if self.hidden():
-            assert not found, f"{self.name}: its card has no labels, and its frames have some"
+            assert not labels_of_frames, f"{self.name}: its card has no labels, and its frames have some"
             return
-        assert found, f"{self.name}: no frame has labels"
-        values = set().union(*map(_values, found))
+        assert labels_of_frames, f"{self.name}: no frame has labels"
+        values = set().union(*map(_values, labels_of_frames))
         assert values - {VOID}, f"{self.name}: all labels are void"
 
     def test_frames_can_be_pickled(self, tmp_path: Path) -> None:
-        """A pickled frame reads the same size, image and labels, so that other processes can read it."""
+        """Check that a pickled frame reads the same size, image and labels, so that other processes can read it."""
         for frame in self.made(tmp_path):
             try:
-                copy = pickle.loads(pickle.dumps(frame))  # noqa: S301  # written here
+                copy = pickle.loads(pickle.dumps(frame))  # noqa: S301  # the data was written in this process
             except (pickle.PicklingError, AttributeError, TypeError) as error:
                 raise AssertionError(
                     f"{frame.id}: can't be pickled ({error}); expected readers that are functions at module level, "
                     "functools.partial of them, or objects with __call__ that hold no open file"
                 ) from None
-            assert copy.read_size() == frame.read_size(), f"{frame.id}: pickled, it has another size"
-            assert np.array_equal(copy.read_image(), frame.read_image()), f"{frame.id}: pickled, it has another image"
+            assert copy.read_size() == frame.read_size(), f"{frame.id}: the pickled frame has another size"
+            assert np.array_equal(copy.read_image(), frame.read_image()), f"{frame.id}: the pickled image differs"
             labels, copied = self.labels(frame), self.labels(copy)
-            assert (labels is None) == (copied is None), f"{frame.id}: pickled, it has labels or lacks them"
+            assert (labels is None) == (copied is None), f"{frame.id}: the pickled frame gained or lost its labels"
             assert labels is None or copied is None or np.array_equal(labels, copied), (
-                f"{frame.id}: pickled, it has other labels"
+                f"{frame.id}: the pickled labels differ"
             )
 
     def test_nothing_is_read_before_it_is_asked_for(self, tmp_path: Path) -> None:
-        """`open` finds and pairs files; damaged ones are an error when they are read, never grey pixels."""
+        """Check that `open` reads no image or label, and that damaged files raise a DataError when they are read."""
         before = self.made(tmp_path)
         for path in {path for frame in before for path in _files(frame)}:
             path.write_bytes(b"")
         error = raised(lambda: self.found(tmp_path))
-        assert error is None, f"{self.name}: open() reads images or labels ({error}); expected readers that do it later"
+        assert error is None, f"{self.name}: open() reads images or labels ({error}); expected readers that do so later"
         after = self.found(tmp_path)
         assert [frame.id for frame in after] == [frame.id for frame in before], (
-            f"{self.name}: open() looks into images or labels; expected it to go by names and structure"
+            f"{self.name}: open() depends on the content of images or labels; expected it to use names and structure"
         )
         for frame in after:
             reads: dict[Path | None, Callable[[], object]] = {
@@ -169,7 +169,7 @@ class FramesContract(PluginContract):
                 )
 
     def test_a_frame_has_its_image_and_its_label(self, tmp_path: Path) -> None:
-        """Where one of the two is missing, `open` says so or leaves the frame out."""
+        """Check that `open` raises or leaves the frame out if its image or label is missing."""
         for path in {path for frame in self.made(tmp_path)[:1] for path in _files(frame)}:
             aside = path.rename(tmp_path / "aside")
             try:
@@ -180,7 +180,7 @@ class FramesContract(PluginContract):
             assert not halves, f"{self.name}: without {path.name} open() still gives the frame {halves[0]}"
 
     def test_a_value_that_is_not_declared_is_no_label(self, tmp_path: Path) -> None:
-        """A label file of any one value becomes a label that there is, or an error."""
+        """Check that a label file of any single value gives a declared label or an error."""
         frame = self.made(tmp_path)[0]
         if frame.label_file is None or frame.label_file.suffix.lower() != ".png":
             return
@@ -198,11 +198,11 @@ class FramesContract(PluginContract):
             )
 
     def test_a_folder_without_it_is_an_error_that_says_where_to_get_it(self, tmp_path: Path) -> None:
-        """A run looks for every benchmark that there is, and tells 'not here' from 'not in order'."""
+        """Check that a missing copy raises DataNotFoundError: a run distinguishes a missing copy from a damaged one."""
         if self.synthetic:
             return
         (tmp_path / "images").mkdir()
-        (tmp_path / "notes.txt").write_text("no data set")
+        (tmp_path / "notes.txt").write_text("no dataset")
         error = raised(lambda: self.splits(Roots((tmp_path,))))
         assert isinstance(error, DataNotFoundError), (
             f"{self.name}: opening a folder without it gave {error or 'frames'}; expected a DataNotFoundError"

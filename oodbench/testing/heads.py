@@ -1,4 +1,4 @@
-"""What every head has to hold, on random features."""
+"""The contract test of heads, which runs on random features."""
 
 from __future__ import annotations
 
@@ -19,36 +19,36 @@ class HeadContract(PluginContract):
     """The contract of a head.
 
     Attributes:
-        parameters: those that the head is made with; choose small ones.
+        parameters: The parameters of the head; choose small ones.
     """
 
     kind = "heads"
     parameters: Mapping[str, Any] = {}
 
     def head(self) -> Head:
-        """A new one."""
+        """Return a new head."""
         return self.registry().head(self.name, self.parameters)
 
     def module(self) -> nn.Module:
-        """A new module for 8 channels and 6 classes."""
+        """Return a new module for 8 channels and 6 classes."""
         torch.manual_seed(0)
         return self.head().build(_CHANNELS, _CLASSES)
 
     def test_its_card_is_complete(self) -> None:
-        """`oodbench info head NAME` says what it is."""
+        """Check that `oodbench info head NAME` has a description to show."""
         assert_filled(self.load().card, "title", "paper", "version")
 
     def test_it_gives_class_maps_and_the_extras_that_it_names(self) -> None:
-        """float32, finite, on the grid of the features; the same again for the same features."""
+        """Check that outputs are float32, finite, on the grid of the features, and equal for equal features."""
         module, (features, _) = self.module().eval(), _batch()
         with torch.no_grad():
             first, second = module(features), module(features)
-        assert isinstance(first, HeadOutput), f"{self.name}: gives a {type(first).__name__}; expected a HeadOutput"
+        assert isinstance(first, HeadOutput), f"{self.name}: returns a {type(first).__name__}; expected a HeadOutput"
         assert first.class_maps.shape == (2, _CLASSES, 6, 10), (
             f"{self.name}: class maps {list(first.class_maps.shape)}; expected [2, {_CLASSES}, 6, 10]"
         )
         named = set(self.head().extras())
-        assert set(first.extras) == named, f"{self.name}: gives the extras {set(first.extras)} and names {named}"
+        assert set(first.extras) == named, f"{self.name}: returns the extras {set(first.extras)} and names {named}"
         for what, values in {"class maps": first.class_maps, "features": first.features, **first.extras}.items():
             assert values.dtype == torch.float32, f"{self.name}: {what} are {values.dtype}; expected float32"
             assert values.isfinite().all(), f"{self.name}: {what} are not finite"
@@ -56,16 +56,16 @@ class HeadContract(PluginContract):
         assert torch.equal(first.class_maps, second.class_maps), f"{self.name}: the same features give other maps"
 
     def test_it_learns(self) -> None:
-        """Finite losses whose gradient reaches the features; steps bring them down."""
+        """Check that losses are finite, that their gradient reaches the features, and that steps reduce them."""
         module, (features, labels) = self.module().train(), _batch()
-        assert isinstance(module, TrainingHead), f"{self.name}: its module is no TrainingHead"
+        assert isinstance(module, TrainingHead), f"{self.name}: its module is not a TrainingHead"
         features.requires_grad_()
         optimizer = torch.optim.Adam([features, *module.parameters()], lr=0.02)
         totals = []
         for _ in range(20):
             output = module(features)
             losses = module.loss(output, labels)
-            assert losses, f"{self.name}: loss() gives nothing"
+            assert losses, f"{self.name}: loss() returns no losses"
             total = torch.stack(list(losses.values())).sum()
             optimizer.zero_grad()
             total.backward()  # type: ignore[no-untyped-call]
@@ -80,17 +80,17 @@ class HeadContract(PluginContract):
         )
 
     def test_a_batch_of_void_alone_is_no_disaster(self) -> None:
-        """Losses stay finite where nothing is labelled."""
+        """Check that losses stay finite if no pixel is labelled."""
         module, (features, labels) = self.module().train(), _batch()
-        assert isinstance(module, TrainingHead), f"{self.name}: its module is no TrainingHead"
+        assert isinstance(module, TrainingHead), f"{self.name}: its module is not a TrainingHead"
         labels[:] = VOID
         output = module(features)
         for name, loss in module.loss(output, labels).items():
-            assert loss.isfinite(), f"{self.name}: {name} is {loss.item()} where all pixels are void"
+            assert loss.isfinite(), f"{self.name}: {name} is {loss.item()} if all pixels are void"
         module.after_step(output, labels)
 
     def test_what_is_shipped_is_all_that_running_needs(self) -> None:
-        """The state without `training_only` gives a new module the same maps."""
+        """Check that a new module with the state without `training_only` gives the same maps."""
         module, (features, _) = self.module().eval(), _batch()
         left_out = self.head().training_only()
         shipped = {name: value for name, value in module.state_dict().items() if not name.startswith(left_out)}
@@ -103,7 +103,7 @@ class HeadContract(PluginContract):
 
 
 def _batch() -> tuple[Tensor, Tensor]:
-    """Features [2, 8, 6, 10], and labels [2, 12, 20] with some void."""
+    """Return features [2, 8, 6, 10], and labels [2, 12, 20] with some void pixels."""
     generator = torch.Generator().manual_seed(4)
     labels = torch.randint(0, _CLASSES, (2, 12, 20), generator=generator)
     labels[:, :2] = VOID

@@ -1,4 +1,4 @@
-"""What every method has to hold, on a small network with a planted anomaly."""
+"""The contract test of methods, which runs on a small network with a planted anomaly."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from oodbench.types import ClassMaps, SegmenterOutput
 
 _UPSAMPLE: tuple[Literal["logits", "score"], ...] = ("logits", "score")
 
-# A fit may take seconds, and most tests can share one: class and specification -> fit.
+# A fit may take seconds, and most tests can share one. Maps class and specification to the fit.
 _FITS: dict[tuple[type[Method], str], Fit] = {}
 
 
@@ -25,9 +25,9 @@ class MethodContract(PluginContract):
     """The contract of a method.
 
     Attributes:
-        spec: the method with parameters, as `--method` takes it; by default the name alone.
-        finds_planted: whether the planted anomaly, with low equal logits and features far from every class, must
-            score higher than the rest. Say False, and why, for a method that looks for something else.
+        spec: The method with parameters, in the form of `--method`; by default the name alone.
+        finds_planted: Whether the planted anomaly, with low equal logits and features far from every class, must
+            score higher than the rest. Set it to False, with the reason, for a method that detects something else.
     """
 
     kind = "methods"
@@ -35,11 +35,11 @@ class MethodContract(PluginContract):
     finds_planted: bool = True
 
     def method(self) -> Method:
-        """A new one, not fitted."""
+        """Return a new method that is not fitted."""
         return self.registry().method(self.spec or self.name)
 
     def ready(self) -> Method:
-        """A new one with a fit loaded, where it takes one."""
+        """Return a new method, with a fit loaded if it needs one."""
         method = self.method()
         if method.needs().fit:
             key = (type(method), self.spec)
@@ -49,13 +49,13 @@ class MethodContract(PluginContract):
         return method
 
     def frame(self, seed: int, planted: bool = False) -> SegmenterOutput:
-        """One frame of the small world: of the network's output what the method says it reads, and no more."""
+        """Return one synthetic frame, with only the network outputs that the method declares in its needs."""
         needs = self.method().needs()
         output, _ = fake_network(seed, planted, roles=needs.features, extras=needs.extras, masks=needs.masks)
         return output.select(needs)
 
     def test_its_card_and_parameters_are_described(self) -> None:
-        """`oodbench info method NAME` has something to show."""
+        """Check that `oodbench info method NAME` has descriptions to show."""
         method = self.method()
         assert_filled(method.card, "title", "paper", "url")
         for key, field in method.Params.model_fields.items():
@@ -64,7 +64,7 @@ class MethodContract(PluginContract):
             )
 
     def test_it_says_what_it_reads(self) -> None:
-        """`needs()` names class maps, features, extras or masks; a pixel method's are class maps."""
+        """Check that `needs()` names class maps, features, extras or masks; a pixel method must name class maps."""
         method = self.method()
         needs = method.needs()
         maps = needs.class_maps or needs.logits
@@ -75,16 +75,16 @@ class MethodContract(PluginContract):
         )
 
     def test_scores_are_float32_finite_and_of_the_label_s_size(self) -> None:
-        """Wherever they are computed."""
+        """Check the scores on both grids."""
         method, frame = self.ready(), self.frame(10, planted=True)
         for upsample in _UPSAMPLE:
             score = scores(method, frame, upsample)
-            assert score.shape == (1, *SIZE), f"{self.name}: a map of {score.shape[1:]}; expected {SIZE}"
+            assert score.shape == (1, *SIZE), f"{self.name}: a map of shape {score.shape[1:]}; expected {SIZE}"
             assert score.dtype == np.float32, f"{self.name}: a map of {score.dtype}; expected float32"
             assert np.isfinite(score).all(), f"{self.name}: scores that are NaN or infinite (--upsample {upsample})"
 
     def test_scores_are_finite_at_the_extremes(self) -> None:
-        """Where the network is so sure that all other posteriors vanish in float32, and where all logits are equal."""
+        """Check logits so confident that all other posteriors vanish in float32, and equal logits."""
         method, frame = self.ready(), self.frame(10)
         if frame.class_maps is None:
             return
@@ -94,7 +94,7 @@ class MethodContract(PluginContract):
             assert np.isfinite(score).all(), f"{self.name}: scores that are NaN or infinite for {what}"
 
     def test_class_maps_that_are_no_logits_are_scored_as_their_logarithms(self) -> None:
-        """A mask classifier's sums; and posteriors, where class maps of any kind do."""
+        """Check unnormalised class scores, and posteriors if the method accepts class maps of any kind."""
         method, frame = self.ready(), self.frame(10)
         if frame.class_maps is None:
             return
@@ -107,7 +107,7 @@ class MethodContract(PluginContract):
             _assert_close(self.name, got, scores(method, frame, "score"), f"of {what} and of the logits that make them")
 
     def test_higher_is_more_anomalous(self) -> None:
-        """On the planted anomaly; see `finds_planted`."""
+        """Check the scores of the planted anomaly; see `finds_planted`."""
         if not self.finds_planted:
             return
         method, frame = self.ready(), self.frame(10, planted=True)
@@ -124,7 +124,7 @@ class MethodContract(PluginContract):
             )
 
     def test_the_batch_changes_nothing(self) -> None:
-        """A frame's scores don't depend on the other frames of its batch."""
+        """Check that a frame's scores do not depend on the other frames of its batch."""
         method = self.ready()
         outputs = [self.frame(seed, planted=seed == 11) for seed in (10, 11, 12)]
         together = scores(method, stack_outputs(*outputs))
@@ -132,18 +132,18 @@ class MethodContract(PluginContract):
             _assert_close(self.name, together[index], scores(method, output)[0], "alone and in a batch of three")
 
     def test_bands_change_nothing(self) -> None:
-        """A pixel score sees a frame in bands of rows, and must not depend on where they end."""
+        """Check that a pixel score, which reads a frame in bands of rows, does not depend on where bands end."""
         maps = self.frame(10, planted=True).class_maps
         if maps is None or not isinstance(self.method(), PixelMethod):
             return
         method = self.ready()
-        assert isinstance(method, PixelMethod), "as above"
+        assert isinstance(method, PixelMethod), "checked above"
         (whole,) = (method.pixel_score(band) for band in iter_row_bands(maps.values[0], SIZE))
         parts = [method.pixel_score(band) for band in iter_row_bands(maps.values[0], SIZE, rows=7)]
         _assert_close(self.name, torch.cat(parts).numpy(), whole.numpy(), "in bands of 7 rows and of 48")
 
     def test_the_same_fit_and_frame_give_the_same_scores(self) -> None:
-        """Every random choice derives from the seed."""
+        """Check that every random choice is derived from the seed."""
         frame = self.frame(10)
         methods = [ready(self.method(), seed=3) for _ in range(2)]
         first, second, again = (scores(method, frame) for method in (*methods, methods[0]))
@@ -151,22 +151,22 @@ class MethodContract(PluginContract):
         assert np.array_equal(first, again), f"{self.name}: one frame, scored twice, has different scores"
 
     def test_what_was_learned_is_all_that_scoring_needs(self) -> None:
-        """A run that goes on makes the method anew and loads its fit from a file."""
+        """Check that a new instance with the stored fit scores equally, as in a resumed run."""
         method = self.method()
         if not method.needs().fit:
-            assert method.fitted() == Fit({}, {}), f"{self.name}: fitted() gives something, and needs() asks for no fit"
+            assert method.fitted() == Fit({}, {}), f"{self.name}: fitted() returns a fit, and needs() asks for no fit"
             return
         fit, fresh = learn(method), self.method()
         method.load(fit)
         fresh.load(decode_fit(encode_fit(fit), self.name))
         frame = self.frame(10)
         assert np.array_equal(scores(method, frame), scores(fresh, frame)), (
-            f"{self.name}: a new instance that loads the stored fit gives other scores; expected all that scoring "
-            "needs in the tensors of fitted()"
+            f"{self.name}: a new instance that loads the stored fit gives other scores; expected the tensors of "
+            "fitted() to hold everything that scoring needs"
         )
 
     def test_it_leaves_what_it_reads_as_it_is(self) -> None:
-        """Other methods read the same tensors after it."""
+        """Check that scoring does not change its inputs, because other methods read the same tensors."""
         method, frame = self.ready(), self.frame(10)
         if isinstance(method, GridMethod):
             before = [tensor.clone() for tensor in _tensors(frame)]
@@ -174,7 +174,7 @@ class MethodContract(PluginContract):
             same = all(map(torch.equal, before, _tensors(frame)))
         else:
             assert frame.class_maps is not None, f"{self.name}: a PixelMethod scores class maps"
-            assert isinstance(method, PixelMethod), "the registry lets no third kind pass"
+            assert isinstance(method, PixelMethod), "the registry accepts only these two kinds"
             (band,) = iter_row_bands(frame.class_maps.values[0], SIZE)
             parts = [band.logits, band.summary.best, band.summary.others, band.summary.shortfall]
             before = [tensor.clone() for tensor in parts]
@@ -194,5 +194,5 @@ def _tensors(output: SegmenterOutput) -> list[torch.Tensor]:
 def _assert_close(name: str, got: np.ndarray, expected: np.ndarray, what: str) -> None:
     difference, largest = np.abs(got - expected).max(), np.abs(expected).max()
     assert difference <= 1e-5 * max(1.0, largest), (
-        f"{name}: scores {what} differ by {difference:.3g}; expected the same but for rounding"
+        f"{name}: scores {what} differ by {difference:.3g}; expected equal scores up to rounding"
     )

@@ -1,4 +1,4 @@
-"""What the contracts of all kinds of plugins share: where the plugin is, and that the registry finds it."""
+"""The base of all contracts: it locates the plugin and checks that the registry finds it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from oodbench.registry import Registry
 
 
 class PluginContract:
-    """The base of the contracts.
+    """The base class of the contracts.
 
     Attributes:
-        plugin: the plugin's file; None for one that is installed.
-        name: its public name.
-        kind: which of the registry's kinds it is.
+        plugin: The plugin's file; None if the plugin is installed.
+        name: Its public name.
+        kind: Its kind in the registry.
     """
 
     plugin: Path | None = None
@@ -24,7 +24,7 @@ class PluginContract:
     kind: str
 
     def registry(self) -> Registry:
-        """The registry, with the plugin's file where there is one."""
+        """Return the registry, with the plugin's file if there is one."""
         return self._registry
 
     @cached_property
@@ -32,24 +32,24 @@ class PluginContract:
         return Registry(() if self.plugin is None else (Path(self.plugin).absolute(),))
 
     def load(self) -> Any:
-        """The plugin's class."""
+        """Return the plugin's class."""
         return self.registry().load(self.kind, self.name)
 
     def test_it_is_found_under_its_name(self) -> None:
-        """PLUGINS declares it with one line of description; the class loads, and its card has the same name."""
+        """Check that PLUGINS declares it with one line of description, and that its card has the same name."""
         registry = self.registry()
         assert self.name in registry.names(self.kind), (
-            f"no {self.kind} are called '{self.name}'; PLUGINS declares {registry.names(self.kind)}"
+            f"no {self.kind} are named '{self.name}'; PLUGINS declares {registry.names(self.kind)}"
         )
         (entry,) = (entry for entry in registry.entries(self.kind) if entry.name == self.name)
         summary = entry.summary.strip()
         assert summary, f"{entry.file}: '{self.name}' has no description in PLUGINS; expected one line"
-        assert "\n" not in summary, f"{entry.file}: '{self.name}' is described by several lines; expected one"
+        assert "\n" not in summary, f"{entry.file}: the description of '{self.name}' has several lines; expected one"
         entry.load()
 
 
 def raised(call: Callable[[], object]) -> Exception | None:
-    """The exception that a call ends with, or None."""
+    """Return the exception that a call raises, or None."""
     try:
         call()
     except Exception as error:
@@ -58,6 +58,6 @@ def raised(call: Callable[[], object]) -> Exception | None:
 
 
 def assert_filled(card: Any, *fields: str) -> None:
-    """Each of these fields of a card says something."""
+    """Assert that none of these fields of a card is empty."""
     for field in fields:
         assert getattr(card, field), f"{card.name}: {field} in its card is empty"

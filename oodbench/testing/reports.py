@@ -1,4 +1,4 @@
-"""What every report has to hold, on a run made by hand."""
+"""The contract test of reports, which runs on a synthetic run."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ class ReportContract(PluginContract):
     kind = "reports"
 
     def report(self) -> Report:
-        """A new one."""
+        """Return a new report."""
         return self.registry().report(self.name)
 
     def run(self, calibrated: bool = True, labelled: bool = True) -> HandmadeRun:
-        """Two methods on two benchmarks; one metric is undefined, and names have to be escaped."""
-        rows = [
+        """Return two methods on two benchmarks; one metric is undefined, and names must be escaped."""
+        results = [
             make_result("msp", 0.2, 0.5),
             make_result("knn", 0.4, 0.3, label="kNN (bank_size=5)"),
             make_result("msp", None, 0.5, "road-anomaly-21"),
             make_result("msp", 0.3, 0.4, network="../<other>&_%"),
         ]
         quality = {"miou": 0.7, "ece": None, "dataset": "<set>&_%", "split": "val", "frames": 5}
-        return HandmadeRun(rows, calibrated, labelled, {rows[0].network: quality} if calibrated else None)
+        return HandmadeRun(results, calibrated, labelled, {results[0].network: quality} if calibrated else None)
 
     def test_its_card_is_complete(self) -> None:
-        """`oodbench list reports` has a title to show."""
+        """Check that `oodbench list reports` has a title to show."""
         assert_filled(self.load().card, "title")
 
     def test_it_writes_the_files_that_it_names(self, tmp_path: Path) -> None:
-        """Into a folder that need not be there, nothing beside it, and no temporary file is left."""
+        """Check that it creates the folder, writes only into it, and leaves no temporary file."""
         out = tmp_path / "inside" / "report"
         files = self._written(out)
         there = {path for path in tmp_path.rglob("*") if path.is_file()}
@@ -45,12 +45,12 @@ class ReportContract(PluginContract):
         assert all(path.stat().st_size for path in files), f"{self.name}: an empty file among {files}"
 
     def test_written_again_the_files_are_the_same(self, tmp_path: Path) -> None:
-        """Those of the same names are replaced."""
+        """Check that files of the same names are replaced."""
         first, second = self._written(tmp_path), self._written(tmp_path)
         assert first == second, f"{self.name}: wrote {second} where it wrote {first} before"
 
     def test_each_file_is_whole_or_not_there(self, tmp_path: Path) -> None:
-        """An old file is replaced, not written over: who reads it meanwhile, or after a crash, has the old one."""
+        """Check that files are replaced atomically: during the write, and after a crash, readers see the old one."""
         kept = {}
         for number, path in enumerate(self._written(tmp_path / "report")):
             kept[path] = (tmp_path / f"kept-{number}", path.read_bytes())
@@ -65,13 +65,13 @@ class ReportContract(PluginContract):
             )
 
     def test_it_bears_a_run_without_calibration_or_labels(self, tmp_path: Path) -> None:
-        """A run may have no in-distribution frames, and a benchmark's labels may be hidden."""
+        """Check a run without in-distribution frames, and one with hidden labels."""
         for index, (calibrated, labelled) in enumerate(((False, True), (True, False))):
             files = self.report().write(self.run(calibrated, labelled), tmp_path / str(index))
             assert files, f"{self.name}: wrote nothing for calibrated={calibrated}, labelled={labelled}"
 
     def test_a_text_can_be_printed(self) -> None:
-        """Where the card says `text`."""
+        """Check the text of a report whose card says `text`."""
         if not self.load().card.text:
             return
         first, second = (self.report().text(self.run()) for _ in range(2))
@@ -82,5 +82,5 @@ class ReportContract(PluginContract):
         files = self.report().write(self.run(), out)
         assert files, f"{self.name}: write() returned no files"
         for path in files:
-            assert path.is_file(), f"{self.name}: write() returned {path}, which is not there"
+            assert path.is_file(), f"{self.name}: write() returned {path}, which does not exist"
         return list(files)

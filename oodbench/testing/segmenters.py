@@ -1,4 +1,4 @@
-"""What every adapter, and the networks that it brings in, have to hold, on a small network."""
+"""The contract test of adapters and of the networks that they load, which runs on a small network."""
 
 from __future__ import annotations
 
@@ -17,36 +17,36 @@ from oodbench.types import MapKind, RGBImage, SegmenterOutput
 
 
 class AdapterContract(PluginContract):
-    """The contract of an adapter and its segmenters; write `make`.
+    """The contract of an adapter and its segmenters. A subclass defines `make`.
 
     Attributes:
-        tolerance: how far a batch's output may be from the single images', as a share of the largest value.
+        tolerance: Largest difference between a batch's output and single images', as a share of the largest value.
     """
 
     kind = "models"
     tolerance: float = 1e-4
 
     def make(self, folder: Path) -> str:
-        """Write a small network into `folder`, its card beside it, and return what `--model` takes for it."""
-        raise NotImplementedError(f"{type(self).__name__}: write make(folder), which lays out a small network")
+        """Write a small network into `folder`, with its card next to it, and return its source for `--model`."""
+        raise NotImplementedError(f"{type(self).__name__}: define make(folder), which writes a small network")
 
     def adapter(self) -> Adapter:
-        """A new one."""
-        made: Adapter = self.load()(self.registry().head)
-        return made
+        """Return a new adapter."""
+        adapter: Adapter = self.load()(self.registry().head)
+        return adapter
 
     def network(self, folder: Path) -> Segmenter:
-        """The small network, on the processor."""
+        """Return the small network on the CPU."""
         return self.adapter().open(self.make(folder), None, "cpu")
 
     def test_its_card_is_complete(self) -> None:
-        """`oodbench list models` and the error for a source that nothing takes say what it takes."""
+        """Check that `oodbench list models`, and the error for an unknown source, can show what it accepts."""
         assert_filled(self.load().card, "title", "takes")
 
     def test_it_accepts_its_own_sources_alone(self, tmp_path: Path) -> None:
-        """The first adapter that accepts a source gets it."""
+        """Check that it accepts only its own sources, because the first adapter that accepts a source gets it."""
         source = self.make(tmp_path)
-        assert self.adapter().accepts(source), f"{self.name}: doesn't accept {source}"
+        assert self.adapter().accepts(source), f"{self.name}: does not accept {source}"
         assert not self.adapter().accepts("network.of-no-known-format"), (
             f"{self.name}: accepts 'network.of-no-known-format'; expected its own sources alone"
         )
@@ -54,7 +54,7 @@ class AdapterContract(PluginContract):
         assert first == self.name, f"{self.name}: {source} goes to the adapter '{first}'"
 
     def test_a_missing_file_is_an_error(self, tmp_path: Path) -> None:
-        """A ModelError, which the command line prints without a traceback."""
+        """Check that it raises a ModelError, which the command line prints without a traceback."""
         source = Path(self.make(tmp_path))
         if not source.is_file():
             return
@@ -63,21 +63,21 @@ class AdapterContract(PluginContract):
         assert isinstance(error, ModelError), f"{self.name}: opening an absent file gave {error!r}; expected ModelError"
 
     def test_a_network_says_what_it_is(self, tmp_path: Path) -> None:
-        """Name, digest, classes, device; twice the same digest."""
+        """Check the name, digest, classes and device; the digest is the same if the network is opened again."""
         network = self.network(tmp_path)
         for field in ("name", "digest", "classes", "device"):
             assert getattr(network, field), f"{self.name}: the network's {field} is empty"
-        assert network.describe(), f"{self.name}: describe() says nothing"
+        assert network.describe(), f"{self.name}: describe() is empty"
         kinds = (None, *get_args(MapKind))
         assert network.capabilities.class_maps in kinds, (
             f"{self.name}: class maps are '{network.capabilities.class_maps}'; expected one of {kinds}"
         )
-        assert network.digest == self.network(tmp_path).digest, f"{self.name}: opened twice, another digest"
+        assert network.digest == self.network(tmp_path).digest, f"{self.name}: opened twice, its digests differ"
 
     def test_it_gives_what_it_says_it_can(self, tmp_path: Path) -> None:
-        """Class maps N x C of its kind, features by role and masks: float32, finite, asked for together or alone.
+        """Check all outputs: float32, finite, of the right shape, requested together or separately.
 
-        The classifier, where it has one, makes the class maps of the features.
+        If the network has a classifier, it must compute the class maps from the features.
         """
         network = self.network(tmp_path)
         batch = [network.prepare(image) for image in _images()]
@@ -94,7 +94,7 @@ class AdapterContract(PluginContract):
             self._check_masks(network, output, needs, len(batch))
 
     def test_a_batch_gives_what_single_images_give(self, tmp_path: Path) -> None:
-        """Prepared in worker threads, as a run does."""
+        """Check that a batch gives the outputs of single images, prepared in worker threads as in a run."""
         network = self.network(tmp_path)
         needs = _all(network)
         with ThreadPoolExecutor(2) as pool:
@@ -104,12 +104,12 @@ class AdapterContract(PluginContract):
             for whole, single in zip(_tensors(together, needs), _tensors(alone, needs), strict=True):
                 difference = float((whole[index] - single[0]).abs().max())
                 assert difference <= self.tolerance * max(1.0, float(single.abs().max())), (
-                    f"{self.name}: an image's output alone and in a batch differs by {difference:.3g}; expected the "
-                    "same but for rounding"
+                    f"{self.name}: an image's output alone and in a batch differs by {difference:.3g}; expected equal "
+                    "outputs up to rounding"
                 )
 
     def test_it_sees_the_image(self, tmp_path: Path) -> None:
-        """Two images don't give the same output, and one gives the same output twice."""
+        """Check that different images give different outputs, and that one image gives the same output twice."""
         network = self.network(tmp_path)
         needs = _all(network)
         first, second = _images()
@@ -182,12 +182,12 @@ class AdapterContract(PluginContract):
             f"expected ({len(network.classes)}, {features.shape[1]})"
         )
         if features.shape[2:] != maps.values.shape[2:]:
-            return  # the network brings its maps to another size
-        made = torch.einsum("cd,ndhw->nchw", layer.weight, features) + layer.bias[:, None, None]
-        made = made.softmax(dim=1) if maps.kind == "posteriors" else made
-        difference = float((made - maps.values).abs().max())
+            return  # the network resizes its maps
+        computed = torch.einsum("cd,ndhw->nchw", layer.weight, features) + layer.bias[:, None, None]
+        computed = computed.softmax(dim=1) if maps.kind == "posteriors" else computed
+        difference = float((computed - maps.values).abs().max())
         assert difference <= self.tolerance * max(1.0, float(maps.values.abs().max())), (
-            f"{self.name}: its classifier makes other class maps of the features 'penultimate', by {difference:.3g}"
+            f"{self.name}: its classifier and the features 'penultimate' give other class maps, by {difference:.3g}"
         )
 
     def _check_maps(self, maps: torch.Tensor, what: str, count: int) -> None:
@@ -198,7 +198,7 @@ class AdapterContract(PluginContract):
 
 
 def _images() -> list[RGBImage]:
-    """Two of one size: a ramp of each colour, with noise."""
+    """Return two images of one size: a ramp of each colour, with noise."""
     rng = np.random.default_rng(0)
     ramp = np.linspace(0, 200, 96)[None, :, None] * np.array([[[1.0, 0.6, 0.3]], [[0.2, 0.9, 0.5]]])[:, None]
     noise = rng.integers(0, 56, (2, 48, 96, 3))
@@ -206,7 +206,7 @@ def _images() -> list[RGBImage]:
 
 
 def _all(network: Segmenter) -> Needs:
-    """Everything that it says it can give."""
+    """Return the needs for all outputs that the network declares."""
     can = network.capabilities
     return Needs(
         class_maps=can.class_maps is not None,
@@ -218,7 +218,7 @@ def _all(network: Segmenter) -> Needs:
 
 
 def _each(network: Segmenter) -> Sequence[Needs]:
-    """Everything, and each part by itself."""
+    """Return the needs for all outputs, and for each output separately."""
     everything = _all(network)
     alone = [Needs(features=(role,)) for role in everything.features]
     alone += [Needs(extras=(name,)) for name in everything.extras]

@@ -11,8 +11,8 @@ from oodbench.files import write_atomically
 from oodbench.segmenters.bundled import BundledCard
 from oodbench.training.bundled_recipe import BundledRecipe
 
-_USE = "trying out and testing anomaly scorers on the drawn world it was trained on; a gate in continuous integration"
-_LIMITS = "it has never seen a photograph: nothing that it says of one means anything"
+_USE = "tests of anomaly scorers on the synthetic world streets, and regression checks in continuous integration"
+_LIMITS = "it was trained on synthetic images only: its output on photographs has no meaning"
 
 
 def write_card(path: Path, recipe: BundledRecipe, seed: int, classes: str, quality: Mapping[str, Any]) -> None:

@@ -1,7 +1,8 @@
-"""Which anomalies are found, by size, place and predicted class; what is mistaken for one; calibrated thresholds.
+"""Detected anomalies by size, place and predicted class; false positives by predicted class; calibrated thresholds.
 
-The tables are a model that this text and the HTML page share. AP of a part of the anomalies has that part's share of
-the pixels as its floor, so it compares the methods in a column and not the columns of a method; recall compares both.
+The text and the HTML page share this model of the tables. The lower bound of AP for a group of anomalies is the group's
+share of the pixels. So compare the AP of different methods within a column, not of one method across columns. Recall
+can be compared in both directions.
 """
 
 from __future__ import annotations
@@ -22,21 +23,21 @@ BreakdownKind: TypeAlias = Literal["size", "place", "class", "false positives"]
 _TITLES: Mapping[BreakdownKind, str] = {
     "size": "By the size of the anomaly, as a share of the frame",
     "place": "By the lowest pixel of the anomaly, from the top of the frame",
-    "class": "By the class that the network took it for",
+    "class": "By the class that the network predicts for the anomaly",
     "false positives": "False positives by predicted class",
 }
 _THRESHOLDS = ("test", "calibrated")
-# Parts with a smaller share of the pixels than this are not shown.
+# Groups with a smaller share of the pixels are not shown.
 _SMALLEST_SHARE = 0.01
 
 
 @dataclass(frozen=True)
 class BreakdownColumn:
-    """A part of the pixels.
+    """A group of the pixels.
 
     Attributes:
         name: Its name.
-        about: How large it is, in words.
+        about: Its size, in words.
     """
 
     name: str
@@ -45,14 +46,14 @@ class BreakdownColumn:
 
 @dataclass(frozen=True)
 class BreakdownTable:
-    """One way to divide the pixels, for several methods.
+    """A table of several methods under one division of the pixels.
 
     Attributes:
-        kind: What the pixels are divided by.
-        columns: The parts of the pixels that are large enough to show.
-        lines: (method, by column its numbers as fractions, None where undefined). For anomalies the numbers are AP,
-            recall at the threshold of the test labels and recall at the calibrated one; for false positives, the share
-            of all false positives at the two thresholds.
+        kind: The division of the pixels.
+        columns: The groups of pixels that are large enough to show.
+        lines: Pairs of a method and its numbers by column, as fractions; None if undefined. For anomalies the numbers
+            are AP, recall at the threshold of the test labels and recall at the calibrated one. For false positives
+            they are the share of all false positives at the two thresholds.
     """
 
     kind: BreakdownKind
@@ -61,10 +62,10 @@ class BreakdownTable:
 
 
 def breakdown_tables(breakdowns: Mapping[str, Breakdown]) -> list[BreakdownTable]:
-    """Return the tables that have columns.
+    """Return the breakdown tables that have at least one column.
 
     Args:
-        breakdowns: The breakdown of each method, by the name of its line; one or more, all of one benchmark.
+        breakdowns: The breakdown of each method, by the name of its line; at least one, all of one benchmark.
     """
     kinds: tuple[Literal["size", "place", "class"], ...] = ("size", "place", "class")
     tables = [*(_anomalies(breakdowns, kind) for kind in kinds), _false_positives(breakdowns)]
@@ -129,12 +130,16 @@ class BreakdownText(TextReport):
 
     def text(self, run: RunView) -> str:
         parts, without = [], []
-        for who in dict.fromkeys((row.benchmark, row.protocol.name, row.network) for row in run.results):
-            rows = [row for row in run.results if (row.benchmark, row.protocol.name, row.network) == who]
-            breakdowns = {row.label: known for row in rows if (known := run.breakdown(row)) is not None}
-            heading = f"{who[0]}, protocol {who[1]}, network {who[2]}"
-            if len(breakdowns) < len(rows):
-                without.append(f"{heading}: {len(rows) - len(breakdowns)} results have no breakdown.")
+        for place in dict.fromkeys((result.benchmark, result.protocol.name, result.network) for result in run.results):
+            results = [
+                result for result in run.results if (result.benchmark, result.protocol.name, result.network) == place
+            ]
+            breakdowns = {
+                result.label: breakdown for result in results if (breakdown := run.breakdown(result)) is not None
+            }
+            heading = f"{place[0]}, protocol {place[1]}, network {place[2]}"
+            if len(breakdowns) < len(results):
+                without.append(f"{heading}: {len(results) - len(breakdowns)} results have no breakdown.")
             if breakdowns:
                 parts += [f"{heading}\n{'=' * len(heading)}", _format_thresholds(breakdowns)]
                 parts += [_format_table(table) for table in breakdown_tables(breakdowns)]
@@ -147,20 +152,23 @@ def _format_thresholds(breakdowns: Mapping[str, Breakdown]) -> str:
     titles: dict[str, str] = {}
     for name, breakdown in breakdowns.items():
         cells = [name]
-        known: dict[str, BreakdownThreshold] = {threshold.name: threshold for threshold in breakdown.thresholds}
+        by_name: dict[str, BreakdownThreshold] = {threshold.name: threshold for threshold in breakdown.thresholds}
         titles |= {threshold.name: threshold.title for threshold in breakdown.thresholds}
         for which in _THRESHOLDS:
-            at = known.get(which)
-            cells += ["-"] * 3 if at is None else [f"{at.score:.4g}", _percent(at.fpr), _percent(at.recall)]
+            threshold = by_name.get(which)
+            if threshold is None:
+                cells += ["-"] * 3
+            else:
+                cells += [f"{threshold.score:.4g}", _percent(threshold.fpr), _percent(threshold.recall)]
         body.append(cells)
     about = "; ".join(f"{which}: {title}" for which, title in titles.items())
-    title = f"Thresholds, the first three columns on the test labels, the others calibrated ({about})"
+    title = f"Thresholds: the first three columns on the test labels, the others calibrated ({about})"
     return _tabulate(title, heads, body)
 
 
 def _format_table(table: BreakdownTable) -> str:
-    anomalies = "AP / recall at the test's threshold / at the calibrated one"
-    mistakes = "their share at the test's threshold / at the calibrated one"
+    anomalies = "AP / recall at the threshold of the test labels / at the calibrated threshold"
+    mistakes = "share at the threshold of the test labels / at the calibrated threshold"
     measures = mistakes if table.kind == "false positives" else anomalies
     heads = ["", *(f"{column.name}\n{column.about}" for column in table.columns)]
     body = [[name, *(" / ".join(map(_percent, numbers)) for numbers in cells)] for name, cells in table.lines]

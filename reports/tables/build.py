@@ -9,59 +9,63 @@ from oodbench.reports.tables.model import Cell, Column, Line, ResultsTable
 from oodbench.reports.tables.published import published_lines
 
 _SCORED = {
-    "logits": "class maps brought to the label's resolution and scored there, features scored on their grid",
-    "score": "scored on the network's grid, scores brought to the label's resolution",
-    "given": "scores as given, smaller ones brought to the label's resolution",
+    "logits": "class maps resized to the label resolution and scored there, features scored on their grid",
+    "score": "scored on the network's grid, scores resized to the label resolution",
+    "given": "external scores, smaller maps resized to the label resolution",
 }
-"""Scoring's `upsample` in words."""
+"""Description of each value of `Scoring.upsample`."""
 
 
 def results_tables(run: RunView, comparisons: Sequence[MethodComparison] = ()) -> list[ResultsTable]:
     """Return one table per combination of scoring and protocol among the results.
 
-    Published lines are in each table that has one of their benchmarks. Those on other benchmarks are in a separate
-    table, the last one.
+    A published line is in each table that has one of its benchmarks. Published lines on other benchmarks are in a
+    separate table, which is the last one.
 
     Args:
         run: The run.
-        comparisons: Its significance tests, where the reader of the tables shows them.
+        comparisons: Its significance tests, if the reader of the tables shows them.
     """
     groups: dict[tuple[str, str], list[Result]] = {}
-    for row in run.results:
-        scored = _SCORED[row.scoring.upsample]
-        if row.scoring.resize == "bilinear-aligned":
+    for result in run.results:
+        scored = _SCORED[result.scoring.upsample]
+        if result.scoring.resize == "bilinear-aligned":
             scored += ", corner pixels aligned"
-        groups.setdefault((scored, row.protocol.name), []).append(row)
-    tables = [_table(scored, protocol, rows, run, comparisons) for (scored, protocol), rows in groups.items()]
+        groups.setdefault((scored, result.protocol.name), []).append(result)
+    tables = [_table(scored, protocol, results, run, comparisons) for (scored, protocol), results in groups.items()]
     shown = {column.frames for table in tables for column in table.columns}
-    elsewhere = [row for row in run.published if row.benchmark not in shown]
+    elsewhere = [result for result in run.published if result.benchmark not in shown]
     if elsewhere:
-        benchmarks = list(dict.fromkeys(row.benchmark for row in elsewhere))
-        distinct = dict.fromkeys(Column(row.benchmark, metric_spec(name)) for row in elsewhere for name in row.metrics)
+        benchmarks = list(dict.fromkeys(result.benchmark for result in elsewhere))
+        distinct = dict.fromkeys(
+            Column(result.benchmark, metric_spec(name)) for result in elsewhere for name in result.metrics
+        )
 
         def order(column: Column) -> tuple[bool, int, int]:
             return column.spec.group != "closed-set", benchmarks.index(column.frames), _place(column.spec)
 
         columns = tuple(sorted(distinct, key=order))
         lines, notes = published_lines(run.published, _keys(columns))
-        tables.append(ResultsTable("published alone; percent", "", columns, (), tuple(notes), published=tuple(lines)))
+        tables.append(
+            ResultsTable("published results only; percent", "", columns, (), tuple(notes), published=tuple(lines))
+        )
     return tables
 
 
-def read_cell(spec: MetricSpec, row: Result, quality: Quality) -> Cell:
+def read_cell(spec: MetricSpec, result: Result, quality: Quality) -> Cell:
     """Return the number of one metric, with its interval.
 
     Args:
         spec: The metric.
-        row: The result.
-        quality: The closed-set quality of its network, empty if it was not measured.
+        result: The result.
+        quality: The closed-set quality of its network; empty if it was not measured.
     """
-    value = spec.read(row, quality)
+    value = spec.read(result, quality)
     if value is None:
         anomaly = spec.group == "anomaly"
-        reason = row.undefined.get(spec.name, "not measured under this protocol") if anomaly else ""
+        reason = result.undefined.get(spec.name, "not measured under this protocol") if anomaly else ""
         return Cell(reason=reason)
-    text, intervals = spec.format(value), row.intervals
+    text, intervals = spec.format(value), result.intervals
     if intervals is None:
         return Cell(value, text)
     if spec.name not in intervals.bounds:
@@ -70,15 +74,19 @@ def read_cell(spec: MetricSpec, row: Result, quality: Quality) -> Cell:
     return Cell(value, text, intervals.bounds[spec.name], intervals.text(spec.name))
 
 
-def anomaly_specs(rows: Sequence[Result]) -> list[MetricSpec]:
-    """Return the anomaly metrics that any of these results has, in the order of columns; undefined ones too."""
-    specs = {name: metric_spec(name) for row in rows for name in row.metrics}
-    specs |= {spec.name: spec for spec in metrics_of("anomaly") if any(spec.read(row, {}) is not None for row in rows)}
+def anomaly_specs(results: Sequence[Result]) -> list[MetricSpec]:
+    """Return the anomaly metrics that any of these results has, in the order of columns, including undefined ones."""
+    specs = {name: metric_spec(name) for result in results for name in result.metrics}
+    specs |= {
+        spec.name: spec
+        for spec in metrics_of("anomaly")
+        if any(spec.read(result, {}) is not None for result in results)
+    }
     return sorted(specs.values(), key=_place)
 
 
 def _place(spec: MetricSpec) -> int:
-    """Return the place of a metric among all; a false positive rate that is not declared follows the declared one."""
+    """Return the position of a metric in column order; other false positive rates have that of FPR95."""
     return list(METRICS).index(spec.name if spec.name in METRICS else "FPR95")
 
 
@@ -87,21 +95,21 @@ def _keys(columns: Sequence[Column]) -> list[tuple[str, str]]:
 
 
 def _table(
-    scored: str, protocol: str, rows: Sequence[Result], run: RunView, comparisons: Sequence[MethodComparison]
+    scored: str, protocol: str, results: Sequence[Result], run: RunView, comparisons: Sequence[MethodComparison]
 ) -> ResultsTable:
-    columns = _columns(rows, run.quality)
+    columns = _columns(results, run.quality)
     by_line: dict[tuple[str, str], dict[str, Result]] = {}
-    for row in rows:
-        by_line.setdefault((row.label, row.network), {})[row.benchmark] = row
+    for result in results:
+        by_line.setdefault((result.label, result.network), {})[result.benchmark] = result
     lines = tuple(
         Line(
             method,
             network,
-            results,
-            run.requirements(list(results.values())[-1]),
-            tuple(_cell(column, results, run.quality.get(network, {})) for column in columns),
+            by_benchmark,
+            run.requirements(list(by_benchmark.values())[-1]),
+            tuple(_cell(column, by_benchmark, run.quality.get(network, {})) for column in columns),
         )
-        for (method, network), results in by_line.items()
+        for (method, network), by_benchmark in by_line.items()
     )
     published, published_notes = published_lines(run.published, _keys(columns))
     return ResultsTable(
@@ -109,8 +117,8 @@ def _table(
         protocol=protocol,
         columns=columns,
         lines=lines,
-        notes=(*_notes(rows, run.quality, columns), *published_notes),
-        interval_notes=tuple(_interval_notes(rows)),
+        notes=(*_notes(results, run.quality, columns), *published_notes),
+        interval_notes=tuple(_interval_notes(results)),
         published=tuple(published),
         comparisons={
             (comparison.benchmark, comparison.metric): comparison
@@ -120,22 +128,22 @@ def _table(
     )
 
 
-def _columns(rows: Sequence[Result], quality: Mapping[str, Quality]) -> tuple[Column, ...]:
-    """Return closed-set quality first; then, by benchmark, the anomaly metrics and the costs that any result has."""
+def _columns(results: Sequence[Result], quality: Mapping[str, Quality]) -> tuple[Column, ...]:
+    """Return the columns: closed-set quality, and then by benchmark the anomaly metrics and costs of any result."""
     columns = dict.fromkeys(
-        Column(_quality_frames(known), spec)
-        for row in rows
-        if (known := quality.get(row.network))
+        Column(_quality_frames(network_quality), spec)
+        for result in results
+        if (network_quality := quality.get(result.network))
         for spec in metrics_of("closed-set")
-        if spec.read(row, known) is not None
+        if spec.read(result, network_quality) is not None
     )
-    for benchmark in dict.fromkeys(row.benchmark for row in rows):
-        of_benchmark = [row for row in rows if row.benchmark == benchmark]
+    for benchmark in dict.fromkeys(result.benchmark for result in results):
+        of_benchmark = [result for result in results if result.benchmark == benchmark]
         columns |= dict.fromkeys(Column(benchmark, spec) for spec in anomaly_specs(of_benchmark))
         columns |= dict.fromkeys(
             Column(benchmark, spec)
             for spec in metrics_of("cost")
-            if any(spec.read(row, quality.get(row.network, {})) is not None for row in of_benchmark)
+            if any(spec.read(result, quality.get(result.network, {})) is not None for result in of_benchmark)
         )
     return tuple(columns)
 
@@ -152,30 +160,33 @@ def _quality_frames(quality: Quality) -> str:
 
 
 def _covers(lines: Sequence[Line], comparison: MethodComparison) -> bool:
-    """Whether all methods of a comparison have a line with a result on its benchmark."""
-    known = {(line.network, line.method) for line in lines if comparison.benchmark in line.results}
-    return {(entry.network, entry.label) for entry in comparison.entries} <= known
+    """Return whether all methods of a comparison have a line with a result on its benchmark."""
+    lines_with_result = {(line.network, line.method) for line in lines if comparison.benchmark in line.results}
+    return {(entry.network, entry.label) for entry in comparison.entries} <= lines_with_result
 
 
-def _notes(rows: Sequence[Result], quality: Mapping[str, Quality], columns: Sequence[Column]) -> list[str]:
+def _notes(results: Sequence[Result], quality: Mapping[str, Quality], columns: Sequence[Column]) -> list[str]:
     closed = any(column.spec.group == "closed-set" for column in columns)
-    frames = {_quality_frames(known): known["frames"] for known in quality.values() if closed}
-    frames |= {row.benchmark: row.counts["frames"] for row in rows}
+    frames = {_quality_frames(part): part["frames"] for part in quality.values() if closed}
+    frames |= {result.benchmark: result.counts["frames"] for result in results}
     counted = "Frames: " + ", ".join(f"{name} {count}" for name, count in frames.items()) + "."
-    warnings = dict.fromkeys(warning for row in rows for warning in row.warnings)
+    warnings = dict.fromkeys(warning for result in results for warning in result.warnings)
     undefined = dict.fromkeys(
-        f"{row.benchmark}: {metric} is undefined: {reason}" for row in rows for metric, reason in row.undefined.items()
+        f"{result.benchmark}: {metric} is undefined: {reason}"
+        for result in results
+        for metric, reason in result.undefined.items()
     )
     return [counted, *warnings, *undefined]
 
 
-def _interval_notes(rows: Sequence[Result]) -> list[str]:
-    titles = dict.fromkeys(f"{row.intervals.title}." for row in rows if row.intervals and row.intervals.bounds)
+def _interval_notes(results: Sequence[Result]) -> list[str]:
+    with_bounds = [result.intervals for result in results if result.intervals and result.intervals.bounds]
+    titles = dict.fromkeys(f"{intervals.title}." for intervals in with_bounds)
     missing = dict.fromkeys(
-        f"{row.benchmark}: no interval of {metric}: {reason}"
-        for row in rows
-        if row.intervals
-        for metric, reason in row.intervals.undefined.items()
-        if metric not in row.undefined
+        f"{result.benchmark}: no interval of {metric}: {reason}"
+        for result in results
+        if result.intervals
+        for metric, reason in result.intervals.undefined.items()
+        if metric not in result.undefined
     )
     return [*titles, *missing]

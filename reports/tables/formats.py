@@ -1,4 +1,4 @@
-"""The results tables for the terminal, in Markdown and in LaTeX."""
+"""The results tables as plain text, in Markdown and in LaTeX."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from oodbench.reports.tables.published import UNCONFIRMED
 
 PLUGINS = {
     "reports": {
-        "terminal": ("Terminal", "the table as plain text"),
-        "markdown": ("Markdown", "the table in Markdown"),
-        "latex": ("Latex", "the table in LaTeX, with booktabs"),
+        "terminal": ("Terminal", "results table as plain text"),
+        "markdown": ("Markdown", "results table in Markdown"),
+        "latex": ("Latex", "results table in LaTeX, with booktabs"),
     }
 }
 
-# Letters: nothing is ever cut to fit it.
+# Width in characters. It is larger than any table, so that no cell is cut.
 _WIDEST = 4000
 
 
 class TextReport(Report):
-    """A report in one text file, named `file`."""
+    """A report in one text file, whose name is `file`."""
 
     file: str
 
@@ -40,7 +40,7 @@ class TableReport(TextReport):
     """The results tables with the columns of some groups of metrics.
 
     Args:
-        groups: The groups that are shown.
+        groups: The groups of metrics that are shown.
     """
 
     def __init__(self, groups: Collection[MetricGroup] = ("closed-set", "anomaly")) -> None:
@@ -52,7 +52,7 @@ class TableReport(TextReport):
 
 
 class Terminal(TableReport):
-    """The tables as plain text of any width. A star marks the best value, a plus the second."""
+    """The tables as plain text of any width. A star marks the best value, a plus the second best."""
 
     card = ReportCard("terminal", "Table as plain text", default=True, text=True)
     file = "table.txt"
@@ -83,7 +83,7 @@ class Terminal(TableReport):
                 table.add_row(*map(escape, names), *cells)
             table.add_section()
             for names, published in zip(results.published_names(), results.published, strict=True):
-                # Where a mark may stand behind a measured number, one says whether a published one is confirmed.
+                # Measured numbers may end with a mark for their rank, published ones with a mark if unconfirmed.
                 cells = [cell if cell.endswith(UNCONFIRMED) else f"{cell or '-'} " for cell in published.cells]
                 table.add_row(*map(escape, names), *cells)
             console.print(table)
@@ -95,7 +95,7 @@ class Terminal(TableReport):
 
 
 class Markdown(TableReport):
-    """The tables in Markdown. The best value is bold, the second underlined; published numbers are in italics."""
+    """The tables in Markdown. The best value is bold, the second best underlined; published numbers are in italics."""
 
     card = ReportCard("markdown", "Table in Markdown", default=True, text=True)
     file = "table.md"
@@ -131,7 +131,7 @@ class Markdown(TableReport):
 class Latex(TableReport):
     """The tables in LaTeX; they need \\usepackage{booktabs}.
 
-    The best value is bold, the second underlined; intervals are below the values. Published numbers are in italics
+    The best value is bold, the second best underlined; intervals are below the values. Published numbers are in italics
     below a rule.
     """
 
@@ -179,7 +179,7 @@ def _stack(value: str, interval: str) -> str:
 
 def _escape(text: str) -> str:
     special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
-    # TeX's own fonts have other signs in these places.
+    # TeX's standard fonts have other characters at these positions.
     special |= {"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}"}
     special |= {"↑": r"$\uparrow$", "↓": r"$\downarrow$"}
     return "".join(special.get(c, "\\" + c if c in "&%$#_{}" else c) for c in text)

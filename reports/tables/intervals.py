@@ -1,15 +1,15 @@
-"""The tables with intervals as plain text: one benchmark below the other, so that they fit a terminal."""
+"""The tables with intervals as plain text, one benchmark below the other, so that they fit a terminal."""
 
 from __future__ import annotations
 
 from oodbench.contracts import ReportCard, RunView
 from oodbench.reports.tables.formats import TableReport
 
-PLUGINS = {"reports": {"intervals": ("Intervals", "the table with intervals as plain text, a benchmark at a time")}}
+PLUGINS = {"reports": {"intervals": ("Intervals", "results table with intervals as plain text, per benchmark")}}
 
 
 class Intervals(TableReport):
-    """The tables with intervals. A star marks the best value, a plus the second."""
+    """The tables with intervals. A star marks the best value, a plus the second best."""
 
     card = ReportCard("intervals", "Table with intervals", text=True)
     file = "intervals.txt"

@@ -1,9 +1,9 @@
-"""The results of a run as tables: the one model behind text, Markdown, LaTeX, CSV and the HTML page.
+"""The results of a run as tables. Text, Markdown, LaTeX, CSV and the HTML page share this model.
 
-A table has a line per method and network, and a column per benchmark and metric. `oodbench.contracts.METRICS` declares
-the metrics. Next to the anomaly metrics it has the closed-set quality of the network. Results that differ in scoring or
-protocol never share a table: each combination gets its own. Published numbers follow the measured lines, each line with
-its source and protocol, and outside of the ranking.
+A table has one line per method and network, and one column per benchmark and metric. `oodbench.contracts.METRICS`
+declares the metrics. In addition to the anomaly metrics, a table has the closed-set quality of the network. Results
+with different scoring or protocols are never in one table: each combination gets a separate table. Published numbers
+follow the measured lines. Each published line names its source and protocol, and is not ranked.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ class Column:
 
     @property
     def head(self) -> str:
-        """The metric's title with the direction in which it gets better."""
+        """The metric's title with an arrow in the direction in which it gets better."""
         return f"{self.spec.title} {self.spec.arrow}"
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One number.
+    """A number of a table, with its interval.
 
     Attributes:
-        value: With all digits; percentages as fractions; None where there is none.
-        text: As printed; empty where there is none.
-        bounds: The ends of its interval as fractions, or None.
-        interval: The interval as printed; empty where there is none.
-        reason: Why there is no number, or no interval; empty where there is nothing to say.
+        value: The number with all digits; percentages as fractions; None if there is none.
+        text: The number as printed; empty if there is none.
+        bounds: The ends of its interval as fractions; None if there is none.
+        interval: The interval as printed; empty if there is none.
+        reason: Why there is no number, or no interval; empty if there is no reason to show.
     """
 
     value: float | None = None
@@ -54,14 +54,14 @@ class Cell:
 
 @dataclass(frozen=True)
 class Line:
-    """A method on a network.
+    """The numbers of a method on a network.
 
     Attributes:
         method: Label of the method.
         network: Name of the network.
         results: The result on each benchmark, by the benchmark's name.
-        requirements: What the method needs in addition to the network.
-        cells: One per column.
+        requirements: The training signals of the method.
+        cells: The cells, one per column.
     """
 
     method: str
@@ -73,16 +73,16 @@ class Line:
 
 @dataclass(frozen=True)
 class ResultsTable:
-    """One table.
+    """A results table.
 
     Attributes:
         title: The scoring and the protocol.
-        protocol: Name of the protocol; empty where all lines are published ones.
+        protocol: Name of the protocol; empty if all lines are published ones.
         columns: Closed-set quality first; then, by benchmark, the anomaly metrics and the costs.
         lines: The measured lines, in the order of the results.
-        notes: What a reader has to know.
-        interval_notes: How intervals were computed, and why some are missing.
-        published: Published lines, with a cell per column.
+        notes: Notes that a reader must know.
+        interval_notes: How the intervals were computed, and why some are missing.
+        published: Published lines, with one cell per column.
         comparisons: Significance tests by benchmark and metric; empty unless the table was built with them.
     """
 
@@ -109,11 +109,11 @@ class ResultsTable:
         return replace(
             self.arrange(kept),
             lines=tuple(_arrange_cells(line, kept) for line in self.lines if benchmark in line.results),
-            comparisons={where: found for where, found in self.comparisons.items() if where[0] == benchmark},
+            comparisons={key: comparison for key, comparison in self.comparisons.items() if key[0] == benchmark},
         )
 
     def arrange(self, order: Sequence[int]) -> ResultsTable:
-        """Return the table with the columns of these indices, in their order."""
+        """Return the table with the columns of these indices, in this order."""
         return replace(
             self,
             columns=tuple(self.columns[index] for index in order),
@@ -124,7 +124,7 @@ class ResultsTable:
     def ranks(self) -> dict[tuple[int, int], int]:
         """Return (line, column) -> 1 for the best and 2 for the second value of the column, as printed.
 
-        Equal values share a rank. Where all values are equal, only anomaly metrics are ranked: methods share the
+        Equal values share a rank. If all values are equal, only anomaly metrics are ranked, because methods share the
         quality and the cost of their network.
         """
         ranks: dict[tuple[int, int], int] = {}
@@ -137,7 +137,7 @@ class ResultsTable:
         return ranks
 
     def significant_pairs(self, column: Column) -> tuple[list[int], list[tuple[int, int]]]:
-        """Return the indices of the compared lines from the best, and the pairs that differ by more than chance."""
+        """Return the indices of the compared lines from the best, and the significantly different pairs."""
         comparison = self.comparisons.get((column.frames, column.spec.name))
         if comparison is None:
             return [], []
@@ -152,12 +152,12 @@ class ResultsTable:
 
     @property
     def tells_requirements(self) -> bool:
-        """Whether lines have columns for what their methods need: not where no method needs anything."""
+        """Whether lines have columns for the training signals; they have none if no method needs any."""
         everything = [line.requirements for line in self.lines] + [line.requirements for line in self.published]
         return any(text != "-" for requirements in everything for text in requirements.texts())
 
     def heads(self) -> list[str]:
-        """Return the heads of the columns before the numbers."""
+        """Return the heads of the columns that precede the numbers."""
         return [
             "Method",
             *(["Network"] if self.names_networks else []),
@@ -166,13 +166,13 @@ class ResultsTable:
         ]
 
     def names(self) -> list[list[str]]:
-        """Return what is below the heads, for each measured line."""
+        """Return the cells that precede the numbers, for each measured line."""
         return [
             self._names(line.method, line.network, line.requirements, "measured", self.protocol) for line in self.lines
         ]
 
     def published_names(self) -> list[list[str]]:
-        """Return what is below the heads, for each published line."""
+        """Return the cells that precede the numbers, for each published line."""
         return [
             self._names(line.method, line.network or "?", line.requirements, line.source, line.protocol or "?")
             for line in self.published

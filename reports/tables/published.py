@@ -16,10 +16,10 @@ class PublishedLine:
     """One line of published numbers.
 
     Attributes:
-        method, network, protocol: Names as in the sources; empty where the sources have none.
-        source: The sources in a few words.
-        requirements: What the method needs in addition to the network.
-        cells: Text per column: percent; several numbers where sources differ; empty where there is none.
+        method, network, protocol: Names as in the sources; empty if the sources state none.
+        source: Short names of the sources.
+        requirements: The training signals of the method.
+        cells: Text per column, in percent; several numbers if sources differ; empty if there is none.
     """
 
     method: str
@@ -33,7 +33,7 @@ class PublishedLine:
 def published_lines(
     rows: Sequence[PublishedResult], columns: Sequence[tuple[str, str]]
 ) -> tuple[list[PublishedLine], list[str]]:
-    """Return the lines with at least one anomaly metric, and their notes.
+    """Return the lines that have at least one anomaly metric among the columns, and their notes.
 
     Results of one method, network and protocol share a line. A source without a protocol never shares a line with one
     that has a protocol.
@@ -44,63 +44,67 @@ def published_lines(
     """
     benchmarks = {benchmark for benchmark, metric in columns if metric_spec(metric).group != "closed-set"}
     groups: dict[tuple[str, str, str], list[PublishedResult]] = {}
-    for row in rows:
-        if any((row.benchmark, metric) in columns for metric in row.metrics):
-            groups.setdefault((row.method, row.network, row.protocol), []).append(row)
+    for result in rows:
+        if any((result.benchmark, metric) in columns for metric in result.metrics):
+            groups.setdefault((result.method, result.network, result.protocol), []).append(result)
     lines: list[PublishedLine] = []
     shown: list[PublishedResult] = []
     for (method, network, protocol), group in groups.items():
-        if not any(row.benchmark in benchmarks for row in group):
+        if not any(result.benchmark in benchmarks for result in group):
             continue
-        # How well the network segments doesn't depend on how anomalies were measured.
-        quality = [row for row in rows if _is_quality(row) and (row.method, row.network) == (method, network)]
-        group = [*group, *(row for row in quality if row not in group)]
+        # The closed-set quality of a network does not depend on the protocol for anomalies.
+        quality = [
+            result for result in rows if _is_quality(result) and (result.method, result.network) == (method, network)
+        ]
+        group = [*group, *(result for result in quality if result not in group)]
         cells = [_cell(group, column) for column in columns]
-        used = [row for row in group if any((row.benchmark, metric) in columns for metric in row.metrics)]
-        source = ", ".join(dict.fromkeys(row.source for row in used))
+        used = [result for result in group if any((result.benchmark, metric) in columns for metric in result.metrics)]
+        source = ", ".join(dict.fromkeys(result.source for result in used))
         lines.append(PublishedLine(method, network, protocol, source, group[0].requirements, cells))
         shown += used
     return lines, _notes(shown, lines)
 
 
-def _is_quality(row: PublishedResult) -> bool:
-    """Whether a published result is of closed-set quality."""
-    return any(metric_spec(metric).group == "closed-set" for metric in row.metrics)
+def _is_quality(result: PublishedResult) -> bool:
+    """Return whether a published result has closed-set quality."""
+    return any(metric_spec(metric).group == "closed-set" for metric in result.metrics)
 
 
-def _cell(rows: Sequence[PublishedResult], column: tuple[str, str]) -> str:
-    """Format the published value. Values that differ are joined; a value is confirmed if any source confirms it."""
+def _cell(results: Sequence[PublishedResult], column: tuple[str, str]) -> str:
+    """Format the published value. Different values are joined; a value is confirmed if any source confirms it."""
     benchmark, metric = column
     confirmed: dict[str, bool] = {}
-    for row in rows:
-        if row.benchmark == benchmark and metric in row.metrics:
-            text = metric_spec(metric).format(row.metrics[metric])
-            confirmed[text] = confirmed.get(text, False) or row.confirmed
-    return " / ".join(text + ("" if sure else UNCONFIRMED) for text, sure in confirmed.items())
+    for result in results:
+        if result.benchmark == benchmark and metric in result.metrics:
+            text = metric_spec(metric).format(result.metrics[metric])
+            confirmed[text] = confirmed.get(text, False) or result.confirmed
+    return " / ".join(text + ("" if is_confirmed else UNCONFIRMED) for text, is_confirmed in confirmed.items())
 
 
-def _notes(rows: Sequence[PublishedResult], lines: Sequence[PublishedLine]) -> list[str]:
-    if not rows:
+def _notes(results: Sequence[PublishedResult], lines: Sequence[PublishedLine]) -> list[str]:
+    if not results:
         return []
     notes = [
-        "Published lines are of others: on the network and by the protocol that they name, and outside of the ranking."
+        "Published lines are from other sources, on the network and under the protocol that they name, and not ranked."
     ]
     if any(UNCONFIRMED in cell for line in lines for cell in line.cells):
-        notes.append(f"{UNCONFIRMED} behind a number: unconfirmed, recalled and not found in the source yet.")
-    return [*notes, *dict.fromkeys(f"{row.source}: {row.reference}." for row in rows), *_differences(rows)]
+        notes.append(f"{UNCONFIRMED} after a number: unconfirmed, recalled and not yet found in the source.")
+    references = dict.fromkeys(f"{result.source}: {result.reference}." for result in results)
+    return [*notes, *references, *_differences(results)]
 
 
-def _differences(rows: Sequence[PublishedResult]) -> list[str]:
+def _differences(results: Sequence[PublishedResult]) -> list[str]:
     """Return a note for each number on which sources differ."""
-    said: dict[tuple[str, str, str, str, str], dict[str, list[str]]] = {}
-    for row in rows:
-        for metric, value in row.metrics.items():
-            place = (row.method, row.network, row.protocol, row.benchmark, metric)
-            said.setdefault(place, {}).setdefault(metric_spec(metric).format(value), []).append(row.source)
+    values_by_key: dict[tuple[str, str, str, str, str], dict[str, list[str]]] = {}
+    for result in results:
+        for metric, value in result.metrics.items():
+            key = (result.method, result.network, result.protocol, result.benchmark, metric)
+            by_value = values_by_key.setdefault(key, {})
+            by_value.setdefault(metric_spec(metric).format(value), []).append(result.source)
     return [
         f"{method} on {benchmark}: {metric} is "
         + ", ".join(f"{value} by {' and '.join(sources)}" for value, sources in values.items())
         + "."
-        for (method, _, _, benchmark, metric), values in said.items()
+        for (method, _, _, benchmark, metric), values in values_by_key.items()
         if len(values) > 1
     ]

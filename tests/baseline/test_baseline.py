@@ -185,14 +185,14 @@ def test_chance_is_kept_for_what_is_measured_as_before(tmp_path: Path, change: D
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"seed": 0}, "are both of seed 0"),
+        ({"seed": 0}, "both have seed 0"),
         ({"digests": {"network": "9" * 64, "data": "2" * 64}}, "tiny has other weights there"),
         ({"scoring": {"upsample": "score"}}, "in more than its seed"),
     ],
 )
 def test_runs_that_say_nothing_of_chance(tmp_path: Path, change: Document, said: str) -> None:
     first, second, third = seeds(tmp_path, 0.5, 0.6, 0.7)
-    with pytest.raises(UsageError, match="are both of seed 0"):
+    with pytest.raises(UsageError, match="both have seed 0"):
         accept(first, tmp_path / "baseline.json", others=[first, second])
     with pytest.raises(UsageError, match="expected 3 or more"):
         accept(first, tmp_path / "baseline.json", others=[second])
@@ -320,10 +320,10 @@ def test_other_files_that_are_no_baseline(file: Path) -> None:
     content = json.loads(file.read_text())
     content["measured"]["rows"] *= 2
     file.write_text(json.dumps(content))
-    with pytest.raises(BaselineError, match="two rows for MSP on tiny"):
+    with pytest.raises(BaselineError, match="two results for MSP on tiny"):
         hold(file, row())
     file.write_text("[]")
-    with pytest.raises(BaselineError, match="holds a list; expected an object"):
+    with pytest.raises(BaselineError, match="contains a list; expected an object"):
         hold(file, row())
     with pytest.raises(BaselineError, match="can't be read"):
         oodbench.gate(file.parent / "run", file.parent)
@@ -335,7 +335,7 @@ def test_a_file_that_cannot_be_written(file: Path, tmp_path: Path) -> None:
     for place in (tmp_path, file / "below" / "baseline.json"):
         with pytest.raises(BaselineError, match="with --baseline"):
             accept(tmp_path / "accepted", place)
-    with pytest.raises(UsageError, match="lies in the folder of the run"):
+    with pytest.raises(UsageError, match="is in the folder of the run"):
         accept(tmp_path / "accepted", tmp_path / "accepted" / "result.json")
 
 
@@ -361,14 +361,14 @@ def test_killed_while_writing_the_old_baseline_stays(file: Path, tmp_path: Path)
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        ([], "no rows"),
+        ([], "no results"),
         ([row(schema_version=1)], "results of schema_version 1; this version of oodbench reads 2"),
         ([row() | {"new": 1}], "results.pooled.0.new is unknown"),
         ([row(ap=float("nan"))], "rows.0.metrics.AP is nan"),
         ([row(metrics={"PRO": 0.5})], "rows.0.metrics.PRO"),
         ([row(digests={})], "benchmarks.road-anomaly.data is None"),
         ([row(counts={})], "benchmarks.road-anomaly.frames is None"),
-        ([row(), row()], "two rows for MSP on tiny, road-anomaly (pooled)"),
+        ([row(), row()], "two results for MSP on tiny, road-anomaly (pooled)"),
         ([row(), row(label="kNN", scoring={"upsample": "score"})], "results of one run differ about scoring"),
         ([{} for _ in range(9)], "more"),
     ],

@@ -53,7 +53,8 @@ def test_two_datasets_with_the_same_classes_ask_for_a_choice(tmp_path: Path) -> 
     assert chosen(Roots((tmp_path / "mine",))) == ("labelled-folder", "train", "val")
     with pytest.raises(UsageError, match="several datasets with the classes cityscapes-19 were found") as error:
         chosen(Roots((tmp_path,)))
-    assert "--id-data NAME=DIR" in str(error.value)
+    assert f"cityscapes in {tmp_path / 'cityscapes'}, labelled-folder in {tmp_path / 'mine'}" in str(error.value)
+    assert "--id-data cityscapes=DIR" in str(error.value)
     named = Roots((tmp_path,), {"labelled-folder": (tmp_path / "mine",)})
     assert chosen(named) == ("labelled-folder", "train", "val")
 

@@ -38,11 +38,11 @@ def test_written_verified_run_and_gated(
     for name in "ab":
         out = tmp_path / name / "blend"
         said = data("blend", "--frames", photographs, "--out", out, "--count", 4, "--cutouts", cutouts).stdout
-        assert f"{out}: 4 frames of synthetic-blend from 2 of yours, seed 0: " in said
-        assert "your frames have no labels" in said
+        assert f"{out}: 4 frames of synthetic-blend from 2 source frames, seed 0: " in said
+        assert "the source frames have no labels" in said
         assert f"use it:  oodbench run --benchmark synthetic-blend --data {out}" in said
         done = data("verify", "synthetic-blend", "--data", out)
-        assert done.stdout == "synthetic-blend: 4 of 4 frames, blended layout; nothing is off\n"
+        assert done.stdout == "synthetic-blend: 4 of 4 frames, blended layout; no problems\n"
         runs.append(tmp_path / name / "run")
         command = ["run", "--benchmark", "synthetic-blend", "--data", str(out), "--id-data", str(cityscapes)]
         command += ["--model", str(network_file), "--method", "msp", "--out", str(runs[-1])]
@@ -55,8 +55,8 @@ def test_written_verified_run_and_gated(
 def test_labelled_frames_by_split(cityscapes: Path, cutouts: Path, tmp_path: Path) -> None:
     blend = ["blend", "--frames", cityscapes, "--cutouts", cutouts, "--count", 2]
     said = data(*blend, "--out", tmp_path / "val", "--split", "val").stdout
-    assert "2 frames of synthetic-blend from 2 of yours" in said
-    assert "no ordinary object in your frames could be cut out whole" in said
+    assert "2 frames of synthetic-blend from 2 source frames" in said
+    assert "no ordinary object is pasted: the source frames contain none that can be cut out completely" in said
     names = sorted(path.name for path in (tmp_path / "val").glob("*_rgb.png"))
     assert names == ["0000_frankfurt_000000_000576_rgb.png", "0001_lindau_000000_000019_rgb.png"]
     with pytest.raises(UsageError, match=r"--split test: cityscapes in .* has the splits train, val"):
@@ -70,7 +70,7 @@ def test_mistakes(photographs: Path, cutouts: Path, tmp_path: Path) -> None:
         data("blend", "--frames", tmp_path / "empty", *out)
     with pytest.raises(DataError, match="absent does not exist"):
         data("blend", "--frames", tmp_path / "absent", *out)
-    with pytest.raises(UsageError, match=r"--split val: .* holds no labelled data set"):
+    with pytest.raises(UsageError, match=r"--split val: .* contains no labelled dataset"):
         data("blend", "--frames", photographs, *out, "--split", "val")
     with pytest.raises(DataError, match="there are no images in this folder"):
         data("blend", "--frames", photographs, *out, "--cutouts", tmp_path / "empty")

@@ -50,11 +50,11 @@ def test_verify_finds_nothing_off_but_the_counts(road_anomaly: Path, cityscapes:
     done = data("verify", "--data", road_anomaly.parent)
     assert done.exit_code == ExitCode.MISTAKE
     assert done.stdout.splitlines() == [
-        "road-anomaly: 3 of 60 frames, official layout; 1 thing is off",
+        "road-anomaly: 3 of 60 frames, official layout; 1 problem",
         f"  {road_anomaly}: 3 frames; the complete set has 60. Get RoadAnomaly_jpg.zip at "
         "https://datasets-cvlab.epfl.ch/2019-road-anomaly/RoadAnomaly_jpg.zip, unpack it, and give its folder: "
         "--data DIR",
-        "cityscapes: train 3 of 2975 frames, official layout, val 2 of 500 frames, official layout; 2 things are off",
+        "cityscapes: train 3 of 2975 frames, official layout, val 2 of 500 frames, official layout; 2 problems",
         *(
             f"  {cityscapes}: {there} frames; the complete set has {all_}. Get leftImg8bit_trainvaltest.zip and "
             "gtFine_trainvaltest.zip at https://www.cityscapes-dataset.com, unpack both into one folder, and give it: "
@@ -70,7 +70,7 @@ def test_a_whole_set_is_in_order(tmp_path: Path) -> None:
         save(tmp_path / "images" / f"validation{index:04d}.jpg", np.zeros((8, 16, 3), np.uint8))
         save(tmp_path / "labels_masks" / f"validation{index:04d}_labels_semantic.png", np.ones((8, 16), np.uint8))
     done = data("verify", "road-anomaly-21", "--data", tmp_path)
-    assert (done.exit_code, done.stdout) == (0, "road-anomaly-21: 10 of 10 frames, official layout; nothing is off\n")
+    assert (done.exit_code, done.stdout) == (0, "road-anomaly-21: 10 of 10 frames, official layout; no problems\n")
 
 
 def test_each_broken_frame_has_a_line(road_anomaly: Path) -> None:
@@ -95,7 +95,7 @@ def test_each_missing_label_has_a_line(cityscapes: Path) -> None:
     for path in cityscapes.rglob("aachen_*_gtFine_labelIds.png"):
         path.unlink()
     lines = data("verify", "cityscapes", "--data", cityscapes).stdout.splitlines()
-    assert lines[0] == "cityscapes; 2 things are off"
+    assert lines[0] == "cityscapes; 2 problems"
     assert all("aachen_00000" in line and "has no label" in line for line in lines[1:])
 
 
@@ -114,9 +114,9 @@ def test_what_is_asked_for_and_is_not_there_is_off(road_anomaly: Path, tmp_path:
     assert done.exit_code == ExitCode.MISTAKE
     assert "road-anomaly-21 was not found in" in done.stdout
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataNotFoundError, match="no data set was found in"):
+    with pytest.raises(DataNotFoundError, match="no benchmark and no dataset was found in"):
         data("verify", "--data", tmp_path / "empty")
-    with pytest.raises(UsageError, match="no folder with data sets was given"):
+    with pytest.raises(UsageError, match="no data folder was given"):
         data("verify")
 
 
@@ -129,12 +129,12 @@ def test_build_and_use(cityscapes: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="say --version v1, v2 or v3"):
         data(*build, "--out", tmp_path / "out")
     said = data(*build, "--out", tmp_path / "out", "--version", "v2").stdout
-    assert "1 frames of Fishyscapes Static v2 (by your word)" in said
+    assert "1 frames of Fishyscapes Static v2 (as given by --version)" in said
     assert "fishyscapes-static-v2: 1 of 30 frames, built layout" in data("verify", "--data", tmp_path / "out").stdout
 
 
 def test_what_may_not_be_fetched(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="cityscapes: nothing of it may be fetched"):
+    with pytest.raises(UsageError, match="cityscapes: can't be downloaded automatically"):
         data("fetch", "cityscapes", "--out", tmp_path)
 
 

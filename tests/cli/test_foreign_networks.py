@@ -91,6 +91,8 @@ def test_a_config_out_of_the_wheel_on_real_frames(real: Path, tmp_path: Path) ->
         "knn",
         "--id-limit",
         "2",
+        "--id-data",
+        str(real / "cityscapes"),
         "--out",
         "r",
         "--stop-after",

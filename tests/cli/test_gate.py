@@ -16,7 +16,7 @@ import sys
 import oodbench.cli.gate as verb
 from oodbench.cli.main import main
 def broken(*_): raise ZeroDivisionError
-verb.hold_against = broken
+verb.check_against = broken
 sys.argv = ['oodbench', 'gate', 'run', '--baseline', 'b.json']
 main()
 """
@@ -39,7 +39,7 @@ def test_passed(place: Path) -> None:
     done = gate(place)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == (
-        "Unmoved: 6 of 6 numbers. Metrics in percent.\nPassed: nothing got worse beyond its tolerance.\n"
+        "Unchanged: 6 of 6 numbers. Metrics in percent.\nPassed: no metric got worse beyond its tolerance.\n"
     )
 
 
@@ -54,10 +54,10 @@ def test_worse(place: Path) -> None:
         "other network  kNN (k=5)  road-anomaly  pooled    AUROC      75.00  70.00   -5.000          -  not gated",
         "tiny           MSP        road-anomaly  pooled    AP         50.00  40.00  -10.000          1  worse",
         "tiny           MSP        road-anomaly  pooled    FPR95      25.00  26.00   +1.000          2  within",
-        "Unmoved: 1 of 6 numbers. Metrics in percent.",
+        "Unchanged: 1 of 6 numbers. Metrics in percent.",
         "Worse: 2 of 6 numbers, by more than their tolerance.",
     ]
-    assert done.stderr == "If that is meant, accept it: oodbench gate run --baseline b.json --accept\n"
+    assert done.stderr == "If the change is intended, accept the run: oodbench gate run --baseline b.json --accept\n"
     assert gate(place, "--tolerance", "AP=10, FPR95=5").returncode == 0
     assert gate(place, "--tolerance", "AP=10").returncode == 1
 
@@ -80,7 +80,7 @@ def test_other_seeds_are_for_accepting(place: Path) -> None:
     assert gate(place, *names).returncode == 2
     done = gate(place, *names, "--accept")
     assert done.returncode == 0
-    assert done.stdout.endswith("Wider where another seed moves a number by more: 1 of the numbers.\n")
+    assert done.stdout.endswith("1 of the numbers vary more between seeds and have a wider tolerance.\n")
 
 
 def test_not_comparable(place: Path) -> None:
@@ -93,7 +93,7 @@ def test_not_comparable(place: Path) -> None:
             "       - scoring: upsample is logits in the baseline, score now",
             "       - networks: only in the baseline other network; in both tiny",
             "       - methods: only in the baseline kNN (k=5); in both MSP",
-            "       Run again as the baseline was made, or accept this run as the new one: "
+            "       Run again with the settings of the baseline, or accept this run as the new one: "
             "oodbench gate run --baseline b.json --accept",
         ]
 
@@ -107,12 +107,12 @@ def test_accept(place: Path) -> None:
     done = gate(place, "--accept")
     assert done.returncode == 0
     assert "-1.000        0.5  worse" in done.stdout
-    assert done.stdout.endswith("Accepted: b.json holds 2 rows; tolerances in points: AP 0.5, FPR95 2.\n")
+    assert done.stdout.endswith("Accepted: b.json contains 2 results; tolerances in points: AP 0.5, FPR95 2.\n")
     assert gate(place).returncode == 0
     (place / "b.json").write_text("")
     done = gate(place, "--accept")
     assert done.returncode == 0
-    assert done.stdout.startswith("not compared with an earlier baseline: b.json: not JSON")
+    assert done.stdout.startswith("not compared with the earlier baseline: b.json: not JSON")
 
 
 @pytest.mark.parametrize("text", ["AP", "AP=", "AP=x", "", "AP=1,AP=2", "AP=1;FPR95=2", "AR=1", "AP=-1"])
@@ -128,7 +128,7 @@ def test_no_baseline_says_how_to_make_one(place: Path) -> None:
     assert done.returncode == 2
     assert done.stderr == (
         "error: b.json: no baseline there\n"
-        "       Make one from a run that is good enough: oodbench gate RUN --baseline b.json --accept\n"
+        "       Create one from a run that is good enough: oodbench gate RUN --baseline b.json --accept\n"
     )
 
 

@@ -54,7 +54,7 @@ def test_into_another_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize("there", ["margin.py", "test_margin.py"])
 def test_no_file_is_overwritten(tmp_path: Path, there: str) -> None:
     (tmp_path / there).write_text("mine")
-    with pytest.raises(OodbenchError, match=f"{there}: there is such a file already"):
+    with pytest.raises(OodbenchError, match=f"{there}: the file already exists"):
         new("method", "margin", "--out", str(tmp_path))
     assert [path.name for path in tmp_path.iterdir()] == [there]
     assert (tmp_path / there).read_text() == "mine"
@@ -71,9 +71,9 @@ def test_no_file_is_overwritten(tmp_path: Path, there: str) -> None:
         ("method", "msp", "msp.py has the method msp (one minus the largest softmax probability)"),
         ("benchmark", "road-anomaly", "road_anomaly.py has the benchmark road-anomaly"),
         ("benchmark", "cityscapes", "cityscapes.py has the dataset cityscapes"),
-        ("method", "lambda", "called as a word of Python"),
-        ("method", "none", "called as a word of Python"),
-        ("method", "pixel-method", "would make a class PixelMethod"),
+        ("method", "lambda", "the name of a Python keyword"),
+        ("method", "none", "the name of a Python keyword"),
+        ("method", "pixel-method", "would give the class the name PixelMethod"),
         ("method", "torch", "torch.py would hide the module torch"),
     ],
 )

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from oodbench.contracts import MethodCard, SubmissionScorer, SubmittedFrame
+from oodbench.contracts import MethodCard, Scoring, SubmissionScorer, SubmittedFrame
 from oodbench.types import CITYSCAPES_19, AnomalyLabels, ClassMap, ScoreMap, Size
 from tests.helpers.tracks import SIZE, anomaly_ids, obstacle_ids
 
@@ -61,7 +61,7 @@ def scored(*frames: SubmittedFrame, **changes: Any) -> SubmissionScorer:
         source="streets-softmax",
         card=None,
         classes=CITYSCAPES_19,
-        scoring={"upsample": "logits", "resize": "bilinear"},
+        scoring=Scoring("logits", "bilinear"),
         fit=None,
         plugins=(),
         expected=expected,

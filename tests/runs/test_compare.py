@@ -156,7 +156,7 @@ def test_the_command(run: Run) -> None:
     assert tables[0]["entries"][0]["difference"]["value"] == 0
     refused = printed(str(run.folder), "--reference", "msp")
     assert refused.returncode == 2
-    assert "--reference is for the methods of one run" in refused.stderr
+    assert "--reference compares the methods of one run" in refused.stderr
     assert np.isfinite(tables[0]["entries"][0]["value"])
 
 

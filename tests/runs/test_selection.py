@@ -170,7 +170,7 @@ def test_mistakes_on_the_command_line_are_said(folder: Path) -> None:
     for options, said in (
         (["--leaderboard", "board.json"], "expected NAME=FILE"),
         (["--published", "road-anomly"], "Did you mean 'road-anomaly'"),
-        (["--figure", "markdown"], "is a report and no figure"),
+        (["--figure", "markdown"], "markdown is a report, not a figure"),
     ):
         result = CliRunner().invoke(app, ["report", first, *options])
         assert said in str(result.exception), options

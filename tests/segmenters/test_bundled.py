@@ -20,14 +20,14 @@ DIGESTS = {
 
 
 class TestSoftmax(AdapterContract):
-    name = "embedded"
+    name = "bundled"
 
     def make(self, folder: Path) -> str:
         return "streets-softmax"
 
 
 class TestGMMSeg(AdapterContract):
-    name = "embedded"
+    name = "bundled"
 
     def make(self, folder: Path) -> str:
         return "streets-gmmseg"

@@ -73,7 +73,7 @@ def test_what_the_runner_saves_is_converted_once(tmp_path: Path) -> None:
     batch = [networks[0].prepare(photograph(1))]
     maps = [network.forward(batch, Needs(class_maps=True)).class_maps.values for network in networks]
     assert torch.equal(*maps)
-    with pytest.raises(ModelError, match="there is such a file already"):
+    with pytest.raises(ModelError, match="the file already exists"):
         convert(runner_s, tmp_path / "iter_3.safetensors", trust=True)
 
 
@@ -90,7 +90,9 @@ def test_a_checkpoint_of_another_architecture(tmp_path: Path) -> None:
     state = torch.load(other.with_suffix(".pth"), weights_only=True)["state_dict"]
     state["decode_head.conv_seg.weight"] = torch.zeros(150, 16, 1, 1)
     torch.save(state, tmp_path / "wide.pth")
-    with pytest.raises(ModelError, match=r"1 of another shape: decode_head\.conv_seg\.weight \[150, 16, 1, 1\] there"):
+    with pytest.raises(
+        ModelError, match=r"1 of another shape: decode_head\.conv_seg\.weight \[150, 16, 1, 1\] in the file"
+    ):
         open_with(other, tmp_path / "wide.pth")
 
 
@@ -141,7 +143,7 @@ def test_classes_that_differ_or_that_nobody_says(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="19 class maps; expected the 150 of ade20k-150"):
         open_with(config, tmp_path / "bare.pth")
     unknown = write_config(tmp_path, "fcn", "test_dataloader['dataset']['type'] = 'BaseSegDataset'")
-    with pytest.raises(ModelError, match=r"neither it nor fcn\.py says which classes it has"):
+    with pytest.raises(ModelError, match=r"neither it nor fcn\.py contains the class names"):
         open_with(unknown, tmp_path / "bare.pth")
     card = tmp_path / "card.toml"
     card.write_text('[classes]\nset = "cityscapes-19"\n')
@@ -150,7 +152,9 @@ def test_classes_that_differ_or_that_nobody_says(tmp_path: Path) -> None:
 
 def test_where_the_weights_are(tmp_path: Path) -> None:
     config = write_config(tmp_path, "fcn")
-    with pytest.raises(ModelError, match=r"no weights; expected --checkpoint FILE, or fcn\.safetensors beside it"):
+    with pytest.raises(
+        ModelError, match=r"no weights; expected --checkpoint FILE, or fcn\.safetensors next to the config"
+    ):
         MMSegmentationAdapter().open(str(config), None, "cpu")
     with pytest.raises(ModelError, match=r"--checkpoint x\.pth: --model streets-gmmseg contains its weights"):
         Registry().adapter("streets-gmmseg").open_checkpoint("streets-gmmseg", Path("x.pth"), None, "cpu")
@@ -177,7 +181,9 @@ def test_what_model_may_say(tmp_path: Path) -> None:
     for text, error in wrong.items():
         with pytest.raises(error):
             Source.of(text)
-    with pytest.raises(ModelError, match=f"no such file, and no config of that name in .*\nThe nearest name.* {NAME}"):
+    with pytest.raises(
+        ModelError, match=f"no such file, and no config of that name in .*\nCheck the name. The nearest name.* {NAME}"
+    ):
         Source.of("segformer_mit-b0_8xb1-160k_cityscapes-1024x1025").file()
     with pytest.raises(ModelError, match="no such file"):
         Source.of(str(tmp_path / "absent.py")).file()
@@ -185,7 +191,10 @@ def test_what_model_may_say(tmp_path: Path) -> None:
 
 def test_windows_without_a_stride_or_with_gaps(tmp_path: Path) -> None:
     config = write_network(tmp_path, "fcn")
-    with pytest.raises(ModelError, match=r"neither --model nor the config says their stride\n--model fcn:window=768,s"):
+    with pytest.raises(
+        ModelError,
+        match=r"neither --model nor the config has the stride\nGive both, for example: --model fcn:window=768,s",
+    ):
         MMSegmentationAdapter().open(f"{config}:window=64", None, "cpu")
     with pytest.raises(ModelError, match="leave gaps"):
         MMSegmentationAdapter().open(f"{config}:window=64,stride=96", None, "cpu")

@@ -56,7 +56,9 @@ def test_logits_that_the_card_calls_otherwise_are_an_error(network_file: Path, t
     changed = card(tmp_path, ("[outputs]", f'[outputs]\nclass_maps_are = "{kind}"'))
     network = OnnxAdapter().open(str(network_file), changed, "cpu")
     image = network.prepare(photograph(1))
-    with pytest.raises(ModelError, match=rf"class_maps_are is {kind}, and tiny.onnx gives a value of -.*none below 0"):
+    with pytest.raises(
+        ModelError, match=rf"class_maps_are is {kind}, but tiny.onnx outputs a value of -.*none below 0"
+    ):
         network.forward([image], Needs(class_maps=True))
     network.forward([image], Needs(features=("penultimate",)))
 
@@ -118,7 +120,7 @@ def test_the_digest_follows_what_bears_on_the_output(network_file: Path, tmp_pat
             ("size = [32, 64]", 'size = [32, 64]\nname = "images"'),
             "input.name is 'images', but tiny.onnx has the inputs image",
         ),
-        (('set = "cityscapes-19"', 'set = "cityscapes-19"\norder = ["road"]'), "no reordering of cityscapes-19"),
+        (('set = "cityscapes-19"', 'set = "cityscapes-19"\norder = ["road"]'), "not a reordering of cityscapes-19"),
         (("[input]", "[input"), "not a readable TOML file"),
     ],
 )
@@ -133,7 +135,7 @@ def test_a_card_that_does_not_fit_says_where(
 def test_another_number_of_classes(tmp_path: Path) -> None:
     path = tmp_path / "twenty.onnx"
     write_network(path, classes=20)
-    with pytest.raises(ModelError, match=r"with 19 classes, but twenty\.onnx gives 20 class maps"):
+    with pytest.raises(ModelError, match=r"with 19 classes, but twenty\.onnx outputs 20 class maps"):
         OnnxAdapter().open(str(path), card(tmp_path), "cpu")
 
 
@@ -170,7 +172,7 @@ def test_a_fixed_input_size_that_the_card_contradicts(tmp_path: Path) -> None:
         dimension.ClearField("dim_param")
         dimension.dim_value = value
     onnx.save(model, path)
-    with pytest.raises(ModelError, match=r"input\.size is \(32, 64\), but fixed\.onnx takes \[64, 128\] only"):
+    with pytest.raises(ModelError, match=r"input\.size is \(32, 64\), but fixed\.onnx accepts only \[64, 128\]"):
         OnnxAdapter().open(str(path), card(tmp_path), "cpu")
 
 

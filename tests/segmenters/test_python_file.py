@@ -107,7 +107,7 @@ def test_files_beside_it_are_its_own_and_part_of_its_digest(tmp_path: Path) -> N
 
 def test_a_card_beside_the_file_or_named(tmp_path: Path) -> None:
     source = write(tmp_path, card="")
-    with pytest.raises(ModelError, match=r"net.py: no CARD in it, and no net.toml beside it"):
+    with pytest.raises(ModelError, match=r"net.py: no CARD in it, and no net.toml next to it"):
         opened(source)
     text = 'name = "Mine"\n[input]\nchannels = "rgb"\ndivide_by = 255\n[classes]\nset = "cityscapes-19"\n'
     text += '[outputs]\nclass_maps = "maps"\n[windows]\nsize = [32, 64]\nstride = [16, 32]\n[expected]\nmiou = 0.7\n'
@@ -117,7 +117,7 @@ def test_a_card_beside_the_file_or_named(tmp_path: Path) -> None:
     output = network.forward([network.prepare(photograph(1))], Needs(logits=True))
     assert len(output.windows.parts) == 4
     write(tmp_path)
-    with pytest.raises(ModelError, match=r"it has a CARD, and .*net.toml is there too"):
+    with pytest.raises(ModelError, match=r"it has a CARD, and .*net.toml exists, too"):
         opened(source)
     (tmp_path / "net.toml").rename(tmp_path / "card.toml")
     assert opened(source).name == "net"

@@ -44,7 +44,7 @@ def test_needs_of_several_methods_ask_for_masks_if_one_does() -> None:
     assert Needs.union([Needs(logits=True), Needs(masks=True)]).masks
     assert not Needs.union([Needs(logits=True), Needs(features=("a",))]).masks
     reason = Capabilities("sums", ("pixel-decoder",)).lacks(Needs(masks=True))
-    assert reason == "it reads the masks of a mask classifier, and this network gives none"
+    assert reason == "it reads the masks of a mask classifier, and this network provides none"
     assert Capabilities("sums", masks=True).lacks(Needs(masks=True)) is None
 
 

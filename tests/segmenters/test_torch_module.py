@@ -164,7 +164,9 @@ def test_images_are_checked_and_never_converted() -> None:
 def test_images_of_two_sizes_need_a_fixed_size() -> None:
     images = [photograph(1), photograph(2)[:40]]
     network = segmenter()
-    with pytest.raises(ModelError, match=r"Net: images of 2 sizes in one batch, as \[3, 48, 96\] and \[3, 40, 96\]"):
+    with pytest.raises(
+        ModelError, match=r"Net: images of 2 sizes in one batch, for example \[3, 48, 96\] and \[3, 40, 96\]"
+    ):
         network.forward([network.prepare(image) for image in images], ALL)
     fixed = segmenter(size=(32, 64), normalize="divide-255")
     assert fixed.prepare(images[0]).shape == (3, 32, 64)
@@ -192,9 +194,9 @@ def test_options_that_do_not_fit_are_errors(options: dict[str, Any], error: type
 
 
 def test_a_wrong_number_of_classes_names_both_numbers() -> None:
-    with pytest.raises(ModelError, match=r"gives 7 class maps; expected 19 for the 19 classes of cityscapes-19"):
+    with pytest.raises(ModelError, match=r"outputs 7 class maps; expected 19 for the 19 classes of cityscapes-19"):
         run(segmenter(Net(7)))
-    with pytest.raises(ModelError, match=r"gives 7 outputs of the classifier 'head'; expected 19"):
+    with pytest.raises(ModelError, match=r"outputs 7 outputs of the classifier 'head'; expected 19"):
         segmenter(Net(7), classifier="head")
 
 
@@ -214,7 +216,7 @@ def test_class_maps_have_to_be_of_their_kind() -> None:
     made = torch.einsum("cd,ndhw->nchw", layer.weight, output.features["penultimate"]) + layer.bias[:, None, None]
     assert torch.allclose(made.softmax(dim=1), output.class_maps.values, atol=1e-6)
     for kind in ("posteriors", "sums"):
-        with pytest.raises(ModelError, match=f"declared as {kind}, and have a value of -"):
+        with pytest.raises(ModelError, match=f"declared as {kind}, but have a value of -"):
             run(segmenter(kind=kind))
 
 
@@ -322,7 +324,7 @@ def test_code_of_a_notebook_is_known_in_this_process_alone() -> None:
     module = place["Cell"](3, 19, 1)
     network = segmenter(module)
     assert not network.reusable
-    assert "the source of Cell can't be had: give version=" in network.not_reusable_because
+    assert "the source of Cell can't be read: set version=" in network.not_reusable_because
     assert segmenter(module).digest == network.digest
     named = segmenter(module, version="1")
     assert named.reusable

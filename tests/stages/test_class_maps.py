@@ -100,7 +100,7 @@ def test_what_reads_logits_refuses_posteriors(network_file: Path, road_anomaly: 
     card = tmp_path / "card.toml"
     card.write_text(CARD.replace("[outputs]", '[outputs]\nclass_maps_are = "posteriors"'))
     with pytest.raises(
-        UsageError, match=r"Energy fits none of the networks .*it reads logits, and this network gives post"
+        UsageError, match=r"Energy fits none of the networks .*it reads logits, and this network provides post"
     ):
         oodbench.run(
             models=[network_file],

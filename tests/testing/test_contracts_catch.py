@@ -297,7 +297,7 @@ GRID = 'return (output.features["colour"] - self._mean[:, None, None]).norm(dim=
             "partial(np.save, arr=score)",
             "partial(np.save, arr=-score)",
             "what_it_writes_is_right_and_scores_the_same",
-            "as read back",
+            "after reading back",
         ),
         (
             theirs.TestParcel,
@@ -311,14 +311,14 @@ GRID = 'return (output.features["colour"] - self._mean[:, None, None]).norm(dim=
             "                read_scores(file)\n",
             "                file.stat()\n",
             "its_check_finds_what_is_missing_and_what_is_damaged",
-            "1.npy is cut off",
+            "a truncated 1.npy",
         ),
         (
             theirs.TestParcel,
             "if not files:",
             "if False:",
             "its_check_finds_what_is_missing_and_what_is_damaged",
-            "nothing",
+            "an empty folder",
         ),
         (
             theirs.TestParcel,

@@ -168,7 +168,7 @@ def test_the_folder_is_a_run_s(road_anomaly: Path, tmp_path: Path) -> None:
     assert again.score(run.results[0], SECOND).tobytes() == ramps()[SECOND].tobytes()
     names = {path.name for path in (run.folder / "report").iterdir()}
     assert names >= {"table.txt", "table.csv", "heatmaps-road-anomaly.png"}
-    assert "scores as given, smaller ones brought to" in (run.folder / "report" / "table.txt").read_text()
+    assert "external scores, smaller maps resized to" in (run.folder / "report" / "table.txt").read_text()
     paths = [path.relative_to(run.folder).as_posix() for path in run.folder.rglob("*.npy")]
     assert all(re.fullmatch(r"scores/given-[0-9a-f]{12}/[0-9a-f]{20}\.npy", path) for path in paths)
     assert len(paths) == 3

@@ -193,7 +193,7 @@ def test_a_full_disk_while_scoring(
         sync(descriptor)
 
     monkeypatch.setattr(os, "fsync", full)
-    parts = ("can't be written (No space left on device)", "Free some space", "the same command goes on")
+    parts = ("can't be written (No space left on device)", "Free some space", "the same command then resumes")
     refused(tmp_path / "run", *parts, network=network_file, data=data, methods=["msp", "energy"])
     monkeypatch.setattr(os, "fsync", sync)
     run = small_run(network_file, data, tmp_path / "run", methods=["msp", "energy"])

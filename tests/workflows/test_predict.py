@@ -48,7 +48,7 @@ def files(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_the_embedded_network_needs_no_data_and_takes_any_size(photos: Path, tmp_path: Path) -> None:
+def test_the_bundled_model_needs_no_data_and_accepts_any_size(photos: Path, tmp_path: Path) -> None:
     done = predict(photos, id_limit=2, out=tmp_path / "out")
     assert done.threshold is not None
     assert done.source == "Streets val, 2 frames"

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -153,7 +151,7 @@ def test_killed_while_scoring_and_begun_again(network_file: Path, data: Path, tm
             assert process.poll() is None, process.stderr.read() if process.stderr else ""
             time.sleep(0.002)
     finally:
-        os.kill(process.pid, signal.SIGKILL)
+        process.kill()
         process.communicate()
     stored = len(list((tmp_path / "killed").glob("scores/*/*.npy")))
     assert total // 4 <= stored < total

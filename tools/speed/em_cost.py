@@ -1,11 +1,11 @@
-"""What GMMSeg's head adds to a training step: a recipe and the same with that head, steps of the two in turn.
+"""Cost of GMMSeg's head per training step: a recipe and the same recipe with that head, timed alternately.
 
-    python -m tools.speed.em_cost                                            the compact network of the embedded ones
+    python -m tools.speed.em_cost                                            the compact network of the bundled models
     python -m tools.speed.em_cost streets-deeplabv3plus streets-deeplabv3plus-gmmseg
     python -m tools.speed.em_cost cityscapes-deeplabv3plus cityscapes-deeplabv3plus-gmmseg --crops 2     on a GPU
 
-Batches are the recipe's own where its frames are drawn, and noise elsewhere. Printed are medians in milliseconds, part
-by part, their ratio, and on a GPU the peak memory of each.
+Batches are the recipe's own if its frames are synthetic, otherwise noise. Prints medians in milliseconds for each part,
+their ratio, and on a GPU the peak memory of each.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ PARTS = ("forward and losses", "backward and optimiser", "EM and memory")
 
 
 class Timed:
-    """One network under training."""
+    """A network in training whose steps are timed."""
 
     def __init__(self, name: str, device: str, crops: int | None) -> None:
         recipe = load_recipe(name)
@@ -42,25 +42,25 @@ class Timed:
             recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"batch": batch})})
         self.device = device
         data, missing = find_data_or_empty(recipe, Roots(), ())
-        self.drawn = not missing
+        self.has_data = not missing
         self.job = make_job(recipe, data, TrainingOptions(), device, resumed=True)
         self.job.model.train()
         self.times: list[list[float]] = []
 
     def batches(self) -> Any:
-        """Of the recipe."""
-        if self.drawn:
+        """Return the batches of the recipe, or noise if its frames are not available."""
+        if self.has_data:
             return iter(self.job.make_loader(0))
         return itertools.repeat(self.job.make_example(None)[0])
 
     def now(self) -> float:
-        """Once everything that was asked for is done."""
+        """Return the time after all requested work is finished."""
         if self.device != "cpu":
             torch.cuda.synchronize()
         return time.perf_counter()
 
     def step(self, batch: Any) -> None:
-        """One step, with the time after each part."""
+        """Run one step and record the duration of each part."""
         model = self.job.model
         marks = [self.now()]
         total, _ = model.parse_losses(model(**model.data_preprocessor(batch, True), mode="loss"))
@@ -74,7 +74,7 @@ class Timed:
         self.times.append([1e3 * (after - before) for before, after in itertools.pairwise(marks)])
 
     def medians(self) -> list[float]:
-        """Of each part, and of the whole."""
+        """Return the median of each part, and of the whole step."""
         kept = self.times[WARM:]
         return [statistics.median(part) for part in zip(*kept, strict=True)] + [
             statistics.median(sum(step) for step in kept)
@@ -84,11 +84,11 @@ class Timed:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("recipes", nargs="*", default=["streets-softmax", "streets-gmmseg"])
-    parser.add_argument("--crops", type=int, help="of a step, in place of the recipe's")
+    parser.add_argument("--crops", type=int, help="crops per step, instead of the recipe's number")
     asked = parser.parse_args()
     if len(asked.recipes) != 2:
         parser.error("expected two recipes: one, and the same with GMMSeg's head")
-    keep_freed_memory()  # as `oodbench train`
+    keep_freed_memory()  # as in `oodbench train`
     device = choose_device("auto")
     both = [Timed(name, device, asked.crops) for name in asked.recipes]
     peaks = [0.0, 0.0]
@@ -107,7 +107,7 @@ def main() -> None:
     where = f"cpu, {torch.get_num_threads()} threads" if device == "cpu" else torch.cuda.get_device_name()
     print(f"ratio of the steps {ours[-1] / plain[-1]:.2f}, {where}")
     if device != "cpu":
-        print(f"peak memory, both networks there: {peaks[0]:.2f} and {peaks[1]:.2f} GiB")
+        print(f"peak memory, with both networks loaded: {peaks[0]:.2f} and {peaks[1]:.2f} GiB")
 
 
 if __name__ == "__main__":

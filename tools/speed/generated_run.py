@@ -1,6 +1,6 @@
-"""A run of many large frames under many methods, without files: scenes and maps that are shifted from frame to frame.
+"""A run of many large frames under many methods, without files: scenes and maps, shifted from frame to frame.
 
-Reading a map takes about as long as shifting one: both bring 8 MiB into memory.
+Reading a map takes about as long as shifting one, because both transfer 8 MiB to memory.
 """
 
 from __future__ import annotations
@@ -39,26 +39,26 @@ _SCENES = 4
 
 
 class GeneratedRun:
-    """Implements contracts.RunView."""
+    """An implementation of contracts.RunView that generates images, labels and scores."""
 
-    quality: dict[str, Any] = {}  # noqa: RUF012  # none
+    quality: dict[str, Any] = {}  # noqa: RUF012  # empty and never changed
     notes: Sequence[str] = ()
     location = "generated"
     record = SimpleNamespace(seed=0)
 
     def __init__(self, frames: int, methods: int) -> None:
-        found = Registry().benchmark("streets-anomaly").open(Roots()).frames[:_SCENES]
+        scenes = Registry().benchmark("streets-anomaly").open(Roots()).frames[:_SCENES]
         self.ids = [f"frame_{index:04d}" for index in range(frames)]
-        self._images = [cv2.resize(f.read_image(), SIZE[::-1], interpolation=cv2.INTER_CUBIC) for f in found]
+        self._images = [cv2.resize(f.read_image(), SIZE[::-1], interpolation=cv2.INTER_CUBIC) for f in scenes]
         self._labels = [
             cv2.resize(f.read_anomaly_labels().values, SIZE[::-1], interpolation=cv2.INTER_NEAREST)  # type: ignore[misc]
-            for f in found
+            for f in scenes
         ]
         self._maps = [[self._map(scene, method) for scene in range(_SCENES)] for method in range(methods)]
         self._index = {name: index for index, name in enumerate(self.ids)}
 
     def _map(self, scene: int, method: int) -> ScoreMap:
-        """Edges and noise on a grid of stride 4, brought to full size, and more where the anomalies are."""
+        """Return edges and noise on a grid of stride 4, resized to full size, with higher scores on anomalies."""
         rng = np.random.default_rng([scene, method])
         grey = cv2.cvtColor(self._images[scene], cv2.COLOR_RGB2GRAY)
         small = cv2.resize(grey, (SIZE[1] // 4, SIZE[0] // 4), interpolation=cv2.INTER_AREA).astype(np.float32)
@@ -83,59 +83,59 @@ class GeneratedRun:
         index = self._index[frame]
         return AnomalyLabels(self._shifted(self._labels[index % _SCENES], index))
 
-    def score(self, row: Result, frame: str) -> ScoreMap:
+    def score(self, result: Result, frame: str) -> ScoreMap:
         index = self._index[frame]
-        return self._shifted(self._maps[row.params["number"]][index % _SCENES], index)
+        return self._shifted(self._maps[result.params["number"]][index % _SCENES], index)
 
-    def calibration(self, row: Result) -> Calibration:
-        """By the ordinary pixels of the first scene."""
-        ordinary = self._maps[row.params["number"]][0][self._labels[0] == 0]
+    def calibration(self, result: Result) -> Calibration:
+        """Return the calibration on the in-distribution pixels of the first scene."""
+        ordinary = self._maps[result.params["number"]][0][self._labels[0] == 0]
         return Calibration(LEVELS, np.quantile(ordinary, LEVELS).astype(np.float32), "the first scene")
 
-    def requirements(self, row: Result) -> Requirements:
+    def requirements(self, result: Result) -> Requirements:
         return Requirements(retraining=False, extra_network=False, ood_data=False)
 
-    def card(self, row: Result) -> MethodCard:
-        return MethodCard(name=row.method, title=row.label, paper="none", url="none")
+    def card(self, result: Result) -> MethodCard:
+        return MethodCard(name=result.method, title=result.label, paper="none", url="none")
 
     def groups(self, benchmark: str) -> Sequence[str]:
         return self.ids
 
-    def breakdown(self, row: Result) -> Breakdown:
-        score = self.calibration(row).score_at(0.95)
-        at = BreakdownThreshold(
+    def breakdown(self, result: Result) -> Breakdown:
+        score = self.calibration(result).score_at(0.95)
+        threshold = BreakdownThreshold(
             name="calibrated", title="5 % exceed it", score=score, expected=0.05, fpr=None, recall=None
         )
-        return Breakdown(thresholds=(at,), groups=(), false_alarms=())
+        return Breakdown(thresholds=(threshold,), groups=(), false_alarms=())
 
     def comparisons(self) -> Sequence[MethodComparison]:
-        """What `oodbench compare` computes, from sketches that a run has."""
+        """Return the comparisons that `oodbench compare` computes from the sketches of a run."""
         return compare_methods(self)  # type: ignore[arg-type]
 
-    def sketch(self, row: Result) -> PixelSketch:
-        return self._sketches[row.params["number"]]
+    def sketch(self, result: Result) -> PixelSketch:
+        return self._sketches[result.params["number"]]
 
     @cached_property
     def results(self) -> Sequence[Result]:
-        """With the metrics and intervals that evaluation gives."""
-        made = []
+        """The results with metrics and intervals as evaluation computes them."""
+        results = []
         for number, sketch in enumerate(self._sketches):
-            found = bootstrap_intervals(sketch, 0)
+            intervals = bootstrap_intervals(sketch, 0)
             bounds = Intervals(
                 level=0.95, method="percentile", unit="frames", units=len(self.ids), resamples=2000,
-                bounds=dict(found.bounds), undefined=dict(found.undefined),
+                bounds=dict(intervals.bounds), undefined=dict(intervals.undefined),
             )  # fmt: skip
             values = dict(zip(sketch.names, sketch.metrics()[:, 0].tolist(), strict=True))
-            made.append(make_result(
+            results.append(make_result(
                 f"m{number}", 0.0, 0.0, NAME, label=f"Method {number + 1}", params={"number": number}, metrics=values,
                 counts={"frames": len(self.ids), "expected_frames": len(self.ids)}, intervals=bounds, warnings=[],
             ))  # fmt: skip
-        return made
+        return results
 
     @cached_property
     def _sketches(self) -> list[PixelSketch]:
-        """Of each method: frames of one scene are alike, so its counts stand for all of them, with some noise."""
-        rng, made = np.random.default_rng(0), []
+        """The sketch of each method. Frames of one scene are alike, so the scene's counts with noise stand for them."""
+        rng, sketches = np.random.default_rng(0), []
         for maps in self._maps:
             pool = PixelCounts()
             for score, labels in zip(maps, self._labels, strict=True):
@@ -146,5 +146,5 @@ class GeneratedRun:
                 bins.count(score, AnomalyLabels(labels)) for score, labels in zip(maps, self._labels, strict=True)
             ]
             counts = np.stack([rng.poisson(scenes[index % _SCENES]) for index in range(len(self.ids))])
-            made.append(PixelSketch(("AP", "FPR95", "AUROC"), bins, counts, POOLED.tpr))
-        return made
+            sketches.append(PixelSketch(("AP", "FPR95", "AUROC"), bins, counts, POOLED.tpr))
+        return sketches

@@ -1,13 +1,13 @@
-"""How long the HTML report takes to make, how large it is, and how it answers in the browser.
+"""Duration of writing the HTML report, its size, and its response times in the browser.
 
     python -m tools.speed.html_report [--frames 100] [--methods 8] [--out FOLDER] [--page FILE]
 
-Frames of 1024 x 2048 and their maps are generated in memory. Made: the whole page, the comparison of all pairs of
-methods in it. In the browser, without a window: from the page's address to the first frame drawn; the longest time that
-it is busy without a pause meanwhile; moves of the threshold over all levels, from each move to the picture on the
-screen; the same of the line between two layers, each with how long the page's main thread worked for it, which other
-work on the machine disturbs less; and the longest gap between two pictures while the page is scrolled from its top to
-its end. With --page one that is there already is opened, and none is made.
+Frames of 1024 x 2048 and their maps are generated in memory. The whole page is written, with the comparison of all
+pairs of methods. In a browser without a window it measures the time from loading the page to the first rendered frame,
+and the longest task until then. It moves the threshold over all levels and measures the time from each move to the
+picture on the screen; the same for the line between two layers. For both it also measures how long the page's main
+thread worked, which other processes disturb less. Finally it measures the longest gap between two pictures while the
+page is scrolled from top to bottom. With `--page` it opens an existing page instead of writing one.
 """
 
 from __future__ import annotations
@@ -69,11 +69,11 @@ def make(frames: int, methods: int, out: Path) -> Path:
     run = GeneratedRun(frames, methods)
     assert run.results
     clock, processor = time.perf_counter(), time.process_time()
-    path, *beside = Registry().report("html").write(run, out)
-    spent, worked = time.perf_counter() - clock, time.process_time() - processor
-    size = sum(file.stat().st_size for file in (path, *beside))
-    print(f"made of {frames} frames, {methods} methods: {spent:.0f} s by the clock, {worked:.0f} s of the processor, "
-          f"{os.cpu_count()} cores; {size / 1e6:.1f} MB, {1 + len(beside)} files")  # fmt: skip
+    path, *others = Registry().report("html").write(run, out)
+    spent, cpu = time.perf_counter() - clock, time.process_time() - processor
+    size = sum(file.stat().st_size for file in (path, *others))
+    print(f"written from {frames} frames, {methods} methods: {spent:.0f} s wall-clock time, {cpu:.0f} s CPU time, "
+          f"{os.cpu_count()} cores; {size / 1e6:.1f} MB, {1 + len(others)} files")  # fmt: skip
     return path
 
 
@@ -95,9 +95,9 @@ def answer(page: Page, path: Path) -> None:
 
 
 def worked(page: Page) -> float:
-    """Seconds that the main thread has worked."""
+    """Return the seconds that the main thread has worked."""
     metrics = page.driver.execute_cdp_cmd("Performance.getMetrics", {})["metrics"]
-    return float(next(one["value"] for one in metrics if one["name"] == "TaskDuration"))
+    return float(next(metric["value"] for metric in metrics if metric["name"] == "TaskDuration"))
 
 
 def asked(page: Page, script: str, *arguments: Any) -> Any:

@@ -1,13 +1,14 @@
-"""How many labelled frames a second come to the network, against bare OpenCV decoding of the same files.
+"""Rate at which labelled frames are loaded for the network, compared with OpenCV decoding of the same files.
 
     python -m tools.speed.loading [--files 40] [--frames 3000] [--pairs 9]
 
-Drawn street scenes of 1024 x 2048 with sensor noise, and their labels, are written into a temporary folder as PNG and
-as JPEG (labels always PNG). Ours: what fit and calibrate read, images as uint8 and labels normalised and checked,
-through the pipeline's feed with its two worker threads and a network that does nothing. Theirs: cv2.imread of the same
-image and label in two threads, with as many frames ahead. Both in turn, several times; the ratios are taken pair by
-pair, of frames a second, and of the processor's time, which other work on the machine disturbs less. Then all frames,
-the files under as many names, and the peak memory after a tenth of them and after all.
+Synthetic street scenes of 1024 x 2048 with sensor noise, and their labels, are written into a temporary folder as PNG
+and as JPEG (labels always as PNG). Ours: the input of fit and calibrate, images as uint8 and labels normalised and
+checked, loaded by the two worker threads of `oodbench.stages.batching` for a network that does nothing. Theirs:
+cv2.imread of the same image and label in two threads, with as many frames ahead. Both are timed alternately, several
+times. The ratios are computed pair by pair, of frames per second and of CPU time, which other processes disturb less.
+Then all frames are read, with the files linked under as many names; the peak memory is measured after a tenth of them
+and after all.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ RULE = LabelRule({index: index for index in range(19)} | {VOID: VOID}, "")
 
 
 class Nothing(Segmenter):
-    """Takes images as they are and computes nothing."""
+    """A network that accepts images unchanged and computes nothing."""
 
     name, digest, device = "nothing", "", "cpu"
     classes, capabilities, expected = CITYSCAPES_19, Capabilities(None), Expected()
@@ -55,7 +56,7 @@ class Nothing(Segmenter):
 
 
 def write_files(folder: Path, files: int) -> dict[str, list[tuple[Path, Path]]]:
-    """png and jpg -> (image, label) of so many scenes."""
+    """Write `files` scenes, and return kind (png and jpg) -> pairs of image and label."""
     split = next(iter(Registry().dataset("streets-train").open(Roots()).values()))
     written: dict[str, list[tuple[Path, Path]]] = {"png": [], "jpg": []}
     for index, frame in enumerate(split.frames[:files]):
@@ -72,7 +73,7 @@ def write_files(folder: Path, files: int) -> dict[str, list[tuple[Path, Path]]]:
 
 
 def linked(files: Sequence[tuple[Path, Path]], frames: int, folder: Path) -> list[tuple[Path, Path]]:
-    """The same files under as many names as there are to be frames."""
+    """Link the files under as many names as there are frames."""
     pairs = []
     for index in range(frames):
         names = []
@@ -106,7 +107,7 @@ def theirs(files: Sequence[tuple[Path, Path]]) -> None:
 
 
 def timed(read: Callable[[Sequence[tuple[Path, Path]]], None], files: Sequence[tuple[Path, Path]]) -> list[float]:
-    """Seconds a frame, by the clock and of the processor."""
+    """Return seconds per frame, wall-clock time and CPU time."""
     clock, processor = time.perf_counter(), time.process_time()
     read(files)
     return [spent / len(files) for spent in (time.perf_counter() - clock, time.process_time() - processor)]
@@ -124,7 +125,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         for kind, files in write_files(Path(folder), arguments.files).items():
-            theirs(files)  # warm: the files are in the system's cache
+            theirs(files)  # warm-up: the files are then in the system's cache
             pairs = [(timed(theirs, files), timed(ours, files)) for _ in range(arguments.pairs)]
             print(f"{kind}, {len(files)} files, {len(pairs)} pairs")
             for what, at in {"clock": 0, "processor": 1}.items():
@@ -132,7 +133,7 @@ def main() -> None:
                 ratios = [bare / mine for bare, mine in spent]
                 bare, mine = (1e3 * statistics.median(column) for column in zip(*spent, strict=True))
                 print(
-                    f"  {what:<9}  OpenCV {bare:6.1f} ms a frame, the feed {mine:6.1f}, "
+                    f"  {what:<9}  OpenCV {bare:6.1f} ms per frame, the feed {mine:6.1f}, "
                     f"ratio of the rates {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})",
                     flush=True,
                 )

@@ -1,15 +1,15 @@
-"""How long the exact metrics take, against scikit-learn on the same scores, in one run.
+"""Duration of the exact metrics, compared with scikit-learn on the same scores in one run.
 
     python -m tools.speed.metrics [--sizes 2 50 210] [--without-reference 210] [--brackets]
 
-Score maps are synthetic, frames of 1024 x 2048 with .85 % anomalous pixels: `smooth` is a noise field at a quarter of
-the resolution brought up bilinearly, `tied` the same rounded to half precision, `iid` has no coherence in space. Each
-measurement runs in a process of its own on one core, its scores already in memory. Times are of that process on the
-processor: on a core that nobody shares, the same as by the clock. scikit-learn computes average precision, the ROC
-curve with all its points, and the area from that curve; it is left out at 210 million pixels, where it takes minutes
-and 7 GB. The last columns are the peak memory of the process and what of it comes on top of the scores.
+Score maps are synthetic, frames of 1024 x 2048 with 0.85 % anomalous pixels: `smooth` is a noise field at a quarter of
+the resolution, resized bilinearly; `tied` is the same rounded to half precision; `iid` has no spatial coherence. Each
+measurement runs in a separate process on one core, with its scores already in memory. Times are CPU times, which equal
+wall-clock times on an otherwise idle core. scikit-learn computes average precision, the ROC curve with all its points,
+and the area under that curve. It is omitted for 210 million pixels, for which it takes minutes and 7 GB. The last
+columns are the peak memory of the process, and its part in addition to the scores.
 
-With --brackets: how wide the intervals of `BucketCounts` are, and whether they hold the exact values.
+With --brackets: the widths of the intervals of `BucketCounts`, and a check that they contain the exact values.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ FRAME = (1024, 2048)
 
 
 def made(kind: str, rng) -> tuple:  # type: ignore[no-untyped-def,type-arg]
-    """One frame: float32 scores, uint8 labels."""
+    """Return a frame: float32 scores and uint8 labels."""
     import cv2
     import numpy as np
 
@@ -72,7 +72,7 @@ def scikit_learn(scores: list, labels: list) -> dict[str, float]:  # type: ignor
 
 
 def measure(tool: str, kind: str, millions: int) -> None:
-    """One measurement; prints a line of JSON."""
+    """Run one measurement and print a line of JSON."""
     scores, labels = world(kind, millions)
     times, values = [], {}
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -87,7 +87,7 @@ def measure(tool: str, kind: str, millions: int) -> None:
 
 
 def brackets(kind: str, millions: int) -> None:
-    """A line for each number of bits."""
+    """Print one line per number of bits."""
     from oodbench.metrics import POOLED, BucketCounts, pixel_brackets
     from oodbench.types import AnomalyLabels
 
@@ -97,9 +97,9 @@ def brackets(kind: str, millions: int) -> None:
         counts = BucketCounts(bits)
         for score, label in zip(scores, labels, strict=True):
             counts.update(score, AnomalyLabels(label))
-        found = pixel_brackets(counts, POOLED)
-        assert all(found.low[name] <= value <= found.high[name] for name, value in exact.items())
-        widths = ", ".join(f"{name} {found.high[name] - found.low[name]:.1e}" for name in exact)
+        bounds = pixel_brackets(counts, POOLED)
+        assert all(bounds.low[name] <= value <= bounds.high[name] for name, value in exact.items())
+        widths = ", ".join(f"{name} {bounds.high[name] - bounds.low[name]:.1e}" for name in exact)
         print(
             f"{millions} million pixels, {kind}, {bits} bits: the exact values are inside; widths {widths}", flush=True
         )
@@ -109,15 +109,15 @@ def in_a_process(tool: str, kind: str, millions: int) -> dict:  # type: ignore[t
     core = str(sorted(os.sched_getaffinity(0))[0])
     environment = os.environ | {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     command = ["taskset", "-c", core, sys.executable, __file__, "--one", tool, kind, str(millions)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    return json.loads(done.stdout)  # type: ignore[no-any-return]
+    process = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    return json.loads(process.stdout)  # type: ignore[no-any-return]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=[2, 50, 210], help="millions of pixels")
     parser.add_argument("--without-reference", type=int, nargs="*", default=[210], help="sizes without scikit-learn")
-    parser.add_argument("--brackets", action="store_true", help="the widths of brackets, and nothing else")
+    parser.add_argument("--brackets", action="store_true", help="print only the widths of brackets")
     parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
@@ -128,7 +128,16 @@ def main() -> None:
             for kind in ("smooth", "tied", "iid"):
                 brackets(kind, millions)
         return
-    heads = ["million pixels", "scores", "scikit-learn", "compiled, warm", "ratio", "cold", "plain numpy", "ns a pixel"]
+    heads = [
+        "million pixels",
+        "scores",
+        "scikit-learn",
+        "compiled, warm",
+        "ratio",
+        "cold",
+        "plain numpy",
+        "ns per pixel",
+    ]
     print("| " + " | ".join([*heads, "peak MB", "extra MB"]) + " |")
     print("|---|---|---|---|---|---|---|---|---|---|")
     for millions in arguments.sizes:

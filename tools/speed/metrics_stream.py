@@ -1,11 +1,11 @@
-"""Many frames under a budget of memory: the exact metrics of 2000 frames of 1024 x 2048 in less than a gigabyte.
+"""Evaluation of many frames in bounded memory: exact metrics of 2000 frames of 1024 x 2048 in less than a gigabyte.
 
     python -m tools.speed.metrics_stream [--frames 2000] [--budget 700] [--kind smooth]
 
-The frames are made anew each time the source is read, from their number alone, as stored maps are read anew from a
-disk; making them is timed apart. Two ways are measured in turn, each in a process of its own on one core: `passes`,
-exact under the budget (MiB), and `brackets`, in one pass with 8 MiB. Times are of the process on the processor; the
-peak is all that it holds, Python and its libraries included.
+The frames are generated each time the source is read, from their number alone, as stored maps are read again from disk;
+generating them is timed separately. Two ways are measured one after the other, each in a separate process on one core:
+`passes`, exact under the budget (MiB), and `brackets`, in one pass with 8 MiB. Times are CPU times of the process; the
+peak memory is that of the process, including Python and its libraries.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tools.speed.metrics import made
 
 
 class Frames:
-    """A source that can be read again, and how long it took to make the frames."""
+    """A source that can be read repeatedly, with the time that it took to generate the frames."""
 
     def __init__(self, kind: str, count: int) -> None:
         self.kind, self.count, self.seconds, self.passes = kind, count, 0.0, 0
@@ -41,14 +41,14 @@ class Frames:
 
 
 def measure(way: str, kind: str, count: int, budget: int) -> None:
-    """One measurement; prints a line."""
+    """Measure one way and print a line."""
     from oodbench.metrics import POOLED, BucketCounts, pixel_brackets, pixel_metrics_of
 
     frames = Frames(kind, count)
     start = time.process_time()
     if way == "passes":
-        found = pixel_metrics_of(frames, POOLED, budget << 20).values
-        text = ", ".join(f"{name} {value:.6f}" for name, value in found.items())
+        values = pixel_metrics_of(frames, POOLED, budget << 20).values
+        text = ", ".join(f"{name} {value:.6f}" for name, value in values.items())
     else:
         counts = BucketCounts(19)
         for score, labels in frames():
@@ -59,7 +59,7 @@ def measure(way: str, kind: str, count: int, budget: int) -> None:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
         f"{way}: {count} frames ({kind}) read {frames.passes} times, {seconds - frames.seconds:.1f} s, and "
-        f"{frames.seconds:.1f} s to make them; peak {peak:.0f} MB; {text}",
+        f"{frames.seconds:.1f} s to generate them; peak {peak:.0f} MB; {text}",
         flush=True,
     )
 
@@ -67,7 +67,7 @@ def measure(way: str, kind: str, count: int, budget: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--frames", type=int, default=2000)
-    parser.add_argument("--budget", type=int, default=700, help="MiB that the counting may take")
+    parser.add_argument("--budget", type=int, default=700, help="memory for the counts in MiB")
     parser.add_argument("--kind", choices=["smooth", "tied", "iid"], default="smooth")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     arguments = parser.parse_args()

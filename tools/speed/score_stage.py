@@ -1,9 +1,9 @@
-"""How long the score stage takes, against the bare forward passes of the same network over the same frames.
+"""Duration of the score stage, compared with the bare forward passes of the same network over the same frames.
 
     python -m tools.speed.score_stage --model FILE.onnx --model-card FILE.toml --data DIR --id-data DIR [--limit 20]
 
-The forward passes and the score stage of the four logit methods are timed in turn, several times, so that a machine
-whose speed drifts drifts for both; the ratio is taken pair by pair. Everything is warm: compiled, and the files cached.
+The forward passes and the score stage of the four logit methods are timed alternately, several times, so that a change
+of the machine's speed affects both; the ratio is computed pair by pair. All code is compiled and all files are cached.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def planned(arguments: argparse.Namespace, **options: object) -> Plan:
 
 
 def forward_passes(plan: Plan) -> float:
-    """The bare passes: images are read and prepared outside the clock."""
+    """Return the duration of the bare passes; images are read and prepared outside the measurement."""
     ((_, network),) = plan.networks.items()
     total = 0.0
     for record in plan.record.benchmarks[0].frames:
@@ -86,11 +86,11 @@ def main() -> None:
         ratios = [stage / bare for bare, stage in pairs]
         bare, stage = (1e3 * statistics.median(column) / frames for column in zip(*pairs, strict=True))
         print(
-            f"--upsample {mode:<6}  bare forward {bare:6.1f} ms a frame, score stage {stage:6.1f} ms a frame, "
+            f"--upsample {mode:<6}  bare forward {bare:6.1f} ms per frame, score stage {stage:6.1f} ms per frame, "
             f"ratio {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
         )
 
-    print("\nall methods, a stage at a time")
+    print("\nall methods, one stage at a time")
     plan = planned(arguments, upsample="logits")
     with tempfile.TemporaryDirectory() as folder:
         store = LocalStore(Path(folder))
@@ -99,13 +99,13 @@ def main() -> None:
         print(f"fit        {seconds(lambda: fit(plan, store, silent)):6.1f} s, {len(plan.record.fit.frames)} frames")  # type: ignore[union-attr]
         print(f"calibrate  {seconds(lambda: calibrate(plan, store, silent)):6.1f} s")
         print(f"score      {seconds(lambda: score(plan, store, silent)):6.1f} s")
-        rows = []
-        print(f"evaluate   {seconds(lambda: rows.extend(evaluate(plan.record, plan.frames, store, silent))):6.1f} s")
-        store.write_json("result.json", result(plan.record, rows, store))
+        results = []
+        print(f"evaluate   {seconds(lambda: results.extend(evaluate(plan.record, plan.frames, store, silent))):6.1f} s")
+        store.write_json("result.json", result(plan.record, results, store))
         run = load(Path(folder))
         print(f"heatmaps   {seconds(lambda: run.report('heatmaps')):6.1f} s")
-        for row in rows:
-            print(f"  {row.label:<14} {row.cost.score_ms:8.1f} ms a frame beyond the shared passes")
+        for scorer in results:
+            print(f"  {scorer.label:<14} {scorer.cost.score_ms:8.1f} ms per frame in addition to the shared passes")
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
 
 

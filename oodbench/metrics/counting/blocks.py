@@ -1,4 +1,4 @@
-"""The keys of one frame, filed: two bytes an in-distribution pixel, four an anomalous one."""
+"""The keys of one frame grouped by bucket: two bytes per in-distribution pixel, four per anomalous pixel."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Block:
     """The keys of one frame.
 
     Attributes:
-        low: uint16, low halves of in-distribution keys, bucket after bucket; inside one in no order.
+        low: uint16, low halves of in-distribution keys, bucket after bucket; unordered within a bucket.
         buckets: uint16, the high halves that occur, ascending.
-        starts: int64, where each bucket begins in `low`, and the end.
+        starts: int64, the start of each bucket in `low`, and the end of the last one.
         positive: uint32, keys of anomalous pixels.
     """
 
@@ -30,10 +30,11 @@ class Block:
 
 
 class Filer:
-    """Files frames in one pass: each bucket grows by a page where its last one is full, and is then put together.
+    """Buffers that group the keys of frames by bucket in one pass.
 
-    The pages are kept from frame to frame. They are made for the worst case, a page for each bucket that there could
-    be; a page that is never written takes no memory.
+    Each bucket grows by one page when its last page is full; the pages are then concatenated. The pages are reused for
+    the next frame. They are allocated for the worst case, one page for each possible bucket; a page that is never
+    written takes no memory.
     """
 
     def __init__(self) -> None:
@@ -42,7 +43,12 @@ class Filer:
         self._link = np.empty(0, np.uint32)
 
     def block(self, bits: NDArray[np.uint32], labels: NDArray[np.uint8]) -> tuple[Block, tuple[int, int, int]]:
-        """The frame's keys, and how many pixels are anomalous, void, NaN."""
+        """Return the block of a frame, and the numbers of its anomalous, void and NaN pixels.
+
+        Args:
+            bits: uint32, bits of the scores.
+            labels: uint8, label of each pixel.
+        """
         pages = bits.size // kernels.PAGE + min(kernels.BUCKETS, bits.size)
         if self._link.size < pages:
             self._pool, self._link = np.empty(pages * kernels.PAGE, np.uint16), np.empty(pages, np.uint32)
@@ -57,7 +63,12 @@ class Filer:
 
 
 def block_numpy(bits: NDArray[np.uint32], labels: NDArray[np.uint8]) -> tuple[Block, tuple[int, int, int]]:
-    """The same in plain numpy: by sorting."""
+    """Return the same as `Filer.block`, computed by sorting in plain numpy.
+
+    Args:
+        bits: uint32, bits of the scores.
+        labels: uint8, label of each pixel.
+    """
     keys = np.sort(keys_of(bits[labels == IN_DISTRIBUTION].view(np.float32)))
     buckets, first = np.unique(keys >> np.uint32(16), return_index=True)
     positive = keys_of(bits[labels == ANOMALY].view(np.float32))

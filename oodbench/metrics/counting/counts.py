@@ -1,9 +1,10 @@
-"""The exact engine: labelled scores that come frame by frame, kept in two bytes a pixel, and merged by adding up.
+"""Exact counts of labelled scores, accumulated frame by frame in two bytes per pixel and merged by addition.
 
-Each score is an unsigned key in the same order. Of an in-distribution pixel the low 16 bits of the key are kept, filed
-under its high 16 bits; of an anomalous one the whole key. Nothing is lost, nothing is sorted until the end, and then
-only the distinct anomalous scores: a bucket of in-distribution keys is counted out only where an anomalous score falls
-into it. Frames whose scores were born in half precision are counted into a fixed table instead, 8 MiB for all of them.
+Each score is mapped to an unsigned key that preserves the order. For an in-distribution pixel the low 16 bits of the
+key are stored in the bucket of its high 16 bits; for an anomalous pixel the whole key is stored. No information is
+lost. Keys are sorted only at the end, and only the distinct anomalous scores: the in-distribution keys of a bucket are
+counted only if the bucket contains an anomalous score. Frames with half-precision scores are counted in a fixed table
+instead, which takes 8 MiB for all of them.
 """
 
 from __future__ import annotations
@@ -27,13 +28,13 @@ _HALF_MASK = (1 << HALF_BITS) - 1
 
 @dataclass
 class PixelCounts:
-    """The state: what has been counted so far. States add up in any order to the same numbers, to the last bit.
+    """The counts of all frames so far. Merging states in any order gives bit-identical metrics.
 
     Attributes:
-        compiled: use the compiled loops; False: plain numpy, slower, the same numbers.
-        frames: how many frames were taken in.
-        without_anomaly: how many of them have no anomalous pixel.
-        void: pixels that don't count.
+        compiled: Whether to use the compiled loops; False: plain numpy, which is slower and gives the same numbers.
+        frames: Number of counted frames.
+        without_anomaly: Number of these frames without an anomalous pixel.
+        void: Number of void pixels.
     """
 
     compiled: bool = True
@@ -48,11 +49,11 @@ class PixelCounts:
         """Count one frame.
 
         Args:
-            score: float32 [H, W], higher = more anomalous. Any other shape of both does, too.
+            score: float32 [H, W], higher = more anomalous. Any other shape works if the labels have it too.
             labels: Labels of the same shape.
 
         Raises:
-            ScoreError: The shapes or types don't fit, or a pixel that counts scores NaN. The state is of no use after
+            ScoreError: The shapes or types do not match, or a valid pixel scores NaN. The state can't be used after
                 that.
         """
         bits, flat = flatten_scores(score, labels)
@@ -88,19 +89,19 @@ class PixelCounts:
 
     @property
     def positive(self) -> int:
-        """Anomalous pixels."""
+        """The number of anomalous pixels."""
         halves = 0 if self._halves is None else int(self._halves[1].sum())
         return halves + sum(block.positive.size for block in self._blocks)
 
     @property
     def negative(self) -> int:
-        """In-distribution pixels."""
+        """The number of in-distribution pixels."""
         halves = 0 if self._halves is None else int(self._halves[0].sum())
         return halves + sum(block.low.size for block in self._blocks)
 
     def points(self) -> CurvePoints:
         """Return the distinct anomalous scores, from the highest down, with the counts at each."""
-        self._filer = Filer()  # its pages make room for what follows
+        self._filer = Filer()  # frees the memory of its pages for the next steps
         key, tied = self._distinct_keys()
         above, equal = np.zeros(key.size, np.int64), np.zeros(key.size, np.int64)
         if self._blocks:
@@ -110,7 +111,7 @@ class PixelCounts:
         return CurvePoints(key, tied, above, equal)
 
     def _distinct_keys(self) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
-        """Return the distinct anomalous keys, descending, and how many pixels have each."""
+        """Return the distinct anomalous keys, descending, and the number of pixels with each key."""
         everything = np.concatenate([np.empty(0, np.uint32), *(block.positive for block in self._blocks)])
         everything.sort()
         edges = np.flatnonzero(np.diff(everything, prepend=~everything[:1], append=~everything[-1:]))
@@ -162,7 +163,7 @@ class PixelCounts:
 
     @staticmethod
     def from_arrays(arrays: Mapping[str, NDArray[np.generic]]) -> PixelCounts:
-        """Return the state that `arrays` came from."""
+        """Restore the state from the arrays that `arrays` returned."""
         counts = PixelCounts()
         counts.frames, counts.without_anomaly, counts.void = (int(value) for value in arrays["totals"])
         edges = np.cumsum(arrays["block_buckets"])[:-1]
@@ -191,7 +192,11 @@ def _count_halves(
 
 
 def flatten_scores(score: ScoreMap, labels: AnomalyLabels) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
-    """Return the bits of the scores and the labels, flat, after a check that they fit each other."""
+    """Return the bits of the scores and the labels as flat arrays, after checking that they match.
+
+    Raises:
+        ScoreError: The shapes differ, or the scores are not float32.
+    """
     values = labels.values
     if score.shape != values.shape:
         raise ScoreError(f"the score map is {score.shape} and its labels are {values.shape}; expected the same")
@@ -201,10 +206,10 @@ def flatten_scores(score: ScoreMap, labels: AnomalyLabels) -> tuple[NDArray[np.u
 
 
 def check_nan(broken: int, valid: int) -> None:
-    """Refuse NaN.
+    """Raise if valid pixels score NaN.
 
     Raises:
-        ScoreError: there is some.
+        ScoreError: At least one valid pixel scores NaN.
     """
     if broken:
         raise ScoreError(f"{broken} of {valid} valid pixels score NaN")

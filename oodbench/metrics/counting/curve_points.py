@@ -1,15 +1,16 @@
-"""From counts at the thresholds that matter to the metrics.
+"""Metrics from the counts at the relevant thresholds.
 
-Only the distinct scores of anomalous pixels are thresholds that matter: between two of them recall stands still. With
-TP_j and FP_j the numbers of anomalous and of in-distribution pixels that score at least s_j, P and N their totals:
+Only the distinct scores of anomalous pixels are relevant thresholds, because recall is constant between two of them.
+With TP_j and FP_j the numbers of anomalous and of in-distribution pixels that score at least s_j, and P and N their
+totals:
 
     AP      = sum_j (TP_j - TP_{j-1}) / P  *  TP_j / (TP_j + FP_j)
-    FPR@t   = FP_j / N at the first j, coming down, with TP_j / P >= t
-    AUROC   = (pairs ranked right + half the pairs that tie) / (P N), counted in integers
+    FPR@t   = FP_j / N at the first j, in descending order of scores, with TP_j / P >= t
+    AUROC   = (pairs ranked correctly + half the tied pairs) / (P N), counted in integers
     best F1 = max_j 2 TP_j / (2 TP_j + FP_j + P - TP_j)
 
-The terms of AP are added in fixed point: integers of 2^-62, whose sum fits 63 bits since AP is at most one. So the sum
-is the same to the last bit in whatever order and grouping the thresholds come.
+The terms of AP are added in fixed point, as integers of 2^-62, whose sum fits 63 bits because AP is at most one. The
+sum is therefore bit-identical for any order and grouping of the thresholds.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ _FIXED_POINT = 2.0**62
 
 @dataclass(frozen=True)
 class CurvePoints:
-    """Distinct anomalous scores, from the highest down, and how many pixels score just that, or more.
+    """Distinct anomalous scores in descending order, with the numbers of pixels that have the same or a higher score.
 
     Attributes:
-        key: uint32 [J], the scores' order-preserving keys (oodbench.metrics.counting.ordered_keys).
+        key: uint32 [J], the order-preserving keys of the scores (oodbench.metrics.counting.ordered_keys).
         tied: int64 [J], anomalous pixels with this score.
         above: int64 [J], in-distribution pixels with a higher score.
         equal: int64 [J], in-distribution pixels with this score.
@@ -41,12 +42,12 @@ class CurvePoints:
 
 
 class Summation:
-    """Adds up the metrics over points that come in pieces, from the highest score down.
+    """Sums of the metrics over points that arrive in parts, from the highest score down.
 
     Args:
-        positive: P, all anomalous pixels.
-        negative: N, all in-distribution pixels.
-        tpr: the true positive rate at which the false positive rate is read.
+        positive: P, the number of anomalous pixels.
+        negative: N, the number of in-distribution pixels.
+        tpr: The true positive rate at which the false positive rate is read.
     """
 
     def __init__(self, positive: int, negative: int, tpr: float) -> None:
@@ -60,14 +61,14 @@ class Summation:
         self.largest_tie = 0
 
     def add(self, points: CurvePoints) -> None:
-        """Take in the next piece."""
+        """Add the next part of the points."""
         if not points.key.size:
             return
         true = self._true + np.cumsum(points.tied)  # [J]
         false = points.above + points.equal
         share = points.tied / self._positive * (true / (true + false))
         self._precision += int(np.rint(share * _FIXED_POINT).astype(np.int64).sum())
-        # Twice the pairs ranked wrong. One term is at most 2 P N, far inside int64; their sum is kept as a Python int.
+        # Twice the pairs ranked wrongly. One term is at most 2 P N, well within int64; the sum is a Python int.
         self._wrong += int(np.sum(points.tied * (points.above + false)))
         if self._fpr is None and self._negative:
             reached = true / self._positive >= self._tpr

@@ -1,11 +1,12 @@
-"""One map of a set's scores onto half-precision numbers that keeps their order where metrics look.
+"""A map from a set's scores to half-precision numbers that preserves the order where metrics depend on it.
 
-Half precision has steps that grow with the score: where scores saturate, most of them become one number, and what was
-ranked is tied. Metrics of ranks don't see a monotone map, so the scores may first be spread over the numbers that half
-precision has. A level of the map holds pixels that lie next to each other in the order of the whole set: with c pixels
-of the set that score higher, one pixel while c <= a, then a share 1/a of c, and at most r = 2 N / T of them, where N is
-the number of pixels and T that of the levels. So levels lie densely in the upper tail, where precision is decided, and
-nowhere more than 2/T of all pixels apart, which bounds the false positive rate. a follows from T:
+The step between half-precision numbers grows with the score. If scores saturate, most of them round to one number, and
+their ranking becomes a tie. Rank metrics are invariant under a monotone map, so the scores can first be spread over the
+half-precision numbers. Each level of the map holds pixels that are adjacent in the order of the whole set. With c
+pixels of the set that score higher, a level holds one pixel while c <= a, then a share 1/a of c, and at most
+r = 2 N / T pixels, where N is the number of pixels and T the number of levels. The levels are therefore dense in the
+upper tail, which determines precision. They are never more than 2/T of all pixels apart, which bounds the error of the
+false positive rate. a follows from T:
 
     levels above c = c                            for c <= a
                      a (1 + ln(c / a))            for c <= a r
@@ -26,13 +27,13 @@ from oodbench.metrics.counting.ordered_keys import keys_of
 from oodbench.types import ScoreMap
 
 Scores = Callable[[], Iterable[ScoreMap]]
-"""Gives the score maps of all frames, from the first, each time it is called."""
+"""A function that returns the score maps of all frames, from the first, each time it is called."""
 
-# The largest magnitude that is used is 32752: the difference of any two codes is a half too, so that an evaluator that
-# interpolates between scores in half precision can't overflow.
+# The largest magnitude is 32752, so that the difference of any two codes is also a half-precision number. An evaluator
+# that interpolates between scores in half precision can then not overflow.
 _LARGEST = 0x77FF
 LEVELS = 2 * _LARGEST + 1
-"""T, the half-precision numbers from -32752 to 32752."""
+"""T, the number of half-precision numbers from -32752 to 32752."""
 
 _LOW_BITS = 8
 _BUCKETS = 1 << (32 - _LOW_BITS)
@@ -40,7 +41,7 @@ _BUCKETS = 1 << (32 - _LOW_BITS)
 
 @dataclass(frozen=True)
 class HalfMap:
-    """A non-decreasing map of float32 scores onto half-precision codes.
+    """A non-decreasing map from float32 scores to half-precision codes.
 
     Attributes:
         edges: uint32 [L], ascending: the smallest key of each level (oodbench.metrics.counting.ordered_keys).
@@ -51,44 +52,45 @@ class HalfMap:
     codes: NDArray[np.float16]
 
     def __call__(self, score: ScoreMap) -> NDArray[np.float16]:
-        """float32 [H, W] -> float16 [H, W]. What is below everything that was fitted has the lowest code."""
+        """Convert float32 [H, W] to float16 [H, W]. Scores below all fitted scores get the lowest code."""
         level = np.searchsorted(self.edges, keys_of(score), side="right") - 1
         return self.codes[np.maximum(level, 0)]
 
 
 def to_half(score: ScoreMap) -> NDArray[np.float16] | None:
-    """The scores rounded to half precision; None where one of them is beyond its range."""
+    """Round the scores to half precision; return None if a score is out of its range."""
     with np.errstate(over="ignore"):
         half = score.astype(np.float16)
     return half if np.isfinite(half).all() else None
 
 
 def is_half_precision(score: ScoreMap) -> bool:
-    """Whether every score is a half-precision number already."""
+    """Return whether every score is already a half-precision number."""
     half = to_half(score)
     return half is not None and bool(np.array_equal(half.astype(np.float32), score))
 
 
 def fit_half_map(read: Scores) -> HalfMap:
-    """Fit the map of a set, in two passes and about 400 MB however large the set.
+    """Fit the map of a set of frames in two passes, with about 400 MB of memory for any number of frames.
 
-    The first pass counts keys by all but their last 8 bits; the second counts those out that fill more than a level.
+    The first pass counts keys by all but their last 8 bits. The second counts all bits of the keys in buckets that span
+    more than one level.
 
     Args:
-        read: the frames, float32 [H, W] each; called once for each pass.
+        read: Function that returns the frames, float32 [H, W] each; called once per pass.
 
     Raises:
-        ScoreError: a frame has NaN, or there are no pixels.
+        ScoreError: A frame has NaN, or there are no pixels.
     """
     coarse = np.zeros((1, _BUCKETS), np.int64)
     for score in read():
-        _, broken = kernels.count_buckets(*_flat(score), coarse, _LOW_BITS)
+        _, broken = kernels.count_buckets(*_flatten(score), coarse, _LOW_BITS)
         if broken:
             raise ScoreError(f"{broken} of {score.size} scores are NaN", "Score the frames again.")
     counts = coarse[0]
     total = int(counts.sum())
     if not total:
-        raise ScoreError("there are no scores to fit a map on", "Expected one frame or more.")
+        raise ScoreError("there are no scores to fit a map on; expected at least one frame", "Pass one or more frames.")
     filled = np.flatnonzero(counts)
     above = total - np.cumsum(counts[filled])  # [B], pixels that score higher than each bucket
     spread = _levels_above(above + counts[filled], total) - _levels_above(above, total)
@@ -98,24 +100,24 @@ def fit_half_map(read: Scores) -> HalfMap:
         slot = np.full(_BUCKETS, -1, np.int32)
         slot[wide] = np.arange(wide.size, dtype=np.int32)
         for score in read():
-            kernels.count_low(*_flat(score), slot, fine, _LOW_BITS)
+            kernels.count_low(*_flatten(score), slot, fine, _LOW_BITS)
     counts[wide] = 0
     whole = np.flatnonzero(counts)
     where, low = np.nonzero(fine[:, 0])
-    keys = np.concatenate([whole << _LOW_BITS, wide[where] << _LOW_BITS | low])  # the smallest of each group
+    keys = np.concatenate([whole << _LOW_BITS, wide[where] << _LOW_BITS | low])  # the smallest key of each group
     sizes = np.concatenate([counts[whole], fine[where, 0, low]])
     order = np.argsort(keys)
-    return _map(keys[order].astype(np.uint32), sizes[order])
+    return _build_map(keys[order].astype(np.uint32), sizes[order])
 
 
-def _flat(score: ScoreMap) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
-    """The bits of the scores, and one label for all of them."""
+def _flatten(score: ScoreMap) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
+    """Return the bits of the scores as a flat array, and one label for all of them."""
     bits = np.ascontiguousarray(score, np.float32).view(np.uint32).ravel()
     return bits, np.zeros(bits.size, np.uint8)
 
 
 def _levels_above(above: NDArray[np.int64], total: int) -> NDArray[np.float64]:
-    """How many levels lie above a pixel that so many of the `total` pixels outrank; under `LEVELS`."""
+    """Return the number of levels above a pixel if `above` of the `total` pixels score higher; less than `LEVELS`."""
     spaces = LEVELS - 1
     widest = 2 * total / spaces  # r
     if widest <= 1:
@@ -127,14 +129,14 @@ def _levels_above(above: NDArray[np.int64], total: int) -> NDArray[np.float64]:
     return levels
 
 
-def _map(keys: NDArray[np.uint32], sizes: NDArray[np.int64]) -> HalfMap:
-    """The map of groups of scores: the smallest key of each, ascending, and how many pixels it has."""
+def _build_map(keys: NDArray[np.uint32], sizes: NDArray[np.int64]) -> HalfMap:
+    """Return the map for groups of scores, given the smallest key of each, ascending, and its number of pixels."""
     total = int(sizes.sum())
     level = np.arange(keys.size)
     if keys.size > LEVELS:
         level = -np.floor(_levels_above(total - np.cumsum(sizes), total)).astype(np.int64)
     first = np.flatnonzero(np.diff(level, prepend=level[0] - 1))
-    # Spread over all of the codes, both ends included.
+    # The levels are spread over all codes, including both ends.
     place = np.arange(first.size) * (LEVELS - 1) // max(first.size - 1, 1) - _LARGEST
     bits = np.where(place < 0, 0x8000 - place, place).astype(np.uint16)
     return HalfMap(keys[first], bits.view(np.float16))

@@ -1,4 +1,4 @@
-"""The compiled inner loops of the exact engine, and the same in plain numpy. Both give the same integers."""
+"""Compiled inner loops of the exact counts, and their equivalents in plain numpy. Both give the same integers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LOW = (1 << 16) - 1
 
 @numba.njit(inline="always")
 def key_of(bits: Any) -> Any:
-    """The order-preserving key of a score, from its bits; of one score, as `keys_of` of many."""
+    """Return the order-preserving key of one score, given by its bits; `keys_of` does the same for arrays."""
     if bits == np.uint32(0x80000000):  # -0.0
         bits = np.uint32(0)
     return ~bits if bits & np.uint32(0x80000000) else bits | np.uint32(0x80000000)
@@ -34,17 +34,18 @@ def append(
     link: NDArray[np.uint32],
     positive: NDArray[np.uint32],
 ) -> tuple[int, int, int]:
-    """File the low halves of in-distribution keys in pages of their bucket, anomalous keys one after another.
+    """Store the low halves of in-distribution keys in pages of their bucket, and anomalous keys in a list.
 
     Args:
-        bits, labels: a frame; labels are 0 (in-distribution), 1 (anomaly) or anything else (void).
-        head: [2^16], the place after the last one of each bucket, 0 for a bucket without any; all 0 before.
-        pool: the pages, one after another.
-        link: of each page, the `head` before it.
-        positive: for the anomalous keys.
+        bits: uint32, bits of the scores of a frame.
+        labels: uint8, 0 (in-distribution), 1 (anomaly) or anything else (void).
+        head: [2^16], the index after the last entry of each bucket, 0 for an empty bucket; all 0 before the call.
+        pool: The pages, one after another.
+        link: For each page, the value of `head` before the page was added.
+        positive: Output array for the anomalous keys.
 
     Returns:
-        How many pixels are anomalous, void, NaN.
+        The numbers of anomalous, void and NaN pixels.
     """
     anomalous, void, broken = 0, 0, 0
     pages = 0
@@ -76,7 +77,7 @@ def append(
 def measure(
     head: NDArray[np.uint32], link: NDArray[np.uint32], buckets: NDArray[np.uint16], starts: NDArray[np.int64]
 ) -> int:
-    """Which buckets `append` used, ascending, and where each will start; returns how many they are."""
+    """Write the buckets that `append` used, ascending, and the start of each; return their number."""
     used, total = 0, np.int64(0)
     for bucket in range(BUCKETS):
         at = np.int64(head[bucket])
@@ -101,7 +102,7 @@ def gather(
     starts: NDArray[np.int64],
     low: NDArray[np.uint16],
 ) -> None:
-    """Put the pages of each bucket together in `low`, and set `head` back to 0."""
+    """Concatenate the pages of each bucket in `low`, and reset `head` to 0."""
     for used in range(buckets.size):
         at = np.int64(head[buckets[used]])
         to = starts[used]
@@ -116,7 +117,11 @@ def gather(
 
 @compiled()
 def count_halves(bits: NDArray[np.uint32], labels: NDArray[np.uint8], dense: NDArray[np.int64]) -> tuple[int, int, int]:
-    """Count keys by all bits that a half-precision score can have, by label: dense [2, 2^19]; returns as `append`."""
+    """Count keys by label and by all bits that a half-precision score can have: dense [2, 2^19].
+
+    Returns:
+        The numbers of anomalous, void and NaN pixels.
+    """
     anomalous, void, broken = 0, 0, 0
     for i in range(bits.size):
         label = labels[i]
@@ -134,7 +139,7 @@ def count_halves(bits: NDArray[np.uint32], labels: NDArray[np.uint8], dense: NDA
 def count_low(
     bits: NDArray[np.uint32], labels: NDArray[np.uint8], slot: NDArray[np.int32], counts: NDArray[np.int64], shift: int
 ) -> None:
-    """Count keys whose bucket has a slot by label and by their last `shift` bits: counts [slots, labels, 2^shift]."""
+    """Count keys in buckets with a slot, by label and by their last `shift` bits: counts [slots, labels, 2^shift]."""
     low = np.uint32((1 << shift) - 1)
     for i in range(bits.size):
         label = labels[i]
@@ -151,7 +156,10 @@ def count_buckets(
 ) -> tuple[int, int]:
     """Count keys by label and by all but their last `shift` bits: counts [2, 2^(32 - shift)].
 
-    Returns how many pixels are void and NaN. Labels are 0 (in-distribution), 1 (anomaly) or anything else (void).
+    Labels are 0 (in-distribution), 1 (anomaly) or anything else (void).
+
+    Returns:
+        The numbers of void and NaN pixels.
     """
     void, broken = 0, 0
     for i in range(bits.size):
@@ -174,15 +182,18 @@ def refine(
     above: NDArray[np.int64],
     equal: NDArray[np.int64],
 ) -> None:
-    """For each distinct key, from the highest down: how many low halves of its bucket are higher, how many equal.
+    """Count the low halves in the bucket of each distinct key that are higher than the key or equal to it.
 
     Args:
-        keys: the queries.
-        lows, buckets, starts: of each block the low halves by bucket, the buckets (ascending), where each begins.
-        above, equal: added to, in the order of the keys.
+        keys: The distinct keys, descending.
+        lows: For each block, the low halves grouped by bucket.
+        buckets: For each block, its buckets, ascending.
+        starts: For each block, the start of each bucket.
+        above: Counts of higher keys, to which the result is added, in the order of the keys.
+        equal: Counts of equal keys, to which the result is added, in the order of the keys.
     """
     histogram = np.zeros(BUCKETS, np.uint32)
-    # The queries go down through the buckets, and so does the place in each block.
+    # The keys descend through the buckets, and so does the position in each block.
     place = np.empty(len(lows), np.int64)
     for block in range(len(lows)):
         place[block] = len(buckets[block]) - 1
@@ -192,7 +203,7 @@ def refine(
         last = first
         while last < keys.size and keys[last] >> np.uint32(16) == bucket:
             last += 1
-        found = False
+        occupied = False
         for block in range(len(lows)):
             present = buckets[block]
             where = place[block]
@@ -200,11 +211,11 @@ def refine(
                 where -= 1
             place[block] = where
             if where >= 0 and present[where] == bucket:
-                found = True
+                occupied = True
                 values = lows[block]
                 for i in range(starts[block][where], starts[block][where + 1]):
                     histogram[values[i]] += np.uint32(1)
-        if found:
+        if occupied:
             total = np.int64(0)
             level = BUCKETS - 1
             for query in range(first, last):
@@ -218,11 +229,11 @@ def refine(
         first = last
 
 
-# The same in plain numpy, for machines without a compiler's target and as a check of the above.
+# Equivalents in plain numpy, for machines that numba does not support and as a check of the loops above.
 
 
 def totals_numpy(bits: NDArray[np.uint32], labels: NDArray[np.uint8]) -> tuple[int, int, int]:
-    """How many pixels are anomalous, void, NaN."""
+    """Return the numbers of anomalous, void and NaN pixels."""
     magnitude = bits[labels <= ANOMALY] & np.uint32(0x7FFFFFFF)
     broken = int(np.count_nonzero(magnitude > np.uint32(0x7F800000)))
     return int(np.count_nonzero(labels == ANOMALY)), labels.size - magnitude.size, broken
@@ -231,7 +242,7 @@ def totals_numpy(bits: NDArray[np.uint32], labels: NDArray[np.uint8]) -> tuple[i
 def count_halves_numpy(
     bits: NDArray[np.uint32], labels: NDArray[np.uint8], dense: NDArray[np.int64]
 ) -> tuple[int, int, int]:
-    """As `count_halves`."""
+    """Count keys as `count_halves` does."""
     for label in (IN_DISTRIBUTION, ANOMALY):
         keys = keys_of(bits[labels == label].view(np.float32))
         dense[label] += np.bincount(keys >> np.uint32(HALF_BITS), minlength=dense.shape[1])
@@ -241,7 +252,7 @@ def count_halves_numpy(
 def refine_numpy(
     keys: NDArray[np.uint32], lows: Any, buckets: Any, starts: Any, above: NDArray[np.int64], equal: NDArray[np.int64]
 ) -> None:
-    """As `refine`."""
+    """Count low halves as `refine` does."""
     top = (keys >> np.uint32(16)).astype(np.int64)
     for bucket in np.unique(top):
         parts = []

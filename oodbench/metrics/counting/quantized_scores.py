@@ -1,8 +1,8 @@
-"""Scores as one of at most 256 levels: a byte a pixel that says where a score stands among chosen thresholds.
+"""Scores quantised to at most 256 levels: one byte per pixel gives the position of its score among chosen thresholds.
 
-A threshold at the beginning of a level is exact: the pixels of that level and of those above are those that score at
-least it. So counts by level give the exact precision, recall and false positive rate at each of up to 255 thresholds,
-for a frame and, added up, for any set of frames.
+A threshold at the lower edge of a level is exact: the pixels of that level and of those above are exactly those that
+score at least the threshold. Counts by level therefore give the exact precision, recall and false positive rate at each
+of up to 255 thresholds, for a frame and, after addition, for any set of frames.
 """
 
 from __future__ import annotations
@@ -21,41 +21,44 @@ from oodbench.metrics.resampling.sketch_thresholds import SketchBins, bin_of, ch
 from oodbench.types import AnomalyLabels, ScoreMap
 
 LEVELS = 256
-"""At most."""
+"""The largest number of levels."""
 
 
 @dataclass(frozen=True)
 class ScoreLevels:
-    """Where levels begin.
+    """The lower edges of the levels.
 
     Attributes:
-        edges: float32 [L], ascending and distinct, L <= 255: the lowest score of the levels 1 to L. What scores less
-            than the first is of level 0.
+        edges: float32 [L], ascending and distinct, L <= 255: the lowest score of the levels 1 to L. A lower score than
+            the first edge is at level 0.
     """
 
     edges: NDArray[np.float32]
 
     def __post_init__(self) -> None:
         if self.edges.size >= LEVELS or not (np.diff(self.edges) > 0).all():
-            raise UsageError(f"{self.edges.size} edges; expected {LEVELS - 1} at most, ascending and distinct")
+            raise UsageError(
+                f"{self.edges.size} edges; expected {LEVELS - 1} at most, ascending and distinct",
+                "Sort the edges and remove duplicates with numpy.unique.",
+            )
 
     @cached_property
     def _search(self) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
-        none = np.empty(0)
-        return SketchBins(keys_of(self.edges)[::-1].copy(), none.astype(bool), none, none, 0.0).ascending
+        empty = np.empty(0)
+        return SketchBins(keys_of(self.edges)[::-1].copy(), empty.astype(bool), empty, empty, 0.0).ascending
 
     def of(self, score: ScoreMap, labels: AnomalyLabels) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-        """The levels of one frame, and how many of its pixels are of each.
+        """Return the levels of one frame, and the number of its pixels per level.
 
         Args:
-            score: float32 [H, W].
-            labels: of the same shape.
+            score: float32 [H, W], higher = more anomalous.
+            labels: Labels of the same shape.
 
         Returns:
-            uint8 [H, W]; int64 [2, 256], in-distribution and anomalous pixels of each level, void ones left out.
+            uint8 [H, W], the levels; int64 [2, 256], in-distribution and anomalous pixels per level, without void ones.
 
         Raises:
-            ScoreError: another shape or type than the labels'.
+            ScoreError: The shape or type does not match the labels.
         """
         bits, flat = flatten_scores(score, labels)
         levels, counts = np.empty(bits.size, np.uint8), np.zeros((2, LEVELS), np.int64)
@@ -63,26 +66,26 @@ class ScoreLevels:
         return levels.reshape(score.shape), counts
 
     def at(self, score: float) -> int:
-        """The first level that begins at this score or above it."""
+        """Return the first level that begins at or above this score."""
         return 1 + int(np.searchsorted(self.edges, np.float32(score)))
 
 
 def choose_levels(counts: PixelCounts, always: NDArray[np.floating], tpr: float = 0.95) -> ScoreLevels:
-    """Levels that begin where the curve of some pixels moves, and at some scores in any case.
+    """Choose levels that are dense where the curve of some pixels changes, and include given scores as edges.
 
     Args:
-        counts: of the pixels, or of a sample of them.
-        always: scores at which a level begins, fewer than 200.
-        tpr: the true positive rate at which a false positive rate is read.
+        counts: Counts of the pixels, or of a sample of them.
+        always: Scores that are always edges of a level, fewer than 200.
+        tpr: The true positive rate at which a false positive rate is read.
     """
-    wanted = np.unique(always.astype(np.float32))
-    room = LEVELS - 1 - wanted.size
+    fixed_edges = np.unique(always.astype(np.float32))
+    room = LEVELS - 1 - fixed_edges.size
     points = counts.points()
-    for cells in (room, room // 2):  # most often as many bins as cells come of it, at most twice as many
-        chosen = choose_bins(points, counts.positive, counts.negative, tpr, cells)
-        if chosen.edges.size <= room:
+    for cells in (room, room // 2):  # usually there are as many bins as cells, at most twice as many
+        bins = choose_bins(points, counts.positive, counts.negative, tpr, cells)
+        if bins.edges.size <= room:
             break
-    return ScoreLevels(np.unique(np.concatenate([wanted, scores_of(chosen.edges)])))
+    return ScoreLevels(np.unique(np.concatenate([fixed_edges, scores_of(bins.edges)])))
 
 
 @compiled(nogil=True)

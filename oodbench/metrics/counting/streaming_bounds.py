@@ -1,15 +1,16 @@
-"""Metrics without a spool: a state of fixed small memory, and for each metric an interval that holds the exact value.
+"""Intervals that contain the exact metrics, from counts of a small, fixed size.
 
-Scores are counted by the first bits of their order-preserving keys. Inside such a bucket their order is unknown; every
-order is allowed for. With T and F anomalous and in-distribution pixels in the buckets above, p and n in the bucket:
+Scores are counted by the first bits of their order-preserving keys. The order within such a bucket is unknown, so the
+intervals cover every order. With T and F anomalous and in-distribution pixels in the buckets above, p and n in the
+bucket:
 
-    AP      highest: all p lie together above all n:    p (T + p) / (T + p + F)
-            lowest:  all n lie above, the p one by one: sum over i = 1..p of (T + i) / (T + i + F + n)
+    AP      highest: all p rank above all n:            p (T + p) / (T + p + F)
+            lowest:  all n rank above the p, untied:    sum over i = 1..p of (T + i) / (T + i + F + n)
     FPR@t   in the bucket in which the true positive rate is reached: from F / N to (F + n) / N
-    AUROC   the p n pairs inside a bucket: all ranked right, or all wrong
+    AUROC   the p n pairs within a bucket: all ranked correctly, or all wrongly
 
-The sum is bounded from below without a loop: f(x) = x / (x + A) is concave, so each f(T + i) is at least its mean over
-an interval of length one around T + i, and the sum at least
+A closed form bounds the sum from below: f(x) = x / (x + A) is concave, so each f(T + i) is at least its mean over
+an interval of length one around T + i, and the sum is at least
 
     integral of f from T + 1/2 to T + p + 1/2  =  p - A log(1 + p / (T + A + 1/2)),  A = F + n
 """
@@ -30,19 +31,19 @@ from oodbench.metrics.counting.counts import check_nan, flatten_scores
 from oodbench.metrics.pixels import check_in_passes, undefined_reasons
 from oodbench.types import ANOMALY, IN_DISTRIBUTION, AnomalyLabels, ScoreMap
 
-# More than all rounding in sums whose terms add up to one can come to.
+# Larger than the total rounding error of sums whose terms add up to one.
 _ROUNDING = 1e-12
 _FEWEST, _MOST = 12, 24
 
 
 @dataclass(frozen=True)
 class PixelBrackets:
-    """Where the metrics lie, as fractions; NaN at both ends where undefined, with the reason in `undefined`.
+    """Bounds of the metrics, as fractions; NaN at both ends if undefined, with the reason in `undefined`.
 
     Attributes:
-        low: AP, FPR95 and AUROC are no lower (FPR's number follows the protocol's true positive rate).
-        high: and no higher.
-        undefined: metric -> reason.
+        low: Lower bounds of AP, FPR95 and AUROC (the number in FPR's name is the protocol's true positive rate).
+        high: Upper bounds of the same metrics.
+        undefined: Maps each undefined metric to the reason.
     """
 
     low: Mapping[str, float]
@@ -51,47 +52,54 @@ class PixelBrackets:
 
 
 class BucketCounts:
-    """Counts of labelled scores by the first bits of their keys. States add up in any order to the same brackets.
+    """Counts of labelled scores by the first bits of their keys. Merging in any order gives the same bounds.
 
     Args:
-        bits: how many, 12 to 24. The state takes 16 bytes times two to their power and never more: 1 MiB for 16, 8 for
-            19, 64 for 22; each bit halves the brackets, until a bucket holds one score alone.
+        bits: Number of bits, 12 to 24. The state takes 16 bytes times two to this power: 1 MiB for 16, 8 for 19, 64 for
+            22. Each bit halves the intervals, until each bucket holds a single score.
     """
 
     def __init__(self, bits: int = 16) -> None:
         if not _FEWEST <= bits <= _MOST:
-            raise UsageError(f"{bits} bits for the buckets; expected {_FEWEST} to {_MOST}")
+            raise UsageError(f"{bits} bits for the buckets; expected {_FEWEST} to {_MOST}", "Set bits to 16 or 19.")
         self.bits = bits
         self.counts = np.zeros((2, 1 << bits), np.int64)
 
     def update(self, score: ScoreMap, labels: AnomalyLabels) -> None:
-        """Take in one frame: score float32 [H, W], higher = more anomalous, and labels of the same shape.
+        """Count one frame.
+
+        Args:
+            score: float32 [H, W], higher = more anomalous.
+            labels: Labels of the same shape.
 
         Raises:
-            ScoreError: another shape or type than the labels', or NaN in a pixel that counts; the state is of no use
-                after that.
+            ScoreError: The shape or type does not match the labels, or a valid pixel scores NaN. The state can't be
+                used after that.
         """
         bits, flat = flatten_scores(score, labels)
         void, broken = kernels.count_buckets(bits, flat, self.counts, 32 - self.bits)
         check_nan(broken, flat.size - void)
 
     def merge(self, others: Iterable[BucketCounts]) -> None:
-        """Add what others have counted.
+        """Add the counts of other states.
 
         Raises:
-            UsageError: one has another number of bits.
+            UsageError: A state has a different number of bits.
         """
         for other in others:
             if other.bits != self.bits:
-                raise UsageError(f"buckets of {other.bits} bits can't be added to buckets of {self.bits} bits")
+                raise UsageError(
+                    f"buckets of {other.bits} bits can't be added to buckets of {self.bits} bits",
+                    "Create all states with the same number of bits.",
+                )
             self.counts += other.counts
 
 
 def pixel_brackets(counts: BucketCounts, protocol: Protocol) -> PixelBrackets:
-    """Intervals that hold the exact metrics of everything counted as one pool, rounded outward.
+    """Compute intervals that contain the exact metrics of all counted pixels as one pool, rounded outward.
 
     Raises:
-        UsageError: the protocol is another than one pool of all scores, read at the first threshold.
+        UsageError: The protocol is not `Protocol.is_pooled`.
     """
     check_in_passes(protocol)
     used = np.flatnonzero(counts.counts.any(axis=0))[::-1]

@@ -1,1 +1,1 @@
-"""Uncertainty of metrics, from resampled frames."""
+"""Uncertainty of metrics, estimated from resampled frames."""

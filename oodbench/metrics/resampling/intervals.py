@@ -1,11 +1,12 @@
-"""How far the metrics of a set of frames may be from those of the scenes that the frames were drawn from.
+"""Bootstrap intervals of metrics: the variation that other frames from the same distribution would cause.
 
-Frames are resampled, or groups of frames where frames of one scene are not independent of each other; the pixels of one
-frame never are. Everything is computed from sketches (oodbench.metrics.resampling.sketches).
+The resampled units are frames, or groups of frames if the frames of one scene are not independent. They are never
+pixels, because the pixels of one frame are not independent. All values are computed from sketches
+(`oodbench.metrics.resampling.sketches`).
 
-The BCa interval is scipy's. Its `bootstrap` can take the resamples that were drawn here, and has to: by itself it draws
-for one statistic at a time, where all methods of a run share theirs, and a single resample that is undefined makes its
-answer NaN.
+The BCa interval is scipy's. Its `bootstrap` receives the resamples that were sampled here, for two reasons. On its own
+it samples for one statistic at a time, but all methods of a run share their resamples. And it returns NaN if a single
+resample is undefined.
 """
 
 from __future__ import annotations
@@ -26,22 +27,22 @@ IntervalMethod: TypeAlias = Literal["percentile", "bca"]
 RESAMPLES = 2000
 LEVEL = 0.95
 METHOD: IntervalMethod = "percentile"
-"""Of the two the one that held the truth more often where there are few frames (tools/interval_coverage.py)."""
+"""Of the two methods, the one with the better coverage for few frames (tools/interval_coverage.py)."""
 
 FEWEST = 5
-"""Units. With fewer, resamples are all alike."""
+"""The smallest number of units. With fewer units all resamples are alike."""
 
-# A metric that more resamples than this leave undefined hangs on too few of the units.
+# If more than this fraction of resamples is undefined, the metric depends on too few units and gets no interval.
 _LEFT_OUT = 0.05
 
 
 @dataclass(frozen=True)
 class MetricIntervals:
-    """Intervals of one sketch's metrics.
+    """Intervals of the metrics of one sketch.
 
     Attributes:
-        bounds: metric -> (low, high), as fractions; only those that are defined.
-        undefined: metric -> why it has none.
+        bounds: Maps each metric with an interval to (low, high), as fractions.
+        undefined: Maps each metric without an interval to the reason.
     """
 
     bounds: Mapping[str, tuple[float, float]]
@@ -49,36 +50,46 @@ class MetricIntervals:
 
 
 Statistic: TypeAlias = Callable[[NDArray[np.float64]], NDArray[np.float64]]
-"""Weights [B, n] -> values [..., B]."""
+"""A function from weights [B, n] to values [..., B]."""
 
 
 def bootstrap_metrics(statistic: Statistic, units: int, resamples: int, seed: int) -> NDArray[np.float64]:
-    """A statistic of `resamples` samples of the units, drawn with replacement: float64 [..., resamples].
+    """Compute a statistic of `resamples` bootstrap samples of the units.
 
-    The same seed gives the same samples, whatever the statistic: so several can be compared resample by resample.
+    The same seed gives the same samples for any statistic, so that several statistics can be compared resample by
+    resample.
+
+    Args:
+        statistic: Function from weights [B, n] to values [..., B].
+        units: n, the number of units.
+        resamples: Number of bootstrap samples.
+        seed: Seed of the sampling.
+
+    Returns:
+        float64 [..., resamples].
     """
-    # How often each unit is in each sample: the same as drawing it, and all that a sketch has to know.
+    # The number of times each unit is in each sample is equivalent to the sample, and is all that a sketch needs.
     weights = np.random.default_rng(seed).multinomial(units, np.full(units, 1 / units), size=resamples)
     return statistic(weights.astype(np.float64))
 
 
 def bootstrap_interval(
-    statistic: Statistic, drawn: NDArray[np.float64], units: int, method: IntervalMethod, level: float = LEVEL
+    statistic: Statistic, distribution: NDArray[np.float64], units: int, method: IntervalMethod, level: float = LEVEL
 ) -> tuple[float, float] | str:
-    """The interval of one number, or why there is none.
+    """Return the interval of one number, or the reason why there is none.
 
     Args:
-        statistic: weights [B, n] -> values [B].
-        drawn: [resamples], its values from `resampled`; NaN where undefined.
-        units: n.
+        statistic: Function from weights [B, n] to values [B].
+        distribution: float64 [resamples], its values from `bootstrap_metrics`; NaN if undefined.
+        units: n, the number of units.
         method: `percentile`: the quantiles of the resamples; `bca`: corrected for their bias and for a spread that
             grows with the value (Efron 1987).
-        level: how often such intervals shall hold the truth.
+        level: Nominal coverage of the interval.
     """
-    defined = drawn[~np.isnan(drawn)]
-    left_out = drawn.size - defined.size
-    if left_out > _LEFT_OUT * drawn.size:
-        return f"undefined in {left_out} of {drawn.size} resamples: it hangs on too few of the frames"
+    defined = distribution[~np.isnan(distribution)]
+    left_out = distribution.size - defined.size
+    if left_out > _LEFT_OUT * distribution.size:
+        return f"undefined in {left_out} of {distribution.size} resamples: it depends on too few of the frames"
     if np.ptp(defined) == 0:
         return float(defined[0]), float(defined[0])
     if method == "percentile":
@@ -86,16 +97,16 @@ def bootstrap_interval(
         return float(low), float(high)
     jackknife = statistic(1 - np.eye(units))
     if np.isnan(jackknife).any():
-        return "undefined without one of the frames: it hangs on too few of them"
+        return "undefined without one of the frames: it depends on too few of them"
     if np.ptp(jackknife) == 0:
-        return "no single frame moves it: its spread can't be estimated"
+        return "no single frame changes it: its spread can't be estimated"
     return _bca_bounds(statistic, defined, units, level)
 
 
 def _bca_bounds(
-    statistic: Statistic, drawn: NDArray[np.float64], units: int, level: float
+    statistic: Statistic, distribution: NDArray[np.float64], units: int, level: float
 ) -> tuple[float, float] | str:
-    """scipy's, on resamples that are given."""
+    """Return the BCa interval of scipy for resamples that are already computed."""
     from scipy.stats import DegenerateDataWarning, bootstrap
 
     def on_indices(indices: NDArray[np.int64], axis: int) -> NDArray[np.float64]:
@@ -105,19 +116,19 @@ def _bca_bounds(
         return statistic(weights).reshape(indices.shape[:-1])
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DegenerateDataWarning)  # it is answered below
-        done = bootstrap(
+        warnings.simplefilter("ignore", DegenerateDataWarning)  # handled below
+        result = bootstrap(
             (np.arange(units),),
             on_indices,
             vectorized=True,
             n_resamples=0,
-            bootstrap_result=SimpleNamespace(bootstrap_distribution=drawn),
+            bootstrap_result=SimpleNamespace(bootstrap_distribution=distribution),
             method="BCa",
             confidence_level=level,
         )
-    low, high = done.confidence_interval
+    low, high = result.confidence_interval
     if np.isnan(low) or np.isnan(high):
-        return "all resamples lie on one side of it"
+        return "all resamples are on one side of it"
     return float(low), float(high)
 
 
@@ -128,18 +139,19 @@ def bootstrap_intervals(
     level: float = LEVEL,
     resamples: int = RESAMPLES,
 ) -> MetricIntervals:
-    """The intervals of a sketch's metrics.
+    """Compute the intervals of a sketch's metrics.
 
     Args:
-        sketch: of frames, or of groups (`Sketch.group`).
-        seed: of the resampling.
-        method, level: see `interval`.
-        resamples: how many.
+        sketch: Sketch of frames, or of groups (`Sketch.group`).
+        seed: Seed of the resampling.
+        method: `percentile` or `bca`, see `bootstrap_interval`.
+        level: Nominal coverage of the intervals.
+        resamples: Number of resamples.
     """
     if sketch.units < FEWEST:
-        reason = f"{sketch.units} independent units are too few to resample; {FEWEST} are the least"
+        reason = f"{sketch.units} independent units are too few to resample; at least {FEWEST} are needed"
         return MetricIntervals({}, dict.fromkeys(sketch.names, reason))
-    drawn = bootstrap_metrics(sketch.metrics, sketch.units, resamples, seed)  # [M, resamples]
+    distributions = bootstrap_metrics(sketch.metrics, sketch.units, resamples, seed)  # [M, resamples]
     bounds: dict[str, tuple[float, float]] = {}
     undefined: dict[str, str] = {}
     for index, name in enumerate(sketch.names):
@@ -148,7 +160,7 @@ def bootstrap_intervals(
             values: NDArray[np.float64] = sketch.metrics(weights)[index]
             return values
 
-        interval = bootstrap_interval(resample, drawn[index], sketch.units, method, level)
+        interval = bootstrap_interval(resample, distributions[index], sketch.units, method, level)
         if isinstance(interval, str):
             undefined[name] = interval
         else:

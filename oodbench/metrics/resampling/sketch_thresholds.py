@@ -1,9 +1,10 @@
-"""Thresholds for a sketch: few scores that stand for all, chosen where the pooled curve moves.
+"""The thresholds of a sketch: a small set of scores that represents all scores, dense where the pooled curve changes.
 
-Only distinct anomalous scores are thresholds that matter (metrics.counting.curve_points). Coming down through them,
-recall, the false positive rate and the logarithm of the false positives advance; a bin ends where their sum has gone a
-cell further. So no bin holds much of either kind, and precision, which falls fastest at the top, falls little within
-one. A score that alone goes over a whole cell, as that of a method that saturates, has a bin of its own.
+Only distinct anomalous scores matter as thresholds (`oodbench.metrics.counting.curve_points`). In descending order,
+recall, the false positive rate and the logarithm of the false positives increase; a bin ends when their sum has
+increased by one cell. Each bin therefore contains only a small part of either kind, and precision, which changes
+fastest at the highest scores, changes little within a bin. A single score that spans more than a cell, as in a method
+whose scores saturate, gets a separate bin.
 """
 
 from __future__ import annotations
@@ -24,20 +25,20 @@ from oodbench.metrics.counting.ordered_keys import scores_of
 from oodbench.types import AnomalyLabels, ScoreMap
 
 CELLS = 1024
-"""Of the sum. There are about as many bins, at most twice as many."""
+"""Number of cells into which the sum is divided. There are about as many bins, at most twice as many."""
 
 
 @dataclass(frozen=True)
 class SketchBins:
-    """K bins of scores, from the highest down; the last is everything below the lowest anomalous score.
+    """K bins of scores in descending order; the last contains everything below the lowest anomalous score.
 
     Attributes:
         edges: uint32 [K - 1], descending: the key of the lowest score in each bin but the last.
-        single: bool [K], the anomalous pixels of the bin have one score, its lowest.
-        passed: float64 [K], the mean share of the bin's in-distribution pixels that score at least what an anomalous
-            pixel of the bin does.
-        wrong: float64 [K], the same, those that score just as much counted half.
-        threshold: the score at which the protocol reads the false positive rate; NaN without anomalous pixels.
+        single: bool [K], whether all anomalous pixels of the bin have the same score, its lowest.
+        passed: float64 [K], for an anomalous pixel of the bin, the mean share of the bin's in-distribution pixels that
+            score at least as high.
+        wrong: float64 [K], the same share with equal scores counted half.
+        threshold: The score at which the protocol reads the false positive rate; NaN without anomalous pixels.
     """
 
     edges: NDArray[np.uint32]
@@ -48,37 +49,45 @@ class SketchBins:
 
     @cached_property
     def ascending(self) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
-        """For `bin_of`: the edges upward, and how many of them lie below each bucket of keys."""
+        """Arguments of `bin_of`: the edges in ascending order, and the number of edges below each bucket of keys."""
         edges = self.edges[::-1].copy()
         first = np.searchsorted(edges >> np.uint32(16), np.arange(kernels.BUCKETS + 1))
         return edges, first.astype(np.int64)
 
     def count(self, score: ScoreMap, labels: AnomalyLabels) -> NDArray[np.int64]:
-        """One frame: int64 [2, K], its in-distribution and its anomalous pixels in each bin."""
+        """Count one frame.
+
+        Args:
+            score: float32 [H, W], higher = more anomalous.
+            labels: Labels of the same shape.
+
+        Returns:
+            int64 [2, K], in-distribution and anomalous pixels in each bin.
+        """
         counts = np.zeros((2, self.single.size), np.int64)
         _count(*flatten_scores(score, labels), *self.ascending, counts)
         return counts
 
 
 def choose_bins(points: CurvePoints, positive: int, negative: int, tpr: float, cells: int = CELLS) -> SketchBins:
-    """Bins for all pixels that were counted.
+    """Choose bins for all counted pixels.
 
     Args:
-        points: of the pool.
-        positive: P, all anomalous pixels.
-        negative: N, all in-distribution pixels.
-        tpr: the true positive rate at which the false positive rate is read.
-        cells: into which recall, false positive rate and its logarithm together are divided.
+        points: The curve points of the pool.
+        positive: P, the number of anomalous pixels.
+        negative: N, the number of in-distribution pixels.
+        tpr: The true positive rate at which the false positive rate is read.
+        cells: Number of cells into which the sum of recall, false positive rate and its logarithm is divided.
     """
     if not positive:
-        one = np.ones(1)
-        return SketchBins(np.empty(0, np.uint32), one.astype(bool), one, one, float("nan"))
+        ones = np.ones(1)
+        return SketchBins(np.empty(0, np.uint32), ones.astype(bool), ones, ones, float("nan"))
     true, false = np.cumsum(points.tied), points.above + points.equal
     advance = true / positive + false / max(negative, 1) + np.log1p(false) / np.log1p(max(negative, 1))
     cell = (advance * cells / 3).astype(np.int64)
     step = np.diff(cell, prepend=0)
     starts = step > 0
-    starts[1:] |= step[:-1] > 1  # the one before went over a whole cell: it ends there
+    starts[1:] |= step[:-1] > 1  # the previous score spans more than a cell: its bin ends there
     starts[0] = True
     first = np.flatnonzero(starts)
     last = np.append(first[1:], points.key.size) - 1
@@ -106,7 +115,7 @@ def choose_bins(points: CurvePoints, positive: int, negative: int, tpr: float, c
 
 @numba.njit(inline="always")
 def bin_of(bits: Any, edges: NDArray[np.uint32], first: NDArray[np.int64]) -> Any:
-    """The bin of a score by its bits. Of the edges, those of its bucket are searched, most often none."""
+    """Return the bin of a score, given by its bits. Only edges in the score's bucket are searched, usually none."""
     key = kernels.key_of(bits)
     bucket = key >> np.uint32(16)
     low, high = first[bucket], first[bucket + 1]

@@ -1,10 +1,10 @@
-"""What is kept of each frame so that the metrics of any weighting of the frames can be had without its pixels.
+"""Per-frame counts from which the metrics of any weighting of the frames are computed without the pixels.
 
-A `PixelSketch` has each frame's pixels counted in the bins of the pool. The counts at the bins' edges are exact, for
-every weighting; inside a bin anomalous and in-distribution pixels are taken to be mixed as they are in the pool. On
-frames as they are and on resampled ones that leaves at most .0005 of AP, .001 of FPR95 and .0001 of AUROC, which its
-test holds on sets of some thousand anomalous pixels. Where no more than a hundred anomalous scores are distinct, AP and
-FPR95 are exact. A `FrameValues` has each frame's own metrics, for protocols that average them: exact.
+A `PixelSketch` has the pixels of each frame counted in the bins of the pool. The counts at the bins' edges are exact
+for every weighting; within a bin, anomalous and in-distribution pixels are assumed to be mixed as in the pool. For
+original and resampled frames the error is at most 0.0005 in AP, 0.001 in FPR95 and 0.0001 in AUROC, which a test checks
+on sets of some thousand anomalous pixels. If at most a hundred anomalous scores are distinct, AP and FPR95 are exact. A
+`FrameValues` has the metrics of each frame, for protocols that average them, and is exact.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from oodbench.types import ANOMALY, IN_DISTRIBUTION
 
 SKETCH_VERSION = 1
 
-# Resamples at a time: their counts, half a megabyte, stay in the processor's cache.
+# Resamples per step: their counts, half a megabyte, stay in the processor's cache.
 _AT_ONCE = 32
 
 
 class Sketch(ABC):
-    """Of n units: frames, or groups of them.
+    """A sketch of n units, which are frames or groups of frames.
 
     Attributes:
-        names: of the metrics, in their order.
+        names: Names of the metrics, in their order.
     """
 
     names: tuple[str, ...]
@@ -38,7 +38,7 @@ class Sketch(ABC):
     @property
     @abstractmethod
     def units(self) -> int:
-        """n."""
+        """The number of units, n."""
 
     @abstractmethod
     def group(self, groups: Sequence[str]) -> Sketch:
@@ -49,16 +49,16 @@ class Sketch(ABC):
 
     @abstractmethod
     def arrays(self) -> dict[str, NDArray[np.generic]]:
-        """As arrays, for files; `sketch_from` brings it back."""
+        """Return the sketch as arrays, for files; `sketch_from` restores it."""
 
     def metrics(self, weights: NDArray[np.generic] | None = None) -> NDArray[np.float64]:
-        """The metrics under weightings of the units.
+        """Compute the metrics under weightings of the units.
 
         Args:
-            weights: [B, n], how often each unit is in each of B samples; None: one sample, every unit once.
+            weights: [B, n], the number of times each unit is in each of B samples; None: one sample of every unit once.
 
         Returns:
-            float64 [M, B], fractions in the order of `names`; NaN where undefined.
+            float64 [M, B], fractions in the order of `names`; NaN if undefined.
         """
         chosen = np.ones((1, self.units)) if weights is None else weights.astype(np.float64)
         parts = [self._metrics(chosen[start : start + _AT_ONCE]) for start in range(0, len(chosen), _AT_ONCE)]
@@ -67,13 +67,13 @@ class Sketch(ABC):
 
 @dataclass(frozen=True)
 class PixelSketch(Sketch):
-    """All pixels in one pool.
+    """The sketch of all pixels in one pool.
 
     Attributes:
         names: AP, the false positive rate, AUROC.
-        bins: K bins.
+        bins: The K bins.
         counts: int64 [n, 2, K], in-distribution and anomalous pixels of each unit.
-        tpr: the true positive rate at which the false positive rate is read.
+        tpr: The true positive rate at which the false positive rate is read.
     """
 
     names: tuple[str, ...]
@@ -83,11 +83,11 @@ class PixelSketch(Sketch):
 
     @property
     def units(self) -> int:
-        """n."""
+        """The number of units, n."""
         return len(self.counts)
 
     def group(self, groups: Sequence[str]) -> PixelSketch:
-        """As `Sketch`."""
+        """Return the sketch of groups of frames. `groups` has the group of each frame."""
         return replace(self, counts=_sum_by_group(self.counts, groups))
 
     def _metrics(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -98,7 +98,7 @@ class PixelSketch(Sketch):
         true, false = here.cumsum(axis=1), normal.cumsum(axis=1)
         positive, negative = true[:, -1], false[:, -1]  # [B]
         before = false - normal
-        # Where a bin's anomalous pixels stand, on average: at its end, or half way through.
+        # Mean position of a bin's anomalous pixels: at the end of the bin, or half way through it.
         rank = true - np.where(self.bins.single, 0.0, np.maximum(here - 1, 0) / 2)
         passed = before + self.bins.passed * normal
         share = np.divide(rank, rank + passed, out=np.zeros_like(rank), where=rank > 0)
@@ -107,7 +107,7 @@ class PixelSketch(Sketch):
         with np.errstate(invalid="ignore", divide="ignore"):
             at = np.argmax(true / positive[:, None] >= self.tpr, axis=1)[:, None]
             inside, start = (np.take_along_axis(values, at, 1)[:, 0] for values in (here, true - here))
-            # Whole pixels are needed; the last one of the bin stands at its end.
+            # The number of pixels needed is rounded up; the last one of the bin is at the end of the bin.
             needed = np.ceil(self.tpr * positive - start - 1e-6)
             gone = np.where(self.bins.single[at[:, 0]], 1.0, (needed / inside).clip(0, 1))
             reached = np.take_along_axis(before, at, 1)[:, 0] + gone * np.take_along_axis(normal, at, 1)[:, 0]
@@ -118,7 +118,7 @@ class PixelSketch(Sketch):
             ])  # fmt: skip
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
-        """As `Sketch`."""
+        """Return the sketch as arrays, for files; `sketch_from` restores it."""
         return {
             "version": np.array(SKETCH_VERSION),
             "names": np.array(self.names),
@@ -134,12 +134,12 @@ class PixelSketch(Sketch):
 
 @dataclass(frozen=True)
 class FrameValues(Sketch):
-    """The mean over the frames' own metrics.
+    """The sketch of a mean over the metrics of single frames.
 
     Attributes:
-        names: of the metrics.
+        names: Names of the metrics.
         sums: float64 [n, M], the sum over a unit's frames of the metrics that are defined.
-        defined: int64 [n, M], in how many of its frames they are.
+        defined: int64 [n, M], the number of the unit's frames in which each metric is defined.
     """
 
     names: tuple[str, ...]
@@ -148,11 +148,11 @@ class FrameValues(Sketch):
 
     @property
     def units(self) -> int:
-        """n."""
+        """The number of units, n."""
         return len(self.sums)
 
     def group(self, groups: Sequence[str]) -> FrameValues:
-        """As `Sketch`."""
+        """Return the sketch of groups of frames. `groups` has the group of each frame."""
         return replace(self, sums=_sum_by_group(self.sums, groups), defined=_sum_by_group(self.defined, groups))
 
     def _metrics(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -161,7 +161,7 @@ class FrameValues(Sketch):
         return means
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
-        """As `Sketch`."""
+        """Return the sketch as arrays, for files; `sketch_from` restores it."""
         return {
             "version": np.array(SKETCH_VERSION),
             "names": np.array(self.names),
@@ -171,7 +171,7 @@ class FrameValues(Sketch):
 
 
 def sketch_from(arrays: Mapping[str, NDArray[np.generic]]) -> Sketch | None:
-    """The sketch that these arrays came from; None where another version wrote them."""
+    """Restore the sketch from its arrays; return None if another version wrote them."""
     if int(arrays["version"]) != SKETCH_VERSION:
         return None
     content: dict[str, NDArray[Any]] = {name: np.asarray(values) for name, values in arrays.items()}
@@ -184,7 +184,7 @@ def sketch_from(arrays: Mapping[str, NDArray[np.generic]]) -> Sketch | None:
 
 
 def _sum_by_group(values: NDArray[Any], groups: Sequence[str]) -> NDArray[Any]:
-    """[frames, ...] -> [groups, ...], in the order in which groups first occur."""
+    """Sum [frames, ...] to [groups, ...], in the order in which groups first occur."""
     order = {group: index for index, group in enumerate(dict.fromkeys(groups))}
     total: NDArray[Any] = np.zeros((len(order), *values.shape[1:]), values.dtype)
     np.add.at(total, [order[group] for group in groups], values)

@@ -14,16 +14,19 @@ if TYPE_CHECKING:
 
 PLUGINS = {
     "models": {
-        "mmsegmentation": ("MMSegmentationAdapter", "CONFIG.py of MMSegmentation, or its name there, with --checkpoint")
+        "mmsegmentation": (
+            "MMSegmentationAdapter",
+            "CONFIG.py of MMSegmentation or the name of a released config, with --checkpoint",
+        )
     }
 }
 
-# What is looked for beside a config.
+# Endings of the files next to a config that are searched for weights, in this order.
 _ENDINGS = (".safetensors", ".pth")
 
 
 class MMSegmentationAdapter(Adapter):
-    """Segmentors of a backbone and decode heads."""
+    """Adapter for segmentors with a backbone and decode heads."""
 
     card = AdapterCard("mmsegmentation", "MMSegmentation", "CONFIG.py of MMSegmentation or its name, with --checkpoint")
 
@@ -31,26 +34,27 @@ class MMSegmentationAdapter(Adapter):
         return is_config(source)
 
     def open(self, source: str, card: Path | None, device: Literal["auto", "cpu", "cuda"]) -> Segmenter:
-        """As the contract says; the weights are looked for beside the config."""
+        """Load a network from its config and the weights in a file of the same name next to the config."""
         config = Source.of(source).file()
         for ending in _ENDINGS:
             if config.with_suffix(ending).is_file():
                 return self.open_checkpoint(source, config.with_suffix(ending), card, device)
         raise ModelError(
-            f"--model {source}: no weights; expected --checkpoint FILE, or {config.stem}{_ENDINGS[0]} beside it",
-            "Download the checkpoint that belongs to it; the program fetches none.",
+            f"--model {source}: no weights; expected --checkpoint FILE, or {config.stem}{_ENDINGS[0]} next to "
+            "the config",
+            "Download the checkpoint of this config; oodbench does not download it.",
         )
 
     def open_checkpoint(
         self, source: str, checkpoint: Path, card: Path | None, device: Literal["auto", "cpu", "cuda"]
     ) -> MMSegmentationSegmenter:
-        # Late: MMSegmentation and what it stands on take seconds to import.
+        # Late: MMSegmentation and its dependencies take seconds to import.
         from oodbench.segmenters.mmsegmentation.config import NetworkConfig
         from oodbench.segmenters.mmsegmentation.network import MMSegmentationSegmenter
         from oodbench.segmenters.model_card import PartialCard, read_toml
 
-        named = Source.of(source)
-        beside = named.file().with_suffix(".toml")
-        card = card or (beside if beside.is_file() else None)
-        described = read_toml(card, PartialCard, "--model-card names it.") if card else PartialCard()
-        return MMSegmentationSegmenter(NetworkConfig(named.file(), named.inference), checkpoint, described, device)
+        parsed = Source.of(source)
+        toml_file = parsed.file().with_suffix(".toml")
+        card = card or (toml_file if toml_file.is_file() else None)
+        model_card = read_toml(card, PartialCard, "Check the path of --model-card.") if card else PartialCard()
+        return MMSegmentationSegmenter(NetworkConfig(parsed.file(), parsed.inference), checkpoint, model_card, device)

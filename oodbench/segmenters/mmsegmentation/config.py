@@ -1,4 +1,4 @@
-"""What a config of MMSegmentation says, read for inference: network, preprocessing, classes, windows."""
+"""Configs of MMSegmentation, read for inference: network, preprocessing, classes and windows."""
 
 from __future__ import annotations
 
@@ -18,18 +18,22 @@ from oodbench.segmenters.model_card import Classes, classes_named
 from oodbench.segmenters.torch_modules.windows import Windowing
 from oodbench.types import RGBImage
 
-# Steps of a test pipeline that do nothing to an image that is read already, and those that bring it to another size.
+# Steps of a test pipeline that don't change an image that is already read, and steps that resize it.
 _READING = ("LoadImageFromFile", "LoadImageFromNDArray", "LoadAnnotations", "PackSegInputs")
 _RESIZING = ("Resize", "ResizeToMultiple", "ResizeShortestEdge")
 
 
 class NetworkConfig:
-    """One config.
+    """A config of MMSegmentation.
+
+    Args:
+        path: The config.
+        inference: The options of `--model`, which override those of the config.
 
     Attributes:
-        model: what is built: without what is of use in training alone, and without batch statistics over GPUs.
-        windows: None: images go through whole.
-        dataset: type of the dataset that it is tested on.
+        model: The config of the network, without parts for training only, and with plain batch normalisation.
+        windows: Sliding windows; None: the whole image at once.
+        dataset: Type of the test dataset.
     """
 
     def __init__(self, path: Path, inference: Inference) -> None:
@@ -39,20 +43,20 @@ class NetworkConfig:
         if "model" not in config:
             raise ModelError(
                 f"{path}: no 'model' in it; expected a config of MMSegmentation that describes a network",
-                f"For a function in it that returns a torch module: --model {path}:FUNCTION",
+                f"Give another config. If a function in this file returns a torch module: --model {path}:FUNCTION",
             )
-        self.model: dict[str, Any] = _settled(config["model"])
-        dataset = _dataset(config)
+        self.model: dict[str, Any] = _prepare_model(config["model"])
+        dataset = _find_dataset(config)
         self.dataset = str(dataset.get("type") or config.get("dataset_type") or "")
         self._metainfo = dataset.get("metainfo") or {}
         self._pipeline = dataset.get("pipeline") or config.get("test_pipeline") or ()
-        self.windows = _windows(path, self.model.get("test_cfg") or {}, inference)
+        self.windows = _find_windows(path, self.model.get("test_cfg") or {}, inference)
 
     def build(self) -> Any:
-        """The network, its weights not yet loaded.
+        """Build the network, without loading its weights.
 
         Raises:
-            ModelError: it can't be built of what is installed.
+            ModelError: The network can't be built with the installed libraries.
         """
         from mmengine.config import ConfigDict
         from mmengine.registry import DefaultScope
@@ -61,27 +65,27 @@ class NetworkConfig:
         try:
             with quiet(), DefaultScope.overwrite_default_scope(self.scope):
                 return MODELS.build(ConfigDict(copy.deepcopy(self.model)))
-        except Exception as error:  # whatever a registry, a class that was registered, or compiled code says
+        except Exception as error:  # registries, registered classes and compiled code may raise any error
             raise ModelError(
                 f"{self.path}: the network can't be built ({type(error).__name__}: {str(error).splitlines()[0]})",
-                "A type that is not registered: name its module in the config's custom_imports.",
+                "Correct the config. If a type is not registered, name its module in the config's custom_imports.",
             ) from error
 
     def resizer(self) -> Resizer:
-        """What brings a photograph to the size at which the network takes it.
+        """Return the resizing steps of the test pipeline.
 
         Raises:
-            ModelError: the test pipeline does more to an image than that.
+            ModelError: The test pipeline has other steps that change an image.
         """
         from mmengine.registry import DefaultScope
         from mmseg.registry import TRANSFORMS
 
-        steps = _steps(self.path, self._pipeline)
+        steps = _find_resizing_steps(self.path, self._pipeline)
         with quiet(), DefaultScope.overwrite_default_scope(self.scope):
             return Resizer(steps, [TRANSFORMS.build(dict(step)) for step in steps])
 
     def class_names(self) -> tuple[str, ...]:
-        """Of the dataset that it is tested on; none where that is not known."""
+        """Return the class names of the test dataset, or an empty tuple if they are unknown."""
         from mmengine.registry import DefaultScope
         from mmseg.registry import DATASETS
 
@@ -94,43 +98,53 @@ class NetworkConfig:
 
 
 class Resizer:
-    """The resizing steps of a test pipeline: as the config has them, and built."""
+    """The resizing steps of a test pipeline.
+
+    Args:
+        steps: The steps as in the config.
+        built: The transforms that were built from the steps.
+    """
 
     def __init__(self, steps: Sequence[Mapping[str, Any]], built: Sequence[Any]) -> None:
         self.steps, self._built = steps, built
 
     def apply(self, image: RGBImage) -> NDArray[np.uint8]:
-        """uint8 [H, W, 3], red first -> uint8 [h, w, 3], blue first, as MMSegmentation reads images."""
+        """Return a resized image uint8 [h, w, 3], blue first as in MMSegmentation, for uint8 [H, W, 3], red first."""
         results: dict[str, Any] = {"img": np.ascontiguousarray(image[:, :, ::-1])}
         results["img_shape"] = results["ori_shape"] = image.shape[:2]
         for step in self._built:
-            # A step remembers the image it is at; several threads prepare images.
+            # Steps store state of the current image, and several threads prepare images, so each call has its copy.
             results = copy.copy(step)(results)
         return np.asarray(results["img"], np.uint8)
 
 
 def classes_of(config: NetworkConfig, weights: Weights, checkpoint: Path) -> Classes:
-    """The class set whose names the checkpoint has, else that of the config's dataset; both have to agree.
+    """Return the class set of the class names in the checkpoint or, if it has none, in the config's dataset.
+
+    Args:
+        config: The config of the network.
+        weights: The weights in the checkpoint.
+        checkpoint: The checkpoint, for the error.
 
     Raises:
-        ModelError: they differ, are of no known class set, or neither says which they are.
+        ModelError: The two class sets differ, the names are not those of a class set, or neither file has class names.
     """
-    said = {
+    class_sets = {
         str(path): classes_named(names, path)
         for path, names in ((checkpoint, weights.classes), (config.path, config.class_names()))
         if names
     }
-    if not said:
+    if not class_sets:
         raise ModelError(
-            f"{checkpoint}: neither it nor {config.path.name} says which classes it has",
-            'Say the class set in a model card: [classes] set = "cityscapes-19"; and give it with --model-card.',
+            f"{checkpoint}: neither it nor {config.path.name} contains the class names",
+            'Name the class set in a model card, [classes] set = "cityscapes-19", and give it with --model-card.',
         )
-    if len({(classes.set, classes.order) for classes in said.values()}) > 1:
-        sets = " and ".join(f"{path} has {classes.set}" for path, classes in said.items())
+    if len({(classes.set, classes.order) for classes in class_sets.values()}) > 1:
+        sets = " and ".join(f"{path} has {classes.set}" for path, classes in class_sets.items())
         raise ModelError(
             f"the classes differ: {sets}", "Give the config that the checkpoint was trained with, or a model card."
         )
-    return next(iter(said.values()))
+    return next(iter(class_sets.values()))
 
 
 def _read(path: Path) -> Any:
@@ -140,72 +154,75 @@ def _read(path: Path) -> Any:
     try:
         with quiet():
             return Config.fromfile(path)
-    except Exception as error:  # a config is a program
+    except Exception as error:  # a config is a program and may raise any error
         raise ModelError(
             f"{path}: not a readable config ({type(error).__name__}: {error})",
-            "Expected a config of MMSegmentation 1.x, the files that it names in _base_ where it looks for them.",
+            "Give a config of MMSegmentation 1.x, and make sure that the files in its _base_ exist.",
         ) from error
 
 
-def _settled(model: Any) -> dict[str, Any]:
-    """The network as it is built for inference."""
-    settled: dict[str, Any] = _plain(model)
-    # Weights come from the checkpoint: none is fetched for the backbone.
-    for part in (settled, settled.get("backbone")):
+def _prepare_model(model: Any) -> dict[str, Any]:
+    """Return the config of the network for inference."""
+    prepared: dict[str, Any] = _to_plain(model)
+    # The weights come from the checkpoint, so none are downloaded for the backbone.
+    for part in (prepared, prepared.get("backbone")):
         if isinstance(part, dict) and "pretrained" in part:
             part["pretrained"] = None
-    settled.pop("auxiliary_head", None)
-    return settled
+    prepared.pop("auxiliary_head", None)
+    return prepared
 
 
-def _plain(value: Any) -> Any:
-    """Of plain containers; batch normalisation over several GPUs, which none of ours needs, as the usual one."""
+def _to_plain(value: Any) -> Any:
+    """Convert to plain containers, and replace synchronised batch normalisation, which inference doesn't need."""
     if isinstance(value, Mapping):
-        plain = {key: _plain(part) for key, part in value.items()}
+        plain = {key: _to_plain(part) for key, part in value.items()}
         return {**plain, "type": "BN"} if plain.get("type") in ("SyncBN", "MMSyncBN") else plain
     if isinstance(value, (list, tuple)):
-        return type(value)(_plain(part) for part in value)
+        return type(value)(_to_plain(part) for part in value)
     return value
 
 
-def _dataset(config: Any) -> Mapping[str, Any]:
-    """The dataset that it is tested on, out of whatever wraps it."""
+def _find_dataset(config: Any) -> Mapping[str, Any]:
+    """Return the config of the test dataset, without the datasets that wrap it."""
     dataset = (config.get("test_dataloader") or {}).get("dataset") or {}
     while inner := dataset.get("dataset") or next(iter(dataset.get("datasets") or ()), None):
         dataset = inner
     return dict(dataset)
 
 
-def _steps(path: Path, pipeline: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _find_resizing_steps(path: Path, pipeline: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     steps = []
     for step in pipeline:
         kind = str(step.get("type"))
         if kind == "LoadImageFromFile" and not str(step.get("color_type", "color")).startswith("color"):
-            raise ModelError(f"{path}: images are read as {step['color_type']}; expected colour photographs")
+            raise ModelError(
+                f"{path}: images are read as {step['color_type']}; expected colour photographs",
+                "Give a config of a network for colour images.",
+            )
         if kind in _RESIZING:
-            steps.append(_plain(step))
+            steps.append(_to_plain(step))
         elif kind not in _READING:
             raise ModelError(
                 f"{path}: its test pipeline has the step {kind}; expected {', '.join((*_READING, *_RESIZING))}",
-                "Say in the [input] of a model card how images are prepared (docs/models.md).",
+                "Describe the preprocessing in the [input] section of a model card (docs/models.md).",
             )
     return steps
 
 
-def _windows(path: Path, test: Mapping[str, Any], wanted: Inference) -> Windowing | None:
-    mode = wanted.mode or ("slide" if wanted.window or wanted.stride else test.get("mode", "whole"))
+def _find_windows(path: Path, test: Mapping[str, Any], inference: Inference) -> Windowing | None:
+    mode = inference.mode or ("slide" if inference.window or inference.stride else test.get("mode", "whole"))
     if mode == "whole":
         return None
-    window, stride = wanted.window or test.get("crop_size"), wanted.stride or test.get("stride")
+    window, stride = inference.window or test.get("crop_size"), inference.stride or test.get("stride")
     if window is None or stride is None:
         missing = "window" if window is None else "stride"
         raise ModelError(
-            f"{path}: windows are wanted, and neither --model nor the config says their {missing}",
-            f"--model {path.stem}:window=768,stride=512",
+            f"{path}: sliding windows need a window and a stride, and neither --model nor the config has the {missing}",
+            f"Give both, for example: --model {path.stem}:window=768,stride=512",
         )
-    made = Windowing((int(window[0]), int(window[1])), (int(stride[0]), int(stride[1])))
-    if made.stride[0] > made.size[0] or made.stride[1] > made.size[1]:
+    windows = Windowing((int(window[0]), int(window[1])), (int(stride[0]), int(stride[1])))
+    if windows.stride[0] > windows.size[0] or windows.stride[1] > windows.size[1]:
         raise ModelError(
-            f"{path}: windows of {made.size} every {made.stride} pixels leave gaps", "Give a smaller stride."
+            f"{path}: windows of {windows.size} every {windows.stride} pixels leave gaps", "Give a smaller stride."
         )
-    return made
+    return windows

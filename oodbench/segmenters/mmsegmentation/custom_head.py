@@ -1,4 +1,4 @@
-"""Decoders of MMSegmentation with a head of ours: what they do where MMSegmentation calls them."""
+"""Decoders of MMSegmentation that end in a head of oodbench: base classes with the functions MMSegmentation calls."""
 
 from __future__ import annotations
 
@@ -16,24 +16,34 @@ if TYPE_CHECKING:
 
 
 class ModuleWithHead(nn.Module):
-    """What `HeadHook` asks of a decoder. Mixed into its class, before it.
+    """A mixin for decoders with a head of oodbench, which `HeadHook` updates. It precedes the decoder's class.
 
     Attributes:
-        made_by: the head of the registry that made `head`.
-        head: its module, a `TrainingHead`.
+        made_by: The head of the registry that built `head`.
+        head: The module of the head, a `TrainingHead`.
     """
 
-    # The decoder's.
+    # Attribute of the decoder.
     norm_cfg: Mapping[str, Any] | None = None
 
     def bear(self, head: Head, channels: int, classes: int) -> None:
-        """Take a head, after everything else was made."""
+        """Build the head. Call it after all other layers of the decoder are built.
+
+        Args:
+            head: The head of the registry.
+            channels: Number of channels of the decoder's features.
+            classes: Number of classes.
+
+        Raises:
+            UsageError: The head can't be trained.
+        """
         self.made_by = head
         module = head.build(channels, classes)
         if not isinstance(module, TrainingHead):
             raise UsageError(
-                f"the head '{head.card.name}' can't be trained: what it builds is no TrainingHead",
-                "docs/plugins.md has its contract.",
+                f"the head '{head.card.name}' can't be trained: it builds a {type(module).__name__}; expected a "
+                "TrainingHead",
+                "Implement the contract in docs/plugins.md.",
             )
         if (self.norm_cfg or {}).get("type") == "SyncBN":
             module = nn.SyncBatchNorm.convert_sync_batchnorm(module)  # type: ignore[no-untyped-call]  # torch's
@@ -41,10 +51,18 @@ class ModuleWithHead(nn.Module):
         self._batch: tuple[HeadOutput, Tensor] | None = None
 
     def losses_of_the_head(self, output: HeadOutput, labels: Tensor) -> Mapping[str, Tensor]:
-        """On labels int64 [N, H, W]; both are kept for `after_step`."""
+        """Compute the head's losses, and keep the batch for `after_step`.
+
+        Args:
+            output: The head's output.
+            labels: Labels, int64 [N, H, W].
+
+        Raises:
+            UsageError: `after_step` was not called after the previous batch.
+        """
         if self._batch is not None:
             raise UsageError(
-                "nothing calls the head after the optimiser's step, where a mixture moves",
+                "the head is not called after the optimiser's step, when it updates its mixture",
                 'Add to the config: custom_hooks = [dict(type="OodbenchHeadHook")].',
             )
         extras = {name: values.detach() for name, values in output.extras.items()}
@@ -53,30 +71,30 @@ class ModuleWithHead(nn.Module):
         return losses
 
     def after_step(self) -> None:
-        """What moves by no gradient moves."""
+        """Update the head's non-gradient state. `HeadHook` calls it after each optimiser step."""
         if self._batch is not None:
             self.head.after_step(*self._batch)
             self._batch = None
 
 
 def find_modules_with_head(network: nn.Module) -> dict[str, ModuleWithHead]:
-    """Name in the network -> each decoder with a head of ours."""
+    """Return the decoders with a head of oodbench, by their name in the network."""
     return {name: module for name, module in network.named_modules() if isinstance(module, ModuleWithHead)}
 
 
 def training_only_prefixes(network: nn.Module) -> tuple[str, ...]:
-    """How the names begin, in the network's state, of what these heads need in training alone."""
+    """Return the prefixes, in the network's state dict, of the heads' weights that only training needs."""
     return tuple(
         f"{name}.head.{prefix}"
-        for name, bearer in find_modules_with_head(network).items()
-        for prefix in bearer.made_by.training_only()
+        for name, decoder in find_modules_with_head(network).items()
+        for prefix in decoder.made_by.training_only()
     )
 
 
 class HeadedDecoder(ModuleWithHead):
-    """A decoder that classifies each pixel of its features by itself."""
+    """A mixin for decoders that classify each pixel of their features independently."""
 
-    # The decoder's.
+    # Attributes of the decoder.
     dropout: nn.Module | None
     align_corners: bool
     ignore_index: int | None
@@ -88,45 +106,50 @@ class HeadedDecoder(ModuleWithHead):
     def __init__(self, *, head: Head, **arguments: Any) -> None:
         super().__init__(**arguments)
         channels, classes, outputs = (getattr(self, name) for name in ("channels", "num_classes", "out_channels"))
-        self._refuse_what_would_be_passed_over(outputs, classes)
+        self._refuse_ignored_options(outputs, classes)
         self.bear(head, channels, classes)
         # Parameters without a gradient would need `find_unused_parameters`.
         del self.conv_seg, self.loss_decode
         if "conv_seg" in str(self.init_cfg):
-            self.init_cfg = None  # the default, which is for that convolution alone
+            self.init_cfg = None  # the default, which applies only to the deleted convolution
         self._output: HeadOutput | None = None
 
-    def _refuse_what_would_be_passed_over(self, outputs: int, classes: int) -> None:
+    def _refuse_ignored_options(self, outputs: int, classes: int) -> None:
+        """Raise if the config sets an option of the decoder that the head would ignore."""
         loss = self.loss_decode
         plain = type(loss).__name__ == "CrossEntropyLoss" and (loss.loss_weight, loss.class_weight) == (1.0, None)
         for wrong, problem, remedy in (
             (
                 self.align_corners,
-                "align_corners=True: its loss brings class maps to the labels with half pixels",
-                "False",
+                "align_corners=True: the head's loss resizes class maps with half-pixel centres",
+                "Set align_corners=False.",
             ),
-            (self.ignore_index != VOID, f"ignore_index={self.ignore_index}: void is {VOID}", f"{VOID}"),
-            (self.sampler is not None, "sampler: the head's loss is over all pixels", "None"),
-            (outputs != classes, f"out_channels={outputs} for {classes} classes", "None"),
+            (
+                self.ignore_index != VOID,
+                f"ignore_index={self.ignore_index}: void is {VOID}",
+                f"Set ignore_index={VOID}.",
+            ),
+            (self.sampler is not None, "sampler: the head's loss uses all pixels", "Remove sampler."),
+            (outputs != classes, f"out_channels={outputs} for {classes} classes", "Remove out_channels."),
             (
                 not plain or loss.use_sigmoid,
-                "loss_decode: the head brings its own loss",
-                "none, or plain cross entropy",
+                "loss_decode: the head has its own loss",
+                "Remove loss_decode, or set it to plain cross-entropy.",
             ),
         ):
             if wrong:
-                raise UsageError(f"a head of oodbench on a decoder: {problem}", f"Expected: {remedy}.")
+                raise UsageError(f"a head of oodbench on a decoder of MMSegmentation: {problem}", remedy)
 
     def cls_seg(self, features: Tensor) -> Tensor:
-        """float32 [N, C, h, w] of features [N, channels, h, w]."""
+        """Return class maps float32 [N, C, h, w] for features [N, channels, h, w]."""
         output: HeadOutput = self.head(features if self.dropout is None else self.dropout(features))
         self._output = output if self.training else None
         return output.class_maps
 
     def loss_by_feat(self, seg_logits: Tensor, batch_data_samples: Sequence[Any]) -> dict[str, Tensor]:
-        """The head's losses, at the labels' resolution."""
+        """Compute the head's losses at the label resolution."""
         output, self._output = self._output, None
-        assert output is not None, "the loss is of a pass in training mode"
-        assert output.class_maps is seg_logits, "the loss is of the last pass"
+        assert output is not None, "the loss follows a forward pass in training mode"
+        assert output.class_maps is seg_logits, "the class maps are those of the last forward pass"
         labels = self._stack_batch_gt(batch_data_samples)[:, 0].long()  # [N, H, W]
         return dict(self.losses_of_the_head(output, labels))

@@ -1,11 +1,13 @@
-"""A head of the registry in the place of a decoder's classifier, by a few lines in anybody's config of MMSegmentation.
+"""Decoders of MMSegmentation whose classifier is replaced by a head of the registry.
+
+A config of MMSegmentation needs these lines:
 
     custom_imports = dict(imports=["oodbench.segmenters.mmsegmentation.decoders"])
     custom_hooks = [dict(type="OodbenchHeadHook")]
     model = dict(decode_head=dict(type="OodbenchHead", decoder="SegformerHead", head=dict(name="gmmseg")))
 
-The decoder keeps its own arguments, its layers and its dropout; what it has no use for any more, its last convolution
-and its loss, is not there. Auxiliary heads stay as they are.
+The decoder keeps its arguments, layers and dropout. Its last convolution and its loss, which are not used, are removed.
+Auxiliary heads don't change.
 """
 
 from __future__ import annotations
@@ -32,36 +34,36 @@ from mmseg.registry import HOOKS, MODELS  # noqa: E402
 def decoder_with_head(
     decoder: str, head: Mapping[str, Any], plugins: Sequence[str] = (), **arguments: Any
 ) -> nn.Module:
-    """A decoder of MMSegmentation that ends in a head of ours.
+    """Build a decoder of MMSegmentation that ends in a head of the registry.
 
     Args:
-        decoder: its type: FCNHead, DepthwiseSeparableASPPHead, OCRHead, UPerHead, SegformerHead, or any other that
-            ends in `cls_seg`.
-        head: `name`, and `parameters`.
-        plugins: files with heads of the user's own.
-        arguments: the decoder's own.
+        decoder: Type of the decoder: FCNHead, DepthwiseSeparableASPPHead, OCRHead, UPerHead, SegformerHead, or another
+            decoder that ends in `cls_seg`.
+        head: The head: its `name` and `parameters`.
+        plugins: Python files with the user's own heads.
+        arguments: The arguments of the decoder.
 
     Raises:
-        UsageError: it doesn't fit together; nothing that the config says is passed over.
+        UsageError: The decoder can't have a head of the registry, or the head would ignore an option of the decoder.
     """
-    there = MODELS.get(decoder)
-    own = ("cls_seg", "loss_by_feat", "_stack_batch_gt")
+    decoder_class = MODELS.get(decoder)
+    inherited = ("cls_seg", "loss_by_feat", "_stack_batch_gt")
     if (
-        there is None
-        or not issubclass(there, BaseDecodeHead)
-        or any(getattr(there, name) is not getattr(BaseDecodeHead, name) for name in own)
+        decoder_class is None
+        or not issubclass(decoder_class, BaseDecodeHead)
+        or any(getattr(decoder_class, name) is not getattr(BaseDecodeHead, name) for name in inherited)
     ):
         raise UsageError(
-            f"decoder='{decoder}': not a decoder of MMSegmentation that classifies each pixel by itself",
-            "FCNHead, DepthwiseSeparableASPPHead, OCRHead, UPerHead and SegformerHead are.",
+            f"decoder='{decoder}': not a decoder of MMSegmentation that classifies each pixel independently",
+            "Use FCNHead, DepthwiseSeparableASPPHead, OCRHead, UPerHead or SegformerHead.",
         )
-    made = Registry([Path(file) for file in plugins]).head(head["name"], head.get("parameters", {}))
-    module: nn.Module = _with_head(there)(head=made, **arguments)
+    registry_head = Registry([Path(file) for file in plugins]).head(head["name"], head.get("parameters", {}))
+    module: nn.Module = _make_class(decoder_class)(head=registry_head, **arguments)
     return module
 
 
 @cache
-def _with_head(decoder: type) -> type:
+def _make_class(decoder: type) -> type:
     return type(f"{decoder.__name__}WithHead", (HeadedDecoder, decoder), {})
 
 

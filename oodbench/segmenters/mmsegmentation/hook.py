@@ -1,4 +1,4 @@
-"""What MMEngine's runner has to do for heads of ours on decoders of MMSegmentation."""
+"""Hook of MMEngine's runner for heads of oodbench on decoders of MMSegmentation."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from oodbench.segmenters.mmsegmentation.custom_head import find_modules_with_hea
 
 
 class HeadHook(Hook):
-    """Lets each head move after the optimiser's step, before anything is saved."""
+    """A hook that updates each head's non-gradient state after the optimiser's step, before a checkpoint is saved."""
 
     def before_train(self, runner: Runner) -> None:
-        """On a CPU statistics that are common to all GPUs, for which there is no code, are each process's own."""
+        """Replace synchronised batch normalisation on a CPU, where torch doesn't support it."""
         if next(runner.model.parameters()).device.type == "cpu":
             revert_sync_batchnorm(runner.model)
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
-        """After each step."""
-        for bearer in find_modules_with_head(_network(runner)).values():
-            bearer.after_step()
+        """Update the heads after each step."""
+        for decoder in find_modules_with_head(_unwrap_network(runner)).values():
+            decoder.after_step()
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Say in `meta` how names in the state begin that are of use in training alone, and need not be shipped."""
-        checkpoint["meta"]["training_only"] = list(training_only_prefixes(_network(runner)))
+        """Record in `meta` the prefixes of weights that only training needs, so that a release can omit them."""
+        checkpoint["meta"]["training_only"] = list(training_only_prefixes(_unwrap_network(runner)))
 
 
-def _network(runner: Runner) -> nn.Module:
+def _unwrap_network(runner: Runner) -> nn.Module:
     network: nn.Module = runner.model.module if is_model_wrapper(runner.model) else runner.model
     return network

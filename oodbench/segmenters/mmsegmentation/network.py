@@ -1,4 +1,4 @@
-"""One network of MMSegmentation."""
+"""Segmenter for networks of MMSegmentation."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from oodbench.types import RGBImage, Size
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-# Of the pass that tells what the network gives, in pixels.
+# Image size, in pixels, of the trial pass that determines the network's outputs.
 _TRIAL: Size = (64, 128)
-# Branches that are of use in training alone; the network is built without them.
+# Prefixes of the weights of branches that only training needs. The network is built without them.
 _TRAINING_ONLY = ("auxiliary_head.",)
 
 
 class MMSegmentationSegmenter(TorchBase):
-    """A config with its weights."""
+    """A network of MMSegmentation: a config with its weights."""
 
     def __init__(
         self, config: NetworkConfig, checkpoint: Path, card: PartialCard, device: Literal["auto", "cpu", "cuda"] = "cpu"
@@ -52,26 +52,27 @@ class MMSegmentationSegmenter(TorchBase):
             weights,
             checkpoint,
             config.path.name,
-            "Give --model the config that they were trained with: their authors name both together.",
+            "Give --model the config that the weights were trained with. Their authors publish both together.",
             self._reader.training_only,
             _TRAINING_ONLY,
         )
         self._network.to(self.device)
         self._own_input = card.input
         self._resizer = None if card.input else config.resizer()
-        trial = self._tried()
+        trial = self._run_trial()
         self._grids = {role: (maps.shape[1], _TRIAL[0] / maps.shape[-2]) for role, maps in trial.features.items()}
-        assert trial.class_maps is not None, "every reader gives class maps"
+        assert trial.class_maps is not None, "every reader returns class maps"
         self._stride = _TRIAL[0] / trial.class_maps.shape[-2]
         self.capabilities = Capabilities(
             self._reader.kind, tuple(trial.features), self._reader.extras, trial.masks is not None
         )
-        bearing = [config.model, self._preprocessing(), str(self._windows), self._order, self._reader.kind]
-        self.digest = digest_bytes(json.dumps([digest_file(checkpoint), bearing], sort_keys=True, default=str).encode())
+        settings = [config.model, self._preprocessing(), str(self._windows), self._order, self._reader.kind]
+        identity = json.dumps([digest_file(checkpoint), settings], sort_keys=True, default=str)
+        self.digest = digest_bytes(identity.encode())
 
     def _prepare(self, image: RGBImage) -> NDArray[Any]:
         if self._resizer is None:
-            assert self._own_input is not None, "one of both prepares images"
+            assert self._own_input is not None, "without a resizer, the model card describes the preprocessing"
             return self._own_input.apply(image)
         return self._resizer.apply(image)
 
@@ -95,7 +96,7 @@ class MMSegmentationSegmenter(TorchBase):
     def describe(self) -> Mapping[str, Any]:
         network = self._network
         linear = self.classifier()
-        averages = "; class maps are averaged on the image's pixels, of features their scores"
+        averages = "; class maps are averaged on the image's pixels, and so are the scores of features"
         return {
             "name": self.name,
             "config": str(self._config.path),
@@ -116,35 +117,36 @@ class MMSegmentationSegmenter(TorchBase):
             "align_corners": network.align_corners,
             "preprocessing": self._preprocessing(),
             "classes": f"{self.classes.name}: {', '.join(self.classes.names)}",
-            "class order": "as the set's" if self._order is None else "another than the set's, brought into its order",
+            "class order": "that of the class set" if self._order is None else "reordered to that of the class set",
             "expected": {"miou": self.expected.miou, "mean_confidence": self.expected.mean_confidence},
         }
 
-    def _tried(self) -> ModuleOutput:
-        """What the network gives for a small image."""
+    def _run_trial(self) -> ModuleOutput:
+        """Run the network on a small image, and return its output."""
         image = torch.zeros(1, 3, *_TRIAL, device=self.device)
         try:
             with quiet(), torch.inference_mode():
                 maps = self._reader.read(image)
         except ModelError:
             raise
-        except Exception as error:  # whatever a network may stumble over; compiled code that is not there, too
+        except Exception as error:  # a network may raise any error, for example about missing compiled code
             raise ModelError(
                 f"{self._config.path}: the network can't be run ({type(error).__name__}: {error})",
-                "docs/models.md says which networks of MMSegmentation are read.",
+                "Use a network of MMSegmentation that docs/models.md lists as supported.",
             ) from error
-        assert maps.class_maps is not None, "every reader gives class maps"
+        assert maps.class_maps is not None, "every reader returns class maps"
         if maps.class_maps.shape[1] != len(self.classes):
             raise ModelError(
                 f"{self._config.path}: {maps.class_maps.shape[1]} class maps; expected the {len(self.classes)} of "
-                f"{self.classes.name}, as {self._checkpoint.name} or its model card says",
-                "Give the config that it was trained with, or say the class set in a model card: [classes] set = ...",
+                f"{self.classes.name}, the class set of {self._checkpoint.name} or of the model card",
+                "Give the config that the network was trained with, or name the class set in a model card: [classes] "
+                "set = ...",
             )
         return maps
 
     def _preprocessing(self) -> dict[str, Any]:
         if self._resizer is None:
-            assert self._own_input is not None, "one of both prepares images"
+            assert self._own_input is not None, "without a resizer, the model card describes the preprocessing"
             return self._own_input.model_dump(exclude={"name"}, mode="json")
         steps = ", ".join(json.dumps(step, default=str) for step in self._resizer.steps)
         return {"resize": steps or "none", **self._config.model.get("data_preprocessor", {})}

@@ -1,4 +1,4 @@
-"""What the decode heads of MMSegmentation give: class maps, and the features that these are computed from."""
+"""Readers of the outputs of MMSegmentation's decode heads: class maps, and the features they are computed from."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 
 class Reader:
-    """Reads a network of MMSegmentation; one for each kind of decode head.
+    """Base class of the readers of a network of MMSegmentation, one per kind of decode head.
 
     Attributes:
-        kind: what its class maps are.
-        role: the role of the features that the class maps are computed from; empty where they can't be had.
-        extras: names of what it gives beside.
-        training_only: beginnings of the names in its state that no checkpoint need have.
-        maps: in words, what the class maps are.
+        kind: Kind of the class maps.
+        role: Role of the features that the class maps are computed from; empty if they can't be captured.
+        extras: Names of the further outputs.
+        training_only: Prefixes of the names in the state dict that may be missing from a checkpoint.
+        maps: Description of the class maps.
     """
 
     kind: MapKind = "logits"
@@ -51,19 +51,23 @@ class Reader:
 
     @property
     def head(self) -> Any:
-        """The decode head that classifies."""
+        """The decode head that computes the class maps."""
         return self._heads[-1]
 
     def read(self, images: Tensor, needs: Needs | None = None) -> ModuleOutput:
-        """Run the network on prepared images, float32 [N, 3, h, w].
+        """Run the network on prepared images.
+
+        Args:
+            images: Prepared images, float32 [N, 3, h, w].
+            needs: The extras and masks to return; None: all.
 
         Returns:
-            All class maps and features, and the extras and masks that `needs` names; None: all of these too.
+            All class maps and features, and the extras and masks that `needs` asks for.
         """
         pyramid = self._network.extract_feat(images)
         extras, masks = (self.extras, True) if needs is None else (needs.extras, needs.masks)
         output = self._decode(pyramid, images, extras, masks)
-        # Some backbones give more than feature maps: those stay out.
+        # Some backbones have outputs that are not feature maps; these are ignored.
         stages = [stage for stage in pyramid if isinstance(stage, torch.Tensor) and stage.ndim == 4]
         features = {f"stages[{index}]": stage for index, stage in enumerate(stages)}
         return replace(output, features={**output.features, **features})
@@ -76,7 +80,7 @@ class Reader:
         raise NotImplementedError
 
     def _forward(self, pyramid: Sequence[Tensor]) -> Any:
-        """Through the decode head, or through the steps of a cascade."""
+        """Run the decode head, or the steps of a cascade, and return the class maps of the last."""
         maps = self._heads[0](pyramid)
         for head in self._heads[1:]:
             maps = head(pyramid, maps)
@@ -84,21 +88,25 @@ class Reader:
 
 
 class MapsReader(Reader):
-    """A head that classifies by other means than `conv_seg`, as Segmenter's: its maps are logits."""
+    """Reader of heads that don't classify with `conv_seg`, such as Segmenter's. Their class maps are logits."""
 
     role = ""
 
     def _decode(self, pyramid: Sequence[Tensor], images: Tensor, extras: Sequence[str], masks: bool) -> ModuleOutput:
-        return ModuleOutput(self._one_a_class(self._forward(pyramid)))
+        return ModuleOutput(self._check_maps(self._forward(pyramid)))
 
-    def _one_a_class(self, maps: Any) -> Tensor:
+    def _check_maps(self, maps: Any) -> Tensor:
+        """Return the class maps, and raise if they are not a tensor [N, C, h, w]."""
         if not isinstance(maps, torch.Tensor) or maps.ndim != 4:
-            raise ModelError(f"the decode head {type(self.head).__name__} gives no class maps a pixel")
+            raise ModelError(
+                f"the decode head {type(self.head).__name__} has no class maps; expected a tensor [N, C, h, w]",
+                "Use a network of MMSegmentation that docs/models.md lists as supported.",
+            )
         return maps
 
 
 class PixelReader(MapsReader):
-    """A head that classifies each pixel's features by `conv_seg`."""
+    """Reader of heads that classify each pixel's features with `conv_seg`."""
 
     role = "penultimate"
 
@@ -107,9 +115,9 @@ class PixelReader(MapsReader):
             maps = self._forward(pyramid)
         features, classified = passes[-1] if passes else (None, None)
         if isinstance(maps, (list, tuple)) and maps and maps[0] is classified:
-            maps = maps[0]  # further ones are for losses
-        maps = self._one_a_class(maps)
-        # Some heads have the layer and don't use it, or go on with what it gave.
+            maps = maps[0]  # the other maps are for losses
+        maps = self._check_maps(maps)
+        # Some heads have the layer but don't use it, or process its output further.
         if maps is not classified:
             self.role = ""
         return ModuleOutput(maps, {self.role: features} if self.role and features is not None else {})
@@ -120,7 +128,7 @@ class PixelReader(MapsReader):
 
 
 class RegistryHeadReader(Reader):
-    """A decode head that ends in a head of the registry (GMMSeg's, and others): `head`, which `made_by` made."""
+    """Reader of decode heads that end in a head of the registry (GMMSeg and others): `head`, which `made_by` built."""
 
     def __init__(self, network: Any) -> None:
         super().__init__(network)
@@ -141,7 +149,7 @@ class RegistryHeadReader(Reader):
 
 
 class MaskReader(Reader):
-    """Mask2Former and MaskFormer: queries with a class and a mask each, and no logits a pixel."""
+    """Reader of Mask2Former and MaskFormer, whose queries have a class and a mask each."""
 
     kind = "sums"
     role = "pixel-decoder"
@@ -159,8 +167,8 @@ class MaskReader(Reader):
         from mmseg.structures import SegDataSample
 
         size = tuple(images.shape[-2:])
-        about = {"img_shape": size, "pad_shape": size, "batch_input_shape": size, "ori_shape": size}
-        samples = [SegDataSample(metainfo=dict(about)) for _ in images]
+        metainfo = {"img_shape": size, "pad_shape": size, "batch_input_shape": size, "ori_shape": size}
+        samples = [SegDataSample(metainfo=dict(metainfo)) for _ in images]
         with ExitStack() as stack:
             pixels = stack.enter_context(capture_activations(self.head.pixel_decoder))
             # `head` is a head of the registry on the queries; `cls_embed` classifies them after each decoder layer.
@@ -178,26 +186,32 @@ class MaskReader(Reader):
     def _at_pixels(queries: HeadOutput, masks: Tensor, extras: Sequence[str]) -> dict[str, Tensor]:
         from oodbench.segmenters.mmsegmentation.mask2former import AT_PIXELS
 
-        # A query is a pixel of a column.
+        # The head processes the queries as a map with one column.
         return {name: AT_PIXELS[name](queries.extras[name][..., 0], masks) for name in extras}
 
 
 def _last_layer(queries: Tensor) -> Tensor:
-    """Return the queries [N, Q, D] after the last decoder layer; MaskFormer classifies those of all layers at once."""
+    """Return the queries [N, Q, D] after the last decoder layer. MaskFormer classifies those of all layers at once."""
     return queries if queries.ndim == 3 else queries[-1]
 
 
 def reader_of(network: Any, config: Path) -> Reader:
-    """The one for this network.
+    """Return the reader for a network.
+
+    Args:
+        network: The network that was built.
+        config: The config, for the error.
 
     Raises:
-        ModelError: it is no segmentor of a backbone and decode heads.
+        ModelError: The network is not a segmentor with a backbone and decode heads.
     """
     from mmseg.models.segmentors import EncoderDecoder
 
     if not isinstance(network, EncoderDecoder):
         raise ModelError(
-            f"{config}: {type(network).__name__} is not read; expected an EncoderDecoder or a CascadeEncoderDecoder"
+            f"{config}: {type(network).__name__} is not supported; expected an EncoderDecoder or a "
+            "CascadeEncoderDecoder",
+            "Use a network of MMSegmentation that docs/models.md lists as supported.",
         )
     heads = network.decode_head
     head = heads[-1] if isinstance(heads, torch.nn.ModuleList) else heads

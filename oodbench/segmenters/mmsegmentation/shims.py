@@ -1,7 +1,7 @@
-"""What MMSegmentation 1.2 needs to run on a current torch without a compiled mmcv. `import_mmseg` is the way to it.
+"""Shims that let MMSegmentation 1.2 run on a current torch without a compiled mmcv. Import it with `import_mmseg`.
 
-MMSegmentation imports `mmcv.ops`, which wants compiled code that mmcv-lite does not have; compiling it takes far longer
-than installing everything else. Few networks use any of it. Where a full mmcv is installed nothing takes its place.
+MMSegmentation imports `mmcv.ops`, which needs compiled code that mmcv-lite does not contain. Compiling it takes much
+longer than installing all other dependencies, and few networks use it. If a full mmcv is installed, it is used.
 """
 
 from __future__ import annotations
@@ -28,33 +28,36 @@ _COMPILED = "mmcv._ext"
 
 
 def import_mmseg(what: str, detection: bool = False) -> ModuleType:
-    """`mmseg`, its models registered; with `detection` also mmdet's, which Mask2Former is made of.
+    """Import `mmseg` and register its models.
 
     Args:
-        what: what needs it, for the error.
-        detection: whether mmdet is needed.
+        what: The feature that needs it, for the error.
+        detection: Whether to register the models of mmdet, too, which Mask2Former uses.
+
+    Returns:
+        The module `mmseg`.
 
     Raises:
-        MissingExtraError: something of the extra `mmseg` is not installed.
-        ModelError: the versions that are installed don't go together.
+        MissingExtraError: A library of the extra `mmseg` is not installed.
+        ModelError: The installed versions are not compatible.
     """
     try:
         with quiet():
-            _stand_in_for_compiled_code()
+            _replace_compiled_code()
             mmseg = importlib.import_module("mmseg")
             importlib.import_module("mmseg.models")
             if detection:
                 importlib.import_module("mmdet.models")
     except ImportError as error:
         raise MissingExtraError(what, "mmseg", error) from None
-    except AssertionError as error:  # so mmseg and mmdet say that mmcv or mmengine is of a version that they don't know
-        raise ModelError(f"{what}: {error}", "pip install 'oodbench[mmseg]' takes versions that go together.") from None
+    except AssertionError as error:  # raised by mmseg and mmdet for an unsupported version of mmcv or mmengine
+        raise ModelError(f"{what}: {error}", "Install compatible versions: pip install 'oodbench[mmseg]'") from None
     return mmseg
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silences what these libraries warn of themselves for, and what nobody who calls them can change."""
+    """Suppress known warnings of these libraries about their own code, which a user can't fix."""
     with warnings.catch_warnings():
         for message, category in _KNOWN_WARNINGS:
             warnings.filterwarnings("ignore", message, category)
@@ -62,47 +65,47 @@ def quiet() -> Iterator[None]:
 
 
 _KNOWN_WARNINGS: tuple[tuple[str, type[Warning]], ...] = (
-    # MMEngine imports torch's functional optimisers, which torch still compiles with what it has deprecated.
+    # MMEngine imports torch's functional optimisers, which use the deprecated torch.jit.
     (r"`torch\.jit\.\w+` is deprecated", DeprecationWarning),
-    # mmcv's own old place for the attention takes it from the new one, and tells whoever imports mmcv of it.
+    # mmcv imports its own attention from the old module.
     ("``MultiScaleDeformableAttention`` has been moved", ImportWarning),
-    # MMEngine asks it where a package lies whose configs another config stands on; hence the extra's older setuptools.
+    # MMEngine finds packages with pkg_resources, for which the extra requires an older setuptools.
     ("pkg_resources is deprecated as an API", Warning),
-    # Every decode head builds its loss by the old function.
+    # Every decode head builds its loss with the deprecated function.
     ("``build_loss`` would be deprecated soon", UserWarning),
-    # Said of the loss of nearly every released config.
+    # Issued for the loss of nearly every released config.
     ("Default ``avg_non_ignore`` is False", UserWarning),
     # Swin and mmdet's point generator call it without an order.
     (r"torch\.meshgrid: in an upcoming release", UserWarning),
-    # Of half precision: MMEngine makes the scaler, and asks for the type, by old names.
+    # For half precision, MMEngine uses deprecated names of the gradient scaler and of the dtype.
     (r"`torch\.cuda\.amp\.", FutureWarning),
     (r"torch\.get_autocast_gpu_dtype", DeprecationWarning),
-    # Said at every resize of a network that aligns corners, unless sizes are multiples plus one.
+    # Issued at every resize with aligned corners, unless the sizes are multiples plus one.
     (r"When align_corners=\w+, the output would more aligned", UserWarning),
 )
 
 
-def _stand_in_for_compiled_code() -> None:
-    """Once, before mmseg is imported; nothing where a full mmcv is installed."""
+def _replace_compiled_code() -> None:
+    """Replace the compiled code of mmcv, unless a full mmcv is installed. Call it before mmseg is imported."""
     if isinstance(sys.modules.get(_COMPILED), _NotCompiled) or importlib.util.find_spec(_COMPILED) is not None:
         return
     sys.modules[_COMPILED] = _NotCompiled(_COMPILED)
     ops: Any = importlib.import_module("mmcv.ops")
     attention: Any = importlib.import_module("mmcv.ops.multi_scale_deform_attn")
     focal: Any = importlib.import_module("mmcv.ops.focal_loss")
-    # Mask2Former's pixel decoder: where mmcv knows of a GPU it takes the compiled attention. The one in torch, which
-    # mmcv has beside it, runs everywhere.
+    # The pixel decoder of Mask2Former uses compiled attention if mmcv sees a GPU. The implementation of mmcv in torch
+    # runs on all devices.
     attention.IS_CUDA_AVAILABLE = False
-    # FocalLoss of mmseg and mmdet: on a GPU both take the compiled function, by this name.
+    # On a GPU, FocalLoss of mmseg and of mmdet calls the compiled function by this name.
     ops.sigmoid_focal_loss = focal.sigmoid_focal_loss = sigmoid_focal_loss
 
 
 class _NotCompiled(ModuleType):
-    """mmcv's compiled part: every function is there by name, as mmcv asks at import, and raises when it is called."""
+    """A substitute for the compiled module of mmcv. It has a function for each name, which raises when it is called."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
-        # Without a loader MMEngine's own question, whether mmcv is a full one, is answered with no.
+        # A spec without a loader tells MMEngine that mmcv is not a full one.
         self.__spec__ = ModuleSpec(name, None)
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
@@ -111,8 +114,8 @@ class _NotCompiled(ModuleType):
 
         def missing(*_: object, **__: object) -> Any:
             raise NotImplementedError(
-                f"{name} is compiled code of mmcv, and mmcv-lite is installed: install a full mmcv 2.1 in its place, "
-                "or take a network without it"
+                f"{name} is compiled code of mmcv, and mmcv-lite is installed: install a full mmcv 2.1 instead, or use "
+                "a network that does not need it"
             )
 
         return missing
@@ -126,20 +129,22 @@ def sigmoid_focal_loss(
     weight: Tensor | None = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """What mmcv's compiled function computes (Lin et al., Focal Loss for Dense Object Detection, ICCV 2017), in torch.
+    """Compute the focal loss in torch, like the compiled function of mmcv.
+
+    Source: Lin et al., Focal Loss for Dense Object Detection, ICCV 2017.
 
     Args:
-        logits: float [N, C], one binary decision a class.
-        target: int64 [N], the class; C for none of them.
-        gamma: how much less a decision counts that is right already.
-        alpha: weight of the class that is there; 1 - alpha of one that isn't.
-        weight: float [C], of each class by the target; None weights none.
-        reduction: "none" [N, C], "sum", or "mean": the sum over N.
+        logits: Logits of one binary decision per class, float [N, C].
+        target: Class indices, int64 [N]; C stands for no class.
+        gamma: Focusing exponent: larger values reduce the loss of correct decisions more.
+        alpha: Weight of the target class; the other classes have the weight 1 - alpha.
+        weight: Weight of each target class, float [C]; None: all weights are 1.
+        reduction: "none" for the losses [N, C], "sum", or "mean" for the sum divided by N.
     """
-    there = functional.one_hot(target, logits.shape[1] + 1)[:, :-1].to(logits.dtype)  # [N, C]
-    loss = functional.binary_cross_entropy_with_logits(logits, there, reduction="none")
-    wrong = (logits.sigmoid() - there).abs()
-    loss = loss * wrong.pow(gamma) * (alpha * there + (1 - alpha) * (1 - there))
+    target_map = functional.one_hot(target, logits.shape[1] + 1)[:, :-1].to(logits.dtype)  # [N, C]
+    loss = functional.binary_cross_entropy_with_logits(logits, target_map, reduction="none")
+    difference = (logits.sigmoid() - target_map).abs()
+    loss = loss * difference.pow(gamma) * (alpha * target_map + (1 - alpha) * (1 - target_map))
     if weight is not None:
         loss = loss * functional.pad(weight, (0, 1), value=1.0)[target][:, None]
     if reduction == "none":

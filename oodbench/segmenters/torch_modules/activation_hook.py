@@ -1,4 +1,4 @@
-"""What goes through a layer of somebody else's network."""
+"""Forward hooks that capture the inputs and outputs of a layer in a third-party module."""
 
 from __future__ import annotations
 
@@ -12,13 +12,20 @@ if TYPE_CHECKING:
 
 @contextmanager
 def capture_activations(layer: nn.Module) -> Iterator[list[tuple[Tensor, Any]]]:
-    """Collect the first argument and the output of each call of a layer while the context is open."""
+    """Collect the first argument and the output of each call of a layer while the context is open.
+
+    Args:
+        layer: The layer.
+
+    Yields:
+        A list that receives one pair (first argument, output) per call.
+    """
     passes: list[tuple[Tensor, Any]] = []
 
-    def note(_: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any], output: Any) -> None:
+    def record(_: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any], output: Any) -> None:
         passes.append((next(iter((*arguments, *named.values())), None), output))  # type: ignore[arg-type]  # a tensor
 
-    handle = layer.register_forward_hook(note, with_kwargs=True)
+    handle = layer.register_forward_hook(record, with_kwargs=True)
     try:
         yield passes
     finally:
@@ -29,11 +36,15 @@ def capture_activations(layer: nn.Module) -> Iterator[list[tuple[Tensor, Any]]]:
 def copy_activations(layer: nn.Module, takes_input: bool) -> Iterator[list[Any]]:
     """Collect copies of the first argument or of the output of each call of a layer while the context is open.
 
-    A layer that works in place, as `ReLU(inplace=True)`, would change what went through the layer before it.
+    Copies are necessary because an in-place layer, such as `ReLU(inplace=True)`, would change the output of the layer
+    before it.
 
     Args:
         layer: The layer.
-        takes_input: Whether the first argument is collected instead of the output.
+        takes_input: Whether to collect the first argument instead of the output.
+
+    Yields:
+        A list that receives one copy per call.
     """
     copies: list[Any] = []
 

@@ -1,4 +1,4 @@
-"""What every adapter of torch modules shares: batches, windows, class order, single precision, and selection."""
+"""Base class of segmenters that run torch modules: batches, windows, class order, precision and selection."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ModuleOutput:
-    """The output of a module for N images, with its own order of classes, on its own grids.
+    """The output of a module for N images, in the module's class order and resolution.
 
     Attributes:
-        class_maps: float [N, C, h, w], or None if it has none.
-        features: float [N, D, h, w] by role.
-        extras: float [N, ?, h, w] by name.
-        masks: The queries of a mask classifier.
+        class_maps: Class maps, float [N, C, h, w]; None: the module has no class maps.
+        features: Features, float [N, D, h, w], by role.
+        extras: Further outputs, float [N, ?, h, w], by name.
+        masks: The queries of a mask classifier; None: the module is not a mask classifier.
     """
 
     class_maps: Tensor | None
@@ -41,27 +41,27 @@ class ModuleOutput:
 class TorchBase(Segmenter):
     """A segmenter that runs a torch module.
 
-    A subclass writes `_prepare` and `_read`; one whose network pads images or normalises them on the device writes
-    `_load_batch`, one with a linear last layer `_classifier_layer`.
+    A subclass implements `_prepare` and `_read`. It overrides `_load_batch` if the network pads images or normalises
+    them on the device, and `_classifier_layer` if its last layer is linear.
     """
 
     _order: tuple[int, ...] | None = None
-    """For each class of the class set, the module's channel; None: the order is the same."""
+    """The module's channel for each class of the class set; None: the order is the same."""
     _windows: Windowing | None = None
-    """None: images go through whole."""
+    """Sliding windows; None: the module processes the whole image at once."""
     _align_corners: bool = False
-    """How the class maps of windows are resized to the windows' pixels."""
+    """Whether the class maps of windows are resized to the windows' pixels with aligned corners."""
 
     @abstractmethod
     def _prepare(self, image: RGBImage) -> NDArray[Any]:
-        """Return the array of one checked image that `_load_batch` takes a stack of."""
+        """Return the array for one valid image; `_load_batch` receives a stack of these arrays."""
 
     @abstractmethod
     def _read(self, images: Tensor, needs: Needs) -> ModuleOutput:
-        """Run the module on images [N, 3, h, w]; the output may have more than `needs` names."""
+        """Run the module on images [N, 3, h, w]. The output may contain more than `needs` asks for."""
 
     def _load_batch(self, images: NDArray[Any]) -> tuple[Tensor, Size]:
-        """Return the module's input [N, 3, H, W], and the size of the images in it, which it may pad to the right."""
+        """Return the module's input [N, 3, H, W], and the size of the images without their padding."""
         batch = torch.from_numpy(images).to(self.device)
         return batch, (batch.shape[-2], batch.shape[-1])
 
@@ -70,17 +70,24 @@ class TorchBase(Segmenter):
         return None
 
     def prepare(self, image: RGBImage) -> NDArray[Any]:
-        """Return the network's input for one image uint8 [H, W, 3], red first.
+        """Return the network's input for one image.
+
+        Args:
+            image: The image, uint8 [H, W, 3], red first.
 
         Raises:
-            ModelError: The image has another shape or dtype; nothing is converted.
+            ModelError: The image has another shape or dtype. It is not converted.
         """
         check_image(image, self.name)
         return self._prepare(image)
 
     @torch.inference_mode()
     def forward(self, batch: Sequence[NDArray[Any]], needs: Needs) -> SegmenterOutput:
-        """Run the module on N prepared images of one size.
+        """Run the module on a batch.
+
+        Args:
+            batch: N prepared images of one size.
+            needs: The outputs to return.
 
         Raises:
             ModelError: The images have several sizes, or the output does not fit the class set.
@@ -94,15 +101,15 @@ class TorchBase(Segmenter):
         return self._merge(outputs, size)
 
     def classifier(self) -> LinearClassifier | None:
-        """Return the last layer in the order of the class set, if it is linear in each pixel's features."""
+        """Return the last layer in the order of the class set, or None if it is not linear in each pixel's features."""
         layer = self._classifier_layer()
         return None if layer is None else read_linear(layer, self._order)
 
     def _read_window(self, images: Tensor, box: Box, needs: Needs) -> SegmenterOutput:
-        """Return what `needs` names of the module's output for a part of the images, in single precision."""
-        part = images[..., box.top : box.top + box.height, box.left : box.left + box.width]
-        read = self._read(part, needs)
-        class_maps, masks = read.class_maps, read.masks
+        """Return the outputs that `needs` asks for, in single precision, for one window of the images."""
+        window = images[..., box.top : box.top + box.height, box.left : box.left + box.width]
+        output = self._read(window, needs)
+        class_maps, masks = output.class_maps, output.masks
         if class_maps is not None:
             self._check_classes(class_maps.shape[1], len(self.classes), "class maps")
         if masks is not None:
@@ -110,12 +117,12 @@ class TorchBase(Segmenter):
             self._check_classes(masks.class_logits.shape[2], expected, "class logits per query (one is no-object)")
         kind = self.capabilities.class_maps or "logits"
         maps = None if class_maps is None else ClassMaps(class_maps, kind)
-        wanted = SegmenterOutput(maps, read.features, read.extras, masks=masks).select(needs)
+        selected = SegmenterOutput(maps, output.features, output.extras, masks=masks).select(needs)
         return SegmenterOutput(
-            wanted.class_maps and ClassMaps(self._reorder(wanted.class_maps.values, 1).float(), kind),
-            {role: values.float() for role, values in wanted.features.items()},
-            {name: values.float() for name, values in wanted.extras.items()},
-            masks=wanted.masks and self._finish_masks(wanted.masks),
+            selected.class_maps and ClassMaps(self._reorder(selected.class_maps.values, 1).float(), kind),
+            {role: values.float() for role, values in selected.features.items()},
+            {name: values.float() for name, values in selected.extras.items()},
+            masks=selected.masks and self._finish_masks(selected.masks),
         )
 
     def _finish_masks(self, masks: MaskOutput) -> MaskOutput:
@@ -123,7 +130,7 @@ class TorchBase(Segmenter):
         return MaskOutput(self._reorder(masks.class_logits, 2).float(), masks.mask_logits.float(), queries)
 
     def _reorder(self, values: Tensor, axis: int) -> Tensor:
-        """Return the values in the order of the class set; what comes after the classes stays last."""
+        """Return the values in the order of the class set. Values after the classes, such as no-object, stay last."""
         if self._order is None:
             return values
         order = [*self._order, *range(len(self._order), values.shape[axis])]
@@ -132,13 +139,13 @@ class TorchBase(Segmenter):
     def _check_classes(self, count: int, expected: int, what: str) -> None:
         if count != expected:
             raise ModelError(
-                f"{self.name}: the network gives {count} {what}; expected {expected} for the {len(self.classes)} "
+                f"{self.name}: the network outputs {count} {what}; expected {expected} for the {len(self.classes)} "
                 f"classes of {self.classes.name}",
-                "Name the class set that the network was trained on, or give the network that belongs to it.",
+                "Name the class set that the network was trained on, or give a network with these classes.",
             )
 
     def _merge(self, outputs: Sequence[tuple[Box, SegmenterOutput]], size: Size) -> SegmenterOutput:
-        """Return one output of several windows, or of one view of padded images without the padding."""
+        """Merge the outputs of several windows, or remove the padding from the output of the whole images."""
         several = len(outputs) > 1
         maps = [(box, output.class_maps) for box, output in outputs if output.class_maps is not None]
         class_maps = None
@@ -159,6 +166,6 @@ class TorchBase(Segmenter):
             box, masks = outputs[0][0], first.masks
             masks = masks and replace(masks, mask_logits=average_on_grid([(box, masks.mask_logits)], size))
             return SegmenterOutput(class_maps, features, extras, masks=masks)
-        # Queries of different windows don't correspond: each window keeps its own, and the whole has none.
+        # Queries of different windows don't correspond, so they are kept per window and not merged.
         parts = tuple(Window(*box, replace(output, class_maps=None)) for box, output in outputs)
         return SegmenterOutput(class_maps, features, extras, Windows(size, parts))

@@ -1,4 +1,4 @@
-"""Checks of images before a network sees them."""
+"""Checks of images before they are passed to a network."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from oodbench.errors import ModelError
 
 
 def check_image(image: Any, where: str) -> None:
-    """Check that an image is what segmenters take; nothing is converted.
+    """Raise if an image is not what segmenters accept. The image is not converted.
 
     Args:
         image: The image, expected as uint8 [H, W, 3], red first.
         where: The network's name or file, for the error.
 
     Raises:
-        ModelError: It is not a NumPy array, or has another shape or dtype.
+        ModelError: The image is not a NumPy array, or has another shape or dtype.
     """
     expected = "expected a NumPy array uint8 [H, W, 3] with values 0..255, red first"
     if not isinstance(image, np.ndarray):
@@ -27,12 +27,12 @@ def check_image(image: Any, where: str) -> None:
     if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
         raise ModelError(
             f"{where}: the image has the shape {list(image.shape)}; {expected}",
-            "Repeat a grey image three times, drop a transparency channel, or move the channels to the last axis.",
+            "Repeat a grey image three times, remove a transparency channel, or move the channels to the last axis.",
         )
     if image.dtype != np.uint8:
         raise ModelError(
             f"{where}: the image is {image.dtype}, from {image.min():.4g} to {image.max():.4g}; {expected}",
-            "Give the image as it was read from its file: the network's own preprocessing divides and normalises.",
+            "Give the image as read from its file. The network's own preprocessing divides and normalises it.",
         )
 
 
@@ -50,7 +50,7 @@ def stack_images(images: Sequence[NDArray[Any]], where: str) -> NDArray[Any]:
     if len(shapes) > 1:
         shown = " and ".join(str(list(shape)) for shape in shapes[:2])
         raise ModelError(
-            f"{where}: images of {len(shapes)} sizes in one batch, as {shown}",
-            "Set a fixed input size (input.size in a model card, size= in Python), or use a batch of one.",
+            f"{where}: images of {len(shapes)} sizes in one batch, for example {shown}",
+            "Set a fixed input size (input.size in a model card, size= in Python), or use batches of one image.",
         )
     return np.stack(images)

@@ -1,15 +1,15 @@
-"""A check that class maps are of the kind that a network's card says."""
+"""Check that class maps are of the declared kind."""
 
 from __future__ import annotations
 
 from oodbench.types import ClassMaps
 
-# Also allows for posteriors that were computed in half precision.
+# Tolerance that also accepts posteriors computed in half precision.
 _ROUNDING = 1e-3
 
 
 def find_kind_problem(maps: ClassMaps) -> str:
-    """Return in what the values contradict their kind, or an empty text. Logits may have any value."""
+    """Return a text about how the values contradict their kind, or an empty text. Logits may have any value."""
     values = maps.values
     if maps.kind != "logits" and float(values.min()) < -_ROUNDING:
         return f"a value of {float(values.min()):.4g}; expected none below 0"

@@ -1,4 +1,4 @@
-"""The linear classifier in a layer of a network."""
+"""Linear classifiers, read from a layer of a network."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def read_linear(layer: nn.Module, order: Sequence[int] | None = None) -> LinearC
 
     Args:
         layer: A 1x1 `Conv2d` without groups, or a `Linear`.
-        order: For each class of the class set, the layer's output; None: the order is the same.
+        order: The layer's output for each class of the class set; None: the order is the same.
     """
     if isinstance(layer, nn.Conv2d):
         steps = (*layer.kernel_size, *layer.stride, layer.groups)

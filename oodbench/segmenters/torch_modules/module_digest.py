@@ -18,24 +18,24 @@ from torch import Tensor, nn
 
 from oodbench.user_code.code_identity import PROCESS_TOKEN, code_identity
 
-# Attributes of nn.Module that are in the state dict, or have no bearing on what an evaluation gives.
+# Attributes of nn.Module that are in the state dict, or that don't affect inference.
 _OWN = frozenset(vars(nn.Module()))
 _PLAIN = (
     bool, int, float, complex, str, bytes, torch.dtype, torch.device, torch.Size, enum.Enum, Path, slice, range,
 )  # fmt: skip
-# Objects inside objects: what is nested deeper is not a setting of a network.
+# Maximum depth of nested objects. Objects that are nested deeper are not settings of a network.
 _DEEPEST = 40
 
 
 @dataclass(frozen=True)
 class ModuleIdentity:
-    """What a module is.
+    """Digests that identify a module.
 
     Attributes:
         weights: SHA-256 of names, dtypes, shapes and bytes of all parameters and buffers.
         settings: SHA-256 of the plain attributes of all submodules: strides, rates, functions.
         code: SHA-256 of the code of the classes of all submodules.
-        unknown: What could not be identified beyond this process, one text each; empty if all is.
+        unknown: One text per part that can be identified within this process only; empty if there is none.
     """
 
     weights: str
@@ -48,9 +48,10 @@ def identify_module(module: nn.Module, version: str | None = None, also: Any = N
     """Return the identity of a module.
 
     Args:
-        module: The module, its weights loaded.
-        version: Takes the place of the code, if it is given: whoever gives it raises it when the code changes.
-        also: Another object whose content and code bear on the output, as a function that reads it.
+        module: The module with its weights loaded.
+        version: Text that is used instead of the code, and that the user changes whenever the code changes; None: the
+            code is read.
+        also: Another object whose content and code affect the output, such as a function that reads it.
     """
     reader = _Reader(version)
     settings = [[name, reader.describe_module(part)] for name, part in module.named_modules()]
@@ -66,7 +67,10 @@ def _digest_text(text: str) -> str:
 
 
 def _digest_weights(module: nn.Module) -> str:
-    """Buffers that the state dict leaves out, as tables of positions, are computed from: they count too."""
+    """Return the digest of all weights and buffers.
+
+    Buffers that the state dict omits, such as tables of positions, affect the output and are included.
+    """
     state = {**dict(module.named_buffers()), **module.state_dict()}
     digest = hashlib.sha256()
     for name, value in sorted(state.items()):
@@ -85,7 +89,7 @@ def _digest_tensor(value: Tensor) -> str:
 
 
 class _Reader:
-    """Describes attributes in plain words, and notes the code that they refer to."""
+    """Description of attributes as nested lists of text, with a record of the code that they refer to."""
 
     def __init__(self, version: str | None) -> None:
         self._version = version
@@ -95,7 +99,7 @@ class _Reader:
         self.unknown: list[str] = []
 
     def describe_module(self, module: nn.Module) -> Any:
-        """Return class and attributes of one module, without its submodules."""
+        """Return the class and attributes of one module, without its submodules."""
         if isinstance(module, torch.jit.ScriptModule):
             return ["script", str(module.graph) if hasattr(module, "graph") else ""]
         hooks = [*module._forward_pre_hooks.values(), *module._forward_hooks.values()]
@@ -103,14 +107,14 @@ class _Reader:
         return [self._name_code(type(module)), self.describe(attributes), self.describe(hooks)]
 
     def _name_code(self, code: Any) -> str:
-        """Return the name of a class or function, and note its code."""
+        """Return the name of a class or function, and record its code."""
         if code not in self._named:
             self._named[code] = str(getattr(code, "__qualname__", type(code).__name__))
             if self._version is None:
                 text, stable = code_identity(code)
                 self.code.add(text)
                 if not stable:
-                    self._note(f"the source of {self._named[code]} can't be had")
+                    self._note(f"the source of {self._named[code]} can't be read")
         return self._named[code]
 
     def _note(self, text: str) -> None:
@@ -126,7 +130,7 @@ class _Reader:
         if isinstance(value, np.ndarray | np.generic):
             return repr((str(value.dtype), value.shape, hashlib.sha256(value.tobytes()).hexdigest()))
         if isinstance(value, nn.Module):
-            return "module"  # a submodule is described where it stands
+            return "module"  # submodules are described by `identify_module`
         if id(value) in self._inside:
             return "itself"
         self._inside.append(id(value))
@@ -150,12 +154,12 @@ class _Reader:
         if inspect.isfunction(value):
             cells = [cell.cell_contents for cell in value.__closure__ or ()]
             return [self._name_code(value), self.describe(value.__defaults__), self.describe(cells)]
-        if inspect.isroutine(value):  # compiled, as torch.relu
+        if inspect.isroutine(value):  # compiled, such as torch.relu
             return str(getattr(value, "__qualname__", value))
         return self._describe_state(value)
 
     def _describe_state(self, value: Any) -> Any:
-        """Describe any other object by what pickle would store of it."""
+        """Describe any other object by the state that pickle would store."""
         problem = "is nested too deep"
         if len(self._inside) < _DEEPEST:
             try:

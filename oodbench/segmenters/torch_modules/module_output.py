@@ -1,4 +1,4 @@
-"""Tensors in what a third-party module returns, and in what goes through its layers."""
+"""Class maps in the output of a third-party module, and features in the outputs of its layers."""
 
 from __future__ import annotations
 
@@ -10,40 +10,41 @@ from torch import Tensor, nn
 from oodbench.errors import ModelError
 
 OutputKey: TypeAlias = str | int | Callable[[Any], Tensor] | None
-"""Where class maps are in what a module returns: key or attribute, index, function, or None for the usual places."""
+"""Location of the class maps in a module's output: key or attribute, index, function, or None for the usual keys."""
 
-# Where torchvision and transformers have them.
+# Keys of the class maps in torchvision and transformers.
 _USUAL = ("out", "logits")
 
 
 def find_class_maps(returned: Any, key: OutputKey, count: int, where: str) -> Tensor:
-    """Return the class maps in what a module returned.
+    """Return the class maps in a module's output.
 
     Args:
-        returned: What the module returned.
-        key: Where the class maps are.
+        returned: The module's output.
+        key: The location of the class maps in the output.
         count: N, the number of images.
         where: The network's name, for the error.
 
     Raises:
-        ModelError: There are none, or they are not [N, C, h, w].
+        ModelError: There are no class maps, or they are not [N, C, h, w].
     """
-    found = _look_up(returned, key, where)
-    if not isinstance(found, Tensor):
+    class_maps = _look_up(returned, key, where)
+    if not isinstance(class_maps, Tensor):
         raise ModelError(
-            f"{where}: {_say(key)} is a {type(found).__name__}; expected a tensor [N, C, h, w]. "
-            f"It returns {_list_contents(returned)}",
-            "Say where the class maps are: output= (a key, an index or a function).",
+            f"{where}: {_name_output(key)} is a {type(class_maps).__name__}; expected a tensor [N, C, h, w]. "
+            f"The module returns {_list_contents(returned)}",
+            "Give the location of the class maps: output= (a key, an index or a function).",
         )
-    if found.ndim != 4 or len(found) != count or not found.is_floating_point():
+    if class_maps.ndim != 4 or len(class_maps) != count or not class_maps.is_floating_point():
         raise ModelError(
-            f"{where}: {_say(key)} is {found.dtype} {list(found.shape)}; expected float class maps [{count}, C, h, w]",
-            "Give a module that returns one map per class, or a function in output= that returns them.",
+            f"{where}: {_name_output(key)} is {class_maps.dtype} {list(class_maps.shape)}; expected float class maps "
+            f"[{count}, C, h, w]",
+            "Give a module that returns one map per class, or a function in output= that returns these maps.",
         )
-    return found
+    return class_maps
 
 
-def _say(key: OutputKey) -> str:
+def _name_output(key: OutputKey) -> str:
     return "its output" if key is None or callable(key) else f"its output {key!r}"
 
 
@@ -56,7 +57,7 @@ def _look_up(returned: Any, key: OutputKey, where: str) -> Any:
                 return getattr(returned, key)
             return returned[key]
         except (AttributeError, LookupError, TypeError):
-            raise _not_found(f"{where}: no output {key!r}", returned) from None
+            raise _make_error(f"{where}: no output {key!r}", returned) from None
     if isinstance(returned, Tensor):
         return returned
     if isinstance(returned, Mapping):
@@ -67,14 +68,14 @@ def _look_up(returned: Any, key: OutputKey, where: str) -> Any:
     if not candidates and isinstance(returned, Sequence):
         candidates = [value for value in returned if isinstance(value, Tensor)]
     if len(candidates) != 1:
-        raise _not_found(f"{where}: {len(candidates)} outputs may be the class maps", returned)
+        raise _make_error(f"{where}: {len(candidates)} outputs may be the class maps", returned)
     return candidates[0]
 
 
-def _not_found(problem: str, returned: Any) -> ModelError:
+def _make_error(problem: str, returned: Any) -> ModelError:
     return ModelError(
         f"{problem}; the module returns {_list_contents(returned)}",
-        "Say where the class maps are: output= (a key, an index or a function).",
+        "Give the location of the class maps: output= (a key, an index or a function).",
     )
 
 
@@ -95,23 +96,25 @@ def _list_contents(returned: Any) -> str:
 
 
 def read_feature(layer: nn.Module, calls: Sequence[Any], where: str) -> Tensor:
-    """Return the features [N, D, h, w] that went through a layer in its last call.
+    """Return the features [N, D, h, w] that were captured in the last call of a layer.
 
     Args:
         layer: The layer. A `Linear` has its features on the last axis.
-        calls: What went through it in each call.
+        calls: The captured input or output of each call.
         where: The network, the role and the layer, for the error.
 
     Raises:
-        ModelError: The layer was not called, or it is no map of features.
+        ModelError: The layer was not called, or the captured value is not a map of features.
     """
     if not calls:
-        raise ModelError(f"{where}: the module did not call this layer", "Name a layer that it calls for every image.")
+        raise ModelError(
+            f"{where}: the module did not call this layer", "Name a layer that the module calls for every image."
+        )
     values = calls[-1]
     if not isinstance(values, Tensor) or values.ndim != 4 or not values.is_floating_point():
         what = f"{values.dtype} {list(values.shape)}" if isinstance(values, Tensor) else f"a {type(values).__name__}"
         raise ModelError(
             f"{where}: it is {what}; expected a float tensor [N, D, h, w]",
-            "Name a layer whose maps have height and width.",
+            "Name a layer whose output has height and width.",
         )
     return values.permute(0, 3, 1, 2) if isinstance(layer, nn.Linear) else values

@@ -1,4 +1,4 @@
-"""The options of a torch module as a segmenter, checked."""
+"""Resolution and checks of the options of `TorchSegmenter`."""
 
 from __future__ import annotations
 
@@ -14,13 +14,22 @@ NORMALIZATIONS: Mapping[str, Preprocessing] = {
     "divide-255": Preprocessing(channels="rgb", divide_by=255),
     "none": Preprocessing(channels="rgb", divide_by=1),
 }
-"""Preprocessing by name. All take RGB; `none` leaves the values 0..255."""
+"""Preprocessing by name. All use RGB; `none` leaves the values in 0..255."""
 
 
 def resolve_classes(
     classes: str | ClassSet | Sequence[str], order: Sequence[str] | None, name: str
 ) -> tuple[ClassSet, tuple[int, ...] | None]:
-    """Return the class set, and for each of its classes the module's channel (None: the order is the same)."""
+    """Return the class set, and the module's channel for each of its classes.
+
+    Args:
+        classes: The name of a class set, a class set, or class names in the order of the module's channels.
+        order: The class names in the order of the module's channels; None: that of the class set.
+        name: The network's name, for the error.
+
+    Returns:
+        The class set and the channels; None instead of the channels if the order is the same.
+    """
     if isinstance(classes, str):
         return Classes(set=classes, order=None if order is None else tuple(order)).resolve()
     if not isinstance(classes, ClassSet):
@@ -28,23 +37,29 @@ def resolve_classes(
         if order is not None:
             raise ModelError(
                 f"{name}: classes= gives the names in the order of the module's channels, and class_order= does too",
-                "Give classes= alone, or the name of a class set with class_order=.",
+                "Give only classes=, or the name of a class set with class_order=.",
             )
         known = find_class_set(names)
         return known.resolve() if known else (ClassSet("custom", names), None)
     if order is None or tuple(order) == classes.names:
         return classes, None
     if sorted(order) != sorted(classes.names):
-        strange = sorted(set(order) ^ set(classes.names))
+        different = sorted(set(order) ^ set(classes.names))
         raise ModelError(
             f"{name}: class_order is not a reordering of {classes.name}: "
-            f"{', '.join(map(str, strange)) or 'a name is there twice'}"
+            f"{', '.join(map(str, different)) or 'it contains a name twice'}",
+            "List each class of the class set once, in the order of the module's channels.",
         )
-    return classes, tuple(tuple(order).index(one) for one in classes.names)
+    return classes, tuple(tuple(order).index(class_name) for class_name in classes.names)
 
 
 def resolve_input(normalize: str | Preprocessing, size: Size | None) -> Preprocessing:
-    """Return the preprocessing of that name, or the given one, with the input size (height, width)."""
+    """Return the preprocessing with an input size.
+
+    Args:
+        normalize: The name of a preprocessing, or a preprocessing.
+        size: The input size (height, width); None: that of the preprocessing.
+    """
     if isinstance(normalize, str):
         if normalize not in NORMALIZATIONS:
             raise UnknownNameError("preprocessing", normalize, NORMALIZATIONS)
@@ -52,18 +67,26 @@ def resolve_input(normalize: str | Preprocessing, size: Size | None) -> Preproce
     if size is None:
         return normalize
     if normalize.size is not None and normalize.size != tuple(size):
-        raise ModelError(f"size is {tuple(size)}, and normalize has the size {normalize.size}", "Give one of them.")
+        raise ModelError(
+            f"size is {tuple(size)}, and normalize has the size {normalize.size}; expected one size",
+            "Omit one of them.",
+        )
     return Preprocessing.model_validate({**normalize.model_dump(), "size": tuple(size)})
 
 
 def resolve_windows(windows: tuple[Size, Size] | None, name: str) -> Windowing | None:
-    """Return the sliding windows of that size and stride, each (height, width); None: the whole image at once."""
+    """Return the sliding windows with a size and stride.
+
+    Args:
+        windows: Size and stride, each (height, width); None: the whole image at once.
+        name: The network's name, for the error.
+    """
     if windows is None:
         return None
     size, stride = ((int(side[0]), int(side[1])) for side in windows)
     if not all(0 < step <= side for side, step in zip(size, stride, strict=True)):
         raise ModelError(
             f"{name}: windows of {size} every {stride} pixels; expected a positive stride that leaves no gaps",
-            "For example: windows=((768, 768), (512, 512))",
+            "Reduce the stride, for example: windows=((768, 768), (512, 512)).",
         )
     return Windowing(size, stride)

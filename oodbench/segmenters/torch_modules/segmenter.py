@@ -1,4 +1,4 @@
-"""Any torch module as a segmenter."""
+"""Segmenter for any torch module."""
 
 from __future__ import annotations
 
@@ -34,41 +34,41 @@ _INPUT_OF = "input of "
 class TorchSegmenter(TorchBase):
     """A segmenter around any `torch.nn.Module`.
 
-    The module is moved to the device and set to evaluation mode, and stays so. It is called with images
-    float32 [N, 3, h, w] in inference mode. Its weights must not change afterwards: the digest, under which results are
-    stored, is computed once.
+    The module is moved to the device and set to evaluation mode. It is called with images float32 [N, 3, h, w] in
+    inference mode. Its weights must not change afterwards: the digest, under which results are stored, is computed
+    once.
 
     The digest covers the parameters and buffers, the plain attributes of all submodules, the options below, and the
     code of the module's classes (`oodbench.user_code.code_identity`). If the code can't be read, as for a class that
     was defined in a notebook, `reusable` is False and the digest differs in every process, unless `version` is given.
 
     Args:
-        module: The network, its weights loaded.
+        module: The network with its weights loaded.
         classes: The class set: its name, a `ClassSet`, or the names of the classes in the order of the module's
-            channels. Names that are those of a known class set are brought into its order.
+            channels. If the names are those of a class set of oodbench, the channels are reordered to match it.
         normalize: How images are prepared: `imagenet` (RGB, divided by 255, mean and std of ImageNet), `divide-255`,
             `none` (RGB in 0..255), or a `Preprocessing` with channel order, divisor, mean and std.
         name: The name in tables; by default the class of the module.
-        version: A text that takes the place of the code in the digest. Change it whenever the code changes.
+        version: A text that replaces the code in the digest. Change it whenever the code changes.
         size: The input size (height, width) to which images are resized (bilinear, without antialiasing, as OpenCV
             does); by default their own size.
-        output: Where the class maps float [N, C, h, w] are in what the module returns: a key or attribute, an index, or
-            a function from what it returns to the tensor. None: the module returns the tensor itself, or it is the only
-            one under "out" or "logits".
-        kind: What the class maps are: `logits`, `posteriors`, or `sums` (unnormalised class scores).
+        output: The location of the class maps float [N, C, h, w] in the module's output: a key or attribute, an index,
+            or a function that returns the tensor. None: the output is the tensor, or contains it as "out" or "logits".
+        kind: The kind of the class maps: `logits`, `posteriors`, or `sums` (unnormalised class scores).
         features: The layer of each role, as `{"penultimate": "decoder.conv"}`: the features are the layer's output, or
             its input for `"input of decoder.conv"`. Only the last call of a layer counts.
         classifier: The name of the last layer, if it is linear in each pixel's features: a 1x1 `Conv2d`, or a `Linear`.
-            Its input is then the role `penultimate`, unless `features` names a layer for it.
+            Its input is then the role `penultimate`, unless `features` names a layer for this role.
         class_order: The names of the classes in the order of the module's channels, if that is not the class set's.
         windows: Sliding windows (size, stride), each (height, width) in pixels of the prepared image. Class maps are
             averaged on the image's pixels, scores on features in each window. None: the whole image at once.
         device: `auto` (a GPU if there is one), `cpu` or `cuda`.
-        trained_on: The name of the dataset that the module was trained on, if it is known.
-        expected: Its mIoU and mean confidence on labelled in-distribution frames, as fractions, if they are known.
+        trained_on: The name of the training dataset, if it is known.
+        expected: The expected mIoU and mean confidence on labelled in-distribution frames, as fractions, if known.
 
     Raises:
-        ModelError: The classes, a layer's name, the size or the device are not what they should be.
+        ModelError: The classes, the size or the device are not valid, or the classifier is not linear.
+        UnknownNameError: There is no such class set, preprocessing or layer.
 
     Example:
         >>> import numpy as np
@@ -104,7 +104,9 @@ class TorchSegmenter(TorchBase):
         expected: Expected = Expected(),  # noqa: B008  # frozen
     ) -> None:
         if not isinstance(module, nn.Module):
-            raise ModelError(f"the network is a {type(module).__name__}; expected a torch.nn.Module")
+            raise ModelError(
+                f"the network is a {type(module).__name__}; expected a torch.nn.Module", "Give the network itself."
+            )
         self.name = name or type(module).__name__
         self.classes, self._order = resolve_classes(classes, class_order, self.name)
         self.expected, self.trained_on = expected, trained_on
@@ -137,24 +139,28 @@ class TorchSegmenter(TorchBase):
             "inference": str(self._windows or "the whole image"),
             "preprocessing": self._input.model_dump(exclude={"name"}),
             "classes": f"{self.classes.name}: {', '.join(self.classes.names)}",
-            "class order": "as the set's" if self._order is None else "another than the set's, brought into its order",
+            "class order": "that of the class set" if self._order is None else "reordered to that of the class set",
             "trained on": self.trained_on or "unknown",
             "expected": {"miou": self.expected.miou, "mean_confidence": self.expected.mean_confidence},
         }
 
     def forward(self, batch: Sequence[NDArray[Any]], needs: Needs) -> SegmenterOutput:
-        """Run the module on N prepared images of one size.
+        """Run the module on a batch.
+
+        Args:
+            batch: N prepared images of one size.
+            needs: The outputs to return.
 
         Raises:
-            ModelError: The images have several sizes; or the module's output is not what was declared: another number
-                of classes, no map per class, a layer that was not run, values that are not of the kind.
+            ModelError: The images have several sizes, or the module's output is not as declared: another number of
+                classes, no map per class, a layer that was not called, or values that are not of the declared kind.
         """
         output = super().forward(batch, needs)
-        wrong = find_kind_problem(output.class_maps) if output.class_maps is not None else ""
-        if wrong:
+        problem = find_kind_problem(output.class_maps) if output.class_maps is not None else ""
+        if problem:
             raise ModelError(
-                f"{self.name}: its class maps are declared as {self._kind}, and have {wrong}",
-                "Say what its class maps are: logits, posteriors or sums.",
+                f"{self.name}: its class maps are declared as {self._kind}, but have {problem}",
+                "Declare the kind of the class maps: logits, posteriors or sums.",
             )
         return output
 
@@ -178,18 +184,18 @@ class TorchSegmenter(TorchBase):
     def _run(self, images: Tensor) -> Any:
         try:
             return self._module(images)
-        except Exception as error:  # whatever the module's code raises
+        except Exception as error:  # the module's code may raise any error
             raise ModelError(
                 f"{self.name}: the module failed on images {images.dtype} {list(images.shape)}: "
                 f"{type(error).__name__}: {error}",
-                "Expected a module that takes images float32 [N, 3, h, w]. If it takes one size only, give it: size=.",
+                "Give a module that accepts images float32 [N, 3, h, w]. If it accepts one size only, set size=.",
             ) from error
 
     def _classifier_layer(self) -> nn.Module | None:
         return None if self._classifier is None else self._find_layer(self._classifier)
 
     def _find_feature(self, name: str) -> tuple[nn.Module, bool]:
-        """Return the layer, and whether its input is wanted instead of its output."""
+        """Return the layer of a feature, and whether the feature is the layer's input instead of its output."""
         return self._find_layer(name.removeprefix(_INPUT_OF)), name.startswith(_INPUT_OF)
 
     def _find_layer(self, name: str) -> nn.Module:
@@ -207,7 +213,7 @@ class TorchSegmenter(TorchBase):
             raise ModelError(
                 f"{self.name}: the classifier '{self._classifier}' is {layer}; expected a 1x1 Conv2d with stride 1 and "
                 "without groups, or a Linear",
-                "Name the layer that computes the class maps, or leave classifier out.",
+                "Name the layer that computes the class maps, or omit classifier.",
             )
         self._check_classes(len(linear.weight), len(self.classes), f"outputs of the classifier '{self._classifier}'")
 
@@ -216,7 +222,7 @@ class TorchSegmenter(TorchBase):
         if identity.unknown:
             self.reusable = False
             self.not_reusable_because = (
-                f"{'; '.join(identity.unknown)}: give version= to say that the code is the same, or put it into a file"
+                f"{'; '.join(identity.unknown)}: set version= to identify the code, or move the code to a file"
             )
         options = [
             self.classes.name,

@@ -1,4 +1,4 @@
-"""Windows of an image: where they lie, and what many of them say of one pixel, averaged."""
+"""Sliding windows of an image, and the average of maps where windows overlap."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Box(NamedTuple):
-    """A part of an image, in pixels."""
+    """A rectangle of an image, in pixels."""
 
     top: int
     left: int
@@ -28,13 +28,19 @@ class Box(NamedTuple):
 
 @dataclass(frozen=True)
 class Windowing:
-    """Windows of `size`, `stride` apart, both (height, width) in pixels; the last of a row ends with the image."""
+    """Sliding windows.
+
+    Attributes:
+        size: Size (height, width) of a window, in pixels.
+        stride: Distance (height, width) between neighbouring windows, in pixels. The last window of a row or column is
+            moved back to end at the image's border.
+    """
 
     size: Size
     stride: Size
 
     def boxes(self, image: Size) -> list[Box]:
-        """Those that cover an image, where MMSegmentation has them; none is larger than the image."""
+        """Return the windows that cover an image, as in MMSegmentation. No window is larger than the image."""
         (tops, height), (lefts, width) = (_starts(*sides) for sides in zip(image, self.size, self.stride, strict=True))
         return [Box(top, left, height, width) for top in tops for left in lefts]
 
@@ -44,15 +50,15 @@ class Windowing:
 
 
 def average_on_pixels(parts: Iterable[tuple[Box, Tensor]], size: Size, align_corners: bool) -> Tensor:
-    """Maps of windows, each brought to its window's pixels and averaged there, as MMSegmentation does.
+    """Resize the maps of each window to the window's pixels and average them, as MMSegmentation does.
 
     Args:
-        parts: windows, and maps [N, C, h, w] that span them.
-        size: (height, width) of the image; what of a window lies beyond it is left out.
-        align_corners: how maps are brought there.
+        parts: Windows, and the maps [N, C, h, w] that cover each.
+        size: Size (height, width) of the image. The parts of windows outside the image are ignored.
+        align_corners: Whether to resize with aligned corners.
 
     Returns:
-        [N, C, height, width].
+        Averaged maps [N, C, height, width].
     """
 
     def part(box: Box, maps: Tensor) -> tuple[slice, slice, Tensor]:
@@ -64,17 +70,17 @@ def average_on_pixels(parts: Iterable[tuple[Box, Tensor]], size: Size, align_cor
 
 
 def average_on_grid(parts: Sequence[tuple[Box, Tensor]], size: Size) -> Tensor:
-    """Maps of windows, averaged on a grid as fine as theirs over the whole image.
+    """Average the maps of windows on a grid of the whole image with the resolution of the maps.
 
-    A window that starts between two cells of that grid is read there bilinearly; one that starts with a cell is taken
-    as it is.
+    The maps of a window that starts between two cells of this grid are interpolated bilinearly. The maps of a window
+    that starts at a cell are used unchanged.
 
     Args:
-        parts: windows, and maps [N, D, h, w] that span them.
-        size: (height, width) of the image; what of a window lies beyond it is left out.
+        parts: Windows, and the maps [N, D, h, w] that cover each.
+        size: Size (height, width) of the image. The parts of windows outside the image are ignored.
 
     Returns:
-        [N, D, rows, columns] that span the image.
+        Averaged maps [N, D, rows, columns] that cover the image.
     """
     box, maps = parts[0]
     shape = (
@@ -83,8 +89,8 @@ def average_on_grid(parts: Sequence[tuple[Box, Tensor]], size: Size) -> Tensor:
     )
 
     def part(box: Box, maps: Tensor) -> tuple[slice, slice, Tensor]:
-        rows, at_rows = _inside(shape[0], size[0], box.top, box.height, maps.shape[-2])
-        columns, at_columns = _inside(shape[1], size[1], box.left, box.width, maps.shape[-1])
+        rows, at_rows = _find_cells(shape[0], size[0], box.top, box.height, maps.shape[-2])
+        columns, at_columns = _find_cells(shape[1], size[1], box.left, box.width, maps.shape[-1])
         return (
             rows,
             columns,
@@ -94,12 +100,23 @@ def average_on_grid(parts: Sequence[tuple[Box, Tensor]], size: Size) -> Tensor:
     return _average(parts, shape, part)
 
 
-def _inside(cells: int, length: int, start: int, window: int, own: int) -> tuple[slice, NDArray[np.float64]]:
-    """Which of the image's cells have their centre in the window, and where these lie among the window's own cells."""
+def _find_cells(cells: int, length: int, start: int, window: int, own: int) -> tuple[slice, NDArray[np.float64]]:
+    """Find the cells of the image's grid with their centre in a window, along one side.
+
+    Args:
+        cells: Number of cells of the image's grid.
+        length: Length of the image, in pixels.
+        start: Start of the window, in pixels.
+        window: Length of the window, in pixels.
+        own: Number of cells of the window's grid.
+
+    Returns:
+        The cells of the image's grid, and their coordinates in the window's grid.
+    """
     centre = (np.arange(cells, dtype=np.float64) + 0.5) * (length / cells)  # in pixels of the image
     inside = np.flatnonzero((centre >= start) & (centre < start + window))
-    where = (centre[inside] - start) * (own / window) - 0.5
-    return slice(int(inside[0]), int(inside[-1]) + 1), where
+    coordinates = (centre[inside] - start) * (own / window) - 0.5
+    return slice(int(inside[0]), int(inside[-1]) + 1), coordinates
 
 
 def _average(
@@ -112,13 +129,13 @@ def _average(
             total, count = maps.new_zeros((*maps.shape[:2], *shape)), maps.new_zeros(shape)
         total[..., rows, columns] += values
         count[rows, columns] += 1
-    assert total is not None, "there is a window"
-    assert count is not None, "and it has a size"
+    assert total is not None, "there is at least one window"
+    assert count is not None, "total and count are set together"
     return total / count
 
 
 def _starts(length: int, window: int, stride: int) -> tuple[list[int], int]:
-    """Where windows start along one side, and how long they are."""
+    """Return the starts of the windows along one side, and their length."""
     window = min(window, length)
     count = -(-(length - window) // stride) + 1
     return [min(index * stride, length - window) for index in range(count)], window

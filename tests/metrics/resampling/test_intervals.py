@@ -54,7 +54,7 @@ def test_what_is_alike_in_all_frames_has_no_width() -> None:
 @pytest.mark.parametrize(
     ("values", "method", "reason"),
     [
-        ([0.1, 0.2, 0.3, 0.4], "percentile", "4 independent units are too few to resample; 5 are the least"),
+        ([0.1, 0.2, 0.3, 0.4], "percentile", "4 independent units are too few to resample; at least 5 are needed"),
         ([0.1] + [np.nan] * 9, "percentile", r"undefined in \d+ of 2000 resamples"),
         ([0.1, 0.1] + [np.nan] * 4, "percentile", r"undefined in \d+ of 2000 resamples"),
     ],
@@ -71,13 +71,13 @@ def test_bca_says_where_no_single_frame_moves_the_metric() -> None:
         return np.array([np.median(np.repeat([0.0, 0.5, 0.5, 0.5, 0.5, 1.0], row)) for row in weights.astype(int)])
 
     said = bootstrap_interval(median, bootstrap_metrics(median, 6, 200, 0), 6, "bca")
-    assert said == "no single frame moves it: its spread can't be estimated"
+    assert said == "no single frame changes it: its spread can't be estimated"
 
 
 def test_bca_says_where_one_frame_holds_all_there_is() -> None:
     sketch = means([0.5, *[np.nan] * 5])
     said = bootstrap_interval(lambda w: sketch.metrics(w)[0], np.linspace(0, 1, 100), 6, "bca")
-    assert said == "undefined without one of the frames: it hangs on too few of them"
+    assert said == "undefined without one of the frames: it depends on too few of them"
 
 
 def test_they_hold_the_truth_about_as_often_as_they_say() -> None:

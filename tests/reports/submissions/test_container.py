@@ -50,12 +50,14 @@ def test_the_command_writes_what_the_run_had(
     assert list(fishyscapes().check(output, known)) == []
 
     # The same scores as the run's own for the same images: predicted here, with the fit of the run.
+    fit_file = tmp_path / "fit.safetensors"
+    fit_file.write_bytes(scored.fit)
     here = oodbench.predict(
         images,
         method=scorer.spec,
         model=network_file,
         form="fishyscapes",
-        fit_file=scored.fit,
+        fit_file=fit_file,
         out=tmp_path / "here",
     )
     assert [share.image for share in here.shares] == ["0000_street_rgb", "0001_street_rgb"]
@@ -64,7 +66,7 @@ def test_the_command_writes_what_the_run_had(
     folder = tmp_path / "again"
     save(folder / "0000_again.png", run.image("road-anomaly", frame))
     oodbench.predict(
-        folder, method=scorer.spec, model=network_file, form="fishyscapes", fit_file=scored.fit, out=tmp_path / "same"
+        folder, method=scorer.spec, model=network_file, form="fishyscapes", fit_file=fit_file, out=tmp_path / "same"
     )
     key = run.record.benchmarks[0].frames[0].key
     np.testing.assert_array_equal(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from oodbench.contracts import Submission, SubmissionScorer
+from oodbench.contracts import Scoring, Submission, SubmissionScorer
 from oodbench.errors import UsageError
 from oodbench.registry import Registry
 from oodbench.reports.submissions.fishyscapes import container
@@ -160,7 +160,7 @@ def test_without_the_frames_the_official_size_is_expected(made: Path) -> None:
         ({"expected": {"fishyscapes-lost-and-found": 275}}, "has 100 frames of .*; expected all 275"),
         ({"method": None}, "external scores and no network"),
         ({"classes": ClassSet("streets-2", ("a", "b"))}, "classes are streets-2; expected cityscapes-19"),
-        ({"scoring": {"upsample": "score", "resize": "bilinear"}}, "upsample.*score"),
+        ({"scoring": Scoring("score", "bilinear")}, "upsample.*score"),
         ({"source": "/nowhere/network.onnx"}, "the network of the run is not there any more"),
     ],
 )

@@ -40,14 +40,14 @@ VIEW = HandmadeRun([make_result("msp", 0.2, 0.5), make_result("given", 0.4, None
 NOTES = """\
 Frames: road-anomaly 3.
 road-anomaly: 3 of 60 frames
-Published lines are of others: on the network and by the protocol that they name, and outside of the ranking.
-? behind a number: unconfirmed, recalled and not found in the source yet.
+Published lines are from other sources, on the network and under the protocol that they name, and not ranked.
+? after a number: unconfirmed, recalled and not yet found in the source.
 table 1: A book, table 1.
 table 2: A book, table 2.
 memory: A book, memory.
 SML & co on road-anomaly: AP is 25.82 by table 1, 25.83 by table 2.
 """
-SCORED = "lass maps brought to the label's resolution and scored there, features scored on their grid"
+SCORED = "lass maps resized to the label resolution and scored there, features scored on their grid"
 
 
 def test_plain_text_has_them_below_and_without_a_rank() -> None:

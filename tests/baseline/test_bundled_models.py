@@ -1,4 +1,4 @@
-"""The gate on the embedded network: damage closes it, other seeds do not."""
+"""The gate on the bundled model: damage fails it, another path and seed do not."""
 
 from __future__ import annotations
 
