@@ -148,8 +148,9 @@ def test_a_tree_without_links_says_how_to_run_it(tree: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, cwd=tree, env=os.environ | {"PYTHONPATH": sources})
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
-        f"error: {tree / 'oodbench' / 'methods'} is not a folder of plugins: this checkout has no symbolic links, or "
-        f"lacks files\n       Install it, which needs no symbolic links: python -m pip install -e {tree}\n"
+        f"error: {tree / 'oodbench' / 'methods'} is not a folder of plugins: symbolic links or files are "
+        "missing in this checkout\n"
+        f"       Install the checkout, which needs no symbolic links: python -m pip install -e {tree}\n"
     )
 
 

@@ -1,6 +1,6 @@
 """Registry of plugins.
 
-It finds them without importing them, and identifies their code.
+The registry finds plugins without importing them and identifies their code.
 """
 
 from oodbench.registry.entry import KINDS, Entry

@@ -1,4 +1,4 @@
-"""Public names that plugin files declare, how each file is imported, and what identifies its code."""
+"""Entries of the registry: declared public names, import of their files, and identity of their code."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ KINDS: Mapping[str, type] = {
     "reports": Report,
     "submissions": Submission,
 }
-"""kind -> the contract that its plugins implement."""
+"""Maps each kind of plugin to the contract that its plugins implement."""
 
 
 @dataclass(frozen=True)
 class PluginCode:
-    """How a plugin file is imported, and what identifies its code.
+    """Functions that import a plugin file and identify its code.
 
     Attributes:
         import_module: Function that imports the file.
@@ -45,7 +45,16 @@ class PluginCode:
 
 @dataclass(frozen=True)
 class Entry:
-    """One public name, not yet imported."""
+    """A declared plugin, which is imported on request.
+
+    Attributes:
+        kind: The kind of plugin, such as `methods`.
+        name: The public name.
+        summary: One line for `oodbench list`.
+        file: The file that declares the plugin.
+        attribute: The name of the class in the file.
+        code: Functions that import the file and identify its code.
+    """
 
     kind: str
     name: str
@@ -55,23 +64,23 @@ class Entry:
     code: PluginCode
 
     def load(self) -> Any:
-        """The class.
+        """Import the file and return the plugin's class.
 
         Raises:
-            PluginError: the file doesn't import, or has no such class.
+            PluginError: The file can't be imported, or it does not define the class.
         """
         with self._explain_errors():
             plugin = getattr(self.code.import_module(), self.attribute)
         if not (isinstance(plugin, type) and issubclass(plugin, KINDS[self.kind])):
             raise PluginError(
-                f"{self.file}: '{self.attribute}' is no subclass of oodbench.contracts.{KINDS[self.kind].__name__}"
+                f"{self.file}: '{self.attribute}' is not a subclass of oodbench.contracts.{KINDS[self.kind].__name__}"
             )
         card: Any = getattr(plugin, "card", None)
         if getattr(card, "name", None) != self.name:
             raise PluginError(
-                f"{self.file}: PLUGINS calls {self.attribute} '{self.name}', and its card says "
-                f"'{getattr(card, 'name', None)}'",
-                "Give both one name.",
+                f"{self.file}: {self.attribute} is called '{self.name}' in PLUGINS and "
+                f"'{getattr(card, 'name', None)}' on its card",
+                "Use the same name in both.",
             )
         return plugin
 
@@ -99,10 +108,10 @@ def read_declarations(file: Path, code: PluginCode) -> list[Entry]:
 
     Args:
         file: The file; it is not imported.
-        code: What every entry of the file gets.
+        code: Functions that import the file and identify its code.
 
     Raises:
-        PluginError: the file is not valid Python, or PLUGINS is not what it should be.
+        PluginError: The file is not valid Python, or PLUGINS is not a literal of the expected form.
     """
     try:
         text = file.read_text(encoding="utf-8")
@@ -133,18 +142,22 @@ def _check_kind(file: Path, kind: str) -> bool:
 
 
 def code_of_package(module: str) -> PluginCode:
-    """Return the code of a plugin of this package, whose card has a version."""
+    """Return the code of a plugin of this package. It has no digest, because its card has a version."""
     return PluginCode(lambda: importlib.import_module(module), lambda: None)
 
 
 def code_of_file(path: Path) -> PluginCode:
-    """Return the code of a file that the user gave, with its local modules."""
-    imported = cache(lambda: import_python_file(path))  # one text for the whole life of the registry
-    return PluginCode(lambda: imported().module, lambda: imported().digest)
+    """Return the code of a `--plugin` file, identified by the file and its local modules."""
+    # Cached, so that the registry uses one version of the file even if it is edited.
+    import_once = cache(lambda: import_python_file(path))
+    return PluginCode(lambda: import_once().module, lambda: import_once().digest)
 
 
 def code_of_entry_point(point: EntryPoint, file: Path) -> PluginCode:
-    """Return the code of an entry point, by its distribution's version or, if installed editable, by its files."""
+    """Return the code of an entry point.
+
+    It is identified by the version of its distribution or, if the distribution is editable, by its files.
+    """
 
     def digest() -> str:
         if point.dist is not None and is_installed(file):

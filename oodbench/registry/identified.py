@@ -1,4 +1,4 @@
-"""Benchmarks and datasets of the user's code, whose frames carry the digest of that code."""
+"""Benchmarks and datasets from user code, whose frames contain the digest of that code."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from oodbench.user_code import explain_missing_modules
 
 
 class IdentifiedBenchmark(Benchmark):
-    """A benchmark whose frames carry the digest of its code, so that labels of edited code are not reused.
+    """Benchmark whose frames contain the digest of its code, so that records of frames from older code are not reused.
 
     Args:
         plugin: The benchmark.
@@ -28,7 +28,12 @@ class IdentifiedBenchmark(Benchmark):
 
 
 class IdentifiedDataset(Dataset):
-    """A dataset whose frames carry the digest of its code; arguments as `IdentifiedBenchmark`."""
+    """Dataset whose frames contain the digest of its code.
+
+    Args:
+        plugin: The dataset.
+        digest: The digest of its code.
+    """
 
     def __init__(self, plugin: Dataset, digest: str) -> None:
         self.card = plugin.card  # type: ignore[misc]  # of the class in other datasets

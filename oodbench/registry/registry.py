@@ -1,12 +1,12 @@
-"""Finds plugins, and imports one only when it is asked for.
+"""Registry of plugins. A plugin is imported only when it is requested.
 
 A plugin file declares its public names in a literal that is read without importing the file:
 
     PLUGINS = {"methods": {"msp": ("MSP", "one minus the largest softmax probability")}}
 
-kind -> public name -> (attribute in the file, one line for `oodbench list`). Files are found in the package's own
-plugin folders, through the entry points of other distributions (group `oodbench`, each naming a module), and by
-`--plugin`.
+The literal maps each kind and public name to the attribute in the file and one line for `oodbench list`. Files are
+found in the package's plugin folders, through entry points of other distributions (group `oodbench`, each with the name
+of a module), and by `--plugin`.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ _FOLDERS = ("methods", "benchmarks", "reports", "segmenters")
 
 
 class Registry:
-    """All plugins that can be found.
+    """Registry of all plugins that can be found.
 
     Args:
-        plugins: files given by the user.
+        plugins: Plugin files of the user.
 
     Raises:
-        PluginError: one of those files can't be read, or two plugins have one name.
+        PluginError: A plugin file can't be read, or two plugins have the same name. Raised at the first lookup.
     """
 
     def __init__(self, plugins: Sequence[Path] = ()) -> None:
@@ -67,9 +67,9 @@ class Registry:
 
     def _files(self) -> Iterable[tuple[Path, PluginCode]]:
         for folder in _FOLDERS:
-            place = _find_folder(folder)
-            for file in sorted(place.rglob("*.py")):
-                names = file.relative_to(place.parent).with_suffix("").parts
+            root = _find_folder(folder)
+            for file in sorted(root.rglob("*.py")):
+                names = file.relative_to(root.parent).with_suffix("").parts
                 module = ".".join(("oodbench", *(names[:-1] if names[-1] == "__init__" else names)))
                 yield file, code_of_package(module)
         for point in entry_points(group="oodbench"):
@@ -85,12 +85,12 @@ class Registry:
                 self.warnings.append(f"the plugins of '{point.name}' can't be found in {point.module}: {problem}")
         for path in self.plugins:
             if not path.is_file() or path.suffix != ".py":
-                raise PluginError(f"{path}: no such plugin file", "--plugin takes the path of a Python file.")
+                raise PluginError(f"{path}: no such plugin file", "Give the path of a Python file to --plugin.")
             code = code_of_file(path)
             if not read_declarations(path, code):
                 raise PluginError(
                     f"{path}: declares no plugins",
-                    'Expected PLUGINS = {"methods": {"name": ("Class", "one line")}} in it (docs/plugins.md).',
+                    'Add PLUGINS = {"methods": {"name": ("Class", "one line")}} to the file (docs/plugins.md).',
                 )
             yield path, code
 
@@ -100,18 +100,23 @@ class Registry:
         return sorted([*(name for found, name in self._entries if found == kind), *added])
 
     def entries(self, kind: str) -> list[Entry]:
-        """What was declared of a kind, in order of the names."""
+        """Return the entries of a kind, sorted by name."""
         return [self._entries[key] for key in sorted(self._entries) if key[0] == kind]
 
     def load(self, kind: str, name: str) -> Any:
-        """The class of that kind and name; UnknownNameError with the nearest name where there is none."""
+        """Import and return a plugin's class.
+
+        Raises:
+            UnknownNameError: There is no plugin of that name.
+            PluginError: The plugin can't be imported.
+        """
         entry = self._entries.get((kind, name))
         if entry is None:
             raise UnknownNameError(kind.removesuffix("s"), name, self.names(kind), f"oodbench list {kind}")
         return entry.load()
 
     def load_working(self, kind: str) -> list[Any]:
-        """The classes of a kind; one that can't be imported is a warning, since nobody asked for it by name."""
+        """Import and return all classes of a kind. A class that can't be imported causes only a warning."""
         plugins = []
         for entry in self.entries(kind):
             try:
@@ -121,59 +126,59 @@ class Registry:
         return plugins
 
     def is_given(self, kind: str, name: str) -> bool:
-        """Return whether a plugin comes from a file that the user gave."""
+        """Return whether a plugin comes from a `--plugin` file."""
         return self._entries[kind, name].file in self.plugins
 
     def source_digest(self, kind: str, name: str) -> str | None:
-        """Return the digest of the code of a plugin, which the digest of whatever it computes must cover.
+        """Return the digest of a plugin's code, which is part of the digest of everything that the plugin computes.
 
-        For a file given with `--plugin`, and for a distribution installed with `pip install -e`, it covers the file and
-        all local modules that it imports. For other distributions it covers their name and version. Plugins of this
-        package have none: their cards have versions.
+        For a `--plugin` file, and for a distribution installed with `pip install -e`, it covers the file and all local
+        modules that it imports. For other distributions it covers their name and version. Plugins of this package are
+        versioned by their cards: the digest is None.
 
         Raises:
-            PluginError: the file can't be imported.
+            PluginError: The file can't be imported.
         """
         return self._entries[kind, name].source_digest()
 
     def method(self, spec: str) -> Method:
-        """The method of `NAME` or `NAME:key=value,...`, with validated parameters."""
-        plugin, given = self._specified("methods", spec)
+        """Create the method of `NAME` or `NAME:key=value,...`, with validated parameters."""
+        plugin, params = self._parse_spec("methods", spec)
         if not issubclass(plugin, PixelMethod | GridMethod):
             raise PluginError(f"the method '{plugin.card.name}' is neither a PixelMethod nor a GridMethod")
-        made: Method = _create(plugin, given, "method", spec)
-        return made
+        method: Method = _create(plugin, params, "method", spec)
+        return method
 
     def submission(self, spec: str) -> Submission:
-        """The submission of `NAME` or `NAME:key=value,...`, with validated parameters."""
-        made: Submission = _create(*self._specified("submissions", spec), "submission", spec)
-        return made
+        """Create the submission of `NAME` or `NAME:key=value,...`, with validated parameters."""
+        submission: Submission = _create(*self._parse_spec("submissions", spec), "submission", spec)
+        return submission
 
-    def _specified(self, kind: str, spec: str) -> tuple[Any, dict[str, str]]:
-        """The class of `NAME:key=value,...`, and the parameters as they were given, their names known to be right."""
-        name, _, rest = spec.partition(":")
-        what = kind.removesuffix("s")
-        given = key_values(rest, f"{what} '{spec}'", f"See: oodbench info {what} {name}")
+    def _parse_spec(self, kind: str, spec: str) -> tuple[Any, dict[str, str]]:
+        """Return the class of `NAME:key=value,...` and the parameters; check the names of the parameters only."""
+        name, _, options = spec.partition(":")
+        noun = kind.removesuffix("s")
+        params = key_values(options, f"{noun} '{spec}'", f"See: oodbench info {noun} {name}")
         plugin = self.load(kind, name)
-        unknown = next((key for key in given if key not in plugin.Params.model_fields), None)
+        unknown = next((key for key in params if key not in plugin.Params.model_fields), None)
         if unknown is not None:
-            see = f"oodbench info {what} {name}"
+            see = f"oodbench info {noun} {name}"
             raise UnknownNameError(f"parameter of {name}", unknown, plugin.Params.model_fields, see)
-        return plugin, given
+        return plugin, params
 
     def add_benchmark(self, benchmark: Benchmark) -> None:
-        """Make a benchmark that was passed as an object known by its name.
+        """Register a benchmark that was passed as an object under its name.
 
         Raises:
-            PluginError: Another benchmark has its name.
+            PluginError: Another benchmark has the same name.
         """
         name = benchmark.card.name
         if ("benchmarks", name) in self._entries or self._benchmarks.get(name, benchmark) is not benchmark:
-            raise PluginError(f"two benchmarks are called '{name}'", "Give the card of one another name.")
+            raise PluginError(f"two benchmarks are called '{name}'", "Rename one of them on its card.")
         self._benchmarks[name] = benchmark
 
     def benchmark(self, name: str) -> Benchmark:
-        """Return the benchmark of that name."""
+        """Return a benchmark by name."""
         if name in self._benchmarks:
             added = self._benchmarks[name]
             return IdentifiedBenchmark(added, code_identity(type(added))[0])
@@ -182,18 +187,18 @@ class Registry:
         return plugin() if digest is None else IdentifiedBenchmark(plugin(), digest)
 
     def dataset(self, name: str) -> Dataset:
-        """Return the dataset of that name."""
+        """Return a dataset by name."""
         plugin: type[Dataset] = self.load("datasets", name)
         digest = self.source_digest("datasets", name)
         return plugin() if digest is None else IdentifiedDataset(plugin(), digest)
 
     def report(self, name: str) -> Report:
-        """The report of that name."""
+        """Return a report by name."""
         plugin: type[Report] = self.load("reports", name)
         return plugin()
 
     def head(self, name: str, parameters: Mapping[str, Any]) -> Head:
-        """The head of that name with validated parameters."""
+        """Create a head by name, with validated parameters."""
         plugin: type[Head] = self.load("heads", name)
         source_digest = self.source_digest("heads", name)
         if source_digest is not None:
@@ -204,57 +209,62 @@ class Registry:
             raise UsageError(f"head '{name}': {'; '.join(explain(error))}", f"See: oodbench info head {name}") from None
 
     def adapter(self, source: str) -> Adapter:
-        """The adapter that takes `--model SOURCE`."""
+        """Return the adapter that accepts `--model SOURCE`.
+
+        Raises:
+            UsageError: No adapter accepts the source.
+            PluginError: No adapter accepts the source, and an adapter in a `--plugin` file can't be imported.
+        """
         adapters: list[Adapter] = [plugin(self.head) for plugin in self.load_working("models")]
         for adapter in adapters:
             if adapter.accepts(source):
                 return adapter
         for entry in self.entries("models"):
             if entry.file in self.plugins:
-                entry.load()  # raises the error of an adapter that the user gave and that can't be imported
-        takes = "; ".join(f"{adapter.card.takes}" for adapter in adapters)
-        raise UsageError(f"--model {source}: no adapter takes this; expected {takes}", "See: oodbench list models")
+                entry.load()  # raises the error of an adapter of the user that can't be imported
+        formats = "; ".join(f"{adapter.card.takes}" for adapter in adapters)
+        raise UsageError(f"--model {source}: no adapter takes this; expected {formats}", "See: oodbench list models")
 
 
 def key_values(text: str, where: str, see: str) -> dict[str, str]:
-    """What `key=value,...` says.
+    """Parse `key=value,...`.
 
     Args:
-        text: that.
-        where: what it belongs to, for the error.
-        see: where its keys are described.
+        text: The text.
+        where: The option or plugin that the text belongs to, for errors.
+        see: The remedy of errors, which refers to a description of the keys.
 
     Raises:
-        UsageError: a part is no key=value, or a key is given twice.
+        UsageError: A part is not key=value, or a key occurs twice.
     """
-    given: dict[str, str] = {}
+    values: dict[str, str] = {}
     for part in filter(None, text.split(",")):
         key, equals, value = part.partition("=")
         if not equals:
             raise UsageError(f"{where}: expected key=value, got '{part}'", see)
-        if key.strip() in given:
+        if key.strip() in values:
             raise UsageError(f"{where}: {key.strip()} is given twice", "Give it once.")
-        given[key.strip()] = value.strip()
-    return given
+        values[key.strip()] = value.strip()
+    return values
 
 
-def _create(plugin: Any, given: Mapping[str, str], what: str, spec: str) -> Any:
-    """A plugin with the parameters that were given for it."""
+def _create(plugin: Any, params: Mapping[str, str], noun: str, spec: str) -> Any:
+    """Create a plugin with validated parameters."""
     name = plugin.card.name
     try:
-        return plugin(plugin.Params.model_validate(given))
+        return plugin(plugin.Params.model_validate(params))
     except TypeError as error:  # an abstract method is missing
-        raise PluginError(f"the {what} '{name}' can't be made: {error}") from None
+        raise PluginError(f"the {noun} '{name}' can't be created: {error}") from None
     except ValidationError as error:
         first = error.errors()[0]
-        where = f"{first['loc'][0]}={first['input']}: " if first["loc"] else ""
+        parameter = f"{first['loc'][0]}={first['input']}: " if first["loc"] else ""
         raise UsageError(
-            f"{what} '{spec}': {where}{first['msg'].lower()}", f"See: oodbench info {what} {name}"
+            f"{noun} '{spec}': {parameter}{first['msg'].lower()}", f"See: oodbench info {noun} {name}"
         ) from None
 
 
 def method_label(method: Method) -> str:
-    """The method's title, with the parameters that differ from their defaults."""
+    """Return a method's title with the parameters that differ from their defaults."""
     changed = method.params.model_dump(exclude_defaults=True)
     return method.card.title + (
         f" ({', '.join(f'{key}={value}' for key, value in changed.items())})" if changed else ""
@@ -270,7 +280,7 @@ def _find_folder(name: str) -> Path:
     if spec is None or spec.origin is None:
         package = Path(__file__).parents[1]
         raise PluginError(
-            f"{package / name} is not a folder of plugins: this checkout has no symbolic links, or lacks files",
-            f"Install it, which needs no symbolic links: python -m pip install -e {package.parent}",
+            f"{package / name} is not a folder of plugins: symbolic links or files are missing in this checkout",
+            f"Install the checkout, which needs no symbolic links: python -m pip install -e {package.parent}",
         )
     return Path(spec.origin).parent

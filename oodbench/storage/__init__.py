@@ -1,1 +1,1 @@
-"""Artifacts of a run on disk."""
+"""Storage of the artifacts of a run."""

@@ -1,4 +1,4 @@
-"""The artifacts of a run as objects, over a store that knows keys and bytes only."""
+"""Artifacts of a run as objects, on top of a store of keys and bytes."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from oodbench.storage.keys import PLAN, RESULTS_FILE, Key, breakdown_key, sketch
 from oodbench.types import Size
 
 _DAMAGED = (OSError, ValueError, EOFError, BadZipFile, KeyError)
-# Of an array file: the header that numpy writes fits, with room to spare.
+# Number of bytes that contains the whole header of a numpy file.
 _HEADER_BYTES = 256
 
 _Value = TypeVar("_Value")
 
 
 class RunArtifacts:
-    """Reads and writes the artifacts of one run.
+    """Reader and writer of the artifacts of one run.
 
     Args:
-        store: Where they are.
+        store: The store of the artifacts.
     """
 
     def __init__(self, store: RunStore) -> None:
@@ -44,7 +44,7 @@ class RunArtifacts:
         """Return the plan; None if there is none.
 
         Raises:
-            RunFolderError: It was written by another version.
+            RunFolderError: The plan was written by another version.
         """
         if not self.store.has(PLAN):
             return None
@@ -69,8 +69,8 @@ class RunArtifacts:
         """
         if not self.store.has(RESULTS_FILE):
             raise RunFolderError(
-                f"{self.store.location}: no result.json in this folder",
-                "Expected the folder of a run that was evaluated; run the same 'oodbench run' again to resume one.",
+                f"{self.store.location}: no result.json in this folder; expected the folder of an evaluated run",
+                "To resume a run that was not evaluated, run the same 'oodbench run' again.",
             )
         try:
             return ResultsFile.model_validate_json(self.store.read(RESULTS_FILE))
@@ -86,7 +86,7 @@ class RunArtifacts:
         self._write_json(RESULTS_FILE, content)
 
     def result(self, key: Key) -> Result | None:
-        """Return a result; None if there is none of this version, which is then computed again."""
+        """Return a result; None if there is none, or if another version wrote it."""
         try:
             return Result.model_validate_json(self.store.read(key)) if self.store.has(key) else None
         except ValidationError:
@@ -97,7 +97,7 @@ class RunArtifacts:
         self._write_json(key, result)
 
     def sketch(self, result: Key) -> Sketch | None:
-        """Return the sketch of a result; None if there is none of this version."""
+        """Return the sketch of a result; None if there is none."""
         return self._arrays(sketch_key(result), sketch_from)
 
     def write_sketch(self, result: Key, sketch: Sketch) -> None:
@@ -126,7 +126,7 @@ class RunArtifacts:
             return json.loads(self.store.read(key)) if self.store.has(key) else None
         except ValueError as error:
             raise RunFolderError(
-                f"{self.store.name(key)}: not JSON ({error})", "Remove the file; the same command makes it again."
+                f"{self.store.name(key)}: not JSON ({error})", "Remove the file and run the same command again."
             ) from None
 
     def write_json(self, key: Key, content: Any) -> None:
@@ -139,15 +139,15 @@ class RunArtifacts:
     # fits and calibration
 
     def fit(self, key: Key) -> Fit | None:
-        """Return what a method learned; None if there is no such fit."""
+        """Return the fit of a scorer; None if there is none."""
         return decode_fit(self.store.read(key), self.store.name(key)) if self.store.has(key) else None
 
     def fit_facts(self, key: Key) -> Mapping[str, Any] | None:
-        """Return the facts of a fit, without its tensors; None if there is no such fit."""
+        """Return the facts of a fit, without its tensors; None if there is no fit."""
         return decode_facts(self.store.read(key), self.store.name(key)) if self.store.has(key) else None
 
     def write_fit(self, key: Key, fit: Fit) -> None:
-        """Store what a method learned."""
+        """Store a fit."""
         self.store.write(key, encode_fit(fit))
 
     def calibration(self, key: Key) -> Calibration | None:
@@ -162,7 +162,7 @@ class RunArtifacts:
         self.store.write(key, _to_bytes(lambda file: np.savez(file, levels=levels, quantiles=quantiles, source=source)))
 
     def _arrays(self, key: Key, make: Callable[[Mapping[str, NDArray[Any]]], _Value]) -> _Value | None:
-        """What `make` reads from a file of several arrays; None if there is no such file."""
+        """Return the object that `make` builds from a file of arrays; None if there is no such file."""
         if not self.store.has(key):
             return None
         try:
@@ -174,20 +174,20 @@ class RunArtifacts:
     # maps
 
     def has_map(self, key: Key, size: Size) -> bool:
-        """Return whether a map is stored whole and has this size; what is on disk is checked before it is reused."""
+        """Return whether a complete map of this size is stored. A stored map is checked before it is reused."""
         try:
-            head = io.BytesIO(self.store.read(key, _HEADER_BYTES))
-            shape, dtype = _read_header(head)
+            header = io.BytesIO(self.store.read(key, _HEADER_BYTES))
+            shape, dtype = _read_header(header)
         except (NotStoredError, *_DAMAGED):
             return False
-        return shape == size and self.store.size(key) == head.tell() + dtype.itemsize * size[0] * size[1]
+        return shape == size and self.store.size(key) == header.tell() + dtype.itemsize * size[0] * size[1]
 
     def map(self, key: Key) -> NDArray[Any]:
         """Return a stored map.
 
         Raises:
-            NotStoredError: It is not stored.
-            RunFolderError: It is damaged.
+            NotStoredError: The map is not stored.
+            RunFolderError: The map is damaged.
         """
         data = self.store.read(key)
         file = io.BytesIO(data[:_HEADER_BYTES])
@@ -204,21 +204,21 @@ class RunArtifacts:
     # costs
 
     def add_cost(self, key: Key, line: Mapping[str, Any]) -> None:
-        """Add what one batch cost."""
-        # A line break before each line: half a line that a full disk left is then a line of its own.
+        """Add the cost of one batch."""
+        # The line break comes first, so that a part of a line left by a full disk does not spoil the next line.
         self.store.append(key, b"\n" + json.dumps(line).encode())
 
     def replace_costs(self, key: Key, lines: Sequence[Mapping[str, Any]]) -> None:
-        """Replace all costs."""
+        """Replace all costs of a network."""
         self.store.write(key, b"".join(b"\n" + json.dumps(line).encode() for line in lines))
 
     def costs(self, key: Key) -> Iterator[dict[str, Any]]:
-        """Yield what each batch cost."""
+        """Yield the cost of each batch."""
         for line in self.store.read(key).splitlines() if self.store.has(key) else ():
             try:
                 yield json.loads(line)
             except ValueError:
-                continue  # empty, or half a line of a run that was killed: one cost less, nothing else
+                continue  # empty, or a part of a line of an interrupted run: its cost is skipped
 
     def _damaged(self, key: Key, error: Exception) -> RunFolderError:
         return RunFolderError(
@@ -233,14 +233,14 @@ def _to_bytes(save: Callable[[io.BytesIO], object]) -> memoryview:
 
 
 def _read_header(file: io.BytesIO) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Shape and type of an array file of ours.
+    """Read the shape and the type of the map in a numpy file.
 
     Raises:
-        ValueError: It is no array file, or one of another kind.
+        ValueError: The file is not a numpy file, or it does not contain a map.
     """
     if np.lib.format.read_magic(file) != (1, 0):
-        raise ValueError("not an array file of this program")
+        raise ValueError("not a numpy file of version 1.0")
     shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
     if fortran or len(shape) != 2 or dtype.hasobject:
-        raise ValueError(f"an array {dtype} {shape}; expected one with two dimensions, row by row")
+        raise ValueError(f"an array {dtype} {shape}; expected two dimensions in row-major order")
     return shape, dtype

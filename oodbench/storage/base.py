@@ -1,4 +1,4 @@
-"""The interface of a place that keeps the artifacts of a run."""
+"""Interface of a store for the artifacts of a run."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from oodbench.storage.keys import Key, Kind
 
 
 class RunStore(ABC):
-    """Keys and bytes. What the bytes mean is the business of `RunArtifacts`.
+    """Store of artifacts as bytes under keys. `RunArtifacts` converts the bytes to objects.
 
     Attributes:
-        location: Where it is, for messages: the path of a folder.
+        location: Location for messages: the path of a folder.
     """
 
     location: str
@@ -24,23 +24,23 @@ class RunStore(ABC):
 
         Raises:
             NotStoredError: There is no such artifact.
-            RunFolderError: It can't be read.
+            RunFolderError: The artifact can't be read.
         """
 
     @abstractmethod
     def write(self, key: Key, data: bytes | bytearray | memoryview) -> None:
-        """Create or replace an artifact. After a crash it has its old content or its new one, never a part.
+        """Create or replace an artifact atomically: after a crash it has its old or its new content.
 
         Raises:
-            RunFolderError: It can't be written.
+            RunFolderError: The artifact can't be written.
         """
 
     @abstractmethod
     def append(self, key: Key, data: bytes) -> None:
-        """Add bytes to the end of an artifact. After a crash a part of them may be there.
+        """Append bytes to an artifact. After a crash, a part of them can be stored.
 
         Raises:
-            RunFolderError: It can't be written.
+            RunFolderError: The artifact can't be written.
         """
 
     @abstractmethod
@@ -49,7 +49,7 @@ class RunStore(ABC):
 
     @abstractmethod
     def delete(self, key: Key) -> None:
-        """Remove an artifact, if it is there."""
+        """Remove an artifact if it exists."""
 
     @abstractmethod
     def keys(self, kind: Kind) -> Iterator[Key]:
@@ -57,22 +57,22 @@ class RunStore(ABC):
 
     @abstractmethod
     def lock(self) -> AbstractContextManager[None]:
-        """Hold the store for this process.
+        """Lock the store for this process.
 
         Raises:
-            RunFolderError: Another process holds it, or it can't be written.
+            RunFolderError: Another process has the lock, or the store can't be written.
         """
 
     @abstractmethod
     def name(self, key: Key) -> str:
-        """Return what messages call an artifact: the path of a file."""
+        """Return the name of an artifact for messages: the path of a file."""
 
     def has(self, key: Key) -> bool:
-        """Return whether there is such an artifact."""
+        """Return whether an artifact exists."""
         return self.size(key) is not None
 
     def is_same(self, other: RunStore, key: Key) -> bool:
-        """Return whether this store and another one hold the same content under one key."""
+        """Return whether this store and another one have the same content under a key."""
         return self.size(key) == other.size(key) and self.read(key) == other.read(key)
 
     def clear(self) -> None:
@@ -82,6 +82,6 @@ class RunStore(ABC):
                 self.delete(key)
 
     def copy_from(self, other: RunStore, keys: Iterable[Key]) -> None:
-        """Copy artifacts of another store."""
+        """Copy artifacts from another store."""
         for key in keys:
             self.write(key, other.read(key))

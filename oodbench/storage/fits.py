@@ -1,4 +1,4 @@
-"""What methods learned, as safetensors."""
+"""Conversion of fits to and from safetensors."""
 
 from __future__ import annotations
 
@@ -13,17 +13,21 @@ from oodbench.errors import RunFolderError, UsageError
 
 def encode_fit(fit: Fit) -> bytes:
     """Return a fit as the content of a safetensors file."""
-    from safetensors.torch import save  # late: torch takes seconds, and readers of results do without
+    from safetensors.torch import save  # imported late: importing torch takes seconds, and results do not need it
 
     tensors = {name: tensor.contiguous() for name, tensor in fit.tensors.items()}
     return save(tensors, {"facts": json.dumps(dict(fit.facts))})
 
 
 def decode_fit(data: bytes | bytearray, name: str) -> Fit:
-    """Return the fit in the content of a safetensors file; `name` is what errors call the file.
+    """Return the fit in the content of a safetensors file.
+
+    Args:
+        data: The content of the file.
+        name: The name of the file for errors.
 
     Raises:
-        RunFolderError: It is damaged.
+        RunFolderError: The content is damaged.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load
@@ -35,7 +39,15 @@ def decode_fit(data: bytes | bytearray, name: str) -> Fit:
 
 
 def decode_facts(data: bytes | bytearray, name: str) -> Mapping[str, Any]:
-    """Return the facts of a fit alone, which takes no torch; arguments and errors as `decode_fit`."""
+    """Return the facts of a fit without its tensors, which does not import torch.
+
+    Args:
+        data: The content of a safetensors file.
+        name: The name of the file for errors.
+
+    Raises:
+        RunFolderError: The content is damaged.
+    """
     try:
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
         facts: Mapping[str, Any] = json.loads(header.get("__metadata__", {}).get("facts", "{}"))
@@ -49,12 +61,12 @@ def _damaged(name: str, error: Exception) -> RunFolderError:
 
 
 def read_fit_file(path: Path) -> Fit:
-    """Return the fit in a file that the user names.
+    """Return the fit in a file of the user.
 
     Raises:
         UsageError: There is no such file.
-        RunFolderError: It is damaged.
+        RunFolderError: The file is damaged.
     """
     if not path.is_file():
-        raise UsageError(f"{path}: no such file; expected what a method learned, in the fits/ of a run")
+        raise UsageError(f"{path}: no such file; expected a fit from the folder fits/ of a run")
     return decode_fit(path.read_bytes(), str(path))

@@ -1,7 +1,7 @@
-"""Names of everything that a run stores. No other module builds such a name.
+"""Keys of all artifacts of a run. No other module builds keys.
 
-A name is made of digests and names of the registry, never of a string of the user's. The images of `oodbench predict`
-are the exception: their maps and heatmaps are named after the files.
+A key consists of digests and names from the registry, never of text from the user. The images of `oodbench predict` are
+the exception: their maps and heatmaps are named after the image files.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from oodbench.planning.records import FrameSetRecord, PlanRecord, ScorerRecord
 
 
 class Kind(StrEnum):
-    """What an artifact is."""
+    """Kind of an artifact."""
 
     PLAN = "plan"
     RESULTS_FILE = "results-file"
@@ -38,11 +38,11 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, order=True)
 class Key:
-    """The name of one artifact of a run.
+    """Name of one artifact of a run.
 
     Attributes:
-        kind: What it is.
-        parts: What distinguishes it from others of its kind; empty where a run has only one.
+        kind: The kind of the artifact.
+        parts: Names that distinguish it from others of its kind; empty if a run has only one.
     """
 
     kind: Kind
@@ -55,7 +55,7 @@ IMAGE_SHARES = Key(Kind.IMAGE_SHARES)
 
 
 def fit_key(scorer: str) -> Key:
-    """Return the key of what a scorer learned."""
+    """Return the key of a scorer's fit."""
     return Key(Kind.FIT, (scorer,))
 
 
@@ -87,14 +87,14 @@ def score_key(scorer: str, frame: str) -> Key:
 def prediction_key(network: str, scoring: Scoring, frame: str) -> Key:
     """Return the key of a network's predicted classes in one frame; `network` is its digest.
 
-    Options at their defaults are not part of the name, so that predictions stored before an option existed are found.
+    Options at their defaults are not part of the key, so that predictions stored before an option existed are found.
     """
-    place = "-".join([network[:12], *({"upsample": scoring.upsample} | scoring.identity()).values()])
-    return Key(Kind.PREDICTION, (place, frame))
+    folder = "-".join([network[:12], *({"upsample": scoring.upsample} | scoring.identity()).values()])
+    return Key(Kind.PREDICTION, (folder, frame))
 
 
 def result_key(plan: PlanRecord, scorer: ScorerRecord, benchmark: FrameSetRecord, protocol: Protocol) -> Key:
-    """Return the key of a result: the digest of everything that it depends on."""
+    """Return the key of a result: a digest of everything on which the result depends."""
     network = plan.network(scorer.network)
     depends_on = {
         "scorer": [scorer.key, scorer.label],
@@ -111,12 +111,12 @@ def result_key(plan: PlanRecord, scorer: ScorerRecord, benchmark: FrameSetRecord
 
 
 def sketch_key(result: Key) -> Key:
-    """Return the key of the sketch that belongs to a result."""
+    """Return the key of the sketch of a result."""
     return Key(Kind.SKETCH, result.parts)
 
 
 def breakdown_key(result: Key) -> Key:
-    """Return the key of the breakdown that belongs to a result."""
+    """Return the key of the breakdown of a result."""
     return Key(Kind.BREAKDOWN, result.parts)
 
 
@@ -131,7 +131,7 @@ def image_heatmap_key(image: str) -> Key:
 
 
 SHARD_KINDS: Sequence[Kind] = (Kind.FIT, Kind.CALIBRATION, Kind.QUALITY)
-"""What does not depend on the shard in which it was made."""
+"""Kinds of artifacts that are the same in all shards."""
 
 MAP_KINDS: Sequence[Kind] = (Kind.SCORE, Kind.PREDICTION)
-"""Maps: one array per frame."""
+"""Kinds of maps, with one array per frame."""

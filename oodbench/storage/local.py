@@ -1,4 +1,4 @@
-"""A run in a folder on disk.
+"""Storage of a run in a folder on disk.
 
 plan.json
 fits/<scorer>.safetensors
@@ -31,7 +31,7 @@ from oodbench.storage.keys import Key, Kind
 
 
 class _Place(NamedTuple):
-    """Where artifacts of one kind are: a folder with the ending of its files, or a single file."""
+    """Location of the artifacts of one kind: a folder and the suffix of the files in it."""
 
     folder: str
     ending: str
@@ -60,14 +60,18 @@ _REPORTS, _SHARDS, _LOCK = "report", "shards", ".lock"
 
 
 class LocalStore(RunStore):
-    """A folder. Files of other programs in it are never read, changed or removed."""
+    """Store in a folder. Files of other programs in it are never read, changed or removed.
+
+    Args:
+        folder: The folder of a run.
+    """
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         self.location = str(self.folder)
 
     def path(self, key: Key) -> Path:
-        """Return the file of an artifact, which may not exist yet."""
+        """Return the path of an artifact, which need not exist."""
         if key.kind in _FILES:
             return self.folder / _FILES[key.kind]
         place = _PLACES[key.kind]
@@ -81,7 +85,7 @@ class LocalStore(RunStore):
 
     @property
     def image_scores(self) -> Path:
-        """The folder of the score maps that `oodbench predict` wrote."""
+        """The folder of the score maps of `oodbench predict`."""
         return self.folder / _PLACES[Kind.IMAGE_SCORE].folder
 
     def shard(self, shard: Shard) -> LocalStore:
@@ -96,14 +100,14 @@ class LocalStore(RunStore):
         path = self.path(key)
         try:
             with path.open("rb") as file:
-                wanted = os.fstat(file.fileno()).st_size
-                data = bytearray(wanted if count is None else min(count, wanted))
+                size = os.fstat(file.fileno()).st_size
+                data = bytearray(size if count is None else min(count, size))
                 file.readinto(data)
                 return data
         except (FileNotFoundError, NotADirectoryError):
             raise NotStoredError(
-                f"{path}: not stored",
-                "It was not computed yet, or --keep-scores did not keep it: run again with --keep-scores all.",
+                f"{path}: not stored, because it was not computed or not kept",
+                "Run again with --keep-scores all.",
             ) from None
         except OSError as error:
             raise RunFolderError(f"{path}: can't be read ({error.strerror})", "Check the disk.") from None
@@ -140,21 +144,21 @@ class LocalStore(RunStore):
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the folder for this process; it is released when the process ends, however it ends."""
+        """Lock the folder for this process. The lock is released when the process ends, even after a crash."""
         lock = filelock.FileLock(self.folder / _LOCK)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             lock.acquire(timeout=0)
         except filelock.Timeout:
             raise RunFolderError(
-                f"{self.folder}: another oodbench process is at work in this folder",
-                "Wait for it, or choose another folder with --out.",
+                f"{self.folder}: another oodbench process uses this folder",
+                "Wait for it to finish, or choose another folder with --out.",
             ) from None
         except OSError as error:
             raise cannot_write(self.folder, error) from error
         try:
-            for left in self.folder.glob("**/.*.part"):  # of a process that was killed while it wrote
-                left.unlink(missing_ok=True)
+            for partial in self.folder.glob("**/.*.part"):  # left by a process that was killed while it wrote
+                partial.unlink(missing_ok=True)
             yield
         finally:
             lock.release()
@@ -163,7 +167,7 @@ class LocalStore(RunStore):
         return str(self.path(key))
 
     def is_same(self, other: RunStore, key: Key) -> bool:
-        """Return whether both hold the same content; of hard links to one file nothing is read."""
+        """Return whether both stores have the same content; hard links to one file are not read."""
         linked = isinstance(other, LocalStore) and self.path(key).samefile(other.path(key))
         return linked or super().is_same(other, key)
 
@@ -174,36 +178,36 @@ class LocalStore(RunStore):
             (self.folder / name).unlink(missing_ok=True)
 
     def copy_from(self, other: RunStore, keys: Iterable[Key]) -> None:
-        """Copy artifacts of another store, as hard links if both are on one disk."""
+        """Copy artifacts from another store, as hard links if both are on the same disk."""
         for key in keys:
             try:
                 if not isinstance(other, LocalStore):
                     raise OSError
                 self.path(key).parent.mkdir(parents=True, exist_ok=True)
                 self.path(key).hardlink_to(other.path(key))
-            except OSError:  # another disk, or one without hard links
+            except OSError:  # another disk, or a file system without hard links
                 self.write(key, other.read(key))
 
     def is_foreign(self) -> bool:
-        """Return whether the folder holds files, but neither a run nor shards of one."""
+        """Return whether the folder contains files, but neither a run nor shards."""
         if not self.folder.exists() or (self.folder / _FILES[Kind.PLAN]).is_file():
             return False
         return any(path.name not in (_LOCK, _SHARDS) for path in self.folder.iterdir())
 
     def check_writable(self) -> None:
-        """Make sure, without writing anything, that the folder can be written.
+        """Check that the folder can be written, without writing anything.
 
         Raises:
-            RunFolderError: It can't.
+            RunFolderError: The folder can't be written.
         """
-        place = self._existing()
-        if not place.is_dir() or not os.access(place, os.W_OK):
-            raise RunFolderError(f"{place}: can't be written", "Choose a folder that can be written with --out.")
+        parent = self._existing_parent()
+        if not parent.is_dir() or not os.access(parent, os.W_OK):
+            raise RunFolderError(f"{parent}: can't be written", "Choose a writable folder with --out.")
 
     def free_bytes(self) -> int:
         """Return the free space on the folder's disk."""
-        return shutil.disk_usage(self._existing()).free
+        return shutil.disk_usage(self._existing_parent()).free
 
-    def _existing(self) -> Path:
-        """The folder, or the nearest of its parents that exists."""
+    def _existing_parent(self) -> Path:
+        """Return the folder, or its nearest parent that exists."""
         return next(parent for parent in (self.folder, *self.folder.absolute().parents) if parent.exists())

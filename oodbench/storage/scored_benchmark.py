@@ -1,4 +1,4 @@
-"""The stored score maps of one scorer on one benchmark, with the labels."""
+"""Stored score maps of one scorer on one benchmark, with the labels."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from oodbench.types import AnomalyLabels, ClassMap, Frame, ScoreMap
 
 @dataclass(frozen=True)
 class ScoredBenchmark:
-    """One scorer on one benchmark of a run.
+    """A scorer on a benchmark of a run, with access to its stored maps.
 
     Attributes:
         plan: The plan of the run.
         scorer: The scorer.
-        benchmark: The benchmark; its labels are public.
-        frames: Digest of a frame -> frame, for its labels.
-        artifacts: What the run has stored.
+        benchmark: The benchmark, which has public labels.
+        frames: Maps the digest of each frame to the frame, for its labels.
+        artifacts: The artifacts of the run.
     """
 
     plan: PlanRecord

@@ -1,4 +1,4 @@
-"""Bring artifacts of one store of a run into another."""
+"""Copying of artifacts between stores of the same run."""
 
 from __future__ import annotations
 
@@ -10,10 +10,15 @@ from oodbench.storage.keys import Key, Kind
 
 
 def adopt(source: RunArtifacts, target: RunArtifacts, kinds: Iterable[Kind]) -> None:
-    """Copy artifacts that the target lacks from another store of the same run.
+    """Copy artifacts that are missing in the target from another store of the same run.
+
+    Args:
+        source: The artifacts to copy from.
+        target: The artifacts to copy to.
+        kinds: The kinds of artifacts to copy.
 
     Raises:
-        RunFolderError: The two hold different content under one name, or the target can't be written.
+        RunFolderError: Both have different content under one key, or the target can't be written.
     """
     missing = []
     for kind in kinds:
@@ -22,16 +27,16 @@ def adopt(source: RunArtifacts, target: RunArtifacts, kinds: Iterable[Kind]) -> 
                 missing.append(key)
             elif not _is_same(source, target, key):
                 raise RunFolderError(
-                    f"{source.store.name(key)} and {target.store.name(key)} are of one run and differ",
-                    "Fit once and let all shards take it from there: run with --stop-after calibrate before the "
-                    "shards (docs/run.md, 'In shards'). Or one of the two was made on another processor, or is "
-                    "damaged.",
+                    f"{source.store.name(key)} and {target.store.name(key)} belong to one run and differ",
+                    "Fit once for all shards: run with --stop-after calibrate before the shards (docs/run.md, 'In "
+                    "shards'). Files can also differ because they were computed on different processors or because one "
+                    "is damaged.",
                 )
     target.store.copy_from(source.store, missing)
 
 
 def _is_same(source: RunArtifacts, target: RunArtifacts, key: Key) -> bool:
-    """Whether both hold the same content, or the same fit made in a different time."""
+    """Return whether both have the same content, or fits that differ only in their computation time."""
     if target.store.is_same(source.store, key):
         return True
     if key.kind is not Kind.FIT:
@@ -40,5 +45,5 @@ def _is_same(source: RunArtifacts, target: RunArtifacts, key: Key) -> bool:
     if first is None or second is None:
         return False
     facts = [{**fit.facts, "seconds": None} for fit in (first, second)]
-    same = first.tensors.keys() == second.tensors.keys() and facts[0] == facts[1]
-    return same and all(values.equal(second.tensors[name]) for name, values in first.tensors.items())
+    equal_facts = first.tensors.keys() == second.tensors.keys() and facts[0] == facts[1]
+    return equal_facts and all(values.equal(second.tensors[name]) for name, values in first.tensors.items())

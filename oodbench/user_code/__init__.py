@@ -1,6 +1,6 @@
-"""Python files of the user.
+"""Imports of the user's Python files.
 
-They are imported together with the files next to them, and identified by all of that code.
+A file is imported together with the files next to it, and identified by all of that code.
 """
 
 from oodbench.user_code.code_identity import code_identity

@@ -1,6 +1,7 @@
-"""The identity of the code behind a Python object: which package version, or which source text.
+"""Identity of the code of a Python object: a package version or a digest of source text.
 
-Weights alone do not identify a network: two modules with the same parameters and another `forward` give other scores.
+Weights alone do not identify a network: modules with the same parameters and a different `forward` give different
+scores.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from oodbench.files import digest_bytes
 from oodbench.user_code.sources import digest_sources, find_sources
 
 PROCESS_TOKEN = uuid.uuid4().hex
-"""Takes the place of code that can't be read: the same in this process, different in every other one."""
+"""Placeholder for code that can't be read: constant in this process, different in every other process."""
 
 _OWN_PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -31,22 +32,23 @@ _OWN_PACKAGE = Path(__file__).resolve().parents[1]
 def code_identity(code: type | Callable[..., Any]) -> tuple[str, bool]:
     """Return a text that identifies the code of a class or function, and whether other processes get the same text.
 
-    A class is identified by its name and, for it and each of its base classes, by the file that defines it: the version
-    of its distribution (torch, torchvision, ...) or of Python, or the digest of its text. A text file stands together
-    with the local files that it imports. A function is identified in the same way, with its first line.
+    A class is identified by its name and by the files that define it and each of its base classes. Installed files are
+    identified by the version of their distribution (torch, torchvision, ...) or of Python. Any other file is identified
+    by the digest of its text and of the local files that it imports. A function is identified in the same way, with the
+    number of its first line.
 
     Args:
-        code: A class or a function. Of any other object the class is taken.
+        code: A class or a function. For any other object, its class is used.
 
     Returns:
-        The text, and False if the source of one of the classes can't be had, as for a class that was defined in a
-        notebook cell. The text then has a random part that is drawn once per process.
+        The text, and False if the source of a class is not available, for example if it was defined in a notebook cell.
+        In that case the text contains a random part that is chosen once per process.
     """
     if not isinstance(code, type) and not inspect.isroutine(code):
         code = type(code)
     classes = [part for part in code.__mro__ if part is not object] if isinstance(code, type) else [code]
     parts = [_identify(part) for part in classes]
-    text = json.dumps([part or f"{PROCESS_TOKEN} {_name(of)}" for of, part in zip(classes, parts, strict=True)])
+    text = json.dumps([part or f"{PROCESS_TOKEN} {_name(cls)}" for cls, part in zip(classes, parts, strict=True)])
     return digest_bytes(text.encode()), all(parts)
 
 
@@ -56,11 +58,11 @@ def _name(code: Any) -> str:
 
 
 def _identify(code: Any) -> str | None:
-    """Return name and distribution, or name and digest of the source, of one class or function; None without either."""
+    """Return the name of a class or function with its distribution or the digest of its source; None if unavailable."""
     module = sys.modules.get(getattr(code, "__module__", None) or "")
     try:
         source = inspect.getsourcefile(code)
-    except (TypeError, OSError):  # builtin or compiled; or a class whose module has no file
+    except (TypeError, OSError):  # builtin or compiled, or a class whose module has no file
         source = getattr(module, "__file__", None)
         if source is None and _is_builtin(code):
             return f"{code.__module__}.{_name(code)} python {platform.python_version()}"
@@ -68,7 +70,7 @@ def _identify(code: Any) -> str | None:
         return None  # a notebook cell, exec, or the prompt
     path = Path(source).resolve()
     installed = find_distribution(path)
-    # The module's name may differ between processes for a local file, which is known by its text.
+    # The module name of a local file can differ between processes, so the file is identified by its text.
     return (
         f"{code.__module__}.{_name(code)} {installed}"
         if installed
@@ -79,12 +81,12 @@ def _identify(code: Any) -> str | None:
 def _is_builtin(code: Any) -> bool:
     module = sys.modules.get(getattr(code, "__module__", None) or "builtins")
     name = getattr(module, "__name__", "__main__")
-    known = name in (*sys.builtin_module_names, *sys.stdlib_module_names)
-    return known and getattr(module, code.__name__, None) is code
+    is_standard = name in (*sys.builtin_module_names, *sys.stdlib_module_names)
+    return is_standard and getattr(module, code.__name__, None) is code
 
 
 def _is_defined_in(code: Any, source: Path) -> bool:
-    """Tell whether a class comes from the file of its module: one that `exec` defines names a module, too."""
+    """Return whether a class is defined in the file of its module; a class from `exec` has a module name, too."""
     if not isinstance(code, type) or "__dataclass_fields__" in vars(code):
         return True
     functions = [inspect.unwrap(part) for part in vars(code).values() if inspect.isfunction(part)]
@@ -94,7 +96,7 @@ def _is_defined_in(code: Any, source: Path) -> bool:
 
 @cache
 def find_distribution(path: Path) -> str | None:
-    """Return name and version of the distribution or Python that a file belongs to; None for any other file."""
+    """Return the name and version of the distribution or Python that a file belongs to; None for any other file."""
     if path.is_relative_to(_OWN_PACKAGE):
         return f"oodbench {__version__}"
     for folder in _package_folders():

@@ -1,9 +1,9 @@
 """Import of a Python file together with the modules next to it.
 
 Each file gets its own package in sys.modules, whose folder is the folder of the file. Its imports, and those of its
-neighbours, are rewritten before they are compiled: `import helper` becomes an import of `helper` in that package. Hence
-two folders can each have a `helper.py`, imports inside functions work at any time, and sys.path stays as it was.
-An edited file gets another package, so a process never uses code other than the code that it has digested.
+neighbours, are rewritten before they are compiled: `import helper` becomes an import of `helper` in that package.
+Therefore two folders can each have a `helper.py`, imports inside functions work at any time, and sys.path is unchanged.
+An edited file gets another package, so a process never uses code that differs from the code that it has digested.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class ImportedFile:
     """An imported Python file.
 
     Attributes:
-        module: the module.
-        digest: SHA-256 of its text and of all local modules that it imports; the same in any folder.
+        module: The module.
+        digest: SHA-256 of the file's text and of all local modules that it imports; independent of the folder.
     """
 
     module: ModuleType
@@ -40,13 +40,13 @@ class ImportedFile:
 
 
 def import_python_file(file: Path) -> ImportedFile:
-    """Import a Python file; modules in its folder can be imported by it, at once or later.
+    """Import a Python file, which can import modules in its folder, immediately or later.
 
-    The digest covers the modules that its text imports, and neighbours that it imports by other means while it is
-    imported. Data files are not covered. Importing the same text again gives the same module.
+    The digest covers the modules in import statements and the modules that the file loads dynamically while it is
+    imported. It does not cover data files. Importing the same text again returns the same module.
 
     Raises:
-        Exception: whatever the file raises; `explain_missing_modules` makes a PluginError of a missing module.
+        Exception: Any error of the file. `explain_missing_modules` converts the error of a missing module.
     """
     file = file.absolute()
     sources = find_sources(file)
@@ -61,25 +61,25 @@ def import_python_file(file: Path) -> ImportedFile:
 
 
 def user_files() -> set[str]:
-    """Return the paths of all files of the user's that were imported, or that one of them imports."""
+    """Return the paths of all imported user files and of the local files that they import."""
     return {str(source.path) for package in _packages.values() for source in package.sources.values()}
 
 
 def strip_package(name: str) -> str:
-    """Return a module's name as the user's file has it."""
+    """Return a module's name as it is written in the user's file."""
     return name.partition(".")[2] if name.startswith(_PREFIX) else name
 
 
 @dataclass
 class _Package:
-    """The package that one file is imported into.
+    """Package into which one file is imported.
 
     Attributes:
-        name: its name in sys.modules.
-        file: the user's file.
-        static: texts of the file and of the local modules that it imports, by dotted name, as found in their text.
-        sources: those, and the texts of modules that were imported by other means.
-        imported: the result, once the file has been imported.
+        name: The package's name in sys.modules.
+        file: The user's file.
+        static: Texts of the file and of the local modules in import statements, by dotted name.
+        sources: The same texts, and the texts of modules that were loaded dynamically.
+        imported: The imported file; None before the import.
     """
 
     name: str
@@ -94,11 +94,11 @@ class _Package:
 
     @property
     def main(self) -> str:
-        """The name of the user's file within the package; a dot in the file's name would name a subpackage."""
+        """The module name of the user's file in the package, without dots, which would denote a subpackage."""
         return self.file.stem.replace(".", "_")
 
     def is_current(self, file: Path, static: dict[str, Source]) -> bool:
-        """Return whether this is the file, and no text has changed on disk."""
+        """Return whether the package belongs to the file and no text has changed on disk."""
         if file != self.file or not self.static.keys() <= static.keys() or not static.items() <= self.sources.items():
             return False
         return all(
@@ -113,7 +113,7 @@ class _Package:
         importlib.invalidate_caches()
         with _dynamic_imports(self.folder) as loaded:
             module = importlib.import_module(f"{self.name}.{self.main}")
-        # Once more: the file may have put other folders on sys.path.
+        # Sources are searched again, because the file can add folders to sys.path.
         self.sources = {**loaded, **find_sources(self.file), **self.sources}
         return ImportedFile(module, digest_sources(self.sources))
 
@@ -132,7 +132,7 @@ class _Package:
         return importlib.util.spec_from_file_location(fullname, path, loader=loader, submodule_search_locations=folders)
 
     def compile(self, fullname: str, path: Path) -> CodeType:
-        """Compile the text that is digested, always from its source: cached bytecode may be that of an older text."""
+        """Compile the digested text. Cached bytecode is not used, because it can belong to an older text."""
         name = fullname.partition(".")[2]
         name = self.file.stem if name == self.main else name
         source = self.sources.setdefault(name, Source(path, path.read_bytes()))
@@ -141,7 +141,7 @@ class _Package:
 
 
 class _LocalImports(ast.NodeTransformer):
-    """Rewrites absolute imports of neighbours into imports from the package."""
+    """Transformer that rewrites absolute imports of neighbours as imports from the package."""
 
     def __init__(self, package: _Package) -> None:
         self._package = package
@@ -179,7 +179,7 @@ class _Loader(SourceFileLoader):
 
 
 class _Finder(MetaPathFinder):
-    """Finds the modules of all packages of user's files."""
+    """Finder for the modules of all packages of user files."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -194,22 +194,22 @@ _finder = _Finder()
 
 @contextmanager
 def _dynamic_imports(folder: Path) -> Iterator[dict[str, Source]]:
-    """Let `importlib.import_module("helper")` find modules of the folder, and collect what it found.
+    """Let `importlib.import_module("helper")` find modules in the folder, and collect their texts.
 
-    The folder is last on sys.path, so that no installed library gets a file of the user's in place of its own module.
-    Afterwards the path is as before, and modules of the folder are no longer in sys.modules under their plain names.
+    The folder is last on sys.path, so that no installed library imports a user file instead of its own module.
+    Afterwards sys.path is restored, and modules of the folder are removed from sys.modules.
     """
     before, entry = set(sys.modules), str(folder)
-    found: dict[str, Source] = {}
+    loaded: dict[str, Source] = {}
     sys.path.append(entry)
     try:
-        yield found
+        yield loaded
     finally:
         position = next((i for i, path in reversed([*enumerate(sys.path)]) if path is entry), None)
-        if position is not None:  # the file itself may have replaced sys.path
+        if position is not None:  # the file itself can replace sys.path
             del sys.path[position]
         for name in set(sys.modules) - before:
             path = Path(getattr(sys.modules[name], "__file__", None) or "")
             if path.is_file() and path == locate(name, folder) and not is_installed(path):
-                found[name] = Source(path, path.read_bytes())
+                loaded[name] = Source(path, path.read_bytes())
                 del sys.modules[name]

@@ -1,4 +1,4 @@
-"""Errors of the user's code that imports a module which is not there."""
+"""Errors of user code that imports a missing module."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from oodbench.user_code.importing import strip_package, user_files
 
 @contextmanager
 def explain_missing_modules(fallback: Path | None = None) -> Iterator[None]:
-    """Turn the ModuleNotFoundError of a user's file into a PluginError with the file, the module and a remedy.
+    """Convert a ModuleNotFoundError of a user file to a PluginError with the file, the module and a remedy.
 
     Args:
-        fallback: the file to name if no file of the user's is in the traceback; None leaves such an error as it is.
+        fallback: The file to name if the traceback contains no user file. None: do not convert such an error.
 
     Raises:
-        PluginError: a module that a user's file needs is not installed, and not next to the file.
+        PluginError: A module that a user file imports is neither installed nor next to the file.
     """
     try:
         yield
     except ModuleNotFoundError as error:
-        known = user_files()
-        calls = [call for call in traceback.extract_tb(error.__traceback__) if call.filename in known]
+        files = user_files()
+        calls = [call for call in traceback.extract_tb(error.__traceback__) if call.filename in files]
         if not calls and fallback is None:
             raise
-        where = f"{calls[-1].filename}:{calls[-1].lineno}" if calls else fallback
+        location = f"{calls[-1].filename}:{calls[-1].lineno}" if calls else fallback
         folder = Path(calls[-1].filename if calls else str(fallback)).parent
         name = strip_package(error.name or str(error))
         raise PluginError(
-            f"{where}: needs the module '{name}', which is not installed and not in {folder}",
+            f"{location}: needs the module '{name}', which is not installed and not in {folder}",
             f"Install it, or put {name.partition('.')[0]}.py into {folder}.",
         ) from error

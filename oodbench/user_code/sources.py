@@ -1,4 +1,4 @@
-"""Local modules that Python code imports, found from its text without running it.
+"""Search for the local modules that Python code imports, from its text and without running it.
 
 A module is local if its file is outside the standard library, outside site-packages and outside this package: a file
 next to the one that imports it, a folder on PYTHONPATH, a distribution installed with `pip install -e`.
@@ -20,13 +20,13 @@ from pathlib import Path
 from oodbench.files import digest_bytes
 
 _PACKAGE = Path(__file__).parent.parent
-# Names that never stand for a file of the user's: Python itself finds the former before any file.
+# Names that never refer to a user file. Python finds its builtin modules before any file.
 _RESERVED = {*sys.builtin_module_names, "__future__", _PACKAGE.name}
 
 
 @dataclass(frozen=True)
 class Source:
-    """The text of one module, as it was read."""
+    """Text of one module, as it was read."""
 
     path: Path
     content: bytes
@@ -34,13 +34,13 @@ class Source:
 
 @dataclass(frozen=True)
 class _Module:
-    """A module that is still to be read.
+    """Module whose text is still to be read.
 
     Attributes:
-        name: dotted name, relative to `root`.
-        path: its file.
-        root: the folder from which its top-level name is imported.
-        neighbour: True for a module in the folder of the user's file; False for one that Python finds on sys.path.
+        name: Dotted name, relative to `root`.
+        path: The file of the module.
+        root: The folder from which its top-level name is imported.
+        neighbour: True for a module in the folder of the user's file; False for a module on sys.path.
     """
 
     name: str
@@ -50,16 +50,16 @@ class _Module:
 
 
 def find_sources(file: Path) -> dict[str, Source]:
-    """Return a Python file and the local modules that it imports, directly or through others, by dotted name.
+    """Return the texts of a Python file and of the local modules that it imports, by dotted name.
 
-    Imports inside functions count as well. Names are relative to the file's folder, so that they stay the same when
-    the folder moves. A module that is not valid Python is included, and its own imports are not.
+    Indirect imports and imports inside functions are included. Names are relative to the file's folder, so that they do
+    not change if the folder is moved. A module that is not valid Python is included without its imports.
     """
     return _follow(_Module(file.stem, file, file.parent, neighbour=True))
 
 
 def digest_sources(sources: Mapping[str, Source]) -> str:
-    """Return the SHA-256 of all names and texts; the order and the folders have no part in it."""
+    """Return the SHA-256 of all names and texts, independent of their order and folders."""
     return digest_bytes(json.dumps(sorted((name, digest_bytes(s.content)) for name, s in sources.items())).encode())
 
 
@@ -78,25 +78,25 @@ def is_installed(path: Path) -> bool:
 
 
 def is_neighbour(name: str, folder: Path) -> bool:
-    """Return whether `import name`, in a file of this folder, means a module or package in the folder.
+    """Return whether `import name` in a file of this folder imports a module or package in the folder.
 
-    A file of the folder comes before an installed module of the same name. A folder without `__init__.py` counts only
-    if nothing of that name is installed.
+    A file in the folder takes precedence over an installed module of the same name. A folder without `__init__.py`
+    counts only if no module of that name is installed.
     """
     if name in _RESERVED:
         return False
-    found = locate(name, folder)
-    if found is None or found.is_file():
-        return found is not None
+    path = locate(name, folder)
+    if path is None or path.is_file():
+        return path is not None
     spec = _find_spec(name)
     return spec is None or spec.origin is None
 
 
 def locate(name: str, root: Path) -> Path | None:
     """Return the file of a module, `__init__.py` of a package, the folder of a namespace package, or None."""
-    place = root.joinpath(*name.split("."))
-    candidates = (place / "__init__.py", place.with_name(f"{place.name}.py"))
-    return next((path for path in candidates if path.is_file()), place if place.is_dir() else None)
+    base = root.joinpath(*name.split("."))
+    candidates = (base / "__init__.py", base.with_name(f"{base.name}.py"))
+    return next((path for path in candidates if path.is_file()), base if base.is_dir() else None)
 
 
 def _follow(first: _Module) -> dict[str, Source]:
@@ -115,7 +115,7 @@ def _follow(first: _Module) -> dict[str, Source]:
 
 
 def _imported_parts(name: str, importer: _Module) -> Iterator[_Module]:
-    """Yield the local modules that an absolute import loads: the packages that contain the module, and itself."""
+    """Yield the local modules that an absolute import loads: the module and the packages that contain it."""
     top = name.partition(".")[0]
     if importer.neighbour and is_neighbour(top, importer.root):
         yield from _parts(name, importer.root, neighbour=True)
@@ -128,21 +128,21 @@ def _parts(name: str, root: Path, neighbour: bool) -> Iterator[_Module]:
     for count in range(1, len(parts) + 1):
         if parts[count - 1] == "*":
             folder = root.joinpath(*parts[: count - 1])
-            if (folder / "__init__.py").is_file():  # which may list any of them in __all__
+            if (folder / "__init__.py").is_file():  # its __all__ can list any module of the folder
                 for path in sorted(folder.glob("*.py")):
                     yield from _parts(".".join([*parts[: count - 1], path.stem]), root, neighbour)
             return
-        found = locate(prefix := ".".join(parts[:count]), root)
-        if found is None:
+        module_path = locate(prefix := ".".join(parts[:count]), root)
+        if module_path is None:
             return
-        if found.is_file() and parts[count - 1] != "__init__":
-            yield _Module(prefix, found, root, neighbour)
-            if found.name != "__init__.py":
+        if module_path.is_file() and parts[count - 1] != "__init__":
+            yield _Module(prefix, module_path, root, neighbour)
+            if module_path.name != "__init__.py":
                 return
 
 
 def _find_root(top: str) -> Path | None:
-    """Return the folder from which Python imports a top-level module, or None for one that is installed or absent."""
+    """Return the folder from which Python imports a top-level module; None if the module is installed or missing."""
     spec = _find_spec(top)
     if spec is None:
         return None
@@ -156,7 +156,7 @@ def _find_root(top: str) -> Path | None:
 def _find_spec(top: str) -> ModuleSpec | None:
     try:
         return importlib.util.find_spec(top)
-    except (ImportError, ValueError):  # the latter for a module in sys.modules that was made without a spec
+    except (ImportError, ValueError):  # ValueError: a module in sys.modules has no spec
         return None
 
 
@@ -171,16 +171,16 @@ def _read(path: Path) -> Source:
 
 @cache
 def _read_once(path: Path) -> Source:
-    """Read a module that Python keeps once it is imported: a later edit does not change what this process runs."""
+    """Read a module once per process: Python caches imported modules, so later edits have no effect."""
     return _read(path)
 
 
 def _imported_names(source: Source, package: str) -> Iterator[tuple[str, bool]]:
-    """Yield each dotted name that may be a module, and whether it was imported relative to its package."""
+    """Yield each dotted name that can be a module, and whether it was imported relative to its package."""
     try:
         tree = ast.parse(source.content)
     except (SyntaxError, ValueError):
-        return  # importing it says what is wrong
+        return  # importing the module raises the error
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
@@ -197,7 +197,7 @@ def _imported_names(source: Source, package: str) -> Iterator[tuple[str, bool]]:
 
 
 def _absolute(name: str, level: int, package: str) -> Iterator[tuple[str, bool]]:
-    """Yield a name after `level` dots as it is in the folder, unless it is beyond the folder: importing it says so."""
+    """Yield the absolute name of a relative import of `level` dots; nothing if it refers to a folder further up."""
     above = package.split(".") if package else []
     if level == 0:
         yield name, False

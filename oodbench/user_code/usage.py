@@ -1,4 +1,4 @@
-"""Record of the user's code that was used while something was made, so that its digest can cover that code."""
+"""Collection of the digests of used user code, so that the digest of an object can cover that code."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _used: ContextVar[set[str] | None] = ContextVar("used", default=None)
 
 @contextmanager
 def collect_used_code() -> Iterator[set[str]]:
-    """Collect the digests of the user's code that is used within the block."""
+    """Collect the digests of the user code that is used within the block."""
     collected: set[str] = set()
     token = _used.set(collected)
     try:
@@ -21,7 +21,7 @@ def collect_used_code() -> Iterator[set[str]]:
 
 
 def record_used_code(digest: str) -> None:
-    """Add a digest to the enclosing `collect_used_code`; without one, do nothing."""
+    """Add a digest to the enclosing `collect_used_code`; outside such a block, do nothing."""
     collected = _used.get()
     if collected is not None:
         collected.add(digest)

@@ -1,4 +1,4 @@
-"""Arguments of the functions of this package: names, files or objects, one or several."""
+"""Types and conversion of arguments of the workflows: names, files or objects, one or several."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from oodbench.planning.objects import Objects
 from oodbench.registry import Registry
 
 OneOrMore: TypeAlias = Sequence[str | Path] | str | Path
-"""Names or files; a single one needs no list."""
+"""Names or files; a single one does not need a list."""
 
 ModelsArgument: TypeAlias = Sequence[str | Path | Segmenter] | str | Path | Segmenter
 MethodsArgument: TypeAlias = Sequence[str | Method] | str | Method
@@ -23,12 +23,14 @@ BenchmarksArgument: TypeAlias = Sequence[str | LoadedBenchmark | Benchmark] | st
 
 @dataclass(frozen=True)
 class Arguments:
-    """Names for a request, and objects next to them.
+    """Names for a request, separated from the objects.
 
     Attributes:
-        models, methods, benchmarks: Names and files.
+        models: Names and files of networks.
+        methods: Names of methods.
+        benchmarks: Names of benchmarks.
         data: Folders of benchmarks that were passed as objects, as NAME=DIR.
-        objects: Networks and methods.
+        objects: Networks and methods that were passed as objects.
     """
 
     models: tuple[str, ...]
@@ -39,7 +41,7 @@ class Arguments:
 
 
 def as_tuple(values: OneOrMore | Mapping[str, str | Path]) -> tuple[str, ...]:
-    """Return names as a tuple: a single one as a tuple of one, a mapping as NAME=DIR."""
+    """Convert names, files or a mapping to a tuple of strings; the items of a mapping become NAME=DIR."""
     if isinstance(values, str | Path):
         return (str(values),)
     if isinstance(values, Mapping):
@@ -50,29 +52,38 @@ def as_tuple(values: OneOrMore | Mapping[str, str | Path]) -> tuple[str, ...]:
 def split_arguments(
     models: ModelsArgument, methods: MethodsArgument, benchmarks: BenchmarksArgument, registry: Registry
 ) -> Arguments:
-    """Separate names from objects; benchmarks of the user's classes become known to the registry.
+    """Separate names from objects, and register benchmarks that were passed as objects.
+
+    Args:
+        models: Names, files or objects of networks.
+        methods: Names or objects of methods.
+        benchmarks: Names or objects of benchmarks.
+        registry: The registry to which benchmarks are added.
 
     Raises:
-        UsageError: An object is of another kind.
+        UsageError: An object has another type.
     """
     model_names, segmenters = _split(
         models, (Segmenter,), "a network", "Wrap a module: oodbench.TorchSegmenter(module)."
     )
-    method_names, made = _split(methods, (Method,), "a method", "Make one: oodbench.create_method(NAME, key=value).")
-    known = (LoadedBenchmark, Benchmark)
-    benchmark_names, opened = _split(benchmarks, known, "a benchmark", "Load one: oodbench.load_benchmark(NAME).")
+    method_names, method_objects = _split(
+        methods, (Method,), "a method", "Create one: oodbench.create_method(NAME, key=value)."
+    )
+    benchmark_names, benchmark_objects = _split(
+        benchmarks, (LoadedBenchmark, Benchmark), "a benchmark", "Load one: oodbench.load_benchmark(NAME)."
+    )
     data = []
-    for benchmark in opened:
+    for benchmark in benchmark_objects:
         benchmark_names.append(benchmark.card.name)
         if isinstance(benchmark, Benchmark):
             registry.add_benchmark(benchmark)
         elif benchmark.found.folder is not None:
             data.append(f"{benchmark.name}={benchmark.found.folder}")
-    objects = Objects(tuple(segmenters), tuple(made))
+    objects = Objects(tuple(segmenters), tuple(method_objects))
     return Arguments(tuple(model_names), tuple(method_names), tuple(benchmark_names), tuple(data), objects)
 
 
-def _split(values: Any, kinds: tuple[type, ...], what: str, remedy: str) -> tuple[list[str], list[Any]]:
+def _split(values: Any, kinds: tuple[type, ...], noun: str, remedy: str) -> tuple[list[str], list[Any]]:
     single = isinstance(values, (str, Path, *kinds)) or not isinstance(values, Sequence)
     names, objects = [], []
     for value in (values,) if single else values:
@@ -81,5 +92,5 @@ def _split(values: Any, kinds: tuple[type, ...], what: str, remedy: str) -> tupl
         elif isinstance(value, kinds):
             objects.append(value)
         else:
-            raise UsageError(f"{type(value).__name__} is not {what}", remedy)
+            raise UsageError(f"{type(value).__name__} is not {noun}", remedy)
     return names, objects

@@ -1,4 +1,4 @@
-"""Score maps of anybody's code in the place of a network's: checked, taken into a run's folder, evaluated as any."""
+"""Evaluation of external scores: check them, import them into a run and evaluate them."""
 
 from __future__ import annotations
 
@@ -38,11 +38,17 @@ from oodbench.workflows.arguments import OneOrMore, as_tuple
 from oodbench.workflows.run import open_run_folder, write_reports
 
 EXTERNAL = "given"
-"""Stands for method and network of scores that were given."""
+"""Name of the method and the network of external scores."""
 
 
 class ExternalScores(NamedTuple):
-    """A folder of score maps, what to call it, and which scores in it are the anomalous ones."""
+    """A folder of external score maps.
+
+    Attributes:
+        label: The name of the scores in results.
+        folder: The folder of the score maps.
+        anomalous: Whether higher or lower scores are anomalous.
+    """
 
     label: str
     folder: Path
@@ -50,11 +56,15 @@ class ExternalScores(NamedTuple):
 
     @staticmethod
     def of(label: str, folder: str | Path, anomalous: Any) -> ExternalScores:
-        """Checked."""
+        """Check the direction of the scores and return the external scores.
+
+        Raises:
+            UsageError: The direction is neither `higher` nor `lower`.
+        """
         if anomalous not in get_args(Anomalous):
             raise UsageError(
                 f"{label}: anomalous is {anomalous!r}; expected 'higher' or 'lower'",
-                "Say which scores are the anomalous ones: --anomalous higher, or lower.",
+                "Give the direction of the scores: --anomalous higher, or --anomalous lower.",
             )
         return ExternalScores(label, Path(folder), anomalous)
 
@@ -74,24 +84,32 @@ def evaluate_scores(
     plugins: OneOrMore = (),
     progress: Progress | None = None,
 ) -> Run:
-    """`oodbench evaluate --scores` from Python (docs/scores.md).
+    """Evaluate external score maps on a benchmark, as `oodbench evaluate --scores` does (docs/scores.md).
 
     Args:
-        scores: label -> folder of score maps; or folders, whose names are the labels.
-        benchmark: public name of the benchmark whose frames they are of.
-        anomalous: which scores are the anomalous ones, `higher` or `lower`; or that by label.
-        data, resize, limit, out, if_exists, stop_after, plugins, progress: As `oodbench.run`.
-        protocols: under which the scores are read.
+        scores: Mapping from labels to folders of score maps; or folders, whose names become the labels.
+        benchmark: Name of the benchmark to which the scores belong.
+        anomalous: Whether `higher` or `lower` scores are anomalous, for all scores or by label.
+        data: Folders to search for the benchmark, as in `oodbench.run`.
+        resize: Interpolation from smaller score maps to the labels' resolution.
+        protocols: Names of protocols, or `leaderboard` for the one that the benchmark's own leaderboard uses.
+        limit: Number of frames, or `all`; None: the benchmark's default.
+        out: The folder of the run; None: a folder under runs/ whose name depends on the plan.
+        if_exists: What to do if the folder contains a run, as in `oodbench.run`.
+        stop_after: The last stage.
+        plugins: Plugin files.
+        progress: Callback for progress messages; None: silent.
 
     Returns:
-        A run as any other, without networks.
+        A run without networks.
 
     Raises:
-        OodbenchError: a mistake that can be mended; the message says how.
+        OodbenchError: The request or a file is invalid. The message explains the fix.
     """
-    named = scores if isinstance(scores, Mapping) else {}
-    pairs = list(named.items()) or [(Path(folder).absolute().name, folder) for folder in as_tuple(scores)]
-    ways = anomalous if isinstance(anomalous, Mapping) else dict.fromkeys((label for label, _ in pairs), anomalous)
+    by_label = scores if isinstance(scores, Mapping) else {}
+    pairs = list(by_label.items()) or [(Path(folder).absolute().name, folder) for folder in as_tuple(scores)]
+    labels = [label for label, _ in pairs]
+    directions = anomalous if isinstance(anomalous, Mapping) else dict.fromkeys(labels, anomalous)
     request = Request.of(
         benchmarks=(benchmark,),
         data=as_tuple(data),
@@ -103,15 +121,20 @@ def evaluate_scores(
         stop_after=stop_after,
         plugins=as_tuple(plugins),
     )
-    given = [ExternalScores.of(label, folder, ways.get(label)) for label, folder in pairs]
-    return evaluate_external_scores(request, given, progress or Silent())
+    external = [ExternalScores.of(label, folder, directions.get(label)) for label, folder in pairs]
+    return evaluate_external_scores(request, external, progress or Silent())
 
 
 def evaluate_external_scores(request: Request, given: Sequence[ExternalScores], progress: Progress) -> Run:
-    """Check the files of all frames, take them in, evaluate them, make the reports.
+    """Check the files of all frames, import them into a run, evaluate them and write the reports.
+
+    Args:
+        request: The request, with one benchmark.
+        given: The external scores.
+        progress: Callback for progress messages.
 
     Raises:
-        OodbenchError: see `evaluate_scores`; nothing has been written where a file is not what it should be.
+        OodbenchError: The request or a file is invalid. If a file is invalid, nothing is written.
     """
     registry = Registry(request.plugins)
     plan, files = _make_plan(request, given, registry, progress)
@@ -127,18 +150,18 @@ def evaluate_external_scores(request: Request, given: Sequence[ExternalScores], 
 
 
 Files = Mapping[str, Mapping[str, Path]]
-"""label -> id of a frame -> file."""
+"""The score maps' files by label and frame id."""
 
 
 def _make_plan(
     request: Request, given: Sequence[ExternalScores], registry: Registry, progress: Progress
 ) -> tuple[Plan, Files]:
     if not given:
-        raise UsageError("no folder of score maps was given", "Expected one or more.")
-    labels = [each.label for each in given]
-    twice = next((label for label in labels if labels.count(label) > 1), None)
-    if twice is not None:
-        raise UsageError(f"two --scores are called '{twice}'", "Give each a name of its own with --name.")
+        raise UsageError("no folder of score maps was given", "Give at least one folder with --scores.")
+    labels = [external.label for external in given]
+    duplicate = next((label for label in labels if labels.count(label) > 1), None)
+    if duplicate is not None:
+        raise UsageError(f"two --scores are called '{duplicate}'", "Give each its own name with --name.")
     data, _ = data_roots(request.data, ())
     validate_named_roots(data, data, registry)
     ((name, found),) = find_benchmarks(request, registry, data, "").items()
@@ -148,11 +171,11 @@ def _make_plan(
     part = FrameSetRecord.of(name, card.title, "", found, records, card.components)
     ids = {frame.id for frame in found.frames}
     files, scorers = {}, []
-    for each in given:
-        matched = find_scores(each.folder, [frame.id for frame in frames])
-        notes = _unmatched_notes(each, name, [path for stem, path in matched.others.items() if stem not in ids])
-        files[each.label] = matched.files
-        scorers.append(_make_scorer_record(each, matched.files, part, notes, request.resize, progress))
+    for external in given:
+        matched = find_scores(external.folder, [frame.id for frame in frames])
+        notes = _unmatched_notes(external, name, [path for stem, path in matched.others.items() if stem not in ids])
+        files[external.label] = matched.files
+        scorers.append(_make_scorer_record(external, matched.files, part, notes, request.resize, progress))
     network = SegmenterRecord(
         name=EXTERNAL,
         source=EXTERNAL,
@@ -179,83 +202,86 @@ def _make_plan(
         plugins=tuple(path.absolute() for path in request.plugins),
         classes=None,
     )
-    live = {record.digest: frame for record, frame in zip(records, frames, strict=True)}
-    return Plan(record, {}, {}, live), files
+    frames_by_digest = {record.digest: frame for record, frame in zip(records, frames, strict=True)}
+    return Plan(record, {}, {}, frames_by_digest), files
 
 
-def _unmatched_notes(given: ExternalScores, benchmark: str, others: Sequence[Path]) -> list[str]:
+def _unmatched_notes(external: ExternalScores, benchmark: str, others: Sequence[Path]) -> list[str]:
     if not others:
         return []
-    which = others[0].relative_to(given.folder)
-    return [f"{given.label}: {len(others)} of its score maps fit no frame of {benchmark}, the first is {which}"]
+    first = others[0].relative_to(external.folder)
+    return [f"{external.label}: {len(others)} of its score maps match no frame of {benchmark}; the first is {first}"]
 
 
 def _make_scorer_record(
-    given: ExternalScores,
+    external: ExternalScores,
     files: Mapping[str, Path],
     part: FrameSetRecord,
     notes: Sequence[str],
     resize: Resize,
     progress: Progress,
 ) -> ScorerRecord:
-    """Its record, once every file has been read and checked."""
+    """Read and check every file, and return the record of the external scores."""
     digests, smaller = [], []
     images: dict[str, tuple[str, str]] = {}
-    with progress.track(f"check {given.label}", len(part.frames), "score maps") as advance:
+    with progress.track(f"check {external.label}", len(part.frames), "score maps") as advance:
         for frame in part.frames:
-            size = _read_checked(files[frame.id], frame).shape
+            size = _read_map(files[frame.id], frame).shape
             if size != (frame.height, frame.width):
                 smaller.append(f"{size[1]} x {size[0]} for {frame.width} x {frame.height}")
             digest = digest_file(files[frame.id])
-            twin, other = images.setdefault(frame.key, (frame.id, digest))
-            if other != digest:  # maps are stored by image: a network gives one image one map
+            first_frame, first_digest = images.setdefault(frame.key, (frame.id, digest))
+            if first_digest != digest:  # maps are stored by image, so that an image has only one map
                 raise ScoreError(
-                    f"{given.folder}: {twin} and {frame.id} are one image, and their score maps differ",
-                    "Expected one score map for one image.",
+                    f"{external.folder}: {first_frame} and {frame.id} are the same image, but their score maps differ",
+                    "Write the same score map for both frames.",
                 )
             digests.append([frame.id, digest])
             advance(1)
     if smaller:
         count = f"{len(smaller)} of {len(part.frames)} score maps"
-        notes = [*notes, f"{given.label}: {count} are smaller than their labels, {smaller[0]}: brought there {resize}"]
-    depends_on = {"files": digests, "anomalous": given.anomalous, "resize": resize, "numerics": NUMERICS_VERSION}
+        notes = [
+            *notes,
+            f"{external.label}: {count} are smaller than their labels ({smaller[0]}) and are resized ({resize})",
+        ]
+    depends_on = {"files": digests, "anomalous": external.anomalous, "resize": resize, "numerics": NUMERICS_VERSION}
     return ScorerRecord(
         key=f"{EXTERNAL}-{digest_bytes(json.dumps(depends_on, sort_keys=True).encode())[:12]}",
         network=EXTERNAL,
-        spec=given.label,
+        spec=external.label,
         method=EXTERNAL,
-        params={"anomalous": given.anomalous},
-        label=given.label,
+        params={"anomalous": external.anomalous},
+        label=external.label,
         version=1,
         fits=False,
-        given=ExternalScoresRecord(folder=given.folder.absolute(), anomalous=given.anomalous, notes=tuple(notes)),
+        given=ExternalScoresRecord(folder=external.folder.absolute(), anomalous=external.anomalous, notes=tuple(notes)),
     )
 
 
-def _read_checked(path: Path, frame: FrameRecord) -> ScoreMap:
-    """The file's scores, at most as large as the frame's label."""
+def _read_map(path: Path, frame: FrameRecord) -> ScoreMap:
+    """Read a score map; raise ScoreError if it is larger than the frame's labels."""
     score = read_scores(path)
     height, width = score.shape
     if height > frame.height or width > frame.width:
         raise ScoreError(
-            f"{path}: the scores are {width} x {height} and the label of {frame.id} is {frame.width} x "
-            f"{frame.height}; expected that size or a smaller one",
-            "Write the scores in the label's rows and columns, without padding.",
+            f"{path}: the scores are {width} x {height} and the labels of {frame.id} are {frame.width} x "
+            f"{frame.height}; expected the size of the labels or a smaller size",
+            "Write the scores at the resolution of the labels, without padding.",
         )
     return score
 
 
 def _copy_maps(record: PlanRecord, files: Files, artifacts: RunArtifacts, progress: Progress) -> None:
-    """Each map into the store at its label's size, higher = more anomalous."""
+    """Store each map at the size of its labels, higher = more anomalous."""
     resize = record.scoring.resize
     (part,) = record.benchmarks
     for scorer in record.scorers:
-        with progress.track(f"take in {scorer.label}", len(part.frames), "score maps") as advance:
+        with progress.track(f"import {scorer.label}", len(part.frames), "score maps") as advance:
             for frame in part.frames:
                 size: Size = (frame.height, frame.width)
                 key = score_key(scorer.key, frame.key)
                 if not artifacts.has_map(key, size):
-                    score = _read_checked(files[scorer.label][frame.id], frame)
-                    upward = score if scorer.params["anomalous"] == "higher" else np.negative(score)
-                    artifacts.write_map(key, resize_score(upward, size, resize))
+                    values = _read_map(files[scorer.label][frame.id], frame)
+                    score = values if scorer.params["anomalous"] == "higher" else np.negative(values)
+                    artifacts.write_map(key, resize_score(score, size, resize))
                 advance(1)

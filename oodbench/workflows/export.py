@@ -1,6 +1,6 @@
-"""Photographs in the format of a leaderboard: a network and a method, an image in, its files out, nothing else.
+"""Scores of photographs in the format of a leaderboard, written image by image.
 
-No threshold, no pictures, and nothing beside the files: so it runs where only the folder for them can be written.
+It writes only these files: no threshold, no heatmaps, no run. Therefore it needs only one writable folder.
 """
 
 from __future__ import annotations
@@ -25,27 +25,27 @@ from oodbench.types import Size
 def export(
     images: Path, form: str, fit: Path | None, request: Request, registry: Registry, progress: Progress
 ) -> dict[str, Size]:
-    """Score each image and write it.
+    """Score each image and write it in the format of a leaderboard.
 
     Args:
-        images: a folder of photographs, or one.
-        form: a submission that is written image by image.
-        fit: what the method has learned, of a method that learns.
-        request: one method, one network, where they run, and where to write.
-        registry: with the plugins of the request.
-        progress: what to tell.
+        images: A photograph, or a folder of photographs.
+        form: Name of a submission that is written image by image.
+        fit: The file with the method's fit; None for a method that is not fitted.
+        request: The request, with one method, one network and the output folder.
+        registry: The registry, with the plugins of the request.
+        progress: Callback for progress messages.
 
     Returns:
-        The images, id -> size.
+        The size of each image, by id.
 
     Raises:
-        OodbenchError: a name, a file or an image is not what it should be.
+        OodbenchError: A name, a file or an image is invalid.
     """
     submission = registry.submission(form)
     if not submission.card.images:
-        raise UsageError(f"{form} is not written image by image", "Write it from a run: oodbench submit.")
+        raise UsageError(f"{form} is not written image by image", "Write it from a run with oodbench submit.")
     if request.out is None:
-        raise UsageError(f"--format {form} needs a folder to write into", "Give it: --out DIR.")
+        raise UsageError(f"--format {form} needs an output folder", "Give it with --out DIR.")
     (source,) = find_methods(request, registry)
     method = source.make()
     ((network, _),) = open_networks(request, registry).values()
@@ -70,10 +70,10 @@ def export(
 def _load_fit(method: Method, network: Segmenter, fit: Path | None) -> None:
     reason = network.capabilities.lacks(method.needs())
     if reason is not None:
-        raise UsageError(f"{method.card.name} does not fit {network.name}: {reason}", "Choose another one.")
+        raise UsageError(f"{method.card.name} does not fit {network.name}: {reason}", "Choose another method.")
     if method.needs().fit != (fit is not None):
-        learns = "learns from in-distribution frames" if fit is None else "learns nothing"
-        remedy = "Give what it learned in a run: --fit RUN/fits/FILE." if fit is None else "Leave --fit out."
-        raise UsageError(f"{method.card.name} {learns}", remedy)
+        problem = "is fitted on in-distribution frames" if fit is None else "is not fitted"
+        remedy = "Give its fit from a run: --fit RUN/fits/FILE." if fit is None else "Remove --fit."
+        raise UsageError(f"{method.card.name} {problem}", remedy)
     if fit is not None:
         method.load(read_fit_file(fit))

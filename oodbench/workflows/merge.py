@@ -1,4 +1,4 @@
-"""The shards of a run, combined."""
+"""Merging of the shards of a run."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from oodbench.workflows.run import write_reports
 
 
 def merge(folders: Sequence[str | Path], out: str | Path | None = None, progress: Progress | None = None) -> Run:
-    """Combine the shards of a run, evaluate them and write the reports.
+    """Merge the shards of a run, evaluate them and write the reports.
 
     Args:
-        folders: The folders that were given to the shards as --out; each holds one shard or more.
+        folders: The folders that were given to the shards as --out; each contains at least one shard.
         out: The folder of the whole run; None: the first of `folders`.
         progress: Callback for progress messages; None: silent.
 
@@ -34,8 +34,8 @@ def merge(folders: Sequence[str | Path], out: str | Path | None = None, progress
     shards = [(artifacts, plan) for artifacts in stores if (plan := artifacts.plan()) is not None]
     if not shards:
         raise RunFolderError(
-            f"{', '.join(map(str, folders))}: no shard of a run there",
-            "Expected folders that were given as --out to 'oodbench run --shard i/n'.",
+            f"{', '.join(map(str, folders))}: no shard of a run in these folders",
+            "Give the folders that were given as --out to 'oodbench run --shard i/n'.",
         )
     first, record = shards[0]
     for shard, plan in shards:
@@ -43,13 +43,15 @@ def merge(folders: Sequence[str | Path], out: str | Path | None = None, progress
             raise RunFolderError(
                 f"{first.store.location} and {shard.store.location} are shards of different runs "
                 f"({'; '.join(record.differences(plan))})",
-                "Give the shards of one run, or remove those of the other.",
+                "Give the shards of one run, or remove the shards of the other run.",
             )
     store = LocalStore(out if out is not None else folders[0])
     artifacts = RunArtifacts(store)
     existing = artifacts.plan()
     if existing is not None and existing.digest != record.digest:
-        raise RunFolderError(f"{store.location}: this folder belongs to another run", "Choose another one with --out.")
+        raise RunFolderError(
+            f"{store.location}: this folder belongs to another run", "Choose another folder with --out."
+        )
     with store.lock():
         artifacts.write_plan(record)
         with progress.track("merge", len(shards), "shards") as advance:
@@ -68,17 +70,18 @@ def merge(folders: Sequence[str | Path], out: str | Path | None = None, progress
 
 
 def _merge_environments(key: Key, shards: Sequence[RunArtifacts], artifacts: RunArtifacts, progress: Progress) -> None:
-    """Take the first shard's environment for all, and warn if others differ."""
-    found = [environment for shard in shards if (environment := shard.json(key)) is not None]
-    if not found:
+    """Store the first shard's environment, and warn if others differ."""
+    environments = [environment for shard in shards if (environment := shard.json(key)) is not None]
+    if not environments:
         return
-    artifacts.write_json(key, found[0])
+    first = environments[0]
+    artifacts.write_json(key, first)
     differing = sorted(
-        {key for other in found for key in other.keys() | found[0].keys() if other.get(key) != found[0].get(key)}
+        {name for other in environments for name in other.keys() | first.keys() if other.get(name) != first.get(name)}
     )
     if differing:
         progress.warn(
-            f"the shards were made in different environments ({', '.join(differing)}); results name the first"
+            f"the shards were computed in different environments ({', '.join(differing)}); results record the first"
         )
 
 
@@ -100,5 +103,5 @@ def _check_complete(record: PlanRecord, artifacts: RunArtifacts) -> None:
         )
         raise RunFolderError(
             f"{artifacts.store.location}: not scored yet: {counts}",
-            "A shard is missing or was interrupted: run its 'oodbench run --shard' again, then merge again.",
+            "Run 'oodbench run --shard' again for the missing or interrupted shard, then merge again.",
         )

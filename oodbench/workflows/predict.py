@@ -1,4 +1,4 @@
-"""Photographs to score maps and pictures: a run's own stages, up to the score, on frames without labels."""
+"""Prediction for photographs: the stages of a run up to scoring, on frames without labels, with heatmaps."""
 
 from __future__ import annotations
 
@@ -39,7 +39,14 @@ DEFAULT_MODEL = "streets-gmmseg"
 
 
 class AnomalousShare(NamedTuple):
-    """One photograph: its id, its size, and how many of its pixels are above the threshold (None without one)."""
+    """Number of pixels of a photograph above the threshold.
+
+    Attributes:
+        image: The id of the photograph.
+        height: Its height in pixels.
+        width: Its width in pixels.
+        above: Number of pixels above the threshold; None without a threshold.
+    """
 
     image: str
     height: int
@@ -48,19 +55,19 @@ class AnomalousShare(NamedTuple):
 
     @property
     def share(self) -> float | None:
-        """Of the pixels, above the threshold."""
+        """Share of the pixels above the threshold; None without a threshold."""
         return None if self.above is None else self.above / (self.height * self.width)
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What was made of photographs.
+    """Output of `predict`.
 
     Attributes:
-        folder: where maps and pictures are.
-        threshold: None without in-distribution frames.
-        source: what the threshold was found on, in words.
-        shares: one a photograph, in order.
+        folder: The folder of the score maps and heatmaps.
+        threshold: The calibrated threshold; None without in-distribution frames.
+        source: Description of the frames on which the threshold was calibrated.
+        shares: One share per photograph, in order.
     """
 
     folder: Path
@@ -86,19 +93,26 @@ def predict(
     plugins: OneOrMore = (),
     progress: Progress | None = None,
 ) -> Prediction:
-    """`oodbench predict` from Python (docs/predict.md).
+    """Score photographs and draw heatmaps, as `oodbench predict` does (docs/predict.md).
 
     Args:
-        images: a folder of photographs, or one.
-        method: the method, as `NAME` or `NAME:key=value,...`.
-        model, model_card, checkpoint: the network, what describes it, and its weights where they lie apart.
-        id_data, id_limit, device, seed, plugins, progress: as `oodbench.run`.
-        out: the folder for maps and pictures; by default one under runs/ that follows from the plan.
-        form: a leaderboard's format, in which each image is written instead of maps, pictures and shares; `--format`.
-        fit_file: with `form`, what the method learned: a file in the fits/ of a run; `--fit`.
+        images: A photograph, or a folder of photographs.
+        method: The method, as `NAME` or `NAME:key=value,...`.
+        model: Name or file of the network.
+        model_card: File of the model card; None: the file next to the network.
+        checkpoint: File of the weights, if they are not in the model file or next to it.
+        id_data: Folders to search for the in-distribution dataset.
+        id_limit: Maximum number of frames for fitting and for calibration.
+        device: The device for the network.
+        seed: Random seed.
+        out: The output folder; None: a folder under runs/ whose name depends on the plan.
+        form: Format of a leaderboard in which each image is written, instead of maps, heatmaps and shares (`--format`).
+        fit_file: With `form`, the file of the method's fit, from the folder fits/ of a run (`--fit`).
+        plugins: Plugin files.
+        progress: Callback for progress messages; None: silent.
 
     Raises:
-        OodbenchError: a mistake that can be mended; the message says how.
+        OodbenchError: The request or a file is invalid. The message explains the fix.
     """
     request = Request.of(
         methods=(method,),
@@ -119,12 +133,14 @@ def predict(
         sizes = export(Path(images), form, Path(fit_file) if fit_file else None, request, registry, progress)
         return Prediction(Path(str(out)), None, "", [AnomalousShare(name, *size, None) for name, size in sizes.items()])
     if fit_file is not None:
-        raise UsageError("--fit goes with --format; else a method learns from --id-data", "Leave it out.")
+        raise UsageError(
+            "--fit is only for --format; otherwise methods are fitted on the frames of --id-data", "Remove --fit."
+        )
     plan = make_plan(request, registry, progress, open_photographs(Path(images)))
     for warning in registry.warnings:
         progress.warn(warning)
     _check_folder(request.out or default_folder(plan.record))
-    # What the folder has of fits and calibrations is used; maps and pictures are made anew.
+    # Fits and calibrations in the folder are reused; maps and heatmaps are computed again.
     with open_run_folder(request, plan) as store:
         for kind in (Kind.IMAGE_SCORE, Kind.IMAGE_HEATMAP):
             for key in list(store.keys(kind)):
@@ -142,13 +158,13 @@ def predict(
 
 
 def _check_folder(folder: Path) -> None:
-    there = RunArtifacts(LocalStore(folder)).plan()
-    if there is not None and [part.name for part in there.benchmarks] != [PHOTOGRAPHS]:
-        raise RunFolderError(f"{folder}: this folder holds a run", "Choose another one with --out.")
+    existing = RunArtifacts(LocalStore(folder)).plan()
+    if existing is not None and [part.name for part in existing.benchmarks] != [PHOTOGRAPHS]:
+        raise RunFolderError(f"{folder}: this folder contains a run", "Choose another folder with --out.")
 
 
 def _load_calibration(plan: Plan, artifacts: RunArtifacts, progress: Progress) -> Calibration | None:
-    """The method's calibration; warns where the network is far from its card on the same frames."""
+    """Return the scorer's calibration; warn if the network's quality on the same frames differs from its card."""
     part = plan.record.calibrate
     if part is None:
         return None
@@ -173,11 +189,12 @@ def _score_photographs(
     shares = []
     with progress.track(f"score {network.name} on {part.name}", len(frames), "images") as advance:
         for batch in forward_batches(network, frames, split_batches(len(frames), plan.record.batch_size), needs):
-            inside = [part.frames[index] for index in batch.positions]
+            records = [part.frames[index] for index in batch.positions]
+            sizes = [(record.height, record.width) for record in records]
             with add_error_context(network.name, [frames[index] for index in batch.positions]):
-                scored, _ = score_output(batch.output, [(f.height, f.width) for f in inside], {key: method}, scoring)
-            for index, record, result in zip(batch.positions, inside, scored, strict=True):
-                score = result.scores[key]
+                scored_frames, _ = score_output(batch.output, sizes, {key: method}, scoring)
+            for index, record, scored in zip(batch.positions, records, scored_frames, strict=True):
+                score = scored.scores[key]
                 above = None if threshold is None else int(np.count_nonzero(threshold.above(score)))
                 shares.append(AnomalousShare(record.id, record.height, record.width, above))
                 artifacts.write_map(image_score_key(record.id), score)
@@ -203,10 +220,10 @@ def _write_heatmap(
 
 
 def _format_csv(shares: Sequence[AnomalousShare], threshold: PhotographThreshold | None) -> str:
-    """One line a photograph; what needs a threshold is empty without one."""
+    """Return one line per photograph; without a threshold, the columns that need it are empty."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["image", "width", "height", "threshold", "pixels_above", "share_above"])
     limit = None if threshold is None else threshold.score
-    writer.writerows([each.image, each.width, each.height, limit, each.above, each.share] for each in shares)
+    writer.writerows([share.image, share.width, share.height, limit, share.above, share.share] for share in shares)
     return text.getvalue()

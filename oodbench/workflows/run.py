@@ -1,4 +1,4 @@
-"""A run, from what was asked for to its reports."""
+"""A complete run, from the request to the reports."""
 
 from __future__ import annotations
 
@@ -68,32 +68,46 @@ def run(
     Args:
         models: Networks: names and files as for `--model`, or objects such as a `TorchSegmenter`.
         methods: Methods: `NAME` or `NAME:key=value,...`, `all`, or objects that are not fitted. Each network gets its
-            own instance of an object, made from its class and parameters.
-        benchmarks: Benchmarks: names, what `load_benchmark` returns, or objects of a `Benchmark` class of your own.
-        batch_size: Frames per forward pass. It is part of the run's identity.
-        shard: `i/n` to score this shard only (docs/run.md, "In shards"); oodbench.merge combines the shards.
+            own instance of an object, created from its class and parameters.
+        benchmarks: Benchmarks: names, the output of `load_benchmark`, or objects of your own `Benchmark` class.
+        data: Folders to search for benchmarks, or a mapping from names of benchmarks to folders.
+        id_data: Folders to search for the in-distribution dataset, or a mapping from names of datasets to folders.
+        model_cards: Files of model cards, one per model.
+        checkpoints: Files of weights, one per model.
+        id_limit: Maximum number of frames for fitting and for calibration; None: 500, or the dataset's default.
+        upsample: The scoring resolution: resize the `logits` and then score, or resize the `score`.
+        resize: Interpolation to the labels' resolution.
+        keep_scores: Which score maps to keep after evaluation: `all`, those of the frames in `figures`, or `none`.
+        limit: Number of frames per benchmark, or `all`; None: the benchmark's default.
+        batch_size: Number of frames per forward pass. It is part of the run's identity.
+        device: The device for the networks.
+        seed: Random seed.
+        out: The folder of the run; None: a folder under runs/ whose name depends on the plan.
         protocols: Names of protocols, or `leaderboard` for the one that each benchmark's own leaderboard uses.
-        if_exists: What to do if the folder holds a run: `continue` it if it is the same run, otherwise refuse; `reuse`
-            what fits this run; `overwrite` it.
-        fail_fast: Whether the first benchmark that fails ends the run. Otherwise the others finish, and `Run.failed`
-            has those that failed.
+        if_exists: What to do if the folder contains a run: `continue` it if it is the same run, otherwise refuse;
+            `reuse` the files that this run can use; `overwrite` it.
+        stop_after: The last stage.
+        fail_fast: Whether the first benchmark that fails stops the run. Otherwise the others finish, and `Run.failed`
+            lists the failures.
+        shard: `i/n` to score only this shard (docs/run.md, "In shards"); oodbench.merge combines the shards.
+        plugins: Plugin files.
         progress: Callback for progress messages; None: silent.
 
     Returns:
-        The run. `run(...).table()` has its numbers.
+        The run. `run(...).table()` returns its results as a table.
 
     Raises:
-        OodbenchError: A mistake that the user can fix; the message says how.
+        OodbenchError: The request, the data or a model is invalid. The message explains the fix.
     """
     registry = Registry(tuple(Path(path).absolute() for path in as_tuple(plugins)))
-    given = split_arguments(models, methods, benchmarks, registry)
+    arguments = split_arguments(models, methods, benchmarks, registry)
     request = Request.of(
-        methods=given.methods,
-        models=given.models,
+        methods=arguments.methods,
+        models=arguments.models,
         model_cards=as_tuple(model_cards),
         checkpoints=as_tuple(checkpoints),
-        benchmarks=given.benchmarks,
-        data=(*as_tuple(data), *given.data),
+        benchmarks=arguments.benchmarks,
+        data=(*as_tuple(data), *arguments.data),
         id_data=as_tuple(id_data),
         id_limit=id_limit,
         upsample=upsample,
@@ -112,23 +126,23 @@ def run(
         plugins=as_tuple(plugins),
     )
     progress = progress or Silent()
-    plan = make_plan(request, registry, progress, objects=given.objects)
+    plan = make_plan(request, registry, progress, objects=arguments.objects)
     return replace(execute(request, plan, progress), known=registry)
 
 
 def execute(request: Request, plan: Plan, progress: Progress) -> Run:
-    """Carry out a plan as far as `request.stop_after` says, and return the run.
+    """Execute the stages of a plan up to `request.stop_after`, and return the run.
 
     Raises:
-        BenchmarksFailedError: A run that stops before evaluation has benchmarks that failed.
-        OodbenchError: As `run`.
+        BenchmarksFailedError: Benchmarks failed in a run that stops before evaluation.
+        OodbenchError: The data, a model or the folder is invalid. The message explains the fix.
     """
     with open_run_folder(request, plan) as store:
         return execute_in(RunArtifacts(store), request, plan, progress)
 
 
 def execute_in(artifacts: RunArtifacts, request: Request, plan: Plan, progress: Progress) -> Run:
-    """Carry out a plan in a store that this process holds; returns and raises as `execute`."""
+    """Execute a plan as `execute` does, in a store that this process has locked."""
     run = Run(artifacts.store)
     failures = Failures(fail_fast=request.fail_fast)
     keep_maps = request.keep_scores == "all"
@@ -153,44 +167,45 @@ def execute_in(artifacts: RunArtifacts, request: Request, plan: Plan, progress: 
 
 
 def process_store(request: Request, plan: Plan) -> LocalStore:
-    """Return where this process works: the run's folder, or a shard's own folder within it."""
-    whole = LocalStore(request.out or default_folder(plan.record))
-    return whole.shard(request.shard) if request.shard else whole
+    """Return the store of this process: the run's folder, or the shard's folder in it."""
+    run_store = LocalStore(request.out or default_folder(plan.record))
+    return run_store.shard(request.shard) if request.shard else run_store
 
 
 @contextmanager
 def open_run_folder(request: Request, plan: Plan) -> Iterator[LocalStore]:
-    """Hold the plan's folder for this process, with the plan in it.
+    """Lock the run's folder for this process and write the plan into it.
 
     Raises:
-        RunFolderError: As `check_folder`; or another process holds it.
+        RunFolderError: `check_folder` refuses the folder, or another process has locked it.
     """
     check_folder(request, plan)
-    whole = RunArtifacts(LocalStore(request.out or default_folder(plan.record)))
+    run_artifacts = RunArtifacts(LocalStore(request.out or default_folder(plan.record)))
     store = process_store(request, plan)
     artifacts = RunArtifacts(store)
     with store.lock():
         if request.if_exists == "overwrite":
             store.clear()
         artifacts.write_plan(plan.record)
-        existing = whole.plan() if request.shard else None
+        existing = run_artifacts.plan() if request.shard else None
         if existing is not None and existing.digest == plan.record.digest:
-            adopt(whole, artifacts, SHARD_KINDS)
+            adopt(run_artifacts, artifacts, SHARD_KINDS)
         yield store
 
 
 def check_folder(request: Request, plan: Plan) -> None:
-    """Make sure, without writing anything, that the plan can be carried out in its folder.
+    """Check, without writing anything, that the plan can be executed in its folder.
 
     Raises:
-        RunFolderError: The folder can't be written, is too small, or holds something else.
+        RunFolderError: The folder can't be written, the disk is too small, or the folder contains other files.
     """
-    whole, store = LocalStore(request.out or default_folder(plan.record)), process_store(request, plan)
+    run_store, store = LocalStore(request.out or default_folder(plan.record)), process_store(request, plan)
     store.check_writable()
     _check_space(plan, store, request)
-    if whole.is_foreign():
+    if run_store.is_foreign():
         raise RunFolderError(
-            f"{whole.location}: this folder holds other files and no run", "Choose a new or empty folder with --out."
+            f"{run_store.location}: this folder contains other files and no run",
+            "Choose a new or empty folder with --out.",
         )
     if request.if_exists != "continue":
         return
@@ -199,13 +214,12 @@ def check_folder(request: Request, plan: Plan) -> None:
         differences = "; ".join(plan.record.differences(existing))
         raise RunFolderError(
             f"{store.location}: this folder belongs to another run ({differences})",
-            "Use --resume to make this run there and keep what fits, --overwrite to start from scratch, or another "
-            "--out.",
+            "Use --resume to make this run there and reuse files, --overwrite to start from scratch, or another --out.",
         )
 
 
 def _check_space(plan: Plan, store: LocalStore, request: Request) -> None:
-    """Refuse a run whose maps, those that are still to be made, don't fit on the disk."""
+    """Raise RunFolderError if the score maps that are not stored yet do not fit on the disk."""
     record, artifacts = plan.record, RunArtifacts(store)
     keys = (
         result_key(record, scorer, benchmark, PROTOCOLS[name])
@@ -217,10 +231,10 @@ def _check_space(plan: Plan, store: LocalStore, request: Request) -> None:
         return
     stored = sum(store.size(key) or 0 for key in store.keys(Kind.SCORE))
     share = request.shard.count if request.shard else 1
-    wanted, free = plan.map_bytes() // share - stored, store.free_bytes()
-    if wanted > free:
+    needed, free = plan.map_bytes() // share - stored, store.free_bytes()
+    if needed > free:
         raise RunFolderError(
-            f"{store.location}: the score maps take {wanted / 1e6:.0f} MB and {free / 1e6:.0f} MB are free there",
+            f"{store.location}: the score maps need {needed / 1e6:.0f} MB and only {free / 1e6:.0f} MB are free",
             "Use --out on another disk, fewer methods or benchmarks, or --limit.",
         )
 
@@ -236,21 +250,21 @@ def _evaluate(
 
 
 def write_reports(run: Run, progress: Progress) -> None:
-    """Write the reports that every run gets. One whose maps are not stored is left out, with a warning."""
-    wanted = [plugin.card.name for plugin in run.registry.load_working("reports") if plugin.card.default]
+    """Write the default reports. A report whose maps are not stored is skipped with a warning."""
+    names = [plugin.card.name for plugin in run.registry.load_working("reports") if plugin.card.default]
     for warning in run.registry.warnings:
         progress.warn(warning)
-    with progress.track("report", len(wanted), "reports") as advance:
-        for name in wanted:
+    with progress.track("report", len(names), "reports") as advance:
+        for name in names:
             try:
                 run.report(name)
             except NotStoredError as error:
-                progress.warn(f"{name} was not made: {error.problem} (--keep-scores)")
+                progress.warn(f"{name} was not written: {error.problem} (--keep-scores)")
             advance(1)
 
 
 def _delete_maps(plan: Plan, artifacts: RunArtifacts, *, keep_figures: bool) -> None:
-    """Remove the score maps that are not to stay; the results exist."""
+    """Delete the score maps after evaluation, except the maps of the frames in figures if they are kept."""
     kept = set()
     run = Run(artifacts.store)
     for benchmark in plan.record.benchmarks if keep_figures else ():

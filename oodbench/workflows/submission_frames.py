@@ -1,4 +1,4 @@
-"""What a run has of one scorer, as a submission sees it; and the frames of data sets that lie on disk."""
+"""Views of a run's score maps and of the frames on disk, for submissions."""
 
 from __future__ import annotations
 
@@ -20,28 +20,33 @@ from oodbench.storage.keys import fit_key, prediction_key, score_key
 
 
 def find_scorer(run: Run, method: str | None, network: str | None) -> ScorerRecord:
-    """The one scorer of the run with this method, by label or name, and this network.
+    """Return the only scorer of the run with this method and network.
+
+    Args:
+        run: The run.
+        method: Label or name of the method; None: any method.
+        network: Name of the network; None: any network.
 
     Raises:
-        UnknownNameError: there is none.
-        UsageError: there are several.
+        UnknownNameError: The run has no such scorer.
+        UsageError: The run has several such scorers.
     """
     scorers = list(run.record.scorers)
     if network is not None:
-        known = [scorer.network for scorer in scorers]
-        if network not in known:
-            raise UnknownNameError("network in this run", network, dict.fromkeys(known))
+        networks = [scorer.network for scorer in scorers]
+        if network not in networks:
+            raise UnknownNameError("network in this run", network, dict.fromkeys(networks))
         scorers = [scorer for scorer in scorers if scorer.network == network]
     if method is not None:
-        named = [scorer for scorer in scorers if method in (scorer.label, scorer.spec, scorer.method)]
-        if not named:
+        matches = [scorer for scorer in scorers if method in (scorer.label, scorer.spec, scorer.method)]
+        if not matches:
             raise UnknownNameError("method in this run", method, dict.fromkeys(scorer.spec for scorer in scorers))
-        scorers = named
+        scorers = matches
     if len(scorers) > 1:
         raise UsageError(
             f"{run.folder}: has {len(scorers)} scorers: "
             + ", ".join(f"{scorer.spec} on {scorer.network}" for scorer in scorers),
-            "Choose one with --method and, of several networks, --network.",
+            "Choose one with --method and, if there are several networks, --network.",
         )
     return scorers[0]
 
@@ -49,23 +54,31 @@ def find_scorer(run: Run, method: str | None, network: str | None) -> ScorerReco
 def load_submission_scorer(
     run: Run, scorer: ScorerRecord, card: SubmissionCard, progress: Progress
 ) -> SubmissionScorer:
-    """The scorer's frames in the benchmarks that the card names; of a frame in two of them the first.
+    """Return a scorer with its frames in the submission's benchmarks. A frame in two benchmarks is used once.
+
+    Args:
+        run: The run.
+        scorer: A scorer of the run.
+        card: The submission's card, with the names of the benchmarks.
+        progress: Callback for progress messages.
 
     Raises:
-        UsageError: the run has none of these benchmarks.
-        RunFolderError: frames or labels are not those of the run any more, or two frames of one id differ.
+        UsageError: The run has none of these benchmarks, or two different images have the same id.
+        RunFolderError: Frames or labels have changed since the run.
     """
     record = run.record
     parts = {part.name: part for part in record.benchmarks}
     wanted = [parts[name] for name in card.benchmarks if name in parts]
-    broken = [failure for failure in run.failed if failure.benchmark in card.benchmarks]
-    if broken:
-        raise UsageError(f"{run.store.location}: {broken[0]}", "Fix it and run the same 'oodbench run' again.")
+    failures = [failure for failure in run.failed if failure.benchmark in card.benchmarks]
+    if failures:
+        raise UsageError(
+            f"{run.store.location}: {failures[0]}", "Fix the problem and run the same 'oodbench run' again."
+        )
     if not wanted:
         raise UsageError(
             f"{run.folder}: its benchmarks are {', '.join(parts)}; {card.name} takes frames of "
             f"{', '.join(card.benchmarks)}",
-            f"Score them: oodbench run --benchmark {card.benchmarks[0]}",
+            f"Score a benchmark of the submission: oodbench run --benchmark {card.benchmarks[0]}",
         )
     frames: dict[str, SubmittedFrame] = {}
     keys: dict[str, str] = {}
@@ -76,7 +89,7 @@ def load_submission_scorer(
         for index, frame in enumerate(part.frames):
             if keys.setdefault(frame.id, frame.key) != frame.key:
                 raise UsageError(
-                    f"{frame.id} of {part.name} and of {frames[frame.id].benchmark} are two images",
+                    f"{frame.id} of {part.name} and {frame.id} of {frames[frame.id].benchmark} are different images",
                     "Submit from a run on one copy of the data.",
                 )
             if frame.id not in frames:
@@ -115,24 +128,29 @@ def _make_frame(
 
 
 def known_frames(card: SubmissionCard, registry: Registry, data: Sequence[str]) -> list[KnownFrame]:
-    """The frames of the card's benchmarks that lie under these folders; of a frame in two of them the first.
+    """Return the frames of a submission's benchmarks on disk. A frame in two benchmarks is returned once.
+
+    Args:
+        card: The submission's card, with the names of the benchmarks.
+        registry: The registry.
+        data: The folders to search, or NAME=DIR.
 
     Raises:
-        DataNotFoundError: there is none of them.
+        DataNotFoundError: None of the benchmarks was found.
     """
     roots, _ = data_roots(data, ())
     validate_named_roots(roots, roots, registry)
     frames: dict[str, KnownFrame] = {}
     for name in card.benchmarks:
         try:
-            found = registry.benchmark(name).open(roots).frames
+            benchmark_frames = registry.benchmark(name).open(roots).frames
         except DataNotFoundError:
             continue
-        for index, frame in enumerate(found):
+        for index, frame in enumerate(benchmark_frames):
             frames.setdefault(frame.id, KnownFrame(name, index, frame.id, frame.read_size()))
     if not frames:
         raise DataNotFoundError(
             f"none of {', '.join(card.benchmarks)} was found in {', '.join(data)}",
-            "Give the folder that holds the frames, or leave --data out.",
+            "Give the folder that contains the frames, or remove --data.",
         )
     return list(frames.values())

@@ -1,4 +1,4 @@
-"""A run's stored scores as a submission: written whole or not at all, checked, read back and scored again."""
+"""Submissions to leaderboards from a run's stored scores: written atomically, checked, read back and evaluated."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ SUBMISSION_SCHEMA = 1
 
 @dataclass(frozen=True)
 class SubmissionResult:
-    """What was written.
+    """A submission that was written.
 
     Attributes:
-        folder: where.
-        frames: how many frames it was made of.
-        facts: how, as in its side file.
-        notes: what its author has to do or to know.
-        changes: benchmark -> the exact metrics of its labelled frames, as stored and as read back from the submission.
+        folder: The folder of the submission.
+        frames: Number of frames.
+        facts: Facts about how it was written, as in its side file.
+        notes: Notes for the author, such as the next steps.
+        changes: Maps each benchmark to the exact metrics of its labelled frames, as stored and as read back.
     """
 
     folder: Path
@@ -55,32 +55,34 @@ def submit(
     plugins: OneOrMore = (),
     progress: Progress | None = None,
 ) -> SubmissionResult:
-    """`oodbench submit` from Python (docs/submit.md).
+    """Write a submission to a leaderboard from a run, as `oodbench submit` does (docs/submit.md).
 
     Args:
-        target: the leaderboard, as `NAME` or `NAME:key=value,...`.
-        run: a run with stored scores, or its folder.
-        out: a folder that is new, empty, or holds the same submission.
-        method, network: which scorer of the run, where it has several.
-        plugins: files with submissions of your own, beside the run's plugins.
-        progress: where news go; nowhere by default.
+        target: The leaderboard, as `NAME` or `NAME:key=value,...`.
+        run: A run with stored scores, or its folder.
+        out: A folder that is new, is empty, or contains the same submission.
+        method: Name or label of the scorer's method; needed if the run has several methods.
+        network: Name of the scorer's network; needed if the run has several networks.
+        plugins: Files with your own submissions, in addition to the run's plugins.
+        progress: Callback for progress messages; None: silent.
 
     Raises:
-        OodbenchError: a mistake that can be mended; the message says how. Nothing has been written then.
+        OodbenchError: The request or the run is invalid. The message explains the fix, and nothing is written.
     """
-    view = run if isinstance(run, Run) else load(run)
+    source_run = run if isinstance(run, Run) else load(run)
     progress = progress or Silent()
-    registry = Registry(tuple(dict.fromkeys([*view.record.plugins, *(Path(p).absolute() for p in as_tuple(plugins))])))
+    files = [*source_run.record.plugins, *(Path(path).absolute() for path in as_tuple(plugins))]
+    registry = Registry(tuple(dict.fromkeys(files)))
     submission = registry.submission(target)
-    scorer = find_scorer(view, method, network)
-    parts = load_submission_scorer(view, scorer, submission.card, progress)
+    scorer = find_scorer(source_run, method, network)
+    parts = load_submission_scorer(source_run, scorer, submission.card, progress)
     about: dict[str, Any] = {
         "schema_version": SUBMISSION_SCHEMA,
         "target": submission.card.name,
         "parameters": submission.params.model_dump(mode="json"),
         "method": parts.label,
         "network": parts.network,
-        "run": view.record.digest,
+        "run": source_run.record.digest,
         "scorer": scorer.key,
         "frames": {name: sum(f.benchmark == name for f in parts.frames) for name in parts.expected},
     }
@@ -90,9 +92,12 @@ def submit(
     about["digest"] = digest_bytes(json.dumps(about, sort_keys=True).encode())
     with _replace_folder(Path(out), about["digest"]) as folder:
         written = submission.write(parts, folder, progress.track)
-        found = list(submission.check(folder, parts.frames))
-        if found:
-            raise ScoreError(f"what was written is not right: {found[0]} ({len(found)} problems)", "Report this.")
+        problems = list(submission.check(folder, parts.frames))
+        if problems:
+            raise ScoreError(
+                f"the submission that was written is invalid: {problems[0]} ({len(problems)} problems)",
+                "Report this as a bug.",
+            )
         changes = dict(_round_trip(submission, folder, parts, progress))
         about |= {"facts": written.facts, "round_trip": {name: _describe_change(c) for name, c in changes.items()}}
         text = json.dumps(about, indent=1)
@@ -103,17 +108,20 @@ def submit(
 def check_submission(
     target: str, path: str | Path, *, data: OneOrMore = (), plugins: OneOrMore = (), progress: Progress | None = None
 ) -> list[str]:
-    """What is wrong with a folder or an archive for a leaderboard, a line for each thing; `oodbench submit --check`.
+    """Check a folder or an archive for a leaderboard, as `oodbench submit --check` does.
 
     Args:
-        target: the leaderboard.
-        path: a folder or an archive, of anybody's making.
-        data: folders with the benchmark's frames: names and sizes are then held against these.
-        plugins: files with submissions of your own.
-        progress: where news go; nowhere by default.
+        target: The leaderboard, as `NAME` or `NAME:key=value,...`.
+        path: A folder or an archive, written by any program.
+        data: Folders with the benchmark's frames, to compare names and sizes with; empty: do not compare.
+        plugins: Files with your own submissions.
+        progress: Callback for progress messages; None: silent.
+
+    Returns:
+        One line per problem.
 
     Raises:
-        OodbenchError: the path or the frames can't be opened.
+        OodbenchError: The path or the frames can't be opened.
     """
     registry = Registry(tuple(Path(path).absolute() for path in as_tuple(plugins)))
     submission = registry.submission(target)
@@ -123,30 +131,30 @@ def check_submission(
 
 @contextmanager
 def _replace_folder(out: Path, digest: str) -> Iterator[Path]:
-    """A folder beside `out` to write into, which takes its place when all has gone well."""
+    """Yield a temporary folder next to `out`, which replaces `out` if the block succeeds."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        there = _read_side_file(out / SIDE_FILE)
-        if not isinstance(there, dict) or there.get("digest") != digest:
-            what = "another submission" if isinstance(there, dict) else "other files"
-            raise RunFolderError(f"{out}: holds {what}", "Choose a new or empty folder with --out.")
-    place = out.absolute().parent / f".{out.absolute().name}.part"
-    with LocalStore(place).lock():
-        new = place / "new"
-        shutil.rmtree(new, ignore_errors=True)  # of a process that was killed while it wrote
+        existing = _read_side_file(out / SIDE_FILE)
+        if not isinstance(existing, dict) or existing.get("digest") != digest:
+            content = "another submission" if isinstance(existing, dict) else "other files"
+            raise RunFolderError(f"{out}: contains {content}", "Choose a new or empty folder with --out.")
+    temporary = out.absolute().parent / f".{out.absolute().name}.part"
+    with LocalStore(temporary).lock():
+        new = temporary / "new"
+        shutil.rmtree(new, ignore_errors=True)  # left by a process that was killed while it wrote
         try:
             new.mkdir()
             yield new
             if out.exists():
-                out.rename(place / "old")
+                out.rename(temporary / "old")
             new.rename(out)
         except OSError as error:
             raise cannot_write(out, error) from error
         finally:
-            shutil.rmtree(place, ignore_errors=True)
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _read_side_file(path: Path) -> Any:
-    """The content of a submission's side file; None if there is none, or it is damaged."""
+    """Return the content of a submission's side file; None if there is none or it is damaged."""
     try:
         return json.loads(path.read_bytes())
     except (OSError, ValueError):
@@ -156,17 +164,17 @@ def _read_side_file(path: Path) -> Any:
 def _round_trip(
     submission: Submission, folder: Path, parts: SubmissionScorer, progress: Progress
 ) -> Iterator[tuple[str, MetricChange]]:
-    """benchmark, what reading the submission back changes of its exact metrics."""
+    """Yield each labelled benchmark, and the change of its exact metrics after reading the submission back."""
     for name in parts.expected:
         frames = [frame for frame in parts.frames if frame.benchmark == name and frame.read_labels]
         if not frames:
             continue
         with progress.track(f"read back {name}", len(frames), "frames") as advance:
-            measured = measure_change(_read_pairs(submission.read(folder, frames), advance))
-        if measured.largest >= LARGEST_CHANGE:
-            progress.warn(f"{name}: AP or FPR95 is {measured.largest:.2g} off in the submission: look at its map")
-        if measured.frames:
-            yield name, measured
+            change = measure_change(_read_pairs(submission.read(folder, frames), advance))
+        if change.largest >= LARGEST_CHANGE:
+            progress.warn(f"{name}: AP or FPR95 changes by {change.largest:.2g} in the submission: check its maps")
+        if change.frames:
+            yield name, change
 
 
 def _read_pairs(
@@ -178,8 +186,8 @@ def _read_pairs(
         advance(1)
 
 
-def _describe_change(measured: MetricChange) -> dict[str, Any]:
-    def defined(values: Sequence[float]) -> dict[str, float | None]:
+def _describe_change(change: MetricChange) -> dict[str, Any]:
+    def by_name(values: Sequence[float]) -> dict[str, float | None]:
         return {n: None if math.isnan(v) else v for n, v in zip(("AP", "FPR95"), values, strict=True)}
 
-    return {"frames": measured.frames, "stored": defined(measured.before), "read_back": defined(measured.after)}
+    return {"frames": change.frames, "stored": by_name(change.before), "read_back": by_name(change.after)}

@@ -82,7 +82,7 @@ def test_a_folder_that_is_a_file_or_in_use_is_an_error(tmp_path: Path) -> None:
         run_bundled_recipe(make_bundled_recipe(iterations=2), tmp_path / "file")
     with (
         LocalStore(tmp_path / "out").lock(),
-        pytest.raises(RunFolderError, match="another oodbench process is at work"),
+        pytest.raises(RunFolderError, match="another oodbench process uses this folder"),
     ):
         run_bundled_recipe(make_bundled_recipe(iterations=2), tmp_path / "out")
 

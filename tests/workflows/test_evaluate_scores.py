@@ -101,7 +101,7 @@ def test_smaller_maps_are_brought_to_the_labels_size_and_that_is_said(
     first, second = run.results
     assert first.metrics == second.metrics
     assert first.scoring == Scoring("given", resize)
-    note = f"small: 3 of 3 score maps are smaller than their labels, 48 x 12 for 96 x 48: brought there {resize}"
+    note = f"small: 3 of 3 score maps are smaller than their labels (48 x 12 for 96 x 48) and are resized ({resize})"
     assert note in first.warnings
     assert not any("smaller" in warning for warning in second.warnings)
 
@@ -208,7 +208,7 @@ def test_a_limit_takes_the_first_frames_and_the_other_files_are_no_strangers(
 ) -> None:
     run = evaluated(write(tmp_path / "mine", ramps()), road_anomaly, tmp_path / "run", limit=2)
     assert run.results[0].counts["frames"] == 2
-    assert not any("fit no frame" in warning for warning in run.results[0].warnings)
+    assert not any("match no frame" in warning for warning in run.results[0].warnings)
 
 
 # what is warned of
@@ -233,7 +233,7 @@ def test_saturated_scores_and_files_that_fit_no_frame(road_anomaly: Path, tmp_pa
     write(tmp_path / "mine", flat | {"test/cow0003": flat[FIRST], "zebra": flat[FIRST]})
     (row,) = evaluated(tmp_path / "mine", road_anomaly, tmp_path / "run").results
     assert any(re.match(r"mine: 5\d\.\d % .* share one score: it saturates", warning) for warning in row.warnings)
-    assert "mine: 2 of its score maps fit no frame of road-anomaly, the first is test/cow0003.npy" in row.warnings
+    assert "mine: 2 of its score maps match no frame of road-anomaly; the first is test/cow0003.npy" in row.warnings
 
 
 # what is refused
@@ -250,8 +250,11 @@ def refused(folder: Path, data: Path, out: Path, *parts: str, **options: Any) ->
 @pytest.mark.parametrize(
     ("changes", "parts"),
     [
-        ({THIRD: np.zeros((49, 96), np.float32)}, ("vehicle02_Skidloader.npy: the scores are 96 x 49", "is 96 x 48")),
-        ({THIRD: np.zeros((96, 48), np.float32)}, ("the scores are 48 x 96", "expected that size or a smaller one")),
+        ({THIRD: np.zeros((49, 96), np.float32)}, ("vehicle02_Skidloader.npy: the scores are 96 x 49", "are 96 x 48")),
+        (
+            {THIRD: np.zeros((96, 48), np.float32)},
+            ("the scores are 48 x 96", "expected the size of the labels or a smaller size"),
+        ),
         ({THIRD: np.full((48, 96), np.nan)}, ("4608 of 4608 scores are NaN", "vehicle02_Skidloader.npy")),
         ({THIRD: np.zeros((48, 96), np.int32)}, ("holds int32", "vehicle02_Skidloader.npy")),
     ],
@@ -271,7 +274,7 @@ def test_a_frame_without_scores(road_anomaly: Path, tmp_path: Path) -> None:
 def test_one_image_with_two_maps(road_anomaly: Path, tmp_path: Path) -> None:
     frames = road_anomaly / "frames"
     (frames / f"{SECOND}.jpg").write_bytes((frames / f"{FIRST}.jpg").read_bytes())
-    parts = (f"{FIRST} and {SECOND} are one image, and their score maps differ",)
+    parts = (f"{FIRST} and {SECOND} are the same image, but their score maps differ",)
     refused(write(tmp_path / "mine", ramps()), road_anomaly, tmp_path / "run", *parts)
     same = ramps() | {SECOND: ramps()[FIRST]}
     assert len(evaluated(write(tmp_path / "mine", same), road_anomaly, tmp_path / "run").results) == 1

@@ -142,7 +142,7 @@ def test_a_folder_of_something_else(network_file: Path, data: Path, tmp_path: Pa
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter1.tex").write_text("")
     for if_exists in ("continue", "reuse", "overwrite"):
-        message = "holds other files and no run"
+        message = "contains other files and no run"
         refused(tmp_path / "thesis", message, network=network_file, data=data, methods=["msp"], if_exists=if_exists)
     assert [path.name for path in (tmp_path / "thesis").iterdir() if path.name != ".lock"] == ["chapter1.tex"]
 
@@ -174,7 +174,7 @@ with LocalStore(Path({str(tmp_path / "run")!r})).lock():
     holder = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert holder.stdout is not None
     assert holder.stdout.readline() == "locked\n"
-    with pytest.raises(RunFolderError, match="another oodbench process is at work"):
+    with pytest.raises(RunFolderError, match="another oodbench process uses this folder"):
         small_run(network_file, data, tmp_path / "run", methods=["msp"])
     holder.communicate("\n")
     small_run(network_file, data, tmp_path / "run", methods=["msp"])
@@ -206,7 +206,7 @@ def test_a_disk_that_is_too_small_is_seen_beforehand(
     import shutil
 
     monkeypatch.setattr(shutil, "disk_usage", lambda place: shutil._ntuple_diskusage(10, 10, 0))  # type: ignore[attr-defined]
-    refused(tmp_path / "run", "0 MB are free there", "--limit", network=network_file, data=data)
+    refused(tmp_path / "run", "only 0 MB are free", "--limit", network=network_file, data=data)
 
 
 def test_a_damaged_fit_and_a_damaged_plan(network_file: Path, data: Path, tmp_path: Path) -> None:
@@ -277,7 +277,7 @@ def test_an_empty_set_and_two_frames_of_one_name(network_file: Path, data: Path,
 def test_a_calibration_split_that_is_all_void(network_file: Path, data: Path, tmp_path: Path) -> None:
     for label in (data / "cityscapes" / "gtFine" / "val").rglob("*.png"):
         save(label, np.zeros((48, 96), np.uint8))
-    parts = ("cityscapes val: all pixels of its frames are void", "labelled ones")
+    parts = ("cityscapes val: all pixels of its frames are void", "labelled pixels")
     refused(tmp_path / "run", *parts, network=network_file, data=data, methods=["msp"])
 
 
@@ -312,7 +312,7 @@ from oodbench.methods.msp import MSP
 PLUGINS = {"methods": {"mine": ("MSP", "copied, and its card forgotten")}}
 """
     )
-    parts = ("PLUGINS calls MSP 'mine', and its card says 'msp'", "Give both one name")
+    parts = ("MSP is called 'mine' in PLUGINS and 'msp' on its card", "Use the same name in both")
     refused(tmp_path / "run", *parts, network=network_file, data=data, methods=["mine"], plugins=[plugin])
 
 

@@ -207,10 +207,10 @@ def test_a_folder_that_holds_something_else(photos: Path, tmp_path: Path, networ
         network["model"], tmp_path, tmp_path / "run", methods=["msp"], stop_after="plan", benchmarks=["streets-static"]
     )
     before = files(run.folder)
-    with pytest.raises(RunFolderError, match="run: this folder holds a run"):
+    with pytest.raises(RunFolderError, match="run: this folder contains a run"):
         predict(photos, out=run.folder, **network)
     assert files(run.folder) == before
-    with pytest.raises(RunFolderError, match="holds other files and no run"):
+    with pytest.raises(RunFolderError, match="contains other files and no run"):
         predict(photos, out=photos, **network)
     done = predict(photos / "d.png", out=tmp_path / "out", **network)
     with pytest.raises(RunFolderError, match="out: contains predictions for photographs, which have no labels"):

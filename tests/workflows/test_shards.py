@@ -70,7 +70,7 @@ def test_pieces_in_folders_of_their_own(network_file: Path, data: Path, tmp_path
 
 def test_what_is_missing_or_does_not_belong_is_said(network_file: Path, data: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    with pytest.raises(RunFolderError, match="no shard of a run there"):
+    with pytest.raises(RunFolderError, match="no shard of a run in these folders"):
         oodbench.merge([run])
     piece(network_file, data, run, "1/2", methods=["msp"])
     with pytest.raises(RunFolderError, match="not scored yet: 1 of 3 frames of road-anomaly"):
@@ -83,7 +83,7 @@ def test_what_is_missing_or_does_not_belong_is_said(network_file: Path, data: Pa
     (damaged,) = (run / "shards" / "2-of-2" / "scores").glob("*/*.npy")
     damaged.unlink()
     damaged.write_bytes(b"no map")
-    with pytest.raises(RunFolderError, match="are of one run and differ"):
+    with pytest.raises(RunFolderError, match="belong to one run and differ"):
         oodbench.merge([run])
     with pytest.raises(RunFolderError, match="belongs to another run"):
         oodbench.merge([run], small_run(network_file, data, tmp_path / "other", methods=["energy"]).folder)

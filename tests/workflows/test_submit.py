@@ -61,15 +61,15 @@ def test_the_same_again_and_nothing_else_over_it(run: Path, tmp_path: Path) -> N
     first = content(submit("parcel", run, tmp_path / "out", method="msp").folder)
     (tmp_path / "out" / "1.npy").unlink()
     assert content(submit("parcel", run, tmp_path / "out", method="msp").folder) == first
-    with pytest.raises(RunFolderError, match="out: holds another submission"):
+    with pytest.raises(RunFolderError, match="out: contains another submission"):
         submit("parcel", run, tmp_path / "out", method="energy")
     assert content(tmp_path / "out") == first
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("")
-    with pytest.raises(RunFolderError, match="mine: holds other files"):
+    with pytest.raises(RunFolderError, match="mine: contains other files"):
         submit("parcel", run, tmp_path / "mine", method="msp")
     (tmp_path / "file").write_text("")
-    with pytest.raises(RunFolderError, match="file: holds other files"):
+    with pytest.raises(RunFolderError, match="file: contains other files"):
         submit("parcel", run, tmp_path / "file", method="msp")
 
 
@@ -134,5 +134,5 @@ def test_an_edited_plugin_is_another_submission(run: Path, tmp_path: Path) -> No
     assert content(submit("bundle", run, tmp_path / "out", method="msp", plugins=[own]).folder) == first
     with (own.parent / "base.py").open("a") as file:
         file.write("# edited\n")
-    with pytest.raises(RunFolderError, match="out: holds another submission"):
+    with pytest.raises(RunFolderError, match="out: contains another submission"):
         submit("bundle", run, tmp_path / "out", method="msp", plugins=[own])

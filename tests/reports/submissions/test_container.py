@@ -80,12 +80,12 @@ def test_what_the_format_needs(network_file: Path, tmp_path: Path) -> None:
     for changes, message in (
         ({"form": "segment-me-if-you-can"}, "is not written image by image"),
         ({"form": "fishyscape"}, "Did you mean 'fishyscapes'"),
-        ({"out": None}, "needs a folder to write into"),
-        ({"method": "knn"}, "knn learns from in-distribution frames"),
-        ({"fit_file": tmp_path / "fit"}, "msp learns nothing"),
+        ({"out": None}, "needs an output folder"),
+        ({"method": "knn"}, "knn is fitted on in-distribution frames"),
+        ({"fit_file": tmp_path / "fit"}, "msp is not fitted"),
         ({"method": "gmmseg"}, "gmmseg does not fit tiny"),
         ({"method": "knn", "fit_file": tmp_path / "fit"}, "fit: no such file"),
-        ({"form": None, "fit_file": tmp_path / "fit"}, "--fit goes with --format"),
+        ({"form": None, "fit_file": tmp_path / "fit"}, "--fit is only for --format"),
     ):
         with pytest.raises(UsageError, match=message):
             oodbench.predict(images, **({"method": "msp"} | given | changes))  # type: ignore[arg-type]
