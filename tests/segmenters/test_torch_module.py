@@ -164,7 +164,9 @@ def test_images_are_checked_and_never_converted() -> None:
 def test_images_of_two_sizes_need_a_fixed_size() -> None:
     images = [photograph(1), photograph(2)[:40]]
     network = segmenter()
-    with pytest.raises(ModelError, match=r"Net: images of 2 sizes in one batch, for example \[3, 48, 96\] and \[3, 40, 96\]"):
+    with pytest.raises(
+        ModelError, match=r"Net: images of 2 sizes in one batch, for example \[3, 48, 96\] and \[3, 40, 96\]"
+    ):
         network.forward([network.prepare(image) for image in images], ALL)
     fixed = segmenter(size=(32, 64), normalize="divide-255")
     assert fixed.prepare(images[0]).shape == (3, 32, 64)
