@@ -85,7 +85,7 @@ def test_a_checkpoint_of_another_architecture(tmp_path: Path) -> None:
     assert "deeplabv3plus.pth: not the weights of fcn.py (" in said
     assert " missing: decode_head.convs.0.conv.weight, decode_head.convs.0.bn.weight, " in said
     assert " not expected: decode_head." in said
-    assert "Give --model the config that they were trained with" in said
+    assert "Give --model the config that the weights were trained with" in said
     # Names as they should be, and another width.
     state = torch.load(other.with_suffix(".pth"), weights_only=True)["state_dict"]
     state["decode_head.conv_seg.weight"] = torch.zeros(150, 16, 1, 1)
