@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from oodbench.baseline.records import BASELINE_SCHEMA, Baseline, BenchmarkRecord, FitRecord, Measurement, RowRecord
+from oodbench.baseline.records import BASELINE_SCHEMA, Baseline, BenchmarkRecord, FitRecord, MeasuredResults, RowRecord
 from oodbench.contracts import FailedBenchmark, Result
 from oodbench.contracts.result import RESULT_SCHEMA
 from oodbench.errors import BaselineError, OodbenchError, RunFolderError
@@ -18,7 +18,7 @@ from oodbench.validation import explain
 
 _AGAIN = "Run the same 'oodbench run' again, with the version of oodbench that is to be tested."
 _PHRASES = 5
-_RECORDS = (Baseline, Measurement, BenchmarkRecord, RowRecord, FitRecord)
+_RECORDS = (Baseline, MeasuredResults, BenchmarkRecord, RowRecord, FitRecord)
 _KNOWN = tuple(name for record in _RECORDS for name in record.model_fields)
 
 
@@ -59,7 +59,7 @@ def read_rows(folder: Path) -> list[Result]:
     return results
 
 
-def read_result(folder: Path) -> Measurement:
+def read_result(folder: Path) -> MeasuredResults:
     """Return the measurement of the run in this folder, read from its result.json only.
 
     Raises:
@@ -68,7 +68,7 @@ def read_result(folder: Path) -> Measurement:
     return measurement(folder, read_rows(folder))
 
 
-def measurement(folder: Path, results: Sequence[Result]) -> Measurement:
+def measurement(folder: Path, results: Sequence[Result]) -> MeasuredResults:
     """Return the measurement that consists of these results of the run in this folder.
 
     Args:
@@ -91,7 +91,7 @@ def measurement(folder: Path, results: Sequence[Result]) -> Measurement:
     return measured
 
 
-def _measurement(path: Path, results: Sequence[Result]) -> Measurement:
+def _measurement(path: Path, results: Sequence[Result]) -> MeasuredResults:
     scoring = _unique_facts(path, (("scoring", result.scoring.record()) for result in results))
     protocols = _unique_facts(path, ((result.protocol.name, result.protocol.record()) for result in results))
     sets = {"frames": "counts", "data": "digests"}
@@ -102,7 +102,7 @@ def _measurement(path: Path, results: Sequence[Result]) -> Measurement:
             for result in results
         ),
     )
-    return Measurement.model_validate(
+    return MeasuredResults.model_validate(
         {
             "scoring": scoring["scoring"],
             "protocols": {

@@ -73,7 +73,7 @@ def _sorted(rows: tuple[RowRecord, ...]) -> tuple[RowRecord, ...]:
     return tuple(sorted(rows, key=lambda row: row.key))
 
 
-class Measurement(_Record):
+class MeasuredResults(_Record):
     """The results of a run, without anything specific to its machine.
 
     Attributes:
@@ -99,4 +99,4 @@ class Baseline(_Record):
 
     schema_version: int
     tolerances: Tolerances = Field(min_length=1)
-    measured: Measurement
+    measured: MeasuredResults

@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import stdev
 
 from oodbench.baseline.file import measurement, read_rows
-from oodbench.baseline.records import Measurement, RowRecord
+from oodbench.baseline.records import MeasuredResults, RowRecord
 from oodbench.baseline.verdict import find_differences
 from oodbench.contracts import Result
 from oodbench.errors import NotComparableError, UsageError
@@ -23,7 +23,7 @@ _FALSE_ALARMS = 0.01
 _FEWEST = 3
 
 
-def add_seed_noise(run: Path, others: Sequence[Path]) -> Measurement:
+def add_seed_noise(run: Path, others: Sequence[Path]) -> MeasuredResults:
     """Return the measurement of `run` with the points by which other seeds change each metric.
 
     Args:
@@ -64,7 +64,7 @@ def add_seed_noise(run: Path, others: Sequence[Path]) -> Measurement:
     )
 
 
-def keep_seed_noise(before: Measurement, now: Measurement) -> Measurement:
+def keep_seed_noise(before: MeasuredResults, now: MeasuredResults) -> MeasuredResults:
     """Return `now` with the variation between seeds that `before` has stored.
 
     It is kept for results with the same frames, scoring, protocol and fit. It is not carried over to any other result.
@@ -84,7 +84,7 @@ def keep_seed_noise(before: Measurement, now: Measurement) -> Measurement:
     )
 
 
-def _select_row(measured: Measurement, row: RowRecord) -> Measurement:
+def _select_row(measured: MeasuredResults, row: RowRecord) -> MeasuredResults:
     """Return the measurement with only one of its results and the records that it refers to."""
     update = {
         "rows": (row,),
@@ -94,7 +94,7 @@ def _select_row(measured: Measurement, row: RowRecord) -> Measurement:
     return measured.model_copy(update=update)
 
 
-def _set_chance(measured: Measurement, chance: Mapping[tuple[str, ...], Mapping[str, float]]) -> Measurement:
+def _set_chance(measured: MeasuredResults, chance: Mapping[tuple[str, ...], Mapping[str, float]]) -> MeasuredResults:
     rows = tuple(row.model_copy(update={"chance": dict(chance.get(row.key, {}))}) for row in measured.rows)
     return measured.model_copy(update={"rows": rows})
 

@@ -8,7 +8,7 @@ from dataclasses import MISSING, dataclass, fields
 from decimal import Decimal
 from typing import Any, Literal, TypeAlias
 
-from oodbench.baseline.records import Measurement, RowRecord
+from oodbench.baseline.records import MeasuredResults, RowRecord
 from oodbench.contracts import Protocol, Scoring, metric_spec
 
 Outcome: TypeAlias = Literal["worse", "better", "within", "not gated"]
@@ -77,7 +77,7 @@ class Verdict:
         return not self.worse
 
 
-def find_differences(before: Measurement, now: Measurement) -> list[str]:
+def find_differences(before: MeasuredResults, now: MeasuredResults) -> list[str]:
     """Return the reasons why the two can't be compared; empty if they can.
 
     Networks, methods, benchmarks, protocols and results that only `now` has are not reasons.
@@ -150,7 +150,7 @@ def _fill_defaults(kind: type[Scoring | Protocol], record: Mapping[str, Any]) ->
     return {f.name: f.default for f in fields(kind) if f.default is not MISSING} | dict(record)
 
 
-def compare(before: Measurement, now: Measurement, tolerances: Mapping[str, float]) -> Verdict:
+def compare(before: MeasuredResults, now: MeasuredResults, tolerances: Mapping[str, float]) -> Verdict:
     """Compare two measurements between which `find_differences` finds none.
 
     The tolerance of a metric is `tolerances`, or its variation between seeds if that is larger.

@@ -22,7 +22,7 @@ from oodbench.errors import DataNotFoundError, UsageError
 from oodbench.files import digest_bytes
 from oodbench.numerics import NUMERICS_VERSION
 from oodbench.planning.frame_index import index_frames
-from oodbench.planning.objects import OBJECT, MethodSource, Objects
+from oodbench.planning.live_objects import OBJECT, MethodSource, Objects
 from oodbench.planning.records import (
     PHOTOGRAPHS,
     FrameSetRecord,

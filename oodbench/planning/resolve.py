@@ -15,7 +15,7 @@ import numpy as np
 from oodbench.contracts import DatasetCard, Roots, Segmenter
 from oodbench.errors import DataNotFoundError, UnknownNameError, UsageError
 from oodbench.files import digest_bytes
-from oodbench.planning.objects import MethodSource, Objects, describe_method
+from oodbench.planning.live_objects import MethodSource, Objects, describe_method
 from oodbench.planning.request import Request
 from oodbench.registry import Registry, method_label
 from oodbench.types import ClassSet, FrameSet

@@ -34,9 +34,9 @@ from oodbench.runs.hidden_labels import describe_hidden_labels
 from oodbench.stages.evaluate import evaluate, write_results
 from oodbench.stages.sketches import rebuild_sketch
 from oodbench.storage.artifacts import RunArtifacts
-from oodbench.storage.base import RunStore
 from oodbench.storage.keys import RESULTS_FILE
 from oodbench.storage.local import LocalStore
+from oodbench.storage.run_store import RunStore
 from oodbench.storage.scored_benchmark import ScoredBenchmark
 from oodbench.types import AnomalyLabels, Frame, RGBImage, ScoreMap, SemanticLabels
 

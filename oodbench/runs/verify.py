@@ -15,7 +15,7 @@ from oodbench.contracts import Result
 from oodbench.errors import DataError, DataNotFoundError, NotStoredError, OodbenchError
 from oodbench.metrics import PROTOCOLS
 from oodbench.planning.frame_index import index_frames
-from oodbench.planning.objects import OBJECT
+from oodbench.planning.live_objects import OBJECT
 from oodbench.planning.records import FrameSetRecord, ScorerRecord, SegmenterRecord
 from oodbench.planning.resolve import ModelSource
 from oodbench.progress import Progress, Silent

@@ -20,7 +20,7 @@ from oodbench.contracts import Adapter, AdapterCard, Capabilities, Expected, Nee
 from oodbench.errors import MissingExtraError, ModelError
 from oodbench.files import digest_bytes, digest_file
 from oodbench.segmenters.device import choose_device
-from oodbench.segmenters.masks import SUMS, semantic_maps
+from oodbench.segmenters.mask_classification import SUMS, semantic_maps
 from oodbench.segmenters.model_card import PartialCard, Preprocessing, classes_named, read_toml
 from oodbench.segmenters.torch_modules.activation_hook import capture_activations
 from oodbench.segmenters.torch_modules.base import ModuleOutput, TorchBase

@@ -16,9 +16,9 @@ from oodbench.contracts import Breakdown, Calibration, Fit, Result, ResultsFile
 from oodbench.errors import NotStoredError, RunFolderError
 from oodbench.metrics import Sketch, sketch_from
 from oodbench.planning.records import PlanRecord
-from oodbench.storage.base import RunStore
 from oodbench.storage.fits import decode_facts, decode_fit, encode_fit
 from oodbench.storage.keys import PLAN, RESULTS_FILE, Key, breakdown_key, sketch_key
+from oodbench.storage.run_store import RunStore
 from oodbench.types import Size
 
 _DAMAGED = (OSError, ValueError, EOFError, BadZipFile, KeyError)

@@ -26,8 +26,8 @@ import filelock
 from oodbench.errors import NotStoredError, RunFolderError
 from oodbench.files import cannot_write, write_atomically
 from oodbench.planning.shard import Shard
-from oodbench.storage.base import RunStore
 from oodbench.storage.keys import Key, Kind
+from oodbench.storage.run_store import RunStore
 
 
 class _Place(NamedTuple):

@@ -20,7 +20,7 @@ from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
 
-from oodbench.user_code.sources import Source, digest_sources, find_sources, is_installed, is_neighbour, locate
+from oodbench.user_code.sources import SourceText, digest_sources, find_sources, is_installed, is_neighbour, locate
 from oodbench.user_code.usage import record_used_code
 
 _PREFIX = "oodbench_user_"
@@ -84,8 +84,8 @@ class _Package:
 
     name: str
     file: Path
-    static: dict[str, Source]
-    sources: dict[str, Source]
+    static: dict[str, SourceText]
+    sources: dict[str, SourceText]
     imported: ImportedFile | None = None
 
     @property
@@ -97,7 +97,7 @@ class _Package:
         """The module name of the user's file in the package, without dots, which would denote a subpackage."""
         return self.file.stem.replace(".", "_")
 
-    def is_current(self, file: Path, static: dict[str, Source]) -> bool:
+    def is_current(self, file: Path, static: dict[str, SourceText]) -> bool:
         """Return whether the package belongs to the file and no text has changed on disk."""
         if file != self.file or not self.static.keys() <= static.keys() or not static.items() <= self.sources.items():
             return False
@@ -135,7 +135,7 @@ class _Package:
         """Compile the digested text. Cached bytecode is not used, because it can belong to an older text."""
         name = fullname.partition(".")[2]
         name = self.file.stem if name == self.main else name
-        source = self.sources.setdefault(name, Source(path, path.read_bytes()))
+        source = self.sources.setdefault(name, SourceText(path, path.read_bytes()))
         tree = _LocalImports(self).visit(ast.parse(source.content, str(path)))
         return compile(ast.fix_missing_locations(tree), str(path), "exec", dont_inherit=True)
 
@@ -193,14 +193,14 @@ _finder = _Finder()
 
 
 @contextmanager
-def _dynamic_imports(folder: Path) -> Iterator[dict[str, Source]]:
+def _dynamic_imports(folder: Path) -> Iterator[dict[str, SourceText]]:
     """Let `importlib.import_module("helper")` find modules in the folder, and collect their texts.
 
     The folder is last on sys.path, so that no installed library imports a user file instead of its own module.
     Afterwards sys.path is restored, and modules of the folder are removed from sys.modules.
     """
     before, entry = set(sys.modules), str(folder)
-    loaded: dict[str, Source] = {}
+    loaded: dict[str, SourceText] = {}
     sys.path.append(entry)
     try:
         yield loaded
@@ -211,5 +211,5 @@ def _dynamic_imports(folder: Path) -> Iterator[dict[str, Source]]:
         for name in set(sys.modules) - before:
             path = Path(getattr(sys.modules[name], "__file__", None) or "")
             if path.is_file() and path == locate(name, folder) and not is_installed(path):
-                loaded[name] = Source(path, path.read_bytes())
+                loaded[name] = SourceText(path, path.read_bytes())
                 del sys.modules[name]

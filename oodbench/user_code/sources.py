@@ -25,7 +25,7 @@ _RESERVED = {*sys.builtin_module_names, "__future__", _PACKAGE.name}
 
 
 @dataclass(frozen=True)
-class Source:
+class SourceText:
     """Text of one module, as it was read."""
 
     path: Path
@@ -49,7 +49,7 @@ class _Module:
     neighbour: bool
 
 
-def find_sources(file: Path) -> dict[str, Source]:
+def find_sources(file: Path) -> dict[str, SourceText]:
     """Return the texts of a Python file and of the local modules that it imports, by dotted name.
 
     Indirect imports and imports inside functions are included. Names are relative to the file's folder, so that they do
@@ -58,7 +58,7 @@ def find_sources(file: Path) -> dict[str, Source]:
     return _follow(_Module(file.stem, file, file.parent, neighbour=True))
 
 
-def digest_sources(sources: Mapping[str, Source]) -> str:
+def digest_sources(sources: Mapping[str, SourceText]) -> str:
     """Return the SHA-256 of all names and texts, independent of their order and folders."""
     return digest_bytes(json.dumps(sorted((name, digest_bytes(s.content)) for name, s in sources.items())).encode())
 
@@ -99,8 +99,8 @@ def locate(name: str, root: Path) -> Path | None:
     return next((path for path in candidates if path.is_file()), base if base.is_dir() else None)
 
 
-def _follow(first: _Module) -> dict[str, Source]:
-    sources: dict[str, Source] = {}
+def _follow(first: _Module) -> dict[str, SourceText]:
+    sources: dict[str, SourceText] = {}
     pending = [first]
     while pending:
         module = pending.pop()
@@ -165,17 +165,17 @@ def _standard_library() -> tuple[Path, ...]:
     return tuple(Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib"))
 
 
-def _read(path: Path) -> Source:
-    return Source(path, path.read_bytes())
+def _read(path: Path) -> SourceText:
+    return SourceText(path, path.read_bytes())
 
 
 @cache
-def _read_once(path: Path) -> Source:
+def _read_once(path: Path) -> SourceText:
     """Read a module once per process: Python caches imported modules, so later edits have no effect."""
     return _read(path)
 
 
-def _imported_names(source: Source, package: str) -> Iterator[tuple[str, bool]]:
+def _imported_names(source: SourceText, package: str) -> Iterator[tuple[str, bool]]:
     """Yield each dotted name that can be a module, and whether it was imported relative to its package."""
     try:
         tree = ast.parse(source.content)

@@ -9,8 +9,8 @@ from typing import Any, TypeAlias
 
 from oodbench.contracts import Benchmark, Method, Segmenter
 from oodbench.errors import UsageError
+from oodbench.planning.live_objects import Objects
 from oodbench.planning.loaded import LoadedBenchmark
-from oodbench.planning.objects import Objects
 from oodbench.registry import Registry
 
 OneOrMore: TypeAlias = Sequence[str | Path] | str | Path

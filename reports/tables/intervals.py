@@ -5,10 +5,10 @@ from __future__ import annotations
 from oodbench.contracts import ReportCard, RunView
 from oodbench.reports.tables.formats import TableReport
 
-PLUGINS = {"reports": {"intervals": ("Intervals", "results table with intervals as plain text, per benchmark")}}
+PLUGINS = {"reports": {"intervals": ("IntervalTable", "results table with intervals as plain text, per benchmark")}}
 
 
-class Intervals(TableReport):
+class IntervalTable(TableReport):
     """The tables with intervals. A star marks the best value, a plus the second best."""
 
     card = ReportCard("intervals", "Table with intervals", text=True)

@@ -18,7 +18,7 @@ from oodbench.cli.info import info
 from oodbench.errors import UsageError
 from oodbench.runs.run import load
 from oodbench.runs.verify import verify
-from oodbench.segmenters.mmsegmentation.source import Source
+from oodbench.segmenters.mmsegmentation.source import ConfigSource
 from oodbench.workflows.run import run
 from tests.helpers.mmseg_networks import built, save_checkpoint, write_network
 from tests.helpers.results import results_of
@@ -75,7 +75,7 @@ def test_a_run_knows_its_checkpoint(tmp_path: Path, road_anomaly: Path, monkeypa
 
 
 def test_a_config_out_of_the_wheel_on_real_frames(real: Path, tmp_path: Path) -> None:
-    source = Source.of(NAME)
+    source = ConfigSource.of(NAME)
     network = built(source.file())
     save_checkpoint(tmp_path / "iter_3.pth", network)
     (tmp_path / "card.toml").write_text(

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from oodbench.errors import NotStoredError
-from oodbench.storage.base import RunStore
 from oodbench.storage.keys import Key, Kind
+from oodbench.storage.run_store import RunStore
 
 
 class MemoryStore(RunStore):

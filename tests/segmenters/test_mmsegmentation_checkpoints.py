@@ -17,7 +17,7 @@ from oodbench.errors import MissingExtraError, ModelError, OodbenchError, Unknow
 from oodbench.registry import Registry
 from oodbench.segmenters.checkpoint import convert, read_weights
 from oodbench.segmenters.mmsegmentation import MMSegmentationAdapter
-from oodbench.segmenters.mmsegmentation.source import Inference, Source, is_config
+from oodbench.segmenters.mmsegmentation.source import ConfigSource, Inference, is_config
 from tests.helpers.files import photograph
 from tests.helpers.mmseg_networks import built, save_checkpoint, write_config, write_network
 
@@ -166,9 +166,9 @@ def test_what_model_may_say(tmp_path: Path) -> None:
     assert is_config("my/own.py")
     assert not is_config("streets-gmmseg")
     assert not is_config("hf:nvidia/segformer")
-    assert Source.of(NAME).file().name == f"{NAME}.py"
-    assert Source.of(f"{NAME}.py").file().parent.name == "segformer"
-    assert Source.of("C:/a.py:window=768,stride=512x256") == Source(
+    assert ConfigSource.of(NAME).file().name == f"{NAME}.py"
+    assert ConfigSource.of(f"{NAME}.py").file().parent.name == "segformer"
+    assert ConfigSource.of("C:/a.py:window=768,stride=512x256") == ConfigSource(
         "C:/a.py", Inference(window=(768, 768), stride=(512, 256))
     )
     wrong: dict[str, type[OodbenchError]] = {
@@ -180,13 +180,13 @@ def test_what_model_may_say(tmp_path: Path) -> None:
     }
     for text, error in wrong.items():
         with pytest.raises(error):
-            Source.of(text)
+            ConfigSource.of(text)
     with pytest.raises(
         ModelError, match=f"no such file, and no config of that name in .*\nCheck the name. The nearest name.* {NAME}"
     ):
-        Source.of("segformer_mit-b0_8xb1-160k_cityscapes-1024x1025").file()
+        ConfigSource.of("segformer_mit-b0_8xb1-160k_cityscapes-1024x1025").file()
     with pytest.raises(ModelError, match="no such file"):
-        Source.of(str(tmp_path / "absent.py")).file()
+        ConfigSource.of(str(tmp_path / "absent.py")).file()
 
 
 def test_windows_without_a_stride_or_with_gaps(tmp_path: Path) -> None:

@@ -15,9 +15,9 @@ from oodbench.progress import Silent
 from oodbench.registry import Registry
 from oodbench.runs.verify import verify
 from oodbench.storage.artifacts import RunArtifacts
-from oodbench.storage.base import RunStore
 from oodbench.storage.keys import Key, Kind, score_key
 from oodbench.storage.local import LocalStore
+from oodbench.storage.run_store import RunStore
 from oodbench.workflows.run import execute_in
 from tests.helpers.fake_benchmarks import numbers, small_run
 from tests.helpers.memory_store import MemoryStore

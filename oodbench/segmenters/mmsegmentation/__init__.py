@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from oodbench.contracts import Adapter, AdapterCard, Segmenter
 from oodbench.errors import ModelError
-from oodbench.segmenters.mmsegmentation.source import Source, is_config
+from oodbench.segmenters.mmsegmentation.source import ConfigSource, is_config
 
 if TYPE_CHECKING:
     from oodbench.segmenters.mmsegmentation.network import MMSegmentationSegmenter
@@ -35,7 +35,7 @@ class MMSegmentationAdapter(Adapter):
 
     def open(self, source: str, card: Path | None, device: Literal["auto", "cpu", "cuda"]) -> Segmenter:
         """Load a network from its config and the weights in a file of the same name next to the config."""
-        config = Source.of(source).file()
+        config = ConfigSource.of(source).file()
         for ending in _ENDINGS:
             if config.with_suffix(ending).is_file():
                 return self.open_checkpoint(source, config.with_suffix(ending), card, device)
@@ -53,7 +53,7 @@ class MMSegmentationAdapter(Adapter):
         from oodbench.segmenters.mmsegmentation.network import MMSegmentationSegmenter
         from oodbench.segmenters.model_card import PartialCard, read_toml
 
-        parsed = Source.of(source)
+        parsed = ConfigSource.of(source)
         toml_file = parsed.file().with_suffix(".toml")
         card = card or (toml_file if toml_file.is_file() else None)
         model_card = read_toml(card, PartialCard, "Check the path of --model-card.") if card else PartialCard()

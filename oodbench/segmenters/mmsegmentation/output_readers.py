@@ -12,7 +12,7 @@ import torch
 
 from oodbench.contracts import Head, HeadOutput, Needs
 from oodbench.errors import ModelError
-from oodbench.segmenters.masks import SUMS, semantic_maps
+from oodbench.segmenters.mask_classification import SUMS, semantic_maps
 from oodbench.segmenters.softmax_head import SoftmaxModule
 from oodbench.segmenters.torch_modules.activation_hook import capture_activations
 from oodbench.segmenters.torch_modules.base import ModuleOutput

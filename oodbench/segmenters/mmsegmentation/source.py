@@ -49,7 +49,7 @@ class Inference(BaseModel):
 
 
 @dataclass(frozen=True)
-class Source:
+class ConfigSource:
     """A parsed value of `--model`, `CONFIG` or `CONFIG:key=value,...`.
 
     Attributes:
@@ -61,7 +61,7 @@ class Source:
     inference: Inference
 
     @staticmethod
-    def of(text: str) -> Source:
+    def of(text: str) -> ConfigSource:
         """Parse the value of `--model`.
 
         Args:
@@ -76,7 +76,7 @@ class Source:
             if key not in Inference.model_fields:
                 raise UnknownNameError("option of a network of MMSegmentation", key, Inference.model_fields)
         try:
-            return Source(config, Inference.model_validate(values))
+            return ConfigSource(config, Inference.model_validate(values))
         except ValidationError as error:
             raise UsageError(
                 f"--model {text}: {'; '.join(explain(error))}", "Correct the options; docs/models.md has examples."

@@ -13,7 +13,7 @@ from oodbench.contracts import METRICS, MetricGroup, MetricSpec, Quality, Result
 from oodbench.registry import Registry
 from oodbench.reports.tables.build import results_tables
 from oodbench.reports.tables.formats import Latex, Markdown, Terminal
-from oodbench.reports.tables.intervals import Intervals
+from oodbench.reports.tables.intervals import IntervalTable
 from oodbench.testing.fake_run import HandmadeRun, make_result
 
 GROUPS: tuple[MetricGroup, ...] = ("closed-set", "anomaly", "cost")
@@ -47,7 +47,7 @@ def test_a_declared_cost_is_a_column_of_every_table(tmp_path: Path) -> None:
     assert r"Energy, J $\downarrow$" in Latex(GROUPS).text(run)
     assert r"KNN & \textbf{40.00} & \textbf{30.00} & 1.0 & \textbf{7}" in Latex(GROUPS).text(run)
     assert " road-anomaly Energy, J ↓ |" in Markdown(GROUPS).text(run)
-    assert "Energy, J ↓" in Intervals(GROUPS).text(run)
+    assert "Energy, J ↓" in IntervalTable(GROUPS).text(run)
     table = list(csv.DictReader(io.StringIO(Registry().report("csv").text(run))))
     assert [line["energy_j"] for line in table] == ["12.34", "7.0", ""]
     (page,) = Registry().report("html").write(run, tmp_path)
