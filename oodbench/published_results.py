@@ -9,33 +9,30 @@ import tomllib
 from collections.abc import Collection
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from oodbench.contracts import PublishedResult, Requirements
 from oodbench.errors import UnknownNameError
+from oodbench.frozen_record import FrozenRecord
 
 _FILE = Path(__file__).with_name("published_results.toml")
 
 
-class _FileRecord(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class _PublishedSource(_FileRecord):
+class _PublishedSource(FrozenRecord):
     title: str
     reference: str
     protocol: str = ""
     confirmed: bool = True
 
 
-class _PublishedValues(_FileRecord):
+class _PublishedValues(FrozenRecord):
     source: str
     method: str
     network: str = ""
     values: dict[str, dict[str, float]] = Field(description="benchmark -> metric -> percent")
 
 
-class _PublishedNumbers(_FileRecord):
+class _PublishedNumbers(FrozenRecord):
     sources: dict[str, _PublishedSource]
     requirements: dict[str, Requirements]
     rows: tuple[_PublishedValues, ...]

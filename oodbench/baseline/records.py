@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
 from oodbench.contracts import metrics_of
+from oodbench.frozen_record import FrozenRecord
 
 BASELINE_SCHEMA = 1
 
@@ -21,18 +22,14 @@ Tolerances: TypeAlias = dict[Metric, Annotated[float, Field(strict=True, ge=0, l
 """Metric -> points (percent) by which it may get worse. A metric that is not listed is not gated."""
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class BenchmarkRecord(_Record):
+class BenchmarkRecord(FrozenRecord):
     """The number of frames of a benchmark, and the digest of their images and labels."""
 
     frames: int
     data: str
 
 
-class FitRecord(_Record):
+class FitRecord(FrozenRecord):
     """The frames on which a method was fitted."""
 
     dataset: str
@@ -40,7 +37,7 @@ class FitRecord(_Record):
     frames: int
 
 
-class RowRecord(_Record):
+class RowRecord(FrozenRecord):
     """One result: its scorer, benchmark and protocol, and its metrics as fractions.
 
     An undefined metric is null, with the reason in `undefined`. `chance` is only in baselines: metric -> points by
@@ -55,8 +52,8 @@ class RowRecord(_Record):
     params: dict[str, Any]
     fit: FitRecord | None = None
     metrics: dict[Metric, Annotated[float, Field(strict=True, allow_inf_nan=False)] | None]
-    undefined: dict[str, str] = {}
-    chance: dict[Metric, Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]] = {}
+    undefined: dict[str, str] = Field(default_factory=dict)
+    chance: dict[Metric, Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]] = Field(default_factory=dict)
 
     @property
     def key(self) -> tuple[str, str, str, str]:
@@ -73,7 +70,7 @@ def _sorted(rows: tuple[RowRecord, ...]) -> tuple[RowRecord, ...]:
     return tuple(sorted(rows, key=lambda row: row.key))
 
 
-class MeasuredResults(_Record):
+class MeasuredResults(FrozenRecord):
     """The results of a run, without anything specific to its machine.
 
     Attributes:
@@ -94,7 +91,7 @@ class MeasuredResults(_Record):
         return [row.title for index, row in enumerate(self.rows) if row.key in keys[:index]]
 
 
-class Baseline(_Record):
+class Baseline(FrozenRecord):
     """The content of a baseline file."""
 
     schema_version: int

@@ -7,9 +7,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from oodbench.errors import DataError
+from oodbench.frozen_record import FrozenRecord
 from oodbench.validation import explain
 
 MANIFEST = "synthetic-blend.json"
@@ -18,10 +19,8 @@ VERSION = 3
 """
 
 
-class PastedObject(BaseModel):
+class PastedObject(FrozenRecord):
     """A pasted object and its box in pixels."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: str
     label: Literal["anomaly", "ordinary"]
@@ -31,7 +30,7 @@ class PastedObject(BaseModel):
     height: int
 
 
-class BlendedFrame(BaseModel):
+class BlendedFrame(FrozenRecord):
     """One blended frame.
 
     Attributes:
@@ -40,14 +39,12 @@ class BlendedFrame(BaseModel):
         pasted: Pasted objects, from far to near.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     source: str
     pixels: str
     pasted: list[PastedObject]
 
 
-class Manifest(BaseModel):
+class Manifest(FrozenRecord):
     """The manifest of a folder of blended frames.
 
     Attributes:
@@ -56,8 +53,6 @@ class Manifest(BaseModel):
         material: Digest of the original frames, their labels, and the cut-outs.
         frames: Frames by name, `<nnnn>_<id>`, sorted.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     version: int
     seed: int

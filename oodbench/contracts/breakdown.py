@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from oodbench.frozen_record import FrozenRecord
 
 BREAKDOWN_SCHEMA = 1
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class BreakdownThreshold(_Record):
+class BreakdownThreshold(FrozenRecord):
     """A decision threshold and the resulting rates, as fractions; None if undefined.
 
     Attributes:
@@ -34,7 +30,7 @@ class BreakdownThreshold(_Record):
     recall: float | None
 
 
-class BreakdownGroup(_Record):
+class BreakdownGroup(FrozenRecord):
     """A group of the anomalous pixels.
 
     Attributes:
@@ -56,7 +52,7 @@ class BreakdownGroup(_Record):
     recall: dict[str, float]
 
 
-class ClassFalseAlarms(_Record):
+class ClassFalseAlarms(FrozenRecord):
     """The false alarms among the in-distribution pixels that the network predicts as one class.
 
     Attributes:
@@ -70,7 +66,7 @@ class ClassFalseAlarms(_Record):
     called: dict[str, int]
 
 
-class Breakdown(_Record):
+class Breakdown(FrozenRecord):
     """The detected anomalies and the false alarms of a scorer; one JSON file per result.
 
     Attributes:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from oodbench.frozen_record import FrozenRecord
 
 Requirement: TypeAlias = Literal["retraining", "extra_network", "ood_data"]
 
@@ -17,10 +19,8 @@ REQUIREMENT_TITLES: Mapping[Requirement, str] = {
 """The columns that show a method's training signals, with their titles."""
 
 
-class Requirements(BaseModel):
+class Requirements(FrozenRecord):
     """The training signals a method uses. None means unknown."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     retraining: bool | None = Field(None, description="whether the network must be retrained for the method")
     extra_network: bool | None = Field(None, description="whether the method needs a second network")
@@ -31,10 +31,8 @@ class Requirements(BaseModel):
         return [{True: "yes", False: "-", None: "?"}[getattr(self, flag)] for flag in REQUIREMENT_TITLES]
 
 
-class PublishedResult(BaseModel):
+class PublishedResult(FrozenRecord):
     """The numbers that one source states for one method on one benchmark."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     method: str = Field(description="name of the method in the source")
     network: str = Field(description="name of the network; empty if the source does not state it")

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from oodbench.contracts.protocol import Protocol, Scoring
 from oodbench.contracts.uncertainty import Intervals
+from oodbench.frozen_record import FrozenRecord
 
 RESULT_SCHEMA = 2
 RESULTS_FILE_SCHEMA = 2
@@ -45,10 +46,8 @@ class Cost:
         return asdict(self)
 
 
-class Result(BaseModel):
+class Result(FrozenRecord):
     """The metrics of one scorer on one benchmark under one protocol, with everything that they depend on."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     schema_version: int = Field(RESULT_SCHEMA, description="version of this record's layout")
     method: str = Field(description="public name of the method")
@@ -85,10 +84,8 @@ class Result(BaseModel):
     warnings: list[str] = Field(description="warnings that a reader must know before quoting the numbers")
 
 
-class FailedBenchmark(BaseModel):
+class FailedBenchmark(FrozenRecord):
     """A benchmark that has no results, because scoring or evaluating it failed."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     benchmark: str = Field(description="public name of the benchmark")
     stage: str = Field(description="the stage that failed: score or evaluate")
@@ -99,10 +96,8 @@ class FailedBenchmark(BaseModel):
         return f"{self.benchmark} failed ({self.stage}): {self.problem}"
 
 
-class ResultsFile(BaseModel):
+class ResultsFile(FrozenRecord):
     """The content of result.json."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     schema_version: int = Field(RESULTS_FILE_SCHEMA, description="version of this file's layout")
     plan: str = Field(description="digest of the plan that the results belong to")

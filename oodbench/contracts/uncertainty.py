@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from oodbench.frozen_record import FrozenRecord
 
 
-class Intervals(BaseModel):
+class Intervals(FrozenRecord):
     """Intervals of a result's metrics, from resampled frames or groups of frames.
 
     Attributes:
@@ -20,8 +20,6 @@ class Intervals(BaseModel):
         bounds: Maps each metric with an interval to (low, high), as fractions.
         undefined: Maps each metric without an interval to the reason.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     level: float
     method: Literal["percentile", "bca"]

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import platformdirs
-from pydantic import BaseModel, ConfigDict
 
 from oodbench.data import check_frame
 from oodbench.errors import DataError
 from oodbench.files import digest_bytes, digest_file
+from oodbench.frozen_record import FrozenRecord
 from oodbench.progress import Progress
 from oodbench.types import ANOMALY, IN_DISTRIBUTION, VOID, Frame
 
@@ -24,7 +24,7 @@ from oodbench.types import ANOMALY, IN_DISTRIBUTION, VOID, Frame
 _VERSION = "2"
 
 
-class FrameRecord(BaseModel):
+class FrameRecord(FrozenRecord):
     """One frame of a plan.
 
     Attributes:
@@ -37,8 +37,6 @@ class FrameRecord(BaseModel):
         width: Width of the labels in pixels.
         pixels: Number of in-distribution, anomalous and void pixels. For semantic labels: labelled, 0, void.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str
     group: str

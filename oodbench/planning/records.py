@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict
-
 from oodbench.contracts import ComponentSizes, Requirements, Roots, Scoring
 from oodbench.errors import UnknownNameError
 from oodbench.files import digest_bytes
+from oodbench.frozen_record import FrozenRecord
 from oodbench.planning.frame_index import FrameRecord
 from oodbench.types import FrameSet
 
@@ -24,11 +23,7 @@ Anomalous: TypeAlias = Literal["higher", "lower"]
 """Direction of external scores: whether higher or lower scores are anomalous."""
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class RootsRecord(_Record):
+class RootsRecord(FrozenRecord):
     """The folders that were searched, from which the frames can be found again."""
 
     anywhere: tuple[Path, ...]
@@ -42,7 +37,7 @@ class RootsRecord(_Record):
         return Roots(self.anywhere, self.named)
 
 
-class SegmenterRecord(_Record):
+class SegmenterRecord(FrozenRecord):
     """A network of the plan."""
 
     name: str
@@ -55,7 +50,7 @@ class SegmenterRecord(_Record):
     expected_mean_confidence: float | None
 
 
-class FrameSetRecord(_Record):
+class FrameSetRecord(FrozenRecord):
     """The frames of a benchmark, or those of a dataset that one stage uses.
 
     Attributes:
@@ -113,7 +108,7 @@ class FrameSetRecord(_Record):
         )
 
 
-class ExternalScoresRecord(_Record):
+class ExternalScoresRecord(FrozenRecord):
     """External scores: score maps that other code wrote.
 
     Attributes:
@@ -127,7 +122,7 @@ class ExternalScoresRecord(_Record):
     notes: tuple[str, ...]
 
 
-class ScorerRecord(_Record):
+class ScorerRecord(FrozenRecord):
     """A method on a network, or external scores.
 
     Attributes:
@@ -158,7 +153,7 @@ class ScorerRecord(_Record):
     requirements: Requirements = Requirements()
 
 
-class SkippedPair(_Record):
+class SkippedPair(FrozenRecord):
     """A network and a method that can't be combined, with the reason."""
 
     network: str
@@ -166,7 +161,7 @@ class SkippedPair(_Record):
     reason: str
 
 
-class PlanRecord(_Record):
+class PlanRecord(FrozenRecord):
     """Everything that a run does, decided before it starts.
 
     Attributes:

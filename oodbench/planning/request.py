@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from oodbench.contracts import Roots
 from oodbench.errors import UnknownNameError, UsageError
+from oodbench.frozen_record import FrozenRecord
 from oodbench.metrics.protocols import DEFAULT_PROTOCOL, PROTOCOLS
 from oodbench.planning.shard import Shard
 from oodbench.types import Resize
@@ -32,10 +33,8 @@ LEADERBOARD = "leaderboard"
 """Name for the protocol of each benchmark's own leaderboard or toolkit, which is on its card."""
 
 
-class Request(BaseModel):
+class Request(FrozenRecord):
     """The options of `oodbench run`, described in docs/run.md."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     methods: tuple[str, ...] = ()
     models: tuple[str, ...] = ()

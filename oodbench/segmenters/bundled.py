@@ -13,11 +13,12 @@ import safetensors
 import safetensors.torch
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from oodbench.contracts import Adapter, AdapterCard, Capabilities, Expected, Head, Needs, Segmenter
 from oodbench.errors import ModelError
 from oodbench.files import digest_bytes, digest_file, write_atomically
+from oodbench.frozen_record import FrozenRecord
 from oodbench.segmenters.bundled_network import CHANNELS, CompactNetwork
 from oodbench.segmenters.device import choose_device
 from oodbench.segmenters.model_card import Classes, ExpectedQuality, read_toml
@@ -47,18 +48,14 @@ FOLDER = Path(__file__).parent / "networks"
 _MULTIPLE = 16
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class HeadSection(_Section):
+class HeadSection(FrozenRecord):
     """The head of a network, with the parameters that it was trained with."""
 
     name: str
-    parameters: dict[str, Any] = {}
+    parameters: dict[str, Any] = Field(default_factory=dict)
 
 
-class TrainingSection(_Section):
+class TrainingSection(FrozenRecord):
     """The origin of a network's weights: recipe, seed, number of steps and dataset."""
 
     recipe: str
@@ -67,7 +64,7 @@ class TrainingSection(_Section):
     data: str = Field(description="name of the training dataset")
 
 
-class BundledCard(_Section):
+class BundledCard(FrozenRecord):
     """The model card of a network that `oodbench train` wrote."""
 
     name: str = Field(description="name in tables")

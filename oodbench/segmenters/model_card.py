@@ -11,19 +11,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from oodbench.class_sets import CLASS_SETS
 from oodbench.errors import ModelError, UnknownNameError
+from oodbench.frozen_record import FrozenRecord
 from oodbench.types import ClassSet, MapKind, RGBImage
 from oodbench.validation import explain
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Preprocessing(_Section):
+class Preprocessing(FrozenRecord):
     """The steps from an image to the network's input, in this order: resize, channel order, division, mean and std."""
 
     name: str | None = Field(None, description="name of the network's input; optional if the network has one input")
@@ -67,7 +64,7 @@ def _resize(image: RGBImage, size: tuple[int, int], interpolation: str) -> RGBIm
     return np.asarray(cv2.resize(image, (width, height), interpolation=_OPENCV_FILTERS[interpolation]), np.uint8)
 
 
-class Classes(_Section):
+class Classes(FrozenRecord):
     """The class set, and the order of the network's class maps if it differs from that of the set."""
 
     set: str = Field(description="name of a class set of oodbench")
@@ -100,7 +97,7 @@ class Classes(_Section):
         return classes, tuple(self.order.index(name) for name in classes.names)
 
 
-class Outputs(_Section):
+class Outputs(FrozenRecord):
     """The names of the network's outputs."""
 
     class_maps: str | None = Field(None, description="name of the output [N, C, h, w] with one class map per class")
@@ -113,7 +110,7 @@ class Outputs(_Section):
     )
 
 
-class ModuleOutputs(_Section):
+class ModuleOutputs(FrozenRecord):
     """The locations of a torch module's outputs."""
 
     class_maps: str | int | None = Field(
@@ -133,14 +130,14 @@ class ModuleOutputs(_Section):
     )
 
 
-class WindowsSection(_Section):
+class WindowsSection(FrozenRecord):
     """Sliding windows, in pixels of the prepared image."""
 
     size: tuple[int, int] = Field(description="size [height, width] of a window")
     stride: tuple[int, int] = Field(description="distance [height, width] between neighbouring windows")
 
 
-class ExpectedQuality(_Section):
+class ExpectedQuality(FrozenRecord):
     """The expected quality on labelled in-distribution frames, as fractions.
 
     A run warns if the measured quality differs from it by much.
@@ -150,7 +147,7 @@ class ExpectedQuality(_Section):
     mean_confidence: float | None = Field(None, ge=0, le=1, description="mean of the largest posterior")
 
 
-class ModelCard(_Section):
+class ModelCard(FrozenRecord):
     """The model card of an exported network."""
 
     name: str = Field(description="name in tables", min_length=1)
@@ -162,7 +159,7 @@ class ModelCard(_Section):
     expected: ExpectedQuality = ExpectedQuality()
 
 
-class ModuleCard(_Section):
+class ModuleCard(FrozenRecord):
     """The model card of a torch module, as `CARD` in its Python file or as a TOML file next to it."""
 
     name: str | None = Field(None, description="name in tables; by default that of the file", min_length=1)
@@ -176,7 +173,7 @@ class ModuleCard(_Section):
     expected: ExpectedQuality = ExpectedQuality()
 
 
-class PartialCard(_Section):
+class PartialCard(FrozenRecord):
     """The optional model card of a network that describes itself. All of its fields are optional, too."""
 
     name: str | None = None

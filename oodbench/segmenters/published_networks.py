@@ -9,15 +9,15 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from oodbench.frozen_record import FrozenRecord
 
 _FILE = Path(__file__).with_name("published_networks.toml")
 
 
-class PublishedNetwork(BaseModel):
+class PublishedNetwork(FrozenRecord):
     """A third-party network. A field that is None is unknown."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(description="name of the network in oodbench", pattern="^[a-z0-9-]+$")
     title: str = Field(description="architecture, backbone and authors")
@@ -50,9 +50,7 @@ class PublishedNetwork(BaseModel):
         }
 
 
-class _List(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
+class _List(FrozenRecord):
     networks: tuple[PublishedNetwork, ...]
 
 

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from oodbench.errors import UsageError
+from oodbench.frozen_record import FrozenRecord
 
 RECIPE_PAGE = "docs/training.md describes the fields of a recipe."
 """Remedy of errors in recipe files."""
@@ -32,10 +33,8 @@ def _check_source(source: str) -> str:
     return source
 
 
-class RecipeSection(BaseModel):
+class RecipeSection(FrozenRecord):
     """A recipe or a section of one: frozen, and unknown fields are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class SourcedValue(RecipeSection, Generic[T]):

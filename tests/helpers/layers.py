@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 LAYERS = (
-    {"types", "errors", "validation", "progress"},
+    {"types", "errors", "frozen_record", "validation", "progress"},
     {"class_sets"},
     {"contracts"},
     {"files", "compiled", "environment", "stopping", "regions"},

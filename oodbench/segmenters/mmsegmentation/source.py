@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from oodbench.errors import MissingExtraError, ModelError, UnknownNameError, UsageError
+from oodbench.frozen_record import FrozenRecord
 from oodbench.registry import key_values
 from oodbench.types import Size
 from oodbench.validation import explain
@@ -22,10 +23,8 @@ _SPEC = re.compile(r"(?P<config>.+?)(?::(?P<options>\w+=.*))?")
 _ZOO_NAME = re.compile(r"[a-z0-9+-]+(_[A-Za-z0-9.+-]+){2,}-\d+x\d+")
 
 
-class Inference(BaseModel):
+class Inference(FrozenRecord):
     """The options for inference. An option that is None has the value in the config."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     mode: Literal["whole", "slide"] | None = Field(None, description="the whole image at once, or sliding windows")
     window: Size | None = Field(None, description="size of a sliding window, 768 or HEIGHTxWIDTH; implies mode=slide")
