@@ -20,7 +20,7 @@ LEVEL = 0.05
 
 
 class ComparableRun(Protocol):
-    """What a comparison reads of a run."""
+    """Interface of a run that can be compared."""
 
     @property
     def location(self) -> str: ...
@@ -34,11 +34,11 @@ class ComparableRun(Protocol):
     @property
     def failed(self) -> Sequence[FailedBenchmark]: ...
 
-    def sketch(self, row: Result) -> Sketch | None:
-        """Return the sketch of a result; None if its protocol allows none."""
+    def sketch(self, result: Result) -> Sketch | None:
+        """Return the sketch of a result; None if the protocol has none."""
 
     def groups(self, benchmark: str) -> Sequence[str]:
-        """Return the group of each frame."""
+        """Return the group of each frame of a benchmark."""
 
 
 def compare_methods(

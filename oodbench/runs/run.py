@@ -116,7 +116,7 @@ class Run:
 
     @property
     def seed(self) -> int:
-        """The seed of everything random in the run."""
+        """The random seed of the run."""
         return self.record.seed
 
     @property

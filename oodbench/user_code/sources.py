@@ -1,7 +1,8 @@
 """Search for the local modules that Python code imports, from its text and without running it.
 
-A module is local if its file is outside the standard library, outside site-packages and outside this package: a file
-next to the one that imports it, a folder on PYTHONPATH, a distribution installed with `pip install -e`.
+A module is local if its file is outside the standard library, outside site-packages and outside this package. Examples
+are a file next to the importing file, a file in a folder on PYTHONPATH, and a distribution installed with `pip install
+-e`.
 """
 
 from __future__ import annotations

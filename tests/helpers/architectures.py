@@ -103,7 +103,7 @@ def build(model: Any) -> nn.Module:
 
 
 def find_decoder(network: Any) -> ModuleWithHead:
-    """Return the decoder that has one of our heads."""
+    """Return the decoder with one of our heads."""
     decoder = network.decode_head[-1] if isinstance(network.decode_head, nn.ModuleList) else network.decode_head
     assert isinstance(decoder, ModuleWithHead)
     return decoder

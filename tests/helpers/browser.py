@@ -1,4 +1,4 @@
-"""A real browser without a window, on pages from files: what it shows, what it logs, what it asks of the network."""
+"""Headless browser for tests of pages from files: the content, the log and the network requests of a page."""
 
 from __future__ import annotations
 
@@ -31,26 +31,26 @@ _ARGUMENTS = (
 
 
 class Page:
-    """One page that is open."""
+    """An open page."""
 
     def __init__(self, driver: webdriver.Chrome) -> None:
         self.driver = driver
 
     def open(self, path: Path) -> None:
-        """From its file, until everything on it is drawn."""
+        """Open a file and wait until the page is rendered completely."""
         self.driver.get(path.absolute().as_uri())
         self.until("document.readyState === 'complete' && typeof shown === 'object' && shown.frame !== null")
 
     def run(self, script: str, *arguments: Any) -> Any:
-        """What the script returns."""
+        """Run a script and return its value."""
         return self.driver.execute_script(script, *arguments)  # type: ignore[no-untyped-call]
 
     def until(self, condition: str) -> None:
-        """Wait for a condition in the page's own words."""
+        """Wait until a JavaScript condition is true."""
         WebDriverWait(self.driver, 60, 0.02).until(lambda _: self.run(f"return Boolean({condition})"), condition)
 
     def texts(self, selector: str) -> list[str]:
-        """The text of each element that is shown."""
+        """Return the text of each visible element."""
         found: list[str] = self.run(
             "return [...document.querySelectorAll(arguments[0])]"
             ".filter((one) => one.checkVisibility()).map((one) => one.innerText)",
@@ -59,21 +59,21 @@ class Page:
         return found
 
     def press(self, selector: str, *keys: str) -> None:
-        """Keys, to an element that then has the focus."""
+        """Focus an element and press keys."""
         self.run("document.querySelector(arguments[0]).focus()", selector)
         self.press_on(*keys)
 
     def press_on(self, *keys: str) -> None:
-        """Keys, to whatever has the focus."""
+        """Press keys on the focused element."""
         ActionChains(self.driver).send_keys(*keys).perform()
 
     def click(self, selector: str) -> None:
-        """As its user does, scrolled to the middle: at the top the page's bar would be in the way."""
+        """Scroll an element to the middle, where the page's bar does not cover it, and click it."""
         self.run("document.querySelector(arguments[0]).scrollIntoView({ block: 'center' })", selector)
         self.driver.find_element(By.CSS_SELECTOR, selector).click()
 
     def set(self, selector: str, value: Any, event: str = "input") -> None:
-        """Give a slider or a field a value, as its user does."""
+        """Set the value of a slider or a field and fire its event."""
         self.run(
             "const e = document.querySelector(arguments[0]); e.value = arguments[1];"
             "e.dispatchEvent(new Event(arguments[2], { bubbles: true }))",
@@ -81,7 +81,7 @@ class Page:
         )  # fmt: skip
 
     def size(self, width: int, height: int, dark: bool = False) -> None:
-        """Of the window, and the colours that its system prefers; it wants no motion, which a click would wait for."""
+        """Set the window's size and the preferred colours; prefer reduced motion, so that clicks don't wait."""
         self.driver.execute_cdp_cmd(
             "Emulation.setDeviceMetricsOverride",
             {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False},
@@ -93,11 +93,11 @@ class Page:
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
 
     def complaints(self) -> list[str]:
-        """What the console has had to say since it was last asked: errors, warnings, refused requests."""
+        """Return the console's errors, warnings and refused requests since the last call."""
         return [entry["message"] for entry in self.driver.get_log("browser")]  # type: ignore[no-untyped-call]
 
     def requests(self) -> list[str]:
-        """The addresses that pages from files have asked for since this was last asked, with what it is in left out."""
+        """Return the addresses requested since the last call, without the pages themselves and data URLs."""
         entries = self.driver.get_log("performance")  # type: ignore[no-untyped-call]
         messages = [json.loads(entry["message"])["message"] for entry in entries]
         sent = [message["params"] for message in messages if message["method"] == "Network.requestWillBeSent"]
@@ -112,7 +112,7 @@ class Page:
 
 @contextmanager
 def browser(profile: Path, arguments: Sequence[str] = ()) -> Iterator[Page]:
-    """Open one with an empty profile; skips the test where there is none."""
+    """Open a browser with an empty profile; skip the test if none is installed."""
     if CHROMIUM is None or DRIVER is None:
         pytest.skip(f"{NO_BROWSER}: install chromium and chromium-driver")
     options = Options()

@@ -17,7 +17,7 @@ PLUGIN = Path(__file__).parent / "block_plugins.py"
 
 
 def make_bundled_recipe(head: str = "gmmseg", *, iterations: int = 6, **parameters: object) -> BundledRecipe:
-    """Return the recipe with a head, which is small if it is GMMSeg's."""
+    """Return the recipe with a head; GMMSeg's head is small."""
     head_parameters = {"components": 2, "memory": 30, **parameters} if head == "gmmseg" else {}
     return BundledRecipe.model_validate(
         {

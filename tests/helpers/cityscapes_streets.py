@@ -1,4 +1,4 @@
-"""Labelled frames in Cityscapes' layout, drawn: small streets with cars and people."""
+"""Synthetic labelled frames in Cityscapes' layout: small streets with cars and people."""
 
 from __future__ import annotations
 

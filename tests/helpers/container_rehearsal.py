@@ -1,7 +1,7 @@
-"""Runs a container's command as the container would: no network, an ordinary user, nothing to write to but /output.
+"""Rehearsal of a container's command without Apptainer: no network, an ordinary user, only /output is writable.
 
-Apptainer is not needed. What the definition copies in lies at its place in a root folder of its own, beside the
-system's libraries and this Python, all of it mounted read-only in namespaces of the process.
+The files that the definition copies are in a separate root folder, together with the system's libraries and this
+Python. All of them are mounted read-only in namespaces of the process.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc")
 
 
 def can_rehearse() -> bool:
-    """Whether this machine has namespaces for it."""
+    """Return whether this machine supports the namespaces."""
     return shutil.which("unshare") is not None and subprocess.run([*_unshare(), "true"], check=False).returncode == 0
 
 

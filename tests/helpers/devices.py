@@ -1,4 +1,4 @@
-"""The devices that tests run on."""
+"""Devices for tests."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ import pytest
 import torch
 
 DEVICES = ["cpu", *([pytest.param("cuda", marks=pytest.mark.gpu)] if torch.cuda.is_available() else [])]
-"""For parametrize: the processor, and a GPU if there is one. Its absence is not a skip, which CI would refuse."""
+"""Values for parametrize: the CPU, and a GPU if there is one. A missing GPU is not a skip, which CI would refuse."""

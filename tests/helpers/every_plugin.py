@@ -1,4 +1,4 @@
-"""A plugin of each kind in one file, as a third party may write them."""
+"""One plugin of each kind in one file, as a third party could write them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the pipeline's tests share: a run on small real files, and networks that count or break."""
+"""Runs on small files, shared by tests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from oodbench.workflows.run import run
 
 
 def small_run(network: Path, data: Path, out: Path | None, **options: Any) -> Run:
-    """All methods on Road Anomaly's three frames, with Cityscapes beside them."""
+    """Run methods on the three frames of Road Anomaly, with Cityscapes as the in-distribution dataset."""
     settings: dict[str, Any] = {
         "models": [network],
         "data": [data],
@@ -22,7 +22,7 @@ def small_run(network: Path, data: Path, out: Path | None, **options: Any) -> Ru
 
 
 def numbers(run: Run) -> list[tuple[Any, ...]]:
-    """What must be the same to the last digit: who, the metrics, and the digest of every stored score."""
+    """Return everything that must be bit-identical: identity, metrics and digest of the scores of each result."""
     return [
         (row.method, row.benchmark, dict(row.metrics), dict(row.counts), row.digests["scores"]) for row in run.results
     ]

@@ -31,14 +31,14 @@ features = { penultimate = "features" }
 
 
 def save(path: Path, pixels: np.ndarray, **options: object) -> Path:
-    """Write an image, folders included."""
+    """Write an image and create its folders."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels).save(path, **options)  # type: ignore[arg-type]
     return path
 
 
 def photograph(seed: int, size: tuple[int, int] = (48, 96)) -> np.ndarray:
-    """A picture with large shapes: bands of colour with noise, different for each seed."""
+    """Return a photograph of noisy colour bands, which depends on the seed."""
     rng = np.random.default_rng(seed)
     rows = np.linspace(0, 255, size[0])[:, None, None] * rng.random(3)
     columns = np.linspace(0, 255, size[1])[None, :, None] * rng.random(3)
@@ -46,7 +46,7 @@ def photograph(seed: int, size: tuple[int, int] = (48, 96)) -> np.ndarray:
 
 
 def anomaly_label(seed: int, size: tuple[int, int] = (48, 96), anomaly: int = 1, void: int | None = 255) -> np.ndarray:
-    """Zeros with a box of `anomaly` and, unless None, a strip of `void`."""
+    """Return a label of zeros with a box of `anomaly` and, unless None, a strip of `void`."""
     rng = np.random.default_rng(seed)
     label = np.zeros(size, np.uint8)
     top, left = rng.integers(0, size[0] - 12), rng.integers(0, size[1] - 20)
@@ -57,7 +57,7 @@ def anomaly_label(seed: int, size: tuple[int, int] = (48, 96), anomaly: int = 1,
 
 
 def write_road_anomaly(root: Path) -> None:
-    """Road Anomaly's official layout: three frames."""
+    """Write three frames in Road Anomaly's official layout."""
     names = ["animals01_Guiguinto_railway_station_Calves", "obstacles03_cardboard", "vehicle02_Skidloader"]
     for seed, name in enumerate(names):
         save(root / "frames" / f"{name}.jpg", photograph(seed), quality=95)
@@ -67,7 +67,7 @@ def write_road_anomaly(root: Path) -> None:
 
 
 def write_cityscapes(root: Path) -> None:
-    """Cityscapes' official layout: three training frames, two of validation."""
+    """Write three training frames and two validation frames in Cityscapes' official layout."""
     frames = {"train": ["aachen_000000_000019", "aachen_000001_000019", "bochum_000000_000313"]}
     frames["val"] = ["frankfurt_000000_000576", "lindau_000000_000019"]
     values = np.array([7, 8, 11, 17, 21, 23, 24, 26, 0, 4], np.uint8)
@@ -83,7 +83,7 @@ def write_cityscapes(root: Path) -> None:
 
 
 def write_network(path: Path, *, classes: int = 19, broken: bool = False) -> None:
-    """Conv 3x3 stride 2, ReLU -> features [N, 8, h/2, w/2]; conv 1x1 -> logits. `broken` weights give NaN."""
+    """Write a network with features [N, 8, h/2, w/2] and logits; `broken` weights give NaN."""
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 

@@ -1,4 +1,4 @@
-"""What a run would have of a scorer, made by hand: frames of known scores."""
+"""Scorers for submissions, made by hand from frames with known scores."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ MSP = MethodCard(name="msp", title="MSP", paper="Hendrycks", url="https://arxiv.
 
 
 def score(seed: int, size: Size, kind: str) -> ScoreMap:
-    """Normal scores, higher where the labels say; saturated: close to 1; coarse: such that half precision has them."""
+    """Return normally distributed scores, higher on anomalies; `saturated` near 1, `coarse` exact in half precision."""
     values = np.random.default_rng(seed).normal(size=size) + 2 * labels(seed, size).values.clip(0, 1)
     made = {"spread": values, "saturated": 1 - 1e-4 * np.exp(-values), "coarse": np.round(32 * values) / 32}[kind]
     return made.astype(np.float32)
 
 
 def labels(seed: int, size: Size) -> AnomalyLabels:
-    """A tenth of the pixels anomalous, a row void."""
+    """Return labels with 10 % anomalous pixels and one void row."""
     values = (np.random.default_rng(1000 + seed).random(size) < 0.1).astype(np.uint8)
     values[-1] = 255
     return AnomalyLabels(values)
@@ -71,7 +71,7 @@ def scored(*frames: SubmittedFrame, **changes: Any) -> SubmissionScorer:
 
 
 def both_tracks() -> SubmissionScorer:
-    """The real counts: 110 and 452 frames. Half precision bears the labelled ones of the first track alone."""
+    """Return a scorer with the real numbers of frames; half precision keeps the metrics of the first track only."""
     made = []
     for benchmark, ids, kinds in (
         ("road-anomaly-21", anomaly_ids(), ("coarse", "spread")),
@@ -86,13 +86,13 @@ def both_tracks() -> SubmissionScorer:
 
 @contextmanager
 def track(title: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
-    """Tells nobody."""
+    """Provide silent progress."""
     yield lambda done: None
 
 
 @pytest.fixture(scope="module")
 def unsynced() -> Iterator[None]:
-    """Files are not synced to the disk one by one, which takes most of the time of a thousand small ones."""
+    """Disable syncing of files, which takes most of the time for many small files."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("os.fsync", lambda file: None)
         yield

@@ -1,4 +1,4 @@
-"""What the page's slider has to show, from the stored scores at full resolution, without levels."""
+"""Expected rates of the page's slider, from the stored scores at full resolution."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ return {
 
 
 def assert_rates(page: Page, run: RunView, rows: dict[str, Result], levels: Iterable[int]) -> None:
-    """At each level of the slider, each method's numbers are those of the stored scores."""
+    """Assert that each method's rates at each level of the slider are those of the stored scores."""
     for level in levels:
         page.set("#threshold", level)
         shown = page.run(_SHOWN)

@@ -1,4 +1,4 @@
-"""The imports between the modules of the package, read from the sources."""
+"""Imports between the modules of the package, read from the sources."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def import_graph(package: Path) -> dict[str, set[str]]:
 
 
 def find_cycles(graph: Mapping[str, set[str]]) -> set[frozenset[str]]:
-    """Return the sets of modules in which each one imports, through others, each other one."""
+    """Return the sets of modules that import each other, directly or through others."""
     reachable = {name: _reachable(name, graph) for name in graph}
     return {
         frozenset(other for other in reachable[name] if name in reachable[other])
@@ -50,7 +50,7 @@ def _imported(text: str, modules: Iterable[str]) -> Iterator[str]:
 
 
 def _runtime_nodes(node: ast.AST) -> Iterator[ast.AST]:
-    """Walk a tree without the blocks that the type checker alone reads."""
+    """Walk a tree, but skip `if TYPE_CHECKING` blocks."""
     yield node
     for child in ast.iter_child_nodes(node):
         if not (isinstance(child, ast.If) and isinstance(child.test, ast.Name) and child.test.id == "TYPE_CHECKING"):

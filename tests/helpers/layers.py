@@ -1,4 +1,4 @@
-"""The layers of the package: the import test holds them and tools/architecture_picture.py draws them."""
+"""Layers of the package, which the import test checks and tools/architecture_picture.py draws."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ LAYERS = (
     {"skeletons"},
     {"cli"},
 )
-"""Each layer may import itself, those before it, and nothing else of the package."""
+"""Layers in order. A layer may import only itself and the layers before it."""
 
 PLUGIN_FOLDERS = ("methods", "benchmarks", "reports")
-"""Folders that the registry reads. Nothing in the harness imports them."""
+"""Folders that the registry reads. No other module of the package imports them."""
 
 FOR_PLUGINS = {
     "types",
@@ -41,4 +41,4 @@ FOR_PLUGINS = {
     "worlds",
     "blending",
 }
-"""The parts of the package that plugins may import."""
+"""Parts of the package that plugins may import."""

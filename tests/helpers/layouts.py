@@ -1,4 +1,4 @@
-"""The layouts of each benchmark as literal trees, small, as their authors publish them or as packs circulate."""
+"""Small copies of the layouts of each benchmark, as published by the authors and as found in repackaged copies."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def write_obstacle_track(root: Path) -> None:
 
 
 def write_course_pack(root: Path) -> None:
-    """The pack of a university course: JPEG data in files named .png, a misspelt folder."""
+    """Write the copy of a university course: JPEG data in .png files and a misspelt folder."""
     sets = {"RoadAnomaly21": ("png", 1), "RoadObsticle21": ("webp", 1), "FS_LostFound_full": ("png", 1)}
     for name, (ending, anomaly) in {**sets, "fs_static": ("jpg", 1), "RoadAnomaly": ("jpg", 2)}.items():
         for index in (0, 2, 10):
@@ -53,7 +53,7 @@ def write_course_pack(root: Path) -> None:
 
 
 def write_synboost(root: Path) -> None:
-    """SynBoost's repack: data_processed/. The region-of-interest labels are another target."""
+    """Write SynBoost's copy: data_processed/ with additional region-of-interest labels."""
     folders = ("fishyscapes/LostAndFound", "fishyscapes/Static", "road_anomaly")
     for folder in folders:
         ours = folder == "road_anomaly"
@@ -81,14 +81,14 @@ def write_fishyscapes(labels: Path, frames: Path) -> None:
 
 
 def write_fishyscapes_rba(root: Path) -> None:
-    """The frames of Lost and Found copied into one folder."""
+    """Write the frames of Lost and Found copied into one folder."""
     for index, name in enumerate(LAF_IDS):
         save(root / "fishyscapes_lostandfound" / f"{index:04d}_{name}_labels.png", anomaly_label(index))
         save(root / "laf_images" / f"{name}_leftImg8bit.png", photograph(index))
 
 
 def write_fishyscapes_toolkit(root: Path) -> None:
-    """SegmentMeIfYouCan's toolkit."""
+    """Write the layout of SegmentMeIfYouCan's toolkit."""
     for index, name in enumerate(LAF_IDS):
         save(root / "dataset_FishyLAF" / "labels" / "val" / f"{name}_fishy-labels.png", anomaly_label(index))
     _laf_frames(root / "dataset_LostAndFound")
@@ -102,7 +102,7 @@ def write_fishyscapes_densehybrid(root: Path) -> None:
 
 
 def write_cityscapes_shaped(root: Path, names: dict[str, str]) -> None:
-    """Anomaly labels in files that are called as Cityscapes' labelIds; id -> city."""
+    """Write anomaly labels in files named like Cityscapes' labelIds; `names` maps each id to its city."""
     for index, (name, city) in enumerate(names.items()):
         image = root / "leftImg8bit_trainvaltest" / "leftImg8bit" / "val" / city / f"{name}_leftImg8bit.png"
         label = root / "gtFine_trainvaltest" / "gtFine" / "val" / city / f"{name}_gtFine_labelIds.png"
@@ -118,7 +118,7 @@ def write_fishyscapes_obstacles(root: Path) -> None:
 
 
 def laf_labels(seed: int) -> np.ndarray:
-    """labelIds: unlabelled above, free road below, a crate (2) and a piece of timber (37, no hazard) on it."""
+    """Return labelIds: unlabelled above, free road below with a crate (2) and a plank (37, not a hazard)."""
     label = np.zeros((48, 96), np.uint8)
     label[20:] = 1
     label[30:34, 10 + seed : 20 + seed] = 2
@@ -133,7 +133,7 @@ def laf_train_ids(label_ids: np.ndarray) -> np.ndarray:
 
 
 def write_lost_and_found(root: Path, names: list[str] | None = None, size: int | None = None) -> None:
-    """The official layout; the test split with known objects, a child among them."""
+    """Write the official layout; the test split contains known objects and a child."""
     names = names or [
         "02_Hanns_Klemm_Str_44_000000_000200",
         "04_Maurener_Weg_8_000000_000030",
@@ -154,14 +154,14 @@ CITYSCAPES_IDS = ["frankfurt_000000_000576", "lindau_000000_000019"]
 
 
 def static_overlay(seed: int) -> np.ndarray:
-    """Signed differences, large enough to leave 0..255 on both sides."""
+    """Return signed differences, large enough to exceed 0..255 on both sides."""
     overlay = np.zeros((48, 96, 3), np.int16)
     overlay[10:20, 10:20] = np.random.default_rng(seed).integers(-255, 256, (10, 10, 3))
     return overlay
 
 
 def write_static_overlays(root: Path) -> None:
-    """The published archives' content, for Cityscapes as conftest writes it."""
+    """Write the content of the published archives, for the Cityscapes files of conftest."""
     root.mkdir(parents=True, exist_ok=True)
     for index, name in enumerate(CITYSCAPES_IDS):
         np.savez_compressed(root / f"{index:04d}_{name}_rgb.npz", rgb=static_overlay(index))
@@ -169,14 +169,14 @@ def write_static_overlays(root: Path) -> None:
 
 
 def write_static_flat(root: Path, ending: str = "png") -> None:
-    """Images that somebody has built."""
+    """Write images with labels, as a user builds them from the overlays."""
     for index, name in enumerate(CITYSCAPES_IDS):
         save(root / f"{index:04d}_{name}_rgb.{ending}", photograph(index))
         save(root / f"{index:04d}_{name}_labels.png", anomaly_label(index))
 
 
 def write_street_hazards_test(root: Path) -> None:
-    """Names begin anew in each town; labels are 1 to 14."""
+    """Write frames whose names start again in each town, with labels from 1 to 14."""
     rng = np.random.default_rng(0)
     for seed, (town, name) in enumerate([("t5", "100"), ("t5", "101"), ("t6", "100")]):
         label = rng.integers(1, 14, (6, 12)).astype(np.uint8).repeat(4, axis=0).repeat(4, axis=1)
@@ -210,7 +210,7 @@ COCO_NEVER_USED = (12, 26, 29, 30, 45, 66, 68, 69, 71, 83, 91)
 
 
 def write_coco_stuff(root: Path, folder: str = "stuffthingmaps_trainval2017", suffix: str = "") -> None:
-    """Raw labels are category ids less one; with the suffix those that MMSegmentation's converter writes."""
+    """Write labels: raw ones are category ids minus one; with a suffix, as MMSegmentation's converter writes them."""
     ids = [identity for identity in range(1, 183) if identity not in COCO_NEVER_USED]
     raw = np.array([*(identity - 1 for identity in ids), 255], np.uint8)
     converted = np.array([*range(171), 255], np.uint8)

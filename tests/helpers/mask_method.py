@@ -1,4 +1,4 @@
-"""A method on the masks of a mask classifier, as a third party would write it."""
+"""Method on the masks of a mask classifier, as a third party could write it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PLUGINS = {"methods": {"unclaimed": ("Unclaimed", "minus the largest mask probab
 
 
 class Unclaimed(GridMethod):
-    """Minus the largest mask probability."""
+    """Method whose score is minus the largest mask probability."""
 
     card = MethodCard("unclaimed", "Unclaimed", "nobody", "https://example.org")
 

@@ -1,4 +1,4 @@
-"""A run store in memory: the interface of `RunStore` and nothing else."""
+"""Run store in memory, which implements only the interface of `RunStore`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from oodbench.storage.run_store import RunStore
 
 
 class MemoryStore(RunStore):
-    """Keys and bytes in a dictionary."""
+    """Store of bytes in a dictionary."""
 
     location = "memory"
 

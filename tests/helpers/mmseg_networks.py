@@ -1,4 +1,4 @@
-"""Small networks of MMSegmentation for tests: its own configs, made narrow by a config that stands on them."""
+"""Small MMSegmentation networks for tests, from its own configs with fewer channels."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ CONFIGS = {
 
 
 def write_config(folder: Path, name: str, more: str = "") -> Path:
-    """The config of that name, narrow, with further lines."""
+    """Write a small variant of a config, with additional lines."""
     base, narrow = CONFIGS[name]
     path = folder / f"{name}.py"
     path.write_text(f'_base_ = "mmseg::{base}"\n{narrow}\n{PIPELINE}{more}\n')
@@ -79,7 +79,7 @@ def write_config(folder: Path, name: str, more: str = "") -> Path:
 
 
 def built(path: Path) -> Any:
-    """The network of a config with random weights, those of seed 0."""
+    """Build the network of a config with random weights of seed 0."""
     torch.manual_seed(0)
     network = NetworkConfig(path, Inference()).build().eval()
     # Random class maps are nearly flat: their classifier is made to differ between classes.
@@ -93,7 +93,7 @@ _saved: dict[tuple[str, str], bytes] = {}
 
 
 def write_network(folder: Path, name: str, more: str = "") -> Path:
-    """The config, and a checkpoint of random weights beside it that MMEngine wrote; returns the config."""
+    """Write a config with a checkpoint of random weights next to it; return the config."""
     path = write_config(folder, name, more)
     if (name, more) not in _saved:
         save_checkpoint(path.with_suffix(".pth"), built(path))
@@ -103,7 +103,7 @@ def write_network(folder: Path, name: str, more: str = "") -> Path:
 
 
 def save_checkpoint(path: Path, network: Any, **more: Any) -> None:
-    """By MMEngine's own function."""
+    """Save a checkpoint with MMEngine's function."""
     from mmengine.runner import save_checkpoint as save
 
     meta = {"epoch": 1, "iter": 3, "dataset_meta": {"classes": CITYSCAPES_19.names}}

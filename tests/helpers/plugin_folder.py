@@ -1,4 +1,4 @@
-"""A folder of plugins with the modules that they import, as a user keeps them, and one-word edits of it."""
+"""Folder of plugins with the local modules that they import, and edits of its files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Opening benchmarks in tests, and what became of each value in a label file."""
+"""Opening of benchmarks in tests, and the meaning of each value in a label file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def labels(frame: Frame) -> np.ndarray:
 
 
 def meaning(frame: Frame) -> dict[int, set[int]]:
-    """file value -> what it became."""
+    """Map each value in the label file to the labels that it becomes."""
     assert frame.label_file is not None
     raw = np.asarray(Image.open(frame.label_file))
     return {int(value): set(labels(frame)[raw == value].tolist()) for value in np.unique(raw)}

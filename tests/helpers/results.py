@@ -1,4 +1,4 @@
-"""Results written by hand: rows, and the result.json that holds them."""
+"""Handmade results, and the result.json that contains them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Document = dict[str, Any]
 
 
 def row(ap: float | None = 0.5, fpr95: float | None = 0.25, auroc: float | None = 0.75, **fields: Any) -> Document:
-    """A row as result.json has it: MSP of the network `tiny` on road-anomaly."""
+    """Return a result as in result.json: MSP on the network `tiny` and road-anomaly."""
     metrics = {"AP": ap, "FPR95": fpr95, "AUROC": auroc}
     return {
         "schema_version": 2,
@@ -36,7 +36,7 @@ def row(ap: float | None = 0.5, fpr95: float | None = 0.25, auroc: float | None 
 
 
 def write_result(folder: Path, rows: Sequence[Document]) -> Path:
-    """The folder of a run with its result.json and nothing else."""
+    """Write a run's folder that contains only result.json."""
     folder.mkdir(parents=True, exist_ok=True)
     results: dict[str, list[Document]] = {}
     for each in rows:
@@ -47,5 +47,5 @@ def write_result(folder: Path, rows: Sequence[Document]) -> Path:
 
 
 def results_of(content: Document) -> list[Document]:
-    """The results in the content of a result.json, under all protocols."""
+    """Return the results of all protocols in the content of a result.json."""
     return [result for results in content["results"].values() for result in results]

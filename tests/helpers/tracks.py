@@ -1,4 +1,4 @@
-"""SegmentMeIfYouCan's two tracks with their real numbers of frames, each a few pixels large."""
+"""The two tracks of SegmentMeIfYouCan with their real numbers of frames, each a few pixels large."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ DAY = ["curvy-street", "darkasphalt", "darkasphalt2", "gravel", "greyasphalt", "
 
 
 def anomaly_ids() -> list[str]:
-    """100 of test, 10 of validation."""
+    """Return 100 test ids and 10 validation ids."""
     return [f"{THINGS[n % 5]}{n // 5:04d}" for n in range(100)] + [f"validation{n:04d}" for n in range(10)]
 
 
 def obstacle_ids() -> list[str]:
-    """327 by day, 30 by night, 55 in snow, 40 of validation, ten of which the toolkit leaves out."""
+    """Return ids: 327 day, 30 night, 55 snow, 40 validation, of which the toolkit excludes ten."""
     day = [f"{DAY[n % 8]}_box_{n // 8}" for n in range(327)]
     night = [f"driveway_bag_{n}" for n in range(30)]
     snow = [f"snowstorm{1 + n % 2}_00_16_{n:02d}.578" for n in range(55)]
@@ -28,7 +28,7 @@ def obstacle_ids() -> list[str]:
 
 
 def write_tracks(root: Path) -> None:
-    """Both, as they are unpacked."""
+    """Write both tracks in their unpacked layout."""
     for folder, ids, ending in (
         ("dataset_AnomalyTrack", anomaly_ids(), ".jpg"),
         ("dataset_ObstacleTrack", obstacle_ids(), ".webp"),
