@@ -128,10 +128,10 @@ def test_a_run_reads_the_pixels_densities(stepped: tuple[Any, dict[str, torch.Te
 def test_no_object_starts_level_with_the_classes(stepped: tuple[Any, dict[str, torch.Tensor]]) -> None:
     made, _ = stepped
     decoder, passes, level = made.decode_head, float(made.decode_head.passes), float(made.decode_head.level)
-    decoder._follow(torch.full((2, QUERIES), level + 8 * (passes + 1)))
+    decoder._update_level(torch.full((2, QUERIES), level + 8 * (passes + 1)))
     assert float(decoder.level) == pytest.approx(level + 8, abs=1e-4)
     decoder.passes.fill_(5000)
-    decoder._follow(torch.full((2, QUERIES), level + 108))
+    decoder._update_level(torch.full((2, QUERIES), level + 108))
     assert float(decoder.level) == pytest.approx(level + 9, abs=1e-4)
 
 
