@@ -48,8 +48,8 @@ def test_what_was_found_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[s
         "penultimate 32 channels, every 4 pixels",
         "stages[3] 64 channels, every 32 pixels",
         "classifier linear, 32 -> 19",
-        "inference windows of 48x64 every 32x32 pixels; class maps are averaged on the image's pixels, of features "
-        "their scores",
+        "inference windows of 48x64 every 32x32 pixels; class maps are averaged on the image's pixels, and so are the "
+        "scores of features",
         'resize {"type": "Resize", "scale": [128, 64], "keep_ratio": true}',
         "bgr_to_rgb yes",
     ):
