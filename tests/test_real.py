@@ -61,6 +61,7 @@ def real_run(real: Path, out: Path, **options: Any) -> Run:
         model_cards=[CARD],
         benchmarks=BENCHMARKS,
         data=[real],
+        id_data=[real / "cityscapes"],
         out=out,
         stop_after="evaluate",
         keep_scores="none",
@@ -106,6 +107,7 @@ def test_partial_sets_are_said_to_be(real: Path, tmp_path: Path) -> None:
         benchmarks=["road-obstacle-21"],
         methods=["knn"],
         data=[real],
+        id_data=[real / "cityscapes"],
         out=tmp_path / "run",
         stop_after="evaluate",
     )
