@@ -75,7 +75,7 @@ def test_scores_in_files_and_the_run_that_they_become(road_anomaly: Path, tmp_pa
     assert done.returncode == 0, done.stderr
     assert "my scorer" in done.stdout
     assert "protocol smiyc" in done.stdout
-    assert "my scorer: 3 of 3 score maps are smaller than their labels, 48 x 24 for 96 x 48" in done.stderr
+    assert "my scorer: 3 of 3 score maps are smaller than their labels (48 x 24 for 96 x 48)" in done.stderr
     assert (tmp_path / "r" / "report" / "heatmaps-road-anomaly.png").is_file()
     again = oodbench("evaluate", "r", "--json", cwd=tmp_path)
     (row,) = results_of(json.loads(again.stdout))
