@@ -199,7 +199,10 @@ class RunArtifacts:
 
     def write_map(self, key: Key, values: NDArray[Any]) -> None:
         """Store a map, float32 or uint8 [H, W]."""
-        self.store.write(key, _to_bytes(lambda file: np.save(file, values, allow_pickle=False)))
+        values = np.ascontiguousarray(values)
+        header = io.BytesIO()
+        np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(values))
+        self.store.write(key, header.getbuffer(), values.data.cast("B"))
 
     # costs
 

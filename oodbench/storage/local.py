@@ -112,8 +112,8 @@ class LocalStore(RunStore):
         except OSError as error:
             raise RunFolderError(f"{path}: can't be read ({error.strerror})", "Check the disk.") from None
 
-    def write(self, key: Key, data: bytes | bytearray | memoryview) -> None:
-        write_atomically(self.path(key), lambda file: file.write(data))
+    def write(self, key: Key, *parts: bytes | bytearray | memoryview) -> None:
+        write_atomically(self.path(key), lambda file: file.writelines(parts))
 
     def append(self, key: Key, data: bytes) -> None:
         path = self.path(key)

@@ -28,8 +28,12 @@ class RunStore(ABC):
         """
 
     @abstractmethod
-    def write(self, key: Key, data: bytes | bytearray | memoryview) -> None:
+    def write(self, key: Key, *parts: bytes | bytearray | memoryview) -> None:
         """Create or replace an artifact atomically: after a crash it has its old or its new content.
+
+        Args:
+            key: The artifact.
+            parts: Its content, in order. Several parts save the copy into one.
 
         Raises:
             RunFolderError: The artifact can't be written.

@@ -23,8 +23,8 @@ class MemoryStore(RunStore):
             raise NotStoredError(f"{self.name(key)}: not stored", "Run again.")
         return bytearray(self.content[key][:count])
 
-    def write(self, key: Key, data: bytes | bytearray | memoryview) -> None:
-        self.content[key] = bytes(data)
+    def write(self, key: Key, *parts: bytes | bytearray | memoryview) -> None:
+        self.content[key] = b"".join(parts)
 
     def append(self, key: Key, data: bytes) -> None:
         self.content[key] = self.content.get(key, b"") + data
