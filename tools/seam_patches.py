@@ -22,7 +22,7 @@ _RESIDUAL = np.array([[-1, 2, -1], [2, -4, 2], [-1, 2, -1]], np.float32) / 4
 
 
 @dataclass(frozen=True)
-class Window:
+class OutlineWindow:
     """A window of pixels [25, 25, 3] around a point of an outline.
 
     Attributes:
@@ -44,7 +44,9 @@ class Window:
         return round(self.row + reach * self.normal[1]), round(self.column + reach * self.normal[0])
 
 
-def windows(image: np.ndarray, inside: np.ndarray, left: int, top: int, dice: Dice, most: int) -> Iterator[Window]:
+def windows(
+    image: np.ndarray, inside: np.ndarray, left: int, top: int, dice: Dice, most: int
+) -> Iterator[OutlineWindow]:
     """Yield up to `most` windows at random points along the border of a mask whose corner is at (left, top)."""
     margin = 4
     padded = np.pad(inside.astype(np.uint8), margin)
@@ -60,10 +62,10 @@ def windows(image: np.ndarray, inside: np.ndarray, left: int, top: int, dice: Di
             continue
         box = np.s_[row - AROUND : row + AROUND + 1, column - AROUND : column + AROUND + 1]
         normal = (-float(right[at]) / length, -float(down[at]) / length)
-        yield Window(column, row, normal, dice.uniform(-_JITTER, _JITTER), image[box].astype(np.float32))
+        yield OutlineWindow(column, row, normal, dice.uniform(-_JITTER, _JITTER), image[box].astype(np.float32))
 
 
-def features(sample: list[Window]) -> np.ndarray:
+def features(sample: list[OutlineWindow]) -> np.ndarray:
     """Return the features of the windows, [windows, features]."""
     normals = np.array([window.normal for window in sample], np.float32)
     shifts = np.array([window.shift for window in sample], np.float32)

@@ -42,7 +42,7 @@ from oodbench.contracts import Roots
 from oodbench.registry import Registry
 from oodbench.types import Frame, RGBImage, SemanticLabels
 from oodbench.worlds.dice import Dice
-from tools.seam_patches import AROUND, Window, features, windows
+from tools.seam_patches import AROUND, OutlineWindow, features, windows
 
 SMALLEST, TIMES, MOST = 40, 2, 600
 Paste = Callable[["Shot", Cutout, Place, Dice], tuple[np.ndarray, np.ndarray]]
@@ -84,10 +84,10 @@ class Patch:
     frame: int
     source: int | None
     cell: tuple[bool, int, int]
-    window: Window
+    window: OutlineWindow
 
 
-def cell(window: Window, shot: Shot, height: int, bottom: int) -> tuple[bool, int, int] | None:
+def cell(window: OutlineWindow, shot: Shot, height: int, bottom: int) -> tuple[bool, int, int] | None:
     """Return (is it the foot, surface outside, octave of height) of a patch; None if something nearer is outside."""
     at = window.beyond(AROUND / 2)
     if not (0 <= at[0] < shot.ground.size[0] and 0 <= at[1] < shot.ground.size[1]):
@@ -125,13 +125,13 @@ def pasted(shots: Sequence[Shot], index: int, paste: Paste, dice: Dice, keep_siz
                 yield Patch(index, source, where, window)
 
 
-def balanced(patches: Iterable[Patch], dice: Dice, most: int) -> tuple[list[Window], np.ndarray]:
+def balanced(patches: Iterable[Patch], dice: Dice, most: int) -> tuple[list[OutlineWindow], np.ndarray]:
     """Return windows and kinds (1: pasted), with equal numbers of both kinds in each frame and cell, up to `most`."""
-    groups: dict[tuple[int, tuple[bool, int, int]], tuple[list[Window], list[Window]]] = {}
+    groups: dict[tuple[int, tuple[bool, int, int]], tuple[list[OutlineWindow], list[OutlineWindow]]] = {}
     for patch in patches:
         pair = groups.setdefault((patch.frame, patch.cell), ([], []))
         pair[patch.source is not None].append(patch.window)
-    selected: list[Window] = []
+    selected: list[OutlineWindow] = []
     kinds: list[int] = []
     for pair in groups.values():
         count = min(*map(len, pair), most)
@@ -163,7 +163,7 @@ def accuracy(
         patches += [*there(shots, index, kinds, dice), *pasted(shots, index, paste, dice, keep_size)]
     seen: dict[int, np.ndarray] = {}
 
-    def values(found: list[Window]) -> np.ndarray:
+    def values(found: list[OutlineWindow]) -> np.ndarray:
         new = [window for window in found if id(window) not in seen]
         if new:
             seen.update(zip(map(id, new), np.nan_to_num(features(new)), strict=True))
