@@ -228,9 +228,11 @@ class Run:
             NotStoredError: Neither the breakdown nor the scores are stored.
         """
         key = self._scored(result).result_key(result.protocol)
-        if self.artifacts.breakdown(key) is None and result.protocol.thresholds == "all":
+        breakdown = self.artifacts.breakdown(key)
+        if breakdown is None and result.protocol.thresholds == "all":
             self._rebuild(result)
-        return self.artifacts.breakdown(key)
+            breakdown = self.artifacts.breakdown(key)
+        return breakdown
 
     def card(self, result: Result) -> MethodCard | None:
         scorer = self.record.scorer(result.network, result.label)

@@ -26,6 +26,7 @@ _DAMAGED = (OSError, ValueError, EOFError, BadZipFile, KeyError)
 _HEADER_BYTES = 256
 
 _Value = TypeVar("_Value")
+_Record = TypeVar("_Record", bound=BaseModel)
 
 
 class RunArtifacts:
@@ -48,14 +49,8 @@ class RunArtifacts:
         """
         if not self.store.has(PLAN):
             return None
-        try:
-            return PlanRecord.model_validate_json(self.store.read(PLAN))
-        except ValidationError as error:
-            raise RunFolderError(
-                f"{self.store.name(PLAN)}: not a plan of this version of oodbench "
-                f"({error.error_count()} fields don't fit)",
-                "Use the version that wrote it, or start from scratch with --overwrite.",
-            ) from None
+        remedy = "Use the version that wrote it, or start from scratch with --overwrite."
+        return self._record(PLAN, PlanRecord, "a plan", remedy)
 
     def write_plan(self, plan: PlanRecord) -> None:
         """Store the plan."""
@@ -72,14 +67,8 @@ class RunArtifacts:
                 f"{self.store.location}: no result.json in this folder; expected the folder of an evaluated run",
                 "To resume a run that was not evaluated, run the same 'oodbench run' again.",
             )
-        try:
-            return ResultsFile.model_validate_json(self.store.read(RESULTS_FILE))
-        except ValidationError as error:
-            raise RunFolderError(
-                f"{self.store.name(RESULTS_FILE)}: not the results of this version of oodbench "
-                f"({error.error_count()} fields don't fit)",
-                "Use the version that wrote it, or run the same 'oodbench run' again.",
-            ) from None
+        remedy = "Use the version that wrote it, or run the same 'oodbench run' again."
+        return self._record(RESULTS_FILE, ResultsFile, "the results", remedy)
 
     def write_results_file(self, content: ResultsFile) -> None:
         """Store result.json."""
@@ -106,9 +95,15 @@ class RunArtifacts:
         self.store.write(sketch_key(result), _to_bytes(lambda file: np.savez_compressed(file, **arrays)))
 
     def breakdown(self, result: Key) -> Breakdown | None:
-        """Return the breakdown of a result; None if there is none."""
-        content = self.json(breakdown_key(result))
-        return None if content is None else Breakdown.model_validate(content)
+        """Return the breakdown of a result; None if there is none.
+
+        Raises:
+            RunFolderError: The breakdown is damaged, or it was written by another version.
+        """
+        key = breakdown_key(result)
+        if not self.store.has(key):
+            return None
+        return self._record(key, Breakdown, "a breakdown", "Remove the file and run the same command again.")
 
     def write_breakdown(self, result: Key, breakdown: Breakdown) -> None:
         """Store the breakdown of a result."""
@@ -132,6 +127,16 @@ class RunArtifacts:
     def write_json(self, key: Key, content: Any) -> None:
         """Store a JSON artifact."""
         self.store.write(key, json.dumps(content, indent=1, sort_keys=False, allow_nan=False).encode())
+
+    def _record(self, key: Key, kind: type[_Record], noun: str, remedy: str) -> _Record:
+        try:
+            return kind.model_validate_json(self.store.read(key))
+        except ValidationError as error:
+            raise RunFolderError(
+                f"{self.store.name(key)}: not {noun} of this version of oodbench "
+                f"({error.error_count()} fields don't fit)",
+                remedy,
+            ) from None
 
     def _write_json(self, key: Key, record: BaseModel) -> None:
         self.write_json(key, record.model_dump(mode="json"))
