@@ -18,7 +18,7 @@ from oodbench.planning.loaded import LoadedBenchmark, LoadedDataset
 from oodbench.planning.request import data_roots
 from oodbench.planning.resolve import ModelSource
 from oodbench.progress import Progress, Silent
-from oodbench.registry import Registry
+from oodbench.registry import Registry, make_spec
 from oodbench.runs.compare import compare_methods, compare_runs
 from oodbench.runs.run import Run, load
 from oodbench.stages.apply_methods import score_output
@@ -288,8 +288,7 @@ def create_method(name: str, *, plugins: OneOrMore = (), **parameters: Any) -> M
         >>> oodbench.create_method("knn", k=3).params.k
         3
     """
-    spec = ",".join(f"{key}={value}" for key, value in parameters.items())
-    return _registry(plugins).method(f"{name}:{spec}" if spec else name)
+    return _registry(plugins).method(make_spec(name, parameters))
 
 
 def compare(
@@ -343,7 +342,7 @@ def list_benchmarks(pattern: str = "*", *, plugins: OneOrMore = ()) -> list[str]
     """Return the public names of the benchmarks that match a shell pattern, sorted.
 
     Args:
-        pattern: The pattern, such as `gmm*`.
+        pattern: The pattern, such as `streets-*`.
         plugins: Files with your own plugins.
     """
     return _match(_registry(plugins).names("benchmarks"), pattern)
@@ -353,7 +352,7 @@ def list_datasets(pattern: str = "*", *, plugins: OneOrMore = ()) -> list[str]:
     """Return the public names of the datasets that match a shell pattern, sorted.
 
     Args:
-        pattern: The pattern, such as `gmm*`.
+        pattern: The pattern, such as `streets-*`.
         plugins: Files with your own plugins.
     """
     return _match(_registry(plugins).names("datasets"), pattern)
@@ -363,7 +362,7 @@ def list_reports(pattern: str = "*", *, plugins: OneOrMore = ()) -> list[str]:
     """Return the public names of the reports that match a shell pattern, sorted.
 
     Args:
-        pattern: The pattern, such as `gmm*`.
+        pattern: The pattern, such as `heatmaps*`.
         plugins: Files with your own plugins.
     """
     return _match(_registry(plugins).names("reports"), pattern)
@@ -373,7 +372,7 @@ def list_submissions(pattern: str = "*", *, plugins: OneOrMore = ()) -> list[str
     """Return the public names of the leaderboards that match a shell pattern, sorted.
 
     Args:
-        pattern: The pattern, such as `gmm*`.
+        pattern: The pattern, such as `fishy*`.
         plugins: Files with your own plugins.
     """
     return _match(_registry(plugins).names("submissions"), pattern)

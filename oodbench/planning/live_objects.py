@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from oodbench.contracts import Method, Segmenter
 from oodbench.errors import UsageError
-from oodbench.registry import Registry
+from oodbench.registry import Registry, make_spec
 from oodbench.user_code import code_identity
 
 OBJECT = " object"
@@ -58,8 +58,7 @@ def describe_method(method: Method, registry: Registry) -> MethodSource:
         )
     name = method.card.name
     if name in registry.names("methods") and registry.load("methods", name) is kind:  # equal to the named method
-        options = method.params.model_dump(exclude_defaults=True)
-        spec = f"{name}:{','.join(f'{key}={value}' for key, value in options.items())}" if options else name
+        spec = make_spec(name, method.params.model_dump(exclude_defaults=True))
         return MethodSource(spec, lambda: kind(method.params), registry.source_digest("methods", name))
     digest, _ = code_identity(kind)
     return MethodSource(f"{kind.__name__}{OBJECT}", lambda: kind(method.params), digest)

@@ -4,6 +4,6 @@ The registry finds plugins without importing them and identifies their code.
 """
 
 from oodbench.registry.entry import KINDS, Entry
-from oodbench.registry.registry import Registry, key_values, method_label
+from oodbench.registry.registry import Registry, key_values, make_spec, method_label
 
-__all__ = ["KINDS", "Entry", "Registry", "key_values", "method_label"]
+__all__ = ["KINDS", "Entry", "Registry", "key_values", "make_spec", "method_label"]

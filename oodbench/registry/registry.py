@@ -248,6 +248,11 @@ def key_values(text: str, where: str, see: str) -> dict[str, str]:
     return values
 
 
+def make_spec(name: str, parameters: Mapping[str, Any]) -> str:
+    """Return a plugin with parameters as `NAME:key=value,...`, the text that `key_values` parses."""
+    return f"{name}:{','.join(f'{key}={value}' for key, value in parameters.items())}" if parameters else name
+
+
 def _create(plugin: Any, params: Mapping[str, str], noun: str, spec: str) -> Any:
     """Create a plugin with validated parameters."""
     name = plugin.card.name
