@@ -25,8 +25,8 @@ def run(
     method: Annotated[
         list[str] | None,
         typer.Option(
-            help="Method, as NAME or NAME:key=value,..., or 'all' for every method. Repeatable. By default a standard "
-            "set of methods.",
+            help="Method, as NAME or NAME:key=value,...; 'standard' for the standard set, 'all' for every method. "
+            "Repeatable. By default the standard set, or a basic one for the bundled models.",
             metavar="METHOD",
         ),
     ] = None,
