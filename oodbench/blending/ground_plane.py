@@ -1,7 +1,7 @@
 """The ground of a frame, and the size at which objects on it appear.
 
-A camera at height c above flat ground sees an object that stands at row r, below the horizon at row h, with (r - h) / c
-pixels per metre, regardless of its focal length.
+A camera at height c above flat ground sees an object whose lowest row is r, below the horizon at row h, with
+(r - h) / c pixels per metre, regardless of its focal length.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Ground:
     void: NDArray[np.bool_]
 
     def scale(self, row: float) -> float:
-        """Return pixels per metre for an object that stands at a row."""
+        """Return pixels per metre for an object whose lowest row is `row`."""
         return max(row - self.horizon, 0.0) / CAMERA_HEIGHT
 
     def distance(self, row: float) -> float:
@@ -78,7 +78,7 @@ class Ground:
 
 @dataclass(frozen=True)
 class Place:
-    """The box of an object that stands on the ground.
+    """The box of an object on the ground.
 
     Attributes:
         left: First column.

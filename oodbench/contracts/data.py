@@ -79,7 +79,7 @@ class BenchmarkCard:
         labels: Maps each value in its label files to its meaning; empty if its labels are hidden.
         layouts: Maps the name of each recognised folder layout to its description.
         obtain: The files to download and the folder layout to create.
-        leaderboard_protocol: The protocol of its own leaderboard or toolkit.
+        leaderboard_protocol: The protocol of the benchmark's leaderboard or toolkit.
         dataset: For a synthetic benchmark, the dataset of the same world. A run selects the benchmark automatically
             only for networks that were trained on that dataset.
         components: The smallest components that count, as in its own toolkit.

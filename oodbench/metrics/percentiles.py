@@ -1,4 +1,4 @@
-"""SegmentMeIfYouCan's curve: each frame is counted in bins at percentiles of its own scores, and the bins are merged.
+"""SegmentMeIfYouCan's curve: each frame is counted in bins at the percentiles of its scores, and the bins are merged.
 
 The curve is approximate by design: it deviates by up to 0.006 in AP on small frames, 0.001 on whole ones. The edges are
 384 percentiles of the frame's anomalous scores, 384 of its in-distribution scores (fewer if it has fewer pixels), and

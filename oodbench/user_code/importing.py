@@ -196,7 +196,7 @@ _finder = _Finder()
 def _dynamic_imports(folder: Path) -> Iterator[dict[str, SourceText]]:
     """Let `importlib.import_module("helper")` find modules in the folder, and collect their texts.
 
-    The folder is last on sys.path, so that no installed library imports a user file instead of its own module.
+    The folder is last on sys.path, so that an installed library finds its modules before the user's files.
     Afterwards sys.path is restored, and modules of the folder are removed from sys.modules.
     """
     before, entry = set(sys.modules), str(folder)

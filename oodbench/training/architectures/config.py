@@ -162,7 +162,7 @@ def _set_model_value(model: Any, name: str, value: Any, recipe: str) -> None:
 
 def _configure_data(config: Config, recipe: ArchitectureRecipe, root: Path, crops: int) -> None:
     data = recipe.data
-    # A dataset that wraps another one has no pipeline of its own.
+    # A dataset that wraps another one has no separate pipeline.
     steps = {step.type: step for step in config.train_dataloader.dataset.get("pipeline", ())}
     for setting, fields, step in (
         (data.scale, "scale and ratio", "RandomResize"),
