@@ -55,7 +55,7 @@ def write_page(run: RunView, out: Path) -> list[Path]:
             data=encode_json(data | {"separate": separate}),
             frames=() if separate else spool.texts(),
             sections=sections,
-            default_protocol=DEFAULT_PROTOCOL,
+            name_protocols=any(section.protocol != DEFAULT_PROTOCOL for section, *_ in sections),
             benchmarks=benchmarks,
             notes=run.notes,
             provenance=list_provenance,
