@@ -112,6 +112,17 @@ def test_a_protocol_has_a_table_of_its_own() -> None:
     ]
 
 
+def test_cards_name_their_protocols_where_there_are_several(tmp_path: Path) -> None:
+    def chips(rows: list[Result]) -> list[str]:
+        (page,) = Registry().report("html").write(HandmadeRun(rows), tmp_path)
+        return re.findall(r'<h3>road-anomaly <span class="soft">([\w-]+)</span></h3>', page.read_text())
+
+    other = make_result("msp", 0.3, 0.4, protocol={"name": "caos"})
+    assert chips([ROWS[0], other]) == ["pooled", "caos"]
+    assert chips([other]) == ["caos"]
+    assert chips([ROWS[0]]) == []
+
+
 def test_breakdowns_as_tables() -> None:
     run = HandmadeRun(ROWS[:2])
     size, place, kind, mistakes = breakdown(run, build_sections(run)[0])
