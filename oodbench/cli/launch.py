@@ -1,9 +1,4 @@
-"""Conversion of a command's errors to messages and exit codes.
-
-Exit codes: 0 success; 1 regression (`gate` only); 2 user error, which the message explains; 3 internal error; 4 some
-benchmarks failed and the others finished; 5 a part of a run could not be verified (`verify` only); 75 stopped on
-request after a batch; 130 and 143 interrupted.
-"""
+"""Conversion of a command's errors to messages and to the codes of `exit_codes.py`."""
 
 from __future__ import annotations
 
