@@ -81,7 +81,7 @@ def test_the_readme_s_python_runs(place: Path, capsys: pytest.CaptureFixture[str
 
 def test_the_page_from_python_runs(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     names: dict[str, Any] = {"__name__": "page"}
-    for program in code(ROOT / "docs" / "python.md"):
+    for program in code(ROOT / "docs" / "getting-started" / "from-python.md"):
         exec(program, names)  # noqa: S102  # our own page
     printed = capsys.readouterr().out.splitlines()
     assert printed[:2] == ["(128, 256) float32", "True"]
@@ -98,7 +98,7 @@ def test_the_page_from_python_runs(place: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_the_page_from_python_names_every_argument_and_function() -> None:
-    page = (ROOT / "docs" / "python.md").read_text()
+    page = (ROOT / "docs" / "getting-started" / "from-python.md").read_text()
     functions = [name for name in oodbench.__all__ if inspect.isfunction(getattr(oodbench, name))]
     assert len(functions) > 15
     assert [name for name in functions if not re.search(rf"\b{name}\b", page)] == []
@@ -110,7 +110,7 @@ def test_the_python_of_scores_and_photographs_runs(place: Path, capsys: pytest.C
     for path in sorted((place / "downloads" / "RoadAnomaly_jpg" / "frames").glob("*.jpg")):
         np.save(place / "scores" / "mine" / f"{path.stem}.npy", np.zeros((48, 96), np.float32))
     save(place / "photographs" / "a.png", photograph(1))
-    for page in ("scores.md", "predict.md"):
+    for page in ("getting-started/your-score-maps.md", "how-to/predict.md"):
         (program,) = code(ROOT / "docs" / page)
         exec(program, {})  # noqa: S102  # our own page
     said = capsys.readouterr().out
@@ -123,13 +123,13 @@ def test_the_gate_s_python_runs(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     accept(write_result(tmp_path / "run", [row()]), "ci/anomaly-baseline.json")
-    (program,) = code(ROOT / "docs" / "gate.md")
+    (program,) = code(ROOT / "docs" / "how-to" / "ci-gate.md")
     exec(program, {})  # noqa: S102  # our own page
     assert capsys.readouterr().out == "True () ()\n"
 
 
 def test_the_metrics_page_s_python_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    for program in code(ROOT / "docs" / "metrics.md"):
+    for program in code(ROOT / "docs" / "reference" / "metrics.md"):
         exec(program, {})  # noqa: S102  # our own page
     printed = capsys.readouterr().out.splitlines()
     assert printed[:5] == [
@@ -144,7 +144,7 @@ def test_the_metrics_page_s_python_runs(capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_the_table_of_columns_is_the_registry() -> None:
-    page = (ROOT / "docs" / "results.md").read_text()
+    page = (ROOT / "docs" / "reference" / "result-json.md").read_text()
     for spec in METRICS.values():
         better = "higher" if spec.higher_is_better else "lower"
         line = f"| `{spec.name}` | {spec.title} | {spec.group} | {better} | {spec.unit} | {spec.description} |"
@@ -153,7 +153,7 @@ def test_the_table_of_columns_is_the_registry() -> None:
 
 
 def test_the_models_page_s_python_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    programs = code(ROOT / "docs" / "models.md")
+    programs = code(ROOT / "docs" / "reference" / "models.md")
     for program in programs:
         exec(program, {"__name__": "page"})  # noqa: S102  # our own page
     assert capsys.readouterr().out.splitlines() == [
@@ -171,7 +171,7 @@ def test_the_models_page_s_python_runs(tmp_path: Path, capsys: pytest.CaptureFix
 
 
 def test_every_option_of_a_torch_segmenter_is_described() -> None:
-    page = (ROOT / "docs" / "models.md").read_text()
+    page = (ROOT / "docs" / "reference" / "models.md").read_text()
     options = list(inspect.signature(TorchSegmenter).parameters)
     for option in options[1:]:
         assert re.search(rf"^\| [^|]*`{option}`[^|]* \|", page, re.MULTILINE), option
@@ -184,7 +184,7 @@ def test_the_example_card_is_a_card() -> None:
 
 @pytest.mark.parametrize("card", [ModelCard, ModuleCard])
 def test_every_field_of_a_model_card_is_described(card: type[BaseModel]) -> None:
-    page = (ROOT / "docs" / "models.md").read_text()
+    page = (ROOT / "docs" / "reference" / "models.md").read_text()
     for section, field in card.model_fields.items():
         kind = next((part for part in get_args(field.annotation) if part is not NoneType), field.annotation)
         inner = getattr(kind, "model_fields", None)
@@ -205,11 +205,11 @@ def test_the_table_of_published_networks_is_the_list() -> None:
         "|" + "---|" * len(rows[0]),
         *(f"| {' | '.join(row.values())} |" for row in rows),
     ]
-    assert "\n".join(lines) + "\n" in (ROOT / "docs" / "models.md").read_text()
+    assert "\n".join(lines) + "\n" in (ROOT / "docs" / "reference" / "models.md").read_text()
 
 
 def test_every_field_of_results_is_described() -> None:
-    page = (ROOT / "docs" / "results.md").read_text()
+    page = (ROOT / "docs" / "reference" / "result-json.md").read_text()
     for name, field in (ResultsFile.model_fields | Result.model_fields).items():
         if name != "failed":
             assert f"| `{name}` | {field.description} |" in page
@@ -219,7 +219,9 @@ def test_every_field_of_results_is_described() -> None:
 
 
 def test_the_example_of_a_results_file_has_its_fields() -> None:
-    (example,) = re.findall(r"```json\n(.*?)```", (ROOT / "docs" / "results.md").read_text(), re.DOTALL)
+    (example,) = re.findall(
+        r"```json\n(.*?)```", (ROOT / "docs" / "reference" / "result-json.md").read_text(), re.DOTALL
+    )
     content = json.loads(example)
     assert content.keys() == ResultsFile.model_fields.keys()
     ResultsFile.model_validate(content)
@@ -240,7 +242,7 @@ def test_commands_and_options_of_the_pages_exist(page: Path) -> None:
 
 
 def test_every_part_of_the_data_verb_is_on_the_page_of_data_sets() -> None:
-    page = (ROOT / "docs" / "data.md").read_text()
+    page = (ROOT / "docs" / "reference" / "benchmarks.md").read_text()
     for part in typer.main.get_command(app).commands["data"].commands:  # type: ignore[attr-defined]
         assert f"oodbench data {part}" in page, part
 
@@ -248,13 +250,13 @@ def test_every_part_of_the_data_verb_is_on_the_page_of_data_sets() -> None:
 @pytest.mark.parametrize(
     ("verb", "page"),
     [
-        ("run", "run"),
-        ("gate", "gate"),
-        ("compare", "compare"),
-        ("evaluate", "scores"),
-        ("predict", "predict"),
-        ("submit", "submit"),
-        ("report", "paper"),
+        ("run", "how-to/run-benchmarks"),
+        ("gate", "how-to/ci-gate"),
+        ("compare", "how-to/compare-runs"),
+        ("evaluate", "getting-started/your-score-maps"),
+        ("predict", "how-to/predict"),
+        ("submit", "how-to/submit"),
+        ("report", "how-to/paper-figures"),
     ],
 )
 def test_every_option_is_on_the_page_of_its_verb(verb: str, page: str) -> None:
@@ -273,13 +275,13 @@ def test_the_exit_codes_are_on_their_page() -> None:
 
 def test_the_default_tolerances_are_on_the_page_of_the_gate() -> None:
     said = " and ".join(f"{metric} {points} points" for metric, points in default_tolerances().items())
-    assert said.replace(" points", "", 1) in (ROOT / "docs" / "gate.md").read_text()
+    assert said.replace(" points", "", 1) in (ROOT / "docs" / "how-to" / "ci-gate.md").read_text()
 
 
 def test_everything_that_is_registered_is_on_its_page() -> None:
     registry = Registry()
-    for page, kinds in {"methods.md": ["methods"], "data.md": ["benchmarks", "datasets"]}.items():
-        text = (ROOT / "docs" / page).read_text()
+    for page, kinds in {"methods": ["methods"], "benchmarks": ["benchmarks", "datasets"]}.items():
+        text = (ROOT / "docs" / "reference" / f"{page}.md").read_text()
         for kind in kinds:
             for name in registry.names(kind):
                 assert f"`{name}`" in text, name

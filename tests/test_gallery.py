@@ -14,7 +14,7 @@ LARGEST = 1_500_000
 
 def test_the_page_is_as_the_program_writes_it() -> None:
     text = gallery.PAGE.read_text(encoding="utf-8")
-    pictures = re.findall(r"\]\(images/gallery/(.*)\)", text)
+    pictures = re.findall(r"\]\(\.\./images/gallery/(.*)\)", text)
     table = text[text.index("| Method") :]
     assert gallery.page(pictures, table) == text
     assert "15.05 / 15.50" in table
@@ -23,7 +23,9 @@ def test_the_page_is_as_the_program_writes_it() -> None:
 def test_its_pictures_are_there_are_all_shown_and_together_small() -> None:
     text = gallery.PAGE.read_text(encoding="utf-8")
     files = sorted(gallery.PICTURES.iterdir())
-    assert {f"images/gallery/{path.name}" for path in files} == set(re.findall(r"\]\((images/gallery/.*)\)", text))
+    assert {f"../images/gallery/{path.name}" for path in files} == set(
+        re.findall(r"\]\((\.\./images/gallery/.*)\)", text)
+    )
     assert len(files) == len(gallery.EXHIBITS)
     assert sum(path.stat().st_size for path in files) < LARGEST
     for path in files:

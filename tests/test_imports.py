@@ -150,6 +150,7 @@ def test_stored_scores_are_measured_and_compared_without_torch() -> None:
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
+@pytest.mark.slow
 def test_the_contracts_do_without_pytest() -> None:
     program = "import sys, oodbench.testing; assert 'pytest' not in sys.modules"
     subprocess.run([sys.executable, "-c", program], check=True)

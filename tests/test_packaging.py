@@ -113,6 +113,7 @@ def check_methods(installed: Path) -> None:
     assert oodbench("list", "methods", installed=installed) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tree", ["links", "text files", "missing"], indirect=True)
 def test_a_wheel_of_the_tree_is_the_package(tree: Path, package: dict[str, bytes], tmp_path: Path) -> None:
     check_package(tree, package, tmp_path)
@@ -131,6 +132,7 @@ def test_a_wheel_of_the_source_distribution_is_the_package(
     check_package(source, package, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tree", ["links", "text files"], indirect=True)
 def test_an_editable_install_finds_the_plugins(tree: Path, tmp_path: Path) -> None:
     pip("install", *OFFLINE, "--ignore-installed", "--prefix", tmp_path / "prefix", "--editable", tree, cwd=tmp_path)

@@ -1,4 +1,4 @@
-"""docs/plugins.md, from its first command to its last, in a folder of its own."""
+"""docs/how-to/add-a-method.md, from its first command to its last, in a folder of its own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 import oodbench.testing
 from oodbench.registry import KINDS
 
-PAGE = Path(__file__).parents[1] / "docs" / "plugins.md"
+PAGE = Path(__file__).parents[1] / "docs" / "how-to" / "add-a-method.md"
 
 
 def steps() -> list[tuple[str, str]]:

@@ -252,6 +252,7 @@ print(segmenter.reusable, run.record.scorers[0].key)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("version", "reused"), [("", False), ("1", True)])
 def test_a_class_without_source_is_reused_only_with_a_version(place: Path, version: str, reused: bool) -> None:
     """Code on standard input has no source, as a notebook's cell has none for another process."""

@@ -1,4 +1,4 @@
-"""Picture of the layers of the package for docs/architecture.md.
+"""Picture of the layers of the package for docs/explanation/architecture.md.
 
     python -m tools.architecture_picture            # writes docs/images/architecture.png
 

@@ -1,4 +1,4 @@
-"""Generator of docs/gallery.md and its pictures: `python -m tools.gallery`.
+"""Generator of docs/how-to/figure-gallery.md and its pictures: `python -m tools.gallery`.
 
 It uses the run of `oodbench run` without arguments, unless the folder of a run is given, and shows each figure with the
 command that renders it.
@@ -19,7 +19,7 @@ from pathlib import Path
 from PIL import Image
 
 DOCS = Path(__file__).parents[1] / "docs"
-PAGE, PICTURES = DOCS / "gallery.md", DOCS / "images" / "gallery"
+PAGE, PICTURES = DOCS / "how-to" / "figure-gallery.md", DOCS / "images" / "gallery"
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ _INTRODUCTION = """\
 
 The output of `oodbench report` for the run of `oodbench run` without arguments: ten synthetic frames per benchmark and
 two small networks. Use it to try the toolkit, not to judge methods. `python -m tools.gallery` generated this page and
-its pictures. [paper.md](paper.md) describes the options.
+its pictures. [Figures for a paper](paper-figures.md) describes the options.
 """
 
 
@@ -99,7 +99,7 @@ def page(pictures: Sequence[str], table: str) -> str:
     """
     parts = [_INTRODUCTION]
     for exhibit, picture in zip(EXHIBITS, pictures, strict=True):
-        parts.append(f"{_opening(exhibit)}\n![{exhibit.title}](images/gallery/{picture})\n")
+        parts.append(f"{_opening(exhibit)}\n![{exhibit.title}](../images/gallery/{picture})\n")
     return "\n".join([*parts, f"{_opening(TABLE)}\n{table}"])
 
 

@@ -1,4 +1,4 @@
-"""Tables of docs/reduced-recipes.md: closed-set quality and anomaly metrics of the reduced recipes.
+"""Tables of docs/measurements/reduced-recipes.md: closed-set quality and anomaly metrics of the reduced recipes.
 
     for name in fcn fcn-gmmseg deeplabv3plus deeplabv3plus-gmmseg ...; do oodbench train streets-$name; done
     python -m tools.reduced_recipes runs [--frames N] [ARCHITECTURE]...

@@ -43,7 +43,7 @@ class LabelledFolder(Dataset):
         name="labelled-folder",
         title="own frames",
         paper="yours",
-        url="docs/data.md",
+        url="docs/reference/benchmarks.md",
         licence="yours",
         classes=None,
         splits={"train": 0, "val": 0},
@@ -51,7 +51,8 @@ class LabelledFolder(Dataset):
             "splits": "classes.toml, images/{train,val}/<name>.* and labels/{train,val}/<name>.png",
             "flat": "classes.toml, images/<name>.* and labels/<name>.png",
         },
-        obtain="Put classes.toml next to images/ and labels/ (docs/data.md), and give the folder: --id-data DIR",
+        obtain="Put classes.toml next to images/ and labels/ (docs/reference/benchmarks.md), and give the folder: "
+        "--id-data DIR",
     )
 
     def open(self, roots: Roots) -> Mapping[str, FrameSet]:
@@ -98,10 +99,10 @@ def _read(path: Path) -> tuple[ClassSet, LabelRule]:
         file = _ClassFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except ValidationError as error:
         raise DataError(
-            f"{path}: {'; '.join(explain(error, tuple(_ClassFile.model_fields)))}", "See docs/data.md."
+            f"{path}: {'; '.join(explain(error, tuple(_ClassFile.model_fields)))}", "See docs/reference/benchmarks.md."
         ) from None
     except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"{path}: not a readable TOML file ({error})", "See docs/data.md.") from None
+        raise DataError(f"{path}: not a readable TOML file ({error})", "See docs/reference/benchmarks.md.") from None
     if file.classes not in CLASS_SETS:
         raise DataError(str(UnknownNameError(f"class set in {path}", file.classes, CLASS_SETS)))
     classes = CLASS_SETS[file.classes]
@@ -116,5 +117,5 @@ def _read(path: Path) -> tuple[ClassSet, LabelRule]:
     strange = [value for value in meaning if not 0 <= value <= 65535]
     if strange or not meaning:
         what = f"the value {strange[0]}" if strange else "no values"
-        raise DataError(f"{path}: {what}; expected label values from 0 to 65535", "See docs/data.md.")
+        raise DataError(f"{path}: {what}; expected label values from 0 to 65535", "See docs/reference/benchmarks.md.")
     return classes, LabelRule(meaning, f"Give each value of the labels a class or call it void, in {path}.")

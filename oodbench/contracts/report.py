@@ -29,7 +29,7 @@ class RunView(Protocol):
 
     @property
     def quality(self) -> Mapping[str, Mapping[str, Any]]:
-        """The closed-set quality of each network on calibration frames (docs/results.md); empty without such frames."""
+        """The closed-set quality of each network on calibration frames; empty without such frames."""
 
     @property
     def notes(self) -> Sequence[str]:

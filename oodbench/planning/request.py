@@ -34,7 +34,7 @@ LEADERBOARD = "leaderboard"
 
 
 class Request(FrozenRecord):
-    """The options of `oodbench run`, described in docs/run.md."""
+    """The options of `oodbench run`, described in docs/how-to/run-benchmarks.md."""
 
     methods: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
@@ -92,7 +92,9 @@ class Request(FrozenRecord):
         try:
             return Request(**options)
         except ValidationError as error:
-            raise UsageError("; ".join(explain(error)), "docs/run.md describes each option.") from None
+            raise UsageError(
+                "; ".join(explain(error)), "docs/how-to/run-benchmarks.md describes each option."
+            ) from None
 
 
 def validate_protocol_names(names: Iterable[str]) -> None:

@@ -90,7 +90,8 @@ class Registry:
             if not read_declarations(path, code):
                 raise PluginError(
                     f"{path}: declares no plugins",
-                    'Add PLUGINS = {"methods": {"name": ("Class", "one line")}} to the file (docs/plugins.md).',
+                    'Add PLUGINS = {"methods": {"name": ("Class", "one line")}} to the file '
+                    "(docs/how-to/add-a-method.md).",
                 )
             yield path, code
 

@@ -214,7 +214,7 @@ def _find_preprocessing(
         raise ModelError(
             f"{folder}: no readable preprocessor_config.json ({error})",
             "Download this file, too, or describe the preprocessing in the [input] section of a model card "
-            "(docs/models.md).",
+            "(docs/reference/models.md).",
         ) from None
     if getattr(processor, "do_center_crop", False):
         raise ModelError(

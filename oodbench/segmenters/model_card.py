@@ -280,5 +280,5 @@ def check_card(content: object, kind: type[Card], where: str, known: tuple[str, 
     except ValidationError as error:
         problems = "; ".join(explain(error, known))
         raise ModelError(
-            f"{where}: {problems}", "Correct the model card; docs/models.md describes each field."
+            f"{where}: {problems}", "Correct the model card; docs/reference/models.md describes each field."
         ) from None

@@ -1,7 +1,7 @@
 """Third-party networks that papers evaluate on, with their origin, licence and usage.
 
-The list is published_networks.toml; `oodbench list models` and docs/models.md show it. None of these networks is
-bundled. The module has no slow imports.
+The list is published_networks.toml; `oodbench list models` and docs/reference/models.md show it. None of these
+networks is bundled. The module has no slow imports.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ class MyMethod(PixelMethod):
     """A score that is computed from one pixel's logits at a time.
 
     For a score on features, derive from GridMethod. A method that is fitted defines begin_fit, update, end_pass, fitted
-    and load (see docs/plugins.md).
+    and load (see docs/how-to/add-a-method.md).
     """
 
     class Params(Parameters):

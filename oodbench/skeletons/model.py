@@ -12,7 +12,7 @@ from torch import nn
 if TYPE_CHECKING:
     from torch import Tensor
 
-# Read without running this file; docs/models.md describes each field.
+# Read without running this file; docs/reference/models.md describes each field.
 CARD = {
     "name": "My model",  # the name in tables
     "source": "https://example.org",

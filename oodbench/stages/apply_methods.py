@@ -115,7 +115,7 @@ def _attribute_errors_to(method: Method) -> Iterator[None]:
         location = f"{file}:{lines[-1].lineno}" if lines else file
         raise ScoreError(
             f"{method.card.name} failed at {location}: {type(error).__name__}: {error}",
-            "Fix the method. A score function takes and returns torch tensors (docs/plugins.md).",
+            "Fix the method. A score function takes and returns torch tensors (docs/how-to/add-a-method.md).",
         ) from error
 
 

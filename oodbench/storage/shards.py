@@ -28,9 +28,9 @@ def adopt(source: RunArtifacts, target: RunArtifacts, kinds: Iterable[Kind]) -> 
             elif not _is_same(source, target, key):
                 raise RunFolderError(
                     f"{source.store.name(key)} and {target.store.name(key)} belong to one run and differ",
-                    "Fit once for all shards: run with --stop-after calibrate before the shards (docs/run.md, 'In "
-                    "shards'). Files can also differ because they were computed on different processors or because one "
-                    "is damaged.",
+                    "Fit once for all shards: run with --stop-after calibrate before the shards "
+                    "(docs/how-to/cluster.md). Files can also differ because they were computed on different "
+                    "processors or because one is damaged.",
                 )
     target.store.copy_from(source.store, missing)
 

@@ -7,7 +7,8 @@ class TestMargin(MethodContract):
     plugin = Path(__file__).with_name("margin.py")
     name = "margin"
 
-Each contract is a plain class. pytest collects its test methods from the subclass. docs/plugins.md explains each step.
+Each contract is a plain class. pytest collects its test methods from the subclass. docs/how-to/add-a-method.md
+explains each step.
 """
 
 from oodbench.testing.benchmarks import BenchmarkContract

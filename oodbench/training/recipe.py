@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BaseModel, Field
 from oodbench.errors import UsageError
 from oodbench.frozen_record import FrozenRecord
 
-RECIPE_PAGE = "docs/training.md describes the fields of a recipe."
+RECIPE_PAGE = "docs/how-to/train.md describes the fields of a recipe."
 """Remedy of errors in recipe files."""
 
 SOURCES = ("supplement", "released config", "MMSegmentation's default", "recalled, unconfirmed", "ours")

@@ -84,7 +84,9 @@ def evaluate_scores(
     plugins: OneOrMore = (),
     progress: Progress | None = None,
 ) -> Run:
-    """Evaluate external score maps on a benchmark, as `oodbench evaluate --scores` does (docs/scores.md).
+    """Evaluate external score maps on a benchmark, as `oodbench evaluate --scores` does.
+
+    docs/getting-started/your-score-maps.md describes the folder of score maps.
 
     Args:
         scores: Mapping from labels to folders of score maps; or folders, whose names become the labels.

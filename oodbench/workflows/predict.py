@@ -93,7 +93,7 @@ def predict(
     plugins: OneOrMore = (),
     progress: Progress | None = None,
 ) -> Prediction:
-    """Score photographs and draw heatmaps, as `oodbench predict` does (docs/predict.md).
+    """Score photographs and draw heatmaps, as `oodbench predict` does (docs/how-to/predict.md).
 
     Args:
         images: A photograph, or a folder of photographs.

@@ -63,7 +63,7 @@ def run(
 ) -> Run:
     """Score benchmarks with methods on networks, evaluate the scores and write the reports.
 
-    The same as `oodbench run`; docs/run.md describes each parameter.
+    The same as `oodbench run`; docs/how-to/run-benchmarks.md describes each parameter.
 
     Args:
         models: Networks: names and files as for `--model`, or objects such as a `TorchSegmenter`.
@@ -89,7 +89,8 @@ def run(
         stop_after: The last stage.
         fail_fast: Whether the first benchmark that fails stops the run. Otherwise the others finish, and `Run.failed`
             lists the failures.
-        shard: `i/n` to score only this shard (docs/run.md, "In shards"); oodbench.merge combines the shards.
+        shard: `i/n` to score only this shard (docs/how-to/cluster.md); oodbench.merge combines
+            the shards.
         plugins: Plugin files.
         progress: Callback for progress messages; None: silent.
 

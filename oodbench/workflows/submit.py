@@ -55,7 +55,7 @@ def submit(
     plugins: OneOrMore = (),
     progress: Progress | None = None,
 ) -> SubmissionResult:
-    """Write a submission to a leaderboard from a run, as `oodbench submit` does (docs/submit.md).
+    """Write a submission to a leaderboard from a run, as `oodbench submit` does (docs/how-to/submit.md).
 
     Args:
         target: The leaderboard, as `NAME` or `NAME:key=value,...`.

@@ -3,7 +3,7 @@
 Each regime follows distributions measured on the labels of the dataset that it mimics: the share of a frame, the number
 of objects, and the height at which they stand. The values sampled here are targets. Occlusion by nearer objects reduces
 the visible share, so some targets are set differently such that the visible values are close to the measured ones.
-docs/streets.md compares the two.
+docs/explanation/streets.md compares the two.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from tools.seams import accuracy, crude, ours, shot
 
 @pytest.mark.slow
 def test_a_classifier_finds_crude_pastes_and_ours_less_often(real: Path) -> None:
-    # docs/blend.md has the means and the spread over six seeds.
+    # docs/how-to/blend-anomalies.md has the means and the spread over six seeds.
     splits = Registry().dataset("cityscapes").open(Roots((real,)))
     shots = [shot(frame) for split in splits.values() for frame in split.frames]
     assert min(accuracy(shots, crude).values()) >= 0.85

@@ -100,6 +100,7 @@ def test_what_was_void_is_void_and_the_rest_of_the_picture_is_as_it_was(
     assert 0 < np.mean(changed) < 0.2
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_labels_everywhere(source: Path, goose: Path, tmp_path: Path) -> None:
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
         written(source, goose, tmp_path / name, seed)

@@ -30,6 +30,7 @@ def photographs(tmp_path: Path) -> Path:
     return tmp_path / "photographs"
 
 
+@pytest.mark.slow
 def test_written_verified_run_and_gated(
     photographs: Path, cutouts: Path, cityscapes: Path, network_file: Path, tmp_path: Path
 ) -> None:

@@ -82,6 +82,7 @@ def test_scores_in_files_and_the_run_that_they_become(road_anomaly: Path, tmp_pa
     assert (row["label"], row["params"], row["protocol"]["name"]) == ("my scorer", {"anomalous": "lower"}, "smiyc")
 
 
+@pytest.mark.slow
 def test_a_check_alone_needs_no_run(tmp_path: Path) -> None:
     (tmp_path / "sent").mkdir()
     found = oodbench("submit", "fishyscapes", "sent", "--check", cwd=tmp_path)
@@ -95,6 +96,7 @@ def test_a_check_alone_needs_no_run(tmp_path: Path) -> None:
         assert message in oodbench("submit", "fishyscapes", *wrong, cwd=tmp_path).stderr
 
 
+@pytest.mark.slow
 def test_photographs(network_file: Path, cityscapes: Path, tmp_path: Path) -> None:
     path = save(tmp_path / "photos" / "street.png", photograph(1))
     options = ["--method", "energy", "--model", network_file, "--id-data", cityscapes, "--out", "seen"]
@@ -108,6 +110,7 @@ def test_photographs(network_file: Path, cityscapes: Path, tmp_path: Path) -> No
     assert (tmp_path / "seen" / "heatmaps" / "street.png").is_file()
 
 
+@pytest.mark.slow
 def test_a_dry_run_says_what_would_run_and_writes_nothing(network_file: Path, data: Path, tmp_path: Path) -> None:
     done = oodbench("run", "--model", network_file, "--data", data, "--dry-run", cwd=tmp_path / "..")
     assert done.returncode == 0, done.stderr
@@ -165,6 +168,7 @@ def test_mistakes_end_with_two_and_without_a_traceback(tmp_path: Path, arguments
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_info_on_a_model_measures_it(network_file: Path, cityscapes: Path) -> None:
     done = oodbench("info", "model", network_file, "--id-data", cityscapes)
     assert done.returncode == 0, done.stderr
@@ -179,6 +183,7 @@ def test_info_on_a_model_measures_it(network_file: Path, cityscapes: Path) -> No
         assert part in done.stdout
 
 
+@pytest.mark.slow
 def test_doctor_says_what_is_found_and_what_is_wrong(data: Path, tmp_path: Path) -> None:
     assert oodbench("doctor", "--data", data).returncode == 0
     next(data.rglob("obstacles03_cardboard.jpg")).write_bytes(b"no image")
@@ -207,6 +212,7 @@ def test_a_plugin_is_listed(tmp_path: Path) -> None:
     assert "two methods are called 'msp'" in clash.stderr
 
 
+@pytest.mark.slow
 def test_an_interruption_says_how_to_go_on(network_file: Path, data: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "oodbench", "run", "--model", str(network_file), "--data", str(data), "--out", "r"]
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

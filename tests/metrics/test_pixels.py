@@ -178,6 +178,7 @@ def test_frames_of_both_precisions_pool() -> None:
     assert again == found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("budget", [4 << 20, 16 << 20, 1 << 30])
 def test_any_budget_gives_the_same_numbers(budget: int) -> None:
     rng = np.random.default_rng(6)

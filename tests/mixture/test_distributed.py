@@ -79,6 +79,7 @@ def alone(preset: str, *, emulated: bool) -> tuple[OnlineMixture, list[list[torc
     return own, shares
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("preset", "emulated"), [("paper", False), ("authors", True)])
 def test_two_ranks_equal_one_process(results: list[dict], preset: str, emulated: bool) -> None:
     own, shares = alone(preset, emulated=emulated)

@@ -90,6 +90,7 @@ def test_list_and_info_of_a_plugin_with_neighbours(tmp_path: Path) -> None:
     assert "Mine" in told.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["helper", "nets"])
 def test_a_missing_module_is_a_mistake_of_the_user(
     network_file: Path, road_anomaly: Path, tmp_path: Path, module: str

@@ -143,6 +143,7 @@ def test_two_runs(run: Run, network_file: Path, data: Path, tmp_path: Path) -> N
     assert "only in the second run: Energy / tiny, road-anomaly" in table.left_out
 
 
+@pytest.mark.slow
 def test_the_command(run: Run) -> None:
     def printed(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "oodbench", "compare", str(run.folder), *arguments]
@@ -162,7 +163,7 @@ def test_the_command(run: Run) -> None:
 
 def test_the_page_s_python_runs(run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(run.folder.parent)
-    page = (Path(__file__).parents[2] / "docs" / "compare.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "compare-runs.md").read_text()
     (program,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     exec(program, {})  # noqa: S102  # our own page
     assert capsys.readouterr().out.count("\n") == 3

@@ -354,6 +354,7 @@ def other_process(folder: Path) -> list[list[str]]:
     return [line.split() for line in done.stdout.splitlines()]
 
 
+@pytest.mark.slow
 def test_digests_in_other_processes(tmp_path: Path) -> None:
     digests = []
     for folder in (tmp_path / "a", tmp_path / "b"):

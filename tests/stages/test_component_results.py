@@ -62,6 +62,7 @@ def test_a_plan_from_before_there_were_sizes_is_refused(network_file: Path, plac
         oodbench.load(run.folder)
 
 
+@pytest.mark.slow
 def test_the_sizes_are_those_of_the_track() -> None:
     cards = {name: Registry().benchmark(name).card for name in Registry().names("benchmarks")}
     small = {name for name, card in cards.items() if card.components == ComponentSizes(50, 10)}

@@ -151,6 +151,7 @@ def test_plugin_brings_in_every_kind(tmp_path: Path) -> None:
     assert oodbench("report", "run", "--format", "lines", cwd=tmp_path) == "centre on cargo\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "name", "fact"),
     [
@@ -167,6 +168,7 @@ def test_plugin_in_list_and_info(tmp_path: Path, kind: str, name: str, fact: str
     assert fact in oodbench("info", kind, name, *given, cwd=tmp_path)
 
 
+@pytest.mark.slow
 def test_plugin_in_info_of_a_model_and_in_doctor(tmp_path: Path) -> None:
     (tmp_path / "net.seed").write_text("7")
     write_cargo(tmp_path)
@@ -175,6 +177,7 @@ def test_plugin_in_info_of_a_model_and_in_doctor(tmp_path: Path) -> None:
     assert "2 of 2 frames, flat layout" in oodbench("doctor", "--data", ".", *given, cwd=tmp_path)
 
 
+@pytest.mark.slow
 def test_a_report_of_one_s_own_on_an_older_run(network_file: Path, road_anomaly: Path, tmp_path: Path) -> None:
     run = ["run", "--model", str(network_file), "--method", "msp", "--data", str(road_anomaly), "--out", "run"]
     oodbench(*run, cwd=tmp_path)

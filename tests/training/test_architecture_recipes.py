@@ -162,7 +162,7 @@ def test_a_recipe_becomes_a_config_file(tmp_path: Path) -> None:
 
 def test_the_pages_name_all_architectures() -> None:
     docs = Path(__file__).parents[2] / "docs"
-    page, reduced = ((docs / name).read_text() for name in ("training.md", "reduced-recipes.md"))
+    page, reduced = ((docs / name).read_text() for name in ("how-to/train.md", "measurements/reduced-recipes.md"))
     assert all(f"`cityscapes-{name}`" in page and f"`streets-{name}`" in reduced for name in BASES)
 
 

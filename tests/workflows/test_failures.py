@@ -130,6 +130,7 @@ def command(network: Path, data: Path, out: Path) -> list[str | Path]:
     return [sys.executable, "-m", "oodbench", "run", *benchmarks, *options]
 
 
+@pytest.mark.slow
 def test_the_command_line_ends_with_4(network_file: Path, data: Path, damage: Damage, tmp_path: Path) -> None:
     done = subprocess.run(command(network_file, data, tmp_path / "run"), capture_output=True, text=True)
     assert done.returncode == 4
@@ -138,6 +139,7 @@ def test_the_command_line_ends_with_4(network_file: Path, data: Path, damage: Da
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "code", "text"),
     [
@@ -160,6 +162,7 @@ def test_signals(network_file: Path, data: Path, tmp_path: Path, number: int, co
     assert subprocess.run(words, capture_output=True).returncode == 0
 
 
+@pytest.mark.slow
 def test_a_run_that_can_not_be_verified_whole_ends_with_5(network_file: Path, data: Path, tmp_path: Path) -> None:
     run = both(network_file, data, tmp_path / "run", benchmarks=["road-anomaly"])
     verify = [sys.executable, "-m", "oodbench", "verify", run.folder]

@@ -35,6 +35,7 @@ def damaged(network_file: Path, tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_network_that_got_worse_closes_the_gate(
     network_file: Path, damaged: Path, road_anomaly: Path, cityscapes: Path, tmp_path: Path
 ) -> None:

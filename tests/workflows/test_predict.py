@@ -91,6 +91,7 @@ def test_the_shares_are_those_of_the_maps(photos: Path, tmp_path: Path, network:
     assert len({share.share for share in done.shares}) > 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["energy", "sml"])
 def test_maps_are_those_of_a_run_and_evaluate_reads_them(
     road_anomaly: Path, tmp_path: Path, network: dict[str, Any], method: str

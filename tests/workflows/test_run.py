@@ -168,6 +168,7 @@ def test_evaluate_reads_the_stored_maps_again(network_file: Path, data: Path, tm
     assert numbers(network_free) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("keep", "left"), [("all", 21), ("figures", 21), ("none", 0)])
 def test_keep_scores(network_file: Path, data: Path, tmp_path: Path, keep: Any, left: int) -> None:
     run = small_run(network_file, data, tmp_path / "run", keep_scores=keep, stop_after="report")

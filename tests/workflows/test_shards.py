@@ -31,6 +31,7 @@ def piece(network: Path, data: Path, out: Path, shard: str, **options: object) -
     small_run(network, data, out, shard=shard, **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("count", "batch_size"), [(1, 1), (2, 1), (2, 2), (5, 1)])
 def test_pieces_are_the_whole(network_file: Path, data: Path, tmp_path: Path, count: int, batch_size: int) -> None:
     whole = small_run(network_file, data, tmp_path / "whole", batch_size=batch_size)
@@ -60,6 +61,7 @@ def test_each_frame_is_scored_once_and_by_one_fit(network_file: Path, data: Path
     assert not any((folder / "result.json").exists() for folder in pieces)
 
 
+@pytest.mark.slow
 def test_pieces_in_folders_of_their_own(network_file: Path, data: Path, tmp_path: Path) -> None:
     whole = small_run(network_file, data, tmp_path / "whole", methods=["msp"])
     for index in (1, 2):

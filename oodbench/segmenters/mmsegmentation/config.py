@@ -204,7 +204,7 @@ def _find_resizing_steps(path: Path, pipeline: Sequence[Mapping[str, Any]]) -> l
         elif kind not in _READING:
             raise ModelError(
                 f"{path}: its test pipeline has the step {kind}; expected {', '.join((*_READING, *_RESIZING))}",
-                "Describe the preprocessing in the [input] section of a model card (docs/models.md).",
+                "Describe the preprocessing in the [input] section of a model card (docs/reference/models.md).",
             )
     return steps
 

@@ -132,7 +132,7 @@ class MMSegmentationSegmenter(TorchBase):
         except Exception as error:  # a network may raise any error, for example about missing compiled code
             raise ModelError(
                 f"{self._config.path}: the network can't be run ({type(error).__name__}: {error})",
-                "Use a network of MMSegmentation that docs/models.md lists as supported.",
+                "Use a network of MMSegmentation that docs/reference/models.md lists as supported.",
             ) from error
         assert maps.class_maps is not None, "every reader returns class maps"
         if maps.class_maps.shape[1] != len(self.classes):

@@ -100,7 +100,7 @@ class MapsReader(Reader):
         if not isinstance(maps, torch.Tensor) or maps.ndim != 4:
             raise ModelError(
                 f"the decode head {type(self.head).__name__} has no class maps; expected a tensor [N, C, h, w]",
-                "Use a network of MMSegmentation that docs/models.md lists as supported.",
+                "Use a network of MMSegmentation that docs/reference/models.md lists as supported.",
             )
         return maps
 
@@ -211,7 +211,7 @@ def reader_of(network: Any, config: Path) -> Reader:
         raise ModelError(
             f"{config}: {type(network).__name__} is not supported; expected an EncoderDecoder or a "
             "CascadeEncoderDecoder",
-            "Use a network of MMSegmentation that docs/models.md lists as supported.",
+            "Use a network of MMSegmentation that docs/reference/models.md lists as supported.",
         )
     heads = network.decode_head
     head = heads[-1] if isinstance(heads, torch.nn.ModuleList) else heads

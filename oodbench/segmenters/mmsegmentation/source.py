@@ -70,7 +70,7 @@ class ConfigSource:
             UsageError: An option is unknown, given twice, or has an invalid value.
         """
         config, options = _split(text)
-        values = key_values(options, f"--model {text}", "Correct the options; docs/models.md has examples.")
+        values = key_values(options, f"--model {text}", "Correct the options; docs/reference/models.md has examples.")
         for key in values:
             if key not in Inference.model_fields:
                 raise UnknownNameError("option of a network of MMSegmentation", key, Inference.model_fields)
@@ -78,7 +78,8 @@ class ConfigSource:
             return ConfigSource(config, Inference.model_validate(values))
         except ValidationError as error:
             raise UsageError(
-                f"--model {text}: {'; '.join(explain(error))}", "Correct the options; docs/models.md has examples."
+                f"--model {text}: {'; '.join(explain(error))}",
+                "Correct the options; docs/reference/models.md has examples.",
             ) from None
 
     def file(self) -> Path:

@@ -208,7 +208,7 @@ class ArchitectureJob(TrainingJob):
             except Exception as error:  # no network, a dead address, a damaged download
                 raise ModelError(
                     f"{self.name}: the initial weights can't be loaded ({type(error).__name__}: {error})",
-                    "Download the file, whose address is in docs/training.md, and give it with --start FILE.",
+                    "Download the file, whose address is in docs/how-to/train.md, and give it with --start FILE.",
                 ) from error
         if self._device == "cpu" or self._processes == 1:
             revert_sync_batchnorm(network)

@@ -20,6 +20,7 @@ from tests.reports.submissions.test_fishyscapes import fishyscapes, hundred
 __all__ = ["unsynced"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not can_rehearse(), reason=NO_NAMESPACES)
 def test_the_command_writes_what_the_run_had(
     unsynced: None, network_file: Path, road_anomaly: Path, cityscapes: Path, tmp_path: Path

@@ -64,6 +64,7 @@ def test_the_map_keeps_the_metrics_where_rounding_does_not(kind: str) -> None:
         assert measure_change((s, r, labels) for (s, labels), r in zip(frames, rounded, strict=True)).largest > 0.01
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(arrays(np.float32, (4, 5), elements=st.floats(width=32, allow_nan=False, allow_infinity=False)))
 def test_few_scores_keep_their_order_and_their_ties(score: ScoreMap) -> None:
