@@ -6,6 +6,8 @@ import io
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from typing_extensions import override
+
 from oodbench.contracts import MetricGroup, Report, ReportCard, RunView
 from oodbench.files import write_atomically
 from oodbench.reports.tables.build import results_tables
@@ -29,6 +31,7 @@ class TextReport(Report):
 
     file: str
 
+    @override
     def write(self, run: RunView, out: Path) -> Sequence[Path]:
         path = out / self.file
         text = self.text(run)
@@ -57,6 +60,7 @@ class Terminal(TableReport):
     card = ReportCard("terminal", "Table as plain text", default=True, text=True)
     file = "table.txt"
 
+    @override
     def text(self, run: RunView) -> str:
         from rich import box
         from rich.console import Console
@@ -100,6 +104,7 @@ class Markdown(TableReport):
     card = ReportCard("markdown", "Table in Markdown", default=True, text=True)
     file = "table.md"
 
+    @override
     def text(self, run: RunView) -> str:
         from tabulate import tabulate
 
@@ -138,6 +143,7 @@ class Latex(TableReport):
     card = ReportCard("latex", "Table in LaTeX", default=True, text=True)
     file = "table.tex"
 
+    @override
     def text(self, run: RunView) -> str:
         parts = []
         for results in self.tables(run):
