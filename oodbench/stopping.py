@@ -22,6 +22,4 @@ def check_stop() -> None:
     """
     if _requested.is_set():
         _requested.clear()
-        raise StopRequestedError(
-            "stopped after a batch, as requested", "Run the same command again: it resumes from there."
-        )
+        raise StopRequestedError("stopped after a batch, as requested", "Run the same command again to resume the run.")

@@ -37,8 +37,8 @@ def read_rows(folder: Path) -> list[Result]:
     """
     path = folder / "result.json"
     absent = RunFolderError(
-        f"{folder}: no result.json in this folder",
-        "Expected the folder of an evaluated run. Run the same 'oodbench run' again to resume an unfinished one.",
+        f"{folder}: no result.json in this folder; expected the folder of an evaluated run",
+        "Run the same 'oodbench run' again to resume an unfinished one.",
     )
     content = _read_object(path, absent, _AGAIN)
     try:
@@ -142,7 +142,7 @@ def read_baseline(path: Path) -> Baseline:
     """
     remedy = f"Restore an intact baseline, or create it again: oodbench gate RUN --baseline {path} --accept"
     absent = BaselineError(
-        f"{path}: no baseline there",
+        f"{path}: no such baseline file",
         f"Create one from a run that is good enough: oodbench gate RUN --baseline {path} --accept",
     )
     content = _read_object(path, absent, remedy)

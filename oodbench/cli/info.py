@@ -10,29 +10,30 @@ from typing import Annotated, Any, Literal
 import typer
 
 from oodbench.cli.console import make_progress
-from oodbench.cli.options import Checkpoint, Plugins
+from oodbench.cli.options import Checkpoint, Device, ModelCard, Plugins
 from oodbench.errors import UnknownNameError, UsageError
 from oodbench.registry import KINDS, Registry
 
 
 def info(
-    kind: Annotated[str, typer.Argument(help="One of: method, benchmark, dataset, head, report, submission, model.")],
-    name: Annotated[str, typer.Argument(help="Name of the plugin; for a model its name or file.")],
+    kind: Annotated[
+        str, typer.Argument(help="Kind: method, benchmark, dataset, head, report, submission or model.", metavar="KIND")
+    ],
+    name: Annotated[str, typer.Argument(help="Name of the plugin. For a model, its name or file.", metavar="NAME")],
     checkpoint: Checkpoint = None,
-    model_card: Annotated[
-        Path | None, typer.Option(help="Model card. By default the TOML file next to the model.", metavar="FILE")
-    ] = None,
+    model_card: ModelCard = None,
     id_data: Annotated[
         list[str] | None,
         typer.Option(
-            help="Folder with in-distribution frames, on which the model's mIoU and confidence are measured.",
+            help="Folder to search for the in-distribution dataset, or NAME=DIR for the folder of one dataset. The "
+            "model's mIoU, accuracy, confidence and ECE are measured on it. Repeatable.",
             metavar="DIR|NAME=DIR",
         ),
     ] = None,
     id_limit: Annotated[
         int, typer.Option(help="Maximum number of in-distribution frames, evenly spaced.", metavar="N")
     ] = 20,
-    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Device that runs the model.")] = "auto",
+    device: Device = "auto",
     plugin: Plugins = None,
 ) -> None:
     """Show details of one method, benchmark, dataset, head, report, submission or model."""

@@ -21,7 +21,7 @@ def open_photographs(source: Path) -> FrameSet:
         DataError: There is no image, or two files differ only in their ending.
     """
     if not source.exists():
-        raise DataError(f"{source} does not exist; expected an image or a folder of images")
+        raise DataError(f"{source} does not exist; expected an image or a folder of images", "Correct the path.")
     files = index_images(source) if source.is_dir() else {source.stem: source}
     if not files:
         raise DataError(

@@ -168,7 +168,10 @@ def _score_pixels(
 def _validate_map(score: ScoreMap, shape: tuple[int, ...], method: Method) -> ScoreMap:
     name = method.card.name
     if score.shape != shape or score.dtype != np.float32:
-        raise ScoreError(f"{name}: returned a map {score.dtype} {score.shape}; expected float32 {shape}")
+        raise ScoreError(
+            f"{name}: returned a map {score.dtype} {score.shape}; expected float32 {shape}",
+            "Fix the method. Its score map must have the shape of the frame (docs/how-to/add-a-method.md).",
+        )
     if not np.isfinite(score).all():
         invalid = int(np.count_nonzero(~np.isfinite(score)))
         raise ScoreError(

@@ -28,7 +28,7 @@ def test_list_has_variants_under_their_benchmark() -> None:
     lines = data("list").stdout.splitlines()
     assert any(line.startswith("lost-and-found@smiyc ") and "1186 frames" in line for line in lines)
     assert any(line.startswith("  lost-and-found@pebal ") for line in lines)
-    assert any(line.startswith("  road-anomaly-21-test ") and "100 frames, labels secret" in line for line in lines)
+    assert any(line.startswith("  road-anomaly-21-test ") and "100 frames, labels hidden" in line for line in lines)
     assert any(line.startswith("cityscapes ") and "train 2975, val 500" in line for line in lines)
 
 
@@ -87,7 +87,7 @@ def test_each_broken_frame_has_a_line(road_anomaly: Path) -> None:
     assert (
         "label value 1 is not declared; expected 0, 2..255 The official labels do not contain the value 1" in lines[0]
     )
-    assert "obstacles03_cardboard.jpg: not a whole image file" in lines[1]
+    assert "obstacles03_cardboard.jpg: not an intact image file" in lines[1]
     assert f"{label}: the labels are 16 x 8 and the image" in lines[2]
 
 

@@ -75,7 +75,7 @@ def test_the_archive_s_checksum_tells_the_version(
     parts: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = zipped(parts[0], "some/folder/")
-    with pytest.raises(UsageError, match="nothing tells which version"):
+    with pytest.raises(UsageError, match="the version of these overlays is unknown"):
         read_overlays(path, None)
     md5 = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
     monkeypatch.setattr(overlays_module, "ARCHIVES", {"v1": ("a", 1, "0"), "v2": ("b", 1, md5)})
@@ -99,7 +99,7 @@ def test_names_in_the_archive_stay_in_the_folder(parts: tuple[Path, Path], tmp_p
 
 
 def test_an_unknown_version(parts: tuple[Path, Path]) -> None:
-    with pytest.raises(UsageError, match=r"--version 3\.0: there is no such version"):
+    with pytest.raises(UsageError, match=r"--version 3\.0: no such version"):
         read_overlays(parts[0], "3.0")
 
 
@@ -126,11 +126,11 @@ def _npz(**arrays: np.ndarray) -> bytes:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "not a whole overlay"),
-        (b"PK\x03\x04 torn", "not a whole overlay"),
-        (_npz(other=np.zeros((48, 96, 3), np.int16)), "not a whole overlay"),
-        (_npz(rgb=np.array([{}], object)), "not a whole overlay"),
-        (_npz(rgb=np.zeros((48, 96, 3), np.int16))[:-200], "not a whole overlay"),
+        (b"", "not an intact overlay"),
+        (b"PK\x03\x04 torn", "not an intact overlay"),
+        (_npz(other=np.zeros((48, 96, 3), np.int16)), "not an intact overlay"),
+        (_npz(rgb=np.array([{}], object)), "not an intact overlay"),
+        (_npz(rgb=np.zeros((48, 96, 3), np.int16))[:-200], "not an intact overlay"),
         (_npz(rgb=np.zeros((24, 48, 3), np.int16)), r"'rgb' is int16 \(24, 48, 3\); expected signed .*\(48, 96, 3\)"),
         (_npz(rgb=np.zeros((48, 96, 3), np.uint8)), "'rgb' is uint8"),
         (_npz(rgb=np.zeros((48, 96, 3), np.float32)), "'rgb' is float32"),
@@ -146,7 +146,7 @@ def test_a_damaged_overlay(parts: tuple[Path, Path], tmp_path: Path, content: by
 def test_what_holds_no_overlays(tmp_path: Path) -> None:
     save(tmp_path / "folder" / "a.png", photograph(0))
     (tmp_path / "torn.zip").write_bytes(b"PK\x03\x04")
-    for name, message in {"folder": "no overlays", "absent": "does not exist", "torn.zip": "not a whole zip"}.items():
+    for name, message in {"folder": "no overlays", "absent": "does not exist", "torn.zip": "not an intact zip"}.items():
         with pytest.raises(DataError, match=message):
             read_overlays(tmp_path / name, "v1")
 
