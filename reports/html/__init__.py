@@ -14,7 +14,9 @@ from typing_extensions import override
 
 from oodbench.contracts import Report, ReportCard, RunView
 
-PLUGINS = {"reports": {"html": ("Html", "a page with tables, curves, frames under a threshold to move, worst cases")}}
+PLUGINS = {
+    "reports": {"html": ("Html", "a page with tables, curves, frames with an adjustable threshold, and worst cases")}
+}
 
 
 class Html(Report):

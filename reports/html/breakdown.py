@@ -11,9 +11,9 @@ from oodbench.reports.tables.breakdown import BreakdownKind, BreakdownTable, bre
 
 _KINDS: Mapping[BreakdownKind, tuple[str, str]] = {
     "size": ("By size", "share of the frame that an anomaly covers"),
-    "place": ("By place", "where its lowest pixel stands: on a level road, the lower, the nearer"),
-    "class": ("By class", "what the network took the anomalous pixel for"),
-    "false positives": ("False positives", "in which predicted classes the false positives lie"),
+    "place": ("By place", "row of the lowest pixel of an anomaly; on a flat road, lower means nearer"),
+    "class": ("By class", "class that the network predicts at the anomalous pixel"),
+    "false positives": ("False positives", "predicted classes at the false positives"),
 }
 
 

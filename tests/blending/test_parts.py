@@ -213,7 +213,7 @@ def test_cut_outs_say_how_tall_they_are(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("pixels", "name", "message"),
     [
-        (np.zeros((9, 9, 3), np.uint8), "a.png", r"a\.png: pixels of type RGB, without opacity"),
+        (np.zeros((9, 9, 3), np.uint8), "a.png", r"a\.png: pixels of type RGB; expected colours"),
         (np.zeros((9, 9, 4), np.uint8), "a.png", r"a\.png: every pixel is transparent"),
         (np.full((9, 9, 4), 255, np.uint8), "a.png", r"a\.png: every pixel is opaque"),
         (np.pad(np.full((9, 9, 4), 255, np.uint8), 1)[:, :, 1:5], "a_900m.png", "says 900 metres"),

@@ -66,7 +66,7 @@ def find_problems(tree: Tree, frames: Sequence[KnownFrame]) -> Iterator[str]:
                 continue
             yield from _check_content(tree, files[name][0], known.get(name), track, values)
         if len(values) == 1:
-            yield f"{tree.path}: all scores of {track.name} are {values.pop():g}; expected different ones. Check the method."
+            yield f"{tree.path}: all scores of {track.name} are {values.pop():g}; expected different ones."
     for name, names in files.items():
         if not any(track.part_of(name) for track in TRACKS):
             yield f"{names[0]}: no frame of either track is called {name}. Name each file by its frame's id."
