@@ -99,7 +99,7 @@ def validate_protocol_names(names: Iterable[str]) -> None:
     """Check that a protocol of each name exists.
 
     Raises:
-        UnknownNameError: There is no protocol of a name.
+        UnknownNameError: A protocol does not exist.
     """
     for name in names:
         if name not in PROTOCOLS:

@@ -186,7 +186,7 @@ def validate_named_roots(data: Roots, id_data: Roots, registry: Registry) -> Non
     """Check that the name in each NAME=DIR is the name of a benchmark or dataset.
 
     Raises:
-        UnknownNameError: There is no benchmark or dataset of a name.
+        UnknownNameError: A name belongs to no benchmark or dataset.
     """
     datasets = registry.names("datasets")
     choices = [*registry.names("benchmarks"), *datasets]

@@ -44,6 +44,7 @@ class ScoringCost:
     scorers: dict[str, float] = field(default_factory=dict)
 
     def add(self, key: str, seconds: float) -> None:
+        """Add seconds to the time of a scorer."""
         self.scorers[key] = self.scorers.get(key, 0.0) + seconds
 
 

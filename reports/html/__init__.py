@@ -1,6 +1,6 @@
-"""A self-contained HTML page: which method leads and by how much, and where each method fails.
+"""A self-contained HTML page with the best method per benchmark, and the frames in which each method fails.
 
-`scorers` to `thumbnails` collect data, `pictures` encodes it, `answer` to `provenance` put it into words, and `page`
+`scorers` to `thumbnails` collect data, `pictures` encodes it, `answer` to `provenance` describe it in text, and `page`
 writes the file. The page makes no network requests. Its template, styles and scripts, which use no library, are in
 page/.
 """

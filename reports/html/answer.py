@@ -1,4 +1,4 @@
-"""The answer in words: which method leads on a benchmark, by how much, and whether that is more than chance."""
+"""The best method on a benchmark in words: by how much, and whether the difference is significant."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Answer:
         metric: Name of the metric that orders the methods.
         lead: Which method leads, in one sentence.
         more: More sentences.
-        order: The lines from the best, each with whether chance alone may explain its difference to the best.
+        order: The lines, best first, each with whether it is not significantly worse than the best.
     """
 
     section: Section
@@ -55,7 +55,7 @@ def summarise_table(run: RunView, section: Section) -> Answer:
 
 
 def _find_distinguishable(section: Section, metric: str) -> list[SectionLine]:
-    """Return the lines that the best line of the comparison beats by more than chance."""
+    """Return the lines that are significantly worse than the best line of the comparison."""
     comparison = section.comparisons.get(metric)
     if comparison is None:
         return []

@@ -19,12 +19,12 @@ _KINDS: Mapping[BreakdownKind, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class TitledBreakdown:
-    """A table with its words on the page.
+    """A table with its texts on the page.
 
     Attributes:
-        title: What the pixels are divided by.
-        about: What that is, in a few words.
-        measures: Names of the numbers of a column.
+        title: The property by which the pixels are divided.
+        about: Short description of the property.
+        measures: Names of the numbers in each column.
         table: The numbers.
     """
 
