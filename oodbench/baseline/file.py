@@ -129,7 +129,7 @@ def _unique_facts(path: Path, pairs: Iterable[tuple[str, Any]]) -> dict[str, Any
         if facts.setdefault(name, fact) != fact:
             raise RunFolderError(
                 f"{path}: results of one run differ about {name}: {json.dumps(facts[name])} and {json.dumps(fact)}",
-                "The results are of several runs; run again with a separate --out.",
+                "Run again with a separate --out. The results in this file are of several runs.",
             )
     return facts
 
