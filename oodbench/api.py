@@ -109,7 +109,7 @@ class Scorer:
             This scorer, ready to score.
 
         Raises:
-            UsageError: The method needs no fit, the frames have no semantic labels, or their classes are not those of
+            UsageError: The method learns nothing, the frames have no semantic labels, or their classes are not those of
                 the network.
         """
         self._check_learns()

@@ -26,14 +26,17 @@ class ModelCommand(TyperCommand):
     The list is read from the declarations of the adapters when the help is printed, so that it delays no other command.
     """
 
-    @override
-    def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write the options with each `SOURCES` replaced by what the adapters accept."""
+    def complete_help(self) -> None:
+        """Replace each `SOURCES` in the help of the parameters by what the adapters accept."""
         sources = "; ".join(entry.summary for entry in Registry().entries("models"))
         for parameter in self.params:
             text = getattr(parameter, "help", None)
             if text:
                 parameter.help = text.replace(SOURCES, sources)  # type: ignore[attr-defined]  # arguments have it, too
+
+    @override
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        self.complete_help()
         super().format_options(ctx, formatter)
 
 

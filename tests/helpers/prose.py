@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import typer
 
 from oodbench.cli.main import app
+from oodbench.cli.options import ModelCommand
 
 ROOT = Path(__file__).parents[2]
 LONGEST = 30
@@ -209,6 +210,8 @@ def help_texts() -> Iterator[Text]:
 
 
 def _command_texts(command: Any, name: str) -> Iterator[Text]:
+    if isinstance(command, ModelCommand):
+        command.complete_help()
     for paragraph in (command.help or "").split("\n\n"):
         yield Text(name, paragraph)
     if command.short_help:

@@ -89,6 +89,8 @@ def test_a_label_value_that_nobody_declared_is_found_before_anything_is_computed
     ("options", "message"),
     [
         ({"methods": ["mps"]}, "unknown method 'mps'. Did you mean 'msp'?"),
+        ({"methods": ["nothing"]}, "The sets 'standard' and 'all' select several methods."),
+        ({"methods": ["standard:k=2"]}, "'standard' is a set of methods, which takes no parameters"),
         ({"methods": ["knn:neighbours=5"]}, "unknown parameter of knn 'neighbours'"),
         ({"benchmarks": ["road-anomly"]}, "unknown benchmark 'road-anomly'. Did you mean 'road-anomaly'?"),
         ({"id_data": ["city=/tmp"]}, "unknown in-distribution dataset in NAME=DIR 'city'. Did you mean 'cityscapes'?"),

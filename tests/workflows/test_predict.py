@@ -222,6 +222,7 @@ def test_a_folder_that_holds_something_else(photos: Path, tmp_path: Path, networ
     ("options", "message"),
     [
         ({"method": "enrgy"}, "Did you mean 'energy'?"),
+        ({"method": "standard"}, "--method standard: a set of methods; expected one method"),
         ({"method": "gmmseg"}, "GMMSeg fits none of the networks"),
         ({"method": "knn", "id_data": ()}, "cityscapes was not found"),
         ({"model": "net.pth"}, "no adapter accepts this"),
