@@ -32,8 +32,8 @@ def evaluate(
     scores: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Folder of score maps, evaluated instead of RUN: one .npy, .npz, .png or .hdf5 file per frame, named "
-            "by the frame's id. Repeatable.",
+            help="Folder of score maps, evaluated instead of RUN: one .npy, .npz, 16-bit .png or .hdf5 file per frame, "
+            "named by the frame's id. Repeatable.",
             metavar="DIR",
         ),
     ] = None,

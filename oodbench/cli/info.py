@@ -45,7 +45,9 @@ def info(
         _print_model(registry, name, model_card, checkpoint, id_data or [], id_limit, device)
         return
     loaded = registry.load(plural, name)
-    facts = {field.name: getattr(loaded.card, field.name) for field in dataclasses.fields(loaded.card)}
+    facts = {
+        field.name.replace("_", " "): getattr(loaded.card, field.name) for field in dataclasses.fields(loaded.card)
+    }
     archives = facts.pop("archives", ())
     if archives:
         facts["archives"] = {archive.name: str(archive) for archive in archives}
@@ -102,5 +104,15 @@ def _print(facts: Mapping[str, Any], indent: str = "") -> None:
             print(f"{indent}{key}")
             _print({str(name): part for name, part in value.items()}, indent + "  ")
         else:
-            text = ("yes" if value else "no") if isinstance(value, bool) else value
-            print(f"{indent}{key:<{width}}  {text}".rstrip())
+            print(f"{indent}{key:<{width}}  {_format_fact(value)}".rstrip())
+
+
+def _format_fact(value: Any) -> str:
+    """Return a fact in words: yes or no, lists with commas, records as `name value`."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple | list):
+        return ", ".join(map(str, value))
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return ", ".join(f"{name} {part}" for name, part in dataclasses.asdict(value).items())
+    return "" if value is None else str(value)

@@ -88,7 +88,7 @@ def run(
         _Keep,
         typer.Option(
             help="Score maps to keep after evaluation. 'figures' keeps those of the four frames per benchmark in the "
-            "heatmaps."
+            "heatmaps. Ignored with --shard."
         ),
     ] = "all",
     limit: Annotated[

@@ -76,7 +76,10 @@ def compare_methods(
         sketches, left_out = _load_sketches(run, results)
         kept = [result for result, sketch in zip(results, sketches, strict=True) if sketch is not None]
         if len(kept) < 2:
-            reasons += [f"{benchmark} ({protocol}): {reason}" for reason in left_out or ["it has only one result"]]
+            reasons += [
+                f"{benchmark} ({protocol}): {reason.removeprefix(f'{benchmark}: ')}"
+                for reason in left_out or ["it has only one result"]
+            ]
             continue
         if at is not None and results[at] not in kept:
             reasons.append(f"{benchmark} ({protocol}): the reference is left out: {'; '.join(left_out)}")
@@ -93,7 +96,9 @@ def compare_methods(
                 comparisons.append(_make_comparison(run, results[0], metric, resamples, *lines, left_out))
     if not comparisons:
         raise NotComparableError(
-            f"{run.location}: nothing to compare", reasons, "Evaluate at least two scorers on one benchmark."
+            f"{run.location}: nothing to compare",
+            reasons,
+            f"Evaluate at least two scorers on one benchmark, with at least {FEWEST} frames or groups.",
         )
     return comparisons
 
