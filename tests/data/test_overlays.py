@@ -83,7 +83,7 @@ def test_the_archive_s_checksum_tells_the_version(
     assert (found.version, found.version_source) == ("v2", "checksum")
     assert write_frames(found, parts[1], tmp_path / "out") == 2
     assert json.loads((tmp_path / "out" / MANIFEST).read_text())["told_by"] == "checksum"
-    with pytest.raises(UsageError, match="is v2 by its checksum, and --version says v1"):
+    with pytest.raises(UsageError, match="is v2 by its checksum, but --version is v1"):
         read_overlays(path, "v1")
 
 

@@ -114,7 +114,7 @@ def test_a_truncated_file_is_refused(tmp_path: Path, name: str, share: float) ->
     )
     whole = path.read_bytes()
     path.write_bytes(whole[: int(share * len(whole))])
-    with pytest.raises(OodbenchError, match="not a whole") as error:
+    with pytest.raises(OodbenchError, match="not an intact") as error:
         read_scores(path)
     assert str(path) in str(error.value)
 
@@ -176,8 +176,8 @@ def test_a_frame_s_file_is_its_id_and_an_ending(tmp_path: Path) -> None:
     ("files", "messages"),
     [
         (["a.npy", "a.npz", "b.npy"], ["a has two files", "a.npz", "Keep one of the two"]),
-        (["a.npy", "B.npy"], ["1 of 2 frames have no score map; the first is b;", "b.{npy,npz,hdf5,h5,png}"]),
-        (["a_score.npy", "b_score.npy"], ["2 of 2 frames", "the first is a;", "there is, for example", "a_score.npy"]),
+        (["a.npy", "B.npy"], ["1 of 2 frames have no score map. The first is b;", "b.{npy,npz,hdf5,h5,png}"]),
+        (["a_score.npy", "b_score.npy"], ["2 of 2 frames", "The first is a;", "There is, for example", "a_score.npy"]),
         (["all/a.npy", "all/b.npy"], ["2 of 2 frames", "Give the folder", "There is", "all/a.npy"]),
         (["a.txt"], ["2 of 2 frames", "This one contains no score maps"]),
     ],
