@@ -115,7 +115,7 @@ def test_it_is_right_and_so_are_the_archives(
 def test_without_the_frames_their_real_sizes_are_expected(made: tuple[Path, WrittenSubmission]) -> None:
     found = list(target("").check(made[0] / TREE / "AnomalyTrack-all"))
     assert len(found) == 110
-    assert all("(16, 32); expected (1024, 2048) or (720, 1280), as the image" in problem for problem in found)
+    assert all("(16, 32); expected (1024, 2048) or (720, 1280), the size of the image" in problem for problem in found)
 
 
 def value(path: Path, content: Any, key: str = "value") -> None:
