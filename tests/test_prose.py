@@ -123,7 +123,7 @@ def test_words_of_dialect_are_found(text: str) -> None:
     [
         "`beside`, and [a link](lies.md)",
         "There is no label.",
-        "in order to compare",
+        "in order to compare what it has written",
         "apart from that",
         "0.05 or file.5",
         "It is no longer used. FPR stands for false positive rate.",

@@ -29,7 +29,7 @@ WORDS = {
     r"of (its|one's|their|your|our|his) own(?=\s*([.,;:)|]|$|(and|or|in|with|that|is|are|to|for|on|at|by|from)\b))": (
         "its own, custom, separate"
     ),
-    r"what (a |an |the |each )?\w+ (has|gives)": "the X's output, the contents of X",
+    r"what (a |an |the |each )?\w+ (has|gives)(?! (\w+e[dn]|done|made|read)\b)": "the X's output, the contents of X",
     r"(?<!there )(is|are) no (?!longer|more|less|larger|better|worse)[a-z]+": "is not a",
     r"(told|tells?|telling|tell [\w ]{1,30}) apart": "distinguish",
     r"drawn (ones?|worlds?|frames?|data|sets?|networks?|benchmarks?|objects?|images?|scenes?|pixels?)": (
@@ -49,6 +49,7 @@ WORDS = {
 _WORDS = {re.compile(rf"(?<![\w-]){pattern}(?![\w-])", re.IGNORECASE): word for pattern, word in WORDS.items()}
 _BARE_FRACTION = re.compile(r"(?<![\w.\])}/*:-])\.\d+\b")
 
+_ROOT_PAGES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")
 _FOLDERS = ("oodbench", "methods", "benchmarks", "reports", "tools")
 _CODE = re.compile(r"``.*?``|`[^`]*`|https?://\S+|\]\([^)]*\)|<[^<>\n]*>|\{[^{}\n]*\}", re.DOTALL)
 _FENCE = re.compile(r"^( *)```.*?^\1```", re.MULTILINE | re.DOTALL)
@@ -101,7 +102,12 @@ def python_files() -> list[Path]:
 def page_files() -> list[Path]:
     """List the pages of the documentation, and the templates and scripts of the HTML report."""
     page = ROOT / "reports" / "html" / "page"
-    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *page.glob("*.j2"), *page.glob("*.js")]
+    pages = [
+        *(ROOT / name for name in _ROOT_PAGES),
+        *(ROOT / "docs").rglob("*.md"),
+        *page.glob("*.j2"),
+        *page.glob("*.js"),
+    ]
     return sorted(pages)
 
 

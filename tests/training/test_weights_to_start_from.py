@@ -37,7 +37,7 @@ def test_initial_weights(tmp_path: Path) -> None:
     other = tmp_path / "other.safetensors"
     safetensors.torch.save_file({"conv1.weight": torch.zeros(3)}, other)
     with pytest.raises(
-        ModelError, match=r"not the weights of this backbone \(MixVisionTransformer\).* are missing, 0 have"
+        ModelError, match=r"not the weights of this backbone \(MixVisionTransformer\).* are missing and 0 have"
     ):
         run_recipe(write_recipe(tmp_path), tmp_path / "third", start=other)
     deeper = tmp_path / "deeper.safetensors"
