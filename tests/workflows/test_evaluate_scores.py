@@ -267,7 +267,7 @@ def test_a_bad_file_is_found_before_anything_is_written(
 
 def test_a_frame_without_scores(road_anomaly: Path, tmp_path: Path) -> None:
     folder = write(tmp_path / "mine", {FIRST: ramps()[FIRST]})
-    parts = ("2 of 3 frames have no score map; the first is obstacles03_cardboard", "{npy,npz,hdf5,h5,png}")
+    parts = ("2 of 3 frames have no score map. The first is obstacles03_cardboard", "{npy,npz,hdf5,h5,png}")
     refused(folder, road_anomaly, tmp_path / "run", *parts)
 
 

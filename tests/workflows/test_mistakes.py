@@ -65,7 +65,7 @@ def test_a_truncated_image(network_file: Path, data: Path, tmp_path: Path) -> No
 def test_image_and_label_of_different_sizes(network_file: Path, data: Path, tmp_path: Path) -> None:
     label = data / "RoadAnomaly_jpg/frames/obstacles03_cardboard.labels/labels_semantic.png"
     save(label, anomaly_label(0, (40, 80), 2, None))
-    parts = (str(label), "80 x 40", "obstacles03_cardboard.jpg is 96 x 48", "unpack both again")
+    parts = (str(label), "80 x 40", "obstacles03_cardboard.jpg is 96 x 48", "Unpack both again")
     refused(tmp_path / "run", *parts, network=network_file, data=data)
     assert not (tmp_path / "run").exists()
 
