@@ -68,15 +68,13 @@ def test_a_deep_import_is_found() -> None:
     assert deep_imports(program) == ["oodbench.runs", "oodbench.metrics.curves"]
 
 
-def test_the_readme_s_python_runs(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    five_lines, program = code(ROOT / "README.md")
+def test_the_readme_s_five_lines_run(place: Path) -> None:
+    (five_lines,) = code(ROOT / "README.md")
     assert len([line for line in five_lines.splitlines() if line]) == 5
     names: dict[str, Any] = {}
     exec(five_lines, names)  # noqa: S102  # our own page
     assert names["score_map"].shape == names["image"].shape[:2]
     assert names["score_map"].dtype == np.float32
-    exec(program, {})  # noqa: S102  # our own page
-    assert "kNN (k=5)" in capsys.readouterr().out
 
 
 def test_the_page_from_python_runs(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
