@@ -7,6 +7,7 @@ import importlib
 import inspect
 import json
 import re
+from fnmatch import fnmatch
 from pathlib import Path
 from types import NoneType
 from typing import Any, get_args
@@ -20,7 +21,18 @@ import oodbench
 from oodbench.baseline import accept
 from oodbench.cli.exit_codes import ExitCode
 from oodbench.cli.main import app
-from oodbench.contracts import METRICS, FailedBenchmark, Result, ResultsFile, default_tolerances
+from oodbench.contracts import (
+    METRICS,
+    Breakdown,
+    BreakdownGroup,
+    BreakdownThreshold,
+    ClassFalseAlarms,
+    FailedBenchmark,
+    Result,
+    ResultsFile,
+    default_tolerances,
+)
+from oodbench.metrics import PROTOCOLS
 from oodbench.registry import Registry
 from oodbench.segmenters.model_card import ModelCard, ModuleCard, read_card
 from oodbench.segmenters.published_networks import published_networks
@@ -144,7 +156,7 @@ def test_the_metrics_page_s_python_runs(capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_the_table_of_columns_is_the_registry() -> None:
-    page = (ROOT / "docs" / "reference" / "result-json.md").read_text()
+    page = (ROOT / "docs" / "reference" / "metrics.md").read_text()
     for spec in METRICS.values():
         better = "higher" if spec.higher_is_better else "lower"
         line = f"| `{spec.name}` | {spec.title} | {spec.group} | {better} | {spec.unit} | {spec.description} |"
@@ -218,13 +230,21 @@ def test_every_field_of_results_is_described() -> None:
     assert all(f"`{name}`" in failed for name in FailedBenchmark.model_fields)
 
 
-def test_the_example_of_a_results_file_has_its_fields() -> None:
-    (example,) = re.findall(
-        r"```json\n(.*?)```", (ROOT / "docs" / "reference" / "result-json.md").read_text(), re.DOTALL
-    )
-    content = json.loads(example)
-    assert content.keys() == ResultsFile.model_fields.keys()
-    ResultsFile.model_validate(content)
+def test_the_examples_of_result_json_have_their_fields() -> None:
+    page = (ROOT / "docs" / "reference" / "result-json.md").read_text()
+    file, result = (json.loads(example) for example in re.findall(r"```json\n(.*?)```", page, re.DOTALL))
+    assert file.keys() == ResultsFile.model_fields.keys()
+    ResultsFile.model_validate(file)
+    assert result.keys() == Result.model_fields.keys()
+    Result.model_validate(result)
+
+
+def test_every_field_of_a_breakdown_is_described() -> None:
+    page = (ROOT / "docs" / "reference" / "result-json.md").read_text()
+    section = page[page.index("## Breakdown") : page.index("## From Python")]
+    for record in (Breakdown, BreakdownThreshold, BreakdownGroup, ClassFalseAlarms):
+        for name in record.model_fields:
+            assert f"`{name}`" in section, name
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -297,3 +317,45 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_no_placeholder_is_left() -> None:
     for page in PAGES:
         assert "<!--" not in page.read_text(), page
+
+
+def test_the_table_of_protocols_has_their_rules() -> None:
+    page = (ROOT / "docs" / "reference" / "protocols.md").read_text()
+    for rules in PROTOCOLS.values():
+        cells = (
+            f"`{rules.name}`",
+            rules.pooling,
+            rules.average_precision,
+            rules.fpr,
+            rules.precision,
+            rules.thresholds,
+            rules.void,
+            rules.frames_without_anomaly,
+            "yes" if rules.components else "no",
+        )
+        assert f"| {' | '.join(cells)} |" in page
+
+
+def test_the_protocols_of_leaderboards_are_on_the_page() -> None:
+    page = (ROOT / "docs" / "reference" / "protocols.md").read_text()
+    rows = re.findall(r"^\| (`[^|]+) \| `([\w-]+)` \|$", page, re.MULTILINE)
+    registry = Registry()
+    for name in registry.names("benchmarks"):
+        card = registry.benchmark(name).card
+        matches = {
+            protocol for names, protocol in rows for pattern in re.findall(r"`(\S+)`", names) if fnmatch(name, pattern)
+        }
+        assert matches == {card.leaderboard_protocol}, name
+
+
+def test_each_method_has_a_section_with_its_paper_and_parameters() -> None:
+    page = (ROOT / "docs" / "reference" / "methods.md").read_text()
+    sections = {title: text for title, text in re.findall(r"^## (`.*)\n((?:(?!^## ).*\n)*)", page, re.MULTILINE)}
+    registry = Registry()
+    for name in registry.names("methods"):
+        (section,) = (text for title, text in sections.items() if f"`{name}`" in title)
+        method = registry.method(name)
+        assert method.card.url in section
+        for parameter, default in method.params.model_dump(mode="json").items():
+            value = json.dumps(default).strip('"')
+            assert f"| `{parameter}` | `{value}` |" in section, parameter
