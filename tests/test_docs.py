@@ -19,6 +19,7 @@ from pydantic import BaseModel
 
 import oodbench
 from oodbench.baseline import accept
+from oodbench.baseline.records import BASELINE_SCHEMA
 from oodbench.cli.exit_codes import ExitCode
 from oodbench.cli.main import app
 from oodbench.contracts import (
@@ -32,11 +33,18 @@ from oodbench.contracts import (
     ResultsFile,
     default_tolerances,
 )
+from oodbench.contracts.breakdown import BREAKDOWN_SCHEMA
+from oodbench.contracts.result import RESULT_SCHEMA, RESULTS_FILE_SCHEMA
 from oodbench.metrics import PROTOCOLS
+from oodbench.metrics.resampling.sketches import SKETCH_VERSION
+from oodbench.planning.records import PLAN_SCHEMA
 from oodbench.registry import Registry
 from oodbench.segmenters.model_card import ModelCard, ModuleCard, read_card
 from oodbench.segmenters.published_networks import published_networks
 from oodbench.segmenters.torch_modules.segmenter import TorchSegmenter
+from oodbench.storage.keys import Key, Kind
+from oodbench.storage.local import LocalStore
+from oodbench.workflows.submit import SUBMISSION_SCHEMA
 from tests.helpers.files import photograph, save
 from tests.helpers.results import row, write_result
 
@@ -350,7 +358,7 @@ def test_the_protocols_of_leaderboards_are_on_the_page() -> None:
 
 def test_each_method_has_a_section_with_its_paper_and_parameters() -> None:
     page = (ROOT / "docs" / "reference" / "methods.md").read_text()
-    sections = {title: text for title, text in re.findall(r"^## (`.*)\n((?:(?!^## ).*\n)*)", page, re.MULTILINE)}
+    sections = dict(re.findall(r"^## (`.*)\n((?:(?!^## ).*\n)*)", page, re.MULTILINE))
     registry = Registry()
     for name in registry.names("methods"):
         (section,) = (text for title, text in sections.items() if f"`{name}`" in title)
@@ -359,3 +367,24 @@ def test_each_method_has_a_section_with_its_paper_and_parameters() -> None:
         for parameter, default in method.params.model_dump(mode="json").items():
             value = json.dumps(default).strip('"')
             assert f"| `{parameter}` | `{value}` |" in section, parameter
+
+
+def test_every_kind_of_artifact_is_on_the_page_of_the_run_folder() -> None:
+    page = (ROOT / "docs" / "reference" / "run-folder.md").read_text()
+    store = LocalStore("run")
+    for kind in Kind:
+        path = store.path(Key(kind, ("name",)))
+        assert f"`{path.relative_to('run').parts[0]}" in page, kind
+
+
+def test_the_page_of_versions_has_those_of_the_code() -> None:
+    page = (ROOT / "docs" / "reference" / "versions.md").read_text()
+    assert f"| `plan.json` | `schema_version` {PLAN_SCHEMA} |" in page
+    assert f"| `result.json`, `results/*.json` | `schema_version` {RESULTS_FILE_SCHEMA} |" in page
+    assert RESULT_SCHEMA == RESULTS_FILE_SCHEMA
+    assert f"| `breakdowns/*.json` | `schema_version` {BREAKDOWN_SCHEMA} |" in page
+    assert f"| `sketches/*.npz` | `version` {SKETCH_VERSION} |" in page
+    assert f"| baseline files of `oodbench gate` | `schema_version` {BASELINE_SCHEMA} |" in page
+    assert f"| `submission.json` of a submission | `schema_version` {SUBMISSION_SCHEMA} |" in page
+    assert f"The current version is {oodbench.__version__} " in page
+    assert all(f"`{name}`" in page for name in PUBLIC_MODULES)
