@@ -388,3 +388,19 @@ def test_the_page_of_versions_has_those_of_the_code() -> None:
     assert f"| `submission.json` of a submission | `schema_version` {SUBMISSION_SCHEMA} |" in page
     assert f"The current version is {oodbench.__version__} " in page
     assert all(f"`{name}`" in page for name in PUBLIC_MODULES)
+
+
+def test_every_error_is_on_the_page_of_errors() -> None:
+    page = (ROOT / "docs" / "reference" / "errors.md").read_text()
+    for name, error in vars(oodbench.errors).items():
+        if inspect.isclass(error) and issubclass(error, oodbench.errors.OodbenchError):
+            assert f"`{name}`" in page or f".{name}`" in page, name
+
+
+def test_the_paths_on_the_page_of_the_design_exist() -> None:
+    page = (ROOT / "docs" / "explanation" / "architecture.md").read_text()
+    paths = re.findall(r"`((?:oodbench|methods|benchmarks|reports|tests|tools)/[\w./]*)`", page)
+    assert len(paths) > 40
+    for path in paths:
+        if not re.search(r"[A-Z]{3}", path):  # a placeholder such as methods/NAME.py
+            assert (ROOT / path).exists(), path
