@@ -404,3 +404,11 @@ def test_the_paths_on_the_page_of_the_design_exist() -> None:
     for path in paths:
         if not re.search(r"[A-Z]{3}", path):  # a placeholder such as methods/NAME.py
             assert (ROOT / path).exists(), path
+
+
+def test_the_python_of_the_page_on_scoring_resolution_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    page = ROOT / "docs" / "explanation" / "scoring-resolution.md"
+    (program,) = code(page)
+    exec(program, {})  # noqa: S102  # our own page
+    printed = re.findall(r": +([\d.]+)$", capsys.readouterr().out, re.MULTILINE)
+    assert f"It prints {printed[0]} and {printed[1]}." in page.read_text()
