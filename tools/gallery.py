@@ -87,12 +87,15 @@ TABLE = Exhibit(
 _INTRODUCTION = """\
 # Figure gallery
 
-This page shows each figure and table of `oodbench report`, with the command that makes it. Replace `RUN` by the folder of
-your run.
+This page shows each figure and table of `oodbench report`, with the command that makes it.
 
-The figures are those of `oodbench run` without arguments: ten synthetic frames per benchmark and two small networks. They
-show what the toolkit draws. They are not evidence about methods. [Make tables and figures for a paper](paper-figures.md)
-describes the options. `python -m tools.gallery` generates this page and its pictures.
+```sh
+oodbench report RUN --figure qualitative
+```
+
+Replace `RUN` by the folder of your run. The figures here are those of `oodbench run` without arguments: ten synthetic
+frames per benchmark and two small networks. They show what the toolkit draws, and are not evidence about methods.
+[Make tables and figures for a paper](paper-figures.md) describes the options. `python -m tools.gallery` generates this page and its pictures.
 """
 
 
