@@ -43,21 +43,22 @@ _ONE = "--benchmarks streets-anomaly"
 EXHIBITS = (
     Exhibit(
         "Qualitative figure",
-        "The image, its label, MSP of the softmax network, and the density of GMMSeg. The colour shows how rare a score is "
-        "among in-distribution pixels, so you can compare methods.",
+        "The image, its label, MSP of the softmax network, and the density of GMMSeg. The colour shows how rare a "
+        "score is among in-distribution pixels, so you can compare methods.",
         f"--figure qualitative {_ONE} --methods 'msp / streets-softmax' --methods 'gmmseg / streets-gmmseg'",
         photographs=True,
     ),
     Exhibit(
         "Segmentation figure",
-        "The predicted classes of the network with the softmax head and of the one with GMMSeg's head. Anomalies are void "
-        "in the label.",
+        "The predicted classes of the network with the softmax head and of the one with GMMSeg's head. Anomalies are "
+        "void in the label.",
         f"--figure segmentation {_ONE} --networks streets-softmax --networks streets-gmmseg",
         photographs=True,
     ),
     Exhibit(
         "Precision-recall curves",
-        "Each method has a colour, and each network has a line style. The dot marks FPR95. The grey line is random scoring.",
+        "Each method has a colour, and each network has a line style. The dot marks FPR95. The grey line is random "
+        "scoring.",
         f"--figure precision-recall {_ONE}",
     ),
     Exhibit(
@@ -67,14 +68,14 @@ EXHIBITS = (
     ),
     Exhibit(
         "Score histograms",
-        "The scores of anomalous and of in-distribution pixels. The bars of each kind of pixel add up to 100 %. The dashed "
-        "line is the threshold that was chosen without anomalies.",
+        "The scores of anomalous and of in-distribution pixels. The bars of each kind of pixel add up to 100 %. The "
+        "dashed line is the threshold that was chosen without anomalies.",
         f"--figure score-histograms {_ONE}",
     ),
     Exhibit(
         "Accuracy against cost",
-        "AP against the milliseconds per frame. Bars are 95 % intervals, which are wide on ten frames. Times depend on the "
-        "machine, which the figure names.",
+        "AP against the milliseconds per frame. Bars are 95 % intervals, which are wide on ten frames. Times depend on "
+        "the machine, which the figure names.",
         f"--figure accuracy-cost {_ONE}",
     ),
 )
@@ -95,7 +96,8 @@ oodbench report RUN --figure qualitative
 
 Replace `RUN` by the folder of your run. The figures here are those of `oodbench run` without arguments: ten synthetic
 frames per benchmark and two small networks. They show what the toolkit draws, and are not evidence about methods.
-[Make tables and figures for a paper](paper-figures.md) describes the options. `python -m tools.gallery` generates this page and its pictures.
+[Make tables and figures for a paper](paper-figures.md) describes the options. `python -m tools.gallery` generates this
+page and its pictures.
 """
 
 
