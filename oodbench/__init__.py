@@ -1,15 +1,18 @@
 """A toolkit that measures the anomaly segmentation of road-scene networks.
 
-import oodbench
-
-segmenter = oodbench.TorchSegmenter(module, classes="cityscapes-19", normalize="imagenet")
-score_map = oodbench.Scorer("energy", segmenter)(image)  # float32 [H, W], higher = more anomalous
-run = oodbench.run(models=[segmenter], methods=["msp", "energy"], data="downloads")
-run.table()  # a pandas DataFrame
-oodbench.metrics.average_precision(scores, labels)
-
 The public names are those that this package lists, and those that `oodbench.metrics`, `oodbench.contracts`,
 `oodbench.types`, `oodbench.errors`, `oodbench.data`, `oodbench.numerics` and `oodbench.testing` list.
+
+Examples:
+    >>> import numpy as np
+    >>> from torch import nn
+    >>> import oodbench
+    >>> segmenter = oodbench.TorchSegmenter(nn.Conv2d(3, 19, 1), classes="cityscapes-19", normalize="imagenet")
+    >>> image = np.zeros((4, 6, 3), np.uint8)  # red first
+    >>> score_map = oodbench.Scorer("energy", segmenter)(image)  # float32 [H, W], higher = more anomalous
+    >>> labels = np.eye(4, 6, dtype=np.uint8)  # 0 in-distribution, 1 anomaly, 255 void
+    >>> 0 < oodbench.metrics.average_precision(score_map, labels) <= 1
+    True
 """
 
 from __future__ import annotations

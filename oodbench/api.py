@@ -46,10 +46,18 @@ class Scorer:
             on the network's grid, and the score is resized to the image resolution.
         resize: Interpolation: `bilinear` with half-pixel centres, or `bilinear-aligned` with aligned corners.
 
-    Raises:
-        UsageError: The network lacks an output that the method needs, or a fit was given to a method that needs none.
+    Attributes:
+        method: The method; a new instance if a method object was passed.
+        segmenter: The network, as passed.
 
-    Example:
+    Raises:
+        ModelError: The segmenter is not a `Segmenter`.
+        UnknownNameError: There is no method, or no parameter, of that name.
+        UsageError: The network lacks an output that the method needs, a fit was passed for a method that needs none,
+            or the file of the fit does not exist.
+        RunFolderError: The file of the fit is damaged.
+
+    Examples:
         >>> import numpy as np
         >>> from torch import nn
         >>> import oodbench
@@ -99,16 +107,17 @@ class Scorer:
 
         Args:
             dataset: Frames with semantic labels, as `load_dataset` returns them.
-            batch_size: Frames per forward pass.
-            seed: The seed of every random choice.
+            batch_size: Number of frames per forward pass.
+            seed: Seed of every random choice.
             progress: Callback for progress messages; None: silent.
 
         Returns:
             This scorer, ready to score.
 
         Raises:
-            UsageError: The method learns nothing, the frames have no semantic labels, or their classes are not those of
-                the network.
+            UsageError: The method learns nothing, there are no frames, a frame has no semantic labels, or their classes
+                are not those of the network.
+            DataError: An image or a label file is damaged.
         """
         self._check_learns()
         frames = list(dataset)
@@ -132,8 +141,11 @@ class Scorer:
     def save_fit(self, path: str | Path) -> None:
         """Write the result of the fit to a file, for `Scorer(..., fit=FILE)`.
 
+        Args:
+            path: The safetensors file to write; an existing file is replaced.
+
         Raises:
-            UsageError: The scorer is not fitted, or its method is not fitted at all.
+            UsageError: The scorer is not fitted, or its method learns nothing.
         """
         self._check_ready()
         if self._fit is None:
@@ -158,7 +170,19 @@ class Scorer:
         return self.score_batch([image])[0]
 
     def score_batch(self, images: Sequence[RGBImage]) -> list[ScoreMap]:
-        """Return the score maps of several images of one size, from one forward pass; otherwise as for one image."""
+        """Return the score maps of several images of one size, from one forward pass.
+
+        Args:
+            images: N images, uint8 [H, W, 3] each, red first. Nothing is converted by guess.
+
+        Returns:
+            N score maps, float32 [H, W] each, higher = more anomalous, in the order of the images.
+
+        Raises:
+            ModelError: An image is of another type or shape, or the images have several sizes.
+            UsageError: The method is not fitted.
+            ScoreError: A score is not finite.
+        """
         self._check_ready()
         for image in images:
             _check_image(image)
@@ -208,10 +232,14 @@ def load_segmenter(
         device: The device on which it runs.
         plugins: Files with your own adapters or heads.
 
+    Returns:
+        The network with its preprocessing, on the device, for `Scorer` and `run`.
+
     Raises:
         ModelError: The file, its card or the device is not valid.
+        PluginError: A plugin file is missing or not valid.
 
-    Example:
+    Examples:
         >>> import oodbench
         >>> oodbench.load_segmenter("streets-softmax").classes.name
         'cityscapes-19'
@@ -228,12 +256,16 @@ def load_benchmark(name: str, data: Data = (), *, plugins: OneOrMore = ()) -> Lo
         data: Folders to search. If empty: the environment variable OODBENCH_DATA and the user's config file.
         plugins: Files with your own benchmarks.
 
+    Returns:
+        The frames as a sequence of `oodbench.types.Frame`, with the benchmark's card. No pixel is read yet.
+
     Raises:
         UnknownNameError: There is no benchmark of that name.
         DataNotFoundError: None of the folders contains it; the message says where to get it.
         DataError: A copy was found that is not intact.
+        PluginError: A plugin file is missing or not valid.
 
-    Example:
+    Examples:
         >>> import oodbench
         >>> benchmark = oodbench.load_benchmark("streets-static")  # synthetic: it needs no files
         >>> frame = benchmark[0]
@@ -254,10 +286,21 @@ def load_dataset(name: str, split: str | None = None, data: Data = (), *, plugin
         data: Folders to search, as in `load_benchmark`.
         plugins: Files with your own datasets.
 
+    Returns:
+        The frames of the split as a sequence of `oodbench.types.Frame`, with the dataset's card. No pixel is read yet.
+
     Raises:
         UnknownNameError: There is no dataset, or no split, of that name.
         DataNotFoundError: None of the folders contains it.
         DataError: A copy was found that is not intact.
+        PluginError: A plugin file is missing or not valid.
+
+    Examples:
+        >>> import oodbench
+        >>> dataset = oodbench.load_dataset("streets-train", "val")  # synthetic: it needs no files
+        >>> labels = dataset[0].read_semantic_labels()
+        >>> labels.values.shape, labels.classes.name
+        ((512, 1024), 'cityscapes-19')
     """
     roots, _ = data_roots(as_tuple(data), ())
     dataset = _registry(plugins).dataset(name)
@@ -279,11 +322,15 @@ def create_method(name: str, *, plugins: OneOrMore = (), **parameters: Any) -> M
         plugins: Files with your own methods.
         parameters: Its parameters, as `oodbench info method NAME` lists them.
 
+    Returns:
+        The method, which is not fitted. `run` and `Scorer` accept it.
+
     Raises:
         UnknownNameError: There is no method, or no parameter, of that name.
         UsageError: A parameter has an invalid value.
+        PluginError: A plugin file is missing or not valid.
 
-    Example:
+    Examples:
         >>> import oodbench
         >>> oodbench.create_method("knn", k=3).params.k
         3
@@ -309,11 +356,25 @@ def compare(
         resamples: How often the frames are resampled.
 
     Returns:
-        One table per benchmark, protocol and metric.
+        One table per benchmark, protocol and metric. Its two-sided p-values come from bootstrap resamples of the
+        frames and are corrected for the number of comparisons in the table.
 
     Raises:
         NotComparableError: There is nothing to compare, or the runs differ in more than their numbers.
+        UnknownNameError: There is no such reference or metric in the run.
         UsageError: A reference was given with two runs.
+        RunFolderError: A folder contains no run, or a run that is not evaluated.
+        NotStoredError: A sketch is missing, and the scores are not stored either.
+
+    Examples:
+        >>> import oodbench
+        >>> run = oodbench.run(
+        ...     models="streets-softmax", methods=["msp", "energy"], benchmarks="streets-anomaly", limit=5, id_limit=1,
+        ...     stop_after="evaluate", out="run",
+        ... )
+        >>> (table,) = oodbench.compare(run, metrics=["AP"])
+        >>> table.benchmark, table.units, sorted(entry.label for entry in table.entries)
+        ('streets-anomaly', 5, ['Energy', 'MSP'])
     """
     run = first if isinstance(first, Run) else load(first)
     if second is None:
@@ -330,7 +391,13 @@ def list_methods(pattern: str = "*", *, plugins: OneOrMore = ()) -> list[str]:
         pattern: The pattern, such as `gmm*`.
         plugins: Files with your own plugins.
 
-    Example:
+    Returns:
+        Names for `create_method`, `Scorer` and `run(methods=...)`.
+
+    Raises:
+        PluginError: A plugin file is missing or not valid.
+
+    Examples:
         >>> import oodbench
         >>> oodbench.list_methods("gmmseg*")
         ['gmmseg', 'gmmseg-norm']
@@ -344,6 +411,17 @@ def list_benchmarks(pattern: str = "*", *, plugins: OneOrMore = ()) -> list[str]
     Args:
         pattern: The pattern, such as `streets-*`.
         plugins: Files with your own plugins.
+
+    Returns:
+        Names for `load_benchmark` and `run(benchmarks=...)`.
+
+    Raises:
+        PluginError: A plugin file is missing or not valid.
+
+    Examples:
+        >>> import oodbench
+        >>> oodbench.list_benchmarks("streets-*")
+        ['streets-anomaly', 'streets-obstacles', 'streets-static']
     """
     return _match(_registry(plugins).names("benchmarks"), pattern)
 
@@ -354,6 +432,17 @@ def list_datasets(pattern: str = "*", *, plugins: OneOrMore = ()) -> list[str]:
     Args:
         pattern: The pattern, such as `streets-*`.
         plugins: Files with your own plugins.
+
+    Returns:
+        Names for `load_dataset` and `run(id_data=...)`.
+
+    Raises:
+        PluginError: A plugin file is missing or not valid.
+
+    Examples:
+        >>> import oodbench
+        >>> oodbench.list_datasets("c*")
+        ['cityscapes', 'coco-stuff']
     """
     return _match(_registry(plugins).names("datasets"), pattern)
 
@@ -364,6 +453,17 @@ def list_reports(pattern: str = "*", *, plugins: OneOrMore = ()) -> list[str]:
     Args:
         pattern: The pattern, such as `heatmaps*`.
         plugins: Files with your own plugins.
+
+    Returns:
+        Names for `Run.report`.
+
+    Raises:
+        PluginError: A plugin file is missing or not valid.
+
+    Examples:
+        >>> import oodbench
+        >>> oodbench.list_reports("*curve*"), oodbench.list_reports("heat*")
+        ([], ['heatmaps'])
     """
     return _match(_registry(plugins).names("reports"), pattern)
 
@@ -374,19 +474,54 @@ def list_submissions(pattern: str = "*", *, plugins: OneOrMore = ()) -> list[str
     Args:
         pattern: The pattern, such as `fishy*`.
         plugins: Files with your own plugins.
+
+    Returns:
+        Names for `submit` and `check_submission`.
+
+    Raises:
+        PluginError: A plugin file is missing or not valid.
+
+    Examples:
+        >>> import oodbench
+        >>> oodbench.list_submissions()
+        ['fishyscapes', 'segment-me-if-you-can']
     """
     return _match(_registry(plugins).names("submissions"), pattern)
 
 
 def list_models(pattern: str = "*") -> list[str]:
-    """Return the names of the bundled models that match a pattern, sorted."""
+    """Return the names of the bundled models that match a shell pattern, sorted.
+
+    Args:
+        pattern: The pattern, such as `streets-*`.
+
+    Returns:
+        Names for `load_segmenter`, `predict(model=...)` and `run(models=...)`.
+
+    Examples:
+        >>> import oodbench
+        >>> oodbench.list_models()
+        ['streets-gmmseg', 'streets-softmax']
+    """
     from oodbench.segmenters.bundled import BUNDLED
 
     return _match(BUNDLED, pattern)
 
 
 def list_protocols(pattern: str = "*") -> list[str]:
-    """Return the names of the protocols that match a pattern, sorted."""
+    """Return the names of the protocols that match a shell pattern, sorted.
+
+    Args:
+        pattern: The pattern, such as `caos*`.
+
+    Returns:
+        Names for `run(protocols=...)` and `Run.evaluate`; the keys of `oodbench.metrics.PROTOCOLS`.
+
+    Examples:
+        >>> import oodbench
+        >>> oodbench.list_protocols("caos*")
+        ['caos', 'caos-without-void']
+    """
     return _match(PROTOCOLS, pattern)
 
 
