@@ -36,13 +36,13 @@ _PUBLIC = {
     "create_method": "oodbench.api",
     "evaluate_scores": "oodbench.workflows.evaluate_scores",
     "gate": "oodbench.baseline",
-    "list_benchmarks": "oodbench.api",
-    "list_datasets": "oodbench.api",
-    "list_methods": "oodbench.api",
-    "list_models": "oodbench.api",
-    "list_protocols": "oodbench.api",
-    "list_reports": "oodbench.api",
-    "list_submissions": "oodbench.api",
+    "list_benchmarks": "oodbench.listing",
+    "list_datasets": "oodbench.listing",
+    "list_methods": "oodbench.listing",
+    "list_models": "oodbench.listing",
+    "list_protocols": "oodbench.listing",
+    "list_reports": "oodbench.listing",
+    "list_submissions": "oodbench.listing",
     "load": "oodbench.runs.run",
     "load_benchmark": "oodbench.api",
     "load_dataset": "oodbench.api",
@@ -69,19 +69,19 @@ if TYPE_CHECKING:
     from oodbench.api import Scorer as Scorer
     from oodbench.api import compare as compare
     from oodbench.api import create_method as create_method
-    from oodbench.api import list_benchmarks as list_benchmarks
-    from oodbench.api import list_datasets as list_datasets
-    from oodbench.api import list_methods as list_methods
-    from oodbench.api import list_models as list_models
-    from oodbench.api import list_protocols as list_protocols
-    from oodbench.api import list_reports as list_reports
-    from oodbench.api import list_submissions as list_submissions
     from oodbench.api import load_benchmark as load_benchmark
     from oodbench.api import load_dataset as load_dataset
     from oodbench.api import load_segmenter as load_segmenter
     from oodbench.baseline import Verdict as Verdict
     from oodbench.baseline import accept as accept
     from oodbench.baseline import gate as gate
+    from oodbench.listing import list_benchmarks as list_benchmarks
+    from oodbench.listing import list_datasets as list_datasets
+    from oodbench.listing import list_methods as list_methods
+    from oodbench.listing import list_models as list_models
+    from oodbench.listing import list_protocols as list_protocols
+    from oodbench.listing import list_reports as list_reports
+    from oodbench.listing import list_submissions as list_submissions
     from oodbench.runs.run import Run as Run
     from oodbench.runs.run import load as load
     from oodbench.runs.verify import VerificationCheck as VerificationCheck

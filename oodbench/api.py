@@ -1,9 +1,8 @@
-"""Objects and functions for use from Python: one image, one benchmark, one list of names at a time."""
+"""Objects and functions for use from Python: one network, one image, one benchmark at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -12,7 +11,6 @@ import numpy as np
 from oodbench.contracts import Method, MethodComparison, Scoring, Segmenter
 from oodbench.errors import DataNotFoundError, ModelError, UnknownNameError, UsageError
 from oodbench.files import write_atomically
-from oodbench.metrics.protocols import PROTOCOLS
 from oodbench.metrics.resampling.significance import RESAMPLES
 from oodbench.planning.loaded import LoadedBenchmark, LoadedDataset
 from oodbench.planning.request import data_roots
@@ -382,151 +380,6 @@ def compare(
     if reference is not None:
         raise UsageError("a reference is a method of one run", "Omit the reference or the second run.")
     return compare_runs(run, second if isinstance(second, Run) else load(second), metrics, resamples)
-
-
-def list_methods(pattern: str = "*", *, plugins: OneOrMore = ()) -> list[str]:
-    """Return the public names of the methods that match a shell pattern, sorted.
-
-    Args:
-        pattern: The pattern, such as `gmm*`.
-        plugins: Files with your own plugins.
-
-    Returns:
-        Names for `create_method`, `Scorer` and `run(methods=...)`.
-
-    Raises:
-        PluginError: A plugin file is missing or not valid.
-
-    Examples:
-        >>> import oodbench
-        >>> oodbench.list_methods("gmmseg*")
-        ['gmmseg', 'gmmseg-norm']
-    """
-    return _match(_registry(plugins).names("methods"), pattern)
-
-
-def list_benchmarks(pattern: str = "*", *, plugins: OneOrMore = ()) -> list[str]:
-    """Return the public names of the benchmarks that match a shell pattern, sorted.
-
-    Args:
-        pattern: The pattern, such as `streets-*`.
-        plugins: Files with your own plugins.
-
-    Returns:
-        Names for `load_benchmark` and `run(benchmarks=...)`.
-
-    Raises:
-        PluginError: A plugin file is missing or not valid.
-
-    Examples:
-        >>> import oodbench
-        >>> oodbench.list_benchmarks("streets-*")
-        ['streets-anomaly', 'streets-obstacles', 'streets-static']
-    """
-    return _match(_registry(plugins).names("benchmarks"), pattern)
-
-
-def list_datasets(pattern: str = "*", *, plugins: OneOrMore = ()) -> list[str]:
-    """Return the public names of the datasets that match a shell pattern, sorted.
-
-    Args:
-        pattern: The pattern, such as `streets-*`.
-        plugins: Files with your own plugins.
-
-    Returns:
-        Names for `load_dataset` and `run(id_data=...)`.
-
-    Raises:
-        PluginError: A plugin file is missing or not valid.
-
-    Examples:
-        >>> import oodbench
-        >>> oodbench.list_datasets("c*")
-        ['cityscapes', 'coco-stuff']
-    """
-    return _match(_registry(plugins).names("datasets"), pattern)
-
-
-def list_reports(pattern: str = "*", *, plugins: OneOrMore = ()) -> list[str]:
-    """Return the public names of the reports that match a shell pattern, sorted.
-
-    Args:
-        pattern: The pattern, such as `heatmaps*`.
-        plugins: Files with your own plugins.
-
-    Returns:
-        Names for `Run.report`.
-
-    Raises:
-        PluginError: A plugin file is missing or not valid.
-
-    Examples:
-        >>> import oodbench
-        >>> oodbench.list_reports("*curve*"), oodbench.list_reports("heat*")
-        ([], ['heatmaps'])
-    """
-    return _match(_registry(plugins).names("reports"), pattern)
-
-
-def list_submissions(pattern: str = "*", *, plugins: OneOrMore = ()) -> list[str]:
-    """Return the public names of the leaderboards that match a shell pattern, sorted.
-
-    Args:
-        pattern: The pattern, such as `fishy*`.
-        plugins: Files with your own plugins.
-
-    Returns:
-        Names for `submit` and `check_submission`.
-
-    Raises:
-        PluginError: A plugin file is missing or not valid.
-
-    Examples:
-        >>> import oodbench
-        >>> oodbench.list_submissions()
-        ['fishyscapes', 'segment-me-if-you-can']
-    """
-    return _match(_registry(plugins).names("submissions"), pattern)
-
-
-def list_models(pattern: str = "*") -> list[str]:
-    """Return the names of the bundled models that match a shell pattern, sorted.
-
-    Args:
-        pattern: The pattern, such as `streets-*`.
-
-    Returns:
-        Names for `load_segmenter`, `predict(model=...)` and `run(models=...)`.
-
-    Examples:
-        >>> import oodbench
-        >>> oodbench.list_models()
-        ['streets-gmmseg', 'streets-softmax']
-    """
-    from oodbench.segmenters.bundled import BUNDLED
-
-    return _match(BUNDLED, pattern)
-
-
-def list_protocols(pattern: str = "*") -> list[str]:
-    """Return the names of the protocols that match a shell pattern, sorted.
-
-    Args:
-        pattern: The pattern, such as `caos*`.
-
-    Returns:
-        Names for `run(protocols=...)` and `Run.evaluate`; the keys of `oodbench.metrics.PROTOCOLS`.
-
-    Examples:
-        >>> import oodbench
-        >>> oodbench.list_protocols("caos*")
-        ['caos', 'caos-without-void']
-    """
-    return _match(PROTOCOLS, pattern)
-
-
-def _match(names: Iterable[str], pattern: str) -> list[str]:
-    return sorted(name for name in names if fnmatchcase(name, pattern))
 
 
 def _registry(plugins: OneOrMore) -> Registry:

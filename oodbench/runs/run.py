@@ -32,6 +32,7 @@ from oodbench.progress import Progress, Silent
 from oodbench.registry import Registry
 from oodbench.runs.compare import compare_methods
 from oodbench.runs.hidden_labels import describe_hidden_labels
+from oodbench.runs.table import tabulate_results
 from oodbench.stages.evaluate import evaluate, write_results
 from oodbench.stages.sketches import rebuild_sketch
 from oodbench.storage.artifacts import RunArtifacts
@@ -89,7 +90,7 @@ class Run:
 
     @property
     def location(self) -> str:
-        """The path of the run's folder, as text."""
+        """The path of the run's folder."""
         return self.store.location
 
     @property
@@ -164,7 +165,7 @@ class Run:
 
     @property
     def published(self) -> Sequence[PublishedResult]:
-        """An empty sequence, because a run has only its own results. Reports can add published ones."""
+        """An empty sequence, because a run has only its own results."""
         return ()
 
     def requirements(self, result: Result) -> Requirements:
@@ -185,32 +186,13 @@ class Run:
             Columns for network, method and benchmark, for the metrics as fractions (NaN if undefined), for the number
             of frames, and for the scoring resolution and the protocol.
         """
-        import pandas as pd
-
-        return pd.DataFrame(
-            [
-                {
-                    "network": result.network,
-                    "method": result.method,
-                    "label": result.label,
-                    "benchmark": result.benchmark,
-                }
-                | {name: np.nan if value is None else value for name, value in result.metrics.items()}
-                | {
-                    "frames": result.counts["frames"],
-                    "scoring": result.scoring.upsample,
-                    "resize": result.scoring.resize,
-                }
-                | {"protocol": result.protocol.name}
-                for result in self.results
-            ]
-        )
+        return tabulate_results(self.results)
 
     def frames(self, benchmark: str) -> Sequence[str]:
         """Return the ids of a benchmark's frames, in order.
 
         Args:
-            benchmark: Name of a benchmark of the run.
+            benchmark: Name of the benchmark.
 
         Raises:
             UnknownNameError: The run has no benchmark of that name.
@@ -221,7 +203,7 @@ class Run:
         """Return the ids of the frames that figures show: four evenly spaced ones, or all if there are fewer.
 
         Args:
-            benchmark: Name of a benchmark of the run.
+            benchmark: Name of the benchmark.
         """
         ids = self.frames(benchmark)
         indices = np.linspace(0, len(ids) - 1, min(FIGURE_FRAMES, len(ids))).round().astype(int)
@@ -231,11 +213,11 @@ class Run:
         """Return the image of a frame, uint8 [H, W, 3], red first.
 
         Args:
-            benchmark: Name of a benchmark of the run.
+            benchmark: Name of the benchmark.
             frame: Id of the frame.
 
         Raises:
-            RunFolderError: The frame is not on disk any more.
+            RunFolderError: The frame is missing.
             DataError: The image is damaged.
         """
         return self._frame(benchmark, frame).read_image()
@@ -244,11 +226,11 @@ class Run:
         """Return the anomaly labels of a frame; None if the benchmark's labels are hidden.
 
         Args:
-            benchmark: Name of a benchmark of the run.
+            benchmark: Name of the benchmark.
             frame: Id of the frame.
 
         Raises:
-            RunFolderError: The frame is not on disk any more.
+            RunFolderError: The frame is missing.
             DataError: The label file is damaged or has an undeclared value.
         """
         read = self._frame(benchmark, frame).read_anomaly_labels
@@ -258,11 +240,11 @@ class Run:
         """Return the semantic labels of a frame; None if the benchmark has none.
 
         Args:
-            benchmark: Name of a benchmark of the run.
+            benchmark: Name of the benchmark.
             frame: Id of the frame.
 
         Raises:
-            RunFolderError: The frame is not on disk any more.
+            RunFolderError: The frame is missing.
             DataError: The label file is damaged or has an undeclared value.
         """
         read = self._frame(benchmark, frame).read_semantic_labels
@@ -272,11 +254,11 @@ class Run:
         """Return the anomaly labels of a frame whose labels are public.
 
         Args:
-            benchmark: Name of a benchmark of the run.
+            benchmark: Name of the benchmark.
             frame: Id of the frame.
 
         Raises:
-            RunFolderError: The frame has no labels, or is not on disk any more.
+            RunFolderError: The frame has no labels, or is missing.
             DataError: The label file is damaged or has an undeclared value.
         """
         labels = self.labels(benchmark, frame)
@@ -382,7 +364,7 @@ class Run:
         """Return the result from its own file in results/; None if there is no such file.
 
         Args:
-            result: A result of this run, which names the scorer, the benchmark and the protocol.
+            result: A result of this run.
         """
         return self.artifacts.result(self._scored(result).result_key(result.protocol))
 
@@ -390,7 +372,7 @@ class Run:
         """Return the group of each frame of a benchmark, in the order of the frames.
 
         Args:
-            benchmark: Name of a benchmark of the run.
+            benchmark: Name of the benchmark.
         """
         return [frame.group for frame in self.record.benchmark(benchmark).frames]
 
