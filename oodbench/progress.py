@@ -31,4 +31,5 @@ class Silent:
 
     @contextmanager
     def track(self, title: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+        """Yield a function that ignores its argument."""
         yield lambda done: None

@@ -78,15 +78,17 @@ def read_overlays(source: Path, version: str | None) -> Overlays:
         elif source.is_file():
             checksum_version, members = _read_archive(source)
         else:
-            raise DataError(f"{source} does not exist; expected fs_val_v<n>.zip, or the folder where it was unpacked")
+            raise DataError(
+                f"{source} does not exist; expected fs_val_v<n>.zip, or the folder in which it was unpacked"
+            )
     if checksum_version and version and checksum_version != version:
         raise UsageError(
-            f"{source} is {checksum_version} by its checksum, and --version says {version}", "Leave out --version."
+            f"{source} is {checksum_version} by its checksum, and --version is {version}", "Omit --version."
         )
     if not (checksum_version or version):
         raise UsageError(
-            f"{source}: nothing tells which version these overlays are; no published checksum fits",
-            "Give the archive itself, as it was downloaded, or say --version v1, v2 or v3.",
+            f"{source}: the version of these overlays is unknown, because no published checksum matches",
+            "Give the archive itself, as it was downloaded, or name the version: --version v1, v2 or v3.",
         )
     if not any(OVERLAY.match(name) for name in members):
         raise DataError(f"{source}: no overlays; expected <nnnn>_<id>_rgb.npz and <nnnn>_<id>_labels.png")
@@ -188,7 +190,7 @@ def _read_overlay(content: bytes, where: str) -> NDArray[np.signedinteger]:
 def _find_cityscapes_frames(cityscapes: Path) -> dict[str, Path]:
     """Return the validation frames of Cityscapes by id."""
     if not cityscapes.is_dir():
-        raise DataError(f"{cityscapes}: no such folder; expected the one of Cityscapes")
+        raise DataError(f"{cityscapes}: no such folder; expected the folder of Cityscapes")
     with convert_read_errors(cityscapes):
         for folder in iter_subfolders(cityscapes):
             frames = index_by_stem((folder / "leftImg8bit" / "val").glob("*/*_leftImg8bit.png"), "_leftImg8bit")

@@ -126,7 +126,7 @@ def test_build_and_use(cityscapes: Path, tmp_path: Path) -> None:
     np.savez(tmp_path / "overlays" / f"0000_{name}_rgb.npz", rgb=np.full((48, 96, 3), 7, np.int16))
     save(tmp_path / "overlays" / f"0000_{name}_labels.png", np.ones((48, 96), np.uint8))
     build = ["build-fishyscapes-static", "--overlays", tmp_path / "overlays", "--cityscapes", cityscapes]
-    with pytest.raises(UsageError, match="say --version v1, v2 or v3"):
+    with pytest.raises(UsageError, match="name the version: --version v1, v2 or v3"):
         data(*build, "--out", tmp_path / "out")
     said = data(*build, "--out", tmp_path / "out", "--version", "v2").stdout
     assert "1 frames of Fishyscapes Static v2 (as given by --version)" in said

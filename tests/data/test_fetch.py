@@ -81,11 +81,11 @@ def test_a_whole_download_is_kept(server: Server, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("resumes", [True, False])
-def test_an_interrupted_download_goes_on(server: Server, tmp_path: Path, resumes: bool) -> None:
+def test_an_interrupted_download_resumes(server: Server, tmp_path: Path, resumes: bool) -> None:
     server.cut, server.resumes = 1000, resumes
-    with pytest.raises(DataError, match="stopped") as error:
+    with pytest.raises(DataError, match="the download failed") as error:
         fetch(server, tmp_path)
-    assert "The same command goes on from here" in str(error.value)
+    assert "Run the same command again to resume the download" in str(error.value)
     assert (tmp_path / "set.zip.part").stat().st_size == 1000
     server.cut = None
     assert fetch(server, tmp_path).read_bytes() == CONTENT
@@ -103,7 +103,7 @@ def test_a_part_that_is_whole_is_only_checked(server: Server, tmp_path: Path) ->
 
 
 def test_what_was_not_published_does_not_stay(server: Server, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"what came is not what was published: MD5 \w+; expected 0000"):
+    with pytest.raises(DataError, match=r"the downloaded file is not the published one: MD5 \w+; expected 0000"):
         fetch(server, tmp_path, md5="0000")
     assert list(tmp_path.iterdir()) == []
 
@@ -115,11 +115,11 @@ def test_a_damaged_copy_is_fetched_anew(server: Server, tmp_path: Path) -> None:
 
 def test_a_dead_address(server: Server, tmp_path: Path) -> None:
     server.url = server.url.replace("set.zip", "gone.zip")
-    with pytest.raises(DataError, match=r"gone\.zip answers 404 \(Not Found\): the address is dead") as error:
+    with pytest.raises(DataError, match=r"gone\.zip answers 404 \(Not Found\); expected the archive") as error:
         fetch(server, tmp_path)
     assert error.value.remedy == "Get it at its page."
     server.url = "http://127.0.0.1:9/set.zip"
-    with pytest.raises(DataError, match="does not answer"):
+    with pytest.raises(DataError, match="the download failed"):
         fetch(server, tmp_path)
 
 

@@ -75,7 +75,7 @@ def test_the_archive_s_checksum_tells_the_version(
     parts: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = zipped(parts[0], "some/folder/")
-    with pytest.raises(UsageError, match="nothing tells which version"):
+    with pytest.raises(UsageError, match="the version of these overlays is unknown"):
         read_overlays(path, None)
     md5 = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
     monkeypatch.setattr(overlays_module, "ARCHIVES", {"v1": ("a", 1, "0"), "v2": ("b", 1, md5)})
@@ -83,7 +83,7 @@ def test_the_archive_s_checksum_tells_the_version(
     assert (found.version, found.version_source) == ("v2", "checksum")
     assert write_frames(found, parts[1], tmp_path / "out") == 2
     assert json.loads((tmp_path / "out" / MANIFEST).read_text())["told_by"] == "checksum"
-    with pytest.raises(UsageError, match="is v2 by its checksum, and --version says v1"):
+    with pytest.raises(UsageError, match="is v2 by its checksum, and --version is v1"):
         read_overlays(path, "v1")
 
 

@@ -243,7 +243,7 @@ GRID = 'return (output.features["colour"] - self._mean[:, None, None]).norm(dim=
             '\n        self.capabilities = Capabilities("sums", ("colour",))\n'
             '        return SegmenterOutput(ClassMaps(maps, "sums")',
             "it_gives_what_it_says_it_can",
-            "expected none below 0",
+            "expected 0 or more",
         ),
         (
             theirs.TestSeeded,
