@@ -46,11 +46,11 @@ _LABEL = re.compile(rf"\d{{4}}_{_ID}_labels\.png$")
 _TOOLKIT_LABEL = re.compile(rf"{_ID}_fishy-labels\.png$")
 _RULE = LabelRule(
     VOID_RULE,
-    "Expected Fishyscapes' labels: 0 in-distribution, 1 anomaly, 255 void. The gtCoarse files of Lost and Found "
+    "Use Fishyscapes' labels: 0 in-distribution, 1 anomaly, 255 void. The gtCoarse files of Lost and Found "
     "belong to another benchmark.",
 )
 _DENSEHYBRID_RULE = LabelRule(
-    {0: IN_DISTRIBUTION, 1: ANOMALY, 2: VOID}, "Expected DenseHybrid's labels: 0 in-distribution, 1 anomaly, 2 void."
+    {0: IN_DISTRIBUTION, 1: ANOMALY, 2: VOID}, "Use DenseHybrid's labels: 0 in-distribution, 1 anomaly, 2 void."
 )
 # The toolkit excludes these two from the obstacle labels, because their labels in Lost and Found are empty.
 _WITHOUT_COARSE_LABELS = {"01_Hanns_Klemm_Str_45_000001_000240", "01_Hanns_Klemm_Str_45_000005_000230"}
@@ -186,7 +186,7 @@ def _pair_frames(labels: Mapping[str, Path], folder: Path, roots: Roots) -> tupl
         raise DataError(
             f"{labels[absent[0]]}: its frame {absent[0]}_leftImg8bit.png is {where}",
             _OBTAIN,
-            [f"{labels[name]}: its frame is not there" for name in absent],
+            [f"{labels[name]}: its frame is missing" for name in absent],
         )
     return tuple(file_frame(name, parse_scene(name), images[name], path, _RULE) for name, path in labels.items())
 

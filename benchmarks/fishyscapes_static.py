@@ -41,7 +41,7 @@ PLUGINS = {
     }
 }
 
-_RULE = LabelRule(VOID_RULE, "Expected Fishyscapes' labels: 0 in-distribution, 1 anomaly, 255 void.")
+_RULE = LabelRule(VOID_RULE, "Use Fishyscapes' labels: 0 in-distribution, 1 anomaly, 255 void.")
 _LABELS = {"0": "in-distribution, including pasted objects of known classes", "1": "anomaly", "255": "void"}
 _PAPER = "Blum, Sarlin, Nieto, Siegwart, Cadena: The Fishyscapes Benchmark. IJCV 2021"
 _URL = "https://fishyscapes.com"
@@ -108,9 +108,10 @@ class _Static(Benchmark):
 
         _, folder = find_layout(self.card.name, roots, {"overlays": waiting}, self.card.layouts, self.card.obtain)
         raise DataError(
-            f"{folder}: the overlays of {self.card.name}, and not the images, which have to be built from Cityscapes",
-            f"oodbench data build-fishyscapes-static --overlays {folder} --version {self.version} --cityscapes DIR "
-            "--out DIR",
+            f"{folder}: contains the overlays of {self.card.name}; expected the images, which are built from "
+            "Cityscapes",
+            f"Build them: oodbench data build-fishyscapes-static --overlays {folder} --version {self.version} "
+            "--cityscapes DIR --out DIR",
         )
 
 

@@ -35,9 +35,9 @@ PLUGINS = {
 
 SMIYC_RULE = LabelRule(
     {0: VOID, 1: IN_DISTRIBUTION, **dict.fromkeys(range(2, 201), ANOMALY)},
-    "Expected Lost and Found's labelIds: 0 unlabelled, 1 free road, 2 to 43 objects.",
+    "Use Lost and Found's labelIds: 0 unlabelled, 1 free road, 2 to 43 objects.",
 )
-_TRAIN_IDS = "Expected Lost and Found's labelTrainIds: 0 no hazard, 1 free road, 2 obstacle, 255 unlabelled."
+_TRAIN_IDS = "Use Lost and Found's labelTrainIds: 0 no hazard, 1 free road, 2 obstacle, 255 unlabelled."
 _PEBAL_RULE = LabelRule({0: VOID, 1: IN_DISTRIBUTION, 2: ANOMALY, 255: VOID}, _TRAIN_IDS)
 _RBA_RULE = LabelRule({0: IN_DISTRIBUTION, 1: IN_DISTRIBUTION, 2: ANOMALY, 255: VOID}, _TRAIN_IDS)
 

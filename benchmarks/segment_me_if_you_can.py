@@ -34,7 +34,7 @@ PLUGINS = {
     }
 }
 
-_RULE = LabelRule(VOID_RULE, "Expected the authors' labels: 0 not anomalous, 1 anomalous, 255 void.")
+_RULE = LabelRule(VOID_RULE, "Use the authors' labels: 0 not anomalous, 1 anomalous, 255 void.")
 _LABEL_ENDING = "_labels_semantic"
 # The toolkit excludes these frames from the validation split of the obstacle track.
 _LEFT_OUT = re.compile(r"validation_(19|2[1-9])$")

@@ -17,7 +17,7 @@ from oodbench.types import Frame, FrameSet, RGBImage
 PLUGINS = {"benchmarks": {"synthetic-blend": ("SyntheticBlend", "anomalies blended into your own frames (data blend)")}}
 
 _WRITE = "Write it from your own frames: oodbench data blend --frames DIR --out DIR; then give that folder: --data DIR"
-_RULE = LabelRule(VOID_RULE, "The file was changed after 'oodbench data blend' wrote it: write the folder again.")
+_RULE = LabelRule(VOID_RULE, "Write the folder again: the file was changed after 'oodbench data blend' wrote it.")
 
 
 class SyntheticBlend(Benchmark):
@@ -58,7 +58,10 @@ def _open_frames(folder: Path) -> tuple[Frame, ...]:
         image, label = folder / f"{name}_rgb.png", folder / f"{name}_labels.png"
         absent = [path for path in (image, label) if not path.is_file()]
         if absent:
-            raise DataError(f"{absent[0]}: is missing, and {MANIFEST} names it", "Write the folder again.")
+            raise DataError(
+                f"{absent[0]}: is missing, but {MANIFEST} lists it",
+                "Write the folder again with 'oodbench data blend'.",
+            )
         plain = file_frame(name, blended.source, image, label, _RULE)
         frames.append(
             Frame(
@@ -80,5 +83,8 @@ def _read_verified_image(path: Path, digest: str) -> RGBImage:
     """Read an image and verify its digest: another image must not be used under the identity in the manifest."""
     image = read_image(path)
     if digest_bytes(image.tobytes()) != digest:
-        raise DataError(f"{path}: its pixels are not those that 'oodbench data blend' wrote", "Write the folder again.")
+        raise DataError(
+            f"{path}: its pixels differ from those that 'oodbench data blend' wrote",
+            "Write the folder again with 'oodbench data blend'.",
+        )
     return image

@@ -174,7 +174,7 @@ class SML(PixelMethod):
         moments, names = self._moments, self._classes.names
         pooled_mean, pooled_variance = moments.pooled()
         if not moments.count.any():
-            raise DataError("sml: there are no frames to fit on", "Name in-distribution frames with --id-data.")
+            raise DataError("sml: there are no frames to fit on", "Give in-distribution frames with --id-data.")
         enough = moments.count >= self.params.minimum
         constant_classes = enough & (moments.variance <= _CONSTANT * pooled_variance)
         mean = np.where(enough, moments.mean, pooled_mean)

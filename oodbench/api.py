@@ -86,7 +86,9 @@ class Scorer:
         self._needs = self.method.needs()
         reason = segmenter.capabilities.lacks(self._needs)
         if reason is not None:
-            raise UsageError(f"{self.method.card.name} does not fit {segmenter.name}: {reason}", "Choose another one.")
+            raise UsageError(
+                f"{self.method.card.name} does not fit {segmenter.name}: {reason}", "Choose another method."
+            )
         self._fit = None
         if fit is not None:
             self._check_learns()
@@ -147,7 +149,7 @@ class Scorer:
         """
         self._check_ready()
         if self._fit is None:
-            raise UsageError(f"{self.method.card.name} learns nothing", "There is nothing to save.")
+            raise UsageError(f"{self.method.card.name} needs no fit, so there is nothing to save", "Omit save_fit().")
         data = encode_fit(self._fit)
         write_atomically(Path(path), lambda file: file.write(data))
 
@@ -191,7 +193,7 @@ class Scorer:
 
     def _check_learns(self) -> None:
         if not self._needs.fit:
-            raise UsageError(f"{self.method.card.name} learns nothing", "Omit the fit.")
+            raise UsageError(f"{self.method.card.name} needs no fit", "Omit the fit.")
 
     def _check_ready(self) -> None:
         if self._needs.fit and self._fit is None:
@@ -378,7 +380,10 @@ def compare(
     if second is None:
         return compare_methods(run, reference, metrics, resamples)
     if reference is not None:
-        raise UsageError("a reference is a method of one run", "Omit the reference or the second run.")
+        raise UsageError(
+            "reference= compares the methods of one run, but two runs are given",
+            "Omit the reference or the second run.",
+        )
     return compare_runs(run, second if isinstance(second, Run) else load(second), metrics, resamples)
 
 

@@ -112,7 +112,9 @@ class MissingExtraError(OodbenchError):
     """
 
     def __init__(self, what: str, extra: str, cause: ImportError) -> None:
-        super().__init__(f"{what} needs libraries that are not installed ({cause})", f"pip install 'oodbench[{extra}]'")
+        super().__init__(
+            f"{what} needs libraries that are not installed ({cause})", f"Install them: pip install 'oodbench[{extra}]'"
+        )
 
 
 class DataError(OodbenchError):

@@ -191,7 +191,7 @@ def test_frames_for_torch_are_read_in_worker_processes(place: Path) -> None:
 def test_what_a_scorer_refuses(segmenter: ob.TorchSegmenter) -> None:
     with pytest.raises(ob.errors.UsageError, match=r"knn is not fitted\nFit it: scorer.fit\("):
         ob.Scorer("knn", segmenter)(photograph(0))
-    with pytest.raises(ob.errors.UsageError, match="msp learns nothing"):
+    with pytest.raises(ob.errors.UsageError, match="msp needs no fit"):
         ob.Scorer("msp", segmenter, fit="file.safetensors")
     with pytest.raises(ob.errors.UsageError, match="no such file"):
         ob.Scorer("knn", segmenter, fit="absent.safetensors")

@@ -19,7 +19,7 @@ PLUGINS = {"datasets": {"ade20k": ("Ade20k", "scenes of 150 classes: 20210 train
 
 _RULE = LabelRule(
     {0: VOID, **{index + 1: index for index in range(len(ADE20K_150))}},
-    "Expected the annotations of the scene parsing benchmark: 0 for none of the classes, 1 to 150.",
+    "Use the annotations of the scene parsing benchmark: 0 for none of the classes, 1 to 150.",
 )
 
 

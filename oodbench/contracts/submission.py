@@ -260,5 +260,5 @@ class Submission(ABC):
         """
         raise UsageError(
             f"the public table of {cls.card.name} can't be read from a file",
-            "Expected a leaderboard that publishes one, as segment-me-if-you-can does (docs/reference/protocols.md).",
+            "Name a leaderboard that publishes one, such as segment-me-if-you-can (docs/reference/protocols.md).",
         )

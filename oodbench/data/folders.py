@@ -90,7 +90,7 @@ def check_roots(roots: Sequence[Path]) -> tuple[Path, ...]:
             what = "is a file" if root.exists() else "does not exist"
             raise DataError(
                 f"{root} {what}; expected a folder with benchmarks or datasets",
-                "It was given with --data, --id-data, OODBENCH_DATA or the config file.",
+                "Correct --data, --id-data, OODBENCH_DATA or the config file.",
             )
     return tuple(roots)
 
@@ -153,7 +153,7 @@ def find_layout(
         where = ", ".join(map(str, searched)) or "no folder (give --data DIR)"
         looks = "; or ".join(f"{layout}: {description}" for layout, description in expected.items())
         raise DataNotFoundError(
-            f"{name} was not found in {where}, nor up to {_DEPTH} levels under it. Expected {looks}", obtain
+            f"{name} was not found in {where}, or up to {_DEPTH} levels below it; expected {looks}", obtain
         )
     if len(found) > 1:
         places = ", ".join(f"{folder} ({layout})" for layout, folder in found.values())
@@ -189,7 +189,7 @@ def convert_read_errors(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise DataError(
-            f"{error.filename or folder}: can't be read ({error.strerror})", "Expected a folder that can be read."
+            f"{error.filename or folder}: can't be read ({error.strerror})", "Make the folder readable."
         ) from None
 
 

@@ -44,6 +44,6 @@ def check_frame(frame: Frame) -> tuple[Size, NDArray[np.uint8] | None]:
         raise DataError(
             f"{frame.label_file or frame.id}: the labels are {labels.shape[1]} x {labels.shape[0]} and the image "
             f"{frame.image_file or ''} is {size[1]} x {size[0]}; expected one size",
-            "One of the two was resized or belongs to another frame: unpack both again.",
+            "Unpack both again. One of them was resized or belongs to another frame.",
         )
     return size, labels

@@ -50,8 +50,10 @@ def read_hdf5(path: Path, content: bytes | None = None) -> NDArray[Any]:
                 return np.asarray(file[_KEY][()])
             names = ", ".join(file) or "nothing"
     except (OSError, RuntimeError, KeyError, ValueError) as error:
-        raise ScoreError(f"{path}: not a whole HDF5 file ({error})", "Write or copy it again.") from None
-    raise ScoreError(f"{path}: holds {names}; expected an array '{_KEY}'", f"Write the scores under the name '{_KEY}'.")
+        raise ScoreError(f"{path}: not an intact HDF5 file ({error})", "Write or copy it again.") from None
+    raise ScoreError(
+        f"{path}: contains {names}; expected an array '{_KEY}'", f"Write the scores under the name '{_KEY}'."
+    )
 
 
 def write_hdf5(path: Path, score: ScoreMap | NDArray[np.float16]) -> None:

@@ -33,16 +33,18 @@ def _convert_image_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
-        raise DataError(f"{path}: no such file", "Check the data set with 'oodbench doctor'.") from None
+        raise DataError(f"{path}: no such file", "Check the data with 'oodbench doctor'.") from None
     except IsADirectoryError:
-        raise DataError(f"{path}: this is a folder; expected an image file") from None
+        raise DataError(f"{path}: this is a folder; expected an image file", remedy) from None
     except PermissionError as error:
-        raise DataError(f"{path}: {error.strerror}; expected a readable image file") from None
+        raise DataError(
+            f"{path}: {error.strerror}; expected a readable image file", "Make the file readable."
+        ) from None
     except DataError:
         raise
     # Pillow reports damaged files with all of these.
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path}: not a whole image file ({error})", remedy) from None
+        raise DataError(f"{path}: not an intact image file ({error})", remedy) from None
 
 
 @contextmanager
@@ -122,7 +124,10 @@ def read_image(path: Path) -> RGBImage:
         return plain
     with _open_image(path) as image:
         if image.mode not in _COLOUR_MODES:
-            raise DataError(f"{path}: pixels of type {image.mode}; expected eight-bit colour or grey")
+            raise DataError(
+                f"{path}: pixels of type {image.mode}; expected eight-bit colour or grey",
+                "Convert the image to eight-bit RGB.",
+            )
         return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
 
 
@@ -154,7 +159,7 @@ def read_indices(path: Path) -> NDArray[Any]:
         if image.mode not in _INDEX_MODES:
             raise DataError(
                 f"{path}: a label file with pixels of type {image.mode}; expected one channel of integers",
-                "Files named '*_color*' are pictures of the labels, not the labels.",
+                "Use the label files. Files named '*_color*' are pictures of the labels.",
             )
         return np.asarray(image)
 
@@ -184,7 +189,7 @@ def read_grey16(path: Path) -> NDArray[np.uint16]:
         if image.mode != "I;16":
             raise DataError(
                 f"{path}: pixels of type {image.mode}; expected one channel of sixteen bits",
-                "Eight bits are too few for scores: write sixteen, or floats as .npy.",
+                "Write the scores with sixteen bits, or as floats in a .npy file.",
             )
         return np.asarray(image, np.uint16)
 
@@ -212,7 +217,7 @@ def read_rgba(path: Path) -> NDArray[np.uint8]:
     with _open_image(path) as image:
         if image.mode not in ("RGBA", "LA") and "transparency" not in image.info:
             raise DataError(
-                f"{path}: pixels of type {image.mode}, without opacity; expected colours with an alpha channel",
-                "Save it as a PNG with a transparent ground.",
+                f"{path}: pixels of type {image.mode}; expected colours with an alpha channel",
+                "Save it as a PNG with a transparent background.",
             )
         return np.asarray(image.convert("RGBA"))

@@ -34,7 +34,7 @@ def open_photographs(source: Path) -> FrameSet:
         ('street', (4, 6, 3), None)
     """
     if not source.exists():
-        raise DataError(f"{source} does not exist; expected an image or a folder of images")
+        raise DataError(f"{source} does not exist; expected an image or a folder of images", "Correct the path.")
     files = index_images(source) if source.is_dir() else {source.stem: source}
     if not files:
         raise DataError(

@@ -72,7 +72,7 @@ def find_scores(folder: Path, ids: Sequence[str]) -> ScoreFiles:
     """
     if not folder.is_dir():
         what = "is a file" if folder.exists() else "does not exist"
-        raise ScoreError(f"{folder} {what}; expected a folder of score maps, one file per frame")
+        raise ScoreError(f"{folder} {what}; expected a folder of score maps, one file per frame", "Correct --scores.")
     found: dict[str, Path] = {}
     wanted = set(ids)
     for path in _list_score_files(folder):
@@ -97,13 +97,13 @@ def _make_missing_error(folder: Path, absent: Sequence[str], count: int, found: 
     first = absent[0]
     elsewhere = next((path for name, path in found.items() if name.endswith(f"/{first}")), None)
     if elsewhere is not None:
-        remedy = f"There is {elsewhere}: give the folder in which the names are the ids."
+        remedy = f"Give the folder in which the names are the ids. There is {elsewhere}."
     elif found:
-        remedy = f"Name each file by its frame's id; there is, for example, {next(iter(found.values()))}."
+        remedy = f"Name each file by its frame's id. There is, for example, {next(iter(found.values()))}."
     else:
-        remedy = "It holds no score maps at all."
+        remedy = "Give another folder with --scores. This one contains no score maps."
     return ScoreError(
-        f"{folder}: {len(absent)} of {count} frames have no score map; the first is {first}; looked for "
+        f"{folder}: {len(absent)} of {count} frames have no score map. The first is {first}; expected "
         f"{first}.{{{','.join(ending[1:] for ending in _READERS)}}}",
         remedy,
     )
@@ -134,8 +134,8 @@ def read_scores(path: Path) -> ScoreMap:
     values = _READERS[path.suffix.lower()](path)
     if path.suffix.lower() != _PNG and not (values.dtype.kind == "f" and values.dtype.itemsize <= 8):
         raise ScoreError(
-            f"{path}: holds {values.dtype}; expected float16, float32 or float64",
-            "Integers are classes or labels more often than scores: write the scores as floats, or as a 16-bit PNG.",
+            f"{path}: contains {values.dtype}; expected float16, float32 or float64",
+            "Write the scores as floats, or as a 16-bit PNG. Integers are usually classes or labels.",
         )
     if values.ndim != 2 or not values.size:
         raise ScoreError(
@@ -200,7 +200,7 @@ def _convert_array_errors(path: Path, read: Callable[[], NDArray[Any]]) -> NDArr
         return read()
     except (OSError, ValueError, EOFError, BadZipFile, AttributeError, TypeError) as error:
         raise ScoreError(
-            f"{path}: not a whole array of numbers ({error})", "Write or copy it again, without objects in it."
+            f"{path}: not an intact array of numbers ({error})", "Write or copy the file again, without Python objects."
         ) from None
 
 

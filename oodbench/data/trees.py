@@ -74,9 +74,9 @@ def open_tree(path: Path) -> Iterator[Tree]:
                 listed = [info.name for info in packed.getmembers() if info.isfile()]
                 yield Tree(path, tuple(sorted(listed)), lambda name: _read_member(packed, members[name]))
         elif path.exists():
-            raise DataError(f"{path}: neither a folder nor an archive; expected one of the two, .zip or .tar")
+            raise DataError(f"{path}: not an archive; expected a folder, a .zip or a .tar file", "Correct the path.")
         else:
-            raise DataNotFoundError(f"{path} does not exist; expected a folder or an archive")
+            raise DataNotFoundError(f"{path} does not exist; expected a folder or an archive", "Correct the path.")
     except (OSError, zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError) as error:
         raise DataError(f"{path}: damaged ({error})", "Make the archive again.") from None
 

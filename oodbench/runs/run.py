@@ -112,7 +112,10 @@ class Run:
         """
         record = self.artifacts.plan()
         if record is None:
-            raise RunFolderError(f"{self.store.location}: no run in this folder; expected a folder with a plan.json")
+            raise RunFolderError(
+                f"{self.store.location}: no run in this folder; expected a folder with a plan.json",
+                "Give the folder of a run, which 'oodbench run' prints.",
+            )
         return record
 
     @cached_property
@@ -263,7 +266,9 @@ class Run:
         """
         labels = self.labels(benchmark, frame)
         if labels is None:
-            raise RunFolderError(f"{self.folder}: {frame} of {benchmark} has no labels")
+            raise RunFolderError(
+                f"{self.folder}: {frame} of {benchmark} has no labels", "Choose a benchmark with public labels."
+            )
         return labels
 
     def score(self, result: Result, frame: str) -> ScoreMap:
@@ -401,7 +406,10 @@ class Run:
             NotStoredError: The report shows maps that are not stored.
         """
         if not isinstance(self.store, LocalStore):
-            raise RunFolderError(f"{self.store.location}: not a folder; reports are written into a folder")
+            raise RunFolderError(
+                f"{self.store.location}: not a folder; reports are written into a folder",
+                "Use a run in a LocalStore.",
+            )
         return self.registry.report(name).write(self, self.store.reports)
 
     def evaluate(self, progress: Progress | None = None, protocols: Sequence[str] = ()) -> Run:

@@ -242,7 +242,8 @@ class _Verification:
             score = self._run.artifacts.map(key)
             if score.shape != (frame.height, frame.width) or not np.isfinite(score).all():
                 raise DataError(
-                    f"{self._run.store.name(key)}: {score.shape}; expected {(frame.height, frame.width)}, all finite"
+                    f"{self._run.store.name(key)}: {score.shape}; expected {(frame.height, frame.width)}, all finite",
+                    "Score the frame again.",
                 )
             content.update(score.tobytes())
         return content.hexdigest()

@@ -62,7 +62,7 @@ def read_weights(path: Path) -> Weights:
         if code is None:
             raise _unreadable(path, error) from None
         raise ModelError(
-            f"{path}: holds more than weights ({code[1]}); reading it would run the code in it",
+            f"{path}: contains more than weights ({code[1]}); reading it would run the code in it",
             f"If you trust its author, convert it once: oodbench convert {path} --trust",
         ) from None
     return _find_weights(path, content)

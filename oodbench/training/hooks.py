@@ -61,19 +61,19 @@ class GuardHook(Hook):
             return
         losses = {name: float(value.detach().mean()) for name, value in outputs.items()}
         not_finite = [f"{name} is {value}" for name, value in losses.items() if not math.isfinite(value)]
-        problem = ", ".join(not_finite) or "the losses are finite, and " + (
-            "in half precision no gradient of the last steps was, so that none of these steps was taken"
+        problem = ", ".join(not_finite) or (
+            "the losses are finite, but no recent gradient was finite in half precision, so no step was taken"
             if steps_skipped
-            else "the weights after it are not"
+            else "the losses are finite, but the weights after the step are not"
         )
         frames = ", ".join(sample.img_path for sample in data_batch.get("data_samples", ()))
         rate = max(group["lr"] for group in runner.optim_wrapper.optimizer.param_groups)
         saved = f"{self._checkpoint} has an earlier one" if self._checkpoint.is_file() else "no checkpoint exists yet"
         raise TrainingError(
             f"step {runner.iter + 1}: {problem}, at a learning rate of {rate:g}{f', on {frames}' if frames else ''}; "
-            f"this state is not saved, {saved}",
-            "Most often a smaller learning rate or a longer warm-up helps: set it in your own recipe with this one as "
-            "its base, and train in another folder.",
+            f"this state is not saved; {saved}",
+            "Set a smaller learning rate or a longer warm-up in your own recipe, with this one as its base. Then train "
+            "in another folder.",
         )
 
 

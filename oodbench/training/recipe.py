@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BaseModel, Field
 from oodbench.errors import UsageError
 from oodbench.frozen_record import FrozenRecord
 
-RECIPE_PAGE = "docs/how-to/train.md describes the fields of a recipe."
+RECIPE_PAGE = "See docs/how-to/train.md for the fields of a recipe."
 """Remedy of errors in recipe files."""
 
 SOURCES = ("supplement", "released config", "MMSegmentation's default", "recalled, unconfirmed", "ours")
@@ -29,7 +29,7 @@ Count = Annotated[int, Field(ge=1)]
 
 def _check_source(source: str) -> str:
     if not source.startswith(SOURCES):
-        raise ValueError(f"'{source}' is no source; it begins with one of: {'; '.join(SOURCES)}")
+        raise ValueError(f"'{source}' is not a source; expected one that begins with: {'; '.join(SOURCES)}")
     return source
 
 

@@ -18,6 +18,7 @@ from oodbench.planning.frame_index import FrameRecord
 from oodbench.planning.plan import Plan, combine_needs, default_folder, make_plan
 from oodbench.planning.records import PHOTOGRAPHS
 from oodbench.planning.request import Request
+from oodbench.planning.resolve import METHOD_SETS
 from oodbench.progress import Progress, Silent
 from oodbench.registry import Registry
 from oodbench.stages.apply_methods import add_error_context, score_output
@@ -146,6 +147,7 @@ def predict(
         >>> sorted(path.name for path in prediction.folder.glob("*/photo.*"))
         ['photo.npy', 'photo.png']
     """
+    _check_method(method)
     request = Request.of(
         methods=(method,),
         models=(str(model),),
@@ -187,6 +189,14 @@ def predict(
         shares = _score_photographs(plan, artifacts, calibration, threshold, progress)
         store.write(IMAGE_SHARES, _format_csv(shares, threshold).encode())
     return Prediction(store.folder, threshold, calibration.source if calibration else "", shares)
+
+
+def _check_method(method: str) -> None:
+    if method.partition(":")[0] in METHOD_SETS:
+        raise UsageError(
+            f"--method {method}: a set of methods; expected one method",
+            f"Name one method, for example --method {DEFAULT_METHOD}.",
+        )
 
 
 def _check_folder(folder: Path) -> None:

@@ -186,7 +186,7 @@ def test_chance_is_kept_for_what_is_measured_as_before(tmp_path: Path, change: D
     ("change", "said"),
     [
         ({"seed": 0}, "both have seed 0"),
-        ({"digests": {"network": "9" * 64, "data": "2" * 64}}, "tiny has other weights there"),
+        ({"digests": {"network": "9" * 64, "data": "2" * 64}}, "tiny has other weights than in"),
         ({"scoring": {"upsample": "score"}}, "in more than its seed"),
     ],
 )
@@ -266,7 +266,7 @@ def test_the_file_is_sorted_and_has_every_digit(tmp_path: Path) -> None:
     file = tmp_path / "new" / "folder" / "baseline.json"
     done = accept(write_result(tmp_path / "run", rows), file)
     assert (done.verdict, done.rows, done.tolerances) == (None, 4, default_tolerances())
-    assert "no baseline there" in done.not_compared[0]
+    assert "no such baseline file" in done.not_compared[0]
     content = json.loads(file.read_text())
     assert content["tolerances"] == default_tolerances()
     measured = content["measured"]
@@ -327,7 +327,7 @@ def test_other_files_that_are_no_baseline(file: Path) -> None:
         hold(file, row())
     with pytest.raises(BaselineError, match="can't be read"):
         oodbench.gate(file.parent / "run", file.parent)
-    with pytest.raises(BaselineError, match="no baseline there"):
+    with pytest.raises(BaselineError, match="no such baseline file"):
         oodbench.gate(file.parent / "run", file / "below" / "a.json")
 
 

@@ -127,7 +127,7 @@ def test_a_built_copy_is_the_version_that_it_was_built_from(tmp_path: Path, vers
     layouts.write_static_overlays(tmp_path / f"fs_val_{version}")
     write_cityscapes(tmp_path / "cityscapes")
     name = f"fishyscapes-static-{version}"
-    with pytest.raises(DataError, match="which have to be built from Cityscapes") as error:
+    with pytest.raises(DataError, match="which are built from Cityscapes") as error:
         opened(name, tmp_path)
     assert f"build-fishyscapes-static --overlays {tmp_path / f'fs_val_{version}'} --version {version}" in str(
         error.value

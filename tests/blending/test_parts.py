@@ -213,9 +213,9 @@ def test_cut_outs_say_how_tall_they_are(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("pixels", "name", "message"),
     [
-        (np.zeros((9, 9, 3), np.uint8), "a.png", r"a\.png: pixels of type RGB, without opacity"),
-        (np.zeros((9, 9, 4), np.uint8), "a.png", r"a\.png: transparent all over"),
-        (np.full((9, 9, 4), 255, np.uint8), "a.png", r"a\.png: opaque all over"),
+        (np.zeros((9, 9, 3), np.uint8), "a.png", r"a\.png: pixels of type RGB; expected colours"),
+        (np.zeros((9, 9, 4), np.uint8), "a.png", r"a\.png: every pixel is transparent"),
+        (np.full((9, 9, 4), 255, np.uint8), "a.png", r"a\.png: every pixel is opaque"),
         (np.pad(np.full((9, 9, 4), 255, np.uint8), 1)[:, :, 1:5], "a_900m.png", "says 900 metres"),
     ],
 )
@@ -226,7 +226,7 @@ def test_cut_outs_that_are_none(tmp_path: Path, pixels: np.ndarray, name: str, m
 
 
 def test_no_cut_outs(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="there are no images in this folder"):
+    with pytest.raises(DataError, match="no images in this folder"):
         read_cutouts(tmp_path)
     with pytest.raises(DataError, match="no such folder"):
         read_cutouts(tmp_path / "absent")

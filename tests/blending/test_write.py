@@ -131,7 +131,7 @@ def test_another_image_in_its_place_is_found(source: Path, goose: Path, tmp_path
     pixels = np.array(Image.open(frame.image_file))
     pixels[0, 0] ^= 1
     save(frame.image_file, pixels)
-    with pytest.raises(DataError, match="its pixels are not those that 'oodbench data blend' wrote"):
+    with pytest.raises(DataError, match="its pixels differ from those that 'oodbench data blend' wrote"):
         frame.read_image()
 
 
@@ -203,7 +203,7 @@ def test_a_broken_frame_is_found_before_anything_is_written(tmp_path: Path) -> N
     save(tmp_path / "photographs" / "a.png", photograph(1, (64, 128)))
     (tmp_path / "photographs" / "b.png").write_bytes(b"torn")
     frames = open_photographs(tmp_path / "photographs").frames
-    with pytest.raises(DataError, match=r"b\.png: not a whole image file"):
+    with pytest.raises(DataError, match=r"b\.png: not an intact image file"):
         write_blends(frames, tmp_path / "out", 2, 0)
     assert not (tmp_path / "out").exists()
     save(tmp_path / "photographs" / "b.png", photograph(1, (16, 128)))

@@ -67,13 +67,13 @@ def test_labelled_frames_by_split(cityscapes: Path, cutouts: Path, tmp_path: Pat
 def test_mistakes(photographs: Path, cutouts: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     out = ["--out", tmp_path / "out"]
-    with pytest.raises(DataError, match="empty: there are no images in this folder"):
+    with pytest.raises(DataError, match="empty: .*no images in this folder"):
         data("blend", "--frames", tmp_path / "empty", *out)
     with pytest.raises(DataError, match="absent does not exist"):
         data("blend", "--frames", tmp_path / "absent", *out)
     with pytest.raises(UsageError, match=r"--split val: .* contains no labelled dataset"):
         data("blend", "--frames", photographs, *out, "--split", "val")
-    with pytest.raises(DataError, match="there are no images in this folder"):
+    with pytest.raises(DataError, match="no images in this folder"):
         data("blend", "--frames", photographs, *out, "--cutouts", tmp_path / "empty")
     with pytest.raises(RunFolderError, match="is not empty"):
         data("blend", "--frames", photographs, "--out", photographs, "--cutouts", cutouts)

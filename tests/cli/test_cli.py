@@ -87,7 +87,7 @@ def test_a_check_alone_needs_no_run(tmp_path: Path) -> None:
     (tmp_path / "sent").mkdir()
     found = oodbench("submit", "fishyscapes", "sent", "--check", cwd=tmp_path)
     assert found.returncode == 2
-    assert found.stdout == "sent: no file DDDD_anomaly.npy. Expected two files for each image.\nsent: 1 problem\n"
+    assert found.stdout == "sent: no file DDDD_anomaly.npy. Write two files per image.\nsent: 1 problem\n"
     np.save(tmp_path / "sent" / "0000_anomaly.npy", np.zeros((1024, 2048), np.float32))
     np.save(tmp_path / "sent" / "0000_segmentation.npy", np.zeros((1024, 2048), np.uint8))
     right = oodbench("submit", "--check", "fishyscapes", "sent", cwd=tmp_path)
@@ -141,9 +141,10 @@ def test_data_roots_from_the_environment_and_the_config_file(network_file: Path,
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["run", "--limit", "some"], "expected a number of frames from 1 on, or 'all'"),
+        (["run", "--limit", "some"], "expected 1 or more frames, or 'all'"),
         (["run", "--method", "mps"], "Did you mean 'msp'?"),
         (["run", "--resume", "--overwrite"], "exclude each other"),
+        (["run", "--until", "plan", "--stop-after", "plan"], "--until and --stop-after are the same option"),
         (["info", "method", "gmm"], "Did you mean 'gmmseg'?"),
         (["info", "metod", "msp"], "Did you mean 'method'?"),
         (["list", "metods"], "Did you mean 'methods'?"),
@@ -192,7 +193,7 @@ def test_doctor_says_what_is_found_and_what_is_wrong(data: Path, tmp_path: Path)
     assert "absent: WRONG: no such folder" in done.stdout
     assert "torch" in done.stdout
     assert "3 of 60 frames, official layout" in done.stdout
-    assert "obstacles03_cardboard.jpg: not a whole image file" in done.stdout
+    assert "obstacles03_cardboard.jpg: not an intact image file" in done.stdout
     assert "cityscapes train" in done.stdout
     assert "fishyscapes-lost-and-found     not found" in done.stdout
     assert "lost-and-found@smiyc" in done.stdout

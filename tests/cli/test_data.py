@@ -28,7 +28,7 @@ def test_list_has_variants_under_their_benchmark() -> None:
     lines = data("list").stdout.splitlines()
     assert any(line.startswith("lost-and-found@smiyc ") and "1186 frames" in line for line in lines)
     assert any(line.startswith("  lost-and-found@pebal ") for line in lines)
-    assert any(line.startswith("  road-anomaly-21-test ") and "100 frames, labels secret" in line for line in lines)
+    assert any(line.startswith("  road-anomaly-21-test ") and "100 frames, labels hidden" in line for line in lines)
     assert any(line.startswith("cityscapes ") and "train 2975, val 500" in line for line in lines)
 
 
@@ -85,9 +85,9 @@ def test_each_broken_frame_has_a_line(road_anomaly: Path) -> None:
     lines = data("verify", "road-anomaly", "--data", road_anomaly).stdout.splitlines()[2:]
     assert len(lines) == 3
     assert (
-        "label value 1 is not declared; expected 0, 2..255 The official labels do not contain the value 1" in lines[0]
+        "label value 1 is not declared; expected 0, 2..255. The official labels do not contain the value 1" in lines[0]
     )
-    assert "obstacles03_cardboard.jpg: not a whole image file" in lines[1]
+    assert "obstacles03_cardboard.jpg: not an intact image file" in lines[1]
     assert f"{label}: the labels are 16 x 8 and the image" in lines[2]
 
 
@@ -126,7 +126,7 @@ def test_build_and_use(cityscapes: Path, tmp_path: Path) -> None:
     np.savez(tmp_path / "overlays" / f"0000_{name}_rgb.npz", rgb=np.full((48, 96, 3), 7, np.int16))
     save(tmp_path / "overlays" / f"0000_{name}_labels.png", np.ones((48, 96), np.uint8))
     build = ["build-fishyscapes-static", "--overlays", tmp_path / "overlays", "--cityscapes", cityscapes]
-    with pytest.raises(UsageError, match="name the version: --version v1, v2 or v3"):
+    with pytest.raises(UsageError, match="give --version v1, v2 or v3"):
         data(*build, "--out", tmp_path / "out")
     said = data(*build, "--out", tmp_path / "out", "--version", "v2").stdout
     assert "1 frames of Fishyscapes Static v2 (as given by --version)" in said

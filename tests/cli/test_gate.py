@@ -127,7 +127,7 @@ def test_no_baseline_says_how_to_make_one(place: Path) -> None:
     done = gate(place)
     assert done.returncode == 2
     assert done.stderr == (
-        "error: b.json: no baseline there\n"
+        "error: b.json: no such baseline file\n"
         "       Create one from a run that is good enough: oodbench gate RUN --baseline b.json --accept\n"
     )
 

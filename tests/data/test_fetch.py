@@ -103,7 +103,7 @@ def test_a_part_that_is_whole_is_only_checked(server: Server, tmp_path: Path) ->
 
 
 def test_what_was_not_published_does_not_stay(server: Server, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"the downloaded file is not the published one: MD5 \w+; expected 0000"):
+    with pytest.raises(DataError, match=r"the downloaded file differs from the published one: MD5 \w+; expected 0000"):
         fetch(server, tmp_path, md5="0000")
     assert list(tmp_path.iterdir()) == []
 
@@ -115,7 +115,7 @@ def test_a_damaged_copy_is_fetched_anew(server: Server, tmp_path: Path) -> None:
 
 def test_a_dead_address(server: Server, tmp_path: Path) -> None:
     server.url = server.url.replace("set.zip", "gone.zip")
-    with pytest.raises(DataError, match=r"gone\.zip answers 404 \(Not Found\); expected the archive") as error:
+    with pytest.raises(DataError, match=r"gone\.zip: the server answers 404 \(Not Found\)") as error:
         fetch(server, tmp_path)
     assert error.value.remedy == "Get it at its page."
     server.url = "http://127.0.0.1:9/set.zip"
@@ -125,7 +125,7 @@ def test_a_dead_address(server: Server, tmp_path: Path) -> None:
 
 def test_an_address_that_is_a_file(server: Server, tmp_path: Path) -> None:
     server.url = f"file://{tmp_path}"
-    with pytest.raises(DataError, match="not an address on the web"):
+    with pytest.raises(DataError, match="not a web address"):
         fetch(server, tmp_path)
 
 

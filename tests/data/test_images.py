@@ -72,7 +72,7 @@ def test_a_flipped_bit_in_a_png_is_an_error(tmp_path: Path, at: float) -> None:
     content[int(at * len(content))] ^= 4
     path.write_bytes(content)
     for read in (read_image, read_indices):
-        with pytest.raises(DataError, match=r"bit\.png: not a whole image file"):
+        with pytest.raises(DataError, match=r"bit\.png: not an intact image file"):
             read(path)
 
 
@@ -81,7 +81,7 @@ def test_a_flipped_bit_in_a_png_is_an_error(tmp_path: Path, at: float) -> None:
 def test_a_truncated_image_is_an_error_that_names_it(tmp_path: Path, ending: str, share: float) -> None:
     path = save(tmp_path / f"cut.{ending}", np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8))
     path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
-    with pytest.raises(DataError, match=r"cut\..*not a whole image file") as error:
+    with pytest.raises(DataError, match=r"cut\..*not an intact image file") as error:
         read_image(path)
     assert "again" in str(error.value)
 
@@ -89,7 +89,7 @@ def test_a_truncated_image_is_an_error_that_names_it(tmp_path: Path, ending: str
 def test_what_is_no_image_is_an_error(tmp_path: Path) -> None:
     page = tmp_path / "0.png"
     page.write_text("<html>404</html>")
-    with pytest.raises(DataError, match="not a whole image file"):
+    with pytest.raises(DataError, match="not an intact image file"):
         read_image(page)
     with pytest.raises(DataError, match="no such file"):
         read_image(tmp_path / "absent.png")

@@ -83,7 +83,7 @@ def test_the_archive_s_checksum_tells_the_version(
     assert (found.version, found.version_source) == ("v2", "checksum")
     assert write_frames(found, parts[1], tmp_path / "out") == 2
     assert json.loads((tmp_path / "out" / MANIFEST).read_text())["told_by"] == "checksum"
-    with pytest.raises(UsageError, match="is v2 by its checksum, and --version is v1"):
+    with pytest.raises(UsageError, match="is v2 by its checksum, but --version is v1"):
         read_overlays(path, "v1")
 
 
@@ -99,7 +99,7 @@ def test_names_in_the_archive_stay_in_the_folder(parts: tuple[Path, Path], tmp_p
 
 
 def test_an_unknown_version(parts: tuple[Path, Path]) -> None:
-    with pytest.raises(UsageError, match=r"--version 3\.0: there is no such version"):
+    with pytest.raises(UsageError, match=r"--version 3\.0: no such version"):
         read_overlays(parts[0], "3.0")
 
 
@@ -126,11 +126,11 @@ def _npz(**arrays: np.ndarray) -> bytes:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "not a whole overlay"),
-        (b"PK\x03\x04 torn", "not a whole overlay"),
-        (_npz(other=np.zeros((48, 96, 3), np.int16)), "not a whole overlay"),
-        (_npz(rgb=np.array([{}], object)), "not a whole overlay"),
-        (_npz(rgb=np.zeros((48, 96, 3), np.int16))[:-200], "not a whole overlay"),
+        (b"", "not an intact overlay"),
+        (b"PK\x03\x04 torn", "not an intact overlay"),
+        (_npz(other=np.zeros((48, 96, 3), np.int16)), "not an intact overlay"),
+        (_npz(rgb=np.array([{}], object)), "not an intact overlay"),
+        (_npz(rgb=np.zeros((48, 96, 3), np.int16))[:-200], "not an intact overlay"),
         (_npz(rgb=np.zeros((24, 48, 3), np.int16)), r"'rgb' is int16 \(24, 48, 3\); expected signed .*\(48, 96, 3\)"),
         (_npz(rgb=np.zeros((48, 96, 3), np.uint8)), "'rgb' is uint8"),
         (_npz(rgb=np.zeros((48, 96, 3), np.float32)), "'rgb' is float32"),
@@ -146,7 +146,7 @@ def test_a_damaged_overlay(parts: tuple[Path, Path], tmp_path: Path, content: by
 def test_what_holds_no_overlays(tmp_path: Path) -> None:
     save(tmp_path / "folder" / "a.png", photograph(0))
     (tmp_path / "torn.zip").write_bytes(b"PK\x03\x04")
-    for name, message in {"folder": "no overlays", "absent": "does not exist", "torn.zip": "not a whole zip"}.items():
+    for name, message in {"folder": "no overlays", "absent": "does not exist", "torn.zip": "not an intact zip"}.items():
         with pytest.raises(DataError, match=message):
             read_overlays(tmp_path / name, "v1")
 

@@ -85,11 +85,11 @@ def test_without_h5py_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     ("name", "values", "message"),
     [
-        ("a.npy", np.zeros((2, 3), np.int64), "holds int64; expected float16, float32 or float64"),
-        ("a.hdf5", np.zeros((2, 3), np.uint8), "holds uint8; expected float16, float32 or float64"),
-        ("a.npz", np.zeros((2, 3), bool), "holds bool; expected float16"),
-        ("a.npy", np.zeros((2, 3), np.complex64), "holds complex64"),
-        ("a.npy", np.array([["a", None]], object), "not a whole array of numbers"),
+        ("a.npy", np.zeros((2, 3), np.int64), "contains int64; expected float16, float32 or float64"),
+        ("a.hdf5", np.zeros((2, 3), np.uint8), "contains uint8; expected float16, float32 or float64"),
+        ("a.npz", np.zeros((2, 3), bool), "contains bool; expected float16"),
+        ("a.npy", np.zeros((2, 3), np.complex64), "contains complex64"),
+        ("a.npy", np.array([["a", None]], object), "not an intact array of numbers"),
         ("a.npz", np.array([[1.0, None]], object), "Object arrays cannot be loaded"),
         ("a.npy", np.zeros((1, 2, 3)), r"an array of shape \(1, 2, 3\); expected \[height, width\]"),
         ("a.h5", np.float32(3), r"an array of shape \(\)"),
@@ -114,7 +114,7 @@ def test_a_truncated_file_is_refused(tmp_path: Path, name: str, share: float) ->
     )
     whole = path.read_bytes()
     path.write_bytes(whole[: int(share * len(whole))])
-    with pytest.raises(OodbenchError, match="not a whole") as error:
+    with pytest.raises(OodbenchError, match="not an intact") as error:
         read_scores(path)
     assert str(path) in str(error.value)
 
@@ -137,8 +137,8 @@ def _group(path: Path) -> None:
     ("name", "make", "message"),
     [
         ("a.npz", _two_arrays, "arrays first, second; expected one"),
-        ("a.hdf5", _other_key, "holds scores; expected an array 'value'"),
-        ("a.hdf5", _group, "holds value; expected an array 'value'"),
+        ("a.hdf5", _other_key, "contains scores; expected an array 'value'"),
+        ("a.hdf5", _group, "contains value; expected an array 'value'"),
         (
             "a.png",
             lambda path: save(path, np.zeros((2, 3), np.uint8)),
@@ -176,10 +176,10 @@ def test_a_frame_s_file_is_its_id_and_an_ending(tmp_path: Path) -> None:
     ("files", "messages"),
     [
         (["a.npy", "a.npz", "b.npy"], ["a has two files", "a.npz", "Keep one of the two"]),
-        (["a.npy", "B.npy"], ["1 of 2 frames have no score map; the first is b;", "b.{npy,npz,hdf5,h5,png}"]),
-        (["a_score.npy", "b_score.npy"], ["2 of 2 frames", "the first is a;", "there is, for example", "a_score.npy"]),
-        (["all/a.npy", "all/b.npy"], ["2 of 2 frames", "There is", "all/a.npy: give the folder"]),
-        (["a.txt"], ["2 of 2 frames", "It holds no score maps at all"]),
+        (["a.npy", "B.npy"], ["1 of 2 frames have no score map. The first is b;", "b.{npy,npz,hdf5,h5,png}"]),
+        (["a_score.npy", "b_score.npy"], ["2 of 2 frames", "The first is a;", "There is, for example", "a_score.npy"]),
+        (["all/a.npy", "all/b.npy"], ["2 of 2 frames", "Give the folder", "There is", "all/a.npy"]),
+        (["a.txt"], ["2 of 2 frames", "This one contains no score maps"]),
     ],
 )
 def test_a_frame_without_a_file_or_with_two(tmp_path: Path, files: list[str], messages: list[str]) -> None:

@@ -62,7 +62,7 @@ def test_what_can_not_be_read(folder: Path, tmp_path: Path) -> None:
     packed.write_bytes(bytes(content))
     with pytest.raises(DataError, match=r"files\.zip: damaged"):
         read(packed)
-    with pytest.raises(DataError, match=r"a\.txt: neither a folder nor an archive"):
+    with pytest.raises(DataError, match=r"a\.txt: not an archive"):
         read(folder / "a.txt")
     with pytest.raises(DataNotFoundError, match="does not exist"):
         read(tmp_path / "nowhere")

@@ -42,10 +42,10 @@ def test_a_pickle_that_would_run_code_is_refused(tmp_path: Path) -> None:
     config = write_config(tmp_path, "fcn")
     planted = tmp_path / "planted.pth"
     torch.save({"state_dict": built(config).state_dict(), "meta": Planted(tmp_path / "it-ran")}, planted)
-    said = r"planted\.pth: holds more than weights \(\w+\.mkdir\).*\nIf you trust .*: oodbench convert \S+ --trust"
+    said = r"planted\.pth: contains more than weights \(\w+\.mkdir\).*\nIf you trust .*: oodbench convert \S+ --trust"
     with pytest.raises(ModelError, match=said):
         open_with(config, planted)
-    with pytest.raises(ModelError, match="holds more than weights"):
+    with pytest.raises(ModelError, match="contains more than weights"):
         convert(planted, tmp_path / "out.safetensors", trust=False)
     assert not (tmp_path / "it-ran").exists()
     assert not (tmp_path / "out.safetensors").exists()
@@ -62,7 +62,7 @@ def test_what_the_runner_saves_is_converted_once(tmp_path: Path) -> None:
     runner_s = tmp_path / "iter_3.pth"
     save_checkpoint(runner_s, built(config), message_hub=log.state_dict())
     with pytest.raises(
-        ModelError, match=r"holds more than weights \(mmengine\.logging\.history_buffer\.HistoryBuffer\)"
+        ModelError, match=r"contains more than weights \(mmengine\.logging\.history_buffer\.HistoryBuffer\)"
     ):
         open_with(config, runner_s)
     weights = convert(runner_s, tmp_path / "iter_3.safetensors", trust=True)

@@ -149,7 +149,7 @@ def test_missing_files_and_files_that_are_no_networks(tmp_path: Path, network_fi
     assert "--model-card" in str(error.value)
     with pytest.raises(ModelError, match="not an ONNX network"):
         OnnxAdapter().open(str(text), card(tmp_path), "cpu")
-    with pytest.raises(UsageError, match=r"no adapter takes this; expected .*FILE\.onnx"):
+    with pytest.raises(UsageError, match=r"no adapter accepts this; expected .*FILE\.onnx"):
         Registry().adapter("network.pth")
 
 

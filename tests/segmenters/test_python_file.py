@@ -153,7 +153,7 @@ def test_what_does_not_fit_is_an_error_that_names_the_place(
 def test_pickles_are_not_run(tmp_path: Path) -> None:
     source = write(tmp_path)
     torch.save({"state_dict": Path("x")}, tmp_path / "net.pth")
-    with pytest.raises(ModelError, match="holds more than weights"):
+    with pytest.raises(ModelError, match="contains more than weights"):
         opened(source)
 
 
@@ -167,7 +167,7 @@ def test_which_sources_are_whose(tmp_path: Path) -> None:
     assert is_config("net.py:window=768")
     with pytest.raises(ModelError, match=r"absent.py: no such file; expected a Python file with the function 'build'"):
         adapter.open(str(tmp_path / "absent.py:build"), None, "cpu")
-    with pytest.raises(UsageError, match=r"no adapter takes this.*FILE.py:FUNCTION, which returns a torch module"):
+    with pytest.raises(UsageError, match=r"no adapter accepts this.*FILE.py:FUNCTION, which returns a torch module"):
         Registry().adapter("net.unknown")
 
 

@@ -174,7 +174,7 @@ def test_devices_that_do_not_divide_the_batch_are_an_error() -> None:
 def test_unknown_sources_are_errors() -> None:
     content = load_architecture_recipe("cityscapes-fcn").model_dump(by_alias=True)
     content["schedule"]["learning_rate"]["source"] = "a friend"
-    with pytest.raises(ValueError, match="'a friend' is no source"):
+    with pytest.raises(ValueError, match="'a friend' is not a source"):
         ArchitectureRecipe.model_validate(content)
 
 

@@ -256,7 +256,7 @@ def refused(folder: Path, data: Path, out: Path, *parts: str, **options: Any) ->
             ("the scores are 48 x 96", "expected the size of the labels or a smaller size"),
         ),
         ({THIRD: np.full((48, 96), np.nan)}, ("4608 of 4608 scores are NaN", "vehicle02_Skidloader.npy")),
-        ({THIRD: np.zeros((48, 96), np.int32)}, ("holds int32", "vehicle02_Skidloader.npy")),
+        ({THIRD: np.zeros((48, 96), np.int32)}, ("contains int32", "vehicle02_Skidloader.npy")),
     ],
 )
 def test_a_bad_file_is_found_before_anything_is_written(

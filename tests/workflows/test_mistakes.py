@@ -55,7 +55,7 @@ def test_a_truncated_image(network_file: Path, data: Path, tmp_path: Path) -> No
     path = next(data.rglob("obstacles03_cardboard.jpg"))
     whole = path.read_bytes()
     path.write_bytes(whole[:600])
-    refused(tmp_path / "run", str(path), "not a whole image file", "again", network=network_file, data=data)
+    refused(tmp_path / "run", str(path), "not an intact image file", "again", network=network_file, data=data)
     assert not (tmp_path / "run").exists()
     path.write_bytes(whole)
     run = small_run(network_file, data, tmp_path / "run")
@@ -89,6 +89,8 @@ def test_a_label_value_that_nobody_declared_is_found_before_anything_is_computed
     ("options", "message"),
     [
         ({"methods": ["mps"]}, "unknown method 'mps'. Did you mean 'msp'?"),
+        ({"methods": ["nothing"]}, "The sets 'standard' and 'all' select several methods."),
+        ({"methods": ["standard:k=2"]}, "'standard' is a set of methods, which takes no parameters"),
         ({"methods": ["knn:neighbours=5"]}, "unknown parameter of knn 'neighbours'"),
         ({"benchmarks": ["road-anomly"]}, "unknown benchmark 'road-anomly'. Did you mean 'road-anomaly'?"),
         ({"id_data": ["city=/tmp"]}, "unknown in-distribution dataset in NAME=DIR 'city'. Did you mean 'cityscapes'?"),
@@ -96,8 +98,8 @@ def test_a_label_value_that_nobody_declared_is_found_before_anything_is_computed
             {"methods": ["knn:features=encoder"]},
             "kNN (features=encoder) fits none of the networks (tiny: it reads the features 'encoder'",
         ),
-        ({"models": ["net.pth"]}, "no adapter takes this"),
-        ({"limit": 0}, "expected a number of frames from 1 on, or 'all'"),
+        ({"models": ["net.pth"]}, "no adapter accepts this"),
+        ({"limit": 0}, "expected 1 or more frames, or 'all'"),
         ({"seed": -4}, "seed is -4: input should be greater than or equal to 0"),
         ({"upsample": "none"}, "upsample is 'none': input should be 'logits' or 'score'"),
         ({"resize": "nearest"}, "resize is 'nearest': input should be 'bilinear' or 'bilinear-aligned'"),

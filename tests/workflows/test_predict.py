@@ -198,7 +198,7 @@ def test_photographs_that_can_t_be_read(tmp_path: Path, network: dict[str, Any])
     with pytest.raises(DataError, match=r"a\.(jpg|png) and a\.(jpg|png) have the same name"):
         predict(tmp_path / "photos", out=out, **network)
     whole.write_bytes(whole.read_bytes()[:300])
-    with pytest.raises(DataError, match=r"a\.png: not a whole image file"):
+    with pytest.raises(DataError, match=r"a\.png: not an intact image file"):
         predict(whole, out=out, **network)
     assert not out.exists()
 
@@ -222,9 +222,10 @@ def test_a_folder_that_holds_something_else(photos: Path, tmp_path: Path, networ
     ("options", "message"),
     [
         ({"method": "enrgy"}, "Did you mean 'energy'?"),
+        ({"method": "standard"}, "--method standard: a set of methods; expected one method"),
         ({"method": "gmmseg"}, "GMMSeg fits none of the networks"),
         ({"method": "knn", "id_data": ()}, "cityscapes was not found"),
-        ({"model": "net.pth"}, "no adapter takes this"),
+        ({"model": "net.pth"}, "no adapter accepts this"),
         ({"id_limit": 0}, "id_limit is 0"),
     ],
 )

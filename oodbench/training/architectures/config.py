@@ -155,7 +155,7 @@ def _set_model_value(model: Any, name: str, value: Any, recipe: str) -> None:
     if not isinstance(parent, dict):
         raise UsageError(
             f"{recipe}: network.{name}: the config's model has no {outer}",
-            "oodbench train --dry-run prints the config with its names.",
+            "See the names in the config that 'oodbench train RECIPE --dry-run' prints.",
         )
     parent[last] = value
 

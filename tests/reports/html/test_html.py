@@ -41,11 +41,11 @@ def lead(rows: list[Result]) -> str:
 
 
 def test_the_answer_says_who_leads_and_whether_that_is_chance() -> None:
-    assert lead(ROWS) == "KNN has the best AP, 40.00 %, but on 3 frames it can't be distinguished from MSP."
+    assert lead(ROWS) == "KNN has the best AP, 40.00 %. On 3 frames, it is not significantly better than MSP."
     assert lead(ROWS[:1]) == "MSP reaches 20.00 % AP."
-    assert lead(ROWS[3:]) == "AP is defined for none of the methods here."
+    assert lead(ROWS[3:]) == "AP is undefined for all methods."
     other = [make_result("msp", 0.2, 0.5, "other"), *ROWS[1:]]
-    assert lead(other[1:]) == "KNN has the best AP, 40.00 %, but on 3 frames it can't be distinguished from ENERGY."
+    assert lead(other[1:]) == "KNN has the best AP, 40.00 %. On 3 frames, it is not significantly better than ENERGY."
 
 
 class Apart(HandmadeRun):
@@ -63,7 +63,8 @@ def test_the_answer_says_by_how_much() -> None:
     run = Apart(ROWS[:3])
     found = summarise_table(run, build_sections(run)[0])
     assert found.lead.replace("\N{NO-BREAK SPACE}", " ") == (
-        "KNN leads with 40.00 % AP, 20.00 points ahead of MSP: significant over 3 frames (p = 0.5000, Holm)."
+        "KNN has the best AP, 40.00 %, 20.00 points better than MSP. The difference is significant over 3 frames "
+        "(p = 0.5000, Holm)."
     )
     assert [tied for _, tied in found.order] == [True, False, False]
     assert found.more == ("Only 3 of the benchmark's 60 frames were measured.",)
@@ -73,8 +74,8 @@ def test_the_answer_says_what_a_threshold_without_anomalies_is_worth() -> None:
     run = HandmadeRun(ROWS[:1])
     (first, _) = summarise_table(run, build_sections(run)[0]).more
     assert first.replace("\N{NO-BREAK SPACE}", " ") == (
-        "At a threshold set without anomalies, for 5 % false positives, MSP finds 50.0 % of the anomalous pixels here, "
-        "and calls 12.5 % of the in-distribution ones anomalous."
+        "At the calibrated threshold, set for 5 % false positives, MSP finds 50.0 % of the anomalous pixels and calls "
+        "12.5 % of the in-distribution pixels anomalous."
     )
 
 

@@ -258,7 +258,9 @@ def test_of_stored_figures_the_page_says_so(page: Page, made: Run, tmp_path: Pat
         stored.unlink()
     (path,) = load(tmp_path / "run").report("html")
     page.open(path)
-    assert page.texts("#coverage") == ["Scores of up to 1 of the 3 frames are not stored: the set is the others."]
+    assert page.texts("#coverage") == [
+        "Scores of up to 1 of the 3 frames are not stored. All counts are over the other frames."
+    ]
     page.click("#next")
     page.until("shown.frame === benchmark().frames[1]")
     assert page.texts("#rates tbody tr:first-child td")[:3] == ["–", "–", "–"]

@@ -79,8 +79,8 @@ def test_a_list_that_is_not_there_is_left_out(tmp_path: Path) -> None:
         ("{", "not JSON"),
         ([], "not the public table"),
         ({"tracks": []}, "not the public table"),
-        ({"anomaly_track": [{"requires_ood": True}]}, "anomaly_track, row 1: no object with a method's name"),
-        ({"anomaly_track": ["UNO"]}, "anomaly_track, row 1: no object with a method's name"),
+        ({"anomaly_track": [{"requires_ood": True}]}, "anomaly_track, row 1: not an object with the name of a method"),
+        ({"anomaly_track": ["UNO"]}, "anomaly_track, row 1: not an object with the name of a method"),
         ({"obstacle_track": [{"method": "A"}]}, r"row 1 \(A\): has none of the fields of ObstacleTrack-test"),
         (
             {"anomaly_track": [{"method": "A", "AnomalyTrack-test-PixBinaryClass-area_PRC": 96.33}]},

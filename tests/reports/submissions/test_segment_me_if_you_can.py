@@ -115,7 +115,7 @@ def test_it_is_right_and_so_are_the_archives(
 def test_without_the_frames_their_real_sizes_are_expected(made: tuple[Path, WrittenSubmission]) -> None:
     found = list(target("").check(made[0] / TREE / "AnomalyTrack-all"))
     assert len(found) == 110
-    assert all("(16, 32); expected (1024, 2048) or (720, 1280), as the image" in problem for problem in found)
+    assert all("(16, 32); expected (1024, 2048) or (720, 1280), the size of the image" in problem for problem in found)
 
 
 def value(path: Path, content: Any, key: str = "value") -> None:
@@ -165,14 +165,14 @@ def test_each_way_of_being_wrong_is_found(
         "AnomalyTrack: cow0001.hdf5 is missing",
         "ObstacleTrack: driveway_bag_0.hdf5 is missing",
         f"{there}/driveway_bag_99.hdf5: no frame of ObstacleTrack is called driveway_bag_99",
-        f"{there}/cow0002.hdf5: a frame of AnomalyTrack. Expected it in AnomalyTrack-all/",
-        f"{here}/cow0003.hdf5: {there}/cow0003.hdf5 is of the same frame",
+        f"{there}/cow0002.hdf5: a frame of AnomalyTrack; expected in AnomalyTrack-all/",
+        f"{here}/cow0003.hdf5: {there}/cow0003.hdf5 has the same frame",
         f"{here}/unicorn0000.hdf5: no frame of either track is called unicorn0000",
-        f"{here}/cow0004.npy: no part of a submission",
-        f"{here}/cow0005.hdf5: not a whole HDF5 file",
-        f"{here}/cow0006.hdf5: holds values; expected an array 'value'",
-        f"{here}/cow0007.hdf5: holds float32; expected float16",
-        f"{here}/cow0008.hdf5: holds int16; expected float16",
+        f"{here}/cow0004.npy: not part of a submission",
+        f"{here}/cow0005.hdf5: not an intact HDF5 file",
+        f"{here}/cow0006.hdf5: contains values; expected an array 'value'",
+        f"{here}/cow0007.hdf5: contains float32; expected float16",
+        f"{here}/cow0008.hdf5: contains int16; expected float16",
         f"{here}/cow0009.hdf5: (8, 16); expected (16, 32)",
         f"{here}/cow0010.hdf5: (1, 16, 32); expected (16, 32)",
         f"{here}/cow0011.hdf5: 3 of 512 scores are NaN or infinite",
@@ -190,7 +190,7 @@ def test_each_way_of_being_wrong_is_found(
 def test_scores_that_are_all_one_number_are_found(tmp_path: Path) -> None:
     for index in range(100):
         value(tmp_path / f"cow{index:04d}.hdf5", np.zeros((720, 1280), np.float16)[:1, :1])
-    assert "all scores of AnomalyTrack are 0. Expected scores that differ" in list(target("").check(tmp_path))[-1]
+    assert "all scores of AnomalyTrack are 0; expected different ones" in list(target("").check(tmp_path))[-1]
 
 
 def test_the_entry_has_every_field_of_the_table(made: tuple[Path, WrittenSubmission]) -> None:
@@ -268,8 +268,8 @@ def test_half_precision_scores_stay_as_they_are(unsynced: None, tracks: Submissi
 
 
 def test_other_things_are_no_submission(tmp_path: Path) -> None:
-    assert list(target("").check(tmp_path)) == [f"{tmp_path}: no file <frame>.hdf5. Expected one for each frame."]
+    assert list(target("").check(tmp_path)) == [f"{tmp_path}: no file <frame>.hdf5. Write one file per frame."]
     write_hdf5(tmp_path / "a.hdf5", np.zeros((2, 2), np.float32))
-    for path, message in ((tmp_path / "a.hdf5", "neither a folder nor an archive"), (tmp_path / "b", "does not exist")):
+    for path, message in ((tmp_path / "a.hdf5", "not an archive"), (tmp_path / "b", "does not exist")):
         with pytest.raises(OodbenchError, match=message):
             list(target("").check(path))
