@@ -1,8 +1,8 @@
 """Networks of the transformers library (SegFormer, UperNet, Mask2Former), from a folder or from the Hugging Face hub.
 
 A mask classifier (Mask2Former) has no logits per pixel. Its class maps are unnormalised class scores: the sum over
-queries of class posterior, without no-object, times mask probability. Divided by their total they are posteriors, whose
-logarithms can be used as logits.
+queries of class posterior, without no-object, times mask probability. Divided by their total over the classes, they are
+posteriors, whose logarithms can be used as logits.
 """
 
 from __future__ import annotations

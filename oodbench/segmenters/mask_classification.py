@@ -9,7 +9,7 @@ import torch
 if TYPE_CHECKING:
     from torch import Tensor
 
-SUMS = "sums over queries of class posterior times mask"
+SUMS = "unnormalised class scores: the sum over queries of class posterior times mask"
 """Description of the class maps of a mask classifier."""
 
 

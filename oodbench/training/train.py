@@ -54,7 +54,7 @@ def train(
     except OodbenchError:
         disconnect_processes()
         raise
-    # After any other error the other processes may be waiting in the middle of a step. They end with this process.
+    # After any other error, the other processes may be waiting in the middle of a step. They end with this process.
     disconnect_processes()
     return file
 
@@ -118,7 +118,7 @@ def make_job(
         options: Options that the recipe does not determine.
         device: Device of this process.
         processes: Number of processes that share a step.
-        resumed: The state is loaded later, so no initial weights are read.
+        resumed: Whether the state is loaded later, so that no initial weights are read.
 
     Raises:
         OodbenchError: The recipe and the options don't fit together, or the initial weights are not found.

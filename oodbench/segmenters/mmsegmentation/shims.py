@@ -106,7 +106,7 @@ class _NotCompiled(ModuleType):
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
-        # A spec without a loader tells MMEngine that mmcv is not a full one.
+        # A spec without a loader shows MMEngine that this is not a full mmcv.
         self.__spec__ = ModuleSpec(name, None)
 
     @override

@@ -1,4 +1,4 @@
-"""Training of an architecture of MMSegmentation on the datasets of this program."""
+"""Training of an architecture of MMSegmentation on the datasets of oodbench."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class ArchitectureJob(TrainingJob):
         options: Options that the recipe does not determine.
         device: Device of this process.
         processes: Number of processes that share a step.
-        resumed: The state is loaded later, so no initial weights are read.
+        resumed: Whether the state is loaded later, so that no initial weights are read.
 
     Raises:
         OodbenchError: The values of the recipe don't fit together, or the initial weights are not found or don't fit.
@@ -192,7 +192,7 @@ class ArchitectureJob(TrainingJob):
 
         for module in self.config.custom_imports.imports:
             import_module(module)
-        # It logs the initialisation of each tensor.
+        # MMEngine would log the initialisation of each tensor.
         MMLogger.get_current_instance().setLevel(logging.ERROR)
         _pass_plugins(self.config.model, self._options.plugins)
         model = copy.deepcopy(self.config.model)
@@ -212,7 +212,7 @@ class ArchitectureJob(TrainingJob):
             try:
                 with force_weights_only():
                     network.init_weights()
-            except Exception as error:  # no network, a dead address, a damaged download
+            except Exception as error:  # for example no network connection, or a damaged download
                 raise ModelError(
                     f"{self.name}: the initial weights can't be loaded ({type(error).__name__}: {error})",
                     "Download the file, whose address is in docs/how-to/train.md, and give it with --start FILE.",
@@ -220,7 +220,7 @@ class ArchitectureJob(TrainingJob):
         if self._device == "cpu" or self._processes == 1:
             revert_sync_batchnorm(network)
         else:
-            # Mask2Former has no norm from which the head could see that norms are synchronised.
+            # Mask2Former has no norm that shows the head whether norms are synchronised.
             for module in find_modules_with_head(network).values():
                 module.head = torch.nn.SyncBatchNorm.convert_sync_batchnorm(module.head)  # type: ignore[no-untyped-call]
         return network.train()
@@ -249,7 +249,7 @@ def _pass_plugins(model: Any, plugins: Sequence[Path]) -> None:
 
 
 def _collate(draws: list[Any]) -> Any:
-    """Collate draws to a batch, or return the first error for the loop to raise. A worker would lose its remedy."""
+    """Collate draws to a batch, or return the first error for the loop to raise: a worker would lose its remedy."""
     return next((draw for draw in draws if isinstance(draw, OodbenchError)), None) or pseudo_collate(draws)
 
 
