@@ -16,7 +16,7 @@ def test_the_page_is_as_the_program_writes_it() -> None:
     text = gallery.PAGE.read_text(encoding="utf-8")
     pictures = re.findall(r"\]\(\.\./images/gallery/(.*)\)", text)
     table = text[text.index("| Method") :]
-    assert gallery.page(pictures, table) == text
+    assert gallery.make_page(pictures, table) == text
     assert "15.05 / 15.50" in table
 
 

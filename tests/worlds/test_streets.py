@@ -12,7 +12,7 @@ from oodbench.registry import Registry
 from oodbench.types import ANOMALY, IN_DISTRIBUTION, VOID
 from oodbench.worlds import ANOMALIES, OUTLIERS, SEED, SIZE, SPLITS, VERSION, render_frame
 from oodbench.worlds.dice import Dice
-from tools.record_world import FILE, block_means, labels_digest, statistics
+from tools.record_world import FILE, compute_block_means, digest_labels, measure_statistics
 
 RECORD = json.loads(FILE.read_text())
 LABELLED = [split for split in SPLITS if SPLITS[split].statistics]
@@ -22,12 +22,12 @@ LABELLED = [split for split in SPLITS if SPLITS[split].statistics]
 def test_labels_are_those_of_the_record(split: str) -> None:
     assert (RECORD["version"], RECORD["seed"]) == (VERSION, SEED)
     expected = RECORD["labels"][split]
-    assert [labels_digest(split, index) for index in range(len(expected))] == expected
+    assert [digest_labels(split, index) for index in range(len(expected))] == expected
 
 
 @pytest.mark.parametrize("split", SPLITS)
 def test_images_are_those_of_the_record_within_a_grey_level(split: str) -> None:
-    assert np.abs(np.array(block_means(split, 1)) - np.array(RECORD["images"][split])).max() < 0.5
+    assert np.abs(np.array(compute_block_means(split, 1)) - np.array(RECORD["images"][split])).max() < 0.5
 
 
 def test_a_frame_depends_on_its_split_and_index_alone() -> None:
@@ -80,7 +80,7 @@ def test_what_is_anomalous_stays_near_what_was_aimed_at(split: str) -> None:
     assert whole["frames"] == SPLITS[split].frames
     assert 0.6 * aimed[0] < whole["share of valid pixels, %"] < 1.6 * aimed[0]
     assert abs(whole["height, 5/50/95"][1] - aimed[1]) < 0.08
-    some = statistics(split, 16)
+    some = measure_statistics(split, 16)
     assert some["without anomaly"] < 12
 
 

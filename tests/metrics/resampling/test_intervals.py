@@ -10,7 +10,7 @@ from scipy.stats import bootstrap
 
 from oodbench.metrics import FrameValues, bootstrap_intervals
 from oodbench.metrics.resampling.intervals import IntervalMethod, bootstrap_interval, bootstrap_metrics
-from tools.interval_coverage import coverage
+from tools.interval_coverage import measure_coverage
 
 
 def means(values: list[float]) -> FrameValues:
@@ -81,12 +81,12 @@ def test_bca_says_where_one_frame_holds_all_there_is() -> None:
 
 
 def test_they_hold_the_truth_about_as_often_as_they_say() -> None:
-    held, _ = coverage(80, repeats=80, resamples=300, method="percentile")
+    held, _ = measure_coverage(80, repeats=80, resamples=300, method="percentile")
     assert (held > 0.75).all()
     assert held.max() < 1 or held.mean() > 0.9
 
 
 def test_frames_of_one_scene_are_not_independent() -> None:
-    alone, _ = coverage(100, repeats=40, resamples=200, method="percentile", scene=5, grouped=False)
-    together, _ = coverage(100, repeats=40, resamples=200, method="percentile", scene=5)
+    alone, _ = measure_coverage(100, repeats=40, resamples=200, method="percentile", scene=5, grouped=False)
+    together, _ = measure_coverage(100, repeats=40, resamples=200, method="percentile", scene=5)
     assert (together > alone + 0.15).all()

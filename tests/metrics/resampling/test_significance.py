@@ -7,7 +7,7 @@ import pytest
 
 from oodbench.metrics import FrameValues
 from oodbench.metrics.resampling.significance import PairedSketches, holm_correction, significance_ranks
-from tools.interval_coverage import draw, false_alarms, sketch
+from tools.interval_coverage import make_sketch, measure_false_alarms, sample_counts
 
 
 def means(values: np.ndarray) -> FrameValues:
@@ -35,7 +35,9 @@ def test_the_same_twice_is_no_difference() -> None:
 
 
 def test_the_other_way_round_is_the_other_sign() -> None:
-    paired = PairedSketches([sketch(counts) for counts in draw(np.random.default_rng(0), 20, methods=2)], 0, 199)
+    paired = PairedSketches(
+        [make_sketch(counts) for counts in sample_counts(np.random.default_rng(0), 20, methods=2)], 0, 199
+    )
     for metric in ("AP", "FPR95", "AUROC"):
         there, back = paired.difference(0, 1, metric), paired.difference(1, 0, metric)
         assert there.bounds is not None
@@ -45,7 +47,7 @@ def test_the_other_way_round_is_the_other_sign() -> None:
 
 def test_equal_methods_are_rarely_called_different() -> None:
     """One in twenty is meant; docs/how-to/compare-runs.md has how far from that it is."""
-    assert (false_alarms(40, repeats=60, resamples=199) < 0.3).all()
+    assert (measure_false_alarms(40, repeats=60, resamples=199) < 0.3).all()
 
 
 def test_holm_by_hand() -> None:
