@@ -11,7 +11,7 @@ from tests.helpers.layers import LAYERS
 from tools import architecture_picture
 
 
-def test_it_writes_a_picture(tmp_path: Path) -> None:
+def test_the_picture_is_written(tmp_path: Path) -> None:
     architecture_picture.draw_picture(tmp_path / "layers.png")
     with Image.open(tmp_path / "layers.png") as picture:
         assert picture.format == "PNG"

@@ -115,13 +115,13 @@ def check_methods(installed: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("tree", ["links", "text files", "missing"], indirect=True)
-def test_a_wheel_of_the_tree_is_the_package(tree: Path, package: dict[str, bytes], tmp_path: Path) -> None:
+def test_a_wheel_built_from_the_repository_has_all_files(tree: Path, package: dict[str, bytes], tmp_path: Path) -> None:
     check_package(tree, package, tmp_path)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("tree", ["links", "text files"], indirect=True)
-def test_a_wheel_of_the_source_distribution_is_the_package(
+def test_a_wheel_built_from_the_source_distribution_has_all_files(
     tree: Path, package: dict[str, bytes], tmp_path: Path
 ) -> None:
     build = (sys.executable, "-m", "build", "--sdist", "--no-isolation", "--outdir", tmp_path, tree)
@@ -144,7 +144,7 @@ def test_an_editable_install_finds_the_plugins(tree: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("tree", ["text files", "missing"], indirect=True)
-def test_a_tree_without_links_says_how_to_run_it(tree: Path) -> None:
+def test_a_repository_without_links_is_an_error_with_the_remedy(tree: Path) -> None:
     sources = os.pathsep.join([str(tree), *REQUIREMENTS])
     command = [sys.executable, "-S", "-m", "oodbench", "list", "methods"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tree, env=os.environ | {"PYTHONPATH": sources})
@@ -157,7 +157,7 @@ def test_a_tree_without_links_says_how_to_run_it(tree: Path) -> None:
 
 
 @pytest.mark.parametrize("tree", ["links"], indirect=True)
-def test_half_a_tree_is_not_built(tree: Path, tmp_path: Path) -> None:
+def test_an_incomplete_repository_is_not_built(tree: Path, tmp_path: Path) -> None:
     shutil.rmtree(tree / "methods")
     done = run(sys.executable, "-m", "pip", "wheel", *OFFLINE, "--wheel-dir", tmp_path, tree, cwd=tmp_path)
     assert done.returncode != 0

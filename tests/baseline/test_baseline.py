@@ -70,7 +70,7 @@ def test_each_metric_has_a_direction_and_an_exact_tolerance(
     assert verdict.unmoved == 2
 
 
-def test_metrics_of_components_gate_where_they_have_a_tolerance(tmp_path: Path) -> None:
+def test_component_metrics_gate_if_they_have_a_tolerance(tmp_path: Path) -> None:
     def objects(f1: float) -> Document:
         return row(metrics={"AP": 0.5, "F1*": f1, "F1*@ID95": 0.3}, undefined={})
 
@@ -81,25 +81,25 @@ def test_metrics_of_components_gate_where_they_have_a_tolerance(tmp_path: Path) 
     assert (move.metric, move.points) == ("F1*", -20.0)
 
 
-def test_auroc_gates_where_it_has_a_tolerance(file: Path) -> None:
+def test_auroc_gates_if_it_has_a_tolerance(file: Path) -> None:
     assert hold(file, row(auroc=0.7)).passed
     assert not hold(file, row(auroc=0.7), AUROC=4.9).passed
     assert hold(file, row(auroc=0.7), AUROC=5).passed
 
 
-def test_all_that_is_worse_is_listed(file: Path) -> None:
+def test_all_worse_results_are_listed(file: Path) -> None:
     verdict = hold(file, row(ap=0.1, fpr95=0.9, auroc=0.2), AUROC=0)
     assert [move.metric for move in verdict.worse] == ["AP", "FPR95", "AUROC"]
 
 
-def test_what_the_last_digits_say_is_no_move_unless_it_is_beyond_the_tolerance(file: Path) -> None:
+def test_differences_in_the_last_digits_count_only_beyond_the_tolerance(file: Path) -> None:
     now = row(ap=0.49999, fpr95=0.25004, auroc=0.74996)
     assert hold(file, now).moves == ()
     assert hold(file, now).unmoved == 3
     assert [move.metric for move in hold(file, now, AP=0).worse] == ["AP"]
 
 
-def test_undefined_in_both_is_unmoved_and_in_one_alone_not_comparable(tmp_path: Path) -> None:
+def test_metrics_undefined_in_one_run_only_are_not_comparable(tmp_path: Path) -> None:
     file = tmp_path / "baseline.json"
     accept(write_result(tmp_path / "run", [row(ap=None)]), file)
     assert hold(file, row(ap=None)).unmoved == 3
@@ -115,7 +115,7 @@ who = st.fixed_dictionaries({name: st.sampled_from(values) for name, values in N
 
 
 @given(st.lists(st.tuples(who, metrics, metrics, metrics), min_size=1, unique_by=lambda t: str(sorted(t[0].items()))))
-def test_an_accepted_run_passes_with_no_tolerance_at_all(tmp_path_factory: pytest.TempPathFactory, drawn: Any) -> None:
+def test_an_accepted_run_passes_with_zero_tolerance(tmp_path_factory: pytest.TempPathFactory, drawn: Any) -> None:
     folder = tmp_path_factory.mktemp("accepted")
     run = write_result(folder / "run", [row(*values, **names) for names, *values in drawn])
     accept(run, folder / "baseline.json", dict.fromkeys((spec.name for spec in metrics_of("anomaly")), 0.0))
@@ -135,7 +135,7 @@ def seeds(folder: Path, *aps: float) -> list[Path]:
     return [write_result(folder / f"seed{seed}", rows) for seed, rows in enumerate(made)]
 
 
-def test_a_row_may_move_as_far_as_other_seeds_move_it(tmp_path: Path) -> None:
+def test_the_variation_between_seeds_sets_the_tolerance(tmp_path: Path) -> None:
     file = tmp_path / "baseline.json"
     first, *others = seeds(tmp_path, *APS)
     done = accept(first, file, others=others)
@@ -169,7 +169,7 @@ def test_a_row_may_move_as_far_as_other_seeds_move_it(tmp_path: Path) -> None:
         ({"fit": {"dataset": "cityscapes", "split": "train", "frames": 5}}, False),
     ],
 )
-def test_chance_is_kept_for_what_is_measured_as_before(tmp_path: Path, change: Document, kept: bool) -> None:
+def test_the_measured_variation_is_kept_for_unchanged_results(tmp_path: Path, change: Document, kept: bool) -> None:
     file = tmp_path / "baseline.json"
     first, *others = seeds(tmp_path, *APS)
     accept(first, file, others=others)
@@ -190,7 +190,7 @@ def test_chance_is_kept_for_what_is_measured_as_before(tmp_path: Path, change: D
         ({"scoring": {"upsample": "score"}}, "in more than its seed"),
     ],
 )
-def test_runs_that_say_nothing_of_chance(tmp_path: Path, change: Document, said: str) -> None:
+def test_runs_that_can_not_measure_the_variation_are_errors(tmp_path: Path, change: Document, said: str) -> None:
     first, second, third = seeds(tmp_path, 0.5, 0.6, 0.7)
     with pytest.raises(UsageError, match="both have seed 0"):
         accept(first, tmp_path / "baseline.json", others=[first, second])
@@ -225,17 +225,17 @@ def test_runs_that_say_nothing_of_chance(tmp_path: Path, change: Document, said:
         ({"metrics": {"AP": 0.5}}, "only in the baseline AUROC, FPR95; in both AP"),
     ],
 )  # fmt: skip
-def test_what_makes_two_runs_incomparable(file: Path, change: Document, said: str) -> None:
+def test_each_difference_that_makes_two_runs_incomparable_is_named(file: Path, change: Document, said: str) -> None:
     (reason,) = reasons(file, row(**change))
     assert said in reason
 
 
-def test_all_reasons_are_told(file: Path) -> None:
+def test_all_reasons_are_listed(file: Path) -> None:
     said = reasons(file, row(network="other", label="Entropy", scoring={"upsample": "score"}))
     assert [reason.split(":")[0] for reason in said] == ["scoring", "networks", "methods"]
 
 
-def test_a_row_that_is_missing_alone_is_named(tmp_path: Path) -> None:
+def test_a_missing_result_is_named(tmp_path: Path) -> None:
     rows = [row(network=network, label=label) for network in "ab" for label in ("MSP", "kNN")]
     file = tmp_path / "baseline.json"
     accept(write_result(tmp_path / "run", rows), file)
@@ -246,7 +246,7 @@ def test_a_row_that_is_missing_alone_is_named(tmp_path: Path) -> None:
     assert verdict.new == ("MSP on a, road-anomaly (pooled)",)
 
 
-def test_what_belongs_to_the_machine_the_weights_and_the_copy_does_not_matter(file: Path) -> None:
+def test_machine_weights_and_copy_do_not_affect_comparability(file: Path) -> None:
     elsewhere = row(
         digests={"network": "6" * 64, "data": "2" * 64, "scores": "7" * 64},
         environment={"processor": "another"}, seed=3, cost={}, layout="course-material", warnings=["look"],
@@ -261,7 +261,7 @@ def test_what_belongs_to_the_machine_the_weights_and_the_copy_does_not_matter(fi
 # the file
 
 
-def test_the_file_is_sorted_and_has_every_digit(tmp_path: Path) -> None:
+def test_the_baseline_file_is_sorted_and_has_all_digits(tmp_path: Path) -> None:
     rows = [row(1 / 3, label=label, network=network) for label in ("b", "a") for network in ("y", "x")]
     file = tmp_path / "new" / "folder" / "baseline.json"
     done = accept(write_result(tmp_path / "run", rows), file)
@@ -277,7 +277,7 @@ def test_the_file_is_sorted_and_has_every_digit(tmp_path: Path) -> None:
     assert json.loads(file.read_text()) == content
 
 
-def test_accepting_again_says_what_moved_and_keeps_the_tolerances(file: Path) -> None:
+def test_accepting_again_reports_changes_and_keeps_the_tolerances(file: Path) -> None:
     run = write_result(file.parent / "run", [row(ap=0.4)])
     done = accept(run, file, {"AP": 0.5, "AUROC": 3})
     assert done.verdict is not None
@@ -305,7 +305,7 @@ def test_accepting_again_says_what_moved_and_keeps_the_tolerances(file: Path) ->
         ('"AP": 0.5', '"AP": Infinity', "measured.rows.0.metrics.AP is inf"),
     ],
 )
-def test_a_damaged_baseline_says_what_is_wrong_and_can_be_made_anew(file: Path, old: str, new: str, said: str) -> None:
+def test_a_damaged_baseline_is_an_error_and_can_be_rewritten(file: Path, old: str, new: str, said: str) -> None:
     file.write_text(file.read_text().replace(old, new, 1))
     with pytest.raises(BaselineError) as raised:
         hold(file, row())
@@ -316,7 +316,7 @@ def test_a_damaged_baseline_says_what_is_wrong_and_can_be_made_anew(file: Path, 
     assert hold(file, row()).passed
 
 
-def test_other_files_that_are_no_baseline(file: Path) -> None:
+def test_files_that_are_not_baselines_are_errors(file: Path) -> None:
     content = json.loads(file.read_text())
     content["measured"]["rows"] *= 2
     file.write_text(json.dumps(content))
@@ -331,7 +331,7 @@ def test_other_files_that_are_no_baseline(file: Path) -> None:
         oodbench.gate(file.parent / "run", file / "below" / "a.json")
 
 
-def test_a_file_that_cannot_be_written(file: Path, tmp_path: Path) -> None:
+def test_an_unwritable_baseline_file_is_an_error(file: Path, tmp_path: Path) -> None:
     for place in (tmp_path, file / "below" / "baseline.json"):
         with pytest.raises(BaselineError, match="with --baseline"):
             accept(tmp_path / "accepted", place)
@@ -339,7 +339,7 @@ def test_a_file_that_cannot_be_written(file: Path, tmp_path: Path) -> None:
         accept(tmp_path / "accepted", tmp_path / "accepted" / "result.json")
 
 
-def test_killed_while_writing_the_old_baseline_stays(file: Path, tmp_path: Path) -> None:
+def test_a_killed_writer_leaves_the_old_baseline(file: Path, tmp_path: Path) -> None:
     before = file.read_bytes()
     run = write_result(tmp_path / "run", [row(ap=0.9)])
     program = (
@@ -373,13 +373,13 @@ def test_killed_while_writing_the_old_baseline_stays(file: Path, tmp_path: Path)
         ([{} for _ in range(9)], "more"),
     ],
 )
-def test_a_damaged_result_says_what_is_wrong(file: Path, rows: list[Document], said: str) -> None:
+def test_a_damaged_result_is_an_error_with_the_reason(file: Path, rows: list[Document], said: str) -> None:
     with pytest.raises(RunFolderError) as raised:
         hold(file, *rows)
     assert said in str(raised.value)
 
 
-def test_a_folder_without_a_result(file: Path, tmp_path: Path) -> None:
+def test_a_folder_without_results_is_an_error(file: Path, tmp_path: Path) -> None:
     for folder in ("absent", "."):
         with pytest.raises(RunFolderError, match=r"no result\.json"):
             oodbench.gate(tmp_path / folder, file)
@@ -389,7 +389,7 @@ def test_a_folder_without_a_result(file: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("tolerances", [{"Ap": 1.0}, {"AP": -1}, {"AP": float("nan")}, {"AP": 101}])
-def test_a_wrong_tolerance(file: Path, tolerances: dict[str, float]) -> None:
+def test_an_invalid_tolerance_is_an_error(file: Path, tolerances: dict[str, float]) -> None:
     for verb in (oodbench.gate, accept):
         with pytest.raises(OodbenchError, match="toleran"):
             verb(file.parent / "accepted", file, tolerances)

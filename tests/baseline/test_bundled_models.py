@@ -20,13 +20,13 @@ def baseline(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-def test_swapped_channels_and_noise_close_it(tmp_path: Path, baseline: Path) -> None:
+def test_swapped_channels_and_noise_fail_the_gate(tmp_path: Path, baseline: Path) -> None:
     assert not gate_changed_network(tmp_path / "swapped", baseline, swap_channels, LIMIT).passed
     assert not gate_changed_network(tmp_path / "noisy", baseline, make_noise_adder(0.5), LIMIT).passed
 
 
 @pytest.mark.slow
-def test_the_same_network_under_another_path_and_seed_passes(tmp_path: Path, baseline: Path) -> None:
+def test_the_same_network_with_another_path_and_seed_passes(tmp_path: Path, baseline: Path) -> None:
     same = write_changed_network(tmp_path / "copy", lambda state: state)
     verdict = gate(run_methods(tmp_path / "run", same, limit=LIMIT), baseline)
     assert verdict.passed

@@ -134,7 +134,7 @@ def read(frame: Frame) -> None:
 
 
 @pytest.mark.parametrize("key", TREES, ids="-".join)
-def test_whole_trees_are_read_and_paired(templates: dict[tuple[str, str], Path], key: tuple[str, str]) -> None:
+def test_complete_trees_are_read_and_paired(templates: dict[tuple[str, str], Path], key: tuple[str, str]) -> None:
     """What the property below rests on."""
     frames = frames_of(key[0], templates[key])
     assert len(frames) >= 2
@@ -146,7 +146,7 @@ def test_whole_trees_are_read_and_paired(templates: dict[tuple[str, str], Path],
 
 @settings(max_examples=100)
 @given(data=st.data())
-def test_broken_trees_are_our_errors(templates: dict[tuple[str, str], Path], data: st.DataObject) -> None:
+def test_broken_trees_raise_errors_of_oodbench(templates: dict[tuple[str, str], Path], data: st.DataObject) -> None:
     key = data.draw(st.sampled_from(list(TREES)), "set and layout")
     with tempfile.TemporaryDirectory() as place:
         root = Path(place) / "data"

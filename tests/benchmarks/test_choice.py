@@ -28,7 +28,7 @@ def chosen(roots: Roots) -> tuple[str, str, str]:
     return fit.name, fit.split, calibrate.split
 
 
-def test_variants_are_taken_by_name_alone(tmp_path: Path) -> None:
+def test_variants_run_only_if_they_are_named(tmp_path: Path) -> None:
     layouts.write_lost_and_found(tmp_path / "laf")
     layouts.write_anomaly_track(tmp_path / "dataset_AnomalyTrack")
     layouts.write_street_hazards_test(tmp_path / "test")
@@ -39,14 +39,14 @@ def test_variants_are_taken_by_name_alone(tmp_path: Path) -> None:
     assert taken(named) == ["road-anomaly-21-test"]
 
 
-def test_what_was_not_looked_for_is_not_said_to_be_missing(tmp_path: Path) -> None:
+def test_only_requested_benchmarks_are_reported_missing(tmp_path: Path) -> None:
     with pytest.raises(DataNotFoundError) as error:
         taken(Roots((tmp_path,)))
     assert "lost-and-found@smiyc" in error.value.problem
     assert "lost-and-found@rba" not in error.value.problem
 
 
-def test_two_datasets_with_the_same_classes_ask_for_a_choice(tmp_path: Path) -> None:
+def test_two_datasets_with_the_same_classes_are_an_error(tmp_path: Path) -> None:
     write_cityscapes(tmp_path / "cityscapes")
     layouts.write_labelled_folder(tmp_path / "mine")
     assert chosen(Roots((tmp_path / "cityscapes",))) == ("cityscapes", "train", "val")
@@ -59,7 +59,7 @@ def test_two_datasets_with_the_same_classes_ask_for_a_choice(tmp_path: Path) -> 
     assert chosen(named) == ("labelled-folder", "train", "val")
 
 
-def test_datasets_of_other_classes_are_passed_over(tmp_path: Path) -> None:
+def test_datasets_with_other_classes_are_ignored(tmp_path: Path) -> None:
     write_cityscapes(tmp_path / "cityscapes")
     layouts.write_ade20k(tmp_path / "ADEChallengeData2016")
     layouts.write_coco_stuff(tmp_path / "coco")
@@ -74,12 +74,12 @@ def test_datasets_of_other_classes_are_passed_over(tmp_path: Path) -> None:
         assert fit.name == name
 
 
-def test_a_folder_without_splits_calibrates_on_every_fifth(tmp_path: Path) -> None:
+def test_a_folder_without_splits_calibrates_on_every_fifth_frame(tmp_path: Path) -> None:
     layouts.write_labelled_folder(tmp_path, (".",))
     assert chosen(Roots((tmp_path,))) == ("labelled-folder", "train (four of five)", "train (every fifth)")
 
 
-def test_a_broken_class_file_is_an_error_and_not_passed_over(tmp_path: Path) -> None:
+def test_an_invalid_class_file_is_an_error(tmp_path: Path) -> None:
     write_cityscapes(tmp_path / "cityscapes")
     layouts.write_labelled_folder(tmp_path / "mine")
     (tmp_path / "mine" / "classes.toml").write_text("classes = [")
@@ -87,7 +87,7 @@ def test_a_broken_class_file_is_an_error_and_not_passed_over(tmp_path: Path) -> 
         chosen(Roots((tmp_path,)))
 
 
-def test_class_sets_are_what_they_are_called() -> None:
+def test_class_sets_have_the_number_of_classes_in_their_name() -> None:
     for name, classes in CLASS_SETS.items():
         assert (classes.name, len(classes)) == (name, int(name.rsplit("-", 1)[1]))
         assert len(set(classes.names)) == len(classes)

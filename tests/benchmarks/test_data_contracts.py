@@ -162,7 +162,7 @@ class TestDatasets(DatasetContract):
 
 
 @pytest.mark.parametrize(("name", "make"), OTHERS.items())
-def test_the_rest_of_each_family_opens(tmp_path: Path, name: str, make: Make) -> None:
+def test_all_variants_of_each_family_open(tmp_path: Path, name: str, make: Make) -> None:
     make(tmp_path)
     benchmark = Registry().benchmark(name)
     found = benchmark.open(Roots((tmp_path,)))
@@ -172,14 +172,14 @@ def test_the_rest_of_each_family_opens(tmp_path: Path, name: str, make: Make) ->
     assert benchmark.card.variant_of in ("", *Registry().names("benchmarks"))
 
 
-def test_none_is_left_out() -> None:
+def test_every_benchmark_is_tested() -> None:
     registry = Registry()
     tested = {name for name, _ in BENCHMARKS} | set(OTHERS) | set(SYNTHETIC)
     assert registry.names("benchmarks") == sorted(tested)
     assert registry.names("datasets") == sorted({name for name, _ in DATASETS} | {"streets-train"})
 
 
-def test_no_layout_is_left_out() -> None:
+def test_every_layout_is_tested() -> None:
     """But for the Cityscapes-shaped ones, which need the user's word."""
     registry = Registry()
     for kind, tested in (("benchmarks", BENCHMARKS), ("datasets", DATASETS)):

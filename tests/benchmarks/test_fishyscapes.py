@@ -27,7 +27,7 @@ def test_labels_with_a_region_of_interest_are_never_read(tmp_path: Path) -> None
         opened("fishyscapes-lost-and-found", tmp_path)
 
 
-def test_road_anomaly_s_ones_are_anomalies_in_synboost_s_repack_alone(tmp_path: Path) -> None:
+def test_ones_are_anomalies_only_in_the_synboost_copy_of_road_anomaly(tmp_path: Path) -> None:
     layouts.write_synboost(tmp_path)
     frame = opened("road-anomaly", tmp_path).frames[0]
     assert meaning(frame) == {0: {0}, 1: {1}}
@@ -37,7 +37,7 @@ def test_road_anomaly_s_ones_are_anomalies_in_synboost_s_repack_alone(tmp_path: 
         labels(frame)
 
 
-def test_densehybrid_s_void_is_two(tmp_path: Path) -> None:
+def test_void_is_2_in_the_densehybrid_copy(tmp_path: Path) -> None:
     layouts.write_fishyscapes_densehybrid(tmp_path)
     frame = opened("fishyscapes-lost-and-found", tmp_path).frames[0]
     assert meaning(frame) == {0: {0}, 1: {1}, 2: {255}}
@@ -47,7 +47,7 @@ def test_densehybrid_s_void_is_two(tmp_path: Path) -> None:
         labels(frame)
 
 
-def test_the_obstacle_reading_has_lost_and_found_s_labels(tmp_path: Path) -> None:
+def test_the_obstacle_variant_uses_the_labels_of_lost_and_found(tmp_path: Path) -> None:
     layouts.write_fishyscapes_obstacles(tmp_path)
     found = opened("fishyscapes-lost-and-found@obstacles", tmp_path)
     assert meaning(found.frames[0]) == {0: {255}, 1: {0}, 2: {1}, 37: {1}}
@@ -59,7 +59,7 @@ def test_the_obstacle_reading_has_lost_and_found_s_labels(tmp_path: Path) -> Non
     assert len(opened("fishyscapes-lost-and-found", tmp_path).frames) == 2
 
 
-def test_the_obstacle_reading_leaves_out_the_two_frames_without_labels(tmp_path: Path) -> None:
+def test_the_obstacle_variant_excludes_the_two_frames_without_labels(tmp_path: Path) -> None:
     name = "01_Hanns_Klemm_Str_45_000001_000240"
     layouts.write_fishyscapes_obstacles(tmp_path)
     save(tmp_path / "fishyscapes_lostandfound" / f"0002_{name}_labels.png", anomaly_label(2))
@@ -96,7 +96,7 @@ def test_the_same_frames_have_the_same_labels_in_every_layout(tmp_path: Path, wr
         assert frame.group == frame.id[:-14]
 
 
-def test_the_packs_give_the_same_labels_too(tmp_path: Path) -> None:
+def test_the_synboost_and_course_copies_have_the_same_labels(tmp_path: Path) -> None:
     layouts.write_synboost(tmp_path / "data_processed")
     layouts.write_course_pack(tmp_path / "Validation_Dataset")
     for name in ("fishyscapes-lost-and-found", "road-anomaly", "fishyscapes-static-unversioned"):
@@ -107,7 +107,7 @@ def test_the_packs_give_the_same_labels_too(tmp_path: Path) -> None:
             opened(name, tmp_path / "data_processed", tmp_path / "Validation_Dataset")
 
 
-def test_a_cityscapes_shaped_copy_with_cityscapes_ids_needs_the_user_s_word(tmp_path: Path) -> None:
+def test_a_copy_with_ids_of_cityscapes_must_be_named(tmp_path: Path) -> None:
     names = {name: name.split("_")[0] for name in layouts.CITYSCAPES_IDS}
     layouts.write_cityscapes_shaped(tmp_path, names)
     static, lost = "fishyscapes-static-unversioned", "fishyscapes-lost-and-found"
@@ -123,7 +123,7 @@ def test_a_cityscapes_shaped_copy_with_cityscapes_ids_needs_the_user_s_word(tmp_
 
 
 @pytest.mark.parametrize("version", ["v1", "v2", "v3"])
-def test_a_built_copy_is_the_version_that_it_was_built_from(tmp_path: Path, version: str) -> None:
+def test_a_built_copy_has_the_version_of_its_overlays(tmp_path: Path, version: str) -> None:
     layouts.write_static_overlays(tmp_path / f"fs_val_{version}")
     write_cityscapes(tmp_path / "cityscapes")
     name = f"fishyscapes-static-{version}"
@@ -139,7 +139,7 @@ def test_a_built_copy_is_the_version_that_it_was_built_from(tmp_path: Path, vers
             opened(f"fishyscapes-static-{other}", tmp_path)
 
 
-def test_a_copy_without_a_version_warns_and_is_no_version(tmp_path: Path) -> None:
+def test_a_copy_without_a_version_causes_a_warning(tmp_path: Path) -> None:
     layouts.write_static_flat(tmp_path / "static")
     (warning,) = opened("fishyscapes-static-unversioned", tmp_path).warnings
     assert "its numbers are not comparable with those of other copies" in warning
@@ -148,7 +148,7 @@ def test_a_copy_without_a_version_warns_and_is_no_version(tmp_path: Path) -> Non
     assert opened("fishyscapes-static-v3", tmp_path / "static", named=True).layout == "flat"
 
 
-def test_a_static_image_without_its_label(tmp_path: Path) -> None:
+def test_a_static_image_without_a_label_is_an_error(tmp_path: Path) -> None:
     layouts.write_static_flat(tmp_path / "fs_val_v1")
     next(tmp_path.rglob("0001_*_labels.png")).unlink()
     with pytest.raises(DataError, match="1 of 2 frames have no label"):

@@ -49,7 +49,7 @@ def test_the_obstacle_track_by_weather_and_scene(tmp_path: Path) -> None:
     assert {frame.group for frame in parts["darkasphalt"].frames} == {"darkasphalt"}
 
 
-def test_other_folders_of_images_are_no_hidden_track(tmp_path: Path) -> None:
+def test_other_image_folders_are_not_recognised_as_hidden_tracks(tmp_path: Path) -> None:
     layouts.write_course_pack(tmp_path)
     for name in ("road-anomaly-21-test", "road-obstacle-21-test", "road-obstacle-21-night"):
         with pytest.raises(DataNotFoundError):
@@ -60,7 +60,7 @@ def test_other_folders_of_images_are_no_hidden_track(tmp_path: Path) -> None:
     ("name", "void"),
     [("street-hazards@caos", set()), ("street-hazards@densehybrid", {4}), ("street-hazards@mask2anomaly", {1, 4})],
 )
-def test_what_street_hazards_ignores(tmp_path: Path, name: str, void: set[int]) -> None:
+def test_label_rules_of_street_hazards(tmp_path: Path, name: str, void: set[int]) -> None:
     layouts.write_street_hazards_test(tmp_path)
     found = opened(name, tmp_path)
     assert [frame.id for frame in found.frames] == ["t5/100", "t5/101", "t6/100"]
@@ -70,7 +70,7 @@ def test_what_street_hazards_ignores(tmp_path: Path, name: str, void: set[int]) 
     assert {1, 4, 14} <= set(read)
 
 
-def test_street_hazards_with_one_taken_off(tmp_path: Path) -> None:
+def test_modified_labels_of_street_hazards_are_errors(tmp_path: Path) -> None:
     layouts.write_street_hazards_test(tmp_path)
     frame = opened("street-hazards@caos", tmp_path).frames[0]
     assert frame.label_file is not None

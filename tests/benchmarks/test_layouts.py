@@ -56,7 +56,7 @@ def fishyscapes(tmp_path: Path) -> tuple[Path, Path]:
 # Road Anomaly
 
 
-def test_road_anomaly_official(road_anomaly: Path) -> None:
+def test_road_anomaly_official_layout(road_anomaly: Path) -> None:
     found = opened("road-anomaly", road_anomaly.parent)
     assert (found.layout, len(found.frames), found.expected) == ("official", 3, 60)
     assert found.frames[0].id == "animals01_Guiguinto_railway_station_Calves"
@@ -64,7 +64,7 @@ def test_road_anomaly_official(road_anomaly: Path) -> None:
     assert not list(road_anomaly.rglob("labels_instance.png"))
 
 
-def test_road_anomaly_counts_every_value_from_two_up_as_anomalous(road_anomaly: Path) -> None:
+def test_road_anomaly_values_from_2_are_anomalous(road_anomaly: Path) -> None:
     label = road_anomaly / "frames" / "obstacles03_cardboard.labels" / "labels_semantic.png"
     save(label, np.array([[0, 2, 3, 200]] * 48, np.uint8))
     frame = opened("road-anomaly", road_anomaly).frames[1]
@@ -72,7 +72,7 @@ def test_road_anomaly_counts_every_value_from_two_up_as_anomalous(road_anomaly: 
     assert frame.read_anomaly_labels().values[0].tolist() == [0, 1, 1, 1]
 
 
-def test_road_anomaly_with_a_repack_s_ones_is_an_error(road_anomaly: Path) -> None:
+def test_road_anomaly_with_ones_is_an_error(road_anomaly: Path) -> None:
     label = road_anomaly / "frames" / "obstacles03_cardboard.labels" / "labels_semantic.png"
     save(label, anomaly_label(0, anomaly=1, void=None))
     frame = opened("road-anomaly", road_anomaly).frames[1]
@@ -80,25 +80,25 @@ def test_road_anomaly_with_a_repack_s_ones_is_an_error(road_anomaly: Path) -> No
         values(frame)
 
 
-def test_road_anomaly_without_a_label(road_anomaly: Path) -> None:
+def test_road_anomaly_without_a_label_is_an_error(road_anomaly: Path) -> None:
     shutil.rmtree(road_anomaly / "frames" / "obstacles03_cardboard.labels")
     with pytest.raises(DataError, match=r"1 of 3 frames have no label; the first is obstacles03_cardboard\.jpg"):
         opened("road-anomaly", road_anomaly)
 
 
-def test_road_anomaly_without_a_listed_image(road_anomaly: Path) -> None:
+def test_road_anomaly_without_a_listed_image_is_an_error(road_anomaly: Path) -> None:
     (road_anomaly / "frames" / "obstacles03_cardboard.jpg").unlink()
     with pytest.raises(DataError, match=r"missing, the first is obstacles03_cardboard\.jpg"):
         opened("road-anomaly", road_anomaly)
 
 
-def test_road_anomaly_with_a_broken_list(road_anomaly: Path) -> None:
+def test_road_anomaly_with_an_invalid_list_is_an_error(road_anomaly: Path) -> None:
     (road_anomaly / "frame_list.json").write_text('["animals01')
     with pytest.raises(DataError, match=r"frame_list\.json: not a JSON list"):
         opened("road-anomaly", road_anomaly)
 
 
-def test_road_anomaly_course(course: Path) -> None:
+def test_road_anomaly_course_layout(course: Path) -> None:
     found = opened("road-anomaly", course)
     assert (found.layout, [frame.id for frame in found.frames]) == ("course-material", ["0", "2", "10"])
     assert values(found.frames[0]) == {0, 1}
@@ -107,25 +107,25 @@ def test_road_anomaly_course(course: Path) -> None:
 # SegmentMeIfYouCan
 
 
-def test_road_anomaly_21_official_takes_the_validation_frames_alone(anomaly_track: Path) -> None:
+def test_road_anomaly_21_uses_only_the_validation_frames(anomaly_track: Path) -> None:
     found = opened("road-anomaly-21", anomaly_track.parent)
     assert (found.layout, len(found.frames), found.expected) == ("official", 10, 10)
     assert [frame.id for frame in found.frames][:2] == ["validation0000", "validation0001"]
     assert values(found.frames[0]) == {0, 1, 255}
 
 
-def test_road_anomaly_21_with_a_label_missing(anomaly_track: Path) -> None:
+def test_road_anomaly_21_without_a_label_is_an_error(anomaly_track: Path) -> None:
     (anomaly_track / "labels_masks" / "validation0004_labels_semantic.png").unlink()
     with pytest.raises(DataError, match=r"1 of 10 frames have no label; the first is validation0004\.jpg"):
         opened("road-anomaly-21", anomaly_track)
 
 
-def test_road_obstacle_21_official_leaves_out_what_the_toolkit_leaves_out(obstacle_track: Path) -> None:
+def test_road_obstacle_21_excludes_the_same_frames_as_the_toolkit(obstacle_track: Path) -> None:
     found = opened("road-obstacle-21", obstacle_track.parent)
     assert [frame.id for frame in found.frames] == ["validation_0", "validation_2", "validation_10"]
 
 
-def test_the_tracks_are_not_taken_for_each_other(anomaly_track: Path, obstacle_track: Path) -> None:
+def test_the_tracks_are_not_confused(anomaly_track: Path, obstacle_track: Path) -> None:
     assert opened("road-anomaly-21", anomaly_track.parent).folder == anomaly_track
     assert opened("road-obstacle-21", anomaly_track.parent).folder == obstacle_track
     with pytest.raises(DataNotFoundError):
@@ -140,7 +140,7 @@ def test_the_tracks_are_not_taken_for_each_other(anomaly_track: Path, obstacle_t
         ("fishyscapes-lost-and-found", "FS_LostFound_full"),
     ],
 )
-def test_course_pack(course: Path, name: str, folder: str) -> None:
+def test_course_layouts_of_the_tracks(course: Path, name: str, folder: str) -> None:
     found = opened(name, course.parent)
     assert (found.layout, found.folder) == ("course-material", course / folder)
     assert [frame.id for frame in found.frames] == ["0", "2", "10"]
@@ -148,7 +148,7 @@ def test_course_pack(course: Path, name: str, folder: str) -> None:
     assert values(found.frames[0]) == {0, 1, 255}
 
 
-def test_a_folder_s_path_decides_nothing(tmp_path: Path, course: Path) -> None:
+def test_the_path_of_a_folder_does_not_matter(tmp_path: Path, course: Path) -> None:
     """A set under a folder that is called like another set is still what it is."""
     inside = tmp_path / "LostAndFound_RoadAnomaly" / "RoadAnomaly21"
     shutil.copytree(course / "RoadAnomaly21", inside)
@@ -158,20 +158,20 @@ def test_a_folder_s_path_decides_nothing(tmp_path: Path, course: Path) -> None:
         opened("road-anomaly", inside.parent)
 
 
-def test_a_renamed_course_folder_needs_the_user_s_word(tmp_path: Path, course: Path) -> None:
+def test_a_renamed_course_folder_must_be_named(tmp_path: Path, course: Path) -> None:
     renamed = (course / "RoadAnomaly21").rename(tmp_path / "my_copy")
     with pytest.raises(DataNotFoundError):
         opened("road-anomaly-21", renamed)
     assert len(opened("road-anomaly-21", renamed, named=True).frames) == 3
 
 
-def test_two_files_of_one_name(course: Path) -> None:
+def test_two_files_with_one_name_are_an_error(course: Path) -> None:
     save(course / "RoadAnomaly21" / "images" / "2.jpg", photograph(0))
     with pytest.raises(DataError, match="have the same name"):
         opened("road-anomaly-21", course)
 
 
-def test_two_copies_ask_for_a_choice(course: Path, anomaly_track: Path) -> None:
+def test_two_copies_are_an_error(course: Path, anomaly_track: Path) -> None:
     with pytest.raises(DataError, match="found more than once") as error:
         opened("road-anomaly-21", course.parent)
     assert "--data road-anomaly-21=FOLDER" in str(error.value)
@@ -180,7 +180,7 @@ def test_two_copies_ask_for_a_choice(course: Path, anomaly_track: Path) -> None:
 # Fishyscapes
 
 
-def test_fishyscapes_official_takes_frames_from_train_and_test(fishyscapes: tuple[Path, Path]) -> None:
+def test_fishyscapes_uses_frames_of_train_and_test(fishyscapes: tuple[Path, Path]) -> None:
     for roots in (fishyscapes, (fishyscapes[0].parent,)):
         found = opened("fishyscapes-lost-and-found", *roots)
         assert (found.layout, len(found.frames), found.expected) == ("official", 2, 100)
@@ -189,12 +189,12 @@ def test_fishyscapes_official_takes_frames_from_train_and_test(fishyscapes: tupl
         assert np.array_equal(found.frames[1].read_image(), photograph(1))
 
 
-def test_fishyscapes_without_lost_and_found(fishyscapes: tuple[Path, Path]) -> None:
+def test_fishyscapes_without_lost_and_found_is_an_error(fishyscapes: tuple[Path, Path]) -> None:
     with pytest.raises(DataError, match="its labels were found, but not the frames of Lost and Found"):
         opened("fishyscapes-lost-and-found", fishyscapes[0])
 
 
-def test_fishyscapes_with_one_split_alone(fishyscapes: tuple[Path, Path]) -> None:
+def test_fishyscapes_with_only_one_split_is_an_error(fishyscapes: tuple[Path, Path]) -> None:
     shutil.rmtree(fishyscapes[1] / "leftImg8bit" / "test")
     with pytest.raises(DataError, match="neither leftImg8bit/train nor leftImg8bit/test"):
         opened("fishyscapes-lost-and-found", *fishyscapes)
@@ -225,7 +225,7 @@ def test_cityscapes_with_train_ids_is_an_error(cityscapes: Path) -> None:
         frame.read_semantic_labels()
 
 
-def test_cityscapes_without_a_label(cityscapes: Path) -> None:
+def test_cityscapes_without_a_label_is_an_error(cityscapes: Path) -> None:
     next(cityscapes.rglob("bochum_000000_000313_gtFine_labelIds.png")).unlink()
     with pytest.raises(DataError, match="1 of 3 frames have no label"):
         REGISTRY.dataset("cityscapes").open(Roots((cityscapes,)))
@@ -234,7 +234,7 @@ def test_cityscapes_without_a_label(cityscapes: Path) -> None:
 # any
 
 
-def test_a_wrong_folder_says_what_was_expected_and_where_to_get_it(tmp_path: Path) -> None:
+def test_a_wrong_folder_is_an_error_with_the_layouts_and_the_source(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataNotFoundError, match=r"road-anomaly was not found in .*empty") as error:
         opened("road-anomaly", tmp_path / "empty")

@@ -19,12 +19,14 @@ from tests.helpers.reading import meaning, opened
         ("lost-and-found@rba", {0: {0}, 1: {0}, 2: {1}, 255: {255}}),
     ],
 )
-def test_what_is_no_hazard_is_read_in_three_ways(tmp_path: Path, name: str, expected: dict[int, set[int]]) -> None:
+def test_objects_that_are_not_a_hazard_have_three_meanings(
+    tmp_path: Path, name: str, expected: dict[int, set[int]]
+) -> None:
     layouts.write_lost_and_found(tmp_path)
     assert meaning(opened(name, tmp_path).frames[0]) == expected
 
 
-def test_lost_and_found_without_known_objects(tmp_path: Path) -> None:
+def test_the_no_known_variant_excludes_known_objects(tmp_path: Path) -> None:
     layouts.write_lost_and_found(tmp_path)
     ids = [frame.id for frame in opened("lost-and-found@smiyc", tmp_path).frames]
     without = [frame.id for frame in opened("lost-and-found-no-known@smiyc", tmp_path).frames]
@@ -33,13 +35,13 @@ def test_lost_and_found_without_known_objects(tmp_path: Path) -> None:
     assert opened("lost-and-found@smiyc", tmp_path).frames[1].group == "04_Maurener_Weg_8"
 
 
-def test_lost_and_found_in_part_says_that_empty_frames_stay(tmp_path: Path) -> None:
+def test_an_incomplete_copy_keeps_empty_frames_with_a_warning(tmp_path: Path) -> None:
     layouts.write_lost_and_found(tmp_path)
     (warning,) = opened("lost-and-found@smiyc", tmp_path).warnings
     assert "incomplete test split" in warning
 
 
-def test_the_whole_of_lost_and_found_loses_its_empty_frames(tmp_path: Path) -> None:
+def test_a_complete_copy_excludes_empty_frames(tmp_path: Path) -> None:
     """By their positions in the order of the ids, which is not the order of the folders."""
     names = [
         f"{scene:02d}_Weg_{sequence:06d}_{n:06d}" for scene in (2, 15) for sequence in range(2) for n in range(400)
@@ -56,7 +58,7 @@ def test_the_whole_of_lost_and_found_loses_its_empty_frames(tmp_path: Path) -> N
     assert (len(found.frames), found.expected, found.warnings) == (1186, 1186, ())
 
 
-def test_lost_and_found_without_a_label_says_all_of_them(tmp_path: Path) -> None:
+def test_all_missing_labels_are_listed(tmp_path: Path) -> None:
     layouts.write_lost_and_found(tmp_path)
     for path in list(tmp_path.rglob("04_*_gtCoarse_labelIds.png")):
         path.unlink()

@@ -19,13 +19,15 @@ from tests.helpers.reading import REGISTRY, labels, opened
         ("road-obstacle-21", "course-material", "0", "25", 6),
     ],
 )
-def test_the_same_frames_as_ever(real: Path, name: str, layout: str, first: str, last: str, count: int) -> None:
+def test_real_benchmarks_have_the_recorded_frames(
+    real: Path, name: str, layout: str, first: str, last: str, count: int
+) -> None:
     found = opened(name, real)
     assert (found.layout, len(found.frames)) == (layout, count)
     assert (found.frames[0].id, found.frames[-1].id) == (first, last)
 
 
-def test_the_same_splits_as_ever(real: Path) -> None:
+def test_real_datasets_have_the_recorded_splits(real: Path) -> None:
     splits = REGISTRY.dataset("cityscapes").open(Roots((real,)))
     assert {split: len(part.frames) for split, part in splits.items()} == {"train": 5, "val": 1}
 

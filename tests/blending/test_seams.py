@@ -12,7 +12,7 @@ from tools.seams import measure_accuracy, measure_frame, paste_as_benchmark, pas
 
 
 @pytest.mark.slow
-def test_a_classifier_finds_crude_pastes_and_ours_less_often(real: Path) -> None:
+def test_classifiers_find_crude_pastes_more_often_than_blended_ones(real: Path) -> None:
     # docs/how-to/blend-anomalies.md has the means and the spread over six seeds.
     splits = Registry().dataset("cityscapes").open(Roots((real,)))
     shots = [measure_frame(frame) for split in splits.values() for frame in split.frames]

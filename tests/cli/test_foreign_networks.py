@@ -36,7 +36,7 @@ def test_a_checkpoint_is_converted(tmp_path: Path, capsys: pytest.CaptureFixture
     assert capsys.readouterr().out == f"{there}: {tensors} tensors, 19 classes\n"
 
 
-def test_what_was_found_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_properties_of_a_network_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = write_network(tmp_path, "segformer")
     info("model", str(config), checkpoint=config.with_suffix(".pth"))
     said = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
@@ -56,7 +56,7 @@ def test_what_was_found_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[s
         assert line in said, line
 
 
-def test_a_run_knows_its_checkpoint(tmp_path: Path, road_anomaly: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_records_its_checkpoint(tmp_path: Path, road_anomaly: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     config = write_network(tmp_path, "fcn")
     weights = config.with_suffix(".pth").rename(tmp_path / "weights.pth")
@@ -74,7 +74,7 @@ def test_a_run_knows_its_checkpoint(tmp_path: Path, road_anomaly: Path, monkeypa
         run(models=[str(config), "streets-gmmseg"], checkpoints=[weights], methods=["msp"])
 
 
-def test_a_config_out_of_the_wheel_on_real_frames(real: Path, tmp_path: Path) -> None:
+def test_a_config_of_the_wheel_runs_on_real_frames(real: Path, tmp_path: Path) -> None:
     source = ConfigSource.of(NAME)
     network = built(source.file())
     save_checkpoint(tmp_path / "iter_3.pth", network)

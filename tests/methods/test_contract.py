@@ -70,7 +70,7 @@ def test_pixel_scores_equal_the_definition_on_whole_maps(name: str) -> None:
 # parameters
 
 
-def test_knn_parameters_do_what_they_say() -> None:
+def test_knn_parameters_have_the_documented_effect() -> None:
     output, _ = fake_network(10, planted=True)
     nearest, mean = (scores(fitted(f"knn:k={k}"), output) for k in (1, 9))
     assert (nearest <= mean + 1e-6).all()
@@ -81,7 +81,7 @@ def test_knn_parameters_do_what_they_say() -> None:
     assert len(small.tensors["bank"]) == 60
 
 
-def test_knn_equals_a_search_by_hand() -> None:
+def test_knn_equals_a_brute_force_search() -> None:
     method = fitted("knn:k=3,metric=euclidean,bank_size=200")
     output, _ = fake_network(10)
     queries = output.features["penultimate"][0].flatten(1).T
@@ -100,7 +100,7 @@ def test_knn_with_more_neighbours_than_pixels_is_an_error() -> None:
         method.fitted()
 
 
-def test_gmm_names_the_classes_that_are_rare_or_absent() -> None:
+def test_gmm_records_rare_and_absent_classes() -> None:
     method = REGISTRY.method("gmm-posthoc:minimum=50")
     method.begin_fit(CITYSCAPES_19, 0)
     output, labels = fake_network(0, classes=4)
@@ -116,7 +116,7 @@ def test_gmm_names_the_classes_that_are_rare_or_absent() -> None:
 
 
 @pytest.mark.parametrize("whiten", ["standardise", "within-class"])
-def test_gmm_does_not_mind_the_features_scale(whiten: str) -> None:
+def test_gmm_is_invariant_to_the_scale_of_features(whiten: str) -> None:
     def scaled(factor: float) -> np.ndarray:
         method = REGISTRY.method(f"gmm-posthoc:whiten={whiten}")
         method.begin_fit(CITYSCAPES_19, 0)
@@ -150,7 +150,7 @@ def test_gmm_without_labelled_pixels_is_an_error() -> None:
         ("gmm-posthoc:ridge=nan", UsageError, "ridge=nan: input should be a finite number"),
     ],
 )
-def test_a_wrong_specification_says_what_is_right(spec: str, error: type[Exception], message: str) -> None:
+def test_an_invalid_specification_is_an_error_with_the_remedy(spec: str, error: type[Exception], message: str) -> None:
     with pytest.raises(error) as caught:
         REGISTRY.method(spec)
     assert message in str(caught.value)
@@ -164,7 +164,7 @@ def test_scores_that_are_not_finite_are_an_error() -> None:
         scores(REGISTRY.method("msp"), output, "score")
 
 
-def test_gmm_bears_dead_units_and_a_rare_class() -> None:
+def test_gmm_accepts_dead_units_and_a_rare_class() -> None:
     method = REGISTRY.method("gmm-posthoc")
     method.begin_fit(CITYSCAPES_19, 0)
     output, labels = fake_network(0, classes=4)
@@ -181,7 +181,7 @@ def test_gmm_bears_dead_units_and_a_rare_class() -> None:
     assert np.allclose(scores(method, SegmenterOutput(output.class_maps, {"penultimate": sparking})), quiet)
 
 
-def test_knn_s_bank_is_drawn_from_all_frames() -> None:
+def test_the_bank_of_knn_is_sampled_from_all_frames() -> None:
     method = REGISTRY.method("knn:bank_size=190")
     method.begin_fit(CITYSCAPES_19, 0)
     for frame in range(30):

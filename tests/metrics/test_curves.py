@@ -22,7 +22,7 @@ def counted(score: np.ndarray, label: np.ndarray) -> PixelCounts:
 
 
 @given(st.lists(st.sampled_from(LEVELS) | st.floats(-2, 2, width=32), min_size=2, max_size=50), st.data())
-def test_equals_scikit_learn(values: list[float], data: st.DataObject) -> None:
+def test_curves_equal_scikit_learn(values: list[float], data: st.DataObject) -> None:
     score = np.array(values, np.float32)
     labels = st.lists(st.integers(0, 1), min_size=len(values), max_size=len(values))
     label = np.array(data.draw(labels.filter(lambda drawn: 0 < sum(drawn) < len(drawn))))
@@ -55,7 +55,7 @@ def a_curve() -> PixelCurve:
 
 
 @pytest.mark.parametrize("points", [2, 3, 50, 300])
-def test_what_thinning_leaves_out_is_near_what_it_keeps(points: int) -> None:
+def test_removed_points_are_close_to_the_thinned_curve(points: int) -> None:
     curve = a_curve()
     thin = curve.thin(points)
     assert points / 2 < thin.threshold.size <= points
@@ -70,14 +70,14 @@ def test_what_thinning_leaves_out_is_near_what_it_keeps(points: int) -> None:
     assert (curve.fpr - curve.fpr[behind]).max() <= mark + 1e-12
 
 
-def test_a_short_curve_stays_as_it_is() -> None:
+def test_a_short_curve_is_not_thinned() -> None:
     curve = a_curve()
     assert curve.thin(curve.threshold.size) is curve
     with pytest.raises(UsageError, match="a curve of 1 points"):
         curve.thin(1)
 
 
-def test_without_one_of_the_kinds() -> None:
+def test_curves_of_one_kind_of_pixel() -> None:
     nothing = pixel_curve(counted(np.arange(4.0), np.zeros(4)))
     assert nothing.threshold.size == nothing.recall.size == 0
     everything = pixel_curve(counted(np.arange(4.0), np.ones(4)))

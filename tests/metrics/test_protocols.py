@@ -32,7 +32,9 @@ def evaluated(name: str, frames: list[tuple[np.ndarray, AnomalyLabels]]) -> Pixe
 
 @pytest.mark.parametrize("evaluator", NUMBERS["protocol"])
 @pytest.mark.parametrize("frame_set", NUMBERS["frame_sets"])
-def test_equals_the_evaluator(frames: list[tuple[np.ndarray, AnomalyLabels]], frame_set: str, evaluator: str) -> None:
+def test_protocols_equal_the_official_evaluators(
+    frames: list[tuple[np.ndarray, AnomalyLabels]], frame_set: str, evaluator: str
+) -> None:
     expected = NUMBERS["results"][frame_set].get(evaluator)
     assert expected, "the evaluator gave numbers on every set"
     chosen = [frames[index] for index in NUMBERS["frame_sets"][frame_set]]
@@ -40,7 +42,9 @@ def test_equals_the_evaluator(frames: list[tuple[np.ndarray, AnomalyLabels]], fr
 
 
 @pytest.mark.parametrize("frame_set", NUMBERS["best_f1"])
-def test_smiyc_s_threshold_of_the_best_f1(frames: list[tuple[np.ndarray, AnomalyLabels]], frame_set: str) -> None:
+def test_smiyc_uses_the_threshold_of_the_best_f1(
+    frames: list[tuple[np.ndarray, AnomalyLabels]], frame_set: str
+) -> None:
     """A lower edge of a bin, between two scores where the percentile lies there: its digits are the evaluator's."""
     found = evaluated("smiyc", [frames[index] for index in NUMBERS["frame_sets"][frame_set]])
     assert found.best_f1 == pytest.approx(NUMBERS["best_f1"][frame_set]["best_f1"], abs=1e-15)
@@ -48,7 +52,9 @@ def test_smiyc_s_threshold_of_the_best_f1(frames: list[tuple[np.ndarray, Anomaly
 
 
 @pytest.mark.parametrize("index", [0, 2, 3, 4, 5])
-def test_equals_pytorch_ood_a_frame_at_a_time(frames: list[tuple[np.ndarray, AnomalyLabels]], index: int) -> None:
+def test_pytorch_ood_protocol_equals_the_library_on_single_frames(
+    frames: list[tuple[np.ndarray, AnomalyLabels]], index: int
+) -> None:
     """It counts in single precision after a sigmoid, which ties some high scores: hence the tolerance."""
     expected = NUMBERS["results"]["all"]["pytorch_ood_segmentation"]["per_frame"][index]
     found = evaluated("pytorch-ood", [frames[index]]).values
@@ -57,13 +63,15 @@ def test_equals_pytorch_ood_a_frame_at_a_time(frames: list[tuple[np.ndarray, Ano
     assert found["AUROC"] == pytest.approx(expected["AUROC"], abs=2e-5)
 
 
-def test_pytorch_ood_refuses_a_frame_without_anomaly(frames: list[tuple[np.ndarray, AnomalyLabels]]) -> None:
+def test_pytorch_ood_protocol_is_undefined_if_a_frame_has_no_anomaly(
+    frames: list[tuple[np.ndarray, AnomalyLabels]],
+) -> None:
     found = evaluated("pytorch-ood", frames)
     assert all(math.isnan(value) for value in found.values.values())
     assert "1 frames have no anomaly" in found.undefined["AP"]
 
 
-def test_a_straight_slanted_run_is_where_strict_differs(frames: list[tuple[np.ndarray, AnomalyLabels]]) -> None:
+def test_strict_fpr_differs_on_a_slanted_segment(frames: list[tuple[np.ndarray, AnomalyLabels]]) -> None:
     """Ten levels of one size each: all their inner vertices are dropped, and the first one above is the last."""
     arrays = np.load(GOLDEN / "pixel_metrics.npz")
     score, label = arrays["diagonal_score"], arrays["diagonal_label"]
@@ -74,7 +82,7 @@ def test_a_straight_slanted_run_is_where_strict_differs(frames: list[tuple[np.nd
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)
-def test_undefined_is_nan_with_a_reason(name: str) -> None:
+def test_undefined_metrics_are_nan_with_a_reason(name: str) -> None:
     under = make_evaluation(PROTOCOLS[name])
     under.update(np.zeros((3, 3), np.float32), AnomalyLabels(np.zeros((3, 3), np.uint8)))
     found = under.metrics()
@@ -83,11 +91,11 @@ def test_undefined_is_nan_with_a_reason(name: str) -> None:
     assert found.counts["frames_without_anomaly"] == 1
 
 
-def test_names_are_those_of_the_records() -> None:
+def test_protocol_names_are_those_in_results() -> None:
     assert all(protocol.name == name and protocol.source for name, protocol in PROTOCOLS.items())
 
 
-def test_counting_in_passes_takes_pooled_alone() -> None:
+def test_counting_in_passes_supports_only_pooled() -> None:
     assert pixel_metrics_of(list, POOLED, 1 << 23).counts["frames"] == 0
     with pytest.raises(UsageError, match="the protocol pebal can't be computed in passes"):
         pixel_metrics_of(list, PROTOCOLS["pebal"], 1 << 23)

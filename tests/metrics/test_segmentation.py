@@ -18,7 +18,7 @@ def labelled(values: np.ndarray) -> SemanticLabels:
     return SemanticLabels(values.astype(np.uint8), CITYSCAPES_19)
 
 
-def test_miou_of_a_case_by_hand() -> None:
+def test_miou_equals_a_case_computed_by_hand() -> None:
     confusion = ConfusionMatrix(19)
     confusion.update(np.array([[0, 1, 1, 5]], np.uint8), labelled(np.array([[0, 0, 1, 255]])))
     # Class 0: 1 of 2; class 1: 1 of 2; the void pixel does not count, and absent classes neither.
@@ -30,7 +30,7 @@ def test_miou_of_a_case_by_hand() -> None:
     assert np.isnan(ConfusionMatrix(19).accuracy())
 
 
-def test_equals_scikit_learn_over_frames() -> None:
+def test_quality_over_frames_equals_scikit_learn() -> None:
     rng = np.random.default_rng(3)
     labels, predictions = rng.integers(0, 19, (2, 3, 40, 50)).astype(np.uint8)
     labels[:, :5] = 255
@@ -58,7 +58,7 @@ def literal_ece(confidence: np.ndarray, right: np.ndarray, bins: int) -> float:
     st.sampled_from([4, 15]),
     st.randoms(use_true_random=False),
 )
-def test_ece_equals_the_definition_however_frames_are_cut(values: list[float], bins: int, random: object) -> None:
+def test_ece_equals_the_definition_for_any_split_into_frames(values: list[float], bins: int, random: object) -> None:
     confidence = np.array(values, np.float32)
     right = np.array([random.random() < value for value in values])  # type: ignore[attr-defined]
     found = Reliability(bins)
@@ -70,7 +70,7 @@ def test_ece_equals_the_definition_however_frames_are_cut(values: list[float], b
     assert found.pixels.sum() == len(values)
 
 
-def test_void_does_not_count_and_nothing_is_nan() -> None:
+def test_void_is_ignored_and_empty_input_gives_nan() -> None:
     found = Reliability()
     assert np.isnan(found.expected_calibration_error())
     assert np.isnan(found.mean_confidence())
@@ -79,7 +79,7 @@ def test_void_does_not_count_and_nothing_is_nan() -> None:
     assert found.mean_confidence() == pytest.approx(0.8)
 
 
-def test_a_confidence_that_is_nan_is_not_lost() -> None:
+def test_a_nan_confidence_gives_nan() -> None:
     found = Reliability()
     found.update(np.array([[0.8, np.nan]], np.float32), np.array([[3, 3]], np.uint8), labelled(np.array([[3, 3]])))
     assert np.isnan(found.mean_confidence())

@@ -95,12 +95,12 @@ def test_two_ranks_equal_one_process(results: list[dict], preset: str, emulated:
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_both_ranks_hold_the_same_bits(results: list[dict], preset: str) -> None:
+def test_both_ranks_have_bit_identical_mixtures(results: list[dict], preset: str) -> None:
     first, second = (result[preset]["state"] for result in results)
     assert all(torch.equal(value, second[name]) for name, value in first.items())
 
 
-def test_the_authors_assignment_is_each_rank_s_own(results: list[dict]) -> None:
+def test_the_assignment_of_the_authors_is_per_rank(results: list[dict]) -> None:
     _, joined = alone("authors", emulated=False)
     first = results[0]["authors"]["shares"]
     assert any(not torch.equal(first[step], joined[step][0]) for step in range(STEPS))

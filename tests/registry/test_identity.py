@@ -34,7 +34,7 @@ def wrong(folder: Path) -> dict[str, str]:
     return {check.what: check.said for check in verify(folder) if check.verdict == "wrong"}
 
 
-def test_an_edited_module_of_a_method(
+def test_an_edited_module_changes_the_digest_of_a_method(
     network_file: Path, road_anomaly: Path, tmp_path: Path, plugins: dict[str, Path]
 ) -> None:
     def go(**options: Any) -> Run:
@@ -65,7 +65,7 @@ def test_an_edited_module_of_a_method(
     ("name", "old", "new"),
     [("adapter.py", "/ 255", "/ 32 - 3"), ("nets/tiny.py", "GAIN * torch", "GAIN + torch"), ("nets/gain.py", "3", "9")],
 )
-def test_an_edited_network(
+def test_an_edited_network_changes_the_digest(
     road_anomaly: Path, tmp_path: Path, plugins: dict[str, Path], seed: Path, name: str, old: str, new: str
 ) -> None:
     passes = tmp_path / "plugins" / "passes"
@@ -93,7 +93,9 @@ def test_an_edited_network(
     assert wrong(first.folder) == {}
 
 
-def test_an_edited_label_rule_of_a_benchmark(network_file: Path, tmp_path: Path, plugins: dict[str, Path]) -> None:
+def test_an_edited_label_rule_changes_the_digest_of_a_benchmark(
+    network_file: Path, tmp_path: Path, plugins: dict[str, Path]
+) -> None:
     for index in range(2):
         save(tmp_path / "data" / "images" / f"{index}.png", photograph(index))
         mask = np.zeros((48, 96), np.uint8)
@@ -118,7 +120,9 @@ def test_an_edited_label_rule_of_a_benchmark(network_file: Path, tmp_path: Path,
     assert edited.record.digest != first.record.digest
 
 
-def test_an_edited_reader_of_images(network_file: Path, tmp_path: Path, plugins: dict[str, Path]) -> None:
+def test_an_edited_image_reader_changes_the_digest(
+    network_file: Path, tmp_path: Path, plugins: dict[str, Path]
+) -> None:
     """The file of the image is the same, and what the plugin makes of it is not."""
     for index in range(2):
         save(tmp_path / "data" / "images" / f"{index}.png", photograph(index))
@@ -143,14 +147,14 @@ def test_an_edited_reader_of_images(network_file: Path, tmp_path: Path, plugins:
     assert not set(keys()) & set(first)
 
 
-def test_the_plugins_of_this_package_have_no_digest_of_their_code() -> None:
+def test_the_plugins_of_this_package_have_no_code_digest() -> None:
     registry = Registry()
     assert {registry.source_digest("methods", name) for name in registry.names("methods")} == {None}
     frames = registry.benchmark("streets-anomaly").open(Roots()).frames
     assert {frame.reader_digest for frame in frames} == {""}
 
 
-def test_the_digest_is_that_of_the_texts(tmp_path: Path) -> None:
+def test_the_digest_depends_on_the_texts_of_the_files(tmp_path: Path) -> None:
     """Neither the folder nor the order of imports has a part in it; every module has."""
     texts = {}
     for folder in ("here", "there"):
@@ -163,7 +167,7 @@ def test_the_digest_is_that_of_the_texts(tmp_path: Path) -> None:
     assert Registry([tmp_path / "there" / "adapter.py"]).source_digest("models", "seeded") != texts["here"]
 
 
-def test_a_run_loaded_again_knows_its_plugins(
+def test_a_loaded_run_finds_its_plugins(
     road_anomaly: Path, tmp_path: Path, plugins: dict[str, Path], seed: Path
 ) -> None:
     run = small_run(
@@ -177,7 +181,7 @@ def test_a_run_loaded_again_knows_its_plugins(
     assert scorer.source_digest == Registry([plugins["methods"]]).source_digest("methods", "mine")
 
 
-def test_an_edited_head(tmp_path: Path, plugins: dict[str, Path], seed: Path) -> None:
+def test_an_edited_head_changes_the_digest(tmp_path: Path, plugins: dict[str, Path], seed: Path) -> None:
     """A network that is built with the head of another plugin depends on that plugin's code, too."""
     head = tmp_path / "heads" / "flat.py"
     head.parent.mkdir()

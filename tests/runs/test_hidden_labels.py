@@ -32,7 +32,9 @@ def scored(network: Path, data: Path, out: Path, *benchmarks: str, **options: An
     return small_run(network, data, out, **(settings | options))
 
 
-def test_alone_they_say_what_was_stored_and_what_to_do(network_file: Path, tracks: Path, tmp_path: Path) -> None:
+def test_a_run_of_only_hidden_labels_names_the_stored_maps_and_the_next_step(
+    network_file: Path, tracks: Path, tmp_path: Path
+) -> None:
     run = scored(network_file, tracks, tmp_path / "run")
     assert list(run.results) == []
     scorers = {scorer.label: scorer.key for scorer in run.record.scorers}
@@ -47,7 +49,7 @@ def test_alone_they_say_what_was_stored_and_what_to_do(network_file: Path, track
         assert len(list((tmp_path / "run" / "scores" / key).glob("*.npy"))) == 3
 
 
-def test_every_text_says_so(network_file: Path, tracks: Path, tmp_path: Path) -> None:
+def test_every_text_report_has_the_note(network_file: Path, tracks: Path, tmp_path: Path) -> None:
     run = scored(network_file, tracks, tmp_path / "run")
     registry = Registry()
     cards: dict[str, ReportCard] = {name: registry.report(name).card for name in registry.names("reports")}
@@ -55,7 +57,7 @@ def test_every_text_says_so(network_file: Path, tracks: Path, tmp_path: Path) ->
         assert "3 frames were scored. Its labels are not public" in registry.report(name).text(run), name
 
 
-def test_beside_rows_they_come_after_the_table(network_file: Path, tracks: Path, tmp_path: Path) -> None:
+def test_the_note_follows_the_table(network_file: Path, tracks: Path, tmp_path: Path) -> None:
     text = Registry().report("terminal").text(scored(network_file, tracks, tmp_path / "run", "road-anomaly"))
     lines = text.splitlines()
     assert lines[0].strip() == "road-anomaly"
@@ -64,7 +66,7 @@ def test_beside_rows_they_come_after_the_table(network_file: Path, tracks: Path,
 
 
 @pytest.mark.parametrize(("keep", "left"), [("none", 0), ("figures", 6)])
-def test_maps_that_are_not_kept_are_not_promised(
+def test_the_note_does_not_mention_maps_that_are_not_kept(
     network_file: Path, tracks: Path, tmp_path: Path, keep: str, left: int
 ) -> None:
     notes = scored(network_file, tracks, tmp_path / "run", keep_scores=keep).notes
@@ -73,5 +75,5 @@ def test_maps_that_are_not_kept_are_not_promised(
     assert any("Stored score maps" in note for note in notes) == (left > 0)
 
 
-def test_a_run_with_labels_has_nothing_to_add(network_file: Path, tracks: Path, tmp_path: Path) -> None:
+def test_a_run_with_labels_has_no_note(network_file: Path, tracks: Path, tmp_path: Path) -> None:
     assert scored(network_file, tracks, tmp_path / "run", benchmarks=["road-anomaly"]).notes == []

@@ -36,7 +36,7 @@ def said(folder: Path, verdict: str) -> dict[str, str]:
 REST = "the rest"
 
 
-def test_a_run_is_right(run: Path) -> None:
+def test_a_valid_run_passes(run: Path) -> None:
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     right = said(run, "right")
     assert list(right) == [
@@ -62,7 +62,7 @@ def test_a_run_is_right(run: Path) -> None:
     assert after == before
 
 
-def test_other_weights(run: Path, tmp_path: Path) -> None:
+def test_changed_weights_are_found(run: Path, tmp_path: Path) -> None:
     card = tmp_path / "tiny.toml"
     card.write_text(card.read_text().replace("255.0", "127.5"))
     assert list(said(run, "wrong")) == ["network tiny"]
@@ -71,7 +71,7 @@ def test_other_weights(run: Path, tmp_path: Path) -> None:
     assert "it can't be opened" in said(run, "not checked")["network tiny"]
 
 
-def test_another_image_of_the_same_size_and_time(run: Path, road_anomaly: Path) -> None:
+def test_a_changed_image_of_equal_size_and_time_is_found(run: Path, road_anomaly: Path) -> None:
     """The cache of frames knows files by path, size and time; here they are read."""
     image = sorted((road_anomaly / "frames").glob("*.jpg"))[1]
     times, content = image.stat(), bytearray(image.read_bytes())
@@ -87,7 +87,7 @@ def test_another_image_of_the_same_size_and_time(run: Path, road_anomaly: Path) 
     assert said(run, "not checked")["metrics of MSP on tiny, road-anomaly, pooled"] == "the labels are not available"
 
 
-def test_another_label_and_no_data(run: Path, road_anomaly: Path, cityscapes: Path) -> None:
+def test_changed_labels_and_missing_data_are_found(run: Path, road_anomaly: Path, cityscapes: Path) -> None:
     label = next(iter(cityscapes.glob("gtFine/train/aachen/*.png")))
     save(label, np.full((48, 96), 7, np.uint8))
     assert list(said(run, "wrong")) == ["frames of cityscapes train"]
@@ -99,7 +99,7 @@ def test_another_label_and_no_data(run: Path, road_anomaly: Path, cityscapes: Pa
     assert "scores of MSP on tiny, road-anomaly" in said(run, "right")
 
 
-def test_another_score(run: Path) -> None:
+def test_changed_scores_are_found(run: Path) -> None:
     scorer, _ = load(run).record.scorers
     path = sorted((run / "scores" / scorer.key).iterdir())[0]
     score = np.load(path)
@@ -115,7 +115,7 @@ def test_another_score(run: Path) -> None:
     assert "damaged" in said(run, "wrong")["scores of MSP on tiny, road-anomaly"]
 
 
-def test_numbers_that_somebody_changed(run: Path) -> None:
+def test_changed_results_are_found(run: Path) -> None:
     result = json.loads((run / "result.json").read_text())
     result["results"]["pooled"][0]["metrics"]["AP"] += 1e-9
     (run / "result.json").write_text(json.dumps(result))
@@ -136,7 +136,7 @@ def test_numbers_that_somebody_changed(run: Path) -> None:
     assert "not the results of this version of oodbench" in said(run, "wrong")["results"]
 
 
-def test_without_stored_scores(run: Path) -> None:
+def test_runs_without_stored_scores_are_verified_partly(run: Path) -> None:
     shutil.rmtree(run / "scores")
     unchecked = said(run, "not checked")
     assert unchecked["scores of MSP on tiny, road-anomaly"] == "not all of them are stored (--keep-scores)"
@@ -145,7 +145,7 @@ def test_without_stored_scores(run: Path) -> None:
     assert said(run, "wrong") == {}
 
 
-def test_scores_that_were_given_and_a_run_that_was_not_evaluated(
+def test_external_scores_and_runs_without_results_are_verified(
     network_file: Path, road_anomaly: Path, tmp_path: Path
 ) -> None:
     maps = tmp_path / "maps"
@@ -165,7 +165,7 @@ def test_scores_that_were_given_and_a_run_that_was_not_evaluated(
         verify(tmp_path)
 
 
-def test_a_line_reads_well(tmp_path: Path) -> None:
+def test_findings_are_printed_as_lines(tmp_path: Path) -> None:
     assert str(VerificationCheck("not checked", "results", "none")) == "not checked  results: none"
     assert str(VerificationCheck("right", "results", "2")) == "right        results: 2"
     assert RunArtifacts(LocalStore(tmp_path)).plan() is None

@@ -80,7 +80,7 @@ class TestMask2Former(AdapterContract):
 
 
 @pytest.mark.parametrize("make", [segformer, upernet])
-def test_logits_and_what_the_classifier_reads(tmp_path: Path, make: object) -> None:
+def test_logits_and_features_are_those_of_the_network(tmp_path: Path, make: object) -> None:
     source = make(tmp_path)  # type: ignore[operator]
     network = TransformersAdapter().open(source, None, "cpu")
     batch = [network.prepare(photograph(seed)) for seed in (1, 2)]
@@ -106,7 +106,7 @@ def test_logits_and_what_the_classifier_reads(tmp_path: Path, make: object) -> N
     assert network.capabilities.lacks(Needs(masks=True)) is not None
 
 
-def test_a_mask_classifier_gives_its_sums(tmp_path: Path) -> None:
+def test_a_mask_classifier_has_unnormalised_class_scores(tmp_path: Path) -> None:
     source = mask2former(tmp_path)
     network = TransformersAdapter().open(source, None, "cpu")
     assert network.capabilities.class_maps == "sums"
@@ -137,7 +137,7 @@ def test_a_mask_classifier_gives_its_sums(tmp_path: Path) -> None:
     assert network.classifier() is None
 
 
-def test_a_card_says_what_the_folder_does_not(tmp_path: Path) -> None:
+def test_a_card_supplies_missing_preprocessing_and_classes(tmp_path: Path) -> None:
     source = segformer(tmp_path)
     config = json.loads((tmp_path / "segformer" / "config.json").read_text())
     config["id2label"] = {str(index): f"LABEL_{index}" for index in range(19)}
@@ -159,7 +159,7 @@ def test_a_card_says_what_the_folder_does_not(tmp_path: Path) -> None:
     assert TransformersAdapter().open(source, card, "cpu").digest != network.digest
 
 
-def test_weights_that_are_missing_are_not_made_up(tmp_path: Path) -> None:
+def test_missing_weights_are_an_error(tmp_path: Path) -> None:
     source = segformer(tmp_path)
     whole = transformers.SegformerForSemanticSegmentation.from_pretrained(source)
     whole.segformer.save_pretrained(tmp_path / "backbone")
@@ -170,7 +170,7 @@ def test_weights_that_are_missing_are_not_made_up(tmp_path: Path) -> None:
         TransformersAdapter().open(str(tmp_path / "backbone"), None, "cpu")
 
 
-def test_folders_that_hold_something_else(tmp_path: Path) -> None:
+def test_folders_with_other_content_are_errors(tmp_path: Path) -> None:
     source = Path(segformer(tmp_path))
     for text, said in (("{", "not a readable config"), ('{"model_type": "bert"}', "model_type is 'bert'")):
         (tmp_path / "other").mkdir(exist_ok=True)
@@ -188,7 +188,7 @@ def test_folders_that_hold_something_else(tmp_path: Path) -> None:
         TransformersAdapter().open(str(tmp_path / "again" / "segformer"), None, "cpu")
 
 
-def test_a_hub_that_is_out_of_reach(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_hub_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     adapter = Registry().adapter("hf:nobody/nothing")
     with pytest.raises(ModelError, match="not in the local cache, and the download failed"):

@@ -82,7 +82,7 @@ class TestMask2Former(AdapterContract):
 
 
 @pytest.mark.parametrize("name", ["segformer", "deeplabv3plus", "fcn", "ocrnet", "upernet"])
-def test_class_maps_are_the_network_s_own_and_features_make_them(tmp_path: Path, name: str) -> None:
+def test_class_maps_equal_the_network_s_and_follow_from_the_features(tmp_path: Path, name: str) -> None:
     config = write_network(tmp_path, name)
     network = opened(f"{config}:mode=whole")
     batch = [network.prepare(photograph(seed)) for seed in (1, 2)]
@@ -101,7 +101,7 @@ def test_class_maps_are_the_network_s_own_and_features_make_them(tmp_path: Path,
     assert network.forward(batch, Needs(features=("stages[0]",))).class_maps is None
 
 
-def test_a_head_that_classifies_otherwise_gives_its_maps(tmp_path: Path) -> None:
+def test_heads_without_a_linear_classifier_have_class_maps(tmp_path: Path) -> None:
     config = write_network(tmp_path, "segmenter", "test_dataloader['dataset']['type'] = 'CityscapesDataset'")
     network = opened(config)
     image = network.prepare(photograph(1))
@@ -116,7 +116,7 @@ def test_a_head_that_classifies_otherwise_gives_its_maps(tmp_path: Path) -> None
     assert "penultimate" not in network.capabilities.features
 
 
-def test_the_sums_of_windows_are_averaged(tmp_path: Path) -> None:
+def test_unnormalised_class_scores_of_windows_are_averaged(tmp_path: Path) -> None:
     config = write_network(tmp_path, "mask2former")
     network = opened(f"{config}:window=64,stride=64")
     image = network.prepare(photograph(1))
@@ -130,7 +130,7 @@ def test_the_sums_of_windows_are_averaged(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["segformer", "fcn-aligned"])
-def test_windows_are_mmsegmentation_s_own(tmp_path: Path, name: str) -> None:
+def test_windows_equal_those_of_mmsegmentation(tmp_path: Path, name: str) -> None:
     config = write_network(tmp_path, name)
     network = opened(config)
     batch = [network.prepare(photograph(seed)) for seed in (1, 2)]
@@ -154,7 +154,7 @@ def network_whole(config: Path, batch: list[Any]) -> torch.Tensor:
     return torch.nn.functional.interpolate(maps, (64, 128), mode="bilinear")
 
 
-def test_the_user_s_windows_take_the_config_s_place(tmp_path: Path) -> None:
+def test_options_replace_the_windows_of_the_config(tmp_path: Path) -> None:
     config = write_network(tmp_path, "fcn")
     whole = opened(config)
     image = whole.prepare(photograph(1))
@@ -171,7 +171,7 @@ def test_the_user_s_windows_take_the_config_s_place(tmp_path: Path) -> None:
     assert torch.equal(large.class_maps.values, whole.forward([image], ALL).class_maps.values)
 
 
-def test_images_are_prepared_as_the_test_pipeline_does(tmp_path: Path) -> None:
+def test_images_are_prepared_like_in_the_test_pipeline(tmp_path: Path) -> None:
     config = write_network(tmp_path, "fcn")
     file = save(tmp_path / "photograph.png", photograph(3))
     network = opened(config)
@@ -190,7 +190,7 @@ def test_images_are_prepared_as_the_test_pipeline_does(tmp_path: Path) -> None:
     assert images[0, :, 0, 0].tolist() == pytest.approx(expected, rel=1e-6)
 
 
-def test_a_card_prepares_images_otherwise_and_names_the_network(tmp_path: Path) -> None:
+def test_a_card_replaces_the_preprocessing_and_the_name(tmp_path: Path) -> None:
     config = write_network(tmp_path, "fcn", "test_dataloader['dataset']['pipeline'].insert(1, dict(type='Pad'))")
     with pytest.raises(ModelError, match=r"its test pipeline has the step Pad; expected LoadImageFromFile"):
         opened(config)
@@ -205,7 +205,7 @@ def test_a_card_prepares_images_otherwise_and_names_the_network(tmp_path: Path) 
     assert network.forward([image], ALL).class_maps.values.shape == (1, 19, 4, 8)
 
 
-def test_a_mask_classifier_gives_its_sums(tmp_path: Path) -> None:
+def test_a_mask_classifier_has_unnormalised_class_scores(tmp_path: Path) -> None:
     config = write_network(tmp_path, "mask2former", "model['data_preprocessor'] = dict(test_cfg=dict(size_divisor=32))")
     network = opened(config)
     assert network.capabilities.class_maps == "sums"
@@ -236,7 +236,7 @@ def test_a_mask_classifier_gives_its_sums(tmp_path: Path) -> None:
     assert output.masks is None
 
 
-def test_masks_of_windows_are_in_the_windows_and_padding_is_cut_off(tmp_path: Path) -> None:
+def test_masks_belong_to_windows_and_have_no_padding(tmp_path: Path) -> None:
     config = write_network(tmp_path, "mask2former", "model['data_preprocessor'] = dict(test_cfg=dict(size_divisor=32))")
     network = opened(f"{config}:window=48x64,stride=32x48")
     image = network.prepare(photograph(1))
@@ -255,7 +255,7 @@ def test_masks_of_windows_are_in_the_windows_and_padding_is_cut_off(tmp_path: Pa
     assert output.class_maps.values.shape == (1, 19, 16, 32)
 
 
-def test_padding_is_taken_back(tmp_path: Path) -> None:
+def test_padding_is_removed(tmp_path: Path) -> None:
     pad = "model['data_preprocessor'] = dict(test_cfg=dict(size_divisor=48))"
     config = write_network(tmp_path, "fcn", pad)
     network = opened(config)
@@ -270,7 +270,7 @@ def test_padding_is_taken_back(tmp_path: Path) -> None:
     assert torch.equal(output.class_maps.values, padded[..., :8, :16])
 
 
-def test_what_a_head_of_the_registry_gives(tmp_path: Path) -> None:
+def test_outputs_of_a_head_of_the_registry(tmp_path: Path) -> None:
     (tmp_path / "my_head.py").write_text(MY_HEAD)
     more = "custom_imports = dict(imports=['my_head'], allow_failed_imports=False)\nmodel['decode_head']['type'] = "
     with pytest.MonkeyPatch.context() as patch:
@@ -288,7 +288,7 @@ def test_what_a_head_of_the_registry_gives(tmp_path: Path) -> None:
     assert output.features["penultimate"].shape == (1, 16, 8, 16)
 
 
-def test_classes_in_another_order(tmp_path: Path) -> None:
+def test_classes_in_another_order_are_reordered(tmp_path: Path) -> None:
     reverse = (
         "test_dataloader['dataset']['metainfo'] = dict(classes=('bicycle', 'motorcycle', 'train', 'bus', 'truck', "
     )
@@ -319,7 +319,7 @@ def test_the_softmax_head_of_the_registry_has_a_linear_classifier(tmp_path: Path
     assert torch.allclose(made, output.class_maps.values, atol=1e-5)
 
 
-def test_what_can_not_be_read_is_said(tmp_path: Path) -> None:
+def test_unsupported_networks_are_errors_with_the_reason(tmp_path: Path) -> None:
     cases = {
         "model['type'] = 'SegFormr'": "the network can't be built",
         f"model['decode_head'] = {PSA_HEAD}": r"can't be run \(NotImplementedError: psamask_forward is compiled code",
@@ -342,7 +342,7 @@ def test_what_can_not_be_read_is_said(tmp_path: Path) -> None:
         MMSegmentationAdapter().open_checkpoint(str(broken), config.with_suffix(".pth"), None, "cpu")
 
 
-def test_a_config_is_left_as_it_was(tmp_path: Path) -> None:
+def test_a_config_is_not_changed(tmp_path: Path) -> None:
     from oodbench.segmenters.mmsegmentation.config import NetworkConfig
     from oodbench.segmenters.mmsegmentation.source import Inference
 

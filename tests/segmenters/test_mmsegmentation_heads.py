@@ -31,7 +31,7 @@ def stepped(request: pytest.FixtureRequest) -> tuple[Any, dict[str, torch.Tensor
     return network, losses
 
 
-def test_losses_are_finite_and_other_heads_keep_theirs(stepped: tuple[Any, dict[str, torch.Tensor]]) -> None:
+def test_losses_are_finite_and_auxiliary_heads_are_unchanged(stepped: tuple[Any, dict[str, torch.Tensor]]) -> None:
     network, losses = stepped
     mine = "decode_1" if isinstance(network.decode_head, nn.ModuleList) else "decode"
     others = {name for name in losses if not name.startswith(f"{mine}.")}
@@ -46,7 +46,7 @@ def test_losses_are_finite_and_other_heads_keep_theirs(stepped: tuple[Any, dict[
     assert losses[f"{mine}.loss_segmentation"].item() > 1
 
 
-def test_every_parameter_is_used_and_gradients_go_where_they_belong(
+def test_all_parameters_are_used_and_only_trained_ones_get_gradients(
     stepped: tuple[Any, dict[str, torch.Tensor]],
 ) -> None:
     network, _ = stepped
@@ -66,7 +66,9 @@ def test_every_parameter_is_used_and_gradients_go_where_they_belong(
     assert not [name for name in gradients if "mixture" in name or name.startswith(f"{place}.conv_seg")]
 
 
-def test_em_moves_the_mixture_and_the_maps_are_the_head_s(stepped: tuple[Any, dict[str, torch.Tensor]]) -> None:
+def test_em_updates_the_mixture_and_class_maps_are_those_of_the_head(
+    stepped: tuple[Any, dict[str, torch.Tensor]],
+) -> None:
     network, _ = stepped
     decoder = find_decoder(network)
     before = decoder.head.mixture.mean.clone()
@@ -89,7 +91,7 @@ def test_em_moves_the_mixture_and_the_maps_are_the_head_s(stepped: tuple[Any, di
     assert whole[0].seg_logits.data.shape == (CLASSES, 64, 64)
 
 
-def test_the_softmax_head_changes_nothing() -> None:
+def test_the_softmax_head_equals_the_original_classifier() -> None:
     torch.manual_seed(0)
     plain: Any = build(config("fcn", None))
     ours: Any = build(config("fcn", {"name": "softmax"}))
@@ -111,7 +113,7 @@ def test_the_softmax_head_changes_nothing() -> None:
         assert torch.equal(plain.eval()(images, mode="tensor"), ours.eval()(images, mode="tensor"))
 
 
-def test_the_softmax_head_beside_dropout() -> None:
+def test_the_softmax_head_keeps_dropout() -> None:
     torch.manual_seed(0)
     ours: Any = build(config("fcn", {"name": "softmax"}))
     features = torch.ones(1, 16, 4, 4)
@@ -121,7 +123,7 @@ def test_the_softmax_head_beside_dropout() -> None:
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_under_autocast_the_mixture_s_losses_are_float32(name: str) -> None:
+def test_losses_of_the_mixture_are_float32_under_autocast(name: str) -> None:
     network: Any = build(config(name, GMMSEG))
     with torch.autocast("cpu", dtype=torch.bfloat16):
         losses = network.loss(*batch())
@@ -133,7 +135,7 @@ def test_under_autocast_the_mixture_s_losses_are_float32(name: str) -> None:
     assert decoder.head.mixture.mean.isfinite().all()
 
 
-def test_a_head_that_nothing_steps_is_told_how() -> None:
+def test_a_head_without_the_hook_is_an_error_with_the_remedy() -> None:
     network: Any = build(config("segformer", GMMSEG))
     network.loss(*batch())
     with pytest.raises(UsageError, match=r'custom_hooks = \[dict\(type="OodbenchHeadHook"\)\]'):
@@ -147,7 +149,7 @@ def decoder(**changed: Any) -> nn.Module:
         return decoder_with_head(**{"decoder": "FCNHead", **arguments, **changed})
 
 
-def test_synchronised_statistics_where_the_config_has_them() -> None:
+def test_batch_norm_is_synchronised_if_the_config_requires_it() -> None:
     made = decoder(head={"name": "gmmseg", "parameters": {"memory": 5}}, norm_cfg={"type": "SyncBN"})
     kinds = [type(module) for module in made.head.modules()]  # type: ignore[union-attr]
     assert nn.SyncBatchNorm in kinds
@@ -171,17 +173,17 @@ def test_synchronised_statistics_where_the_config_has_them() -> None:
     ],
 )
 @pytest.mark.filterwarnings("ignore:threshold is not defined")
-def test_what_would_be_passed_over_is_refused(changed: dict[str, Any], message: str) -> None:
+def test_options_that_would_be_ignored_are_errors(changed: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         decoder(**changed)
 
 
-def test_an_unknown_head_gets_the_nearest_name() -> None:
+def test_an_unknown_head_is_an_error_with_the_nearest_name() -> None:
     with pytest.raises(UnknownNameError, match="Did you mean 'gmmseg'"):
         decoder(head={"name": "gmseg"})
 
 
-def test_heads_of_ones_own(tmp_path: Path) -> None:
+def test_user_defined_heads_can_be_trained(tmp_path: Path) -> None:
     file = tmp_path / "twice.py"
     file.write_text(
         'PLUGINS = {"heads": {"twice": ("Twice", "twice the softmax head")}}\n'

@@ -69,7 +69,7 @@ def runner(tmp_path: Path, **changed: Any) -> Runner:
     return Runner.from_cfg(config)
 
 
-def test_the_config_of_the_page_trains(tmp_path: Path) -> None:
+def test_the_config_in_the_documentation_trains(tmp_path: Path) -> None:
     made = runner(tmp_path)
     model = made.train()
     head = model.decode_head.head
@@ -89,7 +89,7 @@ def test_the_config_of_the_page_trains(tmp_path: Path) -> None:
     assert len(rates) == 2, "the recipe's tenfold rate of the decoder is the head's too"
 
 
-def test_without_the_hook_training_stops_and_says_why(tmp_path: Path) -> None:
+def test_training_without_the_hook_is_an_error(tmp_path: Path) -> None:
     made = runner(tmp_path, custom_hooks=[])
     with pytest.raises(UsageError, match="OodbenchHeadHook"):
         made.train()

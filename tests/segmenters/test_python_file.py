@@ -94,7 +94,7 @@ def test_the_weights_are_those_of_the_checkpoint(tmp_path: Path) -> None:
     assert network.reusable
 
 
-def test_files_beside_it_are_its_own_and_part_of_its_digest(tmp_path: Path) -> None:
+def test_neighbouring_files_are_importable_and_part_of_the_digest(tmp_path: Path) -> None:
     plain = opened(write(tmp_path / "a"))
     same = opened(write(tmp_path / "b"))
     swapped = opened(write(tmp_path / "c", blocks=BLOCKS.replace("ReLU", "GELU")))
@@ -105,7 +105,7 @@ def test_files_beside_it_are_its_own_and_part_of_its_digest(tmp_path: Path) -> N
     assert type(opened(write(tmp_path / "a"))._module.layers[1]).__name__ == "ReLU"
 
 
-def test_a_card_beside_the_file_or_named(tmp_path: Path) -> None:
+def test_a_card_is_read_from_the_neighbouring_file_or_the_option(tmp_path: Path) -> None:
     source = write(tmp_path, card="")
     with pytest.raises(ModelError, match=r"net.py: no CARD in it, and no net.toml next to it"):
         opened(source)
@@ -142,7 +142,7 @@ def test_a_card_beside_the_file_or_named(tmp_path: Path) -> None:
         (NET, CARD.replace('"head"', '"tail"'), "build", UnknownNameError, "unknown layer of net 'tail'"),
     ],
 )  # fmt: skip
-def test_what_does_not_fit_is_an_error_that_names_the_place(
+def test_invalid_functions_and_cards_are_errors_with_the_location(
     tmp_path: Path, net: str, card: str, function: str, error: type[Exception], said: str
 ) -> None:
     write(tmp_path, card, net)
@@ -157,7 +157,7 @@ def test_pickles_are_not_run(tmp_path: Path) -> None:
         opened(source)
 
 
-def test_which_sources_are_whose(tmp_path: Path) -> None:
+def test_each_adapter_accepts_its_sources(tmp_path: Path) -> None:
     adapter = PythonFileAdapter()
     assert adapter.accepts("net.py:build")
     for other in ("net.py", "net.py:window=768", "net.py:mode=whole", "net.onnx", "net.py:a.b", "net.py:"):

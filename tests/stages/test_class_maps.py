@@ -35,7 +35,7 @@ def of_kind(kind: MapKind) -> tuple[SegmenterOutput, SemanticLabels]:
     return SegmenterOutput(ClassMaps(made[kind], kind)), labels
 
 
-def test_quality_is_that_of_the_logits() -> None:
+def test_quality_equals_that_of_the_logits() -> None:
     found = []
     kinds: tuple[MapKind, ...] = ("logits", "posteriors", "sums")
     for kind in kinds:
@@ -50,7 +50,7 @@ def test_quality_is_that_of_the_logits() -> None:
         assert other["ece"] == pytest.approx(found[0]["ece"], abs=1e-5)
 
 
-def test_a_fit_on_sums_is_one_on_their_logarithms() -> None:
+def test_a_fit_on_unnormalised_scores_equals_one_on_their_logarithms() -> None:
     fits = []
     kinds: tuple[MapKind, ...] = ("logits", "sums")
     for kind in kinds:
@@ -96,7 +96,7 @@ def test_all_methods_on_class_maps_run_on_a_mask_classifier(
         assert rows[method].metrics["AP"] == pytest.approx(expected, abs=1e-4)
 
 
-def test_what_reads_logits_refuses_posteriors(network_file: Path, road_anomaly: Path, tmp_path: Path) -> None:
+def test_methods_that_read_logits_reject_posteriors(network_file: Path, road_anomaly: Path, tmp_path: Path) -> None:
     card = tmp_path / "card.toml"
     card.write_text(CARD.replace("[outputs]", '[outputs]\nclass_maps_are = "posteriors"'))
     with pytest.raises(

@@ -94,11 +94,11 @@ SCORE = "return -band.logits.amax(dim=0) * self.params.scale"
         ),
     ],
 )
-def test_a_method(tmp_path: Path, old: str, new: str, test: str, message: str) -> None:
+def test_invalid_methods_fail_the_contract(tmp_path: Path, old: str, new: str, test: str, message: str) -> None:
     caught(broken(tmp_path, TestMine, PIXEL, old, new), test, message, tmp_path)
 
 
-def test_a_grid_method_that_takes_sums_for_logits(tmp_path: Path) -> None:
+def test_a_grid_method_that_reads_unnormalised_scores_as_logits_fails(tmp_path: Path) -> None:
     grid = PIXEL.replace("PixelMethod", "GridMethod").replace(SCORE, "return -output.class_maps.logits.amax(dim=1)")
     grid = grid.replace(
         "    def pixel_score(self, band)",
@@ -329,7 +329,7 @@ GRID = 'return (output.features["colour"] - self._mean[:, None, None]).norm(dim=
         ),
     ],
 )
-def test_a_plugin_of_another_kind(
+def test_a_plugin_of_another_kind_fails(
     tmp_path: Path, contract: type[Any], old: str, new: str, test: str, message: str
 ) -> None:
     text = theirs.EVERYTHING.read_text()

@@ -116,7 +116,7 @@ where = {{ value = "{where}", source = "ours" }}
     assert all(value.isfinite().all() for value in kept["network"].values())
 
 
-def test_half_precision_without_finite_gradients_stops_the_training(tmp_path: Path) -> None:
+def test_non_finite_gradients_in_half_precision_stop_the_training(tmp_path: Path) -> None:
     network, scaler = torch.nn.Linear(2, 1), torch.amp.GradScaler("cpu", init_scale=2.0**-9)
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
     runner: Any = SimpleNamespace(

@@ -38,7 +38,7 @@ def test_the_threshold_is_a_quantile() -> None:
     assert CALIBRATION.score_at(0.925) == pytest.approx(2.5)
 
 
-def test_the_line_goes_around_what_scores_higher() -> None:
+def test_the_contour_surrounds_scores_above_the_threshold() -> None:
     # From -1 to 7 in 81 columns, a tenth each: above 3 are those from the 41st on, counted from 0.
     figure = drawn((40, 81))
     assert [axes.get_title() for axes in figure.axes[:2]] == ["Image", "kNN (k=5)"]
@@ -60,11 +60,11 @@ def test_a_score_at_the_threshold_is_not_above() -> None:
 
 
 @pytest.mark.parametrize("value", [0.0, 9.0])
-def test_no_line_where_all_or_nothing_is_above(value: float) -> None:
+def test_no_contour_if_all_or_no_pixels_exceed_the_threshold(value: float) -> None:
     assert contours(drawn((20, 30), np.full((20, 30), value, np.float32))) == []
 
 
-def test_without_calibration_there_is_no_line_and_the_scale_says_so() -> None:
+def test_without_calibration_there_is_no_contour_and_the_scale_is_labelled() -> None:
     figure = drawn((20, 30), calibrated=False)
     assert contours(figure) == []
     assert len(figure.axes[2].lines) == 0
@@ -72,7 +72,7 @@ def test_without_calibration_there_is_no_line_and_the_scale_says_so() -> None:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 1), (40, 80), (720, 1280)])
-def test_pictures_of_any_proportions_can_be_written(size: tuple[int, int]) -> None:
+def test_pictures_of_any_aspect_ratio_are_written(size: tuple[int, int]) -> None:
     file = io.BytesIO()
     drawn(size).savefig(file, format="png", dpi=DPI // 4)
     pixels = np.asarray(Image.open(file).convert("RGB"))

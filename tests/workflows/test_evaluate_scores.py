@@ -55,7 +55,7 @@ def metrics(run: Run) -> list[dict[str, float | None]]:
 # the same numbers
 
 
-def test_a_run_s_scores_in_files_give_the_run_s_numbers_to_the_last_bit(
+def test_the_scores_of_a_run_in_files_give_bit_identical_results(
     network_file: Path, road_anomaly: Path, tmp_path: Path
 ) -> None:
     run = small_run(network_file, road_anomaly, tmp_path / "run", methods=["msp", "energy"])
@@ -76,7 +76,7 @@ def test_a_run_s_scores_in_files_give_the_run_s_numbers_to_the_last_bit(
     assert metrics(under[0]) == metrics(under[1])
 
 
-def test_where_lower_is_anomalous_the_signs_are_turned(road_anomaly: Path, tmp_path: Path) -> None:
+def test_the_sign_changes_if_lower_is_anomalous(road_anomaly: Path, tmp_path: Path) -> None:
     maps = ramps()
     up = write(tmp_path / "up", maps)
     down = write(tmp_path / "down", {name: -values for name, values in maps.items()})
@@ -90,7 +90,7 @@ def test_where_lower_is_anomalous_the_signs_are_turned(road_anomaly: Path, tmp_p
 
 
 @pytest.mark.parametrize("resize", ["bilinear", "bilinear-aligned"])
-def test_smaller_maps_are_brought_to_the_labels_size_and_that_is_said(
+def test_smaller_maps_are_resized_to_the_labels_with_a_warning(
     road_anomaly: Path, tmp_path: Path, resize: Resize
 ) -> None:
     small = ramps(size=(12, 48))
@@ -106,7 +106,7 @@ def test_smaller_maps_are_brought_to_the_labels_size_and_that_is_said(
     assert not any("smaller" in warning for warning in second.warnings)
 
 
-def test_formats_side_by_side(road_anomaly: Path, tmp_path: Path) -> None:
+def test_files_of_several_formats_are_read(road_anomaly: Path, tmp_path: Path) -> None:
     maps = {name: np.round(values * 100 + 1000).astype(np.uint16) for name, values in ramps().items()}
     folder = tmp_path / "mixed"
     folder.mkdir()
@@ -139,7 +139,7 @@ class Towns(Benchmark):
 """
 
 
-def test_an_id_with_a_slash_lies_in_a_folder(tmp_path: Path) -> None:
+def test_an_id_with_a_slash_is_a_file_in_a_folder(tmp_path: Path) -> None:
     (tmp_path / "towns.py").write_text(PLUGIN)
     save(tmp_path / "towns" / "a.png", photograph(1))
     save(tmp_path / "towns" / "a_label.png", anomaly_label(1))
@@ -158,7 +158,7 @@ def test_an_id_with_a_slash_lies_in_a_folder(tmp_path: Path) -> None:
 # a run as any other
 
 
-def test_the_folder_is_a_run_s(road_anomaly: Path, tmp_path: Path) -> None:
+def test_the_output_folder_is_that_of_a_run(road_anomaly: Path, tmp_path: Path) -> None:
     folder = write(tmp_path / "mine", ramps())
     run = evaluated(folder, road_anomaly, tmp_path / "run", protocols=["pooled", "caos"], stop_after="report")
     assert [row.protocol.name for row in run.results] == ["pooled", "caos"]
@@ -176,7 +176,7 @@ def test_the_folder_is_a_run_s(road_anomaly: Path, tmp_path: Path) -> None:
     assert oodbench.gate(run.folder, tmp_path / "baseline.json").passed
 
 
-def test_scores_that_got_worse_close_the_gate(road_anomaly: Path, tmp_path: Path) -> None:
+def test_worse_scores_fail_the_gate(road_anomaly: Path, tmp_path: Path) -> None:
     maps = ramps()
     good = {name: values.copy() for name, values in maps.items()}
     labels = evaluated(write(tmp_path / "x", maps), road_anomaly, tmp_path / "first")
@@ -191,7 +191,7 @@ def test_scores_that_got_worse_close_the_gate(road_anomaly: Path, tmp_path: Path
     assert {move.metric for move in oodbench.gate(bad.folder, tmp_path / "b").worse} == {"AP", "FPR95"}
 
 
-def test_changed_files_are_another_run(road_anomaly: Path, tmp_path: Path) -> None:
+def test_changed_files_give_another_run(road_anomaly: Path, tmp_path: Path) -> None:
     folder = write(tmp_path / "mine", ramps())
     before = metrics(evaluated(folder, road_anomaly, tmp_path / "run"))
     assert metrics(evaluated(folder, road_anomaly, tmp_path / "run")) == before
@@ -203,9 +203,7 @@ def test_changed_files_are_another_run(road_anomaly: Path, tmp_path: Path) -> No
     assert len(list(after.folder.glob("scores/*"))) == 1
 
 
-def test_a_limit_takes_the_first_frames_and_the_other_files_are_no_strangers(
-    road_anomaly: Path, tmp_path: Path
-) -> None:
+def test_a_limit_uses_the_first_frames_and_accepts_the_other_files(road_anomaly: Path, tmp_path: Path) -> None:
     run = evaluated(write(tmp_path / "mine", ramps()), road_anomaly, tmp_path / "run", limit=2)
     assert run.results[0].counts["frames"] == 2
     assert not any("match no frame" in warning for warning in run.results[0].warnings)
@@ -214,7 +212,7 @@ def test_a_limit_takes_the_first_frames_and_the_other_files_are_no_strangers(
 # what is warned of
 
 
-def test_scores_the_wrong_way_round_look_so(road_anomaly: Path, tmp_path: Path) -> None:
+def test_scores_with_the_wrong_sign_cause_a_warning(road_anomaly: Path, tmp_path: Path) -> None:
     first = evaluated(write(tmp_path / "x", ramps()), road_anomaly, tmp_path / "first")
     turned = {}
     for name in (FIRST, SECOND, THIRD):
@@ -228,7 +226,7 @@ def test_scores_the_wrong_way_round_look_so(road_anomaly: Path, tmp_path: Path) 
     assert not any("AUROC" in warning for warning in other.warnings)
 
 
-def test_saturated_scores_and_files_that_fit_no_frame(road_anomaly: Path, tmp_path: Path) -> None:
+def test_saturated_scores_and_files_without_a_frame_cause_warnings(road_anomaly: Path, tmp_path: Path) -> None:
     flat = {name: (values > 0).astype(np.float32) for name, values in ramps().items()}
     write(tmp_path / "mine", flat | {"test/cow0003": flat[FIRST], "zebra": flat[FIRST]})
     (row,) = evaluated(tmp_path / "mine", road_anomaly, tmp_path / "run").results
@@ -259,19 +257,19 @@ def refused(folder: Path, data: Path, out: Path, *parts: str, **options: Any) ->
         ({THIRD: np.zeros((48, 96), np.int32)}, ("holds int32", "vehicle02_Skidloader.npy")),
     ],
 )
-def test_a_bad_file_is_found_before_anything_is_written(
+def test_an_invalid_file_is_found_before_anything_is_written(
     road_anomaly: Path, tmp_path: Path, changes: dict[str, np.ndarray], parts: tuple[str, ...]
 ) -> None:
     refused(write(tmp_path / "mine", ramps() | changes), road_anomaly, tmp_path / "run", *parts)
 
 
-def test_a_frame_without_scores(road_anomaly: Path, tmp_path: Path) -> None:
+def test_a_frame_without_scores_is_an_error(road_anomaly: Path, tmp_path: Path) -> None:
     folder = write(tmp_path / "mine", {FIRST: ramps()[FIRST]})
     parts = ("2 of 3 frames have no score map; the first is obstacles03_cardboard", "{npy,npz,hdf5,h5,png}")
     refused(folder, road_anomaly, tmp_path / "run", *parts)
 
 
-def test_one_image_with_two_maps(road_anomaly: Path, tmp_path: Path) -> None:
+def test_two_maps_for_one_image_are_an_error(road_anomaly: Path, tmp_path: Path) -> None:
     frames = road_anomaly / "frames"
     (frames / f"{SECOND}.jpg").write_bytes((frames / f"{FIRST}.jpg").read_bytes())
     parts = (f"{FIRST} and {SECOND} are the same image, but their score maps differ",)
@@ -289,26 +287,28 @@ def test_one_image_with_two_maps(road_anomaly: Path, tmp_path: Path) -> None:
         ({"resize": "nearest"}, ("resize is 'nearest'",)),
     ],
 )
-def test_options(road_anomaly: Path, tmp_path: Path, options: dict[str, Any], parts: tuple[str, ...]) -> None:
+def test_invalid_options_are_errors(
+    road_anomaly: Path, tmp_path: Path, options: dict[str, Any], parts: tuple[str, ...]
+) -> None:
     refused(write(tmp_path / "mine", ramps()), road_anomaly, tmp_path / "run", *parts, **options)
 
 
-def test_no_folder() -> None:
+def test_a_call_without_a_folder_is_an_error() -> None:
     with pytest.raises(UsageError, match="no folder of score maps was given"):
         evaluate_scores([], "road-anomaly", anomalous="higher")
 
 
-def test_two_folders_of_one_name(road_anomaly: Path, tmp_path: Path) -> None:
+def test_two_folders_with_one_name_are_an_error(road_anomaly: Path, tmp_path: Path) -> None:
     folders = [write(tmp_path / where / "mine", ramps()) for where in ("a", "b")]
     with pytest.raises(UsageError, match="two --scores are called 'mine'"):
         evaluate_scores(folders, "road-anomaly", anomalous="higher", data=road_anomaly, out=tmp_path / "run")
 
 
-def test_a_benchmark_that_is_none(tmp_path: Path) -> None:
+def test_an_unknown_benchmark_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="Did you mean 'road-anomaly'"):
         evaluate_scores(tmp_path, "road-anomly", anomalous="higher")
 
 
-def test_a_missing_folder(road_anomaly: Path, tmp_path: Path) -> None:
+def test_a_missing_scores_folder_is_an_error(road_anomaly: Path, tmp_path: Path) -> None:
     with pytest.raises(ScoreError, match="absent does not exist"):
         evaluated(tmp_path / "absent", road_anomaly, tmp_path / "run")

@@ -36,7 +36,7 @@ def damaged(network_file: Path, tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_a_network_that_got_worse_closes_the_gate(
+def test_a_worse_network_fails_the_gate(
     network_file: Path, damaged: Path, road_anomaly: Path, cityscapes: Path, tmp_path: Path
 ) -> None:
     data, file = road_anomaly.parent, tmp_path / "baseline.json"

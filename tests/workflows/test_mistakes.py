@@ -38,20 +38,20 @@ def refused(out: Path, *parts: str, network: Path, data: Path, **options: Any) -
     return str(error.value)
 
 
-def test_a_wrong_folder(network_file: Path, data: Path, tmp_path: Path) -> None:
+def test_a_wrong_folder_is_an_error(network_file: Path, data: Path, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     parts = ("road-anomaly was not found in", "other", "labels_semantic.png", "https://datasets-cvlab.epfl.ch")
     refused(tmp_path / "run", *parts, network=network_file, data=tmp_path / "other")
     refused(tmp_path / "run", "absent does not exist", "--data", network=network_file, data=tmp_path / "absent")
 
 
-def test_no_in_distribution_frames(network_file: Path, road_anomaly: Path, tmp_path: Path) -> None:
+def test_missing_in_distribution_frames_are_an_error(network_file: Path, road_anomaly: Path, tmp_path: Path) -> None:
     parts = ("cityscapes was not found", "gtFine/<split>", "--id-data DIR")
     refused(tmp_path / "run", *parts, network=network_file, data=road_anomaly, methods=["msp", "knn"])
     refused(tmp_path / "run", *parts, network=network_file, data=road_anomaly, id_data=[road_anomaly])
 
 
-def test_a_truncated_image(network_file: Path, data: Path, tmp_path: Path) -> None:
+def test_a_truncated_image_is_an_error(network_file: Path, data: Path, tmp_path: Path) -> None:
     path = next(data.rglob("obstacles03_cardboard.jpg"))
     whole = path.read_bytes()
     path.write_bytes(whole[:600])
@@ -62,7 +62,7 @@ def test_a_truncated_image(network_file: Path, data: Path, tmp_path: Path) -> No
     assert numbers(run) == numbers(small_run(network_file, data, tmp_path / "whole"))
 
 
-def test_image_and_label_of_different_sizes(network_file: Path, data: Path, tmp_path: Path) -> None:
+def test_different_sizes_of_image_and_label_are_an_error(network_file: Path, data: Path, tmp_path: Path) -> None:
     label = data / "RoadAnomaly_jpg/frames/obstacles03_cardboard.labels/labels_semantic.png"
     save(label, anomaly_label(0, (40, 80), 2, None))
     parts = (str(label), "80 x 40", "obstacles03_cardboard.jpg is 96 x 48", "unpack both again")
@@ -70,7 +70,7 @@ def test_image_and_label_of_different_sizes(network_file: Path, data: Path, tmp_
     assert not (tmp_path / "run").exists()
 
 
-def test_a_label_value_that_nobody_declared_is_found_before_anything_is_computed(
+def test_an_undeclared_label_value_is_found_before_anything_is_computed(
     network_file: Path, data: Path, tmp_path: Path
 ) -> None:
     for name in ("obstacles03_cardboard", "vehicle02_Skidloader"):
@@ -105,7 +105,7 @@ def test_a_label_value_that_nobody_declared_is_found_before_anything_is_computed
         ({"methods": ["msp", "msp:"]}, "is the same as"),
     ],
 )
-def test_names_and_parameters(
+def test_wrong_names_and_parameters_are_errors(
     network_file: Path, data: Path, tmp_path: Path, options: dict[str, Any], message: str
 ) -> None:
     refused(tmp_path / "run", message, network=network_file, data=data, **options)
@@ -124,7 +124,7 @@ def test_a_method_that_fits_one_of_two_networks_is_skipped_on_the_other(
     assert "penultimate" in run.content.skipped[0]["reason"]
 
 
-def test_nan_in_the_scores(data: Path, network_file: Path, tmp_path: Path) -> None:
+def test_nan_scores_are_an_error(data: Path, network_file: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken.onnx"
     write_network(broken, broken=True)
     broken.with_suffix(".toml").write_text(network_file.with_suffix(".toml").read_text())
@@ -132,13 +132,13 @@ def test_nan_in_the_scores(data: Path, network_file: Path, tmp_path: Path) -> No
     refused(tmp_path / "run", *parts, network=broken, data=data, methods=["msp"])
 
 
-def test_an_output_folder_that_can_t_be_written(network_file: Path, data: Path, tmp_path: Path) -> None:
+def test_an_unwritable_output_folder_is_an_error(network_file: Path, data: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     parts = ("can't be written", "--out")
     refused(tmp_path / "file" / "run", *parts, network=network_file, data=data, methods=["msp"])
 
 
-def test_a_folder_of_something_else(network_file: Path, data: Path, tmp_path: Path) -> None:
+def test_an_output_folder_with_other_files_is_an_error(network_file: Path, data: Path, tmp_path: Path) -> None:
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter1.tex").write_text("")
     for if_exists in ("continue", "reuse", "overwrite"):
@@ -147,7 +147,7 @@ def test_a_folder_of_something_else(network_file: Path, data: Path, tmp_path: Pa
     assert [path.name for path in (tmp_path / "thesis").iterdir() if path.name != ".lock"] == ["chapter1.tex"]
 
 
-def test_a_folder_of_another_run(network_file: Path, data: Path, tmp_path: Path) -> None:
+def test_the_folder_of_another_run_is_an_error(network_file: Path, data: Path, tmp_path: Path) -> None:
     first = small_run(network_file, data, tmp_path / "run", methods=["msp"])
     before = numbers(first)
     with pytest.raises(RunFolderError) as error:
@@ -162,7 +162,7 @@ def test_a_folder_of_another_run(network_file: Path, data: Path, tmp_path: Path)
     assert len(list(anew.folder.glob("scores/*"))) == 1
 
 
-def test_two_runs_at_once_in_one_folder(network_file: Path, data: Path, tmp_path: Path) -> None:
+def test_two_simultaneous_runs_in_one_folder_are_an_error(network_file: Path, data: Path, tmp_path: Path) -> None:
     small_run(network_file, data, tmp_path / "run", methods=["msp"])
     program = f"""
 from pathlib import Path
@@ -180,7 +180,7 @@ with LocalStore(Path({str(tmp_path / "run")!r})).lock():
     small_run(network_file, data, tmp_path / "run", methods=["msp"])
 
 
-def test_a_full_disk_while_scoring(
+def test_a_full_disk_while_scoring_is_an_error(
     network_file: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sync = os.fsync
@@ -200,7 +200,7 @@ def test_a_full_disk_while_scoring(
     assert numbers(run) == numbers(small_run(network_file, data, tmp_path / "whole", methods=["msp", "energy"]))
 
 
-def test_a_disk_that_is_too_small_is_seen_beforehand(
+def test_a_disk_that_is_too_small_is_found_in_advance(
     network_file: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import shutil
@@ -209,7 +209,7 @@ def test_a_disk_that_is_too_small_is_seen_beforehand(
     refused(tmp_path / "run", "only 0 MB are free", "--limit", network=network_file, data=data)
 
 
-def test_a_damaged_fit_and_a_damaged_plan(network_file: Path, data: Path, tmp_path: Path) -> None:
+def test_damaged_fits_and_plans_are_errors(network_file: Path, data: Path, tmp_path: Path) -> None:
     run = small_run(network_file, data, tmp_path / "run", methods=["knn"], stop_after="fit")
     path = next(run.folder.glob("fits/*.safetensors"))
     path.write_bytes(path.read_bytes()[:50])
@@ -221,7 +221,7 @@ def test_a_damaged_fit_and_a_damaged_plan(network_file: Path, data: Path, tmp_pa
     assert not list((tmp_path / "run").glob("**/*.part"))
 
 
-def test_labels_that_changed_since_the_run(network_file: Path, data: Path, tmp_path: Path) -> None:
+def test_labels_changed_since_the_run_are_an_error(network_file: Path, data: Path, tmp_path: Path) -> None:
     run = small_run(network_file, data, tmp_path / "run", methods=["msp"])
     label = data / "RoadAnomaly_jpg/frames/obstacles03_cardboard.labels/labels_semantic.png"
     save(label, anomaly_label(77, anomaly=2, void=None))
@@ -229,7 +229,7 @@ def test_labels_that_changed_since_the_run(network_file: Path, data: Path, tmp_p
         oodbench.load(run.folder).evaluate()
 
 
-def test_a_run_that_is_none(tmp_path: Path) -> None:
+def test_a_folder_without_a_run_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(RunFolderError, match="no run in this folder"):
         oodbench.load(tmp_path)
 
@@ -246,7 +246,7 @@ def test_a_map_with_nan_on_disk_is_named(network_file: Path, data: Path, tmp_pat
     assert "score NaN" in str(error.value)
 
 
-def test_a_store_survives_half_a_line_of_costs(tmp_path: Path) -> None:
+def test_an_incomplete_line_of_costs_is_ignored(tmp_path: Path) -> None:
     artifacts, key = RunArtifacts(LocalStore(tmp_path)), cost_key("network")
     artifacts.add_cost(key, {"forward": 1.0})
     with (tmp_path / "costs" / "network.jsonl").open("a") as file:
@@ -255,14 +255,14 @@ def test_a_store_survives_half_a_line_of_costs(tmp_path: Path) -> None:
     assert list(artifacts.costs(key)) == [{"forward": 1.0}, {"forward": 3.0}]
 
 
-def test_frames_that_differ_only_in_pixels_are_other_runs(network_file: Path, data: Path, tmp_path: Path) -> None:
+def test_frames_with_other_pixels_give_another_run(network_file: Path, data: Path, tmp_path: Path) -> None:
     small_run(network_file, data, tmp_path / "run", methods=["msp"])
     save(data / "RoadAnomaly_jpg/frames/obstacles03_cardboard.jpg", photograph(55))
     with pytest.raises(RunFolderError, match="belongs to another run"):
         small_run(network_file, data, tmp_path / "run", methods=["msp"])
 
 
-def test_an_empty_set_and_two_frames_of_one_name(network_file: Path, data: Path, tmp_path: Path) -> None:
+def test_empty_benchmarks_and_duplicate_frames_are_errors(network_file: Path, data: Path, tmp_path: Path) -> None:
     (data / "RoadAnomaly21" / "images").mkdir(parents=True)
     (data / "RoadAnomaly21" / "labels_masks").mkdir()
     message = "road-anomaly-21: its folder contains no frames"
@@ -274,14 +274,14 @@ def test_an_empty_set_and_two_frames_of_one_name(network_file: Path, data: Path,
     refused(tmp_path / "run", *parts, network=network_file, data=data, methods=["msp"])
 
 
-def test_a_calibration_split_that_is_all_void(network_file: Path, data: Path, tmp_path: Path) -> None:
+def test_a_void_calibration_split_is_an_error(network_file: Path, data: Path, tmp_path: Path) -> None:
     for label in (data / "cityscapes" / "gtFine" / "val").rglob("*.png"):
         save(label, np.zeros((48, 96), np.uint8))
     parts = ("cityscapes val: all pixels of its frames are void", "labelled pixels")
     refused(tmp_path / "run", *parts, network=network_file, data=data, methods=["msp"])
 
 
-def test_an_error_of_a_method_s_own_files_is_not_blamed_on_the_folder(
+def test_an_error_in_the_files_of_a_method_does_not_name_the_output_folder(
     network_file: Path, data: Path, tmp_path: Path
 ) -> None:
     plugin = tmp_path / "reads.py"
@@ -303,7 +303,7 @@ class Reads(PixelMethod):
     refused(tmp_path / "run", *parts, network=network_file, data=data, methods=["reads"], plugins=[plugin])
 
 
-def test_a_card_of_another_name_is_refused(network_file: Path, data: Path, tmp_path: Path) -> None:
+def test_a_card_with_another_name_is_an_error(network_file: Path, data: Path, tmp_path: Path) -> None:
     plugin = tmp_path / "copied.py"
     plugin.write_text(
         """
@@ -316,14 +316,14 @@ PLUGINS = {"methods": {"mine": ("MSP", "copied, and its card forgotten")}}
     refused(tmp_path / "run", *parts, network=network_file, data=data, methods=["mine"], plugins=[plugin])
 
 
-def test_a_result_older_than_its_plan_is_refused(network_file: Path, data: Path, tmp_path: Path) -> None:
+def test_a_result_older_than_its_plan_is_an_error(network_file: Path, data: Path, tmp_path: Path) -> None:
     small_run(network_file, data, tmp_path / "run", methods=["msp"])
     small_run(network_file, data, tmp_path / "run", methods=["energy"], if_exists="reuse", stop_after="fit")
     with pytest.raises(RunFolderError, match=r"result\.json is older than the plan"):
         _ = oodbench.load(tmp_path / "run").results
 
 
-def test_a_frame_that_is_gone_since_the_run(network_file: Path, data: Path, tmp_path: Path) -> None:
+def test_a_frame_removed_since_the_run_is_an_error(network_file: Path, data: Path, tmp_path: Path) -> None:
     run = small_run(network_file, data, tmp_path / "run", methods=["msp"])
     import shutil
 

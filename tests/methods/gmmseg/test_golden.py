@@ -106,7 +106,7 @@ def test_two_steps_equal_the_released_arithmetic(run: str, half: bool, share: fl
     assert int(head.mixture.estimations) == 1
 
 
-def test_the_means_and_spreads_get_no_gradient() -> None:
+def test_means_and_variances_get_no_gradient() -> None:
     head = module("official_gamma", half=False)
     names = {name for name, _ in head.named_parameters()}
     assert not any(name.startswith("mixture") for name in names)

@@ -63,7 +63,7 @@ def batch(step: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @pytest.mark.parametrize("preset", ["authors", "paper"])
-def test_seven_steps_equal_the_literal_rendering(preset: str) -> None:
+def test_seven_steps_equal_a_literal_implementation(preset: str) -> None:
     head, literal = pair(preset)
     for step in range(7):
         features, labels = batch(step)
@@ -93,7 +93,7 @@ def test_seven_steps_equal_the_literal_rendering(preset: str) -> None:
 
 
 @pytest.mark.parametrize("preset", ["authors", "paper"])
-def test_the_density_s_loss_reaches_the_backbone_and_no_mean(preset: str) -> None:
+def test_the_loss_has_gradients_for_the_backbone_but_not_for_means(preset: str) -> None:
     torch.manual_seed(0)
     head = GMMSegHead(GMMSegHead.Params(preset=preset, memory=50)).build(CHANNELS, 19)
     assert isinstance(head, GMMSegModule)
@@ -112,7 +112,7 @@ def test_the_density_s_loss_reaches_the_backbone_and_no_mean(preset: str) -> Non
     assert not torch.equal(before, head.mixture.mean), "EM moves the means"
 
 
-def test_a_frozen_mixture_stays() -> None:
+def test_a_frozen_mixture_does_not_change() -> None:
     head = GMMSegHead(GMMSegHead.Params(frozen=True, memory=50, dimensions=DIMENSIONS)).build(DIMENSIONS, CLASSES)
     assert isinstance(head, GMMSegModule)
     head.train()
@@ -124,7 +124,7 @@ def test_a_frozen_mixture_stays() -> None:
     assert all(torch.equal(value, dict(head.mixture.named_buffers())[name]) for name, value in before.items())
 
 
-def test_a_batch_of_void_alone_moves_nothing_and_stays_finite() -> None:
+def test_a_batch_of_only_void_changes_nothing_and_is_finite() -> None:
     head = GMMSegHead(GMMSegHead.Params(memory=50, dimensions=DIMENSIONS)).build(DIMENSIONS, CLASSES).train()
     assert isinstance(head, GMMSegModule)
     features, labels = batch(0)
@@ -139,7 +139,7 @@ def test_a_batch_of_void_alone_moves_nothing_and_stays_finite() -> None:
 
 
 @pytest.mark.parametrize("name", ["gmmseg", "gmmseg-norm"])
-def test_a_network_without_the_head_is_told_of_gmm_posthoc(name: str) -> None:
+def test_the_error_for_a_network_without_the_head_names_gmm_posthoc(name: str) -> None:
     reason = Capabilities("logits", ("penultimate",)).lacks(Registry().method(name).needs())
     assert reason is not None
     assert "gmm-posthoc" in reason

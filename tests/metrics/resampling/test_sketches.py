@@ -49,7 +49,7 @@ def repeated(frames: Frames, weights: np.ndarray) -> Frames:
 
 
 @pytest.mark.parametrize("kind", ["smooth", "rare", "steps", "saturated"])
-def test_it_gives_the_exact_numbers_closely(kind: str) -> None:
+def test_sketches_approximate_the_exact_metrics(kind: str) -> None:
     frames = world(kind)
     weights = np.array([[1, 1, 1, 1, 1, 1], [0, 3, 1, 1, 0, 1], [2, 0, 0, 0, 3, 1], [0, 0, 0, 6, 0, 0]])
     found = sketched(frames).metrics(weights)
@@ -76,7 +76,7 @@ def test_with_few_distinct_scores_average_precision_and_fpr_are_exact(values: li
     assert sketch.metrics(np.array([[1, 2]]))[:2, 0] == pytest.approx([twice["AP"], twice["FPR95"]], abs=1e-9)
 
 
-def test_the_bins_count_every_valid_pixel_where_it_belongs() -> None:
+def test_each_valid_pixel_is_counted_in_its_bin() -> None:
     frames = world("steps")
     bins = taken_in(frames).bins()
     assert bins is not None
@@ -88,14 +88,14 @@ def test_the_bins_count_every_valid_pixel_where_it_belongs() -> None:
     assert counts[0, 0] == ((labels.values == 0) & (score >= best)).sum()
 
 
-def test_without_anomalies_nothing_is_defined() -> None:
+def test_metrics_without_anomalies_are_undefined() -> None:
     frames = [world("smooth")[-1]] * 2
     sketch = sketched(frames)
     assert sketch.bins.single.size == 1
     assert np.isnan(sketch.metrics()).all()
 
 
-def test_frames_of_a_group_are_put_together() -> None:
+def test_frames_of_a_group_are_merged() -> None:
     sketch = sketched(world("smooth"))
     grouped = sketch.group(["a", "b", "a", "c", "b", "c"])
     assert grouped.units == 3
@@ -113,14 +113,14 @@ def test_means_over_frames_are_exact() -> None:
     assert values.group(["a"] * 6).units == 1
 
 
-def test_a_protocol_with_bins_of_each_frame_s_own_has_none() -> None:
+def test_protocols_with_separate_bins_per_frame_have_no_sketch() -> None:
     under = taken_in(world("smooth"), "smiyc")
     assert under.bins() is None
     assert under.frame_values() is None
 
 
 @pytest.mark.parametrize("kind", ["pixels", "frames"])
-def test_it_comes_back_from_arrays(kind: str) -> None:
+def test_a_sketch_is_restored_from_arrays(kind: str) -> None:
     frames = world("smooth")
     sketch: Sketch | None = sketched(frames) if kind == "pixels" else taken_in(frames, "caos").frame_values()
     assert sketch is not None

@@ -77,7 +77,7 @@ def test_pdf_has_its_fonts_and_png_is_as_wide_as_a_column_or_a_page(tmp_path: Pa
     assert pdf_file.read_bytes() == pdf
 
 
-def test_a_method_looks_the_same_everywhere_and_networks_differ_in_line_and_marker() -> None:
+def test_a_method_has_one_colour_and_a_network_one_line_style() -> None:
     other = [make_result("msp", 0.2, 0.5, network="other"), make_result("msp", 0.2, 0.5, "road-anomaly-21")]
     found = assign_styles([*ROWS, *other])
     msp, gmmseg, elsewhere = (found[who] for who in (("MSP", "net"), ("GMMSEG", "net"), ("MSP", "other")))
@@ -93,7 +93,7 @@ def test_a_method_looks_the_same_everywhere_and_networks_differ_in_line_and_mark
 # pictures side by side
 
 
-def test_the_qualitative_figure_has_image_label_and_a_column_a_method() -> None:
+def test_the_qualitative_figure_has_image_label_and_one_column_per_method() -> None:
     view = HandmadeRun(ROWS)
     figure = qualitative.draw_qualitative(view, "road-anomaly", ROWS, ["c", "a"])
     titles = [axes.get_title() for axes in figure.axes if axes.images]
@@ -108,14 +108,14 @@ def test_the_qualitative_figure_has_image_label_and_a_column_a_method() -> None:
     assert 3.5 < panel(figure, 2).max() <= 4
 
 
-def test_more_columns_go_across_the_page_and_name_their_networks() -> None:
+def test_a_figure_of_many_columns_is_page_wide_and_names_the_networks() -> None:
     rows = [*ROWS, make_result("msp", 0.2, 0.5, network="other")]
     figure = qualitative.draw_qualitative(HandmadeRun(rows), "road-anomaly", rows, ["a"])
     assert figure.get_figwidth() == 7.16
     assert figure.axes[4].get_title() == "MSP\nother"
 
 
-def test_where_labels_are_secret_predicted_classes_stand_in_their_place() -> None:
+def test_hidden_labels_are_replaced_by_predicted_classes() -> None:
     figure = qualitative.draw_qualitative(HandmadeRun(ROWS, labelled=False), "road-anomaly", ROWS, ["a"])
     assert figure.axes[1].get_title() == "Prediction"
     picture = panel(figure, 1)
@@ -123,7 +123,7 @@ def test_where_labels_are_secret_predicted_classes_stand_in_their_place() -> Non
     assert picture[160, 20].tolist() == [0, 0, 142]
 
 
-def test_the_segmentation_figure_has_a_column_a_network_and_names_its_colours() -> None:
+def test_the_segmentation_figure_has_one_column_per_network_and_a_legend() -> None:
     rows = [*ROWS, make_result("msp", 0.2, 0.5, network="other")]
     figure = segmentation.draw_segmentation(HandmadeRun(rows), "road-anomaly", rows, ["a", "c"])
     assert [axes.get_title() for axes in figure.axes[:4]] == ["Image", "Label", "net", "other"]
@@ -134,7 +134,7 @@ def test_the_segmentation_figure_has_a_column_a_network_and_names_its_colours() 
     assert [axes.get_title() for axes in secret.axes] == ["Image", "net", "other"]
 
 
-def test_classes_without_colours_of_their_own_get_different_ones() -> None:
+def test_classes_without_a_colour_get_distinct_ones() -> None:
     many = ClassSet("many", tuple(f"class {index}" for index in range(150)))
     picture = segmentation.colour_classes(SemanticLabels(np.arange(150, dtype=np.uint8)[None], many))
     assert len(np.unique(picture[0], axis=0)) == 150
@@ -208,7 +208,7 @@ def test_histograms_hold_the_share_of_each_kind_of_pixel() -> None:
     assert texts(figure) == ["in-distribution", "anomalous", "5 % of calibration above"]
 
 
-def test_scores_that_are_all_the_same_have_a_histogram_too() -> None:
+def test_constant_scores_have_a_histogram() -> None:
     class Flat(HandmadeRun):
         def score(self, row: Any, frame: str) -> ScoreMap:
             return np.full((40, 80), 2.5, np.float32)
@@ -218,7 +218,7 @@ def test_scores_that_are_all_the_same_have_a_histogram_too() -> None:
     assert (shares[0][0], shares[1][0]) == (1, 1)
 
 
-def test_cost_is_what_a_frame_takes_with_the_method_alone() -> None:
+def test_cost_is_the_time_per_frame_with_one_method() -> None:
     bounds = Intervals(
         level=0.95, method="percentile", unit="frames", units=60, resamples=2000, bounds={"AP": (0.35, 0.46)},
         undefined={},

@@ -76,7 +76,7 @@ def handmade(folder: Path, **changes: Any) -> Path:
     return Registry().report("html").write(Named(rows, **changes), folder)[0]
 
 
-def test_the_slider_shows_what_the_stored_scores_say(page: Page, made: Run, file: Path) -> None:
+def test_the_slider_shows_the_values_of_the_stored_scores(page: Page, made: Run, file: Path) -> None:
     page.open(file)
     rows = {row.label: row for row in made.results}
     top = page.run("return method().edges.length")
@@ -87,7 +87,7 @@ def test_the_slider_shows_what_the_stored_scores_say(page: Page, made: Run, file
     assert_rates(page, made, rows, [page.run("return method().edges.length") // 2])
 
 
-def test_a_threshold_with_a_name_gives_the_table_s_number(page: Page, made: Run, file: Path) -> None:
+def test_named_thresholds_give_the_numbers_of_the_table(page: Page, made: Run, file: Path) -> None:
     page.open(file)
     page.click("#presets button[value=test]")
     shown = page.run("return benchmark().methods.map((one, i) => counts().at(i, null, chosen.level[i]).fpr)")
@@ -132,7 +132,7 @@ def test_the_other_slider_uncovers_the_layer_below(page: Page, file: Path) -> No
     assert page.run("return document.querySelector('#pane-left img').alt").startswith("label of ")
 
 
-def test_the_table_sorts_and_says_how(page: Page, tmp_path: Path) -> None:
+def test_the_table_is_sorted_and_shows_the_order(page: Page, tmp_path: Path) -> None:
     page.open(handmade(tmp_path))
     head = "table.comparison thead th:nth-child(2)"
     names = "table.comparison tbody th"
@@ -145,7 +145,7 @@ def test_the_table_sorts_and_says_how(page: Page, tmp_path: Path) -> None:
     assert page.run(f"return document.querySelector('{head}').ariaSort") == "ascending"
 
 
-def test_the_filter_leaves_out_and_the_marks_follow(page: Page, tmp_path: Path) -> None:
+def test_the_filter_hides_rows_and_updates_the_marks(page: Page, tmp_path: Path) -> None:
     page.open(handmade(tmp_path))
     marks = "return [...document.querySelectorAll('td[data-metric=AP]')].map((one) => one.className.split(' ').pop())"
     assert page.run(marks) == ["tied", "best", "metric"]
@@ -154,7 +154,7 @@ def test_the_filter_leaves_out_and_the_marks_follow(page: Page, tmp_path: Path) 
     assert page.run(marks) == ["best", "metric", "tied"]
 
 
-def test_frames_are_found_by_name_and_put_in_order(page: Page, made: Run, file: Path) -> None:
+def test_frames_are_filtered_by_name_and_sorted(page: Page, made: Run, file: Path) -> None:
     page.open(file)
     page.press("#find", "CARDBOARD")
     assert len(page.texts("#strip li")) == 1
@@ -180,7 +180,7 @@ def test_a_name_full_of_html_stays_text(page: Page, tmp_path: Path) -> None:
     assert page.run("return document.querySelectorAll('#strip img, #strip .name').length") == 6
 
 
-def test_everything_is_reached_by_the_keyboard(page: Page, file: Path) -> None:
+def test_the_keyboard_reaches_all_controls(page: Page, file: Path) -> None:
     page.open(file)
     reached = set()
     page.press("body")
@@ -199,7 +199,7 @@ def test_everything_is_reached_by_the_keyboard(page: Page, file: Path) -> None:
     assert page.run("return chosen.level[chosen.method]") == before - 1
 
 
-def test_a_number_leads_to_where_it_comes_from(page: Page, made: Run, file: Path) -> None:
+def test_a_number_links_to_its_provenance(page: Page, made: Run, file: Path) -> None:
     page.open(file)
     page.click("td[data-metric=AP] a")
     page.until("document.querySelector('details[open]')")
@@ -208,7 +208,7 @@ def test_a_number_leads_to_where_it_comes_from(page: Page, made: Run, file: Path
     assert "hermannsblum/fishyscapes" in shown
 
 
-def test_worst_cases_and_disagreements_lead_to_their_frame(page: Page, file: Path) -> None:
+def test_worst_cases_and_disagreements_link_to_their_frame(page: Page, file: Path) -> None:
     page.open(file)
     assert len(page.texts("#worst-cases h3")) == 3
     page.run("document.querySelectorAll('#worst-cases ol')[1].querySelector('button').click()")
@@ -229,7 +229,7 @@ def test_a_run_without_calibration_or_labels_opens(
     assert page.run("return document.querySelector('#pane-right canvas').checkVisibility()")
 
 
-def test_a_page_that_is_too_large_keeps_its_frames_beside_it(
+def test_a_large_page_stores_its_frames_in_separate_files(
     page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("oodbench.reports.html.page.LARGEST", 1000)
@@ -242,7 +242,7 @@ def test_a_page_that_is_too_large_keeps_its_frames_beside_it(
     assert [address.rsplit("/", 1)[1] for address in asked] == ["0.js", "1.js"]
 
 
-def test_without_stored_scores_the_tables_stand_alone(page: Page, made: Run, tmp_path: Path) -> None:
+def test_without_stored_scores_the_page_has_only_tables(page: Page, made: Run, tmp_path: Path) -> None:
     shutil.copytree(made.folder, tmp_path / "run", ignore=shutil.ignore_patterns("scores"))
     (path,) = load(tmp_path / "run").report("html")
     page.driver.get(path.as_uri())
@@ -251,7 +251,7 @@ def test_without_stored_scores_the_tables_stand_alone(page: Page, made: Run, tmp
     assert len(page.texts("table.comparison tbody tr")) == 3
 
 
-def test_of_stored_figures_the_page_says_so(page: Page, made: Run, tmp_path: Path) -> None:
+def test_the_page_marks_stored_figures(page: Page, made: Run, tmp_path: Path) -> None:
     shutil.copytree(made.folder, tmp_path / "run")
     frame = made.record.benchmarks[0].frames[1].key
     for stored in (tmp_path / "run" / "scores").glob(f"*/{frame}.npy"):
@@ -266,7 +266,7 @@ def test_of_stored_figures_the_page_says_so(page: Page, made: Run, tmp_path: Pat
 
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("width", [390, 1280])
-def test_nothing_is_wider_than_the_window(page: Page, file: Path, width: int, dark: bool) -> None:
+def test_no_element_is_wider_than_the_window(page: Page, file: Path, width: int, dark: bool) -> None:
     page.size(width, 800, dark)
     page.open(file)
     assert page.run("return document.documentElement.scrollWidth") <= width
@@ -274,7 +274,7 @@ def test_nothing_is_wider_than_the_window(page: Page, file: Path, width: int, da
     assert background == ("rgb(19, 21, 24)" if dark else "rgb(252, 252, 250)")
 
 
-def test_the_page_may_ask_for_nothing(open_browser: Page, file: Path) -> None:
+def test_the_page_may_not_make_requests(open_browser: Page, file: Path) -> None:
     open_browser.open(file)
     open_browser.run("new Image().src = 'http://127.0.0.1:9/picture.png'")
     assert open_browser.run("return fetch('http://127.0.0.1:9/').then(() => 'sent', () => 'refused')") == "refused"

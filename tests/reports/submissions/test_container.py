@@ -22,7 +22,7 @@ __all__ = ["unsynced"]
 
 @pytest.mark.slow
 @pytest.mark.skipif(not can_rehearse(), reason=NO_NAMESPACES)
-def test_the_command_writes_what_the_run_had(
+def test_the_command_writes_the_inputs_of_the_run(
     unsynced: None, network_file: Path, road_anomaly: Path, cityscapes: Path, tmp_path: Path
 ) -> None:
     run = oodbench.run(
@@ -75,7 +75,7 @@ def test_the_command_writes_what_the_run_had(
     )
 
 
-def test_what_the_format_needs(network_file: Path, tmp_path: Path) -> None:
+def test_the_container_has_all_required_files(network_file: Path, tmp_path: Path) -> None:
     images = save(tmp_path / "images" / "0000_a.png", photograph(1)).parent
     given = {"model": network_file, "form": "fishyscapes", "out": tmp_path / "out"}
     for changes, message in (

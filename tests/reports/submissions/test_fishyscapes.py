@@ -49,7 +49,7 @@ class TestFishyscapes(SubmissionContract):
         return hundred()
 
 
-def test_two_files_a_frame_and_the_performance(made: Path) -> None:
+def test_a_submission_has_two_files_per_frame_and_the_performance(made: Path) -> None:
     names = sorted(path.name for path in (made / "output").iterdir())
     assert len(names) == 200
     assert names[:3] == ["0000_anomaly.npy", "0000_segmentation.npy", "0001_anomaly.npy"]
@@ -73,7 +73,7 @@ def test_two_files_a_frame_and_the_performance(made: Path) -> None:
 
 
 @pytest.mark.parametrize("text_files", [True, False])
-def test_the_container_holds_plugin_folders_that_are_outside_the_package(
+def test_the_container_includes_plugin_folders_outside_the_package(
     text_files: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folders = {"oodbench": tmp_path / "checkout" / "oodbench"}
@@ -92,7 +92,7 @@ def test_the_container_holds_plugin_folders_that_are_outside_the_package(
     }
 
 
-def test_each_way_of_being_wrong_is_found(made: Path, tmp_path: Path) -> None:
+def test_each_kind_of_invalid_submission_is_found(made: Path, tmp_path: Path) -> None:
     out = tmp_path / "output"
     out.mkdir()
     for path, content in files(made / "output").items():
@@ -164,12 +164,14 @@ def test_without_the_frames_the_official_size_is_expected(made: Path) -> None:
         ({"source": "/nowhere/network.onnx"}, "the network of the run is not there any more"),
     ],
 )
-def test_what_can_not_be_submitted(unsynced: None, changes: dict[str, Any], message: str, tmp_path: Path) -> None:
+def test_runs_that_can_not_be_submitted_are_errors(
+    unsynced: None, changes: dict[str, Any], message: str, tmp_path: Path
+) -> None:
     with pytest.raises(UsageError, match=message):
         fishyscapes().write(replace(hundred(), **changes), tmp_path, track)
 
 
-def test_images_need_numbers_and_classes(tmp_path: Path) -> None:
+def test_image_files_need_numbers_and_classes(tmp_path: Path) -> None:
     score, classes = np.zeros((2, 3), np.float32), np.zeros((2, 3), np.uint8)
     with pytest.raises(UsageError, match="the image street has no number"):
         fishyscapes().write_image(tmp_path, "street", score, classes)

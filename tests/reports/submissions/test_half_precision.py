@@ -48,7 +48,7 @@ def pooled(kind: str, seed: int) -> tuple[ScoreMap, AnomalyLabels]:
 
 
 @pytest.mark.parametrize("kind", ["spread", "posterior", "beyond", "half tied"])
-def test_the_map_keeps_the_metrics_where_rounding_does_not(kind: str) -> None:
+def test_the_mapping_keeps_metrics_that_rounding_changes(kind: str) -> None:
     frames = [pooled(kind, seed) for seed in range(3)]
     fitted = fit_half_map(lambda: (score for score, _ in frames))
     assert fitted.codes.size <= LEVELS
@@ -74,21 +74,21 @@ def test_few_scores_keep_their_order_and_their_ties(score: ScoreMap) -> None:
     assert (np.abs(mapped) <= 32752).all()
 
 
-def test_what_is_below_everything_has_the_lowest_code() -> None:
+def test_scores_below_all_others_have_the_lowest_code() -> None:
     fitted = fit_half_map(lambda: [np.array([[1.0, 2.0]], np.float32)])
     assert fitted(np.array([[-5.0, 1.0, 1.5, 2.0, 9.0]], np.float32)).tolist() == [
         [-32752.0, -32752.0, -32752.0, 32752.0, 32752.0]
     ]
 
 
-def test_nothing_and_nan_have_no_map() -> None:
+def test_empty_and_nan_scores_have_no_mapping() -> None:
     with pytest.raises(ScoreError, match="no scores to fit a map on"):
         fit_half_map(list)
     with pytest.raises(ScoreError, match="1 of 2 scores are NaN"):
         fit_half_map(lambda: [np.array([[1.0, np.nan]], np.float32)])
 
 
-def test_what_is_half_precision_already() -> None:
+def test_half_precision_scores_are_unchanged() -> None:
     assert is_half_precision(np.array([[0.0, 0.5, -65504.0]], np.float32))
     assert not is_half_precision(np.array([[0.1]], np.float32))
     assert not is_half_precision(np.array([[1e6]], np.float32))
@@ -115,7 +115,7 @@ def through_the_tree(frames: list[tuple[ScoreMap, AnomalyLabels]], folder: Path)
     return list(read.values())
 
 
-def test_golden_pixels_through_the_tree(tmp_path: Path) -> None:
+def test_golden_pixel_metrics_survive_the_submission(tmp_path: Path) -> None:
     frames, known = golden("pixel_metrics")
     under = make_evaluation(PROTOCOLS["smiyc"])
     for score, (_, labels) in zip(through_the_tree(frames, tmp_path), frames, strict=True):
@@ -126,7 +126,7 @@ def test_golden_pixels_through_the_tree(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("track", ["AnomalyTrack", "ObstacleTrack"])
-def test_golden_components_through_the_tree(track: str, tmp_path: Path) -> None:
+def test_golden_component_metrics_survive_the_submission(track: str, tmp_path: Path) -> None:
     frames, known = golden("components")
     read = through_the_tree(frames, tmp_path)
     theirs = known["results"][f"{track}_B"]
@@ -138,7 +138,7 @@ def test_golden_components_through_the_tree(track: str, tmp_path: Path) -> None:
     assert (found.tp.tolist(), found.fn.tolist(), found.fp.tolist()) == (theirs["tp"], theirs["fn"], theirs["fp"])
 
 
-def test_golden_frames_through_the_map(tmp_path: Path) -> None:
+def test_golden_frames_survive_the_mapping(tmp_path: Path) -> None:
     """Ranks decide: under the toolkit's own protocol the map moves them no more than its percentiles do."""
     frames, _ = golden("pixel_metrics")
     fitted = fit_half_map(lambda: (score for score, _ in frames))

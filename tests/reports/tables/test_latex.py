@@ -33,7 +33,7 @@ def latex() -> None:
 
 
 @pytest.mark.usefixtures("latex")
-def test_it_compiles_and_every_sign_is_printed_as_it_is(tmp_path: Path) -> None:
+def test_latex_compiles_and_prints_every_character(tmp_path: Path) -> None:
     bounds = Intervals(
         level=0.95, method="percentile", unit="frames", units=60, resamples=2000, bounds={"AP": (0.35, 0.46)},
         undefined={},
