@@ -1,4 +1,4 @@
-"""The program that draws the layers of the package."""
+"""The program that renders the layers of the package."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compiled loops where nothing can be kept."""
+"""Compiled loops without a writable cache folder."""
 
 from __future__ import annotations
 

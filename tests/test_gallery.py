@@ -1,4 +1,4 @@
-"""The gallery is what its program makes, and small."""
+"""The gallery equals the output of its program and is small."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The glossary: one entry per word, and names of code that exist."""
+"""The glossary: one entry per term, and existing names of code."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def resolve(name: str) -> Any:
     """Import the longest module in a dotted name and look up the rest in it.
 
     Raises:
-        AttributeError: the name does not exist.
+        AttributeError: The name does not exist.
     """
     module, _, rest = name.partition(".")
     found: Any = importlib.import_module(module)

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "oodbench"
 
 MOST_FILES = 15
-# Folders with more Python files than that -> why.
+# Folders with more Python files than the limit, and the reasons.
 LARGE_FOLDERS = {
     "blending": "one file per step of a blend",
     "cli": "one file per verb",
@@ -29,7 +29,7 @@ LARGE_FOLDERS = {
 
 
 def imports(path: Path) -> set[str]:
-    """Return the parts of the package that a file imports, at any depth of its code, for types alone too."""
+    """Return the parts of the package that a file imports, at any depth of its code, including imports for types."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         names = []

@@ -1,4 +1,4 @@
-"""The registry of metrics: what it declares, and that what is measured is declared."""
+"""The registry of metrics: its declarations, which cover all measured metrics."""
 
 from __future__ import annotations
 

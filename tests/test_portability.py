@@ -1,4 +1,4 @@
-"""The package is imported on Windows and macOS, which lack some modules and functions of Linux's standard library."""
+"""Imports on Windows and macOS, whose standard library lacks some modules and functions of that on Linux."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from oodbench.environment import peak_memory
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("oodbench", "methods", "benchmarks", "reports")
 
-# What the standard library's manual calls available on some systems alone.
+# Names that are available only on some systems, according to the manual of the standard library.
 MODULES = {
     *("_posixsubprocess", "crypt", "curses", "fcntl", "grp", "nis", "ossaudiodev", "posix", "pty", "pwd", "readline"),
     *("resource", "spwd", "syslog", "termios", "tty"),
@@ -39,9 +39,9 @@ FUNCTIONS = {
 
 
 class ImportTime(ast.NodeVisitor):
-    """The modules that a module can't be imported without.
+    """Collector of the modules that the import of a module needs.
 
-    Functions don't run then, and the body of a `try` that handles ImportError may fail.
+    Functions don't run during an import, and the body of a `try` that handles ImportError may fail.
     """
 
     def __init__(self) -> None:

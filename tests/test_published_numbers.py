@@ -1,4 +1,4 @@
-"""The numbers of papers: as they are printed there, those that are recalled marked."""
+"""Published numbers: as printed in the sources, with recalled numbers marked."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A real network on real photographs, against figures measured by an independent program on the same files.
+"""A real network on real photographs, compared with figures of an independent program on the same files.
 
-Each is AP / FPR95 / AUROC in percent. Images were resized to 1024 x 512 by cv2.INTER_LINEAR, scores or logit maps to
-the labels' size likewise; all valid pixels pooled.
+Each figure is AP / FPR95 / AUROC in percent. Images were resized to 1024 x 512 by cv2.INTER_LINEAR, scores or logits to
+the labels' size likewise. All valid pixels were pooled.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def percent(made: Run) -> dict[tuple[str, str], tuple[float, float, float]]:
 @pytest.mark.parametrize("upsample", ["score", "logits"])
 def test_logit_scores_equal_those_of_an_independent_program(real: Path, tmp_path: Path, upsample: Any) -> None:
     methods = ["msp", "max-logit", "entropy", "energy"]
-    # In a process of its own: the peak is of the whole process, and this one has other tests behind it.
+    # Use a separate process, because the peak memory of this one includes other tests.
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
         made = process.submit(real_run, real, tmp_path / "run", upsample=upsample, methods=methods).result()
     found = percent(made)

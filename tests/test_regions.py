@@ -1,4 +1,4 @@
-"""Connected regions against scipy's, and the orders that callers rely on."""
+"""Connected regions compared with scipy, and the orders that callers rely on."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_measured_regions_equal_the_regions_with_their_boxes(mask: np.ndarray) -
 
 
 def test_measured_regions_are_numbered_by_blocks() -> None:
-    """Synthetic benchmarks draw objects in this order."""
+    """Synthetic benchmarks process objects in this order."""
     mask = np.zeros((4, 8), bool)
     mask[1, 0] = mask[0, 6] = True
     assert (number_regions(mask)[1, 0], number_regions(mask)[0, 6]) == (2, 1)

@@ -1,4 +1,4 @@
-"""The gate from Python: what is worse, what can't be compared, what the file holds and how it is damaged."""
+"""The gate from Python: worse results, incomparable runs, the baseline file and damaged files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.helpers.results import Document, row, write_result
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """A baseline of one row: AP .5, FPR95 .25, AUROC .75, with the default tolerances."""
+    """Write a baseline with one result (AP 0.5, FPR95 0.25, AUROC 0.75) and the default tolerances."""
     path = tmp_path / "baseline.json"
     accept(write_result(tmp_path / "accepted", [row()]), path)
     return path
@@ -40,7 +40,7 @@ def reasons(file: Path, *rows: Document) -> tuple[str, ...]:
     return raised.value.reasons
 
 
-# what is worse
+# Worse results
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def reasons(file: Path, *rows: Document) -> tuple[str, ...]:
         ({"fpr95": 0.3}, "FPR95", 5.0, "worse"),
         ({"fpr95": 0.2}, "FPR95", -5.0, "better"),
         ({"auroc": 0.1}, "AUROC", -65.0, "not gated"),
-        # Exactly the tolerance is within it, though .49 - .5 in binary is more than one point; a digit more is not.
+        # A change of exactly the tolerance passes, although 0.49 - 0.5 in binary exceeds it. One more digit fails.
         ({"ap": 0.49}, "AP", -1.0, "within"),
         ({"ap": 0.51}, "AP", 1.0, "within"),
         ({"ap": 0.48999999999999994}, "AP", pytest.approx(-1.0), "worse"),
@@ -124,13 +124,13 @@ def test_an_accepted_run_passes_with_zero_tolerance(tmp_path_factory: pytest.Tem
     assert (verdict.moves, verdict.unmoved) == ((), 3 * len(drawn))
 
 
-# what another seed moves
+# Variation between seeds
 
 APS = (0.50, 0.48, 0.53, 0.49, 0.50)
 
 
 def seeds(folder: Path, *aps: float) -> list[Path]:
-    """Runs of one fitted method, whose AP the seed moves, and of one that it doesn't move."""
+    """Write runs of one fitted method, whose AP depends on the seed, and of one whose AP does not."""
     made = [[row(ap, label="kNN", seed=seed), row(0.5, label="MSP", seed=seed)] for seed, ap in enumerate(aps)]
     return [write_result(folder / f"seed{seed}", rows) for seed, rows in enumerate(made)]
 
@@ -139,7 +139,7 @@ def test_the_variation_between_seeds_sets_the_tolerance(tmp_path: Path) -> None:
     file = tmp_path / "baseline.json"
     first, *others = seeds(tmp_path, *APS)
     done = accept(first, file, others=others)
-    # s = 1.8708 points; Student's t of 4 degrees of freedom exceeds 3.7469 with a chance of .01; times sqrt 2.
+    # s = 1.8708 points; Student's t of 4 degrees of freedom exceeds 3.7469 with a probability of 0.01; times sqrt 2.
     assert [kept["chance"] for kept in json.loads(file.read_text())["measured"]["rows"] if "chance" in kept] == [
         {"AP": pytest.approx(9.913, abs=0.002)}
     ]
@@ -149,9 +149,9 @@ def test_the_variation_between_seeds_sets_the_tolerance(tmp_path: Path) -> None:
     assert hold(file, row(0.402, label="kNN"), still).passed
     (worse,) = hold(file, row(0.40, label="kNN"), still).worse
     assert (worse.label, worse.tolerance) == ("kNN", pytest.approx(9.913, abs=0.002))
-    # Luck does not excuse a loss beyond what the team says it may lose, where the seed moves nothing.
+    # If the seed changes nothing, a loss beyond the tolerance fails.
     assert not hold(file, row(label="kNN"), row(0.48, label="MSP")).passed
-    # A wider tolerance holds; a metric that is not gated stays so.
+    # A wider tolerance is kept. A metric that does not gate stays ungated.
     assert hold(file, row(0.3, label="kNN"), still, AP=20).passed
     accept(first, file)
     assert hold(file, row(0.402, label="kNN"), still).passed
@@ -173,7 +173,7 @@ def test_the_measured_variation_is_kept_for_unchanged_results(tmp_path: Path, ch
     file = tmp_path / "baseline.json"
     first, *others = seeds(tmp_path, *APS)
     accept(first, file, others=others)
-    # The runs can't be compared in any case: one method has gone and another has come.
+    # The runs can't be compared in any case, because they have different methods.
     rows = [row(label=label, **change) for label in ("kNN", "Entropy")]
     done = accept(write_result(tmp_path / "run", rows), file)
     assert done.verdict is None
@@ -202,7 +202,7 @@ def test_runs_that_can_not_measure_the_variation_are_errors(tmp_path: Path, chan
     assert not (tmp_path / "baseline.json").exists()
 
 
-# what can't be compared
+# Incomparable runs
 
 
 @pytest.mark.parametrize(
@@ -258,7 +258,7 @@ def test_machine_weights_and_copy_do_not_affect_comparability(file: Path) -> Non
     assert file.read_bytes() == before
 
 
-# the file
+# The baseline file
 
 
 def test_the_baseline_file_is_sorted_and_has_all_digits(tmp_path: Path) -> None:
@@ -355,7 +355,7 @@ def test_a_killed_writer_leaves_the_old_baseline(file: Path, tmp_path: Path) -> 
     assert oodbench.gate(run, file).unmoved == 3
 
 
-# the result
+# The result file
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The gate on the bundled model: damage fails it, another path and seed do not."""
+"""The gate on the bundled model: a damaged network fails, another path or seed does not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No content of a folder, however broken, gives anything but our errors, nor a frame with another frame's label."""
+"""Broken folders raise only errors of oodbench, and never pair a frame with the label of another frame."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TREES = {**BENCHMARKS, **DATASETS}
 
 @pytest.fixture(scope="module")
 def templates(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Path]:
-    """Each layout, written once."""
+    """Write each layout once."""
     written = {}
     for key, make in TREES.items():
         written[key] = tmp_path_factory.mktemp("-".join(key))
@@ -34,7 +34,7 @@ def templates(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str],
     return written
 
 
-# What can happen to a path: each leaves something there, or nothing.
+# Damages to a path. Each leaves another content, or removes the path.
 
 
 def _truncate(path: Path, other: Path) -> None:
@@ -112,7 +112,7 @@ _AFFIXES = re.compile(
 
 
 def whose(path: Path) -> str:
-    """The frame that a file belongs to, by its own name, without the loaders' code."""
+    """Return the frame that a file name belongs to, without the code of the loaders."""
     stem = path.parent.stem if path.name == "labels_semantic.png" else path.stem
     town = f"{path.parent.name}/" if re.fullmatch(r"t\d.*", path.parent.name) else ""
     while (stripped := _AFFIXES.sub("", stem)) != stem:
@@ -135,7 +135,7 @@ def read(frame: Frame) -> None:
 
 @pytest.mark.parametrize("key", TREES, ids="-".join)
 def test_complete_trees_are_read_and_paired(templates: dict[tuple[str, str], Path], key: tuple[str, str]) -> None:
-    """What the property below rests on."""
+    """Check the assumption of the property test below."""
     frames = frames_of(key[0], templates[key])
     assert len(frames) >= 2
     for frame in frames:
@@ -156,7 +156,7 @@ def test_broken_trees_raise_errors_of_oodbench(templates: dict[tuple[str, str], 
             if not paths:
                 break
             path, other = (data.draw(st.sampled_from(paths), which) for which in ("path", "other"))
-            with suppress(OSError):  # it can't happen to this path
+            with suppress(OSError):  # not applicable to this path
                 data.draw(st.sampled_from(DAMAGES), "damage")(path, other)
         outside = sorted(path.name for path in Path(place).iterdir())
         try:

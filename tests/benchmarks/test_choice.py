@@ -1,4 +1,4 @@
-"""What a run takes by itself: the usual readings, and the one dataset with the right classes."""
+"""Default choice of a run: the usual variants, and the dataset with the right classes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The contracts of all benchmarks and datasets, in each layout that they know."""
+"""The contracts of all benchmarks and datasets, in each of their layouts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Make = Callable[[Path], None]
 
 
 def _built(version: str) -> Make:
-    """As the verb builds it; that it builds the right pixels is another test."""
+    """Build the benchmark like the command does. Another test checks the pixels."""
 
     def make(folder: Path) -> None:
         layouts.write_static_overlays(folder / "overlays")
@@ -31,7 +31,7 @@ def _built(version: str) -> Make:
 
 
 def _blended(folder: Path) -> None:
-    """As the verb writes it, into plain frames."""
+    """Blend anomalies into plain frames like the command does."""
     for index in range(2):
         save(folder / "frames" / f"{index}.png", photograph(index, (64, 128)))
     write_blends(open_photographs(folder / "frames").frames, folder / "blended", 2, 0)
@@ -41,7 +41,7 @@ def _below(name: str, write: Make) -> Make:
     return lambda folder: write(folder / name)
 
 
-# benchmark, layout: one of each family's members stands for those that differ in a rule or a pattern alone.
+# Benchmark and layout: one member represents all of its family that differ only in a rule or a pattern.
 BENCHMARKS: dict[tuple[str, str], Make] = {
     ("road-anomaly", "official"): write_road_anomaly,
     ("road-anomaly", "course-material"): layouts.write_course_pack,
@@ -71,7 +71,7 @@ BENCHMARKS: dict[tuple[str, str], Make] = {
     ("street-hazards@mask2anomaly", "official"): layouts.write_street_hazards_test,
     ("synthetic-blend", "blended"): _blended,
 }
-# Read by the same code as another of these; test_broken_folders reads, pairs and breaks them all.
+# Layouts that the same code reads as another one of these. test_broken_folders tests all of them.
 SAME_LOADER = {
     ("road-anomaly", "synboost"),
     ("road-anomaly-21", "course-material"),
@@ -82,7 +82,7 @@ SAME_LOADER = {
     ("fishyscapes-static-unversioned", "synboost"),
     ("fishyscapes-static-unversioned", "flat"),
 }
-# The rest of each family: that they open is enough, their rules have tests of their own.
+# The other members of each family. They are only opened here; separate tests check their rules.
 OTHERS: dict[str, Make] = {
     **dict.fromkeys(["fishyscapes-static-v1"], _built("v1")),
     "road-anomaly-21-all": layouts.write_anomaly_track,
@@ -180,7 +180,7 @@ def test_every_benchmark_is_tested() -> None:
 
 
 def test_every_layout_is_tested() -> None:
-    """But for the Cityscapes-shaped ones, which need the user's word."""
+    """Check all layouts except those shaped like Cityscapes, which the user has to name."""
     registry = Registry()
     for kind, tested in (("benchmarks", BENCHMARKS), ("datasets", DATASETS)):
         for name in {name for name, _ in tested}:

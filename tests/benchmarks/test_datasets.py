@@ -1,4 +1,4 @@
-"""What each value in a dataset's label files becomes."""
+"""Class of each value in the label files of a dataset."""
 
 from __future__ import annotations
 

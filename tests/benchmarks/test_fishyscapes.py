@@ -1,4 +1,4 @@
-"""Fishyscapes in each layout that circulates: the same labels in all of them, and each trap."""
+"""Fishyscapes in each circulating layout: equal labels in all of them, and known pitfalls."""
 
 from __future__ import annotations
 

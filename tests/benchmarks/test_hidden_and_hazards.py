@@ -1,4 +1,4 @@
-"""SegmentMeIfYouCan's secret labels, and what StreetHazards' evaluators ignore."""
+"""Hidden labels of SegmentMeIfYouCan, and the label rules of StreetHazards."""
 
 from __future__ import annotations
 

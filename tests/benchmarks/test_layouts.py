@@ -1,4 +1,4 @@
-"""Each layout as a literal tree, and its twin with one thing wrong."""
+"""Each layout as a literal folder tree, and a copy with one error."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def test_course_layouts_of_the_tracks(course: Path, name: str, folder: str) -> N
 
 
 def test_the_path_of_a_folder_does_not_matter(tmp_path: Path, course: Path) -> None:
-    """A set under a folder that is called like another set is still what it is."""
+    """A benchmark is recognised under a folder with the name of another benchmark."""
     inside = tmp_path / "LostAndFound_RoadAnomaly" / "RoadAnomaly21"
     shutil.copytree(course / "RoadAnomaly21", inside)
     found = opened("road-anomaly-21", inside.parent)
@@ -231,7 +231,7 @@ def test_cityscapes_without_a_label_is_an_error(cityscapes: Path) -> None:
         REGISTRY.dataset("cityscapes").open(Roots((cityscapes,)))
 
 
-# any
+# All benchmarks
 
 
 def test_a_wrong_folder_is_an_error_with_the_layouts_and_the_source(tmp_path: Path) -> None:

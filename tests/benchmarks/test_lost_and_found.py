@@ -1,4 +1,4 @@
-"""Lost and Found under each label rule, its subsets, and what can be wrong with a copy."""
+"""Lost and Found under each label rule, its subsets, and errors of copies."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_an_incomplete_copy_keeps_empty_frames_with_a_warning(tmp_path: Path) ->
 
 
 def test_a_complete_copy_excludes_empty_frames(tmp_path: Path) -> None:
-    """By their positions in the order of the ids, which is not the order of the folders."""
+    """Positions refer to the order of the ids, which differs from the order of the folders."""
     names = [
         f"{scene:02d}_Weg_{sequence:06d}_{n:06d}" for scene in (2, 15) for sequence in range(2) for n in range(400)
     ]

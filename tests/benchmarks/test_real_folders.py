@@ -1,4 +1,4 @@
-"""Real copies, where there are some: their frames, and that two layouts of one set have the same labels."""
+"""Real copies, if available: their frames, and equal labels in two layouts of one benchmark."""
 
 from __future__ import annotations
 

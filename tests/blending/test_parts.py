@@ -1,4 +1,4 @@
-"""Where things stand, how large they are, how they appearance: by hand, and as properties."""
+"""Position, size and appearance of pasted objects: cases computed by hand, and properties."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def box(height: int, width: int, metres: float = 1.0) -> Cutout:
 
 
 def scene(cars: list[tuple[int, int, int, int]]) -> SemanticLabels:
-    """Road below row 90, houses above it, cars as (left, top, right, bottom)."""
+    """Return labels with road below row 90, houses above it, and cars as (left, top, right, bottom)."""
     values = np.full((200, 400), BUILDING, np.uint8)
     values[90:] = ROAD
     for left, top, right, bottom in cars:
@@ -42,7 +42,7 @@ def scene(cars: list[tuple[int, int, int, int]]) -> SemanticLabels:
 
 
 def test_the_scale_equals_a_case_computed_by_hand() -> None:
-    """The horizon is at row 84; a camera 1.25 m high sees one metre at row 134 with 40 pixels."""
+    """With the horizon at row 84, a camera 1.25 m high sees one metre at row 134 as 40 pixels."""
     assert FLAT.horizon == 84
     assert FLAT.scale(134) == 40
     assert FLAT.distance(134) == pytest.approx(1.1 * 400 * 1.25 / 50)
@@ -51,7 +51,7 @@ def test_the_scale_equals_a_case_computed_by_hand() -> None:
 
 
 def test_the_horizon_is_estimated_from_cars() -> None:
-    """Two cars, 1.5 m tall, as they are seen under a horizon at row 80."""
+    """Two cars of 1.5 m have the sizes that correspond to a horizon at row 80."""
     scale = {row: (row - 80) / CAMERA_HEIGHT for row in (105, 130)}
     cars = [(40, 105 - round(1.5 * scale[105]), 90, 105), (200, 130 - round(1.5 * scale[130]), 300, 130)]
     assert estimate_ground(scene(cars), (200, 400)).horizon == pytest.approx(80, abs=0.6)
@@ -93,13 +93,13 @@ def test_objects_are_not_enlarged() -> None:
 
 
 def test_objects_keep_their_size_on_request() -> None:
-    """60 pixels for 1.5 metres are 40 a metre, as at row 134; sizes may be off by three in a hundred."""
+    """60 pixels for 1.5 metres are 40 pixels per metre, as at row 134. The tolerance of sizes is 3 %."""
     places = [find_place(box(60, 90, 1.5), FLAT, [], Dice(seed), keep_size=True) for seed in range(20)]
     found = [place for place in places if place]
     assert {(place.height, place.width) for place in found} == {(60, 90)}
     assert {place.bottom for place in found} <= {132, 133, 134, 135, 136}
     assert len({place.left for place in found}) > 5
-    # One metre is never seen with 400 pixels from 6 metres and more.
+    # At a distance of 6 metres or more, one metre never covers 400 pixels.
     assert find_place(box(400, 300), FLAT, [], Dice(0), keep_size=True) is None
 
 
@@ -108,15 +108,15 @@ def test_nearly_equal_light_changes_nothing() -> None:
     color, inside = np.full((4, 4, 3), 50, np.float32), np.ones((4, 4), np.bool_)
     stood = np.full(3, 80.0)
     assert apply_lighting(color, inside, stood, np.array([70.0, 90.0, 80.0]), appearance) is color
-    # A factor of two, less the fifth (in logarithms) that nobody sees.
+    # A factor of two, minus the logarithmic difference of 0.2 that is ignored.
     assert apply_lighting(color, inside, stood, 2 * stood, appearance) == pytest.approx(50 * 2 * np.exp(-0.2), rel=1e-4)
     assert apply_lighting(color, inside, stood, stood / 2, appearance) == pytest.approx(50 / 2 * np.exp(0.2), rel=1e-4)
-    # As bright as the frame's brightest, and no more.
+    # At most as bright as the brightest surface of the frame.
     assert apply_lighting(3 * color, inside, stood, 2 * stood, appearance).max() == pytest.approx(150, rel=1e-4)
 
 
 def test_objects_pasted_at_the_same_scale_keep_their_pixels() -> None:
-    """Left of column 16 the thing, right of it what is behind; four pixels from there all is as it was."""
+    """Four pixels away from the border at column 16, object and background are unchanged."""
     draws = Dice(0).uniforms(2 * 32 * 32 * 3, 0, 200).reshape(2, 32, 32, 3).astype(np.float32)
     cover = np.zeros((32, 32), np.float32)
     cover[:, :16], cover[:, 16] = 1.0, 0.5
@@ -126,7 +126,7 @@ def test_objects_pasted_at_the_same_scale_keep_their_pixels() -> None:
 
 
 def test_resizing_equals_a_case_computed_by_hand() -> None:
-    """The left half is opaque red, the right half see-through green; two columns become one."""
+    """The left half is opaque red, the right half transparent green. Two columns become one."""
     color = np.zeros((4, 4, 3), np.uint8)
     color[:, :2], color[:, 2:] = (200, 0, 0), (0, 90, 0)
     alpha = np.repeat(np.array([[255, 255, 0, 0]], np.uint8), 4, axis=0)
@@ -149,7 +149,7 @@ def test_trimming_equals_a_case_computed_by_hand() -> None:
 
 
 def test_the_measured_appearance_equals_the_true_one() -> None:
-    """Edges of known softness, to which the Sobel operator adds its own; noise of known strength on a plain ground."""
+    """The image has edges of known blur, which the Sobel operator increases, and known noise on a plain ground."""
     bars = np.full((200, 400), 60, np.float32)
     for start in range(0, 400, 40):
         bars[:, start : start + 20] = 200
@@ -165,7 +165,7 @@ def test_the_measured_appearance_equals_the_true_one() -> None:
 
 
 def test_haze_equals_a_case_computed_by_hand() -> None:
-    """What is black at the foot of the picture is half as bright as the sky at the horizon."""
+    """A surface that is black at the lower edge is half as bright as the sky at the horizon."""
     image = np.zeros((200, 400, 3), np.uint8)
     image[:90] = 200
     image[79:90, ::2] = 100
@@ -184,7 +184,7 @@ def test_white_is_estimated_from_the_road() -> None:
 
 
 def test_the_matte_follows_the_image() -> None:
-    """A bright thing on dark ground, drawn two pixels too large on one side and two too small on the other."""
+    """The label of a bright object on dark ground is two pixels too large on one side and too small on the other."""
     image = np.full((80, 80, 3), 40, np.uint8)
     image[20:60, 20:60] = 180
     values = np.full((80, 80), ROAD, np.uint8)
@@ -194,7 +194,7 @@ def test_the_matte_follows_the_image() -> None:
     row = alpha[20, :].astype(int)
     assert alpha.shape == (40 + 2 * MARGIN, 40 + 2 * MARGIN)
     opaque = np.flatnonzero(row >= 128) + thing.left - MARGIN
-    # Within a pixel: no lens has softened this edge, and the matte is softened as if one had.
+    # Within one pixel: this edge is not blurred by a lens, but the matte is.
     assert opaque[0] in (19, 20)
     assert opaque[-1] in (58, 59)
     assert color[20, opaque - thing.left + MARGIN].min() > 170

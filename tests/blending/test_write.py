@@ -1,4 +1,4 @@
-"""The folder of blended frames: whole or empty, the same for a seed, read back as the benchmark."""
+"""The folder of blended frames: complete or empty, equal for equal seeds, read as a benchmark."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def goose(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A disc, 0.8 m tall."""
+    """Write a cut-out: a disc, 0.8 m high."""
     folder = tmp_path_factory.mktemp("cutouts")
     rows, columns = np.mgrid[:60, :60] - 29.5
     pixels = np.full((60, 60, 4), 200, np.uint8)
@@ -75,7 +75,7 @@ def test_the_layout_is_that_of_fishyscapes_static(source: Path, goose: Path, tmp
         for thing in things:
             box = np.s_[thing.top : thing.top + thing.height, thing.left : thing.left + thing.width]
             inside[box] = True
-            # A disc fills .785 of its box.
+            # A disc fills 0.785 of its box.
             assert (labels[box] == 1).mean() == pytest.approx(0.785, abs=0.08)
         assert not (labels[~inside] == 1).any()
 
@@ -109,7 +109,7 @@ def test_the_same_seed_gives_the_same_labels(source: Path, goose: Path, tmp_path
     assert {frame.identity for frame in first}.isdisjoint(frame.identity for frame in other)
 
 
-# Another version of what blends changes it, and has another number.
+# A change of these labels requires another version number of the blending.
 LABELS = "8c58ae0f13213f43600b0c75305ad20aaf6ea2aa4ef29e08de14c8c12bbb71ee"
 
 

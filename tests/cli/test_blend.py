@@ -1,4 +1,4 @@
-"""`oodbench data blend` as its users meet it."""
+"""`oodbench data blend` on the command line."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def photographs(tmp_path: Path) -> Path:
 def test_a_blended_set_is_written_verified_run_and_gated(
     photographs: Path, cutouts: Path, cityscapes: Path, network_file: Path, tmp_path: Path
 ) -> None:
-    """Made twice, it is the same benchmark to a baseline."""
+    """Two folders from the same seed are the same benchmark for a baseline."""
     runs = []
     for name in "ab":
         out = tmp_path / name / "blend"

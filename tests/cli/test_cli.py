@@ -1,4 +1,4 @@
-"""The command line as its users meet it: what goes where, and how it ends."""
+"""The command line: outputs, files and exit codes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`oodbench data` as its users meet it."""
+"""`oodbench data` on the command line."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_verify_reports_only_incomplete_counts(road_anomaly: Path, cityscapes: P
 
 
 def test_a_complete_set_is_valid(tmp_path: Path) -> None:
-    """Ten frames, as the card has it."""
+    """Write ten frames, as many as the card declares."""
     for index in range(10):
         save(tmp_path / "images" / f"validation{index:04d}.jpg", np.zeros((8, 16, 3), np.uint8))
         save(tmp_path / "labels_masks" / f"validation{index:04d}_labels_semantic.png", np.ones((8, 16), np.uint8))

@@ -1,4 +1,4 @@
-"""Networks of MMSegmentation from the command line, and in a run's folder."""
+"""Networks of MMSegmentation on the command line and in the folder of a run."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NAME = "segformer_mit-b0_8xb1-160k_cityscapes-1024x1024"
 def test_a_checkpoint_is_converted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = write_network(tmp_path, "fcn")
     tensors = len(built(config).state_dict())
-    capsys.readouterr()  # MMEngine speaks of what it saves
+    capsys.readouterr()  # MMEngine logs the files that it saves.
     convert(config.with_suffix(".pth"))
     there = config.with_suffix(".safetensors")
     assert there.is_file()
@@ -104,7 +104,7 @@ def test_a_config_of_the_wheel_runs_on_real_frames(real: Path, tmp_path: Path) -
     rows = results_of(json.loads(done.stdout))
     assert [row["method"] for row in rows] == ["max-logit", "knn"]
     assert all(0 <= row["metrics"]["AP"] <= 1 for row in rows)
-    # A stored map is what MMSegmentation's own network gives for the image.
+    # A stored map equals the output of MMSegmentation's own network for the image.
     made = load(tmp_path / "r")
     (frame, _), row = made.frames("road-anomaly"), made.results[0]
     small = cv2.resize(made.image("road-anomaly", frame), (256, 128), interpolation=cv2.INTER_LINEAR)

@@ -1,4 +1,4 @@
-"""`oodbench gate` as CI meets it: exit codes, what goes where."""
+"""`oodbench gate` in continuous integration: exit codes and outputs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ main()
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
-    """A folder with a run and its baseline of two rows."""
+    """Create a folder with a run and its baseline of two results."""
     write_result(tmp_path / "run", [row(), row(label="kNN (k=5)", network="other network")])
     assert gate(tmp_path, "--accept").returncode == 0
     return tmp_path

@@ -1,4 +1,4 @@
-"""`oodbench new`: what it writes, and what it refuses. tests/test_plugins_page.py runs what it writes."""
+"""`oodbench new`: written files and errors. tests/test_plugins_page.py runs the written files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Downloads against a server of our own: whole, resumed, cut short, changed, and gone."""
+"""Downloads from a local server: complete, resumed, truncated, changed and missing files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MD5 = hashlib.md5(CONTENT, usedforsecurity=False).hexdigest()
 
 
 class Server:
-    """What it was asked, and how it behaves."""
+    """State of the server: received requests and configured behaviour."""
 
     def __init__(self) -> None:
         self.ranges: list[str | None] = []
@@ -51,7 +51,7 @@ def server() -> Iterator[Server]:
             self.wfile.write(body[: state.cut])
 
         def log_message(self, *args: object) -> None:
-            """Silent."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as httpd:
         state.url = f"http://127.0.0.1:{httpd.server_port}/set.zip"

@@ -1,4 +1,4 @@
-"""Images by their bytes, and each way a file can be broken."""
+"""Images recognised by their bytes, and each kind of invalid file."""
 
 from __future__ import annotations
 

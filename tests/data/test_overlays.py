@@ -1,4 +1,4 @@
-"""Building Fishyscapes Static: pixel for pixel, and each way in which its parts can be wrong."""
+"""Building of Fishyscapes Static: exact pixels, and each kind of invalid input."""
 
 from __future__ import annotations
 

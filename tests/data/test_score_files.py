@@ -1,4 +1,4 @@
-"""Score maps in files: found by the frame's id, refused where they are not what they should be."""
+"""Score maps in files: found by the id of the frame, and errors for invalid files."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from oodbench.errors import MissingExtraError, OodbenchError, ScoreError
 from tests.helpers.files import save
 
 EXACT = np.array([[0.5, -3.0, 0.0], [1024.0, -0.25, 7.0]], np.float16)
-"""Scores that every floating type holds."""
+"""Scores that every floating-point type represents exactly."""
 
 
 def write(path: Path, values: Any) -> Path:
-    """In the format that the ending says."""
+    """Write scores in the format of the file name's ending."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".npy":
         np.save(path, values, allow_pickle=True)
@@ -154,7 +154,7 @@ def test_errors_state_the_expected_content(
         read_scores(tmp_path / name)
 
 
-# which file is whose
+# Files of frames
 
 
 def test_a_frame_s_file_is_named_by_its_id(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Folders and archives, read alike."""
+"""Folders and archives, which are read alike."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def pack(folder: Path, path: Path) -> Path:
 
 
 def test_both_trees_are_read_alike(folder: Path, tmp_path: Path) -> None:
-    packed = pack(folder, tmp_path / "files")  # told by its content, not by its name
+    packed = pack(folder, tmp_path / "files")  # recognised by its content, not by its name
     for mode, name in (("w", "a.tar"), ("w:gz", "b.tgz"), ("w:xz", "c")):
         with tarfile.open(tmp_path / name, mode) as archive:
             for member in CONTENT:

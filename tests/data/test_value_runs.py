@@ -1,4 +1,4 @@
-"""The table by runs against plain indexing."""
+"""Label lookup by runs of values, compared with plain indexing."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from pathlib import Path
 def import_graph(package: Path) -> dict[str, set[str]]:
     """Return for each module of a package those of its modules that it imports.
 
-    Imports inside functions count. Imports for the type checker alone (`if TYPE_CHECKING:`) do not.
+    Imports inside functions count. Imports only for the type checker (`if TYPE_CHECKING:`) do not.
 
     Args:
         package: Folder of the package; its name is the package's name.

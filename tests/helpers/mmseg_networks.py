@@ -11,7 +11,7 @@ from oodbench.segmenters.mmsegmentation.config import NetworkConfig
 from oodbench.segmenters.mmsegmentation.source import Inference
 from oodbench.types import CITYSCAPES_19
 
-# Of photographs of 48 x 96: to 64 x 128.
+# Resizing of photographs of 48 x 96 to 64 x 128.
 PIPELINE = """
 test_pipeline = [
     dict(type="LoadImageFromFile"),
@@ -82,7 +82,7 @@ def built(path: Path) -> Any:
     """Build the network of a config with random weights of seed 0."""
     torch.manual_seed(0)
     network = NetworkConfig(path, Inference()).build().eval()
-    # Random class maps are nearly flat: their classifier is made to differ between classes.
+    # Random class maps are nearly flat, so the classifier is changed to differ between classes.
     for module_name, module in network.named_modules():
         if module_name.endswith("conv_seg"):
             torch.nn.init.normal_(module.weight)

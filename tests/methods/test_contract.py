@@ -1,4 +1,4 @@
-"""The contract of every method in the registry, their definitions, and what each one's parameters do."""
+"""Contract of every method in the registry, their definitions, and the effect of their parameters."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def upsampled(output: SegmenterOutput) -> torch.Tensor:
 
 
 def standardised(logits: torch.Tensor) -> torch.Tensor:
-    """By the statistics of the frames that `fitted` takes; of all their pixels for a class on fewer than 50."""
+    """Standardise by the statistics of the frames of `fitted`; a class on fewer than 50 pixels uses those of all."""
     seen, classes = torch.stack([upsampled(fake_network(seed)[0]) for seed in range(3)]).max(dim=1)
     best, predicted = logits.max(dim=0)
     score = torch.empty_like(best)
@@ -48,7 +48,7 @@ def standardised(logits: torch.Tensor) -> torch.Tensor:
 
 @pytest.mark.parametrize("name", METHODS)
 def test_pixel_scores_equal_the_definition_on_whole_maps(name: str) -> None:
-    """Against the equations at the top of each file, in double precision and without the shared pass."""
+    """Compare with the equations at the top of each file, in double precision and without the shared pass."""
     without_postprocessing = {"sml": "sml:suppression=false,smoothing=false"}
     method = fitted(without_postprocessing.get(name, name))
     if not isinstance(method, PixelMethod):
@@ -67,7 +67,7 @@ def test_pixel_scores_equal_the_definition_on_whole_maps(name: str) -> None:
     assert np.allclose(scores(method, output)[0], expected, rtol=2e-5, atol=2e-6)
 
 
-# parameters
+# Parameters
 
 
 def test_knn_parameters_have_the_documented_effect() -> None:
@@ -105,7 +105,7 @@ def test_gmm_records_rare_and_absent_classes() -> None:
     method.begin_fit(CITYSCAPES_19, 0)
     output, labels = fake_network(0, classes=4)
     rare = labels.values.copy()
-    rare[:4, :10] = 7  # ten grid pixels of traffic sign
+    rare[:4, :10] = 7  # ten pixels of traffic sign on the grid
     method.update(output, [SemanticLabels(rare, CITYSCAPES_19)])
     fit = method.fitted()
     assert fit.facts["pooled_classes"] == ["traffic sign"]

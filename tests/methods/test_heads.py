@@ -1,4 +1,4 @@
-"""The contract of all heads."""
+"""Contract of all heads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SML against the outputs of its authors' code, run once on made-up logits, and at the edges of its postprocessing."""
+"""SML compared with outputs of its authors' code on synthetic logits, and edge cases of its postprocessing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NO_POSTPROCESSING = "sml:suppression=false,smoothing=false"
 
 
 def golden_frame(spec: str) -> ScoredFrame:
-    """The golden logits through the harness, with the golden statistics."""
+    """Score the golden logits with the golden statistics."""
     method = REGISTRY.method(spec)
     statistics = {"mean": GOLDEN["class_mean"], "variance": GOLDEN["class_var"]}
     method.load(Fit({name: torch.from_numpy(values) for name, values in statistics.items()}, {}))
@@ -33,7 +33,7 @@ def golden_frame(spec: str) -> ScoredFrame:
 @pytest.mark.parametrize(
     ("spec", "name", "tolerance"),
     [
-        # The golden maps were upsampled in float32, which cost them up to 4e-5 against double precision.
+        # The golden maps were upsampled in float32, with errors of up to 4e-5 compared with double precision.
         ("max-logit", "max_logit", 5e-5),
         (NO_POSTPROCESSING, "standardised", 5e-5),
         ("sml:smoothing=false", "after_suppression", 5e-5),
@@ -101,7 +101,7 @@ def test_boundary_pixels_between_two_classes_average_both_sides() -> None:
     boundary = find_class_boundaries(prediction)
     assert np.flatnonzero(boundary).tolist() == [7, 8]
     score = np.where(prediction == 0, 1.0, 5.0).astype(np.float32)
-    score[0, 4:12] = 100.0  # grown by 3, the boundary covers just these
+    score[0, 4:12] = 100.0  # the boundary dilated by 3 covers exactly these
     assert np.array_equal(suppress_boundaries(score, boundary)[0], [1.0] * 8 + [5.0] * 8)
 
 
@@ -112,11 +112,11 @@ def test_postprocessing_does_not_change_its_input() -> None:
     assert np.array_equal(score, before)
 
 
-# fit
+# Fit
 
 
 def frames(count: int) -> list[tuple[torch.Tensor, SemanticLabels]]:
-    """Logits [3 of 19 classes ever win] and labels that are void in half of the pixels."""
+    """Create logits in which 3 of 19 classes are predicted, and labels that are void in half of the pixels."""
     made = []
     for seed in range(count):
         rng = np.random.default_rng(seed)
@@ -168,7 +168,7 @@ def test_classes_without_predictions_use_pooled_statistics_and_are_recorded() ->
 def test_a_constant_class_uses_the_pooled_variance() -> None:
     made = frames(2)
     for logits, _ in made:
-        logits[8, 5] = 2e3  # a row that saturates
+        logits[8, 5] = 2e3  # a class with constant logits
     learned = fit([made])
     assert learned.facts["still_classes"] == ["vegetation"]
     assert learned.tensors["mean"][8].item() == 2e3

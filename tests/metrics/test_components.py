@@ -1,4 +1,4 @@
-"""Component metrics against what the benchmark's own evaluator gave on the same frames, and by hand."""
+"""Component metrics compared with outputs of the official evaluator, and with cases computed by hand."""
 
 from __future__ import annotations
 
@@ -66,10 +66,10 @@ def test_the_steps_equal_the_floats_of_the_official_evaluator() -> None:
 
 
 def test_metrics_equal_a_case_computed_by_hand() -> None:
-    """One row a part: an object hit half, one hit by a prediction that covers two objects, a prediction in void."""
+    """Three parts: a half-covered object, two objects under one prediction, and a prediction in void."""
     label = np.zeros((9, 12), np.uint8)
     predicted = np.zeros((9, 12), bool)
-    label[0, :8], predicted[0, 4:12] = 1, True  # 4 shared, 8 + 8 - 4 in the union
+    label[0, :8], predicted[0, 4:12] = 1, True  # intersection 4, union 8 + 8 - 4
     label[3, :4], label[3, 8:12], predicted[3, :12] = 1, 1, True  # one prediction over both objects
     label[6:, 0:3], predicted[8, 0:3] = 255, True
     found = frame_components(predicted, AnomalyLabels(label), ComponentSizes(1, 1))
@@ -137,7 +137,7 @@ def test_metrics_equal_the_definitions_for_any_merge_order(
 
 
 def flood(mask: np.ndarray) -> list[set[tuple[int, int]]]:
-    """The 8-connected components as sets of pixels."""
+    """Return the 8-connected components as sets of pixels."""
     left = {(int(y), int(x)) for y, x in np.argwhere(mask)}
     found = []
     while left:

@@ -1,4 +1,4 @@
-"""The curves against scikit-learn's, and what thinning keeps."""
+"""Curves compared with scikit-learn, and thinning."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_curves_equal_scikit_learn(values: list[float], data: st.DataObject) -> 
     label = np.array(data.draw(labels.filter(lambda drawn: 0 < sum(drawn) < len(drawn))))
     counts = counted(score, label)
     curve = pixel_curve(counts)
-    # scikit-learn has a point at every score, ours at anomalous ones: where they meet they are the same.
+    # scikit-learn has a point at every score, ours only at anomalous scores. The common points are equal.
     precision, recall, threshold = precision_recall_curve(label, score)
     at = np.searchsorted(threshold, curve.threshold)
     assert (threshold[at] == curve.threshold).all()
@@ -39,7 +39,7 @@ def test_curves_equal_scikit_learn(values: list[float], data: st.DataObject) -> 
     assert (np.diff(fpr) >= 0).all()
     assert (np.diff(tpr) >= 0).all()
     theirs = roc_curve(label, score, drop_intermediate=False)
-    for x, y in zip(*theirs[:2], strict=True):  # each of their points lies on our lines
+    for x, y in zip(*theirs[:2], strict=True):  # each point of scikit-learn is on a segment of our curve
         inside = np.flatnonzero((fpr[:-1] <= x + 1e-12) & (x <= fpr[1:] + 1e-12))
         ys = [np.interp(x, fpr[i : i + 2], tpr[i : i + 2]) for i in inside] + list(tpr[np.isclose(fpr, x)])
         assert np.isclose(ys, y).any()

@@ -1,4 +1,4 @@
-"""Metrics in one call: against scikit-learn and brute force, by their properties, and by what they refuse."""
+"""Metrics in one call: comparison with scikit-learn and brute force, properties, and invalid input."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PIXEL_METRICS: list[Callable[..., float]] = [average_precision, fpr_at_tpr, auro
 
 
 def sample(seed: int, shape: tuple[int, ...] = (40, 50)) -> Frames:
-    """Scores with many ties, a tenth of the pixels void, an eighth anomalous."""
+    """Create scores with many ties; a tenth of the pixels are void and an eighth anomalous."""
     rng = np.random.default_rng(seed)
     labels = rng.choice([0, 1, 255], shape, p=[0.775, 0.125, 0.1]).astype(np.uint8)
     scores = (np.round(rng.normal(size=shape) + (labels == 1), 1)).astype(np.float32)
@@ -69,7 +69,7 @@ def test_the_false_positive_rate_equals_brute_force(tpr: float) -> None:
 
 
 def brute_force_f1(predicted: NDArray[np.bool_], labels: NDArray[np.uint8], smallest: int) -> float:
-    """F1* of one frame without objects that are too small, one object and one prediction at a time."""
+    """Compute F1* of one frame without small objects, object by object and prediction by prediction."""
     objects, predictions = ([part == n for n in range(1, part.max() + 1)] for part in (
         ndimage.label(labels == 1, np.ones((3, 3)))[0], ndimage.label(predicted & (labels != 255), np.ones((3, 3)))[0],
     ))  # fmt: skip
@@ -104,12 +104,12 @@ def test_component_f1_uses_the_threshold_of_the_best_f1() -> None:
     labels = np.zeros((40, 60), np.uint8)
     labels[5:15, 5:25] = 1
     scores = np.where(labels, np.float32(2), np.float32(0))
-    scores[30:, 40:] = 1  # at this threshold or below it, a false component
+    scores[30:, 40:] = 1  # a false component at this threshold or below it
     assert component_f1(scores, labels, smallest_prediction=50) == 1.0
     assert component_f1(scores, labels, 1.0, smallest_prediction=50) == pytest.approx(2 / 3)
 
 
-# properties
+# Properties
 
 
 @st.composite
@@ -152,7 +152,7 @@ def test_reversed_scores_mirror_auroc(pixels: Frames) -> None:
     assert auroc(-scores, labels) == pytest.approx(1 - auroc(scores, labels), abs=1e-12)
 
 
-# types, and what is refused
+# Dtypes and invalid input
 
 
 @pytest.mark.parametrize("metric", [*PIXEL_METRICS, component_f1])
@@ -165,7 +165,7 @@ def test_dtypes_with_equal_values_give_equal_metrics(metric: Callable[..., float
     assert metric(scores.astype(np.float64), labels.astype(bool)) == expected
     assert metric(scores.astype(np.float16), labels.astype(np.int64)) == expected
     assert metric([scores], [labels]) == expected
-    if metric is not component_f1:  # which needs whole frames
+    if metric is not component_f1:  # needs whole frames
         assert metric(scores.tolist(), labels.tolist()) == expected
 
 

@@ -1,4 +1,4 @@
-"""The exact metrics against a brute force, scikit-learn and the outputs of the field's own evaluators."""
+"""Exact metrics compared with brute force, scikit-learn and the outputs of published evaluators."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def pooled(score: np.ndarray, label: np.ndarray, compiled: bool = True) -> Pixel
 
 
 def brute_force(score: np.ndarray, label: np.ndarray) -> dict[str, float]:
-    """By the definitions, a threshold at a time."""
+    """Compute the metrics by their definitions, threshold by threshold."""
     positive, negative = score[label == 1], score[label == 0]
     ap = previous = 0.0
     fpr = None
@@ -117,10 +117,10 @@ def test_merged_shards_equal_the_whole_in_any_order(values: list[float], parts: 
 def test_a_monotone_map_of_the_scores_changes_nothing(values: list[float]) -> None:
     score = np.array(values, np.float32)
     label = np.arange(len(values), dtype=np.uint8) % 2
-    # Ranks are the strictest monotone map there is; float32 holds them exactly.
+    # Ranks are a strictly monotone map, and float32 represents them exactly.
     ranks = np.unique(score, return_inverse=True)[1].astype(np.float32)
     assert pooled(score, label).values == pooled(ranks, label).values
-    # A map that fills all 32 bits takes the scores out of half precision, and with it into the other way to count.
+    # A map that uses all 32 bits moves the scores out of half precision, so that another counter is used.
     spread = (ranks * np.float32(1.2345678)).astype(np.float32)
     assert pooled(score, label).values == pooled(spread, label).values
 
@@ -217,5 +217,5 @@ def test_best_f1_equals_the_definition() -> None:
 def test_saturated_scores_cause_a_warning() -> None:
     label = np.array([0, 0, 0, 1, 1])
     assert pooled(np.array([0.1, 0.9, 0.9, 0.9, 0.5]), label).largest_tie == pytest.approx(0.6)
-    # A tie that no anomalous pixel shares changes no metric.
+    # A tie without anomalous pixels changes no metric.
     assert pooled(np.array([0.1, 0.1, 0.1, 0.9, 0.5]), label).largest_tie == pytest.approx(0.2)

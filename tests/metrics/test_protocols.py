@@ -1,4 +1,4 @@
-"""Each protocol against the outputs of the evaluators whose rules it has, run once on the same frames."""
+"""Each protocol compared with recorded outputs of the evaluator whose rules it implements."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_protocols_equal_the_official_evaluators(
 def test_smiyc_uses_the_threshold_of_the_best_f1(
     frames: list[tuple[np.ndarray, AnomalyLabels]], frame_set: str
 ) -> None:
-    """A lower edge of a bin, between two scores where the percentile lies there: its digits are the evaluator's."""
+    """The threshold is a lower edge of a bin, between two scores if the percentile is, with the evaluator's digits."""
     found = evaluated("smiyc", [frames[index] for index in NUMBERS["frame_sets"][frame_set]])
     assert found.best_f1 == pytest.approx(NUMBERS["best_f1"][frame_set]["best_f1"], abs=1e-15)
     assert found.best_f1_threshold == NUMBERS["best_f1"][frame_set]["best_f1_threshold"]
@@ -55,7 +55,7 @@ def test_smiyc_uses_the_threshold_of_the_best_f1(
 def test_pytorch_ood_protocol_equals_the_library_on_single_frames(
     frames: list[tuple[np.ndarray, AnomalyLabels]], index: int
 ) -> None:
-    """It counts in single precision after a sigmoid, which ties some high scores: hence the tolerance."""
+    """The library counts in single precision after a sigmoid, which ties some high scores, so there is a tolerance."""
     expected = NUMBERS["results"]["all"]["pytorch_ood_segmentation"]["per_frame"][index]
     found = evaluated("pytorch-ood", [frames[index]]).values
     assert found["AP"] == pytest.approx(expected["AUPR-OUT"], abs=2e-5)
@@ -72,7 +72,7 @@ def test_pytorch_ood_protocol_is_undefined_if_a_frame_has_no_anomaly(
 
 
 def test_strict_fpr_differs_on_a_slanted_segment(frames: list[tuple[np.ndarray, AnomalyLabels]]) -> None:
-    """Ten levels of one size each: all their inner vertices are dropped, and the first one above is the last."""
+    """There are ten levels of equal size. All inner vertices are dropped, so the first remaining one is the last."""
     arrays = np.load(GOLDEN / "pixel_metrics.npz")
     score, label = arrays["diagonal_score"], arrays["diagonal_label"]
     both = [(score.astype(np.float32), AnomalyLabels(label.astype(np.uint8)))]

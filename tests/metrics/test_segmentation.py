@@ -1,4 +1,4 @@
-"""Closed-set quality: by hand, against scikit-learn, and against the definition a bin at a time."""
+"""Closed-set quality: cases by hand, comparison with scikit-learn and with the definition of ECE."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def labelled(values: np.ndarray) -> SemanticLabels:
 def test_miou_equals_a_case_computed_by_hand() -> None:
     confusion = ConfusionMatrix(19)
     confusion.update(np.array([[0, 1, 1, 5]], np.uint8), labelled(np.array([[0, 0, 1, 255]])))
-    # Class 0: 1 of 2; class 1: 1 of 2; the void pixel does not count, and absent classes neither.
+    # Class 0: 1 of 2. Class 1: 1 of 2. The void pixel and absent classes do not count.
     assert confusion.miou() == pytest.approx(0.5)
     assert confusion.iou()[:2].tolist() == [0.5, 0.5]
     assert np.isnan(confusion.iou()[2:]).all()

@@ -1,4 +1,4 @@
-"""Two processes over gloo against one that has both their batches."""
+"""Two processes over gloo, compared with one process that has both batches."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
 def batch(step: int, rank: int) -> Batch:
-    """Unit vectors, labels, and which are classified right: as many as it comes, a class that one rank alone has."""
+    """Create unit vectors, labels, and correctness of the classification; one class exists on one rank only."""
     generator = torch.Generator().manual_seed(100 * step + rank)
     count = 0 if (step, rank) == (3, 1) else 40 + 17 * rank + step
     labels = torch.randint(0, CLASSES - 1 + rank, (count,), generator=generator)
@@ -36,14 +36,14 @@ def mixture(preset: str) -> OnlineMixture:
 
 
 def rank(index: int, folder: Path) -> None:
-    """One process of the two: its own batches, and what it ends with in a file."""
+    """Run one of the two processes on its own batches, and write the final state to a file."""
     os.environ["GLOO_SOCKET_IFNAME"] = "lo"
     torch.set_num_threads(1)
     distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=index, world_size=2)
     result = {}
     for preset in PRESETS:
         own, shares = mixture(preset), []
-        torch.manual_seed(index)  # what is drawn at random on the second rank must not matter
+        torch.manual_seed(index)  # random numbers of the second rank must have no effect
         for step in range(STEPS):
             points, labels, right = batch(step, index)
             shares.append(own.assign(own.log_density(points), labels))
@@ -61,7 +61,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
 
 
 def alone(preset: str, *, emulated: bool) -> tuple[OnlineMixture, list[list[torch.Tensor]]]:
-    """One process with the joined batches; emulated: it assigns each rank's points by themselves."""
+    """Run one process on the joined batches; if `emulated`, assign the points of each rank separately."""
     own, shares = mixture(preset), []
     torch.manual_seed(0)
     for step in range(STEPS):
@@ -89,7 +89,7 @@ def test_two_ranks_equal_one_process(results: list[dict], preset: str, emulated:
             assert torch.allclose(result[preset]["shares"][step], shares[step][index], atol=2e-6), (index, step)
         for name, value in wanted.items():
             if name == "occupancy" and emulated:
-                continue  # an emulation that assigns twice a step counts twice
+                continue  # the emulation assigns twice per step, so it counts twice
             assert torch.allclose(result[preset]["state"][name], value, atol=2e-6), (index, name)
     assert int(own.memory.pointer.sum()) > 0
 

@@ -1,4 +1,4 @@
-"""Density against double precision and golden numbers, responsibilities by their marginals, EM by what it finds."""
+"""Densities compared with double precision and golden numbers, responsibilities by their marginals, and EM."""
 
 from __future__ import annotations
 

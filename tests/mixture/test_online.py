@@ -1,4 +1,4 @@
-"""The memory's running sums, the choice of points, the balanced assignment."""
+"""Running sums of the memory, choice of points, and balanced assignment."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_estimation_runs_at_its_interval_for_present_classes_only() -> None:
 
 
 def test_under_autocast_the_density_stays_float32() -> None:
-    # In training each use brings the means to unit length anew.
+    # In training, each use normalises the means to unit length again.
     mixture = OnlineMixture(3, 2, 4, replace(AUTHORS, memory=8)).eval()
     points = torch.nn.functional.normalize(torch.randn(5, 4), dim=1)
     with torch.autocast("cpu", dtype=torch.bfloat16):

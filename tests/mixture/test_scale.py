@@ -1,4 +1,4 @@
-"""What full size asks of the mixture: what is kept for the gradient, precision, waits, drift, what is shipped."""
+"""Requirements at full size: memory for gradients, precision, GPU waits, drift, and the size of released weights."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DIMENSIONS = 6
 
 
 def state(classes: int, components: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Means and variances, in double precision."""
+    """Create means and variances in double precision."""
     generator = torch.Generator().manual_seed(1)
     shape = (classes, components, DIMENSIONS)
     mean = torch.randn(shape, generator=generator, dtype=torch.float64)
@@ -58,7 +58,7 @@ def test_densities_losses_and_gradients_are_float32_under_autocast(preset: str) 
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
             output = head.train().densities(leaf)
             losses = head.loss(output, labels)
-            torch.stack(list(losses.values())).sum().backward()  # a user's backward may stand inside too
+            torch.stack(list(losses.values())).sum().backward()  # a backward pass may be inside autocast
             head.after_step(output, labels)
         assert leaf.grad is not None
         return [output.class_maps, output.features, *losses.values(), leaf.grad, head.mixture.mean]
@@ -70,7 +70,7 @@ def test_densities_losses_and_gradients_are_float32_under_autocast(preset: str) 
 
 
 class Waits(TorchDispatchMode):
-    """Counts the operations for which the host has to wait on a GPU."""
+    """A mode that counts the operations for which the host has to wait for a GPU."""
 
     _ALWAYS = ("aten::_local_scalar_dense", "aten::nonzero", "aten::bincount", "aten::masked_select", "aten::_unique2")
 
@@ -87,7 +87,7 @@ class Waits(TorchDispatchMode):
 
 
 def waits(preset: str, classes: int, components: int) -> int:
-    """In one step of training, with every class in it."""
+    """Count the waits in one training step that contains every class."""
     params = GMMSegHead.Params(preset=preset, components=components, dimensions=DIMENSIONS, memory=40)
     head = GMMSegHead(params).build(DIMENSIONS, classes)
     assert isinstance(head, GMMSegModule)

@@ -1,4 +1,4 @@
-"""Resizing against torch and OpenCV, the shared pass against double precision, bands against the whole."""
+"""Resizing compared with torch and OpenCV, the shared pass with double precision, bands with the whole map."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_maps_of_other_kinds_are_resized_without_conversion(kind: MapKind, size:
 
 
 def test_a_small_map_keeps_its_precision_next_to_a_large_one() -> None:
-    # The last column lies so close to the right edge that its weight rounds to 1.
+    # The last column is so close to the right edge that its weight rounds to 1.
     maps = torch.full((2, 1, 96), 1.0)
     maps[:, :, -1] = torch.tensor([[1e-9], [3e-9]])
     expected = Band(maps, (1, 1280), 0, 1, "bilinear-aligned", "sums").logits[:, 0, -1].double()
@@ -113,13 +113,13 @@ def test_summary_equals_double_precision(scale: float, size: tuple[int, int] | N
     weight = (exact - exact.amax(dim=0)).exp()
     others = weight.sum(dim=0) - 1
     shortfall = ((exact.amax(dim=0) - exact) * weight).sum(dim=0)
-    # Interpolated float32 logits of size L carry an error of some 1e-7 L, which exp turns into a relative one.
+    # Interpolated float32 logits of magnitude L have an error of about 1e-7 L, which exp turns into a relative error.
     rtol = max(2e-5, 3e-6 * scale)
     for found in (summarise(maps, size), _summarise_torch(exact.float())):
         assert torch.allclose(found.best.double(), exact.amax(dim=0), atol=1e-6 * scale)
-        # The exact difference of two sums cancels where others is tiny, hence the absolute term.
+        # The exact difference of two sums cancels if `others` is tiny, so there is an absolute term.
         assert torch.allclose(found.others.double(), others, rtol=rtol, atol=1e-12)
-        # Where two logits almost tie, their small difference carries the logits' own rounding.
+        # If two logits almost tie, their small difference contains the rounding error of the logits.
         assert torch.allclose(found.shortfall.double(), shortfall, rtol=rtol, atol=1e-6 * scale)
         assert torch.equal(found.prediction.long(), exact.argmax(dim=0))
 
@@ -209,5 +209,5 @@ def test_reservoir_samples_uniformly() -> None:
         pixels = reservoir.pixels(0)
         assert pixels is not None
         kept.append(np.bincount(pixels[:, 0].long().numpy(), minlength=4))
-    # 2000 draws among four frames: 500 each with a standard deviation of about 18.
+    # 2000 samples from four frames: 500 per frame, with a standard deviation of about 18.
     assert np.abs(np.sum(kept, axis=0) - 500).max() < 90

@@ -1,4 +1,4 @@
-"""Where plugins are found, how other distributions are identified, what a user sees of a missing module."""
+"""Search for plugins, identity of other distributions, and errors for missing modules."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_list_and_info_show_a_plugin_with_neighbouring_modules(tmp_path: Path) -
 @pytest.mark.slow
 @pytest.mark.parametrize("module", ["helper", "nets"])
 def test_a_missing_module_is_a_user_error(network_file: Path, road_anomaly: Path, tmp_path: Path, module: str) -> None:
-    """At the top of a method's file, and within a function of an adapter's."""
+    """The import is at the top of a method's file, or in a function of an adapter."""
     files = write_plugins(tmp_path / "plugins")
     (tmp_path / "tiny.seed").write_text("7")
     if module == "helper":

@@ -1,4 +1,4 @@
-"""An edit of a plugin, or of a module that it imports, leads to new numbers; and `verify` reports it."""
+"""An edit of a plugin, or of a module that it imports, changes the digests, and `verify` reports it."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_an_edited_label_rule_changes_the_digest_of_a_benchmark(
 def test_an_edited_image_reader_changes_the_digest(
     network_file: Path, tmp_path: Path, plugins: dict[str, Path]
 ) -> None:
-    """The file of the image is the same, and what the plugin makes of it is not."""
+    """The image file is unchanged, but the plugin reads other pixels from it."""
     for index in range(2):
         save(tmp_path / "data" / "images" / f"{index}.png", photograph(index))
         save(tmp_path / "data" / "masks" / f"{index}.png", np.indices((48, 96))[0].astype(np.uint8) // 24)
@@ -155,7 +155,7 @@ def test_the_plugins_of_this_package_have_no_code_digest() -> None:
 
 
 def test_the_digest_depends_on_the_texts_of_the_files(tmp_path: Path) -> None:
-    """Neither the folder nor the order of imports has a part in it; every module has."""
+    """The digest covers every module, but neither the folder nor the order of imports."""
     texts = {}
     for folder in ("here", "there"):
         file = write_plugins(tmp_path / folder)["models"]
@@ -182,7 +182,7 @@ def test_a_loaded_run_finds_its_plugins(
 
 
 def test_an_edited_head_changes_the_digest(tmp_path: Path, plugins: dict[str, Path], seed: Path) -> None:
-    """A network that is built with the head of another plugin depends on that plugin's code, too."""
+    """A network with the head of another plugin also depends on the code of that plugin."""
     head = tmp_path / "heads" / "flat.py"
     head.parent.mkdir()
     head.write_text(

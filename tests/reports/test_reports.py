@@ -1,4 +1,4 @@
-"""Tables by their text, figures by their content."""
+"""Texts of tables and contents of figures."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_each_table_has_and_names_one_protocol(name: str) -> None:
     captions = [["label resolution and", "protocol pooled"], ["label resolution and", "protocol caos"]]
     captions += [["network's grid", "corner pixels aligned", "protocol pooled"]]
     values = ["12.34", "56.78", "90.12"]
-    above = name == "latex"  # where captions are comments before the table
+    above = name == "latex"  # captions are comments before the table
     assert order == [
         part for caption, value in zip(captions, values, strict=True)
         for part in ([*caption, value] if above else [value, *caption])
@@ -206,7 +206,7 @@ def test_two_networks_are_distinguished(tmp_path: Path) -> None:
     assert names == {f"heatmaps-road-anomaly-{n}.{ending}" for n in (1, 2) for ending in ("png", "pdf")}
 
 
-# figures
+# Figures
 
 
 def test_the_colour_shows_the_rank_of_a_score() -> None:
@@ -239,7 +239,7 @@ def test_the_figure_has_one_panel_per_frame_and_map(tmp_path: Path, calibrated: 
     panels = [axes for axes in figure.axes if axes.images]
     assert len(panels) == 3 * (2 + len(ROWS))
     assert [axes.get_title() for axes in panels[:6]] == ["Image", "Label", "MSP", "KNN", "ENERGY", "ENTROPY"]
-    # Every map has the one scale.
+    # All maps have the same scale.
     assert {axes.images[0].get_clim() for axes in panels[2:6]} == {(0.0, 4.0)}
     words = " ".join(text.get_text() for text in figure.texts)
     assert ("Cityscapes val, 1 frame" in words) == calibrated

@@ -1,4 +1,4 @@
-"""Intervals, sketches and comparisons of runs from end to end on small real files."""
+"""Intervals, sketches and comparisons of complete runs on small real files."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COUNT = 8
 
 @pytest.fixture
 def data(road_anomaly: Path, cityscapes: Path) -> Path:
-    """Road Anomaly with eight frames: enough to resample."""
+    """Write Road Anomaly with eight frames, enough to resample."""
     for seed in range(3, COUNT):
         save(road_anomaly / "frames" / f"{seed}.jpg", photograph(seed), quality=95)
         mask = anomaly_label(seed, anomaly=2, void=None)

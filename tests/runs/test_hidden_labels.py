@@ -1,4 +1,4 @@
-"""Runs over benchmarks whose labels are not public: scored, stored, and said so in the place of an empty table."""
+"""Runs on benchmarks with hidden labels: scores are stored, and a note replaces the empty table."""
 
 from __future__ import annotations
 

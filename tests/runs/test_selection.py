@@ -1,4 +1,4 @@
-"""Several runs side by side, and a part of them, as reports see it: nothing that differs bears one name."""
+"""Selections from several runs in reports: different things never have one name."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.helpers.files import CARD, write_cityscapes, write_network, write_roa
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Five runs: two that agree in part, one with another network of the same name, one of fewer frames, a seed."""
+    """Create five runs: two that agree in part, one with another network of one name, one of fewer frames, a seed."""
     folder = tmp_path_factory.mktemp("runs")
     write_road_anomaly(folder / "data" / "RoadAnomaly_jpg")
     write_cityscapes(folder / "cityscapes")

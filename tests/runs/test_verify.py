@@ -1,4 +1,4 @@
-"""What `oodbench verify` finds right, what wrong after each kind of damage, and what it says it could not check."""
+"""`oodbench verify`: valid runs, each kind of damage, and parts that can't be verified."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.helpers.files import photograph, save
 
 @pytest.fixture
 def run(network_file: Path, road_anomaly: Path, cityscapes: Path, tmp_path: Path) -> Path:
-    """MSP and kNN under two protocols, on data and a network of its own."""
+    """Run MSP and kNN under two protocols on separate data and a separate network."""
     network = shutil.copy(network_file, tmp_path / "tiny.onnx")
     shutil.copy(network_file.with_suffix(".toml"), tmp_path / "tiny.toml")
     done = small_run(network, road_anomaly, tmp_path / "run", methods=["msp", "knn:k=2"], id_data=[cityscapes])
@@ -72,7 +72,7 @@ def test_changed_weights_are_found(run: Path, tmp_path: Path) -> None:
 
 
 def test_a_changed_image_of_equal_size_and_time_is_found(run: Path, road_anomaly: Path) -> None:
-    """The cache of frames knows files by path, size and time; here they are read."""
+    """The frame cache identifies files by path, size and time; verification reads them."""
     image = sorted((road_anomaly / "frames").glob("*.jpg"))[1]
     times, content = image.stat(), bytearray(image.read_bytes())
     content[-40] ^= 1

@@ -1,4 +1,4 @@
-"""The bundled networks: what they give, and the linear classifier of the one that has one."""
+"""The bundled models: digests, outputs, and the linear classifier of one of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Networks of the transformers library: small ones of random weights, saved as the library saves them."""
+"""Networks of the transformers library: small ones with random weights, saved by the library."""
 
 from __future__ import annotations
 
@@ -88,15 +88,15 @@ def test_logits_and_features_are_those_of_the_network(tmp_path: Path, make: obje
     output = network.forward(batch, Needs(logits=True, features=("penultimate",)))
     assert output.class_maps is not None
     assert output.class_maps.kind == "logits"
-    # The classifier on the features gives the maps, in the order of the class set rather than the network's.
+    # The classifier on the features gives the class maps, in the order of the class set.
     own = transformers.AutoModelForSemanticSegmentation.from_pretrained(source)
     with torch.inference_mode():
         again = own.decode_head.classifier(output.features["penultimate"]).flip(1)
-        if make is segformer:  # UperNet brings its maps to the input's size
+        if make is segformer:  # UperNet resizes its maps to the input's size.
             assert torch.allclose(again, output.class_maps.values, atol=1e-5)
         theirs = own.eval()(pixel_values=torch.from_numpy(np.stack(batch))).logits
     assert torch.allclose(theirs.flip(1), output.class_maps.values, atol=1e-5)
-    # UperNet brings its maps to the input's size.
+    # UperNet resizes its maps to the input's size.
     layer = network.classifier()
     assert layer is not None
     made = torch.einsum("cd,ndhw->nchw", layer.weight, output.features["penultimate"]) + layer.bias[:, None, None]
@@ -116,7 +116,7 @@ def test_a_mask_classifier_has_unnormalised_class_scores(tmp_path: Path) -> None
     assert output.class_maps is not None
     maps = output.class_maps.values[0]
     assert output.features["pixel-decoder"].shape[1] == 32
-    # The library's own maps, before they are resized.
+    # The maps of the library before it resizes them.
     own = transformers.Mask2FormerForUniversalSegmentation.from_pretrained(source).eval()
     with torch.inference_mode():
         raw = own(pixel_values=torch.from_numpy(image)[None])
@@ -154,7 +154,7 @@ def test_a_card_supplies_missing_preprocessing_and_classes(tmp_path: Path) -> No
     network = TransformersAdapter().open(source, card, "cpu")
     assert (network.name, network.expected.miou) == ("mine", 0.5)
     assert network.prepare(photograph(1)).shape == (3, 32, 64)
-    # The preprocessing is a part of what the network is.
+    # The preprocessing is part of the network's digest.
     card.write_text(card.read_text().replace("[32, 64]", "[64, 64]"))
     assert TransformersAdapter().open(source, card, "cpu").digest != network.digest
 

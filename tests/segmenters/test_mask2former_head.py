@@ -1,4 +1,4 @@
-"""Mask2Former: its training as it is, and with a mixture over its queries."""
+"""Mask2Former: its own training, and training with a mixture over its queries."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tests.helpers.architectures import CLASSES, batch, build, config
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::UserWarning:mmseg.*"),
-    pytest.mark.filterwarnings("ignore:torch.meshgrid"),  # mmdet calls it the old way
+    pytest.mark.filterwarnings("ignore:torch.meshgrid"),  # mmdet uses the deprecated name
 ]
 QUERIES = 30
 
 
 def network(head: dict[str, Any] | None) -> Any:
-    """A small sibling of the Swin variant."""
+    """Build a small variant of Mask2Former with Swin."""
     torch.manual_seed(0)
     return build(config("mask2former", head))
 
@@ -149,7 +149,7 @@ def test_confident_masks_can_be_matched_in_half_precision(cost: str, finite: boo
     from mmdet.registry import TASK_UTILS
     from mmengine.structures import InstanceData
 
-    # Two queries that see nothing in 12544 points, Mask2Former's number, of which each of two masks has half.
+    # Two queries predict nothing at 12 544 points, the number in Mask2Former. Each of two masks has half of the points.
     masks = torch.zeros(2, 12544)
     masks[0, ::2] = masks[1, 1::2] = 1
     said = TASK_UTILS.build({"type": f"mmdet.{cost}", "use_sigmoid": True, "weight": 5.0})
@@ -165,7 +165,7 @@ def test_a_step_under_autocast_is_finite() -> None:
     made = network({"name": "gmmseg", "parameters": {"components": 2, "memory": 40, "mean_momentum": 0.5}})
     with torch.autocast("cpu", dtype=torch.bfloat16):
         losses = made.loss(*batch())
-    # Those over masks are mmdet's own.
+    # The losses over masks are those of mmdet.
     assert {losses[f"decode.loss_{name}"].dtype for name in ("cls", "components")} == {torch.float32}
     made.parse_losses(losses)[0].backward()
     decoder = made.decode_head

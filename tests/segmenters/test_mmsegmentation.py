@@ -1,4 +1,4 @@
-"""Networks of MMSegmentation: its own configs, made narrow, of random weights, saved by MMEngine."""
+"""Networks of MMSegmentation: narrow variants of its configs with random weights, saved by MMEngine."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_unnormalised_class_scores_of_windows_are_averaged(tmp_path: Path) -> No
     maps = network.forward([image], ALL_SUMS).class_maps
     assert maps.kind == "sums"
     assert maps.values.shape == (1, 19, 64, 128)
-    # These two don't overlap: each is what the network gives for that half alone.
+    # These two windows don't overlap, so each equals the output for its half of the image.
     halves = [opened(config).forward([half], ALL_SUMS).class_maps.values for half in (image[:, :64], image[:, 64:])]
     large = [torch.nn.functional.interpolate(half, (64, 64), mode="bilinear") for half in halves]
     assert torch.allclose(maps.values, torch.cat(large, dim=3), atol=1e-6)
@@ -142,7 +142,7 @@ def test_windows_equal_those_of_mmsegmentation(tmp_path: Path, name: str) -> Non
     assert output.class_maps.values.shape == (2, 19, 64, 128)
     assert torch.allclose(output.class_maps.values, theirs, atol=1e-6 * float(theirs.abs().max()))
     assert not torch.allclose(theirs, network_whole(config, batch), atol=0.01 * float(theirs.abs().max()))
-    # Of features each window is there as the network saw it.
+    # The features are those of each window.
     assert output.windows.size == (64, 128)
     first = output.windows.parts[0]
     assert first.output.class_maps is None
@@ -165,7 +165,7 @@ def test_options_replace_the_windows_of_the_config(tmp_path: Path) -> None:
     assert network.describe()["inference"].startswith("windows of 64x64 every 32x48 pixels; class maps are averaged on")
     boxes = [(part.top, part.left, part.height, part.width) for part in network.forward([image], ALL).windows.parts]
     assert boxes == [(0, 0, 64, 64), (0, 48, 64, 64), (0, 64, 64, 64)]
-    # One window that holds the whole image is the whole image.
+    # One window that contains the whole image gives the output for the whole image.
     large = opened(f"{config}:window=128,stride=96").forward([image], ALL)
     assert large.windows is None
     assert torch.equal(large.class_maps.values, whole.forward([image], ALL).class_maps.values)
@@ -183,7 +183,7 @@ def test_images_are_prepared_like_in_the_test_pipeline(tmp_path: Path) -> None:
         steps = [{"type": "LoadImageFromFile"}, {"type": "Resize", "scale": (128, 64), "keep_ratio": True}]
         theirs = Compose([*steps, {"type": "PackSegInputs"}])({"img_path": str(file)})["inputs"]
     assert np.array_equal(network.prepare(photograph(3)).transpose(2, 0, 1), theirs.numpy())
-    # ImageNet's mean and std, red first, in grey levels.
+    # Mean and std of ImageNet, red first, in grey levels.
     images, size = network._load_batch(np.full((1, 4, 8, 3), (10, 20, 30), np.uint8))
     assert size == (4, 8)
     expected = [(30 - 123.675) / 58.395, (20 - 116.28) / 57.12, (10 - 103.53) / 57.375]
@@ -215,7 +215,7 @@ def test_a_mask_classifier_has_unnormalised_class_scores(tmp_path: Path) -> None
     output = network.forward([image], Needs(class_maps=True, features=("pixel-decoder",)))
     maps = output.class_maps.values[0]
     assert output.features["pixel-decoder"].shape == (1, 32, 16, 32)
-    # MMSegmentation's own maps, before they are resized.
+    # The maps of MMSegmentation before it resizes them.
     own = built(config)
     seen: list[Any] = []
     handle = own.decode_head.register_forward_hook(lambda *parts: seen.append(parts[2]))
@@ -265,7 +265,7 @@ def test_padding_is_removed(tmp_path: Path) -> None:
     output = network.forward([image], ALL)
     with torch.inference_mode():
         padded = network._network(images, mode="tensor")
-    # 64 and 128 pixels are 8 and 16 whole cells.
+    # 64 and 128 pixels are exactly 8 and 16 cells.
     assert padded.shape == (1, 19, 12, 18)
     assert torch.equal(output.class_maps.values, padded[..., :8, :16])
 

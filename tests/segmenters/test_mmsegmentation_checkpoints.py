@@ -1,4 +1,4 @@
-"""What `--model` and `--checkpoint` may name, and what becomes of files that hold something else."""
+"""Values of `--model` and `--checkpoint`, and errors for files with other content."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NAME = "segformer_mit-b0_8xb1-160k_cityscapes-1024x1024"
 
 
 class Planted:
-    """Writes a file when a pickle with it is read."""
+    """An object that writes a file when its pickle is read."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -86,7 +86,7 @@ def test_a_checkpoint_of_another_architecture_is_an_error(tmp_path: Path) -> Non
     assert " missing: decode_head.convs.0.conv.weight, decode_head.convs.0.bn.weight, " in said
     assert " not expected: decode_head." in said
     assert "Give --model the config that the weights were trained with" in said
-    # Names as they should be, and another width.
+    # Correct names, but another width.
     state = torch.load(other.with_suffix(".pth"), weights_only=True)["state_dict"]
     state["decode_head.conv_seg.weight"] = torch.zeros(150, 16, 1, 1)
     torch.save(state, tmp_path / "wide.pth")

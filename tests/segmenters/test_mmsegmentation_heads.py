@@ -1,4 +1,4 @@
-"""Heads of the registry on MMSegmentation's decoders: what is computed, what gets a gradient, what is refused."""
+"""Heads of the registry on decoders of MMSegmentation: outputs, gradients, and invalid options."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from oodbench.segmenters.mmsegmentation.decoders import decoder_with_head
 from oodbench.segmenters.mmsegmentation.output_readers import reader_of
 from tests.helpers.architectures import ARCHITECTURES, CLASSES, batch, build, config, find_decoder
 
-# MMSegmentation warns of its own defaults and of its own old ways.
+# MMSegmentation warns about its own defaults and deprecated code.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:mmseg.*")
 GMMSEG = {"name": "gmmseg", "parameters": {"components": 2, "memory": 40, "mean_momentum": 0.5}}
 
 
 @pytest.fixture(scope="module", params=list(ARCHITECTURES))
 def stepped(request: pytest.FixtureRequest) -> tuple[Any, dict[str, torch.Tensor]]:
-    """A small sibling after the backward pass of one step, and its losses."""
+    """Return a small variant after the backward pass of one step, and its losses."""
     torch.manual_seed(0)
     network: Any = build(config(request.param, GMMSEG))
     losses = network.loss(*batch())
@@ -105,7 +105,7 @@ def test_the_softmax_head_equals_the_original_classifier() -> None:
         network.decode_head.dropout = network.auxiliary_head.dropout = None
     theirs, mine = plain.loss(images, samples), ours.loss(images, samples)
     labelled = float(torch.stack([sample.gt_sem_seg.data != 255 for sample in samples]).float().mean())
-    # MMSegmentation's mean is over void pixels too.
+    # The mean in MMSegmentation includes void pixels.
     expected = theirs["decode.loss_ce"].item() / labelled
     assert mine["decode.loss_segmentation"].item() == pytest.approx(expected, rel=1e-5)
     assert torch.equal(mine["aux.loss_ce"], theirs["aux.loss_ce"])
@@ -144,7 +144,7 @@ def test_a_head_without_the_hook_is_an_error_with_the_remedy() -> None:
 
 def decoder(**changed: Any) -> nn.Module:
     arguments = {"in_channels": 8, "channels": 4, "num_classes": 3, "head": {"name": "softmax"}}
-    # As under a config, which says so: what ran before in this process may have left another scope.
+    # Set the scope like a config does, because an earlier test in this process may have left another scope.
     with DefaultScope.overwrite_default_scope("mmseg"):
         return decoder_with_head(**{"decoder": "FCNHead", **arguments, **changed})
 

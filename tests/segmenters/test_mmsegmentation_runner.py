@@ -1,4 +1,4 @@
-"""The few lines of config that docs/how-to/train.md gives, under MMEngine's runner."""
+"""The lines of config in docs/how-to/train.md, run by MMEngine's runner."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.helpers.architectures import batch
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::UserWarning:mmseg.*"),
-    # MMEngine looks for the wheel's configs, and for what is installed, by way of it.
+    # MMEngine uses pkg_resources to find the wheel's configs and installed packages.
     pytest.mark.filterwarnings("ignore:pkg_resources is deprecated"),
 ]
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "train.md"
@@ -29,7 +29,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "train.md"
 
 @DATASETS.register_module(name="TwoImages")
 class TwoImages(Dataset[dict[str, Any]]):
-    """Random images in grey levels with labels."""
+    """A dataset of two random images with labels."""
 
     def __len__(self) -> int:
         return 2
@@ -40,7 +40,7 @@ class TwoImages(Dataset[dict[str, Any]]):
 
 
 def runner(tmp_path: Path, **changed: Any) -> Runner:
-    """Of the config on the page, its network made small, its data those two images."""
+    """Create the runner of the config on the page, with a small network and these two images."""
     (text,) = re.findall(r"```python\n(_base_.*?)```", PAGE.read_text(), re.DOTALL)
     (tmp_path / "config.py").write_text(text)
     config = Config.fromfile(tmp_path / "config.py")

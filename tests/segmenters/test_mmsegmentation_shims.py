@@ -1,4 +1,4 @@
-"""MMSegmentation without compiled code: what is put in the place of it."""
+"""MMSegmentation without compiled code, and its replacements."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_the_focal_loss_equals_mmsegmentation() -> None:
     assert focal_loss._sigmoid_focal_loss is sigmoid_focal_loss
     logits = torch.randn(50, 4, generator=torch.Generator().manual_seed(0)) * 3
     logits.requires_grad_()
-    target = torch.arange(50) % 5  # class 4 is none of the four
+    target = torch.arange(50) % 5  # class 4 stands for no class
     there = torch.nn.functional.one_hot(target, 5)[:, :4]
     compiled: Any = focal_loss.sigmoid_focal_loss(logits, target, there, gamma=1.5, alpha=0.25)
     (slope,) = torch.autograd.grad(compiled, logits)
@@ -87,8 +87,8 @@ def test_the_focal_loss_equals_mmsegmentation() -> None:
 
 @pytest.mark.parametrize(("reduction", "expected"), [("mean", 0.5 * 0.6931472), ("sum", 0.6931472)])
 def test_the_focal_loss_equals_a_case_computed_by_hand(reduction: str, expected: float) -> None:
-    # At logits of 0 each decision is half right: log 2 times .5 ** 2, times .25 for the class and .75 for the other.
-    # The first pixel has class 0 of weight 2, the second neither of the two.
+    # At logits of 0, the loss is log 2 times 0.5 ** 2, times 0.25 for the target class and 0.75 for the others.
+    # The first pixel has class 0 with weight 2, the second has neither class.
     loss = sigmoid_focal_loss(
         torch.zeros(2, 2), torch.tensor([0, 2]), weight=torch.tensor([2.0, 9.0]), reduction=reduction
     )

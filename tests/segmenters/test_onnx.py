@@ -1,4 +1,4 @@
-"""The ONNX adapter: what it computes, and each way in which file and card can disagree."""
+"""The ONNX adapter: its outputs, and each contradiction between file and card."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_classes_in_another_order_are_reordered(network_file: Path, tmp_path: Pa
     permuted = turned.forward(batch, Needs(logits=True)).class_maps
     assert straight is not None
     assert permuted is not None
-    # The card says that the network's first map is the set's last class.
+    # According to the card, the network's first map is the last class of the set.
     assert torch.equal(permuted.values[:, -1], straight.values[:, 0])
     assert torch.equal(permuted.values[:, 0], straight.values[:, 1])
     assert network.digest != turned.digest

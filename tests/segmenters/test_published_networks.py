@@ -1,4 +1,4 @@
-"""The list of published networks: what it says of them holds together, and the command line shows it."""
+"""The list of published networks: consistent entries, and their display on the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`--model FILE.py:FUNCTION`: what is loaded, what the card may say, and what is refused."""
+"""`--model FILE.py:FUNCTION`: weights, model cards, and errors."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def layers():
 
 
 def write(folder: Path, card: str = CARD, net: str = NET, blocks: str = BLOCKS) -> str:
-    """The file, a module beside it, and a checkpoint of random weights; returns the source."""
+    """Write the file, a neighbouring module and a checkpoint of random weights; return the value of --model."""
     folder.mkdir(exist_ok=True)
     (folder / "net.py").write_text(card + net)
     (folder / "blocks.py").write_text(blocks)
@@ -85,7 +85,7 @@ def test_the_weights_are_those_of_the_checkpoint(tmp_path: Path) -> None:
     first = torch.nn.functional.conv2d(blue_first, state["layers.0.weight"], state["layers.0.bias"], padding=1)
     assert torch.allclose(output.features["first"], first, atol=1e-5)
     assert torch.allclose(output.features["penultimate"], first.relu(), atol=1e-5)
-    # Under another name, in another format, it is the same network.
+    # The network is the same with another file name and format.
     other = tmp_path / "other.safetensors"
     safetensors.torch.save_file({name: value.contiguous() for name, value in state.items()}, other)
     again = opened(f"{tmp_path / 'net.py'}:build", other)

@@ -1,4 +1,4 @@
-"""What is dropped of a network's output when nobody asks for it, and what a network can't give."""
+"""Removal of unrequested outputs of a network, and outputs that a network does not have."""
 
 from __future__ import annotations
 

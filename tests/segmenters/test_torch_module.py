@@ -1,4 +1,4 @@
-"""Any torch module as a segmenter: where its outputs are found, in which order, and what its digest covers."""
+"""Any torch module as a segmenter: location and order of its outputs, and its digest."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ROOT = Path(__file__).parents[2]
 
 
 class Net(nn.Module):
-    """Maps at half the input's size; `wrap` is what is returned around them."""
+    """A network with maps at half the input's size; `wrap` converts them to the returned value."""
 
     def __init__(self, classes: int = 19, bias: bool = True, wrap: Callable[[Tensor], Any] | None = None) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class Doubled(Net):
 
 
 class Tokens(nn.Module):
-    """Classifies by a `Linear` on the last axis, as transformers do."""
+    """A network that classifies with a `Linear` on the last axis, as transformers do."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -261,7 +261,7 @@ def test_in_place_layers_do_not_change_features() -> None:
 
 
 def test_class_maps_of_windows_are_averaged_and_features_are_kept_per_window() -> None:
-    module = nn.Sequential(nn.Conv2d(3, 8, 1), nn.Conv2d(8, 19, 1))  # a pixel sees itself alone
+    module = nn.Sequential(nn.Conv2d(3, 8, 1), nn.Conv2d(8, 19, 1))  # each pixel depends only on itself
     whole = run(segmenter(module, classifier="1"), ALL)
     network = segmenter(module, classifier="1", windows=((32, 40), (16, 28)))
     output = run(network, ALL)
@@ -273,7 +273,7 @@ def test_class_maps_of_windows_are_averaged_and_features_are_kept_per_window() -
     assert {tuple(part.output.features["penultimate"].shape) for part in output.windows.parts} == {(2, 8, 32, 40)}
 
 
-# Digests.
+# Digests
 
 
 def test_the_digest_covers_weights_buffers_options_and_code() -> None:
@@ -348,7 +348,7 @@ for module in (build(), place["Cell"](3, 19, 1)):
 
 
 def other_process(folder: Path) -> list[list[str]]:
-    """Reusable and digest, of a network in files of the folder, and of one whose code is in no file."""
+    """Return `reusable` and `digest` of a network in files of the folder, and of one whose code is in no file."""
     command = [sys.executable, "-c", PROGRAM, str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
     return [line.split() for line in done.stdout.splitlines()]

@@ -1,4 +1,4 @@
-"""Windows of an image, and averages over them. Nothing here needs MMSegmentation."""
+"""Windows of an image, and averages over them, without MMSegmentation."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_windows_on_a_common_grid_are_averaged_per_cell() -> None:
 
 @given(image=st.tuples(st.integers(24, 60), st.integers(24, 60)), size=st.integers(16, 24), stride=st.integers(3, 16))
 def test_any_windows_reproduce_a_linear_map(image: tuple[int, int], size: int, stride: int) -> None:
-    # Cells of four pixels; windows need not begin with one. Each cell has the place of its own centre.
+    # Cells have four pixels, and windows may start inside a cell. The position of a cell is its centre.
     parts = []
     for box in Windowing((size, size), (stride, stride)).boxes(image):
         cells = (round(box.height / 4), round(box.width / 4))
@@ -64,7 +64,7 @@ def test_any_windows_reproduce_a_linear_map(image: tuple[int, int], size: int, s
     rows = (torch.arange(average.shape[2]) + 0.5) * image[0] / average.shape[2]
     columns = (torch.arange(average.shape[3]) + 0.5) * image[1] / average.shape[3]
     wanted = torch.stack(torch.meshgrid(rows, columns, indexing="ij"))[None]
-    # A cell at a window's border lies up to half a cell beyond the last centre, whose value it takes.
+    # A cell at a window's border is up to half a cell outside the last centre and has the value of that centre.
     assert float((average - wanted).abs().max()) <= 0.5 * size / round(size / 4) + 1e-4
 
 
@@ -81,7 +81,7 @@ def test_parts_outside_the_image_are_ignored() -> None:
 
 
 class Squared(GridMethod):
-    """A score that is not linear, so that the average of scores is not the score of the average."""
+    """A non-linear score: the average of scores differs from the score of the average."""
 
     card = MethodCard("squared", "Squared", "", "")
 
@@ -97,7 +97,7 @@ def test_scores_on_features_are_averaged_over_windows(size: tuple[int, int]) -> 
     def window(left: int, value: float) -> Window:
         return Window(0, left, 2, 4, SegmenterOutput(None, {"penultimate": torch.full((1, 1, 1, 2), value)}))
 
-    # The second window's last two columns are padding.
+    # The last two columns of the second window are padding.
     average = SegmenterOutput(None, {}, windows=Windows((2, 6), (window(0, 1.0), window(2, 3.0), window(4, 2.0))))
     ((frame,), _) = score_output(average, [size], {"squared": Squared(Parameters())}, Scoring())
     row = [1, 1, 5, 5, 6.5, 6.5]  # (1 + 9) / 2, and (9 + 4) / 2

@@ -1,4 +1,4 @@
-"""The frames' way into a network: in order, in batches, with their labels where these are asked for."""
+"""Batches of frames: order, and labels on request."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from oodbench.types import CITYSCAPES_19, ClassMaps, Frame, RGBImage, SegmenterO
 
 
 class Means(Segmenter):
-    """Its one map is the mean of the image."""
+    """A segmenter whose only map is the mean of the image."""
 
     name, digest, device = "means", "", "cpu"
     classes, capabilities, expected = CITYSCAPES_19, Capabilities("logits"), Expected()

@@ -1,4 +1,4 @@
-"""Counts by stratum against the exact numbers of each part of the anomalies alone."""
+"""Counts per group of the breakdown, compared with exact metrics of each group."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from oodbench.types import CITYSCAPES_19, AnomalyLabels
 
 
 def frames() -> list[tuple[np.ndarray, AnomalyLabels, np.ndarray]]:
-    """Two frames of 100 x 100: a region of 4 pixels on top, one of 1500 that reaches down; void at the right."""
+    """Create two frames of 100 x 100 with regions of 4 pixels (top) and 1500 pixels (below), and void at the right."""
     found = []
     for seed in (0, 1):
         rng = np.random.default_rng(seed)
@@ -77,7 +77,7 @@ def test_thresholds_give_recall_and_false_alarms() -> None:
     assert (test.name, test.expected, calibrated.expected) == ("test", None, 0.05)
     assert test.score == np.sort(anomalous)[::-1][int(np.ceil(0.95 * anomalous.size)) - 1]
     assert (test.fpr, test.recall) == ((normal >= test.score).mean(), (anomalous >= test.score).mean())
-    # One in twenty calibration pixels exceeds it; just that score does not.
+    # One in twenty calibration pixels exceeds the threshold. A pixel with exactly that score does not.
     assert calibrated.score > 1.5
     assert calibrated.score == pytest.approx(1.5, abs=1e-6)
     assert (calibrated.fpr, calibrated.recall) == ((normal > 1.5).mean(), (anomalous > 1.5).mean())

@@ -1,4 +1,4 @@
-"""Class maps that are no logits: through a method's fit, closed-set quality, and a whole run of a mask classifier."""
+"""Class maps of other kinds than logits: fits, closed-set quality, and a run of a mask classifier."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from tests.helpers.mmseg_networks import write_network
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::UserWarning:mmseg.*"),
-    # MMEngine finds out by pkg_resources what is installed.
+    # MMEngine uses pkg_resources to list installed packages.
     pytest.mark.filterwarnings("ignore:pkg_resources is deprecated"),
 ]
 
 
 def of_kind(kind: MapKind) -> tuple[SegmenterOutput, SemanticLabels]:
-    """The same frame of each kind, at its labels' resolution."""
+    """Return the same frame as class maps of each kind, at the resolution of its labels."""
     rng = np.random.default_rng(0)
     logits = torch.from_numpy(rng.normal(size=(1, 19, 24, 48)).astype(np.float32))
     made = {"logits": logits, "posteriors": logits.softmax(dim=1), "sums": logits.exp()}
@@ -80,7 +80,7 @@ def test_all_methods_on_class_maps_run_on_a_mask_classifier(
     rows = {row.method: row for row in made.results}
     assert set(rows) == set(methods)
     assert made.quality["mask2former"]["miou"] is not None
-    # By hand, from the network's own sums.
+    # Computed by hand from the network's unnormalised class scores.
     network = Registry().adapter(str(config)).open(str(config), None, "cpu")
     anomalous, largest, total = [], [], []
     for frame in sorted(road_anomaly.glob("frames/*.jpg")):

@@ -1,4 +1,4 @@
-"""Rows with components: from stored maps, under smiyc alone, at both thresholds."""
+"""Results with component metrics: from stored maps, under smiyc only, at both thresholds."""
 
 from __future__ import annotations
 

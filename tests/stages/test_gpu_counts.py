@@ -1,4 +1,4 @@
-"""Counting in tensors against the engine's own loops: the same state, on every device that there is."""
+"""Counting in tensors, compared with the compiled loops on every available device."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def frame(values: list[float], data: st.DataObject) -> tuple[np.ndarray, Anomaly
 
 
 def states_equal(one: PixelCounts, other: PixelCounts) -> bool:
-    """To the last bit, but for the order inside a bucket and of the anomalous keys, which says nothing."""
+    """Return whether states are bit-identical, except for the irrelevant order in buckets and of anomalous keys."""
     arrays, others = one.arrays(), other.arrays()
     assert sorted(arrays) == sorted(others)
     edges = np.cumsum(arrays["sizes"])[:-1]

@@ -1,4 +1,4 @@
-"""What a store has to hold, whichever it is; and a run that needs nothing else of it."""
+"""Requirements of every store, and a run that uses nothing else."""
 
 from __future__ import annotations
 
@@ -108,10 +108,10 @@ def test_a_run_works_with_any_store_of_bytes(network_file: Path, place: Path, tm
 
 
 def test_no_other_module_builds_a_path_within_a_run() -> None:
-    """Names of a run's files and folders are in storage/local.py alone."""
+    """Only storage/local.py contains names of a run's files and folders."""
     names = r"\"(plan\.json|result\.json|fits|calibration|costs|environments|predictions|sketches|breakdowns|shards)\""
     for path in sorted((ROOT / "oodbench").rglob("*.py")):
         part = path.relative_to(ROOT / "oodbench").parts[0]
-        # The gate reads result.json, whose path the user gives, without importing numpy.
+        # The gate reads result.json by the user's path, without importing numpy.
         if part not in ("storage", "baseline", "methods", "benchmarks", "reports"):
             assert not re.search(rf"/ {names}", path.read_text()), path

@@ -1,4 +1,4 @@
-"""Each contract finds what is wrong: a plugin that holds it, with one thing changed."""
+"""Each contract fails for a valid plugin with one error."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class TestMine(MethodContract):
 
 
 def broken(folder: Path, contract: type[Any], text: str, old: str, new: str) -> Any:
-    """The contract of a plugin file with one change."""
+    """Return the contract of a plugin file with one change."""
     assert text.count(old) == 1, old
     made = contract()
     made.plugin = folder / "changed.py"
@@ -337,7 +337,7 @@ def test_a_plugin_of_another_kind_fails(
 
 
 def caught(contract: Any, test: str, message: str, folder: Path) -> None:
-    """The test fails, and says why."""
+    """Assert that the test fails with the reason."""
     run = getattr(contract, f"test_{test}")
     place = folder / "place"
     place.mkdir()

@@ -1,4 +1,4 @@
-"""Mask classifiers and methods on masks: the contracts that they hold, and what these catch."""
+"""Contracts of mask classifiers and of methods on masks: valid and invalid implementations."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class TestUnclaimed(MethodContract):
 
 
 class Masks(Segmenter):
-    """Gives the same masks for any two images."""
+    """A segmenter with equal masks for any two images."""
 
     name = digest = "masks"
     classes, expected, device = CITYSCAPES_19, Expected(), "cpu"

@@ -1,4 +1,4 @@
-"""A third party's plugins of every kind: their contracts in a few lines, and `--plugin` for each kind."""
+"""Third-party plugins of every kind: their contracts in a few lines, and `--plugin` for each kind."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def test_a_distribution_adds_plugins_of_every_kind(tmp_path: Path) -> None:
     submitted = oodbench("submit", "parcel", "run", "--out", "parcel", cwd=tmp_path)
     assert "cargo (2 frames): AP" in submitted
     assert sorted(path.name for path in (tmp_path / "parcel").iterdir()) == ["1.npy", "2.npy", "submission.json"]
-    # The run knows its plugins.
+    # The run records its plugins.
     assert oodbench("report", "run", "--format", "lines", cwd=tmp_path) == "centre on cargo\n"
 
 

@@ -1,4 +1,4 @@
-"""Import of a Python file with its neighbours: what is found, what stays apart, what the digest covers."""
+"""Import of a Python file with neighbouring modules: search, isolation, and the digest."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_every_import_form_finds_a_neighbouring_module(tmp_path: Path, statement
     assert value == before.module.X
     assert sys.path == path
     assert not {name for name in set(sys.modules) - names if name.split(".")[0] in ("main", "helper", "pkg", "plain")}
-    # The digest covers it.
+    # The digest covers this module.
     (changed,) = [path for path in tmp_path.rglob("*.py") if path.stem == value]
     changed.write_text(f"VALUE = '{value}!'\n")
     after = import_python_file(file)
@@ -127,7 +127,7 @@ def test_packages_with_relative_imports_work(tmp_path: Path) -> None:
 
 
 def test_a_neighbour_may_have_the_name_of_a_standard_module(tmp_path: Path) -> None:
-    """It is the file's own; everyone else keeps the standard one."""
+    """The file imports its neighbour; all other code keeps the standard module."""
     file = write(
         tmp_path, main="import statistics\nimport xmlrpc.client\nX = statistics.X\n", statistics="X = 'mine'\n"
     )
@@ -144,7 +144,7 @@ def test_a_data_folder_may_have_the_name_of_a_library(tmp_path: Path) -> None:
 
 
 def test_an_edit_within_one_second_changes_the_digest(tmp_path: Path) -> None:
-    """Python's own cache knows a file by its size and its time in seconds."""
+    """Python's cache identifies a file by its size and its time in seconds."""
     file = write(tmp_path, main="from helper import X\n", helper="X = 1\n")
     assert load(file).X == 1
     write(tmp_path, helper="X = 2\n")
@@ -154,7 +154,7 @@ def test_an_edit_within_one_second_changes_the_digest(tmp_path: Path) -> None:
 
 
 def test_a_folder_on_the_python_path_is_part_of_the_digest(tmp_path: Path) -> None:
-    """As with PYTHONPATH or `pip install -e`; an installed library does not count."""
+    """The folder is on the path as with PYTHONPATH or `pip install -e`. An installed library is not covered."""
     file = write(tmp_path / "plugins", main="import numpy\nfrom elsewhere import X\n")
     (tmp_path / "lib").mkdir()
     program = (

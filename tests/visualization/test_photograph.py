@@ -1,4 +1,4 @@
-"""The picture of a photograph: its panels, the line around what is above the threshold, the scale."""
+"""The picture of a photograph: its panels, the contour of scores above the threshold, and the scale."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_the_threshold_is_a_quantile() -> None:
 
 
 def test_the_contour_surrounds_scores_above_the_threshold() -> None:
-    # From -1 to 7 in 81 columns, a tenth each: above 3 are those from the 41st on, counted from 0.
+    # 81 columns from -1 to 7 in steps of 0.1. Columns 41 and higher, counted from 0, exceed 3.
     figure = drawn((40, 81))
     assert [axes.get_title() for axes in figure.axes[:2]] == ["Image", "kNN (k=5)"]
     for line in contours(figure):

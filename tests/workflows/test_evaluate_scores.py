@@ -1,4 +1,4 @@
-"""Score maps that were written by other code: the same numbers as a network's, and what is refused."""
+"""External scores: results equal to those of a network, warnings and errors."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ THIRD = "vehicle02_Skidloader"
 
 
 def ramps(seed: int = 0, size: tuple[int, int] = (48, 96)) -> dict[str, np.ndarray]:
-    """A map for each of the three frames."""
+    """Create a map for each of the three frames."""
     rng = np.random.default_rng(seed)
     return {name: rng.normal(size=size).astype(np.float32) for name in (FIRST, SECOND, THIRD)}
 
@@ -52,7 +52,7 @@ def metrics(run: Run) -> list[dict[str, float | None]]:
     return [row.metrics for row in run.results]
 
 
-# the same numbers
+# Equal results
 
 
 def test_the_scores_of_a_run_in_files_give_bit_identical_results(
@@ -151,11 +151,11 @@ def test_an_id_with_a_slash_is_a_file_in_a_folder(tmp_path: Path) -> None:
     assert run.results[0].counts["frames"] == 1
     everything = {path.relative_to(run.folder).as_posix() for path in run.folder.rglob("*") if path.is_file()}
     assert not [path for path in everything if "bern" in path or "mine" in path]
-    # The run is opened again with the plugin that it was made with.
+    # The run is opened with the plugin that it was created with.
     assert metrics(oodbench.load(run.folder).evaluate()) == metrics(run)
 
 
-# a run as any other
+# Folder of the run
 
 
 def test_the_output_folder_is_that_of_a_run(road_anomaly: Path, tmp_path: Path) -> None:
@@ -209,7 +209,7 @@ def test_a_limit_uses_the_first_frames_and_accepts_the_other_files(road_anomaly:
     assert not any("match no frame" in warning for warning in run.results[0].warnings)
 
 
-# what is warned of
+# Warnings
 
 
 def test_scores_with_the_wrong_sign_cause_a_warning(road_anomaly: Path, tmp_path: Path) -> None:
@@ -234,7 +234,7 @@ def test_saturated_scores_and_files_without_a_frame_cause_warnings(road_anomaly:
     assert "mine: 2 of its score maps match no frame of road-anomaly; the first is test/cow0003.npy" in row.warnings
 
 
-# what is refused
+# Errors
 
 
 def refused(folder: Path, data: Path, out: Path, *parts: str, **options: Any) -> None:

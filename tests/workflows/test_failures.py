@@ -1,4 +1,4 @@
-"""A benchmark that fails does not stop the others; and how commands end."""
+"""Failed benchmarks, which do not stop the others, and exit codes of commands."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ BOTH = ["road-anomaly", "road-anomaly-21"]
 
 @pytest.fixture
 def data(place: Path) -> Path:
-    """A folder with two benchmarks."""
+    """Write a folder with two benchmarks."""
     write_anomaly_track(place / "downloads" / "dataset_AnomalyTrack")
     return place
 
 
 class Damage:
-    """An image that is damaged after the plan has checked it: the plan knows files by path, size and time."""
+    """Damage to an image after the plan checked it. The plan identifies files by path, size and time."""
 
     def __init__(self, path: Path) -> None:
         self.path, self.content, self.times = path, path.read_bytes(), path.stat()

@@ -1,4 +1,4 @@
-"""The mistakes that users make: each names file, value, expectation and remedy, and leaves no half-written result."""
+"""User errors: each names file, value, expectation and remedy, and leaves no partial result."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def data(road_anomaly: Path, cityscapes: Path) -> Path:
 
 
 def refused(out: Path, *parts: str, network: Path, data: Path, **options: Any) -> str:
-    """The message of a run that must fail, with each of `parts` in it and no result left."""
+    """Return the error of a run that must fail, with each of `parts` in it, and without a result."""
     with pytest.raises(OodbenchError) as error:
         small_run(network, data, out, **options)
     for part in parts:

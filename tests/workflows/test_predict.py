@@ -1,4 +1,4 @@
-"""Photographs without labels: maps, pictures, the threshold, and what is refused."""
+"""Photographs without labels: maps, pictures, the threshold, and errors."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def photos(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def network(network_file: Path, cityscapes: Path) -> dict[str, Any]:
-    """The small ONNX network with Cityscapes."""
+    """Return the small ONNX network with Cityscapes."""
     return {"model": network_file, "id_data": cityscapes, "method": "energy"}
 
 
@@ -167,7 +167,7 @@ def test_a_network_far_below_its_card_causes_a_warning(photos: Path, tmp_path: P
 
 def test_the_orientation_tag_is_ignored(tmp_path: Path, network: dict[str, Any]) -> None:
     exif = Image.Exif()
-    exif[0x0112] = 6  # turned by 90 degrees
+    exif[0x0112] = 6  # rotated by 90 degrees
     path = save(tmp_path / "photos" / "phone.jpg", photograph(1, (40, 80)), exif=exif)
     done = predict(path, out=tmp_path / "out", **network)
     assert np.load(done.folder / "maps" / "phone.npy").shape == (40, 80)

@@ -1,4 +1,4 @@
-"""Runs from end to end on small real files: what is stored, what is shared, what goes on after an interruption."""
+"""Complete runs on small real files: stored artifacts, shared computations, and resuming after an interruption."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_a_complete_run_has_all_results_and_reports(network_file: Path, data: Pa
         assert set(row.metrics) == {"AP", "FPR95", "AUROC"}
         assert row.scoring == Scoring("logits", "bilinear")
         assert row.protocol == POOLED
-        # The row is what a fresh count says of the stored maps.
+        # The result equals that of a new evaluation of the stored maps.
         counted = PixelCounts()
         for frame in run.frames("road-anomaly"):
             counted.update(run.score(row, frame), run.labels("road-anomaly", frame))
@@ -82,7 +82,7 @@ class _Counting(OnnxSegmenter):
 
 @pytest.fixture
 def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The sizes of the batches that went through the network."""
+    """Record the sizes of the batches that the network processes."""
     _Counting.passes = []
     monkeypatch.setattr("oodbench.segmenters.onnx.OnnxSegmenter", _Counting)
     return _Counting.passes
@@ -178,7 +178,7 @@ def test_keep_scores_selects_the_stored_maps(
     run = small_run(network_file, data, tmp_path / "run", keep_scores=keep, stop_after="report")
     assert len(list(run.folder.glob("scores/*/*.npy"))) == left
     before = numbers(run)
-    # The rows stay, and the same command has nothing to do; nor does it mind that there is nothing to draw.
+    # The results stay, and the same command computes nothing, although there are no maps for figures.
     assert numbers(small_run(network_file, data, tmp_path / "run", keep_scores=keep, stop_after="report")) == before
     if keep == "none":
         with pytest.raises(NotStoredError, match="not stored"):

@@ -1,4 +1,4 @@
-"""A run in pieces equals the whole one, to the last digit."""
+"""A run in shards, which is bit-identical to a run in one process."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_shards_give_the_same_results_as_one_process(
     assert merged.quality == whole.quality
     assert len(list(merged.artifacts.costs(cost_key(whole.record.networks[0].digest)))) == len(range(0, 3, batch_size))
     assert (tmp_path / "run" / "report" / "table.md").is_file()
-    # Once more changes nothing, and the folder is a run as any other.
+    # Repeating the command changes nothing, and the folder is a complete run.
     assert numbers(oodbench.merge([tmp_path / "run"])) == numbers(whole)
     assert numbers(small_run(network_file, data, tmp_path / "run", batch_size=batch_size)) == numbers(whole)
 

@@ -1,4 +1,4 @@
-"""Where a submission goes, which scorer it is of, what it says of itself."""
+"""Folder, scorer and records of a submission."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ EVERYTHING = Path(__file__).parents[1] / "helpers" / "every_plugin.py"
 
 @pytest.fixture
 def run(network_file: Path, tmp_path: Path) -> Path:
-    """MSP and energy on two frames."""
+    """Run MSP and energy on two frames."""
     for seed in (1, 2):
         save(tmp_path / "data" / "cargo" / "pictures" / f"{seed}.png", photograph(seed))
         save(tmp_path / "data" / "cargo" / "truth" / f"{seed}.png", anomaly_label(seed))
@@ -88,7 +88,7 @@ def test_an_error_leaves_no_files(run: Path, tmp_path: Path) -> None:
     np.save(path, np.full((first.height, first.width), np.inf, np.float32))
     with pytest.raises(ScoreError, match="2 is not finite"):
         submit("parcel", run, tmp_path / "new", method="msp")
-    # What a killed process has left beside the folder is in nobody's way.
+    # Files that a killed process left next to the folder have no effect.
     shutil.copytree(tmp_path / "out", tmp_path / ".third.part" / "new")
     submit("parcel", run, tmp_path / "third", method="energy")
     assert not (tmp_path / ".third.part").exists()

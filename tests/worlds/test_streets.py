@@ -1,4 +1,4 @@
-"""The world is what it was when its record was written, and what its regimes say."""
+"""The synthetic world, compared with its record and with the targets of its regimes."""
 
 from __future__ import annotations
 

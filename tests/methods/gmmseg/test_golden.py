@@ -1,4 +1,4 @@
-"""The released head's arithmetic, step by step: its inputs and outputs on random data (tests/golden/gmm_head)."""
+"""Arithmetic of the released head per step: its inputs and outputs on random data (tests/golden/gmm_head)."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def tensor(name: str) -> torch.Tensor:
 
 
 def expected(run: str, name: str, step: int) -> np.ndarray:
-    """Of that run; arrays that do not differ are kept with the first run alone."""
+    """Return the expected arrays of a run. Arrays that are equal in all runs are stored only with the first run."""
     key = f"{run}_{name}_step{step}"
     return ARRAYS[key] if key in ARRAYS.files else ARRAYS[f"official_gamma_{name}_step{step}"]
 
 
 def module(run: str, half: bool) -> GMMSegModule:
-    """The head in the state before the first step."""
+    """Create the head in the state before the first step."""
     mean, spread = RUNS[run]
     options = replace(AUTHORS, memory=64, mean_momentum=mean, spread_momentum=spread)
     params = GMMSegHead.Params(components=COMPONENTS, dimensions=DIMENSIONS, half_memory=half)
@@ -51,7 +51,7 @@ def module(run: str, half: bool) -> GMMSegModule:
 
 
 def close(actual: torch.Tensor | float, wanted: np.ndarray | float, share: float) -> None:
-    """Within `share` of the array's size."""
+    """Assert that two arrays differ by at most `share` of the magnitude of the expected array."""
     actual = np.asarray(actual.detach() if isinstance(actual, torch.Tensor) else actual, np.float64)
     assert np.abs(actual - wanted).max() <= share * np.abs(wanted).max()
 

@@ -1,4 +1,4 @@
-"""GMMSeg's head against a literal rendering in double precision, and how it is trained."""
+"""GMMSeg's head compared with a literal implementation in double precision, and its training."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MEMORY = {"authors": 25, "paper": 400}
 
 
 def pair(preset: str) -> tuple[GMMSegModule, Literal]:
-    """The module and the rendering in one state; the features' and scores' norms have gains and biases."""
+    """Create the module and the literal implementation in one state, with gains and biases in the norms."""
     torch.manual_seed(5)
     params = GMMSegHead.Params(
         preset=preset, components=COMPONENTS, dimensions=DIMENSIONS, memory=MEMORY[preset], mean_momentum=0.9
@@ -54,7 +54,7 @@ def pair(preset: str) -> tuple[GMMSegModule, Literal]:
 
 
 def batch(step: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Features [2, D, 6, 8] that lean to their class, and labels [2, 6, 8] with void; one class is rare."""
+    """Create features [2, D, 6, 8] that depend on their class, and labels [2, 6, 8] with void; one class is rare."""
     rng = np.random.default_rng(step)
     labels = rng.choice([0, 1, 2, 3, 255], size=(2, 6, 8), p=[0.4, 0.3, 0.18, 0.02, 0.1])
     centres = np.random.default_rng(77).normal(size=(256, DIMENSIONS))

@@ -1,4 +1,4 @@
-"""Levels count what thresholds cut off, exactly."""
+"""Levels of quantised scores, which count exactly the pixels above a threshold."""
 
 from __future__ import annotations
 

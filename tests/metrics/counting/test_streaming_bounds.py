@@ -1,4 +1,4 @@
-"""The brackets hold the exact value, whatever the scores; and they are as narrow as they can be."""
+"""Brackets, which contain the exact value for all scores and are as narrow as possible."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def both(score: np.ndarray, label: np.ndarray, bits: int = 16) -> tuple[PixelBra
     return pixel_brackets(buckets, POOLED), pixel_metrics(counts, POOLED)
 
 
-# Scores that fall into few buckets, in every order within them.
+# Scores in few buckets, in every order within a bucket.
 near = st.integers(0, 40).map(lambda step: 1.0 + step * 2.0**-12)
 scores = st.lists(near | st.floats(-2, 2, width=32) | st.sampled_from([-math.inf, 0.0, -0.0, math.inf]), min_size=2)
 
@@ -50,7 +50,7 @@ def test_brackets_contain_the_exact_value(values: list[float], bits: int, data: 
 
 
 def worst_and_best(groups: list[tuple[int, int]], best: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Buckets of (anomalous, in-distribution) pixels, in the order inside each that is best or worst."""
+    """Return scores of buckets of (anomalous, in-distribution) pixels, in the best and in the worst order."""
     score, label = [], []
     for index, (p, n) in enumerate(groups):
         top = 2.0**-index
@@ -74,7 +74,7 @@ def test_the_ends_of_brackets_are_reachable(best: bool) -> None:
         "AUROC": brackets.high if best else brackets.low,
     }
     for name, end in ends.items():
-        # The lower end of AP is bounded by an integral, a little below the sum.
+        # An integral bounds the lower end of AP, slightly below the sum.
         assert end[name] == pytest.approx(exact.values[name], abs=2e-3 if (name, best) == ("AP", False) else 2e-12)
     assert brackets.high["AP"] - brackets.low["AP"] > 0.1
 

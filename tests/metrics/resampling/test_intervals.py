@@ -1,4 +1,4 @@
-"""Intervals against scipy on a mean, on what is undefined, and by how often they hold the truth."""
+"""Intervals: comparison with scipy on a mean, undefined intervals, and coverage."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tools.interval_coverage import measure_coverage
 
 
 def means(values: list[float]) -> FrameValues:
-    """The mean of these numbers, one a frame, as a metric; NaN where a frame has none."""
+    """Return a sketch whose metric is the mean of one number per frame; NaN for a frame without one."""
     numbers = np.array(values)[:, None]
     return FrameValues(("AP",), np.nan_to_num(numbers), (~np.isnan(numbers)).astype(np.int64))
 
@@ -26,7 +26,7 @@ SKEWED = [0.02, 0.03, 0.05, 0.05, 0.08, 0.1, 0.11, 0.15, 0.3, 0.9]
 def test_intervals_of_a_mean_equal_scipy(method: IntervalMethod) -> None:
     theirs = bootstrap((np.array(SKEWED),), np.mean, n_resamples=20_000, method=method, rng=1).confidence_interval
     ours = bootstrap_intervals(means(SKEWED), seed=0, method=method, resamples=20_000).bounds["AP"]
-    # The upper end of a skewed mean of ten numbers moves by two hundredths from one draw of 20000 to the next.
+    # The upper end of a skewed mean of ten numbers varies by 0.02 between samples of 20 000.
     assert np.allclose(ours, theirs, atol=0.03)
 
 

@@ -1,4 +1,4 @@
-"""Paired comparisons: what cancels out, Holm's correction and ranks by hand."""
+"""Paired comparisons: common effects, Holm's correction, and ranks computed by hand."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_swapping_the_methods_changes_the_sign() -> None:
 
 
 def test_equal_methods_are_rarely_significant() -> None:
-    """One in twenty is meant; docs/how-to/compare-runs.md has how far from that it is."""
+    """The expected share is 1 in 20; docs/how-to/compare-runs.md lists the measured shares."""
     assert (measure_false_alarms(40, repeats=60, resamples=199) < 0.3).all()
 
 
@@ -57,6 +57,6 @@ def test_holm_correction_equals_a_case_computed_by_hand() -> None:
 
 
 def test_ranks_count_the_significantly_better_methods() -> None:
-    # 0 beats 2 and 3, 1 beats 3: nothing tells 0 from 1, 1 from 2, 2 from 3.
+    # 0 beats 2 and 3, and 1 beats 3. The pairs 0 and 1, 1 and 2, 2 and 3 are not significant.
     assert significance_ranks(4, {(0, 2): True, (0, 3): True, (1, 3): True, (1, 2): False}) == [1, 1, 2, 3]
     assert significance_ranks(3, {}) == [1, 1, 1]

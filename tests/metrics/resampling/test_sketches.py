@@ -1,4 +1,4 @@
-"""Sketches against the exact numbers of the frames that they stand for, as they are and resampled."""
+"""Sketches compared with the exact metrics of their frames, original and resampled."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Frames = list[tuple[np.ndarray, AnomalyLabels]]
 
 
 def world(kind: str, count: int = 6) -> Frames:
-    """Frames whose levels and amounts of anomaly differ, the last without any."""
+    """Create frames with different levels and amounts of anomaly; the last one has none."""
     rng = np.random.default_rng(3)
     frames = []
     for index in range(count):
@@ -84,7 +84,7 @@ def test_each_valid_pixel_is_counted_in_its_bin() -> None:
     counts = bins.count(score, labels)
     assert counts.sum(axis=1).tolist() == [(labels.values == 0).sum(), (labels.values == 1).sum()]
     best = max(score[labels.values == 1].max() for score, labels in frames[:-1])
-    # The first bin begins with the highest anomalous score: what scores as much or more is in it.
+    # The first bin contains all pixels with at least the highest anomalous score.
     assert counts[0, 0] == ((labels.values == 0) & (score >= best)).sum()
 
 

@@ -1,4 +1,4 @@
-"""Figures by their content: what the axes hold, what pixels show, what is in the files."""
+"""Contents of figures: axes, pixels and files."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LABELS = RNG.choice(np.array([0, 1, 255], np.uint8), (3, 40, 80), p=[0.8, 0.15, 
 
 
 class Noisy(HandmadeRun):
-    """Scores with ties, anomalies and void anywhere."""
+    """A run with ties, anomalies and void at random pixels."""
 
     def score(self, row: Any, frame: str) -> ScoreMap:
         return SCORES[row.method][FRAMES.index(frame)] + (LABELS[FRAMES.index(frame)] == 1)
@@ -41,7 +41,7 @@ class Noisy(HandmadeRun):
 
 
 def pooled(method: str) -> tuple[Any, Any]:
-    """Labels and scores of all valid pixels."""
+    """Return labels and scores of all valid pixels."""
     valid = LABELS != 255
     return LABELS[valid], (SCORES[method] + (LABELS == 1))[valid]
 
@@ -60,7 +60,7 @@ def drawn(name: str, view: RunView) -> Figure:
         return report.draw(view, "road-anomaly", view.results)
 
 
-# the files
+# Files
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -90,7 +90,7 @@ def test_a_method_has_one_colour_and_a_network_one_line_style() -> None:
     ) == (2, 1)
 
 
-# pictures side by side
+# Panels
 
 
 def test_the_qualitative_figure_has_image_label_and_one_column_per_method() -> None:
@@ -149,7 +149,7 @@ def test_predicted_classes_that_are_not_stored_are_an_error() -> None:
         segmentation.draw_segmentation(Blind(ROWS), "road-anomaly", ROWS, ["a"])
 
 
-# curves
+# Curves
 
 
 def test_the_area_under_the_steps_is_average_precision() -> None:
@@ -188,7 +188,7 @@ def test_without_labels_there_is_no_curve(name: str) -> None:
     assert not figure.legends
 
 
-# distributions and costs
+# Distributions and costs
 
 
 def test_histograms_hold_the_share_of_each_kind_of_pixel() -> None:

@@ -1,4 +1,4 @@
-"""What the page is made of: words, tables, regions, embedded data."""
+"""Parts of the page: text, tables, regions and embedded data."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_the_summary_names_the_best_method_and_its_significance() -> None:
 
 
 class Apart(HandmadeRun):
-    """The first is better than all others by more than chance."""
+    """A run whose first method is significantly better than all others."""
 
     def comparisons(self):  # type: ignore[no-untyped-def]
         from dataclasses import replace
@@ -142,7 +142,7 @@ def test_provenance_has_every_digest_and_no_empty_fields() -> None:
     assert "Intervals" not in facts
 
 
-# what is counted
+# Counts
 
 
 def test_objects_are_listed_with_their_detected_share() -> None:
@@ -179,7 +179,7 @@ def test_overlaps_equal_a_case_computed_by_hand() -> None:
     ]
 
 
-# what is written
+# Output files
 
 
 def test_embedded_data_can_not_end_a_script() -> None:

@@ -1,4 +1,4 @@
-"""The page in a real browser: what moves, what it shows against the stored scores, what it asks for, what it says."""
+"""The page in a real browser: controls, values compared with the stored scores, requests and texts."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ NAME = "</script><script>document.title = 'taken'</script><img src=x onerror=doc
 
 
 class Named(HandmadeRun):
-    """Frames whose names are HTML."""
+    """A run whose frames have HTML in their names."""
 
     def frames(self, benchmark: str) -> list[str]:
         return ["a", NAME, "c"]
 
     def requirements(self, row: Result) -> Requirements:
-        """One of them has seen outliers."""
+        """Return requirements; one method uses out-of-distribution data."""
         return Requirements(retraining=False, extra_network=False, ood_data=row.method == "knn")
 
 
@@ -41,7 +41,7 @@ def open_browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
 
 @pytest.fixture
 def page(open_browser: Page) -> Iterator[Page]:
-    """A window of usual size; at the end nothing was complained of, and nothing asked for."""
+    """Open a window of usual size; assert at the end that there were no console messages and no requests."""
     open_browser.size(1280, 900)
     open_browser.requests()
     yield open_browser
@@ -51,7 +51,7 @@ def page(open_browser: Page) -> Iterator[Page]:
 
 @pytest.fixture(scope="module")
 def made(network_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Three frames under three methods."""
+    """Write the page of three frames and three methods."""
     folder = tmp_path_factory.mktemp("made")
     write_road_anomaly(folder / "RoadAnomaly_jpg")
     write_cityscapes(folder / "cityscapes")
@@ -191,7 +191,7 @@ def test_the_keyboard_reaches_all_controls(page: Page, file: Path) -> None:
             "return [one.id || one.name || one.parentElement.id, getComputedStyle(one).outlineStyle]"
         )
         reached.add(name)
-        # What is seen of these is beside them: a segment, the line between two layers.
+        # These controls are invisible: a segment or the line between two layers represents them.
         assert outlined != "none" or name in ("", "benchmark", "mode", "wipe"), name
     assert {"benchmark", "wipe", "threshold", "presets", "method", "mode", "find", "order", "left", "next"} <= reached
     before = page.run("return chosen.level[chosen.method]")

@@ -1,4 +1,4 @@
-"""The page of a real network on real photographs: what its sliders show is what the stored scores say."""
+"""The page of a real network on real photographs: its sliders show the values of the stored scores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The container's command, offline, as an ordinary user, with only its output folder to write to."""
+"""The command of the container, offline, as an ordinary user that can write only to the output folder."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_the_command_writes_the_inputs_of_the_run(
     known = [KnownFrame("", 0, "", (48, 96)), KnownFrame("", 1, "", (30, 50))]
     assert list(fishyscapes().check(output, known)) == []
 
-    # The same scores as the run's own for the same images: predicted here, with the fit of the run.
+    # The scores equal those of the run for the same images: they are predicted here with the fit of the run.
     fit_file = tmp_path / "fit.safetensors"
     fit_file.write_bytes(scored.fit)
     here = oodbench.predict(

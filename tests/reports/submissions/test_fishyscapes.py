@@ -1,4 +1,4 @@
-"""Fishyscapes: what the container writes, what is found wrong with it, and the container's command, rehearsed."""
+"""Fishyscapes: files that the container writes, checks of them, and a rehearsal of the container's command."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def fishyscapes() -> Submission:
 
 
 def hundred() -> SubmissionScorer:
-    """The real count."""
+    """Provide the real number of frames."""
     name = "fishyscapes-lost-and-found"
     return scored(*(frame(name, n, f"04_Maurener_Weg_8_000000_{n:06d}", SIZE, hidden=False) for n in range(100)))
 
@@ -102,7 +102,7 @@ def test_each_kind_of_invalid_submission_is_found(made: Path, tmp_path: Path) ->
     (out / "0001_segmentation.npy").unlink()
     (out / "0001_anomaly.npy").unlink()
     (out / "0002_anomaly.npy").rename(out / "2_anomaly.npy")
-    (out / "0003_anomaly.npy").rename(out / "0003_x_rgb_anomaly.npy")  # the official example's own naming
+    (out / "0003_anomaly.npy").rename(out / "0003_x_rgb_anomaly.npy")  # file names of the official example
     (out / "0004_segmentation.npy").rename(out / "0004_segmentations.npy")
     (out / "0005_x_anomaly.npy").write_bytes((out / "0005_anomaly.npy").read_bytes())
     (out / "0006_anomaly.npy").write_bytes((out / "0006_anomaly.npy").read_bytes()[:500])

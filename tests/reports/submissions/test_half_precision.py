@@ -1,4 +1,4 @@
-"""The map onto half precision, and golden frames through SegmentMeIfYouCan's tree."""
+"""Mapping to half precision, and golden frames in the files of a SegmentMeIfYouCan submission."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ GOLDEN = Path(__file__).parents[2] / "golden"
 
 
 def pooled(kind: str, seed: int) -> tuple[ScoreMap, AnomalyLabels]:
-    """A third of a megapixel; of 200 000 and more distinct scores."""
+    """Create scores of a third of a megapixel, most kinds with more than 200 000 distinct values."""
     rng = np.random.default_rng(seed)
     labels = (rng.random((480, 640)) < 0.02).astype(np.uint8)
     values = rng.normal(size=labels.shape) + 2 * labels
@@ -104,7 +104,7 @@ def golden(name: str) -> tuple[list[tuple[ScoreMap, AnomalyLabels]], Any]:
 
 
 def through_the_tree(frames: list[tuple[ScoreMap, AnomalyLabels]], folder: Path) -> list[ScoreMap]:
-    """Written as the toolkit's HDF5 tree and read back by the submission."""
+    """Write scores as the toolkit's HDF5 files, and read them with the submission."""
     known = []
     for index, (score, _) in enumerate(frames):
         name = f"validation{index:04d}"
@@ -139,7 +139,7 @@ def test_golden_component_metrics_survive_the_submission(track: str, tmp_path: P
 
 
 def test_golden_frames_survive_the_mapping(tmp_path: Path) -> None:
-    """Ranks decide: under the toolkit's own protocol the map moves them no more than its percentiles do."""
+    """Metrics depend on ranks, which the mapping changes by no more than the percentiles of the toolkit."""
     frames, _ = golden("pixel_metrics")
     fitted = fit_half_map(lambda: (score for score, _ in frames))
     mapped = [(fitted(score).astype(np.float32), labels) for score, labels in frames]

@@ -1,4 +1,4 @@
-"""SegmentMeIfYouCan's public table, from a file as its site has it."""
+"""Public table of SegmentMeIfYouCan, from a file in the format of its site."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from oodbench.contracts import Requirements
 from oodbench.errors import DataError, UsageError
 from oodbench.registry import Registry
 
-# A row of each list, written down as the site's file has them; numbers are made up.
+# One row of each list in the format of the site's file. The numbers are invented.
 TABLE: dict[str, list[dict[str, Any]]] = {
     "anomaly_track": [
         {

@@ -1,4 +1,4 @@
-"""Both tracks with their real counts: written, checked, damaged in every way that must be found, read back."""
+"""Both tracks with their real numbers of frames: written, checked, damaged in each detectable way, and read."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def test_each_kind_of_invalid_submission_is_found(
     shutil.copytree(made[0], wrong)
     anomaly, obstacle = (wrong / TREE / f"{name}Track-all" for name in ("Anomaly", "Obstacle"))
     good = read_hdf5(anomaly / "cow0000.hdf5")
-    # names and counts
+    # Names and counts
     (anomaly / "cow0001.hdf5").unlink()
     (anomaly / "validation0003.hdf5").unlink()
     (obstacle / "driveway_bag_0.hdf5").rename(obstacle / "driveway_bag_99.hdf5")
@@ -140,7 +140,7 @@ def test_each_kind_of_invalid_submission_is_found(
     shutil.copy(anomaly / "cow0003.hdf5", obstacle / "cow0003.hdf5")
     shutil.copy(anomaly / "cow0003.hdf5", anomaly / "unicorn0000.hdf5")
     (anomaly / "cow0004.npy").write_bytes(b"")
-    # content
+    # Content
     (anomaly / "cow0005.hdf5").write_bytes((anomaly / "cow0005.hdf5").read_bytes()[:900])
     value(anomaly / "cow0006.hdf5", good, key="values")
     value(anomaly / "cow0007.hdf5", good.astype(np.float32))
@@ -150,7 +150,7 @@ def test_each_kind_of_invalid_submission_is_found(
     broken = good.copy()
     broken[0, :3] = np.nan, np.inf, -np.inf
     value(anomaly / "cow0011.hdf5", broken)
-    # the entry
+    # The entry
     entry = json.loads((wrong / "leaderboard_entry.json").read_text())
     ours = entry["anomaly_track"][0]
     ours["AnomalyTrack-test-PixBinaryClass-area_PRC"] = 50

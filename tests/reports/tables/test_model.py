@@ -1,4 +1,4 @@
-"""One table behind every renderer: a metric that is declared once is a column of all of them."""
+"""The table model of all renderers: a metric that is declared once is a column in each."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def read_energy(result: Result, quality: Quality) -> float | None:
 
 @pytest.fixture
 def energy(monkeypatch: pytest.MonkeyPatch) -> MetricSpec:
-    """A cost that is declared in the registry and nowhere else."""
+    """Declare a cost in the registry only."""
     spec = MetricSpec("energy_j", "Energy, J", "cost", "energy per frame", read_energy, False, unit="count")
     monkeypatch.setitem(METRICS, spec.name, spec)
     return spec

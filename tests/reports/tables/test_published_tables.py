@@ -1,4 +1,4 @@
-"""Measured and published numbers in one table: told apart, each with its source and protocol."""
+"""Measured and published numbers in one table: distinguished, each with its source and protocol."""
 
 from __future__ import annotations
 
