@@ -65,7 +65,7 @@ class ImportTime(ast.NodeVisitor):
         pass
 
 
-def needed(code: str) -> set[str]:
+def find_needed_modules(code: str) -> set[str]:
     visitor = ImportTime()
     visitor.visit(ast.parse(code))
     return visitor.modules
@@ -75,7 +75,9 @@ def needed(code: str) -> set[str]:
 def test_every_module_imports_on_other_systems(folder: str) -> None:
     paths = sorted((ROOT / folder).rglob("*.py"))
     assert paths
-    found = {str(path.relative_to(ROOT)): needed(path.read_text(encoding="utf-8")) & MODULES for path in paths}
+    found = {
+        str(path.relative_to(ROOT)): find_needed_modules(path.read_text(encoding="utf-8")) & MODULES for path in paths
+    }
     assert {path: modules for path, modules in found.items() if modules} == {}
 
 
@@ -105,7 +107,7 @@ def test_no_function_of_a_single_system_is_used(folder: str) -> None:
     ],
 )
 def test_imports_are_found_where_they_run_at_import(code: str, modules: set[str]) -> None:
-    assert needed(code) == modules
+    assert find_needed_modules(code) == modules
 
 
 def test_peak_memory_is_in_bytes() -> None:

@@ -15,7 +15,7 @@ LOST_AND_FOUND = "fishyscapes-lost-and-found-hidden-test"
 STATIC = "fishyscapes-static-hidden-test"
 
 
-def found(method: str, benchmark: str, source: str) -> PublishedResult:
+def find_result(method: str, benchmark: str, source: str) -> PublishedResult:
     (row,) = [row for row in ROWS if (row.method, row.benchmark, row.source) == (method, benchmark, source)]
     return row
 
@@ -34,7 +34,7 @@ def found(method: str, benchmark: str, source: str) -> PublishedResult:
     ],
 )
 def test_numbers_equal_those_of_the_source(method: str, benchmark: str, source: str, metrics: dict[str, float]) -> None:
-    row = found(method, benchmark, source)
+    row = find_result(method, benchmark, source)
     assert (row.metrics, row.confirmed) == (metrics, True)
 
 
@@ -47,7 +47,7 @@ def test_the_table_of_the_supplement_is_complete() -> None:
 
 
 def test_both_numbers_are_kept_if_sources_differ() -> None:
-    supplement, sml = (found("Bayesian DeepLab", STATIC, source) for source in ("GMMSeg S2", "SML 1"))
+    supplement, sml = (find_result("Bayesian DeepLab", STATIC, source) for source in ("GMMSeg S2", "SML 1"))
     assert (supplement.metrics["FPR95"], sml.metrics["FPR95"]) == (0.1505, 0.155)
 
 

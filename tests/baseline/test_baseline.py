@@ -29,13 +29,13 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def hold(file: Path, *rows: Document, **tolerances: float) -> oodbench.Verdict:
+def run_gate(file: Path, *rows: Document, **tolerances: float) -> oodbench.Verdict:
     return oodbench.gate(write_result(file.parent / "run", rows), file, tolerances)
 
 
-def reasons(file: Path, *rows: Document) -> tuple[str, ...]:
+def find_reasons(file: Path, *rows: Document) -> tuple[str, ...]:
     with pytest.raises(NotComparableError, match="--accept") as raised:
-        hold(file, *rows)
+        run_gate(file, *rows)
     assert all(reason in str(raised.value) for reason in raised.value.reasons)
     return raised.value.reasons
 
@@ -62,7 +62,7 @@ def reasons(file: Path, *rows: Document) -> tuple[str, ...]:
 def test_each_metric_has_a_direction_and_an_exact_tolerance(
     file: Path, now: dict[str, float], metric: str, points: float, outcome: str
 ) -> None:
-    verdict = hold(file, row(**now))
+    verdict = run_gate(file, row(**now))
     (move,) = verdict.moves
     assert (move.metric, move.points, move.outcome) == (metric, points, outcome)
     assert (move.network, move.label, move.benchmark, move.protocol) == ("tiny", "MSP", "road-anomaly", "pooled")
@@ -76,36 +76,36 @@ def test_component_metrics_gate_if_they_have_a_tolerance(tmp_path: Path) -> None
 
     file = tmp_path / "baseline.json"
     accept(write_result(tmp_path / "accepted", [objects(0.4)]), file, {"F1*": 1.0})
-    assert hold(file, objects(0.395)).passed
-    (move,) = hold(file, objects(0.2)).worse
+    assert run_gate(file, objects(0.395)).passed
+    (move,) = run_gate(file, objects(0.2)).worse
     assert (move.metric, move.points) == ("F1*", -20.0)
 
 
 def test_auroc_gates_if_it_has_a_tolerance(file: Path) -> None:
-    assert hold(file, row(auroc=0.7)).passed
-    assert not hold(file, row(auroc=0.7), AUROC=4.9).passed
-    assert hold(file, row(auroc=0.7), AUROC=5).passed
+    assert run_gate(file, row(auroc=0.7)).passed
+    assert not run_gate(file, row(auroc=0.7), AUROC=4.9).passed
+    assert run_gate(file, row(auroc=0.7), AUROC=5).passed
 
 
 def test_all_worse_results_are_listed(file: Path) -> None:
-    verdict = hold(file, row(ap=0.1, fpr95=0.9, auroc=0.2), AUROC=0)
+    verdict = run_gate(file, row(ap=0.1, fpr95=0.9, auroc=0.2), AUROC=0)
     assert [move.metric for move in verdict.worse] == ["AP", "FPR95", "AUROC"]
 
 
 def test_differences_in_the_last_digits_count_only_beyond_the_tolerance(file: Path) -> None:
     now = row(ap=0.49999, fpr95=0.25004, auroc=0.74996)
-    assert hold(file, now).moves == ()
-    assert hold(file, now).unmoved == 3
-    assert [move.metric for move in hold(file, now, AP=0).worse] == ["AP"]
+    assert run_gate(file, now).moves == ()
+    assert run_gate(file, now).unmoved == 3
+    assert [move.metric for move in run_gate(file, now, AP=0).worse] == ["AP"]
 
 
 def test_metrics_undefined_in_one_run_only_are_not_comparable(tmp_path: Path) -> None:
     file = tmp_path / "baseline.json"
     accept(write_result(tmp_path / "run", [row(ap=None)]), file)
-    assert hold(file, row(ap=None)).unmoved == 3
-    (said,) = reasons(file, row(ap=0.5, fpr95=0.9))
+    assert run_gate(file, row(ap=None)).unmoved == 3
+    (said,) = find_reasons(file, row(ap=0.5, fpr95=0.9))
     assert "AP is undefined (no anomaly in any frame) in the baseline, 0.5 now" in said
-    (said,) = reasons(file, row(ap=None, fpr95=None))
+    (said,) = find_reasons(file, row(ap=None, fpr95=None))
     assert "FPR95 is 0.25 in the baseline, undefined (no anomaly in any frame) now" in said
 
 
@@ -129,7 +129,7 @@ def test_an_accepted_run_passes_with_zero_tolerance(tmp_path_factory: pytest.Tem
 APS = (0.50, 0.48, 0.53, 0.49, 0.50)
 
 
-def seeds(folder: Path, *aps: float) -> list[Path]:
+def write_seed_runs(folder: Path, *aps: float) -> list[Path]:
     """Write runs of one fitted method, whose AP depends on the seed, and of one whose AP does not."""
     made = [[row(ap, label="kNN", seed=seed), row(0.5, label="MSP", seed=seed)] for seed, ap in enumerate(aps)]
     return [write_result(folder / f"seed{seed}", rows) for seed, rows in enumerate(made)]
@@ -137,7 +137,7 @@ def seeds(folder: Path, *aps: float) -> list[Path]:
 
 def test_the_variation_between_seeds_sets_the_tolerance(tmp_path: Path) -> None:
     file = tmp_path / "baseline.json"
-    first, *others = seeds(tmp_path, *APS)
+    first, *others = write_seed_runs(tmp_path, *APS)
     done = accept(first, file, others=others)
     # s = 1.8708 points; Student's t of 4 degrees of freedom exceeds 3.7469 with a probability of 0.01; times sqrt 2.
     assert [kept["chance"] for kept in json.loads(file.read_text())["measured"]["rows"] if "chance" in kept] == [
@@ -146,15 +146,15 @@ def test_the_variation_between_seeds_sets_the_tolerance(tmp_path: Path) -> None:
     assert done.by_chance == 1
     assert all(oodbench.gate(run, file).passed for run in (first, *others))
     still = row(label="MSP")
-    assert hold(file, row(0.402, label="kNN"), still).passed
-    (worse,) = hold(file, row(0.40, label="kNN"), still).worse
+    assert run_gate(file, row(0.402, label="kNN"), still).passed
+    (worse,) = run_gate(file, row(0.40, label="kNN"), still).worse
     assert (worse.label, worse.tolerance) == ("kNN", pytest.approx(9.913, abs=0.002))
     # If the seed changes nothing, a loss beyond the tolerance fails.
-    assert not hold(file, row(label="kNN"), row(0.48, label="MSP")).passed
+    assert not run_gate(file, row(label="kNN"), row(0.48, label="MSP")).passed
     # A wider tolerance is kept. A metric that does not gate stays ungated.
-    assert hold(file, row(0.3, label="kNN"), still, AP=20).passed
+    assert run_gate(file, row(0.3, label="kNN"), still, AP=20).passed
     accept(first, file)
-    assert hold(file, row(0.402, label="kNN"), still).passed
+    assert run_gate(file, row(0.402, label="kNN"), still).passed
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_the_variation_between_seeds_sets_the_tolerance(tmp_path: Path) -> None:
 )
 def test_the_measured_variation_is_kept_for_unchanged_results(tmp_path: Path, change: Document, kept: bool) -> None:
     file = tmp_path / "baseline.json"
-    first, *others = seeds(tmp_path, *APS)
+    first, *others = write_seed_runs(tmp_path, *APS)
     accept(first, file, others=others)
     # The runs can't be compared in any case, because they have different methods.
     rows = [row(label=label, **change) for label in ("kNN", "Entropy")]
@@ -191,7 +191,7 @@ def test_the_measured_variation_is_kept_for_unchanged_results(tmp_path: Path, ch
     ],
 )
 def test_runs_that_can_not_measure_the_variation_are_errors(tmp_path: Path, change: Document, said: str) -> None:
-    first, second, third = seeds(tmp_path, 0.5, 0.6, 0.7)
+    first, second, third = write_seed_runs(tmp_path, 0.5, 0.6, 0.7)
     with pytest.raises(UsageError, match="both have seed 0"):
         accept(first, tmp_path / "baseline.json", others=[first, second])
     with pytest.raises(UsageError, match="expected 3 or more"):
@@ -226,12 +226,12 @@ def test_runs_that_can_not_measure_the_variation_are_errors(tmp_path: Path, chan
     ],
 )  # fmt: skip
 def test_each_difference_that_makes_two_runs_incomparable_is_named(file: Path, change: Document, said: str) -> None:
-    (reason,) = reasons(file, row(**change))
+    (reason,) = find_reasons(file, row(**change))
     assert said in reason
 
 
 def test_all_reasons_are_listed(file: Path) -> None:
-    said = reasons(file, row(network="other", label="Entropy", scoring={"upsample": "score"}))
+    said = find_reasons(file, row(network="other", label="Entropy", scoring={"upsample": "score"}))
     assert [reason.split(":")[0] for reason in said] == ["scoring", "networks", "methods"]
 
 
@@ -239,9 +239,9 @@ def test_a_missing_result_is_named(tmp_path: Path) -> None:
     rows = [row(network=network, label=label) for network in "ab" for label in ("MSP", "kNN")]
     file = tmp_path / "baseline.json"
     accept(write_result(tmp_path / "run", rows), file)
-    assert reasons(file, *rows[:3]) == ("result only in the baseline: kNN on b, road-anomaly (pooled)",)
+    assert find_reasons(file, *rows[:3]) == ("result only in the baseline: kNN on b, road-anomaly (pooled)",)
     accept(write_result(tmp_path / "run", rows[1:]), file)
-    verdict = hold(file, *rows)
+    verdict = run_gate(file, *rows)
     assert verdict.passed
     assert verdict.new == ("MSP on a, road-anomaly (pooled)",)
 
@@ -252,7 +252,7 @@ def test_machine_weights_and_copy_do_not_affect_comparability(file: Path) -> Non
         environment={"processor": "another"}, seed=3, cost={}, layout="course-material", warnings=["look"],
         protocol={"name": "pooled", "source": "another text", "tpr": 0.95, "void": "dropped"},
     )  # fmt: skip
-    assert hold(file, elsewhere).unmoved == 3
+    assert run_gate(file, elsewhere).unmoved == 3
     before = file.read_bytes()
     accept(write_result(file.parent / "run", [elsewhere | {"protocol": row()["protocol"]}]), file)
     assert file.read_bytes() == before
@@ -308,12 +308,12 @@ def test_accepting_again_reports_changes_and_keeps_the_tolerances(file: Path) ->
 def test_a_damaged_baseline_is_an_error_and_can_be_rewritten(file: Path, old: str, new: str, said: str) -> None:
     file.write_text(file.read_text().replace(old, new, 1))
     with pytest.raises(BaselineError) as raised:
-        hold(file, row())
+        run_gate(file, row())
     assert raised.value.problem.startswith(f"{file}: ")
     assert said in raised.value.problem
     assert f"--baseline {file} --accept" in (raised.value.remedy or "")
     assert said in accept(file.parent / "run", file).not_compared[0]
-    assert hold(file, row()).passed
+    assert run_gate(file, row()).passed
 
 
 def test_files_that_are_not_baselines_are_errors(file: Path) -> None:
@@ -321,10 +321,10 @@ def test_files_that_are_not_baselines_are_errors(file: Path) -> None:
     content["measured"]["rows"] *= 2
     file.write_text(json.dumps(content))
     with pytest.raises(BaselineError, match="two results for MSP on tiny"):
-        hold(file, row())
+        run_gate(file, row())
     file.write_text("[]")
     with pytest.raises(BaselineError, match="contains a list; expected an object"):
-        hold(file, row())
+        run_gate(file, row())
     with pytest.raises(BaselineError, match="can't be read"):
         oodbench.gate(file.parent / "run", file.parent)
     with pytest.raises(BaselineError, match="no baseline there"):
@@ -375,7 +375,7 @@ def test_a_killed_writer_leaves_the_old_baseline(file: Path, tmp_path: Path) -> 
 )
 def test_a_damaged_result_is_an_error_with_the_reason(file: Path, rows: list[Document], said: str) -> None:
     with pytest.raises(RunFolderError) as raised:
-        hold(file, *rows)
+        run_gate(file, *rows)
     assert said in str(raised.value)
 
 

@@ -111,7 +111,7 @@ _AFFIXES = re.compile(
 )
 
 
-def whose(path: Path) -> str:
+def parse_frame_name(path: Path) -> str:
     """Return the frame that a file name belongs to, without the code of the loaders."""
     stem = path.parent.stem if path.name == "labels_semantic.png" else path.stem
     town = f"{path.parent.name}/" if re.fullmatch(r"t\d.*", path.parent.name) else ""
@@ -120,7 +120,7 @@ def whose(path: Path) -> str:
     return town + stem
 
 
-def frames_of(name: str, root: Path) -> list[Frame]:
+def open_frames(name: str, root: Path) -> list[Frame]:
     roots = Roots((root,))
     if name in REGISTRY.names("benchmarks") and (name, "official") not in DATASETS:
         return list(REGISTRY.benchmark(name).open(roots).frames)
@@ -136,12 +136,12 @@ def read(frame: Frame) -> None:
 @pytest.mark.parametrize("key", TREES, ids="-".join)
 def test_complete_trees_are_read_and_paired(templates: dict[tuple[str, str], Path], key: tuple[str, str]) -> None:
     """Check the assumption of the property test below."""
-    frames = frames_of(key[0], templates[key])
+    frames = open_frames(key[0], templates[key])
     assert len(frames) >= 2
     for frame in frames:
         read(frame)
         assert frame.image_file is not None
-        assert frame.label_file is None or whose(frame.image_file) == whose(frame.label_file)
+        assert frame.label_file is None or parse_frame_name(frame.image_file) == parse_frame_name(frame.label_file)
 
 
 @settings(max_examples=100)
@@ -160,14 +160,14 @@ def test_broken_trees_raise_errors_of_oodbench(templates: dict[tuple[str, str], 
                 data.draw(st.sampled_from(DAMAGES), "damage")(path, other)
         outside = sorted(path.name for path in Path(place).iterdir())
         try:
-            frames = frames_of(key[0], root)
+            frames = open_frames(key[0], root)
         except OodbenchError:
             return
         assert len({frame.id for frame in frames}) == len(frames)
         for frame in frames:
             assert frame.image_file is not None
             if frame.label_file is not None:
-                assert whose(frame.image_file) == whose(frame.label_file), frame
+                assert parse_frame_name(frame.image_file) == parse_frame_name(frame.label_file), frame
             try:
                 read(frame)
             except OodbenchError:

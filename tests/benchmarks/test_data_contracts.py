@@ -19,7 +19,7 @@ from tests.helpers.files import photograph, save, write_cityscapes, write_road_a
 Make = Callable[[Path], None]
 
 
-def _built(version: str) -> Make:
+def _make_builder(version: str) -> Make:
     """Build the benchmark like the command does. Another test checks the pixels."""
 
     def make(folder: Path) -> None:
@@ -30,14 +30,14 @@ def _built(version: str) -> Make:
     return make
 
 
-def _blended(folder: Path) -> None:
+def _write_blend(folder: Path) -> None:
     """Blend anomalies into plain frames like the command does."""
     for index in range(2):
         save(folder / "frames" / f"{index}.png", photograph(index, (64, 128)))
     write_blends(open_photographs(folder / "frames").frames, folder / "blended", 2, 0)
 
 
-def _below(name: str, write: Make) -> Make:
+def _write_below(name: str, write: Make) -> Make:
     return lambda folder: write(folder / name)
 
 
@@ -61,15 +61,15 @@ BENCHMARKS: dict[tuple[str, str], Make] = {
     ("fishyscapes-lost-and-found", "course-material"): layouts.write_course_pack,
     ("fishyscapes-lost-and-found", "densehybrid"): layouts.write_fishyscapes_densehybrid,
     ("fishyscapes-lost-and-found@obstacles", "official"): layouts.write_fishyscapes_obstacles,
-    ("fishyscapes-static-v3", "built"): _built("v3"),
-    ("fishyscapes-static-v2", "flat"): _below("fs_val_v2", layouts.write_static_flat),
+    ("fishyscapes-static-v3", "built"): _make_builder("v3"),
+    ("fishyscapes-static-v2", "flat"): _write_below("fs_val_v2", layouts.write_static_flat),
     ("fishyscapes-static-unversioned", "synboost"): layouts.write_synboost,
     ("fishyscapes-static-unversioned", "course-material"): layouts.write_course_pack,
     ("fishyscapes-static-unversioned", "densehybrid"): lambda folder: layouts.write_static_flat(folder, "jpg"),
     ("fishyscapes-static-unversioned", "flat"): layouts.write_static_flat,
     ("lost-and-found@smiyc", "official"): layouts.write_lost_and_found,
     ("street-hazards@mask2anomaly", "official"): layouts.write_street_hazards_test,
-    ("synthetic-blend", "blended"): _blended,
+    ("synthetic-blend", "blended"): _write_blend,
 }
 # Layouts that the same code reads as another one of these. test_broken_folders tests all of them.
 SAME_LOADER = {
@@ -84,7 +84,7 @@ SAME_LOADER = {
 }
 # The other members of each family. They are only opened here; separate tests check their rules.
 OTHERS: dict[str, Make] = {
-    **dict.fromkeys(["fishyscapes-static-v1"], _built("v1")),
+    **dict.fromkeys(["fishyscapes-static-v1"], _make_builder("v1")),
     "road-anomaly-21-all": layouts.write_anomaly_track,
     **dict.fromkeys(
         [
@@ -121,7 +121,7 @@ SYNTHETIC = ("streets-anomaly", "streets-obstacles", "streets-static")
 
 DATASETS: dict[tuple[str, str], Make] = {
     ("cityscapes", "official"): write_cityscapes,
-    ("street-hazards", "official"): _below("train", layouts.write_street_hazards_train),
+    ("street-hazards", "official"): _write_below("train", layouts.write_street_hazards_train),
     ("ade20k", "official"): layouts.write_ade20k,
     ("coco-stuff", "official"): layouts.write_coco_stuff,
     ("coco-stuff", "mmsegmentation"): lambda folder: layouts.write_coco_stuff(folder, "annotations", "_labelTrainIds"),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from oodbench.contracts import Roots
-from tests.helpers.reading import REGISTRY, labels, opened
+from tests.helpers.reading import REGISTRY, labels, open_benchmark
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ from tests.helpers.reading import REGISTRY, labels, opened
 def test_real_benchmarks_have_the_recorded_frames(
     real: Path, name: str, layout: str, first: str, last: str, count: int
 ) -> None:
-    found = opened(name, real)
+    found = open_benchmark(name, real)
     assert (found.layout, len(found.frames)) == (layout, count)
     assert (found.frames[0].id, found.frames[-1].id) == (first, last)
 
@@ -33,7 +33,7 @@ def test_real_datasets_have_the_recorded_splits(real: Path) -> None:
 
 
 def test_two_layouts_of_real_frames_have_the_same_labels(real: Path, tmp_path: Path) -> None:
-    official = opened("road-anomaly", real).frames[::12]
+    official = open_benchmark("road-anomaly", real).frames[::12]
     for part in ("images", "labels_masks"):
         (tmp_path / "RoadAnomaly" / part).mkdir(parents=True)
     for index, frame in enumerate(official):
@@ -41,7 +41,7 @@ def test_two_layouts_of_real_frames_have_the_same_labels(real: Path, tmp_path: P
         assert frame.label_file is not None
         (tmp_path / "RoadAnomaly" / "images" / f"{index}.png").symlink_to(frame.image_file)
         (tmp_path / "RoadAnomaly" / "labels_masks" / f"{index}.png").symlink_to(frame.label_file)
-    course = opened("road-anomaly", tmp_path)
+    course = open_benchmark("road-anomaly", tmp_path)
     assert course.layout == "course-material"
     for ours, theirs in zip(official, course.frames, strict=True):
         assert np.array_equal(labels(ours), labels(theirs))

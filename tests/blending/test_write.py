@@ -46,17 +46,17 @@ def goose(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def written(source: Path, goose: Path, out: Path, seed: int = 0, count: int = 6) -> BlendSummary:
+def write_set(source: Path, goose: Path, out: Path, seed: int = 0, count: int = 6) -> BlendSummary:
     return write_blends(streets(source), out, count, seed, read_cutouts(goose))
 
 
-def labels_of(folder: Path) -> str:
+def digest_labels(folder: Path) -> str:
     pixels = [np.asarray(Image.open(path)).tobytes() for path in sorted(folder.glob("*_labels.png"))]
     return hashlib.sha256(b"".join(pixels)).hexdigest()
 
 
 def test_the_layout_is_that_of_fishyscapes_static(source: Path, goose: Path, tmp_path: Path) -> None:
-    summary = written(source, goose, tmp_path / "out")
+    summary = write_set(source, goose, tmp_path / "out")
     names = [f"{index:04d}_town_{index % 2:06d}_000019" for index in range(6)]
     expected = sorted([MANIFEST, *(f"{name}_{part}.png" for name in names for part in ("rgb", "labels"))])
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == expected
@@ -81,7 +81,7 @@ def test_the_layout_is_that_of_fishyscapes_static(source: Path, goose: Path, tmp
 
 
 def test_void_stays_void_and_the_rest_of_the_image_is_unchanged(source: Path, goose: Path, tmp_path: Path) -> None:
-    written(source, goose, tmp_path / "out")
+    write_set(source, goose, tmp_path / "out")
     originals = {frame.id: frame for frame in streets(source)}
     changed = []
     for frame in BENCHMARK.open(Roots((tmp_path,))).frames:
@@ -101,10 +101,10 @@ def test_void_stays_void_and_the_rest_of_the_image_is_unchanged(source: Path, go
 @pytest.mark.slow
 def test_the_same_seed_gives_the_same_labels(source: Path, goose: Path, tmp_path: Path) -> None:
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
-        written(source, goose, tmp_path / name, seed)
+        write_set(source, goose, tmp_path / name, seed)
     first, again, other = (BENCHMARK.open(Roots((tmp_path / name,))).frames for name in "abc")
-    assert labels_of(tmp_path / "a") == labels_of(tmp_path / "b") == LABELS
-    assert labels_of(tmp_path / "c") != LABELS
+    assert digest_labels(tmp_path / "a") == digest_labels(tmp_path / "b") == LABELS
+    assert digest_labels(tmp_path / "c") != LABELS
     assert [frame.identity for frame in first] == [frame.identity for frame in again]
     assert {frame.identity for frame in first}.isdisjoint(frame.identity for frame in other)
 
@@ -115,7 +115,7 @@ LABELS = "8c58ae0f13213f43600b0c75305ad20aaf6ea2aa4ef29e08de14c8c12bbb71ee"
 
 def test_a_baseline_stays_valid_for_images_with_another_compression(source: Path, goose: Path, tmp_path: Path) -> None:
     for name in "ab":
-        written(source, goose, tmp_path / name, count=2)
+        write_set(source, goose, tmp_path / name, count=2)
     for path in (tmp_path / "b").glob("*_rgb.png"):
         Image.open(path).save(path, compress_level=0)
     one, two = (index_frames(BENCHMARK.open(Roots((tmp_path / name,))).frames, name, Silent()) for name in "ab")
@@ -123,7 +123,7 @@ def test_a_baseline_stays_valid_for_images_with_another_compression(source: Path
 
 
 def test_a_replaced_image_is_an_error(source: Path, goose: Path, tmp_path: Path) -> None:
-    written(source, goose, tmp_path / "out", count=2)
+    write_set(source, goose, tmp_path / "out", count=2)
     frame = BENCHMARK.open(Roots((tmp_path,))).frames[0]
     assert frame.image_file is not None
     pixels = np.array(Image.open(frame.image_file))
@@ -134,7 +134,7 @@ def test_a_replaced_image_is_an_error(source: Path, goose: Path, tmp_path: Path)
 
 
 def test_an_incomplete_set_is_an_error(source: Path, goose: Path, tmp_path: Path) -> None:
-    written(source, goose, tmp_path / "out", count=2)
+    write_set(source, goose, tmp_path / "out", count=2)
     path = tmp_path / "out" / MANIFEST
     label = next((tmp_path / "out").glob("*_labels.png"))
     label.rename(tmp_path / "aside.png")
@@ -146,7 +146,7 @@ def test_an_incomplete_set_is_an_error(source: Path, goose: Path, tmp_path: Path
 
 
 def test_no_other_benchmark_recognises_the_folder(source: Path, goose: Path, tmp_path: Path) -> None:
-    written(source, goose, tmp_path / "out", count=2)
+    write_set(source, goose, tmp_path / "out", count=2)
     with pytest.raises(DataError, match="was not found"):
         Registry().benchmark("fishyscapes-static-unversioned").open(Roots((tmp_path,)))
 
@@ -194,7 +194,7 @@ def test_a_full_disk_leaves_no_files(
 
     monkeypatch.setattr(Image.Image, "save", full)
     with pytest.raises(RunFolderError, match="No space left on device"):
-        written(source, goose, tmp_path / "out")
+        write_set(source, goose, tmp_path / "out")
     assert len(saved) == 4
     assert not (tmp_path / "out").exists()
 

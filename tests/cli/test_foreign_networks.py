@@ -20,7 +20,7 @@ from oodbench.runs.run import load
 from oodbench.runs.verify import verify
 from oodbench.segmenters.mmsegmentation.source import ConfigSource
 from oodbench.workflows.run import run
-from tests.helpers.mmseg_networks import built, save_checkpoint, write_network
+from tests.helpers.mmseg_networks import build_network, save_checkpoint, write_network
 from tests.helpers.results import results_of
 
 NAME = "segformer_mit-b0_8xb1-160k_cityscapes-1024x1024"
@@ -28,7 +28,7 @@ NAME = "segformer_mit-b0_8xb1-160k_cityscapes-1024x1024"
 
 def test_a_checkpoint_is_converted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = write_network(tmp_path, "fcn")
-    tensors = len(built(config).state_dict())
+    tensors = len(build_network(config).state_dict())
     capsys.readouterr()  # MMEngine logs the files that it saves.
     convert(config.with_suffix(".pth"))
     there = config.with_suffix(".safetensors")
@@ -76,7 +76,7 @@ def test_a_run_records_its_checkpoint(tmp_path: Path, road_anomaly: Path, monkey
 
 def test_a_config_of_the_wheel_runs_on_real_frames(real: Path, tmp_path: Path) -> None:
     source = ConfigSource.of(NAME)
-    network = built(source.file())
+    network = build_network(source.file())
     save_checkpoint(tmp_path / "iter_3.pth", network)
     (tmp_path / "card.toml").write_text(
         '[input]\nsize = [128, 256]\nchannels = "rgb"\ndivide_by = 1.0\n'

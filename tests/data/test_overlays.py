@@ -36,7 +36,7 @@ def parts(tmp_path: Path) -> tuple[Path, Path]:
     return tmp_path / "fs_val_v3", tmp_path / "cityscapes"
 
 
-def zipped(folder: Path, prefix: str = "") -> Path:
+def zip_folder(folder: Path, prefix: str = "") -> Path:
     path = folder.with_suffix(".zip")
     with zipfile.ZipFile(path, "w") as archive:
         for file in sorted(folder.iterdir()):
@@ -74,7 +74,7 @@ def test_every_pixel_is_the_clipped_sum(parts: tuple[Path, Path], tmp_path: Path
 def test_the_checksum_of_the_archive_identifies_the_version(
     parts: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = zipped(parts[0], "some/folder/")
+    path = zip_folder(parts[0], "some/folder/")
     with pytest.raises(UsageError, match="nothing tells which version"):
         read_overlays(path, None)
     md5 = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
@@ -88,7 +88,7 @@ def test_the_checksum_of_the_archive_identifies_the_version(
 
 
 def test_names_in_the_archive_stay_in_the_folder(parts: tuple[Path, Path], tmp_path: Path) -> None:
-    path = zipped(parts[0], "../../../")
+    path = zip_folder(parts[0], "../../../")
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("../../evil.png", b"no label")
         archive.writestr("/0002_..\\..\\x_000000_000000_rgb.npz", b"no overlay")

@@ -78,7 +78,7 @@ def write_config(folder: Path, name: str, more: str = "") -> Path:
     return path
 
 
-def built(path: Path) -> Any:
+def build_network(path: Path) -> Any:
     """Build the network of a config with random weights of seed 0."""
     torch.manual_seed(0)
     network = NetworkConfig(path, Inference()).build().eval()
@@ -96,7 +96,7 @@ def write_network(folder: Path, name: str, more: str = "") -> Path:
     """Write a config with a checkpoint of random weights next to it; return the config."""
     path = write_config(folder, name, more)
     if (name, more) not in _saved:
-        save_checkpoint(path.with_suffix(".pth"), built(path))
+        save_checkpoint(path.with_suffix(".pth"), build_network(path))
         _saved[name, more] = path.with_suffix(".pth").read_bytes()
     path.with_suffix(".pth").write_bytes(_saved[name, more])
     return path

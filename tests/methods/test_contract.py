@@ -19,7 +19,7 @@ REGISTRY = Registry()
 METHODS = REGISTRY.names("methods")
 
 
-def fitted(spec: str, seed: int = 0, classes: int = 6) -> Method:
+def fit_method(spec: str, seed: int = 0, classes: int = 6) -> Method:
     return ready(REGISTRY.method(spec), seed, classes)
 
 
@@ -29,14 +29,14 @@ class TestEveryMethod(MethodContract):
         self.name = request.param
 
 
-def upsampled(output: SegmenterOutput) -> torch.Tensor:
+def upsample(output: SegmenterOutput) -> torch.Tensor:
     assert output.class_maps is not None
     return torch.nn.functional.interpolate(output.class_maps.values.double(), SIZE, mode="bilinear")[0]
 
 
-def standardised(logits: torch.Tensor) -> torch.Tensor:
+def standardise(logits: torch.Tensor) -> torch.Tensor:
     """Standardise by the statistics of the frames of `fitted`; a class on fewer than 50 pixels uses those of all."""
-    seen, classes = torch.stack([upsampled(fake_network(seed)[0]) for seed in range(3)]).max(dim=1)
+    seen, classes = torch.stack([upsample(fake_network(seed)[0]) for seed in range(3)]).max(dim=1)
     best, predicted = logits.max(dim=0)
     score = torch.empty_like(best)
     for index in predicted.unique():
@@ -50,7 +50,7 @@ def standardised(logits: torch.Tensor) -> torch.Tensor:
 def test_pixel_scores_equal_the_definition_on_whole_maps(name: str) -> None:
     """Compare with the equations at the top of each file, in double precision and without the shared pass."""
     without_postprocessing = {"sml": "sml:suppression=false,smoothing=false"}
-    method = fitted(without_postprocessing.get(name, name))
+    method = fit_method(without_postprocessing.get(name, name))
     if not isinstance(method, PixelMethod):
         assert isinstance(method, GridMethod)
         return
@@ -59,11 +59,11 @@ def test_pixel_scores_equal_the_definition_on_whole_maps(name: str) -> None:
         "max-logit": lambda logits: -logits.amax(dim=0),
         "entropy": lambda logits: torch.special.entr(logits.softmax(dim=0)).sum(dim=0),
         "energy": lambda logits: -logits.logsumexp(dim=0),
-        "sml": standardised,
+        "sml": standardise,
         "gmmseg-norm": lambda logits: -logits.amax(dim=0),
     }
     output, _ = fake_network(10, planted=True)
-    expected = definitions[name](upsampled(output)).numpy()
+    expected = definitions[name](upsample(output)).numpy()
     assert np.allclose(scores(method, output)[0], expected, rtol=2e-5, atol=2e-6)
 
 
@@ -72,17 +72,17 @@ def test_pixel_scores_equal_the_definition_on_whole_maps(name: str) -> None:
 
 def test_knn_parameters_have_the_documented_effect() -> None:
     output, _ = fake_network(10, planted=True)
-    nearest, mean = (scores(fitted(f"knn:k={k}"), output) for k in (1, 9))
+    nearest, mean = (scores(fit_method(f"knn:k={k}"), output) for k in (1, 9))
     assert (nearest <= mean + 1e-6).all()
-    cosine = scores(fitted("knn"), output)
+    cosine = scores(fit_method("knn"), output)
     assert cosine.min() >= 0
     assert cosine.max() <= 2
-    small = fitted("knn:bank_size=60").fitted()
+    small = fit_method("knn:bank_size=60").fitted()
     assert len(small.tensors["bank"]) == 60
 
 
 def test_knn_equals_a_brute_force_search() -> None:
-    method = fitted("knn:k=3,metric=euclidean,bank_size=200")
+    method = fit_method("knn:k=3,metric=euclidean,bank_size=200")
     output, _ = fake_network(10)
     queries = output.features["penultimate"][0].flatten(1).T
     distances = torch.cdist(queries.double(), method.fitted().tensors["bank"].double())

@@ -15,7 +15,7 @@ from oodbench.types import AnomalyLabels
 LEVELS = [-1.5, 0.0, 0.25, 0.5, 1.0, 3.0]
 
 
-def counted(score: np.ndarray, label: np.ndarray) -> PixelCounts:
+def count_pixels(score: np.ndarray, label: np.ndarray) -> PixelCounts:
     counts = PixelCounts(compiled=False)
     counts.update(score[None].astype(np.float32), AnomalyLabels(label[None].astype(np.uint8)))
     return counts
@@ -26,7 +26,7 @@ def test_curves_equal_scikit_learn(values: list[float], data: st.DataObject) -> 
     score = np.array(values, np.float32)
     labels = st.lists(st.integers(0, 1), min_size=len(values), max_size=len(values))
     label = np.array(data.draw(labels.filter(lambda drawn: 0 < sum(drawn) < len(drawn))))
-    counts = counted(score, label)
+    counts = count_pixels(score, label)
     curve = pixel_curve(counts)
     # scikit-learn has a point at every score, ours only at anomalous scores. The common points are equal.
     precision, recall, threshold = precision_recall_curve(label, score)
@@ -48,15 +48,15 @@ def test_curves_equal_scikit_learn(values: list[float], data: st.DataObject) -> 
     assert np.diff(curve.recall, prepend=0) @ curve.precision == pytest.approx(found["AP"], abs=1e-12)
 
 
-def a_curve() -> PixelCurve:
+def make_curve() -> PixelCurve:
     rng = np.random.default_rng(5)
     label = rng.random(20_000) < 0.1
-    return pixel_curve(counted(rng.normal(size=label.size) + 2 * label, label))
+    return pixel_curve(count_pixels(rng.normal(size=label.size) + 2 * label, label))
 
 
 @pytest.mark.parametrize("points", [2, 3, 50, 300])
 def test_removed_points_are_close_to_the_thinned_curve(points: int) -> None:
-    curve = a_curve()
+    curve = make_curve()
     thin = curve.thin(points)
     assert points / 2 < thin.threshold.size <= points
     assert (thin.threshold[0], thin.threshold[-1]) == (curve.threshold[0], curve.threshold[-1])
@@ -71,16 +71,16 @@ def test_removed_points_are_close_to_the_thinned_curve(points: int) -> None:
 
 
 def test_a_short_curve_is_not_thinned() -> None:
-    curve = a_curve()
+    curve = make_curve()
     assert curve.thin(curve.threshold.size) is curve
     with pytest.raises(UsageError, match="a curve of 1 points"):
         curve.thin(1)
 
 
 def test_curves_of_one_kind_of_pixel() -> None:
-    nothing = pixel_curve(counted(np.arange(4.0), np.zeros(4)))
+    nothing = pixel_curve(count_pixels(np.arange(4.0), np.zeros(4)))
     assert nothing.threshold.size == nothing.recall.size == 0
-    everything = pixel_curve(counted(np.arange(4.0), np.ones(4)))
+    everything = pixel_curve(count_pixels(np.arange(4.0), np.ones(4)))
     assert everything.precision.tolist() == [1, 1, 1, 1]
     assert np.isnan(everything.fpr).all()
     assert everything.thin(2).threshold.tolist() == [3, 0]

@@ -40,7 +40,7 @@ def sample(seed: int, shape: tuple[int, ...] = (40, 50)) -> Frames:
     return scores, labels
 
 
-def valid(scores: NDArray[Any], labels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+def select_valid(scores: NDArray[Any], labels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     return scores[labels != 255], labels[labels != 255]
 
 
@@ -55,7 +55,7 @@ def brute_force_fpr(scores: NDArray[Any], labels: NDArray[Any], tpr: float) -> f
 @pytest.mark.parametrize("seed", range(5))
 def test_ap_and_auroc_equal_scikit_learn_on_scores_with_ties(seed: int) -> None:
     scores, labels = sample(seed)
-    known, truth = valid(scores, labels)
+    known, truth = select_valid(scores, labels)
     assert average_precision(scores, labels) == pytest.approx(average_precision_score(truth, known), abs=1e-12)
     assert auroc(scores, labels) == pytest.approx(roc_auc_score(truth, known), abs=1e-12)
     largest = max(f1_score(truth, known >= threshold) for threshold in np.unique(known))
@@ -65,7 +65,7 @@ def test_ap_and_auroc_equal_scikit_learn_on_scores_with_ties(seed: int) -> None:
 @pytest.mark.parametrize("tpr", [0.05, 0.5, 0.8, 0.95, 1.0])
 def test_the_false_positive_rate_equals_brute_force(tpr: float) -> None:
     scores, labels = sample(3)
-    assert fpr_at_tpr(scores, labels, tpr) == brute_force_fpr(*valid(scores, labels), tpr)
+    assert fpr_at_tpr(scores, labels, tpr) == brute_force_fpr(*select_valid(scores, labels), tpr)
 
 
 def brute_force_f1(predicted: NDArray[np.bool_], labels: NDArray[np.uint8], smallest: int) -> float:

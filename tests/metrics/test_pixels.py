@@ -23,14 +23,14 @@ def frame(score: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, AnomalyLabe
     return np.atleast_2d(score).astype(np.float32), AnomalyLabels(np.atleast_2d(label).astype(np.uint8))
 
 
-def counted(score: np.ndarray, label: np.ndarray, compiled: bool = True) -> PixelCounts:
+def count_pixels(score: np.ndarray, label: np.ndarray, compiled: bool = True) -> PixelCounts:
     counts = PixelCounts(compiled)
     counts.update(*frame(score, label))
     return counts
 
 
-def pooled(score: np.ndarray, label: np.ndarray, compiled: bool = True) -> PixelMetrics:
-    return pixel_metrics(counted(score, label, compiled), POOLED)
+def measure_pooled(score: np.ndarray, label: np.ndarray, compiled: bool = True) -> PixelMetrics:
+    return pixel_metrics(count_pixels(score, label, compiled), POOLED)
 
 
 def brute_force(score: np.ndarray, label: np.ndarray) -> dict[str, float]:
@@ -62,7 +62,7 @@ def test_metrics_equal_the_definitions(values: list[float], data: st.DataObject)
     score = np.array(values, np.float32)
     labels = st.lists(st.sampled_from([0, 1, 255]), min_size=len(values), max_size=len(values))
     label = np.array(data.draw(labels.filter(lambda drawn: 0 in drawn and 1 in drawn)), np.uint8)
-    compiled, plain = pooled(score, label), pooled(score, label, compiled=False)
+    compiled, plain = measure_pooled(score, label), measure_pooled(score, label, compiled=False)
     assert compiled == plain
     assert pixel_metrics_of(lambda: [frame(score, label)], POOLED, 4 << 20) == compiled
     for name, value in brute_force(score, label).items():
@@ -77,7 +77,7 @@ def test_metrics_equal_scikit_learn(levels: int | None) -> None:
     if levels:
         score = (np.round(score * levels) / levels).astype(np.float32)
     fpr, tpr, _ = roc_curve(label, score, drop_intermediate=False)
-    found = pooled(score, label).values
+    found = measure_pooled(score, label).values
     assert found["AP"] == pytest.approx(average_precision_score(label, score), abs=1e-12)
     assert found["AUROC"] == pytest.approx(roc_auc_score(label, score), abs=1e-12)
     assert found["FPR95"] == pytest.approx(fpr[np.searchsorted(tpr, 0.95)], abs=1e-12)
@@ -101,14 +101,14 @@ def test_merged_shards_equal_the_whole_in_any_order(values: list[float], parts: 
     score = np.array(values, np.float32)
     label = np.arange(len(values), dtype=np.uint8) % 2
     shards = [
-        PixelCounts.from_arrays(counted(score[chunk], label[chunk]).arrays())
+        PixelCounts.from_arrays(count_pixels(score[chunk], label[chunk]).arrays())
         for chunk in np.array_split(np.arange(len(values)), parts)
     ]
     random.shuffle(shards)  # type: ignore[attr-defined]
     whole = PixelCounts()
     whole.merge(shards)
     merged = pixel_metrics(whole, POOLED)
-    alone = pooled(score, label)
+    alone = measure_pooled(score, label)
     assert merged.values == alone.values
     assert (merged.best_f1, merged.best_f1_threshold) == (alone.best_f1, alone.best_f1_threshold)
 
@@ -119,33 +119,33 @@ def test_a_monotone_map_of_the_scores_changes_nothing(values: list[float]) -> No
     label = np.arange(len(values), dtype=np.uint8) % 2
     # Ranks are a strictly monotone map, and float32 represents them exactly.
     ranks = np.unique(score, return_inverse=True)[1].astype(np.float32)
-    assert pooled(score, label).values == pooled(ranks, label).values
+    assert measure_pooled(score, label).values == measure_pooled(ranks, label).values
     # A map that uses all 32 bits moves the scores out of half precision, so that another counter is used.
     spread = (ranks * np.float32(1.2345678)).astype(np.float32)
-    assert pooled(score, label).values == pooled(spread, label).values
+    assert measure_pooled(score, label).values == measure_pooled(spread, label).values
 
 
 def test_undefined_metrics_are_nan_with_a_reason() -> None:
-    none_anomalous = pooled(np.arange(4.0), np.zeros(4))
+    none_anomalous = measure_pooled(np.arange(4.0), np.zeros(4))
     assert all(math.isnan(value) for value in none_anomalous.values.values())
     assert set(none_anomalous.undefined) == {"AP", "FPR95", "AUROC"}
     assert none_anomalous.counts["frames_without_anomaly"] == 1
     assert math.isnan(none_anomalous.best_f1)
-    all_anomalous = pooled(np.arange(4.0), np.ones(4))
+    all_anomalous = measure_pooled(np.arange(4.0), np.ones(4))
     assert all_anomalous.values["AP"] == 1.0
     assert set(all_anomalous.undefined) == {"FPR95", "AUROC"}
 
 
 def test_void_pixels_are_only_counted() -> None:
     label = np.array([0, 1, 255, 255])
-    found = pooled(np.array([0.0, 1.0, 9.0, np.nan]), label)
+    found = measure_pooled(np.array([0.0, 1.0, 9.0, np.nan]), label)
     assert found.values == {"AP": 1.0, "FPR95": 0.0, "AUROC": 1.0}
     assert found.counts["void_pixels"] == 2
 
 
 def test_nan_scores_of_valid_pixels_are_errors() -> None:
     with pytest.raises(ScoreError, match="1 of 2 valid pixels score NaN"):
-        pooled(np.array([0.0, np.nan]), np.array([0, 1]))
+        measure_pooled(np.array([0.0, np.nan]), np.array([0, 1]))
 
 
 def test_a_wrong_shape_or_dtype_is_an_error() -> None:
@@ -208,7 +208,7 @@ def test_best_f1_equals_the_definition() -> None:
     rng = np.random.default_rng(8)
     label = (rng.random(3000) < 0.1).astype(np.uint8)
     score = (rng.normal(size=3000) + label).astype(np.float32)
-    found = pooled(score, label)
+    found = measure_pooled(score, label)
     options = {t: 2 * (label[score >= t] == 1).sum() / ((score >= t).sum() + label.sum()) for t in score[label == 1]}
     assert found.best_f1 == pytest.approx(max(options.values()), abs=1e-12)
     assert options[np.float32(found.best_f1_threshold)] == pytest.approx(found.best_f1, abs=1e-12)
@@ -216,6 +216,6 @@ def test_best_f1_equals_the_definition() -> None:
 
 def test_saturated_scores_cause_a_warning() -> None:
     label = np.array([0, 0, 0, 1, 1])
-    assert pooled(np.array([0.1, 0.9, 0.9, 0.9, 0.5]), label).largest_tie == pytest.approx(0.6)
+    assert measure_pooled(np.array([0.1, 0.9, 0.9, 0.9, 0.5]), label).largest_tie == pytest.approx(0.6)
     # A tie without anomalous pixels changes no metric.
-    assert pooled(np.array([0.1, 0.1, 0.1, 0.9, 0.5]), label).largest_tie == pytest.approx(0.2)
+    assert measure_pooled(np.array([0.1, 0.1, 0.1, 0.9, 0.5]), label).largest_tie == pytest.approx(0.2)

@@ -23,7 +23,7 @@ def frames() -> list[tuple[np.ndarray, AnomalyLabels]]:
     return [(arrays[f"score_{index}"], AnomalyLabels(arrays[f"label_{index}"])) for index in range(6)]
 
 
-def evaluated(name: str, frames: list[tuple[np.ndarray, AnomalyLabels]]) -> PixelMetrics:
+def evaluate_frames(name: str, frames: list[tuple[np.ndarray, AnomalyLabels]]) -> PixelMetrics:
     under = make_evaluation(PROTOCOLS[name])
     for score, labels in frames:
         under.update(score, labels)
@@ -38,7 +38,7 @@ def test_protocols_equal_the_official_evaluators(
     expected = NUMBERS["results"][frame_set].get(evaluator)
     assert expected, "the evaluator gave numbers on every set"
     chosen = [frames[index] for index in NUMBERS["frame_sets"][frame_set]]
-    assert evaluated(NUMBERS["protocol"][evaluator], chosen).values == pytest.approx(expected, abs=1e-12)
+    assert evaluate_frames(NUMBERS["protocol"][evaluator], chosen).values == pytest.approx(expected, abs=1e-12)
 
 
 @pytest.mark.parametrize("frame_set", NUMBERS["best_f1"])
@@ -46,7 +46,7 @@ def test_smiyc_uses_the_threshold_of_the_best_f1(
     frames: list[tuple[np.ndarray, AnomalyLabels]], frame_set: str
 ) -> None:
     """The threshold is a lower edge of a bin, between two scores if the percentile is, with the evaluator's digits."""
-    found = evaluated("smiyc", [frames[index] for index in NUMBERS["frame_sets"][frame_set]])
+    found = evaluate_frames("smiyc", [frames[index] for index in NUMBERS["frame_sets"][frame_set]])
     assert found.best_f1 == pytest.approx(NUMBERS["best_f1"][frame_set]["best_f1"], abs=1e-15)
     assert found.best_f1_threshold == NUMBERS["best_f1"][frame_set]["best_f1_threshold"]
 
@@ -57,7 +57,7 @@ def test_pytorch_ood_protocol_equals_the_library_on_single_frames(
 ) -> None:
     """The library counts in single precision after a sigmoid, which ties some high scores, so there is a tolerance."""
     expected = NUMBERS["results"]["all"]["pytorch_ood_segmentation"]["per_frame"][index]
-    found = evaluated("pytorch-ood", [frames[index]]).values
+    found = evaluate_frames("pytorch-ood", [frames[index]]).values
     assert found["AP"] == pytest.approx(expected["AUPR-OUT"], abs=2e-5)
     assert found["FPR95"] == pytest.approx(expected["FPR95TPR"], abs=2e-5)
     assert found["AUROC"] == pytest.approx(expected["AUROC"], abs=2e-5)
@@ -66,7 +66,7 @@ def test_pytorch_ood_protocol_equals_the_library_on_single_frames(
 def test_pytorch_ood_protocol_is_undefined_if_a_frame_has_no_anomaly(
     frames: list[tuple[np.ndarray, AnomalyLabels]],
 ) -> None:
-    found = evaluated("pytorch-ood", frames)
+    found = evaluate_frames("pytorch-ood", frames)
     assert all(math.isnan(value) for value in found.values.values())
     assert "1 frames have no anomaly" in found.undefined["AP"]
 
@@ -76,7 +76,7 @@ def test_strict_fpr_differs_on_a_slanted_segment(frames: list[tuple[np.ndarray, 
     arrays = np.load(GOLDEN / "pixel_metrics.npz")
     score, label = arrays["diagonal_score"], arrays["diagonal_label"]
     both = [(score.astype(np.float32), AnomalyLabels(label.astype(np.uint8)))]
-    strict, first = (evaluated(name, both).values["FPR95"] for name in ("strict-fpr", "pooled"))
+    strict, first = (evaluate_frames(name, both).values["FPR95"] for name in ("strict-fpr", "pooled"))
     assert strict > first
     assert strict == pytest.approx(NUMBERS["diagonal_run"]["results"]["rba"]["FPR95"], abs=1e-12)
 

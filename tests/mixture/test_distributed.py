@@ -20,7 +20,7 @@ PRESETS = {
 Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
-def batch(step: int, rank: int) -> Batch:
+def make_batch(step: int, rank: int) -> Batch:
     """Create unit vectors, labels, and correctness of the classification; one class exists on one rank only."""
     generator = torch.Generator().manual_seed(100 * step + rank)
     count = 0 if (step, rank) == (3, 1) else 40 + 17 * rank + step
@@ -30,22 +30,22 @@ def batch(step: int, rank: int) -> Batch:
     return torch.nn.functional.normalize(points, dim=1), labels, right
 
 
-def mixture(preset: str) -> OnlineMixture:
+def make_mixture(preset: str) -> OnlineMixture:
     torch.manual_seed(0)
     return OnlineMixture(CLASSES, COMPONENTS, DIMENSIONS, PRESETS[preset])
 
 
-def rank(index: int, folder: Path) -> None:
+def run_rank(index: int, folder: Path) -> None:
     """Run one of the two processes on its own batches, and write the final state to a file."""
     os.environ["GLOO_SOCKET_IFNAME"] = "lo"
     torch.set_num_threads(1)
     distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=index, world_size=2)
     result = {}
     for preset in PRESETS:
-        own, shares = mixture(preset), []
+        own, shares = make_mixture(preset), []
         torch.manual_seed(index)  # random numbers of the second rank must have no effect
         for step in range(STEPS):
-            points, labels, right = batch(step, index)
+            points, labels, right = make_batch(step, index)
             shares.append(own.assign(own.log_density(points), labels))
             own.step(points, labels, shares[-1], right)
         result[preset] = {"state": own.state_dict(), "shares": shares}
@@ -56,16 +56,16 @@ def rank(index: int, folder: Path) -> None:
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
     folder = tmp_path_factory.mktemp("ranks")
-    multiprocessing.spawn(rank, (folder,), nprocs=2)
+    multiprocessing.spawn(run_rank, (folder,), nprocs=2)
     return [torch.load(folder / f"{index}.pt") for index in range(2)]
 
 
-def alone(preset: str, *, emulated: bool) -> tuple[OnlineMixture, list[list[torch.Tensor]]]:
+def run_joined(preset: str, *, emulated: bool) -> tuple[OnlineMixture, list[list[torch.Tensor]]]:
     """Run one process on the joined batches; if `emulated`, assign the points of each rank separately."""
-    own, shares = mixture(preset), []
+    own, shares = make_mixture(preset), []
     torch.manual_seed(0)
     for step in range(STEPS):
-        parts = [batch(step, index) for index in range(2)]
+        parts = [make_batch(step, index) for index in range(2)]
         points, labels, right = (torch.cat(column) for column in zip(*parts, strict=True))
         sizes = [len(part[1]) for part in parts]
         density = own.log_density(points)
@@ -82,7 +82,7 @@ def alone(preset: str, *, emulated: bool) -> tuple[OnlineMixture, list[list[torc
 @pytest.mark.slow
 @pytest.mark.parametrize(("preset", "emulated"), [("paper", False), ("authors", True)])
 def test_two_ranks_equal_one_process(results: list[dict], preset: str, emulated: bool) -> None:
-    own, shares = alone(preset, emulated=emulated)
+    own, shares = run_joined(preset, emulated=emulated)
     wanted = own.state_dict()
     for index, result in enumerate(results):
         for step in range(STEPS):
@@ -101,6 +101,6 @@ def test_both_ranks_have_bit_identical_mixtures(results: list[dict], preset: str
 
 
 def test_the_assignment_of_the_authors_is_per_rank(results: list[dict]) -> None:
-    _, joined = alone("authors", emulated=False)
+    _, joined = run_joined("authors", emulated=False)
     first = results[0]["authors"]["shares"]
     assert any(not torch.equal(first[step], joined[step][0]) for step in range(STEPS))

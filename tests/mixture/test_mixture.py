@@ -21,7 +21,7 @@ def mixtures(classes: int, components: int, dimensions: int, spread: float, seed
     return ClassMixtures(mean, variance)
 
 
-def in_double(mixture: ClassMixtures, points: torch.Tensor) -> torch.Tensor:
+def compute_in_double(mixture: ClassMixtures, points: torch.Tensor) -> torch.Tensor:
     normal = torch.distributions.Normal(mixture.mean.double(), mixture.variance.double().sqrt())
     return normal.log_prob(points.double()[:, None, None]).sum(dim=-1)  # [N, C, M]
 
@@ -31,7 +31,7 @@ def test_density_equals_double_precision(offset: float, spread: float) -> None:
     mixture = mixtures(19, 5, 64, spread)
     mixture = ClassMixtures(mixture.mean + offset, mixture.variance)
     points = torch.nn.functional.normalize(torch.randn(2000, 64), dim=1) + offset
-    expected = in_double(mixture, points)
+    expected = compute_in_double(mixture, points)
     error = (mixture.log_density(points) - expected).abs().max()
     assert error <= 1e-5 * expected.abs().max()
     summed = torch.logsumexp(expected, dim=2) - np.log(5)

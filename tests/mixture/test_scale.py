@@ -16,7 +16,7 @@ from oodbench.mixture import AUTHORS, Memory, OnlineMixture, component_log_densi
 DIMENSIONS = 6
 
 
-def state(classes: int, components: int) -> tuple[torch.Tensor, torch.Tensor]:
+def make_state(classes: int, components: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Create means and variances in double precision."""
     generator = torch.Generator().manual_seed(1)
     shape = (classes, components, DIMENSIONS)
@@ -26,7 +26,7 @@ def state(classes: int, components: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 def test_the_gradient_of_the_density_equals_finite_differences() -> None:
     points = torch.randn(7, DIMENSIONS, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
-    mean, variance = state(3, 2)
+    mean, variance = make_state(3, 2)
     assert torch.autograd.gradcheck(lambda x: component_log_density(x, mean, variance), points.requires_grad_())
 
 
@@ -39,7 +39,7 @@ def test_the_backward_pass_saves_only_the_points() -> None:
         return tensor
 
     with saved_tensors_hooks(keep, lambda tensor: tensor):
-        density = component_log_density(points, *state(3, 2))
+        density = component_log_density(points, *make_state(3, 2))
     assert density.requires_grad
     assert [list(tensor.shape) for tensor in kept] == [[1000, 6], [6], [12, 6]]
     assert kept[0].data_ptr() == points.data_ptr(), "x, and no copy of it"
@@ -86,7 +86,7 @@ class Waits(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def waits(preset: str, classes: int, components: int) -> int:
+def count_waits(preset: str, classes: int, components: int) -> int:
     """Count the waits in one training step that contains every class."""
     params = GMMSegHead.Params(preset=preset, components=components, dimensions=DIMENSIONS, memory=40)
     head = GMMSegHead(params).build(DIMENSIONS, classes)
@@ -103,9 +103,9 @@ def waits(preset: str, classes: int, components: int) -> int:
 
 @pytest.mark.parametrize("preset", ["authors", "paper"])
 def test_the_number_of_gpu_waits_does_not_depend_on_classes_and_components(preset: str) -> None:
-    few = waits(preset, 2, 2)
+    few = count_waits(preset, 2, 2)
     assert 0 < few <= 8
-    assert waits(preset, 19, 7) == few
+    assert count_waits(preset, 19, 7) == few
 
 
 def test_gpu_waits_are_counted() -> None:

@@ -30,7 +30,7 @@ def seed(tmp_path: Path) -> Path:
     return tmp_path / "tiny.seed"
 
 
-def wrong(folder: Path) -> dict[str, str]:
+def find_mismatches(folder: Path) -> dict[str, str]:
     return {check.what: check.said for check in verify(folder) if check.verdict == "wrong"}
 
 
@@ -44,17 +44,17 @@ def test_an_edited_module_changes_the_digest_of_a_method(
     first = go()
     mine, msp = numbers(first)
     key = first.record.scorers[0].key
-    assert wrong(first.folder) == {}
+    assert find_mismatches(first.folder) == {}
     assert numbers(go()) == [mine, msp]
     edit(tmp_path / "plugins" / "helper.py", "amax", "amin")
-    assert list(wrong(first.folder)) == ["code of Mine"]
+    assert list(find_mismatches(first.folder)) == ["code of Mine"]
     with pytest.raises(RunFolderError, match=r"code of plugin methods: Mine [0-9a-f]{8} there, Mine [0-9a-f]{8} here"):
         go()
     again = go(if_exists="reuse")
     assert again.record.scorers[0].key != key
     assert numbers(again)[0] != mine
     assert numbers(again)[1] == msp
-    assert wrong(again.folder) == {}
+    assert find_mismatches(again.folder) == {}
     fresh = small_run(
         network_file, road_anomaly, tmp_path / "fresh", methods=["mine", "msp"], plugins=[plugins["methods"]]
     )
@@ -78,11 +78,11 @@ def test_an_edited_network_changes_the_digest(
     first = go()
     before = numbers(first)
     assert passes.read_text().count("one") == 3
-    assert wrong(first.folder) == {}
+    assert find_mismatches(first.folder) == {}
     assert numbers(go()) == before
     assert passes.read_text().count("one") == 3
     edit(tmp_path / "plugins" / name, old, new)
-    (found,) = wrong(first.folder).items()
+    (found,) = find_mismatches(first.folder).items()
     assert found[0] == "network tiny"
     assert found[1].startswith("weights, card and code have the digest")
     with pytest.raises(RunFolderError, match="networks: tiny"):
@@ -90,7 +90,7 @@ def test_an_edited_network_changes_the_digest(
     after = numbers(go(if_exists="reuse"))
     assert passes.read_text().count("one") == 6
     assert after[0][-1] != before[0][-1]
-    assert wrong(first.folder) == {}
+    assert find_mismatches(first.folder) == {}
 
 
 def test_an_edited_label_rule_changes_the_digest_of_a_benchmark(
@@ -108,10 +108,10 @@ def test_an_edited_label_rule_changes_the_digest_of_a_benchmark(
 
     first = go("first")
     anomalous = first.results[0].counts["anomaly_pixels"]
-    assert wrong(first.folder) == {}
+    assert find_mismatches(first.folder) == {}
     assert numbers(go("again")) == numbers(first)
     edit(tmp_path / "plugins" / "label_rule.py", "2: VOID", "2: ANOMALY")
-    (found,) = wrong(first.folder).items()
+    (found,) = find_mismatches(first.folder).items()
     assert found[0] == "frames of cargo"
     assert found[1].startswith("2 of 2 differ from the run, in image, labels or the plugin's code")
     edited = go("edited")

@@ -139,7 +139,7 @@ def test_latex_escapes_and_marks() -> None:
     assert r"\multicolumn{2}{c}{road-anomaly}" in text
 
 
-def bounded(**bounds: tuple[float, float]) -> Intervals:
+def make_intervals(**bounds: tuple[float, float]) -> Intervals:
     return Intervals(
         level=0.95, method="percentile", unit="frames", units=60, resamples=2000, bounds=bounds,
         undefined={"FPR95": "a reason"},
@@ -147,7 +147,7 @@ def bounded(**bounds: tuple[float, float]) -> Intervals:
 
 
 def test_intervals_are_next_to_values_in_markdown_and_below_in_latex() -> None:
-    rows = [make_result("knn", 0.4, 0.3, intervals=bounded(AP=(0.3514, 0.46))), make_result("msp", 0.2, 0.5)]
+    rows = [make_result("knn", 0.4, 0.3, intervals=make_intervals(AP=(0.3514, 0.46))), make_result("msp", 0.2, 0.5)]
     markdown = REGISTRY.report("markdown").text(HandmadeRun(rows))
     assert "**40.00** [35.1, 46.0] |" in markdown
     assert "<u>20.00</u> |" in markdown
@@ -160,7 +160,7 @@ def test_intervals_are_next_to_values_in_markdown_and_below_in_latex() -> None:
 
 def test_intervals_in_text_fit_a_terminal() -> None:
     rows = [
-        make_result("knn", 0.4, 0.3, intervals=bounded(AP=(0.3514, 0.46))),
+        make_result("knn", 0.4, 0.3, intervals=make_intervals(AP=(0.3514, 0.46))),
         make_result("msp", 0.2, None, "road-anomaly-21"),
     ]
     text = REGISTRY.report("intervals").text(HandmadeRun(rows))
@@ -173,7 +173,7 @@ def test_intervals_in_text_fit_a_terminal() -> None:
 
 
 def test_csv_has_the_ends_of_intervals() -> None:
-    rows = [make_result("knn", 0.4, 0.3, intervals=bounded(AP=(0.3514, 0.46))), make_result("msp", 0.2, 0.5)]
+    rows = [make_result("knn", 0.4, 0.3, intervals=make_intervals(AP=(0.3514, 0.46))), make_result("msp", 0.2, 0.5)]
     first, second = csv.DictReader(io.StringIO(REGISTRY.report("csv").text(HandmadeRun(rows))))
     assert (float(first["AP_low"]), float(first["AP_high"])) == (0.3514, 0.46)
     assert (first["interval_method"], first["interval_unit"]) == ("percentile", "frames")

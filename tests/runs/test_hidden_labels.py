@@ -23,7 +23,7 @@ def tracks(road_anomaly: Path) -> Path:
     return road_anomaly.parent
 
 
-def scored(network: Path, data: Path, out: Path, *benchmarks: str, **options: Any) -> Run:
+def score_hidden(network: Path, data: Path, out: Path, *benchmarks: str, **options: Any) -> Run:
     settings = {
         "benchmarks": ["road-obstacle-21-test", *benchmarks],
         "methods": ["msp", "energy"],
@@ -35,7 +35,7 @@ def scored(network: Path, data: Path, out: Path, *benchmarks: str, **options: An
 def test_a_run_of_only_hidden_labels_names_the_stored_maps_and_the_next_step(
     network_file: Path, tracks: Path, tmp_path: Path
 ) -> None:
-    run = scored(network_file, tracks, tmp_path / "run")
+    run = score_hidden(network_file, tracks, tmp_path / "run")
     assert list(run.results) == []
     scorers = {scorer.label: scorer.key for scorer in run.record.scorers}
     said = (tmp_path / "run" / "report" / "table.txt").read_text().splitlines()
@@ -50,7 +50,7 @@ def test_a_run_of_only_hidden_labels_names_the_stored_maps_and_the_next_step(
 
 
 def test_every_text_report_has_the_note(network_file: Path, tracks: Path, tmp_path: Path) -> None:
-    run = scored(network_file, tracks, tmp_path / "run")
+    run = score_hidden(network_file, tracks, tmp_path / "run")
     registry = Registry()
     cards: dict[str, ReportCard] = {name: registry.report(name).card for name in registry.names("reports")}
     for name in [name for name, card in cards.items() if card.text and name != "csv"]:
@@ -58,7 +58,7 @@ def test_every_text_report_has_the_note(network_file: Path, tracks: Path, tmp_pa
 
 
 def test_the_note_follows_the_table(network_file: Path, tracks: Path, tmp_path: Path) -> None:
-    text = Registry().report("terminal").text(scored(network_file, tracks, tmp_path / "run", "road-anomaly"))
+    text = Registry().report("terminal").text(score_hidden(network_file, tracks, tmp_path / "run", "road-anomaly"))
     lines = text.splitlines()
     assert lines[0].strip() == "road-anomaly"
     assert lines[-5].startswith("road-obstacle-21-test: 3 frames were scored")
@@ -69,11 +69,11 @@ def test_the_note_follows_the_table(network_file: Path, tracks: Path, tmp_path: 
 def test_the_note_does_not_mention_maps_that_are_not_kept(
     network_file: Path, tracks: Path, tmp_path: Path, keep: str, left: int
 ) -> None:
-    notes = scored(network_file, tracks, tmp_path / "run", keep_scores=keep).notes
+    notes = score_hidden(network_file, tracks, tmp_path / "run", keep_scores=keep).notes
     missing = "0 of 6 score maps are stored. To store all, run again with --keep-scores all."
     assert (missing in notes) == (left == 0)
     assert any("Stored score maps" in note for note in notes) == (left > 0)
 
 
 def test_a_run_with_labels_has_no_note(network_file: Path, tracks: Path, tmp_path: Path) -> None:
-    assert scored(network_file, tracks, tmp_path / "run", benchmarks=["road-anomaly"]).notes == []
+    assert score_hidden(network_file, tracks, tmp_path / "run", benchmarks=["road-anomaly"]).notes == []

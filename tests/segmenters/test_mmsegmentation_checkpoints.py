@@ -19,7 +19,7 @@ from oodbench.segmenters.checkpoint import convert, read_weights
 from oodbench.segmenters.mmsegmentation import MMSegmentationAdapter
 from oodbench.segmenters.mmsegmentation.source import ConfigSource, Inference, is_config
 from tests.helpers.files import photograph
-from tests.helpers.mmseg_networks import built, save_checkpoint, write_config, write_network
+from tests.helpers.mmseg_networks import build_network, save_checkpoint, write_config, write_network
 
 NAME = "segformer_mit-b0_8xb1-160k_cityscapes-1024x1024"
 
@@ -41,7 +41,7 @@ def open_with(config: Path, checkpoint: Path, card: Path | None = None) -> Any:
 def test_a_pickle_that_would_run_code_is_an_error(tmp_path: Path) -> None:
     config = write_config(tmp_path, "fcn")
     planted = tmp_path / "planted.pth"
-    torch.save({"state_dict": built(config).state_dict(), "meta": Planted(tmp_path / "it-ran")}, planted)
+    torch.save({"state_dict": build_network(config).state_dict(), "meta": Planted(tmp_path / "it-ran")}, planted)
     said = r"planted\.pth: holds more than weights \(\w+\.mkdir\).*\nIf you trust .*: oodbench convert \S+ --trust"
     with pytest.raises(ModelError, match=said):
         open_with(config, planted)
@@ -60,7 +60,7 @@ def test_checkpoints_of_the_runner_can_be_converted(tmp_path: Path) -> None:
     log = MessageHub("a training")
     log.update_scalar("train/loss", 0.5)
     runner_s = tmp_path / "iter_3.pth"
-    save_checkpoint(runner_s, built(config), message_hub=log.state_dict())
+    save_checkpoint(runner_s, build_network(config), message_hub=log.state_dict())
     with pytest.raises(
         ModelError, match=r"holds more than weights \(mmengine\.logging\.history_buffer\.HistoryBuffer\)"
     ):

@@ -26,7 +26,7 @@ pytestmark = [
 ]
 
 
-def of_kind(kind: MapKind) -> tuple[SegmenterOutput, SemanticLabels]:
+def make_output(kind: MapKind) -> tuple[SegmenterOutput, SemanticLabels]:
     """Return the same frame as class maps of each kind, at the resolution of its labels."""
     rng = np.random.default_rng(0)
     logits = torch.from_numpy(rng.normal(size=(1, 19, 24, 48)).astype(np.float32))
@@ -39,7 +39,7 @@ def test_quality_equals_that_of_the_logits() -> None:
     found = []
     kinds: tuple[MapKind, ...] = ("logits", "posteriors", "sums")
     for kind in kinds:
-        output, labels = of_kind(kind)
+        output, labels = make_output(kind)
         quality = ClosedSetQuality(CITYSCAPES_19)
         quality.update(output, [labels])
         found.append(quality.result())
@@ -54,7 +54,7 @@ def test_a_fit_on_unnormalised_scores_equals_one_on_their_logarithms() -> None:
     fits = []
     kinds: tuple[MapKind, ...] = ("logits", "sums")
     for kind in kinds:
-        output, labels = of_kind(kind)
+        output, labels = make_output(kind)
         method = Registry().method("sml")
         method.begin_fit(CITYSCAPES_19, 0)
         method.update(output, [labels])

@@ -40,7 +40,7 @@ class TestMine(MethodContract):
         self.plugin.write_text(PIXEL)
 
 
-def broken(folder: Path, contract: type[Any], text: str, old: str, new: str) -> Any:
+def break_plugin(folder: Path, contract: type[Any], text: str, old: str, new: str) -> Any:
     """Return the contract of a plugin file with one change."""
     assert text.count(old) == 1, old
     made = contract()
@@ -95,7 +95,7 @@ SCORE = "return -band.logits.amax(dim=0) * self.params.scale"
     ],
 )
 def test_invalid_methods_fail_the_contract(tmp_path: Path, old: str, new: str, test: str, message: str) -> None:
-    caught(broken(tmp_path, TestMine, PIXEL, old, new), test, message, tmp_path)
+    assert_caught(break_plugin(tmp_path, TestMine, PIXEL, old, new), test, message, tmp_path)
 
 
 def test_a_grid_method_that_reads_unnormalised_scores_as_logits_fails(tmp_path: Path) -> None:
@@ -105,8 +105,10 @@ def test_a_grid_method_that_reads_unnormalised_scores_as_logits_fails(tmp_path: 
         "    def needs(self):\n        return Needs(logits=True)\n\n    def grid_score(self, output)",
     )
     test = "class_maps_that_are_no_logits_are_scored_as_their_logarithms"
-    getattr(broken(tmp_path, TestMine, grid, "amax", "amax"), f"test_{test}")()
-    caught(broken(tmp_path, TestMine, grid, "maps.logits", "maps.values"), test, "of sums and of the", tmp_path)
+    getattr(break_plugin(tmp_path, TestMine, grid, "amax", "amax"), f"test_{test}")()
+    assert_caught(
+        break_plugin(tmp_path, TestMine, grid, "maps.logits", "maps.values"), test, "of sums and of the", tmp_path
+    )
 
 
 GRID = 'return (output.features["colour"] - self._mean[:, None, None]).norm(dim=1)'
@@ -333,10 +335,10 @@ def test_a_plugin_of_another_kind_fails(
     tmp_path: Path, contract: type[Any], old: str, new: str, test: str, message: str
 ) -> None:
     text = theirs.EVERYTHING.read_text()
-    caught(broken(tmp_path, contract, text, old, new), test, message, tmp_path)
+    assert_caught(break_plugin(tmp_path, contract, text, old, new), test, message, tmp_path)
 
 
-def caught(contract: Any, test: str, message: str, folder: Path) -> None:
+def assert_caught(contract: Any, test: str, message: str, folder: Path) -> None:
     """Assert that the test fails with the reason."""
     run = getattr(contract, f"test_{test}")
     place = folder / "place"

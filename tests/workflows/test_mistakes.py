@@ -27,7 +27,7 @@ def data(road_anomaly: Path, cityscapes: Path) -> Path:
     return road_anomaly.parent
 
 
-def refused(out: Path, *parts: str, network: Path, data: Path, **options: Any) -> str:
+def assert_error(out: Path, *parts: str, network: Path, data: Path, **options: Any) -> str:
     """Return the error of a run that must fail, with each of `parts` in it, and without a result."""
     with pytest.raises(OodbenchError) as error:
         small_run(network, data, out, **options)
@@ -41,21 +41,21 @@ def refused(out: Path, *parts: str, network: Path, data: Path, **options: Any) -
 def test_a_wrong_folder_is_an_error(network_file: Path, data: Path, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     parts = ("road-anomaly was not found in", "other", "labels_semantic.png", "https://datasets-cvlab.epfl.ch")
-    refused(tmp_path / "run", *parts, network=network_file, data=tmp_path / "other")
-    refused(tmp_path / "run", "absent does not exist", "--data", network=network_file, data=tmp_path / "absent")
+    assert_error(tmp_path / "run", *parts, network=network_file, data=tmp_path / "other")
+    assert_error(tmp_path / "run", "absent does not exist", "--data", network=network_file, data=tmp_path / "absent")
 
 
 def test_missing_in_distribution_frames_are_an_error(network_file: Path, road_anomaly: Path, tmp_path: Path) -> None:
     parts = ("cityscapes was not found", "gtFine/<split>", "--id-data DIR")
-    refused(tmp_path / "run", *parts, network=network_file, data=road_anomaly, methods=["msp", "knn"])
-    refused(tmp_path / "run", *parts, network=network_file, data=road_anomaly, id_data=[road_anomaly])
+    assert_error(tmp_path / "run", *parts, network=network_file, data=road_anomaly, methods=["msp", "knn"])
+    assert_error(tmp_path / "run", *parts, network=network_file, data=road_anomaly, id_data=[road_anomaly])
 
 
 def test_a_truncated_image_is_an_error(network_file: Path, data: Path, tmp_path: Path) -> None:
     path = next(data.rglob("obstacles03_cardboard.jpg"))
     whole = path.read_bytes()
     path.write_bytes(whole[:600])
-    refused(tmp_path / "run", str(path), "not a whole image file", "again", network=network_file, data=data)
+    assert_error(tmp_path / "run", str(path), "not a whole image file", "again", network=network_file, data=data)
     assert not (tmp_path / "run").exists()
     path.write_bytes(whole)
     run = small_run(network_file, data, tmp_path / "run")
@@ -66,7 +66,7 @@ def test_different_sizes_of_image_and_label_are_an_error(network_file: Path, dat
     label = data / "RoadAnomaly_jpg/frames/obstacles03_cardboard.labels/labels_semantic.png"
     save(label, anomaly_label(0, (40, 80), 2, None))
     parts = (str(label), "80 x 40", "obstacles03_cardboard.jpg is 96 x 48", "unpack both again")
-    refused(tmp_path / "run", *parts, network=network_file, data=data)
+    assert_error(tmp_path / "run", *parts, network=network_file, data=data)
     assert not (tmp_path / "run").exists()
 
 
@@ -81,7 +81,7 @@ def test_an_undeclared_label_value_is_found_before_anything_is_computed(
         "expected 0, 2..255",
         "1 more frames of road-anomaly",
     )
-    refused(tmp_path / "run", *parts, network=network_file, data=data)
+    assert_error(tmp_path / "run", *parts, network=network_file, data=data)
     assert not (tmp_path / "run").exists()
 
 
@@ -108,7 +108,7 @@ def test_an_undeclared_label_value_is_found_before_anything_is_computed(
 def test_wrong_names_and_parameters_are_errors(
     network_file: Path, data: Path, tmp_path: Path, options: dict[str, Any], message: str
 ) -> None:
-    refused(tmp_path / "run", message, network=network_file, data=data, **options)
+    assert_error(tmp_path / "run", message, network=network_file, data=data, **options)
 
 
 def test_a_method_that_fits_one_of_two_networks_is_skipped_on_the_other(
@@ -129,13 +129,13 @@ def test_nan_scores_are_an_error(data: Path, network_file: Path, tmp_path: Path)
     write_network(broken, broken=True)
     broken.with_suffix(".toml").write_text(network_file.with_suffix(".toml").read_text())
     parts = ("msp", "scores are NaN or infinite", "tiny on", "_leftImg8bit.png", "Check the preprocessing")
-    refused(tmp_path / "run", *parts, network=broken, data=data, methods=["msp"])
+    assert_error(tmp_path / "run", *parts, network=broken, data=data, methods=["msp"])
 
 
 def test_an_unwritable_output_folder_is_an_error(network_file: Path, data: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     parts = ("can't be written", "--out")
-    refused(tmp_path / "file" / "run", *parts, network=network_file, data=data, methods=["msp"])
+    assert_error(tmp_path / "file" / "run", *parts, network=network_file, data=data, methods=["msp"])
 
 
 def test_an_output_folder_with_other_files_is_an_error(network_file: Path, data: Path, tmp_path: Path) -> None:
@@ -143,7 +143,9 @@ def test_an_output_folder_with_other_files_is_an_error(network_file: Path, data:
     (tmp_path / "thesis" / "chapter1.tex").write_text("")
     for if_exists in ("continue", "reuse", "overwrite"):
         message = "contains other files and no run"
-        refused(tmp_path / "thesis", message, network=network_file, data=data, methods=["msp"], if_exists=if_exists)
+        assert_error(
+            tmp_path / "thesis", message, network=network_file, data=data, methods=["msp"], if_exists=if_exists
+        )
     assert [path.name for path in (tmp_path / "thesis").iterdir() if path.name != ".lock"] == ["chapter1.tex"]
 
 
@@ -194,7 +196,7 @@ def test_a_full_disk_while_scoring_is_an_error(
 
     monkeypatch.setattr(os, "fsync", full)
     parts = ("can't be written (No space left on device)", "Free some space", "the same command then resumes")
-    refused(tmp_path / "run", *parts, network=network_file, data=data, methods=["msp", "energy"])
+    assert_error(tmp_path / "run", *parts, network=network_file, data=data, methods=["msp", "energy"])
     monkeypatch.setattr(os, "fsync", sync)
     run = small_run(network_file, data, tmp_path / "run", methods=["msp", "energy"])
     assert numbers(run) == numbers(small_run(network_file, data, tmp_path / "whole", methods=["msp", "energy"]))
@@ -206,16 +208,18 @@ def test_a_disk_that_is_too_small_is_found_in_advance(
     import shutil
 
     monkeypatch.setattr(shutil, "disk_usage", lambda place: shutil._ntuple_diskusage(10, 10, 0))  # type: ignore[attr-defined]
-    refused(tmp_path / "run", "only 0 MB are free", "--limit", network=network_file, data=data)
+    assert_error(tmp_path / "run", "only 0 MB are free", "--limit", network=network_file, data=data)
 
 
 def test_damaged_fits_and_plans_are_errors(network_file: Path, data: Path, tmp_path: Path) -> None:
     run = small_run(network_file, data, tmp_path / "run", methods=["knn"], stop_after="fit")
     path = next(run.folder.glob("fits/*.safetensors"))
     path.write_bytes(path.read_bytes()[:50])
-    refused(tmp_path / "run", str(path), "damaged", "Remove the file", network=network_file, data=data, methods=["knn"])
+    assert_error(
+        tmp_path / "run", str(path), "damaged", "Remove the file", network=network_file, data=data, methods=["knn"]
+    )
     (tmp_path / "run" / "plan.json").write_text("{}")
-    refused(tmp_path / "run", "not a plan of this version", "--overwrite", network=network_file, data=data)
+    assert_error(tmp_path / "run", "not a plan of this version", "--overwrite", network=network_file, data=data)
     (tmp_path / "run" / ".plan.json.abc.part").write_text("left by a process that was killed")
     assert len(small_run(network_file, data, tmp_path / "run", if_exists="overwrite").results) == 7
     assert not list((tmp_path / "run").glob("**/*.part"))
@@ -266,19 +270,19 @@ def test_empty_benchmarks_and_duplicate_frames_are_errors(network_file: Path, da
     (data / "RoadAnomaly21" / "images").mkdir(parents=True)
     (data / "RoadAnomaly21" / "labels_masks").mkdir()
     message = "road-anomaly-21: its folder contains no frames"
-    refused(tmp_path / "run", message, network=network_file, data=data, benchmarks=["road-anomaly-21"])
+    assert_error(tmp_path / "run", message, network=network_file, data=data, benchmarks=["road-anomaly-21"])
     for scene in ("aachen", "bochum"):
         save(data / f"cityscapes/leftImg8bit/train/{scene}/twin_leftImg8bit.png", photograph(1))
         save(data / f"cityscapes/gtFine/train/{scene}/twin_gtFine_labelIds.png", np.full((48, 96), 7, np.uint8))
     parts = ("aachen/twin_leftImg8bit.png", "bochum/twin_leftImg8bit.png", "have the same name")
-    refused(tmp_path / "run", *parts, network=network_file, data=data, methods=["msp"])
+    assert_error(tmp_path / "run", *parts, network=network_file, data=data, methods=["msp"])
 
 
 def test_a_void_calibration_split_is_an_error(network_file: Path, data: Path, tmp_path: Path) -> None:
     for label in (data / "cityscapes" / "gtFine" / "val").rglob("*.png"):
         save(label, np.zeros((48, 96), np.uint8))
     parts = ("cityscapes val: all pixels of its frames are void", "labelled pixels")
-    refused(tmp_path / "run", *parts, network=network_file, data=data, methods=["msp"])
+    assert_error(tmp_path / "run", *parts, network=network_file, data=data, methods=["msp"])
 
 
 def test_an_error_in_the_files_of_a_method_does_not_name_the_output_folder(
@@ -300,7 +304,7 @@ class Reads(PixelMethod):
 """
     )
     parts = (f"reads failed at {plugin}:11: FileNotFoundError", "weights.pt", "_leftImg8bit.png")
-    refused(tmp_path / "run", *parts, network=network_file, data=data, methods=["reads"], plugins=[plugin])
+    assert_error(tmp_path / "run", *parts, network=network_file, data=data, methods=["reads"], plugins=[plugin])
 
 
 def test_a_card_with_another_name_is_an_error(network_file: Path, data: Path, tmp_path: Path) -> None:
@@ -313,7 +317,7 @@ PLUGINS = {"methods": {"mine": ("MSP", "copied, and its card forgotten")}}
 """
     )
     parts = ("MSP is called 'mine' in PLUGINS and 'msp' on its card", "Use the same name in both")
-    refused(tmp_path / "run", *parts, network=network_file, data=data, methods=["mine"], plugins=[plugin])
+    assert_error(tmp_path / "run", *parts, network=network_file, data=data, methods=["mine"], plugins=[plugin])
 
 
 def test_a_result_older_than_its_plan_is_an_error(network_file: Path, data: Path, tmp_path: Path) -> None:

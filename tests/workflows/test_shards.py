@@ -27,7 +27,7 @@ def data(road_anomaly: Path, cityscapes: Path) -> Path:
     return road_anomaly.parent
 
 
-def piece(network: Path, data: Path, out: Path, shard: str, **options: object) -> None:
+def run_shard(network: Path, data: Path, out: Path, shard: str, **options: object) -> None:
     small_run(network, data, out, shard=shard, **options)
 
 
@@ -38,7 +38,7 @@ def test_shards_give_the_same_results_as_one_process(
 ) -> None:
     whole = small_run(network_file, data, tmp_path / "whole", batch_size=batch_size)
     for index in range(count, 0, -1):
-        piece(network_file, data, tmp_path / "run", f"{index}/{count}", batch_size=batch_size)
+        run_shard(network_file, data, tmp_path / "run", f"{index}/{count}", batch_size=batch_size)
     merged = oodbench.merge([tmp_path / "run"])
     assert numbers(merged) == numbers(whole)
     assert merged.quality == whole.quality
@@ -53,7 +53,7 @@ def test_each_frame_is_scored_once_with_one_fit(network_file: Path, data: Path, 
     small_run(network_file, data, tmp_path / "run", methods=["knn"], stop_after="calibrate")
     (fitted,) = (tmp_path / "run" / "fits").iterdir()
     for index in (1, 2):
-        piece(network_file, data, tmp_path / "run", f"{index}/2", methods=["knn"])
+        run_shard(network_file, data, tmp_path / "run", f"{index}/2", methods=["knn"])
     pieces = sorted((tmp_path / "run" / "shards").iterdir())
     assert [path.name for path in pieces] == ["1-of-2", "2-of-2"]
     maps = [{path.name for path in folder.glob("scores/*/*.npy")} for folder in pieces]
@@ -67,7 +67,7 @@ def test_each_frame_is_scored_once_with_one_fit(network_file: Path, data: Path, 
 def test_shards_may_be_in_separate_folders(network_file: Path, data: Path, tmp_path: Path) -> None:
     whole = small_run(network_file, data, tmp_path / "whole", methods=["msp"])
     for index in (1, 2):
-        piece(network_file, data, tmp_path / f"machine{index}", f"{index}/2", methods=["msp"])
+        run_shard(network_file, data, tmp_path / f"machine{index}", f"{index}/2", methods=["msp"])
     folders = [tmp_path / "machine1", tmp_path / "machine2"]
     assert numbers(oodbench.merge(folders, tmp_path / "all")) == numbers(whole)
 
@@ -76,13 +76,13 @@ def test_missing_and_foreign_shards_are_named(network_file: Path, data: Path, tm
     run = tmp_path / "run"
     with pytest.raises(RunFolderError, match="no shard of a run in these folders"):
         oodbench.merge([run])
-    piece(network_file, data, run, "1/2", methods=["msp"])
+    run_shard(network_file, data, run, "1/2", methods=["msp"])
     with pytest.raises(RunFolderError, match="not scored yet: 1 of 3 frames of road-anomaly"):
         oodbench.merge([run])
-    piece(network_file, data, run, "2/2", methods=["entropy"])
+    run_shard(network_file, data, run, "2/2", methods=["entropy"])
     with pytest.raises(RunFolderError, match=r"shards of different runs .*methods: Entropy there, MSP here"):
         oodbench.merge([run])
-    piece(network_file, data, run, "2/2", methods=["msp"], if_exists="overwrite")
+    run_shard(network_file, data, run, "2/2", methods=["msp"], if_exists="overwrite")
     oodbench.merge([run])
     (damaged,) = (run / "shards" / "2-of-2" / "scores").glob("*/*.npy")
     damaged.unlink()
@@ -96,7 +96,7 @@ def test_missing_and_foreign_shards_are_named(network_file: Path, data: Path, tm
 @pytest.mark.parametrize("text", ["0/2", "3/2", "2", "1/0", "a/b", "-1/2", "1/2/3"])
 def test_an_invalid_shard_is_an_error(network_file: Path, data: Path, tmp_path: Path, text: str) -> None:
     with pytest.raises(UsageError, match=r"shard.*i/n"):
-        piece(network_file, data, tmp_path / "run", text)
+        run_shard(network_file, data, tmp_path / "run", text)
     assert not (tmp_path / "run").exists()
 
 
@@ -127,8 +127,8 @@ def test_a_killed_shard_resumes(network_file: Path, data: Path, tmp_path: Path) 
 
 
 def test_a_run_accepts_a_folder_with_shards(network_file: Path, data: Path, tmp_path: Path) -> None:
-    piece(network_file, data, tmp_path / "run", "1/2", methods=["msp"])
+    run_shard(network_file, data, tmp_path / "run", "1/2", methods=["msp"])
     assert small_run(network_file, data, tmp_path / "run", methods=["msp"]).results
     save(tmp_path / "strange" / "image.png", photograph(0))
     with pytest.raises(RunFolderError, match="other files"):
-        piece(network_file, data, tmp_path / "strange", "1/2", methods=["msp"])
+        run_shard(network_file, data, tmp_path / "strange", "1/2", methods=["msp"])

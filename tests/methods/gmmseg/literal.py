@@ -33,7 +33,7 @@ def log_sum_exp(values: Array) -> float:
     return float(top + np.log(np.exp(values - top).sum()))
 
 
-def balanced(scores: Array, rounds: int = 3) -> Array:
+def balance(scores: Array, rounds: int = 3) -> Array:
     """Balance shares [n, M]: components own equal shares of the points, and the shares of each point sum to one."""
     plan = np.exp(scores - scores.max())
     plan /= plan.sum()
@@ -84,11 +84,11 @@ class Literal:
                 continue
             own = density[rows, c]
             if self.preset == "authors":
-                plan = balanced(own / np.abs(own).max() / 0.05)
+                plan = balance(own / np.abs(own).max() / 0.05)
                 for row, best in zip(rows, plan.argmax(axis=1), strict=True):
                     found[row, best] = 1.0
             else:
-                found[rows] = balanced(own)
+                found[rows] = balance(own)
         return found
 
     def losses(self, density: Array, maps: Array, labels: Array, shares: Array) -> tuple[float, float]:

@@ -16,7 +16,7 @@ CLASSES, COMPONENTS, DIMENSIONS = 4, 3, 8
 MEMORY = {"authors": 25, "paper": 400}
 
 
-def pair(preset: str) -> tuple[GMMSegModule, Literal]:
+def make_pair(preset: str) -> tuple[GMMSegModule, Literal]:
     """Create the module and the literal implementation in one state, with gains and biases in the norms."""
     torch.manual_seed(5)
     params = GMMSegHead.Params(
@@ -53,7 +53,7 @@ def pair(preset: str) -> tuple[GMMSegModule, Literal]:
     return head.train(), literal
 
 
-def batch(step: int) -> tuple[torch.Tensor, torch.Tensor]:
+def make_batch(step: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Create features [2, D, 6, 8] that depend on their class, and labels [2, 6, 8] with void; one class is rare."""
     rng = np.random.default_rng(step)
     labels = rng.choice([0, 1, 2, 3, 255], size=(2, 6, 8), p=[0.4, 0.3, 0.18, 0.02, 0.1])
@@ -64,9 +64,9 @@ def batch(step: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 @pytest.mark.parametrize("preset", ["authors", "paper"])
 def test_seven_steps_equal_a_literal_implementation(preset: str) -> None:
-    head, literal = pair(preset)
+    head, literal = make_pair(preset)
     for step in range(7):
-        features, labels = batch(step)
+        features, labels = make_batch(step)
         flat = features.permute(0, 2, 3, 1).reshape(-1, DIMENSIONS).double().numpy()
         small = labels.numpy().ravel()
         x, density, scores, maps = literal.forward(flat)
@@ -116,7 +116,7 @@ def test_a_frozen_mixture_does_not_change() -> None:
     head = GMMSegHead(GMMSegHead.Params(frozen=True, memory=50, dimensions=DIMENSIONS)).build(DIMENSIONS, CLASSES)
     assert isinstance(head, GMMSegModule)
     head.train()
-    features, labels = batch(0)
+    features, labels = make_batch(0)
     output = head.densities(features)
     before = {name: value.clone() for name, value in head.mixture.named_buffers() if "occupancy" not in name}
     head.loss(output, labels)
@@ -127,7 +127,7 @@ def test_a_frozen_mixture_does_not_change() -> None:
 def test_a_batch_of_only_void_changes_nothing_and_is_finite() -> None:
     head = GMMSegHead(GMMSegHead.Params(memory=50, dimensions=DIMENSIONS)).build(DIMENSIONS, CLASSES).train()
     assert isinstance(head, GMMSegModule)
-    features, labels = batch(0)
+    features, labels = make_batch(0)
     labels[:] = 255
     before = head.mixture.deviation.clone()
     output = head.densities(features)

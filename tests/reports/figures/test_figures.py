@@ -40,21 +40,21 @@ class Noisy(HandmadeRun):
         return AnomalyLabels(LABELS[FRAMES.index(frame)]) if self.labelled else None
 
 
-def pooled(method: str) -> tuple[Any, Any]:
+def pool_pixels(method: str) -> tuple[Any, Any]:
     """Return labels and scores of all valid pixels."""
     valid = LABELS != 255
     return LABELS[valid], (SCORES[method] + (LABELS == 1))[valid]
 
 
-def texts(figure: Figure) -> list[str]:
+def read_legends(figure: Figure) -> list[str]:
     return [text.get_text() for legend in figure.legends for text in legend.get_texts()]
 
 
-def panel(figure: Figure, index: int) -> Any:
+def read_panel(figure: Figure, index: int) -> Any:
     return [axes for axes in figure.axes if axes.images][index].images[0].get_array()
 
 
-def drawn(name: str, view: RunView) -> Figure:
+def draw_figure(name: str, view: RunView) -> Figure:
     with apply_rc_style():
         report: Any = REGISTRY.report(name)
         return report.draw(view, "road-anomaly", view.results)
@@ -103,9 +103,9 @@ def test_the_qualitative_figure_has_image_label_and_one_column_per_method() -> N
     assert labels is not None
     image = view.image("", "c")
     expected = np.asarray(Image.fromarray(overlay_labels(image, labels)).resize((360, 180), Image.Resampling.NEAREST))
-    assert np.abs(panel(figure, 1).astype(int) - expected).mean() < 4
-    assert panel(figure, 2).min() == 0
-    assert 3.5 < panel(figure, 2).max() <= 4
+    assert np.abs(read_panel(figure, 1).astype(int) - expected).mean() < 4
+    assert read_panel(figure, 2).min() == 0
+    assert 3.5 < read_panel(figure, 2).max() <= 4
 
 
 def test_a_figure_of_many_columns_is_page_wide_and_names_the_networks() -> None:
@@ -118,7 +118,7 @@ def test_a_figure_of_many_columns_is_page_wide_and_names_the_networks() -> None:
 def test_hidden_labels_are_replaced_by_predicted_classes() -> None:
     figure = qualitative.draw_qualitative(HandmadeRun(ROWS, labelled=False), "road-anomaly", ROWS, ["a"])
     assert figure.axes[1].get_title() == "Prediction"
-    picture = panel(figure, 1)
+    picture = read_panel(figure, 1)
     assert picture[20, 20].tolist() == [70, 130, 180]
     assert picture[160, 20].tolist() == [0, 0, 142]
 
@@ -128,8 +128,12 @@ def test_the_segmentation_figure_has_one_column_per_network_and_a_legend() -> No
     figure = segmentation.draw_segmentation(HandmadeRun(rows), "road-anomaly", rows, ["a", "c"])
     assert [axes.get_title() for axes in figure.axes[:4]] == ["Image", "Label", "net", "other"]
     assert len([axes for axes in figure.axes if axes.images]) == 8
-    assert [panel(figure, index)[160, 20].tolist() for index in (1, 2, 3)] == [[128, 64, 128], [0, 0, 142], [0, 0, 142]]
-    assert texts(figure) == ["road", "sky", "car", "void"]
+    assert [read_panel(figure, index)[160, 20].tolist() for index in (1, 2, 3)] == [
+        [128, 64, 128],
+        [0, 0, 142],
+        [0, 0, 142],
+    ]
+    assert read_legends(figure) == ["road", "sky", "car", "void"]
     secret = segmentation.draw_segmentation(HandmadeRun(rows, labelled=False), "road-anomaly", rows, ["a"])
     assert [axes.get_title() for axes in secret.axes] == ["Image", "net", "other"]
 
@@ -153,24 +157,24 @@ def test_predicted_classes_that_are_not_stored_are_an_error() -> None:
 
 
 def test_the_area_under_the_steps_is_average_precision() -> None:
-    figure = drawn("precision-recall", Noisy(ROWS))
+    figure = draw_figure("precision-recall", Noisy(ROWS))
     (axes,) = figure.axes
     expected = {}
     for method in SCORES:
-        labels, scores = pooled(method)
+        labels, scores = pool_pixels(method)
         expected[method] = 100 * average_precision_score(labels, scores)
         colour = assign_styles(ROWS)[method.upper(), "net"].colour
         line = next(line for line in axes.lines if line.get_drawstyle() == "steps-pre" and line.get_color() == colour)
         recall, precision = np.asarray(line.get_xdata()), np.asarray(line.get_ydata())
         assert (np.diff(recall) * precision[1:]).sum() / 100 == pytest.approx(expected[method])
     best, second = sorted(expected, key=lambda method: -expected[method])
-    assert texts(figure) == [f"{expected[one]:.1f}  {one.upper()}" for one in (best, second)]
+    assert read_legends(figure) == [f"{expected[one]:.1f}  {one.upper()}" for one in (best, second)]
 
 
 def test_the_roc_curve_has_its_area_and_its_dot() -> None:
-    figure = drawn("roc", Noisy(ROWS[:1]))
+    figure = draw_figure("roc", Noisy(ROWS[:1]))
     (axes,) = figure.axes
-    labels, scores = pooled("msp")
+    labels, scores = pool_pixels("msp")
     line, dot = axes.lines[2], axes.lines[3]
     area = np.trapezoid(np.asarray(line.get_ydata()), np.asarray(line.get_xdata())) / 1e4
     assert area == pytest.approx(roc_auc_score(labels, scores))
@@ -178,12 +182,12 @@ def test_the_roc_curve_has_its_area_and_its_dot() -> None:
     assert np.ravel(dot.get_data()) == pytest.approx(
         [100 * (scores[labels == kind] >= threshold).mean() for kind in (0, 1)]
     )
-    assert texts(figure) == [f"{100 * (scores[labels == 0] >= threshold).mean():.1f}  MSP"]
+    assert read_legends(figure) == [f"{100 * (scores[labels == 0] >= threshold).mean():.1f}  MSP"]
 
 
 @pytest.mark.parametrize("name", ["precision-recall", "roc"])
 def test_without_labels_there_is_no_curve(name: str) -> None:
-    figure = drawn(name, HandmadeRun(ROWS, labelled=False))
+    figure = draw_figure(name, HandmadeRun(ROWS, labelled=False))
     assert [text.get_text() for text in figure.axes[0].texts] == ["no pixel is labelled as anomalous"]
     assert not figure.legends
 
@@ -194,7 +198,7 @@ def test_without_labels_there_is_no_curve(name: str) -> None:
 def test_histograms_hold_the_share_of_each_kind_of_pixel() -> None:
     view = Noisy(ROWS)
     edges, shares = histograms.compute_histogram(view, ROWS[0])
-    labels, scores = pooled("msp")
+    labels, scores = pool_pixels("msp")
     for kind in (0, 1):
         values = scores[labels == kind]
         inside = [((values >= low) & (values < high)).mean() for low, high in pairwise(edges[:-1])]
@@ -205,7 +209,7 @@ def test_histograms_hold_the_share_of_each_kind_of_pixel() -> None:
     calibration = view.calibration(ROWS[0])
     assert calibration is not None
     assert figure.axes[0].lines[0].get_xdata() == [calibration.score_at(0.95)] * 2
-    assert texts(figure) == ["in-distribution", "anomalous", "5 % of calibration above"]
+    assert read_legends(figure) == ["in-distribution", "anomalous", "5 % of calibration above"]
 
 
 def test_constant_scores_have_a_histogram() -> None:
@@ -236,7 +240,7 @@ def test_cost_is_the_time_per_frame_with_one_method() -> None:
     bar, best, second = figure.axes[0].lines
     assert np.ravel(bar.get_data()).tolist() == [123.0, 123.0, 35.0, 46.0]
     assert [np.ravel(point.get_data()).tolist() for point in (best, second)] == [[123.0, 40.0], [51.0, 20.0]]
-    assert texts(figure) == ["40.0  GMMSEG", "20.0  MSP"]
+    assert read_legends(figure) == ["40.0  GMMSEG", "20.0  MSP"]
     assert figure.axes[0].get_xlabel() == "Milliseconds per frame (A processor)"
     without = accuracy_cost.draw_accuracy_cost(HandmadeRun(rows[2:]), "road-anomaly", rows[2:])
     assert [text.get_text() for text in without.axes[0].texts] == ["no cost was measured"]

@@ -35,17 +35,19 @@ ROWS = [
 ]
 
 
-def lead(rows: list[Result]) -> str:
+def read_lead(rows: list[Result]) -> str:
     run = HandmadeRun(rows)
     return summarise_table(run, build_sections(run)[0]).lead.replace("\N{NO-BREAK SPACE}", " ")
 
 
 def test_the_summary_names_the_best_method_and_its_significance() -> None:
-    assert lead(ROWS) == "KNN has the best AP, 40.00 %, but on 3 frames it can't be distinguished from MSP."
-    assert lead(ROWS[:1]) == "MSP reaches 20.00 % AP."
-    assert lead(ROWS[3:]) == "AP is defined for none of the methods here."
+    assert read_lead(ROWS) == "KNN has the best AP, 40.00 %, but on 3 frames it can't be distinguished from MSP."
+    assert read_lead(ROWS[:1]) == "MSP reaches 20.00 % AP."
+    assert read_lead(ROWS[3:]) == "AP is defined for none of the methods here."
     other = [make_result("msp", 0.2, 0.5, "other"), *ROWS[1:]]
-    assert lead(other[1:]) == "KNN has the best AP, 40.00 %, but on 3 frames it can't be distinguished from ENERGY."
+    assert (
+        read_lead(other[1:]) == "KNN has the best AP, 40.00 %, but on 3 frames it can't be distinguished from ENERGY."
+    )
 
 
 class Apart(HandmadeRun):

@@ -67,7 +67,7 @@ def file(made: Run) -> Path:
     return path
 
 
-def handmade(folder: Path, **changes: Any) -> Path:
+def write_handmade_page(folder: Path, **changes: Any) -> Path:
     rows = [
         make_result("msp", 0.2, 0.5, label="<b>MSP</b>"),
         make_result("knn", 0.4, 0.3),
@@ -133,7 +133,7 @@ def test_the_other_slider_uncovers_the_layer_below(page: Page, file: Path) -> No
 
 
 def test_the_table_is_sorted_and_shows_the_order(page: Page, tmp_path: Path) -> None:
-    page.open(handmade(tmp_path))
+    page.open(write_handmade_page(tmp_path))
     head = "table.comparison thead th:nth-child(2)"
     names = "table.comparison tbody th"
     assert page.texts(names) == ["<b>MSP</b>", "KNN", "ENERGY"]
@@ -146,7 +146,7 @@ def test_the_table_is_sorted_and_shows_the_order(page: Page, tmp_path: Path) -> 
 
 
 def test_the_filter_hides_rows_and_updates_the_marks(page: Page, tmp_path: Path) -> None:
-    page.open(handmade(tmp_path))
+    page.open(write_handmade_page(tmp_path))
     marks = "return [...document.querySelectorAll('td[data-metric=AP]')].map((one) => one.className.split(' ').pop())"
     assert page.run(marks) == ["tied", "best", "metric"]
     page.click("#filter input[value='OoD data']")
@@ -172,7 +172,7 @@ def test_frames_are_filtered_by_name_and_sorted(page: Page, made: Run, file: Pat
 
 
 def test_a_name_full_of_html_stays_text(page: Page, tmp_path: Path) -> None:
-    page.open(handmade(tmp_path))
+    page.open(write_handmade_page(tmp_path))
     page.run("goTo(1)")
     page.until("shown.frame === benchmark().frames[1]")
     assert page.texts("#frame-name b") == [NAME]
@@ -224,7 +224,7 @@ def test_worst_cases_and_disagreements_link_to_their_frame(page: Page, file: Pat
 def test_a_run_without_calibration_or_labels_opens(
     page: Page, tmp_path: Path, calibrated: bool, labelled: bool
 ) -> None:
-    page.open(handmade(tmp_path, calibrated=calibrated, labelled=labelled))
+    page.open(write_handmade_page(tmp_path, calibrated=calibrated, labelled=labelled))
     page.set("#threshold", 30)
     assert page.run("return document.querySelector('#pane-right canvas').checkVisibility()")
 
@@ -233,7 +233,7 @@ def test_a_large_page_stores_its_frames_in_separate_files(
     page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("oodbench.reports.html.page.LARGEST", 1000)
-    path = handmade(tmp_path)
+    path = write_handmade_page(tmp_path)
     assert path == tmp_path / "report" / "index.html"
     page.open(path)
     page.click("#next")

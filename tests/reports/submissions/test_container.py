@@ -15,7 +15,7 @@ from oodbench.storage.keys import fit_key, score_key
 from tests.helpers.container_rehearsal import can_rehearse, rehearse
 from tests.helpers.files import NO_NAMESPACES, photograph, save
 from tests.helpers.handmade_submissions import files, track, unsynced
-from tests.reports.submissions.test_fishyscapes import fishyscapes, hundred
+from tests.reports.submissions.test_fishyscapes import fishyscapes, make_full_scorer
 
 __all__ = ["unsynced"]
 
@@ -36,7 +36,7 @@ def test_the_command_writes_the_inputs_of_the_run(
     )
     (scorer,) = run.record.scorers
     scored = replace(
-        hundred(), source=str(network_file), spec=scorer.spec, fit=bytes(run.store.read(fit_key(scorer.key)))
+        make_full_scorer(), source=str(network_file), spec=scorer.spec, fit=bytes(run.store.read(fit_key(scorer.key)))
     )
     fishyscapes().write(scored, tmp_path, track)
     images, output, root = (tmp_path / name for name in ("images", "written", "root"))

@@ -16,7 +16,7 @@ from oodbench.registry import Registry
 from oodbench.reports.submissions.fishyscapes import container
 from oodbench.testing import SubmissionContract
 from oodbench.types import ClassSet
-from tests.helpers.handmade_submissions import files, frame, scored, track, unsynced
+from tests.helpers.handmade_submissions import files, frame, make_scorer, track, unsynced
 
 __all__ = ["unsynced"]
 
@@ -27,16 +27,16 @@ def fishyscapes() -> Submission:
     return Registry().submission("fishyscapes")
 
 
-def hundred() -> SubmissionScorer:
+def make_full_scorer() -> SubmissionScorer:
     """Provide the real number of frames."""
     name = "fishyscapes-lost-and-found"
-    return scored(*(frame(name, n, f"04_Maurener_Weg_8_000000_{n:06d}", SIZE, hidden=False) for n in range(100)))
+    return make_scorer(*(frame(name, n, f"04_Maurener_Weg_8_000000_{n:06d}", SIZE, hidden=False) for n in range(100)))
 
 
 @pytest.fixture(scope="module")
 def made(unsynced: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("submission")
-    fishyscapes().write(hundred(), folder, track)
+    fishyscapes().write(make_full_scorer(), folder, track)
     return folder
 
 
@@ -46,14 +46,14 @@ class TestFishyscapes(SubmissionContract):
     ending = ".npy"
 
     def scored(self) -> SubmissionScorer:
-        return hundred()
+        return make_full_scorer()
 
 
 def test_a_submission_has_two_files_per_frame_and_the_performance(made: Path) -> None:
     names = sorted(path.name for path in (made / "output").iterdir())
     assert len(names) == 200
     assert names[:3] == ["0000_anomaly.npy", "0000_segmentation.npy", "0001_anomaly.npy"]
-    frames = hundred().frames
+    frames = make_full_scorer().frames
     np.testing.assert_array_equal(np.load(made / "output" / "0007_anomaly.npy"), frames[7].read_score())
     read = frames[7].read_prediction
     assert read is not None
@@ -118,7 +118,7 @@ def test_each_kind_of_invalid_submission_is_found(made: Path, tmp_path: Path) ->
     np.save(out / "0100_segmentation.npy", classes)
     (tmp_path / "validation_performance.json").write_text('{"ap": 61.2, "fpr": "low"}')
 
-    found = list(fishyscapes().check(tmp_path, hundred().frames))
+    found = list(fishyscapes().check(tmp_path, make_full_scorer().frames))
     expected = (
         "0000_anomaly.npy is missing",
         "0001_anomaly.npy is missing",
@@ -168,7 +168,7 @@ def test_runs_that_can_not_be_submitted_are_errors(
     unsynced: None, changes: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
     with pytest.raises(UsageError, match=message):
-        fishyscapes().write(replace(hundred(), **changes), tmp_path, track)
+        fishyscapes().write(replace(make_full_scorer(), **changes), tmp_path, track)
 
 
 def test_image_files_need_numbers_and_classes(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ from tests.helpers.handmade_submissions import frame
 GOLDEN = Path(__file__).parents[2] / "golden"
 
 
-def pooled(kind: str, seed: int) -> tuple[ScoreMap, AnomalyLabels]:
+def make_scores(kind: str, seed: int) -> tuple[ScoreMap, AnomalyLabels]:
     """Create scores of a third of a megapixel, most kinds with more than 200 000 distinct values."""
     rng = np.random.default_rng(seed)
     labels = (rng.random((480, 640)) < 0.02).astype(np.uint8)
@@ -49,7 +49,7 @@ def pooled(kind: str, seed: int) -> tuple[ScoreMap, AnomalyLabels]:
 
 @pytest.mark.parametrize("kind", ["spread", "posterior", "beyond", "half tied"])
 def test_the_mapping_keeps_metrics_that_rounding_changes(kind: str) -> None:
-    frames = [pooled(kind, seed) for seed in range(3)]
+    frames = [make_scores(kind, seed) for seed in range(3)]
     fitted = fit_half_map(lambda: (score for score, _ in frames))
     assert fitted.codes.size <= LEVELS
     assert (np.diff(fitted.codes.astype(np.float32)) > 0).all()
@@ -94,7 +94,7 @@ def test_half_precision_scores_are_unchanged() -> None:
     assert not is_half_precision(np.array([[1e6]], np.float32))
 
 
-def golden(name: str) -> tuple[list[tuple[ScoreMap, AnomalyLabels]], Any]:
+def read_golden(name: str) -> tuple[list[tuple[ScoreMap, AnomalyLabels]], Any]:
     with np.load(GOLDEN / f"{name}.npz") as content:
         count = sum(key.startswith("label_") for key in content.files)
         frames = [
@@ -103,7 +103,7 @@ def golden(name: str) -> tuple[list[tuple[ScoreMap, AnomalyLabels]], Any]:
     return frames, json.loads((GOLDEN / f"{name}.json").read_text())
 
 
-def through_the_tree(frames: list[tuple[ScoreMap, AnomalyLabels]], folder: Path) -> list[ScoreMap]:
+def write_and_read(frames: list[tuple[ScoreMap, AnomalyLabels]], folder: Path) -> list[ScoreMap]:
     """Write scores as the toolkit's HDF5 files, and read them with the submission."""
     known = []
     for index, (score, _) in enumerate(frames):
@@ -116,9 +116,9 @@ def through_the_tree(frames: list[tuple[ScoreMap, AnomalyLabels]], folder: Path)
 
 
 def test_golden_pixel_metrics_survive_the_submission(tmp_path: Path) -> None:
-    frames, known = golden("pixel_metrics")
+    frames, known = read_golden("pixel_metrics")
     under = make_evaluation(PROTOCOLS["smiyc"])
-    for score, (_, labels) in zip(through_the_tree(frames, tmp_path), frames, strict=True):
+    for score, (_, labels) in zip(write_and_read(frames, tmp_path), frames, strict=True):
         under.update(score, labels)
     found, theirs = under.metrics(), known["results"]["all"]["smiyc_PixBinaryClass"]
     assert found.values["AP"] == pytest.approx(theirs["AP"], abs=1e-9)
@@ -127,8 +127,8 @@ def test_golden_pixel_metrics_survive_the_submission(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("track", ["AnomalyTrack", "ObstacleTrack"])
 def test_golden_component_metrics_survive_the_submission(track: str, tmp_path: Path) -> None:
-    frames, known = golden("components")
-    read = through_the_tree(frames, tmp_path)
+    frames, known = read_golden("components")
+    read = write_and_read(frames, tmp_path)
     theirs = known["results"][f"{track}_B"]
     sizes = {"AnomalyTrack": ComponentSizes(), "ObstacleTrack": ComponentSizes(prediction=50, object=10)}[track]
     pairs = [(score, labels) for score, (_, labels) in zip(read, frames, strict=True)]
@@ -140,10 +140,10 @@ def test_golden_component_metrics_survive_the_submission(track: str, tmp_path: P
 
 def test_golden_frames_survive_the_mapping(tmp_path: Path) -> None:
     """Metrics depend on ranks, which the mapping changes by no more than the percentiles of the toolkit."""
-    frames, _ = golden("pixel_metrics")
+    frames, _ = read_golden("pixel_metrics")
     fitted = fit_half_map(lambda: (score for score, _ in frames))
     mapped = [(fitted(score).astype(np.float32), labels) for score, labels in frames]
-    read = through_the_tree(mapped, tmp_path)
+    read = write_and_read(mapped, tmp_path)
     exact = measure_change((s, r, labels) for (s, labels), r in zip(frames, read, strict=True))
     assert exact.largest < 1e-4
     protocol = replace(PROTOCOLS["smiyc"], precision="float32")

@@ -21,7 +21,7 @@ from oodbench.metrics import measure_change
 from oodbench.registry import Registry
 from oodbench.reports.submissions.segment_me_if_you_can.entry import LOST_AND_FOUND, find_entry_problems, make_entry
 from oodbench.testing import SubmissionContract
-from tests.helpers.handmade_submissions import both_tracks, files, frame, labels, scored, track, unsynced
+from tests.helpers.handmade_submissions import both_tracks, files, frame, labels, make_scorer, track, unsynced
 from tests.helpers.tracks import SIZE
 
 __all__ = ["unsynced"]
@@ -214,13 +214,13 @@ def test_the_entry_has_every_field_of_the_table(made: tuple[Path, WrittenSubmiss
 
 def test_lost_and_found_has_separate_numbers() -> None:
     known = [frame(LOST_AND_FOUND, n, f"02_x_{n}", (40, 80), hidden=False) for n in range(3)]
-    table = make_entry(scored(*known), [], "MSP", target().params)
+    table = make_entry(make_scorer(*known), [], "MSP", target().params)
     (row,) = table["laf_no_known"]
     assert 0.2 < row["LostAndFound-testNoKnown-PixBinaryClass-area_PRC"] < 0.9
     assert row["LostAndFound-testNoKnown-SegEval-ObstacleTrack-fn_25"] >= 0
     assert len(row) == 19
     assert list(find_entry_problems("entry", json.dumps(table).encode())) == []
-    partly = scored(*known, expected={LOST_AND_FOUND: 1043})
+    partly = make_scorer(*known, expected={LOST_AND_FOUND: 1043})
     assert make_entry(partly, ["AnomalyTrack"], "MSP", target().params).keys() == {"anomaly_track"}
 
 

@@ -16,7 +16,7 @@ from oodbench.testing.fake_run import HandmadeRun, make_result
 REGISTRY = Registry()
 
 
-def other(method: str, source: str, benchmark: str = "road-anomaly", **changes: object) -> PublishedResult:
+def make_published(method: str, source: str, benchmark: str = "road-anomaly", **changes: object) -> PublishedResult:
     content: dict[str, object] = {
         "method": method,
         "network": "R_101",
@@ -32,9 +32,9 @@ def other(method: str, source: str, benchmark: str = "road-anomaly", **changes: 
 
 
 OTHERS = [
-    other("SML & co", "table 1", metrics={"AP": 0.2582, "FPR95": 0.4974}),
-    other("SML & co", "table 2", metrics={"AP": 0.2583}),
-    other("GMMSeg", "memory", network="", protocol="", confirmed=False, metrics={"AP": 0.5, "AUROC": 0.9}),
+    make_published("SML & co", "table 1", metrics={"AP": 0.2582, "FPR95": 0.4974}),
+    make_published("SML & co", "table 2", metrics={"AP": 0.2583}),
+    make_published("GMMSeg", "memory", network="", protocol="", confirmed=False, metrics={"AP": 0.5, "AUROC": 0.9}),
 ]
 VIEW = HandmadeRun([make_result("msp", 0.2, 0.5), make_result("given", 0.4, None, label="KNN")], published=OTHERS)
 NOTES = """\
@@ -119,7 +119,7 @@ def test_json_has_results_and_published_numbers() -> None:
 
 def test_published_numbers_of_other_benchmarks_have_a_separate_table() -> None:
     rows = [make_result("msp", 0.2, 0.5), make_result("msp", 0.3, 0.5, protocol={"name": "caos"})]
-    elsewhere = other("SML", "table 1", "hidden-test", metrics={"FPR95": 0.125, "AP": 0.5})
+    elsewhere = make_published("SML", "table 1", "hidden-test", metrics={"FPR95": 0.125, "AP": 0.5})
     first, second, alone = results_tables(HandmadeRun(rows, published=[*OTHERS, elsewhere]))
     assert [len(table.published) for table in (first, second, alone)] == [2, 2, 1]
     assert alone.lines == ()
@@ -131,7 +131,7 @@ def test_published_numbers_of_other_benchmarks_have_a_separate_table() -> None:
 
 def test_published_miou_is_in_the_row_of_its_method() -> None:
     miou = {"benchmark": "cityscapes val", "metrics": {"mIoU": 0.803}, "protocol": ""}
-    others = [OTHERS[0], other("SML & co", "table 3", **miou), other("MSP", "table 3", **miou)]
+    others = [OTHERS[0], make_published("SML & co", "table 3", **miou), make_published("MSP", "table 3", **miou)]
     quality = {"net": {"miou": 0.7, "ece": None, "dataset": "cityscapes", "split": "val", "frames": 5}}
     (table,) = results_tables(HandmadeRun([make_result("msp", 0.2, 0.5)], quality=quality, published=others))
     shown = table.select(["closed-set", "anomaly"])
@@ -141,7 +141,11 @@ def test_published_miou_is_in_the_row_of_its_method() -> None:
 
 
 def test_sources_of_different_protocols_or_networks_never_share_a_line() -> None:
-    others = [OTHERS[0], other("SML & co", "table 1", protocol="caos"), other("SML & co", "table 1", network="R_38")]
+    others = [
+        OTHERS[0],
+        make_published("SML & co", "table 1", protocol="caos"),
+        make_published("SML & co", "table 1", network="R_38"),
+    ]
     (table,) = results_tables(HandmadeRun([make_result("msp", 0.2, 0.5)], published=others))
     assert [(line.network, line.protocol) for line in table.published] == [
         ("R_101", "pebal"), ("R_101", "caos"), ("R_38", "pebal"),
@@ -150,7 +154,7 @@ def test_sources_of_different_protocols_or_networks_never_share_a_line() -> None
 
 @pytest.mark.parametrize("confirmed", [True, False])
 def test_a_number_is_confirmed_if_any_source_confirms_it(confirmed: bool) -> None:
-    others = [other("SML", "memory", confirmed=False), other("SML", "table 1", confirmed=confirmed)]
+    others = [make_published("SML", "memory", confirmed=False), make_published("SML", "table 1", confirmed=confirmed)]
     (table,) = results_tables(HandmadeRun([make_result("msp", 0.2, 0.5)], published=others))
     assert table.published[0].cells[0] == ("25.82" if confirmed else "25.82?")
 
