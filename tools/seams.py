@@ -1,7 +1,7 @@
 """Measurement of how often small classifiers recognise pasted objects by patches along their borders.
 
 Two classifiers see the features of `seam_patches.py`. They are tested on the objects of one frame and on objects of a
-second frame that were pasted there, and are trained only on the other frames and their objects. Otherwise, with few
+second frame that were pasted there. They are trained only on the other frames and their objects. Otherwise, with few
 frames, they would recognise the individual cars.
 
 The test measures the seam, not the content on its sides. Both kinds are therefore objects of the same classes, complete

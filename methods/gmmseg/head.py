@@ -12,8 +12,8 @@ and variances are updated by EM only (oodbench.mixture.online). The gradient flo
 features, and so into the whole network. Two presets cover the cases where the released code and the paper differ
 (oodbench.mixture.presets).
 
-Two differences from the released code: the 1x1 convolution is always present, regardless of the number of channels, and
-batch statistics are computed per process, unless the training replaces BatchNorm2d by SyncBatchNorm.
+Two things differ from the released code. The 1x1 convolution is always present, regardless of the number of channels.
+Batch statistics are computed per process, unless the training replaces BatchNorm2d by SyncBatchNorm.
 """
 
 from __future__ import annotations

@@ -20,8 +20,8 @@ from oodbench.training.options import Launcher
 
 T = TypeVar("T")
 
-# Parameters of mallopt with the largest values that they accept: the size up to which a block comes from the heap, and
-# the free memory that is kept at the end of the heap, in bytes.
+# Parameters of mallopt with the largest values that they accept, in bytes: the maximum size of a block on the heap, and
+# the free memory that is kept at the end of the heap.
 _MMAP_THRESHOLD, _TRIM_THRESHOLD = (-3, 32 << 20), (-1, (1 << 31) - 1)
 
 # Seconds that processes wait for each other. The first one validates while the others wait.

@@ -140,9 +140,9 @@ def fit(batches: list[list[tuple[torch.Tensor, SemanticLabels]]], spec: str = "s
 
 def test_the_fit_equals_the_moments_of_all_pixels_for_any_batches() -> None:
     made = frames(6)
-    together, apart = fit([made]), fit([made[:1], made[1:4], made[4:]])
+    together, separate = fit([made]), fit([made[:1], made[1:4], made[4:]])
     for name, values in together.tensors.items():
-        assert torch.equal(values, apart.tensors[name])
+        assert torch.equal(values, separate.tensors[name])
     logits = torch.cat([logits.flatten(1) for logits, _ in made], dim=1).double()
     best, prediction = logits.max(dim=0)
     for index in (0, 10, 13):

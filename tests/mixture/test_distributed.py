@@ -70,8 +70,8 @@ def run_joined(preset: str, *, emulated: bool) -> tuple[OnlineMixture, list[list
         sizes = [len(part[1]) for part in parts]
         density = own.log_density(points)
         if emulated:
-            pieces = zip(density.split(sizes), labels.split(sizes), strict=True)
-            share = torch.cat([own.assign(*piece) for piece in pieces])
+            parts = zip(density.split(sizes), labels.split(sizes), strict=True)
+            share = torch.cat([own.assign(*part) for part in parts])
         else:
             share = own.assign(density, labels)
         own.step(points, labels, share, right)

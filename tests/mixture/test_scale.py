@@ -152,4 +152,4 @@ def test_the_head_adds_only_kilobytes_to_a_network() -> None:
     beyond = {name: value.nbytes for name, value in shipped.items() if not name.startswith("projection.")}
     norms = {"feature_norm.weight": 256, "feature_norm.bias": 256, "score_norm.weight": 76, "score_norm.bias": 76}
     assert beyond == norms | {"mixture.mean": 24320, "mixture.deviation": 24320}
-    assert any(name.startswith("mixture.memory.") for name in state), "what training goes on from has the memory"
+    assert any(name.startswith("mixture.memory.") for name in state), "a checkpoint contains the memory"

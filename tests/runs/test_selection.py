@@ -1,4 +1,4 @@
-"""Selections from several runs in reports: different things never have one name."""
+"""Selections from several runs in reports: different results never have the same name."""
 
 from __future__ import annotations
 

@@ -160,8 +160,8 @@ def test_the_folder_of_another_run_is_an_error(network_file: Path, data: Path, t
     more = small_run(network_file, data, tmp_path / "run", methods=["msp", "energy"], if_exists="reuse")
     assert numbers(more)[0] == before[0]
     assert len(more.results) == 2
-    anew = small_run(network_file, data, tmp_path / "run", methods=["energy"], if_exists="overwrite")
-    assert len(list(anew.folder.glob("scores/*"))) == 1
+    again = small_run(network_file, data, tmp_path / "run", methods=["energy"], if_exists="overwrite")
+    assert len(list(again.folder.glob("scores/*"))) == 1
 
 
 def test_two_simultaneous_runs_in_one_folder_are_an_error(network_file: Path, data: Path, tmp_path: Path) -> None:

@@ -54,13 +54,13 @@ def test_each_frame_is_scored_once_with_one_fit(network_file: Path, data: Path, 
     (fitted,) = (tmp_path / "run" / "fits").iterdir()
     for index in (1, 2):
         run_shard(network_file, data, tmp_path / "run", f"{index}/2", methods=["knn"])
-    pieces = sorted((tmp_path / "run" / "shards").iterdir())
-    assert [path.name for path in pieces] == ["1-of-2", "2-of-2"]
-    maps = [{path.name for path in folder.glob("scores/*/*.npy")} for folder in pieces]
+    shards = sorted((tmp_path / "run" / "shards").iterdir())
+    assert [path.name for path in shards] == ["1-of-2", "2-of-2"]
+    maps = [{path.name for path in folder.glob("scores/*/*.npy")} for folder in shards]
     assert [len(names) for names in maps] == [2, 1]
     assert not maps[0] & maps[1]
-    assert all((folder / "fits" / fitted.name).samefile(fitted) for folder in pieces)
-    assert not any((folder / "result.json").exists() for folder in pieces)
+    assert all((folder / "fits" / fitted.name).samefile(fitted) for folder in shards)
+    assert not any((folder / "result.json").exists() for folder in shards)
 
 
 @pytest.mark.slow
@@ -102,8 +102,8 @@ def test_an_invalid_shard_is_an_error(network_file: Path, data: Path, tmp_path: 
 
 def test_each_batch_belongs_to_one_shard() -> None:
     for count in range(1, 8):
-        pieces = [Shard(index, count) for index in range(1, count + 1)]
-        assert all(sum(part.takes(batch) for part in pieces) == 1 for batch in range(40))
+        shards = [Shard(index, count) for index in range(1, count + 1)]
+        assert all(sum(part.takes(batch) for part in shards) == 1 for batch in range(40))
 
 
 @pytest.mark.slow

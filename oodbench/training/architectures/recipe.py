@@ -1,8 +1,14 @@
 """Recipes of architectures: a config of MMSegmentation's wheel, and the values that replace the config's.
 
-Each value has a source: the supplement of GMMSeg's paper (sections S1 and S2), the config that its authors released,
-MMSegmentation's default (the config of the wheel), a value recalled from the paper and not confirmed, or our own choice
-if none of these states a value. If the supplement and a default disagree, the recipe follows the supplement.
+Each value has one of these sources:
+
+- the supplement of GMMSeg's paper (sections S1 and S2);
+- the config that its authors released;
+- MMSegmentation's default (the config of the wheel);
+- the paper, recalled and not confirmed;
+- our own choice, if none of these states a value.
+
+If the supplement and a default disagree, the recipe follows the supplement.
 
 A file may name other files as its `base`. A later base overrides an earlier one, and the file overrides its bases. A
 reduced recipe names the full-size recipe that it is reduced from; overrides.py lists the values that differ.
