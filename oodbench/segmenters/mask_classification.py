@@ -13,7 +13,7 @@ SUMS = "unnormalised class scores: the sum over queries of class posterior times
 """Description of the class maps of a mask classifier."""
 
 
-def semantic_maps(class_logits: Tensor, mask_logits: Tensor) -> Tensor:
+def compute_class_maps(class_logits: Tensor, mask_logits: Tensor) -> Tensor:
     """Return unnormalised class scores: the sum over queries of class posterior times mask probability.
 
     Args:

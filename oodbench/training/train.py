@@ -12,7 +12,7 @@ from oodbench.errors import OodbenchError, RunFolderError, UsageError
 from oodbench.progress import Progress
 from oodbench.registry import Registry
 from oodbench.segmenters.device import choose_device
-from oodbench.segmenters.mmsegmentation.shims import quiet
+from oodbench.segmenters.mmsegmentation.shims import suppress_warnings
 from oodbench.storage.local import LocalStore
 from oodbench.training.architectures.recipe import ArchitectureRecipe
 from oodbench.training.bundled_recipe import BundledRecipe
@@ -89,7 +89,7 @@ def _train(recipe: Recipe, out: Path, progress: Progress, roots: Roots, options:
             set_random_state(checkpoint["random"][rank], get_device(job.model))
             del checkpoint  # it takes gigabytes for a large network, which the training needs
         if start < job.iterations:
-            with quiet():
+            with suppress_warnings():
                 runner.train()
     if not is_main_process():
         return out

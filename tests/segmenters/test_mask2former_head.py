@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from oodbench.segmenters.mmsegmentation.mask2former import HeadedMask2Former, pixel_log_density
-from oodbench.segmenters.mmsegmentation.output_readers import reader_of
+from oodbench.segmenters.mmsegmentation.output_readers import make_reader
 from tests.helpers.architectures import CLASSES, batch, build, config
 
 pytestmark = [
@@ -108,7 +108,7 @@ def test_a_run_scores_the_densities_of_pixels(stepped: tuple[Any, dict[str, torc
     made, _ = stepped
     made.eval()
     images, samples = batch()
-    reader = reader_of(made, Path("config.py"))
+    reader = make_reader(made, Path("config.py"))
     assert reader.extras == ("class_log_density", "component_log_density")
     with torch.no_grad():
         maps = reader.read(images)

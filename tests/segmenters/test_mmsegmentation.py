@@ -13,7 +13,7 @@ import torch
 from oodbench.contracts import Needs
 from oodbench.errors import ModelError
 from oodbench.segmenters.mmsegmentation import MMSegmentationAdapter
-from oodbench.segmenters.mmsegmentation.shims import import_mmseg, quiet
+from oodbench.segmenters.mmsegmentation.shims import import_mmseg, suppress_warnings
 from oodbench.testing import AdapterContract
 from tests.helpers.files import photograph, save
 from tests.helpers.mmseg_networks import build_network, write_config, write_network
@@ -88,7 +88,7 @@ def test_class_maps_equal_the_network_s_and_follow_from_the_features(tmp_path: P
     batch = [network.prepare(photograph(seed)) for seed in (1, 2)]
     output = network.forward(batch, ALL)
     own = build_network(config)
-    with quiet(), torch.inference_mode():
+    with suppress_warnings(), torch.inference_mode():
         data = own.data_preprocessor({"inputs": [torch.from_numpy(image).permute(2, 0, 1) for image in batch]}, False)
         theirs = own(data["inputs"], mode="tensor")
     assert output.class_maps.kind == "logits"
@@ -107,7 +107,7 @@ def test_heads_without_a_linear_classifier_have_class_maps(tmp_path: Path) -> No
     image = network.prepare(photograph(1))
     output = network.forward([image], Needs(logits=True, features=("stages[0]",)))
     own = build_network(config)
-    with quiet(), torch.inference_mode():
+    with suppress_warnings(), torch.inference_mode():
         data = own.data_preprocessor({"inputs": [torch.from_numpy(image).permute(2, 0, 1)]}, False)
         theirs = own(data["inputs"], mode="tensor")
     assert output.class_maps.kind == "logits"
@@ -138,7 +138,7 @@ def test_windows_equal_those_of_mmsegmentation(tmp_path: Path, name: str) -> Non
     batch = [network.prepare(photograph(seed)) for seed in (1, 2)]
     output = network.forward(batch, ALL)
     own = build_network(config)
-    with quiet(), torch.inference_mode():
+    with suppress_warnings(), torch.inference_mode():
         data = own.data_preprocessor({"inputs": [torch.from_numpy(image).permute(2, 0, 1) for image in batch]}, False)
         theirs = own.slide_inference(data["inputs"], [{"img_shape": (64, 128)} for _ in batch])
     assert output.class_maps.values.shape == (2, 19, 64, 128)
@@ -221,7 +221,7 @@ def test_a_mask_classifier_has_unnormalised_class_scores(tmp_path: Path) -> None
     own = build_network(config)
     seen: list[Any] = []
     handle = own.decode_head.register_forward_hook(lambda *parts: seen.append(parts[2]))
-    with quiet(), torch.inference_mode():
+    with suppress_warnings(), torch.inference_mode():
         data = own.data_preprocessor({"inputs": [torch.from_numpy(image).permute(2, 0, 1)], "data_samples": []}, False)
         own.predict(data["inputs"])
     handle.remove()

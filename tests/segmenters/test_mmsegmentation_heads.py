@@ -13,7 +13,7 @@ from torch import nn
 from oodbench.contracts import Needs
 from oodbench.errors import UnknownNameError, UsageError
 from oodbench.segmenters.mmsegmentation.decoders import decoder_with_head
-from oodbench.segmenters.mmsegmentation.output_readers import reader_of
+from oodbench.segmenters.mmsegmentation.output_readers import make_reader
 from tests.helpers.architectures import ARCHITECTURES, CLASSES, batch, build, config, find_decoder
 
 # MMSegmentation warns about its own defaults and deprecated code.
@@ -81,7 +81,7 @@ def test_em_updates_the_mixture_and_class_maps_are_those_of_the_head(
     with torch.no_grad():
         maps = network.eval()(images, mode="tensor")
         whole = network(images, mode="predict")
-        read = reader_of(network, Path("config.py")).read(images, Needs(extras=("component_log_density",))).extras
+        read = make_reader(network, Path("config.py")).read(images, Needs(extras=("component_log_density",))).extras
     handle.remove()
     assert maps.shape[:2] == (2, CLASSES)
     assert torch.equal(maps, seen[0].class_maps)

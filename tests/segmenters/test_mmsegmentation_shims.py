@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from oodbench.errors import MissingExtraError, ModelError
-from oodbench.segmenters.mmsegmentation.shims import import_mmseg, quiet, sigmoid_focal_loss
+from oodbench.segmenters.mmsegmentation.shims import import_mmseg, sigmoid_focal_loss, suppress_warnings
 
 
 def test_mmsegmentation_imports_without_warnings() -> None:
@@ -111,7 +111,7 @@ def test_attention_runs_in_torch_on_every_device() -> None:
 
 
 def test_warnings_about_deprecated_amp_names_are_suppressed() -> None:
-    with quiet():
+    with suppress_warnings():
         torch.cuda.amp.GradScaler(enabled=False)
         torch.get_autocast_gpu_dtype()
     with pytest.warns(FutureWarning, match="GradScaler"):

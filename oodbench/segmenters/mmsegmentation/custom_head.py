@@ -82,7 +82,7 @@ def find_modules_with_head(network: nn.Module) -> dict[str, ModuleWithHead]:
     return {name: module for name, module in network.named_modules() if isinstance(module, ModuleWithHead)}
 
 
-def training_only_prefixes(network: nn.Module) -> tuple[str, ...]:
+def list_training_only_prefixes(network: nn.Module) -> tuple[str, ...]:
     """Return the prefixes, in the network's state dict, of the heads' weights that only training needs."""
     return tuple(
         f"{name}.head.{prefix}"

@@ -27,8 +27,8 @@ from oodbench.contracts import Segmenter
 from oodbench.errors import DataError, ModelError, OodbenchError, UsageError
 from oodbench.files import write_atomically
 from oodbench.segmenters.mmsegmentation import MMSegmentationAdapter
-from oodbench.segmenters.mmsegmentation.custom_head import find_modules_with_head, training_only_prefixes
-from oodbench.segmenters.mmsegmentation.shims import quiet
+from oodbench.segmenters.mmsegmentation.custom_head import find_modules_with_head, list_training_only_prefixes
+from oodbench.segmenters.mmsegmentation.shims import suppress_warnings
 from oodbench.training.architectures.config import as_list, build_architecture_config
 from oodbench.training.architectures.inference import make_inference_config
 from oodbench.training.architectures.overrides import format_overrides
@@ -96,7 +96,7 @@ class ArchitectureJob(TrainingJob):
         if options.start is not None and not resumed:
             load_backbone_weights(self.model, options.start)
         self.model.to(device, memory_format=torch.channels_last)  # a tenth faster on a CPU
-        with quiet(), DefaultScope.overwrite_default_scope("mmseg"):
+        with suppress_warnings(), DefaultScope.overwrite_default_scope("mmseg"):
             self.optimizer = build_optim_wrapper(self.model, self._configure_optimizer())
             self.schedulers = [
                 PARAM_SCHEDULERS.build({**part, "optimizer": self.optimizer}) for part in self.config.param_scheduler
@@ -107,7 +107,7 @@ class ArchitectureJob(TrainingJob):
         from mmseg.registry import TRANSFORMS
 
         steps = [step for step in self.config.train_pipeline if step.type not in _READERS]
-        with quiet(), DefaultScope.overwrite_default_scope("mmseg"):
+        with suppress_warnings(), DefaultScope.overwrite_default_scope("mmseg"):
             transforms = [TRANSFORMS.build(step) for step in steps]
         frames = TrainingFrames(self._frames, cached=self._synthetic)
         draws = TransformedDraws(frames, self._make_order(frames), transforms, self._options.seed)
@@ -154,7 +154,7 @@ class ArchitectureJob(TrainingJob):
     @override
     def write(self, folder: Path, quality: Mapping[str, Any] | None = None) -> Path:
         """Write NAME.py, NAME.safetensors, and NAME.toml with the measured quality; return the first."""
-        not_written = (*training_only_prefixes(self.network), "auxiliary_head.")
+        not_written = (*list_training_only_prefixes(self.network), "auxiliary_head.")
         state = {
             name: value.detach().cpu().contiguous().clone()
             for name, value in self.network.state_dict().items()
@@ -199,7 +199,7 @@ class ArchitectureJob(TrainingJob):
         if random_backbone:
             model.pretrained = model.backbone.init_cfg = None
         torch.manual_seed(self._options.seed)
-        with quiet(), DefaultScope.overwrite_default_scope("mmseg"):
+        with suppress_warnings(), DefaultScope.overwrite_default_scope("mmseg"):
             try:
                 network: Any = MODELS.build(model)
             except UsageError:
