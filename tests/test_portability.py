@@ -106,7 +106,7 @@ def test_no_function_of_a_single_system_is_used(folder: str) -> None:
         ("def f():\n    import resource", set()),
     ],
 )
-def test_imports_are_found_where_they_run_at_import(code: str, modules: set[str]) -> None:
+def test_imports_that_run_at_import_are_found(code: str, modules: set[str]) -> None:
     assert find_needed_modules(code) == modules
 
 

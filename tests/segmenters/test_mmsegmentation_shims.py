@@ -36,7 +36,7 @@ def test_a_full_mmcv_is_unchanged(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (mmcv.ops.sigmoid_focal_loss, attention.IS_CUDA_AVAILABLE) == ("compiled", "asked")
 
 
-def test_importing_twice_replaces_nothing_again() -> None:
+def test_importing_twice_replaces_code_only_once() -> None:
     import_mmseg("it")
     first = sys.modules["mmcv._ext"]
     import_mmseg("it", detection=True)

@@ -195,7 +195,7 @@ def test_without_labels_there_is_no_curve(name: str) -> None:
 # Distributions and costs
 
 
-def test_histograms_hold_the_share_of_each_kind_of_pixel() -> None:
+def test_histograms_show_the_share_of_each_kind_of_pixel() -> None:
     view = Noisy(ROWS)
     edges, shares = histograms.compute_histogram(view, ROWS[0])
     labels, scores = pool_pixels("msp")
