@@ -25,12 +25,12 @@ from oodbench.training.job import TrainingJob
 # Steps per line of the log.
 _LOG_INTERVAL = 20
 # Smallest scale of the loss in half precision. The scale starts at 65 536, and each step whose gradient is not finite
-# halves it. Now and then such a step is normal.
+# halves it. A few such steps are normal.
 _MIN_LOSS_SCALE = 2.0**-10
 
 
 class GuardHook(Hook):
-    """Hook that stops the training after a step whose losses or new weights are NaN or infinite.
+    """Hook that stops the training after a step with losses or new weights that are NaN or infinite.
 
     It runs before all other hooks, so that nothing else uses such a state.
 
@@ -107,11 +107,11 @@ class LogHook(Hook):
         self._started = time.perf_counter()
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
-        """Note the learning rate of the step. After the step it is the next one's."""
+        """Record the learning rate of the step, because it changes after the step."""
         self._rate = max(group["lr"] for group in runner.optim_wrapper.optimizer.param_groups)
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
-        """Add up the losses; log and validate if it is time to."""
+        """Add up the losses; log and validate at the intervals."""
         for name, value in outputs.items():
             self._losses[name] = self._losses.get(name, 0.0) + value.detach().double().mean()
         self._count += 1
