@@ -11,6 +11,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from typing_extensions import override
+
 from oodbench.benchmarks.lost_and_found import SMIYC_RULE, find_coarse_labels, find_left_images, parse_scene
 from oodbench.contracts import Archive, Benchmark, BenchmarkCard, Roots
 from oodbench.data import (
@@ -100,6 +102,7 @@ class FishyscapesLostAndFound(Benchmark):
         archives=_ARCHIVES,
     )
 
+    @override
     def open(self, roots: Roots) -> FrameSet:
         return open_layouts(
             self.card,
@@ -133,6 +136,7 @@ class FishyscapesObstacles(Benchmark):
         archives=(*_ARCHIVES, Archive("gtCoarse.zip")),
     )
 
+    @override
     def open(self, roots: Roots) -> FrameSet:
         def frames(labels: Mapping[str, Path]) -> tuple[Frame, ...]:
             wanted = {name: name for name in labels if name not in _WITHOUT_COARSE_LABELS}

@@ -11,6 +11,8 @@ import re
 from functools import partial
 from pathlib import Path
 
+from typing_extensions import override
+
 from oodbench.blending import MANIFEST as BLENDED
 from oodbench.contracts import Archive, Benchmark, BenchmarkCard, Roots
 from oodbench.data import (
@@ -79,6 +81,7 @@ class _Static(Benchmark):
 
     version: str
 
+    @override
     def open(self, roots: Roots) -> FrameSet:
         layouts = {
             "built": Layout(
@@ -157,6 +160,7 @@ class StaticUnversioned(Benchmark):
         leaderboard_protocol="pooled",
     )
 
+    @override
     def open(self, roots: Roots) -> FrameSet:
         return open_layouts(
             self.card,

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
+from typing_extensions import override
+
 from oodbench.contracts import Archive, Benchmark, BenchmarkCard, ComponentSizes, Roots
 from oodbench.data import LabelRule, Layout, file_frame, find_layout, index_by_stem, open_layouts, pair_by_stem
 from oodbench.errors import DataError, DataNotFoundError
@@ -67,6 +69,7 @@ class _LostAndFound(Benchmark):
     ending: str
     without_known: bool = False
 
+    @override
     def open(self, roots: Roots) -> FrameSet:
         frame_set = open_layouts(
             self.card, roots, {"official": Layout(partial(_is_official, self.ending), self._frames)}

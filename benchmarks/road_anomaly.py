@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from typing_extensions import override
+
 from oodbench.contracts import Archive, Benchmark, BenchmarkCard, Roots
 from oodbench.data import (
     LabelRule,
@@ -65,6 +67,7 @@ class RoadAnomaly(Benchmark):
 
     card = _CARD
 
+    @override
     def open(self, roots: Roots) -> FrameSet:
         return open_layouts(
             _CARD,

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from typing_extensions import override
+
 from oodbench.benchmarks.segment_me_if_you_can import make_track_card
 from oodbench.contracts import Benchmark, BenchmarkCard, Roots
 from oodbench.data import Layout, file_frame, index_images, open_layouts
@@ -40,6 +42,7 @@ class _Hidden(Benchmark):
 
     frame_name: re.Pattern[str]
 
+    @override
     def open(self, roots: Roots) -> FrameSet:
         return open_layouts(self.card, roots, {"official": Layout(self._holds, self._frames)})
 

@@ -11,6 +11,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from typing_extensions import override
+
 from oodbench.contracts import Archive, Benchmark, BenchmarkCard, ComponentSizes, Roots
 from oodbench.data import (
     VOID_RULE,
@@ -85,6 +87,7 @@ class _Validation(Benchmark):
     course_folders: tuple[str, ...]
     frame_name: re.Pattern[str]
 
+    @override
     def open(self, roots: Roots) -> FrameSet:
         layouts = {
             "official": Layout(self._is_official, self._frames),

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from typing_extensions import override
+
 from oodbench.class_sets import STREET_HAZARDS_13
 from oodbench.contracts import Archive, Benchmark, BenchmarkCard, Dataset, DatasetCard, Roots
 from oodbench.data import (
@@ -75,6 +77,7 @@ class _StreetHazards(Benchmark):
 
     rule: LabelRule
 
+    @override
     def open(self, roots: Roots) -> FrameSet:
         return open_layouts(self.card, roots, {"official": Layout(_holds_test, self._frames)})
 
@@ -128,6 +131,7 @@ class StreetHazards(Dataset):
         ),
     )
 
+    @override
     def open(self, roots: Roots) -> Mapping[str, FrameSet]:
         card = self.card
         layout, folder = find_layout(card.name, roots, {"official": _holds_train}, card.layouts, card.obtain)

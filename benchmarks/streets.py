@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache, partial
 
+from typing_extensions import override
+
 from oodbench.contracts import Benchmark, BenchmarkCard, Dataset, DatasetCard, Roots
 from oodbench.types import CITYSCAPES_19, AnomalyLabels, Frame, FrameSet, RGBImage, SemanticLabels, Size
 from oodbench.worlds import SEED, SIZE, SPLITS, VERSION, render_frame
@@ -49,6 +51,7 @@ class StreetsTrain(Dataset):
         synthetic=True,
     )
 
+    @override
     def open(self, roots: Roots) -> Mapping[str, FrameSet]:
         return {split: _make_frames(split) for split in self.card.splits}
 
@@ -58,6 +61,7 @@ class _Streets(Benchmark):
 
     split: str
 
+    @override
     def open(self, roots: Roots) -> FrameSet:
         return _make_frames(self.split)
 

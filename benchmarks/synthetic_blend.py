@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+from typing_extensions import override
+
 from oodbench.blending import MANIFEST, read_manifest
 from oodbench.contracts import Benchmark, BenchmarkCard, Roots
 from oodbench.data import VOID_RULE, LabelRule, Layout, file_frame, open_layouts, read_image
@@ -40,6 +42,7 @@ class SyntheticBlend(Benchmark):
         leaderboard_protocol="pooled",
     )
 
+    @override
     def open(self, roots: Roots) -> FrameSet:
         return open_layouts(self.card, roots, {"blended": Layout(_is_blended, _open_frames)})
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from typing_extensions import override
+
 from oodbench.contracts import ClassMapBand, MethodCard, PixelMethod
 from oodbench.types import LogitSummary
 
@@ -42,5 +44,6 @@ class Energy(PixelMethod):
         standard=True,
     )
 
+    @override
     def pixel_score(self, band: ClassMapBand) -> Tensor:
         return energy(band.summary)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 from pydantic import Field
+from typing_extensions import override
 
 from oodbench.contracts import Fit, GridMethod, MethodCard, Needs, Parameters
 from oodbench.errors import DataError
@@ -66,17 +67,21 @@ class GMMPosthoc(GridMethod):
     )
     params: Params
 
+    @override
     def needs(self) -> Needs:
         return Needs(features=(self.params.features,), fit=True)
 
+    @override
     def begin_fit(self, classes: ClassSet, seed: int) -> None:
         self._classes, self._seed = classes, seed
         self._reservoir = ClassReservoir(len(classes), self.params.pixels_per_class, seed)
 
+    @override
     def update(self, output: SegmenterOutput, labels: Sequence[SemanticLabels]) -> None:
         for features, label in zip(output.features[self.params.features], labels, strict=True):
             self._reservoir.add(features, label)
 
+    @override
     def fitted(self) -> Fit:
         params, names = self.params, self._classes.names
         enough = max(params.minimum, params.components)
@@ -116,10 +121,12 @@ class GMMPosthoc(GridMethod):
         tensors = {"mean": torch.stack(means), "variance": torch.stack(variances), "shift": shift, "turn": turn}
         return Fit(tensors, facts)
 
+    @override
     def load(self, fit: Fit) -> None:
         self._mixtures = ClassMixtures(fit.tensors["mean"], fit.tensors["variance"])
         self._shift, self._turn = fit.tensors["shift"], fit.tensors["turn"]
 
+    @override
     def grid_score(self, output: SegmenterOutput) -> Tensor:
         features = output.features[self.params.features].cpu()  # [N, D, h, w]
         count, _, height, width = features.shape

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 from pydantic import Field
+from typing_extensions import override
 
 from oodbench.contracts import Fit, GridMethod, MethodCard, Needs, Parameters
 from oodbench.errors import DataError
@@ -76,18 +77,22 @@ class KNN(GridMethod):
     )
     params: Params
 
+    @override
     def needs(self) -> Needs:
         return Needs(features=(self.params.features,), fit=True)
 
+    @override
     def begin_fit(self, classes: ClassSet, seed: int) -> None:
         self._classes = classes
         # If classes are missing, the others fill the bank; therefore each may take the full size.
         self._reservoir = ClassReservoir(len(classes), self.params.bank_size, seed)
 
+    @override
     def update(self, output: SegmenterOutput, labels: Sequence[SemanticLabels]) -> None:
         for features, label in zip(output.features[self.params.features], labels, strict=True):
             self._reservoir.add(features, label)
 
+    @override
     def fitted(self) -> Fit:
         samples = [self._reservoir.pixels(index) for index in range(len(self._classes))]
         present = [sample for sample in samples if sample is not None]
@@ -101,9 +106,11 @@ class KNN(GridMethod):
         absent = [name for name, sample in zip(self._classes.names, samples, strict=True) if sample is None]
         return Fit({"bank": bank}, {"bank_size": len(bank), "absent_classes": absent})
 
+    @override
     def load(self, fit: Fit) -> None:
         self._bank = fit.tensors["bank"]
 
+    @override
     def grid_score(self, output: SegmenterOutput) -> Tensor:
         features = output.features[self.params.features].cpu()  # [N, D, h, w]
         count, _, height, width = features.shape

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from typing_extensions import override
+
 from oodbench.contracts import ClassMapBand, MethodCard, PixelMethod
 from oodbench.types import LogitSummary
 
@@ -44,5 +46,6 @@ class MaxLogit(PixelMethod):
         standard=True,
     )
 
+    @override
     def pixel_score(self, band: ClassMapBand) -> Tensor:
         return max_logit(band.summary)

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from typing_extensions import override
+
 from oodbench.contracts import ClassMapBand, MethodCard, Needs, PixelMethod
 from oodbench.types import LogitSummary
 
@@ -44,8 +46,10 @@ class MSP(PixelMethod):
         standard=True,
     )
 
+    @override
     def needs(self) -> Needs:
         return Needs(class_maps=True)
 
+    @override
     def pixel_score(self, band: ClassMapBand) -> Tensor:
         return msp(band.summary)

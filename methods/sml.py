@@ -32,6 +32,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import Field
+from typing_extensions import override
 
 from oodbench.contracts import ClassMapBand, Fit, MethodCard, Needs, Parameters, PixelMethod
 from oodbench.errors import DataError
@@ -147,13 +148,16 @@ class SML(PixelMethod):
     )
     params: Params
 
+    @override
     def needs(self) -> Needs:
         return Needs(logits=True, fit=True)
 
+    @override
     def begin_fit(self, classes: ClassSet, seed: int) -> None:
         self._classes = classes
         self._moments = ClassMoments(len(classes))
 
+    @override
     def update(self, output: SegmenterOutput, labels: Sequence[SemanticLabels]) -> None:
         assert output.class_maps is not None, "needs() asks for logits"
         for maps, label in zip(output.class_maps.values, labels, strict=True):
@@ -165,6 +169,7 @@ class SML(PixelMethod):
                 )
             self._moments.add(summary.best.cpu().numpy(), summary.prediction.cpu().numpy())
 
+    @override
     def fitted(self) -> Fit:
         moments, names = self._moments, self._classes.names
         pooled_mean, pooled_variance = moments.pooled()
@@ -182,15 +187,18 @@ class SML(PixelMethod):
         }
         return Fit({"mean": torch.from_numpy(mean), "variance": torch.from_numpy(variance)}, facts)
 
+    @override
     def load(self, fit: Fit) -> None:
         self._mean = fit.tensors["mean"].float()
         self._deviation = fit.tensors["variance"].sqrt().float()
 
+    @override
     def pixel_score(self, band: ClassMapBand) -> Tensor:
         summary = band.summary
         device = summary.best.device
         return standardise_max_logit(summary, self._mean.to(device), self._deviation.to(device))
 
+    @override
     def postprocess(self, score: ScoreMap, prediction: ClassMap) -> ScoreMap:
         if self.params.suppression:
             score = suppress_boundaries(score, find_class_boundaries(prediction))

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from typing_extensions import override
+
 from oodbench.class_sets import ADE20K_150
 from oodbench.contracts import Dataset, DatasetCard, Roots
 from oodbench.data import LabelRule, convert_read_errors, file_frame, find_layout, index_by_stem, pair_by_stem
@@ -37,6 +39,7 @@ class Ade20k(Dataset):
         "--id-data DIR",
     )
 
+    @override
     def open(self, roots: Roots) -> Mapping[str, FrameSet]:
         card = self.card
         layout, folder = find_layout(card.name, roots, {"official": _is_official}, card.layouts, card.obtain)

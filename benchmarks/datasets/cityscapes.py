@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from typing_extensions import override
+
 from oodbench.contracts import Dataset, DatasetCard, Roots
 from oodbench.data import LabelRule, convert_read_errors, file_frame, find_layout, pair_cityscapes
 from oodbench.types import CITYSCAPES_19, VOID, FrameSet
@@ -46,6 +48,7 @@ class Cityscapes(Dataset):
 
     card = _CARD
 
+    @override
     def open(self, roots: Roots) -> Mapping[str, FrameSet]:
         layout, folder = find_layout(_CARD.name, roots, {"official": _is_official}, _CARD.layouts, _CARD.obtain)
         with convert_read_errors(folder):

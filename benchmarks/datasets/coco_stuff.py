@@ -9,6 +9,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from typing_extensions import override
+
 from oodbench.class_sets import COCO_STUFF_171
 from oodbench.contracts import Archive, Dataset, DatasetCard, Roots
 from oodbench.data import LabelRule, convert_read_errors, file_frame, find_layout, index_by_stem, pair_by_stem
@@ -58,6 +60,7 @@ class CocoStuff(Dataset):
         ),
     )
 
+    @override
     def open(self, roots: Roots) -> Mapping[str, FrameSet]:
         card = self.card
         recognisers = {

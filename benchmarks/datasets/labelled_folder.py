@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from typing_extensions import override
 
 from oodbench.class_sets import CLASS_SETS
 from oodbench.contracts import Dataset, DatasetCard, Roots
@@ -55,6 +56,7 @@ class LabelledFolder(Dataset):
         "--id-data DIR",
     )
 
+    @override
     def open(self, roots: Roots) -> Mapping[str, FrameSet]:
         layout, folder = self._find(roots)
         classes, rule = _read(folder / _FILE)
@@ -71,6 +73,7 @@ class LabelledFolder(Dataset):
                     sets[split] = FrameSet(frames, layout, folder, len(frames))
         return sets
 
+    @override
     def classes(self, roots: Roots) -> ClassSet:
         _, folder = self._find(roots)
         return _read(folder / _FILE)[0]

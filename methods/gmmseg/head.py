@@ -26,6 +26,7 @@ import torch
 from pydantic import Field
 from torch import nn
 from torch.nn import functional
+from typing_extensions import override
 
 from oodbench.contracts import Head, HeadCard, HeadOutput, Parameters, TrainingHead
 from oodbench.mixture import PRESETS, OnlineMixture, OnlineOptions
@@ -78,14 +79,17 @@ class GMMSegHead(Head):
     )
     params: Params
 
+    @override
     def build(self, channels: int, classes: int) -> nn.Module:
         given = self.params.model_dump(include={"memory", "mean_momentum", "void_counts", "correct_only"})
         options = replace(PRESETS[self.params.preset], **{name: v for name, v in given.items() if v is not None})
         return GMMSegModule(channels, classes, self.params, options)
 
+    @override
     def extras(self) -> tuple[str, ...]:
         return (CLASS_LOG_DENSITY, COMPONENT_LOG_DENSITY)
 
+    @override
     def training_only(self) -> tuple[str, ...]:
         return ("mixture.memory.", "mixture.occupancy", "mixture.steps", "mixture.estimations")
 
@@ -103,6 +107,7 @@ class GMMSegModule(nn.Module, TrainingHead):
         self.score_norm = nn.LayerNorm(classes) if options.normalised_scores else nn.Identity()
         self.mixture = OnlineMixture(classes, params.components, params.dimensions, options, half=params.half_memory)
 
+    @override
     def forward(self, features: Tensor) -> HeadOutput:
         return self.densities(self.projection(features))
 
@@ -122,6 +127,7 @@ class GMMSegModule(nn.Module, TrainingHead):
         extras = {CLASS_LOG_DENSITY: maps(scores), COMPONENT_LOG_DENSITY: maps(components)}
         return HeadOutput(maps(normalised), maps(x), extras)
 
+    @override
     def loss(self, output: HeadOutput, labels: Tensor) -> Mapping[str, Tensor]:
         logits, target = gather_labelled_pixels(output.class_maps, labels)
         losses = functional.cross_entropy(logits, target, reduction="sum")
@@ -136,6 +142,7 @@ class GMMSegModule(nn.Module, TrainingHead):
         return {"loss_segmentation": losses / pixels, "loss_components": self.params.component_loss * component_loss}
 
     @torch.no_grad()
+    @override
     def after_step(self, output: HeadOutput, labels: Tensor) -> None:
         if self.params.frozen:
             return
@@ -145,6 +152,7 @@ class GMMSegModule(nn.Module, TrainingHead):
         right = output.class_maps.argmax(dim=1).flatten()[known] == small[known]
         self.mixture.step(points, small[known], self._shares, right)
 
+    @override
     def facts(self) -> Mapping[str, float]:
         return self.mixture.facts()
 

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from typing_extensions import override
+
 from oodbench.contracts import ClassMapBand, GridMethod, MethodCard, Needs, PixelMethod
 from oodbench.types import LogitSummary, SegmenterOutput
 
@@ -47,9 +49,11 @@ class GMMSeg(GridMethod):
 
     card = MethodCard(name="gmmseg", title="GMMSeg", paper=_PAPER, url=_URL, retraining=True, basic=True, standard=True)
 
+    @override
     def needs(self) -> Needs:
         return Needs(extras=(_LOG_DENSITY,), instead=_INSTEAD)
 
+    @override
     def grid_score(self, output: SegmenterOutput) -> Tensor:
         return density_score(output.extras[_LOG_DENSITY])
 
@@ -67,9 +71,11 @@ class GMMSegNorm(PixelMethod):
         standard=True,
     )
 
+    @override
     def needs(self) -> Needs:
         # Only the class maps are read; the density ensures that they come from GMMSeg's head.
         return Needs(logits=True, extras=(_LOG_DENSITY,), instead=_INSTEAD)
 
+    @override
     def pixel_score(self, band: ClassMapBand) -> Tensor:
         return normalised_score(band.summary)

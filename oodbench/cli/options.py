@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from typer.core import TyperCommand
+from typing_extensions import override
 
 from oodbench.registry import Registry
 
@@ -25,6 +26,7 @@ class ModelCommand(TyperCommand):
     The list is read from the declarations of the adapters when the help is printed, so that it delays no other command.
     """
 
+    @override
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the options with each `SOURCES` replaced by what the adapters accept."""
         sources = "; ".join(entry.summary for entry in Registry().entries("models"))

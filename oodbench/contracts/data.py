@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
+from typing_extensions import override
+
 from oodbench.types import ClassSet, FrameSet
 
 
@@ -59,6 +61,7 @@ class Archive:
     md5: str = ""
     fetchable: bool = False
 
+    @override
     def __str__(self) -> str:
         """Return everything but the name, in one line."""
         facts = (self.url or "on the dataset's page", f"{self.size} bytes" if self.size else "")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict
+from typing_extensions import override
 
 from oodbench.types import ClassMap, ClassSet, LogitSummary, ScoreMap, SegmenterOutput, SemanticLabels
 
@@ -164,6 +165,7 @@ class Method(ABC):
 class PixelMethod(Method):
     """A score that is computed for each pixel from its class maps alone."""
 
+    @override
     def needs(self) -> Needs:
         """Return the need for logits only."""
         return Needs(logits=True)

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from pydantic import Field
+from typing_extensions import override
 
 from oodbench.contracts.protocol import Protocol, Scoring
 from oodbench.contracts.uncertainty import Intervals
@@ -92,6 +93,7 @@ class FailedBenchmark(FrozenRecord):
     problem: str = Field(description="what is wrong, with the file and the value")
     remedy: str | None = Field(description="the command or the change that fixes it")
 
+    @override
     def __str__(self) -> str:
         return f"{self.benchmark} failed ({self.stage}): {self.problem}"
 

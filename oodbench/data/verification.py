@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from typing_extensions import override
+
 from oodbench.contracts import Archive
 from oodbench.data.folders import convert_read_errors, iter_subfolders
 from oodbench.data.frame_check import check_frame
@@ -23,6 +25,7 @@ class Finding:
     problem: str
     remedy: str
 
+    @override
     def __str__(self) -> str:
         return " ".join(filter(None, (self.problem, self.remedy)))
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+from typing_extensions import override
 
 from oodbench.contracts import Protocol
 from oodbench.metrics.counting.counts import PixelCounts
@@ -87,16 +88,19 @@ class _Pooled(Evaluation):
         self._counts = PixelCounts()
         self._bins: SketchBins | None = None
 
+    @override
     def _accumulate(self, score: ScoreMap, labels: AnomalyLabels) -> None:
         self._add(self._counts, score, labels)
         self._bins = None
 
+    @override
     def metrics(self) -> PixelMetrics:
         counts, points = self._counts, self._counts.points()
         # The bins are computed now, because the points take most of the time and memory.
         self._bins = choose_bins(points, counts.positive, counts.negative, self.protocol.tpr)
         return pixel_metrics(counts, self.protocol, points)
 
+    @override
     def bins(self) -> SketchBins | None:
         if self._bins is None:
             self.metrics()
@@ -110,15 +114,18 @@ class _Percentiles(_Pooled):
         super().__init__(protocol, count)
         self._percentiles = PercentileBins()
 
+    @override
     def _accumulate(self, score: ScoreMap, labels: AnomalyLabels) -> None:
         super()._accumulate(score, labels)
         self._percentiles.update(score, labels)
 
+    @override
     def metrics(self) -> PixelMetrics:
         f1, threshold = self._percentiles.best_f1()
         values = self._percentiles.values(self.protocol)
         return replace(super().metrics(), values=values, best_f1=f1, best_f1_threshold=threshold)
 
+    @override
     def bins(self) -> None:
         """Return None: each frame has its own bins, so there are no common ones."""
 
@@ -130,11 +137,13 @@ class _FrameMeans(Evaluation):
         super().__init__(protocol, count)
         self._frames: list[PixelMetrics] = []
 
+    @override
     def _accumulate(self, score: ScoreMap, labels: AnomalyLabels) -> None:
         counts = PixelCounts()
         self._add(counts, score, labels)
         self._frames.append(pixel_metrics(counts, self.protocol))
 
+    @override
     def metrics(self) -> PixelMetrics:
         nothing = pixel_metrics(PixelCounts(), self.protocol)
         names = list(nothing.values)
@@ -151,6 +160,7 @@ class _FrameMeans(Evaluation):
         largest = max((frame.largest_tie for frame in self._frames), default=0.0)
         return PixelMetrics(values, undefined, totals, math.nan, math.nan, largest)
 
+    @override
     def frame_values(self) -> FrameValues:
         names = tuple(pixel_metrics(PixelCounts(), self.protocol).values)
         values = np.array([[frame.values[name] for name in names] for frame in self._frames]).reshape(-1, len(names))

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
+from typing_extensions import override
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -94,6 +95,7 @@ class _LogDensity(Function):
     """The matrix product, with a gradient for the points only; autocast affects neither direction."""
 
     @staticmethod
+    @override
     def forward(context: Any, points: Tensor, centre: Tensor, weight: Tensor, offset: Tensor) -> Tensor:
         context.save_for_backward(points, centre, weight)
         with torch.autocast(points.device.type, enabled=False):
@@ -102,6 +104,7 @@ class _LogDensity(Function):
 
     @staticmethod
     @once_differentiable
+    @override
     def backward(context: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
         points, centre, weight = context.saved_tensors
         with torch.autocast(points.device.type, enabled=False):

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, overload
 
+from typing_extensions import override
+
 from oodbench.contracts import BenchmarkCard, DatasetCard, Roots
 from oodbench.types import Frame, FrameSet
 
@@ -31,6 +33,7 @@ class LoadedFrames(Sequence[Frame]):
         """Warnings about this copy, such as missing frames."""
         return self.found.warnings
 
+    @override
     def __len__(self) -> int:
         return len(self.found.frames)
 
@@ -38,9 +41,11 @@ class LoadedFrames(Sequence[Frame]):
     def __getitem__(self, index: int) -> Frame: ...
     @overload
     def __getitem__(self, index: slice) -> tuple[Frame, ...]: ...
+    @override
     def __getitem__(self, index: int | slice) -> Frame | tuple[Frame, ...]:
         return self.found.frames[index]
 
+    @override
     def __iter__(self) -> Iterator[Frame]:
         return iter(self.found.frames)
 

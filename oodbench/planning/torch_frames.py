@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
+from typing_extensions import override
 
 from oodbench.errors import DataError
 from oodbench.types import Frame
@@ -25,6 +26,7 @@ class TorchFrames(Dataset[tuple[Tensor, Tensor]]):
     def __len__(self) -> int:
         return len(self._frames)
 
+    @override
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         frame = self._frames[index]
         read = frame.read_anomaly_labels or frame.read_semantic_labels

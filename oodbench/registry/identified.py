@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from typing_extensions import override
+
 from oodbench.contracts import Benchmark, Dataset, Roots
 from oodbench.types import ClassSet, FrameSet
 from oodbench.user_code import explain_missing_modules
@@ -22,6 +24,7 @@ class IdentifiedBenchmark(Benchmark):
         self.card = plugin.card  # type: ignore[misc]  # of the class in other benchmarks
         self._plugin, self._digest = plugin, digest
 
+    @override
     def open(self, roots: Roots) -> FrameSet:
         with explain_missing_modules():
             return _identify(self._plugin.open(roots), self._digest)
@@ -39,10 +42,12 @@ class IdentifiedDataset(Dataset):
         self.card = plugin.card  # type: ignore[misc]  # of the class in other datasets
         self._plugin, self._digest = plugin, digest
 
+    @override
     def open(self, roots: Roots) -> Mapping[str, FrameSet]:
         with explain_missing_modules():
             return {split: _identify(found, self._digest) for split, found in self._plugin.open(roots).items()}
 
+    @override
     def classes(self, roots: Roots) -> ClassSet:
         return self._plugin.classes(roots)
 

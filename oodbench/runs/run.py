@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from typing_extensions import override
 
 from oodbench.class_sets import CLASS_SETS
 from oodbench.contracts import (
@@ -62,6 +63,7 @@ class Run:
     protocols: tuple[str, ...] = ()
     known: Registry | None = None
 
+    @override
     def __reduce__(self) -> tuple[Any, ...]:
         return Run, (self.store, self.protocols)  # a registry holds modules, which other processes import themselves
 

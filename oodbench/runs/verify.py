@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from typing_extensions import override
 
 from oodbench.contracts import Result
 from oodbench.errors import DataError, DataNotFoundError, NotStoredError, OodbenchError
@@ -50,6 +51,7 @@ class VerificationCheck:
     what: str
     said: str
 
+    @override
     def __str__(self) -> str:
         return f"{self.verdict:<11}  {self.what}: {self.said}"
 

@@ -14,6 +14,7 @@ import safetensors.torch
 import torch
 from numpy.typing import NDArray
 from pydantic import Field
+from typing_extensions import override
 
 from oodbench.contracts import Adapter, AdapterCard, Capabilities, Expected, Head, Needs, Segmenter
 from oodbench.errors import ModelError
@@ -81,9 +82,11 @@ class BundledAdapter(Adapter):
 
     card = AdapterCard("bundled", "Bundled", "streets-softmax, streets-gmmseg, or FILE.safetensors")
 
+    @override
     def accepts(self, source: str) -> bool:
         return source in BUNDLED or source.lower().endswith(".safetensors")
 
+    @override
     def open(self, source: str, card: Path | None, device: Literal["auto", "cpu", "cuda"]) -> Segmenter:
         path = FOLDER / f"{source}.safetensors" if source in BUNDLED else Path(source)
         if not path.is_file():
@@ -119,24 +122,29 @@ class BundledSegmenter(TorchBase):
         head_section = card.head.model_dump(mode="json")
         self.digest = digest_bytes(json.dumps([digest_file(path), head_section, head.card.version]).encode())
 
+    @override
     def _prepare(self, image: RGBImage) -> NDArray[np.uint8]:
         height, width = (max(_MULTIPLE, round(side / _MULTIPLE) * _MULTIPLE) for side in image.shape[:2])
         if image.shape[:2] == (height, width):
             return image
         return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
 
+    @override
     def _load_batch(self, images: NDArray[np.uint8]) -> tuple[Tensor, Size]:
         batch = torch.from_numpy(images).to(self.device).permute(0, 3, 1, 2)  # [N, 3, h, w], channels last in memory
         return batch.float(), (batch.shape[-2], batch.shape[-1])
 
+    @override
     def _read(self, images: Tensor, needs: Needs) -> ModuleOutput:
         output = self._network(images)
         return ModuleOutput(output.class_maps, {"penultimate": output.features}, output.extras)
 
+    @override
     def _classifier_layer(self) -> nn.Module | None:
         head = self._network.head
         return head.classifier if isinstance(head, SoftmaxModule) else None
 
+    @override
     def describe(self) -> Mapping[str, Any]:
         card = self._card
         return {

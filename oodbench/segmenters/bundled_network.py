@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 from torch.nn import functional
+from typing_extensions import override
 
 from oodbench.contracts import HeadOutput
 
@@ -37,6 +38,7 @@ class _Residual(nn.Module):
             nn.Conv2d(channels, channels, 3, padding=dilation, dilation=dilation, bias=False), nn.BatchNorm2d(channels)
         )
 
+    @override
     def forward(self, x: Tensor) -> Tensor:
         return functional.relu(x + self.second(self.first(x)))
 
@@ -67,6 +69,7 @@ class CompactDecoder(nn.Module):
             nn.ReLU(inplace=True),
         )
 
+    @override
     def forward(self, images: Tensor) -> Tensor:
         fine = self.stem(_with_height((images - _MEAN) / _DEVIATION))  # [N, 32, H / 4, W / 4]
         middle = self.middle(fine)  # [N, 64, H / 8, W / 8]
@@ -95,6 +98,7 @@ class CompactNetwork(nn.Module):
         self.decoder = CompactDecoder()
         self.head = head
 
+    @override
     def forward(self, images: Tensor) -> HeadOutput:
         output: HeadOutput = self.head(self.decoder(images))
         return output

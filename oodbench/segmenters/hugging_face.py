@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from oodbench.contracts import Adapter, AdapterCard, Capabilities, Expected, Needs, Segmenter
 from oodbench.errors import MissingExtraError, ModelError
@@ -46,9 +47,11 @@ class TransformersAdapter(Adapter):
 
     card = AdapterCard("transformers", "Transformers", "a folder with config.json, or hf:OWNER/NAME")
 
+    @override
     def accepts(self, source: str) -> bool:
         return source.startswith(_HUB) or (Path(source) / "config.json").is_file()
 
+    @override
     def open(self, source: str, card: Path | None, device: Literal["auto", "cpu", "cuda"]) -> Segmenter:
         try:
             import transformers  # noqa: F401  # late: it is an extra, and its import takes seconds
@@ -94,9 +97,11 @@ class TransformersSegmenter(TorchBase):
         ]
         self.digest = digest_bytes(json.dumps(identity, sort_keys=True, default=str).encode())
 
+    @override
     def _prepare(self, image: RGBImage) -> NDArray[np.float32]:
         return np.ascontiguousarray(self._make_input(image), np.float32)
 
+    @override
     def _read(self, images: Tensor, needs: Needs) -> ModuleOutput:
         if not self._masks:
             with capture_activations(self._network.decode_head.classifier) as passes:
@@ -112,10 +117,12 @@ class TransformersSegmenter(TorchBase):
             masks=masks,
         )
 
+    @override
     def _classifier_layer(self) -> nn.Module | None:
         layer: nn.Module | None = None if self._masks else self._network.decode_head.classifier
         return layer
 
+    @override
     def describe(self) -> Mapping[str, Any]:
         return {
             "name": self.name,

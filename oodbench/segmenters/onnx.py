@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 import onnxruntime
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from oodbench.contracts import Adapter, AdapterCard, Capabilities, Expected, Needs, Segmenter
 from oodbench.errors import ModelError
@@ -30,9 +31,11 @@ class OnnxAdapter(Adapter):
 
     card = AdapterCard("onnx", "ONNX", "FILE.onnx")
 
+    @override
     def accepts(self, source: str) -> bool:
         return source.lower().endswith(".onnx")
 
+    @override
     def open(self, source: str, card: Path | None, device: Literal["auto", "cpu", "cuda"]) -> Segmenter:
         path = Path(source)
         if not path.is_file():
@@ -59,10 +62,12 @@ class OnnxSegmenter(Segmenter):
         self._check_outputs()
         self.digest = self._compute_digest()
 
+    @override
     def prepare(self, image: RGBImage) -> NDArray[np.float32]:
         check_image(image, str(self._card_path))
         return self._card.input.apply(image)
 
+    @override
     def forward(self, batch: Sequence[NDArray[np.float32]], needs: Needs) -> SegmenterOutput:
         import torch
 
@@ -94,6 +99,7 @@ class OnnxSegmenter(Segmenter):
             )
         return SegmenterOutput(maps, outputs).select(needs)
 
+    @override
     def describe(self) -> Mapping[str, Any]:
         return {
             "name": self.name,

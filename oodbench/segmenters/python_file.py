@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from torch import nn
+from typing_extensions import override
 
 from oodbench.contracts import Adapter, AdapterCard, Expected, Segmenter
 from oodbench.errors import ModelError, OodbenchError, UnknownNameError
@@ -38,15 +39,18 @@ class PythonFileAdapter(Adapter):
 
     card = AdapterCard("python-file", "Python file", "FILE.py:FUNCTION, which returns a torch module")
 
+    @override
     def accepts(self, source: str) -> bool:
         return _SOURCE.fullmatch(source) is not None
 
+    @override
     def open(self, source: str, card: Path | None, device: Device) -> Segmenter:
         """Load the network, and the weights in a file of the same name next to the Python file, if there is one."""
         path, _ = _split(source)
         candidates = (path.with_suffix(ending) for ending in _ENDINGS)
         return _open(source, next((file for file in candidates if file.is_file()), None), card, device)
 
+    @override
     def open_checkpoint(self, source: str, checkpoint: Path, card: Path | None, device: Device) -> Segmenter:
         return _open(source, checkpoint, card, device)
 
@@ -83,6 +87,7 @@ class PythonFileSegmenter(TorchSegmenter):
         code, _ = code_identity(function)
         self.digest = digest_bytes(f"{self.digest} {code}".encode())
 
+    @override
     def describe(self) -> Mapping[str, Any]:
         return {
             **super().describe(),

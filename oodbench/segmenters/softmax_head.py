@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 from torch.nn import functional
+from typing_extensions import override
 
 from oodbench.contracts import Head, HeadCard, HeadOutput, TrainingHead
 from oodbench.numerics import gather_labelled_pixels
@@ -23,9 +24,11 @@ class SoftmaxHead(Head):
     card = HeadCard("softmax", "Softmax", "Long, Shelhamer, Darrell: Fully Convolutional Networks. CVPR 2015",
                     "https://arxiv.org/abs/1411.4038")  # fmt: skip
 
+    @override
     def build(self, channels: int, classes: int) -> nn.Module:
         return SoftmaxModule(channels, classes)
 
+    @override
     def extras(self) -> tuple[str, ...]:
         return ()
 
@@ -37,9 +40,11 @@ class SoftmaxModule(nn.Module, TrainingHead):
         super().__init__()
         self.classifier = nn.Conv2d(channels, classes, 1)
 
+    @override
     def forward(self, features: Tensor) -> HeadOutput:
         return HeadOutput(self.classifier(features), features, {})
 
+    @override
     def loss(self, output: HeadOutput, labels: Tensor) -> Mapping[str, Tensor]:
         logits, targets = gather_labelled_pixels(output.class_maps, labels)
         total = functional.cross_entropy(logits, targets, reduction="sum")

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from typing_extensions import override
+
 from oodbench.contracts import Benchmark, BenchmarkCard, Roots
 from oodbench.data import LabelRule, file_frame, find_layout, index_images, pair_by_stem
 from oodbench.types import ANOMALY, IN_DISTRIBUTION, VOID, FrameSet
@@ -43,6 +45,7 @@ class MyBenchmark(Benchmark):
 
     card = _CARD
 
+    @override
     def open(self, roots: Roots) -> FrameSet:
         """Find the folder and pair images with labels; pixels are read later."""
         layout, folder = find_layout(_CARD.name, roots, {"official": _is_official}, _CARD.layouts, _CARD.obtain)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from typing_extensions import override
+
 from oodbench.contracts import ClassMapBand, MethodCard, Parameters, PixelMethod
 
 if TYPE_CHECKING:
@@ -57,6 +59,7 @@ class MyMethod(PixelMethod):
         version=1,  # increase it whenever the scores change, so that stored scores are not reused
     )
 
+    @override
     def pixel_score(self, band: ClassMapBand) -> Tensor:
         """Return the score of a band of rows; a pixel's score must not depend on other pixels."""
         # band.summary has the largest logit, the sum over the others and the predicted class, computed once per band.

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from torch import nn
+from typing_extensions import override
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,6 +38,7 @@ class MyModel(nn.Module):
         self.encoder = nn.Sequential(nn.Conv2d(3, 32, 3, stride=4, padding=1), nn.ReLU())
         self.classifier = nn.Conv2d(32, 19, 1)
 
+    @override
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits."""
         features = self.encoder(images)  # [N, 32, H / 4, W / 4]

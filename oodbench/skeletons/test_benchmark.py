@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from typing_extensions import override
 
 from oodbench.testing import BenchmarkContract
 
@@ -16,6 +17,7 @@ class TestMyBenchmark(BenchmarkContract):
     plugin = Path(__file__).with_name("my_benchmark.py")
     name = "my-benchmark"
 
+    @override
     def make(self, folder: Path) -> None:
         """Write two frames with the names and the layout that the authors publish. Change this."""
         rng = np.random.default_rng(0)

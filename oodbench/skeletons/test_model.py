@@ -6,6 +6,7 @@ import runpy
 from pathlib import Path
 
 import torch
+from typing_extensions import override
 
 from oodbench.testing import AdapterContract
 
@@ -15,6 +16,7 @@ class TestMyModel(AdapterContract):
 
     name = "python-file"
 
+    @override
     def make(self, folder: Path) -> str:
         """Copy the file into an empty folder, with random weights next to it."""
         torch.manual_seed(0)

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import filelock
+from typing_extensions import override
 
 from oodbench.errors import NotStoredError, RunFolderError
 from oodbench.files import cannot_write, write_atomically
@@ -96,6 +97,7 @@ class LocalStore(RunStore):
         """Return the stores of all shards in this folder."""
         return [LocalStore(folder) for folder in sorted((self.folder / _SHARDS).glob("[!.]*"))]
 
+    @override
     def read(self, key: Key, count: int | None = None) -> bytearray:
         path = self.path(key)
         try:
@@ -112,9 +114,11 @@ class LocalStore(RunStore):
         except OSError as error:
             raise RunFolderError(f"{path}: can't be read ({error.strerror})", "Check the disk.") from None
 
+    @override
     def write(self, key: Key, *parts: bytes | bytearray | memoryview) -> None:
         write_atomically(self.path(key), lambda file: file.writelines(parts))
 
+    @override
     def append(self, key: Key, data: bytes) -> None:
         path = self.path(key)
         try:
@@ -124,13 +128,16 @@ class LocalStore(RunStore):
         except OSError as error:
             raise cannot_write(path, error) from error
 
+    @override
     def size(self, key: Key) -> int | None:
         path = self.path(key)
         return path.stat().st_size if path.is_file() else None
 
+    @override
     def delete(self, key: Key) -> None:
         self.path(key).unlink(missing_ok=True)
 
+    @override
     def keys(self, kind: Kind) -> Iterator[Key]:
         if kind in _FILES:
             if (self.folder / _FILES[kind]).is_file():
@@ -143,6 +150,7 @@ class LocalStore(RunStore):
                 yield Key(kind, path.relative_to(root).with_name(path.name.removesuffix(place.ending)).parts)
 
     @contextmanager
+    @override
     def lock(self) -> Iterator[None]:
         """Lock the folder for this process. The lock is released when the process ends, even after a crash."""
         lock = filelock.FileLock(self.folder / _LOCK)
@@ -163,20 +171,24 @@ class LocalStore(RunStore):
         finally:
             lock.release()
 
+    @override
     def name(self, key: Key) -> str:
         return str(self.path(key))
 
+    @override
     def is_same(self, other: RunStore, key: Key) -> bool:
         """Return whether both stores have the same content; hard links to one file are not read."""
         linked = isinstance(other, LocalStore) and self.path(key).samefile(other.path(key))
         return linked or super().is_same(other, key)
 
+    @override
     def clear(self) -> None:
         for name in (*(place.folder for place in _PLACES.values()), _REPORTS):
             shutil.rmtree(self.folder / name, ignore_errors=True)
         for name in _FILES.values():
             (self.folder / name).unlink(missing_ok=True)
 
+    @override
     def copy_from(self, other: RunStore, keys: Iterable[Key]) -> None:
         """Copy artifacts from another store, as hard links if both are on the same disk."""
         for key in keys:

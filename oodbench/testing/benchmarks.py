@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from oodbench.contracts import BenchmarkCard, Roots
 from oodbench.metrics import PROTOCOLS
@@ -20,22 +21,27 @@ class BenchmarkContract(FramesContract):
 
     kind = "benchmarks"
 
+    @override
     def splits(self, roots: Roots) -> Mapping[str, FrameSet]:
         """Return all frames, as one split."""
         return {"": self.registry().benchmark(self.name).open(roots)}
 
+    @override
     def expected(self) -> Mapping[str, int]:
         """Return the number of frames of the complete set."""
         return {"": self.load().card.frames}
 
+    @override
     def labels(self, frame: Frame) -> NDArray[np.uint8] | None:
         """Return the frame's anomaly labels."""
         return None if frame.read_anomaly_labels is None else frame.read_anomaly_labels().values
 
+    @override
     def allowed(self) -> set[int]:
         """Return the values of in-distribution, anomaly and void."""
         return {IN_DISTRIBUTION, ANOMALY, VOID}
 
+    @override
     def hidden(self) -> bool:
         """Return whether the card says that the labels are hidden."""
         card: BenchmarkCard = self.load().card

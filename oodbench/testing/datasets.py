@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from oodbench.contracts import Roots
 from oodbench.testing.frames import FramesContract
@@ -19,15 +20,18 @@ class DatasetContract(FramesContract):
 
     kind = "datasets"
 
+    @override
     def splits(self, roots: Roots) -> Mapping[str, FrameSet]:
         """Return the splits that are found."""
         return self.registry().dataset(self.name).open(roots)
 
+    @override
     def expected(self) -> Mapping[str, int]:
         """Return the number of frames of each complete split."""
         splits: Mapping[str, int] = self.load().card.splits
         return splits
 
+    @override
     def labels(self, frame: Frame) -> NDArray[np.uint8] | None:
         """Return the frame's semantic labels, which must refer to the card's classes if it states any."""
         if frame.read_semantic_labels is None:
@@ -38,10 +42,12 @@ class DatasetContract(FramesContract):
         )
         return labels.values
 
+    @override
     def allowed(self) -> set[int]:
         """Return the indices of the classes, and void."""
         return {*range(len(self.load().card.classes or self._classes)), VOID}
 
+    @override
     def found(self, folder: Path) -> list[Frame]:
         """Return the frames in a folder, and keep the dataset's classes in that folder for the check of labels."""
         self._classes = self.registry().dataset(self.name).classes(Roots((folder,)))

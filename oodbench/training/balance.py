@@ -14,6 +14,7 @@ from mmengine.dist import get_dist_info, sync_random_seed
 from mmengine.registry import DATA_SAMPLERS
 from numpy.typing import NDArray
 from torch.utils.data import Sampler
+from typing_extensions import override
 
 from oodbench.errors import DataError
 from oodbench.training.sampling import ClassBalancedOrder, index_frames_by_class
@@ -47,6 +48,7 @@ class BalancedSampler(Sampler[int]):
         if not self.frames:
             raise DataError(f"{paths[0].parent}: no label in {self.size} frames", "Check that not all labels are void.")
 
+    @override
     def __iter__(self) -> Iterator[int]:
         order = ClassBalancedOrder(self.frames, self.seed)
         return (order(draw)[0] for draw in islice(count(), self.rank, None, self.ranks))

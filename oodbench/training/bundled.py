@@ -11,6 +11,7 @@ from mmengine.model import BaseModel
 from mmengine.optim import LinearLR, OptimWrapper, PolyLR
 from torch import Tensor
 from torch.utils.data import DataLoader
+from typing_extensions import override
 
 from oodbench.contracts import Head, HeadOutput, Segmenter, TrainingHead
 from oodbench.segmenters.bundled import BundledAdapter, write_weights
@@ -32,6 +33,7 @@ class BundledModel(ModuleWithHead, BaseModel):
         self.bear(head, CHANNELS, classes)
         self.network = CompactNetwork(self.head)
 
+    @override
     def forward(self, images: Tensor, labels: Tensor, mode: str) -> Mapping[str, Tensor]:
         """Return the losses by name. Training uses no other of MMEngine's modes than `loss`.
 
@@ -87,28 +89,33 @@ class BundledJob(TrainingJob):
             ),
         ]
 
+    @override
     def make_loader(self, start: int, rank: int = 0, processes: int = 1) -> DataLoader[Any]:
         crops = CropBatches(self._frames, self._recipe.data, self._seed, self.iterations)
         steps = RemainingSteps(start, self.iterations)
         return DataLoader(crops, batch_size=None, sampler=steps, collate_fn=_name_tensors)
 
+    @override
     def make_example(self, max_pixels: int | None) -> tuple[Any, float]:
         data = self._recipe.data
         images = torch.rand(data.crops, 3, *data.crop) * 255
         labels = torch.randint(len(self._classes), (data.crops, *data.crop))
         return {"images": images, "labels": labels}, 1.0
 
+    @override
     def facts(self) -> Mapping[str, float]:
         head = self.model.head
         assert isinstance(head, TrainingHead), "the model has a head"
         return head.facts()
 
+    @override
     def write(self, folder: Path, quality: Mapping[str, Any] | None = None) -> Path:
         file = folder / f"{self.name}.safetensors"
         write_weights(file, self.model.network, self._head)
         write_card(file.with_suffix(".toml"), self._recipe, self._seed, self._classes.name, quality or {})
         return file
 
+    @override
     def open(self, file: Path) -> Segmenter:
         adapter = BundledAdapter(find_head=lambda name, parameters: self._head)
         return adapter.open(str(file), None, "cuda" if self._device.startswith("cuda") else "cpu")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import Field, ValidationError, model_validator
+from typing_extensions import override
 
 from oodbench.errors import UnknownNameError, UsageError
 from oodbench.training.recipe import RECIPE_PAGE, Recipe, RecipeSection, read_recipe_file
@@ -69,15 +70,18 @@ class BundledRecipe(Recipe):
     schedule: BundledSchedule
 
     @property
+    @override
     def dataset_name(self) -> str:
         """Name of the dataset to train on."""
         return self.data.dataset
 
     @property
+    @override
     def splits(self) -> tuple[str, str]:
         """Names of the dataset's splits for training and for validation."""
         return self.data.train, self.data.validation
 
+    @override
     def check_device_count(self, devices: int) -> None:
         """Check that there is one device only.
 
@@ -87,6 +91,7 @@ class BundledRecipe(Recipe):
         if devices > 1:
             raise UsageError(f"{self.name}: the compact network trains on one device", "Omit --devices.")
 
+    @override
     def to_record(self) -> dict[str, Any]:
         """Return what a checkpoint records of the recipe, as plain values."""
         return self.model_dump(mode="json", exclude={"title"})

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from torch.utils.data import Dataset, Sampler
+from typing_extensions import override
 
 from oodbench.stages.batching import read_semantic_labels
 from oodbench.training.bundled_recipe import BundledData
@@ -40,6 +41,7 @@ class CropBatches(Dataset[tuple["Tensor", "Tensor"]]):
     def __len__(self) -> int:
         return self._steps
 
+    @override
     def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
         rng = np.random.default_rng([self._seed, 1, step])
         images, labels = [], []
@@ -96,6 +98,7 @@ class RemainingSteps(Sampler[int]):
     def __init__(self, start: int, steps: int) -> None:
         self.start, self.steps = start, steps
 
+    @override
     def __iter__(self) -> Iterator[int]:
         return iter(range(self.start, self.steps))
 

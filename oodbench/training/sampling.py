@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import Dataset, Sampler
+from typing_extensions import override
 
 from oodbench.errors import OodbenchError
 from oodbench.stages.batching import read_semantic_labels
@@ -131,6 +132,7 @@ class TransformedDraws(Dataset[Any]):
     ) -> None:
         self._frames, self._order, self._transforms, self._seed = frames, order, transforms, seed
 
+    @override
     def __getitem__(self, draw: int) -> dict[str, Any] | OodbenchError:
         index, wanted_class = self._order(draw)
         try:
@@ -175,6 +177,7 @@ class StepBatches(Sampler[list[int]]):
     def __init__(self, start: int, steps: int, size: int, rank: int = 0, processes: int = 1) -> None:
         self._start, self._steps, self._size, self._rank, self._processes = start, steps, size, rank, processes
 
+    @override
     def __iter__(self) -> Iterator[list[int]]:
         share = self._size // self._processes
         for step in range(self._start, self._steps):

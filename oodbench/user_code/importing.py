@@ -20,6 +20,8 @@ from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
 
+from typing_extensions import override
+
 from oodbench.user_code.sources import SourceText, digest_sources, find_sources, is_installed, is_neighbour, locate
 from oodbench.user_code.usage import record_used_code
 
@@ -149,6 +151,7 @@ class _LocalImports(ast.NodeTransformer):
     def _is_neighbour(self, name: str) -> bool:
         return is_neighbour(name.partition(".")[0], self._package.folder)
 
+    @override
     def visit_Import(self, node: ast.Import) -> list[ast.Import]:
         """Rewrite `import a.b`, which binds `a`, and `import a.b as c`, which binds `a.b`."""
         aliases: list[ast.alias] = []
@@ -162,6 +165,7 @@ class _LocalImports(ast.NodeTransformer):
                 aliases.append(ast.alias(f"{self._package.name}.{top}", top))
         return [ast.copy_location(ast.Import([alias]), node) for alias in aliases]
 
+    @override
     def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.ImportFrom:
         """Rewrite `from a.b import c`; relative imports need no change."""
         if node.level == 0 and node.module and self._is_neighbour(node.module):
@@ -174,6 +178,7 @@ class _Loader(SourceFileLoader):
         super().__init__(fullname, path)
         self._package = package
 
+    @override
     def get_code(self, fullname: str) -> CodeType:
         return self._package.compile(fullname, Path(self.path))
 
@@ -181,6 +186,7 @@ class _Loader(SourceFileLoader):
 class _Finder(MetaPathFinder):
     """Finder for the modules of all packages of user files."""
 
+    @override
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from typing_extensions import override
+
 from oodbench.contracts import ReportCard, Result, RunView
 from oodbench.reports.figures.style import COLUMN, LEGEND_LINE, BenchmarkFigure, assign_styles, count_legend_columns
 
@@ -28,6 +30,7 @@ class AccuracyCost(BenchmarkFigure):
 
     card = ReportCard("accuracy-cost", "Accuracy against cost", figure=True)
 
+    @override
     def draw(self, run: RunView, benchmark: str, rows: Sequence[Result]) -> Figure:
         return draw_accuracy_cost(run, benchmark, rows)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from typing_extensions import override
 
 from oodbench.contracts import ReportCard, Result, RunView
 from oodbench.metrics import POOLED, PixelCounts, PixelCurve, pixel_curve, pixel_metrics
@@ -61,6 +62,7 @@ class _CurveFigure(BenchmarkFigure):
     metric: str
     higher_is_better: bool
 
+    @override
     def draw(self, run: RunView, benchmark: str, rows: Sequence[Result]) -> Figure:
         """Draw the figure of one benchmark: one curve per result, and a legend with the metric, the best first."""
         from matplotlib.figure import Figure
@@ -112,6 +114,7 @@ class PrecisionRecall(_CurveFigure):
     card = ReportCard("precision-recall", "Precision-recall curves", figure=True)
     metric, higher_is_better = "AP", True
 
+    @override
     def plot(self, axes: Axes, lines: Sequence[_CurveLine]) -> None:
         top = 0.0
         for line in lines[:1]:
@@ -137,6 +140,7 @@ class Roc(_CurveFigure):
     card = ReportCard("roc", "ROC curves", figure=True)
     metric, higher_is_better = "FPR95", False
 
+    @override
     def plot(self, axes: Axes, lines: Sequence[_CurveLine]) -> None:
         axes.set(xlabel="False positive rate, percent", ylabel="True positive rate, percent")
         axes.plot([0, 100], [0, 100], color="#999999", linewidth=0.6, zorder=1)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from oodbench.contracts import Report, ReportCard, Result, RunView
 from oodbench.reports.figures.panels import draw_panels
@@ -36,6 +37,7 @@ class Heatmaps(Report):
 
     card = ReportCard("heatmaps", "Heatmap figures", default=True, figure=True)
 
+    @override
     def write(self, run: RunView, out: Path) -> Sequence[Path]:
         groups: dict[tuple[str, str], dict[str, Result]] = {}
         for row in run.results:  # with several protocols, a method has several results but one map

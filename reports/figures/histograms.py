@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from oodbench.contracts import ReportCard, Result, RunView
 from oodbench.reports.figures.style import (
@@ -46,6 +47,7 @@ class ScoreHistograms(BenchmarkFigure):
 
     card = ReportCard("score-histograms", "Score histograms", figure=True)
 
+    @override
     def draw(self, run: RunView, benchmark: str, rows: Sequence[Result]) -> Figure:
         return draw_histograms(run, benchmark, rows)
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from typing_extensions import override
+
 from oodbench.contracts import ReportCard, Result, RunView
 from oodbench.reports.figures.heatmaps import iter_score_pictures, overlay_labels
 from oodbench.reports.figures.panels import draw_panels
@@ -32,6 +34,7 @@ class Qualitative(BenchmarkFigure):
 
     card = ReportCard("qualitative", "Qualitative figure", figure=True)
 
+    @override
     def draw(self, run: RunView, benchmark: str, rows: Sequence[Result]) -> Figure:
         return draw_qualitative(run, benchmark, rows, run.figure_frames(benchmark))
 

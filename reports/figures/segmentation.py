@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from oodbench.contracts import ReportCard, Result, RunView
 from oodbench.errors import NotStoredError
@@ -41,6 +42,7 @@ class Segmentation(BenchmarkFigure):
 
     card = ReportCard("segmentation", "Segmentation figure", figure=True)
 
+    @override
     def draw(self, run: RunView, benchmark: str, rows: Sequence[Result]) -> Figure:
         return draw_segmentation(run, benchmark, rows, run.figure_frames(benchmark))
 

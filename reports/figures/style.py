@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from typing_extensions import override
+
 from oodbench.contracts import Report, Result, RunView
 from oodbench.files import write_atomically
 
@@ -114,6 +116,7 @@ def group_by_benchmark(run: RunView) -> dict[str, list[Result]]:
 class BenchmarkFigure(Report):
     """A report with one figure per benchmark."""
 
+    @override
     def write(self, run: RunView, out: Path) -> Sequence[Path]:
         written = []
         for benchmark, rows in group_by_benchmark(run).items():

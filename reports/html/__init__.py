@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from typing_extensions import override
+
 from oodbench.contracts import Report, ReportCard, RunView
 
 PLUGINS = {"reports": {"html": ("Html", "a page with tables, curves, frames under a threshold to move, worst cases")}}
@@ -20,6 +22,7 @@ class Html(Report):
 
     card = ReportCard("html", "Page to open in a browser")
 
+    @override
     def write(self, run: RunView, out: Path) -> Sequence[Path]:
         from oodbench.reports.html.page import write_page
 

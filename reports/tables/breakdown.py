@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from typing_extensions import override
+
 from oodbench.contracts import Breakdown, BreakdownThreshold, ReportCard, RunView
 from oodbench.reports.tables.formats import TextReport
 
@@ -128,6 +130,7 @@ class BreakdownText(TextReport):
     card = ReportCard("breakdown", "Results by size, place and class", text=True)
     file = "breakdown.txt"
 
+    @override
     def text(self, run: RunView) -> str:
         parts, without = [], []
         for place in dict.fromkeys((result.benchmark, result.protocol.name, result.network) for result in run.results):

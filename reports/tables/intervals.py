@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing_extensions import override
+
 from oodbench.contracts import ReportCard, RunView
 from oodbench.reports.tables.formats import TableReport
 
@@ -14,6 +16,7 @@ class IntervalTable(TableReport):
     card = ReportCard("intervals", "Table with intervals", text=True)
     file = "intervals.txt"
 
+    @override
     def text(self, run: RunView) -> str:
         from tabulate import tabulate
 

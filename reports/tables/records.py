@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from typing_extensions import override
+
 from oodbench.contracts import MetricSpec, PublishedResult, ReportCard, Result, RunView, metrics_of
 from oodbench.reports.tables.build import anomaly_specs
 from oodbench.reports.tables.formats import TextReport
@@ -23,6 +25,7 @@ class Csv(TextReport):
     card = ReportCard("csv", "Results as CSV", default=True, text=True)
     file = "table.csv"
 
+    @override
     def text(self, run: RunView) -> str:
         import pandas as pd
 
@@ -41,6 +44,7 @@ class Json(TextReport):
     card = ReportCard("json", "Results as JSON", text=True)
     file = "table.json"
 
+    @override
     def text(self, run: RunView) -> str:
         content = {
             "rows": [

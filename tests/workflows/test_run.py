@@ -23,6 +23,8 @@ from tests.helpers.fake_benchmarks import numbers, small_run
 from tests.helpers.files import anomaly_label, photograph, save
 from tests.helpers.results import results_of
 
+pytestmark = pytest.mark.slow
+
 METHODS = ["energy", "entropy", "gmm-posthoc", "knn", "max-logit", "msp", "sml"]
 
 
@@ -134,7 +136,6 @@ def test_a_missing_map_is_made_again_with_its_batch(
     assert numbers(run) == numbers(small_run(network_file, data, tmp_path / "other", batch_size=batch_size))
 
 
-@pytest.mark.slow
 def test_killed_while_scoring_and_begun_again(network_file: Path, data: Path, tmp_path: Path) -> None:
     names = [f"frame{index:03d}" for index in range(60)]
     folder = data / "RoadAnomaly_jpg" / "frames"
@@ -168,7 +169,6 @@ def test_evaluate_reads_the_stored_maps_again(network_file: Path, data: Path, tm
     assert numbers(network_free) == before
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("keep", "left"), [("all", 21), ("figures", 21), ("none", 0)])
 def test_keep_scores(network_file: Path, data: Path, tmp_path: Path, keep: Any, left: int) -> None:
     run = small_run(network_file, data, tmp_path / "run", keep_scores=keep, stop_after="report")

@@ -14,6 +14,8 @@ from oodbench.errors import DataNotFoundError, NotStoredError, RunFolderError, S
 from oodbench.workflows.submit import check_submission, submit
 from tests.helpers.files import anomaly_label, photograph, save
 
+pytestmark = pytest.mark.slow
+
 EVERYTHING = Path(__file__).parents[1] / "helpers" / "every_plugin.py"
 
 

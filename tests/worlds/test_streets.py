@@ -72,6 +72,7 @@ def test_objects_lie_about_their_box_and_fill_what_they_say(make) -> None:  # ty
     assert 0.75 < np.mean(shares) < 1.25
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("split", LABELLED)
 def test_what_is_anomalous_stays_near_what_was_aimed_at(split: str) -> None:
     aimed = {"obstacles": (0.28, 0.47), "static": (1.37, 0.64), "anomaly": (9.85, 0.66)}[split]

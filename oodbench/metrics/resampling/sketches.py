@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from oodbench.metrics.resampling.sketch_thresholds import SketchBins
 from oodbench.types import ANOMALY, IN_DISTRIBUTION
@@ -82,14 +83,17 @@ class PixelSketch(Sketch):
     tpr: float
 
     @property
+    @override
     def units(self) -> int:
         """The number of units, n."""
         return len(self.counts)
 
+    @override
     def group(self, groups: Sequence[str]) -> PixelSketch:
         """Return the sketch of groups of frames. `groups` has the group of each frame."""
         return replace(self, counts=_sum_by_group(self.counts, groups))
 
+    @override
     def _metrics(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         # Counts are whole numbers far below 2^53: the product is exact.
         flat = self.counts.reshape(self.units, -1).astype(np.float64)
@@ -117,6 +121,7 @@ class PixelSketch(Sketch):
                 1 - wrong / (positive * negative),
             ])  # fmt: skip
 
+    @override
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Return the sketch as arrays, for files; `sketch_from` restores it."""
         return {
@@ -147,19 +152,23 @@ class FrameValues(Sketch):
     defined: NDArray[np.int64]
 
     @property
+    @override
     def units(self) -> int:
         """The number of units, n."""
         return len(self.sums)
 
+    @override
     def group(self, groups: Sequence[str]) -> FrameValues:
         """Return the sketch of groups of frames. `groups` has the group of each frame."""
         return replace(self, sums=_sum_by_group(self.sums, groups), defined=_sum_by_group(self.defined, groups))
 
+    @override
     def _metrics(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         with np.errstate(invalid="ignore"):
             means: NDArray[np.float64] = ((weights @ self.sums) / (weights @ self.defined)).T
         return means
 
+    @override
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Return the sketch as arrays, for files; `sketch_from` restores it."""
         return {

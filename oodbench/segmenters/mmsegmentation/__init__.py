@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from typing_extensions import override
+
 from oodbench.contracts import Adapter, AdapterCard, Segmenter
 from oodbench.errors import ModelError
 from oodbench.segmenters.mmsegmentation.source import ConfigSource, is_config
@@ -30,9 +32,11 @@ class MMSegmentationAdapter(Adapter):
 
     card = AdapterCard("mmsegmentation", "MMSegmentation", "CONFIG.py of MMSegmentation or its name, with --checkpoint")
 
+    @override
     def accepts(self, source: str) -> bool:
         return is_config(source)
 
+    @override
     def open(self, source: str, card: Path | None, device: Literal["auto", "cpu", "cuda"]) -> Segmenter:
         """Load a network from its config and the weights in a file of the same name next to the config."""
         config = ConfigSource.of(source).file()
@@ -45,6 +49,7 @@ class MMSegmentationAdapter(Adapter):
             "Download the checkpoint of this config; oodbench does not download it.",
         )
 
+    @override
     def open_checkpoint(
         self, source: str, checkpoint: Path, card: Path | None, device: Literal["auto", "cpu", "cuda"]
     ) -> MMSegmentationSegmenter:

@@ -34,6 +34,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 from torch.nn import functional
+from typing_extensions import override
 
 from oodbench.contracts import HeadOutput
 from oodbench.mixture import distributed
@@ -79,6 +80,7 @@ class _ClassLayer(nn.Linear):
 
     last_input: Tensor | None = None
 
+    @override
     def forward(self, embeddings: Tensor) -> Tensor:
         """Return class logits [N, Q, C + 1] of query embeddings [N, Q, D]."""
         self.last_input = embeddings
@@ -113,6 +115,7 @@ class HeadedMask2Former(ModuleWithHead, Mask2FormerHead):
         self._output: HeadOutput | None = None
         self._matched: Tensor | None = None
 
+    @override
     def forward(self, x: Sequence[Tensor], batch_data_samples: Any) -> tuple[list[Tensor], list[Tensor]]:
         """Return class logits [N, Q, C + 1] and mask logits [N, Q, h, w] after each decoder layer."""
         logits, masks = super().forward(x, batch_data_samples)

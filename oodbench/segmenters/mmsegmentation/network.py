@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from oodbench.contracts import Capabilities, Expected, Needs
 from oodbench.errors import ModelError
@@ -70,12 +71,14 @@ class MMSegmentationSegmenter(TorchBase):
         identity = json.dumps([digest_file(checkpoint), settings], sort_keys=True, default=str)
         self.digest = digest_bytes(identity.encode())
 
+    @override
     def _prepare(self, image: RGBImage) -> NDArray[Any]:
         if self._resizer is None:
             assert self._own_input is not None, "without a resizer, the model card describes the preprocessing"
             return self._own_input.apply(image)
         return self._resizer.apply(image)
 
+    @override
     def _load_batch(self, images: NDArray[Any]) -> tuple[Tensor, Size]:
         if self._resizer is None:
             return super()._load_batch(images)
@@ -86,13 +89,16 @@ class MMSegmentationSegmenter(TorchBase):
         padded: Tensor = self._network.data_preprocessor(data, False)["inputs"]
         return padded, (inputs[0].shape[-2], inputs[0].shape[-1])
 
+    @override
     def _read(self, images: Tensor, needs: Needs) -> ModuleOutput:
         with quiet():
             return self._reader.read(images, needs)
 
+    @override
     def _classifier_layer(self) -> nn.Module | None:
         return self._reader.classifier_layer()
 
+    @override
     def describe(self) -> Mapping[str, Any]:
         network = self._network
         linear = self.classifier()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from typing_extensions import override
 
 from oodbench.contracts import Head, HeadOutput, Needs
 from oodbench.errors import ModelError
@@ -92,6 +93,7 @@ class MapsReader(Reader):
 
     role = ""
 
+    @override
     def _decode(self, pyramid: Sequence[Tensor], images: Tensor, extras: Sequence[str], masks: bool) -> ModuleOutput:
         return ModuleOutput(self._check_maps(self._forward(pyramid)))
 
@@ -110,6 +112,7 @@ class PixelReader(MapsReader):
 
     role = "penultimate"
 
+    @override
     def _decode(self, pyramid: Sequence[Tensor], images: Tensor, extras: Sequence[str], masks: bool) -> ModuleOutput:
         with capture_activations(self.head.conv_seg) as passes:
             maps = self._forward(pyramid)
@@ -122,6 +125,7 @@ class PixelReader(MapsReader):
             self.role = ""
         return ModuleOutput(maps, {self.role: features} if self.role and features is not None else {})
 
+    @override
     def classifier_layer(self) -> nn.Module | None:
         layer: nn.Module = self.head.conv_seg
         return layer if self.role else None
@@ -136,6 +140,7 @@ class RegistryHeadReader(Reader):
         self.extras = made_by.extras()
         self.maps = f"logits of the head '{made_by.card.name}'"
 
+    @override
     def _decode(self, pyramid: Sequence[Tensor], images: Tensor, extras: Sequence[str], masks: bool) -> ModuleOutput:
         with capture_activations(self.head.head) as passes:
             self._forward(pyramid)
@@ -143,6 +148,7 @@ class RegistryHeadReader(Reader):
         named = {name: output.extras[name] for name in extras}
         return ModuleOutput(output.class_maps, {self.role: output.features}, named)
 
+    @override
     def classifier_layer(self) -> nn.Module | None:
         module = self.head.head
         return module.classifier if isinstance(module, SoftmaxModule) else None
@@ -163,6 +169,7 @@ class MaskReader(Reader):
 
             self.extras = tuple(name for name in made_by.extras() if name in AT_PIXELS)
 
+    @override
     def _decode(self, pyramid: Sequence[Tensor], images: Tensor, extras: Sequence[str], masks: bool) -> ModuleOutput:
         from mmseg.structures import SegDataSample
 

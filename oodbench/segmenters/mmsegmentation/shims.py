@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from torch.nn import functional
+from typing_extensions import override
 
 from oodbench.errors import MissingExtraError, ModelError
 
@@ -108,6 +109,7 @@ class _NotCompiled(ModuleType):
         # A spec without a loader tells MMEngine that mmcv is not a full one.
         self.__spec__ = ModuleSpec(name, None)
 
+    @override
     def __getattr__(self, name: str) -> Callable[..., Any]:
         if name.startswith("__"):
             raise AttributeError(name)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from oodbench.contracts import LinearClassifier, Needs, Segmenter
 from oodbench.errors import ModelError
@@ -69,6 +70,7 @@ class TorchBase(Segmenter):
         """Return the layer that computes the class maps from the features `penultimate`, if there is one."""
         return None
 
+    @override
     def prepare(self, image: RGBImage) -> NDArray[Any]:
         """Return the network's input for one image.
 
@@ -82,6 +84,7 @@ class TorchBase(Segmenter):
         return self._prepare(image)
 
     @torch.inference_mode()
+    @override
     def forward(self, batch: Sequence[NDArray[Any]], needs: Needs) -> SegmenterOutput:
         """Run the module on a batch.
 
@@ -100,6 +103,7 @@ class TorchBase(Segmenter):
             return outputs[0][1]
         return self._merge(outputs, size)
 
+    @override
     def classifier(self) -> LinearClassifier | None:
         """Return the last layer in the order of the class set, or None if it is not linear in each pixel's features."""
         layer = self._classifier_layer()

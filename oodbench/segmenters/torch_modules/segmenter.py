@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
+from typing_extensions import override
 
 from oodbench.contracts import Capabilities, Expected, Needs
 from oodbench.errors import ModelError, UnknownNameError
@@ -125,6 +126,7 @@ class TorchSegmenter(TorchBase):
         self.capabilities = Capabilities(kind, tuple(self._features))
         self.digest = self._compute_digest(version)
 
+    @override
     def describe(self) -> Mapping[str, Any]:
         linear = self.classifier()
         return {
@@ -144,6 +146,7 @@ class TorchSegmenter(TorchBase):
             "expected": {"miou": self.expected.miou, "mean_confidence": self.expected.mean_confidence},
         }
 
+    @override
     def forward(self, batch: Sequence[NDArray[Any]], needs: Needs) -> SegmenterOutput:
         """Run the module on a batch.
 
@@ -164,9 +167,11 @@ class TorchSegmenter(TorchBase):
             )
         return output
 
+    @override
     def _prepare(self, image: RGBImage) -> NDArray[np.float32]:
         return self._input.apply(image)
 
+    @override
     def _read(self, images: Tensor, needs: Needs) -> ModuleOutput:
         with ExitStack() as stack:
             calls = {}
@@ -191,6 +196,7 @@ class TorchSegmenter(TorchBase):
                 "Give a module that accepts images float32 [N, 3, h, w]. If it accepts one size only, set size=.",
             ) from error
 
+    @override
     def _classifier_layer(self) -> nn.Module | None:
         return None if self._classifier is None else self._find_layer(self._classifier)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from torch.nn import functional
+from typing_extensions import override
 
 from oodbench.numerics import sample_bilinear, taps_at
 from oodbench.types import Size
@@ -44,6 +45,7 @@ class Windowing:
         (tops, height), (lefts, width) = (_starts(*sides) for sides in zip(image, self.size, self.stride, strict=True))
         return [Box(top, left, height, width) for top in tops for left in lefts]
 
+    @override
     def __str__(self) -> str:
         size, stride = (f"{height}x{width}" for height, width in (self.size, self.stride))
         return f"windows of {size} every {stride} pixels"

@@ -21,6 +21,7 @@ from mmengine.model import revert_sync_batchnorm
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import PARAM_SCHEDULERS, DefaultScope
 from torch.utils.data import DataLoader
+from typing_extensions import override
 
 from oodbench.contracts import Segmenter
 from oodbench.errors import DataError, ModelError, OodbenchError, UsageError
@@ -101,6 +102,7 @@ class ArchitectureJob(TrainingJob):
                 PARAM_SCHEDULERS.build({**part, "optimizer": self.optimizer}) for part in self.config.param_scheduler
             ]
 
+    @override
     def make_loader(self, start: int, rank: int = 0, processes: int = 1) -> DataLoader[Any]:
         from mmseg.registry import TRANSFORMS
 
@@ -121,6 +123,7 @@ class ArchitectureJob(TrainingJob):
             pin_memory=self._device != "cpu",
         )
 
+    @override
     def make_example(self, max_pixels: int | None) -> tuple[Any, float]:
         from mmengine.structures import PixelData
         from mmseg.structures import SegDataSample
@@ -140,6 +143,7 @@ class ArchitectureJob(TrainingJob):
         inputs = [torch.randint(256, (3, height, width), dtype=torch.uint8) for _ in samples]
         return {"inputs": inputs, "data_samples": samples}, crops * height * width / whole
 
+    @override
     def facts(self) -> Mapping[str, float]:
         return {
             key: value
@@ -147,6 +151,7 @@ class ArchitectureJob(TrainingJob):
             for key, value in module.head.facts().items()
         }
 
+    @override
     def write(self, folder: Path, quality: Mapping[str, Any] | None = None) -> Path:
         """Write NAME.py, NAME.safetensors, and NAME.toml with the measured quality; return the first."""
         not_written = (*training_only_prefixes(self.network), "auxiliary_head.")
@@ -169,6 +174,7 @@ class ArchitectureJob(TrainingJob):
         write_atomically(file.with_suffix(".toml"), lambda out: out.write("\n".join([*lines, ""]).encode()))
         return file
 
+    @override
     def open(self, file: Path) -> Segmenter:
         device = "cpu" if self._device == "cpu" else "cuda"
         # The network is initialised at random before its weights are loaded. That must not change the generators of the
@@ -176,6 +182,7 @@ class ArchitectureJob(TrainingJob):
         with torch.random.fork_rng([] if device == "cpu" else [torch.cuda.current_device()]):
             return MMSegmentationAdapter().open(str(file), None, device)  # type: ignore[arg-type]
 
+    @override
     def describe_overrides(self) -> Iterable[str]:
         return format_overrides(self.recipe)
 

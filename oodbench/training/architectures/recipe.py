@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field, ValidationError, model_validator
+from typing_extensions import override
 
 from oodbench.errors import UnknownNameError, UsageError
 from oodbench.training.recipe import RECIPE_PAGE, Count, Recipe, RecipeSection, SourcedValue, read_recipe_file
@@ -122,15 +123,18 @@ class ArchitectureRecipe(Recipe):
     inference: ArchitectureInference
 
     @property
+    @override
     def dataset_name(self) -> str:
         """Name of the dataset to train on."""
         return self.data.dataset.value
 
     @property
+    @override
     def splits(self) -> tuple[str, str]:
         """Names of the dataset's splits for training and for validation."""
         return "train", "val"
 
+    @override
     def check_device_count(self, devices: int) -> None:
         """Check that this number of devices divides the crops of a step evenly.
 
@@ -144,6 +148,7 @@ class ArchitectureRecipe(Recipe):
                 f"Choose a number of devices that divides {batch}.",
             )
 
+    @override
     def to_record(self) -> dict[str, Any]:
         """Return what a checkpoint records of the recipe, as plain values."""
         return {field: value for field, (value, _) in self.settings().items()}

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
+from typing_extensions import override
 
 from oodbench.contracts import (
     SIDE_FILE,
@@ -54,6 +55,7 @@ class Fishyscapes(Submission):
         images=True,
     )
 
+    @override
     def write(self, scored: SubmissionScorer, out: Path, track: ProgressCallback) -> WrittenSubmission:
         expected = scored.expected[self.card.benchmarks[0]]
         if len(scored.frames) != expected:
@@ -82,6 +84,7 @@ class Fishyscapes(Submission):
         command = write_container(scored, out / "container", self.card.name)
         return WrittenSubmission({"command": command}, ("build it where Apptainer is: see container/submission.def",))
 
+    @override
     def write_image(self, out: Path, name: str, score: ScoreMap, prediction: ClassMap | None) -> None:
         number = _NUMBER.match(name)
         if number is None:
@@ -96,10 +99,12 @@ class Fishyscapes(Submission):
         for kind, values in zip(_KINDS, (score, prediction), strict=True):
             _save(out / f"{number[1]}_{kind}.npy", values)
 
+    @override
     def check(self, path: Path, frames: Sequence[KnownFrame] = ()) -> Iterator[str]:
         with open_tree(path) as tree:
             yield from _find_problems(tree, {f"{frame.index:04d}": frame.size for frame in frames})
 
+    @override
     def read(self, path: Path, frames: Sequence[SubmittedFrame]) -> Iterator[tuple[SubmittedFrame, ScoreMap]]:
         with open_tree(path) as tree:
             files, _ = _index_files(tree)

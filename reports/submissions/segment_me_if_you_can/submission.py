@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
+from typing_extensions import override
 
 from oodbench.contracts import (
     LARGEST_CHANGE,
@@ -78,6 +79,7 @@ class SegmentMeIfYouCan(Submission):
         ),
     )
 
+    @override
     def write(self, scored: SubmissionScorer, out: Path, track: ProgressCallback) -> WrittenSubmission:
         params: Any = self.params
         if params.requires_ood is None:
@@ -117,10 +119,12 @@ class SegmentMeIfYouCan(Submission):
         write_entry(out / ENTRY, table)
         return WrittenSubmission({"half_precision": halves, "layout": params.layout}, _make_notes(halves, table))
 
+    @override
     def check(self, path: Path, frames: Sequence[KnownFrame] = ()) -> Iterator[str]:
         with open_tree(path) as tree:
             yield from find_problems(tree, [frame for frame in frames if frame.benchmark != LOST_AND_FOUND])
 
+    @override
     def read(self, path: Path, frames: Sequence[SubmittedFrame]) -> Iterator[tuple[SubmittedFrame, ScoreMap]]:
         with open_tree(path) as tree:
             files = {name: there[0] for name, there in index_score_files(tree).items()}
@@ -130,6 +134,7 @@ class SegmentMeIfYouCan(Submission):
                     yield frame, read_hdf5(path / where, tree.read(where)).astype(np.float32)
 
     @classmethod
+    @override
     def public_table(cls, path: Path) -> Sequence[PublishedResult]:
         return read_public_rows(path)
 

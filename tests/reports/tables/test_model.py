@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ import pytest
 from oodbench.contracts import METRICS, MetricGroup, MetricSpec, Quality, Result
 from oodbench.registry import Registry
 from oodbench.reports.tables.build import results_tables
-from oodbench.reports.tables.formats import Latex, Markdown, Terminal
+from oodbench.reports.tables.formats import Latex, Markdown
 from oodbench.reports.tables.intervals import IntervalTable
+from oodbench.reports.tables.terminal import Terminal
 from oodbench.testing.fake_run import HandmadeRun, make_result
 
 GROUPS: tuple[MetricGroup, ...] = ("closed-set", "anomaly", "cost")
@@ -114,3 +116,17 @@ def test_a_false_positive_rate_at_another_recall_is_a_column_too() -> None:
     rows = [make_result("msp", 0.2, None, metrics={"AP": 0.2, "FPR90": 0.4}), make_result("knn", 0.1, 0.3)]
     (table,) = results_tables(HandmadeRun(rows))
     assert [column.head for column in table.columns[:3]] == ["AP ↑", "FPR90 ↓", "FPR95 ↓"]
+
+
+def test_a_wide_table_is_split_into_blocks_that_repeat_the_names() -> None:
+    names = [f"benchmark-{letter}" for letter in "abcdef"]
+    results = [make_result(method, 0.2, 0.5, name) for name in names for method in ("msp", "knn")]
+    quality = {"miou": 0.6, "ece": 0.1, "dataset": "cityscapes", "split": "val", "frames": 7}
+    text = Terminal().text(HandmadeRun(results, quality={"net": quality}))
+    blocks = [block.splitlines() for block in text.split("\n\n")[:-1]]
+    assert len(blocks) > 1
+    assert max(len(line) for block in blocks for line in block) <= 100
+    assert [title for block in blocks for title in re.split(r" {2,}", block[0].strip())] == [*names, "cityscapes val"]
+    for block in blocks:
+        assert [line.split()[0] for line in block[1:]] == ["Method", block[2], "MSP", "KNN"]
+    assert text.count("20.00") == 2 * len(names)

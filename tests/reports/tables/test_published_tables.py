@@ -51,17 +51,26 @@ SCORED = "lass maps resized to the label resolution and scored there, features s
 
 
 def test_plain_text_has_them_below_and_without_a_rank() -> None:
-    rule = "─" * 115
     text = f"""\
-                                                                                             road-anomaly
-Method     Network   Retraining   Extra network   OoD data   Source             Protocol             AP ↑   FPR95 ↓
-{rule}
-MSP        net       -            -               -          measured           pooled             20.00+     50.00
-KNN        net       ?            ?               ?          measured           pooled             40.00*         -
+                                                      road-anomaly
+Method    Network  Source            Protocol             AP ↑  FPR95 ↓
+───────────────────────────────────────────────────────────────────────
+MSP       net      measured          pooled             20.00+   50.00
+KNN       net      measured          pooled             40.00*       -
+───────────────────────────────────────────────────────────────────────
+SML & co  R_101    table 1, table 2  pebal      25.82 / 25.83    49.74
+GMMSeg    ?        memory            ?                  50.00?       -
 
-SML & co   R_101     ?            ?               yes        table 1, table 2   pebal       25.82 / 25.83     49.74
-GMMSeg     ?         ?            ?               yes        memory             ?                  50.00?         -
-c{SCORED}; protocol pooled; percent. * best, + second.
+Method    Network  Source            Protocol   Retraining  Extra network  OoD data
+───────────────────────────────────────────────────────────────────────────────────
+MSP       net      measured          pooled     -           -              -
+KNN       net      measured          pooled     ?           ?              ?
+───────────────────────────────────────────────────────────────────────────────────
+SML & co  R_101    table 1, table 2  pebal      ?           ?              yes
+GMMSeg    ?        memory            ?          ?           ?              yes
+
+class maps resized to the label resolution and scored there, features scored on their grid; protocol
+pooled; percent. * best, + second.
 {NOTES}"""
     assert REGISTRY.report("terminal").text(VIEW) == text
 
