@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -16,6 +18,7 @@ from mmengine.dist import all_gather_object, all_reduce, get_dist_info, init_dis
 from torch.multiprocessing.spawn import ProcessExitedException, spawn
 
 from oodbench.errors import OodbenchError, StoppedElsewhereError, UsageError
+from oodbench.stopping import clear_stop, is_stop_requested
 from oodbench.training.options import Launcher
 
 T = TypeVar("T")
@@ -26,6 +29,8 @@ _MMAP_THRESHOLD, _TRIM_THRESHOLD = (-3, 32 << 20), (-1, (1 << 31) - 1)
 
 # Seconds that processes wait for each other. The first one validates while the others wait.
 _TIMEOUT = 4 * 3600
+# Seconds between two looks at the processes and at requests to stop.
+_POLL = 1.0
 
 
 def detect_launcher() -> Launcher:
@@ -171,10 +176,13 @@ def run_processes(processes: int, work: Callable[[T], int], argument: T) -> int:
     # Otherwise each process would use all cores.
     for threads in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(threads, str(max((os.cpu_count() or 1) // processes, 1)))
-    started = spawn(_run_process, (processes, port, work, argument), processes, join=False)  # type: ignore[no-untyped-call]  # torch's
+    with _ignored_stop_signal():
+        started = spawn(_run_process, (processes, port, work, argument), processes, join=False)  # type: ignore[no-untyped-call]  # torch's
     try:
-        while not started.join():
-            pass
+        while not started.join(timeout=_POLL):
+            if is_stop_requested():
+                clear_stop()
+                os.kill(started.processes[0].pid, signal.SIGUSR1)
     except ProcessExitedException as error:
         return int(error.exit_code)
     finally:
@@ -189,3 +197,25 @@ def _run_process(rank: int, processes: int, port: int, work: Callable[[T], int],
         RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(processes), MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port)
     )
     raise SystemExit(work(argument))
+
+
+@contextmanager
+def _ignored_stop_signal() -> Iterator[None]:
+    """Let processes that start here ignore SIGUSR1 until they handle it: by default it ends a process."""
+    number = getattr(signal, "SIGUSR1", None)  # Windows has none
+    if number is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.signal(number, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(number, handler)
+
+
+def is_any_stop_requested() -> bool:
+    """Return whether a stop was requested in any of the processes that share each step. All have to call this."""
+    requested = torch.tensor(int(is_stop_requested()))
+    if is_distributed():
+        all_reduce(requested, "max")
+    return bool(requested)

@@ -17,8 +17,9 @@ from torch.nn.utils import get_total_norm
 
 from oodbench.errors import TrainingError
 from oodbench.files import cannot_write, write_atomically
+from oodbench.stopping import stop
 from oodbench.training.checkpoint import get_device, get_random_state, save_state
-from oodbench.training.devices import synchronized_errors
+from oodbench.training.devices import is_any_stop_requested, synchronized_errors
 from oodbench.training.job import TrainingJob
 
 # Steps per line of the log.
@@ -143,7 +144,7 @@ class LogHook(Hook):
 
 
 class CheckpointHook(Hook):
-    """Hook that writes checkpoint.pt atomically at regular intervals.
+    """Hook that writes checkpoint.pt atomically at regular intervals, and before a requested stop.
 
     Args:
         file: Path of the checkpoint.
@@ -157,14 +158,22 @@ class CheckpointHook(Hook):
         self._file, self._job, self._seed = file, job, seed
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
-        """Write a checkpoint if it is time to."""
+        """Write a checkpoint if it is time to, and stop if any process was asked to.
+
+        Raises:
+            StopRequestedError: In all processes: a stop was requested in one of them.
+        """
         done = runner.iter + 1
-        if done % self._job.checkpoint_every and done != runner.max_iters:
+        finished = done == runner.max_iters
+        stops = not finished and is_any_stop_requested()
+        if done % self._job.checkpoint_every and not finished and not stops:
             return
         random = all_gather_object(get_random_state(get_device(runner.model)))
         with synchronized_errors():
             if is_main_process():
                 self._save(runner, done, random)
+        if stops:
+            stop()
 
     def _save(self, runner: Runner, done: int, random: list[dict[str, torch.Tensor]]) -> None:
         state = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from typing import Any
 
@@ -50,13 +51,14 @@ def _command_page(name: str, command: Any, level: int = 1) -> str:
     context = command.context_class(command, info_name=name)
     usage = " ".join([name, *command.collect_usage_pieces(context)])
     parts.append(f"```text\n{usage}\n```")
+    command.get_help(context)  # completes the texts that depend on the registry
     for kind in ("argument", "option"):
         records = [
             parameter.get_help_record(context)
             for parameter in command.get_params(context)
             if parameter.param_type_name == kind
         ]
-        lines = [f"| `{_escape(record[0])}` | {_escape(record[1])} |" for record in records if record]
+        lines = [f"| <code>{_escape(record[0])}</code> | {_escape(record[1])} |" for record in records if record]
         if lines:
             parts.append("\n".join([f"| {kind} | description |", "|---|---|", *lines]))
     return "\n\n".join(parts) + "\n"
@@ -69,4 +71,4 @@ def _paragraphs(text: str) -> str:
 
 def _escape(text: str) -> str:
     """Return text for a cell of a table."""
-    return " ".join(text.split()).replace("|", "\\|")
+    return html.escape(" ".join(text.split()), quote=False).replace("|", "&#124;")
