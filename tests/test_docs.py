@@ -50,6 +50,7 @@ from tests.helpers.results import row, write_result
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+GUIDES = [page for page in PAGES if page.parent.name in ("getting-started", "how-to")]
 PUBLIC_MODULES = {"oodbench"} | {
     f"oodbench.{name}" for name in ("contracts", "data", "errors", "metrics", "numerics", "testing", "types")
 }
@@ -273,27 +274,6 @@ def test_every_part_of_the_data_verb_is_on_the_page_of_data_sets() -> None:
         assert f"oodbench data {part}" in page, part
 
 
-@pytest.mark.parametrize(
-    ("verb", "page"),
-    [
-        ("run", "how-to/run-benchmarks"),
-        ("gate", "how-to/ci-gate"),
-        ("compare", "how-to/compare-runs"),
-        ("evaluate", "getting-started/your-score-maps"),
-        ("predict", "how-to/predict"),
-        ("submit", "how-to/submit"),
-        ("report", "how-to/paper-figures"),
-    ],
-)
-def test_every_option_is_on_the_page_of_its_verb(verb: str, page: str) -> None:
-    page = (ROOT / "docs" / f"{page}.md").read_text()
-    command = typer.main.get_command(app).commands[verb]  # type: ignore[attr-defined]
-    for parameter in command.params:
-        for option in parameter.opts:
-            if option.startswith("--") and option != "--help":
-                assert f"`{option}`" in page, option
-
-
 def test_the_exit_codes_are_on_their_page() -> None:
     page = (ROOT / "docs" / "reference" / "errors.md").read_text()
     assert [int(code) for code in re.findall(r"^\| (\d+) \|", page, re.MULTILINE)] == list(ExitCode)
@@ -318,6 +298,34 @@ def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
         if not target.startswith("http"):
             assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", GUIDES, ids=lambda page: page.name)
+def test_links_to_sections_lead_somewhere(page: Path) -> None:
+    for target, anchor in re.findall(r"\]\(([^)#]*)#([^)]+)\)", page.read_text()):
+        if not target.startswith("http"):
+            assert anchor in anchors(page.parent / target if target else page), f"{target}#{anchor}"
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub and MkDocs make them."""
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", GUIDES, ids=lambda page: page.name)
+def test_a_guide_begins_with_what_the_reader_achieves_and_a_command(page: Path) -> None:
+    title, purpose, *rest = page.read_text().split("\n\n")
+    assert re.fullmatch("# .*", title)
+    assert purpose.endswith((".", ":"))
+    assert any(re.match(r"```(sh|python|toml)\n", part) for part in rest[:2])
+
+
+def test_the_card_of_the_page_on_networks_is_a_card(tmp_path: Path) -> None:
+    (card,) = re.findall(r"```toml\n(.*?)```", (ROOT / "docs/getting-started/your-network.md").read_text(), re.DOTALL)
+    (tmp_path / "network.toml").write_text(card)
+    assert read_card(tmp_path / "network.toml").outputs.features == {"penultimate": "features"}
 
 
 def test_no_placeholder_is_left() -> None:

@@ -1,6 +1,6 @@
 """Simulation of the coverage of the 95 % intervals, and of the false alarms of significance tests.
 
-Prints the tables of docs/how-to/compare-runs.md.
+Prints the tables of docs/measurements/interval-coverage.md.
 
     python -m tools.interval_coverage [--repeats 1000] [--resamples 1000]
 

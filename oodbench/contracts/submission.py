@@ -173,5 +173,5 @@ class Submission(ABC):
         """
         raise UsageError(
             f"the public table of {cls.card.name} can't be read from a file",
-            "Expected a leaderboard that publishes one, as segment-me-if-you-can does (docs/reference/result-json.md).",
+            "Expected a leaderboard that publishes one, as segment-me-if-you-can does (docs/reference/protocols.md).",
         )

@@ -1,4 +1,4 @@
-"""The few lines of config that docs/how-to/train.md gives, under MMEngine's runner."""
+"""The few lines of config that docs/how-to/add-a-head.md gives, under MMEngine's runner."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = [
     # MMEngine looks for the wheel's configs, and for what is installed, by way of it.
     pytest.mark.filterwarnings("ignore:pkg_resources is deprecated"),
 ]
-PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "train.md"
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "add-a-head.md"
 
 
 @DATASETS.register_module(name="TwoImages")

@@ -43,7 +43,7 @@ class ModuleWithHead(nn.Module):
             raise UsageError(
                 f"the head '{head.card.name}' can't be trained: it builds a {type(module).__name__}; expected a "
                 "TrainingHead",
-                "Implement the contract in docs/how-to/add-a-method.md.",
+                "Implement the contract in docs/how-to/add-a-head.md.",
             )
         if (self.norm_cfg or {}).get("type") == "SyncBN":
             module = nn.SyncBatchNorm.convert_sync_batchnorm(module)  # type: ignore[no-untyped-call]  # torch's

@@ -44,7 +44,7 @@ def test_the_other_way_round_is_the_other_sign() -> None:
 
 
 def test_equal_methods_are_rarely_called_different() -> None:
-    """One in twenty is meant; docs/how-to/compare-runs.md has how far from that it is."""
+    """One in twenty is meant; docs/measurements/interval-coverage.md measures the difference."""
     assert (false_alarms(40, repeats=60, resamples=199) < 0.3).all()
 
 
