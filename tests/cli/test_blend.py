@@ -67,7 +67,7 @@ def test_labelled_frames_are_chosen_by_split(cityscapes: Path, cutouts: Path, tm
 def test_user_errors_name_the_remedy(photographs: Path, cutouts: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     out = ["--out", tmp_path / "out"]
-    with pytest.raises(DataError, match="empty: .*no images in this folder"):
+    with pytest.raises(DataError, match=r"empty: .*no images in this folder"):
         data("blend", "--frames", tmp_path / "empty", *out)
     with pytest.raises(DataError, match="absent does not exist"):
         data("blend", "--frames", tmp_path / "absent", *out)
