@@ -14,15 +14,21 @@ from oodbench.errors import DataError
 from oodbench.files import digest_bytes
 from oodbench.types import Frame, FrameSet, RGBImage
 
-PLUGINS = {"benchmarks": {"synthetic-blend": ("SyntheticBlend", "anomalies blended into your own frames (data blend)")}}
+PLUGINS = {
+    "benchmarks": {
+        "synthetic-blend": ("SyntheticBlend", "anomalies blended into your own frames (oodbench data blend)")
+    }
+}
 
 _WRITE = "Write it from your own frames: oodbench data blend --frames DIR --out DIR; then give that folder: --data DIR"
 _RULE = LabelRule(VOID_RULE, "Write the folder again: the file was changed after 'oodbench data blend' wrote it.")
 
 
 class SyntheticBlend(Benchmark):
-    """Frames identified by their manifest and labels instead of their pixels, so that a baseline stays valid after
-    rebuilding.
+    """Frames with blended anomalies.
+
+    The manifest and the labels identify the frames, not the pixels, so that a baseline stays valid if the folder is
+    written again.
     """
 
     card = BenchmarkCard(

@@ -31,5 +31,5 @@ class Silent:
 
     @contextmanager
     def track(self, title: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
-        """Ignore the task."""
+        """Yield a function that ignores its argument."""
         yield lambda done: None

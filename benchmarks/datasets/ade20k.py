@@ -24,14 +24,14 @@ _RULE = LabelRule(
 
 
 class Ade20k(Dataset):
-    """The scene parsing benchmark of 2016, and not the full dataset with thousands of classes."""
+    """The scene parsing benchmark of 2016, not the full dataset with thousands of classes."""
 
     card = DatasetCard(
         name="ade20k",
         title="ADE20K",
         paper="Zhou, Zhao, Puig, Fidler, Barriuso, Torralba: Scene Parsing through ADE20K Dataset. CVPR 2017",
         url="http://sceneparsing.csail.mit.edu",
-        licence="research use only, by the terms of its page",
+        licence="research use only, according to the terms on its page",
         classes=ADE20K_150,
         splits={"training": 20210, "validation": 2000},
         layouts={"official": "images/<split>/ADE_*.jpg and annotations/<split>/ADE_*.png (ADEChallengeData2016)"},

@@ -38,11 +38,14 @@ class _ClassFile(BaseModel):
 
 
 class LabelledFolder(Dataset):
-    """Own frames: methods are fitted on `train` and calibrated on `val`. Without these folders, all are `train`."""
+    """The user's own frames.
+
+    Methods are fitted on `train` and calibrated on `val`. Without these folders, all frames belong to `train`.
+    """
 
     card = DatasetCard(
         name="labelled-folder",
-        title="own frames",
+        title="Own frames",
         paper="yours",
         url="docs/reference/benchmarks.md",
         licence="yours",

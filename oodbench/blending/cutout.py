@@ -102,8 +102,8 @@ def resize_cutout(cutout: Cutout, size: Size) -> Layer:
 def _sum_blocks(values: NDArray[np.int32], edge: int) -> NDArray[np.int64]:
     rows, columns = values.shape
     blocks = values.reshape(rows // edge, edge, columns // edge, edge)
-    sums: NDArray[np.int64] = blocks.sum(axis=(1, 3), dtype=np.int64)
-    return sums
+    totals: NDArray[np.int64] = blocks.sum(axis=(1, 3), dtype=np.int64)
+    return totals
 
 
 def trim(

@@ -12,7 +12,7 @@ from oodbench.cli.console import make_progress
 from oodbench.cli.exit_codes import ExitCode
 from oodbench.cli.launch import run_command
 from oodbench.cli.options import PLUGIN_HELP, Device
-from oodbench.errors import MissingExtraError, StoppedElsewhereError, UsageError
+from oodbench.errors import MissingExtraError, StoppedElsewhereError, StopRequestedError, UsageError
 
 if TYPE_CHECKING:
     from oodbench.contracts import Roots
@@ -162,6 +162,10 @@ def _train(training: _Training) -> None:
         file = train_network(
             load_recipe(training.recipe), training.folder, progress, roots=training.roots, options=options
         )
+    except StopRequestedError:
+        if first:
+            raise
+        raise SystemExit(ExitCode.STOPPED) from None
     except StoppedElsewhereError:
         raise SystemExit(ExitCode.MISTAKE) from None
     if first:

@@ -87,4 +87,4 @@ def _download(archive: Archive, part: Path, track: Track) -> None:
                 received += len(block)
                 advance(len(block))
     if received < coming:
-        raise ConnectionError(f"{received} of {coming} bytes came")
+        raise ConnectionError(f"received {received} of {coming} bytes")

@@ -32,6 +32,16 @@ class ScoreFiles:
     Attributes:
         files: Maps the id of every frame to its file.
         others: Maps the names of files that match no frame to the files, sorted by name.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> import numpy as np
+        >>> from oodbench.data import find_scores
+        >>> for name in ("0", "extra"):
+        ...     np.save(f"{name}.npy", np.zeros((4, 6), np.float32))
+        >>> found = find_scores(Path(), ["0"])
+        >>> list(found.files), list(found.others)
+        (['0'], ['extra'])
     """
 
     files: Mapping[str, Path]
@@ -45,8 +55,20 @@ def find_scores(folder: Path, ids: Sequence[str]) -> ScoreFiles:
         folder: Folder with score files.
         ids: Frame ids.
 
+    Returns:
+        The file of each frame, and the files that match no frame.
+
     Raises:
         ScoreError: The folder does not exist, or a frame has no file or two files.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> import numpy as np
+        >>> from oodbench.data import find_scores
+        >>> Path("scores").mkdir()
+        >>> np.save("scores/0.npy", np.zeros((4, 6), np.float32))
+        >>> find_scores(Path("scores"), ["0"]).files["0"].as_posix()
+        'scores/0.npy'
     """
     if not folder.is_dir():
         what = "is a file" if folder.exists() else "does not exist"
@@ -88,11 +110,26 @@ def _make_missing_error(folder: Path, absent: Sequence[str], count: int, found: 
 
 
 def read_scores(path: Path) -> ScoreMap:
-    """Read a score map as it is stored, float32 [h, w]; a 16-bit PNG gives its integers. The direction is not changed.
+    """Read a score map as it is stored. The direction of the scores is not changed.
+
+    Args:
+        path: A file `.npy`, `.npz` with one array, `.hdf5` or `.h5`, all with floats; or a `.png` with 16 bits.
+
+    Returns:
+        float32 [h, w]; a 16-bit PNG gives its integers.
 
     Raises:
         ScoreError: The file is truncated, not a map of floats, or has values that are not finite.
+        DataError: A PNG is damaged or does not have 16 bits.
         MissingExtraError: The file is HDF5 and h5py is not installed.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> import numpy as np
+        >>> from oodbench.data import read_scores
+        >>> np.save("0.npy", np.array([[0.5, 1.5]]))
+        >>> read_scores(Path("0.npy"))
+        array([[0.5, 1.5]], dtype=float32)
     """
     values = _READERS[path.suffix.lower()](path)
     if path.suffix.lower() != _PNG and not (values.dtype.kind == "f" and values.dtype.itemsize <= 8):
@@ -126,8 +163,21 @@ def read_array(path: Path, content: bytes) -> NDArray[Any]:
         path: Name of the file.
         content: Content of the file.
 
+    Returns:
+        The array in its stored type and shape.
+
     Raises:
         ScoreError: The file is damaged or holds objects.
+
+    Examples:
+        >>> import io
+        >>> from pathlib import Path
+        >>> import numpy as np
+        >>> from oodbench.data import read_array
+        >>> file = io.BytesIO()
+        >>> np.save(file, np.array([[1, 2]], np.uint8))
+        >>> read_array(Path("0.npy"), file.getvalue())
+        array([[1, 2]], dtype=uint8)
     """
     return _convert_array_errors(path, lambda: np.asarray(np.load(io.BytesIO(content), allow_pickle=False)))
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -16,20 +18,23 @@ from mmengine.dist import all_gather_object, all_reduce, get_dist_info, init_dis
 from torch.multiprocessing.spawn import ProcessExitedException, spawn
 
 from oodbench.errors import OodbenchError, StoppedElsewhereError, UsageError
+from oodbench.stopping import clear_stop, is_stop_requested
 from oodbench.training.options import Launcher
 
 T = TypeVar("T")
 
-# Parameters of mallopt with the largest values that they accept: the size up to which a block comes from the heap, and
-# the free memory that is kept at the end of the heap, in bytes.
+# Parameters of mallopt with the largest values that they accept, in bytes: the maximum size of a block on the heap, and
+# the free memory that is kept at the end of the heap.
 _MMAP_THRESHOLD, _TRIM_THRESHOLD = (-3, 32 << 20), (-1, (1 << 31) - 1)
 
 # Seconds that processes wait for each other. The first one validates while the others wait.
 _TIMEOUT = 4 * 3600
+# Seconds between two looks at the processes and at requests to stop.
+_POLL = 1.0
 
 
 def detect_launcher() -> Launcher:
-    """Return `pytorch` if torchrun or `run_processes` started this process, else `none`."""
+    """Return `pytorch` if torchrun or `run_processes` started this process, otherwise `none`."""
     return "pytorch" if "RANK" in os.environ and "WORLD_SIZE" in os.environ else "none"
 
 
@@ -43,7 +48,7 @@ def check_launcher(launcher: Launcher, devices: int) -> None:
     """Check that the launcher started this process, and as many processes as `--devices` says if it is not 1.
 
     Raises:
-        UsageError: It did not, or it started another number.
+        UsageError: The launcher did not start this process, or it started another number of processes.
     """
     needed = {"none": (), "pytorch": ("RANK", "LOCAL_RANK", "WORLD_SIZE"), "slurm": ("SLURM_PROCID", "SLURM_NTASKS")}
     missing = [name for name in needed[launcher] if name not in os.environ]
@@ -65,7 +70,7 @@ def check_gpu_count(devices: int, device: str) -> None:
         device: `cpu` or `cuda`.
 
     Raises:
-        UsageError: It has fewer.
+        UsageError: The machine has fewer GPUs.
     """
     if device == "cuda" and devices > torch.cuda.device_count():
         raise UsageError(
@@ -87,7 +92,7 @@ def connect_processes(launcher: Launcher, device: str) -> str:
     if launcher == "none" or torch.distributed.is_initialized():
         return device
     if device == "cuda":
-        # Slurm may show each process only one GPU, as its first.
+        # Slurm may show each process only one GPU, with the index 0.
         local = int(os.environ["LOCAL_RANK"]) if launcher == "pytorch" else 0
         if local >= torch.cuda.device_count():
             raise UsageError(
@@ -112,10 +117,10 @@ def disconnect_processes() -> None:
 def synchronized_errors() -> Iterator[None]:
     """Make an error in one of the processes that share each step stop all of them.
 
-    Otherwise the others would wait for hours. All processes have to enter this context.
+    Otherwise the other processes would wait for hours. All processes have to enter this context.
 
     Raises:
-        OodbenchError: In the first process: the error, whichever process it occurred in.
+        OodbenchError: In the first process; the error of the process in which it occurred.
         StoppedElsewhereError: In the other processes.
     """
     own: OodbenchError | None = None
@@ -171,14 +176,17 @@ def run_processes(processes: int, work: Callable[[T], int], argument: T) -> int:
     # Otherwise each process would use all cores.
     for threads in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(threads, str(max((os.cpu_count() or 1) // processes, 1)))
-    started = spawn(_run_process, (processes, port, work, argument), processes, join=False)  # type: ignore[no-untyped-call]  # torch's
+    with _ignored_stop_signal():
+        started = spawn(_run_process, (processes, port, work, argument), processes, join=False)  # type: ignore[no-untyped-call]  # torch's
     try:
-        while not started.join():
-            pass
+        while not started.join(timeout=_POLL):
+            if is_stop_requested():
+                clear_stop()
+                os.kill(started.processes[0].pid, signal.SIGUSR1)
     except ProcessExitedException as error:
         return int(error.exit_code)
     finally:
-        # They still run if only this process was interrupted.
+        # The processes still run if only this one was interrupted.
         for process in started.processes:
             process.terminate()
     return 0
@@ -189,3 +197,25 @@ def _run_process(rank: int, processes: int, port: int, work: Callable[[T], int],
         RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(processes), MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port)
     )
     raise SystemExit(work(argument))
+
+
+@contextmanager
+def _ignored_stop_signal() -> Iterator[None]:
+    """Let processes that start here ignore SIGUSR1 until they handle it: by default it ends a process."""
+    number = getattr(signal, "SIGUSR1", None)  # Windows has none
+    if number is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.signal(number, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(number, handler)
+
+
+def is_any_stop_requested() -> bool:
+    """Return whether a stop was requested in any of the processes that share each step. All have to call this."""
+    requested = torch.tensor(int(is_stop_requested()))
+    if is_distributed():
+        all_reduce(requested, "max")
+    return bool(requested)

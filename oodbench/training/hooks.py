@@ -17,19 +17,20 @@ from torch.nn.utils import get_total_norm
 
 from oodbench.errors import TrainingError
 from oodbench.files import cannot_write, write_atomically
+from oodbench.stopping import stop
 from oodbench.training.checkpoint import get_device, get_random_state, save_state
-from oodbench.training.devices import synchronized_errors
+from oodbench.training.devices import is_any_stop_requested, synchronized_errors
 from oodbench.training.job import TrainingJob
 
 # Steps per line of the log.
 _LOG_INTERVAL = 20
 # Smallest scale of the loss in half precision. The scale starts at 65 536, and each step whose gradient is not finite
-# halves it. Now and then such a step is normal.
+# halves it. A few such steps are normal.
 _MIN_LOSS_SCALE = 2.0**-10
 
 
 class GuardHook(Hook):
-    """Hook that stops the training after a step whose losses or new weights are NaN or infinite.
+    """Hook that stops the training after a step with losses or new weights that are NaN or infinite.
 
     It runs before all other hooks, so that nothing else uses such a state.
 
@@ -106,11 +107,11 @@ class LogHook(Hook):
         self._started = time.perf_counter()
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
-        """Note the learning rate of the step. After the step it is the next one's."""
+        """Record the learning rate of the step, because it changes after the step."""
         self._rate = max(group["lr"] for group in runner.optim_wrapper.optimizer.param_groups)
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
-        """Add up the losses; log and validate if it is time to."""
+        """Add up the losses; log and validate at the intervals."""
         for name, value in outputs.items():
             self._losses[name] = self._losses.get(name, 0.0) + value.detach().double().mean()
         self._count += 1
@@ -143,7 +144,7 @@ class LogHook(Hook):
 
 
 class CheckpointHook(Hook):
-    """Hook that writes checkpoint.pt atomically at regular intervals.
+    """Hook that writes checkpoint.pt atomically at regular intervals, and before a requested stop.
 
     Args:
         file: Path of the checkpoint.
@@ -157,14 +158,22 @@ class CheckpointHook(Hook):
         self._file, self._job, self._seed = file, job, seed
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
-        """Write a checkpoint if it is time to."""
+        """Write a checkpoint if it is time to, and stop if any process was asked to.
+
+        Raises:
+            StopRequestedError: In all processes: a stop was requested in one of them.
+        """
         done = runner.iter + 1
-        if done % self._job.checkpoint_every and done != runner.max_iters:
+        finished = done == runner.max_iters
+        stops = not finished and is_any_stop_requested()
+        if done % self._job.checkpoint_every and not finished and not stops:
             return
         random = all_gather_object(get_random_state(get_device(runner.model)))
         with synchronized_errors():
             if is_main_process():
                 self._save(runner, done, random)
+        if stops:
+            stop()
 
     def _save(self, runner: Runner, done: int, random: list[dict[str, torch.Tensor]]) -> None:
         state = {

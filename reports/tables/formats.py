@@ -1,8 +1,7 @@
-"""The results tables as plain text, in Markdown and in LaTeX."""
+"""The results tables in Markdown and in LaTeX."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -12,18 +11,13 @@ from oodbench.contracts import MetricGroup, Report, ReportCard, RunView
 from oodbench.files import write_atomically
 from oodbench.reports.tables.build import results_tables
 from oodbench.reports.tables.model import ResultsTable
-from oodbench.reports.tables.published import UNCONFIRMED
 
 PLUGINS = {
     "reports": {
-        "terminal": ("Terminal", "results table as plain text"),
         "markdown": ("Markdown", "results table in Markdown"),
         "latex": ("Latex", "results table in LaTeX, with booktabs"),
     }
 }
-
-# Width in characters. It is larger than any table, so that no cell is cut.
-_WIDEST = 4000
 
 
 class TextReport(Report):
@@ -52,50 +46,6 @@ class TableReport(TextReport):
     def tables(self, run: RunView) -> list[ResultsTable]:
         """Return the tables of a run with the columns that are shown."""
         return [table.select(self.groups) for table in results_tables(run)]
-
-
-class Terminal(TableReport):
-    """The tables as plain text of any width. A star marks the best value, a plus the second best."""
-
-    card = ReportCard("terminal", "Table as plain text", default=True, text=True)
-    file = "table.txt"
-
-    @override
-    def text(self, run: RunView) -> str:
-        from rich import box
-        from rich.console import Console
-        from rich.markup import escape
-        from rich.table import Table
-
-        buffer = io.StringIO()
-        console = Console(file=buffer, width=_WIDEST, color_system=None)
-        for results in self.tables(run):
-            ranks = results.ranks()
-            table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-            for head in results.heads():
-                table.add_column(head, no_wrap=True, vertical="bottom")
-            shown = ""
-            for column in results.columns:
-                frames = column.frames if column.frames != shown else ""
-                table.add_column(f"{frames}\n{column.head}", justify="right")
-                shown = column.frames
-            marks = {1: "*", 2: "+"}
-            for index, (names, line) in enumerate(zip(results.names(), results.lines, strict=True)):
-                cells = [
-                    (cell.text or "-") + marks.get(ranks.get((index, c), 0), " ") for c, cell in enumerate(line.cells)
-                ]
-                table.add_row(*map(escape, names), *cells)
-            table.add_section()
-            for names, published in zip(results.published_names(), results.published, strict=True):
-                # Measured numbers may end with a mark for their rank, published ones with a mark if unconfirmed.
-                cells = [cell if cell.endswith(UNCONFIRMED) else f"{cell or '-'} " for cell in published.cells]
-                table.add_row(*map(escape, names), *cells)
-            console.print(table)
-            legend = ". * best, + second." if results.lines else "."
-            console.print(f"{results.title}{legend}", markup=False, highlight=False)
-            for note in results.notes:
-                console.print(note, markup=False, highlight=False, soft_wrap=True)
-        return "\n".join([*(line.rstrip() for line in buffer.getvalue().splitlines()), *run.notes]) + "\n"
 
 
 class Markdown(TableReport):

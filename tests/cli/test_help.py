@@ -1,4 +1,4 @@
-"""The help of options that is put together when it is printed."""
+"""Help of options that is composed when it is printed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from oodbench.registry import Registry
 def test_the_help_of_model_names_what_each_adapter_accepts(verb: str) -> None:
     shown = CliRunner().invoke(app, [verb, "--help"])
     assert shown.exit_code == 0
-    # Lines are broken at hyphens, too.
+    # Lines are also broken at hyphens.
     text = "".join(shown.output.split())
     accepted = [entry.summary for entry in Registry().entries("models")]
     assert any("hf:OWNER/NAME" in summary for summary in accepted)

@@ -13,8 +13,9 @@ import safetensors.torch
 import torch
 
 from oodbench.contracts import Roots
-from oodbench.errors import DataError, ModelError, RunFolderError, UnknownNameError, UsageError
+from oodbench.errors import DataError, ModelError, RunFolderError, StopRequestedError, UnknownNameError, UsageError
 from oodbench.registry import Registry
+from oodbench.stopping import clear_stop, request_stop
 from oodbench.storage.local import LocalStore
 from oodbench.training.bundled_recipe import list_bundled_recipes, load_bundled_recipe
 from oodbench.training.checkpoint import save_state
@@ -65,6 +66,22 @@ def test_a_resumed_training_gives_the_same_weights(tmp_path: Path, monkeypatch: 
     assert [entry["iteration"] for entry in read_log(tmp_path / "parts")] == [2, 4, 6]
     again = run_bundled_recipe(make_bundled_recipe(), tmp_path / "parts")
     assert again.read_bytes() == whole.read_bytes()
+
+
+def test_a_requested_stop_writes_a_checkpoint_and_resumes_to_the_same_weights(tmp_path: Path) -> None:
+    whole = run_bundled_recipe(make_bundled_recipe(iterations=3), tmp_path / "whole")
+    request_stop()
+    with pytest.raises(StopRequestedError, match="stopped after a batch"):
+        run_bundled_recipe(make_bundled_recipe(iterations=3), tmp_path / "parts")
+    assert torch.load(tmp_path / "parts" / "checkpoint.pt", weights_only=True)["iteration"] == 1
+    resumed = run_bundled_recipe(make_bundled_recipe(iterations=3), tmp_path / "parts")
+    assert resumed.read_bytes() == whole.read_bytes()
+
+
+def test_a_stop_during_the_last_step_lets_the_training_finish(tmp_path: Path) -> None:
+    request_stop()
+    assert run_bundled_recipe(make_bundled_recipe(iterations=1), tmp_path / "out").is_file()
+    clear_stop()
 
 
 def test_a_folder_of_another_training_is_an_error(tmp_path: Path) -> None:
@@ -205,7 +222,7 @@ def test_memory_settings_are_passed_to_glibc_only(monkeypatch: pytest.MonkeyPatc
     glibc = SimpleNamespace(mallopt=lambda *setting: told.append(setting))
     monkeypatch.setattr("ctypes.CDLL", lambda name: glibc)
     keep_freed_memory()
-    # malloc.h has these numbers; sizes are C's int.
+    # These numbers are from malloc.h. Sizes have the type int of C.
     m_trim_threshold, m_mmap_threshold = -1, -3
     assert dict(told) == {m_mmap_threshold: 32 * 2**20, m_trim_threshold: 2**31 - 1}
     monkeypatch.setattr("ctypes.CDLL", lambda name: SimpleNamespace())

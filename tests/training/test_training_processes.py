@@ -51,6 +51,26 @@ def test_a_killed_training_resumes_from_the_command_line(tmp_path: Path) -> None
     assert weights_equal(whole, out / "small.py")
 
 
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("more", [(), ("--devices", "2", "--device", "cpu")])
+def test_a_stop_signal_ends_a_training_with_75(tmp_path: Path, more: tuple[str, ...]) -> None:
+    out = tmp_path / "stopped"
+    recipe = write_recipe(tmp_path)
+    recipe.write_text(recipe.read_text().replace("iterations = { value = 6,", "iterations = { value = 200,"))
+    command = make_command(recipe, out, *more)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    while not (out / "checkpoint.pt").is_file():
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGUSR1)
+    _, error = process.communicate(timeout=300)
+    assert process.returncode == 75, error
+    assert error.count("error: stopped after a batch, as requested") == 1
+    assert "Traceback" not in error
+    steps = torch.load(out / "checkpoint.pt", weights_only=True)["iteration"]
+    assert 0 < steps < 200
+
+
 def run_on_two_devices(path: Path, out: Path) -> subprocess.CompletedProcess[str]:
     command = make_command(path, out, "--devices", "2", "--device", "cpu")
     return subprocess.run(command, capture_output=True, text=True, check=False)

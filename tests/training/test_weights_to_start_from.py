@@ -26,7 +26,7 @@ from tests.helpers.small_recipe import PLUGINS, QUIET, load_weights, run_recipe,
 pytestmark = QUIET
 
 
-def test_initial_weights(tmp_path: Path) -> None:
+def test_initial_weights_are_loaded_or_rejected_with_the_reason(tmp_path: Path) -> None:
     first = run_recipe(write_recipe(tmp_path, ""), tmp_path / "first").with_suffix(".safetensors")
     chosen, options = load_recipe(str(write_recipe(tmp_path))), TrainingOptions(start=first, plugins=PLUGINS)
     started = make_job(chosen, find_data(chosen, Roots(), PLUGINS), options, "cpu").network.state_dict()

@@ -1,9 +1,10 @@
-"""One table behind every renderer: a metric that is declared once is a column of all of them."""
+"""The table model of all renderers: a metric that is declared once is a column in each."""
 
 from __future__ import annotations
 
 import csv
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ import pytest
 from oodbench.contracts import METRICS, MetricGroup, MetricSpec, Quality, Result
 from oodbench.registry import Registry
 from oodbench.reports.tables.build import results_tables
-from oodbench.reports.tables.formats import Latex, Markdown, Terminal
+from oodbench.reports.tables.formats import Latex, Markdown
 from oodbench.reports.tables.intervals import IntervalTable
+from oodbench.reports.tables.terminal import Terminal
 from oodbench.testing.fake_run import HandmadeRun, make_result
 
 GROUPS: tuple[MetricGroup, ...] = ("closed-set", "anomaly", "cost")
@@ -30,7 +32,7 @@ def read_energy(result: Result, quality: Quality) -> float | None:
 
 @pytest.fixture
 def energy(monkeypatch: pytest.MonkeyPatch) -> MetricSpec:
-    """A cost that is declared in the registry and nowhere else."""
+    """Declare a cost in the registry only."""
     spec = MetricSpec("energy_j", "Energy, J", "cost", "energy per frame", read_energy, False, unit="count")
     monkeypatch.setitem(METRICS, spec.name, spec)
     return spec
@@ -72,7 +74,7 @@ def test_without_a_choice_text_has_no_costs() -> None:
         assert " ms" not in text
 
 
-def test_a_benchmark_s_part_has_its_lines_and_columns_alone() -> None:
+def test_the_part_of_a_benchmark_has_only_its_rows_and_columns() -> None:
     quality = {"miou": 0.6, "ece": 0.1, "dataset": "cityscapes", "split": "val", "frames": 7}
     (table,) = results_tables(HandmadeRun(ROWS, quality={"net": quality}))
     part = table.of_benchmark("road-anomaly-21")
@@ -85,7 +87,7 @@ def test_a_benchmark_s_part_has_its_lines_and_columns_alone() -> None:
     ]
 
 
-def test_significant_pairs_are_lines_of_the_table() -> None:
+def test_significant_pairs_are_rows_of_the_table() -> None:
     rows = [make_result("msp", 0.2, 0.5), make_result("knn", 0.4, 0.3), make_result("energy", 0.1, 0.3)]
     run = HandmadeRun(rows)
     (table,) = results_tables(run, run.comparisons())
@@ -104,13 +106,27 @@ def test_significant_pairs_are_lines_of_the_table() -> None:
         ({"metrics": {"FPR95": 0.1}}, (None, "", "not measured under this protocol")),
     ],
 )
-def test_a_cell_says_why_it_has_no_number(changes: dict[str, Any], cell: tuple[float | None, str, str]) -> None:
+def test_an_empty_cell_has_a_reason(changes: dict[str, Any], cell: tuple[float | None, str, str]) -> None:
     (table,) = results_tables(HandmadeRun([make_result("msp", 0.2, 0.5, **changes), make_result("knn", 0.4, 0.3)]))
     made = table.lines[0].cells[0]
     assert (made.value, made.text, made.reason) == cell
 
 
-def test_a_false_positive_rate_at_another_recall_is_a_column_too() -> None:
+def test_a_false_positive_rate_at_another_recall_is_a_column() -> None:
     rows = [make_result("msp", 0.2, None, metrics={"AP": 0.2, "FPR90": 0.4}), make_result("knn", 0.1, 0.3)]
     (table,) = results_tables(HandmadeRun(rows))
     assert [column.head for column in table.columns[:3]] == ["AP ↑", "FPR90 ↓", "FPR95 ↓"]
+
+
+def test_a_wide_table_is_split_into_blocks_that_repeat_the_names() -> None:
+    names = [f"benchmark-{letter}" for letter in "abcdef"]
+    results = [make_result(method, 0.2, 0.5, name) for name in names for method in ("msp", "knn")]
+    quality = {"miou": 0.6, "ece": 0.1, "dataset": "cityscapes", "split": "val", "frames": 7}
+    text = Terminal().text(HandmadeRun(results, quality={"net": quality}))
+    blocks = [block.splitlines() for block in text.split("\n\n")[:-1]]
+    assert len(blocks) > 1
+    assert max(len(line) for block in blocks for line in block) <= 100
+    assert [title for block in blocks for title in re.split(r" {2,}", block[0].strip())] == [*names, "cityscapes val"]
+    for block in blocks:
+        assert [line.split()[0] for line in block[1:]] == ["Method", block[2], "MSP", "KNN"]
+    assert text.count("20.00") == 2 * len(names)
