@@ -45,6 +45,7 @@ from oodbench.segmenters.torch_modules.segmenter import TorchSegmenter
 from oodbench.storage.keys import Key, Kind
 from oodbench.storage.local import LocalStore
 from oodbench.workflows.submit import SUBMISSION_SCHEMA
+from tests.helpers.docstrings import attributes
 from tests.helpers.files import photograph, save
 from tests.helpers.results import row, write_result
 
@@ -229,11 +230,11 @@ def test_the_table_of_published_networks_is_the_list() -> None:
 
 def test_every_field_of_results_is_described() -> None:
     page = (ROOT / "docs" / "reference" / "result-json.md").read_text()
-    for name, field in (ResultsFile.model_fields | Result.model_fields).items():
-        if name != "failed":
-            assert f"| `{name}` | {field.description} |" in page
     failed = next(line for line in page.splitlines() if line.startswith("| `failed` |"))
-    assert (ResultsFile.model_fields["failed"].description or "?") in failed
+    for record in (ResultsFile, Result):
+        for name, text in attributes(record).items():
+            described = text[0].lower() + text[1:].removesuffix(".")
+            assert described in failed if name == "failed" else f"| `{name}` | {described} |" in page
     assert all(f"`{name}`" in failed for name in FailedBenchmark.model_fields)
 
 

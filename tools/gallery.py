@@ -1,7 +1,9 @@
-"""Generator of docs/how-to/figure-gallery.md and its pictures: `python -m tools.gallery`.
+"""Generator of docs/how-to/figure-gallery.md and its pictures.
 
-It uses the run of `oodbench run` without arguments, unless the folder of a run is given, and shows each figure with the
-command that renders it.
+    python -m tools.gallery [--run RUN]
+
+The page shows each figure with the command that renders it. Without RUN, the program starts `oodbench run` without
+arguments.
 """
 
 from __future__ import annotations
@@ -101,7 +103,7 @@ page and its pictures.
 """
 
 
-def page(pictures: Sequence[str], table: str) -> str:
+def make_page(pictures: Sequence[str], table: str) -> str:
     """Return the text of the page.
 
     Args:
@@ -110,16 +112,16 @@ def page(pictures: Sequence[str], table: str) -> str:
     """
     parts = [_INTRODUCTION]
     for exhibit, picture in zip(EXHIBITS, pictures, strict=True):
-        parts.append(f"{_opening(exhibit)}\n![{exhibit.title}](../images/gallery/{picture})\n")
-    return "\n".join([*parts, f"{_opening(TABLE)}\n{table}"])
+        parts.append(f"{_format_opening(exhibit)}\n![{exhibit.title}](../images/gallery/{picture})\n")
+    return "\n".join([*parts, f"{_format_opening(TABLE)}\n{table}"])
 
 
-def _opening(exhibit: Exhibit) -> str:
+def _format_opening(exhibit: Exhibit) -> str:
     text = textwrap.fill(exhibit.text, 120, break_on_hyphens=False)
     return f"## {exhibit.title}\n\n{text}\n\n```sh\noodbench report RUN {exhibit.options}\n```\n"
 
 
-def report(run: Path, options: str, *more: str) -> str:
+def run_report(run: Path, options: str, *more: str) -> str:
     """Return the output of the command."""
     command = [sys.executable, "-m", "oodbench", "report", str(run), *shlex.split(options), *more]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout  # the command is our own
@@ -149,10 +151,10 @@ def main() -> None:
         PICTURES.mkdir(parents=True, exist_ok=True)
         pictures = []
         for exhibit in EXHIBITS:
-            files = report(run, exhibit.options, "--out", str(out / "figures")).splitlines()
+            files = run_report(run, exhibit.options, "--out", str(out / "figures")).splitlines()
             (png,) = [Path(file) for file in files if file.endswith(".png")]
             pictures.append(shrink(png, exhibit.photographs, PICTURES))
-        PAGE.write_text(page(pictures, report(run, TABLE.options)), encoding="utf-8")
+        PAGE.write_text(make_page(pictures, run_report(run, TABLE.options)), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -20,6 +20,12 @@ class HeadContract(PluginContract):
 
     Attributes:
         parameters: The parameters of the head; choose small ones.
+
+    Examples:
+        >>> from oodbench.testing import HeadContract
+        >>> class TestSoftmax(HeadContract):
+        ...     name = "softmax"
+        >>> TestSoftmax().test_it_gives_class_maps_and_the_extras_that_it_names()  # pytest runs all tests of the class
     """
 
     kind = "heads"

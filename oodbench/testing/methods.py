@@ -28,6 +28,12 @@ class MethodContract(PluginContract):
         spec: The method with parameters, in the form of `--method`; by default the name alone.
         finds_planted: Whether the planted anomaly, with low equal logits and features far from every class, must
             score higher than the rest. Set it to False, with the reason, for a method that detects something else.
+
+    Examples:
+        >>> from oodbench.testing import MethodContract
+        >>> class TestEnergy(MethodContract):
+        ...     name = "energy"
+        >>> TestEnergy().test_it_says_what_it_reads()  # pytest runs all tests of the class
     """
 
     kind = "methods"
@@ -49,7 +55,12 @@ class MethodContract(PluginContract):
         return method
 
     def frame(self, seed: int, planted: bool = False) -> SegmenterOutput:
-        """Return one synthetic frame, with only the network outputs that the method declares in its needs."""
+        """Return one synthetic frame, with only the network outputs that the method declares in its needs.
+
+        Args:
+            seed: Seed of the random numbers.
+            planted: Whether the frame contains the planted anomaly.
+        """
         needs = self.method().needs()
         output, _ = fake_network(seed, planted, roles=needs.features, extras=needs.extras, masks=needs.masks)
         return output.select(needs)

@@ -12,7 +12,14 @@ from oodbench.testing.plugin import PluginContract, assert_filled
 
 
 class ReportContract(PluginContract):
-    """The contract of a report."""
+    """The contract of a report.
+
+    Examples:
+        >>> from oodbench.testing import ReportContract
+        >>> class TestMarkdown(ReportContract):
+        ...     name = "markdown"
+        >>> TestMarkdown().test_a_text_can_be_printed()  # pytest runs all tests of the class
+    """
 
     kind = "reports"
 
@@ -21,7 +28,12 @@ class ReportContract(PluginContract):
         return self.registry().report(self.name)
 
     def run(self, calibrated: bool = True, labelled: bool = True) -> HandmadeRun:
-        """Return two methods on two benchmarks; one metric is undefined, and names must be escaped."""
+        """Return two methods on two benchmarks; one metric is undefined, and names must be escaped.
+
+        Args:
+            calibrated: Whether the run has a calibration and a closed-set quality.
+            labelled: Whether the frames have labels.
+        """
         results = [
             make_result("msp", 0.2, 0.5),
             make_result("knn", 0.4, 0.3, label="kNN (bank_size=5)"),

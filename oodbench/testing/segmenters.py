@@ -21,13 +21,30 @@ class AdapterContract(PluginContract):
 
     Attributes:
         tolerance: Largest difference between a batch's output and single images', as a share of the largest value.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from oodbench.testing import AdapterContract
+        >>> class TestBundled(AdapterContract):
+        ...     name = "bundled"
+        ...
+        ...     def make(self, folder):
+        ...         return "streets-softmax"
+        >>> TestBundled().test_it_accepts_its_own_sources_alone(Path())  # pytest runs all tests of the class
     """
 
     kind = "models"
     tolerance: float = 1e-4
 
     def make(self, folder: Path) -> str:
-        """Write a small network into `folder`, with its card next to it, and return its source for `--model`."""
+        """Write a small network into a folder, with its card next to it.
+
+        Args:
+            folder: An empty folder.
+
+        Returns:
+            The network's source for `--model`.
+        """
         raise NotImplementedError(f"{type(self).__name__}: define make(folder), which writes a small network")
 
     def adapter(self) -> Adapter:
@@ -36,7 +53,11 @@ class AdapterContract(PluginContract):
         return adapter
 
     def network(self, folder: Path) -> Segmenter:
-        """Return the small network on the CPU."""
+        """Return the small network on the CPU.
+
+        Args:
+            folder: An empty folder.
+        """
         return self.adapter().open(self.make(folder), None, "cpu")
 
     def test_its_card_is_complete(self) -> None:
@@ -142,7 +163,7 @@ class AdapterContract(PluginContract):
             )
         elif kind == "sums":
             least = float(maps.values.min())
-            assert least >= 0, f"{self.name}: sums from {least:.3g} on; expected none below 0"
+            assert least >= 0, f"{self.name}: the least class score is {least:.3g}; expected 0 or more"
 
     def _check_masks(self, network: Segmenter, output: SegmenterOutput, needs: Needs, count: int) -> None:
         if not needs.masks:

@@ -22,6 +22,13 @@ class SubmissionContract(PluginContract):
     Attributes:
         spec: The submission with parameters, in the form that `oodbench submit` accepts; by default the name alone.
         ending: Ending of the names of score files, for example `.npy`.
+
+    Examples:
+        >>> from oodbench.testing import SubmissionContract
+        >>> class TestFishyscapes(SubmissionContract):
+        ...     name = "fishyscapes"
+        ...     ending = ".npy"  # the subclass also defines scored()
+        >>> TestFishyscapes().test_its_card_and_parameters_are_described()  # pytest runs all tests of the class
     """
 
     kind = "submissions"

@@ -1,4 +1,4 @@
-"""Each contract finds what is wrong: a plugin that holds it, with one thing changed."""
+"""Each contract fails for a valid plugin with one error."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ class TestMine(MethodContract):
         self.plugin.write_text(PIXEL)
 
 
-def broken(folder: Path, contract: type[Any], text: str, old: str, new: str) -> Any:
-    """The contract of a plugin file with one change."""
+def break_plugin(folder: Path, contract: type[Any], text: str, old: str, new: str) -> Any:
+    """Return the contract of a plugin file with one change."""
     assert text.count(old) == 1, old
     made = contract()
     made.plugin = folder / "changed.py"
@@ -94,19 +94,21 @@ SCORE = "return -band.logits.amax(dim=0) * self.params.scale"
         ),
     ],
 )
-def test_a_method(tmp_path: Path, old: str, new: str, test: str, message: str) -> None:
-    caught(broken(tmp_path, TestMine, PIXEL, old, new), test, message, tmp_path)
+def test_invalid_methods_fail_the_contract(tmp_path: Path, old: str, new: str, test: str, message: str) -> None:
+    assert_caught(break_plugin(tmp_path, TestMine, PIXEL, old, new), test, message, tmp_path)
 
 
-def test_a_grid_method_that_takes_sums_for_logits(tmp_path: Path) -> None:
+def test_a_grid_method_that_reads_unnormalised_scores_as_logits_fails(tmp_path: Path) -> None:
     grid = PIXEL.replace("PixelMethod", "GridMethod").replace(SCORE, "return -output.class_maps.logits.amax(dim=1)")
     grid = grid.replace(
         "    def pixel_score(self, band)",
         "    def needs(self):\n        return Needs(logits=True)\n\n    def grid_score(self, output)",
     )
     test = "class_maps_that_are_no_logits_are_scored_as_their_logarithms"
-    getattr(broken(tmp_path, TestMine, grid, "amax", "amax"), f"test_{test}")()
-    caught(broken(tmp_path, TestMine, grid, "maps.logits", "maps.values"), test, "of sums and of the", tmp_path)
+    getattr(break_plugin(tmp_path, TestMine, grid, "amax", "amax"), f"test_{test}")()
+    assert_caught(
+        break_plugin(tmp_path, TestMine, grid, "maps.logits", "maps.values"), test, "of sums and of the", tmp_path
+    )
 
 
 GRID = 'return (output.features["colour"] - self._mean[:, None, None]).norm(dim=1)'
@@ -243,7 +245,7 @@ GRID = 'return (output.features["colour"] - self._mean[:, None, None]).norm(dim=
             '\n        self.capabilities = Capabilities("sums", ("colour",))\n'
             '        return SegmenterOutput(ClassMaps(maps, "sums")',
             "it_gives_what_it_says_it_can",
-            "expected none below 0",
+            "expected 0 or more",
         ),
         (
             theirs.TestSeeded,
@@ -329,15 +331,15 @@ GRID = 'return (output.features["colour"] - self._mean[:, None, None]).norm(dim=
         ),
     ],
 )
-def test_a_plugin_of_another_kind(
+def test_a_plugin_of_another_kind_fails(
     tmp_path: Path, contract: type[Any], old: str, new: str, test: str, message: str
 ) -> None:
     text = theirs.EVERYTHING.read_text()
-    caught(broken(tmp_path, contract, text, old, new), test, message, tmp_path)
+    assert_caught(break_plugin(tmp_path, contract, text, old, new), test, message, tmp_path)
 
 
-def caught(contract: Any, test: str, message: str, folder: Path) -> None:
-    """The test fails, and says why."""
+def assert_caught(contract: Any, test: str, message: str, folder: Path) -> None:
+    """Assert that the test fails with the reason."""
     run = getattr(contract, f"test_{test}")
     place = folder / "place"
     place.mkdir()
