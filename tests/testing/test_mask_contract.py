@@ -58,9 +58,9 @@ class Contract(AdapterContract):
 
 @pytest.mark.parametrize("windows", [False, True])
 def test_valid_masks_pass(windows: bool) -> None:
-    Contract(Masks(GOOD, windows)).test_it_gives_what_it_says_it_can(Path())
+    Contract(Masks(GOOD, windows)).test_outputs_match_the_capabilities(Path())
     without = MaskOutput(GOOD.class_logits, GOOD.mask_logits)
-    Contract(Masks(without, windows)).test_it_gives_what_it_says_it_can(Path())
+    Contract(Masks(without, windows)).test_outputs_match_the_capabilities(Path())
 
 
 @pytest.mark.parametrize(
@@ -80,9 +80,9 @@ def test_valid_masks_pass(windows: bool) -> None:
 @pytest.mark.parametrize("windows", [False, True])
 def test_invalid_masks_fail(masks: MaskOutput | None, said: str, windows: bool) -> None:
     with pytest.raises(AssertionError, match=said):
-        Contract(Masks(masks, windows)).test_it_gives_what_it_says_it_can(Path())
+        Contract(Masks(masks, windows)).test_outputs_match_the_capabilities(Path())
 
 
 def test_masks_merged_over_windows_fail() -> None:
     with pytest.raises(AssertionError, match="masks of windows are in the windows, and the whole has none"):
-        Contract(Masks(GOOD, windows=True, whole=True)).test_it_gives_what_it_says_it_can(Path())
+        Contract(Masks(GOOD, windows=True, whole=True)).test_outputs_match_the_capabilities(Path())
