@@ -108,7 +108,7 @@ class MissingExtraError(OodbenchError):
     Examples:
         >>> from oodbench.errors import MissingExtraError
         >>> MissingExtraError("HDF5", "hdf5", ImportError("No module named 'h5py'")).remedy
-        "pip install 'oodbench[hdf5]'"
+        "Install them: pip install 'oodbench[hdf5]'"
     """
 
     def __init__(self, what: str, extra: str, cause: ImportError) -> None:
@@ -208,7 +208,7 @@ class BaselineError(OodbenchError):
         ...     oodbench.gate("run", "absent.json")
         ... except oodbench.errors.BaselineError as error:
         ...     print(error.problem)
-        absent.json: no baseline there
+        absent.json: no such baseline file
     """
 
 

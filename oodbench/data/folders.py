@@ -183,7 +183,7 @@ def convert_read_errors(folder: Path) -> Iterator[None]:
         ...         list(Path("absent").iterdir())
         ... except DataError as error:
         ...     print(error.remedy)
-        Expected a folder that can be read.
+        Make the folder readable.
     """
     try:
         yield

@@ -160,7 +160,7 @@ def check_submission(
         >>> import oodbench
         >>> Path("submission").mkdir()
         >>> oodbench.check_submission("fishyscapes", "submission")
-        ['submission: no file DDDD_anomaly.npy. Expected two files for each image.']
+        ['submission: no file DDDD_anomaly.npy. Write two files per image.']
     """
     registry = Registry(tuple(Path(path).absolute() for path in as_tuple(plugins)))
     submission = registry.submission(target)
