@@ -45,15 +45,16 @@ _ONE = "--benchmarks streets-anomaly"
 EXHIBITS = (
     Exhibit(
         "Qualitative figure",
-        "The image, its label, and the score maps of MSP on the softmax network and of GMMSeg. A colour shows how rare "
-        "a score is among in-distribution pixels (pixels of known classes), so you can compare methods.",
+        "This figure shows the image, its label, and the score maps of MSP on the softmax network and of GMMSeg. A "
+        "colour shows how rare a score is among in-distribution pixels (pixels of known classes), so you can compare "
+        "methods.",
         f"--figure qualitative {_ONE} --methods 'msp / streets-softmax' --methods 'gmmseg / streets-gmmseg'",
         photographs=True,
     ),
     Exhibit(
         "Segmentation figure",
-        "The predicted classes of two networks, one with a softmax head and one with GMMSeg's head. Anomalies are void "
-        "(without a class) in the label.",
+        "This figure shows the predicted classes of two networks, one with a softmax head and one with GMMSeg's head. "
+        "Anomalies are void (without a class) in the label.",
         f"--figure segmentation {_ONE} --networks streets-softmax --networks streets-gmmseg",
         photographs=True,
     ),
@@ -65,26 +66,26 @@ EXHIBITS = (
     ),
     Exhibit(
         "ROC curves",
-        "The curves of the same methods. The dashed line marks a recall of 95 %.",
+        "This figure shows the ROC curves of the same methods. The dashed line marks a recall of 95 %.",
         f"--figure roc {_ONE}",
     ),
     Exhibit(
         "Score histograms",
-        "The distribution of the scores of anomalous and of in-distribution pixels. The bars of each kind of pixel add "
+        "This figure shows the scores of anomalous and of in-distribution pixels. The bars of each kind of pixel add "
         "up to 100 %. The dashed line is the threshold that was chosen on frames without anomalies.",
         f"--figure score-histograms {_ONE}",
     ),
     Exhibit(
         "Accuracy against cost",
-        "AP against the milliseconds per frame that a method needs. Bars are 95 % confidence intervals, which are wide "
-        "on ten frames. Times depend on the machine, which the figure names.",
+        "This figure shows AP against the milliseconds per frame that a method needs. Bars are 95 % confidence "
+        "intervals, which are wide on ten frames. Times depend on the machine, which the figure names.",
         f"--figure accuracy-cost {_ONE}",
     ),
 )
 TABLE = Exhibit(
     "Table with published numbers",
-    "The measured results, and a second table with published numbers. The latter are from the test set of Fishyscapes "
-    "Static, whose labels are hidden, so no run can measure them. If two papers differ, the table shows both numbers.",
+    "The first table shows the measured results, and the second one published numbers. The labels of this test set of "
+    "Fishyscapes Static are hidden, so no run can measure these numbers. If two papers differ, the table shows both.",
     f"--format markdown {_ONE} --published fishyscapes-static-hidden-test",
 )
 _INTRODUCTION = """\
@@ -96,10 +97,10 @@ This page shows the figures of `oodbench report` and one of its tables, each wit
 oodbench report RUN --figure qualitative
 ```
 
-Replace `RUN` by the folder of your run. The figures on this page are made from a run of `oodbench run` without
-arguments: ten synthetic frames per benchmark and two small networks. They show what the figures look like, and are not
-evidence about methods. [Make tables and figures for a paper](paper-figures.md) describes the options.
-`python -m tools.gallery` generates this page and its pictures.
+Replace `RUN` by the folder of your run. The figures on this page are those of `oodbench run` without arguments: ten
+synthetic frames per benchmark and two small networks. They show what the figures look like, and are not evidence about
+methods. [Make tables and figures for a paper](paper-figures.md) describes the options. `python -m tools.gallery`
+generates this page and its pictures.
 """
 
 
