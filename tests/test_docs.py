@@ -142,7 +142,7 @@ def test_the_gate_s_python_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    accept(write_result(tmp_path / "run", [row()]), "ci/anomaly-baseline.json")
+    accept(write_result(tmp_path / "runs" / "new", [row()]), "ci/anomaly-baseline.json")
     (program,) = code(ROOT / "docs" / "how-to" / "ci-gate.md")
     exec(program, {})  # noqa: S102  # our own page
     assert capsys.readouterr().out == "True () ()\n"

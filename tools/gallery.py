@@ -45,61 +45,62 @@ _ONE = "--benchmarks streets-anomaly"
 EXHIBITS = (
     Exhibit(
         "Qualitative figure",
-        "The image, its label, MSP of the softmax network, and the density of GMMSeg. The colour shows how rare a "
-        "score is among in-distribution pixels, so you can compare methods.",
+        "This figure shows the image, its label, and the score maps of MSP on the softmax network and of GMMSeg. A "
+        "colour shows how rare a score is among in-distribution pixels (pixels of known classes), so you can compare "
+        "methods.",
         f"--figure qualitative {_ONE} --methods 'msp / streets-softmax' --methods 'gmmseg / streets-gmmseg'",
         photographs=True,
     ),
     Exhibit(
         "Segmentation figure",
-        "The predicted classes of the network with the softmax head and of the one with GMMSeg's head. Anomalies are "
-        "void in the label.",
+        "This figure shows the predicted classes of two networks, one with a softmax head and one with GMMSeg's head. "
+        "Anomalies are void (without a class) in the label.",
         f"--figure segmentation {_ONE} --networks streets-softmax --networks streets-gmmseg",
         photographs=True,
     ),
     Exhibit(
         "Precision-recall curves",
-        "Each method has a colour, and each network has a line style. The dot marks FPR95. The grey line is random "
-        "scoring.",
+        "Each method has a colour, and each network has a line style. The dot on a curve marks FPR95. The grey line "
+        "shows random scores.",
         f"--figure precision-recall {_ONE}",
     ),
     Exhibit(
         "ROC curves",
-        "The ROC curves of the same methods. The dashed line marks a recall of 95 %.",
+        "This figure shows the ROC curves of the same methods. The dashed line marks a recall of 95 %.",
         f"--figure roc {_ONE}",
     ),
     Exhibit(
         "Score histograms",
-        "The scores of anomalous and of in-distribution pixels. The bars of each kind of pixel add up to 100 %. The "
-        "dashed line is the threshold that was chosen without anomalies.",
+        "This figure shows the scores of anomalous and of in-distribution pixels. The bars of each kind of pixel add "
+        "up to 100 %. The dashed line is the threshold that was chosen on frames without anomalies.",
         f"--figure score-histograms {_ONE}",
     ),
     Exhibit(
         "Accuracy against cost",
-        "AP against the milliseconds per frame. Bars are 95 % intervals, which are wide on ten frames. Times depend on "
-        "the machine, which the figure names.",
+        "This figure shows AP against the milliseconds per frame that a method needs. Bars are 95 % confidence "
+        "intervals, which are wide on ten frames. Times depend on the machine, which the figure names.",
         f"--figure accuracy-cost {_ONE}",
     ),
 )
 TABLE = Exhibit(
     "Table with published numbers",
-    "The measured results, and a separate table with the published numbers on the hidden test set of Fishyscapes "
-    "Static, which no run can measure. If two papers differ, the table shows both numbers.",
+    "The first table shows the measured results, and the second one published numbers. The labels of this test set of "
+    "Fishyscapes Static are hidden, so no run can measure these numbers. If two papers differ, the table shows both.",
     f"--format markdown {_ONE} --published fishyscapes-static-hidden-test",
 )
 _INTRODUCTION = """\
 # Figure gallery
 
-This page shows each figure and table of `oodbench report`, with the command that makes it.
+This page shows the figures of `oodbench report` and one of its tables, each with the command that makes it.
 
 ```sh
 oodbench report RUN --figure qualitative
 ```
 
-Replace `RUN` by the folder of your run. The figures here are those of `oodbench run` without arguments: ten synthetic
-frames per benchmark and two small networks. They show what the toolkit draws, and are not evidence about methods.
-[Make tables and figures for a paper](paper-figures.md) describes the options. `python -m tools.gallery` generates this
-page and its pictures.
+Replace `RUN` by the folder of your run. The figures on this page are those of `oodbench run` without arguments: ten
+synthetic frames per benchmark and two small networks. They show what the figures look like, and are not evidence about
+methods. [Make tables and figures for a paper](paper-figures.md) describes the options. `python -m tools.gallery`
+generates this page and its pictures.
 """
 
 
