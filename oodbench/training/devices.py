@@ -29,6 +29,8 @@ _MMAP_THRESHOLD, _TRIM_THRESHOLD = (-3, 32 << 20), (-1, (1 << 31) - 1)
 
 # Seconds that processes wait for each other. The first one validates while the others wait.
 _TIMEOUT = 4 * 3600
+# The signal that requests a stop. Windows has none.
+_STOP_SIGNAL = getattr(signal, "SIGUSR1", None)
 # Seconds between two looks at the processes and at requests to stop.
 _POLL = 1.0
 
@@ -180,9 +182,9 @@ def run_processes(processes: int, work: Callable[[T], int], argument: T) -> int:
         started = spawn(_run_process, (processes, port, work, argument), processes, join=False)  # type: ignore[no-untyped-call]  # torch's
     try:
         while not started.join(timeout=_POLL):
-            if is_stop_requested():
+            if _STOP_SIGNAL is not None and is_stop_requested():
                 clear_stop()
-                os.kill(started.processes[0].pid, signal.SIGUSR1)
+                os.kill(started.processes[0].pid, _STOP_SIGNAL)
     except ProcessExitedException as error:
         return int(error.exit_code)
     finally:
@@ -202,15 +204,14 @@ def _run_process(rank: int, processes: int, port: int, work: Callable[[T], int],
 @contextmanager
 def _ignored_stop_signal() -> Iterator[None]:
     """Let processes that start here ignore SIGUSR1 until they handle it: by default it ends a process."""
-    number = getattr(signal, "SIGUSR1", None)  # Windows has none
-    if number is None or threading.current_thread() is not threading.main_thread():
+    if _STOP_SIGNAL is None or threading.current_thread() is not threading.main_thread():
         yield
         return
-    handler = signal.signal(number, signal.SIG_IGN)
+    handler = signal.signal(_STOP_SIGNAL, signal.SIG_IGN)
     try:
         yield
     finally:
-        signal.signal(number, handler)
+        signal.signal(_STOP_SIGNAL, handler)
 
 
 def is_any_stop_requested() -> bool:

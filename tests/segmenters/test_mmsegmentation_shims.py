@@ -54,7 +54,7 @@ def test_compiled_functions_raise_when_they_are_called() -> None:
 @pytest.mark.parametrize("name", ["mmseg", "mmdet.models"])
 def test_missing_libraries_are_errors(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setitem(sys.modules, name, None)
-    said = r"^it needs libraries that are not installed \(.*\)\npip install 'oodbench\[mmseg\]'$"
+    said = r"^it needs libraries that are not installed \(.*\)\nInstall them: pip install 'oodbench\[mmseg\]'$"
     with pytest.raises(MissingExtraError, match=said):
         import_mmseg("it", detection=True)
 

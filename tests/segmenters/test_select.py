@@ -65,7 +65,8 @@ def test_bands_of_masks_equal_the_whole_map_bit_for_bit() -> None:
 
 def test_the_docstring_example_runs() -> None:
     result = doctest.testmod(oodbench.numerics.masks)
-    assert (result.attempted, result.failed) == (3, 0)
+    assert result.attempted > 2
+    assert result.failed == 0
 
 
 def test_a_method_on_masks_is_scored_in_batches() -> None:

@@ -92,7 +92,7 @@ def test_a_resumed_training_gives_the_same_weights(
     [
         ("loss", 5, "step 5: loss is nan, decode.loss_segmentation is nan", 4),
         # A checkpoint would be written after this step.
-        ("gradient", 4, "step 4: the losses are finite, and the weights after it are not", 2),
+        ("gradient", 4, "step 4: the losses are finite, but the weights after the step are not", 2),
     ],
 )
 def test_nan_stops_the_training_and_the_last_good_checkpoint_is_kept(
@@ -132,7 +132,9 @@ def test_non_finite_gradients_in_half_precision_stop_the_training(tmp_path: Path
         runner.iter = step
         if step < 1:
             guard.after_train_iter(runner, step, batch, {"loss": loss})  # a few skipped steps are normal
-    with pytest.raises(TrainingError, match=r"step 3: the losses are finite, and in half precision no gradient"):
+    with pytest.raises(
+        TrainingError, match=r"step 3: the losses are finite, but no recent gradient was finite in half precision"
+    ):
         guard.after_train_iter(runner, 2, batch, {"loss": loss})
 
 

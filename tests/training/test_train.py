@@ -21,6 +21,7 @@ from oodbench.training.bundled_recipe import list_bundled_recipes, load_bundled_
 from oodbench.training.checkpoint import save_state
 from oodbench.training.crop_batches import CropBatches
 from oodbench.training.devices import keep_freed_memory
+from oodbench.training.hooks import LogHook
 from oodbench.types import VOID
 from tests.helpers.bundled_recipe import make_bundled_recipe, read_log, run_bundled_recipe
 
@@ -78,10 +79,19 @@ def test_a_requested_stop_writes_a_checkpoint_and_resumes_to_the_same_weights(tm
     assert resumed.read_bytes() == whole.read_bytes()
 
 
-def test_a_stop_during_the_last_step_lets_the_training_finish(tmp_path: Path) -> None:
-    request_stop()
-    assert run_bundled_recipe(make_bundled_recipe(iterations=1), tmp_path / "out").is_file()
+def test_a_stop_during_the_last_step_lets_the_training_finish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = run_bundled_recipe(make_bundled_recipe(iterations=2), tmp_path / "whole")
+    log = LogHook.after_train_iter
+
+    def request_at_the_end(self: LogHook, runner: Any, *batch: Any, **more: Any) -> None:
+        log(self, runner, *batch, **more)
+        if runner.iter + 1 == runner.max_iters:
+            request_stop()
+
+    monkeypatch.setattr(LogHook, "after_train_iter", request_at_the_end)
+    stopped = run_bundled_recipe(make_bundled_recipe(iterations=2), tmp_path / "out")
     clear_stop()
+    assert stopped.read_bytes() == whole.read_bytes()
 
 
 def test_a_folder_of_another_training_is_an_error(tmp_path: Path) -> None:
