@@ -35,7 +35,7 @@ def blend(
         int,
         typer.Option(
             help="Number of frames to write, up to 9999. If the input has fewer frames, frames are used several times. "
-            "If it has more, frames are selected evenly.",
+            "If it has more frames, they are selected evenly.",
             metavar="N",
         ),
     ] = _COUNT,

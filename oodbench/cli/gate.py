@@ -42,7 +42,7 @@ def gate(
         list[Path] | None,
         typer.Argument(
             help="With --accept: folders of two or more runs of the same network with other seeds. oodbench measures "
-            "how much each metric varies between the seeds, and widens tolerances that are smaller.",
+            "how much each metric varies between seeds, and widens the tolerance of a metric that varies more.",
             metavar="OTHER",
             show_default=False,
         ),

@@ -42,7 +42,7 @@ class ModelCommand(TyperCommand):
 
 CHECKPOINT_HELP = (
     "File with the weights of the model, for MMSegmentation configs and Python files. By default a .safetensors or "
-    ".pth file of the same name next to an MMSegmentation config."
+    ".pth file of the same name next to the config or Python file, if there is one."
 )
 MODEL_CARD_HELP = (
     "TOML file that describes the model: preprocessing, classes and outputs. By default the TOML file of the same name "

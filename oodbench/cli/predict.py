@@ -19,7 +19,8 @@ def predict(
     model: Annotated[
         str,
         typer.Option(
-            help=f"Model. One of: {SOURCES}. Options of a model follow a colon: FILE:key=value,...",
+            help=f"Model: a network with its preprocessing. One of: {SOURCES}. "
+            "Options of a model follow a colon: FILE:key=value,...",
             metavar="NAME|FILE",
         ),
     ] = "streets-gmmseg",

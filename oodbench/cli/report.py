@@ -96,7 +96,7 @@ def report(
     without: Annotated[
         list[RequirementOption] | None,
         typer.Option(
-            help="Omit methods that need this for training. Methods for which the need is unknown are omitted, too. "
+            help="Omit methods with this requirement. Methods whose requirements are unknown are omitted, too. "
             "Repeatable."
         ),
     ] = None,

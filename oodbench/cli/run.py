@@ -37,16 +37,17 @@ def run(
     method: Annotated[
         list[str] | None,
         typer.Option(
-            help="Method, as NAME or NAME:key=value,..., or 'all', or 'standard', a set that is the same in every "
-            "version. Repeatable. By default the standard set and the methods of --plugin. For the bundled models: "
-            "gmmseg, gmmseg-norm, msp, entropy and knn.",
+            help="Method, as NAME or NAME:key=value,... 'all' stands for all methods, 'standard' for a set that is the "
+            "same in every version. Repeatable. By default the standard set and the methods of --plugin. For the "
+            "bundled models: gmmseg, gmmseg-norm, msp, entropy and knn.",
             metavar="METHOD",
         ),
     ] = None,
     model: Annotated[
         list[str] | None,
         typer.Option(
-            help=f"Model. One of: {SOURCES}. Options of a model follow a colon: FILE:key=value,... "
+            help=f"Model: a network with its preprocessing. One of: {SOURCES}. "
+            "Options of a model follow a colon: FILE:key=value,... "
             "Repeatable. By default the two bundled models.",
             metavar="NAME|FILE",
         ),

@@ -50,7 +50,7 @@ def submit(
         typer.Option(
             help="With --check: folder that is searched for the leaderboard's frames, or NAME=DIR, the folder of the "
             "benchmark NAME. The submission is compared with the names and sizes of these frames, by default with the "
-            "published numbers and sizes. Repeatable.",
+            "published number of frames and sizes. Repeatable.",
             metavar="DIR|NAME=DIR",
         ),
     ] = None,
