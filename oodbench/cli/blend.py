@@ -23,16 +23,19 @@ def blend(
     frames: Annotated[
         Path,
         typer.Option(
-            help="Folder of in-distribution frames: a labelled dataset (see 'oodbench data list') or images.",
+            help="Folder of frames without anomalies: a labelled dataset (see 'oodbench data list') or images.",
             metavar="DIR",
         ),
     ],
-    out: Annotated[Path, typer.Option(help="Folder of the images and labels. It must be new or empty.", metavar="DIR")],
+    out: Annotated[
+        Path,
+        typer.Option(help="Folder in which the images and labels are written. It must be new or empty.", metavar="DIR"),
+    ],
     count: Annotated[
         int,
         typer.Option(
-            help="Number of frames to write, up to 9999. If there are fewer source frames, each is used several times. "
-            "If there are more, they are selected evenly.",
+            help="Number of frames to write, up to 9999. If the input has fewer frames, frames are used several times. "
+            "If it has more frames, they are selected evenly.",
             metavar="N",
         ),
     ] = _COUNT,
@@ -40,13 +43,13 @@ def blend(
     cutouts: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of objects to paste, PNG files with an alpha channel. A name such as goose_0.6m.png sets the "
-            "height of the object in metres, otherwise it is 1 m. By default objects are painted.",
+            help="Folder of objects to paste: PNG files with an alpha channel. A name such as goose_0.6m.png sets the "
+            "height of the object in metres; otherwise the height is 1 m. By default, oodbench renders objects.",
             metavar="DIR",
         ),
     ] = None,
     split: Annotated[
-        str | None, typer.Option(help="Split of the labelled dataset to use. By default all.", metavar="NAME")
+        str | None, typer.Option(help="Split of the labelled dataset to use. By default all splits.", metavar="NAME")
     ] = None,
 ) -> None:
     """Blend anomalies into your own frames and write them with labels as the benchmark synthetic-blend.

@@ -22,31 +22,31 @@ def compare(
     second: Annotated[
         Path | None,
         typer.Argument(
-            help="Folder of a second run. Each of its results is compared with the same result of RUN_A.",
+            help="Folder of a second run. For each method and benchmark, its results are compared with those of RUN_A.",
             metavar="RUN_B",
         ),
     ] = None,
     reference: Annotated[
         str | None,
         typer.Option(
-            help="Method of RUN_A with which all others are compared, by its name or its label in tables. By default "
-            "all pairs are compared.",
+            help="Method of RUN_A with which all other methods are compared, given by its name or its label in tables. "
+            "By default all pairs of methods are compared.",
             metavar="METHOD[ / NETWORK]",
         ),
     ] = None,
     metric: Annotated[
         list[str] | None,
-        typer.Option(help=f"Metric to compare: {_METRICS}. Repeatable. By default all.", metavar="NAME"),
+        typer.Option(help=f"Metric to compare: {_METRICS}. Repeatable. By default all of them.", metavar="NAME"),
     ] = None,
     protocol: Annotated[
         str | None,
         typer.Option(
-            help="Protocol whose results are compared. By default the protocols of the run.",
+            help="Protocol (evaluation rules) whose results are compared. By default the protocols of the run.",
             metavar="NAME",
         ),
     ] = None,
     resamples: Annotated[
-        int, typer.Option(help="Number of bootstrap resamples of the frames.", min=99, metavar="N")
+        int, typer.Option(help="Number of times that the frames are resampled (bootstrap).", min=99, metavar="N")
     ] = 9999,
     as_json: TextAsJson = False,
 ) -> None:

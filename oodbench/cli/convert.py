@@ -11,7 +11,10 @@ import typer
 def convert(
     checkpoint: Annotated[Path, typer.Argument(help="Checkpoint written by MMEngine or torch.save.", metavar="FILE")],
     out: Annotated[
-        Path | None, typer.Option(help="File to write. By default FILE with the ending .safetensors.", metavar="FILE")
+        Path | None,
+        typer.Option(
+            help="File to write. By default the name of the checkpoint with the ending .safetensors.", metavar="FILE"
+        ),
     ] = None,
     trust: Annotated[
         bool,
@@ -23,7 +26,7 @@ def convert(
 ) -> None:
     """Convert the weights and class names of a checkpoint to safetensors, a format that can't contain code.
 
-    Without --trust, only checkpoints of weights and plain values are read.
+    Without --trust, a checkpoint that contains more than weights and plain values is refused.
     """
     from oodbench.segmenters.checkpoint import convert as convert_checkpoint
 

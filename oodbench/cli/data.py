@@ -100,13 +100,17 @@ def where(
 def verify(
     name: Annotated[
         list[str] | None,
-        typer.Argument(help="Names of benchmarks and datasets. By default all that are found.", metavar="NAME"),
+        typer.Argument(
+            help="Names of the benchmarks and datasets to check. By default all that are found.", metavar="NAME"
+        ),
     ] = None,
     data: Data = None,
     id_data: IdData = None,
     plugin: Plugins = None,
 ) -> None:
-    """Check frame counts, labels, sizes, label values and checksums, and print one line per problem with its remedy.
+    """Check copies of benchmarks and datasets: frame counts, labels, sizes, label values and checksums.
+
+    Each problem is printed in one line, with its remedy.
 
     Exit codes: 0 no problems, 2 problems found.
     """
@@ -181,11 +185,11 @@ def _print_findings(name: str, splits: list[str], findings: list[Finding]) -> No
 @data.command("build-fishyscapes-static", short_help="Build the images from Cityscapes and the published overlays.")
 def build_fishyscapes_static(
     overlays: Annotated[
-        Path, typer.Option(help="Archive fs_val_v<n>.zip, or the folder of its contents.", metavar="FILE|DIR")
+        Path, typer.Option(help="Archive fs_val_v<n>.zip, or the folder with its contents.", metavar="FILE|DIR")
     ],
     cityscapes: Annotated[Path, typer.Option(help="Folder of Cityscapes, with leftImg8bit/val.", metavar="DIR")],
     out: Annotated[
-        Path, typer.Option(help="Folder of the images and labels. The version is recorded there.", metavar="DIR")
+        Path, typer.Option(help="Folder in which the images, the labels and their version are written.", metavar="DIR")
     ],
     version: Annotated[
         str | None,
@@ -211,10 +215,10 @@ data.command("blend", short_help="Blend anomalies into your own frames.")(blend)
 @data.command(short_help="Download the archives of a benchmark or dataset.")
 def fetch(
     name: Annotated[str, typer.Argument(help="Name of a benchmark or dataset.", metavar="NAME")],
-    out: Annotated[Path, typer.Option(help="Folder of the archives.", metavar="DIR")],
+    out: Annotated[Path, typer.Option(help="Folder in which the archives are stored.", metavar="DIR")],
     plugin: Plugins = None,
 ) -> None:
-    """Download and verify the archives of a benchmark or dataset, if its licence allows it.
+    """Download and verify the archives of a benchmark or dataset, if its licence allows the download.
 
     The archives are not unpacked. An interrupted download resumes where it stopped.
     """

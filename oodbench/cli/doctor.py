@@ -23,7 +23,7 @@ def doctor(
     id_data: IdData = None,
     plugin: Plugins = None,
 ) -> None:
-    """Show versions, devices, extras, and the benchmarks and datasets that are found, with their problems.
+    """Show versions, devices, extras (optional packages), benchmarks and datasets, with their problems.
 
     Exit codes: 0 no problems, 2 problems found.
     """

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 def evaluate(
     run: Annotated[
-        Path | None, typer.Argument(help="Folder of a run, whose stored scores are evaluated.", metavar="RUN")
+        Path | None, typer.Argument(help="Folder of a run, whose stored score maps are evaluated.", metavar="RUN")
     ] = None,
     protocol: Annotated[
         list[str] | None,
         typer.Option(
-            help="Evaluation protocol (see 'oodbench list protocols'). Repeatable. By default the protocols of the "
-            "run; with --scores, pooled.",
+            help="Protocol, a set of evaluation rules (see 'oodbench list protocols'). Repeatable. By default the "
+            "protocols of the run; with --scores, pooled.",
             metavar="NAME",
         ),
     ] = None,
@@ -32,8 +32,8 @@ def evaluate(
     scores: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Folder of score maps, evaluated instead of RUN: one .npy, .npz, 16-bit .png or .hdf5 file per frame, "
-            "named by the frame's id. Repeatable.",
+            help="Folder of score maps that other code wrote, evaluated instead of a run: one .npy, .npz, 16-bit .png "
+            "or .hdf5 file per frame, named by the frame's id. Repeatable.",
             metavar="DIR",
         ),
     ] = None,
@@ -43,21 +43,22 @@ def evaluate(
     anomalous: Annotated[
         list[str] | None,
         typer.Option(
-            help="With --scores: which scores are anomalous (required). Give it once, or once per --scores.",
+            help="With --scores: whether higher or lower scores mean more anomalous (required). Give it once, or once "
+            "per --scores.",
             metavar="higher|lower",
         ),
     ] = None,
     name: Annotated[
         list[str] | None,
         typer.Option(
-            help="With --scores: label in tables. Give one per --scores. By default the name of the folder.",
+            help="With --scores: name in tables. Give one per --scores. By default the name of the folder.",
             metavar="LABEL",
         ),
     ] = None,
     data: Annotated[
         list[str] | None,
         typer.Option(
-            help="With --scores: folder to search for the benchmark, or NAME=DIR. Repeatable. By default as for "
+            help="With --scores: folder that is searched for the benchmark, or NAME=DIR. Repeatable. By default as for "
             "'oodbench run'.",
             metavar="DIR|NAME=DIR",
         ),
@@ -72,7 +73,7 @@ def evaluate(
     limit: Annotated[
         str | None,
         typer.Option(
-            help="With --scores: number of frames, from the first. By default all (10 for synthetic benchmarks).",
+            help="With --scores: evaluate only the first N frames. By default all (10 for synthetic benchmarks).",
             metavar="N|all",
         ),
     ] = None,
@@ -87,18 +88,21 @@ def evaluate(
         bool,
         typer.Option(
             "--resume",
-            help="With --scores: make this run in a folder that contains another run, and reuse the files that fit.",
+            help="With --scores: allow that --out contains another run; reuse the files that both runs need.",
         ),
     ] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="With --scores: delete the run in --out and start from scratch.")
+        bool, typer.Option("--overwrite", help="With --scores: delete the run in --out first, and start from scratch.")
     ] = False,
     plugin: Annotated[
         list[Path] | None,
         typer.Option(help=f"With --scores: {PLUGIN_HELP}", metavar="FILE"),
     ] = None,
 ) -> None:
-    """Evaluate the stored scores of a run, or score maps that other code wrote (--scores). No network is needed."""
+    """Evaluate the stored scores of a run, or score maps that other code wrote (--scores).
+
+    The networks are not needed.
+    """
     if not scores:
         _evaluate_run(
             run,

@@ -41,23 +41,25 @@ def gate(
     others: Annotated[
         list[Path] | None,
         typer.Argument(
-            help="With --accept: folders of two or more runs of the same network with other seeds. They measure how "
-            "much each result varies between seeds.",
+            help="With --accept: folders of two or more runs of the same network with other seeds. oodbench measures "
+            "how much each metric varies between seeds, and widens the tolerance of a metric that varies more.",
             metavar="OTHER",
             show_default=False,
         ),
     ] = None,
     *,
-    baseline: Annotated[Path, typer.Option(help="JSON file with the results of the accepted run.", metavar="FILE")],
+    baseline: Annotated[
+        Path, typer.Option(help="Baseline: JSON file with the results of the accepted run.", metavar="FILE")
+    ],
     accept: Annotated[
         bool, typer.Option("--accept", help="Accept this run: write its results to the file of --baseline.")
     ] = False,
     tolerance: Annotated[
         str | None,
         typer.Option(
-            help="Percentage points by which each metric may get worse. With --accept, the baseline file stores them. "
-            f"Otherwise they apply to this call only. By default those of the baseline file, or {_EXAMPLE} in a new "
-            "one.",
+            help="Percentage points by which each metric may get worse. With --accept, the baseline file stores these "
+            "tolerances; otherwise they apply to this call only. By default the tolerances in the baseline file, or "
+            f"{_EXAMPLE} in a new file.",
             metavar="METRIC=POINTS,...",
         ),
     ] = None,
@@ -65,7 +67,8 @@ def gate(
 ) -> None:
     """Check whether a run is worse than the accepted run, and print the metrics that changed.
 
-    Exit codes: 0 no metric got worse beyond its tolerance, 1 at least one did, 2 the runs can't be compared.
+    Exit codes: 0 no metric got worse by more than its tolerance, 1 at least one metric did, 2 the runs can't be
+    compared.
     """
     tolerances = _parse_tolerances(tolerance)
     if others and not accept:

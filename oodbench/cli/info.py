@@ -25,13 +25,13 @@ def info(
     id_data: Annotated[
         list[str] | None,
         typer.Option(
-            help="Folder to search for the in-distribution dataset, or NAME=DIR for the folder of one dataset. The "
-            "model's mIoU, accuracy, confidence and ECE are measured on it. Repeatable.",
+            help="Folder that is searched for a dataset of labelled frames, or NAME=DIR, the folder of the dataset "
+            "NAME. The model's mIoU, accuracy, confidence and ECE are measured on the dataset. Repeatable.",
             metavar="DIR|NAME=DIR",
         ),
     ] = None,
     id_limit: Annotated[
-        int, typer.Option(help="Maximum number of in-distribution frames, evenly spaced.", metavar="N")
+        int, typer.Option(help="Maximum number of frames of the dataset; they are selected evenly.", metavar="N")
     ] = 20,
     device: Device = "auto",
     plugin: Plugins = None,

@@ -15,7 +15,9 @@ def merge(
     folders: Annotated[
         list[Path],
         typer.Argument(
-            help="Folder given as --out to 'oodbench run --shard i/n'. Give all of them if they differ.", metavar="DIR"
+            help="Folder that was given as --out to 'oodbench run --shard i/n'. If the shards have different folders, "
+            "give all folders.",
+            metavar="DIR",
         ),
     ],
     out: Annotated[
@@ -24,7 +26,10 @@ def merge(
     ] = None,
     as_json: ResultAsJson = False,
 ) -> None:
-    """Combine the shards of a run. The results are bit-identical to those of one process."""
+    """Combine the shards of a run, the parts that separate processes scored.
+
+    The results are bit-identical to those of a run in one process.
+    """
     from oodbench.workflows.merge import merge as merge_shards
 
     progress = make_progress()

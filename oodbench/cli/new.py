@@ -33,7 +33,7 @@ def new(
     name: Annotated[
         str, typer.Argument(help="Public name, of lower-case letters, digits and single dashes.", metavar="NAME")
     ],
-    out: Annotated[Path, typer.Option(help="Folder of the two files.", metavar="DIR")] = Path(),
+    out: Annotated[Path, typer.Option(help="Folder in which both files are written.", metavar="DIR")] = Path(),
 ) -> None:
     """Write a template for a plugin or model, NAME.py, and its test, test_NAME.py. No file is overwritten."""
     if kind not in _KINDS:

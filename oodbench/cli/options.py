@@ -42,18 +42,23 @@ class ModelCommand(TyperCommand):
 
 CHECKPOINT_HELP = (
     "File with the weights of the model, for MMSegmentation configs and Python files. By default a .safetensors or "
-    ".pth file of the same name next to an MMSegmentation config."
+    ".pth file of the same name next to the config or Python file, if there is one."
 )
-MODEL_CARD_HELP = "Model card. By default the TOML file of the same name next to the model."
+MODEL_CARD_HELP = (
+    "TOML file that describes the model: preprocessing, classes and outputs. By default the TOML file of the same name "
+    "next to the model."
+)
 DATA_HELP = (
-    "Folder to search for benchmarks, up to two levels deep, or NAME=DIR for the folder of one benchmark. Repeatable. "
-    "By default OODBENCH_DATA (separated as in PATH), then 'data' in the config file (see 'oodbench doctor')."
+    "Folder that is searched for benchmarks, up to two levels deep; or NAME=DIR, the folder of the benchmark NAME. "
+    "Repeatable. By default the environment variable OODBENCH_DATA (separated as in PATH), then 'data' in "
+    "the config file (see 'oodbench doctor')."
 )
 ID_DATA_HELP = (
-    "Folder to search for the in-distribution dataset, or NAME=DIR for the folder of one dataset. Repeatable. By "
-    "default 'id_data' in the config file, then the folders of --data."
+    "Folder that is searched for a dataset of labelled frames without anomalies, for fitting and calibration; or "
+    "NAME=DIR, the folder of the dataset NAME. Repeatable. By default 'id_data' in the config file, then the folders "
+    "of --data."
 )
-PLUGIN_HELP = "Python file with your own plugins. Repeatable."
+PLUGIN_HELP = "Python file with your own methods, benchmarks or other plugins. The file is executed. Repeatable."
 
 Plugins = Annotated[list[Path] | None, typer.Option(help=PLUGIN_HELP, metavar="FILE")]
 
@@ -68,8 +73,8 @@ IdData = Annotated[list[str] | None, typer.Option(help=ID_DATA_HELP, metavar="DI
 IdLimit = Annotated[
     int | None,
     typer.Option(
-        help="Maximum number of frames for fitting, and for calibration, evenly spaced. By default 500 (10 for "
-        "synthetic datasets).",
+        help="Maximum number of frames for fitting, and for calibration. The frames are selected evenly. By default "
+        "500 each (10 for synthetic datasets).",
         metavar="N",
     ),
 ]
@@ -79,7 +84,10 @@ Device = Annotated[
     typer.Option(help="Device for the network. 'auto' selects a GPU if one is available."),
 ]
 
-Seed = Annotated[int, typer.Option(help="Random seed for subsampling and initialisation.", metavar="N")]
+Seed = Annotated[
+    int,
+    typer.Option(help="Random seed for fitting methods and for resampling frames.", metavar="N"),
+]
 
 ResultAsJson = Annotated[
     bool, typer.Option("--json", help="Print result.json to standard output instead of the table.")

@@ -19,7 +19,8 @@ def predict(
     model: Annotated[
         str,
         typer.Option(
-            help=f"Model. One of: {SOURCES}. Options of a model follow a colon: FILE:key=value,...",
+            help=f"Model: a network with its preprocessing. One of: {SOURCES}. "
+            "Options of a model follow a colon: FILE:key=value,...",
             metavar="NAME|FILE",
         ),
     ] = "streets-gmmseg",
@@ -28,8 +29,9 @@ def predict(
     id_data: Annotated[
         list[str] | None,
         typer.Option(
-            help="Folder to search for the in-distribution dataset, or NAME=DIR for the folder of one dataset. "
-            "Repeatable. By default as for 'oodbench run'. For the bundled models, synthetic frames.",
+            help="Folder that is searched for a dataset of labelled frames without anomalies; or NAME=DIR, the folder "
+            "of the dataset NAME. Repeatable. By default as for 'oodbench run'; for the bundled models, synthetic "
+            "frames.",
             metavar="DIR|NAME=DIR",
         ),
     ] = None,
@@ -39,7 +41,7 @@ def predict(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of the maps and heatmaps. By default a folder in runs/, named by a digest of the plan.",
+            help="Folder of the maps and heatmaps. By default a folder in runs/ whose name depends on the inputs.",
             metavar="DIR",
         ),
     ] = None,
@@ -47,22 +49,23 @@ def predict(
         str | None,
         typer.Option(
             "--format",
-            help="Leaderboard format (see 'oodbench list submissions') in which each image is written to --out. No "
-            "threshold is computed, and no heatmaps are written.",
+            help="Leaderboard format (see 'oodbench list submissions') in which the score map of each image is written "
+            "to --out. No threshold is computed, and no heatmaps are written.",
             metavar="NAME",
         ),
     ] = None,
     fit: Annotated[
         Path | None,
         typer.Option(
-            help="With --format: file of the stored fit of the method, in the folder fits/ of a run.", metavar="FILE"
+            help="With --format: file with what the method learned (its fit), in the folder fits/ of a run.",
+            metavar="FILE",
         ),
     ] = None,
     plugin: Plugins = None,
 ) -> None:
     """Score photographs without labels: write score maps and heatmaps, and print the share of anomalous pixels.
 
-    A pixel counts as anomalous if its score is above the threshold calibrated on in-distribution frames.
+    A pixel counts as anomalous if its score is above a threshold, which is chosen on frames without anomalies.
     """
     from oodbench.workflows.predict import predict as predict_images
 

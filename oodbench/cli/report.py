@@ -57,7 +57,7 @@ def report(
         list[str] | None,
         typer.Option(
             "--format",
-            help="Report to print or write (see 'oodbench list reports'). Repeatable. By default terminal.",
+            help="Report to print or write (see 'oodbench list reports'). Repeatable. By default 'terminal', a table.",
             metavar="NAME",
         ),
     ] = None,
@@ -74,54 +74,58 @@ def report(
     ] = None,
     networks: Annotated[
         list[str] | None,
-        typer.Option(help="Network to show. Repeatable; the given order is kept. By default all.", metavar="NAME"),
+        typer.Option(
+            help="Network to show. Repeatable; the output keeps the given order. By default all.", metavar="NAME"
+        ),
     ] = None,
     methods: Annotated[
         list[str] | None,
         typer.Option(
-            help="Method to show, by its name or its label in tables. Repeatable; the given order is kept. By default "
-            "all.",
+            help="Method to show, given by its name or its label in tables. Repeatable; the output keeps the given "
+            "order. By default all.",
             metavar="METHOD[ / NETWORK]",
         ),
     ] = None,
     frames: Annotated[
         list[str] | None,
         typer.Option(
-            help="Id of a frame to show in figures. Repeatable; the given order is kept. By default four frames.",
+            help="Id of a frame to show in figures. Repeatable; figures keep the given order. By default four frames.",
             metavar="ID",
         ),
     ] = None,
     without: Annotated[
         list[RequirementOption] | None,
         typer.Option(
-            help="Requirement of methods to omit. Methods for which it is unknown are omitted, too. Repeatable."
+            help="Omit methods with this requirement. Methods whose requirements are unknown are omitted, too. "
+            "Repeatable."
         ),
     ] = None,
     published: Annotated[
         list[str] | None,
         typer.Option(
-            help="Published results to add: for the benchmarks of the run ('run'), for all, or for one. Repeatable.",
+            help="Add published results: for the benchmarks of the run ('run'), for all benchmarks ('all'), or for one "
+            "benchmark. Repeatable.",
             metavar="run|all|BENCHMARK",
         ),
     ] = None,
     leaderboard: Annotated[
         list[str] | None,
         typer.Option(
-            help="Public table of a leaderboard to add, from a file: segment-me-if-you-can=FILE. Repeatable.",
+            help="Add the public table of a leaderboard, which FILE contains: segment-me-if-you-can=FILE. Repeatable.",
             metavar="NAME=FILE",
         ),
     ] = None,
     protocol: Annotated[
         list[str] | None,
         typer.Option(
-            help="Protocol whose results are shown. Repeatable. By default the protocols of the run.",
+            help="Protocol (evaluation rules) whose results are shown. Repeatable. By default the run's protocols.",
             metavar="NAME",
         ),
     ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of the written files. By default report/ in the folder of the first run.", metavar="DIR"
+            help="Folder in which files are written. By default report/ in the folder of the first run.", metavar="DIR"
         ),
     ] = None,
     plugin: Annotated[

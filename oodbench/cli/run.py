@@ -37,16 +37,17 @@ def run(
     method: Annotated[
         list[str] | None,
         typer.Option(
-            help="Method, as NAME or NAME:key=value,..., or a set of methods: 'standard' (frozen) or 'all'. "
-            "Repeatable. By default the standard set and the methods of --plugin. For the bundled models: gmmseg, "
-            "gmmseg-norm, msp, entropy and knn.",
+            help="Method, as NAME or NAME:key=value,... 'all' stands for all methods, 'standard' for a set that is the "
+            "same in every version. Repeatable. By default the standard set and the methods of --plugin. For the "
+            "bundled models: gmmseg, gmmseg-norm, msp, entropy and knn.",
             metavar="METHOD",
         ),
     ] = None,
     model: Annotated[
         list[str] | None,
         typer.Option(
-            help=f"Model. One of: {SOURCES}. Options of a model follow a colon: FILE:key=value,... "
+            help=f"Model: a network with its preprocessing. One of: {SOURCES}. "
+            "Options of a model follow a colon: FILE:key=value,... "
             "Repeatable. By default the two bundled models.",
             metavar="NAME|FILE",
         ),
@@ -62,8 +63,8 @@ def run(
     benchmark: Annotated[
         list[str] | None,
         typer.Option(
-            help="Benchmark (see 'oodbench list benchmarks'). Repeatable. By default all that are found, without "
-            "variants. For the bundled models, the synthetic ones, and those in --data if it is given.",
+            help="Benchmark (see 'oodbench list benchmarks'). Repeatable. By default all benchmarks that are found, "
+            "without variants. For the bundled models, the synthetic benchmarks, and those in --data if it is given.",
             metavar="NAME",
         ),
     ] = None,
@@ -73,28 +74,28 @@ def run(
     upsample: Annotated[
         Literal["logits", "score"],
         typer.Option(
-            help="Order of upsampling and scoring. 'logits' resizes the class maps to the label resolution and scores "
-            "them. 'score' scores on the network's grid and resizes the score maps."
+            help="Order of upsampling and scoring. 'logits' resizes the network's class maps to the label resolution "
+            "and then scores them. 'score' scores the class maps at the network's resolution and resizes the score map."
         ),
     ] = "logits",
     resize: Annotated[
         Resize,
         typer.Option(
-            help="Interpolation used by --upsample. 'bilinear' has half-pixel centres, 'bilinear-aligned' has aligned "
-            "corners (align_corners=True)."
+            help="Interpolation used by --upsample: 'bilinear' has half-pixel centres, 'bilinear-aligned' has aligned "
+            "corners (align_corners=True in torch)."
         ),
     ] = "bilinear",
     keep_scores: Annotated[
         _Keep,
         typer.Option(
-            help="Score maps to keep after evaluation. 'figures' keeps those of the four frames per benchmark in the "
-            "heatmaps. Ignored with --shard."
+            help="Score maps to keep after evaluation. 'figures' keeps those of the four frames per benchmark that the "
+            "heatmaps show. With --shard, all are kept."
         ),
     ] = "all",
     limit: Annotated[
         str | None,
         typer.Option(
-            help="Number of frames per benchmark, from the first. By default all (10 for synthetic benchmarks).",
+            help="Use only the first N frames of each benchmark. By default all (10 for synthetic benchmarks).",
             metavar="N|all",
         ),
     ] = None,
@@ -103,14 +104,15 @@ def run(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of the run. By default a folder in runs/, named by a digest of the plan.", metavar="DIR"
+            help="Folder in which the run is stored. By default a folder in runs/ whose name depends on the inputs.",
+            metavar="DIR",
         ),
     ] = None,
     protocol: Annotated[
         list[str] | None,
         typer.Option(
-            help="Evaluation protocol (see 'oodbench list protocols'), or 'leaderboard' for the protocol of each "
-            "benchmark's leaderboard. Repeatable. By default pooled.",
+            help="Protocol, a set of evaluation rules (see 'oodbench list protocols'), or 'leaderboard' for the "
+            "protocol of each benchmark's leaderboard. Repeatable. By default pooled.",
             metavar="NAME",
         ),
     ] = None,
@@ -118,32 +120,38 @@ def run(
         bool,
         typer.Option(
             "--resume",
-            help="Make this run in a folder that contains another run, and reuse the files that fit. An interrupted "
-            "run resumes without this option.",
+            help="Allow that --out contains another run, and reuse the files that both runs need. An interrupted run "
+            "resumes without this option.",
         ),
     ] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Delete the run in --out and start from scratch.")
+        bool, typer.Option("--overwrite", help="Delete the run in --out first, and start from scratch.")
     ] = False,
     fail_fast: Annotated[
         bool,
-        typer.Option("--fail-fast", help="Stop if a benchmark fails. By default the other benchmarks finish."),
+        typer.Option(
+            "--fail-fast", help="Stop at the first benchmark that fails. By default the other benchmarks finish."
+        ),
     ] = False,
     stop_after: Annotated[
-        _Stage | None, typer.Option(help="Last stage to run. By default report.", show_default=False)
+        _Stage | None,
+        typer.Option(help="Stop after this stage of the run. By default 'report', the last stage.", show_default=False),
     ] = None,
     until: Annotated[_Stage | None, typer.Option(hidden=True)] = None,
     shard: Annotated[
         str | None,
         typer.Option(
-            help="Score only shard i of n, in the folder shards/ of --out. 'oodbench merge' combines the shards.",
+            help="Divide the frames into n parts, and score only part i, in the folder shards/ of --out. 'oodbench "
+            "merge' combines the parts.",
             metavar="i/n",
         ),
     ] = None,
     dry_run: Annotated[
         bool,
         typer.Option(
-            "--dry-run", help="Print the plan with the estimated time and disk space, and exit. With --json, as JSON."
+            "--dry-run",
+            help="Print what the run would compute, with the estimated time and disk space, and exit. With --json, "
+            "print the plan as JSON.",
         ),
     ] = False,
     as_json: ResultAsJson = False,
@@ -151,7 +159,7 @@ def run(
 ) -> None:
     """Score benchmarks with methods on networks, evaluate the scores, and write tables and heatmaps.
 
-    The folder of the run stores all results. After an interruption, the same command resumes the run.
+    All results are stored in the folder of the run. After an interruption, the same command resumes the run.
     """
     from oodbench.metrics.protocols import DEFAULT_PROTOCOL
     from oodbench.planning.plan import default_folder, make_plan

@@ -31,7 +31,8 @@ def submit(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of the submission. It must be new, empty, or contain the same submission.", metavar="DIR"
+            help="Folder in which the submission is written. It must be new or empty, or contain the same submission.",
+            metavar="DIR",
         ),
     ] = None,
     method: Annotated[
@@ -47,8 +48,9 @@ def submit(
     data: Annotated[
         list[str] | None,
         typer.Option(
-            help="With --check: folder to search for the leaderboard's frames, or NAME=DIR for the folder of one "
-            "benchmark. Their names and sizes are compared. Repeatable. By default the published numbers and sizes.",
+            help="With --check: folder that is searched for the leaderboard's frames, or NAME=DIR, the folder of the "
+            "benchmark NAME. The submission is compared with the names and sizes of these frames, by default with the "
+            "published number of frames and sizes. Repeatable.",
             metavar="DIR|NAME=DIR",
         ),
     ] = None,
@@ -56,7 +58,7 @@ def submit(
 ) -> None:
     """Write a leaderboard submission from a run, or check an existing one (--check).
 
-    A new submission is checked, read back and evaluated again. Exit code 2: the check found problems.
+    A new submission is checked, read from the disk and evaluated again. Exit code 2: the check found problems.
     """
     if check:
         if out or method or network:

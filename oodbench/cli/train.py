@@ -21,10 +21,14 @@ if TYPE_CHECKING:
 
 def train(
     recipe: Annotated[
-        str | None, typer.Argument(help="Name of a recipe (see --list), or a file NAME.toml.", metavar="RECIPE")
+        str | None,
+        typer.Argument(
+            help="Recipe, the settings of a training: a name (see --list) or a file NAME.toml.", metavar="RECIPE"
+        ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder of the training. By default runs/RECIPE-SEED.", metavar="DIR")
+        Path | None,
+        typer.Option(help="Folder in which the training is stored. By default runs/RECIPE-SEED.", metavar="DIR"),
     ] = None,
     seed: Annotated[
         int, typer.Option(help="Random seed for initial weights, frame order and crops.", min=0, metavar="N")
@@ -32,44 +36,50 @@ def train(
     data: Annotated[
         list[str] | None,
         typer.Option(
-            help="Folder to search for the dataset, or NAME=DIR for the folder of one dataset. Repeatable. By default "
-            "as --id-data of 'oodbench run'. Synthetic datasets need none.",
+            help="Folder that is searched for the dataset, or NAME=DIR, the folder of the dataset NAME. Repeatable. By "
+            "default as --id-data of 'oodbench run'. Synthetic datasets need no folder.",
             metavar="DIR|NAME=DIR",
         ),
     ] = None,
     resume: Annotated[
         bool,
         typer.Option(
-            "--resume", help="Fail unless a checkpoint exists. Training resumes automatically without this option, too."
+            "--resume",
+            help="End with an error if there is no checkpoint to resume. Without this option, the training resumes if "
+            "there is a checkpoint, and starts otherwise.",
         ),
     ] = False,
     dry_run: Annotated[
         bool,
         typer.Option(
             "--dry-run",
-            help="Print the configuration with the source of each value, the number of parameters, and the memory and "
-            "time per step on this machine, and exit.",
+            help="Print the settings with the source of each value, the number of parameters, and the memory and time "
+            "per step on this machine, and exit.",
         ),
     ] = False,
     devices: Annotated[
         int,
         typer.Option(
-            help="Number of processes on this machine, one per GPU, that share each step. It must divide the number of "
-            "crops per step.",
+            help="Number of processes on this machine, one per GPU, that share the crops of each step. It must divide "
+            "the number of crops per step.",
             min=1,
             metavar="N",
         ),
     ] = 1,
     launcher: Annotated[
         Literal["pytorch", "slurm"] | None,
-        typer.Option(help="Program that started the processes. By default torchrun is detected."),
+        typer.Option(
+            help="Program that started the processes: torchrun ('pytorch') or Slurm. By default torchrun is detected."
+        ),
     ] = None,
     device: Device = "auto",
     amp: Annotated[bool, typer.Option("--amp", help="Use automatic mixed precision. Needs a GPU.")] = False,
     workers: Annotated[
         int,
         typer.Option(
-            help="Number of processes per device that read frames. Synthetic frames need none.", min=0, metavar="N"
+            help="Number of processes per device that read frames. Synthetic frames need no such processes.",
+            min=0,
+            metavar="N",
         ),
     ] = 4,
     start: Annotated[

@@ -15,7 +15,9 @@ from oodbench.cli.exit_codes import ExitCode
 def verify(
     run: Annotated[Path, typer.Argument(help="Folder of a run.", metavar="RUN")],
 ) -> None:
-    """Check the digests of weights, frames, scores and results, and recompute the metrics from the stored scores.
+    """Check that weights, frames, scores and results are unchanged, and that the metrics are correct.
+
+    The metrics are computed again from the stored scores.
 
     Exit codes: 0 all checks passed, 2 at least one check failed, 5 a part of the run could not be checked.
     """
