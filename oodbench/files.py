@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
+import xxhash
+
 from oodbench.errors import RunFolderError
 
 
@@ -55,6 +57,17 @@ def cannot_write(path: Path, error: OSError) -> RunFolderError:
 def digest_bytes(data: bytes) -> str:
     """Return the SHA-256 of the data in hexadecimal."""
     return hashlib.sha256(data).hexdigest()
+
+
+def fast_digest(*parts: bytes | bytearray | memoryview) -> str:
+    """Return the XXH3 digest (128 bits, in hexadecimal) of the parts in order.
+
+    It is not cryptographic: it finds accidents in large content, at memory speed.
+    """
+    state = xxhash.xxh3_128()
+    for part in parts:
+        state.update(part)
+    return state.hexdigest()
 
 
 def digest_file(path: Path) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from oodbench.frozen_record import FrozenRecord
 
-BREAKDOWN_SCHEMA = 1
+BREAKDOWN_SCHEMA: Final = 1
 
 
 class BreakdownThreshold(FrozenRecord):
@@ -75,7 +75,7 @@ class Breakdown(FrozenRecord):
         false_alarms: The in-distribution pixels by predicted class; empty if no predictions are stored.
     """
 
-    schema_version: int = BREAKDOWN_SCHEMA
+    schema_version: Literal[1] = BREAKDOWN_SCHEMA
     thresholds: tuple[BreakdownThreshold, ...]
     groups: tuple[BreakdownGroup, ...]
     false_alarms: tuple[ClassFalseAlarms, ...]

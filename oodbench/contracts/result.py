@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import Field
 from typing_extensions import override
@@ -13,8 +15,8 @@ from oodbench.contracts.protocol import Protocol, Scoring
 from oodbench.contracts.uncertainty import Intervals
 from oodbench.frozen_record import FrozenRecord
 
-RESULT_SCHEMA = 2
-RESULTS_FILE_SCHEMA = 2
+RESULT_SCHEMA: Final = 2
+RESULTS_FILE_SCHEMA: Final = 2
 
 
 def _measured(title: str, unit: Literal["ms", "s", "MB"], description: str) -> Any:
@@ -50,7 +52,7 @@ class Cost:
 class Result(FrozenRecord):
     """The metrics of one scorer on one benchmark under one protocol, with everything that they depend on."""
 
-    schema_version: int = Field(RESULT_SCHEMA, description="version of this record's layout")
+    schema_version: Literal[2] = Field(RESULT_SCHEMA, description="version of this record's layout")
     method: str = Field(description="public name of the method")
     params: dict[str, Any] = Field(description="parameters of the method, including defaults")
     label: str = Field(description="the method with the parameters that differ from the defaults; for tables")
@@ -85,6 +87,12 @@ class Result(FrozenRecord):
     warnings: list[str] = Field(description="warnings that a reader must know before quoting the numbers")
 
 
+def content_digest(content: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of the content of a result.json without its field `digest`, as canonical JSON."""
+    rest = {name: value for name, value in content.items() if name != "digest"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+
+
 class FailedBenchmark(FrozenRecord):
     """A benchmark that has no results, because scoring or evaluating it failed."""
 
@@ -101,12 +109,17 @@ class FailedBenchmark(FrozenRecord):
 class ResultsFile(FrozenRecord):
     """The content of result.json."""
 
-    schema_version: int = Field(RESULTS_FILE_SCHEMA, description="version of this file's layout")
+    schema_version: Literal[2] = Field(RESULTS_FILE_SCHEMA, description="version of this file's layout")
     plan: str = Field(description="digest of the plan that the results belong to")
     results: dict[str, list[Result]] = Field(description="protocol: its results, in the order of the plan")
     failed: list[FailedBenchmark] = Field(description="benchmarks without results, because they failed")
     skipped: list[Mapping[str, str]] = Field(description="pairs of method and network that do not fit, with the reason")
     quality: dict[str, dict[str, Any]] = Field(description="network: its closed-set quality on calibration frames")
+    digest: str = Field("", description="digest of the rest of this file; a file that was edited or damaged differs")
+
+    def sealed(self) -> ResultsFile:
+        """Return the content with the digest that it must have."""
+        return self.model_copy(update={"digest": content_digest(self.model_dump(mode="json"))})
 
     def under(self, protocols: Sequence[str]) -> Iterator[Result]:
         """Yield the results under these protocols, in the order of the protocols; absent protocols are skipped."""

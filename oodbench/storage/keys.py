@@ -20,6 +20,7 @@ class Kind(StrEnum):
     """Kind of an artifact."""
 
     PLAN = "plan"
+    DIGESTS = "digests"
     RESULTS_FILE = "results-file"
     FIT = "fit"
     CALIBRATION = "calibration"
@@ -50,6 +51,7 @@ class Key:
 
 
 PLAN = Key(Kind.PLAN)
+DIGESTS = Key(Kind.DIGESTS)
 RESULTS_FILE = Key(Kind.RESULTS_FILE)
 IMAGE_SHARES = Key(Kind.IMAGE_SHARES)
 

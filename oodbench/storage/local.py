@@ -1,6 +1,7 @@
 """Storage of a run in a folder on disk.
 
 plan.json
+digests.jsonl                     the digest of every file of the run that a command reads
 fits/<scorer>.safetensors
 calibration/<scorer>.npz          quality/<network>.json                  environments/<network>.json
 scores/<scorer>/<frame>.npy       predictions/<network>/<frame>.npy       costs/<network>.jsonl
@@ -54,6 +55,7 @@ _PLACES: Mapping[Kind, _Place] = {
 }
 _FILES: Mapping[Kind, str] = {
     Kind.PLAN: "plan.json",
+    Kind.DIGESTS: "digests.jsonl",
     Kind.RESULTS_FILE: "result.json",
     Kind.IMAGE_SHARES: "shares.csv",
 }
