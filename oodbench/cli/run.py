@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from oodbench.cli.console import make_progress, print_run
+from oodbench.cli.launch import stop_after_batch_on_termination
 from oodbench.cli.options import SOURCES, IdLimit, ResultAsJson, RunPlugins, Seed, renamed_option
 from oodbench.errors import BenchmarksFailedError, UsageError
 from oodbench.types import Resize
@@ -130,6 +131,7 @@ def run(
     from oodbench.storage.local import LocalStore
     from oodbench.workflows.run import check_folder, execute, process_store
 
+    stop_after_batch_on_termination()
     if resume and overwrite:
         raise UsageError("--resume and --overwrite exclude each other", "Give one of them.")
     progress = make_progress()

@@ -24,6 +24,7 @@ from oodbench.contracts import (
     ResultsFile,
 )
 from oodbench.errors import NotComparableError, NotStoredError, RunFolderError, UnknownNameError
+from oodbench.files import remove_leftovers
 from oodbench.metrics import Sketch
 from oodbench.planning.frame_index import FrameRecord, index_frames
 from oodbench.planning.records import PHOTOGRAPHS, FrameSetRecord, PlanRecord
@@ -271,7 +272,9 @@ class Run:
         """Write a report into the run's folder and return its files."""
         if not isinstance(self.store, LocalStore):
             raise RunFolderError(f"{self.store.location}: not a folder; reports are written into a folder")
-        return self.registry.report(name).write(self, self.store.reports)
+        files = self.registry.report(name).write(self, self.store.reports)
+        remove_leftovers(self.store.reports)
+        return files
 
     def evaluate(self, progress: Progress | None = None, protocols: Sequence[str] = ()) -> Run:
         """Recompute results from the stored maps, without the networks.

@@ -20,6 +20,7 @@ from oodbench.stages.failures import Failures
 from oodbench.stages.gpu_counts import find_counter
 from oodbench.stages.quality import quality_warnings
 from oodbench.stages.sketches import result_intervals, write_sketch_and_breakdown
+from oodbench.stopping import check_stop
 from oodbench.storage.artifacts import RunArtifacts
 from oodbench.storage.keys import RESULTS_FILE, cost_key, environment_key, fit_key, quality_key
 from oodbench.storage.scored_benchmark import ScoredBenchmark, digest_map, digest_maps
@@ -103,6 +104,7 @@ def evaluate(
                             _check_same_scores(result, earlier, artifacts)
                             artifacts.write_result(key, result)
                             advance(1)
+                            check_stop()
                 results[name] += [result for key in keys if (result := artifacts.result(key)) is not None]
     return results
 
