@@ -203,7 +203,8 @@ class LocalStore(RunStore):
 
     def is_foreign(self) -> bool:
         """Return whether the folder contains files, but neither a run nor shards."""
-        if not self.folder.exists() or (self.folder / _FILES[Kind.PLAN]).is_file():
+        ours = (_FILES[Kind.PLAN], _FILES[Kind.DIGESTS])
+        if not self.folder.exists() or any((self.folder / name).is_file() for name in ours):
             return False
         return any(path.name not in (_LOCK, _SHARDS) and not is_temporary(path) for path in self.folder.iterdir())
 

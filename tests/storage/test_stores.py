@@ -55,7 +55,7 @@ def test_bytes_are_kept_under_their_keys(store: RunStore) -> None:
 
 @pytest.mark.parametrize("kind", list(Kind))
 def test_every_kind_has_its_place(store: RunStore, kind: Kind) -> None:
-    single = kind in (Kind.PLAN, Kind.RESULTS_FILE, Kind.IMAGE_SHARES)
+    single = kind in (Kind.PLAN, Kind.DIGESTS, Kind.RESULTS_FILE, Kind.IMAGE_SHARES)
     key = Key(kind, () if single else ("a", "b.c") if kind in (Kind.SCORE, Kind.PREDICTION) else ("b.c",))
     store.write(key, b"1")
     assert list(store.keys(kind)) == [key]
