@@ -36,7 +36,7 @@ PLUGINS = {
         "fishyscapes-lost-and-found": ("FishyscapesLostAndFound", "small lost cargo on roads, 100 validation frames"),
         "fishyscapes-lost-and-found@obstacles": (
             "FishyscapesObstacles",
-            "98 of the same frames, with Lost and Found's own labels of the road (FishyLAFObstacle-val)",
+            "98 of the same frames with Lost and Found's labels of the road (FishyLAFObstacle-val)",
         ),
     }
 }
@@ -46,11 +46,11 @@ _LABEL = re.compile(rf"\d{{4}}_{_ID}_labels\.png$")
 _TOOLKIT_LABEL = re.compile(rf"{_ID}_fishy-labels\.png$")
 _RULE = LabelRule(
     VOID_RULE,
-    "Expected Fishyscapes' labels: 0 in-distribution, 1 anomaly, 255 void. The gtCoarse files of Lost and Found "
+    "Use Fishyscapes' labels: 0 in-distribution, 1 anomaly, 255 void. The gtCoarse files of Lost and Found "
     "belong to another benchmark.",
 )
 _DENSEHYBRID_RULE = LabelRule(
-    {0: IN_DISTRIBUTION, 1: ANOMALY, 2: VOID}, "Expected DenseHybrid's labels: 0 in-distribution, 1 anomaly, 2 void."
+    {0: IN_DISTRIBUTION, 1: ANOMALY, 2: VOID}, "Use DenseHybrid's labels: 0 in-distribution, 1 anomaly, 2 void."
 )
 # The toolkit excludes these two from the obstacle labels, because their labels in Lost and Found are empty.
 _WITHOUT_COARSE_LABELS = {"01_Hanns_Klemm_Str_45_000001_000240", "01_Hanns_Klemm_Str_45_000005_000230"}
@@ -74,7 +74,7 @@ _OBTAIN = (
     "(https://www.6d-vision.com/lostandfounddataset), unpack both, and give both folders: --data DIR --data DIR"
 )
 _PAPER = "Blum, Sarlin, Nieto, Siegwart, Cadena: The Fishyscapes Benchmark. IJCV 2021"
-_LICENCE = "the terms of Lost and Found for the frames; its maintainers exclude training"
+_LICENCE = "the terms of Lost and Found for the frames; its maintainers do not permit training"
 
 
 class FishyscapesLostAndFound(Benchmark):
@@ -119,7 +119,7 @@ class FishyscapesLostAndFound(Benchmark):
 
 
 class FishyscapesObstacles(Benchmark):
-    """The frames of Fishyscapes with labels of Lost and Found: obstacles on the road; other pixels are void."""
+    """The frames of Fishyscapes with labels of Lost and Found: obstacles on the road. Other pixels are void."""
 
     card = BenchmarkCard(
         name="fishyscapes-lost-and-found@obstacles",
@@ -130,7 +130,7 @@ class FishyscapesObstacles(Benchmark):
         frames=98,
         labels={"0": "void: off the road", "1": "road", "2 to 200": "obstacle"},
         layouts={"official": f"{_OFFICIAL}; and gtCoarse/ next to leftImg8bit/", "smiyc": f"{_TOOLKIT}; and gtCoarse/"},
-        obtain=f"{_OBTAIN}. And gtCoarse.zip of Lost and Found.",
+        obtain=f"{_OBTAIN}. Get gtCoarse.zip of Lost and Found, too.",
         leaderboard_protocol="smiyc",
         variant_of="fishyscapes-lost-and-found",
         archives=(*_ARCHIVES, Archive("gtCoarse.zip")),
@@ -186,7 +186,7 @@ def _pair_frames(labels: Mapping[str, Path], folder: Path, roots: Roots) -> tupl
         raise DataError(
             f"{labels[absent[0]]}: its frame {absent[0]}_leftImg8bit.png is {where}",
             _OBTAIN,
-            [f"{labels[name]}: its frame is not there" for name in absent],
+            [f"{labels[name]}: its frame is missing" for name in absent],
         )
     return tuple(file_frame(name, parse_scene(name), images[name], path, _RULE) for name, path in labels.items())
 

@@ -1,8 +1,8 @@
 """Fishyscapes Static, validation: objects pasted into 30 frames of Cityscapes, in three different versions.
 
 Blum, Sarlin, Nieto, Siegwart, Cadena, "The Fishyscapes Benchmark: Measuring Blind Spots in Semantic Segmentation", IJCV
-2021. v1 (March 2019) is not blended, v2 (June 2019) is blended better. v3 (January 2020) also pastes known objects of
-Cityscapes, so that many of its frames contain no anomaly. Papers seldom name the version they used.
+2021. v1 (March 2019) is not blended. v2 (June 2019) has better blending. v3 (January 2020) also pastes known objects of
+Cityscapes, so many of its frames contain no anomaly. Papers seldom name the version that they used.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ from oodbench.types import Frame, FrameSet
 PLUGINS = {
     "benchmarks": {
         "fishyscapes-static-v1": ("StaticV1", "objects pasted into 30 Cityscapes frames, not blended (2019)"),
-        "fishyscapes-static-v2": ("StaticV2", "the same, better blended (2019)"),
-        "fishyscapes-static-v3": ("StaticV3", "the same with pasted known objects too (2020)"),
+        "fishyscapes-static-v2": ("StaticV2", "the same objects with better blending (2019)"),
+        "fishyscapes-static-v3": ("StaticV3", "the same objects and pasted known objects (2020)"),
         "fishyscapes-static-unversioned": ("StaticUnversioned", "a copy of unknown version"),
     }
 }
 
-_RULE = LabelRule(VOID_RULE, "Expected Fishyscapes' labels: 0 in-distribution, 1 anomaly, 255 void.")
+_RULE = LabelRule(VOID_RULE, "Use Fishyscapes' labels: 0 in-distribution, 1 anomaly, 255 void.")
 _LABELS = {"0": "in-distribution, including pasted objects of known classes", "1": "anomaly", "255": "void"}
 _PAPER = "Blum, Sarlin, Nieto, Siegwart, Cadena: The Fishyscapes Benchmark. IJCV 2021"
 _URL = "https://fishyscapes.com"
@@ -77,7 +77,7 @@ def _make_card(version: str, what: str) -> BenchmarkCard:
 
 
 class _Static(Benchmark):
-    """One version."""
+    """Fishyscapes Static in one of its versions."""
 
     version: str
 
@@ -92,7 +92,7 @@ class _Static(Benchmark):
         try:
             return open_layouts(self.card, roots, layouts)
         except DataNotFoundError:
-            self._say_where_overlays_wait(roots)
+            self._raise_if_not_built(roots)
             raise
 
     def _is_flat(self, folder: Path, named: bool) -> bool:
@@ -101,16 +101,19 @@ class _Static(Benchmark):
             ours and not read_built_version(folder) and any(_FLAT.match(path.name) for path in folder.glob("*_rgb.png"))
         )
 
-    def _say_where_overlays_wait(self, roots: Roots) -> None:
+    def _raise_if_not_built(self, roots: Roots) -> None:
+        """Raise with the command that builds the images if only the overlays are found."""
+
         def waiting(folder: Path, named: bool) -> bool:
             ours = named or folder.name.lower() == f"fs_val_{self.version}"
             return ours and any(OVERLAY.match(path.name) for path in folder.glob("*_rgb.npz"))
 
         _, folder = find_layout(self.card.name, roots, {"overlays": waiting}, self.card.layouts, self.card.obtain)
         raise DataError(
-            f"{folder}: the overlays of {self.card.name}, and not the images, which have to be built from Cityscapes",
-            f"oodbench data build-fishyscapes-static --overlays {folder} --version {self.version} --cityscapes DIR "
-            "--out DIR",
+            f"{folder}: contains the overlays of {self.card.name}; expected the images, which are built from "
+            "Cityscapes",
+            f"Build them: oodbench data build-fishyscapes-static --overlays {folder} --version {self.version} "
+            "--cityscapes DIR --out DIR",
         )
 
 
@@ -152,10 +155,10 @@ class StaticUnversioned(Benchmark):
             "densehybrid": "<n>_rgb.jpg next to <n>_labels.png",
             "flat": "<n>_rgb.png next to <n>_labels.png, in a folder whose name has no version",
             "cityscapes": "leftImg8bit_trainvaltest/leftImg8bit/val/<city>/<id>_leftImg8bit.png and "
-            "gtFine_trainvaltest/gtFine/val/<city>/<id>_gtFine_labelIds.png with the values 0, 1, 255; by "
-            f"--data {_UNVERSIONED}=DIR alone",
+            "gtFine_trainvaltest/gtFine/val/<city>/<id>_gtFine_labelIds.png with the values 0, 1, 255; only "
+            f"with --data {_UNVERSIONED}=DIR",
         },
-        obtain="Copies circulate in the packs of SynBoost, of PEBAL and of courses; the published one is "
+        obtain="Copies are part of the downloads of SynBoost, PEBAL and courses. The published version is "
         "fishyscapes-static-v3.",
         leaderboard_protocol="pooled",
     )
@@ -200,7 +203,7 @@ def _pair_frames(ending: str, folder: Path) -> tuple[Frame, ...]:
 
 
 def _is_cityscapes(folder: Path, named: bool) -> bool:
-    """Recognise the structure and ids of Cityscapes, only if the user named the folder for this benchmark."""
+    """Recognise the structure and ids of Cityscapes, but only if the user named the folder for this benchmark."""
     return named and any(folder.glob("gtFine_trainvaltest/gtFine/val/*/*_gtFine_labelIds.png"))
 
 

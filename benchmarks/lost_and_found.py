@@ -35,9 +35,9 @@ PLUGINS = {
 
 SMIYC_RULE = LabelRule(
     {0: VOID, 1: IN_DISTRIBUTION, **dict.fromkeys(range(2, 201), ANOMALY)},
-    "Expected Lost and Found's labelIds: 0 unlabelled, 1 free road, 2 to 43 objects.",
+    "Use Lost and Found's labelIds: 0 unlabelled, 1 free road, 2 to 43 objects.",
 )
-_TRAIN_IDS = "Expected Lost and Found's labelTrainIds: 0 no hazard, 1 free road, 2 obstacle, 255 unlabelled."
+_TRAIN_IDS = "Use Lost and Found's labelTrainIds: 0 no hazard, 1 free road, 2 obstacle, 255 unlabelled."
 _PEBAL_RULE = LabelRule({0: VOID, 1: IN_DISTRIBUTION, 2: ANOMALY, 255: VOID}, _TRAIN_IDS)
 _RBA_RULE = LabelRule({0: IN_DISTRIBUTION, 1: IN_DISTRIBUTION, 2: ANOMALY, 255: VOID}, _TRAIN_IDS)
 
@@ -102,7 +102,7 @@ def _make_card(rule: str, title: str, labels: Mapping[str, str], *, known: bool 
         title=f"Lost and Found{'' if known else ' NoKnown'} ({title})",
         paper="Pinggera, Ramos, Gehrig, Franke, Rother, Mester: Lost and Found. IROS 2016",
         url="https://www.6d-vision.com/lostandfounddataset",
-        licence="its own terms, on its page",
+        licence="its own terms, stated on its page",
         frames=1186 if known else 1043,
         labels=labels,
         layouts={"official": _LAYOUT},
@@ -162,8 +162,9 @@ class RbaNoKnown(Rba):
 
 
 def parse_scene(identity: str) -> str:
-    """Return the scene of a frame id: `04_Maurener_Weg_8` of `04_Maurener_Weg_8_000000_000030`; other ids are returned
-    unchanged.
+    """Return the scene in a frame id, or another id unchanged.
+
+    The scene of `04_Maurener_Weg_8_000000_000030` is `04_Maurener_Weg_8`.
     """
     match = re.fullmatch(r"(\d\d_.+)_\d{6}_\d{6}", identity)
     return match[1] if match else identity
@@ -173,7 +174,7 @@ def find_left_images(card: BenchmarkCard, roots: Roots) -> dict[str, Path]:
     """Find the frames of both splits by id, in the folder with leftImg8bit under the card's roots.
 
     Raises:
-        DataError: They are not found.
+        DataError: The frames are not found.
     """
     return _find_in_both_splits(card, roots, "leftImg8bit", "_leftImg8bit")
 
@@ -182,7 +183,7 @@ def find_coarse_labels(card: BenchmarkCard, roots: Roots) -> dict[str, Path]:
     """Find the labelIds files of both splits by id, in the folder with gtCoarse under the card's roots.
 
     Raises:
-        DataError: They are not found.
+        DataError: The files are not found.
     """
     return _find_in_both_splits(card, roots, "gtCoarse", "_gtCoarse_labelIds")
 

@@ -32,7 +32,7 @@ _RULE = LabelRule(
     "The official labels do not contain the value 1. Use the official labels_semantic.png instead of this copy.",
 )
 _SYNBOOST_RULE = LabelRule(
-    {0: IN_DISTRIBUTION, 1: ANOMALY}, "Expected SynBoost's labels: 0 in-distribution, 1 anomaly, no void."
+    {0: IN_DISTRIBUTION, 1: ANOMALY}, "Use SynBoost's labels: 0 in-distribution, 1 anomaly, no void."
 )
 
 _CARD = BenchmarkCard(
@@ -108,7 +108,7 @@ def _read_frame_list(listing: Path) -> list[str]:
     try:
         names = json.loads(listing.read_text(encoding="utf-8"))
         if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
-            raise ValueError("it holds something else")
+            raise ValueError("it contains something else")
     except (ValueError, RecursionError) as error:
         raise DataError(f"{listing}: not a JSON list of file names ({error})", _CARD.obtain) from None
     return [Path(name).stem for name in names]

@@ -1,6 +1,6 @@
-"""SegmentMeIfYouCan's test frames: by day, by night, in snow, and per scene.
+"""Test frames of SegmentMeIfYouCan: by day, by night, in snow, and per scene.
 
-Chan et al., "SegmentMeIfYouCan: A Benchmark for Anomaly Segmentation", NeurIPS 2021 Datasets and Benchmarks. Their
+Chan et al., "SegmentMeIfYouCan: A Benchmark for Anomaly Segmentation", NeurIPS 2021 Datasets and Benchmarks. The
 labels are not public. Circulating files with the names of labels are placeholders and are never read.
 """
 
@@ -19,20 +19,23 @@ from oodbench.types import Frame, FrameSet
 
 PLUGINS = {
     "benchmarks": {
-        "road-anomaly-21-test": ("AnomalyTest", "its 100 test frames with hidden labels"),
-        "road-anomaly-21-all": ("AnomalyAll", "all 110 frames without labels, for a submission"),
-        "road-obstacle-21-test": ("ObstacleTest", "its 327 test frames by day with hidden labels"),
-        "road-obstacle-21-night": ("ObstacleNight", "30 more by night"),
-        "road-obstacle-21-snow": ("ObstacleSnow", "55 more in a snowstorm"),
-        "road-obstacle-21-all": ("ObstacleAll", "all 452 frames without labels, for a submission"),
-        "road-obstacle-21-curvy-street": ("CurvyStreet", "one scene of the test frames"),
-        "road-obstacle-21-darkasphalt": ("DarkAsphalt", "one scene of the test frames"),
-        "road-obstacle-21-darkasphalt2": ("DarkAsphalt2", "one scene of the test frames, with a dog"),
-        "road-obstacle-21-gravel": ("Gravel", "one scene of the test frames"),
-        "road-obstacle-21-greyasphalt": ("GreyAsphalt", "one scene of the test frames"),
-        "road-obstacle-21-motorway": ("Motorway", "one scene of the test frames"),
-        "road-obstacle-21-one-way-street": ("OneWayStreet", "one scene of the test frames, wet and against the sun"),
-        "road-obstacle-21-paving": ("Paving", "one scene of the test frames"),
+        "road-anomaly-21-test": ("AnomalyTest", "RoadAnomaly21, 100 test frames with hidden labels"),
+        "road-anomaly-21-all": ("AnomalyAll", "RoadAnomaly21, all 110 frames without labels, for a submission"),
+        "road-obstacle-21-test": ("ObstacleTest", "RoadObstacle21, 327 test frames by day with hidden labels"),
+        "road-obstacle-21-night": ("ObstacleNight", "RoadObstacle21, 30 test frames by night with hidden labels"),
+        "road-obstacle-21-snow": ("ObstacleSnow", "RoadObstacle21, 55 test frames in a snowstorm with hidden labels"),
+        "road-obstacle-21-all": ("ObstacleAll", "RoadObstacle21, all 452 frames without labels, for a submission"),
+        "road-obstacle-21-curvy-street": ("CurvyStreet", "RoadObstacle21, one scene of the test frames"),
+        "road-obstacle-21-darkasphalt": ("DarkAsphalt", "RoadObstacle21, one scene of the test frames"),
+        "road-obstacle-21-darkasphalt2": ("DarkAsphalt2", "RoadObstacle21, one scene of the test frames, with a dog"),
+        "road-obstacle-21-gravel": ("Gravel", "RoadObstacle21, one scene of the test frames"),
+        "road-obstacle-21-greyasphalt": ("GreyAsphalt", "RoadObstacle21, one scene of the test frames"),
+        "road-obstacle-21-motorway": ("Motorway", "RoadObstacle21, one scene of the test frames"),
+        "road-obstacle-21-one-way-street": (
+            "OneWayStreet",
+            "RoadObstacle21, one scene of the test frames, wet, against the sun",
+        ),
+        "road-obstacle-21-paving": ("Paving", "RoadObstacle21, one scene of the test frames"),
     }
 }
 

@@ -1,8 +1,8 @@
-"""SegmentMeIfYouCan's validation frames: RoadAnomaly21 (any unusual object) and RoadObstacle21 (objects on the road).
+"""Validation frames of SegmentMeIfYouCan: RoadAnomaly21 (any unusual object), RoadObstacle21 (objects on the road).
 
 Chan, Lis, Uhlemeyer, Blum, Honari, Siegwart, Fua, Salzmann, Rottmann, "SegmentMeIfYouCan: A Benchmark for Anomaly
-Segmentation", NeurIPS 2021 Datasets and Benchmarks. segment_me_hidden.py has the test frames, whose labels are not
-public.
+Segmentation", NeurIPS 2021 Datasets and Benchmarks. segment_me_hidden.py contains the test frames, whose labels are
+not public.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from oodbench.types import Frame, FrameSet
 
 PLUGINS = {
     "benchmarks": {
-        "road-anomaly-21": ("RoadAnomaly21", "SegmentMeIfYouCan's anomaly track, 10 validation frames"),
-        "road-obstacle-21": ("RoadObstacle21", "SegmentMeIfYouCan's obstacle track, 30 validation frames"),
+        "road-anomaly-21": ("RoadAnomaly21", "anomaly track of SegmentMeIfYouCan, 10 validation frames"),
+        "road-obstacle-21": ("RoadObstacle21", "obstacle track of SegmentMeIfYouCan, 30 validation frames"),
     }
 }
 
-_RULE = LabelRule(VOID_RULE, "Expected the authors' labels: 0 not anomalous, 1 anomalous, 255 void.")
+_RULE = LabelRule(VOID_RULE, "Use the authors' labels: 0 not anomalous, 1 anomalous, 255 void.")
 _LABEL_ENDING = "_labels_semantic"
 # The toolkit excludes these frames from the validation split of the obstacle track.
 _LEFT_OUT = re.compile(r"validation_(19|2[1-9])$")
@@ -113,7 +113,7 @@ class _Validation(Benchmark):
 
 
 class RoadAnomaly21(_Validation):
-    """Images of 2048 x 1024 and of 1280 x 720 pixels."""
+    """The anomaly track: images of 2048 x 1024 and of 1280 x 720 pixels."""
 
     card = make_track_card(
         "road-anomaly-21",
@@ -130,7 +130,7 @@ class RoadAnomaly21(_Validation):
 
 
 class RoadObstacle21(_Validation):
-    """Pixels off the road are void."""
+    """The obstacle track: pixels off the road are void."""
 
     card = make_track_card(
         "road-obstacle-21",

@@ -31,7 +31,9 @@ PLUGINS = {
         "street-hazards@densehybrid": ("DenseHybrid", "the same frames; the class 'other' is void"),
         "street-hazards@mask2anomaly": ("Mask2Anomaly", "the same frames; 'unlabeled' and 'other' are void"),
     },
-    "datasets": {"street-hazards": ("StreetHazards", "its 13 classes: 5125 training, 1031 validation frames")},
+    "datasets": {
+        "street-hazards": ("StreetHazards", "13 classes of simulated streets: 5125 training, 1031 validation frames")
+    },
 }
 
 _HINT = "Expected the published files, with values 1 to 14. A copy with 0 to 13 was modified."
@@ -159,7 +161,7 @@ def _holds_train(folder: Path, named: bool) -> bool:
 
 
 def _holds(folder: Path, split: str) -> bool:
-    """Return whether both trees have towns with PNG files; ADE20K's trees of the same names have none."""
+    """Return whether both trees have towns with PNG files. The trees of ADE20K have the same names but no towns."""
     return all(any((folder / part / split).glob("*/[!.]*.png")) for part in ("images", "annotations"))
 
 

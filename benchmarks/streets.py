@@ -19,10 +19,13 @@ PLUGINS = {
     "benchmarks": {
         "streets-obstacles": (
             "StreetsObstacles",
-            "synthetic streets, small objects on the road (after Lost and Found)",
+            "synthetic streets with small objects on the road (after Lost and Found)",
         ),
-        "streets-static": ("StreetsStatic", "synthetic streets, pasted objects (after Fishyscapes Static)"),
-        "streets-anomaly": ("StreetsAnomaly", "synthetic streets, large objects on unusual roads (after Road Anomaly)"),
+        "streets-static": ("StreetsStatic", "synthetic streets with pasted objects (after Fishyscapes Static)"),
+        "streets-anomaly": (
+            "StreetsAnomaly",
+            "synthetic streets with large objects on unusual roads (after Road Anomaly)",
+        ),
     },
     "datasets": {
         "streets-train": ("StreetsTrain", "synthetic streets of 19 classes: 2000 training, 300 validation frames")
@@ -57,7 +60,7 @@ class StreetsTrain(Dataset):
 
 
 class _Streets(Benchmark):
-    """One of the benchmarks."""
+    """A benchmark of the synthetic world."""
 
     split: str
 
@@ -90,14 +93,14 @@ class StreetsObstacles(_Streets):
 
 
 class StreetsStatic(_Streets):
-    """Objects pasted anywhere. A third of the frames has no anomalies, and known objects are pasted too."""
+    """Objects pasted anywhere. A third of the frames contain no anomalies, and known objects are pasted, too."""
 
     split = "static"
     card = _make_card(split, "Streets: static", "Fishyscapes Static")
 
 
 class StreetsAnomaly(_Streets):
-    """Large and many objects, on roads and in light that do not occur in training."""
+    """Large and numerous objects, on roads and in light that do not occur in training."""
 
     split = "anomaly"
     card = _make_card(split, "Streets: anomaly", "Road Anomaly")

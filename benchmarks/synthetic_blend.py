@@ -14,15 +14,21 @@ from oodbench.errors import DataError
 from oodbench.files import digest_bytes
 from oodbench.types import Frame, FrameSet, RGBImage
 
-PLUGINS = {"benchmarks": {"synthetic-blend": ("SyntheticBlend", "anomalies blended into your own frames (data blend)")}}
+PLUGINS = {
+    "benchmarks": {
+        "synthetic-blend": ("SyntheticBlend", "anomalies blended into your own frames (oodbench data blend)")
+    }
+}
 
 _WRITE = "Write it from your own frames: oodbench data blend --frames DIR --out DIR; then give that folder: --data DIR"
-_RULE = LabelRule(VOID_RULE, "The file was changed after 'oodbench data blend' wrote it: write the folder again.")
+_RULE = LabelRule(VOID_RULE, "Write the folder again: the file was changed after 'oodbench data blend' wrote it.")
 
 
 class SyntheticBlend(Benchmark):
-    """Frames identified by their manifest and labels instead of their pixels, so that a baseline stays valid after
-    rebuilding.
+    """Frames with blended anomalies.
+
+    The manifest and the labels identify the frames, not the pixels, so that a baseline stays valid if the folder is
+    written again.
     """
 
     card = BenchmarkCard(
@@ -58,7 +64,10 @@ def _open_frames(folder: Path) -> tuple[Frame, ...]:
         image, label = folder / f"{name}_rgb.png", folder / f"{name}_labels.png"
         absent = [path for path in (image, label) if not path.is_file()]
         if absent:
-            raise DataError(f"{absent[0]}: is missing, and {MANIFEST} names it", "Write the folder again.")
+            raise DataError(
+                f"{absent[0]}: is missing, but {MANIFEST} lists it",
+                "Write the folder again with 'oodbench data blend'.",
+            )
         plain = file_frame(name, blended.source, image, label, _RULE)
         frames.append(
             Frame(
@@ -80,5 +89,8 @@ def _read_verified_image(path: Path, digest: str) -> RGBImage:
     """Read an image and verify its digest: another image must not be used under the identity in the manifest."""
     image = read_image(path)
     if digest_bytes(image.tobytes()) != digest:
-        raise DataError(f"{path}: its pixels are not those that 'oodbench data blend' wrote", "Write the folder again.")
+        raise DataError(
+            f"{path}: its pixels differ from those that 'oodbench data blend' wrote",
+            "Write the folder again with 'oodbench data blend'.",
+        )
     return image

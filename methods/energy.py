@@ -25,7 +25,7 @@ def energy(summary: LogitSummary) -> Tensor:
     """Compute the energy score.
 
     Args:
-        summary: Summary of the logits, [h, w] per field.
+        summary: Summary of the logits, float32 [h, w] per field.
 
     Returns:
         float32 [h, w], higher = more anomalous.

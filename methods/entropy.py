@@ -25,7 +25,7 @@ def entropy(summary: LogitSummary) -> Tensor:
     """Compute the entropy score.
 
     Args:
-        summary: Summary of the logits, [h, w] per field.
+        summary: Summary of the logits, float32 [h, w] per field.
 
     Returns:
         float32 [h, w] in [0, log C], higher = more anomalous.

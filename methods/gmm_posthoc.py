@@ -46,9 +46,11 @@ def gmm_score(points: Tensor, mixtures: ClassMixtures) -> Tensor:
 
 
 class GMMPosthoc(GridMethod):
-    """Density of post-hoc mixtures. The fitted state is the map that normalises features, and one mixture per class."""
+    """Density of post-hoc mixtures. The fitted state: normalisation of the features, one mixture per class."""
 
     class Params(Parameters):
+        """Parameters of the post-hoc mixtures."""
+
         components: int = Field(5, ge=1, description="Gaussians per class")
         features: str = Field("penultimate", description="role of the features")
         pixels_per_class: int = Field(8000, ge=1, description="labelled pixels sampled per class")

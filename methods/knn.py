@@ -2,10 +2,11 @@
 
     s(x) = 1/k * sum of the distances from f(x) to its k nearest neighbours in a bank of in-distribution features
 
-After the embedding-density baseline of the Fishyscapes benchmark (Blum et al., IJCV 2021). Its code is not public; the
-defaults, one neighbour under the cosine distance, are those of later code by the same author (hermannsblum/scim). The
-bank is sampled from the fit frames, with the same number of pixels per class. Not reproduced: the approximate index of
-that code. The search here is exact, computed as matrix products, and several times as fast as a flat index of faiss.
+This is the embedding-density baseline of the Fishyscapes benchmark (Blum, Sarlin, Nieto, Siegwart, Cadena, "The
+Fishyscapes Benchmark", IJCV 2021). Its code is not public. The defaults, one neighbour under the cosine distance, are
+those of later code by the same author (hermannsblum/scim). The bank is sampled from the fit frames, with the same
+number of pixels per class. Not reproduced: the approximate index of that code. The search here is exact, computed as
+matrix products, and several times as fast as a flat index of faiss.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ def knn_distance(queries: Tensor, bank: Tensor, k: int, metric: Literal["euclide
     """Compute the mean distance from each query to its k nearest neighbours in the bank.
 
     Args:
-        queries: float32 [N, D].
-        bank: float32 [B, D], B >= k.
+        queries: float32 [N, D], embeddings to score.
+        bank: float32 [B, D] with B >= k, in-distribution embeddings.
         k: Number of neighbours.
         metric: `euclidean`, or `cosine` for 1 - cos.
 
@@ -52,7 +53,7 @@ def knn_distance(queries: Tensor, bank: Tensor, k: int, metric: Literal["euclide
         distance = torch.addmm(norms, part, columns, alpha=-2)  # [n, B]
         nearest = distance.amin(dim=1, keepdim=True) if k == 1 else distance.topk(k, dim=1, largest=False).values
         squared = (nearest + part.square().sum(dim=1, keepdim=True)).clamp_min(0)  # [n, k]
-        # Of unit vectors, |a - b|^2 = 2 (1 - cos).
+        # For unit vectors, |a - b|^2 = 2 (1 - cos).
         parts.append((squared / 2 if metric == "cosine" else squared.sqrt()).mean(dim=1))
     return torch.cat(parts)
 
@@ -61,6 +62,8 @@ class KNN(GridMethod):
     """Distance to the nearest embeddings. The fitted state is the bank."""
 
     class Params(Parameters):
+        """Parameters of kNN."""
+
         k: int = Field(1, ge=1, description="number of neighbours; their distances are averaged")
         metric: Literal["euclidean", "cosine"] = Field("cosine", description="cosine (1 - cos) or euclidean")
         bank_size: int = Field(2_000, ge=1, description="embeddings in the bank, over all classes")
@@ -119,9 +122,7 @@ class KNN(GridMethod):
 
 
 def _split_evenly(available: Sequence[int], total: int) -> list[int]:
-    """Choose how many to take of each, so that the sum is `total` or all available, and the shares are as equal as
-    possible.
-    """
+    """Choose a number from each, as equal as possible, such that the sum is `total` or all that is available."""
     shares = [0] * len(available)
     left = min(total, sum(available))
     order = sorted(range(len(available)), key=lambda index: available[index])

@@ -25,7 +25,7 @@ def max_logit(summary: LogitSummary) -> Tensor:
     """Compute the max-logit score.
 
     Args:
-        summary: Summary of the logits, [h, w] per field.
+        summary: Summary of the logits, float32 [h, w] per field.
 
     Returns:
         float32 [h, w], higher = more anomalous.

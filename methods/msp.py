@@ -25,7 +25,7 @@ def msp(summary: LogitSummary) -> Tensor:
     """Compute the MSP score.
 
     Args:
-        summary: Summary of the logits, [h, w] per field.
+        summary: Summary of the logits, float32 [h, w] per field.
 
     Returns:
         float32 [h, w] in [0, 1 - 1/C], higher = more anomalous.

@@ -5,7 +5,7 @@
 
 mu_c and sigma_c are the mean and the standard deviation of L over the in-distribution pixels that are predicted as c. B
 is iterative boundary suppression, G a dilated Gaussian. Both average scores with weights that do not depend on the
-scores, so that the sign may be changed first.
+scores, so the implementation changes the sign first.
 
 Jung, Lee, Gwak, Choi, Choo, "Standardized Max Logits: A Simple yet Effective Approach for Identifying Unexpected Road
 Obstacles in Urban-Scene Segmentation", ICCV 2021. Boundary, radii and padding are those of its code
@@ -15,8 +15,8 @@ Statistics are computed over all pixels of the whole fit set, including void pix
 reproduced: that code uses the first 50 batches of augmented crops, while the paper names the training set.
 
 The paper's code resizes logits to the label's resolution with aligned corners: `--resize bilinear-aligned`. The fit
-does not know how frames are scored, and always resizes with half-pixel centres. In five frames of Cityscapes, for
-classes with at least ten thousand pixels, this changes mu by at most 0.01 and sigma by half a percent.
+does not know how frames are scored, and always resizes with half-pixel centres. On five frames of Cityscapes, for
+classes with at least 10 000 pixels, this changes mu by at most 0.01 and sigma by 0.5 %.
 
 With `--upsample score`, boundaries and Gaussian have the intended width in pixels of the network's grid instead of the
 label's.
@@ -65,7 +65,7 @@ def standardise_max_logit(summary: LogitSummary, mean: Tensor, deviation: Tensor
     """Compute the negative standardised max logit -S.
 
     Args:
-        summary: Summary of the logits, [h, w] per field.
+        summary: Summary of the logits, float32 [h, w] per field.
         mean: float32 [C], mean of the max logit per predicted class.
         deviation: float32 [C], its standard deviation.
 
@@ -127,9 +127,11 @@ def smooth(score: ScoreMap) -> ScoreMap:
 
 
 class SML(PixelMethod):
-    """Standardised max logit. The fitted state is mean and variance of the max logit per predicted class."""
+    """Standardised max logit. The fitted state is the mean and the variance of the max logit per predicted class."""
 
     class Params(Parameters):
+        """Parameters of SML."""
+
         suppression: bool = Field(
             True, description="replace scores at class boundaries by those of neighbouring pixels"
         )
@@ -174,7 +176,7 @@ class SML(PixelMethod):
         moments, names = self._moments, self._classes.names
         pooled_mean, pooled_variance = moments.pooled()
         if not moments.count.any():
-            raise DataError("sml: there are no frames to fit on", "Name in-distribution frames with --id-data.")
+            raise DataError("sml: there are no frames to fit on", "Give in-distribution frames with --id-data.")
         enough = moments.count >= self.params.minimum
         constant_classes = enough & (moments.variance <= _CONSTANT * pooled_variance)
         mean = np.where(enough, moments.mean, pooled_mean)

@@ -1,15 +1,18 @@
 """A toolkit that measures the anomaly segmentation of road-scene networks.
 
-import oodbench
-
-segmenter = oodbench.TorchSegmenter(module, classes="cityscapes-19", normalize="imagenet")
-score_map = oodbench.Scorer("energy", segmenter)(image)  # float32 [H, W], higher = more anomalous
-run = oodbench.run(models=[segmenter], methods=["msp", "energy"], data="downloads")
-run.table()  # a pandas DataFrame
-oodbench.metrics.average_precision(scores, labels)
-
 The public names are those that this package lists, and those that `oodbench.metrics`, `oodbench.contracts`,
 `oodbench.types`, `oodbench.errors`, `oodbench.data`, `oodbench.numerics` and `oodbench.testing` list.
+
+Examples:
+    >>> import numpy as np
+    >>> from torch import nn
+    >>> import oodbench
+    >>> segmenter = oodbench.TorchSegmenter(nn.Conv2d(3, 19, 1), classes="cityscapes-19", normalize="imagenet")
+    >>> image = np.zeros((4, 6, 3), np.uint8)  # red first
+    >>> score_map = oodbench.Scorer("energy", segmenter)(image)  # float32 [H, W], higher = more anomalous
+    >>> labels = np.eye(4, 6, dtype=np.uint8)  # 0 in-distribution, 1 anomaly, 255 void
+    >>> 0 < oodbench.metrics.average_precision(score_map, labels) <= 1
+    True
 """
 
 from __future__ import annotations
@@ -33,13 +36,13 @@ _PUBLIC = {
     "create_method": "oodbench.api",
     "evaluate_scores": "oodbench.workflows.evaluate_scores",
     "gate": "oodbench.baseline",
-    "list_benchmarks": "oodbench.api",
-    "list_datasets": "oodbench.api",
-    "list_methods": "oodbench.api",
-    "list_models": "oodbench.api",
-    "list_protocols": "oodbench.api",
-    "list_reports": "oodbench.api",
-    "list_submissions": "oodbench.api",
+    "list_benchmarks": "oodbench.listing",
+    "list_datasets": "oodbench.listing",
+    "list_methods": "oodbench.listing",
+    "list_models": "oodbench.listing",
+    "list_protocols": "oodbench.listing",
+    "list_reports": "oodbench.listing",
+    "list_submissions": "oodbench.listing",
     "load": "oodbench.runs.run",
     "load_benchmark": "oodbench.api",
     "load_dataset": "oodbench.api",
@@ -66,19 +69,19 @@ if TYPE_CHECKING:
     from oodbench.api import Scorer as Scorer
     from oodbench.api import compare as compare
     from oodbench.api import create_method as create_method
-    from oodbench.api import list_benchmarks as list_benchmarks
-    from oodbench.api import list_datasets as list_datasets
-    from oodbench.api import list_methods as list_methods
-    from oodbench.api import list_models as list_models
-    from oodbench.api import list_protocols as list_protocols
-    from oodbench.api import list_reports as list_reports
-    from oodbench.api import list_submissions as list_submissions
     from oodbench.api import load_benchmark as load_benchmark
     from oodbench.api import load_dataset as load_dataset
     from oodbench.api import load_segmenter as load_segmenter
     from oodbench.baseline import Verdict as Verdict
     from oodbench.baseline import accept as accept
     from oodbench.baseline import gate as gate
+    from oodbench.listing import list_benchmarks as list_benchmarks
+    from oodbench.listing import list_datasets as list_datasets
+    from oodbench.listing import list_methods as list_methods
+    from oodbench.listing import list_models as list_models
+    from oodbench.listing import list_protocols as list_protocols
+    from oodbench.listing import list_reports as list_reports
+    from oodbench.listing import list_submissions as list_submissions
     from oodbench.runs.run import Run as Run
     from oodbench.runs.run import load as load
     from oodbench.runs.verify import VerificationCheck as VerificationCheck

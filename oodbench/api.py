@@ -1,9 +1,8 @@
-"""Objects and functions for use from Python: one image, one benchmark, one list of names at a time."""
+"""Objects and functions for use from Python: one network, one image, one benchmark at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -12,7 +11,6 @@ import numpy as np
 from oodbench.contracts import Method, MethodComparison, Scoring, Segmenter
 from oodbench.errors import DataNotFoundError, ModelError, UnknownNameError, UsageError
 from oodbench.files import write_atomically
-from oodbench.metrics.protocols import PROTOCOLS
 from oodbench.metrics.resampling.significance import RESAMPLES
 from oodbench.planning.loaded import LoadedBenchmark, LoadedDataset
 from oodbench.planning.request import data_roots
@@ -46,10 +44,18 @@ class Scorer:
             on the network's grid, and the score is resized to the image resolution.
         resize: Interpolation: `bilinear` with half-pixel centres, or `bilinear-aligned` with aligned corners.
 
-    Raises:
-        UsageError: The network lacks an output that the method needs, or a fit was given to a method that needs none.
+    Attributes:
+        method: The method; a new instance if a method object was passed.
+        segmenter: The network, as passed.
 
-    Example:
+    Raises:
+        ModelError: The segmenter is not a `Segmenter`.
+        UnknownNameError: There is no method, or no parameter, of that name.
+        UsageError: The network lacks an output that the method needs, a fit was passed for a method that needs none,
+            or the file of the fit does not exist.
+        RunFolderError: The file of the fit is damaged.
+
+    Examples:
         >>> import numpy as np
         >>> from torch import nn
         >>> import oodbench
@@ -80,7 +86,9 @@ class Scorer:
         self._needs = self.method.needs()
         reason = segmenter.capabilities.lacks(self._needs)
         if reason is not None:
-            raise UsageError(f"{self.method.card.name} does not fit {segmenter.name}: {reason}", "Choose another one.")
+            raise UsageError(
+                f"{self.method.card.name} does not fit {segmenter.name}: {reason}", "Choose another method."
+            )
         self._fit = None
         if fit is not None:
             self._check_learns()
@@ -99,16 +107,17 @@ class Scorer:
 
         Args:
             dataset: Frames with semantic labels, as `load_dataset` returns them.
-            batch_size: Frames per forward pass.
-            seed: The seed of every random choice.
+            batch_size: Number of frames per forward pass.
+            seed: Seed of every random choice.
             progress: Callback for progress messages; None: silent.
 
         Returns:
             This scorer, ready to score.
 
         Raises:
-            UsageError: The method learns nothing, the frames have no semantic labels, or their classes are not those of
-                the network.
+            UsageError: The method learns nothing, there are no frames, a frame has no semantic labels, or their classes
+                are not those of the network.
+            DataError: An image or a label file is damaged.
         """
         self._check_learns()
         frames = list(dataset)
@@ -132,12 +141,15 @@ class Scorer:
     def save_fit(self, path: str | Path) -> None:
         """Write the result of the fit to a file, for `Scorer(..., fit=FILE)`.
 
+        Args:
+            path: The safetensors file to write; an existing file is replaced.
+
         Raises:
-            UsageError: The scorer is not fitted, or its method is not fitted at all.
+            UsageError: The scorer is not fitted, or its method learns nothing.
         """
         self._check_ready()
         if self._fit is None:
-            raise UsageError(f"{self.method.card.name} learns nothing", "There is nothing to save.")
+            raise UsageError(f"{self.method.card.name} needs no fit, so there is nothing to save", "Omit save_fit().")
         data = encode_fit(self._fit)
         write_atomically(Path(path), lambda file: file.write(data))
 
@@ -158,7 +170,19 @@ class Scorer:
         return self.score_batch([image])[0]
 
     def score_batch(self, images: Sequence[RGBImage]) -> list[ScoreMap]:
-        """Return the score maps of several images of one size, from one forward pass; otherwise as for one image."""
+        """Return the score maps of several images of one size, from one forward pass.
+
+        Args:
+            images: N images, uint8 [H, W, 3] each, red first. Nothing is converted by guess.
+
+        Returns:
+            N score maps, float32 [H, W] each, higher = more anomalous, in the order of the images.
+
+        Raises:
+            ModelError: An image is of another type or shape, or the images have several sizes.
+            UsageError: The method is not fitted.
+            ScoreError: A score is not finite.
+        """
         self._check_ready()
         for image in images:
             _check_image(image)
@@ -169,7 +193,7 @@ class Scorer:
 
     def _check_learns(self) -> None:
         if not self._needs.fit:
-            raise UsageError(f"{self.method.card.name} learns nothing", "Omit the fit.")
+            raise UsageError(f"{self.method.card.name} needs no fit", "Omit the fit.")
 
     def _check_ready(self) -> None:
         if self._needs.fit and self._fit is None:
@@ -208,10 +232,14 @@ def load_segmenter(
         device: The device on which it runs.
         plugins: Files with your own adapters or heads.
 
+    Returns:
+        The network with its preprocessing, on the device, for `Scorer` and `run`.
+
     Raises:
         ModelError: The file, its card or the device is not valid.
+        PluginError: A plugin file is missing or not valid.
 
-    Example:
+    Examples:
         >>> import oodbench
         >>> oodbench.load_segmenter("streets-softmax").classes.name
         'cityscapes-19'
@@ -228,12 +256,16 @@ def load_benchmark(name: str, data: Data = (), *, plugins: OneOrMore = ()) -> Lo
         data: Folders to search. If empty: the environment variable OODBENCH_DATA and the user's config file.
         plugins: Files with your own benchmarks.
 
+    Returns:
+        The frames as a sequence of `oodbench.types.Frame`, with the benchmark's card. No pixel is read yet.
+
     Raises:
         UnknownNameError: There is no benchmark of that name.
         DataNotFoundError: None of the folders contains it; the message says where to get it.
         DataError: A copy was found that is not intact.
+        PluginError: A plugin file is missing or not valid.
 
-    Example:
+    Examples:
         >>> import oodbench
         >>> benchmark = oodbench.load_benchmark("streets-static")  # synthetic: it needs no files
         >>> frame = benchmark[0]
@@ -254,10 +286,21 @@ def load_dataset(name: str, split: str | None = None, data: Data = (), *, plugin
         data: Folders to search, as in `load_benchmark`.
         plugins: Files with your own datasets.
 
+    Returns:
+        The frames of the split as a sequence of `oodbench.types.Frame`, with the dataset's card. No pixel is read yet.
+
     Raises:
         UnknownNameError: There is no dataset, or no split, of that name.
         DataNotFoundError: None of the folders contains it.
         DataError: A copy was found that is not intact.
+        PluginError: A plugin file is missing or not valid.
+
+    Examples:
+        >>> import oodbench
+        >>> dataset = oodbench.load_dataset("streets-train", "val")  # synthetic: it needs no files
+        >>> labels = dataset[0].read_semantic_labels()
+        >>> labels.values.shape, labels.classes.name
+        ((512, 1024), 'cityscapes-19')
     """
     roots, _ = data_roots(as_tuple(data), ())
     dataset = _registry(plugins).dataset(name)
@@ -279,11 +322,15 @@ def create_method(name: str, *, plugins: OneOrMore = (), **parameters: Any) -> M
         plugins: Files with your own methods.
         parameters: Its parameters, as `oodbench info method NAME` lists them.
 
+    Returns:
+        The method, which is not fitted. `run` and `Scorer` accept it.
+
     Raises:
         UnknownNameError: There is no method, or no parameter, of that name.
         UsageError: A parameter has an invalid value.
+        PluginError: A plugin file is missing or not valid.
 
-    Example:
+    Examples:
         >>> import oodbench
         >>> oodbench.create_method("knn", k=3).params.k
         3
@@ -309,89 +356,35 @@ def compare(
         resamples: How often the frames are resampled.
 
     Returns:
-        One table per benchmark, protocol and metric.
+        One table per benchmark, protocol and metric. Its two-sided p-values come from bootstrap resamples of the
+        frames and are corrected for the number of comparisons in the table.
 
     Raises:
         NotComparableError: There is nothing to compare, or the runs differ in more than their numbers.
+        UnknownNameError: There is no such reference or metric in the run.
         UsageError: A reference was given with two runs.
+        RunFolderError: A folder contains no run, or a run that is not evaluated.
+        NotStoredError: A sketch is missing, and the scores are not stored either.
+
+    Examples:
+        >>> import oodbench
+        >>> run = oodbench.run(
+        ...     models="streets-softmax", methods=["msp", "energy"], benchmarks="streets-anomaly", limit=5, id_limit=1,
+        ...     stop_after="evaluate", out="run",
+        ... )
+        >>> (table,) = oodbench.compare(run, metrics=["AP"])
+        >>> table.benchmark, table.units, sorted(entry.label for entry in table.entries)
+        ('streets-anomaly', 5, ['Energy', 'MSP'])
     """
     run = first if isinstance(first, Run) else load(first)
     if second is None:
         return compare_methods(run, reference, metrics, resamples)
     if reference is not None:
-        raise UsageError("a reference is a method of one run", "Omit the reference or the second run.")
+        raise UsageError(
+            "reference= compares the methods of one run, but two runs are given",
+            "Omit the reference or the second run.",
+        )
     return compare_runs(run, second if isinstance(second, Run) else load(second), metrics, resamples)
-
-
-def list_methods(pattern: str = "*", *, plugins: OneOrMore = ()) -> list[str]:
-    """Return the public names of the methods that match a shell pattern, sorted.
-
-    Args:
-        pattern: The pattern, such as `gmm*`.
-        plugins: Files with your own plugins.
-
-    Example:
-        >>> import oodbench
-        >>> oodbench.list_methods("gmmseg*")
-        ['gmmseg', 'gmmseg-norm']
-    """
-    return _match(_registry(plugins).names("methods"), pattern)
-
-
-def list_benchmarks(pattern: str = "*", *, plugins: OneOrMore = ()) -> list[str]:
-    """Return the public names of the benchmarks that match a shell pattern, sorted.
-
-    Args:
-        pattern: The pattern, such as `streets-*`.
-        plugins: Files with your own plugins.
-    """
-    return _match(_registry(plugins).names("benchmarks"), pattern)
-
-
-def list_datasets(pattern: str = "*", *, plugins: OneOrMore = ()) -> list[str]:
-    """Return the public names of the datasets that match a shell pattern, sorted.
-
-    Args:
-        pattern: The pattern, such as `streets-*`.
-        plugins: Files with your own plugins.
-    """
-    return _match(_registry(plugins).names("datasets"), pattern)
-
-
-def list_reports(pattern: str = "*", *, plugins: OneOrMore = ()) -> list[str]:
-    """Return the public names of the reports that match a shell pattern, sorted.
-
-    Args:
-        pattern: The pattern, such as `heatmaps*`.
-        plugins: Files with your own plugins.
-    """
-    return _match(_registry(plugins).names("reports"), pattern)
-
-
-def list_submissions(pattern: str = "*", *, plugins: OneOrMore = ()) -> list[str]:
-    """Return the public names of the leaderboards that match a shell pattern, sorted.
-
-    Args:
-        pattern: The pattern, such as `fishy*`.
-        plugins: Files with your own plugins.
-    """
-    return _match(_registry(plugins).names("submissions"), pattern)
-
-
-def list_models(pattern: str = "*") -> list[str]:
-    """Return the names of the bundled models that match a pattern, sorted."""
-    from oodbench.segmenters.bundled import BUNDLED
-
-    return _match(BUNDLED, pattern)
-
-
-def list_protocols(pattern: str = "*") -> list[str]:
-    """Return the names of the protocols that match a pattern, sorted."""
-    return _match(PROTOCOLS, pattern)
-
-
-def _match(names: Iterable[str], pattern: str) -> list[str]:
-    return sorted(name for name in names if fnmatchcase(name, pattern))
 
 
 def _registry(plugins: OneOrMore) -> Registry:

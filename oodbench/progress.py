@@ -14,10 +14,10 @@ class Progress(Protocol):
         """Report one line of progress."""
 
     def warn(self, text: str) -> None:
-        """Report something that the user should know before quoting a number."""
+        """Report a problem that the user should know before quoting a number."""
 
     def track(self, title: str, total: int, unit: str) -> AbstractContextManager[Callable[[int], None]]:
-        """Track a task of `total` units; the returned context gives a function that takes the number just done."""
+        """Track a task of `total` units. The context returns a function that takes the number of units just done."""
 
 
 class Silent:
@@ -31,4 +31,5 @@ class Silent:
 
     @contextmanager
     def track(self, title: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+        """Yield a function that ignores its argument."""
         yield lambda done: None

@@ -15,6 +15,32 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+__all__ = [
+    "ANOMALY",
+    "CITYSCAPES_19",
+    "IN_DISTRIBUTION",
+    "MIN_PROBABILITY",
+    "VOID",
+    "AnomalyLabels",
+    "ClassMap",
+    "ClassMaps",
+    "ClassSet",
+    "Frame",
+    "FrameSet",
+    "LogitSummary",
+    "MapKind",
+    "MaskOutput",
+    "OutputSelection",
+    "RGBImage",
+    "Resize",
+    "ScoreMap",
+    "SegmenterOutput",
+    "SemanticLabels",
+    "Size",
+    "Window",
+    "Windows",
+]
+
 RGBImage: TypeAlias = "NDArray[np.uint8]"
 """uint8 [H, W, 3], red first."""
 
@@ -43,13 +69,28 @@ MIN_PROBABILITY = 2.0**-126
 and makes all classes equally likely if all posteriors are zero."""
 
 IN_DISTRIBUTION = 0
+"""Label value of a pixel that shows something the network's training covers."""
+
 ANOMALY = 1
+"""Label value of an anomalous pixel."""
+
 VOID = 255
+"""Label value of a pixel that most protocols ignore; in semantic labels, a pixel without a known class."""
 
 
 @dataclass(frozen=True)
 class ClassSet:
-    """The classes of a network or of a dataset, in the order of their indices."""
+    """The classes of a network or of a dataset, in the order of their indices.
+
+    Attributes:
+        name: The public name of the class set.
+        names: The names of the classes; the position of a name is the index of its class, from 0.
+
+    Examples:
+        >>> from oodbench.types import CITYSCAPES_19
+        >>> CITYSCAPES_19.name, len(CITYSCAPES_19), CITYSCAPES_19.names[0]
+        ('cityscapes-19', 19, 'road')
+    """
 
     name: str
     names: tuple[str, ...]
@@ -74,6 +115,13 @@ class AnomalyLabels:
 
     Attributes:
         values: uint8 [H, W] of `IN_DISTRIBUTION`, `ANOMALY` and `VOID`.
+
+    Examples:
+        >>> import numpy as np
+        >>> from oodbench.types import ANOMALY, VOID, AnomalyLabels
+        >>> labels = AnomalyLabels(np.array([[0, 1, 1], [0, 1, 255]], np.uint8))
+        >>> int((labels.values == ANOMALY).sum()), int((labels.values == VOID).sum())
+        (3, 1)
     """
 
     values: NDArray[np.uint8]
@@ -86,6 +134,13 @@ class SemanticLabels:
     Attributes:
         values: uint8 [H, W], an index into `classes` or `VOID`.
         classes: The class set that the indices refer to.
+
+    Examples:
+        >>> import numpy as np
+        >>> from oodbench.types import CITYSCAPES_19, SemanticLabels
+        >>> labels = SemanticLabels(np.array([[0, 13, 255]], np.uint8), CITYSCAPES_19)
+        >>> [labels.classes.names[index] for index in labels.values[0, :2]]
+        ['road', 'car']
     """
 
     values: NDArray[np.uint8]
@@ -97,7 +152,7 @@ class Frame:
     """One image of a benchmark or dataset, with its labels if they are available.
 
     Pixels are loaded only when a reader is called. Readers can be pickled, so that a frame can be sent to
-    another process: they are functions at module level, `functools.partial` of them, or objects with `__call__`, and
+    another process. They are functions at module level, `functools.partial` of them, or objects with `__call__`, and
     they hold paths instead of open files.
 
     Attributes:
@@ -109,12 +164,20 @@ class Frame:
         read_semantic_labels: Returns semantic labels. None if there are none.
         image_file: Path of the image. None if the frame is generated in memory.
         label_file: Path of the labels. None if there are none or they are generated in memory.
-        identity: Everything besides the file contents that affects the decoded frame: the label rule of a frame on
+        identity: Everything except the file contents that affects the decoded frame: the label rule of a frame on
             disk; version, seed and index of a generated one.
         synthetic: Whether `identity` and the labels identify the frame, instead of its pixels, which can differ by one
             grey level between machines. A frame without an image file is always identified in this way.
         reader_digest: Digest of the plugin code that reads the frame, set by the registry. Empty for benchmarks and
             datasets of this package.
+
+    Examples:
+        >>> import oodbench
+        >>> frame = oodbench.load_benchmark("streets-anomaly")[0]
+        >>> frame.id, frame.read_size(), frame.image_file
+        ('anomaly-0000', (512, 1024), None)
+        >>> frame.read_anomaly_labels().values.shape
+        (512, 1024)
     """
 
     id: str
@@ -141,6 +204,12 @@ class FrameSet:
         expected: Number of frames of the complete set.
         warnings: Warnings about this copy.
         default: Number of frames, from the first, that a run uses by default; None for all.
+
+    Examples:
+        >>> import oodbench
+        >>> found = oodbench.load_benchmark("streets-anomaly").found
+        >>> len(found.frames), found.expected, found.folder
+        (250, 250, None)
     """
 
     frames: tuple[Frame, ...]
@@ -158,6 +227,13 @@ class ClassMaps:
     Attributes:
         values: float32 [N, C, h, w].
         kind: Relation of the values to posteriors; see `MapKind`.
+
+    Examples:
+        >>> import torch
+        >>> from oodbench.types import ClassMaps
+        >>> maps = ClassMaps(torch.tensor([0.75, 0.25]).reshape(1, 2, 1, 1), kind="posteriors")
+        >>> [round(value, 4) for value in maps.logits.softmax(dim=1).flatten().tolist()]
+        [0.75, 0.25]
     """
 
     values: Tensor
@@ -170,7 +246,15 @@ class ClassMaps:
 
 
 class OutputSelection(Protocol):
-    """The parts of a `SegmenterOutput` that are requested; `contracts.Needs` implements it."""
+    """The parts of a `SegmenterOutput` that are requested; `contracts.Needs` implements it.
+
+    Examples:
+        >>> from oodbench.contracts import Needs
+        >>> from oodbench.types import OutputSelection
+        >>> selection: OutputSelection = Needs(logits=True, features=("penultimate",))
+        >>> selection.logits, tuple(selection.features)
+        (True, ('penultimate',))
+    """
 
     @property
     def class_maps(self) -> bool:
@@ -182,11 +266,11 @@ class OutputSelection(Protocol):
 
     @property
     def features(self) -> Iterable[str]:
-        """Roles of the requested features."""
+        """The roles of the requested features."""
 
     @property
     def extras(self) -> Iterable[str]:
-        """Names of the requested extras."""
+        """The names of the requested extras."""
 
     @property
     def masks(self) -> bool:
@@ -202,6 +286,13 @@ class MaskOutput:
         mask_logits: float32 [N, Q, h, w], unnormalised; the sigmoid is the probability that a pixel is in the mask.
             They span the whole image. `numerics.mask_bands` resizes them in bands of rows.
         queries: float32 [N, Q, D], the embeddings that the class logits are computed from, or None.
+
+    Examples:
+        >>> import torch
+        >>> from oodbench.types import MaskOutput
+        >>> masks = MaskOutput(class_logits=torch.zeros(1, 5, 20), mask_logits=torch.zeros(1, 5, 4, 6))
+        >>> list(masks.class_logits.softmax(dim=2).shape), list(masks.mask_logits.sigmoid().shape)
+        ([1, 5, 20], [1, 5, 4, 6])
     """
 
     class_logits: Tensor
@@ -221,6 +312,14 @@ class SegmenterOutput:
             averages over the windows. None: it processed the whole images.
         masks: The queries of a mask classifier; None if they were not requested. With windows, each window has its
             own queries and the whole image has None.
+
+    Examples:
+        >>> import torch
+        >>> from oodbench.contracts import Needs
+        >>> from oodbench.types import ClassMaps, SegmenterOutput
+        >>> output = SegmenterOutput(ClassMaps(torch.zeros(1, 19, 4, 6)), {"penultimate": torch.zeros(1, 8, 4, 6)})
+        >>> output.select(Needs(features=("penultimate",))).class_maps is None
+        True
     """
 
     class_maps: ClassMaps | None
@@ -230,7 +329,10 @@ class SegmenterOutput:
     masks: MaskOutput | None = None
 
     def select(self, needs: OutputSelection) -> SegmenterOutput:
-        """Return only the parts that `needs` asks for, inside the windows too.
+        """Return only the requested parts, also inside the windows.
+
+        Args:
+            needs: The selection, usually the `contracts.Needs` of a method.
 
         Raises:
             KeyError: The features or extras lack a name that `needs` asks for.
@@ -246,7 +348,21 @@ class SegmenterOutput:
 
 @dataclass(frozen=True)
 class Window:
-    """A part of the images, in pixels at the input resolution of the network, and the network's output for it."""
+    """A part of the images and the network's output for it.
+
+    Attributes:
+        top: Row of its upper edge, in pixels at the input resolution of the network.
+        left: Column of its left edge, in the same pixels.
+        height: Height in the same pixels.
+        width: Width in the same pixels.
+        output: The network's output for this part.
+
+    Examples:
+        >>> from oodbench.types import SegmenterOutput, Window
+        >>> window = Window(top=0, left=512, height=512, width=512, output=SegmenterOutput(None))
+        >>> window.left + window.width
+        1024
+    """
 
     top: int
     left: int
@@ -263,13 +379,27 @@ class Windows:
         size: (height, width) of the images at the input resolution of the network; the part of a window outside this
             size is padding.
         parts: The windows.
+
+    Examples:
+        >>> from oodbench.types import SegmenterOutput, Window, Windows
+        >>> parts = tuple(Window(0, left, 512, 512, SegmenterOutput(None)) for left in (0, 256, 512))
+        >>> windows = Windows((512, 1024), parts)
+        >>> [part.left for part in windows.parts]
+        [0, 256, 512]
     """
 
     size: Size
     parts: tuple[Window, ...]
 
     def select(self, needs: OutputSelection) -> Windows:
-        """Return the windows with only the parts of their outputs that `needs` asks for."""
+        """Return the windows with only the requested parts of their outputs.
+
+        Args:
+            needs: The selection, usually the `contracts.Needs` of a method.
+
+        Raises:
+            KeyError: The features or extras of a window lack a name that `needs` asks for.
+        """
         return Windows(self.size, tuple(replace(part, output=part.output.select(needs)) for part in self.parts))
 
 
@@ -284,6 +414,13 @@ class LogitSummary:
         others: The sum over the other classes of exp(l - b). The largest posterior is 1 / (1 + others).
         shortfall: The sum over the classes of (b - l) exp(l - b).
         prediction: uint8, the index of the largest logit (the first of equal ones).
+
+    Examples:
+        >>> import torch
+        >>> from oodbench.numerics import summarise
+        >>> summary = summarise(torch.tensor([2.0, 0.0, 0.0]).reshape(3, 1, 1))
+        >>> round(1 / (1 + summary.others.item()), 4), summary.prediction.item()  # the largest posterior and its class
+        (0.787, 0)
     """
 
     best: Tensor

@@ -29,7 +29,14 @@ settings.load_profile("any machine")
 
 
 # Files that take a minute or more.
-_LONGEST = ("test_real.py", "test_cli.py", "test_training_processes.py", "test_plugins_page.py", "test_seams.py")
+_LONGEST = (
+    "test_real.py",
+    "test_cli.py",
+    "test_training_processes.py",
+    "test_plugins_page.py",
+    "test_seams.py",
+    "test_tutorials.py",
+)
 
 # Fixture -> the marker of every test that uses it, directly or through another fixture.
 _MARKERS_OF_FIXTURES = {"real": "real_data", "open_browser": "browser"}

@@ -1,4 +1,4 @@
-"""Compiled loops where nothing can be kept."""
+"""Compiled loops without a writable cache folder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def add(first: int, second: int) -> int:
     return first + second
 
 
-def test_without_a_place_for_the_cache_it_is_compiled_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_functions_are_compiled_without_a_cache_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
     def njit(*, cache: bool = False, **options: Any) -> Any:

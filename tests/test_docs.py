@@ -7,6 +7,7 @@ import importlib
 import inspect
 import json
 import re
+from fnmatch import fnmatch
 from pathlib import Path
 from types import NoneType
 from typing import Any, get_args
@@ -18,18 +19,39 @@ from pydantic import BaseModel
 
 import oodbench
 from oodbench.baseline import accept
+from oodbench.baseline.records import BASELINE_SCHEMA
 from oodbench.cli.exit_codes import ExitCode
 from oodbench.cli.main import app
-from oodbench.contracts import METRICS, FailedBenchmark, Result, ResultsFile, default_tolerances
+from oodbench.contracts import (
+    METRICS,
+    Breakdown,
+    BreakdownGroup,
+    BreakdownThreshold,
+    ClassFalseAlarms,
+    FailedBenchmark,
+    Result,
+    ResultsFile,
+    default_tolerances,
+)
+from oodbench.contracts.breakdown import BREAKDOWN_SCHEMA
+from oodbench.contracts.result import RESULT_SCHEMA, RESULTS_FILE_SCHEMA
+from oodbench.metrics import PROTOCOLS
+from oodbench.metrics.resampling.sketches import SKETCH_VERSION
+from oodbench.planning.records import PLAN_SCHEMA
 from oodbench.registry import Registry
 from oodbench.segmenters.model_card import ModelCard, ModuleCard, read_card
 from oodbench.segmenters.published_networks import published_networks
 from oodbench.segmenters.torch_modules.segmenter import TorchSegmenter
+from oodbench.storage.keys import Key, Kind
+from oodbench.storage.local import LocalStore
+from oodbench.workflows.submit import SUBMISSION_SCHEMA
+from tests.helpers.docstrings import attributes
 from tests.helpers.files import photograph, save
 from tests.helpers.results import row, write_result
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+GUIDES = [page for page in PAGES if page.parent.name in ("getting-started", "how-to")]
 PUBLIC_MODULES = {"oodbench"} | {
     f"oodbench.{name}" for name in ("contracts", "data", "errors", "metrics", "numerics", "testing", "types")
 }
@@ -142,7 +164,7 @@ def test_the_metrics_page_s_python_runs(capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_the_table_of_columns_is_the_registry() -> None:
-    page = (ROOT / "docs" / "reference" / "result-json.md").read_text()
+    page = (ROOT / "docs" / "reference" / "metrics.md").read_text()
     for spec in METRICS.values():
         better = "higher" if spec.higher_is_better else "lower"
         line = f"| `{spec.name}` | {spec.title} | {spec.group} | {better} | {spec.unit} | {spec.description} |"
@@ -208,21 +230,29 @@ def test_the_table_of_published_networks_is_the_list() -> None:
 
 def test_every_field_of_results_is_described() -> None:
     page = (ROOT / "docs" / "reference" / "result-json.md").read_text()
-    for name, field in (ResultsFile.model_fields | Result.model_fields).items():
-        if name != "failed":
-            assert f"| `{name}` | {field.description} |" in page
     failed = next(line for line in page.splitlines() if line.startswith("| `failed` |"))
-    assert (ResultsFile.model_fields["failed"].description or "?") in failed
+    for record in (ResultsFile, Result):
+        for name, text in attributes(record).items():
+            described = text[0].lower() + text[1:].removesuffix(".")
+            assert described in failed if name == "failed" else f"| `{name}` | {described} |" in page
     assert all(f"`{name}`" in failed for name in FailedBenchmark.model_fields)
 
 
-def test_the_example_of_a_results_file_has_its_fields() -> None:
-    (example,) = re.findall(
-        r"```json\n(.*?)```", (ROOT / "docs" / "reference" / "result-json.md").read_text(), re.DOTALL
-    )
-    content = json.loads(example)
-    assert content.keys() == ResultsFile.model_fields.keys()
-    ResultsFile.model_validate(content)
+def test_the_examples_of_result_json_have_their_fields() -> None:
+    page = (ROOT / "docs" / "reference" / "result-json.md").read_text()
+    file, result = (json.loads(example) for example in re.findall(r"```json\n(.*?)```", page, re.DOTALL))
+    assert file.keys() == ResultsFile.model_fields.keys()
+    ResultsFile.model_validate(file)
+    assert result.keys() == Result.model_fields.keys()
+    Result.model_validate(result)
+
+
+def test_every_field_of_a_breakdown_is_described() -> None:
+    page = (ROOT / "docs" / "reference" / "result-json.md").read_text()
+    section = page[page.index("## Breakdown") : page.index("## From Python")]
+    for record in (Breakdown, BreakdownThreshold, BreakdownGroup, ClassFalseAlarms):
+        for name in record.model_fields:
+            assert f"`{name}`" in section, name
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -243,27 +273,6 @@ def test_every_part_of_the_data_verb_is_on_the_page_of_data_sets() -> None:
     page = (ROOT / "docs" / "reference" / "benchmarks.md").read_text()
     for part in typer.main.get_command(app).commands["data"].commands:  # type: ignore[attr-defined]
         assert f"oodbench data {part}" in page, part
-
-
-@pytest.mark.parametrize(
-    ("verb", "page"),
-    [
-        ("run", "how-to/run-benchmarks"),
-        ("gate", "how-to/ci-gate"),
-        ("compare", "how-to/compare-runs"),
-        ("evaluate", "getting-started/your-score-maps"),
-        ("predict", "how-to/predict"),
-        ("submit", "how-to/submit"),
-        ("report", "how-to/paper-figures"),
-    ],
-)
-def test_every_option_is_on_the_page_of_its_verb(verb: str, page: str) -> None:
-    page = (ROOT / "docs" / f"{page}.md").read_text()
-    command = typer.main.get_command(app).commands[verb]  # type: ignore[attr-defined]
-    for parameter in command.params:
-        for option in parameter.opts:
-            if option.startswith("--") and option != "--help":
-                assert f"`{option}`" in page, option
 
 
 def test_the_exit_codes_are_on_their_page() -> None:
@@ -292,6 +301,121 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert (page.parent / target).exists(), target
 
 
+@pytest.mark.parametrize("page", GUIDES, ids=lambda page: page.name)
+def test_links_to_sections_lead_somewhere(page: Path) -> None:
+    for target, anchor in re.findall(r"\]\(([^)#]*)#([^)]+)\)", page.read_text()):
+        if not target.startswith("http"):
+            assert anchor in anchors(page.parent / target if target else page), f"{target}#{anchor}"
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub and MkDocs make them."""
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", GUIDES, ids=lambda page: page.name)
+def test_a_guide_begins_with_what_the_reader_achieves_and_a_command(page: Path) -> None:
+    title, purpose, *rest = page.read_text().split("\n\n")
+    assert re.fullmatch("# .*", title)
+    assert purpose.endswith((".", ":"))
+    assert any(re.match(r"```(sh|python|toml)\n", part) for part in rest[:2])
+
+
+def test_the_card_of_the_page_on_networks_is_a_card(tmp_path: Path) -> None:
+    (card,) = re.findall(r"```toml\n(.*?)```", (ROOT / "docs/getting-started/your-network.md").read_text(), re.DOTALL)
+    (tmp_path / "network.toml").write_text(card)
+    assert read_card(tmp_path / "network.toml").outputs.features == {"penultimate": "features"}
+
+
 def test_no_placeholder_is_left() -> None:
     for page in PAGES:
         assert "<!--" not in page.read_text(), page
+
+
+def test_the_table_of_protocols_has_their_rules() -> None:
+    page = (ROOT / "docs" / "reference" / "protocols.md").read_text()
+    for rules in PROTOCOLS.values():
+        cells = (
+            f"`{rules.name}`",
+            rules.pooling,
+            rules.average_precision,
+            rules.fpr,
+            rules.precision,
+            rules.thresholds,
+            rules.void,
+            rules.frames_without_anomaly,
+            "yes" if rules.components else "no",
+        )
+        assert f"| {' | '.join(cells)} |" in page
+
+
+def test_the_protocols_of_leaderboards_are_on_the_page() -> None:
+    page = (ROOT / "docs" / "reference" / "protocols.md").read_text()
+    rows = re.findall(r"^\| (`[^|]+) \| `([\w-]+)` \|$", page, re.MULTILINE)
+    registry = Registry()
+    for name in registry.names("benchmarks"):
+        card = registry.benchmark(name).card
+        matches = {
+            protocol for names, protocol in rows for pattern in re.findall(r"`(\S+)`", names) if fnmatch(name, pattern)
+        }
+        assert matches == {card.leaderboard_protocol}, name
+
+
+def test_each_method_has_a_section_with_its_paper_and_parameters() -> None:
+    page = (ROOT / "docs" / "reference" / "methods.md").read_text()
+    sections = dict(re.findall(r"^## (`.*)\n((?:(?!^## ).*\n)*)", page, re.MULTILINE))
+    registry = Registry()
+    for name in registry.names("methods"):
+        (section,) = (text for title, text in sections.items() if f"`{name}`" in title)
+        method = registry.method(name)
+        assert method.card.url in section
+        for parameter, default in method.params.model_dump(mode="json").items():
+            value = json.dumps(default).strip('"')
+            assert f"| `{parameter}` | `{value}` |" in section, parameter
+
+
+def test_every_kind_of_artifact_is_on_the_page_of_the_run_folder() -> None:
+    page = (ROOT / "docs" / "reference" / "run-folder.md").read_text()
+    store = LocalStore("run")
+    for kind in Kind:
+        path = store.path(Key(kind, ("name",)))
+        assert f"`{path.relative_to('run').parts[0]}" in page, kind
+
+
+def test_the_page_of_versions_has_those_of_the_code() -> None:
+    page = (ROOT / "docs" / "reference" / "versions.md").read_text()
+    assert f"| `plan.json` | `schema_version` {PLAN_SCHEMA} |" in page
+    assert f"| `result.json`, `results/*.json` | `schema_version` {RESULTS_FILE_SCHEMA} |" in page
+    assert RESULT_SCHEMA == RESULTS_FILE_SCHEMA
+    assert f"| `breakdowns/*.json` | `schema_version` {BREAKDOWN_SCHEMA} |" in page
+    assert f"| `sketches/*.npz` | `version` {SKETCH_VERSION} |" in page
+    assert f"| baseline files of `oodbench gate` | `schema_version` {BASELINE_SCHEMA} |" in page
+    assert f"| `submission.json` of a submission | `schema_version` {SUBMISSION_SCHEMA} |" in page
+    assert f"The current version is {oodbench.__version__} " in page
+    assert all(f"`{name}`" in page for name in PUBLIC_MODULES)
+
+
+def test_every_error_is_on_the_page_of_errors() -> None:
+    page = (ROOT / "docs" / "reference" / "errors.md").read_text()
+    for name, error in vars(oodbench.errors).items():
+        if inspect.isclass(error) and issubclass(error, oodbench.errors.OodbenchError):
+            assert f"`{name}`" in page or f".{name}`" in page, name
+
+
+def test_the_paths_on_the_page_of_the_design_exist() -> None:
+    page = (ROOT / "docs" / "explanation" / "architecture.md").read_text()
+    paths = re.findall(r"`((?:oodbench|methods|benchmarks|reports|tests|tools)/[\w./]*)`", page)
+    assert len(paths) > 40
+    for path in paths:
+        if not re.search(r"[A-Z]{3}", path):  # a placeholder such as methods/NAME.py
+            assert (ROOT / path).exists(), path
+
+
+def test_the_python_of_the_page_on_scoring_resolution_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    page = ROOT / "docs" / "explanation" / "scoring-resolution.md"
+    (program,) = code(page)
+    exec(program, {})  # noqa: S102  # our own page
+    printed = re.findall(r": +([\d.]+)$", capsys.readouterr().out, re.MULTILINE)
+    assert f"It prints {printed[0]} and {printed[1]}." in page.read_text()

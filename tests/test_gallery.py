@@ -1,4 +1,4 @@
-"""The gallery is what its program makes, and small."""
+"""The gallery equals the output of its program and is small."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from tools import gallery
 LARGEST = 1_500_000
 
 
-def test_the_page_is_as_the_program_writes_it() -> None:
+def test_the_page_equals_the_output_of_the_program() -> None:
     text = gallery.PAGE.read_text(encoding="utf-8")
     pictures = re.findall(r"\]\(\.\./images/gallery/(.*)\)", text)
     table = text[text.index("| Method") :]
-    assert gallery.page(pictures, table) == text
+    assert gallery.make_page(pictures, table) == text
     assert "15.05 / 15.50" in table
 
 
-def test_its_pictures_are_there_are_all_shown_and_together_small() -> None:
+def test_all_pictures_exist_are_shown_and_are_small() -> None:
     text = gallery.PAGE.read_text(encoding="utf-8")
     files = sorted(gallery.PICTURES.iterdir())
     assert {f"../images/gallery/{path.name}" for path in files} == set(

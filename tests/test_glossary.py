@@ -1,4 +1,4 @@
-"""The glossary: one entry per word, and names of code that exist."""
+"""The glossary: one entry per term, and existing names of code."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def resolve(name: str) -> Any:
     """Import the longest module in a dotted name and look up the rest in it.
 
     Raises:
-        AttributeError: the name does not exist.
+        AttributeError: The name does not exist.
     """
     module, _, rest = name.partition(".")
     found: Any = importlib.import_module(module)
@@ -27,13 +27,13 @@ def resolve(name: str) -> Any:
     return found
 
 
-def test_each_word_has_one_entry() -> None:
+def test_each_term_has_one_entry() -> None:
     words = [word.lower() for word in re.findall(r"^- \*\*(.+?)\*\*: ", GLOSSARY.read_text(), re.MULTILINE)]
     assert len(words) > 50
     assert len(words) == len(set(words))
 
 
-def test_the_code_that_it_names_exists() -> None:
+def test_the_names_in_the_glossary_exist() -> None:
     names = re.findall(r"`(oodbench\.[\w.]+)`", GLOSSARY.read_text())
     assert len(names) > 20
     for name in names:

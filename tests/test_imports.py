@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "oodbench"
 
 MOST_FILES = 15
-# Folders with more Python files than that -> why.
+# Folders with more Python files than the limit, and the reasons.
 LARGE_FOLDERS = {
     "blending": "one file per step of a blend",
     "cli": "one file per verb",
@@ -29,7 +29,7 @@ LARGE_FOLDERS = {
 
 
 def imports(path: Path) -> set[str]:
-    """Return the parts of the package that a file imports, at any depth of its code, for types alone too."""
+    """Return the parts of the package that a file imports, at any depth of its code, including imports for types."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         names = []
@@ -59,7 +59,7 @@ def test_the_harness_imports_downward_and_no_plugin(path: Path) -> None:
 
 
 @pytest.mark.parametrize("folder", PLUGIN_FOLDERS)
-def test_plugins_import_the_lower_layers_alone(folder: str) -> None:
+def test_plugins_import_only_the_lower_layers(folder: str) -> None:
     for path in sorted((ROOT / folder).rglob("*.py")):
         assert imports(path) <= FOR_PLUGINS | {folder}, path
 
@@ -68,7 +68,7 @@ def test_no_modules_import_each_other() -> None:
     assert find_cycles(import_graph(PACKAGE)) == set()
 
 
-def test_a_late_import_can_close_a_cycle(tmp_path: Path) -> None:
+def test_a_late_import_counts_in_a_cycle(tmp_path: Path) -> None:
     package = tmp_path / "package"
     package.mkdir()
     (package / "__init__.py").write_text("")
@@ -81,7 +81,7 @@ def test_a_late_import_can_close_a_cycle(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", PACKAGES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_each_package_is_for_one_thing(path: Path) -> None:
+def test_each_package_has_one_purpose(path: Path) -> None:
     """Check the summary of its docstring: one sentence, and not two things joined by "and"."""
     documentation = ast.get_docstring(ast.parse((path / "__init__.py").read_text(encoding="utf-8")))
     assert documentation
@@ -96,12 +96,12 @@ def test_no_folder_has_too_many_files() -> None:
 
 
 @pytest.mark.parametrize("name", ["method", "benchmark", "model"])
-def test_so_do_the_skeletons(name: str) -> None:
+def test_skeletons_import_only_modules_for_plugins(name: str) -> None:
     assert imports(PACKAGE / "skeletons" / f"{name}.py") <= FOR_PLUGINS
     assert imports(PACKAGE / "skeletons" / f"test_{name}.py") == {"testing"}
 
 
-def test_metrics_know_neither_torch_nor_files() -> None:
+def test_metrics_import_neither_torch_nor_file_code() -> None:
     for path in sorted((PACKAGE / "metrics").rglob("*.py")):
         names = {node.module for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)}
         assert not names & {"torch", "pathlib", "cv2", "PIL"}, path
@@ -125,7 +125,7 @@ def test_metrics_know_neither_torch_nor_files() -> None:
         ["train", "--list"],
     ],
 )
-def test_small_verbs_answer_without_the_heavy_libraries(arguments: list[str], tmp_path: Path) -> None:
+def test_fast_commands_do_not_import_heavy_libraries(arguments: list[str], tmp_path: Path) -> None:
     write_result(tmp_path / "run", [row()])
     accept(tmp_path / "run", tmp_path / "run.json")
     arguments = [argument.format(run=tmp_path / "run") for argument in arguments]
@@ -142,7 +142,7 @@ def test_small_verbs_answer_without_the_heavy_libraries(arguments: list[str], tm
     assert "HEAVY []" in done.stdout
 
 
-def test_stored_scores_are_measured_and_compared_without_torch() -> None:
+def test_evaluation_of_stored_scores_does_not_import_torch() -> None:
     program = (
         "import sys, oodbench.workflows.evaluate_scores, oodbench.runs.compare; "
         "assert not {'torch', 'scipy.ndimage'} & {*sys.modules}"
@@ -151,11 +151,11 @@ def test_stored_scores_are_measured_and_compared_without_torch() -> None:
 
 
 @pytest.mark.slow
-def test_the_contracts_do_without_pytest() -> None:
+def test_the_contract_tests_do_not_need_pytest() -> None:
     program = "import sys, oodbench.testing; assert 'pytest' not in sys.modules"
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
-def test_the_plugin_folders_refuse_their_bare_names() -> None:
+def test_plugin_folders_reject_imports_by_their_bare_names() -> None:
     done = subprocess.run([sys.executable, "-c", "import methods.msp"], cwd=ROOT, capture_output=True, text=True)
     assert "import it as oodbench.methods" in done.stderr

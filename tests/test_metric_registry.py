@@ -1,4 +1,4 @@
-"""The registry of metrics: what it declares, and that what is measured is declared."""
+"""The registry of metrics: its declarations, which cover all measured metrics."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ QUALITY = {"miou": 0.75, "ece": 0.05}
 COST = {"forward_ms": 10.0, "summary_ms": 1.5, "score_ms": 2.0, "fit_s": 0.5, "peak_memory_mb": 512.0}
 
 
-def test_names_titles_and_descriptions_are_there_and_names_are_keys() -> None:
+def test_metrics_have_names_titles_and_descriptions() -> None:
     for name, spec in METRICS.items():
         assert name == spec.name
         assert spec.title.strip()
@@ -30,7 +30,7 @@ def test_every_metric_of_a_protocol_is_declared() -> None:
     assert [name for name, protocol in PROTOCOLS.items() if protocol.is_pooled] == ["pooled"]
 
 
-def test_each_reads_its_number() -> None:
+def test_each_metric_reads_its_value() -> None:
     row = make_result("msp", 0.25, 0.5, cost=COST)
     numbers = {name: spec.read(row, QUALITY) for name, spec in METRICS.items()}
     assert {name: value for name, value in numbers.items() if value is not None} == {
@@ -52,16 +52,14 @@ def test_each_reads_its_number() -> None:
         ("FPR99.5", 0.5, "50.00", -1, "↓"),
     ],
 )
-def test_each_is_printed_in_its_unit_and_has_a_direction(
-    name: str, value: float, text: str, sign: int, arrow: str
-) -> None:
+def test_each_metric_has_a_unit_and_a_direction(name: str, value: float, text: str, sign: int, arrow: str) -> None:
     spec = metric_spec(name)
     assert (spec.format(value), spec.sign, spec.arrow) == (text, sign, arrow)
     assert spec == metric_spec(name)
 
 
 @pytest.mark.parametrize("name", ["ap", "FPR", "FPR95%", "AUPR"])
-def test_an_unknown_name_is_refused(name: str) -> None:
+def test_an_unknown_name_is_an_error(name: str) -> None:
     with pytest.raises(UnknownNameError, match="metric"):
         metric_spec(name)
 

@@ -1,4 +1,4 @@
-"""Each way of building and installing gives the whole package: what git has of it, no more and no less."""
+"""Each way of building and installing gives exactly the files of the package in git."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 LINKS = ("methods", "benchmarks", "reports")
-# Where the requirements are, as plain folders: their .pth files are not read.
+# Folders of the requirements. Their .pth files are not read.
 REQUIREMENTS = [path for path in sys.path if path and Path(path).resolve() != ROOT]
 OFFLINE = ("--no-deps", "--no-build-isolation", "--no-index")
 
 # Isolated (-I) and without the site module (-S), so that neither PYTHONPATH nor another editable install can provide
-# what the one under test lacks.
+# modules that the installation under test lacks.
 RUN_INSTALLED = """\
 import os, runpy, site, sys
 site.addsitedir(sys.argv[1])
@@ -31,7 +31,7 @@ runpy.run_module("oodbench", run_name="__main__")
 
 @pytest.fixture(scope="module")
 def tracked() -> list[str]:
-    """The files of the repository."""
+    """Return the files of the repository."""
     command = ["git", "ls-files", "-z"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
     return [path for path in listed if path and os.path.lexists(ROOT / path)]
@@ -39,7 +39,7 @@ def tracked() -> list[str]:
 
 @pytest.fixture(scope="module")
 def package(tracked: list[str]) -> dict[str, bytes]:
-    """Path in an installed package -> content."""
+    """Return the content of each file of the installed package, by its path."""
     links = {f"oodbench/{folder}" for folder in LINKS}
     inside = {path: path for path in tracked if path.startswith("oodbench/") and path not in links}
     linked = {f"oodbench/{path}": path for path in tracked if path.partition("/")[0] in LINKS}
@@ -48,13 +48,13 @@ def package(tracked: list[str]) -> dict[str, bytes]:
 
 @pytest.fixture
 def archive(tracked: list[str], tmp_path: Path) -> Path:
-    """A zip of the repository, with symbolic links as git and GitHub store them."""
+    """Write a zip of the repository, with symbolic links as git and GitHub store them."""
     path = tmp_path / "repository.zip"
     with zipfile.ZipFile(path, "w") as file:
         for name in tracked:
             if (ROOT / name).is_symlink():
                 entry = zipfile.ZipInfo(name)
-                entry.create_system = 3  # Unix, which has kinds of files
+                entry.create_system = 3  # Unix, which stores file types
                 entry.external_attr = (stat.S_IFLNK | 0o777) << 16
                 file.writestr(entry, (ROOT / name).readlink().as_posix())
             else:
@@ -64,7 +64,7 @@ def archive(tracked: list[str], tmp_path: Path) -> Path:
 
 @pytest.fixture
 def tree(request: pytest.FixtureRequest, archive: Path, tmp_path: Path) -> Path:
-    """A copy of the repository whose three links are symbolic links, text files, or missing."""
+    """Copy the repository; its three links are symbolic links, text files, or missing."""
     root = tmp_path / "tree"
     with zipfile.ZipFile(archive) as file:
         file.extractall(root)  # a symbolic link becomes a text file, as in a checkout with core.symlinks=false
@@ -88,7 +88,7 @@ def pip(*arguments: str | Path, cwd: Path) -> None:
 
 
 def oodbench(*arguments: str, installed: Path) -> str:
-    """The output of the package in a folder of installed packages, whose requirements are those of the tests."""
+    """Return the output of oodbench in a folder of installed packages, with the requirements of the tests."""
     requirements = os.pathsep.join(REQUIREMENTS)
     command = (sys.executable, "-I", "-S", "-c", RUN_INSTALLED, installed, requirements, *arguments)
     done = run(*command, cwd=installed)
@@ -97,7 +97,7 @@ def oodbench(*arguments: str, installed: Path) -> str:
 
 
 def check_package(source: Path, package: dict[str, bytes], scratch: Path) -> None:
-    """The wheel that pip builds of the source and installs is the package, and lists the methods of the source tree."""
+    """Check that pip's wheel of the source contains the package and lists the methods of the repository."""
     installed = scratch / "installed"
     pip("install", *OFFLINE, "--no-compile", "--target", installed, source, cwd=scratch)
     paths = {path.relative_to(installed).as_posix(): path for path in installed.rglob("*") if path.is_file()}
@@ -115,13 +115,13 @@ def check_methods(installed: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("tree", ["links", "text files", "missing"], indirect=True)
-def test_a_wheel_of_the_tree_is_the_package(tree: Path, package: dict[str, bytes], tmp_path: Path) -> None:
+def test_a_wheel_built_from_the_repository_has_all_files(tree: Path, package: dict[str, bytes], tmp_path: Path) -> None:
     check_package(tree, package, tmp_path)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("tree", ["links", "text files"], indirect=True)
-def test_a_wheel_of_the_source_distribution_is_the_package(
+def test_a_wheel_built_from_the_source_distribution_has_all_files(
     tree: Path, package: dict[str, bytes], tmp_path: Path
 ) -> None:
     build = (sys.executable, "-m", "build", "--sdist", "--no-isolation", "--outdir", tmp_path, tree)
@@ -144,7 +144,7 @@ def test_an_editable_install_finds_the_plugins(tree: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("tree", ["text files", "missing"], indirect=True)
-def test_a_tree_without_links_says_how_to_run_it(tree: Path) -> None:
+def test_a_repository_without_links_is_an_error_with_the_remedy(tree: Path) -> None:
     sources = os.pathsep.join([str(tree), *REQUIREMENTS])
     command = [sys.executable, "-S", "-m", "oodbench", "list", "methods"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tree, env=os.environ | {"PYTHONPATH": sources})
@@ -157,7 +157,7 @@ def test_a_tree_without_links_says_how_to_run_it(tree: Path) -> None:
 
 
 @pytest.mark.parametrize("tree", ["links"], indirect=True)
-def test_half_a_tree_is_not_built(tree: Path, tmp_path: Path) -> None:
+def test_an_incomplete_repository_is_not_built(tree: Path, tmp_path: Path) -> None:
     shutil.rmtree(tree / "methods")
     done = run(sys.executable, "-m", "pip", "wheel", *OFFLINE, "--wheel-dir", tmp_path, tree, cwd=tmp_path)
     assert done.returncode != 0

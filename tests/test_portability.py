@@ -1,4 +1,4 @@
-"""The package is imported on Windows and macOS, which lack some modules and functions of Linux's standard library."""
+"""Imports on Windows and macOS, whose standard library lacks some modules and functions of that on Linux."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from oodbench.environment import peak_memory
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("oodbench", "methods", "benchmarks", "reports")
 
-# What the standard library's manual calls available on some systems alone.
+# Names that are available only on some systems, according to the manual of the standard library.
 MODULES = {
     *("_posixsubprocess", "crypt", "curses", "fcntl", "grp", "nis", "ossaudiodev", "posix", "pty", "pwd", "readline"),
     *("resource", "spwd", "syslog", "termios", "tty"),
@@ -39,9 +39,9 @@ FUNCTIONS = {
 
 
 class ImportTime(ast.NodeVisitor):
-    """The modules that a module can't be imported without.
+    """Collector of the modules that the import of a module needs.
 
-    Functions don't run then, and the body of a `try` that handles ImportError may fail.
+    Functions don't run during an import, and the body of a `try` that handles ImportError may fail.
     """
 
     def __init__(self) -> None:
@@ -65,22 +65,24 @@ class ImportTime(ast.NodeVisitor):
         pass
 
 
-def needed(code: str) -> set[str]:
+def find_needed_modules(code: str) -> set[str]:
     visitor = ImportTime()
     visitor.visit(ast.parse(code))
     return visitor.modules
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
-def test_no_module_needs_what_a_system_lacks(folder: str) -> None:
+def test_every_module_imports_on_other_systems(folder: str) -> None:
     paths = sorted((ROOT / folder).rglob("*.py"))
     assert paths
-    found = {str(path.relative_to(ROOT)): needed(path.read_text(encoding="utf-8")) & MODULES for path in paths}
+    found = {
+        str(path.relative_to(ROOT)): find_needed_modules(path.read_text(encoding="utf-8")) & MODULES for path in paths
+    }
     assert {path: modules for path, modules in found.items() if modules} == {}
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
-def test_no_function_of_one_system_is_used(folder: str) -> None:
+def test_no_function_of_a_single_system_is_used(folder: str) -> None:
     found = [
         f"{path.relative_to(ROOT)}:{node.lineno}: {ast.unparse(node)}"
         for path in sorted((ROOT / folder).rglob("*.py"))
@@ -104,8 +106,8 @@ def test_no_function_of_one_system_is_used(folder: str) -> None:
         ("def f():\n    import resource", set()),
     ],
 )
-def test_imports_are_found_where_they_run_at_import(code: str, modules: set[str]) -> None:
-    assert needed(code) == modules
+def test_imports_that_run_at_import_are_found(code: str, modules: set[str]) -> None:
+    assert find_needed_modules(code) == modules
 
 
 def test_peak_memory_is_in_bytes() -> None:

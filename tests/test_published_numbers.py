@@ -1,4 +1,4 @@
-"""The numbers of papers: as they are printed there, those that are recalled marked."""
+"""Published numbers: as printed in the sources, with recalled numbers marked."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LOST_AND_FOUND = "fishyscapes-lost-and-found-hidden-test"
 STATIC = "fishyscapes-static-hidden-test"
 
 
-def found(method: str, benchmark: str, source: str) -> PublishedResult:
+def find_result(method: str, benchmark: str, source: str) -> PublishedResult:
     (row,) = [row for row in ROWS if (row.method, row.benchmark, row.source) == (method, benchmark, source)]
     return row
 
@@ -33,12 +33,12 @@ def found(method: str, benchmark: str, source: str) -> PublishedResult:
         ("UEM G-G", "road-anomaly", "UEM", {"AP": 0.9375, "FPR95": 0.0632}),
     ],
 )
-def test_numbers_are_those_of_the_source(method: str, benchmark: str, source: str, metrics: dict[str, float]) -> None:
-    row = found(method, benchmark, source)
+def test_numbers_equal_those_of_the_source(method: str, benchmark: str, source: str, metrics: dict[str, float]) -> None:
+    row = find_result(method, benchmark, source)
     assert (row.metrics, row.confirmed) == (metrics, True)
 
 
-def test_the_supplement_s_table_is_whole() -> None:
+def test_the_table_of_the_supplement_is_complete() -> None:
     table = [row for row in ROWS if row.source == "GMMSeg S2"]
     assert len({row.method for row in table}) == 14
     assert {row.benchmark for row in table} == {LOST_AND_FOUND, STATIC}
@@ -46,12 +46,12 @@ def test_the_supplement_s_table_is_whole() -> None:
     assert {row.protocol for row in table} == {"pooled"}
 
 
-def test_where_two_sources_differ_both_stand_there() -> None:
-    supplement, sml = (found("Bayesian DeepLab", STATIC, source) for source in ("GMMSeg S2", "SML 1"))
+def test_both_numbers_are_kept_if_sources_differ() -> None:
+    supplement, sml = (find_result("Bayesian DeepLab", STATIC, source) for source in ("GMMSeg S2", "SML 1"))
     assert (supplement.metrics["FPR95"], sml.metrics["FPR95"]) == (0.1505, 0.155)
 
 
-def test_what_is_recalled_is_not_confirmed() -> None:
+def test_recalled_numbers_are_not_confirmed() -> None:
     recalled = {row.source for row in ROWS if not row.confirmed}
     assert recalled == {"GMMSeg", "PEBAL", "DenseHybrid"}
     segformer = [row for row in ROWS if row.network == "SegFormer, MiT-B5" and row.benchmark == "road-anomaly"]
@@ -60,7 +60,7 @@ def test_what_is_recalled_is_not_confirmed() -> None:
     }  # fmt: skip
 
 
-def test_every_row_speaks_of_things_that_are_known_here() -> None:
+def test_every_entry_refers_to_known_benchmarks_and_metrics() -> None:
     benchmarks = {*Registry().names("benchmarks"), LOST_AND_FOUND, STATIC, "cityscapes val"}
     for row in ROWS:
         assert row.benchmark in benchmarks, row
@@ -71,7 +71,7 @@ def test_every_row_speaks_of_things_that_are_known_here() -> None:
     assert len({(row.method, row.network, row.benchmark, row.source) for row in ROWS}) == len(ROWS)
 
 
-def test_one_asks_for_a_benchmark_for_those_of_the_run_or_for_all() -> None:
+def test_published_numbers_are_selected_by_benchmark_run_or_all() -> None:
     assert {row.benchmark for row in find_published(["run", STATIC], ["road-anomaly", "mine"])} == {
         "road-anomaly", STATIC,
     }  # fmt: skip

@@ -1,7 +1,7 @@
-"""A real network on real photographs, against figures measured by an independent program on the same files.
+"""A real network on real photographs, compared with figures of an independent program on the same files.
 
-Each is AP / FPR95 / AUROC in percent. Images were resized to 1024 x 512 by cv2.INTER_LINEAR, scores or logit maps to
-the labels' size likewise; all valid pixels pooled.
+Each figure is AP / FPR95 / AUROC in percent. Images were resized to 1024 x 512 by cv2.INTER_LINEAR, scores or logits to
+the labels' size likewise. All valid pixels were pooled.
 """
 
 from __future__ import annotations
@@ -79,9 +79,9 @@ def percent(made: Run) -> dict[tuple[str, str], tuple[float, float, float]]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("upsample", ["score", "logits"])
-def test_logit_scores_agree_with_the_independent_program(real: Path, tmp_path: Path, upsample: Any) -> None:
+def test_logit_scores_equal_those_of_an_independent_program(real: Path, tmp_path: Path, upsample: Any) -> None:
     methods = ["msp", "max-logit", "entropy", "energy"]
-    # In a process of its own: the peak is of the whole process, and this one has other tests behind it.
+    # Use a separate process, because the peak memory of this one includes other tests.
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
         made = process.submit(real_run, real, tmp_path / "run", upsample=upsample, methods=methods).result()
     found = percent(made)
@@ -92,7 +92,7 @@ def test_logit_scores_agree_with_the_independent_program(real: Path, tmp_path: P
 
 
 @pytest.mark.slow
-def test_the_mixture_reaches_plain_em(real: Path, tmp_path: Path) -> None:
+def test_the_mixture_reaches_the_likelihood_of_plain_em(real: Path, tmp_path: Path) -> None:
     runs = [percent(real_run(real, tmp_path / f"{n}", methods=["gmm-posthoc"], seed=n)) for n in range(3)]
     for benchmark, (ap, auroc) in PLAIN_EM.items():
         assert median(found[benchmark, "gmm-posthoc"][0] for found in runs) >= ap - 1
@@ -100,7 +100,7 @@ def test_the_mixture_reaches_plain_em(real: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_partial_sets_are_said_to_be(real: Path, tmp_path: Path) -> None:
+def test_incomplete_sets_cause_a_warning(real: Path, tmp_path: Path) -> None:
     made = run(
         models=[real / "models" / "erfnet-cityscapes.onnx"],
         model_cards=[CARD],

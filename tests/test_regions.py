@@ -1,4 +1,4 @@
-"""Connected regions against scipy's, and the orders that callers rely on."""
+"""Connected regions compared with scipy, and the orders that callers rely on."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MASKS = [
 
 
 @pytest.mark.parametrize("mask", MASKS, ids=lambda mask: f"{mask.shape[0]}x{mask.shape[1]}-{mask.sum()}")
-def test_regions_are_scipys_numbered_by_their_first_pixel(mask: np.ndarray) -> None:
+def test_regions_equal_scipy_numbered_by_their_first_pixel(mask: np.ndarray) -> None:
     expected, _ = ndimage.label(mask, np.ones((3, 3)))
     assert number_regions(mask).dtype == np.int32
     assert (number_regions(mask) == expected).all()
@@ -25,7 +25,7 @@ def test_regions_are_scipys_numbered_by_their_first_pixel(mask: np.ndarray) -> N
 
 
 @pytest.mark.parametrize("mask", MASKS, ids=lambda mask: f"{mask.shape[0]}x{mask.shape[1]}-{mask.sum()}")
-def test_measured_regions_are_the_same_ones_with_their_boxes(mask: np.ndarray) -> None:
+def test_measured_regions_equal_the_regions_with_their_boxes(mask: np.ndarray) -> None:
     numbers, regions = number_regions(mask), label_regions(mask)
     assert regions.labels.dtype == regions.boxes.dtype == np.int32
     pairs = np.unique(np.stack([numbers.ravel(), regions.labels.ravel()]), axis=1)
@@ -40,8 +40,8 @@ def test_measured_regions_are_the_same_ones_with_their_boxes(mask: np.ndarray) -
         assert pixels == regions.pixels[number] == inside.sum()
 
 
-def test_the_measured_ones_are_numbered_by_blocks() -> None:
-    """Synthetic benchmarks draw objects in this order."""
+def test_measured_regions_are_numbered_by_blocks() -> None:
+    """Synthetic benchmarks process objects in this order."""
     mask = np.zeros((4, 8), bool)
     mask[1, 0] = mask[0, 6] = True
     assert (number_regions(mask)[1, 0], number_regions(mask)[0, 6]) == (2, 1)

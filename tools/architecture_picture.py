@@ -2,7 +2,7 @@
 
     python -m tools.architecture_picture            # writes docs/images/architecture.png
 
-The layers are those that tests/test_imports.py checks. The numbers of files are counted when this runs.
+The layers are those that tests/test_imports.py checks. The program counts the files of each part.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PICTURE = ROOT / "docs" / "images" / "architecture.png"
 
 # Lengths in inches.
 WIDTH = 10.0
-HARNESS = 8.5  # Width of a layer; the plugins take the rest.
+HARNESS = 8.5  # Width of a layer; the rest is for the plugins.
 MARGIN = 0.12
 BOX = 0.36  # Height of a box.
 GAP = 0.1  # Between two boxes, and from a box to the border of its layer.
@@ -38,9 +38,9 @@ PLUGIN_COLOUR = "#f8e3c5"
 EDGE_COLOUR = "#5b6570"
 
 
-def draw(path: Path) -> None:
+def draw_picture(path: Path) -> None:
     """Write the picture as PNG."""
-    layers = [rows(sorted(layer)) for layer in reversed(LAYERS)]
+    layers = [break_into_rows(sorted(layer)) for layer in reversed(LAYERS)]
     heights = [len(layer) * (BOX + GAP) + GAP for layer in layers]
     total = sum(heights) + MARGIN * (len(layers) + 1) + 0.35
     figure = pyplot.figure(figsize=(WIDTH, total), dpi=120)
@@ -50,21 +50,27 @@ def draw(path: Path) -> None:
     highest_open = 0.0
     for layer, height in zip(layers, heights, strict=True):
         y -= height + MARGIN
-        box(axes, MARGIN, y, HARNESS, height, LAYER_COLOUR, "")
+        draw_box(axes, MARGIN, y, HARNESS, height, LAYER_COLOUR, "")
         for index, names in enumerate(layer):
             draw_row(axes, names, y + height - (index + 1) * (BOX + GAP))
             if FOR_PLUGINS.intersection(names):
                 highest_open = max(highest_open, y + height)
         if len(layer) == len(layer[0]) == 1:
             (name,) = layer[0]
-            axes.text(MARGIN + 2 * GAP + width(name) + 0.1, y + height / 2, summary(name), va="center", fontsize=10)
+            axes.text(
+                MARGIN + 2 * GAP + compute_width(name) + 0.1,
+                y + height / 2,
+                read_summary(name),
+                va="center",
+                fontsize=10,
+            )
     draw_plugins(axes, y, highest_open)
     draw_legend(axes)
     figure.savefig(path, pil_kwargs={"optimize": True})
     pyplot.close(figure)
 
 
-def label(name: str) -> str:
+def make_label(name: str) -> str:
     """Return the name of a part of the package with its number of Python files."""
     for folder in (ROOT / name, ROOT / "oodbench" / name):
         if folder.is_dir():
@@ -72,23 +78,23 @@ def label(name: str) -> str:
     return name
 
 
-def summary(name: str) -> str:
-    """Return the first sentence of the documentation of a part of the package."""
+def read_summary(name: str) -> str:
+    """Return the first sentence of the docstring of a part of the package."""
     path = ROOT / "oodbench" / name
     path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
     documentation = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
     return documentation.partition(".\n")[0].removesuffix(".")
 
 
-def width(name: str) -> float:
-    return CHARACTER * len(label(name)) + 0.25
+def compute_width(name: str) -> float:
+    return CHARACTER * len(make_label(name)) + 0.25
 
 
-def rows(names: list[str]) -> list[list[str]]:
+def break_into_rows(names: list[str]) -> list[list[str]]:
     """Break the parts of a layer into rows that fit."""
     broken: list[list[str]] = [[]]
     for name in names:
-        if sum(width(other) + GAP for other in [*broken[-1], name]) + GAP > HARNESS:
+        if sum(compute_width(other) + GAP for other in [*broken[-1], name]) + GAP > HARNESS:
             broken.append([])
         broken[-1].append(name)
     return broken
@@ -97,8 +103,16 @@ def rows(names: list[str]) -> list[list[str]]:
 def draw_row(axes: Any, names: list[str], y: float) -> None:
     x = MARGIN + GAP
     for name in names:
-        box(axes, x, y, width(name), BOX, OPEN_COLOUR if name in FOR_PLUGINS else HARNESS_COLOUR, label(name))
-        x += width(name) + GAP
+        draw_box(
+            axes,
+            x,
+            y,
+            compute_width(name),
+            BOX,
+            OPEN_COLOUR if name in FOR_PLUGINS else HARNESS_COLOUR,
+            make_label(name),
+        )
+        x += compute_width(name) + GAP
 
 
 def draw_plugins(axes: Any, low: float, high: float) -> None:
@@ -107,21 +121,21 @@ def draw_plugins(axes: Any, low: float, high: float) -> None:
     each = (high - low - MARGIN * (len(PLUGIN_FOLDERS) - 1)) / len(PLUGIN_FOLDERS)
     for index, name in enumerate(PLUGIN_FOLDERS):
         y = high - each - index * (each + MARGIN)
-        box(axes, x, y, WIDTH - MARGIN - x, each, PLUGIN_COLOUR, label(name).replace("  ", "\n"))
+        draw_box(axes, x, y, WIDTH - MARGIN - x, each, PLUGIN_COLOUR, make_label(name).replace("  ", "\n"))
 
 
 def draw_legend(axes: Any) -> None:
     x = MARGIN
     colours = {"harness": HARNESS_COLOUR, "harness, imported by plugins": OPEN_COLOUR, "plugins": PLUGIN_COLOUR}
     for text, colour in colours.items():
-        box(axes, x, 0.12, 0.26, 0.2, colour, "")
+        draw_box(axes, x, 0.12, 0.26, 0.2, colour, "")
         axes.text(x + 0.34, 0.22, text, va="center", fontsize=10)
         x += 0.34 + CHARACTER * len(text) + 0.2
     text = "a layer imports those below it; numbers count Python files"
     axes.text(WIDTH - MARGIN, 0.22, text, ha="right", va="center", fontsize=10)
 
 
-def box(axes: Any, x: float, y: float, wide: float, high: float, colour: str, text: str) -> None:
+def draw_box(axes: Any, x: float, y: float, wide: float, high: float, colour: str, text: str) -> None:
     edge = "none" if colour == LAYER_COLOUR else EDGE_COLOUR
     style = "round,pad=0,rounding_size=0.05"
     axes.add_patch(FancyBboxPatch((x, y), wide, high, boxstyle=style, facecolor=colour, edgecolor=edge, linewidth=0.8))
@@ -129,4 +143,4 @@ def box(axes: Any, x: float, y: float, wide: float, high: float, colour: str, te
 
 
 if __name__ == "__main__":
-    draw(Path(sys.argv[1]) if len(sys.argv) > 1 else PICTURE)
+    draw_picture(Path(sys.argv[1]) if len(sys.argv) > 1 else PICTURE)

@@ -3,7 +3,7 @@
     python -m tools.damage
 
 Accepts a run of streets-gmmseg and gates runs of damaged copies of it: swapped input channels, and noise on the
-weights at several levels.
+weights at several levels. Prints per copy whether the gate caught it, and by how much the results are worse.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ LEVELS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 State = Mapping[str, torch.Tensor]
 
 
-def swapped(state: State) -> State:
+def swap_channels(state: State) -> State:
     """Return the weights with the red and blue input channels swapped."""
     name = "decoder.stem.0.0.weight"
     return {**state, name: state[name][:, [2, 1, 0, 3]].contiguous()}
 
 
-def noisy(level: float, seed: int = 0) -> Callable[[State], State]:
+def make_noise_adder(level: float, seed: int = 0) -> Callable[[State], State]:
     """Return a function that adds normal noise to the weights of all convolutions."""
 
     def change(state: State) -> State:
@@ -48,7 +48,7 @@ def noisy(level: float, seed: int = 0) -> Callable[[State], State]:
     return change
 
 
-def damaged(folder: Path, change: Callable[[State], State]) -> Path:
+def write_changed_network(folder: Path, change: Callable[[State], State]) -> Path:
     """Write a copy of the network with changed weights and the same name, and return its file."""
     folder.mkdir(parents=True)
     file = folder / "network.safetensors"
@@ -57,26 +57,31 @@ def damaged(folder: Path, change: Callable[[State], State]) -> Path:
     return file
 
 
-def measured(out: Path, model: str | Path = NETWORK, seed: int = 0, limit: int | None = None) -> Path:
-    """Run the five methods on the three benchmarks and return the folder of the run."""
+def run_methods(out: Path, model: str | Path = NETWORK, seed: int = 0, limit: int | None = None) -> Path:
+    """Run the five methods on the three benchmarks, and return the folder of the run."""
     oodbench.run(
         models=[model], methods=METHODS, seed=seed, limit=limit, out=out, keep_scores="none", stop_after="evaluate"
     )
     return out
 
 
-def judged(folder: Path, baseline: Path, change: Callable[[State], State], limit: int | None = None) -> Verdict:
+def gate_changed_network(
+    folder: Path, baseline: Path, change: Callable[[State], State], limit: int | None = None
+) -> Verdict:
     """Return the gate's verdict on a damaged copy."""
-    return gate(measured(folder / "run", damaged(folder / "network", change), limit=limit), baseline)
+    return gate(run_methods(folder / "run", write_changed_network(folder / "network", change), limit=limit), baseline)
 
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        accept(measured(folder / "accepted"), folder / "baseline.json")
-        changes = {"red and blue swapped": swapped, **{f"noise {level}": noisy(level) for level in LEVELS}}
+        accept(run_methods(folder / "accepted"), folder / "baseline.json")
+        changes = {
+            "red and blue swapped": swap_channels,
+            **{f"noise {level}": make_noise_adder(level) for level in LEVELS},
+        }
         for name, change in changes.items():
-            verdict = judged(folder / name, folder / "baseline.json", change)
+            verdict = gate_changed_network(folder / name, folder / "baseline.json", change)
             worst = max((abs(move.points) for move in verdict.worse), default=0.0)
             outcome = "passed" if verdict.passed else "caught"
             print(f"{name:22} {outcome}  {len(verdict.worse)} worse, by up to {worst:.1f} points", flush=True)

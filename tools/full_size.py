@@ -3,7 +3,8 @@
     python -m tools.full_size [ARCHITECTURE]...
 
 Recipe, optimiser and head are those of `oodbench train cityscapes-ARCHITECTURE-gmmseg`. The weights are random and the
-images are noise. The crops are small enough for a CPU.
+images are noise. The crops are small enough for a CPU. The table has one row per architecture: sizes, losses, and
+gradients.
 """
 
 from __future__ import annotations

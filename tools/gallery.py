@@ -1,7 +1,9 @@
-"""Generator of docs/how-to/figure-gallery.md and its pictures: `python -m tools.gallery`.
+"""Generator of docs/how-to/figure-gallery.md and its pictures.
 
-It uses the run of `oodbench run` without arguments, unless the folder of a run is given, and shows each figure with the
-command that renders it.
+    python -m tools.gallery [--run RUN]
+
+The page shows each figure with the command that renders it. Without RUN, the program starts `oodbench run` without
+arguments.
 """
 
 from __future__ import annotations
@@ -43,54 +45,65 @@ _ONE = "--benchmarks streets-anomaly"
 EXHIBITS = (
     Exhibit(
         "Qualitative figure",
-        "Image, label, MSP of the softmax network, and GMMSeg's density. The colour shows how rare a score is among "
-        "in-distribution pixels, so that methods can be compared.",
+        "The image, its label, MSP of the softmax network, and the density of GMMSeg. The colour shows how rare a "
+        "score is among in-distribution pixels, so you can compare methods.",
         f"--figure qualitative {_ONE} --methods 'msp / streets-softmax' --methods 'gmmseg / streets-gmmseg'",
         photographs=True,
     ),
     Exhibit(
         "Segmentation figure",
-        "The classes that the base network and the one with GMMSeg's head predict. Anomalies are void in the label.",
+        "The predicted classes of the network with the softmax head and of the one with GMMSeg's head. Anomalies are "
+        "void in the label.",
         f"--figure segmentation {_ONE} --networks streets-softmax --networks streets-gmmseg",
         photographs=True,
     ),
     Exhibit(
         "Precision-recall curves",
-        "One colour per method, one line style per network. The dot marks FPR95, the grey line is random scoring.",
+        "Each method has a colour, and each network has a line style. The dot marks FPR95. The grey line is random "
+        "scoring.",
         f"--figure precision-recall {_ONE}",
     ),
     Exhibit(
         "ROC curves",
-        "ROC curves of the same methods. The dashed line is a recall of 95 %.",
+        "The ROC curves of the same methods. The dashed line marks a recall of 95 %.",
         f"--figure roc {_ONE}",
     ),
     Exhibit(
         "Score histograms",
-        "The bars of each kind of pixel add up to 100 %. The dashed line is the threshold chosen without anomalies.",
+        "The scores of anomalous and of in-distribution pixels. The bars of each kind of pixel add up to 100 %. The "
+        "dashed line is the threshold that was chosen without anomalies.",
         f"--figure score-histograms {_ONE}",
     ),
     Exhibit(
         "Accuracy against cost",
-        "Bars are 95 % intervals, which are wide on ten frames. Times are those of the machine that is named.",
+        "AP against the milliseconds per frame. Bars are 95 % intervals, which are wide on ten frames. Times depend on "
+        "the machine, which the figure names.",
         f"--figure accuracy-cost {_ONE}",
     ),
 )
 TABLE = Exhibit(
     "Table with published numbers",
-    "The measured results, and a separate table with published numbers on Fishyscapes' hidden test set of Static, "
-    "which no run can measure. If the two papers differ, both numbers are shown.",
+    "The measured results, and a separate table with the published numbers on the hidden test set of Fishyscapes "
+    "Static, which no run can measure. If two papers differ, the table shows both numbers.",
     f"--format markdown {_ONE} --published fishyscapes-static-hidden-test",
 )
 _INTRODUCTION = """\
-# Gallery
+# Figure gallery
 
-The output of `oodbench report` for the run of `oodbench run` without arguments: ten synthetic frames per benchmark and
-two small networks. Use it to try the toolkit, not to judge methods. `python -m tools.gallery` generated this page and
-its pictures. [Figures for a paper](paper-figures.md) describes the options.
+This page shows each figure and table of `oodbench report`, with the command that makes it.
+
+```sh
+oodbench report RUN --figure qualitative
+```
+
+Replace `RUN` by the folder of your run. The figures here are those of `oodbench run` without arguments: ten synthetic
+frames per benchmark and two small networks. They show what the toolkit draws, and are not evidence about methods.
+[Make tables and figures for a paper](paper-figures.md) describes the options. `python -m tools.gallery` generates this
+page and its pictures.
 """
 
 
-def page(pictures: Sequence[str], table: str) -> str:
+def make_page(pictures: Sequence[str], table: str) -> str:
     """Return the text of the page.
 
     Args:
@@ -99,15 +112,16 @@ def page(pictures: Sequence[str], table: str) -> str:
     """
     parts = [_INTRODUCTION]
     for exhibit, picture in zip(EXHIBITS, pictures, strict=True):
-        parts.append(f"{_opening(exhibit)}\n![{exhibit.title}](../images/gallery/{picture})\n")
-    return "\n".join([*parts, f"{_opening(TABLE)}\n{table}"])
+        parts.append(f"{_format_opening(exhibit)}\n![{exhibit.title}](../images/gallery/{picture})\n")
+    return "\n".join([*parts, f"{_format_opening(TABLE)}\n{table}"])
 
 
-def _opening(exhibit: Exhibit) -> str:
-    return f"## {exhibit.title}\n\n{textwrap.fill(exhibit.text, 120)}\n\n    oodbench report RUN {exhibit.options}\n"
+def _format_opening(exhibit: Exhibit) -> str:
+    text = textwrap.fill(exhibit.text, 120, break_on_hyphens=False)
+    return f"## {exhibit.title}\n\n{text}\n\n```sh\noodbench report RUN {exhibit.options}\n```\n"
 
 
-def report(run: Path, options: str, *more: str) -> str:
+def run_report(run: Path, options: str, *more: str) -> str:
     """Return the output of the command."""
     command = [sys.executable, "-m", "oodbench", "report", str(run), *shlex.split(options), *more]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout  # the command is our own
@@ -137,10 +151,10 @@ def main() -> None:
         PICTURES.mkdir(parents=True, exist_ok=True)
         pictures = []
         for exhibit in EXHIBITS:
-            files = report(run, exhibit.options, "--out", str(out / "figures")).splitlines()
+            files = run_report(run, exhibit.options, "--out", str(out / "figures")).splitlines()
             (png,) = [Path(file) for file in files if file.endswith(".png")]
             pictures.append(shrink(png, exhibit.photographs, PICTURES))
-        PAGE.write_text(page(pictures, report(run, TABLE.options)), encoding="utf-8")
+        PAGE.write_text(make_page(pictures, run_report(run, TABLE.options)), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
-"""Effect of half precision on a run's metrics: its maps are written as SegmentMeIfYouCan's HDF5 and evaluated again.
+"""Effect of half precision on the metrics of a run.
 
     python -m tools.half_precision RUN
 
-RUN is the folder of a run with all its score maps. For MSP there is an additional line for the posterior itself, for
-which lower is anomalous: close to 1, half precision has steps of 1/2048.
+RUN is the folder of a run with all its score maps. The program writes them as SegmentMeIfYouCan's HDF5, evaluates them
+again, and prints both values per result. For MSP there is an additional line for the posterior itself, for which lower
+is more anomalous: close to 1, half precision has steps of 1/2048.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from oodbench.runs.run import Run
 from oodbench.workflows.evaluate_scores import evaluate_scores
 
 
-def measured(run: Run, result: Result, folder: Path, anomalous: Anomalous) -> Result:
+def evaluate_in_half_precision(run: Run, result: Result, folder: Path, anomalous: Anomalous) -> Result:
     """Return the result of the same maps in half precision; if lower is anomalous, of one minus the maps."""
     maps = folder / "maps"
     for frame in run.frames(result.benchmark):
@@ -50,7 +51,7 @@ def main() -> None:
     for result in run.results:
         for anomalous in ("higher", "lower") if result.method == "msp" else ("higher",):
             with tempfile.TemporaryDirectory() as folder:
-                half = measured(run, result, Path(folder), anomalous)
+                half = evaluate_in_half_precision(run, result, Path(folder), anomalous)
             pairs = [(100 * (part.metrics[name] or 0)) for name in ("AP", "FPR95") for part in (result, half)]
             ties = next((text.split(" %")[0].split()[-1] + " %" for text in half.warnings if "saturates" in text), "")
             label = result.label if anomalous == "higher" else "its posterior"

@@ -3,8 +3,8 @@
     for name in fcn fcn-gmmseg deeplabv3plus deeplabv3plus-gmmseg ...; do oodbench train streets-$name; done
     python -m tools.reduced_recipes runs [--frames N] [ARCHITECTURE]...
 
-The folder has both trainings of each architecture, as `oodbench train` writes them. `gmmseg` and `gmmseg-norm` score
-the network with GMMSeg's head; the other methods score the network with the softmax head.
+The folder `runs` contains both trainings of each architecture, as `oodbench train` writes them. `gmmseg` and
+`gmmseg-norm` score the network with GMMSeg's head; the other methods score the network with the softmax head.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ OF_MASK2FORMER = (*OURS, *OTHERS[:-1], "knn:features=pixel-decoder")
 BENCHMARKS = ("streets-anomaly", "streets-obstacles", "streets-static")
 
 
-def network_path(folder: Path, name: str) -> Path:
+def find_network(folder: Path, name: str) -> Path:
     """Return the network's file of `oodbench train streets-NAME`."""
     return folder / f"streets-{name}-0" / f"streets-{name}.py"
 
 
-def quality_cells(folder: Path, architecture: str) -> list[str]:
+def format_quality_row(folder: Path, architecture: str) -> list[str]:
     """Return a Markdown row: mIoU of both networks, their ratio, steps, and minutes per training."""
     reached, steps, minutes = [], 0, []
-    for network in (network_path(folder, architecture), network_path(folder, f"{architecture}-gmmseg")):
+    for network in (find_network(folder, architecture), find_network(folder, f"{architecture}-gmmseg")):
         reached.append(tomllib.loads(network.with_suffix(".toml").read_text())["expected"]["miou"])
         lines = [json.loads(line) for line in network.with_name("log.jsonl").read_text().splitlines()]
         steps = lines[-1]["iteration"]
@@ -56,7 +56,7 @@ def format_value(result: Result, metric: str) -> str:
     return f"{100 * value:.1f}" + (f" ({100 * bounds[0]:.1f} to {100 * bounds[1]:.1f})" if bounds else "")
 
 
-def result_table(run: Run, softmax: str, gmmseg: str) -> list[str]:
+def format_result_table(run: Run, softmax: str, gmmseg: str) -> list[str]:
     """Return a Markdown table of AP / FPR95 with intervals."""
     results = {(result.network, result.method, result.benchmark): result for result in run.results}
     lines = [f"| AP / FPR95 | {' | '.join(f'`{name}`' for name in BENCHMARKS)} |", "|---" * (len(BENCHMARKS) + 1) + "|"]
@@ -79,9 +79,9 @@ def main() -> None:
     asked = parser.parse_args()
     print("| recipe | mIoU, softmax | mIoU, GMMSeg | ratio in % | steps | minutes |\n|---|---|---|---|---|---|")
     for name in asked.architectures:
-        print(f"| {' | '.join(quality_cells(asked.folder, name))} |", flush=True)
+        print(f"| {' | '.join(format_quality_row(asked.folder, name))} |", flush=True)
     for name in asked.architectures:
-        plain, ours = network_path(asked.folder, name), network_path(asked.folder, f"{name}-gmmseg")
+        plain, ours = find_network(asked.folder, name), find_network(asked.folder, f"{name}-gmmseg")
         run = oodbench.run(
             models=[str(plain), str(ours)],
             methods=OF_MASK2FORMER if name == "mask2former" else [*OURS, *OTHERS],
@@ -91,7 +91,7 @@ def main() -> None:
             out=asked.folder / f"reduced-{name}",
         )
         print(f"\n`streets-{name}`\n")
-        print("\n".join(result_table(run, plain.stem, ours.stem)), flush=True)
+        print("\n".join(format_result_table(run, plain.stem, ours.stem)), flush=True)
 
 
 if __name__ == "__main__":

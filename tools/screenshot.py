@@ -2,8 +2,8 @@
 
     python -m tools.screenshot RUN PICTURE [--width 1280] [--dark] [--section frames] [--height 0]
 
-Creates the report if RUN has none. The picture is the whole page or one section of it, cropped to `--height` if that is
-given. Its format follows from the file name's ending.
+Creates the report if RUN has none. The picture shows the whole page or one section of it, cropped to `--height` if this
+is given. The ending of its file name determines the format. Prints the size of the picture.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Features of windows along an outline: steps across it, and the noise, sharpness and traces of resizing on both sides.
+"""Features of windows along an outline: steps across it, and noise, sharpness and traces of resizing on both sides.
 
-The latter are measured on the residual of each pixel from a plane through its surroundings, inside the outline, on it,
-and outside. The pixels are not resampled for this, because resampling changes the noise.
+All features except the steps are measured on the residual of each pixel from a plane through its surroundings, inside
+the outline, on it, and outside. The pixels are not resampled for this, because resampling changes the noise.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class OutlineWindow:
         return round(self.row + reach * self.normal[1]), round(self.column + reach * self.normal[0])
 
 
-def windows(
+def sample_windows(
     image: np.ndarray, inside: np.ndarray, left: int, top: int, dice: Dice, most: int
 ) -> Iterator[OutlineWindow]:
     """Yield up to `most` windows at random points along the border of a mask whose corner is at (left, top)."""
@@ -65,16 +65,16 @@ def windows(
         yield OutlineWindow(column, row, normal, dice.uniform(-_JITTER, _JITTER), image[box].astype(np.float32))
 
 
-def features(sample: list[OutlineWindow]) -> np.ndarray:
+def compute_features(sample: list[OutlineWindow]) -> np.ndarray:
     """Return the features of the windows, [windows, features]."""
     normals = np.array([window.normal for window in sample], np.float32)
     shifts = np.array([window.shift for window in sample], np.float32)
     pixels = np.stack([window.pixels for window in sample])
-    profiles = np.stack([_profile(*parts) for parts in zip(pixels, normals, shifts, strict=True)])
-    return np.concatenate([_steps(profiles), _traces(pixels, normals, shifts)], axis=1)
+    profiles = np.stack([_resample_profile(*parts) for parts in zip(pixels, normals, shifts, strict=True)])
+    return np.concatenate([_compute_steps(profiles), _compute_traces(pixels, normals, shifts)], axis=1)
 
 
-def _profile(pixels: np.ndarray, normal: np.ndarray, shift: float) -> np.ndarray:
+def _resample_profile(pixels: np.ndarray, normal: np.ndarray, shift: float) -> np.ndarray:
     """Return the pixels resampled across and along the outline, [17, 9, 3], from inside to outside."""
     across = np.arange(-_REACH, _REACH + 1, dtype=np.float32)[:, None] + shift
     along = np.arange(-_ALONG, _ALONG + 1, dtype=np.float32)[None, :]
@@ -83,7 +83,7 @@ def _profile(pixels: np.ndarray, normal: np.ndarray, shift: float) -> np.ndarray
     return cv2.remap(pixels, x, y, cv2.INTER_LINEAR)
 
 
-def _steps(profiles: np.ndarray) -> np.ndarray:
+def _compute_steps(profiles: np.ndarray) -> np.ndarray:
     grey = profiles.mean(axis=3)  # [n, across, along]
     level = grey.mean(axis=(1, 2))[:, None] + 5.0
     across, along = np.abs(np.diff(grey, axis=1)), np.abs(np.diff(grey, axis=2))
@@ -118,7 +118,7 @@ def _steps(profiles: np.ndarray) -> np.ndarray:
     )
 
 
-def _traces(pixels: np.ndarray, normals: np.ndarray, shifts: np.ndarray) -> np.ndarray:
+def _compute_traces(pixels: np.ndarray, normals: np.ndarray, shifts: np.ndarray) -> np.ndarray:
     place = np.arange(-AROUND, AROUND + 1, dtype=np.float32)
     outward = place[None, None, :] * normals[:, :1, None] + place[None, :, None] * normals[:, 1:, None]
     outward -= shifts[:, None, None]
@@ -129,19 +129,19 @@ def _traces(pixels: np.ndarray, normals: np.ndarray, shifts: np.ndarray) -> np.n
     values = []
     for channel in (pixels.mean(axis=3), red - green, blue - green):
         residual = np.stack([cv2.filter2D(image, -1, _RESIDUAL) for image in channel])
-        size = [np.log(_mean(np.abs(residual), zone) + 0.1) for zone in zones]
+        size = [np.log(_average(np.abs(residual), zone) + 0.1) for zone in zones]
         values += [*size, size[0] - size[2]]
         for zone in (zones[0], zones[2]):
-            values.append(np.log(_mean(np.minimum(np.abs(residual), 2.0), zone) + 0.1))
-            power = _mean(residual**2, zone) + 0.05
+            values.append(np.log(_average(np.minimum(np.abs(residual), 2.0), zone) + 0.1))
+            power = _average(residual**2, zone) + 0.05
             for one, other in (
                 (np.s_[:, :, 1:], np.s_[:, :, :-1]),
                 (np.s_[:, 1:], np.s_[:, :-1]),
                 (np.s_[:, 1:, 1:], np.s_[:, :-1, :-1]),
             ):
-                values.append(_mean(residual[one] * residual[other], zone[one] & zone[other]) / power)
+                values.append(_average(residual[one] * residual[other], zone[one] & zone[other]) / power)
     return np.stack(values, axis=1)
 
 
-def _mean(values: np.ndarray, where: np.ndarray) -> np.ndarray:
+def _average(values: np.ndarray, where: np.ndarray) -> np.ndarray:
     return (values * where).sum(axis=(1, 2)) / np.maximum(where.sum(axis=(1, 2)), 1)

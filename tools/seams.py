@@ -1,7 +1,7 @@
-"""Measurement of the visibility of pasted objects: can small classifiers recognise them by patches along their borders?
+"""Measurement of how often small classifiers recognise pasted objects by patches along their borders.
 
 Two classifiers see the features of `seam_patches.py`. They are tested on the objects of one frame and on objects of a
-second frame that were pasted there, and are trained only on the other frames and their objects. Otherwise, with few
+second frame that were pasted there. They are trained only on the other frames and their objects. Otherwise, with few
 frames, they would recognise the individual cars.
 
 The test measures the seam, not the content on its sides. Both kinds are therefore objects of the same classes, complete
@@ -14,6 +14,9 @@ right size. A second test pastes them at all distances, resized as anomalies are
 both.
 
     python -m tools.seams CITYSCAPES
+
+CITYSCAPES is the folder of the dataset. Prints the mean accuracy of each classifier on both kinds of pastes, with the
+range over six seeds.
 """
 
 from __future__ import annotations
@@ -42,7 +45,7 @@ from oodbench.contracts import Roots
 from oodbench.registry import Registry
 from oodbench.types import Frame, RGBImage, SemanticLabels
 from oodbench.worlds.dice import Dice
-from tools.seam_patches import AROUND, OutlineWindow, features, windows
+from tools.seam_patches import AROUND, OutlineWindow, compute_features, sample_windows
 
 SMALLEST, TIMES, MOST = 40, 2, 600
 Paste = Callable[["Shot", Cutout, Place, Dice], tuple[np.ndarray, np.ndarray]]
@@ -51,7 +54,7 @@ Paste = Callable[["Shot", Cutout, Place, Dice], tuple[np.ndarray, np.ndarray]]
 
 @dataclass(frozen=True)
 class Shot:
-    """A frame with everything that is measured on it; `surfaces` [H, W] is road, roadside, objects, or the rest."""
+    """A frame with the measurements on it. `surfaces` [H, W]: 1 road, 2 roadside, 3 objects, 0 anything else."""
 
     image: RGBImage
     labels: SemanticLabels
@@ -61,7 +64,8 @@ class Shot:
     cutouts: Sequence[Cutout]
 
 
-def shot(frame: Frame) -> Shot:
+def measure_frame(frame: Frame) -> Shot:
+    """Measure the ground, the appearance, the surfaces and the cut-outs of a frame."""
     assert frame.read_semantic_labels is not None
     image, labels = frame.read_image(), frame.read_semantic_labels()
     ground = estimate_ground(labels, image.shape[:2])
@@ -87,7 +91,7 @@ class Patch:
     window: OutlineWindow
 
 
-def cell(window: OutlineWindow, shot: Shot, height: int, bottom: int) -> tuple[bool, int, int] | None:
+def find_cell(window: OutlineWindow, shot: Shot, height: int, bottom: int) -> tuple[bool, int, int] | None:
     """Return (is it the foot, surface outside, octave of height) of a patch; None if something nearer is outside."""
     at = window.beyond(AROUND / 2)
     if not (0 <= at[0] < shot.ground.size[0] and 0 <= at[1] < shot.ground.size[1]):
@@ -97,20 +101,22 @@ def cell(window: OutlineWindow, shot: Shot, height: int, bottom: int) -> tuple[b
     return window.normal[1] > 0.7, int(shot.surfaces[at]), min(int(np.log2(height / SMALLEST)), 2)
 
 
-def there(shots: Sequence[Shot], index: int, kinds: Iterable[str], dice: Dice) -> Iterator[Patch]:
+def find_original_patches(shots: Sequence[Shot], index: int, kinds: Iterable[str], dice: Dice) -> Iterator[Patch]:
     """Yield patches of the objects of these kinds that are in a frame."""
     shot = shots[index]
     for thing in find_instances(shot.labels, kinds):
         if thing.height < SMALLEST or not is_uncropped(thing, shot.ground.size):
             continue
         inside = estimate_matte(shot.image, thing)[1] >= OPAQUE
-        for window in windows(shot.image, inside, thing.left - MARGIN, thing.top - MARGIN, dice, MOST):
-            where = cell(window, shot, thing.height, thing.bottom)
+        for window in sample_windows(shot.image, inside, thing.left - MARGIN, thing.top - MARGIN, dice, MOST):
+            where = find_cell(window, shot, thing.height, thing.bottom)
             if where is not None:
                 yield Patch(index, None, where, window)
 
 
-def pasted(shots: Sequence[Shot], index: int, paste: Paste, dice: Dice, keep_size: bool) -> Iterator[Patch]:
+def find_pasted_patches(
+    shots: Sequence[Shot], index: int, paste: Paste, dice: Dice, keep_size: bool
+) -> Iterator[Patch]:
     """Yield patches of the objects of every other frame, pasted into this one, one at a time."""
     shot = shots[index]
     others = [(source, cutout) for source, other in enumerate(shots) if source != index for cutout in other.cutouts]
@@ -119,13 +125,13 @@ def pasted(shots: Sequence[Shot], index: int, paste: Paste, dice: Dice, keep_siz
         if place is None or place.height < SMALLEST:
             continue
         image, inside = paste(shot, cutout, place, dice)
-        for window in windows(image, inside, place.left, place.top, dice, MOST // TIMES):
-            where = cell(window, shot, place.height, place.bottom)
+        for window in sample_windows(image, inside, place.left, place.top, dice, MOST // TIMES):
+            where = find_cell(window, shot, place.height, place.bottom)
             if where is not None:
                 yield Patch(index, source, where, window)
 
 
-def balanced(patches: Iterable[Patch], dice: Dice, most: int) -> tuple[list[OutlineWindow], np.ndarray]:
+def balance_patches(patches: Iterable[Patch], dice: Dice, most: int) -> tuple[list[OutlineWindow], np.ndarray]:
     """Return windows and kinds (1: pasted), with equal numbers of both kinds in each frame and cell, up to `most`."""
     groups: dict[tuple[int, tuple[bool, int, int]], tuple[list[OutlineWindow], list[OutlineWindow]]] = {}
     for patch in patches:
@@ -148,7 +154,7 @@ MODELS: dict[str, Callable[[], object]] = {
 }
 
 
-def accuracy(
+def measure_accuracy(
     shots: Sequence[Shot], paste: Paste, seed: int = 0, most: int = 12, *, keep_size: bool = True
 ) -> dict[str, float]:
     """Return the share of correctly classified patches, by classifier, over all pairs of a frame and a source frame.
@@ -160,20 +166,27 @@ def accuracy(
     patches: list[Patch] = []
     for index in range(len(shots)):
         dice = Dice(seed, index)
-        patches += [*there(shots, index, kinds, dice), *pasted(shots, index, paste, dice, keep_size)]
+        patches += [
+            *find_original_patches(shots, index, kinds, dice),
+            *find_pasted_patches(shots, index, paste, dice, keep_size),
+        ]
     seen: dict[int, np.ndarray] = {}
 
     def values(found: list[OutlineWindow]) -> np.ndarray:
         new = [window for window in found if id(window) not in seen]
         if new:
-            seen.update(zip(map(id, new), np.nan_to_num(features(new)), strict=True))
+            seen.update(zip(map(id, new), np.nan_to_num(compute_features(new)), strict=True))
         return np.stack([seen[id(window)] for window in found])
 
     hits: dict[str, list[np.ndarray]] = {name: [] for name in MODELS}
     for index, source in sorted({(patch.frame, patch.source) for patch in patches if patch.source is not None}):
         held, dice = {index, source}, Dice(seed, index, source)
-        train, train_kinds = balanced((p for p in patches if p.frame not in held and p.source not in held), dice, most)
-        test, truth = balanced((p for p in patches if p.frame == index and p.source in (None, source)), dice, most)
+        train, train_kinds = balance_patches(
+            (p for p in patches if p.frame not in held and p.source not in held), dice, most
+        )
+        test, truth = balance_patches(
+            (p for p in patches if p.frame == index and p.source in (None, source)), dice, most
+        )
         if not test or not train:
             continue
         for name, make in MODELS.items():
@@ -181,14 +194,14 @@ def accuracy(
     return {name: float(np.concatenate(parts).mean()) for name, parts in hits.items()}
 
 
-def ours(shot: Shot, cutout: Cutout, place: Place, dice: Dice) -> tuple[np.ndarray, np.ndarray]:
-    """Paste an object as the benchmark does."""
+def paste_as_benchmark(shot: Shot, cutout: Cutout, place: Place, dice: Dice) -> tuple[np.ndarray, np.ndarray]:
+    """Paste an object in the same way as the benchmark."""
     levels = shot.image.astype(np.float32)
     inside = blend_in(levels, shot.image, cutout, place, shot.ground, shot.appearance, dice)
     return np.floor(np.clip(levels + 0.5, 0, 255)), inside
 
 
-def crude(shot: Shot, cutout: Cutout, place: Place, dice: Dice) -> tuple[np.ndarray, np.ndarray]:
+def paste_crudely(shot: Shot, cutout: Cutout, place: Place, dice: Dice) -> tuple[np.ndarray, np.ndarray]:
     """Paste an object without blending: resized, and cut along its outline."""
     size = (place.width, place.height)
     inside = cv2.resize(cutout.alpha, size, interpolation=cv2.INTER_NEAREST) >= OPAQUE
@@ -200,9 +213,14 @@ def crude(shot: Shot, cutout: Cutout, place: Place, dice: Dice) -> tuple[np.ndar
 
 def main() -> None:
     splits = Registry().dataset("cityscapes").open(Roots((Path(sys.argv[1]),)))
-    shots = [shot(frame) for split in splits.values() for frame in split.frames]
-    for paste, keep_size in ((crude, True), (ours, True), (crude, False), (ours, False)):
-        accuracies = [accuracy(shots, paste, seed, keep_size=keep_size) for seed in range(6)]
+    shots = [measure_frame(frame) for split in splits.values() for frame in split.frames]
+    for paste, keep_size in (
+        (paste_crudely, True),
+        (paste_as_benchmark, True),
+        (paste_crudely, False),
+        (paste_as_benchmark, False),
+    ):
+        accuracies = [measure_accuracy(shots, paste, seed, keep_size=keep_size) for seed in range(6)]
         for name in accuracies[0]:
             values = [by_name[name] for by_name in accuracies]
             means = f"{np.mean(values):.3f} ({min(values):.3f} to {max(values):.3f}), {len(values)} seeds"

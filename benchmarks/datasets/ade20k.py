@@ -19,19 +19,19 @@ PLUGINS = {"datasets": {"ade20k": ("Ade20k", "scenes of 150 classes: 20210 train
 
 _RULE = LabelRule(
     {0: VOID, **{index + 1: index for index in range(len(ADE20K_150))}},
-    "Expected the annotations of the scene parsing benchmark: 0 for none of the classes, 1 to 150.",
+    "Use the annotations of the scene parsing benchmark: 0 for none of the classes, 1 to 150.",
 )
 
 
 class Ade20k(Dataset):
-    """The scene parsing benchmark of 2016, and not the full dataset with thousands of classes."""
+    """The scene parsing benchmark of 2016, not the full dataset with thousands of classes."""
 
     card = DatasetCard(
         name="ade20k",
         title="ADE20K",
         paper="Zhou, Zhao, Puig, Fidler, Barriuso, Torralba: Scene Parsing through ADE20K Dataset. CVPR 2017",
         url="http://sceneparsing.csail.mit.edu",
-        licence="research use only, by the terms of its page",
+        licence="research use only, according to the terms on its page",
         classes=ADE20K_150,
         splits={"training": 20210, "validation": 2000},
         layouts={"official": "images/<split>/ADE_*.jpg and annotations/<split>/ADE_*.png (ADEChallengeData2016)"},

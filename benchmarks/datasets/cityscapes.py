@@ -23,8 +23,8 @@ PLUGINS = {
 _EVALUATED = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
 _RULE = LabelRule(
     {**dict.fromkeys(range(34), VOID), **{value: index for index, value in enumerate(_EVALUATED)}},
-    "Expected labelIds (0..33). Files with trainIds contain 255 for void: use the published files named "
-    "*_gtFine_labelIds.png.",
+    "Use the published files *_gtFine_labelIds.png, with values from 0 to 33. Files with trainIds contain 255 for "
+    "void.",
 )
 
 _CARD = DatasetCard(

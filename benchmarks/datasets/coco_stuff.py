@@ -23,11 +23,11 @@ _UNUSED = {11, 25, 28, 29, 44, 65, 67, 68, 70, 82, 90}
 _RAW = [value for value in range(182) if value not in _UNUSED]
 _RAW_RULE = LabelRule(
     {**{value: index for index, value in enumerate(_RAW)}, 255: VOID},
-    "Expected the published stuffthingmaps: 0 to 181 with gaps, 255 unlabelled.",
+    "Use the published stuffthingmaps: 0 to 181 with gaps, 255 unlabelled.",
 )
 _TRAIN_ID_RULE = LabelRule(
     {**{index: index for index in range(len(_RAW))}, 255: VOID},
-    "Expected *_labelTrainIds.png as written by MMSegmentation's converter: 0 to 170, 255 unlabelled.",
+    "Use *_labelTrainIds.png as written by MMSegmentation's converter: 0 to 170, 255 unlabelled.",
 )
 _TRAIN_IDS = "_labelTrainIds"
 _LABEL_FOLDERS = ("stuffthingmaps_trainval2017", "stuffthingmaps", "annotations")

@@ -38,11 +38,14 @@ class _ClassFile(BaseModel):
 
 
 class LabelledFolder(Dataset):
-    """Own frames: methods are fitted on `train` and calibrated on `val`. Without these folders, all are `train`."""
+    """The user's own frames.
+
+    Methods are fitted on `train` and calibrated on `val`. Without these folders, all frames belong to `train`.
+    """
 
     card = DatasetCard(
         name="labelled-folder",
-        title="own frames",
+        title="Own frames",
         paper="yours",
         url="docs/reference/benchmarks.md",
         licence="yours",
@@ -102,17 +105,22 @@ def _read(path: Path) -> tuple[ClassSet, LabelRule]:
         file = _ClassFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except ValidationError as error:
         raise DataError(
-            f"{path}: {'; '.join(explain(error, tuple(_ClassFile.model_fields)))}", "See docs/reference/benchmarks.md."
+            f"{path}: {'; '.join(explain(error, tuple(_ClassFile.model_fields)))}",
+            "See docs/reference/benchmarks.md for the format.",
         ) from None
     except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"{path}: not a readable TOML file ({error})", "See docs/reference/benchmarks.md.") from None
+        raise DataError(
+            f"{path}: not a readable TOML file ({error})", "See docs/reference/benchmarks.md for the format."
+        ) from None
     if file.classes not in CLASS_SETS:
-        raise DataError(str(UnknownNameError(f"class set in {path}", file.classes, CLASS_SETS)))
+        raise DataError(str(UnknownNameError(f"class set in {path}", file.classes, CLASS_SETS)), "Correct the file.")
     classes = CLASS_SETS[file.classes]
     meaning = dict.fromkeys(file.void, VOID)
     for name, values in file.values.items():
         if name not in classes.names:
-            raise DataError(str(UnknownNameError(f"class of {classes.name} in {path}", name, classes.names)))
+            raise DataError(
+                str(UnknownNameError(f"class of {classes.name} in {path}", name, classes.names)), "Correct the file."
+            )
         for value in [values] if isinstance(values, int) else values:
             if value in meaning:
                 raise DataError(f"{path}: the value {value} is given twice", "Give each label value one meaning.")
@@ -120,5 +128,7 @@ def _read(path: Path) -> tuple[ClassSet, LabelRule]:
     strange = [value for value in meaning if not 0 <= value <= 65535]
     if strange or not meaning:
         what = f"the value {strange[0]}" if strange else "no values"
-        raise DataError(f"{path}: {what}; expected label values from 0 to 65535", "See docs/reference/benchmarks.md.")
-    return classes, LabelRule(meaning, f"Give each value of the labels a class or call it void, in {path}.")
+        raise DataError(
+            f"{path}: {what}; expected label values from 0 to 65535", "See docs/reference/benchmarks.md for the format."
+        )
+    return classes, LabelRule(meaning, f"Assign each label value to a class or to void, in {path}.")

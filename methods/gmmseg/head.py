@@ -12,8 +12,8 @@ and variances are updated by EM only (oodbench.mixture.online). The gradient flo
 features, and so into the whole network. Two presets cover the cases where the released code and the paper differ
 (oodbench.mixture.presets).
 
-Not as released: the 1x1 convolution is always present, regardless of the number of channels; and batch statistics are
-computed per process, unless the training replaces BatchNorm2d by SyncBatchNorm.
+Two things differ from the released code. The 1x1 convolution is always present, regardless of the number of channels.
+Batch statistics are computed per process, unless the training replaces BatchNorm2d by SyncBatchNorm.
 """
 
 from __future__ import annotations
@@ -49,6 +49,8 @@ class GMMSegHead(Head):
     """The head plugin, which builds GMMSeg's module."""
 
     class Params(Parameters):
+        """Parameters of GMMSeg's head."""
+
         preset: Literal["authors", "paper"] = Field(
             "authors", description="arithmetic of the authors' code or of the paper (oodbench.mixture.presets)"
         )
@@ -112,7 +114,7 @@ class GMMSegModule(nn.Module, TrainingHead):
         return self.densities(self.projection(features))
 
     def densities(self, features: Tensor) -> HeadOutput:
-        """Compute the output from the projected features [N, D, h, w], in float32 even under autocast."""
+        """Compute the head's output from the projected features [N, D, h, w], in float32 even under autocast."""
         count, _, height, width = features.shape
         with torch.autocast(features.device.type, enabled=False):
             x = self.feature_norm(features.float().permute(0, 2, 3, 1))  # [N, h, w, D]

@@ -5,8 +5,9 @@
 
 Liang, Wang, Miao, Yang, "GMMSeg", NeurIPS 2022. It is not known which of the two the results in the paper use. The
 density is resized to the label's resolution after the maximum over the classes was computed on the grid. The class maps
-are resized before it, as for every score on class maps. Mask2Former's class maps are sums over queries whose class
-posteriors are computed from y; there, the logarithm of the class maps is used as y.
+are resized before it, as for every score on class maps. Mask2Former's class maps are unnormalised class scores; y
+belongs to its queries, whose class posteriors are computed from y. For Mask2Former, gmmseg-norm uses the logarithm of
+the class maps instead of y.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def density_score(class_log_density: Tensor) -> Tensor:
     """Compute minus the largest class-conditional log-density.
 
     Args:
-        class_log_density: float32 [N, C, h, w].
+        class_log_density: float32 [N, C, h, w], the class-conditional log-densities.
 
     Returns:
         float32 [N, h, w], higher = more anomalous.

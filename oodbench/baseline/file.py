@@ -37,8 +37,8 @@ def read_rows(folder: Path) -> list[Result]:
     """
     path = folder / "result.json"
     absent = RunFolderError(
-        f"{folder}: no result.json in this folder",
-        "Expected the folder of an evaluated run. Run the same 'oodbench run' again to resume an unfinished one.",
+        f"{folder}: no result.json in this folder; expected the folder of an evaluated run",
+        "Run the same 'oodbench run' again to resume an unfinished one.",
     )
     content = _read_object(path, absent, _AGAIN)
     _check_digest(path, content)
@@ -135,7 +135,7 @@ def _unique_facts(path: Path, pairs: Iterable[tuple[str, Any]]) -> dict[str, Any
         if facts.setdefault(name, fact) != fact:
             raise RunFolderError(
                 f"{path}: results of one run differ about {name}: {json.dumps(facts[name])} and {json.dumps(fact)}",
-                "The results are of several runs; run again with a separate --out.",
+                "Run again with a separate --out. The results in this file are of several runs.",
             )
     return facts
 
@@ -148,7 +148,7 @@ def read_baseline(path: Path) -> Baseline:
     """
     remedy = f"Restore an intact baseline, or create it again: oodbench gate RUN --baseline {path} --accept"
     absent = BaselineError(
-        f"{path}: no baseline there",
+        f"{path}: no such baseline file",
         f"Create one from a run that is good enough: oodbench gate RUN --baseline {path} --accept",
     )
     content = _read_object(path, absent, remedy)

@@ -50,6 +50,16 @@ def gate(run: str | Path, baseline: str | Path, tolerances: Mapping[str, float] 
         BaselineError: The baseline is missing or damaged.
         RunFolderError: The result.json is missing or damaged.
         UsageError: A tolerance is for an unknown metric, or not a number from 0 to 100.
+
+    Examples:
+        >>> import oodbench
+        >>> _ = oodbench.run(
+        ...     models="streets-softmax", methods="msp", benchmarks="streets-anomaly", limit=1, id_limit=1,
+        ...     stop_after="evaluate", out="run",
+        ... )
+        >>> _ = oodbench.accept("run", "baseline.json")
+        >>> oodbench.gate("run", "baseline.json", tolerances={"AP": 0.5}).passed
+        True
     """
     overrides = _check_tolerances(tolerances or {})
     file = Path(baseline)
@@ -81,11 +91,24 @@ def accept(
         others: Runs of the same network with other seeds, two or more, from which the variation between seeds is
             measured. Without them, results with unchanged settings keep the variation stored in the previous baseline.
 
+    Returns:
+        The outcome: the changes against the previous baseline, and the stored tolerances.
+
     Raises:
         BaselineError: The file is not writable.
         RunFolderError: The result.json is missing or damaged.
         NotComparableError: One of the others differs in more than its seed.
         UsageError: The file is in the run's folder, a tolerance is wrong, or the others are not suitable.
+
+    Examples:
+        >>> import oodbench
+        >>> _ = oodbench.run(
+        ...     models="streets-softmax", methods="msp", benchmarks="streets-anomaly", limit=1, id_limit=1,
+        ...     stop_after="evaluate", out="run",
+        ... )
+        >>> acceptance = oodbench.accept("run", "baseline.json")
+        >>> acceptance.rows, dict(acceptance.tolerances)
+        (1, {'AP': 1.0, 'FPR95': 2.0})
     """
     overrides = _check_tolerances(tolerances or {})
     file = Path(baseline)

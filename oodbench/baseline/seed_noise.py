@@ -114,7 +114,7 @@ def _check_seeds(runs: Sequence[tuple[Path, Sequence[Result]]]) -> None:
             digest = result.digests.get("network", "")
             if weights.setdefault(result.network, digest) != digest:
                 raise UsageError(
-                    f"{folder}: {result.network} has other weights there than in {runs[0][0]}",
+                    f"{folder}: {result.network} has other weights than in {runs[0][0]}",
                     "Pass runs of one network with several seeds.",
                 )
             first = first_of_seed.setdefault(result.seed, index)

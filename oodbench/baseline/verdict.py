@@ -59,6 +59,17 @@ class Verdict:
             tolerance.
         tolerances: Metric -> points, as applied.
         new: Results of the run that the baseline does not have, in words.
+
+    Examples:
+        >>> import oodbench
+        >>> _ = oodbench.run(
+        ...     models="streets-softmax", methods="msp", benchmarks="streets-anomaly", limit=1, id_limit=1,
+        ...     stop_after="evaluate", out="run",
+        ... )
+        >>> _ = oodbench.accept("run", "baseline.json")
+        >>> verdict = oodbench.gate("run", "baseline.json")
+        >>> verdict.moves, verdict.unmoved, verdict.passed
+        ((), 3, True)
     """
 
     moves: tuple[Move, ...]

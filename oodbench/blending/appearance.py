@@ -141,7 +141,9 @@ def measure_ground_color(image: RGBImage, ground: Ground, left: int, right: int,
     Args:
         image: uint8 [H, W, 3].
         ground: Ground of the frame.
-        left, right, bottom: Columns and row of the object's foot.
+        left: First column of the object's foot.
+        right: Column after the last one of the foot.
+        bottom: Row below the last one of the foot.
 
     Returns:
         float64 [3], in grey levels.

@@ -88,7 +88,8 @@ def _composite_resized(
     Args:
         behind: float32 [h, w, 3], the window.
         part: Region of the object's box with margin that is inside the window.
-        color, opacity: Colour and opacity of the object, without margin.
+        color: float32 [h, w, 3], colour of the object, without margin.
+        opacity: float32 [h, w], opacity of the object, 0 to 1, without margin.
         shrink: Scale of the object relative to its original pixels.
         cutout: Cut-out from which the object was made.
         appearance: Appearance of the frame.

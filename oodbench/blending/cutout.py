@@ -102,8 +102,8 @@ def resize_cutout(cutout: Cutout, size: Size) -> Layer:
 def _sum_blocks(values: NDArray[np.int32], edge: int) -> NDArray[np.int64]:
     rows, columns = values.shape
     blocks = values.reshape(rows // edge, edge, columns // edge, edge)
-    sums: NDArray[np.int64] = blocks.sum(axis=(1, 3), dtype=np.int64)
-    return sums
+    totals: NDArray[np.int64] = blocks.sum(axis=(1, 3), dtype=np.int64)
+    return totals
 
 
 def trim(
@@ -125,11 +125,14 @@ def read_cutouts(folder: Path) -> list[tuple[Path, Cutout]]:
         DataError: There are no images; or one can't be read, has no alpha channel, or is fully transparent or opaque.
     """
     if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder; expected the one with the cut-outs")
+        raise DataError(
+            f"{folder}: no such folder; expected a folder of cut-outs", "Give another folder with --cutouts."
+        )
     files = index_images(folder)
     if not files:
         raise DataError(
-            f"{folder}: there are no images in this folder", "Expected cut-outs: PNGs with an alpha channel."
+            f"{folder}: no images in this folder; expected cut-outs, PNGs with an alpha channel",
+            "Give another folder with --cutouts.",
         )
     return [(path, _read_cutout(name, path)) for name, path in files.items()]
 
@@ -138,13 +141,17 @@ def _read_cutout(name: str, path: Path) -> Cutout:
     pixels = read_rgba(path)
     alpha = pixels[:, :, 3]
     if not (alpha >= OPAQUE).any():
-        raise DataError(f"{path}: transparent all over", "Expected a thing that is opaque on a ground that is not.")
+        raise DataError(
+            f"{path}: every pixel is transparent; expected an opaque object on a transparent background",
+            "Save the object with its background transparent.",
+        )
     if (alpha >= OPAQUE).all():
         raise DataError(
-            f"{path}: opaque all over, so that nothing is cut out", "Make what is not the thing transparent."
+            f"{path}: every pixel is opaque; expected an object on a transparent background",
+            "Make the background transparent.",
         )
     match = _METRES.search(name)
     metres = float(match["metres"]) if match else _USUAL
     if not 0.05 <= metres <= 20:
-        raise DataError(f"{path}: its name says {metres:g} metres; expected 0.05 to 20", "Rename it.")
+        raise DataError(f"{path}: its name says {metres:g} metres; expected 0.05 to 20", "Rename the file.")
     return Cutout(name[: match.start()] if match else name, *trim(pixels[:, :, :3], alpha), metres)

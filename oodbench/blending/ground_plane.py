@@ -1,7 +1,7 @@
 """The ground of a frame, and the size at which objects on it appear.
 
-A camera at height c above flat ground sees an object whose lowest row is r, below the horizon at row h, with
-(r - h) / c pixels per metre, regardless of its focal length.
+A camera at height c above flat ground has its horizon at row h. It sees an object whose lowest row is r with
+(r - h) / c pixels per metre, regardless of the focal length.
 """
 
 from __future__ import annotations

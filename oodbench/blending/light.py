@@ -1,4 +1,4 @@
-"""Adaptation of an object's colours to the light at another place."""
+"""Adaptation of an object's colours to the light at its new place."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""The manifest `synthetic-blend.json` of a folder of blended frames. It is written last; a folder without it is
-incomplete.
+"""The manifest `synthetic-blend.json` of a folder of blended frames.
+
+The manifest is written last. A folder without it is incomplete.
 """
 
 from __future__ import annotations
@@ -15,8 +16,7 @@ from oodbench.validation import explain
 
 MANIFEST = "synthetic-blend.json"
 VERSION = 3
-"""Version of the blending. It is raised by every change that affects a label, or a pixel by more than one grey level.
-"""
+"""Version of the blending. Raise it with every change that affects a label, or a pixel by more than one grey level."""
 
 
 class PastedObject(FrozenRecord):

@@ -1,8 +1,8 @@
 """Opacity and colours near the labelled outline of an object, which is one or two pixels off.
 
 The guided filter (He, Sun, Tang, "Guided Image Filtering", TPAMI 2013) fits the labelled mask in each small window by a
-linear function of the colours, and so moves its border to where the colours change. Where object and background differ,
-a pixel's position between the two colours is more reliable and gets more weight.
+linear function of the colours. This moves the border of the mask to where the colours change. Where object and
+background differ, a pixel's position between the two colours is more reliable and gets more weight.
 
 A border pixel is a mixture of object and background in these shares. The background behind the object is extrapolated
 from its surroundings and subtracted. The remaining colour is that of the object, with its grain.
@@ -45,7 +45,7 @@ def estimate_matte(image: RGBImage, instance: Instance) -> tuple[RGBImage, NDArr
         instance: Object as labelled, more than `MARGIN` pixels away from the border of the image.
 
     Returns:
-        uint8 [h, w, 3] and uint8 [h, w], each larger than the object's box by `MARGIN` on each side.
+        Colours uint8 [h, w, 3] and opacity uint8 [h, w], each larger than the object's box by `MARGIN` on each side.
     """
     window = image[instance.top - MARGIN : instance.bottom + MARGIN, instance.left - MARGIN : instance.right + MARGIN]
     labelled = np.pad(instance.inside, MARGIN).astype(np.uint8)
@@ -63,14 +63,18 @@ def estimate_matte(image: RGBImage, instance: Instance) -> tuple[RGBImage, NDArr
 def _project_opacity(
     shown: NDArray[np.float32], thing: NDArray[np.float32], behind: NDArray[np.float32], fitted: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Project each colour onto the line from the background to the object; where both are alike, return the fitted
-    opacity.
+    """Project each colour onto the line from the background to the object.
+
+    Where background and object are alike, the result is the fitted opacity.
 
     Args:
         shown: float32 [h, w, 3], colours of the image.
         thing: float32 [h, w, 3], extrapolated colours of the object.
         behind: float32 [h, w, 3], extrapolated colours of the background.
         fitted: float32 [h, w], opacity from the guided filter.
+
+    Returns:
+        float32 [h, w], opacity from 0 to 1.
     """
     way = thing - behind
     along = ((shown - behind) * way).sum(axis=2) + _ALIKE * fitted

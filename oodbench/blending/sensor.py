@@ -1,8 +1,9 @@
 """The camera's sensor: noise, one colour per pixel, and demosaicing of the other two colours from neighbouring pixels.
 
-An image that was downscaled on a computer has neither the fine grain nor the steps between pixels of a photograph; both
-come from this. Green is interpolated along edges (Hamilton and Adams, US patent 5629734, 1997), red and blue by their
-differences from green. Their choice of a direction is a weight here, so that rounding can't flip it.
+A photograph has fine grain and steps between pixels. An image that was downscaled on a computer has neither, so the
+sensor is simulated. Green is interpolated along edges (Hamilton and Adams, US patent 5629734, 1997), red and blue by
+their differences from green. Hamilton and Adams choose one direction. Here each direction has a weight, so rounding
+can't flip the choice.
 """
 
 from __future__ import annotations

@@ -40,8 +40,9 @@ def cast_shadow(image: NDArray[np.float32], alpha: NDArray[np.float32], place: P
 
 
 def _compute_contact(alpha: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Compute the darkness of the contact shadow, up to 1 at and between the feet: close above the outline's lower
-    hull.
+    """Compute the darkness of the contact shadow, from 0 to 1.
+
+    The shadow is darkest at and between the feet, close above the lower hull of the outline.
     """
     rows, columns = alpha.shape
     inside = alpha > 0.5

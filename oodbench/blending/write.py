@@ -85,7 +85,10 @@ def write_blends(
         RunFolderError: `out` is not empty or can't be written.
     """
     if count < 1 or count > 9999 or seed < 0:
-        raise UsageError(f"--count {count}, --seed {seed}", "Expected a count from 1 to 9999 and a seed of 0 or more.")
+        raise UsageError(
+            f"--count {count}, --seed {seed}: expected a count from 1 to 9999 and a seed of 0 or more",
+            "Choose values in these ranges.",
+        )
     _check_empty(out)
     originals = (
         [frames[index * len(frames) // count] for index in range(count)] if count < len(frames) else list(frames)
@@ -155,7 +158,7 @@ def _read_source(frame: Frame) -> _SourceFrame:
     if min(size) < SMALLEST:
         raise DataError(
             f"{frame.image_file}: {size[1]} x {size[0]} pixels; expected {SMALLEST} x {SMALLEST} and more",
-            "Take it out of the folder.",
+            "Remove it from the folder.",
         )
     image = frame.read_image()
     labels = frame.read_semantic_labels() if frame.read_semantic_labels else None

@@ -27,14 +27,21 @@ def blend(
             metavar="DIR",
         ),
     ],
-    out: Annotated[Path, typer.Option(help="Folder for images and labels. It must be new or empty.", metavar="DIR")],
-    count: Annotated[int, typer.Option(help="Number of frames to write.", metavar="N")] = _COUNT,
+    out: Annotated[Path, typer.Option(help="Folder of the images and labels. It must be new or empty.", metavar="DIR")],
+    count: Annotated[
+        int,
+        typer.Option(
+            help="Number of frames to write, up to 9999. If there are fewer source frames, each is used several times. "
+            "If there are more, they are selected evenly.",
+            metavar="N",
+        ),
+    ] = _COUNT,
     seed: Annotated[int, typer.Option(help="Random seed.", metavar="N")] = 0,
     cutouts: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of objects to paste: PNG files with an alpha channel, named <name>_<metres>m.png. By default "
-            "objects are painted.",
+            help="Folder of objects to paste, PNG files with an alpha channel. A name such as goose_0.6m.png sets the "
+            "height of the object in metres, otherwise it is 1 m. By default objects are painted.",
             metavar="DIR",
         ),
     ] = None,

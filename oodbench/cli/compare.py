@@ -23,27 +23,31 @@ def compare(
         Path | None,
         typer.Argument(
             help="Folder of a second run. Each of its results is compared with the same result of RUN_A.",
-            metavar="[RUN_B]",
+            metavar="RUN_B",
         ),
     ] = None,
     reference: Annotated[
         str | None,
         typer.Option(
-            help="Method of RUN_A with which all others are compared. By default all pairs are compared.",
+            help="Method of RUN_A with which all others are compared, by its name or its label in tables. By default "
+            "all pairs are compared.",
             metavar="METHOD[ / NETWORK]",
         ),
     ] = None,
     metric: Annotated[
-        list[str] | None, typer.Option(help=f"Metric to compare: {_METRICS}. Repeatable.", metavar="NAME")
+        list[str] | None,
+        typer.Option(help=f"Metric to compare: {_METRICS}. Repeatable. By default all.", metavar="NAME"),
     ] = None,
     protocol: Annotated[
         str | None,
         typer.Option(
-            help="Protocol whose results are compared. By default the protocols that the run was started with.",
+            help="Protocol whose results are compared. By default the protocols of the run.",
             metavar="NAME",
         ),
     ] = None,
-    resamples: Annotated[int, typer.Option(help="Number of bootstrap resamples of the frames.", min=99)] = 9999,
+    resamples: Annotated[
+        int, typer.Option(help="Number of bootstrap resamples of the frames.", min=99, metavar="N")
+    ] = 9999,
     as_json: TextAsJson = False,
 ) -> None:
     """Compare methods, or two runs, on the same frames: differences, confidence intervals and significance."""

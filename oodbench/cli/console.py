@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from oodbench.runs.run import Run
 
-# Seconds between two plain lines of one task.
+# Interval between two plain lines of one task, in seconds.
 _INTERVAL = 10.0
 
 
@@ -20,13 +20,16 @@ class PlainProgress:
     """Progress as plain lines, for logs and pipes."""
 
     def say(self, text: str) -> None:
+        """Print one line of progress."""
         print(text, file=sys.stderr, flush=True)
 
     def warn(self, text: str) -> None:
+        """Print a warning."""
         self.say(f"warning: {text}")
 
     @contextmanager
     def track(self, title: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+        """Print the progress of a task every ten seconds, and its duration at the end."""
         start = last = time.monotonic()
         done = 0
 
@@ -53,13 +56,16 @@ class BarProgress:
         self._console = Console(stderr=True)
 
     def say(self, text: str) -> None:
+        """Print one line above the bar."""
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def warn(self, text: str) -> None:
+        """Print a warning above the bar."""
         self._console.print(f"warning: {text}", style="yellow", markup=False, highlight=False, soft_wrap=True)
 
     @contextmanager
     def track(self, title: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+        """Show a bar while a task runs."""
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
         from rich.progress import TimeRemainingColumn as TimeLeft
 

@@ -9,14 +9,15 @@ import typer
 
 
 def convert(
-    checkpoint: Annotated[Path, typer.Argument(help="Checkpoint that MMEngine or torch.save wrote.", metavar="FILE")],
+    checkpoint: Annotated[Path, typer.Argument(help="Checkpoint written by MMEngine or torch.save.", metavar="FILE")],
     out: Annotated[
-        Path | None, typer.Option(help="File to write. By default FILE.safetensors.", metavar="FILE")
+        Path | None, typer.Option(help="File to write. By default FILE with the ending .safetensors.", metavar="FILE")
     ] = None,
     trust: Annotated[
         bool,
         typer.Option(
-            "--trust", help="Read FILE even if this runs code in it. Use it only if you trust the author of FILE."
+            "--trust",
+            help="Read FILE even if this runs code in it. Use this option only if you trust the author of FILE.",
         ),
     ] = False,
 ) -> None:

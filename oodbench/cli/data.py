@@ -11,7 +11,7 @@ import typer
 from oodbench.cli.blend import blend
 from oodbench.cli.console import make_progress
 from oodbench.cli.exit_codes import ExitCode
-from oodbench.cli.options import DataPlugins
+from oodbench.cli.options import Data, IdData, Plugins
 from oodbench.contracts import BenchmarkCard, DatasetCard, Roots
 from oodbench.errors import DataError, DataNotFoundError, UnknownNameError, UsageError
 from oodbench.registry import Registry
@@ -24,7 +24,7 @@ data = typer.Typer(no_args_is_help=True, help="List, locate, verify, build and f
 
 
 @data.command("list", short_help="List benchmarks and datasets.")
-def list_sets(plugin: DataPlugins = None) -> None:
+def list_sets(plugin: Plugins = None) -> None:
     """List benchmarks and datasets with frame count and licence.
 
     A variant is listed under the benchmark whose frames it uses.
@@ -56,7 +56,7 @@ def _print_lines(
 def _count_frames(card: BenchmarkCard | DatasetCard) -> str:
     if isinstance(card, DatasetCard):
         return ", ".join(f"{split} {count or 'any'}" for split, count in card.splits.items())
-    return f"{card.frames or 'some'} frames{', labels secret' if card.hidden else ''}"
+    return f"{card.frames or 'some'} frames{', labels hidden' if card.hidden else ''}"
 
 
 def _cards(registry: Registry) -> dict[str, BenchmarkCard | DatasetCard]:
@@ -75,8 +75,8 @@ def _find_kind(registry: Registry, name: str) -> str:
 
 @data.command(short_help="Show download addresses, licence and folder layout.")
 def where(
-    name: Annotated[str, typer.Argument(help="Name of a benchmark or dataset.")],
-    plugin: DataPlugins = None,
+    name: Annotated[str, typer.Argument(help="Name of a benchmark or dataset.", metavar="NAME")],
+    plugin: Plugins = None,
 ) -> None:
     """Show where to get a benchmark or dataset, its licence, and its folder layout after unpacking."""
     registry = Registry(tuple(plugin or ()))
@@ -99,19 +99,12 @@ def where(
 @data.command(short_help="Check whether a copy is complete and valid.")
 def verify(
     name: Annotated[
-        list[str] | None, typer.Argument(help="Names of benchmarks and datasets. By default all that are found.")
-    ] = None,
-    data: Annotated[
         list[str] | None,
-        typer.Option(help="Folder with benchmarks, as for 'oodbench run'. Repeatable.", metavar="DIR|NAME=DIR"),
+        typer.Argument(help="Names of benchmarks and datasets. By default all that are found.", metavar="NAME"),
     ] = None,
-    id_data: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Folder with in-distribution frames, as for 'oodbench run'. Repeatable.", metavar="DIR|NAME=DIR"
-        ),
-    ] = None,
-    plugin: DataPlugins = None,
+    data: Data = None,
+    id_data: IdData = None,
+    plugin: Plugins = None,
 ) -> None:
     """Check frame counts, labels, sizes, label values and checksums, and print one line per problem with its remedy.
 
@@ -191,7 +184,9 @@ def build_fishyscapes_static(
         Path, typer.Option(help="Archive fs_val_v<n>.zip, or the folder of its contents.", metavar="FILE|DIR")
     ],
     cityscapes: Annotated[Path, typer.Option(help="Folder of Cityscapes, with leftImg8bit/val.", metavar="DIR")],
-    out: Annotated[Path, typer.Option(help="Folder for the images and labels.", metavar="DIR")],
+    out: Annotated[
+        Path, typer.Option(help="Folder of the images and labels. The version is recorded there.", metavar="DIR")
+    ],
     version: Annotated[
         str | None,
         typer.Option(
@@ -200,7 +195,7 @@ def build_fishyscapes_static(
         ),
     ] = None,
 ) -> None:
-    """Build the validation images of Fishyscapes Static, identical in each pixel, and record their version."""
+    """Build the validation images of Fishyscapes Static, with pixels identical to the originals."""
     from oodbench.data.overlays import read_overlays, write_frames
 
     archive = read_overlays(overlays, version)
@@ -215,9 +210,9 @@ data.command("blend", short_help="Blend anomalies into your own frames.")(blend)
 
 @data.command(short_help="Download the archives of a benchmark or dataset.")
 def fetch(
-    name: Annotated[str, typer.Argument(help="Name of a benchmark or dataset.")],
-    out: Annotated[Path, typer.Option(help="Folder for the archives.", metavar="DIR")],
-    plugin: DataPlugins = None,
+    name: Annotated[str, typer.Argument(help="Name of a benchmark or dataset.", metavar="NAME")],
+    out: Annotated[Path, typer.Option(help="Folder of the archives.", metavar="DIR")],
+    plugin: Plugins = None,
 ) -> None:
     """Download and verify the archives of a benchmark or dataset, if its licence allows it.
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, metadata, requires
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from oodbench.cli.exit_codes import ExitCode
-from oodbench.cli.options import DataPlugins
+from oodbench.cli.options import Data, IdData, Plugins
 from oodbench.contracts import Roots
 from oodbench.errors import DataError, DataNotFoundError
 from oodbench.registry import Registry
@@ -19,17 +19,9 @@ if TYPE_CHECKING:
 
 
 def doctor(
-    data: Annotated[
-        list[str] | None,
-        typer.Option(help="Folder with benchmarks, as for 'oodbench run'. Repeatable.", metavar="DIR|NAME=DIR"),
-    ] = None,
-    id_data: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Folder with in-distribution frames, as for 'oodbench run'. Repeatable.", metavar="DIR|NAME=DIR"
-        ),
-    ] = None,
-    plugin: DataPlugins = None,
+    data: Data = None,
+    id_data: IdData = None,
+    plugin: Plugins = None,
 ) -> None:
     """Show versions, devices, extras, and the benchmarks and datasets that are found, with their problems.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from oodbench.cli.console import make_progress, print_run
-from oodbench.cli.options import ResultAsJson
+from oodbench.cli.options import PLUGIN_HELP, ResultAsJson
 from oodbench.errors import UsageError
 from oodbench.types import Resize
 
@@ -17,71 +17,88 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    run: Annotated[Path | None, typer.Argument(help="Folder of a run.", metavar="RUN")] = None,
+    run: Annotated[
+        Path | None, typer.Argument(help="Folder of a run, whose stored scores are evaluated.", metavar="RUN")
+    ] = None,
     protocol: Annotated[
         list[str] | None,
-        typer.Option(help="Evaluation protocol (see 'oodbench list protocols'). Repeatable.", metavar="NAME"),
+        typer.Option(
+            help="Evaluation protocol (see 'oodbench list protocols'). Repeatable. By default the protocols of the "
+            "run; with --scores, pooled.",
+            metavar="NAME",
+        ),
     ] = None,
     as_json: ResultAsJson = False,
     scores: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Folder of score maps, one file per frame, evaluated instead of RUN. Repeatable.", metavar="DIR"
+            help="Folder of score maps, evaluated instead of RUN: one .npy, .npz, 16-bit .png or .hdf5 file per frame, "
+            "named by the frame's id. Repeatable.",
+            metavar="DIR",
         ),
     ] = None,
     benchmark: Annotated[
-        str | None, typer.Option(help="With --scores: benchmark whose frames were scored.", metavar="NAME")
+        str | None, typer.Option(help="With --scores: benchmark whose frames were scored (required).", metavar="NAME")
     ] = None,
     anomalous: Annotated[
         list[str] | None,
         typer.Option(
-            help="With --scores: whether higher or lower scores are anomalous. Give it once, or once per --scores.",
+            help="With --scores: which scores are anomalous (required). Give it once, or once per --scores.",
             metavar="higher|lower",
         ),
     ] = None,
     name: Annotated[
         list[str] | None,
         typer.Option(
-            help="With --scores: label in tables, once per --scores. By default the name of the folder.",
+            help="With --scores: label in tables. Give one per --scores. By default the name of the folder.",
             metavar="LABEL",
         ),
     ] = None,
     data: Annotated[
         list[str] | None,
         typer.Option(
-            help="With --scores: folder with benchmarks, or NAME=DIR for one benchmark. Repeatable.",
+            help="With --scores: folder to search for the benchmark, or NAME=DIR. Repeatable. By default as for "
+            "'oodbench run'.",
             metavar="DIR|NAME=DIR",
         ),
     ] = None,
     resize: Annotated[
         Resize | None,
-        typer.Option(help="With --scores: interpolation that enlarges maps to the label resolution."),
+        typer.Option(
+            help="With --scores: interpolation that enlarges maps to the label resolution, as for 'oodbench run'. By "
+            "default bilinear."
+        ),
     ] = None,
     limit: Annotated[
         str | None,
         typer.Option(
-            help="With --scores: number of frames to evaluate, from the first. By default all (10 for synthetic "
-            "benchmarks).",
+            help="With --scores: number of frames, from the first. By default all (10 for synthetic benchmarks).",
             metavar="N|all",
         ),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="With --scores: folder of the new run. By default a folder in runs/, named by a digest."),
+        typer.Option(
+            help="With --scores: folder of the new run. By default a folder in runs/, named by a digest of the scores.",
+            metavar="DIR",
+        ),
     ] = None,
     resume: Annotated[
         bool,
-        typer.Option("--resume", help="With --scores: reuse the files of another run in --out that fit this run."),
+        typer.Option(
+            "--resume",
+            help="With --scores: make this run in a folder that contains another run, and reuse the files that fit.",
+        ),
     ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="With --scores: delete the run in --out and start from scratch.")
     ] = False,
     plugin: Annotated[
         list[Path] | None,
-        typer.Option(help="With --scores: Python file with your own plugins. Repeatable.", metavar="FILE"),
+        typer.Option(help=f"With --scores: {PLUGIN_HELP}", metavar="FILE"),
     ] = None,
 ) -> None:
-    """Compute results without a network, from the stored scores of a run or from score maps of your own code."""
+    """Evaluate the stored scores of a run, or score maps that other code wrote (--scores). No network is needed."""
     if not scores:
         _evaluate_run(
             run,

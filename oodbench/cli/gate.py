@@ -41,28 +41,29 @@ def gate(
     others: Annotated[
         list[Path] | None,
         typer.Argument(
-            help="With --accept: folders of the same run with other seeds. They measure how much each result varies "
-            "between seeds.",
+            help="With --accept: folders of two or more runs of the same network with other seeds. They measure how "
+            "much each result varies between seeds.",
             metavar="OTHER",
             show_default=False,
         ),
     ] = None,
     *,
-    baseline: Annotated[Path, typer.Option(help="File with the results of the accepted run.", metavar="FILE")],
+    baseline: Annotated[Path, typer.Option(help="JSON file with the results of the accepted run.", metavar="FILE")],
     accept: Annotated[
-        bool, typer.Option("--accept", help="Accept this run: write its results to the baseline file.")
+        bool, typer.Option("--accept", help="Accept this run: write its results to the file of --baseline.")
     ] = False,
     tolerance: Annotated[
         str | None,
         typer.Option(
-            help=f"Percentage points by which a metric may get worse: {_EXAMPLE}. With --accept, the baseline file "
-            "stores them; otherwise they apply to this call only.",
+            help="Percentage points by which each metric may get worse. With --accept, the baseline file stores them. "
+            f"Otherwise they apply to this call only. By default those of the baseline file, or {_EXAMPLE} in a new "
+            "one.",
             metavar="METRIC=POINTS,...",
         ),
     ] = None,
     as_json: TextAsJson = False,
 ) -> None:
-    """Check whether a run is worse than the last accepted one, and print the metrics that changed.
+    """Check whether a run is worse than the accepted run, and print the metrics that changed.
 
     Exit codes: 0 no metric got worse beyond its tolerance, 1 at least one did, 2 the runs can't be compared.
     """

@@ -10,29 +10,30 @@ from typing import Annotated, Any, Literal
 import typer
 
 from oodbench.cli.console import make_progress
-from oodbench.cli.options import Checkpoint, Plugins
+from oodbench.cli.options import Checkpoint, Device, ModelCard, Plugins
 from oodbench.errors import UnknownNameError, UsageError
 from oodbench.registry import KINDS, Registry
 
 
 def info(
-    kind: Annotated[str, typer.Argument(help="One of: method, benchmark, dataset, head, report, submission, model.")],
-    name: Annotated[str, typer.Argument(help="Name of the plugin; for a model its name or file.")],
+    kind: Annotated[
+        str, typer.Argument(help="Kind: method, benchmark, dataset, head, report, submission or model.", metavar="KIND")
+    ],
+    name: Annotated[str, typer.Argument(help="Name of the plugin. For a model, its name or file.", metavar="NAME")],
     checkpoint: Checkpoint = None,
-    model_card: Annotated[
-        Path | None, typer.Option(help="Model card. By default the TOML file next to the model.", metavar="FILE")
-    ] = None,
+    model_card: ModelCard = None,
     id_data: Annotated[
         list[str] | None,
         typer.Option(
-            help="Folder with in-distribution frames, on which the model's mIoU and confidence are measured.",
+            help="Folder to search for the in-distribution dataset, or NAME=DIR for the folder of one dataset. The "
+            "model's mIoU, accuracy, confidence and ECE are measured on it. Repeatable.",
             metavar="DIR|NAME=DIR",
         ),
     ] = None,
     id_limit: Annotated[
         int, typer.Option(help="Maximum number of in-distribution frames, evenly spaced.", metavar="N")
     ] = 20,
-    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Device that runs the model.")] = "auto",
+    device: Device = "auto",
     plugin: Plugins = None,
 ) -> None:
     """Show details of one method, benchmark, dataset, head, report, submission or model."""
@@ -44,7 +45,9 @@ def info(
         _print_model(registry, name, model_card, checkpoint, id_data or [], id_limit, device)
         return
     loaded = registry.load(plural, name)
-    facts = {field.name: getattr(loaded.card, field.name) for field in dataclasses.fields(loaded.card)}
+    facts = {
+        field.name.replace("_", " "): getattr(loaded.card, field.name) for field in dataclasses.fields(loaded.card)
+    }
     archives = facts.pop("archives", ())
     if archives:
         facts["archives"] = {archive.name: str(archive) for archive in archives}
@@ -101,5 +104,15 @@ def _print(facts: Mapping[str, Any], indent: str = "") -> None:
             print(f"{indent}{key}")
             _print({str(name): part for name, part in value.items()}, indent + "  ")
         else:
-            text = ("yes" if value else "no") if isinstance(value, bool) else value
-            print(f"{indent}{key:<{width}}  {text}".rstrip())
+            print(f"{indent}{key:<{width}}  {_format_fact(value)}".rstrip())
+
+
+def _format_fact(value: Any) -> str:
+    """Return a fact in words: yes or no, lists with commas, records as `name value`."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple | list):
+        return ", ".join(map(str, value))
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return ", ".join(f"{name} {part}" for name, part in dataclasses.asdict(value).items())
+    return "" if value is None else str(value)

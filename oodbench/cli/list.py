@@ -14,7 +14,8 @@ from oodbench.registry import KINDS, Registry
 
 def list_plugins(
     kind: Annotated[
-        str | None, typer.Argument(help=f"One of: {', '.join(KINDS)}, protocols. By default all except protocols.")
+        str | None,
+        typer.Argument(help=f"Kind: {', '.join(KINDS)} or protocols. By default all except protocols.", metavar="KIND"),
     ] = None,
     plugin: Plugins = None,
 ) -> None:

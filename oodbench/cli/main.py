@@ -36,21 +36,21 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-app.command(cls=ModelCommand, short_help="Score benchmarks with methods on networks.")(run)
+app.command(cls=ModelCommand, short_help="Score benchmarks with methods on networks, and evaluate the scores.")(run)
 app.command("list", short_help="List methods, benchmarks, models, ...")(list_plugins)
 app.command(short_help="Show details of a method, benchmark, model, ...")(info)
-app.command(short_help="Evaluate the stored scores of a run, or your own.")(evaluate)
-app.command(cls=ModelCommand, short_help="Write score maps and heatmaps of photographs.")(predict)
+app.command(short_help="Evaluate the stored scores of a run, or score maps that other code wrote.")(evaluate)
+app.command(cls=ModelCommand, short_help="Write score maps and heatmaps of photographs without labels.")(predict)
 app.command(short_help="Combine the shards of a run.")(merge)
 app.command(short_help="Print tables and draw figures of runs.")(report)
 app.command(short_help="Test which differences between methods or runs are significant.")(compare)
 app.command(short_help="Verify a run: recompute its results from the stored scores.")(verify)
 app.command(short_help="Write or check a leaderboard submission.")(submit)
-app.command(short_help="Train a network by a recipe.")(train)
-app.command(short_help="Check whether a run is worse than the accepted one.")(gate)
+app.command(short_help="Train a network by a recipe, or resume a training.")(train)
+app.command(short_help="Check whether a run is worse than the accepted run.")(gate)
 app.command(short_help="Convert a checkpoint to safetensors.")(convert)
-app.add_typer(data, name="data", short_help="Find, verify, build and fetch benchmarks and datasets.")
-app.command(short_help="Show the installation and data, with their problems.")(doctor)
+app.add_typer(data, name="data", short_help="List, locate, verify, build and fetch benchmarks and datasets.")
+app.command(short_help="Show versions, devices, extras and data, with their problems.")(doctor)
 app.command(short_help="Write a template for a plugin or model, and its test.")(new)
 
 

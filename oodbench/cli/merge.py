@@ -14,10 +14,13 @@ from oodbench.cli.options import ResultAsJson
 def merge(
     folders: Annotated[
         list[Path],
-        typer.Argument(help="Folder given as --out to 'oodbench run --shard i/n'. Give all if they differ."),
+        typer.Argument(
+            help="Folder given as --out to 'oodbench run --shard i/n'. Give all of them if they differ.", metavar="DIR"
+        ),
     ],
     out: Annotated[
-        Path | None, typer.Option(help="Folder of the combined run. By default the first of the given folders.")
+        Path | None,
+        typer.Option(help="Folder of the combined run. By default the first of the given folders.", metavar="DIR"),
     ] = None,
     as_json: ResultAsJson = False,
 ) -> None:

@@ -29,9 +29,11 @@ _LONGEST = 40
 
 
 def new(
-    kind: Annotated[str, typer.Argument(help="One of: method, benchmark, model.")],
-    name: Annotated[str, typer.Argument(help="Public name: lower-case letters, digits and dashes.")],
-    out: Annotated[Path, typer.Option(help="Folder for the two files.", metavar="DIR")] = Path(),
+    kind: Annotated[str, typer.Argument(help="Kind: method, benchmark or model.", metavar="KIND")],
+    name: Annotated[
+        str, typer.Argument(help="Public name, of lower-case letters, digits and single dashes.", metavar="NAME")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of the two files.", metavar="DIR")] = Path(),
 ) -> None:
     """Write a template for a plugin or model, NAME.py, and its test, test_NAME.py. No file is overwritten."""
     if kind not in _KINDS:

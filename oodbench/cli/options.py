@@ -1,9 +1,9 @@
-"""Options that several verbs share."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 from typer.core import TyperCommand
@@ -26,51 +26,68 @@ class ModelCommand(TyperCommand):
     The list is read from the declarations of the adapters when the help is printed, so that it delays no other command.
     """
 
-    @override
-    def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write the options with each `SOURCES` replaced by what the adapters accept."""
+    def complete_help(self) -> None:
+        """Replace each `SOURCES` in the help of the parameters by what the adapters accept."""
         sources = "; ".join(entry.summary for entry in Registry().entries("models"))
         for parameter in self.params:
             text = getattr(parameter, "help", None)
             if text:
                 parameter.help = text.replace(SOURCES, sources)  # type: ignore[attr-defined]  # arguments have it, too
+
+    @override
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        self.complete_help()
         super().format_options(ctx, formatter)
 
 
-Plugins = Annotated[
-    list[Path] | None, typer.Option(help="Python file with your own plugins. Repeatable.", metavar="FILE")
-]
+CHECKPOINT_HELP = (
+    "File with the weights of the model, for MMSegmentation configs and Python files. By default a .safetensors or "
+    ".pth file of the same name next to an MMSegmentation config."
+)
+MODEL_CARD_HELP = "Model card. By default the TOML file of the same name next to the model."
+DATA_HELP = (
+    "Folder to search for benchmarks, up to two levels deep, or NAME=DIR for the folder of one benchmark. Repeatable. "
+    "By default OODBENCH_DATA (separated as in PATH), then 'data' in the config file (see 'oodbench doctor')."
+)
+ID_DATA_HELP = (
+    "Folder to search for the in-distribution dataset, or NAME=DIR for the folder of one dataset. Repeatable. By "
+    "default 'id_data' in the config file, then the folders of --data."
+)
+PLUGIN_HELP = "Python file with your own plugins. Repeatable."
 
-DataPlugins = Annotated[
-    list[Path] | None,
-    typer.Option(help="Python file with your own benchmarks or datasets. Repeatable.", metavar="FILE"),
-]
+Plugins = Annotated[list[Path] | None, typer.Option(help=PLUGIN_HELP, metavar="FILE")]
 
-RunPlugins = Annotated[
-    list[Path] | None, typer.Option(help="Python file with your own plugins. Repeatable.", metavar="FILE")
-]
+Checkpoint = Annotated[Path | None, typer.Option(help=CHECKPOINT_HELP, metavar="FILE")]
 
-Checkpoint = Annotated[
-    Path | None,
-    typer.Option(
-        help="Checkpoint with the model's weights (for MMSegmentation configs and Python files).", metavar="FILE"
-    ),
-]
+ModelCard = Annotated[Path | None, typer.Option(help=MODEL_CARD_HELP, metavar="FILE")]
+
+Data = Annotated[list[str] | None, typer.Option(help=DATA_HELP, metavar="DIR|NAME=DIR")]
+
+IdData = Annotated[list[str] | None, typer.Option(help=ID_DATA_HELP, metavar="DIR|NAME=DIR")]
 
 IdLimit = Annotated[
     int | None,
     typer.Option(
-        help="Maximum number of frames for fitting and for calibration, evenly spaced. By default 500 (10 for "
+        help="Maximum number of frames for fitting, and for calibration, evenly spaced. By default 500 (10 for "
         "synthetic datasets).",
         metavar="N",
     ),
 ]
 
+Device = Annotated[
+    Literal["auto", "cpu", "cuda"],
+    typer.Option(help="Device for the network. 'auto' selects a GPU if one is available."),
+]
+
 Seed = Annotated[int, typer.Option(help="Random seed for subsampling and initialisation.", metavar="N")]
 
-ResultAsJson = Annotated[bool, typer.Option("--json", help="Print result.json instead of the table.")]
+ResultAsJson = Annotated[
+    bool, typer.Option("--json", help="Print result.json to standard output instead of the table.")
+]
 
-TextAsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+TextAsJson = Annotated[
+    bool, typer.Option("--json", help="Print the result as JSON to standard output instead of tables.")
+]
 
 
 def renamed_option(old: str, new: str, value: Value, progress: Progress) -> Value:

@@ -3,58 +3,62 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from oodbench.cli.console import make_progress
-from oodbench.cli.options import SOURCES, Checkpoint, IdLimit, RunPlugins, Seed
+from oodbench.cli.options import SOURCES, Checkpoint, Device, IdLimit, ModelCard, Plugins, Seed
 
 
 def predict(
-    images: Annotated[Path, typer.Argument(help="Folder of photographs, or one photograph.", metavar="IMAGES")],
+    images: Annotated[
+        Path, typer.Argument(help="Folder of photographs, without subfolders, or one photograph.", metavar="IMAGES")
+    ],
     method: Annotated[str, typer.Option(help="Method, as NAME or NAME:key=value,...", metavar="METHOD")] = "gmmseg",
     model: Annotated[
         str,
         typer.Option(
-            help=f"Model: {SOURCES}.",
+            help=f"Model. One of: {SOURCES}. Options of a model follow a colon: FILE:key=value,...",
             metavar="NAME|FILE",
         ),
     ] = "streets-gmmseg",
     checkpoint: Checkpoint = None,
-    model_card: Annotated[
-        Path | None, typer.Option(help="Model card. By default the TOML file next to the model.", metavar="FILE")
-    ] = None,
+    model_card: ModelCard = None,
     id_data: Annotated[
         list[str] | None,
         typer.Option(
-            help="Folder with in-distribution frames (Cityscapes) for fitting and calibration. By default as for "
-            "'oodbench run'; for the bundled models, synthetic frames.",
+            help="Folder to search for the in-distribution dataset, or NAME=DIR for the folder of one dataset. "
+            "Repeatable. By default as for 'oodbench run'. For the bundled models, synthetic frames.",
             metavar="DIR|NAME=DIR",
         ),
     ] = None,
     id_limit: IdLimit = None,
-    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Device that runs the model.")] = "auto",
+    device: Device = "auto",
     seed: Seed = 0,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder for maps and heatmaps. By default a folder in runs/, named by a digest of the plan."),
+        typer.Option(
+            help="Folder of the maps and heatmaps. By default a folder in runs/, named by a digest of the plan.",
+            metavar="DIR",
+        ),
     ] = None,
     form: Annotated[
         str | None,
         typer.Option(
             "--format",
-            help="Write only the files of this leaderboard format (see 'oodbench list submissions') to --out.",
+            help="Leaderboard format (see 'oodbench list submissions') in which each image is written to --out. No "
+            "threshold is computed, and no heatmaps are written.",
             metavar="NAME",
         ),
     ] = None,
     fit: Annotated[
         Path | None,
         typer.Option(
-            help="With --format: stored fit of the method, a file in the fits/ folder of a run.", metavar="FILE"
+            help="With --format: file of the stored fit of the method, in the folder fits/ of a run.", metavar="FILE"
         ),
     ] = None,
-    plugin: RunPlugins = None,
+    plugin: Plugins = None,
 ) -> None:
     """Score photographs without labels: write score maps and heatmaps, and print the share of anomalous pixels.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from oodbench.cli.console import make_progress
-from oodbench.cli.options import renamed_option
+from oodbench.cli.options import PLUGIN_HELP, renamed_option
 from oodbench.errors import UsageError
 from oodbench.registry import Registry
 
@@ -35,77 +35,104 @@ _FLAGS: Mapping[RequirementOption, Requirement] = {
 }
 
 
+_FIGURES = (
+    "qualitative",
+    "segmentation",
+    "precision-recall",
+    "roc",
+    "score-histograms",
+    "accuracy-cost",
+    "heatmaps",
+)
+"""Names of the figures. They are listed here because reading their cards imports matplotlib."""
+
+
 _RENAMED = {"strata": "breakdown"}
 """Maps the old name of a format, which is accepted for one release, to the new one."""
 
 
 def report(
-    runs: Annotated[
-        list[Path], typer.Argument(help="Folder of a run. Several runs share one table.", metavar="RUN...")
-    ],
+    runs: Annotated[list[Path], typer.Argument(help="Folder of a run. Several runs share one table.", metavar="RUN")],
     formats: Annotated[
         list[str] | None,
-        typer.Option("--format", help="Report to write (see 'oodbench list reports'). Repeatable.", metavar="NAME"),
+        typer.Option(
+            "--format",
+            help="Report to print or write (see 'oodbench list reports'). Repeatable. By default terminal.",
+            metavar="NAME",
+        ),
     ] = None,
     figures: Annotated[
         list[str] | None,
-        typer.Option("--figure", help="Figure for a paper, written as PDF and PNG. Repeatable.", metavar="NAME"),
+        typer.Option(
+            "--figure",
+            help=f"Figure to write as PDF and PNG: {', '.join(_FIGURES)}. Repeatable.",
+            metavar="NAME",
+        ),
     ] = None,
     benchmarks: Annotated[
-        list[str] | None, typer.Option(help="Show only this benchmark. Repeatable.", metavar="NAME")
+        list[str] | None, typer.Option(help="Benchmark to show. Repeatable. By default all.", metavar="NAME")
     ] = None,
     networks: Annotated[
-        list[str] | None, typer.Option(help="Show only this network. Repeatable.", metavar="NAME")
+        list[str] | None,
+        typer.Option(help="Network to show. Repeatable; the given order is kept. By default all.", metavar="NAME"),
     ] = None,
     methods: Annotated[
         list[str] | None,
         typer.Option(
-            help="Show only this method. Repeatable; the methods are shown in the given order.",
+            help="Method to show, by its name or its label in tables. Repeatable; the given order is kept. By default "
+            "all.",
             metavar="METHOD[ / NETWORK]",
         ),
     ] = None,
     frames: Annotated[
-        list[str] | None, typer.Option(help="Id of a frame to show in figures. Repeatable.", metavar="ID")
+        list[str] | None,
+        typer.Option(
+            help="Id of a frame to show in figures. Repeatable; the given order is kept. By default four frames.",
+            metavar="ID",
+        ),
     ] = None,
     without: Annotated[
         list[RequirementOption] | None,
-        typer.Option(help="Omit methods with this requirement, or for which it is unknown. Repeatable."),
+        typer.Option(
+            help="Requirement of methods to omit. Methods for which it is unknown are omitted, too. Repeatable."
+        ),
     ] = None,
     published: Annotated[
         list[str] | None,
         typer.Option(
-            help="Add published results to the measured ones: for the benchmarks of the run, for all, or for one.",
+            help="Published results to add: for the benchmarks of the run ('run'), for all, or for one. Repeatable.",
             metavar="run|all|BENCHMARK",
         ),
     ] = None,
     leaderboard: Annotated[
         list[str] | None,
         typer.Option(
-            help="Add a leaderboard's public table from a file, for example segment-me-if-you-can=FILE.",
+            help="Public table of a leaderboard to add, from a file: segment-me-if-you-can=FILE. Repeatable.",
             metavar="NAME=FILE",
         ),
     ] = None,
     protocol: Annotated[
         list[str] | None,
         typer.Option(
-            help="Show the results under this protocol. Repeatable. By default the protocols that the run was started "
-            "with.",
+            help="Protocol whose results are shown. Repeatable. By default the protocols of the run.",
             metavar="NAME",
         ),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder for files. By default report/ in the folder of the first run.", metavar="DIR"),
+        typer.Option(
+            help="Folder of the written files. By default report/ in the folder of the first run.", metavar="DIR"
+        ),
     ] = None,
     plugin: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Python file with your own reports, in addition to the plugins of the run. Repeatable.",
+            help=f"{PLUGIN_HELP} The plugins of the run are loaded, too.",
             metavar="FILE",
         ),
     ] = None,
 ) -> None:
-    """Print tables of runs (--format terminal, markdown, latex, csv, json, ...) or draw figures (--figure)."""
+    """Print tables of one or several runs (--format), or draw figures (--figure)."""
     from oodbench.runs.run import load
     from oodbench.runs.selection import ResultSelection, SelectedRun
     from oodbench.storage.local import LocalStore

@@ -10,7 +10,19 @@ import typer
 
 from oodbench.cli.console import make_progress, print_run
 from oodbench.cli.launch import stop_after_batch_on_termination
-from oodbench.cli.options import SOURCES, IdLimit, ResultAsJson, RunPlugins, Seed, renamed_option
+from oodbench.cli.options import (
+    CHECKPOINT_HELP,
+    MODEL_CARD_HELP,
+    SOURCES,
+    Data,
+    Device,
+    IdData,
+    IdLimit,
+    Plugins,
+    ResultAsJson,
+    Seed,
+    renamed_option,
+)
 from oodbench.errors import BenchmarksFailedError, UsageError
 from oodbench.types import Resize
 
@@ -26,59 +38,60 @@ def run(
     method: Annotated[
         list[str] | None,
         typer.Option(
-            help="Method, as NAME or NAME:key=value,...; 'standard' for the standard set, 'all' for every method. "
-            "Repeatable. By default the standard set, or a basic one for the bundled models.",
+            help="Method, as NAME or NAME:key=value,..., or a set of methods: 'standard' (frozen) or 'all'. "
+            "Repeatable. By default the standard set and the methods of --plugin. For the bundled models: gmmseg, "
+            "gmmseg-norm, msp, entropy and knn.",
             metavar="METHOD",
         ),
     ] = None,
     model: Annotated[
         list[str] | None,
         typer.Option(
-            help=f"Model: {SOURCES}. Repeatable. By default the two bundled models.",
+            help=f"Model. One of: {SOURCES}. Options of a model follow a colon: FILE:key=value,... "
+            "Repeatable. By default the two bundled models.",
             metavar="NAME|FILE",
         ),
     ] = None,
     checkpoint: Annotated[
         list[str] | None,
-        typer.Option(
-            help="Checkpoint with the model's weights (for MMSegmentation configs and Python files), one per --model.",
-            metavar="FILE",
-        ),
+        typer.Option(help=f"{CHECKPOINT_HELP} Give one per --model, in the same order.", metavar="FILE"),
     ] = None,
     model_card: Annotated[
         list[str] | None,
-        typer.Option(help="Model card, one per --model. By default the TOML file next to the model.", metavar="FILE"),
+        typer.Option(help=f"{MODEL_CARD_HELP} Give one per --model, in the same order.", metavar="FILE"),
     ] = None,
     benchmark: Annotated[
         list[str] | None,
         typer.Option(
-            help="Benchmark. Repeatable. By default all that are found in --data; for the bundled models, streets.",
+            help="Benchmark (see 'oodbench list benchmarks'). Repeatable. By default all that are found, without "
+            "variants. For the bundled models, the synthetic ones, and those in --data if it is given.",
             metavar="NAME",
         ),
     ] = None,
-    data: Annotated[
-        list[str] | None,
-        typer.Option(help="Folder with benchmarks, or NAME=DIR for one benchmark. Repeatable.", metavar="DIR|NAME=DIR"),
-    ] = None,
-    id_data: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Folder with in-distribution frames (Cityscapes) for fitting and calibration. By default the same as "
-            "--data.",
-            metavar="DIR|NAME=DIR",
-        ),
-    ] = None,
+    data: Data = None,
+    id_data: IdData = None,
     id_limit: IdLimit = None,
     upsample: Annotated[
         Literal["logits", "score"],
         typer.Option(
-            help="What is upsampled to the label resolution: the class maps (scored afterwards), or their scores."
+            help="Order of upsampling and scoring. 'logits' resizes the class maps to the label resolution and scores "
+            "them. 'score' scores on the network's grid and resizes the score maps."
         ),
     ] = "logits",
     resize: Annotated[
-        Resize, typer.Option(help="Interpolation used by --upsample: half-pixel centres or aligned corners.")
+        Resize,
+        typer.Option(
+            help="Interpolation used by --upsample. 'bilinear' has half-pixel centres, 'bilinear-aligned' has aligned "
+            "corners (align_corners=True)."
+        ),
     ] = "bilinear",
-    keep_scores: Annotated[_Keep, typer.Option(help="Score maps to keep after evaluation.")] = "all",
+    keep_scores: Annotated[
+        _Keep,
+        typer.Option(
+            help="Score maps to keep after evaluation. 'figures' keeps those of the four frames per benchmark in the "
+            "heatmaps. Ignored with --shard."
+        ),
+    ] = "all",
     limit: Annotated[
         str | None,
         typer.Option(
@@ -86,39 +99,56 @@ def run(
             metavar="N|all",
         ),
     ] = None,
-    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Device that runs the models.")] = "auto",
+    device: Device = "auto",
     seed: Seed = 0,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder of the run. By default a folder in runs/, named by a digest of the plan."),
+        typer.Option(
+            help="Folder of the run. By default a folder in runs/, named by a digest of the plan.", metavar="DIR"
+        ),
     ] = None,
     protocol: Annotated[
         list[str] | None,
         typer.Option(
             help="Evaluation protocol (see 'oodbench list protocols'), or 'leaderboard' for the protocol of each "
-            "benchmark's leaderboard. Repeatable.",
+            "benchmark's leaderboard. Repeatable. By default pooled.",
             metavar="NAME",
         ),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Reuse the files of another run in --out that fit this run.")
+        bool,
+        typer.Option(
+            "--resume",
+            help="Make this run in a folder that contains another run, and reuse the files that fit. An interrupted "
+            "run resumes without this option.",
+        ),
     ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Delete the run in --out and start from scratch.")
     ] = False,
     fail_fast: Annotated[
         bool,
-        typer.Option("--fail-fast", help="Stop when a benchmark fails. By default the other benchmarks finish."),
+        typer.Option("--fail-fast", help="Stop if a benchmark fails. By default the other benchmarks finish."),
     ] = False,
-    stop_after: Annotated[_Stage, typer.Option(help="Stop after this stage.")] = "report",
+    stop_after: Annotated[
+        _Stage | None, typer.Option(help="Last stage to run. By default report.", show_default=False)
+    ] = None,
     until: Annotated[_Stage | None, typer.Option(hidden=True)] = None,
     shard: Annotated[
         str | None,
-        typer.Option(help="Score only shard i of n, in --out. 'oodbench merge' combines the shards.", metavar="i/n"),
+        typer.Option(
+            help="Score only shard i of n, in the folder shards/ of --out. 'oodbench merge' combines the shards.",
+            metavar="i/n",
+        ),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and exit.")] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Print the plan with the estimated time and disk space, and exit. With --json, as JSON."
+        ),
+    ] = False,
     as_json: ResultAsJson = False,
-    plugin: RunPlugins = None,
+    plugin: Plugins = None,
 ) -> None:
     """Score benchmarks with methods on networks, evaluate the scores, and write tables and heatmaps.
 
@@ -136,6 +166,8 @@ def run(
         raise UsageError("--resume and --overwrite exclude each other", "Give one of them.")
     progress = make_progress()
     if until is not None:
+        if stop_after is not None:
+            raise UsageError("--until and --stop-after are the same option", "Omit --until.")
         stop_after = renamed_option("--until", "--stop-after", until, progress)
     request = Request.of(
         methods=tuple(method or ()),
@@ -155,7 +187,7 @@ def run(
         out=out,
         protocols=tuple(protocol or (DEFAULT_PROTOCOL,)),
         if_exists="overwrite" if overwrite else "reuse" if resume else "continue",
-        stop_after=stop_after,
+        stop_after=stop_after or "report",
         fail_fast=fail_fast,
         shard=shard,
         plugins=tuple(plugin or ()),

@@ -53,7 +53,7 @@ def install_streams() -> None:
     for name, lossy in (("stdout", False), ("stderr", True)):
         stream: Any = getattr(sys, name)
         if stream is None or stream.closed:  # closed by the shell: 2>&-
-            stream = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123  # open until the process ends
+            stream = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # open until the process ends
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
         setattr(sys, name, _Stream(stream, lossy=lossy))

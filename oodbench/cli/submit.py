@@ -10,6 +10,7 @@ import typer
 
 from oodbench.cli.console import make_progress
 from oodbench.cli.exit_codes import ExitCode
+from oodbench.cli.options import Plugins
 from oodbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,31 +26,38 @@ def submit(
     ],
     path: Annotated[
         Path,
-        typer.Argument(help="Folder of a run; with --check the folder or archive of a submission.", metavar="RUN|PATH"),
+        typer.Argument(help="Folder of a run. With --check, folder or archive of a submission.", metavar="RUN|PATH"),
     ],
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder for the submission. It must be new, empty, or contain the same submission."),
+        typer.Option(
+            help="Folder of the submission. It must be new, empty, or contain the same submission.", metavar="DIR"
+        ),
     ] = None,
-    method: Annotated[str | None, typer.Option(help="Method to submit, if the run has several.")] = None,
-    network: Annotated[str | None, typer.Option(help="Network to submit, if the run has several.")] = None,
+    method: Annotated[
+        str | None, typer.Option(help="Method to submit, if the run has several.", metavar="NAME")
+    ] = None,
+    network: Annotated[
+        str | None, typer.Option(help="Network to submit, if the run has several.", metavar="NAME")
+    ] = None,
     check: Annotated[
         bool,
-        typer.Option("--check", help="Only check PATH and print its problems. Exit code 2 if there are any."),
+        typer.Option("--check", help="Check PATH, print one line per problem, and write nothing."),
     ] = False,
     data: Annotated[
         list[str] | None,
         typer.Option(
-            help="With --check: folder with the leaderboard's frames, whose names and sizes are compared.",
+            help="With --check: folder to search for the leaderboard's frames, or NAME=DIR for the folder of one "
+            "benchmark. Their names and sizes are compared. Repeatable. By default the published numbers and sizes.",
             metavar="DIR|NAME=DIR",
         ),
     ] = None,
-    plugin: Annotated[
-        list[Path] | None,
-        typer.Option(help="Python file with your own submission plugins. Repeatable.", metavar="FILE"),
-    ] = None,
+    plugin: Plugins = None,
 ) -> None:
-    """Write a submission, check it, read it back and evaluate it again, or check an existing one (--check)."""
+    """Write a leaderboard submission from a run, or check an existing one (--check).
+
+    A new submission is checked, read back and evaluated again. Exit code 2: the check found problems.
+    """
     if check:
         if out or method or network:
             raise UsageError(

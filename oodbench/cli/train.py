@@ -11,6 +11,7 @@ import typer
 from oodbench.cli.console import make_progress
 from oodbench.cli.exit_codes import ExitCode
 from oodbench.cli.launch import run_command
+from oodbench.cli.options import PLUGIN_HELP, Device
 from oodbench.errors import MissingExtraError, StoppedElsewhereError, StopRequestedError, UsageError
 
 if TYPE_CHECKING:
@@ -20,37 +21,65 @@ if TYPE_CHECKING:
 
 def train(
     recipe: Annotated[
-        str | None, typer.Argument(help="Name of a recipe, or a file NAME.toml.", metavar="RECIPE")
+        str | None, typer.Argument(help="Name of a recipe (see --list), or a file NAME.toml.", metavar="RECIPE")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder of the training. [default: runs/RECIPE-SEED]", metavar="DIR")
+        Path | None, typer.Option(help="Folder of the training. By default runs/RECIPE-SEED.", metavar="DIR")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Random seed of initial weights, frame order and crops.", min=0)] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Random seed for initial weights, frame order and crops.", min=0, metavar="N")
+    ] = 0,
     data: Annotated[
-        list[str] | None, typer.Option(help="Folder of the dataset: DIR or NAME=DIR. Repeatable.", metavar="DIR")
+        list[str] | None,
+        typer.Option(
+            help="Folder to search for the dataset, or NAME=DIR for the folder of one dataset. Repeatable. By default "
+            "as --id-data of 'oodbench run'. Synthetic datasets need none.",
+            metavar="DIR|NAME=DIR",
+        ),
     ] = None,
     resume: Annotated[
         bool,
         typer.Option(
-            "--resume", help="Fail unless a checkpoint exists. Training resumes automatically even without this flag."
+            "--resume", help="Fail unless a checkpoint exists. Training resumes automatically without this option, too."
         ),
     ] = False,
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="Print configuration, parameters, memory and the time per step, and exit."),
+        typer.Option(
+            "--dry-run",
+            help="Print the configuration with the source of each value, the number of parameters, and the memory and "
+            "time per step on this machine, and exit.",
+        ),
     ] = False,
     devices: Annotated[
-        int, typer.Option(help="Number of processes, one per GPU, that share each step evenly.", min=1)
+        int,
+        typer.Option(
+            help="Number of processes on this machine, one per GPU, that share each step. It must divide the number of "
+            "crops per step.",
+            min=1,
+            metavar="N",
+        ),
     ] = 1,
     launcher: Annotated[
         Literal["pytorch", "slurm"] | None,
-        typer.Option(help="Program that started the processes. [default: torchrun is detected]"),
+        typer.Option(help="Program that started the processes. By default torchrun is detected."),
     ] = None,
-    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Device to train on.")] = "auto",
-    amp: Annotated[bool, typer.Option("--amp", help="Automatic mixed precision, on a GPU.")] = False,
-    workers: Annotated[int, typer.Option(help="Processes that read frames, per device.", min=0)] = 4,
-    start: Annotated[Path | None, typer.Option(help="Initial weights of the backbone.", metavar="FILE")] = None,
-    plugin: Annotated[list[Path] | None, typer.Option(help="A plugin file. Repeatable.", metavar="FILE")] = None,
+    device: Device = "auto",
+    amp: Annotated[bool, typer.Option("--amp", help="Use automatic mixed precision. Needs a GPU.")] = False,
+    workers: Annotated[
+        int,
+        typer.Option(
+            help="Number of processes per device that read frames. Synthetic frames need none.", min=0, metavar="N"
+        ),
+    ] = 4,
+    start: Annotated[
+        Path | None,
+        typer.Option(
+            help="File with the initial weights of the backbone. By default the file that the recipe's config names.",
+            metavar="FILE",
+        ),
+    ] = None,
+    plugin: Annotated[list[Path] | None, typer.Option(help=PLUGIN_HELP, metavar="FILE")] = None,
     list_recipes: Annotated[bool, typer.Option("--list", help="List the recipes and exit.")] = False,
 ) -> None:
     """Train a network by a recipe, or resume an interrupted training."""

@@ -70,9 +70,22 @@ class Breakdown(FrozenRecord):
     """The detected anomalies and the false alarms of a scorer; one JSON file per result.
 
     Attributes:
+        schema_version: Version of this record's layout.
         thresholds: `test` if there are anomalies, `calibrated` if the run has in-distribution frames.
         groups: The groups of anomalous pixels that are not empty.
         false_alarms: The in-distribution pixels by predicted class; empty if no predictions are stored.
+
+    Examples:
+        >>> import oodbench
+        >>> run = oodbench.run(
+        ...     models="streets-softmax", methods="msp", benchmarks="streets-anomaly", limit=1, id_limit=1,
+        ...     stop_after="evaluate", out="run",
+        ... )
+        >>> breakdown = run.breakdown(run.results[0])
+        >>> [threshold.name for threshold in breakdown.thresholds]
+        ['test', 'calibrated']
+        >>> sorted({group.kind for group in breakdown.groups})
+        ['class', 'place', 'size']
     """
 
     schema_version: Literal[1] = BREAKDOWN_SCHEMA

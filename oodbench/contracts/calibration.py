@@ -23,6 +23,15 @@ class Calibration:
         levels: float64 [Q], shares of the pixels, ascending in [0, 1].
         quantiles: float32 [Q], the score that a share `levels` of the in-distribution pixels does not exceed.
         source: The frames on which the quantiles were computed, in words.
+
+    Examples:
+        >>> import numpy as np
+        >>> from oodbench.contracts import FALSE_ALARM_RATE, Calibration
+        >>> calibration = Calibration(np.linspace(0, 1, 101), np.linspace(0, 10, 101, dtype=np.float32), "100 frames")
+        >>> round(calibration.score_at(1 - FALSE_ALARM_RATE), 4)  # 5 % of the in-distribution pixels score higher
+        9.5
+        >>> calibration.rarity(np.float32([[9.0]])).round(2).tolist()  # one pixel in ten scores higher
+        [[1.0]]
     """
 
     levels: NDArray[np.float64]
@@ -30,7 +39,11 @@ class Calibration:
     source: str
 
     def score_at(self, share: float) -> float:
-        """Return the score that this share of the in-distribution pixels does not exceed."""
+        """Return the score that a share of the in-distribution pixels does not exceed.
+
+        Args:
+            share: The share in [0, 1]; 0.95 gives the threshold that 5 % of these pixels exceed.
+        """
         import numpy as np
 
         return float(np.interp(share, self.levels, self.quantiles))
@@ -40,6 +53,12 @@ class Calibration:
 
         0 is common, 1 is one pixel in ten, 3 is one in a thousand. The result is capped at the outermost quantile and
         increases monotonically with the score.
+
+        Args:
+            score: float32 [H, W], higher = more anomalous.
+
+        Returns:
+            float32 [H, W], 0 or more.
         """
         import numpy as np
 

@@ -16,7 +16,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class HeadCard:
-    """The fact sheet of a head."""
+    """The fact sheet of a head.
+
+    Attributes:
+        name: The public name.
+        title: The name in tables.
+        paper: Authors, title, venue and year.
+        url: The paper's address.
+        version: Increased whenever the outputs change; stored results of another version are not reused.
+    """
 
     name: str
     title: str
@@ -33,6 +41,13 @@ class HeadOutput:
         class_maps: float32 [N, C, h, w], the input of softmax, argmax and cross entropy.
         features: float32 [N, D, h, w], the features from which the class maps were computed.
         extras: float32 [N, ?, h, w] by name: additional outputs of some heads.
+
+    Examples:
+        >>> import torch
+        >>> from oodbench.contracts import HeadOutput
+        >>> output = HeadOutput(torch.zeros(1, 19, 4, 6), features=torch.zeros(1, 8, 4, 6), extras={})
+        >>> output.class_maps.shape[1]
+        19
     """
 
     class_maps: Tensor
@@ -45,6 +60,32 @@ class Head(ABC):
 
     The module is called with features float32 [N, channels, h, w] and returns a `HeadOutput`. For training it must also
     be a `TrainingHead`.
+
+    Args:
+        params: The parameters, an instance of `Params`.
+
+    Attributes:
+        card: The fact sheet.
+        Params: The class of the parameters.
+
+    Examples:
+        >>> import torch
+        >>> from torch import nn
+        >>> from oodbench.contracts import Head, HeadCard, HeadOutput, Parameters
+        >>> class Linear(nn.Conv2d):
+        ...     def forward(self, features):
+        ...         return HeadOutput(super().forward(features), features, {})
+        >>> class LinearHead(Head):
+        ...     card = HeadCard("linear", "Linear", "none", "")
+        ...
+        ...     def build(self, channels, classes):
+        ...         return Linear(channels, classes, 1)
+        ...
+        ...     def extras(self):
+        ...         return ()
+        >>> module = LinearHead(Parameters()).build(channels=8, classes=19)
+        >>> list(module(torch.zeros(1, 8, 4, 6)).class_maps.shape)
+        [1, 19, 4, 6]
     """
 
     card: ClassVar[HeadCard]
@@ -55,7 +96,15 @@ class Head(ABC):
 
     @abstractmethod
     def build(self, channels: int, classes: int) -> Module:
-        """Build a new module for decoder features of `channels` maps and for `classes` classes."""
+        """Build a new module with random weights.
+
+        Args:
+            channels: Number of the decoder's feature maps.
+            classes: Number of classes.
+
+        Returns:
+            A module from features float32 [N, channels, h, w] to a `HeadOutput`.
+        """
 
     @abstractmethod
     def extras(self) -> tuple[str, ...]:
@@ -67,7 +116,24 @@ class Head(ABC):
 
 
 class TrainingHead(ABC):
-    """The interface between the training loop and a head's module."""
+    """The interface between the training loop and a head's module.
+
+    Examples:
+        >>> import torch
+        >>> from torch import nn
+        >>> from oodbench.contracts import HeadOutput, TrainingHead
+        >>> from oodbench.numerics import gather_labelled_pixels
+        >>> class Linear(nn.Conv2d, TrainingHead):
+        ...     def forward(self, features):
+        ...         return HeadOutput(super().forward(features), features, {})
+        ...
+        ...     def loss(self, output, labels):
+        ...         return {"ce": nn.functional.cross_entropy(*gather_labelled_pixels(output.class_maps, labels))}
+        >>> module = Linear(8, 19, 1)
+        >>> losses = module.loss(module(torch.zeros(1, 8, 4, 6)), torch.zeros(1, 8, 12, dtype=torch.long))
+        >>> losses["ce"].ndim, losses["ce"].requires_grad
+        (0, True)
+    """
 
     @abstractmethod
     def loss(self, output: HeadOutput, labels: Tensor) -> Mapping[str, Tensor]:
@@ -76,10 +142,18 @@ class TrainingHead(ABC):
         Args:
             output: The output of the module for the batch.
             labels: int64 [N, H, W], class indices; VOID if the class is unknown.
+
+        Returns:
+            Scalar tensors with gradients, by the name in the training log.
         """
 
     def after_step(self, output: HeadOutput, labels: Tensor) -> None:
-        """Update non-gradient state. Called once after each optimiser step."""
+        """Update state without a gradient, such as the components of a mixture. Called once after each optimiser step.
+
+        Args:
+            output: The output of the module for the batch of the step.
+            labels: int64 [N, H, W], class indices; VOID if the class is unknown.
+        """
         return
 
     def facts(self) -> Mapping[str, float]:

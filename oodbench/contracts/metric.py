@@ -4,8 +4,8 @@ Tables, comparisons, baselines and the gate take names, directions, units, title
 column, add its `MetricSpec` to `_SPECS`, or a field to `Cost`, and measure its number where results are made
 (`oodbench.stages.evaluate`).
 
-The registry is in `oodbench.contracts` and not in `oodbench.metrics`, because `oodbench gate` and the baseline files
-read it, and they must not wait for numpy, which `oodbench.metrics` imports.
+The registry is in `oodbench.contracts`, because `oodbench gate` and the baseline files read it. They must not wait for
+numpy, which `oodbench.metrics` imports.
 """
 
 from __future__ import annotations
@@ -62,6 +62,12 @@ class MetricSpec:
         higher_is_better: The direction in which the number gets better.
         unit: The unit in which tables print it.
         gate_tolerance: Points by which it may get worse in `oodbench gate` by default; None: it is not gated.
+
+    Examples:
+        >>> from oodbench.contracts import metric_spec
+        >>> spec = metric_spec("FPR95")
+        >>> spec.higher_is_better, spec.unit, spec.format(0.1234)
+        (False, 'percent', '12.34')
     """
 
     name: str
@@ -75,7 +81,7 @@ class MetricSpec:
 
     @property
     def sign(self) -> int:
-        """1 if higher is better, otherwise -1."""
+        """The direction as a factor: 1 if higher is better, otherwise -1."""
         return 1 if self.higher_is_better else -1
 
     @property
@@ -84,7 +90,11 @@ class MetricSpec:
         return "↑" if self.higher_is_better else "↓"
 
     def format(self, value: float) -> str:
-        """Return the number as tables print it: in its unit, without the unit's name."""
+        """Return the number as tables print it: in its unit, without the unit's name.
+
+        Args:
+            value: The number as it is stored; a fraction if the unit is `percent`.
+        """
         factor, decimals = _PRINTED[self.unit]
         return f"{factor * value:.{decimals}f}"
 
@@ -163,8 +173,16 @@ def metric_spec(name: str) -> MetricSpec:
     Args:
         name: The metric's name, as in results.
 
+    Returns:
+        The declaration of the metric: title, direction, unit, tolerance.
+
     Raises:
         UnknownNameError: No metric has this name.
+
+    Examples:
+        >>> from oodbench.contracts import metric_spec
+        >>> metric_spec("AP").description, metric_spec("FPR90").higher_is_better
+        ('average precision', False)
     """
     if name in METRICS:
         return METRICS[name]
@@ -180,15 +198,35 @@ def _other_fpr(name: str) -> MetricSpec:
 
 
 def metrics_of(group: MetricGroup) -> list[MetricSpec]:
-    """Return the specs of one group, in the order of columns."""
+    """Return the specs of one group of metrics.
+
+    Args:
+        group: The group: `anomaly`, `closed-set` or `cost`.
+
+    Returns:
+        The specs in the order of columns.
+
+    Examples:
+        >>> from oodbench.contracts import metrics_of
+        >>> [spec.name for spec in metrics_of("closed-set")]
+        ['mIoU', 'ECE']
+    """
     return [spec for spec in METRICS.values() if spec.group == group]
 
 
 def default_tolerances() -> dict[str, float]:
-    """Return the points by which each metric may get worse if a baseline is created without `--tolerance`.
+    """Return the tolerances of the gate for a baseline that is created without `--tolerance`.
 
     They are set by judgement: the loss that a team may accept. The variation between seeds is measured per result
     (`oodbench.baseline.seed_noise`).
+
+    Returns:
+        Maps each metric to the points (percent) by which it may get worse.
+
+    Examples:
+        >>> from oodbench.contracts import default_tolerances
+        >>> default_tolerances()
+        {'AP': 1.0, 'FPR95': 2.0}
     """
     return {spec.name: spec.gate_tolerance for spec in METRICS.values() if spec.gate_tolerance is not None}
 

@@ -19,6 +19,11 @@ class Scoring:
             read from files; maps that are smaller than the labels are resized.
         resize: Interpolation used to resize class maps or scores to the label resolution, without antialiasing.
             `bilinear`: half-pixel centres. `bilinear-aligned`: aligned corner pixels, as align_corners=True in torch.
+
+    Examples:
+        >>> from oodbench.contracts import Scoring
+        >>> Scoring(upsample="score").identity()
+        {'upsample': 'score'}
     """
 
     upsample: Literal["logits", "score", "given"] = "logits"
@@ -58,6 +63,12 @@ class Protocol:
         void: Void pixels are `dropped`, or counted as `in-distribution`.
         frames_without_anomaly: They are `counted` with all their pixels, `skipped`, or `refused`.
         components: Whether components are counted too (oodbench.metrics.components).
+
+    Examples:
+        >>> from oodbench.metrics import PROTOCOLS
+        >>> protocol = PROTOCOLS["smiyc"]
+        >>> protocol.precision, protocol.components, protocol.fpr_name, protocol.is_pooled
+        ('float16', True, 'FPR95', False)
     """
 
     name: str

@@ -34,6 +34,11 @@ class Cost:
         score_ms: The method's own part, in ms: the median per frame.
         fit_s: The method's own part of the fit, in seconds.
         peak_memory_mb: The peak memory of the process that evaluated, in MB.
+
+    Examples:
+        >>> from oodbench.contracts import Cost
+        >>> Cost(forward_ms=12.5).record()["forward_ms"]
+        12.5
     """
 
     forward_ms: float | None = _measured("Network, ms", "ms", "forward pass, which all methods share, median per frame")
@@ -50,41 +55,63 @@ class Cost:
 
 
 class Result(FrozenRecord):
-    """The metrics of one scorer on one benchmark under one protocol, with everything that they depend on."""
+    """The metrics of one scorer on one benchmark under one protocol, with everything that they depend on.
 
-    schema_version: Literal[2] = Field(RESULT_SCHEMA, description="version of this record's layout")
-    method: str = Field(description="public name of the method")
-    params: dict[str, Any] = Field(description="parameters of the method, including defaults")
-    label: str = Field(description="the method with the parameters that differ from the defaults; for tables")
-    network: str = Field(description="name of the network")
-    benchmark: str = Field(description="public name of the benchmark")
-    layout: str = Field(description="folder layout in which the benchmark was found")
-    scoring: Scoring = Field(description="resolution at which scores were computed, see Scoring")
-    protocol: Protocol = Field(description="rules that turn scores into metrics, see Protocol")
-    metrics: dict[str, float | None] = Field(
-        description="fractions by the names of the metric registry, for the protocol's metrics; null if undefined"
-    )
-    undefined: dict[str, str] = Field(description="the reason for each null metric")
-    intervals: Intervals | None = Field(
-        None,
-        description="level, method, unit (frames or groups), units, resamples, bounds (metric: low, high), undefined "
-        "(metric: reason)",
-    )
-    counts: dict[str, int] = Field(
-        description="frames, expected_frames, frames_without_anomaly, anomaly_pixels, in_distribution_pixels, "
-        "void_pixels"
-    )
-    components: dict[str, Any] = Field(
-        default={},
-        description="details of the component metrics: the sizes, the taus; for each threshold its value, objects, "
-        "predictions, and tp, fn, fp, f1 at each tau",
-    )
-    fit: dict[str, Any] = Field(description="facts of the fit: frames, pixels, classes that were pooled")
-    cost: Cost = Field(description="time and memory, by the names of the metric registry; null if not measured")
-    environment: dict[str, str] = Field(description="versions, processor, device, threads")
-    seed: int = Field(description="the seed of the run")
-    digests: dict[str, str] = Field(description="network, data (frames and labels), scores (the stored maps)")
-    warnings: list[str] = Field(description="warnings that a reader must know before quoting the numbers")
+    Attributes:
+        schema_version: Version of this record's layout.
+        method: Public name of the method.
+        params: Parameters of the method, including defaults.
+        label: The method with the parameters that differ from the defaults; for tables.
+        network: Name of the network.
+        benchmark: Public name of the benchmark.
+        layout: Folder layout in which the benchmark was found.
+        scoring: Resolution at which scores were computed, see Scoring.
+        protocol: Rules that turn scores into metrics, see Protocol.
+        metrics: Fractions by the names of the metric registry, for the protocol's metrics; null if undefined.
+        undefined: The reason for each null metric.
+        intervals: level, method, unit (frames or groups), units, resamples, bounds (metric: low, high), undefined
+            (metric: reason).
+        counts: frames, expected_frames, frames_without_anomaly, anomaly_pixels, in_distribution_pixels, void_pixels.
+        components: Details of the component metrics: the sizes, the taus; for each threshold its value, objects,
+            predictions, and tp, fn, fp, f1 at each tau.
+        fit: Facts of the fit: frames, pixels, classes that were pooled.
+        cost: Time and memory, by the names of the metric registry; null if not measured.
+        environment: Versions, processor, device, threads.
+        seed: The seed of the run.
+        digests: network, data (frames and labels), scores (the stored maps).
+        warnings: Warnings that a reader must know before quoting the numbers.
+
+    Examples:
+        >>> import oodbench
+        >>> run = oodbench.run(
+        ...     models="streets-softmax", methods="msp", benchmarks="streets-anomaly", limit=1, id_limit=1,
+        ...     stop_after="evaluate", out="run",
+        ... )
+        >>> result = run.results[0]
+        >>> result.method, result.protocol.name, result.scoring.upsample, sorted(result.metrics)
+        ('msp', 'pooled', 'logits', ['AP', 'AUROC', 'FPR95'])
+    """
+
+    schema_version: Literal[2] = RESULT_SCHEMA
+    method: str
+    params: dict[str, Any]
+    label: str
+    network: str
+    benchmark: str
+    layout: str
+    scoring: Scoring
+    protocol: Protocol
+    metrics: dict[str, float | None]
+    undefined: dict[str, str]
+    intervals: Intervals | None = None
+    counts: dict[str, int]
+    components: dict[str, Any] = Field(default={})
+    fit: dict[str, Any]
+    cost: Cost
+    environment: dict[str, str]
+    seed: int
+    digests: dict[str, str]
+    warnings: list[str]
 
 
 def content_digest(content: Mapping[str, Any]) -> str:
@@ -94,12 +121,24 @@ def content_digest(content: Mapping[str, Any]) -> str:
 
 
 class FailedBenchmark(FrozenRecord):
-    """A benchmark that has no results, because scoring or evaluating it failed."""
+    """A benchmark that has no results, because scoring or evaluating it failed.
 
-    benchmark: str = Field(description="public name of the benchmark")
-    stage: str = Field(description="the stage that failed: score or evaluate")
-    problem: str = Field(description="what is wrong, with the file and the value")
-    remedy: str | None = Field(description="the command or the change that fixes it")
+    Attributes:
+        benchmark: Public name of the benchmark.
+        stage: The stage that failed: score or evaluate.
+        problem: What is wrong, with the file and the value.
+        remedy: The command or the change that fixes it.
+
+    Examples:
+        >>> from oodbench.contracts import FailedBenchmark
+        >>> str(FailedBenchmark(benchmark="grey", stage="score", problem="0.png: not a whole image file", remedy=None))
+        'grey failed (score): 0.png: not a whole image file'
+    """
+
+    benchmark: str
+    stage: str
+    problem: str
+    remedy: str | None
 
     @override
     def __str__(self) -> str:
@@ -107,21 +146,47 @@ class FailedBenchmark(FrozenRecord):
 
 
 class ResultsFile(FrozenRecord):
-    """The content of result.json."""
+    """The content of result.json.
 
-    schema_version: Literal[2] = Field(RESULTS_FILE_SCHEMA, description="version of this file's layout")
-    plan: str = Field(description="digest of the plan that the results belong to")
-    results: dict[str, list[Result]] = Field(description="protocol: its results, in the order of the plan")
-    failed: list[FailedBenchmark] = Field(description="benchmarks without results, because they failed")
-    skipped: list[Mapping[str, str]] = Field(description="pairs of method and network that do not fit, with the reason")
-    quality: dict[str, dict[str, Any]] = Field(description="network: its closed-set quality on calibration frames")
-    digest: str = Field("", description="digest of the rest of this file; a file that was edited or damaged differs")
+    Attributes:
+        schema_version: Version of this file's layout.
+        plan: Digest of the plan that the results belong to.
+        results: protocol: its results, in the order of the plan.
+        failed: Benchmarks without results, because they failed.
+        skipped: Pairs of method and network that do not fit, with the reason.
+        quality: network: its closed-set quality on calibration frames.
+        digest: Digest of the rest of this file; a file that was edited or damaged differs.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> import oodbench
+        >>> from oodbench.contracts import ResultsFile
+        >>> run = oodbench.run(
+        ...     models="streets-softmax", methods="msp", benchmarks="streets-anomaly", limit=1, id_limit=1,
+        ...     stop_after="evaluate", out="run",
+        ... )
+        >>> content = ResultsFile.model_validate_json(Path("run/result.json").read_text())
+        >>> [result.label for result in content.under(["pooled"])]
+        ['MSP']
+    """
+
+    schema_version: Literal[2] = RESULTS_FILE_SCHEMA
+    plan: str
+    results: dict[str, list[Result]]
+    failed: list[FailedBenchmark]
+    skipped: list[Mapping[str, str]]
+    quality: dict[str, dict[str, Any]]
+    digest: str = ""
 
     def sealed(self) -> ResultsFile:
         """Return the content with the digest that it must have."""
         return self.model_copy(update={"digest": content_digest(self.model_dump(mode="json"))})
 
     def under(self, protocols: Sequence[str]) -> Iterator[Result]:
-        """Yield the results under these protocols, in the order of the protocols; absent protocols are skipped."""
+        """Yield the results under some protocols, in the order of the protocols; absent protocols are skipped.
+
+        Args:
+            protocols: Names of the protocols.
+        """
         for protocol in protocols:
             yield from self.results.get(protocol, ())

@@ -26,6 +26,11 @@ class Capabilities:
         features: The roles of its features.
         extras: The names of its extras.
         masks: Whether it is a mask classifier, with queries of a class and a mask each.
+
+    Examples:
+        >>> from oodbench.contracts import Capabilities, Needs
+        >>> Capabilities("posteriors").lacks(Needs(logits=True))
+        'it reads logits, and this network provides posteriors'
     """
 
     class_maps: MapKind | None
@@ -39,7 +44,14 @@ class Capabilities:
         return self.class_maps in ("logits", "sums")
 
     def lacks(self, needs: Needs) -> str | None:
-        """Return why a method with these needs can't run on the network, or None if it can."""
+        """Return the reason why a method can't run on the network.
+
+        Args:
+            needs: The needs of the method.
+
+        Returns:
+            The reason as a clause; None if the method can run.
+        """
         if needs.class_maps and self.class_maps is None:
             return "it reads class maps, and this network provides none"
         if needs.logits and not self.logits:
@@ -67,6 +79,15 @@ class LinearClassifier:
     Attributes:
         weight: float32 [C, D], the classes in the order of the network's class set.
         bias: float32 [C].
+
+    Examples:
+        >>> import torch
+        >>> from oodbench.contracts import LinearClassifier
+        >>> layer = LinearClassifier(weight=torch.ones(19, 8), bias=torch.zeros(19))
+        >>> features = torch.ones(1, 8, 4, 6)
+        >>> logits = torch.einsum("cd,ndhw->nchw", layer.weight, features) + layer.bias[:, None, None]
+        >>> list(logits.shape), logits[0, 0, 0, 0].item()
+        ([1, 19, 4, 6], 8.0)
     """
 
     weight: Tensor
@@ -78,6 +99,16 @@ class Expected:
     """The quality on labelled in-distribution frames that a network's card states, as fractions; None: not stated.
 
     A forgotten division by 255 can halve AP without any error; these two numbers show it.
+
+    Attributes:
+        miou: Mean intersection over union, in [0, 1].
+        mean_confidence: Mean of the largest posterior, in (0, 1].
+
+    Examples:
+        >>> import oodbench
+        >>> expected = oodbench.load_segmenter("streets-softmax", device="cpu").expected
+        >>> 0 < expected.miou < 1, 0 < expected.mean_confidence < 1
+        (True, True)
     """
 
     miou: float | None = None
@@ -98,6 +129,16 @@ class Segmenter(ABC):
         reusable: Whether another process that builds the same network computes the same digest, so that stored results
             can be used again.
         not_reusable_because: The reason if they can't be used again; otherwise empty.
+
+    Examples:
+        >>> import numpy as np
+        >>> import oodbench
+        >>> from oodbench.contracts import Needs
+        >>> segmenter = oodbench.load_segmenter("streets-softmax", device="cpu")
+        >>> batch = [segmenter.prepare(np.zeros((64, 128, 3), np.uint8))]
+        >>> output = segmenter.forward(batch, Needs(logits=True))
+        >>> output.class_maps.kind, output.class_maps.values.shape[:2] == (1, len(segmenter.classes))
+        ('logits', True)
     """
 
     name: str
@@ -118,6 +159,9 @@ class Segmenter(ABC):
 
         Args:
             image: uint8 [H, W, 3], red first.
+
+        Returns:
+            Anything that `forward` of the same segmenter accepts, for example a preprocessed array.
         """
 
     @abstractmethod
@@ -129,6 +173,12 @@ class Segmenter(ABC):
         Args:
             batch: N results of `prepare`.
             needs: The parts that the output must have; `SegmenterOutput.select` drops the others.
+
+        Returns:
+            The requested parts; features and class maps are float32.
+
+        Raises:
+            ModelError: The output is not what the network's card declares.
         """
 
     def classifier(self) -> LinearClassifier | None:
@@ -142,7 +192,18 @@ class Segmenter(ABC):
 
 @dataclass(frozen=True)
 class AdapterCard:
-    """The fact sheet of an adapter."""
+    """The fact sheet of an adapter.
+
+    Attributes:
+        name: The public name.
+        title: A short description.
+        takes: The sources that it accepts, as `oodbench list models` and error messages show them.
+
+    Examples:
+        >>> from oodbench.contracts import AdapterCard
+        >>> AdapterCard("torchscript", "TorchScript", "a file NAME.ts").takes
+        'a file NAME.ts'
+    """
 
     name: str
     title: str
@@ -150,7 +211,29 @@ class AdapterCard:
 
 
 class Adapter(ABC):
-    """A loader of networks of one format."""
+    """A loader of networks of one format; the base class of a plugin.
+
+    Args:
+        find_head: Function from name and parameters to a head of the registry, for weights that name their head.
+
+    Attributes:
+        card: The fact sheet.
+
+    Examples:
+        >>> import oodbench
+        >>> from oodbench.contracts import Adapter, AdapterCard
+        >>> from torch import nn
+        >>> class Random(Adapter):
+        ...     card = AdapterCard("random", "Random weights", "random:NAME")
+        ...
+        ...     def accepts(self, source):
+        ...         return source.startswith("random:")
+        ...
+        ...     def open(self, source, card, device):
+        ...         return oodbench.TorchSegmenter(nn.Conv2d(3, 19, 1), name=source, device=device)
+        >>> Random().accepts("network.onnx"), Random().open("random:net", None, "cpu").name
+        (False, 'random:net')
+    """
 
     card: ClassVar[AdapterCard]
 
@@ -163,7 +246,16 @@ class Adapter(ABC):
         self._find_head = find_head
 
     def find_head(self, name: str, parameters: Mapping[str, Any]) -> Head:
-        """Return the head of that name."""
+        """Return a head of the registry.
+
+        Args:
+            name: Public name of the head.
+            parameters: Its parameters.
+
+        Raises:
+            ModelError: The adapter was created without `find_head`.
+            UnknownNameError: There is no head, or no parameter, of that name.
+        """
         if self._find_head is None:
             raise ModelError(
                 f"the head '{name}' is needed, and this adapter has no registry", "Use Registry().adapter(source)."
@@ -172,12 +264,26 @@ class Adapter(ABC):
 
     @abstractmethod
     def accepts(self, source: str) -> bool:
-        """Tell whether `--model SOURCE` is for this adapter."""
+        """Tell whether this adapter loads a source. The first adapter that accepts a source gets it.
+
+        Args:
+            source: The text after `--model`.
+        """
 
     def open_checkpoint(
         self, source: str, checkpoint: Path, card: Path | None, device: Literal["auto", "cpu", "cuda"]
     ) -> Segmenter:
-        """Load a network with its weights in a separate file. The default raises: few formats separate them."""
+        """Load a network with its weights in a separate file. The default raises, because few formats separate them.
+
+        Args:
+            source: The text after `--model`.
+            checkpoint: The file of the weights.
+            card: The file that describes the network; None: the adapter looks for it next to the network.
+            device: The device on which the network runs.
+
+        Raises:
+            ModelError: The format does not separate weights, or the file, its card or the device is not valid.
+        """
         raise ModelError(f"--checkpoint {checkpoint}: --model {source} contains its weights", "Omit --checkpoint.")
 
     @abstractmethod
@@ -188,6 +294,9 @@ class Adapter(ABC):
             source: The text after `--model`.
             card: The file that describes the network; None: the adapter looks for it next to the network.
             device: The device on which the network runs.
+
+        Returns:
+            The network on the device, in evaluation mode.
 
         Raises:
             ModelError: The file, its card or the device is not valid.

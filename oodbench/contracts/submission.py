@@ -36,6 +36,11 @@ class SubmissionCard:
         state: Whether it accepts submissions, and since when.
         benchmarks: Public names of the benchmarks whose frames it accepts or reads.
         images: Whether it can be written image by image, by `oodbench predict --format NAME`.
+
+    Examples:
+        >>> from oodbench.contracts import SubmissionCard
+        >>> SubmissionCard("arrays", "Arrays", "https://example.org", "open", ("road-anomaly",)).images
+        False
     """
 
     name: str
@@ -55,6 +60,11 @@ class KnownFrame:
         index: Index among the frames of the benchmark, from 0.
         id: The id within the benchmark.
         size: (height, width) of its image.
+
+    Examples:
+        >>> from oodbench.contracts import KnownFrame
+        >>> KnownFrame("road-anomaly-21", 0, "validation0000", (720, 1280)).size
+        (720, 1280)
     """
 
     benchmark: str
@@ -68,9 +78,18 @@ class SubmittedFrame(KnownFrame):
     """A frame with its stored maps in a run. Pixels are loaded when a reader is called.
 
     Attributes:
-        read_score: Returns the stored score map, float32 [H, W], higher = more anomalous.
-        read_prediction: Returns the stored predicted classes; None if the run has none.
-        read_labels: Returns the anomaly labels; None if they are hidden.
+        read_score: Function that returns the stored score map, float32 [H, W], higher = more anomalous.
+        read_prediction: Function that returns the stored predicted classes, uint8 [H, W]; None if the run has none.
+        read_labels: Function that returns the anomaly labels; None if they are hidden.
+
+    Examples:
+        >>> import numpy as np
+        >>> from oodbench.contracts import SubmittedFrame
+        >>> frame = SubmittedFrame(
+        ...     "road-anomaly-21", 0, "validation0000", (4, 6), lambda: np.zeros((4, 6), np.float32), None, None
+        ... )
+        >>> frame.read_score().shape
+        (4, 6)
     """
 
     read_score: Callable[[], ScoreMap]
@@ -118,6 +137,11 @@ class WrittenSubmission:
     Attributes:
         facts: Facts that a reader of the submission needs, for its side file.
         notes: Remaining steps and remarks for its author.
+
+    Examples:
+        >>> from oodbench.contracts import WrittenSubmission
+        >>> WrittenSubmission({"layout": "tracks"}).notes
+        ()
     """
 
     facts: Mapping[str, Any]
@@ -125,7 +149,38 @@ class WrittenSubmission:
 
 
 class Submission(ABC):
-    """One leaderboard with its parameters."""
+    """One leaderboard with its parameters; the base class of a plugin.
+
+    Args:
+        params: The parameters, an instance of `Params`.
+
+    Attributes:
+        card: The fact sheet.
+        Params: The class of the parameters.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> import numpy as np
+        >>> from oodbench.contracts import KnownFrame, Parameters, Submission, SubmissionCard, WrittenSubmission
+        >>> class Arrays(Submission):
+        ...     card = SubmissionCard("arrays", "Arrays", "https://example.org", "open", ("road-anomaly",))
+        ...
+        ...     def write(self, scored, out, track):
+        ...         for frame in scored.frames:
+        ...             np.save(out / f"{frame.id}.npy", frame.read_score())
+        ...         return WrittenSubmission({"type": "float32"})
+        ...
+        ...     def check(self, path, frames=()):
+        ...         for frame in frames:
+        ...             if not (path / f"{frame.id}.npy").exists():
+        ...                 yield f"{frame.id}.npy is missing; expected a file for each frame"
+        ...
+        ...     def read(self, path, frames):
+        ...         for frame in frames:
+        ...             yield frame, np.load(path / f"{frame.id}.npy")
+        >>> list(Arrays(Parameters()).check(Path(), [KnownFrame("road-anomaly", 0, "animals01", (720, 1280))]))
+        ['animals01.npy is missing; expected a file for each frame']
+    """
 
     card: ClassVar[SubmissionCard]
     Params: ClassVar[type[Parameters]] = Parameters
@@ -135,7 +190,15 @@ class Submission(ABC):
 
     @abstractmethod
     def write(self, scored: SubmissionScorer, out: Path, track: ProgressCallback) -> WrittenSubmission:
-        """Write all files into the empty folder `out`, which the harness then moves to its final place.
+        """Write all files of a submission. The harness then moves the folder to its final place.
+
+        Args:
+            scored: The scorer with its stored maps.
+            out: An empty folder.
+            track: Callback for progress.
+
+        Returns:
+            Facts for the side file, and notes for the author.
 
         Raises:
             OodbenchError: Frames are missing, a score is not finite, or a parameter is missing.
@@ -158,20 +221,44 @@ class Submission(ABC):
 
     @abstractmethod
     def read(self, path: Path, frames: Sequence[SubmittedFrame]) -> Iterator[tuple[SubmittedFrame, ScoreMap]]:
-        """Yield each of these frames that the submission contains, with its scores as the leaderboard reads them."""
+        """Yield the frames that the submission contains, with their scores as the leaderboard reads them.
+
+        Args:
+            path: A folder or an archive.
+            frames: The frames to look for; those that the submission lacks are left out.
+
+        Raises:
+            DataError: The path can't be opened.
+            ScoreError: A score file is damaged.
+        """
 
     def write_image(self, out: Path, name: str, score: ScoreMap, prediction: ClassMap | None) -> None:
-        """Write one image into the folder `out` under the name of its file, if the card says `images`."""
+        """Write the files of one image, if the card says `images`.
+
+        Args:
+            out: The folder of the submission.
+            name: Name of the image's file without its ending.
+            score: float32 [H, W], higher = more anomalous.
+            prediction: uint8 [H, W], the predicted classes; None if the network has no class maps.
+
+        Raises:
+            UsageError: The submission is not written image by image, or the name or the prediction is not suitable.
+            ScoreError: A score is not finite.
+        """
         raise UsageError(f"{self.card.name} is not written image by image", "See: oodbench list submissions")
 
     @classmethod
     def public_table(cls, path: Path) -> Sequence[PublishedResult]:
         """Read the leaderboard's public table from a file that its site publishes.
 
+        Args:
+            path: The file.
+
         Raises:
+            UsageError: The leaderboard publishes no such file.
             DataError: The file is not such a table.
         """
         raise UsageError(
             f"the public table of {cls.card.name} can't be read from a file",
-            "Expected a leaderboard that publishes one, as segment-me-if-you-can does (docs/reference/result-json.md).",
+            "Name a leaderboard that publishes one, such as segment-me-if-you-can (docs/reference/protocols.md).",
         )

@@ -19,6 +19,15 @@ class Intervals(FrozenRecord):
         resamples: Number of resamples.
         bounds: Maps each metric with an interval to (low, high), as fractions.
         undefined: Maps each metric without an interval to the reason.
+
+    Examples:
+        >>> from oodbench.contracts import Intervals
+        >>> intervals = Intervals(
+        ...     level=0.95, method="percentile", unit="frames", units=60, resamples=2000, bounds={"AP": (0.381, 0.502)},
+        ...     undefined={},
+        ... )
+        >>> intervals.text("AP"), intervals.title
+        ('[38.1, 50.2]', '95 % intervals (percentile, 2000 resamples of frames)')
     """
 
     level: float
@@ -30,7 +39,11 @@ class Intervals(FrozenRecord):
     undefined: dict[str, str]
 
     def text(self, metric: str) -> str:
-        """Return the interval as `[38.1, 50.2]`, in percent; empty if the metric has none."""
+        """Return an interval as `[38.1, 50.2]`, in percent; empty if the metric has none.
+
+        Args:
+            metric: Name of the metric.
+        """
         if metric not in self.bounds:
             return ""
         low, high = self.bounds[metric]
@@ -50,6 +63,11 @@ class Difference:
         value: The second result's metric minus the first's, as a fraction.
         bounds: Its interval at level 0.95; None if it is undefined.
         p: Two-sided bootstrap p-value, not corrected.
+
+    Examples:
+        >>> from oodbench.contracts import Difference
+        >>> Difference(value=0.031, bounds=(0.012, 0.05), p=0.002).value
+        0.031
     """
 
     value: float
@@ -62,7 +80,8 @@ class ComparedMethod:
     """One line of a table that compares results.
 
     Attributes:
-        network, label: Network and label of the result.
+        network: Name of the network.
+        label: The method with the parameters that differ from the defaults.
         value: The metric, as a fraction.
         bounds: The interval of the metric.
         rank: The rank; None in tables against a chosen reference and in tables of two runs.
@@ -83,10 +102,12 @@ class ComparedMethod:
 
 @dataclass(frozen=True)
 class MethodComparison:
-    """The comparison of methods in one metric on one benchmark.
+    """The comparison of methods in one metric on one benchmark, as `oodbench.compare` returns it.
 
     Attributes:
-        benchmark, protocol, metric: Names of the benchmark, protocol and metric.
+        benchmark: Name of the benchmark.
+        protocol: Name of the protocol.
+        metric: Name of the metric.
         unit: The resampled unit, `frames` or `groups`.
         units: Number of units.
         resamples: Number of resamples.

@@ -39,7 +39,7 @@ def fetch_archive(archive: Archive, folder: Path, obtain: str, track: Track) -> 
         RunFolderError: The folder can't be written.
     """
     if not archive.url.startswith(("http://", "https://")):
-        raise DataError(f"{archive.url}: not an address on the web", obtain)
+        raise DataError(f"{archive.url}: not a web address", obtain)
     path, part = folder / archive.name, folder / f"{archive.name}.part"
     if path.is_file() and not describe_mismatch(archive, path):
         return path
@@ -48,18 +48,19 @@ def fetch_archive(archive: Archive, folder: Path, obtain: str, track: Track) -> 
         _download(archive, part, track)
     except urllib.error.HTTPError as error:
         error.close()
-        raise DataError(f"{archive.url} answers {error.code} ({error.reason}): the address is dead", obtain) from None
+        raise DataError(f"{archive.url}: the server answers {error.code} ({error.reason})", obtain) from None
     except (urllib.error.URLError, TimeoutError, ConnectionError, http.client.HTTPException) as error:
         why = getattr(error, "reason", None) or error
         raise DataError(
-            f"{archive.url} does not answer, or stopped ({why})", f"The same command goes on from here. Or: {obtain}"
+            f"{archive.url} does not answer, or stopped ({why})",
+            f"Run the same command again to resume the download. Otherwise: {obtain}",
         ) from None
     except OSError as error:
         raise cannot_write(part, error) from error
     problem = describe_mismatch(archive, part)
     if problem:
         part.unlink()
-        raise DataError(f"{archive.url}: what came is not what was published: {problem}", obtain)
+        raise DataError(f"{archive.url}: the downloaded file differs from the published one: {problem}", obtain)
     return part.replace(path)
 
 
@@ -86,4 +87,4 @@ def _download(archive: Archive, part: Path, track: Track) -> None:
                 received += len(block)
                 advance(len(block))
     if received < coming:
-        raise ConnectionError(f"{received} of {coming} bytes came")
+        raise ConnectionError(f"received {received} of {coming} bytes")

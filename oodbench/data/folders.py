@@ -26,6 +26,15 @@ class Layout:
         recognise: Returns whether a folder has this layout.
         frames: Returns the frames of such a folder.
         warnings: Warnings that every table of a copy in this layout shows.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from oodbench.data import VOID_RULE, LabelRule, make_course_layout
+        >>> layout = make_course_layout(LabelRule(VOID_RULE, "Unpack it again."), "RoadAnomaly")
+        >>> for name in ("images", "labels_masks"):
+        ...     (Path("RoadAnomaly") / name).mkdir(parents=True)
+        >>> layout.recognise(Path("RoadAnomaly"), False), layout.frames(Path("RoadAnomaly"))
+        (True, ())
     """
 
     recognise: Recogniser
@@ -34,12 +43,34 @@ class Layout:
 
 
 def open_layouts(card: BenchmarkCard, roots: Roots, layouts: Mapping[str, Layout]) -> FrameSet:
-    """Open a benchmark from the one folder among the roots that holds it. Raises as `find_layout`.
+    """Open a benchmark from the one folder among the roots that holds it.
 
     Args:
         card: Card of the benchmark.
         roots: Folders to search.
         layouts: Maps the name of each layout to the layout.
+
+    Returns:
+        The frames, with the layout and the folder that were found. No pixel is read.
+
+    Raises:
+        DataNotFoundError: No folder holds the benchmark.
+        DataError: Several folders hold it, a root is missing, or a folder can't be read.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from PIL import Image
+        >>> import oodbench
+        >>> from oodbench.contracts import Roots
+        >>> from oodbench.data import VOID_RULE, LabelRule, make_course_layout, open_layouts
+        >>> for name, mode in (("images", "RGB"), ("labels_masks", "L")):
+        ...     (Path("data/Mine") / name).mkdir(parents=True)
+        ...     Image.new(mode, (6, 4)).save(Path("data/Mine") / name / "0.png")
+        >>> card = oodbench.load_benchmark("streets-anomaly").card  # any card
+        >>> layouts = {"course": make_course_layout(LabelRule(VOID_RULE, "Unpack it again."), "Mine")}
+        >>> found = open_layouts(card, Roots((Path("data"),)), layouts)
+        >>> found.layout, [frame.id for frame in found.frames]
+        ('course', ['0'])
     """
     recognisers = {name: layout.recognise for name, layout in layouts.items()}
     layout, folder = find_layout(card.name, roots, recognisers, card.layouts, card.obtain)
@@ -59,7 +90,7 @@ def check_roots(roots: Sequence[Path]) -> tuple[Path, ...]:
             what = "is a file" if root.exists() else "does not exist"
             raise DataError(
                 f"{root} {what}; expected a folder with benchmarks or datasets",
-                "It was given with --data, --id-data, OODBENCH_DATA or the config file.",
+                "Correct --data, --id-data, OODBENCH_DATA or the config file.",
             )
     return tuple(roots)
 
@@ -89,9 +120,25 @@ def find_layout(
         expected: Maps the name of each layout to its description, for the error message.
         obtain: Where to get the data, for the error message.
 
+    Returns:
+        The name of the layout, and the folder.
+
     Raises:
         DataNotFoundError: No folder holds it.
         DataError: Several folders hold it, or a root is missing.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from oodbench.contracts import Roots
+        >>> from oodbench.data import find_layout
+        >>> Path("downloads/frames").mkdir(parents=True)
+        >>> def has_frames(folder, named):
+        ...     return folder.name == "frames"
+        >>> layout, folder = find_layout(
+        ...     "mine", Roots((Path("downloads"),)), {"plain": has_frames}, {"plain": "a folder frames"}, "Ask us."
+        ... )
+        >>> layout, folder.as_posix()
+        ('plain', 'downloads/frames')
     """
     searched = check_roots(roots.of(name))
     named = name in roots.named
@@ -106,7 +153,7 @@ def find_layout(
         where = ", ".join(map(str, searched)) or "no folder (give --data DIR)"
         looks = "; or ".join(f"{layout}: {description}" for layout, description in expected.items())
         raise DataNotFoundError(
-            f"{name} was not found in {where}, nor up to {_DEPTH} levels under it. Expected {looks}", obtain
+            f"{name} was not found in {where}, or up to {_DEPTH} levels below it; expected {looks}", obtain
         )
     if len(found) > 1:
         places = ", ".join(f"{folder} ({layout})" for layout, folder in found.values())
@@ -116,12 +163,33 @@ def find_layout(
 
 @contextmanager
 def convert_read_errors(folder: Path) -> Iterator[None]:
-    """Convert OS errors raised while a folder is read to DataError."""
+    """Convert OS errors that are raised in a `with` block to DataError.
+
+    Args:
+        folder: The folder that the block reads, for the message.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        DataError: The block raised an OSError.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from oodbench.data import convert_read_errors
+        >>> from oodbench.errors import DataError
+        >>> try:
+        ...     with convert_read_errors(Path("absent")):
+        ...         list(Path("absent").iterdir())
+        ... except DataError as error:
+        ...     print(error.remedy)
+        Make the folder readable.
+    """
     try:
         yield
     except OSError as error:
         raise DataError(
-            f"{error.filename or folder}: can't be read ({error.strerror})", "Expected a folder that can be read."
+            f"{error.filename or folder}: can't be read ({error.strerror})", "Make the folder readable."
         ) from None
 
 

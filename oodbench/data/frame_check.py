@@ -10,12 +10,26 @@ from oodbench.types import Frame, Size
 
 
 def check_frame(frame: Frame) -> tuple[Size, NDArray[np.uint8] | None]:
-    """Validate a frame; return its image size and its labels.
+    """Validate a frame and return its image size and labels.
 
-    Anomaly labels take precedence over semantic ones. The labels are None if the frame has none.
+    Anomaly labels take precedence over semantic ones. An image on disk is decoded, so that a truncated file is found
+    before a long run starts.
+
+    Args:
+        frame: The frame.
+
+    Returns:
+        (height, width) of the image in pixels, and the label values, uint8 [H, W]; None if the frame has no labels.
 
     Raises:
         DataError: The image or the labels are damaged, have different sizes, or contain an undeclared value.
+
+    Examples:
+        >>> import oodbench
+        >>> from oodbench.data import check_frame
+        >>> size, labels = check_frame(oodbench.load_benchmark("streets-anomaly")[0])
+        >>> size, labels.shape
+        ((512, 1024), (512, 1024))
     """
     size = frame.read_size()
     if frame.image_file is not None:
@@ -30,6 +44,6 @@ def check_frame(frame: Frame) -> tuple[Size, NDArray[np.uint8] | None]:
         raise DataError(
             f"{frame.label_file or frame.id}: the labels are {labels.shape[1]} x {labels.shape[0]} and the image "
             f"{frame.image_file or ''} is {size[1]} x {size[0]}; expected one size",
-            "One of the two was resized or belongs to another frame: unpack both again.",
+            "Unpack both again. One of them was resized or belongs to another frame.",
         )
     return size, labels

@@ -28,9 +28,20 @@ def read_hdf5(path: Path, content: bytes | None = None) -> NDArray[Any]:
         path: Path of the file.
         content: Content of the file if it is a member of an archive; `path` is then its name in the archive.
 
+    Returns:
+        The array in its stored type, in general float16 [H, W].
+
     Raises:
         ScoreError: There is no such array, or the file is damaged.
         MissingExtraError: h5py is not installed.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> import numpy as np
+        >>> from oodbench.data import read_hdf5, write_hdf5
+        >>> write_hdf5(Path("cow0003.hdf5"), np.float32([[0.5, 1.5]]))
+        >>> read_hdf5(Path("cow0003.hdf5"))
+        array([[0.5, 1.5]], dtype=float16)
     """
     h5py = _import_h5py()
     try:
@@ -39,16 +50,30 @@ def read_hdf5(path: Path, content: bytes | None = None) -> NDArray[Any]:
                 return np.asarray(file[_KEY][()])
             names = ", ".join(file) or "nothing"
     except (OSError, RuntimeError, KeyError, ValueError) as error:
-        raise ScoreError(f"{path}: not a whole HDF5 file ({error})", "Write or copy it again.") from None
-    raise ScoreError(f"{path}: holds {names}; expected an array '{_KEY}'", f"Write the scores under the name '{_KEY}'.")
+        raise ScoreError(f"{path}: not an intact HDF5 file ({error})", "Write or copy it again.") from None
+    raise ScoreError(
+        f"{path}: contains {names}; expected an array '{_KEY}'", f"Write the scores under the name '{_KEY}'."
+    )
 
 
 def write_hdf5(path: Path, score: ScoreMap | NDArray[np.float16]) -> None:
-    """Write a score map [height, width], rounded to half precision if necessary.
+    """Write a score map, rounded to half precision if necessary.
+
+    Args:
+        path: The file to write; an existing file is replaced.
+        score: float16 or float32 [H, W], higher = more anomalous.
 
     Raises:
         ScoreError: A score is outside the range of half precision, +-65504.
         MissingExtraError: h5py is not installed.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> import numpy as np
+        >>> from oodbench.data import write_hdf5
+        >>> write_hdf5(Path("cow0003.hdf5"), np.zeros((4, 6), np.float32))
+        >>> Path("cow0003.hdf5").exists()
+        True
     """
     h5py = _import_h5py()
     with np.errstate(over="ignore"):

@@ -37,16 +37,18 @@ def _convert_image_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
-        raise DataError(f"{path}: no such file", "Check the data set with 'oodbench doctor'.") from None
+        raise DataError(f"{path}: no such file", "Check the data with 'oodbench doctor'.") from None
     except IsADirectoryError:
-        raise DataError(f"{path}: this is a folder; expected an image file") from None
+        raise DataError(f"{path}: this is a folder; expected an image file", remedy) from None
     except PermissionError as error:
-        raise DataError(f"{path}: {error.strerror}; expected a readable image file") from None
+        raise DataError(
+            f"{path}: {error.strerror}; expected a readable image file", "Make the file readable."
+        ) from None
     except DataError:
         raise
     # Pillow reports damaged files with all of these.
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path}: not a whole image file ({error})", remedy) from None
+        raise DataError(f"{path}: not an intact image file ({error})", remedy) from None
 
 
 @contextmanager
@@ -85,16 +87,51 @@ def _check_single_frame(path: Path, image: Image.Image) -> None:
 
 
 def read_image_size(path: Path) -> Size:
-    """Read (height, width) from the header of an image file."""
+    """Read the size of an image from the header of its file.
+
+    Args:
+        path: The image file; its format is recognised by the content.
+
+    Returns:
+        (height, width) in pixels.
+
+    Raises:
+        DataError: The file is missing or not an image.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from PIL import Image
+        >>> from oodbench.data import read_image_size
+        >>> Image.new("RGB", (6, 4)).save("frame.png")
+        >>> read_image_size(Path("frame.png"))
+        (4, 6)
+    """
     with _open_image(path) as image:
         return image.height, image.width
 
 
 def read_image(path: Path) -> RGBImage:
-    """Read an image, uint8 [H, W, 3], red first.
+    """Read an image as RGB.
+
+    The gamma chunk of a PNG and the orientation tag of a JPEG are ignored, because the labels do not follow them.
+
+    Args:
+        path: The image file; its format is recognised by the content.
+
+    Returns:
+        uint8 [H, W, 3], red first.
 
     Raises:
         DataError: The file is missing, truncated, not an image, or deeper than eight bits per channel.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from PIL import Image
+        >>> from oodbench.data import read_image
+        >>> Image.new("RGB", (6, 4), "red").save("frame.png")
+        >>> image = read_image(Path("frame.png"))
+        >>> image.shape, image[0, 0].tolist()
+        ((4, 6, 3), [255, 0, 0])
     """
     plain = _decode_plain(path, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
     if plain is not None:
@@ -118,10 +155,25 @@ def read_image(path: Path) -> RGBImage:
 
 
 def read_indices(path: Path) -> NDArray[Any]:
-    """Read the integers [H, W] of a single-channel or indexed image.
+    """Read the integers of a single-channel or indexed image, such as a label file.
+
+    Args:
+        path: The image file; its format is recognised by the content.
+
+    Returns:
+        Integers [H, W], uint8 for files of eight bits. An indexed image gives its indices, not its colours.
 
     Raises:
         DataError: The file is missing, truncated, not an image, or has colour channels.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> import numpy as np
+        >>> from PIL import Image
+        >>> from oodbench.data import read_indices
+        >>> Image.fromarray(np.array([[0, 1, 255]], np.uint8)).save("labels.png")
+        >>> read_indices(Path("labels.png")).tolist()
+        [[0, 1, 255]]
     """
     plain = _decode_plain(path, cv2.IMREAD_UNCHANGED, {"L"})
     if plain is not None:
@@ -130,13 +182,13 @@ def read_indices(path: Path) -> NDArray[Any]:
         if image.mode not in _INDEX_MODES:
             raise DataError(
                 f"{path}: a label file with pixels of type {image.mode}; expected one channel of integers",
-                "Files named '*_color*' are pictures of the labels, not the labels.",
+                "Use the label files. Files named '*_color*' are pictures of the labels.",
             )
         _check_single_frame(path, image)
         if image.mode == "1":
             raise DataError(
-                f"{path}: a label file with one bit per pixel, where white can mean 1 or 255; expected integers of eight "
-                "or sixteen bits",
+                f"{path}: a label file with one bit per pixel, where white can mean 1 or 255; expected integers of "
+                "eight or sixteen bits",
                 "Save the labels as integers, for example numpy's uint8.",
             )
         indices = np.asarray(image)
@@ -161,30 +213,59 @@ def _check_palette(path: Path, image: Image.Image, indices: NDArray[Any]) -> Non
 
 
 def read_grey16(path: Path) -> NDArray[np.uint16]:
-    """Read a grey image of 16 bits, uint16 [H, W].
+    """Read a grey image of 16 bits.
+
+    Args:
+        path: The image file.
+
+    Returns:
+        uint16 [H, W].
 
     Raises:
         DataError: The file is missing, truncated, not an image, or of another type.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> import numpy as np
+        >>> from PIL import Image
+        >>> from oodbench.data import read_grey16
+        >>> Image.fromarray(np.array([[0, 65535]], np.uint16)).save("scores.png")
+        >>> read_grey16(Path("scores.png")).tolist()
+        [[0, 65535]]
     """
     with _open_image(path) as image:
         if image.mode != "I;16":
             raise DataError(
                 f"{path}: pixels of type {image.mode}; expected one channel of sixteen bits",
-                "Eight bits are too few for scores: write sixteen, or floats as .npy.",
+                "Write the scores with sixteen bits, or as floats in a .npy file.",
             )
         return np.asarray(image, np.uint16)
 
 
 def read_rgba(path: Path) -> NDArray[np.uint8]:
-    """Read an image with opacity, uint8 [H, W, 4], red first, opacity last.
+    """Read an image with opacity.
+
+    Args:
+        path: The image file.
+
+    Returns:
+        uint8 [H, W, 4], red first, opacity last (0 transparent, 255 opaque).
 
     Raises:
         DataError: The file is missing, truncated, not an image, or without an alpha channel.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from PIL import Image
+        >>> from oodbench.data import read_rgba
+        >>> Image.new("RGBA", (6, 4), (255, 0, 0, 128)).save("cutout.png")
+        >>> read_rgba(Path("cutout.png"))[0, 0].tolist()
+        [255, 0, 0, 128]
     """
     with _open_image(path) as image:
         if image.mode not in ("RGBA", "LA") and "transparency" not in image.info:
             raise DataError(
-                f"{path}: pixels of type {image.mode}, without opacity; expected colours with an alpha channel",
-                "Save it as a PNG with a transparent ground.",
+                f"{path}: pixels of type {image.mode}; expected colours with an alpha channel",
+                "Save it as a PNG with a transparent background.",
             )
         return np.asarray(image.convert("RGBA"))

@@ -24,6 +24,17 @@ class LabelRule:
     Attributes:
         meaning: Maps a file value to its normalised value: an anomaly label, a class index, or `VOID`.
         hint: Remedy for the error message if a file has an undeclared value.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> import numpy as np
+        >>> from PIL import Image
+        >>> from oodbench.data import LabelRule
+        >>> from oodbench.types import ANOMALY, IN_DISTRIBUTION, VOID
+        >>> rule = LabelRule({0: VOID, 1: IN_DISTRIBUTION, 2: ANOMALY}, "Unpack the labels again.")
+        >>> Image.fromarray(np.array([[0, 1, 2]], np.uint8)).save("labels.png")
+        >>> rule.apply(Path("labels.png")).tolist()
+        [[255, 0, 1]]
     """
 
     meaning: Mapping[int, int]
@@ -141,6 +152,21 @@ def file_frame(
         label: Label file. Without it, or without `rule`, the frame has no labels.
         rule: Meaning of the label values.
         classes: Class set of semantic labels. Without it, the labels are anomaly labels.
+
+    Returns:
+        The frame. Its files are not opened before a reader is called.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> import numpy as np
+        >>> from PIL import Image
+        >>> from oodbench.data import VOID_RULE, LabelRule, file_frame
+        >>> Image.new("RGB", (3, 1)).save("0.png")
+        >>> Image.fromarray(np.array([[0, 1, 255]], np.uint8)).save("0_labels.png")
+        >>> rule = LabelRule(VOID_RULE, "Unpack the labels again.")
+        >>> frame = file_frame("0", "scene", Path("0.png"), Path("0_labels.png"), rule)
+        >>> frame.read_size(), frame.read_anomaly_labels().values.tolist()
+        ((1, 3), [[0, 1, 255]])
     """
     if label is None or rule is None:
         return Frame(frame_id, group, partial(read_image_size, image), partial(read_image, image), image_file=image)

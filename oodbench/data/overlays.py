@@ -70,7 +70,9 @@ def read_overlays(source: Path, version: str | None) -> Overlays:
         DataError: `source` does not exist or holds no overlays.
     """
     if version is not None and version not in ARCHIVES:
-        raise UsageError(f"--version {version}: there is no such version", f"Known: {', '.join(ARCHIVES)}.")
+        raise UsageError(
+            f"--version {version}: no such version; expected {' or '.join(ARCHIVES)}", "Correct --version."
+        )
     checksum_version = None
     with convert_read_errors(source):
         if source.is_dir():
@@ -78,18 +80,24 @@ def read_overlays(source: Path, version: str | None) -> Overlays:
         elif source.is_file():
             checksum_version, members = _read_archive(source)
         else:
-            raise DataError(f"{source} does not exist; expected fs_val_v<n>.zip, or the folder where it was unpacked")
+            raise DataError(
+                f"{source} does not exist; expected fs_val_v<n>.zip, or the folder of its contents",
+                "Correct --overlays.",
+            )
     if checksum_version and version and checksum_version != version:
         raise UsageError(
-            f"{source} is {checksum_version} by its checksum, and --version says {version}", "Leave out --version."
+            f"{source} is {checksum_version} by its checksum, but --version is {version}", "Omit --version."
         )
     if not (checksum_version or version):
         raise UsageError(
-            f"{source}: nothing tells which version these overlays are; no published checksum fits",
-            "Give the archive itself, as it was downloaded, or say --version v1, v2 or v3.",
+            f"{source}: the version of these overlays is unknown, because no published checksum fits",
+            "Give the archive as it was downloaded, or give --version v1, v2 or v3.",
         )
     if not any(OVERLAY.match(name) for name in members):
-        raise DataError(f"{source}: no overlays; expected <nnnn>_<id>_rgb.npz and <nnnn>_<id>_labels.png")
+        raise DataError(
+            f"{source}: no overlays; expected <nnnn>_<id>_rgb.npz and <nnnn>_<id>_labels.png",
+            "Correct --overlays.",
+        )
     return Overlays(source, checksum_version or str(version), "checksum" if checksum_version else "user", members)
 
 
@@ -107,7 +115,7 @@ def _read_archive(path: Path) -> tuple[str | None, dict[str, bytes]]:
             names = [name for name in archive.namelist() if name.endswith((".npz", ".png"))]
             return version, {name.rsplit("/", 1)[-1]: archive.read(name) for name in names}
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
-        raise DataError(f"{path}: not a whole zip file ({error})", "Download it again.") from None
+        raise DataError(f"{path}: not an intact zip file ({error})", "Download it again.") from None
 
 
 def write_frames(overlays: Overlays, cityscapes: Path, out: Path) -> int:
@@ -128,7 +136,7 @@ def write_frames(overlays: Overlays, cityscapes: Path, out: Path) -> int:
     if absent:
         raise DataError(
             f"{cityscapes}: {len(absent)} of {len(wanted)} frames of Cityscapes are missing, the first is {absent[0]}",
-            "Expected leftImg8bit/val/<city>/<id>_leftImg8bit.png, from leftImg8bit_trainvaltest.zip.",
+            "Unpack leftImg8bit_trainvaltest.zip there, which contains leftImg8bit/val/<city>/<id>_leftImg8bit.png.",
             [f"{identity}_leftImg8bit.png: is not in leftImg8bit/val" for identity in absent],
         )
     unlabelled = [name for name in wanted if f"{name}_labels.png" not in overlays.members]
@@ -176,7 +184,7 @@ def _convert_damage_errors(where: str) -> Iterator[None]:
         raise
     # numpy and zipfile report damaged files with all of these.
     except (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"{where}: not a whole overlay ({error})", "Download the overlays again.") from None
+        raise DataError(f"{where}: not an intact overlay ({error})", "Download the overlays again.") from None
 
 
 def _read_overlay(content: bytes, where: str) -> NDArray[np.signedinteger]:
@@ -188,7 +196,7 @@ def _read_overlay(content: bytes, where: str) -> NDArray[np.signedinteger]:
 def _find_cityscapes_frames(cityscapes: Path) -> dict[str, Path]:
     """Return the validation frames of Cityscapes by id."""
     if not cityscapes.is_dir():
-        raise DataError(f"{cityscapes}: no such folder; expected the one of Cityscapes")
+        raise DataError(f"{cityscapes}: no such folder; expected the folder of Cityscapes", "Correct --cityscapes.")
     with convert_read_errors(cityscapes):
         for folder in iter_subfolders(cityscapes):
             frames = index_by_stem((folder / "leftImg8bit" / "val").glob("*/*_leftImg8bit.png"), "_leftImg8bit")

@@ -21,14 +21,43 @@ def index_images(folder: Path, suffix: str = "") -> dict[str, Path]:
         folder: Folder, which may be missing.
         suffix: Only names with this suffix are included; it is removed from the name.
 
+    Returns:
+        Maps each name to its file; empty if the folder is missing.
+
     Raises:
         DataError: Two files differ only in their ending, or a name is not valid text.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from oodbench.data import index_images
+        >>> Path("frames").mkdir()
+        >>> for name in ("10.png", "2.jpg", "notes.txt"):
+        ...     (Path("frames") / name).touch()
+        >>> list(index_images(Path("frames")))
+        ['2', '10']
     """
     return index_by_stem((folder.iterdir() if folder.is_dir() else ()), suffix)
 
 
 def index_by_stem(paths: Iterable[Path], suffix: str = "") -> dict[str, Path]:
-    """Index image files from one or several folders as `index_images` does; two files of one name are an error."""
+    """Index image files from one or several folders by their name without the ending, in natural order (2 before 10).
+
+    Args:
+        paths: Files; those that are not images, and hidden ones, are left out.
+        suffix: Only names with this suffix are included; it is removed from the name.
+
+    Returns:
+        Maps each name to its file.
+
+    Raises:
+        DataError: Two files have the same name, or a name is not valid text.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from oodbench.data import index_by_stem
+        >>> list(index_by_stem([Path("bern/0_labels.png"), Path("ulm/1_labels.png"), Path("ulm/1.png")], "_labels"))
+        ['0', '1']
+    """
     files: dict[str, Path] = {}
     for path in sorted(paths, key=lambda path: (_make_natural_key(path.stem), str(path))):
         # Archives packed on a Mac contain a file ._name for each name.
@@ -58,15 +87,25 @@ def _make_natural_key(text: str) -> list[tuple[int, int | str]]:
 
 
 def pair_by_stem(images: Mapping[str, Path], labels: Mapping[str, Path], where: Path) -> list[tuple[str, Path, Path]]:
-    """Pair images and labels of the same name: (name, image, label) per frame.
+    """Pair images and labels of the same name.
 
     Args:
         images: Image files by name.
         labels: Label files by name.
         where: Folder, for the error message.
 
+    Returns:
+        (name, image, label) per frame, in the order of the images.
+
     Raises:
         DataError: An image has no label or a label has no image.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from oodbench.data import pair_by_stem
+        >>> pairs = pair_by_stem({"0": Path("images/0.png")}, {"0": Path("labels/0.png")}, Path())
+        >>> [(name, image.as_posix(), label.as_posix()) for name, image, label in pairs]
+        [('0', 'images/0.png', 'labels/0.png')]
     """
     for having, lacking, what in ((images, labels, "label"), (labels, images, "image")):
         missing = [name for name in having if name not in lacking]
@@ -81,11 +120,26 @@ def pair_by_stem(images: Mapping[str, Path], labels: Mapping[str, Path], where: 
 
 
 def pair_cityscapes(images: Path, labels: Path) -> list[tuple[str, Path, Path]]:
-    """Pair the files of one split of Cityscapes' two trees: (id, image, label) per frame. Raises as `pair_by_stem`.
+    """Pair the files of one split of Cityscapes' two trees.
 
     Args:
         images: Folder with <city>/<id>_leftImg8bit.png.
         labels: Folder with <city>/<id>_gtFine_labelIds.png.
+
+    Returns:
+        (id, image, label) per frame, in natural order of the ids.
+
+    Raises:
+        DataError: An image has no label, a label has no image, or two files have the same id.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from oodbench.data import pair_cityscapes
+        >>> for name in ("leftImg8bit", "gtFine_labelIds"):
+        ...     (Path(name) / "ulm").mkdir(parents=True)
+        ...     (Path(name) / "ulm" / f"ulm_000000_{name}.png").touch()
+        >>> [name for name, _, _ in pair_cityscapes(Path("leftImg8bit"), Path("gtFine_labelIds"))]
+        ['ulm_000000']
     """
     return pair_by_stem(
         index_by_stem(images.glob("*/*_leftImg8bit.png"), "_leftImg8bit"),
@@ -124,7 +178,26 @@ def make_pack_layout(rule: LabelRule, *names: str, images: str = "images", label
 
 
 def make_course_layout(rule: LabelRule, *names: str) -> Layout:
-    """Create the layout of a pack that circulates in course material: images/<n>.* and labels_masks/<n>.png."""
+    """Create the layout of a pack that circulates in course material: images/<n>.* and labels_masks/<n>.png.
+
+    Args:
+        rule: Meaning of the label values.
+        *names: Names of the benchmark's folder.
+
+    Returns:
+        The layout. It recognises a folder by its full name, or because the user named it for the benchmark.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from PIL import Image
+        >>> from oodbench.data import VOID_RULE, LabelRule, make_course_layout
+        >>> layout = make_course_layout(LabelRule(VOID_RULE, "Unpack it again."), "RoadAnomaly")
+        >>> for name, mode in (("images", "RGB"), ("labels_masks", "L")):
+        ...     (Path("RoadAnomaly") / name).mkdir(parents=True)
+        ...     Image.new(mode, (6, 4)).save(Path("RoadAnomaly") / name / "7.png")
+        >>> [frame.id for frame in layout.frames(Path("RoadAnomaly"))]
+        ['7']
+    """
     return make_pack_layout(rule, *names)
 
 
@@ -132,5 +205,23 @@ def make_synboost_layout(rule: LabelRule, *names: str) -> Layout:
     """Create the layout of SynBoost's pack, which PEBAL, RPL and ATTA read: original/<n>.* and labels/<n>.png.
 
     The labels in labels_with_ROI/ mark another target and are never read.
+
+    Args:
+        rule: Meaning of the label values.
+        *names: Names of the benchmark's folder.
+
+    Returns:
+        The layout. It recognises a folder by its full name, or because the user named it for the benchmark.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from PIL import Image
+        >>> from oodbench.data import VOID_RULE, LabelRule, make_synboost_layout
+        >>> layout = make_synboost_layout(LabelRule(VOID_RULE, "Unpack it again."), "fs_static")
+        >>> for name, mode in (("original", "RGB"), ("labels", "L")):
+        ...     (Path("fs_static") / name).mkdir(parents=True)
+        ...     Image.new(mode, (6, 4)).save(Path("fs_static") / name / "7.png")
+        >>> [frame.id for frame in layout.frames(Path("fs_static"))]
+        ['7']
     """
     return make_pack_layout(rule, *names, images="original", labels="labels")

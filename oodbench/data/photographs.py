@@ -11,17 +11,30 @@ from oodbench.types import FrameSet
 
 
 def open_photographs(source: Path) -> FrameSet:
-    """Open the images in a folder, without its subfolders, or one image file. Frame ids are the file names without
-    ending.
+    """Open one image file, or the images that a folder contains directly.
+
+    The id of a frame is its file name without the ending.
 
     Args:
         source: Folder or image file.
 
+    Returns:
+        Frames without labels, in natural order of their ids.
+
     Raises:
         DataError: There is no image, or two files differ only in their ending.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from PIL import Image
+        >>> from oodbench.data import open_photographs
+        >>> Image.new("RGB", (6, 4)).save("street.png")
+        >>> (frame,) = open_photographs(Path("street.png")).frames
+        >>> frame.id, frame.read_image().shape, frame.read_anomaly_labels
+        ('street', (4, 6, 3), None)
     """
     if not source.exists():
-        raise DataError(f"{source} does not exist; expected an image or a folder of images")
+        raise DataError(f"{source} does not exist; expected an image or a folder of images", "Correct the path.")
     files = index_images(source) if source.is_dir() else {source.stem: source}
     if not files:
         raise DataError(

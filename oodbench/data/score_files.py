@@ -32,6 +32,16 @@ class ScoreFiles:
     Attributes:
         files: Maps the id of every frame to its file.
         others: Maps the names of files that match no frame to the files, sorted by name.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> import numpy as np
+        >>> from oodbench.data import find_scores
+        >>> for name in ("0", "extra"):
+        ...     np.save(f"{name}.npy", np.zeros((4, 6), np.float32))
+        >>> found = find_scores(Path(), ["0"])
+        >>> list(found.files), list(found.others)
+        (['0'], ['extra'])
     """
 
     files: Mapping[str, Path]
@@ -45,12 +55,24 @@ def find_scores(folder: Path, ids: Sequence[str]) -> ScoreFiles:
         folder: Folder with score files.
         ids: Frame ids.
 
+    Returns:
+        The file of each frame, and the files that match no frame.
+
     Raises:
         ScoreError: The folder does not exist, or a frame has no file or two files.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> import numpy as np
+        >>> from oodbench.data import find_scores
+        >>> Path("scores").mkdir()
+        >>> np.save("scores/0.npy", np.zeros((4, 6), np.float32))
+        >>> find_scores(Path("scores"), ["0"]).files["0"].as_posix()
+        'scores/0.npy'
     """
     if not folder.is_dir():
         what = "is a file" if folder.exists() else "does not exist"
-        raise ScoreError(f"{folder} {what}; expected a folder of score maps, one file per frame")
+        raise ScoreError(f"{folder} {what}; expected a folder of score maps, one file per frame", "Correct --scores.")
     found: dict[str, Path] = {}
     wanted = set(ids)
     for path in _list_score_files(folder):
@@ -75,30 +97,45 @@ def _make_missing_error(folder: Path, absent: Sequence[str], count: int, found: 
     first = absent[0]
     elsewhere = next((path for name, path in found.items() if name.endswith(f"/{first}")), None)
     if elsewhere is not None:
-        remedy = f"There is {elsewhere}: give the folder in which the names are the ids."
+        remedy = f"Give the folder in which the names are the ids. There is {elsewhere}."
     elif found:
-        remedy = f"Name each file by its frame's id; there is, for example, {next(iter(found.values()))}."
+        remedy = f"Name each file by its frame's id. There is, for example, {next(iter(found.values()))}."
     else:
-        remedy = "It holds no score maps at all."
+        remedy = "Give another folder with --scores. This one contains no score maps."
     return ScoreError(
-        f"{folder}: {len(absent)} of {count} frames have no score map; the first is {first}; looked for "
+        f"{folder}: {len(absent)} of {count} frames have no score map. The first is {first}; expected "
         f"{first}.{{{','.join(ending[1:] for ending in _READERS)}}}",
         remedy,
     )
 
 
 def read_scores(path: Path) -> ScoreMap:
-    """Read a score map as it is stored, float32 [h, w]; a 16-bit PNG gives its integers. The direction is not changed.
+    """Read a score map as it is stored. The direction of the scores is not changed.
+
+    Args:
+        path: A file `.npy`, `.npz` with one array, `.hdf5` or `.h5`, all with floats; or a `.png` with 16 bits.
+
+    Returns:
+        float32 [h, w]; a 16-bit PNG gives its integers.
 
     Raises:
         ScoreError: The file is truncated, not a map of floats, or has values that are not finite.
+        DataError: A PNG is damaged or does not have 16 bits.
         MissingExtraError: The file is HDF5 and h5py is not installed.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> import numpy as np
+        >>> from oodbench.data import read_scores
+        >>> np.save("0.npy", np.array([[0.5, 1.5]]))
+        >>> read_scores(Path("0.npy"))
+        array([[0.5, 1.5]], dtype=float32)
     """
     values = _READERS[path.suffix.lower()](path)
     if path.suffix.lower() != _PNG and not (values.dtype.kind == "f" and values.dtype.itemsize <= 8):
         raise ScoreError(
-            f"{path}: holds {values.dtype}; expected float16, float32 or float64",
-            "Integers are classes or labels more often than scores: write the scores as floats, or as a 16-bit PNG.",
+            f"{path}: contains {values.dtype}; expected float16, float32 or float64",
+            "Write the scores as floats, or as a 16-bit PNG. Integers are usually classes or labels.",
         )
     if values.ndim != 2 or not values.size:
         raise ScoreError(
@@ -126,8 +163,21 @@ def read_array(path: Path, content: bytes) -> NDArray[Any]:
         path: Name of the file.
         content: Content of the file.
 
+    Returns:
+        The array in its stored type and shape.
+
     Raises:
         ScoreError: The file is damaged or holds objects.
+
+    Examples:
+        >>> import io
+        >>> from pathlib import Path
+        >>> import numpy as np
+        >>> from oodbench.data import read_array
+        >>> file = io.BytesIO()
+        >>> np.save(file, np.array([[1, 2]], np.uint8))
+        >>> read_array(Path("0.npy"), file.getvalue())
+        array([[1, 2]], dtype=uint8)
     """
     return _convert_array_errors(path, lambda: np.asarray(np.load(io.BytesIO(content), allow_pickle=False)))
 
@@ -150,7 +200,7 @@ def _convert_array_errors(path: Path, read: Callable[[], NDArray[Any]]) -> NDArr
         return read()
     except (OSError, ValueError, EOFError, BadZipFile, AttributeError, TypeError) as error:
         raise ScoreError(
-            f"{path}: not a whole array of numbers ({error})", "Write or copy it again, without objects in it."
+            f"{path}: not an intact array of numbers ({error})", "Write or copy the file again, without Python objects."
         ) from None
 
 

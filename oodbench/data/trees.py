@@ -20,7 +20,15 @@ class Tree:
     Attributes:
         path: Path of the folder or archive.
         names: Sorted names of its files, with slashes; an archive may contain a name twice.
-        read: Returns the content of a file by its name.
+        read: Function that returns the content of a file by its name.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from oodbench.data import open_tree
+        >>> _ = Path("notes.txt").write_text("hello")
+        >>> with open_tree(Path()) as tree:
+        ...     tree.names, tree.read("notes.txt")
+        (('notes.txt',), b'hello')
     """
 
     path: Path
@@ -32,9 +40,25 @@ class Tree:
 def open_tree(path: Path) -> Iterator[Tree]:
     """Open a folder, a .zip or a .tar (compressed or not); archives are recognised by their content.
 
+    Args:
+        path: The folder or the archive.
+
+    Yields:
+        The files, which can be read inside the `with` block.
+
     Raises:
         DataNotFoundError: The path does not exist.
         DataError: The file is not an archive, or is damaged; also while it is open.
+
+    Examples:
+        >>> import zipfile
+        >>> from pathlib import Path
+        >>> from oodbench.data import open_tree
+        >>> with zipfile.ZipFile("maps.zip", "w") as archive:
+        ...     archive.writestr("maps/0.npy", b"numbers")
+        >>> with open_tree(Path("maps.zip")) as tree:
+        ...     tree.names, tree.read("maps/0.npy")
+        (('maps/0.npy',), b'numbers')
     """
     try:
         if path.is_dir():
@@ -50,9 +74,9 @@ def open_tree(path: Path) -> Iterator[Tree]:
                 listed = [info.name for info in packed.getmembers() if info.isfile()]
                 yield Tree(path, tuple(sorted(listed)), lambda name: _read_member(packed, members[name]))
         elif path.exists():
-            raise DataError(f"{path}: neither a folder nor an archive; expected one of the two, .zip or .tar")
+            raise DataError(f"{path}: not an archive; expected a folder, a .zip or a .tar file", "Correct the path.")
         else:
-            raise DataNotFoundError(f"{path} does not exist; expected a folder or an archive")
+            raise DataNotFoundError(f"{path} does not exist; expected a folder or an archive", "Correct the path.")
     except (OSError, zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError) as error:
         raise DataError(f"{path}: damaged ({error})", "Make the archive again.") from None
 

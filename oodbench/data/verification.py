@@ -27,7 +27,7 @@ class Finding:
 
     @override
     def __str__(self) -> str:
-        return " ".join(filter(None, (self.problem, self.remedy)))
+        return " ".join(filter(None, (f"{self.problem.removesuffix('.')}.", self.remedy)))
 
 
 def make_findings(error: DataError) -> list[Finding]:
@@ -48,7 +48,7 @@ def verify_frames(found: FrameSet, obtain: str) -> Iterator[Finding]:
     yield from (Finding(warning, "") for warning in found.warnings)
     for identity, times in Counter(frame.id for frame in found.frames).items():
         if times > 1:
-            yield Finding(f"{found.folder}: {times} frames are called {identity}.", "Ids must be unique.")
+            yield Finding(f"{found.folder}: {times} frames are called {identity}.", "Give each frame a unique id.")
     with ThreadPoolExecutor() as workers:
         for findings in workers.map(_find_problems, found.frames):
             yield from findings

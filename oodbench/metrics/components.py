@@ -50,15 +50,30 @@ class FrameComponents:
 
 @dataclass(frozen=True)
 class ComponentMetrics:
-    """The metrics as fractions; NaN if undefined, with the reason in `undefined` under the metric's name.
+    """The component metrics of a set of frames, as fractions; NaN if undefined.
 
     Attributes:
         values: Maps sIoU, PPV and F1* to their values.
         undefined: Maps each undefined metric to the reason.
         objects: Number of counted objects.
         predictions: Number of counted predicted components.
-        tp, fn, fp: int64 [11], counts at each of `TAUS`.
-        f1: float64 [11], F1 at each of `TAUS`.
+        tp: int64 [11], found objects at each overlap 0.25, 0.30, ..., 0.75.
+        fn: int64 [11], missed objects at each overlap.
+        fp: int64 [11], wrong predicted components at each overlap.
+        f1: float64 [11], F1 at each overlap.
+
+    Examples:
+        >>> import numpy as np
+        >>> from oodbench.contracts import ComponentSizes
+        >>> from oodbench.metrics import ComponentCounts
+        >>> from oodbench.types import AnomalyLabels
+        >>> labels = np.zeros((8, 8), np.uint8)
+        >>> labels[1:3, 1:3] = 1
+        >>> counts = ComponentCounts(ComponentSizes(prediction=1, object=1))
+        >>> counts.update(labels == 1, AnomalyLabels(labels))
+        >>> metrics = counts.metrics()
+        >>> metrics.values["F1*"], metrics.objects, metrics.predictions
+        (1.0, 1, 1)
     """
 
     values: Mapping[str, float]
@@ -72,12 +87,28 @@ class ComponentMetrics:
 
 
 def frame_components(predicted: NDArray[np.bool_], labels: AnomalyLabels, sizes: ComponentSizes) -> FrameComponents:
-    """Match predicted components with objects.
+    """Match the predicted components of a frame with its objects.
 
     Args:
         predicted: bool [H, W], the pixels that count as anomalous.
-        labels: Labels of the same shape.
+        labels: Labels of the same shape; void pixels are never predicted.
         sizes: The smallest components that count.
+
+    Returns:
+        The size and the sIoU of each object, and the size and the PPV of each predicted component.
+
+    Examples:
+        >>> import numpy as np
+        >>> from oodbench.contracts import ComponentSizes
+        >>> from oodbench.metrics import frame_components
+        >>> from oodbench.types import AnomalyLabels
+        >>> labels = np.zeros((8, 8), np.uint8)
+        >>> labels[1:3, 1:5] = 1
+        >>> predicted = np.zeros((8, 8), bool)
+        >>> predicted[1:3, 1:3] = True  # half of the object
+        >>> frame = frame_components(predicted, AnomalyLabels(labels), ComponentSizes(prediction=1, object=1))
+        >>> frame.siou.tolist(), frame.ppv.tolist()
+        ([0.5], [1.0])
     """
     objects = _number_large(labels.values == ANOMALY, sizes.object)
     predictions = _number_large(predicted & (labels.values != VOID), sizes.prediction)
@@ -121,6 +152,21 @@ class ComponentCounts:
 
     Args:
         sizes: The smallest components that count.
+
+    Attributes:
+        sizes: The smallest components that count, as given.
+
+    Examples:
+        >>> import numpy as np
+        >>> from oodbench.contracts import ComponentSizes
+        >>> from oodbench.metrics import ComponentCounts
+        >>> from oodbench.types import AnomalyLabels
+        >>> labels = np.zeros((8, 8), np.uint8)
+        >>> labels[1:3, 1:3] = 1
+        >>> counts = ComponentCounts(ComponentSizes(prediction=1, object=1))
+        >>> counts.update(np.zeros((8, 8), bool), AnomalyLabels(labels))  # nothing is predicted
+        >>> counts.metrics().values["sIoU"], counts.metrics().undefined
+        (0.0, {'PPV': 'no predicted component of 1 pixels or more'})
     """
 
     def __init__(self, sizes: ComponentSizes) -> None:
@@ -137,7 +183,11 @@ class ComponentCounts:
         self._frames.append(frame_components(predicted, labels, self.sizes))
 
     def merge(self, others: Iterable[ComponentCounts]) -> None:
-        """Add the counts of other states."""
+        """Add the counts of other states.
+
+        Args:
+            others: States with the same sizes, for example of other processes.
+        """
         for other in others:
             self._frames += other._frames
 
@@ -170,14 +220,31 @@ def _mean(values: NDArray[np.float64]) -> float:
 def component_metrics(
     read: Source, protocol: Protocol, sizes: ComponentSizes, thresholds: Mapping[str, float]
 ) -> dict[str, ComponentMetrics]:
-    """Compute the metrics at several thresholds, in one pass over the frames.
+    """Compute the component metrics at several thresholds, in one pass over the frames.
 
     Args:
-        read: Function that returns the frames.
+        read: Function that returns the frames: pairs of scores, float32 [H, W], and labels of the same shape.
         protocol: The protocol whose precision and void rule apply.
         sizes: The smallest components that count.
-        thresholds: Name -> threshold; a pixel is predicted if its score is higher, compared in float64. SMIYC uses the
-            threshold of the best F1 of pixels (`PixelMetrics.best_f1_threshold`), which depends on the labels.
+        thresholds: Maps a name to a threshold. A pixel is predicted if its score is higher, compared in float64. SMIYC
+            uses the threshold of the best F1 of pixels (`PixelMetrics.best_f1_threshold`), which depends on the labels.
+
+    Returns:
+        Maps each name to the metrics at its threshold.
+
+    Examples:
+        >>> import numpy as np
+        >>> from oodbench.contracts import ComponentSizes
+        >>> from oodbench.metrics import PROTOCOLS, component_metrics
+        >>> from oodbench.types import AnomalyLabels
+        >>> labels = np.zeros((8, 8), np.uint8)
+        >>> labels[1:3, 1:3] = 1
+        >>> frames = [(labels.astype(np.float32), AnomalyLabels(labels))]
+        >>> metrics = component_metrics(
+        ...     lambda: frames, PROTOCOLS["smiyc"], ComponentSizes(prediction=1, object=1), {"half": 0.5, "none": 1.0}
+        ... )
+        >>> {name: of_threshold.values["sIoU"] for name, of_threshold in metrics.items()}
+        {'half': 1.0, 'none': 0.0}
     """
     counts = {name: ComponentCounts(sizes) for name in thresholds}
     for frame in read():

@@ -1,8 +1,8 @@
 """The complete precision-recall and ROC curves with their thresholds: exact, or thinned to a number of points.
 
 Points are placed at each distinct score of an anomalous pixel. This is the complete curve, because recall is constant
-between two such scores: the ROC curve is horizontal there, as its corners show, and precision only falls, down to the
-value that the next point's `before` gives.
+between two such scores. The ROC curve is horizontal there, as its corners show. Precision only falls, down to the value
+that the next point's `before` gives.
 """
 
 from __future__ import annotations
@@ -29,6 +29,16 @@ class PixelCurve:
         before: int64 [J], in-distribution pixels that score higher than the threshold.
         positive: Number of all anomalous pixels.
         negative: Number of all in-distribution pixels.
+
+    Examples:
+        >>> import numpy as np
+        >>> from oodbench.metrics import PixelCounts, pixel_curve
+        >>> from oodbench.types import AnomalyLabels
+        >>> counts = PixelCounts()
+        >>> counts.update(np.float32([0.75, 0.5, 0.25]), AnomalyLabels(np.array([1, 0, 1], np.uint8)))
+        >>> curve = pixel_curve(counts)
+        >>> curve.threshold.tolist(), curve.recall.tolist(), curve.fpr.tolist()
+        ([0.75, 0.25], [0.5, 1.0], [0.0, 1.0])
     """
 
     threshold: NDArray[np.float32]
@@ -78,7 +88,10 @@ class PixelCurve:
         rates. The first and the last point are always kept.
 
         Args:
-            points: The largest number of points to keep.
+            points: The largest number of points to keep, two or more.
+
+        Returns:
+            The thinned curve; this curve itself if it has no more points.
 
         Raises:
             UsageError: `points` is less than two.
@@ -94,11 +107,23 @@ class PixelCurve:
 
 
 def pixel_curve(counts: PixelCounts, points: CurvePoints | None = None) -> PixelCurve:
-    """Return the exact curve of all counted pixels as one pool; it has no points if no pixel is anomalous.
+    """Return the exact curve of all counted pixels as one pool.
 
     Args:
         counts: The counted pixels.
-        points: The curve points of the counts, if they are computed already.
+        points: The curve points of the counts (`PixelCounts.points`), if they are computed already.
+
+    Returns:
+        The counts at each distinct anomalous score, descending; without points if no pixel is anomalous.
+
+    Examples:
+        >>> import numpy as np
+        >>> from oodbench.metrics import PixelCounts, pixel_curve
+        >>> from oodbench.types import AnomalyLabels
+        >>> counts = PixelCounts()
+        >>> counts.update(np.float32([0.75, 0.5, 0.25]), AnomalyLabels(np.array([1, 0, 1], np.uint8)))
+        >>> pixel_curve(counts).precision.round(4).tolist()
+        [1.0, 0.6667]
     """
     points = counts.points() if points is None else points
     true, false = np.cumsum(points.tied), points.above + points.equal

@@ -35,11 +35,25 @@ Count = Callable[[ScoreMap, AnomalyLabels], PixelCounts]
 
 
 class Evaluation(ABC):
-    """The metrics of frames under one protocol, accumulated frame by frame.
+    """The metrics of frames under one protocol, accumulated frame by frame; `make_evaluation` creates it.
 
     Args:
         protocol: The protocol under which frames are evaluated.
         count: Function that counts a frame; None: the compiled loops, in this process.
+
+    Attributes:
+        protocol: The protocol, as given.
+
+    Examples:
+        >>> import numpy as np
+        >>> from oodbench.metrics import PROTOCOLS, Evaluation, make_evaluation
+        >>> from oodbench.types import AnomalyLabels
+        >>> evaluation: Evaluation = make_evaluation(PROTOCOLS["caos"])
+        >>> for seed in range(2):
+        ...     score = np.random.default_rng(seed).random((4, 6), np.float32)
+        ...     evaluation.update(score, AnomalyLabels((score > 0.8).astype(np.uint8)))
+        >>> evaluation.metrics().values["AP"], len(evaluation.frame_values().sums)
+        (1.0, 2)
     """
 
     def __init__(self, protocol: Protocol, count: Count | None = None) -> None:
@@ -169,7 +183,26 @@ class _FrameMeans(Evaluation):
 
 
 def make_evaluation(protocol: Protocol, count: Count | None = None) -> Evaluation:
-    """Return an empty evaluation under the protocol. `count` is the argument of `Evaluation`."""
+    """Create an empty evaluation under a protocol.
+
+    Args:
+        protocol: The protocol under which frames are evaluated, such as `POOLED` or `PROTOCOLS[NAME]`.
+        count: Function from a score map and its labels to their `PixelCounts`, for example on a GPU; None: the compiled
+            loops, in this process.
+
+    Returns:
+        An evaluation of the kind that the protocol needs, without frames.
+
+    Examples:
+        >>> import numpy as np
+        >>> from oodbench.metrics import POOLED, make_evaluation
+        >>> from oodbench.types import AnomalyLabels
+        >>> evaluation = make_evaluation(POOLED)
+        >>> evaluation.update(np.float32([0.9, 0.2, 0.4]), AnomalyLabels(np.array([1, 0, 0], np.uint8)))
+        >>> metrics = evaluation.metrics()
+        >>> metrics.values, metrics.counts["frames"]
+        ({'AP': 1.0, 'FPR95': 0.0, 'AUROC': 1.0}, 1)
+    """
     if protocol.thresholds == "percentiles":
         return _Percentiles(protocol, count)
     return _FrameMeans(protocol, count) if protocol.pooling == "frames" else _Pooled(protocol, count)

@@ -37,7 +37,18 @@ _SIZES = ComponentSizes()
 
 
 class UndefinedMetricWarning(UserWarning):
-    """A metric is undefined for these labels; the function returns NaN."""
+    """A metric is undefined for these labels; the function returns NaN.
+
+    Examples:
+        >>> import warnings
+        >>> import numpy as np
+        >>> from oodbench.metrics import UndefinedMetricWarning, auroc
+        >>> with warnings.catch_warnings(record=True) as caught:
+        ...     warnings.simplefilter("always")
+        ...     value = auroc(np.float32([0.1, 0.2]), np.array([0, 0]))
+        >>> value, caught[0].category is UndefinedMetricWarning
+        (nan, True)
+    """
 
 
 def average_precision(scores: Arrays, labels: Arrays) -> float:
@@ -64,7 +75,7 @@ def average_precision(scores: Arrays, labels: Arrays) -> float:
         ScoreError: The shapes differ, a valid pixel scores NaN or is not representable in float32, or a label has
             another value.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from oodbench.metrics import average_precision
         >>> scores = np.array([[0.1, 0.4], [0.35, 0.8]], np.float32)
@@ -105,7 +116,7 @@ def fpr_at_tpr(scores: Arrays, labels: Arrays, tpr: float = 0.95) -> float:
             another value.
         UsageError: `tpr` is out of range.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from oodbench.metrics import fpr_at_tpr
         >>> scores = np.array([0.9, 0.8, 0.7, 0.6, 0.5, 0.4], np.float32)
@@ -143,7 +154,7 @@ def auroc(scores: Arrays, labels: Arrays) -> float:
         ScoreError: The shapes differ, a valid pixel scores NaN or is not representable in float32, or a label has
             another value.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from oodbench.metrics import auroc
         >>> auroc(np.array([0.1, 0.4, 0.35, 0.8], np.float32), np.array([False, False, True, True]))
@@ -178,7 +189,7 @@ def best_f1(scores: Arrays, labels: Arrays) -> float:
         ScoreError: The shapes differ, a valid pixel scores NaN or is not representable in float32, or a label has
             another value.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from oodbench.metrics import best_f1
         >>> round(best_f1(np.array([0.1, 0.4, 0.35, 0.8], np.float32), np.array([0, 0, 1, 1])), 4)
@@ -224,7 +235,7 @@ def component_f1(
         ScoreError: A frame is not two-dimensional, the shapes differ, a valid pixel scores NaN or is not representable
             in float32, or a label has another value.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from oodbench.metrics import component_f1
         >>> labels = np.zeros((40, 60), np.uint8)

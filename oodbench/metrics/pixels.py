@@ -24,7 +24,7 @@ Source = Callable[[], Iterable[tuple[ScoreMap, AnomalyLabels]]]
 
 @dataclass(frozen=True)
 class PixelMetrics:
-    """The metrics as fractions; NaN if undefined, with the reason in `undefined` under the metric's name.
+    """The metrics of pixels, as fractions; NaN if undefined.
 
     Attributes:
         values: AP, FPR95 and AUROC (the number in FPR's name is the protocol's true positive rate).
@@ -34,6 +34,16 @@ class PixelMetrics:
         best_f1_threshold: The threshold of the largest F1; pixels that score at least this are predicted.
         largest_tie: The largest share of the valid pixels with the same score, over the scores of anomalous pixels. A
             large share means that scores saturate, and that the metrics depend on how ties are counted.
+
+    Examples:
+        >>> import numpy as np
+        >>> from oodbench.metrics import POOLED, PixelCounts, pixel_metrics
+        >>> from oodbench.types import AnomalyLabels
+        >>> counts = PixelCounts()
+        >>> counts.update(np.float32([0.5, 0.5]), AnomalyLabels(np.array([0, 0], np.uint8)))
+        >>> metrics = pixel_metrics(counts, POOLED)
+        >>> metrics.values["AP"], metrics.undefined["AP"]
+        (nan, 'no anomalous pixel among the valid ones')
     """
 
     values: Mapping[str, float]
@@ -62,6 +72,19 @@ def pixel_metrics(counts: PixelCounts, protocol: Protocol, points: CurvePoints |
         counts: The counted pixels.
         protocol: The protocol of the metrics.
         points: The curve points of the counts, if they are computed already.
+
+    Returns:
+        AP, the false positive rate, AUROC and the best F1, with the counts.
+
+    Examples:
+        >>> import numpy as np
+        >>> from oodbench.metrics import PROTOCOLS, PixelCounts, pixel_metrics
+        >>> from oodbench.types import AnomalyLabels
+        >>> counts = PixelCounts()
+        >>> counts.update(np.float32([0.9, 0.8, 0.7, 0.6]), AnomalyLabels(np.array([1, 0, 1, 0], np.uint8)))
+        >>> metrics = pixel_metrics(counts, PROTOCOLS["pebal"])
+        >>> {name: round(value, 4) for name, value in metrics.values.items()}
+        {'AP': 0.8333, 'FPR95': 0.5, 'AUROC': 0.75}
     """
     totals = Totals(counts.frames, counts.without_anomaly, counts.positive, counts.negative, counts.void)
     summation = Summation(totals.positive, totals.negative, protocol.tpr)
@@ -77,19 +100,30 @@ def pixel_metrics(counts: PixelCounts, protocol: Protocol, points: CurvePoints |
 
 
 def pixel_metrics_of(read: Source, protocol: Protocol, budget: int) -> PixelMetrics:
-    """Compute the same metrics, exactly and in bounded memory, from a source that can be read several times.
+    """Compute the metrics of `pixel_metrics` in bounded memory, from a source that can be read several times.
 
-    The first pass counts keys by their top 16 bits. Each further pass counts as many of the buckets with anomalous
-    pixels as fit the budget, at 1 MiB per bucket.
+    The metrics are exact. The first pass counts keys by their top 16 bits. Each further pass counts as many of the
+    buckets with anomalous pixels as fit the budget, at 1 MiB per bucket.
 
     Args:
-        read: Function that returns the frames; called once per pass.
+        read: Function that returns the frames: pairs of scores, float32 [H, W], and labels; called once per pass.
         protocol: The protocol of the metrics.
         budget: Memory for the counts in bytes, at least 4 MiB.
 
+    Returns:
+        AP, the false positive rate, AUROC and the best F1, with the counts.
+
     Raises:
         UsageError: The budget is too small, or the protocol is not `Protocol.is_pooled`.
-        ScoreError: As for `PixelCounts.update`.
+        ScoreError: The shape or type of scores does not match the labels, or a valid pixel scores NaN.
+
+    Examples:
+        >>> import numpy as np
+        >>> from oodbench.metrics import POOLED, pixel_metrics_of
+        >>> from oodbench.types import AnomalyLabels
+        >>> frames = [(np.float32([0.9, 0.8, 0.7]), AnomalyLabels(np.array([1, 0, 0], np.uint8)))]
+        >>> pixel_metrics_of(lambda: frames, POOLED, budget=8 << 20).values["AP"]
+        1.0
     """
     check_in_passes(protocol)
     at_once = (budget - 2 * _MIB) // _MIB

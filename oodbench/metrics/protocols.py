@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from oodbench.contracts import Protocol
 
 POOLED = Protocol("pooled", "hermannsblum/fishyscapes, eval.py; hermannsblum/bdl-benchmark")
+"""The protocol `pooled`: all pixels in one pool, exact AP, FPR at the first threshold that reaches 95 % recall."""
 
 DEFAULT_PROTOCOL = POOLED.name
 """The protocol that is used if none is named."""
@@ -48,3 +49,4 @@ _ALL = (
 )
 
 PROTOCOLS: Mapping[str, Protocol] = {protocol.name: protocol for protocol in _ALL}
+"""All named protocols, by name."""

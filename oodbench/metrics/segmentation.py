@@ -11,7 +11,24 @@ CONFIDENCE_BINS = 15
 
 
 class ConfusionMatrix:
-    """Counts of (true class, predicted class) over labelled pixels, accumulated frame by frame."""
+    """Counts of (true class, predicted class) over labelled pixels, accumulated frame by frame.
+
+    Args:
+        classes: C, the number of classes.
+
+    Attributes:
+        counts: int64 [C, C], pixels by true class (rows) and predicted class (columns).
+
+    Examples:
+        >>> import numpy as np
+        >>> from oodbench.metrics import ConfusionMatrix
+        >>> from oodbench.types import CITYSCAPES_19, SemanticLabels
+        >>> matrix = ConfusionMatrix(classes=19)
+        >>> labels = SemanticLabels(np.array([[0, 0, 1, 255]], np.uint8), CITYSCAPES_19)
+        >>> matrix.update(np.array([[0, 1, 1, 5]], np.uint8), labels)
+        >>> matrix.miou(), round(matrix.accuracy(), 4)
+        (0.5, 0.6667)
+    """
 
     def __init__(self, classes: int) -> None:
         self.counts = np.zeros((classes, classes), np.int64)
@@ -57,6 +74,24 @@ class Reliability:
 
     A bin contains its upper edge. Naeini, Cooper, Hauskrecht, "Obtaining Well Calibrated Probabilities Using Bayesian
     Binning", AAAI 2015; 15 bins as Guo, Pleiss, Sun, Weinberger, "On Calibration of Modern Neural Networks", ICML 2017.
+
+    Args:
+        bins: B, the number of bins.
+
+    Attributes:
+        pixels: int64 [B], labelled pixels per bin.
+        right: int64 [B], pixels per bin whose class is predicted correctly.
+        confidence: float64 [B], sum of the confidence over the pixels of each bin.
+
+    Examples:
+        >>> import numpy as np
+        >>> from oodbench.metrics import Reliability
+        >>> from oodbench.types import CITYSCAPES_19, SemanticLabels
+        >>> reliability = Reliability()
+        >>> labels = SemanticLabels(np.array([[0, 0]], np.uint8), CITYSCAPES_19)
+        >>> reliability.update(np.float32([[0.75, 0.75]]), np.array([[0, 1]], np.uint8), labels)
+        >>> reliability.expected_calibration_error(), reliability.mean_confidence()
+        (0.25, 0.75)
     """
 
     def __init__(self, bins: int = CONFIDENCE_BINS) -> None:

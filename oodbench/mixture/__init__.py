@@ -1,6 +1,6 @@
 """Gaussian mixtures, one per class.
 
-Everything is in torch. Nothing here opens a file or knows a network.
+All functions use torch. None of them opens a file or depends on a network.
 """
 
 from oodbench.mixture.density import ClassMixtures, component_log_density

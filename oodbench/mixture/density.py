@@ -3,9 +3,9 @@
     log N(x; mu, v) = b + sum_d (mu_d / v_d) x_d - sum_d x_d^2 / (2 v_d)
     b               = -1/2 sum_d (log 2 pi + log v_d + mu_d^2 / v_d)
 
-is linear in [x, x^2], so that N points under K components need a product of [N, 2D] with [2D, K] and no tensor of N x K
-x D. The terms cancel if |mu| is large compared to the standard deviation; therefore x is centred on the mean of all
-means. The gradient with respect to x is a product of [N, K] with [K, 2D]; only x is saved for it, not [x, x^2].
+This is linear in [x, x^2]. N points under K components need a product of [N, 2D] with [2D, K], but no tensor N x K x D.
+The terms cancel if |mu| is large compared to the standard deviation, so x is centred on the mean of all means. The
+gradient with respect to x is a product of [N, K] with [K, 2D]. Only x is saved for it, not [x, x^2].
 """
 
 from __future__ import annotations

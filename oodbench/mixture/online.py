@@ -1,7 +1,7 @@
 """A mixture per class that is estimated while the network that provides its features is trained.
 
 In distributed training (mixture.distributed), all ranks hold the same mixture and the same memory and update them
-identically: which points enter the memory, and which classes a step contains, is decided over the points of all ranks.
+identically. The points of all ranks decide which points enter the memory and which classes a step contains.
 """
 
 from __future__ import annotations
@@ -61,8 +61,9 @@ class OnlineMixture(nn.Module):
             self.memory.fill(functional.normalize(torch.randn(options.memory, dimensions), dim=1) for _ in range(rings))
 
     def log_density(self, points: Tensor) -> Tensor:
-        """Return log-densities of points [n, D] under each component, float32 [n, C, M]. Only the points receive
-        gradients.
+        """Return log-densities of points [n, D] under each component, float32 [n, C, M].
+
+        Only the points receive gradients.
         """
         mean = functional.normalize(self.mean, dim=2) if self.options.unit_means else self.mean
         if self.training:
@@ -184,8 +185,9 @@ class OnlineMixture(nn.Module):
 
 
 def _class_logsumexp(values: Tensor, labels: Tensor, classes: int, *, joined: bool) -> Tensor:
-    """Return the log-sum-exp over the points of each class, [n, M] -> [C, M]; if `joined`, over the points of all
-    ranks.
+    """Return the log-sum-exp over the points of each class, [n, M] -> [C, M].
+
+    If `joined`, the points of all ranks are included.
     """
     index = labels[:, None].expand_as(values)
     top = values.new_full((classes, values.shape[1]), -torch.inf).scatter_reduce_(0, index, values, "amax")

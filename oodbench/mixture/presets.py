@@ -1,8 +1,8 @@
 """Options of an online mixture, and presets for the released code of GMMSeg and for the text of its paper.
 
 Liang, Wang, Miao, Yang, "GMMSeg: Gaussian Mixture based Generative Semantic Segmentation Models", NeurIPS 2022.
-`AUTHORS` is the arithmetic of the released head (github.com/leonnnop/GMMSeg). `PAPER` is our reading of the text;
-comments mark our choices where the text is not specific.
+`AUTHORS` is the arithmetic of the released head (github.com/leonnnop/GMMSeg). `PAPER` is our reading of the text.
+Comments mark our choices if the text is not specific.
 """
 
 from __future__ import annotations

@@ -15,10 +15,29 @@ if TYPE_CHECKING:
 
 
 class Band:
-    """Rows `start` to `stop` of class maps [C, h, w] resized to `size`; an implementation of `contracts.ClassMapBand`.
+    """A band of rows of resized class maps; an implementation of `contracts.ClassMapBand`.
 
     Class maps that are not logits are resized first, and the logarithm is taken afterwards. Each property is computed
     on first use and cached.
+
+    Args:
+        maps: float32 [C, h, w], the class maps of one frame.
+        size: (H, W) to which the maps are resized.
+        start: First row of the band, of 0 to H - 1.
+        stop: Row after the last one.
+        resize: Interpolation.
+        kind: Kind of the class maps.
+
+    Attributes:
+        start: First row of the band.
+        stop: Row after the last one.
+
+    Examples:
+        >>> import torch
+        >>> from oodbench.numerics import Band
+        >>> band = Band(torch.zeros(19, 4, 6), (8, 12), start=2, stop=5)
+        >>> list(band.logits.shape), list(band.summary.best.shape)
+        ([19, 3, 12], [3, 12])
     """
 
     def __init__(
@@ -33,13 +52,13 @@ class Band:
 
     @cached_property
     def logits(self) -> Tensor:
-        """Return the logits of the rows, float32 [C, rows, W]."""
+        """The logits of the rows, float32 [C, rows, W]."""
         maps = resize_rows(self._maps, self._size, self.start, self.stop, self._resize)
         return ClassMaps(maps, self._kind).logits
 
     @cached_property
     def summary(self) -> LogitSummary:
-        """Return the summary of the rows, [rows, W] per field."""
+        """The summary of the rows, [rows, W] per field."""
         return summarise(self._maps, self._size, self.start, self.stop, self._resize, self._kind)
 
 
@@ -54,6 +73,15 @@ def iter_row_bands(
         rows: Number of rows per band.
         resize: Interpolation.
         kind: Kind of the class maps.
+
+    Yields:
+        The bands, from the top.
+
+    Examples:
+        >>> import torch
+        >>> from oodbench.numerics import iter_row_bands
+        >>> [(band.start, band.stop) for band in iter_row_bands(torch.zeros(19, 4, 6), (300, 400))]
+        [(0, 128), (128, 256), (256, 300)]
     """
     for start in range(0, size[0], rows):
         yield Band(maps, size, start, min(start + rows, size[0]), resize, kind)

@@ -24,6 +24,15 @@ def gather_labelled_pixels(maps: Tensor, labels: Tensor) -> tuple[Tensor, Tensor
     Returns:
         float32 [n, C] and int64 [n], the class maps and the labels of the n labelled pixels, in the order of the
         labels.
+
+    Examples:
+        >>> import torch
+        >>> from oodbench.numerics import gather_labelled_pixels
+        >>> labels = torch.full((1, 8, 12), 255)
+        >>> labels[0, 3, 5] = 7
+        >>> values, classes = gather_labelled_pixels(torch.zeros(1, 19, 4, 6), labels)
+        >>> list(values.shape), classes.tolist()
+        ([1, 19], [7])
     """
     import torch
 

@@ -7,15 +7,26 @@ from numpy.typing import NDArray
 
 
 class ClassMoments:
-    """Count, mean and variance per class, in double precision.
+    """The count, mean and variance of a value per class, in double precision.
 
     The moments of each frame are merged into the running ones (Chan, Golub, LeVeque, "Updating Formulae and a Pairwise
     Algorithm for Computing Sample Variances", 1979). No sum of squares is kept, because its difference to the squared
     mean would lose precision.
 
+    Args:
+        classes: C, the number of classes.
+
     Attributes:
         count: int64 [C], number of values.
         mean: float64 [C], 0 if a class has no values.
+
+    Examples:
+        >>> import numpy as np
+        >>> from oodbench.numerics import ClassMoments
+        >>> moments = ClassMoments(classes=2)
+        >>> moments.add(np.float32([[1.0, 3.0, 5.0]]), np.array([[0, 0, 1]], np.uint8))
+        >>> moments.mean.tolist(), moments.variance.tolist(), moments.pooled()[0]
+        ([2.0, 5.0], [1.0, 0.0], 3.0)
     """
 
     def __init__(self, classes: int) -> None:
@@ -45,7 +56,7 @@ class ClassMoments:
 
     @property
     def variance(self) -> NDArray[np.float64]:
-        """Return the mean squared deviation, float64 [C]; 0 if a class has no values."""
+        """The mean squared deviation per class, float64 [C]; 0 if a class has no values."""
         return np.asarray(self._squares / np.maximum(self.count, 1))
 
     def pooled(self) -> tuple[float, float]:

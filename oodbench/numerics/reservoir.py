@@ -23,6 +23,20 @@ class ClassReservoir:
         classes: Number of classes.
         capacity: Maximum number of pixels per class.
         seed: Seed of the keys.
+
+    Attributes:
+        capacity: Maximum number of pixels per class, as given.
+        pixel_counts: int64 [classes], all pixels that were added, including those that were not kept.
+
+    Examples:
+        >>> import numpy as np
+        >>> import torch
+        >>> from oodbench.numerics import ClassReservoir
+        >>> from oodbench.types import CITYSCAPES_19, SemanticLabels
+        >>> reservoir = ClassReservoir(classes=19, capacity=5, seed=0)
+        >>> reservoir.add(torch.rand(8, 4, 6), SemanticLabels(np.zeros((4, 6), np.uint8), CITYSCAPES_19))
+        >>> list(reservoir.pixels(0).shape), reservoir.pixel_counts[0].item(), reservoir.pixels(1)
+        ([5, 8], 24, None)
     """
 
     def __init__(self, classes: int, capacity: int, seed: int) -> None:
@@ -57,9 +71,14 @@ class ClassReservoir:
             self._kept[index] = chosen[torch.from_numpy(smallest)]
 
     def pixels(self, index: int) -> Tensor | None:
-        """Return the sample of one class, float32 [n, D]; None if the class did not occur.
+        """Return the sample of one class.
 
-        The rows are ordered by their random keys, so that the first m rows are a uniform sample too.
+        Args:
+            index: Index of the class.
+
+        Returns:
+            float32 [n, D], ordered by the random keys, so that the first m rows are a uniform sample too; None if the
+            class did not occur.
         """
         return self._kept[index]
 

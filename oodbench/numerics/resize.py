@@ -20,22 +20,50 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Taps:
-    """The two input positions per output position along one axis, and the weight of the second one."""
+    """The two input positions per output position along one axis, and the weight of the second one.
+
+    Attributes:
+        first: int32 [n], the lower input position.
+        second: int32 [n], the next input position; equal to `first` at the end of the axis.
+        weight: float32 [n], the weight of the second position, in [0, 1].
+
+    Examples:
+        >>> from oodbench.numerics import linear_taps
+        >>> taps = linear_taps(2, 4)
+        >>> taps.first.tolist(), taps.second.tolist(), taps.weight.tolist()
+        ([0, 0, 0, 1], [1, 1, 1, 1], [0.0, 0.25, 0.75, 0.0])
+    """
 
     first: NDArray[np.int32]
     second: NDArray[np.int32]
     weight: NDArray[np.float32]
 
     def part(self, start: int, stop: int) -> Taps:
-        """Return the taps of output positions `start` to `stop`."""
+        """Return the taps of a range of output positions.
+
+        Args:
+            start: First output position.
+            stop: Position after the last one.
+        """
         return Taps(self.first[start:stop], self.second[start:stop], self.weight[start:stop])
 
 
 def linear_taps(length: int, out: int, resize: Resize = "bilinear") -> Taps:
-    """Compute the taps that resize an axis of `length` positions to `out` positions.
+    """Compute the taps that resize an axis.
 
-    `bilinear` equals cv2.INTER_LINEAR and torch's `align_corners=False`; `bilinear-aligned` equals
-    `align_corners=True`.
+    Args:
+        length: Number of input positions.
+        out: Number of output positions.
+        resize: `bilinear` equals cv2.INTER_LINEAR and torch's `align_corners=False`; `bilinear-aligned` equals
+            `align_corners=True`.
+
+    Returns:
+        The taps of the output positions, in order.
+
+    Examples:
+        >>> from oodbench.numerics import linear_taps
+        >>> linear_taps(3, 5, "bilinear-aligned").weight.tolist()
+        [0.0, 0.5, 0.0, 0.5, 0.0]
     """
     if resize == "bilinear-aligned":
         centre = _compute_aligned_centres(length, out)
@@ -45,8 +73,22 @@ def linear_taps(length: int, out: int, resize: Resize = "bilinear") -> Taps:
 
 
 def taps_at(centre: NDArray[np.float64], length: int) -> Taps:
-    """Compute the taps of output positions at coordinates `centre` on an axis of `length` input positions; 0 is the
-    first.
+    """Compute the taps of output positions at given coordinates.
+
+    Args:
+        centre: float64 [n], coordinates on the input axis; 0 is the first position. Coordinates outside the axis are
+            moved to its ends.
+        length: Number of input positions.
+
+    Returns:
+        The taps of the n output positions.
+
+    Examples:
+        >>> import numpy as np
+        >>> from oodbench.numerics import taps_at
+        >>> taps = taps_at(np.array([-1.0, 0.5, 9.0]), length=3)
+        >>> taps.first.tolist(), taps.weight.tolist()
+        ([0, 0, 2], [0.0, 0.5, 0.0])
     """
     centre = np.clip(centre, 0.0, length - 1.0)
     first = np.floor(centre).astype(np.int32)
@@ -60,9 +102,27 @@ def _compute_aligned_centres(length: int, out: int) -> NDArray[np.float64]:
 
 
 def resize_rows(values: Tensor, size: Size, start: int, stop: int, resize: Resize = "bilinear") -> Tensor:
-    """Resize [..., h, w] to `size` and return rows `start` to `stop`: [..., stop - start, W].
+    """Resize maps bilinearly and return a band of rows.
 
     Each output row depends only on its position, so that concatenated bands equal the whole map bit for bit.
+
+    Args:
+        values: float32 [..., h, w].
+        size: (H, W) to resize to.
+        start: First row of the band, of 0 to H - 1.
+        stop: Row after the last one.
+        resize: Interpolation.
+
+    Returns:
+        float32 [..., stop - start, W].
+
+    Examples:
+        >>> import torch
+        >>> from oodbench.numerics import resize_rows
+        >>> maps = torch.tensor([[0.0, 1.0], [2.0, 3.0]])
+        >>> resize_rows(maps, (4, 2), start=1, stop=3)
+        tensor([[0.5000, 1.5000],
+                [1.5000, 2.5000]])
     """
     height, width = values.shape[-2:]
     if (height, width) == size:
@@ -73,7 +133,25 @@ def resize_rows(values: Tensor, size: Size, start: int, stop: int, resize: Resiz
 
 
 def sample_bilinear(values: Tensor, rows: Taps, columns: Taps) -> Tensor:
-    """Interpolate [..., h, w] at the given rows and columns."""
+    """Interpolate maps at given rows and columns.
+
+    Args:
+        values: float32 [..., h, w].
+        rows: The taps of R rows.
+        columns: The taps of K columns.
+
+    Returns:
+        float32 [..., R, K].
+
+    Examples:
+        >>> import numpy as np
+        >>> import torch
+        >>> from oodbench.numerics import sample_bilinear, taps_at
+        >>> maps = torch.tensor([[0.0, 1.0], [2.0, 3.0]])
+        >>> middle = taps_at(np.array([0.5]), length=2)
+        >>> sample_bilinear(maps, rows=middle, columns=middle)
+        tensor([[1.5000]])
+    """
     import torch
 
     def to_device(array: NDArray[np.generic]) -> Tensor:
@@ -88,7 +166,22 @@ def sample_bilinear(values: Tensor, rows: Taps, columns: Taps) -> Tensor:
 
 
 def resize_score(score: ScoreMap, size: Size, resize: Resize = "bilinear") -> ScoreMap:
-    """Resize a score map [h, w] to `size`. cv2.INTER_LINEAR does `bilinear`; it has no variant with aligned corners."""
+    """Resize a score map bilinearly, without antialiasing.
+
+    Args:
+        score: float32 [h, w].
+        size: (H, W) to resize to.
+        resize: `bilinear` is computed by cv2.INTER_LINEAR, `bilinear-aligned` by `resize_rows`.
+
+    Returns:
+        float32 [H, W]; the same array if it has this size already.
+
+    Examples:
+        >>> import numpy as np
+        >>> from oodbench.numerics import resize_score
+        >>> resize_score(np.float32([[0.0, 1.0]]), (1, 4)).tolist()
+        [[0.0, 0.25, 0.75, 1.0]]
+    """
     if score.shape == size:
         return score
     if resize == "bilinear-aligned":
@@ -99,7 +192,22 @@ def resize_score(score: ScoreMap, size: Size, resize: Resize = "bilinear") -> Sc
 
 
 def resize_labels(labels: NDArray[np.uint8], size: Size, resize: Resize = "bilinear") -> NDArray[np.uint8]:
-    """Resize indices [h, w] to `size`: each output pixel takes the input pixel at its centre."""
+    """Resize a map of indices: each output pixel takes the input pixel at its centre.
+
+    Args:
+        labels: uint8 [h, w].
+        size: (H, W) to resize to.
+        resize: The grid on which pixel centres are compared, as for class maps.
+
+    Returns:
+        uint8 [H, W]; the same array if it has this size already.
+
+    Examples:
+        >>> import numpy as np
+        >>> from oodbench.numerics import resize_labels
+        >>> resize_labels(np.array([[0, 7]], np.uint8), (1, 4)).tolist()
+        [[0, 0, 7, 7]]
+    """
     if labels.shape == size:
         return labels
     rows, columns = (nearest_labels(old, new, resize) for old, new in zip(labels.shape, size, strict=True))
@@ -107,7 +215,21 @@ def resize_labels(labels: NDArray[np.uint8], size: Size, resize: Resize = "bilin
 
 
 def nearest_labels(length: int, out: int, resize: Resize = "bilinear") -> NDArray[np.intp]:
-    """Return the nearest of `length` input positions for each of `out` output positions, by pixel centres."""
+    """Compute the nearest input position of each output position along one axis, by pixel centres.
+
+    Args:
+        length: Number of input positions.
+        out: Number of output positions.
+        resize: The grid on which centres are compared.
+
+    Returns:
+        intp [out], indices of input positions.
+
+    Examples:
+        >>> from oodbench.numerics import nearest_labels
+        >>> nearest_labels(2, 4).tolist(), nearest_labels(4, 2).tolist()
+        ([0, 0, 1, 1], [1, 3])
+    """
     if resize == "bilinear-aligned":
         return (_compute_aligned_centres(length, out) + 0.5).astype(np.intp)
     return ((np.arange(out) + 0.5) * (length / out)).astype(np.intp)

@@ -38,7 +38,7 @@ def summarise(
     resize: Resize = "bilinear",
     kind: MapKind = "logits",
 ) -> LogitSummary:
-    """Summarise rows `start` to `stop` of class maps [C, h, w] resized to `size`.
+    """Summarise rows `start` to `stop` of class maps resized to `size`.
 
     Args:
         maps: float32 [C, h, w]. Maps that are not logits are resized first; the summary is of their logarithms.
@@ -47,6 +47,18 @@ def summarise(
         stop: Row after the last one. None is the height.
         resize: Interpolation.
         kind: Kind of the class maps.
+
+    Returns:
+        The largest logit, the two sums of `LogitSummary` and the prediction of each pixel, [stop - start, width] each.
+
+    Examples:
+        >>> import torch
+        >>> from oodbench.numerics import summarise
+        >>> logits = torch.tensor([2.0, 0.0, 0.0]).reshape(3, 1, 1)
+        >>> summary = summarise(logits)
+        >>> msp = summary.others / (1 + summary.others)  # one minus the largest posterior
+        >>> round(msp.item(), 4), round((1 - logits.softmax(dim=0).amax()).item(), 4)
+        (0.213, 0.213)
     """
     size = size or (maps.shape[-2], maps.shape[-1])
     stop = size[0] if stop is None else stop
@@ -96,8 +108,8 @@ def _summarise_compiled(maps: Tensor, size: Size, start: int, stop: int, resize:
 
 
 # exp(x) for x <= 0 is computed as 2^n exp(r), |r| <= ln 2 / 2, with the degree-6 Taylor polynomial of exp(r) in
-# Horner's form; its relative error is below 1.3e-7. numpy's exp is not vectorised inside a compiled loop and takes
-# three times as long. ln 2 is split in two so that n ln 2 is subtracted exactly.
+# Horner's form. Its relative error is below 1.3e-7. In a compiled loop, numpy's exp is not vectorised and takes three
+# times as long. ln 2 is split in two so that n ln 2 is subtracted exactly.
 _LOG2_E = np.float32(1.4426950408889634)
 _LN2_HIGH = np.float32(0.693359375)
 _LN2_LOW = np.float32(-2.12194440e-4)

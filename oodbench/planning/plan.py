@@ -275,5 +275,6 @@ def _check_pairs(named: Container[str], scorers: Sequence[ScorerRecord], skipped
             details = "; ".join(f"{pair.network}: {pair.reason}" for pair in skipped if pair.method == label)
             raise UsageError(
                 f"{label} fits none of the networks ({details})",
-                "Declare in the model card the output that it needs, or choose other methods with --method.",
+                "Give in-distribution frames with --id-data, declare the needed output in the model card, or choose "
+                "other methods.",
             )

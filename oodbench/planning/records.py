@@ -31,9 +31,11 @@ class RootsRecord(FrozenRecord):
 
     @staticmethod
     def of(roots: Roots) -> RootsRecord:
+        """Return the record of these folders."""
         return RootsRecord(anywhere=roots.anywhere, named=dict(roots.named))
 
     def roots(self) -> Roots:
+        """Return the recorded folders."""
         return Roots(self.anywhere, self.named)
 
 
@@ -77,6 +79,7 @@ class FrameSetRecord(FrozenRecord):
 
     @property
     def digest(self) -> str:
+        """The digest of the frames and their groups."""
         return digest_bytes(json.dumps([[frame.digest, frame.group] for frame in self.frames]).encode())
 
     @staticmethod

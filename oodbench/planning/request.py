@@ -64,7 +64,7 @@ class Request(FrozenRecord):
     def _number_or_all(cls, value: Any) -> Any:
         if value in (None, "all") or (str(value).isdecimal() and int(value) >= 1):
             return value
-        raise ValueError("expected a number of frames from 1 on, or 'all'")
+        raise ValueError("expected 1 or more frames, or 'all'")
 
     @field_validator("protocols")
     @classmethod
@@ -92,23 +92,21 @@ class Request(FrozenRecord):
         try:
             return Request(**options)
         except ValidationError as error:
-            raise UsageError(
-                "; ".join(explain(error)), "docs/how-to/run-benchmarks.md describes each option."
-            ) from None
+            raise UsageError("; ".join(explain(error)), "See 'oodbench run --help' for the allowed values.") from None
 
 
 def validate_protocol_names(names: Iterable[str]) -> None:
     """Check that a protocol of each name exists.
 
     Raises:
-        UnknownNameError: There is no protocol of a name.
+        UnknownNameError: A protocol does not exist.
     """
     for name in names:
         if name not in PROTOCOLS:
             raise UnknownNameError("protocol", name, PROTOCOLS, "oodbench list protocols")
 
 
-_CONFIG = 'Expected: data = ["DIR", "NAME=DIR"] and id_data = [...], both lists of texts.'
+_CONFIG = 'Write lists of strings: data = ["DIR", "NAME=DIR"] and id_data = [...].'
 
 
 class _Config(BaseModel):

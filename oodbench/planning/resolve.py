@@ -39,6 +39,8 @@ def find_methods(request: Request, registry: Registry, objects: Objects = NO_OBJ
     If the request names no methods, the bundled models get the basic comparison. Other networks get the standard set
     and the methods of the request's plugin files. Methods that are added later change neither set.
     """
+    for spec in request.methods:
+        _check_method_name(registry, spec)
     expanded = (_expand(registry, name) if name in METHOD_SETS else [name] for name in request.methods)
     names = list(dict.fromkeys(chain.from_iterable(expanded)))
     if not names and not objects.methods:
@@ -54,6 +56,20 @@ def find_methods(request: Request, registry: Registry, objects: Objects = NO_OBJ
             raise UsageError(f"--method {source.spec} is the same as --method {seen[label]}", "Name it once.")
         seen[label] = source.spec
     return sources
+
+
+def _check_method_name(registry: Registry, spec: str) -> None:
+    """Raise if a spec names neither a method nor a set, or a set with parameters."""
+    name, colon, _ = spec.partition(":")
+    if name in METHOD_SETS and colon:
+        raise UsageError(
+            f"--method {spec}: '{name}' is a set of methods, which takes no parameters",
+            f"Use --method {name}, or name one method with its parameters, for example knn:k=5.",
+        )
+    names = registry.names("methods")
+    if name not in (*names, *METHOD_SETS):
+        see = f"oodbench list methods. The sets {' and '.join(map(repr, METHOD_SETS))} select several methods."
+        raise UnknownNameError("method", name, names, see)
 
 
 def _expand(registry: Registry, method_set: str) -> list[str]:
@@ -170,7 +186,7 @@ def validate_named_roots(data: Roots, id_data: Roots, registry: Registry) -> Non
     """Check that the name in each NAME=DIR is the name of a benchmark or dataset.
 
     Raises:
-        UnknownNameError: There is no benchmark or dataset of a name.
+        UnknownNameError: A name belongs to no benchmark or dataset.
     """
     datasets = registry.names("datasets")
     choices = [*registry.names("benchmarks"), *datasets]

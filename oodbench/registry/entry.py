@@ -73,7 +73,8 @@ class Entry:
             plugin = getattr(self.code.import_module(), self.attribute)
         if not (isinstance(plugin, type) and issubclass(plugin, KINDS[self.kind])):
             raise PluginError(
-                f"{self.file}: '{self.attribute}' is not a subclass of oodbench.contracts.{KINDS[self.kind].__name__}"
+                f"{self.file}: '{self.attribute}' is not a subclass of oodbench.contracts.{KINDS[self.kind].__name__}",
+                "Correct the name of the class in PLUGINS, or derive the class from the contract.",
             )
         card: Any = getattr(plugin, "card", None)
         if getattr(card, "name", None) != self.name:
@@ -119,7 +120,7 @@ def read_declarations(file: Path, code: PluginCode) -> list[Entry]:
             return []
         tree = ast.parse(text, str(file))
     except (OSError, SyntaxError, ValueError) as error:
-        raise PluginError(f"{file}: can't be read as Python ({error})") from None
+        raise PluginError(f"{file}: can't be read as Python ({error})", "Correct the file.") from None
     for node in tree.body:
         targets = node.targets if isinstance(node, ast.Assign) else []
         if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "PLUGINS" for t in targets):
@@ -132,7 +133,8 @@ def read_declarations(file: Path, code: PluginCode) -> list[Entry]:
                 ]
             except (ValueError, TypeError, AttributeError):
                 raise PluginError(
-                    f'{file}: PLUGINS is not a literal of the form {{"methods": {{"name": ("Class", "one line")}}}}'
+                    f"{file}: PLUGINS is not a literal of the expected form",
+                    'Write it as {"methods": {"name": ("Class", "one line")}}.',
                 ) from None
     return []
 

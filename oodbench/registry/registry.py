@@ -146,7 +146,10 @@ class Registry:
         """Create the method of `NAME` or `NAME:key=value,...`, with validated parameters."""
         plugin, params = self._parse_spec("methods", spec)
         if not issubclass(plugin, PixelMethod | GridMethod):
-            raise PluginError(f"the method '{plugin.card.name}' is neither a PixelMethod nor a GridMethod")
+            raise PluginError(
+                f"the method '{plugin.card.name}' is neither a PixelMethod nor a GridMethod",
+                "Derive its class from one of them.",
+            )
         method: Method = _create(plugin, params, "method", spec)
         return method
 
@@ -224,7 +227,7 @@ class Registry:
             if entry.file in self.plugins:
                 entry.load()  # raises the error of an adapter of the user that can't be imported
         formats = "; ".join(f"{adapter.card.takes}" for adapter in adapters)
-        raise UsageError(f"--model {source}: no adapter takes this; expected {formats}", "See: oodbench list models")
+        raise UsageError(f"--model {source}: no adapter accepts this; expected {formats}", "See: oodbench list models")
 
 
 def key_values(text: str, where: str, see: str) -> dict[str, str]:
@@ -260,7 +263,7 @@ def _create(plugin: Any, params: Mapping[str, str], noun: str, spec: str) -> Any
     try:
         return plugin(plugin.Params.model_validate(params))
     except TypeError as error:  # an abstract method is missing
-        raise PluginError(f"the {noun} '{name}' can't be created: {error}") from None
+        raise PluginError(f"the {noun} '{name}' can't be created: {error}", "Implement the missing methods.") from None
     except ValidationError as error:
         first = error.errors()[0]
         parameter = f"{first['loc'][0]}={first['input']}: " if first["loc"] else ""

@@ -23,16 +23,20 @@ class ComparableRun(Protocol):
     """Interface of a run that can be compared."""
 
     @property
-    def location(self) -> str: ...
+    def location(self) -> str:
+        """The folder of the run, for messages."""
 
     @property
-    def seed(self) -> int: ...
+    def seed(self) -> int:
+        """The seed of the resampling."""
 
     @property
-    def results(self) -> Sequence[Result]: ...
+    def results(self) -> Sequence[Result]:
+        """The results to compare."""
 
     @property
-    def failed(self) -> Sequence[FailedBenchmark]: ...
+    def failed(self) -> Sequence[FailedBenchmark]:
+        """The benchmarks that failed."""
 
     def sketch(self, result: Result) -> Sketch | None:
         """Return the sketch of a result; None if the protocol has none."""
@@ -67,12 +71,15 @@ def compare_methods(
     comparisons: list[MethodComparison] = []
     reasons = []
     for (benchmark, protocol), results in parts.items():
-        # Found first, so that an unknown reference raises before anything is computed.
+        # Look the reference up first, so that an unknown name raises before anything is computed.
         at = None if reference is None else _find_reference(results, reference)
         sketches, left_out = _load_sketches(run, results)
         kept = [result for result, sketch in zip(results, sketches, strict=True) if sketch is not None]
         if len(kept) < 2:
-            reasons += [f"{benchmark} ({protocol}): {reason}" for reason in left_out or ["it has only one result"]]
+            reasons += [
+                f"{benchmark} ({protocol}): {reason.removeprefix(f'{benchmark}: ')}"
+                for reason in left_out or ["it has only one result"]
+            ]
             continue
         if at is not None and results[at] not in kept:
             reasons.append(f"{benchmark} ({protocol}): the reference is left out: {'; '.join(left_out)}")
@@ -89,7 +96,9 @@ def compare_methods(
                 comparisons.append(_make_comparison(run, results[0], metric, resamples, *lines, left_out))
     if not comparisons:
         raise NotComparableError(
-            f"{run.location}: nothing to compare", reasons, "Evaluate at least two scorers on one benchmark."
+            f"{run.location}: nothing to compare",
+            reasons,
+            f"Evaluate at least two scorers on one benchmark, with at least {FEWEST} frames or groups.",
         )
     return comparisons
 

@@ -33,6 +33,7 @@ from oodbench.progress import Progress, Silent
 from oodbench.registry import Registry
 from oodbench.runs.compare import compare_methods
 from oodbench.runs.hidden_labels import describe_hidden_labels
+from oodbench.runs.table import tabulate_results
 from oodbench.stages.evaluate import evaluate, write_results
 from oodbench.stages.sketches import rebuild_sketch
 from oodbench.storage.artifacts import RunArtifacts
@@ -51,13 +52,28 @@ FIGURE_FRAMES = 4
 
 @dataclass(frozen=True)
 class Run:
-    """A run, read lazily from its store. Implements contracts.RunView.
+    """A run, read from its store when it is needed; it implements `oodbench.contracts.RunView`.
+
+    `oodbench.run` and `oodbench.load` return runs.
 
     Attributes:
         store: The store of the run's artifacts.
         protocols: Names of the protocols whose results are shown; empty: the protocols of the plan.
         known: The registry of the run, which has the benchmarks that were passed as objects. None: plugins are looked
             up by name and in the plugin files of the plan.
+
+    Examples:
+        >>> import oodbench
+        >>> run = oodbench.run(
+        ...     models="streets-softmax", methods="msp", benchmarks="streets-anomaly", limit=1, id_limit=1,
+        ...     stop_after="evaluate", out="run",
+        ... )
+        >>> result = run.results[0]
+        >>> result.label, result.benchmark, result.counts["frames"]
+        ('MSP', 'streets-anomaly', 1)
+        >>> (frame,) = run.frames("streets-anomaly")
+        >>> run.score(result, frame).shape, run.labels("streets-anomaly", frame).values.shape
+        ((512, 1024), (512, 1024))
     """
 
     store: RunStore
@@ -75,6 +91,7 @@ class Run:
 
     @property
     def location(self) -> str:
+        """The path of the run's folder."""
         return self.store.location
 
     @property
@@ -89,10 +106,17 @@ class Run:
 
     @cached_property
     def record(self) -> PlanRecord:
-        """The plan."""
+        """The plan: networks, scorers, frames, protocols and settings.
+
+        Raises:
+            RunFolderError: The folder contains no run, or another version wrote its plan.
+        """
         record = self.artifacts.plan()
         if record is None:
-            raise RunFolderError(f"{self.store.location}: no run in this folder; expected a folder with a plan.json")
+            raise RunFolderError(
+                f"{self.store.location}: no run in this folder; expected a folder with a plan.json",
+                "Give the folder of a run, which 'oodbench run' prints.",
+            )
         return record
 
     @cached_property
@@ -100,7 +124,7 @@ class Run:
         """The content of result.json.
 
         Raises:
-            RunFolderError: There is none, or it belongs to another plan than the folder's plan.json.
+            RunFolderError: There is none, another version wrote it, or it belongs to another plan than plan.json.
         """
         content = self.artifacts.results_file()
         if content.plan != self.record.digest:
@@ -112,6 +136,11 @@ class Run:
 
     @cached_property
     def results(self) -> Sequence[Result]:
+        """The results under `protocols`, in the order of the plan.
+
+        Raises:
+            RunFolderError: The run is not evaluated yet.
+        """
         protocols = self.protocols or tuple(
             dict.fromkeys(name for names in self.record.protocols.values() for name in names)
         )
@@ -129,92 +158,167 @@ class Run:
 
     @property
     def quality(self) -> Mapping[str, Mapping[str, Any]]:
+        """The closed-set quality of each network, such as `miou` and `ece`; empty without calibration frames."""
         return self.content.quality
 
     @property
     def notes(self) -> Sequence[str]:
+        """The notes about the run, one line each: benchmarks that failed, and benchmarks with hidden labels."""
         failed = [f"{failure}" for failure in self.failed]
         return [*failed, *describe_hidden_labels(self.record, self.content, self.artifacts)]
 
     @property
     def published(self) -> Sequence[PublishedResult]:
-        """Empty: a run has only its own results; oodbench.runs.selection adds published ones."""
+        """An empty sequence, because a run has only its own results."""
         return ()
 
     def requirements(self, result: Result) -> Requirements:
-        """Return the requirements on the method's card at planning time; for external scores all are unknown."""
+        """Return the requirements on the method's card at planning time.
+
+        Args:
+            result: A result of this run.
+
+        Returns:
+            The training signals of the method; for external scores all are unknown.
+        """
         return self.record.scorer(result.network, result.label).requirements
 
     def table(self) -> pd.DataFrame:
-        """Return the results as a table, one row per result; metrics are fractions, or NaN if undefined."""
-        import pandas as pd
+        """Return the results as a table, one row per result.
 
-        return pd.DataFrame(
-            [
-                {
-                    "network": result.network,
-                    "method": result.method,
-                    "label": result.label,
-                    "benchmark": result.benchmark,
-                }
-                | {name: np.nan if value is None else value for name, value in result.metrics.items()}
-                | {
-                    "frames": result.counts["frames"],
-                    "scoring": result.scoring.upsample,
-                    "resize": result.scoring.resize,
-                }
-                | {"protocol": result.protocol.name}
-                for result in self.results
-            ]
-        )
+        Returns:
+            Columns for network, method and benchmark, for the metrics as fractions (NaN if undefined), for the number
+            of frames, and for the scoring resolution and the protocol.
+        """
+        return tabulate_results(self.results)
 
     def frames(self, benchmark: str) -> Sequence[str]:
+        """Return the ids of a benchmark's frames, in order.
+
+        Args:
+            benchmark: Name of the benchmark.
+
+        Raises:
+            UnknownNameError: The run has no benchmark of that name.
+        """
         return [frame.id for frame in self.record.benchmark(benchmark).frames]
 
     def figure_frames(self, benchmark: str) -> Sequence[str]:
+        """Return the ids of the frames that figures show: four evenly spaced ones, or all if there are fewer.
+
+        Args:
+            benchmark: Name of the benchmark.
+        """
         ids = self.frames(benchmark)
         indices = np.linspace(0, len(ids) - 1, min(FIGURE_FRAMES, len(ids))).round().astype(int)
         return [ids[index] for index in indices]
 
     def image(self, benchmark: str, frame: str) -> RGBImage:
+        """Return the image of a frame, uint8 [H, W, 3], red first.
+
+        Args:
+            benchmark: Name of the benchmark.
+            frame: Id of the frame.
+
+        Raises:
+            RunFolderError: The frame is missing.
+            DataError: The image is damaged.
+        """
         return self._frame(benchmark, frame).read_image()
 
     def labels(self, benchmark: str, frame: str) -> AnomalyLabels | None:
+        """Return the anomaly labels of a frame; None if the benchmark's labels are hidden.
+
+        Args:
+            benchmark: Name of the benchmark.
+            frame: Id of the frame.
+
+        Raises:
+            RunFolderError: The frame is missing.
+            DataError: The label file is damaged or has an undeclared value.
+        """
         read = self._frame(benchmark, frame).read_anomaly_labels
         return None if read is None else read()
 
     def semantic_labels(self, benchmark: str, frame: str) -> SemanticLabels | None:
+        """Return the semantic labels of a frame; None if the benchmark has none.
+
+        Args:
+            benchmark: Name of the benchmark.
+            frame: Id of the frame.
+
+        Raises:
+            RunFolderError: The frame is missing.
+            DataError: The label file is damaged or has an undeclared value.
+        """
         read = self._frame(benchmark, frame).read_semantic_labels
         return None if read is None else read()
 
     def known_labels(self, benchmark: str, frame: str) -> AnomalyLabels:
-        """Return the labels of a frame.
+        """Return the anomaly labels of a frame whose labels are public.
+
+        Args:
+            benchmark: Name of the benchmark.
+            frame: Id of the frame.
 
         Raises:
-            RunFolderError: The frame has no labels.
+            RunFolderError: The frame has no labels, or is missing.
+            DataError: The label file is damaged or has an undeclared value.
         """
         labels = self.labels(benchmark, frame)
         if labels is None:
-            raise RunFolderError(f"{self.folder}: {frame} of {benchmark} has no labels")
+            raise RunFolderError(
+                f"{self.folder}: {frame} of {benchmark} has no labels", "Choose a benchmark with public labels."
+            )
         return labels
 
     def score(self, result: Result, frame: str) -> ScoreMap:
+        """Return the stored score map of a frame, float32 [H, W], higher = more anomalous.
+
+        Args:
+            result: A result of this run, which names the scorer and the benchmark.
+            frame: Id of the frame.
+
+        Raises:
+            NotStoredError: The map is not scored yet, or was not kept.
+            RunFolderError: The map is damaged.
+        """
         scored = self._scored(result)
         score: ScoreMap = self.artifacts.map(scored.score_key(self._frame_record(result.benchmark, frame)))
         return score
 
     def prediction(self, result: Result, frame: str) -> SemanticLabels | None:
+        """Return the stored classes that the result's network predicts for a frame.
+
+        Args:
+            result: A result of this run, which names the network and the benchmark.
+            frame: Id of the frame.
+
+        Returns:
+            The classes, uint8 [H, W]; None if they are not stored or the class set is not known.
+        """
         classes = CLASS_SETS.get(self.record.classes or "")
         values = self._scored(result).prediction(self._frame_record(result.benchmark, frame))
         return None if classes is None or values is None else SemanticLabels(values, classes)
 
     def calibration(self, result: Result) -> Calibration | None:
+        """Return the calibration of the result's scorer; None if the run had no in-distribution frames.
+
+        Args:
+            result: A result of this run.
+        """
         return self._scored(result).calibration()
 
     def sketch(self, result: Result) -> Sketch | None:
-        """Return the sketch of a result, in the order of the benchmark's frames; None if the protocol has none.
+        """Return the sketch of a result, in the order of the benchmark's frames.
 
         A missing sketch is rebuilt from the stored scores.
+
+        Args:
+            result: A result of this run.
+
+        Returns:
+            The sketch; None if the protocol has none.
 
         Raises:
             NotStoredError: Neither the sketch nor the scores are stored.
@@ -223,9 +327,15 @@ class Run:
         return sketch if sketch is not None else self._rebuild(result)
 
     def breakdown(self, result: Result) -> Breakdown | None:
-        """Return the breakdown of a result; None if the protocol has none.
+        """Return the breakdown of a result.
 
         A missing breakdown is rebuilt from the stored scores.
+
+        Args:
+            result: A result of this run.
+
+        Returns:
+            The breakdown; None if the protocol has none.
 
         Raises:
             NotStoredError: Neither the breakdown nor the scores are stored.
@@ -238,6 +348,11 @@ class Run:
         return breakdown
 
     def card(self, result: Result) -> MethodCard | None:
+        """Return the card of the result's method; None for external scores, or if its plugin is not available.
+
+        Args:
+            result: A result of this run.
+        """
         scorer = self.record.scorer(result.network, result.label)
         try:
             return None if scorer.given is not None else self.registry.method(scorer.spec).card
@@ -245,17 +360,26 @@ class Run:
             return None
 
     def comparisons(self) -> Sequence[MethodComparison]:
+        """Return the comparisons of methods, one per benchmark, protocol and metric; empty if none is possible."""
         try:
             return compare_methods(self)
         except (NotComparableError, NotStoredError):
             return ()
 
     def stored_row(self, result: Result) -> Result | None:
-        """Return the result from its own file in results/; None if there is no such file."""
+        """Return the result from its own file in results/; None if there is no such file.
+
+        Args:
+            result: A result of this run.
+        """
         return self.artifacts.result(self._scored(result).result_key(result.protocol))
 
     def groups(self, benchmark: str) -> Sequence[str]:
-        """Return the group of each frame of a benchmark."""
+        """Return the group of each frame of a benchmark, in the order of the frames.
+
+        Args:
+            benchmark: Name of the benchmark.
+        """
         return [frame.group for frame in self.record.benchmark(benchmark).frames]
 
     def _scored(self, result: Result, frames: Mapping[str, Frame] | None = None) -> ScoredBenchmark:
@@ -269,9 +393,24 @@ class Run:
             return rebuild_sketch(self._scored(result, frames), result.protocol)
 
     def report(self, name: str) -> Sequence[Path]:
-        """Write a report into the run's folder and return its files."""
+        """Write a report into the folder report/ of the run.
+
+        Args:
+            name: Name of the report (`list_reports`).
+
+        Returns:
+            The files of the report.
+
+        Raises:
+            UnknownNameError: There is no report of that name.
+            RunFolderError: The run is not stored in a folder.
+            NotStoredError: The report shows maps that are not stored.
+        """
         if not isinstance(self.store, LocalStore):
-            raise RunFolderError(f"{self.store.location}: not a folder; reports are written into a folder")
+            raise RunFolderError(
+                f"{self.store.location}: not a folder; reports are written into a folder",
+                "Use a run in a LocalStore.",
+            )
         files = self.registry.report(name).write(self, self.store.reports)
         remove_leftovers(self.store.reports)
         return files
@@ -354,9 +493,21 @@ def load(folder: str | Path, protocols: Sequence[str] = ()) -> Run:
         folder: The folder of a run.
         protocols: Names of the protocols whose results are shown; empty: the protocols of the plan.
 
+    Returns:
+        The run. Results and maps are read when they are requested.
+
     Raises:
         RunFolderError: The folder contains no run.
         UnknownNameError: There is no protocol of that name.
+
+    Examples:
+        >>> import oodbench
+        >>> _ = oodbench.run(
+        ...     models="streets-softmax", methods="msp", benchmarks="streets-anomaly", limit=1, id_limit=1,
+        ...     stop_after="evaluate", out="run",
+        ... )
+        >>> list(oodbench.load("run").table()["label"])
+        ['MSP']
     """
     validate_protocol_names(protocols)
     store = LocalStore(folder)

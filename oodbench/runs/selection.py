@@ -59,6 +59,7 @@ class SelectedRun:
 
     @property
     def location(self) -> str:
+        """The path of the first run's folder, as text."""
         return self.runs[0].location
 
     @cached_property
@@ -102,10 +103,12 @@ class SelectedRun:
 
     @cached_property
     def published(self) -> Sequence[PublishedResult]:
+        """The published results that the filter keeps."""
         return [result for result in self.others if _is_known_without(result.requirements, self.choice.without)]
 
     @cached_property
     def quality(self) -> Mapping[str, Mapping[str, Any]]:
+        """The closed-set quality of the selected networks, by the names that the merged results use."""
         quality = {}
         for result in self.results:
             origin = self._origin(result)
@@ -115,6 +118,7 @@ class SelectedRun:
 
     @property
     def notes(self) -> Sequence[str]:
+        """The notes of all runs, the suffixes of conflicting names, and the number of methods left out."""
         notes = [*(note for run in self.runs for note in run.notes), *describe_suffixes(self.runs, self._merged)]
         if self.choice.without:
             by_label = {merged.row.label: merged for merged in self._merged}
@@ -124,14 +128,17 @@ class SelectedRun:
         return list(dict.fromkeys(notes))
 
     def requirements(self, result: Result) -> Requirements:
+        """Return the requirements of the result's method in its own run."""
         origin = self._origin(result)
         return origin.run.requirements(origin.own)
 
     def frames(self, benchmark: str) -> Sequence[str]:
+        """Return the ids of the frames in the first run that has the benchmark."""
         origin = self._first(benchmark)
         return origin.run.frames(origin.own.benchmark)
 
     def figure_frames(self, benchmark: str) -> Sequence[str]:
+        """Return the frames of the filter that the benchmark has; without any in the filter, those of its first run."""
         if self.choice.frames:
             frames = self.frames(benchmark)
             return [frame for frame in self.choice.frames if frame in frames]
@@ -139,34 +146,42 @@ class SelectedRun:
         return origin.run.figure_frames(origin.own.benchmark)
 
     def image(self, benchmark: str, frame: str) -> RGBImage:
+        """Return the image of a frame from the first run that has the benchmark."""
         origin = self._first(benchmark)
         return origin.run.image(origin.own.benchmark, frame)
 
     def labels(self, benchmark: str, frame: str) -> AnomalyLabels | None:
+        """Return the anomaly labels of a frame from the first run that has the benchmark."""
         origin = self._first(benchmark)
         return origin.run.labels(origin.own.benchmark, frame)
 
     def semantic_labels(self, benchmark: str, frame: str) -> SemanticLabels | None:
+        """Return the semantic labels of a frame from the first run that has the benchmark."""
         origin = self._first(benchmark)
         return origin.run.semantic_labels(origin.own.benchmark, frame)
 
     def score(self, result: Result, frame: str) -> ScoreMap:
+        """Return the score map of a frame from the result's own run."""
         origin = self._origin(result)
         return origin.run.score(origin.own, frame)
 
     def prediction(self, result: Result, frame: str) -> SemanticLabels | None:
+        """Return the predicted classes of a frame from the result's own run."""
         origin = self._origin(result)
         return origin.run.prediction(origin.own, frame)
 
     def calibration(self, result: Result) -> Calibration | None:
+        """Return the calibration of the result's scorer from its own run."""
         origin = self._origin(result)
         return origin.run.calibration(origin.own)
 
     def breakdown(self, result: Result) -> Breakdown | None:
+        """Return the breakdown of the result from its own run."""
         origin = self._origin(result)
         return origin.run.breakdown(origin.own)
 
     def card(self, result: Result) -> MethodCard | None:
+        """Return the card of the result's method from its own run."""
         origin = self._origin(result)
         return origin.run.card(origin.own)
 

@@ -44,6 +44,16 @@ class VerificationCheck:
         verdict: The outcome: right, wrong, or not checked.
         what: The subject of the check.
         said: The finding, or the reason why it could not be checked.
+
+    Examples:
+        >>> import oodbench
+        >>> run = oodbench.run(
+        ...     models="streets-softmax", methods="msp", benchmarks="streets-anomaly", limit=1, id_limit=1,
+        ...     stop_after="evaluate", out="run",
+        ... )
+        >>> check = oodbench.verify(run)[0]
+        >>> check.verdict, check.what
+        ('right', 'network streets-softmax')
     """
 
     verdict: Literal["right", "wrong", "not checked"]
@@ -67,6 +77,15 @@ def verify(run: Run | str | Path, progress: Progress | None = None) -> list[Veri
 
     Raises:
         RunFolderError: The folder contains no run.
+
+    Examples:
+        >>> import oodbench
+        >>> _ = oodbench.run(
+        ...     models="streets-softmax", methods="msp", benchmarks="streets-anomaly", limit=1, id_limit=1,
+        ...     stop_after="evaluate", out="run",
+        ... )
+        >>> sorted({check.verdict for check in oodbench.verify("run")})
+        ['not checked', 'right']
     """
     # A new object reads the run as it is stored now.
     current = Run(run.store, known=run.known) if isinstance(run, Run) else load(run)
@@ -222,7 +241,8 @@ class _Verification:
             score = self._run.artifacts.map(key)
             if score.shape != (frame.height, frame.width) or not np.isfinite(score).all():
                 raise DataError(
-                    f"{self._run.store.name(key)}: {score.shape}; expected {(frame.height, frame.width)}, all finite"
+                    f"{self._run.store.name(key)}: {score.shape}; expected {(frame.height, frame.width)}, all finite",
+                    "Score the frame again.",
                 )
             digests.append(digest_map(score))
         return digest_maps(digests)

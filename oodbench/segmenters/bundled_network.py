@@ -23,7 +23,7 @@ STRIDE = 4
 _MEAN, _DEVIATION = 98.0, 56.0
 
 
-def _unit(inputs: int, outputs: int, stride: int = 1, dilation: int = 1) -> nn.Sequential:
+def _make_unit(inputs: int, outputs: int, stride: int = 1, dilation: int = 1) -> nn.Sequential:
     convolution = nn.Conv2d(inputs, outputs, 3, stride, dilation, dilation, bias=False)
     return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
 
@@ -33,7 +33,7 @@ class _Residual(nn.Module):
 
     def __init__(self, channels: int, dilation: int = 1) -> None:
         super().__init__()
-        self.first = _unit(channels, channels, dilation=dilation)
+        self.first = _make_unit(channels, channels, dilation=dilation)
         self.second = nn.Sequential(
             nn.Conv2d(channels, channels, 3, padding=dilation, dilation=dilation, bias=False), nn.BatchNorm2d(channels)
         )
@@ -51,10 +51,10 @@ class CompactDecoder(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = nn.Sequential(_unit(4, 16, stride=2), _unit(16, 32, stride=2))
-        self.middle = nn.Sequential(_unit(32, 64, stride=2), _Residual(64))
+        self.stem = nn.Sequential(_make_unit(4, 16, stride=2), _make_unit(16, 32, stride=2))
+        self.middle = nn.Sequential(_make_unit(32, 64, stride=2), _Residual(64))
         self.deep = nn.Sequential(
-            _unit(64, 96, stride=2), _Residual(96), _Residual(96, dilation=2), _Residual(96, dilation=4)
+            _make_unit(64, 96, stride=2), _Residual(96), _Residual(96, dilation=2), _Residual(96, dilation=4)
         )
         self.from_deep = nn.Conv2d(96, CHANNELS, 1)
         self.from_middle = nn.Conv2d(64, CHANNELS, 1)
@@ -71,22 +71,22 @@ class CompactDecoder(nn.Module):
 
     @override
     def forward(self, images: Tensor) -> Tensor:
-        fine = self.stem(_with_height((images - _MEAN) / _DEVIATION))  # [N, 32, H / 4, W / 4]
+        fine = self.stem(_append_height((images - _MEAN) / _DEVIATION))  # [N, 32, H / 4, W / 4]
         middle = self.middle(fine)  # [N, 64, H / 8, W / 8]
         deep = self.deep(middle)  # [N, 96, H / 16, W / 16]
-        x = _double(self.from_deep(deep)) + self.from_middle(middle)
-        features: Tensor = self.smooth(_double(x) + self.from_stem(fine))
+        x = _upsample(self.from_deep(deep)) + self.from_middle(middle)
+        features: Tensor = self.smooth(_upsample(x) + self.from_stem(fine))
         return features
 
 
-def _with_height(images: Tensor) -> Tensor:
+def _append_height(images: Tensor) -> Tensor:
     """Append a channel with the height of each row, from 1 (top) to -1 (bottom), so that classes can depend on it."""
     rows = torch.linspace(1, -1, images.shape[2], dtype=images.dtype, device=images.device)
     height = rows[None, None, :, None].expand(len(images), 1, -1, images.shape[3])
     return torch.cat([images, height], dim=1)
 
 
-def _double(x: Tensor) -> Tensor:
+def _upsample(x: Tensor) -> Tensor:
     return functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
 
 

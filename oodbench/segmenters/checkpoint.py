@@ -60,9 +60,9 @@ def read_weights(path: Path) -> Weights:
     except (pickle.UnpicklingError, RuntimeError, OSError, EOFError, KeyError, ValueError) as error:
         code = re.search(r"GLOBAL (\S+)", str(error))
         if code is None:
-            raise _unreadable(path, error) from None
+            raise _make_error(path, error) from None
         raise ModelError(
-            f"{path}: holds more than weights ({code[1]}); reading it would run the code in it",
+            f"{path}: contains more than weights ({code[1]}); reading it would run the code in it",
             f"If you trust its author, convert it once: oodbench convert {path} --trust",
         ) from None
     return _find_weights(path, content)
@@ -147,7 +147,7 @@ def _read_safetensors(path: Path) -> Weights:
             metadata = file.metadata() or {}
         return Weights(safetensors.torch.load_file(path), tuple(json.loads(metadata.get("classes", "[]"))))
     except (OSError, ValueError, safetensors.SafetensorError) as error:
-        raise _unreadable(path, error) from None
+        raise _make_error(path, error) from None
 
 
 def _read_trusted(path: Path) -> Any:
@@ -161,10 +161,10 @@ def _read_trusted(path: Path) -> Any:
             "Install the library; for MMEngine: pip install 'oodbench[mmseg]'",
         ) from None
     except Exception as error:  # a pickle may raise anything
-        raise _unreadable(path, error) from None
+        raise _make_error(path, error) from None
 
 
-def _unreadable(path: Path, error: Exception) -> ModelError:
+def _make_error(path: Path, error: Exception) -> ModelError:
     first_line = str(error).partition("\n")[0]
     return ModelError(f"{path}: not a readable checkpoint ({first_line})", "Copy or download it again.")
 

@@ -1,8 +1,8 @@
 """Networks of the transformers library (SegFormer, UperNet, Mask2Former), from a folder or from the Hugging Face hub.
 
 A mask classifier (Mask2Former) has no logits per pixel. Its class maps are unnormalised class scores: the sum over
-queries of class posterior, without no-object, times mask probability. Divided by their total they are posteriors, whose
-logarithms can be used as logits.
+queries of class posterior, without no-object, times mask probability. Divided by their total over the classes, they are
+posteriors, whose logarithms can be used as logits.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from oodbench.contracts import Adapter, AdapterCard, Capabilities, Expected, Nee
 from oodbench.errors import MissingExtraError, ModelError
 from oodbench.files import digest_bytes, digest_file
 from oodbench.segmenters.device import choose_device
-from oodbench.segmenters.mask_classification import SUMS, semantic_maps
-from oodbench.segmenters.model_card import PartialCard, Preprocessing, classes_named, read_toml
+from oodbench.segmenters.mask_classification import SUMS, compute_class_maps
+from oodbench.segmenters.model_card import PartialCard, Preprocessing, read_toml, require_class_set
 from oodbench.segmenters.torch_modules.activation_hook import capture_activations
 from oodbench.segmenters.torch_modules.base import ModuleOutput, TorchBase
 from oodbench.types import MaskOutput, RGBImage
@@ -77,7 +77,7 @@ class TransformersSegmenter(TorchBase):
         self._network = _load_network(folder, _KNOWN[config["model_type"]]).eval().to(self.device)
         labels: Mapping[int, str] = self._network.config.id2label
         self._names = [str(labels[index]) for index in sorted(labels)]
-        self.classes, self._order = (card.classes or classes_named(self._names, folder / "config.json")).resolve()
+        self.classes, self._order = (card.classes or require_class_set(self._names, folder / "config.json")).resolve()
         if len(self._names) != len(self.classes):
             raise ModelError(
                 f"{folder}: {len(self._names)} classes; expected the {len(self.classes)} of {self.classes.name}",
@@ -112,7 +112,7 @@ class TransformersSegmenter(TorchBase):
             output = self._network(pixel_values=images)
         masks = MaskOutput(output.class_queries_logits, output.masks_queries_logits, passes[-1][0])
         return ModuleOutput(
-            semantic_maps(masks.class_logits, masks.mask_logits),
+            compute_class_maps(masks.class_logits, masks.mask_logits),
             {"pixel-decoder": output.pixel_decoder_last_hidden_state},
             masks=masks,
         )

@@ -9,11 +9,11 @@ import torch
 if TYPE_CHECKING:
     from torch import Tensor
 
-SUMS = "sums over queries of class posterior times mask"
+SUMS = "unnormalised class scores: the sum over queries of class posterior times mask"
 """Description of the class maps of a mask classifier."""
 
 
-def semantic_maps(class_logits: Tensor, mask_logits: Tensor) -> Tensor:
+def compute_class_maps(class_logits: Tensor, mask_logits: Tensor) -> Tensor:
     """Return unnormalised class scores: the sum over queries of class posterior times mask probability.
 
     Args:

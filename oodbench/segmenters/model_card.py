@@ -200,7 +200,7 @@ def find_class_set(names: Sequence[str]) -> Classes | None:
     return None
 
 
-def classes_named(names: Sequence[str], where: Path) -> Classes:
+def require_class_set(names: Sequence[str], where: Path) -> Classes:
     """Return the class set that has these names, and raise if there is none.
 
     Args:

@@ -44,6 +44,7 @@ class ScoringCost:
     scorers: dict[str, float] = field(default_factory=dict)
 
     def add(self, key: str, seconds: float) -> None:
+        """Add seconds to the time of a scorer."""
         self.scorers[key] = self.scorers.get(key, 0.0) + seconds
 
 
@@ -168,7 +169,10 @@ def _score_pixels(
 def _validate_map(score: ScoreMap, shape: tuple[int, ...], method: Method) -> ScoreMap:
     name = method.card.name
     if score.shape != shape or score.dtype != np.float32:
-        raise ScoreError(f"{name}: returned a map {score.dtype} {score.shape}; expected float32 {shape}")
+        raise ScoreError(
+            f"{name}: returned a map {score.dtype} {score.shape}; expected float32 {shape}",
+            "Fix the method. Its score map must have the shape of the frame (docs/how-to/add-a-method.md).",
+        )
     if not np.isfinite(score).all():
         invalid = int(np.count_nonzero(~np.isfinite(score)))
         raise ScoreError(

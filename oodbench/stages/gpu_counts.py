@@ -40,7 +40,8 @@ def count_on_device(score: Tensor, labels: Tensor) -> PixelCounts:
     if score.shape != labels.shape or score.dtype != torch.float32:
         raise ScoreError(
             f"the score map is {score.dtype} {tuple(score.shape)} and its labels are {tuple(labels.shape)}; "
-            "expected float32 and the same shape"
+            "expected float32 and the same shape",
+            "Fix the method that computes the scores.",
         )
     flat, bits = labels.reshape(-1), score.contiguous().view(torch.int32).reshape(-1)
     normal, anomalous = bits[flat == IN_DISTRIBUTION], bits[flat == ANOMALY]

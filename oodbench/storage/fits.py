@@ -68,5 +68,5 @@ def read_fit_file(path: Path) -> Fit:
         RunFolderError: The file is damaged.
     """
     if not path.is_file():
-        raise UsageError(f"{path}: no such file; expected a fit from the folder fits/ of a run")
+        raise UsageError(f"{path}: no such file; expected a fit from the folder fits/ of a run", "Correct the path.")
     return decode_fit(path.read_bytes(), str(path))

@@ -1,11 +1,11 @@
 """Contract tests that plugin authors add to their own test suite.
 
-from pathlib import Path
-from oodbench.testing import MethodContract
+    from pathlib import Path
+    from oodbench.testing import MethodContract
 
-class TestMargin(MethodContract):
-    plugin = Path(__file__).with_name("margin.py")
-    name = "margin"
+    class TestMargin(MethodContract):
+        plugin = Path(__file__).with_name("margin.py")
+        name = "margin"
 
 Each contract is a plain class. pytest collects its test methods from the subclass. docs/how-to/add-a-method.md
 explains each step.

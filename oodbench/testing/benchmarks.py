@@ -17,7 +17,15 @@ from oodbench.types import ANOMALY, IN_DISTRIBUTION, VOID, Frame, FrameSet
 
 
 class BenchmarkContract(FramesContract):
-    """The contract of a benchmark. A subclass defines `make`."""
+    """The contract of a benchmark. A subclass defines `make`.
+
+    Examples:
+        >>> from oodbench.testing import BenchmarkContract
+        >>> class TestStreets(BenchmarkContract):
+        ...     name = "streets-anomaly"
+        ...     synthetic = True  # a benchmark on disk defines make(folder) instead
+        >>> TestStreets().test_its_card_is_complete()  # pytest runs all tests of the class
+    """
 
     kind = "benchmarks"
 

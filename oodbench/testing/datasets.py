@@ -16,7 +16,15 @@ from oodbench.types import VOID, Frame, FrameSet
 
 
 class DatasetContract(FramesContract):
-    """The contract of a dataset. A subclass defines `make`."""
+    """The contract of a dataset. A subclass defines `make`.
+
+    Examples:
+        >>> from oodbench.testing import DatasetContract
+        >>> class TestStreets(DatasetContract):
+        ...     name = "streets-train"
+        ...     synthetic = True  # a dataset on disk defines make(folder) instead
+        >>> TestStreets().test_its_card_is_complete()  # pytest runs all tests of the class
+    """
 
     kind = "datasets"
 

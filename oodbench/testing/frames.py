@@ -96,7 +96,7 @@ class FramesContract(PluginContract):
             repeated = sorted({identity for identity in split_ids if split_ids.count(identity) > 1})
             assert not repeated, f"{self.name} {split}: several frames have the id {repeated[0]}"
 
-    def test_frames_say_what_they_are_known_by(self, tmp_path: Path) -> None:
+    def test_frames_have_an_identity(self, tmp_path: Path) -> None:
         """Check that a frame on disk is identified by its file, and a synthetic one by its identity."""
         for frame in self.made(tmp_path):
             identifier = frame.identity if self.synthetic else frame.image_file
@@ -118,7 +118,7 @@ class FramesContract(PluginContract):
                 strange = _values(labels) - self.allowed()
                 assert not strange, f"{frame.id}: label values {sorted(strange)}; expected {sorted(self.allowed())}"
 
-    def test_labels_say_something(self, tmp_path: Path) -> None:
+    def test_labels_have_valid_pixels(self, tmp_path: Path) -> None:
         """Check that not all labels are void."""
         labels_of_frames = [labels for frame in self.made(tmp_path) if (labels := self.labels(frame)) is not None]
         if self.hidden():
@@ -146,7 +146,7 @@ class FramesContract(PluginContract):
                 f"{frame.id}: the pickled labels differ"
             )
 
-    def test_nothing_is_read_before_it_is_asked_for(self, tmp_path: Path) -> None:
+    def test_pixels_are_read_late(self, tmp_path: Path) -> None:
         """Check that `open` reads no image or label, and that damaged files raise a DataError when they are read."""
         before = self.made(tmp_path)
         for path in {path for frame in before for path in _files(frame)}:
@@ -179,7 +179,7 @@ class FramesContract(PluginContract):
             aside.rename(path)
             assert not halves, f"{self.name}: without {path.name} open() still gives the frame {halves[0]}"
 
-    def test_a_value_that_is_not_declared_is_no_label(self, tmp_path: Path) -> None:
+    def test_an_undeclared_label_value_is_an_error(self, tmp_path: Path) -> None:
         """Check that a label file of any single value gives a declared label or an error."""
         frame = self.made(tmp_path)[0]
         if frame.label_file is None or frame.label_file.suffix.lower() != ".png":
@@ -197,7 +197,7 @@ class FramesContract(PluginContract):
                 f"{sorted(allowed)}, or a DataError (oodbench.data.LabelRule)"
             )
 
-    def test_a_folder_without_it_is_an_error_that_says_where_to_get_it(self, tmp_path: Path) -> None:
+    def test_missing_data_is_an_error_that_names_the_source(self, tmp_path: Path) -> None:
         """Check that a missing copy raises DataNotFoundError: a run distinguishes a missing copy from a damaged one."""
         if self.synthetic:
             return

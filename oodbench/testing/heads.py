@@ -20,6 +20,12 @@ class HeadContract(PluginContract):
 
     Attributes:
         parameters: The parameters of the head; choose small ones.
+
+    Examples:
+        >>> from oodbench.testing import HeadContract
+        >>> class TestSoftmax(HeadContract):
+        ...     name = "softmax"
+        >>> TestSoftmax().test_it_outputs_class_maps_and_the_declared_extras()  # pytest runs all tests of the class
     """
 
     kind = "heads"
@@ -38,7 +44,7 @@ class HeadContract(PluginContract):
         """Check that `oodbench info head NAME` has a description to show."""
         assert_filled(self.load().card, "title", "paper", "version")
 
-    def test_it_gives_class_maps_and_the_extras_that_it_names(self) -> None:
+    def test_it_outputs_class_maps_and_the_declared_extras(self) -> None:
         """Check that outputs are float32, finite, on the grid of the features, and equal for equal features."""
         module, (features, _) = self.module().eval(), _batch()
         with torch.no_grad():
@@ -55,7 +61,7 @@ class HeadContract(PluginContract):
             assert values.shape[2:] == features.shape[2:], f"{self.name}: {what} are not on the features' grid"
         assert torch.equal(first.class_maps, second.class_maps), f"{self.name}: the same features give other maps"
 
-    def test_it_learns(self) -> None:
+    def test_training_reduces_the_loss(self) -> None:
         """Check that losses are finite, that their gradient reaches the features, and that steps reduce them."""
         module, (features, labels) = self.module().train(), _batch()
         assert isinstance(module, TrainingHead), f"{self.name}: its module is not a TrainingHead"
@@ -79,7 +85,7 @@ class HeadContract(PluginContract):
             f"{self.name}: twenty steps on one batch took the loss from {totals[0]} to {totals[-1]}"
         )
 
-    def test_a_batch_of_void_alone_is_no_disaster(self) -> None:
+    def test_a_batch_of_void_pixels_keeps_the_state_finite(self) -> None:
         """Check that losses stay finite if no pixel is labelled."""
         module, (features, labels) = self.module().train(), _batch()
         assert isinstance(module, TrainingHead), f"{self.name}: its module is not a TrainingHead"
@@ -89,7 +95,7 @@ class HeadContract(PluginContract):
             assert loss.isfinite(), f"{self.name}: {name} is {loss.item()} if all pixels are void"
         module.after_step(output, labels)
 
-    def test_what_is_shipped_is_all_that_running_needs(self) -> None:
+    def test_inference_needs_no_training_only_weights(self) -> None:
         """Check that a new module with the state without `training_only` gives the same maps."""
         module, (features, _) = self.module().eval(), _batch()
         left_out = self.head().training_only()

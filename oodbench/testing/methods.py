@@ -28,6 +28,12 @@ class MethodContract(PluginContract):
         spec: The method with parameters, in the form of `--method`; by default the name alone.
         finds_planted: Whether the planted anomaly, with low equal logits and features far from every class, must
             score higher than the rest. Set it to False, with the reason, for a method that detects something else.
+
+    Examples:
+        >>> from oodbench.testing import MethodContract
+        >>> class TestEnergy(MethodContract):
+        ...     name = "energy"
+        >>> TestEnergy().test_its_needs_are_declared()  # pytest runs all tests of the class
     """
 
     kind = "methods"
@@ -49,7 +55,12 @@ class MethodContract(PluginContract):
         return method
 
     def frame(self, seed: int, planted: bool = False) -> SegmenterOutput:
-        """Return one synthetic frame, with only the network outputs that the method declares in its needs."""
+        """Return one synthetic frame, with only the network outputs that the method declares in its needs.
+
+        Args:
+            seed: Seed of the random numbers.
+            planted: Whether the frame contains the planted anomaly.
+        """
         needs = self.method().needs()
         output, _ = fake_network(seed, planted, roles=needs.features, extras=needs.extras, masks=needs.masks)
         return output.select(needs)
@@ -63,7 +74,7 @@ class MethodContract(PluginContract):
                 f"{self.name}: the parameter {key} has no description; expected Field(..., description=...)"
             )
 
-    def test_it_says_what_it_reads(self) -> None:
+    def test_its_needs_are_declared(self) -> None:
         """Check that `needs()` names class maps, features, extras or masks; a pixel method must name class maps."""
         method = self.method()
         needs = method.needs()
@@ -74,7 +85,7 @@ class MethodContract(PluginContract):
             f"{self.name}: needs() asks for neither class maps nor features nor extras nor masks"
         )
 
-    def test_scores_are_float32_finite_and_of_the_label_s_size(self) -> None:
+    def test_scores_are_finite_float32_maps_of_the_label_size(self) -> None:
         """Check the scores on both grids."""
         method, frame = self.ready(), self.frame(10, planted=True)
         for upsample in _UPSAMPLE:
@@ -93,7 +104,7 @@ class MethodContract(PluginContract):
             score = scores(method, dataclasses.replace(frame, class_maps=maps), "score")
             assert np.isfinite(score).all(), f"{self.name}: scores that are NaN or infinite for {what}"
 
-    def test_class_maps_that_are_no_logits_are_scored_as_their_logarithms(self) -> None:
+    def test_posteriors_are_scored_as_their_logarithms(self) -> None:
         """Check unnormalised class scores, and posteriors if the method accepts class maps of any kind."""
         method, frame = self.ready(), self.frame(10)
         if frame.class_maps is None:
@@ -123,7 +134,7 @@ class MethodContract(PluginContract):
                 f"(--upsample {upsample})"
             )
 
-    def test_the_batch_changes_nothing(self) -> None:
+    def test_scores_do_not_depend_on_the_batch_size(self) -> None:
         """Check that a frame's scores do not depend on the other frames of its batch."""
         method = self.ready()
         outputs = [self.frame(seed, planted=seed == 11) for seed in (10, 11, 12)]
@@ -131,7 +142,7 @@ class MethodContract(PluginContract):
         for index, output in enumerate(outputs):
             _assert_close(self.name, together[index], scores(method, output)[0], "alone and in a batch of three")
 
-    def test_bands_change_nothing(self) -> None:
+    def test_scores_do_not_depend_on_the_bands(self) -> None:
         """Check that a pixel score, which reads a frame in bands of rows, does not depend on where bands end."""
         maps = self.frame(10, planted=True).class_maps
         if maps is None or not isinstance(self.method(), PixelMethod):
@@ -150,7 +161,7 @@ class MethodContract(PluginContract):
         assert np.array_equal(first, second), f"{self.name}: two fits of one seed give different scores"
         assert np.array_equal(first, again), f"{self.name}: one frame, scored twice, has different scores"
 
-    def test_what_was_learned_is_all_that_scoring_needs(self) -> None:
+    def test_a_loaded_fit_gives_the_same_scores(self) -> None:
         """Check that a new instance with the stored fit scores equally, as in a resumed run."""
         method = self.method()
         if not method.needs().fit:
@@ -165,7 +176,7 @@ class MethodContract(PluginContract):
             "fitted() to hold everything that scoring needs"
         )
 
-    def test_it_leaves_what_it_reads_as_it_is(self) -> None:
+    def test_its_inputs_are_not_changed(self) -> None:
         """Check that scoring does not change its inputs, because other methods read the same tensors."""
         method, frame = self.ready(), self.frame(10)
         if isinstance(method, GridMethod):

@@ -35,7 +35,7 @@ class PluginContract:
         """Return the plugin's class."""
         return self.registry().load(self.kind, self.name)
 
-    def test_it_is_found_under_its_name(self) -> None:
+    def test_it_is_registered_under_its_name(self) -> None:
         """Check that PLUGINS declares it with one line of description, and that its card has the same name."""
         registry = self.registry()
         assert self.name in registry.names(self.kind), (

@@ -12,7 +12,14 @@ from oodbench.testing.plugin import PluginContract, assert_filled
 
 
 class ReportContract(PluginContract):
-    """The contract of a report."""
+    """The contract of a report.
+
+    Examples:
+        >>> from oodbench.testing import ReportContract
+        >>> class TestMarkdown(ReportContract):
+        ...     name = "markdown"
+        >>> TestMarkdown().test_text_reports_can_be_printed()  # pytest runs all tests of the class
+    """
 
     kind = "reports"
 
@@ -21,7 +28,12 @@ class ReportContract(PluginContract):
         return self.registry().report(self.name)
 
     def run(self, calibrated: bool = True, labelled: bool = True) -> HandmadeRun:
-        """Return two methods on two benchmarks; one metric is undefined, and names must be escaped."""
+        """Return two methods on two benchmarks; one metric is undefined, and names must be escaped.
+
+        Args:
+            calibrated: Whether the run has a calibration and a closed-set quality.
+            labelled: Whether the frames have labels.
+        """
         results = [
             make_result("msp", 0.2, 0.5),
             make_result("knn", 0.4, 0.3, label="kNN (bank_size=5)"),
@@ -35,7 +47,7 @@ class ReportContract(PluginContract):
         """Check that `oodbench list reports` has a title to show."""
         assert_filled(self.load().card, "title")
 
-    def test_it_writes_the_files_that_it_names(self, tmp_path: Path) -> None:
+    def test_it_returns_the_files_that_it_writes(self, tmp_path: Path) -> None:
         """Check that it creates the folder, writes only into it, and leaves no temporary file."""
         out = tmp_path / "inside" / "report"
         files = self._written(out)
@@ -44,12 +56,12 @@ class ReportContract(PluginContract):
         assert all(path.is_relative_to(out) for path in files), f"{self.name}: wrote outside of {out}"
         assert all(path.stat().st_size for path in files), f"{self.name}: an empty file among {files}"
 
-    def test_written_again_the_files_are_the_same(self, tmp_path: Path) -> None:
+    def test_writing_twice_gives_the_same_files(self, tmp_path: Path) -> None:
         """Check that files of the same names are replaced."""
         first, second = self._written(tmp_path), self._written(tmp_path)
         assert first == second, f"{self.name}: wrote {second} where it wrote {first} before"
 
-    def test_each_file_is_whole_or_not_there(self, tmp_path: Path) -> None:
+    def test_files_are_written_atomically(self, tmp_path: Path) -> None:
         """Check that files are replaced atomically: during the write, and after a crash, readers see the old one."""
         kept = {}
         for number, path in enumerate(self._written(tmp_path / "report")):
@@ -64,13 +76,13 @@ class ReportContract(PluginContract):
                 f"{self.name}: {path.name} was written over in place; expected oodbench.files.write_atomically"
             )
 
-    def test_it_bears_a_run_without_calibration_or_labels(self, tmp_path: Path) -> None:
+    def test_a_run_without_calibration_or_labels_is_no_error(self, tmp_path: Path) -> None:
         """Check a run without in-distribution frames, and one with hidden labels."""
         for index, (calibrated, labelled) in enumerate(((False, True), (True, False))):
             files = self.report().write(self.run(calibrated, labelled), tmp_path / str(index))
             assert files, f"{self.name}: wrote nothing for calibrated={calibrated}, labelled={labelled}"
 
-    def test_a_text_can_be_printed(self) -> None:
+    def test_text_reports_can_be_printed(self) -> None:
         """Check the text of a report whose card says `text`."""
         if not self.load().card.text:
             return

@@ -21,13 +21,30 @@ class AdapterContract(PluginContract):
 
     Attributes:
         tolerance: Largest difference between a batch's output and single images', as a share of the largest value.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from oodbench.testing import AdapterContract
+        >>> class TestBundled(AdapterContract):
+        ...     name = "bundled"
+        ...
+        ...     def make(self, folder):
+        ...         return "streets-softmax"
+        >>> TestBundled().test_it_accepts_only_its_own_sources(Path())  # pytest runs all tests of the class
     """
 
     kind = "models"
     tolerance: float = 1e-4
 
     def make(self, folder: Path) -> str:
-        """Write a small network into `folder`, with its card next to it, and return its source for `--model`."""
+        """Write a small network into a folder, with its card next to it.
+
+        Args:
+            folder: An empty folder.
+
+        Returns:
+            The network's source for `--model`.
+        """
         raise NotImplementedError(f"{type(self).__name__}: define make(folder), which writes a small network")
 
     def adapter(self) -> Adapter:
@@ -36,14 +53,18 @@ class AdapterContract(PluginContract):
         return adapter
 
     def network(self, folder: Path) -> Segmenter:
-        """Return the small network on the CPU."""
+        """Return the small network on the CPU.
+
+        Args:
+            folder: An empty folder.
+        """
         return self.adapter().open(self.make(folder), None, "cpu")
 
     def test_its_card_is_complete(self) -> None:
         """Check that `oodbench list models`, and the error for an unknown source, can show what it accepts."""
         assert_filled(self.load().card, "title", "takes")
 
-    def test_it_accepts_its_own_sources_alone(self, tmp_path: Path) -> None:
+    def test_it_accepts_only_its_own_sources(self, tmp_path: Path) -> None:
         """Check that it accepts only its own sources, because the first adapter that accepts a source gets it."""
         source = self.make(tmp_path)
         assert self.adapter().accepts(source), f"{self.name}: does not accept {source}"
@@ -62,7 +83,7 @@ class AdapterContract(PluginContract):
         error = raised(lambda: self.adapter().open(str(absent), None, "cpu"))
         assert isinstance(error, ModelError), f"{self.name}: opening an absent file gave {error!r}; expected ModelError"
 
-    def test_a_network_says_what_it_is(self, tmp_path: Path) -> None:
+    def test_a_network_describes_itself(self, tmp_path: Path) -> None:
         """Check the name, digest, classes and device; the digest is the same if the network is opened again."""
         network = self.network(tmp_path)
         for field in ("name", "digest", "classes", "device"):
@@ -74,7 +95,7 @@ class AdapterContract(PluginContract):
         )
         assert network.digest == self.network(tmp_path).digest, f"{self.name}: opened twice, its digests differ"
 
-    def test_it_gives_what_it_says_it_can(self, tmp_path: Path) -> None:
+    def test_outputs_match_the_capabilities(self, tmp_path: Path) -> None:
         """Check all outputs: float32, finite, of the right shape, requested together or separately.
 
         If the network has a classifier, it must compute the class maps from the features.
@@ -93,7 +114,7 @@ class AdapterContract(PluginContract):
                 self._check_maps(output.extras[name], f"extra '{name}'", len(batch))
             self._check_masks(network, output, needs, len(batch))
 
-    def test_a_batch_gives_what_single_images_give(self, tmp_path: Path) -> None:
+    def test_a_batch_gives_the_outputs_of_single_images(self, tmp_path: Path) -> None:
         """Check that a batch gives the outputs of single images, prepared in worker threads as in a run."""
         network = self.network(tmp_path)
         needs = _all(network)
@@ -108,7 +129,7 @@ class AdapterContract(PluginContract):
                     "outputs up to rounding"
                 )
 
-    def test_it_sees_the_image(self, tmp_path: Path) -> None:
+    def test_the_output_depends_on_the_image(self, tmp_path: Path) -> None:
         """Check that different images give different outputs, and that one image gives the same output twice."""
         network = self.network(tmp_path)
         needs = _all(network)
@@ -142,7 +163,7 @@ class AdapterContract(PluginContract):
             )
         elif kind == "sums":
             least = float(maps.values.min())
-            assert least >= 0, f"{self.name}: sums from {least:.3g} on; expected none below 0"
+            assert least >= 0, f"{self.name}: the least class score is {least:.3g}; expected 0 or more"
 
     def _check_masks(self, network: Segmenter, output: SegmenterOutput, needs: Needs, count: int) -> None:
         if not needs.masks:

@@ -22,6 +22,13 @@ class SubmissionContract(PluginContract):
     Attributes:
         spec: The submission with parameters, in the form that `oodbench submit` accepts; by default the name alone.
         ending: Ending of the names of score files, for example `.npy`.
+
+    Examples:
+        >>> from oodbench.testing import SubmissionContract
+        >>> class TestFishyscapes(SubmissionContract):
+        ...     name = "fishyscapes"
+        ...     ending = ".npy"  # the subclass also defines scored()
+        >>> TestFishyscapes().test_its_card_and_parameters_are_described()  # pytest runs all tests of the class
     """
 
     kind = "submissions"
@@ -44,7 +51,7 @@ class SubmissionContract(PluginContract):
             assert field.description, f"{self.name}: the parameter {key} has no description"
             assert not field.is_required(), f"{self.name}: {key} has no default, and --check passes no parameters"
 
-    def test_what_it_writes_is_right_and_scores_the_same(self, tmp_path: Path) -> None:
+    def test_its_submission_passes_its_check_and_keeps_the_metrics(self, tmp_path: Path) -> None:
         """Check that its own check finds no problem, and that reading it back preserves the exact metrics."""
         scored, out = self.scored(), tmp_path / "out"
         self._write(scored, out)
@@ -68,7 +75,7 @@ class SubmissionContract(PluginContract):
             f"{self.name}: AP and FPR95 were {measured.before}, and are {measured.after} after reading back"
         )
 
-    def test_its_check_finds_what_is_missing_and_what_is_damaged(self, tmp_path: Path) -> None:
+    def test_its_check_finds_missing_and_damaged_files(self, tmp_path: Path) -> None:
         """Check that an empty folder, a missing file and a truncated file are reported."""
         scored = self.scored()
         (tmp_path / "empty").mkdir()
@@ -86,7 +93,7 @@ class SubmissionContract(PluginContract):
             f"{self.name}: check() does not report that {first.name} is missing"
         )
 
-    def test_it_refuses_what_is_not_whole(self, tmp_path: Path) -> None:
+    def test_an_incomplete_run_is_refused(self, tmp_path: Path) -> None:
         """Check that a missing frame and a NaN score are errors."""
         scored = self.scored()
         first, *others = scored.frames

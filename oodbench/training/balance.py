@@ -33,7 +33,7 @@ class BalancedSampler(Sampler[int]):
     Args:
         dataset: Dataset of MMSegmentation whose label files have train ids.
         seed: Seed of the order; None: a random one that all ranks share.
-        min_pixels: Number of pixels of a class from which on a frame counts as containing it.
+        min_pixels: Minimum number of pixels of a class for a frame to count as containing it.
 
     Raises:
         DataError: A label image can't be read, or no frame has a label.

@@ -30,20 +30,20 @@ class BundledModel(ModuleWithHead, BaseModel):
     def __init__(self, head: Head, classes: int) -> None:
         super().__init__()
         self.register_module("network", None)  # before the head: the order of modules is the order of parameters
-        self.bear(head, CHANNELS, classes)
+        self.build_head(head, CHANNELS, classes)
         self.network = CompactNetwork(self.head)
 
     @override
     def forward(self, images: Tensor, labels: Tensor, mode: str) -> Mapping[str, Tensor]:
-        """Return the losses by name. Training uses no other of MMEngine's modes than `loss`.
+        """Return the losses by name. Training uses only the mode `loss` of MMEngine.
 
         Args:
             images: float32 [N, 3, h, w], grey levels from 0 to 255.
             labels: int64 [N, h, w], class index or VOID.
-            mode: Mode of MMEngine.
+            mode: Mode of MMEngine, always `loss`.
         """
         output: HeadOutput = self.network(images.contiguous(memory_format=torch.channels_last))
-        return self.losses_of_the_head(output, labels)
+        return self.compute_head_losses(output, labels)
 
 
 def _name_tensors(batch: Any) -> dict[str, Tensor]:

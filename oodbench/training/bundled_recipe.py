@@ -30,7 +30,7 @@ class BundledData(RecipeSection):
     validation: str
     crops: int = Field(ge=1, description="crops per step")
     window: int = Field(ge=1, description="number of frames from which the crops of a step are taken")
-    steps_a_frame: int = Field(ge=1, description="steps after which the window moves on by one frame")
+    steps_a_frame: int = Field(ge=1, description="steps after which the window moves by one frame")
     crop: tuple[int, int] = Field(description="(height, width), multiples of 16")
     balanced: float = Field(ge=0, le=1, description="share of crops that contain a pixel of a uniformly sampled class")
     labels: int = Field(ge=1, description="approximate number of labelled pixels per step that enter the loss")
@@ -86,14 +86,14 @@ class BundledRecipe(Recipe):
         """Check that there is one device only.
 
         Raises:
-            UsageError: There are more.
+            UsageError: There is more than one device.
         """
         if devices > 1:
             raise UsageError(f"{self.name}: the compact network trains on one device", "Omit --devices.")
 
     @override
     def to_record(self) -> dict[str, Any]:
-        """Return what a checkpoint records of the recipe, as plain values."""
+        """Return the values of the recipe that a checkpoint records, as plain values."""
         return self.model_dump(mode="json", exclude={"title"})
 
 

@@ -71,7 +71,8 @@ def check_checkpoint(checkpoint: dict[str, Any], file: Path, job: TrainingJob, s
     trained_by = len(checkpoint["random"])
     if trained_by != processes:
         raise RunFolderError(
-            f"{file}: {trained_by} devices trained it; here are {processes}", f"Resume with --devices {trained_by}."
+            f"{file}: it was trained on {trained_by} devices, and now there are {processes}",
+            f"Resume with --devices {trained_by}.",
         )
 
 

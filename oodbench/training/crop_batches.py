@@ -1,6 +1,6 @@
 """Training crops of the compact network.
 
-The batch of a step is a function of the seed and of the step, so a resumed training gets the same batches.
+The batch of a step depends only on the seed and on the step, so a resumed training gets the same batches.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class CropBatches(Dataset[tuple["Tensor", "Tensor"]]):
-    """Batch per step: images float32 [N, 3, h, w], grey levels from 0 to 255, and labels int64 [N, h, w].
+    """One batch per step: images float32 [N, 3, h, w], grey levels from 0 to 255, and labels int64 [N, h, w].
 
     Args:
         split: Frames of the training split.
@@ -45,7 +45,8 @@ class CropBatches(Dataset[tuple["Tensor", "Tensor"]]):
     def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
         rng = np.random.default_rng([self._seed, 1, step])
         images, labels = [], []
-        # Each frame gives crops to several steps. So a step has crops of many frames, of which few are rendered for it.
+        # Each frame provides crops for several steps. A step therefore has crops of many frames, but only few of
+        # them are rendered for it.
         window = self._order[step // self._data.steps_a_frame :][: self._data.window]
         for index in rng.choice(window, self._data.crops, replace=len(window) < self._data.crops):
             frame = self._frames[index]
@@ -58,16 +59,17 @@ class CropBatches(Dataset[tuple["Tensor", "Tensor"]]):
         return torch.from_numpy(np.stack(images)).float(), torch.from_numpy(kept).long()
 
     def _thin_labels(self, labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Set random labels to VOID until about as many are left as the recipe says.
+        """Set random labels to VOID until about as many are left as the recipe sets.
 
-        A class that is n times as common as another keeps a share of its pixels that is n^evenness times smaller.
+        A class that is n times as common as another keeps a share of its pixels that is smaller by a factor of
+        n^evenness.
         """
         counts = np.bincount(labels.ravel(), minlength=256).astype(np.float64)
         counts[VOID] = 0
         present = np.flatnonzero(counts)
         share = np.zeros(256)
         share[present] = 0.5 * (counts[present] / counts[present].min(initial=np.inf)) ** -self._data.evenness
-        # Rare classes keep all their pixels. The other classes keep more to make up for the pixels that these lack.
+        # Rare classes keep all their pixels. The other classes keep more pixels to reach the total.
         for _ in range(4):
             kept = counts * np.minimum(share, 1.0)
             full = share >= 1.0

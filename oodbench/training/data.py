@@ -28,10 +28,10 @@ class TrainingData:
     classes: ClassSet
 
     def to_record(self, frames: Sequence[Frame]) -> dict[str, Any]:
-        """Return what a checkpoint records of the data, as plain values.
+        """Return the facts about the data that a checkpoint records, as plain values.
 
         Args:
-            frames: Training frames in use. Their order matters, since draws refer to frames by their index.
+            frames: Training frames in use. Their order matters, because draws refer to frames by index.
         """
         names = digest_bytes("\n".join(frame.id for frame in frames).encode())
         return {"training frames": f"{len(frames)} ({names[:8]})", "classes": list(self.classes.names)}
@@ -68,7 +68,7 @@ def find_data_or_empty(recipe: Recipe, roots: Roots, plugins: Sequence[Path]) ->
     """Find the dataset of a recipe, or return splits without frames and the classes of Cityscapes.
 
     Returns:
-        The data, and the problem if it was not found; else an empty string.
+        The data, and the problem if it was not found; otherwise an empty string.
     """
     try:
         return find_data(recipe, roots, plugins), ""

@@ -23,8 +23,8 @@ from oodbench.training.options import Launcher
 
 T = TypeVar("T")
 
-# Parameters of mallopt with the largest values that they accept: the size up to which a block comes from the heap, and
-# the free memory that is kept at the end of the heap, in bytes.
+# Parameters of mallopt with the largest values that they accept, in bytes: the maximum size of a block on the heap, and
+# the free memory that is kept at the end of the heap.
 _MMAP_THRESHOLD, _TRIM_THRESHOLD = (-3, 32 << 20), (-1, (1 << 31) - 1)
 
 # Seconds that processes wait for each other. The first one validates while the others wait.
@@ -34,7 +34,7 @@ _POLL = 1.0
 
 
 def detect_launcher() -> Launcher:
-    """Return `pytorch` if torchrun or `run_processes` started this process, else `none`."""
+    """Return `pytorch` if torchrun or `run_processes` started this process, otherwise `none`."""
     return "pytorch" if "RANK" in os.environ and "WORLD_SIZE" in os.environ else "none"
 
 
@@ -48,7 +48,7 @@ def check_launcher(launcher: Launcher, devices: int) -> None:
     """Check that the launcher started this process, and as many processes as `--devices` says if it is not 1.
 
     Raises:
-        UsageError: It did not, or it started another number.
+        UsageError: The launcher did not start this process, or it started another number of processes.
     """
     needed = {"none": (), "pytorch": ("RANK", "LOCAL_RANK", "WORLD_SIZE"), "slurm": ("SLURM_PROCID", "SLURM_NTASKS")}
     missing = [name for name in needed[launcher] if name not in os.environ]
@@ -70,7 +70,7 @@ def check_gpu_count(devices: int, device: str) -> None:
         device: `cpu` or `cuda`.
 
     Raises:
-        UsageError: It has fewer.
+        UsageError: The machine has fewer GPUs.
     """
     if device == "cuda" and devices > torch.cuda.device_count():
         raise UsageError(
@@ -92,7 +92,7 @@ def connect_processes(launcher: Launcher, device: str) -> str:
     if launcher == "none" or torch.distributed.is_initialized():
         return device
     if device == "cuda":
-        # Slurm may show each process only one GPU, as its first.
+        # Slurm may show each process only one GPU, with the index 0.
         local = int(os.environ["LOCAL_RANK"]) if launcher == "pytorch" else 0
         if local >= torch.cuda.device_count():
             raise UsageError(
@@ -117,10 +117,10 @@ def disconnect_processes() -> None:
 def synchronized_errors() -> Iterator[None]:
     """Make an error in one of the processes that share each step stop all of them.
 
-    Otherwise the others would wait for hours. All processes have to enter this context.
+    Otherwise the other processes would wait for hours. All processes have to enter this context.
 
     Raises:
-        OodbenchError: In the first process: the error, whichever process it occurred in.
+        OodbenchError: In the first process; the error of the process in which it occurred.
         StoppedElsewhereError: In the other processes.
     """
     own: OodbenchError | None = None
@@ -186,7 +186,7 @@ def run_processes(processes: int, work: Callable[[T], int], argument: T) -> int:
     except ProcessExitedException as error:
         return int(error.exit_code)
     finally:
-        # They still run if only this process was interrupted.
+        # The processes still run if only this one was interrupted.
         for process in started.processes:
             process.terminate()
     return 0

@@ -25,12 +25,12 @@ from oodbench.training.job import TrainingJob
 # Steps per line of the log.
 _LOG_INTERVAL = 20
 # Smallest scale of the loss in half precision. The scale starts at 65 536, and each step whose gradient is not finite
-# halves it. Now and then such a step is normal.
+# halves it. A few such steps are normal.
 _MIN_LOSS_SCALE = 2.0**-10
 
 
 class GuardHook(Hook):
-    """Hook that stops the training after a step whose losses or new weights are NaN or infinite.
+    """Hook that stops the training after a step with losses or new weights that are NaN or infinite.
 
     It runs before all other hooks, so that nothing else uses such a state.
 
@@ -61,19 +61,19 @@ class GuardHook(Hook):
             return
         losses = {name: float(value.detach().mean()) for name, value in outputs.items()}
         not_finite = [f"{name} is {value}" for name, value in losses.items() if not math.isfinite(value)]
-        problem = ", ".join(not_finite) or "the losses are finite, and " + (
-            "in half precision no gradient of the last steps was, so that none of these steps was taken"
+        problem = ", ".join(not_finite) or (
+            "the losses are finite, but no recent gradient was finite in half precision, so no step was taken"
             if steps_skipped
-            else "the weights after it are not"
+            else "the losses are finite, but the weights after the step are not"
         )
         frames = ", ".join(sample.img_path for sample in data_batch.get("data_samples", ()))
         rate = max(group["lr"] for group in runner.optim_wrapper.optimizer.param_groups)
         saved = f"{self._checkpoint} has an earlier one" if self._checkpoint.is_file() else "no checkpoint exists yet"
         raise TrainingError(
             f"step {runner.iter + 1}: {problem}, at a learning rate of {rate:g}{f', on {frames}' if frames else ''}; "
-            f"this state is not saved, {saved}",
-            "Most often a smaller learning rate or a longer warm-up helps: set it in your own recipe with this one as "
-            "its base, and train in another folder.",
+            f"this state is not saved; {saved}",
+            "Set a smaller learning rate or a longer warm-up in your own recipe, with this one as its base. Then train "
+            "in another folder.",
         )
 
 
@@ -107,11 +107,11 @@ class LogHook(Hook):
         self._started = time.perf_counter()
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
-        """Note the learning rate of the step. After the step it is the next one's."""
+        """Record the learning rate of the step, because it changes after the step."""
         self._rate = max(group["lr"] for group in runner.optim_wrapper.optimizer.param_groups)
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
-        """Add up the losses; log and validate if it is time to."""
+        """Add up the losses; log and validate at the intervals."""
         for name, value in outputs.items():
             self._losses[name] = self._losses.get(name, 0.0) + value.detach().double().mean()
         self._count += 1

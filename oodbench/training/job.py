@@ -58,7 +58,7 @@ class TrainingJob(ABC):
             max_pixels: Maximum number of pixels; None: as many as in a step.
 
         Returns:
-            The batch, and its size as a fraction of a step's.
+            The batch, and its size as a fraction of the size of a step.
         """
 
     @abstractmethod
@@ -92,6 +92,6 @@ class TrainingJob(ABC):
         sizes, threads = split_batches(len(self.validation), 1), torch.get_num_threads()
         for batch in forward_batches(segmenter, self.validation, sizes, Needs(class_maps=True), labelled=True):
             quality.update(batch.output, batch.labels)
-        # Compiled loops change the number of threads. The steps after that would differ in their last bits.
+        # Compiled loops change the number of threads, which would change the last bits of later steps.
         torch.set_num_threads(threads)
         return quality.result()

@@ -18,8 +18,8 @@ class TrainingOptions:
     Attributes:
         seed: Seed of the weights, of the order of the frames and of the crops.
         device: Device to train on.
-        resume: Fail if there is no checkpoint to resume from.
-        amp: Automatic mixed precision; only on a GPU.
+        resume: Whether to fail if there is no checkpoint to resume from.
+        amp: Whether to use automatic mixed precision; only on a GPU.
         workers: Number of processes that read frames, per training process.
         start: File with the initial weights of the backbone, instead of those that the recipe names.
         launcher: Program that started the processes that share each step.

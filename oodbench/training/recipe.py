@@ -17,11 +17,11 @@ from pydantic import AfterValidator, BaseModel, Field
 from oodbench.errors import UsageError
 from oodbench.frozen_record import FrozenRecord
 
-RECIPE_PAGE = "docs/how-to/train.md describes the fields of a recipe."
+RECIPE_PAGE = "See docs/how-to/train.md for the fields of a recipe."
 """Remedy of errors in recipe files."""
 
 SOURCES = ("supplement", "released config", "MMSegmentation's default", "recalled, unconfirmed", "ours")
-"""Prefixes of which each source starts with one."""
+"""Prefixes of sources. Each source starts with one of them."""
 
 T = TypeVar("T")
 Count = Annotated[int, Field(ge=1)]
@@ -29,7 +29,7 @@ Count = Annotated[int, Field(ge=1)]
 
 def _check_source(source: str) -> str:
     if not source.startswith(SOURCES):
-        raise ValueError(f"'{source}' is no source; it begins with one of: {'; '.join(SOURCES)}")
+        raise ValueError(f"'{source}' is not a source; expected one that begins with: {'; '.join(SOURCES)}")
     return source
 
 
@@ -51,7 +51,7 @@ class Recipe(RecipeSection, ABC):
         extra: Optional dependencies that the training needs, as in `oodbench[train]`.
         descriptive: Fields that describe the recipe and have no effect on the training.
         name: Name of the recipe, and of the network that it trains.
-        title: Title for people.
+        title: Title for lists of recipes.
     """
 
     extra: ClassVar[str]
@@ -80,10 +80,10 @@ class Recipe(RecipeSection, ABC):
 
     @abstractmethod
     def to_record(self) -> dict[str, Any]:
-        """Return what a checkpoint records of the recipe, as plain values."""
+        """Return the values of the recipe that a checkpoint records, as plain values."""
 
     def settings(self) -> dict[str, tuple[Any, str]]:
-        """Return (value, source) per dotted field name. The source is empty if the file does not give any."""
+        """Return (value, source) per dotted field name. The source is empty if the file has none."""
         return {
             name: setting
             for field, value in self

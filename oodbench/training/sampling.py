@@ -1,7 +1,7 @@
-"""Draws of training frames.
+"""Random draws of training frames.
 
-The frame of a draw, and its random augmentation, are functions of the seed and of the draw's number. So a resumed
-training continues with the same draws without repeating the earlier ones, and several processes share one order.
+The frame of a draw and its random augmentation depend only on the seed and on the draw's number. A resumed training
+therefore continues with the same draws without repeating the earlier ones, and several processes share one order.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _ORDER, _AUGMENTATION = 0, 1
 
 
 class ShuffledOrder:
-    """Order in which each frame comes once per epoch, shuffled again for each epoch.
+    """Order in which each frame occurs once per epoch, shuffled again for each epoch.
 
     Args:
         frames: Number of frames.
@@ -40,7 +40,7 @@ class ShuffledOrder:
         )
 
     def __call__(self, draw: int) -> tuple[int, int | None]:
-        """Return the frame of a draw, and no class."""
+        """Return the frame of a draw, and None instead of a class."""
         epoch, position = divmod(draw, self._frames)
         return int(self._shuffle(epoch)[position]), None
 
@@ -52,7 +52,7 @@ class ClassBalancedOrder:
     needs a minimum number of pixels of a class.
 
     Args:
-        frames: Class -> indices of the frames that contain it, from `index_frames_by_class`.
+        frames: Maps each class to the indices of the frames that contain it, from `index_frames_by_class`.
         seed: Seed of the order.
     """
 
@@ -73,7 +73,7 @@ def index_frames_by_class(
 
     Args:
         labels: One reader per frame, which returns uint8 [H, W]: class index or VOID per pixel.
-        min_pixels: Number of pixels of a class that a frame needs to count as containing it.
+        min_pixels: Minimum number of pixels of a class for a frame to count as containing it.
     """
 
     def count(read: Callable[[], NDArray[np.uint8]]) -> NDArray[np.int64]:
@@ -94,11 +94,11 @@ class TrainingFrames:
 
     Args:
         frames: Frames of the split.
-        cached: Keep images and labels in memory. Rendering a synthetic frame takes longer than a training step.
+        cached: Whether to keep images and labels in memory. Rendering a synthetic frame takes longer than a step.
 
     Attributes:
-        image: Index of a frame -> uint8 [H, W, 3] in BGR order, as MMSegmentation reads images.
-        labels: Index of a frame -> uint8 [H, W], class index or VOID.
+        image: Function from the index of a frame to uint8 [H, W, 3], blue first, as MMSegmentation reads images.
+        labels: Function from the index of a frame to uint8 [H, W], class index or VOID.
     """
 
     def __init__(self, frames: Sequence[Frame], *, cached: bool) -> None:
@@ -118,7 +118,7 @@ class TransformedDraws(Dataset[Any]):
 
     Args:
         frames: Training frames.
-        order: Draw -> index of the frame, and the class that it was sampled for, if any.
+        order: Function from a draw to the index of its frame, and the class that it was sampled for, if any.
         transforms: Transforms of MMSegmentation.
         seed: Seed of the random augmentation.
     """

@@ -12,7 +12,7 @@ from oodbench.errors import OodbenchError, RunFolderError, UsageError
 from oodbench.progress import Progress
 from oodbench.registry import Registry
 from oodbench.segmenters.device import choose_device
-from oodbench.segmenters.mmsegmentation.shims import quiet
+from oodbench.segmenters.mmsegmentation.shims import suppress_warnings
 from oodbench.storage.local import LocalStore
 from oodbench.training.architectures.recipe import ArchitectureRecipe
 from oodbench.training.bundled_recipe import BundledRecipe
@@ -54,7 +54,7 @@ def train(
     except OodbenchError:
         disconnect_processes()
         raise
-    # After any other error the other processes may be waiting in the middle of a step. They end with this process.
+    # After any other error, the other processes may be waiting in the middle of a step. They end with this process.
     disconnect_processes()
     return file
 
@@ -89,7 +89,7 @@ def _train(recipe: Recipe, out: Path, progress: Progress, roots: Roots, options:
             set_random_state(checkpoint["random"][rank], get_device(job.model))
             del checkpoint  # it takes gigabytes for a large network, which the training needs
         if start < job.iterations:
-            with quiet():
+            with suppress_warnings():
                 runner.train()
     if not is_main_process():
         return out
@@ -118,7 +118,7 @@ def make_job(
         options: Options that the recipe does not determine.
         device: Device of this process.
         processes: Number of processes that share a step.
-        resumed: The state is loaded later, so no initial weights are read.
+        resumed: Whether the state is loaded later, so that no initial weights are read.
 
     Raises:
         OodbenchError: The recipe and the options don't fit together, or the initial weights are not found.

@@ -86,7 +86,8 @@ def evaluate_scores(
 ) -> Run:
     """Evaluate external score maps on a benchmark, as `oodbench evaluate --scores` does.
 
-    docs/getting-started/your-score-maps.md describes the folder of score maps.
+    Each folder contains one file per frame, named by the frame's id: `.npy`, `.npz`, `.hdf5` or `.h5` with floats, or
+    `.png` with 16 bits. Maps have the size of the labels or are smaller; smaller ones are resized.
 
     Args:
         scores: Mapping from labels to folders of score maps; or folders, whose names become the labels.
@@ -106,7 +107,26 @@ def evaluate_scores(
         A run without networks.
 
     Raises:
-        OodbenchError: The request or a file is invalid. The message explains the fix.
+        UsageError: An argument, or a combination of arguments, is not valid; for example, no direction is given.
+        UnknownNameError: There is no benchmark or protocol of that name.
+        DataError: The benchmark is missing (`DataNotFoundError`) or not intact.
+        ScoreError: A score map is missing, damaged, larger than its labels or not finite.
+        RunFolderError: The folder is not writable, is in use, or belongs to another run.
+        PluginError: A plugin file is missing or not valid.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> import numpy as np
+        >>> import oodbench
+        >>> frame = oodbench.load_benchmark("streets-anomaly")[0]
+        >>> folder = Path("my-scores")
+        >>> folder.mkdir()
+        >>> np.save(folder / f"{frame.id}.npy", np.random.default_rng(0).random(frame.read_size()))
+        >>> run = oodbench.evaluate_scores(
+        ...     folder, "streets-anomaly", anomalous="higher", limit=1, stop_after="evaluate", out="run"
+        ... )
+        >>> round(float(run.table()["AUROC"][0]), 2)  # random scores
+        0.5
     """
     by_label = scores if isinstance(scores, Mapping) else {}
     pairs = list(by_label.items()) or [(Path(folder).absolute().name, folder) for folder in as_tuple(scores)]

@@ -25,9 +25,22 @@ def merge(folders: Sequence[str | Path], out: str | Path | None = None, progress
         out: The folder of the whole run; None: the first of `folders`.
         progress: Callback for progress messages; None: silent.
 
+    Returns:
+        The whole run, with its results.
+
     Raises:
         RunFolderError: There are no shards, they belong to different runs, or one is missing, still runs or was
             interrupted.
+
+    Examples:
+        >>> import oodbench
+        >>> for shard in ("1/2", "2/2"):
+        ...     _ = oodbench.run(
+        ...         models="streets-softmax", methods="msp", benchmarks="streets-anomaly", limit=2, id_limit=1,
+        ...         shard=shard, out="run",
+        ...     )
+        >>> oodbench.merge(["run"]).results[0].counts["frames"]
+        2
     """
     progress = progress or Silent()
     stores = [RunArtifacts(shard) for folder in folders for shard in LocalStore(folder).shards()]

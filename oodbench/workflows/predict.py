@@ -18,6 +18,7 @@ from oodbench.planning.frame_index import FrameRecord
 from oodbench.planning.plan import Plan, combine_needs, default_folder, make_plan
 from oodbench.planning.records import PHOTOGRAPHS
 from oodbench.planning.request import Request
+from oodbench.planning.resolve import METHOD_SETS
 from oodbench.progress import Progress, Silent
 from oodbench.registry import Registry
 from oodbench.stages.apply_methods import add_error_context, score_output
@@ -68,6 +69,19 @@ class Prediction:
         threshold: The calibrated threshold; None without in-distribution frames.
         source: Description of the frames on which the threshold was calibrated.
         shares: One share per photograph, in order.
+
+    Examples:
+        >>> import oodbench
+        >>> from PIL import Image
+        >>> Image.new("RGB", (64, 32)).save("photo.png")
+        >>> prediction = oodbench.predict(
+        ...     "photo.png", model="streets-softmax", method="msp", id_limit=1, out="predicted"
+        ... )
+        >>> prediction.source, prediction.threshold.share
+        ('Streets val, 1 frame', 0.05)
+        >>> share = prediction.shares[0]
+        >>> share.image, share.height, share.width
+        ('photo', 32, 64)
     """
 
     folder: Path
@@ -93,7 +107,7 @@ def predict(
     plugins: OneOrMore = (),
     progress: Progress | None = None,
 ) -> Prediction:
-    """Score photographs and draw heatmaps, as `oodbench predict` does (docs/how-to/predict.md).
+    """Score photographs and render heatmaps, as `oodbench predict` does.
 
     Args:
         images: A photograph, or a folder of photographs.
@@ -111,9 +125,29 @@ def predict(
         plugins: Plugin files.
         progress: Callback for progress messages; None: silent.
 
+    Returns:
+        The output folder, the calibrated threshold, and the share of the pixels above it per photograph.
+
     Raises:
-        OodbenchError: The request or a file is invalid. The message explains the fix.
+        UsageError: An argument, or a combination of arguments, is not valid, or the method does not fit the network.
+        UnknownNameError: There is no method, parameter or format of that name.
+        ModelError: The network, its card or the device is not valid.
+        DataError: A photograph, or a frame of the dataset, is missing or damaged.
+        ScoreError: A score is not finite.
+        RunFolderError: The folder is not writable, is in use, or contains a run.
+        PluginError: A plugin file is missing or not valid.
+
+    Examples:
+        >>> import oodbench
+        >>> from PIL import Image
+        >>> Image.new("RGB", (64, 32)).save("photo.png")
+        >>> prediction = oodbench.predict(
+        ...     "photo.png", model="streets-softmax", method="msp", id_limit=1, out="predicted"
+        ... )
+        >>> sorted(path.name for path in prediction.folder.glob("*/photo.*"))
+        ['photo.npy', 'photo.png']
     """
+    _check_method(method)
     request = Request.of(
         methods=(method,),
         models=(str(model),),
@@ -155,6 +189,14 @@ def predict(
         shares = _score_photographs(plan, artifacts, calibration, threshold, progress)
         store.write(IMAGE_SHARES, _format_csv(shares, threshold).encode())
     return Prediction(store.folder, threshold, calibration.source if calibration else "", shares)
+
+
+def _check_method(method: str) -> None:
+    if method.partition(":")[0] in METHOD_SETS:
+        raise UsageError(
+            f"--method {method}: a set of methods; expected one method",
+            f"Name one method, for example --method {DEFAULT_METHOD}.",
+        )
 
 
 def _check_folder(folder: Path) -> None:

@@ -63,7 +63,8 @@ def run(
 ) -> Run:
     """Score benchmarks with methods on networks, evaluate the scores and write the reports.
 
-    The same as `oodbench run`; docs/how-to/run-benchmarks.md describes each parameter.
+    The command `oodbench run` does the same. All artifacts of the run are stored in its folder, in which an interrupted
+    run resumes.
 
     Args:
         models: Networks: names and files as for `--model`, or objects such as a `TorchSegmenter`.
@@ -89,8 +90,7 @@ def run(
         stop_after: The last stage.
         fail_fast: Whether the first benchmark that fails stops the run. Otherwise the others finish, and `Run.failed`
             lists the failures.
-        shard: `i/n` to score only this shard (docs/how-to/cluster.md); oodbench.merge combines
-            the shards.
+        shard: `i/n` to score only shard i of n; `oodbench.merge` combines the shards. None: score everything.
         plugins: Plugin files.
         progress: Callback for progress messages; None: silent.
 
@@ -98,7 +98,25 @@ def run(
         The run. `run(...).table()` returns its results as a table.
 
     Raises:
-        OodbenchError: The request, the data or a model is invalid. The message explains the fix.
+        UsageError: An argument, or a combination of arguments, is not valid.
+        UnknownNameError: There is no method, benchmark, dataset or protocol of that name.
+        ModelError: A network, its card or the device is not valid.
+        DataError: A benchmark or dataset is missing (`DataNotFoundError`) or not intact.
+        ScoreError: The scores of all benchmarks, or of the first one with `fail_fast`, are not valid.
+        BenchmarksFailedError: Some benchmarks failed, and `stop_after` is a stage before `evaluate`.
+        RunFolderError: The folder is not writable, is in use, or belongs to another run.
+        PluginError: A plugin file is missing or not valid.
+
+    Examples:
+        >>> import oodbench
+        >>> run = oodbench.run(
+        ...     models="streets-softmax", methods=["msp", "energy"], benchmarks="streets-anomaly", limit=1, id_limit=1,
+        ...     stop_after="evaluate", out="run",
+        ... )
+        >>> list(run.table()["label"])
+        ['MSP', 'Energy']
+        >>> sorted(run.results[0].metrics)
+        ['AP', 'AUROC', 'FPR95']
     """
     registry = Registry(tuple(Path(path).absolute() for path in as_tuple(plugins)))
     arguments = split_arguments(models, methods, benchmarks, registry)

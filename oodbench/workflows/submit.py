@@ -36,6 +36,14 @@ class SubmissionResult:
         facts: Facts about how it was written, as in its side file.
         notes: Notes for the author, such as the next steps.
         changes: Maps each benchmark to the exact metrics of its labelled frames, as stored and as read back.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> import oodbench
+        >>> change = oodbench.metrics.MetricChange(frames=10, before=(0.5, 0.2), after=(0.5, 0.25))
+        >>> result = oodbench.SubmissionResult(Path("submission"), 110, {}, (), {"road-anomaly-21": change})
+        >>> round(result.changes["road-anomaly-21"].largest, 4)
+        0.05
     """
 
     folder: Path
@@ -55,7 +63,9 @@ def submit(
     plugins: OneOrMore = (),
     progress: Progress | None = None,
 ) -> SubmissionResult:
-    """Write a submission to a leaderboard from a run, as `oodbench submit` does (docs/how-to/submit.md).
+    """Write a submission to a leaderboard from a run, as `oodbench submit` does.
+
+    If an error is raised, nothing is written.
 
     Args:
         target: The leaderboard, as `NAME` or `NAME:key=value,...`.
@@ -66,8 +76,29 @@ def submit(
         plugins: Files with your own submissions, in addition to the run's plugins.
         progress: Callback for progress messages; None: silent.
 
+    Returns:
+        The folder, its number of frames, notes, and the change of the exact metrics by the leaderboard's file format.
+
     Raises:
-        OodbenchError: The request or the run is invalid. The message explains the fix, and nothing is written.
+        UsageError: The run lacks frames of the leaderboard, several scorers match, or a parameter is missing.
+        UnknownNameError: There is no leaderboard, method or network of that name.
+        NotStoredError: A score map of the run is not stored.
+        ScoreError: A score is not finite.
+        RunFolderError: The folder `out` contains other files or is not writable, or there is no run.
+
+    Examples:
+        A run without the frames of the leaderboard is refused:
+
+        >>> import oodbench
+        >>> run = oodbench.run(
+        ...     models="streets-softmax", methods="msp", benchmarks="streets-anomaly", limit=1, id_limit=1,
+        ...     stop_after="evaluate", out="run",
+        ... )
+        >>> try:
+        ...     oodbench.submit("segment-me-if-you-can:requires_ood=no", run, "submission")
+        ... except oodbench.errors.UsageError as error:
+        ...     print(error.problem[:39])
+        run: its benchmarks are streets-anomaly
     """
     source_run = run if isinstance(run, Run) else load(run)
     progress = progress or Silent()
@@ -121,7 +152,15 @@ def check_submission(
         One line per problem.
 
     Raises:
-        OodbenchError: The path or the frames can't be opened.
+        UnknownNameError: There is no leaderboard of that name.
+        DataError: The path can't be opened, or the frames are missing or not intact.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> import oodbench
+        >>> Path("submission").mkdir()
+        >>> oodbench.check_submission("fishyscapes", "submission")
+        ['submission: no file DDDD_anomaly.npy. Write two files per image.']
     """
     registry = Registry(tuple(Path(path).absolute() for path in as_tuple(plugins)))
     submission = registry.submission(target)

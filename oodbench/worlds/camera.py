@@ -35,8 +35,9 @@ class Camera:
     bend: float
 
     def project(self, x: ArrayLike, y: ArrayLike, z: ArrayLike) -> Points:
-        """Project points [...] to the image, float64 [..., 2] as (column, row); x is measured from the axis of the
-        curved road.
+        """Project points [...] to the image, float64 [..., 2] as (column, row).
+
+        x is measured from the axis of the curved road.
         """
         scale = self.focal / np.maximum(np.asarray(z, np.float64), 0.5)
         column = self.centre + scale * np.asarray(x, np.float64) + 0.5 * self.bend * self.focal**2 / scale

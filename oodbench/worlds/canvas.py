@@ -103,11 +103,15 @@ class Canvas:
 
 def _fill(target: NDArray[np.int32], several: Sequence[Points] | Points, number: int) -> None:
     # An array of polygons is converted at once, a sequence of different lengths one by one.
-    contours = list(_fixed(several)) if isinstance(several, np.ndarray) else [_fixed(points) for points in several]
+    contours = (
+        list(_to_fixed_point(several))
+        if isinstance(several, np.ndarray)
+        else [_to_fixed_point(points) for points in several]
+    )
     cv2.fillPoly(target, contours, number, lineType=cv2.LINE_8, shift=_SHIFT)
 
 
-def _fixed(points: Points) -> NDArray[np.int32]:
+def _to_fixed_point(points: Points) -> NDArray[np.int32]:
     """Convert coordinates to sixteenths of a pixel."""
     scaled = np.floor(points * (1 << _SHIFT) + 0.5)
     limit = _FAR_OUT * (1 << _SHIFT)

@@ -1,4 +1,4 @@
-"""Random choices of the world. Only uniform random numbers are used, whose bits are identical on all machines."""
+"""Random choices of the world. Only uniform random numbers are used: their bits are identical on all machines."""
 
 from __future__ import annotations
 

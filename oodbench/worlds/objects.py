@@ -1,8 +1,8 @@
 """Objects that belong to none of the 19 classes, in two groups without common kinds.
 
 `ANOMALIES` occur only in the benchmarks. `OUTLIERS` are for training with outliers; no benchmark contains them. Each
-kind is a function from dice to the parts of a picture in a unit box: (outline, colour), x from -0.5 to 0.5, y from 0 to
-1 upward, from far to near.
+kind is a function of dice that returns the parts of a picture in a unit box, from far to near. A part is (outline,
+colour), with x from -0.5 to 0.5 and y from 0 to 1 upward.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def _scale_light(color: Color, factor: float) -> Color:
 
 
 def _make_animal(dice: Dice) -> Picture:
-    """A four-legged animal from the side: cow, horse, sheep, deer, dog by its proportions."""
+    """Draw a four-legged animal from the side: cow, horse, sheep, deer or dog, depending on the proportions."""
     hide: Color = vary_color(dice, dice.pick(_HIDES))
     spots: Color = vary_color(dice, dice.pick(((0.85, 0.83, 0.78), (0.16, 0.11, 0.08))))
     legs, thick = dice.uniform(0.38, 0.52), dice.uniform(0.055, 0.09)
@@ -90,7 +90,7 @@ def _make_animal(dice: Dice) -> Picture:
 
 
 def _make_crate(dice: Dice) -> Picture:
-    """A wooden crate: two faces and a lid, with boards."""
+    """Draw a wooden crate: two faces and a lid, with boards."""
     wood: Color = vary_color(dice, (0.58, 0.42, 0.25), 0.08)
     parts: list[Part] = [
         (np.array([[-0.5, 0.0], [0.18, 0.0], [0.18, 0.74], [-0.5, 0.74]]), wood),
@@ -107,7 +107,7 @@ def _make_crate(dice: Dice) -> Picture:
 
 
 def _make_tyres(dice: Dice) -> Picture:
-    """One to three tyres on a heap."""
+    """Draw a stack of one to three tyres."""
     count = dice.integer(1, 3)
     parts: list[Part] = []
     tall = 1.0 / count
@@ -123,7 +123,7 @@ def _make_tyres(dice: Dice) -> Picture:
 
 
 def _make_cone(dice: Dice) -> Picture:
-    """A traffic cone."""
+    """Draw a traffic cone."""
     orange: Color = vary_color(dice, (0.86, 0.33, 0.08), 0.04)
     parts: list[Part] = [(rectangle(-0.5, 0, 0.5, 0.1), _scale_light(orange, 0.7))]
     for low, high, color in ((0.08, 0.38, orange), (0.38, 0.56, (0.85, 0.85, 0.83)), (0.56, 0.74, orange),
@@ -137,7 +137,7 @@ def _make_cone(dice: Dice) -> Picture:
 
 
 def _make_boulder(dice: Dice) -> Picture:
-    """A rock with a light and a dark flank."""
+    """Draw a rock with a light and a dark flank."""
     stone: Color = vary_color(dice, dice.pick(((0.44, 0.42, 0.40), (0.36, 0.32, 0.28), (0.55, 0.50, 0.44))))
     outline = np.maximum(blob(dice, 0.5, 0.56, 11, 0.3) + np.array([0.0, 0.42]), [-0.5, 0.0])
     peak = np.array([[dice.uniform(-0.15, 0.15), 0.62]])
@@ -152,7 +152,7 @@ def _make_boulder(dice: Dice) -> Picture:
 
 
 def _make_bird(dice: Dice) -> Picture:
-    """A large bird on its feet: goose, ostrich by the neck."""
+    """Draw a large standing bird: goose or ostrich, depending on the neck."""
     feathers: Color = vary_color(dice, dice.pick(((0.82, 0.81, 0.78), (0.24, 0.20, 0.18), (0.46, 0.40, 0.34))))
     parts: list[Part] = []
     for x in (-0.06, 0.08):
@@ -167,7 +167,7 @@ def _make_bird(dice: Dice) -> Picture:
 
 
 def _make_sofa(dice: Dice) -> Picture:
-    """A sofa or an armchair from the front."""
+    """Draw a sofa or an armchair from the front."""
     cloth: Color = vary_color(dice, dice.pick(_CLOTHS))
     parts: list[Part] = [
         (rectangle(-0.42, 0.30, 0.42, 1.0), _scale_light(cloth, 0.8)),
@@ -183,7 +183,7 @@ def _make_sofa(dice: Dice) -> Picture:
 
 
 def _make_drum(dice: Dice) -> Picture:
-    """An oil drum, upright."""
+    """Draw an upright oil drum."""
     steel: Color = vary_color(dice, dice.pick(_DRUMS))
     parts: list[Part] = [
         (ellipse(0.0, 0.10, 0.5, 0.10), _scale_light(steel, 0.8)),
@@ -198,7 +198,7 @@ def _make_drum(dice: Dice) -> Picture:
 
 
 def _make_toppled_trailer(dice: Dice) -> Picture:
-    """A trailer on its side: its underside with axles and wheels toward the camera."""
+    """Draw a trailer on its side, with its underside, axles and wheels toward the camera."""
     frame: Color = vary_color(dice, (0.26, 0.25, 0.25), 0.05)
     skin: Color = vary_color(dice, dice.pick(((0.70, 0.70, 0.68), (0.20, 0.34, 0.56), (0.52, 0.30, 0.14))))
     parts: list[Part] = [
@@ -217,7 +217,7 @@ def _make_toppled_trailer(dice: Dice) -> Picture:
 
 
 def _make_sheet(dice: Dice) -> Picture:
-    """A crumpled tarpaulin or bag."""
+    """Draw a crumpled tarpaulin or bag."""
     color: Color = vary_color(dice, dice.pick(_SHEETS))
     parts: list[Part] = [(np.maximum(blob(dice, 0.5, 0.62, 13, 0.45) + np.array([0.0, 0.42]), [-0.5, 0.0]), color)]
     for light in (0.6, 1.25, 0.75, 1.1):
@@ -301,7 +301,7 @@ ANOMALIES: Mapping[str, Maker] = {
     "toppled trailer": _make_toppled_trailer,
     "tyres": _make_tyres,
 }
-"""What the benchmarks show."""
+"""Kinds of objects in the benchmarks, by name."""
 
 OUTLIERS: Mapping[str, Maker] = {
     "ball": _make_ball,
@@ -311,4 +311,4 @@ OUTLIERS: Mapping[str, Maker] = {
     "suitcase": _make_suitcase,
     "washing machine": _make_washer,
 }
-"""What training may show as an outlier."""
+"""Kinds of objects for training with outliers, by name."""

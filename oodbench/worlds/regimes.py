@@ -1,8 +1,8 @@
-"""Regimes of anomalies: the anomalous share of a frame, and number and position of objects, after public benchmarks.
+"""Regimes of anomalies: anomalous share of a frame, number and position of objects, modelled on public benchmarks.
 
 Each regime follows distributions measured on the labels of the dataset that it mimics: the share of a frame, the number
-of objects, and the height at which they stand. The values sampled here are targets. Occlusion by nearer objects reduces
-the visible share, so some targets are set differently such that the visible values are close to the measured ones.
+of objects, and the height of their centres. The values sampled here are targets. Occlusion by nearer objects reduces
+the visible share, so some targets are adjusted such that the visible values are close to the measured ones.
 docs/explanation/streets.md compares the two.
 """
 
@@ -74,7 +74,7 @@ class Target:
 
 
 def sample_targets(statistics: Statistics, dice: Dice) -> list[Target]:
-    """Sample the objects of a frame; larger objects tend to stand lower in the image."""
+    """Sample the objects of a frame; larger objects tend to be lower in the image."""
     if dice.chance(statistics.empty):
         return []
     total = _interpolate_quantile(statistics.shares, dice.uniform(0, 1), logarithmic=True)

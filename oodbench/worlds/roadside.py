@@ -253,7 +253,7 @@ def _make_sign(camera: Camera, dice: Dice, x: float, z: float) -> SceneObject:
 
 
 def _make_polygon(corners: int, radius: float) -> Points:
-    """Create a regular polygon that stands on a side; a triangle stands on its corner, as a yield sign."""
+    """Create a regular polygon with a horizontal lower side, or a triangle with its corner down, as a yield sign."""
     angles = (np.arange(corners) + 0.5) * (2 * np.pi / corners) - np.pi / 2
     if corners == 3:
         angles = np.arange(3) * (2 * np.pi / 3) - np.pi / 2

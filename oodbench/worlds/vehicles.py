@@ -163,7 +163,7 @@ class _Painter:
     def along(self) -> None:
         """Paint the vehicle as seen along the street: one side, the top, and the end toward the camera."""
         body, half = self.body, self.body.width / 2
-        # `along` counts from the rear; one that comes shows its front.
+        # `along` counts from the rear. An approaching vehicle shows its front.
         outline = body.outline.copy()
         if self.facing < 0:
             outline[:, 0] = body.length - outline[:, 0]
@@ -194,7 +194,7 @@ class _Painter:
         self.end(half)
 
     def end(self, half: float) -> None:
-        """Lights, plate, pane and tyres of the end toward the camera."""
+        """Paint the lights, plate, pane and tyres of the end toward the camera."""
         body, camera = self.body, self.camera
 
         def put(left: float, low: float, right: float, high: float, paint: Paint) -> None:

@@ -1,8 +1,7 @@
 """Accuracy against cost: average precision against the time per frame with one method alone.
 
-The cost of a frame is the sum of the forward pass, the pass over the logits that logit scores share, and the method's
-own part, as measured by the run. It depends on the machine, which the figure names. Bars are intervals of average
-precision.
+The run measures the cost of a frame: the forward pass, the pass over the logits that logit scores share, and the
+method's own part. It depends on the machine, which the figure names. Bars are intervals of average precision.
 """
 
 from __future__ import annotations

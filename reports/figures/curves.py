@@ -103,12 +103,13 @@ class _CurveFigure(BenchmarkFigure):
 
     @abstractmethod
     def plot(self, axes: Axes, lines: Sequence[_CurveLine]) -> None:
-        """Draw the curves with their dots, and label the axes."""
+        """Draw the curves with their markers, and label the axes."""
 
 
 class PrecisionRecall(_CurveFigure):
-    """The area under the steps of a curve is AP. The grey line is the share of anomalous pixels, the AP of a random
-    score.
+    """Precision-recall curves, whose area under the steps is AP.
+
+    The grey line is the share of anomalous pixels, the AP of a random score.
     """
 
     card = ReportCard("precision-recall", "Precision-recall curves", figure=True)

@@ -98,7 +98,7 @@ def _read_prediction(run: RunView, row: Result, frame: str) -> SemanticLabels:
     if predicted is None:
         raise NotStoredError(
             f"{run.location}: the classes that {row.network} predicts in {frame} are not stored",
-            "It has no class maps, or --keep-scores did not keep them: run again with --keep-scores all.",
+            "Run again with --keep-scores all, or omit networks without class maps.",
         )
     return predicted
 

@@ -1,6 +1,6 @@
-"""A self-contained HTML page: which method leads and by how much, and where each method fails.
+"""A self-contained HTML page with the best method per benchmark, and the frames in which each method fails.
 
-`scorers` to `thumbnails` collect data, `pictures` encodes it, `answer` to `provenance` put it into words, and `page`
+`scorers` to `thumbnails` collect data, `pictures` encodes it, `answer` to `provenance` describe it in text, and `page`
 writes the file. The page makes no network requests. Its template, styles and scripts, which use no library, are in
 page/.
 """
@@ -14,7 +14,9 @@ from typing_extensions import override
 
 from oodbench.contracts import Report, ReportCard, RunView
 
-PLUGINS = {"reports": {"html": ("Html", "a page with tables, curves, frames under a threshold to move, worst cases")}}
+PLUGINS = {
+    "reports": {"html": ("Html", "a page with tables, curves, frames with an adjustable threshold, and worst cases")}
+}
 
 
 class Html(Report):

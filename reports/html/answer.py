@@ -1,4 +1,4 @@
-"""The answer in words: which method leads on a benchmark, by how much, and whether that is more than chance."""
+"""The best method on a benchmark in words: by how much, and whether the difference is significant."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Answer:
         metric: Name of the metric that orders the methods.
         lead: Which method leads, in one sentence.
         more: More sentences.
-        order: The lines from the best, each with whether chance alone may explain its difference to the best.
+        order: The lines, best first, each with whether it is not significantly worse than the best.
     """
 
     section: Section
@@ -40,7 +40,7 @@ def summarise_table(run: RunView, section: Section) -> Answer:
         place = {(entry.network, entry.label): index for index, entry in enumerate(comparison.entries)}
         order.sort(key=lambda line: place.get((line.row.network, line.row.label), len(place)))
     if not order:
-        return Answer(section, metric, f"{metric} is defined for none of the methods here.", (), ())
+        return Answer(section, metric, f"{metric} is undefined for all methods.", (), ())
     apart = _find_distinguishable(section, metric)
     first = order[0]
     tied = [line for line in order if line is first or (line not in apart and comparison is not None)]
@@ -55,7 +55,7 @@ def summarise_table(run: RunView, section: Section) -> Answer:
 
 
 def _find_distinguishable(section: Section, metric: str) -> list[SectionLine]:
-    """Return the lines that the best line of the comparison beats by more than chance."""
+    """Return the lines that are significantly worse than the best line of the comparison."""
     comparison = section.comparisons.get(metric)
     if comparison is None:
         return []
@@ -72,17 +72,17 @@ def _describe_leader(section: Section, metric: str, order: Sequence[SectionLine]
     second = order[1]
     comparison = section.comparisons.get(metric)
     if comparison is None:
-        return f"{best} has the best {metric}, {reached}; whether by more than chance can't be said here."
+        return f"{best} has the best {metric}, {reached}. Its significance was not tested."
     units = f"{comparison.units} {comparison.unit}"
     others = [section.name(line) for line in tied if line is not order[0]]
     if others:
         whom = " and ".join(others) if len(others) < 3 else f"{len(others)} of the {len(order) - 1} others"
-        return f"{best} has the best {metric}, {reached}, but on {units} it can't be distinguished from {whom}."
+        return f"{best} has the best {metric}, {reached}. On {units}, it is not significantly better than {whom}."
     entry = next(e for e in comparison.entries if (e.network, e.label) == (second.row.network, second.row.label))
     assert entry.difference is not None, "only the best one of a comparison has no difference to it"
-    ahead = f"{100 * abs(entry.difference.value):.2f} points ahead of {section.name(second)}"
+    ahead = f"{100 * abs(entry.difference.value):.2f} points better than {section.name(second)}"
     chance = f"significant over {units} (p = {entry.corrected:.4f}, Holm)"
-    return f"{best} leads with {reached} {metric}, {ahead}: {chance}."
+    return f"{best} has the best {metric}, {reached}, {ahead}. The difference is {chance}."
 
 
 def _describe_calibrated(run: RunView, section: Section, line: SectionLine) -> str:
@@ -93,9 +93,9 @@ def _describe_calibrated(run: RunView, section: Section, line: SectionLine) -> s
     if at is None or at.fpr is None or at.recall is None or at.expected is None:
         return ""
     return (
-        f"At a threshold set without anomalies, for {100 * at.expected:g}{_PERCENT} false positives, "
-        f"{section.name(line)} finds {100 * at.recall:.1f}{_PERCENT} of the anomalous pixels here, and calls "
-        f"{100 * at.fpr:.1f}{_PERCENT} of the in-distribution ones anomalous."
+        f"At the calibrated threshold, set for {100 * at.expected:g}{_PERCENT} false positives, {section.name(line)} "
+        f"finds {100 * at.recall:.1f}{_PERCENT} of the anomalous pixels and calls {100 * at.fpr:.1f}{_PERCENT} of the "
+        "in-distribution pixels anomalous."
     )
 
 

@@ -11,20 +11,20 @@ from oodbench.reports.tables.breakdown import BreakdownKind, BreakdownTable, bre
 
 _KINDS: Mapping[BreakdownKind, tuple[str, str]] = {
     "size": ("By size", "share of the frame that an anomaly covers"),
-    "place": ("By place", "where its lowest pixel stands: on a level road, the lower, the nearer"),
-    "class": ("By class", "what the network took the anomalous pixel for"),
-    "false positives": ("False positives", "in which predicted classes the false positives lie"),
+    "place": ("By place", "row of the lowest pixel of an anomaly; on a flat road, lower means nearer"),
+    "class": ("By class", "class that the network predicts at the anomalous pixel"),
+    "false positives": ("False positives", "predicted classes at the false positives"),
 }
 
 
 @dataclass(frozen=True)
 class TitledBreakdown:
-    """A table with its words on the page.
+    """A table with its texts on the page.
 
     Attributes:
-        title: What the pixels are divided by.
-        about: What that is, in a few words.
-        measures: Names of the numbers of a column.
+        title: The property by which the pixels are divided.
+        about: Short description of the property.
+        measures: Names of the numbers in each column.
         table: The numbers.
     """
 

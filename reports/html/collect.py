@@ -47,8 +47,9 @@ def collect_benchmark(run: RunView, benchmark: str, keep: Callable[[dict[str, An
 
 
 def encode_colour_scale() -> str:
-    """Encode the colour scale of all figures as 256 x 3 bytes. It is perceptually uniform and safe for colour-blind
-    readers.
+    """Encode the colour scale of all figures as 256 x 3 bytes.
+
+    It is perceptually uniform and safe for colour-blind readers.
     """
     from matplotlib import colormaps
 

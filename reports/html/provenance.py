@@ -13,10 +13,10 @@ ProvenanceFacts = list[tuple[str, list[tuple[str, str]]]]
 
 def list_provenance(row: Result, card: MethodCard | None) -> ProvenanceFacts:
     """List the provenance of one result, without empty groups."""
-    paper = {} if card is None else {"paper": card.paper, "address": card.url, "version of the method": card.version}
+    paper = {} if card is None else {"paper": card.paper, "URL": card.url, "version of the method": card.version}
     intervals = {} if row.intervals is None else {
-        "made": row.intervals.title, "independent units": row.intervals.units, **{
-            f"no interval of {metric}": reason for metric, reason in row.intervals.undefined.items()}}  # fmt: skip
+        "method": row.intervals.title, "independent units": row.intervals.units, **{
+            f"no interval for {metric}": reason for metric, reason in row.intervals.undefined.items()}}  # fmt: skip
     groups: dict[str, Mapping[str, Any]] = {
         "Method": {"name": row.method, **row.params, **paper},
         "Network and data": {

@@ -1,7 +1,6 @@
-"""Single things in a frame: its anomalous objects, and how much of each is found; false alarms, and how large they are.
+"""Regions of a frame: anomalous objects with their recall, and false alarms with their size.
 
-Both are 8-connected regions at full resolution, and pixels are called anomalous at the threshold that the page begins
-with.
+Both are 8-connected regions at full resolution. Pixels are called anomalous at the initial threshold of the page.
 """
 
 from __future__ import annotations
@@ -17,21 +16,21 @@ from oodbench.regions import label_regions
 from oodbench.types import ANOMALY, IN_DISTRIBUTION, AnomalyLabels
 
 SMALLEST = 50
-"""Regions of fewer pixels are left out."""
+"""Minimum size of a region in pixels. Smaller regions are left out."""
 
 SHOWN = 6
-"""The worst of each method that are shown."""
+"""Number of worst regions that are shown per method."""
 
 
 @dataclass(frozen=True)
 class Region:
-    """One of them.
+    """An object or a false alarm.
 
     Attributes:
-        frame: its place among the frames of the benchmark.
-        box: left, top, width, height, in pixels of the label.
-        pixels: how many.
-        called: how many of them are called anomalous.
+        frame: Index of its frame in the benchmark.
+        box: Left, top, width and height, in pixels of the label.
+        pixels: Number of pixels.
+        called: Number of pixels that are called anomalous.
     """
 
     frame: int
@@ -45,9 +44,9 @@ class FrameObjects:
     """The objects of one frame.
 
     Attributes:
-        frame: as in `Region`.
-        number: int32 [H, W], which object a pixel is of; 0 is of none.
-        boxes: left, top, width, height and pixels of each, from number 0 on.
+        frame: Index of the frame in the benchmark.
+        number: int32 [H, W], number of the object of each pixel; 0: none.
+        boxes: int32 [objects + 1, 5], left, top, width, height and pixels by number.
     """
 
     frame: int
@@ -55,7 +54,7 @@ class FrameObjects:
     boxes: NDArray[np.int32]
 
     def found(self, called: NDArray[np.bool_]) -> list[Region]:
-        """How much of each is called anomalous; bool [H, W]."""
+        """Return the objects with their number of pixels in `called`, bool [H, W]."""
         inside = np.bincount(self.number[called], minlength=len(self.boxes))
         return [
             Region(self.frame, (int(left), int(top), int(width), int(height)), int(pixels), int(inside[index]))
@@ -65,13 +64,13 @@ class FrameObjects:
 
 
 def find_objects(frame: int, labels: AnomalyLabels) -> FrameObjects:
-    """The objects of a frame."""
+    """Find the objects of a frame."""
     regions = label_regions(labels.values == ANOMALY)
     return FrameObjects(frame, regions.labels, regions.boxes)
 
 
 def find_false_alarms(frame: int, called: NDArray[np.bool_], labels: AnomalyLabels) -> list[Region]:
-    """The largest regions of in-distribution pixels that are called anomalous."""
+    """Find the largest regions of in-distribution pixels that are called anomalous."""
     boxes = label_regions(called & (labels.values == IN_DISTRIBUTION)).boxes
     largest = heapq.nlargest(SHOWN, boxes[1:].tolist(), key=lambda box: box[-1])
     return [
@@ -82,10 +81,10 @@ def find_false_alarms(frame: int, called: NDArray[np.bool_], labels: AnomalyLabe
 
 
 def select_worst_objects(regions: Iterable[Region]) -> list[Region]:
-    """Those of which least is found; of two alike the larger."""
+    """Select the objects with the lowest recall, larger ones first if the recall is equal."""
     return heapq.nsmallest(SHOWN, regions, key=lambda region: (region.called / region.pixels, -region.pixels))
 
 
 def select_worst_alarms(regions: Iterable[Region]) -> list[Region]:
-    """The largest."""
+    """Select the largest false alarms."""
     return heapq.nlargest(SHOWN, regions, key=lambda region: region.pixels)

@@ -151,5 +151,5 @@ def _list_thresholds(run: RunView, row: Result, counts: PixelCounts) -> Sequence
         return [(threshold.name, threshold.title, threshold.score) for threshold in thresholds]
     if counts.positive:
         best = pixel_metrics(counts, POOLED).best_f1_threshold
-        return [("f1", "best F1 of pixels, on a sample of the benchmark's own labels", float(best))]
+        return [("f1", "best pixel-wise F1 on a sample of the benchmark", float(best))]
     return []

@@ -21,7 +21,7 @@ class PlacedCell:
     Attributes:
         column: Its column.
         cell: The number.
-        at: Where the interval begins, the number is and the interval ends, in percent of the axis; None without one.
+        at: Start of the interval, value and end of the interval, in percent of the axis; None without an interval.
     """
 
     column: Column
@@ -30,7 +30,7 @@ class PlacedCell:
 
     @property
     def text(self) -> str:
-        """The number as printed; a dash where there is none."""
+        """The number as printed, or a dash if there is none."""
         return self.cell.text or "–"
 
 
@@ -41,7 +41,7 @@ class SectionLine:
     Attributes:
         anchor: Anchor of its provenance on the page.
         row: The result.
-        card: The card of the method; None where scores were given.
+        card: The card of the method; None for external scores.
         cells: One per column.
         flags: Title of a requirement -> yes, no or unknown.
     """
@@ -101,7 +101,7 @@ class Section:
 
     @property
     def notes(self) -> list[str]:
-        """What a reader has to know: partial sets, undefined metrics, saturated scores."""
+        """Notes on partial sets, undefined metrics and saturated scores."""
         warnings = [warning for line in self.lines for warning in line.row.warnings]
         undefined = [
             f"{metric} of {line.row.label} is undefined: {reason}"
@@ -112,20 +112,20 @@ class Section:
         return list(dict.fromkeys([*warnings, *undefined, *left_out]))
 
     def name(self, line: SectionLine) -> str:
-        """Return the method, with its network where there are several."""
+        """Return the method, with its network if there are several."""
         return f"{line.row.label} / {line.row.network}" if self.several else line.row.label
 
     def head(self, column: Column) -> str:
-        """Return the title of a column, with its frames where closed-set quality was measured on several sets."""
+        """Return the title of a column, with its frames if closed-set quality was measured on several sets."""
         quality = {other.frames for other in self.columns if other.spec.group == "closed-set"}
         ambiguous = len(quality) > 1 and column.spec.group == "closed-set"
         return f"{column.spec.title}, {column.frames}" if ambiguous else column.spec.title
 
     def significance(self) -> dict[str, dict[str, Any]]:
-        """Return, by metric, what the page's script marks the best and its ties by.
+        """Return, by metric, the data by which the page marks the best method and its ties.
 
-        `higher`: whether higher is better. `known`: the lines that were compared. `apart`: the pairs (better, worse)
-        that differ by more than chance.
+        `higher`: whether higher is better. `known`: indices of the compared lines. `apart`: significantly different
+        pairs (better, worse).
         """
         facts: dict[str, dict[str, Any]] = {}
         for name, column in self.metrics.items():

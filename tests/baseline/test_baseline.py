@@ -1,4 +1,4 @@
-"""The gate from Python: what is worse, what can't be compared, what the file holds and how it is damaged."""
+"""The gate from Python: worse results, incomparable runs, the baseline file and damaged files."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ from tests.helpers.results import Document, row, write_result
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """A baseline of one row: AP .5, FPR95 .25, AUROC .75, with the default tolerances."""
+    """Write a baseline with one result (AP 0.5, FPR95 0.25, AUROC 0.75) and the default tolerances."""
     path = tmp_path / "baseline.json"
     accept(write_result(tmp_path / "accepted", [row()]), path)
     return path
 
 
-def hold(file: Path, *rows: Document, **tolerances: float) -> oodbench.Verdict:
+def run_gate(file: Path, *rows: Document, **tolerances: float) -> oodbench.Verdict:
     return oodbench.gate(write_result(file.parent / "run", rows), file, tolerances)
 
 
-def reasons(file: Path, *rows: Document) -> tuple[str, ...]:
+def find_reasons(file: Path, *rows: Document) -> tuple[str, ...]:
     with pytest.raises(NotComparableError, match="--accept") as raised:
-        hold(file, *rows)
+        run_gate(file, *rows)
     assert all(reason in str(raised.value) for reason in raised.value.reasons)
     return raised.value.reasons
 
 
-# what is worse
+# Worse results
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def reasons(file: Path, *rows: Document) -> tuple[str, ...]:
         ({"fpr95": 0.3}, "FPR95", 5.0, "worse"),
         ({"fpr95": 0.2}, "FPR95", -5.0, "better"),
         ({"auroc": 0.1}, "AUROC", -65.0, "not gated"),
-        # Exactly the tolerance is within it, though .49 - .5 in binary is more than one point; a digit more is not.
+        # A change of exactly the tolerance passes, although 0.49 - 0.5 in binary exceeds it. One more digit fails.
         ({"ap": 0.49}, "AP", -1.0, "within"),
         ({"ap": 0.51}, "AP", 1.0, "within"),
         ({"ap": 0.48999999999999994}, "AP", pytest.approx(-1.0), "worse"),
@@ -62,7 +62,7 @@ def reasons(file: Path, *rows: Document) -> tuple[str, ...]:
 def test_each_metric_has_a_direction_and_an_exact_tolerance(
     file: Path, now: dict[str, float], metric: str, points: float, outcome: str
 ) -> None:
-    verdict = hold(file, row(**now))
+    verdict = run_gate(file, row(**now))
     (move,) = verdict.moves
     assert (move.metric, move.points, move.outcome) == (metric, points, outcome)
     assert (move.network, move.label, move.benchmark, move.protocol) == ("tiny", "MSP", "road-anomaly", "pooled")
@@ -70,42 +70,42 @@ def test_each_metric_has_a_direction_and_an_exact_tolerance(
     assert verdict.unmoved == 2
 
 
-def test_metrics_of_components_gate_where_they_have_a_tolerance(tmp_path: Path) -> None:
+def test_component_metrics_gate_if_they_have_a_tolerance(tmp_path: Path) -> None:
     def objects(f1: float) -> Document:
         return row(metrics={"AP": 0.5, "F1*": f1, "F1*@ID95": 0.3}, undefined={})
 
     file = tmp_path / "baseline.json"
     accept(write_result(tmp_path / "accepted", [objects(0.4)]), file, {"F1*": 1.0})
-    assert hold(file, objects(0.395)).passed
-    (move,) = hold(file, objects(0.2)).worse
+    assert run_gate(file, objects(0.395)).passed
+    (move,) = run_gate(file, objects(0.2)).worse
     assert (move.metric, move.points) == ("F1*", -20.0)
 
 
-def test_auroc_gates_where_it_has_a_tolerance(file: Path) -> None:
-    assert hold(file, row(auroc=0.7)).passed
-    assert not hold(file, row(auroc=0.7), AUROC=4.9).passed
-    assert hold(file, row(auroc=0.7), AUROC=5).passed
+def test_auroc_gates_if_it_has_a_tolerance(file: Path) -> None:
+    assert run_gate(file, row(auroc=0.7)).passed
+    assert not run_gate(file, row(auroc=0.7), AUROC=4.9).passed
+    assert run_gate(file, row(auroc=0.7), AUROC=5).passed
 
 
-def test_all_that_is_worse_is_listed(file: Path) -> None:
-    verdict = hold(file, row(ap=0.1, fpr95=0.9, auroc=0.2), AUROC=0)
+def test_all_worse_results_are_listed(file: Path) -> None:
+    verdict = run_gate(file, row(ap=0.1, fpr95=0.9, auroc=0.2), AUROC=0)
     assert [move.metric for move in verdict.worse] == ["AP", "FPR95", "AUROC"]
 
 
-def test_what_the_last_digits_say_is_no_move_unless_it_is_beyond_the_tolerance(file: Path) -> None:
+def test_differences_in_the_last_digits_count_only_beyond_the_tolerance(file: Path) -> None:
     now = row(ap=0.49999, fpr95=0.25004, auroc=0.74996)
-    assert hold(file, now).moves == ()
-    assert hold(file, now).unmoved == 3
-    assert [move.metric for move in hold(file, now, AP=0).worse] == ["AP"]
+    assert run_gate(file, now).moves == ()
+    assert run_gate(file, now).unmoved == 3
+    assert [move.metric for move in run_gate(file, now, AP=0).worse] == ["AP"]
 
 
-def test_undefined_in_both_is_unmoved_and_in_one_alone_not_comparable(tmp_path: Path) -> None:
+def test_metrics_undefined_in_one_run_only_are_not_comparable(tmp_path: Path) -> None:
     file = tmp_path / "baseline.json"
     accept(write_result(tmp_path / "run", [row(ap=None)]), file)
-    assert hold(file, row(ap=None)).unmoved == 3
-    (said,) = reasons(file, row(ap=0.5, fpr95=0.9))
+    assert run_gate(file, row(ap=None)).unmoved == 3
+    (said,) = find_reasons(file, row(ap=0.5, fpr95=0.9))
     assert "AP is undefined (no anomaly in any frame) in the baseline, 0.5 now" in said
-    (said,) = reasons(file, row(ap=None, fpr95=None))
+    (said,) = find_reasons(file, row(ap=None, fpr95=None))
     assert "FPR95 is 0.25 in the baseline, undefined (no anomaly in any frame) now" in said
 
 
@@ -115,7 +115,7 @@ who = st.fixed_dictionaries({name: st.sampled_from(values) for name, values in N
 
 
 @given(st.lists(st.tuples(who, metrics, metrics, metrics), min_size=1, unique_by=lambda t: str(sorted(t[0].items()))))
-def test_an_accepted_run_passes_with_no_tolerance_at_all(tmp_path_factory: pytest.TempPathFactory, drawn: Any) -> None:
+def test_an_accepted_run_passes_with_zero_tolerance(tmp_path_factory: pytest.TempPathFactory, drawn: Any) -> None:
     folder = tmp_path_factory.mktemp("accepted")
     run = write_result(folder / "run", [row(*values, **names) for names, *values in drawn])
     accept(run, folder / "baseline.json", dict.fromkeys((spec.name for spec in metrics_of("anomaly")), 0.0))
@@ -124,37 +124,37 @@ def test_an_accepted_run_passes_with_no_tolerance_at_all(tmp_path_factory: pytes
     assert (verdict.moves, verdict.unmoved) == ((), 3 * len(drawn))
 
 
-# what another seed moves
+# Variation between seeds
 
 APS = (0.50, 0.48, 0.53, 0.49, 0.50)
 
 
-def seeds(folder: Path, *aps: float) -> list[Path]:
-    """Runs of one fitted method, whose AP the seed moves, and of one that it doesn't move."""
+def write_seed_runs(folder: Path, *aps: float) -> list[Path]:
+    """Write runs of one fitted method, whose AP depends on the seed, and of one whose AP does not."""
     made = [[row(ap, label="kNN", seed=seed), row(0.5, label="MSP", seed=seed)] for seed, ap in enumerate(aps)]
     return [write_result(folder / f"seed{seed}", rows) for seed, rows in enumerate(made)]
 
 
-def test_a_row_may_move_as_far_as_other_seeds_move_it(tmp_path: Path) -> None:
+def test_the_variation_between_seeds_sets_the_tolerance(tmp_path: Path) -> None:
     file = tmp_path / "baseline.json"
-    first, *others = seeds(tmp_path, *APS)
+    first, *others = write_seed_runs(tmp_path, *APS)
     done = accept(first, file, others=others)
-    # s = 1.8708 points; Student's t of 4 degrees of freedom exceeds 3.7469 with a chance of .01; times sqrt 2.
+    # s = 1.8708 points; Student's t of 4 degrees of freedom exceeds 3.7469 with a probability of 0.01; times sqrt 2.
     assert [kept["chance"] for kept in json.loads(file.read_text())["measured"]["rows"] if "chance" in kept] == [
         {"AP": pytest.approx(9.913, abs=0.002)}
     ]
     assert done.by_chance == 1
     assert all(oodbench.gate(run, file).passed for run in (first, *others))
     still = row(label="MSP")
-    assert hold(file, row(0.402, label="kNN"), still).passed
-    (worse,) = hold(file, row(0.40, label="kNN"), still).worse
+    assert run_gate(file, row(0.402, label="kNN"), still).passed
+    (worse,) = run_gate(file, row(0.40, label="kNN"), still).worse
     assert (worse.label, worse.tolerance) == ("kNN", pytest.approx(9.913, abs=0.002))
-    # Luck does not excuse a loss beyond what the team says it may lose, where the seed moves nothing.
-    assert not hold(file, row(label="kNN"), row(0.48, label="MSP")).passed
-    # A wider tolerance holds; a metric that is not gated stays so.
-    assert hold(file, row(0.3, label="kNN"), still, AP=20).passed
+    # If the seed changes nothing, a loss beyond the tolerance fails.
+    assert not run_gate(file, row(label="kNN"), row(0.48, label="MSP")).passed
+    # A wider tolerance is kept. A metric that does not gate stays ungated.
+    assert run_gate(file, row(0.3, label="kNN"), still, AP=20).passed
     accept(first, file)
-    assert hold(file, row(0.402, label="kNN"), still).passed
+    assert run_gate(file, row(0.402, label="kNN"), still).passed
 
 
 @pytest.mark.parametrize(
@@ -169,11 +169,11 @@ def test_a_row_may_move_as_far_as_other_seeds_move_it(tmp_path: Path) -> None:
         ({"fit": {"dataset": "cityscapes", "split": "train", "frames": 5}}, False),
     ],
 )
-def test_chance_is_kept_for_what_is_measured_as_before(tmp_path: Path, change: Document, kept: bool) -> None:
+def test_the_measured_variation_is_kept_for_unchanged_results(tmp_path: Path, change: Document, kept: bool) -> None:
     file = tmp_path / "baseline.json"
-    first, *others = seeds(tmp_path, *APS)
+    first, *others = write_seed_runs(tmp_path, *APS)
     accept(first, file, others=others)
-    # The runs can't be compared in any case: one method has gone and another has come.
+    # The runs can't be compared in any case, because they have different methods.
     rows = [row(label=label, **change) for label in ("kNN", "Entropy")]
     done = accept(write_result(tmp_path / "run", rows), file)
     assert done.verdict is None
@@ -186,12 +186,12 @@ def test_chance_is_kept_for_what_is_measured_as_before(tmp_path: Path, change: D
     ("change", "said"),
     [
         ({"seed": 0}, "both have seed 0"),
-        ({"digests": {"network": "9" * 64, "data": "2" * 64}}, "tiny has other weights there"),
+        ({"digests": {"network": "9" * 64, "data": "2" * 64}}, "tiny has other weights than in"),
         ({"scoring": {"upsample": "score"}}, "in more than its seed"),
     ],
 )
-def test_runs_that_say_nothing_of_chance(tmp_path: Path, change: Document, said: str) -> None:
-    first, second, third = seeds(tmp_path, 0.5, 0.6, 0.7)
+def test_runs_that_can_not_measure_the_variation_are_errors(tmp_path: Path, change: Document, said: str) -> None:
+    first, second, third = write_seed_runs(tmp_path, 0.5, 0.6, 0.7)
     with pytest.raises(UsageError, match="both have seed 0"):
         accept(first, tmp_path / "baseline.json", others=[first, second])
     with pytest.raises(UsageError, match="expected 3 or more"):
@@ -202,7 +202,7 @@ def test_runs_that_say_nothing_of_chance(tmp_path: Path, change: Document, said:
     assert not (tmp_path / "baseline.json").exists()
 
 
-# what can't be compared
+# Incomparable runs
 
 
 @pytest.mark.parametrize(
@@ -225,48 +225,48 @@ def test_runs_that_say_nothing_of_chance(tmp_path: Path, change: Document, said:
         ({"metrics": {"AP": 0.5}}, "only in the baseline AUROC, FPR95; in both AP"),
     ],
 )  # fmt: skip
-def test_what_makes_two_runs_incomparable(file: Path, change: Document, said: str) -> None:
-    (reason,) = reasons(file, row(**change))
+def test_each_difference_that_makes_two_runs_incomparable_is_named(file: Path, change: Document, said: str) -> None:
+    (reason,) = find_reasons(file, row(**change))
     assert said in reason
 
 
-def test_all_reasons_are_told(file: Path) -> None:
-    said = reasons(file, row(network="other", label="Entropy", scoring={"upsample": "score"}))
+def test_all_reasons_are_listed(file: Path) -> None:
+    said = find_reasons(file, row(network="other", label="Entropy", scoring={"upsample": "score"}))
     assert [reason.split(":")[0] for reason in said] == ["scoring", "networks", "methods"]
 
 
-def test_a_row_that_is_missing_alone_is_named(tmp_path: Path) -> None:
+def test_a_missing_result_is_named(tmp_path: Path) -> None:
     rows = [row(network=network, label=label) for network in "ab" for label in ("MSP", "kNN")]
     file = tmp_path / "baseline.json"
     accept(write_result(tmp_path / "run", rows), file)
-    assert reasons(file, *rows[:3]) == ("result only in the baseline: kNN on b, road-anomaly (pooled)",)
+    assert find_reasons(file, *rows[:3]) == ("result only in the baseline: kNN on b, road-anomaly (pooled)",)
     accept(write_result(tmp_path / "run", rows[1:]), file)
-    verdict = hold(file, *rows)
+    verdict = run_gate(file, *rows)
     assert verdict.passed
     assert verdict.new == ("MSP on a, road-anomaly (pooled)",)
 
 
-def test_what_belongs_to_the_machine_the_weights_and_the_copy_does_not_matter(file: Path) -> None:
+def test_machine_weights_and_copy_do_not_affect_comparability(file: Path) -> None:
     elsewhere = row(
         digests={"network": "6" * 64, "data": "2" * 64, "scores": "7" * 64},
         environment={"processor": "another"}, seed=3, cost={}, layout="course-material", warnings=["look"],
         protocol={"name": "pooled", "source": "another text", "tpr": 0.95, "void": "dropped"},
     )  # fmt: skip
-    assert hold(file, elsewhere).unmoved == 3
+    assert run_gate(file, elsewhere).unmoved == 3
     before = file.read_bytes()
     accept(write_result(file.parent / "run", [elsewhere | {"protocol": row()["protocol"]}]), file)
     assert file.read_bytes() == before
 
 
-# the file
+# The baseline file
 
 
-def test_the_file_is_sorted_and_has_every_digit(tmp_path: Path) -> None:
+def test_the_baseline_file_is_sorted_and_has_all_digits(tmp_path: Path) -> None:
     rows = [row(1 / 3, label=label, network=network) for label in ("b", "a") for network in ("y", "x")]
     file = tmp_path / "new" / "folder" / "baseline.json"
     done = accept(write_result(tmp_path / "run", rows), file)
     assert (done.verdict, done.rows, done.tolerances) == (None, 4, default_tolerances())
-    assert "no baseline there" in done.not_compared[0]
+    assert "no such baseline file" in done.not_compared[0]
     content = json.loads(file.read_text())
     assert content["tolerances"] == default_tolerances()
     measured = content["measured"]
@@ -277,7 +277,7 @@ def test_the_file_is_sorted_and_has_every_digit(tmp_path: Path) -> None:
     assert json.loads(file.read_text()) == content
 
 
-def test_accepting_again_says_what_moved_and_keeps_the_tolerances(file: Path) -> None:
+def test_accepting_again_reports_changes_and_keeps_the_tolerances(file: Path) -> None:
     run = write_result(file.parent / "run", [row(ap=0.4)])
     done = accept(run, file, {"AP": 0.5, "AUROC": 3})
     assert done.verdict is not None
@@ -305,33 +305,33 @@ def test_accepting_again_says_what_moved_and_keeps_the_tolerances(file: Path) ->
         ('"AP": 0.5', '"AP": Infinity', "measured.rows.0.metrics.AP is inf"),
     ],
 )
-def test_a_damaged_baseline_says_what_is_wrong_and_can_be_made_anew(file: Path, old: str, new: str, said: str) -> None:
+def test_a_damaged_baseline_is_an_error_and_can_be_rewritten(file: Path, old: str, new: str, said: str) -> None:
     file.write_text(file.read_text().replace(old, new, 1))
     with pytest.raises(BaselineError) as raised:
-        hold(file, row())
+        run_gate(file, row())
     assert raised.value.problem.startswith(f"{file}: ")
     assert said in raised.value.problem
     assert f"--baseline {file} --accept" in (raised.value.remedy or "")
     assert said in accept(file.parent / "run", file).not_compared[0]
-    assert hold(file, row()).passed
+    assert run_gate(file, row()).passed
 
 
-def test_other_files_that_are_no_baseline(file: Path) -> None:
+def test_files_that_are_not_baselines_are_errors(file: Path) -> None:
     content = json.loads(file.read_text())
     content["measured"]["rows"] *= 2
     file.write_text(json.dumps(content))
     with pytest.raises(BaselineError, match="two results for MSP on tiny"):
-        hold(file, row())
+        run_gate(file, row())
     file.write_text("[]")
     with pytest.raises(BaselineError, match="contains a list; expected an object"):
-        hold(file, row())
+        run_gate(file, row())
     with pytest.raises(BaselineError, match="can't be read"):
         oodbench.gate(file.parent / "run", file.parent)
-    with pytest.raises(BaselineError, match="no baseline there"):
+    with pytest.raises(BaselineError, match="no such baseline file"):
         oodbench.gate(file.parent / "run", file / "below" / "a.json")
 
 
-def test_a_file_that_cannot_be_written(file: Path, tmp_path: Path) -> None:
+def test_an_unwritable_baseline_file_is_an_error(file: Path, tmp_path: Path) -> None:
     for place in (tmp_path, file / "below" / "baseline.json"):
         with pytest.raises(BaselineError, match="with --baseline"):
             accept(tmp_path / "accepted", place)
@@ -339,7 +339,7 @@ def test_a_file_that_cannot_be_written(file: Path, tmp_path: Path) -> None:
         accept(tmp_path / "accepted", tmp_path / "accepted" / "result.json")
 
 
-def test_killed_while_writing_the_old_baseline_stays(file: Path, tmp_path: Path) -> None:
+def test_a_killed_writer_leaves_the_old_baseline(file: Path, tmp_path: Path) -> None:
     before = file.read_bytes()
     run = write_result(tmp_path / "run", [row(ap=0.9)])
     program = (
@@ -355,7 +355,7 @@ def test_killed_while_writing_the_old_baseline_stays(file: Path, tmp_path: Path)
     assert oodbench.gate(run, file).unmoved == 3
 
 
-# the result
+# The result file
 
 
 @pytest.mark.parametrize(
@@ -373,13 +373,13 @@ def test_killed_while_writing_the_old_baseline_stays(file: Path, tmp_path: Path)
         ([{} for _ in range(9)], "more"),
     ],
 )
-def test_a_damaged_result_says_what_is_wrong(file: Path, rows: list[Document], said: str) -> None:
+def test_a_damaged_result_is_an_error_with_the_reason(file: Path, rows: list[Document], said: str) -> None:
     with pytest.raises(RunFolderError) as raised:
-        hold(file, *rows)
+        run_gate(file, *rows)
     assert said in str(raised.value)
 
 
-def test_a_folder_without_a_result(file: Path, tmp_path: Path) -> None:
+def test_a_folder_without_results_is_an_error(file: Path, tmp_path: Path) -> None:
     for folder in ("absent", "."):
         with pytest.raises(RunFolderError, match=r"no result\.json"):
             oodbench.gate(tmp_path / folder, file)
@@ -389,7 +389,7 @@ def test_a_folder_without_a_result(file: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("tolerances", [{"Ap": 1.0}, {"AP": -1}, {"AP": float("nan")}, {"AP": 101}])
-def test_a_wrong_tolerance(file: Path, tolerances: dict[str, float]) -> None:
+def test_an_invalid_tolerance_is_an_error(file: Path, tolerances: dict[str, float]) -> None:
     for verb in (oodbench.gate, accept):
         with pytest.raises(OodbenchError, match="toleran"):
             verb(file.parent / "accepted", file, tolerances)

@@ -1,4 +1,4 @@
-"""No content of a folder, however broken, gives anything but our errors, nor a frame with another frame's label."""
+"""Broken folders raise only errors of oodbench, and never pair a frame with the label of another frame."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TREES = {**BENCHMARKS, **DATASETS}
 
 @pytest.fixture(scope="module")
 def templates(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Path]:
-    """Each layout, written once."""
+    """Write each layout once."""
     written = {}
     for key, make in TREES.items():
         written[key] = tmp_path_factory.mktemp("-".join(key))
@@ -34,7 +34,7 @@ def templates(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str],
     return written
 
 
-# What can happen to a path: each leaves something there, or nothing.
+# Damages to a path. Each leaves another content, or removes the path.
 
 
 def _truncate(path: Path, other: Path) -> None:
@@ -111,8 +111,8 @@ _AFFIXES = re.compile(
 )
 
 
-def whose(path: Path) -> str:
-    """The frame that a file belongs to, by its own name, without the loaders' code."""
+def parse_frame_name(path: Path) -> str:
+    """Return the frame that a file name belongs to, without the code of the loaders."""
     stem = path.parent.stem if path.name == "labels_semantic.png" else path.stem
     town = f"{path.parent.name}/" if re.fullmatch(r"t\d.*", path.parent.name) else ""
     while (stripped := _AFFIXES.sub("", stem)) != stem:
@@ -120,7 +120,7 @@ def whose(path: Path) -> str:
     return town + stem
 
 
-def frames_of(name: str, root: Path) -> list[Frame]:
+def open_frames(name: str, root: Path) -> list[Frame]:
     roots = Roots((root,))
     if name in REGISTRY.names("benchmarks") and (name, "official") not in DATASETS:
         return list(REGISTRY.benchmark(name).open(roots).frames)
@@ -134,19 +134,19 @@ def read(frame: Frame) -> None:
 
 
 @pytest.mark.parametrize("key", TREES, ids="-".join)
-def test_whole_trees_are_read_and_paired(templates: dict[tuple[str, str], Path], key: tuple[str, str]) -> None:
-    """What the property below rests on."""
-    frames = frames_of(key[0], templates[key])
+def test_complete_trees_are_read_and_paired(templates: dict[tuple[str, str], Path], key: tuple[str, str]) -> None:
+    """Check the assumption of the property test below."""
+    frames = open_frames(key[0], templates[key])
     assert len(frames) >= 2
     for frame in frames:
         read(frame)
         assert frame.image_file is not None
-        assert frame.label_file is None or whose(frame.image_file) == whose(frame.label_file)
+        assert frame.label_file is None or parse_frame_name(frame.image_file) == parse_frame_name(frame.label_file)
 
 
 @settings(max_examples=100)
 @given(data=st.data())
-def test_broken_trees_are_our_errors(templates: dict[tuple[str, str], Path], data: st.DataObject) -> None:
+def test_broken_trees_raise_errors_of_oodbench(templates: dict[tuple[str, str], Path], data: st.DataObject) -> None:
     key = data.draw(st.sampled_from(list(TREES)), "set and layout")
     with tempfile.TemporaryDirectory() as place:
         root = Path(place) / "data"
@@ -156,18 +156,18 @@ def test_broken_trees_are_our_errors(templates: dict[tuple[str, str], Path], dat
             if not paths:
                 break
             path, other = (data.draw(st.sampled_from(paths), which) for which in ("path", "other"))
-            with suppress(OSError):  # it can't happen to this path
+            with suppress(OSError):  # not applicable to this path
                 data.draw(st.sampled_from(DAMAGES), "damage")(path, other)
         outside = sorted(path.name for path in Path(place).iterdir())
         try:
-            frames = frames_of(key[0], root)
+            frames = open_frames(key[0], root)
         except OodbenchError:
             return
         assert len({frame.id for frame in frames}) == len(frames)
         for frame in frames:
             assert frame.image_file is not None
             if frame.label_file is not None:
-                assert whose(frame.image_file) == whose(frame.label_file), frame
+                assert parse_frame_name(frame.image_file) == parse_frame_name(frame.label_file), frame
             try:
                 read(frame)
             except OodbenchError:

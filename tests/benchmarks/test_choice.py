@@ -1,4 +1,4 @@
-"""What a run takes by itself: the usual readings, and the one dataset with the right classes."""
+"""Default choice of a run: the usual variants, and the dataset with the right classes."""
 
 from __future__ import annotations
 
@@ -19,47 +19,50 @@ from tests.helpers.files import write_cityscapes
 REGISTRY = Registry()
 
 
-def taken(roots: Roots, *benchmarks: str) -> list[str]:
+def choose_benchmarks(roots: Roots, *benchmarks: str) -> list[str]:
     return list(find_benchmarks(Request(benchmarks=benchmarks), REGISTRY, roots, ""))
 
 
-def chosen(roots: Roots) -> tuple[str, str, str]:
+def choose_in_distribution(roots: Roots) -> tuple[str, str, str]:
     fit, calibrate = find_in_distribution(REGISTRY, roots, CITYSCAPES_19)
     return fit.name, fit.split, calibrate.split
 
 
-def test_variants_are_taken_by_name_alone(tmp_path: Path) -> None:
+def test_variants_run_only_if_they_are_named(tmp_path: Path) -> None:
     layouts.write_lost_and_found(tmp_path / "laf")
     layouts.write_anomaly_track(tmp_path / "dataset_AnomalyTrack")
     layouts.write_street_hazards_test(tmp_path / "test")
     roots = Roots((tmp_path,))
-    assert taken(roots) == ["lost-and-found@smiyc", "road-anomaly-21", "street-hazards@caos"]
-    assert taken(roots, "lost-and-found@rba", "road-anomaly-21-test") == ["lost-and-found@rba", "road-anomaly-21-test"]
+    assert choose_benchmarks(roots) == ["lost-and-found@smiyc", "road-anomaly-21", "street-hazards@caos"]
+    assert choose_benchmarks(roots, "lost-and-found@rba", "road-anomaly-21-test") == [
+        "lost-and-found@rba",
+        "road-anomaly-21-test",
+    ]
     named = Roots((), {"road-anomaly-21-test": (tmp_path / "dataset_AnomalyTrack",)})
-    assert taken(named) == ["road-anomaly-21-test"]
+    assert choose_benchmarks(named) == ["road-anomaly-21-test"]
 
 
-def test_what_was_not_looked_for_is_not_said_to_be_missing(tmp_path: Path) -> None:
+def test_only_requested_benchmarks_are_reported_missing(tmp_path: Path) -> None:
     with pytest.raises(DataNotFoundError) as error:
-        taken(Roots((tmp_path,)))
+        choose_benchmarks(Roots((tmp_path,)))
     assert "lost-and-found@smiyc" in error.value.problem
     assert "lost-and-found@rba" not in error.value.problem
 
 
-def test_two_datasets_with_the_same_classes_ask_for_a_choice(tmp_path: Path) -> None:
+def test_two_datasets_with_the_same_classes_are_an_error(tmp_path: Path) -> None:
     write_cityscapes(tmp_path / "cityscapes")
     layouts.write_labelled_folder(tmp_path / "mine")
-    assert chosen(Roots((tmp_path / "cityscapes",))) == ("cityscapes", "train", "val")
-    assert chosen(Roots((tmp_path / "mine",))) == ("labelled-folder", "train", "val")
+    assert choose_in_distribution(Roots((tmp_path / "cityscapes",))) == ("cityscapes", "train", "val")
+    assert choose_in_distribution(Roots((tmp_path / "mine",))) == ("labelled-folder", "train", "val")
     with pytest.raises(UsageError, match="several datasets with the classes cityscapes-19 were found") as error:
-        chosen(Roots((tmp_path,)))
+        choose_in_distribution(Roots((tmp_path,)))
     assert f"cityscapes in {tmp_path / 'cityscapes'}, labelled-folder in {tmp_path / 'mine'}" in str(error.value)
     assert "--id-data cityscapes=DIR" in str(error.value)
     named = Roots((tmp_path,), {"labelled-folder": (tmp_path / "mine",)})
-    assert chosen(named) == ("labelled-folder", "train", "val")
+    assert choose_in_distribution(named) == ("labelled-folder", "train", "val")
 
 
-def test_datasets_of_other_classes_are_passed_over(tmp_path: Path) -> None:
+def test_datasets_with_other_classes_are_ignored(tmp_path: Path) -> None:
     write_cityscapes(tmp_path / "cityscapes")
     layouts.write_ade20k(tmp_path / "ADEChallengeData2016")
     layouts.write_coco_stuff(tmp_path / "coco")
@@ -74,20 +77,24 @@ def test_datasets_of_other_classes_are_passed_over(tmp_path: Path) -> None:
         assert fit.name == name
 
 
-def test_a_folder_without_splits_calibrates_on_every_fifth(tmp_path: Path) -> None:
+def test_a_folder_without_splits_calibrates_on_every_fifth_frame(tmp_path: Path) -> None:
     layouts.write_labelled_folder(tmp_path, (".",))
-    assert chosen(Roots((tmp_path,))) == ("labelled-folder", "train (four of five)", "train (every fifth)")
+    assert choose_in_distribution(Roots((tmp_path,))) == (
+        "labelled-folder",
+        "train (four of five)",
+        "train (every fifth)",
+    )
 
 
-def test_a_broken_class_file_is_an_error_and_not_passed_over(tmp_path: Path) -> None:
+def test_an_invalid_class_file_is_an_error(tmp_path: Path) -> None:
     write_cityscapes(tmp_path / "cityscapes")
     layouts.write_labelled_folder(tmp_path / "mine")
     (tmp_path / "mine" / "classes.toml").write_text("classes = [")
     with pytest.raises(DataError, match=r"classes\.toml: not a readable TOML file"):
-        chosen(Roots((tmp_path,)))
+        choose_in_distribution(Roots((tmp_path,)))
 
 
-def test_class_sets_are_what_they_are_called() -> None:
+def test_class_sets_have_the_number_of_classes_in_their_name() -> None:
     for name, classes in CLASS_SETS.items():
         assert (classes.name, len(classes)) == (name, int(name.rsplit("-", 1)[1]))
         assert len(set(classes.names)) == len(classes)

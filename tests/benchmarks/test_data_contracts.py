@@ -1,4 +1,4 @@
-"""The contracts of all benchmarks and datasets, in each layout that they know."""
+"""The contracts of all benchmarks and datasets, in each of their layouts."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from tests.helpers.files import photograph, save, write_cityscapes, write_road_a
 Make = Callable[[Path], None]
 
 
-def _built(version: str) -> Make:
-    """As the verb builds it; that it builds the right pixels is another test."""
+def _make_builder(version: str) -> Make:
+    """Build the benchmark like the command does. Another test checks the pixels."""
 
     def make(folder: Path) -> None:
         layouts.write_static_overlays(folder / "overlays")
@@ -30,18 +30,18 @@ def _built(version: str) -> Make:
     return make
 
 
-def _blended(folder: Path) -> None:
-    """As the verb writes it, into plain frames."""
+def _write_blend(folder: Path) -> None:
+    """Blend anomalies into plain frames like the command does."""
     for index in range(2):
         save(folder / "frames" / f"{index}.png", photograph(index, (64, 128)))
     write_blends(open_photographs(folder / "frames").frames, folder / "blended", 2, 0)
 
 
-def _below(name: str, write: Make) -> Make:
+def _write_below(name: str, write: Make) -> Make:
     return lambda folder: write(folder / name)
 
 
-# benchmark, layout: one of each family's members stands for those that differ in a rule or a pattern alone.
+# Benchmark and layout: one member represents all of its family that differ only in a rule or a pattern.
 BENCHMARKS: dict[tuple[str, str], Make] = {
     ("road-anomaly", "official"): write_road_anomaly,
     ("road-anomaly", "course-material"): layouts.write_course_pack,
@@ -61,17 +61,17 @@ BENCHMARKS: dict[tuple[str, str], Make] = {
     ("fishyscapes-lost-and-found", "course-material"): layouts.write_course_pack,
     ("fishyscapes-lost-and-found", "densehybrid"): layouts.write_fishyscapes_densehybrid,
     ("fishyscapes-lost-and-found@obstacles", "official"): layouts.write_fishyscapes_obstacles,
-    ("fishyscapes-static-v3", "built"): _built("v3"),
-    ("fishyscapes-static-v2", "flat"): _below("fs_val_v2", layouts.write_static_flat),
+    ("fishyscapes-static-v3", "built"): _make_builder("v3"),
+    ("fishyscapes-static-v2", "flat"): _write_below("fs_val_v2", layouts.write_static_flat),
     ("fishyscapes-static-unversioned", "synboost"): layouts.write_synboost,
     ("fishyscapes-static-unversioned", "course-material"): layouts.write_course_pack,
     ("fishyscapes-static-unversioned", "densehybrid"): lambda folder: layouts.write_static_flat(folder, "jpg"),
     ("fishyscapes-static-unversioned", "flat"): layouts.write_static_flat,
     ("lost-and-found@smiyc", "official"): layouts.write_lost_and_found,
     ("street-hazards@mask2anomaly", "official"): layouts.write_street_hazards_test,
-    ("synthetic-blend", "blended"): _blended,
+    ("synthetic-blend", "blended"): _write_blend,
 }
-# Read by the same code as another of these; test_broken_folders reads, pairs and breaks them all.
+# Layouts that the same code reads as another one of these. test_broken_folders tests all of them.
 SAME_LOADER = {
     ("road-anomaly", "synboost"),
     ("road-anomaly-21", "course-material"),
@@ -82,9 +82,9 @@ SAME_LOADER = {
     ("fishyscapes-static-unversioned", "synboost"),
     ("fishyscapes-static-unversioned", "flat"),
 }
-# The rest of each family: that they open is enough, their rules have tests of their own.
+# The other members of each family. They are only opened here; separate tests check their rules.
 OTHERS: dict[str, Make] = {
-    **dict.fromkeys(["fishyscapes-static-v1"], _built("v1")),
+    **dict.fromkeys(["fishyscapes-static-v1"], _make_builder("v1")),
     "road-anomaly-21-all": layouts.write_anomaly_track,
     **dict.fromkeys(
         [
@@ -121,7 +121,7 @@ SYNTHETIC = ("streets-anomaly", "streets-obstacles", "streets-static")
 
 DATASETS: dict[tuple[str, str], Make] = {
     ("cityscapes", "official"): write_cityscapes,
-    ("street-hazards", "official"): _below("train", layouts.write_street_hazards_train),
+    ("street-hazards", "official"): _write_below("train", layouts.write_street_hazards_train),
     ("ade20k", "official"): layouts.write_ade20k,
     ("coco-stuff", "official"): layouts.write_coco_stuff,
     ("coco-stuff", "mmsegmentation"): lambda folder: layouts.write_coco_stuff(folder, "annotations", "_labelTrainIds"),
@@ -162,7 +162,7 @@ class TestDatasets(DatasetContract):
 
 
 @pytest.mark.parametrize(("name", "make"), OTHERS.items())
-def test_the_rest_of_each_family_opens(tmp_path: Path, name: str, make: Make) -> None:
+def test_all_variants_of_each_family_open(tmp_path: Path, name: str, make: Make) -> None:
     make(tmp_path)
     benchmark = Registry().benchmark(name)
     found = benchmark.open(Roots((tmp_path,)))
@@ -172,15 +172,15 @@ def test_the_rest_of_each_family_opens(tmp_path: Path, name: str, make: Make) ->
     assert benchmark.card.variant_of in ("", *Registry().names("benchmarks"))
 
 
-def test_none_is_left_out() -> None:
+def test_every_benchmark_is_tested() -> None:
     registry = Registry()
     tested = {name for name, _ in BENCHMARKS} | set(OTHERS) | set(SYNTHETIC)
     assert registry.names("benchmarks") == sorted(tested)
     assert registry.names("datasets") == sorted({name for name, _ in DATASETS} | {"streets-train"})
 
 
-def test_no_layout_is_left_out() -> None:
-    """But for the Cityscapes-shaped ones, which need the user's word."""
+def test_every_layout_is_tested() -> None:
+    """Check all layouts except those shaped like Cityscapes, which the user has to name."""
     registry = Registry()
     for kind, tested in (("benchmarks", BENCHMARKS), ("datasets", DATASETS)):
         for name in {name for name, _ in tested}:

@@ -1,4 +1,4 @@
-"""What each value in a dataset's label files becomes."""
+"""Class of each value in the label files of a dataset."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def classes_of(name: str, root: Path, split: str) -> dict[int, set[int]]:
     return {int(value): set(mapped[raw == value].tolist()) for value in np.unique(raw)}
 
 
-def test_street_hazards_classes(tmp_path: Path) -> None:
+def test_street_hazards_labels_are_mapped_to_classes(tmp_path: Path) -> None:
     layouts.write_street_hazards_train(tmp_path)
     found = classes_of("street-hazards", tmp_path, "training")
     assert found == {value: {value - 1} for value in found}
 
 
-def test_ade20k_classes(tmp_path: Path) -> None:
+def test_ade20k_labels_are_mapped_to_classes(tmp_path: Path) -> None:
     layouts.write_ade20k(tmp_path)
     found = classes_of("ade20k", tmp_path, "validation")
     assert found == {value: {value - 1} if value else {255} for value in found}
@@ -38,7 +38,7 @@ def test_ade20k_classes(tmp_path: Path) -> None:
         REGISTRY.dataset("street-hazards").open(Roots((tmp_path,)))
 
 
-def test_coco_stuff_s_gaps(tmp_path: Path) -> None:
+def test_coco_stuff_labels_with_gaps_are_mapped_to_classes(tmp_path: Path) -> None:
     layouts.write_coco_stuff(tmp_path)
     found = classes_of("coco-stuff", tmp_path, "train2017")
     ids = [identity for identity in range(1, 183) if identity not in layouts.COCO_NEVER_USED]
@@ -54,7 +54,7 @@ def test_coco_stuff_s_gaps(tmp_path: Path) -> None:
     ]
 
 
-def test_an_id_that_coco_never_used(tmp_path: Path) -> None:
+def test_an_unused_id_of_coco_is_an_error(tmp_path: Path) -> None:
     layouts.write_coco_stuff(tmp_path)
     frame = REGISTRY.dataset("coco-stuff").open(Roots((tmp_path,)))["val2017"].frames[0]
     assert frame.label_file is not None
@@ -64,7 +64,7 @@ def test_an_id_that_coco_never_used(tmp_path: Path) -> None:
         frame.read_semantic_labels()
 
 
-def test_coco_stuff_s_raw_labels_go_before_the_converted_ones(tmp_path: Path) -> None:
+def test_raw_labels_of_coco_stuff_precede_converted_ones(tmp_path: Path) -> None:
     layouts.write_coco_stuff(tmp_path, "annotations", "_labelTrainIds")
     assert REGISTRY.dataset("coco-stuff").open(Roots((tmp_path,)))["val2017"].layout == "mmsegmentation"
     layouts.write_coco_stuff(tmp_path, "annotations")
@@ -75,7 +75,7 @@ def test_coco_stuff_s_raw_labels_go_before_the_converted_ones(tmp_path: Path) ->
     }
 
 
-def test_a_folder_s_class_file(tmp_path: Path) -> None:
+def test_a_class_file_defines_the_labels(tmp_path: Path) -> None:
     layouts.write_labelled_folder(tmp_path)
     assert classes_of("labelled-folder", tmp_path, "val") == {0: {0}, 1: {1}, 2: {1}, 9: {255}, 300: {13}}
     assert REGISTRY.dataset("labelled-folder").classes(Roots((tmp_path,))).name == "cityscapes-19"
@@ -95,7 +95,7 @@ def test_a_folder_s_class_file(tmp_path: Path) -> None:
         ('classes = "cityscapes-19"\n[values]\nroad = "0"', "values.road"),
     ],
 )
-def test_a_wrong_class_file(tmp_path: Path, text: str, message: str) -> None:
+def test_an_invalid_class_file_is_an_error(tmp_path: Path, text: str, message: str) -> None:
     layouts.write_labelled_folder(tmp_path)
     (tmp_path / "classes.toml").write_text(text)
     with pytest.raises(DataError, match=message) as error:

@@ -1,4 +1,4 @@
-"""Frames that are pickled and read in another process, as a worker on another machine reads them."""
+"""Frames that are pickled and read in another process, as by a worker on another machine."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ with open(sys.argv[1], "rb") as file:
 
 
 def pixel_digests(frame: Frame) -> list[str]:
-    """Digests of the image and of each kind of labels that the frame has."""
+    """Return the digests of a frame's image and of each kind of its labels."""
     arrays = [frame.read_image()]
     if frame.read_anomaly_labels is not None:
         arrays.append(frame.read_anomaly_labels().values)

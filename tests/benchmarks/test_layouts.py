@@ -1,4 +1,4 @@
-"""Each layout as a literal tree, and its twin with one thing wrong."""
+"""Each layout as a literal folder tree, and a copy with one error."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from tests.helpers.layouts import write_anomaly_track, write_course_pack, write_
 REGISTRY = Registry()
 
 
-def opened(name: str, *roots: Path, named: bool = False) -> FrameSet:
+def open_benchmark(name: str, *roots: Path, named: bool = False) -> FrameSet:
     return REGISTRY.benchmark(name).open(Roots((), {name: roots}) if named else Roots(roots))
 
 
-def values(frame: Frame) -> set[int]:
+def read_values(frame: Frame) -> set[int]:
     assert frame.read_anomaly_labels is not None
     return set(np.unique(frame.read_anomaly_labels().values).tolist())
 
@@ -56,80 +56,80 @@ def fishyscapes(tmp_path: Path) -> tuple[Path, Path]:
 # Road Anomaly
 
 
-def test_road_anomaly_official(road_anomaly: Path) -> None:
-    found = opened("road-anomaly", road_anomaly.parent)
+def test_road_anomaly_official_layout(road_anomaly: Path) -> None:
+    found = open_benchmark("road-anomaly", road_anomaly.parent)
     assert (found.layout, len(found.frames), found.expected) == ("official", 3, 60)
     assert found.frames[0].id == "animals01_Guiguinto_railway_station_Calves"
-    assert values(found.frames[0]) == {0, 1}
+    assert read_values(found.frames[0]) == {0, 1}
     assert not list(road_anomaly.rglob("labels_instance.png"))
 
 
-def test_road_anomaly_counts_every_value_from_two_up_as_anomalous(road_anomaly: Path) -> None:
+def test_road_anomaly_values_from_2_are_anomalous(road_anomaly: Path) -> None:
     label = road_anomaly / "frames" / "obstacles03_cardboard.labels" / "labels_semantic.png"
     save(label, np.array([[0, 2, 3, 200]] * 48, np.uint8))
-    frame = opened("road-anomaly", road_anomaly).frames[1]
+    frame = open_benchmark("road-anomaly", road_anomaly).frames[1]
     assert frame.read_anomaly_labels is not None
     assert frame.read_anomaly_labels().values[0].tolist() == [0, 1, 1, 1]
 
 
-def test_road_anomaly_with_a_repack_s_ones_is_an_error(road_anomaly: Path) -> None:
+def test_road_anomaly_with_ones_is_an_error(road_anomaly: Path) -> None:
     label = road_anomaly / "frames" / "obstacles03_cardboard.labels" / "labels_semantic.png"
     save(label, anomaly_label(0, anomaly=1, void=None))
-    frame = opened("road-anomaly", road_anomaly).frames[1]
+    frame = open_benchmark("road-anomaly", road_anomaly).frames[1]
     with pytest.raises(DataError, match=r"label value 1 is not declared; expected 0, 2\.\.255"):
-        values(frame)
+        read_values(frame)
 
 
-def test_road_anomaly_without_a_label(road_anomaly: Path) -> None:
+def test_road_anomaly_without_a_label_is_an_error(road_anomaly: Path) -> None:
     shutil.rmtree(road_anomaly / "frames" / "obstacles03_cardboard.labels")
     with pytest.raises(DataError, match=r"1 of 3 frames have no label; the first is obstacles03_cardboard\.jpg"):
-        opened("road-anomaly", road_anomaly)
+        open_benchmark("road-anomaly", road_anomaly)
 
 
-def test_road_anomaly_without_a_listed_image(road_anomaly: Path) -> None:
+def test_road_anomaly_without_a_listed_image_is_an_error(road_anomaly: Path) -> None:
     (road_anomaly / "frames" / "obstacles03_cardboard.jpg").unlink()
     with pytest.raises(DataError, match=r"missing, the first is obstacles03_cardboard\.jpg"):
-        opened("road-anomaly", road_anomaly)
+        open_benchmark("road-anomaly", road_anomaly)
 
 
-def test_road_anomaly_with_a_broken_list(road_anomaly: Path) -> None:
+def test_road_anomaly_with_an_invalid_list_is_an_error(road_anomaly: Path) -> None:
     (road_anomaly / "frame_list.json").write_text('["animals01')
     with pytest.raises(DataError, match=r"frame_list\.json: not a JSON list"):
-        opened("road-anomaly", road_anomaly)
+        open_benchmark("road-anomaly", road_anomaly)
 
 
-def test_road_anomaly_course(course: Path) -> None:
-    found = opened("road-anomaly", course)
+def test_road_anomaly_course_layout(course: Path) -> None:
+    found = open_benchmark("road-anomaly", course)
     assert (found.layout, [frame.id for frame in found.frames]) == ("course-material", ["0", "2", "10"])
-    assert values(found.frames[0]) == {0, 1}
+    assert read_values(found.frames[0]) == {0, 1}
 
 
 # SegmentMeIfYouCan
 
 
-def test_road_anomaly_21_official_takes_the_validation_frames_alone(anomaly_track: Path) -> None:
-    found = opened("road-anomaly-21", anomaly_track.parent)
+def test_road_anomaly_21_uses_only_the_validation_frames(anomaly_track: Path) -> None:
+    found = open_benchmark("road-anomaly-21", anomaly_track.parent)
     assert (found.layout, len(found.frames), found.expected) == ("official", 10, 10)
     assert [frame.id for frame in found.frames][:2] == ["validation0000", "validation0001"]
-    assert values(found.frames[0]) == {0, 1, 255}
+    assert read_values(found.frames[0]) == {0, 1, 255}
 
 
-def test_road_anomaly_21_with_a_label_missing(anomaly_track: Path) -> None:
+def test_road_anomaly_21_without_a_label_is_an_error(anomaly_track: Path) -> None:
     (anomaly_track / "labels_masks" / "validation0004_labels_semantic.png").unlink()
     with pytest.raises(DataError, match=r"1 of 10 frames have no label; the first is validation0004\.jpg"):
-        opened("road-anomaly-21", anomaly_track)
+        open_benchmark("road-anomaly-21", anomaly_track)
 
 
-def test_road_obstacle_21_official_leaves_out_what_the_toolkit_leaves_out(obstacle_track: Path) -> None:
-    found = opened("road-obstacle-21", obstacle_track.parent)
+def test_road_obstacle_21_excludes_the_same_frames_as_the_toolkit(obstacle_track: Path) -> None:
+    found = open_benchmark("road-obstacle-21", obstacle_track.parent)
     assert [frame.id for frame in found.frames] == ["validation_0", "validation_2", "validation_10"]
 
 
-def test_the_tracks_are_not_taken_for_each_other(anomaly_track: Path, obstacle_track: Path) -> None:
-    assert opened("road-anomaly-21", anomaly_track.parent).folder == anomaly_track
-    assert opened("road-obstacle-21", anomaly_track.parent).folder == obstacle_track
+def test_the_tracks_are_not_confused(anomaly_track: Path, obstacle_track: Path) -> None:
+    assert open_benchmark("road-anomaly-21", anomaly_track.parent).folder == anomaly_track
+    assert open_benchmark("road-obstacle-21", anomaly_track.parent).folder == obstacle_track
     with pytest.raises(DataNotFoundError):
-        opened("road-obstacle-21", anomaly_track)
+        open_benchmark("road-obstacle-21", anomaly_track)
 
 
 @pytest.mark.parametrize(
@@ -140,64 +140,64 @@ def test_the_tracks_are_not_taken_for_each_other(anomaly_track: Path, obstacle_t
         ("fishyscapes-lost-and-found", "FS_LostFound_full"),
     ],
 )
-def test_course_pack(course: Path, name: str, folder: str) -> None:
-    found = opened(name, course.parent)
+def test_course_layouts_of_the_tracks(course: Path, name: str, folder: str) -> None:
+    found = open_benchmark(name, course.parent)
     assert (found.layout, found.folder) == ("course-material", course / folder)
     assert [frame.id for frame in found.frames] == ["0", "2", "10"]
     assert found.frames[0].read_image().shape == (48, 96, 3)
-    assert values(found.frames[0]) == {0, 1, 255}
+    assert read_values(found.frames[0]) == {0, 1, 255}
 
 
-def test_a_folder_s_path_decides_nothing(tmp_path: Path, course: Path) -> None:
-    """A set under a folder that is called like another set is still what it is."""
+def test_the_path_of_a_folder_does_not_matter(tmp_path: Path, course: Path) -> None:
+    """A benchmark is recognised under a folder with the name of another benchmark."""
     inside = tmp_path / "LostAndFound_RoadAnomaly" / "RoadAnomaly21"
     shutil.copytree(course / "RoadAnomaly21", inside)
-    found = opened("road-anomaly-21", inside.parent)
-    assert values(found.frames[0]) == {0, 1, 255}
+    found = open_benchmark("road-anomaly-21", inside.parent)
+    assert read_values(found.frames[0]) == {0, 1, 255}
     with pytest.raises(DataNotFoundError):
-        opened("road-anomaly", inside.parent)
+        open_benchmark("road-anomaly", inside.parent)
 
 
-def test_a_renamed_course_folder_needs_the_user_s_word(tmp_path: Path, course: Path) -> None:
+def test_a_renamed_course_folder_must_be_named(tmp_path: Path, course: Path) -> None:
     renamed = (course / "RoadAnomaly21").rename(tmp_path / "my_copy")
     with pytest.raises(DataNotFoundError):
-        opened("road-anomaly-21", renamed)
-    assert len(opened("road-anomaly-21", renamed, named=True).frames) == 3
+        open_benchmark("road-anomaly-21", renamed)
+    assert len(open_benchmark("road-anomaly-21", renamed, named=True).frames) == 3
 
 
-def test_two_files_of_one_name(course: Path) -> None:
+def test_two_files_with_one_name_are_an_error(course: Path) -> None:
     save(course / "RoadAnomaly21" / "images" / "2.jpg", photograph(0))
     with pytest.raises(DataError, match="have the same name"):
-        opened("road-anomaly-21", course)
+        open_benchmark("road-anomaly-21", course)
 
 
-def test_two_copies_ask_for_a_choice(course: Path, anomaly_track: Path) -> None:
+def test_two_copies_are_an_error(course: Path, anomaly_track: Path) -> None:
     with pytest.raises(DataError, match="found more than once") as error:
-        opened("road-anomaly-21", course.parent)
+        open_benchmark("road-anomaly-21", course.parent)
     assert "--data road-anomaly-21=FOLDER" in str(error.value)
 
 
 # Fishyscapes
 
 
-def test_fishyscapes_official_takes_frames_from_train_and_test(fishyscapes: tuple[Path, Path]) -> None:
+def test_fishyscapes_uses_frames_of_train_and_test(fishyscapes: tuple[Path, Path]) -> None:
     for roots in (fishyscapes, (fishyscapes[0].parent,)):
-        found = opened("fishyscapes-lost-and-found", *roots)
+        found = open_benchmark("fishyscapes-lost-and-found", *roots)
         assert (found.layout, len(found.frames), found.expected) == ("official", 2, 100)
         assert found.frames[1].id == "04_Maurener_Weg_8_000000_000030"
         assert found.frames[1].group == "04_Maurener_Weg_8"
         assert np.array_equal(found.frames[1].read_image(), photograph(1))
 
 
-def test_fishyscapes_without_lost_and_found(fishyscapes: tuple[Path, Path]) -> None:
+def test_fishyscapes_without_lost_and_found_is_an_error(fishyscapes: tuple[Path, Path]) -> None:
     with pytest.raises(DataError, match="its labels were found, but not the frames of Lost and Found"):
-        opened("fishyscapes-lost-and-found", fishyscapes[0])
+        open_benchmark("fishyscapes-lost-and-found", fishyscapes[0])
 
 
-def test_fishyscapes_with_one_split_alone(fishyscapes: tuple[Path, Path]) -> None:
+def test_fishyscapes_with_only_one_split_is_an_error(fishyscapes: tuple[Path, Path]) -> None:
     shutil.rmtree(fishyscapes[1] / "leftImg8bit" / "test")
     with pytest.raises(DataError, match="neither leftImg8bit/train nor leftImg8bit/test"):
-        opened("fishyscapes-lost-and-found", *fishyscapes)
+        open_benchmark("fishyscapes-lost-and-found", *fishyscapes)
 
 
 # Cityscapes
@@ -225,20 +225,20 @@ def test_cityscapes_with_train_ids_is_an_error(cityscapes: Path) -> None:
         frame.read_semantic_labels()
 
 
-def test_cityscapes_without_a_label(cityscapes: Path) -> None:
+def test_cityscapes_without_a_label_is_an_error(cityscapes: Path) -> None:
     next(cityscapes.rglob("bochum_000000_000313_gtFine_labelIds.png")).unlink()
     with pytest.raises(DataError, match="1 of 3 frames have no label"):
         REGISTRY.dataset("cityscapes").open(Roots((cityscapes,)))
 
 
-# any
+# All benchmarks
 
 
-def test_a_wrong_folder_says_what_was_expected_and_where_to_get_it(tmp_path: Path) -> None:
+def test_a_wrong_folder_is_an_error_with_the_layouts_and_the_source(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataNotFoundError, match=r"road-anomaly was not found in .*empty") as error:
-        opened("road-anomaly", tmp_path / "empty")
+        open_benchmark("road-anomaly", tmp_path / "empty")
     assert "labels_semantic.png" in error.value.problem
     assert "RoadAnomaly_jpg.zip" in str(error.value.remedy)
     with pytest.raises(DataError, match="does not exist"):
-        opened("road-anomaly", tmp_path / "absent")
+        open_benchmark("road-anomaly", tmp_path / "absent")

@@ -1,4 +1,4 @@
-"""Lost and Found under each label rule, its subsets, and what can be wrong with a copy."""
+"""Lost and Found under each label rule, its subsets, and errors of copies."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from oodbench.errors import DataError
 from tests.helpers import layouts
-from tests.helpers.reading import meaning, opened
+from tests.helpers.reading import map_values, open_benchmark
 
 
 @pytest.mark.parametrize(
@@ -19,28 +19,30 @@ from tests.helpers.reading import meaning, opened
         ("lost-and-found@rba", {0: {0}, 1: {0}, 2: {1}, 255: {255}}),
     ],
 )
-def test_what_is_no_hazard_is_read_in_three_ways(tmp_path: Path, name: str, expected: dict[int, set[int]]) -> None:
+def test_objects_that_are_not_a_hazard_have_three_meanings(
+    tmp_path: Path, name: str, expected: dict[int, set[int]]
+) -> None:
     layouts.write_lost_and_found(tmp_path)
-    assert meaning(opened(name, tmp_path).frames[0]) == expected
+    assert map_values(open_benchmark(name, tmp_path).frames[0]) == expected
 
 
-def test_lost_and_found_without_known_objects(tmp_path: Path) -> None:
+def test_the_no_known_variant_excludes_known_objects(tmp_path: Path) -> None:
     layouts.write_lost_and_found(tmp_path)
-    ids = [frame.id for frame in opened("lost-and-found@smiyc", tmp_path).frames]
-    without = [frame.id for frame in opened("lost-and-found-no-known@smiyc", tmp_path).frames]
+    ids = [frame.id for frame in open_benchmark("lost-and-found@smiyc", tmp_path).frames]
+    without = [frame.id for frame in open_benchmark("lost-and-found-no-known@smiyc", tmp_path).frames]
     assert ids[-1] == "15_Rechbergstr_Deckenpfronn_000000_000010"
     assert without == ids[:-1]
-    assert opened("lost-and-found@smiyc", tmp_path).frames[1].group == "04_Maurener_Weg_8"
+    assert open_benchmark("lost-and-found@smiyc", tmp_path).frames[1].group == "04_Maurener_Weg_8"
 
 
-def test_lost_and_found_in_part_says_that_empty_frames_stay(tmp_path: Path) -> None:
+def test_an_incomplete_copy_keeps_empty_frames_with_a_warning(tmp_path: Path) -> None:
     layouts.write_lost_and_found(tmp_path)
-    (warning,) = opened("lost-and-found@smiyc", tmp_path).warnings
+    (warning,) = open_benchmark("lost-and-found@smiyc", tmp_path).warnings
     assert "incomplete test split" in warning
 
 
-def test_the_whole_of_lost_and_found_loses_its_empty_frames(tmp_path: Path) -> None:
-    """By their positions in the order of the ids, which is not the order of the folders."""
+def test_a_complete_copy_excludes_empty_frames(tmp_path: Path) -> None:
+    """Positions refer to the order of the ids, which differs from the order of the folders."""
     names = [
         f"{scene:02d}_Weg_{sequence:06d}_{n:06d}" for scene in (2, 15) for sequence in range(2) for n in range(400)
     ]
@@ -49,21 +51,21 @@ def test_the_whole_of_lost_and_found_loses_its_empty_frames(tmp_path: Path) -> N
             path = tmp_path / split / "test" / name[:-14] / f"{name}_{ending}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
-    found = opened("lost-and-found@smiyc", tmp_path)
+    found = open_benchmark("lost-and-found@smiyc", tmp_path)
     gone = sorted(set(names[:1203]) - {frame.id for frame in found.frames})
     empty = (17, 37, 55, 72, 91, 110, 129, 153, 174, 197, 218, 353, 490, 618, 686, 792, 793)
     assert gone == [sorted(names[:1203])[position] for position in empty]
     assert (len(found.frames), found.expected, found.warnings) == (1186, 1186, ())
 
 
-def test_lost_and_found_without_a_label_says_all_of_them(tmp_path: Path) -> None:
+def test_all_missing_labels_are_listed(tmp_path: Path) -> None:
     layouts.write_lost_and_found(tmp_path)
     for path in list(tmp_path.rglob("04_*_gtCoarse_labelIds.png")):
         path.unlink()
     with pytest.raises(DataError, match="2 of 4 frames have no label") as error:
-        opened("lost-and-found@smiyc", tmp_path)
+        open_benchmark("lost-and-found@smiyc", tmp_path)
     assert [line.rsplit("/", 1)[-1] for line in error.value.each] == [
         "04_Maurener_Weg_8_000000_000030_leftImg8bit.png: has no label",
         "04_Maurener_Weg_8_000000_000090_leftImg8bit.png: has no label",
     ]
-    assert len(opened("lost-and-found@pebal", tmp_path).frames) == 4
+    assert len(open_benchmark("lost-and-found@pebal", tmp_path).frames) == 4

@@ -1,4 +1,4 @@
-"""Real copies, where there are some: their frames, and that two layouts of one set have the same labels."""
+"""Real copies, if available: their frames, and equal labels in two layouts of one benchmark."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from oodbench.contracts import Roots
-from tests.helpers.reading import REGISTRY, labels, opened
+from tests.helpers.reading import REGISTRY, labels, open_benchmark
 
 
 @pytest.mark.parametrize(
@@ -19,19 +19,21 @@ from tests.helpers.reading import REGISTRY, labels, opened
         ("road-obstacle-21", "course-material", "0", "25", 6),
     ],
 )
-def test_the_same_frames_as_ever(real: Path, name: str, layout: str, first: str, last: str, count: int) -> None:
-    found = opened(name, real)
+def test_real_benchmarks_have_the_recorded_frames(
+    real: Path, name: str, layout: str, first: str, last: str, count: int
+) -> None:
+    found = open_benchmark(name, real)
     assert (found.layout, len(found.frames)) == (layout, count)
     assert (found.frames[0].id, found.frames[-1].id) == (first, last)
 
 
-def test_the_same_splits_as_ever(real: Path) -> None:
+def test_real_datasets_have_the_recorded_splits(real: Path) -> None:
     splits = REGISTRY.dataset("cityscapes").open(Roots((real,)))
     assert {split: len(part.frames) for split, part in splits.items()} == {"train": 5, "val": 1}
 
 
 def test_two_layouts_of_real_frames_have_the_same_labels(real: Path, tmp_path: Path) -> None:
-    official = opened("road-anomaly", real).frames[::12]
+    official = open_benchmark("road-anomaly", real).frames[::12]
     for part in ("images", "labels_masks"):
         (tmp_path / "RoadAnomaly" / part).mkdir(parents=True)
     for index, frame in enumerate(official):
@@ -39,7 +41,7 @@ def test_two_layouts_of_real_frames_have_the_same_labels(real: Path, tmp_path: P
         assert frame.label_file is not None
         (tmp_path / "RoadAnomaly" / "images" / f"{index}.png").symlink_to(frame.image_file)
         (tmp_path / "RoadAnomaly" / "labels_masks" / f"{index}.png").symlink_to(frame.label_file)
-    course = opened("road-anomaly", tmp_path)
+    course = open_benchmark("road-anomaly", tmp_path)
     assert course.layout == "course-material"
     for ours, theirs in zip(official, course.frames, strict=True):
         assert np.array_equal(labels(ours), labels(theirs))

@@ -1,4 +1,4 @@
-"""Where things stand, how large they are, how they appearance: by hand, and as properties."""
+"""Position, size and appearance of pasted objects: cases computed by hand, and properties."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def box(height: int, width: int, metres: float = 1.0) -> Cutout:
 
 
 def scene(cars: list[tuple[int, int, int, int]]) -> SemanticLabels:
-    """Road below row 90, houses above it, cars as (left, top, right, bottom)."""
+    """Return labels with road below row 90, houses above it, and cars as (left, top, right, bottom)."""
     values = np.full((200, 400), BUILDING, np.uint8)
     values[90:] = ROAD
     for left, top, right, bottom in cars:
@@ -41,8 +41,8 @@ def scene(cars: list[tuple[int, int, int, int]]) -> SemanticLabels:
     return SemanticLabels(values, CITYSCAPES_19)
 
 
-def test_a_metre_by_hand() -> None:
-    """The horizon is at row 84; a camera 1.25 m high sees one metre at row 134 with 40 pixels."""
+def test_the_scale_equals_a_case_computed_by_hand() -> None:
+    """With the horizon at row 84, a camera 1.25 m high sees one metre at row 134 as 40 pixels."""
     assert FLAT.horizon == 84
     assert FLAT.scale(134) == 40
     assert FLAT.distance(134) == pytest.approx(1.1 * 400 * 1.25 / 50)
@@ -50,22 +50,22 @@ def test_a_metre_by_hand() -> None:
     assert FLAT.scale(80) == 0
 
 
-def test_the_horizon_by_cars() -> None:
-    """Two cars, 1.5 m tall, as they are seen under a horizon at row 80."""
+def test_the_horizon_is_estimated_from_cars() -> None:
+    """Two cars of 1.5 m have the sizes that correspond to a horizon at row 80."""
     scale = {row: (row - 80) / CAMERA_HEIGHT for row in (105, 130)}
     cars = [(40, 105 - round(1.5 * scale[105]), 90, 105), (200, 130 - round(1.5 * scale[130]), 300, 130)]
     assert estimate_ground(scene(cars), (200, 400)).horizon == pytest.approx(80, abs=0.6)
     assert estimate_ground(scene([]), (200, 400)).horizon == 84
 
 
-def test_no_horizon_below_the_road() -> None:
+def test_the_horizon_is_never_below_the_road() -> None:
     labels = scene([])
     labels.values[75:] = ROAD
     assert estimate_ground(labels, (200, 400)).horizon == 75
 
 
 @given(st.integers(0, 2**32), st.floats(0.2, 2.5))
-def test_things_stand_on_the_road_at_their_size(seed: int, metres: float) -> None:
+def test_objects_are_placed_on_the_road_at_their_size(seed: int, metres: float) -> None:
     ground = estimate_ground(scene([(150, 90, 250, 130)]), (200, 400))
     first = find_place(box(400, 300, metres), ground, [], Dice(seed))
     if first is None:
@@ -81,42 +81,42 @@ def test_things_stand_on_the_road_at_their_size(seed: int, metres: float) -> Non
         assert min(across, down) <= 0
 
 
-def test_some_place_is_found() -> None:
+def test_a_place_is_found() -> None:
     found = [find_place(box(400, 300), FLAT, [], Dice(seed)) for seed in range(10)]
     assert sum(place is not None for place in found) == 10
     assert len({place.bottom for place in found if place}) > 5
 
 
-def test_nothing_is_enlarged() -> None:
+def test_objects_are_not_enlarged() -> None:
     places = [find_place(box(20, 20, 2.0), FLAT, [], Dice(seed)) for seed in range(10)]
     assert max(place.height for place in places if place) <= 21
 
 
-def test_as_large_as_it_is() -> None:
-    """60 pixels for 1.5 metres are 40 a metre, as at row 134; sizes may be off by three in a hundred."""
+def test_objects_keep_their_size_on_request() -> None:
+    """60 pixels for 1.5 metres are 40 pixels per metre, as at row 134. The tolerance of sizes is 3 %."""
     places = [find_place(box(60, 90, 1.5), FLAT, [], Dice(seed), keep_size=True) for seed in range(20)]
     found = [place for place in places if place]
     assert {(place.height, place.width) for place in found} == {(60, 90)}
     assert {place.bottom for place in found} <= {132, 133, 134, 135, 136}
     assert len({place.left for place in found}) > 5
-    # One metre is never seen with 400 pixels from 6 metres and more.
+    # At a distance of 6 metres or more, one metre never covers 400 pixels.
     assert find_place(box(400, 300), FLAT, [], Dice(0), keep_size=True) is None
 
 
-def test_light_that_is_nearly_the_same_changes_nothing() -> None:
+def test_nearly_equal_light_changes_nothing() -> None:
     appearance = Appearance(0.7, 1.0, 0.1, np.zeros(3), np.full(3, 200.0), 0.0, 150.0)
     color, inside = np.full((4, 4, 3), 50, np.float32), np.ones((4, 4), np.bool_)
     stood = np.full(3, 80.0)
     assert apply_lighting(color, inside, stood, np.array([70.0, 90.0, 80.0]), appearance) is color
-    # A factor of two, less the fifth (in logarithms) that nobody sees.
+    # A factor of two, minus the logarithmic difference of 0.2 that is ignored.
     assert apply_lighting(color, inside, stood, 2 * stood, appearance) == pytest.approx(50 * 2 * np.exp(-0.2), rel=1e-4)
     assert apply_lighting(color, inside, stood, stood / 2, appearance) == pytest.approx(50 / 2 * np.exp(0.2), rel=1e-4)
-    # As bright as the frame's brightest, and no more.
+    # At most as bright as the brightest surface of the frame.
     assert apply_lighting(3 * color, inside, stood, 2 * stood, appearance).max() == pytest.approx(150, rel=1e-4)
 
 
-def test_what_is_joined_keeps_its_pixels() -> None:
-    """Left of column 16 the thing, right of it what is behind; four pixels from there all is as it was."""
+def test_objects_pasted_at_the_same_scale_keep_their_pixels() -> None:
+    """Four pixels away from the border at column 16, object and background are unchanged."""
     draws = Dice(0).uniforms(2 * 32 * 32 * 3, 0, 200).reshape(2, 32, 32, 3).astype(np.float32)
     cover = np.zeros((32, 32), np.float32)
     cover[:, :16], cover[:, 16] = 1.0, 0.5
@@ -125,8 +125,8 @@ def test_what_is_joined_keeps_its_pixels() -> None:
     assert seen[:, 22:] == pytest.approx(draws[0][:, 22:], abs=1e-3)
 
 
-def test_reducing_by_hand() -> None:
-    """The left half is opaque red, the right half see-through green; two columns become one."""
+def test_resizing_equals_a_case_computed_by_hand() -> None:
+    """The left half is opaque red, the right half transparent green. Two columns become one."""
     color = np.zeros((4, 4, 3), np.uint8)
     color[:, :2], color[:, 2:] = (200, 0, 0), (0, 90, 0)
     alpha = np.repeat(np.array([[255, 255, 0, 0]], np.uint8), 4, axis=0)
@@ -137,7 +137,7 @@ def test_reducing_by_hand() -> None:
     assert resize_cutout(Cutout("half", color, alpha, 1.0), (2, 2)).inside.tolist() == [[True, False]] * 2
 
 
-def test_trimmed_by_hand() -> None:
+def test_trimming_equals_a_case_computed_by_hand() -> None:
     alpha = np.zeros((6, 5), np.uint8)
     alpha[2:4, 1:4] = 255
     alpha[0, 0] = 100
@@ -148,8 +148,8 @@ def test_trimmed_by_hand() -> None:
     assert wide[RIM - 2, 0] == 0
 
 
-def test_what_is_measured_is_what_is_there() -> None:
-    """Edges of known softness, to which the Sobel operator adds its own; noise of known strength on a plain ground."""
+def test_the_measured_appearance_equals_the_true_one() -> None:
+    """The image has edges of known blur, which the Sobel operator increases, and known noise on a plain ground."""
     bars = np.full((200, 400), 60, np.float32)
     for start in range(0, 400, 40):
         bars[:, start : start + 20] = 200
@@ -164,15 +164,15 @@ def test_what_is_measured_is_what_is_there() -> None:
         assert appearance.channel_noise == pytest.approx(channel_noise, abs=0.25)
 
 
-def test_haze_by_hand() -> None:
-    """What is black at the foot of the picture is half as bright as the sky at the horizon."""
+def test_haze_equals_a_case_computed_by_hand() -> None:
+    """A surface that is black at the lower edge is half as bright as the sky at the horizon."""
     image = np.zeros((200, 400, 3), np.uint8)
     image[:90] = 200
     image[79:90, ::2] = 100
     assert measure_appearance(image, FLAT).haze == pytest.approx(np.log(2) / 60, rel=0.05)
 
 
-def test_white_in_the_light_of_the_road() -> None:
+def test_white_is_estimated_from_the_road() -> None:
     appearance = Appearance(0.7, 1.0, 0.1, np.zeros(3), np.full(3, 200.0), 0.0, 150.0)
     assert estimate_white(np.array([38.0, 38.0, 38.0]), appearance) == pytest.approx([100, 100, 100])
     assert (
@@ -183,8 +183,8 @@ def test_white_in_the_light_of_the_road() -> None:
     assert estimate_white(np.array([100.0, 100.0, 100.0]), appearance) == pytest.approx([150, 150, 150])
 
 
-def test_the_matte_follows_the_picture() -> None:
-    """A bright thing on dark ground, drawn two pixels too large on one side and two too small on the other."""
+def test_the_matte_follows_the_image() -> None:
+    """The label of a bright object on dark ground is two pixels too large on one side and too small on the other."""
     image = np.full((80, 80, 3), 40, np.uint8)
     image[20:60, 20:60] = 180
     values = np.full((80, 80), ROAD, np.uint8)
@@ -194,13 +194,13 @@ def test_the_matte_follows_the_picture() -> None:
     row = alpha[20, :].astype(int)
     assert alpha.shape == (40 + 2 * MARGIN, 40 + 2 * MARGIN)
     opaque = np.flatnonzero(row >= 128) + thing.left - MARGIN
-    # Within a pixel: no lens has softened this edge, and the matte is softened as if one had.
+    # Within one pixel: this edge is not blurred by a lens, but the matte is.
     assert opaque[0] in (19, 20)
     assert opaque[-1] in (58, 59)
     assert color[20, opaque - thing.left + MARGIN].min() > 170
 
 
-def test_cut_outs_say_how_tall_they_are(tmp_path: Path) -> None:
+def test_file_names_of_cut_outs_give_the_height(tmp_path: Path) -> None:
     pixels = np.zeros((20, 20, 4), np.uint8)
     pixels[5:15, 5:10] = 255
     save(tmp_path / "goose_0.6m.png", pixels)
@@ -213,26 +213,26 @@ def test_cut_outs_say_how_tall_they_are(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("pixels", "name", "message"),
     [
-        (np.zeros((9, 9, 3), np.uint8), "a.png", r"a\.png: pixels of type RGB, without opacity"),
-        (np.zeros((9, 9, 4), np.uint8), "a.png", r"a\.png: transparent all over"),
-        (np.full((9, 9, 4), 255, np.uint8), "a.png", r"a\.png: opaque all over"),
+        (np.zeros((9, 9, 3), np.uint8), "a.png", r"a\.png: pixels of type RGB; expected colours"),
+        (np.zeros((9, 9, 4), np.uint8), "a.png", r"a\.png: every pixel is transparent"),
+        (np.full((9, 9, 4), 255, np.uint8), "a.png", r"a\.png: every pixel is opaque"),
         (np.pad(np.full((9, 9, 4), 255, np.uint8), 1)[:, :, 1:5], "a_900m.png", "says 900 metres"),
     ],
 )
-def test_cut_outs_that_are_none(tmp_path: Path, pixels: np.ndarray, name: str, message: str) -> None:
+def test_invalid_cut_outs_are_errors(tmp_path: Path, pixels: np.ndarray, name: str, message: str) -> None:
     save(tmp_path / name, pixels)
     with pytest.raises(DataError, match=message):
         read_cutouts(tmp_path)
 
 
-def test_no_cut_outs(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="there are no images in this folder"):
+def test_a_folder_without_cut_outs_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no images in this folder"):
         read_cutouts(tmp_path)
     with pytest.raises(DataError, match="no such folder"):
         read_cutouts(tmp_path / "absent")
 
 
-def test_void_is_no_ground() -> None:
+def test_void_pixels_are_not_ground() -> None:
     labels = scene([])
     labels.values[150:] = VOID
     ground: Ground = estimate_ground(labels, (200, 400))

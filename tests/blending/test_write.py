@@ -1,4 +1,4 @@
-"""The folder of blended frames: whole or empty, the same for a seed, read back as the benchmark."""
+"""The folder of blended frames: complete or empty, equal for equal seeds, read as a benchmark."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def goose(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A disc, 0.8 m tall."""
+    """Write a cut-out: a disc, 0.8 m high."""
     folder = tmp_path_factory.mktemp("cutouts")
     rows, columns = np.mgrid[:60, :60] - 29.5
     pixels = np.full((60, 60, 4), 200, np.uint8)
@@ -46,17 +46,17 @@ def goose(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def written(source: Path, goose: Path, out: Path, seed: int = 0, count: int = 6) -> BlendSummary:
+def write_set(source: Path, goose: Path, out: Path, seed: int = 0, count: int = 6) -> BlendSummary:
     return write_blends(streets(source), out, count, seed, read_cutouts(goose))
 
 
-def labels_of(folder: Path) -> str:
+def digest_labels(folder: Path) -> str:
     pixels = [np.asarray(Image.open(path)).tobytes() for path in sorted(folder.glob("*_labels.png"))]
     return hashlib.sha256(b"".join(pixels)).hexdigest()
 
 
-def test_the_layout_of_static(source: Path, goose: Path, tmp_path: Path) -> None:
-    summary = written(source, goose, tmp_path / "out")
+def test_the_layout_is_that_of_fishyscapes_static(source: Path, goose: Path, tmp_path: Path) -> None:
+    summary = write_set(source, goose, tmp_path / "out")
     names = [f"{index:04d}_town_{index % 2:06d}_000019" for index in range(6)]
     expected = sorted([MANIFEST, *(f"{name}_{part}.png" for name in names for part in ("rgb", "labels"))])
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == expected
@@ -75,15 +75,13 @@ def test_the_layout_of_static(source: Path, goose: Path, tmp_path: Path) -> None
         for thing in things:
             box = np.s_[thing.top : thing.top + thing.height, thing.left : thing.left + thing.width]
             inside[box] = True
-            # A disc fills .785 of its box.
+            # A disc fills 0.785 of its box.
             assert (labels[box] == 1).mean() == pytest.approx(0.785, abs=0.08)
         assert not (labels[~inside] == 1).any()
 
 
-def test_what_was_void_is_void_and_the_rest_of_the_picture_is_as_it_was(
-    source: Path, goose: Path, tmp_path: Path
-) -> None:
-    written(source, goose, tmp_path / "out")
+def test_void_stays_void_and_the_rest_of_the_image_is_unchanged(source: Path, goose: Path, tmp_path: Path) -> None:
+    write_set(source, goose, tmp_path / "out")
     originals = {frame.id: frame for frame in streets(source)}
     changed = []
     for frame in BENCHMARK.open(Roots((tmp_path,))).frames:
@@ -101,42 +99,42 @@ def test_what_was_void_is_void_and_the_rest_of_the_picture_is_as_it_was(
 
 
 @pytest.mark.slow
-def test_the_same_seed_gives_the_same_labels_everywhere(source: Path, goose: Path, tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_labels(source: Path, goose: Path, tmp_path: Path) -> None:
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
-        written(source, goose, tmp_path / name, seed)
+        write_set(source, goose, tmp_path / name, seed)
     first, again, other = (BENCHMARK.open(Roots((tmp_path / name,))).frames for name in "abc")
-    assert labels_of(tmp_path / "a") == labels_of(tmp_path / "b") == LABELS
-    assert labels_of(tmp_path / "c") != LABELS
+    assert digest_labels(tmp_path / "a") == digest_labels(tmp_path / "b") == LABELS
+    assert digest_labels(tmp_path / "c") != LABELS
     assert [frame.identity for frame in first] == [frame.identity for frame in again]
     assert {frame.identity for frame in first}.isdisjoint(frame.identity for frame in other)
 
 
-# Another version of what blends changes it, and has another number.
+# A change of these labels requires another version number of the blending.
 LABELS = "8c58ae0f13213f43600b0c75305ad20aaf6ea2aa4ef29e08de14c8c12bbb71ee"
 
 
-def test_a_baseline_holds_where_the_images_were_packed_otherwise(source: Path, goose: Path, tmp_path: Path) -> None:
+def test_a_baseline_stays_valid_for_images_with_another_compression(source: Path, goose: Path, tmp_path: Path) -> None:
     for name in "ab":
-        written(source, goose, tmp_path / name, count=2)
+        write_set(source, goose, tmp_path / name, count=2)
     for path in (tmp_path / "b").glob("*_rgb.png"):
         Image.open(path).save(path, compress_level=0)
     one, two = (index_frames(BENCHMARK.open(Roots((tmp_path / name,))).frames, name, Silent()) for name in "ab")
     assert one == two
 
 
-def test_another_image_in_its_place_is_found(source: Path, goose: Path, tmp_path: Path) -> None:
-    written(source, goose, tmp_path / "out", count=2)
+def test_a_replaced_image_is_an_error(source: Path, goose: Path, tmp_path: Path) -> None:
+    write_set(source, goose, tmp_path / "out", count=2)
     frame = BENCHMARK.open(Roots((tmp_path,))).frames[0]
     assert frame.image_file is not None
     pixels = np.array(Image.open(frame.image_file))
     pixels[0, 0] ^= 1
     save(frame.image_file, pixels)
-    with pytest.raises(DataError, match="its pixels are not those that 'oodbench data blend' wrote"):
+    with pytest.raises(DataError, match="its pixels differ from those that 'oodbench data blend' wrote"):
         frame.read_image()
 
 
-def test_a_set_that_is_not_whole(source: Path, goose: Path, tmp_path: Path) -> None:
-    written(source, goose, tmp_path / "out", count=2)
+def test_an_incomplete_set_is_an_error(source: Path, goose: Path, tmp_path: Path) -> None:
+    write_set(source, goose, tmp_path / "out", count=2)
     path = tmp_path / "out" / MANIFEST
     label = next((tmp_path / "out").glob("*_labels.png"))
     label.rename(tmp_path / "aside.png")
@@ -147,13 +145,13 @@ def test_a_set_that_is_not_whole(source: Path, goose: Path, tmp_path: Path) -> N
         BENCHMARK.open(Roots((tmp_path,)))
 
 
-def test_no_other_benchmark_takes_it(source: Path, goose: Path, tmp_path: Path) -> None:
-    written(source, goose, tmp_path / "out", count=2)
+def test_no_other_benchmark_recognises_the_folder(source: Path, goose: Path, tmp_path: Path) -> None:
+    write_set(source, goose, tmp_path / "out", count=2)
     with pytest.raises(DataError, match="was not found"):
         Registry().benchmark("fishyscapes-static-unversioned").open(Roots((tmp_path,)))
 
 
-def test_frames_without_labels(tmp_path: Path, goose: Path) -> None:
+def test_frames_without_labels_are_blended(tmp_path: Path, goose: Path) -> None:
     save(tmp_path / "photographs" / "a.png", photograph(1, (200, 400)))
     summary = write_blends(
         open_photographs(tmp_path / "photographs").frames, tmp_path / "out", 3, 5, read_cutouts(goose)
@@ -162,14 +160,14 @@ def test_frames_without_labels(tmp_path: Path, goose: Path) -> None:
     assert summary.anomalies > 0
 
 
-def test_fewer_frames_than_there_are_are_taken_evenly(tmp_path: Path, goose: Path) -> None:
+def test_a_subset_of_frames_is_evenly_spaced(tmp_path: Path, goose: Path) -> None:
     for index in range(6):
         save(tmp_path / "photographs" / f"{index}.png", photograph(index, (64, 128)))
     write_blends(open_photographs(tmp_path / "photographs").frames, tmp_path / "out", 3, 0, read_cutouts(goose))
     assert [frame.source for frame in read_manifest(tmp_path / "out").frames.values()] == ["0", "2", "4"]
 
 
-def test_a_folder_that_is_not_empty(source: Path, tmp_path: Path) -> None:
+def test_a_folder_that_is_not_empty_is_an_error(source: Path, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(RunFolderError, match="is not empty; expected a new or an empty folder"):
         write_blends(streets(source), tmp_path, 1, 0)
@@ -178,12 +176,14 @@ def test_a_folder_that_is_not_empty(source: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("count", "seed"), [(0, 0), (10000, 0), (1, -1)])
-def test_counts_and_seeds_that_are_none(source: Path, tmp_path: Path, count: int, seed: int) -> None:
+def test_invalid_counts_and_seeds_are_errors(source: Path, tmp_path: Path, count: int, seed: int) -> None:
     with pytest.raises(UsageError, match=f"--count {count}, --seed {seed}"):
         write_blends(streets(source), tmp_path / "out", count, seed)
 
 
-def test_a_full_disk_leaves_nothing(source: Path, goose: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_leaves_no_files(
+    source: Path, goose: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     save_image, saved = Image.Image.save, []
 
     def full(image: Image.Image, *arguments: object) -> None:
@@ -194,16 +194,16 @@ def test_a_full_disk_leaves_nothing(source: Path, goose: Path, tmp_path: Path, m
 
     monkeypatch.setattr(Image.Image, "save", full)
     with pytest.raises(RunFolderError, match="No space left on device"):
-        written(source, goose, tmp_path / "out")
+        write_set(source, goose, tmp_path / "out")
     assert len(saved) == 4
     assert not (tmp_path / "out").exists()
 
 
-def test_a_broken_frame_is_found_before_anything_is_written(tmp_path: Path) -> None:
+def test_an_invalid_frame_is_found_before_anything_is_written(tmp_path: Path) -> None:
     save(tmp_path / "photographs" / "a.png", photograph(1, (64, 128)))
     (tmp_path / "photographs" / "b.png").write_bytes(b"torn")
     frames = open_photographs(tmp_path / "photographs").frames
-    with pytest.raises(DataError, match=r"b\.png: not a whole image file"):
+    with pytest.raises(DataError, match=r"b\.png: not an intact image file"):
         write_blends(frames, tmp_path / "out", 2, 0)
     assert not (tmp_path / "out").exists()
     save(tmp_path / "photographs" / "b.png", photograph(1, (16, 128)))

@@ -1,4 +1,4 @@
-"""The command line as its users meet it: what goes where, and how it ends."""
+"""The command line: outputs, files and exit codes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def data(road_anomaly: Path, cityscapes: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_a_run_its_evaluation_and_its_reports(network_file: Path, data: Path, tmp_path: Path) -> None:
+def test_run_evaluate_and_report(network_file: Path, data: Path, tmp_path: Path) -> None:
     run = ["run", "--model", network_file, "--data", data, "--benchmark", "road-anomaly", "--out", "r"]
     done = oodbench(*run, "--method", "msp", "--method", "knn:k=2", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -63,7 +63,7 @@ def test_a_run_its_evaluation_and_its_reports(network_file: Path, data: Path, tm
 
 
 @pytest.mark.slow
-def test_scores_in_files_and_the_run_that_they_become(road_anomaly: Path, tmp_path: Path) -> None:
+def test_evaluate_scores_in_files(road_anomaly: Path, tmp_path: Path) -> None:
     for seed, path in enumerate(sorted((road_anomaly / "frames").glob("*.jpg"))):
         (tmp_path / "mine").mkdir(exist_ok=True)
         np.save(tmp_path / "mine" / f"{path.stem}.npy", np.random.default_rng(seed).random((24, 48)))
@@ -83,11 +83,11 @@ def test_scores_in_files_and_the_run_that_they_become(road_anomaly: Path, tmp_pa
 
 
 @pytest.mark.slow
-def test_a_check_alone_needs_no_run(tmp_path: Path) -> None:
+def test_submit_check_needs_no_run(tmp_path: Path) -> None:
     (tmp_path / "sent").mkdir()
     found = oodbench("submit", "fishyscapes", "sent", "--check", cwd=tmp_path)
     assert found.returncode == 2
-    assert found.stdout == "sent: no file DDDD_anomaly.npy. Expected two files for each image.\nsent: 1 problem\n"
+    assert found.stdout == "sent: no file DDDD_anomaly.npy. Write two files per image.\nsent: 1 problem\n"
     np.save(tmp_path / "sent" / "0000_anomaly.npy", np.zeros((1024, 2048), np.float32))
     np.save(tmp_path / "sent" / "0000_segmentation.npy", np.zeros((1024, 2048), np.uint8))
     right = oodbench("submit", "--check", "fishyscapes", "sent", cwd=tmp_path)
@@ -97,7 +97,7 @@ def test_a_check_alone_needs_no_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_photographs(network_file: Path, cityscapes: Path, tmp_path: Path) -> None:
+def test_predict_on_photographs(network_file: Path, cityscapes: Path, tmp_path: Path) -> None:
     path = save(tmp_path / "photos" / "street.png", photograph(1))
     options = ["--method", "energy", "--model", network_file, "--id-data", cityscapes, "--out", "seen"]
     done = oodbench("predict", path.parent, *options, cwd=tmp_path)
@@ -111,7 +111,7 @@ def test_photographs(network_file: Path, cityscapes: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.slow
-def test_a_dry_run_says_what_would_run_and_writes_nothing(network_file: Path, data: Path, tmp_path: Path) -> None:
+def test_a_dry_run_prints_the_plan_and_writes_nothing(network_file: Path, data: Path, tmp_path: Path) -> None:
     done = oodbench("run", "--model", network_file, "--data", data, "--dry-run", cwd=tmp_path / "..")
     assert done.returncode == 0, done.stderr
     assert "road-anomaly: 3 frames, official layout" in done.stderr
@@ -141,9 +141,10 @@ def test_data_roots_from_the_environment_and_the_config_file(network_file: Path,
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["run", "--limit", "some"], "expected a number of frames from 1 on, or 'all'"),
+        (["run", "--limit", "some"], "expected 1 or more frames, or 'all'"),
         (["run", "--method", "mps"], "Did you mean 'msp'?"),
         (["run", "--resume", "--overwrite"], "exclude each other"),
+        (["run", "--until", "plan", "--stop-after", "plan"], "--until and --stop-after are the same option"),
         (["info", "method", "gmm"], "Did you mean 'gmmseg'?"),
         (["info", "metod", "msp"], "Did you mean 'method'?"),
         (["list", "metods"], "Did you mean 'methods'?"),
@@ -158,7 +159,7 @@ def test_data_roots_from_the_environment_and_the_config_file(network_file: Path,
         (["run", "--plugin", "absent.py"], "no such plugin file"),
     ],
 )
-def test_mistakes_end_with_two_and_without_a_traceback(tmp_path: Path, arguments: list[str], message: str) -> None:
+def test_user_errors_exit_with_2_without_a_traceback(tmp_path: Path, arguments: list[str], message: str) -> None:
     done = oodbench(*arguments, cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.startswith("error: ")
@@ -169,7 +170,7 @@ def test_mistakes_end_with_two_and_without_a_traceback(tmp_path: Path, arguments
 
 
 @pytest.mark.slow
-def test_info_on_a_model_measures_it(network_file: Path, cityscapes: Path) -> None:
+def test_info_measures_a_model(network_file: Path, cityscapes: Path) -> None:
     done = oodbench("info", "model", network_file, "--id-data", cityscapes)
     assert done.returncode == 0, done.stderr
     for part in (
@@ -184,7 +185,7 @@ def test_info_on_a_model_measures_it(network_file: Path, cityscapes: Path) -> No
 
 
 @pytest.mark.slow
-def test_doctor_says_what_is_found_and_what_is_wrong(data: Path, tmp_path: Path) -> None:
+def test_doctor_lists_data_and_problems(data: Path, tmp_path: Path) -> None:
     assert oodbench("doctor", "--data", data).returncode == 0
     next(data.rglob("obstacles03_cardboard.jpg")).write_bytes(b"no image")
     done = oodbench("doctor", "--data", data, "--data", tmp_path / "absent")
@@ -192,7 +193,7 @@ def test_doctor_says_what_is_found_and_what_is_wrong(data: Path, tmp_path: Path)
     assert "absent: WRONG: no such folder" in done.stdout
     assert "torch" in done.stdout
     assert "3 of 60 frames, official layout" in done.stdout
-    assert "obstacles03_cardboard.jpg: not a whole image file" in done.stdout
+    assert "obstacles03_cardboard.jpg: not an intact image file" in done.stdout
     assert "cityscapes train" in done.stdout
     assert "fishyscapes-lost-and-found     not found" in done.stdout
     assert "lost-and-found@smiyc" in done.stdout
@@ -213,7 +214,7 @@ def test_a_plugin_is_listed(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_an_interruption_says_how_to_go_on(network_file: Path, data: Path, tmp_path: Path) -> None:
+def test_an_interruption_prints_how_to_resume(network_file: Path, data: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "oodbench", "run", "--model", str(network_file), "--data", str(data), "--out", "r"]
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     while not (tmp_path / "r" / "plan.json").exists():

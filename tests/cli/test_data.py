@@ -1,4 +1,4 @@
-"""`oodbench data` as its users meet it."""
+"""`oodbench data` on the command line."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ def data(*arguments: object) -> Result:
     return done
 
 
-def test_list_has_variants_under_their_benchmark() -> None:
+def test_list_shows_variants_below_their_benchmark() -> None:
     lines = data("list").stdout.splitlines()
     assert any(line.startswith("lost-and-found@smiyc ") and "1186 frames" in line for line in lines)
     assert any(line.startswith("  lost-and-found@pebal ") for line in lines)
-    assert any(line.startswith("  road-anomaly-21-test ") and "100 frames, labels secret" in line for line in lines)
+    assert any(line.startswith("  road-anomaly-21-test ") and "100 frames, labels hidden" in line for line in lines)
     assert any(line.startswith("cityscapes ") and "train 2975, val 500" in line for line in lines)
 
 
-def test_where_says_all_that_one_has_to_know() -> None:
+def test_where_prints_archive_checksum_licence_and_frames() -> None:
     said = data("where", "fishyscapes-static-v3").stdout
     for part in (
         "fs_val_v3.zip",
@@ -46,7 +46,7 @@ def test_where_says_all_that_one_has_to_know() -> None:
         data("where", "fishyscapes-static-v33")
 
 
-def test_verify_finds_nothing_off_but_the_counts(road_anomaly: Path, cityscapes: Path) -> None:
+def test_verify_reports_only_incomplete_counts(road_anomaly: Path, cityscapes: Path) -> None:
     done = data("verify", "--data", road_anomaly.parent)
     assert done.exit_code == ExitCode.MISTAKE
     assert done.stdout.splitlines() == [
@@ -64,8 +64,8 @@ def test_verify_finds_nothing_off_but_the_counts(road_anomaly: Path, cityscapes:
     ]
 
 
-def test_a_whole_set_is_in_order(tmp_path: Path) -> None:
-    """Ten frames, as the card has it."""
+def test_a_complete_set_is_valid(tmp_path: Path) -> None:
+    """Write ten frames, as many as the card declares."""
     for index in range(10):
         save(tmp_path / "images" / f"validation{index:04d}.jpg", np.zeros((8, 16, 3), np.uint8))
         save(tmp_path / "labels_masks" / f"validation{index:04d}_labels_semantic.png", np.ones((8, 16), np.uint8))
@@ -85,9 +85,9 @@ def test_each_broken_frame_has_a_line(road_anomaly: Path) -> None:
     lines = data("verify", "road-anomaly", "--data", road_anomaly).stdout.splitlines()[2:]
     assert len(lines) == 3
     assert (
-        "label value 1 is not declared; expected 0, 2..255 The official labels do not contain the value 1" in lines[0]
+        "label value 1 is not declared; expected 0, 2..255. The official labels do not contain the value 1" in lines[0]
     )
-    assert "obstacles03_cardboard.jpg: not a whole image file" in lines[1]
+    assert "obstacles03_cardboard.jpg: not an intact image file" in lines[1]
     assert f"{label}: the labels are 16 x 8 and the image" in lines[2]
 
 
@@ -99,7 +99,7 @@ def test_each_missing_label_has_a_line(cityscapes: Path) -> None:
     assert all("aachen_00000" in line and "has no label" in line for line in lines[1:])
 
 
-def test_archives_are_held_against_their_checksums(tmp_path: Path) -> None:
+def test_archives_are_compared_with_their_checksums(tmp_path: Path) -> None:
     (tmp_path / "downloads").mkdir()
     (tmp_path / "downloads" / "dataset_AnomalyTrack.zip").write_bytes(b"a page that says 404")
     (tmp_path / "downloads" / "fs_val_v1.zip").write_bytes(b"half")
@@ -109,7 +109,7 @@ def test_archives_are_held_against_their_checksums(tmp_path: Path) -> None:
     assert any("fs_val_v1.zip: 4 bytes; expected 4417983. Download it again." in line for line in lines)
 
 
-def test_what_is_asked_for_and_is_not_there_is_off(road_anomaly: Path, tmp_path: Path) -> None:
+def test_a_requested_benchmark_that_is_missing_is_a_problem(road_anomaly: Path, tmp_path: Path) -> None:
     done = data("verify", "road-anomaly-21", "--data", road_anomaly)
     assert done.exit_code == ExitCode.MISTAKE
     assert "road-anomaly-21 was not found in" in done.stdout
@@ -120,25 +120,25 @@ def test_what_is_asked_for_and_is_not_there_is_off(road_anomaly: Path, tmp_path:
         data("verify")
 
 
-def test_build_and_use(cityscapes: Path, tmp_path: Path) -> None:
+def test_a_built_benchmark_can_be_used(cityscapes: Path, tmp_path: Path) -> None:
     (tmp_path / "overlays").mkdir()
     name = "frankfurt_000000_000576"
     np.savez(tmp_path / "overlays" / f"0000_{name}_rgb.npz", rgb=np.full((48, 96, 3), 7, np.int16))
     save(tmp_path / "overlays" / f"0000_{name}_labels.png", np.ones((48, 96), np.uint8))
     build = ["build-fishyscapes-static", "--overlays", tmp_path / "overlays", "--cityscapes", cityscapes]
-    with pytest.raises(UsageError, match="say --version v1, v2 or v3"):
+    with pytest.raises(UsageError, match="give --version v1, v2 or v3"):
         data(*build, "--out", tmp_path / "out")
     said = data(*build, "--out", tmp_path / "out", "--version", "v2").stdout
     assert "1 frames of Fishyscapes Static v2 (as given by --version)" in said
     assert "fishyscapes-static-v2: 1 of 30 frames, built layout" in data("verify", "--data", tmp_path / "out").stdout
 
 
-def test_what_may_not_be_fetched(tmp_path: Path) -> None:
+def test_archives_that_can_not_be_fetched_are_errors(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cityscapes: can't be downloaded automatically"):
         data("fetch", "cityscapes", "--out", tmp_path)
 
 
-def test_mistakes_end_with_two_and_without_a_traceback(tmp_path: Path) -> None:
+def test_user_errors_exit_with_2_without_a_traceback(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "oodbench", "data", "verify", "--data", tmp_path / "absent"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == ExitCode.MISTAKE

@@ -1,4 +1,4 @@
-"""Networks of MMSegmentation from the command line, and in a run's folder."""
+"""Networks of MMSegmentation on the command line and in the folder of a run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from oodbench.runs.run import load
 from oodbench.runs.verify import verify
 from oodbench.segmenters.mmsegmentation.source import ConfigSource
 from oodbench.workflows.run import run
-from tests.helpers.mmseg_networks import built, save_checkpoint, write_network
+from tests.helpers.mmseg_networks import build_network, save_checkpoint, write_network
 from tests.helpers.results import results_of
 
 NAME = "segformer_mit-b0_8xb1-160k_cityscapes-1024x1024"
@@ -28,15 +28,15 @@ NAME = "segformer_mit-b0_8xb1-160k_cityscapes-1024x1024"
 
 def test_a_checkpoint_is_converted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = write_network(tmp_path, "fcn")
-    tensors = len(built(config).state_dict())
-    capsys.readouterr()  # MMEngine speaks of what it saves
+    tensors = len(build_network(config).state_dict())
+    capsys.readouterr()  # MMEngine logs the files that it saves.
     convert(config.with_suffix(".pth"))
     there = config.with_suffix(".safetensors")
     assert there.is_file()
     assert capsys.readouterr().out == f"{there}: {tensors} tensors, 19 classes\n"
 
 
-def test_what_was_found_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_properties_of_a_network_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = write_network(tmp_path, "segformer")
     info("model", str(config), checkpoint=config.with_suffix(".pth"))
     said = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
@@ -56,7 +56,7 @@ def test_what_was_found_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[s
         assert line in said, line
 
 
-def test_a_run_knows_its_checkpoint(tmp_path: Path, road_anomaly: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_records_its_checkpoint(tmp_path: Path, road_anomaly: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     config = write_network(tmp_path, "fcn")
     weights = config.with_suffix(".pth").rename(tmp_path / "weights.pth")
@@ -74,9 +74,9 @@ def test_a_run_knows_its_checkpoint(tmp_path: Path, road_anomaly: Path, monkeypa
         run(models=[str(config), "streets-gmmseg"], checkpoints=[weights], methods=["msp"])
 
 
-def test_a_config_out_of_the_wheel_on_real_frames(real: Path, tmp_path: Path) -> None:
+def test_a_config_of_the_wheel_runs_on_real_frames(real: Path, tmp_path: Path) -> None:
     source = ConfigSource.of(NAME)
-    network = built(source.file())
+    network = build_network(source.file())
     save_checkpoint(tmp_path / "iter_3.pth", network)
     (tmp_path / "card.toml").write_text(
         '[input]\nsize = [128, 256]\nchannels = "rgb"\ndivide_by = 1.0\n'
@@ -104,7 +104,7 @@ def test_a_config_out_of_the_wheel_on_real_frames(real: Path, tmp_path: Path) ->
     rows = results_of(json.loads(done.stdout))
     assert [row["method"] for row in rows] == ["max-logit", "knn"]
     assert all(0 <= row["metrics"]["AP"] <= 1 for row in rows)
-    # A stored map is what MMSegmentation's own network gives for the image.
+    # A stored map equals the output of MMSegmentation's own network for the image.
     made = load(tmp_path / "r")
     (frame, _), row = made.frames("road-anomaly"), made.results[0]
     small = cv2.resize(made.image("road-anomaly", frame), (256, 128), interpolation=cv2.INTER_LINEAR)

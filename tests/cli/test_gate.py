@@ -1,4 +1,4 @@
-"""`oodbench gate` as CI meets it: exit codes, what goes where."""
+"""`oodbench gate` in continuous integration: exit codes and outputs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ main()
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
-    """A folder with a run and its baseline of two rows."""
+    """Create a folder with a run and its baseline of two results."""
     write_result(tmp_path / "run", [row(), row(label="kNN (k=5)", network="other network")])
     assert gate(tmp_path, "--accept").returncode == 0
     return tmp_path
@@ -35,7 +35,7 @@ def gate(cwd: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd)
 
 
-def test_passed(place: Path) -> None:
+def test_a_passing_gate_exits_with_0(place: Path) -> None:
     done = gate(place)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == (
@@ -43,7 +43,7 @@ def test_passed(place: Path) -> None:
     )
 
 
-def test_worse(place: Path) -> None:
+def test_a_worse_run_exits_with_1(place: Path) -> None:
     write_result(place / "run", [row(0.4, 0.26), row(0.6, 0.3, 0.7, label="kNN (k=5)", network="other network")])
     done = gate(place)
     assert done.returncode == 1
@@ -74,7 +74,7 @@ def test_worse(place: Path) -> None:
     assert [move["outcome"] for move in content["moves"]] == ["better", "worse", "not gated", "worse", "within"]
 
 
-def test_other_seeds_are_for_accepting(place: Path) -> None:
+def test_other_seeds_need_accept(place: Path) -> None:
     names = [write_result(place / f"seed{n}", [row(0.5 + n / 100, seed=n)]).name for n in range(1, 4)]
     write_result(place / "run", [row()])
     assert gate(place, *names).returncode == 2
@@ -83,7 +83,7 @@ def test_other_seeds_are_for_accepting(place: Path) -> None:
     assert done.stdout.endswith("1 of the numbers vary more between seeds and have a wider tolerance.\n")
 
 
-def test_not_comparable(place: Path) -> None:
+def test_incomparable_runs_exit_with_2(place: Path) -> None:
     write_result(place / "run", [row(0.1, scoring={"upsample": "score", "resize": "bilinear"})])
     for arguments in ([], ["--json"]):
         done = gate(place, *arguments)
@@ -98,7 +98,7 @@ def test_not_comparable(place: Path) -> None:
         ]
 
 
-def test_accept(place: Path) -> None:
+def test_accept_writes_the_baseline(place: Path) -> None:
     write_result(place / "run", [row(0.4), row(label="kNN (k=5)", network="other network")])
     as_json = json.loads(gate(place, "--accept", "--tolerance", "AP=0.5", "--json").stdout)
     assert (as_json["verdict"], as_json["accepted"]) == ("worse", True)
@@ -116,23 +116,23 @@ def test_accept(place: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["AP", "AP=", "AP=x", "", "AP=1,AP=2", "AP=1;FPR95=2", "AR=1", "AP=-1"])
-def test_a_tolerance_that_is_none(place: Path, text: str) -> None:
+def test_an_invalid_tolerance_is_an_error(place: Path, text: str) -> None:
     done = gate(place, "--tolerance", text)
     assert (done.returncode, done.stdout) == (2, "")
     assert "toleran" in done.stderr
 
 
-def test_no_baseline_says_how_to_make_one(place: Path) -> None:
+def test_a_missing_baseline_is_an_error_with_the_remedy(place: Path) -> None:
     (place / "b.json").unlink()
     done = gate(place)
     assert done.returncode == 2
     assert done.stderr == (
-        "error: b.json: no baseline there\n"
+        "error: b.json: no such baseline file\n"
         "       Create one from a run that is good enough: oodbench gate RUN --baseline b.json --accept\n"
     )
 
 
-def test_a_fault_of_the_program_is_not_taken_for_a_worse_run(place: Path) -> None:
+def test_an_internal_error_does_not_exit_with_1(place: Path) -> None:
     done = subprocess.run([sys.executable, "-c", FAULT], capture_output=True, text=True, cwd=place)
     assert done.returncode == 3
     assert "Traceback" in done.stderr

@@ -1,4 +1,4 @@
-"""`oodbench new`: what it writes, and what it refuses. tests/test_plugins_page.py runs what it writes."""
+"""`oodbench new`: written files and errors. tests/test_plugins_page.py runs the written files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def new(*arguments: str) -> str:
     return done.output
 
 
-def test_it_writes_two_files_and_says_what_is_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_files_are_written_and_the_next_steps_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert new("method", "two-words").splitlines() == [
         "wrote two_words.py",
@@ -46,7 +46,7 @@ def test_a_model_is_a_file_with_a_function(tmp_path: Path, monkeypatch: pytest.M
     assert Registry().adapter("two_words.py:build").open("two_words.py:build", None, "cpu").name == "Two words"
 
 
-def test_into_another_folder(tmp_path: Path) -> None:
+def test_files_are_written_into_another_folder(tmp_path: Path) -> None:
     new("benchmark", "my-street", "--out", str(tmp_path / "a" / "b"))
     assert (tmp_path / "a" / "b" / "test_my_street.py").is_file()
 
@@ -77,7 +77,7 @@ def test_no_file_is_overwritten(tmp_path: Path, there: str) -> None:
         ("method", "torch", "torch.py would hide the module torch"),
     ],
 )
-def test_a_name_that_can_t_be(tmp_path: Path, kind: str, name: str, message: str) -> None:
+def test_an_invalid_name_is_an_error(tmp_path: Path, kind: str, name: str, message: str) -> None:
     with pytest.raises(OodbenchError) as error:
         new(kind, name, "--out", str(tmp_path))
     assert message in str(error.value)

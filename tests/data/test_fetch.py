@@ -1,4 +1,4 @@
-"""Downloads against a server of our own: whole, resumed, cut short, changed, and gone."""
+"""Downloads from a local server: complete, resumed, truncated, changed and missing files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MD5 = hashlib.md5(CONTENT, usedforsecurity=False).hexdigest()
 
 
 class Server:
-    """What it was asked, and how it behaves."""
+    """State of the server: received requests and configured behaviour."""
 
     def __init__(self) -> None:
         self.ranges: list[str | None] = []
@@ -51,7 +51,7 @@ def server() -> Iterator[Server]:
             self.wfile.write(body[: state.cut])
 
         def log_message(self, *args: object) -> None:
-            """Silent."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as httpd:
         state.url = f"http://127.0.0.1:{httpd.server_port}/set.zip"
@@ -72,7 +72,7 @@ def fetch(server: Server, folder: Path, **known: object) -> Path:
     return fetch_archive(archive, folder, "Get it at its page.", track)
 
 
-def test_a_whole_download_is_kept(server: Server, tmp_path: Path) -> None:
+def test_a_complete_download_is_kept(server: Server, tmp_path: Path) -> None:
     path = fetch(server, tmp_path / "deep" / "folder")
     assert path.read_bytes() == CONTENT
     assert [found.name for found in path.parent.iterdir()] == ["set.zip"]
@@ -81,11 +81,11 @@ def test_a_whole_download_is_kept(server: Server, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("resumes", [True, False])
-def test_an_interrupted_download_goes_on(server: Server, tmp_path: Path, resumes: bool) -> None:
+def test_an_interrupted_download_resumes(server: Server, tmp_path: Path, resumes: bool) -> None:
     server.cut, server.resumes = 1000, resumes
-    with pytest.raises(DataError, match="stopped") as error:
+    with pytest.raises(DataError, match="the download failed") as error:
         fetch(server, tmp_path)
-    assert "The same command goes on from here" in str(error.value)
+    assert "Run the same command again to resume the download" in str(error.value)
     assert (tmp_path / "set.zip.part").stat().st_size == 1000
     server.cut = None
     assert fetch(server, tmp_path).read_bytes() == CONTENT
@@ -93,7 +93,7 @@ def test_an_interrupted_download_goes_on(server: Server, tmp_path: Path, resumes
     assert [found.name for found in tmp_path.iterdir()] == ["set.zip"]
 
 
-def test_a_part_that_is_whole_is_only_checked(server: Server, tmp_path: Path) -> None:
+def test_a_complete_partial_file_is_only_verified(server: Server, tmp_path: Path) -> None:
     (tmp_path / "set.zip.part").write_bytes(CONTENT)
     assert fetch(server, tmp_path).read_bytes() == CONTENT
     assert server.ranges == []
@@ -102,34 +102,34 @@ def test_a_part_that_is_whole_is_only_checked(server: Server, tmp_path: Path) ->
     assert server.ranges == [f"bytes={len(CONTENT)}-"]
 
 
-def test_what_was_not_published_does_not_stay(server: Server, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"what came is not what was published: MD5 \w+; expected 0000"):
+def test_a_file_with_a_wrong_checksum_is_removed(server: Server, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"the downloaded file differs from the published one: MD5 \w+; expected 0000"):
         fetch(server, tmp_path, md5="0000")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_damaged_copy_is_fetched_anew(server: Server, tmp_path: Path) -> None:
+def test_a_damaged_copy_is_fetched_again(server: Server, tmp_path: Path) -> None:
     (tmp_path / "set.zip").write_bytes(b"a page that says 404")
     assert fetch(server, tmp_path).read_bytes() == CONTENT
 
 
-def test_a_dead_address(server: Server, tmp_path: Path) -> None:
+def test_an_unreachable_address_is_an_error(server: Server, tmp_path: Path) -> None:
     server.url = server.url.replace("set.zip", "gone.zip")
-    with pytest.raises(DataError, match=r"gone\.zip answers 404 \(Not Found\): the address is dead") as error:
+    with pytest.raises(DataError, match=r"gone\.zip: the server answers 404 \(Not Found\)") as error:
         fetch(server, tmp_path)
     assert error.value.remedy == "Get it at its page."
     server.url = "http://127.0.0.1:9/set.zip"
-    with pytest.raises(DataError, match="does not answer"):
+    with pytest.raises(DataError, match="the download failed"):
         fetch(server, tmp_path)
 
 
-def test_an_address_that_is_a_file(server: Server, tmp_path: Path) -> None:
+def test_a_file_address_is_an_error(server: Server, tmp_path: Path) -> None:
     server.url = f"file://{tmp_path}"
-    with pytest.raises(DataError, match="not an address on the web"):
+    with pytest.raises(DataError, match="not a web address"):
         fetch(server, tmp_path)
 
 
-def test_a_folder_that_is_a_file(server: Server, tmp_path: Path) -> None:
+def test_a_target_folder_that_is_a_file_is_an_error(server: Server, tmp_path: Path) -> None:
     (tmp_path / "taken").write_bytes(b"")
     with pytest.raises(RunFolderError, match="can't be written"):
         fetch(server, tmp_path / "taken")

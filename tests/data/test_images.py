@@ -1,4 +1,4 @@
-"""Images by their bytes, and each way a file can be broken."""
+"""Images recognised by their bytes, and each kind of invalid file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from oodbench.errors import DataError
 from tests.helpers.files import photograph, save
 
 
-def test_the_format_is_told_by_the_bytes(tmp_path: Path) -> None:
+def test_the_format_is_recognised_by_the_bytes(tmp_path: Path) -> None:
     jpeg = tmp_path / "0.png"
     Image.fromarray(photograph(0)).save(jpeg, format="JPEG", quality=95)
     assert read_image(jpeg).shape == (48, 96, 3)
@@ -26,12 +26,12 @@ def test_the_format_is_told_by_the_bytes(tmp_path: Path) -> None:
     assert read_image_size(webp) == (48, 96)
 
 
-def test_grey_and_indexed_images_are_colour_images_too(tmp_path: Path) -> None:
+def test_grey_and_indexed_images_are_converted_to_colour(tmp_path: Path) -> None:
     grey = save(tmp_path / "grey.png", photograph(0)[:, :, 0])
     assert read_image(grey).shape == (48, 96, 3)
 
 
-def test_whatever_decodes_a_file_the_pixels_are_those_of_pillow(tmp_path: Path) -> None:
+def test_every_decoder_gives_the_pixels_of_pillow(tmp_path: Path) -> None:
     colour = Image.fromarray(photograph(0))
     gamma, turned, see_through = PngInfo(), Image.Exif(), colour.convert("RGBA")
     gamma.add(b"gAMA", (100000).to_bytes(4, "big"))
@@ -118,7 +118,7 @@ def test_a_jpeg_with_a_hole_is_an_error(tmp_path: Path, fill: int) -> None:
 
 
 @pytest.mark.parametrize("name", [b"no text \xff.png", b"no text \xff.jpg", "Straße ß.png".encode()])
-def test_any_name_that_a_file_system_takes_is_read(tmp_path: Path, name: bytes) -> None:
+def test_file_names_with_any_characters_are_read(tmp_path: Path, name: bytes) -> None:
     path = tmp_path / os.fsdecode(name)
     grey = photograph(0)[:, :, 0]
     Image.fromarray(grey).save(path)
@@ -133,7 +133,7 @@ def test_a_flipped_bit_in_a_png_is_an_error(tmp_path: Path, at: float) -> None:
     content[int(at * len(content))] ^= 4
     path.write_bytes(content)
     for read in (read_image, read_indices):
-        with pytest.raises(DataError, match=r"bit\.png: not a whole image file"):
+        with pytest.raises(DataError, match=r"bit\.png: not an intact image file"):
             read(path)
 
 
@@ -142,15 +142,15 @@ def test_a_flipped_bit_in_a_png_is_an_error(tmp_path: Path, at: float) -> None:
 def test_a_truncated_image_is_an_error_that_names_it(tmp_path: Path, ending: str, share: float) -> None:
     path = save(tmp_path / f"cut.{ending}", np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8))
     path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
-    with pytest.raises(DataError, match=r"cut\..*not a whole image file") as error:
+    with pytest.raises(DataError, match=r"cut\..*not an intact image file") as error:
         read_image(path)
     assert "again" in str(error.value)
 
 
-def test_what_is_no_image_is_an_error(tmp_path: Path) -> None:
+def test_a_file_that_is_not_an_image_is_an_error(tmp_path: Path) -> None:
     page = tmp_path / "0.png"
     page.write_text("<html>404</html>")
-    with pytest.raises(DataError, match="not a whole image file"):
+    with pytest.raises(DataError, match="not an intact image file"):
         read_image(page)
     with pytest.raises(DataError, match="no such file"):
         read_image(tmp_path / "absent.png")
@@ -172,7 +172,7 @@ def test_a_coloured_label_is_an_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.int32])
-def test_a_rule_reads_every_width_of_integers_alike(tmp_path: Path, kind: type[np.generic]) -> None:
+def test_a_rule_reads_all_integer_widths_alike(tmp_path: Path, kind: type[np.generic]) -> None:
     values = np.array([[0, 1, 255], [1, 0, 255]], kind)
     Image.fromarray(values).save(tmp_path / "label.png" if kind != np.int32 else tmp_path / "label.tif")
     (path,) = tmp_path.iterdir()
@@ -194,7 +194,7 @@ def test_an_undeclared_value_is_an_error_that_names_it(tmp_path: Path) -> None:
     assert error.value.remedy == "the hint"
 
 
-def test_sixteen_bits_beyond_the_rule_are_not_wrapped_around(tmp_path: Path) -> None:
+def test_values_above_255_are_not_wrapped_around(tmp_path: Path) -> None:
     path = save(tmp_path / "label.png", np.array([[0, 256, 257]], np.uint16))
     with pytest.raises(DataError, match="256, 257 is not declared"):
         LabelRule({0: 0, 1: 1, 255: 255}, "").apply(path)

@@ -1,4 +1,4 @@
-"""Building Fishyscapes Static: pixel for pixel, and each way in which its parts can be wrong."""
+"""Building of Fishyscapes Static: exact pixels, and each kind of invalid input."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def parts(tmp_path: Path) -> tuple[Path, Path]:
     return tmp_path / "fs_val_v3", tmp_path / "cityscapes"
 
 
-def zipped(folder: Path, prefix: str = "") -> Path:
+def zip_folder(folder: Path, prefix: str = "") -> Path:
     path = folder.with_suffix(".zip")
     with zipfile.ZipFile(path, "w") as archive:
         for file in sorted(folder.iterdir()):
@@ -44,7 +44,7 @@ def zipped(folder: Path, prefix: str = "") -> Path:
     return path
 
 
-def test_by_hand() -> None:
+def test_an_overlay_equals_a_case_computed_by_hand() -> None:
     frame = np.array([[[0, 100, 250]]], np.uint8)
     overlay = np.array([[[-5, 20, 10]]], np.int16)
     assert apply_overlay(frame, overlay, "x").tolist() == [[[0, 120, 255]]]
@@ -71,11 +71,11 @@ def test_every_pixel_is_the_clipped_sum(parts: tuple[Path, Path], tmp_path: Path
     ]
 
 
-def test_the_archive_s_checksum_tells_the_version(
+def test_the_checksum_of_the_archive_identifies_the_version(
     parts: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = zipped(parts[0], "some/folder/")
-    with pytest.raises(UsageError, match="nothing tells which version"):
+    path = zip_folder(parts[0], "some/folder/")
+    with pytest.raises(UsageError, match="the version of these overlays is unknown"):
         read_overlays(path, None)
     md5 = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
     monkeypatch.setattr(overlays_module, "ARCHIVES", {"v1": ("a", 1, "0"), "v2": ("b", 1, md5)})
@@ -83,12 +83,12 @@ def test_the_archive_s_checksum_tells_the_version(
     assert (found.version, found.version_source) == ("v2", "checksum")
     assert write_frames(found, parts[1], tmp_path / "out") == 2
     assert json.loads((tmp_path / "out" / MANIFEST).read_text())["told_by"] == "checksum"
-    with pytest.raises(UsageError, match="is v2 by its checksum, and --version says v1"):
+    with pytest.raises(UsageError, match="is v2 by its checksum, but --version is v1"):
         read_overlays(path, "v1")
 
 
 def test_names_in_the_archive_stay_in_the_folder(parts: tuple[Path, Path], tmp_path: Path) -> None:
-    path = zipped(parts[0], "../../../")
+    path = zip_folder(parts[0], "../../../")
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("../../evil.png", b"no label")
         archive.writestr("/0002_..\\..\\x_000000_000000_rgb.npz", b"no overlay")
@@ -98,12 +98,12 @@ def test_names_in_the_archive_stay_in_the_folder(parts: tuple[Path, Path], tmp_p
     assert [path.name for path in (tmp_path / "deep").rglob("*") if path.is_dir()] == ["er", "out"]
 
 
-def test_an_unknown_version(parts: tuple[Path, Path]) -> None:
-    with pytest.raises(UsageError, match=r"--version 3\.0: there is no such version"):
+def test_an_unknown_version_is_an_error(parts: tuple[Path, Path]) -> None:
+    with pytest.raises(UsageError, match=r"--version 3\.0: no such version"):
         read_overlays(parts[0], "3.0")
 
 
-def test_a_missing_frame_of_cityscapes(parts: tuple[Path, Path], tmp_path: Path) -> None:
+def test_a_missing_frame_of_cityscapes_is_an_error(parts: tuple[Path, Path], tmp_path: Path) -> None:
     next(parts[1].rglob("lindau_000000_000019_leftImg8bit.png")).unlink()
     with pytest.raises(DataError, match="1 of 2 frames of Cityscapes are missing, the first is lindau") as error:
         write_frames(read_overlays(parts[0], "v3"), parts[1], tmp_path / "out")
@@ -111,7 +111,7 @@ def test_a_missing_frame_of_cityscapes(parts: tuple[Path, Path], tmp_path: Path)
     assert not (tmp_path / "out").exists()
 
 
-def test_a_missing_label(parts: tuple[Path, Path], tmp_path: Path) -> None:
+def test_a_missing_label_is_an_error(parts: tuple[Path, Path], tmp_path: Path) -> None:
     (parts[0] / f"0001_{IDS[1]}_labels.png").unlink()
     with pytest.raises(DataError, match=r"0001_lindau_000000_000019_labels\.png is missing"):
         write_frames(read_overlays(parts[0], "v3"), parts[1], tmp_path / "out")
@@ -126,32 +126,32 @@ def _npz(**arrays: np.ndarray) -> bytes:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "not a whole overlay"),
-        (b"PK\x03\x04 torn", "not a whole overlay"),
-        (_npz(other=np.zeros((48, 96, 3), np.int16)), "not a whole overlay"),
-        (_npz(rgb=np.array([{}], object)), "not a whole overlay"),
-        (_npz(rgb=np.zeros((48, 96, 3), np.int16))[:-200], "not a whole overlay"),
+        (b"", "not an intact overlay"),
+        (b"PK\x03\x04 torn", "not an intact overlay"),
+        (_npz(other=np.zeros((48, 96, 3), np.int16)), "not an intact overlay"),
+        (_npz(rgb=np.array([{}], object)), "not an intact overlay"),
+        (_npz(rgb=np.zeros((48, 96, 3), np.int16))[:-200], "not an intact overlay"),
         (_npz(rgb=np.zeros((24, 48, 3), np.int16)), r"'rgb' is int16 \(24, 48, 3\); expected signed .*\(48, 96, 3\)"),
         (_npz(rgb=np.zeros((48, 96, 3), np.uint8)), "'rgb' is uint8"),
         (_npz(rgb=np.zeros((48, 96, 3), np.float32)), "'rgb' is float32"),
     ],
 )
-def test_a_damaged_overlay(parts: tuple[Path, Path], tmp_path: Path, content: bytes, message: str) -> None:
+def test_a_damaged_overlay_is_an_error(parts: tuple[Path, Path], tmp_path: Path, content: bytes, message: str) -> None:
     (parts[0] / f"0000_{IDS[0]}_rgb.npz").write_bytes(content)
     with pytest.raises(DataError, match=message):
         write_frames(read_overlays(parts[0], "v3"), parts[1], tmp_path / "out")
     assert not (tmp_path / "out" / MANIFEST).exists()
 
 
-def test_what_holds_no_overlays(tmp_path: Path) -> None:
+def test_an_archive_without_overlays_is_an_error(tmp_path: Path) -> None:
     save(tmp_path / "folder" / "a.png", photograph(0))
     (tmp_path / "torn.zip").write_bytes(b"PK\x03\x04")
-    for name, message in {"folder": "no overlays", "absent": "does not exist", "torn.zip": "not a whole zip"}.items():
+    for name, message in {"folder": "no overlays", "absent": "does not exist", "torn.zip": "not an intact zip"}.items():
         with pytest.raises(DataError, match=message):
             read_overlays(tmp_path / name, "v1")
 
 
 @pytest.mark.parametrize("text", ["", "[", "[1]", '{"version": 3}', '{"version": "v9"}', "[" * 100000])
-def test_a_broken_manifest_says_no_version(tmp_path: Path, text: str) -> None:
+def test_a_damaged_manifest_has_no_version(tmp_path: Path, text: str) -> None:
     (tmp_path / MANIFEST).write_text(text)
     assert read_built_version(tmp_path) is None

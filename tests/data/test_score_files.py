@@ -1,4 +1,4 @@
-"""Score maps in files: found by the frame's id, refused where they are not what they should be."""
+"""Score maps in files: found by the id of the frame, and errors for invalid files."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from oodbench.errors import MissingExtraError, OodbenchError, ScoreError
 from tests.helpers.files import save
 
 EXACT = np.array([[0.5, -3.0, 0.0], [1024.0, -0.25, 7.0]], np.float16)
-"""Scores that every floating type holds."""
+"""Scores that every floating-point type represents exactly."""
 
 
 def write(path: Path, values: Any) -> Path:
-    """In the format that the ending says."""
+    """Write scores in the format of the file name's ending."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".npy":
         np.save(path, values, allow_pickle=True)
@@ -37,45 +37,45 @@ def write(path: Path, values: Any) -> Path:
 
 @pytest.mark.parametrize("ending", ["npy", "npz", "hdf5", "h5"])
 @pytest.mark.parametrize("dtype", ["<f2", "<f4", "<f8", ">f4"])
-def test_floats_of_any_width_and_order_of_bytes(tmp_path: Path, ending: str, dtype: str) -> None:
+def test_floats_of_any_width_and_byte_order_are_read(tmp_path: Path, ending: str, dtype: str) -> None:
     score = read_scores(write(tmp_path / f"a.{ending}", EXACT.astype(dtype)))
     assert score.dtype == np.float32
     assert score.tolist() == [[0.5, -3.0, 0.0], [1024.0, -0.25, 7.0]]
 
 
-def test_columns_first_in_memory_is_rows_first_in_the_map(tmp_path: Path) -> None:
+def test_fortran_order_is_read_as_rows_and_columns(tmp_path: Path) -> None:
     write(tmp_path / "a.npy", np.asfortranarray(EXACT))
     assert read_scores(tmp_path / "a.npy").tolist() == EXACT.tolist()
 
 
-def test_a_png_of_sixteen_bits(tmp_path: Path) -> None:
+def test_a_16_bit_png_is_read(tmp_path: Path) -> None:
     save(tmp_path / "a.png", np.array([[0, 1, 65535]], np.uint16))
     assert read_scores(tmp_path / "a.png").tolist() == [[0.0, 1.0, 65535.0]]
 
 
 @settings(max_examples=20)
 @given(arrays(np.float32, (3, 4), elements=st.floats(-65000, 65000, width=32)))
-def test_hdf5_holds_scores_in_half_precision(tmp_path_factory: pytest.TempPathFactory, score: np.ndarray) -> None:
+def test_hdf5_stores_scores_in_half_precision(tmp_path_factory: pytest.TempPathFactory, score: np.ndarray) -> None:
     path = tmp_path_factory.mktemp("hdf5") / "inside" / "a.hdf5"
     write_hdf5(path, score)
     assert read_hdf5(path).tobytes() == score.astype(np.float16).tobytes()
     assert np.array_equal(read_scores(path), score.astype(np.float16).astype(np.float32))
 
 
-def test_hdf5_as_the_toolkit_writes_it(tmp_path: Path) -> None:
+def test_hdf5_files_of_the_toolkit_are_read(tmp_path: Path) -> None:
     write_hdf5(tmp_path / "a.hdf5", EXACT.astype(np.float32))
     with h5py.File(tmp_path / "a.hdf5") as file:
         stored = file["value"]
         assert (stored.dtype, stored.shape, stored.compression, stored.compression_opts) == ("<f2", (2, 3), "gzip", 9)
 
 
-def test_half_precision_ends(tmp_path: Path) -> None:
+def test_scores_outside_the_range_of_half_precision_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(ScoreError, match=r"scores from -1 to 70000; half precision ends"):
         write_hdf5(tmp_path / "a.hdf5", np.array([[-1.0, 7e4]], np.float32))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_h5py_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_h5py_the_error_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path / "a.hdf5", EXACT)
     monkeypatch.setitem(sys.modules, "h5py", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'oodbench\[hdf5\]'"):
@@ -85,11 +85,11 @@ def test_without_h5py_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     ("name", "values", "message"),
     [
-        ("a.npy", np.zeros((2, 3), np.int64), "holds int64; expected float16, float32 or float64"),
-        ("a.hdf5", np.zeros((2, 3), np.uint8), "holds uint8; expected float16, float32 or float64"),
-        ("a.npz", np.zeros((2, 3), bool), "holds bool; expected float16"),
-        ("a.npy", np.zeros((2, 3), np.complex64), "holds complex64"),
-        ("a.npy", np.array([["a", None]], object), "not a whole array of numbers"),
+        ("a.npy", np.zeros((2, 3), np.int64), "contains int64; expected float16, float32 or float64"),
+        ("a.hdf5", np.zeros((2, 3), np.uint8), "contains uint8; expected float16, float32 or float64"),
+        ("a.npz", np.zeros((2, 3), bool), "contains bool; expected float16"),
+        ("a.npy", np.zeros((2, 3), np.complex64), "contains complex64"),
+        ("a.npy", np.array([["a", None]], object), "not an intact array of numbers"),
         ("a.npz", np.array([[1.0, None]], object), "Object arrays cannot be loaded"),
         ("a.npy", np.zeros((1, 2, 3)), r"an array of shape \(1, 2, 3\); expected \[height, width\]"),
         ("a.h5", np.float32(3), r"an array of shape \(\)"),
@@ -98,7 +98,7 @@ def test_without_h5py_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.Mon
         ("a.npy", np.array([[1e300, 1.0]]), "1 of 2 scores are NaN, infinite or beyond float32"),
     ],
 )
-def test_what_is_no_map_of_floats_is_refused(tmp_path: Path, name: str, values: Any, message: str) -> None:
+def test_files_without_a_float_map_are_errors(tmp_path: Path, name: str, values: Any, message: str) -> None:
     path = write(tmp_path / name, values)
     with pytest.raises(ScoreError, match=message) as error:
         read_scores(path)
@@ -107,14 +107,14 @@ def test_what_is_no_map_of_floats_is_refused(tmp_path: Path, name: str, values: 
 
 @pytest.mark.parametrize("name", ["a.npy", "a.npz", "a.hdf5", "a.png"])
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.95])
-def test_a_truncated_file_is_refused(tmp_path: Path, name: str, share: float) -> None:
+def test_a_truncated_file_is_an_error(tmp_path: Path, name: str, share: float) -> None:
     values = np.random.default_rng(0).random((40, 60)).astype(np.float32)
     path = (
         save(tmp_path / name, (values * 65535).astype(np.uint16)) if name == "a.png" else write(tmp_path / name, values)
     )
     whole = path.read_bytes()
     path.write_bytes(whole[: int(share * len(whole))])
-    with pytest.raises(OodbenchError, match="not a whole") as error:
+    with pytest.raises(OodbenchError, match="not an intact") as error:
         read_scores(path)
     assert str(path) in str(error.value)
 
@@ -137,8 +137,8 @@ def _group(path: Path) -> None:
     ("name", "make", "message"),
     [
         ("a.npz", _two_arrays, "arrays first, second; expected one"),
-        ("a.hdf5", _other_key, "holds scores; expected an array 'value'"),
-        ("a.hdf5", _group, "holds value; expected an array 'value'"),
+        ("a.hdf5", _other_key, "contains scores; expected an array 'value'"),
+        ("a.hdf5", _group, "contains value; expected an array 'value'"),
         (
             "a.png",
             lambda path: save(path, np.zeros((2, 3), np.uint8)),
@@ -146,7 +146,7 @@ def _group(path: Path) -> None:
         ),
     ],
 )
-def test_what_the_file_should_hold_is_said(
+def test_errors_state_the_expected_content(
     tmp_path: Path, name: str, make: Callable[[Path], None], message: str
 ) -> None:
     make(tmp_path / name)
@@ -154,10 +154,10 @@ def test_what_the_file_should_hold_is_said(
         read_scores(tmp_path / name)
 
 
-# which file is whose
+# Files of frames
 
 
-def test_a_frame_s_file_is_its_id_and_an_ending(tmp_path: Path) -> None:
+def test_a_frame_s_file_is_named_by_its_id(tmp_path: Path) -> None:
     names = ["b.1.npy", "town/c.npz", "a.hdf5", "d.PNG"]
     for name in [*names, "town/e.npy", ".b.1.npy", "notes.txt"]:
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -176,13 +176,13 @@ def test_a_frame_s_file_is_its_id_and_an_ending(tmp_path: Path) -> None:
     ("files", "messages"),
     [
         (["a.npy", "a.npz", "b.npy"], ["a has two files", "a.npz", "Keep one of the two"]),
-        (["a.npy", "B.npy"], ["1 of 2 frames have no score map; the first is b;", "b.{npy,npz,hdf5,h5,png}"]),
-        (["a_score.npy", "b_score.npy"], ["2 of 2 frames", "the first is a;", "there is, for example", "a_score.npy"]),
-        (["all/a.npy", "all/b.npy"], ["2 of 2 frames", "There is", "all/a.npy: give the folder"]),
-        (["a.txt"], ["2 of 2 frames", "It holds no score maps at all"]),
+        (["a.npy", "B.npy"], ["1 of 2 frames have no score map. The first is b;", "b.{npy,npz,hdf5,h5,png}"]),
+        (["a_score.npy", "b_score.npy"], ["2 of 2 frames", "The first is a;", "There is, for example", "a_score.npy"]),
+        (["all/a.npy", "all/b.npy"], ["2 of 2 frames", "Give the folder", "There is", "all/a.npy"]),
+        (["a.txt"], ["2 of 2 frames", "This one contains no score maps"]),
     ],
 )
-def test_a_frame_without_a_file_or_with_two(tmp_path: Path, files: list[str], messages: list[str]) -> None:
+def test_a_frame_without_a_file_or_with_two_is_an_error(tmp_path: Path, files: list[str], messages: list[str]) -> None:
     for name in files:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
@@ -192,7 +192,7 @@ def test_a_frame_without_a_file_or_with_two(tmp_path: Path, files: list[str], me
         assert message in str(error.value)
 
 
-def test_a_folder_that_is_none(tmp_path: Path) -> None:
+def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ScoreError, match="absent does not exist; expected a folder of score maps"):
         find_scores(tmp_path / "absent", ["a"])
     (tmp_path / "file").touch()

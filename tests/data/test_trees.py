@@ -1,4 +1,4 @@
-"""Folders and archives, read alike."""
+"""Folders and archives, which are read alike."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def pack(folder: Path, path: Path) -> Path:
     return path
 
 
-def test_they_are_read_alike(folder: Path, tmp_path: Path) -> None:
-    packed = pack(folder, tmp_path / "files")  # told by its content, not by its name
+def test_both_trees_are_read_alike(folder: Path, tmp_path: Path) -> None:
+    packed = pack(folder, tmp_path / "files")  # recognised by its content, not by its name
     for mode, name in (("w", "a.tar"), ("w:gz", "b.tgz"), ("w:xz", "c")):
         with tarfile.open(tmp_path / name, mode) as archive:
             for member in CONTENT:
@@ -46,7 +46,7 @@ def test_they_are_read_alike(folder: Path, tmp_path: Path) -> None:
     assert all(read(tmp_path / name) == CONTENT for name in ("a.tar", "b.tgz", "c"))
 
 
-def test_a_name_that_is_there_twice_is_named_twice(tmp_path: Path) -> None:
+def test_duplicate_names_are_listed_with_both_paths(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "twice.zip", "w") as archive, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for content in ("1", "2"):
@@ -55,14 +55,14 @@ def test_a_name_that_is_there_twice_is_named_twice(tmp_path: Path) -> None:
         assert tree.names == ("a.txt", "a.txt")
 
 
-def test_what_can_not_be_read(folder: Path, tmp_path: Path) -> None:
+def test_an_unreadable_folder_is_an_error(folder: Path, tmp_path: Path) -> None:
     packed = pack(folder, tmp_path / "files.zip")
     content = bytearray(packed.read_bytes())
     content[content.index(b"inside/b.txt") + 15] ^= 255
     packed.write_bytes(bytes(content))
     with pytest.raises(DataError, match=r"files\.zip: damaged"):
         read(packed)
-    with pytest.raises(DataError, match=r"a\.txt: neither a folder nor an archive"):
+    with pytest.raises(DataError, match=r"a\.txt: not an archive"):
         read(folder / "a.txt")
     with pytest.raises(DataNotFoundError, match="does not exist"):
         read(tmp_path / "nowhere")

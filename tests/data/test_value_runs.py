@@ -1,4 +1,4 @@
-"""The table by runs against plain indexing."""
+"""Label lookup by runs of values, compared with plain indexing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from oodbench.data.value_runs import apply_lookup_table
 
 
-def test_by_hand() -> None:
+def test_runs_equal_a_case_computed_by_hand() -> None:
     table = np.full(256, 254, np.uint8)
     table[[0, 1, 255]] = 7, 0, 255
     values = np.array([[0] * 12, [0] * 5 + [255] + [1] * 6], np.uint8)
@@ -19,7 +19,7 @@ def test_by_hand() -> None:
 
 
 @pytest.mark.parametrize("at", [0, 7, 8, 15, 16, 18])
-def test_one_undeclared_value_is_seen_wherever_it_stands(at: int) -> None:
+def test_an_undeclared_value_is_found_at_every_position(at: int) -> None:
     values = np.zeros(19, np.uint8)
     values[at] = 9
     table = np.zeros(256, np.uint8)
@@ -29,7 +29,7 @@ def test_one_undeclared_value_is_seen_wherever_it_stands(at: int) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 255), st.integers(1, 20)), max_size=12), st.integers(0, 2**32))
-def test_as_plain_indexing(runs: list[tuple[int, int]], seed: int) -> None:
+def test_the_result_equals_plain_indexing(runs: list[tuple[int, int]], seed: int) -> None:
     values = np.array([value for value, length in runs for _ in range(length)], np.uint8)
     table = np.random.default_rng(seed).permutation(256).astype(np.uint8)
     expected = table[values]

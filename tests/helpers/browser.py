@@ -20,7 +20,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.helpers.files import NO_BROWSER
 
-# Of the machine; OODBENCH_CHROMIUM and OODBENCH_CHROMEDRIVER name others.
+# Default programs; OODBENCH_CHROMIUM and OODBENCH_CHROMEDRIVER name others.
 CHROMIUM = os.environ.get("OODBENCH_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 DRIVER = os.environ.get("OODBENCH_CHROMEDRIVER") or shutil.which("chromedriver")
 

@@ -46,7 +46,7 @@ def rehearse(container: Path, images: Path, output: Path, root: Path) -> subproc
     fixed = [place for place in binds if place not in ("/output", "/dev", "/proc")]
     lines += [f"mount -o remount,ro,bind .{shlex.quote(place)}" for place in fixed]
     lines.append(f"mount -o remount,ro {shlex.quote(str(root))}")
-    # Root alone can become somebody else; whoever isn't root is an ordinary user already.
+    # Only root can change to another user. Without root, the process already runs as an ordinary user.
     ordinary = "setpriv --reuid=65534 --regid=65534 --clear-groups" if os.geteuid() == 0 else ""
     path = f"PATH={sys.prefix}/bin:/usr/bin:/bin"
     lines.append(f"exec chroot . {ordinary} env -i {path} {shlex.join(variables)} {command}")

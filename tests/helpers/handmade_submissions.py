@@ -49,7 +49,7 @@ def frame(benchmark: str, index: int, name: str, size: Size, *, hidden: bool, ki
     )
 
 
-def scored(*frames: SubmittedFrame, **changes: Any) -> SubmissionScorer:
+def make_scorer(*frames: SubmittedFrame, **changes: Any) -> SubmissionScorer:
     expected: dict[str, int] = {}
     for each in frames:
         expected[each.benchmark] = expected.get(each.benchmark, 0) + 1
@@ -81,7 +81,7 @@ def both_tracks() -> SubmissionScorer:
             hidden = not name.startswith("validation")
             part = f"{benchmark}-all" if hidden else benchmark
             made.append(frame(part, index, name, SIZE, hidden=hidden, kind=kinds[hidden]))
-    return scored(*made)
+    return make_scorer(*made)
 
 
 @contextmanager

@@ -34,10 +34,10 @@ def assert_rates(page: Page, run: RunView, rows: dict[str, Result], levels: Iter
         assert shown["stated"] == shown["thresholds"][shown["chosen"]]
         benchmark = rows[shown["names"][0]].benchmark
         for name, threshold, values in zip(shown["names"], shown["thresholds"], shown["values"], strict=True):
-            frames = [_counted(run, rows[name], frame, threshold) for frame in run.frames(benchmark)]
+            frames = [_count_pixels(run, rows[name], frame, threshold) for frame in run.frames(benchmark)]
             own = frames[list(run.frames(benchmark)).index(shown["frame"])]
             for counts, part in ((own, values[:3]), (np.sum(frames, axis=0), values[3:])):
-                expected = _rates(counts)
+                expected = _compute_rates(counts)
                 found = [math.nan if value is None else value for value, _ in part]
                 assert found == [pytest.approx(value, rel=1e-12, nan_ok=True) for value in expected]
                 printed = ["–" if math.isnan(value) else f"{100 * value:.1f}" for value in expected[:2]]
@@ -45,7 +45,7 @@ def assert_rates(page: Page, run: RunView, rows: dict[str, Result], levels: Iter
                 assert part[2][1].startswith(f"{expected[2]:,}")
 
 
-def _counted(run: RunView, row: Result, frame: str, threshold: float) -> Any:
+def _count_pixels(run: RunView, row: Result, frame: str, threshold: float) -> Any:
     labels = run.labels(row.benchmark, frame)
     assert labels is not None
     above = run.score(row, frame) >= np.float32(threshold)
@@ -53,6 +53,6 @@ def _counted(run: RunView, row: Result, frame: str, threshold: float) -> Any:
     return np.array([(above & anomalous).sum(), (above & ordinary).sum(), anomalous.sum()])
 
 
-def _rates(counts: Any) -> tuple[float, float, int]:
+def _compute_rates(counts: Any) -> tuple[float, float, int]:
     found, wrong, anomalous = (int(count) for count in counts)
     return found / (found + wrong) if found + wrong else math.nan, found / anomalous, wrong

@@ -10,21 +10,21 @@ from pathlib import Path
 def import_graph(package: Path) -> dict[str, set[str]]:
     """Return for each module of a package those of its modules that it imports.
 
-    Imports inside functions count. Imports for the type checker alone (`if TYPE_CHECKING:`) do not.
+    Imports inside functions count. Imports only for the type checker (`if TYPE_CHECKING:`) do not.
 
     Args:
         package: Folder of the package; its name is the package's name.
     """
     files = {_module_name(path, package): path for path in sorted(package.rglob("*.py"))}
     return {
-        name: {target for target in _imported(path.read_text(encoding="utf-8"), files) if target != name}
+        name: {target for target in _find_imports(path.read_text(encoding="utf-8"), files) if target != name}
         for name, path in files.items()
     }
 
 
 def find_cycles(graph: Mapping[str, set[str]]) -> set[frozenset[str]]:
     """Return the sets of modules that import each other, directly or through others."""
-    reachable = {name: _reachable(name, graph) for name in graph}
+    reachable = {name: _find_reachable(name, graph) for name in graph}
     return {
         frozenset(other for other in reachable[name] if name in reachable[other])
         for name in graph
@@ -37,7 +37,7 @@ def _module_name(path: Path, package: Path) -> str:
     return ".".join(names[:-1] if names[-1] == "__init__" else names)
 
 
-def _imported(text: str, modules: Iterable[str]) -> Iterator[str]:
+def _find_imports(text: str, modules: Iterable[str]) -> Iterator[str]:
     for node in _runtime_nodes(ast.parse(text)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name in modules)
@@ -57,7 +57,7 @@ def _runtime_nodes(node: ast.AST) -> Iterator[ast.AST]:
             yield from _runtime_nodes(child)
 
 
-def _reachable(start: str, graph: Mapping[str, set[str]]) -> set[str]:
+def _find_reachable(start: str, graph: Mapping[str, set[str]]) -> set[str]:
     found: set[str] = set()
     waiting = list(graph[start])
     while waiting:

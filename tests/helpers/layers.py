@@ -16,7 +16,7 @@ LAYERS = (
     {"stages"},
     {"runs"},
     {"workflows", "training", "testing"},
-    {"api"},
+    {"api", "listing"},
     {"skeletons"},
     {"cli"},
 )

@@ -11,7 +11,7 @@ from oodbench.segmenters.mmsegmentation.config import NetworkConfig
 from oodbench.segmenters.mmsegmentation.source import Inference
 from oodbench.types import CITYSCAPES_19
 
-# Of photographs of 48 x 96: to 64 x 128.
+# Resizing of photographs of 48 x 96 to 64 x 128.
 PIPELINE = """
 test_pipeline = [
     dict(type="LoadImageFromFile"),
@@ -78,11 +78,11 @@ def write_config(folder: Path, name: str, more: str = "") -> Path:
     return path
 
 
-def built(path: Path) -> Any:
+def build_network(path: Path) -> Any:
     """Build the network of a config with random weights of seed 0."""
     torch.manual_seed(0)
     network = NetworkConfig(path, Inference()).build().eval()
-    # Random class maps are nearly flat: their classifier is made to differ between classes.
+    # Random class maps are nearly flat, so the classifier is changed to differ between classes.
     for module_name, module in network.named_modules():
         if module_name.endswith("conv_seg"):
             torch.nn.init.normal_(module.weight)
@@ -96,7 +96,7 @@ def write_network(folder: Path, name: str, more: str = "") -> Path:
     """Write a config with a checkpoint of random weights next to it; return the config."""
     path = write_config(folder, name, more)
     if (name, more) not in _saved:
-        save_checkpoint(path.with_suffix(".pth"), built(path))
+        save_checkpoint(path.with_suffix(".pth"), build_network(path))
         _saved[name, more] = path.with_suffix(".pth").read_bytes()
     path.with_suffix(".pth").write_bytes(_saved[name, more])
     return path

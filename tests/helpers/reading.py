@@ -14,7 +14,7 @@ from oodbench.types import Frame, FrameSet
 REGISTRY = Registry()
 
 
-def opened(name: str, *roots: Path, named: bool = False) -> FrameSet:
+def open_benchmark(name: str, *roots: Path, named: bool = False) -> FrameSet:
     return REGISTRY.benchmark(name).open(Roots((), {name: roots}) if named else Roots(roots))
 
 
@@ -23,7 +23,7 @@ def labels(frame: Frame) -> np.ndarray:
     return frame.read_anomaly_labels().values
 
 
-def meaning(frame: Frame) -> dict[int, set[int]]:
+def map_values(frame: Frame) -> dict[int, set[int]]:
     """Map each value in the label file to the labels that it becomes."""
     assert frame.label_file is not None
     raw = np.asarray(Image.open(frame.label_file))

@@ -1,4 +1,4 @@
-"""The contract of every method in the registry, their definitions, and what each one's parameters do."""
+"""Contract of every method in the registry, their definitions, and the effect of their parameters."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REGISTRY = Registry()
 METHODS = REGISTRY.names("methods")
 
 
-def fitted(spec: str, seed: int = 0, classes: int = 6) -> Method:
+def fit_method(spec: str, seed: int = 0, classes: int = 6) -> Method:
     return ready(REGISTRY.method(spec), seed, classes)
 
 
@@ -29,14 +29,14 @@ class TestEveryMethod(MethodContract):
         self.name = request.param
 
 
-def upsampled(output: SegmenterOutput) -> torch.Tensor:
+def upsample(output: SegmenterOutput) -> torch.Tensor:
     assert output.class_maps is not None
     return torch.nn.functional.interpolate(output.class_maps.values.double(), SIZE, mode="bilinear")[0]
 
 
-def standardised(logits: torch.Tensor) -> torch.Tensor:
-    """By the statistics of the frames that `fitted` takes; of all their pixels for a class on fewer than 50."""
-    seen, classes = torch.stack([upsampled(fake_network(seed)[0]) for seed in range(3)]).max(dim=1)
+def standardise(logits: torch.Tensor) -> torch.Tensor:
+    """Standardise by the statistics of the frames of `fitted`; a class on fewer than 50 pixels uses those of all."""
+    seen, classes = torch.stack([upsample(fake_network(seed)[0]) for seed in range(3)]).max(dim=1)
     best, predicted = logits.max(dim=0)
     score = torch.empty_like(best)
     for index in predicted.unique():
@@ -48,9 +48,9 @@ def standardised(logits: torch.Tensor) -> torch.Tensor:
 
 @pytest.mark.parametrize("name", METHODS)
 def test_pixel_scores_equal_the_definition_on_whole_maps(name: str) -> None:
-    """Against the equations at the top of each file, in double precision and without the shared pass."""
+    """Compare with the equations at the top of each file, in double precision and without the shared pass."""
     without_postprocessing = {"sml": "sml:suppression=false,smoothing=false"}
-    method = fitted(without_postprocessing.get(name, name))
+    method = fit_method(without_postprocessing.get(name, name))
     if not isinstance(method, PixelMethod):
         assert isinstance(method, GridMethod)
         return
@@ -59,30 +59,30 @@ def test_pixel_scores_equal_the_definition_on_whole_maps(name: str) -> None:
         "max-logit": lambda logits: -logits.amax(dim=0),
         "entropy": lambda logits: torch.special.entr(logits.softmax(dim=0)).sum(dim=0),
         "energy": lambda logits: -logits.logsumexp(dim=0),
-        "sml": standardised,
+        "sml": standardise,
         "gmmseg-norm": lambda logits: -logits.amax(dim=0),
     }
     output, _ = fake_network(10, planted=True)
-    expected = definitions[name](upsampled(output)).numpy()
+    expected = definitions[name](upsample(output)).numpy()
     assert np.allclose(scores(method, output)[0], expected, rtol=2e-5, atol=2e-6)
 
 
-# parameters
+# Parameters
 
 
-def test_knn_parameters_do_what_they_say() -> None:
+def test_knn_parameters_have_the_documented_effect() -> None:
     output, _ = fake_network(10, planted=True)
-    nearest, mean = (scores(fitted(f"knn:k={k}"), output) for k in (1, 9))
+    nearest, mean = (scores(fit_method(f"knn:k={k}"), output) for k in (1, 9))
     assert (nearest <= mean + 1e-6).all()
-    cosine = scores(fitted("knn"), output)
+    cosine = scores(fit_method("knn"), output)
     assert cosine.min() >= 0
     assert cosine.max() <= 2
-    small = fitted("knn:bank_size=60").fitted()
+    small = fit_method("knn:bank_size=60").fitted()
     assert len(small.tensors["bank"]) == 60
 
 
-def test_knn_equals_a_search_by_hand() -> None:
-    method = fitted("knn:k=3,metric=euclidean,bank_size=200")
+def test_knn_equals_a_brute_force_search() -> None:
+    method = fit_method("knn:k=3,metric=euclidean,bank_size=200")
     output, _ = fake_network(10)
     queries = output.features["penultimate"][0].flatten(1).T
     distances = torch.cdist(queries.double(), method.fitted().tensors["bank"].double())
@@ -100,12 +100,12 @@ def test_knn_with_more_neighbours_than_pixels_is_an_error() -> None:
         method.fitted()
 
 
-def test_gmm_names_the_classes_that_are_rare_or_absent() -> None:
+def test_gmm_records_rare_and_absent_classes() -> None:
     method = REGISTRY.method("gmm-posthoc:minimum=50")
     method.begin_fit(CITYSCAPES_19, 0)
     output, labels = fake_network(0, classes=4)
     rare = labels.values.copy()
-    rare[:4, :10] = 7  # ten grid pixels of traffic sign
+    rare[:4, :10] = 7  # ten pixels of traffic sign on the grid
     method.update(output, [SemanticLabels(rare, CITYSCAPES_19)])
     fit = method.fitted()
     assert fit.facts["pooled_classes"] == ["traffic sign"]
@@ -116,7 +116,7 @@ def test_gmm_names_the_classes_that_are_rare_or_absent() -> None:
 
 
 @pytest.mark.parametrize("whiten", ["standardise", "within-class"])
-def test_gmm_does_not_mind_the_features_scale(whiten: str) -> None:
+def test_gmm_is_invariant_to_the_scale_of_features(whiten: str) -> None:
     def scaled(factor: float) -> np.ndarray:
         method = REGISTRY.method(f"gmm-posthoc:whiten={whiten}")
         method.begin_fit(CITYSCAPES_19, 0)
@@ -150,7 +150,7 @@ def test_gmm_without_labelled_pixels_is_an_error() -> None:
         ("gmm-posthoc:ridge=nan", UsageError, "ridge=nan: input should be a finite number"),
     ],
 )
-def test_a_wrong_specification_says_what_is_right(spec: str, error: type[Exception], message: str) -> None:
+def test_an_invalid_specification_is_an_error_with_the_remedy(spec: str, error: type[Exception], message: str) -> None:
     with pytest.raises(error) as caught:
         REGISTRY.method(spec)
     assert message in str(caught.value)
@@ -164,7 +164,7 @@ def test_scores_that_are_not_finite_are_an_error() -> None:
         scores(REGISTRY.method("msp"), output, "score")
 
 
-def test_gmm_bears_dead_units_and_a_rare_class() -> None:
+def test_gmm_accepts_dead_units_and_a_rare_class() -> None:
     method = REGISTRY.method("gmm-posthoc")
     method.begin_fit(CITYSCAPES_19, 0)
     output, labels = fake_network(0, classes=4)
@@ -181,7 +181,7 @@ def test_gmm_bears_dead_units_and_a_rare_class() -> None:
     assert np.allclose(scores(method, SegmenterOutput(output.class_maps, {"penultimate": sparking})), quiet)
 
 
-def test_knn_s_bank_is_drawn_from_all_frames() -> None:
+def test_the_bank_of_knn_is_sampled_from_all_frames() -> None:
     method = REGISTRY.method("knn:bank_size=190")
     method.begin_fit(CITYSCAPES_19, 0)
     for frame in range(30):

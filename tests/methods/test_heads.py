@@ -1,4 +1,4 @@
-"""The contract of all heads."""
+"""Contract of all heads."""
 
 from __future__ import annotations
 
@@ -20,5 +20,5 @@ class TestGMMSegPaper(HeadContract):
     parameters = {"preset": "paper", "memory": 200, "components": 2, "dimensions": 16}  # noqa: RUF012
 
 
-def test_none_is_left_out() -> None:
+def test_every_head_is_tested() -> None:
     assert Registry().names("heads") == ["gmmseg", "softmax"]

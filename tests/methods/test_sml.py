@@ -1,4 +1,4 @@
-"""SML against the outputs of its authors' code, run once on made-up logits, and at the edges of its postprocessing."""
+"""SML compared with outputs of its authors' code on synthetic logits, and edge cases of its postprocessing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NO_POSTPROCESSING = "sml:suppression=false,smoothing=false"
 
 
 def golden_frame(spec: str) -> ScoredFrame:
-    """The golden logits through the harness, with the golden statistics."""
+    """Score the golden logits with the golden statistics."""
     method = REGISTRY.method(spec)
     statistics = {"mean": GOLDEN["class_mean"], "variance": GOLDEN["class_var"]}
     method.load(Fit({name: torch.from_numpy(values) for name, values in statistics.items()}, {}))
@@ -33,7 +33,7 @@ def golden_frame(spec: str) -> ScoredFrame:
 @pytest.mark.parametrize(
     ("spec", "name", "tolerance"),
     [
-        # The golden maps were upsampled in float32, which cost them up to 4e-5 against double precision.
+        # The golden maps were upsampled in float32, with errors of up to 4e-5 compared with double precision.
         ("max-logit", "max_logit", 5e-5),
         (NO_POSTPROCESSING, "standardised", 5e-5),
         ("sml:smoothing=false", "after_suppression", 5e-5),
@@ -41,14 +41,14 @@ def golden_frame(spec: str) -> ScoredFrame:
         ("sml", "after_suppression_and_smoothing", 1e-5),
     ],
 )
-def test_each_step_equals_the_authors_code(spec: str, name: str, tolerance: float) -> None:
+def test_each_step_equals_the_code_of_the_authors(spec: str, name: str, tolerance: float) -> None:
     frame = golden_frame(spec)
     assert frame.prediction is not None
     assert np.array_equal(frame.prediction, GOLDEN["prediction"])
     assert np.abs(-frame.scores["it"] - GOLDEN[name]).max() <= tolerance
 
 
-def test_postprocessing_alone_equals_the_authors_code() -> None:
+def test_postprocessing_equals_the_code_of_the_authors() -> None:
     boundary = find_class_boundaries(GOLDEN["prediction"])
     assert np.array_equal(boundary, GOLDEN["boundary"])
     suppressed = suppress_boundaries(GOLDEN["standardised"], boundary)
@@ -60,7 +60,7 @@ def test_postprocessing_alone_equals_the_authors_code() -> None:
         assert np.abs(smooth(before) - GOLDEN[after]).max() <= 2e-6
 
 
-def test_postprocessing_turns_its_sign_with_the_score() -> None:
+def test_postprocessing_commutes_with_the_sign() -> None:
     score, boundary = GOLDEN["standardised"], GOLDEN["boundary"]
     assert np.array_equal(smooth(suppress_boundaries(-score, boundary)), -smooth(suppress_boundaries(score, boundary)))
 
@@ -76,7 +76,7 @@ def test_one_class_has_no_boundary_and_nothing_is_suppressed() -> None:
     assert np.array_equal(suppress_boundaries(score, boundary), score)
 
 
-def test_where_all_is_boundary_nothing_changes() -> None:
+def test_a_map_of_only_boundaries_is_unchanged() -> None:
     checkered = np.indices((20, 30)).sum(axis=0).astype(np.uint8) % 2
     boundary = find_class_boundaries(checkered)
     assert boundary.all()
@@ -85,7 +85,7 @@ def test_where_all_is_boundary_nothing_changes() -> None:
 
 
 @pytest.mark.parametrize("shape", [(1, 40), (40, 1), (1, 1), (3, 2)])
-def test_maps_smaller_than_the_kernels(shape: tuple[int, int]) -> None:
+def test_maps_may_be_smaller_than_the_kernels(shape: tuple[int, int]) -> None:
     prediction = (np.indices(shape).sum(axis=0) // 20).astype(np.uint8)
     score = noise(shape)
     suppressed = suppress_boundaries(score, find_class_boundaries(prediction))
@@ -96,27 +96,27 @@ def test_maps_smaller_than_the_kernels(shape: tuple[int, int]) -> None:
     assert np.allclose(smooth(np.full(shape, 3.0, np.float32)), 3.0)
 
 
-def test_a_row_of_two_classes_takes_its_boundary_from_both_sides() -> None:
+def test_boundary_pixels_between_two_classes_average_both_sides() -> None:
     prediction = np.array([[0] * 8 + [1] * 8], np.uint8)
     boundary = find_class_boundaries(prediction)
     assert np.flatnonzero(boundary).tolist() == [7, 8]
     score = np.where(prediction == 0, 1.0, 5.0).astype(np.float32)
-    score[0, 4:12] = 100.0  # grown by 3, the boundary covers just these
+    score[0, 4:12] = 100.0  # the boundary dilated by 3 covers exactly these
     assert np.array_equal(suppress_boundaries(score, boundary)[0], [1.0] * 8 + [5.0] * 8)
 
 
-def test_postprocessing_leaves_what_it_was_given() -> None:
+def test_postprocessing_does_not_change_its_input() -> None:
     score, prediction = noise((20, 30)), (np.arange(600).reshape(20, 30) // 200).astype(np.uint8)
     before = score.copy()
     REGISTRY.method("sml").postprocess(score, prediction)  # type: ignore[attr-defined]
     assert np.array_equal(score, before)
 
 
-# fit
+# Fit
 
 
 def frames(count: int) -> list[tuple[torch.Tensor, SemanticLabels]]:
-    """Logits [3 of 19 classes ever win] and labels that are void in half of the pixels."""
+    """Create logits in which 3 of 19 classes are predicted, and labels that are void in half of the pixels."""
     made = []
     for seed in range(count):
         rng = np.random.default_rng(seed)
@@ -138,11 +138,11 @@ def fit(batches: list[list[tuple[torch.Tensor, SemanticLabels]]], spec: str = "s
     return method.fitted()
 
 
-def test_the_fit_equals_the_moments_of_all_pixels_whatever_the_batches() -> None:
+def test_the_fit_equals_the_moments_of_all_pixels_for_any_batches() -> None:
     made = frames(6)
-    together, apart = fit([made]), fit([made[:1], made[1:4], made[4:]])
+    together, separate = fit([made]), fit([made[:1], made[1:4], made[4:]])
     for name, values in together.tensors.items():
-        assert torch.equal(values, apart.tensors[name])
+        assert torch.equal(values, separate.tensors[name])
     logits = torch.cat([logits.flatten(1) for logits, _ in made], dim=1).double()
     best, prediction = logits.max(dim=0)
     for index in (0, 10, 13):
@@ -153,7 +153,7 @@ def test_the_fit_equals_the_moments_of_all_pixels_whatever_the_batches() -> None
         assert together.facts["pixels_predicted"][CITYSCAPES_19.names[index]] == len(own)
 
 
-def test_classes_that_are_not_predicted_take_the_statistics_of_all_and_are_named() -> None:
+def test_classes_without_predictions_use_pooled_statistics_and_are_recorded() -> None:
     made = frames(2)
     learned = fit([made])
     assert learned.facts["pooled_classes"] == [
@@ -165,10 +165,10 @@ def test_classes_that_are_not_predicted_take_the_statistics_of_all_and_are_named
     assert len(fit([made], "sml:minimum=100000").facts["pooled_classes"]) == 19
 
 
-def test_a_class_that_stands_still_takes_the_spread_of_all() -> None:
+def test_a_constant_class_uses_the_pooled_variance() -> None:
     made = frames(2)
     for logits, _ in made:
-        logits[8, 5] = 2e3  # a row that saturates
+        logits[8, 5] = 2e3  # a class with constant logits
     learned = fit([made])
     assert learned.facts["still_classes"] == ["vegetation"]
     assert learned.tensors["mean"][8].item() == 2e3
@@ -178,7 +178,7 @@ def test_a_class_that_stands_still_takes_the_spread_of_all() -> None:
 
 
 @pytest.mark.parametrize("value", [torch.nan, torch.inf])
-def test_broken_logits_are_an_error_of_the_fit(value: float) -> None:
+def test_non_finite_logits_are_an_error_of_the_fit(value: float) -> None:
     made = frames(1)
     made[0][0][3, 5, 5] = value
     with pytest.raises(DataError, match="logits that are NaN or infinite"):

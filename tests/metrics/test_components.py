@@ -1,4 +1,4 @@
-"""Component metrics against what the benchmark's own evaluator gave on the same frames, and by hand."""
+"""Component metrics compared with outputs of the official evaluator, and with cases computed by hand."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SMIYC = PROTOCOLS["smiyc"]
 
 
 @pytest.mark.parametrize("case", NUMBERS["results"])
-def test_equals_the_evaluator(case: str) -> None:
+def test_metrics_equal_the_official_evaluator(case: str) -> None:
     expected, sizes = NUMBERS["results"][case], SIZES[case.split("_")[0]]
     found = component_metrics(lambda: FRAMES, SMIYC, sizes, {"": expected["threshold"]})[""]
     assert (found.tp.tolist(), found.fn.tolist(), found.fp.tolist()) == tuple(expected[n] for n in ("tp", "fn", "fp"))
@@ -38,7 +38,7 @@ def test_equals_the_evaluator(case: str) -> None:
 
 @pytest.mark.parametrize("case", NUMBERS["results"])
 @pytest.mark.parametrize("index", range(4))
-def test_equals_the_evaluator_component_by_component(case: str, index: int) -> None:
+def test_each_component_equals_the_official_evaluator(case: str, index: int) -> None:
     score, labels = FRAMES[index]
     threshold = np.float64(NUMBERS["results"][case]["threshold"])
     found = frame_components(score > threshold, labels, SIZES[case.split("_")[0]])
@@ -51,7 +51,7 @@ def test_equals_the_evaluator_component_by_component(case: str, index: int) -> N
         assert ours.tolist() == ARRAYS[f"{case}_{name}_{index}"].tolist(), name
 
 
-def test_the_threshold_is_chosen_as_the_evaluator_chooses_it() -> None:
+def test_the_threshold_is_that_of_the_official_evaluator() -> None:
     under = make_evaluation(SMIYC)
     for score, labels in FRAMES:
         under.update(score, labels)
@@ -61,15 +61,15 @@ def test_the_threshold_is_chosen_as_the_evaluator_chooses_it() -> None:
     assert found.best_f1_threshold == NUMBERS["results"]["AnomalyTrack_pipeline_best_f1"]["threshold"]
 
 
-def test_the_steps_are_the_evaluator_s_floats() -> None:
+def test_the_steps_equal_the_floats_of_the_official_evaluator() -> None:
     assert TAUS.tolist() == NUMBERS["taus"]
 
 
-def test_a_case_by_hand() -> None:
-    """One row a part: an object hit half, one hit by a prediction that covers two objects, a prediction in void."""
+def test_metrics_equal_a_case_computed_by_hand() -> None:
+    """Three parts: a half-covered object, two objects under one prediction, and a prediction in void."""
     label = np.zeros((9, 12), np.uint8)
     predicted = np.zeros((9, 12), bool)
-    label[0, :8], predicted[0, 4:12] = 1, True  # 4 shared, 8 + 8 - 4 in the union
+    label[0, :8], predicted[0, 4:12] = 1, True  # intersection 4, union 8 + 8 - 4
     label[3, :4], label[3, 8:12], predicted[3, :12] = 1, 1, True  # one prediction over both objects
     label[6:, 0:3], predicted[8, 0:3] = 255, True
     found = frame_components(predicted, AnomalyLabels(label), ComponentSizes(1, 1))
@@ -79,7 +79,7 @@ def test_a_case_by_hand() -> None:
     assert found.ppv.tolist() == [4 / 8, 8 / 12]
 
 
-def test_corners_join_and_small_ones_go() -> None:
+def test_components_are_8_connected_and_small_ones_are_removed() -> None:
     label = np.eye(6, dtype=np.uint8)
     found = frame_components(label > 0, AnomalyLabels(label), ComponentSizes(6, 6))
     assert (found.object_sizes.tolist(), found.siou.tolist(), found.ppv.tolist()) == ([6], [1.0], [1.0])
@@ -87,14 +87,14 @@ def test_corners_join_and_small_ones_go() -> None:
     assert none.object_sizes.size == none.prediction_sizes.size == 0
 
 
-def test_an_object_that_is_too_small_is_void_to_predictions_too() -> None:
+def test_small_objects_are_void_for_predictions() -> None:
     label = np.zeros((1, 10), np.uint8)
     label[0, :2] = 1
     found = frame_components(np.ones((1, 10), bool), AnomalyLabels(label), ComponentSizes(10, 3))
     assert (found.prediction_sizes.tolist(), found.ppv.tolist()) == ([8], [0.0])
 
 
-def test_undefined_is_nan_with_a_reason() -> None:
+def test_undefined_metrics_are_nan_with_a_reason() -> None:
     counts = ComponentCounts(ComponentSizes(2, 2))
     counts.update(np.zeros((3, 3), bool), AnomalyLabels(np.zeros((3, 3), np.uint8)))
     found = counts.metrics()
@@ -109,7 +109,7 @@ masks = arrays(np.uint8, (7, 9), elements=st.sampled_from([0, 0, 1, 255]))
 
 
 @given(st.lists(st.tuples(masks, arrays(bool, (7, 9))), min_size=1, max_size=4), st.randoms())
-def test_equals_the_definitions_and_merges_in_any_order(
+def test_metrics_equal_the_definitions_for_any_merge_order(
     frames: list[tuple[np.ndarray, np.ndarray]], random: object
 ) -> None:
     sizes = ComponentSizes(2, 2)
@@ -137,7 +137,7 @@ def test_equals_the_definitions_and_merges_in_any_order(
 
 
 def flood(mask: np.ndarray) -> list[set[tuple[int, int]]]:
-    """The 8-connected components as sets of pixels."""
+    """Return the 8-connected components as sets of pixels."""
     left = {(int(y), int(x)) for y, x in np.argwhere(mask)}
     found = []
     while left:

@@ -1,4 +1,4 @@
-"""The curves against scikit-learn's, and what thinning keeps."""
+"""Curves compared with scikit-learn, and thinning."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from oodbench.types import AnomalyLabels
 LEVELS = [-1.5, 0.0, 0.25, 0.5, 1.0, 3.0]
 
 
-def counted(score: np.ndarray, label: np.ndarray) -> PixelCounts:
+def count_pixels(score: np.ndarray, label: np.ndarray) -> PixelCounts:
     counts = PixelCounts(compiled=False)
     counts.update(score[None].astype(np.float32), AnomalyLabels(label[None].astype(np.uint8)))
     return counts
 
 
 @given(st.lists(st.sampled_from(LEVELS) | st.floats(-2, 2, width=32), min_size=2, max_size=50), st.data())
-def test_equals_scikit_learn(values: list[float], data: st.DataObject) -> None:
+def test_curves_equal_scikit_learn(values: list[float], data: st.DataObject) -> None:
     score = np.array(values, np.float32)
     labels = st.lists(st.integers(0, 1), min_size=len(values), max_size=len(values))
     label = np.array(data.draw(labels.filter(lambda drawn: 0 < sum(drawn) < len(drawn))))
-    counts = counted(score, label)
+    counts = count_pixels(score, label)
     curve = pixel_curve(counts)
-    # scikit-learn has a point at every score, ours at anomalous ones: where they meet they are the same.
+    # scikit-learn has a point at every score, ours only at anomalous scores. The common points are equal.
     precision, recall, threshold = precision_recall_curve(label, score)
     at = np.searchsorted(threshold, curve.threshold)
     assert (threshold[at] == curve.threshold).all()
@@ -39,7 +39,7 @@ def test_equals_scikit_learn(values: list[float], data: st.DataObject) -> None:
     assert (np.diff(fpr) >= 0).all()
     assert (np.diff(tpr) >= 0).all()
     theirs = roc_curve(label, score, drop_intermediate=False)
-    for x, y in zip(*theirs[:2], strict=True):  # each of their points lies on our lines
+    for x, y in zip(*theirs[:2], strict=True):  # each point of scikit-learn is on a segment of our curve
         inside = np.flatnonzero((fpr[:-1] <= x + 1e-12) & (x <= fpr[1:] + 1e-12))
         ys = [np.interp(x, fpr[i : i + 2], tpr[i : i + 2]) for i in inside] + list(tpr[np.isclose(fpr, x)])
         assert np.isclose(ys, y).any()
@@ -48,15 +48,15 @@ def test_equals_scikit_learn(values: list[float], data: st.DataObject) -> None:
     assert np.diff(curve.recall, prepend=0) @ curve.precision == pytest.approx(found["AP"], abs=1e-12)
 
 
-def a_curve() -> PixelCurve:
+def make_curve() -> PixelCurve:
     rng = np.random.default_rng(5)
     label = rng.random(20_000) < 0.1
-    return pixel_curve(counted(rng.normal(size=label.size) + 2 * label, label))
+    return pixel_curve(count_pixels(rng.normal(size=label.size) + 2 * label, label))
 
 
 @pytest.mark.parametrize("points", [2, 3, 50, 300])
-def test_what_thinning_leaves_out_is_near_what_it_keeps(points: int) -> None:
-    curve = a_curve()
+def test_removed_points_are_close_to_the_thinned_curve(points: int) -> None:
+    curve = make_curve()
     thin = curve.thin(points)
     assert points / 2 < thin.threshold.size <= points
     assert (thin.threshold[0], thin.threshold[-1]) == (curve.threshold[0], curve.threshold[-1])
@@ -70,17 +70,17 @@ def test_what_thinning_leaves_out_is_near_what_it_keeps(points: int) -> None:
     assert (curve.fpr - curve.fpr[behind]).max() <= mark + 1e-12
 
 
-def test_a_short_curve_stays_as_it_is() -> None:
-    curve = a_curve()
+def test_a_short_curve_is_not_thinned() -> None:
+    curve = make_curve()
     assert curve.thin(curve.threshold.size) is curve
     with pytest.raises(UsageError, match="a curve of 1 points"):
         curve.thin(1)
 
 
-def test_without_one_of_the_kinds() -> None:
-    nothing = pixel_curve(counted(np.arange(4.0), np.zeros(4)))
+def test_curves_of_one_kind_of_pixel() -> None:
+    nothing = pixel_curve(count_pixels(np.arange(4.0), np.zeros(4)))
     assert nothing.threshold.size == nothing.recall.size == 0
-    everything = pixel_curve(counted(np.arange(4.0), np.ones(4)))
+    everything = pixel_curve(count_pixels(np.arange(4.0), np.ones(4)))
     assert everything.precision.tolist() == [1, 1, 1, 1]
     assert np.isnan(everything.fpr).all()
     assert everything.thin(2).threshold.tolist() == [3, 0]

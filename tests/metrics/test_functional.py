@@ -1,4 +1,4 @@
-"""Metrics in one call: against scikit-learn and brute force, by their properties, and by what they refuse."""
+"""Metrics in one call: comparison with scikit-learn and brute force, properties, and invalid input."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ PIXEL_METRICS: list[Callable[..., float]] = [average_precision, fpr_at_tpr, auro
 
 
 def sample(seed: int, shape: tuple[int, ...] = (40, 50)) -> Frames:
-    """Scores with many ties, a tenth of the pixels void, an eighth anomalous."""
+    """Create scores with many ties; a tenth of the pixels are void and an eighth anomalous."""
     rng = np.random.default_rng(seed)
     labels = rng.choice([0, 1, 255], shape, p=[0.775, 0.125, 0.1]).astype(np.uint8)
     scores = (np.round(rng.normal(size=shape) + (labels == 1), 1)).astype(np.float32)
     return scores, labels
 
 
-def valid(scores: NDArray[Any], labels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+def select_valid(scores: NDArray[Any], labels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     return scores[labels != 255], labels[labels != 255]
 
 
@@ -53,9 +53,9 @@ def brute_force_fpr(scores: NDArray[Any], labels: NDArray[Any], tpr: float) -> f
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_they_equal_scikit_learn_on_scores_with_ties(seed: int) -> None:
+def test_ap_and_auroc_equal_scikit_learn_on_scores_with_ties(seed: int) -> None:
     scores, labels = sample(seed)
-    known, truth = valid(scores, labels)
+    known, truth = select_valid(scores, labels)
     assert average_precision(scores, labels) == pytest.approx(average_precision_score(truth, known), abs=1e-12)
     assert auroc(scores, labels) == pytest.approx(roc_auc_score(truth, known), abs=1e-12)
     largest = max(f1_score(truth, known >= threshold) for threshold in np.unique(known))
@@ -65,11 +65,11 @@ def test_they_equal_scikit_learn_on_scores_with_ties(seed: int) -> None:
 @pytest.mark.parametrize("tpr", [0.05, 0.5, 0.8, 0.95, 1.0])
 def test_the_false_positive_rate_equals_brute_force(tpr: float) -> None:
     scores, labels = sample(3)
-    assert fpr_at_tpr(scores, labels, tpr) == brute_force_fpr(*valid(scores, labels), tpr)
+    assert fpr_at_tpr(scores, labels, tpr) == brute_force_fpr(*select_valid(scores, labels), tpr)
 
 
 def brute_force_f1(predicted: NDArray[np.bool_], labels: NDArray[np.uint8], smallest: int) -> float:
-    """F1* of one frame without objects that are too small, one object and one prediction at a time."""
+    """Compute F1* of one frame without small objects, object by object and prediction by prediction."""
     objects, predictions = ([part == n for n in range(1, part.max() + 1)] for part in (
         ndimage.label(labels == 1, np.ones((3, 3)))[0], ndimage.label(predicted & (labels != 255), np.ones((3, 3)))[0],
     ))  # fmt: skip
@@ -100,16 +100,16 @@ def test_component_f1_equals_brute_force(seed: int) -> None:
     assert 0 < measured < 1
 
 
-def test_component_f1_takes_the_threshold_of_the_best_f1() -> None:
+def test_component_f1_uses_the_threshold_of_the_best_f1() -> None:
     labels = np.zeros((40, 60), np.uint8)
     labels[5:15, 5:25] = 1
     scores = np.where(labels, np.float32(2), np.float32(0))
-    scores[30:, 40:] = 1  # at this threshold or below it, a false component
+    scores[30:, 40:] = 1  # a false component at this threshold or below it
     assert component_f1(scores, labels, smallest_prediction=50) == 1.0
     assert component_f1(scores, labels, 1.0, smallest_prediction=50) == pytest.approx(2 / 3)
 
 
-# properties
+# Properties
 
 
 @st.composite
@@ -152,11 +152,11 @@ def test_reversed_scores_mirror_auroc(pixels: Frames) -> None:
     assert auroc(-scores, labels) == pytest.approx(1 - auroc(scores, labels), abs=1e-12)
 
 
-# types, and what is refused
+# Dtypes and invalid input
 
 
 @pytest.mark.parametrize("metric", [*PIXEL_METRICS, component_f1])
-def test_types_that_hold_the_same_values_give_the_same_number(metric: Callable[..., float]) -> None:
+def test_dtypes_with_equal_values_give_equal_metrics(metric: Callable[..., float]) -> None:
     scores, labels = sample(1)
     labels[labels == 255] = 0
     labels[5:20, 5:20] = 1  # an object
@@ -165,12 +165,12 @@ def test_types_that_hold_the_same_values_give_the_same_number(metric: Callable[.
     assert metric(scores.astype(np.float64), labels.astype(bool)) == expected
     assert metric(scores.astype(np.float16), labels.astype(np.int64)) == expected
     assert metric([scores], [labels]) == expected
-    if metric is not component_f1:  # which needs whole frames
+    if metric is not component_f1:  # needs whole frames
         assert metric(scores.tolist(), labels.tolist()) == expected
 
 
 @pytest.mark.parametrize("metric", [*PIXEL_METRICS, component_f1])
-def test_what_is_no_score_or_no_label_is_refused(metric: Callable[..., float]) -> None:
+def test_invalid_scores_and_labels_are_errors(metric: Callable[..., float]) -> None:
     scores, labels = sample(1)
     with pytest.raises(ScoreError, match=r"\(40, 50\) and their labels are \(20, 50\)"):
         metric(scores, labels[:20])
@@ -186,13 +186,13 @@ def test_what_is_no_score_or_no_label_is_refused(metric: Callable[..., float]) -
         metric([scores, scores], labels)
 
 
-def test_void_pixels_may_hold_anything() -> None:
+def test_scores_of_void_pixels_are_ignored() -> None:
     scores, labels = np.array([0.5, np.nan, 0.1, 1.0]), np.array([0, 255, 255, 1])
     assert auroc(scores, labels) == 1.0
 
 
 @pytest.mark.parametrize("tpr", [0.0, -0.5, 1.5, math.nan])
-def test_a_rate_out_of_range_is_refused(tpr: float) -> None:
+def test_a_rate_out_of_range_is_an_error(tpr: float) -> None:
     with pytest.raises(UsageError, match="expected above 0 and at most 1"):
         fpr_at_tpr(*sample(0), tpr)
 
@@ -203,7 +203,7 @@ def test_component_f1_needs_frames() -> None:
 
 
 @pytest.mark.parametrize("metric", [*PIXEL_METRICS, component_f1])
-def test_without_an_anomaly_it_is_nan_and_says_why(metric: Callable[..., float]) -> None:
+def test_metrics_without_anomalies_are_nan_with_a_reason(metric: Callable[..., float]) -> None:
     with pytest.warns(UndefinedMetricWarning, match="is undefined: no anomalous pixel among the valid ones") as caught:
         assert math.isnan(metric(np.zeros((3, 4), np.float32), np.zeros((3, 4), np.uint8)))
     assert caught[0].filename == __file__
@@ -217,14 +217,14 @@ def test_without_in_distribution_pixels_rates_are_nan(metric: Callable[..., floa
         assert math.isnan(metric(np.zeros(4, np.float32), np.ones(4, np.uint8)))
 
 
-def test_what_is_defined_warns_of_nothing() -> None:
+def test_defined_metrics_raise_no_warning() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for metric in PIXEL_METRICS:
             assert 0 <= metric(*sample(2)) <= 1
 
 
-def test_the_examples_are_so() -> None:
+def test_the_docstring_examples_run() -> None:
     done = doctest.testmod(functional)
     assert done.failed == 0
     assert done.attempted >= 5 * 4

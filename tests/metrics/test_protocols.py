@@ -1,4 +1,4 @@
-"""Each protocol against the outputs of the evaluators whose rules it has, run once on the same frames."""
+"""Each protocol compared with recorded outputs of the evaluator whose rules it implements."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def frames() -> list[tuple[np.ndarray, AnomalyLabels]]:
     return [(arrays[f"score_{index}"], AnomalyLabels(arrays[f"label_{index}"])) for index in range(6)]
 
 
-def evaluated(name: str, frames: list[tuple[np.ndarray, AnomalyLabels]]) -> PixelMetrics:
+def evaluate_frames(name: str, frames: list[tuple[np.ndarray, AnomalyLabels]]) -> PixelMetrics:
     under = make_evaluation(PROTOCOLS[name])
     for score, labels in frames:
         under.update(score, labels)
@@ -32,49 +32,57 @@ def evaluated(name: str, frames: list[tuple[np.ndarray, AnomalyLabels]]) -> Pixe
 
 @pytest.mark.parametrize("evaluator", NUMBERS["protocol"])
 @pytest.mark.parametrize("frame_set", NUMBERS["frame_sets"])
-def test_equals_the_evaluator(frames: list[tuple[np.ndarray, AnomalyLabels]], frame_set: str, evaluator: str) -> None:
+def test_protocols_equal_the_official_evaluators(
+    frames: list[tuple[np.ndarray, AnomalyLabels]], frame_set: str, evaluator: str
+) -> None:
     expected = NUMBERS["results"][frame_set].get(evaluator)
     assert expected, "the evaluator gave numbers on every set"
     chosen = [frames[index] for index in NUMBERS["frame_sets"][frame_set]]
-    assert evaluated(NUMBERS["protocol"][evaluator], chosen).values == pytest.approx(expected, abs=1e-12)
+    assert evaluate_frames(NUMBERS["protocol"][evaluator], chosen).values == pytest.approx(expected, abs=1e-12)
 
 
 @pytest.mark.parametrize("frame_set", NUMBERS["best_f1"])
-def test_smiyc_s_threshold_of_the_best_f1(frames: list[tuple[np.ndarray, AnomalyLabels]], frame_set: str) -> None:
-    """A lower edge of a bin, between two scores where the percentile lies there: its digits are the evaluator's."""
-    found = evaluated("smiyc", [frames[index] for index in NUMBERS["frame_sets"][frame_set]])
+def test_smiyc_uses_the_threshold_of_the_best_f1(
+    frames: list[tuple[np.ndarray, AnomalyLabels]], frame_set: str
+) -> None:
+    """The threshold is a lower edge of a bin, between two scores if the percentile is, with the evaluator's digits."""
+    found = evaluate_frames("smiyc", [frames[index] for index in NUMBERS["frame_sets"][frame_set]])
     assert found.best_f1 == pytest.approx(NUMBERS["best_f1"][frame_set]["best_f1"], abs=1e-15)
     assert found.best_f1_threshold == NUMBERS["best_f1"][frame_set]["best_f1_threshold"]
 
 
 @pytest.mark.parametrize("index", [0, 2, 3, 4, 5])
-def test_equals_pytorch_ood_a_frame_at_a_time(frames: list[tuple[np.ndarray, AnomalyLabels]], index: int) -> None:
-    """It counts in single precision after a sigmoid, which ties some high scores: hence the tolerance."""
+def test_pytorch_ood_protocol_equals_the_library_on_single_frames(
+    frames: list[tuple[np.ndarray, AnomalyLabels]], index: int
+) -> None:
+    """The library counts in single precision after a sigmoid, which ties some high scores, so there is a tolerance."""
     expected = NUMBERS["results"]["all"]["pytorch_ood_segmentation"]["per_frame"][index]
-    found = evaluated("pytorch-ood", [frames[index]]).values
+    found = evaluate_frames("pytorch-ood", [frames[index]]).values
     assert found["AP"] == pytest.approx(expected["AUPR-OUT"], abs=2e-5)
     assert found["FPR95"] == pytest.approx(expected["FPR95TPR"], abs=2e-5)
     assert found["AUROC"] == pytest.approx(expected["AUROC"], abs=2e-5)
 
 
-def test_pytorch_ood_refuses_a_frame_without_anomaly(frames: list[tuple[np.ndarray, AnomalyLabels]]) -> None:
-    found = evaluated("pytorch-ood", frames)
+def test_pytorch_ood_protocol_is_undefined_if_a_frame_has_no_anomaly(
+    frames: list[tuple[np.ndarray, AnomalyLabels]],
+) -> None:
+    found = evaluate_frames("pytorch-ood", frames)
     assert all(math.isnan(value) for value in found.values.values())
     assert "1 frames have no anomaly" in found.undefined["AP"]
 
 
-def test_a_straight_slanted_run_is_where_strict_differs(frames: list[tuple[np.ndarray, AnomalyLabels]]) -> None:
-    """Ten levels of one size each: all their inner vertices are dropped, and the first one above is the last."""
+def test_strict_fpr_differs_on_a_slanted_segment(frames: list[tuple[np.ndarray, AnomalyLabels]]) -> None:
+    """There are ten levels of equal size. All inner vertices are dropped, so the first remaining one is the last."""
     arrays = np.load(GOLDEN / "pixel_metrics.npz")
     score, label = arrays["diagonal_score"], arrays["diagonal_label"]
     both = [(score.astype(np.float32), AnomalyLabels(label.astype(np.uint8)))]
-    strict, first = (evaluated(name, both).values["FPR95"] for name in ("strict-fpr", "pooled"))
+    strict, first = (evaluate_frames(name, both).values["FPR95"] for name in ("strict-fpr", "pooled"))
     assert strict > first
     assert strict == pytest.approx(NUMBERS["diagonal_run"]["results"]["rba"]["FPR95"], abs=1e-12)
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)
-def test_undefined_is_nan_with_a_reason(name: str) -> None:
+def test_undefined_metrics_are_nan_with_a_reason(name: str) -> None:
     under = make_evaluation(PROTOCOLS[name])
     under.update(np.zeros((3, 3), np.float32), AnomalyLabels(np.zeros((3, 3), np.uint8)))
     found = under.metrics()
@@ -83,11 +91,11 @@ def test_undefined_is_nan_with_a_reason(name: str) -> None:
     assert found.counts["frames_without_anomaly"] == 1
 
 
-def test_names_are_those_of_the_records() -> None:
+def test_protocol_names_are_those_in_results() -> None:
     assert all(protocol.name == name and protocol.source for name, protocol in PROTOCOLS.items())
 
 
-def test_counting_in_passes_takes_pooled_alone() -> None:
+def test_counting_in_passes_supports_only_pooled() -> None:
     assert pixel_metrics_of(list, POOLED, 1 << 23).counts["frames"] == 0
     with pytest.raises(UsageError, match="the protocol pebal can't be computed in passes"):
         pixel_metrics_of(list, PROTOCOLS["pebal"], 1 << 23)

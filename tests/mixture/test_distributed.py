@@ -1,4 +1,4 @@
-"""Two processes over gloo against one that has both their batches."""
+"""Two processes over gloo, compared with one process that has both batches."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ PRESETS = {
 Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
-def batch(step: int, rank: int) -> Batch:
-    """Unit vectors, labels, and which are classified right: as many as it comes, a class that one rank alone has."""
+def make_batch(step: int, rank: int) -> Batch:
+    """Create unit vectors, labels, and correctness of the classification; one class exists on one rank only."""
     generator = torch.Generator().manual_seed(100 * step + rank)
     count = 0 if (step, rank) == (3, 1) else 40 + 17 * rank + step
     labels = torch.randint(0, CLASSES - 1 + rank, (count,), generator=generator)
@@ -30,22 +30,22 @@ def batch(step: int, rank: int) -> Batch:
     return torch.nn.functional.normalize(points, dim=1), labels, right
 
 
-def mixture(preset: str) -> OnlineMixture:
+def make_mixture(preset: str) -> OnlineMixture:
     torch.manual_seed(0)
     return OnlineMixture(CLASSES, COMPONENTS, DIMENSIONS, PRESETS[preset])
 
 
-def rank(index: int, folder: Path) -> None:
-    """One process of the two: its own batches, and what it ends with in a file."""
+def run_rank(index: int, folder: Path) -> None:
+    """Run one of the two processes on its own batches, and write the final state to a file."""
     os.environ["GLOO_SOCKET_IFNAME"] = "lo"
     torch.set_num_threads(1)
     distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=index, world_size=2)
     result = {}
     for preset in PRESETS:
-        own, shares = mixture(preset), []
-        torch.manual_seed(index)  # what is drawn at random on the second rank must not matter
+        own, shares = make_mixture(preset), []
+        torch.manual_seed(index)  # random numbers of the second rank must have no effect
         for step in range(STEPS):
-            points, labels, right = batch(step, index)
+            points, labels, right = make_batch(step, index)
             shares.append(own.assign(own.log_density(points), labels))
             own.step(points, labels, shares[-1], right)
         result[preset] = {"state": own.state_dict(), "shares": shares}
@@ -56,22 +56,22 @@ def rank(index: int, folder: Path) -> None:
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
     folder = tmp_path_factory.mktemp("ranks")
-    multiprocessing.spawn(rank, (folder,), nprocs=2)
+    multiprocessing.spawn(run_rank, (folder,), nprocs=2)
     return [torch.load(folder / f"{index}.pt") for index in range(2)]
 
 
-def alone(preset: str, *, emulated: bool) -> tuple[OnlineMixture, list[list[torch.Tensor]]]:
-    """One process with the joined batches; emulated: it assigns each rank's points by themselves."""
-    own, shares = mixture(preset), []
+def run_joined(preset: str, *, emulated: bool) -> tuple[OnlineMixture, list[list[torch.Tensor]]]:
+    """Run one process on the joined batches; if `emulated`, assign the points of each rank separately."""
+    own, shares = make_mixture(preset), []
     torch.manual_seed(0)
     for step in range(STEPS):
-        parts = [batch(step, index) for index in range(2)]
+        parts = [make_batch(step, index) for index in range(2)]
         points, labels, right = (torch.cat(column) for column in zip(*parts, strict=True))
         sizes = [len(part[1]) for part in parts]
         density = own.log_density(points)
         if emulated:
-            pieces = zip(density.split(sizes), labels.split(sizes), strict=True)
-            share = torch.cat([own.assign(*piece) for piece in pieces])
+            parts = zip(density.split(sizes), labels.split(sizes), strict=True)
+            share = torch.cat([own.assign(*part) for part in parts])
         else:
             share = own.assign(density, labels)
         own.step(points, labels, share, right)
@@ -82,25 +82,25 @@ def alone(preset: str, *, emulated: bool) -> tuple[OnlineMixture, list[list[torc
 @pytest.mark.slow
 @pytest.mark.parametrize(("preset", "emulated"), [("paper", False), ("authors", True)])
 def test_two_ranks_equal_one_process(results: list[dict], preset: str, emulated: bool) -> None:
-    own, shares = alone(preset, emulated=emulated)
+    own, shares = run_joined(preset, emulated=emulated)
     wanted = own.state_dict()
     for index, result in enumerate(results):
         for step in range(STEPS):
             assert torch.allclose(result[preset]["shares"][step], shares[step][index], atol=2e-6), (index, step)
         for name, value in wanted.items():
             if name == "occupancy" and emulated:
-                continue  # an emulation that assigns twice a step counts twice
+                continue  # the emulation assigns twice per step, so it counts twice
             assert torch.allclose(result[preset]["state"][name], value, atol=2e-6), (index, name)
     assert int(own.memory.pointer.sum()) > 0
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_both_ranks_hold_the_same_bits(results: list[dict], preset: str) -> None:
+def test_both_ranks_have_bit_identical_mixtures(results: list[dict], preset: str) -> None:
     first, second = (result[preset]["state"] for result in results)
     assert all(torch.equal(value, second[name]) for name, value in first.items())
 
 
-def test_the_authors_assignment_is_each_rank_s_own(results: list[dict]) -> None:
-    _, joined = alone("authors", emulated=False)
+def test_the_assignment_of_the_authors_is_per_rank(results: list[dict]) -> None:
+    _, joined = run_joined("authors", emulated=False)
     first = results[0]["authors"]["shares"]
     assert any(not torch.equal(first[step], joined[step][0]) for step in range(STEPS))

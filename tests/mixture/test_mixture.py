@@ -1,4 +1,4 @@
-"""Density against double precision and golden numbers, responsibilities by their marginals, EM by what it finds."""
+"""Densities compared with double precision and golden numbers, responsibilities by their marginals, and EM."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def mixtures(classes: int, components: int, dimensions: int, spread: float, seed
     return ClassMixtures(mean, variance)
 
 
-def in_double(mixture: ClassMixtures, points: torch.Tensor) -> torch.Tensor:
+def compute_in_double(mixture: ClassMixtures, points: torch.Tensor) -> torch.Tensor:
     normal = torch.distributions.Normal(mixture.mean.double(), mixture.variance.double().sqrt())
     return normal.log_prob(points.double()[:, None, None]).sum(dim=-1)  # [N, C, M]
 
@@ -31,14 +31,14 @@ def test_density_equals_double_precision(offset: float, spread: float) -> None:
     mixture = mixtures(19, 5, 64, spread)
     mixture = ClassMixtures(mixture.mean + offset, mixture.variance)
     points = torch.nn.functional.normalize(torch.randn(2000, 64), dim=1) + offset
-    expected = in_double(mixture, points)
+    expected = compute_in_double(mixture, points)
     error = (mixture.log_density(points) - expected).abs().max()
     assert error <= 1e-5 * expected.abs().max()
     summed = torch.logsumexp(expected, dim=2) - np.log(5)
     assert (mixture.class_log_density(points) - summed).abs().max() <= 1e-5 * summed.abs().max()
 
 
-def test_density_equals_the_authors_own() -> None:
+def test_density_equals_the_code_of_the_authors() -> None:
     golden = np.load(GOLDEN / "gmm_density.npz")
     mixture = ClassMixtures(torch.from_numpy(golden["means"]), torch.from_numpy(golden["std"]).square())
     found = mixture.log_density(torch.from_numpy(golden["x"])).flatten(1).numpy()
@@ -60,13 +60,13 @@ def test_responsibilities_are_balanced() -> None:
     assert torch.allclose(share.sum(dim=0), torch.full((5,), 100.0), rtol=1e-3)
 
 
-def test_responsibilities_bear_extreme_densities() -> None:
+def test_responsibilities_accept_extreme_densities() -> None:
     share = balanced_responsibilities(1e4 * torch.randn(100, 3, generator=torch.Generator().manual_seed(1)))
     assert torch.isfinite(share).all()
     assert torch.allclose(share.sum(dim=1), torch.ones(100), atol=1e-5)
 
 
-def test_em_finds_equal_clusters_as_scikit_learn_does() -> None:
+def test_em_finds_the_clusters_of_scikit_learn() -> None:
     rng = np.random.default_rng(3)
     centres = np.array([[0.0, 0.0], [6.0, 0.0], [0.0, 6.0]])
     points = np.concatenate([rng.normal(centre, [0.5, 1.0], (400, 2)) for centre in centres]).astype(np.float32)
@@ -78,7 +78,7 @@ def test_em_finds_equal_clusters_as_scikit_learn_does() -> None:
     assert np.allclose(variance.numpy()[order], reference.covariances_[theirs], atol=0.05)
 
 
-def test_em_is_deterministic_and_bears_a_dimension_that_never_moves() -> None:
+def test_em_is_deterministic_and_accepts_a_constant_dimension() -> None:
     points = torch.randn(300, 4, generator=torch.Generator().manual_seed(2))
     points[:, 3] = 0
     first, second = (fit_components(points, 5, ridge=1e-3, seed=4) for _ in range(2))

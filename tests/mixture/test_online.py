@@ -1,4 +1,4 @@
-"""The memory's running sums, the choice of points, the balanced assignment."""
+"""Running sums of the memory, choice of points, and balanced assignment."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from oodbench.mixture.online import _choose
 
 @pytest.mark.parametrize("half", [False, True])
 @pytest.mark.parametrize("parts", [1, 3])
-def test_running_sums_equal_those_over_what_is_stored(half: bool, parts: int) -> None:
+def test_running_sums_equal_the_sums_of_the_stored_points(half: bool, parts: int) -> None:
     torch.manual_seed(0)
     memory = Memory(4, 7, 5, parts, half=half)
     written: list[list[torch.Tensor]] = [[] for _ in range(4)]
@@ -37,14 +37,14 @@ def test_running_sums_equal_those_over_what_is_stored(half: bool, parts: int) ->
     assert torch.equal(memory.fullness(), torch.ones(4))
 
 
-def test_an_empty_memory_says_so() -> None:
+def test_fullness_counts_only_written_points() -> None:
     memory = Memory(2, 10, 3)
     memory.put(torch.tensor([1, 1]), torch.tensor([0, 1]), torch.ones(2, 3), torch.ones(2, 1))
     assert memory.fullness().tolist() == [0.0, pytest.approx(0.2)]
 
 
 @pytest.mark.parametrize("count", [1, 19, 20, 21, 47, 200])
-def test_points_at_even_spacing_are_those_at_truncated_positions(count: int) -> None:
+def test_evenly_spaced_points_are_at_truncated_positions(count: int) -> None:
     rings = torch.tensor([1] * count + [0] * 3)
     chosen, order = _choose(rings, 3, 20, spaced=True)
     mine = chosen[rings[chosen] == 1].tolist()
@@ -62,7 +62,7 @@ def test_random_points_are_a_sample_without_replacement() -> None:
     assert torch.bincount(rings[chosen]).tolist() == [20] * 4
 
 
-def test_class_by_class_assignment_equals_each_class_by_itself() -> None:
+def test_joint_assignment_equals_separate_assignment_per_class() -> None:
     torch.manual_seed(1)
     mixture = OnlineMixture(3, 4, 6, replace(PAPER, memory=10))
     labels = torch.randint(0, 3, (60,))
@@ -84,7 +84,7 @@ def test_hard_assignment_uses_all_components_evenly() -> None:
     assert (shares.sum(dim=0) > 50).all(), "no component takes all, none goes empty"
 
 
-def test_estimation_happens_at_its_interval_and_for_present_classes_alone() -> None:
+def test_estimation_runs_at_its_interval_for_present_classes_only() -> None:
     torch.manual_seed(1)
     mixture = OnlineMixture(3, 2, 4, replace(AUTHORS, memory=8))
     before = mixture.mean.clone()
@@ -100,7 +100,7 @@ def test_estimation_happens_at_its_interval_and_for_present_classes_alone() -> N
 
 
 def test_under_autocast_the_density_stays_float32() -> None:
-    # In training each use brings the means to unit length anew.
+    # In training, each use normalises the means to unit length again.
     mixture = OnlineMixture(3, 2, 4, replace(AUTHORS, memory=8)).eval()
     points = torch.nn.functional.normalize(torch.randn(5, 4), dim=1)
     with torch.autocast("cpu", dtype=torch.bfloat16):

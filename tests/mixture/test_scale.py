@@ -1,4 +1,4 @@
-"""What full size asks of the mixture: what is kept for the gradient, precision, waits, drift, what is shipped."""
+"""Requirements at full size: memory for gradients, precision, GPU waits, drift, and the size of released weights."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from oodbench.mixture import AUTHORS, Memory, OnlineMixture, component_log_densi
 DIMENSIONS = 6
 
 
-def state(classes: int, components: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Means and variances, in double precision."""
+def make_state(classes: int, components: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Create means and variances in double precision."""
     generator = torch.Generator().manual_seed(1)
     shape = (classes, components, DIMENSIONS)
     mean = torch.randn(shape, generator=generator, dtype=torch.float64)
     return mean, 0.3 + torch.rand(shape, generator=generator, dtype=torch.float64)
 
 
-def test_the_density_s_gradient_is_that_of_finite_differences() -> None:
+def test_the_gradient_of_the_density_equals_finite_differences() -> None:
     points = torch.randn(7, DIMENSIONS, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
-    mean, variance = state(3, 2)
+    mean, variance = make_state(3, 2)
     assert torch.autograd.gradcheck(lambda x: component_log_density(x, mean, variance), points.requires_grad_())
 
 
-def test_of_the_points_nothing_is_kept_but_themselves() -> None:
+def test_the_backward_pass_saves_only_the_points() -> None:
     points = torch.randn(1000, DIMENSIONS, requires_grad=True)
     kept: list[torch.Tensor] = []
 
@@ -39,14 +39,14 @@ def test_of_the_points_nothing_is_kept_but_themselves() -> None:
         return tensor
 
     with saved_tensors_hooks(keep, lambda tensor: tensor):
-        density = component_log_density(points, *state(3, 2))
+        density = component_log_density(points, *make_state(3, 2))
     assert density.requires_grad
     assert [list(tensor.shape) for tensor in kept] == [[1000, 6], [6], [12, 6]]
     assert kept[0].data_ptr() == points.data_ptr(), "x, and no copy of it"
 
 
 @pytest.mark.parametrize("preset", ["authors", "paper"])
-def test_under_autocast_densities_losses_and_gradients_are_float32_s(preset: str) -> None:
+def test_densities_losses_and_gradients_are_float32_under_autocast(preset: str) -> None:
     labels = torch.randint(0, 4, (2, 6, 8), generator=torch.Generator().manual_seed(3))
     features = torch.randn(2, DIMENSIONS, 6, 8, generator=torch.Generator().manual_seed(4))
 
@@ -58,7 +58,7 @@ def test_under_autocast_densities_losses_and_gradients_are_float32_s(preset: str
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
             output = head.train().densities(leaf)
             losses = head.loss(output, labels)
-            torch.stack(list(losses.values())).sum().backward()  # a user's backward may stand inside too
+            torch.stack(list(losses.values())).sum().backward()  # a backward pass may be inside autocast
             head.after_step(output, labels)
         assert leaf.grad is not None
         return [output.class_maps, output.features, *losses.values(), leaf.grad, head.mixture.mean]
@@ -70,7 +70,7 @@ def test_under_autocast_densities_losses_and_gradients_are_float32_s(preset: str
 
 
 class Waits(TorchDispatchMode):
-    """Counts the operations for which the host has to wait on a GPU."""
+    """A mode that counts the operations for which the host has to wait for a GPU."""
 
     _ALWAYS = ("aten::_local_scalar_dense", "aten::nonzero", "aten::bincount", "aten::masked_select", "aten::_unique2")
 
@@ -86,8 +86,8 @@ class Waits(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def waits(preset: str, classes: int, components: int) -> int:
-    """In one step of training, with every class in it."""
+def count_waits(preset: str, classes: int, components: int) -> int:
+    """Count the waits in one training step that contains every class."""
     params = GMMSegHead.Params(preset=preset, components=components, dimensions=DIMENSIONS, memory=40)
     head = GMMSegHead(params).build(DIMENSIONS, classes)
     assert isinstance(head, GMMSegModule)
@@ -102,13 +102,13 @@ def waits(preset: str, classes: int, components: int) -> int:
 
 
 @pytest.mark.parametrize("preset", ["authors", "paper"])
-def test_the_host_waits_no_oftener_for_more_classes_and_components(preset: str) -> None:
-    few = waits(preset, 2, 2)
+def test_the_number_of_gpu_waits_does_not_depend_on_classes_and_components(preset: str) -> None:
+    few = count_waits(preset, 2, 2)
     assert 0 < few <= 8
-    assert waits(preset, 19, 7) == few
+    assert count_waits(preset, 19, 7) == few
 
 
-def test_waits_are_counted() -> None:
+def test_gpu_waits_are_counted() -> None:
     values = torch.arange(4)
     with Waits() as counted:
         int(values[0])
@@ -119,7 +119,7 @@ def test_waits_are_counted() -> None:
     assert counted.count == 4
 
 
-def test_a_recount_mends_sums_that_drifted() -> None:
+def test_a_recount_corrects_drifted_sums() -> None:
     memory = Memory(2, 5, 3, parts=2, half=True)
     rings = torch.tensor([0, 0, 1])
     memory.put(rings, torch.tensor([0, 1, 0]), torch.randn(3, 3), torch.rand(3, 2))
@@ -131,7 +131,7 @@ def test_a_recount_mends_sums_that_drifted() -> None:
         assert torch.allclose(value, right[name], rtol=1e-12, atol=1e-15), name
 
 
-def test_a_recount_comes_every_thousand_steps() -> None:
+def test_a_recount_runs_every_thousand_steps() -> None:
     mixture = OnlineMixture(2, 2, 4, replace(AUTHORS, memory=8))
     sums = mixture.memory.mass.clone()
     points, labels, shares = torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64), torch.zeros(0, 2)
@@ -145,11 +145,11 @@ def test_a_recount_comes_every_thousand_steps() -> None:
     assert seen == [False, False, True, False, True]
 
 
-def test_beyond_the_network_a_model_is_kilobytes() -> None:
+def test_the_head_adds_only_kilobytes_to_a_network() -> None:
     head = GMMSegHead(GMMSegHead.Params(memory=100))
     state = head.build(512, 19).state_dict()
     shipped = {name: value for name, value in state.items() if not name.startswith(head.training_only())}
     beyond = {name: value.nbytes for name, value in shipped.items() if not name.startswith("projection.")}
     norms = {"feature_norm.weight": 256, "feature_norm.bias": 256, "score_norm.weight": 76, "score_norm.bias": 76}
     assert beyond == norms | {"mixture.mean": 24320, "mixture.deviation": 24320}
-    assert any(name.startswith("mixture.memory.") for name in state), "what training goes on from has the memory"
+    assert any(name.startswith("mixture.memory.") for name in state), "a checkpoint contains the memory"

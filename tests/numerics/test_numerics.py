@@ -1,4 +1,4 @@
-"""Resizing against torch and OpenCV, the shared pass against double precision, bands against the whole."""
+"""Resizing compared with torch and OpenCV, the shared pass with double precision, bands with the whole map."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_aligned_resize_equals_torch(size: tuple[int, int]) -> None:
 @pytest.mark.parametrize("kind", ["logits", "sums"])
 @pytest.mark.parametrize("resize", ["bilinear", "bilinear-aligned"])
 @pytest.mark.parametrize("size", SIZES)
-def test_bands_are_bit_for_bit_the_whole(size: tuple[int, int], resize: Resize, kind: MapKind) -> None:
+def test_bands_equal_the_whole_map_bit_for_bit(size: tuple[int, int], resize: Resize, kind: MapKind) -> None:
     maps = logits() if kind == "logits" else logits().sigmoid()
     whole = Band(maps, size, 0, size[0], resize, kind)
     for rows in (1, 7, 128):
@@ -64,7 +64,7 @@ def test_bands_are_bit_for_bit_the_whole(size: tuple[int, int], resize: Resize, 
 
 @pytest.mark.parametrize("kind", ["posteriors", "sums"])
 @pytest.mark.parametrize("size", [None, (40, 70)])
-def test_maps_that_are_no_logits_are_resized_as_they_are(kind: MapKind, size: tuple[int, int] | None) -> None:
+def test_maps_of_other_kinds_are_resized_without_conversion(kind: MapKind, size: tuple[int, int] | None) -> None:
     maps = logits().softmax(dim=0) * (1 if kind == "posteriors" else 0.3)
     to = size or (16, 32)
     exact = resize_rows(maps, to, 0, to[0])
@@ -77,8 +77,8 @@ def test_maps_that_are_no_logits_are_resized_as_they_are(kind: MapKind, size: tu
         assert torch.equal(found.prediction, expected.prediction)
 
 
-def test_beside_a_large_map_a_small_one_keeps_its_digits() -> None:
-    # The last column lies so close to the right edge that its weight rounds to 1.
+def test_a_small_map_keeps_its_precision_next_to_a_large_one() -> None:
+    # The last column is so close to the right edge that its weight rounds to 1.
     maps = torch.full((2, 1, 96), 1.0)
     maps[:, :, -1] = torch.tensor([[1e-9], [3e-9]])
     expected = Band(maps, (1, 1280), 0, 1, "bilinear-aligned", "sums").logits[:, 0, -1].double()
@@ -87,14 +87,14 @@ def test_beside_a_large_map_a_small_one_keeps_its_digits() -> None:
     assert summary.others[0, -1].item() == pytest.approx((expected[0] - expected[1]).exp().item(), rel=1e-5)
 
 
-def test_where_all_maps_are_zero_the_classes_are_as_likely() -> None:
+def test_zero_maps_give_equal_posteriors() -> None:
     maps = torch.zeros(19, 1, 1)
     for summary in (summarise(maps, kind="sums"), _summarise_probabilities(maps)):
         assert summary.others.item() == pytest.approx(18)
         assert summary.best.isfinite().item()
 
 
-def test_classes_without_a_share_weigh_nothing() -> None:
+def test_classes_with_zero_posterior_have_no_weight() -> None:
     maps = torch.tensor([0.0, 0.75, 0.25, torch.nan]).view(4, 1, 1)
     for summary in (summarise(maps[:3], kind="posteriors"), _summarise_probabilities(maps[:3])):
         assert summary.others.item() == pytest.approx(1 / 3)
@@ -113,25 +113,25 @@ def test_summary_equals_double_precision(scale: float, size: tuple[int, int] | N
     weight = (exact - exact.amax(dim=0)).exp()
     others = weight.sum(dim=0) - 1
     shortfall = ((exact.amax(dim=0) - exact) * weight).sum(dim=0)
-    # Interpolated float32 logits of size L carry an error of some 1e-7 L, which exp turns into a relative one.
+    # Interpolated float32 logits of magnitude L have an error of about 1e-7 L, which exp turns into a relative error.
     rtol = max(2e-5, 3e-6 * scale)
     for found in (summarise(maps, size), _summarise_torch(exact.float())):
         assert torch.allclose(found.best.double(), exact.amax(dim=0), atol=1e-6 * scale)
-        # The exact difference of two sums cancels where others is tiny, hence the absolute term.
+        # The exact difference of two sums cancels if `others` is tiny, so there is an absolute term.
         assert torch.allclose(found.others.double(), others, rtol=rtol, atol=1e-12)
-        # Where two logits almost tie, their small difference carries the logits' own rounding.
+        # If two logits almost tie, their small difference contains the rounding error of the logits.
         assert torch.allclose(found.shortfall.double(), shortfall, rtol=rtol, atol=1e-6 * scale)
         assert torch.equal(found.prediction.long(), exact.argmax(dim=0))
 
 
-def test_summary_keeps_digits_where_the_network_is_sure() -> None:
+def test_summary_keeps_precision_for_confident_pixels() -> None:
     maps = torch.zeros(19, 1, 2)
     maps[0] = torch.tensor([[30.0, 40.0]])
     summary = summarise(maps)
     assert torch.allclose(summary.others.double(), 18 * torch.tensor([[-30.0, -40.0]]).double().exp(), rtol=1e-5)
 
 
-def test_summary_lets_nan_through_and_bears_minus_infinity() -> None:
+def test_summary_propagates_nan_and_accepts_minus_infinity() -> None:
     maps = torch.zeros(3, 1, 2)
     maps[1, 0, 0] = torch.nan
     maps[2, 0, 1] = -torch.inf
@@ -141,25 +141,25 @@ def test_summary_lets_nan_through_and_bears_minus_infinity() -> None:
         assert summary.shortfall[0, 1] == pytest.approx(0.0, abs=1e-30)
 
 
-def test_equal_logits_share_the_mass() -> None:
+def test_equal_logits_give_equal_posteriors() -> None:
     summary = summarise(torch.zeros(19, 1, 1))
     assert summary.others.item() == pytest.approx(18)
     assert summary.prediction.item() == 0
 
 
-def test_labels_take_the_pixel_at_the_centre() -> None:
+def test_labels_use_the_pixel_at_the_centre() -> None:
     labels = np.arange(64, dtype=np.uint8).reshape(8, 8)
     assert resize_labels(labels, (2, 2)).tolist() == [[18, 22], [50, 54]]
     assert resize_labels(labels, (16, 16))[::2, ::2].tolist() == labels.tolist()
 
 
-def test_aligned_labels_keep_their_corners() -> None:
+def test_aligned_labels_keep_the_corner_pixels() -> None:
     labels = np.arange(64, dtype=np.uint8).reshape(8, 8)
     assert resize_labels(labels, (2, 2), "bilinear-aligned").tolist() == [[0, 7], [56, 63]]
     assert resize_labels(labels, (15, 15), "bilinear-aligned")[::2, ::2].tolist() == labels.tolist()
 
 
-def test_moments_are_those_of_all_values_and_keep_their_digits() -> None:
+def test_moments_equal_those_of_all_values_precisely() -> None:
     rng = np.random.default_rng(0)
     parts = [(1e6 + rng.normal(size=(9, 40)).astype(np.float32), rng.integers(0, 3, (9, 40))) for _ in range(5)]
     moments = ClassMoments(5)
@@ -186,7 +186,7 @@ def frame(seed: int) -> tuple[torch.Tensor, SemanticLabels]:
     )
 
 
-def test_reservoir_is_balanced_bounded_and_knows_labels() -> None:
+def test_reservoir_is_class_balanced_and_bounded() -> None:
     reservoir = ClassReservoir(19, 100, seed=0)
     for seed in range(5):
         reservoir.add(*frame(seed))
@@ -199,7 +199,7 @@ def test_reservoir_is_balanced_bounded_and_knows_labels() -> None:
     assert reservoir.pixel_counts[0] > 4000
 
 
-def test_reservoir_draws_uniformly() -> None:
+def test_reservoir_samples_uniformly() -> None:
     kept = []
     for seed in range(40):
         reservoir = ClassReservoir(19, 50, seed=seed)
@@ -209,5 +209,5 @@ def test_reservoir_draws_uniformly() -> None:
         pixels = reservoir.pixels(0)
         assert pixels is not None
         kept.append(np.bincount(pixels[:, 0].long().numpy(), minlength=4))
-    # 2000 draws among four frames: 500 each with a standard deviation of about 18.
+    # 2000 samples from four frames: 500 per frame, with a standard deviation of about 18.
     assert np.abs(np.sum(kept, axis=0) - 500).max() < 90

@@ -1,4 +1,4 @@
-"""Where plugins are found, how other distributions are identified, what a user sees of a missing module."""
+"""Search for plugins, identity of other distributions, and errors for missing modules."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def oodbench_command(*arguments: object, **environment: str) -> subprocess.Compl
     return subprocess.run(command, capture_output=True, text=True, env=os.environ | environment)
 
 
-def test_a_plugin_two_folders_deep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plugin_in_a_nested_folder_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "methods" / "family" / "branch" / "deep.py"
     file.parent.mkdir(parents=True)
     file.write_text(METHOD.replace("from helper import transform", "transform = abs").replace("mine", "deep"))
@@ -71,7 +71,7 @@ def test_an_editable_distribution_is_identified_by_its_files(tmp_path: Path) -> 
     assert source_digest(folder) not in ("None\n", first)
 
 
-def test_two_folders_with_a_module_of_one_name(tmp_path: Path) -> None:
+def test_two_folders_may_have_modules_with_one_name(tmp_path: Path) -> None:
     one, two = (write_plugins(tmp_path / name)["methods"] for name in ("one", "two"))
     edit(tmp_path / "two" / "helper.py", "amax", "amin")
     text = two.read_text().replace("mine", "other")
@@ -81,7 +81,7 @@ def test_two_folders_with_a_module_of_one_name(tmp_path: Path) -> None:
     assert [Path(each.__code__.co_filename).parent.name for each in transforms] == ["one", "two"]
 
 
-def test_list_and_info_of_a_plugin_with_neighbours(tmp_path: Path) -> None:
+def test_list_and_info_show_a_plugin_with_neighbouring_modules(tmp_path: Path) -> None:
     file = write_plugins(tmp_path)["methods"]
     listed = oodbench_command("list", "methods", "--plugin", file)
     assert "for a test" in listed.stdout
@@ -92,10 +92,8 @@ def test_list_and_info_of_a_plugin_with_neighbours(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("module", ["helper", "nets"])
-def test_a_missing_module_is_a_mistake_of_the_user(
-    network_file: Path, road_anomaly: Path, tmp_path: Path, module: str
-) -> None:
-    """At the top of a method's file, and within a function of an adapter's."""
+def test_a_missing_module_is_a_user_error(network_file: Path, road_anomaly: Path, tmp_path: Path, module: str) -> None:
+    """The import is at the top of a method's file, or in a function of an adapter."""
     files = write_plugins(tmp_path / "plugins")
     (tmp_path / "tiny.seed").write_text("7")
     if module == "helper":
@@ -115,7 +113,7 @@ def test_a_missing_module_is_a_mistake_of_the_user(
     ]
 
 
-def test_an_adapter_that_can_not_be_imported_is_the_reason_that_nothing_takes_the_network(tmp_path: Path) -> None:
+def test_an_adapter_that_can_not_be_imported_is_named_in_the_error(tmp_path: Path) -> None:
     file = write_plugins(tmp_path)["models"]
     edit(file, "import torch\n", "import torch, absent\n")
     with pytest.raises(PluginError, match="needs the module 'absent'"):

@@ -1,4 +1,4 @@
-"""An edit of a plugin, or of a module that it imports, leads to new numbers; and `verify` reports it."""
+"""An edit of a plugin, or of a module that it imports, changes the digests, and `verify` reports it."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def seed(tmp_path: Path) -> Path:
     return tmp_path / "tiny.seed"
 
 
-def wrong(folder: Path) -> dict[str, str]:
+def find_mismatches(folder: Path) -> dict[str, str]:
     return {check.what: check.said for check in verify(folder) if check.verdict == "wrong"}
 
 
-def test_an_edited_module_of_a_method(
+def test_an_edited_module_changes_the_digest_of_a_method(
     network_file: Path, road_anomaly: Path, tmp_path: Path, plugins: dict[str, Path]
 ) -> None:
     def go(**options: Any) -> Run:
@@ -44,17 +44,17 @@ def test_an_edited_module_of_a_method(
     first = go()
     mine, msp = numbers(first)
     key = first.record.scorers[0].key
-    assert wrong(first.folder) == {}
+    assert find_mismatches(first.folder) == {}
     assert numbers(go()) == [mine, msp]
     edit(tmp_path / "plugins" / "helper.py", "amax", "amin")
-    assert list(wrong(first.folder)) == ["code of Mine"]
+    assert list(find_mismatches(first.folder)) == ["code of Mine"]
     with pytest.raises(RunFolderError, match=r"code of plugin methods: Mine [0-9a-f]{8} there, Mine [0-9a-f]{8} here"):
         go()
     again = go(if_exists="reuse")
     assert again.record.scorers[0].key != key
     assert numbers(again)[0] != mine
     assert numbers(again)[1] == msp
-    assert wrong(again.folder) == {}
+    assert find_mismatches(again.folder) == {}
     fresh = small_run(
         network_file, road_anomaly, tmp_path / "fresh", methods=["mine", "msp"], plugins=[plugins["methods"]]
     )
@@ -65,7 +65,7 @@ def test_an_edited_module_of_a_method(
     ("name", "old", "new"),
     [("adapter.py", "/ 255", "/ 32 - 3"), ("nets/tiny.py", "GAIN * torch", "GAIN + torch"), ("nets/gain.py", "3", "9")],
 )
-def test_an_edited_network(
+def test_an_edited_network_changes_the_digest(
     road_anomaly: Path, tmp_path: Path, plugins: dict[str, Path], seed: Path, name: str, old: str, new: str
 ) -> None:
     passes = tmp_path / "plugins" / "passes"
@@ -78,11 +78,11 @@ def test_an_edited_network(
     first = go()
     before = numbers(first)
     assert passes.read_text().count("one") == 3
-    assert wrong(first.folder) == {}
+    assert find_mismatches(first.folder) == {}
     assert numbers(go()) == before
     assert passes.read_text().count("one") == 3
     edit(tmp_path / "plugins" / name, old, new)
-    (found,) = wrong(first.folder).items()
+    (found,) = find_mismatches(first.folder).items()
     assert found[0] == "network tiny"
     assert found[1].startswith("weights, card and code have the digest")
     with pytest.raises(RunFolderError, match="networks: tiny"):
@@ -90,10 +90,12 @@ def test_an_edited_network(
     after = numbers(go(if_exists="reuse"))
     assert passes.read_text().count("one") == 6
     assert after[0][-1] != before[0][-1]
-    assert wrong(first.folder) == {}
+    assert find_mismatches(first.folder) == {}
 
 
-def test_an_edited_label_rule_of_a_benchmark(network_file: Path, tmp_path: Path, plugins: dict[str, Path]) -> None:
+def test_an_edited_label_rule_changes_the_digest_of_a_benchmark(
+    network_file: Path, tmp_path: Path, plugins: dict[str, Path]
+) -> None:
     for index in range(2):
         save(tmp_path / "data" / "images" / f"{index}.png", photograph(index))
         mask = np.zeros((48, 96), np.uint8)
@@ -106,10 +108,10 @@ def test_an_edited_label_rule_of_a_benchmark(network_file: Path, tmp_path: Path,
 
     first = go("first")
     anomalous = first.results[0].counts["anomaly_pixels"]
-    assert wrong(first.folder) == {}
+    assert find_mismatches(first.folder) == {}
     assert numbers(go("again")) == numbers(first)
     edit(tmp_path / "plugins" / "label_rule.py", "2: VOID", "2: ANOMALY")
-    (found,) = wrong(first.folder).items()
+    (found,) = find_mismatches(first.folder).items()
     assert found[0] == "frames of cargo"
     assert found[1].startswith("2 of 2 differ from the run, in image, labels or the plugin's code")
     edited = go("edited")
@@ -118,8 +120,10 @@ def test_an_edited_label_rule_of_a_benchmark(network_file: Path, tmp_path: Path,
     assert edited.record.digest != first.record.digest
 
 
-def test_an_edited_reader_of_images(network_file: Path, tmp_path: Path, plugins: dict[str, Path]) -> None:
-    """The file of the image is the same, and what the plugin makes of it is not."""
+def test_an_edited_image_reader_changes_the_digest(
+    network_file: Path, tmp_path: Path, plugins: dict[str, Path]
+) -> None:
+    """The image file is unchanged, but the plugin reads other pixels from it."""
     for index in range(2):
         save(tmp_path / "data" / "images" / f"{index}.png", photograph(index))
         save(tmp_path / "data" / "masks" / f"{index}.png", np.indices((48, 96))[0].astype(np.uint8) // 24)
@@ -143,15 +147,15 @@ def test_an_edited_reader_of_images(network_file: Path, tmp_path: Path, plugins:
     assert not set(keys()) & set(first)
 
 
-def test_the_plugins_of_this_package_have_no_digest_of_their_code() -> None:
+def test_the_plugins_of_this_package_have_no_code_digest() -> None:
     registry = Registry()
     assert {registry.source_digest("methods", name) for name in registry.names("methods")} == {None}
     frames = registry.benchmark("streets-anomaly").open(Roots()).frames
     assert {frame.reader_digest for frame in frames} == {""}
 
 
-def test_the_digest_is_that_of_the_texts(tmp_path: Path) -> None:
-    """Neither the folder nor the order of imports has a part in it; every module has."""
+def test_the_digest_depends_on_the_texts_of_the_files(tmp_path: Path) -> None:
+    """The digest covers every module, but neither the folder nor the order of imports."""
     texts = {}
     for folder in ("here", "there"):
         file = write_plugins(tmp_path / folder)["models"]
@@ -163,7 +167,7 @@ def test_the_digest_is_that_of_the_texts(tmp_path: Path) -> None:
     assert Registry([tmp_path / "there" / "adapter.py"]).source_digest("models", "seeded") != texts["here"]
 
 
-def test_a_run_loaded_again_knows_its_plugins(
+def test_a_loaded_run_finds_its_plugins(
     road_anomaly: Path, tmp_path: Path, plugins: dict[str, Path], seed: Path
 ) -> None:
     run = small_run(
@@ -177,8 +181,8 @@ def test_a_run_loaded_again_knows_its_plugins(
     assert scorer.source_digest == Registry([plugins["methods"]]).source_digest("methods", "mine")
 
 
-def test_an_edited_head(tmp_path: Path, plugins: dict[str, Path], seed: Path) -> None:
-    """A network that is built with the head of another plugin depends on that plugin's code, too."""
+def test_an_edited_head_changes_the_digest(tmp_path: Path, plugins: dict[str, Path], seed: Path) -> None:
+    """A network with the head of another plugin also depends on the code of that plugin."""
     head = tmp_path / "heads" / "flat.py"
     head.parent.mkdir()
     head.write_text(

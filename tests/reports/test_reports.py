@@ -1,4 +1,4 @@
-"""Tables by their text, figures by their content."""
+"""Texts of tables and contents of figures."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class TestEveryReport(ReportContract):
         self.name = request.param
 
 
-def test_ranks_go_by_what_is_printed_and_ties_share_them() -> None:
+def test_ranks_follow_the_printed_values_with_ties() -> None:
     (table,) = results_tables(HandmadeRun(ROWS))
     ranks = table.ranks()
     assert ranks[1, 0] == 1
@@ -44,12 +44,12 @@ def test_ranks_go_by_what_is_printed_and_ties_share_them() -> None:
     assert (3, 1) not in ranks
 
 
-def test_a_single_row_is_neither_best_nor_second() -> None:
+def test_a_single_result_is_neither_best_nor_second() -> None:
     (table,) = results_tables(HandmadeRun(ROWS[:1]))
     assert table.ranks() == {}
 
 
-def test_rows_of_another_scoring_or_protocol_get_a_table_of_their_own() -> None:
+def test_each_scoring_resolution_and_protocol_has_a_separate_table() -> None:
     other = make_result("msp", 0.9, 0.1, scoring={"upsample": "score", "resize": "bilinear"})
     aligned = make_result("msp", 0.9, 0.1, scoring={"upsample": "logits", "resize": "bilinear-aligned"})
     foreign = make_result("msp", 0.9, 0.1, protocol={"name": "caos"})
@@ -57,7 +57,7 @@ def test_rows_of_another_scoring_or_protocol_get_a_table_of_their_own() -> None:
 
 
 @pytest.mark.parametrize("name", ["terminal", "markdown", "latex", "intervals"])
-def test_no_table_mixes_protocols_and_each_names_its_own(name: str) -> None:
+def test_each_table_has_and_names_one_protocol(name: str) -> None:
     first, second = make_result("msp", 0.1234, 0.5), make_result("msp", 0.5678, 0.5, protocol={"name": "caos"})
     third = make_result("msp", 0.9012, 0.5, scoring={"upsample": "score", "resize": "bilinear-aligned"})
     text = REGISTRY.report(name).text(HandmadeRun([first, second, third]))
@@ -67,14 +67,14 @@ def test_no_table_mixes_protocols_and_each_names_its_own(name: str) -> None:
     captions = [["label resolution and", "protocol pooled"], ["label resolution and", "protocol caos"]]
     captions += [["network's grid", "corner pixels aligned", "protocol pooled"]]
     values = ["12.34", "56.78", "90.12"]
-    above = name == "latex"  # where captions are comments before the table
+    above = name == "latex"  # captions are comments before the table
     assert order == [
         part for caption, value in zip(captions, values, strict=True)
         for part in ([*caption, value] if above else [value, *caption])
     ]  # fmt: skip
 
 
-def test_a_line_of_the_csv_says_its_protocol_and_scoring() -> None:
+def test_each_line_of_the_csv_has_protocol_and_scoring_resolution() -> None:
     rows = [make_result("msp", 0.1, 0.5), make_result("msp", 0.2, 0.5, protocol={"name": "caos"})]
     lines = list(csv.DictReader(io.StringIO(REGISTRY.report("csv").text(HandmadeRun(rows)))))
     assert [(line["AP"], line["protocol"], line["scoring"]) for line in lines] == [
@@ -82,7 +82,7 @@ def test_a_line_of_the_csv_says_its_protocol_and_scoring() -> None:
     ]  # fmt: skip
 
 
-def test_a_method_read_by_two_protocols_is_drawn_once(tmp_path: Path) -> None:
+def test_a_method_under_two_protocols_is_plotted_once(tmp_path: Path) -> None:
     both = [make_result("msp", 0.1, 0.5), make_result("msp", 0.2, 0.5, protocol={"name": "caos"})]
     drawn = []
     for folder, rows in {"one": both[:1], "two": both}.items():
@@ -94,7 +94,7 @@ def test_a_method_read_by_two_protocols_is_drawn_once(tmp_path: Path) -> None:
 QUALITY = {"miou": 0.612345, "ece": 0.0412, "dataset": "cityscapes", "split": "val", "frames": 7}
 
 
-def test_closed_set_quality_stands_beside_the_anomaly_metrics() -> None:
+def test_closed_set_quality_is_next_to_the_anomaly_metrics() -> None:
     rows = [*ROWS[:2], make_result("msp", 0.5, 0.5, network="other"), make_result("msp", 0.1, 0.5, network="blind")]
     view = HandmadeRun(rows, quality={"net": QUALITY, "other": QUALITY | {"miou": 0.5, "ece": None}})
     (table,) = results_tables(view)
@@ -112,7 +112,7 @@ def test_closed_set_quality_stands_beside_the_anomaly_metrics() -> None:
     assert lines[1].split() == ["Method", "Network", "mIoU", "↑", "ECE", "↓", "AP", "↑", "FPR95", "↓"]
 
 
-def test_plain_text() -> None:
+def test_plain_text_table() -> None:
     text = REGISTRY.report("terminal").text(HandmadeRun(ROWS))
     lines = text.splitlines()
     assert lines[0].strip() == "road-anomaly"
@@ -123,7 +123,7 @@ def test_plain_text() -> None:
     assert "\x1b" not in text
 
 
-def test_markdown() -> None:
+def test_markdown_table() -> None:
     text = REGISTRY.report("markdown").text(HandmadeRun(ROWS))
     assert ["KNN", "**40.00**", "**30.00**"] in [line.replace("|", " ").split() for line in text.splitlines()]
     assert "<u>30.00</u>" in text
@@ -139,15 +139,15 @@ def test_latex_escapes_and_marks() -> None:
     assert r"\multicolumn{2}{c}{road-anomaly}" in text
 
 
-def bounded(**bounds: tuple[float, float]) -> Intervals:
+def make_intervals(**bounds: tuple[float, float]) -> Intervals:
     return Intervals(
         level=0.95, method="percentile", unit="frames", units=60, resamples=2000, bounds=bounds,
         undefined={"FPR95": "a reason"},
     )  # fmt: skip
 
 
-def test_intervals_stand_beside_the_values_in_markdown_and_below_them_in_latex() -> None:
-    rows = [make_result("knn", 0.4, 0.3, intervals=bounded(AP=(0.3514, 0.46))), make_result("msp", 0.2, 0.5)]
+def test_intervals_are_next_to_values_in_markdown_and_below_in_latex() -> None:
+    rows = [make_result("knn", 0.4, 0.3, intervals=make_intervals(AP=(0.3514, 0.46))), make_result("msp", 0.2, 0.5)]
     markdown = REGISTRY.report("markdown").text(HandmadeRun(rows))
     assert "**40.00** [35.1, 46.0] |" in markdown
     assert "<u>20.00</u> |" in markdown
@@ -158,9 +158,9 @@ def test_intervals_stand_beside_the_values_in_markdown_and_below_them_in_latex()
     assert r"MSP & \underline{20.00} & \underline{50.00} \\" in latex
 
 
-def test_intervals_as_text_fit_a_terminal_a_benchmark_at_a_time() -> None:
+def test_intervals_in_text_fit_a_terminal() -> None:
     rows = [
-        make_result("knn", 0.4, 0.3, intervals=bounded(AP=(0.3514, 0.46))),
+        make_result("knn", 0.4, 0.3, intervals=make_intervals(AP=(0.3514, 0.46))),
         make_result("msp", 0.2, None, "road-anomaly-21"),
     ]
     text = REGISTRY.report("intervals").text(HandmadeRun(rows))
@@ -173,14 +173,14 @@ def test_intervals_as_text_fit_a_terminal_a_benchmark_at_a_time() -> None:
 
 
 def test_csv_has_the_ends_of_intervals() -> None:
-    rows = [make_result("knn", 0.4, 0.3, intervals=bounded(AP=(0.3514, 0.46))), make_result("msp", 0.2, 0.5)]
+    rows = [make_result("knn", 0.4, 0.3, intervals=make_intervals(AP=(0.3514, 0.46))), make_result("msp", 0.2, 0.5)]
     first, second = csv.DictReader(io.StringIO(REGISTRY.report("csv").text(HandmadeRun(rows))))
     assert (float(first["AP_low"]), float(first["AP_high"])) == (0.3514, 0.46)
     assert (first["interval_method"], first["interval_unit"]) == ("percentile", "frames")
     assert second["AP_low"] == ""
 
 
-def test_a_breakdown_as_text() -> None:
+def test_breakdowns_in_text() -> None:
     text = REGISTRY.report("breakdown").text(HandmadeRun(ROWS[:2]))
     lines = text.splitlines()
     assert lines[0] == "road-anomaly, protocol pooled, network net"
@@ -199,17 +199,17 @@ def test_csv_keeps_all_digits() -> None:
     assert line["frames"] == "3"
 
 
-def test_two_networks_are_told_apart(tmp_path: Path) -> None:
+def test_two_networks_are_distinguished(tmp_path: Path) -> None:
     view = HandmadeRun([*ROWS, make_result("msp", 0.5, 0.5, network="../other")])
     assert "../other" in REGISTRY.report("terminal").text(view)
     names = {path.name for path in REGISTRY.report("heatmaps").write(view, tmp_path)}
     assert names == {f"heatmaps-road-anomaly-{n}.{ending}" for n in (1, 2) for ending in ("png", "pdf")}
 
 
-# figures
+# Figures
 
 
-def test_the_colour_says_how_rare_a_score_is() -> None:
+def test_the_colour_shows_the_rank_of_a_score() -> None:
     calibration = Calibration(LEVELS, np.arange(7, dtype=np.float32), "")
     score = np.array([[-5.0, 0.0, 2.0, 3.0, 4.0, 5.0, 99.0]], np.float32)
     position = compute_colour_position(score, calibration, None)
@@ -233,13 +233,13 @@ def test_the_overlay_shows_anomaly_and_void() -> None:
 
 
 @pytest.mark.parametrize("calibrated", [True, False])
-def test_the_figure_holds_a_panel_for_each_frame_and_map(tmp_path: Path, calibrated: bool) -> None:
+def test_the_figure_has_one_panel_per_frame_and_map(tmp_path: Path, calibrated: bool) -> None:
     view = HandmadeRun(ROWS, calibrated)
     figure = draw_heatmaps(view, "road-anomaly", ROWS, view.figure_frames("road-anomaly"))
     panels = [axes for axes in figure.axes if axes.images]
     assert len(panels) == 3 * (2 + len(ROWS))
     assert [axes.get_title() for axes in panels[:6]] == ["Image", "Label", "MSP", "KNN", "ENERGY", "ENTROPY"]
-    # Every map has the one scale.
+    # All maps have the same scale.
     assert {axes.images[0].get_clim() for axes in panels[2:6]} == {(0.0, 4.0)}
     words = " ".join(text.get_text() for text in figure.texts)
     assert ("Cityscapes val, 1 frame" in words) == calibrated

@@ -1,4 +1,4 @@
-"""Intervals, sketches and comparisons of runs from end to end on small real files."""
+"""Intervals, sketches and comparisons of complete runs on small real files."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COUNT = 8
 
 @pytest.fixture
 def data(road_anomaly: Path, cityscapes: Path) -> Path:
-    """Road Anomaly with eight frames: enough to resample."""
+    """Write Road Anomaly with eight frames, enough to resample."""
     for seed in range(3, COUNT):
         save(road_anomaly / "frames" / f"{seed}.jpg", photograph(seed), quality=95)
         mask = anomaly_label(seed, anomaly=2, void=None)
@@ -40,7 +40,7 @@ def run(network_file: Path, data: Path, tmp_path: Path) -> Run:
     return small_run(network_file, data, tmp_path / "run", methods=["msp", "entropy", "max-logit"])
 
 
-def test_rows_have_intervals_around_their_metrics(run: Run) -> None:
+def test_results_have_intervals_around_their_metrics(run: Run) -> None:
     for row in run.results:
         assert row.intervals is not None
         assert (row.intervals.unit, row.intervals.units, row.intervals.resamples) == ("frames", COUNT, 2000)
@@ -51,13 +51,13 @@ def test_rows_have_intervals_around_their_metrics(run: Run) -> None:
             assert low <= value <= high
 
 
-def test_a_row_without_intervals_still_reads(run: Run) -> None:
+def test_a_result_without_intervals_can_be_read(run: Run) -> None:
     old = run.results[0].model_dump(mode="json")
     del old["intervals"]
     assert Result.model_validate(old).intervals is None
 
 
-def test_a_sketch_that_was_deleted_is_made_again_from_the_scores(run: Run) -> None:
+def test_a_deleted_sketch_is_rebuilt_from_the_scores(run: Run) -> None:
     row = run.results[0]
     before, breakdown = run.sketch(row), run.breakdown(row)
     assert before is not None
@@ -78,7 +78,7 @@ def test_a_sketch_that_was_deleted_is_made_again_from_the_scores(run: Run) -> No
         run.sketch(row)
 
 
-def test_protocols_without_a_sketch_say_so_and_means_have_intervals(run: Run) -> None:
+def test_protocols_without_a_sketch_have_a_reason_and_means_have_intervals(run: Run) -> None:
     again = run.evaluate(protocols=["smiyc", "caos"])
     for row in again.results:
         assert row.intervals is not None
@@ -93,7 +93,7 @@ def test_protocols_without_a_sketch_say_so_and_means_have_intervals(run: Run) ->
     assert [table.protocol for table in tables] == ["caos"]
 
 
-def test_methods_of_a_run(run: Run) -> None:
+def test_methods_of_a_run_are_compared(run: Run) -> None:
     table, *_ = compare_methods(run, resamples=199)
     assert (table.benchmark, table.metric, table.units, table.comparisons) == ("road-anomaly", "AP", COUNT, 3)
     values = [entry.value for entry in table.entries]
@@ -116,13 +116,13 @@ def test_methods_of_a_run(run: Run) -> None:
         compare_methods(run, metrics=["IoU"], resamples=99)
 
 
-def test_few_frames_are_refused(network_file: Path, data: Path, tmp_path: Path) -> None:
+def test_too_few_frames_are_an_error(network_file: Path, data: Path, tmp_path: Path) -> None:
     few = small_run(network_file, data, tmp_path / "few", methods=["msp", "entropy"], limit=3)
     with pytest.raises(NotComparableError, match="3 independent frames are too few; at least 5 are needed"):
         compare_methods(few)
 
 
-def test_two_runs(run: Run, network_file: Path, data: Path, tmp_path: Path) -> None:
+def test_two_runs_are_compared(run: Run, network_file: Path, data: Path, tmp_path: Path) -> None:
     for table in compare_runs(run, run, resamples=99):
         assert [entry.label for entry in table.entries] == [row.label for row in run.results]
         assert {(e.difference.value, e.difference.p) for e in table.entries if e.difference} == {(0.0, 1.0)}
@@ -144,7 +144,7 @@ def test_two_runs(run: Run, network_file: Path, data: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-def test_the_command(run: Run) -> None:
+def test_the_compare_command(run: Run) -> None:
     def printed(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "oodbench", "compare", str(run.folder), *arguments]
         return subprocess.run(command, capture_output=True, text=True)
@@ -161,7 +161,9 @@ def test_the_command(run: Run) -> None:
     assert np.isfinite(tables[0]["entries"][0]["value"])
 
 
-def test_the_page_s_python_runs(run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_code_of_the_documentation_runs(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(run.folder.parent)
     page = (Path(__file__).parents[2] / "docs" / "how-to" / "compare-runs.md").read_text()
     (program,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)

@@ -1,4 +1,4 @@
-"""Runs over benchmarks whose labels are not public: scored, stored, and said so in the place of an empty table."""
+"""Runs on benchmarks with hidden labels: scores are stored, and a note replaces the empty table."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def tracks(road_anomaly: Path) -> Path:
     return road_anomaly.parent
 
 
-def scored(network: Path, data: Path, out: Path, *benchmarks: str, **options: Any) -> Run:
+def score_hidden(network: Path, data: Path, out: Path, *benchmarks: str, **options: Any) -> Run:
     settings = {
         "benchmarks": ["road-obstacle-21-test", *benchmarks],
         "methods": ["msp", "energy"],
@@ -32,8 +32,10 @@ def scored(network: Path, data: Path, out: Path, *benchmarks: str, **options: An
     return small_run(network, data, out, **(settings | options))
 
 
-def test_alone_they_say_what_was_stored_and_what_to_do(network_file: Path, tracks: Path, tmp_path: Path) -> None:
-    run = scored(network_file, tracks, tmp_path / "run")
+def test_a_run_of_only_hidden_labels_names_the_stored_maps_and_the_next_step(
+    network_file: Path, tracks: Path, tmp_path: Path
+) -> None:
+    run = score_hidden(network_file, tracks, tmp_path / "run")
     assert list(run.results) == []
     scorers = {scorer.label: scorer.key for scorer in run.record.scorers}
     said = (tmp_path / "run" / "report" / "table.txt").read_text().splitlines()
@@ -47,16 +49,16 @@ def test_alone_they_say_what_was_stored_and_what_to_do(network_file: Path, track
         assert len(list((tmp_path / "run" / "scores" / key).glob("*.npy"))) == 3
 
 
-def test_every_text_says_so(network_file: Path, tracks: Path, tmp_path: Path) -> None:
-    run = scored(network_file, tracks, tmp_path / "run")
+def test_every_text_report_has_the_note(network_file: Path, tracks: Path, tmp_path: Path) -> None:
+    run = score_hidden(network_file, tracks, tmp_path / "run")
     registry = Registry()
     cards: dict[str, ReportCard] = {name: registry.report(name).card for name in registry.names("reports")}
     for name in [name for name, card in cards.items() if card.text and name != "csv"]:
         assert "3 frames were scored. Its labels are not public" in registry.report(name).text(run), name
 
 
-def test_beside_rows_they_come_after_the_table(network_file: Path, tracks: Path, tmp_path: Path) -> None:
-    text = Registry().report("terminal").text(scored(network_file, tracks, tmp_path / "run", "road-anomaly"))
+def test_the_note_follows_the_table(network_file: Path, tracks: Path, tmp_path: Path) -> None:
+    text = Registry().report("terminal").text(score_hidden(network_file, tracks, tmp_path / "run", "road-anomaly"))
     lines = text.splitlines()
     assert lines[0].strip() == "road-anomaly"
     assert lines[-5].startswith("road-obstacle-21-test: 3 frames were scored")
@@ -64,14 +66,14 @@ def test_beside_rows_they_come_after_the_table(network_file: Path, tracks: Path,
 
 
 @pytest.mark.parametrize(("keep", "left"), [("none", 0), ("figures", 6)])
-def test_maps_that_are_not_kept_are_not_promised(
+def test_the_note_does_not_mention_maps_that_are_not_kept(
     network_file: Path, tracks: Path, tmp_path: Path, keep: str, left: int
 ) -> None:
-    notes = scored(network_file, tracks, tmp_path / "run", keep_scores=keep).notes
+    notes = score_hidden(network_file, tracks, tmp_path / "run", keep_scores=keep).notes
     missing = "0 of 6 score maps are stored. To store all, run again with --keep-scores all."
     assert (missing in notes) == (left == 0)
     assert any("Stored score maps" in note for note in notes) == (left > 0)
 
 
-def test_a_run_with_labels_has_nothing_to_add(network_file: Path, tracks: Path, tmp_path: Path) -> None:
-    assert scored(network_file, tracks, tmp_path / "run", benchmarks=["road-anomaly"]).notes == []
+def test_a_run_with_labels_has_no_note(network_file: Path, tracks: Path, tmp_path: Path) -> None:
+    assert score_hidden(network_file, tracks, tmp_path / "run", benchmarks=["road-anomaly"]).notes == []

@@ -1,4 +1,4 @@
-"""Several runs side by side, and a part of them, as reports see it: nothing that differs bears one name."""
+"""Selections from several runs in reports: different results never have the same name."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.helpers.files import CARD, write_cityscapes, write_network, write_roa
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Five runs: two that agree in part, one with another network of the same name, one of fewer frames, a seed."""
+    """Create five runs: two that agree in part, one with another network of one name, one of fewer frames, a seed."""
     folder = tmp_path_factory.mktemp("runs")
     write_road_anomaly(folder / "data" / "RoadAnomaly_jpg")
     write_cityscapes(folder / "cityscapes")
@@ -58,7 +58,7 @@ def places(view: RunView) -> list[tuple[str, str, str]]:
 KNN = "kNN (bank_size=50)"
 
 
-def test_what_two_runs_have_in_common_stands_there_once(folder: Path) -> None:
+def test_common_results_of_two_runs_are_listed_once(folder: Path) -> None:
     view = SelectedRun(runs(folder, "first", "more"))
     assert sorted(places(view)) == [
         ("Entropy", "tiny", "road-anomaly"), ("MSP", "tiny", "road-anomaly"), (KNN, "tiny", "road-anomaly"),
@@ -67,7 +67,7 @@ def test_what_two_runs_have_in_common_stands_there_once(folder: Path) -> None:
     assert not any("#" in note for note in view.notes)
 
 
-def test_what_differs_bears_the_number_of_its_run(folder: Path) -> None:
+def test_different_results_have_the_number_of_their_run(folder: Path) -> None:
     view = SelectedRun(runs(folder, "first", "other-network", "fewer-frames", "another-seed"))
     assert sorted(places(view)) == [
         ("MSP", "tiny", "road-anomaly"), ("MSP", "tiny", "road-anomaly#3"), ("MSP", "tiny#2", "road-anomaly"),
@@ -78,7 +78,7 @@ def test_what_differs_bears_the_number_of_its_run(folder: Path) -> None:
     assert any(note.endswith("fewer-frames") for note in view.notes if note.startswith("#3"))
 
 
-def test_maps_and_frames_are_those_of_the_row_s_own_run(folder: Path) -> None:
+def test_maps_and_frames_belong_to_the_run_of_the_result(folder: Path) -> None:
     first, other, fewer = runs(folder, "first", "other-network", "fewer-frames")
     view = SelectedRun((first, other, fewer))
     by_place = dict(zip(places(view), view.results, strict=True))
@@ -98,7 +98,7 @@ def test_maps_and_frames_are_those_of_the_row_s_own_run(folder: Path) -> None:
         assert view.semantic_labels(benchmark, frame) is None
 
 
-def test_a_choice_filters_and_orders(folder: Path) -> None:
+def test_a_selection_filters_and_orders(folder: Path) -> None:
     everything = runs(folder, "first", "more", "fewer-frames")
     chosen = SelectedRun(everything, ResultSelection(methods=("entropy", "msp"), benchmarks=("road-anomaly",)))
     assert [label for label, _, _ in places(chosen)] == ["Entropy", "MSP"]
@@ -117,12 +117,12 @@ def test_a_choice_filters_and_orders(folder: Path) -> None:
         (ResultSelection(frames=("nowhere",)), "unknown frame in the run 'nowhere'"),
     ],
 )
-def test_an_unknown_name_is_said(folder: Path, choice: ResultSelection, said: str) -> None:
+def test_an_unknown_name_is_an_error(folder: Path, choice: ResultSelection, said: str) -> None:
     with pytest.raises(UnknownNameError, match=said):
         _ = SelectedRun(runs(folder, "first"), choice).results
 
 
-def test_the_filter_keeps_what_is_known_to_be_clean(folder: Path) -> None:
+def test_the_filter_keeps_methods_known_to_use_no_ood_data(folder: Path) -> None:
     others = [
         PublishedResult(method=name, network="", benchmark="road-anomaly", metrics={"AP": 0.5}, source="a",
                         reference="b", confirmed=True, protocol="", requirements=Requirements(ood_data=had))
@@ -134,7 +134,7 @@ def test_the_filter_keeps_what_is_known_to_be_clean(folder: Path) -> None:
     assert view.notes == ["Shown: methods without ood data. Left out: 2, including 1 for which this is unknown"]
 
 
-def test_nothing_is_known_of_scores_that_were_given(folder: Path, tmp_path: Path) -> None:
+def test_the_training_signals_of_external_scores_are_unknown(folder: Path, tmp_path: Path) -> None:
     frames = load(folder / "first").frames("road-anomaly")
     (tmp_path / "scores").mkdir()
     for frame in frames:
@@ -149,7 +149,7 @@ def test_nothing_is_known_of_scores_that_were_given(folder: Path, tmp_path: Path
         _ = SelectedRun((given,), ResultSelection(without=("ood_data",))).results
 
 
-def test_the_command_puts_runs_published_numbers_and_a_leaderboard_in_one_table(folder: Path, tmp_path: Path) -> None:
+def test_the_command_merges_runs_published_numbers_and_a_leaderboard(folder: Path, tmp_path: Path) -> None:
     entry = {"method": "UNO", "requires_ood": True, "AnomalyTrack-test-PixBinaryClass-area_PRC": 0.9633}
     (tmp_path / "leaderboard.json").write_text(json.dumps({"anomaly_track": [entry]}))
     command = ["report", str(folder / "first"), str(folder / "more"), "--published", "run", "--format", "terminal"]
@@ -165,7 +165,7 @@ def test_the_command_puts_runs_published_numbers_and_a_leaderboard_in_one_table(
         assert f"\n{method}" not in clean
 
 
-def test_mistakes_on_the_command_line_are_said(folder: Path) -> None:
+def test_invalid_options_are_errors(folder: Path) -> None:
     first = str(folder / "first")
     for options, said in (
         (["--leaderboard", "board.json"], "expected NAME=FILE"),

@@ -1,4 +1,4 @@
-"""What `oodbench verify` finds right, what wrong after each kind of damage, and what it says it could not check."""
+"""`oodbench verify`: valid runs, each kind of damage, and parts that can't be verified."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ from tests.helpers.stored import forge, forge_map
 
 @pytest.fixture
 def run(network_file: Path, road_anomaly: Path, cityscapes: Path, tmp_path: Path) -> Path:
-    """MSP and kNN under two protocols, on data and a network of its own."""
+    """Run MSP and kNN under two protocols on separate data and a separate network."""
     network = shutil.copy(network_file, tmp_path / "tiny.onnx")
     shutil.copy(network_file.with_suffix(".toml"), tmp_path / "tiny.toml")
     done = small_run(network, road_anomaly, tmp_path / "run", methods=["msp", "knn:k=2"], id_data=[cityscapes])
     return done.evaluate(protocols=("pooled", "smiyc")).folder
 
 
-def said(folder: Path, verdict: str) -> dict[str, str]:
+def find_checks(folder: Path, verdict: str) -> dict[str, str]:
     return {checked.what: checked.said for checked in verify(folder) if checked.verdict == verdict}
 
 
 REST = "the rest"
 
 
-def test_a_run_is_right(run: Path) -> None:
+def test_a_valid_run_passes(run: Path) -> None:
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
-    right = said(run, "right")
+    right = find_checks(run, "right")
     assert list(right) == [
         "network tiny",
         "frames of road-anomaly",
@@ -57,100 +57,103 @@ def test_a_run_is_right(run: Path) -> None:
     assert right["metrics of MSP on tiny, road-anomaly, pooled"].startswith(
         "AP, FPR95, AUROC recomputed from the stored scores"
     )
-    assert said(run, "wrong") == {}
-    assert list(said(run, "not checked")) == [REST]
+    assert find_checks(run, "wrong") == {}
+    assert list(find_checks(run, "not checked")) == [REST]
     after = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     assert after == before
 
 
-def test_other_weights(run: Path, tmp_path: Path) -> None:
+def test_changed_weights_are_found(run: Path, tmp_path: Path) -> None:
     card = tmp_path / "tiny.toml"
     card.write_text(card.read_text().replace("255.0", "127.5"))
-    assert list(said(run, "wrong")) == ["network tiny"]
-    assert "weights, card and code have the digest" in said(run, "wrong")["network tiny"]
+    assert list(find_checks(run, "wrong")) == ["network tiny"]
+    assert "weights, card and code have the digest" in find_checks(run, "wrong")["network tiny"]
     card.unlink()
-    assert "it can't be opened" in said(run, "not checked")["network tiny"]
+    assert "it can't be opened" in find_checks(run, "not checked")["network tiny"]
 
 
-def test_another_image_of_the_same_size_and_time(run: Path, road_anomaly: Path) -> None:
-    """The cache of frames knows files by path, size and time; here they are read."""
+def test_a_changed_image_of_equal_size_and_time_is_found(run: Path, road_anomaly: Path) -> None:
+    """The frame cache identifies files by path, size and time; verification reads them."""
     image = sorted((road_anomaly / "frames").glob("*.jpg"))[1]
     times, content = image.stat(), bytearray(image.read_bytes())
     content[-40] ^= 1
     image.write_bytes(bytes(content))
     os.utime(image, ns=(times.st_atime_ns, times.st_mtime_ns))
-    wrong = said(run, "wrong")
+    wrong = find_checks(run, "wrong")
     assert list(wrong) == ["frames of road-anomaly"]
     assert (
         f"1 of 3 differ from the run, in image, labels or the plugin's code; the first is {image.stem}"
         in wrong["frames of road-anomaly"]
     )
-    assert said(run, "not checked")["metrics of MSP on tiny, road-anomaly, pooled"] == "the labels are not available"
+    assert (
+        find_checks(run, "not checked")["metrics of MSP on tiny, road-anomaly, pooled"]
+        == "the labels are not available"
+    )
 
 
-def test_another_label_and_no_data(run: Path, road_anomaly: Path, cityscapes: Path) -> None:
+def test_changed_labels_and_missing_data_are_found(run: Path, road_anomaly: Path, cityscapes: Path) -> None:
     label = next(iter(cityscapes.glob("gtFine/train/aachen/*.png")))
     save(label, np.full((48, 96), 7, np.uint8))
-    assert list(said(run, "wrong")) == ["frames of cityscapes train"]
+    assert list(find_checks(run, "wrong")) == ["frames of cityscapes train"]
     shutil.rmtree(cityscapes)
     shutil.rmtree(road_anomaly)
-    unchecked = said(run, "not checked")
+    unchecked = find_checks(run, "not checked")
     assert {"frames of road-anomaly", "frames of cityscapes train", "frames of cityscapes val"} <= set(unchecked)
-    assert said(run, "wrong") == {}
-    assert "scores of MSP on tiny, road-anomaly" in said(run, "right")
+    assert find_checks(run, "wrong") == {}
+    assert "scores of MSP on tiny, road-anomaly" in find_checks(run, "right")
 
 
-def test_another_score(run: Path) -> None:
+def test_changed_scores_are_found(run: Path) -> None:
     scorer, _ = load(run).record.scorers
     path = sorted((run / "scores" / scorer.key).iterdir())[0]
     score = np.load(path)
     score[0, 0] = np.nextafter(score[0, 0], np.float32(2))
     np.save(path, score)
-    assert "damaged" in said(run, "wrong")["scores of MSP on tiny, road-anomaly"]
+    assert "damaged" in find_checks(run, "wrong")["scores of MSP on tiny, road-anomaly"]
     forge_map(run, path, score)
-    wrong = said(run, "wrong")
+    wrong = find_checks(run, "wrong")
     assert "scores of MSP on tiny, road-anomaly" in wrong
     assert "scores of kNN (k=2) on tiny, road-anomaly" not in wrong
     score[0, 0] = np.nan
     forge_map(run, path, score)
-    assert "expected (48, 96), all finite" in said(run, "wrong")["scores of MSP on tiny, road-anomaly"]
+    assert "expected (48, 96), all finite" in find_checks(run, "wrong")["scores of MSP on tiny, road-anomaly"]
     path.write_bytes(b"")
-    assert "damaged" in said(run, "wrong")["scores of MSP on tiny, road-anomaly"]
+    assert "damaged" in find_checks(run, "wrong")["scores of MSP on tiny, road-anomaly"]
 
 
-def test_numbers_that_somebody_changed(run: Path) -> None:
+def test_changed_results_are_found(run: Path) -> None:
     result = json.loads((run / "result.json").read_text())
     result["results"]["pooled"][0]["metrics"]["AP"] += 1e-9
     (run / "result.json").write_text(json.dumps(result))
-    assert "result.json: damaged" in said(run, "wrong")["results"]
+    assert "result.json: damaged" in find_checks(run, "wrong")["results"]
     forge(run, run / "result.json", json.dumps(result))
-    wrong = said(run, "wrong")
+    wrong = find_checks(run, "wrong")
     assert wrong["results"] == "MSP on tiny, road-anomaly: result.json and the file in results/ differ"
     assert wrong["metrics of MSP on tiny, road-anomaly, pooled"].startswith("AP is 0.")
     for path in (run / "results").iterdir():  # in both places
         row = json.loads(path.read_text())
         if (row["method"], row["protocol"]["name"]) == ("msp", "pooled"):
             forge(run, path, json.dumps(row | {"metrics": result["results"]["pooled"][0]["metrics"]}))
-    assert list(said(run, "wrong")) == ["metrics of MSP on tiny, road-anomaly, pooled"]
+    assert list(find_checks(run, "wrong")) == ["metrics of MSP on tiny, road-anomaly, pooled"]
     result["results"]["pooled"][0]["digests"]["data"] = "0" * 64
     forge(run, run / "result.json", json.dumps(result))
-    assert "its digests are not those of plan.json" in said(run, "wrong")["results"]
+    assert "its digests are not those of plan.json" in find_checks(run, "wrong")["results"]
     forge(run, run / "result.json", json.dumps(result | {"plan": "0" * 64}))
-    assert "older than the plan" in said(run, "wrong")["results"]
+    assert "older than the plan" in find_checks(run, "wrong")["results"]
     forge(run, run / "result.json", "{}")
-    assert "not the results of this version of oodbench" in said(run, "wrong")["results"]
+    assert "not the results of this version of oodbench" in find_checks(run, "wrong")["results"]
 
 
-def test_without_stored_scores(run: Path) -> None:
+def test_runs_without_stored_scores_are_verified_partly(run: Path) -> None:
     shutil.rmtree(run / "scores")
-    unchecked = said(run, "not checked")
+    unchecked = find_checks(run, "not checked")
     assert unchecked["scores of MSP on tiny, road-anomaly"] == "not all of them are stored (--keep-scores)"
     assert unchecked["metrics of MSP on tiny, road-anomaly, pooled"] == "the scores are not stored"
-    assert list(said(run, "right"))[-1] == "results"
-    assert said(run, "wrong") == {}
+    assert list(find_checks(run, "right"))[-1] == "results"
+    assert find_checks(run, "wrong") == {}
 
 
-def test_scores_that_were_given_and_a_run_that_was_not_evaluated(
+def test_external_scores_and_runs_without_results_are_verified(
     network_file: Path, road_anomaly: Path, tmp_path: Path
 ) -> None:
     maps = tmp_path / "maps"
@@ -161,16 +164,16 @@ def test_scores_that_were_given_and_a_run_that_was_not_evaluated(
         maps, "road-anomaly", anomalous="higher", data=road_anomaly, out=tmp_path / "given", stop_after="evaluate"
     )
     assert not [check.what for check in verify(given.folder) if check.what.startswith("network")]
-    assert "metrics of maps on given, road-anomaly, pooled" in said(given.folder, "right")
+    assert "metrics of maps on given, road-anomaly, pooled" in find_checks(given.folder, "right")
     scored = small_run(network_file, road_anomaly, tmp_path / "scored", methods=["msp"], stop_after="score")
-    unchecked = said(scored.folder, "not checked")
+    unchecked = find_checks(scored.folder, "not checked")
     assert "no result.json" in unchecked["results"]
     assert unchecked["scores of MSP on tiny, road-anomaly"].startswith("3 maps, intact and finite; without a result")
     with pytest.raises(RunFolderError, match="no run in this folder"):
         verify(tmp_path)
 
 
-def test_a_line_reads_well(tmp_path: Path) -> None:
+def test_findings_are_printed_as_lines(tmp_path: Path) -> None:
     assert str(VerificationCheck("not checked", "results", "none")) == "not checked  results: none"
     assert str(VerificationCheck("right", "results", "2")) == "right        results: 2"
     assert RunArtifacts(LocalStore(tmp_path)).plan() is None

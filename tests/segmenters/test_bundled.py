@@ -1,4 +1,4 @@
-"""The bundled networks: what they give, and the linear classifier of the one that has one."""
+"""The bundled models: digests, outputs, and the linear classifier of one of them."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class TestGMMSeg(AdapterContract):
 
 
 @pytest.mark.parametrize("name", BUNDLED)
-def test_digests_stay_as_stored_results_know_them(name: str) -> None:
+def test_digests_are_those_in_stored_results(name: str) -> None:
     assert Registry().adapter(name).open(name, None, "cpu").digest == DIGESTS[name]
 
 
-def test_a_linear_classifier_makes_the_class_maps_where_there_is_one() -> None:
+def test_the_linear_classifier_reproduces_the_class_maps() -> None:
     softmax, gmmseg = (
         Registry().adapter(name).open(name, None, "cpu") for name in ("streets-softmax", "streets-gmmseg")
     )

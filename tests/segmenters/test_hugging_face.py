@@ -1,4 +1,4 @@
-"""Networks of the transformers library: small ones of random weights, saved as the library saves them."""
+"""Networks of the transformers library: small ones with random weights, saved by the library."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class TestMask2Former(AdapterContract):
 
 
 @pytest.mark.parametrize("make", [segformer, upernet])
-def test_logits_and_what_the_classifier_reads(tmp_path: Path, make: object) -> None:
+def test_logits_and_features_are_those_of_the_network(tmp_path: Path, make: object) -> None:
     source = make(tmp_path)  # type: ignore[operator]
     network = TransformersAdapter().open(source, None, "cpu")
     batch = [network.prepare(photograph(seed)) for seed in (1, 2)]
@@ -88,15 +88,15 @@ def test_logits_and_what_the_classifier_reads(tmp_path: Path, make: object) -> N
     output = network.forward(batch, Needs(logits=True, features=("penultimate",)))
     assert output.class_maps is not None
     assert output.class_maps.kind == "logits"
-    # The classifier on the features gives the maps, in the order of the class set rather than the network's.
+    # The classifier on the features gives the class maps, in the order of the class set.
     own = transformers.AutoModelForSemanticSegmentation.from_pretrained(source)
     with torch.inference_mode():
         again = own.decode_head.classifier(output.features["penultimate"]).flip(1)
-        if make is segformer:  # UperNet brings its maps to the input's size
+        if make is segformer:  # UperNet resizes its maps to the input's size.
             assert torch.allclose(again, output.class_maps.values, atol=1e-5)
         theirs = own.eval()(pixel_values=torch.from_numpy(np.stack(batch))).logits
     assert torch.allclose(theirs.flip(1), output.class_maps.values, atol=1e-5)
-    # UperNet brings its maps to the input's size.
+    # UperNet resizes its maps to the input's size.
     layer = network.classifier()
     assert layer is not None
     made = torch.einsum("cd,ndhw->nchw", layer.weight, output.features["penultimate"]) + layer.bias[:, None, None]
@@ -106,7 +106,7 @@ def test_logits_and_what_the_classifier_reads(tmp_path: Path, make: object) -> N
     assert network.capabilities.lacks(Needs(masks=True)) is not None
 
 
-def test_a_mask_classifier_gives_its_sums(tmp_path: Path) -> None:
+def test_a_mask_classifier_has_unnormalised_class_scores(tmp_path: Path) -> None:
     source = mask2former(tmp_path)
     network = TransformersAdapter().open(source, None, "cpu")
     assert network.capabilities.class_maps == "sums"
@@ -116,7 +116,7 @@ def test_a_mask_classifier_gives_its_sums(tmp_path: Path) -> None:
     assert output.class_maps is not None
     maps = output.class_maps.values[0]
     assert output.features["pixel-decoder"].shape[1] == 32
-    # The library's own maps, before they are resized.
+    # The maps of the library before it resizes them.
     own = transformers.Mask2FormerForUniversalSegmentation.from_pretrained(source).eval()
     with torch.inference_mode():
         raw = own(pixel_values=torch.from_numpy(image)[None])
@@ -137,7 +137,7 @@ def test_a_mask_classifier_gives_its_sums(tmp_path: Path) -> None:
     assert network.classifier() is None
 
 
-def test_a_card_says_what_the_folder_does_not(tmp_path: Path) -> None:
+def test_a_card_supplies_missing_preprocessing_and_classes(tmp_path: Path) -> None:
     source = segformer(tmp_path)
     config = json.loads((tmp_path / "segformer" / "config.json").read_text())
     config["id2label"] = {str(index): f"LABEL_{index}" for index in range(19)}
@@ -154,12 +154,12 @@ def test_a_card_says_what_the_folder_does_not(tmp_path: Path) -> None:
     network = TransformersAdapter().open(source, card, "cpu")
     assert (network.name, network.expected.miou) == ("mine", 0.5)
     assert network.prepare(photograph(1)).shape == (3, 32, 64)
-    # The preprocessing is a part of what the network is.
+    # The preprocessing is part of the network's digest.
     card.write_text(card.read_text().replace("[32, 64]", "[64, 64]"))
     assert TransformersAdapter().open(source, card, "cpu").digest != network.digest
 
 
-def test_weights_that_are_missing_are_not_made_up(tmp_path: Path) -> None:
+def test_missing_weights_are_an_error(tmp_path: Path) -> None:
     source = segformer(tmp_path)
     whole = transformers.SegformerForSemanticSegmentation.from_pretrained(source)
     whole.segformer.save_pretrained(tmp_path / "backbone")
@@ -170,7 +170,7 @@ def test_weights_that_are_missing_are_not_made_up(tmp_path: Path) -> None:
         TransformersAdapter().open(str(tmp_path / "backbone"), None, "cpu")
 
 
-def test_folders_that_hold_something_else(tmp_path: Path) -> None:
+def test_folders_with_other_content_are_errors(tmp_path: Path) -> None:
     source = Path(segformer(tmp_path))
     for text, said in (("{", "not a readable config"), ('{"model_type": "bert"}', "model_type is 'bert'")):
         (tmp_path / "other").mkdir(exist_ok=True)
@@ -188,7 +188,7 @@ def test_folders_that_hold_something_else(tmp_path: Path) -> None:
         TransformersAdapter().open(str(tmp_path / "again" / "segformer"), None, "cpu")
 
 
-def test_a_hub_that_is_out_of_reach(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_hub_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     adapter = Registry().adapter("hf:nobody/nothing")
     with pytest.raises(ModelError, match="not in the local cache, and the download failed"):

@@ -1,4 +1,4 @@
-"""Mask2Former: its training as it is, and with a mixture over its queries."""
+"""Mask2Former: its own training, and training with a mixture over its queries."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ import pytest
 import torch
 
 from oodbench.segmenters.mmsegmentation.mask2former import HeadedMask2Former, pixel_log_density
-from oodbench.segmenters.mmsegmentation.output_readers import reader_of
+from oodbench.segmenters.mmsegmentation.output_readers import make_reader
 from tests.helpers.architectures import CLASSES, batch, build, config
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::UserWarning:mmseg.*"),
-    pytest.mark.filterwarnings("ignore:torch.meshgrid"),  # mmdet calls it the old way
+    pytest.mark.filterwarnings("ignore:torch.meshgrid"),  # mmdet uses the deprecated name
 ]
 QUERIES = 30
 
 
 def network(head: dict[str, Any] | None) -> Any:
-    """A small sibling of the Swin variant."""
+    """Build a small variant of Mask2Former with Swin."""
     torch.manual_seed(0)
     return build(config("mask2former", head))
 
 
-def test_its_own_training_runs_and_learns() -> None:
+def test_training_of_mask2former_reduces_the_loss() -> None:
     plain = network(None)
     optimizer = torch.optim.AdamW(plain.parameters(), lr=3e-4)
     images, samples = batch()
@@ -51,7 +51,7 @@ def stepped(request: pytest.FixtureRequest) -> tuple[Any, dict[str, torch.Tensor
     return made, losses
 
 
-def test_losses_and_gradients(stepped: tuple[Any, dict[str, torch.Tensor]]) -> None:
+def test_losses_are_finite_and_all_parameters_have_gradients(stepped: tuple[Any, dict[str, torch.Tensor]]) -> None:
     made, losses = stepped
     of_a_layer = {"loss_cls", "loss_mask", "loss_dice"}
     expected = of_a_layer | {f"d{layer}.{name}" for layer in range(2) for name in of_a_layer} | {"loss_components"}
@@ -81,7 +81,7 @@ def test_only_matched_queries_enter_the_memory(stepped: tuple[Any, dict[str, tor
     assert not torch.equal(before, decoder.head.mixture.mean)
 
 
-def test_the_last_layer_s_logits_are_the_head_s(stepped: tuple[Any, dict[str, torch.Tensor]]) -> None:
+def test_the_logits_of_the_last_layer_are_those_of_the_head(stepped: tuple[Any, dict[str, torch.Tensor]]) -> None:
     made, _ = stepped
     made.eval()
     images, samples = batch()
@@ -104,11 +104,11 @@ def test_the_last_layer_s_logits_are_the_head_s(stepped: tuple[Any, dict[str, to
     assert torch.allclose(torch.stack([sample.seg_logits.data for sample in whole]), expected, atol=1e-5)
 
 
-def test_a_run_reads_the_pixels_densities(stepped: tuple[Any, dict[str, torch.Tensor]]) -> None:
+def test_a_run_scores_the_densities_of_pixels(stepped: tuple[Any, dict[str, torch.Tensor]]) -> None:
     made, _ = stepped
     made.eval()
     images, samples = batch()
-    reader = reader_of(made, Path("config.py"))
+    reader = make_reader(made, Path("config.py"))
     assert reader.extras == ("class_log_density", "component_log_density")
     with torch.no_grad():
         maps = reader.read(images)
@@ -125,7 +125,7 @@ def test_a_run_reads_the_pixels_densities(stepped: tuple[Any, dict[str, torch.Te
     assert maps.class_maps.allclose(torch.einsum("nqc,nqhw->nchw", posterior, masks[-1].sigmoid()), atol=1e-6)
 
 
-def test_no_object_starts_level_with_the_classes(stepped: tuple[Any, dict[str, torch.Tensor]]) -> None:
+def test_the_no_object_logit_starts_at_the_level_of_the_classes(stepped: tuple[Any, dict[str, torch.Tensor]]) -> None:
     made, _ = stepped
     decoder, passes, level = made.decode_head, float(made.decode_head.passes), float(made.decode_head.level)
     decoder._update_level(torch.full((2, QUERIES), level + 8 * (passes + 1)))
@@ -135,7 +135,7 @@ def test_no_object_starts_level_with_the_classes(stepped: tuple[Any, dict[str, t
     assert float(decoder.level) == pytest.approx(level + 9, abs=1e-4)
 
 
-def test_a_pixel_s_density_is_its_best_query_s() -> None:
+def test_the_density_of_a_pixel_is_that_of_its_best_query() -> None:
     generator = torch.Generator().manual_seed(1)
     query, masks = torch.randn(1, 3, 4, generator=generator), torch.randn(1, 4, 2, 2, generator=generator)
     found = pixel_log_density(query, masks)
@@ -145,11 +145,11 @@ def test_a_pixel_s_density_is_its_best_query_s() -> None:
 
 
 @pytest.mark.parametrize(("cost", "finite"), [("CrossEntropyLossCost", False), ("OodbenchMaskCost", True)])
-def test_masks_that_are_sure_of_themselves_can_be_matched_in_half_precision(cost: str, finite: bool) -> None:
+def test_confident_masks_can_be_matched_in_half_precision(cost: str, finite: bool) -> None:
     from mmdet.registry import TASK_UTILS
     from mmengine.structures import InstanceData
 
-    # Two queries that see nothing in 12544 points, Mask2Former's number, of which each of two masks has half.
+    # Two queries predict nothing at 12 544 points, the number in Mask2Former. Each of two masks has half of the points.
     masks = torch.zeros(2, 12544)
     masks[0, ::2] = masks[1, 1::2] = 1
     said = TASK_UTILS.build({"type": f"mmdet.{cost}", "use_sigmoid": True, "weight": 5.0})
@@ -161,11 +161,11 @@ def test_masks_that_are_sure_of_themselves_can_be_matched_in_half_precision(cost
         assert torch.allclose(found, torch.full((2, 2), 50.0))
 
 
-def test_a_step_under_autocast() -> None:
+def test_a_step_under_autocast_is_finite() -> None:
     made = network({"name": "gmmseg", "parameters": {"components": 2, "memory": 40, "mean_momentum": 0.5}})
     with torch.autocast("cpu", dtype=torch.bfloat16):
         losses = made.loss(*batch())
-    # Those over masks are mmdet's own.
+    # The losses over masks are those of mmdet.
     assert {losses[f"decode.loss_{name}"].dtype for name in ("cls", "components")} == {torch.float32}
     made.parse_losses(losses)[0].backward()
     decoder = made.decode_head

@@ -1,4 +1,4 @@
-"""Networks of MMSegmentation: its own configs, made narrow, of random weights, saved by MMEngine."""
+"""Networks of MMSegmentation: narrow variants of its configs with random weights, saved by MMEngine."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import torch
 from oodbench.contracts import Needs
 from oodbench.errors import ModelError
 from oodbench.segmenters.mmsegmentation import MMSegmentationAdapter
-from oodbench.segmenters.mmsegmentation.shims import import_mmseg, quiet
+from oodbench.segmenters.mmsegmentation.shims import import_mmseg, suppress_warnings
 from oodbench.testing import AdapterContract
 from tests.helpers.files import photograph, save
-from tests.helpers.mmseg_networks import built, write_config, write_network
+from tests.helpers.mmseg_networks import build_network, write_config, write_network
 
 PSA_HEAD = (
     "dict(_delete_=True, type='PSAHead', in_channels=64, in_index=3, channels=16, mask_size=(97, 97), num_classes=19)"
@@ -56,7 +56,7 @@ ALL = Needs(class_maps=True, logits=True, features=("penultimate",))
 ALL_SUMS = Needs(logits=True, features=("pixel-decoder",))
 
 
-def opened(config: Path | str, card: Path | None = None) -> Any:
+def open_config(config: Path | str, card: Path | None = None) -> Any:
     return MMSegmentationAdapter().open(str(config), card, "cpu")
 
 
@@ -82,13 +82,13 @@ class TestMask2Former(AdapterContract):
 
 
 @pytest.mark.parametrize("name", ["segformer", "deeplabv3plus", "fcn", "ocrnet", "upernet"])
-def test_class_maps_are_the_network_s_own_and_features_make_them(tmp_path: Path, name: str) -> None:
+def test_class_maps_equal_the_network_s_and_follow_from_the_features(tmp_path: Path, name: str) -> None:
     config = write_network(tmp_path, name)
-    network = opened(f"{config}:mode=whole")
+    network = open_config(f"{config}:mode=whole")
     batch = [network.prepare(photograph(seed)) for seed in (1, 2)]
     output = network.forward(batch, ALL)
-    own = built(config)
-    with quiet(), torch.inference_mode():
+    own = build_network(config)
+    with suppress_warnings(), torch.inference_mode():
         data = own.data_preprocessor({"inputs": [torch.from_numpy(image).permute(2, 0, 1) for image in batch]}, False)
         theirs = own(data["inputs"], mode="tensor")
     assert output.class_maps.kind == "logits"
@@ -101,13 +101,13 @@ def test_class_maps_are_the_network_s_own_and_features_make_them(tmp_path: Path,
     assert network.forward(batch, Needs(features=("stages[0]",))).class_maps is None
 
 
-def test_a_head_that_classifies_otherwise_gives_its_maps(tmp_path: Path) -> None:
+def test_heads_without_a_linear_classifier_have_class_maps(tmp_path: Path) -> None:
     config = write_network(tmp_path, "segmenter", "test_dataloader['dataset']['type'] = 'CityscapesDataset'")
-    network = opened(config)
+    network = open_config(config)
     image = network.prepare(photograph(1))
     output = network.forward([image], Needs(logits=True, features=("stages[0]",)))
-    own = built(config)
-    with quiet(), torch.inference_mode():
+    own = build_network(config)
+    with suppress_warnings(), torch.inference_mode():
         data = own.data_preprocessor({"inputs": [torch.from_numpy(image).permute(2, 0, 1)]}, False)
         theirs = own(data["inputs"], mode="tensor")
     assert output.class_maps.kind == "logits"
@@ -116,33 +116,35 @@ def test_a_head_that_classifies_otherwise_gives_its_maps(tmp_path: Path) -> None
     assert "penultimate" not in network.capabilities.features
 
 
-def test_the_sums_of_windows_are_averaged(tmp_path: Path) -> None:
+def test_unnormalised_class_scores_of_windows_are_averaged(tmp_path: Path) -> None:
     config = write_network(tmp_path, "mask2former")
-    network = opened(f"{config}:window=64,stride=64")
+    network = open_config(f"{config}:window=64,stride=64")
     image = network.prepare(photograph(1))
     maps = network.forward([image], ALL_SUMS).class_maps
     assert maps.kind == "sums"
     assert maps.values.shape == (1, 19, 64, 128)
-    # These two don't overlap: each is what the network gives for that half alone.
-    halves = [opened(config).forward([half], ALL_SUMS).class_maps.values for half in (image[:, :64], image[:, 64:])]
+    # These two windows don't overlap, so each equals the output for its half of the image.
+    halves = [
+        open_config(config).forward([half], ALL_SUMS).class_maps.values for half in (image[:, :64], image[:, 64:])
+    ]
     large = [torch.nn.functional.interpolate(half, (64, 64), mode="bilinear") for half in halves]
     assert torch.allclose(maps.values, torch.cat(large, dim=3), atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["segformer", "fcn-aligned"])
-def test_windows_are_mmsegmentation_s_own(tmp_path: Path, name: str) -> None:
+def test_windows_equal_those_of_mmsegmentation(tmp_path: Path, name: str) -> None:
     config = write_network(tmp_path, name)
-    network = opened(config)
+    network = open_config(config)
     batch = [network.prepare(photograph(seed)) for seed in (1, 2)]
     output = network.forward(batch, ALL)
-    own = built(config)
-    with quiet(), torch.inference_mode():
+    own = build_network(config)
+    with suppress_warnings(), torch.inference_mode():
         data = own.data_preprocessor({"inputs": [torch.from_numpy(image).permute(2, 0, 1) for image in batch]}, False)
         theirs = own.slide_inference(data["inputs"], [{"img_shape": (64, 128)} for _ in batch])
     assert output.class_maps.values.shape == (2, 19, 64, 128)
     assert torch.allclose(output.class_maps.values, theirs, atol=1e-6 * float(theirs.abs().max()))
     assert not torch.allclose(theirs, network_whole(config, batch), atol=0.01 * float(theirs.abs().max()))
-    # Of features each window is there as the network saw it.
+    # The features are those of each window.
     assert output.windows.size == (64, 128)
     first = output.windows.parts[0]
     assert first.output.class_maps is None
@@ -150,31 +152,31 @@ def test_windows_are_mmsegmentation_s_own(tmp_path: Path, name: str) -> None:
 
 
 def network_whole(config: Path, batch: list[Any]) -> torch.Tensor:
-    maps = opened(f"{config}:mode=whole").forward(batch, ALL).class_maps.values
+    maps = open_config(f"{config}:mode=whole").forward(batch, ALL).class_maps.values
     return torch.nn.functional.interpolate(maps, (64, 128), mode="bilinear")
 
 
-def test_the_user_s_windows_take_the_config_s_place(tmp_path: Path) -> None:
+def test_options_replace_the_windows_of_the_config(tmp_path: Path) -> None:
     config = write_network(tmp_path, "fcn")
-    whole = opened(config)
+    whole = open_config(config)
     image = whole.prepare(photograph(1))
     assert whole.describe()["inference"] == "the whole image"
     assert whole.forward([image], ALL).windows is None
-    network = opened(f"{config}:window=64,stride=32x48")
+    network = open_config(f"{config}:window=64,stride=32x48")
     assert network.digest != whole.digest
     assert network.describe()["inference"].startswith("windows of 64x64 every 32x48 pixels; class maps are averaged on")
     boxes = [(part.top, part.left, part.height, part.width) for part in network.forward([image], ALL).windows.parts]
     assert boxes == [(0, 0, 64, 64), (0, 48, 64, 64), (0, 64, 64, 64)]
-    # One window that holds the whole image is the whole image.
-    large = opened(f"{config}:window=128,stride=96").forward([image], ALL)
+    # One window that contains the whole image gives the output for the whole image.
+    large = open_config(f"{config}:window=128,stride=96").forward([image], ALL)
     assert large.windows is None
     assert torch.equal(large.class_maps.values, whole.forward([image], ALL).class_maps.values)
 
 
-def test_images_are_prepared_as_the_test_pipeline_does(tmp_path: Path) -> None:
+def test_images_are_prepared_like_in_the_test_pipeline(tmp_path: Path) -> None:
     config = write_network(tmp_path, "fcn")
     file = save(tmp_path / "photograph.png", photograph(3))
-    network = opened(config)
+    network = open_config(config)
     import_mmseg("it")
     from mmengine.dataset import Compose
     from mmengine.registry import DefaultScope
@@ -183,31 +185,31 @@ def test_images_are_prepared_as_the_test_pipeline_does(tmp_path: Path) -> None:
         steps = [{"type": "LoadImageFromFile"}, {"type": "Resize", "scale": (128, 64), "keep_ratio": True}]
         theirs = Compose([*steps, {"type": "PackSegInputs"}])({"img_path": str(file)})["inputs"]
     assert np.array_equal(network.prepare(photograph(3)).transpose(2, 0, 1), theirs.numpy())
-    # ImageNet's mean and std, red first, in grey levels.
+    # Mean and std of ImageNet, red first, in grey levels.
     images, size = network._load_batch(np.full((1, 4, 8, 3), (10, 20, 30), np.uint8))
     assert size == (4, 8)
     expected = [(30 - 123.675) / 58.395, (20 - 116.28) / 57.12, (10 - 103.53) / 57.375]
     assert images[0, :, 0, 0].tolist() == pytest.approx(expected, rel=1e-6)
 
 
-def test_a_card_prepares_images_otherwise_and_names_the_network(tmp_path: Path) -> None:
+def test_a_card_replaces_the_preprocessing_and_the_name(tmp_path: Path) -> None:
     config = write_network(tmp_path, "fcn", "test_dataloader['dataset']['pipeline'].insert(1, dict(type='Pad'))")
     with pytest.raises(ModelError, match=r"its test pipeline has the step Pad; expected LoadImageFromFile"):
-        opened(config)
+        open_config(config)
     card = tmp_path / "card.toml"
     card.write_text(
         'name = "mine"\n[expected]\nmiou = 0.5\n[input]\nchannels = "rgb"\ndivide_by = 255.0\nsize = [32, 64]\n'
     )
-    network = opened(config, card)
+    network = open_config(config, card)
     assert (network.name, network.expected.miou) == ("mine", 0.5)
     image = network.prepare(photograph(1))
     assert image.shape == (3, 32, 64)
     assert network.forward([image], ALL).class_maps.values.shape == (1, 19, 4, 8)
 
 
-def test_a_mask_classifier_gives_its_sums(tmp_path: Path) -> None:
+def test_a_mask_classifier_has_unnormalised_class_scores(tmp_path: Path) -> None:
     config = write_network(tmp_path, "mask2former", "model['data_preprocessor'] = dict(test_cfg=dict(size_divisor=32))")
-    network = opened(config)
+    network = open_config(config)
     assert network.capabilities.class_maps == "sums"
     assert network.capabilities.lacks(Needs(logits=True)) is None
     assert network.classifier() is None
@@ -215,11 +217,11 @@ def test_a_mask_classifier_gives_its_sums(tmp_path: Path) -> None:
     output = network.forward([image], Needs(class_maps=True, features=("pixel-decoder",)))
     maps = output.class_maps.values[0]
     assert output.features["pixel-decoder"].shape == (1, 32, 16, 32)
-    # MMSegmentation's own maps, before they are resized.
-    own = built(config)
+    # The maps of MMSegmentation before it resizes them.
+    own = build_network(config)
     seen: list[Any] = []
     handle = own.decode_head.register_forward_hook(lambda *parts: seen.append(parts[2]))
-    with quiet(), torch.inference_mode():
+    with suppress_warnings(), torch.inference_mode():
         data = own.data_preprocessor({"inputs": [torch.from_numpy(image).permute(2, 0, 1)], "data_samples": []}, False)
         own.predict(data["inputs"])
     handle.remove()
@@ -236,9 +238,9 @@ def test_a_mask_classifier_gives_its_sums(tmp_path: Path) -> None:
     assert output.masks is None
 
 
-def test_masks_of_windows_are_in_the_windows_and_padding_is_cut_off(tmp_path: Path) -> None:
+def test_masks_belong_to_windows_and_have_no_padding(tmp_path: Path) -> None:
     config = write_network(tmp_path, "mask2former", "model['data_preprocessor'] = dict(test_cfg=dict(size_divisor=32))")
-    network = opened(f"{config}:window=48x64,stride=32x48")
+    network = open_config(f"{config}:window=48x64,stride=32x48")
     image = network.prepare(photograph(1))
     output = network.forward([image], Needs(masks=True))
     assert output.masks is None
@@ -248,29 +250,29 @@ def test_masks_of_windows_are_in_the_windows_and_padding_is_cut_off(tmp_path: Pa
         assert part.output.masks.mask_logits.shape == (1, 10, 12, 16)
     pad = "model['data_preprocessor'] = dict(test_cfg=dict(size_divisor=96))"
     (tmp_path / "padded").mkdir()
-    network = opened(write_network(tmp_path / "padded", "mask2former", pad))
+    network = open_config(write_network(tmp_path / "padded", "mask2former", pad))
     output = network.forward([image], Needs(class_maps=True, masks=True))
     assert output.windows is None
     assert output.masks.mask_logits.shape == (1, 10, 16, 32), "96 x 192 pixels have 24 x 48 cells"
     assert output.class_maps.values.shape == (1, 19, 16, 32)
 
 
-def test_padding_is_taken_back(tmp_path: Path) -> None:
+def test_padding_is_removed(tmp_path: Path) -> None:
     pad = "model['data_preprocessor'] = dict(test_cfg=dict(size_divisor=48))"
     config = write_network(tmp_path, "fcn", pad)
-    network = opened(config)
+    network = open_config(config)
     image = network.prepare(photograph(1))
     images, size = network._load_batch(image[None])
     assert (images.shape, size) == ((1, 3, 96, 144), (64, 128))
     output = network.forward([image], ALL)
     with torch.inference_mode():
         padded = network._network(images, mode="tensor")
-    # 64 and 128 pixels are 8 and 16 whole cells.
+    # 64 and 128 pixels are exactly 8 and 16 cells.
     assert padded.shape == (1, 19, 12, 18)
     assert torch.equal(output.class_maps.values, padded[..., :8, :16])
 
 
-def test_what_a_head_of_the_registry_gives(tmp_path: Path) -> None:
+def test_outputs_of_a_head_of_the_registry(tmp_path: Path) -> None:
     (tmp_path / "my_head.py").write_text(MY_HEAD)
     more = "custom_imports = dict(imports=['my_head'], allow_failed_imports=False)\nmodel['decode_head']['type'] = "
     with pytest.MonkeyPatch.context() as patch:
@@ -279,7 +281,7 @@ def test_what_a_head_of_the_registry_gives(tmp_path: Path) -> None:
         state = torch.load(config.with_suffix(".pth"), weights_only=True)
         assert state["state_dict"].pop("decode_head.head.memory").shape == (5,)
         torch.save(state, config.with_suffix(".pth"))
-        network = opened(config)
+        network = open_config(config)
     assert network.capabilities.extras == ("density",)
     assert network.describe()["class maps"].startswith("logits of the head 'my-head'")
     needs = Needs(class_maps=True, features=("penultimate",), extras=("density",))
@@ -288,18 +290,18 @@ def test_what_a_head_of_the_registry_gives(tmp_path: Path) -> None:
     assert output.features["penultimate"].shape == (1, 16, 8, 16)
 
 
-def test_classes_in_another_order(tmp_path: Path) -> None:
+def test_classes_in_another_order_are_reordered(tmp_path: Path) -> None:
     reverse = (
         "test_dataloader['dataset']['metainfo'] = dict(classes=('bicycle', 'motorcycle', 'train', 'bus', 'truck', "
     )
     reverse += "'car', 'rider', 'person', 'sky', 'terrain', 'vegetation', 'traffic sign', 'traffic light', 'pole', "
     reverse += "'fence', 'wall', 'building', 'sidewalk', 'road'))"
-    plain = opened(write_network(tmp_path, "fcn"))
+    plain = open_config(write_network(tmp_path, "fcn"))
     image = plain.prepare(photograph(1))
     (tmp_path / "other").mkdir()
     other = write_config(tmp_path / "other", "fcn", reverse)
     torch.save(torch.load(tmp_path / "fcn.pth", weights_only=True)["state_dict"], other.with_suffix(".pth"))
-    turned = opened(other)
+    turned = open_config(other)
     assert turned.classes == plain.classes
     maps = [network.forward([image], ALL).class_maps.values for network in (plain, turned)]
     assert torch.equal(maps[0].flip(1), maps[1])
@@ -312,14 +314,14 @@ def test_the_softmax_head_of_the_registry_has_a_linear_classifier(tmp_path: Path
         "model['decode_head'].update(type='OodbenchHead', decoder='FCNHead', head=dict(name='softmax'))\n"
         "model['auxiliary_head'] = None"
     )
-    network = opened(write_network(tmp_path, "fcn", more))
+    network = open_config(write_network(tmp_path, "fcn", more))
     output = network.forward([network.prepare(photograph(1))], ALL)
     layer = network.classifier()
     made = torch.einsum("cd,ndhw->nchw", layer.weight, output.features["penultimate"]) + layer.bias[:, None, None]
     assert torch.allclose(made, output.class_maps.values, atol=1e-5)
 
 
-def test_what_can_not_be_read_is_said(tmp_path: Path) -> None:
+def test_unsupported_networks_are_errors_with_the_reason(tmp_path: Path) -> None:
     cases = {
         "model['type'] = 'SegFormr'": "the network can't be built",
         f"model['decode_head'] = {PSA_HEAD}": r"can't be run \(NotImplementedError: psamask_forward is compiled code",
@@ -329,10 +331,10 @@ def test_what_can_not_be_read_is_said(tmp_path: Path) -> None:
     for number, (more, said) in enumerate(cases.items()):
         (tmp_path / str(number)).mkdir()
         config = write_config(tmp_path / str(number), "fcn", more)
-        network = built(write_config(tmp_path, "fcn", more if "num_classes" in more else ""))
+        network = build_network(write_config(tmp_path, "fcn", more if "num_classes" in more else ""))
         torch.save(network.state_dict(), config.with_suffix(".pth"))
         with pytest.raises(ModelError, match=said):
-            opened(config)
+            open_config(config)
     broken = tmp_path / "broken.py"
     broken.write_text("model = dict(")
     with pytest.raises(ModelError, match=r"not a readable config \(SyntaxError"):
@@ -342,7 +344,7 @@ def test_what_can_not_be_read_is_said(tmp_path: Path) -> None:
         MMSegmentationAdapter().open_checkpoint(str(broken), config.with_suffix(".pth"), None, "cpu")
 
 
-def test_a_config_is_left_as_it_was(tmp_path: Path) -> None:
+def test_a_config_is_not_changed(tmp_path: Path) -> None:
     from oodbench.segmenters.mmsegmentation.config import NetworkConfig
     from oodbench.segmenters.mmsegmentation.source import Inference
 

@@ -1,4 +1,4 @@
-"""What `--model` and `--checkpoint` may name, and what becomes of files that hold something else."""
+"""Values of `--model` and `--checkpoint`, and errors for files with other content."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from oodbench.segmenters.checkpoint import convert, read_weights
 from oodbench.segmenters.mmsegmentation import MMSegmentationAdapter
 from oodbench.segmenters.mmsegmentation.source import ConfigSource, Inference, is_config
 from tests.helpers.files import photograph
-from tests.helpers.mmseg_networks import built, save_checkpoint, write_config, write_network
+from tests.helpers.mmseg_networks import build_network, save_checkpoint, write_config, write_network
 
 NAME = "segformer_mit-b0_8xb1-160k_cityscapes-1024x1024"
 
 
 class Planted:
-    """Writes a file when a pickle with it is read."""
+    """An object that writes a file when its pickle is read."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -38,14 +38,14 @@ def open_with(config: Path, checkpoint: Path, card: Path | None = None) -> Any:
     return MMSegmentationAdapter().open_checkpoint(str(config), checkpoint, card, "cpu")
 
 
-def test_a_pickle_that_would_run_code_is_refused(tmp_path: Path) -> None:
+def test_a_pickle_that_would_run_code_is_an_error(tmp_path: Path) -> None:
     config = write_config(tmp_path, "fcn")
     planted = tmp_path / "planted.pth"
-    torch.save({"state_dict": built(config).state_dict(), "meta": Planted(tmp_path / "it-ran")}, planted)
-    said = r"planted\.pth: holds more than weights \(\w+\.mkdir\).*\nIf you trust .*: oodbench convert \S+ --trust"
+    torch.save({"state_dict": build_network(config).state_dict(), "meta": Planted(tmp_path / "it-ran")}, planted)
+    said = r"planted\.pth: contains more than weights \(\w+\.mkdir\).*\nIf you trust .*: oodbench convert \S+ --trust"
     with pytest.raises(ModelError, match=said):
         open_with(config, planted)
-    with pytest.raises(ModelError, match="holds more than weights"):
+    with pytest.raises(ModelError, match="contains more than weights"):
         convert(planted, tmp_path / "out.safetensors", trust=False)
     assert not (tmp_path / "it-ran").exists()
     assert not (tmp_path / "out.safetensors").exists()
@@ -53,16 +53,16 @@ def test_a_pickle_that_would_run_code_is_refused(tmp_path: Path) -> None:
     assert (tmp_path / "it-ran").is_dir()
 
 
-def test_what_the_runner_saves_is_converted_once(tmp_path: Path) -> None:
+def test_checkpoints_of_the_runner_can_be_converted(tmp_path: Path) -> None:
     from mmengine.logging import MessageHub
 
     config = write_network(tmp_path, "fcn")
     log = MessageHub("a training")
     log.update_scalar("train/loss", 0.5)
     runner_s = tmp_path / "iter_3.pth"
-    save_checkpoint(runner_s, built(config), message_hub=log.state_dict())
+    save_checkpoint(runner_s, build_network(config), message_hub=log.state_dict())
     with pytest.raises(
-        ModelError, match=r"holds more than weights \(mmengine\.logging\.history_buffer\.HistoryBuffer\)"
+        ModelError, match=r"contains more than weights \(mmengine\.logging\.history_buffer\.HistoryBuffer\)"
     ):
         open_with(config, runner_s)
     weights = convert(runner_s, tmp_path / "iter_3.safetensors", trust=True)
@@ -77,7 +77,7 @@ def test_what_the_runner_saves_is_converted_once(tmp_path: Path) -> None:
         convert(runner_s, tmp_path / "iter_3.safetensors", trust=True)
 
 
-def test_a_checkpoint_of_another_architecture(tmp_path: Path) -> None:
+def test_a_checkpoint_of_another_architecture_is_an_error(tmp_path: Path) -> None:
     fcn, other = write_config(tmp_path, "fcn"), write_network(tmp_path, "deeplabv3plus")
     with pytest.raises(ModelError) as caught:
         open_with(fcn, other.with_suffix(".pth"))
@@ -86,7 +86,7 @@ def test_a_checkpoint_of_another_architecture(tmp_path: Path) -> None:
     assert " missing: decode_head.convs.0.conv.weight, decode_head.convs.0.bn.weight, " in said
     assert " not expected: decode_head." in said
     assert "Give --model the config that the weights were trained with" in said
-    # Names as they should be, and another width.
+    # Correct names, but another width.
     state = torch.load(other.with_suffix(".pth"), weights_only=True)["state_dict"]
     state["decode_head.conv_seg.weight"] = torch.zeros(150, 16, 1, 1)
     torch.save(state, tmp_path / "wide.pth")
@@ -96,7 +96,7 @@ def test_a_checkpoint_of_another_architecture(tmp_path: Path) -> None:
         open_with(other, tmp_path / "wide.pth")
 
 
-def test_auxiliary_heads_and_other_wrappings_are_put_up_with(tmp_path: Path) -> None:
+def test_checkpoints_with_auxiliary_heads_or_wrappers_are_accepted(tmp_path: Path) -> None:
     config = write_network(tmp_path, "fcn")
     state = torch.load(config.with_suffix(".pth"), weights_only=True)["state_dict"]
     state["auxiliary_head.conv_seg.weight"] = torch.zeros(19, 4, 1, 1)
@@ -112,7 +112,7 @@ def test_auxiliary_heads_and_other_wrappings_are_put_up_with(tmp_path: Path) -> 
         open_with(config, tmp_path / "broken.pth")
 
 
-def test_files_that_are_no_checkpoints(tmp_path: Path) -> None:
+def test_files_that_are_not_checkpoints_are_errors(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no such file; expected a checkpoint"):
         read_weights(tmp_path / "absent.pth")
     with pytest.raises(ModelError, match="no such file; expected a checkpoint"):
@@ -132,7 +132,7 @@ def test_files_that_are_no_checkpoints(tmp_path: Path) -> None:
             read()
 
 
-def test_classes_that_differ_or_that_nobody_says(tmp_path: Path) -> None:
+def test_different_or_missing_class_names_are_errors(tmp_path: Path) -> None:
     config = write_network(tmp_path, "fcn", "test_dataloader['dataset']['type'] = 'ADE20KDataset'")
     with pytest.raises(
         ModelError, match=r"the classes differ: \S+fcn\.pth has cityscapes-19 and \S+fcn\.py has ade20k-150"
@@ -150,7 +150,7 @@ def test_classes_that_differ_or_that_nobody_says(tmp_path: Path) -> None:
     assert open_with(unknown, tmp_path / "bare.pth", card).classes.name == "cityscapes-19"
 
 
-def test_where_the_weights_are(tmp_path: Path) -> None:
+def test_weights_are_found_next_to_the_config(tmp_path: Path) -> None:
     config = write_config(tmp_path, "fcn")
     with pytest.raises(
         ModelError, match=r"no weights; expected --checkpoint FILE, or fcn\.safetensors next to the config"
@@ -160,7 +160,7 @@ def test_where_the_weights_are(tmp_path: Path) -> None:
         Registry().adapter("streets-gmmseg").open_checkpoint("streets-gmmseg", Path("x.pth"), None, "cpu")
 
 
-def test_what_model_may_say(tmp_path: Path) -> None:
+def test_values_of_the_model_option(tmp_path: Path) -> None:
     assert is_config(NAME)
     assert is_config(f"{NAME}:window=768,stride=512")
     assert is_config("my/own.py")
@@ -189,7 +189,7 @@ def test_what_model_may_say(tmp_path: Path) -> None:
         ConfigSource.of(str(tmp_path / "absent.py")).file()
 
 
-def test_windows_without_a_stride_or_with_gaps(tmp_path: Path) -> None:
+def test_windows_without_a_stride_or_with_gaps_are_errors(tmp_path: Path) -> None:
     config = write_network(tmp_path, "fcn")
     with pytest.raises(
         ModelError,
@@ -200,7 +200,7 @@ def test_windows_without_a_stride_or_with_gaps(tmp_path: Path) -> None:
         MMSegmentationAdapter().open(f"{config}:window=64,stride=96", None, "cpu")
 
 
-def test_without_mmsegmentation_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_mmsegmentation_the_error_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert is_config(NAME)
     assert not is_config("streets-gmmseg")

@@ -1,4 +1,4 @@
-"""Heads of the registry on MMSegmentation's decoders: what is computed, what gets a gradient, what is refused."""
+"""Heads of the registry on decoders of MMSegmentation: outputs, gradients, and invalid options."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from torch import nn
 from oodbench.contracts import Needs
 from oodbench.errors import UnknownNameError, UsageError
 from oodbench.segmenters.mmsegmentation.decoders import decoder_with_head
-from oodbench.segmenters.mmsegmentation.output_readers import reader_of
+from oodbench.segmenters.mmsegmentation.output_readers import make_reader
 from tests.helpers.architectures import ARCHITECTURES, CLASSES, batch, build, config, find_decoder
 
-# MMSegmentation warns of its own defaults and of its own old ways.
+# MMSegmentation warns about its own defaults and deprecated code.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:mmseg.*")
 GMMSEG = {"name": "gmmseg", "parameters": {"components": 2, "memory": 40, "mean_momentum": 0.5}}
 
 
 @pytest.fixture(scope="module", params=list(ARCHITECTURES))
 def stepped(request: pytest.FixtureRequest) -> tuple[Any, dict[str, torch.Tensor]]:
-    """A small sibling after the backward pass of one step, and its losses."""
+    """Return a small variant after the backward pass of one step, and its losses."""
     torch.manual_seed(0)
     network: Any = build(config(request.param, GMMSEG))
     losses = network.loss(*batch())
@@ -31,7 +31,7 @@ def stepped(request: pytest.FixtureRequest) -> tuple[Any, dict[str, torch.Tensor
     return network, losses
 
 
-def test_losses_are_finite_and_other_heads_keep_theirs(stepped: tuple[Any, dict[str, torch.Tensor]]) -> None:
+def test_losses_are_finite_and_auxiliary_heads_are_unchanged(stepped: tuple[Any, dict[str, torch.Tensor]]) -> None:
     network, losses = stepped
     mine = "decode_1" if isinstance(network.decode_head, nn.ModuleList) else "decode"
     others = {name for name in losses if not name.startswith(f"{mine}.")}
@@ -46,7 +46,7 @@ def test_losses_are_finite_and_other_heads_keep_theirs(stepped: tuple[Any, dict[
     assert losses[f"{mine}.loss_segmentation"].item() > 1
 
 
-def test_every_parameter_is_used_and_gradients_go_where_they_belong(
+def test_all_parameters_are_used_and_only_trained_ones_get_gradients(
     stepped: tuple[Any, dict[str, torch.Tensor]],
 ) -> None:
     network, _ = stepped
@@ -66,7 +66,9 @@ def test_every_parameter_is_used_and_gradients_go_where_they_belong(
     assert not [name for name in gradients if "mixture" in name or name.startswith(f"{place}.conv_seg")]
 
 
-def test_em_moves_the_mixture_and_the_maps_are_the_head_s(stepped: tuple[Any, dict[str, torch.Tensor]]) -> None:
+def test_em_updates_the_mixture_and_class_maps_are_those_of_the_head(
+    stepped: tuple[Any, dict[str, torch.Tensor]],
+) -> None:
     network, _ = stepped
     decoder = find_decoder(network)
     before = decoder.head.mixture.mean.clone()
@@ -79,7 +81,7 @@ def test_em_moves_the_mixture_and_the_maps_are_the_head_s(stepped: tuple[Any, di
     with torch.no_grad():
         maps = network.eval()(images, mode="tensor")
         whole = network(images, mode="predict")
-        read = reader_of(network, Path("config.py")).read(images, Needs(extras=("component_log_density",))).extras
+        read = make_reader(network, Path("config.py")).read(images, Needs(extras=("component_log_density",))).extras
     handle.remove()
     assert maps.shape[:2] == (2, CLASSES)
     assert torch.equal(maps, seen[0].class_maps)
@@ -89,7 +91,7 @@ def test_em_moves_the_mixture_and_the_maps_are_the_head_s(stepped: tuple[Any, di
     assert whole[0].seg_logits.data.shape == (CLASSES, 64, 64)
 
 
-def test_the_softmax_head_changes_nothing() -> None:
+def test_the_softmax_head_equals_the_original_classifier() -> None:
     torch.manual_seed(0)
     plain: Any = build(config("fcn", None))
     ours: Any = build(config("fcn", {"name": "softmax"}))
@@ -103,7 +105,7 @@ def test_the_softmax_head_changes_nothing() -> None:
         network.decode_head.dropout = network.auxiliary_head.dropout = None
     theirs, mine = plain.loss(images, samples), ours.loss(images, samples)
     labelled = float(torch.stack([sample.gt_sem_seg.data != 255 for sample in samples]).float().mean())
-    # MMSegmentation's mean is over void pixels too.
+    # The mean in MMSegmentation includes void pixels.
     expected = theirs["decode.loss_ce"].item() / labelled
     assert mine["decode.loss_segmentation"].item() == pytest.approx(expected, rel=1e-5)
     assert torch.equal(mine["aux.loss_ce"], theirs["aux.loss_ce"])
@@ -111,7 +113,7 @@ def test_the_softmax_head_changes_nothing() -> None:
         assert torch.equal(plain.eval()(images, mode="tensor"), ours.eval()(images, mode="tensor"))
 
 
-def test_the_softmax_head_beside_dropout() -> None:
+def test_the_softmax_head_keeps_dropout() -> None:
     torch.manual_seed(0)
     ours: Any = build(config("fcn", {"name": "softmax"}))
     features = torch.ones(1, 16, 4, 4)
@@ -121,7 +123,7 @@ def test_the_softmax_head_beside_dropout() -> None:
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_under_autocast_the_mixture_s_losses_are_float32(name: str) -> None:
+def test_losses_of_the_mixture_are_float32_under_autocast(name: str) -> None:
     network: Any = build(config(name, GMMSEG))
     with torch.autocast("cpu", dtype=torch.bfloat16):
         losses = network.loss(*batch())
@@ -133,7 +135,7 @@ def test_under_autocast_the_mixture_s_losses_are_float32(name: str) -> None:
     assert decoder.head.mixture.mean.isfinite().all()
 
 
-def test_a_head_that_nothing_steps_is_told_how() -> None:
+def test_a_head_without_the_hook_is_an_error_with_the_remedy() -> None:
     network: Any = build(config("segformer", GMMSEG))
     network.loss(*batch())
     with pytest.raises(UsageError, match=r'custom_hooks = \[dict\(type="OodbenchHeadHook"\)\]'):
@@ -142,12 +144,12 @@ def test_a_head_that_nothing_steps_is_told_how() -> None:
 
 def decoder(**changed: Any) -> nn.Module:
     arguments = {"in_channels": 8, "channels": 4, "num_classes": 3, "head": {"name": "softmax"}}
-    # As under a config, which says so: what ran before in this process may have left another scope.
+    # Set the scope like a config does, because an earlier test in this process may have left another scope.
     with DefaultScope.overwrite_default_scope("mmseg"):
         return decoder_with_head(**{"decoder": "FCNHead", **arguments, **changed})
 
 
-def test_synchronised_statistics_where_the_config_has_them() -> None:
+def test_batch_norm_is_synchronised_if_the_config_requires_it() -> None:
     made = decoder(head={"name": "gmmseg", "parameters": {"memory": 5}}, norm_cfg={"type": "SyncBN"})
     kinds = [type(module) for module in made.head.modules()]  # type: ignore[union-attr]
     assert nn.SyncBatchNorm in kinds
@@ -171,17 +173,17 @@ def test_synchronised_statistics_where_the_config_has_them() -> None:
     ],
 )
 @pytest.mark.filterwarnings("ignore:threshold is not defined")
-def test_what_would_be_passed_over_is_refused(changed: dict[str, Any], message: str) -> None:
+def test_options_that_would_be_ignored_are_errors(changed: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         decoder(**changed)
 
 
-def test_an_unknown_head_gets_the_nearest_name() -> None:
+def test_an_unknown_head_is_an_error_with_the_nearest_name() -> None:
     with pytest.raises(UnknownNameError, match="Did you mean 'gmmseg'"):
         decoder(head={"name": "gmseg"})
 
 
-def test_heads_of_ones_own(tmp_path: Path) -> None:
+def test_user_defined_heads_can_be_trained(tmp_path: Path) -> None:
     file = tmp_path / "twice.py"
     file.write_text(
         'PLUGINS = {"heads": {"twice": ("Twice", "twice the softmax head")}}\n'

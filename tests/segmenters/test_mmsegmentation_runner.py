@@ -1,4 +1,4 @@
-"""The few lines of config that docs/how-to/train.md gives, under MMEngine's runner."""
+"""The few lines of config that docs/how-to/add-a-head.md gives, under MMEngine's runner."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from tests.helpers.architectures import batch
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::UserWarning:mmseg.*"),
-    # MMEngine looks for the wheel's configs, and for what is installed, by way of it.
+    # MMEngine uses pkg_resources to find the wheel's configs and installed packages.
     pytest.mark.filterwarnings("ignore:pkg_resources is deprecated"),
 ]
-PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "train.md"
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "add-a-head.md"
 
 
 @DATASETS.register_module(name="TwoImages")
 class TwoImages(Dataset[dict[str, Any]]):
-    """Random images in grey levels with labels."""
+    """A dataset of two random images with labels."""
 
     def __len__(self) -> int:
         return 2
@@ -40,7 +40,7 @@ class TwoImages(Dataset[dict[str, Any]]):
 
 
 def runner(tmp_path: Path, **changed: Any) -> Runner:
-    """Of the config on the page, its network made small, its data those two images."""
+    """Create the runner of the config on the page, with a small network and these two images."""
     (text,) = re.findall(r"```python\n(_base_.*?)```", PAGE.read_text(), re.DOTALL)
     (tmp_path / "config.py").write_text(text)
     config = Config.fromfile(tmp_path / "config.py")
@@ -69,7 +69,7 @@ def runner(tmp_path: Path, **changed: Any) -> Runner:
     return Runner.from_cfg(config)
 
 
-def test_the_config_of_the_page_trains(tmp_path: Path) -> None:
+def test_the_config_in_the_documentation_trains(tmp_path: Path) -> None:
     made = runner(tmp_path)
     model = made.train()
     head = model.decode_head.head
@@ -89,7 +89,7 @@ def test_the_config_of_the_page_trains(tmp_path: Path) -> None:
     assert len(rates) == 2, "the recipe's tenfold rate of the decoder is the head's too"
 
 
-def test_without_the_hook_training_stops_and_says_why(tmp_path: Path) -> None:
+def test_training_without_the_hook_is_an_error(tmp_path: Path) -> None:
     made = runner(tmp_path, custom_hooks=[])
     with pytest.raises(UsageError, match="OodbenchHeadHook"):
         made.train()

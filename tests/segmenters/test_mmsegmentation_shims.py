@@ -1,4 +1,4 @@
-"""MMSegmentation without compiled code: what is put in the place of it."""
+"""MMSegmentation without compiled code, and its replacements."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ import pytest
 import torch
 
 from oodbench.errors import MissingExtraError, ModelError
-from oodbench.segmenters.mmsegmentation.shims import import_mmseg, quiet, sigmoid_focal_loss
+from oodbench.segmenters.mmsegmentation.shims import import_mmseg, sigmoid_focal_loss, suppress_warnings
 
 
-def test_it_imports_with_every_warning_an_error() -> None:
+def test_mmsegmentation_imports_without_warnings() -> None:
     program = "from oodbench.segmenters.mmsegmentation.shims import import_mmseg; print(import_mmseg('it').__version__)"
     done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("1.2.2\n", "")
 
 
-def test_a_full_mmcv_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_mmcv_is_unchanged(monkeypatch: pytest.MonkeyPatch) -> None:
     import_mmseg("it")
     import mmcv.ops
     import mmcv.ops.multi_scale_deform_attn as attention
@@ -36,14 +36,14 @@ def test_a_full_mmcv_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (mmcv.ops.sigmoid_focal_loss, attention.IS_CUDA_AVAILABLE) == ("compiled", "asked")
 
 
-def test_importing_twice_puts_nothing_anew() -> None:
+def test_importing_twice_replaces_code_only_once() -> None:
     import_mmseg("it")
     first = sys.modules["mmcv._ext"]
     import_mmseg("it", detection=True)
     assert sys.modules["mmcv._ext"] is first
 
 
-def test_what_is_compiled_says_so_when_it_is_called() -> None:
+def test_compiled_functions_raise_when_they_are_called() -> None:
     import_mmseg("it")
     import mmcv.ops
 
@@ -52,14 +52,14 @@ def test_what_is_compiled_says_so_when_it_is_called() -> None:
 
 
 @pytest.mark.parametrize("name", ["mmseg", "mmdet.models"])
-def test_libraries_that_are_not_there(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_missing_libraries_are_errors(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setitem(sys.modules, name, None)
     said = r"^it needs libraries that are not installed \(.*\)\npip install 'oodbench\[mmseg\]'$"
     with pytest.raises(MissingExtraError, match=said):
         import_mmseg("it", detection=True)
 
 
-def test_versions_that_do_not_go_together(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_incompatible_versions_are_errors(monkeypatch: pytest.MonkeyPatch) -> None:
     import_mmseg("it")
     monkeypatch.delitem(sys.modules, "mmseg")
     monkeypatch.setattr("mmcv.__version__", "2.2.0")
@@ -69,14 +69,14 @@ def test_versions_that_do_not_go_together(monkeypatch: pytest.MonkeyPatch) -> No
         import_mmseg("it")
 
 
-def test_the_focal_loss_is_mmsegs_own() -> None:
+def test_the_focal_loss_equals_mmsegmentation() -> None:
     import_mmseg("it")
     from mmseg.models.losses import focal_loss
 
     assert focal_loss._sigmoid_focal_loss is sigmoid_focal_loss
     logits = torch.randn(50, 4, generator=torch.Generator().manual_seed(0)) * 3
     logits.requires_grad_()
-    target = torch.arange(50) % 5  # class 4 is none of the four
+    target = torch.arange(50) % 5  # class 4 stands for no class
     there = torch.nn.functional.one_hot(target, 5)[:, :4]
     compiled: Any = focal_loss.sigmoid_focal_loss(logits, target, there, gamma=1.5, alpha=0.25)
     (slope,) = torch.autograd.grad(compiled, logits)
@@ -86,9 +86,9 @@ def test_the_focal_loss_is_mmsegs_own() -> None:
 
 
 @pytest.mark.parametrize(("reduction", "expected"), [("mean", 0.5 * 0.6931472), ("sum", 0.6931472)])
-def test_a_focal_loss_by_hand(reduction: str, expected: float) -> None:
-    # At logits of 0 each decision is half right: log 2 times .5 ** 2, times .25 for the class and .75 for the other.
-    # The first pixel has class 0 of weight 2, the second neither of the two.
+def test_the_focal_loss_equals_a_case_computed_by_hand(reduction: str, expected: float) -> None:
+    # At logits of 0, the loss is log 2 times 0.5 ** 2, times 0.25 for the target class and 0.75 for the others.
+    # The first pixel has class 0 with weight 2, the second has neither class.
     loss = sigmoid_focal_loss(
         torch.zeros(2, 2), torch.tensor([0, 2]), weight=torch.tensor([2.0, 9.0]), reduction=reduction
     )
@@ -96,7 +96,7 @@ def test_a_focal_loss_by_hand(reduction: str, expected: float) -> None:
     assert float(loss) == pytest.approx(expected * literal, rel=1e-6)
 
 
-def test_attention_runs_in_torch_whatever_the_device() -> None:
+def test_attention_runs_in_torch_on_every_device() -> None:
     import_mmseg("it", detection=True)
     import mmcv.ops.multi_scale_deform_attn as attention
 
@@ -110,8 +110,8 @@ def test_attention_runs_in_torch_whatever_the_device() -> None:
     assert bool(out.isfinite().all())
 
 
-def test_what_torch_says_of_mmengine_s_old_names_for_half_precision_is_silenced() -> None:
-    with quiet():
+def test_warnings_about_deprecated_amp_names_are_suppressed() -> None:
+    with suppress_warnings():
         torch.cuda.amp.GradScaler(enabled=False)
         torch.get_autocast_gpu_dtype()
     with pytest.warns(FutureWarning, match="GradScaler"):

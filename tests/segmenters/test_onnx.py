@@ -1,4 +1,4 @@
-"""The ONNX adapter: what it computes, and each way in which file and card can disagree."""
+"""The ONNX adapter: its outputs, and each contradiction between file and card."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class TestOnnx(AdapterContract):
         return str(folder / "tiny.onnx")
 
 
-def test_outputs_are_those_of_the_network(network_file: Path) -> None:
+def test_outputs_equal_those_of_the_network(network_file: Path) -> None:
     network = OnnxAdapter().open(str(network_file), None, "cpu")
     batch = [network.prepare(photograph(seed)) for seed in (1, 2)]
     assert batch[0].shape == (3, 32, 64)
@@ -52,7 +52,7 @@ def test_outputs_are_those_of_the_network(network_file: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["posteriors", "sums"])
-def test_logits_that_the_card_calls_otherwise_are_an_error(network_file: Path, tmp_path: Path, kind: str) -> None:
+def test_logits_declared_as_another_kind_are_an_error(network_file: Path, tmp_path: Path, kind: str) -> None:
     changed = card(tmp_path, ("[outputs]", f'[outputs]\nclass_maps_are = "{kind}"'))
     network = OnnxAdapter().open(str(network_file), changed, "cpu")
     image = network.prepare(photograph(1))
@@ -63,7 +63,7 @@ def test_logits_that_the_card_calls_otherwise_are_an_error(network_file: Path, t
     network.forward([image], Needs(features=("penultimate",)))
 
 
-def test_preprocessing_follows_the_card() -> None:
+def test_the_card_determines_the_preprocessing() -> None:
     image = photograph(3)
     plain = Preprocessing(channels="rgb", divide_by=255.0).apply(image)
     assert plain.dtype == np.float32
@@ -74,12 +74,12 @@ def test_preprocessing_follows_the_card() -> None:
 
 
 @pytest.mark.parametrize("resize", ["bilinear", "nearest", "bicubic", "area", "bilinear-antialias"])
-def test_each_filter_resizes(resize: str) -> None:
+def test_each_interpolation_resizes(resize: str) -> None:
     settings = {"size": (16, 24), "resize": resize, "channels": "rgb", "divide_by": 255.0}
     assert Preprocessing.model_validate(settings).apply(photograph(3)).shape == (3, 16, 24)
 
 
-def test_classes_in_another_order_are_put_in_order(network_file: Path, tmp_path: Path) -> None:
+def test_classes_in_another_order_are_reordered(network_file: Path, tmp_path: Path) -> None:
     network = OnnxAdapter().open(str(network_file), None, "cpu")
     names = list(network.classes.names)
     order = [names[-1], *names[:-1]]
@@ -91,13 +91,13 @@ def test_classes_in_another_order_are_put_in_order(network_file: Path, tmp_path:
     permuted = turned.forward(batch, Needs(logits=True)).class_maps
     assert straight is not None
     assert permuted is not None
-    # The card says that the network's first map is the set's last class.
+    # According to the card, the network's first map is the last class of the set.
     assert torch.equal(permuted.values[:, -1], straight.values[:, 0])
     assert torch.equal(permuted.values[:, 0], straight.values[:, 1])
     assert network.digest != turned.digest
 
 
-def test_the_digest_follows_what_bears_on_the_output(network_file: Path, tmp_path: Path) -> None:
+def test_the_digest_covers_all_that_affects_the_output(network_file: Path, tmp_path: Path) -> None:
     def digest(*changes: tuple[str, str]) -> str:
         return OnnxAdapter().open(str(network_file), card(tmp_path, *changes), "cpu").digest
 
@@ -124,7 +124,7 @@ def test_the_digest_follows_what_bears_on_the_output(network_file: Path, tmp_pat
         (("[input]", "[input"), "not a readable TOML file"),
     ],
 )
-def test_a_card_that_does_not_fit_says_where(
+def test_a_card_that_does_not_fit_is_an_error_that_names_the_field(
     network_file: Path, tmp_path: Path, change: tuple[str, str], message: str
 ) -> None:
     with pytest.raises(OodbenchError) as error:
@@ -132,14 +132,14 @@ def test_a_card_that_does_not_fit_says_where(
     assert message in str(error.value)
 
 
-def test_another_number_of_classes(tmp_path: Path) -> None:
+def test_another_number_of_classes_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "twenty.onnx"
     write_network(path, classes=20)
     with pytest.raises(ModelError, match=r"with 19 classes, but twenty\.onnx outputs 20 class maps"):
         OnnxAdapter().open(str(path), card(tmp_path), "cpu")
 
 
-def test_missing_files_and_files_that_are_no_networks(tmp_path: Path, network_file: Path) -> None:
+def test_missing_and_invalid_files_are_errors(tmp_path: Path, network_file: Path) -> None:
     with pytest.raises(ModelError, match="no such file"):
         OnnxAdapter().open(str(tmp_path / "absent.onnx"), None, "cpu")
     text = tmp_path / "text.onnx"
@@ -149,11 +149,11 @@ def test_missing_files_and_files_that_are_no_networks(tmp_path: Path, network_fi
     assert "--model-card" in str(error.value)
     with pytest.raises(ModelError, match="not an ONNX network"):
         OnnxAdapter().open(str(text), card(tmp_path), "cpu")
-    with pytest.raises(UsageError, match=r"no adapter takes this; expected .*FILE\.onnx"):
+    with pytest.raises(UsageError, match=r"no adapter accepts this; expected .*FILE\.onnx"):
         Registry().adapter("network.pth")
 
 
-def test_cuda_where_there_is_none(network_file: Path) -> None:
+def test_cuda_without_a_gpu_is_an_error(network_file: Path) -> None:
     if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
         assert OnnxAdapter().open(str(network_file), None, "cuda").device == "cuda"
         return
@@ -161,7 +161,7 @@ def test_cuda_where_there_is_none(network_file: Path) -> None:
         OnnxAdapter().open(str(network_file), None, "cuda")
 
 
-def test_a_fixed_input_size_that_the_card_contradicts(tmp_path: Path) -> None:
+def test_a_card_that_contradicts_the_fixed_input_size_is_an_error(tmp_path: Path) -> None:
     import onnx
 
     path = tmp_path / "fixed.onnx"
@@ -176,7 +176,7 @@ def test_a_fixed_input_size_that_the_card_contradicts(tmp_path: Path) -> None:
         OnnxAdapter().open(str(path), card(tmp_path), "cpu")
 
 
-def test_weights_in_a_file_beside_the_graph_are_part_of_the_digest(tmp_path: Path) -> None:
+def test_weights_in_a_separate_file_are_part_of_the_digest(tmp_path: Path) -> None:
     import onnx
 
     path = tmp_path / "large.onnx"

@@ -1,4 +1,4 @@
-"""The list of published networks: what it says of them holds together, and the command line shows it."""
+"""The list of published networks: consistent entries, and their display on the command line."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from oodbench.segmenters.published_networks import PublishedNetwork, published_n
 NETWORKS = {network.name: network for network in published_networks()}
 
 
-def test_the_field_s_own_networks_are_there_once() -> None:
+def test_each_network_of_the_field_is_listed_once() -> None:
     assert {"sml-deeplabv3plus-r101", "nvidia-wrn38", "mmseg-deeplabv3plus-r101", "hub-segformer-b5"} <= set(NETWORKS)
     assert len(NETWORKS) == len(published_networks()) == 10
 
 
-def test_digests_are_those_in_the_names_of_the_files() -> None:
+def test_digests_equal_those_in_the_file_names() -> None:
     digests = {name: network.digest for name, network in NETWORKS.items() if network.digest}
     assert len(digests) == 4
     for name, digest in digests.items():
         assert str(NETWORKS[name].weights).endswith(f"-{digest}.pth")
 
 
-def test_what_comes_from_the_hub_comes_by_the_name_of_its_page() -> None:
+def test_networks_of_the_hub_are_named_like_their_page() -> None:
     hub = [network for network in NETWORKS.values() if network.name.startswith("hub-")]
     assert len(hub) == 4
     for network in hub:
@@ -34,7 +34,7 @@ def test_what_comes_from_the_hub_comes_by_the_name_of_its_page() -> None:
         assert network.page == f"https://huggingface.co/{source.removeprefix('hf:')}"
 
 
-def test_the_list_of_models_shows_them_and_says_what_is_unknown() -> None:
+def test_the_list_of_models_shows_unknown_facts_as_unknown() -> None:
     shown = CliRunner().invoke(app, ["list", "models"]).stdout
     entry = shown[shown.index("nvidia-wrn38: ") : shown.index("mmseg-fcn-r101: ")].splitlines()
     assert entry[3:6] == ["  digest         unknown", "  licence        CC BY-NC-SA 4.0", "  mIoU           unknown"]
@@ -44,6 +44,6 @@ def test_the_list_of_models_shows_them_and_says_what_is_unknown() -> None:
 @pytest.mark.parametrize(
     "change", [{"digest": "not hexadecimal"}, {"page": "ftp://x"}, {"miou": 0}, {"license": "MIT"}]
 )
-def test_a_wrong_entry_is_refused(change: dict[str, object]) -> None:
+def test_an_invalid_entry_is_an_error(change: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         PublishedNetwork.model_validate(NETWORKS["nvidia-wrn38"].model_dump() | change)

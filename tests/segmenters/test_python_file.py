@@ -1,4 +1,4 @@
-"""`--model FILE.py:FUNCTION`: what is loaded, what the card may say, and what is refused."""
+"""`--model FILE.py:FUNCTION`: weights, model cards, and errors."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def layers():
 
 
 def write(folder: Path, card: str = CARD, net: str = NET, blocks: str = BLOCKS) -> str:
-    """The file, a module beside it, and a checkpoint of random weights; returns the source."""
+    """Write the file, a neighbouring module and a checkpoint of random weights; return the value of --model."""
     folder.mkdir(exist_ok=True)
     (folder / "net.py").write_text(card + net)
     (folder / "blocks.py").write_text(blocks)
@@ -59,7 +59,7 @@ def write(folder: Path, card: str = CARD, net: str = NET, blocks: str = BLOCKS) 
     return f"{folder / 'net.py'}:build"
 
 
-def opened(source: str, checkpoint: Path | None = None, card: Path | None = None) -> Any:
+def open_source(source: str, checkpoint: Path | None = None, card: Path | None = None) -> Any:
     adapter = Registry().adapter(source)
     assert isinstance(adapter, PythonFileAdapter)
     if checkpoint is None:
@@ -75,7 +75,7 @@ class TestPythonFile(AdapterContract):
 
 
 def test_the_weights_are_those_of_the_checkpoint(tmp_path: Path) -> None:
-    network = opened(write(tmp_path))
+    network = open_source(write(tmp_path))
     state = torch.load(tmp_path / "net.pth", weights_only=True)["state_dict"]
     assert network.name == "net"
     assert torch.equal(network.classifier().weight, state["head.weight"][:, :, 0, 0])
@@ -85,43 +85,43 @@ def test_the_weights_are_those_of_the_checkpoint(tmp_path: Path) -> None:
     first = torch.nn.functional.conv2d(blue_first, state["layers.0.weight"], state["layers.0.bias"], padding=1)
     assert torch.allclose(output.features["first"], first, atol=1e-5)
     assert torch.allclose(output.features["penultimate"], first.relu(), atol=1e-5)
-    # Under another name, in another format, it is the same network.
+    # The network is the same with another file name and format.
     other = tmp_path / "other.safetensors"
     safetensors.torch.save_file({name: value.contiguous() for name, value in state.items()}, other)
-    again = opened(f"{tmp_path / 'net.py'}:build", other)
+    again = open_source(f"{tmp_path / 'net.py'}:build", other)
     assert again.digest == network.digest
     assert again.describe()["checkpoint"] == str(other)
     assert network.reusable
 
 
-def test_files_beside_it_are_its_own_and_part_of_its_digest(tmp_path: Path) -> None:
-    plain = opened(write(tmp_path / "a"))
-    same = opened(write(tmp_path / "b"))
-    swapped = opened(write(tmp_path / "c", blocks=BLOCKS.replace("ReLU", "GELU")))
-    noted = opened(write(tmp_path / "d", net=NET + "# a note\n"))
+def test_neighbouring_files_are_importable_and_part_of_the_digest(tmp_path: Path) -> None:
+    plain = open_source(write(tmp_path / "a"))
+    same = open_source(write(tmp_path / "b"))
+    swapped = open_source(write(tmp_path / "c", blocks=BLOCKS.replace("ReLU", "GELU")))
+    noted = open_source(write(tmp_path / "d", net=NET + "# a note\n"))
     assert plain.digest == same.digest
     assert len({plain.digest, swapped.digest, noted.digest}) == 3
     assert type(swapped._module.layers[1]).__name__ == "GELU", "the neighbour of another folder is another module"
-    assert type(opened(write(tmp_path / "a"))._module.layers[1]).__name__ == "ReLU"
+    assert type(open_source(write(tmp_path / "a"))._module.layers[1]).__name__ == "ReLU"
 
 
-def test_a_card_beside_the_file_or_named(tmp_path: Path) -> None:
+def test_a_card_is_read_from_the_neighbouring_file_or_the_option(tmp_path: Path) -> None:
     source = write(tmp_path, card="")
     with pytest.raises(ModelError, match=r"net.py: no CARD in it, and no net.toml next to it"):
-        opened(source)
+        open_source(source)
     text = 'name = "Mine"\n[input]\nchannels = "rgb"\ndivide_by = 255\n[classes]\nset = "cityscapes-19"\n'
     text += '[outputs]\nclass_maps = "maps"\n[windows]\nsize = [32, 64]\nstride = [16, 32]\n[expected]\nmiou = 0.7\n'
     (tmp_path / "net.toml").write_text(text)
-    network = opened(source)
+    network = open_source(source)
     assert (network.name, network.expected.miou, network.classifier()) == ("Mine", 0.7, None)
     output = network.forward([network.prepare(photograph(1))], Needs(logits=True))
     assert len(output.windows.parts) == 4
     write(tmp_path)
     with pytest.raises(ModelError, match=r"it has a CARD, and .*net.toml exists, too"):
-        opened(source)
+        open_source(source)
     (tmp_path / "net.toml").rename(tmp_path / "card.toml")
-    assert opened(source).name == "net"
-    assert opened(source, card=tmp_path / "card.toml").name == "Mine"
+    assert open_source(source).name == "net"
+    assert open_source(source, card=tmp_path / "card.toml").name == "Mine"
 
 
 @pytest.mark.parametrize(
@@ -142,22 +142,22 @@ def test_a_card_beside_the_file_or_named(tmp_path: Path) -> None:
         (NET, CARD.replace('"head"', '"tail"'), "build", UnknownNameError, "unknown layer of net 'tail'"),
     ],
 )  # fmt: skip
-def test_what_does_not_fit_is_an_error_that_names_the_place(
+def test_invalid_functions_and_cards_are_errors_with_the_location(
     tmp_path: Path, net: str, card: str, function: str, error: type[Exception], said: str
 ) -> None:
     write(tmp_path, card, net)
     with pytest.raises(error, match=said):
-        opened(f"{tmp_path / 'net.py'}:{function}")
+        open_source(f"{tmp_path / 'net.py'}:{function}")
 
 
 def test_pickles_are_not_run(tmp_path: Path) -> None:
     source = write(tmp_path)
     torch.save({"state_dict": Path("x")}, tmp_path / "net.pth")
-    with pytest.raises(ModelError, match="holds more than weights"):
-        opened(source)
+    with pytest.raises(ModelError, match="contains more than weights"):
+        open_source(source)
 
 
-def test_which_sources_are_whose(tmp_path: Path) -> None:
+def test_each_adapter_accepts_its_sources(tmp_path: Path) -> None:
     adapter = PythonFileAdapter()
     assert adapter.accepts("net.py:build")
     for other in ("net.py", "net.py:window=768", "net.py:mode=whole", "net.onnx", "net.py:a.b", "net.py:"):
@@ -167,7 +167,7 @@ def test_which_sources_are_whose(tmp_path: Path) -> None:
     assert is_config("net.py:window=768")
     with pytest.raises(ModelError, match=r"absent.py: no such file; expected a Python file with the function 'build'"):
         adapter.open(str(tmp_path / "absent.py:build"), None, "cpu")
-    with pytest.raises(UsageError, match=r"no adapter takes this.*FILE.py:FUNCTION, which returns a torch module"):
+    with pytest.raises(UsageError, match=r"no adapter accepts this.*FILE.py:FUNCTION, which returns a torch module"):
         Registry().adapter("net.unknown")
 
 

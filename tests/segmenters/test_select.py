@@ -1,4 +1,4 @@
-"""What is dropped of a network's output when nobody asks for it, and what a network can't give."""
+"""Removal of unrequested outputs of a network, and outputs that a network does not have."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def names(output: SegmenterOutput) -> set[str]:
     return found | set(output.features) | set(output.extras) | ({"masks"} if output.masks is not None else set())
 
 
-def test_what_nobody_asks_for_is_dropped_inside_windows_too() -> None:
+def test_unrequested_outputs_are_removed_also_in_windows() -> None:
     part, _ = fake_network(0, roles=("a", "b"), extras=("x", "y"), masks=True)
     whole = SegmenterOutput(
         part.class_maps, part.features, part.extras, Windows(SIZE, (Window(0, 0, *SIZE, part),) * 2), part.masks
@@ -48,7 +48,7 @@ def test_needs_of_several_methods_ask_for_masks_if_one_does() -> None:
     assert Capabilities("sums", masks=True).lacks(Needs(masks=True)) is None
 
 
-def test_bands_of_masks_are_the_whole_bit_for_bit() -> None:
+def test_bands_of_masks_equal_the_whole_map_bit_for_bit() -> None:
     masks = torch.randn(5, 13, 22, generator=torch.Generator().manual_seed(0))
     for size in ((40, 71), (13, 22), (7, 9)):
         for resize in ("bilinear", "bilinear-aligned"):
@@ -63,7 +63,7 @@ def test_bands_of_masks_are_the_whole_bit_for_bit() -> None:
     )
 
 
-def test_the_example_of_bands_runs() -> None:
+def test_the_docstring_example_runs() -> None:
     result = doctest.testmod(oodbench.numerics.masks)
     assert (result.attempted, result.failed) == (3, 0)
 
@@ -77,7 +77,7 @@ def test_a_method_on_masks_is_scored_in_batches() -> None:
     assert together[0, rows, columns].min() > together[0, -8:, -8:].max()
 
 
-def test_in_windows_each_has_its_own_masks() -> None:
+def test_each_window_has_separate_masks() -> None:
     def window(left: int, logit: float) -> Window:
         masks = MaskOutput(torch.zeros(1, 1, 20), torch.full((1, 1, 1, 2), logit))
         return Window(0, left, 2, 4, SegmenterOutput(None, masks=masks))
@@ -87,6 +87,6 @@ def test_in_windows_each_has_its_own_masks() -> None:
     assert frame.scores["it"].tolist() == [[-0.5, -0.5, -0.75, -0.75, -1, -1]] * 2
 
 
-def test_class_maps_alone_are_kept_as_they_are() -> None:
+def test_an_output_of_only_class_maps_is_unchanged() -> None:
     maps = ClassMaps(torch.ones(1, 2, 3, 3), "sums")
     assert SegmenterOutput(maps).select(Needs(logits=True)).class_maps is maps

@@ -1,4 +1,4 @@
-"""Any torch module as a segmenter: where its outputs are found, in which order, and what its digest covers."""
+"""Any torch module as a segmenter: location and order of its outputs, and its digest."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ROOT = Path(__file__).parents[2]
 
 
 class Net(nn.Module):
-    """Maps at half the input's size; `wrap` is what is returned around them."""
+    """A network with maps at half the input's size; `wrap` converts them to the returned value."""
 
     def __init__(self, classes: int = 19, bias: bool = True, wrap: Callable[[Tensor], Any] | None = None) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class Doubled(Net):
 
 
 class Tokens(nn.Module):
-    """Classifies by a `Linear` on the last axis, as transformers do."""
+    """A network that classifies with a `Linear` on the last axis, as transformers do."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -74,7 +74,7 @@ def run(network: TorchSegmenter, needs: Needs = MAPS, seeds: tuple[int, ...] = (
     return network.forward([network.prepare(photograph(seed)) for seed in seeds], needs)
 
 
-def test_maps_and_features_are_the_module_s_own() -> None:
+def test_class_maps_and_features_equal_those_of_the_module() -> None:
     module = Net().train()
     network = segmenter(module, normalize="imagenet", classifier="head", features={"stem": "stem"})
     assert not module.training
@@ -94,7 +94,7 @@ def test_maps_and_features_are_the_module_s_own() -> None:
 
 
 @pytest.mark.parametrize("bias", [True, False])
-def test_classes_in_another_order_are_brought_into_the_set_s(bias: bool) -> None:
+def test_classes_in_another_order_are_reordered(bias: bool) -> None:
     names = CITYSCAPES_19.names[3:] + CITYSCAPES_19.names[:3]
     plain = run(segmenter(Net(bias=bias)), seeds=(1,)).class_maps.values
     for options in ({"class_order": names}, {"classes": names}, {"classes": CITYSCAPES_19, "class_order": names}):
@@ -125,7 +125,7 @@ WRAPS: list[tuple[Callable[[Tensor], Any], Any]] = [
 
 
 @pytest.mark.parametrize("index", range(len(WRAPS)))
-def test_class_maps_are_found_in_what_modules_return(index: int) -> None:
+def test_class_maps_are_found_in_all_usual_outputs(index: int) -> None:
     wrap, key = WRAPS[index]
     assert torch.equal(run(segmenter(Net(wrap=wrap), output=key)).class_maps.values, run(segmenter()).class_maps.values)
 
@@ -142,7 +142,7 @@ def test_class_maps_are_found_in_what_modules_return(index: int) -> None:
         (lambda m: {"out": [m]}, "out", "its output 'out' is a list"),
     ],
 )  # fmt: skip
-def test_an_output_that_is_no_class_maps_is_an_error_that_lists_what_there_is(wrap: Any, key: Any, said: str) -> None:
+def test_an_output_without_class_maps_is_an_error_that_lists_the_contents(wrap: Any, key: Any, said: str) -> None:
     with pytest.raises(ModelError, match=said):
         run(segmenter(Net(wrap=wrap), output=key))
 
@@ -200,14 +200,14 @@ def test_a_wrong_number_of_classes_names_both_numbers() -> None:
         segmenter(Net(7), classifier="head")
 
 
-def test_a_module_that_fails_says_on_what() -> None:
+def test_an_error_in_a_module_names_the_input() -> None:
     fixed = nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 19), nn.Unflatten(1, (19, 1, 1)))
     with pytest.raises(ModelError, match=r"failed on images torch.float32 \[2, 3, 48, 96\]: RuntimeError: mat1"):
         run(segmenter(fixed))
     assert run(segmenter(fixed, size=(8, 8))).class_maps.values.shape == (2, 19, 1, 1)
 
 
-def test_class_maps_have_to_be_of_their_kind() -> None:
+def test_class_maps_that_contradict_their_kind_are_errors() -> None:
     softmax = functools.partial(torch.softmax, dim=1)
     network = segmenter(Net(wrap=softmax), kind="posteriors", classifier="head")
     output = run(network, Needs(class_maps=True, features=("penultimate",)))
@@ -220,7 +220,7 @@ def test_class_maps_have_to_be_of_their_kind() -> None:
             run(segmenter(kind=kind))
 
 
-def test_a_layer_that_is_not_called_or_gives_no_maps_is_an_error() -> None:
+def test_a_layer_that_is_not_called_or_has_no_maps_is_an_error() -> None:
     class Unused(Net):
         def __init__(self) -> None:
             super().__init__()
@@ -251,7 +251,7 @@ def test_a_linear_layer_has_its_features_on_the_last_axis() -> None:
     assert torch.allclose(made, output.class_maps.values, atol=1e-6)
 
 
-def test_layers_that_work_in_place_leave_features_as_they_were() -> None:
+def test_in_place_layers_do_not_change_features() -> None:
     module = nn.Sequential(nn.Conv2d(3, 8, 1), nn.ReLU(inplace=True), nn.Conv2d(8, 19, 1))
     roles = {"output": "0", "input": "input of 1", "after": "1"}
     output = run(segmenter(module, features=roles), Needs(features=tuple(roles)))
@@ -260,8 +260,8 @@ def test_layers_that_work_in_place_leave_features_as_they_were() -> None:
     assert torch.equal(output.features["output"].relu(), output.features["after"])
 
 
-def test_windows_are_averaged_on_the_pixels_and_keep_their_features() -> None:
-    module = nn.Sequential(nn.Conv2d(3, 8, 1), nn.Conv2d(8, 19, 1))  # a pixel sees itself alone
+def test_class_maps_of_windows_are_averaged_and_features_are_kept_per_window() -> None:
+    module = nn.Sequential(nn.Conv2d(3, 8, 1), nn.Conv2d(8, 19, 1))  # each pixel depends only on itself
     whole = run(segmenter(module, classifier="1"), ALL)
     network = segmenter(module, classifier="1", windows=((32, 40), (16, 28)))
     output = run(network, ALL)
@@ -273,10 +273,10 @@ def test_windows_are_averaged_on_the_pixels_and_keep_their_features() -> None:
     assert {tuple(part.output.features["penultimate"].shape) for part in output.windows.parts} == {(2, 8, 32, 40)}
 
 
-# Digests.
+# Digests
 
 
-def test_weights_buffers_options_and_code_are_in_the_digest() -> None:
+def test_the_digest_covers_weights_buffers_options_and_code() -> None:
     first = segmenter().digest
     assert segmenter().digest == first
     assert segmenter(name="another", trained_on="x", expected=Expected(0.5)).digest == first, "these change no score"
@@ -291,7 +291,7 @@ def test_weights_buffers_options_and_code_are_in_the_digest() -> None:
     assert len(set(digests)) == len(digests)
 
 
-def test_attributes_that_no_state_has_are_in_the_digest() -> None:
+def test_the_digest_covers_attributes_outside_the_state_dict() -> None:
     def changed(change: Callable[[Net], object]) -> str:
         module = Net()
         change(module)
@@ -318,7 +318,7 @@ def _double(module: nn.Module, given: Any, output: Tensor) -> Tensor:
     return 2 * output
 
 
-def test_code_of_a_notebook_is_known_in_this_process_alone() -> None:
+def test_code_of_a_notebook_is_identified_only_within_the_process() -> None:
     place: dict[str, Any] = {"nn": nn, "__name__": "__main__"}
     exec("class Cell(nn.Conv2d):\n    def forward(self, x):\n        return -super().forward(x)\n", place)  # noqa: S102
     module = place["Cell"](3, 19, 1)
@@ -348,14 +348,14 @@ for module in (build(), place["Cell"](3, 19, 1)):
 
 
 def other_process(folder: Path) -> list[list[str]]:
-    """Reusable and digest, of a network in files of the folder, and of one whose code is in no file."""
+    """Return `reusable` and `digest` of a network in files of the folder, and of one whose code is in no file."""
     command = [sys.executable, "-c", PROGRAM, str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
     return [line.split() for line in done.stdout.splitlines()]
 
 
 @pytest.mark.slow
-def test_digests_in_other_processes(tmp_path: Path) -> None:
+def test_digests_are_equal_in_other_processes(tmp_path: Path) -> None:
     digests = []
     for folder in (tmp_path / "a", tmp_path / "b"):
         (folder / "deep").mkdir(parents=True)
@@ -375,7 +375,7 @@ def test_digests_in_other_processes(tmp_path: Path) -> None:
     assert other_process(tmp_path / "b")[0][1] != filed[1], "what the file imports is its code, too"
 
 
-def test_code_of_a_library_is_its_version(tmp_path: Path) -> None:
+def test_code_of_a_library_is_identified_by_its_version(tmp_path: Path) -> None:
     conv, stable = code_identity(nn.Conv2d)
     assert stable
     assert conv != code_identity(nn.Conv1d)[0]
@@ -401,7 +401,7 @@ def test_a_segmenter_can_be_pickled() -> None:
         assert torch.equal(mine, other)
 
 
-def test_the_example_runs() -> None:
+def test_the_docstring_example_runs() -> None:
     result = doctest.testmod(oodbench.segmenters.torch_modules.segmenter)
     assert result.attempted > 5
     assert result.failed == 0

@@ -1,4 +1,4 @@
-"""The frames' way into a network: in order, in batches, with their labels where these are asked for."""
+"""Batches of frames: order, and labels on request."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from oodbench.types import CITYSCAPES_19, ClassMaps, Frame, RGBImage, SegmenterO
 
 
 class Means(Segmenter):
-    """Its one map is the mean of the image."""
+    """A segmenter whose only map is the mean of the image."""
 
     name, digest, device = "means", "", "cpu"
     classes, capabilities, expected = CITYSCAPES_19, Capabilities("logits"), Expected()
@@ -50,7 +50,7 @@ def label(value: int) -> SemanticLabels:
     return SemanticLabels(np.full((2, 3), value, np.uint8), CITYSCAPES_19)
 
 
-def test_batches_come_in_order_with_the_labels_of_their_frames() -> None:
+def test_batches_are_in_order_with_the_labels_of_their_frames() -> None:
     found = list(forward_batches(Means(), frames(11, label), split_batches(11, 2), Needs(), labelled=True))
     assert [batch.positions for batch in found] == [range(start, min(start + 2, 11)) for start in range(0, 11, 2)]
     for batch in found:
@@ -59,12 +59,12 @@ def test_batches_come_in_order_with_the_labels_of_their_frames() -> None:
         assert [int(labels.values[0, 0]) for labels in batch.labels] == list(batch.positions)
 
 
-def test_labels_that_nobody_asks_for_are_not_read() -> None:
+def test_labels_are_read_only_on_request() -> None:
     found = list(forward_batches(Means(), frames(5, pytest.fail), split_batches(5, 2), Needs()))
     assert [batch.labels for batch in found] == [[], [], []]
 
 
-def test_a_label_that_can_t_be_read_is_the_error_of_its_batch() -> None:
+def test_an_unreadable_label_raises_in_its_batch() -> None:
     def broken(value: int) -> SemanticLabels:
         if value == 3:
             raise DataError("3: broken")

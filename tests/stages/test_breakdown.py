@@ -1,4 +1,4 @@
-"""Counts by stratum against the exact numbers of each part of the anomalies alone."""
+"""Counts per group of the breakdown, compared with exact metrics of each group."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from oodbench.types import CITYSCAPES_19, AnomalyLabels
 
 
 def frames() -> list[tuple[np.ndarray, AnomalyLabels, np.ndarray]]:
-    """Two frames of 100 x 100: a region of 4 pixels on top, one of 1500 that reaches down; void at the right."""
+    """Create two frames of 100 x 100 with regions of 4 pixels (top) and 1500 pixels (below), and void at the right."""
     found = []
     for seed in (0, 1):
         rng = np.random.default_rng(seed)
@@ -43,7 +43,7 @@ def counter(calibration: Calibration | None = CALIBRATION, predicted: bool = Tru
     return taken
 
 
-def test_a_stratum_s_numbers_are_those_of_its_pixels_alone() -> None:
+def test_the_numbers_of_a_group_use_only_its_pixels() -> None:
     found = {(part.kind, part.name): part for part in counter().breakdown().groups}
     parts = {
         ("size", "below 0.1 %"): np.s_[5:7, 5:7],
@@ -70,21 +70,21 @@ def test_a_stratum_s_numbers_are_those_of_its_pixels_alone() -> None:
         assert part.objects == (None if key[0] == "class" else 2)
 
 
-def test_thresholds_and_what_comes_of_them() -> None:
+def test_thresholds_give_recall_and_false_alarms() -> None:
     test, calibrated = counter().breakdown().thresholds
     normal = np.concatenate([score[labels.values == 0] for score, labels, _ in frames()])
     anomalous = np.concatenate([score[labels.values == 1] for score, labels, _ in frames()])
     assert (test.name, test.expected, calibrated.expected) == ("test", None, 0.05)
     assert test.score == np.sort(anomalous)[::-1][int(np.ceil(0.95 * anomalous.size)) - 1]
     assert (test.fpr, test.recall) == ((normal >= test.score).mean(), (anomalous >= test.score).mean())
-    # One in twenty calibration pixels exceeds it; just that score does not.
+    # One in twenty calibration pixels exceeds the threshold. A pixel with exactly that score does not.
     assert calibrated.score > 1.5
     assert calibrated.score == pytest.approx(1.5, abs=1e-6)
     assert (calibrated.fpr, calibrated.recall) == ((normal > 1.5).mean(), (anomalous > 1.5).mean())
     assert calibrated.title == "5 % of the pixels of Cityscapes val exceed it"
 
 
-def test_mistakes_add_up() -> None:
+def test_false_alarms_add_up_over_classes() -> None:
     found = counter().breakdown()
     assert [part.name for part in found.false_alarms] == ["road", "car"]
     normal = np.concatenate([score[labels.values == 0] for score, labels, _ in frames()])
@@ -92,7 +92,7 @@ def test_mistakes_add_up() -> None:
     assert sum(part.called["calibrated"] for part in found.false_alarms) == (normal > 1.5).sum()
 
 
-def test_without_calibration_and_predictions_there_is_less() -> None:
+def test_a_breakdown_without_calibration_and_predictions_is_smaller() -> None:
     found = counter(None, predicted=False).breakdown()
     assert [threshold.name for threshold in found.thresholds] == ["test"]
     assert found.false_alarms == ()

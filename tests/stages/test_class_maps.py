@@ -1,4 +1,4 @@
-"""Class maps that are no logits: through a method's fit, closed-set quality, and a whole run of a mask classifier."""
+"""Class maps of other kinds than logits: fits, closed-set quality, and a run of a mask classifier."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from tests.helpers.mmseg_networks import write_network
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::UserWarning:mmseg.*"),
-    # MMEngine finds out by pkg_resources what is installed.
+    # MMEngine uses pkg_resources to list installed packages.
     pytest.mark.filterwarnings("ignore:pkg_resources is deprecated"),
 ]
 
 
-def of_kind(kind: MapKind) -> tuple[SegmenterOutput, SemanticLabels]:
-    """The same frame of each kind, at its labels' resolution."""
+def make_output(kind: MapKind) -> tuple[SegmenterOutput, SemanticLabels]:
+    """Return the same frame as class maps of each kind, at the resolution of its labels."""
     rng = np.random.default_rng(0)
     logits = torch.from_numpy(rng.normal(size=(1, 19, 24, 48)).astype(np.float32))
     made = {"logits": logits, "posteriors": logits.softmax(dim=1), "sums": logits.exp()}
@@ -35,11 +35,11 @@ def of_kind(kind: MapKind) -> tuple[SegmenterOutput, SemanticLabels]:
     return SegmenterOutput(ClassMaps(made[kind], kind)), labels
 
 
-def test_quality_is_that_of_the_logits() -> None:
+def test_quality_equals_that_of_the_logits() -> None:
     found = []
     kinds: tuple[MapKind, ...] = ("logits", "posteriors", "sums")
     for kind in kinds:
-        output, labels = of_kind(kind)
+        output, labels = make_output(kind)
         quality = ClosedSetQuality(CITYSCAPES_19)
         quality.update(output, [labels])
         found.append(quality.result())
@@ -50,11 +50,11 @@ def test_quality_is_that_of_the_logits() -> None:
         assert other["ece"] == pytest.approx(found[0]["ece"], abs=1e-5)
 
 
-def test_a_fit_on_sums_is_one_on_their_logarithms() -> None:
+def test_a_fit_on_unnormalised_scores_equals_one_on_their_logarithms() -> None:
     fits = []
     kinds: tuple[MapKind, ...] = ("logits", "sums")
     for kind in kinds:
-        output, labels = of_kind(kind)
+        output, labels = make_output(kind)
         method = Registry().method("sml")
         method.begin_fit(CITYSCAPES_19, 0)
         method.update(output, [labels])
@@ -80,7 +80,7 @@ def test_all_methods_on_class_maps_run_on_a_mask_classifier(
     rows = {row.method: row for row in made.results}
     assert set(rows) == set(methods)
     assert made.quality["mask2former"]["miou"] is not None
-    # By hand, from the network's own sums.
+    # Computed by hand from the network's unnormalised class scores.
     network = Registry().adapter(str(config)).open(str(config), None, "cpu")
     anomalous, largest, total = [], [], []
     for frame in sorted(road_anomaly.glob("frames/*.jpg")):
@@ -96,7 +96,7 @@ def test_all_methods_on_class_maps_run_on_a_mask_classifier(
         assert rows[method].metrics["AP"] == pytest.approx(expected, abs=1e-4)
 
 
-def test_what_reads_logits_refuses_posteriors(network_file: Path, road_anomaly: Path, tmp_path: Path) -> None:
+def test_methods_that_read_logits_reject_posteriors(network_file: Path, road_anomaly: Path, tmp_path: Path) -> None:
     card = tmp_path / "card.toml"
     card.write_text(CARD.replace("[outputs]", '[outputs]\nclass_maps_are = "posteriors"'))
     with pytest.raises(

@@ -1,4 +1,4 @@
-"""Rows with components: from stored maps, under smiyc alone, at both thresholds."""
+"""Results with component metrics: from stored maps, under smiyc only, at both thresholds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.helpers.fake_benchmarks import small_run
 from tests.helpers.stored import forge
 
 
-def test_smiyc_adds_components_to_the_row_and_the_tables(network_file: Path, place: Path, tmp_path: Path) -> None:
+def test_smiyc_adds_component_metrics_to_results_and_tables(network_file: Path, place: Path, tmp_path: Path) -> None:
     run = small_run(network_file, place, tmp_path / "run", methods=["msp"])
     pooled, smiyc = oodbench.load(run.folder).evaluate(protocols=["pooled", "smiyc"]).results
     assert set(pooled.metrics) == {"AP", "FPR95", "AUROC"}
@@ -44,9 +44,7 @@ def test_smiyc_adds_components_to_the_row_and_the_tables(network_file: Path, pla
     assert "PPV@ID95 ↑" in text
 
 
-def test_without_in_distribution_frames_there_is_no_second_threshold(
-    network_file: Path, place: Path, tmp_path: Path
-) -> None:
+def test_the_calibrated_threshold_needs_in_distribution_frames(network_file: Path, place: Path, tmp_path: Path) -> None:
     run = small_run(network_file, place / "downloads", tmp_path / "run", methods=["msp"])
     (row,) = run.evaluate(protocols=["smiyc"]).results
     assert {name for name, value in row.metrics.items() if value is None} >= {"sIoU@ID95", "PPV@ID95", "F1*@ID95"}
@@ -54,7 +52,7 @@ def test_without_in_distribution_frames_there_is_no_second_threshold(
     assert "at ID95" not in row.components
 
 
-def test_a_plan_from_before_there_were_sizes_is_refused(network_file: Path, place: Path, tmp_path: Path) -> None:
+def test_a_plan_without_component_sizes_is_an_error(network_file: Path, place: Path, tmp_path: Path) -> None:
     run = small_run(network_file, place, tmp_path / "run", methods=["msp"])
     plan = json.loads((run.folder / "plan.json").read_text())
     del plan["benchmarks"][0]["components"]
@@ -64,7 +62,7 @@ def test_a_plan_from_before_there_were_sizes_is_refused(network_file: Path, plac
 
 
 @pytest.mark.slow
-def test_the_sizes_are_those_of_the_track() -> None:
+def test_component_sizes_are_those_of_the_track() -> None:
     cards = {name: Registry().benchmark(name).card for name in Registry().names("benchmarks")}
     small = {name for name, card in cards.items() if card.components == ComponentSizes(50, 10)}
     assert small == {name for name in cards if name.startswith(("road-obstacle-21", "lost-and-found"))}

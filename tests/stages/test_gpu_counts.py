@@ -1,4 +1,4 @@
-"""Counting in tensors against the engine's own loops: the same state, on every device that there is."""
+"""Counting in tensors, compared with the compiled loops on every available device."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def frame(values: list[float], data: st.DataObject) -> tuple[np.ndarray, Anomaly
 
 
 def states_equal(one: PixelCounts, other: PixelCounts) -> bool:
-    """To the last bit, but for the order inside a bucket and of the anomalous keys, which says nothing."""
+    """Return whether states are bit-identical, except for the irrelevant order in buckets and of anomalous keys."""
     arrays, others = one.arrays(), other.arrays()
     assert sorted(arrays) == sorted(others)
     edges = np.cumsum(arrays["sizes"])[:-1]
@@ -48,7 +48,7 @@ def states_equal(one: PixelCounts, other: PixelCounts) -> bool:
 
 @pytest.mark.parametrize("device", DEVICES)
 @given(values=scores | half_scores, data=st.data())
-def test_the_state_is_that_of_the_compiled_loops(device: str, values: list[float], data: st.DataObject) -> None:
+def test_states_equal_those_of_the_compiled_loops(device: str, values: list[float], data: st.DataObject) -> None:
     score, labels = frame(values, data)
     expected = PixelCounts()
     expected.update(score, labels)
@@ -57,7 +57,7 @@ def test_the_state_is_that_of_the_compiled_loops(device: str, values: list[float
 
 
 @pytest.mark.parametrize("device", DEVICES)
-def test_states_of_both_kinds_add_up(device: str) -> None:
+def test_states_from_gpu_and_cpu_can_be_merged(device: str) -> None:
     rng = np.random.default_rng(0)
     together, expected = PixelCounts(), PixelCounts()
     for index in range(6):
@@ -85,21 +85,21 @@ def test_every_protocol_gives_the_same_metrics(protocol: str) -> None:
     assert here.metrics() == there.metrics()
 
 
-def test_nan_is_refused_where_it_counts() -> None:
+def test_nan_scores_of_valid_pixels_are_errors() -> None:
     score = torch.tensor([[math.nan, math.nan, 0.5]])
     with pytest.raises(ScoreError, match="1 of 2 valid pixels score NaN"):
         count_on_device(score, torch.tensor([[255, 1, 0]], dtype=torch.uint8))
     assert count_on_device(score, torch.tensor([[255, 255, 0]], dtype=torch.uint8)).void == 2
 
 
-def test_other_types_and_shapes_are_refused() -> None:
+def test_wrong_shapes_and_dtypes_are_errors() -> None:
     labels = torch.zeros(1, 3, dtype=torch.uint8)
     for score in (torch.zeros(1, 3, dtype=torch.float64), torch.zeros(3, 1)):
         with pytest.raises(ScoreError, match=r"expected float32 and the same shape"):
             count_on_device(score, labels)
 
 
-def test_a_run_counts_on_the_gpu_of_its_network_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_counts_on_the_gpu_of_its_network(monkeypatch: pytest.MonkeyPatch) -> None:
     assert find_counter("cpu") is None
     assert find_counter("none") is None
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
@@ -108,7 +108,7 @@ def test_a_run_counts_on_the_gpu_of_its_network_where_there_is_one(monkeypatch: 
     assert find_counter("cuda") is not None
 
 
-def test_rows_are_the_same_by_whatever_counted_them(
+def test_results_do_not_depend_on_the_counter(
     network_file: Path, road_anomaly: Path, cityscapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here = small_run(network_file, road_anomaly.parent, tmp_path / "here", methods=["msp", "knn"])

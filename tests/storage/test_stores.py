@@ -1,4 +1,4 @@
-"""What a store has to hold, whichever it is; and a run that needs nothing else of it."""
+"""Requirements of every store, and a run that uses nothing else."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> RunStore:
     return LocalStore(tmp_path / "store") if request.param == "local" else MemoryStore()
 
 
-def test_bytes_are_kept_under_their_keys(store: RunStore) -> None:
+def test_bytes_are_stored_under_their_keys(store: RunStore) -> None:
     first, second = score_key("knn-1", "b"), score_key("knn-1", "a")
     assert not store.has(first)
     assert store.size(first) is None
@@ -54,7 +54,7 @@ def test_bytes_are_kept_under_their_keys(store: RunStore) -> None:
 
 
 @pytest.mark.parametrize("kind", list(Kind))
-def test_every_kind_has_its_place(store: RunStore, kind: Kind) -> None:
+def test_every_kind_has_a_path(store: RunStore, kind: Kind) -> None:
     single = kind in (Kind.PLAN, Kind.DIGESTS, Kind.RESULTS_FILE, Kind.IMAGE_SHARES)
     key = Key(kind, () if single else ("a", "b.c") if kind in (Kind.SCORE, Kind.PREDICTION) else ("b.c",))
     store.write(key, b"1")
@@ -73,7 +73,7 @@ def test_artifacts_of_another_store_are_copied(store: RunStore, tmp_path: Path) 
     assert not store.is_same(other, key)
 
 
-def test_maps_are_whole_or_not_there(store: RunStore) -> None:
+def test_maps_are_complete_or_absent(store: RunStore) -> None:
     artifacts, key = RunArtifacts(store), score_key("knn-1", "b")
     values = np.arange(6, dtype=np.float32).reshape(2, 3)
     assert not artifacts.has_map(key, (2, 3))
@@ -91,7 +91,7 @@ def test_maps_are_whole_or_not_there(store: RunStore) -> None:
         artifacts.map(key)
 
 
-def test_a_run_needs_nothing_but_keys_and_bytes(network_file: Path, place: Path, tmp_path: Path) -> None:
+def test_a_run_works_with_any_store_of_bytes(network_file: Path, place: Path, tmp_path: Path) -> None:
     request = Request.of(
         models=(str(network_file),), data=(str(place),), benchmarks=("road-anomaly",), stop_after="evaluate",
         protocols=("pooled", "smiyc"),
@@ -108,10 +108,10 @@ def test_a_run_needs_nothing_but_keys_and_bytes(network_file: Path, place: Path,
 
 
 def test_no_other_module_builds_a_path_within_a_run() -> None:
-    """Names of a run's files and folders are in storage/local.py alone."""
+    """Only storage/local.py contains names of a run's files and folders."""
     names = r"\"(plan\.json|result\.json|fits|calibration|costs|environments|predictions|sketches|breakdowns|shards)\""
     for path in sorted((ROOT / "oodbench").rglob("*.py")):
         part = path.relative_to(ROOT / "oodbench").parts[0]
-        # The gate reads result.json, whose path the user gives, without importing numpy.
+        # The gate reads result.json by the user's path, without importing numpy.
         if part not in ("storage", "baseline", "methods", "benchmarks", "reports"):
             assert not re.search(rf"/ {names}", path.read_text()), path

@@ -1,4 +1,4 @@
-"""Each contract finds what is wrong: a plugin that holds it, with one thing changed."""
+"""Each contract fails for a valid plugin with one error."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ class TestMine(MethodContract):
         self.plugin.write_text(PIXEL)
 
 
-def broken(folder: Path, contract: type[Any], text: str, old: str, new: str) -> Any:
-    """The contract of a plugin file with one change."""
+def break_plugin(folder: Path, contract: type[Any], text: str, old: str, new: str) -> Any:
+    """Return the contract of a plugin file with one change."""
     assert text.count(old) == 1, old
     made = contract()
     made.plugin = folder / "changed.py"
@@ -55,7 +55,7 @@ SCORE = "return -band.logits.amax(dim=0) * self.params.scale"
 @pytest.mark.parametrize(
     ("old", "new", "test", "message"),
     [
-        ('"one line"', '" "', "it_is_found_under_its_name", "no description in PLUGINS"),
+        ('"one line"', '" "', "it_is_registered_under_its_name", "no description in PLUGINS"),
         (
             'description="a factor"',
             "gt=0",
@@ -70,43 +70,50 @@ SCORE = "return -band.logits.amax(dim=0) * self.params.scale"
             "scores_are_finite_at_the_extremes",
             "NaN or infinite",
         ),
-        (SCORE, "return band.logits.amax(dim=0).double()", "scores_are_float32_finite_and_of_the_label_s_size", "64"),
-        (SCORE, "s = -band.logits.amax(dim=0); return s - s.mean()", "bands_change_nothing", "in bands of 7 rows"),
-        (SCORE, "return band.logits.neg_().amin(dim=0)", "it_leaves_what_it_reads_as_it_is", "expected new ones"),
+        (SCORE, "return band.logits.amax(dim=0).double()", "scores_are_finite_float32_maps_of_the_label_size", "64"),
+        (
+            SCORE,
+            "s = -band.logits.amax(dim=0); return s - s.mean()",
+            "scores_do_not_depend_on_the_bands",
+            "in bands of 7 rows",
+        ),
+        (SCORE, "return band.logits.neg_().amin(dim=0)", "its_inputs_are_not_changed", "expected new ones"),
         (SCORE, "return torch.rand(band.logits.shape[1:])", "the_same_fit_and_frame_give_the_same_scores", "two fits"),
         (
             "    def pixel_score",
             "    def fitted(self):\n        return Fit({}, {'a': 1})\n\n    def pixel_score",
-            "what_was_learned_is_all_that_scoring_needs",
+            "a_loaded_fit_gives_the_same_scores",
             "needs() asks for no fit",
         ),
         (
             "    def pixel_score",
             "    def needs(self):\n        return Needs(class_maps=True)\n\n    def pixel_score",
-            "class_maps_that_are_no_logits_are_scored_as_their_logarithms",
+            "posteriors_are_scored_as_their_logarithms",
             "of posteriors and of the logits that make them",
         ),
         (
             "    def pixel_score",
             "    def needs(self):\n        return Needs(features=('penultimate',))\n\n    def pixel_score",
-            "it_says_what_it_reads",
+            "its_needs_are_declared",
             "asks for none",
         ),
     ],
 )
-def test_a_method(tmp_path: Path, old: str, new: str, test: str, message: str) -> None:
-    caught(broken(tmp_path, TestMine, PIXEL, old, new), test, message, tmp_path)
+def test_invalid_methods_fail_the_contract(tmp_path: Path, old: str, new: str, test: str, message: str) -> None:
+    assert_caught(break_plugin(tmp_path, TestMine, PIXEL, old, new), test, message, tmp_path)
 
 
-def test_a_grid_method_that_takes_sums_for_logits(tmp_path: Path) -> None:
+def test_a_grid_method_that_reads_unnormalised_scores_as_logits_fails(tmp_path: Path) -> None:
     grid = PIXEL.replace("PixelMethod", "GridMethod").replace(SCORE, "return -output.class_maps.logits.amax(dim=1)")
     grid = grid.replace(
         "    def pixel_score(self, band)",
         "    def needs(self):\n        return Needs(logits=True)\n\n    def grid_score(self, output)",
     )
-    test = "class_maps_that_are_no_logits_are_scored_as_their_logarithms"
-    getattr(broken(tmp_path, TestMine, grid, "amax", "amax"), f"test_{test}")()
-    caught(broken(tmp_path, TestMine, grid, "maps.logits", "maps.values"), test, "of sums and of the", tmp_path)
+    test = "posteriors_are_scored_as_their_logarithms"
+    getattr(break_plugin(tmp_path, TestMine, grid, "amax", "amax"), f"test_{test}")()
+    assert_caught(
+        break_plugin(tmp_path, TestMine, grid, "maps.logits", "maps.values"), test, "of sums and of the", tmp_path
+    )
 
 
 GRID = 'return (output.features["colour"] - self._mean[:, None, None]).norm(dim=1)'
@@ -119,15 +126,21 @@ GRID = 'return (output.features["colour"] - self._mean[:, None, None]).norm(dim=
             theirs.TestCentre,
             GRID,
             f"s = {GRID[7:]}; return s - s.mean()",
-            "the_batch_changes_nothing",
+            "scores_do_not_depend_on_the_batch_size",
             "in a batch of three",
         ),
-        (theirs.TestCentre, GRID, "return output.class_maps.values[:, 0]", "the_batch_changes_nothing", "NoneType"),
+        (
+            theirs.TestCentre,
+            GRID,
+            "return output.class_maps.values[:, 0]",
+            "scores_do_not_depend_on_the_batch_size",
+            "NoneType",
+        ),
         (
             theirs.TestCentre,
             'self._mean = fit.tensors["mean"]',
             "self._mean = self._sum",
-            "what_was_learned_is_all_that_scoring_needs",
+            "a_loaded_fit_gives_the_same_scores",
             "_sum",
         ),
         (
@@ -155,7 +168,7 @@ GRID = 'return (output.features["colour"] - self._mean[:, None, None]).norm(dim=
             theirs.TestCargo,
             "LabelRule(VOID_RULE, ",
             "LabelRule({value: value for value in range(256)}, ",
-            "a_value_that_is_not_declared_is_no_label",
+            "an_undeclared_label_value_is_an_error",
             "2 in the label file became 2",
         ),
         (
@@ -170,7 +183,7 @@ GRID = 'return (output.features["colour"] - self._mean[:, None, None]).norm(dim=
             "return FrameSet(_frames(folder / ",
             "[frame.read_image() for frame in _frames(folder / 'cargo', LabelRule(VOID_RULE, ''))]\n"
             "        return FrameSet(_frames(folder / ",
-            "nothing_is_read_before_it_is_asked_for",
+            "pixels_are_read_late",
             "open() reads images",
         ),
         (
@@ -192,7 +205,7 @@ GRID = 'return (output.features["colour"] - self._mean[:, None, None]).norm(dim=
             theirs.TestCargo,
             'layouts = {"flat": lambda folder, named: (folder / "cargo" / "truth").is_dir()}',
             'layouts = {"flat": lambda folder, named: True}',
-            "a_folder_without_it_is_an_error_that_says_where_to_get_it",
+            "missing_data_is_an_error_that_names_the_source",
             "expected a DataNotFoundError",
         ),
         (
@@ -213,7 +226,7 @@ GRID = 'return (output.features["colour"] - self._mean[:, None, None]).norm(dim=
             theirs.TestBoxes,
             'identity=f"boxes 1 {index}"',
             "identity=''",
-            "frames_say_what_they_are_known_by",
+            "frames_have_an_identity",
             "its identity is empty",
         ),
         (
@@ -227,14 +240,14 @@ GRID = 'return (output.features["colour"] - self._mean[:, None, None]).norm(dim=
             theirs.TestSeeded,
             'source.endswith(".seed")',
             "True",
-            "it_accepts_its_own_sources_alone",
+            "it_accepts_only_its_own_sources",
             "its own sources alone",
         ),
         (
             theirs.TestSeeded,
             ".softmax(dim=1)",
             ".softmax(dim=2)",
-            "it_gives_what_it_says_it_can",
+            "outputs_match_the_capabilities",
             "posteriors add up to",
         ),
         (
@@ -242,102 +255,108 @@ GRID = 'return (output.features["colour"] - self._mean[:, None, None]).norm(dim=
             '.softmax(dim=1)\n        return SegmenterOutput(ClassMaps(maps, "posteriors")',
             '\n        self.capabilities = Capabilities("sums", ("colour",))\n'
             '        return SegmenterOutput(ClassMaps(maps, "sums")',
-            "it_gives_what_it_says_it_can",
-            "expected none below 0",
+            "outputs_match_the_capabilities",
+            "expected 0 or more",
         ),
         (
             theirs.TestSeeded,
             "torch.randn(19,",
             "torch.randn(20,",
-            "it_gives_what_it_says_it_can",
+            "outputs_match_the_capabilities",
             "20 class maps for the 19",
         ),
-        (theirs.TestSeeded, '("colour",))', '("depth",))', "it_gives_what_it_says_it_can", "no features 'depth'"),
+        (theirs.TestSeeded, '("colour",))', '("depth",))', "outputs_match_the_capabilities", "no features 'depth'"),
         (
             theirs.TestSeeded,
             '{"colour": colour})',
             '{"colour": colour.double()})',
-            "it_gives_what_it_says_it_can",
+            "outputs_match_the_capabilities",
             "float64",
         ),
         (
             theirs.TestSeeded,
             "torch.stack(list(batch))",
             "torch.stack(list(batch)); colour = colour - colour.mean(dim=0)",
-            "a_batch_gives_what_single_images_give",
+            "a_batch_gives_the_outputs_of_single_images",
             "alone and in a batch",
         ),
         (
             theirs.TestSeeded,
             "torch.stack(list(batch))",
             "torch.ones(len(batch), 3, 4, 4)",
-            "it_sees_the_image",
+            "the_output_depends_on_the_image",
             "one output",
         ),
         (theirs.TestSeeded, "raise ModelError(", "raise OSError(", "a_missing_file_is_an_error", "expected ModelError"),
-        (theirs.TestLines, 'return [out / "lines.txt"]', "return []", "it_writes_the_files_that_it_names", "no files"),
+        (
+            theirs.TestLines,
+            'return [out / "lines.txt"]',
+            "return []",
+            "it_returns_the_files_that_it_writes",
+            "no files",
+        ),
         (
             theirs.TestLines,
             'write_atomically(out / "lines.txt", lambda file: file.write(self.text(run).encode()))',
             'out.mkdir(exist_ok=True); (out / "lines.txt").write_text(self.text(run))',
-            "each_file_is_whole_or_not_there",
+            "files_are_written_atomically",
             "write_atomically",
         ),
         (
             theirs.TestLines,
             'return [out / "lines.txt"]',
             '(out / "more.txt").write_text("more"); return [out / "lines.txt"]',
-            "it_writes_the_files_that_it_names",
+            "it_returns_the_files_that_it_writes",
             "more.txt",
         ),
-        (theirs.TestLines, "{row.method}", "{id(self)} {object()}", "a_text_can_be_printed", "two texts"),
+        (theirs.TestLines, "{row.method}", "{id(self)} {object()}", "text_reports_can_be_printed", "two texts"),
         (theirs.TestParcel, '"open", ("cargo",)', '"", ("cargo",)', "its_card_and_parameters_are_described", "state"),
         (
             theirs.TestParcel,
             "partial(np.save, arr=score)",
             "partial(np.save, arr=-score)",
-            "what_it_writes_is_right_and_scores_the_same",
+            "its_submission_passes_its_check_and_keeps_the_metrics",
             "after reading back",
         ),
         (
             theirs.TestParcel,
             'read_scores(path / f"{frame.id}.npy")) for frame in frames)',
             'read_scores(path / f"{frame.id}.npy")) for frame in frames[1:])',
-            "what_it_writes_is_right_and_scores_the_same",
+            "its_submission_passes_its_check_and_keeps_the_metrics",
             "2 of 3 frames",
         ),
         (
             theirs.TestParcel,
             "                read_scores(file)\n",
             "                file.stat()\n",
-            "its_check_finds_what_is_missing_and_what_is_damaged",
+            "its_check_finds_missing_and_damaged_files",
             "a truncated 1.npy",
         ),
         (
             theirs.TestParcel,
             "if not files:",
             "if False:",
-            "its_check_finds_what_is_missing_and_what_is_damaged",
+            "its_check_finds_missing_and_damaged_files",
             "an empty folder",
         ),
         (
             theirs.TestParcel,
             "if not np.isfinite(score).all():",
             "if False:",
-            "it_refuses_what_is_not_whole",
+            "an_incomplete_run_is_refused",
             "a frame is NaN",
         ),
     ],
 )
-def test_a_plugin_of_another_kind(
+def test_a_plugin_of_another_kind_fails(
     tmp_path: Path, contract: type[Any], old: str, new: str, test: str, message: str
 ) -> None:
     text = theirs.EVERYTHING.read_text()
-    caught(broken(tmp_path, contract, text, old, new), test, message, tmp_path)
+    assert_caught(break_plugin(tmp_path, contract, text, old, new), test, message, tmp_path)
 
 
-def caught(contract: Any, test: str, message: str, folder: Path) -> None:
-    """The test fails, and says why."""
+def assert_caught(contract: Any, test: str, message: str, folder: Path) -> None:
+    """Assert that the test fails with the reason."""
     run = getattr(contract, f"test_{test}")
     place = folder / "place"
     place.mkdir()

@@ -1,4 +1,4 @@
-"""Mask classifiers and methods on masks: the contracts that they hold, and what these catch."""
+"""Contracts of mask classifiers and of methods on masks: valid and invalid implementations."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class TestUnclaimed(MethodContract):
 
 
 class Masks(Segmenter):
-    """Gives the same masks for any two images."""
+    """A segmenter with equal masks for any two images."""
 
     name = digest = "masks"
     classes, expected, device = CITYSCAPES_19, Expected(), "cpu"
@@ -57,10 +57,10 @@ class Contract(AdapterContract):
 
 
 @pytest.mark.parametrize("windows", [False, True])
-def test_masks_that_hold_it_pass(windows: bool) -> None:
-    Contract(Masks(GOOD, windows)).test_it_gives_what_it_says_it_can(Path())
+def test_valid_masks_pass(windows: bool) -> None:
+    Contract(Masks(GOOD, windows)).test_outputs_match_the_capabilities(Path())
     without = MaskOutput(GOOD.class_logits, GOOD.mask_logits)
-    Contract(Masks(without, windows)).test_it_gives_what_it_says_it_can(Path())
+    Contract(Masks(without, windows)).test_outputs_match_the_capabilities(Path())
 
 
 @pytest.mark.parametrize(
@@ -78,11 +78,11 @@ def test_masks_that_hold_it_pass(windows: bool) -> None:
     ],
 )
 @pytest.mark.parametrize("windows", [False, True])
-def test_masks_that_do_not_are_caught(masks: MaskOutput | None, said: str, windows: bool) -> None:
+def test_invalid_masks_fail(masks: MaskOutput | None, said: str, windows: bool) -> None:
     with pytest.raises(AssertionError, match=said):
-        Contract(Masks(masks, windows)).test_it_gives_what_it_says_it_can(Path())
+        Contract(Masks(masks, windows)).test_outputs_match_the_capabilities(Path())
 
 
-def test_masks_of_a_whole_made_of_windows_are_caught() -> None:
+def test_masks_merged_over_windows_fail() -> None:
     with pytest.raises(AssertionError, match="masks of windows are in the windows, and the whole has none"):
-        Contract(Masks(GOOD, windows=True, whole=True)).test_it_gives_what_it_says_it_can(Path())
+        Contract(Masks(GOOD, windows=True, whole=True)).test_outputs_match_the_capabilities(Path())

@@ -1,4 +1,4 @@
-"""A third party's plugins of every kind: their contracts in a few lines, and `--plugin` for each kind."""
+"""Third-party plugins of every kind: their contracts in a few lines, and `--plugin` for each kind."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def oodbench(*arguments: str, cwd: Path) -> str:
 
 
 @pytest.mark.slow
-def test_plugin_brings_in_every_kind(tmp_path: Path) -> None:
+def test_a_distribution_adds_plugins_of_every_kind(tmp_path: Path) -> None:
     write_cargo(tmp_path)
     write_streets(tmp_path / "id")
     (tmp_path / "net.seed").write_text("7")
@@ -147,7 +147,7 @@ def test_plugin_brings_in_every_kind(tmp_path: Path) -> None:
     submitted = oodbench("submit", "parcel", "run", "--out", "parcel", cwd=tmp_path)
     assert "cargo (2 frames): AP" in submitted
     assert sorted(path.name for path in (tmp_path / "parcel").iterdir()) == ["1.npy", "2.npy", "submission.json"]
-    # The run knows its plugins.
+    # The run records its plugins.
     assert oodbench("report", "run", "--format", "lines", cwd=tmp_path) == "centre on cargo\n"
 
 
@@ -162,14 +162,14 @@ def test_plugin_brings_in_every_kind(tmp_path: Path) -> None:
         ("submission", "parcel", "https://example.org"),
     ],
 )
-def test_plugin_in_list_and_info(tmp_path: Path, kind: str, name: str, fact: str) -> None:
+def test_list_and_info_show_the_plugin(tmp_path: Path, kind: str, name: str, fact: str) -> None:
     given = ["--plugin", str(EVERYTHING)]
     assert name in oodbench("list", kind, *given, cwd=tmp_path)
     assert fact in oodbench("info", kind, name, *given, cwd=tmp_path)
 
 
 @pytest.mark.slow
-def test_plugin_in_info_of_a_model_and_in_doctor(tmp_path: Path) -> None:
+def test_model_info_and_doctor_show_the_plugin(tmp_path: Path) -> None:
     (tmp_path / "net.seed").write_text("7")
     write_cargo(tmp_path)
     given = ["--plugin", str(EVERYTHING)]
@@ -178,14 +178,14 @@ def test_plugin_in_info_of_a_model_and_in_doctor(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_report_of_one_s_own_on_an_older_run(network_file: Path, road_anomaly: Path, tmp_path: Path) -> None:
+def test_a_third_party_report_works_on_an_older_run(network_file: Path, road_anomaly: Path, tmp_path: Path) -> None:
     run = ["run", "--model", str(network_file), "--method", "msp", "--data", str(road_anomaly), "--out", "run"]
     oodbench(*run, cwd=tmp_path)
     made = oodbench("report", "run", "--format", "lines", "--plugin", str(EVERYTHING), cwd=tmp_path)
     assert made == "msp on road-anomaly\n"
 
 
-def test_an_entry_point_that_leads_nowhere_is_a_warning(tmp_path: Path) -> None:
+def test_an_invalid_entry_point_causes_a_warning(tmp_path: Path) -> None:
     info = tmp_path / "gone-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: gone\nVersion: 1.0\n")

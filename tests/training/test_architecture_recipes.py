@@ -30,7 +30,7 @@ def steps(config: Any) -> dict[str, Any]:
     return {step.type: step for step in config.train_dataloader.dataset.pipeline}
 
 
-def test_there_are_six_with_two_heads_and_a_reduced_recipe_of_each() -> None:
+def test_six_architectures_have_two_heads_and_reduced_recipes() -> None:
     assert list_architecture_recipes() == sorted(
         f"{data}-{name}{head}" for data in ("cityscapes", "streets") for name in BASES for head in ("", "-gmmseg")
     )
@@ -47,7 +47,7 @@ _OVERRIDDEN = re.compile(
 
 
 @pytest.mark.parametrize("name", [f"{name}{head}" for name in BASES for head in ("", "-gmmseg")])
-def test_overrides_are_all_that_differs_in_a_reduced_recipe(name: str) -> None:
+def test_overrides_list_every_difference_of_a_reduced_recipe(name: str) -> None:
     reduced, full = (load_architecture_recipe(f"{data}-{name}") for data in ("streets", "cityscapes"))
     overrides = list_overrides(reduced)
     assert all(_OVERRIDDEN.fullmatch(field) for field in overrides), overrides
@@ -78,7 +78,7 @@ def test_overrides_are_all_that_differs_in_a_reduced_recipe(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [f"cityscapes-{name}" for name in BASES])
-def test_values_with_a_default_as_source_are_the_config_s(name: str) -> None:
+def test_values_with_a_default_as_source_equal_the_config(name: str) -> None:
     recipe = load_architecture_recipe(name)
     default = Config.fromfile(WHEEL / recipe.config.value)
     decay = default.param_scheduler[-1]
@@ -140,7 +140,7 @@ def test_a_recipe_gives_a_config(name: str) -> None:
     Config.fromstring(config.pretty_text, ".py")
 
 
-def test_the_supplement_s_decay_of_mask2former() -> None:
+def test_mask2former_uses_the_decay_of_the_supplement() -> None:
     config = build_architecture_config(load_architecture_recipe("cityscapes-mask2former"), Path("there"))
     (decay,) = config.param_scheduler
     assert decay["milestones"] == [81000, 85500]
@@ -160,7 +160,7 @@ def test_a_recipe_becomes_a_config_file(tmp_path: Path) -> None:
     assert config.train_dataloader.batch_size == 2
 
 
-def test_the_pages_name_all_architectures() -> None:
+def test_the_documentation_names_all_architectures() -> None:
     docs = Path(__file__).parents[2] / "docs"
     page, reduced = ((docs / name).read_text() for name in ("how-to/train.md", "measurements/reduced-recipes.md"))
     assert all(f"`cityscapes-{name}`" in page and f"`streets-{name}`" in reduced for name in BASES)
@@ -174,7 +174,7 @@ def test_devices_that_do_not_divide_the_batch_are_an_error() -> None:
 def test_unknown_sources_are_errors() -> None:
     content = load_architecture_recipe("cityscapes-fcn").model_dump(by_alias=True)
     content["schedule"]["learning_rate"]["source"] = "a friend"
-    with pytest.raises(ValueError, match="'a friend' is no source"):
+    with pytest.raises(ValueError, match="'a friend' is not a source"):
         ArchitectureRecipe.model_validate(content)
 
 

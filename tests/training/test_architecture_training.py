@@ -60,7 +60,7 @@ class KilledError(Exception):
     """Simulates a kill."""
 
 
-# `paper` samples at random what enters the memory.
+# The preset `paper` samples the points of the memory randomly.
 @pytest.mark.parametrize("preset", ["authors", "paper"])
 def test_a_resumed_training_gives_the_same_weights(
     preset: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -91,7 +91,7 @@ def test_a_resumed_training_gives_the_same_weights(
     ("where", "at", "problem", "last"),
     [
         ("loss", 5, "step 5: loss is nan, decode.loss_segmentation is nan", 4),
-        # After this step a checkpoint would be written.
+        # A checkpoint would be written after this step.
         ("gradient", 4, "step 4: the losses are finite, and the weights after it are not", 2),
     ],
 )
@@ -116,7 +116,7 @@ where = {{ value = "{where}", source = "ours" }}
     assert all(value.isfinite().all() for value in kept["network"].values())
 
 
-def test_half_precision_without_finite_gradients_stops_the_training(tmp_path: Path) -> None:
+def test_non_finite_gradients_in_half_precision_stop_the_training(tmp_path: Path) -> None:
     network, scaler = torch.nn.Linear(2, 1), torch.amp.GradScaler("cpu", init_scale=2.0**-9)
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
     runner: Any = SimpleNamespace(
@@ -131,7 +131,7 @@ def test_half_precision_without_finite_gradients_stops_the_training(tmp_path: Pa
         scaler.update()
         runner.iter = step
         if step < 1:
-            guard.after_train_iter(runner, step, batch, {"loss": loss})  # now and then skipping a step is normal
+            guard.after_train_iter(runner, step, batch, {"loss": loss})  # a few skipped steps are normal
     with pytest.raises(TrainingError, match=r"step 3: the losses are finite, and in half precision no gradient"):
         guard.after_train_iter(runner, 2, batch, {"loss": loss})
 

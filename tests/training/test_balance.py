@@ -45,7 +45,7 @@ def test_the_index_has_the_frames_per_class(labels: list[Path]) -> None:
     assert index_frames_by_class(readers, min_pixels=2) == {0: [0, 1, 2], 3: [1]}  # type: ignore[arg-type]
 
 
-def test_orders_are_functions_of_the_draw() -> None:
+def test_orders_depend_only_on_the_draw() -> None:
     order = ShuffledOrder(5, seed=3)
     drawn = [order(draw)[0] for draw in range(15)]
     assert [sorted(drawn[start : start + 5]) for start in (0, 5, 10)] == [list(range(5))] * 3

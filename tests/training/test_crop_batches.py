@@ -11,7 +11,7 @@ from oodbench.training.crop_batches import CropBatches
 from tests.helpers.bundled_recipe import PLUGIN, make_bundled_recipe
 
 
-def test_crops_are_a_function_of_the_seed_and_the_step() -> None:
+def test_crops_depend_only_on_seed_and_step() -> None:
     found = Registry([PLUGIN]).dataset("blocks").open(Roots())["train"]
     data = make_bundled_recipe().data
     first, second = (CropBatches(found, data, 3, 20)[7] for _ in range(2))
@@ -32,7 +32,7 @@ def test_balanced_crops_contain_rare_classes_more_often() -> None:
     assert rare(1.0) > rare(0.0) + 0.03
 
 
-def test_about_the_wanted_number_of_labels_is_kept_and_more_of_rare_classes() -> None:
+def test_labels_are_thinned_to_the_recipe_s_number_with_more_of_rare_classes() -> None:
     found = Registry([PLUGIN]).dataset("blocks").open(Roots())["train"]
 
     def kept(evenness: float) -> tuple[float, float]:

@@ -222,7 +222,7 @@ def test_memory_settings_are_passed_to_glibc_only(monkeypatch: pytest.MonkeyPatc
     glibc = SimpleNamespace(mallopt=lambda *setting: told.append(setting))
     monkeypatch.setattr("ctypes.CDLL", lambda name: glibc)
     keep_freed_memory()
-    # malloc.h has these numbers; sizes are C's int.
+    # These numbers are from malloc.h. Sizes have the type int of C.
     m_trim_threshold, m_mmap_threshold = -1, -3
     assert dict(told) == {m_mmap_threshold: 32 * 2**20, m_trim_threshold: 2**31 - 1}
     monkeypatch.setattr("ctypes.CDLL", lambda name: SimpleNamespace())

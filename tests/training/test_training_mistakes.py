@@ -55,7 +55,7 @@ def test_a_missing_split_is_an_error(tmp_path: Path) -> None:
         )
 
 
-def test_fields_that_do_not_fit_the_config_are_errors(tmp_path: Path) -> None:
+def test_fields_that_the_config_lacks_are_errors(tmp_path: Path) -> None:
     shortest = 'shortest = { value = [64], source = "ours" }\n'
     path = write_recipe(tmp_path, "")
     good = path.read_text()

@@ -88,7 +88,7 @@ def test_two_devices_share_the_steps_and_an_error_in_one_stops_both(
     states = torch.load(out / "checkpoint.pt", weights_only=True)["random"]
     assert len(states) == 2
     assert not torch.equal(states[0]["cpu"], states[1]["cpu"])
-    with pytest.raises(RunFolderError, match="2 devices trained it; here are 1"):
+    with pytest.raises(RunFolderError, match="it was trained on 2 devices, and now there are 1"):
         run_recipe(write_recipe(tmp_path), out)
     assert not done.stderr.count("Warning")
     monkeypatch.setenv("TORN_ON_RANK", "1")

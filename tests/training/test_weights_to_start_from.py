@@ -26,7 +26,7 @@ from tests.helpers.small_recipe import PLUGINS, QUIET, load_weights, run_recipe,
 pytestmark = QUIET
 
 
-def test_initial_weights(tmp_path: Path) -> None:
+def test_initial_weights_are_loaded_or_rejected_with_the_reason(tmp_path: Path) -> None:
     first = run_recipe(write_recipe(tmp_path, ""), tmp_path / "first").with_suffix(".safetensors")
     chosen, options = load_recipe(str(write_recipe(tmp_path))), TrainingOptions(start=first, plugins=PLUGINS)
     started = make_job(chosen, find_data(chosen, Roots(), PLUGINS), options, "cpu").network.state_dict()
@@ -37,12 +37,12 @@ def test_initial_weights(tmp_path: Path) -> None:
     other = tmp_path / "other.safetensors"
     safetensors.torch.save_file({"conv1.weight": torch.zeros(3)}, other)
     with pytest.raises(
-        ModelError, match=r"not the weights of this backbone \(MixVisionTransformer\).* are missing, 0 have"
+        ModelError, match=r"not the weights of this backbone \(MixVisionTransformer\).* are missing and 0 have"
     ):
         run_recipe(write_recipe(tmp_path), tmp_path / "third", start=other)
     deeper = tmp_path / "deeper.safetensors"
     safetensors.torch.save_file({**written, "backbone.layers.0.1.9.ffn.layers.0.weight": torch.zeros(3)}, deeper)
-    with pytest.raises(ModelError, match=r"1 more are of layers that it doesn't have, first layers.0.1.9.ffn"):
+    with pytest.raises(ModelError, match=r"1 tensors belong to other layers. The first of them is layers.0.1.9.ffn"):
         run_recipe(write_recipe(tmp_path), tmp_path / "deeper", start=deeper)
     with pytest.raises(ModelError, match="no such file"):
         run_recipe(write_recipe(tmp_path), tmp_path / "fourth", start=tmp_path / "gone.pth")

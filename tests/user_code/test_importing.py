@@ -1,4 +1,4 @@
-"""Import of a Python file with its neighbours: what is found, what stays apart, what the digest covers."""
+"""Import of a Python file with neighbouring modules: search, isolation, and the digest."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def digest(file: Path) -> str:
         ("try:\n    import absent\nexcept ImportError:\n    from helper import VALUE as X", "helper"),
     ],
 )
-def test_every_way_to_import_a_neighbour(tmp_path: Path, statement: str, value: str) -> None:
+def test_every_import_form_finds_a_neighbouring_module(tmp_path: Path, statement: str, value: str) -> None:
     modules = {name: f"VALUE = '{name.rpartition('__')[2]}'\n" for name in ("helper", "pkg__sub", "plain__deep__leaf")}
     file = write(tmp_path, main=f"from __future__ import annotations\n{statement}\n", **modules)
     (tmp_path / "pkg" / "__init__.py").write_text("")
@@ -59,7 +59,7 @@ def test_every_way_to_import_a_neighbour(tmp_path: Path, statement: str, value: 
     assert value == before.module.X
     assert sys.path == path
     assert not {name for name in set(sys.modules) - names if name.split(".")[0] in ("main", "helper", "pkg", "plain")}
-    # The digest covers it.
+    # The digest covers this module.
     (changed,) = [path for path in tmp_path.rglob("*.py") if path.stem == value]
     changed.write_text(f"VALUE = '{value}!'\n")
     after = import_python_file(file)
@@ -67,7 +67,7 @@ def test_every_way_to_import_a_neighbour(tmp_path: Path, statement: str, value: 
     assert after.digest != before.digest
 
 
-def test_a_module_found_by_name_alone_is_part_of_the_digest(tmp_path: Path) -> None:
+def test_a_module_imported_by_name_is_part_of_the_digest(tmp_path: Path) -> None:
     text = "import importlib\nimportlib.import_module('hel' + 'per')\n"
     one = write(tmp_path / "one", main=text, helper="VALUE = 1\n")
     two = write(tmp_path / "two", main=text, helper="VALUE = 2\n")
@@ -75,7 +75,7 @@ def test_a_module_found_by_name_alone_is_part_of_the_digest(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("call", ["importlib.import_module", "import_module"])
-def test_a_module_named_in_a_call_within_a_function(tmp_path: Path, call: str) -> None:
+def test_a_module_imported_by_a_call_is_found(tmp_path: Path, call: str) -> None:
     text = f"import importlib\nfrom importlib import import_module\n\ndef late():\n    return {call}"
     text += "('.helper', __package__).X\n"
     file = write(tmp_path, main=text, helper="X = 1\n")
@@ -101,7 +101,7 @@ def test_imports_inside_functions_work_later(tmp_path: Path) -> None:
     assert digest(files[0]) != before
 
 
-def test_modules_that_import_each_other(tmp_path: Path) -> None:
+def test_circular_imports_work(tmp_path: Path) -> None:
     file = write(
         tmp_path,
         main="import left\n\nclass Main:\n    pass\n",
@@ -113,7 +113,7 @@ def test_modules_that_import_each_other(tmp_path: Path) -> None:
     assert module.left.right.owner() == (module.Main, 1)
 
 
-def test_a_package_with_its_own_file_and_relative_imports(tmp_path: Path) -> None:
+def test_packages_with_relative_imports_work(tmp_path: Path) -> None:
     file = write(
         tmp_path, main="from pkg import total\n", pkg__one="from .two import B\nA = B + 1\n", pkg__two="B = 2\n"
     )
@@ -126,8 +126,8 @@ def test_a_package_with_its_own_file_and_relative_imports(tmp_path: Path) -> Non
     assert load(file).total == 23
 
 
-def test_a_neighbour_with_the_name_of_a_standard_module(tmp_path: Path) -> None:
-    """It is the file's own; everyone else keeps the standard one."""
+def test_a_neighbour_may_have_the_name_of_a_standard_module(tmp_path: Path) -> None:
+    """The file imports its neighbour; all other code keeps the standard module."""
     file = write(
         tmp_path, main="import statistics\nimport xmlrpc.client\nX = statistics.X\n", statistics="X = 'mine'\n"
     )
@@ -138,13 +138,13 @@ def test_a_neighbour_with_the_name_of_a_standard_module(tmp_path: Path) -> None:
     assert statistics.mean([1, 3]) == 2
 
 
-def test_a_folder_of_data_with_the_name_of_a_library(tmp_path: Path) -> None:
+def test_a_data_folder_may_have_the_name_of_a_library(tmp_path: Path) -> None:
     (tmp_path / "numpy").mkdir()
     assert load(write(tmp_path, main="import numpy\nX = numpy.zeros(2)\n")).X.shape == (2,)
 
 
-def test_an_edit_within_the_same_second_is_seen(tmp_path: Path) -> None:
-    """Python's own cache knows a file by its size and its time in seconds."""
+def test_an_edit_within_one_second_changes_the_digest(tmp_path: Path) -> None:
+    """Python's cache identifies a file by its size and its time in seconds."""
     file = write(tmp_path, main="from helper import X\n", helper="X = 1\n")
     assert load(file).X == 1
     write(tmp_path, helper="X = 2\n")
@@ -153,8 +153,8 @@ def test_an_edit_within_the_same_second_is_seen(tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("__pycache__"))
 
 
-def test_a_folder_on_the_path_counts_as_well(tmp_path: Path) -> None:
-    """As with PYTHONPATH or `pip install -e`; an installed library does not count."""
+def test_a_folder_on_the_python_path_is_part_of_the_digest(tmp_path: Path) -> None:
+    """The folder is on the path as with PYTHONPATH or `pip install -e`. An installed library is not covered."""
     file = write(tmp_path / "plugins", main="import numpy\nfrom elsewhere import X\n")
     (tmp_path / "lib").mkdir()
     program = (
@@ -171,7 +171,7 @@ def test_a_folder_on_the_path_counts_as_well(tmp_path: Path) -> None:
     assert digests[0] == digests[2]
 
 
-def test_a_module_that_is_missing(tmp_path: Path) -> None:
+def test_a_missing_module_is_an_error(tmp_path: Path) -> None:
     file = write(tmp_path, main="import helper\n", helper="\nimport absent.part\n")
     with pytest.raises(PluginError) as caught, explain_missing_modules():
         load(file)
@@ -184,14 +184,14 @@ def test_a_module_that_is_missing(tmp_path: Path) -> None:
         assert load(file).helper.absent.part
 
 
-def test_a_part_of_a_neighbour_that_is_missing_later(tmp_path: Path) -> None:
+def test_a_missing_submodule_of_a_neighbour_is_an_error(tmp_path: Path) -> None:
     file = write(tmp_path, main="def late():\n    import helper.part\n", helper="")
     module = load(file)
     with pytest.raises(PluginError, match=r"main.py:2: needs the module 'helper.part'"), explain_missing_modules():
         module.late()
 
 
-def test_the_errors_of_others_stay_as_they_are() -> None:
+def test_errors_of_other_imports_are_unchanged() -> None:
     with pytest.raises(ModuleNotFoundError), explain_missing_modules():
         import absent  # noqa: F401 - that is the point
 
@@ -208,7 +208,7 @@ def test_the_code_that_was_used_is_collected(tmp_path: Path) -> None:
     assert again == {known}
 
 
-def test_a_file_that_is_not_python_can_be_fixed(tmp_path: Path) -> None:
+def test_a_file_with_a_syntax_error_can_be_fixed(tmp_path: Path) -> None:
     file = write(tmp_path, main="import helper\n", helper="def (\n")
     with pytest.raises(SyntaxError, match=r"helper.py"):
         load(file)
@@ -216,7 +216,7 @@ def test_a_file_that_is_not_python_can_be_fixed(tmp_path: Path) -> None:
     assert load(file).helper.X == 1
 
 
-def test_a_name_with_dots_and_dashes(tmp_path: Path) -> None:
+def test_file_names_may_contain_dots_and_dashes(tmp_path: Path) -> None:
     file = tmp_path / "my-net.v2.py"
     file.write_text("from helper import X\n")
     write(tmp_path, helper="X = 1\n")

@@ -1,4 +1,4 @@
-"""The picture of a photograph: its panels, the line around what is above the threshold, the scale."""
+"""The picture of a photograph: its panels, the contour of scores above the threshold, and the scale."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LEVELS = np.array([0.0, 0.5, 0.9, 0.95, 0.99, 1.0])
 CALIBRATION = Calibration(LEVELS, np.arange(6, dtype=np.float32), "Cityscapes val, 1 frame")
 
 
-def drawn(size: tuple[int, int], score: np.ndarray | None = None, calibrated: bool = True) -> Figure:
+def draw(size: tuple[int, int], score: np.ndarray | None = None, calibrated: bool = True) -> Figure:
     if score is None:
         score = np.tile(np.linspace(-1, 7, size[1], dtype=np.float32), (size[0], 1))
     threshold = PhotographThreshold(CALIBRATION.score_at(0.95), 0.05) if calibrated else None
@@ -38,9 +38,9 @@ def test_the_threshold_is_a_quantile() -> None:
     assert CALIBRATION.score_at(0.925) == pytest.approx(2.5)
 
 
-def test_the_line_goes_around_what_scores_higher() -> None:
-    # From -1 to 7 in 81 columns, a tenth each: above 3 are those from the 41st on, counted from 0.
-    figure = drawn((40, 81))
+def test_the_contour_surrounds_scores_above_the_threshold() -> None:
+    # 81 columns from -1 to 7 in steps of 0.1. Columns 41 and higher, counted from 0, exceed 3.
+    figure = draw((40, 81))
     assert [axes.get_title() for axes in figure.axes[:2]] == ["Image", "kNN (k=5)"]
     for line in contours(figure):
         (path,) = line.get_paths()
@@ -60,21 +60,21 @@ def test_a_score_at_the_threshold_is_not_above() -> None:
 
 
 @pytest.mark.parametrize("value", [0.0, 9.0])
-def test_no_line_where_all_or_nothing_is_above(value: float) -> None:
-    assert contours(drawn((20, 30), np.full((20, 30), value, np.float32))) == []
+def test_no_contour_if_all_or_no_pixels_exceed_the_threshold(value: float) -> None:
+    assert contours(draw((20, 30), np.full((20, 30), value, np.float32))) == []
 
 
-def test_without_calibration_there_is_no_line_and_the_scale_says_so() -> None:
-    figure = drawn((20, 30), calibrated=False)
+def test_without_calibration_there_is_no_contour_and_the_scale_is_labelled() -> None:
+    figure = draw((20, 30), calibrated=False)
     assert contours(figure) == []
     assert len(figure.axes[2].lines) == 0
     assert any("no in-distribution frames were given" in text.get_text() for text in figure.texts)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 1), (40, 80), (720, 1280)])
-def test_pictures_of_any_proportions_can_be_written(size: tuple[int, int]) -> None:
+def test_pictures_of_any_aspect_ratio_are_written(size: tuple[int, int]) -> None:
     file = io.BytesIO()
-    drawn(size).savefig(file, format="png", dpi=DPI // 4)
+    draw(size).savefig(file, format="png", dpi=DPI // 4)
     pixels = np.asarray(Image.open(file).convert("RGB"))
     assert pixels.shape[1] == 537
     assert pixels.shape[0] < 1300

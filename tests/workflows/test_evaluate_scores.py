@@ -1,4 +1,4 @@
-"""Score maps that were written by other code: the same numbers as a network's, and what is refused."""
+"""External scores: results equal to those of a network, warnings and errors."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ THIRD = "vehicle02_Skidloader"
 
 
 def ramps(seed: int = 0, size: tuple[int, int] = (48, 96)) -> dict[str, np.ndarray]:
-    """A map for each of the three frames."""
+    """Create a map for each of the three frames."""
     rng = np.random.default_rng(seed)
     return {name: rng.normal(size=size).astype(np.float32) for name in (FIRST, SECOND, THIRD)}
 
@@ -40,7 +40,7 @@ def write(folder: Path, maps: Mapping[str, np.ndarray]) -> Path:
     return folder
 
 
-def evaluated(folder: Path | Mapping[str, str | Path], data: Path, out: Path, **options: Any) -> Run:
+def evaluate_folder(folder: Path | Mapping[str, str | Path], data: Path, out: Path, **options: Any) -> Run:
     return evaluate_scores(
         folder,
         "road-anomaly",
@@ -52,10 +52,10 @@ def metrics(run: Run) -> list[dict[str, float | None]]:
     return [row.metrics for row in run.results]
 
 
-# the same numbers
+# Equal results
 
 
-def test_a_run_s_scores_in_files_give_the_run_s_numbers_to_the_last_bit(
+def test_the_scores_of_a_run_in_files_give_bit_identical_results(
     network_file: Path, road_anomaly: Path, tmp_path: Path
 ) -> None:
     run = small_run(network_file, road_anomaly, tmp_path / "run", methods=["msp", "energy"])
@@ -76,11 +76,11 @@ def test_a_run_s_scores_in_files_give_the_run_s_numbers_to_the_last_bit(
     assert metrics(under[0]) == metrics(under[1])
 
 
-def test_where_lower_is_anomalous_the_signs_are_turned(road_anomaly: Path, tmp_path: Path) -> None:
+def test_the_sign_changes_if_lower_is_anomalous(road_anomaly: Path, tmp_path: Path) -> None:
     maps = ramps()
     up = write(tmp_path / "up", maps)
     down = write(tmp_path / "down", {name: -values for name, values in maps.items()})
-    run = evaluated(
+    run = evaluate_folder(
         {"up": up, "down": down}, road_anomaly, tmp_path / "run", anomalous={"up": "higher", "down": "lower"}
     )
     first, second = run.results
@@ -90,14 +90,14 @@ def test_where_lower_is_anomalous_the_signs_are_turned(road_anomaly: Path, tmp_p
 
 
 @pytest.mark.parametrize("resize", ["bilinear", "bilinear-aligned"])
-def test_smaller_maps_are_brought_to_the_labels_size_and_that_is_said(
+def test_smaller_maps_are_resized_to_the_labels_with_a_warning(
     road_anomaly: Path, tmp_path: Path, resize: Resize
 ) -> None:
     small = ramps(size=(12, 48))
     write(tmp_path / "small", small)
     write(tmp_path / "large", {name: resize_score(values, (48, 96), resize) for name, values in small.items()})
     folders = {"small": tmp_path / "small", "large": tmp_path / "large"}
-    run = evaluated(folders, road_anomaly, tmp_path / "run", resize=resize)
+    run = evaluate_folder(folders, road_anomaly, tmp_path / "run", resize=resize)
     first, second = run.results
     assert first.metrics == second.metrics
     assert first.scoring == Scoring("given", resize)
@@ -106,7 +106,7 @@ def test_smaller_maps_are_brought_to_the_labels_size_and_that_is_said(
     assert not any("smaller" in warning for warning in second.warnings)
 
 
-def test_formats_side_by_side(road_anomaly: Path, tmp_path: Path) -> None:
+def test_files_of_several_formats_are_read(road_anomaly: Path, tmp_path: Path) -> None:
     maps = {name: np.round(values * 100 + 1000).astype(np.uint16) for name, values in ramps().items()}
     folder = tmp_path / "mixed"
     folder.mkdir()
@@ -115,7 +115,7 @@ def test_formats_side_by_side(road_anomaly: Path, tmp_path: Path) -> None:
     with h5py.File(folder / f"{THIRD}.hdf5", "w") as file:
         file["value"] = maps[THIRD].astype(np.float16)
     plain = write(tmp_path / "plain", {name: values.astype(np.float32) for name, values in maps.items()})
-    first, second = evaluated({"mixed": folder, "plain": plain}, road_anomaly, tmp_path / "run").results
+    first, second = evaluate_folder({"mixed": folder, "plain": plain}, road_anomaly, tmp_path / "run").results
     assert first.metrics == second.metrics
     assert first.digests["scores"] == second.digests["scores"]
 
@@ -139,7 +139,7 @@ class Towns(Benchmark):
 """
 
 
-def test_an_id_with_a_slash_lies_in_a_folder(tmp_path: Path) -> None:
+def test_an_id_with_a_slash_is_a_file_in_a_folder(tmp_path: Path) -> None:
     (tmp_path / "towns.py").write_text(PLUGIN)
     save(tmp_path / "towns" / "a.png", photograph(1))
     save(tmp_path / "towns" / "a_label.png", anomaly_label(1))
@@ -151,16 +151,16 @@ def test_an_id_with_a_slash_lies_in_a_folder(tmp_path: Path) -> None:
     assert run.results[0].counts["frames"] == 1
     everything = {path.relative_to(run.folder).as_posix() for path in run.folder.rglob("*") if path.is_file()}
     assert not [path for path in everything if "bern" in path or "mine" in path]
-    # The run is opened again with the plugin that it was made with.
+    # The run is opened with the plugin that it was created with.
     assert metrics(oodbench.load(run.folder).evaluate()) == metrics(run)
 
 
-# a run as any other
+# Folder of the run
 
 
-def test_the_folder_is_a_run_s(road_anomaly: Path, tmp_path: Path) -> None:
+def test_the_output_folder_is_that_of_a_run(road_anomaly: Path, tmp_path: Path) -> None:
     folder = write(tmp_path / "mine", ramps())
-    run = evaluated(folder, road_anomaly, tmp_path / "run", protocols=["pooled", "caos"], stop_after="report")
+    run = evaluate_folder(folder, road_anomaly, tmp_path / "run", protocols=["pooled", "caos"], stop_after="report")
     assert [row.protocol.name for row in run.results] == ["pooled", "caos"]
     again = oodbench.load(run.folder)
     assert metrics(again) == metrics(run)
@@ -176,72 +176,71 @@ def test_the_folder_is_a_run_s(road_anomaly: Path, tmp_path: Path) -> None:
     assert oodbench.gate(run.folder, tmp_path / "baseline.json").passed
 
 
-def test_scores_that_got_worse_close_the_gate(road_anomaly: Path, tmp_path: Path) -> None:
+def test_worse_scores_fail_the_gate(road_anomaly: Path, tmp_path: Path) -> None:
     maps = ramps()
     good = {name: values.copy() for name, values in maps.items()}
-    labels = evaluated(write(tmp_path / "x", maps), road_anomaly, tmp_path / "first")
+    labels = evaluate_folder(write(tmp_path / "x", maps), road_anomaly, tmp_path / "first")
     for name in good:
         found = labels.labels("road-anomaly", name)
         assert found is not None
         good[name] += 3 * (found.values == 1)
     accept(
-        evaluated({"mine": write(tmp_path / "good", good)}, road_anomaly, tmp_path / "good-run").folder, tmp_path / "b"
+        evaluate_folder({"mine": write(tmp_path / "good", good)}, road_anomaly, tmp_path / "good-run").folder,
+        tmp_path / "b",
     )
-    bad = evaluated({"mine": tmp_path / "x"}, road_anomaly, tmp_path / "bad-run")
+    bad = evaluate_folder({"mine": tmp_path / "x"}, road_anomaly, tmp_path / "bad-run")
     assert {move.metric for move in oodbench.gate(bad.folder, tmp_path / "b").worse} == {"AP", "FPR95"}
 
 
-def test_changed_files_are_another_run(road_anomaly: Path, tmp_path: Path) -> None:
+def test_changed_files_give_another_run(road_anomaly: Path, tmp_path: Path) -> None:
     folder = write(tmp_path / "mine", ramps())
-    before = metrics(evaluated(folder, road_anomaly, tmp_path / "run"))
-    assert metrics(evaluated(folder, road_anomaly, tmp_path / "run")) == before
+    before = metrics(evaluate_folder(folder, road_anomaly, tmp_path / "run"))
+    assert metrics(evaluate_folder(folder, road_anomaly, tmp_path / "run")) == before
     write(folder, ramps(1))
     with pytest.raises(RunFolderError, match="belongs to another run"):
-        evaluated(folder, road_anomaly, tmp_path / "run")
-    after = evaluated(folder, road_anomaly, tmp_path / "run", if_exists="overwrite")
+        evaluate_folder(folder, road_anomaly, tmp_path / "run")
+    after = evaluate_folder(folder, road_anomaly, tmp_path / "run", if_exists="overwrite")
     assert metrics(after) != before
     assert len(list(after.folder.glob("scores/*"))) == 1
 
 
-def test_a_limit_takes_the_first_frames_and_the_other_files_are_no_strangers(
-    road_anomaly: Path, tmp_path: Path
-) -> None:
-    run = evaluated(write(tmp_path / "mine", ramps()), road_anomaly, tmp_path / "run", limit=2)
+def test_a_limit_uses_the_first_frames_and_accepts_the_other_files(road_anomaly: Path, tmp_path: Path) -> None:
+    run = evaluate_folder(write(tmp_path / "mine", ramps()), road_anomaly, tmp_path / "run", limit=2)
     assert run.results[0].counts["frames"] == 2
     assert not any("match no frame" in warning for warning in run.results[0].warnings)
 
 
-# what is warned of
+# Warnings
 
 
-def test_scores_the_wrong_way_round_look_so(road_anomaly: Path, tmp_path: Path) -> None:
-    first = evaluated(write(tmp_path / "x", ramps()), road_anomaly, tmp_path / "first")
+def test_scores_with_the_wrong_sign_cause_a_warning(road_anomaly: Path, tmp_path: Path) -> None:
+    first = evaluate_folder(write(tmp_path / "x", ramps()), road_anomaly, tmp_path / "first")
     turned = {}
     for name in (FIRST, SECOND, THIRD):
         found = first.labels("road-anomaly", name)
         assert found is not None
         turned[name] = (ramps()[name] - (found.values == 1)).astype(np.float32)
     write(tmp_path / "mine", turned)
-    (row,) = evaluated(tmp_path / "mine", road_anomaly, tmp_path / "run").results
+    (row,) = evaluate_folder(tmp_path / "mine", road_anomaly, tmp_path / "run").results
     assert row.warnings[-1] == "mine: AUROC is 0.24 with higher scores as anomalous: should it be --anomalous lower?"
-    (other,) = evaluated(tmp_path / "mine", road_anomaly, tmp_path / "other", anomalous="lower").results
+    (other,) = evaluate_folder(tmp_path / "mine", road_anomaly, tmp_path / "other", anomalous="lower").results
     assert not any("AUROC" in warning for warning in other.warnings)
 
 
-def test_saturated_scores_and_files_that_fit_no_frame(road_anomaly: Path, tmp_path: Path) -> None:
+def test_saturated_scores_and_files_without_a_frame_cause_warnings(road_anomaly: Path, tmp_path: Path) -> None:
     flat = {name: (values > 0).astype(np.float32) for name, values in ramps().items()}
     write(tmp_path / "mine", flat | {"test/cow0003": flat[FIRST], "zebra": flat[FIRST]})
-    (row,) = evaluated(tmp_path / "mine", road_anomaly, tmp_path / "run").results
+    (row,) = evaluate_folder(tmp_path / "mine", road_anomaly, tmp_path / "run").results
     assert any(re.match(r"mine: 5\d\.\d % .* share one score: it saturates", warning) for warning in row.warnings)
     assert "mine: 2 of its score maps match no frame of road-anomaly; the first is test/cow0003.npy" in row.warnings
 
 
-# what is refused
+# Errors
 
 
-def refused(folder: Path, data: Path, out: Path, *parts: str, **options: Any) -> None:
+def assert_error(folder: Path, data: Path, out: Path, *parts: str, **options: Any) -> None:
     with pytest.raises(OodbenchError) as error:
-        evaluated(folder, data, out, **options)
+        evaluate_folder(folder, data, out, **options)
     for part in parts:
         assert part in str(error.value), f"{part!r} is not in: {error.value}"
     assert not out.exists()
@@ -256,28 +255,28 @@ def refused(folder: Path, data: Path, out: Path, *parts: str, **options: Any) ->
             ("the scores are 48 x 96", "expected the size of the labels or a smaller size"),
         ),
         ({THIRD: np.full((48, 96), np.nan)}, ("4608 of 4608 scores are NaN", "vehicle02_Skidloader.npy")),
-        ({THIRD: np.zeros((48, 96), np.int32)}, ("holds int32", "vehicle02_Skidloader.npy")),
+        ({THIRD: np.zeros((48, 96), np.int32)}, ("contains int32", "vehicle02_Skidloader.npy")),
     ],
 )
-def test_a_bad_file_is_found_before_anything_is_written(
+def test_an_invalid_file_is_found_before_anything_is_written(
     road_anomaly: Path, tmp_path: Path, changes: dict[str, np.ndarray], parts: tuple[str, ...]
 ) -> None:
-    refused(write(tmp_path / "mine", ramps() | changes), road_anomaly, tmp_path / "run", *parts)
+    assert_error(write(tmp_path / "mine", ramps() | changes), road_anomaly, tmp_path / "run", *parts)
 
 
-def test_a_frame_without_scores(road_anomaly: Path, tmp_path: Path) -> None:
+def test_a_frame_without_scores_is_an_error(road_anomaly: Path, tmp_path: Path) -> None:
     folder = write(tmp_path / "mine", {FIRST: ramps()[FIRST]})
-    parts = ("2 of 3 frames have no score map; the first is obstacles03_cardboard", "{npy,npz,hdf5,h5,png}")
-    refused(folder, road_anomaly, tmp_path / "run", *parts)
+    parts = ("2 of 3 frames have no score map. The first is obstacles03_cardboard", "{npy,npz,hdf5,h5,png}")
+    assert_error(folder, road_anomaly, tmp_path / "run", *parts)
 
 
-def test_one_image_with_two_maps(road_anomaly: Path, tmp_path: Path) -> None:
+def test_two_maps_for_one_image_are_an_error(road_anomaly: Path, tmp_path: Path) -> None:
     frames = road_anomaly / "frames"
     (frames / f"{SECOND}.jpg").write_bytes((frames / f"{FIRST}.jpg").read_bytes())
     parts = (f"{FIRST} and {SECOND} are the same image, but their score maps differ",)
-    refused(write(tmp_path / "mine", ramps()), road_anomaly, tmp_path / "run", *parts)
+    assert_error(write(tmp_path / "mine", ramps()), road_anomaly, tmp_path / "run", *parts)
     same = ramps() | {SECOND: ramps()[FIRST]}
-    assert len(evaluated(write(tmp_path / "mine", same), road_anomaly, tmp_path / "run").results) == 1
+    assert len(evaluate_folder(write(tmp_path / "mine", same), road_anomaly, tmp_path / "run").results) == 1
 
 
 @pytest.mark.parametrize(
@@ -289,26 +288,28 @@ def test_one_image_with_two_maps(road_anomaly: Path, tmp_path: Path) -> None:
         ({"resize": "nearest"}, ("resize is 'nearest'",)),
     ],
 )
-def test_options(road_anomaly: Path, tmp_path: Path, options: dict[str, Any], parts: tuple[str, ...]) -> None:
-    refused(write(tmp_path / "mine", ramps()), road_anomaly, tmp_path / "run", *parts, **options)
+def test_invalid_options_are_errors(
+    road_anomaly: Path, tmp_path: Path, options: dict[str, Any], parts: tuple[str, ...]
+) -> None:
+    assert_error(write(tmp_path / "mine", ramps()), road_anomaly, tmp_path / "run", *parts, **options)
 
 
-def test_no_folder() -> None:
+def test_a_call_without_a_folder_is_an_error() -> None:
     with pytest.raises(UsageError, match="no folder of score maps was given"):
         evaluate_scores([], "road-anomaly", anomalous="higher")
 
 
-def test_two_folders_of_one_name(road_anomaly: Path, tmp_path: Path) -> None:
+def test_two_folders_with_one_name_are_an_error(road_anomaly: Path, tmp_path: Path) -> None:
     folders = [write(tmp_path / where / "mine", ramps()) for where in ("a", "b")]
     with pytest.raises(UsageError, match="two --scores are called 'mine'"):
         evaluate_scores(folders, "road-anomaly", anomalous="higher", data=road_anomaly, out=tmp_path / "run")
 
 
-def test_a_benchmark_that_is_none(tmp_path: Path) -> None:
+def test_an_unknown_benchmark_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="Did you mean 'road-anomaly'"):
         evaluate_scores(tmp_path, "road-anomly", anomalous="higher")
 
 
-def test_a_missing_folder(road_anomaly: Path, tmp_path: Path) -> None:
+def test_a_missing_scores_folder_is_an_error(road_anomaly: Path, tmp_path: Path) -> None:
     with pytest.raises(ScoreError, match="absent does not exist"):
-        evaluated(tmp_path / "absent", road_anomaly, tmp_path / "run")
+        evaluate_folder(tmp_path / "absent", road_anomaly, tmp_path / "run")

@@ -1,4 +1,4 @@
-"""A benchmark that fails does not stop the others; and how commands end."""
+"""Failed benchmarks, which do not stop the others, and exit codes of commands."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ BOTH = ["road-anomaly", "road-anomaly-21"]
 
 @pytest.fixture
 def data(place: Path) -> Path:
-    """A folder with two benchmarks."""
+    """Write a folder with two benchmarks."""
     write_anomaly_track(place / "downloads" / "dataset_AnomalyTrack")
     return place
 
 
 class Damage:
-    """An image that is damaged after the plan has checked it: the plan knows files by path, size and time."""
+    """Damage to an image after the plan checked it. The plan identifies files by path, size and time."""
 
     def __init__(self, path: Path) -> None:
         self.path, self.content, self.times = path, path.read_bytes(), path.stat()
@@ -62,7 +62,7 @@ def both(network: Path, data: Path, out: Path, **options: Any) -> oodbench.Run:
     return small_run(network, data, out, **{"benchmarks": BOTH, "methods": ["msp"]} | options)
 
 
-def test_the_others_finish_and_only_the_failed_one_is_tried_again(
+def test_other_benchmarks_finish_and_only_the_failed_one_is_repeated(
     network_file: Path, data: Path, damage: Damage, tmp_path: Path
 ) -> None:
     run = both(network_file, data, tmp_path / "run", stop_after="report")
@@ -80,7 +80,9 @@ def test_the_others_finish_and_only_the_failed_one_is_tried_again(
     assert numbers(again) == numbers(both(network_file, data, tmp_path / "whole"))
 
 
-def test_whoever_reads_such_a_run_says_so(network_file: Path, data: Path, damage: Damage, tmp_path: Path) -> None:
+def test_reports_of_an_incomplete_run_name_the_failed_benchmark(
+    network_file: Path, data: Path, damage: Damage, tmp_path: Path
+) -> None:
     run = both(network_file, data, tmp_path / "run")
     with pytest.raises(RunFolderError, match="road-anomaly-21 failed"):
         accept(run.folder, tmp_path / "baseline.json")
@@ -101,14 +103,14 @@ def test_fail_fast_ends_the_run(network_file: Path, data: Path, damage: Damage, 
     assert not (tmp_path / "run" / "result.json").exists()
 
 
-def test_if_all_fail_the_first_error_is_the_run_s(
+def test_if_all_benchmarks_fail_the_first_error_is_raised(
     network_file: Path, data: Path, damage: Damage, tmp_path: Path
 ) -> None:
     with pytest.raises(DataError, match="validation"):
         both(network_file, data, tmp_path / "run", benchmarks=["road-anomaly-21"])
 
 
-def test_a_run_that_stops_before_results_raises_at_its_end(
+def test_a_run_that_stops_before_results_raises_at_the_end(
     network_file: Path, data: Path, damage: Damage, tmp_path: Path
 ) -> None:
     with pytest.raises(BenchmarksFailedError, match="road-anomaly-21 failed"):
@@ -116,7 +118,7 @@ def test_a_run_that_stops_before_results_raises_at_its_end(
     assert len(list((tmp_path / "run").glob("scores/*/*.npy"))) == 3 + 1
 
 
-def test_a_stop_is_made_after_a_batch_of_any_stage(network_file: Path, data: Path, tmp_path: Path) -> None:
+def test_a_stop_takes_effect_after_a_batch_of_any_stage(network_file: Path, data: Path, tmp_path: Path) -> None:
     both(network_file, data, tmp_path / "run", stop_after="calibrate")
     request_stop()
     with pytest.raises(oodbench.errors.StopRequestedError, match="after a batch"):
@@ -153,7 +155,9 @@ def test_the_command_line_ends_with_4(network_file: Path, data: Path, damage: Da
         (signal.SIGINT, 130, "interrupted"),
     ],
 )
-def test_signals(network_file: Path, data: Path, tmp_path: Path, number: int, code: int, text: str) -> None:
+def test_signals_stop_the_run(
+    network_file: Path, data: Path, tmp_path: Path, number: int, code: int, text: str
+) -> None:
     words = command(network_file, data, tmp_path / "run")
     started = subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
     while not (tmp_path / "run" / "plan.json").is_file():
@@ -168,7 +172,7 @@ def test_signals(network_file: Path, data: Path, tmp_path: Path, number: int, co
 
 
 @pytest.mark.slow
-def test_a_run_that_can_not_be_verified_whole_ends_with_5(network_file: Path, data: Path, tmp_path: Path) -> None:
+def test_a_partly_verified_run_ends_with_5(network_file: Path, data: Path, tmp_path: Path) -> None:
     run = both(network_file, data, tmp_path / "run", benchmarks=["road-anomaly"])
     verify = [sys.executable, "-m", "oodbench", "verify", run.folder]
     assert subprocess.run(verify, capture_output=True).returncode == 0
@@ -177,7 +181,7 @@ def test_a_run_that_can_not_be_verified_whole_ends_with_5(network_file: Path, da
     assert subprocess.run(verify, capture_output=True).returncode == 5
 
 
-def test_methods_that_only_the_run_has_do_not_close_the_gate(network_file: Path, data: Path, tmp_path: Path) -> None:
+def test_methods_missing_from_the_baseline_do_not_fail_the_gate(network_file: Path, data: Path, tmp_path: Path) -> None:
     options = {"benchmarks": ["road-anomaly"]}
     accept(both(network_file, data, tmp_path / "first", **options).folder, tmp_path / "baseline.json")
     more = both(network_file, data, tmp_path / "more", methods=["msp", "energy"], **options)

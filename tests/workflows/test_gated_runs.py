@@ -1,4 +1,4 @@
-"""The gate on real runs: today's network has the accepted one's name and has lost weights."""
+"""The gate on real runs: the new network has the name of the accepted one and lost weights."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def gate(run: Path, baseline: Path, *arguments: str) -> subprocess.CompletedProc
 
 @pytest.fixture
 def damaged(network_file: Path, tmp_path: Path) -> Path:
-    """A network whose last layer has lost its weights: all classes are as likely everywhere."""
+    """Write a network whose last layer has zero weights, so that all classes are equally likely."""
     import onnx
     from onnx import numpy_helper
 
@@ -36,7 +36,7 @@ def damaged(network_file: Path, tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_a_network_that_got_worse_closes_the_gate(
+def test_a_worse_network_fails_the_gate(
     network_file: Path, damaged: Path, road_anomaly: Path, cityscapes: Path, tmp_path: Path
 ) -> None:
     data, file = road_anomaly.parent, tmp_path / "baseline.json"
@@ -50,7 +50,7 @@ def test_a_network_that_got_worse_closes_the_gate(
     closed = gate(today, file, "--json")
     assert closed.returncode == 1, closed.stderr
     worse = {(m["label"], m["metric"]) for m in json.loads(closed.stdout)["moves"] if m["outcome"] == "worse"}
-    # Scores on features don't see the last layer.
+    # Scores on features do not depend on the last layer.
     logits = {(label, "FPR95") for label in ("Energy", "Entropy", "Max logit", "MSP")}
     assert worse == logits | {("SML", "AP"), ("SML", "FPR95")}
     assert gate(today, file, "--accept").returncode == 0

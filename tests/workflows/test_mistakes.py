@@ -1,4 +1,4 @@
-"""The mistakes that users make: each names file, value, expectation and remedy, and leaves no half-written result."""
+"""User errors: each names file, value, expectation and remedy, and leaves no partial result."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def data(road_anomaly: Path, cityscapes: Path) -> Path:
     return road_anomaly.parent
 
 
-def refused(out: Path, *parts: str, network: Path, data: Path, **options: Any) -> str:
-    """The message of a run that must fail, with each of `parts` in it and no result left."""
+def assert_error(out: Path, *parts: str, network: Path, data: Path, **options: Any) -> str:
+    """Return the error of a run that must fail, with each of `parts` in it, and without a result."""
     with pytest.raises(OodbenchError) as error:
         small_run(network, data, out, **options)
     for part in parts:
@@ -42,39 +42,39 @@ def refused(out: Path, *parts: str, network: Path, data: Path, **options: Any) -
     return str(error.value)
 
 
-def test_a_wrong_folder(network_file: Path, data: Path, tmp_path: Path) -> None:
+def test_a_wrong_folder_is_an_error(network_file: Path, data: Path, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     parts = ("road-anomaly was not found in", "other", "labels_semantic.png", "https://datasets-cvlab.epfl.ch")
-    refused(tmp_path / "run", *parts, network=network_file, data=tmp_path / "other")
-    refused(tmp_path / "run", "absent does not exist", "--data", network=network_file, data=tmp_path / "absent")
+    assert_error(tmp_path / "run", *parts, network=network_file, data=tmp_path / "other")
+    assert_error(tmp_path / "run", "absent does not exist", "--data", network=network_file, data=tmp_path / "absent")
 
 
-def test_no_in_distribution_frames(network_file: Path, road_anomaly: Path, tmp_path: Path) -> None:
+def test_missing_in_distribution_frames_are_an_error(network_file: Path, road_anomaly: Path, tmp_path: Path) -> None:
     parts = ("cityscapes was not found", "gtFine/<split>", "--id-data DIR")
-    refused(tmp_path / "run", *parts, network=network_file, data=road_anomaly, methods=["msp", "knn"])
-    refused(tmp_path / "run", *parts, network=network_file, data=road_anomaly, id_data=[road_anomaly])
+    assert_error(tmp_path / "run", *parts, network=network_file, data=road_anomaly, methods=["msp", "knn"])
+    assert_error(tmp_path / "run", *parts, network=network_file, data=road_anomaly, id_data=[road_anomaly])
 
 
-def test_a_truncated_image(network_file: Path, data: Path, tmp_path: Path) -> None:
+def test_a_truncated_image_is_an_error(network_file: Path, data: Path, tmp_path: Path) -> None:
     path = next(data.rglob("obstacles03_cardboard.jpg"))
     whole = path.read_bytes()
     path.write_bytes(whole[:600])
-    refused(tmp_path / "run", str(path), "not a whole image file", "again", network=network_file, data=data)
+    assert_error(tmp_path / "run", str(path), "not an intact image file", "again", network=network_file, data=data)
     assert not (tmp_path / "run").exists()
     path.write_bytes(whole)
     run = small_run(network_file, data, tmp_path / "run")
     assert numbers(run) == numbers(small_run(network_file, data, tmp_path / "whole"))
 
 
-def test_image_and_label_of_different_sizes(network_file: Path, data: Path, tmp_path: Path) -> None:
+def test_different_sizes_of_image_and_label_are_an_error(network_file: Path, data: Path, tmp_path: Path) -> None:
     label = data / "RoadAnomaly_jpg/frames/obstacles03_cardboard.labels/labels_semantic.png"
     save(label, anomaly_label(0, (40, 80), 2, None))
-    parts = (str(label), "80 x 40", "obstacles03_cardboard.jpg is 96 x 48", "unpack both again")
-    refused(tmp_path / "run", *parts, network=network_file, data=data)
+    parts = (str(label), "80 x 40", "obstacles03_cardboard.jpg is 96 x 48", "Unpack both again")
+    assert_error(tmp_path / "run", *parts, network=network_file, data=data)
     assert not (tmp_path / "run").exists()
 
 
-def test_a_label_value_that_nobody_declared_is_found_before_anything_is_computed(
+def test_an_undeclared_label_value_is_found_before_anything_is_computed(
     network_file: Path, data: Path, tmp_path: Path
 ) -> None:
     for name in ("obstacles03_cardboard", "vehicle02_Skidloader"):
@@ -85,7 +85,7 @@ def test_a_label_value_that_nobody_declared_is_found_before_anything_is_computed
         "expected 0, 2..255",
         "1 more frames of road-anomaly",
     )
-    refused(tmp_path / "run", *parts, network=network_file, data=data)
+    assert_error(tmp_path / "run", *parts, network=network_file, data=data)
     assert not (tmp_path / "run").exists()
 
 
@@ -93,6 +93,8 @@ def test_a_label_value_that_nobody_declared_is_found_before_anything_is_computed
     ("options", "message"),
     [
         ({"methods": ["mps"]}, "unknown method 'mps'. Did you mean 'msp'?"),
+        ({"methods": ["nothing"]}, "The sets 'standard' and 'all' select several methods."),
+        ({"methods": ["standard:k=2"]}, "'standard' is a set of methods, which takes no parameters"),
         ({"methods": ["knn:neighbours=5"]}, "unknown parameter of knn 'neighbours'"),
         ({"benchmarks": ["road-anomly"]}, "unknown benchmark 'road-anomly'. Did you mean 'road-anomaly'?"),
         ({"id_data": ["city=/tmp"]}, "unknown in-distribution dataset in NAME=DIR 'city'. Did you mean 'cityscapes'?"),
@@ -100,8 +102,8 @@ def test_a_label_value_that_nobody_declared_is_found_before_anything_is_computed
             {"methods": ["knn:features=encoder"]},
             "kNN (features=encoder) fits none of the networks (tiny: it reads the features 'encoder'",
         ),
-        ({"models": ["net.pth"]}, "no adapter takes this"),
-        ({"limit": 0}, "expected a number of frames from 1 on, or 'all'"),
+        ({"models": ["net.pth"]}, "no adapter accepts this"),
+        ({"limit": 0}, "expected 1 or more frames, or 'all'"),
         ({"seed": -4}, "seed is -4: input should be greater than or equal to 0"),
         ({"upsample": "none"}, "upsample is 'none': input should be 'logits' or 'score'"),
         ({"resize": "nearest"}, "resize is 'nearest': input should be 'bilinear' or 'bilinear-aligned'"),
@@ -109,10 +111,10 @@ def test_a_label_value_that_nobody_declared_is_found_before_anything_is_computed
         ({"methods": ["msp", "msp:"]}, "is the same as"),
     ],
 )
-def test_names_and_parameters(
+def test_wrong_names_and_parameters_are_errors(
     network_file: Path, data: Path, tmp_path: Path, options: dict[str, Any], message: str
 ) -> None:
-    refused(tmp_path / "run", message, network=network_file, data=data, **options)
+    assert_error(tmp_path / "run", message, network=network_file, data=data, **options)
 
 
 def test_a_method_that_fits_one_of_two_networks_is_skipped_on_the_other(
@@ -128,30 +130,32 @@ def test_a_method_that_fits_one_of_two_networks_is_skipped_on_the_other(
     assert "penultimate" in run.content.skipped[0]["reason"]
 
 
-def test_nan_in_the_scores(data: Path, network_file: Path, tmp_path: Path) -> None:
+def test_nan_scores_are_an_error(data: Path, network_file: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken.onnx"
     write_network(broken, broken=True)
     broken.with_suffix(".toml").write_text(network_file.with_suffix(".toml").read_text())
     parts = ("msp", "scores are NaN or infinite", "tiny on", "_leftImg8bit.png", "Check the preprocessing")
-    refused(tmp_path / "run", *parts, network=broken, data=data, methods=["msp"])
+    assert_error(tmp_path / "run", *parts, network=broken, data=data, methods=["msp"])
 
 
-def test_an_output_folder_that_can_t_be_written(network_file: Path, data: Path, tmp_path: Path) -> None:
+def test_an_unwritable_output_folder_is_an_error(network_file: Path, data: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     parts = ("can't be written", "--out")
-    refused(tmp_path / "file" / "run", *parts, network=network_file, data=data, methods=["msp"])
+    assert_error(tmp_path / "file" / "run", *parts, network=network_file, data=data, methods=["msp"])
 
 
-def test_a_folder_of_something_else(network_file: Path, data: Path, tmp_path: Path) -> None:
+def test_an_output_folder_with_other_files_is_an_error(network_file: Path, data: Path, tmp_path: Path) -> None:
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter1.tex").write_text("")
     for if_exists in ("continue", "reuse", "overwrite"):
         message = "contains other files and no run"
-        refused(tmp_path / "thesis", message, network=network_file, data=data, methods=["msp"], if_exists=if_exists)
+        assert_error(
+            tmp_path / "thesis", message, network=network_file, data=data, methods=["msp"], if_exists=if_exists
+        )
     assert [path.name for path in (tmp_path / "thesis").iterdir() if path.name != ".lock"] == ["chapter1.tex"]
 
 
-def test_a_folder_of_another_run(network_file: Path, data: Path, tmp_path: Path) -> None:
+def test_the_folder_of_another_run_is_an_error(network_file: Path, data: Path, tmp_path: Path) -> None:
     first = small_run(network_file, data, tmp_path / "run", methods=["msp"])
     before = numbers(first)
     with pytest.raises(RunFolderError) as error:
@@ -162,11 +166,11 @@ def test_a_folder_of_another_run(network_file: Path, data: Path, tmp_path: Path)
     more = small_run(network_file, data, tmp_path / "run", methods=["msp", "energy"], if_exists="reuse")
     assert numbers(more)[0] == before[0]
     assert len(more.results) == 2
-    anew = small_run(network_file, data, tmp_path / "run", methods=["energy"], if_exists="overwrite")
-    assert len(list(anew.folder.glob("scores/*"))) == 1
+    again = small_run(network_file, data, tmp_path / "run", methods=["energy"], if_exists="overwrite")
+    assert len(list(again.folder.glob("scores/*"))) == 1
 
 
-def test_two_runs_at_once_in_one_folder(network_file: Path, data: Path, tmp_path: Path) -> None:
+def test_two_simultaneous_runs_in_one_folder_are_an_error(network_file: Path, data: Path, tmp_path: Path) -> None:
     small_run(network_file, data, tmp_path / "run", methods=["msp"])
     program = f"""
 from pathlib import Path
@@ -184,7 +188,7 @@ with LocalStore(Path({str(tmp_path / "run")!r})).lock():
     small_run(network_file, data, tmp_path / "run", methods=["msp"])
 
 
-def test_a_full_disk_while_scoring(
+def test_a_full_disk_while_scoring_is_an_error(
     network_file: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sync = os.fsync
@@ -198,31 +202,33 @@ def test_a_full_disk_while_scoring(
 
     monkeypatch.setattr(os, "fsync", full)
     parts = ("can't be written (No space left on device)", "Free some space", "the same command then resumes")
-    refused(tmp_path / "run", *parts, network=network_file, data=data, methods=["msp", "energy"])
+    assert_error(tmp_path / "run", *parts, network=network_file, data=data, methods=["msp", "energy"])
     monkeypatch.setattr(os, "fsync", sync)
     run = small_run(network_file, data, tmp_path / "run", methods=["msp", "energy"])
     assert numbers(run) == numbers(small_run(network_file, data, tmp_path / "whole", methods=["msp", "energy"]))
 
 
-def test_a_disk_that_is_too_small_is_seen_beforehand(
+def test_a_disk_that_is_too_small_is_found_in_advance(
     network_file: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import shutil
 
     monkeypatch.setattr(shutil, "disk_usage", lambda place: shutil._ntuple_diskusage(10, 10, 0))  # type: ignore[attr-defined]
-    refused(tmp_path / "run", "only 0 MB are free", "--limit", network=network_file, data=data)
+    assert_error(tmp_path / "run", "only 0 MB are free", "--limit", network=network_file, data=data)
 
 
-def test_a_damaged_fit_and_a_damaged_plan(network_file: Path, data: Path, tmp_path: Path) -> None:
+def test_damaged_fits_and_plans_are_errors(network_file: Path, data: Path, tmp_path: Path) -> None:
     run = small_run(network_file, data, tmp_path / "run", methods=["knn"], stop_after="fit")
     path = next(run.folder.glob("fits/*.safetensors"))
     path.write_bytes(path.read_bytes()[:50])
-    refused(tmp_path / "run", str(path), "damaged", "Remove the file", network=network_file, data=data, methods=["knn"])
+    assert_error(
+        tmp_path / "run", str(path), "damaged", "Remove the file", network=network_file, data=data, methods=["knn"]
+    )
     plan = tmp_path / "run" / "plan.json"
     plan.write_text("{}")
-    refused(tmp_path / "run", str(plan), "damaged", "Remove the file", network=network_file, data=data)
+    assert_error(tmp_path / "run", str(plan), "damaged", "Remove the file", network=network_file, data=data)
     forge(tmp_path / "run", plan, "{}")
-    refused(tmp_path / "run", "not a plan of this version", "--overwrite", network=network_file, data=data)
+    assert_error(tmp_path / "run", "not a plan of this version", "--overwrite", network=network_file, data=data)
     assert len(small_run(network_file, data, tmp_path / "run", if_exists="overwrite").results) == 7
 
 
@@ -256,7 +262,7 @@ def test_only_leftovers_of_ended_processes_are_removed(network_file: Path, data:
     assert not (tmp_path / "run" / left).exists()
 
 
-def test_labels_that_changed_since_the_run(network_file: Path, data: Path, tmp_path: Path) -> None:
+def test_labels_changed_since_the_run_are_an_error(network_file: Path, data: Path, tmp_path: Path) -> None:
     run = small_run(network_file, data, tmp_path / "run", methods=["msp"])
     label = data / "RoadAnomaly_jpg/frames/obstacles03_cardboard.labels/labels_semantic.png"
     save(label, anomaly_label(77, anomaly=2, void=None))
@@ -264,7 +270,7 @@ def test_labels_that_changed_since_the_run(network_file: Path, data: Path, tmp_p
         oodbench.load(run.folder).evaluate()
 
 
-def test_a_run_that_is_none(tmp_path: Path) -> None:
+def test_a_folder_without_a_run_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(RunFolderError, match="no run in this folder"):
         oodbench.load(tmp_path)
 
@@ -281,7 +287,7 @@ def test_a_map_with_nan_on_disk_is_named(network_file: Path, data: Path, tmp_pat
     assert "score NaN" in str(error.value)
 
 
-def test_a_store_survives_half_a_line_of_costs(tmp_path: Path) -> None:
+def test_an_incomplete_line_of_costs_is_ignored(tmp_path: Path) -> None:
     artifacts, key = RunArtifacts(LocalStore(tmp_path)), cost_key("network")
     artifacts.add_cost(key, {"forward": 1.0})
     with (tmp_path / "costs" / "network.jsonl").open("a") as file:
@@ -290,33 +296,33 @@ def test_a_store_survives_half_a_line_of_costs(tmp_path: Path) -> None:
     assert list(artifacts.costs(key)) == [{"forward": 1.0}, {"forward": 3.0}]
 
 
-def test_frames_that_differ_only_in_pixels_are_other_runs(network_file: Path, data: Path, tmp_path: Path) -> None:
+def test_frames_with_other_pixels_give_another_run(network_file: Path, data: Path, tmp_path: Path) -> None:
     small_run(network_file, data, tmp_path / "run", methods=["msp"])
     save(data / "RoadAnomaly_jpg/frames/obstacles03_cardboard.jpg", photograph(55))
     with pytest.raises(RunFolderError, match="belongs to another run"):
         small_run(network_file, data, tmp_path / "run", methods=["msp"])
 
 
-def test_an_empty_set_and_two_frames_of_one_name(network_file: Path, data: Path, tmp_path: Path) -> None:
+def test_empty_benchmarks_and_duplicate_frames_are_errors(network_file: Path, data: Path, tmp_path: Path) -> None:
     (data / "RoadAnomaly21" / "images").mkdir(parents=True)
     (data / "RoadAnomaly21" / "labels_masks").mkdir()
     message = "road-anomaly-21: its folder contains no frames"
-    refused(tmp_path / "run", message, network=network_file, data=data, benchmarks=["road-anomaly-21"])
+    assert_error(tmp_path / "run", message, network=network_file, data=data, benchmarks=["road-anomaly-21"])
     for scene in ("aachen", "bochum"):
         save(data / f"cityscapes/leftImg8bit/train/{scene}/twin_leftImg8bit.png", photograph(1))
         save(data / f"cityscapes/gtFine/train/{scene}/twin_gtFine_labelIds.png", np.full((48, 96), 7, np.uint8))
     parts = ("aachen/twin_leftImg8bit.png", "bochum/twin_leftImg8bit.png", "have the same name")
-    refused(tmp_path / "run", *parts, network=network_file, data=data, methods=["msp"])
+    assert_error(tmp_path / "run", *parts, network=network_file, data=data, methods=["msp"])
 
 
-def test_a_calibration_split_that_is_all_void(network_file: Path, data: Path, tmp_path: Path) -> None:
+def test_a_void_calibration_split_is_an_error(network_file: Path, data: Path, tmp_path: Path) -> None:
     for label in (data / "cityscapes" / "gtFine" / "val").rglob("*.png"):
         save(label, np.zeros((48, 96), np.uint8))
     parts = ("cityscapes val: all pixels of its frames are void", "labelled pixels")
-    refused(tmp_path / "run", *parts, network=network_file, data=data, methods=["msp"])
+    assert_error(tmp_path / "run", *parts, network=network_file, data=data, methods=["msp"])
 
 
-def test_an_error_of_a_method_s_own_files_is_not_blamed_on_the_folder(
+def test_an_error_in_the_files_of_a_method_does_not_name_the_output_folder(
     network_file: Path, data: Path, tmp_path: Path
 ) -> None:
     plugin = tmp_path / "reads.py"
@@ -335,10 +341,10 @@ class Reads(PixelMethod):
 """
     )
     parts = (f"reads failed at {plugin}:11: FileNotFoundError", "weights.pt", "_leftImg8bit.png")
-    refused(tmp_path / "run", *parts, network=network_file, data=data, methods=["reads"], plugins=[plugin])
+    assert_error(tmp_path / "run", *parts, network=network_file, data=data, methods=["reads"], plugins=[plugin])
 
 
-def test_a_card_of_another_name_is_refused(network_file: Path, data: Path, tmp_path: Path) -> None:
+def test_a_card_with_another_name_is_an_error(network_file: Path, data: Path, tmp_path: Path) -> None:
     plugin = tmp_path / "copied.py"
     plugin.write_text(
         """
@@ -348,17 +354,17 @@ PLUGINS = {"methods": {"mine": ("MSP", "copied, and its card forgotten")}}
 """
     )
     parts = ("MSP is called 'mine' in PLUGINS and 'msp' on its card", "Use the same name in both")
-    refused(tmp_path / "run", *parts, network=network_file, data=data, methods=["mine"], plugins=[plugin])
+    assert_error(tmp_path / "run", *parts, network=network_file, data=data, methods=["mine"], plugins=[plugin])
 
 
-def test_a_result_older_than_its_plan_is_refused(network_file: Path, data: Path, tmp_path: Path) -> None:
+def test_a_result_older_than_its_plan_is_an_error(network_file: Path, data: Path, tmp_path: Path) -> None:
     small_run(network_file, data, tmp_path / "run", methods=["msp"])
     small_run(network_file, data, tmp_path / "run", methods=["energy"], if_exists="reuse", stop_after="fit")
     with pytest.raises(RunFolderError, match=r"result\.json is older than the plan"):
         _ = oodbench.load(tmp_path / "run").results
 
 
-def test_a_frame_that_is_gone_since_the_run(network_file: Path, data: Path, tmp_path: Path) -> None:
+def test_a_frame_removed_since_the_run_is_an_error(network_file: Path, data: Path, tmp_path: Path) -> None:
     run = small_run(network_file, data, tmp_path / "run", methods=["msp"])
     import shutil
 

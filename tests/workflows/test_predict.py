@@ -1,4 +1,4 @@
-"""Photographs without labels: maps, pictures, the threshold, and what is refused."""
+"""Photographs without labels: maps, pictures, the threshold, and errors."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def photos(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def network(network_file: Path, cityscapes: Path) -> dict[str, Any]:
-    """The small ONNX network with Cityscapes."""
+    """Return the small ONNX network with Cityscapes."""
     return {"model": network_file, "id_data": cityscapes, "method": "energy"}
 
 
@@ -61,7 +61,7 @@ def test_the_bundled_model_needs_no_data_and_accepts_any_size(photos: Path, tmp_
     assert [line["width"] for line in lines(done)] == ["96", "47", "31", "1"]
 
 
-def test_the_threshold_is_what_one_calibration_pixel_in_twenty_exceeds(
+def test_one_calibration_pixel_in_twenty_exceeds_the_threshold(
     photos: Path, tmp_path: Path, network: dict[str, Any], cityscapes: Path
 ) -> None:
     done = predict(photos, out=tmp_path / "out", **network)
@@ -80,7 +80,7 @@ def test_the_threshold_is_what_one_calibration_pixel_in_twenty_exceeds(
     assert np.concatenate(above).mean() == pytest.approx(0.05, abs=1e-3)
 
 
-def test_the_shares_are_those_of_the_maps(photos: Path, tmp_path: Path, network: dict[str, Any]) -> None:
+def test_the_printed_shares_are_those_of_the_maps(photos: Path, tmp_path: Path, network: dict[str, Any]) -> None:
     done = predict(photos, out=tmp_path / "out", **network)
     assert done.threshold is not None
     for share, line in zip(done.shares, lines(done), strict=True):
@@ -93,7 +93,7 @@ def test_the_shares_are_those_of_the_maps(photos: Path, tmp_path: Path, network:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["energy", "sml"])
-def test_maps_are_those_of_a_run_and_evaluate_reads_them(
+def test_maps_equal_those_of_a_run_and_can_be_evaluated(
     road_anomaly: Path, tmp_path: Path, network: dict[str, Any], method: str
 ) -> None:
     done = predict(road_anomaly / "frames", out=tmp_path / "out", **(network | {"method": method}))
@@ -120,7 +120,7 @@ class _Counting(OnnxSegmenter):
         return super().forward(batch, needs)
 
 
-def test_other_photographs_in_the_same_folder_use_its_fit(
+def test_other_photographs_with_the_same_folder_use_its_fit(
     photos: Path, tmp_path: Path, network: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _Counting.passes = []
@@ -157,7 +157,7 @@ class _Heard(Silent):
         self.warnings.append(text)
 
 
-def test_a_network_far_from_its_card_is_warned_of(photos: Path, tmp_path: Path, network: dict[str, Any]) -> None:
+def test_a_network_far_below_its_card_causes_a_warning(photos: Path, tmp_path: Path, network: dict[str, Any]) -> None:
     card = tmp_path / "card.toml"
     card.write_text(network["model"].with_suffix(".toml").read_text() + "\n[expected]\nmean_confidence = 0.05\n")
     heard = _Heard()
@@ -165,9 +165,9 @@ def test_a_network_far_from_its_card_is_warned_of(photos: Path, tmp_path: Path, 
     assert any("mean confidence on 2 in-distribution frames" in text for text in heard.warnings)
 
 
-def test_the_orientation_tag_is_left_alone(tmp_path: Path, network: dict[str, Any]) -> None:
+def test_the_orientation_tag_is_ignored(tmp_path: Path, network: dict[str, Any]) -> None:
     exif = Image.Exif()
-    exif[0x0112] = 6  # turned by 90 degrees
+    exif[0x0112] = 6  # rotated by 90 degrees
     path = save(tmp_path / "photos" / "phone.jpg", photograph(1, (40, 80)), exif=exif)
     done = predict(path, out=tmp_path / "out", **network)
     assert np.load(done.folder / "maps" / "phone.npy").shape == (40, 80)
@@ -186,7 +186,7 @@ def test_names_stay_in_the_folder(tmp_path: Path, network: dict[str, Any]) -> No
     assert {line["image"] for line in lines(done)} == {"a, b\n", "50%s", "-rf", "x..", "ünï"}
 
 
-def test_photographs_that_can_t_be_read(tmp_path: Path, network: dict[str, Any]) -> None:
+def test_unreadable_photographs_are_errors(tmp_path: Path, network: dict[str, Any]) -> None:
     out = tmp_path / "out"
     with pytest.raises(DataError, match="absent does not exist; expected an image or a folder of images"):
         predict(tmp_path / "absent", out=out, **network)
@@ -198,12 +198,12 @@ def test_photographs_that_can_t_be_read(tmp_path: Path, network: dict[str, Any])
     with pytest.raises(DataError, match=r"a\.(jpg|png) and a\.(jpg|png) have the same name"):
         predict(tmp_path / "photos", out=out, **network)
     whole.write_bytes(whole.read_bytes()[:300])
-    with pytest.raises(DataError, match=r"a\.png: not a whole image file"):
+    with pytest.raises(DataError, match=r"a\.png: not an intact image file"):
         predict(whole, out=out, **network)
     assert not out.exists()
 
 
-def test_a_folder_that_holds_something_else(photos: Path, tmp_path: Path, network: dict[str, Any]) -> None:
+def test_a_folder_with_other_files_is_an_error(photos: Path, tmp_path: Path, network: dict[str, Any]) -> None:
     run = small_run(
         network["model"], tmp_path, tmp_path / "run", methods=["msp"], stop_after="plan", benchmarks=["streets-static"]
     )
@@ -222,13 +222,16 @@ def test_a_folder_that_holds_something_else(photos: Path, tmp_path: Path, networ
     ("options", "message"),
     [
         ({"method": "enrgy"}, "Did you mean 'energy'?"),
+        ({"method": "standard"}, "--method standard: a set of methods; expected one method"),
         ({"method": "gmmseg"}, "GMMSeg fits none of the networks"),
         ({"method": "knn", "id_data": ()}, "cityscapes was not found"),
-        ({"model": "net.pth"}, "no adapter takes this"),
+        ({"model": "net.pth"}, "no adapter accepts this"),
         ({"id_limit": 0}, "id_limit is 0"),
     ],
 )
-def test_options(photos: Path, tmp_path: Path, network: dict[str, Any], options: dict[str, Any], message: str) -> None:
+def test_invalid_options_are_errors(
+    photos: Path, tmp_path: Path, network: dict[str, Any], options: dict[str, Any], message: str
+) -> None:
     with pytest.raises(OodbenchError, match=message.replace("?", r"\?")) as error:
         predict(photos, out=tmp_path / "out", **(network | options))
     assert isinstance(error.value, UsageError | DataError)

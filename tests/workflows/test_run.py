@@ -1,4 +1,4 @@
-"""Runs from end to end on small real files: what is stored, what is shared, what goes on after an interruption."""
+"""Complete runs on small real files: stored artifacts, shared computations, and resuming after an interruption."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def data(road_anomaly: Path, cityscapes: Path) -> Path:
     return road_anomaly.parent
 
 
-def test_a_whole_run(network_file: Path, data: Path, tmp_path: Path) -> None:
+def test_a_complete_run_has_all_results_and_reports(network_file: Path, data: Path, tmp_path: Path) -> None:
     run = small_run(network_file, data, tmp_path / "run", stop_after="report")
     assert [row.method for row in run.results] == METHODS
     for row in run.results:
@@ -44,7 +44,7 @@ def test_a_whole_run(network_file: Path, data: Path, tmp_path: Path) -> None:
         assert set(row.metrics) == {"AP", "FPR95", "AUROC"}
         assert row.scoring == Scoring("logits", "bilinear")
         assert row.protocol == POOLED
-        # The row is what a fresh count says of the stored maps.
+        # The result equals that of a new evaluation of the stored maps.
         counted = PixelCounts()
         for frame in run.frames("road-anomaly"):
             counted.update(run.score(row, frame), run.labels("road-anomaly", frame))
@@ -65,7 +65,7 @@ def test_a_whole_run(network_file: Path, data: Path, tmp_path: Path) -> None:
     assert np.load(predictions[0]).shape == (48, 96)
 
 
-def test_the_table_as_a_data_frame(network_file: Path, data: Path, tmp_path: Path) -> None:
+def test_the_table_is_a_data_frame(network_file: Path, data: Path, tmp_path: Path) -> None:
     small_run(network_file, data, tmp_path / "run", methods=["msp", "knn:k=2"])
     table = oodbench.load(tmp_path / "run").table()
     assert list(table["label"]) == ["MSP", "kNN (k=2)"]
@@ -82,14 +82,14 @@ class _Counting(OnnxSegmenter):
 
 @pytest.fixture
 def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The sizes of the batches that went through the network."""
+    """Record the sizes of the batches that the network processes."""
     _Counting.passes = []
     monkeypatch.setattr("oodbench.segmenters.onnx.OnnxSegmenter", _Counting)
     return _Counting.passes
 
 
 @pytest.mark.parametrize("methods", [["msp"], METHODS])
-def test_one_forward_pass_a_batch_serves_all_methods(
+def test_one_forward_pass_per_batch_serves_all_methods(
     network_file: Path, data: Path, tmp_path: Path, passes: list[int], methods: list[str]
 ) -> None:
     small_run(network_file, data, tmp_path / "run", methods=methods, batch_size=2)
@@ -97,7 +97,9 @@ def test_one_forward_pass_a_batch_serves_all_methods(
     assert passes == ([] if methods == ["msp"] else fit) + calibrate + score
 
 
-def test_the_same_command_does_nothing_twice(network_file: Path, data: Path, tmp_path: Path, passes: list[int]) -> None:
+def test_the_same_command_computes_nothing_again(
+    network_file: Path, data: Path, tmp_path: Path, passes: list[int]
+) -> None:
     first = numbers(small_run(network_file, data, tmp_path / "run"))
     done = len(passes)
     assert numbers(small_run(network_file, data, tmp_path / "run")) == first
@@ -114,7 +116,7 @@ def test_without_out_the_folder_follows_from_the_plan(
     assert first.folder.parent == Path("runs")
 
 
-def test_stages_go_on_from_what_the_one_before_left(network_file: Path, data: Path, tmp_path: Path) -> None:
+def test_stages_continue_from_the_stored_artifacts(network_file: Path, data: Path, tmp_path: Path) -> None:
     whole = numbers(small_run(network_file, data, tmp_path / "whole"))
     for until in ("plan", "fit", "calibrate", "score", "evaluate"):
         run = small_run(network_file, data, tmp_path / "staged", stop_after=until)
@@ -122,7 +124,7 @@ def test_stages_go_on_from_what_the_one_before_left(network_file: Path, data: Pa
 
 
 @pytest.mark.parametrize("batch_size", [1, 2])
-def test_a_missing_map_is_made_again_with_its_batch(
+def test_a_missing_map_is_computed_again_with_its_batch(
     network_file: Path, data: Path, tmp_path: Path, passes: list[int], batch_size: int
 ) -> None:
     run = small_run(network_file, data, tmp_path / "run", batch_size=batch_size, stop_after="score")
@@ -136,7 +138,7 @@ def test_a_missing_map_is_made_again_with_its_batch(
     assert numbers(run) == numbers(small_run(network_file, data, tmp_path / "other", batch_size=batch_size))
 
 
-def test_killed_while_scoring_and_begun_again(network_file: Path, data: Path, tmp_path: Path) -> None:
+def test_a_run_killed_while_scoring_resumes(network_file: Path, data: Path, tmp_path: Path) -> None:
     names = [f"frame{index:03d}" for index in range(60)]
     folder = data / "RoadAnomaly_jpg" / "frames"
     for seed, name in enumerate(names):
@@ -162,7 +164,7 @@ def test_killed_while_scoring_and_begun_again(network_file: Path, data: Path, tm
     assert numbers(oodbench.load(tmp_path / "killed")) == numbers(oodbench.load(tmp_path / "whole"))
 
 
-def test_evaluate_reads_the_stored_maps_again(network_file: Path, data: Path, tmp_path: Path) -> None:
+def test_evaluation_reads_the_stored_maps_again(network_file: Path, data: Path, tmp_path: Path) -> None:
     run = small_run(network_file, data, tmp_path / "run")
     before = numbers(run)
     network_free = oodbench.load(run.folder).evaluate()
@@ -170,11 +172,13 @@ def test_evaluate_reads_the_stored_maps_again(network_file: Path, data: Path, tm
 
 
 @pytest.mark.parametrize(("keep", "left"), [("all", 21), ("figures", 21), ("none", 0)])
-def test_keep_scores(network_file: Path, data: Path, tmp_path: Path, keep: Any, left: int) -> None:
+def test_keep_scores_selects_the_stored_maps(
+    network_file: Path, data: Path, tmp_path: Path, keep: Any, left: int
+) -> None:
     run = small_run(network_file, data, tmp_path / "run", keep_scores=keep, stop_after="report")
     assert len(list(run.folder.glob("scores/*/*.npy"))) == left
     before = numbers(run)
-    # The rows stay, and the same command has nothing to do; nor does it mind that there is nothing to draw.
+    # The results stay, and the same command computes nothing, although there are no maps for figures.
     assert numbers(small_run(network_file, data, tmp_path / "run", keep_scores=keep, stop_after="report")) == before
     if keep == "none":
         with pytest.raises(NotStoredError, match="not stored"):
@@ -196,9 +200,7 @@ def test_one_image_in_two_benchmarks_keeps_the_labels_of_each(network_file: Path
     assert len(list(together.folder.glob("scores/*/*.npy"))) == 3
 
 
-def test_keep_figures_keeps_four_frames_spread_over_the_benchmark(
-    network_file: Path, data: Path, tmp_path: Path
-) -> None:
+def test_keep_figures_keeps_four_evenly_spaced_frames(network_file: Path, data: Path, tmp_path: Path) -> None:
     folder = data / "RoadAnomaly_jpg" / "frames"
     for seed in range(10):
         save(folder / f"more{seed}.jpg", photograph(seed))
@@ -209,13 +211,15 @@ def test_keep_figures_keeps_four_frames_spread_over_the_benchmark(
     assert run.figure_frames("road-anomaly")[-1] == run.frames("road-anomaly")[-1]
 
 
-def test_limit_takes_the_first_frames_and_says_so(network_file: Path, data: Path, tmp_path: Path) -> None:
+def test_limit_uses_the_first_frames_with_a_warning(network_file: Path, data: Path, tmp_path: Path) -> None:
     run = small_run(network_file, data, tmp_path / "run", methods=["msp"], limit=2)
     assert run.results[0].counts["frames"] == 2
     assert "road-anomaly: limited to 2 of 3 frames" in run.results[0].warnings
 
 
-def test_the_two_ways_to_upsample_differ_and_features_don_t(network_file: Path, data: Path, tmp_path: Path) -> None:
+def test_upsampling_changes_scores_on_logits_but_not_on_features(
+    network_file: Path, data: Path, tmp_path: Path
+) -> None:
     rows = {
         upsample: {
             row.method: row for row in small_run(network_file, data, tmp_path / upsample, upsample=upsample).results
@@ -226,9 +230,7 @@ def test_the_two_ways_to_upsample_differ_and_features_don_t(network_file: Path, 
     assert rows["logits"]["knn"].digests["scores"] == rows["score"]["knn"].digests["scores"]
 
 
-def test_the_two_ways_to_resize_differ_and_keep_their_maps_apart(
-    network_file: Path, data: Path, tmp_path: Path
-) -> None:
+def test_interpolations_differ_and_have_separate_maps(network_file: Path, data: Path, tmp_path: Path) -> None:
     centred, aligned = (
         {
             row.method: row
@@ -244,7 +246,7 @@ def test_the_two_ways_to_resize_differ_and_keep_their_maps_apart(
         small_run(network_file, data, tmp_path / "run")
 
 
-def test_without_in_distribution_frames_methods_that_need_none_run(
+def test_methods_without_a_fit_run_without_in_distribution_frames(
     network_file: Path, road_anomaly: Path, tmp_path: Path
 ) -> None:
     run = small_run(network_file, road_anomaly, tmp_path / "run", stop_after="report")
@@ -267,7 +269,7 @@ def test_a_dataset_with_one_split_is_split(network_file: Path, data: Path, tmp_p
     assert len(record.fit.frames) + len(record.calibrate.frames) == 3
 
 
-def test_a_network_far_from_its_card_is_warned_of(network_file: Path, data: Path, tmp_path: Path) -> None:
+def test_a_network_far_below_its_card_causes_a_warning(network_file: Path, data: Path, tmp_path: Path) -> None:
     card = tmp_path / "card.toml"
     card.write_text(
         network_file.with_suffix(".toml").read_text() + "\n[expected]\nmiou = 0.72\nmean_confidence = 0.05\n"
@@ -277,7 +279,7 @@ def test_a_network_far_from_its_card_is_warned_of(network_file: Path, data: Path
     assert any("mean confidence" in warning for warning in run.results[0].warnings)
 
 
-def test_a_plugin_of_one_s_own_in_one_file(network_file: Path, data: Path, tmp_path: Path) -> None:
+def test_a_plugin_in_one_file(network_file: Path, data: Path, tmp_path: Path) -> None:
     plugin = tmp_path / "margin.py"
     plugin.write_text(
         """
@@ -299,7 +301,7 @@ class Margin(PixelMethod):
     assert len(oodbench.load(run.folder).table()) == 2
 
 
-def test_an_edited_plugin_is_scored_anew(network_file: Path, data: Path, tmp_path: Path) -> None:
+def test_an_edited_plugin_is_scored_again(network_file: Path, data: Path, tmp_path: Path) -> None:
     plugin = tmp_path / "sign.py"
     text = """
 from oodbench.contracts import MethodCard, PixelMethod
@@ -321,9 +323,7 @@ class Sign(PixelMethod):
     assert aps[0] != aps[1]
 
 
-def test_what_a_later_card_expects_is_held_against_what_was_measured(
-    network_file: Path, data: Path, tmp_path: Path
-) -> None:
+def test_a_later_card_is_compared_with_the_measured_quality(network_file: Path, data: Path, tmp_path: Path) -> None:
     card = tmp_path / "card.toml"
     card.write_text(network_file.with_suffix(".toml").read_text())
     first = small_run(network_file, data, tmp_path / "run", methods=["msp"], model_cards=[card])
@@ -333,7 +333,7 @@ def test_what_a_later_card_expects_is_held_against_what_was_measured(
     assert any("mIoU" in warning for warning in second.results[0].warnings)
 
 
-def test_other_calibration_frames_calibrate_anew(network_file: Path, data: Path, tmp_path: Path) -> None:
+def test_other_calibration_frames_give_another_calibration(network_file: Path, data: Path, tmp_path: Path) -> None:
     first = small_run(network_file, data, tmp_path / "run", methods=["msp"])
     before = first.calibration(first.results[0])
     one = small_run(network_file, data, tmp_path / "run", methods=["msp"], id_limit=1, if_exists="reuse")
@@ -344,7 +344,7 @@ def test_other_calibration_frames_calibrate_anew(network_file: Path, data: Path,
     assert not np.array_equal(before.quantiles, after.quantiles)
 
 
-def test_a_prediction_that_is_missing_is_made_again(network_file: Path, data: Path, tmp_path: Path) -> None:
+def test_a_missing_prediction_is_computed_again(network_file: Path, data: Path, tmp_path: Path) -> None:
     run = small_run(network_file, data, tmp_path / "run", methods=["knn"])
     logits = {path.name: np.load(path) for path in run.folder.glob("predictions/*/*.npy")}
     next(run.folder.glob("predictions/*/*.npy")).unlink()
@@ -354,13 +354,13 @@ def test_a_prediction_that_is_missing_is_made_again(network_file: Path, data: Pa
     assert len(list(run.folder.glob("predictions/*/*.npy"))) == 6
 
 
-def test_keep_scores_all_brings_maps_back(network_file: Path, data: Path, tmp_path: Path) -> None:
+def test_keep_scores_all_restores_the_maps(network_file: Path, data: Path, tmp_path: Path) -> None:
     small_run(network_file, data, tmp_path / "run", methods=["msp"], keep_scores="none")
     run = small_run(network_file, data, tmp_path / "run", methods=["msp"], keep_scores="all")
     assert len(list(run.folder.glob("scores/*/*.npy"))) == 3
 
 
-def test_stored_scores_are_read_again_under_other_rules(
+def test_stored_scores_are_evaluated_under_another_protocol(
     network_file: Path, data: Path, tmp_path: Path, passes: list[int]
 ) -> None:
     run = small_run(network_file, data, tmp_path / "run", methods=["msp", "knn"])
@@ -383,7 +383,7 @@ def test_stored_scores_are_read_again_under_other_rules(
     assert len(both.table()) == 4
 
 
-def test_a_method_that_saturates_is_warned_of(network_file: Path, data: Path, tmp_path: Path) -> None:
+def test_a_saturated_method_causes_a_warning(network_file: Path, data: Path, tmp_path: Path) -> None:
     plugin = tmp_path / "flat.py"
     plugin.write_text(
         """
@@ -405,7 +405,7 @@ class Flat(PixelMethod):
     assert not any("saturates" in warning for warning in msp.warnings)
 
 
-def test_one_needs_no_list_and_folders_may_be_a_mapping(network_file: Path, data: Path, tmp_path: Path) -> None:
+def test_single_names_and_mappings_of_folders_are_accepted(network_file: Path, data: Path, tmp_path: Path) -> None:
     made = oodbench.run(
         models=network_file,
         methods="msp",

@@ -1,4 +1,4 @@
-"""A run in pieces equals the whole one, to the last digit."""
+"""A run in shards, which is bit-identical to a run in one process."""
 
 from __future__ import annotations
 
@@ -28,60 +28,62 @@ def data(road_anomaly: Path, cityscapes: Path) -> Path:
     return road_anomaly.parent
 
 
-def piece(network: Path, data: Path, out: Path, shard: str, **options: object) -> None:
+def run_shard(network: Path, data: Path, out: Path, shard: str, **options: object) -> None:
     small_run(network, data, out, shard=shard, **options)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("count", "batch_size"), [(1, 1), (2, 1), (2, 2), (5, 1)])
-def test_pieces_are_the_whole(network_file: Path, data: Path, tmp_path: Path, count: int, batch_size: int) -> None:
+def test_shards_give_the_same_results_as_one_process(
+    network_file: Path, data: Path, tmp_path: Path, count: int, batch_size: int
+) -> None:
     whole = small_run(network_file, data, tmp_path / "whole", batch_size=batch_size)
     for index in range(count, 0, -1):
-        piece(network_file, data, tmp_path / "run", f"{index}/{count}", batch_size=batch_size)
+        run_shard(network_file, data, tmp_path / "run", f"{index}/{count}", batch_size=batch_size)
     merged = oodbench.merge([tmp_path / "run"])
     assert numbers(merged) == numbers(whole)
     assert merged.quality == whole.quality
     assert len(list(merged.artifacts.costs(cost_key(whole.record.networks[0].digest)))) == len(range(0, 3, batch_size))
     assert (tmp_path / "run" / "report" / "table.md").is_file()
-    # Once more changes nothing, and the folder is a run as any other.
+    # Repeating the command changes nothing, and the folder is a complete run.
     assert numbers(oodbench.merge([tmp_path / "run"])) == numbers(whole)
     assert numbers(small_run(network_file, data, tmp_path / "run", batch_size=batch_size)) == numbers(whole)
 
 
-def test_each_frame_is_scored_once_and_by_one_fit(network_file: Path, data: Path, tmp_path: Path) -> None:
+def test_each_frame_is_scored_once_with_one_fit(network_file: Path, data: Path, tmp_path: Path) -> None:
     small_run(network_file, data, tmp_path / "run", methods=["knn"], stop_after="calibrate")
     (fitted,) = (tmp_path / "run" / "fits").iterdir()
     for index in (1, 2):
-        piece(network_file, data, tmp_path / "run", f"{index}/2", methods=["knn"])
-    pieces = sorted((tmp_path / "run" / "shards").iterdir())
-    assert [path.name for path in pieces] == ["1-of-2", "2-of-2"]
-    maps = [{path.name for path in folder.glob("scores/*/*.npy")} for folder in pieces]
+        run_shard(network_file, data, tmp_path / "run", f"{index}/2", methods=["knn"])
+    shards = sorted((tmp_path / "run" / "shards").iterdir())
+    assert [path.name for path in shards] == ["1-of-2", "2-of-2"]
+    maps = [{path.name for path in folder.glob("scores/*/*.npy")} for folder in shards]
     assert [len(names) for names in maps] == [2, 1]
     assert not maps[0] & maps[1]
-    assert all((folder / "fits" / fitted.name).samefile(fitted) for folder in pieces)
-    assert not any((folder / "result.json").exists() for folder in pieces)
+    assert all((folder / "fits" / fitted.name).samefile(fitted) for folder in shards)
+    assert not any((folder / "result.json").exists() for folder in shards)
 
 
 @pytest.mark.slow
-def test_pieces_in_folders_of_their_own(network_file: Path, data: Path, tmp_path: Path) -> None:
+def test_shards_may_be_in_separate_folders(network_file: Path, data: Path, tmp_path: Path) -> None:
     whole = small_run(network_file, data, tmp_path / "whole", methods=["msp"])
     for index in (1, 2):
-        piece(network_file, data, tmp_path / f"machine{index}", f"{index}/2", methods=["msp"])
+        run_shard(network_file, data, tmp_path / f"machine{index}", f"{index}/2", methods=["msp"])
     folders = [tmp_path / "machine1", tmp_path / "machine2"]
     assert numbers(oodbench.merge(folders, tmp_path / "all")) == numbers(whole)
 
 
-def test_what_is_missing_or_does_not_belong_is_said(network_file: Path, data: Path, tmp_path: Path) -> None:
+def test_missing_and_foreign_shards_are_named(network_file: Path, data: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     with pytest.raises(RunFolderError, match="no shard of a run in these folders"):
         oodbench.merge([run])
-    piece(network_file, data, run, "1/2", methods=["msp"])
+    run_shard(network_file, data, run, "1/2", methods=["msp"])
     with pytest.raises(RunFolderError, match="not scored yet: 1 of 3 frames of road-anomaly"):
         oodbench.merge([run])
-    piece(network_file, data, run, "2/2", methods=["entropy"])
+    run_shard(network_file, data, run, "2/2", methods=["entropy"])
     with pytest.raises(RunFolderError, match=r"shards of different runs .*methods: Entropy there, MSP here"):
         oodbench.merge([run])
-    piece(network_file, data, run, "2/2", methods=["msp"], if_exists="overwrite")
+    run_shard(network_file, data, run, "2/2", methods=["msp"], if_exists="overwrite")
     oodbench.merge([run])
     (damaged,) = (run / "shards" / "2-of-2" / "scores").glob("*/*.npy")
     content = damaged.read_bytes()
@@ -97,20 +99,20 @@ def test_what_is_missing_or_does_not_belong_is_said(network_file: Path, data: Pa
 
 
 @pytest.mark.parametrize("text", ["0/2", "3/2", "2", "1/0", "a/b", "-1/2", "1/2/3"])
-def test_a_wrong_piece(network_file: Path, data: Path, tmp_path: Path, text: str) -> None:
+def test_an_invalid_shard_is_an_error(network_file: Path, data: Path, tmp_path: Path, text: str) -> None:
     with pytest.raises(UsageError, match=r"shard.*i/n"):
-        piece(network_file, data, tmp_path / "run", text)
+        run_shard(network_file, data, tmp_path / "run", text)
     assert not (tmp_path / "run").exists()
 
 
-def test_every_batch_belongs_to_one_piece() -> None:
+def test_each_batch_belongs_to_one_shard() -> None:
     for count in range(1, 8):
-        pieces = [Shard(index, count) for index in range(1, count + 1)]
-        assert all(sum(part.takes(batch) for part in pieces) == 1 for batch in range(40))
+        shards = [Shard(index, count) for index in range(1, count + 1)]
+        assert all(sum(part.takes(batch) for part in shards) == 1 for batch in range(40))
 
 
 @pytest.mark.slow
-def test_a_killed_piece_is_run_again(network_file: Path, data: Path, tmp_path: Path) -> None:
+def test_a_killed_shard_resumes(network_file: Path, data: Path, tmp_path: Path) -> None:
     options = ["--model", network_file, "--data", data, "--benchmark", "road-anomaly", "--method", "msp"]
     command = [sys.executable, "-m", "oodbench", "run", *options, "--out", tmp_path / "run", "--shard"]
     killed = subprocess.Popen([*command, "1/2"], start_new_session=True, stderr=subprocess.DEVNULL)
@@ -129,9 +131,9 @@ def test_a_killed_piece_is_run_again(network_file: Path, data: Path, tmp_path: P
     assert [row["metrics"] for row in results_of(merged)] == [row.metrics for row in whole.results]
 
 
-def test_a_folder_with_pieces_is_no_stranger_to_a_run(network_file: Path, data: Path, tmp_path: Path) -> None:
-    piece(network_file, data, tmp_path / "run", "1/2", methods=["msp"])
+def test_a_run_accepts_a_folder_with_shards(network_file: Path, data: Path, tmp_path: Path) -> None:
+    run_shard(network_file, data, tmp_path / "run", "1/2", methods=["msp"])
     assert small_run(network_file, data, tmp_path / "run", methods=["msp"]).results
     save(tmp_path / "strange" / "image.png", photograph(0))
     with pytest.raises(RunFolderError, match="other files"):
-        piece(network_file, data, tmp_path / "strange", "1/2", methods=["msp"])
+        run_shard(network_file, data, tmp_path / "strange", "1/2", methods=["msp"])

@@ -1,4 +1,4 @@
-"""Where a submission goes, which scorer it is of, what it says of itself."""
+"""Folder, scorer and records of a submission."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EVERYTHING = Path(__file__).parents[1] / "helpers" / "every_plugin.py"
 
 @pytest.fixture
 def run(network_file: Path, tmp_path: Path) -> Path:
-    """MSP and energy on two frames."""
+    """Run MSP and energy on two frames."""
     for seed in (1, 2):
         save(tmp_path / "data" / "cargo" / "pictures" / f"{seed}.png", photograph(seed))
         save(tmp_path / "data" / "cargo" / "truth" / f"{seed}.png", anomaly_label(seed))
@@ -41,7 +41,7 @@ def content(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_what_it_leaves(run: Path, tmp_path: Path) -> None:
+def test_a_submission_has_all_files(run: Path, tmp_path: Path) -> None:
     done = submit("parcel", run, tmp_path / "out", method="energy")
     assert done.frames == 2
     assert done.changes["cargo"].largest == 0
@@ -60,7 +60,7 @@ def test_what_it_leaves(run: Path, tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "out", "run"]
 
 
-def test_the_same_again_and_nothing_else_over_it(run: Path, tmp_path: Path) -> None:
+def test_the_same_submission_is_kept_and_another_is_an_error(run: Path, tmp_path: Path) -> None:
     first = content(submit("parcel", run, tmp_path / "out", method="msp").folder)
     (tmp_path / "out" / "1.npy").unlink()
     assert content(submit("parcel", run, tmp_path / "out", method="msp").folder) == first
@@ -76,7 +76,7 @@ def test_the_same_again_and_nothing_else_over_it(run: Path, tmp_path: Path) -> N
         submit("parcel", run, tmp_path / "file", method="msp")
 
 
-def test_what_goes_wrong_leaves_nothing(run: Path, tmp_path: Path) -> None:
+def test_an_error_leaves_no_files(run: Path, tmp_path: Path) -> None:
     (scorer, _), (first, second) = (oodbench.load(run).record.scorers, oodbench.load(run).record.benchmarks[0].frames)
     old = content(submit("parcel", run, tmp_path / "out", method="msp").folder)
     path = run / "scores" / scorer.key / f"{second.key}.npy"
@@ -90,13 +90,13 @@ def test_what_goes_wrong_leaves_nothing(run: Path, tmp_path: Path) -> None:
     forge_map(run, path, np.full((first.height, first.width), np.inf, np.float32))
     with pytest.raises(ScoreError, match="2 is not finite"):
         submit("parcel", run, tmp_path / "new", method="msp")
-    # What a killed process has left beside the folder is in nobody's way.
+    # Files that a killed process left next to the folder have no effect.
     shutil.copytree(tmp_path / "out", tmp_path / ".third.part" / "new")
     submit("parcel", run, tmp_path / "third", method="energy")
     assert not (tmp_path / ".third.part").exists()
 
 
-def test_which_scorer(run: Path, tmp_path: Path) -> None:
+def test_an_ambiguous_or_unknown_scorer_is_an_error(run: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="has 2 scorers: msp on tiny, energy on tiny"):
         submit("parcel", run, tmp_path / "out")
     with pytest.raises(UnknownNameError, match="Did you mean 'energy'"):
@@ -109,13 +109,13 @@ def test_which_scorer(run: Path, tmp_path: Path) -> None:
         submit("fishyscapes", run, tmp_path / "out", method="msp")
 
 
-def test_labels_that_have_changed_are_no_ground_to_measure_on(run: Path, tmp_path: Path) -> None:
+def test_changed_labels_are_an_error(run: Path, tmp_path: Path) -> None:
     save(tmp_path / "data" / "cargo" / "truth" / "1.png", np.zeros((48, 96), np.uint8))
     with pytest.raises(RunFolderError, match="the frames or labels of cargo have changed since the run"):
         submit("parcel", run, tmp_path / "out", method="msp")
 
 
-def test_checking_alone(run: Path, tmp_path: Path) -> None:
+def test_a_submission_can_be_checked_without_a_run(run: Path, tmp_path: Path) -> None:
     folder = submit("parcel", run, tmp_path / "out", method="msp").folder
     (folder / "2.npy").unlink()
     assert check_submission("parcel", folder, plugins=[EVERYTHING]) == []
@@ -125,7 +125,7 @@ def test_checking_alone(run: Path, tmp_path: Path) -> None:
         check_submission("parcel", folder, data=[tmp_path / "run"], plugins=[EVERYTHING])
 
 
-def test_an_edited_plugin_is_another_submission(run: Path, tmp_path: Path) -> None:
+def test_an_edited_plugin_gives_another_submission(run: Path, tmp_path: Path) -> None:
     own = tmp_path / "own" / "bundle.py"
     own.parent.mkdir()
     shutil.copy(EVERYTHING, own.parent / "base.py")

@@ -1,4 +1,4 @@
-"""The world is what it was when its record was written, and what its regimes say."""
+"""The synthetic world, compared with its record and with the targets of its regimes."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from oodbench.registry import Registry
 from oodbench.types import ANOMALY, IN_DISTRIBUTION, VOID
 from oodbench.worlds import ANOMALIES, OUTLIERS, SEED, SIZE, SPLITS, VERSION, render_frame
 from oodbench.worlds.dice import Dice
-from tools.record_world import FILE, block_means, labels_digest, statistics
+from tools.record_world import FILE, compute_block_means, digest_labels, measure_statistics
 
 RECORD = json.loads(FILE.read_text())
 LABELLED = [split for split in SPLITS if SPLITS[split].statistics]
 
 
 @pytest.mark.parametrize("split", SPLITS)
-def test_labels_are_those_of_the_record(split: str) -> None:
+def test_labels_equal_the_record(split: str) -> None:
     assert (RECORD["version"], RECORD["seed"]) == (VERSION, SEED)
     expected = RECORD["labels"][split]
-    assert [labels_digest(split, index) for index in range(len(expected))] == expected
+    assert [digest_labels(split, index) for index in range(len(expected))] == expected
 
 
 @pytest.mark.parametrize("split", SPLITS)
-def test_images_are_those_of_the_record_within_a_grey_level(split: str) -> None:
-    assert np.abs(np.array(block_means(split, 1)) - np.array(RECORD["images"][split])).max() < 0.5
+def test_images_equal_the_record_within_one_grey_level(split: str) -> None:
+    assert np.abs(np.array(compute_block_means(split, 1)) - np.array(RECORD["images"][split])).max() < 0.5
 
 
-def test_a_frame_depends_on_its_split_and_index_alone() -> None:
+def test_a_frame_depends_only_on_split_and_index() -> None:
     first = render_frame("static", 7)
     render_frame("train", 3)
     again = render_frame("static", 7)
@@ -40,7 +40,7 @@ def test_a_frame_depends_on_its_split_and_index_alone() -> None:
 
 
 @pytest.mark.parametrize("split", SPLITS)
-def test_labels_hold_classes_and_void_and_anomalies_only_where_they_belong(split: str) -> None:
+def test_labels_contain_only_classes_void_and_anomalies_of_the_split(split: str) -> None:
     for index in range(4):
         drawing = render_frame(split, index)
         assert drawing.image.shape == (*SIZE, 3)
@@ -60,7 +60,7 @@ def test_the_families_of_objects_are_disjoint() -> None:
 
 
 @pytest.mark.parametrize("make", [*ANOMALIES.values(), *OUTLIERS.values()])
-def test_objects_lie_about_their_box_and_fill_what_they_say(make) -> None:  # type: ignore[no-untyped-def]
+def test_objects_fill_their_box_as_declared(make) -> None:  # type: ignore[no-untyped-def]
     from oodbench.worlds.canvas import Canvas
 
     shares = []
@@ -74,13 +74,13 @@ def test_objects_lie_about_their_box_and_fill_what_they_say(make) -> None:  # ty
 
 @pytest.mark.slow
 @pytest.mark.parametrize("split", LABELLED)
-def test_what_is_anomalous_stays_near_what_was_aimed_at(split: str) -> None:
+def test_the_anomalous_share_is_close_to_the_target(split: str) -> None:
     aimed = {"obstacles": (0.28, 0.47), "static": (1.37, 0.64), "anomaly": (9.85, 0.66)}[split]
     whole = RECORD["statistics"][split]
     assert whole["frames"] == SPLITS[split].frames
     assert 0.6 * aimed[0] < whole["share of valid pixels, %"] < 1.6 * aimed[0]
     assert abs(whole["height, 5/50/95"][1] - aimed[1]) < 0.08
-    some = statistics(split, 16)
+    some = measure_statistics(split, 16)
     assert some["without anomaly"] < 12
 
 

@@ -58,7 +58,11 @@ def _command_page(name: str, command: Any, level: int = 1) -> str:
             for parameter in command.get_params(context)
             if parameter.param_type_name == kind
         ]
-        lines = [f"| <code>{_escape(record[0])}</code> | {_escape(record[1])} |" for record in records if record]
+        lines = [
+            f"| <code>{_escape(record[0])}</code> | {_mark_options(_escape(record[1]))} |"
+            for record in records
+            if record
+        ]
         if lines:
             parts.append("\n".join([f"| {kind} | description |", "|---|---|", *lines]))
     return "\n\n".join(parts) + "\n"
@@ -67,6 +71,11 @@ def _command_page(name: str, command: Any, level: int = 1) -> str:
 def _paragraphs(text: str) -> str:
     """Return help text as Markdown: click keeps the lines of paragraphs that begin with a mark."""
     return re.sub(r"\x08\n", "", text).strip()
+
+
+def _mark_options(text: str) -> str:
+    """Set the options in a help text as code, which does not break after its hyphens."""
+    return re.sub(r"(?<![\w-])--[a-z][a-z-]*", r"<code>\g<0></code>", text)
 
 
 def _escape(text: str) -> str:

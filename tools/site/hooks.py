@@ -45,6 +45,11 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
     return root_pages.redirect_links(markdown, page.file.src_uri)
 
 
+def on_page_content(html: str, page: Page, **_: Any) -> str:
+    """Point the links of notebooks to pages; MkDocs itself does this for Markdown only."""
+    return root_pages.redirect_html(html, page.file.src_uri) if page.file.src_uri.endswith(".ipynb") else html
+
+
 def _navigation(pages: list[GeneratedPage]) -> list[Any]:
     """Return the navigation of generated pages, nested by their sections; an index page has no title."""
     top: list[Any] = []

@@ -48,6 +48,26 @@ def redirect_links(text: str, source: str) -> str:
     return _replace_targets(text, redirect)
 
 
+def redirect_html(text: str, source: str) -> str:
+    """Return the HTML of a page with links to files of the repository replaced by links to their pages.
+
+    Args:
+        text: HTML.
+        source: Path of the page below docs/, with "/".
+    """
+
+    def redirect(match: re.Match[str]) -> str:
+        path, anchor = match[1], match[2] or ""
+        if re.match(r"[a-z]+:", path):
+            return match[0]
+        folder = posixpath.dirname(source)
+        file = posixpath.normpath(posixpath.join("docs", folder, path))
+        target = posixpath.relpath(PAGES[file], folder or ".") if file in PAGES else path
+        return f'href="{posixpath.splitext(target)[0]}.html{anchor}"'
+
+    return re.sub(r'href="([^"#]+\.(?:md|ipynb))(#[^"]*)?"', redirect, text)
+
+
 def _page_of(target: str) -> str:
     """Return the page, relative to docs/, that a link of a file in the root leads to."""
     return PAGES.get(target, target.removeprefix("docs/"))

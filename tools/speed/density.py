@@ -25,7 +25,7 @@ from oodbench.mixture import ClassMixtures
 PIXELS, DIMENSIONS, CLASSES, COMPONENTS = 131_072, 64, 19, 5
 
 
-def inputs() -> tuple[Tensor, Tensor, Tensor]:
+def make_inputs() -> tuple[Tensor, Tensor, Tensor]:
     """Return unit vectors, unit means, and variances in the range after training: 0.01 to 0.03."""
     torch.manual_seed(0)
     points = torch.nn.functional.normalize(torch.randn(PIXELS, DIMENSIONS), dim=1)
@@ -33,12 +33,12 @@ def inputs() -> tuple[Tensor, Tensor, Tensor]:
     return points, mean, 0.01 + 0.02 * torch.rand(CLASSES, COMPONENTS, DIMENSIONS)
 
 
-def product(points: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
+def score_by_product(points: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
     """Compute the class scores as oodbench does."""
     return ClassMixtures(mean, variance).class_log_density(points, "max")
 
 
-def broadcast(points: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
+def score_by_broadcast(points: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
     """Compute the class scores by the formula, as the released code of GMMSeg does."""
     deviation = variance.sqrt().flatten(0, 1)
     scaled = (points[:, None] - mean.flatten(0, 1)) / deviation  # [N, K, D]
@@ -49,15 +49,15 @@ def broadcast(points: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
 
 
 FORMS: dict[str, tuple[Callable[[Tensor, Tensor, Tensor], Tensor], int]] = {
-    "product": (product, 9),
-    "broadcast": (broadcast, 3),
+    "product": (score_by_product, 9),
+    "broadcast": (score_by_broadcast, 3),
 }
 
 
 def measure(form: str) -> dict[str, object]:
     """Measure one form in this process: the median time, the additional memory, and some of the scores."""
     compute, repeats = FORMS[form]
-    tensors = inputs()
+    tensors = make_inputs()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     compute(tensors[0][:64], *tensors[1:])
     seconds = []

@@ -32,7 +32,7 @@ STEPS, WARM = 24, 4
 PARTS = ("forward and losses", "backward and optimiser", "EM and memory")
 
 
-class Timed:
+class TimedTraining:
     """A network in training whose steps are timed."""
 
     def __init__(self, name: str, device: str, crops: int | None) -> None:
@@ -47,33 +47,33 @@ class Timed:
         self.job.model.train()
         self.times: list[list[float]] = []
 
-    def batches(self) -> Any:
+    def make_batches(self) -> Any:
         """Return the batches of the recipe, or noise if its frames are not available."""
         if self.has_data:
             return iter(self.job.make_loader(0))
         return itertools.repeat(self.job.make_example(None)[0])
 
-    def now(self) -> float:
+    def read_clock(self) -> float:
         """Return the time after all requested work is finished."""
         if self.device != "cpu":
             torch.cuda.synchronize()
         return time.perf_counter()
 
-    def step(self, batch: Any) -> None:
+    def run_step(self, batch: Any) -> None:
         """Run one step and record the duration of each part."""
         model = self.job.model
-        marks = [self.now()]
+        marks = [self.read_clock()]
         total, _ = model.parse_losses(model(**model.data_preprocessor(batch, True), mode="loss"))
-        marks.append(self.now())
+        marks.append(self.read_clock())
         self.job.optimizer.update_params(total)
-        marks.append(self.now())
+        marks.append(self.read_clock())
         for module in model.modules():
             if isinstance(module, ModuleWithHead):
                 module.after_step()
-        marks.append(self.now())
+        marks.append(self.read_clock())
         self.times.append([1e3 * (after - before) for before, after in itertools.pairwise(marks)])
 
-    def medians(self) -> list[float]:
+    def compute_medians(self) -> list[float]:
         """Return the median of each part, and of the whole step."""
         kept = self.times[WARM:]
         return [statistics.median(part) for part in zip(*kept, strict=True)] + [
@@ -90,16 +90,16 @@ def main() -> None:
         parser.error("expected two recipes: one, and the same with GMMSeg's head")
     keep_freed_memory()  # as in `oodbench train`
     device = choose_device("auto")
-    both = [Timed(name, device, asked.crops) for name in asked.recipes]
+    both = [TimedTraining(name, device, asked.crops) for name in asked.recipes]
     peaks = [0.0, 0.0]
-    for _, batch in zip(range(STEPS), both[0].batches(), strict=False):
+    for _, batch in zip(range(STEPS), both[0].make_batches(), strict=False):
         for index, timed in enumerate(both):
             if device != "cpu":
                 torch.cuda.reset_peak_memory_stats()
-            timed.step(batch)
+            timed.run_step(batch)
             if device != "cpu":
                 peaks[index] = max(peaks[index], torch.cuda.max_memory_allocated() / 2**30)
-    plain, ours = (timed.medians() for timed in both)
+    plain, ours = (timed.compute_medians() for timed in both)
     width = max(map(len, asked.recipes)) + 2
     print(f"{'':24}" + "".join(f"{name:>{width}}" for name in asked.recipes) + f"  ms, medians of {STEPS - WARM} steps")
     for part, first, second in zip((*PARTS, "step"), plain, ours, strict=True):

@@ -1,13 +1,12 @@
-"""A run of many large frames under many methods, without files: scenes and maps, shifted from frame to frame.
+"""A run of many large frames and many methods, generated in memory: scenes and maps, shifted from frame to frame.
 
-Reading a map takes about as long as shifting one, because both transfer 8 MiB to memory.
+Shifting a map takes about as long as reading one from disk, because both transfer 8 MiB to memory.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -21,6 +20,7 @@ from oodbench.contracts import (
     Intervals,
     MethodCard,
     MethodComparison,
+    PublishedResult,
     Requirements,
     Result,
     Roots,
@@ -43,8 +43,9 @@ class GeneratedRun:
 
     quality: dict[str, Any] = {}  # noqa: RUF012  # empty and never changed
     notes: Sequence[str] = ()
+    published: Sequence[PublishedResult] = ()
     location = "generated"
-    record = SimpleNamespace(seed=0)
+    seed = 0
 
     def __init__(self, frames: int, methods: int) -> None:
         scenes = Registry().benchmark("streets-anomaly").open(Roots()).frames[:_SCENES]
@@ -82,6 +83,12 @@ class GeneratedRun:
     def labels(self, benchmark: str, frame: str) -> AnomalyLabels:
         index = self._index[frame]
         return AnomalyLabels(self._shifted(self._labels[index % _SCENES], index))
+
+    def semantic_labels(self, benchmark: str, frame: str) -> None:
+        return None
+
+    def prediction(self, result: Result, frame: str) -> None:
+        return None
 
     def score(self, result: Result, frame: str) -> ScoreMap:
         index = self._index[frame]
@@ -134,7 +141,7 @@ class GeneratedRun:
 
     @cached_property
     def _sketches(self) -> list[PixelSketch]:
-        """The sketch of each method. Frames of one scene are alike, so the scene's counts with noise stand for them."""
+        """The sketch of each method. The counts of a scene with noise represent its frames, because these are alike."""
         rng, sketches = np.random.default_rng(0), []
         for maps in self._maps:
             pool = PixelCounts()

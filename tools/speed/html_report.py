@@ -2,12 +2,15 @@
 
     python -m tools.speed.html_report [--frames 100] [--methods 8] [--out FOLDER] [--page FILE]
 
-Frames of 1024 x 2048 and their maps are generated in memory. The whole page is written, with the comparison of all
-pairs of methods. In a browser without a window it measures the time from loading the page to the first rendered frame,
-and the longest task until then. It moves the threshold over all levels and measures the time from each move to the
-picture on the screen; the same for the line between two layers. For both it also measures how long the page's main
-thread worked, which other processes disturb less. Finally it measures the longest gap between two pictures while the
-page is scrolled from top to bottom. With `--page` it opens an existing page instead of writing one.
+Frames of 1024 x 2048 and their maps are generated in memory. The program writes the whole page, with the comparison of
+all pairs of methods, and opens it in a headless browser. It prints these measurements:
+
+- the time from loading the page to the first rendered frame, and the longest task until then;
+- the time from a move of the threshold, and of the line between two layers, to the picture on the screen;
+- the time that the page's main thread worked for each move, which other processes disturb less;
+- the longest gap between two pictures while the page is scrolled from top to bottom.
+
+With `--page` it opens an existing page instead of writing one.
 """
 
 from __future__ import annotations
@@ -65,7 +68,7 @@ requestAnimationFrame(next);
 """
 
 
-def make(frames: int, methods: int, out: Path) -> Path:
+def write_report(frames: int, methods: int, out: Path) -> Path:
     run = GeneratedRun(frames, methods)
     assert run.results
     clock, processor = time.perf_counter(), time.process_time()
@@ -77,30 +80,32 @@ def make(frames: int, methods: int, out: Path) -> Path:
     return path
 
 
-def answer(page: Page, path: Path) -> None:
+def measure_page(page: Page, path: Path) -> None:
     page.size(1280, 900)
     page.driver.execute_cdp_cmd("Performance.enable", {"timeDomain": "threadTicks"})
     clock = time.perf_counter()
     page.open(path)
     opened = time.perf_counter() - clock
-    print(f"opened: {opened:.1f} s to the first frame; busy without a pause for {asked(page, _BUSY):.0f} ms at most")
+    print(
+        f"opened: {opened:.1f} s to the first frame; busy without a pause for {run_script(page, _BUSY):.0f} ms at most"
+    )
     for name, selector in {"threshold": "#threshold", "line between layers": "#wipe"}.items():
-        before = worked(page)
-        took = asked(page, _MOVES, selector, 60)
-        each = 1000 * (worked(page) - before) / len(took)
+        before = read_main_thread_time(page)
+        took = run_script(page, _MOVES, selector, 60)
+        each = 1000 * (read_main_thread_time(page) - before) / len(took)
         print(f"{name} moved: {statistics.median(took):.0f} ms in the median, {max(took):.0f} ms at most of "
               f"{len(took)}; {each:.0f} ms of the main thread")  # fmt: skip
-    gaps = asked(page, _SCROLL)
+    gaps = run_script(page, _SCROLL)
     print(f"scrolled: {statistics.median(gaps):.0f} ms between two pictures in the median, {max(gaps):.0f} ms at most")
 
 
-def worked(page: Page) -> float:
+def read_main_thread_time(page: Page) -> float:
     """Return the seconds that the main thread has worked."""
     metrics = page.driver.execute_cdp_cmd("Performance.getMetrics", {})["metrics"]
     return float(next(metric["value"] for metric in metrics if metric["name"] == "TaskDuration"))
 
 
-def asked(page: Page, script: str, *arguments: Any) -> Any:
+def run_script(page: Page, script: str, *arguments: Any) -> Any:
     page.driver.set_script_timeout(300)
     return page.driver.execute_async_script(script, *arguments)  # type: ignore[no-untyped-call]
 
@@ -114,9 +119,9 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.out or Path(scratch)
-        path = options.page or make(options.frames, options.methods, folder)
+        path = options.page or write_report(options.frames, options.methods, folder)
         with browser(Path(scratch) / "profile") as page:
-            answer(page, path)
+            measure_page(page, path)
 
 
 if __name__ == "__main__":

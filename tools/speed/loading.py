@@ -3,12 +3,14 @@
     python -m tools.speed.loading [--files 40] [--frames 3000] [--pairs 9]
 
 Synthetic street scenes of 1024 x 2048 with sensor noise, and their labels, are written into a temporary folder as PNG
-and as JPEG (labels always as PNG). Ours: the input of fit and calibrate, images as uint8 and labels normalised and
-checked, loaded by the two worker threads of `oodbench.stages.batching` for a network that does nothing. Theirs:
-cv2.imread of the same image and label in two threads, with as many frames ahead. Both are timed alternately, several
-times. The ratios are computed pair by pair, of frames per second and of CPU time, which other processes disturb less.
-Then all frames are read, with the files linked under as many names; the peak memory is measured after a tenth of them
-and after all.
+and as JPEG (labels always as PNG). Two loaders are timed alternately, several times:
+
+- oodbench: the input of fit and calibrate, images as uint8 and labels normalised and checked, loaded by the two worker
+  threads of `oodbench.stages.batching` for a network that computes nothing;
+- OpenCV: cv2.imread of the same images and labels in two threads, with as many frames ahead.
+
+Prints the ratios of frames per second and of CPU time, pair by pair. Other processes disturb CPU time less. Then all
+frames are read, with the files linked under as many names. Prints the peak memory after a tenth of them and after all.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from typing import Any
 import cv2
 import numpy as np
 from PIL import Image
+from typing_extensions import override
 
 from oodbench.contracts import Capabilities, Expected, Needs, Roots, Segmenter
 from oodbench.data import LabelRule, file_frame
@@ -45,12 +48,15 @@ class Nothing(Segmenter):
     name, digest, device = "nothing", "", "cpu"
     classes, capabilities, expected = CITYSCAPES_19, Capabilities(None), Expected()
 
+    @override
     def prepare(self, image: RGBImage) -> RGBImage:
         return image
 
+    @override
     def forward(self, batch: Sequence[RGBImage], needs: Needs) -> SegmenterOutput:
         return SegmenterOutput(None, {})
 
+    @override
     def describe(self) -> Mapping[str, Any]:
         return {}
 
@@ -72,7 +78,7 @@ def write_files(folder: Path, files: int) -> dict[str, list[tuple[Path, Path]]]:
     return written
 
 
-def linked(files: Sequence[tuple[Path, Path]], frames: int, folder: Path) -> list[tuple[Path, Path]]:
+def link_files(files: Sequence[tuple[Path, Path]], frames: int, folder: Path) -> list[tuple[Path, Path]]:
     """Link the files under as many names as there are frames."""
     pairs = []
     for index in range(frames):
@@ -84,7 +90,7 @@ def linked(files: Sequence[tuple[Path, Path]], frames: int, folder: Path) -> lis
     return pairs
 
 
-def ours(files: Sequence[tuple[Path, Path]]) -> None:
+def load_with_oodbench(files: Sequence[tuple[Path, Path]]) -> None:
     frames: list[Frame] = [file_frame(image.stem, "", image, label, RULE, CITYSCAPES_19) for image, label in files]
     for batch in batching.forward_batches(
         Nothing(), frames, batching.split_batches(len(frames), 1), Needs(), labelled=True
@@ -92,7 +98,7 @@ def ours(files: Sequence[tuple[Path, Path]]) -> None:
         assert batch.labels[0].values.shape == SIZE
 
 
-def theirs(files: Sequence[tuple[Path, Path]]) -> None:
+def load_with_opencv(files: Sequence[tuple[Path, Path]]) -> None:
     def read(image: Path, label: Path) -> tuple[Any, Any]:
         return cv2.imread(str(image)), cv2.imread(str(label), cv2.IMREAD_UNCHANGED)
 
@@ -106,14 +112,16 @@ def theirs(files: Sequence[tuple[Path, Path]]) -> None:
             assert future.result()[1].shape == SIZE
 
 
-def timed(read: Callable[[Sequence[tuple[Path, Path]]], None], files: Sequence[tuple[Path, Path]]) -> list[float]:
+def time_loading(
+    read: Callable[[Sequence[tuple[Path, Path]]], None], files: Sequence[tuple[Path, Path]]
+) -> list[float]:
     """Return seconds per frame, wall-clock time and CPU time."""
     clock, processor = time.perf_counter(), time.process_time()
     read(files)
     return [spent / len(files) for spent in (time.perf_counter() - clock, time.process_time() - processor)]
 
 
-def peak_mb() -> float:
+def measure_peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
@@ -125,8 +133,11 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         for kind, files in write_files(Path(folder), arguments.files).items():
-            theirs(files)  # warm-up: the files are then in the system's cache
-            pairs = [(timed(theirs, files), timed(ours, files)) for _ in range(arguments.pairs)]
+            load_with_opencv(files)  # warm-up: the files are then in the system's cache
+            pairs = [
+                (time_loading(load_with_opencv, files), time_loading(load_with_oodbench, files))
+                for _ in range(arguments.pairs)
+            ]
             print(f"{kind}, {len(files)} files, {len(pairs)} pairs")
             for what, at in {"clock": 0, "processor": 1}.items():
                 spent = [(bare[at], mine[at]) for bare, mine in pairs]
@@ -137,12 +148,12 @@ def main() -> None:
                     f"ratio of the rates {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})",
                     flush=True,
                 )
-        frames = linked(files, arguments.frames, Path(folder))
+        frames = link_files(files, arguments.frames, Path(folder))
         tenth = len(frames) // 10
-        ours(frames[:tenth])
-        before = peak_mb()
-        ours(frames[tenth:])
-        print(f"peak memory {before:.0f} MB after {tenth} frames, {peak_mb():.0f} MB after {len(frames)}")
+        load_with_oodbench(frames[:tenth])
+        before = measure_peak_mb()
+        load_with_oodbench(frames[tenth:])
+        print(f"peak memory {before:.0f} MB after {tenth} frames, {measure_peak_mb():.0f} MB after {len(frames)}")
 
 
 if __name__ == "__main__":

@@ -2,14 +2,15 @@
 
     python -m tools.speed.metrics [--sizes 2 50 210] [--without-reference 210] [--brackets]
 
-Score maps are synthetic, frames of 1024 x 2048 with 0.85 % anomalous pixels: `smooth` is a noise field at a quarter of
-the resolution, resized bilinearly; `tied` is the same rounded to half precision; `iid` has no spatial coherence. Each
-measurement runs in a separate process on one core, with its scores already in memory. Times are CPU times, which equal
-wall-clock times on an otherwise idle core. scikit-learn computes average precision, the ROC curve with all its points,
-and the area under that curve. It is omitted for 210 million pixels, for which it takes minutes and 7 GB. The last
-columns are the peak memory of the process, and its part in addition to the scores.
+Score maps are synthetic, for frames of 1024 x 2048 with 0.85 % anomalous pixels. `smooth` is a noise field at a quarter
+of the resolution, resized bilinearly. `tied` is the same rounded to half precision. `iid` has no spatial coherence.
 
-With --brackets: the widths of the intervals of `BucketCounts`, and a check that they contain the exact values.
+Each measurement runs in a separate process on one core, with its scores already in memory. Times are CPU times, which
+equal wall-clock times on an otherwise idle core. scikit-learn computes average precision, the ROC curve with all its
+points, and the area under that curve. It is omitted for 210 million pixels, for which it takes minutes and 7 GB. Prints
+a table whose last columns are the peak memory of the process, and its part in addition to the scores.
+
+With --brackets, it prints the widths of the intervals of `BucketCounts`, and checks that they contain the exact values.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import time
 FRAME = (1024, 2048)
 
 
-def made(kind: str, rng) -> tuple:  # type: ignore[no-untyped-def,type-arg]
+def make_frame(kind: str, rng) -> tuple:  # type: ignore[no-untyped-def,type-arg]
     """Return a frame: float32 scores and uint8 labels."""
     import cv2
     import numpy as np
@@ -42,15 +43,15 @@ def made(kind: str, rng) -> tuple:  # type: ignore[no-untyped-def,type-arg]
     return score.astype(np.float16).astype(np.float32) if kind == "tied" else score, label
 
 
-def world(kind: str, millions: int) -> tuple[list, list]:  # type: ignore[type-arg]
+def make_frames(kind: str, millions: int) -> tuple[list, list]:  # type: ignore[type-arg]
     import numpy as np
 
     rng = np.random.default_rng(0)
-    frames = [made(kind, rng) for _ in range(max(1, round(millions * 1e6 / (FRAME[0] * FRAME[1]))))]
+    frames = [make_frame(kind, rng) for _ in range(max(1, round(millions * 1e6 / (FRAME[0] * FRAME[1]))))]
     return [score for score, _ in frames], [label for _, label in frames]
 
 
-def ours(scores: list, labels: list, compiled: bool) -> dict[str, float]:  # type: ignore[type-arg]
+def compute_with_oodbench(scores: list, labels: list, compiled: bool) -> dict[str, float]:  # type: ignore[type-arg]
     from oodbench.metrics import POOLED, PixelCounts, pixel_metrics
     from oodbench.types import AnomalyLabels
 
@@ -60,7 +61,7 @@ def ours(scores: list, labels: list, compiled: bool) -> dict[str, float]:  # typ
     return dict(pixel_metrics(counts, POOLED).values)
 
 
-def scikit_learn(scores: list, labels: list) -> dict[str, float]:  # type: ignore[type-arg]
+def compute_with_scikit_learn(scores: list, labels: list) -> dict[str, float]:  # type: ignore[type-arg]
     import numpy as np
     from sklearn.metrics import auc, average_precision_score, roc_curve
 
@@ -73,12 +74,16 @@ def scikit_learn(scores: list, labels: list) -> dict[str, float]:  # type: ignor
 
 def measure(tool: str, kind: str, millions: int) -> None:
     """Run one measurement and print a line of JSON."""
-    scores, labels = world(kind, millions)
+    scores, labels = make_frames(kind, millions)
     times, values = [], {}
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for _ in range(3 if tool != "scikit-learn" else 1):
         start = time.process_time()
-        values = scikit_learn(scores, labels) if tool == "scikit-learn" else ours(scores, labels, tool == "compiled")
+        values = (
+            compute_with_scikit_learn(scores, labels)
+            if tool == "scikit-learn"
+            else compute_with_oodbench(scores, labels, tool == "compiled")
+        )
         times.append(time.process_time() - start)
     pixels = sum(score.size for score in scores)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -86,13 +91,13 @@ def measure(tool: str, kind: str, millions: int) -> None:
     print(json.dumps({"cold": times[0], "warm": min(times), "pixels": pixels, "values": values, **memory}))
 
 
-def brackets(kind: str, millions: int) -> None:
+def print_brackets(kind: str, millions: int) -> None:
     """Print one line per number of bits."""
     from oodbench.metrics import POOLED, BucketCounts, pixel_brackets
     from oodbench.types import AnomalyLabels
 
-    scores, labels = world(kind, millions)
-    exact = ours(scores, labels, compiled=True)
+    scores, labels = make_frames(kind, millions)
+    exact = compute_with_oodbench(scores, labels, compiled=True)
     for bits in (16, 19, 22):
         counts = BucketCounts(bits)
         for score, label in zip(scores, labels, strict=True):
@@ -105,7 +110,7 @@ def brackets(kind: str, millions: int) -> None:
         )
 
 
-def in_a_process(tool: str, kind: str, millions: int) -> dict:  # type: ignore[type-arg]
+def measure_in_process(tool: str, kind: str, millions: int) -> dict:  # type: ignore[type-arg]
     core = str(sorted(os.sched_getaffinity(0))[0])
     environment = os.environ | {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     command = ["taskset", "-c", core, sys.executable, __file__, "--one", tool, kind, str(millions)]
@@ -126,7 +131,7 @@ def main() -> None:
     if arguments.brackets:
         for millions in arguments.sizes:
             for kind in ("smooth", "tied", "iid"):
-                brackets(kind, millions)
+                print_brackets(kind, millions)
         return
     heads = [
         "million pixels",
@@ -144,8 +149,8 @@ def main() -> None:
         for kind in ("smooth", "tied", "iid"):
             reference = None
             if millions not in arguments.without_reference:
-                reference = in_a_process("scikit-learn", kind, millions)
-            compiled, plain = (in_a_process(tool, kind, millions) for tool in ("compiled", "numpy"))
+                reference = measure_in_process("scikit-learn", kind, millions)
+            compiled, plain = (measure_in_process(tool, kind, millions) for tool in ("compiled", "numpy"))
             assert compiled["values"] == plain["values"]
             if reference:
                 for name, value in reference["values"].items():

@@ -2,10 +2,10 @@
 
     python -m tools.speed.metrics_stream [--frames 2000] [--budget 700] [--kind smooth]
 
-The frames are generated each time the source is read, from their number alone, as stored maps are read again from disk;
-generating them is timed separately. Two ways are measured one after the other, each in a separate process on one core:
-`passes`, exact under the budget (MiB), and `brackets`, in one pass with 8 MiB. Times are CPU times of the process; the
-peak memory is that of the process, including Python and its libraries.
+A frame is generated from its index each time the source is read, as a stored map would be read again from disk. The
+time for this is measured separately. Two ways are measured in turn, each in a separate process on one core: `passes`,
+exact under the budget (MiB), and `brackets`, in one pass with 8 MiB. Prints the CPU times and the peak memory of each
+process, including Python and its libraries.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import sys
 import time
 from collections.abc import Iterator
 
-from tools.speed.metrics import made
+from tools.speed.metrics import make_frame
 
 
 class Frames:
@@ -35,7 +35,7 @@ class Frames:
         self.passes += 1
         for index in range(self.count):
             start = time.process_time()
-            score, label = made(self.kind, np.random.default_rng(index))
+            score, label = make_frame(self.kind, np.random.default_rng(index))
             self.seconds += time.process_time() - start
             yield score, AnomalyLabels(label)
 

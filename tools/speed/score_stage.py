@@ -3,7 +3,8 @@
     python -m tools.speed.score_stage --model FILE.onnx --model-card FILE.toml --data DIR --id-data DIR [--limit 20]
 
 The forward passes and the score stage of the four logit methods are timed alternately, several times, so that a change
-of the machine's speed affects both; the ratio is computed pair by pair. All code is compiled and all files are cached.
+of the machine's speed affects both. Prints the ratio, computed pair by pair, then the duration of each stage and each
+method. All code is compiled and all files are cached.
 """
 
 from __future__ import annotations
@@ -23,22 +24,23 @@ from oodbench.progress import Silent
 from oodbench.registry import Registry
 from oodbench.runs.run import load
 from oodbench.stages.calibrate import calibrate
-from oodbench.stages.evaluate import evaluate, result
+from oodbench.stages.evaluate import evaluate, write_results
 from oodbench.stages.fit import fit
 from oodbench.stages.score import score
+from oodbench.storage.artifacts import RunArtifacts
 from oodbench.storage.local import LocalStore
 
 LOGIT_METHODS = ("msp", "max-logit", "entropy", "energy")
 PAIRS = 3
 
 
-def seconds(work: Callable[[], object]) -> float:
+def time_call(work: Callable[[], object]) -> float:
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
 
 
-def planned(arguments: argparse.Namespace, **options: object) -> Plan:
+def plan_run(arguments: argparse.Namespace, **options: object) -> Plan:
     request = Request(
         models=(arguments.model,),
         model_cards=(arguments.model_card,) if arguments.model_card else (),
@@ -46,24 +48,24 @@ def planned(arguments: argparse.Namespace, **options: object) -> Plan:
         data=(arguments.data,),
         id_data=(arguments.id_data,),
         limit=arguments.limit,
-        **options,  # type: ignore[arg-type]
+        **options,
     )
     return make_plan(request, Registry(), Silent())
 
 
-def forward_passes(plan: Plan) -> float:
+def time_forward_passes(plan: Plan) -> float:
     """Return the duration of the bare passes; images are read and prepared outside the measurement."""
     ((_, network),) = plan.networks.items()
     total = 0.0
     for record in plan.record.benchmarks[0].frames:
         batch = [network.prepare(plan.frames[record.digest].read_image())]
-        total += seconds(lambda batch=batch: network.forward(batch, Needs(class_maps=True)))  # type: ignore[misc]
+        total += time_call(lambda batch=batch: network.forward(batch, Needs(class_maps=True)))  # type: ignore[misc]
     return total
 
 
-def score_stage(plan: Plan) -> float:
+def time_score_stage(plan: Plan) -> float:
     with tempfile.TemporaryDirectory() as folder:
-        return seconds(lambda: score(plan, LocalStore(Path(folder)), Silent()))
+        return time_call(lambda: score(plan, RunArtifacts(LocalStore(Path(folder))), Silent()))
 
 
 def main() -> None:
@@ -76,13 +78,13 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=20)
     arguments = parser.parse_args()
 
-    plans = {mode: planned(arguments, methods=LOGIT_METHODS, upsample=mode) for mode in ("score", "logits")}
+    plans = {mode: plan_run(arguments, methods=LOGIT_METHODS, upsample=mode) for mode in ("score", "logits")}
     frames = len(plans["score"].record.benchmarks[0].frames)
     print(f"{frames} frames of {arguments.benchmark}; {', '.join(LOGIT_METHODS)} together; {PAIRS} pairs")
     for plan in plans.values():
-        score_stage(plan)  # warm
+        time_score_stage(plan)  # warm
     for mode, plan in plans.items():
-        pairs = [(forward_passes(plan), score_stage(plan)) for _ in range(PAIRS)]
+        pairs = [(time_forward_passes(plan), time_score_stage(plan)) for _ in range(PAIRS)]
         ratios = [stage / bare for bare, stage in pairs]
         bare, stage = (1e3 * statistics.median(column) / frames for column in zip(*pairs, strict=True))
         print(
@@ -91,21 +93,22 @@ def main() -> None:
         )
 
     print("\nall methods, one stage at a time")
-    plan = planned(arguments, upsample="logits")
+    plan = plan_run(arguments, upsample="logits")
     with tempfile.TemporaryDirectory() as folder:
-        store = LocalStore(Path(folder))
-        store.write_json("plan.json", plan.record.model_dump(mode="json"))
-        silent = Silent()
-        print(f"fit        {seconds(lambda: fit(plan, store, silent)):6.1f} s, {len(plan.record.fit.frames)} frames")  # type: ignore[union-attr]
-        print(f"calibrate  {seconds(lambda: calibrate(plan, store, silent)):6.1f} s")
-        print(f"score      {seconds(lambda: score(plan, store, silent)):6.1f} s")
-        results = []
-        print(f"evaluate   {seconds(lambda: results.extend(evaluate(plan.record, plan.frames, store, silent))):6.1f} s")
-        store.write_json("result.json", result(plan.record, results, store))
+        artifacts, silent = RunArtifacts(LocalStore(Path(folder))), Silent()
+        artifacts.write_plan(plan.record)
+        spent = time_call(lambda: fit(plan, artifacts, silent))
+        print(f"fit        {spent:6.1f} s, {len(plan.record.fit.frames)} frames")  # type: ignore[union-attr]
+        print(f"calibrate  {time_call(lambda: calibrate(plan, artifacts, silent)):6.1f} s")
+        print(f"score      {time_call(lambda: score(plan, artifacts, silent)):6.1f} s")
+        start = time.perf_counter()
+        results = evaluate(plan.record, plan.frames, artifacts, silent, plan.record.protocols)
+        print(f"evaluate   {time.perf_counter() - start:6.1f} s")
+        write_results(plan.record, results, artifacts)
         run = load(Path(folder))
-        print(f"heatmaps   {seconds(lambda: run.report('heatmaps')):6.1f} s")
-        for scorer in results:
-            print(f"  {scorer.label:<14} {scorer.cost.score_ms:8.1f} ms per frame in addition to the shared passes")
+        print(f"heatmaps   {time_call(lambda: run.report('heatmaps')):6.1f} s")
+        for result in run.results:
+            print(f"  {result.label:<14} {result.cost.score_ms:8.1f} ms per frame in addition to the shared passes")
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
 
 

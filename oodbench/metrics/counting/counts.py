@@ -35,6 +35,18 @@ class PixelCounts:
         frames: Number of counted frames.
         without_anomaly: Number of these frames without an anomalous pixel.
         void: Number of void pixels.
+
+    Examples:
+        >>> import numpy as np
+        >>> from oodbench.metrics import POOLED, PixelCounts, pixel_metrics
+        >>> from oodbench.types import AnomalyLabels
+        >>> counts = PixelCounts()
+        >>> for score in ([0.9, 0.2, 0.1], [0.8, 0.3, 0.4]):  # two frames
+        ...     counts.update(np.array(score, np.float32), AnomalyLabels(np.array([1, 0, 255], np.uint8)))
+        >>> counts.positive, counts.negative, counts.void
+        (2, 2, 2)
+        >>> pixel_metrics(counts, POOLED).values["AP"]
+        1.0
     """
 
     compiled: bool = True
@@ -78,7 +90,11 @@ class PixelCounts:
         return totals
 
     def merge(self, others: Iterable[PixelCounts]) -> None:
-        """Add the counts of other states."""
+        """Add the counts of other states.
+
+        Args:
+            others: States of other frames, for example of other processes.
+        """
         for other in others:
             self.frames += other.frames
             self.without_anomaly += other.without_anomaly
@@ -163,7 +179,11 @@ class PixelCounts:
 
     @staticmethod
     def from_arrays(arrays: Mapping[str, NDArray[np.generic]]) -> PixelCounts:
-        """Restore the state from the arrays that `arrays` returned."""
+        """Restore the state from its arrays.
+
+        Args:
+            arrays: The arrays that `arrays` returned.
+        """
         counts = PixelCounts()
         counts.frames, counts.without_anomaly, counts.void = (int(value) for value in arrays["totals"])
         edges = np.cumsum(arrays["block_buckets"])[:-1]

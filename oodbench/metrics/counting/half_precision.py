@@ -46,6 +46,14 @@ class HalfMap:
     Attributes:
         edges: uint32 [L], ascending: the smallest key of each level (oodbench.metrics.counting.ordered_keys).
         codes: float16 [L], strictly increasing.
+
+    Examples:
+        >>> import numpy as np
+        >>> from oodbench.metrics import fit_half_map
+        >>> score = np.float32([[1.0, 1.0000001, 1.0000002]])  # equal in half precision
+        >>> half = fit_half_map(lambda: [score])(score)
+        >>> half.dtype, bool((np.diff(half) > 0).all())
+        (dtype('float16'), True)
     """
 
     edges: NDArray[np.uint32]
@@ -58,14 +66,40 @@ class HalfMap:
 
 
 def to_half(score: ScoreMap) -> NDArray[np.float16] | None:
-    """Round the scores to half precision; return None if a score is out of its range."""
+    """Round scores to half precision.
+
+    Args:
+        score: float32 [H, W].
+
+    Returns:
+        float16 [H, W]; None if a score is beyond the range of half precision, +-65504, or is not finite.
+
+    Examples:
+        >>> import numpy as np
+        >>> from oodbench.metrics import to_half
+        >>> to_half(np.float32([[0.5]])), to_half(np.float32([[1e6]]))
+        (array([[0.5]], dtype=float16), None)
+    """
     with np.errstate(over="ignore"):
         half = score.astype(np.float16)
     return half if np.isfinite(half).all() else None
 
 
 def is_half_precision(score: ScoreMap) -> bool:
-    """Return whether every score is already a half-precision number."""
+    """Return whether every score is already a half-precision number.
+
+    Args:
+        score: float32 [H, W].
+
+    Returns:
+        True if rounding to float16 changes no score.
+
+    Examples:
+        >>> import numpy as np
+        >>> from oodbench.metrics import is_half_precision
+        >>> is_half_precision(np.float32([[0.5]])), is_half_precision(np.float32([[0.1]]))
+        (True, False)
+    """
     half = to_half(score)
     return half is not None and bool(np.array_equal(half.astype(np.float32), score))
 
@@ -79,8 +113,19 @@ def fit_half_map(read: Scores) -> HalfMap:
     Args:
         read: Function that returns the frames, float32 [H, W] each; called once per pass.
 
+    Returns:
+        The map, which converts score maps to float16 and keeps their order.
+
     Raises:
         ScoreError: A frame has NaN, or there are no pixels.
+
+    Examples:
+        >>> import numpy as np
+        >>> from oodbench.metrics import fit_half_map
+        >>> scores = [np.float32([[0.0, 1.0]]), np.float32([[2.0, 3.0]])]
+        >>> half_map = fit_half_map(lambda: scores)
+        >>> bool(half_map(scores[0]).max() < half_map(scores[1]).min())
+        True
     """
     coarse = np.zeros((1, _BUCKETS), np.int64)
     for score in read():

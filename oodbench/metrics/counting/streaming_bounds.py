@@ -9,8 +9,8 @@ bucket:
     FPR@t   in the bucket in which the true positive rate is reached: from F / N to (F + n) / N
     AUROC   the p n pairs within a bucket: all ranked correctly, or all wrongly
 
-A closed form bounds the sum from below: f(x) = x / (x + A) is concave, so each f(T + i) is at least its mean over
-an interval of length one around T + i, and the sum is at least
+A closed form bounds the sum from below. f(x) = x / (x + A) is concave, so each f(T + i) is at least its mean over
+an interval of length one around T + i. The sum is therefore at least
 
     integral of f from T + 1/2 to T + p + 1/2  =  p - A log(1 + p / (T + A + 1/2)),  A = F + n
 """
@@ -38,12 +38,22 @@ _FEWEST, _MOST = 12, 24
 
 @dataclass(frozen=True)
 class PixelBrackets:
-    """Bounds of the metrics, as fractions; NaN at both ends if undefined, with the reason in `undefined`.
+    """Bounds of the metrics, as fractions; NaN at both ends if undefined.
 
     Attributes:
         low: Lower bounds of AP, FPR95 and AUROC (the number in FPR's name is the protocol's true positive rate).
         high: Upper bounds of the same metrics.
         undefined: Maps each undefined metric to the reason.
+
+    Examples:
+        >>> import numpy as np
+        >>> from oodbench.metrics import POOLED, BucketCounts, pixel_brackets
+        >>> from oodbench.types import AnomalyLabels
+        >>> counts = BucketCounts(bits=12)
+        >>> counts.update(np.float32([0.9, 0.1]), AnomalyLabels(np.array([1, 0], np.uint8)))
+        >>> brackets = pixel_brackets(counts, POOLED)
+        >>> brackets.low["AUROC"] <= 1.0 <= brackets.high["AUROC"]
+        True
     """
 
     low: Mapping[str, float]
@@ -57,6 +67,22 @@ class BucketCounts:
     Args:
         bits: Number of bits, 12 to 24. The state takes 16 bytes times two to this power: 1 MiB for 16, 8 for 19, 64 for
             22. Each bit halves the intervals, until each bucket holds a single score.
+
+    Attributes:
+        bits: Number of bits, as given.
+        counts: int64 [2, 2^bits], in-distribution and anomalous pixels per bucket.
+
+    Raises:
+        UsageError: The number of bits is out of range.
+
+    Examples:
+        >>> import numpy as np
+        >>> from oodbench.metrics import BucketCounts
+        >>> from oodbench.types import AnomalyLabels
+        >>> counts = BucketCounts(bits=12)
+        >>> counts.update(np.float32([0.9, 0.1, 0.2]), AnomalyLabels(np.array([1, 0, 255], np.uint8)))
+        >>> counts.counts.shape, counts.counts.sum(axis=1).tolist()
+        ((2, 4096), [1, 1])
     """
 
     def __init__(self, bits: int = 16) -> None:
@@ -83,6 +109,9 @@ class BucketCounts:
     def merge(self, others: Iterable[BucketCounts]) -> None:
         """Add the counts of other states.
 
+        Args:
+            others: States of other frames.
+
         Raises:
             UsageError: A state has a different number of bits.
         """
@@ -98,8 +127,27 @@ class BucketCounts:
 def pixel_brackets(counts: BucketCounts, protocol: Protocol) -> PixelBrackets:
     """Compute intervals that contain the exact metrics of all counted pixels as one pool, rounded outward.
 
+    Args:
+        counts: The counted pixels.
+        protocol: The protocol of the metrics.
+
+    Returns:
+        Lower and upper bounds of AP, the false positive rate and AUROC.
+
     Raises:
         UsageError: The protocol is not `Protocol.is_pooled`.
+
+    Examples:
+        >>> import numpy as np
+        >>> from oodbench.metrics import POOLED, BucketCounts, auroc, pixel_brackets
+        >>> from oodbench.types import AnomalyLabels
+        >>> scores = np.random.default_rng(0).random(1000, np.float32)
+        >>> labels = (scores + np.random.default_rng(1).random(1000) > 1.2).astype(np.uint8)
+        >>> counts = BucketCounts(bits=12)
+        >>> counts.update(scores, AnomalyLabels(labels))
+        >>> brackets = pixel_brackets(counts, POOLED)
+        >>> brackets.low["AUROC"] <= auroc(scores, labels) <= brackets.high["AUROC"]
+        True
     """
     check_in_passes(protocol)
     used = np.flatnonzero(counts.counts.any(axis=0))[::-1]

@@ -38,11 +38,18 @@ _LEFT_OUT = 0.05
 
 @dataclass(frozen=True)
 class MetricIntervals:
-    """Intervals of the metrics of one sketch.
+    """The intervals of the metrics of one sketch.
 
     Attributes:
         bounds: Maps each metric with an interval to (low, high), as fractions.
         undefined: Maps each metric without an interval to the reason.
+
+    Examples:
+        >>> import numpy as np
+        >>> from oodbench.metrics import FrameValues, bootstrap_intervals
+        >>> sketch = FrameValues(("AP",), np.array([[0.5], [0.6]]), np.ones((2, 1), np.int64))
+        >>> bootstrap_intervals(sketch, seed=0).undefined["AP"]
+        '2 independent units are too few to resample; at least 5 are needed'
     """
 
     bounds: Mapping[str, tuple[float, float]]
@@ -139,14 +146,27 @@ def bootstrap_intervals(
     level: float = LEVEL,
     resamples: int = RESAMPLES,
 ) -> MetricIntervals:
-    """Compute the intervals of a sketch's metrics.
+    """Compute bootstrap intervals of a sketch's metrics.
 
     Args:
         sketch: Sketch of frames, or of groups (`Sketch.group`).
         seed: Seed of the resampling.
-        method: `percentile` or `bca`, see `bootstrap_interval`.
-        level: Nominal coverage of the intervals.
+        method: `percentile`: the quantiles of the resamples; `bca`: corrected for their bias and for a spread that
+            grows with the value (Efron 1987).
+        level: Nominal coverage of the intervals, in (0, 1).
         resamples: Number of resamples.
+
+    Returns:
+        The interval of each metric, or the reason why it has none.
+
+    Examples:
+        >>> import numpy as np
+        >>> from oodbench.metrics import FrameValues, bootstrap_intervals
+        >>> values = np.linspace(0.4, 0.6, 20)[:, None]  # the AP of 20 frames
+        >>> sketch = FrameValues(("AP",), values, np.ones((20, 1), np.int64))
+        >>> low, high = bootstrap_intervals(sketch, seed=0).bounds["AP"]
+        >>> 0.4 < low < 0.5 < high < 0.6
+        True
     """
     if sketch.units < FEWEST:
         reason = f"{sketch.units} independent units are too few to resample; at least {FEWEST} are needed"

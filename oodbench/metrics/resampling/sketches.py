@@ -32,6 +32,13 @@ class Sketch(ABC):
 
     Attributes:
         names: Names of the metrics, in their order.
+
+    Examples:
+        >>> import numpy as np
+        >>> from oodbench.metrics import FrameValues, Sketch
+        >>> sketch: Sketch = FrameValues(("AP",), np.array([[0.4], [0.6]]), np.ones((2, 1), np.int64))
+        >>> sketch.metrics(np.array([[1, 1], [2, 0]])).tolist()  # each frame once; the first frame twice
+        [[0.5, 0.4]]
     """
 
     names: tuple[str, ...]
@@ -43,7 +50,11 @@ class Sketch(ABC):
 
     @abstractmethod
     def group(self, groups: Sequence[str]) -> Sketch:
-        """Return the sketch of groups of frames. `groups` has the group of each frame."""
+        """Return the sketch of groups of frames, whose units are the groups.
+
+        Args:
+            groups: The group of each frame, in the order of the frames.
+        """
 
     @abstractmethod
     def _metrics(self, weights: NDArray[np.float64]) -> NDArray[np.float64]: ...
@@ -75,6 +86,16 @@ class PixelSketch(Sketch):
         bins: The K bins.
         counts: int64 [n, 2, K], in-distribution and anomalous pixels of each unit.
         tpr: The true positive rate at which the false positive rate is read.
+
+    Examples:
+        >>> import oodbench
+        >>> run = oodbench.run(
+        ...     models="streets-softmax", methods="msp", benchmarks="streets-anomaly", limit=1, id_limit=1,
+        ...     stop_after="evaluate", out="run",
+        ... )
+        >>> sketch = run.sketch(run.results[0])
+        >>> sketch.names, sketch.units, sketch.tpr
+        (('AP', 'FPR95', 'AUROC'), 1, 0.95)
     """
 
     names: tuple[str, ...]
@@ -85,12 +106,10 @@ class PixelSketch(Sketch):
     @property
     @override
     def units(self) -> int:
-        """The number of units, n."""
         return len(self.counts)
 
     @override
     def group(self, groups: Sequence[str]) -> PixelSketch:
-        """Return the sketch of groups of frames. `groups` has the group of each frame."""
         return replace(self, counts=_sum_by_group(self.counts, groups))
 
     @override
@@ -123,7 +142,6 @@ class PixelSketch(Sketch):
 
     @override
     def arrays(self) -> dict[str, NDArray[np.generic]]:
-        """Return the sketch as arrays, for files; `sketch_from` restores it."""
         return {
             "version": np.array(SKETCH_VERSION),
             "names": np.array(self.names),
@@ -145,6 +163,13 @@ class FrameValues(Sketch):
         names: Names of the metrics.
         sums: float64 [n, M], the sum over a unit's frames of the metrics that are defined.
         defined: int64 [n, M], the number of the unit's frames in which each metric is defined.
+
+    Examples:
+        >>> import numpy as np
+        >>> from oodbench.metrics import FrameValues
+        >>> sketch = FrameValues(("AP",), np.array([[0.4], [0.6], [0.8]]), np.ones((3, 1), np.int64))
+        >>> sketch.group(["a", "a", "b"]).units, sketch.metrics().round(4).tolist()
+        (2, [[0.6]])
     """
 
     names: tuple[str, ...]
@@ -154,12 +179,10 @@ class FrameValues(Sketch):
     @property
     @override
     def units(self) -> int:
-        """The number of units, n."""
         return len(self.sums)
 
     @override
     def group(self, groups: Sequence[str]) -> FrameValues:
-        """Return the sketch of groups of frames. `groups` has the group of each frame."""
         return replace(self, sums=_sum_by_group(self.sums, groups), defined=_sum_by_group(self.defined, groups))
 
     @override
@@ -170,7 +193,6 @@ class FrameValues(Sketch):
 
     @override
     def arrays(self) -> dict[str, NDArray[np.generic]]:
-        """Return the sketch as arrays, for files; `sketch_from` restores it."""
         return {
             "version": np.array(SKETCH_VERSION),
             "names": np.array(self.names),
@@ -180,7 +202,21 @@ class FrameValues(Sketch):
 
 
 def sketch_from(arrays: Mapping[str, NDArray[np.generic]]) -> Sketch | None:
-    """Restore the sketch from its arrays; return None if another version wrote them."""
+    """Restore a sketch from its arrays.
+
+    Args:
+        arrays: The arrays that `Sketch.arrays` returned.
+
+    Returns:
+        The sketch; None if another version wrote the arrays.
+
+    Examples:
+        >>> import numpy as np
+        >>> from oodbench.metrics import FrameValues, sketch_from
+        >>> sketch = FrameValues(("AP",), np.array([[0.4], [0.6]]), np.ones((2, 1), np.int64))
+        >>> sketch_from(sketch.arrays()).metrics().tolist()
+        [[0.5]]
+    """
     if int(arrays["version"]) != SKETCH_VERSION:
         return None
     content: dict[str, NDArray[Any]] = {name: np.asarray(values) for name, values in arrays.items()}

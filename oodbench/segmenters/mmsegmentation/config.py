@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from oodbench.errors import ModelError
 from oodbench.segmenters.checkpoint import Weights
-from oodbench.segmenters.mmsegmentation.shims import import_mmseg, quiet
+from oodbench.segmenters.mmsegmentation.shims import import_mmseg, suppress_warnings
 from oodbench.segmenters.mmsegmentation.source import Inference
-from oodbench.segmenters.model_card import Classes, classes_named
+from oodbench.segmenters.model_card import Classes, require_class_set
 from oodbench.segmenters.torch_modules.windows import Windowing
 from oodbench.types import RGBImage
 
@@ -63,7 +63,7 @@ class NetworkConfig:
         from mmseg.registry import MODELS
 
         try:
-            with quiet(), DefaultScope.overwrite_default_scope(self.scope):
+            with suppress_warnings(), DefaultScope.overwrite_default_scope(self.scope):
                 return MODELS.build(ConfigDict(copy.deepcopy(self.model)))
         except Exception as error:  # registries, registered classes and compiled code may raise any error
             raise ModelError(
@@ -81,7 +81,7 @@ class NetworkConfig:
         from mmseg.registry import TRANSFORMS
 
         steps = _find_resizing_steps(self.path, self._pipeline)
-        with quiet(), DefaultScope.overwrite_default_scope(self.scope):
+        with suppress_warnings(), DefaultScope.overwrite_default_scope(self.scope):
             return Resizer(steps, [TRANSFORMS.build(dict(step)) for step in steps])
 
     def class_names(self) -> tuple[str, ...]:
@@ -91,7 +91,7 @@ class NetworkConfig:
 
         names = self._metainfo.get("classes")
         if names is None and self.dataset:
-            with quiet(), DefaultScope.overwrite_default_scope(self.scope):
+            with suppress_warnings(), DefaultScope.overwrite_default_scope(self.scope):
                 dataset = DATASETS.get(self.dataset)
             names = getattr(dataset, "METAINFO", {}).get("classes")
         return tuple(names or ())
@@ -118,7 +118,7 @@ class Resizer:
         return np.asarray(results["img"], np.uint8)
 
 
-def classes_of(config: NetworkConfig, weights: Weights, checkpoint: Path) -> Classes:
+def find_classes(config: NetworkConfig, weights: Weights, checkpoint: Path) -> Classes:
     """Return the class set of the class names in the checkpoint or, if it has none, in the config's dataset.
 
     Args:
@@ -130,7 +130,7 @@ def classes_of(config: NetworkConfig, weights: Weights, checkpoint: Path) -> Cla
         ModelError: The two class sets differ, the names are not those of a class set, or neither file has class names.
     """
     class_sets = {
-        str(path): classes_named(names, path)
+        str(path): require_class_set(names, path)
         for path, names in ((checkpoint, weights.classes), (config.path, config.class_names()))
         if names
     }
@@ -152,7 +152,7 @@ def _read(path: Path) -> Any:
     from mmengine.config import Config
 
     try:
-        with quiet():
+        with suppress_warnings():
             return Config.fromfile(path)
     except Exception as error:  # a config is a program and may raise any error
         raise ModelError(

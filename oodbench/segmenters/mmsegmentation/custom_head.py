@@ -26,7 +26,7 @@ class ModuleWithHead(nn.Module):
     # Attribute of the decoder.
     norm_cfg: Mapping[str, Any] | None = None
 
-    def bear(self, head: Head, channels: int, classes: int) -> None:
+    def build_head(self, head: Head, channels: int, classes: int) -> None:
         """Build the head. Call it after all other layers of the decoder are built.
 
         Args:
@@ -43,14 +43,14 @@ class ModuleWithHead(nn.Module):
             raise UsageError(
                 f"the head '{head.card.name}' can't be trained: it builds a {type(module).__name__}; expected a "
                 "TrainingHead",
-                "Implement the contract in docs/how-to/add-a-method.md.",
+                "Implement the contract in docs/how-to/add-a-head.md.",
             )
         if (self.norm_cfg or {}).get("type") == "SyncBN":
             module = nn.SyncBatchNorm.convert_sync_batchnorm(module)  # type: ignore[no-untyped-call]  # torch's
         self.head = module
         self._batch: tuple[HeadOutput, Tensor] | None = None
 
-    def losses_of_the_head(self, output: HeadOutput, labels: Tensor) -> Mapping[str, Tensor]:
+    def compute_head_losses(self, output: HeadOutput, labels: Tensor) -> Mapping[str, Tensor]:
         """Compute the head's losses, and keep the batch for `after_step`.
 
         Args:
@@ -82,7 +82,7 @@ def find_modules_with_head(network: nn.Module) -> dict[str, ModuleWithHead]:
     return {name: module for name, module in network.named_modules() if isinstance(module, ModuleWithHead)}
 
 
-def training_only_prefixes(network: nn.Module) -> tuple[str, ...]:
+def list_training_only_prefixes(network: nn.Module) -> tuple[str, ...]:
     """Return the prefixes, in the network's state dict, of the heads' weights that only training needs."""
     return tuple(
         f"{name}.head.{prefix}"
@@ -107,7 +107,7 @@ class HeadedDecoder(ModuleWithHead):
         super().__init__(**arguments)
         channels, classes, outputs = (getattr(self, name) for name in ("channels", "num_classes", "out_channels"))
         self._refuse_ignored_options(outputs, classes)
-        self.bear(head, channels, classes)
+        self.build_head(head, channels, classes)
         # Parameters without a gradient would need `find_unused_parameters`.
         del self.conv_seg, self.loss_decode
         if "conv_seg" in str(self.init_cfg):
@@ -152,4 +152,4 @@ class HeadedDecoder(ModuleWithHead):
         assert output is not None, "the loss follows a forward pass in training mode"
         assert output.class_maps is seg_logits, "the class maps are those of the last forward pass"
         labels = self._stack_batch_gt(batch_data_samples)[:, 0].long()  # [N, H, W]
-        return dict(self.losses_of_the_head(output, labels))
+        return dict(self.compute_head_losses(output, labels))

@@ -9,7 +9,7 @@ from mmengine.model import is_model_wrapper, revert_sync_batchnorm
 from mmengine.runner import Runner
 from torch import nn
 
-from oodbench.segmenters.mmsegmentation.custom_head import find_modules_with_head, training_only_prefixes
+from oodbench.segmenters.mmsegmentation.custom_head import find_modules_with_head, list_training_only_prefixes
 
 
 class HeadHook(Hook):
@@ -27,7 +27,7 @@ class HeadHook(Hook):
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Record in `meta` the prefixes of weights that only training needs, so that a release can omit them."""
-        checkpoint["meta"]["training_only"] = list(training_only_prefixes(_unwrap_network(runner)))
+        checkpoint["meta"]["training_only"] = list(list_training_only_prefixes(_unwrap_network(runner)))
 
 
 def _unwrap_network(runner: Runner) -> nn.Module:

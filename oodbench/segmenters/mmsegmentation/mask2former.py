@@ -1,4 +1,4 @@
-"""Mask2Former with a head of the registry on its query embeddings. The construction is that of oodbench.
+"""Mask2Former with a head of the registry on its query embeddings. The combination was designed for oodbench.
 
 Neither GMMSeg's supplement nor its released code describes how to use a mixture with Mask2Former (Cheng, Misra,
 Schwing, Kirillov, Girdhar, "Masked-attention Mask Transformer for Universal Image Segmentation", CVPR 2022). The
@@ -12,7 +12,7 @@ supplement used the original code of Mask2Former. This file uses its port in mmd
 - The classification loss is that of Mask2Former, over classes and no-object. It replaces `loss_segmentation` of the
   head. The other losses of the head use only the queries that the Hungarian assignment matched, and only these queries
   are added to the memory.
-- The semantic map does not change: the sum over queries of class posterior times sigmoid of the mask.
+- The class maps do not change: the sum over queries of class posterior times sigmoid of the mask.
 - A pixel's class-conditional log-density is the maximum over queries of the query's log-density plus the log-sigmoid of
   its mask at the pixel. The anomaly score is minus the maximum of this log-density over the classes.
 
@@ -111,7 +111,7 @@ class HeadedMask2Former(ModuleWithHead, Mask2FormerHead):
         self.no_object = nn.Parameter(torch.zeros(()))
         self.register_buffer("level", torch.zeros(()))
         self.register_buffer("passes", torch.zeros(()))
-        self.bear(registry_head, channels, self.num_classes)
+        self.build_head(registry_head, channels, self.num_classes)
         self._output: HeadOutput | None = None
         self._matched: Tensor | None = None
 
@@ -148,7 +148,7 @@ class HeadedMask2Former(ModuleWithHead, Mask2FormerHead):
         assert self._output is not None, "the loss follows a forward pass in training mode"
         assert self._matched is not None, "the loss of Mask2Former calls get_targets"
         labels = self._matched.masked_fill(self._matched == self.num_classes, VOID)[..., None]  # [N, Q, 1]
-        head_losses = self.losses_of_the_head(self._output, labels)
+        head_losses = self.compute_head_losses(self._output, labels)
         self._output = self._matched = None
         return losses | {name: loss for name, loss in head_losses.items() if name != "loss_segmentation"}
 

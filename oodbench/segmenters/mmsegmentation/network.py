@@ -16,9 +16,9 @@ from oodbench.errors import ModelError
 from oodbench.files import digest_bytes, digest_file
 from oodbench.segmenters.checkpoint import load_into, read_weights
 from oodbench.segmenters.device import choose_device
-from oodbench.segmenters.mmsegmentation.config import NetworkConfig, classes_of
-from oodbench.segmenters.mmsegmentation.output_readers import reader_of
-from oodbench.segmenters.mmsegmentation.shims import quiet
+from oodbench.segmenters.mmsegmentation.config import NetworkConfig, find_classes
+from oodbench.segmenters.mmsegmentation.output_readers import make_reader
+from oodbench.segmenters.mmsegmentation.shims import suppress_warnings
 from oodbench.segmenters.model_card import PartialCard
 from oodbench.segmenters.torch_modules.base import ModuleOutput, TorchBase
 from oodbench.types import RGBImage, Size
@@ -43,11 +43,11 @@ class MMSegmentationSegmenter(TorchBase):
         self.name = card.name or config.path.stem
         self.expected = Expected(card.expected.miou, card.expected.mean_confidence)
         self.trained_on = card.trained_on
-        self.classes, self._order = (card.classes or classes_of(config, weights, checkpoint)).resolve()
+        self.classes, self._order = (card.classes or find_classes(config, weights, checkpoint)).resolve()
         self.device = choose_device(device)
         self._network = config.build().eval()
         self._align_corners = bool(self._network.align_corners)
-        self._reader = reader_of(self._network, config.path)
+        self._reader = make_reader(self._network, config.path)
         load_into(
             self._network,
             weights,
@@ -91,7 +91,7 @@ class MMSegmentationSegmenter(TorchBase):
 
     @override
     def _read(self, images: Tensor, needs: Needs) -> ModuleOutput:
-        with quiet():
+        with suppress_warnings():
             return self._reader.read(images, needs)
 
     @override
@@ -131,7 +131,7 @@ class MMSegmentationSegmenter(TorchBase):
         """Run the network on a small image, and return its output."""
         image = torch.zeros(1, 3, *_TRIAL, device=self.device)
         try:
-            with quiet(), torch.inference_mode():
+            with suppress_warnings(), torch.inference_mode():
                 maps = self._reader.read(image)
         except ModelError:
             raise

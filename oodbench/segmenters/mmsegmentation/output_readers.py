@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from oodbench.contracts import Head, HeadOutput, Needs
 from oodbench.errors import ModelError
-from oodbench.segmenters.mask_classification import SUMS, semantic_maps
+from oodbench.segmenters.mask_classification import SUMS, compute_class_maps
 from oodbench.segmenters.softmax_head import SoftmaxModule
 from oodbench.segmenters.torch_modules.activation_hook import capture_activations
 from oodbench.segmenters.torch_modules.base import ModuleOutput
@@ -183,10 +183,10 @@ class MaskReader(Reader):
             classified = stack.enter_context(capture_activations(self.head.cls_embed)) if masks else []
             class_logits, mask_logits = self.head(pyramid, samples)
         return ModuleOutput(
-            semantic_maps(class_logits[-1], mask_logits[-1]),
+            compute_class_maps(class_logits[-1], mask_logits[-1]),
             {self.role: pixels[-1][1][0]},
             self._at_pixels(queries[-1][1], mask_logits[-1], extras) if extras else {},
-            MaskOutput(class_logits[-1], mask_logits[-1], _last_layer(classified[-1][0])) if masks else None,
+            MaskOutput(class_logits[-1], mask_logits[-1], _select_last_layer(classified[-1][0])) if masks else None,
         )
 
     @staticmethod
@@ -197,12 +197,12 @@ class MaskReader(Reader):
         return {name: AT_PIXELS[name](queries.extras[name][..., 0], masks) for name in extras}
 
 
-def _last_layer(queries: Tensor) -> Tensor:
+def _select_last_layer(queries: Tensor) -> Tensor:
     """Return the queries [N, Q, D] after the last decoder layer. MaskFormer classifies those of all layers at once."""
     return queries if queries.ndim == 3 else queries[-1]
 
 
-def reader_of(network: Any, config: Path) -> Reader:
+def make_reader(network: Any, config: Path) -> Reader:
     """Return the reader for a network.
 
     Args:

@@ -43,7 +43,7 @@ def import_mmseg(what: str, detection: bool = False) -> ModuleType:
         ModelError: The installed versions are not compatible.
     """
     try:
-        with quiet():
+        with suppress_warnings():
             _replace_compiled_code()
             mmseg = importlib.import_module("mmseg")
             importlib.import_module("mmseg.models")
@@ -57,7 +57,7 @@ def import_mmseg(what: str, detection: bool = False) -> ModuleType:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def suppress_warnings() -> Iterator[None]:
     """Suppress known warnings of these libraries about their own code, which a user can't fix."""
     with warnings.catch_warnings():
         for message, category in _KNOWN_WARNINGS:
@@ -106,7 +106,7 @@ class _NotCompiled(ModuleType):
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
-        # A spec without a loader tells MMEngine that mmcv is not a full one.
+        # A spec without a loader shows MMEngine that this is not a full mmcv.
         self.__spec__ = ModuleSpec(name, None)
 
     @override

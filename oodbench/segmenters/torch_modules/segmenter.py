@@ -71,12 +71,13 @@ class TorchSegmenter(TorchBase):
         ModelError: The classes, the size or the device are not valid, or the classifier is not linear.
         UnknownNameError: There is no such class set, preprocessing or layer.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from torch import nn
+        >>> import oodbench
         >>> from oodbench.contracts import Needs
         >>> net = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 19, 1))
-        >>> segmenter = TorchSegmenter(net, classes="cityscapes-19", normalize="imagenet", classifier="2", device="cpu")
+        >>> segmenter = oodbench.TorchSegmenter(net, classes="cityscapes-19", classifier="2", device="cpu")
         >>> image = np.zeros((4, 6, 3), np.uint8)
         >>> output = segmenter.forward([segmenter.prepare(image)], Needs(logits=True, features=("penultimate",)))
         >>> list(output.class_maps.values.shape), list(output.features["penultimate"].shape)
@@ -148,15 +149,18 @@ class TorchSegmenter(TorchBase):
 
     @override
     def forward(self, batch: Sequence[NDArray[Any]], needs: Needs) -> SegmenterOutput:
-        """Run the module on a batch.
+        """Run the module on a batch of prepared images.
 
         Args:
-            batch: N prepared images of one size.
+            batch: N prepared images of one size, the outputs of `prepare`.
             needs: The outputs to return.
 
+        Returns:
+            The requested outputs: class maps float32 [N, C, h, w] in the order of the class set, and features by role.
+
         Raises:
-            ModelError: The images have several sizes, or the module's output is not as declared: another number of
-                classes, no map per class, a layer that was not called, or values that are not of the declared kind.
+            ModelError: The images have several sizes, or the module's output is not as declared. Examples are another
+                number of classes, a layer that was not called, or values that are not of the declared kind.
         """
         output = super().forward(batch, needs)
         problem = find_kind_problem(output.class_maps) if output.class_maps is not None else ""

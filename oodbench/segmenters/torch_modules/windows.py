@@ -42,7 +42,9 @@ class Windowing:
 
     def boxes(self, image: Size) -> list[Box]:
         """Return the windows that cover an image, as in MMSegmentation. No window is larger than the image."""
-        (tops, height), (lefts, width) = (_starts(*sides) for sides in zip(image, self.size, self.stride, strict=True))
+        (tops, height), (lefts, width) = (
+            _find_starts(*sides) for sides in zip(image, self.size, self.stride, strict=True)
+        )
         return [Box(top, left, height, width) for top in tops for left in lefts]
 
     @override
@@ -136,7 +138,7 @@ def _average(
     return total / count
 
 
-def _starts(length: int, window: int, stride: int) -> tuple[list[int], int]:
+def _find_starts(length: int, window: int, stride: int) -> tuple[list[int], int]:
     """Return the starts of the windows along one side, and their length."""
     window = min(window, length)
     count = -(-(length - window) // stride) + 1

@@ -67,7 +67,7 @@ def build_architecture_config(recipe: ArchitectureRecipe, data: Path, devices: i
         config.train_cfg.val_interval = schedule.validate_every.value
     if schedule.checkpoint_every is not None:
         config.default_hooks.checkpoint.interval = schedule.checkpoint_every.value
-    # Also without one of our heads: these modules replace the parts of mmcv that are missing if it is not compiled.
+    # Necessary for all heads: these modules replace the parts of mmcv that are missing if it is not compiled.
     modules = [_MODULES["OodbenchMask2Former" if _has_queries(config.model) else "OodbenchHead"]]
     if recipe.data.class_balanced.value:
         modules += ["oodbench.training.balance", "oodbench.training.architectures.crop"]
@@ -155,7 +155,7 @@ def _set_model_value(model: Any, name: str, value: Any, recipe: str) -> None:
     if not isinstance(parent, dict):
         raise UsageError(
             f"{recipe}: network.{name}: the config's model has no {outer}",
-            "oodbench train --dry-run prints the config with its names.",
+            "See the names in the config that 'oodbench train RECIPE --dry-run' prints.",
         )
     parent[last] = value
 

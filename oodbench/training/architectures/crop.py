@@ -1,7 +1,7 @@
 """Random crop that contains a given class.
 
-Where nearly every frame contains nearly every class, sampling frames by class balances nothing. Cropping around the
-sampled class does.
+If nearly every frame contains nearly every class, sampling frames by class has no effect. Cropping around the sampled
+class does balance the classes.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import numpy as np
 from mmseg.datasets.transforms import RandomCrop
 from mmseg.registry import TRANSFORMS
 
-# RandomCrop tries as often to find a crop that is not dominated by one class.
+# Maximum number of tries to find a crop that is not dominated by one class, as in RandomCrop.
 _TRIES = 10
 
 
 class CropAround(RandomCrop):
     """RandomCrop around a random pixel of `wanted_class`.
 
-    It is a plain RandomCrop if the results have no `wanted_class` or the resized frame has no pixel of it.
+    It acts as a plain RandomCrop if the results have no `wanted_class` or the resized frame has no pixel of it.
     """
 
     def crop_bbox(self, results: Mapping[str, Any]) -> tuple[int, int, int, int]:

@@ -10,7 +10,7 @@ from oodbench.types import ClassSet
 
 
 def make_inference_config(config: Config, classes: ClassSet) -> Config:
-    """Return the parts of a training's config that inference needs. They don't depend on the initial weights.
+    """Return the parts of a training's config that inference needs, independent of the initial weights.
 
     Args:
         config: Config of the training.

@@ -1,4 +1,4 @@
-"""Training of an architecture of MMSegmentation on the datasets of this program."""
+"""Training of an architecture of MMSegmentation on the datasets of oodbench."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from oodbench.contracts import Segmenter
 from oodbench.errors import DataError, ModelError, OodbenchError, UsageError
 from oodbench.files import write_atomically
 from oodbench.segmenters.mmsegmentation import MMSegmentationAdapter
-from oodbench.segmenters.mmsegmentation.custom_head import find_modules_with_head, training_only_prefixes
-from oodbench.segmenters.mmsegmentation.shims import quiet
+from oodbench.segmenters.mmsegmentation.custom_head import find_modules_with_head, list_training_only_prefixes
+from oodbench.segmenters.mmsegmentation.shims import suppress_warnings
 from oodbench.training.architectures.config import as_list, build_architecture_config
 from oodbench.training.architectures.inference import make_inference_config
 from oodbench.training.architectures.overrides import format_overrides
@@ -59,7 +59,7 @@ class ArchitectureJob(TrainingJob):
         options: Options that the recipe does not determine.
         device: Device of this process.
         processes: Number of processes that share a step.
-        resumed: The state is loaded later, so no initial weights are read.
+        resumed: Whether the state is loaded later, so that no initial weights are read.
 
     Raises:
         OodbenchError: The values of the recipe don't fit together, or the initial weights are not found or don't fit.
@@ -96,7 +96,7 @@ class ArchitectureJob(TrainingJob):
         if options.start is not None and not resumed:
             load_backbone_weights(self.model, options.start)
         self.model.to(device, memory_format=torch.channels_last)  # a tenth faster on a CPU
-        with quiet(), DefaultScope.overwrite_default_scope("mmseg"):
+        with suppress_warnings(), DefaultScope.overwrite_default_scope("mmseg"):
             self.optimizer = build_optim_wrapper(self.model, self._configure_optimizer())
             self.schedulers = [
                 PARAM_SCHEDULERS.build({**part, "optimizer": self.optimizer}) for part in self.config.param_scheduler
@@ -107,7 +107,7 @@ class ArchitectureJob(TrainingJob):
         from mmseg.registry import TRANSFORMS
 
         steps = [step for step in self.config.train_pipeline if step.type not in _READERS]
-        with quiet(), DefaultScope.overwrite_default_scope("mmseg"):
+        with suppress_warnings(), DefaultScope.overwrite_default_scope("mmseg"):
             transforms = [TRANSFORMS.build(step) for step in steps]
         frames = TrainingFrames(self._frames, cached=self._synthetic)
         draws = TransformedDraws(frames, self._make_order(frames), transforms, self._options.seed)
@@ -154,7 +154,7 @@ class ArchitectureJob(TrainingJob):
     @override
     def write(self, folder: Path, quality: Mapping[str, Any] | None = None) -> Path:
         """Write NAME.py, NAME.safetensors, and NAME.toml with the measured quality; return the first."""
-        not_written = (*training_only_prefixes(self.network), "auxiliary_head.")
+        not_written = (*list_training_only_prefixes(self.network), "auxiliary_head.")
         state = {
             name: value.detach().cpu().contiguous().clone()
             for name, value in self.network.state_dict().items()
@@ -192,14 +192,14 @@ class ArchitectureJob(TrainingJob):
 
         for module in self.config.custom_imports.imports:
             import_module(module)
-        # It logs the initialisation of each tensor.
+        # MMEngine would log the initialisation of each tensor.
         MMLogger.get_current_instance().setLevel(logging.ERROR)
         _pass_plugins(self.config.model, self._options.plugins)
         model = copy.deepcopy(self.config.model)
         if random_backbone:
             model.pretrained = model.backbone.init_cfg = None
         torch.manual_seed(self._options.seed)
-        with quiet(), DefaultScope.overwrite_default_scope("mmseg"):
+        with suppress_warnings(), DefaultScope.overwrite_default_scope("mmseg"):
             try:
                 network: Any = MODELS.build(model)
             except UsageError:
@@ -212,7 +212,7 @@ class ArchitectureJob(TrainingJob):
             try:
                 with force_weights_only():
                     network.init_weights()
-            except Exception as error:  # no network, a dead address, a damaged download
+            except Exception as error:  # for example no network connection, or a damaged download
                 raise ModelError(
                     f"{self.name}: the initial weights can't be loaded ({type(error).__name__}: {error})",
                     "Download the file, whose address is in docs/how-to/train.md, and give it with --start FILE.",
@@ -220,7 +220,7 @@ class ArchitectureJob(TrainingJob):
         if self._device == "cpu" or self._processes == 1:
             revert_sync_batchnorm(network)
         else:
-            # Mask2Former has no norm from which the head could see that norms are synchronised.
+            # Mask2Former has no norm that shows the head whether norms are synchronised.
             for module in find_modules_with_head(network).values():
                 module.head = torch.nn.SyncBatchNorm.convert_sync_batchnorm(module.head)  # type: ignore[no-untyped-call]
         return network.train()
@@ -249,7 +249,7 @@ def _pass_plugins(model: Any, plugins: Sequence[Path]) -> None:
 
 
 def _collate(draws: list[Any]) -> Any:
-    """Collate draws to a batch, or return the first error for the loop to raise. A worker would lose its remedy."""
+    """Collate draws to a batch, or return the first error for the loop to raise: a worker would lose its remedy."""
     return next((draw for draw in draws if isinstance(draw, OodbenchError)), None) or pseudo_collate(draws)
 
 

@@ -16,9 +16,9 @@ class Override(NamedTuple):
     """A value that differs.
 
     Attributes:
-        full_size: Value of the full-size recipe or of its config; None where neither has one.
+        full_size: Value of the full-size recipe or of its config; None if neither has one.
         reduced: Value of the reduced recipe.
-        source: Source of the reduced value, which says why it differs.
+        source: Source of the reduced value, with the reason for the difference.
     """
 
     full_size: Any

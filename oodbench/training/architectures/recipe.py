@@ -1,8 +1,14 @@
 """Recipes of architectures: a config of MMSegmentation's wheel, and the values that replace the config's.
 
-Each value has a source: the supplement of GMMSeg's paper (sections S1 and S2), the config that its authors released,
-MMSegmentation's default (the config of the wheel), what is recalled from the paper and not confirmed, or our own choice
-where these say nothing. Where the supplement and a default disagree, the recipe follows the supplement.
+Each value has one of these sources:
+
+- the supplement of GMMSeg's paper (sections S1 and S2);
+- the config that its authors released;
+- MMSegmentation's default (the config of the wheel);
+- the paper, recalled and not confirmed;
+- our own choice, if none of these states a value.
+
+If the supplement and a default disagree, the recipe follows the supplement.
 
 A file may name other files as its `base`. A later base overrides an earlier one, and the file overrides its bases. A
 reduced recipe names the full-size recipe that it is reduced from; overrides.py lists the values that differ.
@@ -38,8 +44,12 @@ class ArchitectureData(RecipeSection):
 
     dataset: SourcedValue[str] = Field(description="name of a dataset with the splits train and val")
     frames: SourcedValue[Count] | None = Field(None, description="number of training frames to use; None: all")
-    validation_frames: SourcedValue[Count] | None = Field(None, description="same for the validation split")
-    scale: SourcedValue[tuple[int, int]] | None = Field(None, description="(width, height) to resize frames to first")
+    validation_frames: SourcedValue[Count] | None = Field(
+        None, description="number of validation frames to use; None: all"
+    )
+    scale: SourcedValue[tuple[int, int]] | None = Field(
+        None, description="(width, height) to which frames are resized first"
+    )
     ratio: SourcedValue[tuple[float, float]] | None = Field(None, description="range of a random factor on that scale")
     shortest: SourcedValue[tuple[int, ...]] | None = Field(
         None, description="lengths; the shorter side is resized to a random one"
@@ -50,7 +60,7 @@ class ArchitectureData(RecipeSection):
     batch: SourcedValue[Count] = Field(description="crops per step, over all GPUs")
     class_balanced: SourcedValue[bool] = Field(description="sample a class, then a frame that contains it")
     around_class: SourcedValue[bool] | None = Field(
-        None, description="then a crop that contains the class; None: any crop"
+        None, description="sample a crop that contains that class; None: any crop"
     )
 
     @model_validator(mode="after")
@@ -107,14 +117,16 @@ class ArchitectureRecipe(Recipe):
     """Recipe of one architecture with one head.
 
     Attributes:
-        reduced_from: Name of the full-size recipe that this one is reduced from, if any.
+        reduced_from: Name of the full-size recipe that this one is reduced from; None: not a reduced recipe.
     """
 
     extra: ClassVar[str] = "mmseg"
     descriptive: ClassVar[frozenset[str]] = Recipe.descriptive | {"reduced_from"}
 
-    reduced_from: str | None = Field(None, alias="twin_of")
-    config: SourcedValue[str] = Field(description="path in MMSegmentation's wheel; it gives all values not given here")
+    reduced_from: str | None = None
+    config: SourcedValue[str] = Field(
+        description="path of a config in MMSegmentation's wheel, which has all other values"
+    )
     start: SourcedValue[Literal["pretrained", "random"]] = Field(description="weights of the backbone")
     network: dict[str, SourcedValue[Any]] = Field({}, description="dotted name in the config's `model` -> value")
     head: ArchitectureHead | None = Field(None, description="None: the decoder's own classifier")
@@ -139,7 +151,7 @@ class ArchitectureRecipe(Recipe):
         """Check that this number of devices divides the crops of a step evenly.
 
         Raises:
-            UsageError: It does not.
+            UsageError: The number does not divide the crops evenly.
         """
         batch = self.data.batch.value
         if batch % devices:
@@ -150,7 +162,7 @@ class ArchitectureRecipe(Recipe):
 
     @override
     def to_record(self) -> dict[str, Any]:
-        """Return what a checkpoint records of the recipe, as plain values."""
+        """Return the values of the recipe that a checkpoint records, as plain values."""
         return {field: value for field, (value, _) in self.settings().items()}
 
 

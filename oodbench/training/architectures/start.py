@@ -62,9 +62,9 @@ def load_backbone_weights(network: Any, file: Path) -> None:
     surplus = [name for name in weights if name.partition(".")[0] in parts and name.rpartition(".")[0] not in modules]
     if missing or shapes or surplus:
         raise ModelError(
-            f"--start {file}: not the weights of this backbone ({type(network.backbone).__name__}): of its "
-            f"{len(expected)} tensors {len(missing)} are missing, {len(shapes)} have another shape, {len(surplus)} "
-            f"more are of layers that it doesn't have, first {[*missing, *shapes, *surplus][0]}",
+            f"--start {file}: not the weights of this backbone ({type(network.backbone).__name__}). Of its "
+            f"{len(expected)} tensors, {len(missing)} are missing and {len(shapes)} have another shape; {len(surplus)} "
+            f"tensors belong to other layers. The first of them is {[*missing, *shapes, *surplus][0]}",
             "Give the file that the recipe's config names for its backbone, or a checkpoint of the same network.",
         )
     network.backbone.load_state_dict({name: weights[name] for name in expected if name in weights}, strict=False)

@@ -25,10 +25,10 @@ function drawDiffer() {
   const [first, second] = ["differ-first", "differ-second"].map((id) => Number(byId(id).value));
   const methods = benchmark().methods;
   if (methods.length < 2) return;
-  const by = (index, side) => [element("span", { class: `swatch ${side}` }), `${methods[index].name} alone`];
-  byId("differ-about").replaceChildren(...first === second ? ["Choose two."] : [
-    "Pixels that are called anomalous by ", ...by(first, "one"), " and by ", ...by(second, "other"),
-    `, each at its own threshold: ${methods[first].operating[0]?.title ?? "none"}.`,
+  const by = (index, side) => [element("span", { class: `swatch ${side}` }), `only ${methods[index].name}`];
+  byId("differ-about").replaceChildren(...first === second ? ["Select two different methods."] : [
+    "Pixels that one of the two methods calls anomalous: ", ...by(first, "one"), " or ", ...by(second, "other"),
+    `. Each method is at its own threshold: ${methods[first].operating[0]?.title ?? "none"}.`,
   ]);
   const found = benchmark().frames.flatMap((_, frame) => {
     if (first === second || !isStored(first, frame) || !isStored(second, frame)) return [];
@@ -40,7 +40,7 @@ function drawDiffer() {
   byId("differ-frames").replaceChildren(...found.slice(0, DIFFERENT_FRAMES).map(({ frame, both }) => {
     const [wrongFirst, wrongSecond, rightFirst, rightSecond] = both;
     return frameTile(frame, { left: String(first), right: String(second) },
-      split("Anomalous", rightFirst, rightSecond), split("Ordinary", wrongFirst, wrongSecond));
+      split("Anomalous", rightFirst, rightSecond), split("In-distribution", wrongFirst, wrongSecond));
   }));
 }
 

@@ -56,7 +56,7 @@ function mark(cell, kind) {
   cell.classList.toggle("tied", kind === "tied");
   const sign = cell.querySelector(".mark");
   sign.textContent = kind === "tied" ? "=" : "";
-  sign.title = kind === "tied" ? "chance alone may set it apart from the best" : "";
+  sign.title = kind === "tied" ? "not significantly different from the best" : "";
 }
 
 function refilter() {

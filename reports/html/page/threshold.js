@@ -20,7 +20,7 @@ function toNamed(name) {
   chosen.linked = name;
 }
 
-const NAMED = { calibrated: "Set without anomalies", test: "Finds 95 %", f1: "Best F1" };
+const NAMED = { calibrated: "Calibrated", test: "95 % recall", f1: "Best F1" };
 
 function drawThreshold() {
   const one = method();
@@ -38,15 +38,15 @@ function drawThreshold() {
   }, NAMED[each.name])));
   const title = one.operating.find((each) => each.name === chosen.linked)?.title;
   byId("linked").textContent = benchmark().methods.length < 2 && !title ? "" : title
-    ? `Each method at its own threshold of this kind: ${title}.`
-    : "The other methods are at the thresholds where they find as many anomalous pixels of the set.";
+    ? `Each method is at its own threshold of this kind: ${title}.`
+    : "The other methods are at the thresholds where they reach the same recall over all frames.";
 }
 
 function rarityInWords(one, level) {
   if (!benchmark().source) return "";
   const share = 10 ** one.position[level];
-  if (one.position[level] <= 0) return " · reached by most ordinary pixels";
-  return ` · reached by 1 in ${share >= 9999 ? "10 000 or fewer" : share < 10 ? share.toFixed(1) : whole(Math.round(share))}`;
+  if (one.position[level] <= 0) return " · most in-distribution pixels score as high";
+  return ` · 1 in ${share >= 9999 ? "10 000 or fewer" : share < 10 ? share.toFixed(1) : whole(Math.round(share))} in-distribution pixels scores as high`;
 }
 
 function drawRates() {
@@ -66,7 +66,7 @@ function drawRates() {
   const missing = benchmark().stored.map((row) => row.filter((there) => !there).length);
   const most = Math.max(0, ...missing);
   byId("coverage").textContent = most
-    ? `Scores of up to ${most} of the ${benchmark().frames.length} frames are not stored: the set is the others.`
+    ? `Scores of up to ${most} of the ${benchmark().frames.length} frames are not stored. All counts are over the other frames.`
     : "";
 }
 

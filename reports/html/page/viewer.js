@@ -8,7 +8,7 @@ const layers = { left: PHOTOGRAPH, right: CHOSEN };
 
 function fillLayers() {
   for (const side of ["left", "right"]) {
-    const options = [[PHOTOGRAPH, "photograph"], [LABEL_LAYER, "label"], [CHOSEN, "chosen method"]];
+    const options = [[PHOTOGRAPH, "photograph"], [LABEL_LAYER, "label"], [CHOSEN, "selected method"]];
     benchmark().methods.forEach((one, index) => options.push([String(index), one.name]));
     byId(side).replaceChildren(...options.map(([value, text]) => element("option", { value }, text)));
     if (!options.some(([value]) => value === layers[side])) layers[side] = CHOSEN;
@@ -63,8 +63,8 @@ function drawName() {
   byId("frame-name").replaceChildren(element("b", {}, frame.id), element("span", { class: "soft" }, about));
   const source = benchmark().source;
   byId("scale-about").textContent = source
-    ? `How many in-distribution pixels score as high (${source}). Grey: below the threshold.`
-    : "Scaled to the lowest and the highest percentile of each method's scores. Grey: below the threshold.";
+    ? `Share of in-distribution pixels that score as high (${source}). Grey: below the threshold.`
+    : "Scaled from the 1st to the 99th percentile of each method's in-distribution scores. Grey: below the threshold.";
   byId("key-rarity").classList.toggle("plain", !source);
 }
 

@@ -52,14 +52,14 @@ function group(title, about, items, nothing) {
 function drawWorst() {
   const { objects, alarms } = benchmark().worst[chosen.method];
   const least = benchmark().smallest;
-  const at = method().operating[0]?.title ?? "no threshold";
+  const at = method().operating[0]?.title ?? "none";
   byId("worst-cases").replaceChildren(
-    ...group("Frames", "whose anomalies are separated least from other pixels", worstFrames(), "No frame has both kinds of pixels."),
-    ...group("Objects", `of which least is found, where ${at}; of ${least} pixels or more`,
+    ...group("Frames", "lowest AUROC of their pixels", worstFrames(), "No frame has both anomalous and in-distribution pixels."),
+    ...group("Objects", `lowest recall, of ${least} pixels or more; threshold: ${at}`,
       objects.map((region) => cropTile(region,
         `${percent(region.called / region.pixels, 0)} % of ${whole(region.pixels)} pixels found`)), "No object is labelled."),
-    ...group("False alarms", `the largest, where ${at}`,
-      alarms.map((region) => cropTile(region, `${whole(region.pixels)} pixels`)), `None of ${least} pixels or more.`),
+    ...group("False alarms", `largest, of ${least} pixels or more; threshold: ${at}`,
+      alarms.map((region) => cropTile(region, `${whole(region.pixels)} pixels`)), `No false alarm has ${least} pixels or more.`),
   );
 }
 

@@ -111,7 +111,7 @@ def _copy_network(source: str, out: Path) -> str:
     if not path.is_absolute():
         return source
     if not path.is_file():
-        raise UsageError(f"{path}: the network of the run is not there any more", "Bring it back.")
+        raise UsageError(f"{path}: the network of the run is missing", "Restore the file.")
     for beside in sorted(path.parent.glob(f"{path.stem}.*")):
         _copy_file(beside, out)
     return f"{INSIDE}/{path.name}"
@@ -119,7 +119,7 @@ def _copy_network(source: str, out: Path) -> str:
 
 def _copy_file(path: Path, out: Path) -> str:
     if not path.is_file():
-        raise UsageError(f"{path}: this file of the run is not there any more", "Bring it back, or run again.")
+        raise UsageError(f"{path}: this file of the run is missing", "Restore it, or run again.")
     if not (out / path.name).exists():
         shutil.copy(path, out / path.name)
     return f"{INSIDE}/{path.name}"
@@ -133,4 +133,6 @@ def _pin_requirements(transformers: bool) -> list[str]:
         names = [each.name for each in wanted if not each.marker or each.marker.evaluate({"extra": extra})]
         return [f"{name}=={version(name).partition('+')[0]}" for name in names]
     except PackageNotFoundError as error:
-        raise UsageError(f"{error} is not installed, so its version for the container is not known", None) from None
+        raise UsageError(
+            f"{error} is not installed, so its version for the container is unknown", "Install the package with pip."
+        ) from None

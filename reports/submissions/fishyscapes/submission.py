@@ -64,10 +64,15 @@ class Fishyscapes(Submission):
                 "Run again with --limit all on a complete copy.",
             )
         if scored.method is None:
-            raise UsageError("this run has external scores and no network for the container", "Use a run.")
+            raise UsageError(
+                "this run has external scores and no network for the container", "Give a run of a network."
+            )
         if scored.classes != CITYSCAPES_19:
             classes = scored.classes.name if scored.classes else "unknown"
-            raise UsageError(f"the network's classes are {classes}; expected {CITYSCAPES_19.name}", "Use another one.")
+            raise UsageError(
+                f"the network's classes are {classes}; expected {CITYSCAPES_19.name}",
+                "Use a network with these classes.",
+            )
         with track("write frames", len(scored.frames), "frames") as advance:
             for frame in scored.frames:
                 prediction = frame.read_prediction() if frame.read_prediction else None
@@ -89,13 +94,17 @@ class Fishyscapes(Submission):
         number = _NUMBER.match(name)
         if number is None:
             raise UsageError(
-                f"the image {name} has no number; expected DDDD_<id>_rgb.png, as 0007_street_rgb.png", "Rename it."
+                f"the image {name} has no number; expected DDDD_<id>_rgb.png, as 0007_street_rgb.png",
+                "Rename the image.",
             )
         if prediction is None:
             raise UsageError("there are no predicted classes", "Use a network with class maps.")
         if not np.isfinite(score).all():
             broken = int(np.count_nonzero(~np.isfinite(score)))
-            raise ScoreError(f"{name}: {broken} of {score.size} scores are not finite", "Look at the network's output.")
+            raise ScoreError(
+                f"{name}: {broken} of {score.size} scores are not finite",
+                "Check the method and the output of the network.",
+            )
         for kind, values in zip(_KINDS, (score, prediction), strict=True):
             _save(out / f"{number[1]}_{kind}.npy", values)
 
@@ -137,15 +146,15 @@ def _index_files(tree: Tree) -> tuple[dict[tuple[str, str], list[str]], list[str
 def _find_problems(tree: Tree, sizes: Mapping[str, Size]) -> Iterator[str]:
     files, strays = _index_files(tree)
     for name in strays:
-        yield f"{name}: expected DDDD_anomaly.npy or DDDD_segmentation.npy, in one folder. Leave it out or rename it."
+        yield f"{name}: expected DDDD_anomaly.npy or DDDD_segmentation.npy, in one folder. Remove or rename it."
     if not files:
-        yield f"{tree.path}: no file DDDD_anomaly.npy. Expected two files for each image."
+        yield f"{tree.path}: no file DDDD_anomaly.npy. Write two files per image."
     if _PERFORMANCE in tree.names:
         yield from _check_performance(tree.read(_PERFORMANCE))
     numbers = sorted({number for number, _ in files} | set(sizes))
     for number in numbers:
         if sizes and number not in sizes:
-            yield f"{tree.path}: there is no image {number}. Leave its files out."
+            yield f"{tree.path}: there is no image {number}. Remove its files."
             continue
         shapes = []
         for kind in _KINDS:
@@ -153,7 +162,7 @@ def _find_problems(tree: Tree, sizes: Mapping[str, Size]) -> Iterator[str]:
             if not names:
                 yield f"{tree.path}: {number}_{kind}.npy is missing."
             if len(names) > 1:
-                yield f"{names[0]}: {names[1]} is of the same image. Keep one of the two."
+                yield f"{names[0]}: {names[1]} has the same image. Keep one of the two."
             for name in names[:1]:
                 values = None
                 try:
@@ -170,13 +179,13 @@ def _find_problems(tree: Tree, sizes: Mapping[str, Size]) -> Iterator[str]:
 def _check_content(name: str, kind: str, values: Any, size: Size) -> Iterator[str]:
     wanted = "f" if kind == "anomaly" else "iu"
     if values.dtype.kind not in wanted:
-        yield f"{name}: holds {values.dtype}; expected {'floats' if kind == 'anomaly' else 'integers'}."
+        yield f"{name}: contains {values.dtype}; expected {'floats' if kind == 'anomaly' else 'integers'}."
     if values.shape != size:
         yield f"{name}: {values.shape}; expected {size}, [height, width] of the image."
     if values.dtype.kind == "f":
         broken = int(np.count_nonzero(~np.isfinite(values)))
         if broken:
-            yield f"{name}: {broken} of {values.size} values are NaN or infinite; expected finite ones."
+            yield f"{name}: {broken} of {values.size} values are NaN or infinite; expected finite values."
     if kind == "segmentation" and values.dtype.kind in "iu" and values.size:
         low, high = int(values.min()), int(values.max())
         if low < 0 or high >= _CLASSES:

@@ -47,7 +47,7 @@ def find_problems(tree: Tree, frames: Sequence[KnownFrame]) -> Iterator[str]:
     files = index_score_files(tree)
     yield from _find_strays(tree)
     if not files:
-        yield f"{tree.path}: no file <frame>{ENDING}. Expected one for each frame."
+        yield f"{tree.path}: no file <frame>{ENDING}. Write one file per frame."
     known = {frame.id: frame.size for frame in frames}
     for track in TRACKS:
         ours = [name for name in files if track.part_of(name)]
@@ -62,11 +62,11 @@ def find_problems(tree: Tree, frames: Sequence[KnownFrame]) -> Iterator[str]:
         for name in ours:
             yield from _check_place(files[name], track)
             if wanted and name not in known:
-                yield f"{files[name][0]}: no frame of {track.name} is called {name}. Leave it out."
+                yield f"{files[name][0]}: no frame of {track.name} is called {name}. Remove it."
                 continue
             yield from _check_content(tree, files[name][0], known.get(name), track, values)
         if len(values) == 1:
-            yield f"{tree.path}: all scores of {track.name} are {values.pop():g}. Expected scores that differ."
+            yield f"{tree.path}: all scores of {track.name} are {values.pop():g}; expected different ones."
     for name, names in files.items():
         if not any(track.part_of(name) for track in TRACKS):
             yield f"{names[0]}: no frame of either track is called {name}. Name each file by its frame's id."
@@ -79,15 +79,15 @@ def _find_strays(tree: Tree) -> Iterator[str]:
         if beside and name == ENTRY:
             yield from find_entry_problems(name, tree.read(name))
         elif not (name.endswith(ENDING) or (beside and (name == SIDE_FILE or path.suffix == ".zip"))):
-            yield f"{name}: no part of a submission. Leave it out."
+            yield f"{name}: not part of a submission. Remove it."
 
 
 def _check_place(there: Sequence[str], track: Track) -> Iterator[str]:
     if len(there) > 1:
-        yield f"{there[0]}: {there[1]} is of the same frame. Keep one of the two."
+        yield f"{there[0]}: {there[1]} has the same frame. Keep one of the two."
     folder = PurePosixPath(there[0]).parent.name
     if folder != track.folder and folder in {other.folder for other in TRACKS}:
-        yield f"{there[0]}: a frame of {track.name}. Expected it in {track.folder}/."
+        yield f"{there[0]}: a frame of {track.name}; expected in {track.folder}/. Move it there."
 
 
 def _check_content(tree: Tree, name: str, size: Size | None, track: Track, values: set[float]) -> Iterator[str]:
@@ -97,11 +97,11 @@ def _check_content(tree: Tree, name: str, size: Size | None, track: Track, value
         yield " ".join(filter(None, (f"{error.problem}.", error.remedy)))
         return
     if score.dtype != np.float16:
-        yield f"{name}: holds {score.dtype}; expected float16. Write the scores in half precision."
+        yield f"{name}: contains {score.dtype}; expected float16. Write the scores in half precision."
     sizes = (size,) if size else track.sizes
     if score.shape not in sizes:
         expected = " or ".join(map(str, sizes))
-        yield f"{name}: {score.shape}; expected {expected}, as the image. Resize the scores."
+        yield f"{name}: {score.shape}; expected {expected}, the size of the image. Resize the scores."
     if score.dtype.kind != "f" or not score.size:
         return
     wide = score.astype(np.float32)

@@ -30,7 +30,7 @@ _METRICS = {
     "F1*": ("SegEval", "f1_mean"),
 }
 _OBTAIN = (
-    "Expected assets/leaderboard.json of github.com/SegmentMeIfYouCan/segment-me-if-you-can: an object with the lists "
+    "Give assets/leaderboard.json of github.com/SegmentMeIfYouCan/segment-me-if-you-can, an object with the lists "
     f"{', '.join(_BENCHMARKS)}."
 )
 
@@ -60,7 +60,7 @@ def read_public_rows(path: Path) -> Sequence[PublishedResult]:
 def _parse_row(path: Path, key: str, number: int, row: Any) -> PublishedResult:
     where = f"{path}: {key}, row {number}"
     if not isinstance(row, Mapping) or not isinstance(row.get("method"), str) or not row["method"].strip():
-        raise DataError(f"{where}: no object with a method's name", _OBTAIN)
+        raise DataError(f"{where}: not an object with the name of a method", _OBTAIN)
     where = f"{where} ({row['method'].strip()})"
     data, components = LISTS[key]
     metrics = {}
@@ -73,7 +73,7 @@ def _parse_row(path: Path, key: str, number: int, row: Any) -> PublishedResult:
             raise DataError(f"{where}: {field} is {value!r}; expected a fraction", "Fix it in your copy of the file.")
         metrics[name] = float(value)
     if not metrics:
-        raise DataError(f"{where}: has none of the fields of {data}, as {data}-PixBinaryClass-area_PRC", _OBTAIN)
+        raise DataError(f"{where}: has none of the fields of {data}, such as {data}-PixBinaryClass-area_PRC", _OBTAIN)
     requires = row.get("requires_ood")
     return PublishedResult(
         method=row["method"].strip(),

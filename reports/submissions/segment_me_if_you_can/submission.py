@@ -56,16 +56,18 @@ _PARTS = {"AnomalyTrack": ("", "test", "all"), "ObstacleTrack": ("", "test", "ni
 
 
 class SegmentMeIfYouCan(Submission):
-    """One track or both tracks."""
+    """Submission of one track or of both tracks."""
 
     class Params(Parameters):
+        """The fields of the public table, and the layout of the archive."""
+
         method: str = Field("", description="name in the table; default: that of the method")
         requires_ood: bool | None = Field(None, description="yes if any data beyond Cityscapes was used, no otherwise")
         paper: str = Field("", description="address of the paper; default: that of the method")
         code: str = Field("", description="address of the code")
         layout: Literal["tracks", "flat", "toolkit"] = Field(
             "tracks",
-            description="of the archive; tracks: one folder per track; flat: one folder; toolkit: as the tree",
+            description="layout of the archive; tracks: one folder per track; flat: one folder; toolkit: as the tree",
         )
 
     card = SubmissionCard(
@@ -196,7 +198,7 @@ def _make_notes(halves: Mapping[str, Mapping[str, Any]], table: Mapping[str, Any
         if "labelled" in facts["why"]
     ]
     if any(value is None for rows in table.values() for row in rows for value in row.values()):
-        notes.append(f"{ENTRY}: what is null is for the platform's numbers")
+        notes.append(f"{ENTRY}: the platform fills in the numbers that are null")
     return tuple(notes)
 
 

@@ -1,6 +1,6 @@
-"""GMMSeg's head in float64, with loops: section by section what oodbench.methods.gmmseg.head says, and no faster.
+"""GMMSeg's head in float64 with plain loops, which follow the equations in oodbench.methods.gmmseg.head.
 
-Two renderings, one for each preset. They share nothing with the code under test but its parameters.
+There are two implementations, one per preset. They share only the parameters with the code under test.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def log_sum_exp(values: Array) -> float:
     return float(top + np.log(np.exp(values - top).sum()))
 
 
-def balanced(scores: Array, rounds: int = 3) -> Array:
-    """[n, M] -> [n, M]: components own equal shares of the points, points sum to one."""
+def balance(scores: Array, rounds: int = 3) -> Array:
+    """Balance shares [n, M]: components own equal shares of the points, and the shares of each point sum to one."""
     plan = np.exp(scores - scores.max())
     plan /= plan.sum()
     count, components = plan.shape
@@ -61,7 +61,7 @@ class Literal:
     counter: int = 0
 
     def forward(self, features: Array) -> tuple[Array, Array, Array, Array]:
-        """features [n, D] -> x [n, D], component log-densities [n, C, M], class scores [n, C], class maps [n, C]."""
+        """Compute x [n, D], component log-densities [n, C, M], class scores and maps [n, C] from features [n, D]."""
         x = unit(layer_norm(features, self.gain, self.bias))
         if self.preset == "authors":
             self.mean = unit(self.mean)
@@ -76,7 +76,7 @@ class Literal:
         return x, density, scores, scores
 
     def shares(self, density: Array, labels: Array) -> Array:
-        """[n, M]: of the true class's components in each labelled point; void points stay zero."""
+        """Return the shares [n, M] of the true class's components in each labelled point; zero for void points."""
         found = np.zeros((len(labels), density.shape[2]))
         for c in range(density.shape[1]):
             rows = np.flatnonzero(labels == c)
@@ -84,15 +84,15 @@ class Literal:
                 continue
             own = density[rows, c]
             if self.preset == "authors":
-                plan = balanced(own / np.abs(own).max() / 0.05)
+                plan = balance(own / np.abs(own).max() / 0.05)
                 for row, best in zip(rows, plan.argmax(axis=1), strict=True):
                     found[row, best] = 1.0
             else:
-                found[rows] = balanced(own)
+                found[rows] = balance(own)
         return found
 
     def losses(self, density: Array, maps: Array, labels: Array, shares: Array) -> tuple[float, float]:
-        """(cross entropy, component loss without its weight)."""
+        """Return the cross-entropy and the component loss without its weight."""
         known = np.flatnonzero(labels != 255)
         entropy = sum(log_sum_exp(maps[i]) - maps[i, labels[i]] for i in known)
         component = 0.0
@@ -103,7 +103,7 @@ class Literal:
         return entropy / (len(labels) if self.preset == "authors" else len(known)), component / len(known)
 
     def step(self, x: Array, labels: Array, shares: Array, maps: Array) -> None:
-        """Memory, then estimation when it is time."""
+        """Update the memory, then estimate the mixture at the interval."""
         classes, components, _ = self.mean.shape
         authors = self.preset == "authors"
         for c in range(classes):

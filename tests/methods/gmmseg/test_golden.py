@@ -1,4 +1,4 @@
-"""The released head's arithmetic, step by step: its inputs and outputs on random data (tests/golden/gmm_head)."""
+"""Arithmetic of the released head per step: its inputs and outputs on random data (tests/golden/gmm_head)."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def tensor(name: str) -> torch.Tensor:
     return torch.from_numpy(ARRAYS[name])
 
 
-def expected(run: str, name: str, step: int) -> np.ndarray:
-    """Of that run; arrays that do not differ are kept with the first run alone."""
+def read_expected(run: str, name: str, step: int) -> np.ndarray:
+    """Return the expected arrays of a run. Arrays that are equal in all runs are stored only with the first run."""
     key = f"{run}_{name}_step{step}"
     return ARRAYS[key] if key in ARRAYS.files else ARRAYS[f"official_gamma_{name}_step{step}"]
 
 
-def module(run: str, half: bool) -> GMMSegModule:
-    """The head in the state before the first step."""
+def make_module(run: str, half: bool) -> GMMSegModule:
+    """Create the head in the state before the first step."""
     mean, spread = RUNS[run]
     options = replace(AUTHORS, memory=64, mean_momentum=mean, spread_momentum=spread)
     params = GMMSegHead.Params(components=COMPONENTS, dimensions=DIMENSIONS, half_memory=half)
@@ -50,8 +50,8 @@ def module(run: str, half: bool) -> GMMSegModule:
     return head.train()
 
 
-def close(actual: torch.Tensor | float, wanted: np.ndarray | float, share: float) -> None:
-    """Within `share` of the array's size."""
+def assert_close(actual: torch.Tensor | float, wanted: np.ndarray | float, share: float) -> None:
+    """Assert that two arrays differ by at most `share` of the magnitude of the expected array."""
     actual = np.asarray(actual.detach() if isinstance(actual, torch.Tensor) else actual, np.float64)
     assert np.abs(actual - wanted).max() <= share * np.abs(wanted).max()
 
@@ -59,7 +59,7 @@ def close(actual: torch.Tensor | float, wanted: np.ndarray | float, share: float
 @pytest.mark.parametrize("run", RUNS)
 @pytest.mark.parametrize(("half", "share"), [(False, 1e-5), (True, 5e-4)])
 def test_two_steps_equal_the_released_arithmetic(run: str, half: bool, share: float) -> None:
-    head = module(run, half)
+    head = make_module(run, half)
     memory = head.mixture.memory
     for step in (1, 2):
         facts = FACTS["runs"][run][f"step{step}"]
@@ -71,43 +71,48 @@ def test_two_steps_equal_the_released_arithmetic(run: str, half: bool, share: fl
         small = head._small(output, labels)
         known = small != 255
         components = head.mixture.log_density(x)
-        close(x, expected(run, "x", step), 1e-5)
-        close(head.mixture.mean, expected(run, "means_used", step), share)
-        close(components.flatten(1), expected(run, "logprob", step), share)
-        close(output.extras["class_log_density"].permute(0, 2, 3, 1).reshape(600, CLASSES),
-              expected(run, "logprob", step).reshape(600, CLASSES, COMPONENTS).max(axis=2), share)  # fmt: skip
-        close(output.class_maps.permute(0, 2, 3, 1).reshape(600, CLASSES), expected(run, "class_scores", step), share)
+        assert_close(x, read_expected(run, "x", step), 1e-5)
+        assert_close(head.mixture.mean, read_expected(run, "means_used", step), share)
+        assert_close(components.flatten(1), read_expected(run, "logprob", step), share)
+        assert_close(
+            output.extras["class_log_density"].permute(0, 2, 3, 1).reshape(600, CLASSES),
+            read_expected(run, "logprob", step).reshape(600, CLASSES, COMPONENTS).max(axis=2),
+            share,
+        )
+        assert_close(
+            output.class_maps.permute(0, 2, 3, 1).reshape(600, CLASSES), read_expected(run, "class_scores", step), share
+        )
 
         losses = head.loss(output, labels)
-        close(losses["loss_segmentation"], facts["loss_ce"], share)
-        close(losses["loss_components"], facts["loss_contrast_weighted"], share)
+        assert_close(losses["loss_segmentation"], facts["loss_ce"], share)
+        assert_close(losses["loss_components"], facts["loss_contrast_weighted"], share)
         target = torch.full_like(small, 255)
         target[known] = small[known] * COMPONENTS + head._shares.argmax(dim=1)
-        assert np.array_equal(target, expected(run, "contrast_target", step))
+        assert np.array_equal(target, read_expected(run, "contrast_target", step))
         head.zero_grad()
         torch.stack(list(losses.values())).sum().backward()
         if run == "official_gamma" and not half:
             assert features.grad is not None
-            close(features.grad, expected(run, "grad_feature", step), 1e-4)
-            close(head.feature_norm.weight.grad, expected(run, "grad_feat_norm_weight", step), 1e-4)  # type: ignore[arg-type]
-            close(head.score_norm.bias.grad, expected(run, "grad_mask_norm_bias", step), 1e-4)  # type: ignore[arg-type]
+            assert_close(features.grad, read_expected(run, "grad_feature", step), 1e-4)
+            assert_close(head.feature_norm.weight.grad, read_expected(run, "grad_feat_norm_weight", step), 1e-4)  # type: ignore[arg-type]
+            assert_close(head.score_norm.bias.grad, read_expected(run, "grad_mask_norm_bias", step), 1e-4)  # type: ignore[arg-type]
 
         head.after_step(output, labels)
-        assert np.array_equal(memory.pointer, expected(run, "queue_ptr_after", step))
+        assert np.array_equal(memory.pointer, read_expected(run, "queue_ptr_after", step))
         if run == "official_gamma":
-            source = expected(run, "queue_slot_source", step)
+            source = read_expected(run, "queue_slot_source", step)
             written = source >= 0
             assert np.array_equal((memory.points != before).any(dim=2), written)
             stored = memory.points.float().numpy()
-            close(torch.from_numpy(stored[written]), x.detach().numpy()[source[written]], share)
-            close(torch.from_numpy(stored), expected(run, "queue_after", step).transpose(0, 2, 1), share)
-        close(head.mixture.mean, expected(run, "means_after", step), share)
-        close(head.mixture.deviation, expected(run, "std_after", step), share)
+            assert_close(torch.from_numpy(stored[written]), x.detach().numpy()[source[written]], share)
+            assert_close(torch.from_numpy(stored), read_expected(run, "queue_after", step).transpose(0, 2, 1), share)
+        assert_close(head.mixture.mean, read_expected(run, "means_after", step), share)
+        assert_close(head.mixture.deviation, read_expected(run, "std_after", step), share)
     assert int(head.mixture.estimations) == 1
 
 
-def test_the_means_and_spreads_get_no_gradient() -> None:
-    head = module("official_gamma", half=False)
+def test_means_and_variances_get_no_gradient() -> None:
+    head = make_module("official_gamma", half=False)
     names = {name for name, _ in head.named_parameters()}
     assert not any(name.startswith("mixture") for name in names)
     assert not head.mixture.mean.requires_grad

@@ -1,4 +1,4 @@
-"""GMMSeg's head against a literal rendering in double precision, and how it is trained."""
+"""GMMSeg's head compared with a literal implementation in double precision, and its training."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ CLASSES, COMPONENTS, DIMENSIONS = 4, 3, 8
 MEMORY = {"authors": 25, "paper": 400}
 
 
-def pair(preset: str) -> tuple[GMMSegModule, Literal]:
-    """The module and the rendering in one state; the features' and scores' norms have gains and biases."""
+def make_pair(preset: str) -> tuple[GMMSegModule, Literal]:
+    """Create the module and the literal implementation in one state, with gains and biases in the norms."""
     torch.manual_seed(5)
     params = GMMSegHead.Params(
         preset=preset, components=COMPONENTS, dimensions=DIMENSIONS, memory=MEMORY[preset], mean_momentum=0.9
@@ -53,8 +53,8 @@ def pair(preset: str) -> tuple[GMMSegModule, Literal]:
     return head.train(), literal
 
 
-def batch(step: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Features [2, D, 6, 8] that lean to their class, and labels [2, 6, 8] with void; one class is rare."""
+def make_batch(step: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Create features [2, D, 6, 8] that depend on their class, and labels [2, 6, 8] with void; one class is rare."""
     rng = np.random.default_rng(step)
     labels = rng.choice([0, 1, 2, 3, 255], size=(2, 6, 8), p=[0.4, 0.3, 0.18, 0.02, 0.1])
     centres = np.random.default_rng(77).normal(size=(256, DIMENSIONS))
@@ -63,10 +63,10 @@ def batch(step: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @pytest.mark.parametrize("preset", ["authors", "paper"])
-def test_seven_steps_equal_the_literal_rendering(preset: str) -> None:
-    head, literal = pair(preset)
+def test_seven_steps_equal_a_literal_implementation(preset: str) -> None:
+    head, literal = make_pair(preset)
     for step in range(7):
-        features, labels = batch(step)
+        features, labels = make_batch(step)
         flat = features.permute(0, 2, 3, 1).reshape(-1, DIMENSIONS).double().numpy()
         small = labels.numpy().ravel()
         x, density, scores, maps = literal.forward(flat)
@@ -93,7 +93,7 @@ def test_seven_steps_equal_the_literal_rendering(preset: str) -> None:
 
 
 @pytest.mark.parametrize("preset", ["authors", "paper"])
-def test_the_density_s_loss_reaches_the_backbone_and_no_mean(preset: str) -> None:
+def test_the_loss_has_gradients_for_the_backbone_but_not_for_means(preset: str) -> None:
     torch.manual_seed(0)
     head = GMMSegHead(GMMSegHead.Params(preset=preset, memory=50)).build(CHANNELS, 19)
     assert isinstance(head, GMMSegModule)
@@ -112,11 +112,11 @@ def test_the_density_s_loss_reaches_the_backbone_and_no_mean(preset: str) -> Non
     assert not torch.equal(before, head.mixture.mean), "EM moves the means"
 
 
-def test_a_frozen_mixture_stays() -> None:
+def test_a_frozen_mixture_does_not_change() -> None:
     head = GMMSegHead(GMMSegHead.Params(frozen=True, memory=50, dimensions=DIMENSIONS)).build(DIMENSIONS, CLASSES)
     assert isinstance(head, GMMSegModule)
     head.train()
-    features, labels = batch(0)
+    features, labels = make_batch(0)
     output = head.densities(features)
     before = {name: value.clone() for name, value in head.mixture.named_buffers() if "occupancy" not in name}
     head.loss(output, labels)
@@ -124,10 +124,10 @@ def test_a_frozen_mixture_stays() -> None:
     assert all(torch.equal(value, dict(head.mixture.named_buffers())[name]) for name, value in before.items())
 
 
-def test_a_batch_of_void_alone_moves_nothing_and_stays_finite() -> None:
+def test_a_batch_of_only_void_changes_nothing_and_is_finite() -> None:
     head = GMMSegHead(GMMSegHead.Params(memory=50, dimensions=DIMENSIONS)).build(DIMENSIONS, CLASSES).train()
     assert isinstance(head, GMMSegModule)
-    features, labels = batch(0)
+    features, labels = make_batch(0)
     labels[:] = 255
     before = head.mixture.deviation.clone()
     output = head.densities(features)
@@ -139,7 +139,7 @@ def test_a_batch_of_void_alone_moves_nothing_and_stays_finite() -> None:
 
 
 @pytest.mark.parametrize("name", ["gmmseg", "gmmseg-norm"])
-def test_a_network_without_the_head_is_told_of_gmm_posthoc(name: str) -> None:
+def test_the_error_for_a_network_without_the_head_names_gmm_posthoc(name: str) -> None:
     reason = Capabilities("logits", ("penultimate",)).lacks(Registry().method(name).needs())
     assert reason is not None
     assert "gmm-posthoc" in reason

@@ -1,4 +1,4 @@
-"""Levels count what thresholds cut off, exactly."""
+"""Levels of quantised scores, which count exactly the pixels above a threshold."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from oodbench.metrics.counting.quantized_scores import LEVELS, ScoreLevels, choo
 from oodbench.types import AnomalyLabels
 
 
-def test_levels_of_a_few_pixels() -> None:
+def test_levels_of_few_pixels_are_exact() -> None:
     levels = ScoreLevels(np.array([-1.0, 0.0, 2.0], np.float32))
     score = np.array([[-2.0, -1.0, -0.5, 0.0], [1.0, 2.0, np.inf, -np.inf]], np.float32)
     labels = AnomalyLabels(np.array([[0, 0, 1, 1], [255, 1, 1, 255]], np.uint8))
@@ -24,7 +24,7 @@ def test_levels_of_a_few_pixels() -> None:
     assert [levels.at(score) for score in (-1.0, 0.0, 2.0)] == [1, 2, 3]
 
 
-def test_both_zeros_are_one_score() -> None:
+def test_negative_zero_equals_zero() -> None:
     levels = ScoreLevels(np.array([0.0], np.float32))
     found, _ = levels.of(np.array([[-0.0, 0.0]], np.float32), AnomalyLabels(np.zeros((1, 2), np.uint8)))
     assert found.tolist() == [[1, 1]]
@@ -32,7 +32,7 @@ def test_both_zeros_are_one_score() -> None:
 
 @settings(max_examples=25)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([1, 3, 1000]), st.floats(0, 1))
-def test_the_pixels_from_a_level_on_are_those_that_score_as_much(seed: int, distinct: int, anomalous: float) -> None:
+def test_a_level_selects_the_pixels_with_at_least_that_score(seed: int, distinct: int, anomalous: float) -> None:
     rng = np.random.default_rng(seed)
     score = rng.normal(size=distinct).astype(np.float32)[rng.integers(0, distinct, (20, 30))]
     labels = AnomalyLabels(np.where(rng.random(score.shape) < anomalous, 1, 0).astype(np.uint8))
@@ -48,7 +48,7 @@ def test_the_pixels_from_a_level_on_are_those_that_score_as_much(seed: int, dist
             assert counted[kind, level:].sum() == np.sum((score >= edge) & (labels.values == kind))
 
 
-def test_levels_are_many_where_scores_are() -> None:
+def test_levels_are_dense_where_scores_are_dense() -> None:
     rng = np.random.default_rng(0)
     score = rng.normal(size=(200, 300)).astype(np.float32)
     labels = AnomalyLabels((rng.random(score.shape) < 0.1).astype(np.uint8))
@@ -58,7 +58,7 @@ def test_levels_are_many_where_scores_are() -> None:
     assert 200 < levels.edges.size < LEVELS
 
 
-def test_what_is_refused() -> None:
+def test_invalid_input_is_an_error() -> None:
     with pytest.raises(UsageError, match="256 edges; expected 255 at most, ascending and distinct"):
         ScoreLevels(np.arange(256, dtype=np.float32))
     with pytest.raises(UsageError, match="ascending"):

@@ -1,4 +1,4 @@
-"""The brackets hold the exact value, whatever the scores; and they are as narrow as they can be."""
+"""Brackets, which contain the exact value for all scores and are as narrow as possible."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def both(score: np.ndarray, label: np.ndarray, bits: int = 16) -> tuple[PixelBra
     return pixel_brackets(buckets, POOLED), pixel_metrics(counts, POOLED)
 
 
-# Scores that fall into few buckets, in every order within them.
+# Scores in few buckets, in every order within a bucket.
 near = st.integers(0, 40).map(lambda step: 1.0 + step * 2.0**-12)
 scores = st.lists(near | st.floats(-2, 2, width=32) | st.sampled_from([-math.inf, 0.0, -0.0, math.inf]), min_size=2)
 
 
 @given(scores, st.sampled_from([12, 13, 16, 19]), st.data())
-def test_the_exact_value_is_always_inside(values: list[float], bits: int, data: st.DataObject) -> None:
+def test_brackets_contain_the_exact_value(values: list[float], bits: int, data: st.DataObject) -> None:
     score = np.array(values, np.float32)
     labels = st.lists(st.sampled_from([0, 1, 255]), min_size=len(values), max_size=len(values))
     label = np.array(data.draw(labels.filter(lambda drawn: 0 in drawn and 1 in drawn)), np.uint8)
@@ -50,7 +50,7 @@ def test_the_exact_value_is_always_inside(values: list[float], bits: int, data: 
 
 
 def worst_and_best(groups: list[tuple[int, int]], best: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Buckets of (anomalous, in-distribution) pixels, in the order inside each that is best or worst."""
+    """Return scores of buckets of (anomalous, in-distribution) pixels, in the best and in the worst order."""
     score, label = [], []
     for index, (p, n) in enumerate(groups):
         top = 2.0**-index
@@ -63,7 +63,7 @@ def worst_and_best(groups: list[tuple[int, int]], best: bool) -> tuple[np.ndarra
 
 
 @pytest.mark.parametrize("best", [True, False])
-def test_the_ends_are_reached(best: bool) -> None:
+def test_the_ends_of_brackets_are_reachable(best: bool) -> None:
     groups = [(30, 4), (12, 0), (0, 7), (25, 40), (3, 100)]
     brackets, exact = both(*worst_and_best(groups, best))
     other, _ = both(*worst_and_best(groups, not best))
@@ -74,7 +74,7 @@ def test_the_ends_are_reached(best: bool) -> None:
         "AUROC": brackets.high if best else brackets.low,
     }
     for name, end in ends.items():
-        # The lower end of AP is bounded by an integral, a little below the sum.
+        # An integral bounds the lower end of AP, slightly below the sum.
         assert end[name] == pytest.approx(exact.values[name], abs=2e-3 if (name, best) == ("AP", False) else 2e-12)
     assert brackets.high["AP"] - brackets.low["AP"] > 0.1
 
@@ -92,7 +92,7 @@ def test_more_bits_narrow_the_brackets() -> None:
     assert widths[1] < 0.01
 
 
-def test_states_add_up() -> None:
+def test_merged_states_equal_the_whole() -> None:
     rng = np.random.default_rng(4)
     score, label = rng.normal(size=3000).astype(np.float32), rng.integers(0, 2, 3000)
     whole, parts = BucketCounts(), []
@@ -106,13 +106,13 @@ def test_states_add_up() -> None:
         whole.merge([BucketCounts(19)])
 
 
-def test_undefined_is_nan_with_a_reason() -> None:
+def test_undefined_metrics_are_nan_with_a_reason() -> None:
     brackets, exact = both(np.arange(4.0), np.zeros(4))
     assert brackets.undefined == exact.undefined
     assert all(map(math.isnan, (*brackets.low.values(), *brackets.high.values())))
 
 
-def test_mistakes() -> None:
+def test_invalid_input_is_an_error() -> None:
     with pytest.raises(UsageError, match="expected 12 to 24"):
         BucketCounts(32)
     with pytest.raises(UsageError, match="caos"):

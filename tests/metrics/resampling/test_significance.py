@@ -1,4 +1,4 @@
-"""Paired comparisons: what cancels out, Holm's correction and ranks by hand."""
+"""Paired comparisons: common effects, Holm's correction, and ranks computed by hand."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import pytest
 
 from oodbench.metrics import FrameValues
 from oodbench.metrics.resampling.significance import PairedSketches, holm_correction, significance_ranks
-from tools.interval_coverage import draw, false_alarms, sketch
+from tools.interval_coverage import make_sketch, measure_false_alarms, sample_counts
 
 
 def means(values: np.ndarray) -> FrameValues:
     return FrameValues(("AP",), values[:, None], np.ones((values.size, 1), np.int64))
 
 
-def test_what_is_hard_for_both_cancels_out() -> None:
+def test_effects_common_to_both_methods_cancel_out() -> None:
     rng = np.random.default_rng(0)
     hard = rng.random(40)
     paired = PairedSketches([means(hard), means(hard + 0.01 + 0.001 * rng.normal(size=40))], seed=0, resamples=999)
@@ -28,14 +28,16 @@ def test_what_is_hard_for_both_cancels_out() -> None:
     assert found.p == 2 / 1000
 
 
-def test_the_same_twice_is_no_difference() -> None:
+def test_equal_methods_have_no_difference() -> None:
     paired = PairedSketches([means(np.arange(10.0))] * 2, seed=0, resamples=99)
     found = paired.difference(0, 1, "AP")
     assert (found.value, found.bounds, found.p) == (0.0, (0.0, 0.0), 1.0)
 
 
-def test_the_other_way_round_is_the_other_sign() -> None:
-    paired = PairedSketches([sketch(counts) for counts in draw(np.random.default_rng(0), 20, methods=2)], 0, 199)
+def test_swapping_the_methods_changes_the_sign() -> None:
+    paired = PairedSketches(
+        [make_sketch(counts) for counts in sample_counts(np.random.default_rng(0), 20, methods=2)], 0, 199
+    )
     for metric in ("AP", "FPR95", "AUROC"):
         there, back = paired.difference(0, 1, metric), paired.difference(1, 0, metric)
         assert there.bounds is not None
@@ -43,18 +45,18 @@ def test_the_other_way_round_is_the_other_sign() -> None:
         assert back.bounds == pytest.approx((-there.bounds[1], -there.bounds[0]))
 
 
-def test_equal_methods_are_rarely_called_different() -> None:
-    """One in twenty is meant; docs/how-to/compare-runs.md has how far from that it is."""
-    assert (false_alarms(40, repeats=60, resamples=199) < 0.3).all()
+def test_equal_methods_are_rarely_significant() -> None:
+    """One in twenty is meant; docs/measurements/interval-coverage.md measures the difference."""
+    assert (measure_false_alarms(40, repeats=60, resamples=199) < 0.3).all()
 
 
-def test_holm_by_hand() -> None:
+def test_holm_correction_equals_a_case_computed_by_hand() -> None:
     assert holm_correction([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm_correction([0.5, 0.9]) == [1.0, 1.0]
     assert holm_correction([]) == []
 
 
-def test_ranks_count_those_that_are_better() -> None:
-    # 0 beats 2 and 3, 1 beats 3: nothing tells 0 from 1, 1 from 2, 2 from 3.
+def test_ranks_count_the_significantly_better_methods() -> None:
+    # 0 beats 2 and 3, and 1 beats 3. The pairs 0 and 1, 1 and 2, 2 and 3 are not significant.
     assert significance_ranks(4, {(0, 2): True, (0, 3): True, (1, 3): True, (1, 2): False}) == [1, 1, 2, 3]
     assert significance_ranks(3, {}) == [1, 1, 1]

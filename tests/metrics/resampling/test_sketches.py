@@ -1,4 +1,4 @@
-"""Sketches against the exact numbers of the frames that they stand for, as they are and resampled."""
+"""Sketches compared with the exact metrics of their frames, original and resampled."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Frames = list[tuple[np.ndarray, AnomalyLabels]]
 
 
 def world(kind: str, count: int = 6) -> Frames:
-    """Frames whose levels and amounts of anomaly differ, the last without any."""
+    """Create frames with different levels and amounts of anomaly; the last one has none."""
     rng = np.random.default_rng(3)
     frames = []
     for index in range(count):
@@ -31,30 +31,30 @@ def world(kind: str, count: int = 6) -> Frames:
     return frames
 
 
-def taken_in(frames: Frames, protocol: str = "pooled") -> Evaluation:
+def evaluate_frames(frames: Frames, protocol: str = "pooled") -> Evaluation:
     under = make_evaluation(PROTOCOLS[protocol])
     for score, labels in frames:
         under.update(score, labels)
     return under
 
 
-def sketched(frames: Frames) -> PixelSketch:
-    bins = taken_in(frames).bins()
+def make_sketch(frames: Frames) -> PixelSketch:
+    bins = evaluate_frames(frames).bins()
     assert bins is not None
     return PixelSketch(NAMES, bins, np.stack([bins.count(score, labels) for score, labels in frames]), 0.95)
 
 
-def repeated(frames: Frames, weights: np.ndarray) -> Frames:
+def repeat_frames(frames: Frames, weights: np.ndarray) -> Frames:
     return [frame for frame, times in zip(frames, weights, strict=True) for _ in range(times)]
 
 
 @pytest.mark.parametrize("kind", ["smooth", "rare", "steps", "saturated"])
-def test_it_gives_the_exact_numbers_closely(kind: str) -> None:
+def test_sketches_approximate_the_exact_metrics(kind: str) -> None:
     frames = world(kind)
     weights = np.array([[1, 1, 1, 1, 1, 1], [0, 3, 1, 1, 0, 1], [2, 0, 0, 0, 3, 1], [0, 0, 0, 6, 0, 0]])
-    found = sketched(frames).metrics(weights)
+    found = make_sketch(frames).metrics(weights)
     for index, times in enumerate(weights):
-        exact = taken_in(repeated(frames, times)).metrics().values
+        exact = evaluate_frames(repeat_frames(frames, times)).metrics().values
         off = np.abs(found[:, index] - [exact[name] for name in NAMES])
         assert (off <= [5e-4, 1e-3, 1e-4]).all(), off
 
@@ -69,34 +69,34 @@ def test_with_few_distinct_scores_average_precision_and_fpr_are_exact(values: li
     label = np.array(data.draw(drawn.filter(lambda kinds: 0 in kinds and 1 in kinds)), np.uint8)[None]
     half = score.size // 2
     frames = [(score[:, part], AnomalyLabels(label[:, part])) for part in (slice(half), slice(half, None))]
-    sketch = sketched(frames)
-    whole = taken_in(frames).metrics().values
+    sketch = make_sketch(frames)
+    whole = evaluate_frames(frames).metrics().values
     assert sketch.metrics()[:, 0] == pytest.approx([whole[name] for name in NAMES], abs=1e-9)
-    twice = taken_in(repeated(frames, np.array([1, 2]))).metrics().values
+    twice = evaluate_frames(repeat_frames(frames, np.array([1, 2]))).metrics().values
     assert sketch.metrics(np.array([[1, 2]]))[:2, 0] == pytest.approx([twice["AP"], twice["FPR95"]], abs=1e-9)
 
 
-def test_the_bins_count_every_valid_pixel_where_it_belongs() -> None:
+def test_each_valid_pixel_is_counted_in_its_bin() -> None:
     frames = world("steps")
-    bins = taken_in(frames).bins()
+    bins = evaluate_frames(frames).bins()
     assert bins is not None
     score, labels = frames[0]
     counts = bins.count(score, labels)
     assert counts.sum(axis=1).tolist() == [(labels.values == 0).sum(), (labels.values == 1).sum()]
     best = max(score[labels.values == 1].max() for score, labels in frames[:-1])
-    # The first bin begins with the highest anomalous score: what scores as much or more is in it.
+    # The first bin contains all pixels with at least the highest anomalous score.
     assert counts[0, 0] == ((labels.values == 0) & (score >= best)).sum()
 
 
-def test_without_anomalies_nothing_is_defined() -> None:
+def test_metrics_without_anomalies_are_undefined() -> None:
     frames = [world("smooth")[-1]] * 2
-    sketch = sketched(frames)
+    sketch = make_sketch(frames)
     assert sketch.bins.single.size == 1
     assert np.isnan(sketch.metrics()).all()
 
 
-def test_frames_of_a_group_are_put_together() -> None:
-    sketch = sketched(world("smooth"))
+def test_frames_of_a_group_are_merged() -> None:
+    sketch = make_sketch(world("smooth"))
     grouped = sketch.group(["a", "b", "a", "c", "b", "c"])
     assert grouped.units == 3
     weights = np.array([[2, 0, 1]])
@@ -105,24 +105,24 @@ def test_frames_of_a_group_are_put_together() -> None:
 
 def test_means_over_frames_are_exact() -> None:
     frames = world("smooth")
-    values = taken_in(frames, "caos").frame_values()
+    values = evaluate_frames(frames, "caos").frame_values()
     assert values is not None
     weights = np.array([2, 0, 1, 1, 1, 1])
-    exact = taken_in(repeated(frames, weights), "caos").metrics().values
+    exact = evaluate_frames(repeat_frames(frames, weights), "caos").metrics().values
     assert values.metrics(weights[None])[:, 0] == pytest.approx([exact[name] for name in values.names], abs=1e-12)
     assert values.group(["a"] * 6).units == 1
 
 
-def test_a_protocol_with_bins_of_each_frame_s_own_has_none() -> None:
-    under = taken_in(world("smooth"), "smiyc")
+def test_protocols_with_separate_bins_per_frame_have_no_sketch() -> None:
+    under = evaluate_frames(world("smooth"), "smiyc")
     assert under.bins() is None
     assert under.frame_values() is None
 
 
 @pytest.mark.parametrize("kind", ["pixels", "frames"])
-def test_it_comes_back_from_arrays(kind: str) -> None:
+def test_a_sketch_is_restored_from_arrays(kind: str) -> None:
     frames = world("smooth")
-    sketch: Sketch | None = sketched(frames) if kind == "pixels" else taken_in(frames, "caos").frame_values()
+    sketch: Sketch | None = make_sketch(frames) if kind == "pixels" else evaluate_frames(frames, "caos").frame_values()
     assert sketch is not None
     arrays = sketch.arrays()
     back = sketch_from(arrays)

@@ -1,4 +1,4 @@
-"""Figures by their content: what the axes hold, what pixels show, what is in the files."""
+"""Contents of figures: axes, pixels and files."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LABELS = RNG.choice(np.array([0, 1, 255], np.uint8), (3, 40, 80), p=[0.8, 0.15, 
 
 
 class Noisy(HandmadeRun):
-    """Scores with ties, anomalies and void anywhere."""
+    """A run with ties, anomalies and void at random pixels."""
 
     def score(self, row: Any, frame: str) -> ScoreMap:
         return SCORES[row.method][FRAMES.index(frame)] + (LABELS[FRAMES.index(frame)] == 1)
@@ -40,27 +40,27 @@ class Noisy(HandmadeRun):
         return AnomalyLabels(LABELS[FRAMES.index(frame)]) if self.labelled else None
 
 
-def pooled(method: str) -> tuple[Any, Any]:
-    """Labels and scores of all valid pixels."""
+def pool_pixels(method: str) -> tuple[Any, Any]:
+    """Return labels and scores of all valid pixels."""
     valid = LABELS != 255
     return LABELS[valid], (SCORES[method] + (LABELS == 1))[valid]
 
 
-def texts(figure: Figure) -> list[str]:
+def read_legends(figure: Figure) -> list[str]:
     return [text.get_text() for legend in figure.legends for text in legend.get_texts()]
 
 
-def panel(figure: Figure, index: int) -> Any:
+def read_panel(figure: Figure, index: int) -> Any:
     return [axes for axes in figure.axes if axes.images][index].images[0].get_array()
 
 
-def drawn(name: str, view: RunView) -> Figure:
+def draw_figure(name: str, view: RunView) -> Figure:
     with apply_rc_style():
         report: Any = REGISTRY.report(name)
         return report.draw(view, "road-anomaly", view.results)
 
 
-# the files
+# Files
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -77,7 +77,7 @@ def test_pdf_has_its_fonts_and_png_is_as_wide_as_a_column_or_a_page(tmp_path: Pa
     assert pdf_file.read_bytes() == pdf
 
 
-def test_a_method_looks_the_same_everywhere_and_networks_differ_in_line_and_marker() -> None:
+def test_a_method_has_one_colour_and_a_network_one_line_style() -> None:
     other = [make_result("msp", 0.2, 0.5, network="other"), make_result("msp", 0.2, 0.5, "road-anomaly-21")]
     found = assign_styles([*ROWS, *other])
     msp, gmmseg, elsewhere = (found[who] for who in (("MSP", "net"), ("GMMSEG", "net"), ("MSP", "other")))
@@ -90,10 +90,10 @@ def test_a_method_looks_the_same_everywhere_and_networks_differ_in_line_and_mark
     ) == (2, 1)
 
 
-# pictures side by side
+# Panels
 
 
-def test_the_qualitative_figure_has_image_label_and_a_column_a_method() -> None:
+def test_the_qualitative_figure_has_image_label_and_one_column_per_method() -> None:
     view = HandmadeRun(ROWS)
     figure = qualitative.draw_qualitative(view, "road-anomaly", ROWS, ["c", "a"])
     titles = [axes.get_title() for axes in figure.axes if axes.images]
@@ -103,38 +103,42 @@ def test_the_qualitative_figure_has_image_label_and_a_column_a_method() -> None:
     assert labels is not None
     image = view.image("", "c")
     expected = np.asarray(Image.fromarray(overlay_labels(image, labels)).resize((360, 180), Image.Resampling.NEAREST))
-    assert np.abs(panel(figure, 1).astype(int) - expected).mean() < 4
-    assert panel(figure, 2).min() == 0
-    assert 3.5 < panel(figure, 2).max() <= 4
+    assert np.abs(read_panel(figure, 1).astype(int) - expected).mean() < 4
+    assert read_panel(figure, 2).min() == 0
+    assert 3.5 < read_panel(figure, 2).max() <= 4
 
 
-def test_more_columns_go_across_the_page_and_name_their_networks() -> None:
+def test_a_figure_of_many_columns_is_page_wide_and_names_the_networks() -> None:
     rows = [*ROWS, make_result("msp", 0.2, 0.5, network="other")]
     figure = qualitative.draw_qualitative(HandmadeRun(rows), "road-anomaly", rows, ["a"])
     assert figure.get_figwidth() == 7.16
     assert figure.axes[4].get_title() == "MSP\nother"
 
 
-def test_where_labels_are_secret_predicted_classes_stand_in_their_place() -> None:
+def test_hidden_labels_are_replaced_by_predicted_classes() -> None:
     figure = qualitative.draw_qualitative(HandmadeRun(ROWS, labelled=False), "road-anomaly", ROWS, ["a"])
     assert figure.axes[1].get_title() == "Prediction"
-    picture = panel(figure, 1)
+    picture = read_panel(figure, 1)
     assert picture[20, 20].tolist() == [70, 130, 180]
     assert picture[160, 20].tolist() == [0, 0, 142]
 
 
-def test_the_segmentation_figure_has_a_column_a_network_and_names_its_colours() -> None:
+def test_the_segmentation_figure_has_one_column_per_network_and_a_legend() -> None:
     rows = [*ROWS, make_result("msp", 0.2, 0.5, network="other")]
     figure = segmentation.draw_segmentation(HandmadeRun(rows), "road-anomaly", rows, ["a", "c"])
     assert [axes.get_title() for axes in figure.axes[:4]] == ["Image", "Label", "net", "other"]
     assert len([axes for axes in figure.axes if axes.images]) == 8
-    assert [panel(figure, index)[160, 20].tolist() for index in (1, 2, 3)] == [[128, 64, 128], [0, 0, 142], [0, 0, 142]]
-    assert texts(figure) == ["road", "sky", "car", "void"]
+    assert [read_panel(figure, index)[160, 20].tolist() for index in (1, 2, 3)] == [
+        [128, 64, 128],
+        [0, 0, 142],
+        [0, 0, 142],
+    ]
+    assert read_legends(figure) == ["road", "sky", "car", "void"]
     secret = segmentation.draw_segmentation(HandmadeRun(rows, labelled=False), "road-anomaly", rows, ["a"])
     assert [axes.get_title() for axes in secret.axes] == ["Image", "net", "other"]
 
 
-def test_classes_without_colours_of_their_own_get_different_ones() -> None:
+def test_classes_without_a_colour_get_distinct_ones() -> None:
     many = ClassSet("many", tuple(f"class {index}" for index in range(150)))
     picture = segmentation.colour_classes(SemanticLabels(np.arange(150, dtype=np.uint8)[None], many))
     assert len(np.unique(picture[0], axis=0)) == 150
@@ -149,28 +153,28 @@ def test_predicted_classes_that_are_not_stored_are_an_error() -> None:
         segmentation.draw_segmentation(Blind(ROWS), "road-anomaly", ROWS, ["a"])
 
 
-# curves
+# Curves
 
 
 def test_the_area_under_the_steps_is_average_precision() -> None:
-    figure = drawn("precision-recall", Noisy(ROWS))
+    figure = draw_figure("precision-recall", Noisy(ROWS))
     (axes,) = figure.axes
     expected = {}
     for method in SCORES:
-        labels, scores = pooled(method)
+        labels, scores = pool_pixels(method)
         expected[method] = 100 * average_precision_score(labels, scores)
         colour = assign_styles(ROWS)[method.upper(), "net"].colour
         line = next(line for line in axes.lines if line.get_drawstyle() == "steps-pre" and line.get_color() == colour)
         recall, precision = np.asarray(line.get_xdata()), np.asarray(line.get_ydata())
         assert (np.diff(recall) * precision[1:]).sum() / 100 == pytest.approx(expected[method])
     best, second = sorted(expected, key=lambda method: -expected[method])
-    assert texts(figure) == [f"{expected[one]:.1f}  {one.upper()}" for one in (best, second)]
+    assert read_legends(figure) == [f"{expected[one]:.1f}  {one.upper()}" for one in (best, second)]
 
 
 def test_the_roc_curve_has_its_area_and_its_dot() -> None:
-    figure = drawn("roc", Noisy(ROWS[:1]))
+    figure = draw_figure("roc", Noisy(ROWS[:1]))
     (axes,) = figure.axes
-    labels, scores = pooled("msp")
+    labels, scores = pool_pixels("msp")
     line, dot = axes.lines[2], axes.lines[3]
     area = np.trapezoid(np.asarray(line.get_ydata()), np.asarray(line.get_xdata())) / 1e4
     assert area == pytest.approx(roc_auc_score(labels, scores))
@@ -178,23 +182,23 @@ def test_the_roc_curve_has_its_area_and_its_dot() -> None:
     assert np.ravel(dot.get_data()) == pytest.approx(
         [100 * (scores[labels == kind] >= threshold).mean() for kind in (0, 1)]
     )
-    assert texts(figure) == [f"{100 * (scores[labels == 0] >= threshold).mean():.1f}  MSP"]
+    assert read_legends(figure) == [f"{100 * (scores[labels == 0] >= threshold).mean():.1f}  MSP"]
 
 
 @pytest.mark.parametrize("name", ["precision-recall", "roc"])
 def test_without_labels_there_is_no_curve(name: str) -> None:
-    figure = drawn(name, HandmadeRun(ROWS, labelled=False))
+    figure = draw_figure(name, HandmadeRun(ROWS, labelled=False))
     assert [text.get_text() for text in figure.axes[0].texts] == ["no pixel is labelled as anomalous"]
     assert not figure.legends
 
 
-# distributions and costs
+# Distributions and costs
 
 
-def test_histograms_hold_the_share_of_each_kind_of_pixel() -> None:
+def test_histograms_show_the_share_of_each_kind_of_pixel() -> None:
     view = Noisy(ROWS)
     edges, shares = histograms.compute_histogram(view, ROWS[0])
-    labels, scores = pooled("msp")
+    labels, scores = pool_pixels("msp")
     for kind in (0, 1):
         values = scores[labels == kind]
         inside = [((values >= low) & (values < high)).mean() for low, high in pairwise(edges[:-1])]
@@ -205,10 +209,10 @@ def test_histograms_hold_the_share_of_each_kind_of_pixel() -> None:
     calibration = view.calibration(ROWS[0])
     assert calibration is not None
     assert figure.axes[0].lines[0].get_xdata() == [calibration.score_at(0.95)] * 2
-    assert texts(figure) == ["in-distribution", "anomalous", "5 % of calibration above"]
+    assert read_legends(figure) == ["in-distribution", "anomalous", "5 % of calibration above"]
 
 
-def test_scores_that_are_all_the_same_have_a_histogram_too() -> None:
+def test_constant_scores_have_a_histogram() -> None:
     class Flat(HandmadeRun):
         def score(self, row: Any, frame: str) -> ScoreMap:
             return np.full((40, 80), 2.5, np.float32)
@@ -218,7 +222,7 @@ def test_scores_that_are_all_the_same_have_a_histogram_too() -> None:
     assert (shares[0][0], shares[1][0]) == (1, 1)
 
 
-def test_cost_is_what_a_frame_takes_with_the_method_alone() -> None:
+def test_cost_is_the_time_per_frame_with_one_method() -> None:
     bounds = Intervals(
         level=0.95, method="percentile", unit="frames", units=60, resamples=2000, bounds={"AP": (0.35, 0.46)},
         undefined={},
@@ -236,7 +240,7 @@ def test_cost_is_what_a_frame_takes_with_the_method_alone() -> None:
     bar, best, second = figure.axes[0].lines
     assert np.ravel(bar.get_data()).tolist() == [123.0, 123.0, 35.0, 46.0]
     assert [np.ravel(point.get_data()).tolist() for point in (best, second)] == [[123.0, 40.0], [51.0, 20.0]]
-    assert texts(figure) == ["40.0  GMMSEG", "20.0  MSP"]
+    assert read_legends(figure) == ["40.0  GMMSEG", "20.0  MSP"]
     assert figure.axes[0].get_xlabel() == "Milliseconds per frame (A processor)"
     without = accuracy_cost.draw_accuracy_cost(HandmadeRun(rows[2:]), "road-anomaly", rows[2:])
     assert [text.get_text() for text in without.axes[0].texts] == ["no cost was measured"]

@@ -1,4 +1,4 @@
-"""What the page is made of: words, tables, regions, embedded data."""
+"""Parts of the page: text, tables, regions and embedded data."""
 
 from __future__ import annotations
 
@@ -35,21 +35,23 @@ ROWS = [
 ]
 
 
-def lead(rows: list[Result]) -> str:
+def read_lead(rows: list[Result]) -> str:
     run = HandmadeRun(rows)
     return summarise_table(run, build_sections(run)[0]).lead.replace("\N{NO-BREAK SPACE}", " ")
 
 
-def test_the_answer_says_who_leads_and_whether_that_is_chance() -> None:
-    assert lead(ROWS) == "KNN has the best AP, 40.00 %, but on 3 frames it can't be distinguished from MSP."
-    assert lead(ROWS[:1]) == "MSP reaches 20.00 % AP."
-    assert lead(ROWS[3:]) == "AP is defined for none of the methods here."
+def test_the_summary_names_the_best_method_and_its_significance() -> None:
+    assert read_lead(ROWS) == "KNN has the best AP, 40.00 %. On 3 frames, it is not significantly better than MSP."
+    assert read_lead(ROWS[:1]) == "MSP reaches 20.00 % AP."
+    assert read_lead(ROWS[3:]) == "AP is undefined for all methods."
     other = [make_result("msp", 0.2, 0.5, "other"), *ROWS[1:]]
-    assert lead(other[1:]) == "KNN has the best AP, 40.00 %, but on 3 frames it can't be distinguished from ENERGY."
+    assert (
+        read_lead(other[1:]) == "KNN has the best AP, 40.00 %. On 3 frames, it is not significantly better than ENERGY."
+    )
 
 
 class Apart(HandmadeRun):
-    """The first is better than all others by more than chance."""
+    """A run whose first method is significantly better than all others."""
 
     def comparisons(self):  # type: ignore[no-untyped-def]
         from dataclasses import replace
@@ -59,26 +61,27 @@ class Apart(HandmadeRun):
         return (replace(found, entries=entries, apart=((0, 1), (0, 2))),)
 
 
-def test_the_answer_says_by_how_much() -> None:
+def test_the_summary_states_the_difference() -> None:
     run = Apart(ROWS[:3])
     found = summarise_table(run, build_sections(run)[0])
     assert found.lead.replace("\N{NO-BREAK SPACE}", " ") == (
-        "KNN leads with 40.00 % AP, 20.00 points ahead of MSP: significant over 3 frames (p = 0.5000, Holm)."
+        "KNN has the best AP, 40.00 %, 20.00 points better than MSP. The difference is significant over 3 frames "
+        "(p = 0.5000, Holm)."
     )
     assert [tied for _, tied in found.order] == [True, False, False]
     assert found.more == ("Only 3 of the benchmark's 60 frames were measured.",)
 
 
-def test_the_answer_says_what_a_threshold_without_anomalies_is_worth() -> None:
+def test_the_summary_rates_the_threshold_chosen_without_anomalies() -> None:
     run = HandmadeRun(ROWS[:1])
     (first, _) = summarise_table(run, build_sections(run)[0]).more
     assert first.replace("\N{NO-BREAK SPACE}", " ") == (
-        "At a threshold set without anomalies, for 5 % false positives, MSP finds 50.0 % of the anomalous pixels here, "
-        "and calls 12.5 % of the in-distribution ones anomalous."
+        "At the calibrated threshold, set for 5 % false positives, MSP finds 50.0 % of the anomalous pixels and calls "
+        "12.5 % of the in-distribution pixels anomalous."
     )
 
 
-def test_lines_have_cost_contamination_and_quality() -> None:
+def test_rows_have_cost_training_signals_and_quality() -> None:
     quality = {"miou": 0.5, "ece": None, "dataset": "cityscapes", "split": "val", "frames": 5}
     cost = {"forward_ms": 10.0, "summary_ms": 1.5, "score_ms": 2.0, "fit_s": None}
     rows = [
@@ -97,14 +100,14 @@ def test_lines_have_cost_contamination_and_quality() -> None:
     assert line.flags == {"Retraining": False, "Extra network": False, "OoD data": True}
 
 
-def test_pairs_that_chance_does_not_explain_go_by_the_lines() -> None:
+def test_significant_pairs_refer_to_table_rows() -> None:
     (section,) = build_sections(HandmadeRun(ROWS))
     facts = section.significance()
     assert facts["AP"] == {"higher": True, "known": [1, 0, 2], "apart": [[1, 2]]}
     assert facts["FPR95"] == {"higher": False, "known": [], "apart": []}
 
 
-def test_a_protocol_has_a_table_of_its_own() -> None:
+def test_each_protocol_has_a_separate_table() -> None:
     made = build_sections(HandmadeRun([ROWS[0], make_result("msp", 0.3, 0.4, protocol={"name": "caos"})]))
     assert [(section.benchmark, section.protocol) for section in made] == [
         ("road-anomaly", "pooled"),
@@ -112,7 +115,7 @@ def test_a_protocol_has_a_table_of_its_own() -> None:
     ]
 
 
-def test_cards_name_their_protocols_where_there_are_several(tmp_path: Path) -> None:
+def test_cards_name_their_protocol_if_there_are_several(tmp_path: Path) -> None:
     def chips(rows: list[Result]) -> list[str]:
         (page,) = Registry().report("html").write(HandmadeRun(rows), tmp_path)
         return re.findall(r'<h3>road-anomaly <span class="soft">([\w-]+)</span></h3>', page.read_text())
@@ -123,7 +126,7 @@ def test_cards_name_their_protocols_where_there_are_several(tmp_path: Path) -> N
     assert chips([ROWS[0]]) == []
 
 
-def test_breakdowns_as_tables() -> None:
+def test_breakdowns_are_tables() -> None:
     run = HandmadeRun(ROWS[:2])
     size, place, kind, mistakes = breakdown(run, build_sections(run)[0])
     assert [column.name for column in size.table.columns] == ["1 to 10 %"]
@@ -134,7 +137,7 @@ def test_breakdowns_as_tables() -> None:
     assert mistakes.table.lines == (("MSP", ((1.0, 1.0),)),)
 
 
-def test_provenance_has_every_digest_and_leaves_out_what_is_empty() -> None:
+def test_provenance_has_every_digest_and_no_empty_fields() -> None:
     made = make_result("msp", 0.2, 0.5, digests={"network": "abc", "data": "def", "scores": "123"}, params={"k": 3})
     facts = dict(list_provenance(made, None))
     assert facts["SHA-256"] == [("network", "abc"), ("data", "def"), ("scores", "123")]
@@ -142,10 +145,10 @@ def test_provenance_has_every_digest_and_leaves_out_what_is_empty() -> None:
     assert "Intervals" not in facts
 
 
-# what is counted
+# Counts
 
 
-def test_objects_and_how_much_of_each_is_found() -> None:
+def test_objects_are_listed_with_their_detected_share() -> None:
     values = np.zeros((40, 60), np.uint8)
     values[2:12, 3:13] = 1
     values[20:30, 40:48] = 1
@@ -169,7 +172,7 @@ def test_false_alarms_are_regions_without_anomaly_or_void() -> None:
     ]  # fmt: skip
 
 
-def test_overlaps_by_hand() -> None:
+def test_overlaps_equal_a_case_computed_by_hand() -> None:
     labels = AnomalyLabels(np.array([[0, 0, 1, 1, 255]], np.uint8))
     first = np.array([[True, False, True, True, True]])
     second = np.array([[True, True, False, True, True]])
@@ -179,16 +182,16 @@ def test_overlaps_by_hand() -> None:
     ]
 
 
-# what is written
+# Output files
 
 
-def test_embedded_data_can_end_no_script() -> None:
+def test_embedded_data_can_not_end_a_script() -> None:
     text = encode_json({"</script><!--": "\u2028"})
     assert "<" not in text
     assert json.loads(text) == {"</script><!--": "\u2028"}
 
 
-def test_the_page_asks_for_nothing_and_names_escape(tmp_path: Path) -> None:
+def test_the_page_makes_no_requests_and_escapes_names(tmp_path: Path) -> None:
     rows = [make_result("msp", 0.2, 0.5, label="<i>MSP</i>"), make_result("knn", 0.4, 0.3, network="<u>net</u>")]
     (path,) = Registry().report("html").write(HandmadeRun(rows), tmp_path)
     text = path.read_text(encoding="utf-8")
@@ -200,7 +203,7 @@ def test_the_page_asks_for_nothing_and_names_escape(tmp_path: Path) -> None:
     assert again == text
 
 
-def test_too_large_for_one_file_it_is_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_report_is_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("oodbench.reports.html.page.LARGEST", 1000)
     files = Registry().report("html").write(HandmadeRun(ROWS), tmp_path)
     assert [path.relative_to(tmp_path).as_posix() for path in files] == [

@@ -1,4 +1,4 @@
-"""The page in a real browser: what moves, what it shows against the stored scores, what it asks for, what it says."""
+"""The page in a real browser: controls, values compared with the stored scores, requests and texts."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ NAME = "</script><script>document.title = 'taken'</script><img src=x onerror=doc
 
 
 class Named(HandmadeRun):
-    """Frames whose names are HTML."""
+    """A run whose frames have HTML in their names."""
 
     def frames(self, benchmark: str) -> list[str]:
         return ["a", NAME, "c"]
 
     def requirements(self, row: Result) -> Requirements:
-        """One of them has seen outliers."""
+        """Return requirements; one method uses out-of-distribution data."""
         return Requirements(retraining=False, extra_network=False, ood_data=row.method == "knn")
 
 
@@ -41,7 +41,7 @@ def open_browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
 
 @pytest.fixture
 def page(open_browser: Page) -> Iterator[Page]:
-    """A window of usual size; at the end nothing was complained of, and nothing asked for."""
+    """Open a window of usual size; assert at the end that there were no console messages and no requests."""
     open_browser.size(1280, 900)
     open_browser.requests()
     yield open_browser
@@ -51,7 +51,7 @@ def page(open_browser: Page) -> Iterator[Page]:
 
 @pytest.fixture(scope="module")
 def made(network_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Three frames under three methods."""
+    """Write the page of three frames and three methods."""
     folder = tmp_path_factory.mktemp("made")
     write_road_anomaly(folder / "RoadAnomaly_jpg")
     write_cityscapes(folder / "cityscapes")
@@ -67,7 +67,7 @@ def file(made: Run) -> Path:
     return path
 
 
-def handmade(folder: Path, **changes: Any) -> Path:
+def write_handmade_page(folder: Path, **changes: Any) -> Path:
     rows = [
         make_result("msp", 0.2, 0.5, label="<b>MSP</b>"),
         make_result("knn", 0.4, 0.3),
@@ -76,7 +76,7 @@ def handmade(folder: Path, **changes: Any) -> Path:
     return Registry().report("html").write(Named(rows, **changes), folder)[0]
 
 
-def test_the_slider_shows_what_the_stored_scores_say(page: Page, made: Run, file: Path) -> None:
+def test_the_slider_shows_the_values_of_the_stored_scores(page: Page, made: Run, file: Path) -> None:
     page.open(file)
     rows = {row.label: row for row in made.results}
     top = page.run("return method().edges.length")
@@ -87,7 +87,7 @@ def test_the_slider_shows_what_the_stored_scores_say(page: Page, made: Run, file
     assert_rates(page, made, rows, [page.run("return method().edges.length") // 2])
 
 
-def test_a_threshold_with_a_name_gives_the_table_s_number(page: Page, made: Run, file: Path) -> None:
+def test_named_thresholds_give_the_numbers_of_the_table(page: Page, made: Run, file: Path) -> None:
     page.open(file)
     page.click("#presets button[value=test]")
     shown = page.run("return benchmark().methods.map((one, i) => counts().at(i, null, chosen.level[i]).fpr)")
@@ -132,8 +132,8 @@ def test_the_other_slider_uncovers_the_layer_below(page: Page, file: Path) -> No
     assert page.run("return document.querySelector('#pane-left img').alt").startswith("label of ")
 
 
-def test_the_table_sorts_and_says_how(page: Page, tmp_path: Path) -> None:
-    page.open(handmade(tmp_path))
+def test_the_table_is_sorted_and_shows_the_order(page: Page, tmp_path: Path) -> None:
+    page.open(write_handmade_page(tmp_path))
     head = "table.comparison thead th:nth-child(2)"
     names = "table.comparison tbody th"
     assert page.texts(names) == ["<b>MSP</b>", "KNN", "ENERGY"]
@@ -145,8 +145,8 @@ def test_the_table_sorts_and_says_how(page: Page, tmp_path: Path) -> None:
     assert page.run(f"return document.querySelector('{head}').ariaSort") == "ascending"
 
 
-def test_the_filter_leaves_out_and_the_marks_follow(page: Page, tmp_path: Path) -> None:
-    page.open(handmade(tmp_path))
+def test_the_filter_hides_rows_and_updates_the_marks(page: Page, tmp_path: Path) -> None:
+    page.open(write_handmade_page(tmp_path))
     marks = "return [...document.querySelectorAll('td[data-metric=AP]')].map((one) => one.className.split(' ').pop())"
     assert page.run(marks) == ["tied", "best", "metric"]
     page.click("#filter input[value='OoD data']")
@@ -154,7 +154,7 @@ def test_the_filter_leaves_out_and_the_marks_follow(page: Page, tmp_path: Path) 
     assert page.run(marks) == ["best", "metric", "tied"]
 
 
-def test_frames_are_found_by_name_and_put_in_order(page: Page, made: Run, file: Path) -> None:
+def test_frames_are_filtered_by_name_and_sorted(page: Page, made: Run, file: Path) -> None:
     page.open(file)
     page.press("#find", "CARDBOARD")
     assert len(page.texts("#strip li")) == 1
@@ -172,7 +172,7 @@ def test_frames_are_found_by_name_and_put_in_order(page: Page, made: Run, file: 
 
 
 def test_a_name_full_of_html_stays_text(page: Page, tmp_path: Path) -> None:
-    page.open(handmade(tmp_path))
+    page.open(write_handmade_page(tmp_path))
     page.run("goTo(1)")
     page.until("shown.frame === benchmark().frames[1]")
     assert page.texts("#frame-name b") == [NAME]
@@ -180,7 +180,7 @@ def test_a_name_full_of_html_stays_text(page: Page, tmp_path: Path) -> None:
     assert page.run("return document.querySelectorAll('#strip img, #strip .name').length") == 6
 
 
-def test_everything_is_reached_by_the_keyboard(page: Page, file: Path) -> None:
+def test_the_keyboard_reaches_all_controls(page: Page, file: Path) -> None:
     page.open(file)
     reached = set()
     page.press("body")
@@ -191,7 +191,7 @@ def test_everything_is_reached_by_the_keyboard(page: Page, file: Path) -> None:
             "return [one.id || one.name || one.parentElement.id, getComputedStyle(one).outlineStyle]"
         )
         reached.add(name)
-        # What is seen of these is beside them: a segment, the line between two layers.
+        # These controls are invisible: a segment or the line between two layers represents them.
         assert outlined != "none" or name in ("", "benchmark", "mode", "wipe"), name
     assert {"benchmark", "wipe", "threshold", "presets", "method", "mode", "find", "order", "left", "next"} <= reached
     before = page.run("return chosen.level[chosen.method]")
@@ -199,7 +199,7 @@ def test_everything_is_reached_by_the_keyboard(page: Page, file: Path) -> None:
     assert page.run("return chosen.level[chosen.method]") == before - 1
 
 
-def test_a_number_leads_to_where_it_comes_from(page: Page, made: Run, file: Path) -> None:
+def test_a_number_links_to_its_provenance(page: Page, made: Run, file: Path) -> None:
     page.open(file)
     page.click("td[data-metric=AP] a")
     page.until("document.querySelector('details[open]')")
@@ -208,7 +208,7 @@ def test_a_number_leads_to_where_it_comes_from(page: Page, made: Run, file: Path
     assert "hermannsblum/fishyscapes" in shown
 
 
-def test_worst_cases_and_disagreements_lead_to_their_frame(page: Page, file: Path) -> None:
+def test_worst_cases_and_disagreements_link_to_their_frame(page: Page, file: Path) -> None:
     page.open(file)
     assert len(page.texts("#worst-cases h3")) == 3
     page.run("document.querySelectorAll('#worst-cases ol')[1].querySelector('button').click()")
@@ -224,16 +224,16 @@ def test_worst_cases_and_disagreements_lead_to_their_frame(page: Page, file: Pat
 def test_a_run_without_calibration_or_labels_opens(
     page: Page, tmp_path: Path, calibrated: bool, labelled: bool
 ) -> None:
-    page.open(handmade(tmp_path, calibrated=calibrated, labelled=labelled))
+    page.open(write_handmade_page(tmp_path, calibrated=calibrated, labelled=labelled))
     page.set("#threshold", 30)
     assert page.run("return document.querySelector('#pane-right canvas').checkVisibility()")
 
 
-def test_a_page_that_is_too_large_keeps_its_frames_beside_it(
+def test_a_large_page_stores_its_frames_in_separate_files(
     page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("oodbench.reports.html.page.LARGEST", 1000)
-    path = handmade(tmp_path)
+    path = write_handmade_page(tmp_path)
     assert path == tmp_path / "report" / "index.html"
     page.open(path)
     page.click("#next")
@@ -242,7 +242,7 @@ def test_a_page_that_is_too_large_keeps_its_frames_beside_it(
     assert [address.rsplit("/", 1)[1] for address in asked] == ["0.js", "1.js"]
 
 
-def test_without_stored_scores_the_tables_stand_alone(page: Page, made: Run, tmp_path: Path) -> None:
+def test_without_stored_scores_the_page_has_only_tables(page: Page, made: Run, tmp_path: Path) -> None:
     shutil.copytree(made.folder, tmp_path / "run", ignore=shutil.ignore_patterns("scores"))
     (path,) = load(tmp_path / "run").report("html")
     page.driver.get(path.as_uri())
@@ -251,14 +251,16 @@ def test_without_stored_scores_the_tables_stand_alone(page: Page, made: Run, tmp
     assert len(page.texts("table.comparison tbody tr")) == 3
 
 
-def test_of_stored_figures_the_page_says_so(page: Page, made: Run, tmp_path: Path) -> None:
+def test_the_page_marks_stored_figures(page: Page, made: Run, tmp_path: Path) -> None:
     shutil.copytree(made.folder, tmp_path / "run")
     frame = made.record.benchmarks[0].frames[1].key
     for stored in (tmp_path / "run" / "scores").glob(f"*/{frame}.npy"):
         stored.unlink()
     (path,) = load(tmp_path / "run").report("html")
     page.open(path)
-    assert page.texts("#coverage") == ["Scores of up to 1 of the 3 frames are not stored: the set is the others."]
+    assert page.texts("#coverage") == [
+        "Scores of up to 1 of the 3 frames are not stored. All counts are over the other frames."
+    ]
     page.click("#next")
     page.until("shown.frame === benchmark().frames[1]")
     assert page.texts("#rates tbody tr:first-child td")[:3] == ["–", "–", "–"]
@@ -266,7 +268,7 @@ def test_of_stored_figures_the_page_says_so(page: Page, made: Run, tmp_path: Pat
 
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("width", [390, 1280])
-def test_nothing_is_wider_than_the_window(page: Page, file: Path, width: int, dark: bool) -> None:
+def test_no_element_is_wider_than_the_window(page: Page, file: Path, width: int, dark: bool) -> None:
     page.size(width, 800, dark)
     page.open(file)
     assert page.run("return document.documentElement.scrollWidth") <= width
@@ -274,7 +276,7 @@ def test_nothing_is_wider_than_the_window(page: Page, file: Path, width: int, da
     assert background == ("rgb(19, 21, 24)" if dark else "rgb(252, 252, 250)")
 
 
-def test_the_page_may_ask_for_nothing(open_browser: Page, file: Path) -> None:
+def test_the_page_may_not_make_requests(open_browser: Page, file: Path) -> None:
     open_browser.open(file)
     open_browser.run("new Image().src = 'http://127.0.0.1:9/picture.png'")
     assert open_browser.run("return fetch('http://127.0.0.1:9/').then(() => 'sent', () => 'refused')") == "refused"

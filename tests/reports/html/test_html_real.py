@@ -1,4 +1,4 @@
-"""The page of a real network on real photographs: what its sliders show is what the stored scores say."""
+"""The page of a real network on real photographs: its sliders show the values of the stored scores."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ METHODS = ["msp", "max-logit", "entropy", "energy", "knn", "gmm-posthoc"]
 
 @pytest.mark.browser
 @pytest.mark.slow
-def test_six_methods_on_photographs(real: Path, tmp_path: Path) -> None:
+def test_the_page_of_six_methods_on_photographs(real: Path, tmp_path: Path) -> None:
     made = run(
         models=[real / "models" / "erfnet-cityscapes.onnx"], model_cards=[CARD], benchmarks=["road-anomaly-21"],
         methods=METHODS, data=[real], id_data=[real / "cityscapes"], out=tmp_path / "run", stop_after="evaluate",

@@ -1,4 +1,4 @@
-"""The container's command, offline, as an ordinary user, with only its output folder to write to."""
+"""The command of the container, offline, as an ordinary user that can write only to the output folder."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from oodbench.storage.keys import fit_key, score_key
 from tests.helpers.container_rehearsal import can_rehearse, rehearse
 from tests.helpers.files import NO_NAMESPACES, photograph, save
 from tests.helpers.handmade_submissions import files, track, unsynced
-from tests.reports.submissions.test_fishyscapes import fishyscapes, hundred
+from tests.reports.submissions.test_fishyscapes import fishyscapes, make_full_scorer
 
 __all__ = ["unsynced"]
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not can_rehearse(), reason=NO_NAMESPACES)
-def test_the_command_writes_what_the_run_had(
+def test_the_command_writes_the_inputs_of_the_run(
     unsynced: None, network_file: Path, road_anomaly: Path, cityscapes: Path, tmp_path: Path
 ) -> None:
     run = oodbench.run(
@@ -36,7 +36,7 @@ def test_the_command_writes_what_the_run_had(
     )
     (scorer,) = run.record.scorers
     scored = replace(
-        hundred(), source=str(network_file), spec=scorer.spec, fit=bytes(run.store.read(fit_key(scorer.key)))
+        make_full_scorer(), source=str(network_file), spec=scorer.spec, fit=bytes(run.store.read(fit_key(scorer.key)))
     )
     fishyscapes().write(scored, tmp_path, track)
     images, output, root = (tmp_path / name for name in ("images", "written", "root"))
@@ -50,7 +50,7 @@ def test_the_command_writes_what_the_run_had(
     known = [KnownFrame("", 0, "", (48, 96)), KnownFrame("", 1, "", (30, 50))]
     assert list(fishyscapes().check(output, known)) == []
 
-    # The same scores as the run's own for the same images: predicted here, with the fit of the run.
+    # The scores equal those of the run for the same images: they are predicted here with the fit of the run.
     fit_file = tmp_path / "fit.safetensors"
     fit_file.write_bytes(scored.fit)
     here = oodbench.predict(
@@ -75,7 +75,7 @@ def test_the_command_writes_what_the_run_had(
     )
 
 
-def test_what_the_format_needs(network_file: Path, tmp_path: Path) -> None:
+def test_the_container_has_all_required_files(network_file: Path, tmp_path: Path) -> None:
     images = save(tmp_path / "images" / "0000_a.png", photograph(1)).parent
     given = {"model": network_file, "form": "fishyscapes", "out": tmp_path / "out"}
     for changes, message in (

@@ -1,4 +1,4 @@
-"""Fishyscapes: what the container writes, what is found wrong with it, and the container's command, rehearsed."""
+"""Fishyscapes: files that the container writes, checks of them, and a rehearsal of the container's command."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from oodbench.registry import Registry
 from oodbench.reports.submissions.fishyscapes import container
 from oodbench.testing import SubmissionContract
 from oodbench.types import ClassSet
-from tests.helpers.handmade_submissions import files, frame, scored, track, unsynced
+from tests.helpers.handmade_submissions import files, frame, make_scorer, track, unsynced
 
 __all__ = ["unsynced"]
 
@@ -27,16 +27,16 @@ def fishyscapes() -> Submission:
     return Registry().submission("fishyscapes")
 
 
-def hundred() -> SubmissionScorer:
-    """The real count."""
+def make_full_scorer() -> SubmissionScorer:
+    """Provide the real number of frames."""
     name = "fishyscapes-lost-and-found"
-    return scored(*(frame(name, n, f"04_Maurener_Weg_8_000000_{n:06d}", SIZE, hidden=False) for n in range(100)))
+    return make_scorer(*(frame(name, n, f"04_Maurener_Weg_8_000000_{n:06d}", SIZE, hidden=False) for n in range(100)))
 
 
 @pytest.fixture(scope="module")
 def made(unsynced: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("submission")
-    fishyscapes().write(hundred(), folder, track)
+    fishyscapes().write(make_full_scorer(), folder, track)
     return folder
 
 
@@ -46,14 +46,14 @@ class TestFishyscapes(SubmissionContract):
     ending = ".npy"
 
     def scored(self) -> SubmissionScorer:
-        return hundred()
+        return make_full_scorer()
 
 
-def test_two_files_a_frame_and_the_performance(made: Path) -> None:
+def test_a_submission_has_two_files_per_frame_and_the_performance(made: Path) -> None:
     names = sorted(path.name for path in (made / "output").iterdir())
     assert len(names) == 200
     assert names[:3] == ["0000_anomaly.npy", "0000_segmentation.npy", "0001_anomaly.npy"]
-    frames = hundred().frames
+    frames = make_full_scorer().frames
     np.testing.assert_array_equal(np.load(made / "output" / "0007_anomaly.npy"), frames[7].read_score())
     read = frames[7].read_prediction
     assert read is not None
@@ -73,7 +73,7 @@ def test_two_files_a_frame_and_the_performance(made: Path) -> None:
 
 
 @pytest.mark.parametrize("text_files", [True, False])
-def test_the_container_holds_plugin_folders_that_are_outside_the_package(
+def test_the_container_includes_plugin_folders_outside_the_package(
     text_files: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folders = {"oodbench": tmp_path / "checkout" / "oodbench"}
@@ -92,7 +92,7 @@ def test_the_container_holds_plugin_folders_that_are_outside_the_package(
     }
 
 
-def test_each_way_of_being_wrong_is_found(made: Path, tmp_path: Path) -> None:
+def test_each_kind_of_invalid_submission_is_found(made: Path, tmp_path: Path) -> None:
     out = tmp_path / "output"
     out.mkdir()
     for path, content in files(made / "output").items():
@@ -102,7 +102,7 @@ def test_each_way_of_being_wrong_is_found(made: Path, tmp_path: Path) -> None:
     (out / "0001_segmentation.npy").unlink()
     (out / "0001_anomaly.npy").unlink()
     (out / "0002_anomaly.npy").rename(out / "2_anomaly.npy")
-    (out / "0003_anomaly.npy").rename(out / "0003_x_rgb_anomaly.npy")  # the official example's own naming
+    (out / "0003_anomaly.npy").rename(out / "0003_x_rgb_anomaly.npy")  # file names of the official example
     (out / "0004_segmentation.npy").rename(out / "0004_segmentations.npy")
     (out / "0005_x_anomaly.npy").write_bytes((out / "0005_anomaly.npy").read_bytes())
     (out / "0006_anomaly.npy").write_bytes((out / "0006_anomaly.npy").read_bytes()[:500])
@@ -118,7 +118,7 @@ def test_each_way_of_being_wrong_is_found(made: Path, tmp_path: Path) -> None:
     np.save(out / "0100_segmentation.npy", classes)
     (tmp_path / "validation_performance.json").write_text('{"ap": 61.2, "fpr": "low"}')
 
-    found = list(fishyscapes().check(tmp_path, hundred().frames))
+    found = list(fishyscapes().check(tmp_path, make_full_scorer().frames))
     expected = (
         "0000_anomaly.npy is missing",
         "0001_anomaly.npy is missing",
@@ -127,11 +127,11 @@ def test_each_way_of_being_wrong_is_found(made: Path, tmp_path: Path) -> None:
         "0002_anomaly.npy is missing",
         "output/0004_segmentations.npy: expected DDDD_anomaly.npy or DDDD_segmentation.npy",
         "0004_segmentation.npy is missing",
-        "output/0005_anomaly.npy: output/0005_x_anomaly.npy is of the same image",
-        "output/0006_anomaly.npy: not a whole array of numbers",
-        "output/0007_anomaly.npy: not a whole array of numbers",
-        "output/0008_anomaly.npy: holds int32; expected floats",
-        "output/0009_segmentation.npy: holds float32; expected integers",
+        "output/0005_anomaly.npy: output/0005_x_anomaly.npy has the same image",
+        "output/0006_anomaly.npy: not an intact array of numbers",
+        "output/0007_anomaly.npy: not an intact array of numbers",
+        "output/0008_anomaly.npy: contains int32; expected floats",
+        "output/0009_segmentation.npy: contains float32; expected integers",
         "output/0010_anomaly.npy: (12, 48); expected (24, 48)",
         "the two maps of 0010 are (12, 48) and (24, 48)",
         "output/0011_segmentation.npy: (1, 24, 48); expected (24, 48)",
@@ -161,15 +161,17 @@ def test_without_the_frames_the_official_size_is_expected(made: Path) -> None:
         ({"method": None}, "external scores and no network"),
         ({"classes": ClassSet("streets-2", ("a", "b"))}, "classes are streets-2; expected cityscapes-19"),
         ({"scoring": Scoring("score", "bilinear")}, "upsample.*score"),
-        ({"source": "/nowhere/network.onnx"}, "the network of the run is not there any more"),
+        ({"source": "/nowhere/network.onnx"}, "the network of the run is missing"),
     ],
 )
-def test_what_can_not_be_submitted(unsynced: None, changes: dict[str, Any], message: str, tmp_path: Path) -> None:
+def test_runs_that_can_not_be_submitted_are_errors(
+    unsynced: None, changes: dict[str, Any], message: str, tmp_path: Path
+) -> None:
     with pytest.raises(UsageError, match=message):
-        fishyscapes().write(replace(hundred(), **changes), tmp_path, track)
+        fishyscapes().write(replace(make_full_scorer(), **changes), tmp_path, track)
 
 
-def test_images_need_numbers_and_classes(tmp_path: Path) -> None:
+def test_image_files_need_numbers_and_classes(tmp_path: Path) -> None:
     score, classes = np.zeros((2, 3), np.float32), np.zeros((2, 3), np.uint8)
     with pytest.raises(UsageError, match="the image street has no number"):
         fishyscapes().write_image(tmp_path, "street", score, classes)

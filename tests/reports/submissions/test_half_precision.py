@@ -1,4 +1,4 @@
-"""The map onto half precision, and golden frames through SegmentMeIfYouCan's tree."""
+"""Mapping to half precision, and golden frames in the files of a SegmentMeIfYouCan submission."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ from tests.helpers.handmade_submissions import frame
 GOLDEN = Path(__file__).parents[2] / "golden"
 
 
-def pooled(kind: str, seed: int) -> tuple[ScoreMap, AnomalyLabels]:
-    """A third of a megapixel; of 200 000 and more distinct scores."""
+def make_scores(kind: str, seed: int) -> tuple[ScoreMap, AnomalyLabels]:
+    """Create scores of a third of a megapixel, most kinds with more than 200 000 distinct values."""
     rng = np.random.default_rng(seed)
     labels = (rng.random((480, 640)) < 0.02).astype(np.uint8)
     values = rng.normal(size=labels.shape) + 2 * labels
@@ -48,8 +48,8 @@ def pooled(kind: str, seed: int) -> tuple[ScoreMap, AnomalyLabels]:
 
 
 @pytest.mark.parametrize("kind", ["spread", "posterior", "beyond", "half tied"])
-def test_the_map_keeps_the_metrics_where_rounding_does_not(kind: str) -> None:
-    frames = [pooled(kind, seed) for seed in range(3)]
+def test_the_mapping_keeps_metrics_that_rounding_changes(kind: str) -> None:
+    frames = [make_scores(kind, seed) for seed in range(3)]
     fitted = fit_half_map(lambda: (score for score, _ in frames))
     assert fitted.codes.size <= LEVELS
     assert (np.diff(fitted.codes.astype(np.float32)) > 0).all()
@@ -74,27 +74,27 @@ def test_few_scores_keep_their_order_and_their_ties(score: ScoreMap) -> None:
     assert (np.abs(mapped) <= 32752).all()
 
 
-def test_what_is_below_everything_has_the_lowest_code() -> None:
+def test_scores_below_all_others_have_the_lowest_code() -> None:
     fitted = fit_half_map(lambda: [np.array([[1.0, 2.0]], np.float32)])
     assert fitted(np.array([[-5.0, 1.0, 1.5, 2.0, 9.0]], np.float32)).tolist() == [
         [-32752.0, -32752.0, -32752.0, 32752.0, 32752.0]
     ]
 
 
-def test_nothing_and_nan_have_no_map() -> None:
+def test_empty_and_nan_scores_have_no_mapping() -> None:
     with pytest.raises(ScoreError, match="no scores to fit a map on"):
         fit_half_map(list)
     with pytest.raises(ScoreError, match="1 of 2 scores are NaN"):
         fit_half_map(lambda: [np.array([[1.0, np.nan]], np.float32)])
 
 
-def test_what_is_half_precision_already() -> None:
+def test_half_precision_scores_are_unchanged() -> None:
     assert is_half_precision(np.array([[0.0, 0.5, -65504.0]], np.float32))
     assert not is_half_precision(np.array([[0.1]], np.float32))
     assert not is_half_precision(np.array([[1e6]], np.float32))
 
 
-def golden(name: str) -> tuple[list[tuple[ScoreMap, AnomalyLabels]], Any]:
+def read_golden(name: str) -> tuple[list[tuple[ScoreMap, AnomalyLabels]], Any]:
     with np.load(GOLDEN / f"{name}.npz") as content:
         count = sum(key.startswith("label_") for key in content.files)
         frames = [
@@ -103,8 +103,8 @@ def golden(name: str) -> tuple[list[tuple[ScoreMap, AnomalyLabels]], Any]:
     return frames, json.loads((GOLDEN / f"{name}.json").read_text())
 
 
-def through_the_tree(frames: list[tuple[ScoreMap, AnomalyLabels]], folder: Path) -> list[ScoreMap]:
-    """Written as the toolkit's HDF5 tree and read back by the submission."""
+def write_and_read(frames: list[tuple[ScoreMap, AnomalyLabels]], folder: Path) -> list[ScoreMap]:
+    """Write scores as the toolkit's HDF5 files, and read them with the submission."""
     known = []
     for index, (score, _) in enumerate(frames):
         name = f"validation{index:04d}"
@@ -115,10 +115,10 @@ def through_the_tree(frames: list[tuple[ScoreMap, AnomalyLabels]], folder: Path)
     return list(read.values())
 
 
-def test_golden_pixels_through_the_tree(tmp_path: Path) -> None:
-    frames, known = golden("pixel_metrics")
+def test_golden_pixel_metrics_survive_the_submission(tmp_path: Path) -> None:
+    frames, known = read_golden("pixel_metrics")
     under = make_evaluation(PROTOCOLS["smiyc"])
-    for score, (_, labels) in zip(through_the_tree(frames, tmp_path), frames, strict=True):
+    for score, (_, labels) in zip(write_and_read(frames, tmp_path), frames, strict=True):
         under.update(score, labels)
     found, theirs = under.metrics(), known["results"]["all"]["smiyc_PixBinaryClass"]
     assert found.values["AP"] == pytest.approx(theirs["AP"], abs=1e-9)
@@ -126,9 +126,9 @@ def test_golden_pixels_through_the_tree(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("track", ["AnomalyTrack", "ObstacleTrack"])
-def test_golden_components_through_the_tree(track: str, tmp_path: Path) -> None:
-    frames, known = golden("components")
-    read = through_the_tree(frames, tmp_path)
+def test_golden_component_metrics_survive_the_submission(track: str, tmp_path: Path) -> None:
+    frames, known = read_golden("components")
+    read = write_and_read(frames, tmp_path)
     theirs = known["results"][f"{track}_B"]
     sizes = {"AnomalyTrack": ComponentSizes(), "ObstacleTrack": ComponentSizes(prediction=50, object=10)}[track]
     pairs = [(score, labels) for score, (_, labels) in zip(read, frames, strict=True)]
@@ -138,12 +138,12 @@ def test_golden_components_through_the_tree(track: str, tmp_path: Path) -> None:
     assert (found.tp.tolist(), found.fn.tolist(), found.fp.tolist()) == (theirs["tp"], theirs["fn"], theirs["fp"])
 
 
-def test_golden_frames_through_the_map(tmp_path: Path) -> None:
-    """Ranks decide: under the toolkit's own protocol the map moves them no more than its percentiles do."""
-    frames, _ = golden("pixel_metrics")
+def test_golden_frames_survive_the_mapping(tmp_path: Path) -> None:
+    """Metrics depend on ranks, which the mapping changes by no more than the percentiles of the toolkit."""
+    frames, _ = read_golden("pixel_metrics")
     fitted = fit_half_map(lambda: (score for score, _ in frames))
     mapped = [(fitted(score).astype(np.float32), labels) for score, labels in frames]
-    read = through_the_tree(mapped, tmp_path)
+    read = write_and_read(mapped, tmp_path)
     exact = measure_change((s, r, labels) for (s, labels), r in zip(frames, read, strict=True))
     assert exact.largest < 1e-4
     protocol = replace(PROTOCOLS["smiyc"], precision="float32")

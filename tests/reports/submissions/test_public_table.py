@@ -1,4 +1,4 @@
-"""SegmentMeIfYouCan's public table, from a file as its site has it."""
+"""Public table of SegmentMeIfYouCan, from a file in the format of its site."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from oodbench.contracts import Requirements
 from oodbench.errors import DataError, UsageError
 from oodbench.registry import Registry
 
-# A row of each list, written down as the site's file has them; numbers are made up.
+# One row of each list in the format of the site's file. The numbers are invented.
 TABLE: dict[str, list[dict[str, Any]]] = {
     "anomaly_track": [
         {
@@ -67,7 +67,7 @@ def test_each_list_becomes_a_benchmark(tmp_path: Path) -> None:
     assert {row.benchmark for row in rows} <= set(Registry().names("benchmarks"))
 
 
-def test_a_list_that_is_not_there_is_left_out(tmp_path: Path) -> None:
+def test_a_missing_list_is_omitted(tmp_path: Path) -> None:
     (row,) = read(tmp_path / "some.json", {"laf_no_known": TABLE["laf_no_known"], "news": [1]})
     assert row.method == "UEM"
     assert row.reference == "the public table of SegmentMeIfYouCan, as some.json has it"
@@ -79,8 +79,8 @@ def test_a_list_that_is_not_there_is_left_out(tmp_path: Path) -> None:
         ("{", "not JSON"),
         ([], "not the public table"),
         ({"tracks": []}, "not the public table"),
-        ({"anomaly_track": [{"requires_ood": True}]}, "anomaly_track, row 1: no object with a method's name"),
-        ({"anomaly_track": ["UNO"]}, "anomaly_track, row 1: no object with a method's name"),
+        ({"anomaly_track": [{"requires_ood": True}]}, "anomaly_track, row 1: not an object with the name of a method"),
+        ({"anomaly_track": ["UNO"]}, "anomaly_track, row 1: not an object with the name of a method"),
         ({"obstacle_track": [{"method": "A"}]}, r"row 1 \(A\): has none of the fields of ObstacleTrack-test"),
         (
             {"anomaly_track": [{"method": "A", "AnomalyTrack-test-PixBinaryClass-area_PRC": 96.33}]},
@@ -92,13 +92,13 @@ def test_a_list_that_is_not_there_is_left_out(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_is_no_such_table_is_said(tmp_path: Path, table: object, said: str) -> None:
+def test_another_file_is_an_error(tmp_path: Path, table: object, said: str) -> None:
     with pytest.raises(DataError, match=said) as raised:
         read(tmp_path / "leaderboard.json", table)
     assert raised.value.remedy
 
 
-def test_a_file_that_is_not_there_and_a_leaderboard_without_a_table(tmp_path: Path) -> None:
+def test_missing_files_and_leaderboards_without_a_table_are_errors(tmp_path: Path) -> None:
     registry = Registry()
     with pytest.raises(DataError, match="can't be read"):
         registry.load("submissions", "segment-me-if-you-can").public_table(tmp_path / "nothing.json")

@@ -1,4 +1,4 @@
-"""Both tracks with their real counts: written, checked, damaged in every way that must be found, read back."""
+"""Both tracks with their real numbers of frames: written, checked, damaged in each detectable way, and read."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from oodbench.metrics import measure_change
 from oodbench.registry import Registry
 from oodbench.reports.submissions.segment_me_if_you_can.entry import LOST_AND_FOUND, find_entry_problems, make_entry
 from oodbench.testing import SubmissionContract
-from tests.helpers.handmade_submissions import both_tracks, files, frame, labels, scored, track, unsynced
+from tests.helpers.handmade_submissions import both_tracks, files, frame, labels, make_scorer, track, unsynced
 from tests.helpers.tracks import SIZE
 
 __all__ = ["unsynced"]
@@ -60,7 +60,7 @@ class TestSegmentMeIfYouCan(SubmissionContract):
         return replace(tracks, frames=tracks.frames[:110])
 
 
-def test_the_tree_has_each_frame_in_half_precision(
+def test_the_folder_has_each_frame_in_half_precision(
     made: tuple[Path, WrittenSubmission], tracks: SubmissionScorer
 ) -> None:
     folder, written = made
@@ -76,7 +76,9 @@ def test_the_tree_has_each_frame_in_half_precision(
     assert facts["ObstacleTrack"]["rounding_changes"] > 0.01
 
 
-def test_what_is_read_back_scores_the_same(made: tuple[Path, WrittenSubmission], tracks: SubmissionScorer) -> None:
+def test_scores_read_from_the_submission_have_equal_metrics(
+    made: tuple[Path, WrittenSubmission], tracks: SubmissionScorer
+) -> None:
     for benchmark, count in {"road-anomaly-21": 10, "road-obstacle-21": 40}.items():
         frames = [each for each in tracks.frames if each.benchmark == benchmark]
         read = list(target().read(made[0], frames))
@@ -86,7 +88,7 @@ def test_what_is_read_back_scores_the_same(made: tuple[Path, WrittenSubmission],
         assert 0.2 < measured.before[0] < 0.9
 
 
-def test_one_map_for_the_whole_track(made: tuple[Path, WrittenSubmission], tracks: SubmissionScorer) -> None:
+def test_one_mapping_serves_the_whole_track(made: tuple[Path, WrittenSubmission], tracks: SubmissionScorer) -> None:
     frames = [each for each in tracks.frames if each.benchmark.startswith("road-obstacle-21")]
     pairs = list(target().read(made[0], frames))
     before = np.concatenate([each.read_score().ravel() for each, _ in pairs])
@@ -96,7 +98,7 @@ def test_one_map_for_the_whole_track(made: tuple[Path, WrittenSubmission], track
     assert (np.diff(after[order])[np.diff(before[order]) == 0] == 0).all()
 
 
-def test_it_is_right_and_so_are_the_archives(
+def test_the_submission_and_its_archives_are_valid(
     made: tuple[Path, WrittenSubmission], tracks: SubmissionScorer, tmp_path: Path
 ) -> None:
     folder, _ = made
@@ -115,7 +117,7 @@ def test_it_is_right_and_so_are_the_archives(
 def test_without_the_frames_their_real_sizes_are_expected(made: tuple[Path, WrittenSubmission]) -> None:
     found = list(target("").check(made[0] / TREE / "AnomalyTrack-all"))
     assert len(found) == 110
-    assert all("(16, 32); expected (1024, 2048) or (720, 1280), as the image" in problem for problem in found)
+    assert all("(16, 32); expected (1024, 2048) or (720, 1280), the size of the image" in problem for problem in found)
 
 
 def value(path: Path, content: Any, key: str = "value") -> None:
@@ -123,14 +125,14 @@ def value(path: Path, content: Any, key: str = "value") -> None:
         file.create_dataset(key, data=content)
 
 
-def test_each_way_of_being_wrong_is_found(
+def test_each_kind_of_invalid_submission_is_found(
     made: tuple[Path, WrittenSubmission], tracks: SubmissionScorer, tmp_path: Path
 ) -> None:
     wrong = tmp_path / "wrong"
     shutil.copytree(made[0], wrong)
     anomaly, obstacle = (wrong / TREE / f"{name}Track-all" for name in ("Anomaly", "Obstacle"))
     good = read_hdf5(anomaly / "cow0000.hdf5")
-    # names and counts
+    # Names and counts
     (anomaly / "cow0001.hdf5").unlink()
     (anomaly / "validation0003.hdf5").unlink()
     (obstacle / "driveway_bag_0.hdf5").rename(obstacle / "driveway_bag_99.hdf5")
@@ -138,7 +140,7 @@ def test_each_way_of_being_wrong_is_found(
     shutil.copy(anomaly / "cow0003.hdf5", obstacle / "cow0003.hdf5")
     shutil.copy(anomaly / "cow0003.hdf5", anomaly / "unicorn0000.hdf5")
     (anomaly / "cow0004.npy").write_bytes(b"")
-    # content
+    # Content
     (anomaly / "cow0005.hdf5").write_bytes((anomaly / "cow0005.hdf5").read_bytes()[:900])
     value(anomaly / "cow0006.hdf5", good, key="values")
     value(anomaly / "cow0007.hdf5", good.astype(np.float32))
@@ -148,7 +150,7 @@ def test_each_way_of_being_wrong_is_found(
     broken = good.copy()
     broken[0, :3] = np.nan, np.inf, -np.inf
     value(anomaly / "cow0011.hdf5", broken)
-    # the entry
+    # The entry
     entry = json.loads((wrong / "leaderboard_entry.json").read_text())
     ours = entry["anomaly_track"][0]
     ours["AnomalyTrack-test-PixBinaryClass-area_PRC"] = 50
@@ -165,14 +167,14 @@ def test_each_way_of_being_wrong_is_found(
         "AnomalyTrack: cow0001.hdf5 is missing",
         "ObstacleTrack: driveway_bag_0.hdf5 is missing",
         f"{there}/driveway_bag_99.hdf5: no frame of ObstacleTrack is called driveway_bag_99",
-        f"{there}/cow0002.hdf5: a frame of AnomalyTrack. Expected it in AnomalyTrack-all/",
-        f"{here}/cow0003.hdf5: {there}/cow0003.hdf5 is of the same frame",
+        f"{there}/cow0002.hdf5: a frame of AnomalyTrack; expected in AnomalyTrack-all/",
+        f"{here}/cow0003.hdf5: {there}/cow0003.hdf5 has the same frame",
         f"{here}/unicorn0000.hdf5: no frame of either track is called unicorn0000",
-        f"{here}/cow0004.npy: no part of a submission",
-        f"{here}/cow0005.hdf5: not a whole HDF5 file",
-        f"{here}/cow0006.hdf5: holds values; expected an array 'value'",
-        f"{here}/cow0007.hdf5: holds float32; expected float16",
-        f"{here}/cow0008.hdf5: holds int16; expected float16",
+        f"{here}/cow0004.npy: not part of a submission",
+        f"{here}/cow0005.hdf5: not an intact HDF5 file",
+        f"{here}/cow0006.hdf5: contains values; expected an array 'value'",
+        f"{here}/cow0007.hdf5: contains float32; expected float16",
+        f"{here}/cow0008.hdf5: contains int16; expected float16",
         f"{here}/cow0009.hdf5: (8, 16); expected (16, 32)",
         f"{here}/cow0010.hdf5: (1, 16, 32); expected (16, 32)",
         f"{here}/cow0011.hdf5: 3 of 512 scores are NaN or infinite",
@@ -187,10 +189,10 @@ def test_each_way_of_being_wrong_is_found(
     assert [line for line in found if not any(problem in line for problem in expected)] == []
 
 
-def test_scores_that_are_all_one_number_are_found(tmp_path: Path) -> None:
+def test_constant_scores_are_found(tmp_path: Path) -> None:
     for index in range(100):
         value(tmp_path / f"cow{index:04d}.hdf5", np.zeros((720, 1280), np.float16)[:1, :1])
-    assert "all scores of AnomalyTrack are 0. Expected scores that differ" in list(target("").check(tmp_path))[-1]
+    assert "all scores of AnomalyTrack are 0; expected different ones" in list(target("").check(tmp_path))[-1]
 
 
 def test_the_entry_has_every_field_of_the_table(made: tuple[Path, WrittenSubmission]) -> None:
@@ -210,15 +212,15 @@ def test_the_entry_has_every_field_of_the_table(made: tuple[Path, WrittenSubmiss
     assert all(obstacle[name] is None for name in numbers)
 
 
-def test_lost_and_found_has_numbers_of_its_own() -> None:
+def test_lost_and_found_has_separate_numbers() -> None:
     known = [frame(LOST_AND_FOUND, n, f"02_x_{n}", (40, 80), hidden=False) for n in range(3)]
-    table = make_entry(scored(*known), [], "MSP", target().params)
+    table = make_entry(make_scorer(*known), [], "MSP", target().params)
     (row,) = table["laf_no_known"]
     assert 0.2 < row["LostAndFound-testNoKnown-PixBinaryClass-area_PRC"] < 0.9
     assert row["LostAndFound-testNoKnown-SegEval-ObstacleTrack-fn_25"] >= 0
     assert len(row) == 19
     assert list(find_entry_problems("entry", json.dumps(table).encode())) == []
-    partly = scored(*known, expected={LOST_AND_FOUND: 1043})
+    partly = make_scorer(*known, expected={LOST_AND_FOUND: 1043})
     assert make_entry(partly, ["AnomalyTrack"], "MSP", target().params).keys() == {"anomaly_track"}
 
 
@@ -233,7 +235,7 @@ def test_lost_and_found_has_numbers_of_its_own() -> None:
         (lambda frames: (), "requires_ood=yes", "no frame of either track"),
     ],
 )
-def test_what_can_not_be_written(
+def test_runs_that_can_not_be_submitted_are_errors(
     tracks: SubmissionScorer, change: Any, parameters: str, message: str, tmp_path: Path
 ) -> None:
     with pytest.raises(UsageError, match=message):
@@ -241,22 +243,20 @@ def test_what_can_not_be_written(
     assert files(tmp_path) == {}
 
 
-def test_a_score_that_is_not_finite_is_refused(tracks: SubmissionScorer, tmp_path: Path) -> None:
+def test_a_score_that_is_not_finite_is_an_error(tracks: SubmissionScorer, tmp_path: Path) -> None:
     first = replace(tracks.frames[0], read_score=lambda: np.full(SIZE, np.nan, np.float32))
     with pytest.raises(ScoreError, match=r"scores of cow0000 in road-anomaly-21-all are \(16, 32\), 512 of them not"):
         target().write(replace(tracks, frames=(first, *tracks.frames[1:110])), tmp_path, track)
 
 
-def test_without_validation_frames_nothing_is_measured(
-    unsynced: None, tracks: SubmissionScorer, tmp_path: Path
-) -> None:
+def test_metrics_need_validation_frames(unsynced: None, tracks: SubmissionScorer, tmp_path: Path) -> None:
     written = target("requires_ood=no,layout=flat").write(replace(tracks, frames=tracks.frames[:100]), tmp_path, track)
     assert written.facts["half_precision"]["AnomalyTrack"]["why"] == "no labelled frame to measure on"
     assert any("nothing says how half precision changes its metrics" in note for note in written.notes)
     assert "cow0000.hdf5" in zipfile.ZipFile(tmp_path / "MSP.zip").namelist()
 
 
-def test_half_precision_scores_stay_as_they_are(unsynced: None, tracks: SubmissionScorer, tmp_path: Path) -> None:
+def test_half_precision_scores_are_unchanged(unsynced: None, tracks: SubmissionScorer, tmp_path: Path) -> None:
     halves = [
         replace(each, read_score=lambda each=each: each.read_score().astype(np.float16).astype(np.float32))
         for each in tracks.frames[:100]
@@ -267,9 +267,9 @@ def test_half_precision_scores_stay_as_they_are(unsynced: None, tracks: Submissi
         np.testing.assert_array_equal(score, each.read_score())
 
 
-def test_other_things_are_no_submission(tmp_path: Path) -> None:
-    assert list(target("").check(tmp_path)) == [f"{tmp_path}: no file <frame>.hdf5. Expected one for each frame."]
+def test_other_files_are_not_submissions(tmp_path: Path) -> None:
+    assert list(target("").check(tmp_path)) == [f"{tmp_path}: no file <frame>.hdf5. Write one file per frame."]
     write_hdf5(tmp_path / "a.hdf5", np.zeros((2, 2), np.float32))
-    for path, message in ((tmp_path / "a.hdf5", "neither a folder nor an archive"), (tmp_path / "b", "does not exist")):
+    for path, message in ((tmp_path / "a.hdf5", "not an archive"), (tmp_path / "b", "does not exist")):
         with pytest.raises(OodbenchError, match=message):
             list(target("").check(path))

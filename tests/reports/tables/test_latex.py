@@ -1,4 +1,4 @@
-"""The LaTeX table through a real LaTeX, wherever one is installed."""
+"""The LaTeX table, compiled with a real LaTeX if one is installed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DOCUMENT = r"""\documentclass{article}
 %s
 \end{document}
 """
-# Every sign that TeX or its fonts take for another.
+# Every character that TeX or its fonts would replace by another.
 NAMES = r"../<other>&_% #1 ~ ^ $x$ {y} \z | ? @"
 
 
@@ -33,7 +33,7 @@ def latex() -> None:
 
 
 @pytest.mark.usefixtures("latex")
-def test_it_compiles_and_every_sign_is_printed_as_it_is(tmp_path: Path) -> None:
+def test_latex_compiles_and_prints_every_character(tmp_path: Path) -> None:
     bounds = Intervals(
         level=0.95, method="percentile", unit="frames", units=60, resamples=2000, bounds={"AP": (0.35, 0.46)},
         undefined={},
@@ -55,7 +55,7 @@ def test_it_compiles_and_every_sign_is_printed_as_it_is(tmp_path: Path) -> None:
         printed = subprocess.run(
             ["pdftotext", "-layout", "table.pdf", "-"], cwd=tmp_path, capture_output=True, text=True
         )
-        # TeX's own fonts draw the underscore as a rule, and have the other two as accents.
+        # TeX's fonts render the underscore as a rule, and have the other two as accents.
         assert NAMES.replace("_", " ").replace("~", "\u02dc").replace("^", "\u02c6") in printed.stdout
         assert "25.82 / 25.83" in printed.stdout
         assert "[35.0, 46.0]" in printed.stdout

@@ -1,4 +1,4 @@
-"""One table behind every renderer: a metric that is declared once is a column of all of them."""
+"""The table model of all renderers: a metric that is declared once is a column in each."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def read_energy(result: Result, quality: Quality) -> float | None:
 
 @pytest.fixture
 def energy(monkeypatch: pytest.MonkeyPatch) -> MetricSpec:
-    """A cost that is declared in the registry and nowhere else."""
+    """Declare a cost in the registry only."""
     spec = MetricSpec("energy_j", "Energy, J", "cost", "energy per frame", read_energy, False, unit="count")
     monkeypatch.setitem(METRICS, spec.name, spec)
     return spec
@@ -74,7 +74,7 @@ def test_without_a_choice_text_has_no_costs() -> None:
         assert " ms" not in text
 
 
-def test_a_benchmark_s_part_has_its_lines_and_columns_alone() -> None:
+def test_the_part_of_a_benchmark_has_only_its_rows_and_columns() -> None:
     quality = {"miou": 0.6, "ece": 0.1, "dataset": "cityscapes", "split": "val", "frames": 7}
     (table,) = results_tables(HandmadeRun(ROWS, quality={"net": quality}))
     part = table.of_benchmark("road-anomaly-21")
@@ -87,7 +87,7 @@ def test_a_benchmark_s_part_has_its_lines_and_columns_alone() -> None:
     ]
 
 
-def test_significant_pairs_are_lines_of_the_table() -> None:
+def test_significant_pairs_are_rows_of_the_table() -> None:
     rows = [make_result("msp", 0.2, 0.5), make_result("knn", 0.4, 0.3), make_result("energy", 0.1, 0.3)]
     run = HandmadeRun(rows)
     (table,) = results_tables(run, run.comparisons())
@@ -106,13 +106,13 @@ def test_significant_pairs_are_lines_of_the_table() -> None:
         ({"metrics": {"FPR95": 0.1}}, (None, "", "not measured under this protocol")),
     ],
 )
-def test_a_cell_says_why_it_has_no_number(changes: dict[str, Any], cell: tuple[float | None, str, str]) -> None:
+def test_an_empty_cell_has_a_reason(changes: dict[str, Any], cell: tuple[float | None, str, str]) -> None:
     (table,) = results_tables(HandmadeRun([make_result("msp", 0.2, 0.5, **changes), make_result("knn", 0.4, 0.3)]))
     made = table.lines[0].cells[0]
     assert (made.value, made.text, made.reason) == cell
 
 
-def test_a_false_positive_rate_at_another_recall_is_a_column_too() -> None:
+def test_a_false_positive_rate_at_another_recall_is_a_column() -> None:
     rows = [make_result("msp", 0.2, None, metrics={"AP": 0.2, "FPR90": 0.4}), make_result("knn", 0.1, 0.3)]
     (table,) = results_tables(HandmadeRun(rows))
     assert [column.head for column in table.columns[:3]] == ["AP ↑", "FPR90 ↓", "FPR95 ↓"]

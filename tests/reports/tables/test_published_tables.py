@@ -1,4 +1,4 @@
-"""Measured and published numbers in one table: told apart, each with its source and protocol."""
+"""Measured and published numbers in one table: distinguished, each with its source and protocol."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from oodbench.testing.fake_run import HandmadeRun, make_result
 REGISTRY = Registry()
 
 
-def other(method: str, source: str, benchmark: str = "road-anomaly", **changes: object) -> PublishedResult:
+def make_published(method: str, source: str, benchmark: str = "road-anomaly", **changes: object) -> PublishedResult:
     content: dict[str, object] = {
         "method": method,
         "network": "R_101",
@@ -32,9 +32,9 @@ def other(method: str, source: str, benchmark: str = "road-anomaly", **changes: 
 
 
 OTHERS = [
-    other("SML & co", "table 1", metrics={"AP": 0.2582, "FPR95": 0.4974}),
-    other("SML & co", "table 2", metrics={"AP": 0.2583}),
-    other("GMMSeg", "memory", network="", protocol="", confirmed=False, metrics={"AP": 0.5, "AUROC": 0.9}),
+    make_published("SML & co", "table 1", metrics={"AP": 0.2582, "FPR95": 0.4974}),
+    make_published("SML & co", "table 2", metrics={"AP": 0.2583}),
+    make_published("GMMSeg", "memory", network="", protocol="", confirmed=False, metrics={"AP": 0.5, "AUROC": 0.9}),
 ]
 VIEW = HandmadeRun([make_result("msp", 0.2, 0.5), make_result("given", 0.4, None, label="KNN")], published=OTHERS)
 NOTES = """\
@@ -50,7 +50,7 @@ SML & co on road-anomaly: AP is 25.82 by table 1, 25.83 by table 2.
 SCORED = "lass maps resized to the label resolution and scored there, features scored on their grid"
 
 
-def test_plain_text_has_them_below_and_without_a_rank() -> None:
+def test_plain_text_lists_published_numbers_below_without_a_rank() -> None:
     text = f"""\
                                                       road-anomaly
 Method    Network  Source            Protocol             AP ↑  FPR95 ↓
@@ -75,7 +75,7 @@ pooled; percent. * best, + second.
     assert REGISTRY.report("terminal").text(VIEW) == text
 
 
-def test_markdown_has_them_in_italics() -> None:
+def test_markdown_has_published_numbers_in_italics() -> None:
     lines = REGISTRY.report("markdown").text(VIEW).splitlines()
     assert [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines[:1] + lines[2:6]] == [
         ["Method", "Network", "Retraining", "Extra network", "OoD data", "Source", "Protocol",
@@ -89,7 +89,7 @@ def test_markdown_has_them_in_italics() -> None:
     assert lines[9:] == [f"- {note}" for note in NOTES.splitlines()]
 
 
-def test_latex_has_them_below_a_rule() -> None:
+def test_latex_has_published_numbers_below_a_rule() -> None:
     text = r"""\begin{tabular}{lllllllrr}
 \toprule
 \multicolumn{7}{c}{} & \multicolumn{2}{c}{road-anomaly} \\
@@ -107,7 +107,7 @@ GMMSeg & ? & ? & ? & yes & memory & ? & \textit{50.00?} & -- \\
     assert REGISTRY.report("latex").text(VIEW) == "".join(f"% {note}\n" for note in notes.splitlines()) + text
 
 
-def test_a_line_of_the_csv_is_one_source_s() -> None:
+def test_each_line_of_the_csv_has_one_source() -> None:
     lines = list(csv.DictReader(io.StringIO(REGISTRY.report("csv").text(VIEW))))
     columns = ("label", "origin", "source", "confirmed", "protocol", "ood_data", "AP", "seed")
     assert [tuple(line[column] for column in columns) for line in lines] == [
@@ -119,16 +119,16 @@ def test_a_line_of_the_csv_is_one_source_s() -> None:
     ]
 
 
-def test_json_has_the_rows_and_what_was_published() -> None:
+def test_json_has_results_and_published_numbers() -> None:
     content = json.loads(REGISTRY.report("json").text(VIEW))
     assert [entry["requirements"]["ood_data"] for entry in content["rows"]] == [False, None]
     assert [entry["metrics"]["AP"] for entry in content["rows"]] == [0.2, 0.4]
     assert [PublishedResult.model_validate(entry) for entry in content["published"]] == OTHERS
 
 
-def test_what_is_published_elsewhere_stands_alone_and_below_every_table_that_has_it() -> None:
+def test_published_numbers_of_other_benchmarks_have_a_separate_table() -> None:
     rows = [make_result("msp", 0.2, 0.5), make_result("msp", 0.3, 0.5, protocol={"name": "caos"})]
-    elsewhere = other("SML", "table 1", "hidden-test", metrics={"FPR95": 0.125, "AP": 0.5})
+    elsewhere = make_published("SML", "table 1", "hidden-test", metrics={"FPR95": 0.125, "AP": 0.5})
     first, second, alone = results_tables(HandmadeRun(rows, published=[*OTHERS, elsewhere]))
     assert [len(table.published) for table in (first, second, alone)] == [2, 2, 1]
     assert alone.lines == ()
@@ -138,9 +138,9 @@ def test_what_is_published_elsewhere_stands_alone_and_below_every_table_that_has
     assert alone.published[0].cells == ["50.00", "12.50"]
 
 
-def test_how_well_a_network_segments_stands_beside_its_method_and_makes_no_line_by_itself() -> None:
+def test_published_miou_is_in_the_row_of_its_method() -> None:
     miou = {"benchmark": "cityscapes val", "metrics": {"mIoU": 0.803}, "protocol": ""}
-    others = [OTHERS[0], other("SML & co", "table 3", **miou), other("MSP", "table 3", **miou)]
+    others = [OTHERS[0], make_published("SML & co", "table 3", **miou), make_published("MSP", "table 3", **miou)]
     quality = {"net": {"miou": 0.7, "ece": None, "dataset": "cityscapes", "split": "val", "frames": 5}}
     (table,) = results_tables(HandmadeRun([make_result("msp", 0.2, 0.5)], quality=quality, published=others))
     shown = table.select(["closed-set", "anomaly"])
@@ -150,7 +150,11 @@ def test_how_well_a_network_segments_stands_beside_its_method_and_makes_no_line_
 
 
 def test_sources_of_different_protocols_or_networks_never_share_a_line() -> None:
-    others = [OTHERS[0], other("SML & co", "table 1", protocol="caos"), other("SML & co", "table 1", network="R_38")]
+    others = [
+        OTHERS[0],
+        make_published("SML & co", "table 1", protocol="caos"),
+        make_published("SML & co", "table 1", network="R_38"),
+    ]
     (table,) = results_tables(HandmadeRun([make_result("msp", 0.2, 0.5)], published=others))
     assert [(line.network, line.protocol) for line in table.published] == [
         ("R_101", "pebal"), ("R_101", "caos"), ("R_38", "pebal"),
@@ -158,13 +162,13 @@ def test_sources_of_different_protocols_or_networks_never_share_a_line() -> None
 
 
 @pytest.mark.parametrize("confirmed", [True, False])
-def test_a_number_is_confirmed_where_any_of_its_sources_confirms_it(confirmed: bool) -> None:
-    others = [other("SML", "memory", confirmed=False), other("SML", "table 1", confirmed=confirmed)]
+def test_a_number_is_confirmed_if_any_source_confirms_it(confirmed: bool) -> None:
+    others = [make_published("SML", "memory", confirmed=False), make_published("SML", "table 1", confirmed=confirmed)]
     (table,) = results_tables(HandmadeRun([make_result("msp", 0.2, 0.5)], published=others))
     assert table.published[0].cells[0] == ("25.82" if confirmed else "25.82?")
 
 
-def test_where_no_method_has_had_anything_no_column_says_so() -> None:
+def test_there_is_no_column_for_unused_training_signals() -> None:
     (table,) = results_tables(HandmadeRun([make_result("msp", 0.2, 0.5), make_result("entropy", 0.2, 0.5)]))
     assert table.heads() == ["Method"]
     (table,) = results_tables(HandmadeRun([make_result("msp", 0.2, 0.5), make_result("given", 0.2, 0.5)]))

@@ -1,0 +1,36 @@
+"""Results as a pandas DataFrame."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from oodbench.contracts import Result
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def tabulate_results(results: Sequence[Result]) -> pd.DataFrame:
+    """Return a table with one row per result; metrics are fractions, NaN if undefined."""
+    import pandas as pd
+
+    return pd.DataFrame(
+        [
+            {
+                "network": result.network,
+                "method": result.method,
+                "label": result.label,
+                "benchmark": result.benchmark,
+            }
+            | {name: math.nan if value is None else value for name, value in result.metrics.items()}
+            | {
+                "frames": result.counts["frames"],
+                "scoring": result.scoring.upsample,
+                "resize": result.scoring.resize,
+            }
+            | {"protocol": result.protocol.name}
+            for result in results
+        ]
+    )
