@@ -13,7 +13,7 @@ from typing import IO, Any
 
 
 class OutputFailedError(BaseException):
-    """Standard output can't be written. It is no OSError, because typer handles those itself."""
+    """Standard output can't be written. It is not an OSError, because typer handles those itself."""
 
     def __init__(self, error: OSError) -> None:
         super().__init__(str(error))

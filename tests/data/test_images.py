@@ -113,7 +113,7 @@ def test_a_jpeg_with_a_hole_is_an_error(tmp_path: Path, fill: int) -> None:
     content = bytearray(path.read_bytes())
     content[len(content) // 2 : -2] = bytes([fill]) * (len(content) - 2 - len(content) // 2)
     path.write_bytes(content)
-    with pytest.raises(DataError, match=r"hole\.jpg: not a whole image file \(Corrupt JPEG data"):
+    with pytest.raises(DataError, match=r"hole\.jpg: not an intact image file \(Corrupt JPEG data"):
         read_image(path)
 
 
