@@ -52,7 +52,7 @@ def fetch_archive(archive: Archive, folder: Path, obtain: str, track: Track) -> 
     except (urllib.error.URLError, TimeoutError, ConnectionError, http.client.HTTPException) as error:
         why = getattr(error, "reason", None) or error
         raise DataError(
-            f"{archive.url} does not answer, or stopped ({why})",
+            f"{archive.url}: the download failed ({why})",
             f"Run the same command again to resume the download. Otherwise: {obtain}",
         ) from None
     except OSError as error:

@@ -27,7 +27,7 @@ class SealedStore(RunStore):
     before the artifact is written. After a crash between the two, the artifact has its old content, whose line is there
     too. Content that no line of its key names is damaged: it was changed, or belongs to another key.
 
-    A digest protects from accidents. It does not protect from somebody who writes the digests, too.
+    A digest finds accidents. It does not find changes that were made to the digests, too.
 
     Args:
         store: The store of the artifacts and of the digests.
