@@ -11,8 +11,9 @@ error, and so is a label file whose indices and grey levels differ.
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -51,14 +52,30 @@ def _convert_image_errors(path: Path) -> Iterator[None]:
         raise DataError(f"{path}: not an intact image file ({error})", remedy) from None
 
 
+def check_regular_file(path: Path) -> None:
+    """Check that a path is not a pipe, a socket or a device, which can be read without an end.
+
+    Raises:
+        DataError: It is one.
+    """
+    with suppress(OSError):  # a missing file has its own error
+        mode = path.stat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            raise DataError(
+                f"{path}: a pipe or a device; expected a regular file", "Replace it by the file that is meant."
+            )
+
+
 @contextmanager
 def _open_image(path: Path) -> Iterator[ImageFile.ImageFile]:
+    check_regular_file(path)
     with _convert_image_errors(path), Image.open(path) as image:
         yield image
 
 
 def _decode_plain(path: Path, flags: int, modes: Collection[str] = ("RGB", "L")) -> NDArray[np.uint8] | None:
     """Decode a plain PNG or JPEG quickly; return None for every other file."""
+    check_regular_file(path)
     with _convert_image_errors(path):
         # All decoders get the bytes: the file is read once, and OpenCV crashes on a path that is not valid text.
         content = path.read_bytes()

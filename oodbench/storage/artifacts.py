@@ -227,9 +227,11 @@ class RunArtifacts:
         """Yield the cost of each batch."""
         for line in self.store.read(key).splitlines() if self.store.has(key) else ():
             try:
-                yield json.loads(line)
+                cost = json.loads(line)
             except ValueError:
                 continue  # empty, or a part of a line of an interrupted run: its cost is skipped
+            if isinstance(cost, dict):
+                yield cost
 
     def _damaged(self, key: Key, error: Exception) -> RunFolderError:
         return RunFolderError(

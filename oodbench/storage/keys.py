@@ -7,13 +7,18 @@ the exception: their maps and heatmaps are named after the image files.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from oodbench.contracts import Protocol, Scoring
+from oodbench.errors import RunFolderError
 from oodbench.files import digest_bytes
 from oodbench.planning.records import FrameSetRecord, PlanRecord, ScorerRecord
+
+# A name with one of these could lead out of its folder, or out of its line.
+_FORBIDDEN = re.compile(r"[/\\\x00-\x1f\x7f]")
 
 
 class Kind(StrEnum):
@@ -48,6 +53,14 @@ class Key:
 
     kind: Kind
     parts: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for part in self.parts:
+            if part in ("", ".", "..") or _FORBIDDEN.search(part):
+                raise RunFolderError(
+                    f"{self.kind} {part!r}: expected a name without slashes, backslashes and control characters",
+                    "Rename the file. If oodbench wrote this run, it was edited: start from scratch with --overwrite.",
+                )
 
 
 PLAN = Key(Kind.PLAN)

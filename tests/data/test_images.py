@@ -198,3 +198,11 @@ def test_values_above_255_are_not_wrapped_around(tmp_path: Path) -> None:
     path = save(tmp_path / "label.png", np.array([[0, 256, 257]], np.uint16))
     with pytest.raises(DataError, match="256, 257 is not declared"):
         LabelRule({0: 0, 1: 1, 255: 255}, "").apply(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_an_error_and_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "frame.png")
+    for read in (read_image, read_indices, read_image_size):
+        with pytest.raises(DataError, match=r"frame\.png: a pipe or a device; expected a regular file"):
+            read(tmp_path / "frame.png")
