@@ -101,6 +101,12 @@ def print_run(run: Run, *, as_json: bool) -> None:
     print(text, end="")
 
 
+def say_reports(run: Run, progress: PlainProgress | BarProgress) -> None:
+    """Print the folder of a run's tables and figures, if its store has one."""
+    if run.store.reports is not None:
+        progress.say(f"table and figures: {run.store.reports}")
+
+
 def make_progress() -> PlainProgress | BarProgress:
     """Return a progress bar if standard error is a terminal, and plain lines otherwise."""
     return BarProgress() if sys.stderr.isatty() else PlainProgress()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from oodbench.cli.console import make_progress, print_run
+from oodbench.cli.console import make_progress, print_run, say_reports
 from oodbench.cli.options import PLUGIN_HELP, ResultAsJson
 from oodbench.errors import UsageError
 from oodbench.types import Resize
@@ -127,7 +127,6 @@ def evaluate(
         raise UsageError("--resume and --overwrite exclude each other", "Give one of them.")
     external_scores = _label_scores(scores, name or [], anomalous or [])
     from oodbench.planning.request import Request
-    from oodbench.storage.local import LocalStore
     from oodbench.workflows.evaluate_scores import evaluate_external_scores
 
     request = Request.of(
@@ -143,7 +142,7 @@ def evaluate(
     progress = make_progress()
     done = evaluate_external_scores(request, external_scores, progress)
     print_run(done, as_json=as_json)
-    progress.say(f"table and figures: {LocalStore(done.folder).reports}")
+    say_reports(done, progress)
 
 
 def _evaluate_run(run: Path | None, protocols: list[str], as_json: bool, **others: Any) -> None:

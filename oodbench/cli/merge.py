@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from oodbench.cli.console import make_progress, print_run
+from oodbench.cli.console import make_progress, print_run, say_reports
 from oodbench.cli.options import ResultAsJson
 
 
@@ -25,11 +25,10 @@ def merge(
     as_json: ResultAsJson = False,
 ) -> None:
     """Combine the shards of a run. The results are bit-identical to those of one process."""
-    from oodbench.storage.local import LocalStore
     from oodbench.workflows.merge import merge as merge_shards
 
     progress = make_progress()
     done = merge_shards(folders, out, progress)
     print_run(done, as_json=as_json)
     if not as_json:
-        progress.say(f"table and figures: {LocalStore(done.folder).reports}")
+        say_reports(done, progress)

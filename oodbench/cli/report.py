@@ -135,7 +135,6 @@ def report(
     """Print tables of one or several runs (--format), or draw figures (--figure)."""
     from oodbench.runs.run import load
     from oodbench.runs.selection import ResultSelection, SelectedRun
-    from oodbench.storage.local import LocalStore
 
     loaded_runs = tuple(load(run, protocol or ()) for run in runs)
     files = [*(file for run in loaded_runs for file in run.record.plugins), *(path.absolute() for path in plugin or ())]
@@ -154,16 +153,18 @@ def report(
     formats = [_RENAMED.get(name, name) for name in formats or ()]
     reports = [registry.report(name) for name in formats or ([] if figures else ["terminal"])]
     reports += [_find_figure(registry, name) for name in figures or ()]
-    folder = out or LocalStore(loaded_runs[0].folder).reports
+    folder = out or loaded_runs[0].store.reports
     for selected in reports:
         _output(selected, view, folder)
 
 
-def _output(report: Report, view: SelectedRun, folder: Path) -> None:
+def _output(report: Report, view: SelectedRun, folder: Path | None) -> None:
     """Print a report that is text; write any other and print the paths of its files."""
     if report.card.text:
         print(report.text(view), end="")
         return
+    if folder is None:
+        raise UsageError(f"{view.location}: not a folder; the report is written into a folder", "Give --out DIR.")
     for path in report.write(view, folder):
         print(path)
 

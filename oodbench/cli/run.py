@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from oodbench.cli.console import make_progress, print_run
+from oodbench.cli.console import make_progress, print_run, say_reports
 from oodbench.cli.launch import stop_after_batch_on_termination
 from oodbench.cli.options import (
     CHECKPOINT_HELP,
@@ -158,7 +158,6 @@ def run(
     from oodbench.planning.plan import default_folder, make_plan
     from oodbench.planning.request import Request
     from oodbench.registry import Registry
-    from oodbench.storage.local import LocalStore
     from oodbench.workflows.run import check_folder, execute, process_store
 
     stop_after_batch_on_termination()
@@ -204,13 +203,13 @@ def run(
         return
     done = execute(request, plan, progress)
     if request.last_stage not in ("evaluate", "report"):
-        progress.say(f"stopped after {request.last_stage}: {done.folder}")
+        progress.say(f"stopped after {request.last_stage}: {done.location}")
         if request.shard:
             progress.say(f"when all shards are scored: oodbench merge {out or default_folder(plan.record)}")
         return
     print_run(done, as_json=as_json)
     if not as_json:
-        progress.say(f"table and figures: {LocalStore(done.folder).reports}")
+        say_reports(done, progress)
     if done.failed:
         raise BenchmarksFailedError(
             "; ".join(map(str, done.failed)),

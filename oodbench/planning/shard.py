@@ -10,10 +10,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
-
-SHARDS = "shards"
-"""Name of the folder for shards in the run's folder."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +39,3 @@ class Shard:
     def takes(self, batch: int) -> bool:
         """Return whether the batch with this index, from 0, belongs to the shard."""
         return batch % self.count == self.index - 1
-
-    def folder(self, out: Path) -> Path:
-        """Return the shard's folder in the run's folder `out`."""
-        return out / SHARDS / f"{self.index}-of-{self.count}"

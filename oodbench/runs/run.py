@@ -38,7 +38,7 @@ from oodbench.stages.evaluate import evaluate, write_results
 from oodbench.stages.sketches import rebuild_sketch
 from oodbench.storage.artifacts import RunArtifacts
 from oodbench.storage.keys import RESULTS_FILE
-from oodbench.storage.local import LocalStore
+from oodbench.storage.open_store import open_store
 from oodbench.storage.run_store import RunStore
 from oodbench.storage.scored_benchmark import ScoredBenchmark
 from oodbench.types import AnomalyLabels, Frame, RGBImage, ScoreMap, SemanticLabels
@@ -406,10 +406,10 @@ class Run:
             RunFolderError: The run is not stored in a folder.
             NotStoredError: The report shows maps that are not stored.
         """
-        if not isinstance(self.store, LocalStore):
+        if self.store.reports is None:
             raise RunFolderError(
-                f"{self.store.location}: not a folder; reports are written into a folder",
-                "Use a run in a LocalStore.",
+                f"{self.location}: not a folder; reports are written into a folder",
+                f"Choose a folder: oodbench report {self.location} --format {name} --out DIR",
             )
         files = self.registry.report(name).write(self, self.store.reports)
         remove_leftovers(self.store.reports)
@@ -490,7 +490,7 @@ def load(folder: str | Path, protocols: Sequence[str] = ()) -> Run:
     """Load the run in a folder.
 
     Args:
-        folder: The folder of a run.
+        folder: The folder of a run, or another location that `open_store` accepts.
         protocols: Names of the protocols whose results are shown; empty: the protocols of the plan.
 
     Returns:
@@ -510,11 +510,12 @@ def load(folder: str | Path, protocols: Sequence[str] = ()) -> Run:
         ['MSP']
     """
     validate_protocol_names(protocols)
-    store = LocalStore(folder)
+    store = open_store(folder)
     run = Run(store, tuple(protocols))
     if [part.name for part in run.record.benchmarks] == [PHOTOGRAPHS]:
         raise RunFolderError(
             f"{folder}: contains predictions for photographs, which have no labels; expected a run",
-            f"For frames of a benchmark, run: oodbench evaluate --scores {store.image_scores} --benchmark NAME",
+            f"For frames of a benchmark, run: oodbench evaluate --scores {store.image_scores or 'DIR'} "
+            "--benchmark NAME",
         )
     return run

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -72,6 +72,8 @@ class LocalStore(RunStore):
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         self.location = str(self.folder)
+        self.reports = self.folder / _REPORTS
+        self.image_scores = self.folder / _PLACES[Kind.IMAGE_SCORE].folder
 
     def path(self, key: Key) -> Path:
         """Return the path of an artifact, which need not exist."""
@@ -81,22 +83,12 @@ class LocalStore(RunStore):
         *folders, name = key.parts
         return self.folder.joinpath(place.folder, *folders, f"{name}{place.ending}")
 
-    @property
-    def reports(self) -> Path:
-        """The folder of tables and figures."""
-        return self.folder / _REPORTS
-
-    @property
-    def image_scores(self) -> Path:
-        """The folder of the score maps of `oodbench predict`."""
-        return self.folder / _PLACES[Kind.IMAGE_SCORE].folder
-
+    @override
     def shard(self, shard: Shard) -> LocalStore:
-        """Return the store of a shard of this run."""
         return LocalStore(self.folder / _SHARDS / f"{shard.index}-of-{shard.count}")
 
-    def shards(self) -> list[LocalStore]:
-        """Return the stores of all shards in this folder."""
+    @override
+    def shards(self) -> Sequence[LocalStore]:
         return [LocalStore(folder) for folder in sorted((self.folder / _SHARDS).glob("[!.]*"))]
 
     @override
@@ -201,6 +193,7 @@ class LocalStore(RunStore):
             except OSError:  # another disk, or a file system without hard links
                 self.write(key, other.read(key))
 
+    @override
     def is_foreign(self) -> bool:
         """Return whether the folder contains files, but neither a run nor shards."""
         ours = (_FILES[Kind.PLAN], _FILES[Kind.DIGESTS])
@@ -216,16 +209,13 @@ class LocalStore(RunStore):
             for folder in (self.folder / name).glob("*/"):
                 remove_leftovers(folder)
 
+    @override
     def check_writable(self) -> None:
-        """Check that the folder can be written, without writing anything.
-
-        Raises:
-            RunFolderError: The folder can't be written.
-        """
         parent = self._existing_parent()
         if not parent.is_dir() or not os.access(parent, os.W_OK):
             raise RunFolderError(f"{parent}: can't be written", "Choose a writable folder with --out.")
 
+    @override
     def free_bytes(self) -> int:
         """Return the free space on the folder's disk."""
         return shutil.disk_usage(self._existing_parent()).free

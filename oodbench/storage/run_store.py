@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 
+from oodbench.errors import RunFolderError
+from oodbench.planning.shard import Shard
 from oodbench.storage.keys import Key, Kind
 
 
 class RunStore(ABC):
     """Store of artifacts as bytes under keys. `RunArtifacts` converts the bytes to objects.
 
+    The methods after `copy_from` have defaults for a store that keeps only artifacts: it has no folders for files, no
+    shards and no limit of its size.
+
     Attributes:
-        location: Location for messages: the path of a folder.
+        location: Location of the store, for messages and for `open_store`.
+        reports: Folder for tables and figures; None: the store has none.
+        image_scores: Folder of the score maps of `oodbench predict`; None: the store has none.
     """
 
     location: str
+    reports: Path | None = None
+    image_scores: Path | None = None
 
     @abstractmethod
     def read(self, key: Key, count: int | None = None) -> bytearray:
@@ -89,3 +99,34 @@ class RunStore(ABC):
         """Copy artifacts from another store."""
         for key in keys:
             self.write(key, other.read(key))
+
+    def shard(self, shard: Shard) -> RunStore:
+        """Return the store of a shard of this run.
+
+        Raises:
+            RunFolderError: The store has no shards.
+        """
+        raise RunFolderError(
+            f"{self.location}: this store has no shards, so it can't store shard {shard.index} of {shard.count}",
+            "Use --out with a folder.",
+        )
+
+    def shards(self) -> Sequence[RunStore]:
+        """Return the stores of all shards that are stored."""
+        return ()
+
+    def is_foreign(self) -> bool:
+        """Return whether the location contains something other than a run and its shards."""
+        return False
+
+    def check_writable(self) -> None:
+        """Check that the store can be written, without writing anything.
+
+        Raises:
+            RunFolderError: The store can't be written.
+        """
+        return
+
+    def free_bytes(self) -> int | None:
+        """Return the free space for artifacts in bytes; None if it is unknown."""
+        return None

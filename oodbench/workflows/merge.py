@@ -12,7 +12,7 @@ from oodbench.progress import Progress, Silent
 from oodbench.runs.run import Run
 from oodbench.storage.artifacts import RunArtifacts
 from oodbench.storage.keys import MAP_KINDS, SHARD_KINDS, Key, cost_key, environment_key, score_key
-from oodbench.storage.local import LocalStore
+from oodbench.storage.open_store import open_store
 from oodbench.storage.shards import adopt
 from oodbench.workflows.run import write_reports
 
@@ -43,7 +43,7 @@ def merge(folders: Sequence[str | Path], out: str | Path | None = None, progress
         2
     """
     progress = progress or Silent()
-    stores = [RunArtifacts(shard) for folder in folders for shard in LocalStore(folder).shards()]
+    stores = [RunArtifacts(shard) for folder in folders for shard in open_store(folder).shards()]
     shards = [(artifacts, plan) for artifacts in stores if (plan := artifacts.plan()) is not None]
     if not shards:
         raise RunFolderError(
@@ -58,7 +58,7 @@ def merge(folders: Sequence[str | Path], out: str | Path | None = None, progress
                 f"({'; '.join(record.differences(plan))})",
                 "Give the shards of one run, or remove the shards of the other run.",
             )
-    store = LocalStore(out if out is not None else folders[0])
+    store = open_store(out if out is not None else folders[0])
     artifacts = RunArtifacts(store)
     existing = artifacts.plan()
     if existing is not None and existing.digest != record.digest:

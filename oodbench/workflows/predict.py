@@ -28,7 +28,7 @@ from oodbench.stages.fit import fit
 from oodbench.stages.quality import quality_warnings
 from oodbench.storage.artifacts import RunArtifacts
 from oodbench.storage.keys import IMAGE_SHARES, Kind, calibration_key, image_heatmap_key, image_score_key, quality_key
-from oodbench.storage.local import LocalStore
+from oodbench.storage.open_store import open_store
 from oodbench.types import RGBImage, ScoreMap
 from oodbench.visualization.photograph import DPI, PhotographThreshold, draw_photograph
 from oodbench.workflows.arguments import OneOrMore, as_tuple
@@ -188,7 +188,7 @@ def predict(
             threshold = PhotographThreshold(calibration.score_at(1 - FALSE_ALARM_RATE), FALSE_ALARM_RATE)
         shares = _score_photographs(plan, artifacts, calibration, threshold, progress)
         store.write(IMAGE_SHARES, _format_csv(shares, threshold).encode())
-    return Prediction(store.folder, threshold, calibration.source if calibration else "", shares)
+    return Prediction(Path(store.location), threshold, calibration.source if calibration else "", shares)
 
 
 def _check_method(method: str) -> None:
@@ -200,7 +200,7 @@ def _check_method(method: str) -> None:
 
 
 def _check_folder(folder: Path) -> None:
-    existing = RunArtifacts(LocalStore(folder)).plan()
+    existing = RunArtifacts(open_store(folder)).plan()
     if existing is not None and [part.name for part in existing.benchmarks] != [PHOTOGRAPHS]:
         raise RunFolderError(f"{folder}: this folder contains a run", "Choose another folder with --out.")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -22,7 +21,8 @@ from oodbench.stages.fit import fit
 from oodbench.stages.score import score
 from oodbench.storage.artifacts import RunArtifacts
 from oodbench.storage.keys import SHARD_KINDS, Kind, result_key, score_key
-from oodbench.storage.local import LocalStore
+from oodbench.storage.open_store import open_store
+from oodbench.storage.run_store import RunStore
 from oodbench.storage.shards import adopt
 from oodbench.types import Resize
 from oodbench.workflows.arguments import (
@@ -146,23 +146,32 @@ def run(
     )
     progress = progress or Silent()
     plan = make_plan(request, registry, progress, objects=arguments.objects)
-    return replace(execute(request, plan, progress), known=registry)
+    return execute(request, plan, progress, registry)
 
 
-def execute(request: Request, plan: Plan, progress: Progress) -> Run:
+def execute(request: Request, plan: Plan, progress: Progress, registry: Registry | None = None) -> Run:
     """Execute the stages of a plan up to `request.stop_after`, and return the run.
+
+    Args:
+        request: The request of the plan.
+        plan: The plan.
+        progress: Callback for progress messages.
+        registry: The registry of the plan. Reports need it to read benchmarks that were passed as objects; None:
+            plugins are looked up by name and in the plugin files of the plan.
 
     Raises:
         BenchmarksFailedError: Benchmarks failed in a run that stops before evaluation.
         OodbenchError: The data, a model or the folder is invalid. The message explains the fix.
     """
     with open_run_folder(request, plan) as store:
-        return execute_in(RunArtifacts(store), request, plan, progress)
+        return execute_in(RunArtifacts(store), request, plan, progress, registry)
 
 
-def execute_in(artifacts: RunArtifacts, request: Request, plan: Plan, progress: Progress) -> Run:
+def execute_in(
+    artifacts: RunArtifacts, request: Request, plan: Plan, progress: Progress, registry: Registry | None = None
+) -> Run:
     """Execute a plan as `execute` does, in a store that this process has locked."""
-    run = Run(artifacts.store.inner)
+    run = Run(artifacts.store.inner, known=registry)
     failures = Failures(fail_fast=request.fail_fast)
     keep_maps = request.keep_scores == "all"
     names = [benchmark.name for benchmark in plan.record.benchmarks]
@@ -185,21 +194,25 @@ def execute_in(artifacts: RunArtifacts, request: Request, plan: Plan, progress: 
     return run
 
 
-def process_store(request: Request, plan: Plan) -> LocalStore:
-    """Return the store of this process: the run's folder, or the shard's folder in it."""
-    run_store = LocalStore(request.out or default_folder(plan.record))
+def process_store(request: Request, plan: Plan) -> RunStore:
+    """Return the store of this process: the run's store, or the shard's store in it."""
+    run_store = _run_store(request, plan)
     return run_store.shard(request.shard) if request.shard else run_store
 
 
+def _run_store(request: Request, plan: Plan) -> RunStore:
+    return open_store(request.out or default_folder(plan.record))
+
+
 @contextmanager
-def open_run_folder(request: Request, plan: Plan) -> Iterator[LocalStore]:
+def open_run_folder(request: Request, plan: Plan) -> Iterator[RunStore]:
     """Lock the run's folder for this process and write the plan into it.
 
     Raises:
         RunFolderError: `check_folder` refuses the folder, or another process has locked it.
     """
     check_folder(request, plan)
-    run_artifacts = RunArtifacts(LocalStore(request.out or default_folder(plan.record)))
+    run_artifacts = RunArtifacts(_run_store(request, plan))
     store = process_store(request, plan)
     artifacts = RunArtifacts(store)
     with store.lock():
@@ -218,7 +231,7 @@ def check_folder(request: Request, plan: Plan) -> None:
     Raises:
         RunFolderError: The folder can't be written, the disk is too small, or the folder contains other files.
     """
-    run_store, store = LocalStore(request.out or default_folder(plan.record)), process_store(request, plan)
+    run_store, store = _run_store(request, plan), process_store(request, plan)
     store.check_writable()
     _check_space(plan, store, request)
     if run_store.is_foreign():
@@ -237,8 +250,11 @@ def check_folder(request: Request, plan: Plan) -> None:
         )
 
 
-def _check_space(plan: Plan, store: LocalStore, request: Request) -> None:
+def _check_space(plan: Plan, store: RunStore, request: Request) -> None:
     """Raise RunFolderError if the score maps that are not stored yet do not fit on the disk."""
+    free = store.free_bytes()
+    if free is None:
+        return
     record, artifacts = plan.record, RunArtifacts(store)
     keys = (
         result_key(record, scorer, benchmark, PROTOCOLS[name])
@@ -250,7 +266,7 @@ def _check_space(plan: Plan, store: LocalStore, request: Request) -> None:
         return
     stored = sum(store.size(key) or 0 for key in store.keys(Kind.SCORE))
     share = request.shard.count if request.shard else 1
-    needed, free = plan.map_bytes() // share - stored, store.free_bytes()
+    needed = plan.map_bytes() // share - stored
     if needed > free:
         raise RunFolderError(
             f"{store.location}: the score maps need {needed / 1e6:.0f} MB and only {free / 1e6:.0f} MB are free",
@@ -270,6 +286,9 @@ def _evaluate(
 
 def write_reports(run: Run, progress: Progress) -> None:
     """Write the default reports. A report whose maps are not stored is skipped with a warning."""
+    if run.store.reports is None:
+        progress.warn(f"no reports were written, because {run.location} is not a folder (oodbench report --out DIR)")
+        return
     names = [plugin.card.name for plugin in run.registry.load_working("reports") if plugin.card.default]
     for warning in run.registry.warnings:
         progress.warn(warning)

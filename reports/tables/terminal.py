@@ -82,7 +82,9 @@ class Terminal(TableReport):
             for block in _split(results):
                 parts += [*block, ""]
             legend = f"{results.title}{'. * best, + second.' if results.lines else '.'}"
-            parts += [*textwrap.wrap(legend, _WIDTH), *results.notes]
+            # The name of the protocol stays next to the word.
+            lines = textwrap.wrap(legend.replace("protocol ", "protocol\N{NO-BREAK SPACE}"), _WIDTH)
+            parts += [*(line.replace("\N{NO-BREAK SPACE}", " ") for line in lines), *results.notes]
         return "\n".join([*parts, *run.notes]) + "\n"
 
 

@@ -13,9 +13,8 @@ from oodbench.storage.run_store import RunStore
 class MemoryStore(RunStore):
     """Store of bytes in a dictionary."""
 
-    location = "memory"
-
-    def __init__(self) -> None:
+    def __init__(self, name: str = "") -> None:
+        self.location = f"memory:{name}"
         self.content: dict[Key, bytes] = {}
 
     def read(self, key: Key, count: int | None = None) -> bytearray:
@@ -43,4 +42,4 @@ class MemoryStore(RunStore):
         yield
 
     def name(self, key: Key) -> str:
-        return f"memory:{key.kind}/{'/'.join(key.parts)}"
+        return f"{self.location}/{key.kind}/{'/'.join(key.parts)}"

@@ -156,9 +156,12 @@ def test_the_command_merges_runs_published_numbers_and_a_leaderboard(folder: Pat
     command += ["--leaderboard", f"segment-me-if-you-can={tmp_path / 'leaderboard.json'}"]
     shown = CliRunner().invoke(app, command).stdout
     lines = [" ".join(line.split()) for line in shown.splitlines()]
-    assert "SML DeepLabV3+, ResNet-101 - - - SML 2, SML 1 interpolated-fpr 80.33 - 25.82 49.74 81.96" in lines
-    assert "UNO ? ? ? yes SMIYC smiyc 96.33" in lines
-    assert "GMMSeg SegFormer, MiT-B5 yes - - GMMSeg, second hand, GMMSeg ? - - 57.65? 44.34 89.37?" in lines
+    # The table is wider than 100 characters: the numbers are in one block, the training signals in another.
+    assert "SML DeepLabV3+, ResNet-101 SML 2, SML 1 interpolated-fpr 25.82 49.74 81.96" in lines
+    assert "SML DeepLabV3+, ResNet-101 SML 2, SML 1 interpolated-fpr 80.33 -" in lines
+    assert "SML DeepLabV3+, ResNet-101 SML 2, SML 1 interpolated-fpr - - -" in lines
+    assert "UNO ? SMIYC smiyc ? ? yes 96.33" in lines
+    assert "GMMSeg SegFormer, MiT-B5 GMMSeg, second hand, GMMSeg ? 57.65? 44.34 89.37?" in lines
     clean = CliRunner().invoke(app, [*command, "--without", "ood-data"]).stdout
     for method in ("PEBAL  ", "UNO  "):
         assert f"\n{method}" in shown

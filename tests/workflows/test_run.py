@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from oodbench.errors import NotStoredError, RunFolderError
 from oodbench.metrics import POOLED, PROTOCOLS, PixelCounts, make_evaluation, pixel_metrics
 from oodbench.segmenters.onnx import OnnxSegmenter
 from oodbench.types import CITYSCAPES_19, SegmenterOutput
+from tests.helpers.every_plugin import Boxes
 from tests.helpers.fake_benchmarks import numbers, small_run
 from tests.helpers.files import anomaly_label, photograph, save
 from tests.helpers.results import results_of
@@ -32,6 +34,15 @@ METHODS = ["energy", "entropy", "gmm-posthoc", "knn", "max-logit", "msp", "sml"]
 def data(road_anomaly: Path, cityscapes: Path) -> Path:
     assert road_anomaly.parent == cityscapes.parent
     return road_anomaly.parent
+
+
+def test_a_benchmark_object_has_reports(network_file: Path, tmp_path: Path) -> None:
+    class Crates(Boxes):
+        card = replace(Boxes.card, name="crates")
+
+    run = oodbench.run(models=network_file, methods="msp", benchmarks=Crates(), limit=2, out=tmp_path / "run")
+    assert (tmp_path / "run" / "report" / "heatmaps-crates.png").is_file()
+    assert run.results[0].benchmark == "crates"
 
 
 def test_a_complete_run_has_all_results_and_reports(network_file: Path, data: Path, tmp_path: Path) -> None:

@@ -69,8 +69,8 @@ KNN       net      measured          pooled     ?           ?              ?
 SML & co  R_101    table 1, table 2  pebal      ?           ?              yes
 GMMSeg    ?        memory            ?          ?           ?              yes
 
-class maps resized to the label resolution and scored there, features scored on their grid; protocol
-pooled; percent. * best, + second.
+class maps resized to the label resolution and scored there, features scored on their grid;
+protocol pooled; percent. * best, + second.
 {NOTES}"""
     assert REGISTRY.report("terminal").text(VIEW) == text
 
