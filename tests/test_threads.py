@@ -9,7 +9,7 @@ import sys
 PROGRAM = """
 import oodbench, torch, numba
 from oodbench.numerics import summarise
-summarise(torch.zeros(1, 19, 8, 8), (64, 64))
+summarise(torch.zeros(19, 8, 8), (64, 64))
 print(torch.get_num_threads(), numba.get_num_threads())
 """
 

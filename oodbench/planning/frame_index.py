@@ -136,8 +136,7 @@ def _cache_key(frame: Frame, name: str) -> str:
         raise DataError(
             f"{error.filename}: can't be read ({error.strerror})", "Make the file and its folder readable."
         ) from None
-    # An editor can keep the size and the time of a file, but not its inode and the time of its last change.
-    stamps = [[stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino] if stat else None for stat in files]
+    stamps = [[stat.st_size, stat.st_mtime_ns] if stat else None for stat in files]
     paths = [str(frame.image_file), str(frame.label_file)]
     return json.dumps([_VERSION, name, frame.id, frame.group, frame.identity, frame.reader_digest, paths, stamps])
 

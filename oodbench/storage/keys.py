@@ -19,6 +19,7 @@ from oodbench.planning.records import FrameSetRecord, PlanRecord, ScorerRecord
 
 # A name with one of these could lead out of its folder, or out of its line.
 _FORBIDDEN = re.compile(r"[/\\\x00-\x1f\x7f]")
+_FORBIDDEN_IN_IMAGES = re.compile(r"[/\x00]")
 
 
 class Kind(StrEnum):
@@ -42,6 +43,9 @@ class Kind(StrEnum):
     IMAGE_SHARES = "image-shares"
 
 
+_NAMED_BY_IMAGES = (Kind.IMAGE_SCORE, Kind.IMAGE_HEATMAP)
+
+
 @dataclass(frozen=True, order=True)
 class Key:
     """Name of one artifact of a run.
@@ -55,8 +59,9 @@ class Key:
     parts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        forbidden = _FORBIDDEN_IN_IMAGES if self.kind in _NAMED_BY_IMAGES else _FORBIDDEN
         for part in self.parts:
-            if part in ("", ".", "..") or _FORBIDDEN.search(part):
+            if part in ("", ".", "..") or forbidden.search(part):
                 raise RunFolderError(
                     f"{self.kind} {part!r}: expected a name without slashes, backslashes and control characters",
                     "Rename the file. If oodbench wrote this run, it was edited: start from scratch with --overwrite.",
