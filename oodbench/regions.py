@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from oodbench.types import ANOMALY, AnomalyLabels
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -66,3 +68,25 @@ def label_regions(mask: NDArray[np.bool_]) -> Regions:
     pixels = np.ascontiguousarray(mask).view(np.uint8)
     _, labels, boxes, _ = cv2.connectedComponentsWithStats(pixels, connectivity=8)
     return Regions(labels.astype(np.int32, copy=False), boxes.astype(np.int32, copy=False))
+
+
+def find_objects(labels: AnomalyLabels) -> Regions:
+    """Find the objects of a frame: the connected regions of its anomalous pixels.
+
+    Args:
+        labels: The labels of the frame.
+
+    Examples:
+        >>> import numpy as np
+        >>> from oodbench.types import ANOMALY, AnomalyLabels
+        >>> values = np.zeros((4, 6), np.uint8)
+        >>> values[1:3, 1] = values[0, 4] = ANOMALY
+        >>> find_objects(AnomalyLabels(values)).pixels.tolist()  # region 0 is the rest of the frame
+        [21, 2, 1]
+    """
+    return label_regions(labels.values == ANOMALY)
+
+
+def number_objects(labels: AnomalyLabels) -> NDArray[np.int32]:
+    """Assign numbers to the objects of a frame, as `number_regions` does to the regions of a mask: int32 [H, W]."""
+    return number_regions(labels.values == ANOMALY)

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from oodbench.contracts import COMPONENT_METRICS, ComponentSizes, Protocol
 from oodbench.metrics.evaluation import apply_protocol
 from oodbench.metrics.pixels import Source
-from oodbench.regions import number_regions
+from oodbench.regions import number_objects, number_regions
 from oodbench.types import ANOMALY, VOID, AnomalyLabels
 
 TAUS = np.linspace(0.25, 0.75, 11)
@@ -110,8 +110,8 @@ def frame_components(predicted: NDArray[np.bool_], labels: AnomalyLabels, sizes:
         >>> frame.siou.tolist(), frame.ppv.tolist()
         ([0.5], [1.0])
     """
-    objects = _number_large(labels.values == ANOMALY, sizes.object)
-    predictions = _number_large(predicted & (labels.values != VOID), sizes.prediction)
+    objects = _drop_small(number_objects(labels), sizes.object)
+    predictions = _drop_small(number_regions(predicted & (labels.values != VOID)), sizes.prediction)
     # Objects that are too small are void: predictions lose their pixels there, after their size has been checked.
     predictions[(labels.values == ANOMALY) & (objects == 0)] = 0
     object_sizes, prediction_sizes = (np.bincount(part.ravel())[1:] for part in (objects, predictions))
@@ -132,9 +132,8 @@ def frame_components(predicted: NDArray[np.bool_], labels: AnomalyLabels, sizes:
     )
 
 
-def _number_large(mask: NDArray[np.bool_], smallest: int) -> NDArray[np.int32]:
+def _drop_small(regions: NDArray[np.int32], smallest: int) -> NDArray[np.int32]:
     """Return the components of at least `smallest` pixels, int32 [H, W], numbered from 1 row by row; 0 elsewhere."""
-    regions = number_regions(mask)
     kept = np.bincount(regions.ravel()) >= smallest
     kept[0] = False
     return np.where(kept, np.cumsum(kept), 0).astype(np.int32)[regions]

@@ -22,7 +22,8 @@ from oodbench.types import IN_DISTRIBUTION, VOID, AnomalyLabels, ScoreMap
 def apply_protocol(protocol: Protocol, score: ScoreMap, labels: AnomalyLabels) -> tuple[ScoreMap, AnomalyLabels]:
     """Return a frame converted to the precision of the protocol, with its void rule applied."""
     if protocol.void == "in-distribution":
-        labels = AnomalyLabels(np.where(labels.values == VOID, IN_DISTRIBUTION, labels.values).astype(np.uint8))
+        values = np.where(labels.values == VOID, IN_DISTRIBUTION, labels.values).astype(np.uint8)
+        labels = replace(labels, values=values)
     if protocol.precision == "float16":
         # Scores are rounded to half precision, then sorted and counted in single precision: numpy 2.4 sorts float16
         # wrongly on processors with AVX-512, which also affects np.quantile and np.histogram.

@@ -25,8 +25,8 @@ from oodbench.contracts import (
 )
 from oodbench.metrics.breakdown import BreakdownCounts
 from oodbench.metrics.resampling.sketch_thresholds import SketchBins
-from oodbench.regions import label_regions
-from oodbench.types import ANOMALY, AnomalyLabels, ClassMap, ClassSet, ScoreMap
+from oodbench.regions import find_objects
+from oodbench.types import AnomalyLabels, ClassMap, ClassSet, ScoreMap
 
 SIZES = {"below 0.1 %": 0.001, "0.1 to 1 %": 0.01, "1 to 10 %": 0.1, "10 % and more": np.inf}
 """Maps the name of each size to its upper limit, as a share of the frame's area."""
@@ -71,7 +71,7 @@ class BreakdownCounter:
             prediction: Predicted classes, uint8 [H, W]; None if they are not stored.
         """
         self._predicted |= prediction is not None
-        regions = label_regions(labels.values == ANOMALY)
+        regions = find_objects(labels)
         height, width = regions.labels.shape
         area = regions.pixels / (height * width)
         lowest = (regions.boxes[:, 1] + regions.boxes[:, 3]) / height

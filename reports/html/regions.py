@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from oodbench.regions import label_regions
-from oodbench.types import ANOMALY, IN_DISTRIBUTION, AnomalyLabels
+from oodbench.regions import find_objects, label_regions
+from oodbench.types import IN_DISTRIBUTION, AnomalyLabels
 
 SMALLEST = 50
 """Minimum size of a region in pixels. Smaller regions are left out."""
@@ -63,9 +63,9 @@ class FrameObjects:
         ]
 
 
-def find_objects(frame: int, labels: AnomalyLabels) -> FrameObjects:
-    """Find the objects of a frame."""
-    regions = label_regions(labels.values == ANOMALY)
+def make_frame_objects(frame: int, labels: AnomalyLabels) -> FrameObjects:
+    """Return the objects of a frame."""
+    regions = find_objects(labels)
     return FrameObjects(frame, regions.labels, regions.boxes)
 
 

@@ -20,7 +20,7 @@ from oodbench.reports.html.regions import (
     FrameObjects,
     Region,
     find_false_alarms,
-    find_objects,
+    make_frame_objects,
     select_worst_alarms,
     select_worst_objects,
 )
@@ -76,7 +76,7 @@ def measure_frames(run: RunView, benchmark: str, scorers: Sequence[PageScorer], 
         for index, frame in enumerate(ids):
             image, labels = run.image(benchmark, frame), run.labels(benchmark, frame)
             known = AnomalyLabels(np.full(image.shape[:2], VOID, np.uint8)) if labels is None else labels
-            objects = find_objects(index, known)
+            objects = make_frame_objects(index, known)
             measured = list(pool.map(lambda scorer: _measure_frame(run, scorer, frame, known, objects), scorers))  # noqa: B023  # done before the next
             for number, method in enumerate(measured):
                 if method is not None:

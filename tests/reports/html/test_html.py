@@ -19,7 +19,7 @@ from oodbench.reports.html.provenance import list_provenance
 from oodbench.reports.html.regions import (
     Region,
     find_false_alarms,
-    find_objects,
+    make_frame_objects,
     select_worst_alarms,
     select_worst_objects,
 )
@@ -155,7 +155,7 @@ def test_objects_are_listed_with_their_detected_share() -> None:
     values[0, 59] = 1  # too small
     called = np.zeros(values.shape, np.bool_)
     called[:7] = True
-    found = find_objects(4, AnomalyLabels(values)).found(called)
+    found = make_frame_objects(4, AnomalyLabels(values)).found(called)
     assert found == [Region(4, (3, 2, 10, 10), 100, 50), Region(4, (40, 20, 8, 10), 80, 0)]
     assert select_worst_objects(found)[0].pixels == 80
 
