@@ -83,9 +83,9 @@ def _decode_plain(path: Path, flags: int, modes: Collection[str] = ("RGB", "L"))
         if image.mode not in modes or image.format not in ("PNG", "JPEG") or "transparency" in image.info:
             return None
         if image.format == "JPEG":
-            if flags == cv2.IMREAD_UNCHANGED:
-                return simplejpeg.decode_jpeg(content, "GRAY", strict=True)[:, :, 0]
-            return simplejpeg.decode_jpeg(content, "RGB", strict=True)
+            grey = flags == cv2.IMREAD_UNCHANGED
+            decoded = np.asarray(simplejpeg.decode_jpeg(content, "GRAY" if grey else "RGB", strict=True), np.uint8)
+            return decoded[:, :, 0] if grey else decoded
         if [tile[3] for tile in image.tile] != [image.mode] or _is_animated(image):  # not eight bits per channel
             return None
         image.verify()  # checks checksums and the end of the chunks without decoding

@@ -100,9 +100,9 @@ def evaluate(
                 if todo:
                     with progress.track(f"evaluate {benchmark.name}", len(todo), "methods") as advance:
                         for scored, key in todo:
-                            result = _make_result(scored, protocol)
-                            _check_same_scores(result, earlier, artifacts)
-                            artifacts.write_result(key, result)
+                            made = _make_result(scored, protocol)
+                            _check_same_scores(made, earlier, artifacts)
+                            artifacts.write_result(key, made)
                             advance(1)
                             check_stop()
                 results[name] += [result for key in keys if (result := artifacts.result(key)) is not None]
