@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,9 @@ from pydantic import BaseModel, ValidationError
 
 from oodbench.baseline.records import BASELINE_SCHEMA, Baseline, BenchmarkRecord, FitRecord, MeasuredResults, RowRecord
 from oodbench.contracts import FailedBenchmark, Result
-from oodbench.contracts.result import RESULT_SCHEMA
+from oodbench.contracts.result import RESULTS_FILE_SCHEMA, content_digest
 from oodbench.errors import BaselineError, OodbenchError, RunFolderError
-from oodbench.files import write_atomically
+from oodbench.files import remove_leftovers, write_atomically
 from oodbench.validation import explain
 
 _AGAIN = "Run the same 'oodbench run' again, with the version of oodbench that is to be tested."
@@ -41,6 +41,7 @@ def read_rows(folder: Path) -> list[Result]:
         "Run the same 'oodbench run' again to resume an unfinished one.",
     )
     content = _read_object(path, absent, _AGAIN)
+    _check_digest(path, content)
     try:
         file = _Result.model_validate(content)
     except ValidationError as error:
@@ -48,15 +49,20 @@ def read_rows(folder: Path) -> list[Result]:
     if file.failed:
         raise RunFolderError(f"{path}: {file.failed[0]}", "Fix it and run the same 'oodbench run' again.")
     results = [result for part in file.results.values() for result in part]
-    others = {str(result.schema_version) for result in results if result.schema_version != RESULT_SCHEMA}
-    if others:
-        raise RunFolderError(
-            f"{path}: results of schema_version {', '.join(others)}; this version of oodbench reads {RESULT_SCHEMA}",
-            _AGAIN,
-        )
     if not results:
         raise RunFolderError(f"{path}: no results", "Run again with a benchmark that has public labels.")
     return results
+
+
+def _check_digest(path: Path, content: Mapping[str, Any]) -> None:
+    if content.get("schema_version") != RESULTS_FILE_SCHEMA:
+        raise RunFolderError(
+            f"{path}: schema_version is {content.get('schema_version', 'missing')}; this version of oodbench reads "
+            f"{RESULTS_FILE_SCHEMA}",
+            _AGAIN,
+        )
+    if content.get("digest") != content_digest(content):
+        raise RunFolderError(f"{path}: damaged or edited: its digest is not that of its content", _AGAIN)
 
 
 def read_result(folder: Path) -> MeasuredResults:
@@ -169,6 +175,7 @@ def write_baseline(path: Path, baseline: Baseline) -> None:
     text = json.dumps(baseline.model_dump(mode="json", exclude_defaults=True), indent=1, allow_nan=False)
     try:
         write_atomically(path, lambda file: file.write(f"{text}\n".encode()))
+        remove_leftovers(path.parent)
     except RunFolderError as error:
         raise BaselineError(error.problem, "Choose a writable file with --baseline.") from None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -108,7 +109,7 @@ def write_blends(
             ]
         step()
     written: dict[str, BlendedFrame] = {}
-    with _write_all_or_none(out) as write:
+    with _write_all_or_none(out) as (folder, write):
         for index, frame in enumerate(originals):
             source = _read_source(frame)
             others = [cutout for owner, cutout in known_objects if owner != index]
@@ -123,7 +124,7 @@ def write_blends(
                 written[name] = _describe_blend(frame, blended)
                 step()
         manifest = Manifest(version=VERSION, seed=seed, material=material, frames=dict(sorted(written.items())))
-        write_atomically(out / MANIFEST, lambda file: file.write(manifest.model_dump_json(indent=1).encode()))
+        write_atomically(folder / MANIFEST, lambda file: file.write(manifest.model_dump_json(indent=1).encode()))
     pasted = [[item.label for item in frame.pasted] for frame in written.values()]
     return BlendSummary(
         frames=len(written),
@@ -175,22 +176,26 @@ def _describe_blend(frame: Frame, made: BlendResult) -> BlendedFrame:
 
 
 @contextmanager
-def _write_all_or_none(out: Path) -> Iterator[Callable[[str, Image.Image], None]]:
-    """Provide a function that writes an image under a name; if an error occurs, all written images are removed."""
-    written: list[Path] = []
-    new = not out.exists()
+def _write_all_or_none(out: Path) -> Iterator[tuple[Path, Callable[[str, Image.Image], None]]]:
+    """Provide a temporary folder, which becomes `out` at the end, and a function that writes an image into it.
+
+    A killed process leaves the temporary folder, which the next one with the same `out` removes.
+    """
+    temporary = out.absolute().parent / f".{out.absolute().name}.oodbench-part"
 
     def write(name: str, image: Image.Image) -> None:
-        written.append(out / name)
-        write_atomically(out / name, lambda file: image.save(file, "PNG"))
+        write_atomically(temporary / name, lambda file: image.save(file, "PNG"))
 
     try:
-        yield write
-    except BaseException as error:
-        for path in written:
-            path.unlink(missing_ok=True)
-        if new and out.exists():
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        yield temporary, write
+        if out.exists():
             out.rmdir()
-        if isinstance(error, RunFolderError):
-            raise RunFolderError(error.problem, "Free some space, or choose another folder with --out.") from error
-        raise
+        temporary.rename(out)
+    except RunFolderError as error:
+        raise RunFolderError(error.problem, "Free some space, or choose another folder with --out.") from error
+    except OSError as error:
+        raise cannot_write(out, error) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

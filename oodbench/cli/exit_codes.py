@@ -19,4 +19,5 @@ class ExitCode(IntEnum):
     NOT_VERIFIED = 5
     STOPPED = 75
     INTERRUPTED = 130
+    OUTPUT_CLOSED = 141
     TERMINATED = 143

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import traceback
 from collections.abc import Callable
 
 from oodbench.cli.exit_codes import ExitCode
+from oodbench.cli.streams import OutputFailedError, discard_output, install_streams
 from oodbench.errors import BenchmarksFailedError, OodbenchError, StopRequestedError
 from oodbench.stopping import request_stop
 
@@ -26,10 +28,16 @@ class _Interrupted(BaseException):
 
 
 def _install_signal_handlers() -> None:
-    """Make the program end on Ctrl-C and SIGTERM, and stop after the current batch on SIGUSR1."""
+    """Make the program end on Ctrl-C and SIGTERM, and stop after the current batch on SIGUSR1.
+
+    A second signal ends the process at once.
+    """
 
     def interrupt(number: int, _: object) -> None:
-        raise _Interrupted(ExitCode.INTERRUPTED if number == signal.SIGINT else ExitCode.TERMINATED)
+        code = ExitCode.INTERRUPTED if number == signal.SIGINT else ExitCode.TERMINATED
+        for ending in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(ending, lambda *_: os._exit(code))
+        raise _Interrupted(code)
 
     signal.signal(signal.SIGINT, interrupt)
     signal.signal(signal.SIGTERM, interrupt)
@@ -37,11 +45,25 @@ def _install_signal_handlers() -> None:
         signal.signal(stop, lambda *_: request_stop())
 
 
+def stop_after_batch_on_termination() -> None:
+    """Let SIGTERM request a stop after the current batch, for a command that resumes. A second one ends at once."""
+
+    def stop(*_: object) -> None:
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(ExitCode.TERMINATED))
+        request_stop()
+
+    signal.signal(signal.SIGTERM, stop)
+
+
 def run_command(command: Callable[[], object]) -> None:
     """Run a command. If it fails, print its error and exit with the error's code."""
     _install_signal_handlers()
+    install_streams()
     try:
-        command()
+        try:
+            command()
+        finally:
+            sys.stdout.flush()
     except OodbenchError as error:
         print(f"error: {error.problem}", file=sys.stderr)
         if error.remedy:
@@ -50,6 +72,13 @@ def run_command(command: Callable[[], object]) -> None:
     except _Interrupted as interruption:
         print("interrupted: run the same command again to resume from the saved files", file=sys.stderr)
         sys.exit(interruption.code)
+    except OutputFailedError as failure:
+        discard_output()
+        if failure.closed:
+            sys.exit(ExitCode.OUTPUT_CLOSED)
+        print(f"error: standard output can't be written ({failure.reason})", file=sys.stderr)
+        print("       Write to another file, or free some space.", file=sys.stderr)
+        sys.exit(ExitCode.MISTAKE)
     except Exception:
         traceback.print_exc()
         sys.exit(ExitCode.FAULT)

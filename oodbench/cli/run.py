@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from oodbench.cli.console import make_progress, print_run, say_reports
+from oodbench.cli.launch import stop_after_batch_on_termination
 from oodbench.cli.options import (
     CHECKPOINT_HELP,
     MODEL_CARD_HELP,
@@ -167,6 +168,7 @@ def run(
     from oodbench.registry import Registry
     from oodbench.workflows.run import check_folder, execute, process_store
 
+    stop_after_batch_on_termination()
     if resume and overwrite:
         raise UsageError("--resume and --overwrite exclude each other", "Give one of them.")
     progress = make_progress()

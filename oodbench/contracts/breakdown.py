@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from oodbench.frozen_record import FrozenRecord
 
-BREAKDOWN_SCHEMA = 1
+BREAKDOWN_SCHEMA: Final = 1
 
 
 class BreakdownThreshold(FrozenRecord):
@@ -88,7 +88,7 @@ class Breakdown(FrozenRecord):
         ['class', 'place', 'size']
     """
 
-    schema_version: int = BREAKDOWN_SCHEMA
+    schema_version: Literal[1] = BREAKDOWN_SCHEMA
     thresholds: tuple[BreakdownThreshold, ...]
     groups: tuple[BreakdownGroup, ...]
     false_alarms: tuple[ClassFalseAlarms, ...]

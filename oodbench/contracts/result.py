@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import Field
 from typing_extensions import override
@@ -13,8 +15,8 @@ from oodbench.contracts.protocol import Protocol, Scoring
 from oodbench.contracts.uncertainty import Intervals
 from oodbench.frozen_record import FrozenRecord
 
-RESULT_SCHEMA = 2
-RESULTS_FILE_SCHEMA = 2
+RESULT_SCHEMA: Final = 2
+RESULTS_FILE_SCHEMA: Final = 2
 
 
 def _measured(title: str, unit: Literal["ms", "s", "MB"], description: str) -> Any:
@@ -90,7 +92,7 @@ class Result(FrozenRecord):
         ('msp', 'pooled', 'logits', ['AP', 'AUROC', 'FPR95'])
     """
 
-    schema_version: int = RESULT_SCHEMA
+    schema_version: Literal[2] = RESULT_SCHEMA
     method: str
     params: dict[str, Any]
     label: str
@@ -110,6 +112,12 @@ class Result(FrozenRecord):
     seed: int
     digests: dict[str, str]
     warnings: list[str]
+
+
+def content_digest(content: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of the content of a result.json without its field `digest`, as canonical JSON."""
+    rest = {name: value for name, value in content.items() if name != "digest"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 class FailedBenchmark(FrozenRecord):
@@ -147,6 +155,7 @@ class ResultsFile(FrozenRecord):
         failed: Benchmarks without results, because they failed.
         skipped: Pairs of method and network that do not fit, with the reason.
         quality: network: its closed-set quality on calibration frames.
+        digest: Digest of the rest of this file; a file that was edited or damaged differs.
 
     Examples:
         >>> from pathlib import Path
@@ -161,12 +170,17 @@ class ResultsFile(FrozenRecord):
         ['MSP']
     """
 
-    schema_version: int = RESULTS_FILE_SCHEMA
+    schema_version: Literal[2] = RESULTS_FILE_SCHEMA
     plan: str
     results: dict[str, list[Result]]
     failed: list[FailedBenchmark]
     skipped: list[Mapping[str, str]]
     quality: dict[str, dict[str, Any]]
+    digest: str = ""
+
+    def sealed(self) -> ResultsFile:
+        """Return the content with the digest that it must have."""
+        return self.model_copy(update={"digest": content_digest(self.model_dump(mode="json"))})
 
     def under(self, protocols: Sequence[str]) -> Iterator[Result]:
         """Yield the results under some protocols, in the order of the protocols; absent protocols are skipped.

@@ -1,20 +1,26 @@
 """Image files. The format is recognised by the content and not by the file name: some copies hold JPEGs named .png.
 
-Pillow opens and validates every file. It rejects a truncated file, for which other decoders return grey pixels. It
-reads indexed PNGs as indices, and applies neither the gamma chunk nor the orientation tag, which the labels of these
-datasets do not follow. OpenCV then decodes plain intact files: it gives the same pixels in less time.
+Pillow opens and validates every file. It reads indexed PNGs as indices, and applies neither the gamma chunk nor the
+orientation tag, which the labels of these datasets do not follow. libjpeg-turbo decodes JPEGs, and its warnings are
+errors: other decoders fill a hole in a file with grey. OpenCV decodes plain PNGs whose checksums are right. Both give
+Pillow's pixels in less time.
+
+Nothing is converted by a guess. An image with transparent pixels, with several frames or with 16 bits per channel is an
+error, and so is a label file whose indices and grey levels differ.
 """
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
@@ -22,7 +28,6 @@ from oodbench.errors import DataError
 from oodbench.types import RGBImage, Size
 
 _COLOUR_MODES = {"RGB", "RGBA", "L", "LA", "P", "CMYK", "YCbCr"}
-_END_OF_JPEG = b"\xff\xd9"
 _INDEX_MODES = {"1", "L", "P", "I", "I;16"}
 
 
@@ -47,29 +52,55 @@ def _convert_image_errors(path: Path) -> Iterator[None]:
         raise DataError(f"{path}: not an intact image file ({error})", remedy) from None
 
 
+def check_regular_file(path: Path) -> None:
+    """Check that a path is not a pipe, a socket or a device, which can be read without an end.
+
+    Raises:
+        DataError: It is one.
+    """
+    with suppress(OSError):  # a missing file has its own error
+        mode = path.stat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            raise DataError(
+                f"{path}: a pipe or a device; expected a regular file", "Replace it by the file that is meant."
+            )
+
+
 @contextmanager
 def _open_image(path: Path) -> Iterator[ImageFile.ImageFile]:
+    check_regular_file(path)
     with _convert_image_errors(path), Image.open(path) as image:
         yield image
 
 
 def _decode_plain(path: Path, flags: int, modes: Collection[str] = ("RGB", "L")) -> NDArray[np.uint8] | None:
-    """Decode a file with OpenCV if it is intact and both decoders agree on its format; return None otherwise."""
+    """Decode a plain PNG or JPEG quickly; return None for every other file."""
+    check_regular_file(path)
     with _convert_image_errors(path):
-        # Both decoders get the bytes: the file is read once, and OpenCV crashes on a path that is not valid text.
+        # All decoders get the bytes: the file is read once, and OpenCV crashes on a path that is not valid text.
         content = path.read_bytes()
         image = Image.open(BytesIO(content))
-        if image.mode not in modes or image.format not in ("PNG", "JPEG"):
+        if image.mode not in modes or image.format not in ("PNG", "JPEG") or "transparency" in image.info:
             return None
         if image.format == "JPEG":
-            if content[-2:] != _END_OF_JPEG:
-                return None
-        elif [tile[3] for tile in image.tile] == [image.mode]:  # eight bits per channel
-            image.verify()  # checks checksums and the end of the chunks without decoding
-        else:
+            grey = flags == cv2.IMREAD_UNCHANGED
+            decoded = np.asarray(simplejpeg.decode_jpeg(content, "GRAY" if grey else "RGB", strict=True), np.uint8)
+            return decoded[:, :, 0] if grey else decoded
+        if [tile[3] for tile in image.tile] != [image.mode] or _is_animated(image):  # not eight bits per channel
             return None
+        image.verify()  # checks checksums and the end of the chunks without decoding
         pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
     return None if pixels is None else np.asarray(pixels, np.uint8)
+
+
+def _is_animated(image: Image.Image) -> bool:
+    """Return whether a file has several frames. A photograph with a preview (MPO) counts as one."""
+    return bool(getattr(image, "is_animated", False)) and image.format != "MPO"
+
+
+def _check_single_frame(path: Path, image: Image.Image) -> None:
+    if _is_animated(image):
+        raise DataError(f"{path}: an animation; expected one image", "Save the frame that is meant as a PNG.")
 
 
 def read_image_size(path: Path) -> Size:
@@ -123,11 +154,20 @@ def read_image(path: Path) -> RGBImage:
     if plain is not None:
         return plain
     with _open_image(path) as image:
-        if image.mode not in _COLOUR_MODES:
+        _check_single_frame(path, image)
+        deep = any(isinstance(tile[3], str) and "16" in tile[3] for tile in image.tile)
+        if image.mode not in _COLOUR_MODES or deep:
+            found = "16 bits per channel" if deep else f"pixels of type {image.mode}"
             raise DataError(
-                f"{path}: pixels of type {image.mode}; expected eight-bit colour or grey",
-                "Convert the image to eight-bit RGB.",
+                f"{path}: {found}; expected colour or grey with eight bits per channel", "Convert it to eight bits."
             )
+        if image.mode in ("RGBA", "LA") or "transparency" in image.info:
+            opacity = np.asarray(image.convert("RGBA"))[:, :, 3]
+            if opacity.min() < 255:
+                raise DataError(
+                    f"{path}: {np.count_nonzero(opacity < 255)} transparent pixels; expected opaque colours",
+                    "Save it without transparency, over the background that is meant.",
+                )
         return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
 
 
@@ -161,7 +201,32 @@ def read_indices(path: Path) -> NDArray[Any]:
                 f"{path}: a label file with pixels of type {image.mode}; expected one channel of integers",
                 "Use the label files. Files named '*_color*' are pictures of the labels.",
             )
-        return np.asarray(image)
+        _check_single_frame(path, image)
+        if image.mode == "1":
+            raise DataError(
+                f"{path}: a label file with one bit per pixel, where white can mean 1 or 255; expected integers of "
+                "eight or sixteen bits",
+                "Save the labels as integers, for example numpy's uint8.",
+            )
+        indices = np.asarray(image)
+        if image.mode == "P":
+            _check_palette(path, image, indices)
+        return indices
+
+
+def _check_palette(path: Path, image: Image.Image, indices: NDArray[Any]) -> None:
+    """Check that no grey level of an indexed file differs from its index, because either could be the label."""
+    palette = np.asarray(image.getpalette() or [], np.uint8).reshape(-1, 3)
+    used = np.unique(indices)
+    used = used[used < len(palette)]
+    grey = (palette[used] == palette[used][:, :1]).all(axis=1)
+    if len(used) and grey.all() and (palette[used][:, 0] != used).any():
+        index = next(int(value) for value in used if palette[value][0] != value)
+        raise DataError(
+            f"{path}: a label file whose index {index} is the grey level {palette[index][0]}; expected equal ones, or "
+            "colours",
+            "Save the labels as integers without a palette, for example numpy's uint8.",
+        )
 
 
 def read_grey16(path: Path) -> NDArray[np.uint16]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from oodbench.errors import DataError, DataNotFoundError
+
+LARGEST_MEMBER = 1 << 29
+"""Largest file in bytes that is read from an archive: a map of 8192 x 8192 pixels in double precision has this size."""
 
 
 @dataclass(frozen=True)
@@ -66,19 +69,36 @@ def open_tree(path: Path) -> Iterator[Tree]:
             yield Tree(path, tuple(names), lambda name: (path / name).read_bytes())
         elif zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
+                sizes = {info.filename: info.file_size for info in archive.infolist() if not info.is_dir()}
                 files = [info.filename for info in archive.infolist() if not info.is_dir()]
-                yield Tree(path, tuple(sorted(files)), archive.read)
+                yield Tree(path, tuple(sorted(files)), _limited(path, sizes, archive.read))
         elif path.is_file() and tarfile.is_tarfile(path):
             with tarfile.open(path) as packed:
                 members = {info.name: info for info in packed.getmembers() if info.isfile()}
                 listed = [info.name for info in packed.getmembers() if info.isfile()]
-                yield Tree(path, tuple(sorted(listed)), lambda name: _read_member(packed, members[name]))
+                sizes = {name: info.size for name, info in members.items()}
+                read = _limited(path, sizes, lambda name: _read_member(packed, members[name]))
+                yield Tree(path, tuple(sorted(listed)), read)
         elif path.exists():
             raise DataError(f"{path}: not an archive; expected a folder, a .zip or a .tar file", "Correct the path.")
         else:
             raise DataNotFoundError(f"{path} does not exist; expected a folder or an archive", "Correct the path.")
     except (OSError, zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError) as error:
         raise DataError(f"{path}: damaged ({error})", "Make the archive again.") from None
+
+
+def _limited(path: Path, sizes: Mapping[str, int], read: Callable[[str], bytes]) -> Callable[[str], bytes]:
+    """Return `read`, but refuse a file of an archive that would not fit any frame, before it is unpacked."""
+
+    def read_small(name: str) -> bytes:
+        if sizes[name] > LARGEST_MEMBER:
+            raise DataError(
+                f"{path}: {name!r} has {sizes[name]:,} bytes; expected at most {LARGEST_MEMBER:,}",
+                "Write one map per file, in the resolution of the frame.",
+            )
+        return read(name)
+
+    return read_small
 
 
 def _read_member(archive: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:

@@ -130,7 +130,12 @@ def _index_frame(frame: Frame) -> FrameRecord:
 
 def _cache_key(frame: Frame, name: str) -> str:
     """Return a key that changes if the path, size or time of a file changes, or the plugin code that reads it."""
-    files = [file.stat() if file and file.is_file() else None for file in (frame.image_file, frame.label_file)]
+    try:
+        files = [file.stat() if file and file.is_file() else None for file in (frame.image_file, frame.label_file)]
+    except OSError as error:
+        raise DataError(
+            f"{error.filename}: can't be read ({error.strerror})", "Make the file and its folder readable."
+        ) from None
     stamps = [[stat.st_size, stat.st_mtime_ns] if stat else None for stat in files]
     paths = [str(frame.image_file), str(frame.label_file)]
     return json.dumps([_VERSION, name, frame.id, frame.group, frame.identity, frame.reader_digest, paths, stamps])
@@ -145,16 +150,26 @@ class _Cache:
             folder.mkdir(parents=True, exist_ok=True)
             self._database = sqlite3.connect(folder / "frames.sqlite", timeout=30)
             self._database.execute("create table if not exists frames (key text primary key, record text)")
-        except (OSError, sqlite3.Error):
-            self._database = sqlite3.connect(":memory:")
-            self._database.execute("create table frames (key text primary key, record text)")
+            self._database.execute("select key, record from frames limit 1").fetchone()
+        except (OSError, ValueError, sqlite3.Error):
+            self._use_memory()
+
+    def _use_memory(self) -> None:
+        self._database = sqlite3.connect(":memory:")
+        self._database.execute("create table frames (key text primary key, record text)")
 
     def get(self, keys: Sequence[str]) -> dict[str, FrameRecord]:
+        """Return the stored records. A damaged record, or a damaged cache, counts as none."""
         records = {}
         for key in keys:
-            row = self._database.execute("select record from frames where key = ?", (key,)).fetchone()
-            if row is not None:
-                records[key] = FrameRecord.model_validate_json(row[0])
+            try:
+                row = self._database.execute("select record from frames where key = ?", (key,)).fetchone()
+                if row is not None:
+                    records[key] = FrameRecord.model_validate_json(row[0])
+            except ValueError:  # the record is from another version, or damaged
+                continue
+            except (OSError, sqlite3.Error):
+                self._use_memory()
         return records
 
     def put(self, records: dict[str, FrameRecord]) -> None:

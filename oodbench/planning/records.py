@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from oodbench.contracts import ComponentSizes, Requirements, Roots, Scoring
 from oodbench.errors import UnknownNameError
@@ -14,7 +14,7 @@ from oodbench.frozen_record import FrozenRecord
 from oodbench.planning.frame_index import FrameRecord
 from oodbench.types import FrameSet
 
-PLAN_SCHEMA = 2
+PLAN_SCHEMA: Final = 2
 
 PHOTOGRAPHS = "photographs"
 """Name of the benchmark in a plan for images without labels."""
@@ -172,7 +172,7 @@ class PlanRecord(FrozenRecord):
         classes: The name of the class set; None for external scores.
     """
 
-    schema_version: int = PLAN_SCHEMA
+    schema_version: Literal[2] = PLAN_SCHEMA
     networks: tuple[SegmenterRecord, ...]
     scorers: tuple[ScorerRecord, ...]
     skipped: tuple[SkippedPair, ...]

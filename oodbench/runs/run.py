@@ -24,6 +24,7 @@ from oodbench.contracts import (
     ResultsFile,
 )
 from oodbench.errors import NotComparableError, NotStoredError, RunFolderError, UnknownNameError
+from oodbench.files import remove_leftovers
 from oodbench.metrics import Sketch
 from oodbench.planning.frame_index import FrameRecord, index_frames
 from oodbench.planning.records import PHOTOGRAPHS, FrameSetRecord, PlanRecord
@@ -410,7 +411,9 @@ class Run:
                 f"{self.location}: not a folder; reports are written into a folder",
                 f"Choose a folder: oodbench report {self.location} --format {name} --out DIR",
             )
-        return self.registry.report(name).write(self, self.store.reports)
+        files = self.registry.report(name).write(self, self.store.reports)
+        remove_leftovers(self.store.reports)
+        return files
 
     def evaluate(self, progress: Progress | None = None, protocols: Sequence[str] = ()) -> Run:
         """Recompute results from the stored maps, without the networks.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from oodbench.progress import Progress, Silent
 from oodbench.runs.run import Run, load
 from oodbench.stages.evaluate import measure
 from oodbench.storage.keys import RESULTS_FILE, score_key
-from oodbench.storage.scored_benchmark import ScoredBenchmark
+from oodbench.storage.scored_benchmark import ScoredBenchmark, digest_map, digest_maps
 from oodbench.types import Frame
 
 # Absolute tolerance for a recomputed metric. Only the order of floating-point sums can differ between machines.
@@ -236,7 +235,7 @@ class _Verification:
             yield self._check_metrics(part, scorer, result, f"metrics of {what}, {result.protocol.name}")
 
     def _digest_maps(self, part: FrameSetRecord, scorer: ScorerRecord) -> str:
-        content = hashlib.sha256()
+        digests: list[str] = []
         for frame in part.frames:
             key = score_key(scorer.key, frame.key)
             score = self._run.artifacts.map(key)
@@ -245,8 +244,8 @@ class _Verification:
                     f"{self._run.store.name(key)}: {score.shape}; expected {(frame.height, frame.width)}, all finite",
                     "Score the frame again.",
                 )
-            content.update(score.tobytes())
-        return content.hexdigest()
+            digests.append(digest_map(score))
+        return digest_maps(digests)
 
     def _check_metrics(
         self, part: FrameSetRecord, scorer: ScorerRecord, result: Result, what: str

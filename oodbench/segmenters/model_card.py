@@ -5,13 +5,13 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, FiniteFloat, PositiveInt, ValidationError
 
 from oodbench.class_sets import CLASS_SETS
 from oodbench.errors import ModelError, UnknownNameError
@@ -20,19 +20,36 @@ from oodbench.types import ClassSet, MapKind, RGBImage
 from oodbench.validation import explain
 
 
+def _check_nonzero(value: float) -> float:
+    if value == 0:
+        raise ValueError("a divisor of 0; expected another number")
+    return value
+
+
+_Divisor = Annotated[FiniteFloat, AfterValidator(_check_nonzero)]
+
+
 class Preprocessing(FrozenRecord):
     """The steps from an image to the network's input, in this order: resize, channel order, division, mean and std."""
 
     name: str | None = Field(None, description="name of the network's input; optional if the network has one input")
-    size: tuple[int, int] | None = Field(None, description="input size [height, width]; by default that of the image")
+    size: tuple[PositiveInt, PositiveInt] | None = Field(
+        None, description="input size [height, width]; by default that of the image"
+    )
     resize: Literal["bilinear", "nearest", "bicubic", "area", "bilinear-antialias"] = Field(
         "bilinear",
         description="interpolation as in OpenCV, without antialiasing except for area; bilinear-antialias as in Pillow",
     )
     channels: Literal["rgb", "bgr"] = Field(description="channel order")
-    divide_by: float = Field(gt=0, description="divisor of the pixel values 0..255; 1 leaves them unchanged")
-    mean: tuple[float, float, float] = Field((0.0, 0.0, 0.0), description="subtracted after the division")
-    std: tuple[float, float, float] = Field((1.0, 1.0, 1.0), description="divisor after the mean is subtracted")
+    divide_by: float = Field(
+        gt=0, allow_inf_nan=False, description="divisor of the pixel values 0..255; 1 leaves them unchanged"
+    )
+    mean: tuple[FiniteFloat, FiniteFloat, FiniteFloat] = Field(
+        (0.0, 0.0, 0.0), description="subtracted after the division"
+    )
+    std: tuple[_Divisor, _Divisor, _Divisor] = Field(
+        (1.0, 1.0, 1.0), description="divisor after the mean is subtracted"
+    )
 
     def apply(self, image: RGBImage) -> NDArray[np.float32]:
         """Return the network's input float32 [3, h, w] for an image uint8 [H, W, 3], red first."""

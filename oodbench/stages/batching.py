@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from oodbench.contracts import Needs, Segmenter
+from oodbench.stopping import check_stop
 from oodbench.types import Frame, SegmenterOutput, SemanticLabels
 
 WORKERS = 2
@@ -52,6 +53,9 @@ def forward_batches(
 
     Yields:
         The output of each batch.
+
+    Raises:
+        StopRequestedError: A stop was requested; it takes effect when the caller asks for the next batch.
     """
 
     def prepare(frame: Frame) -> tuple[Any, list[SemanticLabels]]:
@@ -72,6 +76,7 @@ def forward_batches(
                 output = network.forward([image for image, _ in prepared], needs)
                 seconds = time.perf_counter() - start
                 yield Batch(positions, output, seconds, [label for _, labels in prepared for label in labels])
+                check_stop()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ import numpy as np
 
 from oodbench.contracts import Cost, Expected, FailedBenchmark, Protocol, Result, ResultsFile
 from oodbench.environment import describe_environment, peak_memory
-from oodbench.errors import ScoreError
+from oodbench.errors import RunFolderError, ScoreError
 from oodbench.metrics import PROTOCOLS, Evaluation, PixelMetrics, make_evaluation
 from oodbench.planning.records import Anomalous, PlanRecord
 from oodbench.progress import Progress
@@ -21,9 +20,10 @@ from oodbench.stages.failures import Failures
 from oodbench.stages.gpu_counts import find_counter
 from oodbench.stages.quality import quality_warnings
 from oodbench.stages.sketches import result_intervals, write_sketch_and_breakdown
+from oodbench.stopping import check_stop
 from oodbench.storage.artifacts import RunArtifacts
 from oodbench.storage.keys import RESULTS_FILE, cost_key, environment_key, fit_key, quality_key
-from oodbench.storage.scored_benchmark import ScoredBenchmark
+from oodbench.storage.scored_benchmark import ScoredBenchmark, digest_map, digest_maps
 from oodbench.types import AnomalyLabels, Frame, ScoreMap
 
 # A share of pixels with the same score above this causes a warning that the scores saturate.
@@ -75,9 +75,10 @@ def evaluate(
         The results by name of protocol, in the plan's order.
 
     Raises:
-        RunFolderError: A map is not stored.
+        RunFolderError: A map is not stored, or is not the one that an earlier result in result.json was computed from.
         ScoreError: A map contains NaN.
     """
+    earlier = _score_digests(plan, artifacts) if again else {}
     failures = Failures(fail_fast=True) if failures is None else failures
     results: dict[str, list[Result]] = {name: [] for names in protocols.values() for name in names}
     for benchmark in plan.benchmarks:
@@ -99,10 +100,38 @@ def evaluate(
                 if todo:
                     with progress.track(f"evaluate {benchmark.name}", len(todo), "methods") as advance:
                         for scored, key in todo:
-                            artifacts.write_result(key, _make_result(scored, protocol))
+                            made = _make_result(scored, protocol)
+                            _check_same_scores(made, earlier, artifacts)
+                            artifacts.write_result(key, made)
                             advance(1)
+                            check_stop()
                 results[name] += [result for key in keys if (result := artifacts.result(key)) is not None]
     return results
+
+
+def _score_digests(plan: PlanRecord, artifacts: RunArtifacts) -> Mapping[tuple[str, str, str], str]:
+    """Return the digests of the scores behind the results in result.json, by label, network and benchmark."""
+    if not artifacts.store.has(RESULTS_FILE):
+        return {}
+    file = artifacts.results_file()
+    if file.plan != plan.digest:
+        return {}
+    return {
+        (result.label, result.network, result.benchmark): result.digests["scores"]
+        for results in file.results.values()
+        for result in results
+    }
+
+
+def _check_same_scores(result: Result, earlier: Mapping[tuple[str, str, str], str], artifacts: RunArtifacts) -> None:
+    """Raise if a result was computed from other scores than the earlier results of its scorer."""
+    place = (result.label, result.network, result.benchmark)
+    if earlier.get(place, result.digests["scores"]) != result.digests["scores"]:
+        raise RunFolderError(
+            f"{artifacts.store.location}: the stored scores of {result.label} on {result.network}, {result.benchmark} "
+            "are not those that its results in result.json were computed from",
+            "Restore the score maps. To accept the stored ones, remove result.json and run the same command again.",
+        )
 
 
 def measure(scored: ScoredBenchmark, protocol: Protocol) -> Measurement:
@@ -113,9 +142,9 @@ def measure(scored: ScoredBenchmark, protocol: Protocol) -> Measurement:
         ScoreError: A map contains NaN.
     """
     evaluation = make_evaluation(protocol, find_counter(scored.network.device))
-    content = hashlib.sha256()
+    digests: list[str] = []
     for frame, score, labels in scored:
-        content.update(score.tobytes())
+        digests.append(digest_map(score))
         try:
             evaluation.update(score, labels)
         except ScoreError as error:
@@ -134,7 +163,7 @@ def measure(scored: ScoredBenchmark, protocol: Protocol) -> Measurement:
 
         sizes = scored.benchmark.components
         metrics, components = add_component_metrics(metrics, read, protocol, sizes, scored.calibration())
-    return Measurement(evaluation, metrics, components, content.hexdigest())
+    return Measurement(evaluation, metrics, components, digest_maps(digests))
 
 
 def _make_result(scored: ScoredBenchmark, protocol: Protocol) -> Result:

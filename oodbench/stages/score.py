@@ -20,7 +20,6 @@ from oodbench.progress import Progress
 from oodbench.stages.apply_methods import add_error_context, score_output
 from oodbench.stages.batching import forward_batches, split_batches
 from oodbench.stages.failures import Failures
-from oodbench.stopping import check_stop
 from oodbench.storage.artifacts import RunArtifacts
 from oodbench.storage.keys import Key, cost_key, environment_key, prediction_key, result_key, score_key
 
@@ -129,7 +128,6 @@ def _score_benchmark(
             }
             artifacts.add_cost(cost_key(network_record.digest), line)
             advance(count)
-            check_stop()
 
 
 def _map_key(scorer: str, frame: FrameRecord) -> Key:

@@ -19,6 +19,7 @@ from oodbench.planning.records import PlanRecord
 from oodbench.storage.fits import decode_facts, decode_fit, encode_fit
 from oodbench.storage.keys import PLAN, RESULTS_FILE, Key, breakdown_key, sketch_key
 from oodbench.storage.run_store import RunStore
+from oodbench.storage.sealed import SealedStore
 from oodbench.types import Size
 
 _DAMAGED = (OSError, ValueError, EOFError, BadZipFile, KeyError)
@@ -37,7 +38,7 @@ class RunArtifacts:
     """
 
     def __init__(self, store: RunStore) -> None:
-        self.store = store
+        self.store = store if isinstance(store, SealedStore) else SealedStore(store)
 
     # the plan and the results
 
@@ -72,13 +73,13 @@ class RunArtifacts:
 
     def write_results_file(self, content: ResultsFile) -> None:
         """Store result.json."""
-        self._write_json(RESULTS_FILE, content)
+        self._write_json(RESULTS_FILE, content.sealed())
 
     def result(self, key: Key) -> Result | None:
-        """Return a result; None if there is none, or if another version wrote it."""
+        """Return a result; None if there is none, if another version wrote it, or if it is damaged."""
         try:
             return Result.model_validate_json(self.store.read(key)) if self.store.has(key) else None
-        except ValidationError:
+        except (ValidationError, RunFolderError):
             return None
 
     def write_result(self, key: Key, result: Result) -> None:
@@ -180,6 +181,8 @@ class RunArtifacts:
 
     def has_map(self, key: Key, size: Size) -> bool:
         """Return whether a complete map of this size is stored. A stored map is checked before it is reused."""
+        if not self.store.is_intact(key):
+            return False
         try:
             header = io.BytesIO(self.store.read(key, _HEADER_BYTES))
             shape, dtype = _read_header(header)
@@ -224,9 +227,11 @@ class RunArtifacts:
         """Yield the cost of each batch."""
         for line in self.store.read(key).splitlines() if self.store.has(key) else ():
             try:
-                yield json.loads(line)
+                cost = json.loads(line)
             except ValueError:
                 continue  # empty, or a part of a line of an interrupted run: its cost is skipped
+            if isinstance(cost, dict):
+                yield cost
 
     def _damaged(self, key: Key, error: Exception) -> RunFolderError:
         return RunFolderError(

@@ -7,19 +7,26 @@ the exception: their maps and heatmaps are named after the image files.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from oodbench.contracts import Protocol, Scoring
+from oodbench.errors import RunFolderError
 from oodbench.files import digest_bytes
 from oodbench.planning.records import FrameSetRecord, PlanRecord, ScorerRecord
+
+# A name with one of these could lead out of its folder, or out of its line.
+_FORBIDDEN = re.compile(r"[/\\\x00-\x1f\x7f]")
+_FORBIDDEN_IN_IMAGES = re.compile(r"[/\x00]")
 
 
 class Kind(StrEnum):
     """Kind of an artifact."""
 
     PLAN = "plan"
+    DIGESTS = "digests"
     RESULTS_FILE = "results-file"
     FIT = "fit"
     CALIBRATION = "calibration"
@@ -36,6 +43,9 @@ class Kind(StrEnum):
     IMAGE_SHARES = "image-shares"
 
 
+_NAMED_BY_IMAGES = (Kind.IMAGE_SCORE, Kind.IMAGE_HEATMAP)
+
+
 @dataclass(frozen=True, order=True)
 class Key:
     """Name of one artifact of a run.
@@ -48,8 +58,18 @@ class Key:
     kind: Kind
     parts: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        forbidden = _FORBIDDEN_IN_IMAGES if self.kind in _NAMED_BY_IMAGES else _FORBIDDEN
+        for part in self.parts:
+            if part in ("", ".", "..") or forbidden.search(part):
+                raise RunFolderError(
+                    f"{self.kind} {part!r}: expected a name without slashes, backslashes and control characters",
+                    "Rename the file. If oodbench wrote this run, it was edited: start from scratch with --overwrite.",
+                )
+
 
 PLAN = Key(Kind.PLAN)
+DIGESTS = Key(Kind.DIGESTS)
 RESULTS_FILE = Key(Kind.RESULTS_FILE)
 IMAGE_SHARES = Key(Kind.IMAGE_SHARES)
 

@@ -1,6 +1,7 @@
 """Storage of a run in a folder on disk.
 
 plan.json
+digests.jsonl                     the digest of every file of the run that a command reads
 fits/<scorer>.safetensors
 calibration/<scorer>.npz          quality/<network>.json                  environments/<network>.json
 scores/<scorer>/<frame>.npy       predictions/<network>/<frame>.npy       costs/<network>.jsonl
@@ -25,7 +26,7 @@ import filelock
 from typing_extensions import override
 
 from oodbench.errors import NotStoredError, RunFolderError
-from oodbench.files import cannot_write, write_atomically
+from oodbench.files import cannot_write, is_temporary, remove_leftovers, write_atomically
 from oodbench.planning.shard import Shard
 from oodbench.storage.keys import Key, Kind
 from oodbench.storage.run_store import RunStore
@@ -54,6 +55,7 @@ _PLACES: Mapping[Kind, _Place] = {
 }
 _FILES: Mapping[Kind, str] = {
     Kind.PLAN: "plan.json",
+    Kind.DIGESTS: "digests.jsonl",
     Kind.RESULTS_FILE: "result.json",
     Kind.IMAGE_SHARES: "shares.csv",
 }
@@ -157,8 +159,7 @@ class LocalStore(RunStore):
         except OSError as error:
             raise cannot_write(self.folder, error) from error
         try:
-            for partial in self.folder.glob("**/.*.part"):  # left by a process that was killed while it wrote
-                partial.unlink(missing_ok=True)
+            self._remove_leftovers()
             yield
         finally:
             lock.release()
@@ -195,9 +196,18 @@ class LocalStore(RunStore):
     @override
     def is_foreign(self) -> bool:
         """Return whether the folder contains files, but neither a run nor shards."""
-        if not self.folder.exists() or (self.folder / _FILES[Kind.PLAN]).is_file():
+        ours = (_FILES[Kind.PLAN], _FILES[Kind.DIGESTS])
+        if not self.folder.exists() or any((self.folder / name).is_file() for name in ours):
             return False
-        return any(path.name not in (_LOCK, _SHARDS) for path in self.folder.iterdir())
+        return any(path.name not in (_LOCK, _SHARDS) and not is_temporary(path) for path in self.folder.iterdir())
+
+    def _remove_leftovers(self) -> None:
+        """Remove what killed processes left in the folders of this store. Shards clean up after themselves."""
+        remove_leftovers(self.folder)
+        for name in (*(place.folder for place in _PLACES.values()), _REPORTS):
+            remove_leftovers(self.folder / name)
+            for folder in (self.folder / name).glob("*/"):
+                remove_leftovers(folder)
 
     @override
     def check_writable(self) -> None:

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+
+import numpy as np
 
 from oodbench.contracts import Calibration, Protocol
 from oodbench.errors import NotStoredError
+from oodbench.files import digest_bytes, fast_digest
 from oodbench.planning.frame_index import FrameRecord
 from oodbench.planning.records import FrameSetRecord, PlanRecord, ScorerRecord, SegmenterRecord
 from oodbench.storage.artifacts import RunArtifacts
 from oodbench.storage.keys import Key, calibration_key, prediction_key, result_key, score_key
 from oodbench.types import AnomalyLabels, ClassMap, Frame, ScoreMap
+
+
+def digest_map(values: ScoreMap) -> str:
+    """Return the digest of a map's values, float32 [H, W]. How the map is stored does not matter."""
+    return fast_digest(np.ascontiguousarray(values).data.cast("B"))
+
+
+def digest_maps(digests: Iterable[str]) -> str:
+    """Return the digest of a scorer's maps on a benchmark, from the digests of the maps in the order of the frames."""
+    return digest_bytes("\n".join(digests).encode())
 
 
 @dataclass(frozen=True)

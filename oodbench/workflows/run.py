@@ -171,7 +171,7 @@ def execute_in(
     artifacts: RunArtifacts, request: Request, plan: Plan, progress: Progress, registry: Registry | None = None
 ) -> Run:
     """Execute a plan as `execute` does, in a store that this process has locked."""
-    run = Run(artifacts.store, known=registry)
+    run = Run(artifacts.store.inner, known=registry)
     failures = Failures(fail_fast=request.fail_fast)
     keep_maps = request.keep_scores == "all"
     names = [benchmark.name for benchmark in plan.record.benchmarks]
@@ -304,7 +304,7 @@ def write_reports(run: Run, progress: Progress) -> None:
 def _delete_maps(plan: Plan, artifacts: RunArtifacts, *, keep_figures: bool) -> None:
     """Delete the score maps after evaluation, except the maps of the frames in figures if they are kept."""
     kept = set()
-    run = Run(artifacts.store)
+    run = Run(artifacts.store.inner)
     for benchmark in plan.record.benchmarks if keep_figures else ():
         figures = set(run.figure_frames(benchmark.name))
         kept |= {frame.key for frame in benchmark.frames if frame.id in figures}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from abc import abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -152,6 +153,8 @@ def save_figure(figure: Figure, out: Path, stem: str) -> list[Path]:
     written = []
     for ending, more in options.items():
         path = out / f"{stem}.{ending}"
-        write_atomically(path, lambda file, e=ending, m=more: figure.savefig(file, format=e, dpi=300, **m))  # type: ignore[misc]
+        content = io.BytesIO()  # matplotlib does not survive a disk that is full
+        figure.savefig(content, format=ending, dpi=300, **more)
+        write_atomically(path, lambda file, content=content: file.write(content.getbuffer()))  # type: ignore[misc]
         written.append(path)
     return written

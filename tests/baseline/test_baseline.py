@@ -362,7 +362,7 @@ def test_a_killed_writer_leaves_the_old_baseline(file: Path, tmp_path: Path) -> 
     ("rows", "said"),
     [
         ([], "no results"),
-        ([row(schema_version=1)], "results of schema_version 1; this version of oodbench reads 2"),
+        ([row(schema_version=1)], "results.pooled.0.schema_version is 1: input should be 2"),
         ([row() | {"new": 1}], "results.pooled.0.new is unknown"),
         ([row(ap=float("nan"))], "rows.0.metrics.AP is nan"),
         ([row(metrics={"PRO": 0.5})], "rows.0.metrics.PRO"),

@@ -5,6 +5,9 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -209,3 +212,20 @@ def test_an_invalid_frame_is_found_before_anything_is_written(tmp_path: Path) ->
     save(tmp_path / "photographs" / "b.png", photograph(1, (16, 128)))
     with pytest.raises(DataError, match=r"b\.png: 128 x 16 pixels; expected 32 x 32 and more"):
         write_blends(frames, tmp_path / "out", 2, 0)
+
+
+def test_a_killed_command_leaves_nothing_in_the_folder_and_can_be_repeated(tmp_path: Path) -> None:
+    for index in range(2):
+        save(tmp_path / "photographs" / f"{index}.png", photograph(index, (64, 128)))
+    program = (
+        "import os, signal\nfrom pathlib import Path\nimport oodbench.blending.write as write\n"
+        "from oodbench.data.photographs import open_photographs\n"
+        "write._describe_blend = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "write.write_blends(open_photographs(Path('photographs')).frames, Path('out'), 2, 0)\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert not (tmp_path / "out").exists()
+    assert any(tmp_path.glob(".out.oodbench-part/*_rgb.png"))
+    write_blends(open_photographs(tmp_path / "photographs").frames, tmp_path / "out", 2, 0)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "photographs"]

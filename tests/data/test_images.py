@@ -36,10 +36,10 @@ def test_every_decoder_gives_the_pixels_of_pillow(tmp_path: Path) -> None:
     gamma, turned, see_through = PngInfo(), Image.Exif(), colour.convert("RGBA")
     gamma.add(b"gAMA", (100000).to_bytes(4, "big"))
     turned[0x0112] = 6
-    see_through.putalpha(90)
+    see_through.putalpha(255)
     colour.save(tmp_path / "plain.png")
     colour.save(tmp_path / "gamma.png", pnginfo=gamma)
-    colour.save(tmp_path / "one colour transparent.png", transparency=tuple(photograph(0)[0, 0].tolist()))
+    colour.save(tmp_path / "an unused colour transparent.png", transparency=(1, 2, 3))
     see_through.save(tmp_path / "alpha.png")
     colour.quantize(50).save(tmp_path / "indexed.png")
     colour.quantize(3).save(tmp_path / "indexed in two bits.png", bits=2)
@@ -49,11 +49,72 @@ def test_every_decoder_gives_the_pixels_of_pillow(tmp_path: Path) -> None:
     colour.save(tmp_path / "progressive.jpg", progressive=True, subsampling=0)
     colour.convert("L").save(tmp_path / "grey.jpg")
     colour.convert("CMYK").save(tmp_path / "four inks.jpg")
-    cv2.imwrite(str(tmp_path / "sixteen bits.png"), photograph(0).astype(np.uint16) * 251)
     (tmp_path / "more at the end.jpg").write_bytes((tmp_path / "plain.jpg").read_bytes() + b"from a telephone")
     for path in tmp_path.iterdir():
         with Image.open(path) as image:
             assert np.array_equal(read_image(path), np.asarray(image.convert("RGB"))), path.name
+
+
+def test_an_image_that_is_not_what_is_needed_is_an_error(tmp_path: Path) -> None:
+    colour = Image.fromarray(photograph(0))
+    see_through = colour.convert("RGBA")
+    see_through.putpixel((3, 4), (1, 2, 3, 90))
+    see_through.save(tmp_path / "alpha.png")
+    colour.save(tmp_path / "colour.png", transparency=tuple(photograph(0)[0, 0].tolist()))
+    cv2.imwrite(str(tmp_path / "deep.png"), photograph(0).astype(np.uint16) * 251)
+    frames = [Image.fromarray(photograph(index)) for index in (1, 2)]
+    colour.save(tmp_path / "moving.png", save_all=True, append_images=frames)
+    colour.save(tmp_path / "moving.gif", save_all=True, append_images=frames)
+    expected = {
+        "alpha.png": "1 transparent pixels; expected opaque colours",
+        "colour.png": "transparent pixels",
+        "deep.png": "16 bits per channel; expected colour or grey with eight",
+        "moving.png": "an animation; expected one image",
+        "moving.gif": "an animation",
+    }
+    for name, message in expected.items():
+        with pytest.raises(DataError, match=rf"{name}.*{message}"):
+            read_image(tmp_path / name)
+
+
+def test_labels_whose_values_are_ambiguous_are_errors(tmp_path: Path) -> None:
+    mask = np.zeros((48, 96), bool)
+    mask[5:9, 7:30] = True
+    Image.fromarray(mask).save(tmp_path / "bool.png")
+    indexed = Image.fromarray(mask.astype(np.uint8), "P")
+    indexed.putpalette([0, 0, 0, 255, 255, 255])
+    indexed.save(tmp_path / "palette.png")
+    Image.fromarray(mask.astype(np.uint8)).save(
+        tmp_path / "moving.png", save_all=True, append_images=[Image.new("L", (96, 48))]
+    )
+    for name, message in {"bool.png": "one bit per pixel", "palette.png": "index 1 is the grey level 255"}.items():
+        with pytest.raises(DataError, match=message):
+            read_indices(tmp_path / name)
+    with pytest.raises(DataError, match="animation"):
+        read_indices(tmp_path / "moving.png")
+
+
+def test_labels_with_a_palette_of_colours_or_equal_greys_are_read(tmp_path: Path) -> None:
+    labels = np.arange(48 * 96).reshape(48, 96).astype(np.uint8) % 4
+    for name, palette in {
+        "colours": [0, 0, 0, 255, 0, 0, 0, 255, 0, 9, 9, 9],
+        "greys": [0] * 3 + [1] * 3 + [2] * 3 + [3] * 3,
+    }.items():
+        indexed = Image.fromarray(labels, "P")
+        indexed.putpalette(palette)
+        indexed.save(tmp_path / f"{name}.png")
+        assert np.array_equal(read_indices(tmp_path / f"{name}.png"), labels)
+
+
+@pytest.mark.parametrize("fill", [0, 0xAA])
+def test_a_jpeg_with_a_hole_is_an_error(tmp_path: Path, fill: int) -> None:
+    path = tmp_path / "hole.jpg"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (96, 192, 3), np.uint8)).save(path, quality=90)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2 : -2] = bytes([fill]) * (len(content) - 2 - len(content) // 2)
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"hole\.jpg: not an intact image file \(Corrupt JPEG data"):
+        read_image(path)
 
 
 @pytest.mark.parametrize("name", [b"no text \xff.png", b"no text \xff.jpg", "Straße ß.png".encode()])
@@ -137,3 +198,11 @@ def test_values_above_255_are_not_wrapped_around(tmp_path: Path) -> None:
     path = save(tmp_path / "label.png", np.array([[0, 256, 257]], np.uint16))
     with pytest.raises(DataError, match="256, 257 is not declared"):
         LabelRule({0: 0, 1: 1, 255: 255}, "").apply(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_an_error_and_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "frame.png")
+    for read in (read_image, read_indices, read_image_size):
+        with pytest.raises(DataError, match=r"frame\.png: a pipe or a device; expected a regular file"):
+            read(tmp_path / "frame.png")

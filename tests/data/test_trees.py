@@ -66,3 +66,17 @@ def test_an_unreadable_folder_is_an_error(folder: Path, tmp_path: Path) -> None:
         read(folder / "a.txt")
     with pytest.raises(DataNotFoundError, match="does not exist"):
         read(tmp_path / "nowhere")
+
+
+def test_a_file_that_fits_no_frame_is_refused_before_it_is_unpacked(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oodbench.data.trees.LARGEST_MEMBER", 100)
+    with tarfile.open(tmp_path / "files.tar", "w") as archive:
+        for name in CONTENT:
+            archive.add(folder / name, name)
+    for path in (pack(folder, tmp_path / "files.zip"), tmp_path / "files.tar"):
+        with open_tree(path) as tree:
+            assert tree.read("a.txt") == b"one"
+            with pytest.raises(DataError, match=r"'inside/b.txt' has 396 bytes; expected at most 100"):
+                tree.read("inside/b.txt")

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from oodbench.contracts.result import content_digest
+
 Document = dict[str, Any]
 
 
@@ -42,8 +44,13 @@ def write_result(folder: Path, rows: Sequence[Document]) -> Path:
     for each in rows:
         results.setdefault(each.get("protocol", {}).get("name", "pooled"), []).append(each)
     content = {"schema_version": 2, "plan": "4" * 64, "results": results, "failed": [], "skipped": [], "quality": {}}
-    (folder / "result.json").write_text(json.dumps(content))
+    write_content(folder, content)
     return folder
+
+
+def write_content(folder: Path, content: Document) -> None:
+    """Write result.json with the digest of its content."""
+    (folder / "result.json").write_text(json.dumps(content | {"digest": content_digest(content)}))
 
 
 def results_of(content: Document) -> list[Document]:

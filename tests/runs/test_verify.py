@@ -18,6 +18,7 @@ from oodbench.storage.local import LocalStore
 from oodbench.workflows.evaluate_scores import evaluate_scores
 from tests.helpers.fake_benchmarks import small_run
 from tests.helpers.files import photograph, save
+from tests.helpers.stored import forge, forge_map
 
 
 @pytest.fixture
@@ -108,11 +109,13 @@ def test_changed_scores_are_found(run: Path) -> None:
     score = np.load(path)
     score[0, 0] = np.nextafter(score[0, 0], np.float32(2))
     np.save(path, score)
+    assert "damaged" in find_checks(run, "wrong")["scores of MSP on tiny, road-anomaly"]
+    forge_map(run, path, score)
     wrong = find_checks(run, "wrong")
     assert "scores of MSP on tiny, road-anomaly" in wrong
     assert "scores of kNN (k=2) on tiny, road-anomaly" not in wrong
     score[0, 0] = np.nan
-    np.save(path, score)
+    forge_map(run, path, score)
     assert "expected (48, 96), all finite" in find_checks(run, "wrong")["scores of MSP on tiny, road-anomaly"]
     path.write_bytes(b"")
     assert "damaged" in find_checks(run, "wrong")["scores of MSP on tiny, road-anomaly"]
@@ -122,20 +125,22 @@ def test_changed_results_are_found(run: Path) -> None:
     result = json.loads((run / "result.json").read_text())
     result["results"]["pooled"][0]["metrics"]["AP"] += 1e-9
     (run / "result.json").write_text(json.dumps(result))
+    assert "result.json: damaged" in find_checks(run, "wrong")["results"]
+    forge(run, run / "result.json", json.dumps(result))
     wrong = find_checks(run, "wrong")
     assert wrong["results"] == "MSP on tiny, road-anomaly: result.json and the file in results/ differ"
     assert wrong["metrics of MSP on tiny, road-anomaly, pooled"].startswith("AP is 0.")
     for path in (run / "results").iterdir():  # in both places
         row = json.loads(path.read_text())
         if (row["method"], row["protocol"]["name"]) == ("msp", "pooled"):
-            path.write_text(json.dumps(row | {"metrics": result["results"]["pooled"][0]["metrics"]}))
+            forge(run, path, json.dumps(row | {"metrics": result["results"]["pooled"][0]["metrics"]}))
     assert list(find_checks(run, "wrong")) == ["metrics of MSP on tiny, road-anomaly, pooled"]
     result["results"]["pooled"][0]["digests"]["data"] = "0" * 64
-    (run / "result.json").write_text(json.dumps(result))
+    forge(run, run / "result.json", json.dumps(result))
     assert "its digests are not those of plan.json" in find_checks(run, "wrong")["results"]
-    (run / "result.json").write_text(json.dumps(result | {"plan": "0" * 64}))
+    forge(run, run / "result.json", json.dumps(result | {"plan": "0" * 64}))
     assert "older than the plan" in find_checks(run, "wrong")["results"]
-    (run / "result.json").write_text("{}")
+    forge(run, run / "result.json", "{}")
     assert "not the results of this version of oodbench" in find_checks(run, "wrong")["results"]
 
 

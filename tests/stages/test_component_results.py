@@ -13,6 +13,7 @@ from oodbench.errors import RunFolderError
 from oodbench.metrics import PROTOCOLS, component_metrics, make_evaluation
 from oodbench.registry import Registry
 from tests.helpers.fake_benchmarks import small_run
+from tests.helpers.stored import forge
 
 
 def test_smiyc_adds_component_metrics_to_results_and_tables(network_file: Path, place: Path, tmp_path: Path) -> None:
@@ -55,7 +56,7 @@ def test_a_plan_without_component_sizes_is_an_error(network_file: Path, place: P
     run = small_run(network_file, place, tmp_path / "run", methods=["msp"])
     plan = json.loads((run.folder / "plan.json").read_text())
     del plan["benchmarks"][0]["components"]
-    (run.folder / "plan.json").write_text(json.dumps(plan))
+    forge(run.folder, run.folder / "plan.json", json.dumps(plan))
     with pytest.raises(RunFolderError, match="not a plan of this version of oodbench"):
         oodbench.load(run.folder)
 

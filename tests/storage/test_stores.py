@@ -55,7 +55,7 @@ def test_bytes_are_stored_under_their_keys(store: RunStore) -> None:
 
 @pytest.mark.parametrize("kind", list(Kind))
 def test_every_kind_has_a_path(store: RunStore, kind: Kind) -> None:
-    single = kind in (Kind.PLAN, Kind.RESULTS_FILE, Kind.IMAGE_SHARES)
+    single = kind in (Kind.PLAN, Kind.DIGESTS, Kind.RESULTS_FILE, Kind.IMAGE_SHARES)
     key = Key(kind, () if single else ("a", "b.c") if kind in (Kind.SCORE, Kind.PREDICTION) else ("b.c",))
     store.write(key, b"1")
     assert list(store.keys(kind)) == [key]
@@ -115,3 +115,15 @@ def test_no_other_module_builds_a_path_within_a_run() -> None:
         # The gate reads result.json by the user's path, without importing numpy.
         if part not in ("storage", "baseline", "methods", "benchmarks", "reports"):
             assert not re.search(rf"/ {names}", path.read_text()), path
+
+
+@pytest.mark.parametrize("part", ["", ".", "..", "a/b", "/a", "a\\b", "a\nb", "a\x1b[31m"])
+def test_a_name_that_leads_out_of_its_folder_or_line_is_an_error(part: str) -> None:
+    with pytest.raises(RunFolderError, match="expected a name without slashes"):
+        Key(Kind.SCORE, ("scorer", part))
+
+
+def test_an_image_keeps_its_name() -> None:
+    assert Key(Kind.IMAGE_SCORE, ("a, b\n",)).parts == ("a, b\n",)
+    with pytest.raises(RunFolderError):
+        Key(Kind.IMAGE_SCORE, ("../a",))

@@ -118,11 +118,16 @@ def test_a_run_that_stops_before_results_raises_at_the_end(
     assert len(list((tmp_path / "run").glob("scores/*/*.npy"))) == 3 + 1
 
 
-def test_a_stop_takes_effect_after_a_batch(network_file: Path, data: Path, tmp_path: Path) -> None:
+def test_a_stop_takes_effect_after_a_batch_of_any_stage(network_file: Path, data: Path, tmp_path: Path) -> None:
+    both(network_file, data, tmp_path / "run", stop_after="calibrate")
     request_stop()
     with pytest.raises(oodbench.errors.StopRequestedError, match="after a batch"):
         both(network_file, data, tmp_path / "run")
     assert len(list((tmp_path / "run").glob("scores/*/*.npy"))) == 1
+    request_stop()
+    with pytest.raises(oodbench.errors.StopRequestedError, match="after a batch"):
+        both(network_file, data, tmp_path / "other")
+    assert not list((tmp_path / "other").glob("scores/*/*.npy"))
     assert len(both(network_file, data, tmp_path / "run").results) == 2
 
 
@@ -146,7 +151,7 @@ def test_the_command_line_ends_with_4(network_file: Path, data: Path, damage: Da
     ("number", "code", "text"),
     [
         (signal.SIGUSR1, 75, "stopped after a batch, as requested"),
-        (signal.SIGTERM, 143, "interrupted"),
+        (signal.SIGTERM, 75, "stopped after a batch, as requested"),
         (signal.SIGINT, 130, "interrupted"),
     ],
 )

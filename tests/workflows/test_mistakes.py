@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import platform
+import shutil
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ from oodbench.storage.keys import cost_key
 from oodbench.storage.local import LocalStore
 from tests.helpers.fake_benchmarks import numbers, small_run
 from tests.helpers.files import anomaly_label, photograph, save, write_network
+from tests.helpers.stored import forge, forge_map
 
 
 @pytest.fixture
@@ -220,11 +224,42 @@ def test_damaged_fits_and_plans_are_errors(network_file: Path, data: Path, tmp_p
     assert_error(
         tmp_path / "run", str(path), "damaged", "Remove the file", network=network_file, data=data, methods=["knn"]
     )
-    (tmp_path / "run" / "plan.json").write_text("{}")
+    plan = tmp_path / "run" / "plan.json"
+    plan.write_text("{}")
+    assert_error(tmp_path / "run", str(plan), "damaged", "Remove the file", network=network_file, data=data)
+    forge(tmp_path / "run", plan, "{}")
     assert_error(tmp_path / "run", "not a plan of this version", "--overwrite", network=network_file, data=data)
-    (tmp_path / "run" / ".plan.json.abc.part").write_text("left by a process that was killed")
     assert len(small_run(network_file, data, tmp_path / "run", if_exists="overwrite").results) == 7
-    assert not list((tmp_path / "run").glob("**/*.part"))
+
+
+def test_a_run_resumes_without_its_plan(network_file: Path, data: Path, tmp_path: Path) -> None:
+    run = small_run(network_file, data, tmp_path / "run", methods=["msp"], stop_after="score")
+    (run.folder / "plan.json").unlink()
+    assert len(small_run(network_file, data, tmp_path / "run", methods=["msp"]).results) == 1
+
+
+def test_only_leftovers_of_ended_processes_are_removed(network_file: Path, data: Path, tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    host = sha256(platform.node().encode()).hexdigest()[:8]
+    (tmp_path / "run" / "notes").mkdir(parents=True)
+    (tmp_path / "run" / "shards" / "1-of-2").mkdir(parents=True)
+    left = f".oodbench-{host}-{ended.pid}-abc.part"
+    theirs = [
+        tmp_path / "run" / "notes" / ".mine.part",
+        tmp_path / "run" / "notes" / left,
+        tmp_path / "run" / "shards" / "1-of-2" / left,
+        tmp_path / "run" / f".oodbench-{host}-{os.getppid()}-abc.part",
+        tmp_path / "run" / f".oodbench-{'0' * 8}-1-abc.part",
+    ]
+    for path in [*theirs, tmp_path / "run" / left]:
+        path.write_text("left")
+    shutil.move(tmp_path / "run" / "notes", tmp_path / "notes")
+    assert len(small_run(network_file, data, tmp_path / "run", methods=["msp"]).results) == 1
+    shutil.move(tmp_path / "notes", tmp_path / "run" / "notes")
+    small_run(network_file, data, tmp_path / "run", methods=["msp"])
+    assert [path for path in theirs if not path.exists()] == []
+    assert not (tmp_path / "run" / left).exists()
 
 
 def test_labels_changed_since_the_run_are_an_error(network_file: Path, data: Path, tmp_path: Path) -> None:
@@ -245,7 +280,7 @@ def test_a_map_with_nan_on_disk_is_named(network_file: Path, data: Path, tmp_pat
     path = next(run.folder.glob("scores/*/*.npy"))
     values = np.load(path)
     values[3, 3] = np.nan
-    np.save(path, values)
+    forge_map(run.folder, path, values)
     with pytest.raises(OodbenchError) as error:
         small_run(network_file, data, tmp_path / "run", methods=["msp"])
     assert str(path) in str(error.value)

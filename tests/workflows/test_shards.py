@@ -19,6 +19,7 @@ from oodbench.storage.keys import cost_key
 from tests.helpers.fake_benchmarks import numbers, small_run
 from tests.helpers.files import photograph, save
 from tests.helpers.results import results_of
+from tests.helpers.stored import forge
 
 
 @pytest.fixture
@@ -85,8 +86,12 @@ def test_missing_and_foreign_shards_are_named(network_file: Path, data: Path, tm
     run_shard(network_file, data, run, "2/2", methods=["msp"], if_exists="overwrite")
     oodbench.merge([run])
     (damaged,) = (run / "shards" / "2-of-2" / "scores").glob("*/*.npy")
+    content = damaged.read_bytes()
     damaged.unlink()
     damaged.write_bytes(b"no map")
+    with pytest.raises(RunFolderError, match="damaged"):
+        oodbench.merge([run])
+    forge(run / "shards" / "2-of-2", damaged, content[:-1] + b"1")
     with pytest.raises(RunFolderError, match="belong to one run and differ"):
         oodbench.merge([run])
     with pytest.raises(RunFolderError, match="belongs to another run"):

@@ -13,6 +13,7 @@ import oodbench
 from oodbench.errors import DataNotFoundError, NotStoredError, RunFolderError, ScoreError, UnknownNameError, UsageError
 from oodbench.workflows.submit import check_submission, submit
 from tests.helpers.files import anomaly_label, photograph, save
+from tests.helpers.stored import forge_map
 
 pytestmark = pytest.mark.slow
 
@@ -85,7 +86,8 @@ def test_an_error_leaves_no_files(run: Path, tmp_path: Path) -> None:
             submit("parcel", run, tmp_path / out, method="msp")
     assert content(tmp_path / "out") == old
     assert sorted(each.name for each in tmp_path.iterdir()) == ["data", "out", "run"]
-    np.save(path, np.full((first.height, first.width), np.inf, np.float32))
+    path.touch()
+    forge_map(run, path, np.full((first.height, first.width), np.inf, np.float32))
     with pytest.raises(ScoreError, match="2 is not finite"):
         submit("parcel", run, tmp_path / "new", method="msp")
     # Files that a killed process left next to the folder have no effect.

@@ -1,0 +1,66 @@
+"""Closed pipes, full disks and narrow encodings: no traceback, and no exit code that means something else."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from oodbench.baseline import accept
+from tests.helpers.results import row, write_result
+
+COMMAND = [sys.executable, "-m", "oodbench"]
+
+
+def run_with_closed_pipe(*words: str, cwd: Path) -> tuple[int, str]:
+    """Run a command whose reader has ended, and return the exit code and standard error."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = subprocess.Popen([*COMMAND, *words], cwd=cwd, stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+    _, error = process.communicate(timeout=300)
+    return process.returncode, error
+
+
+def test_a_closed_pipe_does_not_turn_a_passing_gate_into_a_regression(tmp_path: Path) -> None:
+    accept(write_result(tmp_path / "run", [row()]), tmp_path / "baseline.json")
+    code, error = run_with_closed_pipe("gate", "run", "--baseline", "baseline.json", cwd=tmp_path)
+    assert code == 141
+    assert error == ""
+
+
+def test_a_closed_pipe_ends_help_and_lists_quietly(tmp_path: Path) -> None:
+    for words in (["--help"], ["list", "methods"]):
+        assert run_with_closed_pipe(*words, cwd=tmp_path) == (141, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+def test_a_full_output_is_an_error_with_a_message(tmp_path: Path) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [*COMMAND, "list", "methods"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: standard output can't be written (No space left on device)\n")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_full_or_closed_standard_error_does_not_stop_a_command() -> None:
+    for redirection in ("2>/dev/full", "2>&-"):
+        words = f"{sys.executable} -m oodbench info method msp {redirection}"
+        done = subprocess.run(["sh", "-c", words], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, redirection
+        assert "MSP" in done.stdout
+
+
+def test_characters_outside_the_encoding_are_escaped(tmp_path: Path) -> None:
+    accept(write_result(tmp_path / "run", [row()]), tmp_path / "baseline.json")
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "LC_ALL": "C"}
+    done = subprocess.run(
+        [*COMMAND, "list", "benchmarks"], capture_output=True, env=environment, cwd=tmp_path, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.isascii()
