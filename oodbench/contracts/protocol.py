@@ -45,7 +45,7 @@ class Scoring:
 
 @dataclass(frozen=True)
 class Protocol:
-    """A set of rules that turns scores with labels into metrics. Void pixels have no label; most protocols ignore them.
+    """A set of rules that turns scores with labels into metrics.
 
     Attributes:
         name: The name in commands and functions.
@@ -63,7 +63,8 @@ class Protocol:
             SegmentMeIfYouCan stores them.
         thresholds: `all`: all distinct scores; `percentiles`: 384 percentiles of the anomalous and 384 of the
             in-distribution scores of each frame.
-        void: Void pixels are `dropped`, or counted as `in-distribution`.
+        void: The treatment of void pixels, which are labelled neither in-distribution nor anomalous: they are
+            `dropped`, or counted as `in-distribution`.
         frames_without_anomaly: Frames without an anomaly are `counted` with all their pixels, are `skipped`, or are
             `refused`, which makes the metrics undefined.
         components: Whether the metrics of whole objects (sIoU, PPV, F1*) are computed, too.
