@@ -187,7 +187,7 @@ def make_course_layout(rule: LabelRule, *names: str) -> Layout:
         *names: Names that the benchmark's folder can have.
 
     Returns:
-        The layout. A folder has it if these subfolders exist, and if its name is in `names` or the user named it for
+        The layout. It recognises a folder by its name, which is in `names`, or because the user named the folder for
         the benchmark.
 
     Examples:
@@ -215,7 +215,7 @@ def make_synboost_layout(rule: LabelRule, *names: str) -> Layout:
         *names: Names that the benchmark's folder can have.
 
     Returns:
-        The layout. A folder has it if these subfolders exist, and if its name is in `names` or the user named it for
+        The layout. It recognises a folder by its name, which is in `names`, or because the user named the folder for
         the benchmark.
 
     Examples:
