@@ -180,7 +180,7 @@ class FramesContract(PluginContract):
             assert not halves, f"{self.name}: without {path.name} open() still gives the frame {halves[0]}"
 
     def test_an_undeclared_label_value_is_an_error(self, tmp_path: Path) -> None:
-        """Check that each label value is either declared by the label rule, or an error."""
+        """Check that each value in a label file is read as an allowed label, or raises an error."""
         frame = self.made(tmp_path)[0]
         if frame.label_file is None or frame.label_file.suffix.lower() != ".png":
             return
@@ -198,7 +198,7 @@ class FramesContract(PluginContract):
             )
 
     def test_missing_data_is_an_error_that_names_the_source(self, tmp_path: Path) -> None:
-        """Check that a missing copy raises DataNotFoundError, because a run treats missing and damaged copies differently."""
+        """Check that a missing copy raises DataNotFoundError, because a run distinguishes it from a damaged copy."""
         if self.synthetic:
             return
         (tmp_path / "images").mkdir()
