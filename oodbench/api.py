@@ -36,12 +36,12 @@ class Scorer:
     A score map holds the anomaly score of each pixel. At the same batch size, it equals bit for bit the map that
     `oodbench.run` stores for the same image.
 
-    Some methods must first learn from labelled frames, which is called a fit. For these methods, call `fit` before you
-    score an image, or pass the file of an earlier fit.
+    Some methods must first learn from labelled frames, which is called a fit. For these methods, call `Scorer.fit`
+    before you score an image, or pass the file of an earlier fit.
 
     Args:
         method: The name of a method, as `NAME` or `NAME:key=value,...` (`list_methods` lists the names), or a method
-            object. From an object, the scorer creates its own instance with the same parameters, which is not fitted.
+            object. From an object, the scorer creates its own instance, which has the same parameters and no fit.
         segmenter: The network: a `TorchSegmenter`, or the output of `load_segmenter`.
         fit: The file of an earlier fit of this method on this network, which `save_fit` wrote or which is in the
             folder `fits/` of a run. None: no earlier fit is used.
@@ -366,8 +366,8 @@ def compare(
         first: A run, or its folder.
         second: Another run, or its folder. Each of its results is compared with the result of the first run that has
             the same method, parameters and benchmark. None: the methods of the first run are compared.
-        reference: The name of a method of the first run, with which each other method is compared. None: each pair of
-            methods is compared.
+        reference: The name of a method of the first run, with which each other method is compared; if the run has
+            several networks, `METHOD / NETWORK`. None: each pair of methods is compared.
         metrics: Names of metrics, such as `AP`. Empty: AP, FPR95 and AUROC.
         resamples: Number of bootstrap resamples of the frames.
 

@@ -61,7 +61,7 @@ def list_datasets(pattern: str = "*", *, plugins: OneOrMore = ()) -> list[str]:
         plugins: Python files with your own datasets, which are listed, too.
 
     Returns:
-        Names for `load_dataset` and `run(id_data=...)`.
+        Names for `load_dataset` and `run(id_data={NAME: FOLDER})`.
 
     Raises:
         PluginError: A plugin file is missing or not valid.

@@ -99,8 +99,8 @@ class LinearClassifier:
 class Expected:
     """The segmentation quality that a network is expected to reach on labelled in-distribution frames, as fractions.
 
-    A run measures these numbers and warns if they differ from the expected ones, because wrong preprocessing causes no
-    error: a forgotten division by 255 can halve AP. None means that no value is known.
+    A run measures these numbers and warns if they differ much from the expected ones. Wrong preprocessing causes no
+    error, but it changes these numbers: a forgotten division by 255 can halve AP. None means that no value is known.
 
     Attributes:
         miou: Mean intersection over union, in [0, 1].

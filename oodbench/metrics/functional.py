@@ -61,7 +61,7 @@ def average_precision(scores: Arrays, labels: Arrays) -> float:
 
     AP equals scikit-learn's `average_precision_score` (Pedregosa et al., "Scikit-learn", JMLR 2011). It is not the area
     under straight lines between the points, which is too optimistic, and not the 11-point interpolation of Pascal VOC.
-    Random scores get the share of anomalous pixels, so AP on benchmarks with different shares is not comparable.
+    For random scores, AP is the share of anomalous pixels. AP on benchmarks with different shares is not comparable.
 
     Memory: 2 bytes per in-distribution pixel and 4 bytes per anomalous pixel. Frames whose scores are all exact in
     float16, whatever their dtype, take 8 MiB together.

@@ -36,7 +36,7 @@ class PluginContract:
         return self.registry().load(self.kind, self.name)
 
     def test_it_is_registered_under_its_name(self) -> None:
-        """Check that `PLUGINS` declares the plugin with one line of description, and that its card has the name, too."""
+        """Check that `PLUGINS` declares the plugin with one line of description, and that its card has the name."""
         registry = self.registry()
         assert self.name in registry.names(self.kind), (
             f"no {self.kind} are named '{self.name}'; PLUGINS declares {registry.names(self.kind)}"

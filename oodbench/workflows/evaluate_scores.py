@@ -102,8 +102,8 @@ def evaluate_scores(
         protocols: Names of protocols, the sets of rules that turn scores into metrics (`list_protocols`). `leaderboard`
             stands for the protocol of the benchmark's own leaderboard.
         limit: Number of frames, from the first, or `all`. None: the benchmark's default.
-        out: The folder for the results. None: a folder in runs/, whose name contains a hash of the score maps and of
-            all arguments that affect the results.
+        out: The folder for the results. None: a folder in runs/, whose name contains a hash of score maps, frames and
+            settings, so that the same call finds the same folder.
         if_exists: What to do if the folder contains a run (results of an earlier call). `continue`: resume this run,
             and raise an error if the folder contains another run. `reuse`: make this run there and keep the stored
             files that it can use. `overwrite`: delete the run in the folder and start from scratch.

@@ -122,10 +122,11 @@ def predict(
             has one, otherwise 500.
         device: The device for the network: `auto` (a GPU if there is one), `cpu` or `cuda`.
         seed: Random seed.
-        out: The output folder. None: a folder in runs/, whose name contains a hash of the photographs and of all
-            arguments that affect the scores.
+        out: The output folder. None: a folder in runs/, whose name contains a hash of photographs, network and
+            settings.
         form: Name of a leaderboard (`list_submissions`). The scores of each image are then written in the file format
-            of this leaderboard, without heatmaps and threshold. None: score maps and heatmaps are written.
+            of this leaderboard, without heatmaps and threshold, and `out` is required. None: score maps and heatmaps
+            are written.
         fit_file: With `form`: what the method has learned, as a file from the folder fits/ of a run. None: the method
             learns nothing.
         plugins: Python files with your own methods or other plugins.

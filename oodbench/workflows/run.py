@@ -73,10 +73,11 @@ def run(
             instance with the same parameters for each network. Empty: a fixed set of methods.
         benchmarks: Benchmarks: names, outputs of `load_benchmark`, or objects of your own `Benchmark` class. Empty: all
             that are found. For the models of this package, these are its synthetic benchmarks unless you pass `data`.
-        data: Folders to search for benchmarks, or a mapping from names of benchmarks to folders.
+        data: Folders to search for benchmarks, or a mapping from names of benchmarks to folders. Empty: the folders in
+            the environment variable OODBENCH_DATA or in your config file.
         id_data: Folders to search for the in-distribution dataset, or a mapping from names of datasets to folders.
             Methods are fitted (learn from labelled frames) on its training split. Thresholds are calibrated on its
-            validation split.
+            validation split. Empty: the folders in `data`, or in your config file.
         model_cards: Files of model cards (TOML descriptions of the networks), one per model.
         checkpoints: Files of weights, one per model.
         id_limit: Maximum number of frames for fitting, and for calibration. None: the dataset's own default if it has
@@ -91,8 +92,8 @@ def run(
             reused.
         device: The device for the networks: `auto` (a GPU if there is one), `cpu` or `cuda`.
         seed: Random seed.
-        out: The folder of the run. None: a folder in runs/, whose name contains a hash of all arguments that affect the
-            results, so that the same call finds the same folder.
+        out: The folder of the run. None: a folder in runs/, whose name contains a hash of networks, frames and
+            settings, so that the same call finds the same folder.
         protocols: Names of protocols, the sets of rules that turn scores into metrics (`list_protocols`). `leaderboard`
             stands for the protocol of each benchmark's own leaderboard.
         if_exists: What to do if the folder contains a run. `continue`: resume this run, and raise an error if the
@@ -101,8 +102,8 @@ def run(
         stop_after: The last stage to execute: `plan`, `fit`, `calibrate`, `score`, `evaluate` or `report`.
         fail_fast: Whether the first benchmark that fails stops the run. If False, the other benchmarks finish, and
             `Run.failed` lists the failures.
-        shard: `i/n`: score only part i of n equal parts of the frames, for example on one of n machines;
-            `oodbench.merge` combines the parts. None: score all frames.
+        shard: `i/n`: score only part i of n parts of the frames, for example on one of n machines; `oodbench.merge`
+            combines the parts. None: score all frames.
         plugins: Python files with your own methods, benchmarks or other plugins.
         progress: Callback for progress messages; None: silent.
 

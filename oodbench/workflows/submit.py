@@ -157,7 +157,7 @@ def check_submission(
 
     Raises:
         UnknownNameError: There is no leaderboard of that name.
-        DataError: The path can't be opened, or the frames are missing or not intact.
+        DataError: The folder or archive can't be opened, or a benchmark in `data` is missing or not intact.
 
     Examples:
         >>> from pathlib import Path

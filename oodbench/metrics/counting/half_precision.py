@@ -44,7 +44,7 @@ class HalfMap:
     """A conversion of float32 scores to float16 that keeps their order; call it with a score map.
 
     Rounding to float16 can make many scores equal, which changes the metrics. This conversion gives L groups of scores
-    the L float16 values in `codes` instead. It is never decreasing.
+    the L float16 values in `codes` instead. A higher score never gets a lower value.
 
     Attributes:
         edges: uint32 [L], ascending: the smallest score of each group, as an integer that has the same order as the

@@ -28,7 +28,7 @@ _AT_ONCE = 32
 
 
 class Sketch(ABC):
-    """Small counts of n units, from which metrics of resampled units are computed without the pixels.
+    """A sketch: compact counts of n units, from which metrics of resampled units are computed without the pixels.
 
     Units are frames, or groups of frames that are not independent. Bootstrap intervals and paired tests use sketches.
 
@@ -82,7 +82,7 @@ class Sketch(ABC):
 
 @dataclass(frozen=True)
 class PixelSketch(Sketch):
-    """Counts of each frame's pixels in bins of scores, for metrics of all pixels together.
+    """A sketch of frames: counts of each frame's pixels in bins of scores, for metrics of all pixels together.
 
     The metrics of the frames, or of resampled frames, are computed from these counts. Units are the frames, or groups
     of frames.
@@ -163,7 +163,7 @@ class PixelSketch(Sketch):
 
 @dataclass(frozen=True)
 class FrameValues(Sketch):
-    """Metrics of each frame, for protocols (rules of evaluation) that average the metrics of single frames.
+    """A sketch of frames: the metrics of each frame, for protocols (rules of evaluation) that average them.
 
     The mean over the frames, or over resampled frames, is computed from these values. Units are the frames, or groups
     of frames.

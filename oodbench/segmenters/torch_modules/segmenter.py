@@ -72,7 +72,7 @@ class TorchSegmenter(TorchBase):
         device: `auto` (a GPU if there is one), `cpu` or `cuda`.
         trained_on: The name of the dataset on which the module was trained; empty: unknown.
         expected: The expected mIoU and mean confidence on labelled in-distribution frames, as fractions. A run warns if
-            the measured values differ, which reveals wrong preprocessing. Without values, there is no such check.
+            the measured values differ much, which reveals wrong preprocessing. Without values, this is not checked.
 
     Raises:
         ModelError: The classes, the size or the device is not valid, or the layer in `classifier` is not linear.
@@ -163,7 +163,7 @@ class TorchSegmenter(TorchBase):
             needs: The outputs to return.
 
         Returns:
-            The requested outputs: class maps float32 [N, C, h, w] in the order of the class set, and features by role.
+            The requested outputs: class maps float32 [N, C, h, w] in the order of the class set, and features by name.
 
         Raises:
             ModelError: The images have different sizes, or the module's output is not as declared. Examples are another
