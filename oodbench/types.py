@@ -155,7 +155,7 @@ class SemanticLabels:
 class Frame:
     """One image of a benchmark or dataset, with its labels if they are available.
 
-    The pixels are loaded only when you call one of the `read_*` functions. To write a frame yourself, use functions
+    The pixels are loaded only when you call one of the `read_*` functions. To create a frame yourself, use functions
     that can be pickled, because frames are sent to other processes: functions at module level, `functools.partial` of
     such functions, or objects with `__call__`. They must hold paths instead of open files.
 
@@ -201,7 +201,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class FrameSet:
-    """The frames of a benchmark, or of one split of a dataset, as they were found on disk.
+    """The frames of a benchmark, or of one split of a dataset, with facts about the copy that was found.
 
     Attributes:
         frames: The frames, in the order of the benchmark or dataset.

@@ -177,10 +177,12 @@ class Fit:
 class Method(ABC):
     """A way to compute anomaly scores from a network's output, with its parameters.
 
-    To add a method, derive from `PixelMethod` or `GridMethod`. A method can learn from labelled frames before it
-    scores, which is called a fit. Then oodbench calls `begin_fit` once. In each pass over the frames, it calls `update`
-    for each batch and `end_pass` at the end. If `end_pass` returns False, it calls `fitted` and stores the result. To
-    score, oodbench calls `load` once with the stored result, and then `pixel_score` or `grid_score`.
+    To add a method, derive from `PixelMethod` or `GridMethod`.
+
+    A method can learn from labelled frames before it scores, which is called a fit. For a fit, oodbench calls
+    `begin_fit` once. In each pass over the frames, it calls `update` for each batch, and `end_pass` after the last one.
+    When `end_pass` returns False, it calls `fitted` and stores the result. To score, oodbench calls `load` once with
+    the stored result, and then `pixel_score` or `grid_score`.
 
     Args:
         params: The parameters, an instance of `Params`.
@@ -299,7 +301,7 @@ class GridMethod(Method):
     """A method that computes scores at the resolution of the network's features or other outputs.
 
     Override `needs` and `grid_score`. oodbench then resizes the scores to the resolution of the labels. If the network
-    processes sliding windows, it scores each window and averages the scores.
+    processes sliding windows, each window is scored, and the scores are averaged where windows overlap.
 
     Examples:
         >>> import torch

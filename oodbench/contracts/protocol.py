@@ -32,13 +32,13 @@ class Scoring:
     resize: Resize = "bilinear"
 
     def record(self) -> dict[str, Any]:
-        """Return the record as it is stored in results and plans."""
+        """Return all fields by name, as the files of a run store them."""
         return asdict(self)
 
     def identity(self) -> dict[str, Any]:
-        """Return the fields that differ from their defaults.
+        """Return the fields that differ from their defaults, by which stored results are recognised.
 
-        A later version can add a field with a default, and stored numbers keep their identity.
+        A later version can therefore add a field with a default and still recognise older results.
         """
         return {f.name: value for f in fields(self) if (value := getattr(self, f.name)) != f.default}
 
@@ -105,12 +105,12 @@ class Protocol:
         return rules == ("pixels", "all", "steps", "first")
 
     def record(self) -> dict[str, Any]:
-        """Return the record as it is stored in results and plans."""
+        """Return all fields by name, as the files of a run store them."""
         return asdict(self)
 
     def identity(self) -> dict[str, Any]:
-        """Return the fields that differ from their defaults.
+        """Return the fields that differ from their defaults, by which stored results are recognised.
 
-        A later version can add a field with a default, and stored numbers keep their identity.
+        A later version can therefore add a field with a default and still recognise older results.
         """
         return {f.name: value for f in fields(self) if (value := getattr(self, f.name)) != f.default}

@@ -218,10 +218,11 @@ def component_f1(
     """Compute F1*, the F1 of whole objects: the mean of F1 over several overlaps that count as a detection.
 
     Pixels that score at least the threshold are predicted as anomalous. Objects are the 8-connected regions of labelled
-    anomalies, and predictions are those of predicted pixels. The rules of SegmentMeIfYouCan compare them (Chan et al.,
-    NeurIPS 2021). The sIoU of an object is its intersection over union with the predictions that touch it, without
-    their pixels in other objects. The PPV of a prediction is the share of its pixels that are in any object. For an
-    overlap t, TP objects have sIoU >= t, FN objects have sIoU < t, and FP predictions have PPV < t:
+    anomalous pixels, and predictions are the 8-connected regions of predicted pixels. They are compared by the rules of
+    SegmentMeIfYouCan (Chan et al., NeurIPS 2021). The sIoU of an object is its intersection over union with all
+    predictions that touch it; pixels of these predictions in other objects are not counted. The PPV of a prediction is
+    the share of its pixels that are in any object. At an overlap t, TP objects have sIoU >= t, FN objects have
+    sIoU < t, and FP predictions have PPV < t:
 
         F1(t) = 2 TP / (2 TP + FN + FP),    F1* = mean of F1(t) over t = 0.25, 0.30, ..., 0.75
 

@@ -70,7 +70,7 @@ class HalfMap:
 
 
 def to_half(score: ScoreMap) -> NDArray[np.float16] | None:
-    """Round scores to half precision.
+    """Round scores to half precision (float16).
 
     Args:
         score: float32 [H, W].
@@ -90,7 +90,7 @@ def to_half(score: ScoreMap) -> NDArray[np.float16] | None:
 
 
 def is_half_precision(score: ScoreMap) -> bool:
-    """Return whether every score is already a half-precision number.
+    """Return whether every score is already exact in half precision (float16).
 
     Args:
         score: float32 [H, W].

@@ -211,7 +211,7 @@ class FrameValues(Sketch):
 
 
 def sketch_from(arrays: Mapping[str, NDArray[np.generic]]) -> Sketch | None:
-    """Restore a sketch (small counts from which metrics are computed) from its arrays.
+    """Restore a sketch (compact counts from which metrics are computed) from its arrays.
 
     Args:
         arrays: The arrays that `Sketch.arrays` returned.
