@@ -1,4 +1,4 @@
-"""User-facing errors. Each states the problem and how to fix it.
+"""Errors that the user can fix. Each states the problem and how to fix it.
 
 Every error of the package derives from `OodbenchError`. The command line prints its text without a traceback and
 exits with 2; code that uses the package catches it like any exception.

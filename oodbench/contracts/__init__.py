@@ -1,6 +1,6 @@
-"""The interface of each kind of plugin.
+"""The interfaces that methods, benchmarks, networks and other plugins implement, and the records of results.
 
-A plugin implements one of these classes.
+A plugin, such as your own method, implements one of the abstract classes.
 """
 
 from oodbench.contracts.breakdown import Breakdown, BreakdownGroup, BreakdownThreshold, ClassFalseAlarms

@@ -1,4 +1,4 @@
-"""Arithmetic that many methods share."""
+"""Arithmetic that many methods share, such as resizing and statistics per class."""
 
 from oodbench.numerics.bands import Band, iter_row_bands
 from oodbench.numerics.label_gather import gather_labelled_pixels

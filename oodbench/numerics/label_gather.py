@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 def gather_labelled_pixels(maps: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """Interpolate class maps (one map per class) bilinearly at the pixels that have a label.
 
-    The values equal those of torch's `interpolate` with `align_corners=False`, but the resized maps need no memory.
-    Gradients flow back into `maps`.
+    The values equal those of torch's `interpolate` with `align_corners=False`, but no tensor of resized maps is
+    allocated. Gradients flow back into `maps`.
 
     Args:
         maps: float32 [N, C, h, w].

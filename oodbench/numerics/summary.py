@@ -40,7 +40,7 @@ def summarise(
 ) -> LogitSummary:
     """Compute the largest logit, the predicted class and two sums of each pixel, from which common scores follow.
 
-    The class maps (one map per class) of one frame are resized, but the resized maps need no memory on a CPU.
+    The class maps (one map per class) of one frame are resized. On a CPU, no tensor of the resized maps is allocated.
 
     Args:
         maps: float32 [C, h, w], the class maps. If they are not logits, they are resized, and then their logarithms are

@@ -72,7 +72,7 @@ class BenchmarkContract(FramesContract):
         )
 
     def test_it_has_anomalies(self, tmp_path: Path) -> None:
-        """Check that there are anomalous and in-distribution pixels, because metrics need both, unless hidden."""
+        """Check that there are anomalous and in-distribution pixels, which metrics need, unless labels are hidden."""
         if self.hidden():
             return
         label_maps = [labels for frame in self.made(tmp_path) if (labels := self.labels(frame)) is not None]
