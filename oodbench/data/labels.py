@@ -22,8 +22,9 @@ class LabelRule:
     """The meaning of each value in the label files of a benchmark or dataset.
 
     Attributes:
-        meaning: Maps each value in a file to its meaning: 0 (`IN_DISTRIBUTION`) or 1 (`ANOMALY`) for anomaly labels, a
-            class index for semantic labels, or 255 (`VOID`) for pixels that are not counted. Other values are errors.
+        meaning: Maps each value in a file to its meaning. For anomaly labels, this is 0 (`IN_DISTRIBUTION`) or 1
+            (`ANOMALY`); for semantic labels, it is a class index. 255 (`VOID`) is for pixels that are not counted. A
+            value in a file that is not in this mapping is an error.
         hint: Remedy for the error message if a file has another value.
 
     Examples:

@@ -1,4 +1,4 @@
-"""Arithmetic that many methods share, such as resizing and statistics per class."""
+"""Arithmetic that many methods share, such as the resizing of class maps."""
 
 from oodbench.numerics.bands import Band, iter_row_bands
 from oodbench.numerics.label_gather import gather_labelled_pixels

@@ -41,8 +41,8 @@ class TorchSegmenter(TorchBase):
     A run stores its results under a digest, a hash of the network, and uses them again for a network with the same
     digest. The digest is computed once, so do not change the weights afterwards. It covers the parameters and buffers,
     the plain attributes of all submodules, the arguments that affect the output, and the code of the module's classes.
-    If this code can't be read, as for a class that was defined in a notebook, the digest differs in every process, so
-    that no other process uses the results again. Pass `version` to avoid this.
+    If this code can't be read, as for a class that was defined in a notebook, the digest differs in every process.
+    Then no other process uses the results again. Pass `version` to avoid this.
 
     Args:
         module: The network with its weights loaded.
