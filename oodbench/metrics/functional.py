@@ -245,8 +245,8 @@ def component_f1(
         F1* in [0, 1]; NaN with an `UndefinedMetricWarning` if there are no regions, or no threshold.
 
     Raises:
-        ScoreError: A frame is not two-dimensional, or the shapes differ. The score of a pixel that is not void is NaN or
-            not representable in float32. Or a label is none of 0, 1 and 255.
+        ScoreError: A frame is not two-dimensional, or the shapes differ; the score of a pixel that is not void is NaN
+            or not representable in float32; or a label is none of 0, 1 and 255.
 
     Examples:
         >>> import numpy as np
