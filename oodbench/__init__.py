@@ -49,7 +49,7 @@ _PUBLIC = {
     "list_protocols": "oodbench.listing",
     "list_reports": "oodbench.listing",
     "list_submissions": "oodbench.listing",
-    "load": "oodbench.runs.run",
+    "load": "oodbench.runs.load",
     "load_benchmark": "oodbench.api",
     "load_dataset": "oodbench.api",
     "load_segmenter": "oodbench.api",
@@ -88,8 +88,8 @@ if TYPE_CHECKING:
     from oodbench.listing import list_protocols as list_protocols
     from oodbench.listing import list_reports as list_reports
     from oodbench.listing import list_submissions as list_submissions
+    from oodbench.runs.load import load as load
     from oodbench.runs.run import Run as Run
-    from oodbench.runs.run import load as load
     from oodbench.runs.verify import VerificationCheck as VerificationCheck
     from oodbench.runs.verify import verify as verify
     from oodbench.segmenters.torch_modules.segmenter import TorchSegmenter as TorchSegmenter

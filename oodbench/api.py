@@ -18,7 +18,8 @@ from oodbench.planning.resolve import ModelSource
 from oodbench.progress import Progress, Silent
 from oodbench.registry import Registry, make_spec
 from oodbench.runs.compare import compare_methods, compare_runs
-from oodbench.runs.run import Run, load
+from oodbench.runs.load import load
+from oodbench.runs.run import Run
 from oodbench.stages.apply_methods import score_output
 from oodbench.stages.batching import read_semantic_labels
 from oodbench.stages.fit import fit_methods
@@ -31,17 +32,23 @@ Data: TypeAlias = OneOrMore | Mapping[str, str | Path]
 
 
 class Scorer:
-    """A scorer: a method on a network, which computes the score map of an image.
+    """One network and one method, which together compute the score map of an image.
 
-    A scorer's map equals the one that `oodbench.run` stores for the same image, bit for bit, at the same batch size.
+    A score map holds the anomaly score of each pixel. At the same batch size, it equals bit for bit the map that
+    `oodbench.run` stores for the same image.
+
+    Some methods must first learn from labelled frames, which is called a fit. For these methods, call `Scorer.fit`
+    before you score an image, or pass the file of an earlier fit.
 
     Args:
-        method: The public name of a method, `NAME` or `NAME:key=value,...`, or a method object that is not fitted.
-        segmenter: The network: a `TorchSegmenter`, or the result of `load_segmenter`.
-        fit: File with the result of a fit on this network: one that `save_fit` wrote, or one from the `fits/` of a
-            run.
-        upsample: `logits`: class maps are resized to the image resolution and scored there. `score`: they are scored
-            on the network's grid, and the score is resized to the image resolution.
+        method: The name of a method, as `NAME` or `NAME:key=value,...` (`list_methods` lists the names), or a method
+            object. From an object, the scorer creates its own instance, which has the same parameters and no fit.
+        segmenter: The network: a `TorchSegmenter`, or the output of `load_segmenter`.
+        fit: The file of an earlier fit of this method on this network, which `save_fit` wrote or which is in the
+            folder `fits/` of a run. None: no earlier fit is used.
+        upsample: `logits`: the network's class maps (one map of logits or posteriors per class) are resized to the
+            resolution of the image, and the method scores them there. `score`: the method scores the class maps at the
+            network's output resolution, and the score map is resized to the resolution of the image.
         resize: Interpolation: `bilinear` with half-pixel centres, or `bilinear-aligned` with aligned corners.
 
     Attributes:
@@ -49,11 +56,11 @@ class Scorer:
         segmenter: The network, as passed.
 
     Raises:
-        ModelError: The segmenter is not a `Segmenter`.
+        ModelError: The argument `segmenter` is not a `Segmenter`.
         UnknownNameError: There is no method, or no parameter, of that name.
-        UsageError: The network lacks an output that the method needs, a fit was passed for a method that needs none,
-            or the file of the fit does not exist.
-        RunFolderError: The file of the fit is damaged.
+        UsageError: The network lacks an output that the method needs, a file was passed as `fit` for a method that
+            learns nothing, or this file does not exist.
+        RunFolderError: The file passed as `fit` is damaged.
 
     Examples:
         >>> import numpy as np
@@ -103,10 +110,10 @@ class Scorer:
         seed: int = 0,
         progress: Progress | None = None,
     ) -> Scorer:
-        """Fit the method on labelled in-distribution frames.
+        """Fit the method: let it learn from labelled frames without anomalies. The network does not change.
 
         Args:
-            dataset: Frames with semantic labels, as `load_dataset` returns them.
+            dataset: Frames with semantic labels (a class per pixel), as `load_dataset` returns them.
             batch_size: Number of frames per forward pass.
             seed: Seed of every random choice.
             progress: Callback for progress messages; None: silent.
@@ -115,8 +122,8 @@ class Scorer:
             This scorer, ready to score.
 
         Raises:
-            UsageError: The method learns nothing, there are no frames, a frame has no semantic labels, or their classes
-                are not those of the network.
+            UsageError: The method learns nothing, there are no frames, a frame has no semantic labels, or the labels
+                have other classes than the network.
             DataError: An image or a label file is damaged.
         """
         self._check_learns()
@@ -139,13 +146,13 @@ class Scorer:
         return self
 
     def save_fit(self, path: str | Path) -> None:
-        """Write the result of the fit to a file, for `Scorer(..., fit=FILE)`.
+        """Write what the method has learned to a file, for `Scorer(..., fit=FILE)`.
 
         Args:
             path: The safetensors file to write; an existing file is replaced.
 
         Raises:
-            UsageError: The scorer is not fitted, or its method learns nothing.
+            UsageError: The method is not fitted yet, or it learns nothing.
         """
         self._check_ready()
         if self._fit is None:
@@ -157,7 +164,7 @@ class Scorer:
         """Return the score map of one image.
 
         Args:
-            image: uint8 [H, W, 3], red first. Nothing is converted by guess.
+            image: uint8 [H, W, 3], red first. Any other type or shape is an error and is not converted.
 
         Returns:
             float32 [H, W], higher = more anomalous.
@@ -173,13 +180,13 @@ class Scorer:
         """Return the score maps of several images of one size, from one forward pass.
 
         Args:
-            images: N images, uint8 [H, W, 3] each, red first. Nothing is converted by guess.
+            images: N images, uint8 [H, W, 3] each, red first. Any other type or shape is an error and is not converted.
 
         Returns:
             N score maps, float32 [H, W] each, higher = more anomalous, in the order of the images.
 
         Raises:
-            ModelError: An image is of another type or shape, or the images have several sizes.
+            ModelError: An image is of another type or shape, or the images have different sizes.
             UsageError: The method is not fitted.
             ScoreError: A score is not finite.
         """
@@ -223,20 +230,22 @@ def load_segmenter(
     device: Literal["auto", "cpu", "cuda"] = "auto",
     plugins: OneOrMore = (),
 ) -> Segmenter:
-    """Open a network in any format that `--model` accepts.
+    """Open a network from a file or by its name, in any format that the option `--model` of the commands accepts.
 
     Args:
-        source: A file (ONNX, a config of MMSegmentation, `FILE.py:FUNCTION`, ...), `hf:NAME`, or a bundled model.
-        card: The model card; None: the one next to the file.
-        checkpoint: The weights, if they are in a separate file.
-        device: The device on which it runs.
-        plugins: Files with your own adapters or heads.
+        source: One of: a file (such as `NAME.onnx`, a config of MMSegmentation, or `FILE.py:FUNCTION`); `hf:NAME` for a
+            network of Hugging Face Transformers; the name of a model of this package (`list_models`).
+        card: The model card, a TOML file that describes the preprocessing, the classes and the outputs of the network.
+            None: the card next to the network's file.
+        checkpoint: The file of the weights, if the file of the network does not contain them; otherwise None.
+        device: The device on which the network runs: `auto` (a GPU if there is one), `cpu` or `cuda`.
+        plugins: Python files with your own adapters (loaders of network formats) or heads (last parts of networks).
 
     Returns:
         The network with its preprocessing, on the device, for `Scorer` and `run`.
 
     Raises:
-        ModelError: The file, its card or the device is not valid.
+        ModelError: The network's file, the model card or the device is not valid.
         PluginError: A plugin file is missing or not valid.
 
     Examples:
@@ -252,16 +261,18 @@ def load_benchmark(name: str, data: Data = (), *, plugins: OneOrMore = ()) -> Lo
     """Find a benchmark on disk and return its frames.
 
     Args:
-        name: The public name (`list_benchmarks`).
-        data: Folders to search. If empty: the environment variable OODBENCH_DATA and the user's config file.
-        plugins: Files with your own benchmarks.
+        name: The benchmark's name (`list_benchmarks` lists the names).
+        data: Folders to search, or a mapping from the benchmark's name to its folder. If empty, the folders in the
+            environment variable OODBENCH_DATA are searched, or those in your config file if this variable is not set.
+        plugins: Python files with your own benchmarks.
 
     Returns:
-        The frames as a sequence of `oodbench.types.Frame`, with the benchmark's card. No pixel is read yet.
+        A sequence of `oodbench.types.Frame`, with the benchmark's `card` (paper, licence, label values). A frame reads
+        its pixels only when you ask for them.
 
     Raises:
         UnknownNameError: There is no benchmark of that name.
-        DataNotFoundError: None of the folders contains it; the message says where to get it.
+        DataNotFoundError: None of the folders contains the benchmark; the message says where to get it.
         DataError: A copy was found that is not intact.
         PluginError: A plugin file is missing or not valid.
 
@@ -278,20 +289,24 @@ def load_benchmark(name: str, data: Data = (), *, plugins: OneOrMore = ()) -> Lo
 
 
 def load_dataset(name: str, split: str | None = None, data: Data = (), *, plugins: OneOrMore = ()) -> LoadedDataset:
-    """Find a dataset on disk and return the frames of one split.
+    """Find a dataset on disk and return the frames of one split, such as `train` or `val`.
+
+    A dataset has semantic labels (a class per pixel); a benchmark has anomaly labels.
 
     Args:
-        name: The public name (`list_datasets`).
-        split: The split; None: the first, on which methods are fitted.
-        data: Folders to search, as in `load_benchmark`.
-        plugins: Files with your own datasets.
+        name: The dataset's name (`list_datasets` lists the names).
+        split: The name of the split. None: the first split, from which methods learn.
+        data: Folders to search, or a mapping from the dataset's name to its folder. If empty, the folders in the
+            environment variable OODBENCH_DATA are searched, or those in your config file if this variable is not set.
+        plugins: Python files with your own datasets.
 
     Returns:
-        The frames of the split as a sequence of `oodbench.types.Frame`, with the dataset's card. No pixel is read yet.
+        A sequence of `oodbench.types.Frame`, with the dataset's `card` (paper, licence, classes). A frame reads its
+        pixels only when you ask for them.
 
     Raises:
         UnknownNameError: There is no dataset, or no split, of that name.
-        DataNotFoundError: None of the folders contains it.
+        DataNotFoundError: None of the folders contains the dataset.
         DataError: A copy was found that is not intact.
         PluginError: A plugin file is missing or not valid.
 
@@ -315,15 +330,15 @@ def load_dataset(name: str, split: str | None = None, data: Data = (), *, plugin
 
 
 def create_method(name: str, *, plugins: OneOrMore = (), **parameters: Any) -> Method:
-    """Return a method with parameters.
+    """Return an anomaly-scoring method with these parameters.
 
     Args:
-        name: The public name (`list_methods`).
-        plugins: Files with your own methods.
-        parameters: Its parameters, as `oodbench info method NAME` lists them.
+        name: The method's name (`list_methods` lists the names).
+        plugins: Python files with your own methods.
+        parameters: Parameters of the method; `oodbench info method NAME` lists them. Missing ones get their defaults.
 
     Returns:
-        The method, which is not fitted. `run` and `Scorer` accept it.
+        The method, for `run` and `Scorer`. A method that learns from labelled frames has not learned yet.
 
     Raises:
         UnknownNameError: There is no method, or no parameter, of that name.
@@ -350,21 +365,25 @@ def compare(
 
     Args:
         first: A run, or its folder.
-        second: Another run: its results are compared with the same ones of the first.
-        reference: A method of the first run with which the others are compared; None: all pairs.
-        metrics: Names of metrics; empty: all that allow it.
-        resamples: How often the frames are resampled.
+        second: Another run, or its folder. Each of its results is compared with the result of the first run that has
+            the same method, parameters and benchmark. None: the methods of the first run are compared.
+        reference: The name of a method of the first run, with which each other method is compared; if the run has
+            several networks, `METHOD / NETWORK`. None: each pair of methods is compared.
+        metrics: Names of metrics, such as `AP`. Empty: AP, FPR95 and AUROC.
+        resamples: Number of bootstrap resamples of the frames.
 
     Returns:
-        One table per benchmark, protocol and metric. Its two-sided p-values come from bootstrap resamples of the
-        frames and are corrected for the number of comparisons in the table.
+        One table per benchmark, metric and protocol (a set of rules that turns scores into metrics). Its two-sided
+        p-values are corrected for the number of comparisons in the table.
 
     Raises:
-        NotComparableError: There is nothing to compare, or the runs differ in more than their numbers.
+        NotComparableError: There is nothing to compare, or the results of the two runs have different frames,
+            protocols or scoring resolutions.
         UnknownNameError: There is no such reference or metric in the run.
         UsageError: A reference was given with two runs.
         RunFolderError: A folder contains no run, or a run that is not evaluated.
-        NotStoredError: A sketch is missing, and the scores are not stored either.
+        NotStoredError: The counts per frame (the sketch) of a result are missing, and the score maps to compute them
+            from are not stored either.
 
     Examples:
         >>> import oodbench

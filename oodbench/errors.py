@@ -1,4 +1,4 @@
-"""User-facing errors. Each states the problem and how to fix it.
+"""Errors that the user can fix. Each states the problem and how to fix it.
 
 Every error of the package derives from `OodbenchError`. The command line prints its text without a traceback and
 exits with 2; code that uses the package catches it like any exception.
@@ -38,8 +38,8 @@ class OodbenchError(Exception):
         remedy: The command or the change that fixes it.
 
     Attributes:
-        problem: The problem, as given.
-        remedy: The remedy, as given; None if there is none.
+        problem: The problem, as passed.
+        remedy: The remedy, as passed; None if there is none.
 
     Examples:
         >>> import oodbench
@@ -57,7 +57,7 @@ class OodbenchError(Exception):
 
 
 class UsageError(OodbenchError):
-    """An invalid request: an option, a parameter or a combination of them.
+    """Error about an argument, or a combination of arguments, that is not valid.
 
     Examples:
         >>> import oodbench
@@ -70,15 +70,15 @@ class UsageError(OodbenchError):
 
 
 class UnknownNameError(UsageError):
-    """A name of a plugin, a parameter or a format that does not exist.
+    """Error about a name of a method, benchmark, parameter, file format or plugin that does not exist.
 
     The message suggests the most similar known name, or lists all known names.
 
     Args:
         kind: The kind of the name, such as `method`.
         name: The unknown name.
-        known: All names of this kind.
-        see: A command that lists them; None: the error has no remedy.
+        known: All known names of this kind.
+        see: A command that lists the known names; None: the error has no remedy.
 
     Examples:
         >>> import oodbench
@@ -98,11 +98,11 @@ class UnknownNameError(UsageError):
 
 
 class MissingExtraError(OodbenchError):
-    """A feature whose optional libraries are not installed.
+    """Error about a feature whose optional libraries are not installed.
 
     Args:
         what: The feature.
-        extra: The extra of the package that installs its libraries.
+        extra: The extra of the package, as in `pip install 'oodbench[EXTRA]'`, that installs these libraries.
         cause: The error of the failed import.
 
     Examples:
@@ -118,15 +118,15 @@ class MissingExtraError(OodbenchError):
 
 
 class DataError(OodbenchError):
-    """A benchmark, a dataset, an image or a label file that is not valid.
+    """Error about a benchmark, dataset, image or label file that is missing or not valid.
 
     Args:
         problem: The problem, with the file and the value, and the expectation.
-        remedy: The command or the change that fixes it.
-        each: One line per file if several files have the same problem.
+        remedy: The command or the change that fixes the problem.
+        each: One line per file if several files have the same problem; otherwise empty.
 
     Attributes:
-        each: One line per file, as given.
+        each: One line per file, as passed.
 
     Examples:
         >>> from pathlib import Path
@@ -146,7 +146,7 @@ class DataError(OodbenchError):
 
 
 class DataNotFoundError(DataError):
-    """A benchmark or dataset that is not in any of the given folders.
+    """Error about a benchmark or dataset that none of the searched folders contains.
 
     Examples:
         >>> import oodbench
@@ -159,7 +159,7 @@ class DataNotFoundError(DataError):
 
 
 class ModelError(OodbenchError):
-    """A network or its card that can't be used as requested.
+    """Error about a network, its model card (description) or its device that can't be used as requested.
 
     Examples:
         >>> import oodbench
@@ -173,7 +173,7 @@ class ModelError(OodbenchError):
 
 
 class PluginError(OodbenchError):
-    """A plugin file that can't be read or conflicts with another one.
+    """Error about a plugin file (your own methods or benchmarks) that can't be read or conflicts with another file.
 
     Examples:
         >>> import oodbench
@@ -186,7 +186,7 @@ class PluginError(OodbenchError):
 
 
 class ScoreError(OodbenchError):
-    """Scores of a method or in a file that can't be evaluated.
+    """Error about scores that can't be evaluated, for example because one is NaN or a score file is damaged.
 
     Examples:
         >>> import numpy as np
@@ -200,7 +200,7 @@ class ScoreError(OodbenchError):
 
 
 class BaselineError(OodbenchError):
-    """An accepted baseline that is missing, damaged or not writable.
+    """Error about a baseline (file with the results of an accepted run) that is missing, damaged or not writable.
 
     Examples:
         >>> import oodbench
@@ -213,12 +213,14 @@ class BaselineError(OodbenchError):
 
 
 class NotComparableError(OodbenchError):
-    """A run and an accepted baseline that differ in more than their numbers.
+    """Error about two runs, or a run and a baseline (results of an accepted run), that can't be compared.
+
+    The two have, for example, different frames or rules of evaluation, so that their metrics have different meanings.
 
     Args:
-        problem: The run and the baseline that are compared.
-        reasons: All differences that prevent a comparison.
-        remedy: The command or the change that fixes it.
+        problem: Text that names what is compared.
+        reasons: All differences that prevent the comparison, one text each.
+        remedy: The command or the change that makes the comparison possible.
 
     Attributes:
         reasons: All differences, one text each.
@@ -237,7 +239,7 @@ class NotComparableError(OodbenchError):
 
 
 class RunFolderError(OodbenchError):
-    """A run folder that is not writable, is in use, is incomplete or belongs to another run.
+    """Error about the folder of a run that is not writable, is in use, is incomplete or belongs to another run.
 
     Examples:
         >>> import oodbench
@@ -250,20 +252,20 @@ class RunFolderError(OodbenchError):
 
 
 class NotStoredError(RunFolderError):
-    """A requested map that is not stored: it is not scored yet, or was not kept."""
+    """Error about a score map or another output that is not stored: it is not computed yet, or was not kept."""
 
 
 class StoppedElsewhereError(OodbenchError):
-    """Raised in a worker when another process of the group failed and reports the actual error."""
+    """Error in one of several processes because another process failed, which reports the actual error."""
 
 
 class BenchmarksFailedError(OodbenchError):
-    """The failure of some benchmarks of a run in which the others finished."""
+    """Error about a run in which some benchmarks failed while the other benchmarks finished."""
 
 
 class StopRequestedError(OodbenchError):
-    """A run that stopped after a batch on request; the same command resumes it."""
+    """Error about a run or training that was asked to stop and stopped after a batch; the same command resumes it."""
 
 
 class TrainingError(OodbenchError):
-    """A training that can't continue."""
+    """Error about a training that can't continue."""

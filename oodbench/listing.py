@@ -1,4 +1,4 @@
-"""Public names of plugins, bundled models and protocols, by shell pattern."""
+"""Names of plugins, bundled models and protocols, by shell pattern."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from oodbench.workflows.arguments import OneOrMore, as_tuple
 
 
 def list_methods(pattern: str = "*", *, plugins: OneOrMore = ()) -> list[str]:
-    """Return the public names of the methods that match a shell pattern, sorted.
+    """Return the names of the methods that match a shell pattern, sorted.
 
     Args:
         pattern: The pattern, such as `gmm*`.
-        plugins: Files with your own plugins.
+        plugins: Python files with your own methods, which are listed, too.
 
     Returns:
         Names for `create_method`, `Scorer` and `run(methods=...)`.
@@ -33,11 +33,11 @@ def list_methods(pattern: str = "*", *, plugins: OneOrMore = ()) -> list[str]:
 
 
 def list_benchmarks(pattern: str = "*", *, plugins: OneOrMore = ()) -> list[str]:
-    """Return the public names of the benchmarks that match a shell pattern, sorted.
+    """Return the names of the benchmarks (frames with anomaly labels) that match a shell pattern, sorted.
 
     Args:
         pattern: The pattern, such as `streets-*`.
-        plugins: Files with your own plugins.
+        plugins: Python files with your own benchmarks, which are listed, too.
 
     Returns:
         Names for `load_benchmark` and `run(benchmarks=...)`.
@@ -54,14 +54,14 @@ def list_benchmarks(pattern: str = "*", *, plugins: OneOrMore = ()) -> list[str]
 
 
 def list_datasets(pattern: str = "*", *, plugins: OneOrMore = ()) -> list[str]:
-    """Return the public names of the datasets that match a shell pattern, sorted.
+    """Return the names of the datasets (frames with semantic labels) that match a shell pattern, sorted.
 
     Args:
         pattern: The pattern, such as `streets-*`.
-        plugins: Files with your own plugins.
+        plugins: Python files with your own datasets, which are listed, too.
 
     Returns:
-        Names for `load_dataset` and `run(id_data=...)`.
+        Names for `load_dataset` and `run(id_data={NAME: FOLDER})`.
 
     Raises:
         PluginError: A plugin file is missing or not valid.
@@ -75,11 +75,11 @@ def list_datasets(pattern: str = "*", *, plugins: OneOrMore = ()) -> list[str]:
 
 
 def list_reports(pattern: str = "*", *, plugins: OneOrMore = ()) -> list[str]:
-    """Return the public names of the reports that match a shell pattern, sorted.
+    """Return the names of the reports (tables, figures, pages) that match a shell pattern, sorted.
 
     Args:
         pattern: The pattern, such as `heatmaps*`.
-        plugins: Files with your own plugins.
+        plugins: Python files with your own reports, which are listed, too.
 
     Returns:
         Names for `Run.report`.
@@ -96,11 +96,11 @@ def list_reports(pattern: str = "*", *, plugins: OneOrMore = ()) -> list[str]:
 
 
 def list_submissions(pattern: str = "*", *, plugins: OneOrMore = ()) -> list[str]:
-    """Return the public names of the leaderboards that match a shell pattern, sorted.
+    """Return the names of the leaderboards that match a shell pattern, sorted.
 
     Args:
         pattern: The pattern, such as `fishy*`.
-        plugins: Files with your own plugins.
+        plugins: Python files with your own submissions (writers of files for a leaderboard), which are listed, too.
 
     Returns:
         Names for `submit` and `check_submission`.
@@ -117,7 +117,7 @@ def list_submissions(pattern: str = "*", *, plugins: OneOrMore = ()) -> list[str
 
 
 def list_models(pattern: str = "*") -> list[str]:
-    """Return the names of the bundled models that match a shell pattern, sorted.
+    """Return the names of the models in this package that match a shell pattern, sorted.
 
     Args:
         pattern: The pattern, such as `streets-*`.
@@ -137,6 +137,8 @@ def list_models(pattern: str = "*") -> list[str]:
 
 def list_protocols(pattern: str = "*") -> list[str]:
     """Return the names of the protocols that match a shell pattern, sorted.
+
+    A protocol is a set of rules that turns scores into metrics.
 
     Args:
         pattern: The pattern, such as `caos*`.

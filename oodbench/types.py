@@ -54,28 +54,32 @@ Size: TypeAlias = tuple[int, int]
 """(height, width) in pixels."""
 
 Resize: TypeAlias = Literal["bilinear", "bilinear-aligned"]
-"""Interpolation used to resize maps; `contracts.Scoring` describes each kind."""
+"""Interpolation used to resize maps: `bilinear` with half-pixel centres, or `bilinear-aligned` with aligned corners."""
 
 MapKind: TypeAlias = Literal["logits", "posteriors", "sums"]
-"""The kind of class maps.
+"""The kind of class maps, which are the maps that a network outputs, one per class.
 
-`logits`: their softmax gives the posteriors. `posteriors`: they sum to one over the classes. `sums`: unnormalised class
-scores, which are not negative; divided by their total over the classes they give the posteriors. A mask classifier
-outputs `sums`: over its queries, class posterior times mask. Their logarithms are logits. If no query covers a pixel,
-their total is small."""
+`logits`: the softmax of the maps gives the posteriors. `posteriors`: the maps are probabilities, which add up to one
+over the classes. `sums`: the maps are unnormalised class scores. These are not negative and become posteriors when
+divided by their total over the classes, so their logarithms are logits. A mask classifier such as Mask2Former outputs
+`sums`: for each class, the sum over its queries of class posterior times mask. If no query covers a pixel, the total is
+small."""
 
 MIN_PROBABILITY = 2.0**-126
-"""Lower bound for posteriors before taking logarithms (float32's smallest normal number). It keeps the logarithm finite
-and makes all classes equally likely if all posteriors are zero."""
+"""Lower bound of posteriors, applied before their logarithms are computed: the smallest normal float32 number.
+
+It keeps the logarithms finite and makes all classes equally likely if all posteriors of a pixel are zero."""
 
 IN_DISTRIBUTION = 0
 """Label value of a pixel that shows something the network's training covers."""
 
 ANOMALY = 1
-"""Label value of an anomalous pixel."""
+"""Label value of an anomalous pixel: it shows something the network's training does not cover."""
 
 VOID = 255
-"""Label value of a pixel that most protocols ignore; in semantic labels, a pixel without a known class."""
+"""Label value of a pixel that is neither in-distribution nor anomalous, and that most metrics ignore.
+
+In semantic labels, it is the value of a pixel without a known class."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +87,8 @@ class ClassSet:
     """The classes of a network or of a dataset, in the order of their indices.
 
     Attributes:
-        name: The public name of the class set.
-        names: The names of the classes; the position of a name is the index of its class, from 0.
+        name: The name of the class set.
+        names: The names of the classes; the position of a name, from 0, is the index of this class.
 
     Examples:
         >>> from oodbench.types import CITYSCAPES_19
@@ -106,15 +110,15 @@ CITYSCAPES_19 = ClassSet(
         "terrain", "sky", "person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle",
     ),
 )  # fmt: skip
-"""The 19 evaluated classes of Cityscapes in trainId order (cityscapesScripts, helpers/labels.py)."""
+"""The 19 evaluated classes of Cityscapes, in the order of their train ids (cityscapesScripts, helpers/labels.py)."""
 
 
 @dataclass(frozen=True)
 class AnomalyLabels:
-    """The anomaly labels of a benchmark frame.
+    """The anomaly labels of a frame of a benchmark.
 
     Attributes:
-        values: uint8 [H, W] of `IN_DISTRIBUTION`, `ANOMALY` and `VOID`.
+        values: uint8 [H, W]: 0 (`IN_DISTRIBUTION`), 1 (`ANOMALY`) or 255 (`VOID`, not counted by most metrics).
 
     Examples:
         >>> import numpy as np
@@ -129,11 +133,11 @@ class AnomalyLabels:
 
 @dataclass(frozen=True)
 class SemanticLabels:
-    """The class of each pixel of a dataset frame.
+    """The class of each pixel of a frame.
 
     Attributes:
-        values: uint8 [H, W], an index into `classes` or `VOID`.
-        classes: The class set that the indices refer to.
+        values: uint8 [H, W], the index of the class in `classes`; 255 (`VOID`) if the class is not known.
+        classes: The class set to which the indices refer.
 
     Examples:
         >>> import numpy as np
@@ -151,24 +155,26 @@ class SemanticLabels:
 class Frame:
     """One image of a benchmark or dataset, with its labels if they are available.
 
-    Pixels are loaded only when a reader is called. Readers can be pickled, so that a frame can be sent to
-    another process. They are functions at module level, `functools.partial` of them, or objects with `__call__`, and
-    they hold paths instead of open files.
+    The pixels are loaded only when you call one of the `read_*` functions. To create a frame yourself, use functions
+    that can be pickled, because frames are sent to other processes: functions at module level, `functools.partial` of
+    such functions, or objects with `__call__`. They must hold paths instead of open files.
 
     Attributes:
-        id: Stable name, unique within its set.
+        id: Stable name, unique within the benchmark or within the split of the dataset.
         group: Scene or city of the frame. Frames of one group are not statistically independent.
-        read_size: Returns (height, width) of the image, from the file header only.
-        read_image: Returns the image.
-        read_anomaly_labels: Returns anomaly labels. None if there are none (hidden tests, plain photographs).
-        read_semantic_labels: Returns semantic labels. None if there are none.
-        image_file: Path of the image. None if the frame is generated in memory.
-        label_file: Path of the labels. None if there are none or they are generated in memory.
-        identity: Everything except the file contents that affects the decoded frame: the label rule of a frame on
-            disk; version, seed and index of a generated one.
-        synthetic: Whether `identity` and the labels identify the frame, instead of its pixels, which can differ by one
-            grey level between machines. A frame without an image file is always identified in this way.
-        reader_digest: Digest of the plugin code that reads the frame, set by the registry. Empty for benchmarks and
+        read_size: Function that returns (height, width) of the image, from the file header only.
+        read_image: Function that returns the image, uint8 [H, W, 3], red first.
+        read_anomaly_labels: Function that returns the `AnomalyLabels`; None if the frame has none, or none that are
+            public.
+        read_semantic_labels: Function that returns the `SemanticLabels`; None if the frame has none.
+        image_file: Path of the image; None if the frame is generated in memory.
+        label_file: Path of the labels; None if the frame has none, or if they are generated in memory.
+        identity: A string that changes whenever the frame changes while its files do not. For a frame on disk, it
+            states the meaning of the label values; for a generated frame, the version, the seed and the index.
+        synthetic: Whether a stored result is matched to the frame by `identity` and labels, and not by the image file.
+            Set this if the file is generated, because pixels can differ by one grey level between machines. A frame
+            without an image file is always matched by `identity` and labels.
+        reader_digest: Hash of the plugin code that reads the frame, which oodbench sets. Empty for benchmarks and
             datasets of this package.
 
     Examples:
@@ -195,15 +201,15 @@ class Frame:
 
 @dataclass(frozen=True)
 class FrameSet:
-    """The frames of a benchmark or of one split of a dataset.
+    """The frames of a benchmark, or of one split of a dataset, with facts about the copy that was found.
 
     Attributes:
-        frames: Frames in the order of the benchmark or dataset.
-        layout: Name of the recognised folder layout.
+        frames: The frames, in the order of the benchmark or dataset.
+        layout: Name of the folder structure in which the frames were found.
         folder: Folder of the frames; None if they are generated in memory.
-        expected: Number of frames of the complete set.
-        warnings: Warnings about this copy.
-        default: Number of frames, from the first, that a run uses by default; None for all.
+        expected: Number of frames of a complete copy.
+        warnings: Warnings about the copy, such as missing frames.
+        default: Number of frames that a run uses by default, from the first; None: all frames.
 
     Examples:
         >>> import oodbench
@@ -226,7 +232,8 @@ class ClassMaps:
 
     Attributes:
         values: float32 [N, C, h, w].
-        kind: Relation of the values to posteriors; see `MapKind`.
+        kind: `logits`, `posteriors`, or `sums`: unnormalised class scores, which become posteriors when divided by
+            their total over the classes.
 
     Examples:
         >>> import torch
@@ -246,7 +253,7 @@ class ClassMaps:
 
 
 class OutputSelection(Protocol):
-    """The parts of a `SegmenterOutput` that are requested; `contracts.Needs` implements it.
+    """The parts of a `SegmenterOutput` that a method requests; `contracts.Needs` implements this interface.
 
     Examples:
         >>> from oodbench.contracts import Needs
@@ -266,11 +273,11 @@ class OutputSelection(Protocol):
 
     @property
     def features(self) -> Iterable[str]:
-        """The roles of the requested features."""
+        """The names of the requested features, such as `penultimate` for the input of the last layer."""
 
     @property
     def extras(self) -> Iterable[str]:
-        """The names of the requested extras."""
+        """The names of the requested additional outputs, which only some networks have."""
 
     @property
     def masks(self) -> bool:
@@ -279,13 +286,14 @@ class OutputSelection(Protocol):
 
 @dataclass(frozen=True)
 class MaskOutput:
-    """The Q queries that a mask classifier predicts for a batch of N images.
+    """The output of a mask classifier such as Mask2Former for N images: Q queries with a class and a mask each.
 
     Attributes:
-        class_logits: float32 [N, Q, C + 1], unnormalised, in the order of the class set; the last is "no object".
-        mask_logits: float32 [N, Q, h, w], unnormalised; the sigmoid is the probability that a pixel is in the mask.
-            They span the whole image. `numerics.mask_bands` resizes them in bands of rows.
-        queries: float32 [N, Q, D], the embeddings that the class logits are computed from, or None.
+        class_logits: float32 [N, Q, C + 1], logits of the C classes in the order of the class set, and last the logit
+            of "no object".
+        mask_logits: float32 [N, Q, h, w], covering the whole image; their sigmoid is the probability that a pixel is in
+            the mask. `numerics.mask_bands` resizes them, some rows at a time.
+        queries: float32 [N, Q, D], the embeddings from which the class logits are computed; None if not available.
 
     Examples:
         >>> import torch
@@ -302,16 +310,18 @@ class MaskOutput:
 
 @dataclass(frozen=True)
 class SegmenterOutput:
-    """The output of one forward pass for a batch of N images.
+    """The output of a network's forward pass for a batch of N images.
 
     Attributes:
-        class_maps: The class maps; None if they were not requested.
-        features: float32 [N, D, h, w] by role, for the requested roles.
-        extras: float32 [N, ?, h, w] by name, for the requested names: additional outputs of some heads.
-        windows: The output of each window if the network processed the images in windows; the maps above are then
-            averages over the windows. None: it processed the whole images.
-        masks: The queries of a mask classifier; None if they were not requested. With windows, each window has its
-            own queries and the whole image has None.
+        class_maps: The class maps (one map per class); None if they were not requested.
+        features: Maps the name of each requested feature to float32 [N, D, h, w]. The name `penultimate` is the input
+            of the last layer.
+        extras: Maps the name of each requested additional output, which only some networks have, to float32
+            [N, ?, h, w].
+        windows: The output for each window, if the network processed the images in sliding windows. `class_maps`,
+            `features` and `extras` are then averages over the windows. None: the network processed whole images.
+        masks: The queries of a mask classifier; None if they were not requested. If there are windows, `masks` is None,
+            and the output of each window has its own queries.
 
     Examples:
         >>> import torch
@@ -329,13 +339,13 @@ class SegmenterOutput:
     masks: MaskOutput | None = None
 
     def select(self, needs: OutputSelection) -> SegmenterOutput:
-        """Return only the requested parts, also inside the windows.
+        """Return an output with only the requested parts, also inside the windows.
 
         Args:
-            needs: The selection, usually the `contracts.Needs` of a method.
+            needs: The requested parts, usually the `contracts.Needs` of a method.
 
         Raises:
-            KeyError: The features or extras lack a name that `needs` asks for.
+            KeyError: `features` or `extras` lacks a requested name.
         """
         return SegmenterOutput(
             self.class_maps if needs.class_maps or needs.logits else None,
@@ -348,14 +358,16 @@ class SegmenterOutput:
 
 @dataclass(frozen=True)
 class Window:
-    """A part of the images and the network's output for it.
+    """A rectangle of the images that the network processed separately, with the network's output for this rectangle.
+
+    Positions and sizes are in pixels at the input resolution of the network.
 
     Attributes:
-        top: Row of its upper edge, in pixels at the input resolution of the network.
-        left: Column of its left edge, in the same pixels.
-        height: Height in the same pixels.
-        width: Width in the same pixels.
-        output: The network's output for this part.
+        top: Row of the upper edge.
+        left: Column of the left edge.
+        height: Height of the rectangle.
+        width: Width of the rectangle.
+        output: The network's output for the rectangle.
 
     Examples:
         >>> from oodbench.types import SegmenterOutput, Window
@@ -373,11 +385,11 @@ class Window:
 
 @dataclass(frozen=True)
 class Windows:
-    """The windows that together cover images of one size.
+    """The sliding windows (rectangles) that together cover images of one size.
 
     Attributes:
-        size: (height, width) of the images at the input resolution of the network; the part of a window outside this
-            size is padding.
+        size: (height, width) of the images at the input resolution of the network. A window can extend beyond this
+            size; it then contains padding.
         parts: The windows.
 
     Examples:
@@ -395,25 +407,25 @@ class Windows:
         """Return the windows with only the requested parts of their outputs.
 
         Args:
-            needs: The selection, usually the `contracts.Needs` of a method.
+            needs: The requested parts, usually the `contracts.Needs` of a method.
 
         Raises:
-            KeyError: The features or extras of a window lack a name that `needs` asks for.
+            KeyError: `features` or `extras` of a window lacks a requested name.
         """
         return Windows(self.size, tuple(replace(part, output=part.output.select(needs)) for part in self.parts))
 
 
 @dataclass(frozen=True)
 class LogitSummary:
-    """Summary of a pixel's C logits l from which the common scores are computed without loss of precision.
+    """Values of each pixel from which common scores (MSP, entropy, energy) are computed without loss of precision.
 
-    Each map is [h, w]; all but the prediction are float32. With b the largest logit of a pixel:
+    Let l be the logits of a pixel, one per class, and b the largest of them.
 
     Attributes:
-        best: b.
-        others: The sum over the other classes of exp(l - b). The largest posterior is 1 / (1 + others).
-        shortfall: The sum over the classes of (b - l) exp(l - b).
-        prediction: uint8, the index of the largest logit (the first of equal ones).
+        best: float32 [h, w], the largest logit b.
+        others: float32 [h, w], the sum of exp(l - b) over the other classes. The largest posterior is 1 / (1 + others).
+        shortfall: float32 [h, w], the sum of (b - l) exp(l - b) over the classes.
+        prediction: uint8 [h, w], the index of the largest logit; of equal logits, the first.
 
     Examples:
         >>> import torch

@@ -16,15 +16,16 @@ from oodbench.errors import BaselineError, NotComparableError, UnknownNameError,
 
 @dataclass(frozen=True)
 class Acceptance:
-    """The outcome of accepting a run.
+    """The outcome of accepting a run as the baseline.
 
     Attributes:
-        verdict: Changes against the previous baseline; None if there is none or it is not comparable.
+        verdict: Changes against the previous baseline; None if there is no previous baseline, or if the run is not
+            comparable with it.
         not_compared: Reasons why there is no comparison, one text per reason.
-        tolerances: Metric -> points, as stored.
+        tolerances: Maps each metric to its stored tolerance in percentage points.
         rows: Number of results in the baseline.
-        by_chance: Number of metrics that may change by more than their tolerance, because other seeds change them by
-            more.
+        by_chance: Number of metric values whose variation between seeds is larger than the tolerance. For these, the
+            variation is used as the tolerance.
     """
 
     verdict: Verdict | None
@@ -35,18 +36,20 @@ class Acceptance:
 
 
 def gate(run: str | Path, baseline: str | Path, tolerances: Mapping[str, float] | None = None) -> Verdict:
-    """Compare a run with the accepted one.
+    """Compare a run with the baseline, a file with the results of an accepted run.
 
     Args:
         run: The folder of a run; only its result.json is read.
         baseline: A file that `accept` wrote.
-        tolerances: Metric -> points (percent) by which it may get worse; they override those of the baseline.
+        tolerances: Maps a metric to the percentage points by which it may get worse: `{"AP": 1.0}` allows a change from
+            0.50 to 0.49. They override the tolerances in the baseline.
 
     Returns:
-        The changes; `.passed` is whether no metric got worse by more than its tolerance.
+        The changes. Its property `passed` is True if no metric got worse by more than its tolerance.
 
     Raises:
-        NotComparableError: The run and the baseline differ in more than their numbers.
+        NotComparableError: The run lacks a network, method, benchmark or result of the baseline, or has other frames,
+            parameters, protocols (rules of evaluation) or scoring resolutions.
         BaselineError: The baseline is missing or damaged.
         RunFolderError: The result.json is missing or damaged.
         UsageError: A tolerance is for an unknown metric, or not a number from 0 to 100.
@@ -81,24 +84,25 @@ def accept(
     tolerances: Mapping[str, float] | None = None,
     others: Sequence[str | Path] = (),
 ) -> Acceptance:
-    """Accept a run: write it as the baseline, in place of the previous one.
+    """Accept a run: write its results to the baseline file, with which `gate` compares later runs.
 
     Args:
         run: The folder of a run; only its result.json is read.
-        baseline: The file; its folder is created if it is missing.
-        tolerances: Metric -> points to store. For other metrics: those of the previous baseline; if there is none, the
-            defaults.
-        others: Runs of the same network with other seeds, two or more, from which the variation between seeds is
-            measured. Without them, results with unchanged settings keep the variation stored in the previous baseline.
+        baseline: The file to write; an existing baseline is replaced, and a missing folder is created.
+        tolerances: Maps a metric to the percentage points by which it may get worse. Other metrics keep their
+            tolerance from the replaced baseline, or get the default if there is no such baseline.
+        others: Folders of two or more runs of the same network with other seeds. The variation between the seeds is
+            measured and stored. If it is larger than the tolerance of a metric, it replaces this tolerance. Empty:
+            results with unchanged settings keep the variation from the replaced baseline.
 
     Returns:
-        The outcome: the changes against the previous baseline, and the stored tolerances.
+        The outcome: the changes against the replaced baseline, and the stored tolerances.
 
     Raises:
         BaselineError: The file is not writable.
         RunFolderError: The result.json is missing or damaged.
-        NotComparableError: One of the others differs in more than its seed.
-        UsageError: The file is in the run's folder, a tolerance is wrong, or the others are not suitable.
+        NotComparableError: A run in `others` differs from `run` in more than its seed.
+        UsageError: The file is in the run's folder, a tolerance is not valid, or the runs in `others` are not suitable.
 
     Examples:
         >>> import oodbench

@@ -26,14 +26,14 @@ class Move:
         method: Public name of the method.
         label: The method with the parameters that differ from the defaults.
         benchmark: Public name of the benchmark.
-        protocol: Name of the protocol.
+        protocol: Name of the protocol, the rules that turn scores into metrics.
         metric: Name of the metric.
         baseline: The accepted value, a fraction.
         now: The new value, a fraction.
-        points: now - baseline, in points (percent).
-        tolerance: Points by which the metric may get worse; None if it is not gated.
-        outcome: `worse` or `better`: by more than the tolerance; `within`: by at most the tolerance; `not gated`: the
-            metric has no tolerance.
+        points: now - baseline, in percentage points.
+        tolerance: Percentage points by which the metric may get worse; None: the metric has no tolerance.
+        outcome: `worse` or `better`: the metric changed by more than the tolerance. `within`: it changed by at most the
+            tolerance. `not gated`: the metric has no tolerance, so its change does not affect `Verdict.passed`.
     """
 
     network: str
@@ -51,14 +51,15 @@ class Move:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The changes between the baseline and a run.
+    """The changes between the baseline (a file with the results of an accepted run) and a later run.
 
     Attributes:
-        moves: The changes, sorted by network, method, benchmark and protocol.
-        unmoved: Number of metrics that did not change: undefined in both, or less than 0.005 points and within
-            tolerance.
-        tolerances: Metric -> points, as applied.
-        new: Results of the run that the baseline does not have, in words.
+        moves: The changed metrics, sorted by network, method, benchmark and protocol (rules of evaluation). Each has
+            the old value (`baseline`), the new one (`now`), their difference in percentage points and an `outcome`.
+        unmoved: Number of metrics without a change: undefined before and now, or changed by less than 0.005 percentage
+            points and not by more than the tolerance.
+        tolerances: Maps each metric to the percentage points by which it may get worse.
+        new: The results that only the run has, one text each. They do not affect `passed`.
 
     Examples:
         >>> import oodbench
@@ -79,12 +80,12 @@ class Verdict:
 
     @property
     def worse(self) -> tuple[Move, ...]:
-        """The changes for which the gate closes."""
+        """The metrics that got worse by more than their tolerance."""
         return tuple(move for move in self.moves if move.outcome == "worse")
 
     @property
     def passed(self) -> bool:
-        """Whether nothing got worse by more than its tolerance."""
+        """Whether no metric got worse by more than its tolerance."""
         return not self.worse
 
 

@@ -55,7 +55,7 @@ def compare(
 
     from oodbench.errors import UsageError
     from oodbench.runs.compare import compare_methods, compare_runs
-    from oodbench.runs.run import load
+    from oodbench.runs.load import load
 
     if second is not None and reference is not None:
         raise UsageError(

@@ -158,7 +158,7 @@ def _evaluate_run(run: Path | None, protocols: list[str], as_json: bool, **other
     unused = next((option for option, value in others.items() if value), None)
     if unused is not None:
         raise UsageError(f"--{unused} requires --scores; a run has its own setting", f"Omit --{unused}.")
-    from oodbench.runs.run import load
+    from oodbench.runs.load import load
 
     done = load(run).evaluate(make_progress(), protocols)
     print_run(done, as_json=as_json)

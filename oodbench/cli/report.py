@@ -137,7 +137,7 @@ def report(
     ] = None,
 ) -> None:
     """Print tables of one or several runs (--format), or draw figures (--figure)."""
-    from oodbench.runs.run import load
+    from oodbench.runs.load import load
     from oodbench.runs.selection import ResultSelection, SelectedRun
 
     loaded_runs = tuple(load(run, protocol or ()) for run in runs)

@@ -1,6 +1,6 @@
 """The interface of each kind of plugin.
 
-A plugin implements one of these classes.
+A plugin, such as your own method, implements one of the abstract classes. The records of results are here, too.
 """
 
 from oodbench.contracts.breakdown import Breakdown, BreakdownGroup, BreakdownThreshold, ClassFalseAlarms

@@ -10,16 +10,16 @@ BREAKDOWN_SCHEMA: Final = 1
 
 
 class BreakdownThreshold(FrozenRecord):
-    """A decision threshold and the resulting rates, as fractions; None if undefined.
+    """A threshold of a `Breakdown` and the rates at this threshold, as fractions; None if undefined.
 
     Attributes:
-        name: `test`: chosen with the benchmark's own labels, as the false positive rate of the result is; `calibrated`:
-            chosen on in-distribution frames only.
-        title: How the threshold was chosen, in words.
-        score: The threshold; pixels that score at least this are called anomalous.
+        name: `test`: the threshold at which the false positive rate of the result is measured, which depends on the
+            benchmark's labels. `calibrated`: a threshold that was chosen on in-distribution frames only.
+        title: Description of how the threshold was chosen.
+        score: The threshold; pixels that score at least this are predicted as anomalous.
         expected: The false positive rate for which the threshold was chosen; None for `test`.
-        fpr: The share of the in-distribution pixels that are called anomalous.
-        recall: The share of the anomalous pixels that are called anomalous.
+        fpr: The share of the in-distribution pixels that are predicted as anomalous.
+        recall: The share of the anomalous pixels that are predicted as anomalous.
     """
 
     name: Literal["test", "calibrated"]
@@ -31,16 +31,17 @@ class BreakdownThreshold(FrozenRecord):
 
 
 class BreakdownGroup(FrozenRecord):
-    """A group of the anomalous pixels.
+    """A group of the anomalous pixels in a `Breakdown`.
 
     Attributes:
-        kind: `size` of the anomaly, its `place` in the frame, or the `class` that the network predicts for its pixels.
+        kind: The property by which pixels are grouped. `size`: the size of the anomaly. `place`: its height in the
+            frame. `class`: the class that the network predicts for the pixel.
         name: Name of the group.
-        objects: Number of connected regions; None if `kind` is `class`.
-        pixels: Number of anomalous pixels.
-        ap: Average precision of these anomalous pixels against all in-distribution pixels.
-        auroc: AUROC of these anomalous pixels against all in-distribution pixels.
-        recall: Maps each threshold to the share of these pixels that is called anomalous.
+        objects: Number of connected regions of anomalous pixels; None if `kind` is `class`.
+        pixels: Number of anomalous pixels in the group.
+        ap: Average precision of the group's pixels against all in-distribution pixels.
+        auroc: AUROC of the group's pixels against all in-distribution pixels.
+        recall: Maps the name of each threshold to the share of the group's pixels that are predicted as anomalous.
     """
 
     kind: Literal["size", "place", "class"]
@@ -53,12 +54,12 @@ class BreakdownGroup(FrozenRecord):
 
 
 class ClassFalseAlarms(FrozenRecord):
-    """The false alarms among the in-distribution pixels that the network predicts as one class.
+    """The false positives among the in-distribution pixels for which the network predicts one class.
 
     Attributes:
         name: Name of the class.
-        pixels: Number of in-distribution pixels.
-        called: Maps each threshold to the number of these pixels that are called anomalous.
+        pixels: Number of in-distribution pixels for which the network predicts the class.
+        called: Maps the name of each threshold to the number of these pixels that are predicted as anomalous.
     """
 
     name: str
@@ -67,13 +68,16 @@ class ClassFalseAlarms(FrozenRecord):
 
 
 class Breakdown(FrozenRecord):
-    """The detected anomalies and the false alarms of a scorer; one JSON file per result.
+    """The anomalies that a method detects by size, place and class, and its false positives by class.
+
+    A run stores one JSON file per result.
 
     Attributes:
-        schema_version: Version of this record's layout.
-        thresholds: `test` if there are anomalies, `calibrated` if the run has in-distribution frames.
-        groups: The groups of anomalous pixels that are not empty.
-        false_alarms: The in-distribution pixels by predicted class; empty if no predictions are stored.
+        schema_version: Version of this record's format.
+        thresholds: The thresholds: `test` if there are anomalies, and `calibrated` if the run has in-distribution
+            frames.
+        groups: The groups of anomalous pixels, without empty groups.
+        false_alarms: The false positives by predicted class; empty if no predicted classes are stored.
 
     Examples:
         >>> import oodbench

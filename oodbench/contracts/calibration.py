@@ -12,17 +12,19 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FALSE_ALARM_RATE = 0.05
-"""The share of in-distribution pixels above the threshold that is chosen without anomalies."""
+"""The share of in-distribution pixels that score above the calibrated threshold, which is chosen without anomalies."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Quantiles of a method's scores on in-distribution pixels on which it was not fitted.
+    """Quantiles of a method's scores on in-distribution pixels that the method has not learned from.
+
+    A threshold and the colour scales of heatmaps are derived from the quantiles, without any anomalies.
 
     Attributes:
         levels: float64 [Q], shares of the pixels, ascending in [0, 1].
-        quantiles: float32 [Q], the score that a share `levels` of the in-distribution pixels does not exceed.
-        source: The frames on which the quantiles were computed, in words.
+        quantiles: float32 [Q], for each level the score that this share of the in-distribution pixels does not exceed.
+        source: Description of the frames on which the quantiles were computed.
 
     Examples:
         >>> import numpy as np
@@ -51,8 +53,8 @@ class Calibration:
     def rarity(self, score: ScoreMap) -> NDArray[np.float32]:
         """Return -log10 of the share of in-distribution pixels that score higher, for each score.
 
-        0 is common, 1 is one pixel in ten, 3 is one in a thousand. The result is capped at the outermost quantile and
-        increases monotonically with the score.
+        1 means that one in-distribution pixel in ten scores higher, 3 that one in a thousand does. Values never
+        decrease with the score. The highest quantiles limit them, because the share beyond these is not known.
 
         Args:
             score: float32 [H, W], higher = more anomalous.

@@ -15,11 +15,11 @@ from oodbench.types import ClassSet, FrameSet
 
 @dataclass(frozen=True)
 class Roots:
-    """The folders that are searched for data.
+    """The folders that are searched for benchmarks and datasets.
 
     Attributes:
-        anywhere: Folders in which, or up to two levels below which, any benchmark or dataset may be.
-        named: Folders that the user gave for a certain benchmark or dataset, by its name.
+        anywhere: Folders that are searched for every benchmark and dataset, up to two levels deep.
+        named: Maps the name of a benchmark or dataset to the folders that the user passed for it.
 
     Examples:
         >>> from pathlib import Path
@@ -33,21 +33,21 @@ class Roots:
     named: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
 
     def of(self, name: str) -> tuple[Path, ...]:
-        """Return the folders to search for a benchmark or dataset: its own if it has any, otherwise the common ones.
+        """Return the folders to search for a benchmark or dataset: its folders in `named`, otherwise `anywhere`.
 
         Args:
-            name: Public name of the benchmark or dataset.
+            name: Name of the benchmark or dataset.
         """
         return self.named.get(name, self.anywhere)
 
 
 @dataclass(frozen=True)
 class ComponentSizes:
-    """The smallest components that count in component metrics, in pixels. The defaults are those of RoadAnomaly21.
+    """The minimum sizes for the metrics of whole objects, in pixels. The defaults are those of RoadAnomaly21.
 
     Attributes:
-        prediction: A predicted component of fewer pixels is dropped.
-        object: An object of fewer pixels is void.
+        prediction: Minimum size of a connected region of predicted pixels; smaller regions are dropped.
+        object: Minimum size of a labelled object; smaller objects become void (are not counted).
 
     Examples:
         >>> from oodbench.contracts import ComponentSizes
@@ -61,14 +61,14 @@ class ComponentSizes:
 
 @dataclass(frozen=True)
 class Archive:
-    """A file that its authors offer for download.
+    """A file of a benchmark or dataset that its authors offer for download.
 
     Attributes:
         name: Name of the file.
-        url: Address of the file; empty if it requires a registration or the address is not known.
-        size: Size in bytes; None if it is not known.
-        md5: MD5 in hexadecimal; empty if it is not known.
-        fetchable: Whether the licence allows a program to download it for a user who has not visited its page.
+        url: Address of the file; empty if the download requires a registration or the address is not known.
+        size: Size of the file in bytes; None if it is not known.
+        md5: MD5 of the file in hexadecimal; empty if it is not known.
+        fetchable: Whether a program may download the file for a user who has not visited the authors' page.
 
     Examples:
         >>> from oodbench.contracts import Archive
@@ -91,24 +91,24 @@ class Archive:
 
 @dataclass(frozen=True)
 class BenchmarkCard:
-    """The fact sheet of a benchmark.
+    """The fact sheet of a benchmark, which consists of frames with anomaly labels.
 
     Attributes:
-        name: The public name.
+        name: The name in commands and functions.
         title: The name that papers use.
         paper: Authors, title, venue and year.
-        url: The page on which it is published.
-        licence: The licence as its authors state it; if sources disagree, each of them.
-        frames: Number of frames of the complete set; 0 if it is not published.
-        labels: Maps each value in its label files to its meaning; empty if its labels are hidden.
-        layouts: Maps the name of each recognised folder layout to its description.
-        obtain: The files to download and the folder layout to create.
-        leaderboard_protocol: The protocol of the benchmark's leaderboard or toolkit.
-        dataset: For a synthetic benchmark, the dataset of the same world. A run selects the benchmark automatically
-            only for networks that were trained on that dataset.
-        components: The smallest components that count, as in its own toolkit.
-        variant_of: For another label rule or another part of the same frames, the benchmark that is usually used. A
-            run takes a variant only by its name.
+        url: The page on which the benchmark is published.
+        licence: The licence as the authors state it. If sources disagree, all their statements.
+        frames: Number of frames of the complete benchmark; 0 if this number is not published.
+        labels: Maps each value in the label files to its meaning; empty if the labels are hidden (not public).
+        layouts: Maps the name of each folder structure that oodbench recognises to its description.
+        obtain: Instructions: the files to download, and the folder structure to create.
+        leaderboard_protocol: Name of the protocol (rules of evaluation) of the benchmark's leaderboard or toolkit.
+        dataset: For a synthetic benchmark, the dataset of the same synthetic scenes. A run that names no benchmark uses
+            this benchmark only for networks that were trained on this dataset. Empty for a real benchmark.
+        components: The minimum sizes of objects and predictions, as in the benchmark's own toolkit.
+        variant_of: For a variant, which has other labels or only some of the frames, the name of the usual benchmark. A
+            run uses a variant only if it is named. Empty if this is not a variant.
         archives: The files to download.
 
     Examples:
@@ -135,26 +135,26 @@ class BenchmarkCard:
 
     @property
     def hidden(self) -> bool:
-        """Whether its labels are hidden: it is scored and can be submitted, and is never evaluated here."""
+        """Whether the labels are not public. Such a benchmark gets score maps for a leaderboard, but no metrics."""
         return not self.labels
 
 
 @dataclass(frozen=True)
 class DatasetCard:
-    """The fact sheet of a dataset.
+    """The fact sheet of a dataset, which consists of frames with semantic labels.
 
     Attributes:
-        name: The public name.
+        name: The name in commands and functions.
         title: The name that papers use.
         paper: Authors, title, venue and year.
-        url: The page on which it is published.
-        licence: The licence as its authors state it; if sources disagree, each of them.
-        classes: The class set of its labels; None if a file provided by the user defines it.
-        splits: Maps each split to the number of frames of the complete split.
-        layouts: Maps the name of each recognised folder layout to its description.
-        obtain: The files to download and the folder layout to create.
-        synthetic: Whether it is generated and always available. A run selects such a dataset automatically only for
-            networks that were trained on it.
+        url: The page on which the dataset is published.
+        licence: The licence as the authors state it. If sources disagree, all their statements.
+        classes: The classes of the labels; None if a file provided by the user defines them.
+        splits: Maps the name of each split, such as `train`, to the number of frames of the complete split.
+        layouts: Maps the name of each folder structure that oodbench recognises to its description.
+        obtain: Instructions: the files to download, and the folder structure to create.
+        synthetic: Whether the dataset is generated by oodbench and therefore always available. A run that names no
+            dataset uses it only for networks that were trained on it.
         archives: The files to download.
 
     Examples:
@@ -178,7 +178,7 @@ class DatasetCard:
 
 
 class Benchmark(ABC):
-    """Frames with anomaly labels; the base class of a plugin.
+    """Base class of a benchmark: frames with anomaly labels. Override `card` and `open`.
 
     Attributes:
         card: The fact sheet.
@@ -210,19 +210,19 @@ class Benchmark(ABC):
         """Find the benchmark and pair each image with its label. No pixel is read.
 
         Args:
-            roots: The folders to search; those of this benchmark are `roots.of(card.name)`.
+            roots: The folders to search; `roots.of(card.name)` are those for this benchmark.
 
         Returns:
-            The frames, in a stable order.
+            The frames, in the same order at each call.
 
         Raises:
-            DataNotFoundError: None of the folders contains it in a known layout.
-            DataError: A folder contains it, but it is not valid: a label is missing, two copies were found, and so on.
+            DataNotFoundError: None of the folders contains the benchmark in a known folder structure.
+            DataError: A copy was found, but it is not valid; for example, a label is missing, or there are two copies.
         """
 
 
 class Dataset(ABC):
-    """Frames with semantic labels, in splits; the base class of a plugin.
+    """Base class of a dataset: frames with semantic labels, in splits such as `train`. Override `card` and `open`.
 
     Attributes:
         card: The fact sheet.
@@ -253,21 +253,21 @@ class Dataset(ABC):
         """Find the dataset and pair each image with its label. No pixel is read.
 
         Args:
-            roots: The folders to search; those of this dataset are `roots.of(card.name)`.
+            roots: The folders to search; `roots.of(card.name)` are those for this dataset.
 
         Returns:
             The splits that were found, by name, in the order of the card.
 
         Raises:
-            DataNotFoundError: None of the folders contains it in a known layout.
-            DataError: A folder contains it, but it is not valid: a label is missing, two copies were found, and so on.
+            DataNotFoundError: None of the folders contains the dataset in a known folder structure.
+            DataError: A copy was found, but it is not valid; for example, a label is missing, or there are two copies.
         """
 
     def classes(self, roots: Roots) -> ClassSet:
-        """Return the classes that its labels refer to: the card's, or those of a file under the roots.
+        """Return the classes of the labels: those on the card, or those in a file that the user provides.
 
         Args:
-            roots: The folders to search for that file.
+            roots: The folders to search for this file.
 
         Raises:
             DataNotFoundError: There is no such file.

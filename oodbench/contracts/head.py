@@ -16,14 +16,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class HeadCard:
-    """The fact sheet of a head.
+    """The fact sheet of a head, the last layers of a network.
 
     Attributes:
-        name: The public name.
+        name: The name in recipes and checkpoints.
         title: The name in tables.
         paper: Authors, title, venue and year.
         url: The paper's address.
-        version: Increased whenever the outputs change; stored results of another version are not reused.
+        version: Version of the head. Increase it whenever the outputs change, so that stored results of older versions
+            are not reused.
     """
 
     name: str
@@ -35,12 +36,12 @@ class HeadCard:
 
 @dataclass(frozen=True)
 class HeadOutput:
-    """The output of a head for a batch of decoder features.
+    """The output of a head (the last layers of a network) for the decoder's features of N images.
 
     Attributes:
-        class_maps: float32 [N, C, h, w], the input of softmax, argmax and cross entropy.
+        class_maps: float32 [N, C, h, w], the logits of C classes: the input of softmax, argmax and cross entropy.
         features: float32 [N, D, h, w], the features from which the class maps were computed.
-        extras: float32 [N, ?, h, w] by name: additional outputs of some heads.
+        extras: Additional outputs by name, float32 [N, ?, h, w]; empty for most heads.
 
     Examples:
         >>> import torch
@@ -56,10 +57,10 @@ class HeadOutput:
 
 
 class Head(ABC):
-    """One kind of head with its parameters. It builds the torch module that is trained and run.
+    """A head, the last layers of a network: from the decoder's features to one map per class.
 
-    The module is called with features float32 [N, channels, h, w] and returns a `HeadOutput`. For training it must also
-    be a `TrainingHead`.
+    A `Head` holds the parameters of the head and builds its torch module. The module is called with features float32
+    [N, channels, h, w] and returns a `HeadOutput`. For training, the module must also be a `TrainingHead`.
 
     Args:
         params: The parameters, an instance of `Params`.
@@ -108,15 +109,15 @@ class Head(ABC):
 
     @abstractmethod
     def extras(self) -> tuple[str, ...]:
-        """Return the names of the extras in the module's output."""
+        """Return the names of the additional outputs, the `extras` of the module's `HeadOutput`."""
 
     def training_only(self) -> tuple[str, ...]:
-        """Return the state-dict prefixes of parameters that are only needed for training and are not shipped."""
+        """Return the state-dict prefixes of parameters that only training needs and that trained models omit."""
         return ()
 
 
 class TrainingHead(ABC):
-    """The interface between the training loop and a head's module.
+    """Interface that the torch module of a head (the last layers of a network) implements for training.
 
     Examples:
         >>> import torch
@@ -137,25 +138,25 @@ class TrainingHead(ABC):
 
     @abstractmethod
     def loss(self, output: HeadOutput, labels: Tensor) -> Mapping[str, Tensor]:
-        """Return scalar losses by name, which are summed and minimised.
+        """Return scalar losses by name; training minimises their sum.
 
         Args:
             output: The output of the module for the batch.
-            labels: int64 [N, H, W], class indices; VOID if the class is unknown.
+            labels: int64 [N, H, W], class indices; VOID (255) if the class is unknown.
 
         Returns:
             Scalar tensors with gradients, by the name in the training log.
         """
 
     def after_step(self, output: HeadOutput, labels: Tensor) -> None:
-        """Update state without a gradient, such as the components of a mixture. Called once after each optimiser step.
+        """Update values without a gradient, such as the components of a mixture. Called after each optimiser step.
 
         Args:
             output: The output of the module for the batch of the step.
-            labels: int64 [N, H, W], class indices; VOID if the class is unknown.
+            labels: int64 [N, H, W], class indices; VOID (255) if the class is unknown.
         """
         return
 
     def facts(self) -> Mapping[str, float]:
-        """Return the numbers that the training log shows in addition to the losses."""
+        """Return numbers by name that the training log shows in addition to the losses."""
         return {}

@@ -22,21 +22,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class MethodCard:
-    """The fact sheet of a method.
+    """The fact sheet of a method, a way to compute anomaly scores from a network's output.
 
     Attributes:
-        name: The public name.
+        name: The name in commands and functions.
         title: The name in tables.
         paper: Authors, title, venue and year.
         url: The paper's address.
-        version: Increased whenever the scores change; stored results of another version are not reused.
+        version: Version of the method. Increase it whenever the scores change, so that stored scores of older versions
+            are not reused.
         retraining: Whether the network must be retrained for the method.
         extra_network: Whether the method needs a second network.
         ood_data: Whether the method was trained with out-of-distribution data.
-        published: The sources of its published results.
-        basic: Part of the comparison that runs if neither methods nor networks are named.
-        standard: Part of the set that runs on named networks if no method is named. The set is frozen: a new method is
-            not part of it, so that it changes neither the results nor the time of existing commands.
+        published: The sources of the method's published results.
+        basic: Whether the method runs by default if a run names neither methods nor networks.
+        standard: Whether the method runs by default if a run names networks and no methods. Set this for no new method:
+            the set of these methods is frozen, so that existing commands keep their results and their duration.
 
     Examples:
         >>> import oodbench
@@ -60,19 +61,22 @@ class MethodCard:
 
 @dataclass(frozen=True)
 class Needs:
-    """The inputs that a method needs.
+    """The outputs of a network that a method needs, and whether the method learns from labelled frames.
+
+    Class maps are [N, C, h, w], one map per class: logits, posteriors or unnormalised class scores.
 
     Attributes:
-        class_maps: Whether it needs class maps of any kind. A pixel method that needs only these may receive
-            log-posteriors instead of logits, and must return the same score for both.
-        logits: Whether it needs class maps that are logits, or unnormalised class scores, of which a pixel method gets
-            the logarithms. A method that reads a `SegmenterOutput` takes them from `class_maps.logits`.
-        features: Roles of the features that it needs.
-        extras: Names of the extras that it needs, which are additional outputs of some heads.
-        fit: Whether it must be fitted on labelled frames.
-        instead: The advice in the message about a network that lacks the extras.
-        masks: The queries of a mask classifier (`SegmenterOutput.masks`). With sliding windows a method gets those of
-            each window.
+        class_maps: Whether the method needs class maps of any kind. A `PixelMethod` that needs only these receives
+            logits from one network and log-posteriors from another, and must return the same score for both.
+        logits: Whether the method needs class maps that are logits. Unnormalised class scores, such as those of
+            Mask2Former, are accepted, too: a `PixelMethod` gets their logarithms, and other methods read
+            `class_maps.logits` of the `SegmenterOutput`.
+        features: Names of the features that the method needs; `penultimate` is the input of the last layer.
+        extras: Names of additional outputs that the method needs and that only some network heads have.
+        fit: Whether the method must learn from labelled frames before it scores.
+        instead: Advice for users, for the message about a network that lacks the `extras`.
+        masks: Whether the method needs the queries of a mask classifier (`SegmenterOutput.masks`). If the network
+            processes sliding windows, the method gets the queries of each window.
 
     Examples:
         >>> from oodbench.contracts import Needs
@@ -91,7 +95,7 @@ class Needs:
 
     @staticmethod
     def union(several: Iterable[Needs]) -> Needs:
-        """Return the needs that serve several methods with one forward pass.
+        """Return the combined needs of several methods, so that one forward pass serves all of them.
 
         Args:
             several: The needs of each method.
@@ -110,7 +114,10 @@ class Needs:
 
 
 class Parameters(BaseModel):
-    """The parameters of a plugin, as in `--method 'knn:k=5'`. An unknown parameter or a wrong type is an error.
+    """Base class for the parameters of a method or another plugin, as in `--method 'knn:k=5'`.
+
+    Declare each parameter as a pydantic field, and set the class as `Params` of the plugin. An unknown parameter or a
+    wrong type is an error.
 
     Examples:
         >>> from pydantic import Field
@@ -125,7 +132,9 @@ class Parameters(BaseModel):
 
 
 class ClassMapBand(Protocol):
-    """A band of rows of one frame's class maps, at the resolution at which the score is computed.
+    """Some rows of one frame's class maps, at the resolution at which the score is computed.
+
+    Frames are scored in bands of rows, so that the class maps [C, H, W] of a large frame need not fit into memory.
 
     Examples:
         >>> import torch
@@ -138,20 +147,20 @@ class ClassMapBand(Protocol):
 
     @property
     def logits(self) -> Tensor:
-        """The logits of the rows, float32 [C, h, w]; the logarithms of the class maps if these are not logits."""
+        """The logits of the rows, float32 [C, h, w]. Posteriors and class scores are replaced by their logarithms."""
 
     @property
     def summary(self) -> LogitSummary:
-        """The summary of the logits, [h, w] each; computed once for all methods, without C maps in memory."""
+        """The largest logit, the predicted class and two sums of each pixel, [h, w] each; all methods share them."""
 
 
 @dataclass(frozen=True)
 class Fit:
-    """The result of fitting a method.
+    """The values that a method has learned from labelled frames.
 
     Attributes:
-        tensors: The tensors that scoring needs; stored in a safetensors file.
-        facts: Facts that are printed with the results (classes that had too few pixels, and so on).
+        tensors: The tensors that scoring needs, by name. They are stored in a safetensors file.
+        facts: Facts that are shown with the results, such as the classes that had too few pixels.
 
     Examples:
         >>> import torch
@@ -166,10 +175,14 @@ class Fit:
 
 
 class Method(ABC):
-    """One anomaly scorer with its parameters. Plugins derive from `PixelMethod` or `GridMethod`.
+    """A way to compute anomaly scores from a network's output, with its parameters.
 
-    To fit, the harness calls `begin_fit`; in each pass `update` per batch and then `end_pass`, until that requests no
-    further pass; and then `fitted`. To score, it calls `load` once and then the score function of the method's kind.
+    To add a method, derive from `PixelMethod` or `GridMethod`.
+
+    A method can learn from labelled frames before it scores, which is called a fit. For a fit, oodbench calls
+    `begin_fit` once. In each pass over the frames, it calls `update` for each batch, and `end_pass` after the last one.
+    When `end_pass` returns False, it calls `fitted` and stores the result. To score, oodbench calls `load` once with
+    the stored result, and then `pixel_score` or `grid_score`.
 
     Args:
         params: The parameters, an instance of `Params`.
@@ -193,7 +206,7 @@ class Method(ABC):
 
     @abstractmethod
     def needs(self) -> Needs:
-        """Return the inputs that this method needs with its parameters."""
+        """Return the outputs of the network that this method needs with its parameters."""
 
     def begin_fit(self, classes: ClassSet, seed: int) -> None:
         """Start a fit, before the first batch.
@@ -209,29 +222,32 @@ class Method(ABC):
 
         Args:
             output: The network's output for the batch, with the parts that `needs` requests.
-            labels: The labels of the N frames, each at its own, full resolution.
+            labels: The labels of the N frames, each at the full resolution of the frame.
         """
         return
 
     def end_pass(self) -> bool:
-        """Finish a pass over the fit frames; return True to request another pass."""
+        """Finish a pass over the frames of the fit. Return True to request another pass, otherwise False."""
         return False
 
     def fitted(self) -> Fit:
-        """Return the result of the fit."""
+        """Return what the method has learned."""
         return Fit({}, {})
 
     def load(self, fit: Fit) -> None:
-        """Prepare scoring with the result of a fit.
+        """Prepare for scoring with what the method has learned. Called for methods that learn.
 
         Args:
-            fit: The result, as `fitted` returned it in this or another process.
+            fit: The values that `fitted` returned, in this or another process.
         """
         return
 
 
 class PixelMethod(Method):
-    """A score that is computed for each pixel from its class maps alone.
+    """A method that computes the score of each pixel from the values of the class maps at this pixel.
+
+    Class maps are one map per class: logits, posteriors or unnormalised class scores. Override `pixel_score`. Override
+    `needs` if posteriors are enough or if the method learns, and `postprocess` to change the whole score map.
 
     Examples:
         >>> import numpy as np
@@ -252,24 +268,24 @@ class PixelMethod(Method):
 
     @override
     def needs(self) -> Needs:
-        """Return the need for logits only."""
+        """Return `Needs(logits=True)`: the method needs logits and nothing else, unless you override this."""
         return Needs(logits=True)
 
     @abstractmethod
     def pixel_score(self, band: ClassMapBand) -> Tensor:
-        """Return the scores of a band of rows.
+        """Return the scores of some rows of a frame.
 
-        The score of a pixel must not depend on other pixels, because frames are processed in bands of rows.
+        The score of a pixel must not depend on other pixels, because each call gets only some rows.
 
         Args:
-            band: The band's class maps [C, h, w] and their summary.
+            band: The rows: their logits [C, h, w], and the largest logit and other values of each pixel.
 
         Returns:
             float32 [h, w], higher = more anomalous.
         """
 
     def postprocess(self, score: ScoreMap, prediction: ClassMap) -> ScoreMap:
-        """Process the whole score map after all bands are scored. The default returns it unchanged.
+        """Process the whole score map after all its rows are scored. The default returns it unchanged.
 
         Args:
             score: float32 [H, W], higher = more anomalous.
@@ -282,7 +298,10 @@ class PixelMethod(Method):
 
 
 class GridMethod(Method):
-    """A score on the grid of the features that it reads; the harness resizes it to the resolution of the labels.
+    """A method that computes scores at the resolution of the network's features or other outputs.
+
+    Override `needs` and `grid_score`. oodbench then resizes the scores to the resolution of the labels. If the network
+    processes sliding windows, each window is scored, and the scores are averaged where windows overlap.
 
     Examples:
         >>> import torch
@@ -303,7 +322,7 @@ class GridMethod(Method):
 
     @abstractmethod
     def grid_score(self, output: SegmenterOutput) -> Tensor:
-        """Return the scores of a batch on the grid of its features.
+        """Return the scores of a batch at the resolution h x w of the output that they are computed from.
 
         Args:
             output: The network's output for N images, with the parts that `needs` requests.

@@ -21,23 +21,23 @@ from oodbench.contracts.result import Cost, Result
 from oodbench.errors import UnknownNameError
 
 MetricGroup: TypeAlias = Literal["anomaly", "closed-set", "cost"]
-"""`anomaly`: of a method on a benchmark. `closed-set`: of a network on labelled in-distribution frames. `cost`: time
-and memory of a method on a benchmark."""
+"""The group of a metric. `anomaly`: anomaly detection of a method on a benchmark. `closed-set`: segmentation quality of
+a network on labelled in-distribution frames. `cost`: time and memory of a method on a benchmark."""
 
 MetricUnit: TypeAlias = Literal["percent", "ms", "s", "count", "MB"]
 """The unit in which tables print a number. Numbers in `percent` are stored as fractions."""
 
 Quality: TypeAlias = Mapping[str, Any]
-"""The closed-set quality of one network, as in `RunView.quality`; empty if it was not measured."""
+"""The segmentation quality of one network, such as mIoU, by name; empty if it was not measured."""
 
 ReadMetric: TypeAlias = Callable[[Result, Quality], "float | None"]
 
 AT_ID95 = "@ID95"
-"""Suffix of a metric at a threshold that is chosen without the benchmark's labels: the score which 95 % of the
-in-distribution pixels of the calibration frames do not exceed."""
+"""Suffix in the name of a metric at a threshold that is chosen without the benchmark's labels. The threshold is the
+score which 95 % of the pixels of in-distribution frames do not exceed."""
 
 COMPONENT_METRICS = ("sIoU", "PPV", "F1*")
-"""Names of the metrics of whole objects, without suffix."""
+"""Names of the metrics of whole objects, without the suffix `@ID95` for the threshold."""
 
 # Factor and decimals by unit.
 _PRINTED: Mapping[MetricUnit, tuple[int, int]] = {
@@ -51,17 +51,19 @@ _PRINTED: Mapping[MetricUnit, tuple[int, int]] = {
 
 @dataclass(frozen=True)
 class MetricSpec:
-    """A number that tables can show.
+    """The declaration of a metric, which is a number that tables can show.
 
     Attributes:
-        name: The public name, which is its key in records and its column in CSV files.
-        title: The column's head in tables.
-        group: The group of the number.
-        description: What the number is, in one line.
-        read: Function that reads the number from a result and the closed-set quality of its network; None if undefined.
-        higher_is_better: The direction in which the number gets better.
-        unit: The unit in which tables print it.
-        gate_tolerance: Points by which it may get worse in `oodbench gate` by default; None: it is not gated.
+        name: The name in records and in CSV files.
+        title: The head of the metric's column in tables.
+        group: The group: `anomaly` (detection of anomalies), `closed-set` (segmentation quality) or `cost`.
+        description: A description in one line.
+        read: Function that returns the metric from a result and the segmentation quality of its network; None if the
+            metric is undefined.
+        higher_is_better: Whether higher values are better.
+        unit: The unit in which tables print the metric.
+        gate_tolerance: Percentage points by which the metric may get worse in `oodbench gate` by default. None: the
+            metric has no default tolerance.
 
     Examples:
         >>> from oodbench.contracts import metric_spec
@@ -81,19 +83,19 @@ class MetricSpec:
 
     @property
     def sign(self) -> int:
-        """The direction as a factor: 1 if higher is better, otherwise -1."""
+        """1 if higher values are better, otherwise -1."""
         return 1 if self.higher_is_better else -1
 
     @property
     def arrow(self) -> str:
-        """An arrow in the direction in which the number gets better."""
+        """An arrow: up if higher values are better, otherwise down."""
         return "↑" if self.higher_is_better else "↓"
 
     def format(self, value: float) -> str:
-        """Return the number as tables print it: in its unit, without the unit's name.
+        """Return a value of the metric as tables print it: in the metric's unit, without the name of the unit.
 
         Args:
-            value: The number as it is stored; a fraction if the unit is `percent`.
+            value: The value as it is stored; a fraction if the unit is `percent`.
         """
         factor, decimals = _PRINTED[self.unit]
         return f"{factor * value:.{decimals}f}"
@@ -160,18 +162,18 @@ _SPECS = (
 )  # fmt: skip
 
 METRICS: dict[str, MetricSpec] = {spec.name: spec for spec in _SPECS}
-"""All metrics by name, in the order of columns."""
+"""The declarations of all metrics by name, in the order of the columns of tables."""
 
 _OTHER_FPR = re.compile(r"FPR\d+(\.\d+)?")
 
 
 def metric_spec(name: str) -> MetricSpec:
-    """Return the spec of a metric.
+    """Return the declaration of a metric.
 
-    A protocol may use a true positive rate other than 95 %, so names such as `FPR90` are valid too.
+    Names such as `FPR90` are valid, too, because rules of evaluation may use a true positive rate other than 95 %.
 
     Args:
-        name: The metric's name, as in results.
+        name: The name of the metric, as in results.
 
     Returns:
         The declaration of the metric: title, direction, unit, tolerance.
@@ -198,13 +200,13 @@ def _other_fpr(name: str) -> MetricSpec:
 
 
 def metrics_of(group: MetricGroup) -> list[MetricSpec]:
-    """Return the specs of one group of metrics.
+    """Return the declarations of one group of metrics.
 
     Args:
-        group: The group: `anomaly`, `closed-set` or `cost`.
+        group: `anomaly` (detection of anomalies), `closed-set` (segmentation quality) or `cost` (time and memory).
 
     Returns:
-        The specs in the order of columns.
+        The declarations in the order of the columns of tables.
 
     Examples:
         >>> from oodbench.contracts import metrics_of
@@ -215,13 +217,13 @@ def metrics_of(group: MetricGroup) -> list[MetricSpec]:
 
 
 def default_tolerances() -> dict[str, float]:
-    """Return the tolerances of the gate for a baseline that is created without `--tolerance`.
+    """Return the default tolerances: how much metrics may get worse before `oodbench gate` fails.
 
-    They are set by judgement: the loss that a team may accept. The variation between seeds is measured per result
-    (`oodbench.baseline.seed_noise`).
+    The tolerances are set by judgement: the loss that a team may accept. The variation between seeds is not part of
+    them; `oodbench.accept` can measure it.
 
     Returns:
-        Maps each metric to the points (percent) by which it may get worse.
+        Maps each metric to the percentage points by which it may get worse.
 
     Examples:
         >>> from oodbench.contracts import default_tolerances
@@ -232,4 +234,4 @@ def default_tolerances() -> dict[str, float]:
 
 
 PIXEL_METRICS = Protocol("", "").pixel_metrics
-"""Names of the metrics of pixels at the default true positive rate, in their order."""
+"""Names of the metrics of pixels: average precision, false positive rate at 95 % true positive rate, AUROC."""

@@ -10,13 +10,15 @@ from oodbench.types import Resize
 
 @dataclass(frozen=True)
 class Scoring:
-    """The resolution at which scores are computed, and their resizing to the resolution of the labels.
+    """The resolution at which scores are computed, and the interpolation to the resolution of the labels.
+
+    Class maps are the maps of logits or posteriors that a network outputs, one per class.
 
     Attributes:
         upsample: `logits`: class maps are resized to the label resolution and scored there, as in most papers.
-            `score`: class maps are scored on the network's grid, and the score is resized. The two differ by up to
-            0.27 in MSP. Scores on features are always computed on the grid of the features. `given`: the scores were
-            read from files; maps that are smaller than the labels are resized.
+            `score`: class maps are scored at the network's output resolution, and the scores are resized. Between these
+            two, MSP scores differ by up to 0.27. Methods that read features always score at the resolution of the
+            features. `given`: other code wrote the score maps; maps that are smaller than the labels are resized.
         resize: Interpolation used to resize class maps or scores to the label resolution, without antialiasing.
             `bilinear`: half-pixel centres. `bilinear-aligned`: aligned corner pixels, as align_corners=True in torch.
 
@@ -30,39 +32,42 @@ class Scoring:
     resize: Resize = "bilinear"
 
     def record(self) -> dict[str, Any]:
-        """Return the record as it is stored in results and plans."""
+        """Return all fields by name, as the files of a run store them."""
         return asdict(self)
 
     def identity(self) -> dict[str, Any]:
-        """Return the fields that differ from their defaults.
+        """Return the fields that differ from their defaults, by which stored results are recognised.
 
-        A later version can add a field with a default, and stored numbers keep their identity.
+        A later version can therefore add a field with a default and still recognise older results.
         """
         return {f.name: value for f in fields(self) if (value := getattr(self, f.name)) != f.default}
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """The rules by which labelled scores become metrics.
+    """A set of rules that turns scores with labels into metrics.
 
     Attributes:
-        name: The public name.
-        source: The evaluator whose rules these are.
-        pooling: `pixels`: all pixels of the set in one pool; `frames`: the mean over the metrics of single frames.
+        name: The name in commands and functions.
+        source: The published evaluation code whose rules these are.
+        pooling: `pixels`: the pixels of all frames count together; `frames`: the mean over the metrics of each frame.
         average_precision: `steps`: the sum over distinct thresholds of (recall gained) x precision, as in scikit-learn;
             `trapezoid`: the area under straight lines between the points of the precision-recall curve.
-        tpr: The true positive rate at which the false positive rate is read.
-        fpr: The rule for reading the false positive rate, with thresholds in descending order. `first`: at the first
-            threshold that reaches the true positive rate. `nearest`: at the threshold with the nearest true positive
-            rate; of two equally near ones, that with the larger false positive rate. `interpolated`: on straight lines
-            between the points of the ROC curve. `strict`: at the first vertex of the ROC curve above the true positive
-            rate, without the vertices between two equal steps.
-        precision: `float32`, as scored, or `float16`, as stored by SegmentMeIfYouCan.
+        tpr: The true positive rate at which the false positive rate is read, 0.95 for FPR95.
+        fpr: The rule for reading the false positive rate at `tpr`, with thresholds in descending order. `first`: at the
+            first threshold whose true positive rate reaches `tpr`. `nearest`: at the threshold whose true positive rate
+            is nearest to `tpr`; of two equally near thresholds, the one with the larger false positive rate counts.
+            `interpolated`: on straight lines between the points of the ROC curve. `strict`: at the first vertex of the
+            ROC curve above `tpr`, without the vertices between two equal steps.
+        precision: The number format in which scores are compared: `float32`, as they are computed, or `float16`, as
+            SegmentMeIfYouCan stores them.
         thresholds: `all`: all distinct scores; `percentiles`: 384 percentiles of the anomalous and 384 of the
             in-distribution scores of each frame.
-        void: Void pixels are `dropped`, or counted as `in-distribution`.
-        frames_without_anomaly: They are `counted` with all their pixels, `skipped`, or `refused`.
-        components: Whether components are counted too (oodbench.metrics.components).
+        void: The treatment of void pixels, which are labelled neither in-distribution nor anomalous: they are
+            `dropped`, or counted as `in-distribution`.
+        frames_without_anomaly: Frames without an anomaly are `counted` with all their pixels, are `skipped`, or are
+            `refused`, which makes the metrics undefined.
+        components: Whether the metrics of whole objects (sIoU, PPV, F1*) are computed, too.
 
     Examples:
         >>> from oodbench.metrics import PROTOCOLS
@@ -95,17 +100,17 @@ class Protocol:
 
     @property
     def is_pooled(self) -> bool:
-        """Whether all distinct scores count in one pool, and FPR is read at the first threshold."""
+        """Whether `pooling` is `pixels`, `thresholds` is `all`, `average_precision` is `steps` and `fpr` is `first`."""
         rules = (self.pooling, self.thresholds, self.average_precision, self.fpr)
         return rules == ("pixels", "all", "steps", "first")
 
     def record(self) -> dict[str, Any]:
-        """Return the record as it is stored in results and plans."""
+        """Return all fields by name, as the files of a run store them."""
         return asdict(self)
 
     def identity(self) -> dict[str, Any]:
-        """Return the fields that differ from their defaults.
+        """Return the fields that differ from their defaults, by which stored results are recognised.
 
-        A later version can add a field with a default, and stored numbers keep their identity.
+        A later version can therefore add a field with a default and still recognise older results.
         """
         return {f.name: value for f in fields(self) if (value := getattr(self, f.name)) != f.default}

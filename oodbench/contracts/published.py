@@ -8,18 +8,18 @@ from typing import Literal, TypeAlias
 from oodbench.frozen_record import FrozenRecord
 
 Requirement: TypeAlias = Literal["retraining", "extra_network", "ood_data"]
-"""A training signal beyond the labelled in-distribution frames; `Requirements` describes each."""
+"""Something that a method needs beyond a trained network and labelled frames; `Requirements` describes each."""
 
 REQUIREMENT_TITLES: Mapping[Requirement, str] = {
     "retraining": "Retraining",
     "extra_network": "Extra network",
     "ood_data": "OoD data",
 }
-"""The columns that show a method's training signals, with their titles."""
+"""Maps each requirement of a method (`Requirements`) to the title of its column in tables."""
 
 
 class Requirements(FrozenRecord):
-    """The training signals a method uses. None means unknown.
+    """The requirements of a method beyond a trained network and labelled frames. None means unknown.
 
     Attributes:
         retraining: Whether the network must be retrained for the method.
@@ -37,23 +37,23 @@ class Requirements(FrozenRecord):
     ood_data: bool | None = None
 
     def texts(self) -> list[str]:
-        """Return the text of each column: "yes", "-" for no, "?" if unknown."""
+        """Return the text of each requirement for tables: "yes", "-" for no, or "?" if unknown."""
         return [{True: "yes", False: "-", None: "?"}[getattr(self, flag)] for flag in REQUIREMENT_TITLES]
 
 
 class PublishedResult(FrozenRecord):
-    """The numbers that one source states for one method on one benchmark.
+    """The metrics that one source, such as a paper, states for one method on one benchmark.
 
     Attributes:
         method: Name of the method in the source.
         network: Name of the network; empty if the source does not state it.
-        benchmark: Public name of the benchmark; for a hidden test set, its name in this package.
-        metrics: Fractions, by the names of the metric registry.
+        benchmark: Name of the benchmark in this package.
+        metrics: Maps the name of each metric to its value as a fraction.
         source: Short name of the source, for tables.
         reference: Full reference of the source.
-        confirmed: Whether the numbers were read in the source; False: recalled, not yet found.
-        protocol: Name of the protocol of the numbers; empty if it is not known.
-        requirements: Training signals of the method.
+        confirmed: Whether the numbers were checked against the source. If False, they were not yet found there.
+        protocol: Name of the protocol (rules of evaluation) of the numbers; empty if it is not known.
+        requirements: Whether the method needs retraining, a second network or out-of-distribution data.
 
     Examples:
         >>> from oodbench.contracts import PublishedResult, Requirements

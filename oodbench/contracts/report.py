@@ -18,7 +18,9 @@ from oodbench.types import AnomalyLabels, RGBImage, ScoreMap, SemanticLabels
 
 
 class RunView(Protocol):
-    """The view of a run that a report reads. Pixels are loaded when they are requested.
+    """The results and files of a run that a report can read. Images and maps are loaded when they are asked for.
+
+    `oodbench.Run` implements this interface. A result has a method, a network, a benchmark and its metrics.
 
     Examples:
         >>> import oodbench
@@ -35,7 +37,7 @@ class RunView(Protocol):
 
     @property
     def location(self) -> str:
-        """The path of the run's folder, as text."""
+        """The path of the run's folder, as a string."""
 
     @property
     def results(self) -> Sequence[Result]:
@@ -43,18 +45,18 @@ class RunView(Protocol):
 
     @property
     def quality(self) -> Mapping[str, Mapping[str, Any]]:
-        """The closed-set quality of each network on calibration frames; empty without such frames."""
+        """The segmentation quality of each network, such as mIoU; empty without labelled in-distribution frames."""
 
     @property
     def notes(self) -> Sequence[str]:
-        """The notes about the run, one line each: benchmarks with hidden labels, which are scored but not evaluated."""
+        """The notes about the run, one line each, such as benchmarks whose labels are not public."""
 
     @property
     def published(self) -> Sequence[PublishedResult]:
         """The published results to show next to the measured ones; empty unless they were requested."""
 
     def requirements(self, result: Result) -> Requirements:
-        """Return the training signals of the result's method.
+        """Return what the result's method needs besides a trained network, such as retraining or OoD data.
 
         Args:
             result: One of `results`.
@@ -68,7 +70,7 @@ class RunView(Protocol):
         """
 
     def figure_frames(self, benchmark: str) -> Sequence[str]:
-        """Return the ids of the frames that figures show: the requested ones, otherwise a few evenly spaced ones.
+        """Return the ids of the frames that figures show: frames that the user chose, or a few evenly spaced ones.
 
         Args:
             benchmark: Name of a benchmark of the results.
@@ -87,7 +89,7 @@ class RunView(Protocol):
         """
 
     def labels(self, benchmark: str, frame: str) -> AnomalyLabels | None:
-        """Return the anomaly labels of a frame; None if the benchmark's labels are hidden.
+        """Return the anomaly labels of a frame; None if they are not public.
 
         Args:
             benchmark: Name of a benchmark of the results.
@@ -95,7 +97,7 @@ class RunView(Protocol):
         """
 
     def semantic_labels(self, benchmark: str, frame: str) -> SemanticLabels | None:
-        """Return the semantic labels of a frame; None if the benchmark has none.
+        """Return the semantic labels (the class of each pixel) of a frame; None if the benchmark has none.
 
         Args:
             benchmark: Name of a benchmark of the results.
@@ -106,11 +108,11 @@ class RunView(Protocol):
         """Return the score map of a frame, float32 [H, W], higher = more anomalous.
 
         Args:
-            result: One of `results`, which names the scorer and the benchmark.
+            result: One of `results`, which names the method, the network and the benchmark.
             frame: Id of the frame.
 
         Raises:
-            NotStoredError: The map is not stored.
+            NotStoredError: The score map is not stored.
         """
 
     def prediction(self, result: Result, frame: str) -> SemanticLabels | None:
@@ -122,31 +124,34 @@ class RunView(Protocol):
         """
 
     def calibration(self, result: Result) -> Calibration | None:
-        """Return the calibration of the result's scorer; None if the run had no in-distribution frames.
+        """Return the quantiles of the method's scores on in-distribution frames; None if the run had no such frames.
 
         Args:
             result: One of `results`.
         """
 
     def breakdown(self, result: Result) -> Breakdown | None:
-        """Return the breakdown of the result; None if its protocol has none.
+        """Return the detected anomalies of the result by size and place, and its false positives by class.
 
         Args:
             result: One of `results`.
 
+        Returns:
+            The breakdown; None if the protocol (rules of evaluation) of the result has none.
+
         Raises:
-            NotStoredError: Neither the breakdown nor the scores are stored.
+            NotStoredError: Neither the breakdown nor the score maps are stored.
         """
 
     def card(self, result: Result) -> MethodCard | None:
-        """Return the card of the result's method; None for external scores, or if its plugin is not available.
+        """Return the fact sheet of the result's method; None if the method is not available.
 
         Args:
             result: One of `results`.
         """
 
     def comparisons(self) -> Sequence[MethodComparison]:
-        """Return the comparisons of methods, one per benchmark, protocol and metric for which one is possible."""
+        """Return the significance tests between methods, one table per benchmark, protocol and metric if possible."""
 
 
 @dataclass(frozen=True)
@@ -154,11 +159,11 @@ class ReportCard:
     """The fact sheet of a report.
 
     Attributes:
-        name: The public name.
+        name: The name in commands and functions.
         title: A short description.
-        default: Whether it is written at the end of every run.
-        text: Whether it can be printed.
-        figure: Whether it is a figure for a paper, which `--figure` renders.
+        default: Whether the report is written at the end of every run.
+        text: Whether the report can be printed; it then implements `Report.text`.
+        figure: Whether the report is a figure for a paper, which `oodbench report --figure` renders.
     """
 
     name: str
@@ -169,7 +174,7 @@ class ReportCard:
 
 
 class Report(ABC):
-    """A report on a run, for people to read; the base class of a plugin.
+    """Base class of a report on a run, such as a table, a figure or a page. Override `card` and `write`.
 
     Attributes:
         card: The fact sheet.
@@ -198,7 +203,9 @@ class Report(ABC):
 
     @abstractmethod
     def write(self, run: RunView, out: Path) -> Sequence[Path]:
-        """Write the report into a folder. Each file is written atomically.
+        """Write the report into a folder.
+
+        Write each file under a temporary name and rename it, so that no incomplete file remains after an interruption.
 
         Args:
             run: The run.
@@ -208,16 +215,16 @@ class Report(ABC):
             The files of the report.
 
         Raises:
-            NotStoredError: The report shows maps that are not stored.
+            NotStoredError: The report shows score maps that are not stored.
         """
 
     def text(self, run: RunView) -> str:
-        """Return the report as a string, if its card says `text`.
+        """Return the report as a string, if `card.text` is True.
 
         Args:
             run: The run.
 
         Raises:
-            NotImplementedError: The card does not say `text`.
+            NotImplementedError: `card.text` is False.
         """
         raise NotImplementedError

@@ -26,14 +26,15 @@ def _measured(title: str, unit: Literal["ms", "s", "MB"], description: str) -> A
 
 @dataclass(frozen=True)
 class Cost:
-    """The cost of scoring; each field is a column of the metric registry. None: not measured.
+    """The time and memory that scoring took; None if not measured. Tables can show each field as a column.
 
     Attributes:
-        forward_ms: The forward pass, which all methods share, in ms: the median per frame.
-        summary_ms: The pass over the logits, which pixel methods share, in ms: the median per frame.
-        score_ms: The method's own part, in ms: the median per frame.
-        fit_s: The method's own part of the fit, in seconds.
-        peak_memory_mb: The peak memory of the process that evaluated, in MB.
+        forward_ms: Time of the forward pass, which all methods share, in ms: the median per frame.
+        summary_ms: Time to find the largest logit and similar values of each pixel, in ms: the median per frame. The
+            methods that read logits share this step.
+        score_ms: Time of the method's own part, in ms: the median per frame.
+        fit_s: Time of the method's own part of the fit, in which it learns from labelled frames, in seconds.
+        peak_memory_mb: Peak memory of the process that computed the metrics, in MB.
 
     Examples:
         >>> from oodbench.contracts import Cost
@@ -50,35 +51,39 @@ class Cost:
     peak_memory_mb: float | None = _measured("Memory, MB", "MB", "peak memory of the process that evaluated")
 
     def record(self) -> dict[str, float | None]:
-        """Return the costs by name."""
+        """Return the times and the memory by name."""
         return asdict(self)
 
 
 class Result(FrozenRecord):
-    """The metrics of one scorer on one benchmark under one protocol, with everything that they depend on.
+    """The metrics of one method and network on one benchmark under one protocol, with everything they depend on.
+
+    Files write null for None.
 
     Attributes:
-        schema_version: Version of this record's layout.
+        schema_version: Version of this record's format.
         method: Public name of the method.
         params: Parameters of the method, including defaults.
-        label: The method with the parameters that differ from the defaults; for tables.
+        label: Name of the method in tables, with the parameters that differ from the defaults.
         network: Name of the network.
         benchmark: Public name of the benchmark.
-        layout: Folder layout in which the benchmark was found.
+        layout: Name of the folder structure in which the benchmark was found.
         scoring: Resolution at which scores were computed, see Scoring.
         protocol: Rules that turn scores into metrics, see Protocol.
-        metrics: Fractions by the names of the metric registry, for the protocol's metrics; null if undefined.
-        undefined: The reason for each null metric.
-        intervals: level, method, unit (frames or groups), units, resamples, bounds (metric: low, high), undefined
-            (metric: reason).
-        counts: frames, expected_frames, frames_without_anomaly, anomaly_pixels, in_distribution_pixels, void_pixels.
-        components: Details of the component metrics: the sizes, the taus; for each threshold its value, objects,
-            predictions, and tp, fn, fp, f1 at each tau.
-        fit: Facts of the fit: frames, pixels, classes that were pooled.
-        cost: Time and memory, by the names of the metric registry; null if not measured.
-        environment: Versions, processor, device, threads.
+        metrics: Maps each metric of the protocol to its value as a fraction; null if undefined.
+        undefined: Maps each undefined metric to the reason.
+        intervals: Bootstrap intervals of the metrics: level, method, unit (frames or groups), units (their number),
+            resamples, bounds (metric: low, high), undefined (metric: reason); null if there are none.
+        counts: Numbers of frames and pixels: frames, expected_frames (of a complete copy), frames_without_anomaly,
+            anomaly_pixels, in_distribution_pixels, void_pixels.
+        components: Details of the metrics of whole objects: the minimum sizes, the overlaps (taus); for each threshold
+            its value, the numbers of objects and predictions, and tp, fn, fp, f1 at each overlap.
+        fit: Facts about what the method learned from labelled frames, such as the number of frames; empty if it learns
+            nothing.
+        cost: Time and memory; null if not measured.
+        environment: Versions of the software, processor, device, number of threads.
         seed: The seed of the run.
-        digests: network, data (frames and labels), scores (the stored maps).
+        digests: Hashes of the network, of the data (frames and labels) and of the scores (stored score maps).
         warnings: Warnings that a reader must know before quoting the numbers.
 
     Examples:
@@ -121,11 +126,11 @@ def content_digest(content: Mapping[str, Any]) -> str:
 
 
 class FailedBenchmark(FrozenRecord):
-    """A benchmark that has no results, because scoring or evaluating it failed.
+    """A benchmark of a run that has no results, because computing its score maps or its metrics failed.
 
     Attributes:
         benchmark: Public name of the benchmark.
-        stage: The stage that failed: score or evaluate.
+        stage: The stage that failed: `score` (computing score maps) or `evaluate` (computing metrics).
         problem: What is wrong, with the file and the value.
         remedy: The command or the change that fixes it.
 
@@ -146,16 +151,16 @@ class FailedBenchmark(FrozenRecord):
 
 
 class ResultsFile(FrozenRecord):
-    """The content of result.json.
+    """The content of result.json, the file with all results in the folder of a run.
 
     Attributes:
-        schema_version: Version of this file's layout.
-        plan: Digest of the plan that the results belong to.
-        results: protocol: its results, in the order of the plan.
+        schema_version: Version of this file's format.
+        plan: Hash of the plan (the settings in plan.json) that the results belong to.
+        results: Maps each protocol (rules of evaluation) to its results, in the order of the plan.
         failed: Benchmarks without results, because they failed.
-        skipped: Pairs of method and network that do not fit, with the reason.
-        quality: network: its closed-set quality on calibration frames.
-        digest: Digest of the rest of this file; a file that was edited or damaged differs.
+        skipped: Pairs of method and network that did not run, with the reason.
+        quality: Maps each network to its segmentation quality, such as mIoU, on labelled in-distribution frames.
+        digest: Hash of the rest of this file. A file that was edited or damaged has another one.
 
     Examples:
         >>> from pathlib import Path
@@ -183,10 +188,10 @@ class ResultsFile(FrozenRecord):
         return self.model_copy(update={"digest": content_digest(self.model_dump(mode="json"))})
 
     def under(self, protocols: Sequence[str]) -> Iterator[Result]:
-        """Yield the results under some protocols, in the order of the protocols; absent protocols are skipped.
+        """Yield the results under some protocols, in the order of the protocols.
 
         Args:
-            protocols: Names of the protocols.
+            protocols: Names of the protocols; those without results are skipped.
         """
         for protocol in protocols:
             yield from self.results.get(protocol, ())

@@ -22,10 +22,11 @@ class Capabilities:
     """The outputs that a network provides.
 
     Attributes:
-        class_maps: The kind of its class maps; None: it has none.
-        features: The roles of its features.
-        extras: The names of its extras.
-        masks: Whether it is a mask classifier, with queries of a class and a mask each.
+        class_maps: The kind of the class maps (one map per class): `logits`, `posteriors` or `sums` (unnormalised class
+            scores). None: the network has no class maps.
+        features: Names of the features that the network provides; `penultimate` is the input of the last layer.
+        extras: Names of additional outputs that only some network heads have.
+        masks: Whether the network is a mask classifier, whose queries predict a class and a mask each.
 
     Examples:
         >>> from oodbench.contracts import Capabilities, Needs
@@ -40,17 +41,17 @@ class Capabilities:
 
     @property
     def logits(self) -> bool:
-        """Whether its class maps are logits, or unnormalised class scores, whose logarithms are logits."""
+        """Whether the class maps are logits, or unnormalised class scores, whose logarithms are logits."""
         return self.class_maps in ("logits", "sums")
 
     def lacks(self, needs: Needs) -> str | None:
-        """Return the reason why a method can't run on the network.
+        """Return the reason why a method can't run on the network, or None if it can.
 
         Args:
-            needs: The needs of the method.
+            needs: The outputs that the method needs.
 
         Returns:
-            The reason as a clause; None if the method can run.
+            The reason as a part of a sentence; None if the network provides all of these outputs.
         """
         if needs.class_maps and self.class_maps is None:
             return "it reads class maps, and this network provides none"
@@ -72,9 +73,9 @@ class Capabilities:
 
 @dataclass(frozen=True)
 class LinearClassifier:
-    """The last layer of a network, if it is linear: logits = weight x features `penultimate` + bias, per pixel.
+    """The last layer of a network, if it is linear: logits = weight * features + bias at each pixel.
 
-    The logits are the class maps, or the class maps are their softmax if the network outputs posteriors.
+    The features are the input of this layer, `penultimate`. The network outputs these logits, or their softmax.
 
     Attributes:
         weight: float32 [C, D], the classes in the order of the network's class set.
@@ -96,9 +97,10 @@ class LinearClassifier:
 
 @dataclass(frozen=True)
 class Expected:
-    """The quality on labelled in-distribution frames that a network's card states, as fractions; None: not stated.
+    """The segmentation quality that a network is expected to reach on labelled in-distribution frames, as fractions.
 
-    A forgotten division by 255 can halve AP without any error; these two numbers show it.
+    A run measures these numbers and warns if they differ much from the expected ones. Wrong preprocessing causes no
+    error, but it changes these numbers: a forgotten division by 255 can halve AP. None means that no value is known.
 
     Attributes:
         miou: Mean intersection over union, in [0, 1].
@@ -116,19 +118,19 @@ class Expected:
 
 
 class Segmenter(ABC):
-    """A network with its preprocessing.
+    """A network with its preprocessing: images in, class maps (one map per class) and features out.
 
     Attributes:
         name: The name in tables.
-        digest: The digest of the weights and of everything in the card that changes the output.
-        classes: The class set, in the order of the class maps.
-        capabilities: The outputs that it provides.
-        expected: The quality that its card states.
-        device: The device on which it runs.
-        trained_on: The name of the dataset that it was trained on, if its card states it; otherwise empty.
+        digest: A hash of the weights and of everything else that changes the output. Runs store results under it.
+        classes: The classes, in the order of the class maps.
+        capabilities: The outputs that the network provides.
+        expected: The expected segmentation quality.
+        device: The device on which the network runs.
+        trained_on: The name of the dataset on which the network was trained; empty if it is not known.
         reusable: Whether another process that builds the same network computes the same digest, so that stored results
             can be used again.
-        not_reusable_because: The reason if they can't be used again; otherwise empty.
+        not_reusable_because: The reason why stored results can't be used again; empty if `reusable` is True.
 
     Examples:
         >>> import numpy as np
@@ -153,9 +155,7 @@ class Segmenter(ABC):
 
     @abstractmethod
     def prepare(self, image: RGBImage) -> Any:
-        """Return the input of `forward` for one image, with the facts about the image that the adapter needs later.
-
-        Runs in worker threads.
+        """Return one element of the batch that `forward` takes, made from one image. Runs in worker threads.
 
         Args:
             image: uint8 [H, W, 3], red first.
@@ -168,21 +168,22 @@ class Segmenter(ABC):
     def forward(self, batch: Sequence[Any], needs: Needs) -> SegmenterOutput:
         """Run one forward pass over N prepared images.
 
-        Every map spans the whole image: an adapter that pads or tiles its input undoes that.
+        Every returned map covers the whole image. If `forward` pads or tiles images, it must remove the padding and
+        join the tiles.
 
         Args:
-            batch: N results of `prepare`.
-            needs: The parts that the output must have; `SegmenterOutput.select` drops the others.
+            batch: N outputs of `prepare`.
+            needs: The parts that the output must have; `SegmenterOutput.select` drops other parts.
 
         Returns:
             The requested parts; features and class maps are float32.
 
         Raises:
-            ModelError: The output is not what the network's card declares.
+            ModelError: The output is not as declared, for example another number of classes.
         """
 
     def classifier(self) -> LinearClassifier | None:
-        """Return the last layer if it is linear in each pixel's features; by default None."""
+        """Return the last layer if it is linear in each pixel's features, otherwise None. The default is None."""
         return None
 
     @abstractmethod
@@ -192,12 +193,12 @@ class Segmenter(ABC):
 
 @dataclass(frozen=True)
 class AdapterCard:
-    """The fact sheet of an adapter.
+    """The fact sheet of an adapter, a loader of networks of one format.
 
     Attributes:
-        name: The public name.
+        name: The name in lists and messages.
         title: A short description.
-        takes: The sources that it accepts, as `oodbench list models` and error messages show them.
+        takes: The values of `--model` that the adapter accepts, as a text for help and error messages.
 
     Examples:
         >>> from oodbench.contracts import AdapterCard
@@ -211,10 +212,11 @@ class AdapterCard:
 
 
 class Adapter(ABC):
-    """A loader of networks of one format; the base class of a plugin.
+    """Base class of a loader for networks of one format, such as ONNX. Override `card`, `accepts` and `open`.
 
     Args:
-        find_head: Function from name and parameters to a head of the registry, for weights that name their head.
+        find_head: Function from a name and parameters to a `Head`, for weights whose file names their head (last
+            layers). None: the adapter loads no such weights.
 
     Attributes:
         card: The fact sheet.
@@ -238,19 +240,19 @@ class Adapter(ABC):
     card: ClassVar[AdapterCard]
 
     def __init__(self, find_head: Callable[[str, Mapping[str, Any]], Head] | None = None) -> None:
-        """Make an adapter.
+        """Create an adapter.
 
         Args:
-            find_head: Function from name and parameters to a head of the registry, for weights that name their head.
+            find_head: Function from a name and parameters to a `Head`, for weights whose file names their head.
         """
         self._find_head = find_head
 
     def find_head(self, name: str, parameters: Mapping[str, Any]) -> Head:
-        """Return a head of the registry.
+        """Return a head (the last layers of a network) by its name.
 
         Args:
-            name: Public name of the head.
-            parameters: Its parameters.
+            name: Name of the head.
+            parameters: Parameters of the head.
 
         Raises:
             ModelError: The adapter was created without `find_head`.
@@ -264,25 +266,26 @@ class Adapter(ABC):
 
     @abstractmethod
     def accepts(self, source: str) -> bool:
-        """Tell whether this adapter loads a source. The first adapter that accepts a source gets it.
+        """Return whether this adapter loads a network. The first adapter that returns True loads it.
 
         Args:
-            source: The text after `--model`.
+            source: The value of `--model`, such as a file name.
         """
 
     def open_checkpoint(
         self, source: str, checkpoint: Path, card: Path | None, device: Literal["auto", "cpu", "cuda"]
     ) -> Segmenter:
-        """Load a network with its weights in a separate file. The default raises, because few formats separate them.
+        """Load a network whose weights are in a separate file. The default raises, because few formats have such files.
 
         Args:
-            source: The text after `--model`.
+            source: The value of `--model`, such as a file name.
             checkpoint: The file of the weights.
-            card: The file that describes the network; None: the adapter looks for it next to the network.
+            card: The model card, a TOML file that describes the network. None: the adapter looks for it next to the
+                network's file.
             device: The device on which the network runs.
 
         Raises:
-            ModelError: The format does not separate weights, or the file, its card or the device is not valid.
+            ModelError: The format has no separate weights, or a file, the model card or the device is not valid.
         """
         raise ModelError(f"--checkpoint {checkpoint}: --model {source} contains its weights", "Omit --checkpoint.")
 
@@ -291,13 +294,14 @@ class Adapter(ABC):
         """Load a network.
 
         Args:
-            source: The text after `--model`.
-            card: The file that describes the network; None: the adapter looks for it next to the network.
+            source: The value of `--model`, such as a file name.
+            card: The model card, a TOML file that describes the network. None: the adapter looks for it next to the
+                network's file.
             device: The device on which the network runs.
 
         Returns:
             The network on the device, in evaluation mode.
 
         Raises:
-            ModelError: The file, its card or the device is not valid.
+            ModelError: The network's file, the model card or the device is not valid.
         """

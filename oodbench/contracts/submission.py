@@ -16,13 +16,16 @@ from oodbench.errors import UsageError
 from oodbench.types import AnomalyLabels, ClassMap, ClassSet, ScoreMap, Size
 
 SIDE_FILE = "submission.json"
-"""Name of the file that the harness writes into the folder of a submission, with its origin and settings."""
+"""Name of the file with the origin and settings of a submission, which oodbench writes into the submission's folder."""
 
 LARGEST_CHANGE = 1e-4
-"""The largest allowed change of exact AP and FPR95 by a leaderboard's file format, as fractions."""
+"""The largest change of exact AP and FPR95 that a leaderboard's file format may cause, as fractions."""
 
 ProgressCallback = Callable[[str, int, str], AbstractContextManager[Callable[[int], None]]]
-"""(title, total, unit) -> context manager whose function is called with the number of units just done."""
+"""Function that shows the progress of a loop.
+
+It takes a title, the total number of units and the name of the unit. It returns a context manager, which yields another
+function. Call this function with the number of units that were just finished."""
 
 
 @dataclass(frozen=True)
@@ -30,12 +33,12 @@ class SubmissionCard:
     """The fact sheet of a leaderboard.
 
     Attributes:
-        name: The public name.
+        name: The name in commands and functions.
         title: The usual name.
         url: The page on which submissions are made.
-        state: Whether it accepts submissions, and since when.
-        benchmarks: Public names of the benchmarks whose frames it accepts or reads.
-        images: Whether it can be written image by image, by `oodbench predict --format NAME`.
+        state: Text on whether the leaderboard accepts submissions, and since when.
+        benchmarks: Names of the benchmarks whose frames the leaderboard accepts.
+        images: Whether the files can be written image by image, as `oodbench predict --format NAME` does.
 
     Examples:
         >>> from oodbench.contracts import SubmissionCard
@@ -53,13 +56,13 @@ class SubmissionCard:
 
 @dataclass(frozen=True)
 class KnownFrame:
-    """A frame that a submission must contain.
+    """A frame whose scores a submission (the files for a leaderboard) must contain.
 
     Attributes:
-        benchmark: The benchmark's public name.
-        index: Index among the frames of the benchmark, from 0.
-        id: The id within the benchmark.
-        size: (height, width) of its image.
+        benchmark: Name of the benchmark.
+        index: Index of the frame among the frames of the benchmark, from 0.
+        id: The id of the frame within the benchmark.
+        size: (height, width) of the frame's image.
 
     Examples:
         >>> from oodbench.contracts import KnownFrame
@@ -75,12 +78,12 @@ class KnownFrame:
 
 @dataclass(frozen=True)
 class SubmittedFrame(KnownFrame):
-    """A frame with its stored maps in a run. Pixels are loaded when a reader is called.
+    """A frame of a submission (files for a leaderboard) with functions that load its score map and labels from a run.
 
     Attributes:
         read_score: Function that returns the stored score map, float32 [H, W], higher = more anomalous.
         read_prediction: Function that returns the stored predicted classes, uint8 [H, W]; None if the run has none.
-        read_labels: Function that returns the anomaly labels; None if they are hidden.
+        read_labels: Function that returns the anomaly labels; None if they are not public.
 
     Examples:
         >>> import numpy as np
@@ -99,21 +102,21 @@ class SubmittedFrame(KnownFrame):
 
 @dataclass(frozen=True)
 class SubmissionScorer:
-    """A scorer (a method on a network) and its stored maps in a run.
+    """One method and network of a run, with their score maps, for `Submission.write`.
 
     Attributes:
-        label: The method with the parameters that differ from the defaults.
+        label: Name of the method, with the parameters that differ from the defaults.
         network: Name of the network.
-        method: The method's card; None for external scores.
-        spec: The method, in the form of `--method`.
-        source: The network, in the form of `--model`.
-        card: The file that describes the network, if one was named.
+        method: The fact sheet of the method; None for score maps that other code wrote.
+        spec: The method, as the option `--method` takes it.
+        source: The network, as the option `--model` takes it.
+        card: The model card, a file that describes the network; None if no card was named.
         classes: The class set of the predicted classes; None if the run does not state it.
         scoring: The resolution at which scores were computed.
-        fit: The result of the fit, as the content of a safetensors file; None if the method is not fitted.
-        plugins: The plugin files that the run used.
-        expected: Maps each benchmark to the number of frames of the complete set.
-        frames: Frames of the benchmarks that the card names, in their order.
+        fit: The content of the safetensors file with the values that the method has learned; None if it learns nothing.
+        plugins: The Python files with plugins that the run used.
+        expected: Maps each benchmark to the number of frames of the complete benchmark.
+        frames: The frames of the leaderboard's benchmarks (`SubmissionCard.benchmarks`), in this order.
     """
 
     label: str
@@ -132,11 +135,11 @@ class SubmissionScorer:
 
 @dataclass(frozen=True)
 class WrittenSubmission:
-    """The facts and notes about a submission that was written.
+    """The output of `Submission.write`: facts and notes about the files that it wrote for a leaderboard.
 
     Attributes:
-        facts: Facts that a reader of the submission needs, for its side file.
-        notes: Remaining steps and remarks for its author.
+        facts: Facts that a reader of the submission needs; oodbench writes them to `submission.json` in the folder.
+        notes: Remarks for the author of the submission, such as the next steps.
 
     Examples:
         >>> from oodbench.contracts import WrittenSubmission
@@ -149,7 +152,9 @@ class WrittenSubmission:
 
 
 class Submission(ABC):
-    """One leaderboard with its parameters; the base class of a plugin.
+    """Base class for the files that one leaderboard expects: they are written, checked and read back.
+
+    A submission is such a set of files. Override `card`, `write`, `check` and `read`.
 
     Args:
         params: The parameters, an instance of `Params`.
@@ -190,15 +195,15 @@ class Submission(ABC):
 
     @abstractmethod
     def write(self, scored: SubmissionScorer, out: Path, track: ProgressCallback) -> WrittenSubmission:
-        """Write all files of a submission. The harness then moves the folder to its final place.
+        """Write all files of a submission into a temporary folder, which oodbench then renames.
 
         Args:
-            scored: The scorer with its stored maps.
+            scored: The method and network, with their score maps.
             out: An empty folder.
-            track: Callback for progress.
+            track: Function that shows progress, see `ProgressCallback`.
 
         Returns:
-            Facts for the side file, and notes for the author.
+            Facts for the file `submission.json`, and notes for the author.
 
         Raises:
             OodbenchError: Frames are missing, a score is not finite, or a parameter is missing.
@@ -208,36 +213,36 @@ class Submission(ABC):
     def check(self, path: Path, frames: Sequence[KnownFrame] = ()) -> Iterator[str]:
         """Yield the problems of a folder or an archive, one line each: the file, the value, the expectation.
 
-        The check relies only on the files: counts, names, shapes, types, ranges, finite numbers.
+        Only the files are checked: their number and names, and the shape, type and range of their values.
 
         Args:
             path: A folder or an archive, written by `write` or by any other program.
-            frames: The frames that it must contain; if empty, only their number and the form of their names are
-                checked.
+            frames: The frames whose scores it must contain. If empty, only the number and the form of the file names
+                are checked.
 
         Raises:
-            DataError: The path can't be opened.
+            DataError: The folder or archive can't be opened.
         """
 
     @abstractmethod
     def read(self, path: Path, frames: Sequence[SubmittedFrame]) -> Iterator[tuple[SubmittedFrame, ScoreMap]]:
-        """Yield the frames that the submission contains, with their scores as the leaderboard reads them.
+        """Yield the frames that a submission contains, with their scores as the leaderboard reads them.
 
         Args:
             path: A folder or an archive.
-            frames: The frames to look for; those that the submission lacks are left out.
+            frames: The frames to look for; frames that the submission lacks are left out.
 
         Raises:
-            DataError: The path can't be opened.
+            DataError: The folder or archive can't be opened.
             ScoreError: A score file is damaged.
         """
 
     def write_image(self, out: Path, name: str, score: ScoreMap, prediction: ClassMap | None) -> None:
-        """Write the files of one image, if the card says `images`.
+        """Write the files of one image, if `card.images` is True.
 
         Args:
             out: The folder of the submission.
-            name: Name of the image's file without its ending.
+            name: Name of the image file without its suffix.
             score: float32 [H, W], higher = more anomalous.
             prediction: uint8 [H, W], the predicted classes; None if the network has no class maps.
 
@@ -249,14 +254,14 @@ class Submission(ABC):
 
     @classmethod
     def public_table(cls, path: Path) -> Sequence[PublishedResult]:
-        """Read the leaderboard's public table from a file that its site publishes.
+        """Read the leaderboard's public table of results from a file that its web site publishes.
 
         Args:
             path: The file.
 
         Raises:
             UsageError: The leaderboard publishes no such file.
-            DataError: The file is not such a table.
+            DataError: The file does not contain this table.
         """
         raise UsageError(
             f"the public table of {cls.card.name} can't be read from a file",

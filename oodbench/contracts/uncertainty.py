@@ -9,12 +9,12 @@ from oodbench.frozen_record import FrozenRecord
 
 
 class Intervals(FrozenRecord):
-    """Intervals of a result's metrics, from resampled frames or groups of frames.
+    """Bootstrap confidence intervals of a result's metrics, from resampled frames or groups of frames.
 
     Attributes:
         level: Nominal coverage of the intervals.
-        method: `percentile` or `bca`.
-        unit: The resampled unit; `groups` are the frames of one scene together.
+        method: `percentile` or `bca` (corrected for bias and for a spread that grows with the value).
+        unit: The resampled units: `frames`, or `groups` of frames, such as those of one scene.
         units: Number of units.
         resamples: Number of resamples.
         bounds: Maps each metric with an interval to (low, high), as fractions.
@@ -39,7 +39,7 @@ class Intervals(FrozenRecord):
     undefined: dict[str, str]
 
     def text(self, metric: str) -> str:
-        """Return an interval as `[38.1, 50.2]`, in percent; empty if the metric has none.
+        """Return the interval of a metric as `[38.1, 50.2]`, in percent; empty if the metric has none.
 
         Args:
             metric: Name of the metric.
@@ -51,7 +51,7 @@ class Intervals(FrozenRecord):
 
     @property
     def title(self) -> str:
-        """The level, method and number of resamples, in words."""
+        """The level, the method and the number of resamples, as a text."""
         return f"{100 * self.level:g} % intervals ({self.method}, {self.resamples} resamples of {self.unit})"
 
 
@@ -60,9 +60,9 @@ class Difference:
     """The difference in one metric between two results.
 
     Attributes:
-        value: The second result's metric minus the first's, as a fraction.
-        bounds: Its interval at level 0.95; None if it is undefined.
-        p: Two-sided bootstrap p-value, not corrected.
+        value: The metric of the second result minus that of the first, as a fraction.
+        bounds: The interval of the difference at level 0.95; None if it is undefined.
+        p: Two-sided bootstrap p-value, not corrected for the number of comparisons.
 
     Examples:
         >>> from oodbench.contracts import Difference
@@ -77,16 +77,19 @@ class Difference:
 
 @dataclass(frozen=True)
 class ComparedMethod:
-    """One line of a table that compares results.
+    """One line of a `MethodComparison`, a table that compares methods or runs.
 
     Attributes:
         network: Name of the network.
-        label: The method with the parameters that differ from the defaults.
+        label: Name of the method, with the parameters that differ from the defaults.
         value: The metric, as a fraction.
-        bounds: The interval of the metric.
-        rank: The rank; None in tables against a chosen reference and in tables of two runs.
-        difference: The difference to the reference, or of the second run to the first; None for the reference itself.
-        corrected: The p-value with Holm's correction over the table.
+        bounds: The interval of the metric; None if it is undefined.
+        rank: One more than the number of methods that are significantly better. None if methods are compared with a
+            chosen reference, or if two runs are compared.
+        difference: The difference to the reference, or between the second run and the first; None for the reference
+            itself.
+        corrected: The p-value of the difference with Holm's correction for all comparisons of the table; None for the
+            reference itself.
         significant: Whether `corrected` is below 0.05.
     """
 
@@ -106,17 +109,19 @@ class MethodComparison:
 
     Attributes:
         benchmark: Name of the benchmark.
-        protocol: Name of the protocol.
+        protocol: Name of the protocol, the rules that turn scores into metrics.
         metric: Name of the metric.
-        unit: The resampled unit, `frames` or `groups`.
+        unit: The resampled units: `frames`, or `groups` of frames, such as those of one scene.
         units: Number of units.
         resamples: Number of resamples.
-        reference: The entry that differences refer to; `first run` if two runs are compared.
-        comparisons: Number of comparisons for which p-values are corrected.
-        entries: Entries from the best; for two runs in the order of the results, with the values of the second run.
-        left_out: Results that can't be in the table, with the reason.
-        apart: Significantly different pairs, as indices into `entries` with the better one first. Empty unless all
-            pairs were compared.
+        reference: The method and network to which differences refer: the chosen reference, or the best line if all
+            pairs are compared. `first run` if two runs are compared.
+        comparisons: Number of comparisons for which the p-values are corrected.
+        entries: The lines of the table, the best method first. For two runs, they are in the order of the results and
+            have the values of the second run.
+        left_out: Results that can't be compared, with the reason.
+        apart: Pairs of methods that differ significantly, as indices into `entries` with the better one first. Empty
+            unless all pairs were compared.
     """
 
     benchmark: str

@@ -1,4 +1,4 @@
-"""Readers of images, labels, folder layouts, archives, score maps."""
+"""Readers of images, label files, score maps, archives, folder structures."""
 
 from oodbench.data.folders import Layout, convert_read_errors, find_layout, open_layouts
 from oodbench.data.frame_check import check_frame

@@ -20,12 +20,13 @@ Recogniser = Callable[[Path, bool], bool]
 
 @dataclass(frozen=True)
 class Layout:
-    """One folder layout of a benchmark.
+    """A layout: one folder structure in which a benchmark can be stored on disk.
 
     Attributes:
-        recognise: Returns whether a folder has this layout.
-        frames: Returns the frames of such a folder.
-        warnings: Warnings that every table of a copy in this layout shows.
+        recognise: Function that returns whether a folder has this structure. Its arguments are the folder, and whether
+            the user named this folder for the benchmark.
+        frames: Function that returns the frames in such a folder.
+        warnings: Warnings that are shown with all results of frames in this layout.
 
     Examples:
         >>> from pathlib import Path
@@ -43,19 +44,19 @@ class Layout:
 
 
 def open_layouts(card: BenchmarkCard, roots: Roots, layouts: Mapping[str, Layout]) -> FrameSet:
-    """Open a benchmark from the one folder among the roots that holds it.
+    """Find the one folder that contains a benchmark, and return its frames.
 
     Args:
-        card: Card of the benchmark.
-        roots: Folders to search.
-        layouts: Maps the name of each layout to the layout.
+        card: Fact sheet of the benchmark.
+        roots: Folders to search, also up to two levels below.
+        layouts: Maps names to the layouts (folder structures) in which the benchmark can be stored.
 
     Returns:
-        The frames, with the layout and the folder that were found. No pixel is read.
+        The frames, with the name of the layout and the folder that were found. No pixel is read.
 
     Raises:
-        DataNotFoundError: No folder holds the benchmark.
-        DataError: Several folders hold it, a root is missing, or a folder can't be read.
+        DataNotFoundError: No folder contains the benchmark.
+        DataError: Several folders contain the benchmark, a folder in `roots` is missing, or a folder can't be read.
 
     Examples:
         >>> from pathlib import Path
@@ -111,21 +112,22 @@ def iter_subfolders(root: Path, depth: int = _DEPTH) -> Iterator[Path]:
 def find_layout(
     name: str, roots: Roots, layouts: Mapping[str, Recogniser], expected: Mapping[str, str], obtain: str
 ) -> tuple[str, Path]:
-    """Find the one folder among the roots that holds a benchmark or dataset; return its layout and the folder.
+    """Find the one folder that contains a benchmark or dataset, and the layout (folder structure) of this folder.
 
     Args:
         name: Name of the benchmark or dataset.
-        roots: Folders to search.
-        layouts: Maps the name of each layout to its recogniser.
+        roots: Folders to search, also up to two levels below.
+        layouts: Maps the name of each layout to a function that returns whether a folder has this layout. Its arguments
+            are the folder, and whether the user named this folder for the benchmark or dataset.
         expected: Maps the name of each layout to its description, for the error message.
-        obtain: Where to get the data, for the error message.
+        obtain: Instructions for getting the data, for the error message.
 
     Returns:
         The name of the layout, and the folder.
 
     Raises:
-        DataNotFoundError: No folder holds it.
-        DataError: Several folders hold it, or a root is missing.
+        DataNotFoundError: No folder contains the benchmark or dataset.
+        DataError: Several folders contain the benchmark or dataset, or a folder in `roots` is missing.
 
     Examples:
         >>> from pathlib import Path
@@ -163,10 +165,10 @@ def find_layout(
 
 @contextmanager
 def convert_read_errors(folder: Path) -> Iterator[None]:
-    """Convert OS errors that are raised in a `with` block to DataError.
+    """Convert operating system errors in a `with` block, such as a missing permission, to DataError.
 
     Args:
-        folder: The folder that the block reads, for the message.
+        folder: The folder that the block reads, for the error message.
 
     Yields:
         Nothing.

@@ -10,19 +10,20 @@ from oodbench.types import Frame, Size
 
 
 def check_frame(frame: Frame) -> tuple[Size, NDArray[np.uint8] | None]:
-    """Validate a frame and return its image size and labels.
+    """Check that the image and the labels of a frame are valid, and return the image size and the labels.
 
-    Anomaly labels take precedence over semantic ones. An image on disk is decoded, so that a truncated file is found
-    before a long run starts.
+    If the frame has anomaly labels and semantic labels, the anomaly labels are checked. An image file is decoded, so
+    that a truncated file is found before a long run starts.
 
     Args:
         frame: The frame.
 
     Returns:
-        (height, width) of the image in pixels, and the label values, uint8 [H, W]; None if the frame has no labels.
+        (height, width) of the image in pixels, and the label values, uint8 [H, W]. The latter is None if the frame has
+        no labels.
 
     Raises:
-        DataError: The image or the labels are damaged, have different sizes, or contain an undeclared value.
+        DataError: The image or the labels are damaged or have different sizes, or a label value has no known meaning.
 
     Examples:
         >>> import oodbench

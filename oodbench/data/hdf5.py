@@ -22,17 +22,18 @@ _COMPRESSION = 9
 
 
 def read_hdf5(path: Path, content: bytes | None = None) -> NDArray[Any]:
-    """Read the array `value` of a file in its stored type.
+    """Read the array `value` of an HDF5 file, in which SegmentMeIfYouCan stores a score map (scores of each pixel).
 
     Args:
         path: Path of the file.
-        content: Content of the file if it is a member of an archive; `path` is then its name in the archive.
+        content: Content of the file, if it is in an archive; `path` is then its name in the archive. None: the file is
+            read from `path`.
 
     Returns:
-        The array in its stored type, in general float16 [H, W].
+        The array in its stored type, usually float16 [H, W].
 
     Raises:
-        ScoreError: There is no such array, or the file is damaged.
+        ScoreError: The file has no array `value`, or is damaged.
         MissingExtraError: h5py is not installed.
 
     Examples:
@@ -57,14 +58,14 @@ def read_hdf5(path: Path, content: bytes | None = None) -> NDArray[Any]:
 
 
 def write_hdf5(path: Path, score: ScoreMap | NDArray[np.float16]) -> None:
-    """Write a score map, rounded to half precision if necessary.
+    """Write a score map to an HDF5 file as SegmentMeIfYouCan stores it: rounded to float16, under the name `value`.
 
     Args:
         path: The file to write; an existing file is replaced.
         score: float16 or float32 [H, W], higher = more anomalous.
 
     Raises:
-        ScoreError: A score is outside the range of half precision, +-65504.
+        ScoreError: A score is not finite, or outside the range of float16, -65504 to 65504.
         MissingExtraError: h5py is not installed.
 
     Examples:

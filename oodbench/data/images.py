@@ -139,7 +139,7 @@ def read_image(path: Path) -> RGBImage:
         uint8 [H, W, 3], red first.
 
     Raises:
-        DataError: The file is missing, truncated, not an image, or deeper than eight bits per channel.
+        DataError: The file is missing, truncated, not an image, or has more than eight bits per channel.
 
     Examples:
         >>> from pathlib import Path
@@ -172,13 +172,13 @@ def read_image(path: Path) -> RGBImage:
 
 
 def read_indices(path: Path) -> NDArray[Any]:
-    """Read the integers of a single-channel or indexed image, such as a label file.
+    """Read the integers of a label file, or of another image with one channel or a palette.
 
     Args:
         path: The image file; its format is recognised by the content.
 
     Returns:
-        Integers [H, W], uint8 for files of eight bits. An indexed image gives its indices, not its colours.
+        Integers [H, W], uint8 for files of eight bits. For an image with a palette, these are its indices.
 
     Raises:
         DataError: The file is missing, truncated, not an image, or has colour channels.
@@ -230,7 +230,7 @@ def _check_palette(path: Path, image: Image.Image, indices: NDArray[Any]) -> Non
 
 
 def read_grey16(path: Path) -> NDArray[np.uint16]:
-    """Read a grey image of 16 bits.
+    """Read a grey image with 16 bits per pixel.
 
     Args:
         path: The image file.
@@ -260,7 +260,7 @@ def read_grey16(path: Path) -> NDArray[np.uint16]:
 
 
 def read_rgba(path: Path) -> NDArray[np.uint8]:
-    """Read an image with opacity.
+    """Read an image with an alpha channel (opacity).
 
     Args:
         path: The image file.

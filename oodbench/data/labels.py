@@ -19,11 +19,13 @@ _UNDECLARED = 254
 
 @dataclass(frozen=True)
 class LabelRule:
-    """The meaning of each value in a label file.
+    """The meaning of each value in the label files of a benchmark or dataset.
 
     Attributes:
-        meaning: Maps a file value to its normalised value: an anomaly label, a class index, or `VOID`.
-        hint: Remedy for the error message if a file has an undeclared value.
+        meaning: Maps each value in a file to its meaning. For anomaly labels, this is 0 (`IN_DISTRIBUTION`) or 1
+            (`ANOMALY`); for semantic labels, it is a class index. 255 (`VOID`) is for pixels that are not counted. A
+            value in a file that is not in this mapping is an error.
+        hint: Remedy for the error message if a file has another value.
 
     Examples:
         >>> from pathlib import Path
@@ -41,16 +43,16 @@ class LabelRule:
     hint: str
 
     def apply(self, path: Path) -> NDArray[np.uint8]:
-        """Read a label file and normalise its values.
+        """Read a label file and replace its values by their meaning.
 
         Args:
             path: Label file with integer values.
 
         Returns:
-            uint8 [H, W], the normalised values.
+            uint8 [H, W], the meaning of each pixel's value.
 
         Raises:
-            DataError: The file can't be read or contains an undeclared value.
+            DataError: The file can't be read, or contains a value that `meaning` lacks.
         """
         raw = read_indices(path)
         table = np.full(max(256, max(self.meaning) + 2), _UNDECLARED, np.uint8)
@@ -143,18 +145,18 @@ def file_frame(
     rule: LabelRule | None = None,
     classes: ClassSet | None = None,
 ) -> Frame:
-    """Create a frame that is stored on disk.
+    """Create a frame from an image file and a label file.
 
     Args:
-        frame_id: Id of the frame, unique within its set.
-        group: Scene or city of the frame.
+        frame_id: Id of the frame, unique within the benchmark or within the split of the dataset.
+        group: Scene or city of the frame; frames of one group are not statistically independent.
         image: Image file.
-        label: Label file. Without it, or without `rule`, the frame has no labels.
-        rule: Meaning of the label values.
-        classes: Class set of semantic labels. Without it, the labels are anomaly labels.
+        label: Label file. If it or `rule` is None, the frame has no labels.
+        rule: Meaning of the values in the label file.
+        classes: Class set of semantic labels; None: the labels are anomaly labels.
 
     Returns:
-        The frame. Its files are not opened before a reader is called.
+        The frame. Its files are opened only when one of its `read_*` functions is called.
 
     Examples:
         >>> from pathlib import Path
@@ -184,4 +186,6 @@ def file_frame(
 
 
 VOID_RULE = {0: 0, 1: 1, 255: VOID}
-"""The values of Fishyscapes, SegmentMeIfYouCan and most copies: 0 in-distribution, 1 anomaly, 255 void."""
+"""Meaning of the label values of Fishyscapes, SegmentMeIfYouCan and most copies of other benchmarks, for `LabelRule`.
+
+0 is in-distribution, 1 is an anomaly, and 255 is void (not counted)."""

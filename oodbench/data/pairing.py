@@ -15,17 +15,18 @@ IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".pp
 
 
 def index_images(folder: Path, suffix: str = "") -> dict[str, Path]:
-    """Index the image files of a folder by their name without the ending, in natural order (2 before 10).
+    """Map the name of each image file in a folder to the file, in natural order (2 before 10).
 
     Args:
-        folder: Folder, which may be missing.
-        suffix: Only names with this suffix are included; it is removed from the name.
+        folder: The folder; it need not exist.
+        suffix: Only file names that end with this text, before `.png` or a similar ending, are included. The text is
+            removed from the name.
 
     Returns:
-        Maps each name to its file; empty if the folder is missing.
+        Maps each name, without ending, to its file; empty if the folder does not exist.
 
     Raises:
-        DataError: Two files differ only in their ending, or a name is not valid text.
+        DataError: Two files differ only in their ending, or a file name is not valid UTF-8.
 
     Examples:
         >>> from pathlib import Path
@@ -40,17 +41,18 @@ def index_images(folder: Path, suffix: str = "") -> dict[str, Path]:
 
 
 def index_by_stem(paths: Iterable[Path], suffix: str = "") -> dict[str, Path]:
-    """Index image files from one or several folders by their name without the ending, in natural order (2 before 10).
+    """Map the name of each of several image files to the file, in natural order (2 before 10).
 
     Args:
-        paths: Files; those that are not images, and hidden ones, are left out.
-        suffix: Only names with this suffix are included; it is removed from the name.
+        paths: The files, from one or several folders. Hidden files, and files that are not images, are left out.
+        suffix: Only file names that end with this text, before `.png` or a similar ending, are included. The text is
+            removed from the name.
 
     Returns:
-        Maps each name to its file.
+        Maps each name, without folder and ending, to its file.
 
     Raises:
-        DataError: Two files have the same name, or a name is not valid text.
+        DataError: Two files have the same name, or a file name is not valid UTF-8.
 
     Examples:
         >>> from pathlib import Path
@@ -90,7 +92,7 @@ def pair_by_stem(images: Mapping[str, Path], labels: Mapping[str, Path], where: 
     """Pair images and labels of the same name.
 
     Args:
-        images: Image files by name.
+        images: Image files by name, as `index_images` returns them.
         labels: Label files by name.
         where: Folder, for the error message.
 
@@ -120,11 +122,11 @@ def pair_by_stem(images: Mapping[str, Path], labels: Mapping[str, Path], where: 
 
 
 def pair_cityscapes(images: Path, labels: Path) -> list[tuple[str, Path, Path]]:
-    """Pair the files of one split of Cityscapes' two trees.
+    """Pair the images and the labels of one split of Cityscapes.
 
     Args:
-        images: Folder with <city>/<id>_leftImg8bit.png.
-        labels: Folder with <city>/<id>_gtFine_labelIds.png.
+        images: Folder with the images `CITY/ID_leftImg8bit.png`, such as `leftImg8bit/val`.
+        labels: Folder with the labels `CITY/ID_gtFine_labelIds.png`, such as `gtFine/val`.
 
     Returns:
         (id, image, label) per frame, in natural order of the ids.
@@ -178,14 +180,15 @@ def make_pack_layout(rule: LabelRule, *names: str, images: str = "images", label
 
 
 def make_course_layout(rule: LabelRule, *names: str) -> Layout:
-    """Create the layout of a pack that circulates in course material: images/<n>.* and labels_masks/<n>.png.
+    """Create the layout (folder structure) of copies from course material: images/NAME.* and labels_masks/NAME.png.
 
     Args:
         rule: Meaning of the label values.
-        *names: Names of the benchmark's folder.
+        *names: Names that the benchmark's folder can have.
 
     Returns:
-        The layout. It recognises a folder by its full name, or because the user named it for the benchmark.
+        The layout. It recognises a folder by its name, which is in `names`, or because the user named the folder for
+        the benchmark.
 
     Examples:
         >>> from pathlib import Path
@@ -202,16 +205,18 @@ def make_course_layout(rule: LabelRule, *names: str) -> Layout:
 
 
 def make_synboost_layout(rule: LabelRule, *names: str) -> Layout:
-    """Create the layout of SynBoost's pack, which PEBAL, RPL and ATTA read: original/<n>.* and labels/<n>.png.
+    """Create the layout (folder structure) of SynBoost's copies of benchmarks: original/NAME.* and labels/NAME.png.
 
-    The labels in labels_with_ROI/ mark another target and are never read.
+    The published code of PEBAL, RPL and ATTA reads the same copies. The labels in labels_with_ROI/ have another meaning
+    and are never read.
 
     Args:
         rule: Meaning of the label values.
-        *names: Names of the benchmark's folder.
+        *names: Names that the benchmark's folder can have.
 
     Returns:
-        The layout. It recognises a folder by its full name, or because the user named it for the benchmark.
+        The layout. It recognises a folder by its name, which is in `names`, or because the user named the folder for
+        the benchmark.
 
     Examples:
         >>> from pathlib import Path

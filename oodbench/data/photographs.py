@@ -11,7 +11,7 @@ from oodbench.types import FrameSet
 
 
 def open_photographs(source: Path) -> FrameSet:
-    """Open one image file, or the images that a folder contains directly.
+    """Return one image file, or the images in a folder but not in its subfolders, as frames without labels.
 
     The id of a frame is its file name without the ending.
 
@@ -19,7 +19,7 @@ def open_photographs(source: Path) -> FrameSet:
         source: Folder or image file.
 
     Returns:
-        Frames without labels, in natural order of their ids.
+        The frames, in natural order of their ids (2 before 10).
 
     Raises:
         DataError: There is no image, or two files differ only in their ending.

@@ -27,11 +27,11 @@ _PNG = ".png"
 
 @dataclass(frozen=True)
 class ScoreFiles:
-    """The score files of a set of frames.
+    """The files with score maps (anomaly scores of each pixel) in a folder, as `find_scores` returns them.
 
     Attributes:
-        files: Maps the id of every frame to its file.
-        others: Maps the names of files that match no frame to the files, sorted by name.
+        files: Maps the id of each frame to the file of its score map.
+        others: Maps the name of each file that matches no frame to the file, sorted by name.
 
     Examples:
         >>> from pathlib import Path
@@ -49,17 +49,20 @@ class ScoreFiles:
 
 
 def find_scores(folder: Path, ids: Sequence[str]) -> ScoreFiles:
-    """Find the score file of each frame: its path in the folder, without its ending, is the frame's id.
+    """Find the file with the score map of each frame in a folder.
+
+    The file `ID.npy`, `ID.npz`, `ID.hdf5`, `ID.h5` or `ID.png` contains the anomaly scores of the frame with this id.
+    If the id contains slashes, the file is in subfolders.
 
     Args:
-        folder: Folder with score files.
-        ids: Frame ids.
+        folder: Folder with the files.
+        ids: Ids of the frames.
 
     Returns:
         The file of each frame, and the files that match no frame.
 
     Raises:
-        ScoreError: The folder does not exist, or a frame has no file or two files.
+        ScoreError: The folder does not exist, or a frame has no file or several files.
 
     Examples:
         >>> from pathlib import Path
@@ -110,16 +113,17 @@ def _make_missing_error(folder: Path, absent: Sequence[str], count: int, found: 
 
 
 def read_scores(path: Path) -> ScoreMap:
-    """Read a score map as it is stored. The direction of the scores is not changed.
+    """Read a score map (the anomaly score of each pixel). The sign of the scores is not changed.
 
     Args:
         path: A file `.npy`, `.npz` with one array, `.hdf5` or `.h5`, all with floats; or a `.png` with 16 bits.
 
     Returns:
-        float32 [h, w]; a 16-bit PNG gives its integers.
+        float32 [h, w]. The scores in a 16-bit PNG are its integers.
 
     Raises:
-        ScoreError: The file is truncated, not a map of floats, or has values that are not finite.
+        ScoreError: The file is truncated, contains no two-dimensional array of floats, or has a value that is not
+            finite.
         DataError: A PNG is damaged or does not have 16 bits.
         MissingExtraError: The file is HDF5 and h5py is not installed.
 
@@ -157,17 +161,17 @@ def _read_npy(path: Path) -> NDArray[Any]:
 
 
 def read_array(path: Path, content: bytes) -> NDArray[Any]:
-    """Read the array of a .npy file in its stored type.
+    """Read an array from the content of a .npy file, for example of a file in an archive.
 
     Args:
-        path: Name of the file.
+        path: Name of the file, for the error message.
         content: Content of the file.
 
     Returns:
         The array in its stored type and shape.
 
     Raises:
-        ScoreError: The file is damaged or holds objects.
+        ScoreError: The content is damaged, or contains Python objects.
 
     Examples:
         >>> import io

@@ -18,12 +18,12 @@ LARGEST_MEMBER = 1 << 29
 
 @dataclass(frozen=True)
 class Tree:
-    """An open folder or archive.
+    """The files in an open folder or archive, as `open_tree` yields them.
 
     Attributes:
         path: Path of the folder or archive.
-        names: Sorted names of its files, with slashes; an archive may contain a name twice.
-        read: Function that returns the content of a file by its name.
+        names: Sorted names of the files, with slashes between folders; an archive can contain a name twice.
+        read: Function that takes the name of a file and returns its content.
 
     Examples:
         >>> from pathlib import Path
@@ -41,7 +41,9 @@ class Tree:
 
 @contextmanager
 def open_tree(path: Path) -> Iterator[Tree]:
-    """Open a folder, a .zip or a .tar (compressed or not); archives are recognised by their content.
+    """Open a folder, or a .zip or .tar archive (compressed or not), to read its files without unpacking.
+
+    The kind of an archive is recognised by its content.
 
     Args:
         path: The folder or the archive.
@@ -51,7 +53,8 @@ def open_tree(path: Path) -> Iterator[Tree]:
 
     Raises:
         DataNotFoundError: The path does not exist.
-        DataError: The file is not an archive, or is damaged; also while it is open.
+        DataError: The path is not a folder or an archive, or the archive is damaged. Reading a file inside the `with`
+            block can raise this error, too.
 
     Examples:
         >>> import zipfile

@@ -33,12 +33,13 @@ TAUS = np.linspace(0.25, 0.75, 11)
 
 @dataclass(frozen=True)
 class FrameComponents:
-    """The counted components of one frame.
+    """The objects and the predicted components (8-connected regions of pixels) of one frame.
 
     Attributes:
         object_sizes: int64 [K], pixels of each object; objects are ordered by their first pixel, row by row.
         siou: float64 [K], sIoU of each object.
-        prediction_sizes: int64 [L], pixels of each predicted component without void ones, in the same order.
+        prediction_sizes: int64 [L], pixels of each predicted component without its void pixels; components are ordered
+            by their first pixel, too.
         ppv: float64 [L], PPV of each predicted component.
     """
 
@@ -50,17 +51,21 @@ class FrameComponents:
 
 @dataclass(frozen=True)
 class ComponentMetrics:
-    """The component metrics of a set of frames, as fractions; NaN if undefined.
+    """SegmentMeIfYouCan's metrics of whole objects for a set of frames, as fractions; NaN if undefined.
+
+    Objects and predicted components are 8-connected regions of labelled and of predicted anomalous pixels. sIoU is an
+    object's overlap with the predictions. PPV is the share of a predicted component that is inside objects. F1* is the
+    mean of `f1`. The overlaps t are 0.25, 0.30, ..., 0.75.
 
     Attributes:
-        values: Maps sIoU, PPV and F1* to their values.
+        values: Maps `sIoU`, `PPV` (means over all objects and all predicted components) and `F1*` to their values.
         undefined: Maps each undefined metric to the reason.
         objects: Number of counted objects.
         predictions: Number of counted predicted components.
-        tp: int64 [11], found objects at each overlap 0.25, 0.30, ..., 0.75.
-        fn: int64 [11], missed objects at each overlap.
-        fp: int64 [11], wrong predicted components at each overlap.
-        f1: float64 [11], F1 at each overlap.
+        tp: int64 [11], for each overlap t the found objects, with sIoU >= t.
+        fn: int64 [11], for each overlap t the missed objects, with sIoU < t.
+        fp: int64 [11], for each overlap t the wrong predicted components, with PPV < t.
+        f1: float64 [11], F1 at each overlap: 2 tp / (2 tp + fn + fp).
 
     Examples:
         >>> import numpy as np
@@ -87,15 +92,18 @@ class ComponentMetrics:
 
 
 def frame_components(predicted: NDArray[np.bool_], labels: AnomalyLabels, sizes: ComponentSizes) -> FrameComponents:
-    """Match the predicted components of a frame with its objects.
+    """Match the predicted components of a frame with its objects, by the rules of SegmentMeIfYouCan.
+
+    Components are 8-connected regions of predicted pixels, and objects are those of labelled anomalous pixels.
 
     Args:
-        predicted: bool [H, W], the pixels that count as anomalous.
+        predicted: bool [H, W], the pixels that are predicted as anomalous.
         labels: Labels of the same shape; void pixels are never predicted.
-        sizes: The smallest components that count.
+        sizes: The minimum sizes; smaller predicted components are dropped, and smaller objects become void.
 
     Returns:
-        The size and the sIoU of each object, and the size and the PPV of each predicted component.
+        The size and the sIoU (overlap with the predictions) of each object, and the size and the PPV (share inside
+        objects) of each predicted component.
 
     Examples:
         >>> import numpy as np
@@ -145,15 +153,16 @@ def _sum_by(index: NDArray[np.int64], amount: NDArray[np.int64], size: int) -> N
 
 
 class ComponentCounts:
-    """The components of a set of frames at one threshold, accumulated frame by frame.
+    """Objects and predicted components of a set of frames, counted frame by frame for metrics of whole objects.
 
-    Merging states in any order gives the same numbers.
+    Components are 8-connected regions of predicted pixels, and objects are those of labelled anomalous pixels. Parts of
+    the frames can be counted separately and merged in any order; the metrics are the same.
 
     Args:
-        sizes: The smallest components that count.
+        sizes: The minimum sizes; smaller predicted components are dropped, and smaller objects become void.
 
     Attributes:
-        sizes: The smallest components that count, as given.
+        sizes: The minimum sizes, as passed.
 
     Examples:
         >>> import numpy as np
@@ -176,16 +185,16 @@ class ComponentCounts:
         """Count one frame.
 
         Args:
-            predicted: bool [H, W], the pixels that count as anomalous.
+            predicted: bool [H, W], the pixels that are predicted as anomalous.
             labels: Labels of the same shape.
         """
         self._frames.append(frame_components(predicted, labels, self.sizes))
 
     def merge(self, others: Iterable[ComponentCounts]) -> None:
-        """Add the counts of other states.
+        """Add the counts of other `ComponentCounts`, for example of other processes.
 
         Args:
-            others: States with the same sizes, for example of other processes.
+            others: Counts of other frames, with the same minimum sizes.
         """
         for other in others:
             self._frames += other._frames
@@ -219,14 +228,16 @@ def _mean(values: NDArray[np.float64]) -> float:
 def component_metrics(
     read: Source, protocol: Protocol, sizes: ComponentSizes, thresholds: Mapping[str, float]
 ) -> dict[str, ComponentMetrics]:
-    """Compute the component metrics at several thresholds, in one pass over the frames.
+    """Compute the metrics of whole objects (sIoU, PPV, F1*) at several thresholds, in one pass over the frames.
 
     Args:
         read: Function that returns the frames: pairs of scores, float32 [H, W], and labels of the same shape.
-        protocol: The protocol whose precision and void rule apply.
-        sizes: The smallest components that count.
-        thresholds: Maps a name to a threshold. A pixel is predicted if its score is higher, compared in float64. SMIYC
-            uses the threshold of the best F1 of pixels (`PixelMetrics.best_f1_threshold`), which depends on the labels.
+        protocol: The protocol, a set of rules of evaluation. Its number format of scores and its treatment of void
+            pixels apply.
+        sizes: The minimum sizes; smaller predicted components are dropped, and smaller objects become void.
+        thresholds: Maps a name to a threshold. A pixel is predicted if its score is higher, compared in float64.
+            SegmentMeIfYouCan uses the threshold of the best F1 of pixels (`PixelMetrics.best_f1_threshold`), which
+            depends on the labels.
 
     Returns:
         Maps each name to the metrics at its threshold.

@@ -20,13 +20,15 @@ from oodbench.metrics.counting.ordered_keys import scores_of
 
 @dataclass(frozen=True)
 class PixelCurve:
-    """Counts of predicted pixels at distinct anomalous scores, from the highest down.
+    """The precision-recall and ROC curves, as counts of pixels at J thresholds.
+
+    The thresholds are the distinct scores of anomalous pixels. Recall does not change between them.
 
     Attributes:
-        threshold: float32 [J], descending; pixels that score at least this are predicted.
-        true: int64 [J], anomalous pixels among these.
-        false: int64 [J], in-distribution pixels among these.
-        before: int64 [J], in-distribution pixels that score higher than the threshold.
+        threshold: float32 [J], descending; pixels that score at least this are predicted as anomalous.
+        true: int64 [J], predicted pixels that are anomalous.
+        false: int64 [J], predicted pixels that are in-distribution.
+        before: int64 [J], in-distribution pixels that score higher than the threshold, without equal scores.
         positive: Number of all anomalous pixels.
         negative: Number of all in-distribution pixels.
 
@@ -66,8 +68,8 @@ class PixelCurve:
     def roc(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the corners of the ROC curve from (0, 0) to (1, 1).
 
-        Straight lines between the corners are the curve, and the area under them is AUROC. A thinned curve omits
-        corners.
+        The curve consists of straight lines between the corners, and the area under these lines is AUROC. A curve that
+        `thin` returned lacks corners.
 
         Returns:
             False and true positive rates, float64 [2 J + 2] each.
@@ -80,21 +82,21 @@ class PixelCurve:
         return fpr, np.concatenate([[0], up, [reached[-1]]]) / (self.positive or np.nan)
 
     def thin(self, points: int) -> PixelCurve:
-        """Return a curve of at most `points` of the points, each unchanged.
+        """Return a curve that keeps at most `points` of the points.
 
-        The distance travelled down the curve is recall + false positive rate, which is the path length on the ROC
-        curve. It is divided by `points` evenly spaced marks from the first to the last point, and the first point that
-        reaches each mark is kept. Each removed point is therefore within one mark's spacing of a kept point, in both
-        rates. The first and the last point are always kept.
+        Kept points are unchanged. The path length along the ROC curve is recall + false positive rate. Evenly spaced
+        marks divide the path from the first to the last point, and the first point that reaches each mark is kept. The
+        rates of a removed point therefore differ from those of a kept point by at most the spacing of the marks. The
+        first and the last point are always kept.
 
         Args:
-            points: The largest number of points to keep, two or more.
+            points: Maximum number of points to keep, 2 or more.
 
         Returns:
-            The thinned curve; this curve itself if it has no more points.
+            The curve with fewer points; this curve itself if it has at most `points` points.
 
         Raises:
-            UsageError: `points` is less than two.
+            UsageError: `points` is less than 2.
         """
         if points < 2:
             raise UsageError(f"a curve of {points} points; expected 2 or more", "Set points to at least 2.")
@@ -107,14 +109,14 @@ class PixelCurve:
 
 
 def pixel_curve(counts: PixelCounts, points: CurvePoints | None = None) -> PixelCurve:
-    """Return the exact curve of all counted pixels as one pool.
+    """Return the exact precision-recall and ROC curves of all counted pixels together.
 
     Args:
         counts: The counted pixels.
-        points: The curve points of the counts (`PixelCounts.points`), if they are computed already.
+        points: The output of `counts.points()`, if it is computed already. None: it is computed.
 
     Returns:
-        The counts at each distinct anomalous score, descending; without points if no pixel is anomalous.
+        The curves, with a point at each distinct score of an anomalous pixel, from the highest score down.
 
     Examples:
         >>> import numpy as np

@@ -36,14 +36,14 @@ Count = Callable[[ScoreMap, AnomalyLabels], PixelCounts]
 
 
 class Evaluation(ABC):
-    """The metrics of frames under one protocol, accumulated frame by frame; `make_evaluation` creates it.
+    """Evaluation of frames under one protocol (set of rules), frame by frame; `make_evaluation` creates it.
 
     Args:
-        protocol: The protocol under which frames are evaluated.
-        count: Function that counts a frame; None: the compiled loops, in this process.
+        protocol: The protocol, which determines how scores become metrics.
+        count: Function that counts the pixels of a frame, for example on a GPU. None: this process counts them.
 
     Attributes:
-        protocol: The protocol, as given.
+        protocol: The protocol, as passed.
 
     Examples:
         >>> import numpy as np
@@ -68,14 +68,14 @@ class Evaluation(ABC):
             counts.merge([self._count(score, labels)])
 
     def update(self, score: ScoreMap, labels: AnomalyLabels) -> None:
-        """Accumulate one frame.
+        """Count one frame.
 
         Args:
             score: float32 [H, W], higher = more anomalous.
             labels: Labels of the same shape.
 
         Raises:
-            ScoreError: The shapes or types don't fit, or a pixel that counts scores NaN.
+            ScoreError: The shapes or types do not match, or the score of a pixel that is not void is NaN.
         """
         self._accumulate(*apply_protocol(self.protocol, score, labels))
 
@@ -87,11 +87,11 @@ class Evaluation(ABC):
         """Compute the metrics of all frames so far."""
 
     def bins(self) -> SketchBins | None:
-        """Return the bins for a sketch of all frames; None if the protocol has no sketch of pixels."""
+        """Return the bins of scores for a `PixelSketch` of all frames; None if the protocol allows no such sketch."""
         return None
 
     def frame_values(self) -> FrameValues | None:
-        """Return the metrics of each frame; None unless the protocol averages them."""
+        """Return the metrics of each frame if the protocol averages them, otherwise None."""
         return None
 
 
@@ -184,12 +184,12 @@ class _FrameMeans(Evaluation):
 
 
 def make_evaluation(protocol: Protocol, count: Count | None = None) -> Evaluation:
-    """Create an empty evaluation under a protocol.
+    """Create an evaluation under a protocol, a set of rules that turns scores into metrics.
 
     Args:
-        protocol: The protocol under which frames are evaluated, such as `POOLED` or `PROTOCOLS[NAME]`.
-        count: Function from a score map and its labels to their `PixelCounts`, for example on a GPU; None: the compiled
-            loops, in this process.
+        protocol: The protocol, such as `POOLED` or `PROTOCOLS[NAME]`.
+        count: Function from a score map and its labels to their `PixelCounts`, for example on a GPU. None: this process
+            counts the pixels.
 
     Returns:
         An evaluation of the kind that the protocol needs, without frames.

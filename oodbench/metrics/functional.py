@@ -1,14 +1,14 @@
 """Functions that compute a metric from scores and labels in one call.
 
-Each function takes one array, or a list of arrays with one per frame; all their pixels count in one pool:
+Each function takes one array, or a list with one array per frame. The pixels of all frames count together:
 
     scores: float32 [...], any shape, higher = more anomalous. Another type is accepted if every score is exactly
         representable in float32, since the metrics compare scores in float32; otherwise it is an error.
-    labels: bool or integers of the same shape: 0 in-distribution, 1 anomaly, 255 void. Void pixels count nowhere.
+    labels: bool or integers of the same shape: 0 in-distribution, 1 anomaly, 255 void. Void pixels are not counted.
 
 The results are exact, including ties, and do not depend on the order of pixels or frames. An undefined metric is NaN,
-and an `UndefinedMetricWarning` states the reason. The functions use the protocol `pooled`; for other protocols, curves,
-intervals or several metrics of the same pixels see `make_evaluation` and `PixelCounts`.
+and an `UndefinedMetricWarning` states the reason. The functions follow the protocol (set of rules) `pooled`. For other
+protocols, curves, intervals or several metrics of the same pixels, see `make_evaluation` and `PixelCounts`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _SIZES = ComponentSizes()
 
 
 class UndefinedMetricWarning(UserWarning):
-    """A metric is undefined for these labels; the function returns NaN.
+    """Warning that a metric is undefined for the given labels, so that the function returns NaN.
 
     Examples:
         >>> import warnings
@@ -52,28 +52,30 @@ class UndefinedMetricWarning(UserWarning):
 
 
 def average_precision(scores: Arrays, labels: Arrays) -> float:
-    """Compute the average precision (AP), the area under the precision-recall curve by steps.
+    """Compute the average precision (AP), the area under the precision-recall curve as a step function.
 
-    With P_j and R_j precision and recall of the pixels that score at least s_j, over distinct scores s_1 > s_2 > ...:
+    Let s_1 > s_2 > ... be the distinct scores. P_j and R_j are the precision and the recall if the pixels that score at
+    least s_j are predicted as anomalous, and R_0 = 0:
 
         AP = sum_j (R_j - R_{j-1}) P_j
 
-    It equals scikit-learn's `average_precision_score` (Pedregosa et al., "Scikit-learn", JMLR 2011). It is not the area
+    AP equals scikit-learn's `average_precision_score` (Pedregosa et al., "Scikit-learn", JMLR 2011). It is not the area
     under straight lines between the points, which is too optimistic, and not the 11-point interpolation of Pascal VOC.
-    Its lower bound is the share of anomalous pixels, so values on benchmarks with different shares are not comparable.
+    For random scores, AP is the share of anomalous pixels. AP on benchmarks with different shares is not comparable.
 
-    Memory: 2 bytes per in-distribution pixel and 4 bytes per anomalous one; 8 MiB in total for half-precision scores.
+    Memory: 2 bytes per in-distribution pixel and 4 bytes per anomalous pixel. Frames whose scores are all exact in
+    float16, whatever their dtype, take 8 MiB together.
 
     Args:
-        scores: float32 [...] or a list of those, higher = more anomalous.
-        labels: bool or integers of the same shapes: 0 in-distribution, 1 anomaly, 255 void.
+        scores: float32 [...], or a list of such arrays, one per frame; higher = more anomalous.
+        labels: bool or integers of the same shapes: 0 in-distribution, 1 anomaly, 255 void (not counted).
 
     Returns:
         AP in [0, 1]; NaN with an `UndefinedMetricWarning` if no pixel is anomalous.
 
     Raises:
-        ScoreError: The shapes differ, a valid pixel scores NaN or is not representable in float32, or a label has
-            another value.
+        ScoreError: The shapes differ, the score of a pixel that is not void is NaN or not representable in float32, or
+            a label is none of 0, 1 and 255.
 
     Examples:
         >>> import numpy as np
@@ -89,22 +91,24 @@ def average_precision(scores: Arrays, labels: Arrays) -> float:
 
 
 def fpr_at_tpr(scores: Arrays, labels: Arrays, tpr: float = 0.95) -> float:
-    """Compute the false positive rate at the first threshold that reaches a true positive rate.
+    """Compute the false positive rate at the highest threshold that reaches a true positive rate.
 
-    With TP_j and FP_j the anomalous and in-distribution pixels that score at least s_j, over the distinct scores of
-    anomalous pixels s_1 > s_2 > ..., and P and N the totals:
+    There are P anomalous and N in-distribution pixels. Let s_1 > s_2 > ... be the distinct scores of the anomalous
+    pixels. TP_j and FP_j are the numbers of anomalous and in-distribution pixels that score at least s_j:
 
         FPR@t = FP_j / N    at the first j with TP_j / P >= t
 
-    FPR95 of the Fishyscapes benchmark (Blum et al., "The Fishyscapes Benchmark", IJCV 2021) is t = 0.95. It is not
-    interpolated, and it is not read at the recall nearest to t, as some evaluators do; those are the protocols
-    `interpolated-fpr` and `pebal`. The threshold depends on the labels, so it can't be used in deployment.
+    With t = 0.95, this is FPR95 as the Fishyscapes benchmark computes it (Blum et al., "The Fishyscapes Benchmark",
+    IJCV 2021). Some evaluators interpolate FPR95, or read it at the recall nearest to 0.95. For their rules, use the
+    protocols `interpolated-fpr` and `pebal` of `oodbench.metrics.PROTOCOLS`. The threshold depends on the labels, so it
+    can't be used in deployment.
 
-    Memory: 2 bytes per in-distribution pixel and 4 bytes per anomalous one; 8 MiB in total for half-precision scores.
+    Memory: 2 bytes per in-distribution pixel and 4 bytes per anomalous pixel. Frames whose scores are all exact in
+    float16, whatever their dtype, take 8 MiB together.
 
     Args:
-        scores: float32 [...] or a list of those, higher = more anomalous.
-        labels: bool or integers of the same shapes: 0 in-distribution, 1 anomaly, 255 void.
+        scores: float32 [...], or a list of such arrays, one per frame; higher = more anomalous.
+        labels: bool or integers of the same shapes: 0 in-distribution, 1 anomaly, 255 void (not counted).
         tpr: The true positive rate to reach, above 0 and at most 1.
 
     Returns:
@@ -112,8 +116,8 @@ def fpr_at_tpr(scores: Arrays, labels: Arrays, tpr: float = 0.95) -> float:
         are missing.
 
     Raises:
-        ScoreError: The shapes differ, a valid pixel scores NaN or is not representable in float32, or a label has
-            another value.
+        ScoreError: The shapes differ, the score of a pixel that is not void is NaN or not representable in float32, or
+            a label is none of 0, 1 and 255.
         UsageError: `tpr` is out of range.
 
     Examples:
@@ -134,25 +138,27 @@ def fpr_at_tpr(scores: Arrays, labels: Arrays, tpr: float = 0.95) -> float:
 def auroc(scores: Arrays, labels: Arrays) -> float:
     """Compute the area under the ROC curve (AUROC).
 
-    It is the share of pairs of an anomalous pixel a and an in-distribution pixel b that are ranked correctly:
+    There are P anomalous and N in-distribution pixels. AUROC is the share of the P N pairs of an anomalous pixel a and
+    an in-distribution pixel b in which a has the higher score s; pairs with equal scores count half:
 
         AUROC = (#{s_a > s_b} + #{s_a = s_b} / 2) / (P N)
 
-    It equals scikit-learn's `roc_auc_score`. It does not measure the precision of detections: with one anomalous pixel
-    in a thousand, an AUROC of 0.99 is possible with an average precision below 0.1.
+    AUROC equals scikit-learn's `roc_auc_score`. It does not measure the precision of detections: if one pixel in a
+    thousand is anomalous, an AUROC of 0.99 is possible with an average precision below 0.1.
 
-    Memory: 2 bytes per in-distribution pixel and 4 bytes per anomalous one; 8 MiB in total for half-precision scores.
+    Memory: 2 bytes per in-distribution pixel and 4 bytes per anomalous pixel. Frames whose scores are all exact in
+    float16, whatever their dtype, take 8 MiB together.
 
     Args:
-        scores: float32 [...] or a list of those, higher = more anomalous.
-        labels: bool or integers of the same shapes: 0 in-distribution, 1 anomaly, 255 void.
+        scores: float32 [...], or a list of such arrays, one per frame; higher = more anomalous.
+        labels: bool or integers of the same shapes: 0 in-distribution, 1 anomaly, 255 void (not counted).
 
     Returns:
         AUROC in [0, 1], 0.5 for random scores; NaN with an `UndefinedMetricWarning` if pixels of one kind are missing.
 
     Raises:
-        ScoreError: The shapes differ, a valid pixel scores NaN or is not representable in float32, or a label has
-            another value.
+        ScoreError: The shapes differ, the score of a pixel that is not void is NaN or not representable in float32, or
+            a label is none of 0, 1 and 255.
 
     Examples:
         >>> import numpy as np
@@ -168,26 +174,28 @@ def auroc(scores: Arrays, labels: Arrays) -> float:
 def best_f1(scores: Arrays, labels: Arrays) -> float:
     """Compute the largest F1 of pixels over all thresholds.
 
-    With TP_j and FP_j the anomalous and in-distribution pixels that score at least s_j, and P all anomalous pixels:
+    There are P anomalous pixels. Let s_1 > s_2 > ... be the distinct scores. TP_j and FP_j are the numbers of anomalous
+    and in-distribution pixels that score at least s_j:
 
         best F1 = max_j 2 TP_j / (TP_j + FP_j + P)
 
-    It is the `F1` of pixels of SegmentMeIfYouCan (Chan et al., "SegmentMeIfYouCan", NeurIPS 2021), counted at all
-    distinct scores and not in bins. A deployed detector does not reach it, because the threshold is chosen with the
-    labels. For the F1 of objects, use `component_f1`.
+    This is the `F1` of pixels of SegmentMeIfYouCan (Chan et al., "SegmentMeIfYouCan", NeurIPS 2021), except that all
+    distinct scores are thresholds, instead of the edges of bins. A deployed detector does not reach this F1, because
+    its threshold is not chosen with the labels. For the F1 of objects, use `component_f1`.
 
-    Memory: 2 bytes per in-distribution pixel and 4 bytes per anomalous one; 8 MiB in total for half-precision scores.
+    Memory: 2 bytes per in-distribution pixel and 4 bytes per anomalous pixel. Frames whose scores are all exact in
+    float16, whatever their dtype, take 8 MiB together.
 
     Args:
-        scores: float32 [...] or a list of those, higher = more anomalous.
-        labels: bool or integers of the same shapes: 0 in-distribution, 1 anomaly, 255 void.
+        scores: float32 [...], or a list of such arrays, one per frame; higher = more anomalous.
+        labels: bool or integers of the same shapes: 0 in-distribution, 1 anomaly, 255 void (not counted).
 
     Returns:
         F1 in [0, 1]; NaN with an `UndefinedMetricWarning` if no pixel is anomalous.
 
     Raises:
-        ScoreError: The shapes differ, a valid pixel scores NaN or is not representable in float32, or a label has
-            another value.
+        ScoreError: The shapes differ, the score of a pixel that is not void is NaN or not representable in float32, or
+            a label is none of 0, 1 and 255.
 
     Examples:
         >>> import numpy as np
@@ -207,33 +215,38 @@ def component_f1(
     smallest_object: int = _SIZES.object,
     smallest_prediction: int = _SIZES.prediction,
 ) -> float:
-    """Compute F1*, the F1 of whole objects, averaged over the required overlap.
+    """Compute F1*, the F1 of whole objects: the mean of F1 over several overlaps that count as a detection.
 
-    Pixels that score at least the threshold are predicted; components of labels and predictions are 8-connected. An
-    object is found at t if its sIoU is at least t, a predicted component is wrong at t if its PPV is below t:
+    Pixels that score at least the threshold are predicted as anomalous. Objects are the 8-connected regions of labelled
+    anomalous pixels, and predictions are the 8-connected regions of predicted pixels. They are compared by the rules of
+    SegmentMeIfYouCan (Chan et al., NeurIPS 2021). The sIoU of an object is its intersection over union with all
+    predictions that touch it; pixels of these predictions in other objects are not counted. The PPV of a prediction is
+    the share of its pixels that are in any object. At an overlap t, TP objects have sIoU >= t, FN objects have
+    sIoU < t, and FP predictions have PPV < t:
 
         F1(t) = 2 TP / (2 TP + FN + FP),    F1* = mean of F1(t) over t = 0.25, 0.30, ..., 0.75
 
-    sIoU and PPV are those of SegmentMeIfYouCan (Chan et al., NeurIPS 2021; `oodbench.metrics.components` has the
-    formulas). The result differs slightly from the leaderboard's number. The leaderboard rounds scores to float16,
-    takes a threshold from bins, and predicts pixels that score more than it; for that use the protocol `smiyc`.
+    The leaderboard's F1* differs slightly: it rounds scores to float16, its threshold is the edge of a bin, and only
+    pixels that score higher than the threshold are predicted. For its rules, use the protocol `smiyc` of
+    `oodbench.metrics.PROTOCOLS`.
 
-    Memory: 1 byte per pixel of one frame and 16 bytes per component, and that of `best_f1` if `threshold` is None.
+    Memory: 1 byte per pixel of one frame and 16 bytes per region. If `threshold` is None, the memory of `best_f1` is
+    needed, too.
 
     Args:
-        scores: float32 [H, W] or a list of those, higher = more anomalous.
-        labels: bool or integers of the same shapes: 0 in-distribution, 1 anomaly, 255 void.
-        threshold: Pixels that score at least this are predicted; None: the threshold of the best F1 of pixels, which
+        scores: float32 [H, W], or a list of such maps, one per frame; higher = more anomalous.
+        labels: bool or integers of the same shapes: 0 in-distribution, 1 anomaly, 255 void (never predicted).
+        threshold: Pixels that score at least this are predicted. None: the threshold of the best F1 of pixels, which
             depends on the labels.
-        smallest_object: Objects of fewer pixels are void.
-        smallest_prediction: Predicted components of fewer pixels are dropped.
+        smallest_object: Minimum number of pixels of an object; smaller objects become void.
+        smallest_prediction: Minimum number of pixels of a prediction; smaller predictions are dropped.
 
     Returns:
-        F1* in [0, 1]; NaN with an `UndefinedMetricWarning` if there is no component, or no threshold.
+        F1* in [0, 1]; NaN with an `UndefinedMetricWarning` if there are no regions, or no threshold.
 
     Raises:
-        ScoreError: A frame is not two-dimensional, the shapes differ, a valid pixel scores NaN or is not representable
-            in float32, or a label has another value.
+        ScoreError: A frame is not two-dimensional, or the shapes differ; the score of a pixel that is not void is NaN
+            or not representable in float32; or a label is none of 0, 1 and 255.
 
     Examples:
         >>> import numpy as np

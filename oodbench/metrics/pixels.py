@@ -27,13 +27,16 @@ class PixelMetrics:
     """The metrics of pixels, as fractions; NaN if undefined.
 
     Attributes:
-        values: AP, FPR95 and AUROC (the number in FPR's name is the protocol's true positive rate).
+        values: Maps `AP`, `FPR95` and `AUROC` to their values. The number in the name of `FPR95` is the true positive
+            rate at which it is read, in percent.
         undefined: Maps each undefined metric to the reason.
-        counts: frames, frames_without_anomaly, anomaly_pixels, in_distribution_pixels, void_pixels.
+        counts: Maps `frames`, `frames_without_anomaly`, `anomaly_pixels`, `in_distribution_pixels` and `void_pixels` to
+            their numbers.
         best_f1: The largest F1 over all thresholds; NaN without anomalous pixels.
-        best_f1_threshold: The threshold of the largest F1; pixels that score at least this are predicted.
-        largest_tie: The largest share of the valid pixels with the same score, over the scores of anomalous pixels. A
-            large share means that scores saturate, and that the metrics depend on how ties are counted.
+        best_f1_threshold: The threshold of the largest F1; pixels that score at least this are predicted as anomalous.
+        largest_tie: The largest share of the pixels that have the same score, among the scores of anomalous pixels. A
+            large share means that scores saturate, and that the metrics depend on how equal scores are counted. Void
+            pixels are not counted.
 
     Examples:
         >>> import numpy as np
@@ -66,15 +69,15 @@ class Totals:
 
 
 def pixel_metrics(counts: PixelCounts, protocol: Protocol, points: CurvePoints | None = None) -> PixelMetrics:
-    """Compute the exact metrics of all counted pixels as one pool, under the protocol's rules for AP and FPR.
+    """Compute the exact metrics of all counted pixels together, under a protocol's rules for AP and FPR.
 
     Args:
         counts: The counted pixels.
-        protocol: The protocol of the metrics.
-        points: The curve points of the counts, if they are computed already.
+        protocol: The protocol, a set of rules that turns scores into metrics.
+        points: The output of `counts.points()`, if it is computed already. None: it is computed.
 
     Returns:
-        AP, the false positive rate, AUROC and the best F1, with the counts.
+        AP, the false positive rate, AUROC and the best F1, with the numbers of frames and pixels.
 
     Examples:
         >>> import numpy as np
@@ -100,22 +103,23 @@ def pixel_metrics(counts: PixelCounts, protocol: Protocol, points: CurvePoints |
 
 
 def pixel_metrics_of(read: Source, protocol: Protocol, budget: int) -> PixelMetrics:
-    """Compute the metrics of `pixel_metrics` in bounded memory, from a source that can be read several times.
+    """Compute the same exact metrics as `pixel_metrics` in bounded memory, by reading the frames several times.
 
-    The metrics are exact. The first pass counts keys by their top 16 bits. Each further pass counts as many of the
-    buckets with anomalous pixels as fit the budget, at 1 MiB per bucket.
+    The first pass counts scores in buckets, by the top 16 bits of an integer that has the same order as the score. Each
+    further pass counts as many of the buckets with anomalous pixels as fit into the budget, at 1 MiB per bucket.
 
     Args:
         read: Function that returns the frames: pairs of scores, float32 [H, W], and labels; called once per pass.
-        protocol: The protocol of the metrics.
+        protocol: The protocol, a set of rules that turns scores into metrics; its `is_pooled` must be True.
         budget: Memory for the counts in bytes, at least 4 MiB.
 
     Returns:
-        AP, the false positive rate, AUROC and the best F1, with the counts.
+        AP, the false positive rate, AUROC and the best F1, with the numbers of frames and pixels.
 
     Raises:
-        UsageError: The budget is too small, or the protocol is not `Protocol.is_pooled`.
-        ScoreError: The shape or type of scores does not match the labels, or a valid pixel scores NaN.
+        UsageError: The budget is too small, or `protocol.is_pooled` is False.
+        ScoreError: The shape or type of scores does not match the labels, or the score of a pixel that is not void is
+            NaN.
 
     Examples:
         >>> import numpy as np

@@ -12,11 +12,11 @@ from oodbench.types import AnomalyLabels, ScoreMap
 
 @dataclass(frozen=True)
 class MetricChange:
-    """The exact AP and FPR95 of the same frames before and after a conversion, as fractions; NaN if undefined.
+    """AP and FPR95 of the same frames before and after a conversion of the scores, as fractions; NaN if undefined.
 
     Attributes:
         frames: Number of frames.
-        before: (AP, FPR95) of the original scores, with all pixels in one pool.
+        before: (AP, FPR95) of the original scores, of the pixels of all frames together.
         after: (AP, FPR95) of the converted scores.
 
     Examples:
@@ -37,7 +37,7 @@ class MetricChange:
 
 
 def measure_change(frames: Iterable[tuple[ScoreMap, ScoreMap, AnomalyLabels]]) -> MetricChange:
-    """Compare the metrics of original and converted scores.
+    """Measure how a conversion of scores, such as another file format, changes AP and FPR95.
 
     Args:
         frames: For each frame the scores before and after the conversion, float32 [H, W] each, and the labels.
@@ -46,7 +46,7 @@ def measure_change(frames: Iterable[tuple[ScoreMap, ScoreMap, AnomalyLabels]]) -
         AP and FPR95 before and after.
 
     Raises:
-        ScoreError: Shapes or types do not match the labels, or a valid pixel scores NaN.
+        ScoreError: Shapes or types do not match the labels, or the score of a pixel that is not void is NaN.
 
     Examples:
         >>> import numpy as np

@@ -7,10 +7,13 @@ from collections.abc import Mapping
 from oodbench.contracts import Protocol
 
 POOLED = Protocol("pooled", "hermannsblum/fishyscapes, eval.py; hermannsblum/bdl-benchmark")
-"""The protocol `pooled`: all pixels in one pool, exact AP, FPR at the first threshold that reaches 95 % recall."""
+"""The protocol `pooled`, a set of rules that turns scores into metrics.
+
+The pixels of all frames count together. AP is exact. FPR95 is the false positive rate at the highest threshold that
+reaches a recall of 95 %."""
 
 DEFAULT_PROTOCOL = POOLED.name
-"""The protocol that is used if none is named."""
+"""Name of the protocol (rules of evaluation) that is used if no protocol is named."""
 
 _ALL = (
     POOLED,
@@ -49,4 +52,4 @@ _ALL = (
 )
 
 PROTOCOLS: Mapping[str, Protocol] = {protocol.name: protocol for protocol in _ALL}
-"""All named protocols, by name."""
+"""The protocols (sets of rules that turn scores into metrics) by name."""

@@ -11,7 +11,7 @@ CONFIDENCE_BINS = 15
 
 
 class ConfusionMatrix:
-    """Counts of (true class, predicted class) over labelled pixels, accumulated frame by frame.
+    """Numbers of labelled pixels per pair of true class and predicted class, counted frame by frame.
 
     Args:
         classes: C, the number of classes.
@@ -38,7 +38,7 @@ class ConfusionMatrix:
 
         Args:
             prediction: uint8 [H, W], predicted classes.
-            labels: Labels of the same shape; void pixels are not counted.
+            labels: Labels of the same shape; void pixels (255) are not counted.
         """
         valid = labels.values != VOID
         classes = len(self.counts)
@@ -54,26 +54,28 @@ class ConfusionMatrix:
         return iou
 
     def miou(self) -> float:
-        """Return the mean intersection over union of the classes in labels or predictions; NaN without any."""
+        """Return the mean intersection over union of the classes in labels or predictions; NaN without pixels."""
         iou = self.iou()
         present = iou[~np.isnan(iou)]
         return float(present.mean()) if present.size else float("nan")
 
     def accuracy(self) -> float:
-        """Return the share of labelled pixels whose class is predicted correctly; NaN without any."""
+        """Return the share of labelled pixels whose class is predicted correctly; NaN without pixels."""
         pixels = int(self.counts.sum())
         return float(np.trace(self.counts) / pixels) if pixels else float("nan")
 
 
 class Reliability:
-    """Confidence and accuracy over labelled pixels, accumulated frame by frame in bins of equal width.
+    """Confidence and accuracy of labelled pixels, counted frame by frame in bins of confidence of equal width.
 
-    With n_b pixels in bin b, their mean confidence, the share of them that is predicted right, and N pixels in total:
+    The confidence is the largest posterior of a pixel. Bin b has n_b of the N pixels, with mean confidence c_b, and the
+    class is predicted correctly for a share a_b of them. The expected calibration error (ECE) is
 
-        ECE = sum_b n_b / N  |share right_b - mean confidence_b|
+        ECE = sum_b n_b / N  |a_b - c_b|
 
-    A bin contains its upper edge. Naeini, Cooper, Hauskrecht, "Obtaining Well Calibrated Probabilities Using Bayesian
-    Binning", AAAI 2015; 15 bins as Guo, Pleiss, Sun, Weinberger, "On Calibration of Modern Neural Networks", ICML 2017.
+    A bin contains its upper edge. The ECE is from Naeini, Cooper, Hauskrecht, "Obtaining Well Calibrated Probabilities
+    Using Bayesian Binning", AAAI 2015. The default of 15 bins is from Guo, Pleiss, Sun, Weinberger, "On Calibration of
+    Modern Neural Networks", ICML 2017.
 
     Args:
         bins: B, the number of bins.
@@ -105,7 +107,7 @@ class Reliability:
         Args:
             confidence: float32 [H, W], the largest posterior, in (0, 1].
             prediction: uint8 [H, W], the class of the largest posterior.
-            labels: Labels of the same shape; void pixels are not counted.
+            labels: Labels of the same shape; void pixels (255) are not counted.
         """
         valid = labels.values != VOID
         values = confidence[valid].astype(np.float64)

@@ -1,4 +1,4 @@
-"""Arithmetic that many methods share."""
+"""Arithmetic that many methods share, such as the resizing of class maps."""
 
 from oodbench.numerics.bands import Band, iter_row_bands
 from oodbench.numerics.label_gather import gather_labelled_pixels
@@ -18,8 +18,8 @@ from oodbench.numerics.resize import (
 from oodbench.numerics.summary import summarise
 
 NUMERICS_VERSION = 1
-"""Version of the shared arithmetic. It is raised when a change affects any score; maps stored by another version are
-not reused.
+"""Version of the arithmetic that methods share. It increases when a change affects any score, so that score maps which
+another version stored are not reused.
 """
 
 __all__ = [

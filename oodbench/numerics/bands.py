@@ -15,22 +15,22 @@ if TYPE_CHECKING:
 
 
 class Band:
-    """A band of rows of resized class maps; an implementation of `contracts.ClassMapBand`.
+    """Some rows of resized class maps (the maps of logits or posteriors of one frame, one per class).
 
-    Class maps that are not logits are resized first, and the logarithm is taken afterwards. Each property is computed
-    on first use and cached.
+    `Band` implements `contracts.ClassMapBand`. If the class maps are not logits, they are resized, and then their
+    logarithms are computed. Each property is computed on first use and kept.
 
     Args:
         maps: float32 [C, h, w], the class maps of one frame.
         size: (H, W) to which the maps are resized.
-        start: First row of the band, of 0 to H - 1.
-        stop: Row after the last one.
-        resize: Interpolation.
-        kind: Kind of the class maps.
+        start: First row, from 0 to H - 1.
+        stop: Index of the row after the last row.
+        resize: Interpolation: `bilinear` with half-pixel centres, or `bilinear-aligned` with aligned corners.
+        kind: Kind of the class maps: `logits`, `posteriors` or `sums` (unnormalised class scores).
 
     Attributes:
-        start: First row of the band.
-        stop: Row after the last one.
+        start: First row.
+        stop: Index of the row after the last row.
 
     Examples:
         >>> import torch
@@ -58,21 +58,21 @@ class Band:
 
     @cached_property
     def summary(self) -> LogitSummary:
-        """The summary of the rows, [rows, W] per field."""
+        """The largest logit, the predicted class and two sums of each pixel, [rows, W] each."""
         return summarise(self._maps, self._size, self.start, self.stop, self._resize, self._kind)
 
 
 def iter_row_bands(
     maps: Tensor, size: Size, rows: int = 128, resize: Resize = "bilinear", kind: MapKind = "logits"
 ) -> Iterator[Band]:
-    """Yield bands of `rows` rows from the top; the last band may be shorter.
+    """Yield resized class maps (one map of logits or posteriors per class) in bands of rows, from the top.
 
     Args:
-        maps: float32 [C, h, w], the class maps.
-        size: (height, width) of the scored map.
-        rows: Number of rows per band.
-        resize: Interpolation.
-        kind: Kind of the class maps.
+        maps: float32 [C, h, w], the class maps of one frame.
+        size: (height, width) to which the maps are resized.
+        rows: Number of rows per band; the last band can have fewer.
+        resize: Interpolation: `bilinear` with half-pixel centres, or `bilinear-aligned` with aligned corners.
+        kind: Kind of the class maps: `logits`, `posteriors` or `sums` (unnormalised class scores).
 
     Yields:
         The bands, from the top.

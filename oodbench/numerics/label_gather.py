@@ -12,18 +12,18 @@ if TYPE_CHECKING:
 
 
 def gather_labelled_pixels(maps: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Interpolate class maps bilinearly at the pixels that have a label.
+    """Interpolate class maps (one map per class) bilinearly at the pixels that have a label.
 
-    The values equal those of torch's `interpolate` with `align_corners=False`, without allocating the resized maps.
-    Gradients flow into `maps`.
+    The values equal those of torch's `interpolate` with `align_corners=False`, but no tensor of resized maps is
+    allocated. Gradients flow back into `maps`.
 
     Args:
         maps: float32 [N, C, h, w].
-        labels: int64 [N, H, W], class indices or VOID.
+        labels: int64 [N, H, W], class indices; VOID (255) if a pixel has no label.
 
     Returns:
-        float32 [n, C] and int64 [n], the class maps and the labels of the n labelled pixels, in the order of the
-        labels.
+        float32 [n, C] and int64 [n], the values of the class maps and the labels at the n labelled pixels, in the order
+        of the pixels in `labels`.
 
     Examples:
         >>> import torch

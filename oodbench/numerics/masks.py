@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 class MaskBand(NamedTuple):
-    """A band of rows of resized mask logits.
+    """Some rows of the resized mask logits of a mask classifier, as `mask_bands` yields them.
 
     Attributes:
-        start: First row of the band.
-        stop: Row after the last one.
+        start: First row.
+        stop: Index of the row after the last row.
         mask_logits: float32 [..., stop - start, W].
 
     Examples:
@@ -34,16 +34,17 @@ class MaskBand(NamedTuple):
 
 
 def mask_bands(mask_logits: Tensor, size: Size, rows: int = 128, resize: Resize = "bilinear") -> Iterator[MaskBand]:
-    """Yield mask logits at `size` in bands of rows, from the top.
+    """Yield the resized mask logits of a mask classifier in bands of rows, from the top.
 
-    The bands together are bit for bit the whole resized tensor, which is never in memory. 100 masks of 1024 x 2048
-    pixels would take 840 MB; a band of 128 rows takes an eighth of that.
+    The bands together equal the whole resized tensor bit for bit, but the whole tensor is never in memory. 100 masks of
+    1024 x 2048 pixels would take 840 MB; a band of 128 rows takes an eighth of this.
 
     Args:
-        mask_logits: float32 [..., h, w], as [Q, h, w] of one image (`MaskOutput.mask_logits[index]`).
-        size: (height, width) to resize to.
-        rows: Number of rows per band; the last band may have fewer.
-        resize: Interpolation; `contracts.Scoring` describes each kind.
+        mask_logits: float32 [..., h, w], for example [Q, h, w] for the Q masks of one image
+            (`MaskOutput.mask_logits[index]`).
+        size: (height, width) to which the masks are resized.
+        rows: Number of rows per band; the last band can have fewer.
+        resize: Interpolation: `bilinear` with half-pixel centres, or `bilinear-aligned` with aligned corners.
 
     Yields:
         The bands, from the top.

@@ -7,18 +7,18 @@ from numpy.typing import NDArray
 
 
 class ClassMoments:
-    """The count, mean and variance of a value per class, in double precision.
+    """The number, mean and variance of the values of each class, computed frame by frame in double precision.
 
-    The moments of each frame are merged into the running ones (Chan, Golub, LeVeque, "Updating Formulae and a Pairwise
-    Algorithm for Computing Sample Variances", 1979). No sum of squares is kept, because its difference to the squared
-    mean would lose precision.
+    The mean and variance of each frame are merged into those of all frames so far (Chan, Golub, LeVeque, "Updating
+    Formulae and a Pairwise Algorithm for Computing Sample Variances", 1979). The variance is not computed from a sum of
+    squares, because subtracting the squared mean would lose precision.
 
     Args:
         classes: C, the number of classes.
 
     Attributes:
-        count: int64 [C], number of values.
-        mean: float64 [C], 0 if a class has no values.
+        count: int64 [C], number of values per class.
+        mean: float64 [C], mean per class; 0 if a class has no values.
 
     Examples:
         >>> import numpy as np
@@ -60,7 +60,7 @@ class ClassMoments:
         return np.asarray(self._squares / np.maximum(self.count, 1))
 
     def pooled(self) -> tuple[float, float]:
-        """Return mean and variance of all values regardless of their class; 0 if there are none."""
+        """Return the mean and the variance of the values of all classes together; both are 0 without values."""
         total = max(int(self.count.sum()), 1)
         mean = float(self.count @ self.mean) / total
         squares = self._squares.sum() + self.count @ np.square(self.mean - mean)

@@ -14,19 +14,19 @@ if TYPE_CHECKING:
 
 
 class ClassReservoir:
-    """Up to `capacity` feature vectors per class, sampled uniformly from all pixels of that class.
+    """Up to `capacity` feature vectors per class, sampled uniformly from all pixels of the class.
 
-    Each pixel gets a random key, and the pixels with the smallest keys are kept. The result is a uniform sample without
-    replacement in memory that does not grow with the number of frames.
+    Each pixel gets a random number, its key, and the pixels with the smallest keys are kept. They are a uniform sample
+    without replacement. The memory does not grow with the number of frames.
 
     Args:
         classes: Number of classes.
         capacity: Maximum number of pixels per class.
-        seed: Seed of the keys.
+        seed: Seed of the random keys.
 
     Attributes:
-        capacity: Maximum number of pixels per class, as given.
-        pixel_counts: int64 [classes], all pixels that were added, including those that were not kept.
+        capacity: Maximum number of pixels per class, as passed.
+        pixel_counts: int64 [classes], number of all pixels that were added, whether they were kept or not.
 
     Examples:
         >>> import numpy as np
@@ -51,7 +51,7 @@ class ClassReservoir:
 
         Args:
             features: float32 [D, h, w].
-            labels: Labels at any resolution; each feature takes the label of its nearest pixel.
+            labels: Labels at any resolution; each feature vector gets the label of its nearest pixel.
         """
         import torch
 
@@ -77,8 +77,8 @@ class ClassReservoir:
             index: Index of the class.
 
         Returns:
-            float32 [n, D], ordered by the random keys, so that the first m rows are a uniform sample too; None if the
-            class did not occur.
+            float32 [n, D] in random order, so that the first m rows are a uniform sample, too; None if no pixel of the
+            class was added.
         """
         return self._kept[index]
 

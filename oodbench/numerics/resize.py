@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Taps:
-    """The two input positions per output position along one axis, and the weight of the second one.
+    """The input positions and weights for linear interpolation along one axis, for n output positions.
+
+    Each output position is a weighted mean of two neighbouring input positions, called taps.
 
     Attributes:
-        first: int32 [n], the lower input position.
-        second: int32 [n], the next input position; equal to `first` at the end of the axis.
-        weight: float32 [n], the weight of the second position, in [0, 1].
+        first: int32 [n], the first input position.
+        second: int32 [n], the second input position; equal to `first` at the end of the axis.
+        weight: float32 [n], the weight of the second position, in [0, 1]. The first has the weight 1 - `weight`.
 
     Examples:
         >>> from oodbench.numerics import linear_taps
@@ -39,17 +41,17 @@ class Taps:
     weight: NDArray[np.float32]
 
     def part(self, start: int, stop: int) -> Taps:
-        """Return the taps of a range of output positions.
+        """Return the input positions and weights of a range of output positions.
 
         Args:
             start: First output position.
-            stop: Position after the last one.
+            stop: Index of the position after the last one.
         """
         return Taps(self.first[start:stop], self.second[start:stop], self.weight[start:stop])
 
 
 def linear_taps(length: int, out: int, resize: Resize = "bilinear") -> Taps:
-    """Compute the taps that resize an axis.
+    """Compute the input positions and weights (`Taps`) that resize an axis by linear interpolation.
 
     Args:
         length: Number of input positions.
@@ -58,7 +60,7 @@ def linear_taps(length: int, out: int, resize: Resize = "bilinear") -> Taps:
             `align_corners=True`.
 
     Returns:
-        The taps of the output positions, in order.
+        The taps of the `out` output positions, in their order.
 
     Examples:
         >>> from oodbench.numerics import linear_taps
@@ -73,11 +75,11 @@ def linear_taps(length: int, out: int, resize: Resize = "bilinear") -> Taps:
 
 
 def taps_at(centre: NDArray[np.float64], length: int) -> Taps:
-    """Compute the taps of output positions at given coordinates.
+    """Compute the input positions and weights (`Taps`) for linear interpolation at given coordinates.
 
     Args:
-        centre: float64 [n], coordinates on the input axis; 0 is the first position. Coordinates outside the axis are
-            moved to its ends.
+        centre: float64 [n], coordinates on the input axis; 0 is the first input position. Coordinates outside the axis
+            are moved to the nearest end.
         length: Number of input positions.
 
     Returns:
@@ -102,16 +104,16 @@ def _compute_aligned_centres(length: int, out: int) -> NDArray[np.float64]:
 
 
 def resize_rows(values: Tensor, size: Size, start: int, stop: int, resize: Resize = "bilinear") -> Tensor:
-    """Resize maps bilinearly and return a band of rows.
+    """Resize maps bilinearly and return some rows of the result.
 
-    Each output row depends only on its position, so that concatenated bands equal the whole map bit for bit.
+    If the results of several calls are concatenated, they equal the whole resized map bit for bit.
 
     Args:
         values: float32 [..., h, w].
-        size: (H, W) to resize to.
-        start: First row of the band, of 0 to H - 1.
-        stop: Row after the last one.
-        resize: Interpolation.
+        size: (H, W) to which the maps are resized.
+        start: First row to return, from 0 to H - 1.
+        stop: Index of the row after the last row to return.
+        resize: Interpolation: `bilinear` with half-pixel centres, or `bilinear-aligned` with aligned corners.
 
     Returns:
         float32 [..., stop - start, W].
@@ -133,12 +135,12 @@ def resize_rows(values: Tensor, size: Size, start: int, stop: int, resize: Resiz
 
 
 def sample_bilinear(values: Tensor, rows: Taps, columns: Taps) -> Tensor:
-    """Interpolate maps at given rows and columns.
+    """Interpolate maps bilinearly at given rows and columns.
 
     Args:
         values: float32 [..., h, w].
-        rows: The taps of R rows.
-        columns: The taps of K columns.
+        rows: The input positions and weights of R rows, as `taps_at` returns them.
+        columns: The input positions and weights of K columns.
 
     Returns:
         float32 [..., R, K].
@@ -170,8 +172,9 @@ def resize_score(score: ScoreMap, size: Size, resize: Resize = "bilinear") -> Sc
 
     Args:
         score: float32 [h, w].
-        size: (H, W) to resize to.
-        resize: `bilinear` is computed by cv2.INTER_LINEAR, `bilinear-aligned` by `resize_rows`.
+        size: (H, W) to which the map is resized.
+        resize: Interpolation. `bilinear`: half-pixel centres, computed by OpenCV (`cv2.INTER_LINEAR`).
+            `bilinear-aligned`: aligned corners, computed by `resize_rows`.
 
     Returns:
         float32 [H, W]; the same array if it has this size already.
@@ -192,12 +195,13 @@ def resize_score(score: ScoreMap, size: Size, resize: Resize = "bilinear") -> Sc
 
 
 def resize_labels(labels: NDArray[np.uint8], size: Size, resize: Resize = "bilinear") -> NDArray[np.uint8]:
-    """Resize a map of indices: each output pixel takes the input pixel at its centre.
+    """Resize a map of indices: each output pixel takes the value of the nearest input pixel.
 
     Args:
         labels: uint8 [h, w].
-        size: (H, W) to resize to.
-        resize: The grid on which pixel centres are compared, as for class maps.
+        size: (H, W) to which the map is resized.
+        resize: Positions of the pixel centres: half-pixel centres (`bilinear`), or aligned corners
+            (`bilinear-aligned`). Nothing is interpolated.
 
     Returns:
         uint8 [H, W]; the same array if it has this size already.
@@ -215,12 +219,13 @@ def resize_labels(labels: NDArray[np.uint8], size: Size, resize: Resize = "bilin
 
 
 def nearest_labels(length: int, out: int, resize: Resize = "bilinear") -> NDArray[np.intp]:
-    """Compute the nearest input position of each output position along one axis, by pixel centres.
+    """Compute the nearest input position of each output position along one axis.
 
     Args:
         length: Number of input positions.
         out: Number of output positions.
-        resize: The grid on which centres are compared.
+        resize: Positions of the pixel centres: half-pixel centres (`bilinear`), or aligned corners
+            (`bilinear-aligned`).
 
     Returns:
         intp [out], indices of input positions.

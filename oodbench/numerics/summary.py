@@ -38,18 +38,21 @@ def summarise(
     resize: Resize = "bilinear",
     kind: MapKind = "logits",
 ) -> LogitSummary:
-    """Summarise rows `start` to `stop` of class maps resized to `size`.
+    """Compute the largest logit, the predicted class and two sums of each pixel, from which common scores follow.
+
+    The class maps (one map per class) of one frame are resized. On a CPU, no tensor of the resized maps is allocated.
 
     Args:
-        maps: float32 [C, h, w]. Maps that are not logits are resized first; the summary is of their logarithms.
-        size: (height, width) to resize to. None keeps the size of the maps.
-        start: First row.
-        stop: Row after the last one. None is the height.
-        resize: Interpolation.
-        kind: Kind of the class maps.
+        maps: float32 [C, h, w], the class maps. If they are not logits, they are resized, and then their logarithms are
+            used as logits.
+        size: (height, width) to which the maps are resized; None: they keep their size.
+        start: First row of the resized maps to process.
+        stop: Index of the row after the last row to process; None: the height.
+        resize: Interpolation: `bilinear` with half-pixel centres, or `bilinear-aligned` with aligned corners.
+        kind: Kind of the class maps: `logits`, `posteriors` or `sums` (unnormalised class scores).
 
     Returns:
-        The largest logit, the two sums of `LogitSummary` and the prediction of each pixel, [stop - start, width] each.
+        The values of each pixel, [stop - start, width] each; `LogitSummary` has the formulas.
 
     Examples:
         >>> import torch

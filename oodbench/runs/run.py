@@ -27,7 +27,7 @@ from oodbench.errors import NotComparableError, NotStoredError, RunFolderError, 
 from oodbench.files import remove_leftovers
 from oodbench.metrics import Sketch
 from oodbench.planning.frame_index import FrameRecord, index_frames
-from oodbench.planning.records import PHOTOGRAPHS, FrameSetRecord, PlanRecord
+from oodbench.planning.records import FrameSetRecord, PlanRecord
 from oodbench.planning.request import validate_protocol_names
 from oodbench.progress import Progress, Silent
 from oodbench.registry import Registry
@@ -38,7 +38,6 @@ from oodbench.stages.evaluate import evaluate, write_results
 from oodbench.stages.sketches import rebuild_sketch
 from oodbench.storage.artifacts import RunArtifacts
 from oodbench.storage.keys import RESULTS_FILE
-from oodbench.storage.open_store import open_store
 from oodbench.storage.run_store import RunStore
 from oodbench.storage.scored_benchmark import ScoredBenchmark
 from oodbench.types import AnomalyLabels, Frame, RGBImage, ScoreMap, SemanticLabels
@@ -52,15 +51,15 @@ FIGURE_FRAMES = 4
 
 @dataclass(frozen=True)
 class Run:
-    """A run, read from its store when it is needed; it implements `oodbench.contracts.RunView`.
+    """A run: its results, score maps and settings, each read from the run's folder when it is asked for.
 
     `oodbench.run` and `oodbench.load` return runs.
 
     Attributes:
-        store: The store of the run's artifacts.
-        protocols: Names of the protocols whose results are shown; empty: the protocols of the plan.
-        known: The registry of the run, which has the benchmarks that were passed as objects. None: plugins are looked
-            up by name and in the plugin files of the plan.
+        store: The storage of the run's files.
+        protocols: Names of the protocols (rules that turn scores into metrics) whose results are shown. Empty: those
+            that the run was started with.
+        known: Registry with benchmarks that were passed as objects; None: benchmarks are found by name.
 
     Examples:
         >>> import oodbench
@@ -86,7 +85,7 @@ class Run:
 
     @property
     def artifacts(self) -> RunArtifacts:
-        """The stored artifacts of the run."""
+        """The stored files of the run, as objects."""
         return RunArtifacts(self.store)
 
     @property
@@ -101,12 +100,12 @@ class Run:
 
     @cached_property
     def registry(self) -> Registry:
-        """The plugins, including the plugin files of the plan."""
+        """The methods, benchmarks and other plugins that the run can use."""
         return self.known or Registry(self.record.plugins)
 
     @cached_property
     def record(self) -> PlanRecord:
-        """The plan: networks, scorers, frames, protocols and settings.
+        """The plan, written before the run starts: networks, methods, frames, protocols and settings.
 
         Raises:
             RunFolderError: The folder contains no run, or another version wrote its plan.
@@ -124,7 +123,7 @@ class Run:
         """The content of result.json.
 
         Raises:
-            RunFolderError: There is none, another version wrote it, or it belongs to another plan than plan.json.
+            RunFolderError: The file is missing, is of another version, or does not belong to plan.json.
         """
         content = self.artifacts.results_file()
         if content.plan != self.record.digest:
@@ -136,7 +135,7 @@ class Run:
 
     @cached_property
     def results(self) -> Sequence[Result]:
-        """The results under `protocols`, in the order of the plan.
+        """The results under `protocols`, in the order of the plan (`record`).
 
         Raises:
             RunFolderError: The run is not evaluated yet.
@@ -158,12 +157,12 @@ class Run:
 
     @property
     def quality(self) -> Mapping[str, Mapping[str, Any]]:
-        """The closed-set quality of each network, such as `miou` and `ece`; empty without calibration frames."""
+        """The segmentation quality of each network, such as `miou` and `ece`; empty without labelled frames."""
         return self.content.quality
 
     @property
     def notes(self) -> Sequence[str]:
-        """The notes about the run, one line each: benchmarks that failed, and benchmarks with hidden labels."""
+        """The notes about the run, one line each, on benchmarks that failed or whose labels are not public."""
         failed = [f"{failure}" for failure in self.failed]
         return [*failed, *describe_hidden_labels(self.record, self.content, self.artifacts)]
 
@@ -173,13 +172,13 @@ class Run:
         return ()
 
     def requirements(self, result: Result) -> Requirements:
-        """Return the requirements on the method's card at planning time.
+        """Return what a result's method needs besides a trained network: retraining, a second network, OoD data.
 
         Args:
             result: A result of this run.
 
         Returns:
-            The training signals of the method; for external scores all are unknown.
+            The requirements; all are unknown for score maps that other code wrote.
         """
         return self.record.scorer(result.network, result.label).requirements
 
@@ -187,8 +186,8 @@ class Run:
         """Return the results as a table, one row per result.
 
         Returns:
-            Columns for network, method and benchmark, for the metrics as fractions (NaN if undefined), for the number
-            of frames, and for the scoring resolution and the protocol.
+            Columns for network, method, benchmark, each metric (a fraction; NaN if undefined), number of frames,
+            scoring resolution and protocol.
         """
         return tabulate_results(self.results)
 
@@ -227,7 +226,7 @@ class Run:
         return self._frame(benchmark, frame).read_image()
 
     def labels(self, benchmark: str, frame: str) -> AnomalyLabels | None:
-        """Return the anomaly labels of a frame; None if the benchmark's labels are hidden.
+        """Return the anomaly labels of a frame; None if they are not public.
 
         Args:
             benchmark: Name of the benchmark.
@@ -235,13 +234,13 @@ class Run:
 
         Raises:
             RunFolderError: The frame is missing.
-            DataError: The label file is damaged or has an undeclared value.
+            DataError: The label file is damaged or has an unknown value.
         """
         read = self._frame(benchmark, frame).read_anomaly_labels
         return None if read is None else read()
 
     def semantic_labels(self, benchmark: str, frame: str) -> SemanticLabels | None:
-        """Return the semantic labels of a frame; None if the benchmark has none.
+        """Return the semantic labels (classes) of a frame; None if the benchmark has none.
 
         Args:
             benchmark: Name of the benchmark.
@@ -249,7 +248,7 @@ class Run:
 
         Raises:
             RunFolderError: The frame is missing.
-            DataError: The label file is damaged or has an undeclared value.
+            DataError: The label file is damaged or has an unknown value.
         """
         read = self._frame(benchmark, frame).read_semantic_labels
         return None if read is None else read()
@@ -263,7 +262,7 @@ class Run:
 
         Raises:
             RunFolderError: The frame has no labels, or is missing.
-            DataError: The label file is damaged or has an undeclared value.
+            DataError: The label file is damaged or has an unknown value.
         """
         labels = self.labels(benchmark, frame)
         if labels is None:
@@ -276,11 +275,11 @@ class Run:
         """Return the stored score map of a frame, float32 [H, W], higher = more anomalous.
 
         Args:
-            result: A result of this run, which names the scorer and the benchmark.
+            result: A result of this run, which names method, network and benchmark.
             frame: Id of the frame.
 
         Raises:
-            NotStoredError: The map is not scored yet, or was not kept.
+            NotStoredError: The map is not computed yet, or was not kept.
             RunFolderError: The map is damaged.
         """
         scored = self._scored(result)
@@ -291,18 +290,18 @@ class Run:
         """Return the stored classes that the result's network predicts for a frame.
 
         Args:
-            result: A result of this run, which names the network and the benchmark.
+            result: A result of this run, which names network and benchmark.
             frame: Id of the frame.
 
         Returns:
-            The classes, uint8 [H, W]; None if they are not stored or the class set is not known.
+            The classes, uint8 [H, W]; None if they are not stored or their names are not known.
         """
         classes = CLASS_SETS.get(self.record.classes or "")
         values = self._scored(result).prediction(self._frame_record(result.benchmark, frame))
         return None if classes is None or values is None else SemanticLabels(values, classes)
 
     def calibration(self, result: Result) -> Calibration | None:
-        """Return the calibration of the result's scorer; None if the run had no in-distribution frames.
+        """Return the quantiles of the method's scores on in-distribution frames; None if the run had no such frames.
 
         Args:
             result: A result of this run.
@@ -310,9 +309,7 @@ class Run:
         return self._scored(result).calibration()
 
     def sketch(self, result: Result) -> Sketch | None:
-        """Return the sketch of a result, in the order of the benchmark's frames.
-
-        A missing sketch is rebuilt from the stored scores.
+        """Return the sketch of a result: counts of each frame's scores in bins. A missing one is rebuilt from the maps.
 
         Args:
             result: A result of this run.
@@ -321,24 +318,22 @@ class Run:
             The sketch; None if the protocol has none.
 
         Raises:
-            NotStoredError: Neither the sketch nor the scores are stored.
+            NotStoredError: Neither the sketch nor the score maps are stored.
         """
         sketch = self.artifacts.sketch(self._scored(result).result_key(result.protocol))
         return sketch if sketch is not None else self._rebuild(result)
 
     def breakdown(self, result: Result) -> Breakdown | None:
-        """Return the breakdown of a result.
-
-        A missing breakdown is rebuilt from the stored scores.
+        """Return the detected anomalies of a result by size and place, and its false positives by class.
 
         Args:
             result: A result of this run.
 
         Returns:
-            The breakdown; None if the protocol has none.
+            The breakdown, rebuilt from the score maps if it is missing; None if the protocol has none.
 
         Raises:
-            NotStoredError: Neither the breakdown nor the scores are stored.
+            NotStoredError: Neither the breakdown nor the score maps are stored.
         """
         key = self._scored(result).result_key(result.protocol)
         breakdown = self.artifacts.breakdown(key)
@@ -348,7 +343,7 @@ class Run:
         return breakdown
 
     def card(self, result: Result) -> MethodCard | None:
-        """Return the card of the result's method; None for external scores, or if its plugin is not available.
+        """Return the fact sheet of the result's method; None if the method is not available.
 
         Args:
             result: A result of this run.
@@ -367,7 +362,7 @@ class Run:
             return ()
 
     def stored_row(self, result: Result) -> Result | None:
-        """Return the result from its own file in results/; None if there is no such file.
+        """Return the result as its own file in results/ states it; None if there is no such file.
 
         Args:
             result: A result of this run.
@@ -375,7 +370,7 @@ class Run:
         return self.artifacts.result(self._scored(result).result_key(result.protocol))
 
     def groups(self, benchmark: str) -> Sequence[str]:
-        """Return the group of each frame of a benchmark, in the order of the frames.
+        """Return the group (such as the scene) of each frame of a benchmark, in the order of the frames.
 
         Args:
             benchmark: Name of the benchmark.
@@ -404,7 +399,7 @@ class Run:
         Raises:
             UnknownNameError: There is no report of that name.
             RunFolderError: The run is not stored in a folder.
-            NotStoredError: The report shows maps that are not stored.
+            NotStoredError: The report shows score maps that are not stored.
         """
         if self.store.reports is None:
             raise RunFolderError(
@@ -416,20 +411,18 @@ class Run:
         return files
 
     def evaluate(self, progress: Progress | None = None, protocols: Sequence[str] = ()) -> Run:
-        """Recompute results from the stored maps, without the networks.
-
-        Results under other protocols are kept.
+        """Recompute results from the stored score maps, without the networks. Results under other protocols are kept.
 
         Args:
             progress: Callback for progress messages; None: silent.
-            protocols: Names of the protocols; empty: the protocols of the plan.
+            protocols: Names of the protocols; empty: those that the run was started with.
 
         Returns:
             The run with the results under these protocols.
 
         Raises:
             UnknownNameError: There is no protocol of that name.
-            RunFolderError: A map is not stored, another process uses the folder, or the labels have changed.
+            RunFolderError: A score map is missing, another process uses the folder, or labels have changed.
         """
         progress = progress or Silent()
         validate_protocol_names(protocols)
@@ -446,10 +439,10 @@ class Run:
         return Run(self.store, tuple(protocols), self.known)
 
     def checked(self, part: FrameSetRecord, progress: Progress) -> dict[str, Frame]:
-        """Check that the frames on disk are those of the run; return them by digest.
+        """Check that the frames on disk are those of the run; return them by digest (hash of image and labels).
 
         Args:
-            part: The record of a benchmark of the run.
+            part: The record of a benchmark in the plan.
             progress: Callback for progress messages.
 
         Raises:
@@ -484,38 +477,3 @@ class Run:
 
     def _frame_record(self, benchmark: str, frame: str) -> FrameRecord:
         return next(record for record in self.record.benchmark(benchmark).frames if record.id == frame)
-
-
-def load(folder: str | Path, protocols: Sequence[str] = ()) -> Run:
-    """Load the run in a folder.
-
-    Args:
-        folder: The folder of a run, or another location that `open_store` accepts.
-        protocols: Names of the protocols whose results are shown; empty: the protocols of the plan.
-
-    Returns:
-        The run. Results and maps are read when they are requested.
-
-    Raises:
-        RunFolderError: The folder contains no run.
-        UnknownNameError: There is no protocol of that name.
-
-    Examples:
-        >>> import oodbench
-        >>> _ = oodbench.run(
-        ...     models="streets-softmax", methods="msp", benchmarks="streets-anomaly", limit=1, id_limit=1,
-        ...     stop_after="evaluate", out="run",
-        ... )
-        >>> list(oodbench.load("run").table()["label"])
-        ['MSP']
-    """
-    validate_protocol_names(protocols)
-    store = open_store(folder)
-    run = Run(store, tuple(protocols))
-    if [part.name for part in run.record.benchmarks] == [PHOTOGRAPHS]:
-        raise RunFolderError(
-            f"{folder}: contains predictions for photographs, which have no labels; expected a run",
-            f"For frames of a benchmark, run: oodbench evaluate --scores {store.image_scores or 'DIR'} "
-            "--benchmark NAME",
-        )
-    return run

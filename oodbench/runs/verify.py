@@ -19,7 +19,8 @@ from oodbench.planning.live_objects import OBJECT
 from oodbench.planning.records import FrameSetRecord, ScorerRecord, SegmenterRecord
 from oodbench.planning.resolve import ModelSource
 from oodbench.progress import Progress, Silent
-from oodbench.runs.run import Run, load
+from oodbench.runs.load import load
+from oodbench.runs.run import Run
 from oodbench.stages.evaluate import measure
 from oodbench.storage.keys import RESULTS_FILE, score_key
 from oodbench.storage.scored_benchmark import ScoredBenchmark, digest_map, digest_maps
@@ -38,12 +39,12 @@ _UNRECORDED_TEXT = (
 
 @dataclass(frozen=True)
 class VerificationCheck:
-    """One check of a run.
+    """The outcome of one check of a run, as `verify` returns it.
 
     Attributes:
-        verdict: The outcome: right, wrong, or not checked.
-        what: The subject of the check.
-        said: The finding, or the reason why it could not be checked.
+        verdict: `right`, `wrong`, or `not checked`.
+        what: The subject of the check, such as a network or the score maps of a method.
+        said: The finding; for `not checked`, the reason why the check was not possible.
 
     Examples:
         >>> import oodbench
@@ -66,14 +67,17 @@ class VerificationCheck:
 
 
 def verify(run: Run | str | Path, progress: Progress | None = None) -> list[VerificationCheck]:
-    """Verify a run: compare digests and recompute its results from the stored scores, as `oodbench verify` does.
+    """Verify a run as `oodbench verify` does: check that its files have not changed, and recompute its results.
+
+    The SHA-256 digests (hashes) of the networks, frames, code and score maps are compared with those that the run
+    recorded. The metrics are computed again from the stored score maps.
 
     Args:
         run: A run, or its folder. Nothing is written.
         progress: Callback for progress messages; None: silent.
 
     Returns:
-        All checks, including those that were not possible.
+        The outcomes of all checks, including the checks that were not possible.
 
     Raises:
         RunFolderError: The folder contains no run.

@@ -1,4 +1,4 @@
-"""Contract tests that plugin authors add to their own test suite.
+"""Contract tests, which a plugin must pass: add them to the test suite of your own method, benchmark or other plugin.
 
     from pathlib import Path
     from oodbench.testing import MethodContract
@@ -7,8 +7,8 @@
         plugin = Path(__file__).with_name("margin.py")
         name = "margin"
 
-Each contract is a plain class. pytest collects its test methods from the subclass. docs/how-to/add-a-method.md
-explains each step.
+Each contract is a plain class. pytest collects the tests from your subclass. docs/how-to/add-a-method.md explains each
+step.
 """
 
 from oodbench.testing.benchmarks import BenchmarkContract

@@ -17,7 +17,10 @@ from oodbench.types import ANOMALY, IN_DISTRIBUTION, VOID, Frame, FrameSet
 
 
 class BenchmarkContract(FramesContract):
-    """The contract of a benchmark. A subclass defines `make`.
+    """The tests that a `Benchmark` must pass; pytest runs them from a subclass in your tests.
+
+    The subclass sets `name`, and `plugin` to your file. It defines `make(folder)`, which writes a small copy of the
+    benchmark. The other methods can stay as they are.
 
     Examples:
         >>> from oodbench.testing import BenchmarkContract
@@ -31,12 +34,12 @@ class BenchmarkContract(FramesContract):
 
     @override
     def splits(self, roots: Roots) -> Mapping[str, FrameSet]:
-        """Return all frames, as one split."""
+        """Return all frames that are found, under the name of the only split: an empty string."""
         return {"": self.registry().benchmark(self.name).open(roots)}
 
     @override
     def expected(self) -> Mapping[str, int]:
-        """Return the number of frames of the complete set."""
+        """Return the number of frames of the complete benchmark, as its card states it."""
         return {"": self.load().card.frames}
 
     @override
@@ -46,17 +49,17 @@ class BenchmarkContract(FramesContract):
 
     @override
     def allowed(self) -> set[int]:
-        """Return the values of in-distribution, anomaly and void."""
+        """Return the allowed label values: in-distribution (0), anomaly (1) and void (255)."""
         return {IN_DISTRIBUTION, ANOMALY, VOID}
 
     @override
     def hidden(self) -> bool:
-        """Return whether the card says that the labels are hidden."""
+        """Return whether the labels are hidden (not public), as the card states it."""
         card: BenchmarkCard = self.load().card
         return card.hidden
 
     def test_its_card_is_complete(self) -> None:
-        """Check that `oodbench info benchmark NAME` can show a description and where to get the benchmark."""
+        """Check that the card has what `oodbench info benchmark NAME` shows, such as where to get the benchmark."""
         card = self.load().card
         assert_filled(card, *(() if self.synthetic else ("url",)))
         assert_filled(card, "title", "paper", "licence", "layouts", "obtain")
@@ -69,7 +72,7 @@ class BenchmarkContract(FramesContract):
         )
 
     def test_it_has_anomalies(self, tmp_path: Path) -> None:
-        """Check that there are pixels of both kinds, without which metrics are undefined; hidden labels are skipped."""
+        """Check that there are anomalous and in-distribution pixels, which metrics need, unless labels are hidden."""
         if self.hidden():
             return
         label_maps = [labels for frame in self.made(tmp_path) if (labels := self.labels(frame)) is not None]

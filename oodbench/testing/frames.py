@@ -24,21 +24,21 @@ class FramesContract(PluginContract):
     """The base class of `BenchmarkContract` and `DatasetContract`.
 
     Attributes:
-        synthetic: Whether the frames are generated and nothing is stored on disk. `make` is then not needed, and only
-            the first frames of each split are read.
+        synthetic: Whether the frames are generated in memory. `make` is then not needed, and the tests read only the
+            first frames of each split.
     """
 
     synthetic: bool = False
 
     def make(self, folder: Path) -> None:
-        """Write a small copy of at least two frames into `folder`, in the layout that the authors publish.
+        """Write a small copy of at least two frames into `folder`, in the folder structure that the authors publish.
 
-        Write the files without the loader's own code; otherwise the test proves nothing.
+        Do not use code of the plugin to write the files; otherwise the tests prove nothing.
         """
         raise NotImplementedError(f"{type(self).__name__}: define make(folder), which writes a small copy")
 
     def splits(self, roots: Roots) -> Mapping[str, FrameSet]:
-        """Return the frames that `open` finds, by split; a benchmark has one split."""
+        """Return the frames that `open` finds, by the name of the split; a benchmark has one split."""
         raise NotImplementedError
 
     def expected(self) -> Mapping[str, int]:
@@ -54,23 +54,23 @@ class FramesContract(PluginContract):
         raise NotImplementedError
 
     def hidden(self) -> bool:
-        """Return whether the labels are hidden, so that frames have none."""
+        """Return whether the labels are hidden (not public), so that frames have none."""
         return False
 
     def made(self, folder: Path) -> list[Frame]:
-        """Write a small copy into `folder` and return its frames over all splits."""
+        """Write a small copy into `folder` and return its frames of all splits."""
         folder.mkdir(exist_ok=True)
         if not self.synthetic:
             self.make(folder)
         return self.found(folder)
 
     def found(self, folder: Path) -> list[Frame]:
-        """Return the frames that are found in a folder over all splits; only some of each if they are synthetic."""
+        """Return the frames of all splits that are found in a folder; if they are synthetic, only the first ones."""
         some = slice(_SYNTHETIC_FRAMES if self.synthetic else None)
         return [frame for part in self.splits(Roots((folder,))).values() for frame in part.frames[some]]
 
     def test_a_small_copy_is_found(self, tmp_path: Path) -> None:
-        """Check that the copy is found among other folders and by name, in a declared layout, with the set's size."""
+        """Check that the copy is found in a folder of data and by name, with a declared layout and frame number."""
         folder = tmp_path / "data"
         frames = self.made(folder)
         assert len(frames) >= 2, f"{self.name}: found {len(frames)} frames; make() should write at least two"
@@ -169,7 +169,7 @@ class FramesContract(PluginContract):
                 )
 
     def test_a_frame_has_its_image_and_its_label(self, tmp_path: Path) -> None:
-        """Check that `open` raises or leaves the frame out if its image or label is missing."""
+        """Check that `open` raises an error, or leaves the frame out, if an image or a label is missing."""
         for path in {path for frame in self.made(tmp_path)[:1] for path in _files(frame)}:
             aside = path.rename(tmp_path / "aside")
             try:
@@ -180,7 +180,7 @@ class FramesContract(PluginContract):
             assert not halves, f"{self.name}: without {path.name} open() still gives the frame {halves[0]}"
 
     def test_an_undeclared_label_value_is_an_error(self, tmp_path: Path) -> None:
-        """Check that a label file of any single value gives a declared label or an error."""
+        """Check that each value in a label file is read as an allowed label, or raises an error."""
         frame = self.made(tmp_path)[0]
         if frame.label_file is None or frame.label_file.suffix.lower() != ".png":
             return
@@ -198,7 +198,7 @@ class FramesContract(PluginContract):
             )
 
     def test_missing_data_is_an_error_that_names_the_source(self, tmp_path: Path) -> None:
-        """Check that a missing copy raises DataNotFoundError: a run distinguishes a missing copy from a damaged one."""
+        """Check that a missing copy raises DataNotFoundError, because a run distinguishes it from a damaged copy."""
         if self.synthetic:
             return
         (tmp_path / "images").mkdir()

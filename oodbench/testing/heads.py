@@ -16,10 +16,12 @@ _CHANNELS, _CLASSES = 8, 6
 
 
 class HeadContract(PluginContract):
-    """The contract of a head.
+    """The tests that a `Head` (the last layers of a network) must pass; pytest runs them from a subclass in your tests.
+
+    The subclass sets `name`, and `plugin` to your file.
 
     Attributes:
-        parameters: The parameters of the head; choose small ones.
+        parameters: The parameters of the head. Choose small ones, so that the tests are fast.
 
     Examples:
         >>> from oodbench.testing import HeadContract
@@ -41,11 +43,11 @@ class HeadContract(PluginContract):
         return self.head().build(_CHANNELS, _CLASSES)
 
     def test_its_card_is_complete(self) -> None:
-        """Check that `oodbench info head NAME` has a description to show."""
+        """Check that the card has what `oodbench info head NAME` shows."""
         assert_filled(self.load().card, "title", "paper", "version")
 
     def test_it_outputs_class_maps_and_the_declared_extras(self) -> None:
-        """Check that outputs are float32, finite, on the grid of the features, and equal for equal features."""
+        """Check that outputs are finite float32 maps of the features' size, and equal if the features are equal."""
         module, (features, _) = self.module().eval(), _batch()
         with torch.no_grad():
             first, second = module(features), module(features)
@@ -62,7 +64,7 @@ class HeadContract(PluginContract):
         assert torch.equal(first.class_maps, second.class_maps), f"{self.name}: the same features give other maps"
 
     def test_training_reduces_the_loss(self) -> None:
-        """Check that losses are finite, that their gradient reaches the features, and that steps reduce them."""
+        """Check that losses are finite, have gradients at the features, and become smaller within 20 steps."""
         module, (features, labels) = self.module().train(), _batch()
         assert isinstance(module, TrainingHead), f"{self.name}: its module is not a TrainingHead"
         features.requires_grad_()
@@ -86,7 +88,7 @@ class HeadContract(PluginContract):
         )
 
     def test_a_batch_of_void_pixels_keeps_the_state_finite(self) -> None:
-        """Check that losses stay finite if no pixel is labelled."""
+        """Check that losses are finite if all pixels of a batch are void (have no label)."""
         module, (features, labels) = self.module().train(), _batch()
         assert isinstance(module, TrainingHead), f"{self.name}: its module is not a TrainingHead"
         labels[:] = VOID
@@ -96,7 +98,7 @@ class HeadContract(PluginContract):
         module.after_step(output, labels)
 
     def test_inference_needs_no_training_only_weights(self) -> None:
-        """Check that a new module with the state without `training_only` gives the same maps."""
+        """Check that a module gives the same class maps without the weights that `training_only` names."""
         module, (features, _) = self.module().eval(), _batch()
         left_out = self.head().training_only()
         shipped = {name: value for name, value in module.state_dict().items() if not name.startswith(left_out)}

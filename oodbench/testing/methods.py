@@ -22,12 +22,15 @@ _FITS: dict[tuple[type[Method], str], Fit] = {}
 
 
 class MethodContract(PluginContract):
-    """The contract of a method.
+    """The tests that a `Method` must pass; pytest runs them from a subclass in your tests.
+
+    The subclass sets `name`, and `plugin` to your file. The tests use a small synthetic network output. In some of its
+    frames, a rectangle is a planted anomaly: its logits are low and equal, and its features are far from every class.
 
     Attributes:
-        spec: The method with parameters, in the form of `--method`; by default the name alone.
-        finds_planted: Whether the planted anomaly, with low equal logits and features far from every class, must
-            score higher than the rest. Set it to False, with the reason, for a method that detects something else.
+        spec: The method with parameters, as the option `--method` takes it; by default the name alone.
+        finds_planted: Whether the planted anomaly must score higher than the rest of the frame. Set it to False for a
+            method that detects something else, and state the reason in a comment.
 
     Examples:
         >>> from oodbench.testing import MethodContract
@@ -41,11 +44,11 @@ class MethodContract(PluginContract):
     finds_planted: bool = True
 
     def method(self) -> Method:
-        """Return a new method that is not fitted."""
+        """Return a new instance of the method, which has not learned anything."""
         return self.registry().method(self.spec or self.name)
 
     def ready(self) -> Method:
-        """Return a new method, with a fit loaded if it needs one."""
+        """Return a new instance of the method; if the method learns, it has learned from synthetic frames."""
         method = self.method()
         if method.needs().fit:
             key = (type(method), self.spec)
@@ -55,7 +58,7 @@ class MethodContract(PluginContract):
         return method
 
     def frame(self, seed: int, planted: bool = False) -> SegmenterOutput:
-        """Return one synthetic frame, with only the network outputs that the method declares in its needs.
+        """Return the network's output for one synthetic frame, with only the parts that the method's `needs` request.
 
         Args:
             seed: Seed of the random numbers.
@@ -66,7 +69,7 @@ class MethodContract(PluginContract):
         return output.select(needs)
 
     def test_its_card_and_parameters_are_described(self) -> None:
-        """Check that `oodbench info method NAME` has descriptions to show."""
+        """Check that the card and the parameters have what `oodbench info method NAME` shows."""
         method = self.method()
         assert_filled(method.card, "title", "paper", "url")
         for key, field in method.Params.model_fields.items():
@@ -75,7 +78,7 @@ class MethodContract(PluginContract):
             )
 
     def test_its_needs_are_declared(self) -> None:
-        """Check that `needs()` names class maps, features, extras or masks; a pixel method must name class maps."""
+        """Check that `needs` requests at least one output of the network; a `PixelMethod` must request class maps."""
         method = self.method()
         needs = method.needs()
         maps = needs.class_maps or needs.logits
@@ -86,7 +89,7 @@ class MethodContract(PluginContract):
         )
 
     def test_scores_are_finite_float32_maps_of_the_label_size(self) -> None:
-        """Check the scores on both grids."""
+        """Check the score maps of class maps that are resized before scoring, and of those that are not."""
         method, frame = self.ready(), self.frame(10, planted=True)
         for upsample in _UPSAMPLE:
             score = scores(method, frame, upsample)
@@ -95,7 +98,7 @@ class MethodContract(PluginContract):
             assert np.isfinite(score).all(), f"{self.name}: scores that are NaN or infinite (--upsample {upsample})"
 
     def test_scores_are_finite_at_the_extremes(self) -> None:
-        """Check logits so confident that all other posteriors vanish in float32, and equal logits."""
+        """Check that scores are finite for logits that are all equal, or that differ by about a hundred."""
         method, frame = self.ready(), self.frame(10)
         if frame.class_maps is None:
             return
@@ -105,7 +108,7 @@ class MethodContract(PluginContract):
             assert np.isfinite(score).all(), f"{self.name}: scores that are NaN or infinite for {what}"
 
     def test_posteriors_are_scored_as_their_logarithms(self) -> None:
-        """Check unnormalised class scores, and posteriors if the method accepts class maps of any kind."""
+        """Check that class scores and, if accepted, posteriors get the same scores as the logits that they are from."""
         method, frame = self.ready(), self.frame(10)
         if frame.class_maps is None:
             return
@@ -118,7 +121,7 @@ class MethodContract(PluginContract):
             _assert_close(self.name, got, scores(method, frame, "score"), f"of {what} and of the logits that make them")
 
     def test_higher_is_more_anomalous(self) -> None:
-        """Check the scores of the planted anomaly; see `finds_planted`."""
+        """Check that the planted anomaly scores higher than the rest of the frame; see `finds_planted`."""
         if not self.finds_planted:
             return
         method, frame = self.ready(), self.frame(10, planted=True)
@@ -143,7 +146,7 @@ class MethodContract(PluginContract):
             _assert_close(self.name, together[index], scores(method, output)[0], "alone and in a batch of three")
 
     def test_scores_do_not_depend_on_the_bands(self) -> None:
-        """Check that a pixel score, which reads a frame in bands of rows, does not depend on where bands end."""
+        """Check that the score of a pixel does not depend on which rows of the frame are scored together."""
         maps = self.frame(10, planted=True).class_maps
         if maps is None or not isinstance(self.method(), PixelMethod):
             return
@@ -162,7 +165,7 @@ class MethodContract(PluginContract):
         assert np.array_equal(first, again), f"{self.name}: one frame, scored twice, has different scores"
 
     def test_a_loaded_fit_gives_the_same_scores(self) -> None:
-        """Check that a new instance with the stored fit scores equally, as in a resumed run."""
+        """Check that a new instance that loads the stored result of `fitted` gives the same scores."""
         method = self.method()
         if not method.needs().fit:
             assert method.fitted() == Fit({}, {}), f"{self.name}: fitted() returns a fit, and needs() asks for no fit"

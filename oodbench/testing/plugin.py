@@ -11,12 +11,12 @@ from oodbench.registry import Registry
 
 
 class PluginContract:
-    """The base class of the contracts.
+    """The base class of the contract tests, which plugins of one kind must pass.
 
     Attributes:
-        plugin: The plugin's file; None if the plugin is installed.
-        name: Its public name.
-        kind: Its kind in the registry.
+        plugin: The Python file of the plugin; None if the plugin is installed as a package.
+        name: The name of the plugin.
+        kind: The kind of the plugin, such as `methods`; each contract sets it.
     """
 
     plugin: Path | None = None
@@ -24,7 +24,7 @@ class PluginContract:
     kind: str
 
     def registry(self) -> Registry:
-        """Return the registry, with the plugin's file if there is one."""
+        """Return the registry of all plugins, including the one in `plugin`."""
         return self._registry
 
     @cached_property
@@ -32,11 +32,11 @@ class PluginContract:
         return Registry(() if self.plugin is None else (Path(self.plugin).absolute(),))
 
     def load(self) -> Any:
-        """Return the plugin's class."""
+        """Return the class of the plugin."""
         return self.registry().load(self.kind, self.name)
 
     def test_it_is_registered_under_its_name(self) -> None:
-        """Check that PLUGINS declares it with one line of description, and that its card has the same name."""
+        """Check that `PLUGINS` declares the plugin with one line of description, and that its card has the name."""
         registry = self.registry()
         assert self.name in registry.names(self.kind), (
             f"no {self.kind} are named '{self.name}'; PLUGINS declares {registry.names(self.kind)}"

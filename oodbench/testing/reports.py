@@ -12,7 +12,9 @@ from oodbench.testing.plugin import PluginContract, assert_filled
 
 
 class ReportContract(PluginContract):
-    """The contract of a report.
+    """The tests that a `Report` must pass; pytest runs them from a subclass in your tests.
+
+    The subclass sets `name`, and `plugin` to your file. The tests write the report of a small synthetic run.
 
     Examples:
         >>> from oodbench.testing import ReportContract
@@ -24,14 +26,16 @@ class ReportContract(PluginContract):
     kind = "reports"
 
     def report(self) -> Report:
-        """Return a new report."""
+        """Return a new instance of the report."""
         return self.registry().report(self.name)
 
     def run(self, calibrated: bool = True, labelled: bool = True) -> HandmadeRun:
-        """Return two methods on two benchmarks; one metric is undefined, and names must be escaped.
+        """Return a synthetic run of two methods on two benchmarks.
+
+        One metric is undefined, and some names contain characters that HTML and LaTeX must escape.
 
         Args:
-            calibrated: Whether the run has a calibration and a closed-set quality.
+            calibrated: Whether the run has quantiles of scores and a segmentation quality on in-distribution frames.
             labelled: Whether the frames have labels.
         """
         results = [
@@ -44,11 +48,11 @@ class ReportContract(PluginContract):
         return HandmadeRun(results, calibrated, labelled, {results[0].network: quality} if calibrated else None)
 
     def test_its_card_is_complete(self) -> None:
-        """Check that `oodbench list reports` has a title to show."""
+        """Check that the card has a title, which `oodbench list reports` shows."""
         assert_filled(self.load().card, "title")
 
     def test_it_returns_the_files_that_it_writes(self, tmp_path: Path) -> None:
-        """Check that it creates the folder, writes only into it, and leaves no temporary file."""
+        """Check that the report creates the folder, writes only into it, and leaves no temporary file."""
         out = tmp_path / "inside" / "report"
         files = self._written(out)
         there = {path for path in tmp_path.rglob("*") if path.is_file()}
@@ -62,7 +66,7 @@ class ReportContract(PluginContract):
         assert first == second, f"{self.name}: wrote {second} where it wrote {first} before"
 
     def test_files_are_written_atomically(self, tmp_path: Path) -> None:
-        """Check that files are replaced atomically: during the write, and after a crash, readers see the old one."""
+        """Check that files are replaced by renaming, so that readers see the old or the new file, never a part."""
         kept = {}
         for number, path in enumerate(self._written(tmp_path / "report")):
             kept[path] = (tmp_path / f"kept-{number}", path.read_bytes())
@@ -77,13 +81,13 @@ class ReportContract(PluginContract):
             )
 
     def test_a_run_without_calibration_or_labels_is_no_error(self, tmp_path: Path) -> None:
-        """Check a run without in-distribution frames, and one with hidden labels."""
+        """Check the reports of a run without in-distribution frames, and of a run with hidden labels."""
         for index, (calibrated, labelled) in enumerate(((False, True), (True, False))):
             files = self.report().write(self.run(calibrated, labelled), tmp_path / str(index))
             assert files, f"{self.name}: wrote nothing for calibrated={calibrated}, labelled={labelled}"
 
     def test_text_reports_can_be_printed(self) -> None:
-        """Check the text of a report whose card says `text`."""
+        """Check that `text` returns the same text twice, and not an empty one, if `card.text` is True."""
         if not self.load().card.text:
             return
         first, second = (self.report().text(self.run()) for _ in range(2))

@@ -17,10 +17,13 @@ from oodbench.types import MapKind, RGBImage, SegmenterOutput
 
 
 class AdapterContract(PluginContract):
-    """The contract of an adapter and its segmenters. A subclass defines `make`.
+    """The tests that an `Adapter` and the networks that it loads must pass; pytest runs them from a subclass.
+
+    The subclass sets `name`, and `plugin` to your file. It defines `make(folder)`, which writes a small network.
 
     Attributes:
-        tolerance: Largest difference between a batch's output and single images', as a share of the largest value.
+        tolerance: Largest allowed difference between the output for a batch and the outputs for its single images, as a
+            share of the largest value.
 
     Examples:
         >>> from pathlib import Path
@@ -37,23 +40,23 @@ class AdapterContract(PluginContract):
     tolerance: float = 1e-4
 
     def make(self, folder: Path) -> str:
-        """Write a small network into a folder, with its card next to it.
+        """Write a small network into a folder, with its model card (description) next to it.
 
         Args:
             folder: An empty folder.
 
         Returns:
-            The network's source for `--model`.
+            The value of the option `--model` for this network, usually its path.
         """
         raise NotImplementedError(f"{type(self).__name__}: define make(folder), which writes a small network")
 
     def adapter(self) -> Adapter:
-        """Return a new adapter."""
+        """Return a new instance of the adapter."""
         adapter: Adapter = self.load()(self.registry().head)
         return adapter
 
     def network(self, folder: Path) -> Segmenter:
-        """Return the small network on the CPU.
+        """Return the small network, which `make` writes, on the CPU.
 
         Args:
             folder: An empty folder.
@@ -61,11 +64,11 @@ class AdapterContract(PluginContract):
         return self.adapter().open(self.make(folder), None, "cpu")
 
     def test_its_card_is_complete(self) -> None:
-        """Check that `oodbench list models`, and the error for an unknown source, can show what it accepts."""
+        """Check that the card has a title and the text for `oodbench list models` on what the adapter accepts."""
         assert_filled(self.load().card, "title", "takes")
 
     def test_it_accepts_only_its_own_sources(self, tmp_path: Path) -> None:
-        """Check that it accepts only its own sources, because the first adapter that accepts a source gets it."""
+        """Check that the adapter accepts only its own networks, because the first adapter that accepts one loads it."""
         source = self.make(tmp_path)
         assert self.adapter().accepts(source), f"{self.name}: does not accept {source}"
         assert not self.adapter().accepts("network.of-no-known-format"), (
@@ -75,7 +78,7 @@ class AdapterContract(PluginContract):
         assert first == self.name, f"{self.name}: {source} goes to the adapter '{first}'"
 
     def test_a_missing_file_is_an_error(self, tmp_path: Path) -> None:
-        """Check that it raises a ModelError, which the command line prints without a traceback."""
+        """Check that a missing file raises a `ModelError`, which commands print without a traceback."""
         source = Path(self.make(tmp_path))
         if not source.is_file():
             return
@@ -84,7 +87,7 @@ class AdapterContract(PluginContract):
         assert isinstance(error, ModelError), f"{self.name}: opening an absent file gave {error!r}; expected ModelError"
 
     def test_a_network_describes_itself(self, tmp_path: Path) -> None:
-        """Check the name, digest, classes and device; the digest is the same if the network is opened again."""
+        """Check the name, classes, device and digest (hash), and that a second load gives the same digest."""
         network = self.network(tmp_path)
         for field in ("name", "digest", "classes", "device"):
             assert getattr(network, field), f"{self.name}: the network's {field} is empty"
@@ -96,9 +99,9 @@ class AdapterContract(PluginContract):
         assert network.digest == self.network(tmp_path).digest, f"{self.name}: opened twice, its digests differ"
 
     def test_outputs_match_the_capabilities(self, tmp_path: Path) -> None:
-        """Check all outputs: float32, finite, of the right shape, requested together or separately.
+        """Check that all declared outputs are finite float32 maps of the right shape, requested together or separately.
 
-        If the network has a classifier, it must compute the class maps from the features.
+        If `classifier` returns a layer, this layer must compute the class maps from the features.
         """
         network = self.network(tmp_path)
         batch = [network.prepare(image) for image in _images()]
@@ -130,7 +133,7 @@ class AdapterContract(PluginContract):
                 )
 
     def test_the_output_depends_on_the_image(self, tmp_path: Path) -> None:
-        """Check that different images give different outputs, and that one image gives the same output twice."""
+        """Check that different images give different outputs, and that the same image gives the same output twice."""
         network = self.network(tmp_path)
         needs = _all(network)
         first, second = _images()

@@ -17,11 +17,13 @@ from oodbench.testing.plugin import PluginContract, assert_filled, raised
 
 
 class SubmissionContract(PluginContract):
-    """The contract of a submission.
+    """The tests that a `Submission` (writer of files for a leaderboard) must pass; pytest runs them from a subclass.
+
+    The subclass sets `name`, and `plugin` to your file. It defines `scored`, which returns the frames to write.
 
     Attributes:
-        spec: The submission with parameters, in the form that `oodbench submit` accepts; by default the name alone.
-        ending: Ending of the names of score files, for example `.npy`.
+        spec: The submission with parameters, as `oodbench submit` takes it; by default the name alone.
+        ending: Ending of the names of the files with scores, for example `.npy`.
 
     Examples:
         >>> from oodbench.testing import SubmissionContract
@@ -36,15 +38,15 @@ class SubmissionContract(PluginContract):
     ending: str
 
     def scored(self) -> SubmissionScorer:
-        """Return a scorer of a run with every frame that a complete submission needs, some of them labelled."""
+        """Return all frames that a complete submission needs, with their score maps; some must have labels."""
         raise NotImplementedError
 
     def submission(self) -> Submission:
-        """Return a new submission."""
+        """Return a new instance of the submission."""
         return self.registry().submission(self.spec or self.name)
 
     def test_its_card_and_parameters_are_described(self) -> None:
-        """Check that `oodbench info submission NAME` has descriptions of it and its parameters to show."""
+        """Check that the card and the parameters have what `oodbench info submission NAME` shows."""
         loaded = self.load()
         assert_filled(loaded.card, "title", "url", "state", "benchmarks")
         for key, field in loaded.Params.model_fields.items():
@@ -52,7 +54,7 @@ class SubmissionContract(PluginContract):
             assert not field.is_required(), f"{self.name}: {key} has no default, and --check passes no parameters"
 
     def test_its_submission_passes_its_check_and_keeps_the_metrics(self, tmp_path: Path) -> None:
-        """Check that its own check finds no problem, and that reading it back preserves the exact metrics."""
+        """Check that `check` finds no problem, and that the scores that `read` yields have the same AP and FPR95."""
         scored, out = self.scored(), tmp_path / "out"
         self._write(scored, out)
         assert {path.name for path in tmp_path.iterdir()} == {"out"}, f"{self.name}: wrote outside of its folder"
@@ -76,7 +78,7 @@ class SubmissionContract(PluginContract):
         )
 
     def test_its_check_finds_missing_and_damaged_files(self, tmp_path: Path) -> None:
-        """Check that an empty folder, a missing file and a truncated file are reported."""
+        """Check that `check` reports an empty folder, a missing file and a truncated file."""
         scored = self.scored()
         (tmp_path / "empty").mkdir()
         assert list(self.submission().check(tmp_path / "empty")), f"{self.name}: check() accepts an empty folder"
@@ -94,7 +96,7 @@ class SubmissionContract(PluginContract):
         )
 
     def test_an_incomplete_run_is_refused(self, tmp_path: Path) -> None:
-        """Check that a missing frame and a NaN score are errors."""
+        """Check that `write` raises an error if a frame is missing or a score is NaN."""
         scored = self.scored()
         first, *others = scored.frames
         broken = replace(first, read_score=lambda: np.full(first.size, np.nan, np.float32))

@@ -84,30 +84,38 @@ def evaluate_scores(
     plugins: OneOrMore = (),
     progress: Progress | None = None,
 ) -> Run:
-    """Evaluate external score maps on a benchmark, as `oodbench evaluate --scores` does.
+    """Evaluate score maps that other code wrote on a benchmark, as `oodbench evaluate --scores` does.
 
-    Each folder contains one file per frame, named by the frame's id: `.npy`, `.npz`, `.hdf5` or `.h5` with floats, or
-    `.png` with 16 bits. Maps have the size of the labels or are smaller; smaller ones are resized.
+    A score map holds the anomaly score of each pixel of a frame. Each folder contains one file per frame, named
+    `ID.npy`, `ID.npz`, `ID.hdf5` or `ID.h5` (floats), or `ID.png` (16 bits). ID is the `id` of the frame in
+    `load_benchmark(NAME)`. A score map has the size of the frame's labels. A smaller map is resized to this size.
 
     Args:
-        scores: Mapping from labels to folders of score maps; or folders, whose names become the labels.
-        benchmark: Name of the benchmark to which the scores belong.
-        anomalous: Whether `higher` or `lower` scores are anomalous, for all scores or by label.
-        data: Folders to search for the benchmark, as in `oodbench.run`.
-        resize: Interpolation from smaller score maps to the labels' resolution.
-        protocols: Names of protocols, or `leaderboard` for the one that the benchmark's own leaderboard uses.
-        limit: Number of frames, or `all`; None: the benchmark's default.
-        out: The folder of the run; None: a folder under runs/ whose name depends on the plan.
-        if_exists: What to do if the folder contains a run, as in `oodbench.run`.
-        stop_after: The last stage.
-        plugins: Plugin files.
+        scores: Mapping from a name to a folder of score maps; or one or more folders, whose own names are then used.
+            The results show these names in the place of a method.
+        benchmark: Name of the benchmark to which the score maps belong.
+        anomalous: `higher` or `lower`: the direction in which scores are more anomalous. Pass one word for all folders,
+            or a mapping from each name to a word.
+        data: Folders to search for the benchmark, or a mapping from its name to its folder.
+        resize: Interpolation of smaller score maps: `bilinear` with half-pixel centres, or `bilinear-aligned` with
+            aligned corners.
+        protocols: Names of protocols, the sets of rules that turn scores into metrics (`list_protocols`). `leaderboard`
+            stands for the protocol of the benchmark's own leaderboard.
+        limit: Number of frames, from the first, or `all`. None: the benchmark's default.
+        out: The folder for the results. None: a folder in runs/, whose name contains a hash of score maps, frames and
+            settings, so that the same call finds the same folder.
+        if_exists: What to do if the folder contains a run (results of an earlier call). `continue`: resume this run,
+            and raise an error if the folder contains another run. `reuse`: make this run there and keep the stored
+            files that it can use. `overwrite`: delete the run in the folder and start from scratch.
+        stop_after: The last stage to execute: `evaluate` (compute the metrics), or `report` (also write the reports).
+        plugins: Python files with your own benchmarks or reports.
         progress: Callback for progress messages; None: silent.
 
     Returns:
-        A run without networks.
+        A run as `oodbench.run` returns it. Its method `table` returns the results as a table.
 
     Raises:
-        UsageError: An argument, or a combination of arguments, is not valid; for example, no direction is given.
+        UsageError: An argument, or a combination of arguments, is not valid; for example, `anomalous` lacks a name.
         UnknownNameError: There is no benchmark or protocol of that name.
         DataError: The benchmark is missing (`DataNotFoundError`) or not intact.
         ScoreError: A score map is missing, damaged, larger than its labels or not finite.

@@ -18,19 +18,21 @@ from oodbench.workflows.run import write_reports
 
 
 def merge(folders: Sequence[str | Path], out: str | Path | None = None, progress: Progress | None = None) -> Run:
-    """Merge the shards of a run, evaluate them and write the reports.
+    """Combine the score maps that several processes computed for one run, evaluate them and write the reports.
+
+    Each process called `oodbench.run` with `shard="i/n"` and scored its part of the frames, a shard.
 
     Args:
-        folders: The folders that were given to the shards as --out; each contains at least one shard.
-        out: The folder of the whole run; None: the first of `folders`.
+        folders: The folders that were passed to these calls as `out`; each contains at least one shard.
+        out: The folder of the whole run. None: the first of `folders`.
         progress: Callback for progress messages; None: silent.
 
     Returns:
         The whole run, with its results.
 
     Raises:
-        RunFolderError: There are no shards, they belong to different runs, or one is missing, still runs or was
-            interrupted.
+        RunFolderError: There are no shards, the shards belong to different runs, or a shard is missing, is still being
+            computed or was interrupted.
 
     Examples:
         >>> import oodbench

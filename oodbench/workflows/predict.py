@@ -40,12 +40,12 @@ DEFAULT_MODEL = "streets-gmmseg"
 
 
 class AnomalousShare(NamedTuple):
-    """Number of pixels of a photograph above the threshold.
+    """The number of pixels of a photograph whose score is above the threshold.
 
     Attributes:
         image: The id of the photograph.
-        height: Its height in pixels.
-        width: Its width in pixels.
+        height: Height of the photograph in pixels.
+        width: Width of the photograph in pixels.
         above: Number of pixels above the threshold; None without a threshold.
     """
 
@@ -62,13 +62,14 @@ class AnomalousShare(NamedTuple):
 
 @dataclass(frozen=True)
 class Prediction:
-    """Output of `predict`.
+    """The output of `predict`.
 
     Attributes:
-        folder: The folder of the score maps and heatmaps.
-        threshold: The calibrated threshold; None without in-distribution frames.
-        source: Description of the frames on which the threshold was calibrated.
-        shares: One share per photograph, in order.
+        folder: The folder of the score maps (the anomaly score of each pixel) and heatmaps.
+        threshold: The threshold, `score`, and the `share` of the pixels of in-distribution frames that score higher
+            (0.05). None if there are no such frames.
+        source: Description of the frames from which the threshold was computed; empty without a threshold.
+        shares: For each photograph, in order, the number and the share of its pixels above the threshold.
 
     Examples:
         >>> import oodbench
@@ -107,31 +108,38 @@ def predict(
     plugins: OneOrMore = (),
     progress: Progress | None = None,
 ) -> Prediction:
-    """Score photographs and render heatmaps, as `oodbench predict` does.
+    """Compute anomaly scores of photographs and render heatmaps, as `oodbench predict` does.
 
     Args:
         images: A photograph, or a folder of photographs.
-        method: The method, as `NAME` or `NAME:key=value,...`.
-        model: Name or file of the network.
-        model_card: File of the model card; None: the file next to the network.
-        checkpoint: File of the weights, if they are not in the model file or next to it.
-        id_data: Folders to search for the in-distribution dataset.
-        id_limit: Maximum number of frames for fitting and for calibration.
-        device: The device for the network.
+        method: The method, as `NAME` or `NAME:key=value,...` (`list_methods`).
+        model: The network: a name (`list_models`), or a file as `load_segmenter` opens it.
+        model_card: The model card, a TOML file that describes the network. None: the card next to the network's file.
+        checkpoint: File of the weights; None: they are in the network's file or next to it.
+        id_data: Folders to search for a dataset of in-distribution frames. The method is fitted (learns) on the
+            training split of the dataset, and the threshold is computed from its validation split.
+        id_limit: Maximum number of frames for fitting, and for the threshold. None: the dataset's own default if it
+            has one, otherwise 500.
+        device: The device for the network: `auto` (a GPU if there is one), `cpu` or `cuda`.
         seed: Random seed.
-        out: The output folder; None: a folder under runs/ whose name depends on the plan.
-        form: Format of a leaderboard in which each image is written, instead of maps, heatmaps and shares (`--format`).
-        fit_file: With `form`, the file of the method's fit, from the folder fits/ of a run (`--fit`).
-        plugins: Plugin files.
+        out: The output folder. None: a folder in runs/, whose name contains a hash of photographs, network and
+            settings.
+        form: Name of a leaderboard (`list_submissions`). The scores of each image are then written in the file format
+            of this leaderboard, without heatmaps and threshold, and `out` is required. None: score maps and heatmaps
+            are written.
+        fit_file: With `form`: what the method has learned, as a file from the folder fits/ of a run. None: the method
+            learns nothing.
+        plugins: Python files with your own methods or other plugins.
         progress: Callback for progress messages; None: silent.
 
     Returns:
-        The output folder, the calibrated threshold, and the share of the pixels above it per photograph.
+        The output folder, the threshold, and the share of each photograph's pixels above the threshold.
 
     Raises:
-        UsageError: An argument, or a combination of arguments, is not valid, or the method does not fit the network.
+        UsageError: An argument, or a combination of arguments, is not valid, or the network lacks an output that the
+            method needs.
         UnknownNameError: There is no method, parameter or format of that name.
-        ModelError: The network, its card or the device is not valid.
+        ModelError: The network, its model card or the device is not valid.
         DataError: A photograph, or a frame of the dataset, is missing or damaged.
         ScoreError: A score is not finite.
         RunFolderError: The folder is not writable, is in use, or contains a run.

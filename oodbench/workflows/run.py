@@ -61,49 +61,62 @@ def run(
     plugins: OneOrMore = (),
     progress: Progress | None = None,
 ) -> Run:
-    """Score benchmarks with methods on networks, evaluate the scores and write the reports.
+    """Compute the score maps of benchmarks with methods and networks, evaluate them and write the reports.
 
-    The command `oodbench run` does the same. All artifacts of the run are stored in its folder, in which an interrupted
-    run resumes.
+    The command `oodbench run` does the same. A score map holds the anomaly score of each pixel. All outputs are stored
+    in the run's folder. If the run is interrupted, the same call resumes it there.
 
     Args:
-        models: Networks: names and files as for `--model`, or objects such as a `TorchSegmenter`.
-        methods: Methods: `NAME` or `NAME:key=value,...`, `all`, or objects that are not fitted. Each network gets its
-            own instance of an object, created from its class and parameters.
-        benchmarks: Benchmarks: names, the output of `load_benchmark`, or objects of your own `Benchmark` class.
-        data: Folders to search for benchmarks, or a mapping from names of benchmarks to folders.
+        models: Networks: names (`list_models`), files as `load_segmenter` opens them, or objects such as a
+            `TorchSegmenter`. Empty: the models of this package.
+        methods: Methods: `NAME`, `NAME:key=value,...`, `all`, or method objects. From an object, the run creates a new
+            instance with the same parameters for each network. Empty: a fixed set of methods.
+        benchmarks: Benchmarks: names, outputs of `load_benchmark`, or objects of your own `Benchmark` class. Empty: all
+            that are found. For the models of this package, these are its synthetic benchmarks unless you pass `data`.
+        data: Folders to search for benchmarks, or a mapping from names of benchmarks to folders. Empty: the folders in
+            the environment variable OODBENCH_DATA or in your config file.
         id_data: Folders to search for the in-distribution dataset, or a mapping from names of datasets to folders.
-        model_cards: Files of model cards, one per model.
+            Methods are fitted (learn from labelled frames) on its training split. Thresholds are calibrated on its
+            validation split. Empty: the folders in `data`, or in your config file.
+        model_cards: Files of model cards (TOML descriptions of the networks), one per model.
         checkpoints: Files of weights, one per model.
-        id_limit: Maximum number of frames for fitting and for calibration; None: 500, or the dataset's default.
-        upsample: The scoring resolution: resize the `logits` and then score, or resize the `score`.
-        resize: Interpolation to the labels' resolution.
-        keep_scores: Which score maps to keep after evaluation: `all`, those of the frames in `figures`, or `none`.
-        limit: Number of frames per benchmark, or `all`; None: the benchmark's default.
-        batch_size: Number of frames per forward pass. It is part of the run's identity.
-        device: The device for the networks.
+        id_limit: Maximum number of frames for fitting, and for calibration. None: the dataset's own default if it has
+            one, otherwise 500.
+        upsample: `logits`: the class maps (logits or posteriors) are resized to the labels' resolution and then scored.
+            `score`: they are scored at the network's output resolution, and the score map is resized.
+        resize: Interpolation: `bilinear` with half-pixel centres, or `bilinear-aligned` with aligned corners.
+        keep_scores: Which score maps to keep after evaluation. `all`: all maps. `figures`: those of the four frames per
+            benchmark that figures show. `none`: no maps.
+        limit: Number of frames per benchmark, from the first, or `all`. None: the benchmark's default.
+        batch_size: Number of frames per forward pass. Score maps that were stored with another batch size are not
+            reused.
+        device: The device for the networks: `auto` (a GPU if there is one), `cpu` or `cuda`.
         seed: Random seed.
-        out: The folder of the run; None: a folder under runs/ whose name depends on the plan.
-        protocols: Names of protocols, or `leaderboard` for the one that each benchmark's own leaderboard uses.
-        if_exists: What to do if the folder contains a run: `continue` it if it is the same run, otherwise refuse;
-            `reuse` the files that this run can use; `overwrite` it.
-        stop_after: The last stage.
-        fail_fast: Whether the first benchmark that fails stops the run. Otherwise the others finish, and `Run.failed`
-            lists the failures.
-        shard: `i/n` to score only shard i of n; `oodbench.merge` combines the shards. None: score everything.
-        plugins: Plugin files.
+        out: The folder of the run. None: a folder in runs/, whose name contains a hash of networks, frames and
+            settings, so that the same call finds the same folder.
+        protocols: Names of protocols, the sets of rules that turn scores into metrics (`list_protocols`). `leaderboard`
+            stands for the protocol of each benchmark's own leaderboard.
+        if_exists: What to do if the folder contains a run. `continue`: resume this run, and raise an error if the
+            folder contains another run. `reuse`: make this run there and keep the stored files that it can use.
+            `overwrite`: delete the run in the folder and start from scratch.
+        stop_after: The last stage to execute: `plan`, `fit`, `calibrate`, `score`, `evaluate` or `report`.
+        fail_fast: Whether the first benchmark that fails stops the run. If False, the other benchmarks finish, and
+            `Run.failed` lists the failures.
+        shard: `i/n`: score only part i of n parts of the frames, for example on one of n machines; `oodbench.merge`
+            combines the parts. None: score all frames.
+        plugins: Python files with your own methods, benchmarks or other plugins.
         progress: Callback for progress messages; None: silent.
 
     Returns:
-        The run. `run(...).table()` returns its results as a table.
+        The run. Its method `table` returns the results as a table.
 
     Raises:
         UsageError: An argument, or a combination of arguments, is not valid.
         UnknownNameError: There is no method, benchmark, dataset or protocol of that name.
-        ModelError: A network, its card or the device is not valid.
+        ModelError: A network, its model card or the device is not valid.
         DataError: A benchmark or dataset is missing (`DataNotFoundError`) or not intact.
-        ScoreError: The scores of all benchmarks, or of the first one with `fail_fast`, are not valid.
-        BenchmarksFailedError: Some benchmarks failed, and `stop_after` is a stage before `evaluate`.
+        ScoreError: A score is not finite, and all benchmarks failed. With `fail_fast`, one failed benchmark is enough.
+        BenchmarksFailedError: Some benchmarks failed, and the last stage is before `evaluate`.
         RunFolderError: The folder is not writable, is in use, or belongs to another run.
         PluginError: A plugin file is missing or not valid.
 

@@ -17,7 +17,8 @@ from oodbench.files import cannot_write, digest_bytes, write_atomically
 from oodbench.metrics import MetricChange, measure_change
 from oodbench.progress import Progress, Silent
 from oodbench.registry import Registry
-from oodbench.runs.run import Run, load
+from oodbench.runs.load import load
+from oodbench.runs.run import Run
 from oodbench.storage.local import LocalStore
 from oodbench.types import AnomalyLabels, ScoreMap
 from oodbench.workflows.arguments import OneOrMore, as_tuple
@@ -28,14 +29,15 @@ SUBMISSION_SCHEMA = 1
 
 @dataclass(frozen=True)
 class SubmissionResult:
-    """A submission that was written.
+    """A submission (files for a leaderboard) that `submit` wrote.
 
     Attributes:
         folder: The folder of the submission.
         frames: Number of frames.
-        facts: Facts about how it was written, as in its side file.
+        facts: Facts about how the files were written; the file `submission.json` in the folder contains them, too.
         notes: Notes for the author, such as the next steps.
-        changes: Maps each benchmark to the exact metrics of its labelled frames, as stored and as read back.
+        changes: Maps each benchmark to its AP and FPR95 on labelled frames, before and after the scores were converted
+            to the leaderboard's file format.
 
     Examples:
         >>> from pathlib import Path
@@ -63,24 +65,26 @@ def submit(
     plugins: OneOrMore = (),
     progress: Progress | None = None,
 ) -> SubmissionResult:
-    """Write a submission to a leaderboard from a run, as `oodbench submit` does.
+    """Write the files that a leaderboard expects from a run's stored score maps, as `oodbench submit` does.
 
     If an error is raised, nothing is written.
 
     Args:
-        target: The leaderboard, as `NAME` or `NAME:key=value,...`.
-        run: A run with stored scores, or its folder.
-        out: A folder that is new, is empty, or contains the same submission.
-        method: Name or label of the scorer's method; needed if the run has several methods.
-        network: Name of the scorer's network; needed if the run has several networks.
-        plugins: Files with your own submissions, in addition to the run's plugins.
+        target: The leaderboard, as `NAME` or `NAME:key=value,...` (`list_submissions`).
+        run: A run whose score maps are stored, or its folder.
+        out: The folder to write. It must be new, be empty, or contain the same submission.
+        method: Name of the method whose score maps are submitted; needed if the run has several methods.
+        network: Name of the network whose score maps are submitted; needed if the run has several networks.
+        plugins: Python files with your own submissions (writers of files for a leaderboard), in addition to the plugin
+            files of the run.
         progress: Callback for progress messages; None: silent.
 
     Returns:
-        The folder, its number of frames, notes, and the change of the exact metrics by the leaderboard's file format.
+        The folder, its number of frames, notes, and how much the leaderboard's file format changes AP and FPR95.
 
     Raises:
-        UsageError: The run lacks frames of the leaderboard, several scorers match, or a parameter is missing.
+        UsageError: The run lacks frames of the leaderboard, several pairs of method and network match, or a parameter
+            is missing.
         UnknownNameError: There is no leaderboard, method or network of that name.
         NotStoredError: A score map of the run is not stored.
         ScoreError: A score is not finite.
@@ -139,21 +143,22 @@ def submit(
 def check_submission(
     target: str, path: str | Path, *, data: OneOrMore = (), plugins: OneOrMore = (), progress: Progress | None = None
 ) -> list[str]:
-    """Check a folder or an archive for a leaderboard, as `oodbench submit --check` does.
+    """Check whether a folder or an archive has the form that a leaderboard expects, as `oodbench submit --check` does.
 
     Args:
-        target: The leaderboard, as `NAME` or `NAME:key=value,...`.
+        target: The leaderboard, as `NAME` or `NAME:key=value,...` (`list_submissions`).
         path: A folder or an archive, written by any program.
-        data: Folders with the benchmark's frames, to compare names and sizes with; empty: do not compare.
-        plugins: Files with your own submissions.
+        data: Folders with the leaderboard's benchmarks. The names and sizes of the files are then compared with the
+            frames. Empty: they are not compared.
+        plugins: Python files with your own submissions (writers of files for a leaderboard).
         progress: Callback for progress messages; None: silent.
 
     Returns:
-        One line per problem.
+        One line per problem; empty if there is none.
 
     Raises:
         UnknownNameError: There is no leaderboard of that name.
-        DataError: The path can't be opened, or the frames are missing or not intact.
+        DataError: The folder or archive can't be opened, or a benchmark in `data` is missing or not intact.
 
     Examples:
         >>> from pathlib import Path

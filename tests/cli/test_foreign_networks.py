@@ -16,7 +16,7 @@ import torch
 from oodbench.cli.convert import convert
 from oodbench.cli.info import info
 from oodbench.errors import UsageError
-from oodbench.runs.run import load
+from oodbench.runs.load import load
 from oodbench.runs.verify import verify
 from oodbench.segmenters.mmsegmentation.source import ConfigSource
 from oodbench.workflows.run import run

@@ -12,7 +12,8 @@ from oodbench.contracts import Roots
 from oodbench.errors import RunFolderError
 from oodbench.planning.resolve import ModelSource
 from oodbench.registry import Registry
-from oodbench.runs.run import Run, load
+from oodbench.runs.load import load
+from oodbench.runs.run import Run
 from oodbench.runs.verify import verify
 from tests.helpers.fake_benchmarks import numbers, small_run
 from tests.helpers.files import photograph, save

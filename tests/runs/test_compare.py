@@ -16,7 +16,8 @@ import oodbench
 from oodbench.contracts import Result
 from oodbench.errors import NotComparableError, NotStoredError, UnknownNameError
 from oodbench.runs.compare import compare_methods, compare_runs
-from oodbench.runs.run import Run, load
+from oodbench.runs.load import load
+from oodbench.runs.run import Run
 from tests.helpers.fake_benchmarks import small_run
 from tests.helpers.files import anomaly_label, photograph, save
 

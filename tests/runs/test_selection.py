@@ -15,7 +15,8 @@ from oodbench.cli.main import app
 from oodbench.contracts import PublishedResult, Requirements, RunView
 from oodbench.errors import UnknownNameError, UsageError
 from oodbench.registry import Registry
-from oodbench.runs.run import Run, load
+from oodbench.runs.load import load
+from oodbench.runs.run import Run
 from oodbench.runs.selection import ResultSelection, SelectedRun
 from tests.helpers.files import CARD, write_cityscapes, write_network, write_road_anomaly
 

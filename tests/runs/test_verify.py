@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from oodbench.errors import RunFolderError
-from oodbench.runs.run import load
+from oodbench.runs.load import load
 from oodbench.runs.verify import VerificationCheck, verify
 from oodbench.storage.artifacts import RunArtifacts
 from oodbench.storage.local import LocalStore

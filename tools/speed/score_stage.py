@@ -22,7 +22,7 @@ from oodbench.planning.plan import Plan, make_plan
 from oodbench.planning.request import Request
 from oodbench.progress import Silent
 from oodbench.registry import Registry
-from oodbench.runs.run import load
+from oodbench.runs.load import load
 from oodbench.stages.calibrate import calibrate
 from oodbench.stages.evaluate import evaluate, write_results
 from oodbench.stages.fit import fit

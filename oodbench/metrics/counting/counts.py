@@ -28,13 +28,16 @@ _HALF_MASK = (1 << HALF_BITS) - 1
 
 @dataclass
 class PixelCounts:
-    """The counts of all frames so far. Merging states in any order gives bit-identical metrics.
+    """The pixels of all frames so far, counted by score and label; `pixel_metrics` computes the metrics from them.
+
+    Parts of the frames can be counted separately and merged in any order; the metrics are bit-identical.
 
     Attributes:
-        compiled: Whether to use the compiled loops; False: plain numpy, which is slower and gives the same numbers.
+        compiled: Whether compiled code counts the pixels. If False, plain numpy counts them, which is slower and gives
+            the same numbers.
         frames: Number of counted frames.
         without_anomaly: Number of these frames without an anomalous pixel.
-        void: Number of void pixels.
+        void: Number of void pixels, which count in no metric.
 
     Examples:
         >>> import numpy as np
@@ -65,8 +68,8 @@ class PixelCounts:
             labels: Labels of the same shape.
 
         Raises:
-            ScoreError: The shapes or types do not match, or a valid pixel scores NaN. The state can't be used after
-                that.
+            ScoreError: The shapes or types do not match, or the score of a pixel that is not void is NaN. Do not use
+                the counts after this error.
         """
         bits, flat = flatten_scores(score, labels)
         if np.bitwise_or.reduce(bits) & np.uint32(_HALF_MASK):
@@ -90,10 +93,10 @@ class PixelCounts:
         return totals
 
     def merge(self, others: Iterable[PixelCounts]) -> None:
-        """Add the counts of other states.
+        """Add the counts of other `PixelCounts`.
 
         Args:
-            others: States of other frames, for example of other processes.
+            others: Counts of other frames, for example of other processes.
         """
         for other in others:
             self.frames += other.frames
@@ -116,7 +119,7 @@ class PixelCounts:
         return halves + sum(block.low.size for block in self._blocks)
 
     def points(self) -> CurvePoints:
-        """Return the distinct anomalous scores, from the highest down, with the counts at each."""
+        """Return the distinct scores of anomalous pixels, from the highest down, with the numbers of pixels at each."""
         self._filer = Filer()  # frees the memory of its pages for the next steps
         key, tied = self._distinct_keys()
         above, equal = np.zeros(key.size, np.int64), np.zeros(key.size, np.int64)
@@ -162,7 +165,7 @@ class PixelCounts:
     # as arrays, for files and other processes
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
-        """Return the state as arrays; `from_arrays` restores it."""
+        """Return the counts as arrays; `from_arrays` restores them."""
         content: dict[str, NDArray[np.generic]] = {
             "totals": np.array([self.frames, self.without_anomaly, self.void], np.int64),
             "low": np.concatenate([np.empty(0, np.uint16), *(block.low for block in self._blocks)]),
@@ -179,7 +182,7 @@ class PixelCounts:
 
     @staticmethod
     def from_arrays(arrays: Mapping[str, NDArray[np.generic]]) -> PixelCounts:
-        """Restore the state from its arrays.
+        """Restore counts from their arrays.
 
         Args:
             arrays: The arrays that `arrays` returned.

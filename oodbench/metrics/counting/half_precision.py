@@ -41,11 +41,15 @@ _BUCKETS = 1 << (32 - _LOW_BITS)
 
 @dataclass(frozen=True)
 class HalfMap:
-    """A non-decreasing map from float32 scores to half-precision codes.
+    """A conversion of float32 scores to float16 that keeps their order; call it with a score map.
+
+    Rounding to float16 can make many scores equal, which changes the metrics. This conversion gives L groups of scores
+    the L float16 values in `codes` instead. A higher score never gets a lower value.
 
     Attributes:
-        edges: uint32 [L], ascending: the smallest key of each level (oodbench.metrics.counting.ordered_keys).
-        codes: float16 [L], strictly increasing.
+        edges: uint32 [L], ascending: the smallest score of each group, as an integer that has the same order as the
+            score.
+        codes: float16 [L], strictly increasing: the float16 value of each group.
 
     Examples:
         >>> import numpy as np
@@ -60,13 +64,13 @@ class HalfMap:
     codes: NDArray[np.float16]
 
     def __call__(self, score: ScoreMap) -> NDArray[np.float16]:
-        """Convert float32 [H, W] to float16 [H, W]. Scores below all fitted scores get the lowest code."""
+        """Convert float32 [H, W] to float16 [H, W]. Scores below all scores of the fit get the lowest float16 value."""
         level = np.searchsorted(self.edges, keys_of(score), side="right") - 1
         return self.codes[np.maximum(level, 0)]
 
 
 def to_half(score: ScoreMap) -> NDArray[np.float16] | None:
-    """Round scores to half precision.
+    """Round scores to half precision (float16).
 
     Args:
         score: float32 [H, W].
@@ -86,7 +90,7 @@ def to_half(score: ScoreMap) -> NDArray[np.float16] | None:
 
 
 def is_half_precision(score: ScoreMap) -> bool:
-    """Return whether every score is already a half-precision number.
+    """Return whether every score is already exact in half precision (float16).
 
     Args:
         score: float32 [H, W].
@@ -105,19 +109,20 @@ def is_half_precision(score: ScoreMap) -> bool:
 
 
 def fit_half_map(read: Scores) -> HalfMap:
-    """Fit the map of a set of frames in two passes, with about 400 MB of memory for any number of frames.
+    """Fit a conversion to float16 that keeps the order of the scores, on the score maps of a set of frames.
 
-    The first pass counts keys by all but their last 8 bits. The second counts all bits of the keys in buckets that span
-    more than one level.
+    The fit reads the score maps twice and takes about 400 MB of memory for any number of frames. The first pass counts
+    the scores by all but the last 8 of their 32 bits. The second pass counts all bits of those scores that need finer
+    groups.
 
     Args:
-        read: Function that returns the frames, float32 [H, W] each; called once per pass.
+        read: Function that returns all score maps, float32 [H, W] each; called once per pass.
 
     Returns:
-        The map, which converts score maps to float16 and keeps their order.
+        The conversion. Call it with a score map to get float16 [H, W].
 
     Raises:
-        ScoreError: A frame has NaN, or there are no pixels.
+        ScoreError: A score is NaN, or there are no pixels.
 
     Examples:
         >>> import numpy as np

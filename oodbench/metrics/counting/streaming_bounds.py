@@ -38,10 +38,11 @@ _FEWEST, _MOST = 12, 24
 
 @dataclass(frozen=True)
 class PixelBrackets:
-    """Bounds of the metrics, as fractions; NaN at both ends if undefined.
+    """Lower and upper bounds of the exact metrics, as fractions; both are NaN if a metric is undefined.
 
     Attributes:
-        low: Lower bounds of AP, FPR95 and AUROC (the number in FPR's name is the protocol's true positive rate).
+        low: Lower bounds of `AP`, `FPR95` and `AUROC`. The number in the name of `FPR95` is the true positive rate at
+            which it is read, in percent.
         high: Upper bounds of the same metrics.
         undefined: Maps each undefined metric to the reason.
 
@@ -62,14 +63,17 @@ class PixelBrackets:
 
 
 class BucketCounts:
-    """Counts of labelled scores by the first bits of their keys. Merging in any order gives the same bounds.
+    """Counts of labelled scores in 2^bits buckets, from which `pixel_brackets` computes bounds of the metrics.
+
+    A bucket holds the scores with the same first bits, ordered as the scores are. Parts of the frames can be counted
+    separately and merged in any order; the bounds are the same.
 
     Args:
-        bits: Number of bits, 12 to 24. The state takes 16 bytes times two to this power: 1 MiB for 16, 8 for 19, 64 for
-            22. Each bit halves the intervals, until each bucket holds a single score.
+        bits: Number of bits, 12 to 24. The counts take 16 * 2^bits bytes: 1 MiB for 16 bits, 8 MiB for 19, 64 MiB for
+            22. Each further bit halves the distance between the bounds, until each bucket holds a single score.
 
     Attributes:
-        bits: Number of bits, as given.
+        bits: Number of bits, as passed.
         counts: int64 [2, 2^bits], in-distribution and anomalous pixels per bucket.
 
     Raises:
@@ -99,21 +103,21 @@ class BucketCounts:
             labels: Labels of the same shape.
 
         Raises:
-            ScoreError: The shape or type does not match the labels, or a valid pixel scores NaN. The state can't be
-                used after that.
+            ScoreError: The shape or type does not match the labels, or the score of a pixel that is not void is NaN.
+                Do not use the counts after this error.
         """
         bits, flat = flatten_scores(score, labels)
         void, broken = kernels.count_buckets(bits, flat, self.counts, 32 - self.bits)
         check_nan(broken, flat.size - void)
 
     def merge(self, others: Iterable[BucketCounts]) -> None:
-        """Add the counts of other states.
+        """Add the counts of other `BucketCounts`.
 
         Args:
-            others: States of other frames.
+            others: Counts of other frames, with the same number of bits.
 
         Raises:
-            UsageError: A state has a different number of bits.
+            UsageError: The number of bits differs.
         """
         for other in others:
             if other.bits != self.bits:
@@ -125,17 +129,17 @@ class BucketCounts:
 
 
 def pixel_brackets(counts: BucketCounts, protocol: Protocol) -> PixelBrackets:
-    """Compute intervals that contain the exact metrics of all counted pixels as one pool, rounded outward.
+    """Compute bounds that contain the exact metrics of all counted pixels together, including rounding errors.
 
     Args:
         counts: The counted pixels.
-        protocol: The protocol of the metrics.
+        protocol: The protocol, a set of rules that turns scores into metrics; its `is_pooled` must be True.
 
     Returns:
         Lower and upper bounds of AP, the false positive rate and AUROC.
 
     Raises:
-        UsageError: The protocol is not `Protocol.is_pooled`.
+        UsageError: `protocol.is_pooled` is False.
 
     Examples:
         >>> import numpy as np

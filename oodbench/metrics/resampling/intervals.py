@@ -38,7 +38,7 @@ _LEFT_OUT = 0.05
 
 @dataclass(frozen=True)
 class MetricIntervals:
-    """The intervals of the metrics of one sketch.
+    """The confidence intervals of metrics, as `bootstrap_intervals` returns them.
 
     Attributes:
         bounds: Maps each metric with an interval to (low, high), as fractions.
@@ -146,13 +146,14 @@ def bootstrap_intervals(
     level: float = LEVEL,
     resamples: int = RESAMPLES,
 ) -> MetricIntervals:
-    """Compute bootstrap intervals of a sketch's metrics.
+    """Compute bootstrap confidence intervals of metrics, which show how much the metrics vary with the frames.
 
     Args:
-        sketch: Sketch of frames, or of groups (`Sketch.group`).
+        sketch: Counts per frame, such as `Run.sketch` returns. If the frames of one scene are not independent, pass the
+            output of `Sketch.group`, so that whole scenes are resampled.
         seed: Seed of the resampling.
-        method: `percentile`: the quantiles of the resamples; `bca`: corrected for their bias and for a spread that
-            grows with the value (Efron 1987).
+        method: `percentile`: the interval consists of quantiles of the resampled metric. `bca`: the quantiles are
+            corrected for bias, and for a spread that grows with the value (Efron 1987).
         level: Nominal coverage of the intervals, in (0, 1).
         resamples: Number of resamples.
 

@@ -28,7 +28,9 @@ _AT_ONCE = 32
 
 
 class Sketch(ABC):
-    """A sketch of n units, which are frames or groups of frames.
+    """A sketch: compact counts of n units, from which metrics of resampled units are computed without the pixels.
+
+    Units are frames, or groups of frames that are not independent. Bootstrap intervals and paired tests use sketches.
 
     Attributes:
         names: Names of the metrics, in their order.
@@ -50,10 +52,10 @@ class Sketch(ABC):
 
     @abstractmethod
     def group(self, groups: Sequence[str]) -> Sketch:
-        """Return the sketch of groups of frames, whose units are the groups.
+        """Return a sketch whose units are groups of frames instead of single frames.
 
         Args:
-            groups: The group of each frame, in the order of the frames.
+            groups: The group of each frame (such as its scene), in the order of the frames.
         """
 
     @abstractmethod
@@ -61,16 +63,17 @@ class Sketch(ABC):
 
     @abstractmethod
     def arrays(self) -> dict[str, NDArray[np.generic]]:
-        """Return the sketch as arrays, for files; `sketch_from` restores it."""
+        """Return the sketch as arrays to store in a file; `sketch_from` restores the sketch from them."""
 
     def metrics(self, weights: NDArray[np.generic] | None = None) -> NDArray[np.float64]:
-        """Compute the metrics under weightings of the units.
+        """Compute the metrics of samples of the units.
 
         Args:
-            weights: [B, n], the number of times each unit is in each of B samples; None: one sample of every unit once.
+            weights: [B, n], how often each of the n units is in each of B samples. None: one sample (B = 1) with each
+                unit once.
 
         Returns:
-            float64 [M, B], fractions in the order of `names`; NaN if undefined.
+            float64 [M, B], M metrics as fractions in the order of `names`; NaN if undefined.
         """
         chosen = np.ones((1, self.units)) if weights is None else weights.astype(np.float64)
         parts = [self._metrics(chosen[start : start + _AT_ONCE]) for start in range(0, len(chosen), _AT_ONCE)]
@@ -79,12 +82,15 @@ class Sketch(ABC):
 
 @dataclass(frozen=True)
 class PixelSketch(Sketch):
-    """The sketch of all pixels in one pool.
+    """A sketch of frames: counts of each frame's pixels in bins of scores, for metrics of all pixels together.
+
+    The metrics of the frames, or of resampled frames, are computed from these counts. Units are the frames, or groups
+    of frames.
 
     Attributes:
-        names: AP, the false positive rate, AUROC.
-        bins: The K bins.
-        counts: int64 [n, 2, K], in-distribution and anomalous pixels of each unit.
+        names: Names of the metrics: `AP`, the false positive rate (`FPR95`), `AUROC`.
+        bins: The K bins of scores.
+        counts: int64 [n, 2, K], the in-distribution and the anomalous pixels of each of n units in each bin.
         tpr: The true positive rate at which the false positive rate is read.
 
     Examples:
@@ -157,12 +163,15 @@ class PixelSketch(Sketch):
 
 @dataclass(frozen=True)
 class FrameValues(Sketch):
-    """The sketch of a mean over the metrics of single frames.
+    """A sketch of frames: the metrics of each frame, for protocols (rules of evaluation) that average them.
+
+    The mean over the frames, or over resampled frames, is computed from these values. Units are the frames, or groups
+    of frames.
 
     Attributes:
-        names: Names of the metrics.
-        sums: float64 [n, M], the sum over a unit's frames of the metrics that are defined.
-        defined: int64 [n, M], the number of the unit's frames in which each metric is defined.
+        names: Names of the M metrics.
+        sums: float64 [n, M], for each of n units the sum of each metric over the frames in which it is defined.
+        defined: int64 [n, M], the number of these frames.
 
     Examples:
         >>> import numpy as np
@@ -202,13 +211,13 @@ class FrameValues(Sketch):
 
 
 def sketch_from(arrays: Mapping[str, NDArray[np.generic]]) -> Sketch | None:
-    """Restore a sketch from its arrays.
+    """Restore a sketch (compact counts from which metrics are computed) from its arrays.
 
     Args:
         arrays: The arrays that `Sketch.arrays` returned.
 
     Returns:
-        The sketch; None if another version wrote the arrays.
+        A `PixelSketch` or `FrameValues`; None if another version wrote the arrays.
 
     Examples:
         >>> import numpy as np

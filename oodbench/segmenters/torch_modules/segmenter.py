@@ -33,42 +33,49 @@ _INPUT_OF = "input of "
 
 
 class TorchSegmenter(TorchBase):
-    """A segmenter around any `torch.nn.Module`.
+    """Any `torch.nn.Module` as a segmenter: the network with its preprocessing, as `Scorer` and `run` use it.
 
     The module is moved to the device and set to evaluation mode. It is called with images float32 [N, 3, h, w] in
-    inference mode. Its weights must not change afterwards: the digest, under which results are stored, is computed
-    once.
+    inference mode. It returns class maps: one map per class, float [N, C, h, w].
 
-    The digest covers the parameters and buffers, the plain attributes of all submodules, the options below, and the
-    code of the module's classes (`oodbench.user_code.code_identity`). If the code can't be read, as for a class that
-    was defined in a notebook, `reusable` is False and the digest differs in every process, unless `version` is given.
+    A run stores its results under a digest, a hash of the network, and uses them again for a network with the same
+    digest. The digest is computed once, so do not change the weights afterwards. It covers the parameters and buffers,
+    the plain attributes of all submodules, the arguments that affect the output, and the code of the module's classes.
+    If this code can't be read, as for a class that was defined in a notebook, the digest differs in every process.
+    Then no other process uses the results again. Pass `version` to avoid this.
 
     Args:
         module: The network with its weights loaded.
-        classes: The class set: its name, a `ClassSet`, or the names of the classes in the order of the module's
-            channels. If the names are those of a class set of oodbench, the channels are reordered to match it.
-        normalize: How images are prepared: `imagenet` (RGB, divided by 255, mean and std of ImageNet), `divide-255`,
-            `none` (RGB in 0..255), or a `Preprocessing` with channel order, divisor, mean and std.
-        name: The name in tables; by default the class of the module.
-        version: A text that replaces the code in the digest. Change it whenever the code changes.
+        classes: The classes: the name of a class set, such as `cityscapes-19`; a `ClassSet`; or the names of the
+            classes in the order of the module's channels. If these names are a known class set in another order, the
+            class maps are reordered to match it.
+        normalize: The preprocessing: `imagenet` (RGB, divided by 255, mean and std of ImageNet), `divide-255` (RGB in
+            0..1), `none` (RGB in 0..255), or a `Preprocessing` with channel order, divisor, mean and std.
+        name: The name in tables; None: the class name of the module.
+        version: A string that replaces the code in the digest. Change it whenever the code changes. None: the code.
         size: The input size (height, width) to which images are resized (bilinear, without antialiasing, as OpenCV
-            does); by default their own size.
-        output: The location of the class maps float [N, C, h, w] in the module's output: a key or attribute, an index,
-            or a function that returns the tensor. None: the output is the tensor, or contains it as "out" or "logits".
-        kind: The kind of the class maps: `logits`, `posteriors`, or `sums` (unnormalised class scores).
-        features: The layer of each role, as `{"penultimate": "decoder.conv"}`: the features are the layer's output, or
-            its input for `"input of decoder.conv"`. Only the last call of a layer counts.
+            does). None: images keep their own size.
+        output: The location of the class maps in the module's output: a key or attribute, an index, or a function that
+            returns the tensor. None: the output is this tensor, or contains it as "out" or "logits".
+        kind: The kind of the class maps: `logits`; `posteriors`; or `sums`, which are non-negative scores that become
+            posteriors when divided by their sum over the classes, such as those of Mask2Former.
+        features: Layers whose features methods can read, by role. A role is a name that methods know: `penultimate` is
+            the input of the last layer. `{"penultimate": "decoder.conv"}` provides the output of this layer, and
+            `"input of decoder.conv"` its input. If a layer is called several times, the last call counts.
         classifier: The name of the last layer, if it is linear in each pixel's features: a 1x1 `Conv2d`, or a `Linear`.
-            Its input is then the role `penultimate`, unless `features` names a layer for this role.
-        class_order: The names of the classes in the order of the module's channels, if that is not the class set's.
-        windows: Sliding windows (size, stride), each (height, width) in pixels of the prepared image. Class maps are
-            averaged on the image's pixels, scores on features in each window. None: the whole image at once.
+            Methods can then read its weights, and its input as `penultimate`, unless `features` names another layer.
+        class_order: The names of the classes in the order of the module's channels. Pass it only with the name of a
+            class set, or a `ClassSet`, in `classes` whose order differs. None: the orders are the same.
+        windows: Size and stride of sliding windows, each (height, width) in pixels of the prepared image. Class maps
+            are averaged where windows overlap. A method that reads features scores each window, and these scores are
+            averaged. None: the module processes the whole image at once.
         device: `auto` (a GPU if there is one), `cpu` or `cuda`.
-        trained_on: The name of the training dataset, if it is known.
-        expected: The expected mIoU and mean confidence on labelled in-distribution frames, as fractions, if known.
+        trained_on: The name of the dataset on which the module was trained; empty: unknown.
+        expected: The expected mIoU and mean confidence on labelled in-distribution frames, as fractions. A run warns if
+            the measured values differ much, which reveals wrong preprocessing. Without values, this is not checked.
 
     Raises:
-        ModelError: The classes, the size or the device are not valid, or the classifier is not linear.
+        ModelError: The classes, the size or the device is not valid, or the layer in `classifier` is not linear.
         UnknownNameError: There is no such class set, preprocessing or layer.
 
     Examples:
@@ -156,10 +163,10 @@ class TorchSegmenter(TorchBase):
             needs: The outputs to return.
 
         Returns:
-            The requested outputs: class maps float32 [N, C, h, w] in the order of the class set, and features by role.
+            The requested outputs: class maps float32 [N, C, h, w] in the order of the class set, and features by name.
 
         Raises:
-            ModelError: The images have several sizes, or the module's output is not as declared. Examples are another
+            ModelError: The images have different sizes, or the module's output is not as declared. Examples are another
                 number of classes, a layer that was not called, or values that are not of the declared kind.
         """
         output = super().forward(batch, needs)

@@ -12,7 +12,8 @@ from selenium.webdriver.common.keys import Keys
 
 from oodbench.contracts import Requirements, Result
 from oodbench.registry import Registry
-from oodbench.runs.run import Run, load
+from oodbench.runs.load import load
+from oodbench.runs.run import Run
 from oodbench.testing.fake_run import HandmadeRun, make_result
 from oodbench.workflows.run import run
 from tests.helpers.browser import Page, browser
