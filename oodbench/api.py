@@ -365,8 +365,8 @@ def compare(
 
     Args:
         first: A run, or its folder.
-        second: Another run, or its folder. Each of its results is compared with the result of the first run that has
-            the same method, parameters and benchmark. None: the methods of the first run are compared.
+        second: Another run, or its folder. Each of its results is compared with the matching result of the first run:
+            the one with the same method, parameters and benchmark. None: the methods of the first run are compared.
         reference: The name of a method of the first run, with which each other method is compared; if the run has
             several networks, `METHOD / NETWORK`. None: each pair of methods is compared.
         metrics: Names of metrics, such as `AP`. Empty: AP, FPR95 and AUROC.
@@ -382,8 +382,8 @@ def compare(
         UnknownNameError: There is no such reference or metric in the run.
         UsageError: A reference was given with two runs.
         RunFolderError: A folder contains no run, or a run that is not evaluated.
-        NotStoredError: The counts per frame (the sketch) of a result are missing, and the score maps to compute them
-            from are not stored either.
+        NotStoredError: The sketch of a result (the counts of each frame's scores in bins) is missing, and the score
+            maps from which it can be computed are not stored either.
 
     Examples:
         >>> import oodbench

@@ -63,8 +63,8 @@ def average_precision(scores: Arrays, labels: Arrays) -> float:
     under straight lines between the points, which is too optimistic, and not the 11-point interpolation of Pascal VOC.
     For random scores, AP is the share of anomalous pixels. AP on benchmarks with different shares is not comparable.
 
-    Memory: 2 bytes per in-distribution pixel and 4 bytes per anomalous pixel. Frames whose scores are all exact in
-    float16, whatever their dtype, take 8 MiB together.
+    Memory: 2 bytes per in-distribution pixel and 4 bytes per anomalous pixel. Frames whose scores are all
+    exactly representable in float16, whatever their dtype, share 8 MiB, however many they are.
 
     Args:
         scores: float32 [...], or a list of such arrays, one per frame; higher = more anomalous.
@@ -103,8 +103,8 @@ def fpr_at_tpr(scores: Arrays, labels: Arrays, tpr: float = 0.95) -> float:
     protocols `interpolated-fpr` and `pebal` of `oodbench.metrics.PROTOCOLS`. The threshold depends on the labels, so it
     can't be used in deployment.
 
-    Memory: 2 bytes per in-distribution pixel and 4 bytes per anomalous pixel. Frames whose scores are all exact in
-    float16, whatever their dtype, take 8 MiB together.
+    Memory: 2 bytes per in-distribution pixel and 4 bytes per anomalous pixel. Frames whose scores are all
+    exactly representable in float16, whatever their dtype, share 8 MiB, however many they are.
 
     Args:
         scores: float32 [...], or a list of such arrays, one per frame; higher = more anomalous.
@@ -146,8 +146,8 @@ def auroc(scores: Arrays, labels: Arrays) -> float:
     AUROC equals scikit-learn's `roc_auc_score`. It does not measure the precision of detections: if one pixel in a
     thousand is anomalous, an AUROC of 0.99 is possible with an average precision below 0.1.
 
-    Memory: 2 bytes per in-distribution pixel and 4 bytes per anomalous pixel. Frames whose scores are all exact in
-    float16, whatever their dtype, take 8 MiB together.
+    Memory: 2 bytes per in-distribution pixel and 4 bytes per anomalous pixel. Frames whose scores are all
+    exactly representable in float16, whatever their dtype, share 8 MiB, however many they are.
 
     Args:
         scores: float32 [...], or a list of such arrays, one per frame; higher = more anomalous.
@@ -183,8 +183,8 @@ def best_f1(scores: Arrays, labels: Arrays) -> float:
     distinct scores are thresholds, instead of the edges of bins. A deployed detector does not reach this F1, because
     its threshold is not chosen with the labels. For the F1 of objects, use `component_f1`.
 
-    Memory: 2 bytes per in-distribution pixel and 4 bytes per anomalous pixel. Frames whose scores are all exact in
-    float16, whatever their dtype, take 8 MiB together.
+    Memory: 2 bytes per in-distribution pixel and 4 bytes per anomalous pixel. Frames whose scores are all
+    exactly representable in float16, whatever their dtype, share 8 MiB, however many they are.
 
     Args:
         scores: float32 [...], or a list of such arrays, one per frame; higher = more anomalous.
@@ -215,7 +215,7 @@ def component_f1(
     smallest_object: int = _SIZES.object,
     smallest_prediction: int = _SIZES.prediction,
 ) -> float:
-    """Compute F1*, the F1 of whole objects: the mean of F1 over several overlaps that count as a detection.
+    """Compute F1*, the F1 of whole objects: the mean of F1 over several thresholds for the overlap of a detection.
 
     Pixels that score at least the threshold are predicted as anomalous. Objects are the 8-connected regions of labelled
     anomalous pixels, and predictions are the 8-connected regions of predicted pixels. They are compared by the rules of

@@ -87,7 +87,8 @@ def run(
         resize: Interpolation: `bilinear` with half-pixel centres, or `bilinear-aligned` with aligned corners.
         keep_scores: Which score maps to keep after evaluation. `all`: all maps. `figures`: those of the four frames per
             benchmark that figures show. `none`: no maps.
-        limit: Number of frames per benchmark, from the first, or `all`. None: the benchmark's default.
+        limit: Use only this number of frames of each benchmark, starting with its first frame. `all`: use every frame.
+            None: the benchmark's default.
         batch_size: Number of frames per forward pass. Score maps that were stored with another batch size are not
             reused.
         device: The device for the networks: `auto` (a GPU if there is one), `cpu` or `cuda`.
@@ -96,9 +97,9 @@ def run(
             settings, so that the same call finds the same folder.
         protocols: Names of protocols, the sets of rules that turn scores into metrics (`list_protocols`). `leaderboard`
             stands for the protocol of each benchmark's own leaderboard.
-        if_exists: What to do if the folder contains a run. `continue`: resume this run, and raise an error if the
-            folder contains another run. `reuse`: make this run there and keep the stored files that it can use.
-            `overwrite`: delete the run in the folder and start from scratch.
+        if_exists: What to do if the folder contains a run. `continue`: resume that run if it has the networks, frames
+            and settings of this call, otherwise raise an error. `reuse`: make the run of this call there, and keep the
+            stored files that it can use. `overwrite`: delete the run in the folder and start from scratch.
         stop_after: The last stage to execute: `plan`, `fit`, `calibrate`, `score`, `evaluate` or `report`.
         fail_fast: Whether the first benchmark that fails stops the run. If False, the other benchmarks finish, and
             `Run.failed` lists the failures.

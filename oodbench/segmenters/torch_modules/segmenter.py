@@ -40,7 +40,7 @@ class TorchSegmenter(TorchBase):
 
     A run stores its results under a digest, a hash of the network, and uses them again for a network with the same
     digest. The digest is computed once, so do not change the weights afterwards. It covers the parameters and buffers,
-    the plain attributes of all submodules, the arguments that affect the output, and the code of the module's classes.
+    the plain attributes of all submodules, the arguments that affect the output, and the Python code of the module.
     If this code can't be read, as for a class that was defined in a notebook, the digest differs in every process.
     Then no other process uses the results again. Pass `version` to avoid this.
 
@@ -59,13 +59,13 @@ class TorchSegmenter(TorchBase):
             returns the tensor. None: the output is this tensor, or contains it as "out" or "logits".
         kind: The kind of the class maps: `logits`; `posteriors`; or `sums`, which are non-negative scores that become
             posteriors when divided by their sum over the classes, such as those of Mask2Former.
-        features: Layers whose features methods can read, by role. A role is a name that methods know: `penultimate` is
+        features: Maps a role to a layer, so that methods can read the features of this layer. A role is a name that methods know: `penultimate` is
             the input of the last layer. `{"penultimate": "decoder.conv"}` provides the output of this layer, and
             `"input of decoder.conv"` its input. If a layer is called several times, the last call counts.
         classifier: The name of the last layer, if it is linear in each pixel's features: a 1x1 `Conv2d`, or a `Linear`.
             Methods can then read its weights, and its input as `penultimate`, unless `features` names another layer.
-        class_order: The names of the classes in the order of the module's channels. Pass it only with the name of a
-            class set, or a `ClassSet`, in `classes` whose order differs. None: the orders are the same.
+        class_order: The names of the classes in the order of the module's channels. Pass it only if
+            `classes` is a class set (its name, or a `ClassSet`) in another order. None: the orders are the same.
         windows: Size and stride of sliding windows, each (height, width) in pixels of the prepared image. Class maps
             are averaged where windows overlap. A method that reads features scores each window, and these scores are
             averaged. None: the module processes the whole image at once.
