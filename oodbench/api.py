@@ -367,8 +367,8 @@ def compare(
         first: A run, or its folder.
         second: Another run, or its folder. Each of its results is compared with the matching result of the first run:
             the one with the same method, parameters and benchmark. None: the methods of the first run are compared.
-        reference: The name of a method of the first run, with which each other method is compared; if the run has
-            several networks, `METHOD / NETWORK`. None: each pair of methods is compared.
+        reference: Only without `second`: the name of the method with which each other method is compared; if the run
+            has several networks, `METHOD / NETWORK`. None: each pair of methods is compared.
         metrics: Names of metrics, such as `AP`. Empty: AP, FPR95 and AUROC.
         resamples: Number of bootstrap resamples of the frames.
 

@@ -63,8 +63,8 @@ def average_precision(scores: Arrays, labels: Arrays) -> float:
     under straight lines between the points, which is too optimistic, and not the 11-point interpolation of Pascal VOC.
     For random scores, AP is the share of anomalous pixels. AP on benchmarks with different shares is not comparable.
 
-    Memory: 2 bytes per in-distribution pixel and 4 bytes per anomalous pixel. Frames whose scores are all
-    exactly representable in float16, whatever their dtype, share 8 MiB, however many they are.
+    Memory: 2 bytes per in-distribution pixel and 4 bytes per anomalous pixel. A frame whose scores are all exact in
+    float16 (their dtype may be float32) needs no memory per pixel; all such frames together take 8 MiB.
 
     Args:
         scores: float32 [...], or a list of such arrays, one per frame; higher = more anomalous.
@@ -103,8 +103,8 @@ def fpr_at_tpr(scores: Arrays, labels: Arrays, tpr: float = 0.95) -> float:
     protocols `interpolated-fpr` and `pebal` of `oodbench.metrics.PROTOCOLS`. The threshold depends on the labels, so it
     can't be used in deployment.
 
-    Memory: 2 bytes per in-distribution pixel and 4 bytes per anomalous pixel. Frames whose scores are all
-    exactly representable in float16, whatever their dtype, share 8 MiB, however many they are.
+    Memory: 2 bytes per in-distribution pixel and 4 bytes per anomalous pixel. A frame whose scores are all exact in
+    float16 (their dtype may be float32) needs no memory per pixel; all such frames together take 8 MiB.
 
     Args:
         scores: float32 [...], or a list of such arrays, one per frame; higher = more anomalous.
@@ -146,8 +146,8 @@ def auroc(scores: Arrays, labels: Arrays) -> float:
     AUROC equals scikit-learn's `roc_auc_score`. It does not measure the precision of detections: if one pixel in a
     thousand is anomalous, an AUROC of 0.99 is possible with an average precision below 0.1.
 
-    Memory: 2 bytes per in-distribution pixel and 4 bytes per anomalous pixel. Frames whose scores are all
-    exactly representable in float16, whatever their dtype, share 8 MiB, however many they are.
+    Memory: 2 bytes per in-distribution pixel and 4 bytes per anomalous pixel. A frame whose scores are all exact in
+    float16 (their dtype may be float32) needs no memory per pixel; all such frames together take 8 MiB.
 
     Args:
         scores: float32 [...], or a list of such arrays, one per frame; higher = more anomalous.
@@ -183,8 +183,8 @@ def best_f1(scores: Arrays, labels: Arrays) -> float:
     distinct scores are thresholds, instead of the edges of bins. A deployed detector does not reach this F1, because
     its threshold is not chosen with the labels. For the F1 of objects, use `component_f1`.
 
-    Memory: 2 bytes per in-distribution pixel and 4 bytes per anomalous pixel. Frames whose scores are all
-    exactly representable in float16, whatever their dtype, share 8 MiB, however many they are.
+    Memory: 2 bytes per in-distribution pixel and 4 bytes per anomalous pixel. A frame whose scores are all exact in
+    float16 (their dtype may be float32) needs no memory per pixel; all such frames together take 8 MiB.
 
     Args:
         scores: float32 [...], or a list of such arrays, one per frame; higher = more anomalous.
@@ -242,7 +242,8 @@ def component_f1(
         smallest_prediction: Minimum number of pixels of a prediction; smaller predictions are dropped.
 
     Returns:
-        F1* in [0, 1]; NaN with an `UndefinedMetricWarning` if there are no regions, or no threshold.
+        F1* in [0, 1]; NaN with an `UndefinedMetricWarning` if there are neither objects nor predictions, or if
+        `threshold` is None and no pixel is anomalous.
 
     Raises:
         ScoreError: A frame is not two-dimensional, or the shapes differ; the score of a pixel that is not void is NaN

@@ -66,7 +66,8 @@ class TorchSegmenter(TorchBase):
         classifier: The name of the last layer, if it is linear in each pixel's features: a 1x1 `Conv2d`, or a `Linear`.
             Methods can then read its weights, and its input as `penultimate`, unless `features` names another layer.
         class_order: The names of the classes in the order of the module's channels. Pass it only if
-            `classes` is a class set (its name, or a `ClassSet`) in another order. None: the orders are the same.
+            `classes` is a class set (its name, or a `ClassSet`) and the module's channels are in another order: the
+            class maps are then reordered. None: the orders are the same.
         windows: Size and stride of sliding windows, each (height, width) in pixels of the prepared image. Class maps
             are averaged where windows overlap. A method that reads features scores each window, and these scores are
             averaged. None: the module processes the whole image at once.
