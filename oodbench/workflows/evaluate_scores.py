@@ -105,9 +105,9 @@ def evaluate_scores(
         out: The folder for the results. None: a folder in runs/, whose name contains a hash of score maps, frames and
             settings, so that the same call finds the same folder.
         if_exists: What to do if the folder contains a run (results of an earlier call). `continue`: resume that run if
-            it has the score maps, frames and settings of this call, otherwise raise an error. `reuse`: make the run of
-            this call there, and keep the stored files that it can use. `overwrite`: delete the run in the folder and
-            start from scratch.
+            it has the score maps, frames and settings of this call, otherwise raise an error. `reuse`: make the new run
+            in this folder even if the run there has other score maps, frames or settings. Stored files that are valid
+            for the new run are used again. `overwrite`: delete the run in the folder and start from scratch.
         stop_after: The last stage to execute: `evaluate` (compute the metrics), or `report` (also write the reports).
         plugins: Python files with your own benchmarks or reports.
         progress: Callback for progress messages; None: silent.

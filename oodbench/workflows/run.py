@@ -72,7 +72,8 @@ def run(
         methods: Methods: `NAME`, `NAME:key=value,...`, `all`, or method objects. From an object, the run creates a new
             instance with the same parameters for each network. Empty: a fixed set of methods.
         benchmarks: Benchmarks: names, outputs of `load_benchmark`, or objects of your own `Benchmark` class. Empty: all
-            that are found. For the models of this package, these are its synthetic benchmarks unless you pass `data`.
+            that are found. For the models of this package, only its synthetic benchmarks are used; if you pass `data`,
+            the benchmarks found there are added.
         data: Folders to search for benchmarks, or a mapping from names of benchmarks to folders. Empty: the folders in
             the environment variable OODBENCH_DATA or in your config file.
         id_data: Folders to search for the in-distribution dataset, or a mapping from names of datasets to folders.
@@ -98,8 +99,9 @@ def run(
         protocols: Names of protocols, the sets of rules that turn scores into metrics (`list_protocols`). `leaderboard`
             stands for the protocol of each benchmark's own leaderboard.
         if_exists: What to do if the folder contains a run. `continue`: resume that run if it has the networks, frames
-            and settings of this call, otherwise raise an error. `reuse`: make the run of this call there, and keep the
-            stored files that it can use. `overwrite`: delete the run in the folder and start from scratch.
+            and settings of this call, otherwise raise an error. `reuse`: make the new run in this folder even if the
+            run there has other networks, frames or settings. Stored files that are valid for the new run are used
+            again. `overwrite`: delete the run in the folder and start from scratch.
         stop_after: The last stage to execute: `plan`, `fit`, `calibrate`, `score`, `evaluate` or `report`.
         fail_fast: Whether the first benchmark that fails stops the run. If False, the other benchmarks finish, and
             `Run.failed` lists the failures.

@@ -60,9 +60,9 @@ class TorchSegmenter(TorchBase):
         kind: The kind of the class maps: `logits`; `posteriors`; or `sums`, which are non-negative scores that become
             posteriors when divided by their sum over the classes, such as those of Mask2Former.
         features: Maps a role to a layer, so that methods can read the features of this layer. A role is a name that
-            methods know: `penultimate` is the input of the last layer. `{"penultimate": "decoder.conv"}` provides the
-            output of this layer, and `"input of decoder.conv"` its input. If a layer is called several times, the last
-            call counts.
+            methods know: `penultimate` is the input of the last layer. A layer's name stands for its output, and
+            `"input of NAME"` for its input. If `decoder.conv` is the last layer, pass
+            `{"penultimate": "input of decoder.conv"}`. If a layer is called several times, the last call counts.
         classifier: The name of the last layer, if it is linear in each pixel's features: a 1x1 `Conv2d`, or a `Linear`.
             Methods can then read its weights, and its input as `penultimate`, unless `features` names another layer.
         class_order: The names of the classes in the order of the module's channels. Pass it only if
