@@ -40,7 +40,13 @@ def split_batches(count: int, size: int) -> list[range]:
 
 
 def forward_batches(
-    network: Segmenter, frames: Sequence[Frame], wanted: Sequence[range], needs: Needs, *, labelled: bool = False
+    network: Segmenter,
+    frames: Sequence[Frame],
+    wanted: Sequence[range],
+    needs: Needs,
+    *,
+    labelled: bool = False,
+    stops: bool = True,
 ) -> Iterator[Batch]:
     """Run one forward pass per batch, in order.
 
@@ -50,6 +56,7 @@ def forward_batches(
         wanted: Indices of the frames of each batch.
         needs: The output that the network must return.
         labelled: Whether to read the semantic labels of the frames, too.
+        stops: Whether a requested stop takes effect here. A training stops between its steps instead.
 
     Yields:
         The output of each batch.
@@ -76,7 +83,8 @@ def forward_batches(
                 output = network.forward([image for image, _ in prepared], needs)
                 seconds = time.perf_counter() - start
                 yield Batch(positions, output, seconds, [label for _, labels in prepared for label in labels])
-                check_stop()
+                if stops:
+                    check_stop()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 

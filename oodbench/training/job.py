@@ -90,7 +90,9 @@ class TrainingJob(ABC):
         segmenter = self.open(self.write(folder))
         quality = ClosedSetQuality(segmenter.classes)
         sizes, threads = split_batches(len(self.validation), 1), torch.get_num_threads()
-        for batch in forward_batches(segmenter, self.validation, sizes, Needs(class_maps=True), labelled=True):
+        for batch in forward_batches(
+            segmenter, self.validation, sizes, Needs(class_maps=True), labelled=True, stops=False
+        ):
             quality.update(batch.output, batch.labels)
         # Compiled loops change the number of threads, which would change the last bits of later steps.
         torch.set_num_threads(threads)
