@@ -52,7 +52,7 @@ def _convert_image_errors(path: Path) -> Iterator[None]:
         raise DataError(f"{path}: not an intact image file ({error})", remedy) from None
 
 
-def check_regular_file(path: Path) -> None:
+def _check_regular_file(path: Path) -> None:
     """Check that a path is not a pipe, a socket or a device, which can be read without an end.
 
     Raises:
@@ -68,14 +68,14 @@ def check_regular_file(path: Path) -> None:
 
 @contextmanager
 def _open_image(path: Path) -> Iterator[ImageFile.ImageFile]:
-    check_regular_file(path)
+    _check_regular_file(path)
     with _convert_image_errors(path), Image.open(path) as image:
         yield image
 
 
 def _decode_plain(path: Path, flags: int, modes: Collection[str] = ("RGB", "L")) -> NDArray[np.uint8] | None:
     """Decode a plain PNG or JPEG quickly; return None for every other file."""
-    check_regular_file(path)
+    _check_regular_file(path)
     with _convert_image_errors(path):
         # All decoders get the bytes: the file is read once, and OpenCV crashes on a path that is not valid text.
         content = path.read_bytes()

@@ -83,7 +83,7 @@ class Run:
     def __reduce__(self) -> tuple[Any, ...]:
         return Run, (self.store, self.protocols)  # a registry holds modules, which other processes import themselves
 
-    @property
+    @cached_property
     def artifacts(self) -> RunArtifacts:
         """The stored files of the run, as objects."""
         return RunArtifacts(self.store)

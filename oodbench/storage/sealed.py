@@ -36,8 +36,7 @@ class SealedStore(RunStore):
     def __init__(self, store: RunStore) -> None:
         self.inner = store
         self.location = store.location
-        self._seals: dict[Key, set[_Seal]] = {}
-        self._read_bytes: int | None = None  # size of DIGESTS when it was read
+        self._seals: dict[Key, set[_Seal]] | None = None  # None: not read yet
         self._lock = threading.Lock()
 
     @override
@@ -106,7 +105,7 @@ class SealedStore(RunStore):
     @override
     def clear(self) -> None:
         self.inner.clear()
-        self._seals, self._read_bytes = {}, None
+        self._seals = None
 
     @override
     def is_same(self, other: RunStore, key: Key) -> bool:
@@ -127,9 +126,8 @@ class SealedStore(RunStore):
         self.inner.copy_from(other.inner if isinstance(other, SealedStore) else other, keys)
 
     def _of(self, key: Key) -> set[_Seal]:
-        if self._read_bytes is None:
-            self._load()
-        return self._seals.get(key, set())
+        seals = self._load() if self._seals is None else self._seals
+        return seals.get(key, set())
 
     def _knows(self, key: Key, seal: _Seal) -> bool:
         if seal in self._of(key):
@@ -144,21 +142,20 @@ class SealedStore(RunStore):
         with self._lock:
             # The line break comes first, so that a part of a line left by a full disk does not spoil the next line.
             self.inner.append(DIGESTS, b"\n" + json.dumps([key.kind, *key.parts, *seal]).encode())
-            self._seals.setdefault(key, set()).add(seal)
+            if self._seals is not None:
+                self._seals.setdefault(key, set()).add(seal)
 
-    def _load(self) -> None:
-        """Read the digests, if there are more than at the last time. A damaged line counts as none."""
+    def _load(self) -> dict[Key, set[_Seal]]:
+        """Read the digests, keep them and return them. A damaged line counts as none."""
         with self._lock:
-            size = self.inner.size(DIGESTS)
-            if size is None or size == self._read_bytes:
-                self._read_bytes = self._read_bytes or 0
-                return
             seals: dict[Key, set[_Seal]] = {}
-            for line in bytes(self.inner.read(DIGESTS)).splitlines():
+            stored = self.inner.size(DIGESTS) is not None
+            for line in bytes(self.inner.read(DIGESTS)).splitlines() if stored else ():
                 try:
                     kind, *parts, length, digest = json.loads(line)
                     key = Key(Kind(kind), tuple(map(str, parts)))
                     seals.setdefault(key, set()).add((int(length), str(digest)))
-                except (ValueError, TypeError):
+                except (ValueError, TypeError, RunFolderError):
                     continue
-            self._seals, self._read_bytes = seals, size
+            self._seals = seals
+            return seals

@@ -1,4 +1,4 @@
-"""Changes of stored files together with their digests, as somebody makes them who forges a run."""
+"""Changes of stored files together with their digests, as in a forged run."""
 
 from __future__ import annotations
 
