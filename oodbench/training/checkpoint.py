@@ -6,6 +6,7 @@ They contain tensors and plain values only, so that they can be read weights-onl
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -24,11 +25,12 @@ def read_checkpoint(file: Path) -> dict[str, Any] | None:
     """Read a checkpoint; return None if there is no such file.
 
     Raises:
-        RunFolderError: The file is not a checkpoint of `oodbench train`.
+        RunFolderError: The file is not a checkpoint of `oodbench train`, or it is damaged.
     """
     if not file.is_file():
         return None
     try:
+        _check_integrity(file)
         state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
         for key in ("seed", "iteration", "network", "optimizer", "schedulers"):
             state[key]
@@ -39,6 +41,18 @@ def read_checkpoint(file: Path) -> dict[str, Any] | None:
             "Remove it, or choose another --out.",
         ) from None
     return state
+
+
+def _check_integrity(file: Path) -> None:
+    """Compare each part of the archive with its checksum, which torch writes but does not check.
+
+    Raises:
+        ValueError: A part is damaged.
+    """
+    with zipfile.ZipFile(file) as archive:
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise ValueError(f"{damaged} does not have its checksum")
 
 
 def check_checkpoint(checkpoint: dict[str, Any], file: Path, job: TrainingJob, seed: int, processes: int) -> None:

@@ -18,7 +18,7 @@ from oodbench.registry import Registry
 from oodbench.stopping import clear_stop, request_stop
 from oodbench.storage.local import LocalStore
 from oodbench.training.bundled_recipe import list_bundled_recipes, load_bundled_recipe
-from oodbench.training.checkpoint import save_state
+from oodbench.training.checkpoint import read_checkpoint, save_state
 from oodbench.training.crop_batches import CropBatches
 from oodbench.training.devices import keep_freed_memory
 from oodbench.training.hooks import LogHook
@@ -92,6 +92,19 @@ def test_a_stop_during_the_last_step_lets_the_training_finish(tmp_path: Path, mo
     stopped = run_bundled_recipe(make_bundled_recipe(iterations=2), tmp_path / "out")
     clear_stop()
     assert stopped.read_bytes() == whole.read_bytes()
+
+
+def test_a_damaged_checkpoint_is_an_error(tmp_path: Path) -> None:
+    checkpoint = tmp_path / "checkpoint.pt"
+    state = dict.fromkeys(("seed", "iteration", "network", "optimizer", "schedulers"), 0)
+    torch.save({**state, "recipe": "{}", "random": [{"cpu": torch.arange(999)}]}, checkpoint)
+    assert read_checkpoint(checkpoint) is not None
+    data = bytearray(checkpoint.read_bytes())
+    position = data.index(torch.arange(40, 44).numpy().tobytes())
+    data[position] ^= 1
+    checkpoint.write_bytes(data)
+    with pytest.raises(RunFolderError, match=r"checkpoint\.pt: not a checkpoint .* does not have its checksum"):
+        read_checkpoint(checkpoint)
 
 
 def test_a_folder_of_another_training_is_an_error(tmp_path: Path) -> None:
