@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
@@ -43,6 +44,13 @@ def _install_signal_handlers() -> None:
     signal.signal(signal.SIGTERM, interrupt)
     if (stop := getattr(signal, "SIGUSR1", None)) is not None:  # Windows has none
         signal.signal(stop, lambda *_: request_stop())
+    # Python's shutdown gives each signal its default action, which would replace the exit code.
+    atexit.register(_ignore_signals)
+
+
+def _ignore_signals() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGUSR1", signal.SIGTERM)):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def stop_after_batch_on_termination() -> None:

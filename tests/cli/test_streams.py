@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from oodbench.baseline import accept
+from oodbench.cli.exit_codes import ExitCode
 from tests.helpers.results import row, write_result
 
 COMMAND = [sys.executable, "-m", "oodbench"]
@@ -64,3 +65,23 @@ def test_characters_outside_the_encoding_are_escaped(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.isascii()
+
+
+def test_a_signal_at_the_end_of_the_shutdown_does_not_change_the_exit_code() -> None:
+    program = """
+import os, signal, sys
+from oodbench.cli.launch import run_command
+
+class Late:
+    def __del__(self):  # called when the interpreter has given up its own signal handlers
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+sys.modules["late"] = late = Late()
+late.itself = late
+del late
+run_command(lambda: os.kill(os.getpid(), signal.SIGINT))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == ExitCode.INTERRUPTED, done.stderr
+    assert done.stderr.startswith("interrupted: ")

@@ -65,6 +65,8 @@ class Folders:
             yield Finding(subject, "clear message", f"{detail}; {done.value}")
         else:
             verdict, frames = compare_pairs(done.value, self._whole[name, layout])
+            if verdict == "other labels" and _shift_values.__name__ in detail:
+                verdict = "valid labels of other classes"
             yield Finding(subject, verdict, f"{detail}; {frames}")
 
 
@@ -88,7 +90,7 @@ def read_pairs(noun: str, name: str, data: Path) -> Pairs | str:
 
 
 def compare_pairs(found: Pairs, whole: Pairs) -> tuple[str, str]:
-    """Return the verdict on frames that were accepted, and the frames it is about."""
+    """Return the verdict on frames that were accepted, and the frames that it is about."""
     partner = dict(whole.values())
     known = set(partner.values())
     mixed = [name for name, (image, labels) in found.items() if image in partner and labels in known - {partner[image]}]

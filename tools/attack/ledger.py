@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-FAULTS = ("silent", "traceback", "hang", "lost", "leftover", "wrong pairing", "wrong code", "raw name")
+FAULTS = ("silent", "traceback", "hang", "lost", "leftover", "wrong pairing", "other labels", "wrong code", "raw name")
 """Verdicts that are faults of oodbench. All others are right behaviour."""
 
 
