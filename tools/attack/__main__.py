@@ -29,12 +29,12 @@ from tools.attack.signals import Signals  # noqa: E402
 from tools.attack.table import make_table  # noqa: E402
 
 CAMPAIGNS: dict[str, Callable[[Material], Campaign]] = {
-    "kills": Kills,
-    "flips": Flips,
     "folders": Folders,
     "names": Names,
-    "signals": Signals,
+    "kills": Kills,
     "full-disk": FullDisk,
+    "flips": Flips,
+    "signals": Signals,
 }
 _IMPORTED = (
     "oodbench.cli.main",

@@ -59,7 +59,7 @@ class Names:
 
     def _prepare(self, place: str, name: str, folder: Path) -> list[tuple[str, ...]] | None:
         """Give the name to something and return the commands that meet it; None if the file system can't have it."""
-        tables = [("report", "out", "--format", kind) for kind in ("text", "csv", "latex", "markdown", "html")]
+        tables = [("report", "out", "--format", kind) for kind in ("terminal", "csv", "latex", "markdown", "html")]
         if place == "network":
             card = (folder / "net.toml").read_text()
             (folder / "net.toml").write_text(card.replace('"tiny"', json.dumps(name)), encoding="utf-8")
