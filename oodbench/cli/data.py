@@ -220,9 +220,10 @@ def fetch(
 ) -> None:
     """Download and verify the archives of a benchmark or dataset, if its licence allows the download.
 
-    The archives are not unpacked. An interrupted download resumes where it stopped.
+    The archives are not unpacked. An interrupted download resumes where it stopped. If the server is busy or the
+    connection breaks, the download is tried again a few times.
     """
-    from oodbench.data.fetch import fetch_archive
+    from oodbench.data.downloads.fetch import fetch_archive
 
     registry = Registry(tuple(plugin or ()))
     card = registry.load(_find_kind(registry, name), name).card
@@ -232,4 +233,4 @@ def fetch(
     progress = make_progress()
     progress.say(f"licence: {card.licence}")
     for archive in archives:
-        print(fetch_archive(archive, out, card.obtain, progress.track))
+        print(fetch_archive(archive, out, card.obtain, progress))

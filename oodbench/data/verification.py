@@ -15,6 +15,7 @@ from oodbench.contracts import Archive
 from oodbench.data.folders import convert_read_errors, iter_subfolders
 from oodbench.data.frame_check import check_frame
 from oodbench.errors import DataError
+from oodbench.files import digest_file
 from oodbench.types import Frame, FrameSet
 
 
@@ -72,7 +73,7 @@ def verify_archives(archives: Sequence[Archive], roots: Sequence[Path]) -> Itera
         roots: Folders to search.
     """
     for archive in archives:
-        if not (archive.md5 or archive.size):
+        if not (archive.digest or archive.size):
             continue
         for path in _find_archives(archive.name, roots):
             problem = describe_mismatch(archive, path)
@@ -91,9 +92,13 @@ def describe_mismatch(archive: Archive, path: Path) -> str:
         size = path.stat().st_size
         if archive.size is not None and size != archive.size:
             return f"{size} bytes; expected {archive.size}"
-        if archive.md5:
+        if archive.sha256:
+            digest = digest_file(path)
+            if digest != archive.sha256.lower():
+                return f"SHA-256 {digest}; expected {archive.sha256}"
+        elif archive.md5:
             with path.open("rb") as file:
                 digest = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-            if digest != archive.md5:
+            if digest != archive.md5.lower():
                 return f"MD5 {digest}; expected {archive.md5}"
     return ""
