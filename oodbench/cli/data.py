@@ -84,7 +84,7 @@ def where(
     facts: dict[str, Any] = {
         "title": card.title,
         "paper": card.paper,
-        "page": card.url,
+        "page": card.url or "no longer available",
         "licence": card.licence,
         "frames": _count_frames(card),
     }

@@ -108,7 +108,8 @@ class Archive:
         place = self.url or "on the dataset's page"
         if not self.available:
             place = f"{self.url} (no longer available)" if self.url else "no longer offered by its authors"
-        return ", ".join(filter(None, (place, f"{self.size} bytes" if self.size else "", self.digest)))
+        digests = (f"{name} {value}" for name, value in (("MD5", self.md5), ("SHA-256", self.sha256)) if value)
+        return ", ".join((place, *([f"{self.size} bytes"] if self.size else ()), *digests))
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ class BenchmarkCard:
         name: The name in commands and functions.
         title: The name that papers use.
         paper: Authors, title, venue and year.
-        url: The page on which the benchmark is published.
+        url: The page on which the benchmark is published; empty if it no longer exists.
         licence: The licence as the authors state it. If sources disagree, all their statements.
         frames: Number of frames of the complete benchmark; 0 if this number is not published.
         labels: Maps each value in the label files to its meaning; empty if the labels are hidden (not public).
@@ -169,7 +170,7 @@ class DatasetCard:
         name: The name in commands and functions.
         title: The name that papers use.
         paper: Authors, title, venue and year.
-        url: The page on which the dataset is published.
+        url: The page on which the dataset is published; empty if it no longer exists.
         licence: The licence as the authors state it. If sources disagree, all their statements.
         classes: The classes of the labels; None if a file provided by the user defines them.
         splits: Maps the name of each split, such as `train`, to the number of frames of the complete split.

@@ -66,7 +66,8 @@ def _find_problems(frame: Frame) -> list[Finding]:
 def verify_archives(archives: Sequence[Archive], roots: Sequence[Path]) -> Iterator[Finding]:
     """Yield a finding for each archive under the roots whose size or checksum differs from the published one.
 
-    Archives with unknown size and checksum are skipped, because other datasets have files of the same names.
+    Archives with unknown size and checksum are skipped, because other datasets have files of the same names. So are
+    files with the name of an archive that is no longer offered, but with another size.
 
     Args:
         archives: Published archives.
@@ -76,6 +77,8 @@ def verify_archives(archives: Sequence[Archive], roots: Sequence[Path]) -> Itera
         if not (archive.digest or archive.size):
             continue
         for path in _find_archives(archive.name, roots):
+            if not archive.available and path.stat().st_size != archive.size:
+                continue
             problem = describe_mismatch(archive, path)
             if problem:
                 yield Finding(f"{path}: {problem}.", "Download it again.")

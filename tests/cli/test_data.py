@@ -109,6 +109,25 @@ def test_archives_are_compared_with_their_checksums(tmp_path: Path) -> None:
     assert any("fs_val_v1.zip: 4 bytes; expected 4417983. Download it again." in line for line in lines)
 
 
+def test_a_closed_page_is_stated_with_facts_that_identify_a_copy() -> None:
+    said = data("where", "lost-and-found@smiyc").stdout
+    assert "page                  no longer available" in said
+    assert "www.6d-vision.com and www.dhbw-stuttgart.de/~sgehrig) no longer answer" in said
+    for name, size, digest in (("leftImg8bit.zip", 5802953400, "307f6600"), ("gtCoarse.zip", 37756896, "53b6d3ab")):
+        assert any(
+            line.startswith(f"file {name} ") and f"{name} (no longer available), {size} bytes, SHA-256 {digest}" in line
+            for line in said.splitlines()
+        )
+    assert "SHA-256 307f6600" in data("where", "fishyscapes-lost-and-found").stdout
+
+
+def test_a_file_of_another_dataset_is_not_taken_for_an_archive(tmp_path: Path) -> None:
+    (tmp_path / "gtCoarse.zip").write_bytes(b"coarse labels of Cityscapes")
+    lines = data("verify", "lost-and-found@smiyc", "--data", tmp_path).stdout.splitlines()
+    assert len(lines) == 2
+    assert "lost-and-found@smiyc was not found in" in lines[1]
+
+
 def test_a_requested_benchmark_that_is_missing_is_a_problem(road_anomaly: Path, tmp_path: Path) -> None:
     done = data("verify", "road-anomaly-21", "--data", road_anomaly)
     assert done.exit_code == ExitCode.MISTAKE

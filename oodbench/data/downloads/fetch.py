@@ -1,4 +1,4 @@
-"""Download of an archive: resumed, retried and verified, with a message that tells a busy server from a dead address."""
+"""Download of an archive: resumed, retried and verified. Its errors distinguish busy servers from dead addresses."""
 
 from __future__ import annotations
 
