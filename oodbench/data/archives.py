@@ -1,6 +1,6 @@
 """Zip and tar archives that were downloaded or sent: only plain files with distinct names and a limited size are read.
 
-Nothing is unpacked. Headers can lie about sizes, so every read is limited as well.
+Nothing is unpacked. Headers can state wrong sizes, so every read is limited as well.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Recognition of published and circulating copies of benchmarks by the digests of their frames."""
+"""Recognition of copies of benchmarks by the digests of their frames."""
