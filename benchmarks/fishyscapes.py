@@ -13,7 +13,15 @@ from pathlib import Path
 
 from typing_extensions import override
 
-from oodbench.benchmarks.lost_and_found import SMIYC_RULE, find_coarse_labels, find_left_images, parse_scene
+from oodbench.benchmarks.lost_and_found import (
+    CLOSED_PAGES,
+    COARSE_LABELS,
+    LEFT_IMAGES,
+    SMIYC_RULE,
+    find_coarse_labels,
+    find_left_images,
+    parse_scene,
+)
 from oodbench.contracts import Archive, Benchmark, BenchmarkCard, Roots
 from oodbench.data import (
     VOID_RULE,
@@ -66,12 +74,13 @@ _ARCHIVES = (
         "http://robotics.ethz.ch/~asl-datasets/Fishyscapes/fishyscapes_lostandfound.zip",
         size=729335,
         md5="0d3bf7c0ec38bd50b84f3d8aaa4b2e26",
+        sha256="f0078e89f0a147060a0864feb90e8b523313a2723b1b764bce638dc425473094",
     ),
-    Archive("leftImg8bit.zip"),
+    LEFT_IMAGES,
 )
 _OBTAIN = (
-    "Get fishyscapes_lostandfound.zip (https://fishyscapes.com/dataset) and leftImg8bit.zip of Lost and Found "
-    "(https://www.6d-vision.com/lostandfounddataset), unpack both, and give both folders: --data DIR --data DIR"
+    "Get fishyscapes_lostandfound.zip (https://fishyscapes.com/dataset) and leftImg8bit.zip of Lost and Found, unpack "
+    f"both, and give both folders: --data DIR --data DIR. {CLOSED_PAGES}"
 )
 _PAPER = "Blum, Sarlin, Nieto, Siegwart, Cadena: The Fishyscapes Benchmark. IJCV 2021"
 _LICENCE = "the terms of Lost and Found for the frames; its maintainers do not permit training"
@@ -130,10 +139,10 @@ class FishyscapesObstacles(Benchmark):
         frames=98,
         labels={"0": "void: off the road", "1": "road", "2 to 200": "obstacle"},
         layouts={"official": f"{_OFFICIAL}; and gtCoarse/ next to leftImg8bit/", "smiyc": f"{_TOOLKIT}; and gtCoarse/"},
-        obtain=f"{_OBTAIN}. Get gtCoarse.zip of Lost and Found, too.",
+        obtain=f"{_OBTAIN} Get gtCoarse.zip of Lost and Found, too.",
         leaderboard_protocol="smiyc",
         variant_of="fishyscapes-lost-and-found",
-        archives=(*_ARCHIVES, Archive("gtCoarse.zip")),
+        archives=(*_ARCHIVES, COARSE_LABELS),
     )
 
     @override

@@ -56,10 +56,29 @@ _ENDINGS = ("png", "webp", "jpg")
 _LAYOUT = (
     "leftImg8bit/test/<scene>/<id>_leftImg8bit.png and gtCoarse/test/<scene>/<id>_gtCoarse_{labelIds,labelTrainIds}.png"
 )
-_OBTAIN = (
-    "Get leftImg8bit.zip and gtCoarse.zip at https://www.6d-vision.com/lostandfounddataset, unpack both into one "
-    "folder, and give it: --data DIR"
+_DOWNLOADS = "http://www.dhbw-stuttgart.de/~sgehrig/lostAndFoundDataset"
+LEFT_IMAGES = Archive(
+    "leftImg8bit.zip",
+    f"{_DOWNLOADS}/leftImg8bit.zip",
+    size=5802953400,
+    sha256="307f66002023ab597d309963b94990f5b9a8e5735ee729c3292647a66e9f2b18",
+    available=False,
 )
+"""The frames of Lost and Found."""
+COARSE_LABELS = Archive(
+    "gtCoarse.zip",
+    f"{_DOWNLOADS}/gtCoarse.zip",
+    size=37756896,
+    sha256="53b6d3ab000f08b1fb59d70c1398eecc4d82a7baf4e9cf74fbf60d1858abe9ac",
+    available=False,
+)
+"""The labels of Lost and Found."""
+CLOSED_PAGES = (
+    "The authors' pages (www.6d-vision.com and www.dhbw-stuttgart.de/~sgehrig) no longer answer. Size and SHA-256 in "
+    "'oodbench data where lost-and-found@smiyc' identify a copy of the archives on a mirror."
+)
+"""Where to get the archives of Lost and Found."""
+_OBTAIN = f"Get leftImg8bit.zip and gtCoarse.zip, unpack both into one folder, and give it: --data DIR. {CLOSED_PAGES}"
 
 
 class _LostAndFound(Benchmark):
@@ -101,8 +120,8 @@ def _make_card(rule: str, title: str, labels: Mapping[str, str], *, known: bool 
         name=f"{base}@{rule}",
         title=f"Lost and Found{'' if known else ' NoKnown'} ({title})",
         paper="Pinggera, Ramos, Gehrig, Franke, Rother, Mester: Lost and Found. IROS 2016",
-        url="https://www.6d-vision.com/lostandfounddataset",
-        licence="its own terms, stated on its page",
+        url="",
+        licence="its own terms, stated on its former page",
         frames=1186 if known else 1043,
         labels=labels,
         layouts={"official": _LAYOUT},
@@ -110,7 +129,7 @@ def _make_card(rule: str, title: str, labels: Mapping[str, str], *, known: bool 
         leaderboard_protocol="smiyc" if rule == "smiyc" else "pebal" if rule == "pebal" else "strict-fpr",
         components=ComponentSizes(prediction=50, object=10),  # as the obstacle track's
         variant_of="" if rule == "smiyc" and known else usual if rule != "smiyc" else "lost-and-found@smiyc",
-        archives=(Archive("leftImg8bit.zip"), Archive("gtCoarse.zip")),
+        archives=(LEFT_IMAGES, COARSE_LABELS),
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from typing_extensions import override
 
-from oodbench.benchmarks.segment_me_if_you_can import make_track_card
+from oodbench.benchmarks.segment_me_if_you_can import LEFT_OUT, make_track_card
 from oodbench.contracts import Benchmark, BenchmarkCard, Roots
 from oodbench.data import Layout, file_frame, index_images, open_layouts
 from oodbench.data.tracks import DAY, NIGHT, SNOW, THINGS, compile_scene_pattern
@@ -24,7 +24,7 @@ PLUGINS = {
         "road-obstacle-21-test": ("ObstacleTest", "RoadObstacle21, 327 test frames by day with hidden labels"),
         "road-obstacle-21-night": ("ObstacleNight", "RoadObstacle21, 30 test frames by night with hidden labels"),
         "road-obstacle-21-snow": ("ObstacleSnow", "RoadObstacle21, 55 test frames in a snowstorm with hidden labels"),
-        "road-obstacle-21-all": ("ObstacleAll", "RoadObstacle21, all 452 frames without labels, for a submission"),
+        "road-obstacle-21-all": ("ObstacleAll", "RoadObstacle21, all 442 frames without labels, for a submission"),
         "road-obstacle-21-curvy-street": ("CurvyStreet", "RoadObstacle21, one scene of the test frames"),
         "road-obstacle-21-darkasphalt": ("DarkAsphalt", "RoadObstacle21, one scene of the test frames"),
         "road-obstacle-21-darkasphalt2": ("DarkAsphalt2", "RoadObstacle21, one scene of the test frames, with a dog"),
@@ -57,7 +57,7 @@ class _Hidden(Benchmark):
         return tuple(
             file_frame(name, match["scene"], path)
             for name, path in images.items()
-            if (match := self.frame_name.match(name))
+            if (match := self.frame_name.match(name)) and not LEFT_OUT.match(name)
         )
 
 
@@ -106,9 +106,9 @@ class ObstacleSnow(_Hidden):
 
 
 class ObstacleAll(_Hidden):
-    """ObstacleTrack-all of the toolkit: 412 test frames, and 40 validation frames, which a submission may omit."""
+    """ObstacleTrack-all of the toolkit: 412 test frames and the 30 validation frames that the archive contains."""
 
-    card = _make_obstacle_card("all", 452, f"{DAY}|{NIGHT}|{SNOW}|validation")
+    card = _make_obstacle_card("all", 442, f"{DAY}|{NIGHT}|{SNOW}|validation")
     frame_name = compile_scene_pattern(f"{DAY}|{NIGHT}|{SNOW}|validation")
 
 

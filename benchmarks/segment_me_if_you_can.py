@@ -36,8 +36,8 @@ PLUGINS = {
 
 _RULE = LabelRule(VOID_RULE, "Use the authors' labels: 0 not anomalous, 1 anomalous, 255 void.")
 _LABEL_ENDING = "_labels_semantic"
-# The toolkit excludes these frames from the validation split of the obstacle track.
-_LEFT_OUT = re.compile(r"validation_(19|2[1-9])$")
+LEFT_OUT = re.compile(r"validation_(19|2[1-9])$")
+"""Matches the names of validation frames of the obstacle track that the toolkit leaves out."""
 
 
 def make_track_card(
@@ -104,7 +104,7 @@ class _Validation(Benchmark):
 
     def _frames(self, folder: Path) -> tuple[Frame, ...]:
         def ours(files: Mapping[str, Path]) -> dict[str, Path]:
-            return {n: path for n, path in files.items() if self.frame_name.match(n) and not _LEFT_OUT.match(n)}
+            return {n: path for n, path in files.items() if self.frame_name.match(n) and not LEFT_OUT.match(n)}
 
         images = ours(index_images(folder / "images"))
         labels = ours(index_by_stem((folder / "labels_masks").glob(f"*{_LABEL_ENDING}.png"), _LABEL_ENDING))

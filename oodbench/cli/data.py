@@ -84,7 +84,7 @@ def where(
     facts: dict[str, Any] = {
         "title": card.title,
         "paper": card.paper,
-        "page": card.url,
+        "page": card.url or "no longer available",
         "licence": card.licence,
         "frames": _count_frames(card),
     }
@@ -110,7 +110,8 @@ def verify(
 ) -> None:
     """Check copies of benchmarks and datasets: frame counts, labels, sizes, label values and checksums.
 
-    Each problem is printed in one line, with its remedy.
+    Each problem is printed in one line, with its remedy. If copies of a benchmark are known, a note names the one that
+    the frames equal.
 
     Exit codes: 0 no problems, 2 problems found.
     """
@@ -131,11 +132,13 @@ def verify(
         folders = roots[kind]
         findings = list(verify_archives(card.archives, folders.of(selected)))
         splits: list[str] = []
+        notes: list[str] = []
         try:
             for split, frames in _open_splits(registry, kind, selected, folders):
                 text = f"{split} {len(frames.frames)} of {frames.expected} frames, {frames.layout} layout"
                 splits.append(text.strip())
                 findings += verify_frames(frames, card.obtain)
+                notes += _compare_with_known_copies(selected, frames)
         except DataNotFoundError as error:
             if not (name or findings or selected in folders.named):
                 continue
@@ -143,7 +146,7 @@ def verify(
         except DataError as error:
             findings += make_findings(error)
         verified_count, problem_count = verified_count + 1, problem_count + len(findings)
-        _print_findings(selected, splits, findings)
+        _print_findings(selected, splits, findings, notes)
     if not verified_count:
         searched = ", ".join(str(root) for root in dict.fromkeys([*benchmarks.anywhere, *datasets.anywhere]))
         raise DataNotFoundError(
@@ -173,13 +176,29 @@ def _open_splits(registry: Registry, kind: str, name: str, roots: Roots) -> Iter
         yield "", registry.benchmark(name).open(roots)
 
 
-def _print_findings(name: str, splits: list[str], findings: list[Finding]) -> None:
+def _compare_with_known_copies(name: str, frames: FrameSet) -> Iterator[str]:
+    """Yield a note about the known copy that the frames equal, if copies of the benchmark are known."""
+    from oodbench.data.known_copies.table import describe_equality, list_known_copies
+    from oodbench.planning.frame_index import index_frames
+    from oodbench.progress import Silent
+
+    copies = list_known_copies(name)
+    if not copies:
+        return
+    try:
+        records = index_frames(frames.frames, name, Silent(), cached=False)
+    except DataError:  # a finding about a frame says why
+        return
+    yield describe_equality(copies, {record.id: record.digest for record in records})
+
+
+def _print_findings(name: str, splits: list[str], findings: list[Finding], notes: list[str]) -> None:
     count = len(findings)
     verdict = "no problems" if not count else "1 problem" if count == 1 else f"{count} problems"
     print("; ".join([f"{name}: {', '.join(splits)}" if splits else name, verdict]))
-    for finding in findings:
+    for line in [*map(str, findings), *(f"note: {note}." for note in notes)]:
         # A file name may contain bytes that can't be printed.
-        print(f"  {finding}".encode(errors="backslashreplace").decode())
+        print(f"  {line}".encode(errors="backslashreplace").decode())
 
 
 @data.command("build-fishyscapes-static", short_help="Build the images from Cityscapes and the published overlays.")
@@ -220,9 +239,10 @@ def fetch(
 ) -> None:
     """Download and verify the archives of a benchmark or dataset, if its licence allows the download.
 
-    The archives are not unpacked. An interrupted download resumes where it stopped.
+    The archives are not unpacked. An interrupted download resumes where it stopped. If the server is busy or the
+    connection breaks, the download is tried again a few times.
     """
-    from oodbench.data.fetch import fetch_archive
+    from oodbench.data.downloads.fetch import fetch_archive
 
     registry = Registry(tuple(plugin or ()))
     card = registry.load(_find_kind(registry, name), name).card
@@ -232,4 +252,4 @@ def fetch(
     progress = make_progress()
     progress.say(f"licence: {card.licence}")
     for archive in archives:
-        print(fetch_archive(archive, out, card.obtain, progress.track))
+        print(fetch_archive(archive, out, card.obtain, progress))

@@ -5,11 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import ClassVar
 
 from typing_extensions import override
 
+from oodbench.errors import PluginError
 from oodbench.types import ClassSet, FrameSet
 
 
@@ -68,7 +69,12 @@ class Archive:
         url: Address of the file; empty if the download requires a registration or the address is not known.
         size: Size of the file in bytes; None if it is not known.
         md5: MD5 of the file in hexadecimal; empty if it is not known.
+        sha256: SHA-256 of the file in hexadecimal; empty if it is not known.
         fetchable: Whether a program may download the file for a user who has not visited the authors' page.
+        available: Whether the authors still offer the file. If not, its size and checksum identify a copy.
+
+    Raises:
+        PluginError: The name is not a plain file name. A download must not leave its folder.
 
     Examples:
         >>> from oodbench.contracts import Archive
@@ -80,13 +86,30 @@ class Archive:
     url: str = ""
     size: int | None = None
     md5: str = ""
+    sha256: str = ""
     fetchable: bool = False
+    available: bool = True
+
+    def __post_init__(self) -> None:
+        # The rules of Windows cover those of other systems: backslashes, drives and streams are refused everywhere.
+        if self.name in ("", ".", "..") or PureWindowsPath(self.name).name != self.name or not self.name.isprintable():
+            raise PluginError(
+                f"archive {self.name!r}: not a file name; expected one without folders", "Correct the name in the card."
+            )
+
+    @property
+    def digest(self) -> str:
+        """The name and value of the strongest published checksum; empty if none is published."""
+        return f"SHA-256 {self.sha256}" if self.sha256 else f"MD5 {self.md5}" if self.md5 else ""
 
     @override
     def __str__(self) -> str:
         """Return everything but the name, in one line."""
-        facts = (self.url or "on the dataset's page", f"{self.size} bytes" if self.size else "")
-        return ", ".join(filter(None, (*facts, f"MD5 {self.md5}" if self.md5 else "")))
+        place = self.url or "on the dataset's page"
+        if not self.available:
+            place = f"{self.url} (no longer available)" if self.url else "no longer offered by its authors"
+        digests = (f"{name} {value}" for name, value in (("MD5", self.md5), ("SHA-256", self.sha256)) if value)
+        return ", ".join((place, *([f"{self.size} bytes"] if self.size else ()), *digests))
 
 
 @dataclass(frozen=True)
@@ -97,7 +120,7 @@ class BenchmarkCard:
         name: The name in commands and functions.
         title: The name that papers use.
         paper: Authors, title, venue and year.
-        url: The page on which the benchmark is published.
+        url: The page on which the benchmark is published; empty if it no longer exists.
         licence: The licence as the authors state it. If sources disagree, all their statements.
         frames: Number of frames of the complete benchmark; 0 if this number is not published.
         labels: Maps each value in the label files to its meaning; empty if the labels are hidden (not public).
@@ -147,7 +170,7 @@ class DatasetCard:
         name: The name in commands and functions.
         title: The name that papers use.
         paper: Authors, title, venue and year.
-        url: The page on which the dataset is published.
+        url: The page on which the dataset is published; empty if it no longer exists.
         licence: The licence as the authors state it. If sources disagree, all their statements.
         classes: The classes of the labels; None if a file provided by the user defines them.
         splits: Maps the name of each split, such as `train`, to the number of frames of the complete split.

@@ -20,9 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from oodbench.data.archives import check_size
 from oodbench.data.folders import convert_read_errors, iter_subfolders
 from oodbench.data.images import read_image
 from oodbench.data.pairing import index_by_stem
+from oodbench.data.trees import open_tree
 from oodbench.errors import DataError, UsageError
 from oodbench.files import digest_bytes, write_atomically
 from oodbench.types import RGBImage
@@ -107,15 +109,12 @@ def _iter_files(folder: Path) -> Iterator[Path]:
 
 
 def _read_archive(path: Path) -> tuple[str | None, dict[str, bytes]]:
-    content = path.read_bytes()
-    md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    with path.open("rb") as file:
+        md5 = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
     version = next((version for version, (_, _, known) in ARCHIVES.items() if known == md5), None)
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            names = [name for name in archive.namelist() if name.endswith((".npz", ".png"))]
-            return version, {name.rsplit("/", 1)[-1]: archive.read(name) for name in names}
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
-        raise DataError(f"{path}: not an intact zip file ({error})", "Download it again.") from None
+    with open_tree(path) as tree:
+        names = [name for name in tree.names if name.endswith((".npz", ".png"))]
+        return version, {name.rsplit("/", 1)[-1]: tree.read(name) for name in names}
 
 
 def write_frames(overlays: Overlays, cityscapes: Path, out: Path) -> int:
@@ -189,6 +188,7 @@ def _convert_damage_errors(where: str) -> Iterator[None]:
 
 def _read_overlay(content: bytes, where: str) -> NDArray[np.signedinteger]:
     with _convert_damage_errors(where), np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+        check_size(Path(where), "'rgb'", arrays.zip.getinfo("rgb.npy").file_size)
         values: NDArray[np.signedinteger] = arrays["rgb"]
         return values
 

@@ -17,6 +17,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from oodbench.data.archives import check_size
 from oodbench.data.hdf5 import read_hdf5
 from oodbench.data.images import read_grey16
 from oodbench.errors import ScoreError
@@ -157,7 +158,12 @@ def read_scores(path: Path) -> ScoreMap:
 
 
 def _read_npy(path: Path) -> NDArray[Any]:
-    return _convert_array_errors(path, lambda: np.load(path, mmap_mode="r", allow_pickle=False))
+    def mapped() -> NDArray[Any]:
+        check_size(path, "the file", path.stat().st_size)
+        values: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        return values
+
+    return _convert_array_errors(path, mapped)
 
 
 def read_array(path: Path, content: bytes) -> NDArray[Any]:
@@ -183,7 +189,7 @@ def read_array(path: Path, content: bytes) -> NDArray[Any]:
         >>> read_array(Path("0.npy"), file.getvalue())
         array([[1, 2]], dtype=uint8)
     """
-    return _convert_array_errors(path, lambda: np.asarray(np.load(io.BytesIO(content), allow_pickle=False)))
+    return _convert_array_errors(path, lambda: np.lib.format.read_array(io.BytesIO(content), allow_pickle=False))
 
 
 def _read_npz(path: Path) -> NDArray[Any]:
@@ -191,6 +197,7 @@ def _read_npz(path: Path) -> NDArray[Any]:
         # Opened here because numpy leaves the file open if the archive is damaged.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             if len(arrays.files) == 1:
+                check_size(path, "the array", arrays.zip.infolist()[0].file_size)
                 return np.asarray(arrays[arrays.files[0]])
             names = ", ".join(arrays.files) or "none"
         raise ScoreError(f"{path}: arrays {names}; expected one", "Write one map per file.")
@@ -202,7 +209,7 @@ def _convert_array_errors(path: Path, read: Callable[[], NDArray[Any]]) -> NDArr
     """Call `read` and convert numpy's errors for damaged files and pickled objects to ScoreError."""
     try:
         return read()
-    except (OSError, ValueError, EOFError, BadZipFile, AttributeError, TypeError) as error:
+    except (OSError, ValueError, EOFError, BadZipFile, AttributeError, TypeError, MemoryError) as error:
         raise ScoreError(
             f"{path}: not an intact array of numbers ({error})", "Write or copy the file again, without Python objects."
         ) from None

@@ -93,7 +93,7 @@ OBSTACLE_TRACK = Track(
         TrackPart("test", (327,), compile_scene_pattern(DAY)),
         TrackPart("night", (30,), compile_scene_pattern(NIGHT)),
         TrackPart("snow", (55,), compile_scene_pattern(SNOW)),
-        # The archive holds 40; the toolkit's validation split excludes ten of them.
+        # The toolkit knows 40. Its validation split excludes ten of them, which the published archive lacks.
         TrackPart("validation", (0, 30, 40), re.compile(r"(?P<scene>validation)_\d+$")),
     ),
 )

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import tarfile
-import zipfile
-import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from oodbench.data.archives import check_size, open_archive
+from oodbench.data.folders import convert_read_errors
 from oodbench.errors import DataError, DataNotFoundError
-
-LARGEST_MEMBER = 1 << 29
-"""Largest file in bytes that is read from an archive: a map of 8192 x 8192 pixels in double precision has this size."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +18,7 @@ class Tree:
 
     Attributes:
         path: Path of the folder or archive.
-        names: Sorted names of the files, with slashes between folders; an archive can contain a name twice.
+        names: Sorted names of the files, with slashes between folders.
         read: Function that takes the name of a file and returns its content.
 
     Examples:
@@ -53,8 +49,9 @@ def open_tree(path: Path) -> Iterator[Tree]:
 
     Raises:
         DataNotFoundError: The path does not exist.
-        DataError: The path is not a folder or an archive, or the archive is damaged. Reading a file inside the `with`
-            block can raise this error, too.
+        DataError: The path is not a folder or an archive; the archive is damaged or encrypted; or it contains a link, a
+            device, a name that leads out of its folder, a name twice, more than 20,000 files, or a file larger than
+            512 MiB. Reading a file inside the `with` block can raise this error, too.
 
     Examples:
         >>> import zipfile
@@ -66,46 +63,23 @@ def open_tree(path: Path) -> Iterator[Tree]:
         ...     tree.names, tree.read("maps/0.npy")
         (('maps/0.npy',), b'numbers')
     """
-    try:
-        if path.is_dir():
+    if path.is_dir():
+        with convert_read_errors(path):
             names = sorted(file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
-            yield Tree(path, tuple(names), lambda name: (path / name).read_bytes())
-        elif zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                sizes = {info.filename: info.file_size for info in archive.infolist() if not info.is_dir()}
-                files = [info.filename for info in archive.infolist() if not info.is_dir()]
-                yield Tree(path, tuple(sorted(files)), _limited(path, sizes, archive.read))
-        elif path.is_file() and tarfile.is_tarfile(path):
-            with tarfile.open(path) as packed:
-                members = {info.name: info for info in packed.getmembers() if info.isfile()}
-                listed = [info.name for info in packed.getmembers() if info.isfile()]
-                sizes = {name: info.size for name, info in members.items()}
-                read = _limited(path, sizes, lambda name: _read_member(packed, members[name]))
-                yield Tree(path, tuple(sorted(listed)), read)
-        elif path.exists():
-            raise DataError(f"{path}: not an archive; expected a folder, a .zip or a .tar file", "Correct the path.")
-        else:
-            raise DataNotFoundError(f"{path} does not exist; expected a folder or an archive", "Correct the path.")
-    except (OSError, zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError) as error:
-        raise DataError(f"{path}: damaged ({error})", "Make the archive again.") from None
+        yield Tree(path, tuple(names), lambda name: _read_file(path / name))
+    elif path.is_file():
+        with open_archive(path) as files:
+            if files is None:
+                raise DataError(
+                    f"{path}: not an archive; expected a folder, a .zip or a .tar file", "Correct the path."
+                )
+            yield Tree(path, tuple(sorted(files)), lambda name: files[name]())
+    else:
+        what = "is not a file or a folder" if path.exists() else "does not exist"
+        raise DataNotFoundError(f"{path} {what}; expected a folder or an archive", "Correct the path.")
 
 
-def _limited(path: Path, sizes: Mapping[str, int], read: Callable[[str], bytes]) -> Callable[[str], bytes]:
-    """Return `read`, but refuse a file of an archive that would not fit any frame, before it is unpacked."""
-
-    def read_small(name: str) -> bytes:
-        if sizes[name] > LARGEST_MEMBER:
-            raise DataError(
-                f"{path}: {name!r} has {sizes[name]:,} bytes; expected at most {LARGEST_MEMBER:,}",
-                "Write one map per file, in the resolution of the frame.",
-            )
-        return read(name)
-
-    return read_small
-
-
-def _read_member(archive: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:
-    file = archive.extractfile(info)
-    assert file is not None, "only files are listed"
-    with file:
-        return file.read()
+def _read_file(path: Path) -> bytes:
+    with convert_read_errors(path):
+        check_size(path, "the file", path.stat().st_size)
+        return path.read_bytes()

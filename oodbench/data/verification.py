@@ -15,6 +15,7 @@ from oodbench.contracts import Archive
 from oodbench.data.folders import convert_read_errors, iter_subfolders
 from oodbench.data.frame_check import check_frame
 from oodbench.errors import DataError
+from oodbench.files import digest_file
 from oodbench.types import Frame, FrameSet
 
 
@@ -65,16 +66,19 @@ def _find_problems(frame: Frame) -> list[Finding]:
 def verify_archives(archives: Sequence[Archive], roots: Sequence[Path]) -> Iterator[Finding]:
     """Yield a finding for each archive under the roots whose size or checksum differs from the published one.
 
-    Archives with unknown size and checksum are skipped, because other datasets have files of the same names.
+    Archives with unknown size and checksum are skipped, because other datasets have files of the same names. So are
+    files with the name of an archive that is no longer offered, but with another size.
 
     Args:
         archives: Published archives.
         roots: Folders to search.
     """
     for archive in archives:
-        if not (archive.md5 or archive.size):
+        if not (archive.digest or archive.size):
             continue
         for path in _find_archives(archive.name, roots):
+            if not archive.available and path.stat().st_size != archive.size:
+                continue
             problem = describe_mismatch(archive, path)
             if problem:
                 yield Finding(f"{path}: {problem}.", "Download it again.")
@@ -91,9 +95,13 @@ def describe_mismatch(archive: Archive, path: Path) -> str:
         size = path.stat().st_size
         if archive.size is not None and size != archive.size:
             return f"{size} bytes; expected {archive.size}"
-        if archive.md5:
+        if archive.sha256:
+            digest = digest_file(path)
+            if digest != archive.sha256.lower():
+                return f"SHA-256 {digest}; expected {archive.sha256}"
+        elif archive.md5:
             with path.open("rb") as file:
                 digest = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-            if digest != archive.md5:
+            if digest != archive.md5.lower():
                 return f"MD5 {digest}; expected {archive.md5}"
     return ""

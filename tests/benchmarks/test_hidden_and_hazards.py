@@ -36,14 +36,14 @@ def test_the_obstacle_track_by_weather_and_scene(tmp_path: Path) -> None:
         "test": 16,
         "night": 2,
         "snow": 2,
-        "all": 26,
+        "all": 23,
         "darkasphalt": 2,
     }
     assert {part: found.expected for part, found in parts.items()} == {
         "test": 327,
         "night": 30,
         "snow": 55,
-        "all": 452,
+        "all": 442,
         "darkasphalt": 2,
     }
     assert [frame.id for frame in parts["snow"].frames] == ["snowstorm1_00_16_02.578", "snowstorm2_00_02_32.753"]

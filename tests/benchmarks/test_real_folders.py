@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 
 from oodbench.contracts import Roots
+from oodbench.data.known_copies.table import describe_equality, list_known_copies
+from oodbench.planning.frame_index import index_frames
+from oodbench.progress import Silent
 from tests.helpers.reading import REGISTRY, labels, open_benchmark
 
 
@@ -25,6 +28,13 @@ def test_real_benchmarks_have_the_recorded_frames(
     found = open_benchmark(name, real)
     assert (found.layout, len(found.frames)) == (layout, count)
     assert (found.frames[0].id, found.frames[-1].id) == (first, last)
+
+
+@pytest.mark.parametrize(("name", "count"), [("road-anomaly", 60), ("road-anomaly-21", 10), ("road-obstacle-21", 6)])
+def test_real_benchmarks_equal_a_known_copy(real: Path, name: str, count: int) -> None:
+    records = index_frames(open_benchmark(name, real).frames, name, Silent(), cached=False)
+    text = describe_equality(list_known_copies(name), {record.id: record.digest for record in records})
+    assert text.startswith(f"{count} of {count} frames equal the copy in course material (https://github.com/Lorkenzo/")
 
 
 def test_real_datasets_have_the_recorded_splits(real: Path) -> None:

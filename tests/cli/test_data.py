@@ -12,8 +12,14 @@ from typer.testing import CliRunner, Result
 
 from oodbench.cli.exit_codes import ExitCode
 from oodbench.cli.main import app
+from oodbench.contracts import Roots
+from oodbench.data.known_copies import table
+from oodbench.data.known_copies.table import DIGEST_LENGTH, KnownCopy
 from oodbench.errors import DataNotFoundError, OodbenchError, UnknownNameError, UsageError
+from oodbench.planning.frame_index import index_frames
+from oodbench.progress import Silent
 from tests.helpers.files import save
+from tests.helpers.reading import REGISTRY
 
 
 def data(*arguments: object) -> Result:
@@ -49,7 +55,7 @@ def test_where_prints_archive_checksum_licence_and_frames() -> None:
 def test_verify_reports_only_incomplete_counts(road_anomaly: Path, cityscapes: Path) -> None:
     done = data("verify", "--data", road_anomaly.parent)
     assert done.exit_code == ExitCode.MISTAKE
-    assert done.stdout.splitlines() == [
+    assert [line for line in done.stdout.splitlines() if "  note: " not in line] == [
         "road-anomaly: 3 of 60 frames, official layout; 1 problem",
         f"  {road_anomaly}: 3 frames; the complete set has 60. Get RoadAnomaly_jpg.zip at "
         "https://datasets-cvlab.epfl.ch/2019-road-anomaly/RoadAnomaly_jpg.zip, unpack it, and give its folder: "
@@ -70,7 +76,21 @@ def test_a_complete_set_is_valid(tmp_path: Path) -> None:
         save(tmp_path / "images" / f"validation{index:04d}.jpg", np.zeros((8, 16, 3), np.uint8))
         save(tmp_path / "labels_masks" / f"validation{index:04d}_labels_semantic.png", np.ones((8, 16), np.uint8))
     done = data("verify", "road-anomaly-21", "--data", tmp_path)
-    assert (done.exit_code, done.stdout) == (0, "road-anomaly-21: 10 of 10 frames, official layout; no problems\n")
+    assert done.exit_code == 0
+    assert done.stdout.splitlines() == [
+        "road-anomaly-21: 10 of 10 frames, official layout; no problems",
+        "  note: no frame equals a known copy (the copy in course material). Other copies can be valid, too.",
+    ]
+
+
+def test_a_known_copy_is_named(road_anomaly: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = REGISTRY.benchmark("road-anomaly").open(Roots((road_anomaly,))).frames
+    digests = {record.id: record.digest for record in index_frames(frames, "road-anomaly", Silent())}
+    copy = KnownCopy("the archive", "https://example.org", {"1": digests.popitem()[1][:DIGEST_LENGTH]})
+    monkeypatch.setattr(table, "list_known_copies", lambda name: (copy,))
+    last = data("verify", "road-anomaly", "--data", road_anomaly).stdout.splitlines()[-1]
+    assert last.startswith("  note: 1 of 3 frames equal the archive (https://example.org, 1 of its frames known).")
+    assert all(name in last for name in digests)
 
 
 def test_each_broken_frame_has_a_line(road_anomaly: Path) -> None:
@@ -107,6 +127,25 @@ def test_archives_are_compared_with_their_checksums(tmp_path: Path) -> None:
     expected = "expected 231bf79ed58924bcd33d9cbe22e61076. Download it again."
     assert any("dataset_AnomalyTrack.zip: MD5 " in line and line.endswith(expected) for line in lines)
     assert any("fs_val_v1.zip: 4 bytes; expected 4417983. Download it again." in line for line in lines)
+
+
+def test_a_closed_page_is_stated_with_facts_that_identify_a_copy() -> None:
+    said = data("where", "lost-and-found@smiyc").stdout
+    assert "page                  no longer available" in said
+    assert "www.6d-vision.com and www.dhbw-stuttgart.de/~sgehrig) no longer answer" in said
+    for name, size, digest in (("leftImg8bit.zip", 5802953400, "307f6600"), ("gtCoarse.zip", 37756896, "53b6d3ab")):
+        assert any(
+            line.startswith(f"file {name} ") and f"{name} (no longer available), {size} bytes, SHA-256 {digest}" in line
+            for line in said.splitlines()
+        )
+    assert "SHA-256 307f6600" in data("where", "fishyscapes-lost-and-found").stdout
+
+
+def test_a_file_of_another_dataset_is_not_taken_for_an_archive(tmp_path: Path) -> None:
+    (tmp_path / "gtCoarse.zip").write_bytes(b"coarse labels of Cityscapes")
+    lines = data("verify", "lost-and-found@smiyc", "--data", tmp_path).stdout.splitlines()
+    assert len(lines) == 2
+    assert "lost-and-found@smiyc was not found in" in lines[1]
 
 
 def test_a_requested_benchmark_that_is_missing_is_a_problem(road_anomaly: Path, tmp_path: Path) -> None:

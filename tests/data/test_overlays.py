@@ -87,15 +87,9 @@ def test_the_checksum_of_the_archive_identifies_the_version(
         read_overlays(path, "v1")
 
 
-def test_names_in_the_archive_stay_in_the_folder(parts: tuple[Path, Path], tmp_path: Path) -> None:
-    path = zip_folder(parts[0], "../../../")
-    with zipfile.ZipFile(path, "a") as archive:
-        archive.writestr("../../evil.png", b"no label")
-        archive.writestr("/0002_..\\..\\x_000000_000000_rgb.npz", b"no overlay")
-    write_frames(read_overlays(path, "v3"), parts[1], tmp_path / "deep" / "er" / "out")
-    assert len(list((tmp_path / "deep" / "er" / "out").iterdir())) == 5
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["cityscapes", "deep", "fs_val_v3", "fs_val_v3.zip"]
-    assert [path.name for path in (tmp_path / "deep").rglob("*") if path.is_dir()] == ["er", "out"]
+def test_names_that_lead_out_of_the_archive_are_refused(parts: tuple[Path, Path]) -> None:
+    with pytest.raises(DataError, match="is a name that leads out of the archive's folder"):
+        read_overlays(zip_folder(parts[0], "../../../"), "v3")
 
 
 def test_an_unknown_version_is_an_error(parts: tuple[Path, Path]) -> None:
@@ -146,7 +140,7 @@ def test_a_damaged_overlay_is_an_error(parts: tuple[Path, Path], tmp_path: Path,
 def test_an_archive_without_overlays_is_an_error(tmp_path: Path) -> None:
     save(tmp_path / "folder" / "a.png", photograph(0))
     (tmp_path / "torn.zip").write_bytes(b"PK\x03\x04")
-    for name, message in {"folder": "no overlays", "absent": "does not exist", "torn.zip": "not an intact zip"}.items():
+    for name, message in {"folder": "no overlays", "absent": "does not exist", "torn.zip": "not an archive"}.items():
         with pytest.raises(DataError, match=message):
             read_overlays(tmp_path / name, "v1")
 

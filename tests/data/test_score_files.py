@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from oodbench.data import find_scores, read_hdf5, read_scores, write_hdf5
-from oodbench.errors import MissingExtraError, OodbenchError, ScoreError
+from oodbench.data import find_scores, read_array, read_hdf5, read_scores, write_hdf5
+from oodbench.errors import DataError, MissingExtraError, OodbenchError, ScoreError
 from tests.helpers.files import save
 
 EXACT = np.array([[0.5, -3.0, 0.0], [1024.0, -0.25, 7.0]], np.float16)
@@ -198,3 +200,31 @@ def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ScoreError, match="file is a file; expected a folder of score maps"):
         find_scores(tmp_path / "file", ["a"])
+
+
+def test_an_array_of_terabytes_is_an_error(tmp_path: Path) -> None:
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": (1 << 20, 1 << 20)})
+    (tmp_path / "a.npy").write_bytes(header.getvalue())
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.write(tmp_path / "a.npy", "a.npy")
+    for name in ("a.npy", "a.npz"):
+        with pytest.raises(ScoreError, match="not an intact array of numbers"):
+            read_scores(tmp_path / name)
+    with pytest.raises(ScoreError, match="not an intact array of numbers"):
+        read_array(Path("a.npy"), header.getvalue())
+
+
+def test_a_compressed_array_that_fits_no_frame_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("oodbench.data.archives.LARGEST_FILE", 1000)
+    np.savez_compressed(tmp_path / "a.npz", np.zeros((50, 50)))
+    np.save(tmp_path / "a.npy", np.zeros((50, 50)))
+    for name in ("a.npz", "a.npy"):
+        with pytest.raises(DataError, match=r"has 20,128 bytes; expected at most 1,000"):
+            read_scores(tmp_path / name)
+
+
+def test_several_arrays_are_not_taken_for_one(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", np.zeros((2, 3)))
+    with pytest.raises(ScoreError, match="not an intact array of numbers"):
+        read_array(Path("a.npy"), (tmp_path / "a.npz").read_bytes())

@@ -28,7 +28,7 @@ from oodbench.contracts import (
     WrittenSubmission,
 )
 from oodbench.data import Tree, open_tree, read_array
-from oodbench.errors import ScoreError, UsageError
+from oodbench.errors import DataError, ScoreError, UsageError
 from oodbench.files import write_atomically
 from oodbench.metrics import POOLED, make_evaluation
 from oodbench.reports.submissions.fishyscapes.container import write_container
@@ -167,7 +167,7 @@ def _find_problems(tree: Tree, sizes: Mapping[str, Size]) -> Iterator[str]:
                 values = None
                 try:
                     values = read_array(Path(name), tree.read(name))
-                except ScoreError as error:
+                except (DataError, ScoreError) as error:
                     yield " ".join(filter(None, (f"{error.problem}.", error.remedy)))
                 if values is not None:
                     shapes.append(values.shape)

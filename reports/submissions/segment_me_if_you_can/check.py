@@ -11,7 +11,7 @@ import numpy as np
 from oodbench.contracts import SIDE_FILE, KnownFrame
 from oodbench.data import Tree, read_hdf5
 from oodbench.data.tracks import TRACKS, Track
-from oodbench.errors import ScoreError
+from oodbench.errors import DataError, ScoreError
 from oodbench.reports.submissions.segment_me_if_you_can.entry import ENTRY, find_entry_problems
 from oodbench.types import Size
 
@@ -93,7 +93,7 @@ def _check_place(there: Sequence[str], track: Track) -> Iterator[str]:
 def _check_content(tree: Tree, name: str, size: Size | None, track: Track, values: set[float]) -> Iterator[str]:
     try:
         score = read_hdf5(Path(name), tree.read(name))
-    except ScoreError as error:
+    except (DataError, ScoreError) as error:
         yield " ".join(filter(None, (f"{error.problem}.", error.remedy)))
         return
     if score.dtype != np.float16:

@@ -1,0 +1,1 @@
+"""Recognition of copies of benchmarks by the digests of their frames."""
