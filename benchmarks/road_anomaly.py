@@ -22,6 +22,7 @@ from oodbench.data import (
     pair_by_stem,
 )
 from oodbench.errors import DataError
+from oodbench.files import read_text
 from oodbench.types import ANOMALY, IN_DISTRIBUTION, Frame, FrameSet
 
 PLUGINS = {"benchmarks": {"road-anomaly": ("RoadAnomaly", "60 web photographs of unusual objects on roads (Lis 2019)")}}
@@ -106,7 +107,7 @@ def _pair_official(folder: Path) -> tuple[Frame, ...]:
 def _read_frame_list(listing: Path) -> list[str]:
     """Read the names in frame_list.json, without their endings."""
     try:
-        names = json.loads(listing.read_text(encoding="utf-8"))
+        names = json.loads(read_text(listing))
         if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
             raise ValueError("it contains something else")
     except (ValueError, RecursionError) as error:

@@ -24,7 +24,7 @@ from oodbench.data.folders import convert_read_errors, iter_subfolders
 from oodbench.data.images import read_image
 from oodbench.data.pairing import index_by_stem
 from oodbench.errors import DataError, UsageError
-from oodbench.files import digest_bytes, write_atomically
+from oodbench.files import digest_bytes, read_text, write_atomically
 from oodbench.types import RGBImage
 
 MANIFEST = "fishyscapes-static.json"
@@ -208,7 +208,7 @@ def _find_cityscapes_frames(cityscapes: Path) -> dict[str, Path]:
 def read_built_version(folder: Path) -> str | None:
     """Return the version recorded in the folder's manifest; None if there is no readable manifest."""
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        manifest = json.loads(read_text(folder / MANIFEST))
     except (OSError, ValueError, RecursionError):
         return None
     version = manifest.get("version") if isinstance(manifest, dict) else None

@@ -19,7 +19,7 @@ from typing_extensions import override
 
 from oodbench.contracts import Adapter, AdapterCard, Capabilities, Expected, Needs, Segmenter
 from oodbench.errors import MissingExtraError, ModelError
-from oodbench.files import digest_bytes, digest_file
+from oodbench.files import digest_bytes, digest_file, read_text
 from oodbench.segmenters.device import choose_device
 from oodbench.segmenters.mask_classification import SUMS, compute_class_maps
 from oodbench.segmenters.model_card import PartialCard, Preprocessing, read_toml, require_class_set
@@ -158,7 +158,7 @@ def _download(source: str) -> Path:
 def _read_config(folder: Path) -> dict[str, Any]:
     path = folder / "config.json"
     try:
-        config = json.loads(path.read_bytes())
+        config = json.loads(read_text(path))
     except (OSError, ValueError) as error:
         raise ModelError(f"{path}: not a readable config ({error})", "Save or download the network again.") from None
     kind = config.get("model_type") if isinstance(config, dict) else None
