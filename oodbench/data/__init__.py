@@ -15,7 +15,7 @@ from oodbench.data.pairing import (
 )
 from oodbench.data.photographs import open_photographs
 from oodbench.data.score_files import ScoreFiles, find_scores, read_array, read_scores
-from oodbench.data.trees import Tree, open_tree
+from oodbench.data.trees import Tree, find_files, open_tree
 
 __all__ = [
     "VOID_RULE",
@@ -26,6 +26,7 @@ __all__ = [
     "check_frame",
     "convert_read_errors",
     "file_frame",
+    "find_files",
     "find_layout",
     "find_scores",
     "index_by_stem",
