@@ -97,7 +97,7 @@ def _pair_official(folder: Path) -> tuple[Frame, ...]:
     }
     listing = folder / "frame_list.json"
     if listing.is_file():
-        absent = [name for name in _read_frame_list(listing) if name not in images]
+        absent = [name for name in _read_frame_list(listing) if normalize_name(Path(name).stem) not in images]
         if absent:
             raise DataError(
                 f"{folder / 'frames'}: {len(absent)} of the images in {listing.name} are missing, "
@@ -111,11 +111,11 @@ def _pair_official(folder: Path) -> tuple[Frame, ...]:
 
 
 def _read_frame_list(listing: Path) -> list[str]:
-    """Read the names in frame_list.json, without their endings."""
+    """Read the file names in frame_list.json."""
     try:
         names = json.loads(read_text(listing))
         if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
             raise ValueError("it contains something else")
     except (ValueError, RecursionError) as error:
         raise DataError(f"{listing}: not a JSON list of file names ({error})", _CARD.obtain) from None
-    return [normalize_name(Path(name).stem) for name in names]
+    return [Path(name).name for name in names]

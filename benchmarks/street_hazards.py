@@ -171,9 +171,10 @@ def _pair_files(folder: Path, split: str) -> list[tuple[str, Path, Path]]:
     """Pair the files of a split: (town/n, image, label) per frame. File names repeat in each town."""
 
     def index_files(part: str) -> dict[str, Path]:
-        files_by_town = ((town, index_images(town)) for town in find_files(folder, f"{part}/{split}/*"))
         return {
-            f"{normalize_name(town.name)}/{stem}": path for town, files in files_by_town for stem, path in files.items()
+            f"{normalize_name(town.name)}/{stem}": path
+            for town in find_files(folder, f"{part}/{split}/*")
+            for stem, path in index_images(town).items()
         }
 
     return pair_by_stem(index_files("images"), index_files("annotations"), folder)

@@ -163,12 +163,10 @@ def open_tree(path: Path) -> Iterator[Tree]:
             yield Tree(path, tuple(names), lambda name: (path / name).read_bytes())
         elif zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
-                listed = [
-                    info for info in archive.infolist() if not info.is_dir() and not _is_in_clutter(info.filename)
-                ]
-                sizes = {info.filename: info.file_size for info in listed}
-                files = sorted(info.filename for info in listed)
-                yield Tree(path, tuple(files), _limited(path, sizes, archive.read))
+                files = [info for info in archive.infolist() if not (info.is_dir() or _is_in_clutter(info.filename))]
+                sizes = {info.filename: info.file_size for info in files}
+                names = sorted(info.filename for info in files)
+                yield Tree(path, tuple(names), _limited(path, sizes, archive.read))
         elif path.is_file() and tarfile.is_tarfile(path):
             with tarfile.open(path) as packed:
                 infos = [info for info in packed.getmembers() if info.isfile() and not _is_in_clutter(info.name)]

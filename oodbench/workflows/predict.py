@@ -13,6 +13,7 @@ import numpy as np
 
 from oodbench.contracts import FALSE_ALARM_RATE, Calibration
 from oodbench.data import open_photographs
+from oodbench.data.pairing import describe_other_files
 from oodbench.errors import RunFolderError, UsageError
 from oodbench.files import expand_home
 from oodbench.planning.frame_index import FrameRecord
@@ -173,6 +174,8 @@ def predict(
     progress = progress or Silent()
     registry = Registry(request.plugins)
     source = Path(expand_home(images))
+    if other_files := describe_other_files(source):
+        progress.warn(other_files)
     if form is not None:
         fit_path = Path(expand_home(fit_file)) if fit_file else None
         sizes = export(source, form, fit_path, request, registry, progress)
