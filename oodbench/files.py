@@ -73,14 +73,13 @@ def read_text(path: Path) -> str:
     """
     content = path.read_bytes()
     encoding = find_encoding(content)
+    if encoding.startswith("utf-8") and b"\0" in content:
+        raise ValueError("it contains zero bytes, as UTF-16 without a byte order mark does; expected text in UTF-8")
     try:
-        text = io.TextIOWrapper(io.BytesIO(content), encoding).read()
+        return io.TextIOWrapper(io.BytesIO(content), encoding).read()
     except UnicodeDecodeError as error:
         name = encoding.removesuffix("-sig").upper()
         raise ValueError(f"byte {error.start} is not {name}; expected text in UTF-8") from None
-    if "\0" in text:
-        raise ValueError("it contains zero bytes, as UTF-16 without a byte order mark does; expected text in UTF-8")
-    return text
 
 
 def find_encoding(content: bytes) -> str:
