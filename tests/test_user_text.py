@@ -16,6 +16,8 @@ from oodbench.errors import OodbenchError, PluginError
 from oodbench.files import read_text
 from oodbench.planning.request import config_file, data_roots
 from oodbench.registry import Registry
+from oodbench.reports.submissions.segment_me_if_you_can.entry import LISTS
+from oodbench.reports.submissions.segment_me_if_you_can.public_table import read_public_rows
 from oodbench.segmenters.model_card import ModelCard, read_toml
 from oodbench.training.catalogue import load_recipe
 from tests.helpers.files import CARD, write_road_anomaly
