@@ -156,6 +156,8 @@ def cannot_write(path: Path, error: OSError) -> RunFolderError:
     """Return the error for a file or folder that can't be written."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         remedy = "Free some space, or use --out on another disk or --keep-scores none; the same command then resumes."
+    elif error.errno == errno.ENAMETOOLONG:
+        remedy = "Shorten the name of the frame or of the folder."
     else:
         remedy = "Choose a writable folder with --out."
     return RunFolderError(f"{path}: can't be written ({error.strerror})", remedy)

@@ -11,14 +11,26 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, features
+from typer.testing import CliRunner
 
+import oodbench
+from oodbench.cli.main import app
 from oodbench.contracts import Roots
 from oodbench.data import find_scores, index_images, open_photographs
 from oodbench.data.pairing import describe_other_files
-from oodbench.errors import DataError, DataNotFoundError, ScoreError
+from oodbench.errors import DataError, DataNotFoundError, RunFolderError, ScoreError
+from oodbench.files import write_atomically
 from tests.benchmarks.test_broken_folders import REGISTRY, TREES, open_frames, read
 from tests.benchmarks.test_layouts import open_benchmark
-from tests.helpers.files import anomaly_label, photograph, save, write_cityscapes, write_road_anomaly
+from tests.helpers.files import (
+    CARD,
+    anomaly_label,
+    photograph,
+    save,
+    write_cityscapes,
+    write_network,
+    write_road_anomaly,
+)
 from tests.helpers.layouts import write_anomaly_track, write_street_hazards_test
 
 CLUTTER = (".DS_Store", "Thumbs.db", "desktop.ini")
@@ -247,3 +259,45 @@ def test_unreadable_photographs_and_scores_are_errors(tmp_path: Path, deny: Call
         open_photographs(tmp_path)
     with pytest.raises(ScoreError, match=r"can't be read \(Permission denied\)"):
         find_scores(tmp_path, ["0"])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are Unicode there")
+def test_a_run_on_a_path_that_is_not_utf_8_can_be_loaded(tmp_path: Path) -> None:
+    root = tmp_path / os.fsdecode(b"data \xff")
+    write_road_anomaly(root)
+    write_network(root / "net.onnx")
+    (root / "net.toml").write_text(CARD)
+    oodbench.run(
+        models=root / "net.onnx", methods="msp", benchmarks="road-anomaly", data=root, out=root / "r", stop_after="plan"
+    )
+    assert oodbench.load(root / "r").record.benchmarks[0].frames
+
+
+def test_doctor_names_unreadable_folders_and_other_files(tmp_path: Path, deny: Callable[[Path], None]) -> None:
+    write_cityscapes(tmp_path)
+    town = next((tmp_path / "leftImg8bit" / "val").iterdir())
+    for name in ("notes.txt", "x.heic", ".hidden"):
+        (town / name).touch()
+    (tmp_path / "locked").mkdir()
+    deny(tmp_path / "locked")
+    done = CliRunner().invoke(app, ["doctor", f"--id-data={tmp_path}", f"--data={tmp_path / 'locked'}"])
+    assert done.exit_code == 2
+    assert f"{tmp_path / 'locked'}: WRONG: this folder can't be read. Make it readable.\n" in done.output
+    assert f"{town}: 2 files are not images and not used: notes.txt, x.heic\n" in done.output
+    assert "cityscapes val " in done.output
+
+
+def test_predict_counts_the_files_that_are_not_images(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_network(tmp_path / "net.onnx")
+    (tmp_path / "net.toml").write_text(CARD)
+    photos = tmp_path / "photos"
+    save_as(save(photos / "a.png", photograph(0, (32, 64))), "")
+    (photos / "b.heic").touch()
+    words = ["predict", str(photos), f"--model={tmp_path / 'net.onnx'}", "--method=msp", f"--out={tmp_path / 'p'}"]
+    assert CliRunner().invoke(app, words).exit_code == 0
+    assert (tmp_path / "p" / "maps" / "a.npy").is_file()
+
+
+def test_a_name_that_is_too_long_is_an_error_with_a_remedy(tmp_path: Path) -> None:
+    with pytest.raises(RunFolderError, match="Shorten the name of the frame or of the folder"):
+        write_atomically(tmp_path / ("x" * 300), lambda file: file.write(b""))
