@@ -265,10 +265,15 @@ def test_unreadable_photographs_and_scores_are_errors(tmp_path: Path, deny: Call
 def test_a_run_on_a_path_that_is_not_utf_8_can_be_loaded(tmp_path: Path) -> None:
     root = tmp_path / os.fsdecode(b"data \xff")
     write_road_anomaly(root)
-    write_network(root / "net.onnx")
-    (root / "net.toml").write_text(CARD)
+    write_network(tmp_path / "net.onnx")
+    (tmp_path / "net.toml").write_text(CARD)
     oodbench.run(
-        models=root / "net.onnx", methods="msp", benchmarks="road-anomaly", data=root, out=root / "r", stop_after="plan"
+        models=tmp_path / "net.onnx",
+        methods="msp",
+        benchmarks="road-anomaly",
+        data=root,
+        out=root / "r",
+        stop_after="plan",
     )
     assert oodbench.load(root / "r").record.benchmarks[0].frames
 
