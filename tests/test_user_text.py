@@ -91,7 +91,7 @@ def write_baseline(folder: Path) -> Path:
 
 
 def write_table(folder: Path) -> Path:
-    table = {key: [] for key in LISTS}
+    table: dict[str, list[object]] = {key: [] for key in LISTS}
     (folder / "table.json").write_text(json.dumps(table), encoding="utf-8")
     return folder / "table.json"
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from oodbench.progress import Progress
 
 Value = TypeVar("Value")
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 SOURCES = "{sources}"
 """Placeholder in the help of an option for what the adapters accept; see `ModelCommand`."""
@@ -27,11 +28,11 @@ class CommandGroup(typer.Typer):
     """A group of commands, whose files and folders can begin with `~`, the home folder."""
 
     @override
-    def command(self, *arguments: Any, **options: Any) -> Any:
+    def command(self, *arguments: Any, **options: Any) -> Callable[[Function], Function]:
         """Return a decorator that adds a function as a command."""
         add = super().command(*arguments, **options)
 
-        def decorate(function: Callable[..., None]) -> Callable[..., None]:
+        def decorate(function: Function) -> Function:
             @wraps(function)
             def expand_and_call(**values: Any) -> None:
                 function(**{name: _expand_homes(value) for name, value in values.items()})

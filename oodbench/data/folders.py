@@ -162,9 +162,9 @@ def find_layout(
             except OSError as error:
                 failed.append((folder, error))
     if not found:
-        for folder, error in failed:
+        for folder, failure in failed:
             with convert_read_errors(folder):
-                raise error
+                raise failure
         where = ", ".join(map(str, searched)) or "no folder (give --data DIR)"
         looks = "; or ".join(f"{layout}: {description}" for layout, description in expected.items())
         unreadable = "".join(f"; {folder} can't be read" for folder in find_unreadable(searched))

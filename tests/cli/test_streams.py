@@ -64,7 +64,7 @@ def test_characters_outside_the_encoding_are_replaced() -> None:
     stream = io.TextIOWrapper(io.BytesIO(), "ascii", errors="oodbench")
     stream.write("AP ↑  FPR95 ↓ ── a…é \udcff")
     stream.flush()
-    assert stream.buffer.getvalue() == b"AP ^  FPR95 v -- a.\\xe9 \\udcff"  # type: ignore[attr-defined]
+    assert stream.buffer.getvalue() == b"AP ^  FPR95 v -- a.\\xe9 \\udcff"
 
 
 def test_commands_print_in_ascii(tmp_path: Path) -> None:
