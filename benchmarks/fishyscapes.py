@@ -28,6 +28,7 @@ from oodbench.data import (
     LabelRule,
     Layout,
     file_frame,
+    find_files,
     index_by_stem,
     index_images,
     make_course_layout,
@@ -36,6 +37,7 @@ from oodbench.data import (
     pair_by_stem,
     pair_cityscapes,
 )
+from oodbench.data.trees.walking import walk_files
 from oodbench.errors import DataError
 from oodbench.types import ANOMALY, IN_DISTRIBUTION, VOID, Frame, FrameSet
 
@@ -50,8 +52,7 @@ PLUGINS = {
 }
 
 _ID = r"(?P<id>\d\d_.+_\d{6}_\d{6})"
-_LABEL = re.compile(rf"\d{{4}}_{_ID}_labels\.png$")
-_TOOLKIT_LABEL = re.compile(rf"{_ID}_fishy-labels\.png$")
+_LABEL = re.compile(rf"\d{{4}}_{_ID}$")
 _RULE = LabelRule(
     VOID_RULE,
     "Use Fishyscapes' labels: 0 in-distribution, 1 anomaly, 255 void. The gtCoarse files of Lost and Found "
@@ -169,21 +170,22 @@ class FishyscapesObstacles(Benchmark):
 
 
 def _is_official(folder: Path, named: bool) -> bool:
-    return any(_LABEL.match(path.name) for path in folder.glob("*_labels.png"))
+    return bool(_index_labels(folder))
 
 
 def _index_labels(folder: Path) -> dict[str, Path]:
     """Index the label files by the id of their frame, in the order of the files."""
-    return {match["id"]: path for path in sorted(folder.glob("*_labels.png")) if (match := _LABEL.match(path.name))}
+    files = index_images(folder, "_labels")
+    return {match["id"]: path for name, path in files.items() if (match := _LABEL.match(name))}
 
 
 def _is_toolkit(folder: Path, named: bool) -> bool:
-    return any(_TOOLKIT_LABEL.match(path.name) for path in folder.glob("labels/val/*_fishy-labels.png"))
+    return bool(_index_toolkit_labels(folder))
 
 
 def _index_toolkit_labels(folder: Path) -> dict[str, Path]:
-    files = index_by_stem(folder.glob("labels/val/*_fishy-labels.png"), "_fishy-labels")
-    return {name: path for name, path in files.items() if _TOOLKIT_LABEL.match(path.name)}
+    files = index_images(folder / "labels" / "val", "_fishy-labels")
+    return {name: path for name, path in files.items() if re.fullmatch(_ID, name)}
 
 
 def _pair_frames(labels: Mapping[str, Path], folder: Path, roots: Roots) -> tuple[Frame, ...]:
@@ -201,20 +203,20 @@ def _pair_frames(labels: Mapping[str, Path], folder: Path, roots: Roots) -> tupl
 
 
 def _is_densehybrid(folder: Path, named: bool) -> bool:
-    return (folder / "leftImg8bit").is_dir() and any((folder / "ood").rglob("*_ood_segmentation.png"))
+    return (folder / "leftImg8bit").is_dir() and bool(index_by_stem(walk_files(folder / "ood"), "_ood_segmentation"))
 
 
 def _pair_densehybrid(folder: Path) -> tuple[Frame, ...]:
-    images = index_by_stem((folder / "leftImg8bit").rglob("*_leftImg8bit.png"), "_leftImg8bit")
-    labels = index_by_stem((folder / "ood").rglob("*_ood_segmentation.png"), "_ood_segmentation")
+    images = index_by_stem(walk_files(folder / "leftImg8bit"), "_leftImg8bit")
+    labels = index_by_stem(walk_files(folder / "ood"), "_ood_segmentation")
     pairs = pair_by_stem(images, labels, folder)
     return tuple(file_frame(name, parse_scene(name), image, label, _DENSEHYBRID_RULE) for name, image, label in pairs)
 
 
 def _is_cityscapes(folder: Path, named: bool) -> bool:
     """Recognise the structure of Cityscapes with separately unpacked archives, by ids of Lost and Found or if named."""
-    labels = folder.glob("gtFine_trainvaltest/gtFine/val/*/*_gtFine_labelIds.png")
-    ours = re.compile(rf"{_ID}_gtFine_labelIds\.png$")
+    labels = find_files(folder, "gtFine_trainvaltest/gtFine/val/*/*_gtFine_labelIds*")
+    ours = re.compile(rf"{_ID}_gtFine_labelIds")
     return any(named or ours.match(path.name) for path in labels)
 
 

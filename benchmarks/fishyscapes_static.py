@@ -20,8 +20,9 @@ from oodbench.data import (
     LabelRule,
     Layout,
     file_frame,
+    find_files,
     find_layout,
-    index_by_stem,
+    index_images,
     make_course_layout,
     make_synboost_layout,
     open_layouts,
@@ -84,10 +85,8 @@ class _Static(Benchmark):
     @override
     def open(self, roots: Roots) -> FrameSet:
         layouts = {
-            "built": Layout(
-                lambda folder, named: read_built_version(folder) == self.version, partial(_pair_frames, "png")
-            ),
-            "flat": Layout(self._is_flat, partial(_pair_frames, "png")),
+            "built": Layout(lambda folder, named: read_built_version(folder) == self.version, _pair_frames),
+            "flat": Layout(self._is_flat, _pair_frames),
         }
         try:
             return open_layouts(self.card, roots, layouts)
@@ -97,16 +96,14 @@ class _Static(Benchmark):
 
     def _is_flat(self, folder: Path, named: bool) -> bool:
         ours = named or folder.name.lower() == f"fs_val_{self.version}"
-        return (
-            ours and not read_built_version(folder) and any(_FLAT.match(path.name) for path in folder.glob("*_rgb.png"))
-        )
+        return ours and not read_built_version(folder) and any(map(_FLAT.match, index_images(folder, "_rgb")))
 
     def _raise_if_not_built(self, roots: Roots) -> None:
         """Raise with the command that builds the images if only the overlays are found."""
 
         def waiting(folder: Path, named: bool) -> bool:
             ours = named or folder.name.lower() == f"fs_val_{self.version}"
-            return ours and any(OVERLAY.match(path.name) for path in folder.glob("*_rgb.npz"))
+            return ours and any(OVERLAY.match(path.name) for path in find_files(folder, "*_rgb.npz"))
 
         _, folder = find_layout(self.card.name, roots, {"overlays": waiting}, self.card.layouts, self.card.obtain)
         raise DataError(
@@ -171,14 +168,15 @@ class StaticUnversioned(Benchmark):
             {
                 "synboost": _add_warning(make_synboost_layout(_RULE, "Static", "fs_static")),
                 "course-material": _add_warning(make_course_layout(_RULE, "fs_static")),
-                "densehybrid": _add_warning(Layout(partial(_is_unversioned, "jpg"), partial(_pair_frames, "jpg"))),
-                "flat": _add_warning(Layout(partial(_is_unversioned, "png"), partial(_pair_frames, "png"))),
+                "densehybrid": _add_warning(Layout(partial(_is_unversioned, True), _pair_frames)),
+                "flat": _add_warning(Layout(partial(_is_unversioned, False), _pair_frames)),
                 "cityscapes": _add_warning(Layout(_is_cityscapes, _pair_cityscapes)),
             },
         )
 
 
-_FLAT = re.compile(r"\d{4}_.+_rgb\.(png|jpg)$")
+_FLAT = re.compile(r"\d{4}_.+$")
+_JPEG_ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif")
 _VERSIONED = re.compile(r"fs_val_v[123]$", re.IGNORECASE)
 
 
@@ -186,25 +184,25 @@ def _add_warning(layout: Layout) -> Layout:
     return Layout(layout.recognise, layout.frames, (_WARNING,))
 
 
-def _is_unversioned(ending: str, folder: Path, named: bool) -> bool:
+def _is_unversioned(jpeg: bool, folder: Path, named: bool) -> bool:
+    """Return whether a folder holds frames without a version, as JPEG or in another format."""
     if read_built_version(folder) or _VERSIONED.match(folder.name) or (folder / BLENDED).exists():
         return False
+    labels = index_images(folder, "_labels")
     return any(
-        _FLAT.match(path.name) and path.with_name(path.name.replace(f"_rgb.{ending}", "_labels.png")).is_file()
-        for path in folder.glob(f"*_rgb.{ending}")
+        _FLAT.match(name) and name in labels and (path.suffix.lower() in _JPEG_ENDINGS) == jpeg
+        for name, path in (index_images(folder, "_rgb") if labels else {}).items()
     )
 
 
-def _pair_frames(ending: str, folder: Path) -> tuple[Frame, ...]:
-    images = index_by_stem(folder.glob(f"*_rgb.{ending}"), "_rgb")
-    labels = index_by_stem(folder.glob("*_labels.png"), "_labels")
-    pairs = pair_by_stem(images, labels, folder)
+def _pair_frames(folder: Path) -> tuple[Frame, ...]:
+    pairs = pair_by_stem(index_images(folder, "_rgb"), index_images(folder, "_labels"), folder)
     return tuple(file_frame(name, name, image, label, _RULE) for name, image, label in pairs)
 
 
 def _is_cityscapes(folder: Path, named: bool) -> bool:
     """Recognise the structure and ids of Cityscapes, but only if the user named the folder for this benchmark."""
-    return named and any(folder.glob("gtFine_trainvaltest/gtFine/val/*/*_gtFine_labelIds.png"))
+    return named and any(find_files(folder, "gtFine_trainvaltest/gtFine/val/*/*_gtFine_labelIds*"))
 
 
 def _pair_cityscapes(folder: Path) -> tuple[Frame, ...]:

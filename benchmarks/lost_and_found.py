@@ -15,7 +15,16 @@ from pathlib import Path
 from typing_extensions import override
 
 from oodbench.contracts import Archive, Benchmark, BenchmarkCard, ComponentSizes, Roots
-from oodbench.data import LabelRule, Layout, file_frame, find_layout, index_by_stem, open_layouts, pair_by_stem
+from oodbench.data import (
+    LabelRule,
+    Layout,
+    file_frame,
+    find_files,
+    find_layout,
+    index_by_stem,
+    open_layouts,
+    pair_by_stem,
+)
 from oodbench.errors import DataError, DataNotFoundError
 from oodbench.types import ANOMALY, IN_DISTRIBUTION, VOID, Frame, FrameSet
 
@@ -52,7 +61,6 @@ _KNOWN = (
     "10_Schlossberg_9_000004",
 )
 
-_ENDINGS = ("png", "webp", "jpg")
 _LAYOUT = (
     "leftImg8bit/test/<scene>/<id>_leftImg8bit.png and gtCoarse/test/<scene>/<id>_gtCoarse_{labelIds,labelTrainIds}.png"
 )
@@ -103,7 +111,7 @@ class _LostAndFound(Benchmark):
     def _frames(self, folder: Path) -> tuple[Frame, ...]:
         suffix = f"_gtCoarse_{self.ending}"
         images = _index_test_images(folder)
-        labels = index_by_stem((folder / "gtCoarse" / "test").glob(f"*/*{suffix}.png"), suffix)
+        labels = index_by_stem(find_files(folder, f"gtCoarse/test/*/*{suffix}*"), suffix)
         pairs = sorted(pair_by_stem(images, labels, folder / "leftImg8bit" / "test"))
         empty = _EMPTY if len(pairs) == _WHOLE else set()
         return tuple(
@@ -209,7 +217,7 @@ def find_coarse_labels(card: BenchmarkCard, roots: Roots) -> dict[str, Path]:
 
 def _find_in_both_splits(card: BenchmarkCard, roots: Roots, what: str, suffix: str) -> dict[str, Path]:
     def recognise(folder: Path, named: bool) -> bool:
-        return any(any(folder.glob(f"{what}/{split}/[0-9][0-9]_*")) for split in ("train", "test"))
+        return any(any(find_files(folder, f"{what}/{split}/[0-9][0-9]_*")) for split in ("train", "test"))
 
     try:
         _, folder = find_layout(card.name, roots, {"official": recognise}, {"official": _LAYOUT}, card.obtain)
@@ -220,18 +228,15 @@ def _find_in_both_splits(card: BenchmarkCard, roots: Roots, what: str, suffix: s
             f"expected {what}/{{train,test}}/<scene>/<id>{suffix}.png",
             card.obtain,
         ) from None
-    return index_by_stem(folder.glob(f"{what}/*/*/*{suffix}.*"), suffix)
+    return index_by_stem(find_files(folder, f"{what}/*/*/*{suffix}*"), suffix)
 
 
 def _is_official(ending: str, folder: Path, named: bool) -> bool:
     return (folder / "leftImg8bit" / "test").is_dir() and any(
-        (folder / "gtCoarse" / "test").glob(f"[0-9][0-9]_*/*_gtCoarse_{ending}.png")
+        find_files(folder, f"gtCoarse/test/[0-9][0-9]_*/*_gtCoarse_{ending}*")
     )
 
 
 def _index_test_images(folder: Path) -> dict[str, Path]:
     """Index the frames of the test split; WebP and JPEG copies circulate, and the toolkit reads them too."""
-    test = folder / "leftImg8bit" / "test"
-    return index_by_stem(
-        (path for ending in _ENDINGS for path in test.glob(f"*/*_leftImg8bit.{ending}")), "_leftImg8bit"
-    )
+    return index_by_stem(find_files(folder, "leftImg8bit/test/*/*_leftImg8bit*"), "_leftImg8bit")

@@ -15,13 +15,16 @@ from oodbench.data import (
     LabelRule,
     Layout,
     file_frame,
-    index_by_stem,
+    find_files,
+    index_images,
     make_course_layout,
     make_synboost_layout,
     open_layouts,
     pair_by_stem,
 )
+from oodbench.data.trees.walking import normalize_name
 from oodbench.errors import DataError
+from oodbench.files import read_text
 from oodbench.types import ANOMALY, IN_DISTRIBUTION, Frame, FrameSet
 
 PLUGINS = {"benchmarks": {"road-anomaly": ("RoadAnomaly", "60 web photographs of unusual objects on roads (Lis 2019)")}}
@@ -81,22 +84,26 @@ class RoadAnomaly(Benchmark):
 
 
 def _is_official(folder: Path, named: bool) -> bool:
-    return (folder / "frames").is_dir() and any((folder / "frames").glob("*.labels"))
+    return (folder / "frames").is_dir() and any(find_files(folder, "frames/*.labels"))
 
 
 def _pair_official(folder: Path) -> tuple[Frame, ...]:
-    images = index_by_stem((folder / "frames").glob("*.jpg"))
-    masks = sorted((folder / "frames").glob("[!.]*.labels/labels_semantic.png"))
-    labels = {path.parent.stem: path for path in masks}
+    images = index_images(folder / "frames")
+    labels = {
+        name: path
+        for labels_folder in find_files(folder, "frames/*.labels")
+        for path in index_images(labels_folder, "labels_semantic").values()
+        if (name := normalize_name(labels_folder.stem))
+    }
     listing = folder / "frame_list.json"
     if listing.is_file():
-        absent = [name for name in _read_frame_list(listing) if name not in images]
+        absent = [name for name in _read_frame_list(listing) if normalize_name(Path(name).stem) not in images]
         if absent:
             raise DataError(
                 f"{folder / 'frames'}: {len(absent)} of the images in {listing.name} are missing, "
-                f"the first is {absent[0]}.jpg",
+                f"the first is {absent[0]}",
                 _CARD.obtain,
-                [f"{folder / 'frames' / name}.jpg: is missing, and {listing.name} lists it" for name in absent],
+                [f"{folder / 'frames' / name}: is missing, and {listing.name} lists it" for name in absent],
             )
     return tuple(
         file_frame(name, name, image, label, _RULE) for name, image, label in pair_by_stem(images, labels, folder)
@@ -104,11 +111,11 @@ def _pair_official(folder: Path) -> tuple[Frame, ...]:
 
 
 def _read_frame_list(listing: Path) -> list[str]:
-    """Read the names in frame_list.json, without their endings."""
+    """Read the file names in frame_list.json."""
     try:
-        names = json.loads(listing.read_text(encoding="utf-8"))
+        names = json.loads(read_text(listing))
         if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
             raise ValueError("it contains something else")
     except (ValueError, RecursionError) as error:
         raise DataError(f"{listing}: not a JSON list of file names ({error})", _CARD.obtain) from None
-    return [Path(name).stem for name in names]
+    return [Path(name).name for name in names]

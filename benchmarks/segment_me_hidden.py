@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from oodbench.benchmarks.segment_me_if_you_can import LEFT_OUT, make_track_card
 from oodbench.contracts import Benchmark, BenchmarkCard, Roots
-from oodbench.data import Layout, file_frame, index_images, open_layouts
+from oodbench.data import Layout, file_frame, find_files, index_images, open_layouts
 from oodbench.data.tracks import DAY, NIGHT, SNOW, THINGS, compile_scene_pattern
 from oodbench.types import Frame, FrameSet
 
@@ -50,7 +50,7 @@ class _Hidden(Benchmark):
         return open_layouts(self.card, roots, {"official": Layout(self._holds, self._frames)})
 
     def _holds(self, folder: Path, named: bool) -> bool:
-        return any(self.frame_name.match(path.stem) for path in (folder / "images").glob("[!.]*"))
+        return any(self.frame_name.match(path.stem) for path in find_files(folder, "images/*"))
 
     def _frames(self, folder: Path) -> tuple[Frame, ...]:
         images = index_images(folder / "images")

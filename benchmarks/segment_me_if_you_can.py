@@ -19,7 +19,7 @@ from oodbench.data import (
     LabelRule,
     Layout,
     file_frame,
-    index_by_stem,
+    find_files,
     index_images,
     make_course_layout,
     open_layouts,
@@ -96,10 +96,9 @@ class _Validation(Benchmark):
         return open_layouts(self.card, roots, layouts)
 
     def _is_official(self, folder: Path, named: bool) -> bool:
-        labels = folder / "labels_masks"
         return (folder / "images").is_dir() and any(
             self.frame_name.match(path.stem.removesuffix(_LABEL_ENDING))
-            for path in labels.glob(f"validation*{_LABEL_ENDING}.png")
+            for path in find_files(folder / "labels_masks", f"validation*{_LABEL_ENDING}*")
         )
 
     def _frames(self, folder: Path) -> tuple[Frame, ...]:
@@ -107,7 +106,7 @@ class _Validation(Benchmark):
             return {n: path for n, path in files.items() if self.frame_name.match(n) and not LEFT_OUT.match(n)}
 
         images = ours(index_images(folder / "images"))
-        labels = ours(index_by_stem((folder / "labels_masks").glob(f"*{_LABEL_ENDING}.png"), _LABEL_ENDING))
+        labels = ours(index_images(folder / "labels_masks", _LABEL_ENDING))
         pairs = pair_by_stem(images, labels, folder)
         return tuple(file_frame(name, name, image, label, _RULE) for name, image, label in pairs)
 

@@ -18,11 +18,13 @@ from oodbench.data import (
     Layout,
     convert_read_errors,
     file_frame,
+    find_files,
     find_layout,
-    index_by_stem,
+    index_images,
     open_layouts,
     pair_by_stem,
 )
+from oodbench.data.trees.walking import normalize_name
 from oodbench.types import ANOMALY, IN_DISTRIBUTION, VOID, Frame, FrameSet
 
 PLUGINS = {
@@ -161,16 +163,18 @@ def _holds_train(folder: Path, named: bool) -> bool:
 
 
 def _holds(folder: Path, split: str) -> bool:
-    """Return whether both trees have towns with PNG files. The trees of ADE20K have the same names but no towns."""
-    return all(any((folder / part / split).glob("*/[!.]*.png")) for part in ("images", "annotations"))
+    """Return whether both trees have towns with images. The trees of ADE20K have the same names but no towns."""
+    return all(any(map(index_images, find_files(folder, f"{part}/{split}/*"))) for part in ("images", "annotations"))
 
 
 def _pair_files(folder: Path, split: str) -> list[tuple[str, Path, Path]]:
     """Pair the files of a split: (town/n, image, label) per frame. File names repeat in each town."""
 
     def index_files(part: str) -> dict[str, Path]:
-        towns = sorted(path for path in (folder / part / split).glob("[!.]*") if path.is_dir())
-        files_by_town = ((town, index_by_stem(town.glob("*.png"))) for town in towns)
-        return {f"{town.name}/{stem}": path for town, files in files_by_town for stem, path in files.items()}
+        return {
+            f"{normalize_name(town.name)}/{stem}": path
+            for town in find_files(folder, f"{part}/{split}/*")
+            for stem, path in index_images(town).items()
+        }
 
     return pair_by_stem(index_files("images"), index_files("annotations"), folder)

@@ -10,7 +10,7 @@ import numpy as np
 
 from oodbench.contracts import Method, MethodComparison, Scoring, Segmenter
 from oodbench.errors import DataNotFoundError, ModelError, UnknownNameError, UsageError
-from oodbench.files import write_atomically
+from oodbench.files import expand_home, write_atomically
 from oodbench.metrics.resampling.significance import RESAMPLES
 from oodbench.planning.loaded import LoadedBenchmark, LoadedDataset
 from oodbench.planning.request import data_roots
@@ -25,7 +25,7 @@ from oodbench.stages.batching import read_semantic_labels
 from oodbench.stages.fit import fit_methods
 from oodbench.storage.fits import encode_fit, read_fit_file
 from oodbench.types import Frame, Resize, RGBImage, ScoreMap
-from oodbench.workflows.arguments import OneOrMore, as_tuple
+from oodbench.workflows.arguments import OneOrMore, as_tuple, make_registry
 
 Data: TypeAlias = OneOrMore | Mapping[str, str | Path]
 """Folders to search, or a mapping from the name of a benchmark or dataset to its folder."""
@@ -99,7 +99,7 @@ class Scorer:
         self._fit = None
         if fit is not None:
             self._check_learns()
-            self._fit = read_fit_file(Path(fit))
+            self._fit = read_fit_file(Path(expand_home(fit)))
             self.method.load(self._fit)
 
     def fit(
@@ -158,7 +158,7 @@ class Scorer:
         if self._fit is None:
             raise UsageError(f"{self.method.card.name} needs no fit, so there is nothing to save", "Omit save_fit().")
         data = encode_fit(self._fit)
-        write_atomically(Path(path), lambda file: file.write(data))
+        write_atomically(Path(expand_home(path)), lambda file: file.write(data))
 
     def __call__(self, image: RGBImage) -> ScoreMap:
         """Return the score map of one image.
@@ -253,8 +253,8 @@ def load_segmenter(
         >>> oodbench.load_segmenter("streets-softmax").classes.name
         'cityscapes-19'
     """
-    named = ModelSource(str(source), str(card) if card else None, str(checkpoint) if checkpoint else None)
-    return named.open(_registry(plugins), device)
+    files = (expand_home(path) if path else None for path in (card, checkpoint))
+    return ModelSource(expand_home(source), *files).open(make_registry(plugins), device)
 
 
 def load_benchmark(name: str, data: Data = (), *, plugins: OneOrMore = ()) -> LoadedBenchmark:
@@ -284,7 +284,7 @@ def load_benchmark(name: str, data: Data = (), *, plugins: OneOrMore = ()) -> Lo
         True
     """
     roots, _ = data_roots(as_tuple(data), ())
-    benchmark = _registry(plugins).benchmark(name)
+    benchmark = make_registry(plugins).benchmark(name)
     return LoadedBenchmark(benchmark.open(roots), roots, benchmark.card)
 
 
@@ -318,7 +318,7 @@ def load_dataset(name: str, split: str | None = None, data: Data = (), *, plugin
         ((512, 1024), 'cityscapes-19')
     """
     roots, _ = data_roots(as_tuple(data), ())
-    dataset = _registry(plugins).dataset(name)
+    dataset = make_registry(plugins).dataset(name)
     splits = dataset.open(roots)
     if not splits:
         raise DataNotFoundError(f"{name}: no split was found", "See: oodbench info dataset " + name)
@@ -350,7 +350,7 @@ def create_method(name: str, *, plugins: OneOrMore = (), **parameters: Any) -> M
         >>> oodbench.create_method("knn", k=3).params.k
         3
     """
-    return _registry(plugins).method(make_spec(name, parameters))
+    return make_registry(plugins).method(make_spec(name, parameters))
 
 
 def compare(
@@ -404,7 +404,3 @@ def compare(
             "Omit the reference or the second run.",
         )
     return compare_runs(run, second if isinstance(second, Run) else load(second), metrics, resamples)
-
-
-def _registry(plugins: OneOrMore) -> Registry:
-    return Registry(tuple(Path(path).absolute() for path in as_tuple(plugins)))

@@ -1,9 +1,11 @@
-"""Atomic file writes (temporary file, fsync, rename) and file digests."""
+"""Atomic file writes (temporary file, fsync, rename), file digests, and paths and text files from users."""
 
 from __future__ import annotations
 
+import codecs
 import errno
 import hashlib
+import io
 import os
 import platform
 import re
@@ -16,7 +18,7 @@ from typing import IO
 
 import xxhash
 
-from oodbench.errors import RunFolderError
+from oodbench.errors import RunFolderError, UsageError
 
 # Names of temporary files: .oodbench-<machine>-<process>-<random>.part
 _PREFIX, _SUFFIX = ".oodbench-", ".part"
@@ -24,9 +26,65 @@ _HOST = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
 _TEMPORARY = re.compile(r"\.oodbench-([0-9a-f]{8})-(\d+)-\w+\.part")
 _DAY = 24 * 3600.0
 
+# The mark of UTF-32 in little-endian order begins with that of UTF-16, so it is tried first.
+_MARKS = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+
 # The mask can only be read by setting it, which is not safe next to other threads: read once, on import.
 _UMASK = os.umask(0o077)
 os.umask(_UMASK)
+
+
+def expand_home(path: str | Path) -> str:
+    """Replace a leading `~` or `~USER` by the home folder. Shells don't do so after `=`, and neither does Python.
+
+    Args:
+        path: A path, or a text that begins with one, such as `~/net.py:FUNCTION`.
+
+    Raises:
+        UsageError: There is no such user, or the home folder is unknown.
+    """
+    text = str(path)
+    expanded = os.path.expanduser(text)
+    if expanded.startswith("~") and not os.path.lexists(text):
+        user = Path(text).parts[0]
+        problem = f"there is no user {user[1:]!r}" if user != "~" else "the home folder is unknown"
+        raise UsageError(
+            f"{text}: {problem}; expected a path",
+            f"Write ./{text} for a name that begins with ~; ~ and ~USER are home folders.",
+        )
+    return expanded
+
+
+def read_text(path: Path) -> str:
+    """Read a text file that a user wrote, in UTF-8 or, with a byte order mark, in UTF-16 or UTF-32.
+
+    Args:
+        path: The file. A byte order mark is not part of the text.
+
+    Raises:
+        OSError: The file can't be read.
+        ValueError: The file has another encoding.
+    """
+    content = path.read_bytes()
+    encoding = find_encoding(content)
+    if encoding.startswith("utf-8") and b"\0" in content:
+        raise ValueError("it contains zero bytes, as UTF-16 without a byte order mark does; expected text in UTF-8")
+    try:
+        return io.TextIOWrapper(io.BytesIO(content), encoding).read()
+    except UnicodeDecodeError as error:
+        name = encoding.removesuffix("-sig").upper()
+        raise ValueError(f"byte {error.start} is not {name}; expected text in UTF-8") from None
+
+
+def find_encoding(content: bytes) -> str:
+    """Return the encoding that the byte order mark of a text states; UTF-8 without a mark."""
+    return next((name for mark, name in _MARKS.items() if content.startswith(mark)), "utf-8")
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
@@ -98,6 +156,8 @@ def cannot_write(path: Path, error: OSError) -> RunFolderError:
     """Return the error for a file or folder that can't be written."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         remedy = "Free some space, or use --out on another disk or --keep-scores none; the same command then resumes."
+    elif error.errno == errno.ENAMETOOLONG:
+        remedy = "Shorten the name of the frame or of the folder."
     else:
         remedy = "Choose a writable folder with --out."
     return RunFolderError(f"{path}: can't be written ({error.strerror})", remedy)

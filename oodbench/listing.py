@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
-from pathlib import Path
 
 from oodbench.metrics.protocols import PROTOCOLS
-from oodbench.registry import Registry
-from oodbench.workflows.arguments import OneOrMore, as_tuple
+from oodbench.workflows.arguments import OneOrMore, make_registry
 
 
 def list_methods(pattern: str = "*", *, plugins: OneOrMore = ()) -> list[str]:
@@ -29,7 +27,7 @@ def list_methods(pattern: str = "*", *, plugins: OneOrMore = ()) -> list[str]:
         >>> oodbench.list_methods("gmmseg*")
         ['gmmseg', 'gmmseg-norm']
     """
-    return _match(_registry(plugins).names("methods"), pattern)
+    return _match(make_registry(plugins).names("methods"), pattern)
 
 
 def list_benchmarks(pattern: str = "*", *, plugins: OneOrMore = ()) -> list[str]:
@@ -50,7 +48,7 @@ def list_benchmarks(pattern: str = "*", *, plugins: OneOrMore = ()) -> list[str]
         >>> oodbench.list_benchmarks("streets-*")
         ['streets-anomaly', 'streets-obstacles', 'streets-static']
     """
-    return _match(_registry(plugins).names("benchmarks"), pattern)
+    return _match(make_registry(plugins).names("benchmarks"), pattern)
 
 
 def list_datasets(pattern: str = "*", *, plugins: OneOrMore = ()) -> list[str]:
@@ -71,7 +69,7 @@ def list_datasets(pattern: str = "*", *, plugins: OneOrMore = ()) -> list[str]:
         >>> oodbench.list_datasets("c*")
         ['cityscapes', 'coco-stuff']
     """
-    return _match(_registry(plugins).names("datasets"), pattern)
+    return _match(make_registry(plugins).names("datasets"), pattern)
 
 
 def list_reports(pattern: str = "*", *, plugins: OneOrMore = ()) -> list[str]:
@@ -92,7 +90,7 @@ def list_reports(pattern: str = "*", *, plugins: OneOrMore = ()) -> list[str]:
         >>> oodbench.list_reports("*curve*"), oodbench.list_reports("heat*")
         ([], ['heatmaps'])
     """
-    return _match(_registry(plugins).names("reports"), pattern)
+    return _match(make_registry(plugins).names("reports"), pattern)
 
 
 def list_submissions(pattern: str = "*", *, plugins: OneOrMore = ()) -> list[str]:
@@ -113,7 +111,7 @@ def list_submissions(pattern: str = "*", *, plugins: OneOrMore = ()) -> list[str
         >>> oodbench.list_submissions()
         ['fishyscapes', 'segment-me-if-you-can']
     """
-    return _match(_registry(plugins).names("submissions"), pattern)
+    return _match(make_registry(plugins).names("submissions"), pattern)
 
 
 def list_models(pattern: str = "*") -> list[str]:
@@ -156,7 +154,3 @@ def list_protocols(pattern: str = "*") -> list[str]:
 
 def _match(names: Iterable[str], pattern: str) -> list[str]:
     return sorted(name for name in names if fnmatchcase(name, pattern))
-
-
-def _registry(plugins: OneOrMore) -> Registry:
-    return Registry(tuple(Path(path).absolute() for path in as_tuple(plugins)))

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from oodbench.contracts import PublishedResult, Requirements
 from oodbench.errors import UnknownNameError
+from oodbench.files import read_text
 from oodbench.frozen_record import FrozenRecord
 
 _FILE = Path(__file__).with_name("published_results.toml")
@@ -40,7 +41,7 @@ class _PublishedNumbers(FrozenRecord):
 
 def load_published() -> tuple[PublishedResult, ...]:
     """Load all published results in the order of the file."""
-    numbers = _PublishedNumbers.model_validate(tomllib.loads(_FILE.read_text(encoding="utf-8")))
+    numbers = _PublishedNumbers.model_validate(tomllib.loads(read_text(_FILE)))
     return tuple(
         PublishedResult(
             method=entry.method,

@@ -12,7 +12,15 @@ from typing_extensions import override
 
 from oodbench.class_sets import ADE20K_150
 from oodbench.contracts import Dataset, DatasetCard, Roots
-from oodbench.data import LabelRule, convert_read_errors, file_frame, find_layout, index_by_stem, pair_by_stem
+from oodbench.data import (
+    LabelRule,
+    convert_read_errors,
+    file_frame,
+    find_files,
+    find_layout,
+    index_images,
+    pair_by_stem,
+)
 from oodbench.types import VOID, FrameSet
 
 PLUGINS = {"datasets": {"ade20k": ("Ade20k", "scenes of 150 classes: 20210 training, 2000 validation frames")}}
@@ -50,14 +58,14 @@ class Ade20k(Dataset):
 def _is_official(folder: Path, named: bool) -> bool:
     """Recognise the files by their names, because other datasets have images/ and annotations/ too."""
     return any(
-        all(any((folder / part / split).glob("ADE_*")) for part in ("images", "annotations"))
+        all(any(find_files(folder, f"{part}/{split}/ADE_*")) for part in ("images", "annotations"))
         for split in Ade20k.card.splits
     )
 
 
 def _open_split(folder: Path, split: str, layout: str) -> FrameSet:
-    images = index_by_stem((folder / "images" / split).glob("*.jpg"))
-    labels = index_by_stem((folder / "annotations" / split).glob("*.png"))
+    images = index_images(folder / "images" / split)
+    labels = index_images(folder / "annotations" / split)
     frames = tuple(
         file_frame(name, name, image, label, _RULE, ADE20K_150)
         for name, image, label in pair_by_stem(images, labels, folder / "images" / split)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing_extensions import override
 
 from oodbench.contracts import Dataset, DatasetCard, Roots
-from oodbench.data import LabelRule, convert_read_errors, file_frame, find_layout, pair_cityscapes
+from oodbench.data import LabelRule, convert_read_errors, file_frame, find_files, find_layout, pair_cityscapes
 from oodbench.types import CITYSCAPES_19, VOID, FrameSet
 
 PLUGINS = {
@@ -65,6 +65,6 @@ def _open_split(folder: Path, split: str, layout: str) -> FrameSet:
 
 def _is_official(folder: Path, named: bool) -> bool:
     return any(
-        any((folder / "gtFine" / split).glob("*/*_gtFine_labelIds.png")) and (folder / "leftImg8bit" / split).is_dir()
+        any(find_files(folder, f"gtFine/{split}/*/*_gtFine_labelIds*")) and (folder / "leftImg8bit" / split).is_dir()
         for split in _CARD.splits
     )

@@ -13,7 +13,15 @@ from typing_extensions import override
 
 from oodbench.class_sets import COCO_STUFF_171
 from oodbench.contracts import Archive, Dataset, DatasetCard, Roots
-from oodbench.data import LabelRule, convert_read_errors, file_frame, find_layout, index_by_stem, pair_by_stem
+from oodbench.data import (
+    LabelRule,
+    convert_read_errors,
+    file_frame,
+    find_files,
+    find_layout,
+    index_images,
+    pair_by_stem,
+)
 from oodbench.types import VOID, FrameSet
 
 PLUGINS = {"datasets": {"coco-stuff": ("CocoStuff", "171 classes: 118287 training, 5000 validation frames")}}
@@ -76,7 +84,7 @@ def _find_label_folder(folder: Path, suffix: str) -> Path | None:
     """Return the folder next to images/ with labels of one kind; None if there is none."""
     for name in _LABEL_FOLDERS if (folder / "images").is_dir() else ():
         for split in CocoStuff.card.splits:
-            files = (folder / name / split).glob(f"*{suffix}.png")
+            files = find_files(folder, f"{name}/{split}/*{suffix}*")
             if any(_NAME.match(path.stem.removesuffix(suffix)) for path in files if path.stem.endswith(suffix)):
                 return folder / name
     return None
@@ -86,8 +94,8 @@ def _open_split(folder: Path, split: str, layout: str) -> FrameSet:
     suffix, rule = ("", _RAW_RULE) if layout == "official" else (_TRAIN_IDS, _TRAIN_ID_RULE)
     place = _find_label_folder(folder, suffix)
     assert place is not None, "the layout was recognised by it"
-    images = index_by_stem((folder / "images" / split).glob("*.jpg"))
-    labels = index_by_stem((place / split).glob("*.png"), suffix)
+    images = index_images(folder / "images" / split)
+    labels = index_images(place / split, suffix)
     labels = {name: path for name, path in labels.items() if _NAME.match(name)}
     frames = tuple(
         file_frame(name, name, image, label, rule, COCO_STUFF_171)

@@ -21,6 +21,7 @@ from oodbench.class_sets import CLASS_SETS
 from oodbench.contracts import Dataset, DatasetCard, Roots
 from oodbench.data import LabelRule, convert_read_errors, file_frame, find_layout, index_images, pair_by_stem
 from oodbench.errors import DataError, UnknownNameError
+from oodbench.files import read_text
 from oodbench.types import VOID, ClassSet, FrameSet
 from oodbench.validation import explain
 
@@ -102,7 +103,7 @@ def _read(path: Path) -> tuple[ClassSet, LabelRule]:
         DataError: The file is not TOML, or has an unknown field, an unknown class set or class, or a duplicate value.
     """
     try:
-        file = _ClassFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        file = _ClassFile.model_validate(tomllib.loads(read_text(path)))
     except ValidationError as error:
         raise DataError(
             f"{path}: {'; '.join(explain(error, tuple(_ClassFile.model_fields)))}",

@@ -13,7 +13,7 @@ from oodbench.baseline.records import BASELINE_SCHEMA, Baseline, BenchmarkRecord
 from oodbench.contracts import FailedBenchmark, Result
 from oodbench.contracts.result import RESULTS_FILE_SCHEMA, content_digest
 from oodbench.errors import BaselineError, OodbenchError, RunFolderError
-from oodbench.files import remove_leftovers, write_atomically
+from oodbench.files import read_text, remove_leftovers, write_atomically
 from oodbench.validation import explain
 
 _AGAIN = "Run the same 'oodbench run' again, with the version of oodbench that is to be tested."
@@ -184,7 +184,7 @@ def _read_object(path: Path, absent: OodbenchError, remedy: str) -> dict[str, An
     """Return the content of a JSON file. Errors other than `absent` have its type and this remedy."""
     kind = type(absent)
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(read_text(path))
     except (FileNotFoundError, NotADirectoryError):
         raise absent from None
     except OSError as error:

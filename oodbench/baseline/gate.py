@@ -12,6 +12,7 @@ from oodbench.baseline.seed_noise import add_seed_noise, keep_seed_noise
 from oodbench.baseline.verdict import Verdict, compare, find_differences
 from oodbench.contracts import default_tolerances, metrics_of
 from oodbench.errors import BaselineError, NotComparableError, UnknownNameError, UsageError
+from oodbench.files import expand_home
 
 
 @dataclass(frozen=True)
@@ -65,12 +66,12 @@ def gate(run: str | Path, baseline: str | Path, tolerances: Mapping[str, float] 
         True
     """
     overrides = _check_tolerances(tolerances or {})
-    file = Path(baseline)
-    accepted, today = read_baseline(file), read_result(Path(run))
+    file, run = Path(expand_home(baseline)), Path(expand_home(run))
+    accepted, today = read_baseline(file), read_result(run)
     reasons = find_differences(accepted.measured, today)
     if reasons:
         raise NotComparableError(
-            f"{Path(run) / 'result.json'} can't be compared with {file}",
+            f"{run / 'result.json'} can't be compared with {file}",
             reasons,
             "Run again with the settings of the baseline, or accept this run as the new one: "
             f"oodbench gate {run} --baseline {file} --accept",
@@ -115,13 +116,13 @@ def accept(
         (1, {'AP': 1.0, 'FPR95': 2.0})
     """
     overrides = _check_tolerances(tolerances or {})
-    file = Path(baseline)
-    if file.resolve().is_relative_to(Path(run).resolve()):
+    file, run = Path(expand_home(baseline)), Path(expand_home(run))
+    if file.resolve().is_relative_to(run.resolve()):
         raise UsageError(
             f"--baseline {file} is in the folder of the run",
             "Keep it next to your source code, because it outlives runs.",
         )
-    today = add_seed_noise(Path(run), [Path(other) for other in others]) if others else read_result(Path(run))
+    today = add_seed_noise(run, [Path(expand_home(other)) for other in others]) if others else read_result(run)
     verdict, stored, reasons = None, default_tolerances(), []
     try:
         before = read_baseline(file)

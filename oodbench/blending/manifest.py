@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import ValidationError
 
 from oodbench.errors import DataError
+from oodbench.files import read_text
 from oodbench.frozen_record import FrozenRecord
 from oodbench.validation import explain
 
@@ -73,8 +74,8 @@ def read_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST
     remedy = "Write the folder again with 'oodbench data blend'."
     try:
-        return Manifest.model_validate_json(path.read_bytes())
+        return Manifest.model_validate_json(read_text(path))
     except ValidationError as error:
         raise DataError(f"{path}: {'; '.join(explain(error))}", remedy) from None
-    except OSError as error:
-        raise DataError(f"{path}: can't be read ({error.strerror})", remedy) from None
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: can't be read ({error})", remedy) from None

@@ -11,7 +11,7 @@ import typer
 from oodbench.cli.blend import blend
 from oodbench.cli.console import make_progress
 from oodbench.cli.exit_codes import ExitCode
-from oodbench.cli.options import Data, IdData, Plugins
+from oodbench.cli.options import CommandGroup, Data, IdData, Plugins
 from oodbench.contracts import BenchmarkCard, DatasetCard, Roots
 from oodbench.errors import DataError, DataNotFoundError, UnknownNameError, UsageError
 from oodbench.registry import Registry
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from oodbench.data.verification import Finding
     from oodbench.types import FrameSet
 
-data = typer.Typer(no_args_is_help=True, help="List, locate, verify, build and fetch benchmarks and datasets.")
+data = CommandGroup(no_args_is_help=True, help="List, locate, verify, build and fetch benchmarks and datasets.")
 
 
 @data.command("list", short_help="List benchmarks and datasets.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, metadata, requires
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +13,7 @@ import typer
 from oodbench.cli.exit_codes import ExitCode
 from oodbench.cli.options import Data, IdData, Plugins
 from oodbench.contracts import Roots
+from oodbench.data.folders import find_unreadable
 from oodbench.errors import DataError, DataNotFoundError
 from oodbench.registry import Registry
 
@@ -41,11 +44,15 @@ def doctor(
         print(f"{'extra ' + extra:<15} {'installed' if not missing else 'missing ' + ', '.join(missing)}")
     print(f"{'config file':<15} {config_file()}{'' if config_file().is_file() else ' (none)'}")
 
-    benchmarks, datasets = (_drop_missing_roots(roots) for roots in data_roots(data or [], id_data or []))
-    roots = [*benchmarks.anywhere, *(part for parts in benchmarks.named.values() for part in parts)]
+    searched = data_roots(data or [], id_data or [])
+    folder_problems = _find_folder_problems(searched)
+    for problem in folder_problems:
+        print(problem)
+    benchmarks, datasets = map(_drop_missing_roots, searched)
+    roots = _list_roots(benchmarks)
     print(f"\ndata roots      {', '.join(map(str, roots)) or 'none: give --data DIR or set OODBENCH_DATA'}")
     registry = Registry(tuple(plugin or ()))
-    wrong = False
+    wrong = bool(folder_problems)
     # A variant uses the files of another benchmark.
     originals = [name for name in registry.names("benchmarks") if not registry.benchmark(name).card.variant_of]
     for kind, names in (("benchmark", originals), ("dataset", registry.names("datasets"))):
@@ -65,6 +72,8 @@ def doctor(
                     count = f"{len(frames.frames)} of {frames.expected} frames"
                     source = f"{frames.layout} layout in {frames.folder}" if frames.folder else frames.layout
                     print(f"{f'{name} {split}':<30} {count}, {source}")
+                    for line in _describe_other_files(frames):
+                        print(f"{'':<30} {line}")
                     problems = _find_problems(name, frames)
                     wrong = wrong or bool(problems)
                     print("".join(f"{'':<30} {problem}\n" for problem in problems), end="")
@@ -75,15 +84,33 @@ def doctor(
 
 
 def _drop_missing_roots(roots: Roots) -> Roots:
-    """Return the roots that exist and print those that don't.
+    """Return the roots that exist. A missing folder would raise before the other folders are examined."""
+    named = {name: tuple(filter(os.path.isdir, parts)) for name, parts in roots.named.items()}
+    return Roots(tuple(filter(os.path.isdir, roots.anywhere)), named)
 
-    A missing folder would otherwise raise before the other folders are examined.
-    """
-    for root in (*roots.anywhere, *(part for parts in roots.named.values() for part in parts)):
-        if not root.is_dir():
-            print(f"{root}: WRONG: no such folder")
-    named = {name: tuple(filter(Path.is_dir, parts)) for name, parts in roots.named.items()}
-    return Roots(tuple(filter(Path.is_dir, roots.anywhere)), named)
+
+def _list_roots(roots: Roots) -> list[Path]:
+    return [*roots.anywhere, *(part for parts in roots.named.values() for part in parts)]
+
+
+def _find_folder_problems(searched: Sequence[Roots]) -> list[str]:
+    """Return one line per folder that is missing or can't be read."""
+    folders = dict.fromkeys(folder for roots in searched for folder in _list_roots(roots))
+    missing = [folder for folder in folders if not os.path.isdir(folder)]
+    unreadable = dict.fromkeys(find_unreadable([folder for folder in folders if folder not in missing]))
+    return [
+        *(f"{folder}: WRONG: no such folder, or no permission to read it" for folder in missing),
+        *(f"{folder}: WRONG: this folder can't be read. Make it readable." for folder in unreadable),
+    ]
+
+
+def _describe_other_files(frames: FrameSet) -> list[str]:
+    """Describe the files next to the images that are not images. Folders that also contain labels are left out."""
+    from oodbench.data.pairing import describe_other_files
+
+    labelled = {frame.label_file.parent for frame in frames.frames if frame.label_file}
+    folders = dict.fromkeys(frame.image_file.parent for frame in frames.frames if frame.image_file)
+    return [line for folder in folders if folder not in labelled and (line := describe_other_files(folder))]
 
 
 def _find_problems(name: str, frames: FrameSet) -> list[str]:

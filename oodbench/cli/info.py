@@ -12,6 +12,7 @@ import typer
 from oodbench.cli.console import make_progress
 from oodbench.cli.options import Checkpoint, Device, ModelCard, Plugins
 from oodbench.errors import UnknownNameError, UsageError
+from oodbench.files import expand_home
 from oodbench.registry import KINDS, Registry
 
 
@@ -75,7 +76,7 @@ def _print_model(
     from oodbench.stages.quality import measure_quality, quality_warnings
 
     files = (str(path) if path else None for path in (card, checkpoint))
-    network = ModelSource(source, *files).open(registry, device)
+    network = ModelSource(expand_home(source), *files).open(registry, device)
     _print(network.describe())
     if not id_data:
         return

@@ -18,7 +18,7 @@ from oodbench.cli.launch import run_command
 from oodbench.cli.list import list_plugins
 from oodbench.cli.merge import merge
 from oodbench.cli.new import new
-from oodbench.cli.options import ModelCommand
+from oodbench.cli.options import CommandGroup, ModelCommand
 from oodbench.cli.predict import predict
 from oodbench.cli.report import report
 from oodbench.cli.run import run
@@ -26,7 +26,7 @@ from oodbench.cli.submit import submit
 from oodbench.cli.train import train
 from oodbench.cli.verify import verify
 
-app = typer.Typer(
+app = CommandGroup(
     name="oodbench",
     help="Measure anomaly segmentation on road scenes: how well a method on a segmentation network detects objects of "
     "unknown classes.",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
@@ -9,15 +11,42 @@ import typer
 from typer.core import TyperCommand
 from typing_extensions import override
 
+from oodbench.files import expand_home
 from oodbench.registry import Registry
 
 if TYPE_CHECKING:
     from oodbench.progress import Progress
 
 Value = TypeVar("Value")
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 SOURCES = "{sources}"
 """Placeholder in the help of an option for what the adapters accept; see `ModelCommand`."""
+
+
+class CommandGroup(typer.Typer):
+    """A group of commands, whose files and folders can begin with `~`, the home folder."""
+
+    @override
+    def command(self, *arguments: Any, **options: Any) -> Callable[[Function], Function]:
+        """Return a decorator that adds a function as a command."""
+        add = super().command(*arguments, **options)
+
+        def decorate(function: Function) -> Function:
+            @wraps(function)
+            def expand_and_call(**values: Any) -> None:
+                function(**{name: _expand_homes(value) for name, value in values.items()})
+
+            add(expand_and_call)
+            return function
+
+        return decorate
+
+
+def _expand_homes(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return type(value)(map(_expand_homes, value))
+    return Path(expand_home(value)) if isinstance(value, Path) else value
 
 
 class ModelCommand(TyperCommand):

@@ -12,6 +12,7 @@ import typer
 from oodbench.cli.console import make_progress
 from oodbench.cli.options import PLUGIN_HELP, renamed_option
 from oodbench.errors import UsageError
+from oodbench.files import expand_home
 from oodbench.registry import Registry
 
 if TYPE_CHECKING:
@@ -196,5 +197,5 @@ def _find_published(
                 f"--leaderboard {table}: expected NAME=FILE",
                 "Give a name and a file, for example: --leaderboard segment-me-if-you-can=leaderboard.json.",
             )
-        published_results += registry.load("submissions", name).public_table(Path(file))
+        published_results += registry.load("submissions", name).public_table(Path(expand_home(file)))
     return published_results

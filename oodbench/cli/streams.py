@@ -6,10 +6,26 @@ its exit code says.
 
 from __future__ import annotations
 
+import codecs
 import errno
 import os
 import sys
 from typing import IO, Any
+
+# Characters of tables and progress bars, and what is printed in an encoding without them, of the same width.
+_PLAIN = {"↑": "^", "↓": "v", "→": ">", "←": "<", "─": "-", "━": "-", "│": "|", "–": "-", "—": "-", "…": ".", "×": "x"}
+
+
+def _replace_characters(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Replace characters that an encoding lacks, as an error handler of `codecs.register_error`."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    text = error.object[error.start : error.end]
+    plain = "".join(_PLAIN.get(character, character) for character in text)
+    return plain.encode("ascii", "backslashreplace").decode(), error.end
+
+
+codecs.register_error("oodbench", _replace_characters)
 
 
 class OutputFailedError(BaseException):
@@ -55,7 +71,7 @@ def install_streams() -> None:
         if stream is None or stream.closed:  # closed by the shell: 2>&-
             stream = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # open until the process ends
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+            stream.reconfigure(errors="oodbench")
         setattr(sys, name, _Stream(stream, lossy=lossy))
 
 

@@ -15,7 +15,8 @@ from oodbench.data.pairing import (
 )
 from oodbench.data.photographs import open_photographs
 from oodbench.data.score_files import ScoreFiles, find_scores, read_array, read_scores
-from oodbench.data.trees import Tree, open_tree
+from oodbench.data.trees.tree import Tree, open_tree
+from oodbench.data.trees.walking import find_files
 
 __all__ = [
     "VOID_RULE",
@@ -26,6 +27,7 @@ __all__ = [
     "check_frame",
     "convert_read_errors",
     "file_frame",
+    "find_files",
     "find_layout",
     "find_scores",
     "index_by_stem",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oodbench.contracts import BenchmarkCard, Roots
+from oodbench.data.trees.walking import find_files, walk_files
 from oodbench.errors import DataError, DataNotFoundError
 from oodbench.types import Frame, FrameSet
 
@@ -87,22 +88,28 @@ def check_roots(roots: Sequence[Path]) -> tuple[Path, ...]:
         DataError: A root is missing or is a file.
     """
     for root in roots:
-        if not root.is_dir():
-            what = "is a file" if root.exists() else "does not exist"
-            raise DataError(
-                f"{root} {what}; expected a folder with benchmarks or datasets",
-                "Correct --data, --id-data, OODBENCH_DATA or the config file.",
-            )
+        with convert_read_errors(root):
+            if not root.is_dir():
+                what = "is a file" if root.exists() else "does not exist"
+                raise DataError(
+                    f"{root} {what}; expected a folder with benchmarks or datasets",
+                    "Correct --data, --id-data, OODBENCH_DATA or the config file.",
+                )
     return tuple(roots)
 
 
+def find_unreadable(roots: Sequence[Path]) -> list[Path]:
+    """Return the folders to search in the roots that can't be read."""
+    return [folder for root in roots for folder in iter_subfolders(root) if not _can_enter(folder)]
+
+
 def iter_subfolders(root: Path, depth: int = _DEPTH) -> Iterator[Path]:
-    """Yield `root` and the folders under it, down to `depth` levels, sorted by name and without hidden ones."""
+    """Yield `root` and the folders under it, down to `depth` levels, sorted by name and without clutter."""
     yield root
     if depth == 0:
         return
     try:
-        children = sorted(child for child in root.iterdir() if child.is_dir() and not child.name.startswith("."))
+        children = [child for child in find_files(root, "*") if child.is_dir()]
     except OSError:
         return
     for child in children:
@@ -144,23 +151,42 @@ def find_layout(
     """
     searched = check_roots(roots.of(name))
     named = name in roots.named
-    found: dict[Path, tuple[str, Path]] = {}
+    found: dict[str, tuple[str, Path]] = {}
+    failed: list[tuple[Path, OSError]] = []
     for root in searched:
-        for folder in iter_subfolders(root):
-            with convert_read_errors(folder):
+        for folder in filter(_can_enter, iter_subfolders(root)):
+            try:
                 for layout, recognise in layouts.items():
-                    if _can_enter(folder) and recognise(folder, named and folder == root):
-                        found.setdefault(folder.resolve(), (layout, folder))
+                    if recognise(folder, named and folder == root):
+                        found.setdefault(os.path.realpath(folder), (layout, folder))
+            except OSError as error:
+                failed.append((folder, error))
     if not found:
+        for folder, failure in failed:
+            with convert_read_errors(folder):
+                raise failure
         where = ", ".join(map(str, searched)) or "no folder (give --data DIR)"
         looks = "; or ".join(f"{layout}: {description}" for layout, description in expected.items())
+        unreadable = "".join(f"; {folder} can't be read" for folder in find_unreadable(searched))
         raise DataNotFoundError(
-            f"{name} was not found in {where}, or up to {_DEPTH} levels below it; expected {looks}", obtain
+            f"{name} was not found in {where}, or up to {_DEPTH} levels below it; expected {looks}{unreadable}", obtain
         )
+    if len(found) > 1:
+        found = _merge_linked(found)
     if len(found) > 1:
         places = ", ".join(f"{folder} ({layout})" for layout, folder in found.values())
         raise DataError(f"{name} was found more than once: {places}", f"Choose one: --data {name}=FOLDER")
     return next(iter(found.values()))
+
+
+def _merge_linked(found: Mapping[str, tuple[str, Path]]) -> dict[str, tuple[str, Path]]:
+    """Return one of those folders that contain the same files, which links lead to."""
+    unique: dict[str, tuple[str, Path]] = {}
+    for layout, folder in found.values():
+        with convert_read_errors(folder):
+            content = "\n".join(sorted({os.path.realpath(file) for file in walk_files(folder)}))
+        unique.setdefault(content, (layout, folder))
+    return unique
 
 
 @contextmanager

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oodbench.data.archives import check_size
 from oodbench.data.folders import convert_read_errors
+from oodbench.data.trees.archives import check_size
 from oodbench.errors import MissingExtraError, ScoreError
 from oodbench.files import write_atomically
 from oodbench.types import ScoreMap

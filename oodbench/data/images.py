@@ -29,6 +29,9 @@ from oodbench.types import RGBImage, Size
 
 _COLOUR_MODES = {"RGB", "RGBA", "L", "LA", "P", "CMYK", "YCbCr"}
 _INDEX_MODES = {"1", "L", "P", "I", "I;16"}
+# Formats that are found without a known ending. Pillow takes other files, such as PDF or HDF5, for images, too.
+_FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "BMP", "TIFF", "PPM", "GIF", "JPEG2000")
+_LOSSY = {"JPEG", "MPO", "JPEG2000", "WEBP", "AVIF"}
 
 
 @contextmanager
@@ -73,19 +76,19 @@ def _open_image(path: Path) -> Iterator[ImageFile.ImageFile]:
         yield image
 
 
-def _decode_plain(path: Path, flags: int, modes: Collection[str] = ("RGB", "L")) -> NDArray[np.uint8] | None:
+def _decode_plain(
+    path: Path, flags: int, modes: Collection[str] = ("RGB", "L"), formats: Collection[str] = ("PNG", "JPEG")
+) -> NDArray[np.uint8] | None:
     """Decode a plain PNG or JPEG quickly; return None for every other file."""
     _check_regular_file(path)
     with _convert_image_errors(path):
         # All decoders get the bytes: the file is read once, and OpenCV crashes on a path that is not valid text.
         content = path.read_bytes()
         image = Image.open(BytesIO(content))
-        if image.mode not in modes or image.format not in ("PNG", "JPEG") or "transparency" in image.info:
+        if image.mode not in modes or image.format not in formats or "transparency" in image.info:
             return None
         if image.format == "JPEG":
-            grey = flags == cv2.IMREAD_UNCHANGED
-            decoded = np.asarray(simplejpeg.decode_jpeg(content, "GRAY" if grey else "RGB", strict=True), np.uint8)
-            return decoded[:, :, 0] if grey else decoded
+            return np.asarray(simplejpeg.decode_jpeg(content, "RGB", strict=True), np.uint8)
         if [tile[3] for tile in image.tile] != [image.mode] or _is_animated(image):  # not eight bits per channel
             return None
         image.verify()  # checks checksums and the end of the chunks without decoding
@@ -101,6 +104,28 @@ def _is_animated(image: Image.Image) -> bool:
 def _check_single_frame(path: Path, image: Image.Image) -> None:
     if _is_animated(image):
         raise DataError(f"{path}: an animation; expected one image", "Save the frame that is meant as a PNG.")
+
+
+def is_image(path: Path) -> bool:
+    """Return whether a file begins like an image of a format that can be decoded.
+
+    Args:
+        path: The file, with any ending or none.
+
+    Raises:
+        PermissionError: The file can't be read.
+    """
+    Image.init()
+    formats = [name for name in _FORMATS if name in Image.OPEN]  # an older Pillow has no AVIF
+    try:
+        with Image.open(path, formats=formats):
+            return True
+    except Image.DecompressionBombError:
+        return True
+    except PermissionError:
+        raise
+    except (OSError, ValueError, EOFError):
+        return False
 
 
 def read_image_size(path: Path) -> Size:
@@ -181,7 +206,7 @@ def read_indices(path: Path) -> NDArray[Any]:
         Integers [H, W], uint8 for files of eight bits. For an image with a palette, these are its indices.
 
     Raises:
-        DataError: The file is missing, truncated, not an image, or has colour channels.
+        DataError: The file is missing, truncated, not an image, in a format with loss, or has colour channels.
 
     Examples:
         >>> from pathlib import Path
@@ -192,10 +217,15 @@ def read_indices(path: Path) -> NDArray[Any]:
         >>> read_indices(Path("labels.png")).tolist()
         [[0, 1, 255]]
     """
-    plain = _decode_plain(path, cv2.IMREAD_UNCHANGED, {"L"})
+    plain = _decode_plain(path, cv2.IMREAD_UNCHANGED, {"L"}, {"PNG"})
     if plain is not None:
         return plain
     with _open_image(path) as image:
+        if image.format in _LOSSY or image.info.get("compression") == "jpeg":
+            raise DataError(
+                f"{path}: a label file in {image.format}; expected a format that keeps each value, such as PNG",
+                "Use the published label files. Label values that a format with loss has changed can't be restored.",
+            )
         if image.mode not in _INDEX_MODES:
             raise DataError(
                 f"{path}: a label file with pixels of type {image.mode}; expected one channel of integers",

@@ -20,13 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from oodbench.data.archives import check_size
 from oodbench.data.folders import convert_read_errors, iter_subfolders
 from oodbench.data.images import read_image
 from oodbench.data.pairing import index_by_stem
-from oodbench.data.trees import open_tree
+from oodbench.data.trees.archives import check_size
+from oodbench.data.trees.tree import open_tree
+from oodbench.data.trees.walking import find_files
 from oodbench.errors import DataError, UsageError
-from oodbench.files import digest_bytes, write_atomically
+from oodbench.files import digest_bytes, read_text, write_atomically
 from oodbench.types import RGBImage
 
 MANIFEST = "fishyscapes-static.json"
@@ -105,7 +106,7 @@ def read_overlays(source: Path, version: str | None) -> Overlays:
 
 def _iter_files(folder: Path) -> Iterator[Path]:
     for place in iter_subfolders(folder):
-        yield from (path for path in place.iterdir() if path.suffix in (".npz", ".png") and path.is_file())
+        yield from (path for path in find_files(place, "*") if path.suffix in (".npz", ".png") and path.is_file())
 
 
 def _read_archive(path: Path) -> tuple[str | None, dict[str, bytes]]:
@@ -199,7 +200,7 @@ def _find_cityscapes_frames(cityscapes: Path) -> dict[str, Path]:
         raise DataError(f"{cityscapes}: no such folder; expected the folder of Cityscapes", "Correct --cityscapes.")
     with convert_read_errors(cityscapes):
         for folder in iter_subfolders(cityscapes):
-            frames = index_by_stem((folder / "leftImg8bit" / "val").glob("*/*_leftImg8bit.png"), "_leftImg8bit")
+            frames = index_by_stem(find_files(folder, "leftImg8bit/val/*/*_leftImg8bit*"), "_leftImg8bit")
             if frames:
                 return frames
     return {}
@@ -208,7 +209,7 @@ def _find_cityscapes_frames(cityscapes: Path) -> dict[str, Path]:
 def read_built_version(folder: Path) -> str | None:
     """Return the version recorded in the folder's manifest; None if there is no readable manifest."""
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        manifest = json.loads(read_text(folder / MANIFEST))
     except (OSError, ValueError, RecursionError):
         return None
     version = manifest.get("version") if isinstance(manifest, dict) else None

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from oodbench.data.folders import Layout
+from oodbench.data.images import is_image
 from oodbench.data.labels import LabelRule, file_frame
+from oodbench.data.trees.walking import find_files, is_clutter, normalize_name
 from oodbench.errors import DataError
 from oodbench.types import Frame
 
-IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm")
+# Files with these endings are images. Whether another file is one is decided by its bytes.
+_ENDINGS = {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".avif", ".bmp", ".tif", ".tiff", ".ppm", ".gif"}
+# Number of files that a message names.
+_NAMED = 3
 
 
 def index_images(folder: Path, suffix: str = "") -> dict[str, Path]:
@@ -37,11 +43,13 @@ def index_images(folder: Path, suffix: str = "") -> dict[str, Path]:
         >>> list(index_images(Path("frames")))
         ['2', '10']
     """
-    return index_by_stem((folder.iterdir() if folder.is_dir() else ()), suffix)
+    return index_by_stem(find_files(folder, "*"), suffix)
 
 
 def index_by_stem(paths: Iterable[Path], suffix: str = "") -> dict[str, Path]:
     """Map the name of each of several image files to the file, in natural order (2 before 10).
+
+    A file is an image if it has the ending of one, such as `.png` or `.JPG`, or if its bytes begin like one.
 
     Args:
         paths: The files, from one or several folders. Hidden files, and files that are not images, are left out.
@@ -49,7 +57,7 @@ def index_by_stem(paths: Iterable[Path], suffix: str = "") -> dict[str, Path]:
             removed from the name.
 
     Returns:
-        Maps each name, without folder and ending, to its file.
+        Maps each name, without folder and ending, to its file. Characters are composed: `é` is one character.
 
     Raises:
         DataError: Two files have the same name, or a file name is not valid UTF-8.
@@ -62,18 +70,52 @@ def index_by_stem(paths: Iterable[Path], suffix: str = "") -> dict[str, Path]:
     """
     files: dict[str, Path] = {}
     for path in sorted(paths, key=lambda path: (_make_natural_key(path.stem), str(path))):
-        # Archives packed on a Mac contain a file ._name for each name.
-        if path.suffix.lower() in IMAGE_ENDINGS and path.stem.endswith(suffix) and not path.name.startswith("."):
-            name = path.stem.removesuffix(suffix)
-            if not _is_text(name):
-                raise DataError(
-                    f"{path.parent}: the file name {path.name!r} is not valid UTF-8", "Rename it, or unpack it again."
-                )
-            if name in files:
-                other = path.name if path.parent == files[name].parent else path
-                raise DataError(f"{files[name]} and {other} have the same name", "Keep one of the two.")
+        stem = _read_stem(path) if path.stem.endswith(suffix) or path.name.endswith(suffix) else None
+        if stem is None or not stem.endswith(suffix):
+            continue
+        name = normalize_name(stem.removesuffix(suffix))
+        if not _is_text(name):
+            raise DataError(
+                f"{path.parent}: the file name {path.name!r} is not valid UTF-8", "Rename it, or unpack it again."
+            )
+        if name not in files:
             files[name] = path
+        elif not _is_same_file(path, files[name]):
+            other = path.name if path.parent == files[name].parent else path
+            raise DataError(f"{files[name]} and {other} have the same name", "Keep one of the two.")
     return files
+
+
+def describe_other_files(folder: Path) -> str | None:
+    """Describe the files in a folder that are not images, as in `2 files are not images: a.txt, b.heic`.
+
+    Args:
+        folder: The folder.
+
+    Returns:
+        The description; None if there are no such files.
+    """
+    names = [path.name for path in find_files(folder, "*") if path.is_file() and _read_stem(path) is None]
+    if not names:
+        return None
+    count = "1 file is not an image" if len(names) == 1 else f"{len(names)} files are not images"
+    more = ", ..." if len(names) > _NAMED else ""
+    return f"{folder}: {count} and not used: {', '.join(names[:_NAMED])}{more}"
+
+
+def _read_stem(path: Path) -> str | None:
+    """Return the name of an image file without its ending; None for a file that is not an image."""
+    if is_clutter(path.name):
+        return None
+    if path.suffix.lower() in _ENDINGS:
+        return path.stem
+    if not (path.is_file() and is_image(path)):
+        return None
+    return path.name if path.suffix[1:].isdecimal() else path.stem  # the number in `frame.0001` is not an ending
+
+
+def _is_same_file(path: Path, other: Path) -> bool:
+    return os.path.realpath(path) == os.path.realpath(other)
 
 
 def _is_text(name: str) -> bool:
@@ -125,7 +167,8 @@ def pair_cityscapes(images: Path, labels: Path) -> list[tuple[str, Path, Path]]:
     """Pair the images and the labels of one split of Cityscapes.
 
     Args:
-        images: Folder with the images `CITY/ID_leftImg8bit.png`, such as `leftImg8bit/val`.
+        images: Folder with the images `CITY/ID_leftImg8bit.png`, such as `leftImg8bit/val`. Another ending, such as
+            `.jpg`, is accepted.
         labels: Folder with the labels `CITY/ID_gtFine_labelIds.png`, such as `gtFine/val`.
 
     Returns:
@@ -144,8 +187,8 @@ def pair_cityscapes(images: Path, labels: Path) -> list[tuple[str, Path, Path]]:
         ['ulm_000000']
     """
     return pair_by_stem(
-        index_by_stem(images.glob("*/*_leftImg8bit.png"), "_leftImg8bit"),
-        index_by_stem(labels.glob("*/*_gtFine_labelIds.png"), "_gtFine_labelIds"),
+        index_by_stem(find_files(images, "*/*_leftImg8bit*"), "_leftImg8bit"),
+        index_by_stem(find_files(labels, "*/*_gtFine_labelIds*"), "_gtFine_labelIds"),
         images,
     )
 
@@ -170,7 +213,7 @@ def make_pack_layout(rule: LabelRule, *names: str, images: str = "images", label
         if not ((folder / images).is_dir() and (folder / labels).is_dir()):
             return False
         # The official packs also have images/ and labels_masks/, but with other file names.
-        return not any((folder / labels).glob("*_labels_semantic*"))
+        return not any(find_files(folder / labels, "*_labels_semantic*"))
 
     def frames(folder: Path) -> tuple[Frame, ...]:
         pairs = pair_by_stem(index_images(folder / images), index_images(folder / labels), folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from oodbench.data.folders import convert_read_errors
 from oodbench.data.labels import file_frame
 from oodbench.data.pairing import index_images
 from oodbench.errors import DataError
@@ -33,9 +34,10 @@ def open_photographs(source: Path) -> FrameSet:
         >>> frame.id, frame.read_image().shape, frame.read_anomaly_labels
         ('street', (4, 6, 3), None)
     """
-    if not source.exists():
-        raise DataError(f"{source} does not exist; expected an image or a folder of images", "Correct the path.")
-    files = index_images(source) if source.is_dir() else {source.stem: source}
+    with convert_read_errors(source):
+        if not source.exists():
+            raise DataError(f"{source} does not exist; expected an image or a folder of images", "Correct the path.")
+        files = index_images(source) if source.is_dir() else {source.stem: source}
     if not files:
         raise DataError(
             f"{source}: there are no images in this folder",

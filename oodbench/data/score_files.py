@@ -7,7 +7,6 @@ Formats: `<id>.npy`, `<id>.npz` with one array, `<id>.hdf5` or `<id>.h5` (oodben
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +16,10 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from oodbench.data.archives import check_size
 from oodbench.data.hdf5 import read_hdf5
 from oodbench.data.images import read_grey16
+from oodbench.data.trees.archives import check_size
+from oodbench.data.trees.walking import normalize_name, walk_files
 from oodbench.errors import ScoreError
 from oodbench.types import ScoreMap
 
@@ -78,23 +78,28 @@ def find_scores(folder: Path, ids: Sequence[str]) -> ScoreFiles:
         what = "is a file" if folder.exists() else "does not exist"
         raise ScoreError(f"{folder} {what}; expected a folder of score maps, one file per frame", "Correct --scores.")
     found: dict[str, Path] = {}
-    wanted = set(ids)
+    names = {name: normalize_name(name) for name in ids}
+    wanted = set(names.values())
     for path in _list_score_files(folder):
-        name = path.relative_to(folder).as_posix().removesuffix(path.suffix)
+        name = normalize_name(path.relative_to(folder).as_posix().removesuffix(path.suffix))
         other = found.setdefault(name, path)
         if other != path and name in wanted:
             raise ScoreError(f"{name} has two files: {other} and {path.name}", "Keep one of the two in the folder.")
-    absent = [name for name in ids if name not in found]
+    absent = [name for name in ids if names[name] not in found]
     if absent:
         raise _make_missing_error(folder, absent, len(ids), found)
     others = {name: path for name, path in found.items() if name not in wanted}
-    return ScoreFiles({name: found[name] for name in ids}, others)
+    return ScoreFiles({name: found[names[name]] for name in ids}, others)
 
 
 def _list_score_files(folder: Path) -> list[Path]:
     """Return files with a known ending at any depth, sorted and without hidden files."""
-    inside = [Path(where) / name for where, _, names in os.walk(folder) for name in names if not name.startswith(".")]
-    return sorted(path for path in inside if path.suffix.lower() in _READERS)
+    try:
+        return [path for path in walk_files(folder) if path.suffix.lower() in _READERS]
+    except OSError as error:
+        raise ScoreError(
+            f"{error.filename or folder}: can't be read ({error.strerror})", "Make the folder readable."
+        ) from None
 
 
 def _make_missing_error(folder: Path, absent: Sequence[str], count: int, found: Mapping[str, Path]) -> ScoreError:

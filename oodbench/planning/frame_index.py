@@ -15,7 +15,7 @@ import platformdirs
 
 from oodbench.data import check_frame
 from oodbench.errors import DataError
-from oodbench.files import digest_bytes, digest_file
+from oodbench.files import digest_bytes, digest_file, expand_home
 from oodbench.frozen_record import FrozenRecord
 from oodbench.progress import Progress
 from oodbench.types import ANOMALY, IN_DISTRIBUTION, VOID, Frame
@@ -145,7 +145,7 @@ class _Cache:
     """Cache of frame records in the user's cache folder; in memory if that folder can't be written."""
 
     def __init__(self) -> None:
-        folder = Path(os.environ.get("OODBENCH_CACHE") or platformdirs.user_cache_path("oodbench"))
+        folder = Path(expand_home(os.environ.get("OODBENCH_CACHE") or platformdirs.user_cache_path("oodbench")))
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._database = sqlite3.connect(folder / "frames.sqlite", timeout=30)

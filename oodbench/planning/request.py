@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from oodbench.contracts import Roots
 from oodbench.errors import UnknownNameError, UsageError
+from oodbench.files import expand_home, read_text
 from oodbench.frozen_record import FrozenRecord
 from oodbench.metrics.protocols import DEFAULT_PROTOCOL, PROTOCOLS
 from oodbench.planning.shard import Shard
@@ -77,6 +78,13 @@ class Request(FrozenRecord):
     def _parse_shard(cls, value: Any) -> Any:
         return Shard.of(value) if isinstance(value, str) else value
 
+    @field_validator("out", "models", "model_cards", "checkpoints", "plugins", mode="before")
+    @classmethod
+    def _expand_homes(cls, value: Any) -> Any:
+        if isinstance(value, str | Path):
+            return expand_home(value)
+        return tuple(map(expand_home, value)) if isinstance(value, list | tuple) else value
+
     @property
     def last_stage(self) -> Stage:
         """The stage after which to stop. A shard stops after scoring: it has no results."""
@@ -135,7 +143,7 @@ def data_roots(data: Sequence[str], id_data: Sequence[str]) -> tuple[Roots, Root
     file = config_file()
     if file.is_file():
         try:
-            config = _Config.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
+            config = _Config.model_validate(tomllib.loads(read_text(file)))
         except ValidationError as error:
             raise UsageError(f"{file}: {'; '.join(explain(error))}", _CONFIG) from None
         except (OSError, ValueError) as error:
@@ -155,7 +163,7 @@ def _parse_roots(specs: Sequence[str]) -> Roots:
         if equals and os.sep not in name and not Path(spec).exists():
             if not folder:
                 raise UsageError(f"'{spec}' names no folder", f"Give a folder: {name}=DIR.")
-            named[name] = (*named.get(name, ()), Path(folder).expanduser().absolute())
+            named[name] = (*named.get(name, ()), Path(expand_home(folder)).absolute())
         else:
-            anywhere.append(Path(spec).expanduser().absolute())
+            anywhere.append(Path(expand_home(spec)).absolute())
     return Roots(tuple(anywhere), named)

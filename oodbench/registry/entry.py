@@ -16,7 +16,7 @@ from typing import Any
 from oodbench.contracts import Adapter, Benchmark, Dataset, Head, Method, Report, Submission
 from oodbench.errors import PluginError, UnknownNameError
 from oodbench.files import digest_bytes
-from oodbench.user_code import digest_module, explain_missing_modules, import_python_file, is_installed
+from oodbench.user_code import digest_module, explain_missing_modules, import_python_file, is_installed, read_source
 
 KINDS: Mapping[str, type] = {
     "methods": Method,
@@ -115,8 +115,8 @@ def read_declarations(file: Path, code: PluginCode) -> list[Entry]:
         PluginError: The file is not valid Python, or PLUGINS is not a literal of the expected form.
     """
     try:
-        text = file.read_text(encoding="utf-8")
-        if "PLUGINS" not in text:  # parsing takes most of the time that `oodbench list` needs
+        text = read_source(file).content
+        if b"PLUGINS" not in text:  # parsing takes most of the time that `oodbench list` needs
             return []
         tree = ast.parse(text, str(file))
     except (OSError, SyntaxError, ValueError) as error:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -19,7 +21,7 @@ from typing_extensions import override
 
 from oodbench.contracts import Adapter, AdapterCard, Capabilities, Expected, Needs, Segmenter
 from oodbench.errors import MissingExtraError, ModelError
-from oodbench.files import digest_bytes, digest_file
+from oodbench.files import digest_bytes, digest_file, read_text
 from oodbench.segmenters.device import choose_device
 from oodbench.segmenters.mask_classification import SUMS, compute_class_maps
 from oodbench.segmenters.model_card import PartialCard, Preprocessing, read_toml, require_class_set
@@ -74,7 +76,7 @@ class TransformersSegmenter(TorchBase):
         self._masks = config["model_type"] in _MASKS
         self.expected = Expected(card.expected.miou, card.expected.mean_confidence)
         self.device = choose_device(device)
-        self._network = _load_network(folder, _KNOWN[config["model_type"]]).eval().to(self.device)
+        self._network = _load_network(folder, _KNOWN[config["model_type"]], config).eval().to(self.device)
         labels: Mapping[int, str] = self._network.config.id2label
         self._names = [str(labels[index]) for index in sorted(labels)]
         self.classes, self._order = (card.classes or require_class_set(self._names, folder / "config.json")).resolve()
@@ -158,7 +160,7 @@ def _download(source: str) -> Path:
 def _read_config(folder: Path) -> dict[str, Any]:
     path = folder / "config.json"
     try:
-        config = json.loads(path.read_bytes())
+        config = json.loads(read_text(path))
     except (OSError, ValueError) as error:
         raise ModelError(f"{path}: not a readable config ({error})", "Save or download the network again.") from None
     kind = config.get("model_type") if isinstance(config, dict) else None
@@ -170,7 +172,7 @@ def _read_config(folder: Path) -> dict[str, Any]:
     return dict(config)
 
 
-def _load_network(folder: Path, architecture: str) -> Any:
+def _load_network(folder: Path, architecture: str, config: Mapping[str, Any]) -> Any:
     """Load a network and its weights.
 
     Missing weights are an error, because transformers would initialise them randomly. The type is Any, because the
@@ -185,7 +187,9 @@ def _load_network(folder: Path, architecture: str) -> Any:
     previous_level = logger.level
     logger.setLevel(logging.ERROR)  # its warnings about weights are errors here
     try:
-        loaded, loading_info = network.from_pretrained(folder, local_files_only=True, output_loading_info=True)
+        loaded, loading_info = network.from_pretrained(
+            folder, config=network.config_class.from_dict(config), local_files_only=True, output_loading_info=True
+        )
     except Exception as error:  # the library raises various errors for a damaged folder
         raise ModelError(
             f"{folder}: can't be loaded as {architecture} ({error})", "Save or download the network again."
@@ -199,6 +203,16 @@ def _load_network(folder: Path, architecture: str) -> Any:
             "Give the folder of a network that was trained for semantic segmentation, not of its backbone alone.",
         )
     return loaded
+
+
+@contextmanager
+def _copy_settings(folder: Path) -> Iterator[Path]:
+    """Yield a copy of the folder's JSON files in UTF-8, because transformers reads no byte order marks."""
+    with TemporaryDirectory() as scratch:
+        for name in ("config.json", "preprocessor_config.json", "processor_config.json"):
+            if (folder / name).is_file():
+                (Path(scratch) / name).write_text(read_text(folder / name), encoding="utf-8")
+        yield Path(scratch)
 
 
 def _find_preprocessing(
@@ -215,11 +229,13 @@ def _find_preprocessing(
     import transformers
 
     reader: Any = transformers.AutoImageProcessor
+    copy = folder
     try:
-        processor = reader.from_pretrained(folder, local_files_only=True, backend="pil")
+        with _copy_settings(folder) as copy:
+            processor = reader.from_pretrained(copy, local_files_only=True, backend="pil")
     except (OSError, ValueError, ImportError) as error:
         raise ModelError(
-            f"{folder}: no readable preprocessor_config.json ({error})",
+            f"{folder}: no readable preprocessor_config.json ({str(error).replace(str(copy), str(folder))})",
             "Download this file, too, or describe the preprocessing in the [input] section of a model card "
             "(docs/reference/models.md).",
         ) from None

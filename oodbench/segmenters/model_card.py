@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, Field, FiniteFloat, PositiveInt,
 
 from oodbench.class_sets import CLASS_SETS
 from oodbench.errors import ModelError, UnknownNameError
+from oodbench.files import read_text
 from oodbench.frozen_record import FrozenRecord
 from oodbench.types import ClassSet, MapKind, RGBImage
 from oodbench.validation import explain
@@ -272,10 +273,10 @@ def read_toml(path: Path, kind: type[Card], where_from: str, known: tuple[str, .
         ModelError: The file is missing or not TOML, or a field is unknown, missing or of the wrong type.
     """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(read_text(path))
     except FileNotFoundError:
         raise ModelError(f"{path}: no such model card", where_from) from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise ModelError(f"{path}: not a readable TOML file ({error})", "Correct the file.") from None
     return check_card(content, kind, str(path), known)
 

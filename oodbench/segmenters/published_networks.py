@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from oodbench.files import read_text
 from oodbench.frozen_record import FrozenRecord
 
 _FILE = Path(__file__).with_name("published_networks.toml")
@@ -56,4 +57,4 @@ class _List(FrozenRecord):
 
 def published_networks() -> tuple[PublishedNetwork, ...]:
     """Return the published networks, in the order of published_networks.toml."""
-    return _List.model_validate(tomllib.loads(_FILE.read_text(encoding="utf-8"))).networks
+    return _List.model_validate(tomllib.loads(read_text(_FILE))).networks

@@ -20,7 +20,7 @@ from oodbench.segmenters.checkpoint import load_into, read_weights
 from oodbench.segmenters.device import Device
 from oodbench.segmenters.model_card import ModuleCard, check_card, read_toml
 from oodbench.segmenters.torch_modules.segmenter import TorchSegmenter
-from oodbench.user_code import code_identity, explain_missing_modules, import_python_file
+from oodbench.user_code import code_identity, explain_missing_modules, import_python_file, read_source
 
 PLUGINS = {
     "models": {
@@ -142,7 +142,7 @@ def _read_card(path: Path, card: Path | None) -> ModuleCard:
 
 def _read_literal(path: Path) -> Any:
     try:
-        tree = ast.parse(path.read_bytes(), str(path))
+        tree = ast.parse(read_source(path).content, str(path))
     except (SyntaxError, ValueError) as error:
         raise ModelError(f"{path}: can't be read as Python ({error})", "Correct the file.") from None
     for node in tree.body:

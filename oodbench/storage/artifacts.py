@@ -131,13 +131,13 @@ class RunArtifacts:
 
     def _record(self, key: Key, kind: type[_Record], noun: str, remedy: str) -> _Record:
         try:
-            return kind.model_validate_json(self.store.read(key))
+            # pydantic's own parser refuses paths that are not valid UTF-8.
+            return kind.model_validate(json.loads(self.store.read(key)))
         except ValidationError as error:
-            raise RunFolderError(
-                f"{self.store.name(key)}: not {noun} of this version of oodbench "
-                f"({error.error_count()} fields don't fit)",
-                remedy,
-            ) from None
+            reason = f"{error.error_count()} fields don't fit"
+        except ValueError as error:
+            reason = f"not JSON: {error}"
+        raise RunFolderError(f"{self.store.name(key)}: not {noun} of this version of oodbench ({reason})", remedy)
 
     def _write_json(self, key: Key, record: BaseModel) -> None:
         self.write_json(key, record.model_dump(mode="json"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from oodbench.files import expand_home
 from oodbench.storage.local import LocalStore
 from oodbench.storage.run_store import RunStore
 
@@ -24,4 +25,4 @@ def open_store(location: str | Path) -> RunStore:
             folder.
     """
     prefix, _, rest = str(location).partition(":")
-    return STORES[prefix](rest) if rest and prefix in STORES else LocalStore(location)
+    return STORES[prefix](expand_home(rest)) if rest and prefix in STORES else LocalStore(expand_home(location))

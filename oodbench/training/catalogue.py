@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from oodbench.errors import UnknownNameError
+from oodbench.files import expand_home
 from oodbench.training.architectures.recipe import list_architecture_recipes, load_architecture_recipe
 from oodbench.training.bundled_recipe import list_bundled_recipes, load_bundled_recipe
 from oodbench.training.recipe import Recipe, read_recipe_file
@@ -24,6 +25,7 @@ def load_recipe(source: str) -> Recipe:
         UnknownNameError: No recipe has this name.
         UsageError: The file does not exist or is not a valid recipe.
     """
+    source = expand_home(source)
     if source.endswith(".toml"):
         content = read_recipe_file(Path(source))
         of_architecture = "base" in content or "config" in content

@@ -100,10 +100,10 @@ class LogHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Drop the lines that a killed training wrote after its last checkpoint."""
         if is_main_process():
-            lines = self._file.read_text().splitlines(keepends=True) if self._file.is_file() else []
+            lines = self._file.read_text(encoding="utf-8").splitlines(keepends=True) if self._file.is_file() else []
             # A line without a line end was being written when the training was killed.
             kept = [line for line in lines if line.endswith("\n") and json.loads(line)["iteration"] <= runner.iter]
-            self._file.write_text("".join(kept))
+            self._file.write_text("".join(kept), encoding="utf-8")
         self._started = time.perf_counter()
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
@@ -137,7 +137,7 @@ class LogHook(Hook):
             entry["miou"] = self.quality["miou"]
         self._started = time.perf_counter()
         try:
-            with self._file.open("a") as log:
+            with self._file.open("a", encoding="utf-8") as log:
                 log.write(json.dumps(entry) + "\n")
         except OSError as error:
             raise cannot_write(self._file, error) from error

@@ -15,6 +15,7 @@ from typing import Annotated, Any, ClassVar, Generic, TypeVar
 from pydantic import AfterValidator, BaseModel, Field
 
 from oodbench.errors import UsageError
+from oodbench.files import read_text
 from oodbench.frozen_record import FrozenRecord
 
 RECIPE_PAGE = "See docs/how-to/train.md for the fields of a recipe."
@@ -109,7 +110,7 @@ def read_recipe_file(path: Path) -> dict[str, Any]:
         UsageError: The file does not exist or is not TOML.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(read_text(path))
     except FileNotFoundError:
         raise UsageError(f"{path}: no such file; expected a recipe", "See: oodbench train --list") from None
     except (OSError, ValueError) as error:

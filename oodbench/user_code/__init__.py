@@ -6,7 +6,7 @@ A file is imported together with the files next to it, and identified by all of 
 from oodbench.user_code.code_identity import code_identity
 from oodbench.user_code.importing import ImportedFile, import_python_file
 from oodbench.user_code.missing import explain_missing_modules
-from oodbench.user_code.sources import digest_module, is_installed
+from oodbench.user_code.sources import digest_module, is_installed, read_source
 from oodbench.user_code.usage import collect_used_code, record_used_code
 
 __all__ = [
@@ -17,5 +17,6 @@ __all__ = [
     "explain_missing_modules",
     "import_python_file",
     "is_installed",
+    "read_source",
     "record_used_code",
 ]

@@ -22,7 +22,15 @@ from types import CodeType, ModuleType
 
 from typing_extensions import override
 
-from oodbench.user_code.sources import SourceText, digest_sources, find_sources, is_installed, is_neighbour, locate
+from oodbench.user_code.sources import (
+    SourceText,
+    digest_sources,
+    find_sources,
+    is_installed,
+    is_neighbour,
+    locate,
+    read_source,
+)
 from oodbench.user_code.usage import record_used_code
 
 _PREFIX = "oodbench_user_"
@@ -137,7 +145,7 @@ class _Package:
         """Compile the digested text. Cached bytecode is not used, because it can belong to an older text."""
         name = fullname.partition(".")[2]
         name = self.file.stem if name == self.main else name
-        source = self.sources.setdefault(name, SourceText(path, path.read_bytes()))
+        source = self.sources.setdefault(name, read_source(path))
         tree = _LocalImports(self).visit(ast.parse(source.content, str(path)))
         return compile(ast.fix_missing_locations(tree), str(path), "exec", dont_inherit=True)
 
@@ -217,5 +225,5 @@ def _dynamic_imports(folder: Path) -> Iterator[dict[str, SourceText]]:
         for name in set(sys.modules) - before:
             path = Path(getattr(sys.modules[name], "__file__", None) or "")
             if path.is_file() and path == locate(name, folder) and not is_installed(path):
-                loaded[name] = SourceText(path, path.read_bytes())
+                loaded[name] = read_source(path)
                 del sys.modules[name]

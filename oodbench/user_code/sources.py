@@ -18,7 +18,7 @@ from functools import cache
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
-from oodbench.files import digest_bytes
+from oodbench.files import digest_bytes, find_encoding
 
 _PACKAGE = Path(__file__).parent.parent
 # Names that never refer to a user file. Python finds its builtin modules before any file.
@@ -107,7 +107,7 @@ def _follow(first: _Module) -> dict[str, SourceText]:
         module = pending.pop()
         if module.name in sources:
             continue
-        sources[module.name] = source = _read(module.path) if module.neighbour else _read_once(module.path)
+        sources[module.name] = source = read_source(module.path) if module.neighbour else _read_once(module.path)
         is_package = module.path.name == "__init__.py"
         package = module.name if is_package else module.name.rpartition(".")[0]
         for name, relative in _imported_names(source, package):
@@ -166,14 +166,23 @@ def _standard_library() -> tuple[Path, ...]:
     return tuple(Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib"))
 
 
-def _read(path: Path) -> SourceText:
-    return SourceText(path, path.read_bytes())
+def read_source(path: Path) -> SourceText:
+    """Read the text of a module.
+
+    Raises:
+        SyntaxError: The file is in UTF-16 or UTF-32, which Python doesn't read.
+    """
+    content = path.read_bytes()
+    encoding = find_encoding(content)
+    if not encoding.startswith("utf-8"):
+        raise SyntaxError(f"{path.name} is text in {encoding.upper()}; expected UTF-8")
+    return SourceText(path, content)
 
 
 @cache
 def _read_once(path: Path) -> SourceText:
     """Read a module once per process: Python caches imported modules, so later edits have no effect."""
-    return _read(path)
+    return read_source(path)
 
 
 def _imported_names(source: SourceText, package: str) -> Iterator[tuple[str, bool]]:

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from oodbench.contracts import Benchmark, Method, Segmenter
 from oodbench.errors import UsageError
+from oodbench.files import expand_home
 from oodbench.planning.live_objects import Objects
 from oodbench.planning.loaded import LoadedBenchmark
 from oodbench.registry import Registry
@@ -47,6 +48,11 @@ def as_tuple(values: OneOrMore | Mapping[str, str | Path]) -> tuple[str, ...]:
     if isinstance(values, Mapping):
         return tuple(f"{name}={folder}" for name, folder in values.items())
     return tuple(map(str, values))
+
+
+def make_registry(plugins: OneOrMore) -> Registry:
+    """Create the registry that also finds the plugins in these files."""
+    return Registry(tuple(Path(expand_home(path)).absolute() for path in as_tuple(plugins)))
 
 
 def split_arguments(

@@ -12,7 +12,7 @@ import numpy as np
 from oodbench.contracts import Roots, Scoring
 from oodbench.data import find_scores, read_scores
 from oodbench.errors import ScoreError, UsageError
-from oodbench.files import digest_bytes, digest_file
+from oodbench.files import digest_bytes, digest_file, expand_home
 from oodbench.metrics.protocols import DEFAULT_PROTOCOL
 from oodbench.numerics import NUMERICS_VERSION, resize_score
 from oodbench.planning.frame_index import FrameRecord, index_frames
@@ -66,7 +66,7 @@ class ExternalScores(NamedTuple):
                 f"{label}: anomalous is {anomalous!r}; expected 'higher' or 'lower'",
                 "Give the direction of the scores: --anomalous higher, or --anomalous lower.",
             )
-        return ExternalScores(label, Path(folder), anomalous)
+        return ExternalScores(label, Path(expand_home(folder)), anomalous)
 
 
 def evaluate_scores(
@@ -138,7 +138,8 @@ def evaluate_scores(
         0.5
     """
     by_label = scores if isinstance(scores, Mapping) else {}
-    pairs = list(by_label.items()) or [(Path(folder).absolute().name, folder) for folder in as_tuple(scores)]
+    folders = map(expand_home, as_tuple(scores))
+    pairs = list(by_label.items()) or [(Path(folder).absolute().name, folder) for folder in folders]
     labels = [label for label, _ in pairs]
     directions = anomalous if isinstance(anomalous, Mapping) else dict.fromkeys(labels, anomalous)
     request = Request.of(

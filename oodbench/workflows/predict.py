@@ -13,7 +13,9 @@ import numpy as np
 
 from oodbench.contracts import FALSE_ALARM_RATE, Calibration
 from oodbench.data import open_photographs
+from oodbench.data.pairing import describe_other_files
 from oodbench.errors import RunFolderError, UsageError
+from oodbench.files import expand_home
 from oodbench.planning.frame_index import FrameRecord
 from oodbench.planning.plan import Plan, combine_needs, default_folder, make_plan
 from oodbench.planning.records import PHOTOGRAPHS
@@ -171,14 +173,19 @@ def predict(
     )
     progress = progress or Silent()
     registry = Registry(request.plugins)
+    source = Path(expand_home(images))
+    if other_files := describe_other_files(source):
+        progress.warn(other_files)
     if form is not None:
-        sizes = export(Path(images), form, Path(fit_file) if fit_file else None, request, registry, progress)
-        return Prediction(Path(str(out)), None, "", [AnomalousShare(name, *size, None) for name, size in sizes.items()])
+        fit_path = Path(expand_home(fit_file)) if fit_file else None
+        sizes = export(source, form, fit_path, request, registry, progress)
+        without_share = [AnomalousShare(name, *size, None) for name, size in sizes.items()]
+        return Prediction(Path(str(request.out)), None, "", without_share)
     if fit_file is not None:
         raise UsageError(
             "--fit is only for --format; otherwise methods are fitted on the frames of --id-data", "Remove --fit."
         )
-    plan = make_plan(request, registry, progress, open_photographs(Path(images)))
+    plan = make_plan(request, registry, progress, open_photographs(source))
     for warning in registry.warnings:
         progress.warn(warning)
     _check_folder(request.out or default_folder(plan.record))

@@ -31,6 +31,7 @@ from oodbench.workflows.arguments import (
     ModelsArgument,
     OneOrMore,
     as_tuple,
+    make_registry,
     split_arguments,
 )
 
@@ -134,7 +135,7 @@ def run(
         >>> sorted(run.results[0].metrics)
         ['AP', 'AUROC', 'FPR95']
     """
-    registry = Registry(tuple(Path(path).absolute() for path in as_tuple(plugins)))
+    registry = make_registry(plugins)
     arguments = split_arguments(models, methods, benchmarks, registry)
     request = Request.of(
         methods=arguments.methods,

@@ -13,7 +13,7 @@ from typing import Any
 
 from oodbench.contracts import LARGEST_CHANGE, SIDE_FILE, Submission, SubmissionScorer, SubmittedFrame
 from oodbench.errors import RunFolderError, ScoreError
-from oodbench.files import cannot_write, digest_bytes, write_atomically
+from oodbench.files import cannot_write, digest_bytes, expand_home, read_text, write_atomically
 from oodbench.metrics import MetricChange, measure_change
 from oodbench.progress import Progress, Silent
 from oodbench.registry import Registry
@@ -21,7 +21,7 @@ from oodbench.runs.load import load
 from oodbench.runs.run import Run
 from oodbench.storage.local import LocalStore
 from oodbench.types import AnomalyLabels, ScoreMap
-from oodbench.workflows.arguments import OneOrMore, as_tuple
+from oodbench.workflows.arguments import OneOrMore, as_tuple, make_registry
 from oodbench.workflows.submission_frames import find_scorer, known_frames, load_submission_scorer
 
 SUBMISSION_SCHEMA = 1
@@ -106,7 +106,7 @@ def submit(
     """
     source_run = run if isinstance(run, Run) else load(run)
     progress = progress or Silent()
-    files = [*source_run.record.plugins, *(Path(path).absolute() for path in as_tuple(plugins))]
+    files = [*source_run.record.plugins, *make_registry(plugins).plugins]
     registry = Registry(tuple(dict.fromkeys(files)))
     submission = registry.submission(target)
     scorer = find_scorer(source_run, method, network)
@@ -125,7 +125,8 @@ def submit(
     if source_digest is not None:
         about["source_digest"] = source_digest
     about["digest"] = digest_bytes(json.dumps(about, sort_keys=True).encode())
-    with _replace_folder(Path(out), about["digest"]) as folder:
+    out = Path(expand_home(out))
+    with _replace_folder(out, about["digest"]) as folder:
         written = submission.write(parts, folder, progress.track)
         problems = list(submission.check(folder, parts.frames))
         if problems:
@@ -137,7 +138,7 @@ def submit(
         about |= {"facts": written.facts, "round_trip": {name: _describe_change(c) for name, c in changes.items()}}
         text = json.dumps(about, indent=1)
         write_atomically(folder / SIDE_FILE, lambda file: file.write(text.encode()))
-    return SubmissionResult(Path(out), len(parts.frames), written.facts, written.notes, changes)
+    return SubmissionResult(out, len(parts.frames), written.facts, written.notes, changes)
 
 
 def check_submission(
@@ -167,10 +168,10 @@ def check_submission(
         >>> oodbench.check_submission("fishyscapes", "submission")
         ['submission: no file DDDD_anomaly.npy. Write two files per image.']
     """
-    registry = Registry(tuple(Path(path).absolute() for path in as_tuple(plugins)))
+    registry = make_registry(plugins)
     submission = registry.submission(target)
     frames = known_frames(submission.card, registry, as_tuple(data)) if data else ()
-    return list(submission.check(Path(path), frames))
+    return list(submission.check(Path(expand_home(path)), frames))
 
 
 @contextmanager
@@ -200,7 +201,7 @@ def _replace_folder(out: Path, digest: str) -> Iterator[Path]:
 def _read_side_file(path: Path) -> Any:
     """Return the content of a submission's side file; None if there is none or it is damaged."""
     try:
-        return json.loads(path.read_bytes())
+        return json.loads(read_text(path))
     except (OSError, ValueError):
         return None
 

@@ -113,15 +113,15 @@ _AFFIXES = re.compile(
 
 def parse_frame_name(path: Path) -> str:
     """Return the frame that a file name belongs to, without the code of the loaders."""
-    stem = path.parent.stem if path.name == "labels_semantic.png" else path.stem
+    stem = path.parent.stem if path.stem == "labels_semantic" else path.stem
     town = f"{path.parent.name}/" if re.fullmatch(r"t\d.*", path.parent.name) else ""
     while (stripped := _AFFIXES.sub("", stem)) != stem:
         stem = stripped
     return town + stem
 
 
-def open_frames(name: str, root: Path) -> list[Frame]:
-    roots = Roots((root,))
+def open_frames(name: str, *folders: Path) -> list[Frame]:
+    roots = Roots(folders)
     if name in REGISTRY.names("benchmarks") and (name, "official") not in DATASETS:
         return list(REGISTRY.benchmark(name).open(roots).frames)
     return [frame for part in REGISTRY.dataset(name).open(roots).values() for frame in part.frames]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -57,14 +58,23 @@ def test_a_full_or_closed_standard_error_does_not_stop_a_command() -> None:
         assert "MSP" in done.stdout
 
 
-def test_characters_outside_the_encoding_are_escaped(tmp_path: Path) -> None:
-    accept(write_result(tmp_path / "run", [row()]), tmp_path / "baseline.json")
-    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "LC_ALL": "C"}
-    done = subprocess.run(
-        [*COMMAND, "list", "benchmarks"], capture_output=True, env=environment, cwd=tmp_path, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.isascii()
+ASCII = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "LC_ALL": "C"}
+
+
+def test_characters_outside_the_encoding_are_replaced() -> None:
+    stream = io.TextIOWrapper(io.BytesIO(), "ascii", errors="oodbench")
+    stream.write("AP ↑  FPR95 ↓ ── a…é \udcff")
+    stream.flush()
+    assert stream.buffer.getvalue() == b"AP ^  FPR95 v -- a.\\xe9 \\udcff"
+
+
+def test_commands_print_in_ascii(tmp_path: Path) -> None:
+    accept(write_result(tmp_path / "é", [row()]), tmp_path / "baseline.json")
+    for words in (["list"], ["gate", "é", "--baseline", "baseline.json"], ["data", "list"]):
+        done = subprocess.run([*COMMAND, *words], capture_output=True, env=ASCII, cwd=tmp_path, check=False)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.isascii()
+        assert done.stderr.isascii()
 
 
 def test_a_signal_at_the_end_of_the_shutdown_does_not_change_the_exit_code() -> None:

@@ -12,7 +12,8 @@ import h5py
 import numpy as np
 import pytest
 
-from oodbench.data import archives, read_hdf5, read_scores, write_hdf5
+from oodbench.data import read_hdf5, read_scores, write_hdf5
+from oodbench.data.trees import archives
 from oodbench.errors import DataError, ScoreError
 from tests.data.test_trees import limited_memory
 

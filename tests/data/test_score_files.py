@@ -216,7 +216,7 @@ def test_an_array_of_terabytes_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_compressed_array_that_fits_no_frame_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("oodbench.data.archives.LARGEST_FILE", 1000)
+    monkeypatch.setattr("oodbench.data.trees.archives.LARGEST_FILE", 1000)
     np.savez_compressed(tmp_path / "a.npz", np.zeros((50, 50)))
     np.save(tmp_path / "a.npy", np.zeros((50, 50)))
     for name in ("a.npz", "a.npy"):

@@ -19,7 +19,9 @@ from pathlib import Path
 
 import pytest
 
-from oodbench.data import archives, open_tree
+from oodbench.data import find_files, open_tree
+from oodbench.data.trees import archives
+from oodbench.data.trees.walking import is_clutter, walk_files
 from oodbench.errors import DataError, DataNotFoundError
 
 CONTENT = {"a.txt": b"one", "inside/b.txt": b"two " * 99}
@@ -182,6 +184,32 @@ def test_an_unknown_compression_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.zip").write_bytes(content)
     with pytest.raises(DataError, match="a compression or an encryption that is not supported"):
         read(tmp_path / "a.zip")
+
+
+def test_clutter_is_in_no_tree(folder: Path, tmp_path: Path) -> None:
+    packed = tmp_path / "mac.zip"
+    clutter = ("__MACOSX/inside/._b.txt", "inside/.DS_Store", "Thumbs.db", "@eaDir/a.txt/x", ".git/config")
+    for name in clutter:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"")
+    with zipfile.ZipFile(packed, "w") as archive, tarfile.open(tmp_path / "mac.tar", "w") as tar:
+        for name in (*CONTENT, *clutter):
+            archive.write(folder / name, f"./{name}")
+            tar.add(folder / name, f"./{name}")
+    assert read(folder) == CONTENT
+    assert {name.removeprefix("./") for path in (packed, tmp_path / "mac.tar") for name in read(path)} == set(CONTENT)
+    assert [path.name for path in find_files(folder, "*")] == ["a.txt", "inside"]
+    assert not any(map(is_clutter, ("macosx", "Thumbs.png", "0.png")))
+
+
+def test_links_are_followed_and_each_folder_is_entered_once(folder: Path, tmp_path: Path) -> None:
+    (folder / "inside" / "up").symlink_to(folder)
+    (folder / "self").symlink_to("self")
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked" / "x").symlink_to(folder)
+    assert [path.name for path in walk_files(folder) if path.is_file()] == ["a.txt", "b.txt"]
+    assert [path.name for path in walk_files(tmp_path / "linked") if path.is_file()] == ["a.txt", "b.txt"]
+    assert walk_files(tmp_path / "absent") == list(find_files(tmp_path / "absent", "*/*")) == []
 
 
 def test_an_unreadable_folder_is_an_error(folder: Path, tmp_path: Path) -> None:

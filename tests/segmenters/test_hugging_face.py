@@ -63,6 +63,17 @@ def seeded() -> None:
     torch.manual_seed(0)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_settings_with_a_byte_order_mark_are_read(tmp_path: Path, encoding: str) -> None:
+    folder = Path(segformer(tmp_path))
+    plain = TransformersAdapter().open(str(folder), None, "cpu")
+    for name in ("config.json", "preprocessor_config.json"):
+        (folder / name).write_text((folder / name).read_text(encoding="utf-8"), encoding=encoding)
+    marked = TransformersAdapter().open(str(folder), None, "cpu")
+    assert marked.digest == plain.digest
+    assert np.array_equal(marked.prepare(photograph(0)), plain.prepare(photograph(0)))
+
+
 class TestSegFormer(AdapterContract):
     name = "transformers"
 

@@ -12,6 +12,7 @@ from typing import Any
 from mmengine.config import Config
 
 from oodbench.errors import UsageError
+from oodbench.files import expand_home
 from oodbench.segmenters.mmsegmentation.shims import import_mmseg
 from oodbench.training.architectures.recipe import ArchitectureRecipe, ArchitectureSchedule
 
@@ -40,7 +41,7 @@ def build_architecture_config(recipe: ArchitectureRecipe, data: Path, devices: i
     recipe.check_device_count(devices)
     configs = Path(str(import_mmseg(f"the recipe {recipe.name}").__file__)).parent / ".mim" / "configs"
     try:
-        config = Config.fromfile(configs / recipe.config.value)
+        config = Config.fromfile(configs / expand_home(recipe.config.value))
     except (OSError, SyntaxError) as error:
         raise UsageError(
             f"{recipe.name}: config: {recipe.config.value} can't be read in {configs} ({error})",

@@ -23,6 +23,7 @@ from pydantic import Field, ValidationError, model_validator
 from typing_extensions import override
 
 from oodbench.errors import UnknownNameError, UsageError
+from oodbench.files import expand_home
 from oodbench.training.recipe import RECIPE_PAGE, Count, Recipe, RecipeSection, SourcedValue, read_recipe_file
 from oodbench.validation import explain
 
@@ -199,7 +200,7 @@ def _read_with_bases(path: Path, referrers: tuple[Path, ...] = ()) -> dict[str, 
     merged: dict[str, Any] = {}
     for name in [bases] if isinstance(bases, str) else bases:
         # A user's file may have the same name as the recipe of this package that is its base.
-        nearby, packaged = (folder / f"{name}.toml" for folder in (path.parent, _FOLDER))
+        nearby, packaged = (folder / f"{expand_home(name)}.toml" for folder in (path.parent, _FOLDER))
         base = nearby if nearby.is_file() and nearby != path else packaged
         if not base.is_file() or base in (path, *referrers):
             raise UnknownNameError(f"base in {path}", name, list_architecture_recipes())

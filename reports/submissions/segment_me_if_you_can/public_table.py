@@ -13,6 +13,7 @@ from typing import Any
 
 from oodbench.contracts import PublishedResult, Requirements
 from oodbench.errors import DataError
+from oodbench.files import read_text
 from oodbench.reports.submissions.segment_me_if_you_can.entry import LISTS, LOST_AND_FOUND
 
 # Maps each list of the table to our benchmark.
@@ -43,7 +44,7 @@ def read_public_rows(path: Path) -> Sequence[PublishedResult]:
             or a number that is not a fraction.
     """
     try:
-        table = json.loads(path.read_text(encoding="utf-8"))
+        table = json.loads(read_text(path))
     except OSError as error:
         raise DataError(f"{path}: can't be read ({error.strerror})", _OBTAIN) from None
     except ValueError as error:

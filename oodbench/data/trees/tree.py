@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from oodbench.data.archives import check_size, open_archive
 from oodbench.data.folders import convert_read_errors
+from oodbench.data.trees.archives import check_size, open_archive
+from oodbench.data.trees.walking import is_clutter, walk_files
 from oodbench.errors import DataError, DataNotFoundError
 
 
@@ -65,7 +66,7 @@ def open_tree(path: Path) -> Iterator[Tree]:
     """
     if path.is_dir():
         with convert_read_errors(path):
-            names = sorted(file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
+            names = [file.relative_to(path).as_posix() for file in walk_files(path) if file.is_file()]
         yield Tree(path, tuple(names), lambda name: _read_file(path / name))
     elif path.is_file():
         with open_archive(path) as files:
@@ -73,7 +74,8 @@ def open_tree(path: Path) -> Iterator[Tree]:
                 raise DataError(
                     f"{path}: not an archive; expected a folder, a .zip or a .tar file", "Correct the path."
                 )
-            yield Tree(path, tuple(sorted(files)), lambda name: files[name]())
+            names = sorted(name for name in files if not _is_in_clutter(name))
+            yield Tree(path, tuple(names), lambda name: files[name]())
     else:
         what = "is not a file or a folder" if path.exists() else "does not exist"
         raise DataNotFoundError(f"{path} {what}; expected a folder or an archive", "Correct the path.")
@@ -83,3 +85,8 @@ def _read_file(path: Path) -> bytes:
     with convert_read_errors(path):
         check_size(path, "the file", path.stat().st_size)
         return path.read_bytes()
+
+
+def _is_in_clutter(name: str) -> bool:
+    """Return whether a file of an archive, or a folder that contains it, is clutter; `./` is not."""
+    return any(is_clutter(part) for part in PurePosixPath(name).parts if part != "..")
