@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from oodbench.errors import DataError
 from oodbench.frozen_record import FrozenRecord
+from oodbench.text import FrameId, Name
 from oodbench.validation import explain
 
 MANIFEST = "synthetic-blend.json"
@@ -22,7 +23,7 @@ VERSION = 3
 class PastedObject(FrozenRecord):
     """A pasted object and its box in pixels."""
 
-    kind: str
+    kind: Name
     label: Literal["anomaly", "ordinary"]
     left: int
     top: int
@@ -39,7 +40,7 @@ class BlendedFrame(FrozenRecord):
         pasted: Pasted objects, from far to near.
     """
 
-    source: str
+    source: FrameId
     pixels: str
     pasted: list[PastedObject]
 
@@ -57,7 +58,7 @@ class Manifest(FrozenRecord):
     version: int
     seed: int
     material: str
-    frames: dict[str, BlendedFrame]
+    frames: dict[FrameId, BlendedFrame]
 
     def identity(self, name: str) -> str:
         """Return the identity of a frame: everything that determines its content."""

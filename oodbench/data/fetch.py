@@ -13,6 +13,7 @@ from oodbench.contracts import Archive
 from oodbench.data.verification import describe_mismatch
 from oodbench.errors import DataError
 from oodbench.files import cannot_write
+from oodbench.text import find_file_fault, shorten
 
 _CHUNK = 1 << 20
 _TIMEOUT = 60
@@ -35,11 +36,14 @@ def fetch_archive(archive: Archive, folder: Path, obtain: str, track: Track) -> 
         track: Progress callback.
 
     Raises:
-        DataError: The address is not available, or the downloaded file differs from the published one.
+        DataError: The name is not that of a file, the address is not available, or the downloaded file differs from
+            the published one.
         RunFolderError: The folder can't be written.
     """
     if not archive.url.startswith(("http://", "https://")):
         raise DataError(f"{archive.url}: not a web address", obtain)
+    if fault := find_file_fault(archive.name):
+        raise DataError(f"the archive {shorten(archive.name)}: {fault}", "Correct the name in the plugin.")
     path, part = folder / archive.name, folder / f"{archive.name}.part"
     if path.is_file() and not describe_mismatch(archive, path):
         return path

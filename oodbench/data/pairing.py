@@ -9,6 +9,7 @@ from pathlib import Path
 from oodbench.data.folders import Layout
 from oodbench.data.labels import LabelRule, file_frame
 from oodbench.errors import DataError
+from oodbench.text import find_id_fault, shorten
 from oodbench.types import Frame
 
 IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm")
@@ -26,7 +27,7 @@ def index_images(folder: Path, suffix: str = "") -> dict[str, Path]:
         Maps each name, without ending, to its file; empty if the folder does not exist.
 
     Raises:
-        DataError: Two files differ only in their ending, or a file name is not valid UTF-8.
+        DataError: Two files differ only in their ending, or a file name is not printable text in UTF-8.
 
     Examples:
         >>> from pathlib import Path
@@ -52,7 +53,7 @@ def index_by_stem(paths: Iterable[Path], suffix: str = "") -> dict[str, Path]:
         Maps each name, without folder and ending, to its file.
 
     Raises:
-        DataError: Two files have the same name, or a file name is not valid UTF-8.
+        DataError: Two files have the same name, or a file name is not printable text in UTF-8.
 
     Examples:
         >>> from pathlib import Path
@@ -64,11 +65,7 @@ def index_by_stem(paths: Iterable[Path], suffix: str = "") -> dict[str, Path]:
     for path in sorted(paths, key=lambda path: (_make_natural_key(path.stem), str(path))):
         # Archives packed on a Mac contain a file ._name for each name.
         if path.suffix.lower() in IMAGE_ENDINGS and path.stem.endswith(suffix) and not path.name.startswith("."):
-            name = path.stem.removesuffix(suffix)
-            if not _is_text(name):
-                raise DataError(
-                    f"{path.parent}: the file name {path.name!r} is not valid UTF-8", "Rename it, or unpack it again."
-                )
+            name = frame_name(path, suffix)
             if name in files:
                 other = path.name if path.parent == files[name].parent else path
                 raise DataError(f"{files[name]} and {other} have the same name", "Keep one of the two.")
@@ -76,12 +73,16 @@ def index_by_stem(paths: Iterable[Path], suffix: str = "") -> dict[str, Path]:
     return files
 
 
-def _is_text(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+def frame_name(path: Path, suffix: str = "") -> str:
+    """Return the name of an image file without its ending and the suffix, for the id of a frame.
+
+    Raises:
+        DataError: The name is not one line of printable text in UTF-8.
+    """
+    name = path.stem.removesuffix(suffix)
+    if fault := find_id_fault(name):
+        raise DataError(f"{path.parent}: the file name {shorten(path.name)}: {fault}", "Rename it, or unpack it again.")
+    return name
 
 
 def _make_natural_key(text: str) -> list[tuple[int, int | str]]:

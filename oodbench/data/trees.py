@@ -5,12 +5,13 @@ from __future__ import annotations
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from oodbench.errors import DataError, DataNotFoundError
+from oodbench.text import find_fault, shorten
 
 LARGEST_MEMBER = 1 << 29
 """Largest file in bytes that is read from an archive: a map of 8192 x 8192 pixels in double precision has this size."""
@@ -53,7 +54,8 @@ def open_tree(path: Path) -> Iterator[Tree]:
 
     Raises:
         DataNotFoundError: The path does not exist.
-        DataError: The path is not a folder or an archive, or the archive is damaged. Reading a file inside the `with`
+        DataError: The path is not a folder or an archive, the archive is damaged, or a name in it is not printable text.
+            Reading a file inside the `with`
             block can raise this error, too.
 
     Examples:
@@ -68,26 +70,34 @@ def open_tree(path: Path) -> Iterator[Tree]:
     """
     try:
         if path.is_dir():
-            names = sorted(file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
-            yield Tree(path, tuple(names), lambda name: (path / name).read_bytes())
+            names = [file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()]
+            yield Tree(path, _check_names(path, names), lambda name: (path / name).read_bytes())
         elif zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
                 sizes = {info.filename: info.file_size for info in archive.infolist() if not info.is_dir()}
                 files = [info.filename for info in archive.infolist() if not info.is_dir()]
-                yield Tree(path, tuple(sorted(files)), _limited(path, sizes, archive.read))
+                yield Tree(path, _check_names(path, files), _limited(path, sizes, archive.read))
         elif path.is_file() and tarfile.is_tarfile(path):
             with tarfile.open(path) as packed:
                 members = {info.name: info for info in packed.getmembers() if info.isfile()}
                 listed = [info.name for info in packed.getmembers() if info.isfile()]
                 sizes = {name: info.size for name, info in members.items()}
                 read = _limited(path, sizes, lambda name: _read_member(packed, members[name]))
-                yield Tree(path, tuple(sorted(listed)), read)
+                yield Tree(path, _check_names(path, listed), read)
         elif path.exists():
             raise DataError(f"{path}: not an archive; expected a folder, a .zip or a .tar file", "Correct the path.")
         else:
             raise DataNotFoundError(f"{path} does not exist; expected a folder or an archive", "Correct the path.")
     except (OSError, zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError) as error:
         raise DataError(f"{path}: damaged ({error})", "Make the archive again.") from None
+
+
+def _check_names(path: Path, names: Collection[str]) -> tuple[str, ...]:
+    """Return the names sorted; raise DataError if one is not printable text."""
+    for name in names:
+        if fault := find_fault(name, len(name)):
+            raise DataError(f"{path}: the file name {shorten(name)}: {fault}", "Rename the file, and pack it again.")
+    return tuple(sorted(names))
 
 
 def _limited(path: Path, sizes: Mapping[str, int], read: Callable[[str], bytes]) -> Callable[[str], bytes]:
