@@ -7,10 +7,11 @@ from collections.abc import Iterable
 
 from oodbench.text import escape_controls
 
-# Characters that Markdown escapes with a backslash. The others are entities, because not every program accepts a
-# backslash before them; GitHub reads tildes as strikethrough and dollar signs as formulas.
-_MARKDOWN = {c: f"\\{c}" for c in "\\`*_[]#"} | {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
-_MARKDOWN |= {c: f"&#{ord(c)};" for c in "|~$"}
+# Characters with a meaning in Markdown; an underscore inside a word and an ampersand before a space have none.
+_SPECIAL_IN_MARKDOWN = re.compile(r"[\\`*\[\]#<>|~$]|(?<![^\W_])_|_(?![^\W_])|&(?=[#\w])")
+# Not every program accepts a backslash before the others. GitHub reads tildes as strikethrough, dollars as formulas.
+_ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
+_BACKSLASHED = set("\\`*_[]#")
 
 _LATEX = {c: f"\\{c}" for c in "&%$#_{}"}
 _LATEX |= {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
@@ -23,12 +24,16 @@ _LATEX |= {"↑": r"$\uparrow$", "↓": r"$\downarrow$"}
 
 def to_line(text: str) -> str:
     """Return a text in one line, without control characters."""
-    return escape_controls(" ".join(text.split()))
+    return escape_controls(re.sub(r"[ \t\r\n]+", " ", text).strip(" "))
 
 
 def escape_markdown(text: str) -> str:
     """Return a text as one line of Markdown that is shown literally, in the cell of a table or in a paragraph."""
-    return "".join(_MARKDOWN.get(c, c) for c in to_line(text))
+
+    def escape(match: re.Match[str]) -> str:
+        return f"\\{match[0]}" if match[0] in _BACKSLASHED else _ENTITIES.get(match[0], f"&#{ord(match[0])};")
+
+    return _SPECIAL_IN_MARKDOWN.sub(escape, to_line(text))
 
 
 def make_markdown_list(items: Iterable[str]) -> str:

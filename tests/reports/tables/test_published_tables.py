@@ -82,7 +82,7 @@ def test_markdown_has_published_numbers_in_italics() -> None:
          "road-anomaly AP ↑", "road-anomaly FPR95 ↓"],
         ["MSP", "net", "-", "-", "-", "measured", "pooled", "<u>20.00</u>", "50.00"],
         ["KNN", "net", "?", "?", "?", "measured", "pooled", "**40.00**", "-"],
-        ["*SML &amp; co*", r"R\_101", "?", "?", "yes", "table 1, table 2", "pebal", "*25.82 / 25.83*", "*49.74*"],
+        ["*SML & co*", "R_101", "?", "?", "yes", "table 1, table 2", "pebal", "*25.82 / 25.83*", "*49.74*"],
         ["*GMMSeg*", "?", "?", "?", "yes", "memory", "?", "*50.00?*", "-"],
     ]  # fmt: skip
     assert lines[7] == f"C{SCORED}; protocol pooled; percent. **Best**, <u>second</u>, *published*."
