@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import markdown
 import matplotlib as mpl
@@ -17,6 +18,7 @@ import numpy as np
 import pytest
 
 from oodbench.registry import Registry
+from oodbench.reports.figures.style import apply_rc_style
 from oodbench.testing.fake_run import HandmadeRun, make_result
 from oodbench.visualization.photograph import draw_photograph
 from tests.helpers.hostile_names import LITERAL
@@ -124,8 +126,8 @@ def test_csv_has_no_formula_and_unchanged_numbers() -> None:
     assert [row["label"].removeprefix("'") for row in rows] == [name.removeprefix("'") for name in LITERAL]
     assert [row["AP"] for row in rows] == ["-0.25"] * len(LITERAL)
     for row in rows:
-        for name, cell in row.items():
-            assert name != "AP" and not cell.startswith(("=", "+", "-", "@")) or name == "AP"
+        texts = (cell for name, cell in row.items() if name != "AP")
+        assert not any(text.startswith(("=", "+", "-", "@")) for text in texts)
 
 
 def test_json_has_each_name() -> None:
@@ -147,9 +149,8 @@ def test_the_page_has_the_scripts_of_the_report_only(tmp_path: Path) -> None:
 
 
 def svg_texts(content: str) -> Iterator[str]:
-    from xml.etree import ElementTree
-
-    for element in ElementTree.fromstring(content).iter("{http://www.w3.org/2000/svg}text"):
+    """Yield the text of each text element of a picture."""
+    for element in ElementTree.fromstring(content).iter("{http://www.w3.org/2000/svg}text"):  # noqa: S314  # our own
         yield "".join(element.itertext())
 
 
@@ -177,8 +178,6 @@ def test_figures_show_the_names(svg: Any, figure: str) -> None:
     names = ["$x$", "net$_$b", "$\\frac$", "\\write18{ls}", "<b>&"]
     report: Any = REGISTRY.report(figure)
     rows = [make_result("msp", 0.5, 0.5, label=name) for name in names]
-    from oodbench.reports.figures.style import apply_rc_style
-
     with apply_rc_style():
         mpl.rcParams["svg.fonttype"] = "none"
         texts = svg(report.draw(HandmadeRun(rows), "road-anomaly", rows))
