@@ -54,8 +54,8 @@ def open_tree(path: Path) -> Iterator[Tree]:
 
     Raises:
         DataNotFoundError: The path does not exist.
-        DataError: The path is not a folder or an archive, the archive is damaged, or the name of a file is not printable
-            text. Reading a file inside the `with` block can raise this error, too.
+        DataError: The path is not a folder or an archive, the archive is damaged, or the name of a file has control
+            characters. Reading a file inside the `with` block can raise this error, too.
 
     Examples:
         >>> import zipfile
