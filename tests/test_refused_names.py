@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from pydantic import ValidationError
+from typing_extensions import override
 
 import oodbench
 from oodbench.baseline.records import RowRecord
@@ -167,6 +168,7 @@ def test_cards_of_objects(changes: dict[str, Any]) -> None:
     class Mine(Benchmark):
         card = BenchmarkCard(**facts)
 
+        @override
         def open(self, roots: Any) -> Any:
             raise NotImplementedError
 

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ import markdown
 import matplotlib as mpl
 import numpy as np
 import pytest
+from markdown_it import MarkdownIt
+from typing_extensions import override
 
 from oodbench.registry import Registry
 from oodbench.reports.figures.style import apply_rc_style
@@ -26,11 +28,10 @@ from tests.helpers.hostile_names import LITERAL
 REGISTRY = Registry()
 
 
-def make_run(**changes: object) -> HandmadeRun:
+def make_run() -> HandmadeRun:
     """Return a run with each name as a label, a network, a note and a dataset."""
     results = [
-        make_result("msp", -0.25, 0.5, label=name, network=name, warnings=[f"a\n\x1b{name}"], **changes)
-        for name in LITERAL
+        make_result("msp", -0.25, 0.5, label=name, network=name, warnings=[f"a\n\x1b{name}"]) for name in LITERAL
     ]
     quality = {"miou": 0.7, "ece": None, "dataset": LITERAL[0], "split": "val", "frames": 5}
     return HandmadeRun(results, quality={LITERAL[0]: quality}, notes=LITERAL)
@@ -94,6 +95,7 @@ class Page(HTMLParser):
         self._open: list[str] = []
         self.feed(text)
 
+    @override
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.add(tag)
         self.attributes |= {name for name, _ in attrs}
@@ -101,17 +103,24 @@ class Page(HTMLParser):
             self._open.append(tag)
             self.texts.setdefault(tag, []).append("")
 
+    @override
     def handle_endtag(self, tag: str) -> None:
         if self._open and self._open[-1] == tag:
             self._open.pop()
 
+    @override
     def handle_data(self, data: str) -> None:
         if self._open:
             self.texts[self._open[-1]][-1] += data
 
 
-def test_markdown_shows_each_name_and_has_no_other_element() -> None:
-    page = Page(markdown.markdown(REGISTRY.report("markdown").text(RUN), extensions=["tables"]))
+@pytest.mark.parametrize(
+    "render",
+    [lambda text: markdown.markdown(text, extensions=["tables"]), MarkdownIt("commonmark").enable("table").render],
+    ids=["Markdown", "CommonMark"],
+)
+def test_markdown_shows_each_name_and_has_no_other_element(render: Callable[[str], str]) -> None:
+    page = Page(render(REGISTRY.report("markdown").text(RUN)))
     assert page.tags <= {"table", "thead", "tbody", "tr", "th", "td", "strong", "u", "p", "ul", "li", "em"}
     assert "em" not in page.tags
     assert page.attributes <= {"style"}
