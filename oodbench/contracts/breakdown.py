@@ -51,7 +51,7 @@ class BreakdownGroup(FrozenRecord):
     pixels: int
     ap: float | None
     auroc: float | None
-    recall: dict[str, float]
+    recall: dict[Name, float]
 
 
 class ClassFalseAlarms(FrozenRecord):
@@ -65,7 +65,7 @@ class ClassFalseAlarms(FrozenRecord):
 
     name: Name
     pixels: int
-    called: dict[str, int]
+    called: dict[Name, int]
 
 
 class Breakdown(FrozenRecord):
