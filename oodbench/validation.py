@@ -6,6 +6,8 @@ import difflib
 
 from pydantic import ValidationError
 
+from oodbench.text import escape_controls, shorten
+
 _WORDS = {
     "missing": "is missing",
     "tuple_type": "should be a list",
@@ -23,13 +25,14 @@ def explain(error: ValidationError, known: tuple[str, ...] = ()) -> list[str]:
     """
     phrases = []
     for problem in error.errors():
-        where = ".".join(str(part) for part in problem["loc"])
+        where = escape_controls(".".join(str(part) for part in problem["loc"]))
         if problem["type"] == "extra_forbidden":
             close = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
             phrases.append(f"{where} is unknown" + (f"; did you mean {close[0]}?" if close else ""))
         elif problem["type"] == "missing":
             phrases.append(f"{where} is missing")
         else:
-            message = _WORDS.get(problem["type"], problem["msg"][0].lower() + problem["msg"][1:])
-            phrases.append(f"{where} is {problem['input']!r}: {message}")
+            text = problem["msg"].removeprefix("Value error, ")
+            message = _WORDS.get(problem["type"], text[0].lower() + text[1:])
+            phrases.append(f"{where} is {shorten(problem['input'])}: {message}")
     return phrases

@@ -6,12 +6,13 @@ They contain no path, time, machine or digest of weights: the gate tests the net
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, TypeAlias
 
 from pydantic import AfterValidator, Field
 
 from oodbench.contracts import metrics_of
 from oodbench.frozen_record import FrozenRecord
+from oodbench.text import Facts, Label, Name, Note, PublicName
 
 BASELINE_SCHEMA = 1
 
@@ -26,14 +27,14 @@ class BenchmarkRecord(FrozenRecord):
     """The number of frames of a benchmark, and the digest of their images and labels."""
 
     frames: int
-    data: str
+    data: Name
 
 
 class FitRecord(FrozenRecord):
     """The frames on which a method was fitted."""
 
-    dataset: str
-    split: str
+    dataset: Name
+    split: Label
     frames: int
 
 
@@ -44,15 +45,15 @@ class RowRecord(FrozenRecord):
     which another seed may change it (`oodbench.baseline.seed_noise`).
     """
 
-    network: str
-    label: str
-    benchmark: str
-    protocol: str
-    method: str
-    params: dict[str, Any]
+    network: Name
+    label: Label
+    benchmark: PublicName
+    protocol: PublicName
+    method: PublicName
+    params: Facts
     fit: FitRecord | None = None
     metrics: dict[Metric, Annotated[float, Field(strict=True, allow_inf_nan=False)] | None]
-    undefined: dict[str, str] = Field(default_factory=dict)
+    undefined: dict[Metric, Note] = Field(default_factory=dict)
     chance: dict[Metric, Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]] = Field(default_factory=dict)
 
     @property
@@ -80,9 +81,9 @@ class MeasuredResults(FrozenRecord):
         rows: The results, sorted by network, method, benchmark and protocol.
     """
 
-    scoring: dict[str, Any]
-    protocols: dict[str, dict[str, Any]]
-    benchmarks: dict[str, BenchmarkRecord]
+    scoring: Facts
+    protocols: dict[PublicName, Facts]
+    benchmarks: dict[PublicName, BenchmarkRecord]
     rows: Annotated[tuple[RowRecord, ...], Field(min_length=1), AfterValidator(_sorted)]
 
     def repeated(self) -> list[str]:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from oodbench.errors import DataError
 from oodbench.files import read_text
 from oodbench.frozen_record import FrozenRecord
+from oodbench.text import FrameId, Name
 from oodbench.validation import explain
 
 MANIFEST = "synthetic-blend.json"
@@ -23,7 +24,7 @@ VERSION = 3
 class PastedObject(FrozenRecord):
     """A pasted object and its box in pixels."""
 
-    kind: str
+    kind: Name
     label: Literal["anomaly", "ordinary"]
     left: int
     top: int
@@ -40,7 +41,7 @@ class BlendedFrame(FrozenRecord):
         pasted: Pasted objects, from far to near.
     """
 
-    source: str
+    source: FrameId
     pixels: str
     pasted: list[PastedObject]
 
@@ -58,7 +59,7 @@ class Manifest(FrozenRecord):
     version: int
     seed: int
     material: str
-    frames: dict[str, BlendedFrame]
+    frames: dict[FrameId, BlendedFrame]
 
     def identity(self, name: str) -> str:
         """Return the identity of a frame: everything that determines its content."""

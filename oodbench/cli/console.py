@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from oodbench.text import escape_controls
+
 if TYPE_CHECKING:
     from oodbench.runs.run import Run
 
@@ -21,7 +23,7 @@ class PlainProgress:
 
     def say(self, text: str) -> None:
         """Print one line of progress."""
-        print(text, file=sys.stderr, flush=True)
+        print(escape_controls(text, "\n\t"), file=sys.stderr, flush=True)
 
     def warn(self, text: str) -> None:
         """Print a warning."""
@@ -57,11 +59,15 @@ class BarProgress:
 
     def say(self, text: str) -> None:
         """Print one line above the bar."""
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._print(text)
 
     def warn(self, text: str) -> None:
         """Print a warning above the bar."""
-        self._console.print(f"warning: {text}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+        self._print(f"warning: {text}", style="yellow")
+
+    def _print(self, text: str, style: str | None = None) -> None:
+        text = escape_controls(text, "\n\t")
+        self._console.print(text, style=style, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
     @contextmanager
     def track(self, title: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
@@ -73,16 +79,16 @@ class BarProgress:
             return f"{done / seconds:.1f} {unit}/s" if done and seconds else ""
 
         with Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
+            TextColumn("{task.fields[rate]}", markup=False),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeLeft(),
             console=self._console,
         ) as bar:
-            task = bar.add_task(title, total=total, rate="")
+            task = bar.add_task(escape_controls(title), total=total, rate="")
 
             def advance(count: int) -> None:
                 state = bar.tasks[0]

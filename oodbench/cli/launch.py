@@ -13,6 +13,7 @@ from oodbench.cli.exit_codes import ExitCode
 from oodbench.cli.streams import OutputFailedError, discard_output, install_streams
 from oodbench.errors import BenchmarksFailedError, OodbenchError, StopRequestedError
 from oodbench.stopping import request_stop
+from oodbench.text import escape_controls
 
 _EXIT_CODES = {BenchmarksFailedError: ExitCode.SOME_FAILED, StopRequestedError: ExitCode.STOPPED}
 """Exit codes of errors that are not user errors."""
@@ -63,6 +64,11 @@ def stop_after_batch_on_termination() -> None:
     signal.signal(signal.SIGTERM, stop)
 
 
+def _print_error(text: str) -> None:
+    """Print to standard error; a file's name or content in the text can't change the terminal."""
+    print(escape_controls(text, "\n\t"), file=sys.stderr)
+
+
 def run_command(command: Callable[[], object]) -> None:
     """Run a command. If it fails, print its error and exit with the error's code."""
     _install_signal_handlers()
@@ -73,9 +79,9 @@ def run_command(command: Callable[[], object]) -> None:
         finally:
             sys.stdout.flush()
     except OodbenchError as error:
-        print(f"error: {error.problem}", file=sys.stderr)
+        _print_error(f"error: {error.problem}")
         if error.remedy:
-            print(f"       {error.remedy}", file=sys.stderr)
+            _print_error(f"       {error.remedy}")
         sys.exit(_EXIT_CODES.get(type(error), ExitCode.MISTAKE))
     except _Interrupted as interruption:
         print("interrupted: run the same command again to resume from the saved files", file=sys.stderr)
@@ -88,5 +94,5 @@ def run_command(command: Callable[[], object]) -> None:
         print("       Write to another file, or free some space.", file=sys.stderr)
         sys.exit(ExitCode.MISTAKE)
     except Exception:
-        traceback.print_exc()
+        _print_error(traceback.format_exc().rstrip("\n"))
         sys.exit(ExitCode.FAULT)

@@ -26,6 +26,7 @@ _KINDS: Mapping[str, tuple[str, ...]] = {
     "model": ("models",),
 }
 _LONGEST = 40
+_WINDOWS_DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
 
 
 def new(
@@ -89,6 +90,8 @@ def _check_name(kind: str, name: str) -> None:
 
 def _check_identifiers(name: str, module: str, class_name: str, used_names: set[str]) -> None:
     """Raise if the file or the class would have a name that Python or the template already uses."""
+    if module in _WINDOWS_DEVICES:
+        raise UsageError(f"Windows can't have a file {module}.py", "Choose another name.")
     if keyword.iskeyword(module) or keyword.iskeyword(class_name):
         raise UsageError(f"'{name}' would give a file or a class the name of a Python keyword", "Choose another name.")
     if class_name in used_names:

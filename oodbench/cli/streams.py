@@ -1,7 +1,7 @@
 """Standard output and standard error that fail without a traceback.
 
 A closed pipe, a full disk, a closed stream or an encoding without arrows must not change what a command does or what
-its exit code says.
+its exit code says. Control characters on standard output are escaped: they could change the terminal or hide text.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import errno
 import os
 import sys
 from typing import IO, Any
+
+from oodbench.text import escape_controls
 
 # Characters of tables and progress bars, and what is printed in an encoding without them, of the same width.
 _PLAIN = {"↑": "^", "↓": "v", "→": ">", "←": "<", "─": "-", "━": "-", "│": "|", "–": "-", "—": "-", "…": ".", "×": "x"}
@@ -45,7 +47,8 @@ class _Stream:
 
     def write(self, text: str) -> int:
         try:
-            return self._stream.write(text)
+            # Only standard error has progress bars, which consist of control characters.
+            return self._stream.write(text if self._lossy else escape_controls(text, "\n\t"))
         except OSError as error:
             self._fail(error)
             return len(text)

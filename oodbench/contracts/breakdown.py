@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final, Literal
 
 from oodbench.frozen_record import FrozenRecord
+from oodbench.text import Name, Note
 
 BREAKDOWN_SCHEMA: Final = 1
 
@@ -23,7 +24,7 @@ class BreakdownThreshold(FrozenRecord):
     """
 
     name: Literal["test", "calibrated"]
-    title: str
+    title: Note
     score: float
     expected: float | None
     fpr: float | None
@@ -45,12 +46,12 @@ class BreakdownGroup(FrozenRecord):
     """
 
     kind: Literal["size", "place", "class"]
-    name: str
+    name: Name
     objects: int | None
     pixels: int
     ap: float | None
     auroc: float | None
-    recall: dict[str, float]
+    recall: dict[Name, float]
 
 
 class ClassFalseAlarms(FrozenRecord):
@@ -62,9 +63,9 @@ class ClassFalseAlarms(FrozenRecord):
         called: Maps the name of each threshold to the number of these pixels that are predicted as anomalous.
     """
 
-    name: str
+    name: Name
     pixels: int
-    called: dict[str, int]
+    called: dict[Name, int]
 
 
 class Breakdown(FrozenRecord):

@@ -5,12 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 from typing import ClassVar
 
 from typing_extensions import override
 
 from oodbench.errors import PluginError
+from oodbench.text import find_file_fault, shorten
 from oodbench.types import ClassSet, FrameSet
 
 
@@ -91,11 +92,8 @@ class Archive:
     available: bool = True
 
     def __post_init__(self) -> None:
-        # The rules of Windows cover those of other systems: backslashes, drives and streams are refused everywhere.
-        if self.name in ("", ".", "..") or PureWindowsPath(self.name).name != self.name or not self.name.isprintable():
-            raise PluginError(
-                f"archive {self.name!r}: not a file name; expected one without folders", "Correct the name in the card."
-            )
+        if fault := find_file_fault(self.name):
+            raise PluginError(f"archive {shorten(self.name)}: {fault}", "Correct the name in the card.")
 
     @property
     def digest(self) -> str:

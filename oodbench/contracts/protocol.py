@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
+from oodbench.text import Note, PublicName
 from oodbench.types import Resize
 
 
@@ -76,8 +77,8 @@ class Protocol:
         ('float16', True, 'FPR95', False)
     """
 
-    name: str
-    source: str = ""
+    name: PublicName
+    source: Note = ""
     pooling: Literal["pixels", "frames"] = "pixels"
     average_precision: Literal["steps", "trapezoid"] = "steps"
     tpr: float = 0.95

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
 from oodbench.frozen_record import FrozenRecord
+from oodbench.text import Label, Name, Note, OptionalLabel
 
 Requirement: TypeAlias = Literal["retraining", "extra_network", "ood_data"]
 """Something that a method needs beyond a trained network and labelled frames; `Requirements` describes each."""
@@ -65,12 +66,12 @@ class PublishedResult(FrozenRecord):
         {'AP': 0.2}
     """
 
-    method: str
-    network: str
-    benchmark: str
-    metrics: dict[str, float]
-    source: str
-    reference: str
+    method: Label
+    network: OptionalLabel
+    benchmark: Label
+    metrics: dict[Name, float]
+    source: Label
+    reference: Note
     confirmed: bool
-    protocol: str
+    protocol: OptionalLabel
     requirements: Requirements

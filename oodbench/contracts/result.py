@@ -14,6 +14,7 @@ from typing_extensions import override
 from oodbench.contracts.protocol import Protocol, Scoring
 from oodbench.contracts.uncertainty import Intervals
 from oodbench.frozen_record import FrozenRecord
+from oodbench.text import Facts, Label, Name, Note, Paragraph, PublicName
 
 RESULT_SCHEMA: Final = 2
 RESULTS_FILE_SCHEMA: Final = 2
@@ -98,25 +99,25 @@ class Result(FrozenRecord):
     """
 
     schema_version: Literal[2] = RESULT_SCHEMA
-    method: str
-    params: dict[str, Any]
-    label: str
-    network: str
-    benchmark: str
-    layout: str
+    method: PublicName
+    params: Facts
+    label: Label
+    network: Name
+    benchmark: PublicName
+    layout: Label
     scoring: Scoring
     protocol: Protocol
-    metrics: dict[str, float | None]
-    undefined: dict[str, str]
+    metrics: dict[Name, float | None]
+    undefined: dict[Name, Note]
     intervals: Intervals | None = None
-    counts: dict[str, int]
-    components: dict[str, Any] = Field(default={})
-    fit: dict[str, Any]
+    counts: dict[Name, int]
+    components: Facts = Field(default={})
+    fit: Facts
     cost: Cost
-    environment: dict[str, str]
+    environment: dict[Name, Note]
     seed: int
-    digests: dict[str, str]
-    warnings: list[str]
+    digests: dict[Name, Note]
+    warnings: list[Note]
 
 
 def content_digest(content: Mapping[str, Any]) -> str:
@@ -140,10 +141,10 @@ class FailedBenchmark(FrozenRecord):
         'grey failed (score): 0.png: not a whole image file'
     """
 
-    benchmark: str
-    stage: str
-    problem: str
-    remedy: str | None
+    benchmark: PublicName
+    stage: Name
+    problem: Paragraph
+    remedy: Paragraph | None
 
     @override
     def __str__(self) -> str:
@@ -176,11 +177,11 @@ class ResultsFile(FrozenRecord):
     """
 
     schema_version: Literal[2] = RESULTS_FILE_SCHEMA
-    plan: str
-    results: dict[str, list[Result]]
+    plan: Name
+    results: dict[PublicName, list[Result]]
     failed: list[FailedBenchmark]
-    skipped: list[Mapping[str, str]]
-    quality: dict[str, dict[str, Any]]
+    skipped: list[Mapping[Name, Note]]
+    quality: dict[Name, Facts]
     digest: str = ""
 
     def sealed(self) -> ResultsFile:

@@ -122,7 +122,8 @@ class Segmenter(ABC):
 
     Attributes:
         name: The name in tables.
-        digest: A hash of the weights and of everything else that changes the output. Runs store results under it.
+        digest: A SHA-256 in hexadecimal of the weights and of everything else that changes the output. Runs store
+            results under it.
         classes: The classes, in the order of the class maps.
         capabilities: The outputs that the network provides.
         expected: The expected segmentation quality.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from oodbench.frozen_record import FrozenRecord
+from oodbench.text import Name, Note
 
 
 class Intervals(FrozenRecord):
@@ -35,8 +36,8 @@ class Intervals(FrozenRecord):
     unit: Literal["frames", "groups"]
     units: int
     resamples: int
-    bounds: dict[str, tuple[float, float]]
-    undefined: dict[str, str]
+    bounds: dict[Name, tuple[float, float]]
+    undefined: dict[Name, Note]
 
     def text(self, metric: str) -> str:
         """Return the interval of a metric as `[38.1, 50.2]`, in percent; empty if the metric has none.

@@ -12,6 +12,7 @@ from oodbench.data.images import is_image
 from oodbench.data.labels import LabelRule, file_frame
 from oodbench.data.trees.walking import find_files, is_clutter, normalize_name
 from oodbench.errors import DataError
+from oodbench.text import find_id_fault, shorten
 from oodbench.types import Frame
 
 # Files with these endings are images. Whether another file is one is decided by its bytes.
@@ -32,7 +33,7 @@ def index_images(folder: Path, suffix: str = "") -> dict[str, Path]:
         Maps each name, without ending, to its file; empty if the folder does not exist.
 
     Raises:
-        DataError: Two files differ only in their ending, or a file name is not valid UTF-8.
+        DataError: Two files differ only in their ending, or a file name is not printable text in UTF-8.
 
     Examples:
         >>> from pathlib import Path
@@ -60,7 +61,7 @@ def index_by_stem(paths: Iterable[Path], suffix: str = "") -> dict[str, Path]:
         Maps each name, without folder and ending, to its file. Characters are composed: `é` is one character.
 
     Raises:
-        DataError: Two files have the same name, or a file name is not valid UTF-8.
+        DataError: Two files have the same name, or a file name is not printable text in UTF-8.
 
     Examples:
         >>> from pathlib import Path
@@ -73,11 +74,7 @@ def index_by_stem(paths: Iterable[Path], suffix: str = "") -> dict[str, Path]:
         stem = _read_stem(path) if path.stem.endswith(suffix) or path.name.endswith(suffix) else None
         if stem is None or not stem.endswith(suffix):
             continue
-        name = normalize_name(stem.removesuffix(suffix))
-        if not _is_text(name):
-            raise DataError(
-                f"{path.parent}: the file name {path.name!r} is not valid UTF-8", "Rename it, or unpack it again."
-            )
+        name = frame_name(stem.removesuffix(suffix), path)
         if name not in files:
             files[name] = path
         elif not _is_same_file(path, files[name]):
@@ -118,12 +115,20 @@ def _is_same_file(path: Path, other: Path) -> bool:
     return os.path.realpath(path) == os.path.realpath(other)
 
 
-def _is_text(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+def frame_name(stem: str, path: Path) -> str:
+    """Return the id of the frame in a file: its name with composed characters.
+
+    Args:
+        stem: The name of the file without its ending.
+        path: The file, for messages.
+
+    Raises:
+        DataError: The name is not one line of printable text in UTF-8.
+    """
+    name = normalize_name(stem)
+    if fault := find_id_fault(name):
+        raise DataError(f"{path.parent}: the file name {shorten(path.name)}: {fault}", "Rename it, or unpack it again.")
+    return name
 
 
 def _make_natural_key(text: str) -> list[tuple[int, int | str]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from oodbench.data.folders import convert_read_errors
 from oodbench.data.labels import file_frame
-from oodbench.data.pairing import index_images
+from oodbench.data.pairing import frame_name, index_images
 from oodbench.errors import DataError
 from oodbench.types import FrameSet
 
@@ -23,7 +23,7 @@ def open_photographs(source: Path) -> FrameSet:
         The frames, in natural order of their ids (2 before 10).
 
     Raises:
-        DataError: There is no image, or two files differ only in their ending.
+        DataError: There is no image, two files differ only in their ending, or a name is not printable text in UTF-8.
 
     Examples:
         >>> from pathlib import Path
@@ -37,7 +37,7 @@ def open_photographs(source: Path) -> FrameSet:
     with convert_read_errors(source):
         if not source.exists():
             raise DataError(f"{source} does not exist; expected an image or a folder of images", "Correct the path.")
-        files = index_images(source) if source.is_dir() else {source.stem: source}
+        files = index_images(source) if source.is_dir() else {frame_name(source.stem, source): source}
     if not files:
         raise DataError(
             f"{source}: there are no images in this folder",

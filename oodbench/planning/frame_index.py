@@ -12,12 +12,14 @@ from pathlib import Path
 
 import numpy as np
 import platformdirs
+from pydantic import Field
 
 from oodbench.data import check_frame
 from oodbench.errors import DataError
 from oodbench.files import digest_bytes, digest_file, expand_home
 from oodbench.frozen_record import FrozenRecord
 from oodbench.progress import Progress
+from oodbench.text import Digest, FrameId, OptionalLabel, find_id_fault, shorten
 from oodbench.types import ANOMALY, IN_DISTRIBUTION, VOID, Frame
 
 # Increase when the output or the checks of `_index_frame` change, so that older cache entries are not used.
@@ -38,10 +40,10 @@ class FrameRecord(FrozenRecord):
         pixels: Number of in-distribution, anomalous and void pixels. For semantic labels: labelled, 0, void.
     """
 
-    id: str
-    group: str
-    key: str
-    digest: str
+    id: FrameId
+    group: OptionalLabel
+    key: str = Field(pattern="^[0-9a-f]{20}$")
+    digest: Digest
     height: int
     width: int
     pixels: tuple[int, int, int]
@@ -67,6 +69,11 @@ def index_frames(frames: Sequence[Frame], name: str, progress: Progress, *, cach
     duplicates = [identity for identity, count in Counter(frame.id for frame in frames).items() if count > 1]
     if duplicates:
         raise DataError(f"{name}: two frames are called {duplicates[0]}", "Give each frame a unique id.")
+    for frame in frames:
+        for noun, text in (("id", frame.id), ("group", frame.group)):
+            if fault := find_id_fault(text) if text or noun == "id" else "":
+                where = f" ({frame.image_file.parent})" if frame.image_file else ""
+                raise DataError(f"{name}{where}: the {noun} of a frame {shorten(text)} {fault}", "Rename the file.")
     if not frames:
         raise DataError(f"{name}: its folder contains no frames", "Unpack the data again.")
     cache = _Cache()

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from oodbench.contracts import Method, Segmenter
 from oodbench.errors import UsageError
-from oodbench.registry import Registry, make_spec
+from oodbench.registry import Registry, check_card, make_spec
 from oodbench.user_code import code_identity
 
 OBJECT = " object"
@@ -48,6 +48,7 @@ def describe_method(method: Method, registry: Registry) -> MethodSource:
 
     Raises:
         UsageError: The method is fitted. A run fits each method itself, on each network.
+        PluginError: Its card is not valid.
     """
     kind = type(method)
     unfitted = kind(method.params)
@@ -57,6 +58,7 @@ def describe_method(method: Method, registry: Registry) -> MethodSource:
             "Pass a method that is not fitted. A run fits it on each network.",
         )
     name = method.card.name
+    check_card(method.card, kind.__name__)
     if name in registry.names("methods") and registry.load("methods", name) is kind:  # equal to the named method
         spec = make_spec(name, method.params.model_dump(exclude_defaults=True))
         return MethodSource(spec, lambda: kind(method.params), registry.source_digest("methods", name))

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
+
+from pydantic import Field
 
 from oodbench.contracts import ComponentSizes, Requirements, Roots, Scoring
 from oodbench.errors import UnknownNameError
 from oodbench.files import digest_bytes
 from oodbench.frozen_record import FrozenRecord
 from oodbench.planning.frame_index import FrameRecord
+from oodbench.text import Digest, Facts, Label, Name, Note, OptionalLabel, PublicName
 from oodbench.types import FrameSet
 
 PLAN_SCHEMA: Final = 2
@@ -42,12 +45,12 @@ class RootsRecord(FrozenRecord):
 class SegmenterRecord(FrozenRecord):
     """A network of the plan."""
 
-    name: str
+    name: Name
     source: str
     card: str | None
     checkpoint: str | None = None
-    digest: str
-    device: str
+    digest: Digest
+    device: Name
     expected_miou: float | None
     expected_mean_confidence: float | None
 
@@ -67,13 +70,13 @@ class FrameSetRecord(FrozenRecord):
         components: The minimum sizes of components.
     """
 
-    name: str
-    title: str
-    split: str
-    layout: str
+    name: PublicName
+    title: Label
+    split: OptionalLabel
+    layout: Label
     folder: Path | None
     expected: int
-    warnings: tuple[str, ...]
+    warnings: tuple[Note, ...]
     frames: tuple[FrameRecord, ...]
     components: ComponentSizes
 
@@ -122,7 +125,7 @@ class ExternalScoresRecord(FrozenRecord):
 
     folder: Path
     anomalous: Anomalous
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
 
 
 class ScorerRecord(FrozenRecord):
@@ -143,12 +146,12 @@ class ScorerRecord(FrozenRecord):
         requirements: What the method needs beyond a trained network.
     """
 
-    key: str
-    network: str
-    spec: str
-    method: str
-    params: dict[str, Any]
-    label: str
+    key: Annotated[str, Field(pattern=r"^\w[\w.@+-]*$")]
+    network: Name
+    spec: Note
+    method: PublicName
+    params: Facts
+    label: Label
     version: int
     fits: bool
     given: ExternalScoresRecord | None = None
@@ -159,9 +162,9 @@ class ScorerRecord(FrozenRecord):
 class SkippedPair(FrozenRecord):
     """A network and a method that can't be combined, with the reason."""
 
-    network: str
-    method: str
-    reason: str
+    network: Name
+    method: Label
+    reason: Note
 
 
 class PlanRecord(FrozenRecord):
@@ -180,14 +183,14 @@ class PlanRecord(FrozenRecord):
     fit: FrameSetRecord | None
     calibrate: FrameSetRecord | None
     scoring: Scoring
-    protocols: dict[str, tuple[str, ...]]
+    protocols: dict[PublicName, tuple[PublicName, ...]]
     seed: int
     batch_size: int
     limit: int | Literal["all"] | None
     data: RootsRecord
     id_data: RootsRecord
     plugins: tuple[Path, ...]
-    classes: str | None
+    classes: Name | None
 
     @property
     def digest(self) -> str:

@@ -13,11 +13,12 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from oodbench.contracts import DatasetCard, Roots, Segmenter
-from oodbench.errors import DataNotFoundError, UnknownNameError, UsageError
+from oodbench.errors import DataNotFoundError, ModelError, UnknownNameError, UsageError
 from oodbench.files import digest_bytes
 from oodbench.planning.live_objects import MethodSource, Objects, describe_method
 from oodbench.planning.request import Request
 from oodbench.registry import Registry, method_label
+from oodbench.text import find_fault, shorten
 from oodbench.types import ClassSet, FrameSet
 from oodbench.user_code import collect_used_code, explain_missing_modules
 
@@ -87,6 +88,26 @@ def _describe_named(registry: Registry, spec: str) -> MethodSource:
     return MethodSource(spec, lambda: registry.method(spec), registry.source_digest("methods", card.name))
 
 
+def check_segmenter(segmenter: Segmenter) -> None:
+    """Check the name of a network and of its classes, which tables and figures show, and its digest.
+
+    Raises:
+        ModelError: A name is not one line of printable text, or the digest is not a SHA-256.
+    """
+    names = {"name of the network": segmenter.name, "name of its class set": segmenter.classes.name}
+    names |= {f"name of its class {index}": name for index, name in enumerate(segmenter.classes.names)}
+    for noun, name in names.items():
+        if fault := find_fault(name):
+            raise ModelError(
+                f"the {noun}, {shorten(name)}: {fault}", "Give another name in the model card or with name=."
+            )
+    if not re.fullmatch("[0-9a-f]{64}", segmenter.digest):
+        raise ModelError(
+            f"{segmenter.name}: its digest is {shorten(segmenter.digest)}; expected a SHA-256, 64 hexadecimal digits",
+            "Compute it with hashlib.sha256(...).hexdigest().",
+        )
+
+
 class ModelSource(NamedTuple):
     """Source of a network: `--model`, `--model-card` and `--checkpoint`; the latter two as absolute paths."""
 
@@ -106,6 +127,7 @@ class ModelSource(NamedTuple):
         source_digest = registry.source_digest("models", adapter.card.name)
         if source_digest is not None:
             used.add(source_digest)
+        check_segmenter(segmenter)
         if used:  # the digest of weights does not cover the code that runs them
             segmenter.digest = digest_bytes(json.dumps([segmenter.digest, *sorted(used)]).encode())
         return segmenter
@@ -152,10 +174,13 @@ def open_networks(request: Request, registry: Registry, objects: Objects = NO_OB
 
     Raises:
         UsageError: Two networks have the same name.
+        ModelError: The name or the digest of a network is not valid.
     """
     sources = model_sources(request) if request.models or not objects.segmenters else []
     opened = [OpenedNetwork(source.open(registry, request.device), source) for source in sources]
-    opened += [OpenedNetwork(segmenter, None) for segmenter in objects.segmenters]
+    for segmenter in objects.segmenters:
+        check_segmenter(segmenter)
+        opened.append(OpenedNetwork(segmenter, None))
     networks: dict[str, OpenedNetwork] = {}
     for network in opened:
         name = network.segmenter.name

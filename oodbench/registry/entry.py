@@ -6,7 +6,7 @@ import ast
 import importlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 from oodbench.contracts import Adapter, Benchmark, Dataset, Head, Method, Report, Submission
 from oodbench.errors import PluginError, UnknownNameError
 from oodbench.files import digest_bytes
+from oodbench.text import find_control, find_fault, find_public_fault, shorten
 from oodbench.user_code import digest_module, explain_missing_modules, import_python_file, is_installed, read_source
 
 KINDS: Mapping[str, type] = {
@@ -83,6 +84,7 @@ class Entry:
                 f"'{getattr(card, 'name', None)}' on its card",
                 "Use the same name in both.",
             )
+        check_card(card, f"{self.file}: {self.attribute}")
         return plugin
 
     def source_digest(self) -> str | None:
@@ -102,6 +104,27 @@ class Entry:
                 f"{self.file}: the plugin '{self.name}' can't be imported ({type(error).__name__}: {error})",
                 "Fix the file, or run without it.",
             ) from error
+
+
+def check_card(card: Any, where: str) -> None:
+    """Check the texts on a card, which are shown in terminals, tables and file names.
+
+    Args:
+        card: The card, a dataclass.
+        where: The plugin, for the error.
+
+    Raises:
+        PluginError: A text has control characters, the title has several lines, or a name can't be a public name.
+    """
+    for field in fields(card) if is_dataclass(card) else ():
+        value = getattr(card, field.name)
+        find = {"name": find_public_fault, "title": find_fault}.get(field.name, find_control)
+        texts = (
+            [*value, *value.values()] if isinstance(value, Mapping) else [value] if isinstance(value, str) else value
+        )
+        for text in texts if isinstance(texts, list | tuple) else ():
+            if isinstance(text, str) and (fault := find(text)):
+                raise PluginError(f"{where}: {field.name} {shorten(text)} on its card: {fault}", "Correct the card.")
 
 
 def read_declarations(file: Path, code: PluginCode) -> list[Entry]:
@@ -129,7 +152,7 @@ def read_declarations(file: Path, code: PluginCode) -> list[Entry]:
                     Entry(kind, name, summary, file, attribute, code)
                     for kind, names in ast.literal_eval(node.value).items()
                     for name, (attribute, summary) in names.items()
-                    if kind in KINDS or _check_kind(file, kind)
+                    if (kind in KINDS or _check_kind(file, kind)) and _check_declaration(file, name, summary)
                 ]
             except (ValueError, TypeError, AttributeError):
                 raise PluginError(
@@ -141,6 +164,13 @@ def read_declarations(file: Path, code: PluginCode) -> list[Entry]:
 
 def _check_kind(file: Path, kind: str) -> bool:
     raise UnknownNameError(f"kind of plugin in {file}", kind, KINDS)
+
+
+def _check_declaration(file: Path, name: str, summary: str) -> bool:
+    for noun, text, fault in (("name", name, find_public_fault(name)), ("summary", summary, find_control(summary))):
+        if fault:
+            raise PluginError(f"{file}: the {noun} {shorten(text)} in PLUGINS: {fault}", "Correct it in PLUGINS.")
+    return True
 
 
 def code_of_package(module: str) -> PluginCode:

@@ -26,12 +26,14 @@ from oodbench.errors import PluginError, UnknownNameError, UsageError
 from oodbench.registry.entry import (
     Entry,
     PluginCode,
+    check_card,
     code_of_entry_point,
     code_of_file,
     code_of_package,
     read_declarations,
 )
 from oodbench.registry.identified import IdentifiedBenchmark, IdentifiedDataset
+from oodbench.text import escape_controls
 from oodbench.user_code import code_identity, record_used_code
 from oodbench.validation import explain
 
@@ -174,9 +176,10 @@ class Registry:
         """Register a benchmark that was passed as an object under its name.
 
         Raises:
-            PluginError: Another benchmark has the same name.
+            PluginError: Another benchmark has the same name, or its card is not valid.
         """
         name = benchmark.card.name
+        check_card(benchmark.card, type(benchmark).__name__)
         if ("benchmarks", name) in self._entries or self._benchmarks.get(name, benchmark) is not benchmark:
             raise PluginError(f"two benchmarks are called '{name}'", "Rename one of them on its card.")
         self._benchmarks[name] = benchmark
@@ -275,9 +278,8 @@ def _create(plugin: Any, params: Mapping[str, str], noun: str, spec: str) -> Any
 def method_label(method: Method) -> str:
     """Return a method's title with the parameters that differ from their defaults."""
     changed = method.params.model_dump(exclude_defaults=True)
-    return method.card.title + (
-        f" ({', '.join(f'{key}={value}' for key, value in changed.items())})" if changed else ""
-    )
+    parameters = f" ({', '.join(f'{key}={value}' for key, value in changed.items())})" if changed else ""
+    return escape_controls(method.card.title + parameters)
 
 
 def _find_folder(name: str) -> Path:

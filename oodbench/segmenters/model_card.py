@@ -17,6 +17,7 @@ from oodbench.class_sets import CLASS_SETS
 from oodbench.errors import ModelError, UnknownNameError
 from oodbench.files import read_text
 from oodbench.frozen_record import FrozenRecord
+from oodbench.text import Name, OptionalLabel
 from oodbench.types import ClassSet, MapKind, RGBImage
 from oodbench.validation import explain
 
@@ -168,7 +169,7 @@ class ExpectedQuality(FrozenRecord):
 class ModelCard(FrozenRecord):
     """The model card of an exported network."""
 
-    name: str = Field(description="name in tables", min_length=1)
+    name: Name = Field(description="name in tables")
     source: str = Field("", description="origin of the network; informative only")
     licence: str = Field("", description="licence of the network; informative only")
     input: Preprocessing
@@ -180,10 +181,10 @@ class ModelCard(FrozenRecord):
 class ModuleCard(FrozenRecord):
     """The model card of a torch module, as `CARD` in its Python file or as a TOML file next to it."""
 
-    name: str | None = Field(None, description="name in tables; by default that of the file", min_length=1)
+    name: Name | None = Field(None, description="name in tables; by default that of the file")
     source: str = Field("", description="origin of the network; informative only")
     licence: str = Field("", description="licence of the network; informative only")
-    trained_on: str = Field("", description="name of the training dataset")
+    trained_on: OptionalLabel = Field("", description="name of the training dataset")
     input: Preprocessing
     classes: Classes
     outputs: ModuleOutputs = ModuleOutputs()
@@ -194,8 +195,8 @@ class ModuleCard(FrozenRecord):
 class PartialCard(FrozenRecord):
     """The optional model card of a network that describes itself. All of its fields are optional, too."""
 
-    name: str | None = None
-    trained_on: str = ""
+    name: Name | None = None
+    trained_on: OptionalLabel = ""
     input: Preprocessing | None = None
     classes: Classes | None = None
     expected: ExpectedQuality = ExpectedQuality()

@@ -20,6 +20,7 @@ from oodbench.storage.fits import decode_facts, decode_fit, encode_fit
 from oodbench.storage.keys import PLAN, RESULTS_FILE, Key, breakdown_key, sketch_key
 from oodbench.storage.run_store import RunStore
 from oodbench.storage.sealed import SealedStore
+from oodbench.text import escape_controls
 from oodbench.types import Size
 
 _DAMAGED = (OSError, ValueError, EOFError, BadZipFile, KeyError)
@@ -159,7 +160,8 @@ class RunArtifacts:
     def calibration(self, key: Key) -> Calibration | None:
         """Return a calibration; None if there is none."""
         return self._arrays(
-            key, lambda arrays: Calibration(arrays["levels"], arrays["quantiles"], str(arrays["source"]))
+            key,
+            lambda arrays: Calibration(arrays["levels"], arrays["quantiles"], escape_controls(str(arrays["source"]))),
         )
 
     def write_calibration(self, key: Key, calibration: Calibration) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -91,6 +92,9 @@ class AdapterContract(PluginContract):
         network = self.network(tmp_path)
         for field in ("name", "digest", "classes", "device"):
             assert getattr(network, field), f"{self.name}: the network's {field} is empty"
+        assert re.fullmatch("[0-9a-f]{64}", network.digest), (
+            f"{self.name}: the network's digest is {network.digest!r}; expected a SHA-256 in hexadecimal"
+        )
         assert network.describe(), f"{self.name}: describe() is empty"
         kinds = (None, *get_args(MapKind))
         assert network.capabilities.class_maps in kinds, (

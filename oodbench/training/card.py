@@ -43,13 +43,18 @@ def write_card(path: Path, recipe: BundledRecipe, seed: int, classes: str, quali
         }
     )
     top = ("name", "intended_use", "limits")
-    lines = [f"{key} = {json.dumps(getattr(card, key))}" for key in top]
+    lines = [f"{key} = {_to_toml(getattr(card, key))}" for key in top]
     for section in ("classes", "head", "training", "expected"):
         values = getattr(card, section).model_dump(exclude_none=True)
         nested = {key: value for key, value in values.items() if isinstance(value, dict)}
         lines += ["", f"[{section}]"]
-        lines += [f"{key} = {json.dumps(value)}" for key, value in values.items() if key not in nested]
+        lines += [f"{key} = {_to_toml(value)}" for key, value in values.items() if key not in nested]
         for key, inner in nested.items():
-            lines += ["", f"[{section}.{key}]", *(f"{name} = {json.dumps(value)}" for name, value in inner.items())]
+            lines += ["", f"[{section}.{key}]", *(f"{name} = {_to_toml(value)}" for name, value in inner.items())]
     text = "\n".join(lines) + "\n"
     write_atomically(path, lambda file: file.write(text.encode()))
+
+
+def _to_toml(value: Any) -> str:
+    """Return a text, a number or a list in TOML, which has no surrogate pairs, unlike JSON in ASCII."""
+    return json.dumps(value, ensure_ascii=False)

@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BaseModel, Field
 from oodbench.errors import UsageError
 from oodbench.files import read_text
 from oodbench.frozen_record import FrozenRecord
+from oodbench.text import Label, Name
 
 RECIPE_PAGE = "See docs/how-to/train.md for the fields of a recipe."
 """Remedy of errors in recipe files."""
@@ -58,8 +59,8 @@ class Recipe(RecipeSection, ABC):
     extra: ClassVar[str]
     descriptive: ClassVar[frozenset[str]] = frozenset({"name", "title"})
 
-    name: str
-    title: str
+    name: Name
+    title: Label
 
     @property
     @abstractmethod

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 WIDTH = 7.16
 """Text width of a two-column paper in inches."""
 
+# Any: matplotlib has a separate type for the keys.
+PLAIN_TEXT: Any = {"text.parse_math": False, "text.usetex": False}
+"""Settings of matplotlib under which names with dollar signs or backslashes are not formulas."""
+
 COLOURS = "inferno"
 """Matplotlib's name of the colour map."""
 

@@ -13,6 +13,7 @@ from oodbench.contracts import Calibration
 from oodbench.types import RGBImage, ScoreMap
 from oodbench.visualization.colormap import (
     COLOURS,
+    PLAIN_TEXT,
     RAREST,
     WIDTH,
     compute_colour_position,
@@ -68,6 +69,20 @@ def draw_photograph(
         method: Label of the method.
         network: Name of the network.
     """
+    import matplotlib
+
+    with matplotlib.rc_context(PLAIN_TEXT):
+        return _draw(image, score, calibration, threshold, method, network)
+
+
+def _draw(
+    image: RGBImage,
+    score: ScoreMap,
+    calibration: Calibration | None,
+    threshold: PhotographThreshold | None,
+    method: str,
+    network: str,
+) -> Figure:
     from matplotlib.figure import Figure
 
     ratio = image.shape[0] / image.shape[1]

@@ -33,6 +33,7 @@ from oodbench.registry import Registry
 from oodbench.runs.run import Run
 from oodbench.storage.artifacts import RunArtifacts
 from oodbench.storage.keys import score_key
+from oodbench.text import escape_controls, find_fault, shorten
 from oodbench.types import Resize, ScoreMap, Size
 from oodbench.workflows.arguments import OneOrMore, as_tuple
 from oodbench.workflows.run import open_run_folder, write_reports
@@ -59,8 +60,10 @@ class ExternalScores(NamedTuple):
         """Check the direction of the scores and return the external scores.
 
         Raises:
-            UsageError: The direction is neither `higher` nor `lower`.
+            UsageError: The direction is neither `higher` nor `lower`, or the label is not a valid name.
         """
+        if fault := find_fault(label):
+            raise UsageError(f"--scores {folder}: the name {shorten(label)}: {fault}", "Give another name with --name.")
         if anomalous not in get_args(Anomalous):
             raise UsageError(
                 f"{label}: anomalous is {anomalous!r}; expected 'higher' or 'lower'",
@@ -241,7 +244,7 @@ def _make_plan(
 def _unmatched_notes(external: ExternalScores, benchmark: str, others: Sequence[Path]) -> list[str]:
     if not others:
         return []
-    first = others[0].relative_to(external.folder)
+    first = escape_controls(str(others[0].relative_to(external.folder)))
     return [f"{external.label}: {len(others)} of its score maps match no frame of {benchmark}; the first is {first}"]
 
 

@@ -31,6 +31,7 @@ from oodbench.stages.quality import quality_warnings
 from oodbench.storage.artifacts import RunArtifacts
 from oodbench.storage.keys import IMAGE_SHARES, Kind, calibration_key, image_heatmap_key, image_score_key, quality_key
 from oodbench.storage.open_store import open_store
+from oodbench.text import escape_cell
 from oodbench.types import RGBImage, ScoreMap
 from oodbench.visualization.photograph import DPI, PhotographThreshold, draw_photograph
 from oodbench.workflows.arguments import OneOrMore, as_tuple
@@ -282,5 +283,7 @@ def _format_csv(shares: Sequence[AnomalousShare], threshold: PhotographThreshold
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["image", "width", "height", "threshold", "pixels_above", "share_above"])
     limit = None if threshold is None else threshold.score
-    writer.writerows([share.image, share.width, share.height, limit, share.above, share.share] for share in shares)
+    writer.writerows(
+        [escape_cell(share.image), share.width, share.height, limit, share.above, share.share] for share in shares
+    )
     return text.getvalue()

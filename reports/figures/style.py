@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from oodbench.contracts import Report, Result, RunView
 from oodbench.files import write_atomically
+from oodbench.visualization.colormap import PLAIN_TEXT
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -62,8 +63,7 @@ _STYLE: Any = {
     "lines.linewidth": 1.0,
     # TrueType: fonts are embedded, and publishers accept them, unlike Type 3.
     "pdf.fonttype": 42,
-    # Names with dollar signs are not formulas.
-    "text.parse_math": False,
+    **PLAIN_TEXT,
 }
 
 

@@ -72,7 +72,7 @@ def write_page(run: RunView, out: Path) -> list[Path]:
                 files.append(folder / "frames" / f"{number}.js")
                 content = f"oodbenchFrame({number}, {text});\n".encode()
                 write_atomically(files[-1], lambda file, content=content: file.write(content))  # type: ignore[misc]
-        write_atomically(path, lambda file: file.writelines(piece.encode() for piece in page))
+        write_atomically(path, lambda file: file.writelines(piece.encode(errors="backslashreplace") for piece in page))
     return files
 
 

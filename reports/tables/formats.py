@@ -10,6 +10,7 @@ from typing_extensions import override
 from oodbench.contracts import MetricGroup, Report, ReportCard, RunView
 from oodbench.files import write_atomically
 from oodbench.reports.tables.build import results_tables
+from oodbench.reports.tables.markup import escape_latex, escape_markdown, make_markdown_list, to_line
 from oodbench.reports.tables.model import ResultsTable
 
 PLUGINS = {
@@ -65,22 +66,30 @@ class Markdown(TableReport):
             body = [
                 [*names, *(f"{marks[ranks.get((index, c), 0)].format(cell.text or '-')} {cell.interval}".rstrip()
                            for c, cell in enumerate(line.cells))]
-                for index, (names, line) in enumerate(zip(results.names(), results.lines, strict=True))
+                for index, (names, line) in enumerate(zip(_escape_rows(results.names()), results.lines, strict=True))
             ]  # fmt: skip
             body += [
                 [f"*{name}*", *rest, *(f"*{cell}*" if cell else "-" for cell in published.cells)]
-                for (name, *rest), published in zip(results.published_names(), results.published, strict=True)
+                for (name, *rest), published in zip(
+                    _escape_rows(results.published_names()), results.published, strict=True
+                )
             ]
-            heads = [*results.heads(), *(f"{column.frames} {column.head}" for column in results.columns)]
+            columns = (escape_markdown(f"{column.frames} {column.head}") for column in results.columns)
+            heads = [*results.heads(), *columns]
             align = ["left"] * len(results.heads()) + ["right"] * len(results.columns)
             parts.append(tabulate(body, heads, "pipe", disable_numparse=True, colalign=align))
             marked = ["**Best**, <u>second</u>"] if results.lines else []
             marked += ["*published*"] if results.published else []
-            parts.append(f"{results.title[0].upper()}{results.title[1:]}. {', '.join(marked)}.")
-            parts.append("\n".join(f"- {note}" for note in [*results.interval_notes, *results.notes]))
+            title = escape_markdown(results.title)
+            parts.append(f"{title[0].upper()}{title[1:]}. {', '.join(marked)}.")
+            parts.append(make_markdown_list([*results.interval_notes, *results.notes]))
         if run.notes:
-            parts.append("\n".join(f"- {note}" for note in run.notes))
+            parts.append(make_markdown_list(run.notes))
         return "\n\n".join(parts) + "\n"
+
+
+def _escape_rows(rows: Sequence[Sequence[str]]) -> list[list[str]]:
+    return [[escape_markdown(text) for text in row] for row in rows]
 
 
 class Latex(TableReport):
@@ -98,9 +107,9 @@ class Latex(TableReport):
         parts = []
         for results in self.tables(run):
             notes = [results.title, *results.interval_notes, *results.notes]
-            parts.append("".join(f"% {note}\n" for note in notes) + _tabular(results))
+            parts.append("".join(f"% {to_line(note)}\n" for note in notes) + _tabular(results))
         if run.notes:
-            parts.append("".join(f"% {note}\n" for note in run.notes))
+            parts.append("".join(f"% {to_line(note)}\n" for note in run.notes))
         return "\n".join(parts)
 
 
@@ -108,8 +117,8 @@ def _tabular(results: ResultsTable) -> str:
     import pandas as pd
 
     heads, names = results.heads(), [*results.names(), *results.published_names()]
-    columns = [("", _escape(head)) for head in heads]
-    columns += [(_escape(column.frames), _escape(column.head)) for column in results.columns]
+    columns = [("", escape_latex(head)) for head in heads]
+    columns += [(escape_latex(column.frames), escape_latex(column.head)) for column in results.columns]
     ranks, styles = results.ranks(), {1: r"\textbf{{{}}}", 2: r"\underline{{{}}}", 0: "{}"}
     cells = [
         [
@@ -120,7 +129,7 @@ def _tabular(results: ResultsTable) -> str:
     ]
     measured = len(cells)
     cells += [[rf"\textit{{{cell}}}" if cell else "--" for cell in line.cells] for line in results.published]
-    body = [[*map(_escape, name), *line] for name, line in zip(names, cells, strict=True)]
+    body = [[*map(escape_latex, name), *line] for name, line in zip(names, cells, strict=True)]
     styled = pd.DataFrame(body, columns=pd.MultiIndex.from_tuples(columns)).style.hide(axis="index")
     layout = "l" * len(heads) + "r" * len(results.columns)
     lines = styled.to_latex(hrules=True, multicol_align="c", column_format=layout).splitlines()
@@ -131,11 +140,3 @@ def _tabular(results: ResultsTable) -> str:
 
 def _stack(value: str, interval: str) -> str:
     return rf"\shortstack{{{value}\\{{\tiny {interval}}}}}" if interval else value
-
-
-def _escape(text: str) -> str:
-    special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
-    # TeX's standard fonts have other characters at these positions.
-    special |= {"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}"}
-    special |= {"↑": r"$\uparrow$", "↓": r"$\downarrow$"}
-    return "".join(special.get(c, "\\" + c if c in "&%$#_{}" else c) for c in text)

@@ -10,6 +10,7 @@ from typing_extensions import override
 from oodbench.contracts import MetricSpec, PublishedResult, ReportCard, Result, RunView, metrics_of
 from oodbench.reports.tables.build import anomaly_specs
 from oodbench.reports.tables.formats import TextReport
+from oodbench.text import escape_cell, escape_controls
 
 PLUGINS = {
     "reports": {
@@ -20,7 +21,10 @@ PLUGINS = {
 
 
 class Csv(TextReport):
-    """One line per result, measured results first, then published ones; the column `origin` states the kind."""
+    """One line per result, measured results first, then published ones; the column `origin` states the kind.
+
+    An apostrophe precedes a text that a spreadsheet would compute, such as `=1+1`. Numbers are unchanged.
+    """
 
     card = ReportCard("csv", "Results as CSV", default=True, text=True)
     file = "table.csv"
@@ -30,9 +34,13 @@ class Csv(TextReport):
         import pandas as pd
 
         specs = anomaly_specs(run.results)
-        lines = [
+        records = [
             *(_measured_record(run, result, specs) for result in run.results),
             *(_published_record(result) for result in run.published),
+        ]
+        lines = [
+            {_escape(name): _escape(value) if isinstance(value, str) else value for name, value in record.items()}
+            for record in records
         ]
         # Published results have no seed and no counts; convert_dtypes keeps whole numbers whole in columns with gaps.
         return str(pd.DataFrame(lines).convert_dtypes().to_csv(index=False))
@@ -56,6 +64,10 @@ class Json(TextReport):
             "notes": list(run.notes),
         }
         return json.dumps(content, indent=1, allow_nan=False) + "\n"
+
+
+def _escape(text: str) -> str:
+    return escape_cell(escape_controls(text))
 
 
 def _measured_record(run: RunView, result: Result, specs: Sequence[MetricSpec]) -> dict[str, object]:

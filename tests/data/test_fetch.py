@@ -395,7 +395,7 @@ def test_other_addresses_are_errors(tmp_path: Path, url: str, problem: str) -> N
 
 @pytest.mark.parametrize("name", ["", ".", "..", "../a.zip", "/a.zip", "a/b.zip", "a\\b.zip", "C:a.zip", "a\n", "a\0"])
 def test_the_name_of_an_archive_can_not_leave_the_folder(name: str) -> None:
-    with pytest.raises(PluginError, match="not a file name; expected one without folders"):
+    with pytest.raises(PluginError, match=r"^archive .*expected"):
         Archive(name)
 
 

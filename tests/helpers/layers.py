@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 LAYERS = (
+    {"text"},
     {"types", "errors", "frozen_record", "validation", "progress"},
     {"class_sets"},
     {"contracts"},
@@ -30,6 +31,7 @@ FOR_PLUGINS = {
     "class_sets",
     "errors",
     "validation",
+    "text",
     "contracts",
     "files",
     "regions",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -11,6 +11,7 @@ from oodbench.data.folders import convert_read_errors
 from oodbench.data.trees.archives import check_size, open_archive
 from oodbench.data.trees.walking import is_clutter, walk_files
 from oodbench.errors import DataError, DataNotFoundError
+from oodbench.text import find_fault, shorten
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,8 @@ def open_tree(path: Path) -> Iterator[Tree]:
     Raises:
         DataNotFoundError: The path does not exist.
         DataError: The path is not a folder or an archive; the archive is damaged or encrypted; or it contains a link, a
-            device, a name that leads out of its folder, a name twice, more than 20,000 files, or a file larger than
-            512 MiB. Reading a file inside the `with` block can raise this error, too.
+            device, a name that leads out of its folder or can't be printed, a name twice, more than 20,000 files, or a
+            file larger than 512 MiB. Reading a file inside the `with` block can raise this error, too.
 
     Examples:
         >>> import zipfile
@@ -67,15 +68,15 @@ def open_tree(path: Path) -> Iterator[Tree]:
     if path.is_dir():
         with convert_read_errors(path):
             names = [file.relative_to(path).as_posix() for file in walk_files(path) if file.is_file()]
-        yield Tree(path, tuple(names), lambda name: _read_file(path / name))
+        yield Tree(path, _check_names(path, names), lambda name: _read_file(path / name))
     elif path.is_file():
         with open_archive(path) as files:
             if files is None:
                 raise DataError(
                     f"{path}: not an archive; expected a folder, a .zip or a .tar file", "Correct the path."
                 )
-            names = sorted(name for name in files if not _is_in_clutter(name))
-            yield Tree(path, tuple(names), lambda name: files[name]())
+            names = [name for name in files if not _is_in_clutter(name)]
+            yield Tree(path, _check_names(path, names), lambda name: files[name]())
     else:
         what = "is not a file or a folder" if path.exists() else "does not exist"
         raise DataNotFoundError(f"{path} {what}; expected a folder or an archive", "Correct the path.")
@@ -85,6 +86,14 @@ def _read_file(path: Path) -> bytes:
     with convert_read_errors(path):
         check_size(path, "the file", path.stat().st_size)
         return path.read_bytes()
+
+
+def _check_names(path: Path, names: Collection[str]) -> tuple[str, ...]:
+    """Return the names sorted; raise DataError if one is not printable text."""
+    for name in names:
+        if fault := find_fault(name, len(name)):
+            raise DataError(f"{path}: the file name {shorten(name)}: {fault}", "Rename the file, and pack it again.")
+    return tuple(sorted(names))
 
 
 def _is_in_clutter(name: str) -> bool:

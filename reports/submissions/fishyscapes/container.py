@@ -19,6 +19,7 @@ from packaging.requirements import Requirement
 from oodbench.contracts import Scoring, SubmissionScorer
 from oodbench.errors import UsageError
 from oodbench.files import cannot_write, write_atomically
+from oodbench.text import find_control, shorten
 
 INSIDE = "/opt/submission"
 """Folder of all files in the container."""
@@ -78,7 +79,8 @@ def write_container(scored: SubmissionScorer, out: Path, target: str) -> str:
     except OSError as error:
         raise cannot_write(out, error) from error
     words = ["python", "-m", "oodbench", "predict", "/input", "--format", target, *options, "--out", "/output"]
-    command = shlex.join(words)
+    if "\n" in (command := shlex.join(words)) or find_control(command):
+        raise UsageError(f"{shorten(command)}: expected one line of printable text", "Rename the files, and run again.")
     text = _DEFINITION.format(
         python=f"{sys.version_info.major}.{sys.version_info.minor}", inside=INSIDE, command=command
     )

@@ -91,3 +91,10 @@ def test_the_container_has_all_required_files(network_file: Path, tmp_path: Path
         with pytest.raises(UsageError, match=message):
             oodbench.predict(images, **({"method": "msp"} | given | changes))  # type: ignore[arg-type]
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("spec", ["knn:k=2\n%post\n    touch /a", "knn:k=\x1b"])
+def test_a_command_of_several_lines_is_refused(unsynced: None, tmp_path: Path, spec: str) -> None:
+    scored = replace(make_full_scorer(), source="streets-softmax", spec=spec)
+    with pytest.raises(UsageError, match="expected one line of printable text"):
+        fishyscapes().write(scored, tmp_path, track)

@@ -41,7 +41,7 @@ def test_latex_compiles_and_prints_every_character(tmp_path: Path) -> None:
     rows = [
         make_result("msp", 0.2, 0.5, intervals=bounds),
         make_result("msp", 0.3, None, network=NAMES),
-        make_result("knn", 0.4, 0.1, NAMES),
+        make_result("knn", 0.4, 0.1, label=NAMES),
     ]
     quality = {"net": {"miou": 0.7, "ece": 0.1, "dataset": NAMES, "split": "val", "frames": 5}}
     table = Registry().report("latex").text(HandmadeRun(rows, quality=quality, published=OTHERS))
