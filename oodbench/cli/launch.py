@@ -7,6 +7,10 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from typing import Any
+
+from typer.core import TyperGroup
+from typing_extensions import override
 
 from oodbench.cli.exit_codes import ExitCode
 from oodbench.cli.streams import OutputFailedError, discard_output, install_streams
@@ -55,8 +59,22 @@ def stop_after_batch_on_termination() -> None:
     signal.signal(signal.SIGTERM, stop)
 
 
+class FaultGroup(TyperGroup):
+    """The group of all commands. typer takes every EOFError for an end of the user's input, and would hide it."""
+
+    @override
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except EOFError as error:
+            raise RuntimeError("a file or a stream ended too early") from error
+
+
 def run_command(command: Callable[[], object]) -> None:
     """Run a command. If it fails, print its error and exit with the error's code."""
+    # OpenMP reads it when torch and numba are imported. Threads that spin while they wait slow down a machine on which
+    # other programs run.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     _install_signal_handlers()
     install_streams()
     try:
