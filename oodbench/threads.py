@@ -1,7 +1,7 @@
 """The number of threads that this process may use, and the libraries and pools that keep to it.
 
-A machine may have more cores than a process may use: OMP_NUM_THREADS states a number, a scheduler assigns cores (the CPU
-affinity, or cpuset), and a container or a batch job has a quota of processor time (a control group, or cgroup).
+A machine may have more cores than a process may use: OMP_NUM_THREADS states a number, a scheduler assigns cores (the
+CPU affinity, or cpuset), and a container or a batch job has a quota of processor time (a control group, or cgroup).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def count_cores() -> int:
     """
     affinity = getattr(os, "sched_getaffinity", None)  # Windows and macOS lack it
     cores = len(affinity(0)) if affinity is not None else os.cpu_count() or 1
-    return max(1, min(cores, *map(math.ceil, _read_quotas())))
+    return min([cores, *map(math.ceil, _read_quotas())])
 
 
 def _read_quotas() -> Iterator[float]:
@@ -69,7 +69,7 @@ def _read_quota(folder: Path) -> float | None:
 
 @contextmanager
 def limit_threads() -> Iterator[None]:
-    """Let torch and OpenCV use at most `count_threads()` threads within the block. Their own numbers return after it."""
+    """Let torch and OpenCV use at most `count_threads()` threads within the block, and restore their numbers."""
     import cv2
     import torch
 

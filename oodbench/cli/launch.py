@@ -15,6 +15,7 @@ from typing_extensions import override
 from oodbench.cli.exit_codes import ExitCode
 from oodbench.cli.streams import OutputFailedError, discard_output, install_streams
 from oodbench.errors import BenchmarksFailedError, OodbenchError, StopRequestedError
+from oodbench.out_of_memory import find_memory_error, summarise_memory_error
 from oodbench.stopping import request_stop
 
 _EXIT_CODES = {BenchmarksFailedError: ExitCode.SOME_FAILED, StopRequestedError: ExitCode.STOPPED}
@@ -97,6 +98,10 @@ def run_command(command: Callable[[], object]) -> None:
         print(f"error: standard output can't be written ({failure.reason})", file=sys.stderr)
         print("       Write to another file, or free some space.", file=sys.stderr)
         sys.exit(ExitCode.MISTAKE)
-    except Exception:
+    except Exception as error:
+        if (cause := find_memory_error(error)) is not None:
+            print(f"error: not enough memory ({summarise_memory_error(cause)})", file=sys.stderr)
+            print("       Close other programs or use smaller images. The same command then resumes.", file=sys.stderr)
+            sys.exit(ExitCode.MISTAKE)
         traceback.print_exc()
         sys.exit(ExitCode.FAULT)

@@ -134,20 +134,27 @@ def _index_frame(frame: Frame) -> FrameRecord:
 
 
 def _cache_key(frame: Frame, name: str) -> str:
-    """Return a key that changes if a file changes, or the plugin code that reads it.
-
-    A file can be replaced by another one of the same size and modification time, as copies that keep the time do. The
-    inode or the time of the last status change, which programs can't set, then differs.
-    """
+    """Return a key that changes if a file changes, or the plugin code that reads it."""
     try:
-        files = [file.stat() if file and file.is_file() else None for file in (frame.image_file, frame.label_file)]
+        stamps = [_stamp(file) for file in (frame.image_file, frame.label_file)]
     except OSError as error:
         raise DataError(
             f"{error.filename}: can't be read ({error.strerror})", "Make the file and its folder readable."
         ) from None
-    stamps = [[stat.st_size, stat.st_mtime_ns, stat.st_ino, stat.st_ctime_ns] if stat else None for stat in files]
     paths = [str(frame.image_file), str(frame.label_file)]
     return json.dumps([_VERSION, name, frame.id, frame.group, frame.identity, frame.reader_digest, paths, stamps])
+
+
+def _stamp(file: Path | None) -> tuple[int, ...] | None:
+    """Return numbers that change if a file changes.
+
+    A file can be replaced by another one of the same size and modification time, for example by a copy that keeps the
+    time. The inode or the time of the last status change, which programs can't set, then differs.
+    """
+    if file is None or not file.is_file():
+        return None
+    stat = file.stat()
+    return stat.st_size, stat.st_mtime_ns, stat.st_ino, stat.st_ctime_ns
 
 
 class _Cache:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from oodbench.contracts import Needs, Segmenter
+from oodbench.stages.memory import explain_out_of_memory
 from oodbench.stopping import check_stop
 from oodbench.threads import open_pool
 from oodbench.types import Frame, SegmenterOutput, SemanticLabels
@@ -63,6 +64,7 @@ def forward_batches(
         The output of each batch.
 
     Raises:
+        ModelError: The network failed, or there was not enough memory.
         StopRequestedError: A stop was requested; it takes effect when the caller asks for the next batch.
     """
 
@@ -78,10 +80,11 @@ def forward_batches(
             if not pending:
                 return
             positions, futures = pending.popleft()
-            prepared = [future.result() for future in futures]
-            start = time.perf_counter()
-            output = network.forward([image for image, _ in prepared], needs)
-            seconds = time.perf_counter() - start
+            with explain_out_of_memory(network, [frames[index] for index in positions]):
+                prepared = [future.result() for future in futures]
+                start = time.perf_counter()
+                output = network.forward([image for image, _ in prepared], needs)
+                seconds = time.perf_counter() - start
             yield Batch(positions, output, seconds, [label for _, labels in prepared for label in labels])
             if stops:
                 check_stop()

@@ -29,6 +29,7 @@ from oodbench.stages.quality import quality_warnings
 from oodbench.storage.artifacts import RunArtifacts
 from oodbench.storage.keys import IMAGE_SHARES, Kind, calibration_key, image_heatmap_key, image_score_key, quality_key
 from oodbench.storage.open_store import open_store
+from oodbench.threads import limit_threads
 from oodbench.types import RGBImage, ScoreMap
 from oodbench.visualization.photograph import DPI, PhotographThreshold, draw_photograph
 from oodbench.workflows.arguments import OneOrMore, as_tuple
@@ -172,7 +173,8 @@ def predict(
     progress = progress or Silent()
     registry = Registry(request.plugins)
     if form is not None:
-        sizes = export(Path(images), form, Path(fit_file) if fit_file else None, request, registry, progress)
+        with limit_threads():
+            sizes = export(Path(images), form, Path(fit_file) if fit_file else None, request, registry, progress)
         return Prediction(Path(str(out)), None, "", [AnomalousShare(name, *size, None) for name, size in sizes.items()])
     if fit_file is not None:
         raise UsageError(
@@ -183,7 +185,7 @@ def predict(
         progress.warn(warning)
     _check_folder(request.out or default_folder(plan.record))
     # Fits and calibrations in the folder are reused; maps and heatmaps are computed again.
-    with open_run_folder(request, plan) as store:
+    with open_run_folder(request, plan) as store, limit_threads():
         for kind in (Kind.IMAGE_SCORE, Kind.IMAGE_HEATMAP):
             for key in list(store.keys(kind)):
                 store.delete(key)
@@ -241,7 +243,7 @@ def _score_photographs(
         for batch in forward_batches(network, frames, split_batches(len(frames), plan.record.batch_size), needs):
             records = [part.frames[index] for index in batch.positions]
             sizes = [(record.height, record.width) for record in records]
-            with add_error_context(network.name, [frames[index] for index in batch.positions]):
+            with add_error_context(network, [frames[index] for index in batch.positions]):
                 scored_frames, _ = score_output(batch.output, sizes, {key: method}, scoring)
             for index, record, scored in zip(batch.positions, records, scored_frames, strict=True):
                 score = scored.scores[key]

@@ -7,7 +7,7 @@ LAYERS = (
     {"class_sets"},
     {"contracts"},
     {"threads"},
-    {"files", "compiled", "environment", "stopping", "regions"},
+    {"files", "compiled", "environment", "out_of_memory", "stopping", "regions"},
     {"user_code"},
     {"baseline", "registry", "metrics", "mixture", "numerics", "data", "visualization", "worlds", "published_results"},
     {"blending"},
