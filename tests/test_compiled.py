@@ -30,7 +30,8 @@ def test_functions_are_compiled_without_a_cache_folder(monkeypatch: pytest.Monke
 def load(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[], Any]:
     """Return a function that loads a compiled loop as a new process would."""
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "cache"))
-    (tmp_path / "loops.py").write_text("from oodbench.compiled import compiled\n\n\n@compiled()\ndef double(x):\n    return 2 * x\n")  # fmt: skip
+    program = "from oodbench.compiled import compiled\n\n\n@compiled()\ndef double(x):\n    return 2 * x\n"
+    (tmp_path / "loops.py").write_text(program)
 
     def load() -> Any:
         spec = importlib.util.spec_from_file_location("loops", tmp_path / "loops.py")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
@@ -22,16 +23,15 @@ def explain_out_of_memory(network: Segmenter, frames: Sequence[Frame | Size]) ->
     Raises:
         ModelError: There was not enough memory. The error names the network, the frames and what to do.
     """
-    failure = None
     try:
         yield
     except Exception as error:
         cause = find_memory_error(error)
         if cause is None:
             raise
-        failure = _make_error(network, frames, cause)
-    if failure is not None:
-        raise failure  # outside the handler: this error must not keep the tensors of the original one alive
+        for failed in (error, cause):
+            traceback.clear_frames(failed.__traceback__)  # they hold tensors, which the next benchmark has no room for
+        raise _make_error(network, frames, cause) from cause
 
 
 def _make_error(network: Segmenter, frames: Sequence[Frame | Size], cause: BaseException) -> ModelError:

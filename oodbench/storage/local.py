@@ -163,9 +163,10 @@ class LocalStore(RunStore):
         except (OSError, NotImplementedError) as error:
             if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
                 raise cannot_write(self.folder, error) from error
+            reason = error.strerror if isinstance(error, OSError) else error
             raise RunFolderError(
-                f"{self.folder}: its file system has no file locks ({getattr(error, 'strerror', None) or error}), which "
-                "keep two processes from writing into one folder",
+                f"{self.folder}: its file system has no file locks ({reason}), which keep two processes from writing "
+                "into one folder",
                 "Choose a folder on another disk with --out, or mount this one with locks.",
             ) from error
         try:

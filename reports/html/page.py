@@ -95,7 +95,7 @@ class _PictureSpool:
     def __enter__(self) -> _PictureSpool:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115  # closed by __exit__
+            self._file = tempfile.TemporaryFile(dir=self._folder)  # closed by __exit__
         except OSError as error:
             raise cannot_write(self._folder, error) from error
         return self

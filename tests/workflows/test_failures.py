@@ -37,18 +37,11 @@ class Damage:
 
     Attributes:
         path: The image.
-        program: Start of a program in which the plan does not notice the damage, as in this process.
+        stamp: Its stamp before the damage, for a plan that does not notice the damage.
     """
 
     def __init__(self, path: Path) -> None:
-        self.path, self._content = path, path.read_bytes()
-        self.program = (
-            "from pathlib import Path\n"
-            "from oodbench.planning import frame_index\n"
-            "stamp = frame_index._stamp\n"
-            f"kept = {{Path({str(path)!r}): {frame_index._stamp(path)}}}\n"
-            "frame_index._stamp = lambda file: kept.get(file) or stamp(file)\n"
-        )
+        self.path, self.stamp, self._content = path, frame_index._stamp(path), path.read_bytes()
 
     def make(self) -> None:
         self.path.write_bytes(bytes(len(self._content)))
@@ -61,8 +54,8 @@ class Damage:
 def damage(data: Path, network_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Damage]:
     both(network_file, data, tmp_path / "planned", stop_after="plan")
     damage = Damage(sorted((data / "downloads" / "dataset_AnomalyTrack" / "images").glob("validation*"))[1])
-    monkeypatch.setattr(frame_index, "_stamp", frame_index._stamp)  # restored after the test
-    exec(damage.program, {})
+    stamp = frame_index._stamp
+    monkeypatch.setattr(frame_index, "_stamp", lambda file: damage.stamp if file == damage.path else stamp(file))
     damage.make()
     yield damage
     damage.mend()
@@ -150,7 +143,15 @@ def command(network: Path, data: Path, out: Path) -> list[str | Path]:
 @pytest.mark.slow
 def test_the_command_line_ends_with_4(network_file: Path, data: Path, damage: Damage, tmp_path: Path) -> None:
     python, _, _, *words = command(network_file, data, tmp_path / "run")
-    program = f"{damage.program}from oodbench.cli.main import main\nmain()\n"
+    program = (
+        "from pathlib import Path\n"
+        "from oodbench.cli.main import main\n"
+        "from oodbench.planning import frame_index\n"
+        "stamp = frame_index._stamp\n"
+        f"kept = {{Path({str(damage.path)!r}): {damage.stamp}}}\n"
+        "frame_index._stamp = lambda file: kept.get(file) or stamp(file)\n"
+        "main()\n"
+    )
     done = subprocess.run([python, "-c", program, *words], capture_output=True, text=True)
     assert done.returncode == 4
     assert "road-anomaly-21" not in done.stdout.partition("\n\n")[0].splitlines()[0]
