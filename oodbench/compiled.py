@@ -1,5 +1,8 @@
 """Loops compiled with numba. Compiled code is cached on disk if possible; otherwise each process recompiles it."""
 
+# numba's functions have no types.
+# mypy: disable-error-code="no-untyped-call"
+
 from __future__ import annotations
 
 import hashlib

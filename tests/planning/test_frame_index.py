@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -99,9 +97,3 @@ def test_an_interrupted_check_ends_soon_and_keeps_what_it_checked(
     assert 3 <= checked < 200
     index(reads)
     assert reads.count == 200
-
-
-def test_frames_of_one_file_and_different_ids_are_separate(tmp_path: Path) -> None:
-    reads = Reads(tmp_path, 1)
-    reads.frames.append(replace(reads.frames[0], id="copy", read_size=partial(tuple, (32, 64))))
-    assert [record.id for record in index(reads)] == ["0", "copy"]
