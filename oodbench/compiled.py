@@ -40,7 +40,7 @@ def compiled(**options: Any) -> Callable[[Loop], Loop]:
 
 
 class _Cache(FunctionCache):
-    """numba's cache of one function, in which a damaged, missing or unwritable file is no error."""
+    """numba's cache of one function, which ignores damaged, missing and unwritable files."""
 
     def __init__(self, loop: Callable[..., Any]) -> None:
         super().__init__(loop)
