@@ -12,6 +12,7 @@ from oodbench.contracts import Method, MethodComparison, Scoring, Segmenter
 from oodbench.errors import DataNotFoundError, ModelError, UnknownNameError, UsageError
 from oodbench.files import write_atomically
 from oodbench.metrics.resampling.significance import RESAMPLES
+from oodbench.out_of_memory import explain_out_of_memory
 from oodbench.planning.loaded import LoadedBenchmark, LoadedDataset
 from oodbench.planning.request import data_roots
 from oodbench.planning.resolve import ModelSource
@@ -23,7 +24,6 @@ from oodbench.runs.run import Run
 from oodbench.stages.apply_methods import score_output
 from oodbench.stages.batching import read_semantic_labels
 from oodbench.stages.fit import fit_methods
-from oodbench.stages.memory import explain_out_of_memory
 from oodbench.storage.fits import encode_fit, read_fit_file
 from oodbench.types import Frame, Resize, RGBImage, ScoreMap
 from oodbench.workflows.arguments import OneOrMore, as_tuple

@@ -16,6 +16,7 @@ from typing_extensions import override
 from oodbench.contracts import Adapter, AdapterCard, Capabilities, Expected, Needs, Segmenter
 from oodbench.errors import ModelError
 from oodbench.files import digest_bytes, digest_file
+from oodbench.out_of_memory import find_memory_error
 from oodbench.segmenters.model_card import ModelCard, read_card
 from oodbench.segmenters.torch_modules.batching_check import check_image, stack_images
 from oodbench.segmenters.torch_modules.class_map_check import find_kind_problem
@@ -225,6 +226,8 @@ def _start_session(
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=[*providers, "CPUExecutionProvider"])
     except Exception as error:  # the errors of ONNX Runtime have no common base class except Exception
+        if find_memory_error(error) is not None:
+            raise
         raise ModelError(
             f"{path}: not an ONNX network that can be run ({error})", "Export the network again."
         ) from error

@@ -14,7 +14,7 @@ import numpy as np
 from oodbench.contracts import GridMethod, Method, PixelMethod, Scoring, Segmenter
 from oodbench.errors import OodbenchError, ScoreError
 from oodbench.numerics import iter_row_bands, resize_labels, resize_score
-from oodbench.stages.memory import explain_out_of_memory
+from oodbench.out_of_memory import explain_out_of_memory
 from oodbench.types import ClassMap, Frame, ScoreMap, SegmenterOutput, Size
 from oodbench.user_code import explain_missing_modules
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from oodbench.contracts import Needs, Segmenter
-from oodbench.stages.memory import explain_out_of_memory
+from oodbench.out_of_memory import explain_out_of_memory
 from oodbench.stopping import check_stop
 from oodbench.threads import open_pool
 from oodbench.types import Frame, SegmenterOutput, SemanticLabels

@@ -6,11 +6,11 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 
 from oodbench.contracts import Fit, Method, Segmenter
+from oodbench.out_of_memory import explain_out_of_memory
 from oodbench.planning.plan import Plan, combine_needs
 from oodbench.planning.records import FrameSetRecord
 from oodbench.progress import Progress
 from oodbench.stages.batching import forward_batches, split_batches
-from oodbench.stages.memory import explain_out_of_memory
 from oodbench.storage.artifacts import RunArtifacts
 from oodbench.storage.keys import fit_key
 from oodbench.types import Frame

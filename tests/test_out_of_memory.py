@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import errno
+import re
 import weakref
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
 from torch import nn
+from typer.testing import CliRunner
 
 import oodbench
+from oodbench.cli.main import app
 from oodbench.contracts import Needs
 from oodbench.errors import ModelError, ScoreError
 from oodbench.out_of_memory import find_memory_error, summarise_memory_error
+from oodbench.segmenters.onnx import OnnxSegmenter
 from oodbench.stages.apply_methods import add_error_context
 from oodbench.stages.batching import forward_batches, split_batches
 from oodbench.types import Frame, SegmenterOutput
@@ -105,6 +110,17 @@ def test_a_network_without_memory_is_named_with_the_images() -> None:
     for text in ("fewer than 2 images", "sliding windows", "smaller input size", "--device cpu", "resumes"):
         assert text in raised.value.remedy
     assert [activations() for activations in alive] == [None], "the next benchmark needs their memory"
+
+
+def test_the_command_names_the_network_and_the_image(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> SegmenterOutput:
+        raise RuntimeError("bad allocation")
+
+    monkeypatch.setattr(OnnxSegmenter, "forward", fail)
+    words = ["run", "--model", "network.onnx", "--method", "msp", "--benchmark", "road-anomaly", "--data", "downloads"]
+    done = CliRunner().invoke(app, words)
+    assert isinstance(done.exception, ModelError)
+    assert re.search(r"on .*frames/.*\d x \d+ pixels\): not enough memory", done.exception.problem)
 
 
 def test_a_method_without_memory_is_not_told_about_its_types() -> None:
