@@ -18,15 +18,9 @@ Examples:
 from __future__ import annotations
 
 import importlib
-import os
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-
-# numba reads its number of threads when it is imported. By default it takes all cores, and its first parallel loop sets
-# the threads of OpenMP to the same number, whatever OMP_NUM_THREADS says.
-if os.environ.get("OMP_NUM_THREADS", "").isdigit() and int(os.environ["OMP_NUM_THREADS"]) > 0:
-    os.environ.setdefault("NUMBA_NUM_THREADS", os.environ["OMP_NUM_THREADS"])
 
 _PUBLIC = {
     "Prediction": "oodbench.workflows.predict",

@@ -12,6 +12,7 @@ from oodbench.contracts import Method, MethodComparison, Scoring, Segmenter
 from oodbench.errors import DataNotFoundError, ModelError, UnknownNameError, UsageError
 from oodbench.files import expand_home, write_atomically
 from oodbench.metrics.resampling.significance import RESAMPLES
+from oodbench.out_of_memory import explain_out_of_memory
 from oodbench.planning.loaded import LoadedBenchmark, LoadedDataset
 from oodbench.planning.request import data_roots
 from oodbench.planning.resolve import ModelSource
@@ -170,7 +171,7 @@ class Scorer:
             float32 [H, W], higher = more anomalous.
 
         Raises:
-            ModelError: The image is of another type or shape.
+            ModelError: The image is of another type or shape, or there is not enough memory.
             UsageError: The method is not fitted.
             ScoreError: A score is not finite.
         """
@@ -186,16 +187,18 @@ class Scorer:
             N score maps, float32 [H, W] each, higher = more anomalous, in the order of the images.
 
         Raises:
-            ModelError: An image is of another type or shape, or the images have different sizes.
+            ModelError: An image is of another type or shape, the images have different sizes, or there is not enough
+                memory.
             UsageError: The method is not fitted.
             ScoreError: A score is not finite.
         """
         self._check_ready()
         for image in images:
             _check_image(image)
-        output = self.segmenter.forward([self.segmenter.prepare(image) for image in images], self._needs)
         sizes = [image.shape[:2] for image in images]
-        scored, _ = score_output(output, sizes, {"": self.method}, self._scoring)
+        with explain_out_of_memory(self.segmenter, sizes):
+            output = self.segmenter.forward([self.segmenter.prepare(image) for image in images], self._needs)
+            scored, _ = score_output(output, sizes, {"": self.method}, self._scoring)
         return [frame.scores[""] for frame in scored]
 
     def _check_learns(self) -> None:

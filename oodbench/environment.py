@@ -6,6 +6,8 @@ import platform
 import sys
 from importlib.metadata import PackageNotFoundError, version
 
+from oodbench.threads import count_threads
+
 # Distributions whose versions can affect the numbers.
 PACKAGES = (
     "oodbench",
@@ -37,7 +39,7 @@ def describe_environment(device: str) -> dict[str, str]:
         **versions,
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor_name(),
-        "threads": str(torch.get_num_threads()),
+        "threads": str(min(torch.get_num_threads(), count_threads())),
         "device": device,
     }
 

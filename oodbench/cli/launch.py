@@ -8,10 +8,15 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from typing import Any
+
+from typer.core import TyperGroup
+from typing_extensions import override
 
 from oodbench.cli.exit_codes import ExitCode
 from oodbench.cli.streams import OutputFailedError, discard_output, install_streams
 from oodbench.errors import BenchmarksFailedError, OodbenchError, StopRequestedError
+from oodbench.out_of_memory import find_memory_error, summarise_memory_error
 from oodbench.stopping import request_stop
 from oodbench.text import escape_controls
 
@@ -69,8 +74,22 @@ def _print_error(text: str) -> None:
     print(escape_controls(text, "\n\t"), file=sys.stderr)
 
 
+class FaultGroup(TyperGroup):
+    """The group of all commands. typer takes every EOFError for an end of the user's input, and would hide it."""
+
+    @override
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except EOFError as error:
+            raise RuntimeError("a file or a stream ended too early") from error
+
+
 def run_command(command: Callable[[], object]) -> None:
     """Run a command. If it fails, print its error and exit with the error's code."""
+    # OpenMP reads it when torch and numba are imported. Threads that spin while they wait slow down a machine on which
+    # other programs run.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     _install_signal_handlers()
     install_streams()
     try:
@@ -93,6 +112,10 @@ def run_command(command: Callable[[], object]) -> None:
         print(f"error: standard output can't be written ({failure.reason})", file=sys.stderr)
         print("       Write to another file, or free some space.", file=sys.stderr)
         sys.exit(ExitCode.MISTAKE)
-    except Exception:
+    except Exception as error:
+        if (cause := find_memory_error(error)) is not None:
+            _print_error(f"error: not enough memory ({summarise_memory_error(cause)})")
+            print("       Close other programs or use smaller images. The same command then resumes.", file=sys.stderr)
+            sys.exit(ExitCode.MISTAKE)
         _print_error(traceback.format_exc().rstrip("\n"))
         sys.exit(ExitCode.FAULT)

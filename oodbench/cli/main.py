@@ -14,7 +14,7 @@ from oodbench.cli.doctor import doctor
 from oodbench.cli.evaluate import evaluate
 from oodbench.cli.gate import gate
 from oodbench.cli.info import info
-from oodbench.cli.launch import run_command
+from oodbench.cli.launch import FaultGroup, run_command
 from oodbench.cli.list import list_plugins
 from oodbench.cli.merge import merge
 from oodbench.cli.new import new
@@ -28,6 +28,7 @@ from oodbench.cli.verify import verify
 
 app = CommandGroup(
     name="oodbench",
+    cls=FaultGroup,
     help="Measure anomaly segmentation on road scenes: how well a method on a segmentation network detects objects of "
     "unknown classes.",
     no_args_is_help=True,

@@ -77,7 +77,8 @@ def train(
     workers: Annotated[
         int,
         typer.Option(
-            help="Number of processes per device that read frames. Synthetic frames need no such processes.",
+            help="Number of processes per device that read frames, at most one per core that the training may use. "
+            "Synthetic frames need no such processes.",
             min=0,
             metavar="N",
         ),

@@ -50,8 +50,13 @@ def _convert_image_errors(path: Path) -> Iterator[None]:
         ) from None
     except DataError:
         raise
+    except Image.DecompressionBombError:
+        raise DataError(
+            f"{path}: more than {2 * (Image.MAX_IMAGE_PIXELS or 0)} pixels, which is Pillow's limit; expected fewer",
+            "Reduce the image, or cut it into parts.",
+        ) from None
     # Pillow reports damaged files with all of these.
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise DataError(f"{path}: not an intact image file ({error})", remedy) from None
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from oodbench.data.folders import convert_read_errors, iter_subfolders
 from oodbench.data.frame_check import check_frame
 from oodbench.errors import DataError
 from oodbench.files import digest_file
+from oodbench.threads import open_pool
 from oodbench.types import Frame, FrameSet
 
 
@@ -50,8 +50,8 @@ def verify_frames(found: FrameSet, obtain: str) -> Iterator[Finding]:
     for identity, times in Counter(frame.id for frame in found.frames).items():
         if times > 1:
             yield Finding(f"{found.folder}: {times} frames are called {identity}.", "Give each frame a unique id.")
-    with ThreadPoolExecutor() as workers:
-        for findings in workers.map(_find_problems, found.frames):
+    with open_pool() as pool:
+        for findings in pool.map(_find_problems, found.frames):
             yield from findings
 
 

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from oodbench.compiled import compiled
 from oodbench.numerics.resize import linear_taps, resize_rows
+from oodbench.threads import share_torch_threads
 from oodbench.types import MIN_PROBABILITY, LogitSummary, MapKind, Resize, Size
 
 if TYPE_CHECKING:
@@ -103,10 +104,11 @@ def _summarise_compiled(maps: Tensor, size: Size, start: int, stop: int, resize:
     prediction = np.empty(shape, np.uint8)
     rows = linear_taps(values.shape[1], size[0], resize).part(start, stop)
     columns = linear_taps(values.shape[2], size[1], resize)
-    _summarise_rows(
-        values, rows.first, rows.second, rows.weight, columns.first, columns.second, columns.weight,
-        (values.shape[1], values.shape[2]) == size, kind == "logits", best, others, shortfall, prediction,
-    )  # fmt: skip
+    with share_torch_threads():
+        _summarise_rows(
+            values, rows.first, rows.second, rows.weight, columns.first, columns.second, columns.weight,
+            (values.shape[1], values.shape[2]) == size, kind == "logits", best, others, shortfall, prediction,
+        )  # fmt: skip
     return LogitSummary(*(torch.from_numpy(array) for array in (best, others, shortfall, prediction)))
 
 

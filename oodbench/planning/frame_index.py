@@ -7,7 +7,6 @@ import os
 import sqlite3
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +19,7 @@ from oodbench.files import digest_bytes, digest_file, expand_home
 from oodbench.frozen_record import FrozenRecord
 from oodbench.progress import Progress
 from oodbench.text import Digest, FrameId, OptionalLabel, find_id_fault, shorten
+from oodbench.threads import open_pool
 from oodbench.types import ANOMALY, IN_DISTRIBUTION, VOID, Frame
 
 # Increase when the output or the checks of `_index_frame` change, so that older cache entries are not used.
@@ -58,7 +58,8 @@ def index_frames(frames: Sequence[Frame], name: str, progress: Progress, *, cach
         frames: Frames of one benchmark or of one split of a dataset.
         name: Name of the benchmark or dataset, for messages.
         progress: Callback for progress messages.
-        cached: Whether to use cached records of files whose path, size and time are unchanged. False: read all files.
+        cached: Whether to use cached records of files whose path, size, times and inode are unchanged. False: read all
+            files.
 
     Returns:
         One record per frame, in the order of the frames.
@@ -79,26 +80,30 @@ def index_frames(frames: Sequence[Frame], name: str, progress: Progress, *, cach
     cache = _Cache()
     records: list[FrameRecord] = []
     problems: list[DataError] = []
-    workers = ThreadPoolExecutor(os.cpu_count() or 1)
-    with workers, progress.track(f"check {name}", len(frames), "frames") as advance:
-        keys = [_cache_key(frame, name) for frame in frames]
-        cached_records = cache.get(keys) if cached else {}
-        pending = [
-            cached_records.get(key) or workers.submit(_index_frame, frame)
-            for frame, key in zip(frames, keys, strict=True)
-        ]
-        new_records = {}
-        for frame, key, item in zip(frames, keys, pending, strict=True):
-            try:
-                record = item if isinstance(item, FrameRecord) else item.result()
-            except DataError as error:
-                problems.append(error)
-                continue
-            records.append(record)
-            if key not in cached_records and frame.image_file is not None:
-                new_records[key] = record
-            advance(1)
-    cache.put(new_records)
+    new_records: dict[str, FrameRecord] = {}
+
+    def index(frame: Frame, key: str) -> FrameRecord:
+        record = _index_frame(frame)
+        if frame.image_file is not None:
+            new_records[key] = record
+        return record
+
+    try:
+        with open_pool() as pool, progress.track(f"check {name}", len(frames), "frames") as advance:
+            keys = [_cache_key(frame, name) for frame in frames]
+            cached_records = cache.get(keys) if cached else {}
+            pending = [
+                cached_records.get(key) or pool.submit(index, frame, key)
+                for frame, key in zip(frames, keys, strict=True)
+            ]
+            for item in pending:
+                try:
+                    records.append(item if isinstance(item, FrameRecord) else item.result())
+                    advance(1)
+                except DataError as error:
+                    problems.append(error)
+    finally:  # an interrupted check keeps the records of the frames that it has checked
+        cache.put(new_records)
     if problems:
         more = f" ({len(problems) - 1} more frames of {name} are invalid)" if len(problems) > 1 else ""
         raise DataError(problems[0].problem + more, problems[0].remedy)
@@ -136,16 +141,27 @@ def _index_frame(frame: Frame) -> FrameRecord:
 
 
 def _cache_key(frame: Frame, name: str) -> str:
-    """Return a key that changes if the path, size or time of a file changes, or the plugin code that reads it."""
+    """Return a key that changes if a file changes, or the plugin code that reads it."""
     try:
-        files = [file.stat() if file and file.is_file() else None for file in (frame.image_file, frame.label_file)]
+        stamps = [_stamp(file) for file in (frame.image_file, frame.label_file)]
     except OSError as error:
         raise DataError(
             f"{error.filename}: can't be read ({error.strerror})", "Make the file and its folder readable."
         ) from None
-    stamps = [[stat.st_size, stat.st_mtime_ns] if stat else None for stat in files]
     paths = [str(frame.image_file), str(frame.label_file)]
     return json.dumps([_VERSION, name, frame.id, frame.group, frame.identity, frame.reader_digest, paths, stamps])
+
+
+def _stamp(file: Path | None) -> tuple[int, ...] | None:
+    """Return numbers that change if a file changes.
+
+    A file can be replaced by another one of the same size and modification time, for example by a copy that keeps the
+    time. The inode or the time of the last status change, which programs can't set, then differs.
+    """
+    if file is None or not file.is_file():
+        return None
+    stat = file.stat()
+    return stat.st_size, stat.st_mtime_ns, stat.st_ino, stat.st_ctime_ns
 
 
 class _Cache:

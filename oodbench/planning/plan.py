@@ -21,6 +21,7 @@ from oodbench.contracts import (
 from oodbench.errors import DataNotFoundError, UsageError
 from oodbench.files import digest_bytes
 from oodbench.numerics import NUMERICS_VERSION
+from oodbench.out_of_memory import explain_out_of_memory
 from oodbench.planning.frame_index import index_frames
 from oodbench.planning.live_objects import OBJECT, MethodSource, Objects
 from oodbench.planning.records import (
@@ -75,15 +76,16 @@ class Plan:
     def seconds_a_pass(self) -> dict[str, float]:
         """Measure one warm forward pass of each network on the first frame; return seconds by name of network."""
         record = self.record.benchmarks[0].frames[0]
-        image = self.frames[record.digest].read_image()
+        frame = self.frames[record.digest]
         seconds = {}
         for name, network in self.networks.items():
-            batch = [network.prepare(image)]
             needs = combine_needs(network, [self.scorers[s.key] for s in self.record.scorers if s.network == name])
-            network.forward(batch, needs)
-            start = time.perf_counter()
-            network.forward(batch, needs)
-            seconds[name] = time.perf_counter() - start
+            with explain_out_of_memory(network, [frame]):
+                batch = [network.prepare(frame.read_image())]
+                network.forward(batch, needs)
+                start = time.perf_counter()
+                network.forward(batch, needs)
+                seconds[name] = time.perf_counter() - start
         return seconds
 
 

@@ -16,9 +16,11 @@ from typing_extensions import override
 from oodbench.contracts import Adapter, AdapterCard, Capabilities, Expected, Needs, Segmenter
 from oodbench.errors import ModelError
 from oodbench.files import digest_bytes, digest_file
+from oodbench.out_of_memory import find_memory_error
 from oodbench.segmenters.model_card import ModelCard, read_card
 from oodbench.segmenters.torch_modules.batching_check import check_image, stack_images
 from oodbench.segmenters.torch_modules.class_map_check import find_kind_problem
+from oodbench.threads import count_threads
 from oodbench.types import ClassMaps, RGBImage, SegmenterOutput
 
 PLUGINS = {
@@ -212,13 +214,20 @@ def _start_session(
             "Install onnxruntime-gpu instead of onnxruntime, or use --device cpu.",
         )
     providers = ["CUDAExecutionProvider"] if device != "cpu" and "CUDAExecutionProvider" in available else []
+    import torch
+
     options = onnxruntime.SessionOptions()
     # Threads that spin while they wait would slow down the scoring between two forward passes.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # By default there is one thread per core of the machine, bound to it, even if this process may not use that core.
+    options.intra_op_num_threads = min(torch.get_num_threads(), count_threads())
+    options.inter_op_num_threads = 1
     options.log_severity_level = 3
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=[*providers, "CPUExecutionProvider"])
     except Exception as error:  # the errors of ONNX Runtime have no common base class except Exception
+        if find_memory_error(error) is not None:
+            raise
         raise ModelError(
             f"{path}: not an ONNX network that can be run ({error})", "Export the network again."
         ) from error

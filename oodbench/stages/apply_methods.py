@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from oodbench.contracts import GridMethod, Method, PixelMethod, Scoring
+from oodbench.contracts import GridMethod, Method, PixelMethod, Scoring, Segmenter
 from oodbench.errors import OodbenchError, ScoreError
 from oodbench.numerics import iter_row_bands, resize_labels, resize_score
+from oodbench.out_of_memory import explain_out_of_memory
 from oodbench.types import ClassMap, Frame, ScoreMap, SegmenterOutput, Size
 from oodbench.user_code import explain_missing_modules
 
@@ -121,13 +122,14 @@ def _attribute_errors_to(method: Method) -> Iterator[None]:
 
 
 @contextmanager
-def add_error_context(network: str, frames: Sequence[Frame]) -> Iterator[None]:
-    """Add the names of the network and the frames to a ScoreError."""
+def add_error_context(network: Segmenter, frames: Sequence[Frame]) -> Iterator[None]:
+    """Add the names of the network and the frames to a ScoreError, or to an error about too little memory."""
     try:
-        yield
+        with explain_out_of_memory(network, frames):
+            yield
     except ScoreError as error:
         names = ", ".join(str(frame.image_file or frame.id) for frame in frames)
-        raise ScoreError(f"{error.problem} ({network} on {names})", error.remedy) from None
+        raise ScoreError(f"{error.problem} ({network.name} on {names})", error.remedy) from None
 
 
 def _score_pixels(

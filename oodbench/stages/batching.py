@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
 from oodbench.contracts import Needs, Segmenter
+from oodbench.out_of_memory import explain_out_of_memory
 from oodbench.stopping import check_stop
+from oodbench.threads import open_pool
 from oodbench.types import Frame, SegmenterOutput, SemanticLabels
 
 WORKERS = 2
@@ -62,31 +64,30 @@ def forward_batches(
         The output of each batch.
 
     Raises:
+        ModelError: The network failed, or there was not enough memory.
         StopRequestedError: A stop was requested; it takes effect when the caller asks for the next batch.
     """
 
     def prepare(frame: Frame) -> tuple[Any, list[SemanticLabels]]:
         return network.prepare(frame.read_image()), [read_semantic_labels(frame)] if labelled else []
 
-    with ThreadPoolExecutor(WORKERS) as pool:
+    with open_pool(WORKERS) as pool:
         pending: deque[tuple[range, list[Future[tuple[Any, list[SemanticLabels]]]]]] = deque()
         batches = iter(wanted)
-        try:
-            while True:
-                while len(pending) < AHEAD and (positions := next(batches, None)) is not None:
-                    pending.append((positions, [pool.submit(prepare, frames[index]) for index in positions]))
-                if not pending:
-                    return
-                positions, futures = pending.popleft()
+        while True:
+            while len(pending) < AHEAD and (positions := next(batches, None)) is not None:
+                pending.append((positions, [pool.submit(prepare, frames[index]) for index in positions]))
+            if not pending:
+                return
+            positions, futures = pending.popleft()
+            with explain_out_of_memory(network, [frames[index] for index in positions]):
                 prepared = [future.result() for future in futures]
                 start = time.perf_counter()
                 output = network.forward([image for image, _ in prepared], needs)
                 seconds = time.perf_counter() - start
-                yield Batch(positions, output, seconds, [label for _, labels in prepared for label in labels])
-                if stops:
-                    check_stop()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            yield Batch(positions, output, seconds, [label for _, labels in prepared for label in labels])
+            if stops:
+                check_stop()
 
 
 def read_semantic_labels(frame: Frame) -> SemanticLabels:

@@ -47,7 +47,7 @@ def calibrate(plan: Plan, artifacts: RunArtifacts, progress: Progress) -> None:
             batches = split_batches(len(frames), plan.record.batch_size)
             for batch in forward_batches(network, frames, batches, needs, labelled=True):
                 sizes = [label.values.shape for label in batch.labels]
-                with add_error_context(record.name, [frames[index] for index in batch.positions]):
+                with add_error_context(network, [frames[index] for index in batch.positions]):
                     scored, _ = score_output(batch.output, sizes, todo, plan.record.scoring)
                 for frame, label in zip(scored, batch.labels, strict=True):
                     valid = np.flatnonzero(label.values != VOID)

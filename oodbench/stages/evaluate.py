@@ -16,13 +16,14 @@ from oodbench.metrics import PROTOCOLS, Evaluation, PixelMetrics, make_evaluatio
 from oodbench.planning.records import Anomalous, PlanRecord
 from oodbench.progress import Progress
 from oodbench.stages.components import add_component_metrics
+from oodbench.stages.earlier import EarlierResults
 from oodbench.stages.failures import Failures
 from oodbench.stages.gpu_counts import find_counter
 from oodbench.stages.quality import quality_warnings
 from oodbench.stages.sketches import result_intervals, write_sketch_and_breakdown
 from oodbench.stopping import check_stop
 from oodbench.storage.artifacts import RunArtifacts
-from oodbench.storage.keys import RESULTS_FILE, cost_key, environment_key, fit_key, quality_key
+from oodbench.storage.keys import cost_key, environment_key, fit_key, quality_key
 from oodbench.storage.scored_benchmark import ScoredBenchmark, digest_map, digest_maps
 from oodbench.types import AnomalyLabels, Frame, ScoreMap
 
@@ -78,7 +79,7 @@ def evaluate(
         RunFolderError: A map is not stored, or is not the one that an earlier result in result.json was computed from.
         ScoreError: A map contains NaN.
     """
-    earlier = _score_digests(plan, artifacts) if again else {}
+    earlier = EarlierResults.read(plan, artifacts) if again else EarlierResults()
     failures = Failures(fail_fast=True) if failures is None else failures
     results: dict[str, list[Result]] = {name: [] for names in protocols.values() for name in names}
     for benchmark in plan.benchmarks:
@@ -100,8 +101,7 @@ def evaluate(
                 if todo:
                     with progress.track(f"evaluate {benchmark.name}", len(todo), "methods") as advance:
                         for scored, key in todo:
-                            made = _make_result(scored, protocol)
-                            _check_same_scores(made, earlier, artifacts)
+                            made = _make_result(scored, protocol, earlier)
                             artifacts.write_result(key, made)
                             advance(1)
                             check_stop()
@@ -109,27 +109,12 @@ def evaluate(
     return results
 
 
-def _score_digests(plan: PlanRecord, artifacts: RunArtifacts) -> Mapping[tuple[str, str, str], str]:
-    """Return the digests of the scores behind the results in result.json, by label, network and benchmark."""
-    if not artifacts.store.has(RESULTS_FILE):
-        return {}
-    file = artifacts.results_file()
-    if file.plan != plan.digest:
-        return {}
-    return {
-        (result.label, result.network, result.benchmark): result.digests["scores"]
-        for results in file.results.values()
-        for result in results
-    }
-
-
-def _check_same_scores(result: Result, earlier: Mapping[tuple[str, str, str], str], artifacts: RunArtifacts) -> None:
-    """Raise if a result was computed from other scores than the earlier results of its scorer."""
-    place = (result.label, result.network, result.benchmark)
-    if earlier.get(place, result.digests["scores"]) != result.digests["scores"]:
+def _check_same_scores(digest: str, earlier: Result | None, artifacts: RunArtifacts) -> None:
+    """Raise if the stored scores are not those of the earlier result."""
+    if earlier is not None and earlier.digests["scores"] != digest:
         raise RunFolderError(
-            f"{artifacts.store.location}: the stored scores of {result.label} on {result.network}, {result.benchmark} "
-            "are not those that its results in result.json were computed from",
+            f"{artifacts.store.location}: the stored scores of {earlier.label} on {earlier.network}, "
+            f"{earlier.benchmark} are not those that its results in result.json were computed from",
             "Restore the score maps. To accept the stored ones, remove result.json and run the same command again.",
         )
 
@@ -166,12 +151,17 @@ def measure(scored: ScoredBenchmark, protocol: Protocol) -> Measurement:
     return Measurement(evaluation, metrics, components, digest_maps(digests))
 
 
-def _make_result(scored: ScoredBenchmark, protocol: Protocol) -> Result:
-    measurement = measure(scored, protocol)
-    sketch = write_sketch_and_breakdown(scored, measurement.evaluation)
+def _make_result(scored: ScoredBenchmark, protocol: Protocol, earlier_results: EarlierResults) -> Result:
+    """Evaluate a scorer. Facts whose files are gone come from its earlier result."""
     plan, scorer, benchmark, artifacts = scored.plan, scored.scorer, scored.benchmark, scored.artifacts
+    earlier = earlier_results.by_place.get((scorer.label, scorer.network, benchmark.name))
+    measurement = measure(scored, protocol)
+    _check_same_scores(measurement.scores_digest, earlier, artifacts)
+    sketch = write_sketch_and_breakdown(scored, measurement.evaluation)
     network, metrics = scored.network, measurement.metrics
     fit = artifacts.fit_facts(fit_key(scorer.key)) if scorer.fits else None
+    if fit is None and earlier is not None and earlier.fit:
+        fit = {**earlier.fit, "seconds": earlier.cost.fit_s}
     fit_facts: dict[str, Any] = {}
     warnings = [*benchmark.warnings]
     if metrics.largest_tie > _MANY_TIES:
@@ -181,6 +171,8 @@ def _make_result(scored: ScoredBenchmark, protocol: Protocol) -> Result:
     if scorer.given is not None:
         warnings += [*scorer.given.notes]
         warnings += _inversion_warnings(scorer.label, scorer.given.anomalous, metrics.values["AUROC"])
+    if scorer.fits and fit is None:
+        warnings.append(f"{scorer.method}: its fit is not stored, so warnings about the fit are missing here")
     if fit is not None and plan.fit is not None:
         fit_facts = {"dataset": plan.fit.name, "split": plan.fit.split, "frames": len(plan.fit.frames)}
         fit_facts |= {name: fact for name, fact in fit.items() if name != "seconds"}
@@ -188,6 +180,7 @@ def _make_result(scored: ScoredBenchmark, protocol: Protocol) -> Result:
         warnings += _fit_warnings(scorer.method, fit)
     if plan.calibrate is not None:
         quality = artifacts.json(quality_key(network.digest, plan.calibrate))
+        quality = quality or earlier_results.quality.get(network.name)
         expected = Expected(network.expected_miou, network.expected_mean_confidence)
         warnings += quality_warnings(network.name, quality, expected) if quality else []
     return Result(
@@ -205,8 +198,9 @@ def _make_result(scored: ScoredBenchmark, protocol: Protocol) -> Result:
         counts={**metrics.counts, "expected_frames": benchmark.expected},
         components=dict(measurement.components),
         fit=fit_facts,
-        cost=_measure_cost(scored, fit),
-        environment=artifacts.json(environment_key(network.digest)) or describe_environment(network.device),
+        cost=_measure_cost(scored, fit, earlier),
+        environment=artifacts.json(environment_key(network.digest))
+        or (earlier.environment if earlier is not None else describe_environment(network.device)),
         seed=plan.seed,
         digests={"network": network.digest, "data": benchmark.digest, "scores": measurement.scores_digest},
         warnings=warnings,
@@ -226,10 +220,12 @@ def _fit_warnings(method: str, facts: Mapping[str, Any]) -> list[str]:
     return [f"{method}: {text}: {', '.join(facts[key])}" for key, text in texts.items() if facts.get(key)]
 
 
-def _measure_cost(scored: ScoredBenchmark, fit: Mapping[str, Any] | None) -> Cost:
+def _measure_cost(scored: ScoredBenchmark, fit: Mapping[str, Any] | None, earlier: Result | None) -> Cost:
     scorer = scored.scorer.key
     lines = [line for line in scored.artifacts.costs(cost_key(scored.network.digest)) if scorer in line["score"]]
     fit_seconds = fit.get("seconds") if fit else None
+    if not lines and earlier is not None:
+        return earlier.cost
     if not lines:
         return Cost(fit_s=fit_seconds, peak_memory_mb=_peak_memory())
     return Cost(
@@ -264,19 +260,16 @@ def write_results(
     Returns:
         The content of result.json.
     """
-    quality = {}
+    earlier = EarlierResults.read(plan, artifacts)
+    quality = {name: dict(measured) for name, measured in earlier.quality.items()}
     if plan.calibrate is not None:
         for network in plan.networks:
             measured = artifacts.json(quality_key(network.digest, plan.calibrate))
             if measured is not None:
                 quality[network.name] = {**measured, "dataset": plan.calibrate.name, "split": plan.calibrate.split}
-    earlier: dict[str, list[Result]] = {}
-    if artifacts.store.has(RESULTS_FILE):
-        file = artifacts.results_file()
-        earlier = file.results if file.plan == plan.digest else {}
     content = ResultsFile(
         plan=plan.digest,
-        results={**results, **{name: part for name, part in earlier.items() if name not in results}},
+        results={**results, **{name: part for name, part in earlier.by_protocol.items() if name not in results}},
         failed=list(failed),
         skipped=[pair.model_dump(mode="json") for pair in plan.skipped],
         quality=quality,

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 
 from oodbench.contracts import Fit, Method, Segmenter
+from oodbench.out_of_memory import explain_out_of_memory
 from oodbench.planning.plan import Plan, combine_needs
 from oodbench.planning.records import FrameSetRecord
 from oodbench.progress import Progress
@@ -76,7 +77,8 @@ def fit_methods(
             for batch in forward_batches(network, frames, batches, needs, labelled=True):
                 for key, method in unfinished.items():
                     start = time.perf_counter()
-                    method.update(batch.output, batch.labels)
+                    with explain_out_of_memory(network, [frames[index] for index in batch.positions]):
+                        method.update(batch.output, batch.labels)
                     seconds[key] += time.perf_counter() - start
                 advance(len(batch.positions))
         next_pass: dict[str, Method] = {}

@@ -113,7 +113,7 @@ def _score_benchmark(
             todo = {key: methods[key] for key in wanted[batch.positions]}
             batch_records = [records[index] for index in batch.positions]
             sizes = [(frame.height, frame.width) for frame in batch_records]
-            with add_error_context(network.name, [frames[index] for index in batch.positions]):
+            with add_error_context(network, [frames[index] for index in batch.positions]):
                 scored_frames, cost = score_output(batch.output, sizes, todo, scoring)
             for frame, scored in zip(batch_records, scored_frames, strict=True):
                 for key, values in scored.scores.items():

@@ -15,6 +15,7 @@ shards/<i>-of-<n>/                shards, each a folder like this one
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -59,6 +60,9 @@ _FILES: Mapping[Kind, str] = {
     Kind.RESULTS_FILE: "result.json",
     Kind.IMAGE_SHARES: "shares.csv",
 }
+# Errors of flock on a file system without locks, as some network file systems are mounted.
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+
 _REPORTS, _SHARDS, _LOCK = "report", "shards", ".lock"
 
 
@@ -156,8 +160,15 @@ class LocalStore(RunStore):
                 f"{self.folder}: another oodbench process uses this folder",
                 "Wait for it to finish, or choose another folder with --out.",
             ) from None
-        except OSError as error:
-            raise cannot_write(self.folder, error) from error
+        except (OSError, NotImplementedError) as error:
+            if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
+                raise cannot_write(self.folder, error) from error
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise RunFolderError(
+                f"{self.folder}: its file system has no file locks ({reason}), which keep two processes from writing "
+                "into one folder",
+                "Choose a folder on another disk with --out, or mount this one with locks.",
+            ) from error
         try:
             self._remove_leftovers()
             yield

@@ -19,6 +19,7 @@ from torch.multiprocessing.spawn import ProcessExitedException, spawn
 
 from oodbench.errors import OodbenchError, StoppedElsewhereError, UsageError
 from oodbench.stopping import clear_stop, is_stop_requested
+from oodbench.threads import count_threads
 from oodbench.training.options import Launcher
 
 T = TypeVar("T")
@@ -177,7 +178,7 @@ def run_processes(processes: int, work: Callable[[T], int], argument: T) -> int:
         port = free.getsockname()[1]
     # Otherwise each process would use all cores.
     for threads in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(threads, str(max((os.cpu_count() or 1) // processes, 1)))
+        os.environ.setdefault(threads, str(max(count_threads() // processes, 1)))
     with _ignored_stop_signal():
         started = spawn(_run_process, (processes, port, work, argument), processes, join=False)  # type: ignore[no-untyped-call]  # torch's
     try:

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper
 from torch import nn
@@ -89,11 +88,9 @@ class TrainingJob(ABC):
         """
         segmenter = self.open(self.write(folder))
         quality = ClosedSetQuality(segmenter.classes)
-        sizes, threads = split_batches(len(self.validation), 1), torch.get_num_threads()
+        sizes = split_batches(len(self.validation), 1)
         for batch in forward_batches(
             segmenter, self.validation, sizes, Needs(class_maps=True), labelled=True, stops=False
         ):
             quality.update(batch.output, batch.labels)
-        # Compiled loops change the number of threads, which would change the last bits of later steps.
-        torch.set_num_threads(threads)
         return quality.result()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any
 
@@ -19,6 +18,7 @@ from typing_extensions import override
 
 from oodbench.errors import OodbenchError
 from oodbench.stages.batching import read_semantic_labels
+from oodbench.threads import open_pool
 from oodbench.types import VOID, Frame
 
 # Keys of independent random streams.
@@ -79,7 +79,7 @@ def index_frames_by_class(
     def count(read: Callable[[], NDArray[np.uint8]]) -> NDArray[np.int64]:
         return np.bincount(read().ravel(), minlength=256)
 
-    with ThreadPoolExecutor() as pool:
+    with open_pool() as pool:
         counts_per_frame = list(pool.map(count, labels))
     frames: dict[int, list[int]] = {}
     for index, counts in enumerate(counts_per_frame):

@@ -8,12 +8,14 @@ from pathlib import Path
 from mmengine.dist import all_gather_object, get_dist_info, is_main_process
 
 from oodbench.contracts import Roots
-from oodbench.errors import OodbenchError, RunFolderError, UsageError
+from oodbench.errors import OodbenchError, RunFolderError, TrainingError, UsageError
+from oodbench.out_of_memory import find_memory_error, summarise_memory_error
 from oodbench.progress import Progress
 from oodbench.registry import Registry
 from oodbench.segmenters.device import choose_device
 from oodbench.segmenters.mmsegmentation.shims import suppress_warnings
 from oodbench.storage.local import LocalStore
+from oodbench.threads import limit_threads
 from oodbench.training.architectures.recipe import ArchitectureRecipe
 from oodbench.training.bundled_recipe import BundledRecipe
 from oodbench.training.checkpoint import check_checkpoint, get_device, load_network, read_checkpoint, set_random_state
@@ -47,6 +49,7 @@ def train(
     device = connect_processes(options.launcher, choose_device(options.device))
     try:
         with ExitStack() as stack:
+            stack.enter_context(limit_threads())
             with synchronized_errors():
                 if is_main_process():  # no other process writes
                     stack.enter_context(LocalStore(out).lock())
@@ -54,7 +57,20 @@ def train(
     except OodbenchError:
         disconnect_processes()
         raise
-    # After any other error, the other processes may be waiting in the middle of a step. They end with this process.
+    except Exception as error:
+        # The other processes may be waiting in the middle of a step. They end with this process.
+        cause = find_memory_error(error)
+        if cause is None:
+            raise
+        settings = {name.rpartition(".")[2]: value for name, (value, _) in recipe.settings().items()}
+        height, width = settings["crop"]
+        raise TrainingError(
+            f"{recipe.name}: not enough memory on the device {device} for a step with "
+            f"{settings.get('batch', settings.get('crops'))} crops of {height} x {width} pixels "
+            f"({summarise_memory_error(cause)})",
+            "Close other programs, and run the same command again: it resumes from the last checkpoint. Or change the "
+            "recipe to smaller crops or fewer per step, and train into another folder.",
+        ) from error
     disconnect_processes()
     return file
 

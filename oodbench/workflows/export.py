@@ -60,7 +60,7 @@ def export(
     with progress.track(f"score {network.name}", len(frames), "images") as advance:
         for batch in forward_batches(network, frames, split_batches(len(frames), 1), needs):
             (frame,) = (frames[index] for index in batch.positions)
-            with add_error_context(network.name, [frame]):
+            with add_error_context(network, [frame]):
                 ((result,), _) = score_output(batch.output, [sizes[frame.id]], {form: method}, Scoring())
             submission.write_image(request.out, frame.id, result.scores[form], result.prediction)
             advance(1)

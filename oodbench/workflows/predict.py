@@ -32,6 +32,7 @@ from oodbench.storage.artifacts import RunArtifacts
 from oodbench.storage.keys import IMAGE_SHARES, Kind, calibration_key, image_heatmap_key, image_score_key, quality_key
 from oodbench.storage.open_store import open_store
 from oodbench.text import escape_cell
+from oodbench.threads import limit_threads
 from oodbench.types import RGBImage, ScoreMap
 from oodbench.visualization.photograph import DPI, PhotographThreshold, draw_photograph
 from oodbench.workflows.arguments import OneOrMore, as_tuple
@@ -179,7 +180,8 @@ def predict(
         progress.warn(other_files)
     if form is not None:
         fit_path = Path(expand_home(fit_file)) if fit_file else None
-        sizes = export(source, form, fit_path, request, registry, progress)
+        with limit_threads():
+            sizes = export(source, form, fit_path, request, registry, progress)
         without_share = [AnomalousShare(name, *size, None) for name, size in sizes.items()]
         return Prediction(Path(str(request.out)), None, "", without_share)
     if fit_file is not None:
@@ -191,7 +193,7 @@ def predict(
         progress.warn(warning)
     _check_folder(request.out or default_folder(plan.record))
     # Fits and calibrations in the folder are reused; maps and heatmaps are computed again.
-    with open_run_folder(request, plan) as store:
+    with open_run_folder(request, plan) as store, limit_threads():
         for kind in (Kind.IMAGE_SCORE, Kind.IMAGE_HEATMAP):
             for key in list(store.keys(kind)):
                 store.delete(key)
@@ -249,7 +251,7 @@ def _score_photographs(
         for batch in forward_batches(network, frames, split_batches(len(frames), plan.record.batch_size), needs):
             records = [part.frames[index] for index in batch.positions]
             sizes = [(record.height, record.width) for record in records]
-            with add_error_context(network.name, [frames[index] for index in batch.positions]):
+            with add_error_context(network, [frames[index] for index in batch.positions]):
                 scored_frames, _ = score_output(batch.output, sizes, {key: method}, scoring)
             for index, record, scored in zip(batch.positions, records, scored_frames, strict=True):
                 score = scored.scores[key]

@@ -24,6 +24,7 @@ from oodbench.storage.keys import SHARD_KINDS, Kind, result_key, score_key
 from oodbench.storage.open_store import open_store
 from oodbench.storage.run_store import RunStore
 from oodbench.storage.shards import adopt
+from oodbench.threads import limit_threads
 from oodbench.types import Resize
 from oodbench.workflows.arguments import (
     BenchmarksArgument,
@@ -199,9 +200,10 @@ def execute_in(
         "evaluate": lambda: _evaluate(plan, artifacts, progress, request.keep_scores, failures),
         "report": lambda: write_reports(run, progress),
     }
-    for stage in STAGES[1 : STAGES.index(request.last_stage) + 1]:
-        stages[stage]()
-        failures.raise_if_all(names)
+    with limit_threads():
+        for stage in STAGES[1 : STAGES.index(request.last_stage) + 1]:
+            stages[stage]()
+            failures.raise_if_all(names)
     if request.last_stage not in ("evaluate", "report"):
         failures.raise_if_any()
     elif request.keep_scores == "none":

@@ -7,13 +7,14 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from oodbench.contracts import REQUIREMENT_TITLES, RunView
-from oodbench.files import write_atomically
+from oodbench.files import cannot_write, write_atomically
 from oodbench.metrics import DEFAULT_PROTOCOL
 from oodbench.reports.html.answer import summarise_table
 from oodbench.reports.html.breakdown import breakdown
@@ -36,8 +37,7 @@ def write_page(run: RunView, out: Path) -> list[Path]:
     """Write the page into a folder and return the files, the page first."""
     sections = [(section, summarise_table(run, section), breakdown(run, section)) for section in build_sections(run)]
     benchmarks = list(dict.fromkeys(section.benchmark for section, *_ in sections))
-    with tempfile.TemporaryDirectory(prefix="oodbench-") as scratch:
-        spool = _PictureSpool(Path(scratch))
+    with _PictureSpool(out) as spool:
         data = {
             "colours": encode_colour_scale(),
             "benchmarks": [collect_benchmark(run, benchmark, spool.keep) for benchmark in benchmarks],
@@ -83,23 +83,48 @@ def encode_json(content: Any) -> str:
 
 
 class _PictureSpool:
-    """The pictures of frames, kept on disk until their total size is known."""
+    """The pictures of frames, kept on disk until their total size is known.
+
+    They are in a file without a name on the disk of the page, because the disk for temporary files can be small.
+    """
 
     def __init__(self, folder: Path) -> None:
-        self._folder, self._count, self.size = folder, 0, 0
+        self._folder = folder
+        self._sizes: list[int] = []
+
+    def __enter__(self) -> _PictureSpool:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._file = tempfile.TemporaryFile(dir=self._folder)  # closed by __exit__
+        except OSError as error:
+            raise cannot_write(self._folder, error) from error
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(OSError):  # the disk is full, and what is buffered can't be written
+            self._file.close()
+
+    @property
+    def size(self) -> int:
+        """Size of all pictures in bytes."""
+        return sum(self._sizes)
 
     def keep(self, pictures: dict[str, Any]) -> int:
         """Store the pictures of a frame and return its number on the page."""
-        text = encode_json(pictures)
-        (self._folder / str(self._count)).write_text(text, encoding="utf-8")
-        self.size += len(text)
-        self._count += 1
-        return self._count - 1
+        text = encode_json(pictures).encode()
+        try:
+            self._file.write(text)
+            self._file.flush()
+        except OSError as error:
+            raise cannot_write(self._folder, error) from error
+        self._sizes.append(len(text))
+        return len(self._sizes) - 1
 
     def texts(self) -> Iterator[str]:
         """Yield the pictures of all frames, in order."""
-        for number in range(self._count):
-            yield (self._folder / str(number)).read_text(encoding="utf-8")
+        self._file.seek(0)
+        for size in self._sizes:
+            yield self._file.read(size).decode()
 
 
 def _make_environment() -> Environment:

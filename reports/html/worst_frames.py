@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +23,7 @@ from oodbench.reports.html.regions import (
     select_worst_objects,
 )
 from oodbench.reports.html.scorers import PageScorer
+from oodbench.threads import open_pool
 from oodbench.types import VOID, AnomalyLabels
 
 KeepPictures = Callable[[dict[str, Any]], None]
@@ -72,7 +71,7 @@ def measure_frames(run: RunView, benchmark: str, scorers: Sequence[PageScorer], 
     missed: list[list[Region]] = [[] for _ in scorers]
     alarms: list[list[Region]] = [[] for _ in scorers]
     # Reading, counting and encoding release the interpreter's lock.
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with open_pool() as pool:
         for index, frame in enumerate(ids):
             image, labels = run.image(benchmark, frame), run.labels(benchmark, frame)
             known = AnomalyLabels(np.full(image.shape[:2], VOID, np.uint8)) if labels is None else labels

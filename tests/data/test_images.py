@@ -226,3 +226,12 @@ def test_a_pipe_is_an_error_and_is_not_read(tmp_path: Path) -> None:
     for read in (read_image, read_indices, read_image_size):
         with pytest.raises(DataError, match=r"frame\.png: a pipe or a device; expected a regular file"):
             read(tmp_path / "frame.png")
+
+
+def test_a_large_image_is_not_called_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save(tmp_path / "0.png", photograph(1))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 500)
+    for read in (read_image, read_image_size, read_indices):
+        with pytest.raises(DataError, match="more than 1000 pixels") as raised:
+            read(tmp_path / "0.png")
+        assert raised.value.remedy == "Reduce the image, or cut it into parts."

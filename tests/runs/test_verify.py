@@ -73,7 +73,6 @@ def test_changed_weights_are_found(run: Path, tmp_path: Path) -> None:
 
 
 def test_a_changed_image_of_equal_size_and_time_is_found(run: Path, road_anomaly: Path) -> None:
-    """The frame cache identifies files by path, size and time; verification reads them."""
     image = sorted((road_anomaly / "frames").glob("*.jpg"))[1]
     times, content = image.stat(), bytearray(image.read_bytes())
     content[-40] ^= 1

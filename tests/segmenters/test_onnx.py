@@ -13,7 +13,7 @@ from oodbench.contracts import Needs
 from oodbench.errors import ModelError, OodbenchError, UsageError
 from oodbench.registry import Registry
 from oodbench.segmenters.model_card import Preprocessing
-from oodbench.segmenters.onnx import OnnxAdapter
+from oodbench.segmenters.onnx import OnnxAdapter, OnnxSegmenter
 from oodbench.testing import AdapterContract
 from tests.helpers.files import CARD, photograph, write_network
 
@@ -49,6 +49,15 @@ def test_outputs_equal_those_of_the_network(network_file: Path) -> None:
     assert np.array_equal(output.features["penultimate"].numpy(), features)
     assert network.forward(batch, Needs(logits=True)).features == {}
     assert network.forward(batch, Needs(features=("penultimate",))).class_maps is None
+
+
+def test_threads_are_limited_and_do_not_spin(network_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    network = OnnxAdapter().open(str(network_file), None, "cpu")
+    assert isinstance(network, OnnxSegmenter)
+    options = network._session.get_session_options()
+    assert (options.intra_op_num_threads, options.inter_op_num_threads) == (1, 1)
+    assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
 
 
 @pytest.mark.parametrize("kind", ["posteriors", "sums"])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from pathlib import Path
 
+import filelock
 import numpy as np
 import pytest
 
@@ -127,3 +129,17 @@ def test_an_image_keeps_its_name() -> None:
     assert Key(Kind.IMAGE_SCORE, ("a, b\n",)).parts == ("a, b\n",)
     with pytest.raises(RunFolderError):
         Key(Kind.IMAGE_SCORE, ("../a",))
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOLCK, "No locks available"), NotImplementedError("flock")])
+def test_a_file_system_without_locks_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(filelock.FileLock, "acquire", refuse)
+    with pytest.raises(RunFolderError, match="file system has no file locks") as raised, LocalStore(tmp_path).lock():
+        pass
+    assert raised.value.remedy is not None
+    assert "--out" in raised.value.remedy

@@ -6,10 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from oodbench.cli.main import main
 from oodbench.contracts import Roots
-from oodbench.errors import DataError, RunFolderError, UsageError
+from oodbench.errors import DataError, RunFolderError, TrainingError, UsageError
 from oodbench.progress import Silent
 from oodbench.training.catalogue import load_recipe
 from oodbench.training.options import TrainingOptions
@@ -121,3 +122,13 @@ def test_without_mmsegmentation_the_error_names_the_extra(
         main()
     assert ended.value.code == 2
     assert "pip install 'oodbench[mmseg]'" in capsys.readouterr().err
+
+
+def test_missing_memory_is_an_error_that_names_the_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9.00 GiB.")
+
+    monkeypatch.setattr("oodbench.training.train._train", fail)
+    for recipe, crops in (("streets-softmax", "5 crops of 512 x 128"), ("cityscapes-fcn", "8 crops of 768 x 768")):
+        with pytest.raises(TrainingError, match=rf"{recipe}: not enough memory on .* {crops} pixels \(CUDA out of"):
+            train(load_recipe(recipe), tmp_path / recipe, Silent(), roots=Roots())

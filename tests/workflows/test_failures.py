@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -17,6 +16,7 @@ import pytest
 import oodbench
 from oodbench.baseline import accept
 from oodbench.errors import BenchmarksFailedError, DataError, NotComparableError, RunFolderError, UsageError
+from oodbench.planning import frame_index
 from oodbench.runs.compare import compare_runs
 from oodbench.stopping import request_stop
 from tests.helpers.fake_benchmarks import numbers, small_run
@@ -33,26 +33,29 @@ def data(place: Path) -> Path:
 
 
 class Damage:
-    """Damage to an image after the plan checked it. The plan identifies files by path, size and time."""
+    """Damage to an image after the plan checked it.
+
+    Attributes:
+        path: The image.
+        stamp: Its stamp before the damage, for a plan that does not notice the damage.
+    """
 
     def __init__(self, path: Path) -> None:
-        self.path, self.content, self.times = path, path.read_bytes(), path.stat()
-
-    def _write(self, content: bytes) -> None:
-        self.path.write_bytes(content)
-        os.utime(self.path, ns=(self.times.st_atime_ns, self.times.st_mtime_ns))
+        self.path, self.stamp, self._content = path, frame_index._stamp(path), path.read_bytes()
 
     def make(self) -> None:
-        self._write(bytes(len(self.content)))
+        self.path.write_bytes(bytes(len(self._content)))
 
     def mend(self) -> None:
-        self._write(self.content)
+        self.path.write_bytes(self._content)
 
 
 @pytest.fixture
-def damage(data: Path, network_file: Path, tmp_path: Path) -> Iterator[Damage]:
+def damage(data: Path, network_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Damage]:
     both(network_file, data, tmp_path / "planned", stop_after="plan")
     damage = Damage(sorted((data / "downloads" / "dataset_AnomalyTrack" / "images").glob("validation*"))[1])
+    stamp = frame_index._stamp
+    monkeypatch.setattr(frame_index, "_stamp", lambda file: damage.stamp if file == damage.path else stamp(file))
     damage.make()
     yield damage
     damage.mend()
@@ -139,7 +142,17 @@ def command(network: Path, data: Path, out: Path) -> list[str | Path]:
 
 @pytest.mark.slow
 def test_the_command_line_ends_with_4(network_file: Path, data: Path, damage: Damage, tmp_path: Path) -> None:
-    done = subprocess.run(command(network_file, data, tmp_path / "run"), capture_output=True, text=True)
+    python, _, _, *words = command(network_file, data, tmp_path / "run")
+    program = (
+        "from pathlib import Path\n"
+        "from oodbench.cli.main import main\n"
+        "from oodbench.planning import frame_index\n"
+        "stamp = frame_index._stamp\n"
+        f"kept = {{Path({str(damage.path)!r}): {damage.stamp}}}\n"
+        "frame_index._stamp = lambda file: kept.get(file) or stamp(file)\n"
+        "main()\n"
+    )
+    done = subprocess.run([python, "-c", program, *words], capture_output=True, text=True)
     assert done.returncode == 4
     assert "road-anomaly-21" not in done.stdout.partition("\n\n")[0].splitlines()[0]
     assert "error: road-anomaly-21 failed (score)" in done.stderr

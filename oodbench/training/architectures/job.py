@@ -12,6 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import cv2
 import safetensors.torch
 import torch
 from mmengine.config import ConfigDict
@@ -29,6 +30,7 @@ from oodbench.files import write_atomically
 from oodbench.segmenters.mmsegmentation import MMSegmentationAdapter
 from oodbench.segmenters.mmsegmentation.custom_head import find_modules_with_head, list_training_only_prefixes
 from oodbench.segmenters.mmsegmentation.shims import suppress_warnings
+from oodbench.threads import count_cores
 from oodbench.training.architectures.config import as_list, build_architecture_config
 from oodbench.training.architectures.inference import make_inference_config
 from oodbench.training.architectures.overrides import format_overrides
@@ -112,13 +114,13 @@ class ArchitectureJob(TrainingJob):
         frames = TrainingFrames(self._frames, cached=self._synthetic)
         draws = TransformedDraws(frames, self._make_order(frames), transforms, self._options.seed)
         batches = StepBatches(start, self.iterations, self.recipe.data.batch.value, rank, processes)
-        workers = 0 if self._synthetic else self._options.workers
+        workers = 0 if self._synthetic else min(self._options.workers, count_cores())
         return DataLoader(
             draws,
             batch_sampler=batches,
             num_workers=workers,
             collate_fn=_collate,
-            worker_init_fn=_ignore_interrupts,
+            worker_init_fn=_start_worker,
             persistent_workers=workers > 0,
             pin_memory=self._device != "cpu",
         )
@@ -253,6 +255,7 @@ def _collate(draws: list[Any]) -> Any:
     return next((draw for draw in draws if isinstance(draw, OodbenchError)), None) or pseudo_collate(draws)
 
 
-def _ignore_interrupts(_: int) -> None:
-    """Ignore Ctrl-C in a worker. The training process handles it."""
+def _start_worker(_: int) -> None:
+    """Let a worker use one thread, as torch does, and ignore Ctrl-C, which the training process handles."""
+    cv2.setNumThreads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from oodbench.contracts import Result
+from oodbench.errors import RunFolderError
 from oodbench.registry import Registry
 from oodbench.reports.html.answer import summarise_table
 from oodbench.reports.html.breakdown import breakdown
@@ -210,3 +212,16 @@ def test_a_large_report_is_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         "report/index.html", "report/frames/0.js", "report/frames/1.js", "report/frames/2.js",
     ]  # fmt: skip
     assert files[1].read_text().startswith('oodbenchFrame(0, {"photograph":"data:image/webp;base64,')
+
+
+def test_a_full_disk_for_temporary_files_does_not_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "absent"))
+    Registry().report("html").write(HandmadeRun(ROWS), tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["report.html"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+def test_a_full_disk_is_an_error_that_names_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda dir: open("/dev/full", "w+b"))  # noqa: A006, SIM115
+    with pytest.raises(RunFolderError, match=f"{tmp_path}: can't be written"):
+        Registry().report("html").write(HandmadeRun(ROWS), tmp_path)
