@@ -83,10 +83,9 @@ class TransformersSegmenter(TorchBase):
         labels: Mapping[int, str] = self._network.config.id2label
         self._names = [str(labels[index]) for index in sorted(labels)]
         classes = card.classes or find_class_set(self._names)
-        if classes is None or not (card.input or _has_preprocessing(folder)):
-            raise _explain_missing(
-                source, None if classes else self._names, bool(card.input) or _has_preprocessing(folder)
-            )
+        prepares = card.input is not None or any((folder / name).is_file() for name in _PREPROCESSING)
+        if classes is None or not prepares:
+            raise _explain_missing(source, None if classes else self._names, prepares)
         self.classes, self._order = classes.resolve()
         if len(self._names) != len(self.classes):
             raise ModelError(
@@ -157,10 +156,6 @@ def _find_card(folder: Path) -> Path | None:
     folder = folder.absolute()
     card = folder.parent / f"{folder.name}.toml"
     return card if card.is_file() else None
-
-
-def _has_preprocessing(folder: Path) -> bool:
-    return any((folder / name).is_file() for name in _PREPROCESSING)
 
 
 def _explain_missing(source: str, names: Sequence[str] | None, prepares: bool) -> ModelError:

@@ -109,8 +109,7 @@ class OnnxSegmenter(TorchBase):
         except Exception as error:  # the errors of ONNX Runtime have no common base class except Exception
             raise ModelError(
                 f"{self._path}: failed on an input of shape {images.shape}: {error}",
-                "If the sides of the input must be multiples of a number, as in a U-Net, set input.multiple_of = 32. "
-                "If the network accepts only one size, set input.size. If it accepts only one image, use --batch 1.",
+                self._interface.suggest_remedy(images),
             ) from error
 
     def _finish_class_maps(self, values: Tensor) -> Tensor:

@@ -103,6 +103,24 @@ class OnnxInterface:
             raise self._wrong_classes(int(values.shape[1]))
         return values.float().contiguous()
 
+    def suggest_remedy(self, images: NDArray[Any]) -> str:
+        """Return what may help if the network fails on images.
+
+        Args:
+            images: An array that `split` returned.
+        """
+        settings, shape = self._card.input, self._inputs[self.input].shape
+        remedies = ["Check the model card."]
+        if settings.multiple_of == 1:
+            remedies.append("If the sides must be multiples of a number, as in a U-Net, set input.multiple_of = 32.")
+        if settings.size is None and self._card.windows is None:
+            remedies.append("If the network accepts only one size, set input.size or [windows].")
+        if settings.layout is None and 3 not in shape[1:]:
+            remedies.append('If the channels are the last axis, set input.layout = "nhwc".')
+        if len(images) > 1:
+            remedies.append("If it accepts only one image, use --batch 1.")
+        return " ".join(remedies)
+
     def _find_input(self) -> str:
         name, names = self._card.input.name, ", ".join(self._inputs)
         if name is None:
