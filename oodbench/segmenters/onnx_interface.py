@@ -118,7 +118,7 @@ class OnnxInterface:
         if settings.layout is None and 3 not in shape[1:]:
             remedies.append('If the channels are the last axis, set input.layout = "nhwc".')
         if len(images) > 1:
-            remedies.append("If it accepts only one image, use --batch 1.")
+            remedies.append("If it accepts only one image, use a batch size of 1.")
         return " ".join(remedies)
 
     def _find_input(self) -> str:
@@ -161,7 +161,8 @@ class OnnxInterface:
         first, last = (_fixed(node.shape[axis]) for axis in (1, 3))
         declared = self._card.input.layout
         is_nhwc = declared == "nhwc" if declared else last == 3 and first != 3
-        if (last if is_nhwc else first) not in (3, None):
+        channels, other = (last, first) if is_nhwc else (first, last)
+        if channels not in (3, None) or (channels is None and other == 3):
             shown = f"input.layout is {declared}, but the" if declared else "the"
             raise ModelError(
                 f"{self._card_path if declared else self._path}: {shown} input '{node.name}' of {self._path.name} is "
