@@ -23,7 +23,14 @@ from oodbench.errors import MissingExtraError, ModelError
 from oodbench.files import digest_bytes, digest_file
 from oodbench.segmenters.device import choose_device
 from oodbench.segmenters.mask_classification import SUMS, compute_class_maps
-from oodbench.segmenters.model_card import PartialCard, Preprocessing, example_sections, find_class_set, read_toml
+from oodbench.segmenters.model_card import (
+    PartialCard,
+    Preprocessing,
+    example_sections,
+    find_class_set,
+    identify_settings,
+    read_toml,
+)
 from oodbench.segmenters.torch_modules.activation_hook import capture_activations
 from oodbench.segmenters.torch_modules.base import ModuleOutput, TorchBase
 from oodbench.types import MaskOutput, RGBImage
@@ -255,7 +262,7 @@ def _find_preprocessing(
         card_input: The preprocessing in the model card, used instead of the folder's file; None: not given.
     """
     if card_input is not None:
-        return card_input.apply, card_input.model_dump(exclude={"name"}, mode="json")
+        return card_input.apply, identify_settings(card_input, ("name",))
     import transformers
 
     reader: Any = transformers.AutoImageProcessor

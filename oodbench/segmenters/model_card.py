@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import cv2
 import numpy as np
@@ -237,6 +237,29 @@ class PartialCard(FrozenRecord):
     input: Preprocessing | None = None
     classes: Classes | None = None
     expected: ExpectedQuality = ExpectedQuality()
+
+
+# Fields that do not change the output while they have these values. Digests omit them, because older versions computed
+# digests without them.
+_NEUTRAL: Mapping[str, Any] = {"multiple_of": 1, "layout": None, "ignore": [], "windows": None}
+
+
+def identify_settings(record: FrozenRecord, exclude: Collection[str] = ()) -> dict[str, Any]:
+    """Return the settings of a record for the digest of a network.
+
+    Args:
+        record: A model card or a section of one.
+        exclude: Names of fields of the record that do not change the network's output.
+    """
+    return _omit_neutral(record.model_dump(mode="json", exclude=set(exclude)))
+
+
+def _omit_neutral(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: _omit_neutral(value) if isinstance(value, dict) else value
+        for key, value in settings.items()
+        if key not in _NEUTRAL or value != _NEUTRAL[key]
+    }
 
 
 def find_class_set(names: Sequence[str]) -> Classes | None:

@@ -16,7 +16,7 @@ from typing_extensions import override
 from oodbench.contracts import Adapter, AdapterCard, Capabilities, Expected, Needs, Segmenter
 from oodbench.errors import ModelError
 from oodbench.files import digest_bytes, digest_file
-from oodbench.segmenters.model_card import ModelCard, read_card
+from oodbench.segmenters.model_card import ModelCard, identify_settings, read_card
 from oodbench.segmenters.onnx_interface import OnnxInterface
 from oodbench.segmenters.onnx_weight_files import find_weight_files
 from oodbench.segmenters.torch_modules.base import ModuleOutput, TorchBase
@@ -153,7 +153,7 @@ class OnnxSegmenter(TorchBase):
         }
 
     def _compute_digest(self, weight_files: Sequence[Path]) -> str:
-        settings = self._card.model_dump(exclude={"name", "source", "licence", "expected"}, mode="json")
+        settings = identify_settings(self._card, ("name", "source", "licence", "expected"))
         files = [digest_file(file) for file in (self._path, *weight_files)]
         return digest_bytes(json.dumps([files, settings], sort_keys=True).encode())
 

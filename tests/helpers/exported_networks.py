@@ -15,7 +15,7 @@ name = "exported"
 [input]
 channels = "rgb"
 divide_by = 255
-{input}
+{inputs}
 
 [classes]
 set = "cityscapes-19"
@@ -29,9 +29,9 @@ features = {{ penultimate = "features" }}
 FREE = ("n", "h", "w")
 
 
-def write_card(path: Path, *, input: str = "", classes: str = "", outputs: str = "", more: str = "") -> Path:
+def write_card(path: Path, *, inputs: str = "", classes: str = "", outputs: str = "", more: str = "") -> Path:
     """Write a model card with further lines in its sections, and further sections."""
-    path.write_text(CARD.format(input=input, classes=classes, outputs=outputs) + more)
+    path.write_text(CARD.format(inputs=inputs, classes=classes, outputs=outputs) + more)
     return path
 
 

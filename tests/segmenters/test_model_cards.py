@@ -11,7 +11,13 @@ from oodbench.errors import ModelError, UsageError
 from oodbench.planning.request import Request
 from oodbench.planning.resolve import ModelSource, model_sources
 from oodbench.registry import Registry
-from oodbench.segmenters.model_card import EXAMPLE_CARD, ModelCard, example_sections, read_card
+from oodbench.segmenters.model_card import (
+    EXAMPLE_CARD,
+    ModelCard,
+    example_sections,
+    identify_settings,
+    read_card,
+)
 from oodbench.segmenters.onnx import OnnxAdapter
 from tests.helpers.exported_networks import write_card, write_pointwise
 
@@ -56,10 +62,36 @@ def test_sections_of_the_example_are_parts_of_a_card() -> None:
     ],
 )
 def test_unusable_values_are_errors_that_name_the_field(tmp_path: Path, line: str, said: str) -> None:
-    card = write_card(tmp_path / "net.toml", input=line)
+    card = write_card(tmp_path / "net.toml", inputs=line)
     with pytest.raises(ModelError) as error:
         read_card(card)
     assert said in str(error.value)
+
+
+def test_settings_for_digests_omit_fields_that_change_nothing(tmp_path: Path) -> None:
+    plain = identify_settings(read_card(write_card(tmp_path / "net.toml")), ("name",))
+    assert plain["input"].keys() == {"name", "size", "resize", "channels", "divide_by", "mean", "std"}
+    assert plain["classes"].keys() == {"set", "order"}
+    assert "windows" not in plain
+    windows = "[windows]\nsize = [8, 8]\nstride = [8, 8]\n"
+    changed = identify_settings(
+        read_card(
+            write_card(
+                tmp_path / "net.toml",
+                inputs='multiple_of = 32\nlayout = "nhwc"',
+                classes="ignore = [19]",
+                outputs='layout = "nhwc"',
+                more=windows,
+            )
+        )
+    )
+    assert (changed["input"]["multiple_of"], changed["input"]["layout"], changed["outputs"]["layout"]) == (
+        32,
+        "nhwc",
+        "nhwc",
+    )
+    assert changed["classes"]["ignore"] == [19]
+    assert changed["windows"] == {"size": [8, 8], "stride": [8, 8]}
 
 
 @pytest.mark.parametrize("value", ["nan", "-0.1", "1.5", "inf"])
@@ -78,7 +110,13 @@ def test_fewer_cards_than_networks_belong_to_those_without_a_card(tmp_path: Path
     models = (str(with_card), str(without), "streets-softmax", f"{tmp_path / 'mine.py'}:build")
     assert [source.card for source in sources(*models, cards=(card,))] == [None, str(card), None, None]
     models = (f"{tmp_path / 'bare.py'}:build", *models)
-    assert [source.card for source in sources(*models, cards=(other, card))] == [str(other), None, str(card), None, None]
+    assert [source.card for source in sources(*models, cards=(other, card))] == [
+        str(other),
+        None,
+        str(card),
+        None,
+        None,
+    ]
     with pytest.raises(UsageError, match="1 --model-card for 5 --model; expected one per --model"):
         sources(*models, cards=(card,))
     with pytest.raises(UsageError, match="2 --model-card for 1 --model; expected one per --model"):

@@ -159,9 +159,9 @@ def test_channels_in_the_last_axis_are_recognised(
     tmp_path: Path, sides: tuple[Any, ...], input_nhwc: bool, output_nhwc: bool
 ) -> None:
     size = "size = [48, 96]"
-    plain = forward(open_network(write_pointwise(tmp_path / "plain.onnx"), input=size), 2)
+    plain = forward(open_network(write_pointwise(tmp_path / "plain.onnx"), inputs=size), 2)
     path = write_pointwise(tmp_path / "last.onnx", sides=sides, input_nhwc=input_nhwc, output_nhwc=output_nhwc)
-    for expected, values in zip(tensors(plain), tensors(forward(open_network(path, input=size), 2)), strict=True):
+    for expected, values in zip(tensors(plain), tensors(forward(open_network(path, inputs=size), 2)), strict=True):
         assert torch.equal(values, expected)
 
 
@@ -172,16 +172,16 @@ def test_a_layout_that_the_file_does_not_state_is_declared(tmp_path: Path) -> No
         forward(network)
     plain = forward(open_network(write_pointwise(tmp_path / "plain.onnx")))
     for outputs in ("", 'layout = "nhwc"'):  # class maps are recognised by their number
-        output = forward(open_network(path, input='layout = "nhwc"', outputs=outputs))
+        output = forward(open_network(path, inputs='layout = "nhwc"', outputs=outputs))
         assert torch.equal(tensors(output)[0], tensors(plain)[0])
         assert torch.equal(tensors(output)[1], tensors(plain)[1])
 
 
 def test_a_declared_layout_that_contradicts_the_file_is_an_error(tmp_path: Path) -> None:
     path = write_pointwise(tmp_path / "first.onnx")
-    assert "input.layout is nhwc, but the input 'image'" in error_of(path, input='layout = "nhwc"')
+    assert "input.layout is nhwc, but the input 'image'" in error_of(path, inputs='layout = "nhwc"')
     last = write_pointwise(tmp_path / "last.onnx", sides=(1, 48, 96), output_nhwc=True)
-    said = error_of(last, input="size = [48, 96]", outputs='layout = "nchw"')
+    said = error_of(last, inputs="size = [48, 96]", outputs='layout = "nchw"')
     assert "outputs 48 class maps" in said
 
 
@@ -199,7 +199,7 @@ def test_sides_are_padded_to_a_multiple_and_the_maps_are_cut_back(tmp_path: Path
     network = open_network(path)
     with pytest.raises(ModelError, match=r"U-Net, set input\.multiple_of = 32"):
         forward(network, size=(90, 158))
-    padded = open_network(path, input="multiple_of = 32")
+    padded = open_network(path, inputs="multiple_of = 32")
     output = forward(padded, size=(90, 158))
     image = padded.prepare(photograph(0, (90, 158)))
     full = np.pad(image, ((0, 0), (0, 6), (0, 2)), mode="edge")
@@ -212,7 +212,7 @@ def test_sides_are_padded_to_a_multiple_and_the_maps_are_cut_back(tmp_path: Path
 
 def test_a_fixed_size_can_be_the_padded_size(tmp_path: Path) -> None:
     path = write_pointwise(tmp_path / "fixed.onnx", sides=("n", 64, 96))
-    output = forward(open_network(path, input="size = [50, 90]\nmultiple_of = 32"))
+    output = forward(open_network(path, inputs="size = [50, 90]\nmultiple_of = 32"))
     assert tensors(output)[0].shape == (1, 19, 50, 90)
     assert "input.size is missing, but fixed.onnx accepts only [64, 96]\nSet input.size = [64, 96]" in error_of(path)
 

@@ -69,7 +69,7 @@ def test_a_path_outside_the_folder_is_an_error(path: Path, location: str) -> Non
 
 def test_a_checksum_in_the_network_is_checked(path: Path) -> None:
     weights = path.with_suffix(".onnx.data")
-    set_entry(path, "checksum", hashlib.sha1(weights.read_bytes()).hexdigest())
+    set_entry(path, "checksum", hashlib.sha1(weights.read_bytes(), usedforsecurity=False).hexdigest())
     OnnxAdapter().open(str(path), None, "cpu")
     weights.write_bytes(weights.read_bytes()[::-1])
     assert "net.onnx.data: its SHA-1 checksum differs from the one in net.onnx" in error_of(path)

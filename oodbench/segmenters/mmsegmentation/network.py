@@ -20,7 +20,7 @@ from oodbench.segmenters.device import choose_device
 from oodbench.segmenters.mmsegmentation.config import NetworkConfig, find_classes, missing_preprocessor
 from oodbench.segmenters.mmsegmentation.output_readers import make_reader
 from oodbench.segmenters.mmsegmentation.shims import suppress_warnings
-from oodbench.segmenters.model_card import PartialCard
+from oodbench.segmenters.model_card import PartialCard, identify_settings
 from oodbench.segmenters.torch_modules.base import ModuleOutput, TorchBase
 from oodbench.types import RGBImage, Size
 
@@ -159,6 +159,6 @@ class MMSegmentationSegmenter(TorchBase):
     def _preprocessing(self) -> dict[str, Any]:
         if self._resizer is None:
             assert self._own_input is not None, "without a resizer, the model card describes the preprocessing"
-            return self._own_input.model_dump(exclude={"name"}, mode="json")
+            return identify_settings(self._own_input, ("name",))
         steps = ", ".join(json.dumps(step, default=str) for step in self._resizer.steps)
         return {"resize": steps or "none", **self._config.model.get("data_preprocessor", {})}

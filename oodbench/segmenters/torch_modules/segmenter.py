@@ -16,7 +16,7 @@ from oodbench.contracts import Capabilities, Expected, Needs
 from oodbench.errors import ModelError, UnknownNameError
 from oodbench.files import digest_bytes
 from oodbench.segmenters.device import Device, choose_device
-from oodbench.segmenters.model_card import Preprocessing
+from oodbench.segmenters.model_card import Preprocessing, identify_settings
 from oodbench.segmenters.torch_modules.activation_hook import copy_activations
 from oodbench.segmenters.torch_modules.base import ModuleOutput, TorchBase
 from oodbench.segmenters.torch_modules.class_map_check import find_kind_problem
@@ -250,7 +250,7 @@ class TorchSegmenter(TorchBase):
             self.classes.name,
             self.classes.names,
             self._order,
-            self._input.model_dump(exclude={"name"}, mode="json"),
+            identify_settings(self._input, ("name",)),
             str(self._windows),
             self._kind,
             sorted(self._features.items()),
