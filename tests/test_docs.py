@@ -174,7 +174,7 @@ def test_the_table_of_columns_is_the_registry() -> None:
 
 
 # The pinned torch calls this exporter deprecated. The other one needs a package that oodbench does not depend on.
-@pytest.mark.filterwarnings("ignore:You are using the legacy TorchScript-based ONNX export:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_the_models_page_s_python_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

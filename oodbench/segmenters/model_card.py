@@ -318,7 +318,7 @@ class_maps = "logits"
 
 
 def example_sections(*names: str) -> str:
-    """Return sections of a small model card, for errors about what a card has to state.
+    """Return sections of a small model card, for errors about a card that lacks them.
 
     Args:
         names: The names of the sections, in the order in which they are returned.

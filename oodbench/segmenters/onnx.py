@@ -11,6 +11,7 @@ import numpy as np
 import onnxruntime
 import torch
 from numpy.typing import NDArray
+from torch.utils.dlpack import from_dlpack
 from typing_extensions import override
 
 from oodbench.contracts import Adapter, AdapterCard, Capabilities, Expected, Needs, Segmenter
@@ -69,7 +70,9 @@ class OnnxSegmenter(TorchBase):
         self.capabilities = Capabilities(
             card.outputs.class_maps_are if card.outputs.class_maps else None, tuple(card.outputs.features)
         )
-        self._windows = resolve_windows(card.windows and (card.windows.size, card.windows.stride), str(card_path))
+        self._windows = resolve_windows(
+            (card.windows.size, card.windows.stride) if card.windows else None, str(card_path)
+        )
         weight_files = find_weight_files(path)
         self._session, self.device = _start_session(path, device)
         self._interface = OnnxInterface(self._session, path, card_path, card, self.classes)
@@ -105,7 +108,7 @@ class OnnxSegmenter(TorchBase):
             # NumPy has no bfloat16.
             value = onnxruntime.OrtValue.ortvalue_from_numpy(images)
             outputs = self._session.run_with_ort_values(names, {self._interface.input: value})
-            return [torch.from_dlpack(output) for output in outputs]
+            return [from_dlpack(output) for output in outputs]
         except Exception as error:  # the errors of ONNX Runtime have no common base class except Exception
             raise ModelError(
                 f"{self._path}: failed on an input of shape {images.shape}: {error}",

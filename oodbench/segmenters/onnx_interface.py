@@ -18,8 +18,12 @@ if TYPE_CHECKING:
     import onnxruntime
     from torch import Tensor
 
-_FLOATS = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
-_INPUT_TYPES: dict[str, type[np.generic]] = {**_FLOATS, "tensor(uint8)": np.uint8}
+_FLOATS: dict[str, type[np.generic]] = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(double)": np.float64,
+}
+_INPUT_TYPES = {**_FLOATS, "tensor(uint8)": np.uint8}
 _OUTPUT_TYPES = (*_FLOATS, "tensor(bfloat16)")
 
 
@@ -46,8 +50,8 @@ class OnnxInterface:
         self, session: onnxruntime.InferenceSession, path: Path, card_path: Path, card: ModelCard, classes: ClassSet
     ) -> None:
         self._path, self._card_path, self._card, self._classes = path, card_path, card, classes
-        self._inputs = {node.name: node for node in session.get_inputs()}
-        self._outputs = {node.name: node for node in session.get_outputs()}
+        self._inputs: dict[str, Any] = {node.name: node for node in session.get_inputs()}
+        self._outputs: dict[str, Any] = {node.name: node for node in session.get_outputs()}
         self._count = len(classes) + len(card.classes.ignore)
         self.input = self._find_input()
         node = self._inputs[self.input]
@@ -178,11 +182,9 @@ class OnnxInterface:
             return 1, 1
         settings, windows = self._card.input, self._card.windows
         axes = node.shape[1:3] if self._input_is_nhwc else node.shape[2:]
-        if windows is not None:
-            field, given, sides = "windows.size", windows.size, windows.size
-        else:
-            field, given, multiple = "input.size", settings.size, settings.multiple_of
-            sides = tuple(-(-side // multiple) * multiple for side in given) if given else (None, None)
+        given = settings.size if windows is None else windows.size
+        field, multiple = ("input.size", settings.multiple_of) if windows is None else ("windows.size", 1)
+        sides = [-(-side // multiple) * multiple for side in given] if given else [None, None]
         fixed = [_fixed(axis) for axis in axes]
         if any(axis is not None and axis != side for axis, side in zip(fixed, sides, strict=True)):
             accepted = [axis or "any" for axis in fixed]
@@ -248,7 +250,7 @@ class OnnxInterface:
         stated = self._outputs[class_maps].shape if class_maps is not None else ()
         for candidate in (stated, shape if name == class_maps else ()):
             if candidate and self._count in (candidate[1], candidate[3]):
-                return candidate[1] != self._count
+                return bool(candidate[1] != self._count)
         return self._input_is_nhwc
 
     def _wrong_classes(self, count: int | None) -> ModelError:

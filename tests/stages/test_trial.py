@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import torch
 from torch import nn
 
 from oodbench import TorchSegmenter
@@ -49,6 +48,6 @@ def test_outputs_that_are_not_finite_are_an_error(tmp_path: Path) -> None:
 
 def test_any_error_of_a_network_is_a_model_error(monkeypatch: pytest.MonkeyPatch) -> None:
     segmenter = TorchSegmenter(nn.Conv2d(3, 19, 1), device="cpu", name="mine")
-    monkeypatch.setattr(segmenter, "prepare", lambda image: torch.zeros(2).tolist().shape)
+    monkeypatch.setattr(segmenter, "prepare", lambda image: image.absent)
     with pytest.raises(ModelError, match=r"mine: failed on an image of 128x256 pixels \(AttributeError: "):
         try_network(segmenter, lambda _: None)
