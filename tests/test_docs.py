@@ -29,6 +29,7 @@ from oodbench.contracts import (
     BreakdownThreshold,
     ClassFalseAlarms,
     FailedBenchmark,
+    Needs,
     Result,
     ResultsFile,
     default_tolerances,
@@ -39,7 +40,7 @@ from oodbench.metrics import PROTOCOLS
 from oodbench.metrics.resampling.sketches import SKETCH_VERSION
 from oodbench.planning.records import PLAN_SCHEMA
 from oodbench.registry import Registry
-from oodbench.segmenters.model_card import ModelCard, ModuleCard, read_card
+from oodbench.segmenters.model_card import EXAMPLE_CARD, ModelCard, ModuleCard, read_card
 from oodbench.segmenters.published_networks import published_networks
 from oodbench.segmenters.torch_modules.segmenter import TorchSegmenter
 from oodbench.storage.keys import Key, Kind
@@ -172,7 +173,12 @@ def test_the_table_of_columns_is_the_registry() -> None:
     assert page.count(" | closed-set | ") + page.count(" | anomaly | ") + page.count(" | cost | ") == len(METRICS)
 
 
-def test_the_models_page_s_python_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+# The pinned torch calls this exporter deprecated. The other one needs a package that oodbench does not depend on.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_the_models_page_s_python_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
     programs = code(ROOT / "docs" / "reference" / "models.md")
     for program in programs:
         exec(program, {"__name__": "page"})  # noqa: S102  # our own page
@@ -188,6 +194,14 @@ def test_the_models_page_s_python_runs(tmp_path: Path, capsys: pytest.CaptureFix
     network = Registry().adapter(source).open(source, None, "cpu")
     assert network.name == "My network"
     assert network.classifier() is not None
+    card = EXAMPLE_CARD + 'features = { penultimate = "features" }\n'
+    (tmp_path / "network.toml").write_text(card)
+    exported = Registry().adapter("network.onnx").open("network.onnx", None, "cpu")
+    batch = [exported.prepare(photograph(seed)) for seed in (1, 2)]
+    output = exported.forward(batch, Needs(logits=True, features=("penultimate",)))
+    assert output.class_maps is not None
+    assert output.class_maps.values.shape == (2, 19, 12, 24)
+    assert output.features["penultimate"].shape == (2, 8, 12, 24)
 
 
 def test_every_option_of_a_torch_segmenter_is_described() -> None:

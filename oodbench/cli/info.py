@@ -74,10 +74,13 @@ def _print_model(
     from oodbench.planning.request import data_roots
     from oodbench.planning.resolve import ModelSource, find_in_distribution, take_evenly
     from oodbench.stages.quality import measure_quality, quality_warnings
+    from oodbench.stages.trial import try_network
 
     files = (str(path) if path else None for path in (card, checkpoint))
     network = ModelSource(expand_home(source), *files).open(registry, device)
     _print(network.describe())
+    progress = make_progress()
+    _print({"outputs for an image of 128x256 pixels": try_network(network, progress.warn)})
     if not id_data:
         return
     if network.capabilities.class_maps is None:
@@ -85,7 +88,6 @@ def _print_model(
             f"{source}: its model card declares no class maps, so the mIoU can't be measured",
             "Declare outputs.class_maps in the model card, or omit --id-data.",
         )
-    progress = make_progress()
     _, roots = data_roots([], id_data)
     _, part = find_in_distribution(registry, roots, network.classes)
     quality = measure_quality(network, take_evenly(part.found, limit).frames, progress)

@@ -273,6 +273,16 @@ class Adapter(ABC):
             source: The value of `--model`, such as a file name.
         """
 
+    def needs_card(self, source: str) -> bool:
+        """Return whether a network has no model card yet, so that it can't be loaded without `--model-card`.
+
+        If a command has fewer model cards than networks, these networks get them. The default is False.
+
+        Args:
+            source: The value of `--model`, such as a file name.
+        """
+        return False
+
     def open_checkpoint(
         self, source: str, checkpoint: Path, card: Path | None, device: Literal["auto", "cpu", "cuda"]
     ) -> Segmenter:

@@ -140,16 +140,34 @@ class ModelSource(NamedTuple):
         return f"{Path(path).absolute()}{options}" if Path(path).exists() else self.source
 
 
-def model_sources(request: Request) -> list[ModelSource]:
-    """Return the source of each network of a request; the bundled models if it names none."""
+def model_sources(request: Request, registry: Registry) -> list[ModelSource]:
+    """Return the source of each network of a request; the bundled models if it names none.
+
+    Raises:
+        UsageError: It is not clear which network has which model card or checkpoint.
+    """
     # Imported late: importing torch takes seconds, and reading results doesn't need it.
     from oodbench.segmenters.bundled import BUNDLED
 
     sources = request.models or BUNDLED
-    cards = _match_files("--model-card", request.model_cards, request, "as FILE.toml for FILE.onnx")
+    cards = _match_cards(request, registry)
     checkpoints = _match_files("--checkpoint", request.checkpoints, request, "as CONFIG.safetensors for CONFIG.py")
     nothing = [None] * len(sources)
     return [ModelSource(*parts) for parts in zip(sources, cards or nothing, checkpoints or nothing, strict=True)]
+
+
+def _match_cards(request: Request, registry: Registry) -> list[str | None]:
+    """Return the model card of each network, or an empty list if none is given.
+
+    Fewer cards than networks belong to the networks that have no card yet.
+    """
+    cards = request.model_cards
+    if cards and len(cards) < len(request.models):
+        needed = [registry.adapter(source).needs_card(source) for source in request.models]
+        if sum(needed) == len(cards):
+            remaining = map(_make_absolute, cards)
+            return [next(remaining) if needs_card else None for needs_card in needed]
+    return [*_match_files("--model-card", cards, request, "as FILE.toml for FILE.onnx")]
 
 
 def _match_files(option: str, files: Sequence[str], request: Request, naming: str) -> list[str]:
@@ -159,7 +177,11 @@ def _match_files(option: str, files: Sequence[str], request: Request, naming: st
             f"{len(files)} {option} for {len(request.models)} --model; expected one per --model, in the same order",
             f"Give one per --model, or put each file next to its network, {naming}.",
         )
-    return [str(Path(file).absolute()) for file in files]
+    return [_make_absolute(file) for file in files]
+
+
+def _make_absolute(file: str) -> str:
+    return str(Path(file).absolute())
 
 
 class OpenedNetwork(NamedTuple):
@@ -176,7 +198,7 @@ def open_networks(request: Request, registry: Registry, objects: Objects = NO_OB
         UsageError: Two networks have the same name.
         ModelError: The name or the digest of a network is not valid.
     """
-    sources = model_sources(request) if request.models or not objects.segmenters else []
+    sources = model_sources(request, registry) if request.models or not objects.segmenters else []
     opened = [OpenedNetwork(source.open(registry, request.device), source) for source in sources]
     for segmenter in objects.segmenters:
         check_segmenter(segmenter)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,12 +19,20 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
+from oodbench.class_sets import CLASS_SETS
 from oodbench.contracts import Adapter, AdapterCard, Capabilities, Expected, Needs, Segmenter
 from oodbench.errors import MissingExtraError, ModelError
 from oodbench.files import digest_bytes, digest_file, read_text
 from oodbench.segmenters.device import choose_device
 from oodbench.segmenters.mask_classification import SUMS, compute_class_maps
-from oodbench.segmenters.model_card import PartialCard, Preprocessing, read_toml, require_class_set
+from oodbench.segmenters.model_card import (
+    PartialCard,
+    Preprocessing,
+    example_sections,
+    find_class_set,
+    identify_settings,
+    read_toml,
+)
 from oodbench.segmenters.torch_modules.activation_hook import capture_activations
 from oodbench.segmenters.torch_modules.base import ModuleOutput, TorchBase
 from oodbench.types import MaskOutput, RGBImage
@@ -39,6 +47,8 @@ PLUGINS = {
 _HUB = "hf:"
 # Patterns of the files that are downloaded. The library reads .bin files with `weights_only=True`.
 _FILES = ("*.json", "*.safetensors", "*.bin")
+# Files that describe the preprocessing, of current and of newer versions of the library.
+_PREPROCESSING = ("preprocessor_config.json", "processor_config.json")
 _SOFTMAX = {"segformer": "SegformerForSemanticSegmentation", "upernet": "UperNetForSemanticSegmentation"}
 _MASKS = {"mask2former": "Mask2FormerForUniversalSegmentation"}
 _KNOWN = _SOFTMAX | _MASKS
@@ -60,6 +70,8 @@ class TransformersAdapter(Adapter):
         except ImportError as error:
             raise MissingExtraError(f"--model {source}", "transformers", error) from None
         folder = _download(source) if source.startswith(_HUB) else Path(source)
+        if card is None and not source.startswith(_HUB):
+            card = _find_card(folder)
         model_card = read_toml(card, PartialCard, "Check the path of --model-card.") if card else PartialCard()
         return TransformersSegmenter(folder, source.removeprefix(_HUB), model_card, device)
 
@@ -79,13 +91,18 @@ class TransformersSegmenter(TorchBase):
         self._network = _load_network(folder, _KNOWN[config["model_type"]], config).eval().to(self.device)
         labels: Mapping[int, str] = self._network.config.id2label
         self._names = [str(labels[index]) for index in sorted(labels)]
-        self.classes, self._order = (card.classes or require_class_set(self._names, folder / "config.json")).resolve()
+        classes = card.classes or find_class_set(self._names)
+        prepares = card.input is not None or any((folder / name).is_file() for name in _PREPROCESSING)
+        if classes is None or not prepares:
+            raise _explain_missing(source, None if classes else self._names, prepares)
+        self.classes, self._order = classes.resolve()
         if len(self._names) != len(self.classes):
             raise ModelError(
                 f"{folder}: {len(self._names)} classes; expected the {len(self.classes)} of {self.classes.name}",
                 "Name the class set of the network in a model card: [classes] set = ...",
             )
         self._make_input, preprocessing = _find_preprocessing(folder, card.input)
+        self._multiple_of = card.input.multiple_of if card.input else 1
         self._preprocessing: Mapping[str, Any] = preprocessing
         roles = ("pixel-decoder",) if self._masks else ("penultimate",)
         self.capabilities = Capabilities("sums" if self._masks else "logits", roles, masks=self._masks)
@@ -141,6 +158,40 @@ class TransformersSegmenter(TorchBase):
             "classes": f"{self.classes.name}: {', '.join(self.classes.names)}",
             "class order": "that of the class set" if self._order is None else ", ".join(self._names),
         }
+
+
+def _find_card(folder: Path) -> Path | None:
+    """Return the model card NAME.toml next to the folder NAME, if there is one."""
+    folder = folder.absolute()
+    card = folder.parent / f"{folder.name}.toml"
+    return card if card.is_file() else None
+
+
+def _explain_missing(source: str, names: Sequence[str] | None, prepares: bool) -> ModelError:
+    """Return one error about everything that neither the folder nor the model card contains.
+
+    Args:
+        source: The folder of the network, or its name on the hub.
+        names: The class names in its config if they are not those of a class set; None: the class set is known.
+        prepares: Whether the preprocessing is known.
+    """
+    problems, sections = [], []
+    if not prepares:
+        problems.append(f"no {_PREPROCESSING[0]}, which describes how images are prepared")
+        sections.append("input")
+    if names is not None:
+        problems.append(
+            f"its {len(names)} classes ({', '.join(names[:3])}, ...) are not those of a class set "
+            f"({', '.join(CLASS_SETS)})"
+        )
+        sections.append("classes")
+    next_to_it = f", or in {Path(source).absolute().name}.toml next to the folder" if Path(source).is_dir() else ""
+    order = " If the classes have another order than the class set, add order = [...]." if names is not None else ""
+    return ModelError(
+        f"{source}: {'; '.join(problems)}",
+        f"Describe this in a model card, in the file that --model-card names{next_to_it}.{order} For example:\n\n"
+        + example_sections(*sections),
+    )
 
 
 def _download(source: str) -> Path:
@@ -225,7 +276,7 @@ def _find_preprocessing(
         card_input: The preprocessing in the model card, used instead of the folder's file; None: not given.
     """
     if card_input is not None:
-        return card_input.apply, card_input.model_dump(exclude={"name"}, mode="json")
+        return card_input.apply, identify_settings(card_input, ("name",))
     import transformers
 
     reader: Any = transformers.AutoImageProcessor

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from pydantic import AfterValidator, BaseModel, Field, FiniteFloat, PositiveInt, ValidationError
+from pydantic import BaseModel, Field, FiniteFloat, NonNegativeInt, PositiveInt, ValidationError
 
 from oodbench.class_sets import CLASS_SETS
 from oodbench.errors import ModelError, UnknownNameError
@@ -21,14 +21,9 @@ from oodbench.text import Name, OptionalLabel
 from oodbench.types import ClassSet, MapKind, RGBImage
 from oodbench.validation import explain
 
-
-def _check_nonzero(value: float) -> float:
-    if value == 0:
-        raise ValueError("a divisor of 0; expected another number")
-    return value
-
-
-_Divisor = Annotated[FiniteFloat, AfterValidator(_check_nonzero)]
+_Divisor = Annotated[FiniteFloat, Field(gt=0)]
+Layout = Literal["nchw", "nhwc"]
+"""Order of the axes of a batch: `nchw` is [N, channels, height, width], `nhwc` is [N, height, width, channels]."""
 
 
 class Preprocessing(FrozenRecord):
@@ -51,6 +46,11 @@ class Preprocessing(FrozenRecord):
     )
     std: tuple[_Divisor, _Divisor, _Divisor] = Field(
         (1.0, 1.0, 1.0), description="divisor after the mean is subtracted"
+    )
+    multiple_of: PositiveInt = Field(
+        1,
+        description="number of which the sides of the network's input are a multiple; the last row and column are "
+        "repeated up to it, and the maps are cut back",
     )
 
     def apply(self, image: RGBImage) -> NDArray[np.float32]:
@@ -116,9 +116,47 @@ class Classes(FrozenRecord):
         return classes, tuple(self.order.index(name) for name in classes.names)
 
 
+class ExportedInput(Preprocessing):
+    """The preprocessing of an exported network, and the layout of its input."""
+
+    layout: Layout | None = Field(
+        None, description="order of the axes of the input; by default found by the axis with three channels"
+    )
+
+
+class ExportedClasses(Classes):
+    """The class set of an exported network, and the class maps that belong to none of its classes."""
+
+    ignore: tuple[NonNegativeInt, ...] = Field(
+        (), description="indices, from 0, of the network's class maps that belong to no class, such as void"
+    )
+
+    def find_kept(self) -> tuple[int, ...] | None:
+        """Return the indices of the class maps that are kept; None if all of them are kept.
+
+        Raises:
+            UnknownNameError: There is no such class set.
+            ModelError: The network has no class map with an ignored index, or an index is listed twice.
+        """
+        if not self.ignore:
+            return None
+        classes, _ = self.resolve()
+        count = len(classes) + len(self.ignore)
+        if len(set(self.ignore)) != len(self.ignore) or max(self.ignore) >= count:
+            raise ModelError(
+                f"classes.ignore is {list(self.ignore)}; expected different indices from 0 to {count - 1}, because the "
+                f"network has {len(classes)} class maps for {classes.name} and {len(self.ignore)} that are ignored",
+                "List the index of each class map that belongs to no class once.",
+            )
+        return tuple(index for index in range(count) if index not in self.ignore)
+
+
 class Outputs(FrozenRecord):
     """The names of the network's outputs."""
 
+    layout: Layout | None = Field(
+        None, description="order of the axes of the outputs; by default found by the number of class maps"
+    )
     class_maps: str | None = Field(None, description="name of the output [N, C, h, w] with one class map per class")
     class_maps_are: MapKind = Field(
         "logits", description="kind of the class maps: logits, posteriors or sums (unnormalised class scores)"
@@ -172,9 +210,10 @@ class ModelCard(FrozenRecord):
     name: Name = Field(description="name in tables")
     source: str = Field("", description="origin of the network; informative only")
     licence: str = Field("", description="licence of the network; informative only")
-    input: Preprocessing
-    classes: Classes
+    input: ExportedInput
+    classes: ExportedClasses
     outputs: Outputs
+    windows: WindowsSection | None = Field(None, description="sliding windows; by default the whole image at once")
     expected: ExpectedQuality = ExpectedQuality()
 
 
@@ -200,6 +239,29 @@ class PartialCard(FrozenRecord):
     input: Preprocessing | None = None
     classes: Classes | None = None
     expected: ExpectedQuality = ExpectedQuality()
+
+
+# Fields that do not change the output while they have these values. Digests omit them, because older versions computed
+# digests without them.
+_NEUTRAL: Mapping[str, Any] = {"multiple_of": 1, "layout": None, "ignore": [], "windows": None}
+
+
+def identify_settings(record: FrozenRecord, exclude: Collection[str] = ()) -> dict[str, Any]:
+    """Return the settings of a record for the digest of a network.
+
+    Args:
+        record: A model card or a section of one.
+        exclude: Names of fields of the record that do not change the network's output.
+    """
+    return _omit_neutral(record.model_dump(mode="json", exclude=set(exclude)))
+
+
+def _omit_neutral(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: _omit_neutral(value) if isinstance(value, dict) else value
+        for key, value in settings.items()
+        if key not in _NEUTRAL or value != _NEUTRAL[key]
+    }
 
 
 def find_class_set(names: Sequence[str]) -> Classes | None:
@@ -239,6 +301,34 @@ def require_class_set(names: Sequence[str], where: Path) -> Classes:
     return classes
 
 
+EXAMPLE_CARD = """\
+name = "My network"
+
+[input]
+channels = "rgb"
+divide_by = 255
+mean = [0.485, 0.456, 0.406]
+std = [0.229, 0.224, 0.225]
+
+[classes]
+set = "cityscapes-19"
+
+[outputs]
+class_maps = "logits"
+"""
+"""A small model card, which errors about a missing card print."""
+
+
+def example_sections(*names: str) -> str:
+    """Return sections of a small model card, for errors about a card that lacks them.
+
+    Args:
+        names: The names of the sections, in the order in which they are returned.
+    """
+    sections = {part.partition("]")[0].strip("["): part.rstrip() for part in EXAMPLE_CARD.split("\n\n")}
+    return "\n\n".join(sections[name] for name in names)
+
+
 Card = TypeVar("Card", bound=BaseModel)
 
 
@@ -251,14 +341,13 @@ def read_card(path: Path) -> ModelCard:
     Raises:
         ModelError: The card can't be read or is not valid, as in `read_toml`.
     """
-    known = (*ModelCard.model_fields, *Preprocessing.model_fields, *Outputs.model_fields, *Classes.model_fields)
-    return read_toml(
-        path,
-        ModelCard,
-        "Copy docs/examples/erfnet-cityscapes.toml next to the network and adapt its preprocessing and outputs, or "
-        "give another file with --model-card.",
-        known,
+    sections = (ModelCard, ExportedInput, ExportedClasses, Outputs, WindowsSection)
+    known = tuple(name for section in sections for name in section.model_fields)
+    remedy = (
+        "Write this file, or give another one with --model-card. Adapt the preprocessing, the class set and the "
+        f"outputs to the network:\n\n{EXAMPLE_CARD}"
     )
+    return read_toml(path, ModelCard, remedy, known)
 
 
 def read_toml(path: Path, kind: type[Card], where_from: str, known: tuple[str, ...] = ()) -> Card:

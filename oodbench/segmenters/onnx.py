@@ -5,23 +5,31 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import onnx
 import onnxruntime
+import torch
 from numpy.typing import NDArray
+from torch.utils.dlpack import from_dlpack
 from typing_extensions import override
 
 from oodbench.contracts import Adapter, AdapterCard, Capabilities, Expected, Needs, Segmenter
 from oodbench.errors import ModelError
 from oodbench.files import digest_bytes, digest_file
 from oodbench.out_of_memory import find_memory_error
-from oodbench.segmenters.model_card import ModelCard, read_card
-from oodbench.segmenters.torch_modules.batching_check import check_image, stack_images
+from oodbench.segmenters.model_card import ModelCard, identify_settings, read_card
+from oodbench.segmenters.onnx_interface import OnnxInterface
+from oodbench.segmenters.onnx_weight_files import find_weight_files
+from oodbench.segmenters.torch_modules.base import ModuleOutput, TorchBase
 from oodbench.segmenters.torch_modules.class_map_check import find_kind_problem
+from oodbench.segmenters.torch_modules.options import resolve_windows
+from oodbench.segmenters.torch_modules.padding import pad_images
 from oodbench.threads import count_threads
-from oodbench.types import ClassMaps, RGBImage, SegmenterOutput
+from oodbench.types import MIN_PROBABILITY, ClassMaps, RGBImage, Size
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 PLUGINS = {
     "models": {"onnx": ("OnnxAdapter", "FILE.onnx, with the model card FILE.toml next to it or given by --model-card")}
@@ -38,6 +46,10 @@ class OnnxAdapter(Adapter):
         return source.lower().endswith(".onnx")
 
     @override
+    def needs_card(self, source: str) -> bool:
+        return not Path(source).with_suffix(".toml").is_file()
+
+    @override
     def open(self, source: str, card: Path | None, device: Literal["auto", "cpu", "cuda"]) -> Segmenter:
         path = Path(source)
         if not path.is_file():
@@ -46,8 +58,8 @@ class OnnxAdapter(Adapter):
         return OnnxSegmenter(path, card_path, read_card(card_path), device)
 
 
-class OnnxSegmenter(Segmenter):
-    """A network in an ONNX file."""
+class OnnxSegmenter(TorchBase):
+    """A network in an ONNX file. Its outputs are tensors on the CPU."""
 
     def __init__(
         self, path: Path, card_path: Path, card: ModelCard, device: Literal["auto", "cpu", "cuda"] = "cpu"
@@ -55,43 +67,60 @@ class OnnxSegmenter(Segmenter):
         self._path, self._card_path, self._card = path, card_path, card
         self.name = card.name
         self.classes, self._order = card.classes.resolve()
+        self._kept = card.classes.find_kept()
         self.expected = Expected(card.expected.miou, card.expected.mean_confidence)
         self.capabilities = Capabilities(
             card.outputs.class_maps_are if card.outputs.class_maps else None, tuple(card.outputs.features)
         )
+        self._windows = resolve_windows(
+            (card.windows.size, card.windows.stride) if card.windows else None, str(card_path)
+        )
+        weight_files = find_weight_files(path)
         self._session, self.device = _start_session(path, device)
-        self._input = self._check_input()
-        self._check_outputs()
-        self.digest = self._compute_digest()
+        self._interface = OnnxInterface(self._session, path, card_path, card, self.classes)
+        self.digest = self._compute_digest(weight_files)
 
     @override
-    def prepare(self, image: RGBImage) -> NDArray[np.float32]:
-        check_image(image, str(self._card_path))
+    def _prepare(self, image: RGBImage) -> NDArray[np.float32]:
         return self._card.input.apply(image)
 
     @override
-    def forward(self, batch: Sequence[NDArray[np.float32]], needs: Needs) -> SegmenterOutput:
-        import torch
+    def _load_batch(self, images: NDArray[Any]) -> tuple[Tensor, Size]:
+        padded = pad_images(images, self._card.input.multiple_of, self._interface.least)
+        return torch.from_numpy(padded), (images.shape[-2], images.shape[-1])
 
-        images = stack_images(batch, str(self._card_path))  # [N, 3, h, w]
+    @override
+    def _read(self, images: Tensor, needs: Needs) -> ModuleOutput:
         names = {role: self._card.outputs.features[role] for role in needs.features}
         if (needs.class_maps or needs.logits) and self._card.outputs.class_maps is not None:
             names[""] = self._card.outputs.class_maps
+        parts = [self._run(array, list(names.values())) for array in self._interface.split(images)]
+        outputs = {
+            role: self._interface.join(name, [part[index] for part in parts], len(images))
+            for index, (role, name) in enumerate(names.items())
+        }
+        values = outputs.pop("", None)
+        return ModuleOutput(None if values is None else self._finish_class_maps(values), outputs)
+
+    def _run(self, images: NDArray[Any], names: list[str]) -> list[Tensor]:
+        """Run the network on an array that it accepts."""
         try:
-            arrays = self._session.run(list(names.values()), {self._input: images})
+            if "tensor(bfloat16)" not in {node.type for node in self._session.get_outputs() if node.name in names}:
+                return [torch.from_numpy(array) for array in self._session.run(names, {self._interface.input: images})]
+            # NumPy has no bfloat16.
+            value = onnxruntime.OrtValue.ortvalue_from_numpy(images)
+            outputs = self._session.run_with_ort_values(names, {self._interface.input: value})
+            return [from_dlpack(output) for output in outputs]
         except Exception as error:  # the errors of ONNX Runtime have no common base class except Exception
+            if find_memory_error(error) is not None:
+                raise
             raise ModelError(
                 f"{self._path}: failed on an input of shape {images.shape}: {error}",
-                "Check input.size in the model card.",
+                self._interface.suggest_remedy(images),
             ) from error
-        outputs = {role: torch.from_numpy(array) for role, array in zip(names, arrays, strict=True)}
-        values = outputs.pop("", None)
-        if values is None:
-            return SegmenterOutput(None, outputs).select(needs)
-        if values.shape[1] != len(self.classes):
-            raise self._wrong_classes(int(values.shape[1]))
-        if self._order is not None:
-            values = values[:, list(self._order)]
+
+    def _finish_class_maps(self, values: Tensor) -> Tensor:
+        """Check the kind of the class maps, and remove the ignored ones."""
         maps = ClassMaps(values, self._card.outputs.class_maps_are)
         problem = find_kind_problem(maps)
         if problem:
@@ -99,7 +128,12 @@ class OnnxSegmenter(Segmenter):
                 f"{self._card_path}: outputs.class_maps_are is {maps.kind}, but {self._path.name} outputs {problem}",
                 "Set outputs.class_maps_are to the kind of the class maps: logits, posteriors or sums.",
             )
-        return SegmenterOutput(maps, outputs).select(needs)
+        if self._kept is None:
+            return values
+        values = values[:, list(self._kept)]
+        if maps.kind == "posteriors":  # without the ignored classes, as the softmax of the remaining logits
+            values = values / values.sum(dim=1, keepdim=True).clamp_min(MIN_PROBABILITY)
+        return values
 
     @override
     def describe(self) -> Mapping[str, Any]:
@@ -116,92 +150,19 @@ class OnnxSegmenter(Segmenter):
             "class maps": f"{self._card.outputs.class_maps} ({self._card.outputs.class_maps_are})",
             "features": dict(self._card.outputs.features),
             "preprocessing": self._card.input.model_dump(exclude={"name"}),
+            "inference": str(self._windows or "the whole image"),
             "classes": f"{self.classes.name}: {', '.join(self.classes.names)}",
             "class order": "that of the class set"
             if self._order is None
             else ", ".join(self._card.classes.order or ()),
+            "ignored class maps": ", ".join(map(str, self._card.classes.ignore)) or "none",
             "expected": self._card.expected.model_dump(),
         }
 
-    def _check_input(self) -> str:
-        nodes = {node.name: node for node in self._session.get_inputs()}
-        name = self._card.input.name
-        if name is None:
-            if len(nodes) != 1:
-                raise ModelError(
-                    f"{self._card_path}: input.name is missing, and {self._path.name} has the inputs "
-                    f"{', '.join(nodes)}",
-                    "Set input.name to the image input.",
-                )
-            name = next(iter(nodes))
-        if name not in nodes:
-            raise ModelError(
-                f"{self._card_path}: input.name is '{name}', but {self._path.name} has the inputs {', '.join(nodes)}",
-                "Set input.name to one of these inputs.",
-            )
-        node = nodes[name]
-        takes_colour = len(node.shape) == 4 and (node.shape[1] == 3 or not isinstance(node.shape[1], int))
-        if node.type != "tensor(float)" or not takes_colour:
-            raise ModelError(
-                f"{self._path}: the input '{name}' is {node.type} {node.shape}; expected float32 [N, 3, h, w]",
-                "Export the network with images in channels-first float32 as its input.",
-            )
-        for axis, side in zip(node.shape[2:], self._card.input.size or (None, None), strict=True):
-            if isinstance(axis, int) and axis != side:
-                raise ModelError(
-                    f"{self._card_path}: input.size is {self._card.input.size}, but {self._path.name} accepts only "
-                    f"{node.shape[2:]}",
-                    f"Set input.size = {node.shape[2:]}, or export the network with dynamic height and width.",
-                )
-        return name
-
-    def _check_outputs(self) -> None:
-        nodes = {node.name: node for node in self._session.get_outputs()}
-        outputs = self._card.outputs
-        declared = {f"outputs.features.{role}": name for role, name in outputs.features.items()}
-        if outputs.class_maps is not None:
-            declared["outputs.class_maps"] = outputs.class_maps
-        if not declared:
-            raise ModelError(
-                f"{self._card_path}: [outputs] names neither class maps nor features",
-                "Set outputs.class_maps, outputs.features, or both.",
-            )
-        for field, name in declared.items():
-            if name not in nodes:
-                raise ModelError(
-                    f"{self._card_path}: {field} is '{name}', but {self._path.name} has the outputs {', '.join(nodes)}",
-                    f"Set {field} to one of these outputs.",
-                )
-            if len(nodes[name].shape) != 4:
-                raise ModelError(
-                    f"{self._card_path}: {field} is '{name}', of shape {nodes[name].shape}; "
-                    "expected [N, channels, h, w]",
-                    f"Set {field} to an output with height and width.",
-                )
-        if outputs.class_maps is not None:
-            count = nodes[outputs.class_maps].shape[1]
-            if isinstance(count, int) and count != len(self.classes):
-                raise self._wrong_classes(count)
-
-    def _wrong_classes(self, count: int) -> ModelError:
-        return ModelError(
-            f"{self._card_path}: classes.set is {self.classes.name} with {len(self.classes)} classes, but "
-            f"{self._path.name} outputs {count} class maps",
-            "Set classes.set to the class set that the network was trained on.",
-        )
-
-    def _compute_digest(self) -> str:
-        settings = self._card.model_dump(exclude={"name", "source", "licence", "expected"}, mode="json")
-        files = [digest_file(file) for file in (self._path, *_find_weight_files(self._path))]
+    def _compute_digest(self, weight_files: Sequence[Path]) -> str:
+        settings = identify_settings(self._card, ("name", "source", "licence", "expected"))
+        files = [digest_file(file) for file in (self._path, *weight_files)]
         return digest_bytes(json.dumps([files, settings], sort_keys=True).encode())
-
-
-def _find_weight_files(path: Path) -> list[Path]:
-    """Return the files in which a large network stores its weights, next to the file of the graph."""
-    model = onnx.load(path, load_external_data=False)
-    external = [tensor for tensor in model.graph.initializer if tensor.data_location == onnx.TensorProto.EXTERNAL]
-    names = {entry.value for tensor in external for entry in tensor.external_data if entry.key == "location"}
-    return [path.parent / name for name in sorted(names)]
 
 
 def _start_session(
@@ -214,8 +175,6 @@ def _start_session(
             "Install onnxruntime-gpu instead of onnxruntime, or use --device cpu.",
         )
     providers = ["CUDAExecutionProvider"] if device != "cpu" and "CUDAExecutionProvider" in available else []
-    import torch
-
     options = onnxruntime.SessionOptions()
     # Threads that spin while they wait would slow down the scoring between two forward passes.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")

@@ -44,6 +44,11 @@ class PythonFileAdapter(Adapter):
         return _SOURCE.fullmatch(source) is not None
 
     @override
+    def needs_card(self, source: str) -> bool:
+        path, _ = _split(source)
+        return path.is_file() and not path.with_suffix(".toml").is_file() and _read_literal(path) is None
+
+    @override
     def open(self, source: str, card: Path | None, device: Device) -> Segmenter:
         """Load the network, and the weights in a file of the same name next to the Python file, if there is one."""
         path, _ = _split(source)

@@ -170,6 +170,36 @@ def test_a_card_supplies_missing_preprocessing_and_classes(tmp_path: Path) -> No
     assert TransformersAdapter().open(source, card, "cpu").digest != network.digest
 
 
+def test_one_error_names_everything_that_is_missing(tmp_path: Path) -> None:
+    source = Path(segformer(tmp_path))
+    config = json.loads((source / "config.json").read_text())
+    config["id2label"] = {str(index): f"LABEL_{index}" for index in range(19)}
+    (source / "config.json").write_text(json.dumps(config))
+    (source / "preprocessor_config.json").unlink()
+    with pytest.raises(ModelError, match=r"no preprocessor_config\.json.*; its 19 classes") as error:
+        TransformersAdapter().open(str(source), None, "cpu")
+    said = str(error.value)
+    assert "segformer.toml next to the folder" in said
+    # The sections that the message shows are enough, in a card next to the folder.
+    (tmp_path / "segformer.toml").write_text(said.split("For example:")[1])
+    for name in (str(source), f"{source}/"):
+        network = TransformersAdapter().open(name, None, "cpu")
+        assert network.classes == CITYSCAPES_19
+        assert network.prepare(photograph(1)).shape == (3, 48, 96)
+    other = tmp_path / "other.toml"
+    other.write_text('name = "other"\n' + (tmp_path / "segformer.toml").read_text())
+    assert TransformersAdapter().open(str(source), other, "cpu").name == "other"
+
+
+def test_only_the_missing_part_is_named(tmp_path: Path) -> None:
+    source = Path(segformer(tmp_path))
+    (source / "preprocessor_config.json").unlink()
+    with pytest.raises(ModelError, match="no preprocessor_config") as error:
+        TransformersAdapter().open(str(source), None, "cpu")
+    assert "[input]" in str(error.value)
+    assert "[classes]" not in str(error.value)
+
+
 def test_missing_weights_are_an_error(tmp_path: Path) -> None:
     source = segformer(tmp_path)
     whole = transformers.SegformerForSemanticSegmentation.from_pretrained(source)

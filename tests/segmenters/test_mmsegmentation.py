@@ -207,6 +207,38 @@ def test_a_card_replaces_the_preprocessing_and_the_name(tmp_path: Path) -> None:
     assert network.forward([image], ALL).class_maps.values.shape == (1, 19, 4, 8)
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "model['data_preprocessor'] = None",
+        "model['data_preprocessor'] = dict(_delete_=True, type='BaseDataPreprocessor')",
+    ],
+)
+def test_a_config_without_normalisation_needs_a_card(tmp_path: Path, line: str) -> None:
+    config = write_network(tmp_path, "fcn")
+    config.write_text(f"{config.read_text()}\n{line}\n")
+    with pytest.raises(ModelError, match=r"it has no model\.data_preprocessor that normalises") as error:
+        open_config(config)
+    assert "fcn.toml next to the config or the file that --model-card names" in str(error.value)
+    # The sections that the message shows are enough.
+    sections = str(error.value).split("for example:")[1]
+    config.with_suffix(".toml").write_text(sections)
+    network = open_config(config)
+    image = network.prepare(photograph(1))
+    output = network.forward([image], ALL)
+    assert output.class_maps.values.shape == (1, 19, 6, 12)
+    assert network.describe()["preprocessing"]["divide_by"] == 255
+
+
+def test_a_card_pads_images_to_a_multiple(tmp_path: Path) -> None:
+    config = write_network(tmp_path, "fcn")
+    card = tmp_path / "card.toml"
+    card.write_text('[input]\nchannels = "rgb"\ndivide_by = 255\nmultiple_of = 64\n')
+    network = open_config(config, card)
+    output = network.forward([network.prepare(photograph(1, (48, 96)))], ALL)
+    assert output.class_maps.values.shape == (1, 19, 6, 12)  # of 8 x 16 cells for 64 x 128 pixels
+
+
 def test_a_mask_classifier_has_unnormalised_class_scores(tmp_path: Path) -> None:
     config = write_network(tmp_path, "mask2former", "model['data_preprocessor'] = dict(test_cfg=dict(size_divisor=32))")
     network = open_config(config)

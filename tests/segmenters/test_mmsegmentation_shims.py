@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import subprocess
 import sys
 from importlib.machinery import ModuleSpec
@@ -63,10 +64,40 @@ def test_incompatible_versions_are_errors(monkeypatch: pytest.MonkeyPatch) -> No
     import_mmseg("it")
     monkeypatch.delitem(sys.modules, "mmseg")
     monkeypatch.setattr("mmcv.__version__", "2.2.0")
-    with pytest.raises(
-        ModelError, match=r"^it: MMCV==2.2.0 is used but incompatible(.|\n)*Install compatible versions"
-    ):
+    with pytest.raises(ModelError, match=r"^it: mmcv 2.2.0 and mmengine .* are installed; expected mmcv 2.0") as error:
         import_mmseg("it")
+    remedy = str(error.value.remedy)
+    assert remedy.index("pip uninstall -y mmcv mmcv-lite") < remedy.index("pip install 'oodbench[mmseg]'")
+
+
+def set_versions(monkeypatch: pytest.MonkeyPatch, **versions: str) -> None:
+    """Let packages have other versions; an empty text stands for a package that is not installed."""
+    found = importlib.metadata.version
+
+    def version(name: str) -> str:
+        if versions.get(name.replace("-", "_")) == "":
+            raise importlib.metadata.PackageNotFoundError(name)
+        return versions.get(name.replace("-", "_")) or found(name)
+
+    monkeypatch.setattr("oodbench.segmenters.mmsegmentation.installation.version", version)
+
+
+def test_mixed_files_of_two_packages_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_versions(monkeypatch, mmcv="2.2.0", mmcv_lite="2.1.0")
+    with pytest.raises(ModelError, match=r"^it: mmcv 2.2.0 and mmcv-lite 2.1.0 are installed, and their files are mix"):
+        import_mmseg("it")
+    set_versions(monkeypatch, mmcv="2.1.0", mmcv_lite="2.1.0")
+    import_mmseg("it")
+
+
+def test_the_extra_is_never_installed_over_a_full_mmcv(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_versions(monkeypatch, mmcv="2.1.0", mmcv_lite="")
+    monkeypatch.setitem(sys.modules, "mmseg", None)
+    with pytest.raises(ModelError, match=r"the full mmcv 2.1.0 is installed") as error:
+        import_mmseg("it")
+    remedy = str(error.value.remedy)
+    assert remedy.index("pip uninstall -y mmcv mmcv-lite") < remedy.index("pip install 'oodbench[mmseg]'")
+    assert "To keep a full mmcv 2.0 or 2.1" in remedy
 
 
 def test_the_focal_loss_equals_mmsegmentation() -> None:

@@ -276,6 +276,20 @@ def test_class_maps_of_windows_are_averaged_and_features_are_kept_per_window() -
 # Digests
 
 
+def test_images_are_padded_to_a_multiple_and_maps_are_cut_back() -> None:
+    module = nn.Conv2d(3, 19, 1)
+    plain = TorchSegmenter(module, normalize="divide-255", device="cpu")
+    padding = Preprocessing(channels="rgb", divide_by=255, multiple_of=32)
+    padded = TorchSegmenter(module, normalize=padding, features={"input": "input of "}, device="cpu")
+    output = padded.forward([padded.prepare(photograph(1))], Needs(logits=True, features=("input",)))
+    expected = plain.forward([plain.prepare(photograph(1))], Needs(logits=True))
+    assert output.class_maps is not None
+    assert expected.class_maps is not None
+    assert torch.equal(output.class_maps.values, expected.class_maps.values)
+    assert output.features["input"].shape == (1, 3, 48, 96)
+    assert padded.digest != plain.digest
+
+
 def test_the_digest_covers_weights_buffers_options_and_code() -> None:
     first = segmenter().digest
     assert segmenter().digest == first

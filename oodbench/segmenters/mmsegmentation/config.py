@@ -14,7 +14,7 @@ from oodbench.errors import ModelError
 from oodbench.segmenters.checkpoint import Weights
 from oodbench.segmenters.mmsegmentation.shims import import_mmseg, suppress_warnings
 from oodbench.segmenters.mmsegmentation.source import Inference
-from oodbench.segmenters.model_card import Classes, require_class_set
+from oodbench.segmenters.model_card import Classes, example_sections, require_class_set
 from oodbench.segmenters.torch_modules.windows import Windowing
 from oodbench.types import RGBImage
 
@@ -75,8 +75,11 @@ class NetworkConfig:
         """Return the resizing steps of the test pipeline.
 
         Raises:
-            ModelError: The test pipeline has other steps that change an image.
+            ModelError: The test pipeline has other steps that change an image, or the config does not describe how
+                images are normalised.
         """
+        if not self.model.get("data_preprocessor"):
+            raise missing_preprocessor(self.path)
         from mmengine.registry import DefaultScope
         from mmseg.registry import TRANSFORMS
 
@@ -116,6 +119,19 @@ class Resizer:
             # Steps store state of the current image, and several threads prepare images, so each call has its copy.
             results = copy.copy(step)(results)
         return np.asarray(results["img"], np.uint8)
+
+
+def missing_preprocessor(path: Path) -> ModelError:
+    """Return the error about a config that does not describe how images are normalised.
+
+    Args:
+        path: The config.
+    """
+    return ModelError(
+        f"{path}: it has no model.data_preprocessor that normalises images and stacks them to a batch",
+        f"Describe the preprocessing in a model card, {path.stem}.toml next to the config or the file that "
+        "--model-card names, for example:\n\n" + example_sections("input"),
+    )
 
 
 def find_classes(config: NetworkConfig, weights: Weights, checkpoint: Path) -> Classes:

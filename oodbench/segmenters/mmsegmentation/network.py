@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from typing_extensions import override
@@ -16,10 +17,10 @@ from oodbench.errors import ModelError
 from oodbench.files import digest_bytes, digest_file
 from oodbench.segmenters.checkpoint import load_into, read_weights
 from oodbench.segmenters.device import choose_device
-from oodbench.segmenters.mmsegmentation.config import NetworkConfig, find_classes
+from oodbench.segmenters.mmsegmentation.config import NetworkConfig, find_classes, missing_preprocessor
 from oodbench.segmenters.mmsegmentation.output_readers import make_reader
 from oodbench.segmenters.mmsegmentation.shims import suppress_warnings
-from oodbench.segmenters.model_card import PartialCard
+from oodbench.segmenters.model_card import PartialCard, identify_settings
 from oodbench.segmenters.torch_modules.base import ModuleOutput, TorchBase
 from oodbench.types import RGBImage, Size
 
@@ -60,6 +61,7 @@ class MMSegmentationSegmenter(TorchBase):
         self._network.to(self.device)
         self._own_input = card.input
         self._resizer = None if card.input else config.resizer()
+        self._multiple_of = card.input.multiple_of if card.input else 1
         trial = self._run_trial()
         self._grids = {role: (maps.shape[1], _TRIAL[0] / maps.shape[-2]) for role, maps in trial.features.items()}
         assert trial.class_maps is not None, "every reader returns class maps"
@@ -86,7 +88,9 @@ class MMSegmentationSegmenter(TorchBase):
 
         inputs = [torch.from_numpy(image).permute(2, 0, 1) for image in images]
         data = {"inputs": inputs, "data_samples": [SegDataSample() for _ in inputs]}
-        padded: Tensor = self._network.data_preprocessor(data, False)["inputs"]
+        padded = self._network.data_preprocessor(data, False)["inputs"]
+        if not isinstance(padded, torch.Tensor):  # MMEngine's base class does not stack the images
+            raise missing_preprocessor(self._config.path)
         return padded, (inputs[0].shape[-2], inputs[0].shape[-1])
 
     @override
@@ -130,6 +134,8 @@ class MMSegmentationSegmenter(TorchBase):
     def _run_trial(self) -> ModuleOutput:
         """Run the network on a small image, and return its output."""
         image = torch.zeros(1, 3, *_TRIAL, device=self.device)
+        if self._resizer is not None:
+            self._load_batch(np.zeros((1, *_TRIAL, 3), np.uint8))
         try:
             with suppress_warnings(), torch.inference_mode():
                 maps = self._reader.read(image)
@@ -153,6 +159,6 @@ class MMSegmentationSegmenter(TorchBase):
     def _preprocessing(self) -> dict[str, Any]:
         if self._resizer is None:
             assert self._own_input is not None, "without a resizer, the model card describes the preprocessing"
-            return self._own_input.model_dump(exclude={"name"}, mode="json")
+            return identify_settings(self._own_input, ("name",))
         steps = ", ".join(json.dumps(step, default=str) for step in self._resizer.steps)
         return {"resize": steps or "none", **self._config.model.get("data_preprocessor", {})}

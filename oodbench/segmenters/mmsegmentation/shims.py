@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from torch.nn import functional
 from typing_extensions import override
 
-from oodbench.errors import MissingExtraError, ModelError
+from oodbench.segmenters.mmsegmentation.installation import check_mmcv, explain_conflict, explain_missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,6 +42,7 @@ def import_mmseg(what: str, detection: bool = False) -> ModuleType:
         MissingExtraError: A library of the extra `mmseg` is not installed.
         ModelError: The installed versions are not compatible.
     """
+    check_mmcv(what)
     try:
         with suppress_warnings():
             _replace_compiled_code()
@@ -50,9 +51,9 @@ def import_mmseg(what: str, detection: bool = False) -> ModuleType:
             if detection:
                 importlib.import_module("mmdet.models")
     except ImportError as error:
-        raise MissingExtraError(what, "mmseg", error) from None
-    except AssertionError as error:  # raised by mmseg and mmdet for an unsupported version of mmcv or mmengine
-        raise ModelError(f"{what}: {error}", "Install compatible versions: pip install 'oodbench[mmseg]'") from None
+        raise explain_missing(what, error) from None
+    except AssertionError:  # raised by mmseg and mmdet for an unsupported version of mmcv or mmengine
+        raise explain_conflict(what) from None
     return mmseg
 
 
@@ -116,8 +117,8 @@ class _NotCompiled(ModuleType):
 
         def missing(*_: object, **__: object) -> Any:
             raise NotImplementedError(
-                f"{name} is compiled code of mmcv, and mmcv-lite is installed: install a full mmcv 2.1 instead, or use "
-                "a network that does not need it"
+                f"{name} is compiled code of mmcv, and mmcv-lite is installed: uninstall it and install a full mmcv "
+                "2.1, or use a network that does not need it"
             )
 
         return missing

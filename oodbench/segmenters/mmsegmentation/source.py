@@ -11,9 +11,10 @@ from typing import Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from oodbench.errors import MissingExtraError, ModelError, UnknownNameError, UsageError
+from oodbench.errors import ModelError, UnknownNameError, UsageError
 from oodbench.frozen_record import FrozenRecord
 from oodbench.registry import key_values
+from oodbench.segmenters.mmsegmentation.installation import explain_missing
 from oodbench.types import Size
 from oodbench.validation import explain
 
@@ -98,7 +99,7 @@ class ConfigSource:
             return path
         folder = _find_config_folder()
         if folder is None:
-            raise MissingExtraError(f"--model {self.config}", "mmseg", ImportError("No module named 'mmseg'"))
+            raise explain_missing(f"--model {self.config}", ImportError("No module named 'mmseg'"))
         configs = _list_configs(folder)
         name = self.config.removesuffix(".py")
         if name not in configs:

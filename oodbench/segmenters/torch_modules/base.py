@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -15,6 +16,7 @@ from oodbench.contracts import LinearClassifier, Needs, Segmenter
 from oodbench.errors import ModelError
 from oodbench.segmenters.torch_modules.batching_check import check_image, stack_images
 from oodbench.segmenters.torch_modules.linear_layer import read_linear
+from oodbench.segmenters.torch_modules.padding import pad_images
 from oodbench.segmenters.torch_modules.windows import Box, Windowing, average_on_grid, average_on_pixels
 from oodbench.types import ClassMaps, MaskOutput, RGBImage, SegmenterOutput, Size, Window, Windows
 
@@ -48,6 +50,8 @@ class TorchBase(Segmenter):
 
     _order: tuple[int, ...] | None = None
     """The module's channel for each class of the class set; None: the order is the same."""
+    _multiple_of: int = 1
+    """Number of which both sides of the module's input are a multiple."""
     _windows: Windowing | None = None
     """Sliding windows; None: the module processes the whole image at once."""
     _align_corners: bool = False
@@ -63,8 +67,8 @@ class TorchBase(Segmenter):
 
     def _load_batch(self, images: NDArray[Any]) -> tuple[Tensor, Size]:
         """Return the module's input [N, 3, H, W], and the size of the images without their padding."""
-        batch = torch.from_numpy(images).to(self.device)
-        return batch, (batch.shape[-2], batch.shape[-1])
+        padded = pad_images(images, self._multiple_of)
+        return torch.from_numpy(padded).to(self.device), (images.shape[-2], images.shape[-1])
 
     def _classifier_layer(self) -> nn.Module | None:
         """Return the layer that computes the class maps from the features `penultimate`, if there is one."""
@@ -98,10 +102,10 @@ class TorchBase(Segmenter):
         images, size = self._load_batch(stack_images(batch, self.name))
         padded: Size = (images.shape[-2], images.shape[-1])
         boxes = self._windows.boxes(padded) if self._windows else [Box(0, 0, *padded)]
-        outputs = [(box, self._read_window(images, box, needs)) for box in boxes]
-        if len(outputs) == 1 and size == padded:
-            return outputs[0][1]
-        return self._merge(outputs, size)
+        if len(boxes) > 1:
+            return self._merge_windows(images, boxes, size, needs)
+        output = self._read_window(images, boxes[0], needs)
+        return output if size == padded else _crop(output, boxes[0], size)
 
     @override
     def classifier(self) -> LinearClassifier | None:
@@ -148,28 +152,48 @@ class TorchBase(Segmenter):
                 "Name the class set that the network was trained on, or give a network with these classes.",
             )
 
-    def _merge(self, outputs: Sequence[tuple[Box, SegmenterOutput]], size: Size) -> SegmenterOutput:
-        """Merge the outputs of several windows, or remove the padding from the output of the whole images."""
-        several = len(outputs) > 1
-        maps = [(box, output.class_maps) for box, output in outputs if output.class_maps is not None]
+    def _merge_windows(self, images: Tensor, boxes: Sequence[Box], size: Size, needs: Needs) -> SegmenterOutput:
+        """Run the module on each window and merge the outputs.
+
+        Class maps are added to their sum window by window, so their memory does not grow with the number of windows.
+        """
+        parts: list[tuple[Box, SegmenterOutput]] = []
+
+        def read() -> Iterator[tuple[Box, ClassMaps]]:
+            for box in boxes:
+                output = self._read_window(images, box, needs)
+                parts.append((box, replace(output, class_maps=None)))
+                if output.class_maps is not None:
+                    yield box, output.class_maps
+
+        maps = read()
         class_maps = None
-        if maps:
-            values = [(box, part.values) for box, part in maps]
-            average = average_on_pixels(values, size, self._align_corners) if several else average_on_grid(values, size)
-            class_maps = ClassMaps(average, maps[0][1].kind)
-        first = outputs[0][1]
+        if (start := next(maps, None)) is not None:
+            values = ((box, part.values) for box, part in chain([start], maps))
+            class_maps = ClassMaps(average_on_pixels(values, size, self._align_corners), start[1].kind)
+        first = parts[0][1]
         features = {
-            role: average_on_grid([(box, output.features[role]) for box, output in outputs], size)
+            role: average_on_grid([(box, output.features[role]) for box, output in parts], size)
             for role in first.features
         }
         extras = {
-            name: average_on_grid([(box, output.extras[name]) for box, output in outputs], size)
-            for name in first.extras
+            name: average_on_grid([(box, output.extras[name]) for box, output in parts], size) for name in first.extras
         }
-        if not several:
-            box, masks = outputs[0][0], first.masks
-            masks = masks and replace(masks, mask_logits=average_on_grid([(box, masks.mask_logits)], size))
-            return SegmenterOutput(class_maps, features, extras, masks=masks)
         # Queries of different windows don't correspond, so they are kept per window and not merged.
-        parts = tuple(Window(*box, replace(output, class_maps=None)) for box, output in outputs)
-        return SegmenterOutput(class_maps, features, extras, Windows(size, parts))
+        windows = Windows(size, tuple(Window(*box, output) for box, output in parts))
+        return SegmenterOutput(class_maps, features, extras, windows)
+
+
+def _crop(output: SegmenterOutput, box: Box, size: Size) -> SegmenterOutput:
+    """Remove the padding from the output for whole images."""
+
+    def crop(maps: Tensor) -> Tensor:
+        return average_on_grid([(box, maps)], size)
+
+    maps, masks = output.class_maps, output.masks
+    return SegmenterOutput(
+        maps and ClassMaps(crop(maps.values), maps.kind),
+        {role: crop(values) for role, values in output.features.items()},
+        {name: crop(values) for name, values in output.extras.items()},
+        masks=masks and replace(masks, mask_logits=crop(masks.mask_logits)),
+    )

@@ -16,7 +16,7 @@ from oodbench.contracts import Capabilities, Expected, Needs
 from oodbench.errors import ModelError, UnknownNameError
 from oodbench.files import digest_bytes
 from oodbench.segmenters.device import Device, choose_device
-from oodbench.segmenters.model_card import Preprocessing
+from oodbench.segmenters.model_card import Preprocessing, identify_settings
 from oodbench.segmenters.torch_modules.activation_hook import copy_activations
 from oodbench.segmenters.torch_modules.base import ModuleOutput, TorchBase
 from oodbench.segmenters.torch_modules.class_map_check import find_kind_problem
@@ -123,6 +123,7 @@ class TorchSegmenter(TorchBase):
         self.expected, self.trained_on = expected, trained_on
         self.device = choose_device(device)
         self._input = resolve_input(normalize, size)
+        self._multiple_of = self._input.multiple_of
         self._windows = resolve_windows(windows, self.name)
         self._output, self._kind, self._classifier = output, kind, classifier
         self._features = dict(features or {})
@@ -206,7 +207,9 @@ class TorchSegmenter(TorchBase):
             raise ModelError(
                 f"{self.name}: the module failed on images {images.dtype} {list(images.shape)}: "
                 f"{type(error).__name__}: {error}",
-                "Give a module that accepts images float32 [N, 3, h, w]. If it accepts one size only, set size=.",
+                "Give a module that accepts images float32 [N, 3, h, w]. If it accepts one size only, set size=, in a "
+                "model card input.size. If the sides must be multiples of a number, as in a U-Net, set multiple_of=32 "
+                "in the Preprocessing, in a model card input.multiple_of.",
             ) from error
 
     @override
@@ -247,7 +250,7 @@ class TorchSegmenter(TorchBase):
             self.classes.name,
             self.classes.names,
             self._order,
-            self._input.model_dump(exclude={"name"}, mode="json"),
+            identify_settings(self._input, ("name",)),
             str(self._windows),
             self._kind,
             sorted(self._features.items()),
