@@ -84,7 +84,7 @@ def where(
     facts: dict[str, Any] = {
         "title": card.title,
         "paper": card.paper,
-        "page": card.url or "no longer available",
+        "page": card.url if card.url_available else f"{card.url} (no longer available)",
         "licence": card.licence,
         "frames": _count_frames(card),
     }
@@ -248,7 +248,9 @@ def fetch(
     card = registry.load(_find_kind(registry, name), name).card
     archives = [archive for archive in card.archives if archive.fetchable]
     if not archives:
-        raise UsageError(f"{name}: can't be downloaded automatically, only from its authors' page", card.obtain)
+        withdrawn = card.archives and not any(archive.available for archive in card.archives)
+        why = "because its authors no longer offer it" if withdrawn else "only from its authors' page"
+        raise UsageError(f"{name}: can't be downloaded automatically, {why}", card.obtain)
     progress = make_progress()
     progress.say(f"licence: {card.licence}")
     for archive in archives:

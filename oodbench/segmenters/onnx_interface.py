@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import onnxruntime
 import torch
 from numpy.typing import NDArray
 
@@ -15,7 +16,6 @@ from oodbench.segmenters.model_card import ModelCard
 from oodbench.types import ClassSet, Size
 
 if TYPE_CHECKING:
-    import onnxruntime
     from torch import Tensor
 
 _FLOATS: dict[str, type[np.generic]] = {
@@ -227,7 +227,7 @@ class OnnxInterface:
                 "Integers and booleans are class indices (argmax), masks or quantised values. Export the network with "
                 "the logits or the softmax as an output.",
             )
-        if node.type == "tensor(bfloat16)" and not hasattr(_ort_value(), "__dlpack__"):
+        if node.type == "tensor(bfloat16)" and not hasattr(onnxruntime.OrtValue, "__dlpack__"):
             raise ModelError(
                 f"{self._path}: the output '{node.name}' is bfloat16, which this version of ONNX Runtime can't return",
                 "Install a newer onnxruntime, or export the network with float32 outputs.",
@@ -274,9 +274,3 @@ class OnnxInterface:
 def _fixed(axis: object) -> int | None:
     """Return the length of an axis in the file; None if it is dynamic."""
     return axis if isinstance(axis, int) and axis > 0 else None
-
-
-def _ort_value() -> Any:
-    import onnxruntime
-
-    return onnxruntime.OrtValue

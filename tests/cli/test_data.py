@@ -131,7 +131,7 @@ def test_archives_are_compared_with_their_checksums(tmp_path: Path) -> None:
 
 def test_a_closed_page_is_stated_with_facts_that_identify_a_copy() -> None:
     said = data("where", "lost-and-found@smiyc").stdout
-    assert "page                  no longer available" in said
+    assert "page                  https://www.6d-vision.com/lostandfounddataset (no longer available)" in said
     assert "www.6d-vision.com and www.dhbw-stuttgart.de/~sgehrig) no longer answer" in said
     for name, size, digest in (("leftImg8bit.zip", 5802953400, "307f6600"), ("gtCoarse.zip", 37756896, "53b6d3ab")):
         assert any(
@@ -173,8 +173,10 @@ def test_a_built_benchmark_can_be_used(cityscapes: Path, tmp_path: Path) -> None
 
 
 def test_archives_that_can_not_be_fetched_are_errors(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="cityscapes: can't be downloaded automatically"):
+    with pytest.raises(UsageError, match="cityscapes: can't be downloaded automatically, only from its authors' page"):
         data("fetch", "cityscapes", "--out", tmp_path)
+    with pytest.raises(UsageError, match="because its authors no longer offer it"):
+        data("fetch", "lost-and-found@smiyc", "--out", tmp_path)
 
 
 def test_user_errors_exit_with_2_without_a_traceback(tmp_path: Path) -> None:
