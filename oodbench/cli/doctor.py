@@ -13,7 +13,6 @@ import typer
 from oodbench.cli.exit_codes import ExitCode
 from oodbench.cli.options import Data, IdData, Plugins
 from oodbench.contracts import Roots
-from oodbench.data.folders import find_unreadable
 from oodbench.errors import DataError, DataNotFoundError
 from oodbench.registry import Registry
 
@@ -95,6 +94,8 @@ def _list_roots(roots: Roots) -> list[Path]:
 
 def _find_folder_problems(searched: Sequence[Roots]) -> list[str]:
     """Return one line per folder that is missing or can't be read."""
+    from oodbench.data.folders import find_unreadable
+
     folders = dict.fromkeys(folder for roots in searched for folder in _list_roots(roots))
     missing = [folder for folder in folders if not os.path.isdir(folder)]
     unreadable = dict.fromkeys(find_unreadable([folder for folder in folders if folder not in missing]))
