@@ -75,7 +75,8 @@ def evaluate(
         The results by name of protocol, in the plan's order.
 
     Raises:
-        RunFolderError: A map is not stored, or is not the one that an earlier result in result.json was computed from.
+        RunFolderError: A map or a fit is not stored, or a map is not the one that an earlier result in result.json was
+            computed from.
         ScoreError: A map contains NaN.
     """
     earlier = _score_digests(plan, artifacts) if again else {}
@@ -171,7 +172,7 @@ def _make_result(scored: ScoredBenchmark, protocol: Protocol) -> Result:
     sketch = write_sketch_and_breakdown(scored, measurement.evaluation)
     plan, scorer, benchmark, artifacts = scored.plan, scored.scorer, scored.benchmark, scored.artifacts
     network, metrics = scored.network, measurement.metrics
-    fit = artifacts.fit_facts(fit_key(scorer.key)) if scorer.fits else None
+    fit = _read_fit_facts(scored) if scorer.fits else None
     fit_facts: dict[str, Any] = {}
     warnings = [*benchmark.warnings]
     if metrics.largest_tie > _MANY_TIES:
@@ -211,6 +212,23 @@ def _make_result(scored: ScoredBenchmark, protocol: Protocol) -> Result:
         digests={"network": network.digest, "data": benchmark.digest, "scores": measurement.scores_digest},
         warnings=warnings,
     )
+
+
+def _read_fit_facts(scored: ScoredBenchmark) -> Mapping[str, Any]:
+    """Return the facts of a scorer's fit, which are part of its results.
+
+    Raises:
+        RunFolderError: The fit is missing, so that a result would lack its warnings.
+    """
+    key = fit_key(scored.scorer.key)
+    facts = scored.artifacts.fit_facts(key)
+    if facts is None:
+        raise RunFolderError(
+            f"{scored.artifacts.store.name(key)}: the fit of {scored.scorer.label} is missing; its results state what "
+            "it learned from",
+            "Restore the file, or run the same 'oodbench run' again.",
+        )
+    return facts
 
 
 def _inversion_warnings(label: str, anomalous: Anomalous, auroc: float) -> list[str]:
