@@ -17,12 +17,13 @@ from oodbench.runs.verification.check import VerificationCheck, run_checks
 from oodbench.runs.verification.evaluation import check_scores
 from oodbench.runs.verification.files import check_files, list_rest
 from oodbench.runs.verification.frame_sets import check_benchmark, check_dataset
-from oodbench.runs.verification.plan import check_methods, check_network, check_plan
+from oodbench.runs.verification.methods import check_methods
+from oodbench.runs.verification.networks import check_network
+from oodbench.runs.verification.plan import check_plan
 from oodbench.runs.verification.recomputation import check_recomputed_scores
 from oodbench.runs.verification.reports import check_reports
 from oodbench.runs.verification.results import check_results, find_results
 from oodbench.runs.verification.subject import Subject
-from oodbench.storage.keys import RESULTS_FILE
 from oodbench.storage.scratch import ScratchStore
 
 DEFAULT_FRAMES = 2
@@ -77,28 +78,28 @@ def _choose_seed(seed: int | None) -> int:
 
 
 def _make_checks(subject: Subject, recompute: int, seed: int) -> Iterator[VerificationCheck]:
+    """Yield all checks. Later ones use the networks, methods and frames that earlier ones have confirmed."""
     record = subject.record
+    for network in record.networks if not subject.is_external else ():
+        yield from run_checks(f"network {network.name}", partial(check_network, subject, network))
     consistency = check_plan(record)
     yield consistency
     if consistency.verdict == "wrong":
         return
     yield check_files(subject)
-    for network in record.networks if not subject.is_external else ():
-        yield check_network(subject, network.name)
-    yield from check_methods(subject)
+    yield from run_checks("methods", partial(check_methods, subject))
     for part in record.benchmarks:
-        yield from run_checks(f"frames of {part.name}", lambda part=part: [check_benchmark(subject, part)])
-    for part, use in ((record.fit, "fit"), (record.calibrate, "calibrate")):
-        if part is not None:
-            yield check_dataset(subject, part, use)
+        yield from run_checks(f"frames of {part.name}", partial(check_benchmark, subject, part))
+    for dataset, use in ((record.fit, "fit"), (record.calibrate, "calibrate")):
+        if dataset is not None:
+            yield from run_checks(f"frames to {use} on", partial(check_dataset, subject, dataset, use))
     yield from run_checks("results", partial(check_results, subject))
     for part in record.benchmarks:
         for scorer in record.scorers:
-            results = find_results(subject, part, scorer)
             what = f"metrics of {scorer.label} on {scorer.network}, {part.name}"
+            results = find_results(subject, part, scorer)
             yield from run_checks(what, partial(check_scores, subject, part, scorer, results))
     yield from run_checks("recomputed scores", partial(check_recomputed_scores, subject, recompute, seed))
     yield from run_checks("quality", partial(check_calibration, subject, recompute))
-    if subject.run.store.has(RESULTS_FILE):
-        yield from run_checks("report", partial(check_reports, subject))
+    yield from run_checks("report", partial(check_reports, subject))
     yield list_rest(subject)

@@ -28,7 +28,7 @@ class VerificationCheck:
         ... )
         >>> check = oodbench.verify(run)[0]
         >>> check.verdict, check.what
-        ('right', 'plan')
+        ('right', 'network streets-softmax')
     """
 
     verdict: Literal["right", "wrong", "not checked"]
@@ -57,10 +57,11 @@ def not_checked(what: str, said: str) -> VerificationCheck:
 
 def judge(what: str, problems: Iterable[str], confirmed: str) -> VerificationCheck:
     """Return `wrong` with the first problem and the number of others, or `right` if there is no problem."""
-    first, *others = [*problems] or [None]
-    if first is None:
+    found = list(problems)
+    if not found:
         return right(what, confirmed)
-    return wrong(what, f"{first} ({len(others)} more problems)" if others else first)
+    others = len(found) - 1
+    return wrong(what, f"{found[0]} ({others} more problem{'s' if others > 1 else ''})" if others else found[0])
 
 
 def compare_digests(what: str, contents: str, digest: str, recorded: str) -> VerificationCheck:

@@ -41,6 +41,4 @@ def list_rest(subject: Subject) -> VerificationCheck:
         rest.append("whether the stored fits were learned from the fit frames")
     if pictures := list_unchecked(subject):
         rest.append(f"pictures and pages in report/ ({', '.join(pictures)})")
-    if subject.is_external:
-        rest.append("whether the external scores come from a network")
     return not_checked(UNRECORDED, "; ".join(rest))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal
+from collections.abc import Callable, Iterator
 
 from oodbench.contracts import ComponentSizes
 from oodbench.errors import DataError, DataNotFoundError, OodbenchError, PluginError
@@ -15,17 +14,19 @@ from oodbench.runs.verification.subject import Subject
 from oodbench.types import FrameSet
 
 
-def check_benchmark(subject: Subject, part: FrameSetRecord) -> VerificationCheck:
+def check_benchmark(subject: Subject, part: FrameSetRecord) -> Iterator[VerificationCheck]:
     """Check the frames of a benchmark against its card and its folder."""
     what = f"frames of {part.name}"
     try:
         benchmark = subject.run.registry.benchmark(part.name)
     except OodbenchError as error:
-        return not_checked(what, error.problem)
+        yield not_checked(what, error.problem)
+        return
     card = benchmark.card
     if card.frames not in (0, part.expected):
         said = f"plan.json expects {part.expected} frames in a complete copy; the benchmark's card states {card.frames}"
-        return wrong(what, said)
+        yield wrong(what, said)
+        return
     limit = subject.record.limit
 
     def select() -> tuple[FrameSet, FrameSet]:
@@ -33,16 +34,17 @@ def check_benchmark(subject: Subject, part: FrameSetRecord) -> VerificationCheck
         return found, take_first(found, limit)
 
     selection = "its default" if limit is None else "all frames" if limit == "all" else f"the first {limit} frames"
-    return _check(subject, part, select, card.title, card.components, f"the limit of the run is {selection}")
+    yield _check(subject, part, select, card.title, card.components, f"the limit of the run is {selection}")
 
 
-def check_dataset(subject: Subject, part: FrameSetRecord, use: Literal["fit", "calibrate"]) -> VerificationCheck:
+def check_dataset(subject: Subject, part: FrameSetRecord, use: str) -> Iterator[VerificationCheck]:
     """Check the in-distribution frames that the run fitted or calibrated on."""
     what = f"frames of {part.name} {part.split}"
     try:
         dataset = subject.run.registry.dataset(part.name)
     except OodbenchError as error:
-        return not_checked(what, error.problem)
+        yield not_checked(what, error.problem)
+        return
 
     def select() -> tuple[FrameSet, FrameSet]:
         fit, calibrate = divide_splits(dataset.card, dataset.open(subject.record.id_data.roots()))
@@ -52,7 +54,7 @@ def check_dataset(subject: Subject, part: FrameSetRecord, use: Literal["fit", "c
         return chosen.found, take_evenly(chosen.found, len(part.frames))
 
     rule = f"a run takes {len(part.frames)} evenly spaced frames"
-    return _check(subject, part, select, dataset.card.title, ComponentSizes(), rule)
+    yield _check(subject, part, select, dataset.card.title, ComponentSizes(), rule)
 
 
 def _check(

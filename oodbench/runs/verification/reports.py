@@ -15,12 +15,18 @@ from oodbench.runs.hidden_labels import describe_hidden_labels
 from oodbench.runs.run import Run
 from oodbench.runs.verification.check import VerificationCheck, not_checked, right, wrong
 from oodbench.runs.verification.subject import Subject
+from oodbench.storage.keys import RESULTS_FILE
 
 
 def check_reports(subject: Subject) -> Iterator[VerificationCheck]:
     """Check each text file in report/ that a report of this version writes under this name."""
     run, folder = subject.run, subject.run.store.reports
-    if folder is None or not folder.is_dir() or not any(path.is_file() for path in folder.iterdir()):
+    if (
+        not run.store.has(RESULTS_FILE)
+        or folder is None
+        or not folder.is_dir()
+        or not any(path.is_file() for path in folder.iterdir())
+    ):
         return
     if version := subject.other_version():
         yield not_checked("report", f"oodbench {version} wrote the tables")
@@ -82,11 +88,13 @@ def _compare_files(stored: Path, again: Path, run: Run) -> str | None:
 
 
 def _read_lines(path: Path) -> list[str]:
-    """Return the lines of a table, in CSV without the columns of costs, which each evaluation measures again."""
+    """Return the lines of a table, in CSV and JSON without the costs, which each evaluation measures again."""
     text = path.read_text(encoding="utf-8")
+    costs = {spec.name for spec in metrics_of("cost")}
+    if path.suffix == ".json":
+        return [line for line in text.splitlines() if not any(f'"{name}":' in line for name in costs)]
     if path.suffix != ".csv":
         return text.splitlines()
-    costs = {spec.name for spec in metrics_of("cost")}
     head, *rows = csv.reader(text.splitlines())
     kept = [index for index, name in enumerate(head) if name not in costs]
     return [",".join(row[index] for index in kept if index < len(row)) for row in [head, *rows]]

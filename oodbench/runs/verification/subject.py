@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from oodbench.contracts import Method, Segmenter
 from oodbench.environment import find_version
+from oodbench.errors import RunFolderError
 from oodbench.planning.records import FrameSetRecord, PlanRecord, ScorerRecord, SegmenterRecord
 from oodbench.progress import Progress
 from oodbench.runs.run import Run
@@ -47,9 +48,12 @@ class Subject:
         return [scorer for scorer in self.record.scorers if scorer.network == network.name]
 
     def environment(self, network: SegmenterRecord) -> Mapping[str, str]:
-        """Return the environment in which a network scored; empty if it is not recorded."""
-        recorded = self.run.artifacts.json(environment_key(network.digest))
-        return recorded if isinstance(recorded, dict) else {}
+        """Return the environment in which a network scored; empty if it is not recorded, or damaged."""
+        try:
+            recorded = self.run.artifacts.json(environment_key(network.digest))
+        except RunFolderError:
+            recorded = None
+        return {name: str(value) for name, value in recorded.items()} if isinstance(recorded, dict) else {}
 
     def other_version(self) -> str:
         """Return the version of oodbench that computed the scores if it is not this one; otherwise an empty text."""
