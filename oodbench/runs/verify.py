@@ -73,7 +73,7 @@ def verify(
 
 
 def _choose_seed(seed: int | None) -> int:
-    """Return a seed that nobody can predict, unless one is given: a forger must not know which frames are checked."""
+    """Return the given seed, or a random one: a forger must not know in advance which frames are checked."""
     return secrets.randbits(32) if seed is None else seed
 
 

@@ -1,4 +1,4 @@
-"""Changes of a stored run with valid digests, as somebody would make them who wants better numbers."""
+"""Changes of a stored run with valid digests, as a forger makes them."""
 
 from __future__ import annotations
 

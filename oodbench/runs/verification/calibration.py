@@ -73,7 +73,7 @@ def _measure_again(
         before, after = subject.run.artifacts.calibration(key), scratch.calibration(key)
         if before is not None and after is not None:
             problems = _compare_calibrations(before, after)
-            confirmed = f"score quantiles, equal within {SHARE:.0%} of their range if recomputed"
+            confirmed = f"score quantiles, equal within {100 * SHARE:g} % of their range if recomputed"
             yield judge(f"calibration of {scorer.label} on {network.name}", problems, confirmed)
 
 

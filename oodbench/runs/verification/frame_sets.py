@@ -50,7 +50,8 @@ def check_dataset(subject: Subject, part: FrameSetRecord, use: str) -> Iterator[
         fit, calibrate = divide_splits(dataset.card, dataset.open(subject.record.id_data.roots()))
         chosen = fit if use == "fit" else calibrate
         if chosen.split != part.split:
-            raise DataError(f"a run takes {part.name} {chosen.split} to {use}; plan.json has {part.split}")
+            problem = f"a run takes {part.name} {chosen.split} to {use}; plan.json has {part.split}"
+            raise DataError(problem, "Restore plan.json, or make the run again.")
         return chosen.found, take_evenly(chosen.found, len(part.frames))
 
     rule = f"a run takes {len(part.frames)} evenly spaced frames"

@@ -13,7 +13,7 @@ from oodbench.runs.verification.check import VerificationCheck, judge
 def check_plan(record: PlanRecord) -> VerificationCheck:
     """Check that all names in a plan are unique and refer to each other."""
     names = {part.name for part in record.benchmarks}
-    counts = f"{len(record.networks)} networks, {len(record.scorers)} scorers, {len(names)} benchmarks"
+    counts = f"networks: {len(record.networks)}, scorers: {len(record.scorers)}, benchmarks: {len(names)}"
     return judge("plan", _find_inconsistencies(record, names), f"{counts}, {record.digest[:12]}")
 
 

@@ -38,7 +38,7 @@ def check_reports(subject: Subject) -> Iterator[VerificationCheck]:
 
 
 def list_unchecked(subject: Subject) -> list[str]:
-    """Return the names of the files in report/ that are no text tables."""
+    """Return the names of the files in report/ that are not text tables."""
     folder = subject.run.store.reports
     texts = (".txt", ".md", ".tex", ".csv", ".json")
     if folder is None or not folder.is_dir():
@@ -83,8 +83,16 @@ def _compare_files(stored: Path, again: Path, run: Run) -> str | None:
         return f"it can't be read ({error})"
     for number, (old, new) in enumerate(zip_longest(*lines), start=1):
         if old != new and not any(note in (new or "") for note in moving):
-            return f"line {number} is {old!r}; the results give {new!r}"
+            return f"line {number} has {_crop(old, new)!r}; the results give {_crop(new, old)!r}"
     return None
+
+
+def _crop(line: str | None, other: str | None) -> str:
+    """Return the part of a line around its first difference to another one."""
+    text, reference = line or "", other or ""
+    same = next((i for i, (a, b) in enumerate(zip(text, reference, strict=False)) if a != b), len(reference))
+    start = max(same - 20, 0)
+    return text[start : start + 60]
 
 
 def _read_lines(path: Path) -> list[str]:

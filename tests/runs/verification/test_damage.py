@@ -25,7 +25,7 @@ from tests.helpers.stored import forge, forge_map
 @pytest.fixture
 def run(network_file: Path, road_anomaly: Path, cityscapes: Path, tmp_path: Path) -> Path:
     """Run MSP and kNN under two protocols on separate data and a separate network."""
-    network = shutil.copy(network_file, tmp_path / "tiny.onnx")
+    network = Path(shutil.copy(network_file, tmp_path / "tiny.onnx"))
     shutil.copy(network_file.with_suffix(".toml"), tmp_path / "tiny.toml")
     done = small_run(network, road_anomaly, tmp_path / "run", methods=["msp", "knn:k=2"], id_data=[cityscapes])
     return done.evaluate(protocols=("pooled", "smiyc")).folder

@@ -1,4 +1,4 @@
-"""A run that nobody changed: all checks pass, and the findings say what they prove."""
+"""An unchanged run: all checks pass, and the findings say what they prove."""
 
 from __future__ import annotations
 
