@@ -29,7 +29,7 @@ _PUBLIC = {
     "SubmissionResult": "oodbench.workflows.submit",
     "TorchSegmenter": "oodbench.segmenters.torch_modules.segmenter",
     "Verdict": "oodbench.baseline",
-    "VerificationCheck": "oodbench.runs.verify",
+    "VerificationCheck": "oodbench.runs.verification.check",
     "accept": "oodbench.baseline",
     "check_submission": "oodbench.workflows.submit",
     "compare": "oodbench.api",
@@ -84,7 +84,7 @@ if TYPE_CHECKING:
     from oodbench.listing import list_submissions as list_submissions
     from oodbench.runs.load import load as load
     from oodbench.runs.run import Run as Run
-    from oodbench.runs.verify import VerificationCheck as VerificationCheck
+    from oodbench.runs.verification.check import VerificationCheck as VerificationCheck
     from oodbench.runs.verify import verify as verify
     from oodbench.segmenters.torch_modules.segmenter import TorchSegmenter as TorchSegmenter
     from oodbench.workflows.evaluate_scores import evaluate_scores as evaluate_scores

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import sys
+from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 
 from oodbench.threads import count_threads
@@ -19,6 +20,10 @@ PACKAGES = (
     "scikit-learn",
     "numba",
 )
+
+
+# Between the values of an environment that differed during a run.
+_OR = " or "
 
 
 def find_version(package: str) -> str | None:
@@ -42,6 +47,15 @@ def describe_environment(device: str) -> dict[str, str]:
         "threads": str(min(torch.get_num_threads(), count_threads())),
         "device": device,
     }
+
+
+def join_environments(environments: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """Return one environment for score maps that were computed in several; it has all values of each name."""
+    values: dict[str, dict[str, None]] = {}
+    for environment in environments:
+        for name, value in environment.items():
+            values.setdefault(name, {}).update(dict.fromkeys(value.split(_OR)))
+    return {name: _OR.join(options) for name, options in values.items()}
 
 
 def peak_memory() -> int | None:

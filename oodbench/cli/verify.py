@@ -1,4 +1,4 @@
-"""`oodbench verify`: verification of a run against its recorded digests and stored scores."""
+"""`oodbench verify`: verification of a run against its records, its inputs and its networks."""
 
 from __future__ import annotations
 
@@ -14,17 +14,35 @@ from oodbench.cli.exit_codes import ExitCode
 
 def verify(
     run: Annotated[Path, typer.Argument(help="Folder of a run.", metavar="RUN")],
+    recompute: Annotated[
+        int,
+        typer.Option(
+            help="Frames per benchmark, chosen at random, that the networks score again. 0: the networks compute "
+            "nothing.",
+            metavar="N",
+            min=0,
+        ),
+    ] = 2,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            help="Seed of the choice of frames, to repeat a verification. By default a new one, which is printed.",
+            metavar="N",
+            min=0,
+        ),
+    ] = None,
 ) -> None:
-    """Check that weights, frames, scores and results are unchanged, and that the metrics are correct.
+    """Check that weights, frames, scores and results are unchanged, and that the numbers are correct.
 
-    The metrics are computed again from the stored scores.
+    The networks score a few frames again, and their quality on the in-distribution frames is measured again. The
+    metrics are computed again from the stored scores, and the tables from the results. Nothing is written.
 
     Exit codes: 0 all checks passed, 2 at least one check failed, 5 a part of the run could not be checked.
     """
-    from oodbench.runs.verify import UNRECORDED
+    from oodbench.runs.verification.files import UNRECORDED
     from oodbench.runs.verify import verify as verify_run
 
-    checks = verify_run(run, make_progress())
+    checks = verify_run(run, make_progress(), recompute=recompute, seed=seed)
     for check in checks:
         print(check)
     count = Counter(check.verdict for check in checks)

@@ -232,6 +232,36 @@ def combine_needs(network: Segmenter, methods: Iterable[Method]) -> Needs:
     return replace(needs, class_maps=network.capabilities.class_maps is not None)
 
 
+def make_scorer_key(
+    method: Method,
+    network: tuple[str, str],
+    source_digest: str | None,
+    *,
+    scoring: Scoring,
+    batch_size: int,
+    fit: tuple[int, str] | None,
+) -> str:
+    """Return the key of a scorer: a digest of everything except the benchmark's frames on which its scores depend.
+
+    Args:
+        method: The method with its parameters.
+        network: The digest of the network and its device.
+        source_digest: Digest of the user code that defines the method; None for a method of this package.
+        scoring: The scoring resolution of the run.
+        batch_size: Number of frames per forward pass.
+        fit: The seed and the digest of the frames to fit on; None if the method learns nothing.
+    """
+    depends_on = {
+        "network": list(network),
+        "method": [method.card.name, method.card.version, source_digest, method.params.model_dump(mode="json")],
+        "numerics": NUMERICS_VERSION,
+        "scoring": scoring.identity() if isinstance(method, PixelMethod) else scoring.resize,
+        "batch_size": batch_size,
+        "fit": list(fit) if fit else None,
+    }
+    return f"{method.card.name}-{digest_bytes(json.dumps(depends_on, sort_keys=True).encode())[:12]}"
+
+
 def _make_scorer_record(
     network: Segmenter,
     source: MethodSource,
@@ -242,17 +272,16 @@ def _make_scorer_record(
 ) -> ScorerRecord:
     fits = method.needs().fit
     params = method.params.model_dump(mode="json")
-    depends_on = {
-        "network": [network.digest, network.device],
-        "method": [method.card.name, method.card.version, source.source_digest, params],
-        "numerics": NUMERICS_VERSION,
-        "scoring": scoring.identity() if isinstance(method, PixelMethod) else scoring.resize,
-        "batch_size": request.batch_size,
-        "fit": [request.seed, fit.digest] if fits and fit else None,
-    }
-    digest = digest_bytes(json.dumps(depends_on, sort_keys=True).encode())
+    key = make_scorer_key(
+        method,
+        (network.digest, network.device),
+        source.source_digest,
+        scoring=scoring,
+        batch_size=request.batch_size,
+        fit=(request.seed, fit.digest) if fits and fit else None,
+    )
     return ScorerRecord(
-        key=f"{method.card.name}-{digest[:12]}",
+        key=key,
         network=network.name,
         spec=source.spec,
         method=method.card.name,

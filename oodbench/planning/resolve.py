@@ -313,7 +313,13 @@ def find_in_distribution(
     Raises:
         DataNotFoundError: No dataset with these classes was found.
     """
-    card, splits = _find_dataset(registry, roots, classes, world)
+    return divide_splits(*_find_dataset(registry, roots, classes, world))
+
+
+def divide_splits(
+    card: DatasetCard, splits: Mapping[str, FrameSet]
+) -> tuple[InDistributionFrames, InDistributionFrames]:
+    """Return the frames of a dataset to fit on and those to calibrate on, from the splits that were found."""
     if len(splits) > 1:
         (fit_split, fit), (calibrate_split, calibrate) = list(splits.items())[:2]
     else:

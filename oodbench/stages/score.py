@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from oodbench.environment import describe_environment
+from oodbench.environment import describe_environment, join_environments
 from oodbench.metrics.protocols import PROTOCOLS
 from oodbench.planning.frame_index import FrameRecord
 from oodbench.planning.plan import Plan, combine_needs
@@ -51,7 +51,6 @@ def score(
     """
     failures = Failures(fail_fast=True) if failures is None else failures
     for record in plan.record.networks:
-        artifacts.write_json(environment_key(record.digest), describe_environment(record.device))
         for benchmark in plan.record.benchmarks:
             if benchmark.name not in failures:
                 with failures.collect(benchmark.name, "score"):
@@ -104,6 +103,7 @@ def _score_benchmark(
     }
     if not wanted:
         return
+    _record_environment(network_record, artifacts)
     methods = {key: plan.scorers[key] for key in scorers}
     needs = combine_needs(network, methods.values())
     total = sum(len(positions) for positions in wanted)
@@ -128,6 +128,14 @@ def _score_benchmark(
             }
             artifacts.add_cost(cost_key(network_record.digest), line)
             advance(count)
+
+
+def _record_environment(network: SegmenterRecord, artifacts: RunArtifacts) -> None:
+    """Record the environment in which a network scores, next to those of earlier processes of the run."""
+    key = environment_key(network.digest)
+    earlier = artifacts.json(key)
+    environments = [*([earlier] if earlier else []), describe_environment(network.device)]
+    artifacts.write_json(key, join_environments(environments))
 
 
 def _map_key(scorer: str, frame: FrameRecord) -> Key:

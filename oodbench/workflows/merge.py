@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from oodbench.environment import join_environments
 from oodbench.errors import RunFolderError
 from oodbench.planning.records import PlanRecord
 from oodbench.progress import Progress, Silent
@@ -85,18 +86,18 @@ def merge(folders: Sequence[str | Path], out: str | Path | None = None, progress
 
 
 def _merge_environments(key: Key, shards: Sequence[RunArtifacts], artifacts: RunArtifacts, progress: Progress) -> None:
-    """Store the first shard's environment, and warn if others differ."""
+    """Store the environment with the values of all shards, and warn if they differ."""
     environments = [environment for shard in shards if (environment := shard.json(key)) is not None]
     if not environments:
         return
     first = environments[0]
-    artifacts.write_json(key, first)
+    artifacts.write_json(key, join_environments(environments))
     differing = sorted(
         {name for other in environments for name in other.keys() | first.keys() if other.get(name) != first.get(name)}
     )
     if differing:
         progress.warn(
-            f"the shards were computed in different environments ({', '.join(differing)}); results record the first"
+            f"the shards were computed in different environments ({', '.join(differing)}); results record all"
         )
 
 

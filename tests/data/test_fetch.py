@@ -22,7 +22,7 @@ from oodbench.contracts import Archive
 from oodbench.data.downloads import fetch as module
 from oodbench.data.downloads.fetch import fetch_archive
 from oodbench.data.downloads.web import is_html
-from oodbench.errors import DataError, RunFolderError
+from oodbench.errors import DataError, PluginError, RunFolderError
 from oodbench.progress import Silent
 
 CONTENT = bytes(range(256)) * 512

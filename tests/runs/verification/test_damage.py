@@ -1,4 +1,4 @@
-"""`oodbench verify`: valid runs, each kind of damage, and parts that can't be verified."""
+"""Inputs and files that changed or are missing since the run, and parts that can't be verified."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import pytest
 
 from oodbench.errors import RunFolderError
 from oodbench.runs.load import load
-from oodbench.runs.verify import VerificationCheck, verify
+from oodbench.runs.verification.check import VerificationCheck
+from oodbench.runs.verify import verify
 from oodbench.storage.artifacts import RunArtifacts
 from oodbench.storage.local import LocalStore
 from oodbench.workflows.evaluate_scores import evaluate_scores
@@ -24,43 +25,14 @@ from tests.helpers.stored import forge, forge_map
 @pytest.fixture
 def run(network_file: Path, road_anomaly: Path, cityscapes: Path, tmp_path: Path) -> Path:
     """Run MSP and kNN under two protocols on separate data and a separate network."""
-    network = shutil.copy(network_file, tmp_path / "tiny.onnx")
+    network = Path(shutil.copy(network_file, tmp_path / "tiny.onnx"))
     shutil.copy(network_file.with_suffix(".toml"), tmp_path / "tiny.toml")
     done = small_run(network, road_anomaly, tmp_path / "run", methods=["msp", "knn:k=2"], id_data=[cityscapes])
     return done.evaluate(protocols=("pooled", "smiyc")).folder
 
 
 def find_checks(folder: Path, verdict: str) -> dict[str, str]:
-    return {checked.what: checked.said for checked in verify(folder) if checked.verdict == verdict}
-
-
-REST = "the rest"
-
-
-def test_a_valid_run_passes(run: Path) -> None:
-    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
-    right = find_checks(run, "right")
-    assert list(right) == [
-        "network tiny",
-        "frames of road-anomaly",
-        "frames of cityscapes train",
-        "frames of cityscapes val",
-        "results",
-        "scores of MSP on tiny, road-anomaly",
-        "metrics of MSP on tiny, road-anomaly, pooled",
-        "metrics of MSP on tiny, road-anomaly, smiyc",
-        "scores of kNN (k=2) on tiny, road-anomaly",
-        "metrics of kNN (k=2) on tiny, road-anomaly, pooled",
-        "metrics of kNN (k=2) on tiny, road-anomaly, smiyc",
-    ]
-    assert right["frames of road-anomaly"].startswith("3 images and labels, ")
-    assert right["metrics of MSP on tiny, road-anomaly, pooled"].startswith(
-        "AP, FPR95, AUROC recomputed from the stored scores"
-    )
-    assert find_checks(run, "wrong") == {}
-    assert list(find_checks(run, "not checked")) == [REST]
-    after = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
-    assert after == before
+    return {checked.what: checked.said for checked in verify(folder, recompute=0) if checked.verdict == verdict}
 
 
 def test_changed_weights_are_found(run: Path, tmp_path: Path) -> None:
@@ -128,7 +100,7 @@ def test_changed_results_are_found(run: Path) -> None:
     forge(run, run / "result.json", json.dumps(result))
     wrong = find_checks(run, "wrong")
     assert wrong["results"] == "MSP on tiny, road-anomaly: result.json and the file in results/ differ"
-    assert wrong["metrics of MSP on tiny, road-anomaly, pooled"].startswith("AP is 0.")
+    assert wrong["metrics of MSP on tiny, road-anomaly, pooled"].startswith("metrics AP is 0.")
     for path in (run / "results").iterdir():  # in both places
         row = json.loads(path.read_text())
         if (row["method"], row["protocol"]["name"]) == ("msp", "pooled"):
@@ -148,7 +120,7 @@ def test_runs_without_stored_scores_are_verified_partly(run: Path) -> None:
     unchecked = find_checks(run, "not checked")
     assert unchecked["scores of MSP on tiny, road-anomaly"] == "not all of them are stored (--keep-scores)"
     assert unchecked["metrics of MSP on tiny, road-anomaly, pooled"] == "the scores are not stored"
-    assert list(find_checks(run, "right"))[-1] == "results"
+    assert "results" in find_checks(run, "right")
     assert find_checks(run, "wrong") == {}
 
 

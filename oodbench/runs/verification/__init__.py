@@ -1,0 +1,1 @@
+"""Checks that `oodbench verify` makes of a run."""
