@@ -74,7 +74,7 @@ def index_by_stem(paths: Iterable[Path], suffix: str = "") -> dict[str, Path]:
         stem = _read_stem(path) if path.stem.endswith(suffix) or path.name.endswith(suffix) else None
         if stem is None or not stem.endswith(suffix):
             continue
-        name = frame_name(stem.removesuffix(suffix), path)
+        name = frame_name(stem.removesuffix(suffix), path) if stem != suffix else ""
         if name not in files:
             files[name] = path
         elif not _is_same_file(path, files[name]):
