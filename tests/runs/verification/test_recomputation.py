@@ -84,3 +84,17 @@ def test_predicted_classes_and_fits_that_were_changed_are_wrong(run: Path, find:
     wrong = find("wrong", recompute=1)
     assert wrong["recomputed scores of kNN (k=2) on tiny"] == f"its fit is missing: {path}"
     assert any(what.startswith("metrics of kNN (k=2) on tiny, road-anomaly") for what in wrong)
+
+
+def test_only_frames_with_stored_maps_are_chosen(run: Path, find: Find) -> None:
+    record = load(run).record
+    first, *others = record.benchmarks[0].frames
+    for frame in others:
+        for scorer in record.scorers:
+            LocalStore(run).delete(score_key(scorer.key, frame.key))
+    assert find("right", recompute=3)[f"recomputed scores of {MSP}"].startswith(f"{first.id} of 3 frames")
+    for scorer in record.scorers:
+        LocalStore(run).delete(score_key(scorer.key, first.key))
+    assert find("not checked", recompute=3)["recomputed scores of tiny, road-anomaly"] == (
+        "no score maps are stored (--keep-scores)"
+    )
