@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
 
 __all__ = [
     "BaselineError",
@@ -26,6 +27,7 @@ __all__ = [
     "StoppedElsewhereError",
     "TrainingError",
     "UnknownNameError",
+    "UntrustedCodeError",
     "UsageError",
 ]
 
@@ -183,6 +185,24 @@ class PluginError(OodbenchError):
         ...     print(error.problem.rpartition("/")[2])
         absent.py: no such plugin file
     """
+
+
+class UntrustedCodeError(PluginError):
+    """Error about a plugin or a network in Python that only the folder of a run names, and that was not run.
+
+    Args:
+        file: The file with the code, as the run names it.
+        remedy: The arguments with which the code is run.
+
+    Examples:
+        >>> from oodbench.errors import UntrustedCodeError
+        >>> print(UntrustedCodeError("net.py", "Give --trust."))
+        net.py: the run names this code, which is not run without --plugin or --trust
+        Give --trust.
+    """
+
+    def __init__(self, file: str | Path, remedy: str) -> None:
+        super().__init__(f"{file}: the run names this code, which is not run without --plugin or --trust", remedy)
 
 
 class ScoreError(OodbenchError):

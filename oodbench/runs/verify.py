@@ -12,12 +12,18 @@ import numpy as np
 from typing_extensions import override
 
 from oodbench.contracts import Result
-from oodbench.errors import DataError, DataNotFoundError, NotStoredError, OodbenchError
+from oodbench.errors import (
+    DataError,
+    DataNotFoundError,
+    NotStoredError,
+    OodbenchError,
+    UnknownNameError,
+    UntrustedCodeError,
+)
 from oodbench.metrics import PROTOCOLS
 from oodbench.planning.frame_index import index_frames
 from oodbench.planning.live_objects import OBJECT
 from oodbench.planning.records import FrameSetRecord, ScorerRecord, SegmenterRecord
-from oodbench.planning.resolve import ModelSource
 from oodbench.progress import Progress, Silent
 from oodbench.runs.load import load
 from oodbench.runs.run import Run
@@ -92,7 +98,7 @@ def verify(run: Run | str | Path, progress: Progress | None = None) -> list[Veri
         ['not checked', 'right']
     """
     # A new object reads the run as it is stored now.
-    current = Run(run.store, known=run.known) if isinstance(run, Run) else load(run)
+    current = Run(run.store, access=run.access) if isinstance(run, Run) else load(run)
     return list(_Verification(current, progress or Silent()).checks())
 
 
@@ -110,9 +116,9 @@ class _Verification:
         for network in self._record.networks if not self._is_external else ():
             yield self._check_network(network)
         for part in self._record.benchmarks:
-            yield self._check_frames(part, self._open_benchmark)
+            yield self._check_frames(part, self._run.finder.benchmark)
         for part in filter(None, (self._record.fit, self._record.calibrate)):
-            yield self._check_frames(part, self._open_dataset)
+            yield self._check_frames(part, self._run.finder.dataset)
         yield from self._check_methods()
         results, check = self._check_results()
         yield check
@@ -130,8 +136,7 @@ class _Verification:
         if network.source.endswith(OBJECT):
             return VerificationCheck("not checked", what, "it was passed as an object, which can't be opened again")
         try:
-            source = ModelSource(network.source, network.card, network.checkpoint)
-            digest = source.open(self._run.registry, "cpu").digest
+            digest = self._run.access.open_network(network, self._run.registry).digest
         except OodbenchError as error:
             return VerificationCheck("not checked", what, f"it can't be opened: {error.problem}")
         return _compare_digests(what, "weights, card and code", digest, network.digest)
@@ -155,11 +160,9 @@ class _Verification:
 
     def _check_frames(self, part: FrameSetRecord, open_set: Any) -> VerificationCheck:
         what = f"frames of {part.name} {part.split}".strip()
-        if part.folder is not None and not part.folder.exists():
-            return VerificationCheck("not checked", what, f"{part.folder} does not exist")
         try:
             by_id: Mapping[str, Frame] = open_set(part)
-        except DataNotFoundError as error:
+        except (DataNotFoundError, UnknownNameError, UntrustedCodeError) as error:
             return VerificationCheck("not checked", what, error.problem)
         except OodbenchError as error:
             return VerificationCheck("wrong", what, error.problem)
@@ -182,15 +185,6 @@ class _Verification:
             return VerificationCheck("wrong", what, said)
         self._frames[part.name] = {record.digest: frame for record, frame in zip(records, frames, strict=True)}
         return VerificationCheck("right", what, f"{len(records)} images and labels, {part.digest[:12]}")
-
-    def _open_benchmark(self, part: FrameSetRecord) -> Mapping[str, Frame]:
-        frame_set = self._run.registry.benchmark(part.name).open(self._record.data.roots())
-        return {frame.id: frame for frame in frame_set.frames}
-
-    def _open_dataset(self, part: FrameSetRecord) -> Mapping[str, Frame]:
-        splits = self._run.registry.dataset(part.name).open(self._record.id_data.roots())
-        name = part.split.split(" (")[0]  # a split that was divided is opened whole
-        return {frame.id: frame for frame in splits[name].frames} if name in splits else {}
 
     def _check_results(self) -> tuple[list[Result], VerificationCheck]:
         """Return the results in result.json; check that they match the plan and the files in results/."""
