@@ -125,7 +125,9 @@ def stored(made: dict[str, Path], tmp_path: Path, request: pytest.FixtureRequest
     return found
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize(
+    "verb", [pytest.param(verb, marks=pytest.mark.slow if verb == "merge" else ()) for verb in VERBS]
+)
 @pytest.mark.parametrize("stored", [*PLUGINS, "all"], indirect=True)
 def test_no_verb_imports_a_plugin_of_the_run(stored: Stored, verb: str) -> None:
     done = stored.invoke(verb)
