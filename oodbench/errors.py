@@ -192,17 +192,18 @@ class UntrustedCodeError(PluginError):
 
     Args:
         file: The file with the code, as the run names it.
-        remedy: The arguments with which the code is run.
+        options: The options with which the code is run.
+        remedy: How to give these options.
 
     Examples:
         >>> from oodbench.errors import UntrustedCodeError
-        >>> print(UntrustedCodeError("net.py", "Give --trust."))
-        net.py: the run names this code, which is not run without --plugin or --trust
-        Give --trust.
+        >>> print(UntrustedCodeError("net.py", "--trust", "Give --trust if you trust its author."))
+        net.py: the run names this code, which is not run without --trust
+        Give --trust if you trust its author.
     """
 
-    def __init__(self, file: str | Path, remedy: str) -> None:
-        super().__init__(f"{file}: the run names this code, which is not run without --plugin or --trust", remedy)
+    def __init__(self, file: str | Path, options: str, remedy: str) -> None:
+        super().__init__(f"{file}: the run names this code, which is not run without {options}", remedy)
 
 
 class ScoreError(OodbenchError):

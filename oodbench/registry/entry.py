@@ -161,6 +161,7 @@ def code_of_untrusted_file(path: Path) -> PluginCode:
     def refuse() -> NoReturn:
         raise UntrustedCodeError(
             path,
+            "--plugin or --trust",
             f"If you trust its author, give --plugin {path}, or --trust for all code that the run names; in Python, "
             "oodbench.load(RUN, plugins=[FILE]) or oodbench.load(RUN, trust=True).",
         )

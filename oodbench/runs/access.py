@@ -90,7 +90,8 @@ class RunAccess:
             UntrustedCodeError: The network's file is a program, and the user does not trust the run.
         """
         if not (self.trust or registry.adapter(network.source).card.data_only):
-            raise UntrustedCodeError(network.source, "If you trust its author, add --trust (trust=True in Python).")
+            remedy = "If you trust its author, give --trust; in Python, oodbench.load(RUN, trust=True)."
+            raise UntrustedCodeError(network.source, "--trust", remedy)
 
     def open_network(self, network: SegmenterRecord, registry: Registry) -> Segmenter:
         """Open a network of a run on the CPU.

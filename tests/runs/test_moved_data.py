@@ -30,6 +30,7 @@ VERBS = {
     "submit": ["submit", "parcel", "RUN", "--method", "msp", "--out", "OUT"],
     "merge": ["merge", "SHARDS", "--out", "OUT"],
 }
+WITH_MARKS = [pytest.param(verb, marks=pytest.mark.slow if verb == "merge" else ()) for verb in VERBS]
 
 
 def write_frames(root: Path) -> Path:
@@ -92,9 +93,7 @@ def invoke(verb: str, run: Path, place: Path, *options: object) -> Result:
     return CliRunner().invoke(app, [str(word) for word in (*words, *plugin, *options)])
 
 
-@pytest.mark.parametrize(
-    "verb", [pytest.param(verb, marks=pytest.mark.slow if verb == "merge" else ()) for verb in VERBS]
-)
+@pytest.mark.parametrize("verb", WITH_MARKS)
 def test_each_verb_finds_the_data_with_an_option(verb: str, run: Path, place: Path, changed: Path) -> None:
     recorded = place / "RoadAnomaly_jpg"
     without = invoke(verb, run, place)

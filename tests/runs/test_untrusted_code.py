@@ -55,6 +55,7 @@ VERBS = {
     "merge": ["merge", "SHARDS", "--out", "OUT"],
     "gate": ["gate", "RUN", "--baseline", "BASELINE", "--accept"],
 }
+WITH_MARKS = [pytest.param(verb, marks=pytest.mark.slow if verb == "merge" else ()) for verb in VERBS]
 
 
 class Stored(NamedTuple):
@@ -125,9 +126,7 @@ def stored(made: dict[str, Path], tmp_path: Path, request: pytest.FixtureRequest
     return found
 
 
-@pytest.mark.parametrize(
-    "verb", [pytest.param(verb, marks=pytest.mark.slow if verb == "merge" else ()) for verb in VERBS]
-)
+@pytest.mark.parametrize("verb", WITH_MARKS)
 @pytest.mark.parametrize("stored", [*PLUGINS, "all"], indirect=True)
 def test_no_verb_imports_a_plugin_of_the_run(stored: Stored, verb: str) -> None:
     done = stored.invoke(verb)
@@ -248,7 +247,7 @@ def test_verify_opens_a_network_in_python_only_with_trust(
     artifacts.write_plan(record.model_copy(update={"networks": (named,)}))
     check = oodbench.verify(folder)[0]
     assert (check.verdict, check.what) == ("not checked", "network tiny")
-    assert f"{tmp_path / network}: the run names this code, which is not run without --plugin or --trust" in check.said
+    assert f"{tmp_path / network}: the run names this code, which is not run without --trust" in check.said
     assert CliRunner().invoke(app, ["verify", str(folder)]).exit_code == 5
     assert not (tmp_path / "marker").exists()
     if network == "net.py:make":
