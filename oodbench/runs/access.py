@@ -7,18 +7,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Literal, TypeAlias
 
 from oodbench.contracts import Roots, Segmenter
 from oodbench.data.folders import check_roots
 from oodbench.errors import UntrustedCodeError
+from oodbench.planning.one_or_more import Data, OneOrMore, as_tuple
 from oodbench.planning.records import PlanRecord, SegmenterRecord
 from oodbench.planning.request import data_roots
 from oodbench.planning.resolve import ModelSource, validate_named_roots
 from oodbench.registry import Registry
-
-DataOption: TypeAlias = Literal["data", "id_data"]
-"""The option that names the folders of benchmarks or of in-distribution datasets."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +29,7 @@ class RunAccess:
         plugins: Plugin files that the user names. A plugin of the run is loaded if it is one of these files, or has the
             content of one.
         trust: Whether to run all code that the run names.
-        data: Folders that are searched for benchmarks before the recorded ones, or NAME=DIR.
+        data: Folders that are searched for benchmarks before the recorded ones; None: only the recorded ones.
         id_data: The same for in-distribution datasets.
         known: Registry of the process that made the run, also with benchmarks that were passed as objects; otherwise
             None.
@@ -40,36 +37,39 @@ class RunAccess:
 
     plugins: tuple[Path, ...] = ()
     trust: bool = False
-    data: tuple[str, ...] = ()
-    id_data: tuple[str, ...] = ()
+    data: Roots | None = None
+    id_data: Roots | None = None
     known: Registry | None = None
+
+    @staticmethod
+    def of(plugins: OneOrMore = (), trust: bool = False, data: Data = (), id_data: Data = ()) -> RunAccess:
+        """Return the access that these arguments of `load` describe, with absolute paths."""
+        files = tuple(Path(file).absolute() for file in as_tuple(plugins))
+        specs, id_specs = as_tuple(data), as_tuple(id_data)
+        if not specs and not id_specs:
+            return RunAccess(files, trust)
+        benchmarks, datasets = data_roots(specs, id_specs)
+        return RunAccess(files, trust, benchmarks if specs else None, datasets)
 
     @staticmethod
     def of_process(registry: Registry) -> RunAccess:
         """Return the access of the process that makes a run: the user named all of its code."""
-        return RunAccess(registry.plugins, trust=True, known=registry)
+        return RunAccess(tuple(path.absolute() for path in registry.plugins), trust=True, known=registry)
 
     def add_plugins(self, files: Iterable[Path]) -> RunAccess:
         """Return the same access with more plugin files of the user."""
-        return replace(self, plugins=(*self.plugins, *files), known=None)
+        return replace(self, plugins=(*self.plugins, *(file.absolute() for file in files)), known=None)
 
     def registry(self, *records: PlanRecord) -> Registry:
         """Return a registry with the plugins of the user and those of the runs with these plans."""
         if self.known is not None:
             return self.known
-        loaded = list(dict.fromkeys(path.absolute() for path in self.plugins))
+        loaded = list(dict.fromkeys(self.plugins))
         untrusted: list[Path] = []
         for file in dict.fromkeys(file for record in records for file in record.plugins):
             if not any(_is_same_code(file, other) for other in loaded):
                 (loaded if self.trust and file.is_file() else untrusted).append(file)
         return Registry(loaded, untrusted)
-
-    def roots(self, option: DataOption) -> Roots | None:
-        """Return the folders that the user names for benchmarks or for datasets; None if there are none."""
-        benchmarks, datasets = data_roots(self.data, self.id_data)
-        if option == "data":
-            return benchmarks if self.data else None
-        return datasets if self.data or self.id_data else None
 
     def check_roots(self, registry: Registry) -> None:
         """Check that the folders exist, and that the name in each NAME=DIR is that of a benchmark or dataset.
@@ -78,10 +78,10 @@ class RunAccess:
             DataError: A folder does not exist.
             UnknownNameError: A name belongs to no benchmark or dataset.
         """
-        if self.data or self.id_data:
-            named, _ = data_roots((*self.data, *self.id_data), ())
-            check_roots([*named.anywhere, *chain.from_iterable(named.named.values())])
-            validate_named_roots(*data_roots(self.data, self.id_data), registry)
+        for roots in filter(None, (self.data, self.id_data)):
+            check_roots([*roots.anywhere, *chain.from_iterable(roots.named.values())])
+        if self.id_data is not None:
+            validate_named_roots(self.data or Roots(), self.id_data, registry)
 
     def check_network(self, network: SegmenterRecord, registry: Registry) -> None:
         """Check that opening a network of a run runs no code that is not trusted.
@@ -109,6 +109,4 @@ NOTHING_ADDED = RunAccess()
 
 
 def _is_same_code(recorded: Path, given: Path) -> bool:
-    if recorded.resolve() == given.resolve():
-        return True
     return recorded.is_file() and given.is_file() and filecmp.cmp(recorded, given, shallow=False)

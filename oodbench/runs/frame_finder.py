@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeAlias, TypeVar
 
 from oodbench.contracts import Roots
 from oodbench.errors import DataNotFoundError, RunFolderError, UnknownNameError
@@ -14,8 +14,11 @@ from oodbench.planning.records import FrameSetRecord, PlanRecord
 from oodbench.planning.request import data_roots
 from oodbench.progress import Progress, Silent
 from oodbench.registry import Registry
-from oodbench.runs.access import DataOption, RunAccess
+from oodbench.runs.access import RunAccess
 from oodbench.types import Frame, FrameSet
+
+DataOption: TypeAlias = Literal["data", "id_data"]
+"""The option that names the folders of benchmarks or of in-distribution datasets."""
 
 Found = TypeVar("Found")
 
@@ -139,7 +142,7 @@ class FrameFinder:
 
     def _places(self, option: DataOption) -> Iterator[Roots]:
         """Yield the folders to search, in order."""
-        given = self._access.roots(option)
+        given = self._access.data if option == "data" else self._access.id_data
         if given is not None:
             yield given
         yield self._recorded(option)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from oodbench.errors import RunFolderError
-from oodbench.planning.one_or_more import Data, OneOrMore, as_tuple
+from oodbench.planning.one_or_more import Data, OneOrMore
 from oodbench.planning.records import PHOTOGRAPHS
 from oodbench.planning.request import validate_protocol_names
 from oodbench.runs.access import RunAccess
@@ -59,7 +59,7 @@ def load(
     """
     validate_protocol_names(protocols)
     store = open_store(folder)
-    access = RunAccess(tuple(map(Path, as_tuple(plugins))), trust, as_tuple(data), as_tuple(id_data))
+    access = RunAccess.of(plugins, trust, data, id_data)
     run = Run(store, tuple(protocols), access)
     if [part.name for part in run.record.benchmarks] == [PHOTOGRAPHS]:
         raise RunFolderError(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from oodbench.errors import RunFolderError
-from oodbench.planning.one_or_more import Data, OneOrMore, as_tuple
+from oodbench.planning.one_or_more import Data, OneOrMore
 from oodbench.planning.records import PlanRecord
 from oodbench.progress import Progress, Silent
 from oodbench.runs.access import RunAccess
@@ -75,7 +75,7 @@ def merge(
                 f"({'; '.join(record.differences(plan))})",
                 "Give the shards of one run, or remove the shards of the other run.",
             )
-    access = RunAccess(tuple(map(Path, as_tuple(plugins))), trust, as_tuple(data))
+    access = RunAccess.of(plugins, trust, data)
     registry = access.registry(record)
     access.check_roots(registry)
     for part in record.benchmarks:

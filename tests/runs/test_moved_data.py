@@ -136,9 +136,11 @@ def test_verify_finds_the_data(run: Path, place: Path, changed: Path) -> None:
     assert "wrong        frames of road-anomaly" in text
 
 
-def test_from_python(run: Path, place: Path, changed: Path) -> None:
+def test_from_python(run: Path, place: Path, changed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     moved = place / "moved"
-    loaded = oodbench.load(run, data=moved)
+    monkeypatch.chdir(place)
+    loaded = oodbench.load(run, data="moved")
+    monkeypatch.chdir(run)
     assert numbers(loaded.evaluate()) == numbers(loaded)
     assert loaded.image("road-anomaly", IDS[0]).shape == (48, 96, 3)
     named = oodbench.load(run, data={"road-anomaly": moved / "RoadAnomaly_jpg"}, id_data=[moved / "cityscapes"])
