@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from oodbench.errors import DataNotFoundError, ModelError, UnknownNameError, Usa
 from oodbench.files import write_atomically
 from oodbench.metrics.resampling.significance import RESAMPLES
 from oodbench.planning.loaded import LoadedBenchmark, LoadedDataset
+from oodbench.planning.one_or_more import Data, OneOrMore, as_tuple
 from oodbench.planning.request import data_roots
 from oodbench.planning.resolve import ModelSource
 from oodbench.progress import Progress, Silent
@@ -25,10 +26,6 @@ from oodbench.stages.batching import read_semantic_labels
 from oodbench.stages.fit import fit_methods
 from oodbench.storage.fits import encode_fit, read_fit_file
 from oodbench.types import Frame, Resize, RGBImage, ScoreMap
-from oodbench.workflows.arguments import OneOrMore, as_tuple
-
-Data: TypeAlias = OneOrMore | Mapping[str, str | Path]
-"""Folders to search, or a mapping from the name of a benchmark or dataset to its folder."""
 
 
 class Scorer:

@@ -7,8 +7,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from oodbench.metrics.protocols import PROTOCOLS
+from oodbench.planning.one_or_more import OneOrMore, as_tuple
 from oodbench.registry import Registry
-from oodbench.workflows.arguments import OneOrMore, as_tuple
 
 
 def list_methods(pattern: str = "*", *, plugins: OneOrMore = ()) -> list[str]:

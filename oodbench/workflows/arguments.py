@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -12,9 +12,6 @@ from oodbench.errors import UsageError
 from oodbench.planning.live_objects import Objects
 from oodbench.planning.loaded import LoadedBenchmark
 from oodbench.registry import Registry
-
-OneOrMore: TypeAlias = Sequence[str | Path] | str | Path
-"""Names or files; a single one does not need a list."""
 
 ModelsArgument: TypeAlias = Sequence[str | Path | Segmenter] | str | Path | Segmenter
 MethodsArgument: TypeAlias = Sequence[str | Method] | str | Method
@@ -38,15 +35,6 @@ class Arguments:
     benchmarks: tuple[str, ...]
     data: tuple[str, ...]
     objects: Objects
-
-
-def as_tuple(values: OneOrMore | Mapping[str, str | Path]) -> tuple[str, ...]:
-    """Convert names, files or a mapping to a tuple of strings; the items of a mapping become NAME=DIR."""
-    if isinstance(values, str | Path):
-        return (str(values),)
-    if isinstance(values, Mapping):
-        return tuple(f"{name}={folder}" for name, folder in values.items())
-    return tuple(map(str, values))
 
 
 def split_arguments(

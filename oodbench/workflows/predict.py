@@ -15,6 +15,7 @@ from oodbench.contracts import FALSE_ALARM_RATE, Calibration
 from oodbench.data import open_photographs
 from oodbench.errors import RunFolderError, UsageError
 from oodbench.planning.frame_index import FrameRecord
+from oodbench.planning.one_or_more import OneOrMore, as_tuple
 from oodbench.planning.plan import Plan, combine_needs, default_folder, make_plan
 from oodbench.planning.records import PHOTOGRAPHS
 from oodbench.planning.request import Request
@@ -31,7 +32,6 @@ from oodbench.storage.keys import IMAGE_SHARES, Kind, calibration_key, image_hea
 from oodbench.storage.open_store import open_store
 from oodbench.types import RGBImage, ScoreMap
 from oodbench.visualization.photograph import DPI, PhotographThreshold, draw_photograph
-from oodbench.workflows.arguments import OneOrMore, as_tuple
 from oodbench.workflows.export import export
 from oodbench.workflows.run import open_run_folder
 
