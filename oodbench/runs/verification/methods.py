@@ -27,13 +27,13 @@ def check_methods(subject: Subject) -> Iterator[VerificationCheck]:
 def _check_method(subject: Subject, scorer: ScorerRecord) -> Iterator[VerificationCheck]:
     what, code = f"method {scorer.label}", f"code of {scorer.label}"
     if scorer.spec.endswith(OBJECT):
-        yield not_checked(what, "it was passed as an object")
+        yield not_checked(code, "it was passed as an object")
         return
     try:
         method = subject.run.registry.method(scorer.spec)
         digest = subject.run.registry.source_digest("methods", method.card.name)
     except OodbenchError as error:
-        yield not_checked(what, error.problem)
+        yield not_checked(code if scorer.source_digest else what, error.problem)
         return
     if scorer.source_digest or digest:
         check = compare_digests(
