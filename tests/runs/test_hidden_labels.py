@@ -10,6 +10,7 @@ import pytest
 from oodbench.contracts import ReportCard
 from oodbench.registry import Registry
 from oodbench.runs.run import Run
+from oodbench.runs.verify import verify
 from tests.helpers.fake_benchmarks import small_run
 from tests.helpers.files import photograph, save
 
@@ -77,3 +78,15 @@ def test_the_note_does_not_mention_maps_that_are_not_kept(
 
 def test_a_run_with_labels_has_no_note(network_file: Path, tracks: Path, tmp_path: Path) -> None:
     assert score_hidden(network_file, tracks, tmp_path / "run", benchmarks=["road-anomaly"]).notes == []
+
+
+@pytest.mark.parametrize("others", [[], ["road-anomaly"]])
+def test_a_run_in_another_folder_is_verified_although_its_notes_name_the_folder(
+    network_file: Path, tracks: Path, tmp_path: Path, others: list[str]
+) -> None:
+    run = score_hidden(network_file, tracks, tmp_path / "run", *others)
+    checks = {check.what: check for check in verify(run.folder.rename(tmp_path / "moved"), recompute=1)}
+    assert [str(check) for check in checks.values() if check.verdict == "wrong"] == []
+    assert checks["recomputed scores of MSP on tiny, road-obstacle-21-test"].verdict == "right"
+    assert checks["report/table.txt"].verdict == "right"
+    assert checks["scores of MSP on tiny, road-obstacle-21-test"].said.endswith("no digest of them is recorded")

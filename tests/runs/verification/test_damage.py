@@ -137,6 +137,9 @@ def test_external_scores_and_runs_without_results_are_verified(
     )
     assert not [check.what for check in verify(given.folder) if check.what.startswith("network")]
     assert "metrics of maps on given, road-anomaly, pooled" in find_checks(given.folder, "right")
+    assert find_checks(given.folder, "not checked")["recomputed scores of given, road-anomaly"] == (
+        "other code wrote the scores"
+    )
     scored = small_run(network_file, road_anomaly, tmp_path / "scored", methods=["msp"], stop_after="score")
     unchecked = find_checks(scored.folder, "not checked")
     assert "no result.json" in unchecked["results"]

@@ -94,3 +94,17 @@ def test_evaluation_without_the_fit_is_refused(run: Path) -> None:
     path.unlink()
     with pytest.raises(RunFolderError, match=r"the fit of kNN \(k=2\) is missing"):
         load(run).evaluate()
+
+
+def test_only_frames_with_stored_maps_are_chosen(run: Path, find: Find) -> None:
+    record = load(run).record
+    first, *others = record.benchmarks[0].frames
+    for frame in others:
+        for scorer in record.scorers:
+            LocalStore(run).delete(score_key(scorer.key, frame.key))
+    assert find("right", recompute=3)[f"recomputed scores of {MSP}"].startswith(f"{first.id} of 3 frames")
+    for scorer in record.scorers:
+        LocalStore(run).delete(score_key(scorer.key, first.key))
+    assert find("not checked", recompute=3)["recomputed scores of tiny, road-anomaly"] == (
+        "no score maps are stored (--keep-scores)"
+    )
