@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from oodbench.files import expand_home, write_atomically
 from oodbench.metrics.resampling.significance import RESAMPLES
 from oodbench.out_of_memory import explain_out_of_memory
 from oodbench.planning.loaded import LoadedBenchmark, LoadedDataset
+from oodbench.planning.one_or_more import Data, OneOrMore, as_tuple
 from oodbench.planning.request import data_roots
 from oodbench.planning.resolve import ModelSource
 from oodbench.progress import Progress, Silent
@@ -26,10 +27,7 @@ from oodbench.stages.batching import read_semantic_labels
 from oodbench.stages.fit import fit_methods
 from oodbench.storage.fits import encode_fit, read_fit_file
 from oodbench.types import Frame, Resize, RGBImage, ScoreMap
-from oodbench.workflows.arguments import OneOrMore, as_tuple, make_registry
-
-Data: TypeAlias = OneOrMore | Mapping[str, str | Path]
-"""Folders to search, or a mapping from the name of a benchmark or dataset to its folder."""
+from oodbench.workflows.arguments import make_registry
 
 
 class Scorer:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
 
 __all__ = [
     "BaselineError",
@@ -26,6 +27,7 @@ __all__ = [
     "StoppedElsewhereError",
     "TrainingError",
     "UnknownNameError",
+    "UntrustedCodeError",
     "UsageError",
 ]
 
@@ -183,6 +185,25 @@ class PluginError(OodbenchError):
         ...     print(error.problem.rpartition("/")[2])
         absent.py: no such plugin file
     """
+
+
+class UntrustedCodeError(PluginError):
+    """Error about a plugin or a network in Python that only the folder of a run names, and that was not run.
+
+    Args:
+        file: The file with the code, as the run names it.
+        options: The options with which the code is run.
+        remedy: How to give these options.
+
+    Examples:
+        >>> from oodbench.errors import UntrustedCodeError
+        >>> print(UntrustedCodeError("net.py", "--trust", "Give --trust if you trust its author."))
+        net.py: the run names this code, which is not run without --trust
+        Give --trust if you trust its author.
+    """
+
+    def __init__(self, file: str | Path, options: str, remedy: str) -> None:
+        super().__init__(f"{file}: the run names this code, which is not run without {options}", remedy)
 
 
 class ScoreError(OodbenchError):

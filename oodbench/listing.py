@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
 from oodbench.metrics.protocols import PROTOCOLS
-from oodbench.workflows.arguments import OneOrMore, make_registry
+from oodbench.planning.one_or_more import OneOrMore
+from oodbench.workflows.arguments import make_registry
 
 
 def list_methods(pattern: str = "*", *, plugins: OneOrMore = ()) -> list[str]:

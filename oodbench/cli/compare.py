@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from oodbench.cli.options import TextAsJson
+from oodbench.cli.options import RunData, RunPlugins, TextAsJson, Trust
 from oodbench.contracts import PIXEL_METRICS
 
 if TYPE_CHECKING:
@@ -49,6 +49,9 @@ def compare(
         int, typer.Option(help="Number of times that the frames are resampled (bootstrap).", min=99, metavar="N")
     ] = 9999,
     as_json: TextAsJson = False,
+    data: RunData = None,
+    plugin: RunPlugins = None,
+    trust: Trust = False,
 ) -> None:
     """Compare methods, or two runs, on the same frames: differences, confidence intervals and significance."""
     from dataclasses import asdict
@@ -62,10 +65,15 @@ def compare(
             "--reference compares the methods of one run, but two runs are given", "Omit --reference or the second run."
         )
     protocols = [protocol] if protocol else []
+    runs = [
+        load(folder, protocols, plugins=plugin or (), trust=trust, data=data or ())
+        for folder in (first, second)
+        if folder is not None
+    ]
     if second is None:
-        tables = compare_methods(load(first, protocols), reference, metric or (), resamples)
+        tables = compare_methods(runs[0], reference, metric or (), resamples)
     else:
-        tables = compare_runs(load(first, protocols), load(second, protocols), metric or (), resamples)
+        tables = compare_runs(runs[0], runs[1], metric or (), resamples)
     if as_json:
         print(json.dumps([asdict(table) for table in tables], indent=1))
         return

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from oodbench.cli.console import make_progress, print_run, say_reports
-from oodbench.cli.options import PLUGIN_HELP, ResultAsJson
+from oodbench.cli.options import ResultAsJson, RunPlugins, Trust
 from oodbench.errors import UsageError
 from oodbench.types import Resize
 
@@ -58,8 +58,8 @@ def evaluate(
     data: Annotated[
         list[str] | None,
         typer.Option(
-            help="With --scores: folder that is searched for the benchmark, or NAME=DIR. Repeatable. By default as for "
-            "'oodbench run'.",
+            help="Folder that contains the benchmarks now, or NAME=DIR. Repeatable. By default the folders in which "
+            "the run found them, then OODBENCH_DATA or the config file. With --scores: as for 'oodbench run'.",
             metavar="DIR|NAME=DIR",
         ),
     ] = None,
@@ -94,34 +94,38 @@ def evaluate(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="With --scores: delete the run in --out first, and start from scratch.")
     ] = False,
-    plugin: Annotated[
-        list[Path] | None,
-        typer.Option(help=f"With --scores: {PLUGIN_HELP}", metavar="FILE"),
-    ] = None,
+    plugin: RunPlugins = None,
+    trust: Trust = False,
 ) -> None:
     """Evaluate the stored scores of a run, or score maps that other code wrote (--scores).
 
     The networks are not needed.
     """
     if not scores:
-        _evaluate_run(
-            run,
-            protocol or [],
-            as_json,
+        _refuse_options_of_scores(
             benchmark=benchmark,
             anomalous=anomalous,
             name=name,
-            data=data,
             resize=resize,
             limit=limit,
             out=out,
             resume=resume,
             overwrite=overwrite,
-            plugin=plugin,
         )
+        if run is None:
+            raise UsageError(
+                "evaluate takes the folder of a run, or --scores DIR",
+                "Give one of them; 'oodbench evaluate --help' describes both.",
+            )
+        from oodbench.runs.load import load
+
+        loaded_run = load(run, plugins=plugin or (), trust=trust, data=data or ())
+        print_run(loaded_run.evaluate(make_progress(), protocol or ()), as_json=as_json)
         return
     if run is not None:
         raise UsageError(f"evaluate takes a run ({run}) or --scores, not both", "Omit one of them.")
+    if trust:
+        raise UsageError("--trust requires a run; with --scores, no run names any code", "Omit --trust.")
     if benchmark is None:
         raise UsageError(
             "--scores without --benchmark: it is not known which labels belong to the scores",
@@ -149,19 +153,10 @@ def evaluate(
     say_reports(done, progress)
 
 
-def _evaluate_run(run: Path | None, protocols: list[str], as_json: bool, **others: Any) -> None:
-    if run is None:
-        raise UsageError(
-            "evaluate takes the folder of a run, or --scores DIR",
-            "Give one of them; 'oodbench evaluate --help' describes both.",
-        )
-    unused = next((option for option, value in others.items() if value), None)
+def _refuse_options_of_scores(**options: Any) -> None:
+    unused = next((option for option, value in options.items() if value), None)
     if unused is not None:
         raise UsageError(f"--{unused} requires --scores; a run has its own setting", f"Omit --{unused}.")
-    from oodbench.runs.load import load
-
-    done = load(run).evaluate(make_progress(), protocols)
-    print_run(done, as_json=as_json)
 
 
 def _label_scores(folders: list[Path], names: list[str], directions: list[str]) -> list[ExternalScores]:

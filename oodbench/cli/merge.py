@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from oodbench.cli.console import make_progress, print_run, say_reports
-from oodbench.cli.options import ResultAsJson
+from oodbench.cli.options import ResultAsJson, RunData, RunPlugins, Trust
 
 
 def merge(
@@ -25,6 +25,9 @@ def merge(
         typer.Option(help="Folder of the combined run. By default the first of the given folders.", metavar="DIR"),
     ] = None,
     as_json: ResultAsJson = False,
+    data: RunData = None,
+    plugin: RunPlugins = None,
+    trust: Trust = False,
 ) -> None:
     """Combine the shards of a run, the parts that separate processes scored.
 
@@ -33,7 +36,7 @@ def merge(
     from oodbench.workflows.merge import merge as merge_shards
 
     progress = make_progress()
-    done = merge_shards(folders, out, progress)
+    done = merge_shards(folders, out, progress, plugins=plugin or (), trust=trust, data=data or ())
     print_run(done, as_json=as_json)
     if not as_json:
         say_reports(done, progress)

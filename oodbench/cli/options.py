@@ -91,6 +91,41 @@ PLUGIN_HELP = "Python file with your own methods, benchmarks or other plugins. T
 
 Plugins = Annotated[list[Path] | None, typer.Option(help=PLUGIN_HELP, metavar="FILE")]
 
+RunPlugins = Annotated[
+    list[Path] | None,
+    typer.Option(
+        help=f"{PLUGIN_HELP} A plugin of the run is used if it is one of these files, or has the same content.",
+        metavar="FILE",
+    ),
+]
+
+Trust = Annotated[
+    bool,
+    typer.Option(
+        "--trust",
+        help="Run the code that the run names: its plugins, and networks in Python. Use this option only if you trust "
+        "the author of the run.",
+    ),
+]
+
+RunData = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Folder that contains the benchmarks of the run now; or NAME=DIR, the folder of the benchmark NAME. "
+        "Repeatable. By default the folders in which the run found them, then OODBENCH_DATA or the config file.",
+        metavar="DIR|NAME=DIR",
+    ),
+]
+
+RunIdData = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Folder that contains the in-distribution dataset of the run now; or NAME=DIR. Repeatable. By default as "
+        "for --data.",
+        metavar="DIR|NAME=DIR",
+    ),
+]
+
 Checkpoint = Annotated[Path | None, typer.Option(help=CHECKPOINT_HELP, metavar="FILE")]
 
 ModelCard = Annotated[Path | None, typer.Option(help=MODEL_CARD_HELP, metavar="FILE")]

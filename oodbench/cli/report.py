@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from oodbench.cli.console import make_progress
-from oodbench.cli.options import PLUGIN_HELP, renamed_option
+from oodbench.cli.options import RunData, RunPlugins, Trust, renamed_option
 from oodbench.errors import UsageError
 from oodbench.files import expand_home
-from oodbench.registry import Registry
 
 if TYPE_CHECKING:
     from oodbench.contracts import PublishedResult, Report, Requirement
+    from oodbench.registry import Registry
     from oodbench.runs.run import Run
     from oodbench.runs.selection import SelectedRun
 
@@ -129,21 +129,16 @@ def report(
             help="Folder in which files are written. By default report/ in the folder of the first run.", metavar="DIR"
         ),
     ] = None,
-    plugin: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help=f"{PLUGIN_HELP} The plugins of the run are loaded, too.",
-            metavar="FILE",
-        ),
-    ] = None,
+    data: RunData = None,
+    plugin: RunPlugins = None,
+    trust: Trust = False,
 ) -> None:
     """Print tables of one or several runs (--format), or draw figures (--figure)."""
     from oodbench.runs.load import load
     from oodbench.runs.selection import ResultSelection, SelectedRun
 
-    loaded_runs = tuple(load(run, protocol or ()) for run in runs)
-    files = [*(file for run in loaded_runs for file in run.record.plugins), *(path.absolute() for path in plugin or ())]
-    registry = Registry(tuple(dict.fromkeys(files)))
+    loaded_runs = tuple(load(run, protocol or (), plugins=plugin or (), trust=trust, data=data or ()) for run in runs)
+    registry = loaded_runs[0].access.registry(*(run.record for run in loaded_runs))
     selection = ResultSelection(
         tuple(benchmarks or ()),
         tuple(networks or ()),

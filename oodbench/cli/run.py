@@ -209,7 +209,7 @@ def run(
         if as_json:
             print(json.dumps(plan.record.model_dump(mode="json"), indent=1))
         return
-    done = execute(request, plan, progress)
+    done = execute(request, plan, progress, registry)
     if request.last_stage not in ("evaluate", "report"):
         progress.say(f"stopped after {request.last_stage}: {done.location}")
         if request.shard:

@@ -10,7 +10,7 @@ import typer
 
 from oodbench.cli.console import make_progress
 from oodbench.cli.exit_codes import ExitCode
-from oodbench.cli.options import Plugins
+from oodbench.cli.options import RunPlugins, Trust
 from oodbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -48,34 +48,36 @@ def submit(
     data: Annotated[
         list[str] | None,
         typer.Option(
-            help="With --check: folder that is searched for the leaderboard's frames, or NAME=DIR, the folder of the "
-            "benchmark NAME. The submission is compared with the names and sizes of these frames, by default with the "
-            "published number of frames and sizes. Repeatable.",
+            help="Folder that contains the benchmarks of the run now, or NAME=DIR, the folder of the benchmark NAME. "
+            "By default the folders in which the run found them, then OODBENCH_DATA or the config file. With --check, "
+            "the submission is compared with the names and sizes of the frames there, by default with the published "
+            "number of frames and sizes. Repeatable.",
             metavar="DIR|NAME=DIR",
         ),
     ] = None,
-    plugin: Plugins = None,
+    plugin: RunPlugins = None,
+    trust: Trust = False,
 ) -> None:
     """Write a leaderboard submission from a run, or check an existing one (--check).
 
     A new submission is checked, read from the disk and evaluated again. Exit code 2: the check found problems.
     """
     if check:
-        if out or method or network:
+        if out or method or network or trust:
             raise UsageError(
-                "--check writes nothing, so --out, --method and --network can't be used with it", "Omit them."
+                "--check reads no run and writes nothing, so --out, --method, --network and --trust can't be used with "
+                "it",
+                "Omit them.",
             )
         _check(target, path, data or [], plugin or [])
         return
-    if data:
-        raise UsageError("--data requires --check; a run has its own frames", "Omit --data.")
     if out is None:
         raise UsageError("submit needs a folder for the submission", "Give --out DIR.")
+    from oodbench.runs.load import load
     from oodbench.workflows.submit import submit as write_submission
 
-    progress = make_progress()
-    plugins = [str(file) for file in plugin or ()]
-    _print(write_submission(target, path, out, method=method, network=network, plugins=plugins, progress=progress))
+    run = load(path, plugins=plugin or (), trust=trust, data=data or ())
+    _print(write_submission(target, run, out, method=method, network=network, progress=make_progress()))
 
 
 def _check(target: str, path: Path, data: list[str], plugin: list[Path]) -> None:

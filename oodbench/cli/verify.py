@@ -10,10 +10,15 @@ import typer
 
 from oodbench.cli.console import make_progress
 from oodbench.cli.exit_codes import ExitCode
+from oodbench.cli.options import RunData, RunIdData, RunPlugins, Trust
 
 
 def verify(
     run: Annotated[Path, typer.Argument(help="Folder of a run.", metavar="RUN")],
+    data: RunData = None,
+    id_data: RunIdData = None,
+    plugin: RunPlugins = None,
+    trust: Trust = False,
     recompute: Annotated[
         int,
         typer.Option(
@@ -39,10 +44,12 @@ def verify(
 
     Exit codes: 0 all checks passed, 2 at least one check failed, 5 a part of the run could not be checked.
     """
+    from oodbench.runs.load import load
     from oodbench.runs.verification.files import UNRECORDED
     from oodbench.runs.verify import verify as verify_run
 
-    checks = verify_run(run, make_progress(), recompute=recompute, seed=seed)
+    loaded_run = load(run, plugins=plugin or (), trust=trust, data=data or (), id_data=id_data or ())
+    checks = verify_run(loaded_run, make_progress(), recompute=recompute, seed=seed)
     for check in checks:
         print(check)
     count = Counter(check.verdict for check in checks)

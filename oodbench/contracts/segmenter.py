@@ -200,6 +200,8 @@ class AdapterCard:
         name: The name in lists and messages.
         title: A short description.
         takes: The values of `--model` that the adapter accepts, as a text for help and error messages.
+        data_only: Whether the files of these networks contain only data, so that opening them runs no code in them.
+            Other networks of a stored run are opened only with `--trust`.
 
     Examples:
         >>> from oodbench.contracts import AdapterCard
@@ -210,6 +212,7 @@ class AdapterCard:
     name: str
     title: str
     takes: str
+    data_only: bool = False
 
 
 class Adapter(ABC):

@@ -11,10 +11,10 @@ from functools import cache
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 from oodbench.contracts import Adapter, Benchmark, Dataset, Head, Method, Report, Submission
-from oodbench.errors import PluginError, UnknownNameError
+from oodbench.errors import PluginError, UnknownNameError, UntrustedCodeError
 from oodbench.files import digest_bytes
 from oodbench.text import find_control, find_fault, find_public_fault, shorten
 from oodbench.user_code import digest_module, explain_missing_modules, import_python_file, is_installed, read_source
@@ -142,7 +142,7 @@ def read_declarations(file: Path, code: PluginCode) -> list[Entry]:
         if b"PLUGINS" not in text:  # parsing takes most of the time that `oodbench list` needs
             return []
         tree = ast.parse(text, str(file))
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError) as error:  # the last two: deep nesting
         raise PluginError(f"{file}: can't be read as Python ({error})", "Correct the file.") from None
     for node in tree.body:
         targets = node.targets if isinstance(node, ast.Assign) else []
@@ -154,7 +154,7 @@ def read_declarations(file: Path, code: PluginCode) -> list[Entry]:
                     for name, (attribute, summary) in names.items()
                     if (kind in KINDS or _check_kind(file, kind)) and _check_declaration(file, name, summary)
                 ]
-            except (ValueError, TypeError, AttributeError):
+            except (ValueError, TypeError, AttributeError, RecursionError, MemoryError):
                 raise PluginError(
                     f"{file}: PLUGINS is not a literal of the expected form",
                     'Write it as {"methods": {"name": ("Class", "one line")}}.',
@@ -183,6 +183,20 @@ def code_of_file(path: Path) -> PluginCode:
     # Cached, so that the registry uses one version of the file even if it is edited.
     import_once = cache(lambda: import_python_file(path))
     return PluginCode(lambda: import_once().module, lambda: import_once().digest)
+
+
+def code_of_untrusted_file(path: Path) -> PluginCode:
+    """Return the code of a plugin file that only a run names. Importing or identifying it is an error."""
+
+    def refuse() -> NoReturn:
+        raise UntrustedCodeError(
+            path,
+            "--plugin or --trust",
+            f"If you trust its author, give --plugin {path}, or --trust for all code that the run names; in Python, "
+            "oodbench.load(RUN, plugins=[FILE]) or oodbench.load(RUN, trust=True).",
+        )
+
+    return PluginCode(refuse, refuse)
 
 
 def code_of_entry_point(point: EntryPoint, file: Path) -> PluginCode:

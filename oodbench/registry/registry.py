@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -22,7 +22,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from oodbench.contracts import Adapter, Benchmark, Dataset, GridMethod, Head, Method, PixelMethod, Report, Submission
-from oodbench.errors import PluginError, UnknownNameError, UsageError
+from oodbench.errors import OodbenchError, PluginError, UnknownNameError, UsageError
 from oodbench.registry.entry import (
     Entry,
     PluginCode,
@@ -30,6 +30,7 @@ from oodbench.registry.entry import (
     code_of_entry_point,
     code_of_file,
     code_of_package,
+    code_of_untrusted_file,
     read_declarations,
 )
 from oodbench.registry.identified import IdentifiedBenchmark, IdentifiedDataset
@@ -45,13 +46,16 @@ class Registry:
 
     Args:
         plugins: Plugin files of the user.
+        untrusted: Plugin files that a run names and the user does not. They are never imported: using one of their
+            plugins is an error that names the file. A missing or invalid file among them is not an error by itself.
 
     Raises:
         PluginError: A plugin file can't be read, or two plugins have the same name. Raised at the first lookup.
     """
 
-    def __init__(self, plugins: Sequence[Path] = ()) -> None:
+    def __init__(self, plugins: Sequence[Path] = (), untrusted: Sequence[Path] = ()) -> None:
         self.plugins = tuple(plugins)
+        self._untrusted = tuple(untrusted)
         self.warnings: list[str] = []
         self._benchmarks: dict[str, Benchmark] = {}
 
@@ -65,7 +69,17 @@ class Registry:
                     raise PluginError(
                         f"two {entry.kind} are called '{entry.name}': {other.file} and {file}", "Rename one of them."
                     )
+        for entry in self._untrusted_entries():  # an untrusted file replaces no other plugin
+            entries.setdefault((entry.kind, entry.name), entry)
         return entries
+
+    def _untrusted_entries(self) -> Iterator[Entry]:
+        for file in self._untrusted:
+            if file.is_file():  # not a device or a pipe, which may have no end
+                try:
+                    yield from read_declarations(file, code_of_untrusted_file(file))
+                except OodbenchError as error:
+                    self.warnings.append(error.problem)
 
     def _files(self) -> Iterable[tuple[Path, PluginCode]]:
         for folder in _FOLDERS:
@@ -97,6 +111,15 @@ class Registry:
                 )
             yield path, code
 
+    def check_trusted(self) -> None:
+        """Check that no plugin file of a run is left out.
+
+        Raises:
+            UntrustedCodeError: There is a file that only a run names.
+        """
+        for file in self._untrusted:
+            code_of_untrusted_file(file).import_module()  # raises
+
     def names(self, kind: str) -> list[str]:
         """Return the public names of a kind, sorted."""
         added = self._benchmarks if kind == "benchmarks" else ()
@@ -113,10 +136,17 @@ class Registry:
             UnknownNameError: There is no plugin of that name.
             PluginError: The plugin can't be imported.
         """
+        return self._entry(kind, name).load()
+
+    def _entry(self, kind: str, name: str) -> Entry:
         entry = self._entries.get((kind, name))
         if entry is None:
-            raise UnknownNameError(kind.removesuffix("s"), name, self.names(kind), f"oodbench list {kind}")
-        return entry.load()
+            see = f"oodbench list {kind}"
+            missing = next((file for file in self._untrusted if not file.is_file()), None)
+            if missing is not None:
+                see += f". The run names the plugin file {missing}, which does not exist: give --plugin FILE."
+            raise UnknownNameError(kind.removesuffix("s"), name, self.names(kind), see)
+        return entry
 
     def load_working(self, kind: str) -> list[Any]:
         """Import and return all classes of a kind. A class that can't be imported causes only a warning."""
@@ -140,9 +170,10 @@ class Registry:
         versioned by their cards: the digest is None.
 
         Raises:
+            UnknownNameError: There is no plugin of that name.
             PluginError: The file can't be imported.
         """
-        return self._entries[kind, name].source_digest()
+        return self._entry(kind, name).source_digest()
 
     def method(self, spec: str) -> Method:
         """Create the method of `NAME` or `NAME:key=value,...`, with validated parameters."""
@@ -220,8 +251,12 @@ class Registry:
 
         Raises:
             UsageError: No adapter accepts the source.
-            PluginError: No adapter accepts the source, and an adapter in a `--plugin` file can't be imported.
+            PluginError: No adapter accepts the source, and an adapter in a `--plugin` file can't be imported. Or an
+                adapter is untrusted: the network may be one of those that it opens.
         """
+        for entry in self.entries("models"):
+            if entry.file in self._untrusted:
+                entry.load()  # raises
         adapters: list[Adapter] = [plugin(self.head) for plugin in self.load_working("models")]
         for adapter in adapters:
             if adapter.accepts(source):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,15 +23,17 @@ from oodbench.contracts import (
     Result,
     ResultsFile,
 )
-from oodbench.errors import NotComparableError, NotStoredError, RunFolderError, UnknownNameError
+from oodbench.errors import NotComparableError, NotStoredError, RunFolderError, UnknownNameError, UntrustedCodeError
 from oodbench.files import remove_leftovers
 from oodbench.metrics import Sketch
-from oodbench.planning.frame_index import FrameRecord, index_frames
-from oodbench.planning.records import FrameSetRecord, PlanRecord
+from oodbench.planning.frame_index import FrameRecord
+from oodbench.planning.records import PlanRecord
 from oodbench.planning.request import validate_protocol_names
 from oodbench.progress import Progress, Silent
 from oodbench.registry import Registry
+from oodbench.runs.access import NOTHING_ADDED, RunAccess
 from oodbench.runs.compare import compare_methods
+from oodbench.runs.frame_finder import FrameFinder
 from oodbench.runs.hidden_labels import describe_hidden_labels
 from oodbench.runs.table import tabulate_results
 from oodbench.stages.evaluate import evaluate, write_results
@@ -59,7 +61,7 @@ class Run:
         store: The storage of the run's files.
         protocols: Names of the protocols (rules that turn scores into metrics) whose results are shown. Empty: those
             that the run was started with.
-        known: Registry with benchmarks that were passed as objects; None: benchmarks are found by name.
+        access: The code of the run that may run, and the folders in which its data is now.
 
     Examples:
         >>> import oodbench
@@ -77,11 +79,12 @@ class Run:
 
     store: RunStore
     protocols: tuple[str, ...] = ()
-    known: Registry | None = None
+    access: RunAccess = NOTHING_ADDED
 
     @override
     def __reduce__(self) -> tuple[Any, ...]:
-        return Run, (self.store, self.protocols)  # a registry holds modules, which other processes import themselves
+        # A registry holds modules, which other processes import themselves.
+        return Run, (self.store, self.protocols, replace(self.access, known=None))
 
     @cached_property
     def artifacts(self) -> RunArtifacts:
@@ -101,7 +104,12 @@ class Run:
     @cached_property
     def registry(self) -> Registry:
         """The methods, benchmarks and other plugins that the run can use."""
-        return self.known or Registry(self.record.plugins)
+        return self.access.registry(self.record)
+
+    @cached_property
+    def finder(self) -> FrameFinder:
+        """The finder of the run's frames on disk."""
+        return FrameFinder(self.record, self.registry, self.access)
 
     @cached_property
     def record(self) -> PlanRecord:
@@ -220,7 +228,8 @@ class Run:
             frame: Id of the frame.
 
         Raises:
-            RunFolderError: The frame is missing.
+            DataNotFoundError: No folder contains the benchmark.
+            RunFolderError: The frame is missing, or its image or labels have changed since the run.
             DataError: The image is damaged.
         """
         return self._frame(benchmark, frame).read_image()
@@ -233,7 +242,8 @@ class Run:
             frame: Id of the frame.
 
         Raises:
-            RunFolderError: The frame is missing.
+            DataNotFoundError: No folder contains the benchmark.
+            RunFolderError: The frame is missing, or its image or labels have changed since the run.
             DataError: The label file is damaged or has an unknown value.
         """
         read = self._frame(benchmark, frame).read_anomaly_labels
@@ -247,7 +257,8 @@ class Run:
             frame: Id of the frame.
 
         Raises:
-            RunFolderError: The frame is missing.
+            DataNotFoundError: No folder contains the benchmark.
+            RunFolderError: The frame is missing, or its image or labels have changed since the run.
             DataError: The label file is damaged or has an unknown value.
         """
         read = self._frame(benchmark, frame).read_semantic_labels
@@ -261,7 +272,8 @@ class Run:
             frame: Id of the frame.
 
         Raises:
-            RunFolderError: The frame has no labels, or is missing.
+            DataNotFoundError: No folder contains the benchmark.
+            RunFolderError: The frame has no labels, is missing, or has changed since the run.
             DataError: The label file is damaged or has an unknown value.
         """
         labels = self.labels(benchmark, frame)
@@ -343,7 +355,7 @@ class Run:
         return breakdown
 
     def card(self, result: Result) -> MethodCard | None:
-        """Return the fact sheet of the result's method; None if the method is not available.
+        """Return the fact sheet of the result's method; None if the method is not available or not trusted.
 
         Args:
             result: A result of this run.
@@ -351,7 +363,7 @@ class Run:
         scorer = self.record.scorer(result.network, result.label)
         try:
             return None if scorer.given is not None else self.registry.method(scorer.spec).card
-        except UnknownNameError:
+        except (UnknownNameError, UntrustedCodeError):
             return None
 
     def comparisons(self) -> Sequence[MethodComparison]:
@@ -384,7 +396,7 @@ class Run:
 
     def _rebuild(self, result: Result) -> Sketch | None:
         with self.store.lock():
-            frames = self.checked(self.record.benchmark(result.benchmark), Silent())
+            frames = self.finder.all_checked(self.record.benchmark(result.benchmark), Silent())
             return rebuild_sketch(self._scored(result, frames), result.protocol)
 
     def report(self, name: str) -> Sequence[Path]:
@@ -432,48 +444,14 @@ class Run:
             wanted = {name: tuple(protocols) or self.record.protocols[name] for name in names}
             frames: dict[str, Frame] = {}
             for name in names:
-                frames.update(self.checked(self.record.benchmark(name), progress))
+                frames.update(self.finder.all_checked(self.record.benchmark(name), progress))
             plan = self.record.model_copy(update={"benchmarks": tuple(map(self.record.benchmark, names))})
             results = evaluate(plan, frames, self.artifacts, progress, wanted, again=True)
             write_results(self.record, results, self.artifacts, failed)
-        return Run(self.store, tuple(protocols), self.known)
-
-    def checked(self, part: FrameSetRecord, progress: Progress) -> dict[str, Frame]:
-        """Check that the frames on disk are those of the run; return them by digest (hash of image and labels).
-
-        Args:
-            part: The record of a benchmark in the plan.
-            progress: Callback for progress messages.
-
-        Raises:
-            RunFolderError: A frame is missing, or its image or labels have changed.
-        """
-        frames = [self._frame(part.name, record.id) for record in part.frames]
-        if index_frames(frames, part.name, progress) != list(part.frames):
-            raise RunFolderError(
-                f"{part.folder}: the frames or labels of {part.name} have changed since the run",
-                "Restore the benchmark as it was, or run again with another --out.",
-            )
-        return {record.digest: frame for record, frame in zip(part.frames, frames, strict=True)}
+        return Run(self.store, tuple(protocols), self.access)
 
     def _frame(self, benchmark: str, identity: str) -> Frame:
-        part = self.record.benchmark(benchmark)
-        frame = self._opened[part.name].get(identity)
-        if frame is None:
-            raise RunFolderError(
-                f"{part.folder}: the frame {identity} of {benchmark} is missing",
-                "Restore the benchmark as it was during the run.",
-            )
-        return frame
-
-    @cached_property
-    def _opened(self) -> Mapping[str, Mapping[str, Frame]]:
-        """Frames by benchmark and id."""
-        roots = self.record.data.roots()
-        return {
-            part.name: {frame.id: frame for frame in self.registry.benchmark(part.name).open(roots).frames}
-            for part in self.record.benchmarks
-        }
+        return self.finder.frame(self.record.benchmark(benchmark), identity)
 
     def _frame_record(self, benchmark: str, frame: str) -> FrameRecord:
         return next(record for record in self.record.benchmark(benchmark).frames if record.id == frame)

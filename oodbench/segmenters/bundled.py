@@ -80,7 +80,7 @@ class BundledCard(FrozenRecord):
 class BundledAdapter(Adapter):
     """Adapter for the bundled models, by name, and for networks that `oodbench train` wrote, by file."""
 
-    card = AdapterCard("bundled", "Bundled", "streets-softmax, streets-gmmseg, or FILE.safetensors")
+    card = AdapterCard("bundled", "Bundled", "streets-softmax, streets-gmmseg, or FILE.safetensors", data_only=True)
 
     @override
     def accepts(self, source: str) -> bool:

@@ -57,7 +57,7 @@ _KNOWN = _SOFTMAX | _MASKS
 class TransformersAdapter(Adapter):
     """Adapter for folders written by `save_pretrained` and for names on the hub."""
 
-    card = AdapterCard("transformers", "Transformers", "a folder with config.json, or hf:OWNER/NAME")
+    card = AdapterCard("transformers", "Transformers", "a folder with config.json, or hf:OWNER/NAME", data_only=True)
 
     @override
     def accepts(self, source: str) -> bool:

@@ -39,7 +39,7 @@ PLUGINS = {
 class OnnxAdapter(Adapter):
     """Adapter for ONNX networks with one image input and dense outputs."""
 
-    card = AdapterCard("onnx", "ONNX", "FILE.onnx")
+    card = AdapterCard("onnx", "ONNX", "FILE.onnx", data_only=True)
 
     @override
     def accepts(self, source: str) -> bool:

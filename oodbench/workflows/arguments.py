@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from oodbench.contracts import Benchmark, Method, Segmenter
 from oodbench.errors import UsageError
-from oodbench.files import expand_home
 from oodbench.planning.live_objects import Objects
 from oodbench.planning.loaded import LoadedBenchmark
+from oodbench.planning.one_or_more import OneOrMore, as_paths
 from oodbench.registry import Registry
-
-OneOrMore: TypeAlias = Sequence[str | Path] | str | Path
-"""Names or files; a single one does not need a list."""
 
 ModelsArgument: TypeAlias = Sequence[str | Path | Segmenter] | str | Path | Segmenter
 MethodsArgument: TypeAlias = Sequence[str | Method] | str | Method
@@ -41,18 +38,9 @@ class Arguments:
     objects: Objects
 
 
-def as_tuple(values: OneOrMore | Mapping[str, str | Path]) -> tuple[str, ...]:
-    """Convert names, files or a mapping to a tuple of strings; the items of a mapping become NAME=DIR."""
-    if isinstance(values, str | Path):
-        return (str(values),)
-    if isinstance(values, Mapping):
-        return tuple(f"{name}={folder}" for name, folder in values.items())
-    return tuple(map(str, values))
-
-
 def make_registry(plugins: OneOrMore) -> Registry:
     """Create the registry that also finds the plugins in these files."""
-    return Registry(tuple(Path(expand_home(path)).absolute() for path in as_tuple(plugins)))
+    return Registry(as_paths(plugins))
 
 
 def split_arguments(

@@ -16,6 +16,7 @@ from oodbench.files import digest_bytes, digest_file, expand_home
 from oodbench.metrics.protocols import DEFAULT_PROTOCOL
 from oodbench.numerics import NUMERICS_VERSION, resize_score
 from oodbench.planning.frame_index import FrameRecord, index_frames
+from oodbench.planning.one_or_more import OneOrMore, as_tuple
 from oodbench.planning.plan import Plan, resolve_protocols
 from oodbench.planning.records import (
     Anomalous,
@@ -30,12 +31,12 @@ from oodbench.planning.request import IfExists, Request, data_roots
 from oodbench.planning.resolve import find_benchmarks, take_first, validate_named_roots
 from oodbench.progress import Progress, Silent
 from oodbench.registry import Registry
+from oodbench.runs.access import RunAccess
 from oodbench.runs.run import Run
 from oodbench.storage.artifacts import RunArtifacts
 from oodbench.storage.keys import score_key
 from oodbench.text import escape_controls, find_fault, shorten
 from oodbench.types import Resize, ScoreMap, Size
-from oodbench.workflows.arguments import OneOrMore, as_tuple
 from oodbench.workflows.run import open_run_folder, write_reports
 
 EXTERNAL = "given"
@@ -178,7 +179,7 @@ def evaluate_external_scores(request: Request, given: Sequence[ExternalScores], 
         progress.warn(warning)
     with open_run_folder(request, plan) as store:
         _copy_maps(plan.record, files, RunArtifacts(store), progress)
-    run = Run(store).evaluate(progress)
+    run = Run(store, access=RunAccess.of_process(registry)).evaluate(progress)
     if request.stop_after == "report":
         write_reports(run, progress)
     return run

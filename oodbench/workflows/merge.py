@@ -8,8 +8,10 @@ from pathlib import Path
 
 from oodbench.environment import join_environments
 from oodbench.errors import RunFolderError
+from oodbench.planning.one_or_more import Data, OneOrMore
 from oodbench.planning.records import PlanRecord
 from oodbench.progress import Progress, Silent
+from oodbench.runs.access import RunAccess
 from oodbench.runs.run import Run
 from oodbench.storage.artifacts import RunArtifacts
 from oodbench.storage.keys import MAP_KINDS, SHARD_KINDS, Key, cost_key, environment_key, score_key
@@ -18,7 +20,15 @@ from oodbench.storage.shards import adopt
 from oodbench.workflows.run import write_reports
 
 
-def merge(folders: Sequence[str | Path], out: str | Path | None = None, progress: Progress | None = None) -> Run:
+def merge(
+    folders: Sequence[str | Path],
+    out: str | Path | None = None,
+    progress: Progress | None = None,
+    *,
+    plugins: OneOrMore = (),
+    trust: bool = False,
+    data: Data = (),
+) -> Run:
     """Combine the score maps that several processes computed for one run, evaluate them and write the reports.
 
     Each process called `oodbench.run` with `shard="i/n"` and scored its part of the frames, a shard.
@@ -27,11 +37,16 @@ def merge(folders: Sequence[str | Path], out: str | Path | None = None, progress
         folders: The folders that were passed to these calls as `out`; each contains at least one shard.
         out: The folder of the whole run. None: the first of `folders`.
         progress: Callback for progress messages; None: silent.
+        plugins: Python files with your own plugins, as for `load`. Benchmarks and reports of the shards' plugins are
+            used only if they are named here.
+        trust: Whether to run all code that the shards name, as for `load`.
+        data: Folders that contain the benchmarks now, as for `load`.
 
     Returns:
         The whole run, with its results.
 
     Raises:
+        UntrustedCodeError: A benchmark is in a plugin file that is neither named nor trusted.
         RunFolderError: There are no shards, the shards belong to different runs, or a shard is missing, is still being
             computed or was interrupted.
 
@@ -61,6 +76,11 @@ def merge(folders: Sequence[str | Path], out: str | Path | None = None, progress
                 f"({'; '.join(record.differences(plan))})",
                 "Give the shards of one run, or remove the shards of the other run.",
             )
+    access = RunAccess.of(plugins, trust, data)
+    registry = access.registry(record)
+    access.check_roots(registry)
+    for part in record.benchmarks:
+        registry.benchmark(part.name)  # before anything is written: evaluation needs all benchmarks
     store = open_store(out if out is not None else folders[0])
     artifacts = RunArtifacts(store)
     existing = artifacts.plan()
@@ -80,7 +100,7 @@ def merge(folders: Sequence[str | Path], out: str | Path | None = None, progress
             artifacts.replace_costs(key, [line for shard, _ in shards for line in shard.costs(key)])
             _merge_environments(environment_key(network.digest), [shard for shard, _ in shards], artifacts, progress)
         _check_complete(record, artifacts)
-    run = Run(store).evaluate(progress)
+    run = Run(store, access=access).evaluate(progress)
     write_reports(run, progress)
     return run
 

@@ -17,6 +17,7 @@ from oodbench.data.pairing import describe_other_files
 from oodbench.errors import RunFolderError, UsageError
 from oodbench.files import expand_home
 from oodbench.planning.frame_index import FrameRecord
+from oodbench.planning.one_or_more import OneOrMore, as_tuple
 from oodbench.planning.plan import Plan, combine_needs, default_folder, make_plan
 from oodbench.planning.records import PHOTOGRAPHS
 from oodbench.planning.request import Request
@@ -35,7 +36,6 @@ from oodbench.text import escape_cell
 from oodbench.threads import limit_threads
 from oodbench.types import RGBImage, ScoreMap
 from oodbench.visualization.photograph import DPI, PhotographThreshold, draw_photograph
-from oodbench.workflows.arguments import OneOrMore, as_tuple
 from oodbench.workflows.export import export
 from oodbench.workflows.run import open_run_folder
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
 from oodbench.errors import NotStoredError, RunFolderError
 from oodbench.metrics.protocols import DEFAULT_PROTOCOL, PROTOCOLS
+from oodbench.planning.one_or_more import Data, OneOrMore, as_tuple
 from oodbench.planning.plan import Plan, default_folder, make_plan
 from oodbench.planning.request import STAGES, IfExists, KeepScores, Request, Stage
 from oodbench.progress import Progress, Silent
 from oodbench.registry import Registry
+from oodbench.runs.access import RunAccess
 from oodbench.runs.run import Run
 from oodbench.stages.calibrate import calibrate
 from oodbench.stages.evaluate import evaluate, write_results
@@ -30,8 +32,6 @@ from oodbench.workflows.arguments import (
     BenchmarksArgument,
     MethodsArgument,
     ModelsArgument,
-    OneOrMore,
-    as_tuple,
     make_registry,
     split_arguments,
 )
@@ -42,8 +42,8 @@ def run(
     models: ModelsArgument = (),
     methods: MethodsArgument = (),
     benchmarks: BenchmarksArgument = (),
-    data: OneOrMore | Mapping[str, str | Path] = (),
-    id_data: OneOrMore | Mapping[str, str | Path] = (),
+    data: Data = (),
+    id_data: Data = (),
     model_cards: OneOrMore = (),
     checkpoints: OneOrMore = (),
     id_limit: int | None = None,
@@ -167,15 +167,14 @@ def run(
     return execute(request, plan, progress, registry)
 
 
-def execute(request: Request, plan: Plan, progress: Progress, registry: Registry | None = None) -> Run:
+def execute(request: Request, plan: Plan, progress: Progress, registry: Registry) -> Run:
     """Execute the stages of a plan up to `request.stop_after`, and return the run.
 
     Args:
         request: The request of the plan.
         plan: The plan.
         progress: Callback for progress messages.
-        registry: The registry of the plan. Reports need it to read benchmarks that were passed as objects; None:
-            plugins are looked up by name and in the plugin files of the plan.
+        registry: The registry of the plan. Reports use its plugins and the benchmarks that were passed as objects.
 
     Raises:
         BenchmarksFailedError: Benchmarks failed in a run that stops before evaluation.
@@ -185,11 +184,9 @@ def execute(request: Request, plan: Plan, progress: Progress, registry: Registry
         return execute_in(RunArtifacts(store), request, plan, progress, registry)
 
 
-def execute_in(
-    artifacts: RunArtifacts, request: Request, plan: Plan, progress: Progress, registry: Registry | None = None
-) -> Run:
+def execute_in(artifacts: RunArtifacts, request: Request, plan: Plan, progress: Progress, registry: Registry) -> Run:
     """Execute a plan as `execute` does, in a store that this process has locked."""
-    run = Run(artifacts.store.inner, known=registry)
+    run = Run(artifacts.store.inner, access=RunAccess.of_process(registry))
     failures = Failures(fail_fast=request.fail_fast)
     keep_maps = request.keep_scores == "all"
     names = [benchmark.name for benchmark in plan.record.benchmarks]

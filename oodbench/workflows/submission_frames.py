@@ -65,6 +65,7 @@ def load_submission_scorer(
     Raises:
         UsageError: The run has none of these benchmarks, or two different images have the same id.
         RunFolderError: Frames or labels have changed since the run.
+        UntrustedCodeError: The submission needs code that only the run names.
     """
     record = run.record
     parts = {part.name: part for part in record.benchmarks}
@@ -85,7 +86,7 @@ def load_submission_scorer(
     for part in wanted:
         hidden = run.registry.benchmark(part.name).card.hidden
         if not hidden:
-            run.checked(part, progress)
+            run.finder.all_checked(part, progress)
         for index, frame in enumerate(part.frames):
             if keys.setdefault(frame.id, frame.key) != frame.key:
                 raise UsageError(
@@ -95,6 +96,9 @@ def load_submission_scorer(
             if frame.id not in frames:
                 frames[frame.id] = _make_frame(run, scorer, part, index, frame, hidden)
     network = record.network(scorer.network)
+    if card.images and scorer.given is None:  # the container runs the network and all plugins
+        run.registry.check_trusted()
+        run.access.check_network(network, run.registry)
     return SubmissionScorer(
         label=scorer.label,
         network=scorer.network,
@@ -105,7 +109,7 @@ def load_submission_scorer(
         classes=CLASS_SETS.get(record.classes or ""),
         scoring=record.scoring,
         fit=bytes(run.store.read(fit_key(scorer.key))) if scorer.fits else None,
-        plugins=record.plugins,
+        plugins=run.registry.plugins,
         expected={part.name: part.expected for part in wanted},
         frames=tuple(frames.values()),
     )

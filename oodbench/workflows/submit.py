@@ -15,13 +15,13 @@ from oodbench.contracts import LARGEST_CHANGE, SIDE_FILE, Submission, Submission
 from oodbench.errors import RunFolderError, ScoreError
 from oodbench.files import cannot_write, digest_bytes, expand_home, read_text, write_atomically
 from oodbench.metrics import MetricChange, measure_change
+from oodbench.planning.one_or_more import OneOrMore, as_paths
 from oodbench.progress import Progress, Silent
-from oodbench.registry import Registry
 from oodbench.runs.load import load
 from oodbench.runs.run import Run
 from oodbench.storage.local import LocalStore
 from oodbench.types import AnomalyLabels, ScoreMap
-from oodbench.workflows.arguments import OneOrMore, as_tuple, make_registry
+from oodbench.workflows.arguments import make_registry
 from oodbench.workflows.submission_frames import find_scorer, known_frames, load_submission_scorer
 
 SUBMISSION_SCHEMA = 1
@@ -76,7 +76,8 @@ def submit(
         method: Name of the method whose score maps are submitted; needed if the run has several methods.
         network: Name of the network whose score maps are submitted; needed if the run has several networks.
         plugins: Python files with your own submissions (writers of files for a leaderboard), in addition to the plugin
-            files of the run.
+            files of the run. If `run` is a folder, the plugins of the run are used only if they are among these files
+            (see `load`).
         progress: Callback for progress messages; None: silent.
 
     Returns:
@@ -104,10 +105,9 @@ def submit(
         ...     print(error.problem[:39])
         run: its benchmarks are streets-anomaly
     """
-    source_run = run if isinstance(run, Run) else load(run)
+    source_run = run if isinstance(run, Run) else load(run, plugins=plugins)
     progress = progress or Silent()
-    files = [*source_run.record.plugins, *make_registry(plugins).plugins]
-    registry = Registry(tuple(dict.fromkeys(files)))
+    registry = source_run.access.add_plugins(as_paths(plugins)).registry(source_run.record)
     submission = registry.submission(target)
     scorer = find_scorer(source_run, method, network)
     parts = load_submission_scorer(source_run, scorer, submission.card, progress)

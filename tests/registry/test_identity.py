@@ -32,7 +32,9 @@ def seed(tmp_path: Path) -> Path:
 
 
 def find_mismatches(folder: Path) -> dict[str, str]:
-    return {check.what: check.said for check in verify(folder, recompute=0) if check.verdict == "wrong"}
+    return {
+        check.what: check.said for check in verify(load(folder, trust=True), recompute=0) if check.verdict == "wrong"
+    }
 
 
 def test_an_edited_module_changes_the_digest_of_a_method(

@@ -98,10 +98,11 @@ def test_a_run_works_with_any_store_of_bytes(network_file: Path, place: Path, tm
         models=(str(network_file),), data=(str(place),), benchmarks=("road-anomaly",), stop_after="evaluate",
         protocols=("pooled", "smiyc"),
     )  # fmt: skip
-    plan = make_plan(request, Registry(), Silent())
+    registry = Registry()
+    plan = make_plan(request, registry, Silent())
     artifacts = RunArtifacts(MemoryStore())
     artifacts.write_plan(plan.record)
-    run = execute_in(artifacts, request, plan, Silent())
+    run = execute_in(artifacts, request, plan, Silent(), registry)
     on_disk = small_run(network_file, place, tmp_path / "run", protocols=["pooled", "smiyc"])
     assert numbers(run) == numbers(on_disk)
     assert numbers(run.evaluate()) == numbers(on_disk)

@@ -144,11 +144,11 @@ def test_a_distribution_adds_plugins_of_every_kind(tmp_path: Path) -> None:
     assert "Centre" in out
     assert "cargo" in out
     assert (tmp_path / "run" / "report" / "lines.txt").read_text() == "centre on cargo\n"
-    submitted = oodbench("submit", "parcel", "run", "--out", "parcel", cwd=tmp_path)
+    submitted = oodbench("submit", "parcel", "run", "--out", "parcel", "--trust", cwd=tmp_path)
     assert "cargo (2 frames): AP" in submitted
     assert sorted(path.name for path in (tmp_path / "parcel").iterdir()) == ["1.npy", "2.npy", "submission.json"]
     # The run records its plugins.
-    assert oodbench("report", "run", "--format", "lines", cwd=tmp_path) == "centre on cargo\n"
+    assert oodbench("report", "run", "--format", "lines", "--trust", cwd=tmp_path) == "centre on cargo\n"
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ import pytest
 
 import oodbench
 from oodbench.errors import DataNotFoundError, NotStoredError, RunFolderError, ScoreError, UnknownNameError, UsageError
+from oodbench.runs.run import Run
 from oodbench.workflows.submit import check_submission, submit
 from tests.helpers.files import anomaly_label, photograph, save
 from tests.helpers.stored import forge_map
@@ -21,7 +22,7 @@ EVERYTHING = Path(__file__).parents[1] / "helpers" / "every_plugin.py"
 
 
 @pytest.fixture
-def run(network_file: Path, tmp_path: Path) -> Path:
+def run(network_file: Path, tmp_path: Path) -> Run:
     """Run MSP and energy on two frames."""
     for seed in (1, 2):
         save(tmp_path / "data" / "cargo" / "pictures" / f"{seed}.png", photograph(seed))
@@ -34,14 +35,14 @@ def run(network_file: Path, tmp_path: Path) -> Path:
         out=tmp_path / "run",
         stop_after="score",
         plugins=[EVERYTHING],
-    ).folder
+    )
 
 
 def content(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_submission_has_all_files(run: Path, tmp_path: Path) -> None:
+def test_a_submission_has_all_files(run: Run, tmp_path: Path) -> None:
     done = submit("parcel", run, tmp_path / "out", method="energy")
     assert done.frames == 2
     assert done.changes["cargo"].largest == 0
@@ -60,7 +61,7 @@ def test_a_submission_has_all_files(run: Path, tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "out", "run"]
 
 
-def test_the_same_submission_is_kept_and_another_is_an_error(run: Path, tmp_path: Path) -> None:
+def test_the_same_submission_is_kept_and_another_is_an_error(run: Run, tmp_path: Path) -> None:
     first = content(submit("parcel", run, tmp_path / "out", method="msp").folder)
     (tmp_path / "out" / "1.npy").unlink()
     assert content(submit("parcel", run, tmp_path / "out", method="msp").folder) == first
@@ -76,10 +77,10 @@ def test_the_same_submission_is_kept_and_another_is_an_error(run: Path, tmp_path
         submit("parcel", run, tmp_path / "file", method="msp")
 
 
-def test_an_error_leaves_no_files(run: Path, tmp_path: Path) -> None:
-    (scorer, _), (first, second) = (oodbench.load(run).record.scorers, oodbench.load(run).record.benchmarks[0].frames)
+def test_an_error_leaves_no_files(run: Run, tmp_path: Path) -> None:
+    (scorer, _), (first, second) = (run.record.scorers, run.record.benchmarks[0].frames)
     old = content(submit("parcel", run, tmp_path / "out", method="msp").folder)
-    path = run / "scores" / scorer.key / f"{second.key}.npy"
+    path = run.folder / "scores" / scorer.key / f"{second.key}.npy"
     path.unlink()
     for out in ("out", "new"):
         with pytest.raises(NotStoredError, match="not stored"):
@@ -87,7 +88,7 @@ def test_an_error_leaves_no_files(run: Path, tmp_path: Path) -> None:
     assert content(tmp_path / "out") == old
     assert sorted(each.name for each in tmp_path.iterdir()) == ["data", "out", "run"]
     path.touch()
-    forge_map(run, path, np.full((first.height, first.width), np.inf, np.float32))
+    forge_map(run.folder, path, np.full((first.height, first.width), np.inf, np.float32))
     with pytest.raises(ScoreError, match="2 is not finite"):
         submit("parcel", run, tmp_path / "new", method="msp")
     # Files that a killed process left next to the folder have no effect.
@@ -96,7 +97,7 @@ def test_an_error_leaves_no_files(run: Path, tmp_path: Path) -> None:
     assert not (tmp_path / ".third.part").exists()
 
 
-def test_an_ambiguous_or_unknown_scorer_is_an_error(run: Path, tmp_path: Path) -> None:
+def test_an_ambiguous_or_unknown_scorer_is_an_error(run: Run, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="has 2 scorers: msp on tiny, energy on tiny"):
         submit("parcel", run, tmp_path / "out")
     with pytest.raises(UnknownNameError, match="Did you mean 'energy'"):
@@ -109,13 +110,13 @@ def test_an_ambiguous_or_unknown_scorer_is_an_error(run: Path, tmp_path: Path) -
         submit("fishyscapes", run, tmp_path / "out", method="msp")
 
 
-def test_changed_labels_are_an_error(run: Path, tmp_path: Path) -> None:
+def test_changed_labels_are_an_error(run: Run, tmp_path: Path) -> None:
     save(tmp_path / "data" / "cargo" / "truth" / "1.png", np.zeros((48, 96), np.uint8))
     with pytest.raises(RunFolderError, match="the frames or labels of cargo have changed since the run"):
         submit("parcel", run, tmp_path / "out", method="msp")
 
 
-def test_a_submission_can_be_checked_without_a_run(run: Path, tmp_path: Path) -> None:
+def test_a_submission_can_be_checked_without_a_run(run: Run, tmp_path: Path) -> None:
     folder = submit("parcel", run, tmp_path / "out", method="msp").folder
     (folder / "2.npy").unlink()
     assert check_submission("parcel", folder, plugins=[EVERYTHING]) == []
@@ -125,7 +126,7 @@ def test_a_submission_can_be_checked_without_a_run(run: Path, tmp_path: Path) ->
         check_submission("parcel", folder, data=[tmp_path / "run"], plugins=[EVERYTHING])
 
 
-def test_an_edited_plugin_gives_another_submission(run: Path, tmp_path: Path) -> None:
+def test_an_edited_plugin_gives_another_submission(run: Run, tmp_path: Path) -> None:
     own = tmp_path / "own" / "bundle.py"
     own.parent.mkdir()
     shutil.copy(EVERYTHING, own.parent / "base.py")

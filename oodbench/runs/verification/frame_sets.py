@@ -30,7 +30,7 @@ def check_benchmark(subject: Subject, part: FrameSetRecord) -> Iterator[Verifica
     limit = subject.record.limit
 
     def select() -> tuple[FrameSet, FrameSet]:
-        found = benchmark.open(subject.record.data.roots())
+        found = subject.run.finder.benchmark(part)
         return found, take_first(found, limit)
 
     selection = "its default" if limit is None else "all frames" if limit == "all" else f"the first {limit} frames"
@@ -47,7 +47,7 @@ def check_dataset(subject: Subject, part: FrameSetRecord, use: str) -> Iterator[
         return
 
     def select() -> tuple[FrameSet, FrameSet]:
-        fit, calibrate = divide_splits(dataset.card, dataset.open(subject.record.id_data.roots()))
+        fit, calibrate = divide_splits(dataset.card, subject.run.finder.dataset(part))
         chosen = fit if use == "fit" else calibrate
         if chosen.split != part.split:
             problem = f"a run takes {part.name} {chosen.split} to {use}; plan.json has {part.split}"

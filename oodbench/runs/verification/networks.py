@@ -8,7 +8,6 @@ from oodbench.contracts import Segmenter
 from oodbench.errors import OodbenchError
 from oodbench.planning.live_objects import OBJECT
 from oodbench.planning.records import SegmenterRecord
-from oodbench.planning.resolve import ModelSource
 from oodbench.runs.verification.check import VerificationCheck, compare_digests, judge, not_checked
 from oodbench.runs.verification.subject import Subject
 
@@ -36,9 +35,8 @@ def _open(subject: Subject, network: SegmenterRecord) -> Segmenter:
     """Open a network on the device of the run, or on the CPU if there is no such device."""
     import torch  # imported late: importing torch takes seconds, and external scores do not need it
 
-    source = ModelSource(network.source, network.card, network.checkpoint)
     on_gpu = network.device.startswith("cuda") and torch.cuda.is_available()
-    return source.open(subject.run.registry, "cuda" if on_gpu else "cpu")
+    return subject.run.access.open_network(network, subject.run.registry, "cuda" if on_gpu else "cpu")
 
 
 def _compare_with_card(subject: Subject, network: SegmenterRecord, segmenter: Segmenter) -> Iterator[str]:
