@@ -77,6 +77,13 @@ def evaluate(
             metavar="N|all",
         ),
     ] = None,
+    frames: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="With --scores: ids of the frames to evaluate, as ID,ID; or a file with one id per line. Repeatable.",
+            metavar="ID,...|FILE",
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -114,6 +121,7 @@ def evaluate(
             data=data,
             resize=resize,
             limit=limit,
+            frames=frames,
             out=out,
             resume=resume,
             overwrite=overwrite,
@@ -138,6 +146,7 @@ def evaluate(
         data=tuple(data or ()),
         resize=resize or "bilinear",
         limit=limit,
+        frames=tuple(frames or ()),
         protocols=tuple(protocol or ()),
         out=out,
         if_exists="overwrite" if overwrite else "reuse" if resume else "continue",

@@ -21,6 +21,7 @@ from oodbench.contracts import (
 from oodbench.errors import DataNotFoundError, UsageError
 from oodbench.files import digest_bytes
 from oodbench.numerics import NUMERICS_VERSION
+from oodbench.planning.frame_choice import choose_frames
 from oodbench.planning.frame_index import index_frames
 from oodbench.planning.live_objects import OBJECT, MethodSource, Objects
 from oodbench.planning.records import (
@@ -42,7 +43,6 @@ from oodbench.planning.resolve import (
     open_networks,
     shared_class_set,
     take_evenly,
-    take_first,
     validate_named_roots,
 )
 from oodbench.progress import Progress
@@ -140,7 +140,6 @@ def make_plan(
         fit_frames = None
 
     frames: dict[str, Frame] = {}
-    limit = request.limit
 
     def index_set(
         name: str,
@@ -155,8 +154,8 @@ def make_plan(
         return FrameSetRecord.of(name, title, split, found, records, components)
 
     benchmarks = tuple(
-        index_set(name, titles[name], "", found, take_first(found, limit), sizes.get(name, ComponentSizes()))
-        for name, found in sets.items()
+        index_set(name, titles[name], "", sets[name], chosen, sizes.get(name, ComponentSizes()))
+        for name, chosen in choose_frames(sets, request).items()
     )
     fit, calibrate = (
         index_set(*part, take_evenly(part.found, request.id_limit), ComponentSizes()) if part else None
@@ -203,7 +202,8 @@ def make_plan(
         protocols={card.name: resolve_protocols(request.protocols, card) for card in cards},
         seed=request.seed,
         batch_size=request.batch_size,
-        limit=limit,
+        limit=request.limit,
+        chosen=bool(request.frames),
         data=RootsRecord.of(data),
         id_data=RootsRecord.of(id_data),
         plugins=tuple(Path(path).absolute() for path in request.plugins),

@@ -169,6 +169,7 @@ class PlanRecord(FrozenRecord):
 
     Attributes:
         protocols: Maps the name of each benchmark to the names of its protocols.
+        chosen: Whether the frames of the benchmarks were chosen by their ids.
         classes: The name of the class set; None for external scores.
     """
 
@@ -184,6 +185,7 @@ class PlanRecord(FrozenRecord):
     seed: int
     batch_size: int
     limit: int | Literal["all"] | None
+    chosen: bool = False
     data: RootsRecord
     id_data: RootsRecord
     plugins: tuple[Path, ...]
@@ -240,6 +242,9 @@ class PlanRecord(FrozenRecord):
                 sorted({f"{s.label} {s.source_digest[:8]}" for s in self.scorers if s.source_digest})
             ),
             "frames": ", ".join(f"{part.name} {part.split} ({len(part.frames)})".replace("  ", " ") for part in sets),
+            "chosen frames": ", ".join(frame.id for part in self.benchmarks for frame in part.frames)
+            if self.chosen
+            else "none",
             "upsample": self.scoring.upsample,
             "resize": self.scoring.resize,
             "seed": str(self.seed),

@@ -49,6 +49,13 @@ def as_tuple(values: OneOrMore | Mapping[str, str | Path]) -> tuple[str, ...]:
     return tuple(map(str, values))
 
 
+def as_frame_choices(frames: OneOrMore | Mapping[str, OneOrMore]) -> tuple[str, ...]:
+    """Convert ids of frames, or a mapping from names of benchmarks to ids, to the texts that `--frames` takes."""
+    if isinstance(frames, Mapping):
+        return tuple(f"{name}={identity}" for name, ids in frames.items() for identity in as_tuple(ids))
+    return as_tuple(frames)
+
+
 def split_arguments(
     models: ModelsArgument, methods: MethodsArgument, benchmarks: BenchmarksArgument, registry: Registry
 ) -> Arguments:

@@ -15,6 +15,7 @@ from oodbench.errors import ScoreError, UsageError
 from oodbench.files import digest_bytes, digest_file
 from oodbench.metrics.protocols import DEFAULT_PROTOCOL
 from oodbench.numerics import NUMERICS_VERSION, resize_score
+from oodbench.planning.frame_choice import choose_frames
 from oodbench.planning.frame_index import FrameRecord, index_frames
 from oodbench.planning.plan import Plan, resolve_protocols
 from oodbench.planning.records import (
@@ -27,14 +28,14 @@ from oodbench.planning.records import (
     SegmenterRecord,
 )
 from oodbench.planning.request import IfExists, Request, data_roots
-from oodbench.planning.resolve import find_benchmarks, take_first, validate_named_roots
+from oodbench.planning.resolve import find_benchmarks, validate_named_roots
 from oodbench.progress import Progress, Silent
 from oodbench.registry import Registry
 from oodbench.runs.run import Run
 from oodbench.storage.artifacts import RunArtifacts
 from oodbench.storage.keys import score_key
 from oodbench.types import Resize, ScoreMap, Size
-from oodbench.workflows.arguments import OneOrMore, as_tuple
+from oodbench.workflows.arguments import OneOrMore, as_frame_choices, as_tuple
 from oodbench.workflows.run import open_run_folder, write_reports
 
 EXTERNAL = "given"
@@ -78,6 +79,7 @@ def evaluate_scores(
     resize: Resize = "bilinear",
     protocols: Sequence[str] = (DEFAULT_PROTOCOL,),
     limit: int | Literal["all"] | None = None,
+    frames: OneOrMore | Mapping[str, OneOrMore] = (),
     out: str | Path | None = None,
     if_exists: IfExists = "continue",
     stop_after: Literal["evaluate", "report"] = "report",
@@ -102,6 +104,8 @@ def evaluate_scores(
         protocols: Names of protocols, the sets of rules that turn scores into metrics (`list_protocols`). `leaderboard`
             stands for the protocol of the benchmark's own leaderboard.
         limit: Number of frames, from the first, or `all`. None: the benchmark's default.
+        frames: Ids of the frames to evaluate, or files with one id per line. Not together with `limit`. Empty: the
+            frames that `limit` selects.
         out: The folder for the results. None: a folder in runs/, whose name contains a hash of score maps, frames and
             settings, so that the same call finds the same folder.
         if_exists: What to do if the folder contains a run (results of an earlier call). `continue`: resume that run if
@@ -146,6 +150,7 @@ def evaluate_scores(
         data=as_tuple(data),
         resize=resize,
         limit=limit,
+        frames=as_frame_choices(frames),
         out=out,
         protocols=tuple(protocols),
         if_exists=if_exists,
@@ -196,7 +201,7 @@ def _make_plan(
     data, _ = data_roots(request.data, ())
     validate_named_roots(data, data, registry)
     ((name, found),) = find_benchmarks(request, registry, data, "").items()
-    frames = take_first(found, request.limit).frames
+    frames = choose_frames({name: found}, request)[name].frames
     records = index_frames(frames, name, progress)
     card = registry.benchmark(name).card
     part = FrameSetRecord.of(name, card.title, "", found, records, card.components)
@@ -228,6 +233,7 @@ def _make_plan(
         seed=request.seed,
         batch_size=request.batch_size,
         limit=request.limit,
+        chosen=bool(request.frames),
         data=RootsRecord.of(data),
         id_data=RootsRecord.of(Roots()),
         plugins=tuple(path.absolute() for path in request.plugins),
