@@ -117,11 +117,13 @@ class ExternalScoresRecord(FrozenRecord):
     Attributes:
         folder: The folder from which they were read.
         anomalous: Whether higher or lower scores are anomalous, as the user stated.
+        calibration: The folder of their maps of in-distribution frames; None if they are not calibrated.
         notes: What a reader must know before quoting results of these scores.
     """
 
     folder: Path
     anomalous: Anomalous
+    calibration: Path | None = None
     notes: tuple[str, ...]
 
 

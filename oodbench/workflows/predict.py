@@ -32,7 +32,7 @@ from oodbench.storage.open_store import open_store
 from oodbench.types import RGBImage, ScoreMap
 from oodbench.visualization.photograph import DPI, PhotographThreshold, draw_photograph
 from oodbench.workflows.arguments import OneOrMore, as_tuple
-from oodbench.workflows.export import export
+from oodbench.workflows.image_submission import write_images
 from oodbench.workflows.run import open_run_folder
 
 DEFAULT_METHOD = "gmmseg"
@@ -172,7 +172,7 @@ def predict(
     progress = progress or Silent()
     registry = Registry(request.plugins)
     if form is not None:
-        sizes = export(Path(images), form, Path(fit_file) if fit_file else None, request, registry, progress)
+        sizes = write_images(Path(images), form, Path(fit_file) if fit_file else None, request, registry, progress)
         return Prediction(Path(str(out)), None, "", [AnomalousShare(name, *size, None) for name, size in sizes.items()])
     if fit_file is not None:
         raise UsageError(

@@ -22,7 +22,8 @@ from oodbench.runs.run import Run
 from oodbench.storage.local import LocalStore
 from oodbench.types import AnomalyLabels, ScoreMap
 from oodbench.workflows.arguments import OneOrMore, as_tuple
-from oodbench.workflows.submission_frames import find_scorer, known_frames, load_submission_scorer
+from oodbench.workflows.scorer_choice import find_scorer
+from oodbench.workflows.submission_frames import known_frames, load_submission_scorer
 
 SUBMISSION_SCHEMA = 1
 

@@ -103,18 +103,8 @@ def test_a_run_on_chosen_frames(network_file: Path, road_anomaly: Path, tmp_path
 
 def test_the_command_takes_a_file_of_ids(network_file: Path, road_anomaly: Path, tmp_path: Path) -> None:
     (tmp_path / "ids.txt").write_text(f"{SECOND}\n")
-    command = [
-        "run",
-        "--model",
-        str(network_file),
-        "--method",
-        "msp",
-        "--data",
-        str(road_anomaly),
-        "--dry-run",
-        "--json",
-    ]
-    command += ["--out", str(tmp_path / "run")]
+    command = ["run", "--model", str(network_file), "--method", "msp", "--data", str(road_anomaly)]
+    command += ["--out", str(tmp_path / "run"), "--dry-run", "--json"]
     shown = CliRunner().invoke(app, [*command, "--frames", f"road-anomaly={tmp_path / 'ids.txt'}"])
     (benchmark,) = json.loads(shown.stdout)["benchmarks"]
     assert [frame["id"] for frame in benchmark["frames"]] == [SECOND]
