@@ -11,6 +11,7 @@ from oodbench.contracts import (
     REQUIREMENT_TITLES,
     Breakdown,
     Calibration,
+    FailedBenchmark,
     MethodCard,
     MethodComparison,
     PublishedResult,
@@ -19,6 +20,7 @@ from oodbench.contracts import (
     Result,
 )
 from oodbench.errors import UnknownNameError, UsageError
+from oodbench.metrics import Sketch
 from oodbench.runs.multi_run import MergedResult, describe_suffixes, merge_results
 from oodbench.runs.run import Run
 from oodbench.types import AnomalyLabels, RGBImage, ScoreMap, SemanticLabels
@@ -42,6 +44,14 @@ class ResultSelection:
     frames: tuple[str, ...] = ()
     without: tuple[Requirement, ...] = ()
 
+    def names(self, result: Result) -> bool:
+        """Return whether the benchmark, the network and the method of a result are selected."""
+        return (
+            (not self.benchmarks or result.benchmark in self.benchmarks)
+            and (not self.networks or result.network in self.networks)
+            and (not self.methods or not set(self.methods).isdisjoint(_method_names(result)))
+        )
+
 
 @dataclass(frozen=True)
 class SelectedRun:
@@ -62,6 +72,16 @@ class SelectedRun:
         """The path of the first run's folder, as text."""
         return self.runs[0].location
 
+    @property
+    def seed(self) -> int:
+        """The seed of the first run."""
+        return self.runs[0].seed
+
+    @property
+    def failed(self) -> Sequence[FailedBenchmark]:
+        """The benchmarks that failed in any of the runs."""
+        return [failure for run in self.runs for failure in run.failed]
+
     @cached_property
     def results(self) -> Sequence[Result]:
         """The selected results, in the order of the filter.
@@ -80,10 +100,7 @@ class SelectedRun:
         kept = [
             merged.row
             for merged in self._merged
-            if (not choice.benchmarks or merged.row.benchmark in choice.benchmarks)
-            and (not choice.networks or merged.row.network in choice.networks)
-            and (not choice.methods or not set(choice.methods).isdisjoint(_method_names(merged.row)))
-            and _is_known_without(merged.run.requirements(merged.own), choice.without)
+            if choice.names(merged.row) and _is_known_without(merged.run.requirements(merged.own), choice.without)
         ]
         if choice.frames:
             ids = {result.benchmark: self.frames(result.benchmark) for result in kept}
@@ -174,6 +191,16 @@ class SelectedRun:
         """Return the calibration of the result's scorer from its own run."""
         origin = self._origin(result)
         return origin.run.calibration(origin.own)
+
+    def sketch(self, result: Result) -> Sketch | None:
+        """Return the sketch of the result from its own run."""
+        origin = self._origin(result)
+        return origin.run.sketch(origin.own)
+
+    def groups(self, benchmark: str) -> Sequence[str]:
+        """Return the groups of the frames in the first run that has the benchmark."""
+        origin = self._first(benchmark)
+        return origin.run.groups(origin.own.benchmark)
 
     def breakdown(self, result: Result) -> Breakdown | None:
         """Return the breakdown of the result from its own run."""
