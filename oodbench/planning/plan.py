@@ -36,6 +36,7 @@ from oodbench.planning.records import (
 from oodbench.planning.request import LEADERBOARD, Request, data_roots
 from oodbench.planning.resolve import (
     NO_OBJECTS,
+    AmbiguousDatasetError,
     find_benchmarks,
     find_in_distribution,
     find_methods,
@@ -128,6 +129,7 @@ def make_plan(
     else:
         sets, cards, titles, sizes = {PHOTOGRAPHS: photographs}, [], {PHOTOGRAPHS: "Photographs"}, {}
     classes = shared_class_set(networks)
+    any_fits = any(method.make().needs().fit for method in methods)
     fit_frames = calibrate_frames = None
     try:
         fit_frames, calibrate_frames = find_in_distribution(
@@ -136,7 +138,11 @@ def make_plan(
     except DataNotFoundError:
         if request.id_data or any(method.make().needs().fit for method in chosen_by_name):
             raise
-    if fit_frames and not fit_frames.found.frames:
+    except AmbiguousDatasetError as error:
+        if request.id_data or any_fits:
+            raise
+        progress.warn(f"without calibration: {error.problem}. {error.remedy}")
+    if fit_frames and not (any_fits and fit_frames.found.frames):
         fit_frames = None
 
     frames: dict[str, Frame] = {}

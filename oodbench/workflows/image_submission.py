@@ -5,11 +5,12 @@ It writes only these files: no threshold, no heatmaps, no run. Therefore it need
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from oodbench.contracts import Method, Scoring, Segmenter
 from oodbench.data import open_photographs
-from oodbench.errors import UsageError
+from oodbench.errors import UnknownNameError, UsageError
 from oodbench.files import cannot_write
 from oodbench.planning.plan import combine_needs
 from oodbench.planning.request import Request
@@ -21,14 +22,19 @@ from oodbench.stages.batching import forward_batches, split_batches
 from oodbench.storage.fits import read_fit_file
 from oodbench.types import Size
 
+_SEE = (
+    "oodbench list submissions. Without --format, score maps and heatmaps are written; a binary mask is the score map "
+    "above the threshold in shares.csv."
+)
+
 
 def write_images(
-    images: Path, form: str, fit: Path | None, request: Request, registry: Registry, progress: Progress
+    images: Sequence[Path], form: str, fit: Path | None, request: Request, registry: Registry, progress: Progress
 ) -> dict[str, Size]:
     """Score each image and write it in the format of a leaderboard.
 
     Args:
-        images: A photograph, or a folder of photographs.
+        images: Photographs, or folders of photographs.
         form: Name of a submission that is written image by image.
         fit: The file with the method's fit; None for a method that is not fitted.
         request: The request, with one method, one network and the output folder.
@@ -41,6 +47,9 @@ def write_images(
     Raises:
         OodbenchError: A name, a file or an image is invalid.
     """
+    formats = registry.names("submissions")
+    if form.partition(":")[0] not in formats:
+        raise UnknownNameError("leaderboard format", form, formats, _SEE)
     submission = registry.submission(form)
     if not submission.card.images:
         raise UsageError(f"{form} is not written image by image", "Write it from a run with oodbench submit.")
