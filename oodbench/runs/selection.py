@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -36,6 +36,7 @@ class ResultSelection:
         methods: Names or labels of methods, each alone or as `METHOD / NETWORK`, in the order in which they are shown.
         frames: Ids of the frames that figures show, in their order.
         without: Requirements. Only methods that are known to have none of these are shown.
+        intervals: Whether tables and figures show confidence intervals.
     """
 
     benchmarks: tuple[str, ...] = ()
@@ -43,6 +44,7 @@ class ResultSelection:
     methods: tuple[str, ...] = ()
     frames: tuple[str, ...] = ()
     without: tuple[Requirement, ...] = ()
+    intervals: bool = True
 
     def names(self, result: Result) -> bool:
         """Return whether the benchmark, the network and the method of a result are selected."""
@@ -144,6 +146,12 @@ class SelectedRun:
             notes.append(_describe_left_out(requirements, self.choice.without))
         return list(dict.fromkeys(notes))
 
+    def benchmark_title(self, benchmark: str) -> str:
+        """Return the title of the benchmark, with the suffix of its name if another run has other frames."""
+        origin = self._first(benchmark)
+        own = origin.own.benchmark
+        return f"{origin.run.benchmark_title(own)}{benchmark.removeprefix(own)}"
+
     def requirements(self, result: Result) -> Requirements:
         """Return the requirements of the result's method in its own run."""
         origin = self._origin(result)
@@ -217,11 +225,15 @@ class SelectedRun:
 
         The corrected p-values depend on the number of compared results; `oodbench compare` computes them for others.
         """
-        return self.runs[0].comparisons() if len(self.runs) == 1 and self.choice == ResultSelection() else ()
+        unfiltered = replace(self.choice, intervals=True) == ResultSelection()
+        return self.runs[0].comparisons() if len(self.runs) == 1 and unfiltered else ()
 
     @cached_property
     def _merged(self) -> Sequence[MergedResult]:
-        return merge_results(self.runs)
+        merged = merge_results(self.runs)
+        if self.choice.intervals:
+            return merged
+        return [replace(part, row=part.row.model_copy(update={"intervals": None})) for part in merged]
 
     def _origin(self, result: Result) -> MergedResult:
         return next(merged for merged in self._merged if merged.row == result)

@@ -175,3 +175,15 @@ def test_the_command_prints_the_networks(folder: Path) -> None:
     assert text.count("p corrected by Holm for 1 comparisons") == 2
     assert "to MSP / left" in text
     assert "to MSP / right" in text
+
+
+def test_a_report_leaves_out_intervals_and_names_benchmarks_by_their_titles(folder: Path) -> None:
+    command = ["report", str(folder / "one"), "--format", "latex"]
+    shown = CliRunner().invoke(app, command).stdout
+    assert r"\tiny" in shown
+    assert "{Road Anomaly, 6 of 60 frames}" in shown
+    plain = CliRunner().invoke(app, [*command, "--no-intervals"]).stdout
+    for text in ("tiny", "shortstack", "resamples"):
+        assert text not in plain
+    for result in oodbench.load(folder / "one").results:
+        assert f"{100 * (result.metrics['AP'] or 0):.2f}" in plain
