@@ -18,6 +18,7 @@ from oodbench.contracts import (
     metric_spec,
 )
 from oodbench.errors import NotComparableError, UnknownNameError, UsageError
+from oodbench.metrics.protocols import DEFAULT_PROTOCOL
 from oodbench.metrics.resampling.intervals import FEWEST
 from oodbench.metrics.resampling.significance import RESAMPLES, PairedSketches, holm_correction, significance_ranks
 from oodbench.metrics.resampling.sketches import Sketch
@@ -326,7 +327,10 @@ def _load_sketches(run: ComparableRun, results: Sequence[Result]) -> tuple[list[
         sketch = run.sketch(result)
         grouped = None if sketch is None else sketch.group(run.groups(result.benchmark))
         if grouped is None:
-            reasons.append(f"{scorer_title(result)}: its protocol ({result.protocol.name}) has no sketch per frame")
+            reasons.append(
+                f"{scorer_title(result)}: its protocol ({result.protocol.name}) has no sketch per frame; compare under "
+                f"{DEFAULT_PROTOCOL} (oodbench evaluate RUN --protocol {DEFAULT_PROTOCOL})"
+            )
         elif grouped.units < FEWEST:
             reasons.append(
                 f"{result.benchmark}: {grouped.units} independent frames are too few; at least {FEWEST} are needed"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from oodbench.contracts import MethodComparison
+from oodbench.contracts import MethodComparison, Result
+from oodbench.errors import NotComparableError
 from oodbench.metrics.resampling.significance import RESAMPLES
 from oodbench.runs.compare import compare_methods, compare_runs
-from oodbench.runs.row_matching import match_results
+from oodbench.runs.row_matching import match_results, scorer_title
 from oodbench.runs.run import Run
 from oodbench.runs.selection import ResultSelection, SelectedRun
 
@@ -44,4 +46,40 @@ def compare_selected(
         pairs, _ = match_results(*([r for r in run.results if choice.names(r)] for run in runs))
         if pairs or not any(result.scoring.is_external for result in selected):
             return compare_runs(first, second, metrics, resamples, choice.names)
-    return compare_methods(together, reference, metrics, resamples)
+    shared, alone = _find_shared(runs, selected)
+    if len(runs) > 1 and not shared:
+        raise NotComparableError(
+            f"{runs[1].location} can't be compared with {runs[0].location}",
+            alone,
+            "Evaluate both on the same frames, under one protocol: oodbench evaluate RUN --protocol NAME.",
+        )
+    tables = compare_methods(together, reference, metrics, resamples)
+    if len(runs) == 1:
+        return tables
+    return [
+        replace(table, left_out=(*table.left_out, *alone))
+        for table in tables
+        if (table.benchmark, table.protocol) in shared
+    ]
+
+
+def _find_shared(runs: Sequence[Run], results: Sequence[Result]) -> tuple[set[tuple[str, str]], list[str]]:
+    """Return the benchmarks and protocols that all runs have, and descriptions of the results on other ones."""
+    groups: dict[tuple[str, str], list[Result]] = {}
+    for result in results:
+        groups.setdefault((result.benchmark, result.protocol.name), []).append(result)
+    shared, alone = set(), []
+    for (benchmark, protocol), group in groups.items():
+        data = group[0].digests.get("data")
+        having = [
+            run.location
+            for run in runs
+            if any(own.digests.get("data") == data and own.protocol.name == protocol for own in run.results)
+        ]
+        if len(having) == len(runs):
+            shared.add((benchmark, protocol))
+        else:
+            names = ", ".join(map(scorer_title, group))
+            frames = group[0].counts["frames"]
+            alone.append(f"only in {having[0]}: {names}, {benchmark}, {frames} frames, protocol {protocol}")
+    return shared, alone

@@ -131,6 +131,8 @@ def test_two_runs_without_a_common_method_name_the_remedy(folder: Path, tmp_path
     assert "--upsample" not in str(error.value)
     (table,) = compare(folder / "one", other, reference="max-logit")
     assert table.comparisons == 3
+    (same,) = compare(folder / "one", folder / "one", reference="msp")
+    assert same.comparisons == 2
 
 
 def test_other_frames_are_never_compared(folder: Path, tmp_path: Path) -> None:
@@ -138,9 +140,19 @@ def test_other_frames_are_never_compared(folder: Path, tmp_path: Path) -> None:
         {"mine": folder / "maps" / "mine"}, "road-anomaly", anomalous="higher", data=folder / "data", limit=5,
         out=tmp_path / "fewer", stop_after="evaluate",
     )  # fmt: skip
-    (table,) = compare(folder / "one", fewer)
-    assert table.comparisons == 3
-    assert ("mine", "given") not in entries(table)
+    with pytest.raises(NotComparableError) as error:
+        compare(folder / "one", fewer)
+    assert len(error.value.reasons) == 2
+    assert error.value.reasons[1].endswith("fewer: mine / given, road-anomaly#2, 5 frames, protocol pooled")
+    assert "Evaluate both on the same frames" in str(error.value)
+
+
+def test_a_protocol_without_sketches_names_one_with_sketches(folder: Path) -> None:
+    run = oodbench.load(folder / "one").evaluate(protocols=["smiyc"])
+    with pytest.raises(NotComparableError, match=r"oodbench evaluate RUN --protocol pooled"):
+        compare(run)
+    # The other results are still there.
+    assert len(compare(folder / "one")) == 1
 
 
 def test_one_number_has_one_interval(folder: Path) -> None:
