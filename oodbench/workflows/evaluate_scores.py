@@ -78,7 +78,7 @@ def evaluate_scores(
             or a mapping from each name to a word.
         data: Folders to search for the benchmark, or a mapping from its name to its folder.
         calibration: Folders of score maps of in-distribution frames, from which the threshold for sIoU@ID95, PPV@ID95
-            and F1@ID95 and the colour scale are computed: a mapping from names of scores to folders, or one folder per
+            and F1*@ID95 and the colour scale are computed: a mapping from names of scores to folders, or one folder per
             folder of `scores`, in the same order. Empty: these metrics are undefined.
         id_data: With `calibration`: folders to search for the dataset of the in-distribution frames, or a mapping from
             its name to its folder. Empty: the folders in `data`; for a synthetic benchmark, its synthetic dataset.
