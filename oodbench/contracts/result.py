@@ -128,6 +128,9 @@ def group_comparable(results: Iterable[Result]) -> dict[tuple[Scoring, str], lis
     Args:
         results: The results.
 
+    Returns:
+        Maps (scoring, name of the protocol) to the results, in their order.
+
     Examples:
         >>> import oodbench
         >>> from oodbench.contracts import group_comparable
