@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import combinations
-from typing import Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 from oodbench.contracts import (
     ComparedMethod,
@@ -86,48 +86,20 @@ def compare_methods(
         NotComparableError: No benchmark has two results that can be compared.
         NotStoredError: A sketch is not stored and can't be rebuilt.
     """
+    if reference is not None and not _find_references(run.results, reference):
+        names = [name for result in run.results for name in _reference_names(result)]
+        raise UnknownNameError("reference", reference, names)
     comparisons: list[MethodComparison] = []
     reasons = []
     for (_, protocol), group in group_comparable(run.results).items():
         for benchmark in dict.fromkeys(result.benchmark for result in group):
-            results = [result for result in group if result.benchmark == benchmark]
-            # Look the references up first, so that an unknown name raises before anything is computed.
-            references: list[Result | None] = [None]
-            if reference is not None:
-                references = [*find_references(results, reference)]
-            sketches, left_out = _load_sketches(run, results)
-            usable = [(result, s) for result, s in zip(results, sketches, strict=True) if s is not None]
-            where = f"{benchmark} ({protocol})"
-            for chosen in references:
-                family = [
-                    (result, sketch)
-                    for result, sketch in usable
-                    if chosen is None
-                    or len(references) == 1
-                    or result.network == chosen.network
-                    or result.scoring.is_external
-                ]
-                kept = [result for result, _ in family]
-                if chosen is not None and chosen not in kept:
-                    reasons.append(f"{where}: the reference is left out: {'; '.join(left_out)}")
-                    continue
-                if len(kept) < 2:
-                    reasons += [
-                        f"{where}: {reason.removeprefix(f'{benchmark}: ')}"
-                        for reason in left_out or ["it has only one result"]
-                    ]
-                    continue
-                paired = PairedSketches([sketch for _, sketch in family], run.seed, resamples)
-                at = None if chosen is None else kept.index(chosen)
-                notes = [*left_out, *describe_external(kept)]
-                for metric in _select_metrics(paired, metrics):
-                    lines = (
-                        _compare_with_reference(paired, kept, metric, at)
-                        if at is not None
-                        else _compare_all_pairs(paired, kept, metric)
-                    )
-                    if lines is not None:
-                        comparisons.append(_make_comparison(run, kept[0], metric, resamples, *lines, notes))
+            families = _make_families([result for result in group if result.benchmark == benchmark], reference)
+            problems = [] if families else ["it has no result of the reference"]
+            for family in families:
+                compared, left_out = _compare_family(run, family, metrics, resamples)
+                comparisons += compared
+                problems += [] if compared else left_out
+            reasons += [f"{benchmark} ({protocol}): {problem.removeprefix(f'{benchmark}: ')}" for problem in problems]
     if not comparisons:
         raise NotComparableError(
             f"{run.location}: nothing to compare",
@@ -212,6 +184,56 @@ def compare_runs(
             f"{first.location}, {second.location}: nothing to compare", reasons, "Use more frames."
         )
     return comparisons
+
+
+class _Family(NamedTuple):
+    """Results that are compared in one table, and the one with which the others are compared; None: all pairs."""
+
+    results: Sequence[Result]
+    reference: Result | None
+
+
+def _make_families(results: Sequence[Result], reference: str | None) -> list[_Family]:
+    """Divide the results on one benchmark into families: one, or one per network that has the reference."""
+    if reference is None:
+        return [_Family(results, None)]
+    found = _find_references(results, reference)
+    if len(found) == 1:
+        return [_Family(results, found[0])]
+    titles = [scorer_title(result) for result in found]
+    if len({result.network for result in found}) < len(found):
+        raise UsageError(
+            f"--reference {reference}: several methods have this name: {', '.join(titles)}", "Give one of these titles."
+        )
+    return [
+        _Family([result for result in results if result.network == one.network or result.scoring.is_external], one)
+        for one in found
+    ]
+
+
+def _compare_family(
+    run: ComparableRun, family: _Family, metrics: Sequence[str], resamples: int
+) -> tuple[list[MethodComparison], list[str]]:
+    """Return the comparison in each metric, and the reasons why results, or all of them, are left out."""
+    sketches, left_out = _load_sketches(run, family.results)
+    usable = [(result, sketch) for result, sketch in zip(family.results, sketches, strict=True) if sketch is not None]
+    kept = [result for result, _ in usable]
+    if family.reference is not None and family.reference not in kept:
+        return [], [f"the reference is left out: {'; '.join(left_out)}"]
+    if len(kept) < 2:
+        return [], left_out or ["it has only one result"]
+    paired = PairedSketches([sketch for _, sketch in usable], run.seed, resamples)
+    notes = [*left_out, *describe_external(kept)]
+    comparisons = []
+    for metric in _select_metrics(paired, metrics):
+        lines = (
+            _compare_all_pairs(paired, kept, metric)
+            if family.reference is None
+            else _compare_with_reference(paired, kept, metric, kept.index(family.reference))
+        )
+        if lines is not None:
+            comparisons.append(_make_comparison(run, kept[0], metric, resamples, *lines, notes))
+    return comparisons, left_out
 
 
 # Entries, title of the reference, number of comparisons, significantly different pairs.
@@ -347,22 +369,11 @@ def _select_metrics(paired: PairedSketches, wanted: Sequence[str]) -> Iterator[s
     yield from (name for name in paired.names if not wanted or name in wanted)
 
 
-def find_references(results: Sequence[Result], reference: str) -> list[Result]:
-    """Return the results of a reference on one benchmark: one per network that has it.
+def _reference_names(result: Result) -> set[str]:
+    """Return the names by which `--reference` selects a result."""
+    return {result.method, result.label, scorer_title(result), f"{result.method} / {result.network}"}
 
-    Raises:
-        UnknownNameError: No result has this name.
-        UsageError: Several results of one network have this name.
-    """
-    names = [
-        {result.method, result.label, scorer_title(result), f"{result.method} / {result.network}"} for result in results
-    ]
-    matches = [result for result, aliases in zip(results, names, strict=True) if reference in aliases]
-    if not matches:
-        raise UnknownNameError("reference", reference, [name for aliases in names for name in aliases])
-    titles = [scorer_title(result) for result in matches]
-    if len({result.network for result in matches}) < len(matches):
-        raise UsageError(
-            f"--reference {reference}: several methods have this name: {', '.join(titles)}", "Give one of these titles."
-        )
-    return matches
+
+def _find_references(results: Sequence[Result], reference: str) -> list[Result]:
+    """Return the results that a reference selects."""
+    return [result for result in results if reference in _reference_names(result)]

@@ -11,8 +11,10 @@ import pytest
 from typer.testing import CliRunner
 
 import oodbench
+from oodbench.blending import write_blends
 from oodbench.cli.main import app
 from oodbench.contracts import MethodComparison
+from oodbench.data import open_photographs
 from oodbench.errors import NotComparableError, UnknownNameError, UsageError
 from oodbench.registry import Registry
 from oodbench.runs.run import Run
@@ -44,6 +46,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     both = oodbench.run(models=[folder / "left.onnx", folder / "right.onnx"], out=folder / "both", **options)
     oodbench.run(models=folder / "left.onnx", out=folder / "one", **options)
     oodbench.export_scores(both, folder / "maps" / "energy", method="energy", network="left")
+    write_blends(open_photographs(data / "frames").frames[:2], folder / "blended", 5, 0)
     rng = np.random.default_rng(0)
     (folder / "maps" / "mine").mkdir()
     (folder / "maps" / "small").mkdir()
@@ -145,6 +148,18 @@ def test_other_frames_are_never_compared(folder: Path, tmp_path: Path) -> None:
     assert len(error.value.reasons) == 2
     assert error.value.reasons[1].endswith("fewer: mine / given, road-anomaly#2, 5 frames, protocol pooled")
     assert "Evaluate both on the same frames" in str(error.value)
+
+
+def test_a_reference_on_one_of_several_benchmarks(folder: Path, tmp_path: Path) -> None:
+    """External scores have one benchmark, a run may have several."""
+    run = oodbench.run(
+        models=folder / "left.onnx", methods=["msp"], benchmarks=["road-anomaly", "synthetic-blend"],
+        data=[folder / "data", folder / "blended"], out=tmp_path / "run", stop_after="evaluate",
+    )  # fmt: skip
+    given = external(folder, tmp_path / "given", mine="mine")
+    (table,) = compare(run, given, reference="mine")
+    assert (table.benchmark, table.comparisons) == ("road-anomaly", 1)
+    assert any("only in" in note and "synthetic-blend" in note for note in table.left_out)
 
 
 def test_a_protocol_without_sketches_names_one_with_sketches(folder: Path) -> None:
