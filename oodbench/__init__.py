@@ -35,6 +35,7 @@ _PUBLIC = {
     "compare": "oodbench.api",
     "create_method": "oodbench.api",
     "evaluate_scores": "oodbench.workflows.evaluate_scores",
+    "export_scores": "oodbench.workflows.export",
     "gate": "oodbench.baseline",
     "list_benchmarks": "oodbench.listing",
     "list_datasets": "oodbench.listing",
@@ -88,6 +89,7 @@ if TYPE_CHECKING:
     from oodbench.runs.verify import verify as verify
     from oodbench.segmenters.torch_modules.segmenter import TorchSegmenter as TorchSegmenter
     from oodbench.workflows.evaluate_scores import evaluate_scores as evaluate_scores
+    from oodbench.workflows.export import export_scores as export_scores
     from oodbench.workflows.merge import merge as merge
     from oodbench.workflows.predict import Prediction as Prediction
     from oodbench.workflows.predict import predict as predict

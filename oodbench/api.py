@@ -19,9 +19,10 @@ from oodbench.planning.request import data_roots
 from oodbench.planning.resolve import ModelSource
 from oodbench.progress import Progress, Silent
 from oodbench.registry import Registry, make_spec
-from oodbench.runs.compare import compare_methods, compare_runs
+from oodbench.runs.comparison import compare_selected
 from oodbench.runs.load import load
 from oodbench.runs.run import Run
+from oodbench.runs.selection import ResultSelection
 from oodbench.stages.apply_methods import score_output
 from oodbench.stages.batching import read_semantic_labels
 from oodbench.stages.fit import fit_methods
@@ -359,6 +360,9 @@ def compare(
     second: Run | str | Path | None = None,
     *,
     reference: str | None = None,
+    methods: Sequence[str] = (),
+    networks: Sequence[str] = (),
+    benchmarks: Sequence[str] = (),
     metrics: Sequence[str] = (),
     resamples: int = RESAMPLES,
 ) -> list[MethodComparison]:
@@ -367,9 +371,14 @@ def compare(
     Args:
         first: A run, or its folder.
         second: Another run, or its folder. Each of its results is compared with the matching result of the first run:
-            the one with the same method, parameters and benchmark. None: the methods of the first run are compared.
-        reference: Only without `second`: the name of the method with which each other method is compared; if the run
-            has several networks, `METHOD / NETWORK`. None: each pair of methods is compared.
+            the one with the same method, parameters and benchmark. If none matches external scores (of another
+            program), or with `reference`, the methods of both runs are compared with each other. None: the methods of
+            the first run are compared.
+        reference: The method with which each other method is compared, on each network that has it; or `METHOD /
+            NETWORK`. None: each pair of methods is compared.
+        methods: Names or labels of the methods to compare. Empty: all.
+        networks: Names of the networks to compare. Empty: all.
+        benchmarks: Names of the benchmarks. Empty: all.
         metrics: Names of metrics, such as `AP`. Empty: AP, FPR95 and AUROC.
         resamples: Number of bootstrap resamples of the frames.
 
@@ -380,8 +389,8 @@ def compare(
     Raises:
         NotComparableError: There is nothing to compare, or the results of the two runs have different frames,
             protocols or scoring resolutions.
-        UnknownNameError: There is no such reference or metric in the run.
-        UsageError: A reference was given with two runs.
+        UnknownNameError: There is no such reference, method, network, benchmark or metric in the run.
+        UsageError: Several methods of one network have the name of the reference.
         RunFolderError: A folder contains no run, or a run that is not evaluated.
         NotStoredError: The sketch of a result (the counts of each frame's scores in bins) is missing, and the score
             maps from which it can be computed are not stored either.
@@ -396,12 +405,6 @@ def compare(
         >>> table.benchmark, table.units, sorted(entry.label for entry in table.entries)
         ('streets-anomaly', 5, ['Energy', 'MSP'])
     """
-    run = first if isinstance(first, Run) else load(first)
-    if second is None:
-        return compare_methods(run, reference, metrics, resamples)
-    if reference is not None:
-        raise UsageError(
-            "reference= compares the methods of one run, but two runs are given",
-            "Omit the reference or the second run.",
-        )
-    return compare_runs(run, second if isinstance(second, Run) else load(second), metrics, resamples)
+    runs = [run if isinstance(run, Run) else load(run) for run in (first, second) if run is not None]
+    choice = ResultSelection(tuple(benchmarks), tuple(networks), tuple(methods))
+    return compare_selected(runs, choice, reference, metrics, resamples)

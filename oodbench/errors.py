@@ -32,6 +32,10 @@ __all__ = [
 ]
 
 
+# Number of known names that an error about an unknown name lists. A benchmark can have thousands of frames.
+_MOST_LISTED = 50
+
+
 class OodbenchError(Exception):
     """The base class of errors that the user can fix.
 
@@ -74,7 +78,7 @@ class UsageError(OodbenchError):
 class UnknownNameError(UsageError):
     """Error about a name of a method, benchmark, parameter, file format or plugin that does not exist.
 
-    The message suggests the most similar known name, or lists all known names.
+    The message suggests the most similar known name, or lists the known names.
 
     Args:
         kind: The kind of the name, such as `method`.
@@ -95,7 +99,9 @@ class UnknownNameError(UsageError):
     def __init__(self, kind: str, name: str, known: Iterable[str], see: str | None = None) -> None:
         names = sorted(known)
         close = difflib.get_close_matches(name, names, n=1, cutoff=0.6) or [other for other in names if name in other]
-        hint = f" Did you mean '{close[0]}'?" if close else f" Known: {', '.join(names) or 'none'}."
+        more = f" and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
+        listed = f" Known: {', '.join(names[:_MOST_LISTED]) or 'none'}{more}."
+        hint = f" Did you mean '{close[0]}'?" if close else listed
         super().__init__(f"unknown {kind} '{name}'.{hint}", f"See: {see}" if see else None)
 
 

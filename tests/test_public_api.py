@@ -26,9 +26,10 @@ PUBLIC = {
     # classes
     "Prediction", "Run", "Scorer", "SubmissionResult", "TorchSegmenter", "Verdict", "VerificationCheck",
     # functions
-    "accept", "check_submission", "compare", "create_method", "evaluate_scores", "gate", "list_benchmarks",
-    "list_datasets", "list_methods", "list_models", "list_protocols", "list_reports", "list_submissions", "load",
-    "load_benchmark", "load_dataset", "load_segmenter", "merge", "predict", "run", "submit", "verify",
+    "accept", "check_submission", "compare", "create_method", "evaluate_scores", "export_scores", "gate",
+    "list_benchmarks", "list_datasets", "list_methods", "list_models", "list_protocols", "list_reports",
+    "list_submissions", "load", "load_benchmark", "load_dataset", "load_segmenter", "merge", "predict", "run", "submit",
+    "verify",
     # packages
     "contracts", "errors", "metrics", "testing", "types",
 }  # fmt: skip

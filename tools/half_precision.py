@@ -34,7 +34,7 @@ def evaluate_in_half_precision(run: Run, result: Result, folder: Path, anomalous
         result.benchmark,
         anomalous=anomalous,
         data=[*run.record.data.anywhere, *(f"{name}={path}" for name, (path, *_) in run.record.data.named.items())],
-        limit=run.record.limit,
+        frames=run.frames(result.benchmark),
         out=folder / "run",
         stop_after="evaluate",
     )

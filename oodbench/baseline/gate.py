@@ -70,11 +70,17 @@ def gate(run: str | Path, baseline: str | Path, tolerances: Mapping[str, float] 
     accepted, today = read_baseline(file), read_result(run)
     reasons = find_differences(accepted.measured, today)
     if reasons:
+        remedy = "Run again with the settings of the baseline, or accept this run as the new one: "
+        old, new = ({row.network for row in measured.rows} for measured in (accepted.measured, today))
+        if old - new and new - old:
+            remedy = (
+                "Networks are matched by name. If this one is a new version of the accepted network, give it the same "
+                f"name in its model card. {remedy}"
+            )
         raise NotComparableError(
             f"{run / 'result.json'} can't be compared with {file}",
             reasons,
-            "Run again with the settings of the baseline, or accept this run as the new one: "
-            f"oodbench gate {run} --baseline {file} --accept",
+            f"{remedy}oodbench gate {run} --baseline {file} --accept",
         )
     return compare(accepted.measured, today, accepted.tolerances | overrides)
 

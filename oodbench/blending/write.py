@@ -16,7 +16,7 @@ from oodbench.blending.blend import BlendResult, blend_frame
 from oodbench.blending.cutout import Cutout
 from oodbench.blending.ground_plane import Ground, estimate_ground
 from oodbench.blending.known_objects import cut_known_objects
-from oodbench.blending.manifest import MANIFEST, VERSION, BlendedFrame, Manifest, PastedObject
+from oodbench.blending.manifest import MANIFEST, VERSION, BlendedFrame, Manifest, PastedObject, read_manifest
 from oodbench.data import check_frame
 from oodbench.errors import DataError, RunFolderError, UsageError
 from oodbench.files import cannot_write, digest_bytes, digest_file, write_atomically
@@ -66,31 +66,34 @@ def write_blends(
     seed: int,
     cutouts: Sequence[tuple[Path, Cutout]] = (),
     step: Step = lambda: None,
+    *,
+    overwrite: bool = False,
 ) -> BlendSummary:
     """Blend objects into frames; write <nnnn>_<id>_rgb.png, <nnnn>_<id>_labels.png and finally the manifest.
 
-    If an error occurs, all written files are removed: the folder is complete or empty.
+    If an error occurs, all written files are removed: the folder is as before or complete.
 
     Args:
         frames: In-distribution frames on disk, with or without semantic labels.
-        out: Folder that is empty or does not exist yet.
+        out: Folder that is empty or does not exist yet; with `overwrite`, also one that an earlier call wrote.
         count: Number of frames to write. With fewer originals, each is used several times; with more, a subset at even
             spacing is used.
         seed: Seed. Equal seeds and frames give identical labels on all machines, and images within one grey level.
         cutouts: Anomalies to paste, each with its file. Without any, anomalies are painted.
         step: Callback, called once per analysed frame and once per written frame.
+        overwrite: Whether to replace a folder that contains only blended frames and their manifest.
 
     Raises:
         DataError: A frame is invalid or too small.
         UsageError: `count` or `seed` is out of range.
-        RunFolderError: `out` is not empty or can't be written.
+        RunFolderError: `out` contains files that may not be replaced, or can't be written.
     """
     if count < 1 or count > 9999 or seed < 0:
         raise UsageError(
             f"--count {count}, --seed {seed}: expected a count from 1 to 9999 and a seed of 0 or more",
             "Choose values in these ranges.",
         )
-    _check_empty(out)
+    _check_replaceable(out, overwrite)
     originals = (
         [frames[index * len(frames) // count] for index in range(count)] if count < len(frames) else list(frames)
     )
@@ -137,13 +140,29 @@ def write_blends(
     )
 
 
-def _check_empty(out: Path) -> None:
+def _check_replaceable(out: Path, overwrite: bool) -> None:
+    """Raise unless `out` is empty or absent or, with `overwrite`, contains only what an earlier call wrote."""
     try:
-        if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-            what = "is not empty" if out.is_dir() else "is a file"
-            raise RunFolderError(f"{out} {what}; expected a new or an empty folder", "Choose another one with --out.")
+        names = {path.name for path in out.iterdir()} if out.is_dir() else set()
+        if names and overwrite:
+            ours = _list_files(read_manifest(out)) if MANIFEST in names else set()
+            others = sorted(names - ours)
+            if others:
+                raise RunFolderError(
+                    f"{out}: contains files that 'oodbench data blend' did not write; the first is {others[0]}",
+                    "Remove them, or choose another folder with --out.",
+                )
+        elif names or out.is_file():
+            what = "is not empty" if names else "is a file"
+            remedy = "Choose another one with --out"
+            remedy += ", or replace earlier blended frames with --overwrite." if MANIFEST in names else "."
+            raise RunFolderError(f"{out} {what}; expected a new or an empty folder", remedy)
     except OSError as error:
         raise cannot_write(out, error) from error
+
+
+def _list_files(manifest: Manifest) -> set[str]:
+    return {MANIFEST, *(f"{name}_{part}.png" for name in manifest.frames for part in ("rgb", "labels"))}
 
 
 def _digest_files(frame: Frame) -> list[str]:
@@ -182,20 +201,23 @@ def _write_all_or_none(out: Path) -> Iterator[tuple[Path, Callable[[str, Image.I
     A killed process leaves the temporary folder, which the next one with the same `out` removes.
     """
     temporary = out.absolute().parent / f".{out.absolute().name}.oodbench-part"
+    replaced = temporary.with_name(f"{temporary.name}-old")
 
     def write(name: str, image: Image.Image) -> None:
         write_atomically(temporary / name, lambda file: image.save(file, "PNG"))
 
     try:
-        shutil.rmtree(temporary, ignore_errors=True)
+        for leftover in (temporary, replaced):
+            shutil.rmtree(leftover, ignore_errors=True)
         temporary.mkdir(parents=True)
         yield temporary, write
         if out.exists():
-            out.rmdir()
+            out.rename(replaced)
         temporary.rename(out)
     except RunFolderError as error:
         raise RunFolderError(error.problem, "Free some space, or choose another folder with --out.") from error
     except OSError as error:
         raise cannot_write(out, error) from error
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        for leftover in (temporary, replaced):
+            shutil.rmtree(leftover, ignore_errors=True)

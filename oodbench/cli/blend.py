@@ -29,7 +29,11 @@ def blend(
     ],
     out: Annotated[
         Path,
-        typer.Option(help="Folder in which the images and labels are written. It must be new or empty.", metavar="DIR"),
+        typer.Option(
+            help="Folder in which the images and labels are written. It must be new or empty, unless --overwrite is "
+            "given.",
+            metavar="DIR",
+        ),
     ],
     count: Annotated[
         int,
@@ -51,6 +55,10 @@ def blend(
     split: Annotated[
         str | None, typer.Option(help="Split of the labelled dataset to use. By default all splits.", metavar="NAME")
     ] = None,
+    overwrite: Annotated[
+        bool,
+        typer.Option("--overwrite", help="Replace the frames that an earlier 'oodbench data blend' wrote into --out."),
+    ] = False,
 ) -> None:
     """Blend anomalies into your own frames and write them with labels as the benchmark synthetic-blend.
 
@@ -61,7 +69,7 @@ def blend(
     sources = _find_frames(frames, split)
     objects = read_cutouts(cutouts) if cutouts else []
     with make_progress().track("blend", min(count, len(sources)) + count, "frames") as advance:
-        summary = write_blends(sources, out, count, seed, objects, lambda: advance(1))
+        summary = write_blends(sources, out, count, seed, objects, lambda: advance(1), overwrite=overwrite)
     _print_summary(summary, out, seed)
 
 

@@ -22,15 +22,31 @@ def compare(
     second: Annotated[
         Path | None,
         typer.Argument(
-            help="Folder of a second run. For each method and benchmark, its results are compared with those of RUN_A.",
+            help="Folder of a second run. For each method and benchmark, its results are compared with those of RUN_A. "
+            "External scores are compared with all methods of RUN_A, unless one has their name.",
             metavar="RUN_B",
         ),
     ] = None,
     reference: Annotated[
         str | None,
         typer.Option(
-            help="Method of RUN_A with which all other methods are compared, given by its name or its label in tables. "
-            "By default all pairs of methods are compared.",
+            help="Method with which the other methods are compared, on each network that has it, given by its name or "
+            "its label in tables. By default all pairs of methods are compared. With two runs, compare the methods of "
+            "both.",
+            metavar="METHOD[ / NETWORK]",
+        ),
+    ] = None,
+    benchmarks: Annotated[
+        list[str] | None, typer.Option(help="Benchmark to compare on. Repeatable. By default all.", metavar="NAME")
+    ] = None,
+    networks: Annotated[
+        list[str] | None, typer.Option(help="Network to compare. Repeatable. By default all.", metavar="NAME")
+    ] = None,
+    methods: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Method to compare, given by its name or its label in tables. Repeatable. By default all. p is "
+            "corrected only for the selected comparisons.",
             metavar="METHOD[ / NETWORK]",
         ),
     ] = None,
@@ -56,45 +72,39 @@ def compare(
     """Compare methods, or two runs, on the same frames: differences, confidence intervals and significance."""
     from dataclasses import asdict
 
-    from oodbench.errors import UsageError
-    from oodbench.runs.compare import compare_methods, compare_runs
+    from oodbench.runs.comparison import compare_selected
     from oodbench.runs.load import load
+    from oodbench.runs.selection import ResultSelection
 
-    if second is not None and reference is not None:
-        raise UsageError(
-            "--reference compares the methods of one run, but two runs are given", "Omit --reference or the second run."
-        )
-    protocols = [protocol] if protocol else []
     runs = [
-        load(folder, protocols, plugins=plugin or (), trust=trust, data=data or ())
-        for folder in (first, second)
-        if folder is not None
+        load(run, [protocol] if protocol else [], plugins=plugin or (), trust=trust, data=data or ())
+        for run in (first, second)
+        if run is not None
     ]
-    if second is None:
-        tables = compare_methods(runs[0], reference, metric or (), resamples)
-    else:
-        tables = compare_runs(runs[0], runs[1], metric or (), resamples)
+    choice = ResultSelection(tuple(benchmarks or ()), tuple(networks or ()), tuple(methods or ()))
+    tables = compare_selected(runs, choice, reference, metric or (), resamples)
     if as_json:
         print(json.dumps([asdict(table) for table in tables], indent=1))
         return
-    print("\n\n".join(_format_table(table) for table in tables))
+    several = len({entry.network for table in tables for entry in table.entries}) > 1
+    print("\n\n".join(_format_table(table, names_networks=several) for table in tables))
 
 
-def _format_table(table: MethodComparison) -> str:
+def _format_table(table: MethodComparison, *, names_networks: bool) -> str:
     from tabulate import tabulate
 
     from oodbench.runs.compare import LEVEL
 
     ranked = any(entry.rank is not None for entry in table.entries)
-    networks = len({entry.network for entry in table.entries}) > 1
-    headings = [*(["Rank"] if ranked else []), "Method", *(["Network"] if networks else []), table.metric, "95 %"]
-    headings += [f"to {table.reference if networks else table.reference.split(' / ')[0]}", "95 %", "p", ""]
+    headings = [*(["Rank"] if ranked else []), "Method", *(["Network"] if names_networks else [])]
+    reference = table.reference if names_networks else table.reference.split(" / ")[0]
+    headings += [table.metric, "95 %", f"to {reference}", "95 %", "p", ""]
     body = []
     for entry in table.entries:
         cells = [str(entry.rank)] if ranked else []
         cells += [
             entry.label,
-            *([entry.network] if networks else []),
+            *([entry.network] if names_networks else []),
             f"{100 * entry.value:.2f}",
             _format_bounds(entry.bounds),
         ]
@@ -104,7 +114,7 @@ def _format_table(table: MethodComparison) -> str:
             cells += [f"{100 * entry.difference.value:+.2f}", _format_bounds(entry.difference.bounds, "+.2f")]
             cells += [f"{entry.corrected:.4f}", "*" if entry.significant else ""]
         body.append(cells)
-    align = [*(["right"] if ranked else []), "left", *(["left"] if networks else [])]
+    align = [*(["right"] if ranked else []), "left", *(["left"] if names_networks else [])]
     align += ["right", "right", "right", "right", "right", "left"]
     lines = [
         f"{table.benchmark}, {table.metric}, percent; {table.units} {table.unit}, protocol {table.protocol}",

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from oodbench.cli.console import make_progress, print_run, say_reports
-from oodbench.cli.options import ResultAsJson, RunPlugins, Trust
+from oodbench.cli.options import IdLimit, ResultAsJson, RunPlugins, Trust
 from oodbench.errors import UsageError
 from oodbench.types import Resize
 
 if TYPE_CHECKING:
-    from oodbench.workflows.evaluate_scores import ExternalScores
+    from oodbench.workflows.external_scores import ExternalScores
 
 
 def evaluate(
@@ -63,6 +63,23 @@ def evaluate(
             metavar="DIR|NAME=DIR",
         ),
     ] = None,
+    calibration_scores: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="With --scores: folder of your score maps of the in-distribution frames, for the metrics at ID95 and "
+            "the colour scale. Give one per --scores, in the same order, or none.",
+            metavar="DIR",
+        ),
+    ] = None,
+    id_data: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="With --calibration-scores: folder that is searched for the dataset of these frames, or NAME=DIR. "
+            "Repeatable. By default as for 'oodbench run'.",
+            metavar="DIR|NAME=DIR",
+        ),
+    ] = None,
+    id_limit: IdLimit = None,
     resize: Annotated[
         Resize | None,
         typer.Option(
@@ -75,6 +92,13 @@ def evaluate(
         typer.Option(
             help="With --scores: evaluate only the first N frames. By default all (10 for synthetic benchmarks).",
             metavar="N|all",
+        ),
+    ] = None,
+    frames: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="With --scores: ids of the frames to evaluate, as ID,ID; or a file with one id per line. Repeatable.",
+            metavar="ID,...|FILE",
         ),
     ] = None,
     out: Annotated[
@@ -106,8 +130,12 @@ def evaluate(
             benchmark=benchmark,
             anomalous=anomalous,
             name=name,
+            calibration_scores=calibration_scores,
+            id_data=id_data,
+            id_limit=id_limit,
             resize=resize,
             limit=limit,
+            frames=frames,
             out=out,
             resume=resume,
             overwrite=overwrite,
@@ -133,15 +161,18 @@ def evaluate(
         )
     if resume and overwrite:
         raise UsageError("--resume and --overwrite exclude each other", "Give one of them.")
-    external_scores = _label_scores(scores, name or [], anomalous or [])
+    external_scores = _label_scores(scores, name or [], anomalous or [], calibration_scores or [])
     from oodbench.planning.request import Request
     from oodbench.workflows.evaluate_scores import evaluate_external_scores
 
     request = Request.of(
         benchmarks=(benchmark,),
         data=tuple(data or ()),
+        id_data=tuple(id_data or ()),
+        id_limit=id_limit,
         resize=resize or "bilinear",
         limit=limit,
+        frames=tuple(frames or ()),
         protocols=tuple(protocol or ()),
         out=out,
         if_exists="overwrite" if overwrite else "reuse" if resume else "continue",
@@ -156,18 +187,22 @@ def evaluate(
 def _refuse_options_of_scores(**options: Any) -> None:
     unused = next((option for option, value in options.items() if value), None)
     if unused is not None:
-        raise UsageError(f"--{unused} requires --scores; a run has its own setting", f"Omit --{unused}.")
+        option = f"--{unused.replace('_', '-')}"
+        raise UsageError(f"{option} requires --scores; a run has its own setting", f"Omit {option}.")
 
 
-def _label_scores(folders: list[Path], names: list[str], directions: list[str]) -> list[ExternalScores]:
-    """Return the folders with their labels and the direction of their scores."""
-    from oodbench.workflows.evaluate_scores import ExternalScores
+def _label_scores(
+    folders: list[Path], names: list[str], directions: list[str], calibrations: list[Path]
+) -> list[ExternalScores]:
+    """Return the folders with their labels, the direction of their scores and the folders of their calibration."""
+    from oodbench.workflows.external_scores import ExternalScores
 
-    if names and len(names) != len(folders):
-        raise UsageError(
-            f"{len(names)} --name for {len(folders)} --scores",
-            "Give one --name per --scores, in the same order, or none.",
-        )
+    for option, values in (("--name", names), ("--calibration-scores", calibrations)):
+        if values and len(values) != len(folders):
+            raise UsageError(
+                f"{len(values)} {option} for {len(folders)} --scores",
+                f"Give one {option} per --scores, in the same order, or none.",
+            )
     if len(directions) not in (1, len(folders)):
         raise UsageError(
             f"{len(directions)} --anomalous for {len(folders)} --scores",
@@ -175,8 +210,12 @@ def _label_scores(folders: list[Path], names: list[str], directions: list[str]) 
         )
     labels = names or [folder.absolute().name for folder in folders]
     return [
-        ExternalScores.of(label, folder, direction)
-        for label, folder, direction in zip(
-            labels, folders, directions * (len(folders) // len(directions)), strict=True
+        ExternalScores.of(label, folder, direction, calibration)
+        for label, folder, direction, calibration in zip(
+            labels,
+            folders,
+            directions * (len(folders) // len(directions)),
+            list[Path | None](calibrations) or [None] * len(folders),
+            strict=True,
         )
     ]

@@ -12,6 +12,7 @@ from oodbench.cli.convert import convert
 from oodbench.cli.data import data
 from oodbench.cli.doctor import doctor
 from oodbench.cli.evaluate import evaluate
+from oodbench.cli.export import export
 from oodbench.cli.gate import gate
 from oodbench.cli.info import info
 from oodbench.cli.launch import FaultGroup, run_command
@@ -46,6 +47,7 @@ app.command(short_help="Combine the shards of a run.")(merge)
 app.command(short_help="Print tables and draw figures of runs.")(report)
 app.command(short_help="Test which differences between methods or runs are significant.")(compare)
 app.command(short_help="Verify a run: recompute its results from the stored scores.")(verify)
+app.command(short_help="Write the stored score maps of a run as files, named by the frames' ids.")(export)
 app.command(short_help="Write or check a leaderboard submission.")(submit)
 app.command(short_help="Train a network by a recipe, or resume a training.")(train)
 app.command(short_help="Check whether a run is worse than the accepted run.")(gate)

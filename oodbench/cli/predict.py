@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from oodbench.cli.console import make_progress
+from oodbench.cli.console import BarProgress, PlainProgress, make_progress
 from oodbench.cli.options import SOURCES, Checkpoint, Device, IdLimit, ModelCard, Plugins, Seed
+from oodbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from oodbench.workflows.predict import Prediction
 
 
 def predict(
     images: Annotated[
-        Path, typer.Argument(help="Folder of photographs, without subfolders, or one photograph.", metavar="IMAGES")
+        list[Path], typer.Argument(help="Photographs, or folders of photographs without subfolders.", metavar="IMAGES")
     ],
-    method: Annotated[str, typer.Option(help="Method, as NAME or NAME:key=value,...", metavar="METHOD")] = "gmmseg",
+    method: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Method, as NAME or NAME:key=value,... Repeatable: each method then has its own folder in --out. By "
+            "default gmmseg.",
+            metavar="METHOD",
+        ),
+    ] = None,
     model: Annotated[
         str,
         typer.Option(
@@ -61,39 +73,62 @@ def predict(
             metavar="FILE",
         ),
     ] = None,
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite", help="Replace the maps and heatmaps of other photographs or another method in --out."
+        ),
+    ] = False,
     plugin: Plugins = None,
 ) -> None:
     """Score photographs without labels: write score maps and heatmaps, and print the share of anomalous pixels.
 
     A pixel counts as anomalous if its score is above a threshold, which is chosen on frames without anomalies.
     """
+    from oodbench.registry import Registry
+    from oodbench.workflows.predict import DEFAULT_METHOD
     from oodbench.workflows.predict import predict as predict_images
 
+    methods = list(dict.fromkeys(method or [DEFAULT_METHOD]))
+    if form is not None and len(methods) > 1:
+        raise UsageError(f"--format {form} takes one --method, not {len(methods)}", "Give one --method.")
     progress = make_progress()
-    done = predict_images(
-        images,
-        method=method,
-        model=model,
-        model_card=model_card,
-        checkpoint=checkpoint,
-        id_data=id_data or (),
-        id_limit=id_limit,
-        device=device,
-        seed=seed,
-        out=out,
-        form=form,
-        fit_file=fit,
-        plugins=[str(path) for path in plugin or ()],
-        progress=progress,
-    )
+    if len(methods) > 1:
+        registry = Registry(tuple(plugin or ()))
+        for spec in methods:  # before the first one is computed
+            registry.method(spec)
+    for spec in methods:
+        done = predict_images(
+            images,
+            method=spec,
+            model=model,
+            model_card=model_card,
+            checkpoint=checkpoint,
+            id_data=id_data or (),
+            id_limit=id_limit,
+            device=device,
+            seed=seed,
+            out=out / re.sub(r"[:,/\\]", "-", spec) if out is not None and len(methods) > 1 else out,
+            form=form,
+            fit_file=fit,
+            overwrite=overwrite,
+            plugins=[str(path) for path in plugin or ()],
+            progress=progress,
+        )
+        if len(methods) > 1:
+            print(f"{spec}:")
+        _print(done, form, progress)
+
+
+def _print(done: Prediction, form: str | None, progress: PlainProgress | BarProgress) -> None:
     if form is not None:
         progress.say(f"{len(done.shares)} images in the format {form}: {done.folder}")
-    elif done.threshold is None:
+        return
+    if done.threshold is None:
         print("no threshold: calibration needs in-distribution frames (--id-data)")
     else:
         definition = f"{100 * done.threshold.share:g} % of in-distribution pixels score higher ({done.source})"
         print(f"threshold {done.threshold.score:.6g}: {definition}")
         for image_share in done.shares:
             print(f"{100 * (image_share.share or 0):6.2f} %  {image_share.image}")
-    if form is None:
-        progress.say(f"maps, heatmaps and shares: {done.folder}")
+    progress.say(f"maps, heatmaps and shares: {done.folder}")

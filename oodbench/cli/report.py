@@ -101,6 +101,7 @@ def report(
             "Repeatable."
         ),
     ] = None,
+    no_intervals: Annotated[bool, typer.Option("--no-intervals", help="Show no confidence intervals.")] = False,
     published: Annotated[
         list[str] | None,
         typer.Option(
@@ -145,6 +146,7 @@ def report(
         tuple(methods or ()),
         tuple(frames or ()),
         tuple(_FLAGS[requirement] for requirement in without or ()),
+        not no_intervals,
     )
     published_results = _find_published(loaded_runs, registry, published or [], leaderboard or [])
     view = SelectedRun(loaded_runs, selection, tuple(published_results))

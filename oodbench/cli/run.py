@@ -12,6 +12,7 @@ from oodbench.cli.console import make_progress, print_run, say_reports
 from oodbench.cli.launch import stop_after_batch_on_termination
 from oodbench.cli.options import (
     CHECKPOINT_HELP,
+    FRAMES_HELP,
     MODEL_CARD_HELP,
     SOURCES,
     Data,
@@ -99,6 +100,9 @@ def run(
             help="Use only the first N frames of each benchmark. By default all (10 for synthetic benchmarks).",
             metavar="N|all",
         ),
+    ] = None,
+    frames: Annotated[
+        list[str] | None, typer.Option(help=FRAMES_HELP, metavar="ID,...|FILE|NAME=ID,...|NAME=FILE")
     ] = None,
     device: Device = "auto",
     seed: Seed = 0,
@@ -189,6 +193,7 @@ def run(
         resize=resize,
         keep_scores=keep_scores,
         limit=limit,
+        frames=tuple(frames or ()),
         device=device,
         seed=seed,
         out=out,

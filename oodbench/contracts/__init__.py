@@ -23,7 +23,7 @@ from oodbench.contracts.metric import (
 from oodbench.contracts.protocol import Protocol, Scoring
 from oodbench.contracts.published import REQUIREMENT_TITLES, PublishedResult, Requirement, Requirements
 from oodbench.contracts.report import Report, ReportCard, RunView
-from oodbench.contracts.result import Cost, FailedBenchmark, Result, ResultsFile
+from oodbench.contracts.result import Cost, FailedBenchmark, Result, ResultsFile, group_comparable
 from oodbench.contracts.segmenter import Adapter, AdapterCard, Capabilities, Expected, LinearClassifier, Segmenter
 from oodbench.contracts.submission import (
     LARGEST_CHANGE,
@@ -104,6 +104,7 @@ __all__ = [
     "TrainingHead",
     "WrittenSubmission",
     "default_tolerances",
+    "group_comparable",
     "metric_spec",
     "metrics_of",
 ]

@@ -32,6 +32,11 @@ class Scoring:
     upsample: Literal["logits", "score", "given"] = "logits"
     resize: Resize = "bilinear"
 
+    @property
+    def is_external(self) -> bool:
+        """Whether other code wrote the score maps."""
+        return self.upsample == "given"
+
     def record(self) -> dict[str, Any]:
         """Return all fields by name, as the files of a run store them."""
         return asdict(self)

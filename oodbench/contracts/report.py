@@ -55,6 +55,13 @@ class RunView(Protocol):
     def published(self) -> Sequence[PublishedResult]:
         """The published results to show next to the measured ones; empty unless they were requested."""
 
+    def benchmark_title(self, benchmark: str) -> str:
+        """Return the title of a benchmark, as papers write it.
+
+        Args:
+            benchmark: Name of a benchmark of the results.
+        """
+
     def requirements(self, result: Result) -> Requirements:
         """Return what the result's method needs besides a trained network, such as retraining or OoD data.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Literal
 
@@ -118,6 +118,41 @@ class Result(FrozenRecord):
     seed: int
     digests: dict[Name, Note]
     warnings: list[Note]
+
+
+def group_comparable(results: Iterable[Result]) -> dict[tuple[Scoring, str], list[Result]]:
+    """Group results that can be compared, by scoring and name of the protocol.
+
+    How external scores were computed is not known. They join the other results under their protocol if these have a
+    single scoring.
+
+    Args:
+        results: The results.
+
+    Returns:
+        Maps (scoring, name of the protocol) to the results, in their order.
+
+    Examples:
+        >>> import oodbench
+        >>> from oodbench.contracts import group_comparable
+        >>> run = oodbench.run(
+        ...     models="streets-softmax", methods=["msp", "energy"], benchmarks="streets-anomaly", limit=1, id_limit=1,
+        ...     stop_after="evaluate", out="run",
+        ... )
+        >>> [(scoring.upsample, name, len(group)) for (scoring, name), group in group_comparable(run.results).items()]
+        [('logits', 'pooled', 2)]
+    """
+    results = list(results)
+    scorings: dict[str, dict[Scoring, None]] = {}
+    for result in results:
+        if not result.scoring.is_external:
+            scorings.setdefault(result.protocol.name, {})[result.scoring] = None
+    groups: dict[tuple[Scoring, str], list[Result]] = {}
+    for result in results:
+        others = list(scorings.get(result.protocol.name, ()))
+        joins = result.scoring.is_external and len(others) == 1
+        groups.setdefault((others[0] if joins else result.scoring, result.protocol.name), []).append(result)
+    return groups
 
 
 def content_digest(content: Mapping[str, Any]) -> str:

@@ -120,7 +120,7 @@ class MethodComparison:
         comparisons: Number of comparisons for which the p-values are corrected.
         entries: The lines of the table, the best method first. For two runs, they are in the order of the results and
             have the values of the second run.
-        left_out: Results that can't be compared, with the reason.
+        left_out: Notes for the reader: results that can't be compared, with the reason, and which are external scores.
         apart: Pairs of methods that differ significantly, as indices into `entries` with the better one first. Empty
             unless all pairs were compared.
     """

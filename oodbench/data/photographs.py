@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from oodbench.data.folders import convert_read_errors
@@ -11,19 +12,20 @@ from oodbench.errors import DataError
 from oodbench.types import FrameSet
 
 
-def open_photographs(source: Path) -> FrameSet:
-    """Return one image file, or the images in a folder but not in its subfolders, as frames without labels.
+def open_photographs(source: Path | Sequence[Path]) -> FrameSet:
+    """Return image files, and the images in folders but not in their subfolders, as frames without labels.
 
     The id of a frame is its file name without the ending.
 
     Args:
-        source: Folder or image file.
+        source: Folder or image file, or several of them.
 
     Returns:
-        The frames, in natural order of their ids (2 before 10).
+        The frames, in the order of the sources; those of a folder in natural order of their ids (2 before 10).
 
     Raises:
-        DataError: There is no image, two files differ only in their ending, or a name is not printable text in UTF-8.
+        DataError: There is no image, two files have the same name without the ending, or a name is not printable text
+            in UTF-8.
 
     Examples:
         >>> from pathlib import Path
@@ -34,6 +36,22 @@ def open_photographs(source: Path) -> FrameSet:
         >>> frame.id, frame.read_image().shape, frame.read_anomaly_labels
         ('street', (4, 6, 3), None)
     """
+    sources = [source] if isinstance(source, Path) else list(source)
+    files: dict[str, Path] = {}
+    for each in sources:
+        for name, path in _index(each).items():
+            other = files.setdefault(name, path)
+            if not other.samefile(path):
+                raise DataError(
+                    f"{other} and {path} have the same name '{name}', by which outputs are named",
+                    "Rename one of the two, or use them one after the other, with another output folder.",
+                )
+    frames = tuple(file_frame(name, name, path) for name, path in files.items())
+    folders = {each if each.is_dir() else each.parent for each in sources}
+    return FrameSet(frames, "plain", folders.pop() if len(folders) == 1 else None, len(frames))
+
+
+def _index(source: Path) -> dict[str, Path]:
     with convert_read_errors(source):
         if not source.exists():
             raise DataError(f"{source} does not exist; expected an image or a folder of images", "Correct the path.")
@@ -43,5 +61,4 @@ def open_photographs(source: Path) -> FrameSet:
             f"{source}: there are no images in this folder",
             "Give the folder that directly contains the images, or a file.",
         )
-    frames = tuple(file_frame(name, name, path) for name, path in files.items())
-    return FrameSet(frames, "plain", source if source.is_dir() else source.parent, len(frames))
+    return files

@@ -76,7 +76,7 @@ def find_scores(folder: Path, ids: Sequence[str]) -> ScoreFiles:
     """
     if not folder.is_dir():
         what = "is a file" if folder.exists() else "does not exist"
-        raise ScoreError(f"{folder} {what}; expected a folder of score maps, one file per frame", "Correct --scores.")
+        raise ScoreError(f"{folder} {what}; expected a folder of score maps, one file per frame", "Correct the path.")
     found: dict[str, Path] = {}
     names = {name: normalize_name(name) for name in ids}
     wanted = set(names.values())
@@ -105,12 +105,14 @@ def _list_score_files(folder: Path) -> list[Path]:
 def _make_missing_error(folder: Path, absent: Sequence[str], count: int, found: Mapping[str, Path]) -> ScoreError:
     first = absent[0]
     elsewhere = next((path for name, path in found.items() if name.endswith(f"/{first}")), None)
-    if elsewhere is not None:
+    if len(absent) < count:
+        remedy = "Write the missing files, or evaluate only some of the frames: --frames, --limit."
+    elif elsewhere is not None:
         remedy = f"Give the folder in which the names are the ids. There is {elsewhere}."
     elif found:
         remedy = f"Name each file by its frame's id. There is, for example, {next(iter(found.values()))}."
     else:
-        remedy = "Give another folder with --scores. This one contains no score maps."
+        remedy = "Give another folder. This one contains no score maps."
     return ScoreError(
         f"{folder}: {len(absent)} of {count} frames have no score map. The first is {first}; expected "
         f"{first}.{{{','.join(ending[1:] for ending in _READERS)}}}",

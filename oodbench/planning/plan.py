@@ -22,6 +22,7 @@ from oodbench.errors import DataNotFoundError, UsageError
 from oodbench.files import digest_bytes
 from oodbench.numerics import NUMERICS_VERSION
 from oodbench.out_of_memory import explain_out_of_memory
+from oodbench.planning.frame_choice import choose_frames
 from oodbench.planning.frame_index import index_frames
 from oodbench.planning.live_objects import OBJECT, MethodSource, Objects
 from oodbench.planning.records import (
@@ -36,6 +37,7 @@ from oodbench.planning.records import (
 from oodbench.planning.request import LEADERBOARD, Request, data_roots
 from oodbench.planning.resolve import (
     NO_OBJECTS,
+    AmbiguousDatasetError,
     find_benchmarks,
     find_in_distribution,
     find_methods,
@@ -43,7 +45,6 @@ from oodbench.planning.resolve import (
     open_networks,
     shared_class_set,
     take_evenly,
-    take_first,
     validate_named_roots,
 )
 from oodbench.progress import Progress
@@ -130,6 +131,7 @@ def make_plan(
     else:
         sets, cards, titles, sizes = {PHOTOGRAPHS: photographs}, [], {PHOTOGRAPHS: "Photographs"}, {}
     classes = shared_class_set(networks)
+    any_fits = any(method.make().needs().fit for method in methods)
     fit_frames = calibrate_frames = None
     try:
         fit_frames, calibrate_frames = find_in_distribution(
@@ -138,11 +140,14 @@ def make_plan(
     except DataNotFoundError:
         if request.id_data or any(method.make().needs().fit for method in chosen_by_name):
             raise
-    if fit_frames and not fit_frames.found.frames:
+    except AmbiguousDatasetError as error:
+        if request.id_data or any_fits:
+            raise
+        progress.warn(f"without calibration: {error.problem}. {error.remedy}")
+    if fit_frames and not (any_fits and fit_frames.found.frames):
         fit_frames = None
 
     frames: dict[str, Frame] = {}
-    limit = request.limit
 
     def index_set(
         name: str,
@@ -157,8 +162,8 @@ def make_plan(
         return FrameSetRecord.of(name, title, split, found, records, components)
 
     benchmarks = tuple(
-        index_set(name, titles[name], "", found, take_first(found, limit), sizes.get(name, ComponentSizes()))
-        for name, found in sets.items()
+        index_set(name, titles[name], "", sets[name], chosen, sizes.get(name, ComponentSizes()))
+        for name, chosen in choose_frames(sets, request).items()
     )
     fit, calibrate = (
         index_set(*part, take_evenly(part.found, request.id_limit), ComponentSizes()) if part else None
@@ -205,7 +210,8 @@ def make_plan(
         protocols={card.name: resolve_protocols(request.protocols, card) for card in cards},
         seed=request.seed,
         batch_size=request.batch_size,
-        limit=limit,
+        limit=request.limit,
+        chosen=bool(request.frames),
         data=RootsRecord.of(data),
         id_data=RootsRecord.of(id_data),
         plugins=tuple(Path(path).absolute() for path in request.plugins),

@@ -120,11 +120,13 @@ class ExternalScoresRecord(FrozenRecord):
     Attributes:
         folder: The folder from which they were read.
         anomalous: Whether higher or lower scores are anomalous, as the user stated.
+        calibration: The folder of their maps of in-distribution frames; None if they are not calibrated.
         notes: What a reader must know before quoting results of these scores.
     """
 
     folder: Path
     anomalous: Anomalous
+    calibration: Path | None = None
     notes: tuple[Note, ...]
 
 
@@ -172,6 +174,7 @@ class PlanRecord(FrozenRecord):
 
     Attributes:
         protocols: Maps the name of each benchmark to the names of its protocols.
+        chosen: Whether the frames of the benchmarks were chosen by their ids.
         classes: The name of the class set; None for external scores.
     """
 
@@ -187,6 +190,7 @@ class PlanRecord(FrozenRecord):
     seed: int
     batch_size: int
     limit: int | Literal["all"] | None
+    chosen: bool = False
     data: RootsRecord
     id_data: RootsRecord
     plugins: tuple[Path, ...]
@@ -243,6 +247,9 @@ class PlanRecord(FrozenRecord):
                 sorted({f"{s.label} {s.source_digest[:8]}" for s in self.scorers if s.source_digest})
             ),
             "frames": ", ".join(f"{part.name} {part.split} ({len(part.frames)})".replace("  ", " ") for part in sets),
+            "chosen frames": ", ".join(frame.id for part in self.benchmarks for frame in part.frames)
+            if self.chosen
+            else "none",
             "upsample": self.scoring.upsample,
             "resize": self.scoring.resize,
             "seed": str(self.seed),

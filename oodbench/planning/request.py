@@ -49,6 +49,7 @@ class Request(FrozenRecord):
     resize: Resize = "bilinear"
     keep_scores: KeepScores = "all"
     limit: int | Literal["all"] | None = None
+    frames: tuple[str, ...] = ()
     batch_size: int = Field(1, ge=1)
     device: Literal["auto", "cpu", "cuda"] = "auto"
     seed: int = Field(0, ge=0, lt=2**32)
@@ -98,9 +99,12 @@ class Request(FrozenRecord):
             UsageError: An option is unknown, or its value is invalid.
         """
         try:
-            return Request(**options)
+            request = Request(**options)
         except ValidationError as error:
             raise UsageError("; ".join(explain(error)), "See 'oodbench run --help' for the allowed values.") from None
+        if request.frames and request.limit is not None:
+            raise UsageError("--frames and --limit exclude each other", "Give one of them.")
+        return request
 
 
 def validate_protocol_names(names: Iterable[str]) -> None:

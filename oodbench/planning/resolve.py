@@ -293,6 +293,10 @@ def find_benchmarks(request: Request, registry: Registry, data: Roots, world: st
     return sets
 
 
+class AmbiguousDatasetError(UsageError):
+    """Error about several in-distribution datasets, of which the user must name one."""
+
+
 class InDistributionFrames(NamedTuple):
     """The frames of a split of a dataset, with their names for records and messages."""
 
@@ -303,15 +307,22 @@ class InDistributionFrames(NamedTuple):
 
 
 def find_in_distribution(
-    registry: Registry, roots: Roots, classes: ClassSet, world: str = ""
+    registry: Registry, roots: Roots, classes: ClassSet | None, world: str = ""
 ) -> tuple[InDistributionFrames, InDistributionFrames]:
     """Return the frames to fit on and the frames to calibrate on.
 
     They come from the synthetic `world`, or from the dataset on disk with these classes. A dataset with one split is
     divided: every fifth frame is for calibration.
 
+    Args:
+        registry: The registry.
+        roots: The folders to search.
+        classes: The classes of the dataset; None: any classes.
+        world: The name of a synthetic dataset; empty: a dataset on disk.
+
     Raises:
         DataNotFoundError: No dataset with these classes was found.
+        AmbiguousDatasetError: Several datasets with these classes were found.
     """
     return divide_splits(*_find_dataset(registry, roots, classes, world))
 
@@ -334,20 +345,25 @@ def divide_splits(
 
 
 def _find_dataset(
-    registry: Registry, roots: Roots, classes: ClassSet, world: str
+    registry: Registry, roots: Roots, classes: ClassSet | None, world: str
 ) -> tuple[DatasetCard, Mapping[str, FrameSet]]:
     """Return the card and the splits of the synthetic `world`, or of the dataset on disk with these classes."""
     found = []
-    missing = DataNotFoundError(f"no dataset has the classes {classes.name}", "See: oodbench list datasets")
+    wanted = f"with the classes {classes.name}" if classes else "of in-distribution frames"
+    folders = ", ".join(map(str, [*roots.anywhere, *chain.from_iterable(roots.named.values())])) or "no folder"
+    missing = DataNotFoundError(
+        f"no dataset {wanted} was found in {folders}",
+        "Give the folder of a dataset with --id-data DIR. See: oodbench list datasets",
+    )
     for dataset in map(registry.dataset, registry.names("datasets")):
         card = dataset.card
         if not (card.name == world if world else not card.synthetic):
             continue
         try:
-            if dataset.classes(roots) == classes:
+            if classes is None or dataset.classes(roots) == classes:
                 found.append((card, dataset.open(roots)))
         except DataNotFoundError as error:
-            if card.classes == classes:
+            if card.classes == classes is not None:
                 missing = error
     # A dataset whose folder the user named comes first.
     found = [part for part in found if part[0].name in roots.named] or found
@@ -355,8 +371,8 @@ def _find_dataset(
         raise missing
     if len(found) > 1:
         names = ", ".join(f"{card.name} in {next(iter(splits.values())).folder}" for card, splits in found)
-        raise UsageError(
-            f"several datasets with the classes {classes.name} were found: {names}",
+        raise AmbiguousDatasetError(
+            f"several datasets {wanted} were found: {names}",
             f"Name the one to fit and calibrate on: --id-data {found[0][0].name}=DIR.",
         )
     return found[0]

@@ -43,10 +43,10 @@ def match_results(first: Sequence[Result], second: Sequence[Result]) -> tuple[li
 def describe_differences(first: Result, second: Result) -> list[str]:
     """Describe the differences between two results that prevent a comparison."""
     differences = []
-    for field, ours, theirs in (
-        ("scoring", first.scoring.record(), second.scoring.record()),
-        ("protocol", first.protocol.record(), second.protocol.record()),
-    ):
+    compared = [("protocol", first.protocol.record(), second.protocol.record())]
+    if not (first.scoring.is_external or second.scoring.is_external):
+        compared.insert(0, ("scoring", first.scoring.record(), second.scoring.record()))
+    for field, ours, theirs in compared:
         differences += [
             f"{field}: {name} is {value} in the first run, {theirs[name]} in the second"
             for name, value in ours.items()
@@ -57,3 +57,13 @@ def describe_differences(first: Result, second: Result) -> list[str]:
         counts = f"{frames[0]} and {frames[1]}" if frames[0] != frames[1] else f"{frames[0]} each, not the same"
         differences.append(f"frames of {first.benchmark}: {counts}")
     return differences
+
+
+def describe_external(results: Sequence[Result]) -> list[str]:
+    """Describe which of the results are external scores, if some are and others are not."""
+    external = [scorer_title(result) for result in results if result.scoring.is_external]
+    scorings = {result.scoring for result in results if not result.scoring.is_external}
+    if not external or not scorings:
+        return []
+    others = ", ".join(sorted(f"--upsample {scoring.upsample} --resize {scoring.resize}" for scoring in scorings))
+    return [f"External scores, whose resolution is not known: {', '.join(dict.fromkeys(external))}. Others: {others}."]

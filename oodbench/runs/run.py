@@ -179,6 +179,14 @@ class Run:
         """An empty sequence, because a run has only its own results."""
         return ()
 
+    def benchmark_title(self, benchmark: str) -> str:
+        """Return the title of a benchmark, as papers write it.
+
+        Args:
+            benchmark: Name of the benchmark.
+        """
+        return self.record.benchmark(benchmark).title
+
     def requirements(self, result: Result) -> Requirements:
         """Return what a result's method needs besides a trained network: retraining, a second network, OoD data.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -11,6 +11,7 @@ from oodbench.contracts import (
     REQUIREMENT_TITLES,
     Breakdown,
     Calibration,
+    FailedBenchmark,
     MethodCard,
     MethodComparison,
     PublishedResult,
@@ -19,6 +20,7 @@ from oodbench.contracts import (
     Result,
 )
 from oodbench.errors import UnknownNameError, UsageError
+from oodbench.metrics import Sketch
 from oodbench.runs.multi_run import MergedResult, describe_suffixes, merge_results
 from oodbench.runs.run import Run
 from oodbench.types import AnomalyLabels, RGBImage, ScoreMap, SemanticLabels
@@ -34,6 +36,7 @@ class ResultSelection:
         methods: Names or labels of methods, each alone or as `METHOD / NETWORK`, in the order in which they are shown.
         frames: Ids of the frames that figures show, in their order.
         without: Requirements. Only methods that are known to have none of these are shown.
+        intervals: Whether tables and figures show confidence intervals.
     """
 
     benchmarks: tuple[str, ...] = ()
@@ -41,6 +44,15 @@ class ResultSelection:
     methods: tuple[str, ...] = ()
     frames: tuple[str, ...] = ()
     without: tuple[Requirement, ...] = ()
+    intervals: bool = True
+
+    def names(self, result: Result) -> bool:
+        """Return whether the benchmark, the network and the method of a result are selected."""
+        return (
+            (not self.benchmarks or result.benchmark in self.benchmarks)
+            and (not self.networks or result.network in self.networks)
+            and (not self.methods or not set(self.methods).isdisjoint(_method_names(result)))
+        )
 
 
 @dataclass(frozen=True)
@@ -62,6 +74,16 @@ class SelectedRun:
         """The path of the first run's folder, as text."""
         return self.runs[0].location
 
+    @property
+    def seed(self) -> int:
+        """The seed of the first run."""
+        return self.runs[0].seed
+
+    @property
+    def failed(self) -> Sequence[FailedBenchmark]:
+        """The benchmarks that failed in any of the runs."""
+        return [failure for run in self.runs for failure in run.failed]
+
     @cached_property
     def results(self) -> Sequence[Result]:
         """The selected results, in the order of the filter.
@@ -80,10 +102,7 @@ class SelectedRun:
         kept = [
             merged.row
             for merged in self._merged
-            if (not choice.benchmarks or merged.row.benchmark in choice.benchmarks)
-            and (not choice.networks or merged.row.network in choice.networks)
-            and (not choice.methods or not set(choice.methods).isdisjoint(_method_names(merged.row)))
-            and _is_known_without(merged.run.requirements(merged.own), choice.without)
+            if choice.names(merged.row) and _is_known_without(merged.run.requirements(merged.own), choice.without)
         ]
         if choice.frames:
             ids = {result.benchmark: self.frames(result.benchmark) for result in kept}
@@ -126,6 +145,12 @@ class SelectedRun:
             requirements += {(result.method, result.network): result.requirements for result in self.others}.values()
             notes.append(_describe_left_out(requirements, self.choice.without))
         return list(dict.fromkeys(notes))
+
+    def benchmark_title(self, benchmark: str) -> str:
+        """Return the title of the benchmark, with the suffix of its name if another run has other frames."""
+        origin = self._first(benchmark)
+        own = origin.own.benchmark
+        return f"{origin.run.benchmark_title(own)}{benchmark.removeprefix(own)}"
 
     def requirements(self, result: Result) -> Requirements:
         """Return the requirements of the result's method in its own run."""
@@ -175,6 +200,16 @@ class SelectedRun:
         origin = self._origin(result)
         return origin.run.calibration(origin.own)
 
+    def sketch(self, result: Result) -> Sketch | None:
+        """Return the sketch of the result from its own run."""
+        origin = self._origin(result)
+        return origin.run.sketch(origin.own)
+
+    def groups(self, benchmark: str) -> Sequence[str]:
+        """Return the groups of the frames in the first run that has the benchmark."""
+        origin = self._first(benchmark)
+        return origin.run.groups(origin.own.benchmark)
+
     def breakdown(self, result: Result) -> Breakdown | None:
         """Return the breakdown of the result from its own run."""
         origin = self._origin(result)
@@ -190,11 +225,15 @@ class SelectedRun:
 
         The corrected p-values depend on the number of compared results; `oodbench compare` computes them for others.
         """
-        return self.runs[0].comparisons() if len(self.runs) == 1 and self.choice == ResultSelection() else ()
+        unfiltered = replace(self.choice, intervals=True) == ResultSelection()
+        return self.runs[0].comparisons() if len(self.runs) == 1 and unfiltered else ()
 
     @cached_property
     def _merged(self) -> Sequence[MergedResult]:
-        return merge_results(self.runs)
+        merged = merge_results(self.runs)
+        if self.choice.intervals:
+            return merged
+        return [replace(part, row=part.row.model_copy(update={"intervals": None})) for part in merged]
 
     def _origin(self, result: Result) -> MergedResult:
         return next(merged for merged in self._merged if merged.row == result)

@@ -13,7 +13,12 @@ from oodbench.metrics.components import TAUS
 
 
 def add_component_metrics(
-    pixels: PixelMetrics, read: Source, protocol: Protocol, sizes: ComponentSizes, calibration: Calibration | None
+    pixels: PixelMetrics,
+    read: Source,
+    protocol: Protocol,
+    sizes: ComponentSizes,
+    calibration: Calibration | None,
+    option: str = "--id-data",
 ) -> tuple[PixelMetrics, dict[str, Any]]:
     """Add component metrics to pixel metrics.
 
@@ -23,6 +28,7 @@ def add_component_metrics(
         protocol: The protocol.
         sizes: The minimum sizes of components.
         calibration: The scorer's calibration; None if the run has no in-distribution frames.
+        option: The option that would have given a calibration, for messages.
 
     Returns:
         All metrics, and the counts behind the component metrics.
@@ -33,7 +39,7 @@ def add_component_metrics(
     }
     reasons = {
         "": "no valid pixel is anomalous, so there is no threshold of the best F1",
-        AT_ID95: "no in-distribution frames (--id-data), so there is no calibrated threshold",
+        AT_ID95: f"no in-distribution frames ({option}), so there is no calibrated threshold",
     }
     thresholds = {suffix: value for suffix, value in candidates.items() if not math.isnan(value)}
     components = component_metrics(read, protocol, sizes, thresholds)

@@ -147,7 +147,8 @@ def measure(scored: ScoredBenchmark, protocol: Protocol) -> Measurement:
                 yield score, labels
 
         sizes = scored.benchmark.components
-        metrics, components = add_component_metrics(metrics, read, protocol, sizes, scored.calibration())
+        option = "--calibration-scores" if scored.scorer.given else "--id-data"
+        metrics, components = add_component_metrics(metrics, read, protocol, sizes, scored.calibration(), option)
     return Measurement(evaluation, metrics, components, digest_maps(digests))
 
 

@@ -81,6 +81,10 @@ class HandmadeRun:
         self.notes = notes
         self.published = published
 
+    def benchmark_title(self, benchmark: str) -> str:
+        """Return a title that must be escaped."""
+        return f"{benchmark} & <title>"
+
     def requirements(self, result: Result) -> Requirements:
         """Return OoD data for `outlier`, unknown for external scores, and no training signals for other methods."""
         if result.method == "given":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -11,7 +11,7 @@ from oodbench.contracts import Benchmark, Method, Segmenter
 from oodbench.errors import UsageError
 from oodbench.planning.live_objects import Objects
 from oodbench.planning.loaded import LoadedBenchmark
-from oodbench.planning.one_or_more import OneOrMore, as_paths
+from oodbench.planning.one_or_more import OneOrMore, as_paths, as_tuple
 from oodbench.registry import Registry
 
 ModelsArgument: TypeAlias = Sequence[str | Path | Segmenter] | str | Path | Segmenter
@@ -41,6 +41,13 @@ class Arguments:
 def make_registry(plugins: OneOrMore) -> Registry:
     """Create the registry that also finds the plugins in these files."""
     return Registry(as_paths(plugins))
+
+
+def as_frame_choices(frames: OneOrMore | Mapping[str, OneOrMore]) -> tuple[str, ...]:
+    """Convert ids of frames, or a mapping from names of benchmarks to ids, to the texts that `--frames` takes."""
+    if isinstance(frames, Mapping):
+        return tuple(f"{name}={identity}" for name, ids in frames.items() for identity in as_tuple(ids))
+    return as_tuple(frames)
 
 
 def split_arguments(

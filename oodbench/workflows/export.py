@@ -1,79 +1,115 @@
-"""Scores of photographs in the format of a leaderboard, written image by image.
-
-It writes only these files: no threshold, no heatmaps, no run. Therefore it needs only one writable folder.
-"""
+"""Export of a run's stored score maps: files that are named by the frames' ids, for other programs."""
 
 from __future__ import annotations
 
+import io
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import IO
 
-from oodbench.contracts import Method, Scoring, Segmenter
-from oodbench.data import open_photographs
-from oodbench.errors import UsageError
-from oodbench.files import cannot_write
-from oodbench.planning.plan import combine_needs
-from oodbench.planning.request import Request
-from oodbench.planning.resolve import find_methods, open_networks
-from oodbench.progress import Progress
-from oodbench.registry import Registry
-from oodbench.stages.apply_methods import add_error_context, score_output
-from oodbench.stages.batching import forward_batches, split_batches
-from oodbench.storage.fits import read_fit_file
-from oodbench.types import Size
+import numpy as np
+
+from oodbench.errors import NotStoredError, RunFolderError, UsageError
+from oodbench.files import write_atomically
+from oodbench.planning.records import FrameSetRecord
+from oodbench.progress import Progress, Silent
+from oodbench.runs.load import load
+from oodbench.runs.run import Run
+from oodbench.storage.keys import score_key
+from oodbench.types import ScoreMap
+from oodbench.workflows.scorer_choice import find_scorer
 
 
-def export(
-    images: Path, form: str, fit: Path | None, request: Request, registry: Registry, progress: Progress
-) -> dict[str, Size]:
-    """Score each image and write it in the format of a leaderboard.
+def export_scores(
+    run: Run | str | Path,
+    out: str | Path,
+    *,
+    method: str | None = None,
+    network: str | None = None,
+    benchmark: str | None = None,
+    progress: Progress | None = None,
+) -> Sequence[Path]:
+    """Write the stored score maps of a method as one file per frame, as `oodbench export` does.
+
+    The files are named `ID.npy` after the ids of the frames, in the layout that `evaluate_scores` reads. Each contains
+    float32 [H, W] at the size of the labels, higher = more anomalous.
 
     Args:
-        images: A photograph, or a folder of photographs.
-        form: Name of a submission that is written image by image.
-        fit: The file with the method's fit; None for a method that is not fitted.
-        request: The request, with one method, one network and the output folder.
-        registry: The registry, with the plugins of the request.
-        progress: Callback for progress messages.
+        run: A run whose score maps are stored, or its folder.
+        out: The folder for the files. Files that it already contains must have the same content.
+        method: Name or label of the method; needed if the run has several methods.
+        network: Name of the network; needed if the run has several networks.
+        benchmark: Name of the benchmark; needed if the run has several benchmarks.
+        progress: Callback for progress messages; None: silent.
 
     Returns:
-        The size of each image, by id.
+        The files, in the order of the frames.
 
     Raises:
-        OodbenchError: A name, a file or an image is invalid.
+        UsageError: Several methods, networks or benchmarks match.
+        UnknownNameError: The run has no method, network or benchmark of that name.
+        NotStoredError: A score map of the run is not stored.
+        RunFolderError: The folder contains other files of these names or is not writable, or there is no run.
+
+    Examples:
+        >>> import oodbench
+        >>> run = oodbench.run(
+        ...     models="streets-softmax", methods="msp", benchmarks="streets-anomaly", limit=1, id_limit=1,
+        ...     stop_after="evaluate", out="run",
+        ... )
+        >>> [path.as_posix() for path in oodbench.export_scores(run, "maps")]
+        ['maps/anomaly-0000.npy']
+        >>> again = oodbench.evaluate_scores(
+        ...     "maps", "streets-anomaly", anomalous="higher", limit=1, stop_after="evaluate", out="again"
+        ... )
+        >>> again.results[0].metrics == run.results[0].metrics
+        True
     """
-    submission = registry.submission(form)
-    if not submission.card.images:
-        raise UsageError(f"{form} is not written image by image", "Write it from a run with oodbench submit.")
-    if request.out is None:
-        raise UsageError(f"--format {form} needs an output folder", "Give it with --out DIR.")
-    (source,) = find_methods(request, registry)
-    method = source.make()
-    ((network, _),) = open_networks(request, registry).values()
-    _load_fit(method, network, fit)
-    frames = open_photographs(images).frames
-    try:
-        request.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise cannot_write(request.out, error) from error
-    sizes = {frame.id: frame.read_size() for frame in frames}
-    needs = combine_needs(network, [method])
-    with progress.track(f"score {network.name}", len(frames), "images") as advance:
-        for batch in forward_batches(network, frames, split_batches(len(frames), 1), needs):
-            (frame,) = (frames[index] for index in batch.positions)
-            with add_error_context(network, [frame]):
-                ((result,), _) = score_output(batch.output, [sizes[frame.id]], {form: method}, Scoring())
-            submission.write_image(request.out, frame.id, result.scores[form], result.prediction)
+    source = run if isinstance(run, Run) else load(run)
+    scorer, part = find_scorer(source, method, network), _find_benchmark(source, benchmark)
+    keys = {frame.id: score_key(scorer.key, frame.key) for frame in part.frames}
+    missing = [identity for identity, key in keys.items() if not source.store.has(key)]
+    if missing:
+        raise NotStoredError(
+            f"{source.location}: {len(missing)} of {len(keys)} score maps of {scorer.label} on {part.name} are not "
+            f"stored; the first is {missing[0]}",
+            "Run again with --keep-scores all.",
+        )
+    paths = [_path(Path(out), identity) for identity in keys]
+    for path, key in zip(paths, keys.values(), strict=True):
+        if path.exists() and path.read_bytes() != _encode(source.artifacts.map(key)):
+            raise RunFolderError(f"{path}: contains another score map", "Choose a new or empty folder with --out.")
+    with (progress or Silent()).track(f"export {scorer.label}", len(keys), "score maps") as advance:
+        for path, key in zip(paths, keys.values(), strict=True):
+            write_atomically(path, partial(_write, source.artifacts.map(key)))
             advance(1)
-    return sizes
+    return paths
 
 
-def _load_fit(method: Method, network: Segmenter, fit: Path | None) -> None:
-    reason = network.capabilities.lacks(method.needs())
-    if reason is not None:
-        raise UsageError(f"{method.card.name} does not fit {network.name}: {reason}", "Choose another method.")
-    if method.needs().fit != (fit is not None):
-        problem = "is fitted on in-distribution frames" if fit is None else "is not fitted"
-        remedy = "Give its fit from a run: --fit RUN/fits/FILE." if fit is None else "Remove --fit."
-        raise UsageError(f"{method.card.name} {problem}", remedy)
-    if fit is not None:
-        method.load(read_fit_file(fit))
+def _find_benchmark(run: Run, name: str | None) -> FrameSetRecord:
+    benchmarks = run.record.benchmarks
+    if name is None and len(benchmarks) > 1:
+        raise UsageError(
+            f"{run.location}: has several benchmarks: {', '.join(part.name for part in benchmarks)}",
+            "Choose one with --benchmark.",
+        )
+    return benchmarks[0] if name is None else run.record.benchmark(name)
+
+
+def _path(folder: Path, identity: str) -> Path:
+    """Return the file of a frame. An id with slashes is a file in subfolders."""
+    path = folder / f"{identity}.npy"
+    if not path.absolute().is_relative_to(folder.absolute()) or ".." in Path(identity).parts:
+        raise UsageError(f"the frame id {identity!r} leads out of {folder}", "Rename the frame in its benchmark.")
+    return path
+
+
+def _write(values: ScoreMap, file: IO[bytes]) -> None:
+    np.save(file, values, allow_pickle=False)
+
+
+def _encode(values: ScoreMap) -> bytes:
+    file = io.BytesIO()
+    _write(values, file)
+    return file.getvalue()

@@ -17,9 +17,9 @@ from oodbench.data.pairing import describe_other_files
 from oodbench.errors import RunFolderError, UsageError
 from oodbench.files import expand_home
 from oodbench.planning.frame_index import FrameRecord
-from oodbench.planning.one_or_more import OneOrMore, as_tuple
+from oodbench.planning.one_or_more import OneOrMore, as_paths, as_tuple
 from oodbench.planning.plan import Plan, combine_needs, default_folder, make_plan
-from oodbench.planning.records import PHOTOGRAPHS
+from oodbench.planning.records import PHOTOGRAPHS, PlanRecord
 from oodbench.planning.request import Request
 from oodbench.planning.resolve import METHOD_SETS
 from oodbench.progress import Progress, Silent
@@ -36,11 +36,13 @@ from oodbench.text import escape_cell
 from oodbench.threads import limit_threads
 from oodbench.types import RGBImage, ScoreMap
 from oodbench.visualization.photograph import DPI, PhotographThreshold, draw_photograph
-from oodbench.workflows.export import export
+from oodbench.workflows.image_submission import write_images
 from oodbench.workflows.run import open_run_folder
 
 DEFAULT_METHOD = "gmmseg"
 DEFAULT_MODEL = "streets-gmmseg"
+
+_KEEP = "Choose another folder with --out, or use --overwrite to replace them; stored fits are used again."
 
 
 class AnomalousShare(NamedTuple):
@@ -96,7 +98,7 @@ class Prediction:
 
 
 def predict(
-    images: str | Path,
+    images: OneOrMore,
     *,
     method: str = DEFAULT_METHOD,
     model: str | Path = DEFAULT_MODEL,
@@ -109,13 +111,14 @@ def predict(
     out: str | Path | None = None,
     form: str | None = None,
     fit_file: str | Path | None = None,
+    overwrite: bool = False,
     plugins: OneOrMore = (),
     progress: Progress | None = None,
 ) -> Prediction:
     """Compute anomaly scores of photographs and render heatmaps, as `oodbench predict` does.
 
     Args:
-        images: A photograph, or a folder of photographs.
+        images: A photograph, a folder of photographs, or several of them.
         method: The method, as `NAME` or `NAME:key=value,...` (`list_methods`).
         model: The network: a name (`list_models`), or a file as `load_segmenter` opens it.
         model_card: The model card, a TOML file that describes the network. None: the card next to the network's file.
@@ -133,6 +136,8 @@ def predict(
             are written.
         fit_file: With `form`: what the method has learned, as a file from the folder fits/ of a run. None: the method
             learns nothing.
+        overwrite: Whether to delete the maps and heatmaps of an earlier call in the folder that this call does not
+            compute again.
         plugins: Python files with your own methods or other plugins.
         progress: Callback for progress messages; None: silent.
 
@@ -146,7 +151,8 @@ def predict(
         ModelError: The network, its model card or the device is not valid.
         DataError: A photograph, or a frame of the dataset, is missing or damaged.
         ScoreError: A score is not finite.
-        RunFolderError: The folder is not writable, is in use, or contains a run.
+        RunFolderError: The folder is not writable, is in use, contains a run, or contains maps of other photographs
+            or another method.
         PluginError: A plugin file is missing or not valid.
 
     Examples:
@@ -175,23 +181,24 @@ def predict(
     )
     progress = progress or Silent()
     registry = Registry(request.plugins)
-    source = Path(expand_home(images))
-    if other_files := describe_other_files(source):
-        progress.warn(other_files)
+    paths = as_paths(images)
+    for folder in filter(Path.is_dir, paths):
+        if other_files := describe_other_files(folder):
+            progress.warn(other_files)
     if form is not None:
         fit_path = Path(expand_home(fit_file)) if fit_file else None
         with limit_threads():
-            sizes = export(source, form, fit_path, request, registry, progress)
+            sizes = write_images(paths, form, fit_path, request, registry, progress)
         without_share = [AnomalousShare(name, *size, None) for name, size in sizes.items()]
         return Prediction(Path(str(request.out)), None, "", without_share)
     if fit_file is not None:
         raise UsageError(
             "--fit is only for --format; otherwise methods are fitted on the frames of --id-data", "Remove --fit."
         )
-    plan = make_plan(request, registry, progress, open_photographs(source))
+    plan = make_plan(request, registry, progress, open_photographs(paths))
     for warning in registry.warnings:
         progress.warn(warning)
-    _check_folder(request.out or default_folder(plan.record))
+    _check_folder(request.out or default_folder(plan.record), plan.record, overwrite)
     # Fits and calibrations in the folder are reused; maps and heatmaps are computed again.
     with open_run_folder(request, plan) as store, limit_threads():
         for kind in (Kind.IMAGE_SCORE, Kind.IMAGE_HEATMAP):
@@ -212,15 +219,30 @@ def predict(
 def _check_method(method: str) -> None:
     if method.partition(":")[0] in METHOD_SETS:
         raise UsageError(
-            f"--method {method}: a set of methods; expected one method",
-            f"Name one method, for example --method {DEFAULT_METHOD}.",
+            f"--method {method}: a set of methods; expected the name of a method",
+            f"Name each method, for example --method {DEFAULT_METHOD}.",
         )
 
 
-def _check_folder(folder: Path) -> None:
-    existing = RunArtifacts(open_store(folder)).plan()
-    if existing is not None and [part.name for part in existing.benchmarks] != [PHOTOGRAPHS]:
+def _check_folder(folder: Path, plan: PlanRecord, overwrite: bool) -> None:
+    """Raise if the folder contains a run, or maps of an earlier call that the plan does not compute again."""
+    store = open_store(folder)
+    existing = RunArtifacts(store).plan()
+    if existing is None:
+        return
+    if [part.name for part in existing.benchmarks] != [PHOTOGRAPHS]:
         raise RunFolderError(f"{folder}: this folder contains a run", "Choose another folder with --out.")
+    maps = list(store.keys(Kind.IMAGE_SCORE))
+    if overwrite or not maps:
+        return
+    (scorer,), (earlier,) = plan.scorers, existing.scorers
+    if earlier.key != scorer.key:
+        differences = "; ".join(plan.differences(existing))
+        raise RunFolderError(f"{folder}: contains maps of another method, network or setting ({differences})", _KEEP)
+    frames = {frame.id: frame.key for part in plan.benchmarks for frame in part.frames}
+    lost = [frame.id for part in existing.benchmarks for frame in part.frames if frames.get(frame.id) != frame.key]
+    if lost:
+        raise RunFolderError(f"{folder}: contains maps of {len(lost)} other photographs; the first is {lost[0]}", _KEEP)
 
 
 def _load_calibration(plan: Plan, artifacts: RunArtifacts, progress: Progress) -> Calibration | None:

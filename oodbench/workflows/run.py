@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -32,6 +32,7 @@ from oodbench.workflows.arguments import (
     BenchmarksArgument,
     MethodsArgument,
     ModelsArgument,
+    as_frame_choices,
     make_registry,
     split_arguments,
 )
@@ -51,6 +52,7 @@ def run(
     resize: Resize = "bilinear",
     keep_scores: KeepScores = "all",
     limit: int | Literal["all"] | None = None,
+    frames: OneOrMore | Mapping[str, OneOrMore] = (),
     batch_size: int = 1,
     device: Literal["auto", "cpu", "cuda"] = "auto",
     seed: int = 0,
@@ -92,6 +94,9 @@ def run(
             benchmark that figures show. `none`: no maps.
         limit: Use only this number of frames of each benchmark, starting with its first frame. `all`: use every frame.
             None: the benchmark's default.
+        frames: Use only the frames with these ids: ids, files with one id per line, or a mapping from names of
+            benchmarks to ids. Not together with `limit`. Benchmarks without any of the frames are left out, unless
+            `benchmarks` names them. Empty: the frames that `limit` selects.
         batch_size: Number of frames per forward pass. Score maps that were stored with another batch size are not
             reused.
         device: The device for the networks: `auto` (a GPU if there is one), `cpu` or `cuda`.
@@ -151,6 +156,7 @@ def run(
         resize=resize,
         keep_scores=keep_scores,
         limit=limit,
+        frames=as_frame_choices(frames),
         batch_size=batch_size,
         device=device,
         seed=seed,

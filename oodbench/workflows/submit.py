@@ -15,14 +15,15 @@ from oodbench.contracts import LARGEST_CHANGE, SIDE_FILE, Submission, Submission
 from oodbench.errors import RunFolderError, ScoreError
 from oodbench.files import cannot_write, digest_bytes, expand_home, read_text, write_atomically
 from oodbench.metrics import MetricChange, measure_change
-from oodbench.planning.one_or_more import OneOrMore, as_paths
+from oodbench.planning.one_or_more import OneOrMore, as_paths, as_tuple
 from oodbench.progress import Progress, Silent
 from oodbench.runs.load import load
 from oodbench.runs.run import Run
 from oodbench.storage.local import LocalStore
 from oodbench.types import AnomalyLabels, ScoreMap
 from oodbench.workflows.arguments import make_registry
-from oodbench.workflows.submission_frames import find_scorer, known_frames, load_submission_scorer
+from oodbench.workflows.scorer_choice import find_scorer
+from oodbench.workflows.submission_frames import known_frames, load_submission_scorer
 
 SUBMISSION_SCHEMA = 1
 

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from oodbench.contracts import METRICS, MethodComparison, MetricSpec, Quality, Result, RunView, metric_spec, metrics_of
+from oodbench.contracts import (
+    METRICS,
+    MethodComparison,
+    MetricSpec,
+    Quality,
+    Result,
+    RunView,
+    Scoring,
+    group_comparable,
+    metric_spec,
+    metrics_of,
+)
 from oodbench.reports.tables.model import Cell, Column, Line, ResultsTable
 from oodbench.reports.tables.published import published_lines
 
@@ -26,13 +37,10 @@ def results_tables(run: RunView, comparisons: Sequence[MethodComparison] = ()) -
         run: The run.
         comparisons: Its significance tests, if the reader of the tables shows them.
     """
-    groups: dict[tuple[str, str], list[Result]] = {}
-    for result in run.results:
-        scored = _SCORED[result.scoring.upsample]
-        if result.scoring.resize == "bilinear-aligned":
-            scored += ", corner pixels aligned"
-        groups.setdefault((scored, result.protocol.name), []).append(result)
-    tables = [_table(scored, protocol, results, run, comparisons) for (scored, protocol), results in groups.items()]
+    tables = [
+        _table(_describe_scoring(scoring, results), protocol, results, run, comparisons)
+        for (scoring, protocol), results in group_comparable(run.results).items()
+    ]
     shown = {column.frames for table in tables for column in table.columns}
     elsewhere = [result for result in run.published if result.benchmark not in shown]
     if elsewhere:
@@ -50,6 +58,15 @@ def results_tables(run: RunView, comparisons: Sequence[MethodComparison] = ()) -
             ResultsTable("published results only; percent", "", columns, (), tuple(notes), published=tuple(lines))
         )
     return tables
+
+
+def _describe_scoring(scoring: Scoring, results: Sequence[Result]) -> str:
+    """Describe the scoring of a table, which external scores may have joined."""
+    text = _SCORED[scoring.upsample]
+    if scoring.resize == "bilinear-aligned":
+        text += ", corner pixels aligned"
+    joined = [result.label for result in results if result.scoring.is_external and not scoring.is_external]
+    return f"{text}; {', '.join(dict.fromkeys(joined))}: {_SCORED['given']}" if joined else text
 
 
 def read_cell(spec: MetricSpec, result: Result, quality: Quality) -> Cell:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from typing_extensions import override
@@ -96,7 +96,7 @@ class Latex(TableReport):
     """The tables in LaTeX; they need \\usepackage{booktabs}.
 
     The best value is bold, the second best underlined; intervals are below the values. Published numbers are in italics
-    below a rule.
+    below a rule. Benchmarks have their titles, with the number of frames if some are missing.
     """
 
     card = ReportCard("latex", "Table in LaTeX", default=True, text=True)
@@ -104,21 +104,37 @@ class Latex(TableReport):
 
     @override
     def text(self, run: RunView) -> str:
-        parts = []
+        parts, titles = [], _titles(run)
         for results in self.tables(run):
             notes = [results.title, *results.interval_notes, *results.notes]
-            parts.append("".join(f"% {to_line(note)}\n" for note in notes) + _tabular(results))
+            parts.append("".join(f"% {to_line(note)}\n" for note in notes) + _tabular(results, titles))
         if run.notes:
             parts.append("".join(f"% {to_line(note)}\n" for note in run.notes))
         return "\n".join(parts)
 
 
-def _tabular(results: ResultsTable) -> str:
+def _titles(run: RunView) -> dict[str, str]:
+    """Map the name of each set of frames to its title, with the number of frames unless the benchmark is complete."""
+    titles = {}
+    for result in run.results:
+        frames, expected = result.counts["frames"], result.counts.get("expected_frames")
+        count = f", {frames} of {expected} frames" if expected not in (frames, None) else ""
+        titles[result.benchmark] = f"{run.benchmark_title(result.benchmark)}{count}"
+        quality, calibration = run.quality.get(result.network), run.calibration(result)
+        if quality and calibration:  # the quality is measured on the frames of the calibration
+            titles[f"{quality['dataset']} {quality['split']}"] = calibration.source
+    return titles
+
+
+def _tabular(results: ResultsTable, titles: Mapping[str, str]) -> str:
     import pandas as pd
 
     heads, names = results.heads(), [*results.names(), *results.published_names()]
     columns = [("", escape_latex(head)) for head in heads]
-    columns += [(escape_latex(column.frames), escape_latex(column.head)) for column in results.columns]
+    columns += [
+        (escape_latex(titles.get(column.frames, column.frames)), escape_latex(column.head))
+        for column in results.columns
+    ]
     ranks, styles = results.ranks(), {1: r"\textbf{{{}}}", 2: r"\underline{{{}}}", 0: "{}"}
     cells = [
         [

@@ -152,9 +152,12 @@ class ResultsTable:
 
     @property
     def tells_requirements(self) -> bool:
-        """Whether lines have columns for the training signals; they have none if no method needs any."""
+        """Whether lines have columns for the training signals: if any method needs one, or if some are unknown."""
         everything = [line.requirements for line in self.lines] + [line.requirements for line in self.published]
-        return any(text != "-" for requirements in everything for text in requirements.texts())
+        # Columns of external scores only would say nothing.
+        return any(text != "-" for requirements in everything for text in requirements.texts()) and any(
+            requirements != Requirements() for requirements in everything
+        )
 
     def heads(self) -> list[str]:
         """Return the heads of the columns that precede the numbers."""

@@ -178,6 +178,42 @@ def test_a_folder_that_is_not_empty_is_an_error(source: Path, tmp_path: Path) ->
         write_blends(streets(source), tmp_path / "notes.txt", 1, 0)
 
 
+def test_only_blended_frames_are_replaced(source: Path, goose: Path, tmp_path: Path) -> None:
+    out, frames, objects = tmp_path / "out", streets(source), read_cutouts(goose)
+    write_blends(frames, out, 2, 0, objects)
+    first = {path.name: path.read_bytes() for path in out.iterdir()}
+    with pytest.raises(RunFolderError, match="is not empty") as error:
+        write_blends(frames, out, 1, 0, objects)
+    assert "--overwrite" in str(error.value)
+    write_blends(frames, out, 1, 0, objects, overwrite=True)
+    assert len(list(out.iterdir())) == 3
+    assert all(path.read_bytes() == first[path.name] for path in out.glob("*.png"))
+    (out / "notes.txt").write_text("mine")
+    with pytest.raises(RunFolderError, match=r"did not write; the first is notes\.txt"):
+        write_blends(frames, out, 1, 0, objects, overwrite=True)
+    with pytest.raises(RunFolderError, match="did not write"):
+        write_blends(frames, source, 1, 0, objects, overwrite=True)
+    with pytest.raises(RunFolderError, match="is a file"):
+        write_blends(frames, out / "notes.txt", 1, 0, objects, overwrite=True)
+    assert {path.name for path in tmp_path.iterdir()} >= {"out"}
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_an_error_keeps_the_frames_that_would_be_replaced(
+    source: Path, goose: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_set(source, goose, tmp_path / "out")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", fail)
+    with pytest.raises(RunFolderError, match="No space left on device"):
+        write_blends(streets(source), tmp_path / "out", 1, 1, read_cutouts(goose), overwrite=True)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
+
+
 @pytest.mark.parametrize(("count", "seed"), [(0, 0), (10000, 0), (1, -1)])
 def test_invalid_counts_and_seeds_are_errors(source: Path, tmp_path: Path, count: int, seed: int) -> None:
     with pytest.raises(UsageError, match=f"--count {count}, --seed {seed}"):

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import oodbench
+from oodbench.errors import NotComparableError
 from tests.helpers.results import row, write_result
 
 FAULT = """
@@ -137,3 +139,12 @@ def test_an_internal_error_does_not_exit_with_1(place: Path) -> None:
     assert done.returncode == 3
     assert "Traceback" in done.stderr
     assert "ZeroDivisionError" in done.stderr
+
+
+def test_a_renamed_network_names_the_remedy(tmp_path: Path) -> None:
+    oodbench.accept(write_result(tmp_path / "old", [row(network="first")]), tmp_path / "b.json")
+    with pytest.raises(NotComparableError, match="give it the same name in its model card"):
+        oodbench.gate(write_result(tmp_path / "new", [row(network="second")]), tmp_path / "b.json")
+    with pytest.raises(NotComparableError) as error:
+        oodbench.gate(write_result(tmp_path / "other", [row(label="kNN", network="first")]), tmp_path / "b.json")
+    assert "model card" not in str(error.value)

@@ -136,7 +136,12 @@ def test_latex_escapes_and_marks() -> None:
     assert r"\toprule" in text
     assert r"kNN (bank\_size=5) & \textbf{40.00} & \textbf{30.00} \\" in text
     assert r"\underline{20.00}" in text
-    assert r"\multicolumn{2}{c}{road-anomaly}" in text
+    assert r"\multicolumn{2}{c}{road-anomaly \& \textless{}title\textgreater{}, 3 of 60 frames}" in text
+    quality = {"net": {"dataset": "cityscapes", "split": "val", "miou": 0.5, "ece": 0.1, "frames": 1}}
+    complete = make_result("msp", 0.2, 0.5, counts={"frames": 3, "expected_frames": 3})
+    text = REGISTRY.report("latex").text(HandmadeRun([complete], quality=quality))
+    assert r"\multicolumn{2}{c}{road-anomaly \& \textless{}title\textgreater{}}" in text
+    assert "{Cityscapes val, 1 frame}" in text
 
 
 def make_intervals(**bounds: tuple[float, float]) -> Intervals:

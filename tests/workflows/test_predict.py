@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
 import oodbench
+from oodbench.cli.main import app
 from oodbench.contracts import Needs
-from oodbench.errors import DataError, OodbenchError, RunFolderError, UsageError
+from oodbench.errors import DataError, OodbenchError, RunFolderError, UnknownNameError, UsageError
 from oodbench.progress import Silent
 from oodbench.segmenters.onnx import OnnxSegmenter
 from oodbench.types import SegmenterOutput
@@ -129,7 +131,12 @@ def test_other_photographs_with_the_same_folder_use_its_fit(
     fit, calibrate = 3, 2
     assert len(_Counting.passes) == fit + calibrate + 4
     save(tmp_path / "other" / "e.png", photograph(9))
-    second = predict(tmp_path / "other" / "e.png", out=tmp_path / "out", **(network | {"method": "knn"}))
+    with pytest.raises(RunFolderError, match="contains maps of 4 other photographs; the first is a"):
+        predict(tmp_path / "other" / "e.png", out=tmp_path / "out", **(network | {"method": "knn"}))
+    assert len(list((first.folder / "maps").iterdir())) == 4
+    second = predict(
+        tmp_path / "other" / "e.png", out=tmp_path / "out", overwrite=True, **(network | {"method": "knn"})
+    )
     assert len(_Counting.passes) == fit + calibrate + 4 + 1
     assert second.threshold == first.threshold
     assert {name for name in files(second.folder) if name.split("/")[0] in ("maps", "heatmaps")} == {
@@ -222,7 +229,7 @@ def test_a_folder_with_other_files_is_an_error(photos: Path, tmp_path: Path, net
     ("options", "message"),
     [
         ({"method": "enrgy"}, "Did you mean 'energy'?"),
-        ({"method": "standard"}, "--method standard: a set of methods; expected one method"),
+        ({"method": "standard"}, "--method standard: a set of methods; expected the name of a method"),
         ({"method": "gmmseg"}, "GMMSeg fits none of the networks"),
         ({"method": "knn", "id_data": ()}, "cityscapes was not found"),
         ({"model": "net.pth"}, "no adapter accepts this"),
@@ -236,3 +243,84 @@ def test_invalid_options_are_errors(
         predict(photos, out=tmp_path / "out", **(network | options))
     assert isinstance(error.value, UsageError | DataError)
     assert not (tmp_path / "out").exists()
+
+
+def test_several_photographs_and_folders_are_scored(photos: Path, tmp_path: Path, network: dict[str, Any]) -> None:
+    other = save(tmp_path / "other" / "e.png", photograph(9))
+    done = predict([other, photos, photos / "a.png"], out=tmp_path / "out", **network)
+    assert [share.image for share in done.shares] == ["e", "a", "b", "c", "d"]
+    same = save(tmp_path / "same" / "a.jpg", photograph(9))
+    with pytest.raises(DataError, match=r"photos/a\.png and .*same/a\.jpg have the same name 'a'") as error:
+        predict([photos, same], out=tmp_path / "out", **network)
+    assert "Rename one of the two" in str(error.value)
+
+
+def test_earlier_maps_are_never_deleted_unasked(photos: Path, tmp_path: Path, network: dict[str, Any]) -> None:
+    done = predict(photos / "a.png", out=tmp_path / "out", **network)
+    before = (done.folder / "maps" / "a.npy").read_bytes()
+    with pytest.raises(RunFolderError, match=r"contains maps of another method, network or setting .*Energy there"):
+        predict(photos / "a.png", out=tmp_path / "out", **(network | {"method": "msp"}))
+    assert (done.folder / "maps" / "a.npy").read_bytes() == before
+    # The same photographs and further ones: nothing is lost.
+    more = predict(photos, out=tmp_path / "out", **network)
+    assert len(list((more.folder / "maps").iterdir())) == 4
+    assert (done.folder / "maps" / "a.npy").read_bytes() == before
+    save(photos / "a.png", photograph(7))
+    with pytest.raises(RunFolderError, match="contains maps of 1 other photographs; the first is a"):
+        predict(photos, out=tmp_path / "out", **network)
+    predict(photos / "a.png", out=tmp_path / "out", overwrite=True, **(network | {"method": "msp"}))
+    assert [path.name for path in (done.folder / "maps").iterdir()] == ["a.npy"]
+
+
+def test_the_command_scores_with_several_methods(photos: Path, tmp_path: Path, network: dict[str, Any]) -> None:
+    command = ["predict", str(photos / "a.png"), str(photos / "b.png"), "--model", str(network["model"])]
+    command += ["--id-data", str(network["id_data"]), "--out", str(tmp_path / "out")]
+    shown = CliRunner().invoke(app, [*command, "--method", "energy", "--method", "knn:k=2,bank_size=50"])
+    assert [line for line in shown.stdout.splitlines() if line.endswith(":")] == ["energy:", "knn:k=2,bank_size=50:"]
+    for folder in ("energy", "knn-k=2-bank_size=50"):
+        assert {path.stem for path in (tmp_path / "out" / folder / "maps").iterdir()} == {"a", "b"}
+    wrong = CliRunner().invoke(app, [*command, "--method", "msp", "--method", "enrgy"])
+    assert "Did you mean 'energy'" in str(wrong.exception)
+    assert not (tmp_path / "out" / "msp").exists()
+    formatted = CliRunner().invoke(app, [*command, "--method", "msp", "--method", "energy", "--format", "mask"])
+    assert "--format mask takes one --method, not 2" in str(formatted.exception)
+
+
+def test_an_unknown_format_explains_masks(photos: Path, tmp_path: Path, network: dict[str, Any]) -> None:
+    with pytest.raises(UnknownNameError, match="unknown leaderboard format 'mask'") as error:
+        predict(photos, out=tmp_path / "out", form="mask", **network)
+    assert "a binary mask is the score map above the threshold in shares.csv" in str(error.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_only_methods_that_are_fitted_need_one_dataset(
+    network: dict[str, Any], road_anomaly: Path, cityscapes: Path, tmp_path: Path
+) -> None:
+    second = tmp_path / "labelled"
+    for split in ("train", "val"):
+        save(second / "images" / split / "a.png", photograph(1))
+        save(second / "labels" / split / "a.png", np.zeros((48, 96), np.uint8))
+    (second / "classes.toml").write_text('classes = "cityscapes-19"\n[values]\nroad = 0\n')
+    heard = _Heard()
+    run = small_run(network["model"], tmp_path, tmp_path / "run", methods=["msp"], progress=heard)
+    (warning,) = (text for text in heard.warnings if text.startswith("without calibration"))
+    assert str(cityscapes) in warning
+    assert str(second) in warning
+    assert run.record.calibrate is None
+    for options in ({"methods": ["knn"]}, {"methods": ["msp"], "id_data": [tmp_path]}):
+        with pytest.raises(UsageError, match="several datasets with the classes cityscapes-19 were found"):
+            small_run(network["model"], tmp_path, tmp_path / "other", **options)
+
+
+def test_frames_to_fit_on_are_read_only_for_methods_that_are_fitted(
+    network_file: Path, road_anomaly: Path, cityscapes: Path, tmp_path: Path
+) -> None:
+    plain = small_run(network_file, road_anomaly, tmp_path / "plain", methods=["msp"], id_data=[cityscapes])
+    assert plain.record.fit is None
+    assert plain.record.calibrate is not None
+    fitted = small_run(network_file, road_anomaly, tmp_path / "fitted", methods=["msp", "knn"], id_data=[cityscapes])
+    assert fitted.record.fit is not None
+    command = ["run", "--model", str(network_file), "--data", str(road_anomaly), "--id-data", str(cityscapes)]
+    command += ["--out", str(tmp_path / "shown"), "--dry-run", "--method"]
+    assert "fitting on" not in CliRunner().invoke(app, [*command, "msp"]).output
+    assert "fitting on cityscapes train: 3 frames" in CliRunner().invoke(app, [*command, "knn"]).output

@@ -99,6 +99,9 @@ class GeneratedRun:
         ordinary = self._maps[result.params["number"]][0][self._labels[0] == 0]
         return Calibration(LEVELS, np.quantile(ordinary, LEVELS).astype(np.float32), "the first scene")
 
+    def benchmark_title(self, benchmark: str) -> str:
+        return benchmark
+
     def requirements(self, result: Result) -> Requirements:
         return Requirements(retraining=False, extra_network=False, ood_data=False)
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from oodbench.contracts import Difference
 from oodbench.metrics.resampling.intervals import LEVEL, bootstrap_interval, bootstrap_metrics
@@ -36,29 +35,18 @@ class PairedSketches:
             lambda weights: np.stack([sketch.metrics(weights) for sketch in sketches]), self._units, resamples, seed
         )  # [sketches, M, B]
 
-    def value(self, index: int, metric: str) -> float:
-        """Return the metric of one sketch with each unit counted once; NaN if undefined."""
-        return float(self._values[index, self.names.index(metric)])
-
-    def bounds(self, index: int, metric: str) -> tuple[float, float] | None:
-        """Return the interval of the metric at level 0.95; None if it is undefined."""
-        return self._interval(self._distributions[index, self.names.index(metric)])
-
     def difference(self, first: int, second: int, metric: str) -> Difference:
         """Return the difference in a metric between two sketches, given by their indices."""
         at = self.names.index(metric)
         distribution = self._distributions[second, at] - self._distributions[first, at]
+        interval = bootstrap_interval(lambda weights: weights[:, 0], distribution, self._units, "percentile", LEVEL)
         defined = distribution[~np.isnan(distribution)]
         least = min(np.count_nonzero(defined <= 0), np.count_nonzero(defined >= 0))
         return Difference(
             float(self._values[second, at] - self._values[first, at]),
-            self._interval(distribution),
+            None if isinstance(interval, str) else interval,
             min(1.0, 2 * (1 + int(least)) / (defined.size + 1)),
         )
-
-    def _interval(self, distribution: NDArray[np.float64]) -> tuple[float, float] | None:
-        interval = bootstrap_interval(lambda weights: weights[:, 0], distribution, self._units, "percentile", LEVEL)
-        return None if isinstance(interval, str) else interval
 
 
 def holm_correction(p: Sequence[float]) -> list[float]:

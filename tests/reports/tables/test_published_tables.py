@@ -92,7 +92,7 @@ def test_markdown_has_published_numbers_in_italics() -> None:
 def test_latex_has_published_numbers_below_a_rule() -> None:
     text = r"""\begin{tabular}{lllllllrr}
 \toprule
-\multicolumn{7}{c}{} & \multicolumn{2}{c}{road-anomaly} \\
+\multicolumn{7}{c}{} & \multicolumn{2}{c}{road-anomaly \& \textless{}title\textgreater{}, 3 of 60 frames} \\
 Method & Network & Retraining & Extra network & OoD data & Source & Protocol & AP $\uparrow$ & FPR95 $\downarrow$ \\
 \midrule
 MSP & net & - & - & - & measured & pooled & \underline{20.00} & 50.00 \\
