@@ -43,6 +43,9 @@ OTHER_READERS = {
     "oodbench/skeletons/test_model.py": "a template: it is a file of the user",
     "oodbench/training/hooks.py": "the log that the training itself writes",
     "reports/html/page.py": "parts of a page in this package, and its own temporary files",
+    "oodbench/data/downloads/fetch.py": "the version of a part, which the download itself writes",
+    "oodbench/runs/verification/reports.py": "tables that oodbench writes",
+    "oodbench/threads.py": "files of the kernel",
     "oodbench/user_code/sources.py": "Python code, whose encoding Python reads",
 }
 

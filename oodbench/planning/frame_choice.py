@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from oodbench.errors import DataError, UnknownNameError, UsageError
+from oodbench.files import expand_home, read_text
 from oodbench.planning.request import Request
 from oodbench.planning.resolve import take_first
 from oodbench.types import FrameSet
@@ -51,7 +52,7 @@ def _read_choices(specs: Sequence[str], ids_of: Mapping[str, Sequence[str]]) -> 
     named: dict[str, list[str]] = {}
     for spec in specs:
         name, equals, rest = spec.partition("=")
-        if not equals or spec in anywhere or Path(spec).is_file():
+        if not equals or spec in anywhere or Path(expand_home(spec)).is_file():
             shared += _read_ids(spec, anywhere, ", ".join(ids_of))
         elif name in ids_of:
             named.setdefault(name, []).extend(_read_ids(rest, ids_of[name], name))
@@ -66,14 +67,13 @@ def _read_ids(text: str, known: Collection[str], benchmarks: str) -> list[str]:
     Raises:
         UnknownNameError: An id is not among the known ones.
     """
-    path = Path(text)
+    path = Path(expand_home(text))
     if text in known:  # before the comma, which an id may contain
         return [text]
     if path.is_file():
         try:
-            # Some editors begin a file with a byte order mark.
-            parts = path.read_text(encoding="utf-8-sig").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
+            parts = read_text(path).splitlines()
+        except (OSError, ValueError) as error:
             raise DataError(f"{path}: can't be read ({error})", "Write one id of a frame per line, as text.") from None
     else:
         parts = text.split(",")

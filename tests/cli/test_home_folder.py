@@ -29,7 +29,7 @@ from tests.helpers.files import CARD, photograph, save, write_network, write_roa
 from tests.helpers.results import row, write_result
 
 # Texts that can be or contain a path. Their functions expand it, which the tests of Python below check.
-TEXTS_WITH_PATHS = {"data", "id_data", "model", "model_card", "checkpoint", "leaderboard", "recipe"}
+TEXTS_WITH_PATHS = {"data", "id_data", "model", "model_card", "checkpoint", "leaderboard", "recipe", "frames"}
 NOBODY = "~nobody-of-this-name/x"
 MESSAGE = "there is no user 'nobody-of-this-name'"
 

@@ -111,7 +111,7 @@ class Flips:
         changed = [file for file in differences(read_content(folder), expected) if file != str(name)]
         if outcome.code == unbroken.code:
             still = (folder / name).is_file() and (folder / name).read_bytes() == damaged
-            # Costs and environments are measured, so that another output is no wrong number.
+            # Costs and environments are measured, so that other values in them are not wrong numbers.
             printed = kind in ("costs", "environments") or outcome.stdout == unbroken.stdout
             if verb == "verify" and still and kind not in ("costs", "environments", "report", "digests.jsonl"):
                 return "not noticed", detail

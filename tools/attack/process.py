@@ -1,4 +1,4 @@
-"""Commands of oodbench in a forked process, which needs no imports, or in a process of its own.
+"""Commands of oodbench in a forked process, which needs no imports, or in a separate process.
 
 A forked process can end itself with SIGKILL before its n-th change of a file, so that a trial does not depend on the
 speed of the machine.
@@ -34,7 +34,7 @@ class Outcome:
         code: The exit code, negative for a signal; None: it did not end.
         stdout: What it printed.
         stderr: Its messages.
-        changes: Number of times it was about to change a file; 0 in a process of its own.
+        changes: Number of times it was about to change a file; 0 in a separate process.
         value: Return value of a function.
     """
 
@@ -105,7 +105,7 @@ def call_forked(
 def run_process(
     arguments: Sequence[str | Path], folder: Path, *, signals: Mapping[float, int] | None = None, **options: Any
 ) -> Outcome:
-    """Run a command of oodbench in a process of its own, and send it signals after these numbers of seconds."""
+    """Run a command of oodbench in a separate process, and send it signals after these numbers of seconds."""
     command = [sys.executable, "-m", "oodbench", *map(str, arguments)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
     process = subprocess.Popen(command, cwd=folder, text=True, errors="replace", start_new_session=True, **pipes)

@@ -1,4 +1,4 @@
-"""Signals and closed outputs, sent to commands that run in a process of their own.
+"""Signals and closed outputs, sent to commands that run in a separate process.
 
 Right is: an exit code that says what happened, no traceback, and the same bytes when the command is repeated.
 """

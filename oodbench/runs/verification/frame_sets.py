@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from oodbench.contracts import ComponentSizes
 from oodbench.errors import DataError, DataNotFoundError, OodbenchError, PluginError
@@ -27,14 +28,18 @@ def check_benchmark(subject: Subject, part: FrameSetRecord) -> Iterator[Verifica
         said = f"plan.json expects {part.expected} frames in a complete copy; the benchmark's card states {card.frames}"
         yield wrong(what, said)
         return
-    limit = subject.record.limit
+    limit, chosen = subject.record.limit, subject.record.chosen
+    recorded = {frame.id for frame in part.frames}
 
     def select() -> tuple[FrameSet, FrameSet]:
         found = subject.run.finder.benchmark(part)
+        if chosen:
+            return found, replace(found, frames=tuple(frame for frame in found.frames if frame.id in recorded))
         return found, take_first(found, limit)
 
     selection = "its default" if limit is None else "all frames" if limit == "all" else f"the first {limit} frames"
-    yield _check(subject, part, select, card.title, card.components, f"the limit of the run is {selection}")
+    rule = "the frames were chosen by id" if chosen else f"the limit of the run is {selection}"
+    yield _check(subject, part, select, card.title, card.components, rule)
 
 
 def check_dataset(subject: Subject, part: FrameSetRecord, use: str) -> Iterator[VerificationCheck]:

@@ -76,15 +76,21 @@ def _check_report(report: Report, views: Sequence[Run], folder: Path) -> Iterato
 
 def _compare_files(stored: Path, again: Path, run: Run) -> str | None:
     """Return the first difference between a stored table and the one that was written again; None if they are equal."""
-    moving = set(describe_hidden_labels(run.record, run.content, run.artifacts))  # they name the folder of the run
+    # These notes name the folder of the run.
+    moving = set(map(_squeeze, describe_hidden_labels(run.record, run.content, run.artifacts)))
     try:
         lines = [_read_lines(path) for path in (stored, again)]
     except (OSError, ValueError) as error:
         return f"it can't be read ({error})"
     for number, (old, new) in enumerate(zip_longest(*lines), start=1):
-        if old != new and not any(note in (new or "") for note in moving):
+        if old != new and not any(note in _squeeze(new or "") for note in moving):
             return f"line {number} has {_crop(old, new)!r}; the results give {_crop(new, old)!r}"
     return None
+
+
+def _squeeze(text: str) -> str:
+    """Return a text with single spaces, as formats without lines write it."""
+    return " ".join(text.split())
 
 
 def _crop(line: str | None, other: str | None) -> str:
