@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from oodbench.blending.appearance import Appearance, measure_appearance
@@ -20,6 +20,7 @@ from oodbench.blending.manifest import MANIFEST, VERSION, BlendedFrame, Manifest
 from oodbench.data import check_frame
 from oodbench.errors import DataError, RunFolderError, UsageError
 from oodbench.files import cannot_write, digest_bytes, digest_file, write_atomically
+from oodbench.locked_folders import replace_folder
 from oodbench.types import Frame, RGBImage, SemanticLabels
 from oodbench.worlds.dice import Dice
 
@@ -112,7 +113,7 @@ def write_blends(
             ]
         step()
     written: dict[str, BlendedFrame] = {}
-    with _write_all_or_none(out) as (folder, write):
+    with replace_folder(out) as folder:
         for index, frame in enumerate(originals):
             source = _read_source(frame)
             others = [cutout for owner, cutout in known_objects if owner != index]
@@ -122,8 +123,8 @@ def write_blends(
                 blended = blend_frame(
                     source.image, source.ground, source.appearance, [c for _, c in cutouts], others, dice
                 )
-                write(f"{name}_rgb.png", Image.fromarray(blended.image))
-                write(f"{name}_labels.png", Image.fromarray(blended.labels))
+                _write_image(folder / f"{name}_rgb.png", blended.image)
+                _write_image(folder / f"{name}_labels.png", blended.labels)
                 written[name] = _describe_blend(frame, blended)
                 step()
         manifest = Manifest(version=VERSION, seed=seed, material=material, frames=dict(sorted(written.items())))
@@ -186,38 +187,13 @@ def _read_source(frame: Frame) -> _SourceFrame:
     return _SourceFrame(image, ground, measure_appearance(image, ground), labels)
 
 
+def _write_image(path: Path, pixels: NDArray[np.uint8]) -> None:
+    write_atomically(path, lambda file: Image.fromarray(pixels).save(file, "PNG"))
+
+
 def _describe_blend(frame: Frame, made: BlendResult) -> BlendedFrame:
     pasted = [
         PastedObject(kind=kind, label=label, left=place.left, top=place.top, width=place.width, height=place.height)
         for kind, label, place in made.pasted
     ]
     return BlendedFrame(source=frame.id, pixels=digest_bytes(made.image.tobytes()), pasted=pasted)
-
-
-@contextmanager
-def _write_all_or_none(out: Path) -> Iterator[tuple[Path, Callable[[str, Image.Image], None]]]:
-    """Provide a temporary folder, which becomes `out` at the end, and a function that writes an image into it.
-
-    A killed process leaves the temporary folder, which the next one with the same `out` removes.
-    """
-    temporary = out.absolute().parent / f".{out.absolute().name}.oodbench-part"
-    replaced = temporary.with_name(f"{temporary.name}-old")
-
-    def write(name: str, image: Image.Image) -> None:
-        write_atomically(temporary / name, lambda file: image.save(file, "PNG"))
-
-    try:
-        for leftover in (temporary, replaced):
-            shutil.rmtree(leftover, ignore_errors=True)
-        temporary.mkdir(parents=True)
-        yield temporary, write
-        if out.exists():
-            out.rename(replaced)
-        temporary.rename(out)
-    except RunFolderError as error:
-        raise RunFolderError(error.problem, "Free some space, or choose another folder with --out.") from error
-    except OSError as error:
-        raise cannot_write(out, error) from error
-    finally:
-        for leftover in (temporary, replaced):
-            shutil.rmtree(leftover, ignore_errors=True)

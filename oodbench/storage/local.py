@@ -15,7 +15,6 @@ shards/<i>-of-<n>/                shards, each a folder like this one
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,11 +22,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-import filelock
 from typing_extensions import override
 
 from oodbench.errors import NotStoredError, RunFolderError
 from oodbench.files import cannot_write, is_temporary, remove_leftovers, write_atomically
+from oodbench.locked_folders import LOCK, lock_folder
 from oodbench.planning.shard import Shard
 from oodbench.storage.keys import Key, Kind
 from oodbench.storage.run_store import RunStore
@@ -60,10 +59,7 @@ _FILES: Mapping[Kind, str] = {
     Kind.RESULTS_FILE: "result.json",
     Kind.IMAGE_SHARES: "shares.csv",
 }
-# Errors of flock on a file system without locks, as some network file systems are mounted.
-_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
-
-_REPORTS, _SHARDS, _LOCK = "report", "shards", ".lock"
+_REPORTS, _SHARDS = "report", "shards"
 
 
 class LocalStore(RunStore):
@@ -151,29 +147,9 @@ class LocalStore(RunStore):
     @override
     def lock(self) -> Iterator[None]:
         """Lock the folder for this process. The lock is released when the process ends, even after a crash."""
-        lock = filelock.FileLock(self.folder / _LOCK)
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            lock.acquire(timeout=0)
-        except filelock.Timeout:
-            raise RunFolderError(
-                f"{self.folder}: another oodbench process uses this folder",
-                "Wait for it to finish, or choose another folder with --out.",
-            ) from None
-        except (OSError, NotImplementedError) as error:
-            if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
-                raise cannot_write(self.folder, error) from error
-            reason = error.strerror if isinstance(error, OSError) else error
-            raise RunFolderError(
-                f"{self.folder}: its file system has no file locks ({reason}), which keep two processes from writing "
-                "into one folder",
-                "Choose a folder on another disk with --out, or mount this one with locks.",
-            ) from error
-        try:
+        with lock_folder(self.folder):
             self._remove_leftovers()
             yield
-        finally:
-            lock.release()
 
     @override
     def name(self, key: Key) -> str:
@@ -210,7 +186,7 @@ class LocalStore(RunStore):
         ours = (_FILES[Kind.PLAN], _FILES[Kind.DIGESTS])
         if not self.folder.exists() or any((self.folder / name).is_file() for name in ours):
             return False
-        return any(path.name not in (_LOCK, _SHARDS) and not is_temporary(path) for path in self.folder.iterdir())
+        return any(path.name not in (LOCK, _SHARDS) and not is_temporary(path) for path in self.folder.iterdir())
 
     def _remove_leftovers(self) -> None:
         """Remove what killed processes left in the folders of this store. Shards clean up after themselves."""

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from oodbench.contracts import LARGEST_CHANGE, SIDE_FILE, Submission, SubmissionScorer, SubmittedFrame
 from oodbench.errors import RunFolderError, ScoreError
-from oodbench.files import cannot_write, digest_bytes, expand_home, read_text, write_atomically
+from oodbench.files import digest_bytes, expand_home, read_text, write_atomically
+from oodbench.locked_folders import replace_folder
 from oodbench.metrics import MetricChange, measure_change
 from oodbench.planning.one_or_more import OneOrMore, as_paths, as_tuple
 from oodbench.progress import Progress, Silent
 from oodbench.runs.load import load
 from oodbench.runs.run import Run
-from oodbench.storage.local import LocalStore
 from oodbench.types import AnomalyLabels, ScoreMap
 from oodbench.workflows.arguments import make_registry
 from oodbench.workflows.scorer_choice import find_scorer
@@ -127,7 +125,8 @@ def submit(
         about["source_digest"] = source_digest
     about["digest"] = digest_bytes(json.dumps(about, sort_keys=True).encode())
     out = Path(expand_home(out))
-    with _replace_folder(out, about["digest"]) as folder:
+    _check_replaceable(out, about["digest"])
+    with replace_folder(out) as folder:
         written = submission.write(parts, folder, progress.track)
         problems = list(submission.check(folder, parts.frames))
         if problems:
@@ -175,28 +174,13 @@ def check_submission(
     return list(submission.check(Path(expand_home(path)), frames))
 
 
-@contextmanager
-def _replace_folder(out: Path, digest: str) -> Iterator[Path]:
-    """Yield a temporary folder next to `out`, which replaces `out` if the block succeeds."""
+def _check_replaceable(out: Path, digest: str) -> None:
+    """Raise unless the folder is absent or empty, or contains this submission."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         existing = _read_side_file(out / SIDE_FILE)
         if not isinstance(existing, dict) or existing.get("digest") != digest:
             content = "another submission" if isinstance(existing, dict) else "other files"
             raise RunFolderError(f"{out}: contains {content}", "Choose a new or empty folder with --out.")
-    temporary = out.absolute().parent / f".{out.absolute().name}.part"
-    with LocalStore(temporary).lock():
-        new = temporary / "new"
-        shutil.rmtree(new, ignore_errors=True)  # left by a process that was killed while it wrote
-        try:
-            new.mkdir()
-            yield new
-            if out.exists():
-                out.rename(temporary / "old")
-            new.rename(out)
-        except OSError as error:
-            raise cannot_write(out, error) from error
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _read_side_file(path: Path) -> Any:

@@ -262,6 +262,6 @@ def test_a_killed_command_leaves_nothing_in_the_folder_and_can_be_repeated(tmp_p
     killed = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=False)
     assert killed.returncode == -signal.SIGKILL
     assert not (tmp_path / "out").exists()
-    assert any(tmp_path.glob(".out.oodbench-part/*_rgb.png"))
+    assert any(tmp_path.glob(".out.oodbench-part/new/*_rgb.png"))
     write_blends(open_photographs(tmp_path / "photographs").frames, tmp_path / "out", 2, 0)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "photographs"]

@@ -9,7 +9,7 @@ LAYERS = (
     {"contracts"},
     {"threads"},
     {"files", "compiled", "environment", "out_of_memory", "stopping", "regions"},
-    {"user_code"},
+    {"user_code", "locked_folders"},
     {"baseline", "registry", "metrics", "mixture", "numerics", "data", "visualization", "worlds", "published_results"},
     {"blending"},
     {"segmenters"},

@@ -92,9 +92,9 @@ def test_an_error_leaves_no_files(run: Run, tmp_path: Path) -> None:
     with pytest.raises(ScoreError, match="2 is not finite"):
         submit("parcel", run, tmp_path / "new", method="msp")
     # Files that a killed process left next to the folder have no effect.
-    shutil.copytree(tmp_path / "out", tmp_path / ".third.part" / "new")
+    shutil.copytree(tmp_path / "out", tmp_path / ".third.oodbench-part" / "new")
     submit("parcel", run, tmp_path / "third", method="energy")
-    assert not (tmp_path / ".third.part").exists()
+    assert not (tmp_path / ".third.oodbench-part").exists()
 
 
 def test_an_ambiguous_or_unknown_scorer_is_an_error(run: Run, tmp_path: Path) -> None:
