@@ -31,8 +31,8 @@ def test_a_folder_is_created_and_replaced(tmp_path: Path) -> None:
 
 def test_an_error_leaves_the_old_content(tmp_path: Path) -> None:
     write(tmp_path / "out", "one")
-    with pytest.raises(KeyError), replace_folder(tmp_path / "out") as new:
-        write_atomically(new / "a.txt", lambda _: {}["absent"])
+    with pytest.raises(ValueError, match="torn"), replace_folder(tmp_path / "out") as new:
+        write_atomically(new / "a.txt", lambda _: int("torn"))
     assert content(tmp_path) == {"out/a.txt": "one"}
 
 

@@ -1,4 +1,4 @@
-"""Damaged files: one file of a finished run, or one source image, is changed, and each verb reads it.
+"""Damaged files: one file of a finished run, or one source image, is changed, and verbs read it.
 
 Right is: an error, the same output, or the file computed again. Another output with exit code 0 is silent damage.
 """
@@ -29,10 +29,11 @@ VERBS: Mapping[str, tuple[str, ...]] = {
 _BASELINE = ("gate", "out", "--baseline", "baseline.json", "--accept")
 _BEFORE = (RUN, _BASELINE, ("evaluate", "out", "--protocol", "pooled", "--protocol", "smiyc"))
 _DEPENDENTS = ("results", "sketches", "breakdowns", "result.json")
-"""What an interrupted run has not written yet. The verb `resume` runs without it."""
+"""What an interrupted run has not written yet. `resume` is the verb `run` without these files."""
 
 _SOURCES = "source image"
-_SHARE_OF_HTML = 0.25  # it takes longer than all others together
+_RESUME = "resume"
+_VERBS_PER_FILE = 3
 
 
 def flip_byte(data: bytearray, random: Random) -> None:
@@ -93,8 +94,7 @@ class Flips:
         if damaged == path.read_bytes():
             return
         name = path.relative_to(folder)
-        verbs = [verb for verb in (*VERBS, "resume") if verb != "html" or random.random() < _SHARE_OF_HTML]
-        for verb in verbs:
+        for verb in random.sample([*VERBS, _RESUME], _VERBS_PER_FILE):
             self._material.begin(_BEFORE)
             (folder / name).write_bytes(damaged)
             yield Finding(f"{kind}: {verb}", *self._judge(verb, folder, kind, name, damaged, detail))
@@ -102,7 +102,7 @@ class Flips:
     def _judge(self, verb: str, folder: Path, kind: str, name: Path, damaged: bytes, detail: str) -> tuple[str, str]:
         expected, unbroken = self._reference(verb)
         (folder / name).write_bytes(damaged)
-        if verb == "resume":
+        if verb == _RESUME:
             self._drop_dependents(folder)
         outcome = run_forked(VERBS.get(verb, RUN), folder)
         detail = f"{name}: {detail}; code {outcome.code}; {outcome.message}"
@@ -174,7 +174,7 @@ class Flips:
         """Return the files and the output of a verb on the undamaged run."""
         if verb not in self._references:
             folder = self._material.begin(_BEFORE)
-            if verb == "resume":
+            if verb == _RESUME:
                 self._drop_dependents(folder)
             done = run_forked(VERBS.get(verb, RUN), folder)
             self._references[verb] = (read_content(folder), done)
