@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import io
+import platform
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -61,10 +65,16 @@ def test_a_resumed_training_gives_the_same_weights(tmp_path: Path, monkeypatch: 
         patched.setattr(CropBatches, "__getitem__", stop_at_four)
         with pytest.raises(KilledError):
             run_bundled_recipe(make_bundled_recipe(), tmp_path / "parts")
+    host = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    left = tmp_path / "parts" / "validation" / f".oodbench-{host}-{ended.pid}-abc.part"
+    left.touch()
     resumed = run_bundled_recipe(make_bundled_recipe(), tmp_path / "parts")
     first, second = safetensors.torch.load_file(whole), safetensors.torch.load_file(resumed)
     assert all(torch.equal(value, second[name]) for name, value in first.items())
     assert [entry["iteration"] for entry in read_log(tmp_path / "parts")] == [2, 4, 6]
+    assert not left.exists()
     again = run_bundled_recipe(make_bundled_recipe(), tmp_path / "parts")
     assert again.read_bytes() == whole.read_bytes()
 
