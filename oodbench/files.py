@@ -26,6 +26,9 @@ _HOST = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
 _TEMPORARY = re.compile(r"\.oodbench-([0-9a-f]{8})-(\d+)-\w+\.part")
 _DAY = 24 * 3600.0
 
+# Folders in which this process has removed what killed processes left: once, because a folder can have many files.
+_clean: set[Path] = set()
+
 # The mark of UTF-32 in little-endian order begins with that of UTF-16, so it is tried first.
 _MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
@@ -92,7 +95,7 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
 
     After a crash the file has either its old content or its new content. The folder entry is not synced: after a power
     cut the newest files may be missing, and resuming then computes them again. A killed process leaves a temporary
-    file, which `remove_leftovers` removes.
+    file. The next process that writes into the folder removes it.
 
     Args:
         path: The file to create or replace.
@@ -104,6 +107,9 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        if path.parent not in _clean:
+            remove_leftovers(path.parent)
+            _clean.add(path.parent)
         prefix = f"{_PREFIX}{_HOST}-{os.getpid()}-"
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=prefix, suffix=_SUFFIX, delete=False) as file:
             temporary = Path(file.name)

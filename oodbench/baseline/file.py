@@ -13,7 +13,7 @@ from oodbench.baseline.records import BASELINE_SCHEMA, Baseline, BenchmarkRecord
 from oodbench.contracts import FailedBenchmark, Result
 from oodbench.contracts.result import RESULTS_FILE_SCHEMA, content_digest
 from oodbench.errors import BaselineError, OodbenchError, RunFolderError
-from oodbench.files import read_text, remove_leftovers, write_atomically
+from oodbench.files import read_text, write_atomically
 from oodbench.validation import explain
 
 _AGAIN = "Run the same 'oodbench run' again, with the version of oodbench that is to be tested."
@@ -175,7 +175,6 @@ def write_baseline(path: Path, baseline: Baseline) -> None:
     text = json.dumps(baseline.model_dump(mode="json", exclude_defaults=True), indent=1, allow_nan=False)
     try:
         write_atomically(path, lambda file: file.write(f"{text}\n".encode()))
-        remove_leftovers(path.parent)
     except RunFolderError as error:
         raise BaselineError(error.problem, "Choose a writable file with --baseline.") from None
 

@@ -20,7 +20,7 @@ import safetensors.torch
 import torch
 
 from oodbench.errors import ModelError
-from oodbench.files import remove_leftovers, write_atomically
+from oodbench.files import write_atomically
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -89,7 +89,6 @@ def convert(path: Path, out: Path, trust: bool) -> Weights:
     state = {name: value.detach().clone().contiguous() for name, value in weights.state.items()}
     metadata = {"classes": json.dumps(weights.classes)} if weights.classes else {}
     write_atomically(out, lambda file: file.write(safetensors.torch.save(state, metadata)))
-    remove_leftovers(out.parent)
     return weights
 
 

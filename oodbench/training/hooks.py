@@ -23,9 +23,6 @@ from oodbench.training.devices import is_any_stop_requested, synchronized_errors
 from oodbench.training.job import TrainingJob
 
 # Steps per line of the log.
-VALIDATION = "validation"
-"""Name of the folder with the network that is validated, in the folder of a training."""
-
 _LOG_INTERVAL = 20
 # Smallest scale of the loss in half precision. The scale starts at 65 536, and each step whose gradient is not finite
 # halves it. A few such steps are normal.
@@ -136,7 +133,7 @@ class LogHook(Hook):
         entry |= {name: round(value, 6) for name, value in self._job.facts().items()}
         self._losses, self._count = {}, 0
         if validates:
-            self.quality = self._job.measure(self._folder / VALIDATION)
+            self.quality = self._job.measure(self._folder / "validation")
             entry["miou"] = self.quality["miou"]
         self._started = time.perf_counter()
         try:

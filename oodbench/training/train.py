@@ -9,7 +9,6 @@ from mmengine.dist import all_gather_object, get_dist_info, is_main_process
 
 from oodbench.contracts import Roots
 from oodbench.errors import OodbenchError, RunFolderError, TrainingError, UsageError
-from oodbench.files import remove_leftovers
 from oodbench.out_of_memory import find_memory_error, summarise_memory_error
 from oodbench.progress import Progress
 from oodbench.registry import Registry
@@ -22,7 +21,6 @@ from oodbench.training.bundled_recipe import BundledRecipe
 from oodbench.training.checkpoint import check_checkpoint, get_device, load_network, read_checkpoint, set_random_state
 from oodbench.training.data import TrainingData, find_data
 from oodbench.training.devices import connect_processes, disconnect_processes, synchronized_errors
-from oodbench.training.hooks import VALIDATION
 from oodbench.training.job import TrainingJob
 from oodbench.training.loop import make_runner
 from oodbench.training.options import TrainingOptions
@@ -55,7 +53,6 @@ def train(
             with synchronized_errors():
                 if is_main_process():  # no other process writes
                     stack.enter_context(LocalStore(out).lock())
-                    remove_leftovers(out / VALIDATION)
             file = _train(recipe, out, progress, roots, options, device)
     except OodbenchError:
         disconnect_processes()
@@ -114,7 +111,7 @@ def _train(recipe: Recipe, out: Path, progress: Progress, roots: Roots, options:
         return out
     for fact, value in job.facts().items():
         progress.say(f"{fact}: {value:g}")
-    quality = log.quality or job.measure(out / VALIDATION)
+    quality = log.quality or job.measure(out / "validation")
     miou = "none, they have no labels" if quality["miou"] is None else f"{100 * quality['miou']:.2f} %"
     progress.say(f"mIoU on {len(job.validation)} frames: {miou}")
     return job.write(out, quality)

@@ -55,6 +55,7 @@ JOBS: Mapping[str, Job] = {
     ),
     "predict": Job(_split("predict photographs --model net.onnx --method msp --out out")),
     "report": Job(_split("report out --format html"), (RUN,)),
+    "export": Job(_split("export out --method msp --out exported"), (RUN,)),
     "gate --accept": Job(_split("gate out --baseline baseline.json --accept"), (RUN,)),
     "convert": Job(_split("convert weights.pth --out out/weights.safetensors"), refuses=True),
     "train": Job(_split("train small.toml --plugin blocks.py --out out")),
