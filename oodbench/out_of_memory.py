@@ -62,7 +62,7 @@ def explain_out_of_memory(network: Segmenter, frames: Sequence[Frame | Size]) ->
 
 
 def _make_error(network: Segmenter, frames: Sequence[Frame | Size], cause: BaseException) -> ModelError:
-    advice = ["a smaller input size or, except for ONNX, sliding windows (docs/reference/models.md)"]
+    advice = ["a smaller input size or sliding windows (docs/reference/models.md)"]
     if len(frames) > 1:
         advice.insert(0, f"a batch of fewer than {len(frames)} images")
     if network.device != "cpu":

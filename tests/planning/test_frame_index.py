@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -97,3 +98,20 @@ def test_an_interrupted_check_ends_soon_and_keeps_what_it_checked(
     assert 3 <= checked < 200
     index(reads)
     assert reads.count == 200
+
+
+@pytest.mark.parametrize("damage", ["pages", "records", "no database"])
+def test_a_damaged_cache_only_costs_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str) -> None:
+    monkeypatch.setenv("OODBENCH_CACHE", str(tmp_path / "cache"))
+    reads = Reads(tmp_path, 60)
+    first = index(reads)
+    file = tmp_path / "cache" / "frames.sqlite"
+    if damage == "records":
+        with closing(sqlite3.connect(file)) as database, database:
+            database.execute("update frames set record = '{}'")
+    else:
+        content = file.read_bytes()
+        start = 4096 if damage == "pages" else 0
+        file.write_bytes(content[:start] + np.random.default_rng(0).bytes(len(content) - start))
+    assert index(reads) == first
+    assert reads.count == 2 * len(first)
