@@ -85,7 +85,7 @@ class LocalStore(RunStore):
 
     @override
     def shard(self, shard: Shard) -> LocalStore:
-        return LocalStore(self.folder / _SHARDS / f"{shard.index}-of-{shard.count}")
+        return LocalStore(self.folder / _SHARDS / shard.folder)
 
     @override
     def shards(self) -> Sequence[LocalStore]:
