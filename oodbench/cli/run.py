@@ -146,9 +146,9 @@ def run(
     shard: Annotated[
         str | None,
         typer.Option(
-            help="Divide the frames into n parts, and score only part i, in the folder shards/ of --out. 'auto' reads i "
-            "and n from the environment of an array job (Slurm, Kubernetes, AWS Batch). 'oodbench merge' combines the "
-            "parts.",
+            help="Divide the frames into n parts, and score only part i, in the folder shards/ of --out. 'auto' reads "
+            "i and n from the environment of an array job (Slurm, Kubernetes, AWS Batch). 'oodbench merge' combines "
+            "the parts.",
             metavar="i/n|auto",
         ),
     ] = None,

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,7 +27,7 @@ from typing_extensions import override
 
 from oodbench.errors import NotStoredError, RunFolderError
 from oodbench.files import cannot_write, is_temporary, remove_leftovers, write_atomically
-from oodbench.locked_folders import LOCK, lock_folder
+from oodbench.locked_folders import LOCK, is_locked, lock_folder
 from oodbench.planning.shard import Shard
 from oodbench.storage.keys import Key, Kind
 from oodbench.storage.run_store import RunStore
@@ -124,8 +125,11 @@ class LocalStore(RunStore):
 
     @override
     def size(self, key: Key) -> int | None:
-        path = self.path(key)
-        return path.stat().st_size if path.is_file() else None
+        try:
+            found = self.path(key).stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return found.st_size if stat.S_ISREG(found.st_mode) else None
 
     @override
     def delete(self, key: Key) -> None:
@@ -179,6 +183,10 @@ class LocalStore(RunStore):
                 self.path(key).hardlink_to(other.path(key))
             except OSError:  # another disk, or a file system without hard links
                 self.write(key, other.read(key))
+
+    @override
+    def is_locked(self) -> bool | None:
+        return is_locked(self.folder)
 
     @override
     def is_foreign(self) -> bool:
