@@ -188,7 +188,7 @@ class PlanRecord(FrozenRecord):
     scoring: Scoring
     protocols: dict[PublicName, tuple[PublicName, ...]]
     seed: int
-    batch_size: int
+    batch_size: int = Field(ge=1)
     limit: int | Literal["all"] | None
     chosen: bool = False
     data: RootsRecord

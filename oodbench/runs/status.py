@@ -177,7 +177,8 @@ class _Survey:
     def _shards(self) -> Iterator[ShardStatus]:
         """Yield the state of each shard. A shard without frames is listed only if it has a folder."""
         found = {*self.shards, *self.problems}
-        batches = max(math.ceil(len(part.frames) / self.plan.batch_size) for part in self.plan.benchmarks)
+        frames = max((len(part.frames) for part in self.plan.benchmarks), default=0)
+        batches = math.ceil(frames / self.plan.batch_size)
         expected = {
             Shard(index, count)
             for count in {shard.count for shard in found}

@@ -17,9 +17,8 @@ from __future__ import annotations
 
 import os
 import shutil
-import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -125,11 +124,10 @@ class LocalStore(RunStore):
 
     @override
     def size(self, key: Key) -> int | None:
-        try:
-            found = self.path(key).stat()
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        return found.st_size if stat.S_ISREG(found.st_mode) else None
+        path = self.path(key)
+        with suppress(FileNotFoundError):  # another process may remove it at the same time
+            return path.stat().st_size if path.is_file() else None
+        return None
 
     @override
     def delete(self, key: Key) -> None:

@@ -45,7 +45,7 @@ def read_record(store: RunStore, key: Key, kind: type[_Record], noun: str, remed
         return kind.model_validate(json.loads(store.read(key)))
     except ValidationError as error:
         reason = f"{error.error_count()} fields don't fit"
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         reason = f"not JSON: {error}"
     raise RunFolderError(f"{store.name(key)}: not {noun} of this version of oodbench ({reason})", remedy)
 
