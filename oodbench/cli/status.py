@@ -30,7 +30,7 @@ def status(
 ) -> None:
     """Show what a run or its shards have computed, what is left, and how long the scoring will take.
 
-    The run can be going on, and is not disturbed. No score map is read.
+    The run can still be running, and is not disturbed. No score map is read.
 
     Exit codes: 0 everything is done, 4 a benchmark or a shard failed, 75 the run is not finished.
     """

@@ -1,6 +1,6 @@
 """Status of a run from the names and sizes of its files.
 
-No score map and no code of the run is read. The run can be going on: its files are replaced as a whole, and a line that
+No score map and no code of the run is read. The run can still be running: its files are replaced as a whole, and a line that
 is not complete yet is skipped.
 """
 
@@ -25,7 +25,7 @@ from oodbench.storage.stored_records import no_run
 
 
 def status(run: str | Path) -> RunStatus:
-    """Return what a run has computed and what is left. The run can be going on, in this or in other processes.
+    """Return what a run has computed and what is left. The run can still be running, in this or in other processes.
 
     Nothing is written, no score map is read, and no code that the run names is run. A process that works on the run is
     recognised by its lock. Failed benchmarks are known when the run is evaluated.

@@ -1,4 +1,4 @@
-"""The status of runs that are going on, stopped, finished, failed and damaged."""
+"""The status of runs that are running, stopped, finished, failed and damaged."""
 
 from __future__ import annotations
 
