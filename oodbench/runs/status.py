@@ -1,7 +1,7 @@
 """Status of a run from the names and sizes of its files.
 
-No score map and no code of the run is read. The run can still be running: its files are replaced as a whole, and a line that
-is not complete yet is skipped.
+No score map and no code of the run is read. The run can still be running: its files are replaced as a whole, and a line
+that is not complete yet is skipped.
 """
 
 from __future__ import annotations
