@@ -25,6 +25,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "Prediction": "oodbench.workflows.predict",
     "Run": "oodbench.runs.run",
+    "RunStatus": "oodbench.runs.completion.records",
     "Scorer": "oodbench.api",
     "SubmissionResult": "oodbench.workflows.submit",
     "TorchSegmenter": "oodbench.segmenters.torch_modules.segmenter",
@@ -51,6 +52,7 @@ _PUBLIC = {
     "merge": "oodbench.workflows.merge",
     "predict": "oodbench.workflows.predict",
     "run": "oodbench.workflows.run",
+    "status": "oodbench.runs.status",
     "submit": "oodbench.workflows.submit",
     "verify": "oodbench.runs.verify",
 }
@@ -83,8 +85,10 @@ if TYPE_CHECKING:
     from oodbench.listing import list_protocols as list_protocols
     from oodbench.listing import list_reports as list_reports
     from oodbench.listing import list_submissions as list_submissions
+    from oodbench.runs.completion.records import RunStatus as RunStatus
     from oodbench.runs.load import load as load
     from oodbench.runs.run import Run as Run
+    from oodbench.runs.status import status as status
     from oodbench.runs.verification.check import VerificationCheck as VerificationCheck
     from oodbench.runs.verify import verify as verify
     from oodbench.segmenters.torch_modules.segmenter import TorchSegmenter as TorchSegmenter

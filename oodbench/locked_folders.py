@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,9 @@ LOCK = ".lock"
 # Errors of file systems that have no locks.
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
+# Seconds to wait for a lock: longer than `is_locked` holds one, and too short to wait for a run.
+_PATIENCE = 0.2
+
 
 @contextmanager
 def lock_folder(folder: Path) -> Iterator[None]:
@@ -31,7 +35,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
     lock = filelock.FileLock(folder / LOCK)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=_PATIENCE, poll_interval=_PATIENCE / 10)
     except filelock.Timeout:
         raise RunFolderError(
             f"{folder}: another oodbench process uses this folder",
@@ -50,6 +54,27 @@ def lock_folder(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def is_locked(folder: Path) -> bool | None:
+    """Return whether a process has locked a folder; None if that is unknown, as on Windows.
+
+    Nothing is written. The test takes a shared lock for an instant, which does not disturb `lock_folder`.
+    """
+    if sys.platform == "win32":  # which has no shared locks of a file that is open for reading
+        return None
+    import fcntl
+
+    try:
+        with (folder / LOCK).open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except BlockingIOError:
+        return True
+    except OSError:  # the file is not readable, or its file system has no locks
+        return None
+    return False
 
 
 @contextmanager

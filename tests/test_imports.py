@@ -123,6 +123,7 @@ def test_metrics_import_neither_torch_nor_file_code() -> None:
         ["predict", "--help"],
         ["new", "model", "my-segmenter"],
         ["train", "--list"],
+        ["status", "--help"],
     ],
 )
 def test_fast_commands_do_not_import_heavy_libraries(arguments: list[str], tmp_path: Path) -> None:

@@ -24,12 +24,12 @@ from tests.helpers.files import photograph
 PUBLIC = {
     "__version__",
     # classes
-    "Prediction", "Run", "Scorer", "SubmissionResult", "TorchSegmenter", "Verdict", "VerificationCheck",
+    "Prediction", "Run", "RunStatus", "Scorer", "SubmissionResult", "TorchSegmenter", "Verdict", "VerificationCheck",
     # functions
     "accept", "check_submission", "compare", "create_method", "evaluate_scores", "export_scores", "gate",
     "list_benchmarks", "list_datasets", "list_methods", "list_models", "list_protocols", "list_reports",
-    "list_submissions", "load", "load_benchmark", "load_dataset", "load_segmenter", "merge", "predict", "run", "submit",
-    "verify",
+    "list_submissions", "load", "load_benchmark", "load_dataset", "load_segmenter", "merge", "predict", "run", "status",
+    "submit", "verify",
     # packages
     "contracts", "errors", "metrics", "testing", "types",
 }  # fmt: skip
@@ -148,6 +148,7 @@ def test_every_public_function(place: Path, segmenter: ob.TorchSegmenter) -> Non
     for index in (1, 2):
         ob.run(models=["network.onnx"], methods=["msp"], benchmarks=["road-anomaly"], data="downloads",
                id_data="cityscapes", out="sharded", shard=f"{index}/2")  # fmt: skip
+    assert [shard.state for shard in ob.status("sharded").shards] == ["done", "done"]
     merged = ob.merge(["sharded"])
     with pytest.raises(ob.errors.UsageError, match="its benchmarks are road-anomaly"):
         ob.submit("segment-me-if-you-can", merged, "submission")

@@ -27,7 +27,8 @@ from oodbench.contracts import Benchmark, BenchmarkCard, FailedBenchmark, Result
 from oodbench.data import index_images, open_photographs
 from oodbench.errors import DataError, ModelError, OodbenchError, PluginError, RunFolderError, UsageError
 from oodbench.files import digest_bytes
-from oodbench.planning.frame_index import FrameRecord, index_frames
+from oodbench.planning.frame_index import index_frames
+from oodbench.planning.frame_record import FrameRecord
 from oodbench.planning.records import PlanRecord
 from oodbench.planning.resolve import check_segmenter
 from oodbench.progress import Silent

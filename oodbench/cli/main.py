@@ -23,6 +23,7 @@ from oodbench.cli.options import CommandGroup, ModelCommand
 from oodbench.cli.predict import predict
 from oodbench.cli.report import report
 from oodbench.cli.run import run
+from oodbench.cli.status import status
 from oodbench.cli.submit import submit
 from oodbench.cli.train import train
 from oodbench.cli.verify import verify
@@ -43,6 +44,7 @@ app.command("list", short_help="List methods, benchmarks, models, ...")(list_plu
 app.command(short_help="Show details of a method, benchmark, model, ...")(info)
 app.command(short_help="Evaluate the stored scores of a run, or score maps that other code wrote.")(evaluate)
 app.command(cls=ModelCommand, short_help="Write score maps and heatmaps of photographs without labels.")(predict)
+app.command(short_help="Show what a run or its shards have computed, and what is left.")(status)
 app.command(short_help="Combine the shards of a run.")(merge)
 app.command(short_help="Print tables and draw figures of runs.")(report)
 app.command(short_help="Test which differences between methods or runs are significant.")(compare)

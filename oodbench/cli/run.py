@@ -146,9 +146,10 @@ def run(
     shard: Annotated[
         str | None,
         typer.Option(
-            help="Divide the frames into n parts, and score only part i, in the folder shards/ of --out. 'oodbench "
-            "merge' combines the parts.",
-            metavar="i/n",
+            help="Divide the frames into n parts, and score only part i, in the folder shards/ of --out. 'auto' reads "
+            "i and n from the environment of an array job (Slurm, Kubernetes, AWS Batch). 'oodbench merge' combines "
+            "the parts.",
+            metavar="i/n|auto",
         ),
     ] = None,
     dry_run: Annotated[
@@ -208,6 +209,8 @@ def run(
     plan = make_plan(request, registry, progress)
     for warning in registry.warnings:
         progress.warn(warning)
+    if request.shard:
+        progress.say(f"shard {request.shard.index} of {request.shard.count}")
     _print_plan(plan, process_store(request, plan).location, progress)
     if dry_run:
         check_folder(request, plan)

@@ -11,42 +11,18 @@ from pathlib import Path
 
 import numpy as np
 import platformdirs
-from pydantic import Field
 
 from oodbench.data import check_frame
 from oodbench.errors import DataError
 from oodbench.files import digest_bytes, digest_file, expand_home
-from oodbench.frozen_record import FrozenRecord
+from oodbench.planning.frame_record import FrameRecord
 from oodbench.progress import Progress
-from oodbench.text import Digest, FrameId, OptionalLabel, find_id_fault, shorten
+from oodbench.text import find_id_fault, shorten
 from oodbench.threads import open_pool
 from oodbench.types import ANOMALY, IN_DISTRIBUTION, VOID, Frame
 
 # Increase when the output or the checks of `_index_frame` change, so that older cache entries are not used.
 _VERSION = "2"
-
-
-class FrameRecord(FrozenRecord):
-    """One frame of a plan.
-
-    Attributes:
-        id: The id of the frame, unique in its benchmark or dataset.
-        group: The group of the frame, such as its sequence.
-        key: Name of the frame's stored maps: the digest of the image, of the plugin code that reads it, and of the
-            size to which scores are resized.
-        digest: Digest of the image and the labels.
-        height: Height of the labels in pixels.
-        width: Width of the labels in pixels.
-        pixels: Number of in-distribution, anomalous and void pixels. For semantic labels: labelled, 0, void.
-    """
-
-    id: FrameId
-    group: OptionalLabel
-    key: str = Field(pattern="^[0-9a-f]{20}$")
-    digest: Digest
-    height: int
-    width: int
-    pixels: tuple[int, int, int]
 
 
 def index_frames(frames: Sequence[Frame], name: str, progress: Progress, *, cached: bool = True) -> list[FrameRecord]:

@@ -13,7 +13,7 @@ from oodbench.contracts import ComponentSizes, Requirements, Roots, Scoring
 from oodbench.errors import UnknownNameError
 from oodbench.files import digest_bytes
 from oodbench.frozen_record import FrozenRecord
-from oodbench.planning.frame_index import FrameRecord
+from oodbench.planning.frame_record import FrameRecord
 from oodbench.text import Digest, Facts, Label, Name, Note, OptionalLabel, PublicName
 from oodbench.types import FrameSet
 
@@ -188,7 +188,7 @@ class PlanRecord(FrozenRecord):
     scoring: Scoring
     protocols: dict[PublicName, tuple[PublicName, ...]]
     seed: int
-    batch_size: int
+    batch_size: int = Field(ge=1)
     limit: int | Literal["all"] | None
     chosen: bool = False
     data: RootsRecord

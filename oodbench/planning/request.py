@@ -16,6 +16,7 @@ from oodbench.errors import UnknownNameError, UsageError
 from oodbench.files import expand_home, read_text
 from oodbench.frozen_record import FrozenRecord
 from oodbench.metrics.protocols import DEFAULT_PROTOCOL, PROTOCOLS
+from oodbench.planning.array_jobs import AUTO_SHARD, find_shard
 from oodbench.planning.shard import Shard
 from oodbench.types import Resize
 from oodbench.validation import explain
@@ -77,6 +78,8 @@ class Request(FrozenRecord):
     @field_validator("shard", mode="before")
     @classmethod
     def _parse_shard(cls, value: Any) -> Any:
+        if value == AUTO_SHARD:
+            return find_shard(os.environ)
         return Shard.of(value) if isinstance(value, str) else value
 
     @field_validator("out", "models", "model_cards", "checkpoints", "plugins", mode="before")

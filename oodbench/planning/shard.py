@@ -33,8 +33,22 @@ class Shard:
         """
         match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text)
         if match is None or not 1 <= int(match[1]) <= int(match[2]):
-            raise ValueError("expected i/n, with i from 1 to n: 1/4 is the first of four shards")
+            raise ValueError("expected 'auto' or i/n, with i from 1 to n: 1/4 is the first of four shards")
         return Shard(int(match[1]), int(match[2]))
+
+    @property
+    def folder(self) -> str:
+        """The name of the shard's folder: `i-of-n`."""
+        return f"{self.index}-of-{self.count}"
+
+    @staticmethod
+    def of_folder(name: str) -> Shard | None:
+        """Return the shard whose folder has this name; None if it is another folder."""
+        try:
+            shard = Shard.of(name.replace("-of-", "/"))
+        except ValueError:
+            return None
+        return shard if shard.folder == name else None
 
     def takes(self, batch: int) -> bool:
         """Return whether the batch with this index, from 0, belongs to the shard."""

@@ -26,7 +26,7 @@ from oodbench.contracts import (
 from oodbench.errors import NotComparableError, NotStoredError, RunFolderError, UnknownNameError, UntrustedCodeError
 from oodbench.files import remove_leftovers
 from oodbench.metrics import Sketch
-from oodbench.planning.frame_index import FrameRecord
+from oodbench.planning.frame_record import FrameRecord
 from oodbench.planning.records import PlanRecord
 from oodbench.planning.request import validate_protocol_names
 from oodbench.progress import Progress, Silent
@@ -42,6 +42,7 @@ from oodbench.storage.artifacts import RunArtifacts
 from oodbench.storage.keys import RESULTS_FILE
 from oodbench.storage.run_store import RunStore
 from oodbench.storage.scored_benchmark import ScoredBenchmark
+from oodbench.storage.stored_records import no_run
 from oodbench.types import AnomalyLabels, Frame, RGBImage, ScoreMap, SemanticLabels
 
 if TYPE_CHECKING:
@@ -120,10 +121,7 @@ class Run:
         """
         record = self.artifacts.plan()
         if record is None:
-            raise RunFolderError(
-                f"{self.store.location}: no run in this folder; expected a folder with a plan.json",
-                "Give the folder of a run, which 'oodbench run' prints.",
-            )
+            raise no_run(self.store)
         return record
 
     @cached_property

@@ -12,7 +12,7 @@ import numpy as np
 
 from oodbench.environment import describe_environment, join_environments
 from oodbench.metrics.protocols import PROTOCOLS
-from oodbench.planning.frame_index import FrameRecord
+from oodbench.planning.frame_record import FrameRecord
 from oodbench.planning.plan import Plan, combine_needs
 from oodbench.planning.records import FrameSetRecord, ScorerRecord, SegmenterRecord
 from oodbench.planning.shard import Shard

@@ -20,6 +20,7 @@ from oodbench.storage.fits import decode_facts, decode_fit, encode_fit
 from oodbench.storage.keys import PLAN, RESULTS_FILE, Key, breakdown_key, sketch_key
 from oodbench.storage.run_store import RunStore
 from oodbench.storage.sealed import SealedStore
+from oodbench.storage.stored_records import read_plan, read_record
 from oodbench.text import escape_controls
 from oodbench.types import Size
 
@@ -28,7 +29,6 @@ _DAMAGED = (OSError, ValueError, EOFError, BadZipFile, KeyError)
 _HEADER_BYTES = 256
 
 _Value = TypeVar("_Value")
-_Record = TypeVar("_Record", bound=BaseModel)
 
 
 class RunArtifacts:
@@ -49,10 +49,7 @@ class RunArtifacts:
         Raises:
             RunFolderError: The plan was written by another version.
         """
-        if not self.store.has(PLAN):
-            return None
-        remedy = "Use the version that wrote it, or start from scratch with --overwrite."
-        return self._record(PLAN, PlanRecord, "a plan", remedy)
+        return read_plan(self.store)
 
     def write_plan(self, plan: PlanRecord) -> None:
         """Store the plan."""
@@ -70,7 +67,7 @@ class RunArtifacts:
                 "To resume a run that was not evaluated, run the same 'oodbench run' again.",
             )
         remedy = "Use the version that wrote it, or run the same 'oodbench run' again."
-        return self._record(RESULTS_FILE, ResultsFile, "the results", remedy)
+        return read_record(self.store, RESULTS_FILE, ResultsFile, "the results", remedy)
 
     def write_results_file(self, content: ResultsFile) -> None:
         """Store result.json."""
@@ -105,7 +102,7 @@ class RunArtifacts:
         key = breakdown_key(result)
         if not self.store.has(key):
             return None
-        return self._record(key, Breakdown, "a breakdown", "Remove the file and run the same command again.")
+        return read_record(self.store, key, Breakdown, "a breakdown", "Remove the file and run the same command again.")
 
     def write_breakdown(self, result: Key, breakdown: Breakdown) -> None:
         """Store the breakdown of a result."""
@@ -129,16 +126,6 @@ class RunArtifacts:
     def write_json(self, key: Key, content: Any) -> None:
         """Store a JSON artifact."""
         self.store.write(key, json.dumps(content, indent=1, sort_keys=False, allow_nan=False).encode())
-
-    def _record(self, key: Key, kind: type[_Record], noun: str, remedy: str) -> _Record:
-        try:
-            # pydantic's own parser refuses paths that are not valid UTF-8.
-            return kind.model_validate(json.loads(self.store.read(key)))
-        except ValidationError as error:
-            reason = f"{error.error_count()} fields don't fit"
-        except ValueError as error:
-            reason = f"not JSON: {error}"
-        raise RunFolderError(f"{self.store.name(key)}: not {noun} of this version of oodbench ({reason})", remedy)
 
     def _write_json(self, key: Key, record: BaseModel) -> None:
         self.write_json(key, record.model_dump(mode="json"))

@@ -18,7 +18,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,7 +26,7 @@ from typing_extensions import override
 
 from oodbench.errors import NotStoredError, RunFolderError
 from oodbench.files import cannot_write, is_temporary, remove_leftovers, write_atomically
-from oodbench.locked_folders import LOCK, lock_folder
+from oodbench.locked_folders import LOCK, is_locked, lock_folder
 from oodbench.planning.shard import Shard
 from oodbench.storage.keys import Key, Kind
 from oodbench.storage.run_store import RunStore
@@ -85,7 +85,7 @@ class LocalStore(RunStore):
 
     @override
     def shard(self, shard: Shard) -> LocalStore:
-        return LocalStore(self.folder / _SHARDS / f"{shard.index}-of-{shard.count}")
+        return LocalStore(self.folder / _SHARDS / shard.folder)
 
     @override
     def shards(self) -> Sequence[LocalStore]:
@@ -125,7 +125,9 @@ class LocalStore(RunStore):
     @override
     def size(self, key: Key) -> int | None:
         path = self.path(key)
-        return path.stat().st_size if path.is_file() else None
+        with suppress(FileNotFoundError):  # another process may remove it at the same time
+            return path.stat().st_size if path.is_file() else None
+        return None
 
     @override
     def delete(self, key: Key) -> None:
@@ -179,6 +181,10 @@ class LocalStore(RunStore):
                 self.path(key).hardlink_to(other.path(key))
             except OSError:  # another disk, or a file system without hard links
                 self.write(key, other.read(key))
+
+    @override
+    def is_locked(self) -> bool | None:
+        return is_locked(self.folder)
 
     @override
     def is_foreign(self) -> bool:

@@ -115,6 +115,10 @@ class RunStore(ABC):
         """Return the stores of all shards that are stored."""
         return ()
 
+    def is_locked(self) -> bool | None:
+        """Return whether a process has locked the store; None if that is unknown."""
+        return None
+
     def is_foreign(self) -> bool:
         """Return whether the location contains something other than a run and its shards."""
         return False

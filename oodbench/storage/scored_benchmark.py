@@ -10,7 +10,7 @@ import numpy as np
 from oodbench.contracts import Calibration, Protocol
 from oodbench.errors import NotStoredError
 from oodbench.files import digest_bytes, fast_digest
-from oodbench.planning.frame_index import FrameRecord
+from oodbench.planning.frame_record import FrameRecord
 from oodbench.planning.records import FrameSetRecord, PlanRecord, ScorerRecord, SegmenterRecord
 from oodbench.storage.artifacts import RunArtifacts
 from oodbench.storage.keys import Key, calibration_key, prediction_key, result_key, score_key

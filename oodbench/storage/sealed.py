@@ -155,7 +155,7 @@ class SealedStore(RunStore):
                     kind, *parts, length, digest = json.loads(line)
                     key = Key(Kind(kind), tuple(map(str, parts)))
                     seals.setdefault(key, set()).add((int(length), str(digest)))
-                except (ValueError, TypeError, RunFolderError):
+                except (ValueError, TypeError, RecursionError, RunFolderError):
                     continue
             self._seals = seals
             return seals

@@ -12,7 +12,7 @@ from oodbench.data import read_scores
 from oodbench.errors import ScoreError, UsageError
 from oodbench.files import digest_file, expand_home
 from oodbench.numerics import resize_score
-from oodbench.planning.frame_index import FrameRecord
+from oodbench.planning.frame_record import FrameRecord
 from oodbench.planning.records import Anomalous
 from oodbench.progress import Progress
 from oodbench.text import find_fault, shorten

@@ -16,7 +16,7 @@ from oodbench.data import open_photographs
 from oodbench.data.pairing import describe_other_files
 from oodbench.errors import RunFolderError, UsageError
 from oodbench.files import expand_home
-from oodbench.planning.frame_index import FrameRecord
+from oodbench.planning.frame_record import FrameRecord
 from oodbench.planning.one_or_more import OneOrMore, as_paths, as_tuple
 from oodbench.planning.plan import Plan, combine_needs, default_folder, make_plan
 from oodbench.planning.records import PHOTOGRAPHS, PlanRecord

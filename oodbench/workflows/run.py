@@ -113,7 +113,8 @@ def run(
         fail_fast: Whether the first benchmark that fails stops the run. If False, the other benchmarks finish, and
             `Run.failed` lists the failures.
         shard: `i/n`: score only part i of n parts of the frames, for example on one of n machines; `oodbench.merge`
-            combines the parts. None: score all frames.
+            combines the parts. `auto`: read i and n from the environment of an array job (Slurm, Kubernetes, AWS
+            Batch). None: score all frames.
         plugins: Python files with your own methods, benchmarks or other plugins.
         progress: Callback for progress messages; None: silent.
 

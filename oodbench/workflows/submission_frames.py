@@ -9,7 +9,7 @@ from pathlib import Path
 from oodbench.class_sets import CLASS_SETS
 from oodbench.contracts import KnownFrame, SubmissionCard, SubmissionScorer, SubmittedFrame
 from oodbench.errors import DataNotFoundError, UsageError
-from oodbench.planning.frame_index import FrameRecord
+from oodbench.planning.frame_record import FrameRecord
 from oodbench.planning.records import FrameSetRecord, ScorerRecord
 from oodbench.planning.request import data_roots
 from oodbench.planning.resolve import validate_named_roots

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from oodbench.planning.frame_index import FrameRecord, index_frames
+from oodbench.planning.frame_index import index_frames
+from oodbench.planning.frame_record import FrameRecord
 from oodbench.progress import Silent
 from oodbench.types import AnomalyLabels, Frame
 from tests.helpers.files import photograph, save

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from oodbench.contracts import Method
 from oodbench.environment import describe_environment
-from oodbench.planning.frame_index import FrameRecord
+from oodbench.planning.frame_record import FrameRecord
 from oodbench.planning.plan import combine_needs
 from oodbench.planning.records import FrameSetRecord, SegmenterRecord
 from oodbench.runs.verification.check import VerificationCheck, judge, not_checked, wrong
