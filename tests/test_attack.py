@@ -67,9 +67,9 @@ def test_the_ledger_adds_up_and_skips_an_incomplete_line(tmp_path: Path) -> None
     assert not again.has("kills", 1, 1, "abc")
     assert len(Ledger(file).trials) == 3
     table = make_table(Ledger(file).trials)
-    assert "2 trials, seeds 0; 1 faults." in table
+    assert "2 trials with 2 verdicts, seeds 0; 1 faults." in table
     assert "| run | 1 same bytes | 1 silent |" in table
-    assert "| scores: run | 1 error | 0 |" in table
+    assert "| | run |\n|---|---|\n| scores | 1 error |" in table
 
 
 def test_frames_of_a_damaged_folder_are_judged() -> None:

@@ -96,10 +96,10 @@ def call_forked(
     code = _wait(process, kill_after)
     end = streams[2].read_bytes()
     changes, value = pickle.loads(end) if end else (0, None)  # noqa: S301  # written by this program
-    text = [path.read_text(encoding="utf-8", errors="replace") for path in streams[:2]]
+    stdout, stderr = (path.read_text(encoding="utf-8", errors="replace") for path in streams[:2])
     for path in streams:
         path.unlink()
-    return Outcome(code, *text, changes, value)
+    return Outcome(code, stdout, stderr, changes, value)
 
 
 def run_process(

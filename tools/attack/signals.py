@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from tools.attack.content import differences, find_leftovers, read_content
 from tools.attack.kills import JOBS, Job
@@ -114,5 +115,5 @@ def _run_with_output(job: Job, folder: Path, how: str) -> Outcome:
         plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}
         return run_process(job.command, folder, env=os.environ | plain)
     descriptor = 1 if how == "closed stdout" else 2
-    option = "stdout" if descriptor == 1 else "stderr"
-    return run_process(job.command, folder, preexec_fn=lambda: os.close(descriptor), **{option: subprocess.DEVNULL})
+    streams: dict[str, Any] = {"stdout" if descriptor == 1 else "stderr": subprocess.DEVNULL}
+    return run_process(job.command, folder, preexec_fn=lambda: os.close(descriptor), **streams)
