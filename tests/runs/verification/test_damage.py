@@ -92,6 +92,15 @@ def test_changed_scores_are_found(run: Path) -> None:
     assert "damaged" in find_checks(run, "wrong")["scores of MSP on tiny, road-anomaly"]
 
 
+def test_an_interrupted_evaluation_leaves_a_valid_run(run: Path) -> None:
+    for path in (run / "results").iterdir():
+        result = json.loads(path.read_text())
+        result["cost"]["peak_memory_mb"] = 1.0
+        forge(run, path, json.dumps(result))
+        break
+    assert find_checks(run, "wrong") == {}
+
+
 def test_changed_results_are_found(run: Path) -> None:
     result = json.loads((run / "result.json").read_text())
     result["results"]["pooled"][0]["metrics"]["AP"] += 1e-9
