@@ -79,3 +79,5 @@ def test_frames_of_a_damaged_folder_are_judged() -> None:
     assert compare_pairs({"a": ("image a", "labels c")}, whole) == ("other labels", "a")
     assert compare_pairs({"a": ("image c", "labels a")}, whole) == ("other pixels of an image", "a")
     assert compare_pairs({"a": whole["a"]}, whole) == ("fewer frames", "1 of 2")
+    same = {"a": ("image", "labels a"), "b": ("image", "labels b")}
+    assert compare_pairs(same, same) == ("same content", "")

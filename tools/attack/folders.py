@@ -99,7 +99,7 @@ def compare_pairs(found: Pairs, whole: Pairs) -> tuple[str, str]:
     other = [name for name, (_, labels) in found.items() if labels not in known]
     if other:
         return "other labels", ", ".join(other)
-    images = [name for name, (image, _) in found.items() if image not in partner]
+    images = [name for name, (image, _) in found.items() if image not in partners]
     if images:
         return "other pixels of an image", ", ".join(images)
     return ("same content", "") if len(found) == len(whole) else ("fewer frames", f"{len(found)} of {len(whole)}")
