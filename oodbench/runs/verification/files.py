@@ -42,6 +42,6 @@ def list_rest(subject: Subject) -> VerificationCheck:
     rest = ["times and memory", "the recorded environment"]
     if any(scorer.fits for scorer in record.scorers):
         rest.append("whether the stored fits were learned from the fit frames")
-    if pictures := list_unchecked(subject):
-        rest.append(f"pictures and pages in report/ ({', '.join(pictures)})")
+    if others := list_unchecked(subject):
+        rest.append(f"files in report/ other than the tables above ({', '.join(others)})")
     return not_checked(UNRECORDED, "; ".join(rest))

@@ -53,7 +53,7 @@ def test_all_checks_pass_and_nothing_is_written(run: Path, find: Find) -> None:
     assert list(find("not checked", recompute=1)) == ["the rest"]
     assert find("not checked")["the rest"] == (
         "times and memory; the recorded environment; whether the stored fits were learned from the fit frames; "
-        "pictures and pages in report/ (heatmaps-road-anomaly.pdf, heatmaps-road-anomaly.png)"
+        "files in report/ other than the tables above (heatmaps-road-anomaly.pdf, heatmaps-road-anomaly.png)"
     )
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
 
