@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from importlib.metadata import entry_points
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
@@ -48,12 +49,20 @@ class Registry:
         plugins: Plugin files of the user.
         untrusted: Plugin files that a run names and the user does not. They are never imported: using one of their
             plugins is an error that names the file. A missing or invalid file among them is not an error by itself.
+        stems: Maps plugin files of the user to the names, without `.py`, that they have in their digests: a copy of a
+            plugin of a run has the digest that the run recorded, even under another name.
 
     Raises:
         PluginError: A plugin file can't be read, or two plugins have the same name. Raised at the first lookup.
     """
 
-    def __init__(self, plugins: Sequence[Path] = (), untrusted: Sequence[Path] = ()) -> None:
+    def __init__(
+        self,
+        plugins: Sequence[Path] = (),
+        untrusted: Sequence[Path] = (),
+        stems: Mapping[Path, str] = MappingProxyType({}),
+    ) -> None:
+        self._stems = stems
         self.plugins = tuple(plugins)
         self._untrusted = tuple(untrusted)
         self.warnings: list[str] = []
@@ -103,7 +112,7 @@ class Registry:
             if not path.is_file() or path.suffix != ".py":
                 problem = "not a Python file (.py)" if path.exists() else "no such plugin file"
                 raise PluginError(f"{path}: {problem}", "Give the path of a Python file to --plugin.")
-            code = code_of_file(path)
+            code = code_of_file(path, self._stems.get(path))
             if not read_declarations(path, code):
                 raise PluginError(
                     f"{path}: declares no plugins",
