@@ -42,7 +42,7 @@ def check_scores(
         said = f"{len(missing)} of {len(part.frames)} maps {'are' if len(missing) > 1 else 'is'} missing"
         yield not_checked(f"scores of {what}", f"{said}; the first is {missing[0]} (--keep-scores)")
         for result in results:
-            yield not_checked(f"metrics of {what}, {result.protocol.name}", "not all of its score maps are stored")
+            yield not_checked(f"metrics of {what}, {result.protocol.name}", "not all score maps are stored")
         return
     if not results:
         said = f"{len(part.frames)} maps, intact and finite; without a result no digest of them is recorded"

@@ -125,7 +125,7 @@ def test_runs_without_stored_scores_are_verified_partly(run: Path) -> None:
     what = "scores of MSP on tiny, road-anomaly"
     unchecked = find_checks(run, "not checked")
     assert unchecked[what] == f"1 of 3 maps is missing; the first is {paths[1]} (--keep-scores)"
-    assert unchecked["metrics of MSP on tiny, road-anomaly, pooled"] == "not all of its score maps are stored"
+    assert unchecked["metrics of MSP on tiny, road-anomaly, pooled"] == "not all score maps are stored"
     content = paths[2].read_bytes()
     paths[2].write_bytes(content[:-1] + b"\x07")
     assert find_checks(run, "wrong")[what].startswith(f"{paths[2]}: damaged")
