@@ -85,6 +85,7 @@ class UnknownNameError(UsageError):
         name: The unknown name.
         known: All known names of this kind.
         see: A command that lists the known names; None: the error has no remedy.
+        absent: A plugin file that a run names, that does not exist, and that may define the name; None: there is none.
 
     Examples:
         >>> import oodbench
@@ -96,13 +97,22 @@ class UnknownNameError(UsageError):
         See: oodbench list methods
     """
 
-    def __init__(self, kind: str, name: str, known: Iterable[str], see: str | None = None) -> None:
+    def __init__(
+        self, kind: str, name: str, known: Iterable[str], see: str | None = None, absent: Path | None = None
+    ) -> None:
         names = sorted(known)
         close = difflib.get_close_matches(name, names, n=1, cutoff=0.6) or [other for other in names if name in other]
         more = f" and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
         listed = f" Known: {', '.join(names[:_MOST_LISTED]) or 'none'}{more}."
         hint = f" Did you mean '{close[0]}'?" if close else listed
+        if absent is not None:
+            hint = f" {describe_absent_plugin(absent)}."
         super().__init__(f"unknown {kind} '{name}'.{hint}", f"See: {see}" if see else None)
+
+
+def describe_absent_plugin(file: Path) -> str:
+    """Return what an error says about a plugin file that a run names and that does not exist."""
+    return f"The run names the plugin file {file}, which does not exist: if it is elsewhere now, give --plugin FILE"
 
 
 class MissingExtraError(OodbenchError):

@@ -178,10 +178,15 @@ def code_of_package(module: str) -> PluginCode:
     return PluginCode(lambda: importlib.import_module(module), lambda: None)
 
 
-def code_of_file(path: Path) -> PluginCode:
-    """Return the code of a `--plugin` file, identified by the file and its local modules."""
+def code_of_file(path: Path, stem: str | None) -> PluginCode:
+    """Return the code of a `--plugin` file, identified by the file and its local modules.
+
+    Args:
+        path: The file.
+        stem: The name without `.py` that the file has in its digest; None: its own name.
+    """
     # Cached, so that the registry uses one version of the file even if it is edited.
-    import_once = cache(lambda: import_python_file(path))
+    import_once = cache(lambda: import_python_file(path, stem))
     return PluginCode(lambda: import_once().module, lambda: import_once().digest)
 
 

@@ -17,12 +17,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from importlib.metadata import entry_points
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
 
 from oodbench.contracts import Adapter, Benchmark, Dataset, GridMethod, Head, Method, PixelMethod, Report, Submission
-from oodbench.errors import OodbenchError, PluginError, UnknownNameError, UsageError
+from oodbench.errors import OodbenchError, PluginError, UnknownNameError, UsageError, describe_absent_plugin
 from oodbench.registry.entry import (
     Entry,
     PluginCode,
@@ -48,12 +49,20 @@ class Registry:
         plugins: Plugin files of the user.
         untrusted: Plugin files that a run names and the user does not. They are never imported: using one of their
             plugins is an error that names the file. A missing or invalid file among them is not an error by itself.
+        stems: Maps plugin files of the user to the names, without `.py`, that they have in their digests: a copy of a
+            plugin of a run has the digest that the run recorded, even under another name.
 
     Raises:
         PluginError: A plugin file can't be read, or two plugins have the same name. Raised at the first lookup.
     """
 
-    def __init__(self, plugins: Sequence[Path] = (), untrusted: Sequence[Path] = ()) -> None:
+    def __init__(
+        self,
+        plugins: Sequence[Path] = (),
+        untrusted: Sequence[Path] = (),
+        stems: Mapping[Path, str] = MappingProxyType({}),
+    ) -> None:
+        self._stems = stems
         self.plugins = tuple(plugins)
         self._untrusted = tuple(untrusted)
         self.warnings: list[str] = []
@@ -101,8 +110,9 @@ class Registry:
                 self.warnings.append(f"the plugins of '{point.name}' can't be found in {point.module}: {problem}")
         for path in self.plugins:
             if not path.is_file() or path.suffix != ".py":
-                raise PluginError(f"{path}: no such plugin file", "Give the path of a Python file to --plugin.")
-            code = code_of_file(path)
+                problem = "not a Python file (.py)" if path.exists() else "no such plugin file"
+                raise PluginError(f"{path}: {problem}", "Give the path of a Python file to --plugin.")
+            code = code_of_file(path, self._stems.get(path))
             if not read_declarations(path, code):
                 raise PluginError(
                     f"{path}: declares no plugins",
@@ -110,6 +120,19 @@ class Registry:
                     "(docs/how-to/add-a-method.md).",
                 )
             yield path, code
+
+    @property
+    def _missing(self) -> Path | None:
+        """A plugin file that a run names and that does not exist; None if there is none."""
+        return next((file for file in self._untrusted if not file.is_file()), None)
+
+    def check_files(self) -> None:
+        """Check that the plugin files of the user exist, can be read and have no name in common.
+
+        Raises:
+            PluginError: A file can't be used.
+        """
+        _ = self._entries
 
     def check_trusted(self) -> None:
         """Check that no plugin file of a run is left out.
@@ -141,11 +164,8 @@ class Registry:
     def _entry(self, kind: str, name: str) -> Entry:
         entry = self._entries.get((kind, name))
         if entry is None:
-            see = f"oodbench list {kind}"
-            missing = next((file for file in self._untrusted if not file.is_file()), None)
-            if missing is not None:
-                see += f". The run names the plugin file {missing}, which does not exist: give --plugin FILE."
-            raise UnknownNameError(kind.removesuffix("s"), name, self.names(kind), see)
+            noun = kind.removesuffix("s")
+            raise UnknownNameError(noun, name, self.names(kind), f"oodbench list {kind}", self._missing)
         return entry
 
     def load_working(self, kind: str) -> list[Any]:
@@ -265,7 +285,10 @@ class Registry:
             if entry.file in self.plugins:
                 entry.load()  # raises the error of an adapter of the user that can't be imported
         formats = "; ".join(f"{adapter.card.takes}" for adapter in adapters)
-        raise UsageError(f"--model {source}: no adapter accepts this; expected {formats}", "See: oodbench list models")
+        absent = f" ({describe_absent_plugin(self._missing)})" if self._missing else ""
+        raise UsageError(
+            f"--model {source}: no adapter accepts this; expected {formats}{absent}", "See: oodbench list models"
+        )
 
 
 def key_values(text: str, where: str, see: str) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import filecmp
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -67,10 +67,12 @@ class RunAccess:
             return self.known
         loaded = list(dict.fromkeys(self.plugins))
         untrusted: list[Path] = []
-        for file in dict.fromkeys(file for record in records for file in record.plugins):
+        recorded = list(dict.fromkeys(file for record in records for file in record.plugins))
+        stems = _find_stems(recorded, loaded)
+        for file in recorded:
             if not any(_is_same_code(file, other) for other in loaded):
                 (loaded if self.trust and file.is_file() else untrusted).append(file)
-        return Registry(loaded, untrusted)
+        return Registry(loaded, untrusted, stems)
 
     def check_roots(self, registry: Registry) -> None:
         """Check that the folders exist, and that the name in each NAME=DIR is that of a benchmark or dataset.
@@ -113,3 +115,23 @@ NOTHING_ADDED = RunAccess()
 
 def _is_same_code(recorded: Path, given: Path) -> bool:
     return recorded.is_file() and given.is_file() and filecmp.cmp(recorded, given, shallow=False)
+
+
+def _find_stems(recorded: Sequence[Path], given: Sequence[Path]) -> dict[Path, str]:
+    """Return the name, without suffix, of the recorded file that each given file with another name is a copy of.
+
+    A recorded file that does not exist can't be compared. If there is one, and one given file is left, this file is
+    taken for its copy. If it is not, its digest is not the recorded one under either name.
+    """
+    stems: dict[Path, str] = {}
+    others = [file for file in given if file not in recorded]
+    names = {file.name for file in others}
+    for file in filter(Path.is_file, recorded):
+        copies = [other for other in others if _is_same_code(file, other)]
+        stems |= {copy: file.stem for copy in copies if copy.stem != file.stem}
+        others = [other for other in others if other not in copies]
+    absent = [file for file in recorded if not file.is_file() and file.name not in names]
+    others = [other for other in others if other.name not in {file.name for file in recorded}]
+    if len(absent) == len(others) == 1:
+        stems[others[0]] = absent[0].stem
+    return stems

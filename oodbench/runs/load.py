@@ -46,6 +46,7 @@ def load(
     Raises:
         RunFolderError: The folder contains no run.
         UnknownNameError: There is no protocol, or no benchmark or dataset in NAME=DIR, of that name.
+        PluginError: A file in `plugins` can't be used.
         DataError: A folder in `data` or `id_data` does not exist.
 
     Examples:
@@ -67,5 +68,7 @@ def load(
             f"For frames of a benchmark, run: oodbench evaluate --scores {store.image_scores or 'DIR'} "
             "--benchmark NAME",
         )
+    if access.plugins:
+        run.registry.check_files()
     access.check_roots(run.registry)
     return run

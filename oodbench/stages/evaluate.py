@@ -24,6 +24,7 @@ from oodbench.stages.sketches import result_intervals, write_sketch_and_breakdow
 from oodbench.stopping import check_stop
 from oodbench.storage.artifacts import RunArtifacts
 from oodbench.storage.keys import cost_key, environment_key, fit_key, quality_key
+from oodbench.storage.run_store import REPAIR
 from oodbench.storage.scored_benchmark import ScoredBenchmark, digest_map, digest_maps
 from oodbench.types import AnomalyLabels, Frame, ScoreMap
 
@@ -136,7 +137,7 @@ def measure(scored: ScoredBenchmark, protocol: Protocol) -> Measurement:
             path = scored.artifacts.store.name(scored.score_key(frame))
             raise ScoreError(
                 f"{path} ({scored.scorer.method} on {frame.id}): {error.problem}",
-                "Remove the file and run the same command again.",
+                REPAIR,
             ) from None
     metrics = evaluation.metrics()
     components: dict[str, Any] = {}

@@ -18,7 +18,7 @@ from oodbench.metrics import Sketch, sketch_from
 from oodbench.planning.records import PlanRecord
 from oodbench.storage.fits import decode_facts, decode_fit, encode_fit
 from oodbench.storage.keys import PLAN, RESULTS_FILE, Key, breakdown_key, sketch_key
-from oodbench.storage.run_store import RunStore
+from oodbench.storage.run_store import REPAIR, RunStore
 from oodbench.storage.sealed import SealedStore
 from oodbench.storage.stored_records import read_plan, read_record
 from oodbench.text import escape_controls
@@ -102,7 +102,7 @@ class RunArtifacts:
         key = breakdown_key(result)
         if not self.store.has(key):
             return None
-        return read_record(self.store, key, Breakdown, "a breakdown", "Remove the file and run the same command again.")
+        return read_record(self.store, key, Breakdown, "a breakdown", REPAIR)
 
     def write_breakdown(self, result: Key, breakdown: Breakdown) -> None:
         """Store the breakdown of a result."""
@@ -119,9 +119,7 @@ class RunArtifacts:
         try:
             return json.loads(self.store.read(key)) if self.store.has(key) else None
         except ValueError as error:
-            raise RunFolderError(
-                f"{self.store.name(key)}: not JSON ({error})", "Remove the file and run the same command again."
-            ) from None
+            raise RunFolderError(f"{self.store.name(key)}: not JSON ({error})", REPAIR) from None
 
     def write_json(self, key: Key, content: Any) -> None:
         """Store a JSON artifact."""
@@ -223,9 +221,7 @@ class RunArtifacts:
                 yield cost
 
     def _damaged(self, key: Key, error: Exception) -> RunFolderError:
-        return RunFolderError(
-            f"{self.store.name(key)}: damaged ({error})", "Remove the file and run the same command again."
-        )
+        return RunFolderError(f"{self.store.name(key)}: damaged ({error})", REPAIR)
 
 
 def _to_bytes(save: Callable[[io.BytesIO], object]) -> memoryview:

@@ -9,6 +9,7 @@ from typing import Any
 
 from oodbench.contracts import Fit
 from oodbench.errors import RunFolderError, UsageError
+from oodbench.storage.run_store import REPAIR
 
 
 def encode_fit(fit: Fit) -> bytes:
@@ -57,7 +58,7 @@ def decode_facts(data: bytes | bytearray, name: str) -> Mapping[str, Any]:
 
 
 def _damaged(name: str, error: Exception) -> RunFolderError:
-    return RunFolderError(f"{name}: damaged ({error})", "Remove the file and run the same command again.")
+    return RunFolderError(f"{name}: damaged ({error})", REPAIR)
 
 
 def read_fit_file(path: Path) -> Fit:

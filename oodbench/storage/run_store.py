@@ -11,6 +11,9 @@ from oodbench.errors import RunFolderError
 from oodbench.planning.shard import Shard
 from oodbench.storage.keys import Key, Kind
 
+REPAIR = "Restore the file, or remove it and repeat the command that made the run."
+"""Remedy for a damaged artifact, which any command can find. Only the command that made the run writes it again."""
+
 
 class RunStore(ABC):
     """Store of artifacts as bytes under keys. `RunArtifacts` converts the bytes to objects.

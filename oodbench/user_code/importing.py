@@ -14,7 +14,7 @@ import importlib.util
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
@@ -49,11 +49,15 @@ class ImportedFile:
     digest: str
 
 
-def import_python_file(file: Path) -> ImportedFile:
+def import_python_file(file: Path, stem: str | None = None) -> ImportedFile:
     """Import a Python file, which can import modules in its folder, immediately or later.
 
     The digest covers the modules in import statements and the modules that the file loads dynamically while it is
     imported. It does not cover data files. Importing the same text again returns the same module.
+
+    Args:
+        file: The file.
+        stem: The name without `.py` that the file has in the digest; None: its own name.
 
     Raises:
         Exception: Any error of the file. `explain_missing_modules` converts the error of a missing module.
@@ -66,8 +70,9 @@ def import_python_file(file: Path) -> ImportedFile:
         _packages[package.name] = package
     if package.imported is None:
         package.imported = package.load()
-    record_used_code(package.imported.digest)
-    return package.imported
+    imported = ImportedFile(package.imported, package.digest(stem))
+    record_used_code(imported.digest)
+    return imported
 
 
 def user_files() -> set[str]:
@@ -89,14 +94,16 @@ class _Package:
         file: The user's file.
         static: Texts of the file and of the local modules in import statements, by dotted name.
         sources: The same texts, and the texts of modules that were loaded dynamically.
-        imported: The imported file; None before the import.
+        imported: The imported module; None before the import.
+        digested: The texts that the import needed.
     """
 
     name: str
     file: Path
     static: dict[str, SourceText]
     sources: dict[str, SourceText]
-    imported: ImportedFile | None = None
+    imported: ModuleType | None = None
+    digested: dict[str, SourceText] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -117,7 +124,12 @@ class _Package:
             if name not in static and source.path.is_relative_to(self.folder)
         )
 
-    def load(self) -> ImportedFile:
+    def digest(self, stem: str | None) -> str:
+        """Return the digest of the imported texts, with another name for the user's file unless `stem` is None."""
+        main = self.file.stem
+        return digest_sources({(stem or main) if name == main else name: s for name, s in self.digested.items()})
+
+    def load(self) -> ModuleType:
         if _finder not in sys.meta_path:
             sys.meta_path.insert(0, _finder)
         importlib.invalidate_caches()
@@ -125,7 +137,8 @@ class _Package:
             module = importlib.import_module(f"{self.name}.{self.main}")
         # Sources are searched again, because the file can add folders to sys.path.
         self.sources = {**loaded, **find_sources(self.file), **self.sources}
-        return ImportedFile(module, digest_sources(self.sources))
+        self.digested = dict(self.sources)
+        return module
 
     def find(self, fullname: str) -> ModuleSpec | None:
         """Return the spec of the package itself or of a module in it."""

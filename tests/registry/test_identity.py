@@ -184,6 +184,25 @@ def test_a_loaded_run_finds_its_plugins(
     assert scorer.source_digest == Registry([plugins["methods"]]).source_digest("methods", "mine")
 
 
+def test_a_renamed_copy_of_the_plugins_of_a_run_has_their_digests(
+    road_anomaly: Path, tmp_path: Path, plugins: dict[str, Path], seed: Path
+) -> None:
+    given = [plugins["methods"], plugins["models"]]
+    folder = small_run(seed, road_anomaly, tmp_path / "run", methods=["mine"], plugins=given).folder
+    copies = write_plugins(tmp_path / "copies")
+    renamed = [copies[kind].rename(copies[kind].with_name(f"my_{kind}.py")) for kind in ("methods", "models")]
+
+    def find_verdicts() -> set[str]:
+        checks = verify(load(folder, plugins=renamed, trust=True), recompute=0)
+        return {check.verdict for check in checks if check.what in ("code of Mine", "network tiny", "method Mine")}
+
+    assert find_verdicts() == {"right"}
+    plugins["methods"].unlink()
+    assert find_verdicts() == {"right"}
+    edit(renamed[0], "band.logits", "2 * band.logits")
+    assert find_verdicts() == {"right", "wrong"}
+
+
 def test_an_edited_head_changes_the_digest(tmp_path: Path, plugins: dict[str, Path], seed: Path) -> None:
     """A network with the head of another plugin also depends on the code of that plugin."""
     head = tmp_path / "heads" / "flat.py"

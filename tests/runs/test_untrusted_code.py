@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 import oodbench
 from oodbench.cli.main import app
-from oodbench.errors import UnknownNameError, UntrustedCodeError
+from oodbench.errors import PluginError, UnknownNameError, UntrustedCodeError, UsageError
 from oodbench.storage.artifacts import RunArtifacts
 from oodbench.storage.local import LocalStore
 from tests.helpers.fake_benchmarks import numbers, small_run
@@ -210,6 +210,28 @@ def test_a_missing_or_damaged_plugin_file_is_no_obstacle(stored: Stored) -> None
     run = oodbench.load(stored.folder, trust=True)
     with pytest.raises(UnknownNameError, match=r"names the plugin file .*p\.py, which does not exist"):
         run.registry.method("probe")
+    with pytest.raises(UsageError, match=r"no adapter accepts this.* file .*p\.py, which does not exist"):
+        run.registry.adapter("net.seed")
+    (said,) = [check.said for check in oodbench.verify(run, recompute=0) if check.what == "code of Probe"]
+    assert str(stored.plugin) in said
+    assert "give --plugin FILE" in said
+
+
+@pytest.mark.parametrize("verb", ["report", "verify", "compare", "evaluate"])
+@pytest.mark.parametrize("stored", ["methods"], indirect=True)
+def test_a_plugin_file_that_can_not_be_used_is_one_error(stored: Stored, verb: str) -> None:
+    broken, text, absent = (stored.folder / name for name in ("broken.py", "method.txt", "absent.py"))
+    broken.write_text("PLUGINS = {")
+    text.write_text("PLUGINS = {}")
+    for file, problem in (
+        (absent, "no such plugin file"),
+        (text, "not a Python file (.py)"),
+        (stored.folder, "not a Python file (.py)"),
+        (broken, "can't be read as Python"),
+    ):
+        error = stored.invoke(verb, "--plugin", str(file)).exception
+        assert isinstance(error, PluginError)
+        assert error.problem.startswith(f"{file}: {problem}")
 
 
 @pytest.mark.parametrize("stored", ["methods"], indirect=True)

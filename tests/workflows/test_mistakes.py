@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from oodbench.errors import OodbenchError, RunFolderError
 from oodbench.storage.artifacts import RunArtifacts
 from oodbench.storage.keys import cost_key
 from oodbench.storage.local import LocalStore
+from oodbench.storage.run_store import REPAIR
 from tests.helpers.fake_benchmarks import numbers, small_run
 from tests.helpers.files import anomaly_label, photograph, save, write_network
 from tests.helpers.stored import forge, forge_map
@@ -175,6 +177,7 @@ def test_two_simultaneous_runs_in_one_folder_are_an_error(network_file: Path, da
     program = f"""
 from pathlib import Path
 from oodbench.storage.local import LocalStore
+from oodbench.storage.run_store import REPAIR
 with LocalStore(Path({str(tmp_path / "run")!r})).lock():
     print("locked", flush=True)
     input()
@@ -221,12 +224,19 @@ def test_damaged_fits_and_plans_are_errors(network_file: Path, data: Path, tmp_p
     run = small_run(network_file, data, tmp_path / "run", methods=["knn"], stop_after="fit")
     path = next(run.folder.glob("fits/*.safetensors"))
     path.write_bytes(path.read_bytes()[:50])
-    assert_error(
-        tmp_path / "run", str(path), "damaged", "Remove the file", network=network_file, data=data, methods=["knn"]
-    )
+    assert_error(tmp_path / "run", str(path), "damaged", REPAIR, network=network_file, data=data, methods=["knn"])
     plan = tmp_path / "run" / "plan.json"
     plan.write_text("{}")
-    assert_error(tmp_path / "run", str(plan), "damaged", "Remove the file", network=network_file, data=data)
+    assert_error(tmp_path / "run", str(plan), "damaged", REPAIR, network=network_file, data=data)
+    for call in (oodbench.load, oodbench.verify, oodbench.compare):
+        with pytest.raises(RunFolderError, match=re.escape(REPAIR)):
+            call(run.folder)
+    plan.unlink()
+    path.unlink()
+    repaired = small_run(network_file, data, tmp_path / "run", methods=["knn"], stop_after="fit")
+    assert repaired.record == run.record
+    assert path.is_file()
+    plan.write_text("{}")
     forge(tmp_path / "run", plan, "{}")
     assert_error(tmp_path / "run", "not a plan of this version", "--overwrite", network=network_file, data=data)
     assert len(small_run(network_file, data, tmp_path / "run", if_exists="overwrite").results) == 7

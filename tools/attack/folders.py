@@ -91,9 +91,11 @@ def read_pairs(noun: str, name: str, data: Path) -> Pairs | str:
 
 def compare_pairs(found: Pairs, whole: Pairs) -> tuple[str, str]:
     """Return the verdict on frames that were accepted, and the frames that it is about."""
-    partner = dict(whole.values())
-    known = set(partner.values())
-    mixed = [name for name, (image, labels) in found.items() if image in partner and labels in known - {partner[image]}]
+    partners: dict[str, set[str | None]] = {}
+    for image, labels in whole.values():  # two frames can have the same image
+        partners.setdefault(image, set()).add(labels)
+    known = set().union(*partners.values())
+    mixed = [name for name, (image, labels) in found.items() if image in partners and labels in known - partners[image]]
     if mixed:
         return "wrong pairing", ", ".join(mixed)
     other = [name for name, (_, labels) in found.items() if labels not in known]

@@ -32,15 +32,17 @@ def check_scores(
 ) -> Iterator[VerificationCheck]:
     """Check the stored maps of a scorer on a benchmark, and the results."""
     what = f"{scorer.label} on {scorer.network}, {part.name}"
+    missing: list[str] = []
     try:
-        digest = _digest_maps(subject, part, scorer)
-    except NotStoredError:
-        yield not_checked(f"scores of {what}", "not all of them are stored (--keep-scores)")
-        for result in results:
-            yield not_checked(f"metrics of {what}, {result.protocol.name}", "the scores are not stored")
-        return
+        digest = _digest_maps(subject, part, scorer, missing)
     except OodbenchError as error:
         yield wrong(f"scores of {what}", error.problem)
+        return
+    if missing:
+        said = f"{len(missing)} of {len(part.frames)} maps {'are' if len(missing) > 1 else 'is'} missing"
+        yield not_checked(f"scores of {what}", f"{said}; the first is {missing[0]} (--keep-scores)")
+        for result in results:
+            yield not_checked(f"metrics of {what}, {result.protocol.name}", "not all score maps are stored")
         return
     if not results:
         said = f"{len(part.frames)} maps, intact and finite; without a result no digest of them is recorded"
@@ -53,12 +55,22 @@ def check_scores(
         yield _check_result(subject, part, scorer, result, f"metrics of {what}, {result.protocol.name}")
 
 
-def _digest_maps(subject: Subject, part: FrameSetRecord, scorer: ScorerRecord) -> str:
+def _digest_maps(subject: Subject, part: FrameSetRecord, scorer: ScorerRecord, missing: list[str]) -> str:
+    """Return the digest of the stored maps; append the names of the others to `missing`.
+
+    Raises:
+        RunFolderError: A map is damaged.
+        DataError: A map has another size than its frame, or is not finite.
+    """
     artifacts = subject.run.artifacts
     digests: list[str] = []
     for frame in part.frames:
         key = score_key(scorer.key, frame.key)
-        score = artifacts.map(key)
+        try:
+            score = artifacts.map(key)
+        except NotStoredError:
+            missing.append(artifacts.store.name(key))
+            continue
         if score.shape != (frame.height, frame.width) or not np.isfinite(score).all():
             raise DataError(
                 f"{artifacts.store.name(key)}: {score.shape}; expected {(frame.height, frame.width)}, all finite",

@@ -18,7 +18,7 @@ _SKIPPED = {Kind.DIGESTS, Kind.COST, Kind.SCORE}
 
 
 def check_files(subject: Subject) -> VerificationCheck:
-    """Check that each stored file is as oodbench wrote it."""
+    """Check that each stored file, other than a score map, is as oodbench wrote it."""
     store = subject.run.artifacts.store
     keys = [key for kind in Kind if kind not in _SKIPPED for key in store.keys(kind)]
 
@@ -29,7 +29,10 @@ def check_files(subject: Subject) -> VerificationCheck:
             except OodbenchError as error:
                 yield error.problem
 
-    said = f"{len(keys)} have the digests in digests.jsonl: no file changed, unless that file was changed, too"
+    said = (
+        f"{len(keys)} files other than score maps are unchanged since they were written (digests.jsonl); this does not "
+        "detect changes that were also made to digests.jsonl"
+    )
     return judge("stored files", find_problems(), said)
 
 
@@ -39,6 +42,6 @@ def list_rest(subject: Subject) -> VerificationCheck:
     rest = ["times and memory", "the recorded environment"]
     if any(scorer.fits for scorer in record.scorers):
         rest.append("whether the stored fits were learned from the fit frames")
-    if pictures := list_unchecked(subject):
-        rest.append(f"pictures and pages in report/ ({', '.join(pictures)})")
+    if others := list_unchecked(subject):
+        rest.append(f"files in report/ other than the tables above ({', '.join(others)})")
     return not_checked(UNRECORDED, "; ".join(rest))

@@ -34,16 +34,15 @@ def check_reports(subject: Subject) -> Iterator[VerificationCheck]:
     views = [replace(run, protocols=protocols) for protocols in _choose_protocols(run)]
     reports = [plugin() for plugin in run.registry.load_working("reports") if plugin.card.text]
     for report in reports:
-        yield from _check_report(report, views, folder)
+        yield from _check_report(subject, report, views, folder)
 
 
 def list_unchecked(subject: Subject) -> list[str]:
-    """Return the names of the files in report/ that are not text tables."""
+    """Return the names of all files and folders in report/ that `check_reports` has not compared."""
     folder = subject.run.store.reports
-    texts = (".txt", ".md", ".tex", ".csv", ".json")
     if folder is None or not folder.is_dir():
         return []
-    return sorted(path.name for path in folder.iterdir() if path.is_file() and path.suffix not in texts)
+    return sorted(path.name for path in folder.iterdir() if path.name not in subject.tables)
 
 
 def _choose_protocols(run: Run) -> list[tuple[str, ...]]:
@@ -52,7 +51,7 @@ def _choose_protocols(run: Run) -> list[tuple[str, ...]]:
     return list(dict.fromkeys([(), names, *((name,) for name in names)]))
 
 
-def _check_report(report: Report, views: Sequence[Run], folder: Path) -> Iterator[VerificationCheck]:
+def _check_report(subject: Subject, report: Report, views: Sequence[Run], folder: Path) -> Iterator[VerificationCheck]:
     first: dict[str, str] = {}
     for view in views:
         with TemporaryDirectory() as scratch:
@@ -62,6 +61,7 @@ def _check_report(report: Report, views: Sequence[Run], folder: Path) -> Iterato
                 yield not_checked(f"report {report.card.name}", f"it can't be written again: {error.problem}")
                 return
             stored = [(path, folder / path.name) for path in files if (folder / path.name).is_file()]
+            subject.tables.update(path.name for path, _ in stored)
             for path, old in stored:
                 difference = _compare_files(old, path, view)
                 if difference is None:

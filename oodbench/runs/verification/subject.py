@@ -25,6 +25,7 @@ class Subject:
         frames: Maps the name and the split of each set of unchanged frames to its frames by digest.
         networks: Maps the name of each network that is the recorded one to the network.
         methods: Maps the key of each scorer whose method is the recorded one to the method, which is not fitted.
+        tables: Names of the files in report/ that were written again and compared.
     """
 
     run: Run
@@ -32,6 +33,7 @@ class Subject:
     frames: dict[tuple[str, str], Mapping[str, Frame]] = field(default_factory=dict)
     networks: dict[str, Segmenter] = field(default_factory=dict)
     methods: dict[str, Method] = field(default_factory=dict)
+    tables: set[str] = field(default_factory=set)
 
     @property
     def record(self) -> PlanRecord:

@@ -15,6 +15,7 @@ from oodbench.runs.load import load
 from oodbench.runs.verification.check import VerificationCheck
 from oodbench.runs.verify import verify
 from oodbench.storage.artifacts import RunArtifacts
+from oodbench.storage.keys import score_key
 from oodbench.storage.local import LocalStore
 from oodbench.workflows.evaluate_scores import evaluate_scores
 from tests.helpers.fake_benchmarks import small_run
@@ -125,10 +126,20 @@ def test_changed_results_are_found(run: Path) -> None:
 
 
 def test_runs_without_stored_scores_are_verified_partly(run: Path) -> None:
-    shutil.rmtree(run / "scores")
+    record = load(run).record
+    paths = [
+        Path(LocalStore(run).name(score_key(record.scorers[0].key, frame.key))) for frame in record.benchmarks[0].frames
+    ]
+    paths[1].unlink()
+    what = "scores of MSP on tiny, road-anomaly"
     unchecked = find_checks(run, "not checked")
-    assert unchecked["scores of MSP on tiny, road-anomaly"] == "not all of them are stored (--keep-scores)"
-    assert unchecked["metrics of MSP on tiny, road-anomaly, pooled"] == "the scores are not stored"
+    assert unchecked[what] == f"1 of 3 maps is missing; the first is {paths[1]} (--keep-scores)"
+    assert unchecked["metrics of MSP on tiny, road-anomaly, pooled"] == "not all score maps are stored"
+    content = paths[2].read_bytes()
+    paths[2].write_bytes(content[:-1] + b"\x07")
+    assert find_checks(run, "wrong")[what].startswith(f"{paths[2]}: damaged")
+    shutil.rmtree(run / "scores")
+    assert find_checks(run, "not checked")[what].startswith("3 of 3 maps are missing; the first is ")
     assert "results" in find_checks(run, "right")
     assert find_checks(run, "wrong") == {}
 

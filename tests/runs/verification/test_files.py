@@ -29,6 +29,16 @@ def test_a_table_that_was_changed_is_wrong(run: Path, find: Find, name: str) -> 
     assert find("wrong") == {}
 
 
+def test_foreign_files_among_the_tables_are_listed(run: Path, find: Find) -> None:
+    (run / "report" / "notes.txt").write_text("by hand")
+    (run / "report" / "pages").mkdir()
+    (run / "report" / "table.txt").unlink()
+    assert find("not checked")["the rest"].endswith(
+        "files in report/ other than the tables above "
+        "(heatmaps-road-anomaly.pdf, heatmaps-road-anomaly.png, notes.txt, pages)"
+    )
+
+
 @pytest.mark.parametrize(
     "folder", ["breakdowns", "calibration", "environments", "fits", "predictions", "quality", "results", "sketches"]
 )
@@ -58,7 +68,7 @@ def test_the_command_ends_with_2_5_or_0_and_prints_the_seed(run: Path, finished:
     good = call(app, ["verify", str(finished), "--recompute", "1", "--seed", "3"])
     assert good.exit_code == 0, good.output
     assert "(--seed 3)" in good.output
-    assert good.output.splitlines()[-1] == f"{finished}: 25 right, 0 wrong, 1 not checked"
+    assert good.output.splitlines()[-1] == f"{finished}: 25 right, 0 wrong, 0 not checked ('the rest' is not counted)"
     assert call(app, ["verify", str(run), "--recompute", "0"]).exit_code == 5
     edit_result_file(run, lambda content: content["results"]["smiyc"][0].update(metrics={}))
     bad = call(app, ["verify", str(run), "--recompute", "0"])
