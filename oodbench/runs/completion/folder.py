@@ -13,7 +13,7 @@ from oodbench.contracts import FailedBenchmark, Result
 from oodbench.errors import RunFolderError
 from oodbench.planning.records import PlanRecord, SegmenterRecord
 from oodbench.storage.keys import RESULTS_FILE, Key, Kind, cost_key, result_key
-from oodbench.storage.run_store import RunStore
+from oodbench.storage.run_store import REPAIR, RunStore
 from oodbench.storage.sealed import SealedStore
 from oodbench.storage.stored_records import read_plan, read_record
 
@@ -100,8 +100,7 @@ class Folder:
         """
         if not self.store.has(RESULTS_FILE):
             return {}
-        remedy = "Remove the file and run the same 'oodbench run' again."
-        content = read_record(self.store, RESULTS_FILE, _Failures, "the results", remedy)
+        content = read_record(self.store, RESULTS_FILE, _Failures, "the results", REPAIR)
         return {failure.benchmark: failure for failure in content.failed} if content.plan == plan.digest else {}
 
     def seconds_per_frame(self, network: SegmenterRecord) -> float | None:
