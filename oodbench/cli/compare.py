@@ -57,7 +57,7 @@ def compare(
     protocol: Annotated[
         str | None,
         typer.Option(
-            help="Protocol (evaluation rules) whose results are compared. By default the protocols of the run.",
+            help="Protocol (evaluation rules) whose results are compared. By default the protocols of the runs.",
             metavar="NAME",
         ),
     ] = None,

@@ -9,6 +9,7 @@ from oodbench.contracts import MethodComparison, Result
 from oodbench.errors import NotComparableError
 from oodbench.metrics.resampling.significance import RESAMPLES
 from oodbench.runs.compare import compare_methods, compare_runs
+from oodbench.runs.multi_run import share_protocols
 from oodbench.runs.row_matching import match_results, scorer_title
 from oodbench.runs.run import Run
 from oodbench.runs.selection import ResultSelection, SelectedRun
@@ -39,7 +40,8 @@ def compare_selected(
         NotComparableError: There is nothing to compare.
         NotStoredError: A sketch is not stored and can't be rebuilt.
     """
-    together = SelectedRun(tuple(runs), choice)
+    runs = share_protocols(runs)
+    together = SelectedRun(runs, choice)
     selected = together.results if any(run.results for run in runs) else ()
     if len(runs) > 1 and reference is None:
         first, second = runs
