@@ -85,6 +85,7 @@ class UnknownNameError(UsageError):
         name: The unknown name.
         known: All known names of this kind.
         see: A command that lists the known names; None: the error has no remedy.
+        where: The option or the file that contains the name; empty: the message starts with `unknown`.
 
     Examples:
         >>> import oodbench
@@ -96,13 +97,14 @@ class UnknownNameError(UsageError):
         See: oodbench list methods
     """
 
-    def __init__(self, kind: str, name: str, known: Iterable[str], see: str | None = None) -> None:
+    def __init__(self, kind: str, name: str, known: Iterable[str], see: str | None = None, where: str = "") -> None:
         names = sorted(known)
         close = difflib.get_close_matches(name, names, n=1, cutoff=0.6) or [other for other in names if name in other]
         more = f" and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
         listed = f" Known: {', '.join(names[:_MOST_LISTED]) or 'none'}{more}."
         hint = f" Did you mean '{close[0]}'?" if close else listed
-        super().__init__(f"unknown {kind} '{name}'.{hint}", f"See: {see}" if see else None)
+        start = f"{where}: unknown" if where else "unknown"
+        super().__init__(f"{start} {kind} '{name}'.{hint}", f"See: {see}" if see else None)
 
 
 class MissingExtraError(OodbenchError):

@@ -88,6 +88,8 @@ def where(
         "licence": card.licence,
         "frames": _count_frames(card),
     }
+    if not card.url:
+        del facts["page"]
     facts |= {f"file {archive.name}": str(archive) for archive in card.archives}
     facts |= {f"layout {layout}": looks for layout, looks in card.layouts.items()}
     width = max(map(len, facts))
@@ -247,6 +249,8 @@ def fetch(
     registry = Registry(tuple(plugin or ()))
     card = registry.load(_find_kind(registry, name), name).card
     archives = [archive for archive in card.archives if archive.fetchable]
+    if (isinstance(card, DatasetCard) and card.synthetic) or (isinstance(card, BenchmarkCard) and card.dataset):
+        raise UsageError(f"{name}: nothing to download; it is part of oodbench", "Use it without --data.")
     if not archives:
         withdrawn = card.archives and not any(archive.available for archive in card.archives)
         why = "because its authors no longer offer it" if withdrawn else "only from its authors' page"

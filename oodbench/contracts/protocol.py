@@ -112,7 +112,7 @@ class Protocol:
 
     @property
     def has_sketch(self) -> bool:
-        """Whether the counts of a frame's scores in common bins represent the metrics. Percentiles have no such bins."""
+        """Whether the metrics can be computed from counts of each frame's scores in bins that all frames share."""
         return self.thresholds == "all"
 
     def record(self) -> dict[str, Any]:
