@@ -13,6 +13,7 @@ from oodbench.runs.multi_run import share_protocols
 from oodbench.runs.row_matching import match_results, scorer_title
 from oodbench.runs.run import Run
 from oodbench.runs.selection import ResultSelection, SelectedRun
+from oodbench.text import count_noun
 
 
 def compare_selected(
@@ -82,6 +83,6 @@ def _find_shared(runs: Sequence[Run], results: Sequence[Result]) -> tuple[set[tu
             shared.add((benchmark, protocol))
         else:
             names = ", ".join(map(scorer_title, group))
-            frames = group[0].counts["frames"]
-            alone.append(f"only in {having[0]}: {names}, {benchmark}, {frames} frames, protocol {protocol}")
+            frames = count_noun(group[0].counts["frames"], "frame")
+            alone.append(f"only in {having[0]}: {names}, {benchmark}, {frames}, protocol {protocol}")
     return shared, alone

@@ -244,7 +244,7 @@ def test_external_scores_share_the_table_of_a_run(folder: Path, tmp_path: Path) 
 def test_the_command_prints_the_networks(folder: Path) -> None:
     command = ["compare", str(folder / "both"), "--metric", "AP", "--resamples", "199", "--reference", "msp"]
     text = CliRunner().invoke(app, [*command, "--methods", "energy", "--methods", "msp"]).stdout
-    assert text.count("p corrected by Holm for 1 comparisons") == 2
+    assert text.count("p corrected by Holm for 1 comparison;") == 2
     assert "to MSP / left" in text
     assert "to MSP / right" in text
 
