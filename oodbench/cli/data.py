@@ -15,6 +15,7 @@ from oodbench.cli.options import CommandGroup, Data, IdData, Plugins
 from oodbench.contracts import BenchmarkCard, DatasetCard, Roots
 from oodbench.errors import DataError, DataNotFoundError, UnknownNameError, UsageError
 from oodbench.registry import Registry
+from oodbench.text import count_noun
 
 if TYPE_CHECKING:
     from oodbench.data.verification import Finding
@@ -226,7 +227,7 @@ def build_fishyscapes_static(
     archive = read_overlays(overlays, version)
     count = write_frames(archive, cityscapes, out)
     source = "identified by its checksum" if archive.version_source == "checksum" else "as given by --version"
-    print(f"{out}: {count} frames of Fishyscapes Static {archive.version} ({source})")
+    print(f"{out}: {count_noun(count, 'frame')} of Fishyscapes Static {archive.version} ({source})")
     print(f"use it:  oodbench run --benchmark fishyscapes-static-{archive.version} --data {out}")
 
 

@@ -242,9 +242,8 @@ def _check_folder(folder: Path, plan: PlanRecord, overwrite: bool) -> None:
     frames = {frame.id: frame.key for part in plan.benchmarks for frame in part.frames}
     lost = [frame.id for part in existing.benchmarks for frame in part.frames if frames.get(frame.id) != frame.key]
     if lost:
-        raise RunFolderError(
-            f"{folder}: contains maps of {count_noun(len(lost), 'other photograph')}; the first is {lost[0]}", _KEEP
-        )
+        others = count_noun(len(lost), "other photograph")
+        raise RunFolderError(f"{folder}: contains maps of {others}; the first is {lost[0]}", _KEEP)
 
 
 def _load_calibration(plan: Plan, artifacts: RunArtifacts, progress: Progress) -> Calibration | None:

@@ -168,7 +168,7 @@ def test_a_built_benchmark_can_be_used(cityscapes: Path, tmp_path: Path) -> None
     with pytest.raises(UsageError, match="give --version v1, v2 or v3"):
         data(*build, "--out", tmp_path / "out")
     said = data(*build, "--out", tmp_path / "out", "--version", "v2").stdout
-    assert "1 frames of Fishyscapes Static v2 (as given by --version)" in said
+    assert "1 frame of Fishyscapes Static v2 (as given by --version)" in said
     assert "fishyscapes-static-v2: 1 of 30 frames, built layout" in data("verify", "--data", tmp_path / "out").stdout
 
 

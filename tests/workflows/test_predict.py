@@ -277,7 +277,7 @@ def test_earlier_maps_are_never_deleted_unasked(photos: Path, tmp_path: Path, ne
     assert len(list((more.folder / "maps").iterdir())) == 4
     assert (done.folder / "maps" / "a.npy").read_bytes() == before
     save(photos / "a.png", photograph(7))
-    with pytest.raises(RunFolderError, match="contains maps of 1 other photographs; the first is a"):
+    with pytest.raises(RunFolderError, match="contains maps of 1 other photograph; the first is a"):
         predict(photos, out=tmp_path / "out", **network)
     predict(photos / "a.png", out=tmp_path / "out", overwrite=True, **(network | {"method": "msp"}))
     assert [path.name for path in (done.folder / "maps").iterdir()] == ["a.npy"]
