@@ -86,6 +86,7 @@ class UnknownNameError(UsageError):
         known: All known names of this kind.
         see: A command that lists the known names; None: the error has no remedy.
         absent: A plugin file that a run names, that does not exist, and that may define the name; None: there is none.
+        where: The option or the file that contains the name; empty: the message starts with `unknown`.
 
     Examples:
         >>> import oodbench
@@ -98,7 +99,13 @@ class UnknownNameError(UsageError):
     """
 
     def __init__(
-        self, kind: str, name: str, known: Iterable[str], see: str | None = None, absent: Path | None = None
+        self,
+        kind: str,
+        name: str,
+        known: Iterable[str],
+        see: str | None = None,
+        absent: Path | None = None,
+        where: str = "",
     ) -> None:
         names = sorted(known)
         close = difflib.get_close_matches(name, names, n=1, cutoff=0.6) or [other for other in names if name in other]
@@ -107,7 +114,8 @@ class UnknownNameError(UsageError):
         hint = f" Did you mean '{close[0]}'?" if close else listed
         if absent is not None:
             hint = f" {describe_absent_plugin(absent)}."
-        super().__init__(f"unknown {kind} '{name}'.{hint}", f"See: {see}" if see else None)
+        start = f"{where}: unknown" if where else "unknown"
+        super().__init__(f"{start} {kind} '{name}'.{hint}", f"See: {see}" if see else None)
 
 
 def describe_absent_plugin(file: Path) -> str:

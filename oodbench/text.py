@@ -86,6 +86,11 @@ def shorten(value: object) -> str:
     return text if len(text) <= LONGEST_NAME else f"{text[: LONGEST_NAME // 2]}...{text[-20:]}"
 
 
+def count_noun(number: int, noun: str) -> str:
+    """Return a number with its noun in the singular or the plural, such as `1 frame` and `2 frames`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def escape_cell(text: str) -> str:
     """Return the text of a CSV cell that a spreadsheet does not compute: an apostrophe precedes a formula.
 

@@ -137,7 +137,7 @@ def test_every_public_function(place: Path, segmenter: ob.TorchSegmenter) -> Non
     )  # fmt: skip
     assert [result.label for result in ob.load("run").results] == ["MSP", "kNN (k=2)"]
     assert {check.verdict for check in ob.verify(run)} == {"right", "not checked"}
-    with pytest.raises(ob.errors.NotComparableError, match="3 independent frames are too few"):
+    with pytest.raises(ob.errors.NotComparableError, match="too few independent frames: 3"):
         ob.compare(run)
     ob.accept("run", "baseline.json")
     assert ob.gate("run", "baseline.json").passed

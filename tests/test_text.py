@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from oodbench.text import (
+    count_noun,
     escape_cell,
     escape_controls,
     find_control,
@@ -82,3 +83,7 @@ def test_a_cell_that_a_spreadsheet_would_compute_begins_with_an_apostrophe(start
 def test_long_values_are_shortened_in_messages() -> None:
     assert shorten("a\x1b") == r"'a\x1b'"
     assert len(shorten("x" * 10_000)) < 130
+
+
+def test_a_count_has_its_noun_in_the_singular_or_the_plural() -> None:
+    assert [count_noun(number, "frame") for number in (0, 1, 2)] == ["0 frames", "1 frame", "2 frames"]

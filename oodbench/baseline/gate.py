@@ -22,7 +22,7 @@ class Acceptance:
     Attributes:
         verdict: Changes against the previous baseline; None if there is no previous baseline, or if the run is not
             comparable with it.
-        not_compared: Reasons why there is no comparison, one text per reason.
+        not_compared: Reasons why there is no comparison with an existing baseline, one text per reason.
         tolerances: Maps each metric to its stored tolerance in percentage points.
         rows: Number of results in the baseline.
         by_chance: Number of metric values whose variation between seeds is larger than the tolerance. For these, the
@@ -131,10 +131,10 @@ def accept(
     today = add_seed_noise(run, [Path(expand_home(other)) for other in others]) if others else read_result(run)
     verdict, stored, reasons = None, default_tolerances(), []
     try:
-        before = read_baseline(file)
+        before = read_baseline(file) if file.exists() else None
     except BaselineError as error:
-        reasons = [error.problem]
-    else:
+        before, reasons = None, [error.problem]
+    if before is not None:
         stored, reasons = before.tolerances, find_differences(before.measured, today)
         verdict = None if reasons else compare(before.measured, today, stored | overrides)
         if not others:

@@ -11,6 +11,7 @@ from oodbench.cli.console import make_progress
 from oodbench.contracts import Roots
 from oodbench.errors import DataNotFoundError, UsageError
 from oodbench.registry import Registry
+from oodbench.text import count_noun
 
 if TYPE_CHECKING:
     from oodbench.blending import BlendSummary
@@ -103,7 +104,8 @@ def _find_frames(folder: Path, split: str | None) -> tuple[Frame, ...]:
 
 def _print_summary(summary: BlendSummary, out: Path, seed: int) -> None:
     print(
-        f"{out}: {summary.frames} frames of synthetic-blend from {summary.sources} source frames, seed {seed}: "
+        f"{out}: {count_noun(summary.frames, 'frame')} of synthetic-blend from "
+        f"{count_noun(summary.sources, 'source frame')}, seed {seed}: "
         f"{summary.anomalies} anomalies, {summary.ordinary} ordinary objects, {summary.empty} frames without an anomaly"
     )
     if not summary.labelled:

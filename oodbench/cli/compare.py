@@ -10,6 +10,7 @@ import typer
 
 from oodbench.cli.options import RunData, RunPlugins, TextAsJson, Trust
 from oodbench.contracts import PIXEL_METRICS
+from oodbench.text import count_noun
 
 if TYPE_CHECKING:
     from oodbench.contracts import MethodComparison
@@ -57,7 +58,7 @@ def compare(
     protocol: Annotated[
         str | None,
         typer.Option(
-            help="Protocol (evaluation rules) whose results are compared. By default the protocols of the run.",
+            help="Protocol (evaluation rules) whose results are compared. By default the protocols of the runs.",
             metavar="NAME",
         ),
     ] = None,
@@ -119,8 +120,8 @@ def _format_table(table: MethodComparison, *, names_networks: bool) -> str:
     lines = [
         f"{table.benchmark}, {table.metric}, percent; {table.units} {table.unit}, protocol {table.protocol}",
         tabulate(body, headings, "simple", disable_numparse=True, colalign=align),
-        f"p corrected by Holm for {table.comparisons} comparisons; * below 0.05; {table.resamples} resamples of "
-        f"{table.unit}, paired.",
+        f"p corrected by Holm for {count_noun(table.comparisons, 'comparison')}; * below 0.05; {table.resamples} "
+        f"resamples of {table.unit}, paired.",
     ]
     smallest = 2 * table.comparisons / (table.resamples + 1)
     if smallest >= LEVEL:

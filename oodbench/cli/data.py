@@ -15,6 +15,7 @@ from oodbench.cli.options import CommandGroup, Data, IdData, Plugins
 from oodbench.contracts import BenchmarkCard, DatasetCard, Roots
 from oodbench.errors import DataError, DataNotFoundError, UnknownNameError, UsageError
 from oodbench.registry import Registry
+from oodbench.text import count_noun
 
 if TYPE_CHECKING:
     from oodbench.data.verification import Finding
@@ -88,6 +89,8 @@ def where(
         "licence": card.licence,
         "frames": _count_frames(card),
     }
+    if not card.url:
+        del facts["page"]
     facts |= {f"file {archive.name}": str(archive) for archive in card.archives}
     facts |= {f"layout {layout}": looks for layout, looks in card.layouts.items()}
     width = max(map(len, facts))
@@ -224,7 +227,7 @@ def build_fishyscapes_static(
     archive = read_overlays(overlays, version)
     count = write_frames(archive, cityscapes, out)
     source = "identified by its checksum" if archive.version_source == "checksum" else "as given by --version"
-    print(f"{out}: {count} frames of Fishyscapes Static {archive.version} ({source})")
+    print(f"{out}: {count_noun(count, 'frame')} of Fishyscapes Static {archive.version} ({source})")
     print(f"use it:  oodbench run --benchmark fishyscapes-static-{archive.version} --data {out}")
 
 
@@ -247,6 +250,8 @@ def fetch(
     registry = Registry(tuple(plugin or ()))
     card = registry.load(_find_kind(registry, name), name).card
     archives = [archive for archive in card.archives if archive.fetchable]
+    if (isinstance(card, DatasetCard) and card.synthetic) or (isinstance(card, BenchmarkCard) and card.dataset):
+        raise UsageError(f"{name}: nothing to download; it is part of oodbench", "Use it without --data.")
     if not archives:
         withdrawn = card.archives and not any(archive.available for archive in card.archives)
         why = "because its authors no longer offer it" if withdrawn else "only from its authors' page"

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from oodbench.cli.console import make_progress
+from oodbench.text import count_noun
 
 
 def export(
@@ -36,4 +37,4 @@ def export(
     from oodbench.workflows.export import export_scores
 
     paths = export_scores(run, out, method=method, network=network, benchmark=benchmark, progress=make_progress())
-    print(f"{out}: {len(paths)} score maps, higher = more anomalous")
+    print(f"{out}: {count_noun(len(paths), 'score map')}, higher = more anomalous")

@@ -18,6 +18,7 @@ from oodbench.cli.exit_codes import ExitCode
 from oodbench.cli.options import TextAsJson
 from oodbench.contracts import default_tolerances
 from oodbench.errors import UsageError
+from oodbench.text import count_noun
 
 _HEADINGS = (
     "network",
@@ -73,7 +74,7 @@ def gate(
     tolerances = _parse_tolerances(tolerance)
     if others and not accept:
         raise UsageError(
-            f"{run} and {len(others)} more runs were given; only one run can be compared with a baseline",
+            f"{run} and {count_noun(len(others), 'more run')} were given; only one run can be compared with a baseline",
             "Give one run, or add --accept.",
         )
     if accept:
@@ -86,7 +87,7 @@ def gate(
         if done.verdict is not None:
             _print_moves(done.verdict)
         limits = ", ".join(f"{metric} {points:g}" for metric, points in done.tolerances.items())
-        print(f"Accepted: {baseline} contains {done.rows} results; tolerances in points: {limits}.")
+        print(f"Accepted: {baseline} contains {count_noun(done.rows, 'result')}; tolerances in points: {limits}.")
         if done.by_chance:
             print(f"{done.by_chance} of the numbers vary more between seeds and have a wider tolerance.")
         return

@@ -14,6 +14,7 @@ from oodbench.cli.options import Checkpoint, Device, ModelCard, Plugins
 from oodbench.errors import UnknownNameError, UsageError
 from oodbench.files import expand_home
 from oodbench.registry import KINDS, Registry
+from oodbench.text import count_noun
 
 
 def info(
@@ -91,7 +92,7 @@ def _print_model(
     _, roots = data_roots([], id_data)
     _, part = find_in_distribution(registry, roots, network.classes)
     quality = measure_quality(network, take_evenly(part.found, limit).frames, progress)
-    print(f"measured on {part.name} {part.split}, {quality['frames']} frames")
+    print(f"measured on {part.name} {part.split}, {count_noun(quality['frames'], 'frame')}")
     print(f"  mIoU             {quality['miou']:.4f}")
     print(f"  accuracy         {quality['accuracy']:.4f}")
     print(f"  mean confidence  {quality['mean_confidence']:.4f}")

@@ -135,7 +135,8 @@ Data = Annotated[list[str] | None, typer.Option(help=DATA_HELP, metavar="DIR|NAM
 IdData = Annotated[list[str] | None, typer.Option(help=ID_DATA_HELP, metavar="DIR|NAME=DIR")]
 
 FRAMES_HELP = (
-    "Ids of the frames to use, as ID,ID; or a file with one id per line. NAME=... applies to the benchmark NAME only. "
+    "Ids of the frames to use, as ID,ID; or a file with one id per line, in which lines that begin with # "
+    "are comments. NAME=... applies to the benchmark NAME only. "
     "Repeatable. Benchmarks without any of the frames are left out."
 )
 

@@ -11,6 +11,7 @@ import typer
 from oodbench.cli.console import BarProgress, PlainProgress, make_progress
 from oodbench.cli.options import SOURCES, Checkpoint, Device, IdLimit, ModelCard, Plugins, Seed
 from oodbench.errors import UsageError
+from oodbench.text import count_noun
 
 if TYPE_CHECKING:
     from oodbench.workflows.predict import Prediction
@@ -122,7 +123,7 @@ def predict(
 
 def _print(done: Prediction, form: str | None, progress: PlainProgress | BarProgress) -> None:
     if form is not None:
-        progress.say(f"{len(done.shares)} images in the format {form}: {done.folder}")
+        progress.say(f"{count_noun(len(done.shares), 'image')} in the format {form}: {done.folder}")
         return
     if done.threshold is None:
         print("no threshold: calibration needs in-distribution frames (--id-data)")

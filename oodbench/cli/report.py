@@ -120,7 +120,7 @@ def report(
     protocol: Annotated[
         list[str] | None,
         typer.Option(
-            help="Protocol (evaluation rules) whose results are shown. Repeatable. By default the run's protocols.",
+            help="Protocol (evaluation rules) whose results are shown. Repeatable. By default the runs' protocols.",
             metavar="NAME",
         ),
     ] = None,
@@ -136,9 +136,12 @@ def report(
 ) -> None:
     """Print tables of one or several runs (--format), or draw figures (--figure)."""
     from oodbench.runs.load import load
+    from oodbench.runs.multi_run import share_protocols
     from oodbench.runs.selection import ResultSelection, SelectedRun
 
-    loaded_runs = tuple(load(run, protocol or (), plugins=plugin or (), trust=trust, data=data or ()) for run in runs)
+    loaded_runs = share_protocols(
+        [load(run, protocol or (), plugins=plugin or (), trust=trust, data=data or ()) for run in runs]
+    )
     registry = loaded_runs[0].access.registry(*(run.record for run in loaded_runs))
     selection = ResultSelection(
         tuple(benchmarks or ()),

@@ -25,6 +25,7 @@ from oodbench.cli.options import (
     renamed_option,
 )
 from oodbench.errors import BenchmarksFailedError, UsageError
+from oodbench.text import count_noun
 from oodbench.types import Resize
 
 if TYPE_CHECKING:
@@ -243,12 +244,12 @@ def _print_plan(plan: Plan, folder: str, progress: Progress) -> None:
     progress.say(f"methods: {labels}; networks: {networks}")
     for benchmark in record.benchmarks:
         source = f"{benchmark.layout} layout in {benchmark.folder}" if benchmark.folder else benchmark.layout
-        progress.say(f"{benchmark.name}: {len(benchmark.frames)} frames, {source}")
+        progress.say(f"{benchmark.name}: {count_noun(len(benchmark.frames), 'frame')}, {source}")
     in_distribution = {"fitting": record.fit, "calibration": record.calibrate}
     for use, split in in_distribution.items():
         if split is not None:
             source = f"in {split.folder}" if split.folder else split.layout
-            progress.say(f"{use} on {split.name} {split.split}: {len(split.frames)} frames, {source}")
+            progress.say(f"{use} on {split.name} {split.split}: {count_noun(len(split.frames), 'frame')}, {source}")
     frame_sets = [*record.benchmarks, *(split for split in in_distribution.values() if split)]
     for warning in dict.fromkeys(warning for frame_set in frame_sets for warning in frame_set.warnings):
         progress.warn(warning)

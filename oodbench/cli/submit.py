@@ -12,6 +12,7 @@ from oodbench.cli.console import make_progress
 from oodbench.cli.exit_codes import ExitCode
 from oodbench.cli.options import RunPlugins, Trust
 from oodbench.errors import UsageError
+from oodbench.text import count_noun
 
 if TYPE_CHECKING:
     from oodbench.workflows.submit import SubmissionResult
@@ -95,12 +96,12 @@ def _check(target: str, path: Path, data: list[str], plugin: list[Path]) -> None
 
 
 def _print(done: SubmissionResult) -> None:
-    print(f"{done.folder}: {done.frames} frames, written and checked")
+    print(f"{done.folder}: {count_noun(done.frames, 'frame')}, written and checked")
     _print_facts(done.facts)
     for name, change in done.changes.items():
         for metric, before, after in zip(("AP", "FPR95"), change.before, change.after, strict=True):
             values = f"{100 * before:.4f} stored, {100 * after:.4f} read back, {100 * (after - before):+.4f}"
-            print(f"{name} ({change.frames} frames): {metric} {values} percent")
+            print(f"{name} ({count_noun(change.frames, 'frame')}): {metric} {values} percent")
     if not done.changes:
         print("metrics: not computed, the run has no labelled frames of this leaderboard")
     for note in done.notes:

@@ -110,6 +110,11 @@ class Protocol:
         rules = (self.pooling, self.thresholds, self.average_precision, self.fpr)
         return rules == ("pixels", "all", "steps", "first")
 
+    @property
+    def has_sketch(self) -> bool:
+        """Whether the metrics can be computed from counts of each frame's scores in bins that all frames share."""
+        return self.thresholds == "all"
+
     def record(self) -> dict[str, Any]:
         """Return all fields by name, as the files of a run store them."""
         return asdict(self)

@@ -100,14 +100,17 @@ def describe_other_files(folder: Path) -> str | None:
     return f"{folder}: {count} and not used: {', '.join(names[:_NAMED])}{more}"
 
 
+def is_image_file(path: Path) -> bool:
+    """Return whether a file has the ending of an image, or its bytes begin like one."""
+    return path.suffix.lower() in _ENDINGS or (path.is_file() and is_image(path))
+
+
 def _read_stem(path: Path) -> str | None:
     """Return the name of an image file without its ending; None for a file that is not an image."""
-    if is_clutter(path.name):
+    if is_clutter(path.name) or not is_image_file(path):
         return None
     if path.suffix.lower() in _ENDINGS:
         return path.stem
-    if not (path.is_file() and is_image(path)):
-        return None
     return path.name if path.suffix[1:].isdecimal() else path.stem  # the number in `frame.0001` is not an ending
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from oodbench.data.folders import convert_read_errors
 from oodbench.data.labels import file_frame
-from oodbench.data.pairing import frame_name, index_images
+from oodbench.data.pairing import frame_name, index_images, is_image_file
 from oodbench.errors import DataError
 from oodbench.types import FrameSet
 
@@ -24,8 +24,8 @@ def open_photographs(source: Path | Sequence[Path]) -> FrameSet:
         The frames, in the order of the sources; those of a folder in natural order of their ids (2 before 10).
 
     Raises:
-        DataError: There is no image, two files have the same name without the ending, or a name is not printable text
-            in UTF-8.
+        DataError: A file is not an image, there is no image, two files have the same name without the ending, or a
+            name is not printable text in UTF-8.
 
     Examples:
         >>> from pathlib import Path
@@ -55,6 +55,8 @@ def _index(source: Path) -> dict[str, Path]:
     with convert_read_errors(source):
         if not source.exists():
             raise DataError(f"{source} does not exist; expected an image or a folder of images", "Correct the path.")
+        if source.is_file() and not is_image_file(source):
+            raise DataError(f"{source}: not an image; expected an image or a folder of images", "Correct the path.")
         files = index_images(source) if source.is_dir() else {frame_name(source.stem, source): source}
     if not files:
         raise DataError(

@@ -57,22 +57,26 @@ def _read_choices(specs: Sequence[str], ids_of: Mapping[str, Sequence[str]]) -> 
         elif name in ids_of:
             named.setdefault(name, []).extend(_read_ids(rest, ids_of[name], name))
         else:
-            raise UnknownNameError("benchmark of this run in --frames", name, ids_of)
+            raise UnknownNameError("benchmark", name, ids_of, where="--frames")
     return shared, named
 
 
 def _read_ids(text: str, known: Collection[str], benchmarks: str) -> list[str]:
-    """Return the ids in a file with one id per line, or in a text with commas.
+    """Return the ids in a file with one id per line, in which lines with # are comments, or in a text with commas.
 
     Raises:
-        UnknownNameError: An id is not among the known ones.
+        UnknownNameError: An id is not among the known ones, and is not a file.
+        UsageError: The text names a folder, or no frame.
+        DataError: The file can't be read.
     """
     path = Path(expand_home(text))
     if text in known:  # before the comma, which an id may contain
         return [text]
+    if path.is_dir():
+        raise UsageError(f"--frames {text}: a folder; expected ids, or a file with one id per line", f"See: {_SEE}")
     if path.is_file():
         try:
-            parts = read_text(path).splitlines()
+            parts = [line for line in read_text(path).splitlines() if not line.lstrip().startswith("#")]
         except (OSError, ValueError) as error:
             raise DataError(f"{path}: can't be read ({error})", "Write one id of a frame per line, as text.") from None
     else:
@@ -80,7 +84,8 @@ def _read_ids(text: str, known: Collection[str], benchmarks: str) -> list[str]:
     ids = [part.strip() for part in parts if part.strip()]
     if not ids:
         raise UsageError(f"--frames '{text}' names no frame", "Give ids as ID,ID or a file with one id per line.")
+    kind = f"frame of {benchmarks}" if path.is_file() or len(parts) > 1 else f"frame of {benchmarks}, or file,"
     for identity in ids:
         if identity not in known:
-            raise UnknownNameError(f"frame of {benchmarks}", identity, known, _SEE)
+            raise UnknownNameError(kind, identity, known, _SEE, "--frames")
     return ids

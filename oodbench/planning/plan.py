@@ -137,8 +137,14 @@ def make_plan(
         fit_frames, calibrate_frames = find_in_distribution(
             registry, id_data, classes, "" if request.id_data else world
         )
-    except DataNotFoundError:
-        if request.id_data or any(method.make().needs().fit for method in chosen_by_name):
+    except DataNotFoundError as error:
+        if fitted := [method.spec for method in chosen_by_name if method.make().needs().fit]:
+            verb = "is" if len(fitted) == 1 else "are"
+            raise DataNotFoundError(
+                f"{', '.join(fitted)} {verb} fitted on labelled in-distribution frames, and {error.problem}",
+                error.remedy,
+            ) from error
+        if request.id_data:
             raise
     except AmbiguousDatasetError as error:
         if request.id_data or any_fits:

@@ -213,6 +213,11 @@ class PlanRecord(FrozenRecord):
         }
         return digest_bytes(json.dumps(parts, sort_keys=True).encode())
 
+    @property
+    def protocol_names(self) -> tuple[str, ...]:
+        """The names of the protocols of any benchmark, without repetition."""
+        return tuple(dict.fromkeys(name for names in self.protocols.values() for name in names))
+
     def network(self, name: str) -> SegmenterRecord:
         """Return the record of a network."""
         return next(network for network in self.networks if network.name == name)

@@ -13,8 +13,10 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from oodbench.contracts import DatasetCard, Roots, Segmenter
+from oodbench.data.folders import find_unreadable
 from oodbench.errors import DataNotFoundError, ModelError, UnknownNameError, UsageError
 from oodbench.files import digest_bytes
+from oodbench.planning.adapters import find_adapter, split_options
 from oodbench.planning.live_objects import MethodSource, Objects, describe_method
 from oodbench.planning.request import Request
 from oodbench.registry import Registry, method_label
@@ -26,9 +28,6 @@ NO_OBJECTS = Objects()
 
 # Number of frames to fit on and to calibrate on if neither the user nor the dataset sets one.
 _DEFAULT_FRAMES = 500
-# What follows the file in `--model FILE:key=value` and `--model FILE.py:FUNCTION`.
-_OPTIONS = re.compile(r":\w+=|(?<=\.py):[A-Za-z_]\w*$")
-
 
 METHOD_SETS = ("standard", "all")
 """Values of `--method` that select several methods: the frozen standard set, and every method."""
@@ -117,7 +116,7 @@ class ModelSource(NamedTuple):
 
     def open(self, registry: Registry, device: Literal["auto", "cpu", "cuda"]) -> Segmenter:
         """Open the network with the adapter for its format; its digest covers the user code that it uses."""
-        adapter = registry.adapter(self.source)
+        adapter = find_adapter(self.source, registry)
         card = Path(self.card) if self.card else None
         with collect_used_code() as used, explain_missing_modules():
             if self.checkpoint is None:
@@ -134,9 +133,7 @@ class ModelSource(NamedTuple):
 
     def recorded(self) -> str:
         """Return `--model` with an absolute path, so that the network can be opened from another folder."""
-        path, options = self.source, ""
-        if not Path(path).exists() and (match := _OPTIONS.search(path)):
-            path, options = path[: match.start()], path[match.start() :]
+        path, options = split_options(self.source)
         return f"{Path(path).absolute()}{options}" if Path(path).exists() else self.source
 
 
@@ -163,7 +160,7 @@ def _match_cards(request: Request, registry: Registry) -> list[str | None]:
     """
     cards = request.model_cards
     if cards and len(cards) < len(request.models):
-        needed = [registry.adapter(source).needs_card(source) for source in request.models]
+        needed = [find_adapter(source, registry).needs_card(source) for source in request.models]
         if sum(needed) == len(cards):
             remaining = map(_make_absolute, cards)
             return [next(remaining) if needs_card else None for needs_card in needed]
@@ -350,25 +347,23 @@ def _find_dataset(
     """Return the card and the splits of the synthetic `world`, or of the dataset on disk with these classes."""
     found = []
     wanted = f"with the classes {classes.name}" if classes else "of in-distribution frames"
-    folders = ", ".join(map(str, [*roots.anywhere, *chain.from_iterable(roots.named.values())])) or "no folder"
-    missing = DataNotFoundError(
-        f"no dataset {wanted} was found in {folders}",
-        "Give the folder of a dataset with --id-data DIR. See: oodbench list datasets",
-    )
+    candidates = []
     for dataset in map(registry.dataset, registry.names("datasets")):
         card = dataset.card
         if not (card.name == world if world else not card.synthetic):
             continue
+        if classes is None or card.classes in (classes, None):
+            candidates.append(card)
         try:
             if classes is None or dataset.classes(roots) == classes:
                 found.append((card, dataset.open(roots)))
-        except DataNotFoundError as error:
-            if card.classes == classes is not None:
-                missing = error
+        except DataNotFoundError:
+            if card.name in roots.named:
+                raise
     # A dataset whose folder the user named comes first.
     found = [part for part in found if part[0].name in roots.named] or found
     if not found:
-        raise missing
+        raise _describe_missing(candidates, roots, wanted)
     if len(found) > 1:
         names = ", ".join(f"{card.name} in {next(iter(splits.values())).folder}" for card, splits in found)
         raise AmbiguousDatasetError(
@@ -376,6 +371,20 @@ def _find_dataset(
             f"Name the one to fit and calibrate on: --id-data {found[0][0].name}=DIR.",
         )
     return found[0]
+
+
+def _describe_missing(candidates: Sequence[DatasetCard], roots: Roots, wanted: str) -> DataNotFoundError:
+    """Return the error that none of these datasets was found."""
+    searched = [*roots.anywhere, *chain.from_iterable(roots.named.values())]
+    where = f"was found in {', '.join(map(str, searched))}" if searched else "was found; no folder was given"
+    unreadable = "".join(f"; {folder} can't be read" for folder in find_unreadable(searched))
+    looks = "".join(
+        f"\n       - {card.name}: {'; or '.join(card.layouts.values())}" for card in candidates if card.layouts
+    )
+    return DataNotFoundError(
+        f"no dataset {wanted} {where}{unreadable}; expected one of:{looks}",
+        "Give its folder with --id-data DIR. 'oodbench info dataset NAME' shows where to get it.",
+    )
 
 
 def take_first(found: FrameSet, limit: int | Literal["all"] | None) -> FrameSet:

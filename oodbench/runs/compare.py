@@ -33,6 +33,8 @@ _NO_PAIRS = (
     "Results match by method, network and benchmark. To compare different methods of two runs, name one of them with "
     "--reference."
 )
+_TWO_SCORERS = "Evaluate at least two scorers on one benchmark."
+_MORE_FRAMES = f"Use at least {FEWEST} frames or groups of frames."
 
 LEVEL = 0.05
 """Significance level: a difference with a corrected p-value below it is significant."""
@@ -52,6 +54,10 @@ class ComparableRun(Protocol):
     @property
     def results(self) -> Sequence[Result]:
         """The results to compare."""
+
+    @property
+    def evaluated(self) -> Sequence[str]:
+        """The names of all protocols that have results."""
 
     @property
     def failed(self) -> Sequence[FailedBenchmark]:
@@ -90,21 +96,22 @@ def compare_methods(
         names = [name for result in run.results for name in _reference_names(result)]
         raise UnknownNameError("reference", reference, names)
     comparisons: list[MethodComparison] = []
-    reasons = []
+    reasons, remedies = [], []
     for (_, protocol), group in group_comparable(run.results).items():
         for benchmark in dict.fromkeys(result.benchmark for result in group):
             families = _make_families([result for result in group if result.benchmark == benchmark], reference)
-            problems = [] if families else ["it has no result of the reference"]
+            obstacles = [] if families else [_Obstacle("it has no result of the reference", _TWO_SCORERS)]
             for family in families:
                 compared, left_out = _compare_family(run, family, metrics, resamples)
                 comparisons += compared
-                problems += [] if compared else left_out
-            reasons += [f"{benchmark} ({protocol}): {problem.removeprefix(f'{benchmark}: ')}" for problem in problems]
+                obstacles += [] if compared else left_out
+            reasons += [f"{benchmark} ({protocol}): {reason.removeprefix(f'{benchmark}: ')}" for reason, _ in obstacles]
+            remedies += [obstacle.remedy for obstacle in obstacles]
     if not comparisons:
         raise NotComparableError(
             f"{run.location}: nothing to compare",
             dict.fromkeys(reasons),
-            f"Evaluate at least two scorers on one benchmark, with at least {FEWEST} frames or groups.",
+            " ".join(dict.fromkeys(remedies)) or _TWO_SCORERS,
         )
     return comparisons
 
@@ -147,7 +154,7 @@ def compare_runs(
     parts: dict[tuple[str, str], list[tuple[Result, Result]]] = {}
     for pair in pairs:
         parts.setdefault((pair[0].benchmark, pair[0].protocol.name), []).append(pair)
-    reasons = list(failed)
+    obstacles: list[_Obstacle] = []
     for part in parts.values():
         old, left_out_first = _load_sketches(first, [ours for ours, _ in part])
         new, left_out_second = _load_sketches(second, [theirs for _, theirs in part])
@@ -157,7 +164,7 @@ def compare_runs(
             if a is not None and b is not None
         ]
         left_out = list(dict.fromkeys([*left_out_first, *left_out_second]))
-        reasons += left_out
+        obstacles += left_out
         if not kept:
             continue
         count = len(kept)
@@ -173,7 +180,7 @@ def compare_runs(
             entries = [
                 _make_entry(kept[i][3], metric, None, difference, corrected[i]) for i, difference in differences.items()
             ]
-            notes = [*left_out, *external, *only]
+            notes = [*(obstacle.reason for obstacle in left_out), *external, *only]
             comparisons.append(
                 _make_comparison(
                     second, kept[0][3], metric, resamples, entries, "first run", len(differences), (), notes
@@ -181,9 +188,18 @@ def compare_runs(
             )
     if not comparisons:
         raise NotComparableError(
-            f"{first.location}, {second.location}: nothing to compare", reasons, "Use more frames."
+            f"{first.location}, {second.location}: nothing to compare",
+            dict.fromkeys([*failed, *(obstacle.reason for obstacle in obstacles)]),
+            " ".join(dict.fromkeys(obstacle.remedy for obstacle in obstacles)),
         )
     return comparisons
+
+
+class _Obstacle(NamedTuple):
+    """Reason why results can't be compared, and the remedy."""
+
+    reason: str
+    remedy: str
 
 
 class _Family(NamedTuple):
@@ -213,17 +229,17 @@ def _make_families(results: Sequence[Result], reference: str | None) -> list[_Fa
 
 def _compare_family(
     run: ComparableRun, family: _Family, metrics: Sequence[str], resamples: int
-) -> tuple[list[MethodComparison], list[str]]:
+) -> tuple[list[MethodComparison], list[_Obstacle]]:
     """Return the comparison in each metric, and the reasons why results, or all of them, are left out."""
     sketches, left_out = _load_sketches(run, family.results)
     usable = [(result, sketch) for result, sketch in zip(family.results, sketches, strict=True) if sketch is not None]
     kept = [result for result, _ in usable]
     if family.reference is not None and family.reference not in kept:
-        return [], [f"the reference is left out: {'; '.join(left_out)}"]
+        return [], [_Obstacle(f"the reference is left out: {reason}", remedy) for reason, remedy in left_out]
     if len(kept) < 2:
-        return [], left_out or ["it has only one result"]
+        return [], left_out or [_Obstacle("it has only one result", _TWO_SCORERS)]
     paired = PairedSketches([sketch for _, sketch in usable], run.seed, resamples)
-    notes = [*left_out, *describe_external(kept)]
+    notes = [*(obstacle.reason for obstacle in left_out), *describe_external(kept)]
     comparisons = []
     for metric in _select_metrics(paired, metrics):
         lines = (
@@ -341,25 +357,25 @@ def _make_comparison(
     )
 
 
-def _load_sketches(run: ComparableRun, results: Sequence[Result]) -> tuple[list[Sketch | None], list[str]]:
+def _load_sketches(run: ComparableRun, results: Sequence[Result]) -> tuple[list[Sketch | None], list[_Obstacle]]:
     """Return each result's sketch per group of frames (None if it has no usable one), and the reasons for each None."""
     sketches: list[Sketch | None] = []
-    reasons = []
+    obstacles = []
     for result in results:
         sketch = run.sketch(result)
         grouped = None if sketch is None else sketch.group(run.groups(result.benchmark))
         if grouped is None:
-            reasons.append(
-                f"{scorer_title(result)}: its protocol ({result.protocol.name}) has no sketch per frame; compare under "
-                f"{DEFAULT_PROTOCOL} (oodbench evaluate RUN --protocol {DEFAULT_PROTOCOL})"
-            )
+            remedy = f"Compare under a protocol that has sketches: --protocol {DEFAULT_PROTOCOL}"
+            if DEFAULT_PROTOCOL not in run.evaluated:
+                remedy += f", after: oodbench evaluate RUN --protocol {DEFAULT_PROTOCOL}"
+            problem = f"protocol {result.protocol.name} has no sketch per frame, which the comparison needs"
+            obstacles.append(_Obstacle(f"{result.benchmark}: {problem}", f"{remedy}."))
         elif grouped.units < FEWEST:
-            reasons.append(
-                f"{result.benchmark}: {grouped.units} independent frames are too few; at least {FEWEST} are needed"
-            )
+            few = f"too few independent frames: {grouped.units}; at least {FEWEST} are needed"
+            obstacles.append(_Obstacle(f"{result.benchmark}: {few}", _MORE_FRAMES))
             grouped = None
         sketches.append(grouped)
-    return sketches, list(dict.fromkeys(reasons))
+    return sketches, list(dict.fromkeys(obstacles))
 
 
 def _select_metrics(paired: PairedSketches, wanted: Sequence[str]) -> Iterator[str]:

@@ -9,9 +9,11 @@ from oodbench.contracts import MethodComparison, Result
 from oodbench.errors import NotComparableError
 from oodbench.metrics.resampling.significance import RESAMPLES
 from oodbench.runs.compare import compare_methods, compare_runs
+from oodbench.runs.multi_run import share_protocols
 from oodbench.runs.row_matching import match_results, scorer_title
 from oodbench.runs.run import Run
 from oodbench.runs.selection import ResultSelection, SelectedRun
+from oodbench.text import count_noun
 
 
 def compare_selected(
@@ -39,7 +41,8 @@ def compare_selected(
         NotComparableError: There is nothing to compare.
         NotStoredError: A sketch is not stored and can't be rebuilt.
     """
-    together = SelectedRun(tuple(runs), choice)
+    runs = share_protocols(runs)
+    together = SelectedRun(runs, choice)
     selected = together.results if any(run.results for run in runs) else ()
     if len(runs) > 1 and reference is None:
         first, second = runs
@@ -80,6 +83,6 @@ def _find_shared(runs: Sequence[Run], results: Sequence[Result]) -> tuple[set[tu
             shared.add((benchmark, protocol))
         else:
             names = ", ".join(map(scorer_title, group))
-            frames = group[0].counts["frames"]
-            alone.append(f"only in {having[0]}: {names}, {benchmark}, {frames} frames, protocol {protocol}")
+            frames = count_noun(group[0].counts["frames"], "frame")
+            alone.append(f"only in {having[0]}: {names}, {benchmark}, {frames}, protocol {protocol}")
     return shared, alone

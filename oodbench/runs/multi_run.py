@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from oodbench.contracts import Result
 from oodbench.runs.run import Run
@@ -27,6 +27,13 @@ class MergedResult:
     row: Result
     run: Run
     own: Result
+
+
+def share_protocols(runs: Sequence[Run]) -> tuple[Run, ...]:
+    """Return the runs with results under the same protocols: the requested ones, or those of any run's plan."""
+    names = dict.fromkeys(name for run in runs for name in run.protocols)
+    names = names or dict.fromkeys(name for run in runs for name in run.record.protocol_names)
+    return tuple(run if len(runs) == 1 or run.protocols else replace(run, protocols=tuple(names)) for run in runs)
 
 
 def merge_results(runs: Sequence[Run]) -> list[MergedResult]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from oodbench.contracts import Result
 
@@ -15,29 +15,42 @@ def scorer_title(result: Result) -> str:
 def match_results(first: Sequence[Result], second: Sequence[Result]) -> tuple[list[tuple[Result, Result]], list[str]]:
     """Return the matching results of two runs, and descriptions of the results that only one of them has.
 
-    Results match by method, parameters and benchmark, and by network unless each run has a single one.
+    Results match by method, parameters and benchmark, and by network unless each run has a single one. They match by
+    protocol, too, if the runs have a common one for them.
     """
     single = all(len({result.network for result in results}) == 1 for results in (first, second))
 
     def key(result: Result) -> tuple[str, ...]:
         return (result.label, result.benchmark) if single else (result.network, result.label, result.benchmark)
 
+    ours, theirs = _by_key(first, key), _by_key(second, key)
     pairs, only = [], []
-    for result in first:
-        candidates = [other for other in second if key(other) == key(result)]
-        # Prefer the result under the same protocol; otherwise take any, so that the difference is reported.
-        matches = [other for other in candidates if other.protocol.name == result.protocol.name] or candidates[:1]
-        if matches:
-            pairs.append((result, matches[0]))
-        else:
-            only.append(f"only in the first run: {scorer_title(result)}, {result.benchmark}")
-    keys = {key(result) for result in first}
-    only += [
-        f"only in the second run: {scorer_title(result)}, {result.benchmark}"
-        for result in second
-        if key(result) not in keys
-    ]
+    for place in ours | theirs:
+        mine, other = ours.get(place, {}), theirs.get(place, {})
+        common = [name for name in mine if name in other]
+        pairs += [(mine[name], other[name]) for name in common]
+        if mine and other and not common:
+            # The pair is reported as a difference in the protocol.
+            pairs.append((next(iter(mine.values())), next(iter(other.values()))))
+            continue
+        for run, results in (("first", mine), ("second", other)):
+            only += [
+                f"only in the {run} run: {scorer_title(result)}, {result.benchmark}"
+                + (f", protocol {name}" if common else "")
+                for name, result in results.items()
+                if name not in common
+            ]
     return pairs, list(dict.fromkeys(only))
+
+
+def _by_key(
+    results: Sequence[Result], key: Callable[[Result], tuple[str, ...]]
+) -> dict[tuple[str, ...], dict[str, Result]]:
+    """Return the results by their key and the name of their protocol."""
+    found: dict[tuple[str, ...], dict[str, Result]] = {}
+    for result in results:
+        found.setdefault(key(result), {}).setdefault(result.protocol.name, result)
+    return found
 
 
 def describe_differences(first: Result, second: Result) -> list[str]:

@@ -146,10 +146,12 @@ class Run:
         Raises:
             RunFolderError: The run is not evaluated yet.
         """
-        protocols = self.protocols or tuple(
-            dict.fromkeys(name for names in self.record.protocols.values() for name in names)
-        )
-        return list(self.content.under(protocols))
+        return list(self.content.under(self.protocols or self.record.protocol_names))
+
+    @property
+    def evaluated(self) -> Sequence[str]:
+        """The names of all protocols that have results, including those that `results` leaves out."""
+        return [name for name, results in self.content.results.items() if results]
 
     @property
     def seed(self) -> int:
@@ -338,6 +340,8 @@ class Run:
         Raises:
             NotStoredError: Neither the sketch nor the score maps are stored.
         """
+        if not result.protocol.has_sketch:
+            return None
         sketch = self.artifacts.sketch(self._scored(result).result_key(result.protocol))
         return sketch if sketch is not None else self._rebuild(result)
 
@@ -355,7 +359,7 @@ class Run:
         """
         key = self._scored(result).result_key(result.protocol)
         breakdown = self.artifacts.breakdown(key)
-        if breakdown is None and result.protocol.thresholds == "all":
+        if breakdown is None and result.protocol.has_sketch:
             self._rebuild(result)
             breakdown = self.artifacts.breakdown(key)
         return breakdown

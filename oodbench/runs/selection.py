@@ -80,6 +80,11 @@ class SelectedRun:
         return self.runs[0].seed
 
     @property
+    def evaluated(self) -> Sequence[str]:
+        """The names of the protocols that have results in all runs."""
+        return [name for name in self.runs[0].evaluated if all(name in run.evaluated for run in self.runs)]
+
+    @property
     def failed(self) -> Sequence[FailedBenchmark]:
         """The benchmarks that failed in any of the runs."""
         return [failure for run in self.runs for failure in run.failed]

@@ -5,20 +5,29 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from pydantic import BaseModel, Field, FiniteFloat, NonNegativeInt, PositiveInt, ValidationError
+from pydantic import (
+    BaseModel,
+    Field,
+    FiniteFloat,
+    NonNegativeInt,
+    PositiveInt,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from oodbench.class_sets import CLASS_SETS
 from oodbench.errors import ModelError, UnknownNameError
 from oodbench.files import read_text
 from oodbench.frozen_record import FrozenRecord
 from oodbench.text import Name, OptionalLabel
-from oodbench.types import ClassSet, MapKind, RGBImage
+from oodbench.types import ClassSet, MapKind, RGBImage, Size
 from oodbench.validation import explain
 
 _Divisor = Annotated[FiniteFloat, Field(gt=0)]
@@ -52,6 +61,13 @@ class Preprocessing(FrozenRecord):
         description="number of which the sides of the network's input are a multiple; the last row and column are "
         "repeated up to it, and the maps are cut back",
     )
+
+    @field_validator("multiple_of", mode="before")
+    @classmethod
+    def _check_multiple(cls, value: object) -> object:
+        if not isinstance(value, int) or value < 1:
+            raise ValueError("expected 1 or more, one number for both sides")
+        return value
 
     def apply(self, image: RGBImage) -> NDArray[np.float32]:
         """Return the network's input float32 [3, h, w] for an image uint8 [H, W, 3], red first."""
@@ -91,8 +107,11 @@ class Classes(FrozenRecord):
         None, description="class names in the order of the network's class maps; by default that of the class set"
     )
 
-    def resolve(self) -> tuple[ClassSet, tuple[int, ...] | None]:
+    def resolve(self, where: str = "") -> tuple[ClassSet, tuple[int, ...] | None]:
         """Return the class set, and for each of its classes the index of the network's class map.
+
+        Args:
+            where: The file of the model card, for errors; empty if there is none.
 
         Returns:
             The class set and the indices; None instead of the indices if the order is that of the class set.
@@ -102,14 +121,14 @@ class Classes(FrozenRecord):
             ModelError: The names are not those of the class set.
         """
         if self.set not in CLASS_SETS:
-            raise UnknownNameError("class set", self.set, CLASS_SETS)
+            raise UnknownNameError("class set", self.set, CLASS_SETS, where=f"{where}: classes.set" if where else "")
         classes = CLASS_SETS[self.set]
         if self.order is None or self.order == classes.names:
             return classes, None
         if sorted(self.order) != sorted(classes.names):
             different = sorted(set(self.order) ^ set(classes.names))
             raise ModelError(
-                f"classes.order is not a reordering of {classes.name}: "
+                f"{where}{': ' if where else ''}classes.order is not a reordering of {classes.name}: "
                 f"{', '.join(different) or 'it contains a name twice'}",
                 "List each class of the class set once, in the order of the network's class maps.",
             )
@@ -192,6 +211,20 @@ class WindowsSection(FrozenRecord):
 
     size: tuple[int, int] = Field(description="size [height, width] of a window")
     stride: tuple[int, int] = Field(description="distance [height, width] between neighbouring windows")
+
+    @model_validator(mode="after")
+    def _check_stride(self) -> Self:
+        if not leave_no_gaps(self.size, self.stride):
+            raise ValueError(
+                "expected a stride from 1 to the size, which leaves no gaps, for example size = [768, 768] and "
+                "stride = [512, 512]"
+            )
+        return self
+
+
+def leave_no_gaps(size: Size, stride: Size) -> bool:
+    """Return whether windows of this size and stride, each (height, width), cover every pixel of an image."""
+    return all(0 < step <= side for side, step in zip(size, stride, strict=True))
 
 
 class ExpectedQuality(FrozenRecord):
@@ -382,11 +415,16 @@ def check_card(content: object, kind: type[Card], where: str, known: tuple[str, 
 
     Raises:
         ModelError: A field is unknown, missing or of the wrong type.
+        UnknownNameError: There is no such class set.
     """
     try:
-        return kind.model_validate(content)
+        card = kind.model_validate(content)
     except ValidationError as error:
         problems = "; ".join(explain(error, known))
         raise ModelError(
             f"{where}: {problems}", "Correct the model card; docs/reference/models.md describes each field."
         ) from None
+    classes = getattr(card, "classes", None)
+    if isinstance(classes, Classes):
+        classes.resolve(where)
+    return card

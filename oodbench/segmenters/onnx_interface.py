@@ -254,15 +254,26 @@ class OnnxInterface:
         return self._input_is_nhwc
 
     def _wrong_classes(self, count: int | None) -> ModelError:
-        ignored = f" and classes.ignore has {len(self._card.classes.ignore)}" if self._card.classes.ignore else ""
+        listed = len(self._card.classes.ignore)
+        ignored = f" and classes.ignore has {listed}" if listed else ""
         remedy = "Set classes.set to the class set that the network was trained on."
+        if listed and count == len(self._classes):
+            remedy = "Omit classes.ignore, which lists class maps that belong to no class: there are none."
+        elif listed:
+            remedy += " List in classes.ignore exactly the class maps that belong to no class."
         if count == 1:
             remedy = "One map often has class indices (argmax). Export the network with its logits or softmax instead."
         elif count is not None and count > self._count:
             example = list(range(len(self._classes), count))
             remedy += (
                 " If some class maps belong to no class, such as void, list their indices, for example: "
-                f"classes.ignore = {example if len(example) < 4 else '[...]'}"
+                f"classes.ignore = {example if len(example) < 4 else '[...]'}."
+            )
+        others = [name for name in self._outputs if name != self._card.outputs.class_maps]
+        if others and not (listed and count == len(self._classes)):
+            remedy += (
+                f" If '{self._card.outputs.class_maps}' has no class maps, set outputs.class_maps to another output: "
+                f"{', '.join(others)}."
             )
         return ModelError(
             f"{self._card_path}: classes.set is {self._classes.name} with {len(self._classes)} classes{ignored}, but "

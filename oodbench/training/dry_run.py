@@ -13,6 +13,7 @@ from oodbench.contracts import Roots
 from oodbench.environment import peak_memory
 from oodbench.segmenters.device import choose_device
 from oodbench.segmenters.mmsegmentation.custom_head import find_modules_with_head
+from oodbench.text import count_noun
 from oodbench.training.data import find_data_or_empty
 from oodbench.training.job import TrainingJob
 from oodbench.training.options import TrainingOptions
@@ -43,7 +44,9 @@ def describe_training(recipe: Recipe, *, roots: Roots, options: TrainingOptions,
     if problem:
         yield f"data: {problem}; a training needs it"
     else:
-        yield from (f"data: {split}, {len(frames.frames)} frames" for split, frames in data.splits.items())
+        yield from (
+            f"data: {split}, {count_noun(len(frames.frames), 'frame')}" for split, frames in data.splits.items()
+        )
     job = make_job(recipe, data, replace(options, start=None), device, processes=devices, resumed=True)
     yield from job.describe_overrides()
     config = getattr(job, "config", None)

@@ -15,6 +15,7 @@ from oodbench.registry import Registry
 from oodbench.segmenters.device import choose_device
 from oodbench.segmenters.mmsegmentation.shims import suppress_warnings
 from oodbench.storage.local import LocalStore
+from oodbench.text import count_noun
 from oodbench.threads import limit_threads
 from oodbench.training.architectures.recipe import ArchitectureRecipe
 from oodbench.training.bundled_recipe import BundledRecipe
@@ -113,7 +114,7 @@ def _train(recipe: Recipe, out: Path, progress: Progress, roots: Roots, options:
         progress.say(f"{fact}: {value:g}")
     quality = log.quality or job.measure(out / "validation")
     miou = "none, they have no labels" if quality["miou"] is None else f"{100 * quality['miou']:.2f} %"
-    progress.say(f"mIoU on {len(job.validation)} frames: {miou}")
+    progress.say(f"mIoU on {count_noun(len(job.validation), 'frame')}: {miou}")
     return job.write(out, quality)
 
 

@@ -32,7 +32,7 @@ from oodbench.stages.quality import quality_warnings
 from oodbench.storage.artifacts import RunArtifacts
 from oodbench.storage.keys import IMAGE_SHARES, Kind, calibration_key, image_heatmap_key, image_score_key, quality_key
 from oodbench.storage.open_store import open_store
-from oodbench.text import escape_cell
+from oodbench.text import count_noun, escape_cell
 from oodbench.threads import limit_threads
 from oodbench.types import RGBImage, ScoreMap
 from oodbench.visualization.photograph import DPI, PhotographThreshold, draw_photograph
@@ -242,7 +242,8 @@ def _check_folder(folder: Path, plan: PlanRecord, overwrite: bool) -> None:
     frames = {frame.id: frame.key for part in plan.benchmarks for frame in part.frames}
     lost = [frame.id for part in existing.benchmarks for frame in part.frames if frames.get(frame.id) != frame.key]
     if lost:
-        raise RunFolderError(f"{folder}: contains maps of {len(lost)} other photographs; the first is {lost[0]}", _KEEP)
+        others = count_noun(len(lost), "other photograph")
+        raise RunFolderError(f"{folder}: contains maps of {others}; the first is {lost[0]}", _KEEP)
 
 
 def _load_calibration(plan: Plan, artifacts: RunArtifacts, progress: Progress) -> Calibration | None:

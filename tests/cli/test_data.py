@@ -168,8 +168,17 @@ def test_a_built_benchmark_can_be_used(cityscapes: Path, tmp_path: Path) -> None
     with pytest.raises(UsageError, match="give --version v1, v2 or v3"):
         data(*build, "--out", tmp_path / "out")
     said = data(*build, "--out", tmp_path / "out", "--version", "v2").stdout
-    assert "1 frames of Fishyscapes Static v2 (as given by --version)" in said
+    assert "1 frame of Fishyscapes Static v2 (as given by --version)" in said
     assert "fishyscapes-static-v2: 1 of 30 frames, built layout" in data("verify", "--data", tmp_path / "out").stdout
+
+
+def test_a_part_of_oodbench_has_no_page_and_no_download(tmp_path: Path) -> None:
+    for name in ("streets-anomaly", "streets-train"):
+        with pytest.raises(UsageError, match=f"{name}: nothing to download; it is part of oodbench"):
+            data("fetch", name, "--out", tmp_path)
+        shown = CliRunner().invoke(app, ["data", "where", name]).stdout
+        assert "licence" in shown
+        assert "page" not in [line.split()[0] for line in shown.splitlines() if line]
 
 
 def test_archives_that_can_not_be_fetched_are_errors(tmp_path: Path) -> None:

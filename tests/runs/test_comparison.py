@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -164,10 +165,54 @@ def test_a_reference_on_one_of_several_benchmarks(folder: Path, tmp_path: Path) 
 
 def test_a_protocol_without_sketches_names_one_with_sketches(folder: Path) -> None:
     run = oodbench.load(folder / "one").evaluate(protocols=["smiyc"])
-    with pytest.raises(NotComparableError, match=r"oodbench evaluate RUN --protocol pooled"):
+    with pytest.raises(NotComparableError) as error:
         compare(run)
+    assert error.value.reasons == (
+        "road-anomaly (smiyc): protocol smiyc has no sketch per frame, which the comparison needs",
+    )
+    assert error.value.remedy == "Compare under a protocol that has sketches: --protocol pooled."
     # The other results are still there.
     assert len(compare(folder / "one")) == 1
+
+
+def test_a_protocol_without_sketches_needs_no_frames(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder / "data", tmp_path / "data")
+    run = oodbench.evaluate_scores(
+        {name: folder / "maps" / name for name in ("mine", "small")}, "road-anomaly", anomalous="higher",
+        data=tmp_path / "data", protocols=["smiyc"], out=tmp_path / "run", stop_after="evaluate",
+    )  # fmt: skip
+    shutil.rmtree(tmp_path / "data")
+    with pytest.raises(NotComparableError) as error:
+        compare(run)
+    assert error.value.remedy == (
+        "Compare under a protocol that has sketches: --protocol pooled, after: oodbench evaluate RUN --protocol pooled."
+    )
+
+
+def test_two_runs_are_compared_and_shown_under_the_protocols_of_both(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder / "one", tmp_path / "one")
+    oodbench.load(tmp_path / "one").evaluate(protocols=["caos"])
+    given = oodbench.evaluate_scores(
+        {"mine": folder / "maps" / "mine"}, "road-anomaly", anomalous="higher", data=folder / "data",
+        protocols=["pooled", "caos"], out=tmp_path / "given", stop_after="evaluate",
+    )  # fmt: skip
+    for pair in ((tmp_path / "one", given), (given, tmp_path / "one")):
+        tables = compare(*pair)
+        assert {(table.protocol, len(table.entries)) for table in tables} == {("pooled", 4), ("caos", 4)}
+        assert not any("only in" in note for table in tables for note in table.left_out)
+    shown = CliRunner().invoke(app, ["report", str(tmp_path / "one"), str(tmp_path / "given")]).stdout
+    assert shown.count("mine ") - 2 == shown.count("MSP ") - 2
+    # A protocol that was asked for is the only one.
+    only = compare(oodbench.load(tmp_path / "one", ["caos"]), tmp_path / "given")
+    assert [table.protocol for table in only] == ["caos"]
+
+
+def test_a_method_of_both_runs_is_compared_under_their_common_protocols(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder / "one", tmp_path / "one")
+    run = oodbench.load(tmp_path / "one").evaluate(protocols=["caos", "pooled"])
+    tables = compare(run, folder / "one", methods=["msp"])
+    assert [table.protocol for table in tables] == ["pooled"]
+    assert "only in the first run: MSP / left, road-anomaly, protocol caos" in tables[0].left_out
 
 
 def test_one_number_has_one_interval(folder: Path) -> None:
@@ -199,7 +244,7 @@ def test_external_scores_share_the_table_of_a_run(folder: Path, tmp_path: Path) 
 def test_the_command_prints_the_networks(folder: Path) -> None:
     command = ["compare", str(folder / "both"), "--metric", "AP", "--resamples", "199", "--reference", "msp"]
     text = CliRunner().invoke(app, [*command, "--methods", "energy", "--methods", "msp"]).stdout
-    assert text.count("p corrected by Holm for 1 comparisons") == 2
+    assert text.count("p corrected by Holm for 1 comparison;") == 2
     assert "to MSP / left" in text
     assert "to MSP / right" in text
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from oodbench.errors import ModelError, UsageError
+from oodbench.errors import ModelError, UnknownNameError, UsageError
 from oodbench.planning.request import Request
 from oodbench.planning.resolve import ModelSource, model_sources
 from oodbench.registry import Registry
@@ -55,7 +55,8 @@ def test_sections_of_the_example_are_parts_of_a_card() -> None:
         ("std = [1, nan, 1]", "input.std.1 is nan"),
         ("mean = [0, inf, 0]", "input.mean.1 is inf"),
         ("mean = [0, 0]", "input.mean.2 is missing"),
-        ("multiple_of = 0", "input.multiple_of is 0"),
+        ("multiple_of = 0", "input.multiple_of is 0: expected 1 or more, one number for both sides"),
+        ("multiple_of = [32, 64]", "input.multiple_of is [32, 64]: expected 1 or more, one number for both sides"),
         ("multiple_of = -32", "input.multiple_of is -32"),
         ('layout = "chw"', "input.layout is 'chw'"),
         ("multiple = 32", "input.multiple is unknown; did you mean multiple_of?"),
@@ -66,6 +67,23 @@ def test_unusable_values_are_errors_that_name_the_field(tmp_path: Path, line: st
     with pytest.raises(ModelError) as error:
         read_card(card)
     assert said in str(error.value)
+
+
+def test_an_unknown_class_set_is_an_error_that_names_the_card(tmp_path: Path) -> None:
+    card = write_card(tmp_path / "net.toml")
+    card.write_text(card.read_text().replace("cityscapes-19", "cityscape-19"))
+    with pytest.raises(UnknownNameError) as error:
+        read_card(card)
+    assert f"{card}: classes.set: unknown class set 'cityscape-19'. Did you mean 'cityscapes-19'?" in str(error.value)
+
+
+@pytest.mark.parametrize("stride", ["[0, 32]", "[128, 32]"])
+def test_windows_with_gaps_are_an_error_in_the_terms_of_the_card(tmp_path: Path, stride: str) -> None:
+    card = write_card(tmp_path / "net.toml")
+    card.write_text(f"{card.read_text()}\n[windows]\nsize = [64, 64]\nstride = {stride}\n")
+    with pytest.raises(ModelError, match=r"size = \[768, 768\] and stride = \[512, 512\]") as error:
+        read_card(card)
+    assert "windows=(" not in str(error.value)
 
 
 def test_settings_for_digests_omit_fields_that_change_nothing(tmp_path: Path) -> None:

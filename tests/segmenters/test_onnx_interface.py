@@ -17,7 +17,7 @@ from oodbench.segmenters.onnx import OnnxAdapter
 from oodbench.testing import AdapterContract
 from oodbench.types import SegmenterOutput
 from tests.helpers.exported_networks import write_card, write_pointwise, write_unet
-from tests.helpers.files import photograph
+from tests.helpers.files import CARD, photograph, write_network
 
 ALL = Needs(class_maps=True, logits=True, features=("penultimate",))
 
@@ -142,6 +142,19 @@ def test_surplus_class_maps_are_an_error_that_names_the_field(tmp_path: Path) ->
     said = error_of(write_pointwise(tmp_path / "twenty.onnx", classes=20))
     assert "20 class maps" in said
     assert "classes.ignore = [19]" in said
+
+
+def test_ignored_class_maps_that_do_not_exist_are_named_in_the_remedy(tmp_path: Path) -> None:
+    said = error_of(write_pointwise(tmp_path / "nineteen.onnx"), classes="ignore = [19]")
+    assert "19 class maps\nOmit classes.ignore" in said
+    assert "classes.set to" not in said
+
+
+def test_features_that_are_declared_as_class_maps_are_named_in_the_remedy(tmp_path: Path) -> None:
+    write_network(tmp_path / "net.onnx", classes=19)
+    (tmp_path / "net.toml").write_text(CARD.replace('class_maps = "logits"', 'class_maps = "features"'))
+    with pytest.raises(ModelError, match=r"set outputs\.class_maps to another output: .*logits"):
+        OnnxAdapter().open(str(tmp_path / "net.onnx"), None, "cpu")
 
 
 @pytest.mark.parametrize("fixed", [1, 3])

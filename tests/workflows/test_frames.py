@@ -41,7 +41,7 @@ def test_frames_are_chosen_by_id_in_the_order_of_the_benchmark(tmp_path: Path) -
     assert choose("one=a, b", "z") == {"one": ["a", "b"], "two": ["z"]}
     assert choose("d, e", "x=1") == {"one": ["d, e", "x=1"]}
     file = tmp_path / "ids.txt"
-    file.write_bytes(b"\xef\xbb\xbfa\r\n\r\n c \r\nd, e\r\n")
+    file.write_bytes(b"\xef\xbb\xbfa\r\n\r\n# b\r\n c \r\nd, e\r\n")
     assert choose(str(file)) == {"one": ["a", "c", "d, e"]}
     assert choose(f"one={file}", "two=b") == {"one": ["a", "c", "d, e"], "two": ["b"]}
 
@@ -50,10 +50,11 @@ def test_frames_are_chosen_by_id_in_the_order_of_the_benchmark(tmp_path: Path) -
     ("frames", "kind", "message"),
     [
         (["a,bb"], UnknownNameError, "unknown frame of one, two 'bb'"),
-        (["two=a"], UnknownNameError, "unknown frame of two 'a'. Known: b, z."),
-        (["on=a"], UnknownNameError, "unknown benchmark of this run in --frames 'on'. Did you mean 'one'?"),
+        (["two=a"], UnknownNameError, "unknown frame of two, or file, 'a'. Known: b, z."),
+        (["on=a"], UnknownNameError, "--frames: unknown benchmark 'on'. Did you mean 'one'?"),
         (["one=,"], UsageError, "--frames ',' names no frame"),
-        (["absent.txt"], UnknownNameError, "unknown frame of one, two 'absent.txt'"),
+        (["absent.txt"], UnknownNameError, "--frames: unknown frame of one, two, or file, 'absent.txt'"),
+        (["."], UsageError, "--frames .: a folder; expected ids, or a file with one id per line"),
     ],
 )
 def test_wrong_choices_are_errors(frames: list[str], kind: type[OodbenchError], message: str) -> None:

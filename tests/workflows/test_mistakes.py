@@ -52,7 +52,7 @@ def test_a_wrong_folder_is_an_error(network_file: Path, data: Path, tmp_path: Pa
 
 
 def test_missing_in_distribution_frames_are_an_error(network_file: Path, road_anomaly: Path, tmp_path: Path) -> None:
-    parts = ("cityscapes was not found", "gtFine/<split>", "--id-data DIR")
+    parts = ("no dataset with the classes", "- cityscapes: leftImg8bit/", "- labelled-folder:", "--id-data DIR")
     assert_error(tmp_path / "run", *parts, network=network_file, data=road_anomaly, methods=["msp", "knn"])
     assert_error(tmp_path / "run", *parts, network=network_file, data=road_anomaly, id_data=[road_anomaly])
 
@@ -104,7 +104,11 @@ def test_an_undeclared_label_value_is_found_before_anything_is_computed(
             {"methods": ["knn:features=encoder"]},
             "kNN (features=encoder) fits none of the networks (tiny: it reads the features 'encoder'",
         ),
-        ({"models": ["net.pth"]}, "no adapter accepts this"),
+        ({"models": ["net.pth"]}, "--model net.pth: no such file"),
+        ({"models": ["nets/net.onx"]}, "--model nets/net.onx: no such file"),
+        ({"models": ["streets-softmx"]}, "unknown model 'streets-softmx'. Did you mean 'streets-softmax'?"),
+        ({"models": ["net.onnx:foo=1"]}, "--model net.onnx:foo=1: ONNX networks have no options"),
+        ({"models": ["network"]}, "no adapter accepts this; expected"),
         ({"limit": 0}, "expected 1 or more frames, or 'all'"),
         ({"seed": -4}, "seed is -4: input should be greater than or equal to 0"),
         ({"upsample": "none"}, "upsample is 'none': input should be 'logits' or 'score'"),

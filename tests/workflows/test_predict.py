@@ -231,8 +231,12 @@ def test_a_folder_with_other_files_is_an_error(photos: Path, tmp_path: Path, net
         ({"method": "enrgy"}, "Did you mean 'energy'?"),
         ({"method": "standard"}, "--method standard: a set of methods; expected the name of a method"),
         ({"method": "gmmseg"}, "GMMSeg fits none of the networks"),
-        ({"method": "knn", "id_data": ()}, "cityscapes was not found"),
-        ({"model": "net.pth"}, "no adapter accepts this"),
+        (
+            {"method": "knn", "id_data": ()},
+            "knn is fitted on labelled in-distribution frames, and no dataset with the classes cityscapes-19 was "
+            "found; no folder was given; expected one of:",
+        ),
+        ({"model": "net.pth"}, "--model net.pth: no such file"),
         ({"id_limit": 0}, "id_limit is 0"),
     ],
 )
@@ -243,6 +247,13 @@ def test_invalid_options_are_errors(
         predict(photos, out=tmp_path / "out", **(network | options))
     assert isinstance(error.value, UsageError | DataError)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_file_that_is_not_an_image_is_an_error(tmp_path: Path, network: dict[str, Any]) -> None:
+    (tmp_path / "ids.txt").write_text("a\n")
+    with pytest.raises(DataError, match=r"ids.txt: not an image; expected an image or a folder of images") as error:
+        predict(tmp_path / "ids.txt", out=tmp_path / "out", **network)
+    assert "download" not in str(error.value)
 
 
 def test_several_photographs_and_folders_are_scored(photos: Path, tmp_path: Path, network: dict[str, Any]) -> None:
@@ -266,7 +277,7 @@ def test_earlier_maps_are_never_deleted_unasked(photos: Path, tmp_path: Path, ne
     assert len(list((more.folder / "maps").iterdir())) == 4
     assert (done.folder / "maps" / "a.npy").read_bytes() == before
     save(photos / "a.png", photograph(7))
-    with pytest.raises(RunFolderError, match="contains maps of 1 other photographs; the first is a"):
+    with pytest.raises(RunFolderError, match="contains maps of 1 other photograph; the first is a"):
         predict(photos, out=tmp_path / "out", **network)
     predict(photos / "a.png", out=tmp_path / "out", overwrite=True, **(network | {"method": "msp"}))
     assert [path.name for path in (done.folder / "maps").iterdir()] == ["a.npy"]

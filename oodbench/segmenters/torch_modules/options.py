@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from oodbench.errors import ModelError, UnknownNameError
-from oodbench.segmenters.model_card import Classes, Preprocessing, find_class_set
+from oodbench.segmenters.model_card import Classes, Preprocessing, find_class_set, leave_no_gaps
 from oodbench.segmenters.torch_modules.windows import Windowing
 from oodbench.types import ClassSet, Size
 
@@ -84,7 +84,7 @@ def resolve_windows(windows: tuple[Size, Size] | None, name: str) -> Windowing |
     if windows is None:
         return None
     size, stride = ((int(side[0]), int(side[1])) for side in windows)
-    if not all(0 < step <= side for side, step in zip(size, stride, strict=True)):
+    if not leave_no_gaps(size, stride):
         raise ModelError(
             f"{name}: windows of {size} every {stride} pixels; expected a positive stride that leaves no gaps",
             "Reduce the stride, for example: windows=((768, 768), (512, 512)).",
