@@ -87,5 +87,5 @@ def _read_ids(text: str, known: Collection[str], benchmarks: str) -> list[str]:
     kind = f"frame of {benchmarks}" if path.is_file() or len(parts) > 1 else f"frame of {benchmarks}, or file,"
     for identity in ids:
         if identity not in known:
-            raise UnknownNameError(kind, identity, known, _SEE, "--frames")
+            raise UnknownNameError(kind, identity, known, _SEE, where="--frames")
     return ids

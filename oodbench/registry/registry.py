@@ -165,7 +165,7 @@ class Registry:
         entry = self._entries.get((kind, name))
         if entry is None:
             noun = kind.removesuffix("s")
-            raise UnknownNameError(noun, name, self.names(kind), f"oodbench list {kind}", self._missing)
+            raise UnknownNameError(noun, name, self.names(kind), f"oodbench list {kind}", absent=self._missing)
         return entry
 
     def load_working(self, kind: str) -> list[Any]:
