@@ -18,7 +18,7 @@ from oodbench.metrics import Sketch, sketch_from
 from oodbench.planning.records import PlanRecord
 from oodbench.storage.fits import decode_facts, decode_fit, encode_fit
 from oodbench.storage.keys import PLAN, RESULTS_FILE, Key, breakdown_key, sketch_key
-from oodbench.storage.run_store import REPAIR, RunStore
+from oodbench.storage.run_store import REEVALUATE, REPAIR, RunStore
 from oodbench.storage.sealed import SealedStore
 from oodbench.storage.stored_records import read_plan, read_record
 from oodbench.text import escape_controls
@@ -102,7 +102,7 @@ class RunArtifacts:
         key = breakdown_key(result)
         if not self.store.has(key):
             return None
-        return read_record(self.store, key, Breakdown, "a breakdown", REPAIR)
+        return read_record(self.store, key, Breakdown, "a breakdown", REEVALUATE)
 
     def write_breakdown(self, result: Key, breakdown: Breakdown) -> None:
         """Store the breakdown of a result."""

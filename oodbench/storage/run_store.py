@@ -14,6 +14,9 @@ from oodbench.storage.keys import Key, Kind
 REPAIR = "Restore the file, or remove it and repeat the command that made the run."
 """Remedy for a damaged artifact, which any command can find. Only the command that made the run writes it again."""
 
+REEVALUATE = "Restore the file, or remove it and run 'oodbench evaluate' on the run."
+"""Remedy for a damaged part of a result: the command that made the run keeps a result that exists."""
+
 
 class RunStore(ABC):
     """Store of artifacts as bytes under keys. `RunArtifacts` converts the bytes to objects.

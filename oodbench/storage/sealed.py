@@ -12,7 +12,7 @@ from typing_extensions import override
 from oodbench.errors import RunFolderError
 from oodbench.files import fast_digest
 from oodbench.storage.keys import DIGESTS, Key, Kind
-from oodbench.storage.run_store import REPAIR, RunStore
+from oodbench.storage.run_store import REEVALUATE, REPAIR, RunStore
 
 _UNSEALED = frozenset({Kind.DIGESTS, Kind.COST, Kind.IMAGE_SCORE, Kind.IMAGE_HEATMAP, Kind.IMAGE_SHARES})
 """Kinds without a digest: the digests themselves, lines that are appended, and output that no command reads."""
@@ -58,7 +58,7 @@ class SealedStore(RunStore):
             problem = "its content is not what was written" if self._of(key) else "it has no digest"
             raise RunFolderError(
                 f"{self.name(key)}: damaged: {problem} in {self.name(DIGESTS)}",
-                REPAIR,
+                REEVALUATE if key.kind in (Kind.BREAKDOWN, Kind.SKETCH) else REPAIR,
             )
         return data
 

@@ -9,6 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from oodbench.cli.main import app
+from oodbench.errors import RunFolderError
+from oodbench.runs.load import load
 from tests.helpers.forged_runs import edit_result_file
 from tests.helpers.stored import forge
 from tests.runs.verification.conftest import Find
@@ -49,6 +51,17 @@ def test_stored_files_with_other_content_are_wrong(run: Path, find: Find, folder
     assert checks.keys() > {"the rest"}
     path.write_text("[6]")
     assert "its content is not what was written" in find("wrong")["stored files"]
+
+
+def test_the_remedy_for_a_damaged_breakdown_writes_it_again(run: Path) -> None:
+    path = next((run / "breakdowns").iterdir())
+    content = path.read_bytes()
+    path.write_bytes(content + b" ")
+    with pytest.raises(RunFolderError, match="remove it and run 'oodbench evaluate'"):
+        [load(run, ["pooled"]).breakdown(row) for row in load(run, ["pooled"]).results]
+    path.unlink()
+    load(run).evaluate(protocols=["pooled"])
+    assert path.read_bytes() == content
 
 
 def test_intervals_and_breakdowns_that_were_changed_are_wrong(run: Path, find: Find) -> None:
