@@ -87,6 +87,16 @@ class FaultGroup(TyperGroup):
 
 def run_command(command: Callable[[], object]) -> None:
     """Run a command. If it fails, print its error and exit with the error's code."""
+    try:
+        _run(command)
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 0
+        for ending in (signal.SIGINT, signal.SIGTERM):  # the shutdown can take long, and it hides exceptions
+            signal.signal(ending, lambda *_: os._exit(code))
+        raise
+
+
+def _run(command: Callable[[], object]) -> None:
     # OpenMP reads it when torch and numba are imported. Threads that spin while they wait slow down a machine on which
     # other programs run.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

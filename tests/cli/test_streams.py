@@ -95,3 +95,18 @@ run_command(lambda: os.kill(os.getpid(), signal.SIGINT))
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == ExitCode.INTERRUPTED, done.stderr
     assert done.stderr.startswith("interrupted: ")
+
+
+def test_a_signal_after_the_end_of_a_command_does_not_change_its_exit_code() -> None:
+    program = """
+import atexit, os, signal, sys
+from oodbench.cli.launch import run_command
+
+def stop():
+    atexit.register(os.kill, os.getpid(), signal.SIGTERM)
+    sys.exit(75)
+
+run_command(stop)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (ExitCode.STOPPED, "")
