@@ -30,8 +30,9 @@ class _Interrupted(BaseException):
     KeyboardInterrupt is not used, because typer handles it before a message can be printed.
     """
 
-    def __init__(self, code: ExitCode) -> None:
-        self.code = code
+
+_received: list[ExitCode] = []
+"""The exit code of the signal that ends the program, once it was received."""
 
 
 def _install_signal_handlers() -> None:
@@ -42,9 +43,10 @@ def _install_signal_handlers() -> None:
 
     def interrupt(number: int, _: object) -> None:
         code = ExitCode.INTERRUPTED if number == signal.SIGINT else ExitCode.TERMINATED
+        _received.append(code)
         for ending in (signal.SIGINT, signal.SIGTERM):
             signal.signal(ending, lambda *_: os._exit(code))
-        raise _Interrupted(code)
+        raise _Interrupted
 
     signal.signal(signal.SIGINT, interrupt)
     signal.signal(signal.SIGTERM, interrupt)
@@ -52,6 +54,13 @@ def _install_signal_handlers() -> None:
         signal.signal(stop, lambda *_: request_stop())
     # Python's shutdown gives each signal its default action, which would replace the exit code.
     atexit.register(_ignore_signals)
+
+
+def _exit_if_interrupted() -> None:
+    """Exit if a signal ended the program. A library that was being imported may have replaced its exception."""
+    if _received:
+        print("interrupted: run the same command again to resume from the saved files", file=sys.stderr)
+        sys.exit(_received[0])
 
 
 def _ignore_signals() -> None:
@@ -108,13 +117,13 @@ def _run(command: Callable[[], object]) -> None:
         finally:
             sys.stdout.flush()
     except OodbenchError as error:
+        _exit_if_interrupted()
         _print_error(f"error: {error.problem}")
         if error.remedy:
             _print_error(f"       {error.remedy}")
         sys.exit(_EXIT_CODES.get(type(error), ExitCode.MISTAKE))
-    except _Interrupted as interruption:
-        print("interrupted: run the same command again to resume from the saved files", file=sys.stderr)
-        sys.exit(interruption.code)
+    except _Interrupted:
+        _exit_if_interrupted()
     except OutputFailedError as failure:
         discard_output()
         if failure.closed:
@@ -123,6 +132,7 @@ def _run(command: Callable[[], object]) -> None:
         print("       Write to another file, or free some space.", file=sys.stderr)
         sys.exit(ExitCode.MISTAKE)
     except Exception as error:
+        _exit_if_interrupted()
         if (cause := find_memory_error(error)) is not None:
             _print_error(f"error: not enough memory ({summarise_memory_error(cause)})")
             print("       Close other programs or use smaller images. The same command then resumes.", file=sys.stderr)

@@ -6,6 +6,7 @@ They contain tensors and plain values only, so that they can be read weights-onl
 from __future__ import annotations
 
 import json
+import traceback
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -113,10 +114,12 @@ def save_state(state: Mapping[str, Any], file: IO[bytes]) -> None:
     """
     try:
         torch.save(state, file)
-    except RuntimeError as error:
-        if error.__context__ is None:
-            raise
-        raise error.__context__ from None
+    except BaseException as error:
+        # torch's writer writes once more when it is deleted, and ends the process if the file is closed by then.
+        traceback.clear_frames(error.__traceback__)
+        if isinstance(error, RuntimeError) and error.__context__ is not None:
+            raise error.__context__ from None
+        raise
 
 
 def get_device(model: nn.Module) -> torch.device:

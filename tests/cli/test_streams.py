@@ -110,3 +110,22 @@ run_command(stop)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (ExitCode.STOPPED, "")
+
+
+def test_a_library_that_hides_the_exception_of_a_signal_does_not_change_the_exit_code() -> None:
+    program = """
+import os, signal
+from oodbench.cli.launch import run_command
+from oodbench.errors import UsageError
+
+def import_library():
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+    except BaseException:
+        raise UsageError("the library is missing", "Install it.") from None
+
+run_command(import_library)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == ExitCode.TERMINATED
+    assert done.stderr.startswith("interrupted: ")

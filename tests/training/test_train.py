@@ -262,3 +262,28 @@ def test_memory_settings_are_passed_to_glibc_only(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("ctypes.CDLL", lambda name: SimpleNamespace())
     keep_freed_memory()
     assert len(told) == 2
+
+
+def test_an_interrupted_save_does_not_end_the_process(tmp_path: Path) -> None:
+    """The interruption comes just before torch ends the archive."""
+    program = """
+import tempfile
+import torch
+from torch.serialization import _open_zipfile_writer_buffer as Writer
+from oodbench.training.checkpoint import save_state
+
+class Interrupted(BaseException):
+    pass
+
+def interrupt(*_):
+    raise Interrupted
+
+Writer.__exit__ = interrupt
+try:
+    with tempfile.NamedTemporaryFile() as file:
+        save_state({"weights": torch.zeros(99)}, file)
+except Interrupted:
+    print("interrupted", flush=True)
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "interrupted\n"), done.stderr
