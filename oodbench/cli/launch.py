@@ -31,6 +31,8 @@ class _Interrupted(BaseException):
     """
 
 
+_MESSAGE = "interrupted: run the same command again to resume from the saved files"
+
 _received: list[ExitCode] = []
 """The exit code of the signal that ends the program, once it was received."""
 
@@ -48,6 +50,14 @@ def _install_signal_handlers() -> None:
             signal.signal(ending, lambda *_: os._exit(code))
         raise _Interrupted
 
+    def end(unraisable: Any) -> None:
+        """End if Python can't raise `_Interrupted`, because the signal arrived in a callback of a library."""
+        if isinstance(unraisable.exc_value, _Interrupted):
+            print(_MESSAGE, file=sys.stderr, flush=True)
+            os._exit(_received[0])
+        sys.__unraisablehook__(unraisable)
+
+    sys.unraisablehook = end
     signal.signal(signal.SIGINT, interrupt)
     signal.signal(signal.SIGTERM, interrupt)
     if (stop := getattr(signal, "SIGUSR1", None)) is not None:  # Windows has none
@@ -59,7 +69,7 @@ def _install_signal_handlers() -> None:
 def _exit_if_interrupted() -> None:
     """Exit if a signal ended the program. A library that was being imported may have replaced its exception."""
     if _received:
-        print("interrupted: run the same command again to resume from the saved files", file=sys.stderr)
+        print(_MESSAGE, file=sys.stderr)
         sys.exit(_received[0])
 
 

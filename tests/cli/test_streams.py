@@ -129,3 +129,16 @@ run_command(import_library)
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == ExitCode.TERMINATED
     assert done.stderr.startswith("interrupted: ")
+
+
+def test_a_signal_in_a_callback_of_a_library_ends_the_command() -> None:
+    program = """
+import ctypes, os, signal
+from oodbench.cli.launch import run_command
+
+callback = ctypes.CFUNCTYPE(None)(lambda: os.kill(os.getpid(), signal.SIGTERM))
+run_command(callback)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == ExitCode.TERMINATED
+    assert done.stderr == "interrupted: run the same command again to resume from the saved files\n"
