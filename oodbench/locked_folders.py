@@ -105,9 +105,15 @@ def replace_folder(folder: Path) -> Iterator[Path]:
         try:
             new.mkdir()
             yield new
+            old = hidden / "old"
             if target.exists():
-                target.rename(hidden / "old")
-            new.rename(target)
+                target.rename(old)
+            try:
+                new.rename(target)
+            except OSError:
+                if old.exists():
+                    old.rename(target)
+                raise
         except OSError as error:
             raise cannot_write(folder, error) from error
         except RunFolderError as error:

@@ -36,6 +36,21 @@ def test_an_error_leaves_the_old_content(tmp_path: Path) -> None:
     assert content(tmp_path) == {"out/a.txt": "one"}
 
 
+def test_a_failed_exchange_restores_the_old_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "out", "one")
+    rename = Path.rename
+
+    def fail_for_new(path: Path, target: Path) -> Path:
+        if path.name == "new":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", fail_for_new)
+    with pytest.raises(RunFolderError, match="can't be written"):
+        write(tmp_path / "out", "two")
+    assert content(tmp_path) == {"out/a.txt": "one"}
+
+
 def test_a_killed_process_leaves_nothing_for_good(tmp_path: Path) -> None:
     left = tmp_path / ".out.oodbench-part" / "new" / "b.txt"
     left.parent.mkdir(parents=True)

@@ -46,8 +46,7 @@ def _install_signal_handlers() -> None:
     def interrupt(number: int, _: object) -> None:
         code = ExitCode.INTERRUPTED if number == signal.SIGINT else ExitCode.TERMINATED
         _received.append(code)
-        for ending in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(ending, lambda *_: os._exit(code))
+        _end_at_once_with(code)
         raise _Interrupted
 
     def end(unraisable: Any) -> None:
@@ -64,6 +63,12 @@ def _install_signal_handlers() -> None:
         signal.signal(stop, lambda *_: request_stop())
     # Python's shutdown gives each signal its default action, which would replace the exit code.
     atexit.register(_ignore_signals)
+
+
+def _end_at_once_with(code: int) -> None:
+    """Let the next signal end the process with this exit code."""
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, lambda *_: os._exit(code))
 
 
 def _exit_if_interrupted() -> None:
@@ -109,9 +114,7 @@ def run_command(command: Callable[[], object]) -> None:
     try:
         _run(command)
     except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else 0
-        for ending in (signal.SIGINT, signal.SIGTERM):  # the shutdown can take long, and it hides exceptions
-            signal.signal(ending, lambda *_: os._exit(code))
+        _end_at_once_with(end.code if isinstance(end.code, int) else 0)  # an exception would be lost in the shutdown
         raise
 
 
