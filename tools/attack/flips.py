@@ -1,6 +1,6 @@
 """Damaged files: one file of a finished run, or one source image, is changed, and verbs read it.
 
-Right is: an error, the same output, or the file computed again. Another output with exit code 0 is silent damage.
+Correct: an error, the same output, or the file computed again. Another output with exit code 0 is silent damage.
 """
 
 from __future__ import annotations
@@ -75,15 +75,6 @@ def change_digit(data: bytearray, random: Random) -> None:
         data[position] = 48 + (data[position] - 48 + random.randrange(1, 10)) % 10
 
 
-def _have_same_pixels(first: bytes, second: bytes) -> bool:
-    """Return whether two image files have the same pixels."""
-    try:
-        images = [np.asarray(Image.open(io.BytesIO(data))) for data in (first, second)]
-    except (OSError, ValueError, SyntaxError):  # Pillow raises SyntaxError for a damaged header
-        return False
-    return np.array_equal(*images)
-
-
 DAMAGES: tuple[Callable[[bytearray, Random], None], ...] = (flip_byte, flip_bit, zero, cut, extend, change_digit)
 
 
@@ -108,12 +99,11 @@ class Flips:
             return
         name = path.relative_to(folder)
         for verb in random.sample([*VERBS, _RESUME], _VERBS_PER_FILE):
-            self._material.begin(_BEFORE)
-            (folder / name).write_bytes(damaged)
             yield Finding(f"{kind}: {verb}", *self._judge(verb, folder, kind, name, damaged, detail))
 
     def _judge(self, verb: str, folder: Path, kind: str, name: Path, damaged: bytes, detail: str) -> tuple[str, str]:
         expected, unbroken = self._reference(verb)
+        self._material.begin(_BEFORE)
         (folder / name).write_bytes(damaged)
         if verb == _RESUME:
             self._drop_dependents(folder)
@@ -144,7 +134,7 @@ class Flips:
         damaged = bytearray(whole)
         damage = random.choice(DAMAGES[:3])
         damage(damaged, random)
-        if damaged == path.read_bytes():
+        if damaged == whole:
             return
         name = path.relative_to(folder)
         path.write_bytes(damaged)
@@ -194,5 +184,13 @@ class Flips:
                 self._drop_dependents(folder)
             done = run_forked(VERBS.get(verb, RUN), folder)
             self._references[verb] = (read_content(folder), done)
-            self._material.begin(_BEFORE)
         return self._references[verb]
+
+
+def _have_same_pixels(first: bytes, second: bytes) -> bool:
+    """Return whether two image files have the same pixels."""
+    try:
+        before, after = (np.asarray(Image.open(io.BytesIO(data))) for data in (first, second))
+    except (OSError, ValueError, SyntaxError):  # Pillow raises SyntaxError for a damaged header
+        return False
+    return np.array_equal(before, after)

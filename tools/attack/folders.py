@@ -1,6 +1,6 @@
 """Broken folders: a generator damages a small copy of each layout, and all frames are opened, checked and read.
 
-Right is: a clear error, or the frames that the undamaged copy has. An image with the labels of another is a fault, and
+Correct: a clear error, or the frames that the undamaged copy has. An image with the labels of another is a fault, and
 so are labels with other pixels.
 """
 

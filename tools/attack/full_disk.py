@@ -1,16 +1,16 @@
 """Full disks: a command writes to a disk of a few kilobytes, and again when there is space.
 
-Right is: a message that names the file, and the same bytes once there is space. It needs the right to mount.
+Correct: a message that names the file, and the same bytes once there is space. It needs the right to mount.
 """
 
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from pathlib import Path
 from random import Random
 
-from tools.attack.content import differences, find_leftovers, read_content
-from tools.attack.kills import JOBS
+from tools.attack.jobs import JOBS, Repetitions
 from tools.attack.ledger import Finding
 from tools.attack.material import Material
 from tools.attack.process import run_forked
@@ -23,17 +23,13 @@ class FullDisk:
     """The campaign."""
 
     def __init__(self, material: Material) -> None:
-        self._material = material
-        self._references: dict[str, Mapping[str, str]] = {}
+        self._material, self._repetitions = material, Repetitions(material)
 
     def __call__(self, index: int, random: Random) -> Iterator[Finding]:
         """Carry out a trial."""
         name = _JOBS[index % len(_JOBS)]
         job = JOBS[name]
-        if name not in self._references:
-            folder = self._material.begin(job.before)
-            run_forked(job.command, folder)
-            self._references[name] = read_content(folder)
+        self._repetitions.reference(name)
         folder = self._material.begin(job.before)
         kilobytes = int(4 * 300 ** random.random())
         if not _mount(folder / "out", kilobytes):
@@ -49,24 +45,13 @@ class FullDisk:
                 yield Finding(name, "wrong code", detail)
                 return
             subprocess.run(["mount", "-o", "remount,size=200m", folder / "out"], check=True)
-            again = run_forked(job.command, folder)
-            found = read_content(folder)
-            whole = not differences(found, self._references[name])
-            if again.code != 0 and not (job.refuses and whole):
-                yield Finding(name, "lost", f"{detail}; again: {again.message}")
-            elif not whole:
-                yield Finding(name, "silent", detail)
-            else:
-                yield Finding(name, "leftover" if find_leftovers(folder) else "same bytes", detail)
+            yield self._repetitions.repeat(name, name, detail)
         finally:
             subprocess.run(["umount", "-l", folder / "out"], check=False)
 
 
-def _mount(folder: object, kilobytes: int) -> bool:
-    """Put a small disk over a folder, with what is in it."""
-    from pathlib import Path
-
-    path = Path(str(folder))
-    path.mkdir(exist_ok=True)
-    command = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "oodbench-attack", str(path)]
-    return not any(path.iterdir()) and subprocess.run(command, capture_output=True, check=False).returncode == 0
+def _mount(folder: Path, kilobytes: int) -> bool:
+    """Put a small disk over an empty folder, and return whether that was possible."""
+    folder.mkdir(exist_ok=True)
+    command = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "oodbench-attack", str(folder)]
+    return not any(folder.iterdir()) and subprocess.run(command, capture_output=True, check=False).returncode == 0

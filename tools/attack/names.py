@@ -1,6 +1,6 @@
 """Hostile names: a network, its classes, frames and score maps get names that mean something to an output.
 
-Right is: the name is refused where it enters, or each output shows it without acting on it.
+Correct: the name is refused where it enters, or each output shows it without acting on it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Names:
         """Carry out a trial."""
         name = "".join(random.choice(_PIECES) for _ in range(random.choice((1, 1, 2, 3))))
         folder = self._material.begin()
-        place = ("network", "frame", "score maps", "photograph")[index % 4]
+        place = ("network", "frame", "folder of score maps", "photograph")[index % 4]
         commands = self._prepare(place, name, folder)
         if commands is None:
             return
@@ -64,14 +64,12 @@ class Names:
             card = (folder / "net.toml").read_text()
             (folder / "net.toml").write_text(card.replace('"tiny"', json.dumps(name)), encoding="utf-8")
             return [(*RUN, "--until", "report"), *tables, ("compare", "out")]
-        if place == "score maps":
-            if "/" in name or len(name.encode()) > 200:
-                return None
+        if "/" in name or len(name.encode()) > 200:
+            return None
+        if place == "folder of score maps":
             (folder / "maps").rename(folder / name)
             evaluate = ("evaluate", "--scores", f"./{name}", "--anomalous", "higher", "--benchmark", "road-anomaly-21")
             return [(*evaluate, "--data", "ra", "--out", "out"), *tables]
-        if "/" in name or len(name.encode()) > 200:
-            return None
         if place == "photograph":
             first = next((folder / "photographs").iterdir())
             first.rename(first.with_name(f"{name}.png"))

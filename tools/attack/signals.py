@@ -1,6 +1,6 @@
 """Signals and closed outputs, sent to commands that run in a separate process.
 
-Right is: an exit code that says what happened, no traceback, and the same bytes when the command is repeated.
+Correct: an exit code that says what happened, no traceback, and the same bytes when the command is repeated.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from tools.attack.content import differences, find_leftovers, read_content
-from tools.attack.kills import JOBS, Job
+from tools.attack.content import differences, read_content
+from tools.attack.jobs import JOBS, Job, Repetitions
 from tools.attack.ledger import Finding
 from tools.attack.material import Material
-from tools.attack.process import Outcome, run_forked, run_process
+from tools.attack.process import Outcome, run_process
 
 _DONE, _MISTAKE, _STOPPED, _INTERRUPTED, _CLOSED, _TERMINATED = 0, 2, 75, 130, 141, 143
 _CODES: Mapping[tuple[int, ...], set[int]] = {
@@ -39,8 +39,7 @@ class Signals:
     """The campaign."""
 
     def __init__(self, material: Material) -> None:
-        self._material = material
-        self._references: dict[str, Mapping[str, str]] = {}
+        self._material, self._repetitions = material, Repetitions(material)
 
     def __call__(self, index: int, random: Random) -> Iterator[Finding]:
         """Carry out a trial."""
@@ -49,7 +48,7 @@ class Signals:
             return
         name = random.choice(_SIGNALLED)
         job, numbers = JOBS[name], random.choice(list(_CODES))
-        expected = self._reference(name, job)
+        self._repetitions.reference(name)
         folder = self._material.begin(job.before)
         at = random.uniform(1.0, 6.0)
         sent = {at + 0.05 * order: number for order, number in enumerate(numbers)}
@@ -64,19 +63,12 @@ class Signals:
         if outcome.code not in _CODES[numbers] and not early:
             yield Finding(subject, "wrong code", detail)
             return
-        again = run_forked(job.command, folder)
-        found = read_content(folder)
-        if again.code != 0 and not (job.refuses and found == expected):
-            yield Finding(subject, "lost", f"{detail}; again: {again.message}")
-        elif differences(found, expected):
-            yield Finding(subject, "silent", detail)
-        else:
-            yield Finding(subject, "leftover" if find_leftovers(folder) else f"code {outcome.code}", detail)
+        yield self._repetitions.repeat(name, subject, detail, right=f"code {outcome.code}")
 
     def _close_output(self, random: Random) -> Finding:
         name, how = random.choice(_PRINTING), random.choice(_OUTPUTS)
         job = JOBS[name]
-        expected = self._reference(name, job)
+        expected, _ = self._repetitions.reference(name)
         folder = self._material.begin(job.before)
         outcome = _run_with_output(job, folder, how)
         subject, detail = f"{name}: {how}", f"code {outcome.code}; {outcome.stderr[-500:]}"
@@ -88,15 +80,6 @@ class Signals:
         if outcome.code == _DONE and differences(read_content(folder), expected):
             return Finding(subject, "silent", detail)
         return Finding(subject, f"code {outcome.code}", detail)
-
-    def _reference(self, name: str, job: Job) -> Mapping[str, str]:
-        if name not in self._references:
-            folder = self._material.begin(job.before)
-            done = run_forked(job.command, folder)
-            if done.code != 0:
-                raise RuntimeError(f"{name}: {done.code}\n{done.stderr}")
-            self._references[name] = read_content(folder)
-        return self._references[name]
 
 
 def _run_with_output(job: Job, folder: Path, how: str) -> Outcome:
