@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from oodbench.progress import Progress
 
 _Stage = Literal["plan", "fit", "calibrate", "score", "evaluate", "report"]
-_Keep = Literal["all", "figures", "none"]
+_Keep = Literal["all", "figures", "measurements", "none"]
 
 
 def run(
@@ -91,8 +91,9 @@ def run(
     keep_scores: Annotated[
         _Keep,
         typer.Option(
-            help="Score maps to keep after evaluation. 'figures' keeps those of the four frames per benchmark that the "
-            "heatmaps show. With --shard, all are kept."
+            help="Score maps to store. 'figures' stores those of the four frames per benchmark that the heatmaps "
+            "show. 'measurements' stores no map, but all scores without their places, so that 'oodbench evaluate' can "
+            "apply another protocol. 'none' stores results only."
         ),
     ] = "all",
     limit: Annotated[
@@ -235,7 +236,7 @@ def run(
 
 
 def _print_plan(plan: Plan, folder: str, progress: Progress) -> None:
-    """Print what will run, the estimated inference time, and the size and folder of the score maps."""
+    """Print what will run, the estimated inference time, and the size and folder of the scores."""
     record = plan.record
     for pair in record.skipped:
         progress.say(f"{pair.method} on {pair.network} is skipped: {pair.reason}")
@@ -255,7 +256,5 @@ def _print_plan(plan: Plan, folder: str, progress: Progress) -> None:
         progress.warn(warning)
     frames = sum(len(frame_set.frames) for frame_set in frame_sets)
     seconds = sum(frames * per_frame for per_frame in plan.seconds_a_pass().values())
-    progress.say(
-        f"estimated inference time: {seconds:.0f} s, plus scoring; score maps: {plan.map_bytes() / 1e6:.0f} MB in "
-        f"{folder}"
-    )
+    size = plan.disk_bytes() / 1e6
+    progress.say(f"estimated inference time: {seconds:.0f} s, plus scoring; scores: at most {size:.0f} MB in {folder}")

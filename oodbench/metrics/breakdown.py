@@ -93,6 +93,11 @@ class BreakdownCounts:
         self.pool += counts
         return counts
 
+    def add(self, scores, groups, classes):
+        return self.update(
+            scores.score, AnomalyLabels(scores.label), scores.region, groups, scores.group if classes else None
+        )
+
     def count_above(self, counts: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
         """Return threshold -> [rows], the sums of counts [rows, T + 1] over the levels at or above the threshold."""
         total = counts.cumsum(axis=1)

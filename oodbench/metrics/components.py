@@ -188,7 +188,15 @@ class ComponentCounts:
             predicted: bool [H, W], the pixels that are predicted as anomalous.
             labels: Labels of the same shape.
         """
-        self._frames.append(frame_components(predicted, labels, self.sizes))
+        self.add(frame_components(predicted, labels, self.sizes))
+
+    def add(self, frame: FrameComponents) -> None:
+        """Count one frame whose components are matched already.
+
+        Args:
+            frame: The output of `frame_components` with the same minimum sizes.
+        """
+        self._frames.append(frame)
 
     def merge(self, others: Iterable[ComponentCounts]) -> None:
         """Add the counts of other `ComponentCounts`, for example of other processes.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +11,7 @@ from typing_extensions import override
 
 from oodbench.contracts import Protocol
 from oodbench.metrics.counting.counts import PixelCounts
+from oodbench.metrics.counting.frame_scores import FrameScores, group_scores
 from oodbench.metrics.percentiles import PercentileBins
 from oodbench.metrics.pixels import PixelMetrics, pixel_metrics
 from oodbench.metrics.resampling.sketch_thresholds import SketchBins, choose_bins
@@ -31,16 +31,11 @@ def apply_protocol(protocol: Protocol, score: ScoreMap, labels: AnomalyLabels) -
     return score, labels
 
 
-Count = Callable[[ScoreMap, AnomalyLabels], PixelCounts]
-"""A function that counts one frame elsewhere, for example on a GPU, and returns an equivalent state."""
-
-
 class Evaluation(ABC):
     """Evaluation of frames under one protocol (set of rules), frame by frame; `make_evaluation` creates it.
 
     Args:
         protocol: The protocol, which determines how scores become metrics.
-        count: Function that counts the pixels of a frame, for example on a GPU. None: this process counts them.
 
     Attributes:
         protocol: The protocol, as passed.
@@ -57,15 +52,8 @@ class Evaluation(ABC):
         (1.0, 2)
     """
 
-    def __init__(self, protocol: Protocol, count: Count | None = None) -> None:
+    def __init__(self, protocol: Protocol) -> None:
         self.protocol = protocol
-        self._count = count
-
-    def _add(self, counts: PixelCounts, score: ScoreMap, labels: AnomalyLabels) -> None:
-        if self._count is None:
-            counts.update(score, labels)
-        else:
-            counts.merge([self._count(score, labels)])
 
     def update(self, score: ScoreMap, labels: AnomalyLabels) -> None:
         """Count one frame.
@@ -77,10 +65,25 @@ class Evaluation(ABC):
         Raises:
             ScoreError: The shapes or types do not match, or the score of a pixel that is not void is NaN.
         """
-        self._accumulate(*apply_protocol(self.protocol, score, labels))
+        self.add(group_scores(score, labels))
+
+    def add(self, scores: FrameScores) -> None:
+        """Count one frame.
+
+        Args:
+            scores: All scores of the frame by label, as `group_scores` returns them.
+
+        Raises:
+            ScoreError: The score of a pixel that the protocol counts is NaN.
+        """
+        if self.protocol.precision == "float16":
+            score, labels = scores.pixels()
+            self._accumulate(group_scores(*apply_protocol(self.protocol, score, AnomalyLabels(labels))))
+        else:
+            self._accumulate(scores)
 
     @abstractmethod
-    def _accumulate(self, score: ScoreMap, labels: AnomalyLabels) -> None: ...
+    def _accumulate(self, scores: FrameScores) -> None: ...
 
     @abstractmethod
     def metrics(self) -> PixelMetrics:
@@ -98,14 +101,14 @@ class Evaluation(ABC):
 class _Pooled(Evaluation):
     """All pixels in one pool."""
 
-    def __init__(self, protocol: Protocol, count: Count | None = None) -> None:
-        super().__init__(protocol, count)
+    def __init__(self, protocol: Protocol) -> None:
+        super().__init__(protocol)
         self._counts = PixelCounts()
         self._bins: SketchBins | None = None
 
     @override
-    def _accumulate(self, score: ScoreMap, labels: AnomalyLabels) -> None:
-        self._add(self._counts, score, labels)
+    def _accumulate(self, scores: FrameScores) -> None:
+        self._counts.add(scores, void_as_in_distribution=self.protocol.void == "in-distribution")
         self._bins = None
 
     @override
@@ -125,14 +128,15 @@ class _Pooled(Evaluation):
 class _Percentiles(_Pooled):
     """All pixels in one pool of bins. The counts and the largest tie refer to all distinct scores."""
 
-    def __init__(self, protocol: Protocol, count: Count | None = None) -> None:
-        super().__init__(protocol, count)
+    def __init__(self, protocol: Protocol) -> None:
+        super().__init__(protocol)
         self._percentiles = PercentileBins()
 
     @override
-    def _accumulate(self, score: ScoreMap, labels: AnomalyLabels) -> None:
-        super()._accumulate(score, labels)
-        self._percentiles.update(score, labels)
+    def _accumulate(self, scores: FrameScores) -> None:
+        super()._accumulate(scores)
+        score, labels = scores.pixels()
+        self._percentiles.update(*apply_protocol(self.protocol, score, AnomalyLabels(labels)))
 
     @override
     def metrics(self) -> PixelMetrics:
@@ -148,14 +152,14 @@ class _Percentiles(_Pooled):
 class _FrameMeans(Evaluation):
     """The mean over the metrics of single frames; a frame with an undefined metric is left out of the mean."""
 
-    def __init__(self, protocol: Protocol, count: Count | None = None) -> None:
-        super().__init__(protocol, count)
+    def __init__(self, protocol: Protocol) -> None:
+        super().__init__(protocol)
         self._frames: list[PixelMetrics] = []
 
     @override
-    def _accumulate(self, score: ScoreMap, labels: AnomalyLabels) -> None:
+    def _accumulate(self, scores: FrameScores) -> None:
         counts = PixelCounts()
-        self._add(counts, score, labels)
+        counts.add(scores, void_as_in_distribution=self.protocol.void == "in-distribution")
         self._frames.append(pixel_metrics(counts, self.protocol))
 
     @override
@@ -183,13 +187,11 @@ class _FrameMeans(Evaluation):
         return FrameValues(names, np.where(kept, values, 0.0), kept.astype(np.int64))
 
 
-def make_evaluation(protocol: Protocol, count: Count | None = None) -> Evaluation:
+def make_evaluation(protocol: Protocol) -> Evaluation:
     """Create an evaluation under a protocol, a set of rules that turns scores into metrics.
 
     Args:
         protocol: The protocol, such as `POOLED` or `PROTOCOLS[NAME]`.
-        count: Function from a score map and its labels to their `PixelCounts`, for example on a GPU. None: this process
-            counts the pixels.
 
     Returns:
         An evaluation of the kind that the protocol needs, without frames.
@@ -205,5 +207,5 @@ def make_evaluation(protocol: Protocol, count: Count | None = None) -> Evaluatio
         ({'AP': 1.0, 'FPR95': 0.0, 'AUROC': 1.0}, 1)
     """
     if protocol.thresholds == "percentiles":
-        return _Percentiles(protocol, count)
-    return _FrameMeans(protocol, count) if protocol.pooling == "frames" else _Pooled(protocol, count)
+        return _Percentiles(protocol)
+    return _FrameMeans(protocol) if protocol.pooling == "frames" else _Pooled(protocol)

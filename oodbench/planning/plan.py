@@ -51,6 +51,9 @@ from oodbench.progress import Progress
 from oodbench.registry import Registry, method_label
 from oodbench.types import Frame, FrameSet
 
+MEASUREMENT_BYTES = 2
+"""Size of a measurement per pixel. It is removed after evaluation, unless it is kept."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -68,11 +71,16 @@ class Plan:
     scorers: Mapping[str, Method]
     frames: Mapping[str, Frame]
 
-    def map_bytes(self) -> int:
-        """Return the size of all score maps and predicted classes on disk, in bytes."""
-        frames = {frame.key: frame for part in self.record.benchmarks for frame in part.frames}.values()
-        pixels = sum(frame.height * frame.width for frame in frames)
-        return pixels * (4 * len(self.record.scorers) + len(self.networks))
+    def disk_bytes(self) -> int:
+        """Return the largest size of all maps and measurements on disk while the run is computed, in bytes."""
+        sizes: dict[str, int] = {}  # by frame: frames that benchmarks share are stored once
+        scorers, networks = len(self.record.scorers), len(self.networks)
+        for part in self.record.benchmarks:
+            kept = part.kept_frames(self.record.keep_scores)
+            for index, frame in enumerate(part.frames):
+                per_pixel = MEASUREMENT_BYTES * scorers + (4 * scorers + networks if index in kept else 0)
+                sizes[frame.key] = max(sizes.get(frame.key, 0), frame.height * frame.width * per_pixel)
+        return sum(sizes.values())
 
     def seconds_a_pass(self) -> dict[str, float]:
         """Measure one warm forward pass of each network on the first frame; return seconds by name of network."""
@@ -218,6 +226,7 @@ def make_plan(
         batch_size=request.batch_size,
         limit=request.limit,
         chosen=bool(request.frames),
+        keep_scores=request.keep_scores,
         data=RootsRecord.of(data),
         id_data=RootsRecord.of(id_data),
         plugins=tuple(Path(path).absolute() for path in request.plugins),

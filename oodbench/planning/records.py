@@ -19,8 +19,15 @@ from oodbench.types import FrameSet
 
 PLAN_SCHEMA: Final = 2
 
+FIGURE_FRAMES = 4
+"""Number of frames per benchmark that figures show."""
+
 PHOTOGRAPHS = "photographs"
 """Name of the benchmark in a plan for images without labels."""
+
+KeepScores: TypeAlias = Literal["all", "figures", "measurements", "none"]
+"""What to keep after evaluation: all score maps, those of the frames in figures, the measurements of all maps, or
+nothing."""
 
 Anomalous: TypeAlias = Literal["higher", "lower"]
 """Direction of external scores: whether higher or lower scores are anomalous."""
@@ -84,6 +91,19 @@ class FrameSetRecord(FrozenRecord):
     def digest(self) -> str:
         """The digest of the frames and their groups."""
         return digest_bytes(json.dumps([[frame.digest, frame.group] for frame in self.frames]).encode())
+
+    @property
+    def figure_frames(self) -> tuple[str, ...]:
+        """The ids of the frames that figures show: four evenly spaced ones, or all if there are fewer."""
+        last, shown = len(self.frames) - 1, min(FIGURE_FRAMES, len(self.frames))
+        return tuple(self.frames[round(index * last / max(shown - 1, 1))].id for index in range(shown))
+
+    def kept_frames(self, keep_scores: KeepScores) -> frozenset[int]:
+        """Return the indices of the frames whose maps are stored."""
+        if keep_scores == "all":
+            return frozenset(range(len(self.frames)))
+        shown = self.figure_frames if keep_scores == "figures" else ()
+        return frozenset(index for index, frame in enumerate(self.frames) if frame.id in shown)
 
     @staticmethod
     def of(
@@ -175,6 +195,7 @@ class PlanRecord(FrozenRecord):
     Attributes:
         protocols: Maps the name of each benchmark to the names of its protocols.
         chosen: Whether the frames of the benchmarks were chosen by their ids.
+        keep_scores: What stays after evaluation.
         classes: The name of the class set; None for external scores.
     """
 
@@ -191,6 +212,7 @@ class PlanRecord(FrozenRecord):
     batch_size: int = Field(ge=1)
     limit: int | Literal["all"] | None
     chosen: bool = False
+    keep_scores: KeepScores = "all"
     data: RootsRecord
     id_data: RootsRecord
     plugins: tuple[Path, ...]
@@ -200,7 +222,7 @@ class PlanRecord(FrozenRecord):
     def digest(self) -> str:
         """Identity of the run: digest of networks, methods, frames, scoring, seed and batch size.
 
-        Paths are not part of it. Protocols are not part of it either: they change the results and not the scores.
+        Paths are not part of it. Protocols and `keep_scores` are not part of it either: they do not change the scores.
         """
         parts = {
             "networks": [[network.name, network.digest, network.device] for network in self.networks],

@@ -17,15 +17,13 @@ from oodbench.files import expand_home, read_text
 from oodbench.frozen_record import FrozenRecord
 from oodbench.metrics.protocols import DEFAULT_PROTOCOL, PROTOCOLS
 from oodbench.planning.array_jobs import AUTO_SHARD, find_shard
+from oodbench.planning.records import KeepScores
 from oodbench.planning.shard import Shard
 from oodbench.types import Resize
 from oodbench.validation import explain
 
 Stage = Literal["plan", "fit", "calibrate", "score", "evaluate", "report"]
 STAGES: tuple[Stage, ...] = ("plan", "fit", "calibrate", "score", "evaluate", "report")
-
-KeepScores = Literal["all", "figures", "none"]
-"""Which score maps to keep after evaluation: all, those of the frames in the figures, none."""
 
 IfExists = Literal["continue", "reuse", "overwrite"]
 """What to do in a folder that contains a run. `continue`: resume it if it is the same run, otherwise refuse. `reuse`:

@@ -8,7 +8,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from typing_extensions import override
 
 from oodbench.class_sets import CLASS_SETS
@@ -47,9 +46,6 @@ from oodbench.types import AnomalyLabels, Frame, RGBImage, ScoreMap, SemanticLab
 
 if TYPE_CHECKING:
     import pandas as pd
-
-# Number of evenly spaced frames per benchmark in figures; --keep-scores figures keeps their maps.
-FIGURE_FRAMES = 4
 
 
 @dataclass(frozen=True)
@@ -224,9 +220,7 @@ class Run:
         Args:
             benchmark: Name of the benchmark.
         """
-        ids = self.frames(benchmark)
-        indices = np.linspace(0, len(ids) - 1, min(FIGURE_FRAMES, len(ids))).round().astype(int)
-        return [ids[index] for index in indices]
+        return self.record.benchmark(benchmark).figure_frames
 
     def image(self, benchmark: str, frame: str) -> RGBImage:
         """Return the image of a frame, uint8 [H, W, 3], red first.

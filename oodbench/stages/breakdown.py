@@ -1,8 +1,5 @@
 """Breakdown of a result: recall of anomalies by size, place and predicted class, and false positives by class.
 
-Size and place are properties of connected regions with eight neighbours per pixel. The size is the region's share of
-the frame's area. The place is the height of its lowest pixel: on a level road, a lower region is nearer.
-
 Recall and false positives are measured at two thresholds. The first is the threshold at which the result's false
 positive rate is measured; it depends on the labels. The second is the score that 5 % of the calibration pixels exceed;
 it does not depend on the labels.
@@ -24,17 +21,10 @@ from oodbench.contracts import (
     ClassFalseAlarms,
 )
 from oodbench.metrics.breakdown import BreakdownCounts
+from oodbench.metrics.measurements import FrameMeasurement
+from oodbench.metrics.region_groups import GROUPS, PLACES, SIZES
 from oodbench.metrics.resampling.sketch_thresholds import SketchBins
-from oodbench.regions import find_objects
-from oodbench.types import AnomalyLabels, ClassMap, ClassSet, ScoreMap
-
-SIZES = {"below 0.1 %": 0.001, "0.1 to 1 %": 0.01, "1 to 10 %": 0.1, "10 % and more": np.inf}
-"""Maps the name of each size to its upper limit, as a share of the frame's area."""
-
-PLACES = {"upper half": 0.5, "third quarter": 0.75, "lowest quarter": np.inf}
-"""Maps the name of each place to its limit for the lowest pixel, as a share of the frame's height from the top."""
-
-_FIRST_CLASS = len(SIZES) + len(PLACES)
+from oodbench.types import ClassSet
 
 
 class BreakdownCounter:
@@ -58,28 +48,19 @@ class BreakdownCounter:
             quantile = np.float32(calibration.score_at(1 - FALSE_ALARM_RATE))
             thresholds["calibrated"] = float(np.nextafter(quantile, np.float32(np.inf)))
             self._titles["calibrated"] = f"{100 * FALSE_ALARM_RATE:g} % of the pixels of {calibration.source} exceed it"
-        self._counts = BreakdownCounts(bins, thresholds, _FIRST_CLASS)
+        self._counts = BreakdownCounts(bins, thresholds, GROUPS)
         self._objects: Counter[int] = Counter()
         self._predicted = False
 
-    def update(self, score: ScoreMap, labels: AnomalyLabels, prediction: ClassMap | None) -> NDArray[np.int64]:
-        """Count one frame and return its sketch.
+    def update(self, frame: FrameMeasurement) -> NDArray[np.int64]:
+        """Count one frame and return its sketch, int64 [2, K].
 
         Args:
-            score: Scores, float32 [H, W].
-            labels: Anomaly labels, uint8 [H, W].
-            prediction: Predicted classes, uint8 [H, W]; None if they are not stored.
+            frame: The measurement of the frame's score map.
         """
-        self._predicted |= prediction is not None
-        regions = find_objects(labels)
-        height, width = regions.labels.shape
-        area = regions.pixels / (height * width)
-        lowest = (regions.boxes[:, 1] + regions.boxes[:, 3]) / height
-        size = np.searchsorted(list(SIZES.values()), area, side="right")
-        place = np.searchsorted(list(PLACES.values()), lowest, side="left") + len(SIZES)
-        groups = np.stack([size, place], axis=1).astype(np.uint8)
-        self._objects.update(groups[1:].ravel().tolist())  # region 0 contains the pixels that are not anomalous
-        return self._counts.update(score, labels, regions.labels, groups, prediction)
+        self._predicted |= frame.has_classes
+        self._objects.update(frame.groups[1:].ravel().tolist())  # region 0 contains the pixels that are not anomalous
+        return self._counts.add(frame.scores, frame.groups, classes=frame.has_classes)
 
     def breakdown(self) -> Breakdown:
         """Return the breakdown over all frames."""
@@ -135,9 +116,9 @@ class BreakdownCounter:
     def _group_name(self, code: int) -> tuple[str, str]:
         if code < len(SIZES):
             return "size", list(SIZES)[code]
-        if code < _FIRST_CLASS:
+        if code < GROUPS:
             return "place", list(PLACES)[code - len(SIZES)]
-        return "class", self._class_name(code - _FIRST_CLASS)
+        return "class", self._class_name(code - GROUPS)
 
     def _class_name(self, index: int) -> str:
         if self._classes is None or index >= len(self._classes):

@@ -3,59 +3,89 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from oodbench.contracts import AT_ID95, FALSE_ALARM_RATE, Calibration, ComponentSizes, Protocol
-from oodbench.metrics import ComponentCounts, ComponentMetrics, PixelMetrics, Source, component_metrics
+from oodbench.contracts import AT_ID95, FALSE_ALARM_RATE, ComponentSizes, Protocol
+from oodbench.metrics import ComponentCounts, ComponentMetrics, PixelMetrics, component_metrics
 from oodbench.metrics.components import TAUS
+from oodbench.metrics.measurements import ComponentRule, FrameMeasurement
+from oodbench.storage.scored_benchmark import ScoredBenchmark
+from oodbench.types import AnomalyLabels, ScoreMap
+
+NO_MAPS = "the threshold of the best F1 is known only after all frames are scored, and their maps are not stored"
+
+
+def component_rules(scored: ScoredBenchmark, protocols: Iterable[Protocol]) -> tuple[ComponentRule, ...]:
+    """Return the thresholds that are known before scoring: the calibrated one, for each protocol with components.
+
+    Args:
+        scored: The scorer and the benchmark.
+        protocols: The protocols.
+    """
+    calibration = scored.calibration()
+    if calibration is None:
+        return ()
+    threshold = float(calibration.score_at(1 - FALSE_ALARM_RATE))
+    sizes = scored.benchmark.components
+    return tuple(ComponentRule(protocol.name, threshold, sizes) for protocol in protocols if protocol.components)
 
 
 def add_component_metrics(
-    pixels: PixelMetrics,
-    read: Source,
-    protocol: Protocol,
-    sizes: ComponentSizes,
-    calibration: Calibration | None,
-    option: str = "--id-data",
+    pixels: PixelMetrics, scored: ScoredBenchmark, protocol: Protocol, frames: Sequence[FrameMeasurement]
 ) -> tuple[PixelMetrics, dict[str, Any]]:
     """Add component metrics to pixel metrics.
 
+    At the calibrated threshold, they come from the measurements of the frames. At the threshold of the best F1, which
+    depends on all frames, the score maps are read.
+
     Args:
         pixels: Pixel metrics of the same frames under the protocol, with the threshold of the best F1.
-        read: Function that yields the frames again.
+        scored: The scorer and the benchmark.
         protocol: The protocol.
-        sizes: The minimum sizes of components.
-        calibration: The scorer's calibration; None if the run has no in-distribution frames.
-        option: The option that would have given a calibration, for messages.
+        frames: The measurements of the frames.
 
     Returns:
         All metrics, and the counts behind the component metrics.
     """
-    candidates = {
-        "": pixels.best_f1_threshold,
-        AT_ID95: calibration.score_at(1 - FALSE_ALARM_RATE) if calibration else math.nan,
-    }
-    reasons = {
-        "": "no valid pixel is anomalous, so there is no threshold of the best F1",
-        AT_ID95: f"no in-distribution frames ({option}), so there is no calibrated threshold",
-    }
-    thresholds = {suffix: value for suffix, value in candidates.items() if not math.isnan(value)}
-    components = component_metrics(read, protocol, sizes, thresholds)
+    sizes = scored.benchmark.components
+    found: dict[str, tuple[ComponentMetrics, float]] = {}
+    reasons = {"": "no valid pixel is anomalous, so there is no threshold of the best F1"}
+    best = pixels.best_f1_threshold
+    if not math.isnan(best):
+        if scored.has_maps():
+            found[""] = component_metrics(lambda: _read(scored), protocol, sizes, {"": best})[""], best
+        else:
+            reasons[""] = NO_MAPS
+    option = "--calibration-scores" if scored.scorer.given else "--id-data"
+    reasons[AT_ID95] = f"no in-distribution frames ({option}), so there is no calibrated threshold"
+    for rule in component_rules(scored, [protocol]):
+        if all(rule.name in frame.components for frame in frames):
+            counts = ComponentCounts(sizes)
+            for frame in frames:
+                counts.add(frame.components[rule.name])
+            found[AT_ID95] = counts.metrics(), rule.threshold
+        else:
+            reasons[AT_ID95] = "the frames were measured without it, and their maps are not stored"
     values, undefined = dict(pixels.values), dict(pixels.undefined)
     facts: dict[str, Any] = {
         "smallest_prediction": sizes.prediction,
         "smallest_object": sizes.object,
         "taus": TAUS.round(2).tolist(),
     }
-    for suffix in candidates:
-        metrics = components.get(suffix) or _undefined_metrics(sizes, reasons[suffix])
+    for suffix, reason in reasons.items():
+        metrics, threshold = found.get(suffix) or (_undefined_metrics(sizes, reason), math.nan)
         values |= {name + suffix: value for name, value in metrics.values.items()}
         undefined |= {name + suffix: reason for name, reason in metrics.undefined.items()}
-        if suffix in components:
-            facts["at ID95" if suffix else "at the best F1"] = _describe_counts(metrics, thresholds[suffix])
+        if suffix in found:
+            facts["at ID95" if suffix else "at the best F1"] = _describe_counts(metrics, threshold)
     return replace(pixels, values=values, undefined=undefined), facts
+
+
+def _read(scored: ScoredBenchmark) -> Iterator[tuple[ScoreMap, AnomalyLabels]]:
+    for _, score, labels in scored:
+        yield score, labels
 
 
 def _undefined_metrics(sizes: ComponentSizes, reason: str) -> ComponentMetrics:

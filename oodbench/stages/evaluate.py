@@ -1,55 +1,37 @@
-"""Fifth stage of a run: compute results from stored maps and labels."""
+"""Fifth stage of a run: compute results from the measurements of the frames."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from oodbench.contracts import Cost, Expected, FailedBenchmark, Protocol, Result, ResultsFile
 from oodbench.environment import describe_environment, peak_memory
-from oodbench.errors import RunFolderError, ScoreError
-from oodbench.metrics import PROTOCOLS, Evaluation, PixelMetrics, make_evaluation
+from oodbench.errors import RunFolderError
+from oodbench.metrics import PROTOCOLS, make_evaluation
+from oodbench.metrics.measurements import FrameMeasurement
 from oodbench.planning.records import Anomalous, PlanRecord
 from oodbench.progress import Progress
-from oodbench.stages.components import add_component_metrics
+from oodbench.stages.components import add_component_metrics, component_rules
 from oodbench.stages.earlier import EarlierResults
 from oodbench.stages.failures import Failures
-from oodbench.stages.gpu_counts import find_counter
+from oodbench.stages.measurements import load_measurements
 from oodbench.stages.quality import quality_warnings
 from oodbench.stages.sketches import result_intervals, write_sketch_and_breakdown
 from oodbench.stopping import check_stop
 from oodbench.storage.artifacts import RunArtifacts
-from oodbench.storage.keys import cost_key, environment_key, fit_key, quality_key
-from oodbench.storage.run_store import REPAIR
-from oodbench.storage.scored_benchmark import ScoredBenchmark, digest_map, digest_maps
-from oodbench.types import AnomalyLabels, Frame, ScoreMap
+from oodbench.storage.keys import cost_key, environment_key, fit_key, quality_key, result_key
+from oodbench.storage.scored_benchmark import ScoredBenchmark, digest_maps
+from oodbench.types import Frame
 
 # A share of pixels with the same score above this causes a warning that the scores saturate.
 _MANY_TIES = 0.01
 
 # An AUROC below this suggests scores with the wrong sign. Real methods on hard benchmarks reach at least about 0.4.
 _INVERTED = 0.4
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """Evaluation of the stored maps of one scorer on one benchmark under one protocol.
-
-    Attributes:
-        evaluation: The evaluation, which has counted all frames.
-        metrics: The metrics.
-        components: The counts behind the component metrics; empty if the protocol has none.
-        scores_digest: The digest of all maps.
-    """
-
-    evaluation: Evaluation
-    metrics: PixelMetrics
-    components: Mapping[str, Any]
-    scores_digest: str
 
 
 def evaluate(
@@ -77,7 +59,8 @@ def evaluate(
         The results by name of protocol, in the plan's order.
 
     Raises:
-        RunFolderError: A map is not stored, or is not the one that an earlier result in result.json was computed from.
+        NotStoredError: Neither the measurement nor the map of a frame is stored.
+        RunFolderError: The scores are not those that an earlier result in result.json was computed from.
         ScoreError: A map contains NaN.
     """
     earlier = EarlierResults.read(plan, artifacts) if again else EarlierResults()
@@ -89,23 +72,26 @@ def evaluate(
         if any(frames[frame.digest].read_anomaly_labels is None for frame in benchmark.frames):
             progress.warn(f"{benchmark.name} has frames without labels: it is scored but not evaluated")
             continue
-        scorers = [ScoredBenchmark(plan, scorer, benchmark, frames, artifacts) for scorer in plan.scorers]
         with failures.collect(benchmark.name, "evaluate"):
-            for name in protocols.get(benchmark.name, ()):
-                protocol = PROTOCOLS[name]
-                keys = [scored.result_key(protocol) for scored in scorers]
-                todo = [
-                    (scored, key)
-                    for scored, key in zip(scorers, keys, strict=True)
-                    if again or artifacts.result(key) is None
+            names = protocols.get(benchmark.name, ())
+            todo = []
+            for scorer in plan.scorers:
+                scored = ScoredBenchmark(plan, scorer, benchmark, frames, artifacts)
+                missing = [
+                    protocol
+                    for protocol in map(PROTOCOLS.__getitem__, names)
+                    if again or artifacts.result(scored.result_key(protocol)) is None
                 ]
-                if todo:
-                    with progress.track(f"evaluate {benchmark.name}", len(todo), "methods") as advance:
-                        for scored, key in todo:
-                            made = _make_result(scored, protocol, earlier)
-                            artifacts.write_result(key, made)
-                            advance(1)
-                            check_stop()
+                if missing:
+                    todo.append((scored, missing))
+            if todo:
+                with progress.track(f"evaluate {benchmark.name}", len(todo), "methods") as advance:
+                    for scored, missing in todo:
+                        _evaluate_scorer(scored, missing, earlier)
+                        advance(1)
+                        check_stop()
+            for name in names:
+                keys = [result_key(plan, scorer, benchmark, PROTOCOLS[name]) for scorer in plan.scorers]
                 results[name] += [result for key in keys if (result := artifacts.result(key)) is not None]
     return results
 
@@ -120,47 +106,30 @@ def _check_same_scores(digest: str, earlier: Result | None, artifacts: RunArtifa
         )
 
 
-def measure(scored: ScoredBenchmark, protocol: Protocol) -> Measurement:
-    """Evaluate the stored maps of one scorer on one benchmark.
-
-    Raises:
-        NotStoredError: A map is not stored.
-        ScoreError: A map contains NaN.
-    """
-    evaluation = make_evaluation(protocol, find_counter(scored.network.device))
-    digests: list[str] = []
-    for frame, score, labels in scored:
-        digests.append(digest_map(score))
-        try:
-            evaluation.update(score, labels)
-        except ScoreError as error:
-            path = scored.artifacts.store.name(scored.score_key(frame))
-            raise ScoreError(
-                f"{path} ({scored.scorer.method} on {frame.id}): {error.problem}",
-                REPAIR,
-            ) from None
-    metrics = evaluation.metrics()
-    components: dict[str, Any] = {}
-    if protocol.components:
-
-        def read() -> Iterator[tuple[ScoreMap, AnomalyLabels]]:
-            for _, score, labels in scored:
-                yield score, labels
-
-        sizes = scored.benchmark.components
-        option = "--calibration-scores" if scored.scorer.given else "--id-data"
-        metrics, components = add_component_metrics(metrics, read, protocol, sizes, scored.calibration(), option)
-    return Measurement(evaluation, metrics, components, digest_maps(digests))
+def _evaluate_scorer(scored: ScoredBenchmark, protocols: Sequence[Protocol], earlier: EarlierResults) -> None:
+    """Evaluate a scorer under several protocols and store the results. The scores are read once."""
+    frames = load_measurements(scored, component_rules(scored, protocols))
+    for protocol in protocols:
+        result = _make_result(scored, protocol, frames, earlier)
+        scored.artifacts.write_result(scored.result_key(protocol), result)
 
 
-def _make_result(scored: ScoredBenchmark, protocol: Protocol, earlier_results: EarlierResults) -> Result:
+def _make_result(
+    scored: ScoredBenchmark, protocol: Protocol, frames: Sequence[FrameMeasurement], earlier_results: EarlierResults
+) -> Result:
     """Evaluate a scorer. Facts whose files are gone come from its earlier result."""
     plan, scorer, benchmark, artifacts = scored.plan, scored.scorer, scored.benchmark, scored.artifacts
     earlier = earlier_results.by_place.get((scorer.label, scorer.network, benchmark.name))
-    measurement = measure(scored, protocol)
-    _check_same_scores(measurement.scores_digest, earlier, artifacts)
-    sketch = write_sketch_and_breakdown(scored, measurement.evaluation)
-    network, metrics = scored.network, measurement.metrics
+    scores_digest = digest_maps(frame.digest for frame in frames)
+    _check_same_scores(scores_digest, earlier, artifacts)
+    evaluation = make_evaluation(protocol)
+    for frame in frames:
+        evaluation.add(frame.scores)
+    metrics, components = evaluation.metrics(), {}
+    if protocol.components:
+        metrics, components = add_component_metrics(metrics, scored, protocol, frames)
+    sketch = write_sketch_and_breakdown(scored, evaluation, frames)
+    network = scored.network
     fit = artifacts.fit_facts(fit_key(scorer.key)) if scorer.fits else None
     if fit is None and earlier is not None and earlier.fit:
         fit = {**earlier.fit, "seconds": earlier.cost.fit_s}
@@ -198,13 +167,13 @@ def _make_result(scored: ScoredBenchmark, protocol: Protocol, earlier_results: E
         undefined=dict(metrics.undefined),
         intervals=result_intervals(sketch, metrics, benchmark, plan.seed),
         counts={**metrics.counts, "expected_frames": benchmark.expected},
-        components=dict(measurement.components),
+        components=components,
         fit=fit_facts,
         cost=_measure_cost(scored, fit, earlier),
         environment=artifacts.json(environment_key(network.digest))
         or (earlier.environment if earlier is not None else describe_environment(network.device)),
         seed=plan.seed,
-        digests={"network": network.digest, "data": benchmark.digest, "scores": measurement.scores_digest},
+        digests={"network": network.digest, "data": benchmark.digest, "scores": scores_digest},
         warnings=warnings,
     )
 

@@ -1,29 +1,28 @@
-"""Fourth stage of a run: one forward pass per batch, scores of all methods, and storage of each map."""
+"""Fourth stage of a run: the scores of all methods on all frames, measured while they are in memory."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
 from typing import Any
-
-import numpy as np
 
 from oodbench.environment import describe_environment, join_environments
 from oodbench.metrics.protocols import PROTOCOLS
-from oodbench.planning.frame_record import FrameRecord
-from oodbench.planning.plan import Plan, combine_needs
-from oodbench.planning.records import FrameSetRecord, ScorerRecord, SegmenterRecord
+from oodbench.planning.plan import Plan
+from oodbench.planning.records import FrameSetRecord, SegmenterRecord
 from oodbench.planning.shard import Shard
 from oodbench.progress import Progress
-from oodbench.stages.apply_methods import add_error_context, score_output
-from oodbench.stages.batching import forward_batches, split_batches
+from oodbench.stages.batching import split_batches
+from oodbench.stages.components import component_rules
+from oodbench.stages.executor import Executor
 from oodbench.stages.failures import Failures
+from oodbench.stages.score_batches import BatchOutcome, BatchTask, ScoreJob
 from oodbench.storage.artifacts import RunArtifacts
-from oodbench.storage.keys import Key, cost_key, environment_key, prediction_key, result_key, score_key
+from oodbench.storage.keys import Key, cost_key, environment_key, measurement_key, prediction_key, score_key
+from oodbench.storage.scored_benchmark import ScoredBenchmark
 
-# Maximum number of maps that wait to be written: bridges short delays of the disk and limits the memory.
+# Maximum number of files that wait to be written: bridges short delays of the disk and limits the memory.
 _IN_FLIGHT = 24
 
 
@@ -31,18 +30,20 @@ def score(
     plan: Plan,
     artifacts: RunArtifacts,
     progress: Progress,
+    executor: Executor,
     *,
-    keep_maps: bool = True,
     shard: Shard | None = None,
     failures: Failures | None = None,
 ) -> None:
-    """Score the batches whose maps are not all stored. A batch is always scored as a whole.
+    """Score the batches whose maps or measurements are not all stored. A batch is always scored as a whole.
+
+    The maps of frames with labels are measured. The plan states which maps are stored, too.
 
     Args:
         plan: The plan of the run.
         artifacts: The artifacts of the run.
         progress: Callback for progress messages.
-        keep_maps: Whether maps are kept after evaluation; False: score only for results that do not exist yet.
+        executor: What runs the batches.
         shard: The shard to score; None: score all batches.
         failures: Collector for errors of single benchmarks; None: raise the first error.
 
@@ -50,84 +51,111 @@ def score(
         StopRequestedError: A stop was requested; it takes effect after a batch.
     """
     failures = Failures(fail_fast=True) if failures is None else failures
-    for record in plan.record.networks:
+    for network in plan.record.networks:
         for benchmark in plan.record.benchmarks:
             if benchmark.name not in failures:
                 with failures.collect(benchmark.name, "score"):
-                    _score_benchmark(plan, artifacts, progress, record, benchmark, keep_maps=keep_maps, shard=shard)
+                    _Scoring(plan, artifacts, network, benchmark).run(executor, progress, shard)
 
 
-def _score_benchmark(
-    plan: Plan,
-    artifacts: RunArtifacts,
-    progress: Progress,
-    network_record: SegmenterRecord,
-    benchmark: FrameSetRecord,
-    *,
-    keep_maps: bool,
-    shard: Shard | None,
-) -> None:
-    record, network = plan.record, plan.networks[network_record.name]
-    scoring = record.scoring
-    protocols = [PROTOCOLS[name] for name in record.protocols.get(benchmark.name, ())]
+class _Scoring:
+    """The scores of one network on one benchmark, and what is stored of them.
 
-    def has_results(scorer: ScorerRecord) -> bool:
-        keys = (result_key(record, scorer, benchmark, protocol) for protocol in protocols)
-        return bool(protocols) and all(artifacts.result(key) is not None for key in keys)
+    Args:
+        plan: The plan of the run.
+        artifacts: The artifacts of the run.
+        network: The record of the network.
+        benchmark: The record of the benchmark.
+    """
 
-    # If the results exist already, their maps may have been removed after evaluation (--keep-scores).
-    scorers = [
-        scorer.key
-        for scorer in record.scorers
-        if scorer.network == network.name and (keep_maps or not has_results(scorer))
-    ]
-    records = benchmark.frames
-    frames = [plan.frames[frame.digest] for frame in records]
+    def __init__(
+        self, plan: Plan, artifacts: RunArtifacts, network: SegmenterRecord, benchmark: FrameSetRecord
+    ) -> None:
+        self._plan, self._artifacts = plan, artifacts
+        self._network, self._benchmark = network, benchmark
+        self._has_classes = plan.networks[network.name].capabilities.class_maps is not None
+        record, keep_scores = plan.record, plan.record.keep_scores
+        self._protocols = [PROTOCOLS[name] for name in record.protocols.get(benchmark.name, ())]
+        labelled = all(plan.frames[frame.digest].read_anomaly_labels is not None for frame in benchmark.frames)
+        scorers = [
+            ScoredBenchmark(record, scorer, benchmark, plan.frames, artifacts)
+            for scorer in record.scorers
+            if scorer.network == network.name
+        ]
+        # The maps and measurements of results that exist may have been removed after evaluation.
+        done = {scored.scorer.key for scored in scorers if self._has_results(scored)}
+        kept = keep_scores in ("all", "measurements")
+        wanted = [scored for scored in scorers if kept or scored.scorer.key not in done]
+        measured = [scored for scored in wanted if keep_scores == "measurements" or scored.scorer.key not in done]
+        self._job = ScoreJob(
+            network.name,
+            benchmark.name,
+            record.scoring,
+            tuple(scored.scorer.key for scored in wanted),
+            {scored.scorer.key: component_rules(scored, self._protocols) for scored in measured if labelled},
+            benchmark.kept_frames(keep_scores),
+        )
 
-    def is_stored(key: Callable[[FrameRecord], Key], positions: range) -> bool:
-        batch_records = (records[index] for index in positions)
-        return all(artifacts.has_map(key(frame), (frame.height, frame.width)) for frame in batch_records)
+    def run(self, executor: Executor, progress: Progress, shard: Shard | None) -> None:
+        """Score the missing batches and store what they yield."""
+        if not self._job.rules and not self._job.kept:
+            progress.warn(f"{self._benchmark.name} is not scored: it has no labels, and no score maps are kept")
+            return
+        tasks = [
+            BatchTask(positions, missing)
+            for number, positions in enumerate(split_batches(len(self._benchmark.frames), self._plan.record.batch_size))
+            if (shard is None or shard.takes(number)) and (missing := self._missing_scorers(positions))
+        ]
+        if not tasks:
+            return
+        _record_environment(self._network, self._artifacts)
+        total = sum(len(task.positions) for task in tasks)
+        title = f"score {self._network.name} on {self._benchmark.name}"
+        with _Writer() as writer, progress.track(title, total, "frames") as advance:
+            for outcome in executor.score(self._plan, self._job, tasks):
+                self._store(outcome, writer)
+                advance(len(outcome.positions))
 
-    def class_key(frame: FrameRecord) -> Key:
-        return prediction_key(network_record.digest, scoring, frame.key)
+    def _has_results(self, scored: ScoredBenchmark) -> bool:
+        keys = map(scored.result_key, self._protocols)
+        return bool(self._protocols) and all(self._artifacts.result(key) is not None for key in keys)
 
-    def missing_scorers(positions: range) -> list[str]:
-        if network.capabilities.class_maps is not None and not is_stored(class_key, positions):
-            return scorers
-        return [key for key in scorers if not is_stored(partial(_map_key, key), positions)]
+    def _missing_scorers(self, positions: range) -> tuple[str, ...]:
+        """Return the scorers of which a map or a measurement of the batch is missing."""
+        if self._has_classes and not all(map(self._has_class_map, self._job.kept.intersection(positions))):
+            return self._job.scorers
+        return tuple(key for key in self._job.scorers if not all(self._is_stored(key, index) for index in positions))
 
-    wanted = {
-        positions: missing
-        for number, positions in enumerate(split_batches(len(frames), record.batch_size))
-        if (shard is None or shard.takes(number)) and (missing := missing_scorers(positions))
-    }
-    if not wanted:
-        return
-    _record_environment(network_record, artifacts)
-    methods = {key: plan.scorers[key] for key in scorers}
-    needs = combine_needs(network, methods.values())
-    total = sum(len(positions) for positions in wanted)
-    writer = _Writer(artifacts)
-    with writer, progress.track(f"score {network.name} on {benchmark.name}", total, "frames") as advance:
-        for batch in forward_batches(network, frames, list(wanted), needs):
-            todo = {key: methods[key] for key in wanted[batch.positions]}
-            batch_records = [records[index] for index in batch.positions]
-            sizes = [(frame.height, frame.width) for frame in batch_records]
-            with add_error_context(network, [frames[index] for index in batch.positions]):
-                scored_frames, cost = score_output(batch.output, sizes, todo, scoring)
-            for frame, scored in zip(batch_records, scored_frames, strict=True):
-                for key, values in scored.scores.items():
-                    writer.put(score_key(key, frame.key), values)
-                if scored.prediction is not None:
-                    writer.put(class_key(frame), scored.prediction)
-            count = len(batch_records)
-            line = {
-                "forward": 1e3 * batch.seconds / count,
-                "summary": 1e3 * cost.summary / count,
-                "score": {key: 1e3 * seconds / count for key, seconds in cost.scorers.items()},
-            }
-            artifacts.add_cost(cost_key(network_record.digest), line)
-            advance(count)
+    def _is_stored(self, scorer: str, index: int) -> bool:
+        """Return whether everything of a frame that is kept is stored. A stored map can be measured later."""
+        if self._has_map(score_key(scorer, self._benchmark.frames[index].key), index):
+            return index in self._job.kept or not self._has_classes or self._has_class_map(index)
+        measured = scorer in self._job.rules and self._artifacts.store.is_intact(self._measurement_key(scorer, index))
+        return index not in self._job.kept and (measured or scorer not in self._job.rules)
+
+    def _has_class_map(self, index: int) -> bool:
+        return self._has_map(self._class_key(index), index)
+
+    def _has_map(self, key: Key, index: int) -> bool:
+        frame = self._benchmark.frames[index]
+        return self._artifacts.has_map(key, (frame.height, frame.width))
+
+    def _class_key(self, index: int) -> Key:
+        return prediction_key(self._network.digest, self._plan.record.scoring, self._benchmark.frames[index].key)
+
+    def _measurement_key(self, scorer: str, index: int) -> Key:
+        return measurement_key(scorer, self._benchmark.frames[index], [rule.name for rule in self._job.rules[scorer]])
+
+    def _store(self, outcome: BatchOutcome, writer: _Writer) -> None:
+        artifacts = self._artifacts
+        for index, frame in zip(outcome.positions, outcome.frames, strict=True):
+            for scorer, measurement in frame.measurements.items():
+                writer.submit(artifacts.write_measurement, self._measurement_key(scorer, index), measurement)
+            for scorer, values in frame.maps.items():
+                writer.submit(artifacts.write_map, score_key(scorer, self._benchmark.frames[index].key), values)
+            if frame.prediction is not None:
+                writer.submit(artifacts.write_map, self._class_key(index), frame.prediction)
+        artifacts.add_cost(cost_key(self._network.digest), outcome.cost)
 
 
 def _record_environment(network: SegmenterRecord, artifacts: RunArtifacts) -> None:
@@ -138,15 +166,10 @@ def _record_environment(network: SegmenterRecord, artifacts: RunArtifacts) -> No
     artifacts.write_json(key, join_environments(environments))
 
 
-def _map_key(scorer: str, frame: FrameRecord) -> Key:
-    return score_key(scorer, frame.key)
-
-
 class _Writer:
-    """Writer for maps that uses background threads, so that disk writes overlap with inference."""
+    """Writer of files that uses background threads, so that disk writes overlap with inference."""
 
-    def __init__(self, artifacts: RunArtifacts) -> None:
-        self._artifacts = artifacts
+    def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(2)
         self._pending: deque[Future[None]] = deque()
 
@@ -158,13 +181,13 @@ class _Writer:
         if kind is None:
             self._settle(self._pending)
 
-    def put(self, key: Key, values: np.ndarray) -> None:
-        """Write one map; raise the error of an earlier map if there was one."""
+    def submit(self, write: Callable[[Key, Any], None], key: Key, content: Any) -> None:
+        """Write one file; raise the error of an earlier file if there was one."""
         if len(self._pending) >= _IN_FLIGHT:
             self._settle([self._pending.popleft()])
-        self._pending.append(self._pool.submit(self._artifacts.write_map, key, values))
+        self._pending.append(self._pool.submit(write, key, content))
 
     @staticmethod
-    def _settle(futures: Sequence[Future[None]] | deque[Future[None]]) -> None:
+    def _settle(futures: Iterable[Future[None]]) -> None:
         for future in futures:
             future.result()

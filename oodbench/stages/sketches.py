@@ -1,4 +1,4 @@
-"""Sketch and breakdown of a result, computed in a second pass over its score maps."""
+"""Sketch and breakdown of a result, computed from the measurements of its frames."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ import numpy as np
 from oodbench.class_sets import CLASS_SETS
 from oodbench.contracts import Intervals, Protocol
 from oodbench.metrics import Evaluation, PixelMetrics, PixelSketch, Sketch, bootstrap_intervals, make_evaluation
-from oodbench.metrics.evaluation import apply_protocol
+from oodbench.metrics.measurements import FrameMeasurement
 from oodbench.metrics.resampling.intervals import LEVEL, METHOD, RESAMPLES
 from oodbench.planning.records import FrameSetRecord
 from oodbench.stages.breakdown import BreakdownCounter
+from oodbench.stages.measurements import load_measurements
 from oodbench.storage.scored_benchmark import ScoredBenchmark
 
 NO_SKETCH = "the protocol bins each frame at its own percentiles, which no sketch can represent"
@@ -23,12 +24,15 @@ NO_SKETCH = "the protocol bins each frame at its own percentiles, which no sketc
 _TOLERANCE = 0.002
 
 
-def write_sketch_and_breakdown(scored: ScoredBenchmark, evaluation: Evaluation) -> Sketch | None:
+def write_sketch_and_breakdown(
+    scored: ScoredBenchmark, evaluation: Evaluation, frames: Sequence[FrameMeasurement]
+) -> Sketch | None:
     """Store the sketch and the breakdown of one result.
 
     Args:
-        scored: The maps of the result.
+        scored: The scorer and the benchmark.
         evaluation: The evaluation, which has counted all frames of the benchmark.
+        frames: The measurements of these frames.
 
     Returns:
         The sketch; None if the protocol has none.
@@ -39,11 +43,8 @@ def write_sketch_and_breakdown(scored: ScoredBenchmark, evaluation: Evaluation) 
     if bins is not None:
         tpr = evaluation.protocol.tpr
         counter = BreakdownCounter(bins, tpr, scored.calibration(), CLASS_SETS.get(scored.plan.classes or ""))
-        counts = []
-        for frame, stored_score, stored_labels in scored:
-            score, labels = apply_protocol(evaluation.protocol, stored_score, stored_labels)
-            counts.append(counter.update(score, labels, scored.prediction(frame)))
-        sketch = PixelSketch(evaluation.protocol.pixel_metrics, bins, np.stack(counts), tpr)
+        counts = np.stack([counter.update(frame) for frame in frames])
+        sketch = PixelSketch(evaluation.protocol.pixel_metrics, bins, counts, tpr)
         scored.artifacts.write_breakdown(result, counter.breakdown())
     if sketch is not None:
         scored.artifacts.write_sketch(result, sketch)
@@ -53,9 +54,10 @@ def write_sketch_and_breakdown(scored: ScoredBenchmark, evaluation: Evaluation) 
 def rebuild_sketch(scored: ScoredBenchmark, protocol: Protocol) -> Sketch | None:
     """Rebuild and store the sketch and the breakdown of a result; return the sketch, or None if there is none."""
     evaluation = make_evaluation(protocol)
-    for _, score, labels in scored:
-        evaluation.update(score, labels)
-    return write_sketch_and_breakdown(scored, evaluation)
+    frames = load_measurements(scored)
+    for frame in frames:
+        evaluation.add(frame.scores)
+    return write_sketch_and_breakdown(scored, evaluation, frames)
 
 
 def resampling_unit(groups: Sequence[str]) -> tuple[Literal["frames", "groups"], int]:

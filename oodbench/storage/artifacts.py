@@ -15,9 +15,10 @@ from pydantic import BaseModel, ValidationError
 from oodbench.contracts import Breakdown, Calibration, Fit, Result, ResultsFile
 from oodbench.errors import NotStoredError, RunFolderError
 from oodbench.metrics import Sketch, sketch_from
+from oodbench.metrics.measurements import FrameMeasurement
 from oodbench.planning.records import PlanRecord
 from oodbench.storage.fits import decode_facts, decode_fit, encode_fit
-from oodbench.storage.keys import PLAN, RESULTS_FILE, Key, breakdown_key, sketch_key
+from oodbench.storage.keys import PLAN, RESULTS_FILE, Key, Kind, breakdown_key, sketch_key, without_rules
 from oodbench.storage.run_store import REEVALUATE, REPAIR, RunStore
 from oodbench.storage.sealed import SealedStore
 from oodbench.storage.stored_records import read_plan, read_record
@@ -198,6 +199,34 @@ class RunArtifacts:
         header = io.BytesIO()
         np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(values))
         self.store.write(key, header.getbuffer(), values.data.cast("B"))
+
+    # measurements
+
+    def measurement(self, key: Key) -> FrameMeasurement:
+        """Return the measurement of a score map.
+
+        Raises:
+            NotStoredError: The measurement is not stored.
+            RunFolderError: The measurement is damaged.
+        """
+        from safetensors import SafetensorError
+        from safetensors.numpy import load
+
+        data = bytes(self.store.read(key))
+        try:
+            return FrameMeasurement.from_arrays(load(data))
+        except (SafetensorError, *_DAMAGED) as error:
+            raise self._damaged(key, error) from None
+
+    def measured(self) -> frozenset[Key]:
+        """Return the keys of the stored measurements that have the size that was written, without rules."""
+        return frozenset(without_rules(key) for key in self.store.keys(Kind.MEASUREMENT) if self.store.is_intact(key))
+
+    def write_measurement(self, key: Key, measurement: FrameMeasurement) -> None:
+        """Store the measurement of a score map."""
+        from safetensors.numpy import save
+
+        self.store.write(key, save({name: np.ascontiguousarray(v) for name, v in measurement.arrays().items()}))
 
     # costs
 

@@ -15,11 +15,15 @@ from enum import StrEnum
 from oodbench.contracts import Protocol, Scoring
 from oodbench.errors import RunFolderError
 from oodbench.files import digest_bytes
+from oodbench.planning.frame_record import FrameRecord
 from oodbench.planning.records import FrameSetRecord, PlanRecord, ScorerRecord
 
 # A name with one of these could lead out of its folder, or out of its line.
 _FORBIDDEN = re.compile(r"[/\\\x00-\x1f\x7f]")
 _FORBIDDEN_IN_IMAGES = re.compile(r"[/\x00]")
+
+# Number of digits of a frame's digest in the key of its measurement.
+_MEASURED = 20
 
 
 class Kind(StrEnum):
@@ -35,6 +39,7 @@ class Kind(StrEnum):
     COST = "cost"
     SCORE = "score"
     PREDICTION = "prediction"
+    MEASUREMENT = "measurement"
     RESULT = "result"
     SKETCH = "sketch"
     BREAKDOWN = "breakdown"
@@ -113,6 +118,17 @@ def prediction_key(network: str, scoring: Scoring, frame: str) -> Key:
     return Key(Kind.PREDICTION, (folder, frame))
 
 
+def measurement_key(scorer: str, frame: FrameRecord, rules: Sequence[str] = ()) -> Key:
+    """Return the key of the measurement of a score map, with the components of the rules of these names."""
+    return Key(Kind.MEASUREMENT, (scorer, "-".join([frame.digest[:_MEASURED], *rules])))
+
+
+def without_rules(measurement: Key) -> Key:
+    """Return the key of the measurement of the same score map without components."""
+    scorer, frame = measurement.parts
+    return Key(Kind.MEASUREMENT, (scorer, frame[:_MEASURED]))
+
+
 def result_key(plan: PlanRecord, scorer: ScorerRecord, benchmark: FrameSetRecord, protocol: Protocol) -> Key:
     """Return the key of a result: a digest of everything on which the result depends."""
     network = plan.network(scorer.network)
@@ -153,5 +169,5 @@ def image_heatmap_key(image: str) -> Key:
 SHARD_KINDS: Sequence[Kind] = (Kind.FIT, Kind.CALIBRATION, Kind.QUALITY)
 """Kinds of artifacts that are the same in all shards."""
 
-MAP_KINDS: Sequence[Kind] = (Kind.SCORE, Kind.PREDICTION)
-"""Kinds of maps, with one array per frame."""
+FRAME_KINDS: Sequence[Kind] = (Kind.SCORE, Kind.PREDICTION, Kind.MEASUREMENT)
+"""Kinds of artifacts of single frames: maps, and their measurements."""

@@ -5,6 +5,7 @@ digests.jsonl                     the digest of every file of the run that a com
 fits/<scorer>.safetensors
 calibration/<scorer>.npz          quality/<network>.json                  environments/<network>.json
 scores/<scorer>/<frame>.npy       predictions/<network>/<frame>.npy       costs/<network>.jsonl
+measurements/<scorer>/<frame>.safetensors                                 until the frames are evaluated
 results/<result>.json             sketches/<result>.npz                   breakdowns/<result>.json
 result.json
 report/                           tables and figures
@@ -47,6 +48,7 @@ _PLACES: Mapping[Kind, _Place] = {
     Kind.COST: _Place("costs", ".jsonl"),
     Kind.SCORE: _Place("scores", ".npy"),
     Kind.PREDICTION: _Place("predictions", ".npy"),
+    Kind.MEASUREMENT: _Place("measurements", ".safetensors"),
     Kind.RESULT: _Place("results", ".json"),
     Kind.SKETCH: _Place("sketches", ".npz"),
     Kind.BREAKDOWN: _Place("breakdowns", ".json"),

@@ -5,21 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
 from oodbench.contracts import Calibration, Protocol
 from oodbench.errors import NotStoredError
-from oodbench.files import digest_bytes, fast_digest
+from oodbench.files import digest_bytes
 from oodbench.planning.frame_record import FrameRecord
 from oodbench.planning.records import FrameSetRecord, PlanRecord, ScorerRecord, SegmenterRecord
 from oodbench.storage.artifacts import RunArtifacts
 from oodbench.storage.keys import Key, calibration_key, prediction_key, result_key, score_key
 from oodbench.types import AnomalyLabels, ClassMap, Frame, ScoreMap
-
-
-def digest_map(values: ScoreMap) -> str:
-    """Return the digest of a map's values, float32 [H, W]. How the map is stored does not matter."""
-    return fast_digest(np.ascontiguousarray(values).data.cast("B"))
 
 
 def digest_maps(digests: Iterable[str]) -> str:
@@ -57,13 +50,24 @@ class ScoredBenchmark:
             NotStoredError: A map is not stored.
         """
         for frame in self.benchmark.frames:
-            read_labels = self.frames[frame.digest].read_anomaly_labels
-            assert read_labels is not None, "a benchmark without labels has no results"
-            yield frame, self.artifacts.map(self.score_key(frame)), read_labels()
+            yield frame, self.artifacts.map(self.score_key(frame)), self.labels(frame)
 
     def score_key(self, frame: FrameRecord) -> Key:
         """Return the key of a frame's score map."""
         return score_key(self.scorer.key, frame.key)
+
+    def has_maps(self) -> bool:
+        """Return whether all score maps are stored."""
+        return all(
+            self.artifacts.has_map(self.score_key(frame), (frame.height, frame.width))
+            for frame in self.benchmark.frames
+        )
+
+    def labels(self, frame: FrameRecord) -> AnomalyLabels:
+        """Return the labels of a frame."""
+        read_labels = self.frames[frame.digest].read_anomaly_labels
+        assert read_labels is not None, "a benchmark without labels has no results"
+        return read_labels()
 
     def result_key(self, protocol: Protocol) -> Key:
         """Return the key of the result under a protocol."""

@@ -8,14 +8,16 @@ from pathlib import Path
 
 from oodbench.environment import join_environments
 from oodbench.errors import RunFolderError
+from oodbench.planning.frame_record import FrameRecord
 from oodbench.planning.one_or_more import Data, OneOrMore
 from oodbench.planning.records import PlanRecord
 from oodbench.progress import Progress, Silent
 from oodbench.runs.access import RunAccess
 from oodbench.runs.run import Run
 from oodbench.storage.artifacts import RunArtifacts
-from oodbench.storage.keys import MAP_KINDS, SHARD_KINDS, Key, cost_key, environment_key, score_key
+from oodbench.storage.keys import FRAME_KINDS, SHARD_KINDS, Key, cost_key, environment_key, measurement_key, score_key
 from oodbench.storage.open_store import open_store
+from oodbench.storage.removal import remove_unwanted
 from oodbench.storage.shards import adopt
 from oodbench.workflows.run import write_reports
 
@@ -93,7 +95,7 @@ def merge(
         with progress.track("merge", len(shards), "shards") as advance:
             for shard, _ in shards:
                 with shard.store.lock():
-                    adopt(shard, artifacts, (*SHARD_KINDS, *MAP_KINDS))
+                    adopt(shard, artifacts, (*SHARD_KINDS, *FRAME_KINDS))
                 advance(1)
         for network in record.networks:
             key = cost_key(network.digest)
@@ -101,6 +103,8 @@ def merge(
             _merge_environments(environment_key(network.digest), [shard for shard, _ in shards], artifacts, progress)
         _check_complete(record, artifacts)
     run = Run(store, access=access).evaluate(progress)
+    with store.lock():
+        remove_unwanted(record, artifacts)
     write_reports(run, progress)
     return run
 
@@ -122,12 +126,18 @@ def _merge_environments(key: Key, shards: Sequence[RunArtifacts], artifacts: Run
 
 
 def _check_complete(record: PlanRecord, artifacts: RunArtifacts) -> None:
+    measured = artifacts.measured()
+
+    def is_scored(scorer: str, frame: FrameRecord, *, kept: bool) -> bool:
+        has_map = artifacts.has_map(score_key(scorer, frame.key), (frame.height, frame.width))
+        return has_map or (not kept and measurement_key(scorer, frame) in measured)
+
     missing = Counter(
         benchmark.name
         for benchmark in record.benchmarks
-        for frame in benchmark.frames
+        for index, frame in enumerate(benchmark.frames)
         if not all(
-            artifacts.has_map(score_key(scorer.key, frame.key), (frame.height, frame.width))
+            is_scored(scorer.key, frame, kept=index in benchmark.kept_frames(record.keep_scores))
             for scorer in record.scorers
         )
     )

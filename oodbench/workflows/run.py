@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Literal
 
 from oodbench.errors import NotStoredError, RunFolderError
+from oodbench.executors.serial import SerialExecutor
 from oodbench.metrics.protocols import DEFAULT_PROTOCOL, PROTOCOLS
 from oodbench.planning.one_or_more import Data, OneOrMore, as_tuple
 from oodbench.planning.plan import Plan, default_folder, make_plan
-from oodbench.planning.request import STAGES, IfExists, KeepScores, Request, Stage
+from oodbench.planning.records import KeepScores
+from oodbench.planning.request import STAGES, IfExists, Request, Stage
 from oodbench.progress import Progress, Silent
 from oodbench.registry import Registry
 from oodbench.runs.access import RunAccess
@@ -22,8 +24,9 @@ from oodbench.stages.failures import Failures
 from oodbench.stages.fit import fit
 from oodbench.stages.score import score
 from oodbench.storage.artifacts import RunArtifacts
-from oodbench.storage.keys import SHARD_KINDS, Kind, result_key, score_key
+from oodbench.storage.keys import FRAME_KINDS, SHARD_KINDS, result_key
 from oodbench.storage.open_store import open_store
+from oodbench.storage.removal import remove_unwanted
 from oodbench.storage.run_store import RunStore
 from oodbench.storage.shards import adopt
 from oodbench.threads import limit_threads
@@ -90,8 +93,9 @@ def run(
         upsample: `logits`: the class maps (logits or posteriors) are resized to the labels' resolution and then scored.
             `score`: they are scored at the network's output resolution, and the score map is resized.
         resize: Interpolation: `bilinear` with half-pixel centres, or `bilinear-aligned` with aligned corners.
-        keep_scores: Which score maps to keep after evaluation. `all`: all maps. `figures`: those of the four frames per
-            benchmark that figures show. `none`: no maps.
+        keep_scores: Which score maps to store. `all`: all maps. `figures`: those of the four frames per benchmark that
+            figures show. `measurements`: no map, but all scores without their places in the image, so that
+            `Run.evaluate` can apply another protocol. `none`: no map; only results stay.
         limit: Use only this number of frames of each benchmark, starting with its first frame. `all`: use every frame.
             None: the benchmark's default.
         frames: Use only the frames with these ids: ids, files with one id per line, or a mapping from names of
@@ -195,13 +199,19 @@ def execute_in(artifacts: RunArtifacts, request: Request, plan: Plan, progress: 
     """Execute a plan as `execute` does, in a store that this process has locked."""
     run = Run(artifacts.store.inner, access=RunAccess.of_process(registry))
     failures = Failures(fail_fast=request.fail_fast)
-    keep_maps = request.keep_scores == "all"
     names = [benchmark.name for benchmark in plan.record.benchmarks]
     stages: dict[Stage, Callable[[], object]] = {
         "fit": lambda: fit(plan, artifacts, progress),
         "calibrate": lambda: calibrate(plan, artifacts, progress),
-        "score": lambda: score(plan, artifacts, progress, keep_maps=keep_maps, shard=request.shard, failures=failures),
-        "evaluate": lambda: _evaluate(plan, artifacts, progress, request.keep_scores, failures),
+        "score": lambda: score(
+            plan,
+            artifacts,
+            progress,
+            SerialExecutor(),
+            shard=request.shard,
+            failures=failures,
+        ),
+        "evaluate": lambda: _evaluate(plan, artifacts, progress, failures),
         "report": lambda: write_reports(run, progress),
     }
     with limit_threads():
@@ -210,8 +220,6 @@ def execute_in(artifacts: RunArtifacts, request: Request, plan: Plan, progress: 
             failures.raise_if_all(names)
     if request.last_stage not in ("evaluate", "report"):
         failures.raise_if_any()
-    elif request.keep_scores == "none":
-        _delete_maps(plan, artifacts, keep_figures=False)
     for failure in failures.records:
         progress.warn(str(failure))
     return run
@@ -274,7 +282,7 @@ def check_folder(request: Request, plan: Plan) -> None:
 
 
 def _check_space(plan: Plan, store: RunStore, request: Request) -> None:
-    """Raise RunFolderError if the score maps that are not stored yet do not fit on the disk."""
+    """Raise RunFolderError if the maps and measurements that are not stored yet do not fit on the disk."""
     free = store.free_bytes()
     if free is None:
         return
@@ -287,24 +295,21 @@ def _check_space(plan: Plan, store: RunStore, request: Request) -> None:
     )
     if request.keep_scores != "all" and all(artifacts.result(key) for key in keys):
         return
-    stored = sum(store.size(key) or 0 for key in store.keys(Kind.SCORE))
+    stored = sum(store.size(key) or 0 for kind in FRAME_KINDS for key in store.keys(kind))
     share = request.shard.count if request.shard else 1
-    needed = plan.map_bytes() // share - stored
+    needed = plan.disk_bytes() // share - stored
     if needed > free:
         raise RunFolderError(
-            f"{store.location}: the score maps need {needed / 1e6:.0f} MB and only {free / 1e6:.0f} MB are free",
-            "Use --out on another disk, fewer methods or benchmarks, or --limit.",
+            f"{store.location}: the scores need {needed / 1e6:.0f} MB and only {free / 1e6:.0f} MB are free",
+            "Use --out on another disk, fewer methods or benchmarks, --limit, or --keep-scores none.",
         )
 
 
-def _evaluate(
-    plan: Plan, artifacts: RunArtifacts, progress: Progress, keep_scores: KeepScores, failures: Failures
-) -> None:
+def _evaluate(plan: Plan, artifacts: RunArtifacts, progress: Progress, failures: Failures) -> None:
     record = plan.record
     results = evaluate(record, plan.frames, artifacts, progress, record.protocols, failures=failures)
     write_results(record, results, artifacts, failures.records)
-    if keep_scores == "figures":
-        _delete_maps(plan, artifacts, keep_figures=True)
+    remove_unwanted(record, artifacts)
 
 
 def write_reports(run: Run, progress: Progress) -> None:
@@ -322,15 +327,3 @@ def write_reports(run: Run, progress: Progress) -> None:
             except NotStoredError as error:
                 progress.warn(f"{name} was not written: {error.problem} (--keep-scores)")
             advance(1)
-
-
-def _delete_maps(plan: Plan, artifacts: RunArtifacts, *, keep_figures: bool) -> None:
-    """Delete the score maps after evaluation, except the maps of the frames in figures if they are kept."""
-    kept = set()
-    run = Run(artifacts.store.inner)
-    for benchmark in plan.record.benchmarks if keep_figures else ():
-        figures = set(run.figure_frames(benchmark.name))
-        kept |= {frame.key for frame in benchmark.frames if frame.id in figures}
-    for frame in {frame.key for benchmark in plan.record.benchmarks for frame in benchmark.frames} - kept:
-        for scorer in plan.record.scorers:
-            artifacts.store.delete(score_key(scorer.key, frame))

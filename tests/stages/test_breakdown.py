@@ -7,6 +7,7 @@ import pytest
 
 from oodbench.contracts import Calibration
 from oodbench.metrics import PROTOCOLS, make_evaluation
+from oodbench.metrics.measurements import FrameMeasurement, LabelledFrame, measure_frame
 from oodbench.stages.breakdown import BreakdownCounter
 from oodbench.types import CITYSCAPES_19, AnomalyLabels
 
@@ -38,7 +39,8 @@ def counter(calibration: Calibration | None = CALIBRATION, predicted: bool = Tru
     assert bins is not None
     taken = BreakdownCounter(bins, 0.95, calibration, CITYSCAPES_19)
     for score, labels, prediction in frames():
-        counts = taken.update(score, labels, prediction if predicted else None)
+        measured = measure_frame(score, LabelledFrame.of(labels), prediction if predicted else None)
+        counts = taken.update(FrameMeasurement.from_arrays(measured.arrays()))
         assert (counts == bins.count(score, labels)).all()
     return taken
 

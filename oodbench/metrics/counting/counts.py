@@ -82,6 +82,12 @@ class PixelCounts:
         self.without_anomaly += anomalous == 0
         self.void += void
 
+    def add(self, scores, void_as_in_distribution=False):
+        label = scores.label
+        if void_as_in_distribution:
+            label = np.where(label > 1, 0, label).astype(np.uint8)
+        self.update(scores.score, AnomalyLabels(label))
+
     def _take_halves(self, bits: NDArray[np.uint32], flat: NDArray[np.uint8]) -> tuple[int, int, int]:
         if self._halves is None:
             self._halves = np.zeros((2, _HALF_BINS), np.int64)

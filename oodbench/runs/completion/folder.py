@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, ValidationError
 from oodbench.contracts import FailedBenchmark, Result
 from oodbench.errors import RunFolderError
 from oodbench.planning.records import PlanRecord, SegmenterRecord
-from oodbench.storage.keys import RESULTS_FILE, Key, Kind, cost_key, result_key
+from oodbench.storage.keys import RESULTS_FILE, Key, Kind, cost_key, result_key, without_rules
 from oodbench.storage.run_store import REPAIR, RunStore
 from oodbench.storage.sealed import SealedStore
 from oodbench.storage.stored_records import read_plan, read_record
@@ -64,9 +64,11 @@ class Folder:
         return read_plan(self.store)
 
     @cached_property
-    def maps(self) -> frozenset[Key]:
-        """The keys of the stored score maps that have the size that was written."""
-        return frozenset(filter(self.store.is_intact, self.store.keys(Kind.SCORE)))
+    def scored(self) -> frozenset[Key]:
+        """The keys of the score maps and of the measurements (without rules) that have the size that was written."""
+        kinds = (Kind.SCORE, Kind.MEASUREMENT)
+        intact = [key for kind in kinds for key in self.store.keys(kind) if self.store.is_intact(key)]
+        return frozenset(without_rules(key) if key.kind is Kind.MEASUREMENT else key for key in intact)
 
     def find_problem(self, plan: PlanRecord) -> str | None:
         """Return why this folder can't be a shard of the run with this plan; None if it can."""
@@ -74,7 +76,7 @@ class Folder:
             if self.plan is not None and self.plan.digest != plan.digest:
                 differences = "; ".join(plan.differences(self.plan))
                 return f"{self.store.location}: a shard of another run ({differences})"
-            _ = self.maps  # raises an error if the name of a map is not valid
+            _ = self.scored  # raises an error if the name of a map is not valid
         except RunFolderError as error:
             return error.problem
         return None

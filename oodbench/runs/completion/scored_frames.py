@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
+from oodbench.planning.frame_record import FrameRecord
 from oodbench.planning.records import FrameSetRecord, PlanRecord, SegmenterRecord
 from oodbench.planning.shard import Shard
 from oodbench.runs.completion.folder import Folder, ResultPlace
-from oodbench.storage.keys import Key, score_key
+from oodbench.storage.keys import Key, measurement_key, score_key
 
 
 class Count(NamedTuple):
@@ -23,7 +24,7 @@ class ScoredFrames:
 
     Args:
         plan: The plan of the run.
-        folders: The folders whose maps count.
+        folders: The folders whose maps and measurements count.
         results: The stored results, whose maps may be removed (`--keep-scores`).
         shard: The shard whose frames count; None: all frames.
     """
@@ -32,7 +33,7 @@ class ScoredFrames:
         self, plan: PlanRecord, folders: Sequence[Folder], results: Collection[ResultPlace], shard: Shard | None = None
     ) -> None:
         self._plan = plan
-        self._maps = frozenset[Key]().union(*(folder.maps for folder in folders))
+        self._scored = frozenset[Key]().union(*(folder.scored for folder in folders))
         self._results = results
         self._shard = shard
 
@@ -43,12 +44,13 @@ class ScoredFrames:
             for scorer in self._plan.scorers
             if scorer.network == network.name and not self._is_evaluated(scorer.key, benchmark)
         ]
+        kept = benchmark.kept_frames(self._plan.keep_scores)
         frames = [
-            frame
+            (frame, index in kept)
             for index, frame in enumerate(benchmark.frames)
             if self._shard is None or self._shard.takes(index // self._plan.batch_size)
         ]
-        done = sum(all(score_key(scorer, frame.key) in self._maps for scorer in pending) for frame in frames)
+        done = sum(all(self._is_scored(scorer, frame, kept=is_kept) for scorer in pending) for frame, is_kept in frames)
         return Count(done, len(frames))
 
     def total(self, benchmarks: Sequence[FrameSetRecord]) -> Count:
@@ -67,6 +69,10 @@ class ScoredFrames:
                     return None
                 seconds += left * per_frame
         return seconds
+
+    def _is_scored(self, scorer: str, frame: FrameRecord, *, kept: bool) -> bool:
+        has_map = score_key(scorer, frame.key) in self._scored
+        return has_map or (not kept and measurement_key(scorer, frame) in self._scored)
 
     def _is_evaluated(self, scorer: str, benchmark: FrameSetRecord) -> bool:
         protocols = self._plan.protocols.get(benchmark.name, ())

@@ -9,6 +9,7 @@ import numpy as np
 from oodbench.contracts import Result
 from oodbench.errors import DataError, NotStoredError, OodbenchError
 from oodbench.metrics import PROTOCOLS
+from oodbench.metrics.measurements import digest_map
 from oodbench.planning.records import FrameSetRecord, ScorerRecord
 from oodbench.progress import Silent
 from oodbench.runs.verification.check import VerificationCheck, compare_digests, judge, not_checked, wrong
@@ -17,7 +18,7 @@ from oodbench.runs.verification.subject import Subject
 from oodbench.stages.evaluate import evaluate
 from oodbench.storage.artifacts import RunArtifacts
 from oodbench.storage.keys import Kind, prediction_key, result_key, score_key
-from oodbench.storage.scored_benchmark import digest_map, digest_maps
+from oodbench.storage.scored_benchmark import digest_maps
 from oodbench.storage.scratch import ScratchStore
 
 TOLERANCE = 1e-12

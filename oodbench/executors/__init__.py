@@ -1,0 +1,1 @@
+"""Executors: where the batches of a run are scored."""

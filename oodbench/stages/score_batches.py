@@ -1,0 +1,197 @@
+"""Scores of batches of frames, and their measurements, computed by one process from one set of loaded objects."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from oodbench.contracts import Method, Scoring, Segmenter
+from oodbench.metrics.measurements import ComponentRule, FrameMeasurement, LabelledFrame, measure_frame
+from oodbench.planning.frame_record import FrameRecord
+from oodbench.planning.plan import combine_needs
+from oodbench.stages.apply_methods import ScoredFrame, ScoringCost, add_error_context, score_output
+from oodbench.stages.batching import Batch, forward_batches
+from oodbench.threads import open_pool
+from oodbench.types import ClassMap, Frame, ScoreMap
+
+# Number of batches whose maps can wait to be measured: bridges short delays and limits the memory.
+_IN_FLIGHT = 4
+
+
+@dataclass(frozen=True)
+class ScoreJob:
+    """What is computed for the frames of one benchmark with one network.
+
+    Attributes:
+        network: Name of the network.
+        benchmark: Name of the benchmark.
+        scoring: The scoring resolution, and the interpolation to the labels' resolution.
+        scorers: The keys of the scorers.
+        rules: Maps the key of each scorer whose maps are measured to the thresholds at which components are measured,
+            too. If it is empty, the frames need no labels.
+        kept: Indices of the frames whose maps are returned.
+    """
+
+    network: str
+    benchmark: str
+    scoring: Scoring
+    scorers: tuple[str, ...]
+    rules: Mapping[str, tuple[ComponentRule, ...]]
+    kept: frozenset[int]
+
+
+@dataclass(frozen=True)
+class BatchTask:
+    """One batch of a job.
+
+    Attributes:
+        positions: Indices of the batch's frames in the benchmark.
+        scorers: The keys of the scorers.
+    """
+
+    positions: range
+    scorers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class FrameOutcome:
+    """What a batch yields for one frame.
+
+    Attributes:
+        maps: Maps the key of each scorer to its score map, float32 [H, W]; empty if the frame's maps are not kept.
+        prediction: Predicted classes, uint8 [H, W]; None if they are not kept, or if there are none.
+        measurements: Maps the key of each scorer to the measurement of its map; empty if the job has none.
+    """
+
+    maps: Mapping[str, ScoreMap]
+    prediction: ClassMap | None
+    measurements: Mapping[str, FrameMeasurement]
+
+
+@dataclass(frozen=True)
+class BatchOutcome:
+    """What a batch yields.
+
+    Attributes:
+        positions: Indices of the frames.
+        frames: One outcome per frame.
+        cost: Milliseconds per frame: `forward`, `summary`, and `score` by the key of the scorer.
+    """
+
+    positions: range
+    frames: Sequence[FrameOutcome]
+    cost: Mapping[str, Any]
+
+
+class BatchScorer:
+    """Scorer of the batches of one job. Maps are measured in threads while the network computes the next batch.
+
+    Args:
+        job: The job.
+        network: The network.
+        methods: Maps the key of each scorer to its method, ready to score.
+        records: The records of the benchmark's frames.
+        frames: The frames, in the same order.
+    """
+
+    def __init__(
+        self,
+        job: ScoreJob,
+        network: Segmenter,
+        methods: Mapping[str, Method],
+        records: Sequence[FrameRecord],
+        frames: Sequence[Frame],
+    ) -> None:
+        self._job, self._network, self._methods = job, network, methods
+        self._records, self._frames = records, frames
+
+    def score(self, tasks: Sequence[BatchTask]) -> Iterator[BatchOutcome]:
+        """Score batches and yield their outcomes in order.
+
+        Raises:
+            ScoreError: A score is not finite, or a method failed.
+            ModelError: The network failed, or there was not enough memory.
+            StopRequestedError: A stop was requested.
+
+        An error is raised after the outcomes of all batches that were computed before it.
+        """
+        needs = combine_needs(self._network, self._methods.values())
+        forward = forward_batches(self._network, self._frames, [task.positions for task in tasks], needs)
+        with open_pool() as pool:
+            measuring: deque[_Measuring] = deque()
+            try:
+                for task, batch in zip(tasks, forward, strict=True):
+                    measuring.append(self._start(task, batch, pool))
+                    if len(measuring) > _IN_FLIGHT:
+                        yield measuring.popleft().outcome()
+            except Exception:
+                yield from (waiting.outcome() for waiting in measuring)
+                raise
+            yield from (waiting.outcome() for waiting in measuring)
+
+    def _start(self, task: BatchTask, batch: Batch, pool: ThreadPoolExecutor) -> _Measuring:
+        """Score a batch, and start to measure its maps."""
+        job = self._job
+        records = [self._records[index] for index in task.positions]
+        frames = [self._frames[index] for index in task.positions]
+        sizes = [(record.height, record.width) for record in records]
+        methods = {key: self._methods[key] for key in task.scorers}
+        with add_error_context(self._network, frames):
+            scored, cost = score_output(batch.output, sizes, methods, job.scoring)
+        measurements: list[dict[str, Future[FrameMeasurement]]] = []
+        for frame, result in zip(frames, scored, strict=True):
+            labels = pool.submit(_read_labels, frame) if job.rules else None
+            measurements.append(
+                {
+                    key: pool.submit(_measure, score, labels, result.prediction, job.rules[key])
+                    for key, score in result.scores.items()
+                    if labels is not None and key in job.rules
+                }
+            )
+        kept = [result if index in job.kept else None for index, result in zip(task.positions, scored, strict=True)]
+        return _Measuring(task.positions, kept, measurements, _cost_line(batch, cost))
+
+
+@dataclass(frozen=True)
+class _Measuring:
+    """A batch whose maps are being measured."""
+
+    positions: range
+    kept: Sequence[ScoredFrame | None]
+    measurements: Sequence[Mapping[str, Future[FrameMeasurement]]]
+    cost: Mapping[str, Any]
+
+    def outcome(self) -> BatchOutcome:
+        """Wait for the measurements, and return the outcome."""
+        frames = [
+            FrameOutcome(
+                result.scores if result else {},
+                result.prediction if result else None,
+                {key: future.result() for key, future in futures.items()},
+            )
+            for result, futures in zip(self.kept, self.measurements, strict=True)
+        ]
+        return BatchOutcome(self.positions, frames, self.cost)
+
+
+def _read_labels(frame: Frame) -> LabelledFrame:
+    assert frame.read_anomaly_labels is not None, "only benchmarks with labels are measured"
+    return LabelledFrame.of(frame.read_anomaly_labels())
+
+
+def _measure(
+    score: ScoreMap, labels: Future[LabelledFrame], prediction: ClassMap | None, rules: tuple[ComponentRule, ...]
+) -> FrameMeasurement:
+    return measure_frame(score, labels.result(), prediction, rules)
+
+
+def _cost_line(batch: Batch, cost: ScoringCost) -> dict[str, Any]:
+    count = len(batch.positions)
+    return {
+        "forward": 1e3 * batch.seconds / count,
+        "summary": 1e3 * cost.summary / count,
+        "score": {key: 1e3 * seconds / count for key, seconds in cost.scorers.items()},
+    }
