@@ -28,7 +28,8 @@ def describe_hidden_labels(plan: PlanRecord, content: ResultsFile, artifacts: Ru
     if not parts:
         return []
     lines = [
-        f"{part.name}: {len(part.frames)} frames were scored. Its labels are not public, so there are no results."
+        f"{part.name}: {len(part.frames)} frames were {_verb(part, plan)}. Its labels are not public, so there are no "
+        "results."
         for part in parts
     ]
     wanted = sum(len(part.frames) for part in parts) * len(plan.scorers)
@@ -46,6 +47,10 @@ def describe_hidden_labels(plan: PlanRecord, content: ResultsFile, artifacts: Ru
         names = ", ".join(f"oodbench info benchmark {part.name}" for part in parts)
         lines.append(f"To get results, submit the maps to the benchmark's leaderboard: {names}")
     return lines
+
+
+def _verb(part: FrameSetRecord, plan: PlanRecord) -> str:
+    return "scored" if part.kept_frames(plan.keep_scores) else "not scored, because no score maps are kept"
 
 
 def _count_stored_maps(plan: PlanRecord, parts: Sequence[FrameSetRecord], artifacts: RunArtifacts) -> int:

@@ -218,9 +218,12 @@ class RunArtifacts:
         except (SafetensorError, *_DAMAGED) as error:
             raise self._damaged(key, error) from None
 
-    def measured(self) -> frozenset[Key]:
-        """Return the keys of the stored measurements that have the size that was written, without rules."""
-        return frozenset(without_rules(key) for key in self.store.keys(Kind.MEASUREMENT) if self.store.is_intact(key))
+    def measured(self) -> Mapping[Key, Key]:
+        """Return the keys of the stored measurements that have the size that was written, by their keys without rules.
+
+        Of several measurements of one map, one is returned.
+        """
+        return {without_rules(key): key for key in self.store.keys(Kind.MEASUREMENT) if self.store.is_intact(key)}
 
     def write_measurement(self, key: Key, measurement: FrameMeasurement) -> None:
         """Store the measurement of a score map."""

@@ -74,6 +74,7 @@ def test_the_note_does_not_mention_maps_that_are_not_kept(
     missing = "0 of 6 score maps are stored. To store all, run again with --keep-scores all."
     assert (missing in notes) == (left == 0)
     assert any("Stored score maps" in note for note in notes) == (left > 0)
+    assert any("3 frames were not scored, because" in note for note in notes) == (left == 0)
 
 
 def test_a_run_with_labels_has_no_note(network_file: Path, tracks: Path, tmp_path: Path) -> None:

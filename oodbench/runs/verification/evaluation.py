@@ -17,7 +17,7 @@ from oodbench.runs.verification.differences import find_differences
 from oodbench.runs.verification.subject import Subject
 from oodbench.stages.evaluate import evaluate
 from oodbench.storage.artifacts import RunArtifacts
-from oodbench.storage.keys import Kind, prediction_key, result_key, score_key
+from oodbench.storage.keys import Kind, measurement_key, prediction_key, result_key, score_key
 from oodbench.storage.scored_benchmark import digest_maps
 from oodbench.storage.scratch import ScratchStore
 
@@ -35,7 +35,7 @@ def check_scores(
     what = f"{scorer.label} on {scorer.network}, {part.name}"
     missing: list[str] = []
     try:
-        digest = _digest_maps(subject, part, scorer, missing)
+        digest = _digest_scores(subject, part, scorer, missing)
     except OodbenchError as error:
         yield wrong(f"scores of {what}", error.problem)
         return
@@ -56,21 +56,26 @@ def check_scores(
         yield _check_result(subject, part, scorer, result, f"metrics of {what}, {result.protocol.name}")
 
 
-def _digest_maps(subject: Subject, part: FrameSetRecord, scorer: ScorerRecord, missing: list[str]) -> str:
-    """Return the digest of the stored maps; append the names of the others to `missing`.
+def _digest_scores(subject: Subject, part: FrameSetRecord, scorer: ScorerRecord, missing: list[str]) -> str:
+    """Return the digest of the stored scores; append the names of the maps of frames without stored scores.
 
     Raises:
-        RunFolderError: A map is damaged.
+        RunFolderError: A map or a measurement is damaged.
         DataError: A map has another size than its frame, or is not finite.
     """
     artifacts = subject.run.artifacts
+    measured = artifacts.measured()
     digests: list[str] = []
     for frame in part.frames:
         key = score_key(scorer.key, frame.key)
         try:
             score = artifacts.map(key)
         except NotStoredError:
-            missing.append(artifacts.store.name(key))
+            measurement = measured.get(measurement_key(scorer.key, frame))
+            if measurement is None:
+                missing.append(artifacts.store.name(key))
+            else:
+                digests.append(artifacts.measurement(measurement).digest)
             continue
         if score.shape != (frame.height, frame.width) or not np.isfinite(score).all():
             raise DataError(

@@ -9,7 +9,7 @@ these few.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +24,7 @@ from oodbench.runs.verification.check import VerificationCheck, judge, not_check
 from oodbench.runs.verification.subject import Subject
 from oodbench.stages.apply_methods import ScoredFrame, score_output
 from oodbench.stages.batching import forward_batches, split_batches
-from oodbench.storage.keys import Key, fit_key, prediction_key, score_key
+from oodbench.storage.keys import Key, fit_key, measurement_key, prediction_key, score_key
 from oodbench.types import ANOMALY, Frame
 
 SHARE = 0.01
@@ -44,10 +44,11 @@ def check_recomputed_scores(subject: Subject, count: int, seed: int) -> Iterator
     """
     rng = np.random.default_rng(seed)
     for part in subject.record.benchmarks:
-        stored = [index for index, frame in enumerate(part.frames) if _has_maps(subject, frame)]
+        measured = subject.run.artifacts.measured()
+        stored = [index for index, frame in enumerate(part.frames) if _has_scores(subject, frame, measured)]
         chosen = sorted(rng.choice(stored, min(count, len(stored)), replace=False).tolist())
         for network in subject.record.networks:
-            reason = "no score maps are stored (--keep-scores)" if not stored else None
+            reason = "no scores are stored (--keep-scores)" if not stored else None
             reason = _find_obstacle(subject, network, part, count) or reason
             if reason:
                 yield not_checked(f"recomputed scores of {network.name}, {part.name}", reason)
@@ -67,8 +68,11 @@ def _find_obstacle(subject: Subject, network: SegmenterRecord, part: FrameSetRec
     return None
 
 
-def _has_maps(subject: Subject, frame: FrameRecord) -> bool:
-    return any(subject.run.store.has(score_key(scorer.key, frame.key)) for scorer in subject.record.scorers)
+def _has_scores(subject: Subject, frame: FrameRecord, measured: Container[Key]) -> bool:
+    return any(
+        subject.run.store.has(score_key(scorer.key, frame.key)) or measurement_key(scorer.key, frame) in measured
+        for scorer in subject.record.scorers
+    )
 
 
 def load_methods(subject: Subject, network: SegmenterRecord) -> tuple[dict[str, Method], list[VerificationCheck]]:
@@ -120,9 +124,8 @@ def _check_frames(
             for index, frame in zip(batch.positions, scored, strict=True):
                 if index not in chosen:
                     continue
-                for key, (stored, again) in _pair_maps(subject, network, records[index], frame).items():
-                    regions = _find_regions(frames[index], again)
-                    comparisons[key].append(_Comparison.of(records[index].id, stored, again, regions))
+                for key, pair in _pair_scores(subject, network, records[index], frames[index], frame).items():
+                    comparisons[key].append(_Comparison.of(records[index].id, *pair))
                 advance(1)
     exact = is_recorded_environment(subject, network)
     labels = {scorer.key: f"scores of {scorer.label}" for scorer in subject.scorers(network)}
@@ -137,26 +140,46 @@ def _check_frames(
             yield not_checked(what, "no map of the chosen frames is stored (--keep-scores)")
 
 
-def _pair_maps(
-    subject: Subject, network: SegmenterRecord, record: FrameRecord, frame: ScoredFrame
-) -> Mapping[str, tuple[NDArray[np.generic], NDArray[np.generic]]]:
-    """Return the stored and the recomputed map of each scorer, and of the predicted classes, if they are stored."""
-    keys: dict[str, tuple[Key, NDArray[np.generic]]] = {
-        key: (score_key(key, record.key), score) for key, score in frame.scores.items()
-    }
-    if frame.prediction is not None:
-        key = prediction_key(network.digest, subject.record.scoring, record.key)
-        keys["classes"] = (key, frame.prediction)
+_Pair = tuple[NDArray[np.generic], NDArray[np.generic], Sequence[NDArray[np.bool_]]]
+"""Stored values, recomputed values, and masks of the values that are compared: all, and those of anomalous pixels."""
+
+
+def _pair_scores(
+    subject: Subject, network: SegmenterRecord, record: FrameRecord, frame: Frame, scored: ScoredFrame
+) -> Mapping[str, _Pair]:
+    """Return what is stored of each scorer's scores and of the predicted classes, next to the recomputed values.
+
+    Without a map, the scores of a measurement are compared. Their places are unknown, so the scores of each label are
+    compared in ascending order: they differ at most as much as the maps.
+    """
     artifacts = subject.run.artifacts
-    return {name: (artifacts.map(key), again) for name, (key, again) in keys.items() if artifacts.store.has(key)}
+    measured = artifacts.measured()
+    labels = None if frame.read_anomaly_labels is None else frame.read_anomaly_labels().values
+    pairs: dict[str, _Pair] = {}
+    for key, score in scored.scores.items():
+        if artifacts.store.has(score_key(key, record.key)):
+            pairs[key] = (artifacts.map(score_key(key, record.key)), score, _find_regions(score, labels))
+        elif labels is not None and (measurement := measured.get(measurement_key(key, record))) is not None:
+            stored, order = _sort(*artifacts.measurement(measurement).scores.pixels())
+            again, _ = _sort(score.ravel(), labels.ravel())
+            pairs[key] = (stored, again, _find_regions(again, order))
+    class_key = prediction_key(network.digest, subject.record.scoring, record.key)
+    if scored.prediction is not None and artifacts.store.has(class_key):
+        pairs["classes"] = (artifacts.map(class_key), scored.prediction, _find_regions(scored.prediction, labels))
+    return pairs
 
 
-def _find_regions(frame: Frame, values: NDArray[np.generic]) -> list[NDArray[np.bool_]]:
-    """Return masks of the pixels on which maps are compared: all of a frame, and its anomalous ones if it has any."""
+def _sort(scores: NDArray[np.float32], labels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Return scores and labels in the order of the labels, and of the scores within a label."""
+    order = np.lexsort((scores, labels))
+    return scores[order], labels[order]
+
+
+def _find_regions(values: NDArray[np.generic], labels: NDArray[np.uint8] | None) -> list[NDArray[np.bool_]]:
+    """Return masks of the values that are compared: all of a frame, and those of its anomalous pixels, if any."""
     regions = [np.ones(values.shape, bool)]
-    if frame.read_anomaly_labels is not None:
-        anomalous = frame.read_anomaly_labels().values == ANOMALY
-        regions += [anomalous] if anomalous.any() else []
+    if labels is not None and (labels == ANOMALY).any():
+        regions.append(labels == ANOMALY)
     return regions
 
 
