@@ -96,6 +96,15 @@ def run(
             "apply another protocol. 'none' stores results only."
         ),
     ] = "all",
+    memory: Annotated[
+        str,
+        typer.Option(
+            help="Memory for all scores of one method on one benchmark, two bytes per pixel. If --keep-scores is "
+            "'figures' or 'none' and more is needed, scores are counted in buckets, and each metric is an interval "
+            "that contains its exact value.",
+            metavar="SIZE",
+        ),
+    ] = "2GiB",
     limit: Annotated[
         str | None,
         typer.Option(
@@ -195,6 +204,7 @@ def run(
         upsample=upsample,
         resize=resize,
         keep_scores=keep_scores,
+        memory=memory,
         limit=limit,
         frames=tuple(frames or ()),
         device=device,

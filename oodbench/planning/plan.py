@@ -51,9 +51,6 @@ from oodbench.progress import Progress
 from oodbench.registry import Registry, method_label
 from oodbench.types import Frame, FrameSet
 
-MEASUREMENT_BYTES = 2
-"""Size of a measurement per pixel. It is removed after evaluation, unless it is kept."""
-
 
 @dataclass(frozen=True)
 class Plan:
@@ -77,8 +74,9 @@ class Plan:
         scorers, networks = len(self.record.scorers), len(self.networks)
         for part in self.record.benchmarks:
             kept = part.kept_frames(self.record.keep_scores)
+            measured = BUCKETED_BYTES if self.record.is_bucketed(part) else MEASUREMENT_BYTES
             for index, frame in enumerate(part.frames):
-                per_pixel = MEASUREMENT_BYTES * scorers + (4 * scorers + networks if index in kept else 0)
+                per_pixel = measured * scorers + (4 * scorers + networks if index in kept else 0)
                 sizes[frame.key] = max(sizes.get(frame.key, 0), frame.height * frame.width * per_pixel)
         return sum(sizes.values())
 
@@ -227,6 +225,7 @@ def make_plan(
         limit=request.limit,
         chosen=bool(request.frames),
         keep_scores=request.keep_scores,
+        memory=request.memory,
         data=RootsRecord.of(data),
         id_data=RootsRecord.of(id_data),
         plugins=tuple(Path(path).absolute() for path in request.plugins),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Final, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import ByteSize, Field
 
 from oodbench.contracts import ComponentSizes, Requirements, Roots, Scoring
 from oodbench.errors import UnknownNameError
@@ -28,6 +28,12 @@ PHOTOGRAPHS = "photographs"
 KeepScores: TypeAlias = Literal["all", "figures", "measurements", "none"]
 """What to keep after evaluation: all score maps, those of the frames in figures, the measurements of all maps, or
 nothing."""
+
+MEASUREMENT_BYTES = 2
+"""Size of the measurement of a score map per pixel, on disk and in memory."""
+
+DEFAULT_MEMORY: Final = ByteSize(2 << 30)
+"""Memory for the measurements of one scorer on one benchmark: enough for a billion pixels."""
 
 Anomalous: TypeAlias = Literal["higher", "lower"]
 """Direction of external scores: whether higher or lower scores are anomalous."""
@@ -196,6 +202,7 @@ class PlanRecord(FrozenRecord):
         protocols: Maps the name of each benchmark to the names of its protocols.
         chosen: Whether the frames of the benchmarks were chosen by their ids.
         keep_scores: What stays after evaluation.
+        memory: Memory in bytes for the measurements of one scorer on one benchmark.
         classes: The name of the class set; None for external scores.
     """
 
@@ -239,6 +246,14 @@ class PlanRecord(FrozenRecord):
     def protocol_names(self) -> tuple[str, ...]:
         """The names of the protocols of any benchmark, without repetition."""
         return tuple(dict.fromkeys(name for names in self.protocols.values() for name in names))
+
+    def is_bucketed(self, benchmark: FrameSetRecord) -> bool:
+        """Return whether the scores of a benchmark are counted in buckets, which bound its results.
+
+        This is the case if neither all maps nor all measurements are kept, and the measurements exceed the memory.
+        """
+        pixels = sum(frame.height * frame.width for frame in benchmark.frames)
+        return self.keep_scores in ("figures", "none") and MEASUREMENT_BYTES * pixels > self.memory
 
     def network(self, name: str) -> SegmenterRecord:
         """Return the record of a network."""

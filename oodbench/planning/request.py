@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ByteSize, ConfigDict, Field, ValidationError, field_validator
 
 from oodbench.contracts import Roots
 from oodbench.errors import UnknownNameError, UsageError
@@ -17,7 +17,7 @@ from oodbench.files import expand_home, read_text
 from oodbench.frozen_record import FrozenRecord
 from oodbench.metrics.protocols import DEFAULT_PROTOCOL, PROTOCOLS
 from oodbench.planning.array_jobs import AUTO_SHARD, find_shard
-from oodbench.planning.records import KeepScores
+from oodbench.planning.records import DEFAULT_MEMORY, KeepScores
 from oodbench.planning.shard import Shard
 from oodbench.types import Resize
 from oodbench.validation import explain
@@ -47,6 +47,7 @@ class Request(FrozenRecord):
     upsample: Literal["logits", "score"] = "logits"
     resize: Resize = "bilinear"
     keep_scores: KeepScores = "all"
+    memory: ByteSize = Field(DEFAULT_MEMORY, ge=0)
     limit: int | Literal["all"] | None = None
     frames: tuple[str, ...] = ()
     batch_size: int = Field(1, ge=1)

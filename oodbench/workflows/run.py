@@ -12,7 +12,7 @@ from oodbench.executors.serial import SerialExecutor
 from oodbench.metrics.protocols import DEFAULT_PROTOCOL, PROTOCOLS
 from oodbench.planning.one_or_more import Data, OneOrMore, as_tuple
 from oodbench.planning.plan import Plan, default_folder, make_plan
-from oodbench.planning.records import KeepScores
+from oodbench.planning.records import DEFAULT_MEMORY, KeepScores
 from oodbench.planning.request import STAGES, IfExists, Request, Stage
 from oodbench.progress import Progress, Silent
 from oodbench.registry import Registry
@@ -54,6 +54,7 @@ def run(
     upsample: Literal["logits", "score"] = "logits",
     resize: Resize = "bilinear",
     keep_scores: KeepScores = "all",
+    memory: int | str = DEFAULT_MEMORY,
     limit: int | Literal["all"] | None = None,
     frames: OneOrMore | Mapping[str, OneOrMore] = (),
     batch_size: int = 1,
@@ -96,6 +97,9 @@ def run(
         keep_scores: Which score maps to store. `all`: all maps. `figures`: those of the four frames per benchmark that
             figures show. `measurements`: no map, but all scores without their places in the image, so that
             `Run.evaluate` can apply another protocol. `none`: no map; only results stay.
+        memory: Memory for all scores of one method on one benchmark, two bytes per pixel, as bytes or as a text such as
+            `4GB`. If `keep_scores` is `figures` or `none` and more is needed, scores are counted in buckets, and each
+            metric is an interval that contains its exact value.
         limit: Use only this number of frames of each benchmark, starting with its first frame. `all`: use every frame.
             None: the benchmark's default.
         frames: Use only the frames with these ids: ids, files with one id per line, or a mapping from names of
@@ -160,6 +164,7 @@ def run(
         upsample=upsample,
         resize=resize,
         keep_scores=keep_scores,
+        memory=memory,
         limit=limit,
         frames=as_frame_choices(frames),
         batch_size=batch_size,
