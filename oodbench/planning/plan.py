@@ -26,6 +26,8 @@ from oodbench.planning.frame_choice import choose_frames
 from oodbench.planning.frame_index import index_frames
 from oodbench.planning.live_objects import OBJECT, MethodSource, Objects
 from oodbench.planning.records import (
+    BUCKETED_BYTES,
+    MEASUREMENT_BYTES,
     PHOTOGRAPHS,
     FrameSetRecord,
     PlanRecord,
@@ -70,7 +72,7 @@ class Plan:
 
     def disk_bytes(self) -> int:
         """Return the largest size of all maps and measurements on disk while the run is computed, in bytes."""
-        sizes: dict[str, int] = {}  # by frame: frames that benchmarks share are stored once
+        sizes: dict[str, float] = {}  # by frame: frames that benchmarks share are stored once
         scorers, networks = len(self.record.scorers), len(self.networks)
         for part in self.record.benchmarks:
             kept = part.kept_frames(self.record.keep_scores)
@@ -78,7 +80,7 @@ class Plan:
             for index, frame in enumerate(part.frames):
                 per_pixel = measured * scorers + (4 * scorers + networks if index in kept else 0)
                 sizes[frame.key] = max(sizes.get(frame.key, 0), frame.height * frame.width * per_pixel)
-        return sum(sizes.values())
+        return round(sum(sizes.values()))
 
     def seconds_a_pass(self) -> dict[str, float]:
         """Measure one warm forward pass of each network on the first frame; return seconds by name of network."""

@@ -32,6 +32,9 @@ nothing."""
 MEASUREMENT_BYTES = 2
 """Size of the measurement of a score map per pixel, on disk and in memory."""
 
+BUCKETED_BYTES = 0.25
+"""Size of the same on disk if the scores are counted in buckets."""
+
 DEFAULT_MEMORY: Final = ByteSize(2 << 30)
 """Memory for the measurements of one scorer on one benchmark: enough for a billion pixels."""
 
@@ -220,6 +223,7 @@ class PlanRecord(FrozenRecord):
     limit: int | Literal["all"] | None
     chosen: bool = False
     keep_scores: KeepScores = "all"
+    memory: int = DEFAULT_MEMORY
     data: RootsRecord
     id_data: RootsRecord
     plugins: tuple[Path, ...]

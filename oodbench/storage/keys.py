@@ -141,6 +141,8 @@ def result_key(plan: PlanRecord, scorer: ScorerRecord, benchmark: FrameSetRecord
         "scoring": plan.scoring.identity(),
         "seed": plan.seed,
     }
+    if plan.is_bucketed(benchmark):
+        depends_on["buckets"] = True
     if protocol.components and benchmark.components:
         depends_on["components"] = [benchmark.components.prediction, benchmark.components.object]
     return Key(Kind.RESULT, (digest_bytes(json.dumps(depends_on, sort_keys=True).encode())[:20],))

@@ -116,7 +116,7 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(network_file: Path, data: 
     assert done.returncode == 0, done.stderr
     assert "road-anomaly: 3 frames, official layout" in done.stderr
     assert "warning: cityscapes train: 3 of 2975 frames" in done.stderr
-    assert "scores: at most 0 MB in runs" in done.stderr
+    assert "scores: at most 1 MB in runs" in done.stderr
     assert not (tmp_path / ".." / "runs").exists()
     as_json = oodbench("run", "--model", network_file, "--data", data, "--dry-run", "--json", cwd=tmp_path)
     assert len(json.loads(as_json.stdout)["benchmarks"][0]["frames"]) == 3

@@ -16,6 +16,7 @@ LAYERS = (
     {"planning"},
     {"storage"},
     {"stages"},
+    {"executors"},
     {"runs"},
     {"workflows", "training", "testing"},
     {"api", "listing"},
