@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oodbench.errors import ScoreError
-from oodbench.metrics.counting.counts import PixelCounts, check_nan
+from oodbench.metrics.counting.checks import check_nan
+from oodbench.metrics.counting.counts import PixelCounts
 from oodbench.metrics.counting.ordered_keys import HALF_BITS
 from oodbench.metrics.evaluation import Count
 from oodbench.types import ANOMALY, IN_DISTRIBUTION, AnomalyLabels, ScoreMap
