@@ -5,6 +5,7 @@ All computations use numpy. Nothing here imports torch or opens a file.
 
 from oodbench.metrics.components import ComponentCounts, ComponentMetrics, component_metrics, frame_components
 from oodbench.metrics.counting.counts import PixelCounts
+from oodbench.metrics.counting.frame_scores import FrameScores, group_scores
 from oodbench.metrics.counting.half_precision import HalfMap, fit_half_map, is_half_precision, to_half
 from oodbench.metrics.counting.streaming_bounds import BucketCounts, PixelBrackets, pixel_brackets
 from oodbench.metrics.curves import PixelCurve, pixel_curve
@@ -33,6 +34,7 @@ __all__ = [
     "ComponentMetrics",
     "ConfusionMatrix",
     "Evaluation",
+    "FrameScores",
     "FrameValues",
     "HalfMap",
     "MetricChange",
@@ -55,6 +57,7 @@ __all__ = [
     "fit_half_map",
     "fpr_at_tpr",
     "frame_components",
+    "group_scores",
     "is_half_precision",
     "make_evaluation",
     "measure_change",

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from oodbench.compiled import compiled
 from oodbench.contracts import PIXEL_METRICS
-from oodbench.metrics.counting.counts import flatten_scores
-from oodbench.metrics.resampling.sketch_thresholds import SketchBins, bin_of
+from oodbench.metrics.counting.frame_scores import FrameScores, group_scores
+from oodbench.metrics.counting.ordered_keys import count_edges_below, keys_of
+from oodbench.metrics.resampling.sketch_thresholds import SketchBins
 from oodbench.metrics.resampling.sketches import PixelSketch
-from oodbench.types import ANOMALY, AnomalyLabels, ClassMap, ScoreMap
+from oodbench.types import ANOMALY, IN_DISTRIBUTION, AnomalyLabels, ClassMap, ScoreMap
 
 CLASSES = 256
 
@@ -50,6 +50,7 @@ class BreakdownCounts:
 
     def __post_init__(self) -> None:
         self._order = sorted(self.thresholds, key=lambda name: -self.thresholds[name])
+        self._edges = keys_of(np.array([self.thresholds[name] for name in self._order[::-1]], np.float32))
         levels, fine, rows = len(self._order) + 1, self.bins.single.size, self.groups + CLASSES
         self.fine, self.found = np.zeros((rows, fine), np.int64), np.zeros((rows, levels), np.int64)
         self.mistaken = np.zeros((CLASSES, levels), np.int64)
@@ -75,28 +76,34 @@ class BreakdownCounts:
         Returns:
             int64 [2, K], the counts of the frame, as returned by `SketchBins.count`.
         """
-        counts = np.zeros_like(self.pool)
-        _tally(
-            *flatten_scores(score, labels),
-            np.ascontiguousarray(score).ravel(),
-            np.ascontiguousarray(regions).ravel(),
-            groups,
-            np.empty(0, np.uint8) if prediction is None else np.ascontiguousarray(prediction).ravel(),
-            *self.bins.ascending,
-            np.array([self.thresholds[name] for name in self._order], np.float32),
-            counts,
-            self.called,
-            self.fine,
-            self.found,
-            self.mistaken,
-        )
-        self.pool += counts
-        return counts
+        return self.add(group_scores(score, labels, prediction, regions), groups)
 
-    def add(self, scores, groups, classes):
-        return self.update(
-            scores.score, AnomalyLabels(scores.label), scores.region, groups, scores.group if classes else None
-        )
+    def add(self, scores: FrameScores, groups: NDArray[np.uint8]) -> NDArray[np.int64]:
+        """Count one frame, given by its scores with regions, and with predicted classes if there are any.
+
+        Args:
+            scores: The scores of the frame.
+            groups: uint8 [R, ways], for each region its group under each of the divisions.
+
+        Returns:
+            int64 [2, K], the counts of the frame, as returned by `SketchBins.count_frame`.
+        """
+        counts = self.bins.count_frame(scores)
+        self.pool += counts
+        mistaken = np.zeros_like(self.mistaken)
+        scores.normal.count_in_bins(self._edges, count_edges_below(self._edges), mistaken, by_group=True)
+        self.called[IN_DISTRIBUTION] += mistaken.sum(axis=0)
+        place = self.bins.find(scores.key)
+        level = self._edges.size - np.searchsorted(self._edges, scores.key, side="right")
+        np.add.at(self.called[ANOMALY], level, 1)
+        rows = list(groups[scores.region].T.astype(np.intp))
+        if scores.predicted:
+            self.mistaken += mistaken
+            rows.append(self.groups + scores.group.astype(np.intp))
+        for row in rows:
+            for counted, column in ((self.fine, place), (self.found, level)):
+                counted += np.bincount(row * counted.shape[1] + column, minlength=counted.size).reshape(counted.shape)
+        return counts
 
     def count_above(self, counts: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
         """Return threshold -> [rows], the sums of counts [rows, T + 1] over the levels at or above the threshold."""
@@ -108,44 +115,3 @@ class BreakdownCounts:
         counts = np.stack([np.broadcast_to(self.pool[0], self.fine.shape), self.fine], axis=1)  # [rows, 2, K]
         values = PixelSketch(PIXEL_METRICS, self.bins, counts, tpr).metrics(np.eye(len(counts)))
         return values[[0, 2]]
-
-
-@compiled()
-def _tally(
-    bits: NDArray[np.uint32],
-    labels: NDArray[np.uint8],
-    score: NDArray[np.float32],
-    regions: NDArray[np.int32],
-    groups: NDArray[np.uint8],
-    prediction: NDArray[np.uint8],
-    edges: NDArray[np.uint32],
-    first: NDArray[np.int64],
-    thresholds: NDArray[np.float32],
-    counts: NDArray[np.int64],
-    called: NDArray[np.int64],
-    fine: NDArray[np.int64],
-    found: NDArray[np.int64],
-    mistaken: NDArray[np.int64],
-) -> None:
-    classes = fine.shape[0] - mistaken.shape[0]
-    for i in range(bits.size):
-        label = labels[i]
-        if label > ANOMALY:
-            continue
-        place = bin_of(bits[i], edges, first)
-        level = 0
-        while level < thresholds.size and score[i] < thresholds[level]:
-            level += 1
-        counts[label, place] += 1
-        called[label, level] += 1
-        if label != ANOMALY:
-            if prediction.size:
-                mistaken[prediction[i], level] += 1
-            continue
-        for way in range(groups.shape[1]):
-            row = groups[regions[i], way]
-            fine[row, place] += 1
-            found[row, level] += 1
-        if prediction.size:
-            fine[classes + prediction[i], place] += 1
-            found[classes + prediction[i], level] += 1

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oodbench.contracts import Protocol
-from oodbench.metrics.counting.counts import check_nan
+from oodbench.metrics.counting.checks import check_nan
 from oodbench.types import ANOMALY, VOID, AnomalyLabels, ScoreMap
 
 _PERCENTILES = 384

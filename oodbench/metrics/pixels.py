@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from oodbench.contracts import Protocol
 from oodbench.errors import UsageError
 from oodbench.metrics.counting import kernels
-from oodbench.metrics.counting.counts import PixelCounts, check_nan, flatten_scores
+from oodbench.metrics.counting.checks import check_nan, flatten_scores
+from oodbench.metrics.counting.counts import PixelCounts
 from oodbench.metrics.counting.curve_points import CurvePoints, Summation
 from oodbench.metrics.counting.ordered_keys import scores_of
 from oodbench.metrics.peer_rules import fpr_at, trapezoid

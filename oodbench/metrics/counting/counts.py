@@ -15,15 +15,15 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from oodbench.errors import ScoreError
-from oodbench.metrics.counting import kernels
-from oodbench.metrics.counting.blocks import Block, Filer, block_numpy
+from oodbench.metrics.counting.checks import check_nan
 from oodbench.metrics.counting.curve_points import CurvePoints
+from oodbench.metrics.counting.frame_scores import FrameScores, group_scores
+from oodbench.metrics.counting.grouped_scores import GroupedScores
+from oodbench.metrics.counting.higher_scores import count_higher
 from oodbench.metrics.counting.ordered_keys import HALF_BITS, half_bins_to_keys
-from oodbench.types import AnomalyLabels, ScoreMap
+from oodbench.types import ANOMALY, IN_DISTRIBUTION, AnomalyLabels, ScoreMap
 
 _HALF_BINS = 1 << (32 - HALF_BITS)
-_HALF_MASK = (1 << HALF_BITS) - 1
 
 
 @dataclass
@@ -56,8 +56,8 @@ class PixelCounts:
     frames: int = 0
     without_anomaly: int = 0
     void: int = 0
-    _blocks: list[Block] = field(default_factory=list)
-    _filer: Filer = field(default_factory=Filer, repr=False, compare=False)
+    _normal: list[GroupedScores] = field(default_factory=list)
+    _positive: list[NDArray[np.uint32]] = field(default_factory=list)
     _halves: NDArray[np.int64] | None = None
 
     def update(self, score: ScoreMap, labels: AnomalyLabels) -> None:
@@ -68,35 +68,37 @@ class PixelCounts:
             labels: Labels of the same shape.
 
         Raises:
-            ScoreError: The shapes or types do not match, or the score of a pixel that is not void is NaN. Do not use
-                the counts after this error.
+            ScoreError: The shapes or types do not match, or the score of a pixel that is not void is NaN.
         """
-        bits, flat = flatten_scores(score, labels)
-        if np.bitwise_or.reduce(bits) & np.uint32(_HALF_MASK):
-            totals = self._take_block(bits, flat)
-        else:
-            totals = self._take_halves(bits, flat)
-        anomalous, void, broken = totals
-        check_nan(broken, flat.size - void)
-        self.frames += 1
-        self.without_anomaly += anomalous == 0
-        self.void += void
+        self.add(group_scores(score, labels, compiled=self.compiled))
 
-    def add(self, scores, void_as_in_distribution=False):
-        label = scores.label
+    def add(self, scores: FrameScores, void_as_in_distribution: bool = False) -> None:
+        """Count one frame, given by its scores. Their arrays are kept, not copied.
+
+        Args:
+            scores: The scores of the frame.
+            void_as_in_distribution: Whether void pixels count as in-distribution pixels.
+
+        Raises:
+            ScoreError: Void pixels count as in-distribution pixels, and at least one scores NaN.
+        """
+        void = int(scores.void.pixels.sum())
+        parts = [scores.normal]
         if void_as_in_distribution:
-            label = np.where(label > 1, 0, label).astype(np.uint8)
-        self.update(scores.score, AnomalyLabels(label))
-
-    def _take_halves(self, bits: NDArray[np.uint32], flat: NDArray[np.uint8]) -> tuple[int, int, int]:
-        if self._halves is None:
-            self._halves = np.zeros((2, _HALF_BINS), np.int64)
-        return (kernels.count_halves if self.compiled else kernels.count_halves_numpy)(bits, flat, self._halves)
-
-    def _take_block(self, bits: NDArray[np.uint32], flat: NDArray[np.uint8]) -> tuple[int, int, int]:
-        block, totals = self._filer.block(bits, flat) if self.compiled else block_numpy(bits, flat)
-        self._blocks.append(block)
-        return totals
+            check_nan(scores.void.count_nan(), int(scores.normal.pixels.sum()) + void + scores.key.size)
+            parts.append(scores.void)
+        if scores.half_precision:
+            if self._halves is None:
+                self._halves = np.zeros((2, _HALF_BINS), np.int64)
+            for part in parts:
+                part.add_to_half_bins(self._halves[IN_DISTRIBUTION])
+            np.add.at(self._halves[ANOMALY], (scores.key >> np.uint32(HALF_BITS)).astype(np.int64), 1)
+        else:
+            self._normal += parts
+            self._positive.append(scores.key)
+        self.frames += 1
+        self.without_anomaly += not scores.key.size
+        self.void += 0 if void_as_in_distribution else void
 
     def merge(self, others: Iterable[PixelCounts]) -> None:
         """Add the counts of other `PixelCounts`.
@@ -108,36 +110,35 @@ class PixelCounts:
             self.frames += other.frames
             self.without_anomaly += other.without_anomaly
             self.void += other.void
-            self._blocks += other._blocks
+            self._normal += other._normal
+            self._positive += other._positive
             if other._halves is not None:
                 self._halves = other._halves.copy() if self._halves is None else self._halves + other._halves
 
     @property
     def positive(self) -> int:
         """The number of anomalous pixels."""
-        halves = 0 if self._halves is None else int(self._halves[1].sum())
-        return halves + sum(block.positive.size for block in self._blocks)
+        halves = 0 if self._halves is None else int(self._halves[ANOMALY].sum())
+        return halves + sum(keys.size for keys in self._positive)
 
     @property
     def negative(self) -> int:
         """The number of in-distribution pixels."""
-        halves = 0 if self._halves is None else int(self._halves[0].sum())
-        return halves + sum(block.low.size for block in self._blocks)
+        halves = 0 if self._halves is None else int(self._halves[IN_DISTRIBUTION].sum())
+        return halves + sum(part.low.size for part in self._normal)
 
     def points(self) -> CurvePoints:
         """Return the distinct scores of anomalous pixels, from the highest down, with the numbers of pixels at each."""
-        self._filer = Filer()  # frees the memory of its pages for the next steps
         key, tied = self._distinct_keys()
         above, equal = np.zeros(key.size, np.int64), np.zeros(key.size, np.int64)
-        if self._blocks:
-            self._count_blocks(key, above, equal)
+        count_higher(self._normal, key, above, equal, self.compiled)
         if self._halves is not None:
             _count_halves(self._halves[0], key, above, equal)
         return CurvePoints(key, tied, above, equal)
 
     def _distinct_keys(self) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
         """Return the distinct anomalous keys, descending, and the number of pixels with each key."""
-        everything = np.concatenate([np.empty(0, np.uint32), *(block.positive for block in self._blocks)])
+        everything = np.concatenate([np.empty(0, np.uint32), *self._positive])
         everything.sort()
         edges = np.flatnonzero(np.diff(everything, prepend=~everything[:1], append=~everything[-1:]))
         key, tied = everything[edges[:-1]], np.diff(edges)
@@ -152,34 +153,17 @@ class PixelCounts:
             key = key[first]
         return key[::-1].copy(), tied[::-1].astype(np.int64)
 
-    def _count_blocks(self, key: NDArray[np.uint32], above: NDArray[np.int64], equal: NDArray[np.int64]) -> None:
-        in_bucket = np.zeros(kernels.BUCKETS + 1, np.int64)
-        for block in self._blocks:
-            in_bucket[block.buckets] += np.diff(block.starts)
-        higher = in_bucket[::-1].cumsum()[::-1]
-        above += higher[(key >> np.uint32(16)).astype(np.int64) + 1]
-        lows, buckets, starts = (
-            [getattr(block, name) for block in self._blocks] for name in ("low", "buckets", "starts")
-        )
-        if self.compiled:
-            from numba.typed import List
-
-            kernels.refine(key, List(lows), List(buckets), List(starts), above, equal)
-        else:
-            kernels.refine_numpy(key, lows, buckets, starts, above, equal)
-
     # as arrays, for files and other processes
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Return the counts as arrays; `from_arrays` restores them."""
         content: dict[str, NDArray[np.generic]] = {
             "totals": np.array([self.frames, self.without_anomaly, self.void], np.int64),
-            "low": np.concatenate([np.empty(0, np.uint16), *(block.low for block in self._blocks)]),
-            "buckets": np.concatenate([np.empty(0, np.uint16), *(block.buckets for block in self._blocks)]),
-            "sizes": np.concatenate([np.empty(0, np.int64), *(np.diff(block.starts) for block in self._blocks)]),
-            "positive": np.concatenate([np.empty(0, np.uint32), *(block.positive for block in self._blocks)]),
-            "block_buckets": np.array([block.buckets.size for block in self._blocks], np.int64),
-            "block_positive": np.array([block.positive.size for block in self._blocks], np.int64),
+            "low": np.concatenate([np.empty(0, np.uint16), *(part.low for part in self._normal)]),
+            "buckets": np.concatenate([np.empty(0, np.uint16), *(part.bucket for part in self._normal)]),
+            "sizes": np.concatenate([np.empty(0, np.int64), *(part.size for part in self._normal)]),
+            "positive": np.concatenate([np.empty(0, np.uint32), *self._positive]),
+            "block_buckets": np.array([part.bucket.size for part in self._normal], np.int64),
         }
         if self._halves is not None:
             bins = np.flatnonzero(self._halves.any(axis=0))
@@ -195,14 +179,15 @@ class PixelCounts:
         """
         counts = PixelCounts()
         counts.frames, counts.without_anomaly, counts.void = (int(value) for value in arrays["totals"])
-        edges = np.cumsum(arrays["block_buckets"])[:-1]
-        buckets, sizes = np.split(arrays["buckets"], edges), np.split(arrays["sizes"], edges)
-        positive = np.split(arrays["positive"], np.cumsum(arrays["block_positive"])[:-1])
-        at = 0
-        for present, size, keys in zip(buckets, sizes, positive, strict=True) if len(arrays["block_buckets"]) else ():
-            starts = np.concatenate([[0], np.cumsum(size)])
-            counts._blocks.append(Block(arrays["low"][at : at + starts[-1]], present, starts, keys))  # type: ignore[arg-type]
-            at += int(starts[-1])
+        counts._positive.append(arrays["positive"])  # type: ignore[arg-type]
+        segment = start = 0
+        for segments in arrays["block_buckets"].tolist():
+            bucket, size = (arrays[name][segment : segment + segments] for name in ("buckets", "sizes"))
+            stop = start + int(size.sum())
+            group = np.zeros(segments, np.uint8)
+            low = arrays["low"][start:stop]
+            counts._normal.append(GroupedScores(low, np.empty(0, np.uint32), bucket, group, size.astype(np.uint32)))  # type: ignore[arg-type]
+            segment, start = segment + segments, stop
         if "half_bins" in arrays:
             counts._halves = np.zeros((2, _HALF_BINS), np.int64)
             counts._halves[:, arrays["half_bins"].astype(np.intp)] = arrays["half_counts"]
@@ -218,36 +203,3 @@ def _count_halves(
     bin_keys = half_bins_to_keys(bins)
     above += higher[bins + 1] + np.where(bin_keys > key, normal[bins], 0)
     equal += np.where(bin_keys == key, normal[bins], 0)
-
-
-def flatten_scores(score: ScoreMap, labels: AnomalyLabels) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
-    """Return the bits of the scores and the labels as flat arrays, after checking that they match.
-
-    Raises:
-        ScoreError: The shapes differ, or the scores are not float32.
-    """
-    values = labels.values
-    if score.shape != values.shape:
-        raise ScoreError(
-            f"the score map is {score.shape} and its labels are {values.shape}; expected the same",
-            "Resize the score map to the size of the labels first.",
-        )
-    if score.dtype != np.float32:
-        raise ScoreError(
-            f"the score map is {score.dtype}; expected float32",
-            "Convert it first, as with score.astype(numpy.float32).",
-        )
-    return np.ascontiguousarray(score).view(np.uint32).ravel(), np.ascontiguousarray(values).ravel()
-
-
-def check_nan(broken: int, valid: int) -> None:
-    """Raise if valid pixels score NaN.
-
-    Raises:
-        ScoreError: At least one valid pixel scores NaN.
-    """
-    if broken:
-        raise ScoreError(
-            f"{broken} of {valid} valid pixels score NaN; expected a number for each",
-            "Fix the method that computes the scores, and score the frame again.",
-        )

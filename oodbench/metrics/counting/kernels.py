@@ -1,4 +1,4 @@
-"""Compiled inner loops of the exact counts, and their equivalents in plain numpy. Both give the same integers."""
+"""Compiled inner loops of the exact counts. They release the GIL."""
 
 from __future__ import annotations
 
@@ -9,12 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oodbench.compiled import compiled
-from oodbench.metrics.counting.ordered_keys import HALF_BITS, keys_of
-from oodbench.types import ANOMALY, IN_DISTRIBUTION
+from oodbench.metrics.counting.ordered_keys import HALF_BITS
+from oodbench.types import ANOMALY
 
 BUCKETS = 1 << 16
-PAGE = 512
 _LOW = (1 << 16) - 1
+# Half-precision scores with the same high half of the key.
+_PARTS = 1 << (16 - HALF_BITS)
+# Up to this number of edges, comparing all scores of a segment with each edge is faster than a binary search per score.
+_FEW = 8
+# Up to this number of pixels in a bucket, resetting their counts is faster than resetting all counts.
+_SPARSE = 1 << 13
 
 
 @numba.njit(inline="always")
@@ -25,117 +30,212 @@ def key_of(bits: Any) -> Any:
     return ~bits if bits & np.uint32(0x80000000) else bits | np.uint32(0x80000000)
 
 
-@compiled()
-def append(
+@compiled(nogil=True)
+def count_groups(
     bits: NDArray[np.uint32],
     labels: NDArray[np.uint8],
-    head: NDArray[np.uint32],
-    pool: NDArray[np.uint16],
-    link: NDArray[np.uint32],
-    positive: NDArray[np.uint32],
-) -> tuple[int, int, int]:
-    """Store the low halves of in-distribution keys in pages of their bucket, and anomalous keys in a list.
+    groups: NDArray[np.uint8],
+    shift: int,
+    columns: int,
+    table: NDArray[np.uint32],
+    used: NDArray[np.uint8],
+) -> None:
+    """Count the pixels that are not anomalous by key and group.
 
     Args:
         bits: uint32, bits of the scores of a frame.
         labels: uint8, 0 (in-distribution), 1 (anomaly) or anything else (void).
-        head: [2^16], the index after the last entry of each bucket, 0 for an empty bucket; all 0 before the call.
-        pool: The pages, one after another.
-        link: For each page, the value of `head` before the page was added.
-        positive: Output array for the anomalous keys.
-
-    Returns:
-        The numbers of anomalous, void and NaN pixels.
+        groups: uint8, the group of each pixel, below `columns` - 1; empty if all are in group 0.
+        shift: Number of low bits of the key to ignore.
+        columns: Number of groups, plus one for void pixels.
+        table: [2^(32 - shift) * columns], counts by key and column; all 0 before the call.
+        used: [2^16], set to 1 for each high half of a key that occurs; all 0 before the call.
     """
-    anomalous, void, broken = 0, 0, 0
-    pages = 0
+    grouped = groups.size > 0
     for i in range(bits.size):
         label = labels[i]
-        if label > ANOMALY:
-            void += 1
-            continue
-        b = bits[i]
-        if (b & np.uint32(0x7FFFFFFF)) > np.uint32(0x7F800000):
-            broken += 1
-        key = key_of(b)
         if label == ANOMALY:
-            positive[anomalous] = key
-            anomalous += 1
-        else:
-            bucket = key >> np.uint32(16)
-            at = head[bucket]
-            if at & (PAGE - 1) == 0:  # the page is full, or there is none yet
-                link[pages] = at
-                at = np.uint32(pages * PAGE)
-                pages += 1
-            pool[at] = np.uint16(key & np.uint32(0xFFFF))
-            head[bucket] = at + np.uint32(1)
-    return anomalous, void, broken
-
-
-@compiled()
-def measure(
-    head: NDArray[np.uint32], link: NDArray[np.uint32], buckets: NDArray[np.uint16], starts: NDArray[np.int64]
-) -> int:
-    """Write the buckets that `append` used, ascending, and the start of each; return their number."""
-    used, total = 0, np.int64(0)
-    for bucket in range(BUCKETS):
-        at = np.int64(head[bucket])
-        if at == 0:
             continue
-        buckets[used], starts[used] = bucket, total
-        used += 1
-        while at != 0:
-            page = (at - 1) // PAGE
-            total += at - page * PAGE
-            at = np.int64(link[page])
-    starts[used] = total
-    return used
+        key = np.int64(key_of(bits[i]))
+        column = np.int64(0)
+        if label:
+            column = np.int64(columns - 1)
+        elif grouped:
+            column = np.int64(groups[i])
+        used[key >> 16] = 1
+        table[(key >> shift) * columns + column] += np.uint32(1)
 
 
-@compiled()
-def gather(
-    head: NDArray[np.uint32],
-    pool: NDArray[np.uint16],
-    link: NDArray[np.uint32],
-    buckets: NDArray[np.uint16],
-    starts: NDArray[np.int64],
-    low: NDArray[np.uint16],
-) -> None:
-    """Concatenate the pages of each bucket in `low`, and reset `head` to 0."""
-    for used in range(buckets.size):
-        at = np.int64(head[buckets[used]])
-        to = starts[used]
-        while at != 0:
-            page = (at - 1) // PAGE
-            size = at - page * PAGE
-            low[to : to + size] = pool[page * PAGE : at]
-            to += size
-            at = np.int64(link[page])
-        head[buckets[used]] = 0
+@compiled(nogil=True)
+def list_segments(
+    table: NDArray[np.uint32], used: NDArray[np.uint8], columns: int, first: int, last: int
+) -> tuple[NDArray[np.uint16], NDArray[np.uint8], NDArray[np.uint32]]:
+    """Return the bucket, group and size of each segment in the columns first to last - 1, with shift = 16.
 
-
-@compiled()
-def count_halves(bits: NDArray[np.uint32], labels: NDArray[np.uint8], dense: NDArray[np.int64]) -> tuple[int, int, int]:
-    """Count keys by label and by all bits that a half-precision score can have: dense [2, 2^19].
-
-    Returns:
-        The numbers of anomalous, void and NaN pixels.
+    In the table, the count of each segment is replaced by the number of pixels in the segments before it.
     """
-    anomalous, void, broken = 0, 0, 0
+    segments = 0
+    for bucket in range(BUCKETS):
+        if used[bucket]:
+            for column in range(first, last):
+                segments += table[bucket * columns + column] > 0
+    buckets, groups, sizes = np.empty(segments, np.uint16), np.empty(segments, np.uint8), np.empty(segments, np.uint32)
+    at, total = 0, np.uint32(0)
+    for bucket in range(BUCKETS):
+        if used[bucket]:
+            for column in range(first, last):
+                size = table[bucket * columns + column]
+                table[bucket * columns + column] = total
+                if size:
+                    buckets[at], groups[at], sizes[at] = bucket, column - first, size
+                    at += 1
+                    total += size
+    return buckets, groups, sizes
+
+
+@compiled(nogil=True)
+def fill_segments(
+    bits: NDArray[np.uint32],
+    labels: NDArray[np.uint8],
+    groups: NDArray[np.uint8],
+    columns: int,
+    table: NDArray[np.uint32],
+    used: NDArray[np.uint8],
+    low: NDArray[np.uint16],
+    void: NDArray[np.uint16],
+) -> None:
+    """Write the low halves of the keys into their segments, which start where `table` states; reset the tables."""
+    grouped = groups.size > 0
     for i in range(bits.size):
         label = labels[i]
-        if label > ANOMALY:
-            void += 1
+        if label == ANOMALY:
             continue
-        if (bits[i] & np.uint32(0x7FFFFFFF)) > np.uint32(0x7F800000):
-            broken += 1
-        anomalous += label
-        dense[label, key_of(bits[i]) >> np.uint32(HALF_BITS)] += 1
-    return anomalous, void, broken
+        key = np.int64(key_of(bits[i]))
+        column = np.int64(0)
+        if label:
+            column = np.int64(columns - 1)
+        elif grouped:
+            column = np.int64(groups[i])
+        place = (key >> 16) * columns + column
+        at = table[place]
+        table[place] = at + np.uint32(1)
+        if label:
+            void[at] = np.uint16(key & _LOW)
+        else:
+            low[at] = np.uint16(key & _LOW)
+    clear(table, used, columns)
 
 
-@compiled()
+@compiled(nogil=True)
+def list_values(
+    table: NDArray[np.uint32], used: NDArray[np.uint8], columns: int, first: int, last: int
+) -> tuple[NDArray[np.uint16], NDArray[np.uint32], NDArray[np.uint16], NDArray[np.uint8], NDArray[np.uint32]]:
+    """Return the distinct half-precision scores in the columns first to last - 1, counted with shift = `HALF_BITS`.
+
+    Returns:
+        The low half of each score and its number of pixels; the bucket, group and number of scores of each segment.
+    """
+    values, segments = 0, 0
+    for bucket in range(BUCKETS):
+        if used[bucket]:
+            for column in range(first, last):
+                size = 0
+                for part in range(_PARTS):
+                    size += table[(bucket * _PARTS + part) * columns + column] > 0
+                values += size
+                segments += size > 0
+    low, repeats = np.empty(values, np.uint16), np.empty(values, np.uint32)
+    buckets, groups, sizes = np.empty(segments, np.uint16), np.empty(segments, np.uint8), np.empty(segments, np.uint32)
+    at, to = 0, 0
+    for bucket in range(BUCKETS):
+        if used[bucket]:
+            # The keys of negative scores are complements: their low bits are all ones.
+            ones = 0 if bucket >= BUCKETS // 2 else (1 << HALF_BITS) - 1
+            for column in range(first, last):
+                before = at
+                for part in range(_PARTS):
+                    count = table[(bucket * _PARTS + part) * columns + column]
+                    if count:
+                        low[at], repeats[at] = np.uint16(part << HALF_BITS | ones), count
+                        at += 1
+                if at > before:
+                    buckets[to], groups[to], sizes[to] = bucket, column - first, at - before
+                    to += 1
+    return low, repeats, buckets, groups, sizes
+
+
+@compiled(nogil=True)
+def clear(table: NDArray[np.uint32], used: NDArray[np.uint8], width: int) -> None:
+    """Set the tables to 0; `width` is the number of entries of `table` per bucket."""
+    for bucket in range(BUCKETS):
+        if used[bucket]:
+            table[bucket * width : (bucket + 1) * width] = 0
+            used[bucket] = 0
+
+
+@compiled(nogil=True)
+def count_in_bins(
+    low: NDArray[np.uint16],
+    repeats: NDArray[np.uint32],
+    buckets: NDArray[np.uint16],
+    groups: NDArray[np.uint8],
+    sizes: NDArray[np.uint32],
+    pixels: NDArray[np.int64],
+    edges: NDArray[np.uint32],
+    first: NDArray[np.int64],
+    counts: NDArray[np.int64],
+) -> None:
+    """Add the pixels of all segments to counts [groups, bins]; the last bin is the one below all edges.
+
+    Args:
+        low: Low halves of keys, segment after segment.
+        repeats: Number of pixels per low half; empty if it is one for each.
+        buckets: High half of the keys of each segment.
+        groups: Group of each segment.
+        sizes: Number of low halves per segment.
+        pixels: Number of pixels per segment.
+        edges: The lowest key of each bin but the last, ascending.
+        first: [2^16 + 1], the number of edges in lower buckets.
+        counts: The counts, to which the pixels are added.
+    """
+    start = np.int64(0)
+    for segment in range(buckets.size):
+        stop = start + np.int64(sizes[segment])
+        begin, end = first[buckets[segment]], first[np.int64(buckets[segment]) + 1]
+        row = counts[groups[segment]]
+        if begin == end:
+            row[edges.size - begin] += pixels[segment]
+        elif end - begin <= _FEW and not repeats.size:
+            rest = pixels[segment]
+            for edge in range(begin, end):
+                limit = np.uint16(edges[edge] & np.uint32(_LOW))
+                above = np.uint32(0)
+                for i in range(start, stop):
+                    above += np.uint32(low[i] >= limit)
+                row[edges.size - edge] += rest - np.int64(above)
+                rest = np.int64(above)
+            row[edges.size - end] += rest
+        else:
+            high = np.uint32(buckets[segment]) << np.uint32(16)
+            for i in range(start, stop):
+                key = high | np.uint32(low[i])
+                row[bin_of(key, edges, begin, end)] += np.int64(repeats[i]) if repeats.size else np.int64(1)
+        start = stop
+
+
+@numba.njit(inline="always")
+def bin_of(key: Any, edges: NDArray[np.uint32], low: Any, high: Any) -> Any:
+    """Return the number of edges above a key, given that the first `low` are not above it, and those from `high` are."""
+    while low < high:
+        middle = (low + high) >> 1
+        if edges[middle] <= key:
+            low = middle + 1
+        else:
+            high = middle
+    return edges.size - low
+
+
+@compiled(nogil=True)
 def count_low(
     bits: NDArray[np.uint32], labels: NDArray[np.uint8], slot: NDArray[np.int32], counts: NDArray[np.int64], shift: int
 ) -> None:
@@ -150,7 +250,7 @@ def count_low(
                 counts[place, label, key & low] += 1
 
 
-@compiled()
+@compiled(nogil=True)
 def count_buckets(
     bits: NDArray[np.uint32], labels: NDArray[np.uint8], counts: NDArray[np.int64], shift: int
 ) -> tuple[int, int]:
@@ -173,12 +273,13 @@ def count_buckets(
     return void, broken
 
 
-@compiled()
+@compiled(nogil=True)
 def refine(
     keys: NDArray[np.uint32],
-    lows: Any,
-    buckets: Any,
-    starts: Any,
+    low: NDArray[np.uint16],
+    buckets: NDArray[np.uint16],
+    starts: NDArray[np.int64],
+    sizes: NDArray[np.uint32],
     above: NDArray[np.int64],
     equal: NDArray[np.int64],
 ) -> None:
@@ -186,84 +287,50 @@ def refine(
 
     Args:
         keys: The distinct keys, descending.
-        lows: For each block, the low halves grouped by bucket.
-        buckets: For each block, its buckets, ascending.
-        starts: For each block, the start of each bucket.
+        low: Low halves, segment after segment.
+        buckets: The bucket of each segment, descending; several segments can have the same one.
+        starts: The start of each segment in `low`.
+        sizes: Number of low halves per segment.
         above: Counts of higher keys, to which the result is added, in the order of the keys.
         equal: Counts of equal keys, to which the result is added, in the order of the keys.
     """
-    histogram = np.zeros(BUCKETS, np.uint32)
-    # The keys descend through the buckets, and so does the position in each block.
-    place = np.empty(len(lows), np.int64)
-    for block in range(len(lows)):
-        place[block] = len(buckets[block]) - 1
-    first = 0
+    fine, coarse = np.zeros(BUCKETS, np.uint32), np.zeros(1 << 8, np.uint32)
+    segment, first = 0, 0
     while first < keys.size:
         bucket = keys[first] >> np.uint32(16)
         last = first
         while last < keys.size and keys[last] >> np.uint32(16) == bucket:
             last += 1
-        occupied = False
-        for block in range(len(lows)):
-            present = buckets[block]
-            where = place[block]
-            while where >= 0 and present[where] > bucket:
-                where -= 1
-            place[block] = where
-            if where >= 0 and present[where] == bucket:
-                occupied = True
-                values = lows[block]
-                for i in range(starts[block][where], starts[block][where + 1]):
-                    histogram[values[i]] += np.uint32(1)
-        if occupied:
+        while segment < buckets.size and buckets[segment] > bucket:
+            segment += 1
+        begin = segment
+        pixels = np.int64(0)
+        while segment < buckets.size and buckets[segment] == bucket:
+            start, size = starts[segment], np.int64(sizes[segment])
+            for value in low[start : start + size]:
+                fine[value] += np.uint32(1)
+                coarse[value >> 8] += np.uint32(1)
+            pixels += size
+            segment += 1
+        if pixels:
             total = np.int64(0)
             level = BUCKETS - 1
             for query in range(first, last):
-                low = np.int64(keys[query] & np.uint32(0xFFFF))
-                while level > low:
-                    total += histogram[level]
-                    level -= 1
+                at = np.int64(keys[query] & np.uint32(_LOW))
+                while level > at:
+                    if level & 0xFF == 0xFF and level - at > 0xFF:
+                        total += coarse[level >> 8]
+                        level -= 1 << 8
+                    else:
+                        total += fine[level]
+                        level -= 1
                 above[query] += total
-                equal[query] += histogram[low]
-            histogram[:] = 0
+                equal[query] += fine[at]
+            if pixels < _SPARSE:
+                for other in range(begin, segment):
+                    for value in low[starts[other] : starts[other] + np.int64(sizes[other])]:
+                        fine[value] = 0
+            else:
+                fine[:] = 0
+            coarse[:] = 0
         first = last
-
-
-# Equivalents in plain numpy, for machines that numba does not support and as a check of the loops above.
-
-
-def totals_numpy(bits: NDArray[np.uint32], labels: NDArray[np.uint8]) -> tuple[int, int, int]:
-    """Return the numbers of anomalous, void and NaN pixels."""
-    magnitude = bits[labels <= ANOMALY] & np.uint32(0x7FFFFFFF)
-    broken = int(np.count_nonzero(magnitude > np.uint32(0x7F800000)))
-    return int(np.count_nonzero(labels == ANOMALY)), labels.size - magnitude.size, broken
-
-
-def count_halves_numpy(
-    bits: NDArray[np.uint32], labels: NDArray[np.uint8], dense: NDArray[np.int64]
-) -> tuple[int, int, int]:
-    """Count keys as `count_halves` does."""
-    for label in (IN_DISTRIBUTION, ANOMALY):
-        keys = keys_of(bits[labels == label].view(np.float32))
-        dense[label] += np.bincount(keys >> np.uint32(HALF_BITS), minlength=dense.shape[1])
-    return totals_numpy(bits, labels)
-
-
-def refine_numpy(
-    keys: NDArray[np.uint32], lows: Any, buckets: Any, starts: Any, above: NDArray[np.int64], equal: NDArray[np.int64]
-) -> None:
-    """Count low halves as `refine` does."""
-    top = (keys >> np.uint32(16)).astype(np.int64)
-    for bucket in np.unique(top):
-        parts = []
-        for low, present, start in zip(lows, buckets, starts, strict=True):
-            where = int(np.searchsorted(present, bucket))
-            if where < present.size and present[where] == bucket:
-                parts.append(low[start[where] : start[where + 1]])
-        if parts:
-            values = np.sort(np.concatenate(parts))
-            chosen = top == bucket
-            query = (keys[chosen] & np.uint32(_LOW)).astype(np.uint16)
-            right = np.searchsorted(values, query, side="right")
-            above[chosen] += values.size - right
-            equal[chosen] += right - np.searchsorted(values, query, side="left")

@@ -27,3 +27,8 @@ def half_bins_to_keys(bins: NDArray[np.integer]) -> NDArray[np.uint32]:
     keys = bins.astype(np.uint32) << np.uint32(HALF_BITS)
     # The keys of negative scores are complements: their low bits are all ones.
     return np.where(keys & _SIGN, keys, keys | np.uint32((1 << HALF_BITS) - 1))
+
+
+def count_edges_below(edges: NDArray[np.uint32]) -> NDArray[np.int64]:
+    """Return int64 [2^16 + 1], the number of keys in `edges`, ascending, with a lower high half than 0, 1, and so on."""
+    return np.searchsorted(edges >> np.uint32(16), np.arange((1 << 16) + 1)).astype(np.int64)

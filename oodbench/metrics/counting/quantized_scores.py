@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 
 from oodbench.compiled import compiled
 from oodbench.errors import UsageError
-from oodbench.metrics.counting.counts import PixelCounts, flatten_scores
-from oodbench.metrics.counting.ordered_keys import keys_of, scores_of
-from oodbench.metrics.resampling.sketch_thresholds import SketchBins, bin_of, choose_bins
+from oodbench.metrics.counting import kernels
+from oodbench.metrics.counting.checks import flatten_scores
+from oodbench.metrics.counting.counts import PixelCounts
+from oodbench.metrics.counting.ordered_keys import count_edges_below, keys_of, scores_of
+from oodbench.metrics.resampling.sketch_thresholds import choose_bins
 from oodbench.types import AnomalyLabels, ScoreMap
 
 LEVELS = 256
@@ -44,8 +46,8 @@ class ScoreLevels:
 
     @cached_property
     def _search(self) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
-        empty = np.empty(0)
-        return SketchBins(keys_of(self.edges)[::-1].copy(), empty.astype(bool), empty, empty, 0.0).ascending
+        edges = keys_of(self.edges)
+        return edges, count_edges_below(edges)
 
     def of(self, score: ScoreMap, labels: AnomalyLabels) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         """Return the levels of one frame, and the number of its pixels per level.
@@ -98,7 +100,9 @@ def _file(
     counts: NDArray[np.int64],
 ) -> None:
     for i in range(bits.size):
-        level = edges.size - bin_of(bits[i], edges, first)
+        key = kernels.key_of(bits[i])
+        bucket = np.int64(key >> np.uint32(16))
+        level = edges.size - kernels.bin_of(key, edges, first[bucket], first[bucket + 1])
         levels[i] = level
         if labels[i] <= 1:
             counts[labels[i], level] += 1

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from oodbench.contracts import Protocol
 from oodbench.errors import UsageError
 from oodbench.metrics.counting import kernels
-from oodbench.metrics.counting.counts import check_nan, flatten_scores
+from oodbench.metrics.counting.checks import check_nan, flatten_scores
 from oodbench.metrics.pixels import check_in_passes, undefined_reasons
 from oodbench.types import ANOMALY, IN_DISTRIBUTION, AnomalyLabels, ScoreMap
 

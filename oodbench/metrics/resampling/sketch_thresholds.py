@@ -11,17 +11,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from oodbench.compiled import compiled
-from oodbench.metrics.counting import kernels
-from oodbench.metrics.counting.counts import flatten_scores
 from oodbench.metrics.counting.curve_points import CurvePoints
-from oodbench.metrics.counting.ordered_keys import scores_of
+from oodbench.metrics.counting.frame_scores import FrameScores, group_scores
+from oodbench.metrics.counting.ordered_keys import count_edges_below, scores_of
 from oodbench.types import AnomalyLabels, ScoreMap
 
 CELLS = 1024
@@ -49,24 +45,31 @@ class SketchBins:
 
     @cached_property
     def ascending(self) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
-        """Arguments of `bin_of`: the edges in ascending order, and the number of edges below each bucket of keys."""
+        """The edges in ascending order, and int64 [2^16 + 1], the number of edges below each bucket of keys."""
         edges = self.edges[::-1].copy()
-        first = np.searchsorted(edges >> np.uint32(16), np.arange(kernels.BUCKETS + 1))
-        return edges, first.astype(np.int64)
+        return edges, count_edges_below(edges)
 
-    def count(self, score: ScoreMap, labels: AnomalyLabels) -> NDArray[np.int64]:
-        """Count one frame.
+    def count_frame(self, scores: FrameScores) -> NDArray[np.int64]:
+        """Count the scores of one frame.
 
         Args:
-            score: float32 [H, W], higher = more anomalous.
-            labels: Labels of the same shape.
+            scores: The scores of the frame.
 
         Returns:
             int64 [2, K], in-distribution and anomalous pixels in each bin.
         """
         counts = np.zeros((2, self.single.size), np.int64)
-        _count(*flatten_scores(score, labels), *self.ascending, counts)
+        scores.normal.count_in_bins(*self.ascending, counts[:1])
+        counts[1] = np.bincount(self.find(scores.key), minlength=self.single.size)
         return counts
+
+    def find(self, keys: NDArray[np.uint32]) -> NDArray[np.intp]:
+        """Return the bin of each score, given by its key."""
+        return self.edges.size - np.searchsorted(self.ascending[0], keys, side="right")
+
+    def count(self, score: ScoreMap, labels: AnomalyLabels) -> NDArray[np.int64]:
+        """Count one frame; the same as `count_frame(group_scores(score, labels))`."""
+        return self.count_frame(group_scores(score, labels))
 
 
 def choose_bins(points: CurvePoints, positive: int, negative: int, tpr: float, cells: int = CELLS) -> SketchBins:
@@ -111,31 +114,3 @@ def choose_bins(points: CurvePoints, positive: int, negative: int, tpr: float, c
         np.append(wrong, 1.0),
         float(scores_of(points.key[reached : reached + 1])[0]),
     )
-
-
-@numba.njit(inline="always")
-def bin_of(bits: Any, edges: NDArray[np.uint32], first: NDArray[np.int64]) -> Any:
-    """Return the bin of a score, given by its bits. Only edges in the score's bucket are searched, usually none."""
-    key = kernels.key_of(bits)
-    bucket = key >> np.uint32(16)
-    low, high = first[bucket], first[bucket + 1]
-    while low < high:
-        middle = (low + high) >> 1
-        if edges[middle] <= key:
-            low = middle + 1
-        else:
-            high = middle
-    return edges.size - low
-
-
-@compiled()
-def _count(
-    bits: NDArray[np.uint32],
-    labels: NDArray[np.uint8],
-    edges: NDArray[np.uint32],
-    first: NDArray[np.int64],
-    counts: NDArray[np.int64],
-) -> None:
-    for i in range(bits.size):
-        if labels[i] <= 1:
-            counts[labels[i], bin_of(bits[i], edges, first)] += 1
