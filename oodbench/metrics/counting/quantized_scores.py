@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 
 from oodbench.compiled import compiled
 from oodbench.errors import UsageError
+from oodbench.metrics.counting import kernels
+from oodbench.metrics.counting.buckets import Buckets, bucket_of
 from oodbench.metrics.counting.counts import PixelCounts, flatten_scores
 from oodbench.metrics.counting.ordered_keys import keys_of, scores_of
-from oodbench.metrics.resampling.sketch_thresholds import SketchBins, bin_of, choose_bins
+from oodbench.metrics.resampling.sketch_thresholds import choose_bins
 from oodbench.types import AnomalyLabels, ScoreMap
 
 LEVELS = 256
@@ -43,9 +45,8 @@ class ScoreLevels:
             )
 
     @cached_property
-    def _search(self) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
-        empty = np.empty(0)
-        return SketchBins(keys_of(self.edges)[::-1].copy(), empty.astype(bool), empty, empty, 0.0).ascending
+    def _buckets(self) -> Buckets:
+        return Buckets(keys_of(self.edges))
 
     def of(self, score: ScoreMap, labels: AnomalyLabels) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         """Return the levels of one frame, and the number of its pixels per level.
@@ -62,7 +63,7 @@ class ScoreLevels:
         """
         bits, flat = flatten_scores(score, labels)
         levels, counts = np.empty(bits.size, np.uint8), np.zeros((2, LEVELS), np.int64)
-        _file(bits, flat, *self._search, levels, counts)
+        _file(bits, flat, self._buckets.edges, self._buckets.first, levels, counts)
         return levels.reshape(score.shape), counts
 
     def at(self, score: float) -> int:
@@ -98,7 +99,7 @@ def _file(
     counts: NDArray[np.int64],
 ) -> None:
     for i in range(bits.size):
-        level = edges.size - bin_of(bits[i], edges, first)
+        level = bucket_of(kernels.key_of(bits[i]), edges, first)
         levels[i] = level
         if labels[i] <= 1:
             counts[labels[i], level] += 1

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from oodbench.compiled import compiled
 from oodbench.metrics.counting import kernels
+from oodbench.metrics.counting.buckets import Buckets, bucket_of
 from oodbench.metrics.counting.counts import flatten_scores
 from oodbench.metrics.counting.curve_points import CurvePoints
 from oodbench.metrics.counting.ordered_keys import scores_of
@@ -50,9 +51,8 @@ class SketchBins:
     @cached_property
     def ascending(self) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
         """Arguments of `bin_of`: the edges in ascending order, and the number of edges below each bucket of keys."""
-        edges = self.edges[::-1].copy()
-        first = np.searchsorted(edges >> np.uint32(16), np.arange(kernels.BUCKETS + 1))
-        return edges, first.astype(np.int64)
+        buckets = Buckets(self.edges[::-1].copy())
+        return buckets.edges, buckets.first
 
     def count(self, score: ScoreMap, labels: AnomalyLabels) -> NDArray[np.int64]:
         """Count one frame.
@@ -115,17 +115,8 @@ def choose_bins(points: CurvePoints, positive: int, negative: int, tpr: float, c
 
 @numba.njit(inline="always")
 def bin_of(bits: Any, edges: NDArray[np.uint32], first: NDArray[np.int64]) -> Any:
-    """Return the bin of a score, given by its bits. Only edges in the score's bucket are searched, usually none."""
-    key = kernels.key_of(bits)
-    bucket = key >> np.uint32(16)
-    low, high = first[bucket], first[bucket + 1]
-    while low < high:
-        middle = (low + high) >> 1
-        if edges[middle] <= key:
-            low = middle + 1
-        else:
-            high = middle
-    return edges.size - low
+    """Return the bin of a score, given by its bits."""
+    return edges.size - bucket_of(kernels.key_of(bits), edges, first)
 
 
 @compiled()
