@@ -123,7 +123,7 @@ def _measurement(path: Path, results: Sequence[Result]) -> MeasuredResults:
 
 def _row_record(result: Result) -> dict[str, Any]:
     fit = {name: result.fit.get(name) for name in FitRecord.model_fields} if result.fit else None
-    same = ("network", "label", "benchmark", "method", "params", "metrics", "undefined")
+    same = ("network", "label", "benchmark", "method", "params", "metrics", "undefined", "brackets")
     facts = {name: getattr(result, name) for name in same}
     return {**facts, "protocol": result.protocol.name, "fit": fit}
 

@@ -10,7 +10,7 @@ from typing import Annotated, TypeAlias
 
 from pydantic import AfterValidator, Field
 
-from oodbench.contracts import metrics_of
+from oodbench.contracts import Bracket, metrics_of
 from oodbench.frozen_record import FrozenRecord
 from oodbench.text import Facts, Label, Name, Note, PublicName
 
@@ -41,7 +41,8 @@ class FitRecord(FrozenRecord):
 class RowRecord(FrozenRecord):
     """One result: its scorer, benchmark and protocol, and its metrics as fractions.
 
-    An undefined metric is null, with the reason in `undefined`. `chance` is only in baselines: metric -> points by
+    An undefined metric is null, with the reason in `undefined`. A metric with guaranteed bounds in `brackets` is their
+    midpoint. `chance` is only in baselines: metric -> points by
     which another seed may change it (`oodbench.baseline.seed_noise`).
     """
 
@@ -54,12 +55,18 @@ class RowRecord(FrozenRecord):
     fit: FitRecord | None = None
     metrics: dict[Metric, Annotated[float, Field(strict=True, allow_inf_nan=False)] | None]
     undefined: dict[Metric, Note] = Field(default_factory=dict)
+    brackets: dict[Metric, Bracket] = Field(default_factory=dict)
     chance: dict[Metric, Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]] = Field(default_factory=dict)
 
     @property
     def key(self) -> tuple[str, str, str, str]:
         """The identity of the result: network, method, benchmark, protocol."""
         return self.network, self.label, self.benchmark, self.protocol
+
+    def bounds(self, metric: str) -> Bracket | None:
+        """Return the bounds of a metric, which are equal if it is exact; None if it is undefined."""
+        value = self.metrics[metric]
+        return None if value is None else self.brackets.get(metric, (value, value))
 
     @property
     def title(self) -> str:

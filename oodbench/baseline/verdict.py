@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any, Literal, TypeAlias
 
 from oodbench.baseline.records import MeasuredResults, RowRecord
-from oodbench.contracts import Protocol, Scoring, metric_spec
+from oodbench.contracts import Bracket, Protocol, Scoring, metric_spec
 
 Outcome: TypeAlias = Literal["worse", "better", "within", "not gated"]
 
@@ -28,12 +28,15 @@ class Move:
         benchmark: Public name of the benchmark.
         protocol: Name of the protocol, the rules that turn scores into metrics.
         metric: Name of the metric.
-        baseline: The accepted value, a fraction.
-        now: The new value, a fraction.
+        baseline: The accepted value, a fraction; the midpoint of its bracket if it has one.
+        now: The new value, as `baseline`.
         points: now - baseline, in percentage points.
         tolerance: Percentage points by which the metric may get worse; None: the metric has no tolerance.
         outcome: `worse` or `better`: the metric changed by more than the tolerance. `within`: it changed by at most the
-            tolerance. `not gated`: the metric has no tolerance, so its change does not affect `Verdict.passed`.
+            tolerance. `not gated`: the metric has no tolerance, so its change does not affect `Verdict.passed`. A
+            change between brackets is `worse` or `better` only if it is for all values in both brackets.
+        baseline_bracket: The guaranteed bounds of the accepted value; None if it is exact.
+        now_bracket: The guaranteed bounds of the new value; None if it is exact.
     """
 
     network: str
@@ -47,6 +50,8 @@ class Move:
     points: float
     tolerance: float | None
     outcome: Outcome
+    baseline_bracket: Bracket | None = None
+    now_bracket: Bracket | None = None
 
 
 @dataclass(frozen=True)
@@ -192,16 +197,24 @@ def compare(before: MeasuredResults, now: MeasuredResults, tolerances: Mapping[s
 def _move(before: RowRecord, now: RowRecord, metric: str, tolerance: float | None) -> Move | None:
     """Return the change of a metric, or None if it did not change."""
     old, new = before.metrics[metric], now.metrics[metric]
-    if old is None or new is None:
+    old_bounds, new_bounds = before.bounds(metric), now.bounds(metric)
+    if old is None or new is None or old_bounds is None or new_bounds is None:
         return None
     # In decimals, as the two files write them: 0.49 is exactly one point below 0.5, which binary floats can't express.
-    points = 100 * (Decimal(repr(new)) - Decimal(repr(old)))
+    points = _subtract(new, old)
+    least, most = _subtract(new_bounds[0], old_bounds[1]), _subtract(new_bounds[1], old_bounds[0])
     outcome: Outcome = "within"
     if tolerance is None:
         outcome = "not gated"
-    elif abs(points) > Decimal(repr(float(tolerance))):
-        outcome = "better" if (points > 0) == metric_spec(metric).higher_is_better else "worse"
+    elif max(least, -most) > Decimal(repr(float(tolerance))):
+        outcome = "better" if (least > 0) == metric_spec(metric).higher_is_better else "worse"
     if points == 0 or (abs(points) < _STILL and outcome in ("within", "not gated")):
         return None
     who = (before.network, before.method, before.label, before.benchmark, before.protocol)
-    return Move(*who, metric, old, new, float(points), tolerance, outcome)
+    brackets = before.brackets.get(metric), now.brackets.get(metric)
+    return Move(*who, metric, old, new, float(points), tolerance, outcome, *brackets)
+
+
+def _subtract(new: float, old: float) -> Decimal:
+    """Return the change of a fraction in points."""
+    return 100 * (Decimal(repr(new)) - Decimal(repr(old)))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from oodbench.cli.options import RunData, RunPlugins, TextAsJson, Trust
-from oodbench.contracts import PIXEL_METRICS
+from oodbench.contracts import PIXEL_METRICS, metric_spec
 from oodbench.text import count_noun
 
 if TYPE_CHECKING:
@@ -100,13 +100,13 @@ def _format_table(table: MethodComparison, *, names_networks: bool) -> str:
     headings = [*(["Rank"] if ranked else []), "Method", *(["Network"] if names_networks else [])]
     reference = table.reference if names_networks else table.reference.split(" / ")[0]
     headings += [table.metric, "95 %", f"to {reference}", "95 %", "p", ""]
-    body = []
+    body, spec = [], metric_spec(table.metric)
     for entry in table.entries:
         cells = [str(entry.rank)] if ranked else []
         cells += [
             entry.label,
             *([entry.network] if names_networks else []),
-            f"{100 * entry.value:.2f}",
+            spec.format(entry.value) if entry.bracket is None else spec.format_bracket(entry.bracket),
             _format_bounds(entry.bounds),
         ]
         if entry.difference is None or entry.corrected is None:
@@ -128,6 +128,8 @@ def _format_table(table: MethodComparison, *, names_networks: bool) -> str:
         lines.append(f"No p can be below {smallest:.3f} here: use more resamples (--resamples).")
     if ranked:
         lines.append("Rank: one more than the number of methods that are significantly better.")
+    if any(entry.bracket for entry in table.entries):
+        lines.append(f"{table.metric} in brackets: its guaranteed bounds. Differences are between their midpoints.")
     return "\n".join([*lines, *table.left_out])
 
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -16,7 +16,7 @@ from oodbench.baseline import accept as accept_run
 from oodbench.baseline import gate as check_against
 from oodbench.cli.exit_codes import ExitCode
 from oodbench.cli.options import TextAsJson
-from oodbench.contracts import default_tolerances
+from oodbench.contracts import default_tolerances, metric_spec
 from oodbench.errors import UsageError
 from oodbench.text import count_noun
 
@@ -136,11 +136,16 @@ def _print_json(
         "accepted": accepted,
         "not_compared": list(not_compared),
         "tolerances": dict(tolerances),
-        "moves": [asdict(move) for move in verdict.moves] if verdict else [],
+        "moves": [_move_record(move) for move in verdict.moves] if verdict else [],
         "unmoved": verdict.unmoved if verdict else 0,
         "new": list(verdict.new) if verdict else [],
     }
     print(json.dumps(content, indent=1, allow_nan=False))
+
+
+def _move_record(move: Move) -> dict[str, Any]:
+    """Return the fields of a change, without the brackets of exact values."""
+    return {name: value for name, value in asdict(move).items() if value is not None or not name.endswith("_bracket")}
 
 
 def _print_moves(verdict: Verdict) -> None:
@@ -160,5 +165,10 @@ def _print_moves(verdict: Verdict) -> None:
 
 def _format_move(move: Move) -> tuple[str, ...]:
     tolerance = "-" if move.tolerance is None else f"{move.tolerance:g}"
-    numbers = (f"{100 * move.baseline:.2f}", f"{100 * move.now:.2f}", f"{move.points:+.3f}", tolerance)
+    spec = metric_spec(move.metric)
+    values = (
+        spec.format(value) if bracket is None else spec.format_bracket(bracket)
+        for value, bracket in ((move.baseline, move.baseline_bracket), (move.now, move.now_bracket))
+    )
+    numbers = (*values, f"{move.points:+.3f}", tolerance)
     return move.network, move.label, move.benchmark, move.protocol, move.metric, *numbers, move.outcome

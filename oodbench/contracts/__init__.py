@@ -3,6 +3,7 @@
 A plugin, such as your own method, implements one of the abstract classes. The records of results are here, too.
 """
 
+from oodbench.contracts.brackets import WIDEST_BRACKET, Bracket, warn_of_wide_brackets
 from oodbench.contracts.breakdown import Breakdown, BreakdownGroup, BreakdownThreshold, ClassFalseAlarms
 from oodbench.contracts.calibration import FALSE_ALARM_RATE, Calibration
 from oodbench.contracts.data import Archive, Benchmark, BenchmarkCard, ComponentSizes, Dataset, DatasetCard, Roots
@@ -47,11 +48,13 @@ __all__ = [
     "PIXEL_METRICS",
     "REQUIREMENT_TITLES",
     "SIDE_FILE",
+    "WIDEST_BRACKET",
     "Adapter",
     "AdapterCard",
     "Archive",
     "Benchmark",
     "BenchmarkCard",
+    "Bracket",
     "Breakdown",
     "BreakdownGroup",
     "BreakdownThreshold",
@@ -107,4 +110,5 @@ __all__ = [
     "group_comparable",
     "metric_spec",
     "metrics_of",
+    "warn_of_wide_brackets",
 ]

@@ -13,9 +13,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import Field, dataclass, fields
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from functools import cache
 from typing import Any, Literal, TypeAlias
 
+from oodbench.contracts.brackets import Bracket
 from oodbench.contracts.protocol import Protocol
 from oodbench.contracts.result import Cost, Result
 from oodbench.errors import UnknownNameError
@@ -99,6 +101,22 @@ class MetricSpec:
         """
         factor, decimals = _PRINTED[self.unit]
         return f"{factor * value:.{decimals}f}"
+
+    def format_bracket(self, bracket: Bracket) -> str:
+        """Return a bracket as tables print it: in the metric's unit, rounded outwards, with one more decimal.
+
+        Args:
+            bracket: The lower and the upper bound as they are stored; fractions if the unit is `percent`.
+
+        Examples:
+            >>> from oodbench.contracts import metric_spec
+            >>> metric_spec("AP").format_bracket((0.309361, 0.309438))
+            '[30.936, 30.944]'
+        """
+        factor, decimals = _PRINTED[self.unit]
+        step = Decimal(1).scaleb(-decimals - 1)
+        low, high = (factor * Decimal(repr(end)) for end in bracket)
+        return f"[{low.quantize(step, ROUND_FLOOR)}, {high.quantize(step, ROUND_CEILING)}]"
 
 
 def _anomaly(name: str, higher_is_better: bool, description: str, gate_tolerance: float | None = None) -> MetricSpec:

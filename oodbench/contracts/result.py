@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 from pydantic import Field
 from typing_extensions import override
 
+from oodbench.contracts.brackets import Bracket
 from oodbench.contracts.protocol import Protocol, Scoring
 from oodbench.contracts.uncertainty import Intervals
 from oodbench.frozen_record import FrozenRecord
@@ -71,8 +72,11 @@ class Result(FrozenRecord):
         layout: Name of the folder structure in which the benchmark was found.
         scoring: Resolution at which scores were computed, see Scoring.
         protocol: Rules that turn scores into metrics, see Protocol.
-        metrics: Maps each metric of the protocol to its value as a fraction; null if undefined.
+        metrics: Maps each metric of the protocol to its value as a fraction; null if undefined. The value of a metric
+            with a bracket is the midpoint of the bracket.
         undefined: Maps each undefined metric to the reason.
+        brackets: Maps each metric that was computed from histograms of the scores to guaranteed bounds of its exact
+            value, [low, high], as fractions; empty if all metrics are exact.
         intervals: Bootstrap intervals of the metrics: level, method, unit (frames or groups), units (their number),
             resamples, bounds (metric: low, high), undefined (metric: reason); null if there are none.
         counts: Numbers of frames and pixels: frames, expected_frames (of a complete copy), frames_without_anomaly,
@@ -109,6 +113,7 @@ class Result(FrozenRecord):
     protocol: Protocol
     metrics: dict[Name, float | None]
     undefined: dict[Name, Note]
+    brackets: dict[Name, Bracket] = Field(default={})
     intervals: Intervals | None = None
     counts: dict[Name, int]
     components: Facts = Field(default={})
@@ -118,6 +123,11 @@ class Result(FrozenRecord):
     seed: int
     digests: dict[Name, Note]
     warnings: list[Note]
+
+    @property
+    def bracket_widths(self) -> dict[str, float]:
+        """The width of each bracket, as a fraction."""
+        return {name: high - low for name, (low, high) in self.brackets.items()}
 
 
 def group_comparable(results: Iterable[Result]) -> dict[tuple[Scoring, str], list[Result]]:

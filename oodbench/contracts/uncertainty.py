@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from oodbench.contracts.brackets import Bracket
 from oodbench.frozen_record import FrozenRecord
 from oodbench.text import Name, Note
 
@@ -83,7 +84,7 @@ class ComparedMethod:
     Attributes:
         network: Name of the network.
         label: Name of the method, with the parameters that differ from the defaults.
-        value: The metric, as a fraction.
+        value: The metric, as a fraction; the midpoint of its bracket if it has one.
         bounds: The interval of the metric; None if it is undefined.
         rank: One more than the number of methods that are significantly better. None if methods are compared with a
             chosen reference, or if two runs are compared.
@@ -92,6 +93,7 @@ class ComparedMethod:
         corrected: The p-value of the difference with Holm's correction for all comparisons of the table; None for the
             reference itself.
         significant: Whether `corrected` is below 0.05.
+        bracket: The guaranteed bounds of a metric that was computed from histograms; None if the value is exact.
     """
 
     network: str
@@ -102,6 +104,7 @@ class ComparedMethod:
     difference: Difference | None
     corrected: float | None
     significant: bool
+    bracket: Bracket | None = None
 
 
 @dataclass(frozen=True)

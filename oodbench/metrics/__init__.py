@@ -4,10 +4,12 @@ All computations use numpy. Nothing here imports torch or opens a file.
 """
 
 from oodbench.metrics.components import ComponentCounts, ComponentMetrics, component_metrics, frame_components
+from oodbench.metrics.counting.bucket_counts import BucketCounts
+from oodbench.metrics.counting.buckets import Buckets
 from oodbench.metrics.counting.counts import PixelCounts
 from oodbench.metrics.counting.frame_scores import FrameScores, group_scores
 from oodbench.metrics.counting.half_precision import HalfMap, fit_half_map, is_half_precision, to_half
-from oodbench.metrics.counting.streaming_bounds import BucketCounts, PixelBrackets, pixel_brackets
+from oodbench.metrics.counting.streaming_bounds import PixelBrackets, pixel_brackets
 from oodbench.metrics.curves import PixelCurve, pixel_curve
 from oodbench.metrics.evaluation import Evaluation, make_evaluation
 from oodbench.metrics.functional import (
@@ -30,6 +32,7 @@ __all__ = [
     "POOLED",
     "PROTOCOLS",
     "BucketCounts",
+    "Buckets",
     "ComponentCounts",
     "ComponentMetrics",
     "ConfusionMatrix",

@@ -293,7 +293,7 @@ def _compare_with_reference(paired: PairedSketches, results: Sequence[Result], m
 
 
 def _value(result: Result, metric: str) -> float:
-    """Return the exact metric; NaN if it is undefined."""
+    """Return the metric, which is the midpoint of its bracket if it has one; NaN if it is undefined."""
     value = result.metrics.get(metric)
     return math.nan if value is None else value
 
@@ -305,7 +305,7 @@ def _is_defined(result: Result, metric: str) -> bool:
 def _difference(
     paired: PairedSketches, indices: tuple[int, int], results: tuple[Result, Result], metric: str
 ) -> Difference:
-    """Return the difference of the exact metrics of two results, with interval and p-value from their sketches."""
+    """Return the difference of the metrics of two results, with interval and p-value from their sketches."""
     first, second = (_value(result, metric) for result in results)
     return replace(paired.difference(*indices, metric), value=second - first)
 
@@ -326,6 +326,7 @@ def _make_entry(
         difference,
         corrected,
         corrected is not None and corrected < LEVEL,
+        result.brackets.get(metric),
     )
 
 

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 
 def tabulate_results(results: Sequence[Result]) -> pd.DataFrame:
-    """Return a table with one row per result; metrics are fractions, NaN if undefined."""
+    """Return a table with one row per result; metrics are fractions, NaN if undefined.
+
+    A metric with a bracket has its midpoint, and two more columns with the bounds: `AP_min` and `AP_max`, for example.
+    """
     import pandas as pd
 
     return pd.DataFrame(
@@ -25,6 +28,11 @@ def tabulate_results(results: Sequence[Result]) -> pd.DataFrame:
                 "benchmark": result.benchmark,
             }
             | {name: math.nan if value is None else value for name, value in result.metrics.items()}
+            | {
+                f"{name}_{end}": value
+                for name, bracket in result.brackets.items()
+                for end, value in zip(("min", "max"), bracket, strict=True)
+            }
             | {
                 "frames": result.counts["frames"],
                 "scoring": result.scoring.upsample,

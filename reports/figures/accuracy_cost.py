@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from oodbench.contracts import ReportCard, Result, RunView
+from oodbench.contracts import ReportCard, Result, RunView, metric_spec
 from oodbench.reports.figures.style import COLUMN, LEGEND_LINE, BenchmarkFigure, assign_styles, count_legend_columns
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def draw_accuracy_cost(run: RunView, benchmark: str, rows: Sequence[Result]) -> 
         ],
         key=lambda point: -point[0],
     )
-    texts = [f"{value:.1f}  {styles[row.label, row.network].text}" for value, _, row in points]
+    texts = [f"{_print(row, value)}  {styles[row.label, row.network].text}" for value, _, row in points]
     columns = count_legend_columns(texts)
     height = _HEIGHT + LEGEND_LINE * -(-len(points) // columns)
     figure = Figure(figsize=(COLUMN, height), layout="constrained")
@@ -68,6 +68,11 @@ def draw_accuracy_cost(run: RunView, benchmark: str, rows: Sequence[Result]) -> 
     else:
         axes.text(0.5, 0.5, "no cost was measured", transform=axes.transAxes, ha="center")
     return figure
+
+
+def _print(row: Result, value: float) -> str:
+    bracket = row.brackets.get(_METRIC)
+    return f"{value:.1f}" if bracket is None else metric_spec(_METRIC).format_bracket(bracket)
 
 
 def sum_milliseconds(row: Result) -> float | None:

@@ -44,7 +44,7 @@ def summarise_table(run: RunView, section: Section) -> Answer:
     apart = _find_distinguishable(section, metric)
     first = order[0]
     tied = [line for line in order if line is first or (line not in apart and comparison is not None)]
-    tied += [line for line in order if line not in tied and line.metrics[metric].text == first.metrics[metric].text]
+    tied += [line for line in order if line not in tied and _is_level(section, metric, first, line)]
     return Answer(
         section,
         metric,
@@ -52,6 +52,12 @@ def summarise_table(run: RunView, section: Section) -> Answer:
         tuple(filter(None, [_describe_calibrated(run, section, first), _describe_frames(section)])),
         tuple((line, line in tied) for line in order),
     )
+
+
+def _is_level(section: Section, metric: str, first: SectionLine, other: SectionLine) -> bool:
+    """Return whether the printed number of the other line is equal, or its bounds overlap."""
+    (low, high), (least, most) = (line.metrics[metric].cell.printed_range for line in (first, other))
+    return most >= low if section.metrics[metric].spec.higher_is_better else least <= high
 
 
 def _find_distinguishable(section: Section, metric: str) -> list[SectionLine]:
@@ -72,6 +78,10 @@ def _describe_leader(section: Section, metric: str, order: Sequence[SectionLine]
     second = order[1]
     comparison = section.comparisons.get(metric)
     if comparison is None:
+        known = second.row.brackets.keys() | order[0].row.brackets.keys()
+        if metric in known and _is_level(section, metric, order[0], second):
+            other = f"{section.name(second)}, {second.metrics[metric].text}{_PERCENT}"
+            return f"{best}, {reached}, and {other}, are best in {metric}: their bounds overlap."
         return f"{best} has the best {metric}, {reached}. Its significance was not tested."
     units = f"{comparison.units} {comparison.unit}"
     others = [section.name(line) for line in tied if line is not order[0]]

@@ -22,7 +22,9 @@ def list_provenance(row: Result, card: MethodCard | None) -> ProvenanceFacts:
         "Network and data": {
             "network": row.network, "benchmark": row.benchmark, "layout": row.layout, "seed": row.seed,
         },
-        "Numbers, as fractions": {name: value for name, value in row.metrics.items() if value is not None},
+        "Numbers, as fractions": {
+            name: _describe_number(row, name) for name, value in row.metrics.items() if value is not None
+        },
         "Counts": row.counts,
         "Protocol": row.protocol.record(),
         "Scoring": row.scoring.record(),
@@ -35,6 +37,14 @@ def list_provenance(row: Result, card: MethodCard | None) -> ProvenanceFacts:
         "Warnings": {str(number): warning for number, warning in enumerate(row.warnings, 1)},
     }  # fmt: skip
     return [(heading, facts) for heading, content in groups.items() if (facts := list(_iter_facts(content)))]
+
+
+def _describe_number(row: Result, metric: str) -> object:
+    """Return a metric, or its bracket and the width."""
+    if metric not in row.brackets:
+        return row.metrics[metric]
+    low, high = row.brackets[metric]
+    return f"[{low!r}, {high!r}], {row.bracket_widths[metric]:.2g} wide"
 
 
 def _iter_facts(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from oodbench.contracts import REQUIREMENT_TITLES, MethodCard, MethodComparison, MetricGroup, Result, RunView
-from oodbench.reports.tables.build import results_tables
+from oodbench.reports.tables.build import BRACKET_NOTE, results_tables
 from oodbench.reports.tables.model import Cell, Column, Line, ResultsTable
 
 # The order of the columns.
@@ -108,8 +108,11 @@ class Section:
             for line in self.lines
             for metric, reason in line.row.undefined.items()
         ]
+        bounded = (
+            [f"{BRACKET_NOTE[0].upper()}{BRACKET_NOTE[1:]}"] if any(line.row.brackets for line in self.lines) else []
+        )
         left_out = [reason for comparison in self.comparisons.values() for reason in comparison.left_out]
-        return list(dict.fromkeys([*warnings, *undefined, *left_out]))
+        return list(dict.fromkeys([*bounded, *warnings, *undefined, *left_out]))
 
     def name(self, line: SectionLine) -> str:
         """Return the method, with its network if there are several."""

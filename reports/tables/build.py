@@ -26,6 +26,9 @@ _SCORED = {
 }
 """Description of each value of `Scoring.upsample`."""
 
+BRACKET_NOTE = "two numbers in place of one are guaranteed bounds of a metric that was computed from histograms."
+"""Explanation of the bounds that tables print instead of numbers."""
+
 
 def results_tables(run: RunView, comparisons: Sequence[MethodComparison] = ()) -> list[ResultsTable]:
     """Return one table per combination of scoring and protocol among the results.
@@ -82,7 +85,9 @@ def read_cell(spec: MetricSpec, result: Result, quality: Quality) -> Cell:
         anomaly = spec.group == "anomaly"
         reason = result.undefined.get(spec.name, "not measured under this protocol") if anomaly else ""
         return Cell(reason=reason)
-    text, intervals = spec.format(value), result.intervals
+    bracket = result.brackets.get(spec.name) if spec.group == "anomaly" else None
+    text = spec.format(value) if bracket is None else spec.format_bracket(bracket)
+    intervals = result.intervals
     if intervals is None:
         return Cell(value, text)
     if spec.name not in intervals.bounds:
@@ -193,7 +198,9 @@ def _notes(results: Sequence[Result], quality: Mapping[str, Quality], columns: S
         for result in results
         for metric, reason in result.undefined.items()
     )
-    return [counted, *warnings, *undefined]
+    bounded = dict.fromkeys(result.benchmark for result in results if result.brackets)
+    explained = [f"{', '.join(bounded)}: {BRACKET_NOTE}"] if bounded else []
+    return [counted, *explained, *warnings, *undefined]
 
 
 def _interval_notes(results: Sequence[Result]) -> list[str]:

@@ -38,8 +38,8 @@ class Cell:
     """A number of a table, with its interval.
 
     Attributes:
-        value: The number with all digits; percentages as fractions; None if there is none.
-        text: The number as printed; empty if there is none.
+        value: The number with all digits; percentages as fractions; the midpoint of a bracket; None if there is none.
+        text: The number as printed, or its bracket; empty if there is none.
         bounds: The ends of its interval as fractions; None if there is none.
         interval: The interval as printed; empty if there is none.
         reason: Why there is no number, or no interval; empty if there is no reason to show.
@@ -50,6 +50,12 @@ class Cell:
     bounds: tuple[float, float] | None = None
     interval: str = ""
     reason: str = ""
+
+    @property
+    def printed_range(self) -> tuple[float, float]:
+        """The bounds of the printed bracket, or the printed number twice."""
+        numbers = [float(number) for number in self.text.strip("[]").split(",")]
+        return numbers[0], numbers[-1]
 
 
 @dataclass(frozen=True)
@@ -124,16 +130,22 @@ class ResultsTable:
     def ranks(self) -> dict[tuple[int, int], int]:
         """Return (line, column) -> 1 for the best and 2 for the second value of the column, as printed.
 
-        Equal values share a rank. If all values are equal, only anomaly metrics are ranked, because methods share the
-        quality and the cost of their network.
+        Equal values share a rank, and so do values of which none is certainly better, because their brackets overlap.
+        If all values are equal, only anomaly metrics are ranked, because methods share the quality and the cost of
+        their network.
         """
         ranks: dict[tuple[int, int], int] = {}
         for column, spec in enumerate(column.spec for column in self.columns):
-            texts = {index: text for index, line in enumerate(self.lines) if (text := line.cells[column].text)}
-            distinct = sorted(set(texts.values()), key=float, reverse=spec.higher_is_better)
-            if len(texts) > 1 and (len(distinct) > 1 or spec.group == "anomaly"):
-                ranks |= {(index, column): rank for rank, text in enumerate(distinct[:2], 1)
-                          for index, value in texts.items() if value == text}  # fmt: skip
+            ranges = {
+                index: line.cells[column].printed_range
+                for index, line in enumerate(self.lines)
+                if line.cells[column].text
+            }
+            if len(ranges) > 1 and (len(set(ranges.values())) > 1 or spec.group == "anomaly"):
+                for rank in (1, 2):
+                    leaders = _find_leaders(ranges, higher_is_better=spec.higher_is_better)
+                    ranks |= {(index, column): rank for index in leaders}
+                    ranges = {index: ends for index, ends in ranges.items() if index not in leaders}
         return ranks
 
     def significant_pairs(self, column: Column) -> tuple[list[int], list[tuple[int, int]]]:
@@ -188,6 +200,15 @@ class ResultsTable:
             *(requirements.texts() if self.tells_requirements else []),
             *([source, protocol] if self.published else []),
         ]
+
+
+def _find_leaders(ranges: Mapping[int, tuple[float, float]], *, higher_is_better: bool) -> set[int]:
+    """Return the keys of the values than which no other is certainly better."""
+    if higher_is_better:
+        least = max((low for low, _ in ranges.values()), default=0.0)
+        return {index for index, (_, high) in ranges.items() if high >= least}
+    most = min((high for _, high in ranges.values()), default=0.0)
+    return {index for index, (low, _) in ranges.items() if low <= most}
 
 
 def _arrange_cells(line: Line, order: Sequence[int]) -> Line:

@@ -79,6 +79,7 @@ def _measured_record(run: RunView, result: Result, specs: Sequence[MetricSpec]) 
         | {"protocol": result.protocol.name, "seed": result.seed, "origin": "measured"}
         | run.requirements(result).model_dump()
         | {spec.name: spec.read(result, quality) for spec in specs}
+        | _bracket_record(result)
         | _interval_record(result)
         | result.counts
         | {spec.name: spec.read(result, quality) for spec in closed_set_and_cost}
@@ -93,6 +94,14 @@ def _published_record(result: PublishedResult) -> dict[str, object]:
         | result.requirements.model_dump()
         | result.metrics
     )
+
+
+def _bracket_record(result: Result) -> dict[str, object]:
+    """Return the bracket of each metric that has one as text, in place of the number, and its ends and its width."""
+    record: dict[str, object] = {}
+    for name, (low, high) in result.brackets.items():
+        record |= {name: f"[{low!r}, {high!r}]", f"{name}_min": low, f"{name}_max": high}
+    return record
 
 
 def _interval_record(result: Result) -> dict[str, object]:

@@ -22,6 +22,10 @@ import resource
 import subprocess
 import sys
 import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from oodbench.metrics import Buckets
 
 FRAME = (1024, 2048)
 
@@ -91,23 +95,35 @@ def measure(tool: str, kind: str, millions: int) -> None:
     print(json.dumps({"cold": times[0], "warm": min(times), "pixels": pixels, "values": values, **memory}))
 
 
+def make_calibrated_buckets(kind: str) -> Buckets:
+    """Return buckets placed by the in-distribution scores of ten frames that are not measured."""
+    import numpy as np
+
+    from oodbench.contracts import Calibration
+    from oodbench.metrics import Buckets
+    from oodbench.stages.calibrate import LEVELS
+
+    rng = np.random.default_rng(1)
+    scores = [score[label == 0] for score, label in (make_frame(kind, rng) for _ in range(10))]
+    return Buckets.calibrated(Calibration(LEVELS, np.quantile(np.concatenate(scores), LEVELS), "ten frames"))
+
+
 def print_brackets(kind: str, millions: int) -> None:
-    """Print one line per number of bits."""
-    from oodbench.metrics import POOLED, BucketCounts, pixel_brackets
+    """Print one line per kind of buckets."""
+    from oodbench.metrics import POOLED, BucketCounts, Buckets, pixel_brackets
     from oodbench.types import AnomalyLabels
 
     scores, labels = make_frames(kind, millions)
     exact = compute_with_oodbench(scores, labels, compiled=True)
-    for bits in (16, 19, 22):
-        counts = BucketCounts(bits)
+    placements = {f"even, {bits} bits": Buckets.even(bits) for bits in (16, 19, 22)}
+    for name, buckets in {**placements, "calibrated": make_calibrated_buckets(kind)}.items():
+        counts = BucketCounts(buckets)
         for score, label in zip(scores, labels, strict=True):
             counts.update(score, AnomalyLabels(label))
-        bounds = pixel_brackets(counts, POOLED)
-        assert all(bounds.low[name] <= value <= bounds.high[name] for name, value in exact.items())
-        widths = ", ".join(f"{name} {bounds.high[name] - bounds.low[name]:.1e}" for name in exact)
-        print(
-            f"{millions} million pixels, {kind}, {bits} bits: the exact values are inside; widths {widths}", flush=True
-        )
+        bounds = pixel_brackets(counts, POOLED).bounds()
+        assert all(low <= exact[metric] <= high for metric, (low, high) in bounds.items())
+        widths = ", ".join(f"{metric} {high - low:.1e}" for metric, (low, high) in bounds.items())
+        print(f"{millions} million pixels, {kind}, {name}: the exact values are inside; widths {widths}", flush=True)
 
 
 def measure_in_process(tool: str, kind: str, millions: int) -> dict:  # type: ignore[type-arg]

@@ -1,39 +1,40 @@
-"""Intervals that contain the exact metrics, from counts of a small, fixed size.
+"""Bounds that contain the exact metrics, from counts of scores in buckets.
 
-Scores are counted by the first bits of their order-preserving keys. The order within such a bucket is unknown, so the
-intervals cover every order. With T and F anomalous and in-distribution pixels in the buckets above, p and n in the
-bucket:
+The order of the scores within a bucket is unknown, unless their ranges determine it. The bounds therefore cover every
+order that the ranges allow. With T and F anomalous and in-distribution pixels in the buckets above, p and n in the
+bucket, and b <= w the smallest and the largest number of the n that can score at least as high as one of the p:
 
-    AP      highest: all p rank above all n:            p (T + p) / (T + p + F)
-            lowest:  all n rank above the p, untied:    sum over i = 1..p of (T + i) / (T + i + F + n)
-    FPR@t   in the bucket in which the true positive rate is reached: from F / N to (F + n) / N
-    AUROC   the p n pairs within a bucket: all ranked correctly, or all wrongly
+    b = w = 0    if all p score higher than all n
+    b = w = n    if no n scores lower than any of the p, as in a bucket with a single score
+    b = 0, w = n otherwise
+
+    AP      highest: p (T + p) / (T + p + F + b), all p rank above the others
+            lowest:  sum over i = 1..p of (T + i) / (T + i + F + w), the p differ; the highest with w if they are equal
+    FPR@t   in the bucket in which the true positive rate is reached: from (F + b) / N to (F + w) / N
+    AUROC   the p n pairs within a bucket: all ranked correctly, all wrongly, all tied, or unknown
 
 A closed form bounds the sum from below. f(x) = x / (x + A) is concave, so each f(T + i) is at least its mean over
 an interval of length one around T + i. The sum is therefore at least
 
-    integral of f from T + 1/2 to T + p + 1/2  =  p - A log(1 + p / (T + A + 1/2)),  A = F + n
+    integral of f from T + 1/2 to T + p + 1/2  =  p - A log(1 + p / (T + A + 1/2)),  A = F + w
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from oodbench.contracts import Protocol
-from oodbench.errors import UsageError
-from oodbench.metrics.counting import kernels
-from oodbench.metrics.counting.checks import check_nan, flatten_scores
-from oodbench.metrics.pixels import check_in_passes, undefined_reasons
-from oodbench.types import ANOMALY, IN_DISTRIBUTION, AnomalyLabels, ScoreMap
+from oodbench.metrics.counting.bucket_counts import BucketCounts
+from oodbench.metrics.pixels import PixelMetrics, check_in_passes, undefined_reasons
+from oodbench.types import ANOMALY, IN_DISTRIBUTION
 
-# Larger than the total rounding error of sums whose terms add up to one.
-_ROUNDING = 1e-12
-_FEWEST, _MOST = 12, 24
+# The rounding error of sums of rounded terms that add up to at most one, and of each term of the exact AP, which is
+# rounded to a multiple of 2^-62 (curve_points).
+_ROUNDING, _TERM = 1e-12, 2.0**-63
 
 
 @dataclass(frozen=True)
@@ -45,12 +46,16 @@ class PixelBrackets:
             which it is read, in percent.
         high: Upper bounds of the same metrics.
         undefined: Maps each undefined metric to the reason.
+        counts: Maps `frames`, `frames_without_anomaly`, `anomaly_pixels`, `in_distribution_pixels` and `void_pixels` to
+            their numbers.
+        largest_tie: The largest share of the pixels that are known to have the same score, which an anomalous pixel has
+            too.
 
     Examples:
         >>> import numpy as np
-        >>> from oodbench.metrics import POOLED, BucketCounts, pixel_brackets
+        >>> from oodbench.metrics import POOLED, BucketCounts, Buckets, pixel_brackets
         >>> from oodbench.types import AnomalyLabels
-        >>> counts = BucketCounts(bits=12)
+        >>> counts = BucketCounts(Buckets.even(12))
         >>> counts.update(np.float32([0.9, 0.1]), AnomalyLabels(np.array([1, 0], np.uint8)))
         >>> brackets = pixel_brackets(counts, POOLED)
         >>> brackets.low["AUROC"] <= 1.0 <= brackets.high["AUROC"]
@@ -60,72 +65,27 @@ class PixelBrackets:
     low: Mapping[str, float]
     high: Mapping[str, float]
     undefined: Mapping[str, str]
+    counts: Mapping[str, int]
+    largest_tie: float
 
+    def bounds(self) -> dict[str, tuple[float, float]]:
+        """Return the lower and the upper bound of each metric that is defined."""
+        return {name: (low, self.high[name]) for name, low in self.low.items() if name not in self.undefined}
 
-class BucketCounts:
-    """Counts of labelled scores in 2^bits buckets, from which `pixel_brackets` computes bounds of the metrics.
+    def midpoints(self) -> PixelMetrics:
+        """Return metrics whose values are the midpoints of the bounds; the best F1 is NaN, because it is not bounded.
 
-    A bucket holds the scores with the same first bits, ordered as the scores are. Parts of the frames can be counted
-    separately and merged in any order; the bounds are the same.
-
-    Args:
-        bits: Number of bits, 12 to 24. The counts take 16 * 2^bits bytes: 1 MiB for 16 bits, 8 MiB for 19, 64 MiB for
-            22. Each further bit halves the distance between the bounds, until each bucket holds a single score.
-
-    Attributes:
-        bits: Number of bits, as passed.
-        counts: int64 [2, 2^bits], in-distribution and anomalous pixels per bucket.
-
-    Raises:
-        UsageError: The number of bits is out of range.
-
-    Examples:
-        >>> import numpy as np
-        >>> from oodbench.metrics import BucketCounts
-        >>> from oodbench.types import AnomalyLabels
-        >>> counts = BucketCounts(bits=12)
-        >>> counts.update(np.float32([0.9, 0.1, 0.2]), AnomalyLabels(np.array([1, 0, 255], np.uint8)))
-        >>> counts.counts.shape, counts.counts.sum(axis=1).tolist()
-        ((2, 4096), [1, 1])
-    """
-
-    def __init__(self, bits: int = 16) -> None:
-        if not _FEWEST <= bits <= _MOST:
-            raise UsageError(f"{bits} bits for the buckets; expected {_FEWEST} to {_MOST}", "Set bits to 16 or 19.")
-        self.bits = bits
-        self.counts = np.zeros((2, 1 << bits), np.int64)
-
-    def update(self, score: ScoreMap, labels: AnomalyLabels) -> None:
-        """Count one frame.
-
-        Args:
-            score: float32 [H, W], higher = more anomalous.
-            labels: Labels of the same shape.
-
-        Raises:
-            ScoreError: The shape or type does not match the labels, or the score of a pixel that is not void is NaN.
-                Do not use the counts after this error.
+        Examples:
+            >>> import numpy as np
+            >>> from oodbench.metrics import POOLED, BucketCounts, Buckets, pixel_brackets
+            >>> from oodbench.types import AnomalyLabels
+            >>> counts = BucketCounts(Buckets.even(12))
+            >>> counts.update(np.float32([0.9, 0.1]), AnomalyLabels(np.array([1, 0], np.uint8)))
+            >>> round(pixel_brackets(counts, POOLED).midpoints().values["AP"], 9)
+            1.0
         """
-        bits, flat = flatten_scores(score, labels)
-        void, broken = kernels.count_buckets(bits, flat, self.counts, 32 - self.bits)
-        check_nan(broken, flat.size - void)
-
-    def merge(self, others: Iterable[BucketCounts]) -> None:
-        """Add the counts of other `BucketCounts`.
-
-        Args:
-            others: Counts of other frames, with the same number of bits.
-
-        Raises:
-            UsageError: The number of bits differs.
-        """
-        for other in others:
-            if other.bits != self.bits:
-                raise UsageError(
-                    f"buckets of {other.bits} bits can't be added to buckets of {self.bits} bits",
-                    "Create all states with the same number of bits.",
-                )
-            self.counts += other.counts
+        values = {name: (low + self.high[name]) / 2 for name, low in self.low.items()}
+        return PixelMetrics(values, self.undefined, self.counts, math.nan, math.nan, self.largest_tie)
 
 
 def pixel_brackets(counts: BucketCounts, protocol: Protocol) -> PixelBrackets:
@@ -143,74 +103,82 @@ def pixel_brackets(counts: BucketCounts, protocol: Protocol) -> PixelBrackets:
 
     Examples:
         >>> import numpy as np
-        >>> from oodbench.metrics import POOLED, BucketCounts, auroc, pixel_brackets
+        >>> from oodbench.metrics import POOLED, BucketCounts, Buckets, auroc, pixel_brackets
         >>> from oodbench.types import AnomalyLabels
         >>> scores = np.random.default_rng(0).random(1000, np.float32)
         >>> labels = (scores + np.random.default_rng(1).random(1000) > 1.2).astype(np.uint8)
-        >>> counts = BucketCounts(bits=12)
+        >>> counts = BucketCounts(Buckets.even(12))
         >>> counts.update(scores, AnomalyLabels(labels))
         >>> brackets = pixel_brackets(counts, POOLED)
         >>> brackets.low["AUROC"] <= auroc(scores, labels) <= brackets.high["AUROC"]
         True
     """
     check_in_passes(protocol)
-    used = np.flatnonzero(counts.counts.any(axis=0))[::-1]
-    inside_true, inside_false = counts.counts[ANOMALY, used], counts.counts[IN_DISTRIBUTION, used]
-    true, false = np.cumsum(inside_true), np.cumsum(inside_false)
-    positive, negative = int(inside_true.sum()), int(inside_false.sum())
-    undefined = undefined_reasons(positive, negative, protocol)
-    bounds = (
-        _average_precision(inside_true, true, inside_false, false, positive),
-        _fpr(true, inside_false, false, positive, negative, protocol.tpr),
-        _auroc(inside_true, inside_false, false, positive, negative),
-    )
+    pool = _Pool(counts)
+    undefined = undefined_reasons(pool.positive, pool.negative, protocol)
+    bounds = (pool.average_precision(), pool.fpr(protocol.tpr), pool.auroc())
     brackets = dict(zip(protocol.pixel_metrics, bounds, strict=True))
-    low = {name: max(bracket[0] - _ROUNDING, 0.0) for name, bracket in brackets.items()}
-    high = {name: min(bracket[1] + _ROUNDING, 1.0) for name, bracket in brackets.items()}
+    rounding = _ROUNDING + _TERM * pool.positive
+    low = {name: max(bracket[0] - rounding, 0.0) for name, bracket in brackets.items()}
+    high = {name: min(bracket[1] + rounding, 1.0) for name, bracket in brackets.items()}
     nothing = dict.fromkeys(undefined, math.nan)
-    return PixelBrackets(low | nothing, high | nothing, undefined)
+    totals = {
+        "frames": counts.frames,
+        "frames_without_anomaly": counts.without_anomaly,
+        "anomaly_pixels": pool.positive,
+        "in_distribution_pixels": pool.negative,
+        "void_pixels": counts.void,
+    }
+    return PixelBrackets(low | nothing, high | nothing, undefined, totals, pool.largest_tie())
 
 
-def _average_precision(
-    inside_true: NDArray[np.int64],
-    true: NDArray[np.int64],
-    inside_false: NDArray[np.int64],
-    false: NDArray[np.int64],
-    positive: int,
-) -> tuple[float, float]:
-    some = inside_true > 0
-    p, t = inside_true[some], true[some] - inside_true[some]
-    above, below = false[some] - inside_false[some], false[some]
-    high = p * ((t + p) / (t + p + above))
-    low = p - below * np.log1p(p / (t + below + 0.5))
-    share = max(positive, 1)
-    return math.fsum(low) / share, math.fsum(high) / share
+class _Pool:
+    """The buckets with anomalous pixels, from the highest down; the names are those of the formulas above."""
 
+    def __init__(self, counts: BucketCounts) -> None:
+        used = np.flatnonzero(counts.counts[ANOMALY])[::-1]
+        false = counts.counts[IN_DISTRIBUTION]
+        self.positive, self.negative = int(counts.counts[ANOMALY].sum()), int(false.sum())
+        self._p, self._n = counts.counts[ANOMALY, used], false[used]
+        self._t = np.cumsum(self._p) - self._p
+        self._f = self.negative - np.cumsum(false)[used]
+        lowest, highest = counts.lowest[:, used], counts.highest[:, used]
+        # A label without pixels has the range from 2^32 - 1 to 0: all comparisons put its pixels on the right side.
+        self._separate = lowest[ANOMALY] > highest[IN_DISTRIBUTION]
+        self._under = lowest[IN_DISTRIBUTION] > highest[ANOMALY]
+        not_above = lowest[IN_DISTRIBUTION] >= highest[ANOMALY]
+        not_under = lowest[ANOMALY] >= highest[IN_DISTRIBUTION]
+        self._equal = lowest[ANOMALY] == highest[ANOMALY]
+        self._single = not_above & not_under & ~self._separate
+        self._best = np.where(not_above, self._n, 0)
+        self._worst = np.where(self._separate, 0, self._n)
+        # Shares of the p n pairs that are ranked wrongly, where ties count half.
+        self._least_wrong = np.where(self._under, 1.0, np.where(not_above, 0.5, 0.0))
+        self._most_wrong = np.where(self._separate, 0.0, np.where(not_under, 0.5, 1.0))
 
-def _fpr(
-    true: NDArray[np.int64],
-    inside_false: NDArray[np.int64],
-    false: NDArray[np.int64],
-    positive: int,
-    negative: int,
-    tpr: float,
-) -> tuple[float, float]:
-    if not positive or not negative:
-        return math.nan, math.nan
-    at = int(np.argmax(true / positive >= tpr))
-    return float((false[at] - inside_false[at]) / negative), float(false[at] / negative)
+    def average_precision(self) -> tuple[float, float]:
+        p, t = self._p, self._t
+        below = self._f + self._worst
+        equal = p * ((t + p) / (t + p + below))
+        low = np.where(self._equal, equal, p - below * np.log1p(p / (t + below + 0.5)))
+        high = p * ((t + p) / (t + p + self._f + self._best))
+        share = max(self.positive, 1)
+        return math.fsum(low) / share, math.fsum(high) / share
 
+    def fpr(self, tpr: float) -> tuple[float, float]:
+        if not self.positive or not self.negative:
+            return math.nan, math.nan
+        at = int(np.argmax((self._t + self._p) / self.positive >= tpr))
+        return tuple(float((self._f[at] + inside[at]) / self.negative) for inside in (self._best, self._worst))  # type: ignore[return-value]
 
-def _auroc(
-    inside_true: NDArray[np.int64],
-    inside_false: NDArray[np.int64],
-    false: NDArray[np.int64],
-    positive: int,
-    negative: int,
-) -> tuple[float, float]:
-    pairs = positive * negative
-    if not pairs:
-        return math.nan, math.nan
-    wrong = int(np.sum(inside_true * (false - inside_false)))
-    unknown = int(np.sum(inside_true * inside_false))
-    return (pairs - wrong - unknown) / pairs, (pairs - wrong) / pairs
+    def auroc(self) -> tuple[float, float]:
+        if not self.positive or not self.negative:
+            return math.nan, math.nan
+        # As floats: the product of the numbers of pixels can exceed int64.
+        share, above, inside = self._p / self.positive, self._f / self.negative, self._n / self.negative
+        low, high = (1 - math.fsum(share * (above + inside * part)) for part in (self._most_wrong, self._least_wrong))
+        return low, high
+
+    def largest_tie(self) -> float:
+        tied = np.where(self._equal, self._p, 0) + np.where(self._single, self._n, 0)
+        return float(tied.max(initial=0) / max(self.positive + self.negative, 1))

@@ -103,11 +103,23 @@ def _check_result(
     again = evaluate(plan, frames, scratch, Silent(), protocols, again=True)[protocol.name]
     if not again:
         return wrong(what, "its frames have no labels")
+    if result.brackets and not again[0].brackets:
+        return judge(what, [*_leave_brackets(result, again[0])], "the exact metrics are in its brackets")
     problems = [
         *find_differences(_comparable(result), _comparable(again[0]), TOLERANCE),
         *_compare_details(subject, part, scorer, result, scratch),
     ]
     return judge(what, problems, f"{', '.join(result.metrics)}, intervals, counts and warnings, from the stored scores")
+
+
+def _leave_brackets(result: Result, exact: Result) -> Iterator[str]:
+    """Yield the metrics and counts of a result computed from histograms that the stored scores contradict."""
+    for name, (low, high) in result.brackets.items():
+        value = exact.metrics.get(name)
+        if value is None or not low <= value <= high:
+            yield f"{name} is {value!r} if recomputed, which is not in its bracket [{low!r}, {high!r}]"
+    yield from find_differences(result.counts, exact.counts, TOLERANCE, "counts")
+    yield from find_differences(result.undefined, exact.undefined, TOLERANCE, "undefined")
 
 
 def _comparable(result: Result) -> dict[str, object]:

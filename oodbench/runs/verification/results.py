@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from oodbench.contracts import Result, ResultsFile
+from oodbench.contracts import Result, ResultsFile, warn_of_wide_brackets
 from oodbench.errors import OodbenchError
 from oodbench.planning.records import FrameSetRecord, ScorerRecord
 from oodbench.runs.verification.check import VerificationCheck, judge, not_checked, wrong
@@ -106,6 +106,16 @@ def _compare_with_plan(subject: Subject, result: Result, part: FrameSetRecord, s
     missing = [name for name in result.protocol.pixel_metrics if name not in result.metrics]
     if missing:
         yield f"{title}: it has no {' and no '.join(missing)}"
+    for name, (low, high) in result.brackets.items():
+        if not low <= high or result.metrics.get(name) != (low + high) / 2:
+            value = result.metrics.get(name)
+            yield f"{title}: {name} is {value!r}, which is not the midpoint of its bracket [{low!r}, {high!r}]"
+    unmentioned = [
+        warning
+        for warning in warn_of_wide_brackets(result.label, result.benchmark, result.brackets)
+        if warning not in result.warnings
+    ]
+    yield from (f"{title}: it lacks the warning '{warning}'" for warning in unmentioned)
     silent = [warning for warning in part.warnings if warning not in result.warnings]
     if silent:
         yield f"{title}: it lacks the warning '{silent[0]}'"

@@ -36,15 +36,20 @@ function markTable(table) {
     if (shown.length < 2) continue;
     const sign = facts.higher ? 1 : -1;
     const best = shown.reduce((a, b) => (sign * (b.dataset.value - a.dataset.value) > 0 ? b : a));
+    const least = Math.max(...shown.map((cell) => bounds(cell, sign)[0]));
     for (const cell of shown) {
-      if (cell === best || printed(cell) === printed(best)) mark(cell, "best");
+      if (cell === best || bounds(cell, sign)[1] >= least) mark(cell, "best");
       else if (isTied(facts, line(best), line(cell))) mark(cell, "tied");
     }
   }
 }
 
 const line = (cell) => Number(cell.parentElement.dataset.line);
-const printed = (cell) => cell.querySelector(".value").textContent;
+// The printed number twice, or the bounds of the printed bracket; larger ones are better.
+function bounds(cell, sign) {
+  const numbers = cell.querySelector(".value").textContent.replace(/[[\]]/g, "").split(",").map((text) => sign * Number(text));
+  return [Math.min(...numbers), Math.max(...numbers)];
+}
 
 function isTied(facts, best, other) {
   const known = facts.known.includes(best) && facts.known.includes(other);
