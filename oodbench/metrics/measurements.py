@@ -69,16 +69,14 @@ class FrameMeasurement:
 
     Attributes:
         digest: The digest of the map's values.
-        scores: All scores by label and by predicted class.
+        scores: All scores by label, predicted class and object.
         groups: uint8 [R + 1, 2], the groups of each object by size and by place; row 0 means nothing.
-        has_classes: Whether the scores are grouped by predicted class.
         components: Maps the name of each rule to the components at its threshold.
     """
 
     digest: str
     scores: FrameScores
     groups: NDArray[np.uint8]
-    has_classes: bool
     components: Mapping[str, FrameComponents] = field(default_factory=dict)
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
@@ -86,7 +84,6 @@ class FrameMeasurement:
         content: dict[str, NDArray[np.generic]] = {
             "digest": np.frombuffer(self.digest.encode(), np.uint8),
             "groups": self.groups,
-            "has_classes": np.array([self.has_classes], np.uint8),
         }
         content |= {f"scores.{name}": values for name, values in self.scores.arrays().items()}
         for rule, components in self.components.items():
@@ -114,7 +111,6 @@ class FrameMeasurement:
             bytes(arrays["digest"]).decode(),
             FrameScores.from_arrays(parts["scores"]),
             np.asarray(arrays["groups"], np.uint8),
-            bool(arrays["has_classes"][0]),
             components,
         )
 
@@ -146,6 +142,5 @@ def measure_frame(
         digest_map(score),
         group_scores(score, frame.labels, prediction, frame.regions.labels),
         frame.groups,
-        prediction is not None,
         components,
     )

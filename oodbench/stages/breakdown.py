@@ -58,9 +58,9 @@ class BreakdownCounter:
         Args:
             frame: The measurement of the frame's score map.
         """
-        self._predicted |= frame.has_classes
+        self._predicted |= frame.scores.predicted
         self._objects.update(frame.groups[1:].ravel().tolist())  # region 0 contains the pixels that are not anomalous
-        return self._counts.add(frame.scores, frame.groups, classes=frame.has_classes)
+        return self._counts.add(frame.scores, frame.groups)
 
     def breakdown(self) -> Breakdown:
         """Return the breakdown over all frames."""

@@ -132,7 +132,10 @@ def main() -> None:
         for step in ("forward", "all", "none"):
             worker.ask(step)  # warm
     idle = {name: worker.measure("idle") for name, worker in workers.items()}
-    print(f"{frames} frames of {arguments.benchmark}, {', '.join(LOGIT_METHODS)}, --upsample {arguments.upsample}; ", end="")
+    print(
+        f"{frames} frames of {arguments.benchmark}, {', '.join(LOGIT_METHODS)}, --upsample {arguments.upsample}; ",
+        end="",
+    )
     print(f"{arguments.pairs} pairs; median per frame, ratio to the forward passes of the same turn")
     spent: dict[tuple[str, str], list[Spent]] = {}
     for turn in range(arguments.pairs):

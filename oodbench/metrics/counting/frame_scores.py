@@ -105,7 +105,7 @@ class FrameScores:
             return f"{sizes[0]} anomalous scores have {sizes[1]} groups and {sizes[2]} regions; expected as many"
         if self.region.size and self.region.min() < 0:
             return f"region {self.region.min()}; expected 0 or more"
-        if self.void.group.any() or not self.predicted and (self.normal.group.any() or self.group.any()):
+        if self.void.group.any() or (not self.predicted and (self.normal.group.any() or self.group.any())):
             return "groups without a prediction"
         if any(
             bool(part.repeats.size) != (self.half_precision and part.low.size > 0) for part in (self.normal, self.void)
