@@ -23,7 +23,7 @@ from oodbench.metrics.resampling.intervals import FEWEST
 from oodbench.metrics.resampling.significance import RESAMPLES, PairedSketches, holm_correction, significance_ranks
 from oodbench.metrics.resampling.sketches import Sketch
 from oodbench.runs.row_matching import describe_differences, describe_external, match_results, scorer_title
-from oodbench.stages.sketches import resampling_unit
+from oodbench.stages.evaluation.sketches import resampling_unit
 
 _SAME_CONDITIONS = (
     "Make both runs on the same frames, with the same --upsample and --resize, and compare them under one protocol: "

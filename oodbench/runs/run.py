@@ -36,7 +36,7 @@ from oodbench.runs.frame_finder import FrameFinder
 from oodbench.runs.hidden_labels import describe_hidden_labels
 from oodbench.runs.table import tabulate_results
 from oodbench.stages.evaluate import evaluate, write_results
-from oodbench.stages.sketches import rebuild_sketch
+from oodbench.stages.evaluation.sketches import rebuild_sketch
 from oodbench.storage.artifacts import RunArtifacts
 from oodbench.storage.keys import RESULTS_FILE
 from oodbench.storage.run_store import RunStore

@@ -15,12 +15,12 @@ from oodbench.metrics import PROTOCOLS, make_evaluation
 from oodbench.metrics.measurements import FrameMeasurement
 from oodbench.planning.records import Anomalous, PlanRecord
 from oodbench.progress import Progress
-from oodbench.stages.components import add_component_metrics, component_rules
-from oodbench.stages.earlier import EarlierResults
+from oodbench.stages.evaluation.components import add_component_metrics, component_rules
+from oodbench.stages.evaluation.earlier import EarlierResults
+from oodbench.stages.evaluation.measurements import load_measurements
+from oodbench.stages.evaluation.sketches import result_intervals, write_sketch_and_breakdown
 from oodbench.stages.failures import Failures
-from oodbench.stages.measurements import load_measurements
 from oodbench.stages.quality import quality_warnings
-from oodbench.stages.sketches import result_intervals, write_sketch_and_breakdown
 from oodbench.stopping import check_stop
 from oodbench.storage.artifacts import RunArtifacts
 from oodbench.storage.keys import cost_key, environment_key, fit_key, quality_key, result_key

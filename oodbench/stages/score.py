@@ -14,7 +14,7 @@ from oodbench.planning.records import FrameSetRecord, SegmenterRecord
 from oodbench.planning.shard import Shard
 from oodbench.progress import Progress
 from oodbench.stages.batching import split_batches
-from oodbench.stages.components import component_rules
+from oodbench.stages.evaluation.components import component_rules
 from oodbench.stages.executor import Executor
 from oodbench.stages.failures import Failures
 from oodbench.stages.score_batches import BatchOutcome, BatchTask, ScoreJob

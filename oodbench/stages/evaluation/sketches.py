@@ -14,8 +14,8 @@ from oodbench.metrics import Evaluation, PixelMetrics, PixelSketch, Sketch, boot
 from oodbench.metrics.measurements import FrameMeasurement
 from oodbench.metrics.resampling.intervals import LEVEL, METHOD, RESAMPLES
 from oodbench.planning.records import FrameSetRecord
-from oodbench.stages.breakdown import BreakdownCounter
-from oodbench.stages.measurements import load_measurements
+from oodbench.stages.evaluation.breakdown import BreakdownCounter
+from oodbench.stages.evaluation.measurements import load_measurements
 from oodbench.storage.scored_benchmark import ScoredBenchmark
 
 NO_SKETCH = "the protocol bins each frame at its own percentiles, which no sketch can represent"

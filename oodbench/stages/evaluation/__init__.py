@@ -1,0 +1,1 @@
+"""Parts of the evaluation stage: measurements, metrics of objects, sketches, breakdowns."""
