@@ -12,7 +12,7 @@ from oodbench.contracts import Cost, Expected, FailedBenchmark, Protocol, Result
 from oodbench.environment import describe_environment, peak_memory
 from oodbench.errors import RunFolderError
 from oodbench.metrics import PROTOCOLS, make_evaluation
-from oodbench.metrics.measurements import FrameMeasurement
+from oodbench.metrics.measurements.frame import FrameMeasurement
 from oodbench.planning.records import Anomalous, PlanRecord
 from oodbench.progress import Progress
 from oodbench.stages.evaluation.components import add_component_metrics, component_rules

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from oodbench.contracts import Method, Scoring, Segmenter
-from oodbench.metrics.measurements import ComponentRule, FrameMeasurement, LabelledFrame, measure_frame
+from oodbench.metrics.measurements.frame import ComponentRule, FrameMeasurement, LabelledFrame, measure_frame
 from oodbench.planning.frame_record import FrameRecord
 from oodbench.planning.plan import combine_needs
 from oodbench.stages.apply_methods import ScoredFrame, ScoringCost, add_error_context, score_output

@@ -15,7 +15,8 @@ from pydantic import BaseModel, ValidationError
 from oodbench.contracts import Breakdown, Calibration, Fit, Result, ResultsFile
 from oodbench.errors import NotStoredError, RunFolderError
 from oodbench.metrics import Sketch, sketch_from
-from oodbench.metrics.measurements import FrameMeasurement
+from oodbench.metrics.measurements.chunk import ChunkBins, FrameChunk
+from oodbench.metrics.measurements.frame import FrameMeasurement
 from oodbench.planning.records import PlanRecord
 from oodbench.storage.fits import decode_facts, decode_fit, encode_fit
 from oodbench.storage.keys import PLAN, RESULTS_FILE, Key, Kind, breakdown_key, sketch_key, without_rules
@@ -209,14 +210,7 @@ class RunArtifacts:
             NotStoredError: The measurement is not stored.
             RunFolderError: The measurement is damaged.
         """
-        from safetensors import SafetensorError
-        from safetensors.numpy import load
-
-        data = bytes(self.store.read(key))
-        try:
-            return FrameMeasurement.from_arrays(load(data))
-        except (SafetensorError, *_DAMAGED) as error:
-            raise self._damaged(key, error) from None
+        return self._tensors(key, FrameMeasurement.from_arrays)
 
     def measured(self) -> Mapping[Key, Key]:
         """Return the keys of the stored measurements that have the size that was written, by their keys without rules.
@@ -227,9 +221,36 @@ class RunArtifacts:
 
     def write_measurement(self, key: Key, measurement: FrameMeasurement) -> None:
         """Store the measurement of a score map."""
+        self._write_tensors(key, measurement.arrays())
+
+    def chunk(self, key: Key, bins: ChunkBins) -> FrameChunk:
+        """Return the measurement of a chunk of frames in these bins.
+
+        Raises:
+            NotStoredError: The measurement is not stored.
+            RunFolderError: The measurement is damaged.
+        """
+        return self._tensors(key, lambda arrays: FrameChunk.from_arrays(arrays, bins))
+
+    def write_chunk(self, key: Key, chunk: FrameChunk) -> None:
+        """Store the measurement of a chunk of frames."""
+        self._write_tensors(key, chunk.arrays())
+
+    def _tensors(self, key: Key, make: Callable[[Mapping[str, NDArray[Any]]], _Value]) -> _Value:
+        """Return the object that `make` builds from a file of tensors."""
+        from safetensors import SafetensorError
+        from safetensors.numpy import load
+
+        data = bytes(self.store.read(key))
+        try:
+            return make(load(data))
+        except (SafetensorError, *_DAMAGED) as error:
+            raise self._damaged(key, error) from None
+
+    def _write_tensors(self, key: Key, arrays: Mapping[str, NDArray[Any]]) -> None:
         from safetensors.numpy import save
 
-        self.store.write(key, save({name: np.ascontiguousarray(v) for name, v in measurement.arrays().items()}))
+        self.store.write(key, save({name: np.ascontiguousarray(values) for name, values in arrays.items()}))
 
     # costs
 

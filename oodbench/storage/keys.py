@@ -40,6 +40,8 @@ class Kind(StrEnum):
     SCORE = "score"
     PREDICTION = "prediction"
     MEASUREMENT = "measurement"
+    CHUNK = "chunk"
+    BINS = "bins"
     RESULT = "result"
     SKETCH = "sketch"
     BREAKDOWN = "breakdown"
@@ -123,6 +125,17 @@ def measurement_key(scorer: str, frame: FrameRecord, rules: Sequence[str] = ()) 
     return Key(Kind.MEASUREMENT, (scorer, "-".join([frame.digest[:_MEASURED], *rules])))
 
 
+def bins_key(scorer: str, benchmark: FrameSetRecord) -> Key:
+    """Return the key of the quantiles by which the bins of a scorer's scores are placed on a benchmark."""
+    return Key(Kind.BINS, (f"{scorer}-{benchmark.digest[:12]}",))
+
+
+def chunk_key(scorer: str, frames: Sequence[FrameRecord], bins: str) -> Key:
+    """Return the key of the measurement of a chunk of frames in bins of this name."""
+    content = digest_bytes(json.dumps([frame.digest for frame in frames]).encode())
+    return Key(Kind.CHUNK, (scorer, f"{content[:20]}-{bins}"))
+
+
 def without_rules(measurement: Key) -> Key:
     """Return the key of the measurement of the same score map without components."""
     scorer, frame = measurement.parts
@@ -171,5 +184,5 @@ def image_heatmap_key(image: str) -> Key:
 SHARD_KINDS: Sequence[Kind] = (Kind.FIT, Kind.CALIBRATION, Kind.QUALITY)
 """Kinds of artifacts that are the same in all shards."""
 
-FRAME_KINDS: Sequence[Kind] = (Kind.SCORE, Kind.PREDICTION, Kind.MEASUREMENT)
-"""Kinds of artifacts of single frames: maps, and their measurements."""
+FRAME_KINDS: Sequence[Kind] = (Kind.SCORE, Kind.PREDICTION, Kind.MEASUREMENT, Kind.BINS, Kind.CHUNK)
+"""Kinds of artifacts of frames: maps, and measurements of one frame or of a chunk of frames."""

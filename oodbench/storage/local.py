@@ -5,7 +5,8 @@ digests.jsonl                     the digest of every file of the run that a com
 fits/<scorer>.safetensors
 calibration/<scorer>.npz          quality/<network>.json                  environments/<network>.json
 scores/<scorer>/<frame>.npy       predictions/<network>/<frame>.npy       costs/<network>.jsonl
-measurements/<scorer>/<frame>.safetensors                                 until the frames are evaluated
+measurements/<scorer>/<frame>.safetensors                                 until the frames are evaluated, as are
+chunks/<scorer>/<frames>.safetensors                                      bins/<scorer>-<benchmark>.npz
 results/<result>.json             sketches/<result>.npz                   breakdowns/<result>.json
 result.json
 report/                           tables and figures
@@ -49,6 +50,8 @@ _PLACES: Mapping[Kind, _Place] = {
     Kind.SCORE: _Place("scores", ".npy"),
     Kind.PREDICTION: _Place("predictions", ".npy"),
     Kind.MEASUREMENT: _Place("measurements", ".safetensors"),
+    Kind.CHUNK: _Place("chunks", ".safetensors"),
+    Kind.BINS: _Place("bins", ".npz"),
     Kind.RESULT: _Place("results", ".json"),
     Kind.SKETCH: _Place("sketches", ".npz"),
     Kind.BREAKDOWN: _Place("breakdowns", ".json"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from oodbench.planning.records import PlanRecord
 from oodbench.storage.artifacts import RunArtifacts
-from oodbench.storage.keys import Kind, prediction_key, score_key
+from oodbench.storage.keys import Kind, bins_key, prediction_key, score_key
 
 
 def remove_unwanted(record: PlanRecord, artifacts: RunArtifacts) -> None:
@@ -16,9 +16,12 @@ def remove_unwanted(record: PlanRecord, artifacts: RunArtifacts) -> None:
     """
     if record.keep_scores != "measurements":
         scorers = {scorer.key for scorer in record.scorers}
-        for key in list(artifacts.store.keys(Kind.MEASUREMENT)):
+        for key in [*artifacts.store.keys(Kind.MEASUREMENT), *artifacts.store.keys(Kind.CHUNK)]:
             if key.parts[0] in scorers:
                 artifacts.store.delete(key)
+        for scorer in record.scorers:
+            for benchmark in record.benchmarks:
+                artifacts.store.delete(bins_key(scorer.key, benchmark))
     if record.keep_scores == "all":
         return
     frames = {frame.key for part in record.benchmarks for frame in part.frames}

@@ -9,7 +9,7 @@ import numpy as np
 from oodbench.contracts import Result
 from oodbench.errors import DataError, NotStoredError, OodbenchError
 from oodbench.metrics import PROTOCOLS
-from oodbench.metrics.measurements import digest_map
+from oodbench.metrics.measurements.frame import digest_map
 from oodbench.planning.records import FrameSetRecord, ScorerRecord
 from oodbench.progress import Silent
 from oodbench.runs.verification.check import VerificationCheck, compare_digests, judge, not_checked, wrong

@@ -7,8 +7,6 @@ it does not depend on the labels.
 
 from __future__ import annotations
 
-from collections import Counter
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,8 +19,9 @@ from oodbench.contracts import (
     ClassFalseAlarms,
 )
 from oodbench.metrics.breakdown import BreakdownCounts
-from oodbench.metrics.measurements import FrameMeasurement
-from oodbench.metrics.region_groups import GROUPS, PLACES, SIZES
+from oodbench.metrics.measurements.chunk import FrameChunk, calibrated_threshold
+from oodbench.metrics.measurements.frame import FrameMeasurement
+from oodbench.metrics.measurements.region_groups import GROUPS, PLACES, SIZES, count_objects
 from oodbench.metrics.resampling.sketch_thresholds import SketchBins
 from oodbench.types import ClassSet
 
@@ -45,11 +44,10 @@ class BreakdownCounter:
             thresholds["test"] = bins.threshold
             self._titles["test"] = f"finds {100 * tpr:g} % of the benchmark's anomalous pixels"
         if calibration is not None:
-            quantile = np.float32(calibration.score_at(1 - FALSE_ALARM_RATE))
-            thresholds["calibrated"] = float(np.nextafter(quantile, np.float32(np.inf)))
+            thresholds["calibrated"] = calibrated_threshold(calibration)
             self._titles["calibrated"] = f"{100 * FALSE_ALARM_RATE:g} % of the pixels of {calibration.source} exceed it"
         self._counts = BreakdownCounts(bins, thresholds, GROUPS)
-        self._objects: Counter[int] = Counter()
+        self._objects = np.zeros(GROUPS, np.int64)
         self._predicted = False
 
     def update(self, frame: FrameMeasurement) -> NDArray[np.int64]:
@@ -59,8 +57,17 @@ class BreakdownCounter:
             frame: The measurement of the frame's score map.
         """
         self._predicted |= frame.scores.predicted
-        self._objects.update(frame.groups[1:].ravel().tolist())  # region 0 contains the pixels that are not anomalous
+        self._objects += count_objects(frame.groups)
         return self._counts.add(frame.scores, frame.groups)
+
+    def take(self, chunk: FrameChunk) -> None:
+        """Use the counts of a chunk, which contains all frames.
+
+        Args:
+            chunk: The chunk, in whose bins the breakdown is counted.
+        """
+        self._predicted, self._objects = chunk.predicted, chunk.objects
+        self._counts = chunk.breakdown(self._counts.bins, self._counts.thresholds)
 
     def breakdown(self) -> Breakdown:
         """Return the breakdown over all frames."""
@@ -75,7 +82,7 @@ class BreakdownCounter:
                 BreakdownGroup(
                     kind=kind,
                     name=name,
-                    objects=None if kind == "class" else self._objects[int(code)],
+                    objects=None if kind == "class" else int(self._objects[code]),
                     pixels=int(pixels[code]),
                     ap=_nan_to_none(average_precision[code]),
                     auroc=_nan_to_none(auroc[code]),

@@ -10,7 +10,7 @@ from typing import Any
 from oodbench.contracts import AT_ID95, FALSE_ALARM_RATE, ComponentSizes, Protocol
 from oodbench.metrics import ComponentCounts, ComponentMetrics, PixelMetrics, component_metrics
 from oodbench.metrics.components import TAUS
-from oodbench.metrics.measurements import ComponentRule, FrameMeasurement
+from oodbench.metrics.measurements.frame import ComponentRule, FrameMeasurement
 from oodbench.storage.scored_benchmark import ScoredBenchmark
 from oodbench.types import AnomalyLabels, ScoreMap
 

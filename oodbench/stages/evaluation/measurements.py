@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from oodbench.errors import NotStoredError, ScoreError
-from oodbench.metrics.measurements import ComponentRule, FrameMeasurement, LabelledFrame, measure_frame
+from oodbench.metrics.measurements.frame import ComponentRule, FrameMeasurement, LabelledFrame, measure_frame
 from oodbench.planning.frame_record import FrameRecord
 from oodbench.storage.keys import measurement_key
 from oodbench.storage.run_store import REPAIR

@@ -11,7 +11,7 @@ import numpy as np
 from oodbench.class_sets import CLASS_SETS
 from oodbench.contracts import Intervals, Protocol
 from oodbench.metrics import Evaluation, PixelMetrics, PixelSketch, Sketch, bootstrap_intervals, make_evaluation
-from oodbench.metrics.measurements import FrameMeasurement
+from oodbench.metrics.measurements.frame import FrameMeasurement
 from oodbench.metrics.resampling.intervals import LEVEL, METHOD, RESAMPLES
 from oodbench.planning.records import FrameSetRecord
 from oodbench.stages.evaluation.breakdown import BreakdownCounter

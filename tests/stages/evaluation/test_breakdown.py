@@ -7,7 +7,7 @@ import pytest
 
 from oodbench.contracts import Calibration
 from oodbench.metrics import PROTOCOLS, make_evaluation
-from oodbench.metrics.measurements import FrameMeasurement, LabelledFrame, measure_frame
+from oodbench.metrics.measurements.frame import FrameMeasurement, LabelledFrame, measure_frame
 from oodbench.stages.evaluation.breakdown import BreakdownCounter
 from oodbench.types import CITYSCAPES_19, AnomalyLabels
 

@@ -33,3 +33,8 @@ def group_regions(regions: Regions) -> NDArray[np.uint8]:
     size = np.searchsorted(list(SIZES.values()), area, side="right")
     place = np.searchsorted(list(PLACES.values()), lowest, side="left") + len(SIZES)
     return np.stack([size, place], axis=1).astype(np.uint8)
+
+
+def count_objects(groups: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Return the number of objects in each group, int64 [GROUPS], from the output of `group_regions`."""
+    return np.bincount(groups[1:].ravel(), minlength=GROUPS)

@@ -15,8 +15,8 @@ from oodbench.files import fast_digest
 from oodbench.metrics.components import FrameComponents, frame_components
 from oodbench.metrics.counting.frame_scores import FrameScores, group_scores
 from oodbench.metrics.evaluation import apply_protocol
+from oodbench.metrics.measurements.region_groups import group_regions
 from oodbench.metrics.protocols import PROTOCOLS
-from oodbench.metrics.region_groups import group_regions
 from oodbench.regions import Regions, find_objects
 from oodbench.types import AnomalyLabels, ClassMap, ScoreMap
 

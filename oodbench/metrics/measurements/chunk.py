@@ -1,0 +1,210 @@
+"""Measurement of a chunk of frames in counts whose size does not depend on the number of pixels.
+
+The scores are counted in bins that are fixed before the first map is scored: in a million buckets, which bound the
+metrics (oodbench.metrics.counting.streaming_bounds), and per frame and class in a thousand bins of a sketch, from which
+intervals and the breakdown are computed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oodbench.contracts import FALSE_ALARM_RATE, Calibration
+from oodbench.files import digest_bytes
+from oodbench.metrics.breakdown import BreakdownCounts
+from oodbench.metrics.counting.bucket_counts import BucketCounts
+from oodbench.metrics.counting.buckets import Buckets
+from oodbench.metrics.counting.ordered_keys import keys_of, scores_of
+from oodbench.metrics.measurements.frame import FrameMeasurement
+from oodbench.metrics.measurements.region_groups import GROUPS, count_objects
+from oodbench.metrics.resampling.sketch_thresholds import SketchBins
+from oodbench.types import ANOMALY, IN_DISTRIBUTION, AnomalyLabels
+
+# Bins of a sketch: half of them above the median of the in-distribution scores, where anomalies are.
+_BINS = 1024
+# The smallest share of in-distribution pixels above an edge that is placed by the logarithm of this share.
+_RAREST = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class ChunkBins:
+    """Bins that are fixed before the first map is scored.
+
+    Attributes:
+        buckets: The buckets, among whose edges are those of the sketch.
+        edges: uint32 [K - 1], descending, the lowest key of each bin of the sketch but the last.
+        calibrated: The score from which on pixels are called anomalous at the calibrated threshold.
+    """
+
+    buckets: Buckets
+    edges: NDArray[np.uint32]
+    calibrated: float
+
+    @staticmethod
+    def of(calibration: Calibration) -> ChunkBins:
+        """Place the bins by the quantiles of in-distribution scores."""
+        levels, quantiles = calibration.levels, calibration.quantiles.astype(np.float64)
+        middle, top = calibration.score_at(0.5), quantiles[-1]
+        shares = (np.linspace(0, 1, _BINS // 4), 1 - np.geomspace(1, _RAREST, _BINS // 4))
+        scores = [*(np.interp(share, levels, quantiles) for share in shares), np.linspace(middle, 2 * top - middle, _BINS // 2)]
+        calibrated = calibrated_threshold(calibration)
+        with np.errstate(invalid="ignore", over="ignore"):
+            placed = np.append(np.concatenate(scores), calibrated).astype(np.float32)
+        edges = np.unique(keys_of(placed[np.isfinite(placed)]))
+        buckets = Buckets(np.union1d(Buckets.calibrated(calibration).edges, edges))
+        return ChunkBins(buckets, edges[::-1].copy(), calibrated)
+
+    @cached_property
+    def name(self) -> str:
+        """A name that differs if the bins differ."""
+        return digest_bytes(self.buckets.edges.tobytes() + self.edges.tobytes())[:12]
+
+    @cached_property
+    def sketch(self) -> SketchBins:
+        """The bins of the sketch, without what is known of the scores in them."""
+        half = np.full(self.edges.size + 1, 0.5)
+        return SketchBins(self.edges, np.zeros(half.size, bool), half, half, float("nan"))
+
+
+def calibrated_threshold(calibration: Calibration) -> float:
+    """Return the lowest score above the quantile that 5 % of the calibration pixels exceed."""
+    quantile = np.float32(calibration.score_at(1 - FALSE_ALARM_RATE))
+    return float(np.nextafter(quantile, np.float32(np.inf)))
+
+
+class FrameChunk:
+    """Measurement of a chunk of frames; chunks of other frames can be merged into it, in any order.
+
+    Args:
+        bins: The bins.
+
+    Attributes:
+        bins: The bins, as passed.
+        counts: The pixels of all frames by bucket.
+        digests: Maps the digest of each frame to the digest of its score map.
+        sketches: Maps the digest of each frame to int64 [2, K], its pixels by label and bin of the sketch.
+        fine: int64 [groups + 256, K], anomalous pixels by group or class, and bin.
+        mistaken: int64 [256, K], in-distribution pixels by class and bin.
+        objects: int64 [groups], the number of objects in each group.
+        predicted: Whether classes were predicted.
+    """
+
+    def __init__(self, bins: ChunkBins) -> None:
+        self.bins = bins
+        self.counts = BucketCounts(bins.buckets)
+        self.digests: dict[str, str] = {}
+        self.sketches: dict[str, NDArray[np.int64]] = {}
+        self.objects = np.zeros(GROUPS, np.int64)
+        self.predicted = False
+        # Every edge is a threshold, so that any of them can be chosen after the last frame.
+        thresholds = {str(index): float(score) for index, score in enumerate(scores_of(bins.edges))}
+        self._breakdown = BreakdownCounts(bins.sketch, thresholds, GROUPS)
+
+    @property
+    def fine(self) -> NDArray[np.int64]:
+        """The anomalous pixels by group or class, and bin."""
+        return self._breakdown.fine
+
+    @property
+    def mistaken(self) -> NDArray[np.int64]:
+        """The in-distribution pixels by class and bin."""
+        return self._breakdown.mistaken
+
+    def add(self, frame: str, measurement: FrameMeasurement) -> None:
+        """Count one frame.
+
+        Args:
+            frame: The digest of the frame.
+            measurement: The measurement of its score map.
+        """
+        score, labels = measurement.scores.pixels()
+        self.counts.update(score, AnomalyLabels(labels))
+        self.digests[frame] = measurement.digest
+        self.sketches[frame] = self._breakdown.add(measurement.scores, measurement.groups)
+        self.objects += count_objects(measurement.groups)
+        self.predicted |= measurement.scores.predicted
+
+    def merge(self, others: Iterable[FrameChunk]) -> None:
+        """Add chunks of other frames, counted in the same bins."""
+        for other in others:
+            self.counts.merge([other.counts])
+            self.digests |= other.digests
+            self.sketches |= other.sketches
+            self.objects += other.objects
+            self.predicted |= other.predicted
+            self.fine[...] += other.fine
+            self.mistaken[...] += other.mistaken
+
+    def arrays(self) -> dict[str, NDArray[np.generic]]:
+        """Return the measurement as arrays; `from_arrays` restores it with the same bins."""
+        facts = {"digests": self.digests, "predicted": self.predicted}
+        sketches = np.stack([self.sketches[frame] for frame in self.digests]) if self.digests else np.zeros((0, 2, 1), np.int64)
+        content: dict[str, NDArray[np.generic]] = {
+            "facts": np.frombuffer(json.dumps(facts).encode(), np.uint8),
+            "objects": self.objects,
+        }
+        for name, values in {"sketches": sketches, "fine": self.fine, "mistaken": self.mistaken}.items():
+            where = np.flatnonzero(values)
+            content |= {f"{name}_where": where.astype(np.uint32), f"{name}_counts": values.ravel()[where].astype(np.uint32)}
+        return content | {f"counts.{name}": values for name, values in self.counts.arrays().items()}
+
+    @staticmethod
+    def from_arrays(arrays: Mapping[str, NDArray[np.generic]], bins: ChunkBins) -> FrameChunk:
+        """Restore a measurement from its arrays.
+
+        Raises:
+            ValueError: The arrays are not those of a chunk.
+            KeyError: An array is missing.
+            UsageError: The scores were counted in other bins.
+        """
+        chunk = FrameChunk(bins)
+        facts = json.loads(bytes(arrays["facts"]))
+        chunk.digests, chunk.predicted = dict(facts["digests"]), bool(facts["predicted"])
+        own = {name.removeprefix("counts."): values for name, values in arrays.items() if name.startswith("counts.")}
+        chunk.counts = BucketCounts.from_arrays(own, bins.buckets)
+        chunk.objects += arrays["objects"]
+        sketches = np.zeros((len(chunk.digests), 2, bins.edges.size + 1), np.int64)
+        for name, values in {"sketches": sketches, "fine": chunk.fine, "mistaken": chunk.mistaken}.items():
+            values.ravel()[arrays[f"{name}_where"].astype(np.intp)] = arrays[f"{name}_counts"]
+        chunk.sketches = dict(zip(chunk.digests, sketches, strict=True))
+        return chunk
+
+    def final_bins(self, tpr: float) -> SketchBins:
+        """Return the bins of the sketch with what is known of all counted scores in them."""
+        true, false = (self.counts.counts[label][::-1] for label in (ANOMALY, IN_DISTRIBUTION))
+        lowest = np.append(self.bins.buckets.edges[::-1], 0)  # of each bucket, descending
+        place = np.searchsorted(self.bins.edges[::-1], lowest, side="right")
+        first = np.flatnonzero(np.diff(place, prepend=-1))
+        bins = self.bins.edges.size - place[first]
+        inside = np.add.reduceat(true, first) * np.add.reduceat(false, first)
+        before = np.cumsum(false) - false
+        within = before - np.repeat(before[first], np.diff(np.append(first, place.size)))
+        # Within a bucket, half of the in-distribution pixels are taken to score higher than an anomalous pixel.
+        passed = np.add.reduceat(true * (within + false / 2), first)
+        shares = np.full(self.bins.edges.size + 1, 0.5)
+        shares[bins] = np.divide(passed, inside, out=np.full(first.size, 0.5), where=inside > 0)
+        found = sum(self.sketches.values(), np.zeros((2, shares.size), np.int64))[ANOMALY]
+        threshold = float("nan")
+        if found.sum():
+            reached = int(np.argmax(np.cumsum(found) / found.sum() >= tpr))
+            threshold = float(scores_of(self.bins.edges[min(reached, self.bins.edges.size - 1)][None])[0])
+        return SketchBins(self.bins.edges, np.zeros(shares.size, bool), shares, shares, threshold)
+
+    def breakdown(self, bins: SketchBins, thresholds: Mapping[str, float]) -> BreakdownCounts:
+        """Return the counts of the breakdown at thresholds that are edges of the sketch."""
+        counts = BreakdownCounts(bins, thresholds, GROUPS)
+        levels = len(thresholds) + 1
+        ends = np.append(self.bins.edges.astype(np.int64), -1)  # the lowest key of each bin
+        keys = keys_of(np.array([*thresholds.values()], np.float32)).astype(np.int64)
+        level = (keys[:, None] > ends).sum(axis=0)  # [K]
+        into = np.eye(levels, dtype=np.int64)[level]  # [K, levels]
+        pool = sum(self.sketches.values(), np.zeros_like(counts.pool))
+        counts.fine[...], counts.pool[...] = self.fine, pool
+        counts.found[...], counts.mistaken[...], counts.called[...] = self.fine @ into, self.mistaken @ into, pool @ into
+        return counts
