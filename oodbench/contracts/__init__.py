@@ -3,6 +3,7 @@
 A plugin, such as your own method, implements one of the abstract classes. The records of results are here, too.
 """
 
+from oodbench.contracts.binned_scores import BinnedScores
 from oodbench.contracts.brackets import WIDEST_BRACKET, Bracket, warn_of_wide_brackets
 from oodbench.contracts.breakdown import Breakdown, BreakdownGroup, BreakdownThreshold, ClassFalseAlarms
 from oodbench.contracts.calibration import FALSE_ALARM_RATE, Calibration
@@ -54,6 +55,7 @@ __all__ = [
     "Archive",
     "Benchmark",
     "BenchmarkCard",
+    "BinnedScores",
     "Bracket",
     "Breakdown",
     "BreakdownGroup",

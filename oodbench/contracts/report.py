@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
+from oodbench.contracts.binned_scores import BinnedScores
 from oodbench.contracts.breakdown import Breakdown
 from oodbench.contracts.calibration import Calibration
 from oodbench.contracts.method import MethodCard
@@ -120,6 +121,29 @@ class RunView(Protocol):
 
         Raises:
             NotStoredError: The score map is not stored.
+        """
+
+    def level_picture(self, result: Result, frame: str) -> ScoreMap | None:
+        """Return a small picture of a score map that is not stored, as reduced and rounded scores, float32 [h, w].
+
+        It is only shown and never measured.
+
+        Args:
+            result: One of `results`.
+            frame: Id of the frame.
+
+        Returns:
+            The reduced score map; None if no picture is stored.
+        """
+
+    def binned_scores(self, result: Result) -> BinnedScores | None:
+        """Return the scores of each frame, counted in bins, from which curves are drawn if the maps are not stored.
+
+        Args:
+            result: One of `results`.
+
+        Returns:
+            The counts; None if the protocol (rules of evaluation) of the result has none, or if they are not stored.
         """
 
     def prediction(self, result: Result, frame: str) -> SemanticLabels | None:

@@ -20,6 +20,7 @@ from oodbench.contracts import (
 )
 from oodbench.errors import DataNotFoundError, UsageError
 from oodbench.files import digest_bytes
+from oodbench.metrics.protocols import PROTOCOLS
 from oodbench.numerics import NUMERICS_VERSION
 from oodbench.out_of_memory import explain_out_of_memory
 from oodbench.planning.frame_choice import choose_frames
@@ -233,7 +234,22 @@ def make_plan(
         plugins=tuple(Path(path).absolute() for path in request.plugins),
         classes=classes.name,
     )
+    _check_bucketed(record)
     return Plan(record, networks, scorers, frames)
+
+
+def _check_bucketed(record: PlanRecord) -> None:
+    """Raise UsageError if a benchmark's scores are counted in buckets and a protocol can't be computed from them."""
+    for benchmark in filter(record.is_bucketed, record.benchmarks):
+        for name in record.protocols[benchmark.name]:
+            protocol = PROTOCOLS[name]
+            if not protocol.is_pooled or protocol.precision != "float32" or protocol.void != "dropped":
+                size = MEASUREMENT_BYTES * sum(frame.height * frame.width for frame in benchmark.frames)
+                raise UsageError(
+                    f"the protocol {name} needs all scores of {benchmark.name}, {size / 1e6:.0f} MB per method, and "
+                    f"--memory is {record.memory / 1e6:.0f} MB",
+                    f"Use --memory {size / 1e6:.0f}MB, --keep-scores measurements or all, or --protocol pooled.",
+                )
 
 
 def resolve_protocols(names: Sequence[str], card: BenchmarkCard) -> tuple[str, ...]:

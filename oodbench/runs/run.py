@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from oodbench.class_sets import CLASS_SETS
 from oodbench.contracts import (
+    BinnedScores,
     Breakdown,
     Calibration,
     FailedBenchmark,
@@ -24,7 +25,8 @@ from oodbench.contracts import (
 )
 from oodbench.errors import NotComparableError, NotStoredError, RunFolderError, UnknownNameError, UntrustedCodeError
 from oodbench.files import remove_leftovers
-from oodbench.metrics import Sketch
+from oodbench.metrics import PixelSketch, Sketch
+from oodbench.metrics.counting.ordered_keys import scores_of
 from oodbench.planning.frame_record import FrameRecord
 from oodbench.planning.records import PlanRecord
 from oodbench.planning.request import validate_protocol_names
@@ -35,8 +37,7 @@ from oodbench.runs.compare import compare_methods
 from oodbench.runs.frame_finder import FrameFinder
 from oodbench.runs.hidden_labels import describe_hidden_labels
 from oodbench.runs.table import tabulate_results
-from oodbench.stages.evaluate import evaluate, write_results
-from oodbench.stages.evaluation.sketches import rebuild_sketch
+from oodbench.stages.evaluate import evaluate, rebuild_sketch, write_results
 from oodbench.storage.artifacts import RunArtifacts
 from oodbench.storage.keys import RESULTS_FILE
 from oodbench.storage.run_store import RunStore
@@ -299,6 +300,24 @@ class Run:
         scored = self._scored(result)
         score: ScoreMap = self.artifacts.map(scored.score_key(self._frame_record(result.benchmark, frame)))
         return score
+
+    def level_picture(self, result: Result, frame: str) -> ScoreMap | None:
+        """Return the small picture of a score map that is not stored; None, because runs store no such pictures."""
+        return None
+
+    def binned_scores(self, result: Result) -> BinnedScores | None:
+        """Return the scores of each frame of a result, counted in the bins of its sketch.
+
+        Args:
+            result: A result of this run.
+
+        Returns:
+            The counts; None if the protocol has no such sketch, or if it is not stored.
+        """
+        sketch = self.artifacts.sketch(self._scored(result).result_key(result.protocol))
+        if not isinstance(sketch, PixelSketch):
+            return None
+        return BinnedScores(scores_of(sketch.bins.edges), sketch.counts)
 
     def prediction(self, result: Result, frame: str) -> SemanticLabels | None:
         """Return the stored classes that the result's network predicts for a frame.

@@ -9,6 +9,7 @@ from typing import Any
 
 from oodbench.contracts import (
     REQUIREMENT_TITLES,
+    BinnedScores,
     Breakdown,
     Calibration,
     FailedBenchmark,
@@ -194,6 +195,16 @@ class SelectedRun:
         """Return the score map of a frame from the result's own run."""
         origin = self._origin(result)
         return origin.run.score(origin.own, frame)
+
+    def level_picture(self, result: Result, frame: str) -> ScoreMap | None:
+        """Return the small picture of a score map from the result's own run."""
+        origin = self._origin(result)
+        return origin.run.level_picture(origin.own, frame)
+
+    def binned_scores(self, result: Result) -> BinnedScores | None:
+        """Return the binned scores of the result from its own run."""
+        origin = self._origin(result)
+        return origin.run.binned_scores(origin.own)
 
     def prediction(self, result: Result, frame: str) -> SemanticLabels | None:
         """Return the predicted classes of a frame from the result's own run."""

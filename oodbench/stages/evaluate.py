@@ -8,17 +8,25 @@ from typing import Any
 
 import numpy as np
 
-from oodbench.contracts import Cost, Expected, FailedBenchmark, Protocol, Result, ResultsFile
+from oodbench.contracts import (
+    Cost,
+    Expected,
+    FailedBenchmark,
+    Protocol,
+    Result,
+    ResultsFile,
+    warn_of_wide_brackets,
+)
 from oodbench.environment import describe_environment, peak_memory
 from oodbench.errors import RunFolderError
-from oodbench.metrics import PROTOCOLS, make_evaluation
-from oodbench.metrics.measurements.frame import FrameMeasurement
+from oodbench.metrics import PROTOCOLS, Sketch
 from oodbench.planning.records import Anomalous, PlanRecord
 from oodbench.progress import Progress
-from oodbench.stages.evaluation.components import add_component_metrics, component_rules
+from oodbench.stages.evaluation.chunks import BucketedScores
 from oodbench.stages.evaluation.earlier import EarlierResults
-from oodbench.stages.evaluation.measurements import load_measurements
-from oodbench.stages.evaluation.sketches import result_intervals, write_sketch_and_breakdown
+from oodbench.stages.evaluation.measurements import ExactScores
+from oodbench.stages.evaluation.scores import MeasuredScores, ScoreEvaluation
+from oodbench.stages.evaluation.sketches import result_intervals
 from oodbench.stages.failures import Failures
 from oodbench.stages.quality import quality_warnings
 from oodbench.stopping import check_stop
@@ -59,7 +67,7 @@ def evaluate(
         The results by name of protocol, in the plan's order.
 
     Raises:
-        NotStoredError: Neither the measurement nor the map of a frame is stored.
+        NotStoredError: The scores of a frame are not stored.
         RunFolderError: The scores are not those that an earlier result in result.json was computed from.
         ScoreError: A map contains NaN.
     """
@@ -106,29 +114,55 @@ def _check_same_scores(digest: str, earlier: Result | None, artifacts: RunArtifa
         )
 
 
+def load_scores(scored: ScoredBenchmark, protocols: Sequence[Protocol]) -> MeasuredScores:
+    """Return the measured scores of a scorer on a benchmark.
+
+    Args:
+        scored: The scorer and the benchmark.
+        protocols: The protocols under which the scores will be evaluated.
+
+    Raises:
+        NotStoredError: The scores of a frame are not stored.
+        RunFolderError: A file is damaged.
+    """
+    bucketed = scored.plan.is_bucketed(scored.benchmark)
+    return BucketedScores(scored) if bucketed else ExactScores(scored, protocols)
+
+
 def _evaluate_scorer(scored: ScoredBenchmark, protocols: Sequence[Protocol], earlier: EarlierResults) -> None:
     """Evaluate a scorer under several protocols and store the results. The scores are read once."""
-    frames = load_measurements(scored, component_rules(scored, protocols))
+    scores = load_scores(scored, protocols)
     for protocol in protocols:
-        result = _make_result(scored, protocol, frames, earlier)
+        result = _make_result(scored, protocol, scores, earlier)
         scored.artifacts.write_result(scored.result_key(protocol), result)
 
 
+def rebuild_sketch(scored: ScoredBenchmark, protocol: Protocol) -> Sketch | None:
+    """Rebuild and store the sketch and the breakdown of a result; return the sketch, or None if there is none."""
+    evaluated = load_scores(scored, [protocol]).evaluate(protocol)
+    _write_details(scored, protocol, evaluated)
+    return evaluated.sketch
+
+
+def _write_details(scored: ScoredBenchmark, protocol: Protocol, evaluated: ScoreEvaluation) -> None:
+    result = scored.result_key(protocol)
+    if evaluated.breakdown is not None:
+        scored.artifacts.write_breakdown(result, evaluated.breakdown)
+    if evaluated.sketch is not None:
+        scored.artifacts.write_sketch(result, evaluated.sketch)
+
+
 def _make_result(
-    scored: ScoredBenchmark, protocol: Protocol, frames: Sequence[FrameMeasurement], earlier_results: EarlierResults
+    scored: ScoredBenchmark, protocol: Protocol, scores: MeasuredScores, earlier_results: EarlierResults
 ) -> Result:
     """Evaluate a scorer. Facts whose files are gone come from its earlier result."""
     plan, scorer, benchmark, artifacts = scored.plan, scored.scorer, scored.benchmark, scored.artifacts
     earlier = earlier_results.by_place.get((scorer.label, scorer.network, benchmark.name))
-    scores_digest = digest_maps(frame.digest for frame in frames)
+    scores_digest = digest_maps(scores.digests)
     _check_same_scores(scores_digest, earlier, artifacts)
-    evaluation = make_evaluation(protocol)
-    for frame in frames:
-        evaluation.add(frame.scores)
-    metrics, components = evaluation.metrics(), {}
-    if protocol.components:
-        metrics, components = add_component_metrics(metrics, scored, protocol, frames)
-    sketch = write_sketch_and_breakdown(scored, evaluation, frames)
+    evaluated = scores.evaluate(protocol)
+    _write_details(scored, protocol, evaluated)
+    metrics = evaluated.metrics
     network = scored.network
     fit = artifacts.fit_facts(fit_key(scorer.key)) if scorer.fits else None
     if fit is None and earlier is not None and earlier.fit:
@@ -139,6 +173,7 @@ def _make_result(
         share = f"{100 * metrics.largest_tie:.1f} % of the valid pixels of {benchmark.name} share one score"
         name = scorer.label if scorer.given else scorer.method
         warnings.append(f"{name}: {share}: it saturates, and AP depends on how ties are counted")
+    warnings += warn_of_wide_brackets(scorer.label, benchmark.name, evaluated.brackets)
     if scorer.given is not None:
         warnings += [*scorer.given.notes]
         warnings += _inversion_warnings(scorer.label, scorer.given.anomalous, metrics.values["AUROC"])
@@ -165,9 +200,10 @@ def _make_result(
         protocol=protocol,
         metrics={name: None if math.isnan(value) else value for name, value in metrics.values.items()},
         undefined=dict(metrics.undefined),
-        intervals=result_intervals(sketch, metrics, benchmark, plan.seed),
+        intervals=result_intervals(evaluated.sketch, metrics, benchmark, plan.seed),
         counts={**metrics.counts, "expected_frames": benchmark.expected},
-        components=components,
+        components=dict(evaluated.components),
+        brackets=dict(evaluated.brackets),
         fit=fit_facts,
         cost=_measure_cost(scored, fit, earlier),
         environment=artifacts.json(environment_key(network.digest))

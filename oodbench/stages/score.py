@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+import numpy as np
+
+from oodbench.contracts import Calibration
 from oodbench.environment import describe_environment, join_environments
 from oodbench.metrics.protocols import PROTOCOLS
 from oodbench.planning.plan import Plan
@@ -14,12 +17,15 @@ from oodbench.planning.records import FrameSetRecord, SegmenterRecord
 from oodbench.planning.shard import Shard
 from oodbench.progress import Progress
 from oodbench.stages.batching import split_batches
+from oodbench.stages.calibrate import LEVELS
+from oodbench.stages.evaluation.chunks import place_bins, read_bins
 from oodbench.stages.evaluation.components import component_rules
 from oodbench.stages.executor import Executor
 from oodbench.stages.failures import Failures
+from oodbench.stages.measurement_files import ChunkFiles, FrameFiles, MeasurementFiles
 from oodbench.stages.score_batches import BatchOutcome, BatchTask, ScoreJob
 from oodbench.storage.artifacts import RunArtifacts
-from oodbench.storage.keys import Key, cost_key, environment_key, measurement_key, prediction_key, score_key
+from oodbench.storage.keys import Key, cost_key, environment_key, prediction_key, score_key
 from oodbench.storage.scored_benchmark import ScoredBenchmark
 
 # Maximum number of files that wait to be written: bridges short delays of the disk and limits the memory.
@@ -82,17 +88,19 @@ class _Scoring:
             for scorer in record.scorers
             if scorer.network == network.name
         ]
+        self._bucketed = record.is_bucketed(benchmark)
         # The maps and measurements of results that exist may have been removed after evaluation.
         done = {scored.scorer.key for scored in scorers if self._has_results(scored)}
         kept = keep_scores in ("all", "measurements")
         wanted = [scored for scored in scorers if kept or scored.scorer.key not in done]
         measured = [scored for scored in wanted if keep_scores == "measurements" or scored.scorer.key not in done]
+        self._measured = measured if labelled else []
         self._job = ScoreJob(
             network.name,
             benchmark.name,
             record.scoring,
             tuple(scored.scorer.key for scored in wanted),
-            {scored.scorer.key: component_rules(scored, self._protocols) for scored in measured if labelled},
+            {scored.scorer.key: component_rules(scored, self._protocols) for scored in self._measured},
             benchmark.kept_frames(keep_scores),
         )
 
@@ -101,10 +109,13 @@ class _Scoring:
         if not self._job.rules and not self._job.kept:
             progress.warn(f"{self._benchmark.name} is not scored: it has no labels, and no score maps are kept")
             return
+        numbered = enumerate(split_batches(len(self._benchmark.frames), self._plan.record.batch_size))
+        batches = [positions for number, positions in numbered if shard is None or shard.takes(number)]
+        files = self._measurement_files(executor, batches)
         tasks = [
             BatchTask(positions, missing)
-            for number, positions in enumerate(split_batches(len(self._benchmark.frames), self._plan.record.batch_size))
-            if (shard is None or shard.takes(number)) and (missing := self._missing_scorers(positions))
+            for positions in batches
+            if (missing := self._missing_scorers(positions, files))
         ]
         if not tasks:
             return
@@ -113,25 +124,52 @@ class _Scoring:
         title = f"score {self._network.name} on {self._benchmark.name}"
         with _Writer() as writer, progress.track(title, total, "frames") as advance:
             for outcome in executor.score(self._plan, self._job, tasks):
-                self._store(outcome, writer)
+                self._store(outcome, files, writer)
                 advance(len(outcome.positions))
 
     def _has_results(self, scored: ScoredBenchmark) -> bool:
         keys = map(scored.result_key, self._protocols)
         return bool(self._protocols) and all(self._artifacts.result(key) is not None for key in keys)
 
-    def _missing_scorers(self, positions: range) -> tuple[str, ...]:
+    def _measurement_files(self, executor: Executor, batches: Sequence[range]) -> MeasurementFiles:
+        """Return the files of the measurements. Bins that are not placed yet are placed."""
+        frames = self._benchmark.frames
+        if not self._bucketed:
+            return FrameFiles(self._artifacts, frames, self._job.rules)
+        bins = {}
+        for scored in self._measured:
+            placed = read_bins(scored)
+            bins[scored.scorer.key] = placed or place_bins(
+                scored, scored.calibration() or self._sample(scored, executor)
+            )
+        return ChunkFiles(self._artifacts, frames, batches, bins)
+
+    def _sample(self, scored: ScoredBenchmark, executor: Executor) -> Calibration:
+        """Return quantiles of the scores of the benchmark's first frame, for a run without calibration."""
+        task = BatchTask(
+            split_batches(len(self._benchmark.frames), self._plan.record.batch_size)[0], (scored.scorer.key,)
+        )
+        (outcome,) = executor.score(self._plan, self._job, [task])
+        scores, _ = outcome.frames[0].measurements[scored.scorer.key].scores.pixels()
+        source = f"first frame of {self._benchmark.title}"
+        return Calibration(LEVELS, np.quantile(scores[np.isfinite(scores)], LEVELS), source)
+
+    def _missing_scorers(self, positions: range, files: MeasurementFiles) -> tuple[str, ...]:
         """Return the scorers of which a map or a measurement of the batch is missing."""
         if self._has_classes and not all(map(self._has_class_map, self._job.kept.intersection(positions))):
             return self._job.scorers
-        return tuple(key for key in self._job.scorers if not all(self._is_stored(key, index) for index in positions))
+        return tuple(
+            key for key in self._job.scorers if not all(self._is_stored(key, index, files) for index in positions)
+        )
 
-    def _is_stored(self, scorer: str, index: int) -> bool:
-        """Return whether everything of a frame that is kept is stored. A stored map can be measured later."""
-        if self._has_map(score_key(scorer, self._benchmark.frames[index].key), index):
-            return index in self._job.kept or not self._has_classes or self._has_class_map(index)
-        measured = scorer in self._job.rules and self._artifacts.store.is_intact(self._measurement_key(scorer, index))
-        return index not in self._job.kept and (measured or scorer not in self._job.rules)
+    def _is_stored(self, scorer: str, index: int, files: MeasurementFiles) -> bool:
+        """Return whether everything of a frame that is wanted is stored, or can be computed from what is stored."""
+        has_map = self._has_map(score_key(scorer, self._benchmark.frames[index].key), index)
+        if index in self._job.kept and not has_map:
+            return False
+        if scorer not in self._job.rules or files.has(scorer, index):
+            return True
+        return not self._bucketed and has_map and (not self._has_classes or self._has_class_map(index))
 
     def _has_class_map(self, index: int) -> bool:
         return self._has_map(self._class_key(index), index)
@@ -143,14 +181,11 @@ class _Scoring:
     def _class_key(self, index: int) -> Key:
         return prediction_key(self._network.digest, self._plan.record.scoring, self._benchmark.frames[index].key)
 
-    def _measurement_key(self, scorer: str, index: int) -> Key:
-        return measurement_key(scorer, self._benchmark.frames[index], [rule.name for rule in self._job.rules[scorer]])
-
-    def _store(self, outcome: BatchOutcome, writer: _Writer) -> None:
+    def _store(self, outcome: BatchOutcome, files: MeasurementFiles, writer: _Writer) -> None:
         artifacts = self._artifacts
         for index, frame in zip(outcome.positions, outcome.frames, strict=True):
             for scorer, measurement in frame.measurements.items():
-                writer.submit(artifacts.write_measurement, self._measurement_key(scorer, index), measurement)
+                files.add(scorer, index, measurement, writer.submit)
             for scorer, values in frame.maps.items():
                 writer.submit(artifacts.write_map, score_key(scorer, self._benchmark.frames[index].key), values)
             if frame.prediction is not None:
@@ -181,7 +216,7 @@ class _Writer:
         if kind is None:
             self._settle(self._pending)
 
-    def submit(self, write: Callable[[Key, Any], None], key: Key, content: Any) -> None:
+    def submit(self, write: Callable[..., None], key: Any, content: Any) -> None:
         """Write one file; raise the error of an earlier file if there was one."""
         if len(self._pending) >= _IN_FLIGHT:
             self._settle([self._pending.popleft()])

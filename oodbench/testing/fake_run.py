@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from oodbench.contracts import (
+    BinnedScores,
     Breakdown,
     BreakdownGroup,
     BreakdownThreshold,
@@ -119,6 +120,23 @@ class HandmadeRun:
     def score(self, result: Result, frame: str) -> ScoreMap:
         """Return a ramp from -1 on the left to 5 on the right."""
         return np.tile(np.linspace(-1, 5, 80, dtype=np.float32), (40, 1))
+
+    def level_picture(self, result: Result, frame: str) -> ScoreMap | None:
+        """Return the score map, reduced to half of its size."""
+        return HandmadeRun.score(self, result, frame)[::2, ::2].copy()
+
+    def binned_scores(self, result: Result) -> BinnedScores | None:
+        """Return the scores of the frames counted in four bins per unit; None if the run has no labels."""
+        lowest = np.arange(5, -1, -0.25, dtype=np.float32)
+        counts = np.zeros((len(self.frames(result.benchmark)), 2, lowest.size + 1), np.int64)
+        for index, frame in enumerate(self.frames(result.benchmark)):
+            labels = self.labels(result.benchmark, frame)
+            if labels is None:
+                return None
+            places = lowest.size - np.searchsorted(lowest[::-1], HandmadeRun.score(self, result, frame), side="right")
+            for kind in (0, 1):
+                counts[index, kind] = np.bincount(places[labels.values == kind], minlength=lowest.size + 1)
+        return BinnedScores(lowest, counts)
 
     def prediction(self, result: Result, frame: str) -> SemanticLabels | None:
         """Return a prediction of cars instead of road, with void in the last column."""

@@ -1,4 +1,6 @@
-"""Exact precision-recall and ROC curves over all valid pixels of a benchmark, as in the protocol `pooled`.
+"""Precision-recall and ROC curves over all valid pixels of a benchmark, as in the protocol `pooled`.
+
+They are exact if the score maps are stored. Otherwise they connect exact counts at the edges of about a thousand bins.
 
 A dot marks the threshold of FPR95: the highest threshold that finds 95 % of the anomalous pixels.
 """
@@ -14,7 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from typing_extensions import override
 
-from oodbench.contracts import ReportCard, Result, RunView
+from oodbench.contracts import BinnedScores, ReportCard, Result, RunView, metric_spec
+from oodbench.errors import NotStoredError
 from oodbench.metrics import POOLED, PixelCounts, PixelCurve, pixel_curve, pixel_metrics
 from oodbench.reports.figures.style import (
     COLUMN,
@@ -48,6 +51,7 @@ _HEIGHT = 2.3
 class _CurveLine:
     style: FigureStyle
     percent: float
+    text: str
     curve: PixelCurve
 
     @property
@@ -70,7 +74,7 @@ class _CurveFigure(BenchmarkFigure):
         styles = assign_styles(run.results)
         lines = [line for row in rows if (line := self._line(run, row, styles[row.label, row.network]))]
         lines.sort(key=lambda line: line.percent, reverse=self.higher_is_better)
-        texts = [f"{line.percent:.1f}  {line.style.text}" for line in lines]
+        texts = [f"{line.text}  {line.style.text}" for line in lines]
         columns = count_legend_columns(texts)
         height = _HEIGHT + LEGEND_LINE * -(-len(lines) // columns)
         figure = Figure(figsize=(COLUMN, height), layout="constrained")
@@ -92,18 +96,45 @@ class _CurveFigure(BenchmarkFigure):
         counts = PixelCounts()
         for frame in run.frames(row.benchmark):
             labels = run.labels(row.benchmark, frame)
-            if labels is not None:
-                counts.update(run.score(row, frame), labels)
+            if labels is None:
+                continue
+            try:
+                score = run.score(row, frame)
+            except NotStoredError:
+                binned = run.binned_scores(row)
+                if binned is None:
+                    raise
+                return self._binned_line(row, style, binned)
+            counts.update(score, labels)
         if not counts.positive or not counts.negative:
             return None
         points = counts.points()
-        return _CurveLine(
-            style, 100 * pixel_metrics(counts, POOLED, points).values[self.metric], pixel_curve(counts, points)
-        )
+        percent = 100 * pixel_metrics(counts, POOLED, points).values[self.metric]
+        return _CurveLine(style, percent, f"{percent:.1f}", pixel_curve(counts, points))
+
+    def _binned_line(self, row: Result, style: FigureStyle, binned: BinnedScores) -> _CurveLine | None:
+        """Return the curve through the exact counts at the edges of bins, with the metric of the result."""
+        curve, value = _curve_of_bins(binned), row.metrics.get(self.metric)
+        if not curve.positive or not curve.negative or value is None:
+            return None
+        bracket = row.brackets.get(self.metric)
+        text = f"{100 * value:.1f}" if bracket is None else metric_spec(self.metric).format_bracket(bracket)
+        return _CurveLine(style, 100 * value, text, curve)
 
     @abstractmethod
     def plot(self, axes: Axes, lines: Sequence[_CurveLine]) -> None:
         """Draw the curves with their markers, and label the axes."""
+
+
+def _curve_of_bins(binned: BinnedScores) -> PixelCurve:
+    """Return the curve with a point at the lowest score of each bin that has anomalous pixels."""
+    normal, anomalous = binned.counts.sum(axis=0)
+    used = np.flatnonzero(anomalous)
+    threshold = np.append(binned.lowest, np.float32(-np.inf))[used]
+    true, false = np.cumsum(anomalous)[used], np.cumsum(normal)[used]
+    # The ROC curve is straight between these points.
+    before = np.append(0, false[:-1])
+    return PixelCurve(threshold, true, false, before, int(anomalous.sum()), int(normal.sum()))
 
 
 class PrecisionRecall(_CurveFigure):

@@ -34,6 +34,7 @@ def collect_benchmark(run: RunView, benchmark: str, keep: Callable[[dict[str, An
         "source": next((method.source for method in methods if method.source), ""),
         "counts": encode_integers(frames.counts, np.uint32),
         "stored": frames.stored.astype(int).tolist(),
+        "maps": frames.maps.astype(int).tolist(),
         "overlaps": encode_integers(frames.overlaps, np.uint32),
         "worst": [
             {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,15 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oodbench.contracts import Calibration, Result, RunView
-from oodbench.errors import NotStoredError
-from oodbench.metrics import POOLED, PixelCounts, pixel_metrics
+from oodbench.metrics import POOLED
 from oodbench.metrics.counting.quantized_scores import LEVELS, ScoreLevels, choose_levels
-from oodbench.types import ANOMALY, IN_DISTRIBUTION, AnomalyLabels, ScoreMap
+from oodbench.reports.html.score_pool import ScorePool, collect_pool
+from oodbench.types import AnomalyLabels
 from oodbench.visualization.colormap import RAREST, compute_colour_position
 
-# Maximum number of evenly spaced frames on which levels are chosen: on all anomalous pixels, and one in 4 x 4 others.
+# Maximum number of evenly spaced frames on whose maps levels are chosen.
 _FRAMES = 32
-_STRIDE = 4
 
 # Number of levels that start at even steps of the colour scale, in addition to those chosen for the curve.
 _COLOURED = 60
@@ -50,6 +49,8 @@ class PageScorer:
         position: float [256], the position of each level on the colour scale, 0 to 4.
         operating: Named thresholds, starting with the page's initial threshold.
         source: Source of the calibration; empty without calibration.
+        counts: uint32 [F, 2, 256], in-distribution and anomalous pixels of each frame per level; None if they are
+            counted from stored maps.
     """
 
     row: Result
@@ -58,6 +59,7 @@ class PageScorer:
     position: NDArray[np.float64]
     operating: tuple[OperatingPoint, ...]
     source: str
+    counts: NDArray[np.uint32] | None = None
 
     def record(self) -> dict[str, Any]:
         """Return the data for the page's scripts."""
@@ -73,7 +75,7 @@ class PageScorer:
 
 
 def collect_scorers(run: RunView, benchmark: str) -> list[PageScorer]:
-    """Collect the scorers of a benchmark of which some scores are stored."""
+    """Collect the scorers of a benchmark of which some scores are stored, as maps or as counts in bins."""
     rows: dict[tuple[str, str], Result] = {}
     for row in run.results:  # with several protocols, a method has several results but one map
         key = (row.label, row.network)
@@ -91,25 +93,18 @@ def collect_scorers(run: RunView, benchmark: str) -> list[PageScorer]:
 
 
 def _make_scorer(run: RunView, row: Result, name: str, sample: Mapping[str, AnomalyLabels | None]) -> PageScorer | None:
-    counts, calibration = PixelCounts(), run.calibration(row)
-    ordinary: list[NDArray[np.float32]] = []
-    for score, labels in _iter_sample(run, row, sample):
-        counts.update(score, labels)
-        ordinary.append(score[labels.values == IN_DISTRIBUTION])
-    if not ordinary:
+    pool, calibration = collect_pool(run, row, sample), run.calibration(row)
+    if pool is None:
         return None
-    values = np.concatenate(ordinary)
-    if not values.size:
-        values = np.zeros(1, np.float32)
-    # Without calibration, colours span the percentiles of the benchmark's in-distribution pixels.
-    ends = np.percentile(values, [1, 99]) if calibration is None else np.zeros(2)
-    coloured = _choose_colour_steps(calibration, (float(ends[0]), float(ends[1])))
-    chosen = _list_thresholds(run, row, counts)
-    levels = choose_levels(counts, np.concatenate([coloured, [score for *_, score in chosen]]))
+    coloured = _choose_colour_steps(calibration, pool.ends)
+    chosen = [
+        (name, title, float(pool.snap(np.array([score]))[0])) for name, title, score in _list_thresholds(run, row, pool)
+    ]
+    wanted = np.concatenate([pool.snap(coloured), [score for *_, score in chosen]])
+    levels = choose_levels(pool.points, pool.positive, pool.negative, wanted)
     position = np.zeros(LEVELS)
-    position[1 : levels.edges.size + 1] = compute_colour_position(
-        levels.edges, calibration, (float(ends[0]), float(ends[1]))
-    )
+    # Without calibration, colours span the percentiles of the benchmark's in-distribution pixels.
+    position[1 : levels.edges.size + 1] = compute_colour_position(levels.edges, calibration, pool.ends)
     position[levels.edges.size + 1 :] = RAREST  # no pixel has these levels
     return PageScorer(
         row,
@@ -118,21 +113,8 @@ def _make_scorer(run: RunView, row: Result, name: str, sample: Mapping[str, Anom
         position,
         tuple(OperatingPoint(name, title, levels.at(score)) for name, title, score in chosen),
         "" if calibration is None else calibration.source,
+        pool.count_levels(levels),
     )
-
-
-def _iter_sample(
-    run: RunView, row: Result, sample: Mapping[str, AnomalyLabels | None]
-) -> Iterator[tuple[ScoreMap, AnomalyLabels]]:
-    for frame, labels in sample.items():
-        try:
-            score = run.score(row, frame)
-        except NotStoredError:
-            continue
-        values = np.full(score.shape, IN_DISTRIBUTION, np.uint8) if labels is None else labels.values
-        kept = values == ANOMALY
-        kept[::_STRIDE, ::_STRIDE] = True
-        yield score[kept][None], AnomalyLabels(values[kept][None])
 
 
 def _choose_colour_steps(calibration: Calibration | None, ends: tuple[float, float]) -> NDArray[np.float64]:
@@ -143,13 +125,13 @@ def _choose_colour_steps(calibration: Calibration | None, ends: tuple[float, flo
     return np.array([calibration.score_at(share) for share in shares])
 
 
-def _list_thresholds(run: RunView, row: Result, counts: PixelCounts) -> Sequence[tuple[str, str, float]]:
-    """List name, title and score of the thresholds of the breakdown; without a breakdown, the best F1 of the sample."""
+def _list_thresholds(run: RunView, row: Result, pool: ScorePool) -> Sequence[tuple[str, str, float]]:
+    """List name, title and score of the thresholds of the breakdown; without a breakdown, the best F1 of the pool."""
     breakdown = run.breakdown(row)
     if breakdown is not None:
         thresholds = sorted(breakdown.thresholds, key=lambda threshold: threshold.name)  # calibrated, then test
         return [(threshold.name, threshold.title, threshold.score) for threshold in thresholds]
-    if counts.positive:
-        best = pixel_metrics(counts, POOLED).best_f1_threshold
-        return [("f1", "best pixel-wise F1 on a sample of the benchmark", float(best))]
+    if pool.positive:
+        whole = "all frames" if pool.binned is not None else "a sample of the benchmark"
+        return [("f1", f"best pixel-wise F1 on {whole}", pool.best_f1_threshold(POOLED.tpr))]
     return []

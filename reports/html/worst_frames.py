@@ -37,7 +37,8 @@ class FramePass:
     Attributes:
         frames: Id, size and thumbnail of each frame, and whether it has labels.
         counts: uint32 [n, F, 2, 256], in-distribution and anomalous pixels per level.
-        stored: bool [n, F], whether the scores are stored.
+        stored: bool [n, F], whether the counts are known.
+        maps: bool [n, F], whether the score maps are stored.
         overlaps: int64 [F, 2, n, n], from `count_overlaps`.
         objects, alarms: Worst regions of each method.
     """
@@ -45,6 +46,7 @@ class FramePass:
     frames: list[dict[str, Any]]
     counts: NDArray[np.uint32]
     stored: NDArray[np.bool_]
+    maps: NDArray[np.bool_]
     overlaps: NDArray[np.int64]
     objects: list[list[Region]]
     alarms: list[list[Region]]
@@ -52,13 +54,14 @@ class FramePass:
 
 @dataclass(frozen=True)
 class _MethodOnFrame:
-    """Measurements of one method on one frame."""
+    """Measurements of one method on one frame. Without a map, it has no regions and at most a small picture."""
 
-    picture: str
-    counts: NDArray[np.int64]
+    picture: str | None
+    counts: NDArray[np.integer]
     called: NDArray[np.bool_] | None
     objects: list[Region]
     alarms: list[Region]
+    has_map: bool = True
 
 
 def measure_frames(run: RunView, benchmark: str, scorers: Sequence[PageScorer], keep: KeepPictures) -> FramePass:
@@ -66,7 +69,7 @@ def measure_frames(run: RunView, benchmark: str, scorers: Sequence[PageScorer], 
     ids = run.frames(benchmark)
     about: list[dict[str, Any]] = []
     counts = np.zeros((len(scorers), len(ids), 2, LEVELS), np.uint32)
-    stored = np.zeros((len(scorers), len(ids)), np.bool_)
+    stored, maps = (np.zeros((len(scorers), len(ids)), np.bool_) for _ in range(2))
     shared = np.zeros((len(ids), 2, len(scorers), len(scorers)), np.int64)
     missed: list[list[Region]] = [[] for _ in scorers]
     alarms: list[list[Region]] = [[] for _ in scorers]
@@ -80,6 +83,7 @@ def measure_frames(run: RunView, benchmark: str, scorers: Sequence[PageScorer], 
             for number, method in enumerate(measured):
                 if method is not None:
                     counts[number, index], stored[number, index] = method.counts, True
+                    maps[number, index] = method.has_map
                     missed[number] = select_worst_objects([*missed[number], *method.objects])
                     alarms[number] = select_worst_alarms([*alarms[number], *method.alarms])
             called = [None if method is None else method.called for method in measured]
@@ -95,7 +99,7 @@ def measure_frames(run: RunView, benchmark: str, scorers: Sequence[PageScorer], 
                 "label": None if labels is None else pictures.encode_label(labels),
                 "maps": [None if method is None else method.picture for method in measured],
             })  # fmt: skip
-    return FramePass(about, counts, stored, shared, missed, alarms)
+    return FramePass(about, counts, stored, maps, shared, missed, alarms)
 
 
 def _measure_frame(
@@ -104,10 +108,11 @@ def _measure_frame(
     try:
         score = run.score(scorer.row, frame)
     except NotStoredError:
-        return None
+        return _show_without_map(run, scorer, frame, things.frame)
     if score.shape != labels.values.shape:  # void labels of a frame without labels
         labels = AnomalyLabels(np.full(score.shape, VOID, np.uint8))
-    levels, counts = scorer.levels.of(score, labels)
+    levels, measured = scorer.levels.of(score, labels)
+    counts = measured if scorer.counts is None else scorer.counts[things.frame]
     picture = pictures.encode_levels(levels)
     if not scorer.operating or score.shape != things.number.shape:
         return _MethodOnFrame(picture, counts, None, [], [])
@@ -115,3 +120,15 @@ def _measure_frame(
     return _MethodOnFrame(
         picture, counts, called, things.found(called), find_false_alarms(things.frame, called, labels)
     )
+
+
+def _show_without_map(run: RunView, scorer: PageScorer, frame: str, index: int) -> _MethodOnFrame | None:
+    """Return the counts and the small picture of a frame; None if its scores are in no counts."""
+    if scorer.counts is None:
+        return None
+    reduced = run.level_picture(scorer.row, frame)
+    picture = None
+    if reduced is not None:
+        levels, _ = scorer.levels.of(reduced, AnomalyLabels(np.full(reduced.shape, VOID, np.uint8)))
+        picture = pictures.encode_levels(levels)
+    return _MethodOnFrame(picture, scorer.counts[index], None, [], [], has_map=False)

@@ -94,6 +94,12 @@ class GeneratedRun:
         index = self._index[frame]
         return self._shifted(self._maps[result.params["number"]][index % _SCENES], index)
 
+    def level_picture(self, result: Result, frame: str) -> None:
+        return None
+
+    def binned_scores(self, result: Result) -> None:
+        return None
+
     def calibration(self, result: Result) -> Calibration:
         """Return the calibration on the in-distribution pixels of the first scene."""
         ordinary = self._maps[result.params["number"]][0][self._labels[0] == 0]

@@ -17,7 +17,7 @@ from oodbench.compiled import compiled
 from oodbench.errors import UsageError
 from oodbench.metrics.counting import kernels
 from oodbench.metrics.counting.checks import flatten_scores
-from oodbench.metrics.counting.counts import PixelCounts
+from oodbench.metrics.counting.curve_points import CurvePoints
 from oodbench.metrics.counting.ordered_keys import count_edges_below, keys_of, scores_of
 from oodbench.metrics.resampling.sketch_thresholds import choose_bins
 from oodbench.types import AnomalyLabels, ScoreMap
@@ -72,19 +72,22 @@ class ScoreLevels:
         return 1 + int(np.searchsorted(self.edges, np.float32(score)))
 
 
-def choose_levels(counts: PixelCounts, always: NDArray[np.floating], tpr: float = 0.95) -> ScoreLevels:
+def choose_levels(
+    points: CurvePoints, positive: int, negative: int, always: NDArray[np.floating], tpr: float = 0.95
+) -> ScoreLevels:
     """Choose levels that are dense where the curve of some pixels changes, and include given scores as edges.
 
     Args:
-        counts: Counts of the pixels, or of a sample of them.
+        points: The curve points of the pixels, or of a sample of them.
+        positive: Number of these pixels that are anomalous.
+        negative: Number of these pixels that are in-distribution.
         always: Scores that are always edges of a level, fewer than 200.
         tpr: The true positive rate at which a false positive rate is read.
     """
     fixed_edges = np.unique(always.astype(np.float32))
     room = LEVELS - 1 - fixed_edges.size
-    points = counts.points()
     for cells in (room, room // 2):  # usually there are as many bins as cells, at most twice as many
-        bins = choose_bins(points, counts.positive, counts.negative, tpr, cells)
+        bins = choose_bins(points, positive, negative, tpr, cells)
         if bins.edges.size <= room:
             break
     return ScoreLevels(np.unique(np.concatenate([fixed_edges, scores_of(bins.edges)])))

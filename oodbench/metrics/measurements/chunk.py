@@ -52,7 +52,10 @@ class ChunkBins:
         levels, quantiles = calibration.levels, calibration.quantiles.astype(np.float64)
         middle, top = calibration.score_at(0.5), quantiles[-1]
         shares = (np.linspace(0, 1, _BINS // 4), 1 - np.geomspace(1, _RAREST, _BINS // 4))
-        scores = [*(np.interp(share, levels, quantiles) for share in shares), np.linspace(middle, 2 * top - middle, _BINS // 2)]
+        scores = [
+            *(np.interp(share, levels, quantiles) for share in shares),
+            np.linspace(middle, 2 * top - middle, _BINS // 2),
+        ]
         calibrated = calibrated_threshold(calibration)
         with np.errstate(invalid="ignore", over="ignore"):
             placed = np.append(np.concatenate(scores), calibrated).astype(np.float32)
@@ -89,8 +92,6 @@ class FrameChunk:
         counts: The pixels of all frames by bucket.
         digests: Maps the digest of each frame to the digest of its score map.
         sketches: Maps the digest of each frame to int64 [2, K], its pixels by label and bin of the sketch.
-        fine: int64 [groups + 256, K], anomalous pixels by group or class, and bin.
-        mistaken: int64 [256, K], in-distribution pixels by class and bin.
         objects: int64 [groups], the number of objects in each group.
         predicted: Whether classes were predicted.
     """
@@ -108,12 +109,12 @@ class FrameChunk:
 
     @property
     def fine(self) -> NDArray[np.int64]:
-        """The anomalous pixels by group or class, and bin."""
+        """int64 [groups + 256, K], the anomalous pixels by group or class, and bin."""
         return self._breakdown.fine
 
     @property
     def mistaken(self) -> NDArray[np.int64]:
-        """The in-distribution pixels by class and bin."""
+        """int64 [256, K], the in-distribution pixels by class and bin."""
         return self._breakdown.mistaken
 
     def add(self, frame: str, measurement: FrameMeasurement) -> None:
@@ -144,14 +145,21 @@ class FrameChunk:
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Return the measurement as arrays; `from_arrays` restores it with the same bins."""
         facts = {"digests": self.digests, "predicted": self.predicted}
-        sketches = np.stack([self.sketches[frame] for frame in self.digests]) if self.digests else np.zeros((0, 2, 1), np.int64)
+        sketches = (
+            np.stack([self.sketches[frame] for frame in self.digests])
+            if self.digests
+            else np.zeros((0, 2, 1), np.int64)
+        )
         content: dict[str, NDArray[np.generic]] = {
             "facts": np.frombuffer(json.dumps(facts).encode(), np.uint8),
             "objects": self.objects,
         }
         for name, values in {"sketches": sketches, "fine": self.fine, "mistaken": self.mistaken}.items():
             where = np.flatnonzero(values)
-            content |= {f"{name}_where": where.astype(np.uint32), f"{name}_counts": values.ravel()[where].astype(np.uint32)}
+            content |= {
+                f"{name}_where": where.astype(np.uint32),
+                f"{name}_counts": values.ravel()[where].astype(np.uint32),
+            }
         return content | {f"counts.{name}": values for name, values in self.counts.arrays().items()}
 
     @staticmethod
@@ -206,5 +214,9 @@ class FrameChunk:
         into = np.eye(levels, dtype=np.int64)[level]  # [K, levels]
         pool = sum(self.sketches.values(), np.zeros_like(counts.pool))
         counts.fine[...], counts.pool[...] = self.fine, pool
-        counts.found[...], counts.mistaken[...], counts.called[...] = self.fine @ into, self.mistaken @ into, pool @ into
+        counts.found[...], counts.mistaken[...], counts.called[...] = (
+            self.fine @ into,
+            self.mistaken @ into,
+            pool @ into,
+        )
         return counts

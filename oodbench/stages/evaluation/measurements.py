@@ -2,32 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+import numpy as np
+from typing_extensions import override
+
+from oodbench.class_sets import CLASS_SETS
+from oodbench.contracts import Protocol
 from oodbench.errors import NotStoredError, ScoreError
+from oodbench.metrics import PixelSketch, Sketch, make_evaluation
 from oodbench.metrics.measurements.frame import ComponentRule, FrameMeasurement, LabelledFrame, measure_frame
 from oodbench.planning.frame_record import FrameRecord
+from oodbench.stages.evaluation.breakdown import BreakdownCounter
+from oodbench.stages.evaluation.components import add_component_metrics, component_rules
+from oodbench.stages.evaluation.scores import MeasuredScores, ScoreEvaluation
 from oodbench.storage.keys import measurement_key
 from oodbench.storage.run_store import REPAIR
 from oodbench.storage.scored_benchmark import ScoredBenchmark
 from oodbench.threads import open_pool
 
 
-def load_measurements(scored: ScoredBenchmark, rules: Sequence[ComponentRule] = ()) -> list[FrameMeasurement]:
-    """Return the measurement of each frame. A map is read only if its measurement is not stored.
+class ExactScores(MeasuredScores):
+    """The measurements of single frames, which give exact metrics. A map is read only if it is not measured.
 
     Args:
         scored: The scorer and the benchmark.
-        rules: The rules whose components are wanted. A measurement that was made without them lacks them if the map is
-            not stored.
+        protocols: The protocols under which the scores will be evaluated. A frame that was measured for other protocols
+            lacks their components if its map is not stored.
 
     Raises:
         NotStoredError: Neither the measurement nor the map of a frame is stored.
         RunFolderError: A measurement or a map is damaged.
         ScoreError: A map contains NaN.
     """
-    with open_pool() as pool:
-        return list(pool.map(lambda frame: _load(scored, frame, tuple(rules)), scored.benchmark.frames))
+
+    def __init__(self, scored: ScoredBenchmark, protocols: Iterable[Protocol]) -> None:
+        self._scored = scored
+        rules = component_rules(scored, protocols)
+        with open_pool() as pool:
+            self._frames = list(pool.map(lambda frame: _load(scored, frame, rules), scored.benchmark.frames))
+
+    @property
+    @override
+    def digests(self) -> Sequence[str]:
+        return [frame.digest for frame in self._frames]
+
+    @override
+    def evaluate(self, protocol: Protocol) -> ScoreEvaluation:
+        scored, frames = self._scored, self._frames
+        evaluation = make_evaluation(protocol)
+        for frame in frames:
+            evaluation.add(frame.scores)
+        metrics, components = evaluation.metrics(), {}
+        if protocol.components:
+            metrics, components = add_component_metrics(metrics, scored, protocol, frames)
+        sketch: Sketch | None = evaluation.frame_values()
+        breakdown = None
+        bins = evaluation.bins()
+        if bins is not None:
+            classes = CLASS_SETS.get(scored.plan.classes or "")
+            counter = BreakdownCounter(bins, protocol.tpr, scored.calibration(), classes)
+            counts = np.stack([counter.update(frame) for frame in frames])
+            sketch, breakdown = PixelSketch(protocol.pixel_metrics, bins, counts, protocol.tpr), counter.breakdown()
+        return ScoreEvaluation(metrics, sketch, breakdown, components=components)
 
 
 def _load(scored: ScoredBenchmark, frame: FrameRecord, rules: tuple[ComponentRule, ...]) -> FrameMeasurement:

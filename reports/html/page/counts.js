@@ -60,4 +60,6 @@ function counts() {
   return counted.get(benchmark());
 }
 
+// Frames without a stored score map: their counts can be known, and regions can't be found in them.
+const withoutMap = (method) => benchmark().maps[method].filter((there) => !there).length;
 const isStored = (method, frame) => benchmark().stored[method][frame] === 1;

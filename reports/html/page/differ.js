@@ -30,6 +30,8 @@ function drawDiffer() {
     "Pixels that one of the two methods calls anomalous: ", ...by(first, "one"), " or ", ...by(second, "other"),
     `. Each method is at its own threshold: ${methods[first].operating[0]?.title ?? "none"}.`,
   ]);
+  const missing = Math.max(withoutMap(first), withoutMap(second));
+  if (missing) byId("differ-about").append(` The score maps of ${missing} of the ${benchmark().frames.length} frames are not stored, and are not compared.`);
   const found = benchmark().frames.flatMap((_, frame) => {
     if (first === second || !isStored(first, frame) || !isStored(second, frame)) return [];
     const both = [ORDINARY, ANOMALOUS].flatMap((kind) => [alone(frame, kind, first, second), alone(frame, kind, second, first)]);

@@ -52,14 +52,17 @@ function group(title, about, items, nothing) {
 function drawWorst() {
   const { objects, alarms } = benchmark().worst[chosen.method];
   const least = benchmark().smallest;
+  const missing = withoutMap(chosen.method);
+  const unknown = `The score maps of ${missing} of the ${benchmark().frames.length} frames are not stored, so nothing can be cut out of them (--keep-scores all).`;
   const at = method().operating[0]?.title ?? "none";
   byId("worst-cases").replaceChildren(
     ...group("Frames", "lowest AUROC of their pixels", worstFrames(), "No frame has both anomalous and in-distribution pixels."),
     ...group("Objects", `lowest recall, of ${least} pixels or more; threshold: ${at}`,
       objects.map((region) => cropTile(region,
-        `${percent(region.called / region.pixels, 0)} % of ${whole(region.pixels)} pixels found`)), "No object is labelled."),
+        `${percent(region.called / region.pixels, 0)} % of ${whole(region.pixels)} pixels found`)), missing ? unknown : "No object is labelled."),
     ...group("False alarms", `largest, of ${least} pixels or more; threshold: ${at}`,
-      alarms.map((region) => cropTile(region, `${whole(region.pixels)} pixels`)), `No false alarm has ${least} pixels or more.`),
+      alarms.map((region) => cropTile(region, `${whole(region.pixels)} pixels`)), missing ? unknown : `No false alarm has ${least} pixels or more.`),
+    ...(missing && objects.length + alarms.length ? [element("p", { class: "small soft" }, unknown)] : []),
   );
 }
 

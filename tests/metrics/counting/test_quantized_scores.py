@@ -40,7 +40,7 @@ def test_a_level_selects_the_pixels_with_at_least_that_score(seed: int, distinct
     counts = PixelCounts()
     counts.update(score, labels)
     wanted = np.array([0.25, -0.5])
-    levels = choose_levels(counts, wanted)
+    levels = choose_levels(counts.points(), counts.positive, counts.negative, wanted)
     assert set(wanted.astype(np.float32)) <= set(levels.edges)
     _, counted = levels.of(score, labels)
     for level, edge in enumerate(levels.edges, 1):
@@ -54,7 +54,7 @@ def test_levels_are_dense_where_scores_are_dense() -> None:
     labels = AnomalyLabels((rng.random(score.shape) < 0.1).astype(np.uint8))
     counts = PixelCounts()
     counts.update(score + 2 * labels.values, labels)
-    levels = choose_levels(counts, np.linspace(0, 1, 60))
+    levels = choose_levels(counts.points(), counts.positive, counts.negative, np.linspace(0, 1, 60))
     assert 200 < levels.edges.size < LEVELS
 
 

@@ -212,6 +212,36 @@ def test_histograms_show_the_share_of_each_kind_of_pixel() -> None:
     assert read_legends(figure) == ["in-distribution", "anomalous", "5 % of calibration above"]
 
 
+def test_curves_without_maps_connect_exact_counts_and_name_the_bounds() -> None:
+    class WithoutMaps(HandmadeRun):
+        def score(self, row: Any, frame: str) -> ScoreMap:
+            raise NotStoredError(f"{frame}: not stored", "Run again with --keep-scores all.")
+
+    rows = [make_result("msp", 0.2, 0.5, brackets={"AP": (0.19999, 0.20001)}), make_result("gmmseg", 0.4, 0.3)]
+    view = HandmadeRun(rows)
+    frames = [(view.score(rows[0], frame), view.labels("road-anomaly", frame)) for frame in FRAMES]
+    score = np.concatenate([part[labels.values < 2] for part, labels in frames if labels is not None])
+    anomalous = np.concatenate([labels.values[labels.values < 2] for _, labels in frames if labels is not None]) == 1
+    figure = draw_figure("precision-recall", WithoutMaps(rows))
+    assert read_legends(figure) == ["40.0  GMMSEG", "[19.999, 20.001]  MSP"]
+    curve = next(line for line in figure.axes[0].lines if line.get_drawstyle() == "steps-pre")
+    recall, precision = (np.asarray(values)[1:] / 100 for values in curve.get_data())
+    edges = np.arange(5, -1, -0.25)
+    exact = {((score >= edge) & anomalous).sum() / anomalous.sum(): anomalous[score >= edge].mean() for edge in edges
+             if (score >= edge).any()}  # fmt: skip
+    assert len(recall) > 5
+    for at, value in zip(recall, precision, strict=True):
+        assert exact[at] == pytest.approx(value)
+    assert read_legends(draw_figure("roc", WithoutMaps(rows))) == ["30.0  GMMSEG", "50.0  MSP"]
+
+    class WithoutCounts(WithoutMaps):
+        def binned_scores(self, row: Any) -> None:
+            return None
+
+    with pytest.raises(NotStoredError):
+        draw_figure("roc", WithoutCounts(rows))
+
+
 def test_constant_scores_have_a_histogram() -> None:
     class Flat(HandmadeRun):
         def score(self, row: Any, frame: str) -> ScoreMap:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import re
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from oodbench.contracts import Result
-from oodbench.errors import RunFolderError
+from oodbench.errors import NotStoredError, RunFolderError
 from oodbench.registry import Registry
 from oodbench.reports.html.answer import summarise_table
 from oodbench.reports.html.breakdown import breakdown
+from oodbench.reports.html.collect import collect_benchmark
 from oodbench.reports.html.overlaps import count_overlaps
 from oodbench.reports.html.page import encode_json
 from oodbench.reports.html.provenance import list_provenance
@@ -25,9 +30,10 @@ from oodbench.reports.html.regions import (
     select_worst_alarms,
     select_worst_objects,
 )
+from oodbench.reports.html.scorers import collect_scorers
 from oodbench.reports.html.sections import build_sections
 from oodbench.testing.fake_run import HandmadeRun, make_result
-from oodbench.types import AnomalyLabels
+from oodbench.types import AnomalyLabels, ScoreMap
 
 ROWS = [
     make_result("msp", 0.2, 0.5),
@@ -225,3 +231,61 @@ def test_a_full_disk_is_an_error_that_names_the_folder(tmp_path: Path, monkeypat
     monkeypatch.setattr(tempfile, "TemporaryFile", lambda dir: open("/dev/full", "w+b"))  # noqa: A006, SIM115
     with pytest.raises(RunFolderError, match=f"{tmp_path}: can't be written"):
         Registry().report("html").write(HandmadeRun(ROWS), tmp_path)
+
+
+class WithoutMaps(HandmadeRun):
+    """A run that stores counts in bins and small pictures, and maps of some frames only."""
+
+    mapped: tuple[str, ...] = ()
+
+    def score(self, result: Result, frame: str) -> ScoreMap:
+        if frame not in self.mapped:
+            raise NotStoredError(f"{frame}: not stored", "Run again with --keep-scores all.")
+        return super().score(result, frame)
+
+
+@pytest.mark.parametrize("calibrated", [True, False])
+@pytest.mark.parametrize("method", ["msp", "knn"])  # with thresholds of a breakdown, and without
+def test_counts_of_a_run_without_maps_are_those_of_its_maps(calibrated: bool, method: str) -> None:
+    run, whole = (kind([make_result(method, 0.2, 0.5)], calibrated) for kind in (WithoutMaps, HandmadeRun))
+    (scorer,) = collect_scorers(run, "road-anomaly")
+    labels = run.labels("road-anomaly", "a")
+    assert labels is not None
+    _, expected = scorer.levels.of(whole.score(run.results[0], "a"), labels)
+    assert scorer.counts is not None
+    assert scorer.counts.shape == (3, 2, 256)
+    assert np.array_equal(scorer.counts[1], expected)
+    assert scorer.operating[0].name == ("f1" if method == "knn" else "calibrated" if calibrated else "test")
+    assert len(scorer.levels.edges) > 10
+
+
+def test_small_pictures_stand_for_maps_and_crops_are_missing() -> None:
+    run = WithoutMaps(ROWS[:2])
+    kept: list[dict[str, Any]] = []
+
+    def keep(pictures: dict[str, Any]) -> int:
+        kept.append(pictures)
+        return len(kept) - 1
+
+    data = collect_benchmark(run, "road-anomaly", keep)
+    assert data["maps"] == [[0, 0, 0]] * 2
+    assert data["stored"] == [[1, 1, 1]] * 2
+    assert data["worst"] == [{"objects": [], "alarms": []}] * 2
+    for uri in kept[0]["maps"]:
+        with Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))) as picture:
+            assert picture.size == (40, 20)
+    run.mapped = ("a",)
+    data = collect_benchmark(run, "road-anomaly", keep)
+    assert data["maps"] == [[1, 0, 0]] * 2
+    assert data["stored"] == [[1, 1, 1]] * 2
+    assert {region["frame"] for worst in data["worst"] for regions in worst.values() for region in regions} == {0}
+    assert not np.frombuffer(base64.b64decode(data["overlaps"]), np.uint32).reshape(3, -1)[1:].any()
+
+
+def test_the_page_of_a_run_without_maps_or_counts_has_no_methods(tmp_path: Path) -> None:
+    class Empty(WithoutMaps):
+        def binned_scores(self, result: Result) -> None:
+            return None
+
+    (page,) = Registry().report("html").write(Empty(ROWS), tmp_path)
+    assert '"methods":[]' in page.read_text(encoding="utf-8")

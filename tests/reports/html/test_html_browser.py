@@ -243,28 +243,46 @@ def test_a_large_page_stores_its_frames_in_separate_files(
     assert [address.rsplit("/", 1)[1] for address in asked] == ["0.js", "1.js"]
 
 
-def test_without_stored_scores_the_page_has_only_tables(page: Page, made: Run, tmp_path: Path) -> None:
-    shutil.copytree(made.folder, tmp_path / "run", ignore=shutil.ignore_patterns("scores"))
-    (path,) = load(tmp_path / "run").report("html")
+def copy_without(made: Run, out: Path, *folders: str) -> Path:
+    """Copy the run without some of its folders, write its page, and return the page."""
+    shutil.copytree(made.folder, out, ignore=shutil.ignore_patterns(*folders))
+    (path,) = load(out).report("html")
+    return path
+
+
+def test_without_scores_and_sketches_the_page_has_only_tables(page: Page, made: Run, tmp_path: Path) -> None:
+    path = copy_without(made, tmp_path / "run", "scores", "sketches")
     page.driver.get(path.as_uri())
     assert len(page.texts("#unstored")) == 1
     assert page.texts("#frames, #curves, #worst, #differ") == []
     assert len(page.texts("table.comparison tbody tr")) == 3
 
 
-def test_the_page_marks_stored_figures(page: Page, made: Run, tmp_path: Path) -> None:
+def test_without_score_maps_the_page_has_exact_curves_and_rates(page: Page, made: Run, tmp_path: Path) -> None:
+    page.open(copy_without(made, tmp_path / "run", "scores"))
+    assert page.texts("#unstored, #coverage") == []
+    assert len(page.texts("#plot-pr path.curve, #plot-roc path.curve")) == 6
+    rows = {row.label: row for row in made.results}
+    assert_rates(
+        page, made, rows, [1, page.run("return topLevel(method()) >> 1"), page.run("return topLevel(method())")]
+    )
+    assert "The score maps of 3 of the 3 frames are not stored" in page.texts("#worst-cases")[0]
+    assert page.texts("#worst-cases canvas") == []
+    assert "are not compared" in page.texts("#differ-about")[0]
+
+
+def test_frames_without_a_map_have_rates_and_no_picture(page: Page, made: Run, tmp_path: Path) -> None:
     shutil.copytree(made.folder, tmp_path / "run")
     frame = made.record.benchmarks[0].frames[1].key
     for stored in (tmp_path / "run" / "scores").glob(f"*/{frame}.npy"):
         stored.unlink()
     (path,) = load(tmp_path / "run").report("html")
     page.open(path)
-    assert page.texts("#coverage") == [
-        "Scores of up to 1 of the 3 frames are not stored. All counts are over the other frames."
-    ]
     page.click("#next")
     page.until("shown.frame === benchmark().frames[1]")
-    assert page.texts("#rates tbody tr:first-child td")[:3] == ["–", "–", "–"]
+    assert "–" not in page.texts("#rates tbody tr:first-child td")[:3]
+    assert page.texts("#multiples .rate")[0] == "not stored"
+    assert "The score maps of 1 of the 3 frames are not stored" in page.texts("#worst-cases")[0]
 
 
 @pytest.mark.parametrize("dark", [False, True])

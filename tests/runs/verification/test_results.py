@@ -51,6 +51,11 @@ def test_a_changed_number_is_wrong(run: Path, find: Find, changes: dict[str, Any
         ({"warnings": []}, "it lacks the warning 'road-anomaly: 3 of 60 frames'"),
         ({"digests": {}}, "its digests are not those of plan.json"),
         ({"metrics": {}}, "it has no AP and no FPR95 and no AUROC"),
+        ({"brackets": {"AP": (0.0, 0.00001)}}, "which is not the midpoint of its bracket [0.0, 1e-05]"),
+        (
+            {"metrics": dict.fromkeys(("AP", "FPR95", "AUROC"), 0.5), "brackets": {"AP": (0.25, 0.75)}},
+            "it lacks the warning 'MSP: on road-anomaly, histograms determine AP to 0.5 only",
+        ),
         ({"counts": {}}, "expected_frames is None; expected 60"),
     ],
 )  # fmt: skip
@@ -134,3 +139,15 @@ def test_a_failure_that_the_run_states_is_not_checked(run: Path, find: Find) -> 
     failure = {"benchmark": "road-anomaly", "stage": "score", "problem": "no memory", "remedy": None}
     edit_result_file(run, lambda content: content.update(failed=[failure], results={}))
     assert find("not checked")["results of road-anomaly"] == "the run says: road-anomaly failed (score): no memory"
+
+
+@pytest.mark.parametrize(("shift", "is_inside"), [(0.0, True), (0.001, False)])
+def test_the_exact_value_must_be_in_the_bracket(run: Path, find: Find, shift: float, *, is_inside: bool) -> None:
+    def edit(result: Result) -> Result:
+        low, high = (result.metrics["AP"] + shift + end for end in (-4e-5, 4e-5))
+        changes = {"metrics": result.metrics | {"AP": (low + high) / 2}, "brackets": {"AP": (low, high)}}
+        return result.model_copy(update=changes)
+
+    edit_results(run, edit)
+    checked = find("right" if is_inside else "wrong")[f"metrics of {MSP}, smiyc"]
+    assert ("the exact metrics are in its brackets" if is_inside else "which is not in its bracket [") in checked
