@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from oodbench.contracts import Breakdown, Calibration, Fit, Result, ResultsFile
 from oodbench.errors import NotStoredError, RunFolderError
 from oodbench.metrics import Sketch, sketch_from
-from oodbench.metrics.measurements.chunk import ChunkBins, FrameChunk
+from oodbench.metrics.measurements.chunk import ChunkBins, FrameChunk, read_digests
 from oodbench.metrics.measurements.frame import FrameMeasurement
 from oodbench.planning.records import PlanRecord
 from oodbench.storage.fits import decode_facts, decode_fit, encode_fit
@@ -231,6 +231,11 @@ class RunArtifacts:
             RunFolderError: The measurement is damaged.
         """
         return self._tensors(key, lambda arrays: FrameChunk.from_arrays(arrays, bins))
+
+    def chunked(self) -> frozenset[tuple[str, str]]:
+        """Return the key of the scorer and the digest of the frame of each frame in a stored chunk."""
+        keys = [key for key in self.store.keys(Kind.CHUNK) if self.store.is_intact(key)]
+        return frozenset((key.parts[0], frame) for key in keys for frame in self._tensors(key, read_digests))
 
     def write_chunk(self, key: Key, chunk: FrameChunk) -> None:
         """Store the measurement of a chunk of frames."""

@@ -8,9 +8,8 @@ from pathlib import Path
 
 from oodbench.environment import join_environments
 from oodbench.errors import RunFolderError
-from oodbench.planning.frame_record import FrameRecord
 from oodbench.planning.one_or_more import Data, OneOrMore
-from oodbench.planning.records import PlanRecord
+from oodbench.planning.records import FrameSetRecord, PlanRecord
 from oodbench.progress import Progress, Silent
 from oodbench.runs.access import RunAccess
 from oodbench.runs.run import Run
@@ -126,20 +125,21 @@ def _merge_environments(key: Key, shards: Sequence[RunArtifacts], artifacts: Run
 
 
 def _check_complete(record: PlanRecord, artifacts: RunArtifacts) -> None:
-    measured = artifacts.measured()
+    measured, chunked = artifacts.measured(), artifacts.chunked()
 
-    def is_scored(scorer: str, frame: FrameRecord, *, kept: bool) -> bool:
+    def is_scored(scorer: str, benchmark: FrameSetRecord, index: int) -> bool:
+        frame = benchmark.frames[index]
+        if record.is_bucketed(benchmark):
+            return (scorer, frame.digest) in chunked
         has_map = artifacts.has_map(score_key(scorer, frame.key), (frame.height, frame.width))
+        kept = index in benchmark.kept_frames(record.keep_scores)
         return has_map or (not kept and measurement_key(scorer, frame) in measured)
 
     missing = Counter(
         benchmark.name
         for benchmark in record.benchmarks
-        for index, frame in enumerate(benchmark.frames)
-        if not all(
-            is_scored(scorer.key, frame, kept=index in benchmark.kept_frames(record.keep_scores))
-            for scorer in record.scorers
-        )
+        for index in range(len(benchmark.frames))
+        if not all(is_scored(scorer.key, benchmark, index) for scorer in record.scorers)
     )
     if missing:
         counts = "; ".join(

@@ -59,6 +59,7 @@ def test_brackets_contain_the_exact_values(network_file: Path, data: Path, tmp_p
         assert row.digests == same.digests
         assert row.intervals is not None
         assert same.intervals is not None
+        assert row.intervals.undefined == {}
         for name, bounds in same.intervals.bounds.items():
             assert row.intervals.bounds[name] == pytest.approx(bounds, abs=2e-3)
         groups, others = (run.breakdown(result) for run, result in ((bounded, row), (exact, same)))
@@ -82,7 +83,9 @@ def test_a_resumed_run_scores_only_the_missing_chunks(network_file: Path, data: 
     run = run_bucketed(network_file, data, tmp_path / "run", stop_after="score")
     chunks = sorted(run.folder.glob("chunks/*/*"))
     assert len(chunks) == 2 * 3
+    assert oodbench.status(run.folder).benchmarks[0].scored == 6
     chunks[0].unlink()
+    assert oodbench.status(run.folder).benchmarks[0].scored == 4
     kept = {path: path.stat().st_mtime_ns for path in chunks[1:]}
     again = run_bucketed(network_file, data, tmp_path / "run", stop_after="score")
     assert {path: path.stat().st_mtime_ns for path in chunks[1:]} == kept
@@ -108,9 +111,9 @@ def test_shards_give_the_same_brackets(network_file: Path, data: Path, tmp_path:
 def test_without_calibration_the_first_frame_places_the_bins(
     network_file: Path, data: Path, road_anomaly: Path, tmp_path: Path
 ) -> None:
-    options = {"methods": ["msp"], "data": [road_anomaly], "id_data": [tmp_path]}
-    exact = run_bucketed(network_file, data, tmp_path / "exact", **options, keep_scores="all")
-    (row,) = run_bucketed(network_file, data, tmp_path / "bounded", **options).results
+    options = {"methods": ["msp"], "id_data": [tmp_path]}
+    exact = run_bucketed(network_file, road_anomaly, tmp_path / "exact", **options, keep_scores="all")
+    (row,) = run_bucketed(network_file, road_anomaly, tmp_path / "bounded", **options).results
     for name, (low, high) in row.brackets.items():
         value = exact.results[0].metrics[name]
         assert value is not None

@@ -144,14 +144,14 @@ class FrameChunk:
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Return the measurement as arrays; `from_arrays` restores it with the same bins."""
-        facts = {"digests": self.digests, "predicted": self.predicted}
         sketches = (
             np.stack([self.sketches[frame] for frame in self.digests])
             if self.digests
             else np.zeros((0, 2, 1), np.int64)
         )
         content: dict[str, NDArray[np.generic]] = {
-            "facts": np.frombuffer(json.dumps(facts).encode(), np.uint8),
+            "digests": np.frombuffer(json.dumps(self.digests).encode(), np.uint8),
+            "predicted": np.array([self.predicted]),
             "objects": self.objects,
         }
         for name, values in {"sketches": sketches, "fine": self.fine, "mistaken": self.mistaken}.items():
@@ -172,8 +172,7 @@ class FrameChunk:
             UsageError: The scores were counted in other bins.
         """
         chunk = FrameChunk(bins)
-        facts = json.loads(bytes(arrays["facts"]))
-        chunk.digests, chunk.predicted = dict(facts["digests"]), bool(facts["predicted"])
+        chunk.digests, chunk.predicted = read_digests(arrays), bool(arrays["predicted"][0])
         own = {name.removeprefix("counts."): values for name, values in arrays.items() if name.startswith("counts.")}
         chunk.counts = BucketCounts.from_arrays(own, bins.buckets)
         chunk.objects += arrays["objects"]
@@ -185,24 +184,33 @@ class FrameChunk:
 
     def final_bins(self, tpr: float) -> SketchBins:
         """Return the bins of the sketch with what is known of all counted scores in them."""
-        true, false = (self.counts.counts[label][::-1] for label in (ANOMALY, IN_DISTRIBUTION))
-        lowest = np.append(self.bins.buckets.edges[::-1], 0)  # of each bucket, descending
-        place = np.searchsorted(self.bins.edges[::-1], lowest, side="right")
+        counts, edges = self.counts, self.bins.edges
+        # The buckets and the bins descend.
+        true, false = (counts.counts[label][::-1] for label in (ANOMALY, IN_DISTRIBUTION))
+        lowest, others_lowest = (counts.lowest[label][::-1] for label in (ANOMALY, IN_DISTRIBUTION))
+        highest, others_highest = (counts.highest[label][::-1] for label in (ANOMALY, IN_DISTRIBUTION))
+        bucket_edges = np.append(counts.buckets.edges[::-1], 0)
+        place = edges.size - np.searchsorted(edges[::-1], bucket_edges, side="right")
         first = np.flatnonzero(np.diff(place, prepend=-1))
-        bins = self.bins.edges.size - place[first]
-        inside = np.add.reduceat(true, first) * np.add.reduceat(false, first)
         before = np.cumsum(false) - false
         within = before - np.repeat(before[first], np.diff(np.append(first, place.size)))
-        # Within a bucket, half of the in-distribution pixels are taken to score higher than an anomalous pixel.
-        passed = np.add.reduceat(true * (within + false / 2), first)
-        shares = np.full(self.bins.edges.size + 1, 0.5)
-        shares[bins] = np.divide(passed, inside, out=np.full(first.size, 0.5), where=inside > 0)
-        found = sum(self.sketches.values(), np.zeros((2, shares.size), np.int64))[ANOMALY]
+        inside = np.add.reduceat(true, first) * np.add.reduceat(false, first)
+        # Of the in-distribution pixels in a bucket, all, none, or by assumption half score as high as an anomalous one.
+        higher = np.select([others_lowest > highest, others_highest < lowest], [1.0, 0.0], 0.5)
+        as_high = np.select([others_lowest >= highest, others_highest < lowest], [1.0, 0.0], 0.5)
+        shares = []
+        for share in (as_high, higher):
+            passed = np.add.reduceat(true * (within + share * false), first)
+            shares.append(np.full(edges.size + 1, 0.5))
+            shares[-1][place[first]] = np.divide(passed, inside, out=np.full(first.size, 0.5), where=inside > 0)
+        single = np.zeros(edges.size + 1, bool)
+        single[place[first]] = np.maximum.reduceat(highest, first) <= np.minimum.reduceat(lowest, first)
+        found = np.sum(list(self.sketches.values()), axis=0)[ANOMALY]
         threshold = float("nan")
-        if found.sum():
+        if found.any():
             reached = int(np.argmax(np.cumsum(found) / found.sum() >= tpr))
-            threshold = float(scores_of(self.bins.edges[min(reached, self.bins.edges.size - 1)][None])[0])
-        return SketchBins(self.bins.edges, np.zeros(shares.size, bool), shares, shares, threshold)
+            threshold = float(scores_of(edges[[min(reached, edges.size - 1)]])[0])
+        return SketchBins(edges, single, *shares, threshold)
 
     def breakdown(self, bins: SketchBins, thresholds: Mapping[str, float]) -> BreakdownCounts:
         """Return the counts of the breakdown at thresholds that are edges of the sketch."""
@@ -212,7 +220,7 @@ class FrameChunk:
         keys = keys_of(np.array([*thresholds.values()], np.float32)).astype(np.int64)
         level = (keys[:, None] > ends).sum(axis=0)  # [K]
         into = np.eye(levels, dtype=np.int64)[level]  # [K, levels]
-        pool = sum(self.sketches.values(), np.zeros_like(counts.pool))
+        pool = np.sum(list(self.sketches.values()), axis=0)
         counts.fine[...], counts.pool[...] = self.fine, pool
         counts.found[...], counts.mistaken[...], counts.called[...] = (
             self.fine @ into,
@@ -220,3 +228,8 @@ class FrameChunk:
             pool @ into,
         )
         return counts
+
+
+def read_digests(arrays: Mapping[str, NDArray[np.generic]]) -> dict[str, str]:
+    """Return the digest of the score map by the digest of its frame, from the arrays of a `FrameChunk`."""
+    return dict(json.loads(bytes(arrays["digests"])))

@@ -70,6 +70,15 @@ class Folder:
         intact = [key for kind in kinds for key in self.store.keys(kind) if self.store.is_intact(key)]
         return frozenset(without_rules(key) if key.kind is Kind.MEASUREMENT else key for key in intact)
 
+    @cached_property
+    def chunked(self) -> frozenset[tuple[str, str]]:
+        """The scorer and the digest of the frame of each frame in a stored chunk."""
+        if next(iter(self.store.keys(Kind.CHUNK)), None) is None:
+            return frozenset()
+        from oodbench.storage.artifacts import RunArtifacts  # imports numpy, which a run without chunks does not need
+
+        return RunArtifacts(self.store).chunked()
+
     def find_problem(self, plan: PlanRecord) -> str | None:
         """Return why this folder can't be a shard of the run with this plan; None if it can."""
         try:

@@ -34,6 +34,7 @@ class ScoredFrames:
     ) -> None:
         self._plan = plan
         self._scored = frozenset[Key]().union(*(folder.scored for folder in folders))
+        self._chunked = frozenset[tuple[str, str]]().union(*(folder.chunked for folder in folders))
         self._results = results
         self._shard = shard
 
@@ -45,12 +46,19 @@ class ScoredFrames:
             if scorer.network == network.name and not self._is_evaluated(scorer.key, benchmark)
         ]
         kept = benchmark.kept_frames(self._plan.keep_scores)
+        bucketed = self._plan.is_bucketed(benchmark)
         frames = [
             (frame, index in kept)
             for index, frame in enumerate(benchmark.frames)
             if self._shard is None or self._shard.takes(index // self._plan.batch_size)
         ]
-        done = sum(all(self._is_scored(scorer, frame, kept=is_kept) for scorer in pending) for frame, is_kept in frames)
+        done = sum(
+            all(
+                (scorer, frame.digest) in self._chunked if bucketed else self._is_scored(scorer, frame, kept=is_kept)
+                for scorer in pending
+            )
+            for frame, is_kept in frames
+        )
         return Count(done, len(frames))
 
     def total(self, benchmarks: Sequence[FrameSetRecord]) -> Count:
