@@ -12,12 +12,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
+from oodbench.metrics.resampling.sketch_loop import accumulate_bins
 from oodbench.metrics.resampling.sketch_thresholds import SketchBins
 from oodbench.types import ANOMALY, IN_DISTRIBUTION
 
@@ -121,30 +123,28 @@ class PixelSketch(Sketch):
     @override
     def _metrics(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         # Counts are whole numbers far below 2^53: the product is exact.
-        flat = self.counts.reshape(self.units, -1).astype(np.float64)
-        counts = (weights @ flat).reshape(len(weights), 2, -1)  # [B, 2, K]
+        counts = (weights @ self._flat).reshape(len(weights), 2, -1)  # [B, 2, K]
         here, normal = counts[:, ANOMALY], counts[:, IN_DISTRIBUTION]  # [B, K]
-        true, false = here.cumsum(axis=1), normal.cumsum(axis=1)
-        positive, negative = true[:, -1], false[:, -1]  # [B]
-        before = false - normal
-        # Mean position of a bin's anomalous pixels: at the end of the bin, or half way through it.
-        rank = true - np.where(self.bins.single, 0.0, np.maximum(here - 1, 0) / 2)
-        passed = before + self.bins.passed * normal
-        share = np.divide(rank, rank + passed, out=np.zeros_like(rank), where=rank > 0)
-        precision = np.einsum("bk,bk->b", here, share)
-        wrong = np.einsum("bk,bk->b", here, before + self.bins.wrong * normal)
+        half = np.where(self.bins.single, 0.0, 0.5)
+        precision, false_positives, totals = np.empty_like(here), np.empty_like(here), np.empty((len(weights), 4))
+        bins = (half, self.bins.passed, self.bins.wrong)
+        at = accumulate_bins(here, normal, *bins, self.tpr, precision, false_positives, totals)
+        start, before, positive, negative = totals.T  # [B] each
         with np.errstate(invalid="ignore", divide="ignore"):
-            at = np.argmax(true / positive[:, None] >= self.tpr, axis=1)[:, None]
-            inside, start = (np.take_along_axis(values, at, 1)[:, 0] for values in (here, true - here))
+            inside, beside = (np.take_along_axis(values, at[:, None], 1)[:, 0] for values in (here, normal))
             # The number of pixels needed is rounded up; the last one of the bin is at the end of the bin.
             needed = np.ceil(self.tpr * positive - start - 1e-6)
-            gone = np.where(self.bins.single[at[:, 0]], 1.0, (needed / inside).clip(0, 1))
-            reached = np.take_along_axis(before, at, 1)[:, 0] + gone * np.take_along_axis(normal, at, 1)[:, 0]
+            gone = np.where(self.bins.single[at], 1.0, (needed / inside).clip(0, 1))
             return np.stack([
-                precision / positive,
-                np.where(positive > 0, reached / negative, np.nan),
-                1 - wrong / (positive * negative),
+                np.einsum("bk,bk->b", here, precision) / positive,
+                np.where(positive > 0, (before + gone * beside) / negative, np.nan),
+                1 - np.einsum("bk,bk->b", here, false_positives) / (positive * negative),
             ])  # fmt: skip
+
+    @cached_property
+    def _flat(self) -> NDArray[np.float64]:
+        """The counts as float64 [n, 2 K], for products with weights."""
+        return self.counts.reshape(self.units, -1).astype(np.float64)
 
     @override
     def arrays(self) -> dict[str, NDArray[np.generic]]:

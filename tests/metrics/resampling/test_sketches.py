@@ -130,3 +130,32 @@ def test_a_sketch_is_restored_from_arrays(kind: str) -> None:
     assert back.names == sketch.names
     assert (back.metrics() == sketch.metrics()).all()
     assert sketch_from(arrays | {"version": np.array(0)}) is None
+
+
+def compute_with_numpy(sketch: PixelSketch, weights: np.ndarray) -> np.ndarray:
+    """Compute the metrics as `PixelSketch` does, one array operation after the other."""
+    counts = np.tensordot(weights.astype(float), sketch.counts.astype(float), 1)
+    normal, here = counts[:, 0], counts[:, 1]
+    true, false = here.cumsum(axis=1), normal.cumsum(axis=1)
+    positive, negative, before = true[:, -1:], false[:, -1:], false - normal
+    rank = true - np.where(sketch.bins.single, 0.0, np.maximum(here - 1, 0) / 2)
+    above = before + sketch.bins.passed * normal
+    share = np.divide(rank, rank + above, out=np.zeros_like(rank), where=rank > 0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        at = np.argmax(true / positive >= sketch.tpr, axis=1)[:, None]
+        inside, start = (np.take_along_axis(values, at, 1) for values in (here, true - here))
+        needed = np.ceil(sketch.tpr * positive - start - 1e-6)
+        gone = np.where(sketch.bins.single[at], 1.0, (needed / inside).clip(0, 1))
+        reached = np.take_along_axis(before, at, 1) + gone * np.take_along_axis(normal, at, 1)
+        rates = np.where(positive > 0, reached / negative, np.nan)
+        wrong = np.einsum("bk,bk->b", here, before + sketch.bins.wrong * normal)
+        average = np.einsum("bk,bk->b", here, share) / positive[:, 0]
+        return np.stack([average, rates[:, 0], 1 - wrong / (positive * negative)[:, 0]])
+
+
+@pytest.mark.parametrize("kind", ["smooth", "rare", "steps", "saturated"])
+def test_the_compiled_loop_has_the_bits_of_numpy(kind: str) -> None:
+    sketch = make_sketch(world(kind))
+    weights = np.random.default_rng(5).multinomial(6, np.full(6, 1 / 6), size=70)
+    weights[:2] = [[0, 0, 0, 0, 0, 6], [0, 0, 0, 0, 0, 0]]  # no anomalous pixels; no pixels
+    np.testing.assert_array_equal(sketch.metrics(weights), compute_with_numpy(sketch, weights))
