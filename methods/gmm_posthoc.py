@@ -131,9 +131,10 @@ class GMMPosthoc(GridMethod):
     @override
     def grid_score(self, output: SegmenterOutput) -> Tensor:
         features = output.features[self.params.features].cpu()  # [N, D, h, w]
-        count, _, height, width = features.shape
-        points = features.permute(0, 2, 3, 1).flatten(0, 2)  # [N * h * w, D]
-        return gmm_score((points - self._shift) @ self._turn, self._mixtures).view(count, height, width)
+        height, width = features.shape[-2:]
+        points = features.flatten(2).transpose(1, 2)  # [N, h * w, D]
+        scores = [gmm_score((frame - self._shift) @ self._turn, self._mixtures) for frame in points]  # [h * w] each
+        return torch.stack(scores).unflatten(1, (height, width))
 
 
 def _estimate_whitening(

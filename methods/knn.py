@@ -5,8 +5,8 @@
 This is the embedding-density baseline of the Fishyscapes benchmark (Blum, Sarlin, Nieto, Siegwart, Cadena, "The
 Fishyscapes Benchmark", IJCV 2021). Its code is not public. The defaults, one neighbour under the cosine distance, are
 those of later code by the same author (hermannsblum/scim). The bank is sampled from the fit frames, with the same
-number of pixels per class. Not reproduced: the approximate index of that code. The search here is exact, computed as
-matrix products, and several times as fast as a flat index of faiss.
+number of pixels per class. Not reproduced: the approximate index of that code. The search here is exact
+(oodbench.numerics.neighbours), and several times as fast as a flat index of faiss.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from typing_extensions import override
 
 from oodbench.contracts import Fit, GridMethod, MethodCard, Needs, Parameters
 from oodbench.errors import DataError
-from oodbench.numerics import ClassReservoir
+from oodbench.numerics import ClassReservoir, NeighbourIndex
 from oodbench.types import ClassSet, SegmenterOutput, SemanticLabels
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-# Queries per chunk: their distances to a bank of thousands fit into the processor's cache.
-_CHUNK = 512
+# The smallest norm by which an embedding is divided.
+_SMALLEST_NORM = 1e-12
 
 PLUGINS = {"methods": {"knn": ("KNN", "distance to the k nearest in-distribution embeddings")}}
 
 
-def knn_distance(queries: Tensor, bank: Tensor, k: int, metric: Literal["euclidean", "cosine"]) -> Tensor:
+def knn_distance(queries: Tensor, bank: NeighbourIndex, k: int, metric: Literal["euclidean", "cosine"]) -> Tensor:
     """Compute the mean distance from each query to its k nearest neighbours in the bank.
 
     Args:
-        queries: float32 [N, D], embeddings to score.
-        bank: float32 [B, D] with B >= k, in-distribution embeddings.
+        queries: float32 [D, N], embeddings to score, one per column.
+        bank: Index of B >= k in-distribution embeddings; for the cosine distance, of unit vectors.
         k: Number of neighbours.
         metric: `euclidean`, or `cosine` for 1 - cos.
 
@@ -45,17 +45,15 @@ def knn_distance(queries: Tensor, bank: Tensor, k: int, metric: Literal["euclide
         float32 [N], higher = more anomalous.
     """
     if metric == "cosine":
-        queries, bank = (torch.nn.functional.normalize(points, dim=1) for points in (queries, bank))
-    columns, norms = bank.T.contiguous(), bank.square().sum(dim=1)
-    parts = []
-    for part in torch.split(queries, _CHUNK):
-        # |a - b|^2 without the |a|^2 that all neighbours of a query share.
-        distance = torch.addmm(norms, part, columns, alpha=-2)  # [n, B]
-        nearest = distance.amin(dim=1, keepdim=True) if k == 1 else distance.topk(k, dim=1, largest=False).values
-        squared = (nearest + part.square().sum(dim=1, keepdim=True)).clamp_min(0)  # [n, k]
-        # For unit vectors, |a - b|^2 = 2 (1 - cos).
-        parts.append((squared / 2 if metric == "cosine" else squared.sqrt()).mean(dim=1))
-    return torch.cat(parts)
+        queries = normalise(queries)
+    squared = torch.from_numpy(bank.squared_distances(queries.numpy(), k))  # [k, N]
+    # For unit vectors, |a - b|^2 = 2 (1 - cos).
+    return (squared / 2 if metric == "cosine" else squared.sqrt()).mean(dim=0)
+
+
+def normalise(embeddings: Tensor) -> Tensor:
+    """Divide each column of float32 [D, N] by its norm; a column of zeros stays zero."""
+    return embeddings / embeddings.square().sum(dim=0).sqrt().clamp_min(_SMALLEST_NORM)
 
 
 class KNN(GridMethod):
@@ -111,14 +109,15 @@ class KNN(GridMethod):
 
     @override
     def load(self, fit: Fit) -> None:
-        self._bank = fit.tensors["bank"]
+        bank = fit.tensors["bank"].T  # [D, B]
+        self._bank = NeighbourIndex((normalise(bank) if self.params.metric == "cosine" else bank).T.numpy())
 
     @override
     def grid_score(self, output: SegmenterOutput) -> Tensor:
         features = output.features[self.params.features].cpu()  # [N, D, h, w]
-        count, _, height, width = features.shape
-        queries = features.permute(0, 2, 3, 1).flatten(0, 2)  # [N * h * w, D]
-        return knn_distance(queries, self._bank, self.params.k, self.params.metric).view(count, height, width)
+        params, (height, width) = self.params, features.shape[-2:]
+        scores = [knn_distance(frame, self._bank, params.k, params.metric) for frame in features.flatten(2)]
+        return torch.stack(scores).unflatten(1, (height, width))
 
 
 def _split_evenly(available: Sequence[int], total: int) -> list[int]:

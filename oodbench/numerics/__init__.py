@@ -4,6 +4,7 @@ from oodbench.numerics.bands import Band, iter_row_bands
 from oodbench.numerics.label_gather import gather_labelled_pixels
 from oodbench.numerics.masks import MaskBand, mask_bands
 from oodbench.numerics.moments import ClassMoments
+from oodbench.numerics.neighbours import NeighbourIndex
 from oodbench.numerics.reservoir import ClassReservoir
 from oodbench.numerics.resize import (
     Taps,
@@ -28,6 +29,7 @@ __all__ = [
     "ClassMoments",
     "ClassReservoir",
     "MaskBand",
+    "NeighbourIndex",
     "Taps",
     "gather_labelled_pixels",
     "iter_row_bands",
