@@ -104,8 +104,12 @@ class FrameSetRecord(FrozenRecord):
     @property
     def figure_frames(self) -> tuple[str, ...]:
         """The ids of the frames that figures show: four evenly spaced ones, or all if there are fewer."""
-        last, shown = len(self.frames) - 1, min(FIGURE_FRAMES, len(self.frames))
-        return tuple(self.frames[round(index * last / max(shown - 1, 1))].id for index in range(shown))
+        return tuple(self.frames[index].id for index in self.spaced_frames(FIGURE_FRAMES))
+
+    def spaced_frames(self, count: int) -> list[int]:
+        """Return the indices of evenly spaced frames, or of all if there are fewer."""
+        last, shown = len(self.frames) - 1, min(count, len(self.frames))
+        return [round(index * last / max(shown - 1, 1)) for index in range(shown)]
 
     def kept_frames(self, keep_scores: KeepScores) -> frozenset[int]:
         """Return the indices of the frames whose maps are stored."""

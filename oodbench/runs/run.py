@@ -39,11 +39,12 @@ from oodbench.runs.hidden_labels import describe_hidden_labels
 from oodbench.runs.table import tabulate_results
 from oodbench.stages.evaluate import evaluate, rebuild_sketch, write_results
 from oodbench.storage.artifacts import RunArtifacts
-from oodbench.storage.keys import RESULTS_FILE
-from oodbench.storage.run_store import RunStore
+from oodbench.storage.keys import RESULTS_FILE, picture_key
+from oodbench.storage.run_store import REPAIR, RunStore
 from oodbench.storage.scored_benchmark import ScoredBenchmark
 from oodbench.storage.stored_records import no_run
 from oodbench.types import AnomalyLabels, Frame, RGBImage, ScoreMap, SemanticLabels
+from oodbench.visualization.level_pictures import decode_level_picture
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -302,8 +303,27 @@ class Run:
         return score
 
     def level_picture(self, result: Result, frame: str) -> ScoreMap | None:
-        """Return the small picture of a score map that is not stored; None, because runs store no such pictures."""
-        return None
+        """Return the small picture of a score map that is not stored, as reduced and rounded scores, float32 [h, w].
+
+        Args:
+            result: A result of this run.
+            frame: Id of the frame.
+
+        Returns:
+            The reduced score map; None if no picture is stored, as without a calibration.
+
+        Raises:
+            RunFolderError: The picture is damaged.
+        """
+        calibration = self.calibration(result)
+        key = picture_key(self._scored(result).scorer.key, self._frame_record(result.benchmark, frame))
+        if calibration is None or not self.store.has(key):
+            return None
+        data = self.artifacts.store.read(key)
+        try:
+            return decode_level_picture(bytes(data), calibration)
+        except OSError as error:
+            raise RunFolderError(f"{self.store.name(key)}: damaged ({error})", REPAIR) from None
 
     def binned_scores(self, result: Result) -> BinnedScores | None:
         """Return the scores of each frame of a result, counted in the bins of its sketch.

@@ -25,8 +25,11 @@ from oodbench.stages.failures import Failures
 from oodbench.stages.measurement_files import ChunkFiles, FrameFiles, MeasurementFiles
 from oodbench.stages.score_batches import BatchOutcome, BatchTask, ScoreJob
 from oodbench.storage.artifacts import RunArtifacts
-from oodbench.storage.keys import Key, cost_key, environment_key, prediction_key, score_key
+from oodbench.storage.keys import Key, cost_key, environment_key, picture_key, prediction_key, score_key
 from oodbench.storage.scored_benchmark import ScoredBenchmark
+
+MOST_PICTURES = 200
+"""Number of frames per benchmark of which small pictures are stored if their maps are not."""
 
 # Maximum number of files that wait to be written: bridges short delays of the disk and limits the memory.
 _IN_FLIGHT = 24
@@ -95,13 +98,16 @@ class _Scoring:
         wanted = [scored for scored in scorers if kept or scored.scorer.key not in done]
         measured = [scored for scored in wanted if keep_scores == "measurements" or scored.scorer.key not in done]
         self._measured = measured if labelled else []
+        kept_frames = benchmark.kept_frames(keep_scores)
         self._job = ScoreJob(
             network.name,
             benchmark.name,
             record.scoring,
             tuple(scored.scorer.key for scored in wanted),
             {scored.scorer.key: component_rules(scored, self._protocols) for scored in self._measured},
-            benchmark.kept_frames(keep_scores),
+            kept_frames,
+            frozenset(benchmark.spaced_frames(MOST_PICTURES)) - kept_frames,
+            {scored.scorer.key: found for scored in wanted if (found := scored.calibration()) is not None},
         )
 
     def run(self, executor: Executor, progress: Progress, shard: Shard | None) -> None:
@@ -188,6 +194,8 @@ class _Scoring:
                 files.add(scorer, index, measurement, writer.submit)
             for scorer, values in frame.maps.items():
                 writer.submit(artifacts.write_map, score_key(scorer, self._benchmark.frames[index].key), values)
+            for scorer, picture in frame.pictures.items():
+                writer.submit(artifacts.store.write, picture_key(scorer, self._benchmark.frames[index]), picture)
             if frame.prediction is not None:
                 writer.submit(artifacts.write_map, self._class_key(index), frame.prediction)
         artifacts.add_cost(cost_key(self._network.digest), outcome.cost)

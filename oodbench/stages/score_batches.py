@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from oodbench.contracts import Method, Scoring, Segmenter
+from oodbench.contracts import Calibration, Method, Scoring, Segmenter
 from oodbench.metrics.measurements.frame import ComponentRule, FrameMeasurement, LabelledFrame, measure_frame
 from oodbench.planning.frame_record import FrameRecord
 from oodbench.planning.plan import combine_needs
@@ -16,6 +16,7 @@ from oodbench.stages.apply_methods import ScoredFrame, ScoringCost, add_error_co
 from oodbench.stages.batching import Batch, forward_batches
 from oodbench.threads import open_pool
 from oodbench.types import ClassMap, Frame, ScoreMap
+from oodbench.visualization.level_pictures import encode_level_picture
 
 # Number of batches whose maps can wait to be measured: bridges short delays and limits the memory.
 _IN_FLIGHT = 4
@@ -33,6 +34,8 @@ class ScoreJob:
         rules: Maps the key of each scorer whose maps are measured to the thresholds at which components are measured,
             too. If it is empty, the frames need no labels.
         kept: Indices of the frames whose maps are returned.
+        pictured: Indices of the frames of which small pictures are returned.
+        calibrations: Maps the key of each scorer with a calibration to it. Others have no pictures.
     """
 
     network: str
@@ -41,6 +44,8 @@ class ScoreJob:
     scorers: tuple[str, ...]
     rules: Mapping[str, tuple[ComponentRule, ...]]
     kept: frozenset[int]
+    pictured: frozenset[int]
+    calibrations: Mapping[str, Calibration]
 
 
 @dataclass(frozen=True)
@@ -64,11 +69,13 @@ class FrameOutcome:
         maps: Maps the key of each scorer to its score map, float32 [H, W]; empty if the frame's maps are not kept.
         prediction: Predicted classes, uint8 [H, W]; None if they are not kept, or if there are none.
         measurements: Maps the key of each scorer to the measurement of its map; empty if the job has none.
+        pictures: Maps the key of each scorer to a small picture of its map; empty if the frame has none.
     """
 
     maps: Mapping[str, ScoreMap]
     prediction: ClassMap | None
     measurements: Mapping[str, FrameMeasurement]
+    pictures: Mapping[str, bytes]
 
 
 @dataclass(frozen=True)
@@ -141,18 +148,43 @@ class BatchScorer:
         methods = {key: self._methods[key] for key in task.scorers}
         with add_error_context(self._network, frames):
             scored, cost = score_output(batch.output, sizes, methods, job.scoring)
-        measurements: list[dict[str, Future[FrameMeasurement]]] = []
-        for frame, result in zip(frames, scored, strict=True):
-            labels = pool.submit(_read_labels, frame) if job.rules else None
-            measurements.append(
-                {
-                    key: pool.submit(_measure, score, labels, result.prediction, job.rules[key])
-                    for key, score in result.scores.items()
-                    if labels is not None and key in job.rules
-                }
-            )
-        kept = [result if index in job.kept else None for index, result in zip(task.positions, scored, strict=True)]
-        return _Measuring(task.positions, kept, measurements, _cost_line(batch, cost))
+        started = [
+            self._start_frame(index, frame, result, pool)
+            for index, frame, result in zip(task.positions, frames, scored, strict=True)
+        ]
+        return _Measuring(task.positions, started, _cost_line(batch, cost))
+
+    def _start_frame(self, index: int, frame: Frame, scored: ScoredFrame, pool: ThreadPoolExecutor) -> _MeasuringFrame:
+        job = self._job
+        labels = pool.submit(_read_labels, frame) if job.rules else None
+        measurements = {
+            key: pool.submit(_measure, score, labels, scored.prediction, job.rules[key])
+            for key, score in scored.scores.items()
+            if labels is not None and key in job.rules
+        }
+        pictures = {
+            key: pool.submit(encode_level_picture, score, job.calibrations[key])
+            for key, score in scored.scores.items()
+            if index in job.pictured and key in job.calibrations
+        }
+        return _MeasuringFrame(scored if index in job.kept else None, measurements, pictures)
+
+
+@dataclass(frozen=True)
+class _MeasuringFrame:
+    """A frame whose maps are being measured, and its maps if they are kept."""
+
+    kept: ScoredFrame | None
+    measurements: Mapping[str, Future[FrameMeasurement]]
+    pictures: Mapping[str, Future[bytes]]
+
+    def outcome(self) -> FrameOutcome:
+        return FrameOutcome(
+            self.kept.scores if self.kept else {},
+            self.kept.prediction if self.kept else None,
+            {key: future.result() for key, future in self.measurements.items()},
+            {key: future.result() for key, future in self.pictures.items()},
+        )
 
 
 @dataclass(frozen=True)
@@ -160,21 +192,12 @@ class _Measuring:
     """A batch whose maps are being measured."""
 
     positions: range
-    kept: Sequence[ScoredFrame | None]
-    measurements: Sequence[Mapping[str, Future[FrameMeasurement]]]
+    frames: Sequence[_MeasuringFrame]
     cost: Mapping[str, Any]
 
     def outcome(self) -> BatchOutcome:
         """Wait for the measurements, and return the outcome."""
-        frames = [
-            FrameOutcome(
-                result.scores if result else {},
-                result.prediction if result else None,
-                {key: future.result() for key, future in futures.items()},
-            )
-            for result, futures in zip(self.kept, self.measurements, strict=True)
-        ]
-        return BatchOutcome(self.positions, frames, self.cost)
+        return BatchOutcome(self.positions, [frame.outcome() for frame in self.frames], self.cost)
 
 
 def _read_labels(frame: Frame) -> LabelledFrame:

@@ -40,6 +40,7 @@ class Kind(StrEnum):
     SCORE = "score"
     PREDICTION = "prediction"
     MEASUREMENT = "measurement"
+    PICTURE = "picture"
     CHUNK = "chunk"
     BINS = "bins"
     RESULT = "result"
@@ -125,6 +126,11 @@ def measurement_key(scorer: str, frame: FrameRecord, rules: Sequence[str] = ()) 
     return Key(Kind.MEASUREMENT, (scorer, "-".join([frame.digest[:_MEASURED], *rules])))
 
 
+def picture_key(scorer: str, frame: FrameRecord) -> Key:
+    """Return the key of the small picture of a score map."""
+    return Key(Kind.PICTURE, (scorer, frame.key))
+
+
 def bins_key(scorer: str, benchmark: FrameSetRecord) -> Key:
     """Return the key of the quantiles by which the bins of a scorer's scores are placed on a benchmark."""
     return Key(Kind.BINS, (f"{scorer}-{benchmark.digest[:12]}",))
@@ -184,5 +190,12 @@ def image_heatmap_key(image: str) -> Key:
 SHARD_KINDS: Sequence[Kind] = (Kind.FIT, Kind.CALIBRATION, Kind.QUALITY)
 """Kinds of artifacts that are the same in all shards."""
 
-FRAME_KINDS: Sequence[Kind] = (Kind.SCORE, Kind.PREDICTION, Kind.MEASUREMENT, Kind.BINS, Kind.CHUNK)
-"""Kinds of artifacts of frames: maps, and measurements of one frame or of a chunk of frames."""
+FRAME_KINDS: Sequence[Kind] = (
+    Kind.SCORE,
+    Kind.PREDICTION,
+    Kind.MEASUREMENT,
+    Kind.BINS,
+    Kind.CHUNK,
+    Kind.PICTURE,
+)
+"""Kinds of artifacts of frames: maps, small pictures, and measurements of one frame or of a chunk of frames."""

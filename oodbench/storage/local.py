@@ -7,6 +7,7 @@ calibration/<scorer>.npz          quality/<network>.json                  enviro
 scores/<scorer>/<frame>.npy       predictions/<network>/<frame>.npy       costs/<network>.jsonl
 measurements/<scorer>/<frame>.safetensors                                 until the frames are evaluated, as are
 chunks/<scorer>/<frames>.safetensors                                      bins/<scorer>-<benchmark>.npz
+pictures/<scorer>/<frame>.webp                                            of maps that are not stored
 results/<result>.json             sketches/<result>.npz                   breakdowns/<result>.json
 result.json
 report/                           tables and figures
@@ -50,6 +51,7 @@ _PLACES: Mapping[Kind, _Place] = {
     Kind.SCORE: _Place("scores", ".npy"),
     Kind.PREDICTION: _Place("predictions", ".npy"),
     Kind.MEASUREMENT: _Place("measurements", ".safetensors"),
+    Kind.PICTURE: _Place("pictures", ".webp"),
     Kind.CHUNK: _Place("chunks", ".safetensors"),
     Kind.BINS: _Place("bins", ".npz"),
     Kind.RESULT: _Place("results", ".json"),

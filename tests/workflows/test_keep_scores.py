@@ -135,6 +135,23 @@ def test_measurements_can_be_restored(network_file: Path, data: Path, tmp_path: 
     assert (files(run, "scores/*/*"), files(run, "predictions/*/*")) == (0, 0)
 
 
+def test_pictures_replace_maps_that_are_not_stored(network_file: Path, data: Path, tmp_path: Path) -> None:
+    run = score_and_evaluate(network_file, data, tmp_path / "run", "none")
+    whole = score_and_evaluate(network_file, data, tmp_path / "whole", "all")
+    assert files(whole, "pictures/*/*") == 0
+    assert all(path.stat().st_size <= 20_000 for path in run.folder.glob("pictures/*/*"))
+    row, frame = run.results[0], run.frames("road-anomaly")[0]
+    picture, score = run.level_picture(row, frame), whole.score(row, frame)
+    assert picture is not None
+    assert picture.shape[1] == min(512, score.shape[1])
+    assert np.corrcoef(picture.ravel(), score.ravel())[0, 1] > 0.5
+    run.report("html")
+    path = next(run.folder.glob("pictures/*/*"))
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(OodbenchError, match=path.name):
+        [run.level_picture(row, frame) for row in run.results for frame in run.frames("road-anomaly")]
+
+
 def test_shards_without_maps_are_merged(network_file: Path, data: Path, tmp_path: Path, written: list[Key]) -> None:
     for shard in ("1/2", "2/2"):
         score_and_evaluate(network_file, data, tmp_path / "run", "none", shard=shard)

@@ -1,1 +1,1 @@
-"""Measurements of score maps, from which metrics are computed without the maps: of one frame, and of many frames."""
+"""Measurements of score maps, from which all metrics are computed."""
