@@ -13,12 +13,20 @@ WIDEST_BRACKET = 1e-4
 
 
 def warn_of_wide_brackets(label: str, benchmark: str, brackets: Mapping[str, Bracket]) -> list[str]:
-    """Return a warning if brackets of a result are wider than `WIDEST_BRACKET`, otherwise nothing.
+    """Warn if brackets of a result are wider than `WIDEST_BRACKET`.
 
     Args:
         label: Label of the method.
         benchmark: Name of the benchmark.
         brackets: Maps each metric to its bracket.
+
+    Returns:
+        One warning for the result, or none.
+
+    Examples:
+        >>> from oodbench.contracts import warn_of_wide_brackets
+        >>> warn_of_wide_brackets("MSP", "streets-anomaly", {"AP": (0.30936, 0.30944)})
+        []
     """
     widths = {name: high - low for name, (low, high) in brackets.items()}
     wide = [f"{name} to {width:.2g}" for name, width in widths.items() if width > WIDEST_BRACKET]

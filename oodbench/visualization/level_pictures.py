@@ -61,7 +61,8 @@ def decode_level_picture(data: bytes, calibration: Calibration) -> ScoreMap:
     """
     with Image.open(io.BytesIO(data)) as picture:
         levels = np.asarray(picture.convert("L"))
-    return _level_scores(calibration)[levels]
+    shown: ScoreMap = _level_scores(calibration)[levels]
+    return shown
 
 
 def _level_scores(calibration: Calibration) -> NDArray[np.float32]:

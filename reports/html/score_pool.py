@@ -46,7 +46,8 @@ class ScorePool:
         if self.binned is None:
             return scores
         ascending = self.binned.lowest[::-1]
-        return ascending[(np.searchsorted(ascending, scores, side="right") - 1).clip(0)]
+        snapped: NDArray[np.floating] = ascending[(np.searchsorted(ascending, scores, side="right") - 1).clip(0)]
+        return snapped
 
     def best_f1_threshold(self, tpr: float) -> float:
         """Return the threshold of the largest F1; there must be an anomalous pixel."""
@@ -60,7 +61,8 @@ class ScorePool:
             return None
         level = np.append(np.searchsorted(levels.edges, self.binned.lowest, side="right"), 0)
         counts = np.zeros((*self.binned.counts.shape[:2], LEVELS), np.uint32)
-        np.add.at(counts, (slice(None), slice(None), level), self.binned.counts.astype(np.uint32))
+        by_bin = np.moveaxis(self.binned.counts.astype(np.uint32), -1, 0)
+        np.add.at(np.moveaxis(counts, -1, 0), level, by_bin)
         return counts
 
 

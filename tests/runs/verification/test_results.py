@@ -144,7 +144,7 @@ def test_a_failure_that_the_run_states_is_not_checked(run: Path, find: Find) -> 
 @pytest.mark.parametrize(("shift", "is_inside"), [(0.0, True), (0.001, False)])
 def test_the_exact_value_must_be_in_the_bracket(run: Path, find: Find, shift: float, *, is_inside: bool) -> None:
     def edit(result: Result) -> Result:
-        low, high = (result.metrics["AP"] + shift + end for end in (-4e-5, 4e-5))
+        low, high = ((result.metrics["AP"] or 0) + shift + end for end in (-4e-5, 4e-5))
         changes = {"metrics": result.metrics | {"AP": (low + high) / 2}, "brackets": {"AP": (low, high)}}
         return result.model_copy(update=changes)
 
