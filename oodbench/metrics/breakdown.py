@@ -101,8 +101,8 @@ class BreakdownCounts:
             self.mistaken += mistaken
             rows.append(self.groups + scores.group.astype(np.intp))
         for row in rows:
-            for counted, column in ((self.fine, place), (self.found, level)):
-                counted += np.bincount(row * counted.shape[1] + column, minlength=counted.size).reshape(counted.shape)
+            np.add.at(self.fine, (row, place), 1)
+            np.add.at(self.found, (row, level), 1)
         return counts
 
     def count_above(self, counts: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from oodbench.contracts import FALSE_ALARM_RATE, Calibration
 from oodbench.files import digest_bytes
-from oodbench.metrics.breakdown import BreakdownCounts
+from oodbench.metrics.breakdown import CLASSES, BreakdownCounts
 from oodbench.metrics.counting.bucket_counts import BucketCounts
 from oodbench.metrics.counting.buckets import Buckets
+from oodbench.metrics.counting.frame_scores import FrameScores
 from oodbench.metrics.counting.ordered_keys import keys_of, scores_of
 from oodbench.metrics.measurements.frame import FrameMeasurement
 from oodbench.metrics.measurements.region_groups import GROUPS, count_objects
@@ -92,6 +93,8 @@ class FrameChunk:
         counts: The pixels of all frames by bucket.
         digests: Maps the digest of each frame to the digest of its score map.
         sketches: Maps the digest of each frame to int64 [2, K], its pixels by label and bin of the sketch.
+        fine: int64 [groups + 256, K], anomalous pixels by group or class, and bin.
+        mistaken: int64 [256, K], in-distribution pixels by class and bin.
         objects: int64 [groups], the number of objects in each group.
         predicted: Whether classes were predicted.
     """
@@ -103,19 +106,8 @@ class FrameChunk:
         self.sketches: dict[str, NDArray[np.int64]] = {}
         self.objects = np.zeros(GROUPS, np.int64)
         self.predicted = False
-        # Every edge is a threshold, so that any of them can be chosen after the last frame.
-        thresholds = {str(index): float(score) for index, score in enumerate(scores_of(bins.edges))}
-        self._breakdown = BreakdownCounts(bins.sketch, thresholds, GROUPS)
-
-    @property
-    def fine(self) -> NDArray[np.int64]:
-        """int64 [groups + 256, K], the anomalous pixels by group or class, and bin."""
-        return self._breakdown.fine
-
-    @property
-    def mistaken(self) -> NDArray[np.int64]:
-        """int64 [256, K], the in-distribution pixels by class and bin."""
-        return self._breakdown.mistaken
+        self.fine = np.zeros((GROUPS + CLASSES, bins.edges.size + 1), np.int64)
+        self.mistaken = np.zeros((CLASSES, bins.edges.size + 1), np.int64)
 
     def add(self, frame: str, measurement: FrameMeasurement) -> None:
         """Count one frame.
@@ -127,9 +119,23 @@ class FrameChunk:
         score, labels = measurement.scores.pixels()
         self.counts.update(score, AnomalyLabels(labels))
         self.digests[frame] = measurement.digest
-        self.sketches[frame] = self._breakdown.add(measurement.scores, measurement.groups)
+        self.sketches[frame] = self._count(measurement.scores, measurement.groups)
         self.objects += count_objects(measurement.groups)
         self.predicted |= measurement.scores.predicted
+
+    def _count(self, scores: FrameScores, groups: NDArray[np.uint8]) -> NDArray[np.int64]:
+        """Count the scores of a frame for the breakdown, and return its sketch."""
+        classes = int(scores.normal.group.max(initial=0)) + 1
+        mistaken = np.zeros((classes, self.bins.edges.size + 1), np.int64)
+        scores.normal.count_in_bins(*self.bins.sketch.ascending, mistaken, by_group=True)
+        place = self.bins.sketch.find(scores.key)
+        rows = [*groups[scores.region].T]
+        if scores.predicted:
+            self.mistaken[:classes] += mistaken
+            rows.append(GROUPS + scores.group.astype(np.intp))
+        for row in rows:
+            np.add.at(self.fine, (row, place), 1)
+        return np.stack([mistaken.sum(axis=0), np.bincount(place, minlength=mistaken.shape[1])])
 
     def merge(self, others: Iterable[FrameChunk]) -> None:
         """Add chunks of other frames, counted in the same bins."""
@@ -139,8 +145,8 @@ class FrameChunk:
             self.sketches |= other.sketches
             self.objects += other.objects
             self.predicted |= other.predicted
-            self.fine[...] += other.fine
-            self.mistaken[...] += other.mistaken
+            self.fine += other.fine
+            self.mistaken += other.mistaken
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Return the measurement as arrays; `from_arrays` restores it with the same bins."""
