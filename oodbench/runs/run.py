@@ -309,7 +309,12 @@ class Run:
         return score
 
     def level_picture(self, result: Result, frame: str) -> ScoreMap | None:
-        """Return the small picture of a score map that is not stored; None, because runs store no such pictures."""
+        """Return the small picture of a score map that is not stored; None, because runs store no such pictures.
+
+        Args:
+            result: A result of this run.
+            frame: Id of the frame.
+        """
         return None
 
     def binned_scores(self, result: Result) -> BinnedScores | None:
