@@ -141,7 +141,7 @@ class GMMPosthoc(MergeableFit[ClassReservoir], GridMethod):
         height, width = features.shape[-2:]
         points = features.flatten(2).transpose(1, 2)  # [N, h * w, D]
         scores = [gmm_score((frame - self._shift) @ self._turn, self._mixtures) for frame in points]  # [h * w] each
-        return torch.stack(scores).unflatten(1, (height, width))
+        return torch.stack(scores).view(-1, height, width)
 
 
 def _estimate_whitening(

@@ -124,7 +124,7 @@ class KNN(MergeableFit[ClassReservoir], GridMethod):
         features = output.features[self.params.features].cpu()  # [N, D, h, w]
         params, (height, width) = self.params, features.shape[-2:]
         scores = [knn_distance(frame, self._bank, params.k, params.metric) for frame in features.flatten(2)]
-        return torch.stack(scores).unflatten(1, (height, width))
+        return torch.stack(scores).view(-1, height, width)
 
 
 def _split_evenly(available: Sequence[int], total: int) -> list[int]:

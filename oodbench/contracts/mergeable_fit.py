@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Generic, TypeVar
 
+from oodbench.contracts.method import Method
 from oodbench.types import SegmenterOutput, SemanticLabels
 
 State = TypeVar("State")
 
 
-class MergeableFit(ABC, Generic[State]):
-    """An interface of methods whose fit can be distributed over processes.
+class MergeableFit(Method, Generic[State]):
+    """A method whose fit can be distributed over processes.
 
     Derive from this class and from `PixelMethod` or `GridMethod`, and define `frame_states` and `merge` instead of
     `update`. In each pass over the frames, `frame_states` reduces each frame to a state, and `merge` is called with the

@@ -55,7 +55,11 @@ class ClassMoments:
         return moments
 
     def merge(self, other: ClassMoments) -> None:
-        """Add the values of other moments, for the same classes."""
+        """Add the values of other moments.
+
+        Args:
+            other: Moments of the same classes, such as those of the next frame.
+        """
         total = np.maximum(self.count + other.count, 1)
         gap = other.mean - self.mean
         count = other.count.astype(np.float64)

@@ -178,7 +178,7 @@ def _search_block(queries: Any, rows: Any, norms: Any, starts: Any, bound: Any, 
         for i in range(_BLOCK):
             lowest[cell] = min(lowest[cell], bound[cell, i])
     for _ in range(len(bound)):
-        cell = np.argmin(lowest)
+        cell = int(np.argmin(lowest))
         lowest[cell] = np.inf
         if _count_below(bound[cell], best[-1]) == 0:
             continue

@@ -79,7 +79,11 @@ class ClassReservoir:
         return sample
 
     def merge(self, other: ClassReservoir) -> None:
-        """Add the sample of other frames, with the same capacity and seed."""
+        """Add the sample of other frames.
+
+        Args:
+            other: A reservoir of the same classes, capacity and seed, such as the sample of the next frame.
+        """
         self.pixel_counts += other.pixel_counts
         for index, (priorities, points) in other._kept.items():
             if index in self._kept:

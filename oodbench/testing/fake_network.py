@@ -125,7 +125,7 @@ def fit_batches(needs: Needs, sizes: Sequence[int] = (2, 1), classes: int = 6) -
         )
         labels.values[-8:] = VOID
         frames.append((output.select(needs), labels, f"frame-{index}"))
-    batches = []
+    batches: list[LabelledBatch] = []
     for size in sizes:
         outputs, labels_of, ids = zip(*frames[:size], strict=True)
         batches.append((stack_outputs(*outputs), labels_of, ids))
@@ -150,7 +150,7 @@ def learn_distributed(create: Callable[[], Method], order: Sequence[int], sizes:
 
     Args:
         create: Function that returns a new instance of the method, whose fit is mergeable.
-        order: The order in which the batches are computed, each by an instance of its own.
+        order: The order in which the batches are computed, each by a separate instance.
         sizes: Number of frames of each batch.
         seed: Seed of the fit.
     """
@@ -163,6 +163,7 @@ def learn_distributed(create: Callable[[], Method], order: Sequence[int], sizes:
         states = {}
         for index in order:
             worker = create() if between is None else pickle.loads(between)  # noqa: S301  # written below
+            assert isinstance(worker, MergeableFit), "an instance of the same class"
             if between is None:
                 worker.begin_fit(CITYSCAPES_19, seed)
             states[index] = pickle.dumps(worker.frame_states(*batches[index]))

@@ -22,6 +22,7 @@ class Spread(MergeableFit[torch.Tensor], GridMethod):
 
     card = MethodCard("spread", "Spread", "none", "")
 
+    @override
     def needs(self) -> Needs:
         return Needs(features=("penultimate",), fit=True)
 
@@ -62,7 +63,7 @@ class Spread(MergeableFit[torch.Tensor], GridMethod):
 
     @override
     def grid_score(self, output: SegmenterOutput) -> torch.Tensor:
-        return output.features["penultimate"].norm(dim=1)
+        return output.features["penultimate"].square().sum(dim=1).sqrt()
 
 
 @pytest.mark.parametrize(("sizes", "order"), [((1, 1, 1), (2, 1, 0)), ((1, 2), (1, 0)), ((3,), (0,))])
@@ -82,6 +83,7 @@ class Updated(GridMethod):
 
     card = MethodCard("updated", "Updated", "none", "")
 
+    @override
     def needs(self) -> Needs:
         return Needs(features=("penultimate",), fit=True)
 
@@ -99,7 +101,7 @@ class Updated(GridMethod):
 
     @override
     def grid_score(self, output: SegmenterOutput) -> torch.Tensor:
-        return output.features["penultimate"].norm(dim=1)
+        return output.features["penultimate"].square().sum(dim=1).sqrt()
 
 
 def test_methods_with_and_without_states_are_fitted_together() -> None:
