@@ -7,6 +7,7 @@ from oodbench.contracts.breakdown import Breakdown, BreakdownGroup, BreakdownThr
 from oodbench.contracts.calibration import FALSE_ALARM_RATE, Calibration
 from oodbench.contracts.data import Archive, Benchmark, BenchmarkCard, ComponentSizes, Dataset, DatasetCard, Roots
 from oodbench.contracts.head import Head, HeadCard, HeadOutput, TrainingHead
+from oodbench.contracts.mergeable_fit import MergeableFit
 from oodbench.contracts.method import ClassMapBand, Fit, GridMethod, Method, MethodCard, Needs, Parameters, PixelMethod
 from oodbench.contracts.metric import (
     AT_ID95,
@@ -86,6 +87,7 @@ __all__ = [
     "Intervals",
     "KnownFrame",
     "LinearClassifier",
+    "MergeableFit",
     "Method",
     "MethodCard",
     "MethodComparison",
