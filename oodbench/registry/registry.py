@@ -22,7 +22,18 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from oodbench.contracts import Adapter, Benchmark, Dataset, GridMethod, Head, Method, MethodCard, PixelMethod, Report, Submission
+from oodbench.contracts import (
+    Adapter,
+    Benchmark,
+    Dataset,
+    GridMethod,
+    Head,
+    Method,
+    MethodCard,
+    PixelMethod,
+    Report,
+    Submission,
+)
 from oodbench.errors import OodbenchError, PluginError, UnknownNameError, UsageError, describe_absent_plugin
 from oodbench.registry.entry import (
     Entry,

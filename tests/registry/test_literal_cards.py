@@ -35,7 +35,9 @@ def test_constants_of_the_file_are_read(tmp_path: Path) -> None:
     assert (card.name, card.title, card.paper, card.version) == ("probe", "Probe", "none", 1)
 
 
-@pytest.mark.parametrize("card", ["CARD", "make_card()", f"MethodCard({FIELDS}, version=1 + N)", "MethodCard(**FIELDS)"])
+@pytest.mark.parametrize(
+    "card", ["CARD", "make_card()", f"MethodCard({FIELDS}, version=1 + N)", "MethodCard(**FIELDS)"]
+)
 def test_a_computed_card_is_not_read(tmp_path: Path, card: str) -> None:
     file = tmp_path / "probe.py"
     file.write_text(FILE.format(card=card))

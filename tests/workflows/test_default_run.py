@@ -30,13 +30,14 @@ BENCHMARKS = ["streets-anomaly", "streets-obstacles", "streets-static"]
 FIGURES = [f"heatmaps-{benchmark}-{network}" for benchmark in BENCHMARKS for network in (1, 2)]
 FILES = [f"{name}.{ending}" for name in FIGURES for ending in ("pdf", "png")]
 FILES += [f"table.{ending}" for ending in ("csv", "md", "tex", "txt")]
-COLUMNS = (
-    "network method label benchmark scoring resize protocol seed origin retraining extra_network ood_data "
-    "AP FPR95 AUROC AP_low AP_high FPR95_low FPR95_high AUROC_low AUROC_high "
-    "interval_level interval_method interval_unit interval_resamples "
-    "frames frames_without_anomaly anomaly_pixels in_distribution_pixels void_pixels expected_frames mIoU ECE "
-    "forward_ms summary_ms score_ms method_ms fit_s peak_memory_mb"
-).split()
+COLUMNS = [
+    "network", "method", "label", "benchmark", "scoring", "resize", "protocol", "seed", "origin", "retraining",
+    "extra_network", "ood_data", "AP", "FPR95", "AUROC", "AP_low", "AP_high", "FPR95_low", "FPR95_high",
+    "AUROC_low", "AUROC_high", "interval_level", "interval_method", "interval_unit", "interval_resamples",
+    "frames", "frames_without_anomaly", "anomaly_pixels", "in_distribution_pixels", "void_pixels",
+    "expected_frames", "mIoU", "ECE", "forward_ms", "summary_ms", "score_ms", "method_ms", "fit_s",
+    "peak_memory_mb",
+]  # fmt: skip
 
 
 def name_frames(split: str) -> list[str]:
