@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import resource
 import subprocess
 import sys
@@ -60,6 +59,7 @@ def read_labels(index: int, height: int, width: int) -> Any:
 def run_once(frames: int, height: int, width: int, memory: str) -> None:
     """Run in this process, and print the measurements as JSON."""
     import torch
+    from typing_extensions import override
 
     import oodbench
     from oodbench.contracts import Benchmark, BenchmarkCard, Roots
@@ -79,13 +79,14 @@ def run_once(frames: int, height: int, width: int, memory: str) -> None:
             leaderboard_protocol="pooled",
         )
 
+        @override
         def open(self, roots: Roots) -> FrameSet:
             size = (height, width)
             found = tuple(
                 Frame(
                     id=f"frame-{index:06d}",
                     group=f"frame-{index:06d}",
-                    read_size=partial(tuple, size),
+                    read_size=lambda: size,
                     read_image=partial(draw_image, index, *size),
                     read_anomaly_labels=partial(read_labels, index, *size),
                     identity=f"many-frames {index} {size}",
@@ -157,10 +158,11 @@ def main() -> None:
         command += ["--height", str(arguments.height), "--width", str(arguments.width), "--memory", arguments.memory]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         found = json.loads(done.stdout.splitlines()[-1])
+        per_frame = 1e3 * found["seconds"] / frames
         print(
-            f"{frames:6d} frames: {found['seconds']:7.1f} s ({1e3 * found['seconds'] / frames:.1f} ms per frame), again "
-            f"{found['again']:.1f} s, peak memory {found['memory']:.0f} MB, peak disk {found['disk']:.0f} MB, sketches "
-            f"{found['sketches']:.1f} MB, widest bracket {found['width']:.1e}"
+            f"{frames:6d} frames: {found['seconds']:7.1f} s ({per_frame:.1f} ms per frame), again {found['again']:.1f} s, "
+            f"peak memory {found['memory']:.0f} MB, peak disk {found['disk']:.0f} MB, "
+            f"sketches {found['sketches']:.1f} MB, widest bracket {found['width']:.1e}"
         )
 
 

@@ -225,7 +225,7 @@ def count_in_bins(
 
 @numba.njit(inline="always")
 def bin_of(key: Any, edges: NDArray[np.uint32], low: Any, high: Any) -> Any:
-    """Return the number of edges above a key, given that the first `low` are not above it, and those from `high` are."""
+    """Return the number of edges above a key. The first `low` must not be above it, and those from `high` must be."""
     while low < high:
         middle = (low + high) >> 1
         if edges[middle] <= key:

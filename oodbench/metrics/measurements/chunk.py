@@ -181,7 +181,7 @@ class FrameChunk:
         chunk.digests, chunk.predicted = read_digests(arrays), bool(arrays["predicted"][0])
         own = {name.removeprefix("counts."): values for name, values in arrays.items() if name.startswith("counts.")}
         chunk.counts = BucketCounts.from_arrays(own, bins.buckets)
-        chunk.objects += arrays["objects"]
+        chunk.objects += arrays["objects"].astype(np.int64)
         sketches = np.zeros((len(chunk.digests), 2, bins.edges.size + 1), np.int64)
         for name, values in {"sketches": sketches, "fine": chunk.fine, "mistaken": chunk.mistaken}.items():
             values.ravel()[arrays[f"{name}_where"].astype(np.intp)] = arrays[f"{name}_counts"]
@@ -204,11 +204,13 @@ class FrameChunk:
         # Of the in-distribution pixels in a bucket, all, none, or by assumption half score as high as an anomalous one.
         higher = np.select([others_lowest > highest, others_highest < lowest], [1.0, 0.0], 0.5)
         as_high = np.select([others_lowest >= highest, others_highest < lowest], [1.0, 0.0], 0.5)
-        shares = []
-        for share in (as_high, higher):
+
+        def mean_of(share: NDArray[np.float64]) -> NDArray[np.float64]:
             passed = np.add.reduceat(true * (within + share * false), first)
-            shares.append(np.full(edges.size + 1, 0.5))
-            shares[-1][place[first]] = np.divide(passed, inside, out=np.full(first.size, 0.5), where=inside > 0)
+            means = np.full(edges.size + 1, 0.5)
+            means[place[first]] = np.divide(passed, inside, out=np.full(first.size, 0.5), where=inside > 0)
+            return means
+
         single = np.zeros(edges.size + 1, bool)
         single[place[first]] = np.maximum.reduceat(highest, first) <= np.minimum.reduceat(lowest, first)
         found = np.sum(list(self.sketches.values()), axis=0)[ANOMALY]
@@ -216,7 +218,7 @@ class FrameChunk:
         if found.any():
             reached = int(np.argmax(np.cumsum(found) / found.sum() >= tpr))
             threshold = float(scores_of(edges[[min(reached, edges.size - 1)]])[0])
-        return SketchBins(edges, single, *shares, threshold)
+        return SketchBins(edges, single, mean_of(as_high), mean_of(higher), threshold)
 
     def breakdown(self, bins: SketchBins, thresholds: Mapping[str, float]) -> BreakdownCounts:
         """Return the counts of the breakdown at thresholds that are edges of the sketch."""
