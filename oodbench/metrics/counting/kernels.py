@@ -20,6 +20,8 @@ _PARTS = 1 << (16 - HALF_BITS)
 _FEW = 8
 # Up to this number of pixels in a bucket, resetting their counts is faster than resetting all counts.
 _SPARSE = 1 << 13
+# From this number of keys in a bucket on, summing all counts is faster than going from key to key.
+_DENSE = 64
 
 
 @numba.njit(inline="always")
@@ -295,6 +297,7 @@ def refine(
         equal: Counts of equal keys, to which the result is added, in the order of the keys.
     """
     fine, coarse = np.zeros(BUCKETS, np.uint32), np.zeros(1 << 8, np.uint32)
+    over = np.empty(BUCKETS, np.int64)
     segment, first = 0, 0
     while first < keys.size:
         bucket = keys[first] >> np.uint32(16)
@@ -313,19 +316,29 @@ def refine(
             pixels += size
             segment += 1
         if pixels:
-            total = np.int64(0)
-            level = BUCKETS - 1
-            for query in range(first, last):
-                at = np.int64(keys[query] & np.uint32(_LOW))
-                while level > at:
-                    if level & 0xFF == 0xFF and level - at > 0xFF:
-                        total += coarse[level >> 8]
-                        level -= 1 << 8
-                    else:
-                        total += fine[level]
-                        level -= 1
-                above[query] += total
-                equal[query] += fine[at]
+            if last - first > _DENSE:
+                total = np.int64(0)
+                for level in range(BUCKETS - 1, -1, -1):
+                    over[level] = total
+                    total += fine[level]
+                for query in range(first, last):
+                    at = np.int64(keys[query] & np.uint32(_LOW))
+                    above[query] += over[at]
+                    equal[query] += fine[at]
+            else:
+                total = np.int64(0)
+                level = BUCKETS - 1
+                for query in range(first, last):
+                    at = np.int64(keys[query] & np.uint32(_LOW))
+                    while level > at:
+                        if level & 0xFF == 0xFF and level - at > 0xFF:
+                            total += coarse[level >> 8]
+                            level -= 1 << 8
+                        else:
+                            total += fine[level]
+                            level -= 1
+                    above[query] += total
+                    equal[query] += fine[at]
             if pixels < _SPARSE:
                 for other in range(begin, segment):
                     for value in low[starts[other] : starts[other] + np.int64(sizes[other])]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from oodbench.contracts import FALSE_ALARM_RATE, Calibration
 from oodbench.files import digest_bytes
-from oodbench.metrics.breakdown import CLASSES, BreakdownCounts
+from oodbench.metrics.breakdown import CLASSES, BreakdownCounts, count_anomalous
 from oodbench.metrics.counting.bucket_counts import BucketCounts
 from oodbench.metrics.counting.buckets import Buckets
 from oodbench.metrics.counting.frame_scores import FrameScores
@@ -128,14 +128,11 @@ class FrameChunk:
         classes = int(scores.normal.group.max(initial=0)) + 1
         mistaken = np.zeros((classes, self.bins.edges.size + 1), np.int64)
         scores.normal.count_in_bins(*self.bins.sketch.ascending, mistaken, by_group=True)
-        place = self.bins.sketch.find(scores.key)
-        rows = [*groups[scores.region].T]
         if scores.predicted:
             self.mistaken[:classes] += mistaken
-            rows.append(GROUPS + scores.group.astype(np.intp))
-        for row in rows:
-            np.add.at(self.fine, (row, place), 1)
-        return np.stack([mistaken.sum(axis=0), np.bincount(place, minlength=mistaken.shape[1])])
+        anomalous = np.zeros(mistaken.shape[1], np.int64)
+        count_anomalous(scores, groups, GROUPS, self.bins.sketch, anomalous, self.fine)
+        return np.stack([mistaken.sum(axis=0), anomalous])
 
     def merge(self, others: Iterable[FrameChunk]) -> None:
         """Add chunks of other frames, counted in the same bins."""
