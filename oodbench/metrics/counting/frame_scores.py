@@ -105,7 +105,7 @@ class FrameScores:
             return f"{sizes[0]} anomalous scores have {sizes[1]} groups and {sizes[2]} regions; expected as many"
         if self.region.size and self.region.min() < 0:
             return f"region {self.region.min()}; expected 0 or more"
-        if self.void.group.any() or not self.predicted and (self.normal.group.any() or self.group.any()):
+        if self.void.group.any() or (not self.predicted and (self.normal.group.any() or self.group.any())):
             return "groups without a prediction"
         if any(
             bool(part.repeats.size) != (self.half_precision and part.low.size > 0) for part in (self.normal, self.void)
@@ -166,33 +166,36 @@ def group_scores(
     )
 
 
-# Tables of zeros for the counts of a frame, reused by later frames and other threads. Taking one and putting it back
-# are atomic.
-_FREE: list[tuple[NDArray[np.uint32], NDArray[np.uint8]]] = []
+# Tables for the counts of a frame, reused by later frames and other threads. Taking one and putting it back are atomic.
+_FREE: list[NDArray[np.uint32]] = []
 
 
 def _group(
     bits: NDArray[np.uint32], labels: NDArray[np.uint8], classes: NDArray[np.uint8], half: bool
 ) -> tuple[GroupedScores, GroupedScores]:
     """Return the scores of in-distribution and of void pixels."""
-    columns = int(classes.max(initial=0)) + 2
+    columns = int(classes.max(initial=0)) + 1
     shift = HALF_BITS if half else 16
-    entries = columns << (32 - shift)
-    table, used = _FREE.pop() if _FREE else (np.empty(0, np.uint32), np.zeros(kernels.BUCKETS, np.uint8))
-    if table.size < entries:
-        table = np.zeros(entries, np.uint32)
-    kernels.count_groups(bits, labels, classes, shift, columns, table, used)
-    parts = ((0, columns - 1), (columns - 1, columns))
+    entries = ((columns + 1) << (32 - shift)) + 1
+    free = _FREE.pop() if _FREE else np.empty(0, np.uint32)
+    if free.size < entries:
+        free = np.empty(entries, np.uint32)
+    table = free[:entries]
+    table[:] = 0
+    kernels.count_groups(bits, labels, classes, shift, columns, table)
+    normal, void = table[: columns << (32 - shift)], table[columns << (32 - shift) : -1]
     if half:
-        grouped = [GroupedScores(*kernels.list_values(table, used, columns, *part)) for part in parts]
-        kernels.clear(table, used, entries // kernels.BUCKETS)
+        grouped = [GroupedScores(*kernels.list_values(part, width)) for part, width in ((normal, columns), (void, 1))]
     else:
-        segments = [kernels.list_segments(table, used, columns, *part) for part in parts]
-        low = [np.empty(int(size.sum()), np.uint16) for _, _, size in segments]
-        kernels.fill_segments(bits, labels, classes, columns, table, used, *low)
+        segments = [kernels.list_segments(part, width) for part, width in ((normal, columns), (void, 1))]
+        sizes = [int(size.sum()) for _, _, size in segments]
+        low, rest = np.empty(sizes[0], np.uint16), np.empty(bits.size - sizes[0], np.uint16)
+        table[-1] = sizes[1]  # anomalous pixels follow the void ones
+        kernels.fill_segments(bits, labels, classes, columns, table, low, rest)
         none = np.empty(0, np.uint32)
-        grouped = [GroupedScores(low, none, *part) for low, part in zip(low, segments, strict=True)]
-    _FREE.append((table, used))
+        values = (low, rest[: sizes[1]].copy())
+        grouped = [GroupedScores(low, none, *part) for low, part in zip(values, segments, strict=True)]
+    _FREE.append(free)
     return grouped[0], grouped[1]
 
 
