@@ -9,19 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oodbench.compiled import compiled
-from oodbench.metrics.counting.ordered_keys import HALF_BITS
 from oodbench.types import ANOMALY, IN_DISTRIBUTION
 
 BUCKETS = 1 << 16
 _LOW = (1 << 16) - 1
-# Half-precision scores with the same high half of the key.
-_PARTS = 1 << (16 - HALF_BITS)
 # Pixels whose places are computed together; their places fit into the first level of the cache.
 _CHUNK = 2048
 # Up to this number of edges, comparing all scores of a segment with each edge is faster than a binary search per score.
 _FEW = 8
 # Up to this number of pixels in a bucket, resetting their counts is faster than resetting all counts.
 _SPARSE = 1 << 13
+# Number of adjacent counts whose sum is computed once for all keys.
+_BLOCK = 1 << 5
 
 
 @numba.njit(inline="always")
@@ -86,27 +85,6 @@ def count_groups(
 
 
 @compiled(nogil=True)
-def list_segments(
-    table: NDArray[np.uint32], columns: int
-) -> tuple[NDArray[np.uint16], NDArray[np.uint8], NDArray[np.uint32]]:
-    """Return the bucket, group and size of each segment in a table [2^16 * columns] with shift = 16.
-
-    In the table, the count of each segment is replaced by the number of pixels in the segments before it.
-    """
-    segments = np.count_nonzero(table)
-    buckets, groups, sizes = np.empty(segments, np.uint16), np.empty(segments, np.uint8), np.empty(segments, np.uint32)
-    at, total = 0, np.uint32(0)
-    for place in range(table.size):
-        size = table[place]
-        if size:
-            buckets[at], groups[at], sizes[at] = place // columns, place % columns, size
-            table[place] = total
-            at += 1
-            total += size
-    return buckets, groups, sizes
-
-
-@compiled(nogil=True)
 def fill_segments(
     bits: NDArray[np.uint32],
     labels: NDArray[np.uint8],
@@ -151,37 +129,6 @@ def _find_low_halves(bits: NDArray[np.uint32], values: NDArray[np.uint16]) -> No
         b = np.int32(bits[i])
         key = np.uint32(b ^ np.int32(b >> np.int32(31)))
         values[i] = np.uint16(0) if bits[i] == np.uint32(0x80000000) else np.uint16(key)
-
-
-@compiled(nogil=True)
-def list_values(
-    table: NDArray[np.uint32], columns: int
-) -> tuple[NDArray[np.uint16], NDArray[np.uint32], NDArray[np.uint16], NDArray[np.uint8], NDArray[np.uint32]]:
-    """Return the distinct half-precision scores in a table [2^19 * columns] with shift = `HALF_BITS`.
-
-    Returns:
-        The low half of each score and its number of pixels; the bucket, group and number of scores of each segment.
-    """
-    values = np.count_nonzero(table)
-    low, repeats = np.empty(values, np.uint16), np.empty(values, np.uint32)
-    buckets, groups, sizes = np.empty(values, np.uint16), np.empty(values, np.uint8), np.empty(values, np.uint32)
-    at, segments = 0, 0
-    for bucket in range(BUCKETS):
-        if not table[bucket * _PARTS * columns : (bucket + 1) * _PARTS * columns].any():
-            continue
-        # The keys of negative scores are complements: their low bits are all ones.
-        ones = 0 if bucket >= BUCKETS // 2 else (1 << HALF_BITS) - 1
-        for column in range(columns):
-            before = at
-            for part in range(_PARTS):
-                count = table[(bucket * _PARTS + part) * columns + column]
-                if count:
-                    low[at], repeats[at] = np.uint16(part << HALF_BITS | ones), count
-                    at += 1
-            if at > before:
-                buckets[segments], groups[segments], sizes[segments] = bucket, column, at - before
-                segments += 1
-    return low, repeats, buckets[:segments].copy(), groups[:segments].copy(), sizes[:segments].copy()
 
 
 @compiled(nogil=True)
@@ -284,6 +231,16 @@ def count_buckets(
     return void, broken
 
 
+@numba.njit
+def _sum_blocks(fine: NDArray[np.uint32], coarse: NDArray[np.uint32]) -> None:
+    """Write the sum of each block of counts."""
+    for block in range(coarse.size):
+        total = np.uint32(0)
+        for count in fine[block * _BLOCK : (block + 1) * _BLOCK]:
+            total = np.uint32(total + count)
+        coarse[block] = total
+
+
 @compiled(nogil=True)
 def refine(
     keys: NDArray[np.uint32],
@@ -305,7 +262,7 @@ def refine(
         above: Counts of higher keys, to which the result is added, in the order of the keys.
         equal: Counts of equal keys, to which the result is added, in the order of the keys.
     """
-    fine, coarse = np.zeros(BUCKETS, np.uint32), np.zeros(1 << 8, np.uint32)
+    fine, coarse = np.zeros(BUCKETS, np.uint32), np.zeros(BUCKETS // _BLOCK, np.uint32)
     segment, first = 0, 0
     while first < keys.size:
         bucket = keys[first] >> np.uint32(16)
@@ -320,22 +277,27 @@ def refine(
             start, size = starts[segment], np.int64(sizes[segment])
             for value in low[start : start + size]:
                 fine[value] += np.uint32(1)
-                coarse[value >> 8] += np.uint32(1)
             pixels += size
             segment += 1
         if pixels:
-            total = np.int64(0)
-            level = BUCKETS - 1
+            if pixels < _SPARSE:
+                for other in range(begin, segment):
+                    for value in low[starts[other] : starts[other] + np.int64(sizes[other])]:
+                        coarse[value // _BLOCK] += np.uint32(1)
+            else:
+                _sum_blocks(fine, coarse)
+            total = np.int64(0)  # in the blocks above the current one
+            block = coarse.size - 1
             for query in range(first, last):
                 at = np.int64(keys[query] & np.uint32(_LOW))
-                while level > at:
-                    if level & 0xFF == 0xFF and level - at > 0xFF:
-                        total += coarse[level >> 8]
-                        level -= 1 << 8
-                    else:
-                        total += fine[level]
-                        level -= 1
-                above[query] += total
+                own = at // _BLOCK
+                while block > own:
+                    total += coarse[block]
+                    block -= 1
+                rest = np.uint32(0)
+                for count in fine[at + 1 : (own + 1) * _BLOCK]:
+                    rest = np.uint32(rest + count)
+                above[query] += total + np.int64(rest)
                 equal[query] += fine[at]
             if pixels < _SPARSE:
                 for other in range(begin, segment):
