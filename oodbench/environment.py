@@ -56,12 +56,12 @@ def describe_environment(device: str) -> dict[str, str]:
 def describe_differences(environment: Mapping[str, str]) -> list[str]:
     """Return one warning for each fact of a joined environment that can make frames of one run differ."""
     warnings = [
-        f"frames were scored with different values of {name} ({environment[name]}): scores can differ in the last digits"
+        f"frames were scored with different values of {name} ({environment[name]}): last digits can differ"
         for name in ("torch", "onnxruntime", "processor", "threads", "gpu")
         if _OR in environment.get(name, "")
     ]
     if HALVED in environment:
-        warnings.append(f"{environment[HALVED]}: their scores can differ in the last digits from those of whole batches")
+        warnings.append(f"{environment[HALVED]}: last digits can differ from those of whole batches")
     return warnings
 
 

@@ -152,7 +152,9 @@ class BatchScorer:
 
     def _score_halves(self, task: BatchTask) -> BatchOutcome:
         middle = len(task.positions) // 2
-        halves = [replace(task, positions=positions) for positions in (task.positions[:middle], task.positions[middle:])]
+        halves = [
+            replace(task, positions=positions) for positions in (task.positions[:middle], task.positions[middle:])
+        ]
         outcomes = [*self._score(halves)]
         return BatchOutcome(
             task.positions,
