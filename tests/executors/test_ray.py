@@ -127,7 +127,7 @@ def test_killed_driver(serial: Run, options: dict[str, Any], place: Path) -> Non
     while process.poll() is None and not any((place / "ray" / "scores").rglob("*.npy")):
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
-    process.wait()
+    assert process.wait() == -signal.SIGKILL
     run = small_run(place / "network.onnx", place / "downloads", place / "ray", **options)
     assert scores(run).keys() == {name.replace("/serial/", "/ray/") for name in scores(serial)}
     assert_same(run, serial)
