@@ -22,6 +22,9 @@ PACKAGES = (
 )
 
 
+HALVED = "halved"
+"""Name in an environment that states that batches were halved."""
+
 # Between the values of an environment that differed during a run.
 _OR = " or "
 
@@ -35,7 +38,7 @@ def find_version(package: str) -> str | None:
 
 
 def describe_environment(device: str) -> dict[str, str]:
-    """Return the versions, processor, device and number of threads, by name."""
+    """Return the versions, processor, device and number of threads, by name. `gpu` is the model of a GPU."""
     import torch
 
     versions = {package: number for package in PACKAGES if (number := find_version(package))}
@@ -46,7 +49,20 @@ def describe_environment(device: str) -> dict[str, str]:
         "processor": _processor_name(),
         "threads": str(min(torch.get_num_threads(), count_threads())),
         "device": device,
+        **({"gpu": torch.cuda.get_device_name()} if device == "cuda" and torch.cuda.is_available() else {}),
     }
+
+
+def describe_differences(environment: Mapping[str, str]) -> list[str]:
+    """Return one warning for each fact of a joined environment that can make frames of one run differ."""
+    warnings = [
+        f"frames were scored with different values of {name} ({environment[name]}): last digits can differ"
+        for name in ("torch", "onnxruntime", "processor", "threads", "gpu")
+        if _OR in environment.get(name, "")
+    ]
+    if HALVED in environment:
+        warnings.append(f"{environment[HALVED]}: last digits can differ from those of whole batches")
+    return warnings
 
 
 def join_environments(environments: Iterable[Mapping[str, str]]) -> dict[str, str]:

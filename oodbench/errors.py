@@ -6,9 +6,11 @@ exits with 2; code that uses the package catches it like any exception.
 
 from __future__ import annotations
 
+import copyreg
 import difflib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 __all__ = [
     "BaselineError",
@@ -60,6 +62,10 @@ class OodbenchError(Exception):
         super().__init__(problem if remedy is None else f"{problem}\n{remedy}")
         self.problem = problem
         self.remedy = remedy
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The arguments of a derived class are not kept: its instance is made again without calling `__init__`.
+        return copyreg.__newobj__, (type(self), *self.args), vars(self)  # type: ignore[attr-defined]
 
 
 class UsageError(OodbenchError):

@@ -16,9 +16,17 @@ from pathlib import Path
 # Linux: the control groups of this process, one per line, and the folder of all control groups.
 _OWN_GROUPS, _ALL_GROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 
+# The numbers of the enclosing `limit_threads` blocks that state one, the innermost last.
+_stated: list[int] = []
+
 
 def count_threads() -> int:
-    """Return the number of threads that this process may use: OMP_NUM_THREADS if it is set, or `count_cores()`."""
+    """Return the number of threads that this process may use.
+
+    It is the number that the enclosing `limit_threads` states, OMP_NUM_THREADS if it is set, or `count_cores()`.
+    """
+    if _stated:
+        return _stated[-1]
     wanted = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()  # a list has one number per nesting level
     return int(wanted) if wanted.isdecimal() and int(wanted) > 0 else count_cores()
 
@@ -68,18 +76,26 @@ def _read_quota(folder: Path) -> float | None:
 
 
 @contextmanager
-def limit_threads() -> Iterator[None]:
-    """Let torch and OpenCV use at most `count_threads()` threads within the block, and restore their numbers."""
+def limit_threads(threads: int | None = None) -> Iterator[None]:
+    """Let torch and OpenCV use at most `count_threads()` threads within the block, and restore their numbers.
+
+    Args:
+        threads: The exact number of threads within the block; None: `count_threads()`.
+    """
     import cv2
     import torch
 
-    allowed = count_threads()
     before = torch.get_num_threads(), cv2.getNumThreads()
-    torch.set_num_threads(min(before[0], allowed))
-    cv2.setNumThreads(min(before[1], allowed))
+    if threads is not None:
+        _stated.append(threads)
+    allowed = count_threads()
+    torch.set_num_threads(threads or min(before[0], allowed))
+    cv2.setNumThreads(threads or min(before[1], allowed))
     try:
         yield
     finally:
+        if threads is not None:
+            _stated.pop()
         torch.set_num_threads(before[0])
         cv2.setNumThreads(before[1])
 

@@ -173,6 +173,39 @@ def run(
     ] = False,
     as_json: ResultAsJson = False,
     plugin: Plugins = None,
+    executor: Annotated[
+        Literal["serial", "ray"],
+        typer.Option(
+            help="What scores the frames: 'serial', this process, or 'ray', the workers of a Ray cluster "
+            "(pip install 'oodbench[ray]')."
+        ),
+    ] = "serial",
+    workers: Annotated[
+        int | None,
+        typer.Option(help="Workers of --executor ray. By default as many as the cluster has room for.", metavar="N"),
+    ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            help="Threads, for --executor ray of each worker. Scores are bit-identical for the same number. By default "
+            "OMP_NUM_THREADS, or one per core.",
+            metavar="N",
+        ),
+    ] = None,
+    gpus_per_worker: Annotated[
+        float | None,
+        typer.Option(
+            help="GPUs of each worker of --executor ray; can be a fraction. By default 1 for networks on a GPU.",
+            metavar="X",
+        ),
+    ] = None,
+    ray_address: Annotated[
+        str | None,
+        typer.Option(
+            help="Address of a running Ray cluster. By default a cluster on this machine, which ends with the run.",
+            metavar="HOST:PORT|auto",
+        ),
+    ] = None,
 ) -> None:
     """Score benchmarks with methods on networks, evaluate the scores, and write tables and heatmaps.
 
@@ -216,6 +249,11 @@ def run(
         fail_fast=fail_fast,
         shard=shard,
         plugins=tuple(plugin or ()),
+        executor=executor,
+        workers=workers,
+        threads=threads,
+        gpus_per_worker=gpus_per_worker,
+        ray_address=ray_address,
     )
     registry = Registry(request.plugins)
     plan = make_plan(request, registry, progress)

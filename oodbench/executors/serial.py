@@ -16,7 +16,7 @@ class SerialExecutor(Executor):
 
     @override
     def score(self, plan: Plan, job: ScoreJob, tasks: Sequence[BatchTask]) -> Iterator[BatchOutcome]:
-        records = plan.record.benchmark(job.benchmark).frames
-        frames = [plan.frames[record.digest] for record in records]
+        records = dict(enumerate(plan.record.benchmark(job.benchmark).frames))
+        frames = {index: plan.frames[record.digest] for index, record in records.items()}
         methods = {key: plan.scorers[key] for key in job.scorers}
         return BatchScorer(job, plan.networks[job.network], methods, records, frames).score(tasks)

@@ -60,6 +60,11 @@ class Request(FrozenRecord):
     fail_fast: bool = False
     shard: Shard | None = None
     plugins: tuple[Path, ...] = ()
+    executor: Literal["serial", "ray"] = "serial"
+    workers: int | None = Field(None, ge=1)
+    threads: int | None = Field(None, ge=1)
+    gpus_per_worker: float | None = Field(None, ge=0)
+    ray_address: str | None = None
 
     @field_validator("limit", mode="before")
     @classmethod
@@ -106,6 +111,12 @@ class Request(FrozenRecord):
             raise UsageError("; ".join(explain(error)), "See 'oodbench run --help' for the allowed values.") from None
         if request.frames and request.limit is not None:
             raise UsageError("--frames and --limit exclude each other", "Give one of them.")
+        if request.executor == "serial":
+            for name in ("workers", "gpus_per_worker", "ray_address"):
+                if getattr(request, name) is not None:
+                    raise UsageError(
+                        f"--{name.replace('_', '-')} is an option of --executor ray", "Add --executor ray, or omit it."
+                    )
         return request
 
 

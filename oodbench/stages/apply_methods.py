@@ -112,13 +112,19 @@ def _attribute_errors_to(method: Method) -> Iterator[None]:
     except OodbenchError:
         raise
     except Exception as error:
-        file = inspect.getfile(type(method))
+        file = _find_file(method)
         lines = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
         location = f"{file}:{lines[-1].lineno}" if lines else file
         raise ScoreError(
             f"{method.card.name} failed at {location}: {type(error).__name__}: {error}",
             "Fix the method. A score function takes and returns torch tensors (docs/how-to/add-a-method.md).",
         ) from error
+
+
+def _find_file(method: Method) -> str:
+    """Return the file that defines a method. In another process than the user's, only its functions know the file."""
+    score = method.pixel_score if isinstance(method, PixelMethod) else method.grid_score
+    return inspect.unwrap(score).__code__.co_filename
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from oodbench.contracts import (
     ResultsFile,
     warn_of_wide_brackets,
 )
-from oodbench.environment import describe_environment, peak_memory
+from oodbench.environment import describe_differences, describe_environment, peak_memory
 from oodbench.errors import RunFolderError
 from oodbench.metrics import PROTOCOLS, Sketch
 from oodbench.planning.records import Anomalous, PlanRecord
@@ -194,6 +194,10 @@ def _make_result(
         quality = quality or earlier_results.quality.get(network.name)
         expected = Expected(network.expected_miou, network.expected_mean_confidence)
         warnings += quality_warnings(network.name, quality, expected) if quality else []
+    environment = artifacts.json(environment_key(network.digest))
+    if environment is None:
+        environment = earlier.environment if earlier is not None else describe_environment(network.device)
+    warnings += describe_differences(environment)
     return Result(
         method=scorer.method,
         params=scorer.params,
@@ -211,8 +215,7 @@ def _make_result(
         brackets=dict(evaluated.brackets),
         fit=fit_facts,
         cost=_measure_cost(scored, fit, earlier),
-        environment=artifacts.json(environment_key(network.digest))
-        or (earlier.environment if earlier is not None else describe_environment(network.device)),
+        environment=environment,
         seed=plan.seed,
         digests={"network": network.digest, "data": benchmark.digest, "scores": scores_digest},
         warnings=warnings,

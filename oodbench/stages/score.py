@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from oodbench.contracts import Calibration
-from oodbench.environment import describe_environment, join_environments
+from oodbench.environment import join_environments
 from oodbench.metrics.protocols import PROTOCOLS
 from oodbench.planning.plan import Plan
 from oodbench.planning.records import FrameSetRecord, SegmenterRecord
@@ -20,12 +21,12 @@ from oodbench.stages.batching import split_batches
 from oodbench.stages.calibrate import LEVELS
 from oodbench.stages.evaluation.chunks import place_bins, read_bins
 from oodbench.stages.evaluation.components import component_rules
-from oodbench.stages.executor import Executor
+from oodbench.stages.executor import BatchesFailedError, Executor
 from oodbench.stages.failures import Failures
 from oodbench.stages.measurement_files import ChunkFiles, FrameFiles, MeasurementFiles
 from oodbench.stages.score_batches import BatchOutcome, BatchTask, ScoreJob
 from oodbench.storage.artifacts import RunArtifacts
-from oodbench.storage.keys import Key, cost_key, environment_key, picture_key, prediction_key, score_key
+from oodbench.storage.keys import Key, cost_key, environment_key, failure_key, picture_key, prediction_key, score_key
 from oodbench.storage.scored_benchmark import ScoredBenchmark
 
 MOST_PICTURES = 200
@@ -91,6 +92,7 @@ class _Scoring:
             for scorer in record.scorers
             if scorer.network == network.name
         ]
+        self._environments: list[Mapping[str, str]] = []
         self._bucketed = record.is_bucketed(benchmark)
         # The maps and measurements of results that exist may have been removed after evaluation.
         done = {scored.scorer.key for scored in scorers if self._has_results(scored)}
@@ -125,13 +127,37 @@ class _Scoring:
         ]
         if not tasks:
             return
-        _record_environment(self._network, self._artifacts)
         total = sum(len(task.positions) for task in tasks)
         title = f"score {self._network.name} on {self._benchmark.name}"
-        with _Writer() as writer, progress.track(title, total, "frames") as advance:
+        with (
+            self._record_failures(),
+            _Writer() as writer,
+            progress.track(title, total, "frames") as advance,
+        ):
             for outcome in executor.score(self._plan, self._job, tasks):
                 self._store(outcome, files, writer)
                 advance(len(outcome.positions))
+
+    @contextmanager
+    def _record_failures(self) -> Iterator[None]:
+        """List the frames that fail within the block, in place of those that failed earlier."""
+        key = failure_key(self._network.digest, self._benchmark)
+        try:
+            yield
+        except BatchesFailedError as error:
+            frames = self._benchmark.frames
+            failures = [
+                {
+                    "frames": [frames[index].id for index in batch.positions],
+                    "problem": batch.error.problem,
+                    "remedy": batch.error.remedy,
+                }
+                for batch in error.failed
+            ]
+            self._artifacts.write_json(key, failures)
+            raise
+        if self._artifacts.store.has(key):
+            self._artifacts.store.delete(key)
 
     def _has_results(self, scored: ScoredBenchmark) -> bool:
         keys = map(scored.result_key, self._protocols)
@@ -189,6 +215,9 @@ class _Scoring:
 
     def _store(self, outcome: BatchOutcome, files: MeasurementFiles, writer: _Writer) -> None:
         artifacts = self._artifacts
+        if outcome.environment not in self._environments:
+            _record_environment(self._network, outcome.environment, artifacts)
+            self._environments.append(outcome.environment)
         for index, frame in zip(outcome.positions, outcome.frames, strict=True):
             for scorer, measurement in frame.measurements.items():
                 files.add(scorer, index, measurement, writer.submit)
@@ -201,11 +230,11 @@ class _Scoring:
         artifacts.add_cost(cost_key(self._network.digest), outcome.cost)
 
 
-def _record_environment(network: SegmenterRecord, artifacts: RunArtifacts) -> None:
-    """Record the environment in which a network scores, next to those of earlier processes of the run."""
+def _record_environment(network: SegmenterRecord, environment: Mapping[str, str], artifacts: RunArtifacts) -> None:
+    """Record an environment in which a network scores, next to those of other processes of the run."""
     key = environment_key(network.digest)
     earlier = artifacts.json(key)
-    environments = [*([earlier] if earlier else []), describe_environment(network.device)]
+    environments = [*([earlier] if earlier else []), environment]
     artifacts.write_json(key, join_environments(environments))
 
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Any
 
 from oodbench.contracts import Calibration, Method, Scoring, Segmenter
+from oodbench.environment import HALVED, describe_environment
+from oodbench.errors import ModelError
 from oodbench.metrics.measurements.frame import ComponentRule, FrameMeasurement, LabelledFrame, measure_frame
+from oodbench.out_of_memory import find_memory_error
 from oodbench.planning.frame_record import FrameRecord
 from oodbench.planning.plan import combine_needs
 from oodbench.stages.apply_methods import ScoredFrame, ScoringCost, add_error_context, score_output
@@ -86,22 +90,27 @@ class BatchOutcome:
         positions: Indices of the frames.
         frames: One outcome per frame.
         cost: Milliseconds per frame: `forward`, `summary`, and `score` by the key of the scorer.
+        environment: The environment in which the batch was scored.
     """
 
     positions: range
     frames: Sequence[FrameOutcome]
     cost: Mapping[str, Any]
+    environment: Mapping[str, str]
 
 
 class BatchScorer:
     """Scorer of the batches of one job. Maps are measured in threads while the network computes the next batch.
 
+    A batch for which the memory of a GPU is not enough is halved once. Its environment then says so, because the
+    scores can differ in the last digits.
+
     Args:
         job: The job.
         network: The network.
         methods: Maps the key of each scorer to its method, ready to score.
-        records: The records of the benchmark's frames.
-        frames: The frames, in the same order.
+        records: Maps the index of each frame of the batches to its record.
+        frames: Maps the same indices to the frames.
     """
 
     def __init__(
@@ -109,11 +118,12 @@ class BatchScorer:
         job: ScoreJob,
         network: Segmenter,
         methods: Mapping[str, Method],
-        records: Sequence[FrameRecord],
-        frames: Sequence[Frame],
+        records: Mapping[int, FrameRecord],
+        frames: Mapping[int, Frame],
     ) -> None:
         self._job, self._network, self._methods = job, network, methods
         self._records, self._frames = records, frames
+        self._environment = describe_environment(network.device)
 
     def score(self, tasks: Sequence[BatchTask]) -> Iterator[BatchOutcome]:
         """Score batches and yield their outcomes in order.
@@ -125,8 +135,40 @@ class BatchScorer:
 
         An error is raised after the outcomes of all batches that were computed before it.
         """
+        waiting = list(tasks)
+        while waiting:
+            try:
+                for outcome in self._score(waiting):
+                    yield outcome
+                    waiting = [task for task in waiting if task.positions != outcome.positions]
+                return
+            except ModelError as error:
+                if not self._can_halve(waiting[0], error):
+                    raise
+            yield self._score_halves(waiting.pop(0))
+
+    def _can_halve(self, task: BatchTask, error: ModelError) -> bool:
+        return len(task.positions) > 1 and self._network.device == "cuda" and find_memory_error(error) is not None
+
+    def _score_halves(self, task: BatchTask) -> BatchOutcome:
+        middle = len(task.positions) // 2
+        halves = [
+            replace(task, positions=positions) for positions in (task.positions[:middle], task.positions[middle:])
+        ]
+        outcomes = [*self._score(halves)]
+        return BatchOutcome(
+            task.positions,
+            [frame for outcome in outcomes for frame in outcome.frames],
+            outcomes[0].cost,
+            {**self._environment, HALVED: "batches were halved because the memory of the GPU was not enough"},
+        )
+
+    def _score(self, tasks: Sequence[BatchTask]) -> Iterator[BatchOutcome]:
         needs = combine_needs(self._network, self._methods.values())
-        forward = forward_batches(self._network, self._frames, [task.positions for task in tasks], needs)
+        indices = [index for task in tasks for index in task.positions]
+        starts = accumulate((len(task.positions) for task in tasks), initial=0)
+        wanted = [range(start, start + len(task.positions)) for start, task in zip(starts, tasks, strict=False)]
+        forward = forward_batches(self._network, [self._frames[index] for index in indices], wanted, needs)
         with open_pool() as pool:
             measuring: deque[_Measuring] = deque()
             try:
@@ -152,7 +194,7 @@ class BatchScorer:
             self._start_frame(index, frame, result, pool)
             for index, frame, result in zip(task.positions, frames, scored, strict=True)
         ]
-        return _Measuring(task.positions, started, _cost_line(batch, cost))
+        return _Measuring(task.positions, started, _cost_line(batch, cost), self._environment)
 
     def _start_frame(self, index: int, frame: Frame, scored: ScoredFrame, pool: ThreadPoolExecutor) -> _MeasuringFrame:
         job = self._job
@@ -194,10 +236,11 @@ class _Measuring:
     positions: range
     frames: Sequence[_MeasuringFrame]
     cost: Mapping[str, Any]
+    environment: Mapping[str, str]
 
     def outcome(self) -> BatchOutcome:
         """Wait for the measurements, and return the outcome."""
-        return BatchOutcome(self.positions, [frame.outcome() for frame in self.frames], self.cost)
+        return BatchOutcome(self.positions, [frame.outcome() for frame in self.frames], self.cost, self.environment)
 
 
 def _read_labels(frame: Frame) -> LabelledFrame:

@@ -37,6 +37,7 @@ class Kind(StrEnum):
     QUALITY = "quality"
     ENVIRONMENT = "environment"
     COST = "cost"
+    FAILURE = "failure"
     SCORE = "score"
     PREDICTION = "prediction"
     MEASUREMENT = "measurement"
@@ -105,6 +106,11 @@ def environment_key(network: str) -> Key:
 def cost_key(network: str) -> Key:
     """Return the key of a network's costs, one line per batch; `network` is its digest."""
     return Key(Kind.COST, (network[:12],))
+
+
+def failure_key(network: str, benchmark: FrameSetRecord) -> Key:
+    """Return the key of the list of frames of a benchmark that a network failed to score; `network` is its digest."""
+    return Key(Kind.FAILURE, (f"{network[:12]}-{benchmark.digest[:12]}",))
 
 
 def score_key(scorer: str, frame: str) -> Key:

@@ -48,6 +48,7 @@ _PLACES: Mapping[Kind, _Place] = {
     Kind.QUALITY: _Place("quality", ".json"),
     Kind.ENVIRONMENT: _Place("environments", ".json"),
     Kind.COST: _Place("costs", ".jsonl"),
+    Kind.FAILURE: _Place("failures", ".json"),
     Kind.SCORE: _Place("scores", ".npy"),
     Kind.PREDICTION: _Place("predictions", ".npy"),
     Kind.MEASUREMENT: _Place("measurements", ".safetensors"),

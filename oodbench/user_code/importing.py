@@ -33,7 +33,7 @@ from oodbench.user_code.sources import (
 )
 from oodbench.user_code.usage import record_used_code
 
-_PREFIX = "oodbench_user_"
+USER_PACKAGES = "oodbench_user_"
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def import_python_file(file: Path, stem: str | None = None) -> ImportedFile:
     sources = find_sources(file)
     package = next((package for package in _packages.values() if package.is_current(file, sources)), None)
     if package is None:
-        package = _Package(f"{_PREFIX}{len(_packages)}", file, sources, dict(sources))
+        package = _Package(f"{USER_PACKAGES}{len(_packages)}", file, sources, dict(sources))
         _packages[package.name] = package
     if package.imported is None:
         package.imported = package.load()
@@ -82,7 +82,7 @@ def user_files() -> set[str]:
 
 def strip_package(name: str) -> str:
     """Return a module's name as it is written in the user's file."""
-    return name.partition(".")[2] if name.startswith(_PREFIX) else name
+    return name.partition(".")[2] if name.startswith(USER_PACKAGES) else name
 
 
 @dataclass

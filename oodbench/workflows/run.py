@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from oodbench.errors import NotStoredError, RunFolderError
-from oodbench.executors.serial import SerialExecutor
+from oodbench.executors.choice import open_executor
 from oodbench.metrics.protocols import DEFAULT_PROTOCOL, PROTOCOLS
 from oodbench.planning.one_or_more import Data, OneOrMore, as_tuple
 from oodbench.planning.plan import Plan, default_folder, make_plan
@@ -20,6 +20,7 @@ from oodbench.runs.access import RunAccess
 from oodbench.runs.run import Run
 from oodbench.stages.calibrate import calibrate
 from oodbench.stages.evaluate import evaluate, write_results
+from oodbench.stages.executor import Executor
 from oodbench.stages.failures import Failures
 from oodbench.stages.fit import fit
 from oodbench.stages.score import score
@@ -67,6 +68,11 @@ def run(
     fail_fast: bool = False,
     shard: str | None = None,
     plugins: OneOrMore = (),
+    executor: Literal["serial", "ray"] = "serial",
+    workers: int | None = None,
+    threads: int | None = None,
+    gpus_per_worker: float | None = None,
+    ray_address: str | None = None,
     progress: Progress | None = None,
 ) -> Run:
     """Compute the score maps of benchmarks with methods and networks, evaluate them and write the reports.
@@ -124,6 +130,15 @@ def run(
             combines the parts. `auto`: read i and n from the environment of an array job (Slurm, Kubernetes, AWS
             Batch). None: score all frames.
         plugins: Python files with your own methods, benchmarks or other plugins.
+        executor: What scores the frames: `serial`, this process, or `ray`, the workers of a Ray cluster. Networks and
+            methods that are objects must be picklable for `ray`.
+        workers: Number of workers for `ray`. None: as many as the cluster has room for.
+        threads: Number of threads, for `ray` of each worker. Scores are bit-identical for the same number. None: the
+            number in the environment variable OMP_NUM_THREADS, or one per core that this process may use.
+        gpus_per_worker: Number of GPUs of each worker for `ray`, which can be a fraction. None: one for networks on a
+            GPU, otherwise zero.
+        ray_address: Address of a running Ray cluster, as `HOST:PORT` or `auto`. None: a cluster on this machine, which
+            ends with the run.
         progress: Callback for progress messages; None: silent.
 
     Returns:
@@ -177,6 +192,11 @@ def run(
         fail_fast=fail_fast,
         shard=shard,
         plugins=as_tuple(plugins),
+        executor=executor,
+        workers=workers,
+        threads=threads,
+        gpus_per_worker=gpus_per_worker,
+        ray_address=ray_address,
     )
     progress = progress or Silent()
     plan = make_plan(request, registry, progress, objects=arguments.objects)
@@ -205,23 +225,23 @@ def execute_in(artifacts: RunArtifacts, request: Request, plan: Plan, progress: 
     run = Run(artifacts.store.inner, access=RunAccess.of_process(registry))
     failures = Failures(fail_fast=request.fail_fast)
     names = [benchmark.name for benchmark in plan.record.benchmarks]
-    stages: dict[Stage, Callable[[], object]] = {
-        "fit": lambda: fit(plan, artifacts, progress),
-        "calibrate": lambda: calibrate(plan, artifacts, progress),
-        "score": lambda: score(
+    stages: dict[Stage, Callable[[Executor], object]] = {
+        "fit": lambda _: fit(plan, artifacts, progress),
+        "calibrate": lambda _: calibrate(plan, artifacts, progress),
+        "score": lambda executor: score(
             plan,
             artifacts,
             progress,
-            SerialExecutor(),
+            executor,
             shard=request.shard,
             failures=failures,
         ),
-        "evaluate": lambda: _evaluate(plan, artifacts, progress, failures),
-        "report": lambda: write_reports(run, progress),
+        "evaluate": lambda _: _evaluate(plan, artifacts, progress, failures),
+        "report": lambda _: write_reports(run, progress),
     }
-    with limit_threads():
+    with limit_threads(request.threads), open_executor(request, plan) as executor:
         for stage in STAGES[1 : STAGES.index(request.last_stage) + 1]:
-            stages[stage]()
+            stages[stage](executor)
             failures.raise_if_all(names)
     if request.last_stage not in ("evaluate", "report"):
         failures.raise_if_any()
