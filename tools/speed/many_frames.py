@@ -160,7 +160,8 @@ def main() -> None:
         found = json.loads(done.stdout.splitlines()[-1])
         per_frame = 1e3 * found["seconds"] / frames
         print(
-            f"{frames:6d} frames: {found['seconds']:7.1f} s ({per_frame:.1f} ms per frame), again {found['again']:.1f} s, "
+            f"{frames:6d} frames: {found['seconds']:7.1f} s ({per_frame:.1f} ms per frame), "
+            f"again {found['again']:.1f} s, "
             f"peak memory {found['memory']:.0f} MB, peak disk {found['disk']:.0f} MB, "
             f"sketches {found['sketches']:.1f} MB, widest bracket {found['width']:.1e}"
         )
