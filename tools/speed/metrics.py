@@ -6,9 +6,10 @@ Score maps are synthetic, for frames of 1024 x 2048 with 0.85 % anomalous pixels
 of the resolution, resized bilinearly. `tied` is the same rounded to half precision. `iid` has no spatial coherence.
 
 Each measurement runs in a separate process on one core, with its scores already in memory. Times are CPU times, which
-equal wall-clock times on an otherwise idle core. The column "two threads" is the wall-clock time on two cores. scikit-learn computes average precision, the ROC curve with all its
-points, and the area under that curve. It is omitted for 210 million pixels, for which it takes minutes and 7 GB. Prints
-a table whose last columns are the peak memory of the process, and its part in addition to the scores.
+equal wall-clock times on an otherwise idle core. The column "two threads" is the wall-clock time on two cores.
+scikit-learn computes average precision, the ROC curve with all its points, and the area under that curve. It is omitted
+for 210 million pixels, for which it takes minutes and 7 GB. Prints a table whose last columns are the peak memory of
+the process, and its part in addition to the scores.
 
 With --brackets, it prints the widths of the intervals of `BucketCounts`, and checks that they contain the exact values.
 """
@@ -58,9 +59,10 @@ def compute_with_oodbench(scores: list, labels: list, compiled: bool) -> dict[st
 
     counts = PixelCounts(compiled)
     with open_pool() as pool:
-        for frame in pool.map(
-            lambda *frame: group_scores(*frame, compiled=compiled), scores, map(AnomalyLabels, labels)
-        ):
+        grouped = pool.map(
+            lambda score, label: group_scores(score, AnomalyLabels(label), compiled=compiled), scores, labels
+        )
+        for frame in grouped:
             counts.add(frame)
     return dict(pixel_metrics(counts, POOLED).values)
 

@@ -35,6 +35,16 @@ class FrameScores:
         predicted: Whether a prediction was given.
         half_precision: Whether all scores are half-precision numbers. `normal` and `void` then have each score once per
             group, with its number of pixels.
+
+    Examples:
+        >>> import numpy as np
+        >>> from oodbench.metrics import FrameScores, PixelCounts, group_scores
+        >>> from oodbench.types import AnomalyLabels
+        >>> stored = group_scores(np.float32([0.1, 0.9]), AnomalyLabels(np.array([0, 1], np.uint8))).arrays()
+        >>> counts = PixelCounts()
+        >>> counts.add(FrameScores.from_arrays(stored))
+        >>> counts.negative, counts.positive
+        (1, 1)
     """
 
     normal: GroupedScores
@@ -133,6 +143,9 @@ def group_scores(
         regions: int32 [H, W], the region of each anomalous pixel; None if they are not needed.
         compiled: Whether compiled code groups the scores. If False, plain numpy does, which is slower.
 
+    Returns:
+        The scores by label, about two bytes per pixel.
+
     Raises:
         ScoreError: The shapes or types do not match, or the score of a pixel that is not void is NaN.
 
@@ -140,10 +153,10 @@ def group_scores(
         >>> import numpy as np
         >>> from oodbench.metrics import group_scores
         >>> from oodbench.types import AnomalyLabels
-        >>> scores = group_scores(np.float32([[0.1, 0.9, 0.7]]), AnomalyLabels(np.array([[0, 1, 255]], np.uint8)))
+        >>> scores = group_scores(np.float32([0.25, 0.5, 0.75]), AnomalyLabels(np.array([0, 1, 255], np.uint8)))
         >>> values, labels = scores.pixels()
-        >>> values.round(2).tolist(), labels.tolist()
-        ([0.1, 0.7, 0.9], [0, 255, 1])
+        >>> values.tolist(), labels.tolist()
+        ([0.25, 0.75, 0.5], [0, 255, 1])
     """
     bits, flat = flatten_scores(score, labels)
     for name, values in {"prediction": prediction, "map of regions": regions}.items():
