@@ -6,9 +6,10 @@ Score maps are synthetic, for frames of 1024 x 2048 with 0.85 % anomalous pixels
 of the resolution, resized bilinearly. `tied` is the same rounded to half precision. `iid` has no spatial coherence.
 
 Each measurement runs in a separate process on one core, with its scores already in memory. Times are CPU times, which
-equal wall-clock times on an otherwise idle core. scikit-learn computes average precision, the ROC curve with all its
-points, and the area under that curve. It is omitted for 210 million pixels, for which it takes minutes and 7 GB. Prints
-a table whose last columns are the peak memory of the process, and its part in addition to the scores.
+equal wall-clock times on an otherwise idle core. The column "two threads" is the wall-clock time on two cores.
+scikit-learn computes average precision, the ROC curve with all its points, and the area under that curve. It is omitted
+for 210 million pixels, for which it takes minutes and 7 GB. Prints a table whose last columns are the peak memory of
+the process, and its part in addition to the scores.
 
 With --brackets, it prints the widths of the intervals of `BucketCounts`, and checks that they contain the exact values.
 """
@@ -56,12 +57,17 @@ def make_frames(kind: str, millions: int) -> tuple[list, list]:  # type: ignore[
 
 
 def compute_with_oodbench(scores: list, labels: list, compiled: bool) -> dict[str, float]:  # type: ignore[type-arg]
-    from oodbench.metrics import POOLED, PixelCounts, pixel_metrics
+    from oodbench.metrics import POOLED, PixelCounts, group_scores, pixel_metrics
+    from oodbench.threads import open_pool
     from oodbench.types import AnomalyLabels
 
     counts = PixelCounts(compiled)
-    for score, label in zip(scores, labels, strict=True):
-        counts.update(score, AnomalyLabels(label))
+    with open_pool() as pool:
+        grouped = pool.map(
+            lambda score, label: group_scores(score, AnomalyLabels(label), compiled=compiled), scores, labels
+        )
+        for frame in grouped:
+            counts.add(frame)
     return dict(pixel_metrics(counts, POOLED).values)
 
 
@@ -79,20 +85,25 @@ def compute_with_scikit_learn(scores: list, labels: list) -> dict[str, float]:  
 def measure(tool: str, kind: str, millions: int) -> None:
     """Run one measurement and print a line of JSON."""
     scores, labels = make_frames(kind, millions)
-    times, values = [], {}
+    times, wall, values = [], [], {}
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for _ in range(3 if tool != "scikit-learn" else 1):
-        start = time.process_time()
+        start, begin = time.process_time(), time.perf_counter()
         values = (
             compute_with_scikit_learn(scores, labels)
             if tool == "scikit-learn"
             else compute_with_oodbench(scores, labels, tool == "compiled")
         )
         times.append(time.process_time() - start)
+        wall.append(time.perf_counter() - begin)
     pixels = sum(score.size for score in scores)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     memory = {"peak": peak / 1024, "extra": (peak - before) / 1024}
-    print(json.dumps({"cold": times[0], "warm": min(times), "pixels": pixels, "values": values, **memory}))
+    print(
+        json.dumps(
+            {"cold": times[0], "warm": min(times), "wall": min(wall), "pixels": pixels, "values": values, **memory}
+        )
+    )
 
 
 def make_calibrated_buckets(kind: str) -> Buckets:
@@ -126,10 +137,11 @@ def print_brackets(kind: str, millions: int) -> None:
         print(f"{millions} million pixels, {kind}, {name}: the exact values are inside; widths {widths}", flush=True)
 
 
-def measure_in_process(tool: str, kind: str, millions: int) -> dict:  # type: ignore[type-arg]
-    core = str(sorted(os.sched_getaffinity(0))[0])
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    command = ["taskset", "-c", core, sys.executable, __file__, "--one", tool, kind, str(millions)]
+def measure_in_process(tool: str, kind: str, millions: int, threads: int = 1) -> dict:  # type: ignore[type-arg]
+    cores = ",".join(map(str, sorted(os.sched_getaffinity(0))[:threads]))
+    limits = dict.fromkeys(("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
+    environment = os.environ | limits
+    command = ["taskset", "-c", cores, sys.executable, __file__, "--one", tool, kind, str(millions)]
     process = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     return json.loads(process.stdout)  # type: ignore[no-any-return]
 
@@ -158,16 +170,18 @@ def main() -> None:
         "cold",
         "plain numpy",
         "ns per pixel",
+        "two threads, wall",
     ]
     print("| " + " | ".join([*heads, "peak MB", "extra MB"]) + " |")
-    print("|---|---|---|---|---|---|---|---|---|---|")
+    print("|" + "---|" * (len(heads) + 2))
     for millions in arguments.sizes:
         for kind in ("smooth", "tied", "iid"):
             reference = None
             if millions not in arguments.without_reference:
                 reference = measure_in_process("scikit-learn", kind, millions)
             compiled, plain = (measure_in_process(tool, kind, millions) for tool in ("compiled", "numpy"))
-            assert compiled["values"] == plain["values"]
+            two = measure_in_process("compiled", kind, millions, threads=2)
+            assert compiled["values"] == plain["values"] == two["values"]
             if reference:
                 for name, value in reference["values"].items():
                     assert abs(value - compiled["values"][name]) < 1e-12, (name, value, compiled["values"][name])
@@ -176,7 +190,7 @@ def main() -> None:
             cells = [
                 f"{compiled['pixels'] / 1e6:.0f}", kind, theirs, f"{compiled['warm']:.3f} s", ratio,
                 f"{compiled['cold']:.3f} s", f"{plain['warm']:.2f} s",
-                f"{1e9 * compiled['warm'] / compiled['pixels']:.1f}",
+                f"{1e9 * compiled['warm'] / compiled['pixels']:.1f}", f"{two['wall']:.3f} s",
                 *(f"{compiled[n]:.0f}" + (f" / {reference[n]:.0f}" if reference else "") for n in ("peak", "extra")),
             ]  # fmt: skip
             print("| " + " | ".join(cells) + " |", flush=True)

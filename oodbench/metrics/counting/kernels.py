@@ -31,7 +31,7 @@ def key_of(bits: Any) -> Any:
     return ~bits if bits & np.uint32(0x80000000) else bits | np.uint32(0x80000000)
 
 
-@numba.njit
+@compiled(nogil=True)
 def _find_places(
     bits: NDArray[np.uint32],
     labels: NDArray[np.uint8],
@@ -122,7 +122,7 @@ def fill_segments(
                 rest[at] = values[i]
 
 
-@numba.njit
+@compiled(nogil=True)
 def _find_low_halves(bits: NDArray[np.uint32], values: NDArray[np.uint16]) -> None:
     """Write the low half of each key."""
     for i in range(bits.size):
@@ -231,7 +231,7 @@ def count_buckets(
     return void, broken
 
 
-@numba.njit
+@compiled(nogil=True)
 def _sum_blocks(fine: NDArray[np.uint32], coarse: NDArray[np.uint32]) -> None:
     """Write the sum of each block of counts."""
     for block in range(coarse.size):

@@ -103,8 +103,8 @@ def test_every_protocol_can_be_computed_from_the_scores(kind: str) -> None:
 @pytest.mark.parametrize("predicted", [False, True])
 def test_plain_numpy_gives_the_same_scores(kind: str, predicted: bool) -> None:
     score, labels, prediction, _, _ = make_frame(kind)
-    prediction = prediction if predicted else None
-    one, other = (group_scores(score, labels, prediction, compiled=compiled) for compiled in (True, False))
+    classes = prediction if predicted else None
+    one, other = (group_scores(score, labels, classes, compiled=compiled) for compiled in (True, False))
     assert list(describe_segments(one)) == list(describe_segments(other))
 
 
@@ -244,7 +244,7 @@ def test_damaged_arrays_are_errors(kind: str) -> None:
         if name == "region":
             changed.append(values - 100)
         if name == "flags":
-            changed += [~values, np.array([False, values[1]]), np.array([True, not values[1]])]
+            changed += [np.logical_not(values), np.array([False, values[1]]), np.array([True, not values[1]])]
         if name == "key":
             changed.append(np.full_like(values, 0xFFFFFFFF))
         for other in changed:
