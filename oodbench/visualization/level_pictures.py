@@ -21,7 +21,7 @@ from oodbench.visualization.colormap import RAREST, resize_to_width
 LARGEST_PICTURE = 20_000
 """The largest size of an encoded picture in bytes."""
 
-WIDTH = 512
+WIDTH = 384
 """The largest width of a picture in pixels."""
 
 _LEVELS, _COLOURED = 256, 200
@@ -38,12 +38,13 @@ def encode_level_picture(score: ScoreMap, calibration: Calibration) -> bytes:
     scores = _level_scores(calibration)
     width = min(WIDTH, score.shape[1])
     while True:
-        # Infinite scores and NaN have no mean.
-        reduced = resize_to_width(np.nan_to_num(score, nan=scores[0]).clip(scores[0], scores[-1]), width)
+        reduced = resize_to_width(score, width)
+        if not np.isfinite(reduced).all():  # infinite scores and NaN have no mean
+            reduced = resize_to_width(np.nan_to_num(score, nan=scores[0]).clip(scores[0], scores[-1]), width)
         levels = np.searchsorted(scores[1:], reduced, side="right").astype(np.uint8)
         for quality in _QUALITIES:
             file = io.BytesIO()
-            Image.fromarray(levels).save(file, "webp", quality=quality, method=2)
+            Image.fromarray(levels).save(file, "webp", quality=quality, method=0)
             if file.tell() <= LARGEST_PICTURE:
                 return file.getvalue()
         width //= 2  # noise is hard to compress

@@ -24,9 +24,9 @@ def test_the_picture_keeps_the_order_of_scores() -> None:
     data = encode_level_picture(score, CALIBRATION)
     assert len(data) <= LARGEST_PICTURE
     shown = decode_level_picture(data, CALIBRATION)
-    assert shown.shape == (256, 512)
+    assert shown.shape == (192, 384)
     assert shown.dtype == np.float32
-    reduced = cv2.resize(score, (512, 256), interpolation=cv2.INTER_AREA)
+    reduced = cv2.resize(score, (384, 192), interpolation=cv2.INTER_AREA)
     difference = np.abs(CALIBRATION.rarity(shown) - CALIBRATION.rarity(reduced))
     assert difference.mean() < 0.05
     assert shown[110:140, 210:290].min() > 8  # the object is above the highest quantile

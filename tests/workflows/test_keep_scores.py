@@ -142,7 +142,7 @@ def test_pictures_replace_maps_that_are_not_stored(network_file: Path, data: Pat
     row, frame = run.results[0], run.frames("road-anomaly")[0]
     picture, score = run.level_picture(row, frame), whole.score(row, frame)
     assert picture is not None
-    assert picture.shape[1] == min(512, score.shape[1])
+    assert picture.shape[1] == min(384, score.shape[1])
     assert np.corrcoef(picture.ravel(), score.ravel())[0, 1] > 0.5
     run.report("html")
     path = next(run.folder.glob("pictures/*/*"))
