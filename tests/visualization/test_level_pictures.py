@@ -29,8 +29,8 @@ def test_the_picture_keeps_the_order_of_scores() -> None:
     reduced = cv2.resize(score, (384, 192), interpolation=cv2.INTER_AREA)
     difference = np.abs(CALIBRATION.rarity(shown) - CALIBRATION.rarity(reduced))
     assert difference.mean() < 0.05
-    assert shown[110:140, 210:290].min() > 8  # the object is above the highest quantile
-    assert shown[:90].max() < 9
+    assert shown[80:108, 156:218].min() > 8  # the object is above the highest quantile
+    assert shown[:68].max() < 9
 
 
 @pytest.mark.parametrize("kind", ["noise", "constant", "infinite", "one pixel", "tall"])
