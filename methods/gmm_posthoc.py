@@ -17,7 +17,7 @@ import torch
 from pydantic import Field
 from typing_extensions import override
 
-from oodbench.contracts import Fit, GridMethod, MethodCard, Needs, Parameters
+from oodbench.contracts import Fit, GridMethod, MergeableFit, MethodCard, Needs, Parameters
 from oodbench.errors import DataError
 from oodbench.mixture import ClassMixtures, fit_components
 from oodbench.numerics import ClassReservoir
@@ -45,7 +45,7 @@ def gmm_score(points: Tensor, mixtures: ClassMixtures) -> Tensor:
     return -mixtures.class_log_density(points).amax(dim=1)
 
 
-class GMMPosthoc(GridMethod):
+class GMMPosthoc(MergeableFit[ClassReservoir], GridMethod):
     """Density of post-hoc mixtures. The fitted state: normalisation of the features, one mixture per class."""
 
     class Params(Parameters):
@@ -65,6 +65,7 @@ class GMMPosthoc(GridMethod):
         title="GMM post hoc",
         paper="the density of Liang, Wang, Miao, Yang: GMMSeg, NeurIPS 2022, on frozen features",
         url="https://arxiv.org/abs/2210.02025",
+        version=2,
         standard=True,
     )
     params: Params
@@ -79,9 +80,15 @@ class GMMPosthoc(GridMethod):
         self._reservoir = ClassReservoir(len(classes), self.params.pixels_per_class, seed)
 
     @override
-    def update(self, output: SegmenterOutput, labels: Sequence[SemanticLabels]) -> None:
-        for features, label in zip(output.features[self.params.features], labels, strict=True):
-            self._reservoir.add(features, label)
+    def frame_states(
+        self, output: SegmenterOutput, labels: Sequence[SemanticLabels], frames: Sequence[str]
+    ) -> Sequence[ClassReservoir]:
+        parts = zip(output.features[self.params.features], labels, frames, strict=True)
+        return [self._reservoir.of_frame(features, label, frame) for features, label, frame in parts]
+
+    @override
+    def merge(self, state: ClassReservoir) -> None:
+        self._reservoir.merge(state)
 
     @override
     def fitted(self) -> Fit:
@@ -134,7 +141,7 @@ class GMMPosthoc(GridMethod):
         height, width = features.shape[-2:]
         points = features.flatten(2).transpose(1, 2)  # [N, h * w, D]
         scores = [gmm_score((frame - self._shift) @ self._turn, self._mixtures) for frame in points]  # [h * w] each
-        return torch.stack(scores).unflatten(1, (height, width))
+        return torch.stack(scores).view(-1, height, width)
 
 
 def _estimate_whitening(

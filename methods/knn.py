@@ -18,7 +18,7 @@ import torch
 from pydantic import Field
 from typing_extensions import override
 
-from oodbench.contracts import Fit, GridMethod, MethodCard, Needs, Parameters
+from oodbench.contracts import Fit, GridMethod, MergeableFit, MethodCard, Needs, Parameters
 from oodbench.errors import DataError
 from oodbench.numerics import ClassReservoir, NeighbourIndex
 from oodbench.types import ClassSet, SegmenterOutput, SemanticLabels
@@ -56,7 +56,7 @@ def normalise(embeddings: Tensor) -> Tensor:
     return embeddings / embeddings.square().sum(dim=0).sqrt().clamp_min(_SMALLEST_NORM)
 
 
-class KNN(GridMethod):
+class KNN(MergeableFit[ClassReservoir], GridMethod):
     """Distance to the nearest embeddings. The fitted state is the bank."""
 
     class Params(Parameters):
@@ -72,6 +72,7 @@ class KNN(GridMethod):
         title="kNN",
         paper="Blum, Sarlin, Nieto, Siegwart, Cadena: The Fishyscapes Benchmark (embedding density). IJCV 2021",
         url="https://arxiv.org/abs/1904.03215",
+        version=2,
         published="Fishyscapes; Jung et al., ICCV 2021, table 2",
         basic=True,
         standard=True,
@@ -89,9 +90,15 @@ class KNN(GridMethod):
         self._reservoir = ClassReservoir(len(classes), self.params.bank_size, seed)
 
     @override
-    def update(self, output: SegmenterOutput, labels: Sequence[SemanticLabels]) -> None:
-        for features, label in zip(output.features[self.params.features], labels, strict=True):
-            self._reservoir.add(features, label)
+    def frame_states(
+        self, output: SegmenterOutput, labels: Sequence[SemanticLabels], frames: Sequence[str]
+    ) -> Sequence[ClassReservoir]:
+        parts = zip(output.features[self.params.features], labels, frames, strict=True)
+        return [self._reservoir.of_frame(features, label, frame) for features, label, frame in parts]
+
+    @override
+    def merge(self, state: ClassReservoir) -> None:
+        self._reservoir.merge(state)
 
     @override
     def fitted(self) -> Fit:
@@ -117,7 +124,7 @@ class KNN(GridMethod):
         features = output.features[self.params.features].cpu()  # [N, D, h, w]
         params, (height, width) = self.params, features.shape[-2:]
         scores = [knn_distance(frame, self._bank, params.k, params.metric) for frame in features.flatten(2)]
-        return torch.stack(scores).unflatten(1, (height, width))
+        return torch.stack(scores).view(-1, height, width)
 
 
 def _split_evenly(available: Sequence[int], total: int) -> list[int]:

@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from typing_extensions import override
 
-from oodbench.contracts import ClassMapBand, Fit, MethodCard, Needs, Parameters, PixelMethod
+from oodbench.contracts import ClassMapBand, Fit, MergeableFit, MethodCard, Needs, Parameters, PixelMethod
 from oodbench.errors import DataError
 from oodbench.numerics import ClassMoments, summarise
 from oodbench.types import ClassMap, ClassSet, LogitSummary, ScoreMap, SegmenterOutput, SemanticLabels
@@ -126,7 +126,7 @@ def smooth(score: ScoreMap) -> ScoreMap:
     return np.asarray(cv2.sepFilter2D(score, cv2.CV_32F, kernel, kernel, borderType=cv2.BORDER_REPLICATE), np.float32)
 
 
-class SML(PixelMethod):
+class SML(MergeableFit[ClassMoments], PixelMethod):
     """Standardised max logit. The fitted state is the mean and the variance of the max logit per predicted class."""
 
     class Params(Parameters):
@@ -160,16 +160,24 @@ class SML(PixelMethod):
         self._moments = ClassMoments(len(classes))
 
     @override
-    def update(self, output: SegmenterOutput, labels: Sequence[SemanticLabels]) -> None:
+    def frame_states(
+        self, output: SegmenterOutput, labels: Sequence[SemanticLabels], frames: Sequence[str]
+    ) -> Sequence[ClassMoments]:
         assert output.class_maps is not None, "needs() asks for logits"
-        for maps, label in zip(output.class_maps.values, labels, strict=True):
+        states = []
+        for maps, label, frame in zip(output.class_maps.values, labels, frames, strict=True):
             summary = summarise(maps, label.values.shape, kind=output.class_maps.kind)
             if not summary.best.isfinite().all():
                 raise DataError(
-                    "sml: a frame to fit on has logits that are NaN or infinite",
+                    f"sml: {frame}, a frame to fit on, has logits that are NaN or infinite",
                     "Check the preprocessing in the model card and the network's weights.",
                 )
-            self._moments.add(summary.best.cpu().numpy(), summary.prediction.cpu().numpy())
+            states.append(self._moments.of_frame(summary.best.cpu().numpy(), summary.prediction.cpu().numpy()))
+        return states
+
+    @override
+    def merge(self, state: ClassMoments) -> None:
+        self._moments.merge(state)
 
     @override
     def fitted(self) -> Fit:

@@ -23,7 +23,6 @@ MOST_FILES = 15
 LARGE_FOLDERS = {
     "blending": "one file per step of a blend",
     "cli": "one file per verb",
-    "contracts": "one file per contract",
     "training": "one file per part of a training",
     "worlds": "one file per part of a scene",
 }

@@ -6,12 +6,4 @@ Liang, Wang, Miao, Yang, "GMMSeg: Gaussian Mixture based Generative Semantic Seg
 from oodbench.methods.gmmseg.head import GMMSegHead
 from oodbench.methods.gmmseg.scores import GMMSeg, GMMSegNorm
 
-PLUGINS = {
-    "heads": {"gmmseg": ("GMMSegHead", "a Gaussian mixture per class, updated by EM, trained with the network")},
-    "methods": {
-        "gmmseg": ("GMMSeg", "GMMSeg's density: minus the largest class-conditional log-density"),
-        "gmmseg-norm": ("GMMSegNorm", "GMMSeg after its normalisation over the classes"),
-    },
-}
-
 __all__ = ["GMMSeg", "GMMSegHead", "GMMSegNorm"]

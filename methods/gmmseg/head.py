@@ -36,6 +36,8 @@ from oodbench.types import VOID
 if TYPE_CHECKING:
     from torch import Tensor
 
+PLUGINS = {"heads": {"gmmseg": ("GMMSegHead", "a Gaussian mixture per class, updated by EM, trained with the network")}}
+
 CLASS_LOG_DENSITY = "class_log_density"
 """Name of the extra output s, [N, C, h, w]."""
 

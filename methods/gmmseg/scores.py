@@ -22,6 +22,13 @@ from oodbench.types import LogitSummary, SegmenterOutput
 if TYPE_CHECKING:
     from torch import Tensor
 
+PLUGINS = {
+    "methods": {
+        "gmmseg": ("GMMSeg", "GMMSeg's density: minus the largest class-conditional log-density"),
+        "gmmseg-norm": ("GMMSegNorm", "GMMSeg after its normalisation over the classes"),
+    }
+}
+
 _PAPER = "Liang, Wang, Miao, Yang: GMMSeg: Gaussian Mixture based Generative Semantic Segmentation Models. NeurIPS 2022"
 _URL = "https://arxiv.org/abs/2210.02025"
 _LOG_DENSITY = "class_log_density"

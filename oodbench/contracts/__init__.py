@@ -3,12 +3,11 @@
 A plugin, such as your own method, implements one of the abstract classes. The records of results are here, too.
 """
 
-from oodbench.contracts.binned_scores import BinnedScores
-from oodbench.contracts.brackets import WIDEST_BRACKET, Bracket, warn_of_wide_brackets
 from oodbench.contracts.breakdown import Breakdown, BreakdownGroup, BreakdownThreshold, ClassFalseAlarms
 from oodbench.contracts.calibration import FALSE_ALARM_RATE, Calibration
 from oodbench.contracts.data import Archive, Benchmark, BenchmarkCard, ComponentSizes, Dataset, DatasetCard, Roots
 from oodbench.contracts.head import Head, HeadCard, HeadOutput, TrainingHead
+from oodbench.contracts.mergeable_fit import MergeableFit
 from oodbench.contracts.method import ClassMapBand, Fit, GridMethod, Method, MethodCard, Needs, Parameters, PixelMethod
 from oodbench.contracts.metric import (
     AT_ID95,
@@ -24,7 +23,7 @@ from oodbench.contracts.metric import (
 )
 from oodbench.contracts.protocol import Protocol, Scoring
 from oodbench.contracts.published import REQUIREMENT_TITLES, PublishedResult, Requirement, Requirements
-from oodbench.contracts.report import Report, ReportCard, RunView
+from oodbench.contracts.report import BinnedScores, Report, ReportCard, RunView
 from oodbench.contracts.result import Cost, FailedBenchmark, Result, ResultsFile, group_comparable
 from oodbench.contracts.segmenter import Adapter, AdapterCard, Capabilities, Expected, LinearClassifier, Segmenter
 from oodbench.contracts.submission import (
@@ -38,7 +37,15 @@ from oodbench.contracts.submission import (
     SubmittedFrame,
     WrittenSubmission,
 )
-from oodbench.contracts.uncertainty import ComparedMethod, Difference, Intervals, MethodComparison
+from oodbench.contracts.uncertainty import (
+    WIDEST_BRACKET,
+    Bracket,
+    ComparedMethod,
+    Difference,
+    Intervals,
+    MethodComparison,
+    warn_of_wide_brackets,
+)
 
 __all__ = [
     "AT_ID95",
@@ -80,6 +87,7 @@ __all__ = [
     "Intervals",
     "KnownFrame",
     "LinearClassifier",
+    "MergeableFit",
     "Method",
     "MethodCard",
     "MethodComparison",

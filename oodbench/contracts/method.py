@@ -182,7 +182,8 @@ class Method(ABC):
     A method can learn from labelled frames before it scores, which is called a fit. For a fit, oodbench calls
     `begin_fit` once. In each pass over the frames, it calls `update` for each batch, and `end_pass` after the last one.
     When `end_pass` returns False, it calls `fitted` and stores the result. To score, oodbench calls `load` once with
-    the stored result, and then `pixel_score` or `grid_score`.
+    the stored result, and then `pixel_score` or `grid_score`. A method that derives from `MergeableFit` as well has no
+    `update`, and its fit can be distributed over processes.
 
     Args:
         params: The parameters, an instance of `Params`.

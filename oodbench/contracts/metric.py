@@ -17,9 +17,9 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from functools import cache
 from typing import Any, Literal, TypeAlias
 
-from oodbench.contracts.brackets import Bracket
 from oodbench.contracts.protocol import Protocol
 from oodbench.contracts.result import Cost, Result
+from oodbench.contracts.uncertainty import Bracket
 from oodbench.errors import UnknownNameError
 
 MetricGroup: TypeAlias = Literal["anomaly", "closed-set", "cost"]

@@ -11,9 +11,8 @@ from typing import Any, Final, Literal
 from pydantic import Field
 from typing_extensions import override
 
-from oodbench.contracts.brackets import Bracket
 from oodbench.contracts.protocol import Protocol, Scoring
-from oodbench.contracts.uncertainty import Intervals
+from oodbench.contracts.uncertainty import Bracket, Intervals
 from oodbench.frozen_record import FrozenRecord
 from oodbench.text import Facts, Label, Name, Note, Paragraph, PublicName
 

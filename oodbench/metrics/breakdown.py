@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from oodbench.compiled import compiled
 from oodbench.contracts import PIXEL_METRICS
+from oodbench.metrics.counting import kernels
 from oodbench.metrics.counting.frame_scores import FrameScores, group_scores
 from oodbench.metrics.counting.ordered_keys import count_edges_below, keys_of
 from oodbench.metrics.resampling.sketch_thresholds import SketchBins
@@ -51,6 +53,8 @@ class BreakdownCounts:
     def __post_init__(self) -> None:
         self._order = sorted(self.thresholds, key=lambda name: -self.thresholds[name])
         self._edges = keys_of(np.array([self.thresholds[name] for name in self._order[::-1]], np.float32))
+        unknown = np.full(self._edges.size + 1, 0.5)
+        self._levels = SketchBins(self._edges[::-1], unknown.astype(bool), unknown, unknown, float("nan"))
         levels, fine, rows = len(self._order) + 1, self.bins.single.size, self.groups + CLASSES
         self.fine, self.found = np.zeros((rows, fine), np.int64), np.zeros((rows, levels), np.int64)
         self.mistaken = np.zeros((CLASSES, levels), np.int64)
@@ -88,21 +92,18 @@ class BreakdownCounts:
         Returns:
             int64 [2, K], the counts of the frame, as returned by `SketchBins.count_frame`.
         """
-        counts = self.bins.count_frame(scores)
-        self.pool += counts
+        counts = np.zeros_like(self.pool)
+        scores.normal.count_in_bins(*self.bins.ascending, counts[:1])
         mistaken = np.zeros_like(self.mistaken)
         scores.normal.count_in_bins(self._edges, count_edges_below(self._edges), mistaken, by_group=True)
         self.called[IN_DISTRIBUTION] += mistaken.sum(axis=0)
-        place = self.bins.find(scores.key)
-        level = self._edges.size - np.searchsorted(self._edges, scores.key, side="right")
-        np.add.at(self.called[ANOMALY], level, 1)
-        rows = list(groups[scores.region].T.astype(np.intp))
         if scores.predicted:
             self.mistaken += mistaken
-            rows.append(self.groups + scores.group.astype(np.intp))
-        for row in rows:
-            for counted, column in ((self.fine, place), (self.found, level)):
-                counted += np.bincount(row * counted.shape[1] + column, minlength=counted.size).reshape(counted.shape)
+        count_anomalous(scores, groups, self.groups, self.bins, counts[1], self.fine)
+        levels = np.zeros(self.called.shape[1], np.int64)
+        count_anomalous(scores, groups, self.groups, self._levels, levels, self.found)
+        self.called[ANOMALY] += levels
+        self.pool += counts
         return counts
 
     def count_above(self, counts: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
@@ -115,3 +116,47 @@ class BreakdownCounts:
         counts = np.stack([np.broadcast_to(self.pool[0], self.fine.shape), self.fine], axis=1)  # [rows, 2, K]
         values = PixelSketch(PIXEL_METRICS, self.bins, counts, tpr).metrics(np.eye(len(counts)))
         return values[[0, 2]]
+
+
+def count_anomalous(
+    scores: FrameScores,
+    groups: NDArray[np.uint8],
+    first_class: int,
+    bins: SketchBins,
+    counts: NDArray[np.int64],
+    rows: NDArray[np.int64],
+) -> None:
+    """Count the anomalous pixels of a frame by bin.
+
+    Args:
+        scores: The scores of the frame, with regions.
+        groups: uint8 [R, ways], for each region its group under each of the divisions.
+        first_class: The row of the class 0.
+        bins: The K bins.
+        counts: int64 [K], to which the pixels per bin are added.
+        rows: int64 [first_class + 256, K], to which they are added by group, and by class if classes are predicted.
+    """
+    first = first_class if scores.predicted else -1
+    _count_anomalous(scores.key, scores.region, scores.group, groups, first, *bins.ascending, counts, rows)
+
+
+@compiled(nogil=True)
+def _count_anomalous(
+    keys: NDArray[np.uint32],
+    regions: NDArray[np.int32],
+    classes: NDArray[np.uint8],
+    groups: NDArray[np.uint8],
+    first_class: int,
+    edges: NDArray[np.uint32],
+    first: NDArray[np.int64],
+    counts: NDArray[np.int64],
+    rows: NDArray[np.int64],
+) -> None:
+    for i in range(keys.size):
+        high = np.int64(keys[i] >> np.uint32(16))
+        place = kernels.bin_of(keys[i], edges, first[high], first[high + 1])
+        counts[place] += 1
+        for way in range(groups.shape[1]):
+            rows[groups[regions[i], way], place] += 1
+        if first_class >= 0:
+            rows[first_class + classes[i], place] += 1

@@ -63,12 +63,12 @@ class ClassMixtures:
         centre, weight, offset = self._coefficients
         # One row per component, and the rows of the m-th components of all classes together: each operation below then
         # runs along the points.
-        rows = weight.T.unflatten(0, (classes, components)).transpose(0, 1).flatten(0, 1)  # [M * C, 2D]
+        rows = weight.T.view(classes, components, -1).transpose(0, 1).flatten(0, 1)  # [M * C, 2D]
         offsets = offset.view(classes, components).T.reshape(-1, 1)  # [M * C, 1]
         parts = []
         for chunk in torch.split(points, _CHUNK):
             x = (chunk - centre).T  # [D, n]
-            density = torch.addmm(offsets, rows, torch.cat([x, x.square()])).unflatten(0, (components, classes))
+            density = torch.addmm(offsets, rows, torch.cat([x, x.square()])).view(components, classes, -1)
             best = density.amax(dim=0)  # [C, n]
             if combine == "sum":
                 total = (density - best).clamp_min_(_NEGLIGIBLE).exp_().sum(dim=0)

@@ -46,6 +46,7 @@ class NeighbourIndex:
     """
 
     def __init__(self, points: NDArray[np.float32]) -> None:
+        points = np.ascontiguousarray(points)
         centres, cell = _divide(points)
         order = np.argsort(cell, kind="stable")
         sizes = np.bincount(cell, minlength=len(centres))
@@ -71,7 +72,15 @@ class NeighbourIndex:
         """
         nearest = np.empty((k, queries.shape[1]), np.float32)
         with share_torch_threads():
-            _search(queries, *self._rows, self._starts, *self._cells, self._radii, self._largest, nearest)
+            _search(
+                np.ascontiguousarray(queries),
+                *self._rows,
+                self._starts,
+                *self._cells,
+                self._radii,
+                self._largest,
+                nearest,
+            )
         return nearest
 
 
@@ -169,7 +178,7 @@ def _search_block(queries: Any, rows: Any, norms: Any, starts: Any, bound: Any, 
         for i in range(_BLOCK):
             lowest[cell] = min(lowest[cell], bound[cell, i])
     for _ in range(len(bound)):
-        cell = np.argmin(lowest)
+        cell = int(np.argmin(lowest))
         lowest[cell] = np.inf
         if _count_below(bound[cell], best[-1]) == 0:
             continue

@@ -13,9 +13,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
 
-from oodbench.contracts import Adapter, Benchmark, Dataset, Head, Method, Report, Submission
+from oodbench.contracts import Adapter, Benchmark, Dataset, Head, Method, MethodCard, Report, Submission
 from oodbench.errors import PluginError, UnknownNameError, UntrustedCodeError
 from oodbench.files import digest_bytes
+from oodbench.registry.literal_cards import read_literal_card
 from oodbench.text import find_control, find_fault, find_public_fault, shorten
 from oodbench.user_code import digest_module, explain_missing_modules, import_python_file, is_installed, read_source
 
@@ -38,10 +39,12 @@ class PluginCode:
     Attributes:
         import_module: Function that imports the file.
         digest: Function that returns the digest of the code; None for plugins of this package.
+        packaged: Whether the file belongs to this package.
     """
 
     import_module: Callable[[], ModuleType]
     digest: Callable[[], str | None]
+    packaged: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,13 @@ class Entry:
             )
         check_card(card, f"{self.file}: {self.attribute}")
         return plugin
+
+    def method_card(self) -> MethodCard:
+        """Return the card of a method. A method of this package is only imported if its card is not literal."""
+        card = read_literal_card(self.file, self.attribute) if self.code.packaged else None
+        if card is None:
+            card = self.load().card
+        return card
 
     def source_digest(self) -> str | None:
         """Return the digest of the plugin's code; see `Registry.source_digest`."""
@@ -175,7 +185,7 @@ def _check_declaration(file: Path, name: str, summary: str) -> bool:
 
 def code_of_package(module: str) -> PluginCode:
     """Return the code of a plugin of this package. It has no digest, because its card has a version."""
-    return PluginCode(lambda: importlib.import_module(module), lambda: None)
+    return PluginCode(lambda: importlib.import_module(module), lambda: None, packaged=True)
 
 
 def code_of_file(path: Path, stem: str | None) -> PluginCode:

@@ -22,7 +22,18 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from oodbench.contracts import Adapter, Benchmark, Dataset, GridMethod, Head, Method, PixelMethod, Report, Submission
+from oodbench.contracts import (
+    Adapter,
+    Benchmark,
+    Dataset,
+    GridMethod,
+    Head,
+    Method,
+    MethodCard,
+    PixelMethod,
+    Report,
+    Submission,
+)
 from oodbench.errors import OodbenchError, PluginError, UnknownNameError, UsageError, describe_absent_plugin
 from oodbench.registry.entry import (
     Entry,
@@ -205,6 +216,15 @@ class Registry:
             )
         method: Method = _create(plugin, params, "method", spec)
         return method
+
+    def method_card(self, name: str) -> MethodCard:
+        """Return the card of a method by name. The methods of this package are not imported, which would need torch.
+
+        Raises:
+            UnknownNameError: There is no method of that name.
+            PluginError: The plugin can't be imported.
+        """
+        return self._entry("methods", name).method_card()
 
     def submission(self, spec: str) -> Submission:
         """Create the submission of `NAME` or `NAME:key=value,...`, with validated parameters."""

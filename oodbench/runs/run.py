@@ -405,7 +405,7 @@ class Run:
         """
         scorer = self.record.scorer(result.network, result.label)
         try:
-            return None if scorer.given is not None else self.registry.method(scorer.spec).card
+            return None if scorer.given is not None else self.registry.method_card(scorer.spec.partition(":")[0])
         except (UnknownNameError, UntrustedCodeError):
             return None
 

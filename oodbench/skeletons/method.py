@@ -40,8 +40,8 @@ def score(logits: Tensor) -> Tensor:
 class MyMethod(PixelMethod):
     """A score that is computed from one pixel's logits at a time.
 
-    For a score on features, derive from GridMethod. A method that is fitted defines begin_fit, update, end_pass, fitted
-    and load (see docs/how-to/add-a-method.md).
+    For a score on features, derive from GridMethod. A method that is fitted defines begin_fit, fitted, load, and
+    frame_states and merge or update (see docs/how-to/add-a-method.md).
     """
 
     class Params(Parameters):

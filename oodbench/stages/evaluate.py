@@ -33,10 +33,14 @@ from oodbench.stopping import check_stop
 from oodbench.storage.artifacts import RunArtifacts
 from oodbench.storage.keys import cost_key, environment_key, fit_key, quality_key, result_key
 from oodbench.storage.scored_benchmark import ScoredBenchmark, digest_maps
+from oodbench.threads import open_pool
 from oodbench.types import Frame
 
 # A share of pixels with the same score above this causes a warning that the scores saturate.
 _MANY_TIES = 0.01
+
+# Number of scorers that are evaluated at the same time. The scores of each are in memory.
+_AT_ONCE = 2
 
 # An AUROC below this suggests scores with the wrong sign. Real methods on hard benchmarks reach at least about 0.4.
 _INVERTED = 0.4
@@ -93,9 +97,10 @@ def evaluate(
                 if missing:
                     todo.append((scored, missing))
             if todo:
-                with progress.track(f"evaluate {benchmark.name}", len(todo), "methods") as advance:
-                    for scored, missing in todo:
-                        _evaluate_scorer(scored, missing, earlier)
+                title = f"evaluate {benchmark.name}"
+                with progress.track(title, len(todo), "methods") as advance, open_pool(_AT_ONCE) as pool:
+                    for task in [pool.submit(_evaluate_scorer, *scorer, earlier) for scorer in todo]:
+                        task.result()
                         advance(1)
                         check_stop()
             for name in names:

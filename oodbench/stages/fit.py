@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
-from oodbench.contracts import Fit, Method, Segmenter
+from oodbench.contracts import Fit, MergeableFit, Method, Segmenter
 from oodbench.out_of_memory import explain_out_of_memory
 from oodbench.planning.plan import Plan, combine_needs
 from oodbench.planning.records import FrameSetRecord
@@ -13,7 +13,7 @@ from oodbench.progress import Progress
 from oodbench.stages.batching import forward_batches, split_batches
 from oodbench.storage.artifacts import RunArtifacts
 from oodbench.storage.keys import fit_key
-from oodbench.types import Frame
+from oodbench.types import Frame, SegmenterOutput, SemanticLabels
 
 
 def fit(plan: Plan, artifacts: RunArtifacts, progress: Progress) -> None:
@@ -41,6 +41,24 @@ def _fit_missing(plan: Plan, part: FrameSetRecord, artifacts: RunArtifacts, prog
         fits = fit_methods(network, todo, frames, progress, batch_size=record.batch_size, seed=record.seed)
         for key, method_fit in fits:
             artifacts.write_fit(fit_key(key), method_fit)
+
+
+def update_fit(
+    method: Method, output: SegmenterOutput, labels: Sequence[SemanticLabels], frames: Sequence[str]
+) -> None:
+    """Add a batch of labelled frames to the fit of a method.
+
+    Args:
+        method: A method between `begin_fit` and `end_pass`.
+        output: The network's output for N frames, with the parts that the method needs.
+        labels: The labels of the N frames.
+        frames: The ids of the N frames.
+    """
+    if isinstance(method, MergeableFit):
+        for state in method.frame_states(output, labels, frames):
+            method.merge(state)
+    else:
+        method.update(output, labels)
 
 
 def fit_methods(
@@ -77,8 +95,9 @@ def fit_methods(
             for batch in forward_batches(network, frames, batches, needs, labelled=True):
                 for key, method in unfinished.items():
                     start = time.perf_counter()
-                    with explain_out_of_memory(network, [frames[index] for index in batch.positions]):
-                        method.update(batch.output, batch.labels)
+                    batch_frames = [frames[index] for index in batch.positions]
+                    with explain_out_of_memory(network, batch_frames):
+                        update_fit(method, batch.output, batch.labels, [frame.id for frame in batch_frames])
                     seconds[key] += time.perf_counter() - start
                 advance(len(batch.positions))
         next_pass: dict[str, Method] = {}

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Literal
+import pickle
+from collections.abc import Callable, Iterable, Sequence
+from typing import Literal, TypeAlias
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from oodbench.contracts import Fit, Method, Scoring
+from oodbench.contracts import Fit, MergeableFit, Method, Needs, Scoring
 from oodbench.stages.apply_methods import score_output
+from oodbench.stages.fit import update_fit
 from oodbench.types import CITYSCAPES_19, VOID, ClassMaps, MaskOutput, SegmenterOutput, SemanticLabels
 
 SIZE = (48, 96)
@@ -104,23 +106,73 @@ def _stack_masks(parts: Sequence[MaskOutput | None]) -> MaskOutput | None:
     )
 
 
-def learn(method: Method, seed: int = 0, classes: int = 6) -> Fit:
-    """Fit a method on three frames with a void strip, in a batch of two and a batch of one, and return the fit."""
-    needs = method.needs()
+LabelledBatch: TypeAlias = tuple[SegmenterOutput, Sequence[SemanticLabels], Sequence[str]]
+"""The output, the labels and the ids of some frames."""
+
+
+def fit_batches(needs: Needs, sizes: Sequence[int] = (2, 1), classes: int = 6) -> list[LabelledBatch]:
+    """Return the frames on which `learn` fits, which have a void strip.
+
+    Args:
+        needs: The parts of the output that the method requests.
+        sizes: Number of frames of each batch.
+        classes: Number of the 19 classes that occur.
+    """
     frames = []
-    for index in range(3):
+    for index in range(sum(sizes)):
         output, labels = fake_network(
             index, classes=classes, roles=needs.features, extras=needs.extras, masks=needs.masks
         )
         labels.values[-8:] = VOID
-        frames.append((output.select(needs), labels))
+        frames.append((output.select(needs), labels, f"frame-{index}"))
+    batches: list[LabelledBatch] = []
+    for size in sizes:
+        outputs, labels_of, ids = zip(*frames[:size], strict=True)
+        batches.append((stack_outputs(*outputs), labels_of, ids))
+        del frames[:size]
+    return batches
+
+
+def learn(method: Method, seed: int = 0, classes: int = 6) -> Fit:
+    """Fit a method on three frames with a void strip, in a batch of two and a batch of one, and return the fit."""
+    batches = fit_batches(method.needs(), classes=classes)
     method.begin_fit(CITYSCAPES_19, seed)
     again = True
     while again:
-        for batch in (frames[:2], frames[2:]):
-            method.update(stack_outputs(*(output for output, _ in batch)), [labels for _, labels in batch])
+        for batch in batches:
+            update_fit(method, *batch)
         again = method.end_pass()
     return method.fitted()
+
+
+def learn_distributed(create: Callable[[], Method], order: Sequence[int], sizes: Sequence[int], seed: int = 0) -> Fit:
+    """Fit a method on the frames of `learn` as several processes would, and return the fit.
+
+    Args:
+        create: Function that returns a new instance of the method, whose fit is mergeable.
+        order: The order in which the batches are computed, each by a separate instance.
+        sizes: Number of frames of each batch.
+        seed: Seed of the fit.
+    """
+    driver = create()
+    assert isinstance(driver, MergeableFit), "only such a fit has states"
+    batches = fit_batches(driver.needs(), sizes)
+    driver.begin_fit(CITYSCAPES_19, seed)
+    between: bytes | None = None
+    while True:
+        states = {}
+        for index in order:
+            worker = create() if between is None else pickle.loads(between)  # noqa: S301  # written below
+            assert isinstance(worker, MergeableFit), "an instance of the same class"
+            if between is None:
+                worker.begin_fit(CITYSCAPES_19, seed)
+            states[index] = pickle.dumps(worker.frame_states(*batches[index]))
+        for index in range(len(batches)):
+            for state in pickle.loads(states[index]):  # noqa: S301  # written above
+                driver.merge(state)
+        if not driver.end_pass():
+            return driver.fitted()
+        between = pickle.dumps(driver)
 
 
 def ready(method: Method, seed: int = 0, classes: int = 6) -> Method:

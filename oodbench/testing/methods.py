@@ -8,10 +8,19 @@ from typing import Literal
 import numpy as np
 import torch
 
-from oodbench.contracts import Fit, GridMethod, Method, PixelMethod
+from oodbench.contracts import Fit, GridMethod, MergeableFit, Method, PixelMethod
 from oodbench.numerics import iter_row_bands
 from oodbench.storage.fits import decode_fit, encode_fit
-from oodbench.testing.fake_network import PATCH, SIZE, fake_network, learn, ready, scores, stack_outputs
+from oodbench.testing.fake_network import (
+    PATCH,
+    SIZE,
+    fake_network,
+    learn,
+    learn_distributed,
+    ready,
+    scores,
+    stack_outputs,
+)
 from oodbench.testing.plugin import PluginContract, assert_filled
 from oodbench.types import ClassMaps, SegmenterOutput
 
@@ -178,6 +187,18 @@ class MethodContract(PluginContract):
             f"{self.name}: a new instance that loads the stored fit gives other scores; expected the tensors of "
             "fitted() to hold everything that scoring needs"
         )
+
+    def test_a_distributed_fit_equals_the_fit_in_one_process(self) -> None:
+        """Check that a mergeable fit depends neither on the batches nor on who computes them, and in which order."""
+        if not isinstance(self.method(), MergeableFit):
+            return
+        expected = learn(self.method(), seed=3)
+        for sizes, order in (((1, 1, 1), (2, 0, 1)), ((1, 2), (1, 0)), ((3,), (0,))):
+            fit = learn_distributed(self.method, order, sizes, seed=3)
+            assert encode_fit(fit) == encode_fit(expected), (
+                f"{self.name}: the states of batches of {sizes} frames, computed in the order {order}, give another "
+                "fit; expected the same bits: frame_states() must not depend on other frames"
+            )
 
     def test_its_inputs_are_not_changed(self) -> None:
         """Check that scoring does not change its inputs, because other methods read the same tensors."""

@@ -42,7 +42,7 @@ class Camera:
         scale = self.focal / np.maximum(np.asarray(z, np.float64), 0.5)
         column = self.centre + scale * np.asarray(x, np.float64) + 0.5 * self.bend * self.focal**2 / scale
         row = self.horizon + scale * (self.height - np.asarray(y, np.float64))
-        points = np.empty((*np.broadcast_shapes(column.shape, row.shape), 2))
+        points = np.empty((*np.broadcast(column, row).shape, 2))
         points[..., 0], points[..., 1] = column, row
         return points
 

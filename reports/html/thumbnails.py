@@ -27,15 +27,16 @@ def cut_thumbnails(run: RunView, benchmark: str, scorer: PageScorer, regions: Se
         image, score = run.image(benchmark, frame), run.score(scorer.row, frame)
         window = _choose_window(region.box, score.shape)
         photograph = _crop(image, window, score.shape)
-        level, _ = scorer.levels.of(score, AnomalyLabels(np.full(score.shape, VOID, np.uint8)))
         left, top, width, height = window
+        part = np.ascontiguousarray(score[top : top + height, left : left + width])
+        level, _ = scorer.levels.of(part, AnomalyLabels(np.full(part.shape, VOID, np.uint8)))
         box = region.box
         thumbnails.append({
             "frame": region.frame,
             "pixels": region.pixels,
             "called": region.called,
             "photograph": pictures.encode_photograph(photograph, pictures.CROP),
-            "map": pictures.encode_levels(level[top : top + height, left : left + width], pictures.CROP),
+            "map": pictures.encode_levels(level, pictures.CROP),
             "box": [round(100 * value, 2) for value in (
                 (box[0] - left) / width, (box[1] - top) / height, box[2] / width, box[3] / height)],
         })  # fmt: skip

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from oodbench.contracts import GridMethod, Method, PixelMethod
+from oodbench.contracts import GridMethod, MergeableFit, Method, PixelMethod
 from oodbench.errors import DataError, ScoreError, UnknownNameError, UsageError
 from oodbench.registry import Registry
+from oodbench.stages.fit import update_fit
 from oodbench.testing import MethodContract
 from oodbench.testing.fake_network import GRID, SIZE, fake_network, ready, scores
 from oodbench.types import CITYSCAPES_19, SegmenterOutput, SemanticLabels
@@ -95,7 +96,7 @@ def test_knn_with_more_neighbours_than_pixels_is_an_error() -> None:
     method = REGISTRY.method("knn:k=50,bank_size=20")
     method.begin_fit(CITYSCAPES_19, 0)
     output, labels = fake_network(0)
-    method.update(output, [labels])
+    update_fit(method, output, [labels], ["frame"])
     with pytest.raises(DataError, match="20 labelled pixels; expected at least k = 50"):
         method.fitted()
 
@@ -106,7 +107,7 @@ def test_gmm_records_rare_and_absent_classes() -> None:
     output, labels = fake_network(0, classes=4)
     rare = labels.values.copy()
     rare[:4, :10] = 7  # ten pixels of traffic sign on the grid
-    method.update(output, [SemanticLabels(rare, CITYSCAPES_19)])
+    update_fit(method, output, [SemanticLabels(rare, CITYSCAPES_19)], ["frame"])
     fit = method.fitted()
     assert fit.facts["pooled_classes"] == ["traffic sign"]
     assert "train" in fit.facts["absent_classes"]
@@ -122,7 +123,8 @@ def test_gmm_is_invariant_to_the_scale_of_features(whiten: str) -> None:
         method.begin_fit(CITYSCAPES_19, 0)
         for seed in range(3):
             output, labels = fake_network(seed)
-            method.update(SegmenterOutput(None, {"penultimate": factor * output.features["penultimate"]}), [labels])
+            scaled_output = SegmenterOutput(None, {"penultimate": factor * output.features["penultimate"]})
+            update_fit(method, scaled_output, [labels], [str(seed)])
         method.load(method.fitted())
         output, _ = fake_network(10, planted=True)
         features = {"penultimate": factor * output.features["penultimate"]}
@@ -136,6 +138,23 @@ def test_gmm_without_labelled_pixels_is_an_error() -> None:
     method.begin_fit(CITYSCAPES_19, 0)
     with pytest.raises(DataError, match="no class has 50 labelled pixels"):
         method.fitted()
+
+
+@pytest.mark.parametrize("name", ["knn", "gmm-posthoc"])
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_features_that_are_not_finite_are_an_error_of_the_fit(name: str, value: float) -> None:
+    method = REGISTRY.method(name)
+    method.begin_fit(CITYSCAPES_19, 0)
+    output, labels = fake_network(0)
+    output.features["penultimate"][0, 2, 5, 5] = value
+    with pytest.raises(DataError, match="aachen_3: the network's features of this frame to fit on are NaN or infinite"):
+        update_fit(method, output, [labels], ["aachen_3"])
+
+
+def test_all_methods_of_the_package_that_learn_have_a_mergeable_fit() -> None:
+    learning = [name for name in METHODS if REGISTRY.method(name).needs().fit]
+    assert learning == ["gmm-posthoc", "knn", "sml"]
+    assert all(isinstance(REGISTRY.method(name), MergeableFit) for name in learning)
 
 
 @pytest.mark.parametrize(
@@ -172,7 +191,9 @@ def test_gmm_accepts_dead_units_and_a_rare_class() -> None:
     features[:, 3] = 0
     rare = labels.values.copy()
     rare[:4, :10] = 7
-    method.update(SegmenterOutput(None, {"penultimate": features}), [SemanticLabels(rare, CITYSCAPES_19)])
+    update_fit(
+        method, SegmenterOutput(None, {"penultimate": features}), [SemanticLabels(rare, CITYSCAPES_19)], ["frame"]
+    )
     method.load(method.fitted())
     quiet = scores(method, SegmenterOutput(output.class_maps, {"penultimate": features}))
     assert np.isfinite(quiet).all()
@@ -187,6 +208,6 @@ def test_the_bank_of_knn_is_sampled_from_all_frames() -> None:
     for frame in range(30):
         _, labels = fake_network(frame, classes=2)
         maps = torch.full((1, 1, *GRID), float(frame))
-        method.update(SegmenterOutput(None, {"penultimate": maps}), [labels])
+        update_fit(method, SegmenterOutput(None, {"penultimate": maps}), [labels], [str(frame)])
     frames = method.fitted().tensors["bank"][:, 0]
     assert len(frames.unique()) > 25

@@ -13,6 +13,7 @@ from oodbench.errors import DataError
 from oodbench.methods.sml import find_class_boundaries, smooth, suppress_boundaries
 from oodbench.registry import Registry
 from oodbench.stages.apply_methods import ScoredFrame, score_output
+from oodbench.stages.fit import update_fit
 from oodbench.types import CITYSCAPES_19, VOID, ClassMaps, SegmenterOutput, SemanticLabels
 
 GOLDEN = np.load(Path(__file__).parents[1] / "golden" / "sml.npz")
@@ -133,7 +134,7 @@ def fit(batches: list[list[tuple[torch.Tensor, SemanticLabels]]], spec: str = "s
     method.begin_fit(CITYSCAPES_19, 0)
     for batch in batches:
         maps = ClassMaps(torch.stack([logits for logits, _ in batch]))
-        method.update(SegmenterOutput(maps), [labels for _, labels in batch])
+        update_fit(method, SegmenterOutput(maps), [labels for _, labels in batch], [""] * len(batch))
     assert not method.end_pass()
     return method.fitted()
 

@@ -48,7 +48,9 @@ def test_a_query_has_the_same_distances_alone_and_among_others() -> None:
 
 def test_equal_points_are_accepted() -> None:
     points = np.ones((40, 2), np.float32)
-    assert NeighbourIndex(points).squared_distances(np.float32([[1, 2], [1, 1]]), 40).tolist() == [[0, 1]] * 40
+    assert (
+        NeighbourIndex(points).squared_distances(np.array([[1, 2], [1, 1]], np.float32), 40).tolist() == [[0, 1]] * 40
+    )
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

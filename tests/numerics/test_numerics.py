@@ -165,7 +165,7 @@ def test_moments_equal_those_of_all_values_precisely() -> None:
     moments = ClassMoments(5)
     assert moments.pooled() == (0, 0)
     for values, classes in parts:
-        moments.add(values, classes.astype(np.uint8))
+        moments.merge(moments.of_frame(values, classes.astype(np.uint8)))
     everything = np.stack([values for values, _ in parts]).astype(np.float64)
     index = np.stack([classes for _, classes in parts])
     for number in range(3):
@@ -189,7 +189,7 @@ def frame(seed: int) -> tuple[torch.Tensor, SemanticLabels]:
 def test_reservoir_is_class_balanced_and_bounded() -> None:
     reservoir = ClassReservoir(19, 100, seed=0)
     for seed in range(5):
-        reservoir.add(*frame(seed))
+        reservoir.merge(reservoir.of_frame(*frame(seed), str(seed)))
     for index in (0, 1):
         pixels = reservoir.pixels(index)
         assert pixels is not None
@@ -205,9 +205,47 @@ def test_reservoir_samples_uniformly() -> None:
         reservoir = ClassReservoir(19, 50, seed=seed)
         for order in range(4):
             maps = torch.full((1, 10, 10), float(order))
-            reservoir.add(maps, SemanticLabels(np.zeros((10, 10), np.uint8), CITYSCAPES_19))
+            labels = SemanticLabels(np.zeros((10, 10), np.uint8), CITYSCAPES_19)
+            reservoir.merge(reservoir.of_frame(maps, labels, str(order)))
         pixels = reservoir.pixels(0)
         assert pixels is not None
         kept.append(np.bincount(pixels[:, 0].long().numpy(), minlength=4))
     # 2000 samples from four frames: 500 per frame, with a standard deviation of about 18.
     assert np.abs(np.sum(kept, axis=0) - 500).max() < 90
+
+
+def test_reservoir_does_not_depend_on_the_division_of_the_frames() -> None:
+    parts = [(*frame(seed), f"frame-{seed}") for seed in range(6)]
+
+    def merge(order: list[list[int]]) -> ClassReservoir:
+        whole = ClassReservoir(19, 100, seed=4)
+        for group in order:
+            part = ClassReservoir(19, 100, seed=4)
+            for index in group:
+                part.merge(whole.of_frame(*parts[index]))
+            whole.merge(part)
+        return whole
+
+    expected = merge([[0, 1, 2, 3, 4, 5]])
+    for order in ([[0], [1], [2], [3], [4], [5]], [[4, 5], [0, 3], [2, 1]], [[5, 4, 3, 2, 1, 0]]):
+        found = merge(order)
+        assert (found.pixel_counts == expected.pixel_counts).all()
+        for index in range(19):
+            first, second = found.pixels(index), expected.pixels(index)
+            assert (first is None and second is None) or torch.equal(first, second)  # type: ignore[arg-type]
+
+
+def test_reservoir_depends_on_the_seed_and_the_frame() -> None:
+    maps, labels = (
+        torch.arange(10_000.0).view(1, 100, 100),
+        SemanticLabels(np.zeros((100, 100), np.uint8), CITYSCAPES_19),
+    )
+
+    def sample(seed: int, name: str) -> set[float]:
+        pixels = ClassReservoir(19, 100, seed).of_frame(maps, labels, name).pixels(0)
+        assert pixels is not None
+        return set(pixels[:, 0].tolist())
+
+    assert sample(0, "a") == sample(0, "a")
+    for other in (sample(1, "a"), sample(0, "b"), sample(0, "\udcff"), sample(10, "a")):
+        assert len(other & sample(0, "a")) < 10  # expected: one

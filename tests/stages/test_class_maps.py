@@ -15,6 +15,7 @@ from oodbench.data.images import read_image, read_indices
 from oodbench.errors import UsageError
 from oodbench.registry import Registry
 from oodbench.stages.calibrate import ClosedSetQuality
+from oodbench.stages.fit import update_fit
 from oodbench.types import CITYSCAPES_19, ClassMaps, MapKind, SegmenterOutput, SemanticLabels
 from tests.helpers.files import CARD
 from tests.helpers.mmseg_networks import write_network
@@ -57,7 +58,7 @@ def test_a_fit_on_unnormalised_scores_equals_one_on_their_logarithms() -> None:
         output, labels = make_output(kind)
         method = Registry().method("sml")
         method.begin_fit(CITYSCAPES_19, 0)
-        method.update(output, [labels])
+        update_fit(method, output, [labels], ["frame"])
         fits.append(method.fitted())
     assert fits[1].facts == fits[0].facts
     for name, values in fits[0].tensors.items():

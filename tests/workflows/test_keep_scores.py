@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +30,7 @@ def data(road_anomaly: Path, cityscapes: Path) -> Path:
 
 
 @pytest.fixture
-def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Key]]:
+def written(monkeypatch: pytest.MonkeyPatch) -> list[Key]:
     """Record the keys of all maps that are written."""
     keys: list[Key] = []
     write = RunArtifacts.write_map

@@ -4,9 +4,8 @@
 
 A frame is generated from its index each time the source is read, as a stored map would be read again from disk. The
 time for this is measured separately. Two ways are measured in turn, each in a separate process on one core: `passes`,
-exact under the budget (MiB), and `brackets`, in one pass with 38 MB for the counts, in buckets that are placed by the
-quantiles of ten other frames. Prints the CPU times and the peak memory of each process, including Python and its
-libraries.
+exact under the budget (MiB), and `brackets`, in one pass with 19 MB. Prints the CPU times and the peak memory of each
+process, including Python and its libraries.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ import sys
 import time
 from collections.abc import Iterator
 
-from tools.speed.metrics import make_calibrated_buckets, make_frame
+from tools.speed.metrics import make_frame
 
 
 class Frames:
@@ -43,7 +42,7 @@ class Frames:
 
 def measure(way: str, kind: str, count: int, budget: int) -> None:
     """Measure one way and print a line."""
-    from oodbench.metrics import POOLED, BucketCounts, pixel_brackets, pixel_metrics_of
+    from oodbench.metrics import POOLED, BucketCounts, Buckets, pixel_brackets, pixel_metrics_of
 
     frames = Frames(kind, count)
     start = time.process_time()
@@ -51,7 +50,7 @@ def measure(way: str, kind: str, count: int, budget: int) -> None:
         values = pixel_metrics_of(frames, POOLED, budget << 20).values
         text = ", ".join(f"{name} {value:.6f}" for name, value in values.items())
     else:
-        counts = BucketCounts(make_calibrated_buckets(kind))
+        counts = BucketCounts(Buckets.even(19))
         for score, labels in frames():
             counts.update(score, labels)
         brackets = pixel_brackets(counts, POOLED)

@@ -23,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -90,7 +91,7 @@ def serve(options: dict[str, Any]) -> None:
         return Spent(time.perf_counter() - start[0], time.process_time() - start[1])
 
     run(calibrated, stop_after="calibrate")
-    steps = {
+    steps: dict[str, Callable[[], object]] = {
         "forward": forward,
         "all": lambda: whole(stop_after="evaluate", keep_scores="all"),
         "none": lambda: whole(stop_after="evaluate", keep_scores="none"),

@@ -131,7 +131,8 @@ class PixelCounts:
         """Return the distinct scores of anomalous pixels, from the highest down, with the numbers of pixels at each."""
         key, tied = self._distinct_keys()
         above, equal = np.zeros(key.size, np.int64), np.zeros(key.size, np.int64)
-        count_higher(self._normal, key, above, equal, self.compiled)
+        if self._normal:
+            count_higher(self._normal, key, above, equal, self.compiled)
         if self._halves is not None:
             _count_halves(self._halves[0], key, above, equal)
         return CurvePoints(key, tied, above, equal)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from oodbench.metrics.counting import kernels
 from oodbench.metrics.counting.checks import check_nan, check_shape, flatten_scores
-from oodbench.metrics.counting.grouped_scores import GroupedScores, sort_into_groups
+from oodbench.metrics.counting.grouped_scores import GroupedScores, group_sorted, sort_into_groups
 from oodbench.metrics.counting.ordered_keys import HALF_BITS, half_bins_to_keys, keys_of, scores_of
 from oodbench.types import ANOMALY, IN_DISTRIBUTION, VOID, AnomalyLabels, ClassMap, ScoreMap
 
@@ -35,6 +35,16 @@ class FrameScores:
         predicted: Whether a prediction was given.
         half_precision: Whether all scores are half-precision numbers. `normal` and `void` then have each score once per
             group, with its number of pixels.
+
+    Examples:
+        >>> import numpy as np
+        >>> from oodbench.metrics import FrameScores, POOLED, PixelCounts, group_scores, pixel_metrics
+        >>> from oodbench.types import AnomalyLabels
+        >>> scores: FrameScores = group_scores(np.float32([0.2, 0.9]), AnomalyLabels(np.array([0, 1], np.uint8)))
+        >>> counts = PixelCounts()
+        >>> counts.add(scores)
+        >>> pixel_metrics(counts, POOLED).values["AUROC"]
+        1.0
     """
 
     normal: GroupedScores
@@ -133,6 +143,9 @@ def group_scores(
         regions: int32 [H, W], the region of each anomalous pixel; None if they are not needed.
         compiled: Whether compiled code groups the scores. If False, plain numpy does, which is slower.
 
+    Returns:
+        The scores of all pixels by label and predicted class, without their places.
+
     Raises:
         ScoreError: The shapes or types do not match, or the score of a pixel that is not void is NaN.
 
@@ -140,10 +153,10 @@ def group_scores(
         >>> import numpy as np
         >>> from oodbench.metrics import group_scores
         >>> from oodbench.types import AnomalyLabels
-        >>> scores = group_scores(np.float32([[0.1, 0.9, 0.7]]), AnomalyLabels(np.array([[0, 1, 255]], np.uint8)))
+        >>> scores = group_scores(np.float32([[0.25, 0.75, 0.5]]), AnomalyLabels(np.array([[0, 1, 255]], np.uint8)))
         >>> values, labels = scores.pixels()
-        >>> values.round(2).tolist(), labels.tolist()
-        ([0.1, 0.7, 0.9], [0, 255, 1])
+        >>> values.tolist(), labels.tolist()
+        ([0.25, 0.5, 0.75], [0, 255, 1])
     """
     bits, flat = flatten_scores(score, labels)
     for name, values in {"prediction": prediction, "map of regions": regions}.items():
@@ -166,34 +179,53 @@ def group_scores(
     )
 
 
-# Tables of zeros for the counts of a frame, reused by later frames and other threads. Taking one and putting it back
-# are atomic.
-_FREE: list[tuple[NDArray[np.uint32], NDArray[np.uint8]]] = []
+# Tables for the counts of a frame, reused by later frames and other threads. Taking one and putting it back are atomic.
+_FREE: list[NDArray[np.uint32]] = []
 
 
 def _group(
     bits: NDArray[np.uint32], labels: NDArray[np.uint8], classes: NDArray[np.uint8], half: bool
 ) -> tuple[GroupedScores, GroupedScores]:
     """Return the scores of in-distribution and of void pixels."""
-    columns = int(classes.max(initial=0)) + 2
+    columns = int(classes.max(initial=0)) + 1
     shift = HALF_BITS if half else 16
-    entries = columns << (32 - shift)
-    table, used = _FREE.pop() if _FREE else (np.empty(0, np.uint32), np.zeros(kernels.BUCKETS, np.uint8))
-    if table.size < entries:
-        table = np.zeros(entries, np.uint32)
-    kernels.count_groups(bits, labels, classes, shift, columns, table, used)
-    parts = ((0, columns - 1), (columns - 1, columns))
+    entries = ((columns + 1) << (32 - shift)) + 1
+    free = _FREE.pop() if _FREE else np.empty(0, np.uint32)
+    if free.size < entries:
+        free = np.empty(entries, np.uint32)
+    table = free[:entries]
+    table[:] = 0
+    kernels.count_groups(bits, labels, classes, shift, columns, table)
+    normal, void = table[: columns << (32 - shift)], table[columns << (32 - shift) : -1]
     if half:
-        grouped = [GroupedScores(*kernels.list_values(table, used, columns, *part)) for part in parts]
-        kernels.clear(table, used, entries // kernels.BUCKETS)
+        grouped = [_list_values(normal, columns), _list_values(void, 1)]
     else:
-        segments = [kernels.list_segments(table, used, columns, *part) for part in parts]
-        low = [np.empty(int(size.sum()), np.uint16) for _, _, size in segments]
-        kernels.fill_segments(bits, labels, classes, columns, table, used, *low)
-        none = np.empty(0, np.uint32)
-        grouped = [GroupedScores(low, none, *part) for low, part in zip(low, segments, strict=True)]
-    _FREE.append((table, used))
+        places = [np.flatnonzero(part) for part in (normal, void)]
+        sizes = [part[place] for part, place in zip((normal, void), places, strict=True)]
+        for part, place, size in zip((normal, void), places, sizes, strict=True):
+            part[place] = np.cumsum(size) - size
+        pixels = [int(size.sum()) for size in sizes]
+        low, rest = np.empty(pixels[0], np.uint16), np.empty(bits.size - pixels[0], np.uint16)
+        table[-1] = pixels[1]  # anomalous pixels follow the void ones
+        kernels.fill_segments(bits, labels, classes, columns, table, low, rest)
+        none, alone = np.empty(0, np.uint32), np.zeros(places[1].size, np.uint8)
+        bucket, group = np.divmod(places[0], columns)
+        grouped = [
+            GroupedScores(low, none, bucket.astype(np.uint16), group.astype(np.uint8), sizes[0]),
+            GroupedScores(rest[: pixels[1]].copy(), none, places[1].astype(np.uint16), alone, sizes[1]),
+        ]
+    _FREE.append(free)
     return grouped[0], grouped[1]
+
+
+def _list_values(counts: NDArray[np.uint32], columns: int) -> GroupedScores:
+    """Return the distinct half-precision scores in counts [2^19 * columns] by the high bits of the key and by group."""
+    place = np.flatnonzero(counts)
+    value, group = np.divmod(place, columns)
+    keys = half_bins_to_keys(value)
+    bucket = keys >> np.uint32(16)
+    order = np.argsort(bucket << np.uint32(8) | group.astype(np.uint32), kind="stable")
+    return group_sorted(keys[order], group[order].astype(np.uint8), counts[place][order])
 
 
 def _group_numpy(

@@ -127,25 +127,33 @@ def sort_into_groups(keys: NDArray[np.uint32], groups: NDArray[np.uint8], half: 
         groups: uint8, the group of each; empty if all are in group 0.
         half: Whether all scores are half-precision numbers, which are then counted.
     """
+    none = np.empty(0, np.uint32)
     if groups.size:
-        wide = keys.astype(np.uint64)
-        order = np.sort(
-            (wide >> np.uint64(16)) << np.uint64(24)
-            | groups.astype(np.uint64) << np.uint64(16)
-            | wide & np.uint64(0xFFFF)
-        )
-        bucket, group = (order >> np.uint64(24)).astype(np.uint16), (order >> np.uint64(16)).astype(np.uint8)
+        low, wide = np.uint64(16), keys.astype(np.uint64)
+        order = np.sort(wide >> low << np.uint64(24) | groups.astype(np.uint64) << low | wide & np.uint64(0xFFFF))
+        group = (order >> low).astype(np.uint8)
+        ordered = ((order >> np.uint64(8)) & np.uint64(0xFFFF0000) | order & np.uint64(0xFFFF)).astype(np.uint32)
     else:
-        order = np.sort(keys)
-        bucket, group = (order >> np.uint32(16)).astype(np.uint16), np.zeros(keys.size, np.uint8)
-    low, repeats = order.astype(np.uint16), np.empty(0, np.uint32)
-    if half:
-        first = _find_changes(order)
-        low, bucket, group = low[first], bucket[first], group[first]
-        repeats = np.diff(first, append=order.size).astype(np.uint32)
-    first = _find_changes(bucket.astype(np.uint32) << np.uint32(8) | group)
-    size = np.diff(first, append=low.size).astype(np.uint32)
-    return GroupedScores(low, repeats, bucket[first], group[first], size)
+        order = ordered = np.sort(keys)
+        group = np.zeros(keys.size, np.uint8)
+    if not half:
+        return group_sorted(ordered, group, none)
+    first = _find_changes(order)
+    return group_sorted(ordered[first], group[first], np.diff(first, append=order.size).astype(np.uint32))
+
+
+def group_sorted(keys: NDArray[np.uint32], groups: NDArray[np.uint8], repeats: NDArray[np.uint32]) -> GroupedScores:
+    """Divide scores into segments; they are sorted by bucket and then by group.
+
+    Args:
+        keys: uint32, the keys of the scores.
+        groups: uint8, the group of each.
+        repeats: uint32, the number of pixels with each score; empty if each is one pixel.
+    """
+    bucket = keys >> np.uint32(16)
+    first = _find_changes(bucket << np.uint32(8) | groups)
+    size = np.diff(first, append=keys.size).astype(np.uint32)
+    return GroupedScores(keys.astype(np.uint16), repeats, bucket[first].astype(np.uint16), groups[first], size)
 
 
 def _find_changes(values: NDArray[np.generic]) -> NDArray[np.intp]:

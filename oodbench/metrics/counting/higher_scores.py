@@ -7,6 +7,7 @@ spread over all frames; they are copied next to each other in parts of limited s
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,7 +67,7 @@ def _split(high: NDArray[np.int64], in_bucket: NDArray[np.int64], threads: int) 
     share = np.clip(pixels.sum() // (4 * threads), 1 << 16, _PART)
     number = (np.cumsum(pixels) - pixels) // share
     bounds = np.append(first[np.flatnonzero(np.diff(number, prepend=-1))], high.size)
-    return [(int(first), int(last)) for first, last in zip(bounds[:-1], bounds[1:], strict=True)]
+    return [(int(first), int(last)) for first, last in pairwise(bounds)]
 
 
 def _collect(

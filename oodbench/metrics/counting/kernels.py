@@ -9,17 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oodbench.compiled import compiled
-from oodbench.metrics.counting.ordered_keys import HALF_BITS
-from oodbench.types import ANOMALY
+from oodbench.types import ANOMALY, IN_DISTRIBUTION
 
 BUCKETS = 1 << 16
 _LOW = (1 << 16) - 1
-# Half-precision scores with the same high half of the key.
-_PARTS = 1 << (16 - HALF_BITS)
+# Pixels whose places are computed together; their places fit into the first level of the cache.
+_CHUNK = 2048
 # Up to this number of edges, comparing all scores of a segment with each edge is faster than a binary search per score.
 _FEW = 8
 # Up to this number of pixels in a bucket, resetting their counts is faster than resetting all counts.
 _SPARSE = 1 << 13
+# Number of adjacent counts whose sum is computed once for all keys.
+_BLOCK = 1 << 5
 
 
 @numba.njit(inline="always")
@@ -30,6 +31,30 @@ def key_of(bits: Any) -> Any:
     return ~bits if bits & np.uint32(0x80000000) else bits | np.uint32(0x80000000)
 
 
+@numba.njit
+def _find_places(
+    bits: NDArray[np.uint32],
+    labels: NDArray[np.uint8],
+    groups: NDArray[np.uint8],
+    shift: int,
+    columns: int,
+    places: NDArray[np.uint32],
+) -> None:
+    """Write the place of each pixel in the table of `count_groups`, in operations of 32 bits for vector registers."""
+    width, low = np.uint32(columns), np.uint32(shift)
+    void, anomalous = np.uint32(columns << (32 - shift)), np.uint32((columns + 1) << (32 - shift))
+    for i in range(bits.size):
+        b = np.int32(bits[i])
+        key = np.uint32(b ^ np.int32(np.int32(b >> np.int32(31)) | np.int32(-(1 << 31))))
+        # The key of -0.0 is one less than that of 0.0.
+        high = np.uint32(np.uint32(key >> low) + (bits[i] == np.uint32(0x80000000)))
+        place = high
+        if groups.size:
+            place = np.uint32(np.uint32(high * width) + np.uint32(groups[i]))
+        other = anomalous if labels[i] == ANOMALY else np.uint32(void + high)
+        places[i] = place if labels[i] == IN_DISTRIBUTION else other
+
+
 @compiled(nogil=True)
 def count_groups(
     bits: NDArray[np.uint32],
@@ -38,59 +63,25 @@ def count_groups(
     shift: int,
     columns: int,
     table: NDArray[np.uint32],
-    used: NDArray[np.uint8],
 ) -> None:
-    """Count the pixels that are not anomalous by key and group.
+    """Count the pixels by label, key and group.
 
     Args:
         bits: uint32, bits of the scores of a frame.
         labels: uint8, 0 (in-distribution), 1 (anomaly) or anything else (void).
-        groups: uint8, the group of each pixel, below `columns` - 1; empty if all are in group 0.
+        groups: uint8, the group of each pixel, below `columns`; empty if all are in group 0.
         shift: Number of low bits of the key to ignore.
-        columns: Number of groups, plus one for void pixels.
-        table: [2^(32 - shift) * columns], counts by key and column; all 0 before the call.
-        used: [2^16], set to 1 for each high half of a key that occurs; all 0 before the call.
+        columns: Number of groups.
+        table: [(columns + 1) * 2^(32 - shift) + 1], all 0 before the call: the counts of in-distribution pixels by key
+            and then group, those of void pixels by key, and the number of anomalous pixels.
     """
-    grouped = groups.size > 0
-    for i in range(bits.size):
-        label = labels[i]
-        if label == ANOMALY:
-            continue
-        key = np.int64(key_of(bits[i]))
-        column = np.int64(0)
-        if label:
-            column = np.int64(columns - 1)
-        elif grouped:
-            column = np.int64(groups[i])
-        used[key >> 16] = 1
-        table[(key >> shift) * columns + column] += np.uint32(1)
-
-
-@compiled(nogil=True)
-def list_segments(
-    table: NDArray[np.uint32], used: NDArray[np.uint8], columns: int, first: int, last: int
-) -> tuple[NDArray[np.uint16], NDArray[np.uint8], NDArray[np.uint32]]:
-    """Return the bucket, group and size of each segment in the columns first to last - 1, with shift = 16.
-
-    In the table, the count of each segment is replaced by the number of pixels in the segments before it.
-    """
-    segments = 0
-    for bucket in range(BUCKETS):
-        if used[bucket]:
-            for column in range(first, last):
-                segments += table[bucket * columns + column] > 0
-    buckets, groups, sizes = np.empty(segments, np.uint16), np.empty(segments, np.uint8), np.empty(segments, np.uint32)
-    at, total = 0, np.uint32(0)
-    for bucket in range(BUCKETS):
-        if used[bucket]:
-            for column in range(first, last):
-                size = table[bucket * columns + column]
-                table[bucket * columns + column] = total
-                if size:
-                    buckets[at], groups[at], sizes[at] = bucket, column - first, size
-                    at += 1
-                    total += size
-    return buckets, groups, sizes
+    places = np.empty(_CHUNK, np.uint32)
+    for start in range(0, bits.size, _CHUNK):
+        chunk = slice(start, min(start + _CHUNK, bits.size))
+        part = places[: chunk.stop - start]
+        _find_places(bits[chunk], labels[chunk], groups[chunk], shift, columns, part)
+        for place in part:
+            table[place] += np.uint32(1)
 
 
 @compiled(nogil=True)
@@ -100,77 +91,44 @@ def fill_segments(
     groups: NDArray[np.uint8],
     columns: int,
     table: NDArray[np.uint32],
-    used: NDArray[np.uint8],
     low: NDArray[np.uint16],
-    void: NDArray[np.uint16],
+    rest: NDArray[np.uint16],
 ) -> None:
-    """Write the low halves of the keys into their segments, which start where `table` states; reset the tables."""
-    grouped = groups.size > 0
-    for i in range(bits.size):
-        label = labels[i]
-        if label == ANOMALY:
-            continue
-        key = np.int64(key_of(bits[i]))
-        column = np.int64(0)
-        if label:
-            column = np.int64(columns - 1)
-        elif grouped:
-            column = np.int64(groups[i])
-        place = (key >> 16) * columns + column
-        at = table[place]
-        table[place] = at + np.uint32(1)
-        if label:
-            void[at] = np.uint16(key & _LOW)
-        else:
-            low[at] = np.uint16(key & _LOW)
-    clear(table, used, columns)
+    """Write the low halves of the keys into their segments, which start where `table` states.
 
-
-@compiled(nogil=True)
-def list_values(
-    table: NDArray[np.uint32], used: NDArray[np.uint8], columns: int, first: int, last: int
-) -> tuple[NDArray[np.uint16], NDArray[np.uint32], NDArray[np.uint16], NDArray[np.uint8], NDArray[np.uint32]]:
-    """Return the distinct half-precision scores in the columns first to last - 1, counted with shift = `HALF_BITS`.
-
-    Returns:
-        The low half of each score and its number of pixels; the bucket, group and number of scores of each segment.
+    Args:
+        bits: As for `count_groups`.
+        labels: As for `count_groups`.
+        groups: As for `count_groups`.
+        columns: As for `count_groups`.
+        table: The table of `count_groups`, with the start of each segment instead of its size.
+        low: Output array for in-distribution pixels.
+        rest: Output array for void and for anomalous pixels.
     """
-    values, segments = 0, 0
-    for bucket in range(BUCKETS):
-        if used[bucket]:
-            for column in range(first, last):
-                size = 0
-                for part in range(_PARTS):
-                    size += table[(bucket * _PARTS + part) * columns + column] > 0
-                values += size
-                segments += size > 0
-    low, repeats = np.empty(values, np.uint16), np.empty(values, np.uint32)
-    buckets, groups, sizes = np.empty(segments, np.uint16), np.empty(segments, np.uint8), np.empty(segments, np.uint32)
-    at, to = 0, 0
-    for bucket in range(BUCKETS):
-        if used[bucket]:
-            # The keys of negative scores are complements: their low bits are all ones.
-            ones = 0 if bucket >= BUCKETS // 2 else (1 << HALF_BITS) - 1
-            for column in range(first, last):
-                before = at
-                for part in range(_PARTS):
-                    count = table[(bucket * _PARTS + part) * columns + column]
-                    if count:
-                        low[at], repeats[at] = np.uint16(part << HALF_BITS | ones), count
-                        at += 1
-                if at > before:
-                    buckets[to], groups[to], sizes[to] = bucket, column - first, at - before
-                    to += 1
-    return low, repeats, buckets, groups, sizes
+    places, values = np.empty(_CHUNK, np.uint32), np.empty(_CHUNK, np.uint16)
+    void = np.uint32(columns << 16)
+    for start in range(0, bits.size, _CHUNK):
+        chunk = slice(start, min(start + _CHUNK, bits.size))
+        part = places[: chunk.stop - start]
+        _find_places(bits[chunk], labels[chunk], groups[chunk], 16, columns, part)
+        _find_low_halves(bits[chunk], values)
+        for i in range(part.size):
+            place = part[i]
+            at = table[place]
+            table[place] = at + np.uint32(1)
+            if place < void:
+                low[at] = values[i]
+            else:
+                rest[at] = values[i]
 
 
-@compiled(nogil=True)
-def clear(table: NDArray[np.uint32], used: NDArray[np.uint8], width: int) -> None:
-    """Set the tables to 0; `width` is the number of entries of `table` per bucket."""
-    for bucket in range(BUCKETS):
-        if used[bucket]:
-            table[bucket * width : (bucket + 1) * width] = 0
-            used[bucket] = 0
+@numba.njit
+def _find_low_halves(bits: NDArray[np.uint32], values: NDArray[np.uint16]) -> None:
+    """Write the low half of each key."""
+    for i in range(bits.size):
+        b = np.int32(bits[i])
+        key = np.uint32(b ^ np.int32(b >> np.int32(31)))
+        values[i] = np.uint16(0) if bits[i] == np.uint32(0x80000000) else np.uint16(key)
 
 
 @compiled(nogil=True)
@@ -225,7 +183,7 @@ def count_in_bins(
 
 @numba.njit(inline="always")
 def bin_of(key: Any, edges: NDArray[np.uint32], low: Any, high: Any) -> Any:
-    """Return the number of edges above a key, given that the first `low` are not above it, and those from `high` are."""
+    """Return the number of edges above a key; the first `low` are not above it, and those from `high` are."""
     while low < high:
         middle = (low + high) >> 1
         if edges[middle] <= key:
@@ -273,6 +231,16 @@ def count_buckets(
     return void, broken
 
 
+@numba.njit
+def _sum_blocks(fine: NDArray[np.uint32], coarse: NDArray[np.uint32]) -> None:
+    """Write the sum of each block of counts."""
+    for block in range(coarse.size):
+        total = np.uint32(0)
+        for count in fine[block * _BLOCK : (block + 1) * _BLOCK]:
+            total = np.uint32(total + count)
+        coarse[block] = total
+
+
 @compiled(nogil=True)
 def refine(
     keys: NDArray[np.uint32],
@@ -294,7 +262,7 @@ def refine(
         above: Counts of higher keys, to which the result is added, in the order of the keys.
         equal: Counts of equal keys, to which the result is added, in the order of the keys.
     """
-    fine, coarse = np.zeros(BUCKETS, np.uint32), np.zeros(1 << 8, np.uint32)
+    fine, coarse = np.zeros(BUCKETS, np.uint32), np.zeros(BUCKETS // _BLOCK, np.uint32)
     segment, first = 0, 0
     while first < keys.size:
         bucket = keys[first] >> np.uint32(16)
@@ -309,22 +277,27 @@ def refine(
             start, size = starts[segment], np.int64(sizes[segment])
             for value in low[start : start + size]:
                 fine[value] += np.uint32(1)
-                coarse[value >> 8] += np.uint32(1)
             pixels += size
             segment += 1
         if pixels:
-            total = np.int64(0)
-            level = BUCKETS - 1
+            if pixels < _SPARSE:
+                for other in range(begin, segment):
+                    for value in low[starts[other] : starts[other] + np.int64(sizes[other])]:
+                        coarse[value // _BLOCK] += np.uint32(1)
+            else:
+                _sum_blocks(fine, coarse)
+            total = np.int64(0)  # in the blocks above the current one
+            block = coarse.size - 1
             for query in range(first, last):
                 at = np.int64(keys[query] & np.uint32(_LOW))
-                while level > at:
-                    if level & 0xFF == 0xFF and level - at > 0xFF:
-                        total += coarse[level >> 8]
-                        level -= 1 << 8
-                    else:
-                        total += fine[level]
-                        level -= 1
-                above[query] += total
+                own = at // _BLOCK
+                while block > own:
+                    total += coarse[block]
+                    block -= 1
+                rest = np.uint32(0)
+                for count in fine[at + 1 : (own + 1) * _BLOCK]:
+                    rest = np.uint32(rest + count)
+                above[query] += total + np.int64(rest)
                 equal[query] += fine[at]
             if pixels < _SPARSE:
                 for other in range(begin, segment):

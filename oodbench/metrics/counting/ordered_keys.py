@@ -30,5 +30,5 @@ def half_bins_to_keys(bins: NDArray[np.integer]) -> NDArray[np.uint32]:
 
 
 def count_edges_below(edges: NDArray[np.uint32]) -> NDArray[np.int64]:
-    """Return int64 [2^16 + 1], the number of keys in `edges`, ascending, with a lower high half than 0, 1, and so on."""
+    """Return int64 [2^16 + 1], the number of keys in `edges`, ascending, whose high half is below 0, 1, ..."""
     return np.searchsorted(edges >> np.uint32(16), np.arange((1 << 16) + 1)).astype(np.int64)

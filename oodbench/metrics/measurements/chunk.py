@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from oodbench.contracts import FALSE_ALARM_RATE, Calibration
 from oodbench.files import digest_bytes
-from oodbench.metrics.breakdown import BreakdownCounts
+from oodbench.metrics.breakdown import CLASSES, BreakdownCounts, count_anomalous
 from oodbench.metrics.counting.bucket_counts import BucketCounts
 from oodbench.metrics.counting.buckets import Buckets
+from oodbench.metrics.counting.frame_scores import FrameScores
 from oodbench.metrics.counting.ordered_keys import keys_of, scores_of
 from oodbench.metrics.measurements.frame import FrameMeasurement
 from oodbench.metrics.measurements.region_groups import GROUPS, count_objects
@@ -92,6 +93,8 @@ class FrameChunk:
         counts: The pixels of all frames by bucket.
         digests: Maps the digest of each frame to the digest of its score map.
         sketches: Maps the digest of each frame to int64 [2, K], its pixels by label and bin of the sketch.
+        fine: int64 [groups + 256, K], anomalous pixels by group or class, and bin.
+        mistaken: int64 [256, K], in-distribution pixels by class and bin.
         objects: int64 [groups], the number of objects in each group.
         predicted: Whether classes were predicted.
     """
@@ -103,19 +106,8 @@ class FrameChunk:
         self.sketches: dict[str, NDArray[np.int64]] = {}
         self.objects = np.zeros(GROUPS, np.int64)
         self.predicted = False
-        # Every edge is a threshold, so that any of them can be chosen after the last frame.
-        thresholds = {str(index): float(score) for index, score in enumerate(scores_of(bins.edges))}
-        self._breakdown = BreakdownCounts(bins.sketch, thresholds, GROUPS)
-
-    @property
-    def fine(self) -> NDArray[np.int64]:
-        """int64 [groups + 256, K], the anomalous pixels by group or class, and bin."""
-        return self._breakdown.fine
-
-    @property
-    def mistaken(self) -> NDArray[np.int64]:
-        """int64 [256, K], the in-distribution pixels by class and bin."""
-        return self._breakdown.mistaken
+        self.fine = np.zeros((GROUPS + CLASSES, bins.edges.size + 1), np.int64)
+        self.mistaken = np.zeros((CLASSES, bins.edges.size + 1), np.int64)
 
     def add(self, frame: str, measurement: FrameMeasurement) -> None:
         """Count one frame.
@@ -127,9 +119,20 @@ class FrameChunk:
         score, labels = measurement.scores.pixels()
         self.counts.update(score, AnomalyLabels(labels))
         self.digests[frame] = measurement.digest
-        self.sketches[frame] = self._breakdown.add(measurement.scores, measurement.groups)
+        self.sketches[frame] = self._count(measurement.scores, measurement.groups)
         self.objects += count_objects(measurement.groups)
         self.predicted |= measurement.scores.predicted
+
+    def _count(self, scores: FrameScores, groups: NDArray[np.uint8]) -> NDArray[np.int64]:
+        """Count the scores of a frame for the breakdown, and return its sketch."""
+        classes = int(scores.normal.group.max(initial=0)) + 1
+        mistaken = np.zeros((classes, self.bins.edges.size + 1), np.int64)
+        scores.normal.count_in_bins(*self.bins.sketch.ascending, mistaken, by_group=True)
+        if scores.predicted:
+            self.mistaken[:classes] += mistaken
+        anomalous = np.zeros(mistaken.shape[1], np.int64)
+        count_anomalous(scores, groups, GROUPS, self.bins.sketch, anomalous, self.fine)
+        return np.stack([mistaken.sum(axis=0), anomalous])
 
     def merge(self, others: Iterable[FrameChunk]) -> None:
         """Add chunks of other frames, counted in the same bins."""
@@ -139,8 +142,8 @@ class FrameChunk:
             self.sketches |= other.sketches
             self.objects += other.objects
             self.predicted |= other.predicted
-            self.fine[...] += other.fine
-            self.mistaken[...] += other.mistaken
+            self.fine += other.fine
+            self.mistaken += other.mistaken
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Return the measurement as arrays; `from_arrays` restores it with the same bins."""
@@ -175,7 +178,7 @@ class FrameChunk:
         chunk.digests, chunk.predicted = read_digests(arrays), bool(arrays["predicted"][0])
         own = {name.removeprefix("counts."): values for name, values in arrays.items() if name.startswith("counts.")}
         chunk.counts = BucketCounts.from_arrays(own, bins.buckets)
-        chunk.objects += arrays["objects"]
+        chunk.objects += arrays["objects"].astype(np.int64)
         sketches = np.zeros((len(chunk.digests), 2, bins.edges.size + 1), np.int64)
         for name, values in {"sketches": sketches, "fine": chunk.fine, "mistaken": chunk.mistaken}.items():
             values.ravel()[arrays[f"{name}_where"].astype(np.intp)] = arrays[f"{name}_counts"]
@@ -198,11 +201,13 @@ class FrameChunk:
         # Of the in-distribution pixels in a bucket, all, none, or by assumption half score as high as an anomalous one.
         higher = np.select([others_lowest > highest, others_highest < lowest], [1.0, 0.0], 0.5)
         as_high = np.select([others_lowest >= highest, others_highest < lowest], [1.0, 0.0], 0.5)
-        shares = []
-        for share in (as_high, higher):
+
+        def mean_of(share: NDArray[np.float64]) -> NDArray[np.float64]:
             passed = np.add.reduceat(true * (within + share * false), first)
-            shares.append(np.full(edges.size + 1, 0.5))
-            shares[-1][place[first]] = np.divide(passed, inside, out=np.full(first.size, 0.5), where=inside > 0)
+            means = np.full(edges.size + 1, 0.5)
+            means[place[first]] = np.divide(passed, inside, out=np.full(first.size, 0.5), where=inside > 0)
+            return means
+
         single = np.zeros(edges.size + 1, bool)
         single[place[first]] = np.maximum.reduceat(highest, first) <= np.minimum.reduceat(lowest, first)
         found = np.sum(list(self.sketches.values()), axis=0)[ANOMALY]
@@ -210,7 +215,7 @@ class FrameChunk:
         if found.any():
             reached = int(np.argmax(np.cumsum(found) / found.sum() >= tpr))
             threshold = float(scores_of(edges[[min(reached, edges.size - 1)]])[0])
-        return SketchBins(edges, single, *shares, threshold)
+        return SketchBins(edges, single, mean_of(as_high), mean_of(higher), threshold)
 
     def breakdown(self, bins: SketchBins, thresholds: Mapping[str, float]) -> BreakdownCounts:
         """Return the counts of the breakdown at thresholds that are edges of the sketch."""

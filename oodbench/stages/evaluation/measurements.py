@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from typing_extensions import override
@@ -53,7 +54,8 @@ class ExactScores(MeasuredScores):
         evaluation = make_evaluation(protocol)
         for frame in frames:
             evaluation.add(frame.scores)
-        metrics, components = evaluation.metrics(), {}
+        metrics = evaluation.metrics()
+        components: dict[str, Any] = {}
         if protocol.components:
             metrics, components = add_component_metrics(metrics, scored, protocol, frames)
         sketch: Sketch | None = evaluation.frame_values()

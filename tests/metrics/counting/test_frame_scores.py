@@ -193,8 +193,8 @@ def test_the_pixels_are_those_of_the_map(values: list[float], data: st.DataObjec
     score = np.array(values, np.float32)
     label = np.array(data.draw(st.lists(st.sampled_from([0, 1, 255]), min_size=len(values), max_size=len(values))))
     label = np.where(np.isnan(score), 255, label).astype(np.uint8)
-    found, labels = group_scores(score, AnomalyLabels(label)).pixels()
-    pairs = zip(np.nan_to_num(found, nan=7e37).tolist(), labels.tolist(), strict=True)
+    found, kinds = group_scores(score, AnomalyLabels(label)).pixels()
+    pairs = zip(np.nan_to_num(found, nan=7e37).tolist(), kinds.tolist(), strict=True)
     assert sorted(pairs) == sorted(zip(np.nan_to_num(score, nan=7e37).tolist(), label.tolist(), strict=True))
 
 
@@ -244,7 +244,7 @@ def test_damaged_arrays_are_errors(kind: str) -> None:
         if name == "region":
             changed.append(values - 100)
         if name == "flags":
-            changed += [~values, np.array([False, values[1]]), np.array([True, ~values[1]])]
+            changed += [~values, np.array([False, values[1]]), np.array([True, not values[1]])]
         if name == "key":
             changed.append(np.full_like(values, 0xFFFFFFFF))
         for other in changed:

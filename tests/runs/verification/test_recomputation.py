@@ -96,5 +96,5 @@ def test_only_frames_with_stored_maps_are_chosen(run: Path, find: Find) -> None:
     for scorer in record.scorers:
         LocalStore(run).delete(score_key(scorer.key, first.key))
     assert find("not checked", recompute=3)["recomputed scores of tiny, road-anomaly"] == (
-        "no score maps are stored (--keep-scores)"
+        "no scores are stored (--keep-scores)"
     )
