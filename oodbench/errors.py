@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from typing_extensions import override
+
 __all__ = [
     "BaselineError",
     "BenchmarksFailedError",
@@ -63,6 +65,7 @@ class OodbenchError(Exception):
         self.problem = problem
         self.remedy = remedy
 
+    @override
     def __reduce__(self) -> tuple[Any, ...]:
         # The arguments of a derived class are not kept: its instance is made again without calling `__init__`.
         return copyreg.__newobj__, (type(self), *self.args), vars(self)  # type: ignore[attr-defined]

@@ -52,7 +52,7 @@ def find_floors(requirements: Iterable[str]) -> dict[str, Version]:
 
 
 def runtime_requirements() -> list[str]:
-    extras = ("hdf5", "mmseg", "train", "transformers")
+    extras = ("hdf5", "mmseg", "ray", "train", "transformers")
     return [*PROJECT["dependencies"], *(line for extra in extras for line in EXTRAS[extra])]
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -30,11 +32,9 @@ from oodbench.executors.serial import SerialExecutor
 class Driver:
     """A plan on a network, a method and a benchmark of plugins, and what a driver sends of it."""
 
-    def __init__(
-        self, folder: Path, models: tuple[str, ...], plugins: tuple[Path, ...], methods: tuple[str, ...]
-    ) -> None:
+    def __init__(self, folder: Path, model: str, plugins: tuple[Path, ...], methods: tuple[str, ...]) -> None:
         request = Request.of(
-            models=models,
+            models=(model,),
             methods=methods,
             plugins=plugins,
             benchmarks=("road-anomaly",),
@@ -72,8 +72,8 @@ def driver(place: Path) -> Driver:
 
 def forget_user_code(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let this process behave like another one, which has imported no file of the user."""
-    for name in [name for name in importing.sys.modules if name.startswith(importing.USER_PACKAGES)]:
-        monkeypatch.delitem(importing.sys.modules, name)
+    for name in [name for name in sys.modules if name.startswith(importing.USER_PACKAGES)]:
+        monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(importing, "_packages", {})
 
 
@@ -153,7 +153,7 @@ def test_other_version(driver: Driver, tmp_path: Path) -> None:
 
 def test_object_that_cannot_be_pickled(driver: Driver) -> None:
     network = driver.plan.networks[driver.network.name]
-    network.lock = (step for step in ())  # type: ignore[attr-defined]
+    network.lock = threading.Lock()  # type: ignore[attr-defined]
     with pytest.raises(UsageError, match="the network can't be sent to the workers of --executor ray"):
         Packer().pack(NetworkObject(network), "the network")
 

@@ -44,6 +44,7 @@ JOBS: Mapping[str, Job] = {
     "run --keep-scores none": Job((*RUN, "--keep-scores", "none")),
     "run --keep-scores measurements": Job((*RUN, "--keep-scores", "measurements")),
     "run --memory 1": Job((*RUN, "--keep-scores", "none", "--memory", "1")),
+    "run --executor ray": Job((*RUN, *_split("--executor ray --workers 1 --threads 1"))),
     "run --overwrite": Job((*RUN, "--overwrite"), (_ONE_METHOD,)),
     "run --shard": Job(_SHARDS[0]),
     "merge": Job(_split("merge out"), _SHARDS),

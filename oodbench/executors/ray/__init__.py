@@ -1,1 +1,1 @@
-"""Executor on a Ray cluster. `executor` and `dispatch` run in the driver, `worker` runs in the actors."""
+"""Executor that scores batches on the workers of a Ray cluster."""

@@ -100,9 +100,10 @@ class Dispatcher:
     def lacks_room(self) -> UsageError:
         """Return the error that no worker has started."""
         needed = f"{self._resources.threads} cores and {self._resources.gpus:g} GPUs"
+        there = ray.cluster_resources()  # type: ignore[no-untyped-call]
         return UsageError(
             f"--executor ray: no worker has started in {_PATIENCE} seconds; a worker needs {needed}, and the cluster "
-            f"has {ray.cluster_resources().get('CPU', 0):g} cores and {ray.cluster_resources().get('GPU', 0):g} GPUs",
+            f"has {there.get('CPU', 0):g} cores and {there.get('GPU', 0):g} GPUs",
             "Give fewer --threads or --gpus-per-worker, or add machines to the cluster.",
         )
 

@@ -47,10 +47,10 @@ class Packer:
             UsageError: The object can't be pickled.
         """
         for name in [name for name in sys.modules if name.startswith(USER_PACKAGES) and "." not in name]:
-            cloudpickle.register_pickle_by_value(sys.modules[name])
+            cloudpickle.register_pickle_by_value(sys.modules[name])  # type: ignore[no-untyped-call]
         buffer = io.BytesIO()
         try:
-            _Pickler(buffer, self).dump(content)
+            _Pickler(buffer, self).dump(content)  # type: ignore[no-untyped-call]
         except (pickle.PicklingError, TypeError, AttributeError, ValueError) as error:
             raise UsageError(
                 f"{what} can't be sent to the workers of --executor ray, because it can't be pickled ({error})",
@@ -59,11 +59,12 @@ class Packer:
         return buffer.getvalue()
 
 
-class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # ray has no types for it
+class _Pickler(cloudpickle.Pickler):
     def __init__(self, buffer: io.BytesIO, packer: Packer) -> None:
-        super().__init__(buffer)
+        super().__init__(buffer)  # type: ignore[no-untyped-call]
         self._packer = packer
 
+    @override
     def persistent_id(self, content: Any) -> tuple[str, str] | None:
         """Return the path and the digest of a file; None for anything else."""
         if not isinstance(content, Path) or not content.is_file():

@@ -54,7 +54,7 @@ class SentBatches:
 
 
 class Worker:
-    """Scorer of batches in a process of its own.
+    """Scorer of batches in a separate process.
 
     Args:
         fetch: The function that returns the content of a file on the driver's machine.
