@@ -51,7 +51,7 @@ def connect(resources: Resources) -> Iterator[int]:
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if resources.address is None:
         workers = resources.workers or max(1, count_cores() // resources.threads)
-        options |= {"include_dashboard": False, "object_store_memory": _OBJECT_STORE}
+        options |= {"address": "local", "include_dashboard": False, "object_store_memory": _OBJECT_STORE}
         options |= {"num_cpus": workers * resources.threads}
     elif resources.address.startswith("ray://"):
         raise UsageError(
