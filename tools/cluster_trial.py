@@ -78,7 +78,7 @@ def main(folder: Path) -> None:
         watch = Watch(10)
         oodbench.run(**OPTIONS, limit=60, out=folder / str(workers), workers=workers, progress=watch, **on_ray)
         print(f"{workers} workers: {watch.frames_per_second:.2f} frames per second")
-    cluster.shutdown()
+    cluster.shutdown()  # type: ignore[no-untyped-call]
 
 
 if __name__ == "__main__":

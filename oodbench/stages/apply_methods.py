@@ -125,7 +125,7 @@ def _find_file(method: Method) -> str:
     """Return the file that defines a method. In another process than the user's, only its functions know the file."""
     assert isinstance(method, PixelMethod | GridMethod), "every method is one of them"
     score = method.pixel_score if isinstance(method, PixelMethod) else method.grid_score
-    return inspect.unwrap(score).__code__.co_filename
+    return inspect.getfile(inspect.unwrap(score))
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from oodbench.errors import ScoreError
+from oodbench.errors import ScoreError, UsageError
 from oodbench.planning.plan import make_plan
 from oodbench.planning.request import Request
 from oodbench.progress import Silent
@@ -131,6 +131,15 @@ def test_killed_driver(serial: Run, options: dict[str, Any], place: Path) -> Non
     run = small_run(place / "network.onnx", place / "downloads", place / "ray", **options)
     assert scores(run).keys() == {name.replace("/serial/", "/ray/") for name in scores(serial)}
     assert_same(run, serial)
+
+
+@pytest.mark.parametrize(
+    ("address", "problem"),
+    [("127.0.0.1:1", "there is no cluster"), ("ray://127.0.0.1:1", "expected HOST:PORT or auto")],
+)
+def test_wrong_address(place: Path, address: str, problem: str) -> None:
+    with pytest.raises(UsageError, match=f"--ray-address {address}: {problem}"):
+        small_run(place / "network.onnx", place / "downloads", place / "ray", methods=["msp"], **on_ray(address))
 
 
 def test_failed_frame(serial: Run, options: dict[str, Any], place: Path, address: str) -> None:

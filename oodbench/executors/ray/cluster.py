@@ -6,6 +6,7 @@ import importlib
 import logging
 import os
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,9 @@ from oodbench.threads import count_cores
 
 # Memory for outcomes that wait to be stored, in bytes. Ray writes what exceeds it to the disk.
 _OBJECT_STORE = 512 << 20
+
+# Seconds until it is an error that nothing answers at the address.
+_CONNECTION_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ def connect(resources: Resources) -> Iterator[int]:
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if resources.address is None:
         workers = resources.workers or max(1, count_cores() // resources.threads)
-        options |= {"include_dashboard": False, "object_store_memory": _OBJECT_STORE}
+        options |= {"address": "local", "include_dashboard": False, "object_store_memory": _OBJECT_STORE}
         options |= {"num_cpus": workers * resources.threads}
     elif resources.address.startswith("ray://"):
         raise UsageError(
@@ -55,6 +59,7 @@ def connect(resources: Resources) -> Iterator[int]:
             "Run the command on a machine of the cluster.",
         )
     else:
+        _check_reachable(resources.address)
         options |= {"address": resources.address}
     try:
         ray.init(**options)
@@ -71,6 +76,20 @@ def connect(resources: Resources) -> Iterator[int]:
         yield resources.workers or max(1, int(room))
     finally:
         ray.shutdown()
+
+
+def _check_reachable(address: str) -> None:
+    """Check that something listens at an address `HOST:PORT`. Ray waits for minutes for a cluster that is not there."""
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=_CONNECTION_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise UsageError(
+            f"--ray-address {address}: there is no cluster ({error})",
+            "Start one with 'ray start --head', or correct the address.",
+        ) from error
 
 
 def import_ray() -> Any:
