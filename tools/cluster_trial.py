@@ -75,8 +75,8 @@ def main(folder: Path) -> None:
     remove.join()
     print("three nodes, one removed:", "equal" if results(run) == results(serial) else "DIFFERENT")
     for workers in (1, 2):
-        watch = Watch(10)
-        oodbench.run(**OPTIONS, limit=60, out=folder / str(workers), workers=workers, progress=watch, **on_ray)
+        watch = Watch(40)
+        oodbench.run(**OPTIONS, limit=140, out=folder / str(workers), workers=workers, progress=watch, **on_ray)
         print(f"{workers} workers: {watch.frames_per_second:.2f} frames per second")
     cluster.shutdown()  # type: ignore[no-untyped-call]
 
