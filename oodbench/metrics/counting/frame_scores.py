@@ -33,8 +33,8 @@ class FrameScores:
         group: uint8 [P], their predicted classes; 0 without a prediction.
         region: int32 [P], their regions; empty if none were given.
         predicted: Whether a prediction was given.
-        half_precision: Whether all scores are half-precision numbers. `normal` and `void` then have each score once per
-            group, with its number of pixels.
+        half_precision: Whether all scores are half-precision numbers, and no prediction was given. `normal` and `void`
+            then have each score once, with its number of pixels.
 
     Examples:
         >>> import numpy as np
@@ -163,7 +163,8 @@ def group_scores(
         if values is not None:
             check_shape(name, values, score)
     classes = np.empty(0, np.uint8) if prediction is None else np.ascontiguousarray(prediction).ravel()
-    half = not np.bitwise_or.reduce(bits) & np.uint32(_HALF_MASK)
+    # One count per half-precision score and class would take longer than one entry per pixel.
+    half = prediction is None and not np.bitwise_or.reduce(bits) & np.uint32(_HALF_MASK)
     normal, void = (_group if compiled else _group_numpy)(bits, flat, classes, half)
     where = np.flatnonzero(flat == ANOMALY)
     anomalous = bits[where].view(np.float32)
