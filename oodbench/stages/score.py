@@ -86,7 +86,7 @@ class _Scoring:
         self._has_classes = plan.networks[network.name].capabilities.class_maps is not None
         record, keep_scores = plan.record, plan.record.keep_scores
         self._protocols = [PROTOCOLS[name] for name in record.protocols.get(benchmark.name, ())]
-        labelled = all(plan.frames[frame.digest].read_anomaly_labels is not None for frame in benchmark.frames)
+        self._labelled = all(plan.frames[frame.digest].read_anomaly_labels is not None for frame in benchmark.frames)
         scorers = [
             ScoredBenchmark(record, scorer, benchmark, plan.frames, artifacts)
             for scorer in record.scorers
@@ -99,7 +99,7 @@ class _Scoring:
         kept = keep_scores in ("all", "measurements")
         wanted = [scored for scored in scorers if kept or scored.scorer.key not in done]
         measured = [scored for scored in wanted if keep_scores == "measurements" or scored.scorer.key not in done]
-        self._measured = measured if labelled else []
+        self._measured = measured if self._labelled else []
         kept_frames = benchmark.kept_frames(keep_scores)
         self._job = ScoreJob(
             network.name,
@@ -114,7 +114,7 @@ class _Scoring:
 
     def run(self, executor: Executor, progress: Progress, shard: Shard | None) -> None:
         """Score the missing batches and store what they yield."""
-        if not self._job.rules and not self._job.kept:
+        if not self._labelled and not self._job.kept:
             progress.warn(f"{self._benchmark.name} is not scored: it has no labels, and no score maps are kept")
             return
         numbered = enumerate(split_batches(len(self._benchmark.frames), self._plan.record.batch_size))

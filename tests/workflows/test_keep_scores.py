@@ -16,6 +16,7 @@ from oodbench.runs.run import Run
 from oodbench.storage.artifacts import RunArtifacts
 from oodbench.storage.keys import Key
 from tests.helpers.fake_benchmarks import small_run
+from tests.helpers.heard_warnings import HeardWarnings
 
 pytestmark = pytest.mark.slow
 
@@ -117,8 +118,10 @@ def test_a_run_without_maps_resumes_from_its_measurements(
     assert written == []
     # The same command computes nothing, and the results stay.
     before = sorted(path.stat().st_mtime_ns for path in done.folder.glob("results/*"))
-    score_and_evaluate(network_file, data, tmp_path / "run", "none")
+    heard = HeardWarnings()
+    score_and_evaluate(network_file, data, tmp_path / "run", "none", progress=heard)
     assert before == sorted(path.stat().st_mtime_ns for path in done.folder.glob("results/*"))
+    assert not any("not scored" in warning for warning in heard.warnings)
     with pytest.raises(NotStoredError, match="keep-scores all"):
         done.evaluate(protocols=["caos"])
 

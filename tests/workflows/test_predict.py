@@ -16,13 +16,13 @@ import oodbench
 from oodbench.cli.main import app
 from oodbench.contracts import Needs
 from oodbench.errors import DataError, OodbenchError, RunFolderError, UnknownNameError, UsageError
-from oodbench.progress import Silent
 from oodbench.segmenters.onnx import OnnxSegmenter
 from oodbench.types import SegmenterOutput
 from oodbench.workflows.evaluate_scores import evaluate_scores
 from oodbench.workflows.predict import Prediction, predict
 from tests.helpers.fake_benchmarks import small_run
 from tests.helpers.files import photograph, save
+from tests.helpers.heard_warnings import HeardWarnings
 
 SIZES = {"a": (48, 96), "b": (33, 47), "c": (90, 31), "d": (1, 1)}
 
@@ -156,18 +156,10 @@ def test_without_in_distribution_frames_there_is_no_threshold(photos: Path, netw
     assert "heatmaps/a.png" in files(done.folder)
 
 
-class _Heard(Silent):
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
-
-    def warn(self, text: str) -> None:
-        self.warnings.append(text)
-
-
 def test_a_network_far_below_its_card_causes_a_warning(photos: Path, tmp_path: Path, network: dict[str, Any]) -> None:
     card = tmp_path / "card.toml"
     card.write_text(network["model"].with_suffix(".toml").read_text() + "\n[expected]\nmean_confidence = 0.05\n")
-    heard = _Heard()
+    heard = HeardWarnings()
     predict(photos, out=tmp_path / "out", model_card=card, progress=heard, **network)
     assert any("mean confidence on 2 in-distribution frames" in text for text in heard.warnings)
 
@@ -312,7 +304,7 @@ def test_only_methods_that_are_fitted_need_one_dataset(
         save(second / "images" / split / "a.png", photograph(1))
         save(second / "labels" / split / "a.png", np.zeros((48, 96), np.uint8))
     (second / "classes.toml").write_text('classes = "cityscapes-19"\n[values]\nroad = 0\n')
-    heard = _Heard()
+    heard = HeardWarnings()
     run = small_run(network["model"], tmp_path, tmp_path / "run", methods=["msp"], progress=heard)
     (warning,) = (text for text in heard.warnings if text.startswith("without calibration"))
     assert str(cityscapes) in warning
