@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -18,6 +19,10 @@ _OWN_GROUPS, _ALL_GROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 
 # The numbers of the enclosing `limit_threads` blocks that state one, the innermost last.
 _stated: list[int] = []
+
+READING_NUMPY_FILE = threading.Lock()
+"""Held while numpy reads a file. It parses the header with `ast`, which fails in Python 3.11 if several threads do so
+at the same time (https://github.com/python/cpython/issues/106905)."""
 
 
 def count_threads() -> int:

@@ -28,6 +28,7 @@ from oodbench.data.trees.tree import open_tree
 from oodbench.data.trees.walking import find_files
 from oodbench.errors import DataError, UsageError
 from oodbench.files import digest_bytes, read_text, write_atomically
+from oodbench.threads import READING_NUMPY_FILE
 from oodbench.types import RGBImage
 
 MANIFEST = "fishyscapes-static.json"
@@ -188,7 +189,7 @@ def _convert_damage_errors(where: str) -> Iterator[None]:
 
 
 def _read_overlay(content: bytes, where: str) -> NDArray[np.signedinteger]:
-    with _convert_damage_errors(where), np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+    with _convert_damage_errors(where), READING_NUMPY_FILE, np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         check_size(Path(where), "'rgb'", arrays.zip.getinfo("rgb.npy").file_size)
         values: NDArray[np.signedinteger] = arrays["rgb"]
         return values

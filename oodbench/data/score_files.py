@@ -21,6 +21,7 @@ from oodbench.data.images import read_grey16
 from oodbench.data.trees.archives import check_size
 from oodbench.data.trees.walking import normalize_name, walk_files
 from oodbench.errors import ScoreError
+from oodbench.threads import READING_NUMPY_FILE
 from oodbench.types import ScoreMap
 
 _PNG = ".png"
@@ -167,7 +168,8 @@ def read_scores(path: Path) -> ScoreMap:
 def _read_npy(path: Path) -> NDArray[Any]:
     def mapped() -> NDArray[Any]:
         check_size(path, "the file", path.stat().st_size)
-        values: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        with READING_NUMPY_FILE:
+            values: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
         return values
 
     return _convert_array_errors(path, mapped)
@@ -202,7 +204,7 @@ def read_array(path: Path, content: bytes) -> NDArray[Any]:
 def _read_npz(path: Path) -> NDArray[Any]:
     def only() -> NDArray[Any]:
         # Opened here because numpy leaves the file open if the archive is damaged.
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        with path.open("rb") as file, READING_NUMPY_FILE, np.load(file, allow_pickle=False) as arrays:
             if len(arrays.files) == 1:
                 check_size(path, "the array", arrays.zip.infolist()[0].file_size)
                 return np.asarray(arrays[arrays.files[0]])

@@ -24,6 +24,7 @@ from oodbench.storage.run_store import REEVALUATE, REPAIR, RunStore
 from oodbench.storage.sealed import SealedStore
 from oodbench.storage.stored_records import read_plan, read_record
 from oodbench.text import escape_controls
+from oodbench.threads import READING_NUMPY_FILE
 from oodbench.types import Size
 
 _DAMAGED = (OSError, ValueError, EOFError, BadZipFile, KeyError)
@@ -161,8 +162,10 @@ class RunArtifacts:
         if not self.store.has(key):
             return None
         try:
-            with np.load(io.BytesIO(self.store.read(key)), allow_pickle=False) as arrays:
-                return make(dict(arrays))
+            content = io.BytesIO(self.store.read(key))
+            with READING_NUMPY_FILE, np.load(content, allow_pickle=False) as arrays:
+                loaded = dict(arrays)
+            return make(loaded)
         except _DAMAGED as error:
             raise self._damaged(key, error) from None
 
@@ -296,7 +299,8 @@ def _read_header(file: io.BytesIO) -> tuple[tuple[int, ...], np.dtype[Any]]:
     """
     if np.lib.format.read_magic(file) != (1, 0):
         raise ValueError("not a numpy file of version 1.0")
-    shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
+    with READING_NUMPY_FILE:
+        shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
     if fortran or len(shape) != 2 or dtype.hasobject:
         raise ValueError(f"an array {dtype} {shape}; expected two dimensions in row-major order")
     return shape, dtype

@@ -17,7 +17,7 @@ sys.argv = ["oodbench", *sys.argv[1:]]
 try:
     main()
 except SystemExit as end:
-    assert not end.code, end.code
+    assert end.code in (0, None, 75), end.code  # 75: the run has no reports, so it is not finished
 assert "torch" not in sys.modules
 """
 VERBS = {

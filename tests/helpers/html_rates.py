@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,7 @@ def assert_rates(page: Page, run: RunView, rows: dict[str, Result], levels: Iter
                 expected = _compute_rates(counts)
                 found = [math.nan if value is None else value for value, _ in part]
                 assert found == [pytest.approx(value, rel=1e-12, nan_ok=True) for value in expected]
-                printed = ["–" if math.isnan(value) else f"{100 * value:.1f}" for value in expected[:2]]
+                printed = ["–" if math.isnan(value) else _round(100 * value) for value in expected[:2]]
                 assert [text for _, text in part[:2]] == printed
                 assert part[2][1].startswith(f"{expected[2]:,}")
 
@@ -56,3 +57,8 @@ def _count_pixels(run: RunView, row: Result, frame: str, threshold: float) -> An
 def _compute_rates(counts: Any) -> tuple[float, float, int]:
     found, wrong, anomalous = (int(count) for count in counts)
     return found / (found + wrong) if found + wrong else math.nan, found / anomalous, wrong
+
+
+def _round(value: float) -> str:
+    """Return a number with one decimal, as toFixed of JavaScript rounds it: half up."""
+    return str(Decimal(value).quantize(Decimal("0.1"), ROUND_HALF_UP))
