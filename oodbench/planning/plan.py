@@ -244,7 +244,7 @@ def _check_bucketed(record: PlanRecord) -> None:
         for name in record.protocols[benchmark.name]:
             protocol = PROTOCOLS[name]
             if not protocol.is_pooled or protocol.precision != "float32" or protocol.void != "dropped":
-                size = MEASUREMENT_BYTES * sum(frame.height * frame.width for frame in benchmark.frames)
+                size = benchmark.measurement_bytes
                 raise UsageError(
                     f"the protocol {name} needs all scores of {benchmark.name}, {size / 1e6:.0f} MB per method, and "
                     f"--memory is {record.memory / 1e6:.0f} MB",

@@ -29,11 +29,11 @@ KeepScores: TypeAlias = Literal["all", "figures", "measurements", "none"]
 """What to keep after evaluation: all score maps, those of the frames in figures, the measurements of all maps, or
 nothing."""
 
-MEASUREMENT_BYTES = 2
-"""Size of the measurement of a score map per pixel, on disk and in memory."""
+MEASUREMENT_BYTES, MEASUREMENT_OVERHEAD = 2, 1 << 17
+"""Size of the measurement of a score map per pixel and per frame, on disk and in memory."""
 
 BUCKETED_BYTES = 0.25
-"""Size of the same on disk if the scores are counted in buckets."""
+"""Size of the same per pixel on disk if the scores are counted in buckets."""
 
 DEFAULT_MEMORY: Final = ByteSize(2 << 30)
 """Memory for the measurements of one scorer on one benchmark: enough for a billion pixels."""
@@ -100,6 +100,11 @@ class FrameSetRecord(FrozenRecord):
     def digest(self) -> str:
         """The digest of the frames and their groups."""
         return digest_bytes(json.dumps([[frame.digest, frame.group] for frame in self.frames]).encode())
+
+    @property
+    def measurement_bytes(self) -> int:
+        """The size of the measurements of one scorer on all frames, about two bytes per pixel."""
+        return sum(MEASUREMENT_BYTES * frame.height * frame.width + MEASUREMENT_OVERHEAD for frame in self.frames)
 
     @property
     def figure_frames(self) -> tuple[str, ...]:
@@ -260,8 +265,7 @@ class PlanRecord(FrozenRecord):
 
         This is the case if neither all maps nor all measurements are kept, and the measurements exceed the memory.
         """
-        pixels = sum(frame.height * frame.width for frame in benchmark.frames)
-        return self.keep_scores in ("figures", "none") and MEASUREMENT_BYTES * pixels > self.memory
+        return self.keep_scores in ("figures", "none") and benchmark.measurement_bytes > self.memory
 
     def network(self, name: str) -> SegmenterRecord:
         """Return the record of a network."""
