@@ -199,9 +199,14 @@ class _Scoring:
         has_map = self._has_map(score_key(scorer, self._benchmark.frames[index].key), index)
         if index in self._job.kept and not has_map:
             return False
+        if index in self._job.pictured and scorer in self._job.calibrations and not self._has_picture(scorer, index):
+            return False
         if scorer not in self._job.rules or files.has(scorer, index):
             return True
         return not self._bucketed and has_map and (not self._has_classes or self._has_class_map(index))
+
+    def _has_picture(self, scorer: str, index: int) -> bool:
+        return self._artifacts.store.is_intact(picture_key(scorer, self._benchmark.frames[index]))
 
     def _has_class_map(self, index: int) -> bool:
         return self._has_map(self._class_key(index), index)

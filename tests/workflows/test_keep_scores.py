@@ -111,10 +111,13 @@ def test_a_run_without_maps_resumes_from_its_measurements(
     run = score_and_evaluate(network_file, data, tmp_path / "run", "none", stop_after="score")
     assert files(run, "measurements/*/*") == 6
     next(run.folder.glob("measurements/*/*")).unlink()
+    picture = next(run.folder.glob("pictures/*/*"))
+    picture.unlink()
     assert oodbench.status(run.folder).benchmarks[0].scored == 2
     done = score_and_evaluate(network_file, data, tmp_path / "run", "none")
     whole = score_and_evaluate(network_file, data, tmp_path / "whole", "none")
     assert facts(done) == facts(whole)
+    assert picture.is_file()
     assert written == []
     # The same command computes nothing, and the results stay.
     before = sorted(path.stat().st_mtime_ns for path in done.folder.glob("results/*"))
