@@ -29,3 +29,8 @@ class FrameRecord(FrozenRecord):
     height: int
     width: int
     pixels: tuple[int, int, int]
+
+    @property
+    def place(self) -> str:
+        """A name of the frame in its benchmark, which frames with the same content do not share."""
+        return f"{self.digest}/{self.id}"

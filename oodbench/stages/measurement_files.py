@@ -80,15 +80,21 @@ class ChunkFiles(MeasurementFiles):
         bins: Mapping[str, ChunkBins],
     ) -> None:
         self._artifacts, self._frames, self._bins = artifacts, frames, bins
-        self._chunks = list(_split_chunks(frames, batches))
-        self._chunk_of = {index: number for number, chunk in enumerate(self._chunks) for index in chunk}
+        chunks = _split_chunks(frames, batches)
+        self._sizes = [len(chunk) for chunk in chunks]
+        self._chunk_of = {index: number for number, chunk in enumerate(chunks) for index in chunk}
+        self._keys = {
+            (scorer, number): chunk_key(scorer, [frames[index] for index in chunk], placed.name)
+            for scorer, placed in bins.items()
+            for number, chunk in enumerate(chunks)
+        }
         self._open: dict[Key, FrameChunk] = {}
         self._locks = {scorer: threading.Lock() for scorer in bins}
-        self._stored = {key for key in self._keys() if artifacts.store.is_intact(key)}
+        self._stored = {key for key in self._keys.values() if artifacts.store.is_intact(key)}
 
     @override
     def has(self, scorer: str, index: int) -> bool:
-        return scorer in self._bins and self._key(scorer, self._chunk_of[index]) in self._stored
+        return self._keys.get((scorer, self._chunk_of[index])) in self._stored
 
     @override
     def add(self, scorer: str, index: int, measurement: FrameMeasurement, submit: Submit) -> None:
@@ -98,18 +104,14 @@ class ChunkFiles(MeasurementFiles):
     def _count(self, place: tuple[str, int], measurement: FrameMeasurement) -> None:
         scorer, index = place
         number = self._chunk_of[index]
-        key = self._key(scorer, number)
+        key = self._keys[scorer, number]
         with self._locks[scorer]:
-            chunk = self._open.setdefault(key, FrameChunk(self._bins[scorer]))
-            chunk.add(self._frames[index].digest, measurement)
-            if len(chunk.digests) == len({self._frames[member].digest for member in self._chunks[number]}):
+            if key not in self._open:
+                self._open[key] = FrameChunk(self._bins[scorer])
+            chunk = self._open[key]
+            chunk.add(self._frames[index].place, measurement)
+            if len(chunk.digests) == self._sizes[number]:
                 self._artifacts.write_chunk(key, self._open.pop(key))
-
-    def _keys(self) -> Sequence[Key]:
-        return [self._key(scorer, number) for scorer in self._bins for number in range(len(self._chunks))]
-
-    def _key(self, scorer: str, number: int) -> Key:
-        return chunk_key(scorer, [self._frames[index] for index in self._chunks[number]], self._bins[scorer].name)
 
 
 def _split_chunks(frames: Sequence[FrameRecord], batches: Sequence[range]) -> Sequence[Sequence[int]]:

@@ -236,7 +236,7 @@ class RunArtifacts:
         return self._tensors(key, lambda arrays: FrameChunk.from_arrays(arrays, bins))
 
     def chunked(self) -> frozenset[tuple[str, str]]:
-        """Return the key of the scorer and the digest of the frame of each frame in a stored chunk."""
+        """Return the key of the scorer and the place (`FrameRecord`) of each frame in a stored chunk."""
         keys = [key for key in self.store.keys(Kind.CHUNK) if self.store.is_intact(key)]
         return frozenset((key.parts[0], frame) for key in keys for frame in self._tensors(key, read_digests))
 

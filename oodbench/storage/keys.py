@@ -144,7 +144,7 @@ def bins_key(scorer: str, benchmark: FrameSetRecord) -> Key:
 
 def chunk_key(scorer: str, frames: Sequence[FrameRecord], bins: str) -> Key:
     """Return the key of the measurement of a chunk of frames in bins of this name."""
-    content = digest_bytes(json.dumps([frame.digest for frame in frames]).encode())
+    content = digest_bytes(json.dumps([frame.place for frame in frames]).encode())
     return Key(Kind.CHUNK, (scorer, f"{content[:20]}-{bins}"))
 
 

@@ -130,7 +130,7 @@ def _check_complete(record: PlanRecord, artifacts: RunArtifacts) -> None:
     def is_scored(scorer: str, benchmark: FrameSetRecord, index: int) -> bool:
         frame = benchmark.frames[index]
         if record.is_bucketed(benchmark):
-            return (scorer, frame.digest) in chunked
+            return (scorer, frame.place) in chunked
         has_map = artifacts.has_map(score_key(scorer, frame.key), (frame.height, frame.width))
         kept = index in benchmark.kept_frames(record.keep_scores)
         return has_map or (not kept and measurement_key(scorer, frame) in measured)

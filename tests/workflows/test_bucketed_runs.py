@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -140,3 +141,17 @@ def test_figures_keep_their_maps(network_file: Path, data: Path, tmp_path: Path)
     run = run_bucketed(network_file, data, tmp_path / "run", keep_scores="figures")
     assert len(list(run.folder.glob("scores/*/*"))) == 2 * 4
     assert np.isfinite(run.score(run.results[0], run.figure_frames("road-anomaly")[0])).all()
+
+
+def test_frames_with_the_same_content_count_separately(
+    network_file: Path, data: Path, road_anomaly: Path, tmp_path: Path
+) -> None:
+    frames = road_anomaly / "frames"
+    shutil.copy(frames / "more0.jpg", frames / "again.jpg")
+    shutil.copytree(frames / "more0.labels", frames / "again.labels")
+    exact = run_bucketed(network_file, data, tmp_path / "exact", keep_scores="all")
+    bounded = run_bucketed(network_file, data, tmp_path / "bounded")
+    for row, same in zip(bounded.results, exact.results, strict=True):
+        assert row.counts == same.counts
+        for name, (low, high) in row.brackets.items():
+            assert low <= (same.metrics[name] or 0) <= high

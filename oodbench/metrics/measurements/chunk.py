@@ -91,8 +91,8 @@ class FrameChunk:
     Attributes:
         bins: The bins, as passed.
         counts: The pixels of all frames by bucket.
-        digests: Maps the digest of each frame to the digest of its score map.
-        sketches: Maps the digest of each frame to int64 [2, K], its pixels by label and bin of the sketch.
+        digests: Maps the name of each frame to the digest of its score map.
+        sketches: Maps the name of each frame to int64 [2, K], its pixels by label and bin of the sketch.
         fine: int64 [groups + 256, K], anomalous pixels by group or class, and bin.
         mistaken: int64 [256, K], in-distribution pixels by class and bin.
         objects: int64 [groups], the number of objects in each group.
@@ -113,7 +113,7 @@ class FrameChunk:
         """Count one frame.
 
         Args:
-            frame: The digest of the frame.
+            frame: A name of the frame that no other frame has, whose content can be the same.
             measurement: The measurement of its score map.
         """
         score, labels = measurement.scores.pixels()
@@ -236,5 +236,5 @@ class FrameChunk:
 
 
 def read_digests(arrays: Mapping[str, NDArray[np.generic]]) -> dict[str, str]:
-    """Return the digest of the score map by the digest of its frame, from the arrays of a `FrameChunk`."""
+    """Return the digest of the score map by the name of its frame, from the arrays of a `FrameChunk`."""
     return dict(json.loads(bytes(arrays["digests"])))

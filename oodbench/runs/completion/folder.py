@@ -72,7 +72,7 @@ class Folder:
 
     @cached_property
     def chunked(self) -> frozenset[tuple[str, str]]:
-        """The scorer and the digest of the frame of each frame in a stored chunk."""
+        """The scorer and the place of each frame in a stored chunk."""
         if next(iter(self.store.keys(Kind.CHUNK)), None) is None:
             return frozenset()
         from oodbench.storage.artifacts import RunArtifacts  # imports numpy, which a run without chunks does not need

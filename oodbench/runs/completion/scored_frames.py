@@ -54,7 +54,7 @@ class ScoredFrames:
         ]
         done = sum(
             all(
-                (scorer, frame.digest) in self._chunked if bucketed else self._is_scored(scorer, frame, kept=is_kept)
+                (scorer, frame.place) in self._chunked if bucketed else self._is_scored(scorer, frame, kept=is_kept)
                 for scorer in pending
             )
             for frame, is_kept in frames

@@ -49,7 +49,7 @@ class BucketedScores(MeasuredScores):
     def __init__(self, scored: ScoredBenchmark) -> None:
         self._scored = scored
         bins = read_bins(scored)
-        wanted = {frame.digest for frame in scored.benchmark.frames}
+        wanted = {frame.place for frame in scored.benchmark.frames}
         if bins is not None:
             self._chunk = FrameChunk(bins)
             for chunk in _read_chunks(scored, bins):
@@ -67,14 +67,14 @@ class BucketedScores(MeasuredScores):
     @property
     @override
     def digests(self) -> Sequence[str]:
-        return [self._chunk.digests[frame.digest] for frame in self._scored.benchmark.frames]
+        return [self._chunk.digests[frame.place] for frame in self._scored.benchmark.frames]
 
     @override
     def evaluate(self, protocol: Protocol) -> ScoreEvaluation:
         scored, chunk = self._scored, self._chunk
         brackets = pixel_brackets(chunk.counts, protocol)
         bins = chunk.final_bins(protocol.tpr)
-        counts = np.stack([chunk.sketches[frame.digest] for frame in scored.benchmark.frames])
+        counts = np.stack([chunk.sketches[frame.place] for frame in scored.benchmark.frames])
         classes = CLASS_SETS.get(scored.plan.classes or "")
         counter = BreakdownCounter(bins, protocol.tpr, scored.calibration(), classes)
         counter.take(chunk)
