@@ -119,7 +119,7 @@ def test_killed_worker(serial: Run, options: dict[str, Any], place: Path, addres
 
 
 def test_killed_driver(serial: Run, options: dict[str, Any], place: Path) -> None:
-    """The command starts a cluster of its own, which ends with it."""
+    """The command starts a cluster on this machine, which ends with the command."""
     arguments = "run --model network.onnx --data downloads --benchmark road-anomaly --id-data cityscapes --method knn"
     command = [*arguments.split(), "--method", options["methods"][1], "--plugin", "accident.py", "--out", "ray"]
     command += ["--executor", "ray", "--workers", "1", "--threads", "1", "--stop-after", "evaluate"]
