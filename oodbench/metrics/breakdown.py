@@ -12,7 +12,7 @@ from oodbench.compiled import compiled
 from oodbench.contracts import PIXEL_METRICS
 from oodbench.metrics.counting import kernels
 from oodbench.metrics.counting.frame_scores import FrameScores, group_scores
-from oodbench.metrics.counting.ordered_keys import count_edges_below, keys_of
+from oodbench.metrics.counting.ordered_keys import keys_of
 from oodbench.metrics.resampling.sketch_thresholds import SketchBins
 from oodbench.metrics.resampling.sketches import PixelSketch
 from oodbench.types import ANOMALY, IN_DISTRIBUTION, AnomalyLabels, ClassMap, ScoreMap
@@ -52,9 +52,8 @@ class BreakdownCounts:
 
     def __post_init__(self) -> None:
         self._order = sorted(self.thresholds, key=lambda name: -self.thresholds[name])
-        self._edges = keys_of(np.array([self.thresholds[name] for name in self._order[::-1]], np.float32))
-        unknown = np.full(self._edges.size + 1, 0.5)
-        self._levels = SketchBins(self._edges[::-1], unknown.astype(bool), unknown, unknown, float("nan"))
+        edges = keys_of(np.array([self.thresholds[name] for name in self._order], np.float32))
+        self._levels = SketchBins.at(edges)
         levels, fine, rows = len(self._order) + 1, self.bins.single.size, self.groups + CLASSES
         self.fine, self.found = np.zeros((rows, fine), np.int64), np.zeros((rows, levels), np.int64)
         self.mistaken = np.zeros((CLASSES, levels), np.int64)
@@ -95,7 +94,7 @@ class BreakdownCounts:
         counts = np.zeros_like(self.pool)
         scores.normal.count_in_bins(*self.bins.ascending, counts[:1])
         mistaken = np.zeros_like(self.mistaken)
-        scores.normal.count_in_bins(self._edges, count_edges_below(self._edges), mistaken, by_group=True)
+        scores.normal.count_in_bins(*self._levels.ascending, mistaken, by_group=True)
         self.called[IN_DISTRIBUTION] += mistaken.sum(axis=0)
         if scores.predicted:
             self.mistaken += mistaken

@@ -135,17 +135,17 @@ class BatchScorer:
 
         An error is raised after the outcomes of all batches that were computed before it.
         """
-        waiting = list(tasks)
-        while waiting:
+        done = 0
+        while done < len(tasks):
             try:
-                for outcome in self._score(waiting):
+                for outcome in self._score(tasks[done:]):
                     yield outcome
-                    waiting = [task for task in waiting if task.positions != outcome.positions]
-                return
+                    done += 1
             except ModelError as error:
-                if not self._can_halve(waiting[0], error):
+                if not self._can_halve(tasks[done], error):
                     raise
-            yield self._score_halves(waiting.pop(0))
+                yield self._score_halves(tasks[done])
+                done += 1
 
     def _can_halve(self, task: BatchTask, error: ModelError) -> bool:
         return len(task.positions) > 1 and self._network.device == "cuda" and find_memory_error(error) is not None

@@ -127,13 +127,15 @@ def _merge_environments(key: Key, shards: Sequence[RunArtifacts], artifacts: Run
 def _check_complete(record: PlanRecord, artifacts: RunArtifacts) -> None:
     measured, chunked = artifacts.measured(), artifacts.chunked()
 
+    kept = {part.name: part.kept_frames(record.keep_scores) for part in record.benchmarks}
+    bucketed = {part.name for part in record.benchmarks if record.is_bucketed(part)}
+
     def is_scored(scorer: str, benchmark: FrameSetRecord, index: int) -> bool:
         frame = benchmark.frames[index]
-        if record.is_bucketed(benchmark):
+        if benchmark.name in bucketed:
             return (scorer, frame.place) in chunked
         has_map = artifacts.has_map(score_key(scorer, frame.key), (frame.height, frame.width))
-        kept = index in benchmark.kept_frames(record.keep_scores)
-        return has_map or (not kept and measurement_key(scorer, frame) in measured)
+        return has_map or (index not in kept[benchmark.name] and measurement_key(scorer, frame) in measured)
 
     missing = Counter(
         benchmark.name

@@ -82,17 +82,9 @@ class Buckets:
             >>> 1 << 19 < Buckets.calibrated(calibration).size < 1 << 20
             True
         """
-        levels, quantiles = calibration.levels, calibration.quantiles.astype(np.float64)
-        middle, top = calibration.score_at(0.5), quantiles[-1]
-        shares = (np.linspace(0, 1, _PLACED // 2), 1 - np.geomspace(1, _RAREST, _PLACED // 4))
-        with np.errstate(invalid="ignore", over="ignore"):  # quantiles or edges that are infinite
-            scores = [
-                *(np.interp(share, levels, quantiles) for share in shares),
-                np.linspace(middle, 2 * top - middle, _PLACED // 4),
-            ]
-            placed = np.concatenate(scores).astype(np.float32)
+        placed = place_edges(calibration, by_share=_PLACED // 2, by_rarity=_PLACED // 4, beyond_median=_PLACED // 4)
         single = keys_of(np.append(calibration.quantiles, _SATURATED))
-        edges = [Buckets.even(32 - HALF_BITS).edges, keys_of(placed[np.isfinite(placed)]), single, single + 1]
+        edges = [Buckets.even(32 - HALF_BITS).edges, placed, single, single + 1]
         return Buckets(np.unique(np.concatenate(edges)).astype(np.uint32))
 
     @property
@@ -108,6 +100,30 @@ class Buckets:
     @override
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Buckets) and np.array_equal(self.edges, other.edges)
+
+
+def place_edges(calibration: Calibration, *, by_share: int, by_rarity: int, beyond_median: int) -> NDArray[np.uint32]:
+    """Place edges where the scores of a method are.
+
+    Args:
+        calibration: Quantiles of the method's scores on in-distribution pixels.
+        by_share: Number of edges that are evenly spaced by the share of in-distribution pixels above.
+        by_rarity: Number of edges that are evenly spaced by the logarithm of this share.
+        beyond_median: Number of edges that are evenly spaced from the median to a score as far above the maximum.
+
+    Returns:
+        The keys of the edges, uint32, ascending and distinct; fewer if edges are equal or infinite.
+    """
+    levels, quantiles = calibration.levels, calibration.quantiles.astype(np.float64)
+    middle, top = calibration.score_at(0.5), quantiles[-1]
+    shares = (np.linspace(0, 1, by_share), 1 - np.geomspace(1, _RAREST, by_rarity))
+    with np.errstate(invalid="ignore", over="ignore"):  # quantiles or edges that are infinite
+        scores = [
+            *(np.interp(share, levels, quantiles) for share in shares),
+            np.linspace(middle, 2 * top - middle, beyond_median),
+        ]
+        placed = np.concatenate(scores).astype(np.float32)
+    return np.unique(keys_of(placed[np.isfinite(placed)]))
 
 
 @numba.njit(inline="always")

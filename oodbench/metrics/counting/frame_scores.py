@@ -199,7 +199,7 @@ def _group(
     kernels.count_groups(bits, labels, classes, shift, columns, table)
     normal, void = table[: columns << (32 - shift)], table[columns << (32 - shift) : -1]
     if half:
-        grouped = [_list_values(normal, columns), _list_values(void, 1)]
+        grouped = [_list_values(normal), _list_values(void)]
     else:
         places = [np.flatnonzero(part) for part in (normal, void)]
         sizes = [part[place] for part, place in zip((normal, void), places, strict=True)]
@@ -219,14 +219,10 @@ def _group(
     return grouped[0], grouped[1]
 
 
-def _list_values(counts: NDArray[np.uint32], columns: int) -> GroupedScores:
-    """Return the distinct half-precision scores in counts [2^19 * columns] by the high bits of the key and by group."""
-    place = np.flatnonzero(counts)
-    value, group = np.divmod(place, columns)
-    keys = half_bins_to_keys(value)
-    bucket = keys >> np.uint32(16)
-    order = np.argsort(bucket << np.uint32(8) | group.astype(np.uint32), kind="stable")
-    return group_sorted(keys[order], group[order].astype(np.uint8), counts[place][order])
+def _list_values(counts: NDArray[np.uint32]) -> GroupedScores:
+    """Return the distinct half-precision scores in counts [2^19] by the high bits of the key, all in group 0."""
+    value = np.flatnonzero(counts)
+    return group_sorted(half_bins_to_keys(value), np.zeros(value.size, np.uint8), counts[value])
 
 
 def _group_numpy(

@@ -19,7 +19,7 @@ from oodbench.contracts import FALSE_ALARM_RATE, Calibration
 from oodbench.files import digest_bytes
 from oodbench.metrics.breakdown import CLASSES, BreakdownCounts, count_anomalous
 from oodbench.metrics.counting.bucket_counts import BucketCounts
-from oodbench.metrics.counting.buckets import Buckets
+from oodbench.metrics.counting.buckets import Buckets, place_edges
 from oodbench.metrics.counting.frame_scores import FrameScores
 from oodbench.metrics.counting.ordered_keys import keys_of, scores_of
 from oodbench.metrics.measurements.frame import FrameMeasurement
@@ -29,8 +29,6 @@ from oodbench.types import ANOMALY, IN_DISTRIBUTION, AnomalyLabels
 
 # Bins of a sketch: half of them above the median of the in-distribution scores, where anomalies are.
 _BINS = 1024
-# The smallest share of in-distribution pixels above an edge that is placed by the logarithm of this share.
-_RAREST = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,29 +38,19 @@ class ChunkBins:
     Attributes:
         buckets: The buckets, among whose edges are those of the sketch.
         edges: uint32 [K - 1], descending, the lowest key of each bin of the sketch but the last.
-        calibrated: The score from which on pixels are called anomalous at the calibrated threshold.
     """
 
     buckets: Buckets
     edges: NDArray[np.uint32]
-    calibrated: float
 
     @staticmethod
     def of(calibration: Calibration) -> ChunkBins:
         """Place the bins by the quantiles of in-distribution scores."""
-        levels, quantiles = calibration.levels, calibration.quantiles.astype(np.float64)
-        middle, top = calibration.score_at(0.5), quantiles[-1]
-        shares = (np.linspace(0, 1, _BINS // 4), 1 - np.geomspace(1, _RAREST, _BINS // 4))
-        scores = [
-            *(np.interp(share, levels, quantiles) for share in shares),
-            np.linspace(middle, 2 * top - middle, _BINS // 2),
-        ]
-        calibrated = calibrated_threshold(calibration)
-        with np.errstate(invalid="ignore", over="ignore"):
-            placed = np.append(np.concatenate(scores), calibrated).astype(np.float32)
-        edges = np.unique(keys_of(placed[np.isfinite(placed)]))
+        placed = place_edges(calibration, by_share=_BINS // 4, by_rarity=_BINS // 4, beyond_median=_BINS // 2)
+        calibrated = keys_of(np.array([calibrated_threshold(calibration)], np.float32))
+        edges = np.union1d(placed, calibrated)
         buckets = Buckets(np.union1d(Buckets.calibrated(calibration).edges, edges))
-        return ChunkBins(buckets, edges[::-1].copy(), calibrated)
+        return ChunkBins(buckets, edges[::-1].copy())
 
     @cached_property
     def name(self) -> str:
@@ -72,8 +60,7 @@ class ChunkBins:
     @cached_property
     def sketch(self) -> SketchBins:
         """The bins of the sketch, without what is known of the scores in them."""
-        half = np.full(self.edges.size + 1, 0.5)
-        return SketchBins(self.edges, np.zeros(half.size, bool), half, half, float("nan"))
+        return SketchBins.at(self.edges)
 
 
 def calibrated_threshold(calibration: Calibration) -> float:

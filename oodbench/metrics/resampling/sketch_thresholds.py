@@ -43,6 +43,12 @@ class SketchBins:
     wrong: NDArray[np.float64]
     threshold: float
 
+    @staticmethod
+    def at(edges: NDArray[np.uint32]) -> SketchBins:
+        """Return bins at these edges, descending, without what is known of the scores in them."""
+        half = np.full(edges.size + 1, 0.5)
+        return SketchBins(edges, np.zeros(half.size, bool), half, half, float("nan"))
+
     @cached_property
     def ascending(self) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
         """The edges in ascending order, and int64 [2^16 + 1], the number of edges below each bucket of keys."""

@@ -43,8 +43,8 @@ def check_recomputed_scores(subject: Subject, count: int, seed: int) -> Iterator
         seed: Seed of the choice.
     """
     rng = np.random.default_rng(seed)
+    measured = subject.run.artifacts.measured()
     for part in subject.record.benchmarks:
-        measured = subject.run.artifacts.measured()
         stored = [index for index, frame in enumerate(part.frames) if _has_scores(subject, frame, measured)]
         chosen = sorted(rng.choice(stored, min(count, len(stored)), replace=False).tolist())
         for network in subject.record.networks:
@@ -53,7 +53,7 @@ def check_recomputed_scores(subject: Subject, count: int, seed: int) -> Iterator
             if reason:
                 yield not_checked(f"recomputed scores of {network.name}, {part.name}", reason)
             else:
-                yield from _check_frames(subject, network, part, chosen, seed)
+                yield from _check_frames(subject, network, part, chosen, seed, measured)
 
 
 def _find_obstacle(subject: Subject, network: SegmenterRecord, part: FrameSetRecord, count: int) -> str | None:
@@ -106,7 +106,12 @@ def is_recorded_environment(subject: Subject, network: SegmenterRecord) -> bool:
 
 
 def _check_frames(
-    subject: Subject, network: SegmenterRecord, part: FrameSetRecord, chosen: Sequence[int], seed: int
+    subject: Subject,
+    network: SegmenterRecord,
+    part: FrameSetRecord,
+    chosen: Sequence[int],
+    seed: int,
+    measured: Mapping[Key, Key],
 ) -> Iterator[VerificationCheck]:
     """Score the batches that contain the chosen frames, and compare the maps of these frames with the stored ones."""
     segmenter, records = subject.networks[network.name], part.frames
@@ -124,7 +129,8 @@ def _check_frames(
             for index, frame in zip(batch.positions, scored, strict=True):
                 if index not in chosen:
                     continue
-                for key, pair in _pair_scores(subject, network, records[index], frames[index], frame).items():
+                pairs = _pair_scores(subject, network, records[index], frames[index], frame, measured)
+                for key, pair in pairs.items():
                     comparisons[key].append(_Comparison.of(records[index].id, *pair))
                 advance(1)
     exact = is_recorded_environment(subject, network)
@@ -145,7 +151,12 @@ _Pair = tuple[NDArray[np.generic], NDArray[np.generic], Sequence[NDArray[np.bool
 
 
 def _pair_scores(
-    subject: Subject, network: SegmenterRecord, record: FrameRecord, frame: Frame, scored: ScoredFrame
+    subject: Subject,
+    network: SegmenterRecord,
+    record: FrameRecord,
+    frame: Frame,
+    scored: ScoredFrame,
+    measured: Mapping[Key, Key],
 ) -> Mapping[str, _Pair]:
     """Return what is stored of each scorer's scores and of the predicted classes, next to the recomputed values.
 
@@ -153,7 +164,6 @@ def _pair_scores(
     compared in ascending order: they differ at most as much as the maps.
     """
     artifacts = subject.run.artifacts
-    measured = artifacts.measured()
     labels = None if frame.read_anomaly_labels is None else frame.read_anomaly_labels().values
     pairs: dict[str, _Pair] = {}
     for key, score in scored.scores.items():
