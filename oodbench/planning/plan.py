@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+from pydantic import ByteSize
 
 from oodbench.contracts import (
     BenchmarkCard,
@@ -244,11 +247,11 @@ def _check_bucketed(record: PlanRecord) -> None:
         for name in record.protocols[benchmark.name]:
             protocol = PROTOCOLS[name]
             if not protocol.is_pooled or protocol.precision != "float32" or protocol.void != "dropped":
-                size = benchmark.measurement_bytes
+                size = math.ceil(benchmark.measurement_bytes / 1e6)
                 raise UsageError(
-                    f"the protocol {name} needs all scores of {benchmark.name}, {size / 1e6:.0f} MB per method, and "
-                    f"--memory is {record.memory / 1e6:.0f} MB",
-                    f"Use --memory {size / 1e6:.0f}MB, --keep-scores measurements or all, or --protocol pooled.",
+                    f"the protocol {name} needs all scores of {benchmark.name}, {size} MB per method, and --memory is "
+                    f"{ByteSize(record.memory).human_readable(decimal=True)}",
+                    f"Use --memory {size}MB, --keep-scores measurements or all, or --protocol pooled.",
                 )
 
 

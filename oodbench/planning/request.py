@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -28,6 +29,9 @@ STAGES: tuple[Stage, ...] = ("plan", "fit", "calibrate", "score", "evaluate", "r
 IfExists = Literal["continue", "reuse", "overwrite"]
 """What to do in a folder that contains a run. `continue`: resume it if it is the same run, otherwise refuse. `reuse`:
 make this run there and keep the files that it can use. `overwrite`: start from scratch."""
+
+# A size as pydantic reads it.
+_SIZE = re.compile(r"\d+(\.\d+)?\s*([kmgtpe]i?b?|b)?", re.IGNORECASE)
 
 LEADERBOARD = "leaderboard"
 """Name for the protocol of each benchmark's own leaderboard or toolkit, which is on its card."""
@@ -72,6 +76,13 @@ class Request(FrozenRecord):
         if value in (None, "all") or (str(value).isdecimal() and int(value) >= 1):
             return value
         raise ValueError("expected 1 or more frames, or 'all'")
+
+    @field_validator("memory", mode="before")
+    @classmethod
+    def _check_size(cls, value: Any) -> Any:
+        if isinstance(value, str) and not _SIZE.fullmatch(value):
+            raise ValueError("expected a size such as 4GB or 512MiB")
+        return value
 
     @field_validator("protocols")
     @classmethod

@@ -129,11 +129,16 @@ def test_a_protocol_that_needs_all_scores_is_refused(
     with pytest.raises(UsageError, match=f"the protocol {protocol} needs all scores of road-anomaly") as error:
         run_bucketed(network_file, data, tmp_path / "run", protocols=[protocol])
     assert "--keep-scores measurements" in str(error.value)
+    assert "--memory is 1.0KB" in str(error.value)
+    # The remedy is enough.
+    size = str(error.value).partition("Use --memory ")[2].partition(",")[0]
+    assert run_bucketed(network_file, data, tmp_path / "run", protocols=[protocol], memory=size).results
 
 
 def test_the_memory_is_a_size(network_file: Path, data: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="memory"):
-        run_bucketed(network_file, data, tmp_path / "run", memory="much")
+    for size in ("much", "-1", "4 apples"):
+        with pytest.raises(UsageError, match=f"memory is '{size}': expected a size such as 4GB"):
+            run_bucketed(network_file, data, tmp_path / "run", memory=size)
     assert run_bucketed(network_file, data, tmp_path / "run", memory="1GB").results[0].brackets == {}
 
 
